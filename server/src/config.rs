@@ -1,0 +1,442 @@
+//! Settings: defaults, then `propusk.toml`, then `.env`, then the environment
+//! (`PROPUSK_SECTION__KEY`). A key that nobody knows is refused, with the nearest known one named.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// A value that is never printed.
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Secret(value.into())
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("[redacted]")
+    }
+}
+
+/// All settings. Every one has a default; `propusk check-config` prints those in force.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The server's address as its users write it. Derived from `listen` on a loopback address.
+    pub public_url: Option<String>,
+    /// Where generated secrets and the SQLite file live.
+    pub data_dir: PathBuf,
+    /// `sqlite://…` or `postgres://…`; none is a SQLite file in the data directory.
+    pub database_url: Option<Secret>,
+    /// What goes to the log, in the syntax of `RUST_LOG`.
+    pub log: String,
+    pub tokens: Tokens,
+    pub password: Hashing,
+    pub limits: Limits,
+    pub http: Http,
+    pub dialects: Dialects,
+    pub superuser: Superuser,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Tokens {
+    /// Signs tokens; at least 32 bytes. None: one is generated and kept in the data directory.
+    pub secret: Option<Secret>,
+    pub secret_file: Option<PathBuf>,
+    /// Whether tokens of a replaced server are honoured that are signed with the same secret. Only
+    /// with a secret of the operator's, and then on unless said otherwise.
+    pub accept_foreign: Option<bool>,
+}
+
+/// The cost of argon2id and the pool that pays it.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Hashing {
+    pub memory_kib: u32,
+    pub time: u32,
+    /// Hashing threads, each with its own memory.
+    pub threads: usize,
+    /// Hashes that may wait; more are answered 503.
+    pub queue: usize,
+}
+
+/// Failed sign-ins that are looked at.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Limits {
+    pub enabled: bool,
+    /// From one address in ten minutes.
+    pub per_address: u32,
+    /// On one account from one address in ten minutes.
+    pub per_account_and_address: u32,
+    /// On one account from addresses where it has not signed in before, in one hour.
+    pub per_account: u32,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Http {
+    /// Networks whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "list_or_text")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections at a time; further ones wait.
+    pub max_connections: usize,
+}
+
+/// The APIs, each on unless switched off.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Dialects {
+    pub simplejwt: DialectSettings,
+    pub simplejwt_rotating: RotatingSettings,
+    pub djoser_jwt: DialectSettings,
+}
+
+/// Lifetimes of tokens in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    pub access_seconds: i64,
+    pub refresh_seconds: i64,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct DialectSettings {
+    pub enabled: bool,
+    pub access_seconds: i64,
+    pub refresh_seconds: i64,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct RotatingSettings {
+    pub enabled: bool,
+    pub access_seconds: i64,
+    pub refresh_seconds: i64,
+    /// Allows a refresh while the access token is alive.
+    pub early_refresh: bool,
+}
+
+impl DialectSettings {
+    /// None when the API is switched off.
+    pub fn lifetimes(&self) -> Option<Lifetimes> {
+        let Self { access_seconds, refresh_seconds, .. } = *self;
+        self.enabled.then_some(Lifetimes { access_seconds, refresh_seconds })
+    }
+}
+
+impl RotatingSettings {
+    /// None when the API is switched off.
+    pub fn lifetimes(&self) -> Option<Lifetimes> {
+        let Self { access_seconds, refresh_seconds, .. } = *self;
+        self.enabled.then_some(Lifetimes { access_seconds, refresh_seconds })
+    }
+}
+
+/// An account made at the start if nobody holds its identifiers yet.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Superuser {
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub password_file: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            public_url: None,
+            data_dir: PathBuf::from("propusk-data"),
+            database_url: None,
+            log: "info".to_owned(),
+            tokens: Tokens::default(),
+            password: Hashing::default(),
+            limits: Limits::default(),
+            http: Http::default(),
+            dialects: Dialects::default(),
+            superuser: Superuser::default(),
+        }
+    }
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Hashing { memory_kib: 19_456, time: 2, threads: 2, queue: 256 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { enabled: true, per_address: 100, per_account_and_address: 30, per_account: 100 }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Http { trusted_proxies: Vec::new(), max_connections: 4_096 }
+    }
+}
+
+impl Default for DialectSettings {
+    fn default() -> Self {
+        DialectSettings { enabled: true, access_seconds: 300, refresh_seconds: 86_400 }
+    }
+}
+
+impl Default for RotatingSettings {
+    fn default() -> Self {
+        RotatingSettings {
+            enabled: true,
+            access_seconds: 300,
+            refresh_seconds: 86_400,
+            early_refresh: false,
+        }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("unknown setting {key}{}", .nearest.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
+    Unknown { key: String, nearest: Option<String> },
+    #[error("{0}")]
+    Read(#[from] config::ConfigError),
+    #[error(".env: {0}")]
+    DotEnv(#[from] dotenvy::Error),
+    #[error("{key}: {} cannot be read: {error}", .path.display())]
+    File { key: &'static str, path: PathBuf, error: std::io::Error },
+    #[error("{key}: {problem}")]
+    Invalid { key: &'static str, problem: &'static str },
+}
+
+impl Config {
+    /// Reads `propusk.toml` (or the file named by the caller, which must then exist), `.env` and the
+    /// environment, and checks the result.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let toml = match file {
+            Some(path) => config::File::from(path).required(true),
+            None => config::File::from(Path::new("propusk.toml")).required(false),
+        };
+        let sources = config::Config::builder()
+            .add_source(toml.format(config::FileFormat::Toml))
+            .add_source(environment().source(Some(dot_env()?)))
+            .add_source(environment())
+            .build()?;
+        refuse_unknown(&sources)?;
+        let mut config: Config = sources.try_deserialize()?;
+        config.read_secret_files()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what the types cannot say.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let invalid = |key, problem| Err(ConfigError::Invalid { key, problem });
+        if let Some(secret) = &self.tokens.secret
+            && let Some(problem) = weakness(secret.expose())
+        {
+            return invalid("tokens.secret", problem);
+        }
+        if self.tokens.accept_foreign == Some(true) && self.tokens.secret.is_none() {
+            return invalid(
+                "tokens.accept_foreign",
+                "needs tokens.secret, the replaced server's key",
+            );
+        }
+        match &self.public_url {
+            None if !self.listen.ip().is_loopback() => {
+                return invalid(
+                    "public_url",
+                    "must be set when the server listens on other than a loopback address",
+                );
+            }
+            Some(url) if !is_base_url(url) => {
+                return invalid(
+                    "public_url",
+                    "must be http:// or https:// with a host, without query or fragment",
+                );
+            }
+            _ => {}
+        }
+        let dialects = &self.dialects;
+        let lifetimes = [
+            dialects.simplejwt.lifetimes(),
+            dialects.simplejwt_rotating.lifetimes(),
+            dialects.djoser_jwt.lifetimes(),
+        ];
+        if lifetimes
+            .into_iter()
+            .flatten()
+            .any(|l| l.access_seconds < 1 || l.refresh_seconds < l.access_seconds)
+        {
+            return invalid(
+                "dialects",
+                "access_seconds must be positive and refresh_seconds at least as large",
+            );
+        }
+        if self.http.max_connections == 0 {
+            return invalid("http.max_connections", "must be at least 1");
+        }
+        Ok(())
+    }
+
+    /// Whether a replaced server's tokens are honoured.
+    pub fn accepts_foreign(&self) -> bool {
+        self.tokens.secret.is_some() && self.tokens.accept_foreign.unwrap_or(true)
+    }
+
+    fn read_secret_files(&mut self) -> Result<(), ConfigError> {
+        read_secret(
+            "tokens.secret_file",
+            self.tokens.secret_file.as_ref(),
+            &mut self.tokens.secret,
+        )?;
+        let Superuser { password, password_file, .. } = &mut self.superuser;
+        read_secret("superuser.password_file", password_file.as_ref(), password)
+    }
+}
+
+fn environment() -> config::Environment {
+    config::Environment::with_prefix("PROPUSK")
+        .prefix_separator("_")
+        .separator("__")
+        .ignore_empty(true)
+}
+
+fn dot_env() -> Result<config::Map<String, String>, ConfigError> {
+    match dotenvy::from_path_iter(".env") {
+        Ok(lines) => Ok(lines.collect::<Result<_, _>>()?),
+        Err(error) if error.not_found() => Ok(config::Map::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refuse_unknown(sources: &config::Config) -> Result<(), ConfigError> {
+    let given: Value = sources.clone().try_deserialize()?;
+    let known = flatten(&serde_json::to_value(Config::default()).unwrap_or_default());
+    for key in flatten(&given).into_keys() {
+        if !known.contains_key(&key) {
+            let nearest = known
+                .keys()
+                .max_by(|a, b| {
+                    strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key))
+                })
+                .filter(|near| strsim::jaro_winkler(near, &key) > 0.8)
+                .cloned();
+            return Err(ConfigError::Unknown { key, nearest });
+        }
+    }
+    Ok(())
+}
+
+/// Settings by their dotted names; lists are values.
+pub fn flatten(settings: &Value) -> BTreeMap<String, Value> {
+    let mut flat = BTreeMap::new();
+    let mut open = vec![(String::new(), settings)];
+    while let Some((name, value)) = open.pop() {
+        match value {
+            Value::Object(section) => open.extend(section.iter().map(|(key, value)| {
+                let dotted = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                (dotted, value)
+            })),
+            value => {
+                flat.insert(name, value.clone());
+            }
+        }
+    }
+    flat
+}
+
+fn read_secret(
+    key: &'static str,
+    file: Option<&PathBuf>,
+    secret: &mut Option<Secret>,
+) -> Result<(), ConfigError> {
+    let Some(path) = file else { return Ok(()) };
+    if secret.is_some() {
+        return Err(ConfigError::Invalid { key, problem: "set the value or the file, not both" });
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File {
+        key,
+        path: path.clone(),
+        error,
+    })?;
+    *secret = Some(Secret::new(text.trim_end_matches(['\r', '\n'])));
+    Ok(())
+}
+
+/// What is wrong with a signing secret.
+fn weakness(secret: &str) -> Option<&'static str> {
+    let mut distinct: Vec<u8> = secret.bytes().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let sample =
+        ["change-me", "changeme", "change_me", "your-secret", "your_secret", "secret-key-here"];
+    if secret.len() < 32 {
+        Some("must have at least 32 bytes")
+    } else if distinct.len() < 8
+        || sample.iter().any(|sample| secret.to_lowercase().contains(sample))
+    {
+        Some("is a sample value; make one, for example with: openssl rand -base64 48")
+    } else {
+        None
+    }
+}
+
+fn is_base_url(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
+}
+
+/// A list, or text with commas, as the environment has it.
+fn list_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum ListOrText {
+        List(Vec<String>),
+        Text(String),
+    }
+    let items = match ListOrText::deserialize(from)? {
+        ListOrText::List(items) => items,
+        ListOrText::Text(text) => text.split(',').map(str::to_owned).collect(),
+    };
+    items.iter().map(|item| item.trim()).filter(|item| !item.is_empty()).map(network).collect()
+}
+
+/// A network, or a single address.
+fn network<E: serde::de::Error>(text: &str) -> Result<IpNet, E> {
+    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| E::custom(format!("{text} is no network such as 10.0.0.0/8")))
+}

@@ -1,0 +1,106 @@
+//! What can be refused, in the domain's own words: no status codes and no texts of an API.
+//! Every dialect matches all of it without a wildcard, so a new refusal gets its answer everywhere.
+
+use crate::identifier::Kind;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A refused use case.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Unknown identifier, wrong password or suspended account: on purpose not told apart.
+    #[error("the credentials do not fit")]
+    InvalidCredentials,
+    /// The current password, asked for again before a sensitive change, is wrong.
+    #[error("the current password is wrong")]
+    WrongPassword,
+    /// A token was not accepted.
+    #[error("token refused: {0:?}")]
+    Token(TokenFault),
+    /// A good credential of a suspended account.
+    #[error("the account is suspended")]
+    AccountInactive,
+    /// A good credential of an account that is not (or no longer) there.
+    #[error("there is no such account")]
+    AccountNotFound,
+    /// The identifier belongs to another account.
+    #[error("the {} is taken", .0.as_str())]
+    Taken(Kind),
+    /// The change would leave nothing to sign in by.
+    #[error("the account would have no identifier left")]
+    NoIdentifier,
+    /// A password above the limit of 1 024 bytes.
+    #[error("the password is too long")]
+    PasswordTooLong,
+    /// The change needs the current password or a recent sign-in.
+    #[error("a recent sign-in is needed")]
+    ReauthenticationRequired,
+    /// Too many failed attempts; seconds until the next one is looked at.
+    #[error("too many attempts, next in {retry_after} s")]
+    RateLimited { retry_after: i64 },
+    /// More work than can be done in a reasonable time; seconds until a retry makes sense.
+    #[error("busy, next in {retry_after} s")]
+    Busy { retry_after: i64 },
+    /// Storage or another part of the server failed; the log has the cause, the client does not.
+    #[error(transparent)]
+    Internal(#[from] Fault),
+}
+
+/// Why a token was not accepted, as finely as an API tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenFault {
+    /// Not a token of ours: form, signature, algorithm, or a time claim that makes no sense.
+    Malformed,
+    Expired,
+    NoExp,
+    NoType,
+    WrongType,
+    NoId,
+    /// No claim that names an account.
+    NoAccount,
+    /// Used up, or its session has ended.
+    Spent,
+    /// A refresh token whose access token is still alive, where the policy wants it to be over.
+    TooEarly,
+}
+
+/// A failure of the server's own parts.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("database commit: {0}")]
+    Commit(String),
+    #[error("the database writer has stopped")]
+    WriterGone,
+    #[error("password hashing: {0}")]
+    Hashing(String),
+    #[error("the system gives no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+    #[error("token payload: {0}")]
+    Payload(#[from] serde_json::Error),
+}
+
+impl From<TokenFault> for Error {
+    fn from(fault: TokenFault) -> Self {
+        Error::Token(fault)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Error::Internal(Fault::Database(error))
+    }
+}
+
+impl From<getrandom::Error> for Error {
+    fn from(error: getrandom::Error) -> Self {
+        Error::Internal(Fault::Random(error))
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Error::Internal(Fault::Payload(error))
+    }
+}

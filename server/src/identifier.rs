@@ -1,0 +1,417 @@
+//! What an account is named by: an e-mail address, a phone number or a username, each parsed on construction.
+//! `key()` is equal for all spellings of one name and unique across the three kinds; `shown()` is what people see and
+//! where mail goes. `Debug` tells the kind only.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use unicode_normalization::UnicodeNormalization;
+
+const MAX_EMAIL: usize = 254;
+const MAX_USERNAME: usize = 150;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Email,
+    Phone,
+    Username,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Email => "email",
+            Kind::Phone => "phone",
+            Kind::Username => "username",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Kind> {
+        [Kind::Email, Kind::Phone, Kind::Username].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identifier {
+    Email(Email),
+    Phone(Phone),
+    Username(Username),
+}
+
+impl Identifier {
+    /// The first of `kinds` that the text is a name of.
+    pub fn parse_as(text: &str, kinds: &[Kind]) -> Option<Identifier> {
+        kinds.iter().find_map(|kind| match kind {
+            Kind::Email => Email::parse(text).map(Identifier::Email),
+            Kind::Phone => Phone::parse(text).map(Identifier::Phone),
+            Kind::Username => Username::parse(text).map(Identifier::Username),
+        })
+    }
+
+    pub fn kind(&self) -> Kind {
+        match self {
+            Identifier::Email(_) => Kind::Email,
+            Identifier::Phone(_) => Kind::Phone,
+            Identifier::Username(_) => Kind::Username,
+        }
+    }
+
+    pub fn key(&self) -> &str {
+        match self {
+            Identifier::Email(email) => email.key(),
+            Identifier::Phone(phone) => phone.key(),
+            Identifier::Username(username) => username.key(),
+        }
+    }
+
+    pub fn shown(&self) -> &str {
+        match self {
+            Identifier::Email(email) => email.shown(),
+            Identifier::Phone(phone) => phone.shown(),
+            Identifier::Username(username) => username.shown(),
+        }
+    }
+}
+
+/// An address as Django's `EmailValidator` has it, less quoted local parts and what IDNA cannot map.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Email {
+    shown: String,
+    key: String,
+}
+
+impl Email {
+    pub fn parse(text: &str) -> Option<Email> {
+        let email = Email::read(text)?;
+        let fits = text.chars().count() <= MAX_EMAIL && email.key.len() <= MAX_EMAIL;
+        fits.then_some(email)
+    }
+
+    /// Whether only its length may keep the text from being an address: Django refuses the form from 321 characters on.
+    pub fn has_form(text: &str) -> bool {
+        match text.chars().count() {
+            ..=MAX_EMAIL => Email::parse(text).is_some(),
+            length => length <= 320 && Email::read(text).is_some(),
+        }
+    }
+
+    /// As typed, with the domain lower-cased.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// The local part without case, the domain as DNS spells it.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn read(text: &str) -> Option<Email> {
+        let (local, domain) = text.rsplit_once('@')?;
+        if !is_local_part(local) {
+            return None;
+        }
+        let key_domain = canonical_domain(domain)?;
+        // One by one: the whole text's lower case would end in a final sigma, which is another domain.
+        let lower: String = domain.chars().flat_map(char::to_lowercase).collect();
+        Some(Email {
+            shown: format!("{local}@{lower}"),
+            key: format!("{}@{key_domain}", local.to_ascii_lowercase()),
+        })
+    }
+}
+
+/// A number as E.164 writes it: `+` and 10 to 15 digits. No national prefix is guessed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Phone(String);
+
+impl Phone {
+    pub fn parse(text: &str) -> Option<Phone> {
+        let text = Phone::without_separators(text);
+        let digits = text.strip_prefix('+')?;
+        let valid = (10..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        valid.then_some(Phone(text))
+    }
+
+    /// The text without what people put between digits.
+    pub fn without_separators(text: &str) -> String {
+        text.replace([' ', '\u{a0}', '-', '(', ')', '.'], "")
+    }
+
+    pub fn shown(&self) -> &str {
+        &self.0
+    }
+
+    pub fn key(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A chosen name, which can be neither an e-mail address nor a phone number, so that nobody sits on another's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Username(String);
+
+impl Username {
+    pub fn parse(text: &str) -> Option<Username> {
+        // Normalised before anything is looked at: full-width forms hide an `@`, digits and spaces.
+        let text: String = text.nfkc().collect();
+        let text = text.trim();
+        let valid = (1..=MAX_USERNAME).contains(&text.chars().count())
+            && !text.contains(|c: char| c == '@' || c.is_control())
+            && !looks_like_phone(text);
+        valid.then(|| Username(text.to_owned()))
+    }
+
+    pub fn shown(&self) -> &str {
+        &self.0
+    }
+
+    /// The name itself: its case counts.
+    pub fn key(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Email")
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Phone")
+    }
+}
+
+impl fmt::Debug for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Username")
+    }
+}
+
+/// ASCII atoms between dots. Quoted ones may hold `@`, commas and spaces, which mail programs read in different ways.
+fn is_local_part(local: &str) -> bool {
+    let is_atom = |b: u8| b.is_ascii_alphanumeric() || b"-!#$%&'*+/=?^_`{}|~".contains(&b);
+    local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atom))
+}
+
+/// One spelling for all of a domain's: lower case, punycode, addresses in their shortest form.
+fn canonical_domain(domain: &str) -> Option<String> {
+    if domain == "localhost" {
+        return Some(domain.to_owned());
+    }
+    if let Some(literal) = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return canonical_literal(literal);
+    }
+    let ascii = idna::domain_to_ascii(domain).ok()?;
+    // Mapping can produce what it was not given: a full-width comma becomes a comma.
+    is_domain(&ascii).then_some(ascii)
+}
+
+fn canonical_literal(literal: &str) -> Option<String> {
+    let v4 = literal.parse::<Ipv4Addr>().map(|address| format!("[{address}]"));
+    v4.or_else(|_| literal.parse::<Ipv6Addr>().map(|address| format!("[{address}]"))).ok()
+}
+
+/// Django's rule: the last label may begin with a hyphen, but has two characters.
+fn is_domain(ascii: &str) -> bool {
+    let Some((labels, last)) = ascii.rsplit_once('.') else {
+        return false;
+    };
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.ends_with('-')
+    };
+    last.len() > 1
+        && is_label(last)
+        && labels.split('.').all(|label| is_label(label) && !label.starts_with('-'))
+}
+
+/// Digits of any script: what a person would read as a number must not name someone else.
+fn looks_like_phone(text: &str) -> bool {
+    let text = Phone::without_separators(text);
+    let digits = text.strip_prefix('+').unwrap_or(&text);
+    digits.chars().count() >= 7 && digits.chars().all(char::is_numeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn email(text: &str) -> Option<(String, String)> {
+        Email::parse(text).map(|email| (email.shown().to_owned(), email.key().to_owned()))
+    }
+
+    #[test]
+    fn an_email_is_shown_as_typed_and_keyed_without_disguise() {
+        let cases = [
+            ("Anna@Example.COM", "Anna@example.com", "anna@example.com"),
+            ("a+Tag@example.com", "a+Tag@example.com", "a+tag@example.com"),
+            ("a@ПРИМЕР.рф", "a@пример.рф", "a@xn--e1afmkfd.xn--p1ai"),
+            ("a@XN--E1AFMKFD.xn--p1ai", "a@xn--e1afmkfd.xn--p1ai", "a@xn--e1afmkfd.xn--p1ai"),
+            ("a@ｅxample。com", "a@ｅxample。com", "a@example.com"),
+            ("a@ΟΔΟΣ.gr", "a@οδοσ.gr", "a@xn--pxavbq.gr"),
+            ("a@localhost", "a@localhost", "a@localhost"),
+            ("a@[0:0::1]", "a@[0:0::1]", "a@[::1]"),
+            ("a@[::FFFF:7F00:1]", "a@[::ffff:7f00:1]", "a@[::ffff:127.0.0.1]"),
+        ];
+        for (text, shown, key) in cases {
+            assert_eq!(email(text), Some((shown.to_owned(), key.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_email_is_refused() {
+        let cases = [
+            "",
+            "a",
+            "@b.com",
+            "a@",
+            "a@b",
+            "a@b.c",
+            "a@b.com.",
+            "a@.com",
+            "a@-b.com",
+            "a@b-.com",
+            "a@b_c.com",
+            "a@b.co-",
+            "a.@b.com",
+            ".a@b.com",
+            "a..b@c.com",
+            "a b@c.com",
+            "a@b@c.com",
+            "\"a\"@b.com",
+            "я@b.com",
+            "\u{212a}@b.com",
+            "a@LOCALHOST",
+            "a@127.0.0.1",
+            "a@[127.0.0.01]",
+            "a@[1]",
+            "a@b，c.com",
+            "a@b\u{a0}c.com",
+            "a@b.com\n",
+            " a@b.com",
+            "a@xn--zzzzzz9.com",
+        ];
+        for text in cases {
+            assert_eq!(email(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_email_has_at_most_254_characters_in_both_spellings() {
+        let of_length = |n: usize| format!("{}@example.com", "a".repeat(n - 12));
+        assert!(Email::parse(&of_length(254)).is_some());
+        assert!(Email::parse(&of_length(255)).is_none());
+        assert!(Email::has_form(&of_length(320)));
+        assert!(!Email::has_form(&of_length(321)));
+        assert!(!Email::has_form(&format!("{}@яяя.рф", "a".repeat(240))));
+    }
+
+    #[test]
+    fn a_phone_is_its_plus_and_digits() {
+        let parsed = |text: &str| Phone::parse(text).map(|phone| phone.key().to_owned());
+        assert_eq!(parsed("+7 (123)\u{a0}456-78.90").as_deref(), Some("+71234567890"));
+        assert!(parsed("+123456789012345").is_some());
+        for text in [
+            "71234567890",
+            "+123456789",
+            "+1234567890123456",
+            "+٧١٢٣٤٥٦٧٨٩٠",
+            "++1234567890",
+            "+12345\t67890",
+        ] {
+            assert_eq!(parsed(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_username_is_normalised_and_keeps_its_case() {
+        let parsed = |text: &str| Username::parse(text).map(|name| name.key().to_owned());
+        for (text, key) in
+            [(" Ａnna ", "Anna"), ("ﬁx", "fix"), ("123456", "123456"), ("Анна К.", "Анна К.")]
+        {
+            assert_eq!(parsed(text).as_deref(), Some(key));
+        }
+        assert!(parsed(&"я".repeat(150)).is_some());
+        let long = "я".repeat(151);
+        for text in [
+            "",
+            " ",
+            "a@b",
+            "a＠b",
+            "a\0b",
+            "1234567",
+            "+1 (23) 45-67",
+            "１２３４５６７",
+            "٧١٢٣٤٥٦",
+            &long,
+        ] {
+            assert_eq!(parsed(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_are_tried_in_the_given_order() {
+        let kind = |text, kinds: &[Kind]| Identifier::parse_as(text, kinds).map(|id| id.kind());
+        let all = [Kind::Email, Kind::Phone, Kind::Username];
+        assert_eq!(kind("a@b.com", &all), Some(Kind::Email));
+        assert_eq!(kind("+71234567890", &all), Some(Kind::Phone));
+        assert_eq!(kind("anna", &all), Some(Kind::Username));
+        assert_eq!(kind("anna", &[Kind::Email, Kind::Phone]), None);
+        assert!(all.iter().all(|&kind| Kind::parse(kind.as_str()) == Some(kind)));
+    }
+
+    #[test]
+    fn debug_tells_no_identifier() {
+        let shown = |text| {
+            format!("{:?}", Identifier::parse_as(text, &[Kind::Email, Kind::Phone, Kind::Username]))
+        };
+        assert_eq!(shown("anna@example.com"), "Some(Email(Email))");
+        assert_eq!(shown("+71234567890"), "Some(Phone(Phone))");
+        assert_eq!(shown("anna"), "Some(Username(Username))");
+    }
+
+    #[test]
+    fn random_texts_that_are_accepted_are_harmless_and_have_stable_keys() {
+        let pieces: Vec<&str> = "a B 1 @ . - _ + , \" [ ] : ( ) ; < > \\ / % xn-- com .com @b.co 我 ß ı İ K ſ Σ ς ё é \
+            e\u{301} \u{ad} \u{200b} \u{200d} \u{202e} \u{fe0f} ＠ ， 。 ．． \u{3000} \u{a0} \0 \r \n \x1f \x7f \u{85} ٧ １ Ⅷ ½ 😀"
+            .split(' ')
+            .chain([" "])
+            .collect();
+        let mut random = 1_u64;
+        let mut next = |below: usize| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % below
+        };
+        let mut accepted = 0;
+        for _ in 0..20_000 {
+            let text: String = (0..1 + next(6)).map(|_| pieces[next(pieces.len())]).collect();
+            for text in [&text, &format!("a@{text}"), &format!("a@{text}.com")] {
+                accepted += usize::from(check_random(text));
+            }
+        }
+        assert!(accepted > 2_000, "{accepted}");
+    }
+
+    fn check_random(text: &str) -> bool {
+        let kinds = [Kind::Email, Kind::Phone, Kind::Username];
+        let Some(id) = Identifier::parse_as(text, &kinds) else {
+            return false;
+        };
+        let again = Identifier::parse_as(id.key(), &kinds).expect("a key is a name");
+        assert_eq!((again.kind(), again.key()), (id.kind(), id.key()), "{text:?}");
+        assert!(!id.shown().contains(char::is_control), "{text:?}");
+        if id.kind() == Kind::Email {
+            for text in [id.shown(), id.key()] {
+                assert_eq!(text.matches('@').count(), 1, "{text:?}");
+                assert!(!text.contains([',', ' ']), "{text:?}");
+            }
+            let shown = Email::parse(id.shown()).expect("the shown form is an address");
+            assert_eq!(shown.key(), id.key(), "{text:?}");
+        }
+        true
+    }
+}
