@@ -1,0 +1,184 @@
+//! Table `accounts`: one row per person. Ids are never used twice, because tokens out in the world
+//! name them. A row goes when its account is deleted, and takes identifiers and sessions with it.
+
+use super::{Tx, on};
+use crate::error::Result;
+
+/// An account as the domain needs it, with its identifiers beside it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Account {
+    pub id: i64,
+    pub display_name: Option<String>,
+    /// What it registered with, where an API shows that as its username.
+    pub sign_up_name: Option<String>,
+    pub is_active: bool,
+    pub is_superuser: bool,
+    pub created_at: i64,
+    pub last_sign_in_at: Option<i64>,
+    /// Tokens of a replaced server that were issued before this moment are refused.
+    pub foreign_not_before: i64,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub username: Option<String>,
+}
+
+/// What sign-in reads: the account's id, state and stored password.
+#[derive(Clone, sqlx::FromRow)]
+pub struct Credentials {
+    pub account_id: i64,
+    pub password: Option<String>,
+    pub is_active: bool,
+}
+
+/// A row to be.
+#[derive(Clone)]
+pub struct NewAccount {
+    pub password: Option<String>,
+    pub display_name: Option<String>,
+    pub sign_up_name: Option<String>,
+    pub is_superuser: bool,
+    pub created_at: i64,
+}
+
+pub async fn account(tx: &mut Tx, id: i64) -> Result<Option<Account>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select a.id, a.display_name, a.sign_up_name, a.is_active, a.is_superuser, a.created_at,
+                a.last_sign_in_at, a.foreign_not_before,
+                e.shown as email, p.shown as phone, u.shown as username
+         from accounts a
+         left join identifiers e on e.account_id = a.id and e.kind = 'email'
+         left join identifiers p on p.account_id = a.id and p.kind = 'phone'
+         left join identifiers u on u.account_id = a.id and u.kind = 'username'
+         where a.id = $1",
+    ).bind(id).fetch_optional(db).await)?)
+}
+
+/// Up to `limit` accounts with ids above `after`, in their order.
+pub async fn accounts_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<Account>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select a.id, a.display_name, a.sign_up_name, a.is_active, a.is_superuser, a.created_at,
+                a.last_sign_in_at, a.foreign_not_before,
+                e.shown as email, p.shown as phone, u.shown as username
+         from accounts a
+         left join identifiers e on e.account_id = a.id and e.kind = 'email'
+         left join identifiers p on p.account_id = a.id and p.kind = 'phone'
+         left join identifiers u on u.account_id = a.id and u.kind = 'username'
+         where a.id > $1
+         order by a.id
+         limit $2",
+    ).bind(after).bind(limit).fetch_all(db).await)?)
+}
+
+pub async fn credentials_by_key(tx: &mut Tx, key: String) -> Result<Option<Credentials>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select a.id as account_id, a.password, a.is_active
+         from identifiers i
+         join accounts a on a.id = i.account_id
+         where i.key = $1",
+    ).bind(key).fetch_optional(db).await)?)
+}
+
+pub async fn credentials(tx: &mut Tx, id: i64) -> Result<Option<Credentials>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select id as account_id, password, is_active
+         from accounts
+         where id = $1",
+    ).bind(id).fetch_optional(db).await)?)
+}
+
+/// Whether the account may act: `None` when it is not there.
+pub async fn is_active(tx: &mut Tx, id: i64) -> Result<Option<bool>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select is_active from accounts where id = $1",
+    ).bind(id).fetch_optional(db).await)?)
+}
+
+pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "insert into accounts (password, display_name, sign_up_name, is_active, is_superuser,
+                               created_at, foreign_not_before)
+         values ($1, $2, $3, true, $4, $5, 0)
+         returning id",
+    )
+    .bind(new.password.clone())
+    .bind(new.display_name.clone())
+    .bind(new.sign_up_name.clone())
+    .bind(new.is_superuser)
+    .bind(new.created_at)
+    .fetch_one(db).await)?)
+}
+
+/// Notes a sign-in; false when the account was suspended or deleted meanwhile.
+pub async fn update_signed_in(tx: &mut Tx, id: i64, at: i64) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update accounts set last_sign_in_at = $2
+         where id = $1 and is_active = true
+         returning id",
+    ).bind(id).bind(at).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Replaces a stored password by another encoding of the same one, unless it was changed meanwhile.
+pub async fn update_rehashed(tx: &mut Tx, id: i64, was: String, password: String) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set password = $3
+         where id = $1 and password = $2",
+    ).bind(id).bind(was).bind(password).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Sets a new password and refuses foreign tokens from before `foreign_not_before`; false when the
+/// account is not there or `was` is no longer its stored password.
+pub async fn update_password(
+    tx: &mut Tx,
+    id: i64,
+    was: Option<String>,
+    password: String,
+    foreign_not_before: i64,
+) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update accounts set password = $3, foreign_not_before = $4
+         where id = $1 and ($2 is null or password = $2)
+         returning id",
+    ).bind(id).bind(was).bind(password).bind(foreign_not_before).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+pub async fn update_foreign_not_before(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set foreign_not_before = $2
+         where id = $1",
+    ).bind(id).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Suspends or revives; false when the account is not there.
+pub async fn update_active(tx: &mut Tx, id: i64, is_active: bool) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update accounts set is_active = $2
+         where id = $1
+         returning id",
+    ).bind(id).bind(is_active).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+pub async fn delete_account(tx: &mut Tx, id: i64) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "delete from accounts
+         where id = $1
+         returning id",
+    ).bind(id).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// A stored password of the scheme that most accounts have.
+pub async fn most_frequent_password(tx: &mut Tx) -> Result<Option<String>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select min(password)
+         from accounts
+         where password is not null
+         group by substr(password, 1, 13)
+         order by count(*) desc
+         limit 1",
+    ).fetch_optional(db).await)?)
+}

@@ -1,0 +1,113 @@
+//! Opening the database: engine by URL, settings of the connections, migrations, and the lock that
+//! keeps a second server away from the same SQLite file.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::Store;
+use super::group_commit::Writer;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// Another process (the command line) may hold SQLite's write lock for a moment.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("database_url must begin with sqlite:// or postgres://")]
+    UnknownEngine,
+    #[error(
+        "the database was written by a newer version of Propusk (schema {0} is unknown here); it was left untouched: start that version"
+    )]
+    NewerSchema(i64),
+    #[error("the data directory {} is in use by another server", .0.display())]
+    Locked(PathBuf),
+    #[error("the data directory {}: {error}", path.display())]
+    DataDir { path: PathBuf, error: std::io::Error },
+    #[error("migration: {0}")]
+    Migrate(MigrateError),
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => StoreError::NewerSchema(version),
+            MigrateError::Execute(error) => StoreError::Database(error),
+            other => StoreError::Migrate(other),
+        }
+    }
+}
+
+/// Held by a serving process for as long as it lives; the system frees it when the process dies.
+#[derive(Debug)]
+pub struct DataDirLock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+/// Creates the data directory where it is missing and takes its lock.
+pub fn lock_data_dir(data_dir: &Path) -> Result<DataDirLock, StoreError> {
+    let io = |error| StoreError::DataDir { path: data_dir.to_owned(), error };
+    std::fs::create_dir_all(data_dir).map_err(io)?;
+    let path = data_dir.join("lock");
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(DataDirLock(file)),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked(data_dir.to_owned())),
+        Err(std::fs::TryLockError::Error(error)) => Err(io(error)),
+    }
+}
+
+/// Opens the database at `url` (none: a SQLite file in the data directory) and brings its schema up
+/// to date. A schema from a newer binary is refused and left as it is.
+pub async fn connect(url: Option<&str>, data_dir: &Path) -> Result<Store, StoreError> {
+    match url {
+        None => {
+            sqlite(SqliteConnectOptions::new().filename(data_dir.join("propusk.sqlite3"))).await
+        }
+        Some(url) if url.starts_with("sqlite:") => sqlite(url.parse()?).await,
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            postgres(url.parse()?).await
+        }
+        Some(_) => Err(StoreError::UnknownEngine),
+    }
+}
+
+async fn sqlite(options: SqliteConnectOptions) -> Result<Store, StoreError> {
+    let options = options
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // An acknowledged write survives a power cut; with NORMAL it survives only the process.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT);
+    let writing = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    SQLITE.run(&writing).await?;
+    let writer = Writer::start(writing.acquire().await?);
+    let readers = SqlitePoolOptions::new()
+        .max_connections(SQLITE_READERS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await?;
+    Ok(Store::Sqlite { readers, writer })
+}
+
+async fn postgres(options: PgConnectOptions) -> Result<Store, StoreError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await?;
+    POSTGRES.run(&pool).await?;
+    Ok(Store::Postgres(pool))
+}

@@ -1,0 +1,167 @@
+//! SQLite's writer: one task owns the writing connection, takes every write that is waiting,
+//! runs each in a savepoint of one `begin immediate`, commits once and then answers them all.
+//! So one fsync serves many writers, and nobody ever meets "database is locked".
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{BoxFuture, Handle, Tx};
+use crate::error::{Error, Fault, Result};
+
+/// How many writes may wait, and how many share one commit at most.
+const QUEUE: usize = 4_096;
+const BATCH: usize = 256;
+
+/// Hands writes to the writing task; clones share it.
+#[derive(Clone)]
+pub struct Writer(mpsc::Sender<Message>);
+
+enum Message {
+    Write(Box<dyn Write>),
+    Close(oneshot::Sender<()>),
+}
+
+impl Writer {
+    /// Starts the writing task on a connection of its own.
+    pub(super) fn start(connection: PoolConnection<Sqlite>) -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        tokio::spawn(run(Tx(Handle::Sqlite(connection)), receiver));
+        Writer(sender)
+    }
+
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let write = Pending { work: Some(work), outcome: None, answer };
+        let gone = || Error::Internal(Fault::WriterGone);
+        self.0.send(Message::Write(Box::new(write))).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    /// Waits until everything queued before is committed, then ends the task.
+    pub(super) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.0.send(Message::Close(done)).await.is_ok() {
+            // An error means that the task has already ended, which is what is wanted.
+            closed.await.unwrap_or_default();
+        }
+    }
+}
+
+/// A write with its type forgotten.
+trait Write: Send {
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    /// Answers with the outcome, or with the failure of the commit.
+    fn answer(self: Box<Self>, commit: std::result::Result<(), &str>);
+}
+
+struct Pending<F, T> {
+    work: Option<F>,
+    outcome: Option<Result<T>>,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Write for Pending<F, T>
+where
+    T: Send,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send,
+{
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
+        Box::pin(async move {
+            let Some(work) = self.work.take() else { return false };
+            let outcome = AssertUnwindSafe(work(tx)).catch_unwind().await;
+            let outcome = outcome.unwrap_or(Err(Error::Internal(Fault::WriterGone)));
+            let keep = outcome.is_ok();
+            self.outcome = Some(outcome);
+            keep
+        })
+    }
+
+    fn answer(self: Box<Self>, commit: std::result::Result<(), &str>) {
+        let outcome = match (commit, self.outcome) {
+            (Ok(()), Some(outcome)) | (Err(_), Some(outcome @ Err(_))) => outcome,
+            (Ok(()), None) => Err(Error::Internal(Fault::WriterGone)),
+            (Err(cause), _) => Err(Error::Internal(Fault::Commit(cause.to_owned()))),
+        };
+        // The asker may have gone away; the write stands all the same.
+        drop(self.answer.send(outcome));
+    }
+}
+
+async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
+    let mut batch: Vec<Box<dyn Write>> = Vec::with_capacity(BATCH);
+    while let Some(first) = queue.recv().await {
+        let mut close = take(first, &mut batch);
+        while close.is_none() && batch.len() < BATCH {
+            let Ok(next) = queue.try_recv() else { break };
+            close = take(next, &mut batch);
+        }
+        let committed = commit(&mut tx, &mut batch).await;
+        if let Err(error) = &committed {
+            tracing::error!(%error, "a group of writes was not committed");
+        }
+        let committed = committed.map_err(|error| error.to_string());
+        for write in batch.drain(..) {
+            write.answer(committed.as_ref().map(|&()| ()).map_err(String::as_str));
+        }
+        if let Some(done) = close {
+            drop(tx);
+            // The closer may have gone away; the task ends all the same.
+            let _ = done.send(());
+            return;
+        }
+    }
+}
+
+fn take(message: Message, batch: &mut Vec<Box<dyn Write>>) -> Option<oneshot::Sender<()>> {
+    match message {
+        Message::Write(write) => batch.push(write),
+        Message::Close(done) => return Some(done),
+    }
+    None
+}
+
+/// Runs the batch in one transaction. After an error nothing of the batch is stored.
+async fn commit(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    execute(tx, "begin immediate").await?;
+    let outcome = run_all(tx, batch).await;
+    let outcome = match outcome {
+        Ok(()) => execute(tx, "commit").await,
+        Err(error) => Err(error),
+    };
+    if outcome.is_err() {
+        // SQLite may have rolled back by itself (disk full): then this fails, and all is well.
+        drop(execute(tx, "rollback").await);
+    }
+    outcome
+}
+
+async fn run_all(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
+    for write in batch {
+        execute(tx, "savepoint one").await?;
+        if write.run(tx).await {
+            execute(tx, "release one").await?;
+        } else {
+            execute(tx, "rollback to one; release one").await?;
+        }
+    }
+    Ok(())
+}
+
+async fn execute(tx: &mut Tx, statement: &'static str) -> sqlx::Result<()> {
+    if let Handle::Sqlite(connection) = &mut tx.0 {
+        let connection: &mut SqliteConnection = connection;
+        sqlx::raw_sql(statement).execute(connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Table `identifiers`: e-mail addresses, phones and usernames in one namespace, by canonical key.
+//! A row goes with its account, or when the account gives the identifier up.
+
+use super::{Tx, on};
+use crate::error::Result;
+use crate::identifier::Identifier;
+
+/// The account that holds `key`.
+pub async fn account_by_key(tx: &mut Tx, key: String) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select account_id from identifiers where key = $1",
+    ).bind(key).fetch_optional(db).await)?)
+}
+
+/// Gives the identifier to the account; false when somebody holds it already.
+pub async fn insert_identifier(
+    tx: &mut Tx,
+    account_id: i64,
+    identifier: &Identifier,
+    at: i64,
+) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "insert into identifiers (key, account_id, kind, shown, created_at)
+         values ($1, $2, $3, $4, $5)
+         on conflict (key) do nothing
+         returning account_id",
+    )
+    .bind(identifier.key().to_owned())
+    .bind(account_id)
+    .bind(identifier.kind().as_str())
+    .bind(identifier.shown().to_owned())
+    .bind(at)
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Takes the account's identifier of this kind away; false when it had none.
+pub async fn delete_identifier(tx: &mut Tx, account_id: i64, kind: &'static str) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "delete from identifiers
+         where account_id = $1 and kind = $2
+         returning account_id",
+    ).bind(account_id).bind(kind).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}

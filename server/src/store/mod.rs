@@ -1,0 +1,126 @@
+//! Where everything durable lives: one set of statements over SQLite or Postgres.
+//! Reads take a connection of the pool; writes are whole transactions, on SQLite many of them
+//! behind one commit (see `group_commit`). Answers leave after the commit only.
+
+pub mod accounts;
+mod connect;
+mod group_commit;
+pub mod identifiers;
+pub mod meta;
+pub mod revocations;
+pub mod sessions;
+pub mod spent_tokens;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+use crate::error::{Error, Fault, Result};
+pub use connect::{DataDirLock, StoreError, connect, lock_data_dir};
+use group_commit::Writer;
+
+/// Runs one statement on whichever engine the transaction belongs to.
+macro_rules! on {
+    ($tx:expr, $db:ident => $query:expr) => {
+        match $tx.engine() {
+            $crate::store::Engine::Sqlite($db) => $query,
+            $crate::store::Engine::Postgres($db) => $query,
+        }
+    };
+}
+pub(crate) use on;
+
+/// A boxed future, as a write is one.
+pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
+
+/// The database; clones share it.
+#[derive(Clone)]
+pub enum Store {
+    Sqlite { readers: SqlitePool, writer: Writer },
+    Postgres(PgPool),
+}
+
+/// A connection that statements run on, inside a write or for reading.
+pub struct Tx(Handle);
+
+enum Handle {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+    PostgresWrite(Transaction<'static, Postgres>),
+}
+
+/// The engine behind a [`Tx`]; only `on!` looks at it.
+pub(crate) enum Engine<'t> {
+    Sqlite(&'t mut SqliteConnection),
+    Postgres(&'t mut PgConnection),
+}
+
+impl Tx {
+    pub(crate) fn engine(&mut self) -> Engine<'_> {
+        match &mut self.0 {
+            Handle::Sqlite(connection) => Engine::Sqlite(connection),
+            Handle::Postgres(connection) => Engine::Postgres(connection),
+            Handle::PostgresWrite(transaction) => Engine::Postgres(transaction),
+        }
+    }
+}
+
+impl Store {
+    /// A connection for reading; it goes back to the pool when dropped.
+    pub async fn read(&self) -> Result<Tx> {
+        Ok(Tx(match self {
+            Store::Sqlite { readers, .. } => Handle::Sqlite(readers.acquire().await?),
+            Store::Postgres(pool) => Handle::Postgres(pool.acquire().await?),
+        }))
+    }
+
+    /// Runs `work` as one transaction and answers after its commit. `Err` rolls it back; a refusal
+    /// that must leave a trace is therefore an `Ok` value. The write goes on to its end even when
+    /// the caller stops waiting.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        match self {
+            Store::Sqlite { writer, .. } => writer.write(work).await,
+            Store::Postgres(pool) => {
+                let pool = pool.clone();
+                let write = tokio::spawn(async move { write_on_postgres(&pool, work).await });
+                write.await.map_err(|_| Error::Internal(Fault::WriterGone))?
+            }
+        }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        let mut tx = self.read().await?;
+        on!(tx, db => sqlx::query("select 1").execute(db).await.map(|_| ()))?;
+        Ok(())
+    }
+
+    /// Ends the writer after what is queued and closes the connections.
+    pub async fn close(&self) {
+        match self {
+            Store::Sqlite { readers, writer } => {
+                writer.close().await;
+                readers.close().await;
+            }
+            Store::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn write_on_postgres<T, F>(pool: &PgPool, work: F) -> Result<T>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
+{
+    let mut tx = Tx(Handle::PostgresWrite(pool.begin().await?));
+    let value = work(&mut tx).await?;
+    if let Handle::PostgresWrite(transaction) = tx.0 {
+        transaction.commit().await?;
+    }
+    Ok(value)
+}

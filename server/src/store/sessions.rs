@@ -1,0 +1,118 @@
+//! Table `sessions`: one row per sign-in, whatever the API. An ended row stays until its refresh
+//! token would have expired, so that the token is known as spent; then the sweeper deletes it.
+
+use super::{Tx, on};
+use crate::error::Result;
+
+/// A sign-in. `generation` counts rotations; `signed_in_at` is absent where another server saw the
+/// sign-in.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Session {
+    pub id: i64,
+    pub account_id: i64,
+    pub policy: String,
+    pub generation: i64,
+    pub signed_in_at: Option<i64>,
+    pub last_used_at: i64,
+    pub access_expires_at: i64,
+    pub expires_at: i64,
+    pub ended_at: Option<i64>,
+}
+
+pub async fn session(tx: &mut Tx, id: i64) -> Result<Option<Session>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select id, account_id, policy, generation, signed_in_at, last_used_at,
+                access_expires_at, expires_at, ended_at
+         from sessions
+         where id = $1",
+    ).bind(id).fetch_optional(db).await)?)
+}
+
+/// Stores a new session; false when the id is there already.
+pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "insert into sessions (id, account_id, policy, generation, signed_in_at, last_used_at,
+                               access_expires_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         on conflict (id) do nothing
+         returning id",
+    )
+    .bind(session.id)
+    .bind(session.account_id)
+    .bind(session.policy.clone())
+    .bind(session.generation)
+    .bind(session.signed_in_at)
+    .bind(session.last_used_at)
+    .bind(session.access_expires_at)
+    .bind(session.expires_at)
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Notes a refresh that leaves the refresh token as it is; false when the session has ended.
+pub async fn update_used(tx: &mut Tx, id: i64, at: i64, access_expires_at: i64) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update sessions set last_used_at = $2, access_expires_at = $3
+         where id = $1 and ended_at is null
+         returning id",
+    ).bind(id).bind(at).bind(access_expires_at).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Spends the refresh token of `generation`: of many who present it, one gets true.
+pub async fn spend_generation(
+    tx: &mut Tx,
+    id: i64,
+    generation: i64,
+    at: i64,
+    access_expires_at: i64,
+    expires_at: i64,
+) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update sessions set generation = generation + 1, last_used_at = $3,
+                             access_expires_at = $4, expires_at = $5
+         where id = $1 and generation = $2 and ended_at is null
+         returning id",
+    )
+    .bind(id)
+    .bind(generation)
+    .bind(at)
+    .bind(access_expires_at)
+    .bind(expires_at)
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Ends a session; false when it had ended before or is not there.
+pub async fn end_session(tx: &mut Tx, id: i64, at: i64) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update sessions set ended_at = $2
+         where id = $1 and ended_at is null
+         returning id",
+    ).bind(id).bind(at).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Ends the account's live sessions but `keep` and tells which they were.
+pub async fn end_other_sessions(
+    tx: &mut Tx,
+    account_id: i64,
+    keep: Option<i64>,
+    at: i64,
+) -> Result<Vec<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "update sessions set ended_at = $3
+         where account_id = $1 and id <> $2 and ended_at is null
+         returning id",
+    )
+    // Ids are positive, so -1 keeps none.
+    .bind(account_id).bind(keep.unwrap_or(-1)).bind(at).fetch_all(db).await)?)
+}
+
+/// Deletes what has expired before `now`.
+pub async fn delete_expired(tx: &mut Tx, now: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "delete from sessions where expires_at < $1",
+    ).bind(now).execute(db).await.map(|_| ()))?;
+    Ok(())
+}

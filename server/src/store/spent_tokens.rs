@@ -1,0 +1,29 @@
+//! Table `spent_tokens`: refresh tokens of a replaced server that were used up here, by `jti`.
+//! A row goes when its token has expired.
+
+use super::{Tx, on};
+use crate::error::Result;
+
+pub async fn is_spent(tx: &mut Tx, jti: String) -> Result<bool> {
+    let row: Option<String> = on!(tx, db => sqlx::query_scalar(
+        "select jti from spent_tokens where jti = $1",
+    ).bind(jti).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Spends the token: of many who present it, one gets true.
+pub async fn spend_token(tx: &mut Tx, jti: String, expires_at: i64) -> Result<bool> {
+    let row: Option<String> = on!(tx, db => sqlx::query_scalar(
+        "insert into spent_tokens (jti, expires_at) values ($1, $2)
+         on conflict (jti) do nothing
+         returning jti",
+    ).bind(jti).bind(expires_at).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+pub async fn delete_expired(tx: &mut Tx, now: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "delete from spent_tokens where expires_at < $1",
+    ).bind(now).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
