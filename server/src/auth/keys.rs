@@ -1,0 +1,113 @@
+//! Where the keys come from: the operator's secret, or one generated on the first start and kept in
+//! the data directory. The secret itself is the HS256 key of the APIs that take over a Django's.
+
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hkdf::Hkdf;
+use sha2::Sha256;
+
+use super::jwt::Hs256;
+use super::random;
+use crate::error::Error;
+use crate::store::{Store, meta};
+
+const GENERATED_FILE: &str = "secret";
+const FINGERPRINT: &str = "generated_secret";
+
+/// The key material; no `Debug`, so it cannot be printed.
+pub struct Keys {
+    secret: String,
+    generated_in: Option<PathBuf>,
+}
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("the secret file {}: {error}", path.display())]
+    File { path: PathBuf, error: std::io::Error },
+    #[error(
+        "{} is not the secret that this database was first used with; on several servers set the same PROPUSK_TOKENS__SECRET on each", .0.display()
+    )]
+    Foreign(PathBuf),
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl Keys {
+    /// Takes the operator's secret, else the generated one of `data_dir`.
+    pub fn load(secret: Option<&str>, data_dir: &Path) -> std::result::Result<Self, KeyError> {
+        if let Some(secret) = secret {
+            return Ok(Keys { secret: secret.to_owned(), generated_in: None });
+        }
+        let path = data_dir.join(GENERATED_FILE);
+        let io = |error| KeyError::File { path: path.clone(), error };
+        let secret = match read_secret(&path) {
+            Ok(secret) => secret,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let secret = URL_SAFE_NO_PAD.encode(random::<48>()?);
+                write_secret(&path, &secret).map_err(io)?;
+                // Another process may have been first; what is on disk counts.
+                read_secret(&path).map_err(io)?
+            }
+            Err(error) => return Err(io(error)),
+        };
+        Ok(Keys { secret, generated_in: Some(path) })
+    }
+
+    /// Refuses a second server that generated a secret of its own for the same database.
+    pub async fn check_against(&self, store: &Store) -> std::result::Result<(), KeyError> {
+        let Some(path) = &self.generated_in else { return Ok(()) };
+        let own = URL_SAFE_NO_PAD.encode(self.derive("fingerprint"));
+        let value = own.clone();
+        let stored =
+            store.write(move |tx| Box::pin(meta::get_or_insert(tx, FINGERPRINT, value))).await?;
+        if stored == own { Ok(()) } else { Err(KeyError::Foreign(path.clone())) }
+    }
+
+    /// Signs the tokens that a Django with the same `SECRET_KEY` would sign.
+    pub fn simple_jwt(&self) -> Hs256 {
+        Hs256::new(self.secret.as_bytes())
+    }
+
+    /// A key of its own for each purpose: HKDF-SHA256 (RFC 5869) with the purpose as its label.
+    fn derive(&self, label: &str) -> [u8; 32] {
+        let mut key = [0; 32];
+        let label = format!("propusk/{label}");
+        Hkdf::<Sha256>::new(None, self.secret.as_bytes())
+            .expand(label.as_bytes(), &mut key)
+            .expect("32 bytes are a length that HKDF-SHA256 gives");
+        key
+    }
+}
+
+fn read_secret(path: &Path) -> std::io::Result<String> {
+    let mut secret = String::new();
+    std::fs::File::open(path)?.read_to_string(&mut secret)?;
+    let secret = secret.trim().to_owned();
+    if secret.len() < 32 {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "shorter than 32 bytes"));
+    }
+    Ok(secret)
+}
+
+/// Writes beside the place and links it there, so that nobody ever reads half a secret.
+fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&new)?;
+    file.write_all(secret.as_bytes())?;
+    file.sync_all()?;
+    let linked = std::fs::hard_link(&new, path);
+    std::fs::remove_file(&new)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,496 @@
+//! Sessions and their tokens: a pair at sign-in, refreshing, ending, verifying, and who is signed in.
+//! Tokens of a replaced server (foreign: their `jti` names no session of ours) live on under the
+//! rules of the API that they are brought to.
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::token::{self, AccountClaim, Claims, NONCES, SESSION_IDS, TokenId, TokenType};
+use super::{Auth, Policy, random};
+use crate::error::{Error, Result, TokenFault};
+use crate::store::Tx;
+use crate::store::accounts::{self, Account};
+use crate::store::revocations::{self, Reason, Revocation, Subject};
+use crate::store::sessions::{self, Session};
+use crate::store::spent_tokens;
+
+/// A sign-in at most this many seconds old may change identifiers without the password.
+const RECENT: i64 = 300;
+
+/// The tokens of a new session; no `Debug`, so that they reach no log.
+pub struct Pair {
+    pub access: String,
+    pub refresh: String,
+}
+
+/// What a refresh answers; a new refresh token only where the policy rotates.
+pub struct Renewed {
+    pub access: String,
+    pub refresh: Option<String>,
+}
+
+/// Whoever sent a good access token.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedIn {
+    pub account_id: i64,
+    /// Absent for a token of a replaced server.
+    pub session: Option<i64>,
+    pub(super) issued_at: Option<i64>,
+}
+
+/// A refresh token after its checks that need no database.
+struct RefreshToken {
+    claims: Claims,
+    jti: String,
+    expires_at: i64,
+    /// None: a foreign token.
+    id: Option<TokenId>,
+}
+
+/// Where the tokens of a refresh belong: session and, when rotating, the generation of the next
+/// refresh token.
+struct Advanced {
+    session: i64,
+    generation: i64,
+}
+
+impl Auth {
+    /// Stores a new session of the account; its tokens are signed after the commit.
+    pub(super) async fn open_session(
+        tx: &mut Tx,
+        policy: &Policy,
+        id: i64,
+        account_id: i64,
+        now: i64,
+    ) -> Result<()> {
+        let session = Session {
+            id,
+            account_id,
+            policy: policy.name.to_owned(),
+            generation: 0,
+            signed_in_at: Some(now),
+            last_used_at: now,
+            access_expires_at: now + policy.access_seconds,
+            expires_at: now + policy.refresh_seconds,
+            ended_at: None,
+        };
+        sessions::insert_session(tx, &session).await?;
+        Ok(())
+    }
+
+    pub(super) fn sign_pair(
+        &self,
+        policy: &Policy,
+        id: i64,
+        account_id: i64,
+        now: i64,
+    ) -> Result<Pair> {
+        let carried = token::carried_by(account_id);
+        Ok(Pair {
+            refresh: self.sign_refresh(policy, id, 0, &carried, now)?,
+            access: self.sign_access(policy, id, &carried, now)?,
+        })
+    }
+
+    /// Makes new tokens of a refresh token, under the rules of `policy`.
+    pub async fn refresh(&self, policy: &Policy, token: &str) -> Result<Renewed> {
+        let now = self.clock.now();
+        let refresh = self.read_refresh(policy, token, now)?;
+        let carried = refresh.claims.carried()?;
+        let advanced = match refresh.id {
+            Some(id) => self.advance_own(policy, id, now).await?,
+            None => self.advance_foreign(policy, refresh, now).await?,
+        };
+        let access = self.sign_access(policy, advanced.session, &carried, now)?;
+        let next =
+            || self.sign_refresh(policy, advanced.session, advanced.generation, &carried, now);
+        let refresh = policy.rotating.then(next).transpose()?;
+        Ok(Renewed { access, refresh })
+    }
+
+    /// Ends the session of a refresh token: neither it nor its access tokens work any longer.
+    pub async fn sign_out(&self, policy: &Policy, token: &str) -> Result<()> {
+        let now = self.clock.now();
+        let refresh = self.read_refresh(policy, token, now)?;
+        let policy_name = policy.name;
+        let ended = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    match refresh.id {
+                        Some(id) => end_own(tx, id, policy_name, now).await.map(Some),
+                        None => end_foreign(tx, refresh, now).await,
+                    }
+                })
+            })
+            .await?;
+        self.revoked.apply(ended.as_slice());
+        Ok(())
+    }
+
+    /// Whether a token of any type is good. An access token of ours is checked without the database.
+    pub async fn verify(&self, token: &str) -> Result<()> {
+        let now = self.clock.now();
+        let claims = self.tokens.read(token, now)?;
+        let (jti, _) = claims.id_and_expiry()?;
+        match self.own_id(jti)? {
+            None => self.verify_foreign(&claims).await,
+            Some(id) if claims.is(TokenType::Refresh) => {
+                let mut tx = self.store.read().await?;
+                let session = live_session(&mut tx, id, None).await?;
+                active_account(&mut tx, session.account_id).await.map_err(hidden)?;
+                Ok(())
+            }
+            Some(id) => match self.check_own(id, claims.account).await {
+                Err(Error::AccountInactive | Error::AccountNotFound) => {
+                    Err(TokenFault::Malformed.into())
+                }
+                outcome => outcome.map(|_| ()),
+            },
+        }
+    }
+
+    /// Who sends this access token.
+    pub async fn signed_in(&self, token: &str) -> Result<SignedIn> {
+        let claims = self.tokens.read(token, self.clock.now())?;
+        let (jti, _) = claims.id_and_expiry()?;
+        claims.expect(TokenType::Access)?;
+        match self.own_id(jti)? {
+            Some(id) => {
+                let account_id = self.check_own(id, claims.account).await?;
+                Ok(SignedIn { account_id, session: Some(id.session), issued_at: claims.issued_at })
+            }
+            None => {
+                let account = self.foreign_account(&claims).await?.ok_or(Error::AccountNotFound)?;
+                Ok(SignedIn { account_id: account.id, session: None, issued_at: claims.issued_at })
+            }
+        }
+    }
+
+    /// Refuses unless the credential's sign-in happened a moment ago.
+    pub(super) async fn require_recent_sign_in(&self, who: &SignedIn) -> Result<()> {
+        let Some(id) = who.session else { return Err(Error::ReauthenticationRequired) };
+        let mut tx = self.store.read().await?;
+        let session = sessions::session(&mut tx, id).await?;
+        let signed_in_at = session.and_then(|session| session.signed_in_at);
+        match signed_in_at {
+            Some(at) if self.clock.now() - at <= RECENT => Ok(()),
+            _ => Err(Error::ReauthenticationRequired),
+        }
+    }
+
+    fn sign_access(
+        &self,
+        policy: &Policy,
+        session: i64,
+        carried: &Map<String, Value>,
+        now: i64,
+    ) -> Result<String> {
+        let nonce = u32::from_le_bytes(random()?) % NONCES;
+        let id = TokenId { session, policy: policy.code, nonce };
+        self.tokens.sign(TokenType::Access, id, carried, now, now + policy.access_seconds)
+    }
+
+    fn sign_refresh(
+        &self,
+        policy: &Policy,
+        session: i64,
+        generation: i64,
+        carried: &Map<String, Value>,
+        now: i64,
+    ) -> Result<String> {
+        let id = TokenId { session, policy: policy.code, nonce: nonce_of(generation) };
+        self.tokens.sign(TokenType::Refresh, id, carried, now, now + policy.refresh_seconds)
+    }
+
+    fn read_refresh(&self, policy: &Policy, token: &str, now: i64) -> Result<RefreshToken> {
+        let claims = self.tokens.read(token, now)?;
+        let (jti, expires_at) = claims.id_and_expiry()?;
+        let jti = jti.to_owned();
+        claims.expect(TokenType::Refresh)?;
+        let id = self.own_id(&jti)?;
+        if id.is_some_and(|id| id.policy != policy.code) {
+            // Single use could be laundered through another API.
+            return Err(TokenFault::Malformed.into());
+        }
+        Ok(RefreshToken { claims, jti, expires_at, id })
+    }
+
+    /// The session behind a `jti`; `None` for a foreign token, where those are honoured.
+    fn own_id(&self, jti: &str) -> Result<Option<TokenId>> {
+        match TokenId::parse(jti) {
+            Some(id) if self.policies.iter().any(|policy| policy.code == id.policy) => Ok(Some(id)),
+            None if self.accept_foreign => Ok(None),
+            _ => Err(TokenFault::Malformed.into()),
+        }
+    }
+
+    async fn advance_own(&self, policy: &Policy, id: TokenId, now: i64) -> Result<Advanced> {
+        let policy = policy.clone();
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let session = live_session(tx, id, Some(policy.name)).await?;
+                    active_account(tx, session.account_id).await?;
+                    if policy.rotating && !policy.early_refresh && now < session.access_expires_at {
+                        return Err(TokenFault::TooEarly.into());
+                    }
+                    advance(tx, &policy, &session, now).await
+                })
+            })
+            .await
+    }
+
+    /// The first refresh of a foreign token opens a session for what comes of it.
+    async fn advance_foreign(
+        &self,
+        policy: &Policy,
+        refresh: RefreshToken,
+        now: i64,
+    ) -> Result<Advanced> {
+        let AccountClaim::Id(account_id) = refresh.claims.account else {
+            return Err(TokenFault::Malformed.into());
+        };
+        let policy = policy.clone();
+        let new_id = new_session_id()?;
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let account = active_account(tx, account_id).await?;
+                    refuse_outdated(&refresh.claims, &account)?;
+                    if policy.rotating {
+                        rotate_foreign(tx, &policy, &refresh, account_id, new_id, now).await
+                    } else {
+                        adopt_foreign(tx, &policy, &refresh, account_id, now).await
+                    }
+                })
+            })
+            .await
+    }
+
+    /// Checks an own access token's session and account in memory, or in the database while memory
+    /// cannot be trusted.
+    async fn check_own(&self, id: TokenId, account: AccountClaim) -> Result<i64> {
+        let AccountClaim::Id(account_id) = account else {
+            return Err(TokenFault::NoAccount.into());
+        };
+        match self.revoked.reason(Subject::Account(account_id)) {
+            Some(Reason::Deleted) => return Err(Error::AccountNotFound),
+            Some(_) => return Err(Error::AccountInactive),
+            None => {}
+        }
+        if self.revoked.reason(Subject::Session(id.session)).is_some() {
+            return Err(TokenFault::Spent.into());
+        }
+        if !self.revoked.is_current() {
+            let mut tx = self.store.read().await?;
+            if !accounts::is_active(&mut tx, account_id).await?.ok_or(Error::AccountNotFound)? {
+                return Err(Error::AccountInactive);
+            }
+            let session = sessions::session(&mut tx, id.session).await?;
+            if session.is_none_or(|session| session.ended_at.is_some()) {
+                return Err(TokenFault::Spent.into());
+            }
+        }
+        Ok(account_id)
+    }
+
+    /// The active account that a foreign token names; `None` when there never was one of this id.
+    async fn foreign_account(&self, claims: &Claims) -> Result<Option<Account>> {
+        let account_id = match claims.account {
+            AccountClaim::Absent => return Err(TokenFault::NoAccount.into()),
+            AccountClaim::Unknown => return Ok(None),
+            AccountClaim::Id(id) => id,
+        };
+        let mut tx = self.store.read().await?;
+        let Some(account) = accounts::account(&mut tx, account_id).await? else {
+            let deleted = revocations::was_deleted(&mut tx, account_id).await?;
+            return if deleted { Err(Error::AccountNotFound) } else { Ok(None) };
+        };
+        if !account.is_active {
+            return Err(Error::AccountInactive);
+        }
+        refuse_outdated(claims, &account)?;
+        Ok(Some(account))
+    }
+
+    /// An account that was never here says nothing against a well-signed token.
+    async fn verify_foreign(&self, claims: &Claims) -> Result<()> {
+        match self.foreign_account(claims).await {
+            Ok(_) | Err(Error::Token(TokenFault::NoAccount)) => {}
+            Err(error) => return Err(hidden(error)),
+        }
+        let (jti, _) = claims.id_and_expiry()?;
+        let mut tx = self.store.read().await?;
+        if spent_tokens::is_spent(&mut tx, spent_key(jti)).await? {
+            return Err(TokenFault::Spent.into());
+        }
+        Ok(())
+    }
+}
+
+/// A new random session id.
+pub(super) fn new_session_id() -> Result<i64> {
+    Ok((u64::from_le_bytes(random()?) % SESSION_IDS).cast_signed())
+}
+
+/// Ends sessions of an account and writes what outstanding access tokens must hear of.
+pub(super) async fn end_sessions(
+    tx: &mut Tx,
+    account_id: i64,
+    keep: Option<i64>,
+    now: i64,
+) -> Result<Vec<Revocation>> {
+    let mut ended = Vec::new();
+    for id in sessions::end_other_sessions(tx, account_id, keep, now).await? {
+        let subject = Subject::Session(id);
+        ended.push(revocations::insert_revocation(tx, subject, Reason::Ended, now).await?);
+    }
+    Ok(ended)
+}
+
+/// Token checks tell nobody that an account is suspended or gone.
+fn hidden(error: Error) -> Error {
+    match error {
+        Error::AccountInactive | Error::AccountNotFound => TokenFault::Malformed.into(),
+        other => other,
+    }
+}
+
+fn nonce_of(generation: i64) -> u32 {
+    u32::try_from(generation.rem_euclid(i64::from(NONCES))).unwrap_or_default()
+}
+
+/// The session of a refresh token that has neither ended nor been rotated past it.
+async fn live_session(tx: &mut Tx, id: TokenId, policy: Option<&str>) -> Result<Session> {
+    let session = sessions::session(tx, id.session).await?.ok_or(TokenFault::Malformed)?;
+    if policy.is_some_and(|name| name != session.policy) {
+        return Err(TokenFault::Malformed.into());
+    }
+    if session.ended_at.is_some() || nonce_of(session.generation) != id.nonce {
+        return Err(TokenFault::Spent.into());
+    }
+    Ok(session)
+}
+
+async fn active_account(tx: &mut Tx, id: i64) -> Result<Account> {
+    match accounts::account(tx, id).await? {
+        Some(account) if account.is_active => Ok(account),
+        Some(_) => Err(Error::AccountInactive),
+        None => Err(TokenFault::Malformed.into()),
+    }
+}
+
+/// Spends the token, or only notes its use, by one conditional update.
+async fn advance(tx: &mut Tx, policy: &Policy, session: &Session, now: i64) -> Result<Advanced> {
+    let access_expires_at = now + policy.access_seconds;
+    let (id, generation) = (session.id, session.generation);
+    if policy.rotating {
+        let expires_at = now + policy.refresh_seconds;
+        let won =
+            sessions::spend_generation(tx, id, generation, now, access_expires_at, expires_at);
+        return match won.await? {
+            true => Ok(Advanced { session: id, generation: generation + 1 }),
+            false => Err(TokenFault::Spent.into()),
+        };
+    }
+    match sessions::update_used(tx, id, now, access_expires_at).await? {
+        true => Ok(Advanced { session: id, generation }),
+        false => Err(TokenFault::Spent.into()),
+    }
+}
+
+/// A password change or an operator's sign-out reaches foreign tokens by their time of issue.
+fn refuse_outdated(claims: &Claims, account: &Account) -> Result<()> {
+    if claims.issued_at.unwrap_or(0) < account.foreign_not_before {
+        return Err(TokenFault::Spent.into());
+    }
+    Ok(())
+}
+
+async fn rotate_foreign(
+    tx: &mut Tx,
+    policy: &Policy,
+    refresh: &RefreshToken,
+    account_id: i64,
+    id: i64,
+    now: i64,
+) -> Result<Advanced> {
+    if spent_tokens::is_spent(tx, spent_key(&refresh.jti)).await? {
+        return Err(TokenFault::Spent.into());
+    }
+    let earliest = refresh.claims.issued_at.unwrap_or(0) + policy.access_seconds;
+    if !policy.early_refresh && now < earliest {
+        return Err(TokenFault::TooEarly.into());
+    }
+    if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {
+        return Err(TokenFault::Spent.into());
+    }
+    let session = adopted(policy, id, account_id, now, now + policy.refresh_seconds);
+    sessions::insert_session(tx, &session).await?;
+    Ok(Advanced { session: id, generation: 0 })
+}
+
+/// A foreign token that may be used again has one session, found by the token itself.
+async fn adopt_foreign(
+    tx: &mut Tx,
+    policy: &Policy,
+    refresh: &RefreshToken,
+    account_id: i64,
+    now: i64,
+) -> Result<Advanced> {
+    if spent_tokens::is_spent(tx, spent_key(&refresh.jti)).await? {
+        return Err(TokenFault::Spent.into());
+    }
+    let session = adopted(policy, adopted_id(&refresh.jti), account_id, now, refresh.expires_at);
+    if sessions::insert_session(tx, &session).await? {
+        return Ok(Advanced { session: session.id, generation: 0 });
+    }
+    advance(tx, policy, &session, now).await
+}
+
+fn adopted(policy: &Policy, id: i64, account_id: i64, now: i64, expires_at: i64) -> Session {
+    Session {
+        id,
+        account_id,
+        policy: policy.name.to_owned(),
+        generation: 0,
+        signed_in_at: None,
+        last_used_at: now,
+        access_expires_at: now + policy.access_seconds,
+        expires_at,
+        ended_at: None,
+    }
+}
+
+fn adopted_id(jti: &str) -> i64 {
+    let digest = Sha256::new_with_prefix("propusk adopted session").chain_update(jti).finalize();
+    let id = digest.iter().take(8).fold(0_u64, |id, byte| id << 8 | u64::from(*byte));
+    (id % SESSION_IDS).cast_signed()
+}
+
+/// What stands in `spent_tokens` for a `jti`, which may be of any length.
+fn spent_key(jti: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(jti))
+}
+
+async fn end_own(tx: &mut Tx, id: TokenId, policy: &str, now: i64) -> Result<Revocation> {
+    let session = live_session(tx, id, Some(policy)).await?;
+    if !sessions::end_session(tx, session.id, now).await? {
+        return Err(TokenFault::Spent.into());
+    }
+    revocations::insert_revocation(tx, Subject::Session(session.id), Reason::Ended, now).await
+}
+
+async fn end_foreign(tx: &mut Tx, refresh: RefreshToken, now: i64) -> Result<Option<Revocation>> {
+    if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {
+        return Err(TokenFault::Spent.into());
+    }
+    let adopted = adopted_id(&refresh.jti);
+    if !sessions::end_session(tx, adopted, now).await? {
+        return Ok(None);
+    }
+    let subject = Subject::Session(adopted);
+    revocations::insert_revocation(tx, subject, Reason::Ended, now).await.map(Some)
+}
