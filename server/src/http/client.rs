@@ -1,0 +1,89 @@
+//! The client's address: the socket's, or, behind configured proxies, the rightmost address of
+//! `X-Forwarded-For` that is not a proxy's. What a client writes there itself is never believed.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use axum::http::{Extensions, HeaderMap};
+use ipnet::IpNet;
+
+use super::listen::Peer;
+
+/// The networks whose `X-Forwarded-For` is believed.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Arc<[IpNet]>);
+
+impl TrustedProxies {
+    pub fn new(networks: &[IpNet]) -> Self {
+        TrustedProxies(networks.into())
+    }
+
+    /// Whose request this is.
+    pub fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
+        let Some(Peer(peer)) = extensions.get() else { return Ipv4Addr::UNSPECIFIED.into() };
+        let mut client = peer.ip().to_canonical();
+        for hop in forwarded(headers) {
+            if !self.trusts(client) {
+                break;
+            }
+            match hop.parse::<IpAddr>() {
+                Ok(address) => client = address.to_canonical(),
+                // A proxy that is trusted wrote nonsense: stop at the last address that is known.
+                Err(_) => break,
+            }
+        }
+        client
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// The hops, the nearest first.
+fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(trusted: &[&str], peer: &str, forwarded: &[&str]) -> String {
+        let networks: Vec<IpNet> =
+            trusted.iter().map(|net| net.parse().expect("a network")).collect();
+        let mut extensions = Extensions::new();
+        extensions.insert(Peer(peer.parse().expect("an address")));
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", line.parse().expect("a header"));
+        }
+        TrustedProxies::new(&networks).client(&extensions, &headers).to_string()
+    }
+
+    #[test]
+    fn a_header_from_anyone_else_is_ignored() {
+        assert_eq!(client(&[], "192.0.2.1:5", &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(client(&["10.0.0.0/8"], "192.0.2.1:5", &["198.51.100.7"]), "192.0.2.1");
+    }
+
+    #[test]
+    fn the_rightmost_untrusted_hop_is_the_client() {
+        let proxies = ["10.0.0.0/8"];
+        assert_eq!(client(&proxies, "10.1.1.1:5", &["1.1.1.1, 198.51.100.7"]), "198.51.100.7");
+        assert_eq!(
+            client(&proxies, "10.1.1.1:5", &["1.1.1.1, 198.51.100.7, 10.2.2.2"]),
+            "198.51.100.7"
+        );
+        assert_eq!(client(&proxies, "10.1.1.1:5", &["1.1.1.1", "198.51.100.7"]), "198.51.100.7");
+        assert_eq!(client(&proxies, "[::ffff:10.1.1.1]:5", &["198.51.100.7"]), "198.51.100.7");
+    }
+
+    #[test]
+    fn nonsense_from_a_proxy_leaves_the_proxy_as_the_client() {
+        assert_eq!(client(&["10.0.0.0/8"], "10.1.1.1:5", &["1.1.1.1, unknown"]), "10.1.1.1");
+        assert_eq!(client(&["10.0.0.0/8"], "10.1.1.1:5", &[]), "10.1.1.1");
+    }
+}

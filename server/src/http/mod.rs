@@ -1,0 +1,7 @@
+//! The edge: accepting connections, the client's address, logging and limits that hold for every API.
+//! Nothing here knows what is served.
+
+pub mod body;
+pub mod client;
+pub mod layers;
+pub mod listen;
