@@ -1,0 +1,15 @@
+//! How Django REST framework reads requests and words its answers, once for the APIs that are built
+//! on it. It decides nothing about accounts.
+
+pub mod fields;
+mod form;
+mod json;
+mod negotiate;
+pub mod password_rules;
+mod python;
+mod reply;
+pub mod simple_jwt;
+mod view;
+
+pub use reply::{Answer, Reply, common_failure, unknown_path};
+pub use view::{Call, Context, View, mount};

@@ -1,0 +1,119 @@
+//! Django's four password validators with their stock settings: not like the user's other data, eight characters, not
+//! common, not all digits. The list of common passwords is Django's (see `common_passwords.LICENSE.md`).
+
+use super::python;
+use std::sync::LazyLock;
+
+const MAX_SIMILARITY: f64 = 0.7;
+const MIN_LENGTH: usize = 8;
+
+/// Lower case, sorted by bytes, one a line.
+static COMMON: LazyLock<Vec<&str>> =
+    LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
+
+/// The messages of the validators that refuse, in Django's order. `attributes` are verbose names and values, in the
+/// order `username`, `first_name`, `last_name`, `email`.
+pub fn check(password: &str, attributes: &[(&str, &str)]) -> Vec<String> {
+    let lower = password.to_lowercase();
+    let similar = attributes.iter().find(|(_, value)| is_similar(&lower, value));
+    let common = COMMON.binary_search(&python::strip(&lower)).is_ok();
+    let numeric = !password.is_empty() && password.chars().all(python::is_digit);
+    let messages = [
+        similar.map(|(name, _)| format!("The password is too similar to the {name}.")),
+        (password.chars().count() < MIN_LENGTH).then(|| {
+            format!("This password is too short. It must contain at least {MIN_LENGTH} characters.")
+        }),
+        common.then(|| "This password is too common.".to_owned()),
+        numeric.then(|| "This password is entirely numeric.".to_owned()),
+    ];
+    messages.into_iter().flatten().collect()
+}
+
+/// Against the whole value and each of its words.
+fn is_similar(lower_password: &str, value: &str) -> bool {
+    let value = value.to_lowercase();
+    let password = sorted(lower_password);
+    let words = value.split(|c| !python::is_word(c));
+    !value.is_empty()
+        && words.chain([value.as_str()]).map(sorted).any(|part| {
+            !is_much_longer(password.len(), part.len())
+                && quick_ratio(&password, &part) >= MAX_SIMILARITY
+        })
+}
+
+/// Django's shortcut: so long a password cannot be similar to so short a part.
+fn is_much_longer(password: usize, part: usize) -> bool {
+    password >= 10 * part && (part as f64) < MAX_SIMILARITY / 2.0 * password as f64
+}
+
+/// `difflib.SequenceMatcher.quick_ratio`: the characters in common, wherever they stand.
+fn quick_ratio(a: &[char], b: &[char]) -> f64 {
+    let (mut matches, mut rest) = (0, b);
+    for c in a {
+        rest = &rest[rest.partition_point(|other| other < c)..];
+        if let Some(tail) = rest.strip_prefix(&[*c]) {
+            rest = tail;
+            matches += 1;
+        }
+    }
+    2.0 * matches as f64 / (a.len() + b.len()) as f64
+}
+
+fn sorted(text: &str) -> Vec<char> {
+    let mut characters: Vec<char> = text.chars().collect();
+    characters.sort_unstable();
+    characters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: &str = "This password is too short. It must contain at least 8 characters.";
+    const COMMON_TEXT: &str = "This password is too common.";
+    const NUMERIC: &str = "This password is entirely numeric.";
+
+    #[test]
+    fn messages_come_together_in_the_order_of_the_validators() {
+        let cases: [(&str, &[&str]); 9] = [
+            ("Str0ng-pass-77", &[]),
+            ("12345", &[SHORT, COMMON_TEXT, NUMERIC]),
+            ("1.5", &[SHORT]),
+            ("PaSsWoRd", &[COMMON_TEXT]),
+            ("пароль", &[SHORT, COMMON_TEXT]),
+            ("x", &[SHORT, COMMON_TEXT]),
+            ("😀😀😀😀😀😀😀😀", &[]),
+            ("١٢٣٤٥٦٧٨٩٠", &[NUMERIC]),
+            ("", &[SHORT]),
+        ];
+        for (password, messages) in cases {
+            assert_eq!(check(password, &[]), messages, "{password}");
+        }
+    }
+
+    #[test]
+    fn a_password_like_an_attribute_names_the_first_one() {
+        let attributes = [("username", "other"), ("email address", "Anna.Smith@Example.com")];
+        let similar = "The password is too similar to the email address.";
+        for password in ["anna.smith@example.com", "SMITHa", "elpmaxe.cOm", "Mr-Smith-1999"] {
+            let similarity = check(password, &attributes).first().cloned();
+            let expected = (password != "Mr-Smith-1999").then(|| similar.to_owned());
+            assert_eq!(similarity, expected, "{password}");
+        }
+        let both = [("a", "anna-smith"), ("b", "anna-smith")];
+        assert_eq!(check("anna-smith", &both), ["The password is too similar to the a."]);
+        assert!(check("anna-smith", &[("a", "")]).is_empty());
+    }
+
+    #[test]
+    fn a_short_part_of_a_long_password_is_not_compared() {
+        assert!(is_much_longer(10, 1) && !is_much_longer(9, 1));
+        assert!(is_much_longer(1, 0) && !is_much_longer(0, 0));
+    }
+
+    #[test]
+    fn the_common_passwords_are_sorted_and_distinct() {
+        assert!(COMMON.is_sorted_by(|a, b| a < b));
+        assert_eq!(COMMON.len(), 19_729);
+    }
+}

@@ -1,0 +1,174 @@
+//! Answers as Django REST framework gives them: compact JSON bodies, Django's own HTML pages for
+//! unknown paths and failures, and the headers that stand on all of them.
+
+use axum::body::Body;
+use axum::http::header::{
+    ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+};
+use axum::http::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+
+use super::fields::FieldErrors;
+use crate::error::Error;
+
+/// An answer before the view's headers are added.
+pub struct Reply {
+    status: StatusCode,
+    body: Content,
+    retry_after: Option<i64>,
+}
+
+enum Content {
+    Empty,
+    Json(Vec<u8>),
+    Page(&'static str),
+}
+
+impl From<FieldErrors> for Reply {
+    fn from(errors: FieldErrors) -> Self {
+        Reply::json(StatusCode::BAD_REQUEST, &errors)
+    }
+}
+
+/// What a handler comes to: either side is sent.
+pub type Answer = Result<Reply, Reply>;
+
+/// The view's share of an answer's headers.
+pub(super) struct ViewHeaders<'v> {
+    pub allow: &'v str,
+    pub vary: &'static str,
+    pub challenge: &'static str,
+}
+
+const NOT_FOUND_PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n";
+const BAD_REQUEST_PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Bad Request (400)</title>\n</head>\n<body>\n  <h1>Bad Request (400)</h1><p></p>\n</body>\n</html>\n";
+const SERVER_ERROR_PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Server Error (500)</title>\n</head>\n<body>\n  <h1>Server Error (500)</h1><p></p>\n</body>\n</html>\n";
+
+impl Reply {
+    pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(json) => Reply { status, body: Content::Json(json), retry_after: None },
+            Err(error) => {
+                tracing::error!(%error, "an answer could not be written as JSON");
+                Reply::page(StatusCode::INTERNAL_SERVER_ERROR, SERVER_ERROR_PAGE)
+            }
+        }
+    }
+
+    pub fn ok(body: &impl Serialize) -> Self {
+        Reply::json(StatusCode::OK, body)
+    }
+
+    pub fn created(body: &impl Serialize) -> Self {
+        Reply::json(StatusCode::CREATED, body)
+    }
+
+    pub fn no_content() -> Self {
+        Reply { status: StatusCode::NO_CONTENT, body: Content::Empty, retry_after: None }
+    }
+
+    /// `{"detail": text}`, the form of most refusals.
+    pub fn detail(status: StatusCode, text: &str) -> Self {
+        Reply::json(status, &json!({ "detail": text }))
+    }
+
+    /// 400 about one field.
+    pub fn field(name: &str, text: &str) -> Self {
+        Reply::json(StatusCode::BAD_REQUEST, &json!({ name: [text] }))
+    }
+
+    pub fn not_found() -> Self {
+        Reply::detail(StatusCode::NOT_FOUND, "Not found.")
+    }
+
+    pub fn not_signed_in() -> Self {
+        Reply::detail(StatusCode::UNAUTHORIZED, "Authentication credentials were not provided.")
+    }
+
+    /// The page for a request that Django itself refuses.
+    pub fn bad_request_page() -> Self {
+        Reply::page(StatusCode::BAD_REQUEST, BAD_REQUEST_PAGE)
+    }
+
+    /// DRF's answer to a throttled request.
+    pub fn throttled(retry_after: i64) -> Self {
+        let unit = if retry_after == 1 { "second" } else { "seconds" };
+        let text = format!("Request was throttled. Expected available in {retry_after} {unit}.");
+        let reply = Reply::detail(StatusCode::TOO_MANY_REQUESTS, &text);
+        Reply { retry_after: Some(retry_after), ..reply }
+    }
+
+    pub fn busy(retry_after: i64) -> Self {
+        let text = "Service temporarily unavailable, try again later.";
+        let reply = Reply::detail(StatusCode::SERVICE_UNAVAILABLE, text);
+        Reply { retry_after: Some(retry_after), ..reply }
+    }
+
+    /// Django's page for a failure; the cause goes to the log only.
+    pub fn failed(cause: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %cause, "a request failed");
+        Reply::page(StatusCode::INTERNAL_SERVER_ERROR, SERVER_ERROR_PAGE)
+    }
+
+    fn page(status: StatusCode, html: &'static str) -> Self {
+        Reply { status, body: Content::Page(html), retry_after: None }
+    }
+
+    pub(super) fn into_response(self, view: &ViewHeaders<'_>) -> Response<Body> {
+        let unauthorized = self.status == StatusCode::UNAUTHORIZED;
+        let mut response = self.into_bare_response();
+        let headers = response.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static(view.vary));
+        if let Ok(allow) = HeaderValue::from_str(view.allow) {
+            headers.insert(ALLOW, allow);
+        }
+        if unauthorized {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(view.challenge));
+        }
+        response
+    }
+
+    /// With only the headers that Django's middleware gives every answer.
+    fn into_bare_response(self) -> Response<Body> {
+        let (content_type, body) = match self.body {
+            Content::Empty => (None, Body::empty()),
+            Content::Json(json) => (Some("application/json"), Body::from(json)),
+            Content::Page(html) => (Some("text/html; charset=utf-8"), Body::from(html)),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if let Some(retry_after) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
+        }
+        for (name, value) in SECURITY_HEADERS {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+const SECURITY_HEADERS: [(&str, &str); 4] = [
+    ("x-frame-options", "DENY"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+/// Django's answer to a path that nothing serves.
+pub fn unknown_path() -> Response<Body> {
+    Reply::page(StatusCode::NOT_FOUND, NOT_FOUND_PAGE).into_bare_response()
+}
+
+/// The refusals that have one form in every API of this family.
+pub fn common_failure(error: &Error) -> Reply {
+    match error {
+        Error::RateLimited { retry_after } => Reply::throttled(*retry_after),
+        Error::Busy { retry_after } => Reply::busy(*retry_after),
+        other => Reply::failed(other),
+    }
+}

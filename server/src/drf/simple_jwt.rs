@@ -1,0 +1,193 @@
+//! What djangorestframework-simplejwt brings to an API: its serializers, how it reads the
+//! `Authorization` header, and the words of its refusals, in which two generations differ.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+
+use super::fields::{Form, Text};
+use super::reply::{Reply, common_failure};
+use super::view::Call;
+use crate::auth::{Account, Pair, Renewed, SignedIn};
+use crate::error::{Error, TokenFault};
+
+/// The descriptions that its views give in the answer to OPTIONS.
+pub const OBTAIN_PAIR: &str = "Takes a set of user credentials and returns an access and refresh JSON web\ntoken pair to prove the authentication of those credentials.";
+pub const REFRESH: &str = "Takes a refresh type JSON web token and returns an access type JSON web\ntoken if the refresh token is valid.";
+pub const VERIFY: &str = "Takes a token and indicates if it is valid.  This view provides no\ninformation about a token's fitness for a particular use.";
+pub const BLACKLIST: &str = "Takes a token and blacklists it. Must be used with the\n`rest_framework_simplejwt.token_blacklist` app installed.";
+
+/// A name, in a field of the API's choice, and a password; no `Debug`.
+pub struct CredentialsRequest {
+    pub name: String,
+    pub password: String,
+}
+
+impl CredentialsRequest {
+    pub fn read(mut form: Form, name: &'static str) -> Result<Self, Reply> {
+        let name = form.text(name, &Text::REQUIRED).unwrap_or_default();
+        let password = form.text("password", &Text::REQUIRED).unwrap_or_default();
+        form.finish()?;
+        Ok(CredentialsRequest { name, password })
+    }
+}
+
+/// One token, in a field of the view's choice; no `Debug`.
+pub struct TokenRequest(pub String);
+
+impl TokenRequest {
+    pub fn read(mut form: Form, field: &'static str) -> Result<Self, Reply> {
+        let token = form.text(field, &Text::REQUIRED).unwrap_or_default();
+        form.finish()?;
+        Ok(TokenRequest(token))
+    }
+}
+
+#[derive(Serialize)]
+pub struct PairResponse {
+    refresh: String,
+    access: String,
+}
+
+impl From<Pair> for PairResponse {
+    fn from(pair: Pair) -> Self {
+        PairResponse { refresh: pair.refresh, access: pair.access }
+    }
+}
+
+/// The refresh token is there where the API rotates it. The order is the library's, which differs
+/// from the pair's.
+#[derive(Serialize)]
+pub struct RenewedResponse {
+    access: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh: Option<String>,
+}
+
+impl From<Renewed> for RenewedResponse {
+    fn from(renewed: Renewed) -> Self {
+        RenewedResponse { access: renewed.access, refresh: renewed.refresh }
+    }
+}
+
+/// The texts in which the generations differ.
+pub struct Wording {
+    invalid: &'static str,
+    expired: &'static str,
+    spent: &'static str,
+}
+
+/// Until 5.4, with its blacklist.
+pub const V5_3: Wording = Wording {
+    invalid: "Token is invalid or expired",
+    expired: "Token is invalid or expired",
+    spent: "Token is blacklisted",
+};
+
+/// From 5.5 on, without a blacklist: there is no word for a token that has been ended.
+pub const V5_5: Wording =
+    Wording { invalid: "Token is invalid", expired: "Token is expired", spent: "Token is invalid" };
+
+impl Wording {
+    fn text(&self, fault: TokenFault) -> &'static str {
+        match fault {
+            TokenFault::Malformed | TokenFault::NoAccount => self.invalid,
+            TokenFault::Expired => self.expired,
+            TokenFault::Spent => self.spent,
+            TokenFault::NoExp => "Token has no 'exp' claim",
+            TokenFault::NoType => "Token has no type",
+            TokenFault::WrongType => "Token has wrong type",
+            TokenFault::NoId => "Token has no id",
+            TokenFault::TooEarly => "Token is not valid yet",
+        }
+    }
+
+    /// 401 of the views that take a token in the body.
+    pub fn token_refusal(&self, fault: TokenFault) -> Reply {
+        let body = json!({ "detail": self.text(fault), "code": "token_not_valid" });
+        Reply::json(StatusCode::UNAUTHORIZED, &body)
+    }
+
+    /// 401 of the views that take a token in the header.
+    pub fn header_refusal(&self, error: &Error) -> Reply {
+        let body = match error {
+            Error::Token(TokenFault::NoAccount) => json!({
+                "detail": "Token contained no recognizable user identification",
+                "code": "token_not_valid",
+            }),
+            Error::Token(fault) => json!({
+                "detail": "Given token not valid for any token type",
+                "code": "token_not_valid",
+                "messages": [{
+                    "token_class": "AccessToken",
+                    "token_type": "access",
+                    "message": self.text(*fault),
+                }],
+            }),
+            Error::AccountInactive => {
+                json!({ "detail": "User is inactive", "code": "user_inactive" })
+            }
+            Error::AccountNotFound => {
+                json!({ "detail": "User not found", "code": "user_not_found" })
+            }
+            other => return common_failure(other),
+        };
+        Reply::json(StatusCode::UNAUTHORIZED, &body)
+    }
+
+    /// The account behind a call that has passed [`bearer_5_3`] or [`bearer_5_5`].
+    pub async fn account(&self, call: &Call) -> Result<Account, Reply> {
+        let who = call.signed_in()?;
+        call.context.auth.account(who).await.map_err(|error| self.header_refusal(&error))
+    }
+}
+
+/// 401 of a sign-in, for every reason.
+pub fn no_active_account() -> Reply {
+    Reply::detail(StatusCode::UNAUTHORIZED, "No active account found with the given credentials")
+}
+
+/// 401 of a refresh for a suspended account.
+pub fn no_active_account_for_token() -> Reply {
+    Reply::detail(StatusCode::UNAUTHORIZED, "No active account found for the given token.")
+}
+
+type Authenticated<'c> = Pin<Box<dyn Future<Output = Result<Option<SignedIn>, Reply>> + Send + 'c>>;
+
+/// Reads `Authorization: Bearer <token>` and refuses in the texts of 5.3.
+pub fn bearer_5_3(call: &Call) -> Authenticated<'_> {
+    Box::pin(bearer(call, &V5_3))
+}
+
+/// Reads `Authorization: Bearer <token>` and refuses in the texts of 5.5.
+pub fn bearer_5_5(call: &Call) -> Authenticated<'_> {
+    Box::pin(bearer(call, &V5_5))
+}
+
+async fn bearer(call: &Call, wording: &Wording) -> Result<Option<SignedIn>, Reply> {
+    let Some(token) = bearer_token(call.authorization())? else { return Ok(None) };
+    let who = call.context.auth.signed_in(&token).await;
+    who.map(Some).map_err(|error| wording.header_refusal(&error))
+}
+
+/// The scheme counts its letters' case; any other scheme is as good as no header.
+fn bearer_token(header: Option<&[u8]>) -> Result<Option<String>, Reply> {
+    let mut words =
+        header.unwrap_or_default().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    if words.next() != Some(b"Bearer") {
+        return Ok(None);
+    }
+    match (words.next(), words.next()) {
+        (Some(token), None) => Ok(Some(String::from_utf8_lossy(token).into_owned())),
+        _ => Err(Reply::json(
+            StatusCode::UNAUTHORIZED,
+            &json!({
+                "detail": "Authorization header must contain two space-delimited values",
+                "code": "bad_authorization_header",
+            }),
+        )),
+    }
+}

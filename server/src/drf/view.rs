@@ -1,0 +1,337 @@
+//! Views: what Django REST framework does around a handler, in its order: negotiation, credentials,
+//! permission, method, and only then the body, when the handler reads it. A view is mounted under
+//! both spellings of its path, with and without the final slash.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{Method, Response, StatusCode, request};
+use axum::routing::any;
+use serde_json::json;
+
+use super::fields::Form;
+use super::form::{self, BodyError};
+use super::negotiate::{self, Unacceptable};
+use super::reply::{Answer, Reply, ViewHeaders, unknown_path};
+use crate::auth::{Auth, Policy, SignedIn};
+use crate::http::body::{self, BodyRefusal};
+use crate::http::client::TrustedProxies;
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type Handler = Box<dyn Fn(Call) -> BoxFuture<Answer> + Send + Sync>;
+
+/// What the handlers of one API share.
+pub struct Context {
+    pub auth: Arc<Auth>,
+    pub policy: Policy,
+    /// Where the server is reached from outside, without a final slash.
+    pub public_url: Arc<str>,
+    pub proxies: TrustedProxies,
+}
+
+/// One request on its way to a handler.
+pub struct Call {
+    pub context: Arc<Context>,
+    /// Who sent a good access token; always there behind a view that asks for one.
+    pub who: Option<SignedIn>,
+    parts: request::Parts,
+    parameters: Vec<(String, String)>,
+    /// In a mutex only because a body may not be shared between threads; nobody waits for it.
+    body: Mutex<Body>,
+}
+
+/// How a view reads credentials: nobody, somebody, or a refusal.
+pub type Authenticator =
+    for<'c> fn(
+        &'c Call,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<SignedIn>, Reply>> + Send + 'c>>;
+
+/// A path with its handlers.
+pub struct View {
+    path: &'static str,
+    name: &'static str,
+    description: &'static str,
+    authenticator: Option<Authenticator>,
+    /// The API also knows session cookies, which shows in `Vary`.
+    cookies: bool,
+    signed_in_only: bool,
+    challenge: &'static str,
+    handlers: Vec<Route>,
+    allow: String,
+}
+
+struct Route {
+    method: Method,
+    open: bool,
+    handler: Handler,
+}
+
+impl View {
+    /// A view at `path` (with its final slash, where the document has one), called `name` in the
+    /// answer to OPTIONS; everybody may use it and credentials are not looked at.
+    pub fn at(path: &'static str, name: &'static str) -> Self {
+        View {
+            path,
+            name,
+            description: "",
+            authenticator: None,
+            cookies: false,
+            signed_in_only: false,
+            challenge: "Bearer realm=\"api\"",
+            handlers: Vec::new(),
+            allow: String::new(),
+        }
+    }
+
+    pub fn described(self, description: &'static str) -> Self {
+        View { description, ..self }
+    }
+
+    /// Credentials are read; broken ones are refused even where none are needed.
+    pub fn authenticated(self, authenticator: Authenticator) -> Self {
+        View { authenticator: Some(authenticator), ..self }
+    }
+
+    pub fn cookies(self) -> Self {
+        View { cookies: true, ..self }
+    }
+
+    /// Only for who is signed in, whatever the method, but for those added by [`View::open_post`].
+    pub fn signed_in_only(self) -> Self {
+        View { signed_in_only: true, ..self }
+    }
+
+    pub fn get<F: Future<Output = Answer> + Send + 'static>(self, handler: fn(Call) -> F) -> Self {
+        self.route(Method::GET, false, handler)
+    }
+
+    pub fn post<F: Future<Output = Answer> + Send + 'static>(self, handler: fn(Call) -> F) -> Self {
+        self.route(Method::POST, false, handler)
+    }
+
+    /// POST for everybody on a view that is otherwise for who is signed in.
+    pub fn open_post<F: Future<Output = Answer> + Send + 'static>(
+        self,
+        handler: fn(Call) -> F,
+    ) -> Self {
+        self.route(Method::POST, true, handler)
+    }
+
+    pub fn put<F: Future<Output = Answer> + Send + 'static>(self, handler: fn(Call) -> F) -> Self {
+        self.route(Method::PUT, false, handler)
+    }
+
+    pub fn patch<F: Future<Output = Answer> + Send + 'static>(
+        self,
+        handler: fn(Call) -> F,
+    ) -> Self {
+        self.route(Method::PATCH, false, handler)
+    }
+
+    pub fn delete<F: Future<Output = Answer> + Send + 'static>(
+        self,
+        handler: fn(Call) -> F,
+    ) -> Self {
+        self.route(Method::DELETE, false, handler)
+    }
+
+    fn route<F>(mut self, method: Method, open: bool, handler: fn(Call) -> F) -> Self
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let handler: Handler = Box::new(move |call| Box::pin(handler(call)));
+        self.handlers.push(Route { method, open, handler });
+        self.allow = self.allowed_methods();
+        self
+    }
+
+    /// In the order in which Django names methods.
+    fn allowed_methods(&self) -> String {
+        let has = |method: &Method| self.handlers.iter().any(|route| route.method == *method);
+        [
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::HEAD,
+            Method::OPTIONS,
+        ]
+        .iter()
+        .filter(|method| match **method {
+            Method::HEAD => has(&Method::GET),
+            Method::OPTIONS => true,
+            _ => has(method),
+        })
+        .map(Method::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
+    }
+
+    fn find(&self, method: &Method) -> Option<&Route> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.handlers.iter().find(|route| route.method == *method)
+    }
+}
+
+/// Routes for `views`, each under both spellings of its path.
+pub fn mount(context: &Arc<Context>, views: Vec<View>) -> Router {
+    let mut router = Router::new();
+    for view in views {
+        let (path, view) = (view.path.trim_end_matches('/'), Arc::new(view));
+        for spelling in [path.to_owned(), format!("{path}/")] {
+            let (context, view) = (Arc::clone(context), Arc::clone(&view));
+            let handler = move |parameters: RawPathParams, request: Request| {
+                dispatch(Arc::clone(&view), Arc::clone(&context), parameters, request)
+            };
+            router = router.route(&spelling, any(handler));
+        }
+    }
+    router
+}
+
+async fn dispatch(
+    view: Arc<View>,
+    context: Arc<Context>,
+    parameters: RawPathParams,
+    request: Request,
+) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    // Django writes every method in capitals before it looks at it.
+    if let Ok(method) = Method::from_bytes(parts.method.as_str().to_ascii_uppercase().as_bytes()) {
+        parts.method = method;
+    }
+    let parameters: Vec<_> =
+        parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    if parameters.iter().any(|(_, value)| value.is_empty()) {
+        return unknown_path();
+    }
+    let call = Call { context, who: None, parts, parameters, body: Mutex::new(body) };
+    let mut vary = "Accept";
+    let answer = view.answer(call, &mut vary).await;
+    let headers = ViewHeaders { allow: &view.allow, vary, challenge: view.challenge };
+    answer.unwrap_or_else(|refusal| refusal).into_response(&headers)
+}
+
+impl View {
+    async fn answer(&self, mut call: Call, vary: &mut &'static str) -> Answer {
+        call.negotiate()?;
+        if call.parameters.iter().any(|(_, value)| value.contains('.')) {
+            // The router takes what follows a dot for a format, and knows none of that name.
+            return Err(Reply::not_found());
+        }
+        if let Some(authenticator) = self.authenticator {
+            call.who = authenticator(&call).await?;
+            if self.cookies && call.who.is_none() {
+                *vary = "Accept, Cookie";
+            }
+        }
+        let route = self.find(&call.parts.method);
+        let open = !self.signed_in_only || route.is_some_and(|route| route.open);
+        if !open && call.who.is_none() {
+            return Err(Reply::not_signed_in());
+        }
+        match route {
+            Some(route) => (route.handler)(call).await,
+            None if call.parts.method == Method::OPTIONS => Ok(self.metadata()),
+            None => Err(method_not_allowed(&call.parts.method)),
+        }
+    }
+
+    fn metadata(&self) -> Reply {
+        Reply::ok(&json!({
+            "name": self.name,
+            "description": self.description,
+            "renders": ["application/json", "text/html"],
+            "parses": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+        }))
+    }
+}
+
+impl Call {
+    /// The body as a form whose fields can be read.
+    pub async fn form(&mut self) -> Result<Form, Reply> {
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let body = std::mem::take(body);
+        let bytes = body::read(body).await.map_err(body_refusal)?;
+        let data = form::read(self.header(CONTENT_TYPE.as_str()).as_deref(), bytes)
+            .await
+            .map_err(unreadable)?;
+        Ok(Form::new(data)?)
+    }
+
+    /// A part of the path.
+    pub fn parameter(&self, name: &str) -> &str {
+        let found = self.parameters.iter().find(|(parameter, _)| parameter == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    /// The bytes of the `Authorization` header.
+    pub fn authorization(&self) -> Option<&[u8]> {
+        self.parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes())
+    }
+
+    /// The client's address.
+    pub fn client(&self) -> std::net::IpAddr {
+        self.context.proxies.client(&self.parts.extensions, &self.parts.headers)
+    }
+
+    /// Whoever is signed in; behind a view for everybody that may be nobody.
+    pub fn signed_in(&self) -> Result<&SignedIn, Reply> {
+        self.who.as_ref().ok_or_else(Reply::not_signed_in)
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        // Django reads header bytes as latin-1.
+        let value = self.parts.headers.get(name)?;
+        Some(value.as_bytes().iter().map(|byte| char::from(*byte)).collect())
+    }
+
+    fn negotiate(&self) -> Result<(), Reply> {
+        let query = self.parts.uri.query().unwrap_or_default();
+        let format = form_urlencoded::parse(query.as_bytes())
+            .filter_map(|(name, value)| (name == "format").then_some(value))
+            .last();
+        match negotiate::accept(self.header(ACCEPT.as_str()).as_deref(), format.as_deref()) {
+            Ok(()) => Ok(()),
+            Err(Unacceptable::Format) => Err(Reply::not_found()),
+            Err(Unacceptable::Accept) => {
+                let text = "Could not satisfy the request Accept header.";
+                Err(Reply::detail(StatusCode::NOT_ACCEPTABLE, text))
+            }
+        }
+    }
+}
+
+fn method_not_allowed(method: &Method) -> Reply {
+    let text = format!("Method \"{method}\" not allowed.");
+    Reply::detail(StatusCode::METHOD_NOT_ALLOWED, &text)
+}
+
+fn body_refusal(refusal: BodyRefusal) -> Reply {
+    match refusal {
+        BodyRefusal::TooLarge => {
+            Reply::detail(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large.")
+        }
+        BodyRefusal::TooSlow => {
+            Reply::detail(StatusCode::REQUEST_TIMEOUT, "Request body did not arrive in time.")
+        }
+        BodyRefusal::Broken => Reply::bad_request_page(),
+    }
+}
+
+fn unreadable(error: BodyError) -> Reply {
+    match error {
+        BodyError::UnsupportedMediaType(media_type) => {
+            let text = format!("Unsupported media type \"{media_type}\" in request.");
+            Reply::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, &text)
+        }
+        BodyError::Parse(text) => Reply::detail(StatusCode::BAD_REQUEST, &text),
+        BodyError::TooManyFields => Reply::bad_request_page(),
+    }
+}
