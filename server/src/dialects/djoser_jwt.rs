@@ -1,0 +1,350 @@
+//! The API of `contract/CONTRACT.md` section 6 (document 004): e-mail or phone, djoser's user routes,
+//! SimpleJWT 5.3 with a logout.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Dialect, policy};
+use crate::auth::password::Password;
+use crate::auth::{Account, Change, NewPassword, Proof, Registration};
+use crate::config::DialectSettings;
+use crate::drf::fields::{Form, Given, Text};
+use crate::drf::simple_jwt::{
+    self, CredentialsRequest, PairResponse, RenewedResponse, TokenRequest, V5_3,
+};
+use crate::drf::{Answer, Call, Reply, View, common_failure, password_rules};
+use crate::error::{Error, TokenFault};
+use crate::identifier::{Email, Identifier, Kind, Phone};
+
+pub fn dialect(settings: &DialectSettings) -> Option<Dialect> {
+    let mut policy = policy("djoser_jwt", 3, &settings.lifetimes()?);
+    policy.signs_in_by = &[Kind::Email, Kind::Phone];
+    Some(Dialect { policy, views })
+}
+
+fn views() -> Vec<View> {
+    let user_view = |path, name| {
+        View::at(path, name).authenticated(simple_jwt::bearer_5_3).cookies().signed_in_only()
+    };
+    vec![
+        View::at("/api/auth/", "Api Root")
+            .described("The default basic root view for DefaultRouter")
+            .authenticated(simple_jwt::bearer_5_3)
+            .cookies()
+            .get(root),
+        user_view("/api/auth/users/", "User List").get(list).open_post(register),
+        user_view("/api/auth/users/me/", "User Me")
+            .get(show)
+            .put(change)
+            .patch(change)
+            .delete(delete),
+        user_view("/api/auth/users/set_password/", "User Set password").post(set_password),
+        user_view("/api/auth/users/{id}/", "User Instance")
+            .get(show)
+            .put(change)
+            .patch(change)
+            .delete(delete),
+        View::at("/api/auth/jwt/create/", "Token Obtain Pair")
+            .described(simple_jwt::OBTAIN_PAIR)
+            .post(create),
+        View::at("/api/auth/jwt/refresh/", "Token Refresh")
+            .described(simple_jwt::REFRESH)
+            .post(refresh),
+        View::at("/api/auth/jwt/verify/", "Token Verify")
+            .described(simple_jwt::VERIFY)
+            .post(verify),
+        View::at("/api/auth/logout/", "Token Blacklist")
+            .described(simple_jwt::BLACKLIST)
+            .post(logout),
+    ]
+}
+
+async fn root(call: Call) -> Answer {
+    let users = format!("{}/api/auth/users/", call.context.public_url);
+    Ok(Reply::ok(&json!({ "users": users })))
+}
+
+async fn list(call: Call) -> Answer {
+    let account = V5_3.account(&call).await?;
+    Ok(Reply::ok(&[UserResponse::from(account)]))
+}
+
+async fn register(mut call: Call) -> Answer {
+    let mut form = call.form().await?;
+    let request = RegisterRequest::read(&mut form);
+    request.identifiers.refuse_taken(&mut form, &call, None).await?;
+    form.finish()?;
+    let registration = Registration::try_from(request)?;
+    let account = call.context.auth.register(registration).await.map_err(failure)?;
+    Ok(Reply::created(&UserResponse::from(account)))
+}
+
+async fn show(call: Call) -> Answer {
+    let account = own_account(&call).await?;
+    Ok(Reply::ok(&UserResponse::from(account)))
+}
+
+async fn change(mut call: Call) -> Answer {
+    let account = own_account(&call).await?;
+    let mut form = call.form().await?;
+    let request = ChangeRequest::read(&mut form);
+    request.identifiers().refuse_taken(&mut form, &call, Some(account.id)).await?;
+    form.finish()?;
+    let who = call.signed_in()?;
+    let changed = call.context.auth.change_identifiers(who, request.changes()).await;
+    Ok(Reply::ok(&UserResponse::from(changed.map_err(failure)?)))
+}
+
+async fn delete(mut call: Call) -> Answer {
+    own_account(&call).await?;
+    let mut form = call.form().await?;
+    let proof = prove_password(&mut form, &call).await?;
+    form.finish()?;
+    let proof = proof.ok_or_else(|| failure(Error::WrongPassword))?;
+    call.context.auth.delete_own_account(&proof).await.map_err(failure)?;
+    Ok(Reply::no_content())
+}
+
+async fn set_password(mut call: Call) -> Answer {
+    let account = V5_3.account(&call).await?;
+    let mut form = call.form().await?;
+    let new = form.text("new_password", &Text::REQUIRED.password()).unwrap_or_default();
+    let proof = prove_password(&mut form, &call).await?;
+    form.finish()?;
+    let known = [
+        ("username", account.username_shown()),
+        ("email", account.email.as_deref().unwrap_or_default()),
+    ];
+    let new = acceptable_password("new_password", &new, &known)?;
+    let proof = proof.ok_or_else(|| failure(Error::WrongPassword))?;
+    call.context.auth.change_password(&proof, new).await.map_err(failure)?;
+    Ok(Reply::no_content())
+}
+
+async fn create(mut call: Call) -> Answer {
+    let request = CredentialsRequest::read(call.form().await?, "username")?;
+    let context = &call.context;
+    let pair = context
+        .auth
+        .sign_in(&context.policy, &request.name, &request.password, call.client())
+        .await
+        .map_err(failure)?;
+    Ok(Reply::ok(&PairResponse::from(pair)))
+}
+
+async fn refresh(mut call: Call) -> Answer {
+    let token = TokenRequest::read(call.form().await?, "refresh")?.0;
+    let context = &call.context;
+    let renewed = context.auth.refresh(&context.policy, &token).await.map_err(failure)?;
+    Ok(Reply::ok(&RenewedResponse::from(renewed)))
+}
+
+async fn verify(mut call: Call) -> Answer {
+    let token = TokenRequest::read(call.form().await?, "token")?.0;
+    call.context.auth.verify(&token).await.map_err(failure)?;
+    Ok(Reply::ok(&json!({})))
+}
+
+async fn logout(mut call: Call) -> Answer {
+    let token = TokenRequest::read(call.form().await?, "refresh")?.0;
+    let context = &call.context;
+    context.auth.sign_out(&context.policy, &token).await.map_err(failure)?;
+    Ok(Reply::ok(&json!({})))
+}
+
+/// The caller's account, where the path names it or nobody; another's is not found.
+async fn own_account(call: &Call) -> Result<Account, Reply> {
+    let account = V5_3.account(call).await?;
+    match call.parameter("id") {
+        "" => Ok(account),
+        id if id == account.id.to_string() => Ok(account),
+        _ => Err(Reply::not_found()),
+    }
+}
+
+/// Reads `current_password` and proves it; a wrong one is noted in the form.
+async fn prove_password(form: &mut Form, call: &Call) -> Result<Option<Proof>, Reply> {
+    let Some(current) = form.text("current_password", &Text::REQUIRED) else { return Ok(None) };
+    let who = call.signed_in()?;
+    match call.context.auth.prove_password(who, &current, call.client()).await {
+        Ok(proof) => Ok(Some(proof)),
+        Err(Error::WrongPassword) => {
+            form.fail("current_password", WRONG_PASSWORD);
+            Ok(None)
+        }
+        Err(error) => Err(failure(error)),
+    }
+}
+
+/// Django's password validators, whose findings stand under `field`.
+fn acceptable_password(
+    field: &'static str,
+    password: &str,
+    known: &[(&str, &str)],
+) -> Result<Password, Reply> {
+    let findings = password_rules::check(password, known);
+    if !findings.is_empty() {
+        return Err(Reply::json(StatusCode::BAD_REQUEST, &json!({ field: findings })));
+    }
+    Password::parse(password).map_err(|_| failure(Error::PasswordTooLong))
+}
+
+const EMAIL: Text = Text::REQUIRED.max(254).email().optional();
+const PHONE: Text = Text::REQUIRED.max(16).phone().optional();
+
+/// The identifiers that a request brings.
+#[derive(Default)]
+struct Identifiers {
+    email: Option<Email>,
+    phone: Option<Phone>,
+}
+
+impl Identifiers {
+    /// Notes in the form which of them somebody else holds.
+    async fn refuse_taken(
+        &self,
+        form: &mut Form,
+        call: &Call,
+        but: Option<i64>,
+    ) -> Result<(), Reply> {
+        for identifier in self.list() {
+            if call.context.auth.is_taken(&identifier, but).await.map_err(failure)? {
+                let (field, text) = taken(identifier.kind());
+                form.fail(field, text);
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self) -> Vec<Identifier> {
+        let email = self.email.clone().map(Identifier::Email);
+        email.into_iter().chain(self.phone.clone().map(Identifier::Phone)).collect()
+    }
+}
+
+struct RegisterRequest {
+    identifiers: Identifiers,
+    password: String,
+}
+
+impl RegisterRequest {
+    /// What is missing is noted in the form, which must be finished before this is used.
+    fn read(form: &mut Form) -> Self {
+        let identifiers = Identifiers {
+            email: form.text("email", &EMAIL).and_then(|email| Email::parse(&email)),
+            phone: form.text("phone", &PHONE).and_then(|phone| Phone::parse(&phone)),
+        };
+        let password = form.text("password", &Text::REQUIRED.password()).unwrap_or_default();
+        RegisterRequest { identifiers, password }
+    }
+}
+
+impl TryFrom<RegisterRequest> for Registration {
+    type Error = Reply;
+
+    fn try_from(request: RegisterRequest) -> Result<Self, Reply> {
+        let identifiers = request.identifiers.list();
+        let Some(first) = identifiers.first() else { return Err(no_identifier()) };
+        let email = request.identifiers.email.as_ref().map_or("", Email::shown);
+        let password = acceptable_password("password", &request.password, &[("email", email)])?;
+        Ok(Registration {
+            sign_up_name: Some(first.shown().to_owned()),
+            identifiers,
+            password: NewPassword::Plain(password),
+            display_name: None,
+            is_superuser: false,
+        })
+    }
+}
+
+struct ChangeRequest {
+    email: Given,
+    phone: Given,
+}
+
+impl ChangeRequest {
+    fn read(form: &mut Form) -> Self {
+        ChangeRequest { email: form.given("email", &EMAIL), phone: form.given("phone", &PHONE) }
+    }
+
+    fn identifiers(&self) -> Identifiers {
+        Identifiers {
+            email: self.email.value().and_then(Email::parse),
+            phone: self.phone.value().and_then(Phone::parse),
+        }
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        let Identifiers { email, phone } = self.identifiers();
+        let email = Change { kind: Kind::Email, to: email.map(Identifier::Email) };
+        let phone = Change { kind: Kind::Phone, to: phone.map(Identifier::Phone) };
+        let given = [(&self.email, email), (&self.phone, phone)];
+        given
+            .into_iter()
+            .filter(|(given, _)| given.is_present())
+            .map(|(_, change)| change)
+            .collect()
+    }
+}
+
+#[derive(Serialize)]
+struct UserResponse {
+    id: i64,
+    username: String,
+    email: Option<String>,
+    phone: Option<String>,
+    is_active: bool,
+    is_superuser: bool,
+}
+
+impl From<Account> for UserResponse {
+    fn from(account: Account) -> Self {
+        UserResponse {
+            id: account.id,
+            username: account.username_shown().to_owned(),
+            email: account.email,
+            phone: account.phone,
+            is_active: account.is_active,
+            is_superuser: account.is_superuser,
+        }
+    }
+}
+
+const WRONG_PASSWORD: &str = "Invalid password.";
+
+fn taken(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Email => ("email", "user with this email already exists."),
+        Kind::Phone => ("phone", "user with this phone already exists."),
+        Kind::Username => ("username", "user with this username already exists."),
+    }
+}
+
+fn no_identifier() -> Reply {
+    Reply::field("non_field_errors", "Email or phone is required.")
+}
+
+fn failure(error: Error) -> Reply {
+    match error {
+        Error::InvalidCredentials => simple_jwt::no_active_account(),
+        Error::Token(fault) => V5_3.token_refusal(fault),
+        Error::AccountInactive => simple_jwt::no_active_account_for_token(),
+        Error::AccountNotFound => V5_3.token_refusal(TokenFault::Malformed),
+        Error::Taken(kind) => {
+            let (field, text) = taken(kind);
+            Reply::field(field, text)
+        }
+        Error::NoIdentifier => no_identifier(),
+        Error::PasswordTooLong => {
+            Reply::field("password", "Ensure this field has no more than 1024 characters.")
+        }
+        Error::WrongPassword => Reply::field("current_password", WRONG_PASSWORD),
+        Error::ReauthenticationRequired => {
+            Reply::detail(StatusCode::FORBIDDEN, "Sign in again to change this.")
+        }
+        Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
+            common_failure(&error)
+        }
+    }
+}

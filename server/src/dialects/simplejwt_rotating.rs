@@ -1,0 +1,170 @@
+//! The API of `contract/CONTRACT.md` section 5 (document 003): e-mail addresses, SimpleJWT 5.3 with
+//! refresh tokens that work once.
+
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Dialect, policy};
+use crate::auth::password::Password;
+use crate::auth::{NewPassword, Registration};
+use crate::config::RotatingSettings;
+use crate::drf::fields::{Form, Text};
+use crate::drf::simple_jwt::{
+    self, CredentialsRequest, PairResponse, RenewedResponse, TokenRequest, V5_3,
+};
+use crate::drf::{Answer, Call, Reply, View, common_failure};
+use crate::error::{Error, TokenFault};
+use crate::identifier::{Email, Identifier, Kind};
+
+pub fn dialect(settings: &RotatingSettings) -> Option<Dialect> {
+    let mut policy = policy("simplejwt_rotating", 2, &settings.lifetimes()?);
+    policy.signs_in_by = &[Kind::Email];
+    policy.rotating = true;
+    policy.early_refresh = settings.early_refresh;
+    Some(Dialect { policy, views })
+}
+
+fn views() -> Vec<View> {
+    vec![
+        View::at("/v1/creat_autor", "Create Autor")
+            .authenticated(simple_jwt::bearer_5_3)
+            .post(register),
+        View::at("/token", "Token Obtain Pair").described(simple_jwt::OBTAIN_PAIR).post(obtain),
+        View::at("/token/verify", "Token Verify").described(simple_jwt::VERIFY).post(verify),
+        View::at("/token/refresh", "Token Refresh").described(simple_jwt::REFRESH).post(refresh),
+    ]
+}
+
+async fn register(mut call: Call) -> Answer {
+    let mut form = call.form().await?;
+    let request = RegisterRequest::read(&mut form);
+    if let Some(email) = &request.email {
+        let email = Identifier::Email(email.clone());
+        if call.context.auth.is_taken(&email, None).await.map_err(failure)? {
+            form.fail("email", EMAIL_TAKEN);
+        }
+    }
+    form.finish()?;
+    let response = RegisterResponse::new(&request)?;
+    call.context.auth.register(request.try_into()?).await.map_err(failure)?;
+    Ok(Reply::created(&response))
+}
+
+async fn obtain(mut call: Call) -> Answer {
+    let request = CredentialsRequest::read(call.form().await?, "email")?;
+    let context = &call.context;
+    let pair = context
+        .auth
+        .sign_in(&context.policy, &request.name, &request.password, call.client())
+        .await
+        .map_err(failure)?;
+    Ok(Reply::ok(&PairResponse::from(pair)))
+}
+
+async fn verify(mut call: Call) -> Answer {
+    let token = TokenRequest::read(call.form().await?, "token")?.0;
+    call.context.auth.verify(&token).await.map_err(failure)?;
+    Ok(Reply::ok(&json!({})))
+}
+
+async fn refresh(mut call: Call) -> Answer {
+    let token = TokenRequest::read(call.form().await?, "refresh")?.0;
+    let context = &call.context;
+    let renewed = context.auth.refresh(&context.policy, &token).await.map_err(failure)?;
+    Ok(Reply::ok(&RenewedResponse::from(renewed)))
+}
+
+struct RegisterRequest {
+    login: String,
+    password: String,
+    email: Option<Email>,
+}
+
+impl RegisterRequest {
+    /// What is missing is noted in the form, which must be finished before this is used.
+    fn read(form: &mut Form) -> Self {
+        RegisterRequest {
+            login: form.text("login", &Text::REQUIRED.max(150)).unwrap_or_default(),
+            password: form
+                .text("password", &Text::REQUIRED.max(128).password())
+                .unwrap_or_default(),
+            email: form
+                .text("email", &Text::REQUIRED.max(254).email())
+                .and_then(|email| Email::parse(&email)),
+        }
+    }
+}
+
+impl TryFrom<RegisterRequest> for Registration {
+    type Error = Reply;
+
+    fn try_from(request: RegisterRequest) -> Result<Self, Reply> {
+        let password =
+            Password::parse(&request.password).map_err(|_| failure(Error::PasswordTooLong))?;
+        Ok(Registration {
+            identifiers: request.email.map(Identifier::Email).into_iter().collect(),
+            password: NewPassword::Plain(password),
+            display_name: Some(request.login),
+            sign_up_name: None,
+            is_superuser: false,
+        })
+    }
+}
+
+/// The document shows the stored hash; ours never leaves the store, so `password` is a decoy.
+#[derive(Serialize)]
+struct RegisterResponse {
+    login: String,
+    password: String,
+    email: String,
+}
+
+impl RegisterResponse {
+    fn new(request: &RegisterRequest) -> Result<Self, Reply> {
+        Ok(RegisterResponse {
+            login: request.login.clone(),
+            password: decoy_hash().map_err(failure)?,
+            email: request.email.as_ref().map_or("", Email::shown).to_owned(),
+        })
+    }
+}
+
+/// What Django would store: `pbkdf2_sha256$720000$<22 letters and digits>$<32 bytes in base64>`.
+fn decoy_hash() -> Result<String, Error> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let (mut salt, mut hash) = ([0; 22], [0; 32]);
+    getrandom::fill(&mut salt)?;
+    getrandom::fill(&mut hash)?;
+    let salt: String =
+        salt.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect();
+    Ok(format!("pbkdf2_sha256$720000${salt}${}", STANDARD.encode(hash)))
+}
+
+const EMAIL_TAKEN: &str = "user with this email already exists.";
+
+fn failure(error: Error) -> Reply {
+    match error {
+        Error::InvalidCredentials => simple_jwt::no_active_account(),
+        Error::Token(fault) => V5_3.token_refusal(fault),
+        Error::AccountInactive => simple_jwt::no_active_account_for_token(),
+        Error::AccountNotFound => V5_3.token_refusal(TokenFault::Malformed),
+        Error::Taken(Kind::Email) => Reply::field("email", EMAIL_TAKEN),
+        Error::Taken(Kind::Phone | Kind::Username) => {
+            Reply::field("login", "user with this login already exists.")
+        }
+        Error::PasswordTooLong => {
+            Reply::field("password", "Ensure this field has no more than 1024 characters.")
+        }
+        Error::NoIdentifier => Reply::field("email", "This field is required."),
+        Error::WrongPassword => Reply::field("password", "Invalid password."),
+        Error::ReauthenticationRequired => {
+            Reply::detail(StatusCode::FORBIDDEN, "Sign in again to change this.")
+        }
+        Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
+            common_failure(&error)
+        }
+    }
+}
