@@ -1,0 +1,317 @@
+//! The command line: serving, checking the settings, migrating, and an operator's work on accounts,
+//! which also reaches a running server.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use propusk_server::auth::password::{Password, PasswordHash, is_supported};
+use propusk_server::auth::{Account, Auth, NewPassword, Registration};
+use propusk_server::config::{Config, flatten};
+use propusk_server::identifier::{Identifier, Kind, Phone};
+use propusk_server::{Clock, Server};
+use tracing_subscriber::EnvFilter;
+
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// Self-hosted sign-in for native apps.
+#[derive(Parser)]
+#[command(name = "propusk", version, max_term_width = 100)]
+struct Cli {
+    /// Read the settings from this file instead of ./propusk.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the APIs (the default).
+    Serve,
+    /// Bring the database's schema up to date and stop.
+    Migrate,
+    /// Check the settings and print those in force, secrets redacted.
+    CheckConfig,
+    /// Work on accounts; WHO is an e-mail address, phone, username or id.
+    #[command(subcommand)]
+    User(User),
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Create an account.
+    Create {
+        who: String,
+        #[command(flatten)]
+        password: PasswordInput,
+        /// Shown as such by the APIs; it grants nothing there.
+        #[arg(long)]
+        superuser: bool,
+    },
+    /// List all accounts.
+    List,
+    /// Show one account.
+    Show { who: String },
+    /// Refuse every credential of the account until it is enabled again.
+    Disable { who: String },
+    /// Take the refusal back: what was valid before is valid again.
+    Enable { who: String },
+    /// Set another password and end all sessions.
+    SetPassword {
+        who: String,
+        #[command(flatten)]
+        password: PasswordInput,
+    },
+    /// End all sessions.
+    SignOut { who: String },
+    /// Take a phone number away from the account that holds it.
+    ReleasePhone { phone: String },
+    /// Delete the account for good.
+    Delete {
+        who: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Without a file the password is asked for, or read from standard input.
+#[derive(Args)]
+struct PasswordInput {
+    /// Read the password from this file.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// What is given is not the password but its hash, as a Django stores it.
+    #[arg(long)]
+    hashed: bool,
+}
+
+/// Does what the arguments ask for.
+pub async fn run() -> Outcome {
+    let cli = Cli::parse();
+    let config = Config::load(cli.config.as_deref())?;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(config).await,
+        Command::Migrate => {
+            open(&config).await?;
+            say("the schema is up to date")
+        }
+        Command::CheckConfig => check_config(&config),
+        Command::User(user) => work_on_accounts(&config, user).await,
+    }
+}
+
+async fn serve(config: Config) -> Outcome {
+    start_logging(&config)?;
+    let shutdown = shutdown_signal()?;
+    let server = Server::bind(config, Clock::system()).await?;
+    welcome(&server)?;
+    tracing::info!(address = %server.address(), "listening");
+    server.serve(shutdown).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_logging(config: &Config) -> Outcome {
+    let filter = EnvFilter::try_new(&config.log)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}
+
+/// What a newcomer can paste next.
+fn welcome(server: &Server) -> Outcome {
+    let url = format!("http://{}", server.address());
+    say(&format!(
+        r#"listening on {url}
+
+Try it in another terminal:
+
+  curl {url}/api/auth/users/ -H 'Content-Type: application/json' \
+    -d '{{"email": "anna@example.com", "password": "correct horse battery"}}'
+
+  TOKEN=$(curl -s {url}/api/auth/jwt/create/ -H 'Content-Type: application/json' \
+    -d '{{"username": "anna@example.com", "password": "correct horse battery"}}' \
+    | sed 's/.*"access":"//; s/".*//')
+
+  curl {url}/api/auth/users/me/ -H "Authorization: Bearer $TOKEN"
+"#
+    ))
+}
+
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+fn check_config(config: &Config) -> Outcome {
+    for (key, value) in flatten(&serde_json::to_value(config)?) {
+        say(&format!("{key} = {value}"))?;
+    }
+    Ok(())
+}
+
+async fn open(config: &Config) -> Outcome<Arc<Auth>> {
+    let (auth, _) = propusk_server::open(config, Clock::system()).await?;
+    Ok(auth)
+}
+
+async fn work_on_accounts(config: &Config, user: User) -> Outcome {
+    let auth = open(config).await?;
+    match user {
+        User::Create { who, password, superuser } => create(&auth, &who, password, superuser).await,
+        User::List => list(&auth).await,
+        User::Show { who } => show(&find(&auth, &who).await?),
+        User::Disable { who } => {
+            auth.set_active(find(&auth, &who).await?.id, false).await?;
+            say("disabled")
+        }
+        User::Enable { who } => {
+            auth.set_active(find(&auth, &who).await?.id, true).await?;
+            say("enabled")
+        }
+        User::SetPassword { who, password } => {
+            let account = find(&auth, &who).await?;
+            auth.set_password(account.id, password.read()?).await?;
+            say("the password is set and all sessions are ended")
+        }
+        User::SignOut { who } => {
+            let ended = auth.end_all_sessions(find(&auth, &who).await?.id).await?;
+            say(&format!("{ended} sessions ended"))
+        }
+        User::ReleasePhone { phone } => release_phone(&auth, &phone).await,
+        User::Delete { who, yes } => delete(&auth, &who, yes).await,
+    }
+}
+
+async fn create(auth: &Auth, who: &str, password: PasswordInput, is_superuser: bool) -> Outcome {
+    let identifier = Identifier::parse_as(who, &[Kind::Email, Kind::Phone, Kind::Username])
+        .ok_or("neither an e-mail address nor a phone number nor a username")?;
+    let account = auth
+        .register(Registration {
+            sign_up_name: Some(identifier.shown().to_owned()),
+            identifiers: vec![identifier],
+            password: password.read()?,
+            display_name: None,
+            is_superuser,
+        })
+        .await?;
+    say(&format!("created account {}", account.id))
+}
+
+async fn list(auth: &Auth) -> Outcome {
+    const PAGE: i64 = 500;
+    let mut after = 0;
+    loop {
+        let page = auth.accounts_after(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.id;
+        for account in &page {
+            let state = if account.is_active { "active" } else { "disabled" };
+            say(&format!("{:>8}  {state:<8}  {}", account.id, identifiers(account).join("  ")))?;
+        }
+    }
+}
+
+fn show(account: &Account) -> Outcome {
+    say(&format!("id            {}", account.id))?;
+    say(&format!("state         {}", if account.is_active { "active" } else { "disabled" }))?;
+    say(&format!("superuser     {}", account.is_superuser))?;
+    for (kind, value) in [
+        ("username", &account.username),
+        ("e-mail", &account.email),
+        ("phone", &account.phone),
+        ("display name", &account.display_name),
+    ] {
+        if let Some(value) = value {
+            say(&format!("{kind:<12}  {}", value.escape_debug()))?;
+        }
+    }
+    say(&format!("created       {} (seconds since 1970)", account.created_at))?;
+    let last = account.last_sign_in_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    say(&format!("last sign-in  {last}"))
+}
+
+async fn release_phone(auth: &Auth, phone: &str) -> Outcome {
+    let phone = Phone::parse(phone).ok_or("not a phone number such as +491701234567")?;
+    match auth.release_phone(phone).await? {
+        true => say("released"),
+        false => Err("no account holds this phone number".into()),
+    }
+}
+
+async fn delete(auth: &Auth, who: &str, yes: bool) -> Outcome {
+    let account = find(auth, who).await?;
+    if !yes {
+        let asked = format!(
+            "Delete account {} ({}) for good? [y/N] ",
+            account.id,
+            identifiers(&account).join(", ")
+        );
+        eprint!("{asked}");
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            return Err("nothing was deleted".into());
+        }
+    }
+    auth.delete_account(account.id).await?;
+    say("deleted")
+}
+
+async fn find(auth: &Auth, who: &str) -> Outcome<Account> {
+    Ok(auth.find_account(who).await?.ok_or("there is no such account")?)
+}
+
+fn identifiers(account: &Account) -> Vec<String> {
+    [&account.username, &account.email, &account.phone]
+        .into_iter()
+        .flatten()
+        .map(|identifier| identifier.escape_debug().to_string())
+        .collect()
+}
+
+impl PasswordInput {
+    fn read(self) -> Outcome<NewPassword> {
+        let text = match &self.password_file {
+            Some(path) => std::fs::read_to_string(path)?,
+            None if std::io::stdin().is_terminal() => rpassword::prompt_password("Password: ")?,
+            None => {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text)?;
+                text
+            }
+        };
+        let text = text.trim_end_matches(['\r', '\n']);
+        if text.is_empty() {
+            return Err("the password is empty".into());
+        }
+        if !self.hashed {
+            return Ok(NewPassword::Plain(Password::parse(text)?));
+        }
+        if !is_supported(text) {
+            return Err(
+                "not a hash of a known scheme (pbkdf2_sha256, argon2, bcrypt_sha256, scrypt)"
+                    .into(),
+            );
+        }
+        Ok(NewPassword::Encoded(PasswordHash::new(text.to_owned())))
+    }
+}
+
+/// Writes a line; a closed pipe is an error like any other, not a panic.
+fn say(line: &str) -> Outcome {
+    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
+}

@@ -1,0 +1,231 @@
+//! Propusk's server: five existing sign-in APIs over one account store. [`Server::bind`] puts the
+//! parts together and is the only place that sees all of them.
+
+pub mod auth;
+pub mod clock;
+pub mod config;
+mod dialects;
+mod drf;
+pub mod error;
+mod http;
+pub mod identifier;
+pub mod store;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+
+use crate::auth::keys::{KeyError, Keys};
+use crate::auth::limits::{Allowed, LimitRules};
+use crate::auth::password::{HashError, HashSettings, Hasher, Password};
+use crate::auth::token::Tokens;
+use crate::auth::{Auth, NewPassword, Parts, Registration};
+pub use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Superuser};
+use crate::dialects::Dialect;
+use crate::drf::Context;
+use crate::error::Error;
+use crate::http::client::TrustedProxies;
+use crate::identifier::{Email, Identifier, Phone, Username};
+use crate::store::{DataDirLock, Store, StoreError};
+
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    #[error("password hashing: {0}")]
+    Hashing(#[from] HashError),
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    #[error("superuser: {0}")]
+    Superuser(&'static str),
+    #[error(transparent)]
+    Domain(#[from] Error),
+}
+
+/// A server that listens and has not begun to answer.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    public_url: Arc<str>,
+    max_connections: usize,
+    app: Router,
+    auth: Arc<Auth>,
+    store: Store,
+    /// Keeps a second server away from the same data directory.
+    _lock: DataDirLock,
+}
+
+impl Server {
+    /// Opens the database (migrating it), loads keys and revocations, and listens.
+    pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
+        config.check()?;
+        let lock = store::lock_data_dir(&config.data_dir)?;
+        let (auth, store) = open(&config, clock).await?;
+        create_superuser(&auth, &config.superuser).await?;
+        let listen_failed = |error| StartError::Listen(config.listen, error);
+        let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
+        let address = listener.local_addr().map_err(listen_failed)?;
+        let public_url = public_url(&config, address);
+        let app = app(&config, &auth, &public_url);
+        let max_connections = config.http.max_connections;
+        Ok(Server { listener, address, public_url, max_connections, app, auth, store, _lock: lock })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its users reach it.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// The domain behind the APIs.
+    pub fn auth(&self) -> Arc<Auth> {
+        Arc::clone(&self.auth)
+    }
+
+    /// Answers until `shutdown`, lets running requests end, and closes the database.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let following = tokio::spawn({
+            let auth = Arc::clone(&self.auth);
+            async move { auth.follow_revocations().await }
+        });
+        let sweeping = tokio::spawn(sweep(Arc::clone(&self.auth)));
+        http::listen::serve(self.listener, self.app, self.max_connections, shutdown).await;
+        following.abort();
+        sweeping.abort();
+        self.store.close().await;
+    }
+}
+
+/// Opens the domain without serving it, as the command line does.
+pub async fn open(config: &Config, clock: Clock) -> Result<(Arc<Auth>, Store), StartError> {
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|error| StoreError::DataDir { path: config.data_dir.clone(), error })?;
+    let url = config.database_url.as_ref().map(config::Secret::expose);
+    let store = store::connect(url, &config.data_dir).await?;
+    let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
+    let keys = Keys::load(secret, &config.data_dir)?;
+    keys.check_against(&store).await?;
+    let auth = Auth::open(Parts {
+        store: store.clone(),
+        clock,
+        hasher: Hasher::start(hashing(config))?,
+        tokens: Tokens::new(keys.simple_jwt()),
+        policies: dialects::all(&config.dialects).into_iter().map(|d| d.policy).collect(),
+        limits: limits(config),
+        accept_foreign: config.accepts_foreign(),
+    })
+    .await?;
+    Ok((Arc::new(auth), store))
+}
+
+fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
+    let proxies = TrustedProxies::new(&config.http.trusted_proxies);
+    let mount = |router: Router, dialect: Dialect| {
+        let context = Arc::new(Context {
+            auth: Arc::clone(auth),
+            policy: dialect.policy,
+            public_url: Arc::clone(public_url),
+            proxies: proxies.clone(),
+        });
+        router.merge(drf::mount(&context, (dialect.views)()))
+    };
+    dialects::all(&config.dialects)
+        .into_iter()
+        .fold(Router::new(), mount)
+        .route("/healthz", get(|| async { "ok\n" }))
+        .fallback(|| async { drf::unknown_path() })
+        .layer(axum::middleware::from_fn(http::layers::log))
+}
+
+fn public_url(config: &Config, address: SocketAddr) -> Arc<str> {
+    match &config.public_url {
+        Some(url) => url.trim_end_matches('/').into(),
+        None => format!("http://{address}").into(),
+    }
+}
+
+fn hashing(config: &Config) -> HashSettings {
+    let config::Hashing { memory_kib, time, threads, queue } = config.password;
+    HashSettings { memory_kib, time, threads, queue }
+}
+
+fn limits(config: &Config) -> LimitRules {
+    let config::Limits { enabled, per_address, per_account_and_address, per_account } =
+        config.limits;
+    LimitRules {
+        enabled,
+        per_address: Allowed { attempts: per_address, window: 600 },
+        per_account_and_address: Allowed { attempts: per_account_and_address, window: 600 },
+        per_account: Allowed { attempts: per_account, window: 3600 },
+    }
+}
+
+/// Makes the configured superuser; one that is there already is left as it is.
+async fn create_superuser(auth: &Auth, superuser: &Superuser) -> Result<(), StartError> {
+    let identifiers = superuser_identifiers(superuser)?;
+    for identifier in &identifiers {
+        if auth.is_taken(identifier, None).await? {
+            return Ok(());
+        }
+    }
+    let Some(first) = identifiers.first() else { return Ok(()) };
+    let sign_up_name = Some(first.shown().to_owned());
+    let password =
+        superuser.password.as_ref().ok_or(StartError::Superuser("a password is missing"))?;
+    let password = Password::parse(password.expose())
+        .map_err(|_| StartError::Superuser("the password is longer than 1024 bytes"))?;
+    auth.register(Registration {
+        identifiers,
+        password: NewPassword::Plain(password),
+        display_name: None,
+        sign_up_name,
+        is_superuser: true,
+    })
+    .await?;
+    tracing::info!("the superuser was created");
+    Ok(())
+}
+
+fn superuser_identifiers(superuser: &Superuser) -> Result<Vec<Identifier>, StartError> {
+    let mut identifiers = Vec::new();
+    if let Some(username) = &superuser.username {
+        let username = Username::parse(username).ok_or(StartError::Superuser("not a username"))?;
+        identifiers.push(Identifier::Username(username));
+    }
+    if let Some(email) = &superuser.email {
+        let email = Email::parse(email).ok_or(StartError::Superuser("not an e-mail address"))?;
+        identifiers.push(Identifier::Email(email));
+    }
+    if let Some(phone) = &superuser.phone {
+        let phone = Phone::parse(phone).ok_or(StartError::Superuser("not a phone number"))?;
+        identifiers.push(Identifier::Phone(phone));
+    }
+    Ok(identifiers)
+}
+
+async fn sweep(auth: Arc<Auth>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = auth.sweep().await {
+            tracing::warn!(%error, "expired rows could not be deleted; they will be next time");
+        }
+    }
+}
