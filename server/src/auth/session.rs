@@ -85,10 +85,10 @@ impl Auth {
         account_id: i64,
         now: i64,
     ) -> Result<Pair> {
-        let carried = token::carried_by(account_id);
+        let claims = token::claims_of(account_id);
         Ok(Pair {
-            refresh: self.sign_refresh(policy, id, 0, &carried, now)?,
-            access: self.sign_access(policy, id, &carried, now)?,
+            refresh: self.sign_refresh(policy, id, 0, claims.clone(), now)?,
+            access: self.sign_access(policy, id, claims, now)?,
         })
     }
 
@@ -96,14 +96,13 @@ impl Auth {
     pub async fn refresh(&self, policy: &Policy, token: &str) -> Result<Renewed> {
         let now = self.clock.now();
         let refresh = self.read_refresh(policy, token, now)?;
-        let carried = refresh.claims.carried()?;
+        let claims = refresh.claims.whole()?;
         let advanced = match refresh.id {
             Some(id) => self.advance_own(policy, id, now).await?,
             None => self.advance_foreign(policy, refresh, now).await?,
         };
-        let access = self.sign_access(policy, advanced.session, &carried, now)?;
-        let next =
-            || self.sign_refresh(policy, advanced.session, advanced.generation, &carried, now);
+        let access = self.sign_access(policy, advanced.session, token::derived(&claims), now)?;
+        let next = || self.sign_refresh(policy, advanced.session, advanced.generation, claims, now);
         let refresh = policy.rotating.then(next).transpose()?;
         Ok(Renewed { access, refresh })
     }
@@ -183,12 +182,12 @@ impl Auth {
         &self,
         policy: &Policy,
         session: i64,
-        carried: &Map<String, Value>,
+        claims: Map<String, Value>,
         now: i64,
     ) -> Result<String> {
         let nonce = u32::from_le_bytes(random()?) % NONCES;
         let id = TokenId { session, policy: policy.code, nonce };
-        self.tokens.sign(TokenType::Access, id, carried, now, now + policy.access_seconds)
+        self.tokens.sign(TokenType::Access, id, claims, now, now + policy.access_seconds)
     }
 
     fn sign_refresh(
@@ -196,11 +195,11 @@ impl Auth {
         policy: &Policy,
         session: i64,
         generation: i64,
-        carried: &Map<String, Value>,
+        claims: Map<String, Value>,
         now: i64,
     ) -> Result<String> {
         let id = TokenId { session, policy: policy.code, nonce: nonce_of(generation) };
-        self.tokens.sign(TokenType::Refresh, id, carried, now, now + policy.refresh_seconds)
+        self.tokens.sign(TokenType::Refresh, id, claims, now, now + policy.refresh_seconds)
     }
 
     fn read_refresh(&self, policy: &Policy, token: &str, now: i64) -> Result<RefreshToken> {

@@ -55,21 +55,19 @@ impl Tokens {
         Tokens { key }
     }
 
-    /// A token with the documented claims; `carried` are those that follow them (`user_id` first).
+    /// A token with these claims, of which type, times and id are set here.
     pub fn sign(
         &self,
         kind: TokenType,
         id: TokenId,
-        carried: &Map<String, Value>,
+        mut claims: Map<String, Value>,
         now: i64,
         expires_at: i64,
     ) -> Result<String> {
-        let mut claims = Map::new();
         claims.insert("token_type".to_owned(), kind.as_str().into());
+        claims.insert("jti".to_owned(), id.to_string().into());
         claims.insert("exp".to_owned(), expires_at.into());
         claims.insert("iat".to_owned(), now.into());
-        claims.insert("jti".to_owned(), id.to_string().into());
-        claims.extend(carried.iter().map(|(name, value)| (name.clone(), value.clone())));
         Ok(self.key.sign(&serde_json::to_vec(&claims)?))
     }
 
@@ -113,19 +111,25 @@ impl Claims {
         }
     }
 
-    /// The claims that travel from a refresh token to the tokens made of it.
-    pub fn carried(&self) -> Result<Map<String, Value>> {
-        let mut claims: Map<String, Value> = serde_json::from_slice(&self.payload)?;
-        for own in ["token_type", "exp", "iat", "jti"] {
-            claims.shift_remove(own);
-        }
-        Ok(claims)
+    /// All claims in their order: what a rotated refresh token has.
+    pub fn whole(&self) -> Result<Map<String, Value>> {
+        Ok(serde_json::from_slice(&self.payload)?)
     }
 }
 
-/// The carried claims of a new sign-in.
-pub fn carried_by(account_id: i64) -> Map<String, Value> {
-    Map::from_iter([("user_id".to_owned(), account_id.into())])
+const OWN_CLAIMS: [&str; 4] = ["token_type", "exp", "iat", "jti"];
+
+/// The claims of a token that is made of a refresh token: the documented ones first, behind them
+/// whatever else that token carries.
+pub fn derived(of: &Map<String, Value>) -> Map<String, Value> {
+    let own = OWN_CLAIMS.map(|name| (name.to_owned(), Value::Null));
+    let carried = of.iter().filter(|(name, _)| !OWN_CLAIMS.contains(&name.as_str()));
+    own.into_iter().chain(carried.map(|(name, value)| (name.clone(), value.clone()))).collect()
+}
+
+/// The claims of a new sign-in.
+pub fn claims_of(account_id: i64) -> Map<String, Value> {
+    derived(&Map::from_iter([("user_id".to_owned(), account_id.into())]))
 }
 
 #[derive(Deserialize)]
@@ -317,7 +321,17 @@ mod tests {
         );
         let claims = tokens().read(&token, 1).expect("a good token");
         assert_eq!(claims.account, AccountClaim::Id(1));
-        let carried = claims.carried().expect("an object");
-        assert_eq!(serde_json::to_string(&carried).expect("JSON"), r#"{"user_id":"1","aud":"y"}"#);
+        let id = TokenId { session: 7, policy: 1, nonce: 0 };
+        let whole = claims.whole().expect("an object");
+        let access = tokens().sign(TokenType::Access, id, derived(&whole), 1, 2).expect("JSON");
+        let refresh = tokens().sign(TokenType::Refresh, id, whole, 1, 2).expect("JSON");
+        let names = |token: &str| {
+            let payload = Hs256::new(&[7; 32]).verify(token).expect("a good token");
+            let claims: Map<String, Value> = serde_json::from_slice(&payload).expect("an object");
+            claims.keys().cloned().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(&access), "token_type exp iat jti user_id aud");
+        // As the library has it: in place, and what was missing at the end.
+        assert_eq!(names(&refresh), "token_type exp jti user_id aud iat");
     }
 }
