@@ -1,0 +1,110 @@
+//! One account store behind all the APIs: what is good in another API than its own, and what is not.
+
+use propusk_tests::http::Client;
+use propusk_tests::server::TestServer;
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// An API with an account of its own, as that API signs it in.
+struct Api {
+    register: (&'static str, Value),
+    sign_in: (&'static str, Value),
+    refresh: &'static str,
+}
+
+fn apis() -> [Api; 3] {
+    let name = |email: &str| json!({"username": email, "password": PASSWORD});
+    [
+        Api {
+            register: (
+                "/api/auth/register/",
+                json!({"username": "ann", "email": "ann@example.com", "password": PASSWORD}),
+            ),
+            sign_in: ("/api/auth/login/", name("ann")),
+            refresh: "/api/auth/token/refresh/",
+        },
+        Api {
+            register: (
+                "/v1/creat_autor",
+                json!({"login": "Bob", "email": "bob@example.com", "password": PASSWORD}),
+            ),
+            sign_in: ("/token", json!({"email": "bob@example.com", "password": PASSWORD})),
+            refresh: "/token/refresh",
+        },
+        Api {
+            register: (
+                "/api/auth/users/",
+                json!({"email": "cid@example.com", "password": PASSWORD}),
+            ),
+            sign_in: ("/api/auth/jwt/create/", name("cid@example.com")),
+            refresh: "/api/auth/jwt/refresh/",
+        },
+    ]
+}
+
+impl Api {
+    async fn signed_in(&self, client: &Client) -> (String, String) {
+        assert_eq!(client.post(self.register.0, &self.register.1).await.status, 201);
+        let pair = client.post(self.sign_in.0, &self.sign_in.1).await;
+        (pair.field("access"), pair.field("refresh"))
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_of_any_api_opens_every_profile() {
+    let server = TestServer::start().await;
+    for (api, name) in apis().into_iter().zip(["ann", "bob@example.com", "cid@example.com"]) {
+        let (access, _) = api.signed_in(&server.client).await;
+        for profile in ["/api/auth/profile/", "/api/auth/users/me/"] {
+            let answer = server.client.get(profile, Some(&format!("Bearer {access}"))).await;
+            assert_eq!((answer.status.as_u16(), answer.field("username").as_str()), (200, name));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_good_only_in_its_own_api() {
+    let server =
+        TestServer::with(|config| config.dialects.simplejwt_rotating.early_refresh = true).await;
+    for own in apis() {
+        let (_, refresh) = own.signed_in(&server.client).await;
+        let body = json!({"refresh": refresh});
+        for other in apis().iter().filter(|other| other.refresh != own.refresh) {
+            assert_eq!(
+                server.client.post(other.refresh, &body).await.status,
+                401,
+                "{}",
+                other.refresh
+            );
+        }
+        if own.refresh != "/api/auth/jwt/refresh/" {
+            assert_eq!(server.client.post("/api/auth/logout/", &body).await.status, 401);
+        }
+        assert_eq!(server.client.post(own.refresh, &body).await.status, 200, "{}", own.refresh);
+    }
+}
+
+#[tokio::test]
+async fn an_account_signs_in_through_every_api_that_takes_its_identifier() {
+    let server = TestServer::start().await;
+    for api in apis() {
+        api.signed_in(&server.client).await;
+    }
+    let by_email = ["ann", "bob", "cid"].map(|name| format!("{name}@example.com"));
+    for email in &by_email {
+        let pair =
+            server.client.post("/token", &json!({"email": email, "password": PASSWORD})).await;
+        assert_eq!(pair.status, 200);
+        let pair = server
+            .client
+            .post("/api/auth/jwt/create/", &json!({"username": email, "password": PASSWORD}))
+            .await;
+        assert_eq!(pair.status, 200);
+        let chosen = server
+            .client
+            .post("/api/auth/login/", &json!({"username": email, "password": PASSWORD}))
+            .await;
+        assert_eq!(chosen.status, 401, "only a chosen username signs in there");
+    }
+}

@@ -1,0 +1,24 @@
+//! What the documents of the APIs promise, example by example: requests as their readers would send
+//! them, and the answers as they stand there.
+
+mod djoser_jwt;
+mod simplejwt;
+mod simplejwt_rotating;
+
+use propusk_tests::http::Answer;
+use serde_json::Value;
+
+/// Status and JSON, with the order of its keys.
+#[track_caller]
+fn assert_answer(answer: &Answer, status: u16, json: &Value) {
+    assert_eq!((answer.status.as_u16(), answer.text()), (status, json.to_string()));
+}
+
+/// A pair of tokens, `refresh` first, as a sign-in answers it.
+#[track_caller]
+fn assert_pair(answer: &Answer) -> (String, String) {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let (refresh, access) = (answer.field("refresh"), answer.field("access"));
+    assert_answer(answer, 200, &serde_json::json!({"refresh": refresh, "access": access}));
+    (refresh, access)
+}

@@ -1,0 +1,95 @@
+//! `/api/auth/{login,token/refresh,profile,register}/`.
+
+use propusk_tests::server::TestServer;
+use serde_json::json;
+
+use super::{assert_answer, assert_pair};
+
+async fn server_with_a_user() -> TestServer {
+    let server = TestServer::start().await;
+    let user = json!({"username": "newuser", "email": "newuser@example.com", "password": "strongpassword"});
+    let answer = server.client.post("/api/auth/register/", &user).await;
+    assert_answer(&answer, 201, &json!({"message": "User registered successfully."}));
+    server
+}
+
+#[tokio::test]
+async fn a_user_registers_signs_in_refreshes_and_sees_the_profile() {
+    let server = server_with_a_user().await;
+    let credentials = json!({"username": "newuser", "password": "strongpassword"});
+    let (refresh, access) =
+        assert_pair(&server.client.post("/api/auth/login/", &credentials).await);
+
+    let answer = server.client.post("/api/auth/token/refresh/", &json!({"refresh": refresh})).await;
+    let renewed = answer.field("access");
+    assert_answer(&answer, 200, &json!({"access": renewed}));
+    assert_ne!(renewed, access);
+
+    for token in [access, renewed] {
+        let answer =
+            server.client.get("/api/auth/profile/", Some(&format!("Bearer {token}"))).await;
+        assert_answer(
+            &answer,
+            200,
+            &json!({"id": 1, "username": "newuser", "email": "newuser@example.com"}),
+        );
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_and_tokens_are_refused_in_the_documents_words() {
+    let server = server_with_a_user().await;
+    let credentials = json!({"username": "newuser", "password": "wrong"});
+    let answer = server.client.post("/api/auth/login/", &credentials).await;
+    assert_answer(
+        &answer,
+        401,
+        &json!({"detail": "No active account found with the given credentials"}),
+    );
+
+    let answer =
+        server.client.post("/api/auth/token/refresh/", &json!({"refresh": "no token"})).await;
+    assert_answer(&answer, 401, &json!({"detail": "Token is invalid", "code": "token_not_valid"}));
+
+    let answer = server.client.get("/api/auth/profile/", None).await;
+    assert_answer(
+        &answer,
+        401,
+        &json!({"detail": "Authentication credentials were not provided."}),
+    );
+}
+
+#[tokio::test]
+async fn an_incomplete_or_repeated_registration_is_refused_in_the_documents_words() {
+    let server = server_with_a_user().await;
+    for missing in ["username", "email", "password"] {
+        let mut user = json!({"username": "other", "email": "other@example.com", "password": "strongpassword"});
+        user.as_object_mut().expect("an object").remove(missing);
+        let answer = server.client.post("/api/auth/register/", &user).await;
+        assert_answer(&answer, 400, &json!({"error": "All fields are required."}));
+    }
+    let user =
+        json!({"username": "newuser", "email": "other@example.com", "password": "strongpassword"});
+    let answer = server.client.post("/api/auth/register/", &user).await;
+    assert_answer(&answer, 400, &json!({"error": "Username already exists."}));
+}
+
+#[tokio::test]
+async fn an_access_token_lives_five_minutes_and_a_refresh_token_a_day() {
+    let server = server_with_a_user().await;
+    let credentials = json!({"username": "newuser", "password": "strongpassword"});
+    let (refresh, access) =
+        assert_pair(&server.client.post("/api/auth/login/", &credentials).await);
+    let bearer = format!("Bearer {access}");
+
+    server.clock.advance(299);
+    assert_eq!(server.client.get("/api/auth/profile/", Some(&bearer)).await.status, 200);
+    server.clock.advance(1);
+    assert_eq!(server.client.get("/api/auth/profile/", Some(&bearer)).await.status, 401);
+
+    server.clock.advance(86_099);
+    let body = json!({"refresh": refresh});
+    assert_eq!(server.client.post("/api/auth/token/refresh/", &body).await.status, 200);
+    server.clock.advance(1);
+    assert_eq!(server.client.post("/api/auth/token/refresh/", &body).await.status, 401);
+}

@@ -1,0 +1,169 @@
+//! Tokens that a replaced Django signed with the same key: honoured until they end, and revocable.
+
+use propusk_server::auth::jwt::Hs256;
+use propusk_tests::SECRET;
+use propusk_tests::http::Answer;
+use propusk_tests::server::TestServer;
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "correct horse battery";
+
+async fn with_account() -> TestServer {
+    with_account_and(|_| {}).await
+}
+
+async fn with_account_and(change: impl FnOnce(&mut propusk_server::config::Config)) -> TestServer {
+    let server = TestServer::with(change).await;
+    let body = json!({"email": "anna@example.com", "password": PASSWORD});
+    assert_eq!(server.client.post("/api/auth/users/", &body).await.json()["id"], 1);
+    server
+}
+
+/// A token as SimpleJWT makes it, issued `age` seconds ago for account 1.
+fn django(server: &TestServer, kind: &str, age: i64, jti: &str) -> String {
+    let issued = server.clock.now() - age;
+    let life = if kind == "access" { 300 } else { 86_400 };
+    let claims = json!({
+        "token_type": kind, "exp": issued + life, "iat": issued, "jti": jti, "user_id": 1,
+    });
+    Hs256::new(SECRET.as_bytes()).sign(claims.to_string().as_bytes())
+}
+
+async fn me(server: &TestServer, access: &str) -> Answer {
+    server.client.get("/api/auth/users/me/", Some(&format!("Bearer {access}"))).await
+}
+
+async fn refresh(server: &TestServer, path: &str, token: &str) -> Answer {
+    server.client.post(path, &json!({"refresh": token})).await
+}
+
+fn spent() -> Value {
+    json!({"detail": "Token is blacklisted", "code": "token_not_valid"})
+}
+
+#[tokio::test]
+async fn an_access_token_works_until_it_ends() {
+    let server = with_account().await;
+    let access = django(&server, "access", 299, "0123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &access).await.json()["email"], "anna@example.com");
+    server.clock.advance(1);
+    assert_eq!(me(&server, &access).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_access_token_of_a_suspended_or_deleted_account_is_refused() {
+    let server = with_account().await;
+    let access = django(&server, "access", 0, "0123456789abcdef0123456789abcdef");
+    server.auth.set_active(1, false).await.expect("the database answers");
+    assert_eq!(me(&server, &access).await.json()["code"], "user_inactive");
+    server.auth.delete_account(1).await.expect("the database answers");
+    assert_eq!(me(&server, &access).await.json()["code"], "user_not_found");
+    let verified = server.client.post("/token/verify", &json!({"token": access})).await;
+    assert_eq!(verified.status, 401);
+}
+
+#[tokio::test]
+async fn a_refresh_token_works_again_and_again_where_the_api_does_not_rotate() {
+    let server = with_account().await;
+    let token = django(&server, "refresh", 0, "0123456789abcdef0123456789abcdef");
+    for path in ["/api/auth/jwt/refresh/", "/api/auth/jwt/refresh/"] {
+        let access = refresh(&server, path, &token).await.field("access");
+        assert_eq!(me(&server, &access).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_logout_ends_a_refresh_token_and_the_access_tokens_made_of_it_here() {
+    let server = with_account().await;
+    let token = django(&server, "refresh", 0, "0123456789abcdef0123456789abcdef");
+    let access = refresh(&server, "/api/auth/jwt/refresh/", &token).await.field("access");
+    let body = json!({"refresh": token});
+    assert_eq!(server.client.post("/api/auth/logout/", &body).await.status, 200);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
+    assert_eq!(server.client.post("/api/auth/logout/", &body).await.json(), spent());
+    let verified = server.client.post("/token/verify", &json!({"token": token})).await;
+    assert_eq!(verified.json(), spent());
+    assert_eq!(me(&server, &access).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_rotating_refresh_spends_it_and_the_next_one_is_ours() {
+    let server = with_account().await;
+    let token = django(&server, "refresh", 299, "0123456789abcdef0123456789abcdef");
+    let early = refresh(&server, "/token/refresh", &token).await;
+    assert_eq!(early.json()["detail"], "Token is not valid yet");
+    server.clock.advance(1);
+    let renewed = refresh(&server, "/token/refresh", &token).await;
+    assert_eq!(renewed.status, 200);
+    assert_eq!(refresh(&server, "/token/refresh", &token).await.json(), spent());
+    server.clock.advance(300);
+    let next = renewed.field("refresh");
+    assert_eq!(refresh(&server, "/token/refresh", &next).await.status, 200);
+    assert_eq!(refresh(&server, "/token/refresh", &next).await.json(), spent());
+}
+
+#[tokio::test]
+async fn a_change_of_password_ends_the_older_ones() {
+    let server = with_account().await;
+    let token = django(&server, "refresh", 60, "0123456789abcdef0123456789abcdef");
+    let access = django(&server, "access", 60, "1123456789abcdef0123456789abcdef");
+    let pair = server
+        .client
+        .post(
+            "/api/auth/jwt/create/",
+            &json!({"username": "anna@example.com", "password": PASSWORD}),
+        )
+        .await;
+    let body = json!({"current_password": PASSWORD, "new_password": "another fair password"});
+    let own = format!("Bearer {}", pair.field("access"));
+    let changed = server.client.post_as(&own, "/api/auth/users/set_password/", &body).await;
+    assert_eq!(changed.status, 204);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
+    assert_eq!(me(&server, &access).await.status, 401);
+}
+
+#[tokio::test]
+async fn the_one_that_changes_the_password_goes_on() {
+    let server = with_account().await;
+    let older = django(&server, "refresh", 120, "0123456789abcdef0123456789abcdef");
+    let own = django(&server, "refresh", 60, "1123456789abcdef0123456789abcdef");
+    let access = django(&server, "access", 60, "2123456789abcdef0123456789abcdef");
+    let body = json!({"current_password": PASSWORD, "new_password": "another fair password"});
+    let header = format!("Bearer {access}");
+    let changed = server.client.post_as(&header, "/api/auth/users/set_password/", &body).await;
+    assert_eq!(changed.status, 204);
+    assert_eq!(me(&server, &access).await.status, 200);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &own).await.status, 200);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &older).await.json(), spent());
+}
+
+#[tokio::test]
+async fn an_operators_sign_out_ends_them() {
+    let server = with_account().await;
+    let token = django(&server, "refresh", 0, "0123456789abcdef0123456789abcdef");
+    server.auth.end_all_sessions(1).await.expect("the database answers");
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
+}
+
+#[tokio::test]
+async fn it_is_no_recent_sign_in() {
+    let server = with_account().await;
+    let access = django(&server, "access", 0, "0123456789abcdef0123456789abcdef");
+    let mut request = hyper::Request::patch("/api/auth/users/me/");
+    request = request.header("Authorization", format!("Bearer {access}"));
+    let request = request.header("Content-Type", "application/json");
+    let body = r#"{"email": "other@example.com"}"#.to_owned();
+    let answer = server.client.send(request.body(body.into()).expect("a request")).await;
+    assert_eq!(answer.expect("an answer").status, 403);
+}
+
+#[tokio::test]
+async fn they_can_be_refused_altogether() {
+    let server = with_account_and(|config| config.tokens.accept_foreign = Some(false)).await;
+    let access = django(&server, "access", 0, "0123456789abcdef0123456789abcdef");
+    let token = django(&server, "refresh", 0, "1123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &access).await.status, 401);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.status, 401);
+    let verified = server.client.post("/token/verify", &json!({"token": token})).await;
+    assert_eq!(verified.status, 401);
+}

@@ -1,0 +1,15 @@
+//! The end-to-end tests, in one binary: everything that a client of the server can see.
+
+mod accounts;
+mod crossing;
+mod documents;
+mod durability;
+mod foreign;
+mod load;
+mod log_secrets;
+mod passwords;
+mod races;
+mod replay;
+mod restart;
+mod sessions;
+mod sizes;

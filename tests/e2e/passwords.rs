@@ -1,0 +1,78 @@
+//! Passwords behind the APIs: hashes that another server stored, and more sign-ins than can be hashed.
+
+use propusk_server::auth::password::PasswordHash;
+use propusk_server::auth::{NewPassword, Registration};
+use propusk_server::config::Hashing;
+use propusk_server::identifier::{Identifier, Kind};
+use propusk_tests::http::Answer;
+use propusk_tests::server::TestServer;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+/// Django 5.0's encoding of `correct horse battery`, with few rounds.
+const DJANGO: &str =
+    "pbkdf2_sha256$1000$NaClNaClNaClNaClNaClNa$zOSBrF8mPUkG90GOV62OFpOM15DKnWkFs33MZWjHi0Q=";
+
+async fn import(server: &TestServer, email: &str, encoded: &str) {
+    let identifier = Identifier::parse_as(email, &[Kind::Email]).expect("an address");
+    let registration = Registration {
+        identifiers: vec![identifier],
+        password: NewPassword::Encoded(PasswordHash::new(encoded.to_owned())),
+        display_name: None,
+        sign_up_name: None,
+        is_superuser: false,
+    };
+    server.auth.register(registration).await.expect("the account is new");
+}
+
+async fn sign_in(server: &TestServer, email: &str, password: &str) -> Answer {
+    server.client.post("/token", &json!({"email": email, "password": password})).await
+}
+
+#[tokio::test]
+async fn an_imported_account_keeps_its_password() {
+    let server = TestServer::start().await;
+    import(&server, "anna@example.com", DJANGO).await;
+    assert_eq!(sign_in(&server, "anna@example.com", "correct horse batter").await.status, 401);
+    // The first success hashes anew, the second verifies what that stored.
+    for _ in 0..2 {
+        let answer = sign_in(&server, "anna@example.com", "correct horse battery").await;
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(sign_in(&server, "anna@example.com", "correct horse batter").await.status, 401);
+}
+
+#[tokio::test]
+async fn an_account_without_a_usable_password_signs_nobody_in() {
+    let server = TestServer::start().await;
+    for (email, encoded) in [("a@example.com", "!unusable"), ("b@example.com", "md5$x$y")] {
+        import(&server, email, encoded).await;
+        for password in ["", "!unusable", "unusable", "md5$x$y"] {
+            assert_ne!(sign_in(&server, email, password).await.status, 200);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_ins_beyond_the_queue_are_told_to_come_back() {
+    let server = TestServer::with(|config| {
+        config.password = Hashing { memory_kib: 19_456, time: 2, threads: 1, queue: 2 };
+    })
+    .await;
+    let mut attempts = JoinSet::new();
+    for _ in 0..40 {
+        let client = server.client.clone();
+        let body = json!({"email": "nobody@example.com", "password": "whatever it is"});
+        attempts.spawn(async move { client.post("/token", &body).await });
+    }
+    let answers = attempts.join_all().await;
+    let (busy, looked_at): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status == 503);
+    assert!(!busy.is_empty());
+    assert!(!looked_at.is_empty());
+    for answer in busy {
+        assert_eq!(answer.header("Retry-After").as_deref(), Some("2"));
+        assert!(answer.json()["detail"].is_string());
+    }
+    assert!(looked_at.iter().all(|answer| answer.status == 401));
+}

@@ -1,0 +1,95 @@
+//! Many requests at the same moment for something that may happen only once.
+
+use propusk_tests::http::Answer;
+use propusk_tests::server::TestServer;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+const AT_ONCE: usize = 100;
+
+/// Sends all bodies at once.
+async fn all_at_once(server: &TestServer, path: &'static str, bodies: Vec<Value>) -> Vec<Answer> {
+    let mut requests = JoinSet::new();
+    for body in bodies {
+        let client = server.client.clone();
+        requests.spawn(async move { client.post(path, &body).await });
+    }
+    requests.join_all().await
+}
+
+/// `letters` with those capital whose bit is set in `number`: 128 spellings of seven letters.
+fn spelling(letters: &str, number: usize) -> String {
+    let letters = letters.chars().enumerate();
+    letters
+        .map(|(i, c)| if i < 7 && number >> i & 1 == 1 { c.to_ascii_uppercase() } else { c })
+        .collect()
+}
+
+async fn one_is_registered(path: &'static str, body: fn(String) -> Value, duplicate: Value) {
+    let server = TestServer::start().await;
+    let bodies = (0..AT_ONCE).map(|number| body(spelling("someone@example.com", number)));
+    let answers = all_at_once(&server, path, bodies.collect()).await;
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 201).collect();
+    assert_eq!(refused.len(), AT_ONCE - 1);
+    for answer in refused {
+        assert_eq!((answer.status.as_u16(), answer.json()), (400, duplicate.clone()));
+    }
+    let accounts = server.auth.accounts_after(0, 10).await.expect("the database answers");
+    assert_eq!(accounts.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_mailbox_registered_in_a_hundred_spellings_becomes_one_account() {
+    let duplicate = || json!({"email": ["user with this email already exists."]});
+    let rotating =
+        |email| json!({"login": "someone", "email": email, "password": "a fair password"});
+    one_is_registered("/v1/creat_autor", rotating, duplicate()).await;
+    let djoser = |email| json!({"email": email, "password": "a fair password"});
+    one_is_registered("/api/auth/users/", djoser, duplicate()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_username_registered_a_hundred_times_becomes_one_account() {
+    let server = TestServer::start().await;
+    let body = |number| {
+        let email = format!("someone{number}@example.com");
+        json!({"username": "someone", "email": email, "password": "a fair password"})
+    };
+    let answers =
+        all_at_once(&server, "/api/auth/register/", (0..AT_ONCE).map(body).collect()).await;
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 201).collect();
+    assert_eq!(refused.len(), AT_ONCE - 1);
+    for answer in refused {
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()),
+            (400, json!({"error": "Username already exists."}))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotating_refresh_token_works_once() {
+    let server = TestServer::start().await;
+    let account =
+        json!({"login": "anna", "email": "anna@example.com", "password": "a fair password"});
+    assert_eq!(server.client.post("/v1/creat_autor", &account).await.status, 201);
+    let refresh = server.client.post("/token", &account).await.field("refresh");
+    server.clock.advance(301);
+
+    let body = json!({"refresh": refresh});
+    let answers = all_at_once(&server, "/token/refresh", vec![body; AT_ONCE]).await;
+    let (fresh, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!(fresh.len(), 1);
+    for answer in refused {
+        assert_eq!(answer.status, 401);
+        assert_eq!(
+            answer.json(),
+            json!({"detail": "Token is blacklisted", "code": "token_not_valid"})
+        );
+    }
+    // The losers do not harm the session of the winner.
+    server.clock.advance(301);
+    let next = json!({"refresh": fresh[0].field("refresh")});
+    assert_eq!(server.client.post("/token/refresh", &next).await.status, 200);
+}

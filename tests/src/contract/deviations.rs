@@ -1,0 +1,184 @@
+//! Where Propusk answers otherwise than recorded, on purpose, row by row. A row that is not here must
+//! answer as recorded; one that is here must answer exactly what stands here, and not as recorded.
+
+use serde_json::Value;
+
+use super::expectation::{Expectation, ExpectedBody, Route};
+use super::rows::Row;
+use Instead::{AccessRefused, AsRow, Json, NoBody, OptionsBody, RefreshRefused};
+
+/// Why an answer may differ; the numbers are those of the list of deliberate differences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// One account for each mailbox, however its address is spelled.
+    OneMailbox = 1,
+    /// A sign-out ends the access tokens of its session too.
+    SessionEnds = 8,
+    /// Nothing is refreshed or verified for a suspended or deleted account.
+    AccountGone = 11,
+    /// A path answers at once, with its final slash or without.
+    EitherSlash = 13,
+    /// One account for each e-mail address, also where the library allows several.
+    OneEmail = 14,
+    /// The library crashes here.
+    Crash = 16,
+    /// A refresh token that names no account is refused.
+    NoAccount = 20,
+    /// A phone is ASCII digits behind a `+`; its separators are stripped.
+    PhoneForm = 22,
+}
+
+/// A row that is answered otherwise.
+#[derive(Debug)]
+pub struct Deviation {
+    pub id: &'static str,
+    pub reason: Reason,
+    instead: Instead,
+}
+
+/// What is answered.
+#[derive(Debug)]
+enum Instead {
+    /// What another row was answered.
+    AsRow(&'static str),
+    /// 401 of a route that takes a token in its body.
+    RefreshRefused(&'static str),
+    /// 401 of a route that takes a token in its header.
+    AccessRefused(&'static str),
+    Json(u16, Route, &'static str),
+    NoBody(u16, Route),
+    /// A description of the route, which is free.
+    OptionsBody(Route),
+}
+
+const POST: Route = Route { allow: "POST, OPTIONS", vary: "Accept" };
+const USERS: Route = Route { allow: "GET, POST, HEAD, OPTIONS", vary: "Accept, Cookie" };
+const ME: Route = Route { allow: "GET, PUT, PATCH, DELETE, HEAD, OPTIONS", vary: "Accept" };
+const PROFILE: Route = Route { allow: "GET, HEAD, OPTIONS", vary: "Accept" };
+
+const NO_GET: Instead = Json(405, POST, r#"{"detail":"Method \"GET\" not allowed."}"#);
+const EMAIL_EXISTS: Instead = Json(400, POST, r#"{"error":"Email already exists."}"#);
+const USER_EMAIL_EXISTS: Instead =
+    Json(400, POST, r#"{"email":["user with this email already exists."]}"#);
+const PHONE_EXISTS: Instead =
+    Json(400, USERS, r#"{"phone":["user with this phone already exists."]}"#);
+const USER_NOT_FOUND: &str = r#"{"detail":"User not found","code":"user_not_found"}"#;
+const ACCOUNT_INACTIVE: Instead =
+    Json(401, POST, r#"{"detail":"No active account found for the given token."}"#);
+const INVALID: Instead = RefreshRefused("Token is invalid");
+const INVALID_OR_EXPIRED: Instead = RefreshRefused("Token is invalid or expired");
+const NO_ID: Instead = RefreshRefused("Token has no id");
+
+const fn deviates(id: &'static str, reason: Reason, instead: Instead) -> Deviation {
+    Deviation { id, reason, instead }
+}
+
+pub const DEVIATIONS: &[Deviation] = &[
+    deviates("002-0068", Reason::EitherSlash, AsRow("002-0002")),
+    deviates("002-0069", Reason::EitherSlash, NO_GET),
+    deviates("002-0131", Reason::EitherSlash, AsRow("002-0004")),
+    deviates("002-0132", Reason::EitherSlash, NO_GET),
+    deviates("002-0192", Reason::NoAccount, INVALID),
+    deviates("002-0198", Reason::Crash, INVALID),
+    deviates("002-0201", Reason::Crash, INVALID),
+    deviates("002-0277", Reason::Crash, Json(401, PROFILE, USER_NOT_FOUND)),
+    deviates("002-0322", Reason::EitherSlash, AsRow("002-0003")),
+    deviates("002-0345", Reason::OneEmail, EMAIL_EXISTS),
+    deviates("002-0346", Reason::OneMailbox, EMAIL_EXISTS),
+    deviates("002-0354", Reason::EitherSlash, AsRow("002-0001")),
+    deviates("002-0391", Reason::Crash, INVALID),
+    //
+    deviates("003-0084", Reason::EitherSlash, NO_GET),
+    deviates("003-0088", Reason::OneMailbox, USER_EMAIL_EXISTS),
+    deviates("003-0089", Reason::Crash, USER_EMAIL_EXISTS),
+    deviates("003-0173", Reason::OneMailbox, AsRow("003-0002")),
+    deviates("003-0272", Reason::EitherSlash, NO_GET),
+    deviates("003-0349", Reason::EitherSlash, INVALID_OR_EXPIRED),
+    deviates("003-0361", Reason::Crash, NO_ID),
+    deviates("003-0363", Reason::NoAccount, INVALID_OR_EXPIRED),
+    deviates("003-0369", Reason::NoAccount, INVALID_OR_EXPIRED),
+    deviates("003-0372", Reason::NoAccount, INVALID_OR_EXPIRED),
+    deviates("003-0386", Reason::Crash, NO_ID),
+    deviates("003-0507", Reason::AccountGone, INVALID_OR_EXPIRED),
+    deviates("003-0509", Reason::AccountGone, ACCOUNT_INACTIVE),
+    deviates("003-0512", Reason::AccountGone, INVALID_OR_EXPIRED),
+    deviates("003-0513", Reason::AccountGone, INVALID_OR_EXPIRED),
+    //
+    deviates("004-0011", Reason::SessionEnds, RefreshRefused("Token is blacklisted")),
+    deviates("004-0012", Reason::SessionEnds, AccessRefused("Token is blacklisted")),
+    deviates(
+        "004-0094",
+        Reason::EitherSlash,
+        Json(
+            201,
+            USERS,
+            r#"{"id":"<int>","username":"gen37@mail.com","email":"gen37@mail.com","phone":null,"is_active":true,"is_superuser":false}"#,
+        ),
+    ),
+    deviates("004-0095", Reason::EitherSlash, AsRow("004-0069")),
+    deviates("004-0105", Reason::OneMailbox, AsRow("004-0104")),
+    deviates("004-0106", Reason::OneMailbox, AsRow("004-0104")),
+    deviates("004-0110", Reason::PhoneForm, PHONE_EXISTS),
+    deviates("004-0111", Reason::PhoneForm, PHONE_EXISTS),
+    deviates("004-0117", Reason::PhoneForm, AsRow("004-0114")),
+    deviates("004-0202", Reason::OneMailbox, AsRow("004-0003")),
+    deviates("004-0312", Reason::Crash, NO_ID),
+    deviates("004-0314", Reason::NoAccount, INVALID_OR_EXPIRED),
+    deviates("004-0320", Reason::NoAccount, INVALID_OR_EXPIRED),
+    deviates("004-0323", Reason::NoAccount, INVALID_OR_EXPIRED),
+    deviates("004-0337", Reason::Crash, NO_ID),
+    deviates("004-0386", Reason::Crash, NO_ID),
+    deviates("004-0411", Reason::Crash, NO_ID),
+    deviates("004-0441", Reason::EitherSlash, INVALID_OR_EXPIRED),
+    deviates("004-0442", Reason::EitherSlash, NO_GET),
+    deviates("004-0487", Reason::Crash, Json(401, ME, USER_NOT_FOUND)),
+    deviates("004-0522", Reason::Crash, NoBody(200, ME)),
+    deviates("004-0523", Reason::Crash, OptionsBody(ME)),
+    deviates("004-0535", Reason::AccountGone, ACCOUNT_INACTIVE),
+];
+
+/// Rows whose answer is free: the library matches `jwt/create` and `jwt/refresh` as prefixes without an
+/// end. Only a failure of the server would be wrong.
+pub const FREE: &[&str] = &["004-0195", "004-0197", "004-0198", "004-0306"];
+
+impl Deviation {
+    pub fn of(id: &str) -> Option<&'static Deviation> {
+        DEVIATIONS.iter().find(|deviation| deviation.id == id)
+    }
+
+    /// What is to be answered; `rows` are those of the same file.
+    pub fn expectation(&self, rows: &[Row]) -> Expectation {
+        let json = |text: &str| {
+            ExpectedBody::Json(serde_json::from_str(text).expect("the JSON of this table is right"))
+        };
+        match &self.instead {
+            AsRow(id) => Expectation::recorded(
+                rows.iter()
+                    .find(|row| row.id == *id)
+                    .and_then(Row::exchange)
+                    .expect("a row of the same file"),
+            ),
+            RefreshRefused(text) => {
+                Expectation::of_route(401, POST, ExpectedBody::Json(refusal(text)))
+            }
+            AccessRefused(text) => {
+                Expectation::of_route(401, ME, ExpectedBody::Json(access_refusal(text)))
+            }
+            Json(status, route, text) => Expectation::of_route(*status, *route, json(text)),
+            NoBody(status, route) => Expectation::of_route(*status, *route, ExpectedBody::Empty),
+            OptionsBody(route) => Expectation::of_route(200, *route, ExpectedBody::Free),
+        }
+    }
+}
+
+fn refusal(text: &str) -> Value {
+    serde_json::json!({"detail": text, "code": "token_not_valid"})
+}
+
+fn access_refusal(text: &str) -> Value {
+    serde_json::json!({
+        "detail": "Given token not valid for any token type",
+        "code": "token_not_valid",
+        "messages": [{"token_class": "AccessToken", "token_type": "access", "message": text}],
+    })
+}

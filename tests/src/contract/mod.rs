@@ -1,0 +1,292 @@
+//! The replay of the recorded answers: every row of a file is sent to a server in its order, and every
+//! difference is gathered, so that one run shows all of them.
+//!
+//! `rows` what is recorded · `request` sending it · `expectation` what has to come back · `compare` and
+//! `matching` whether it did · `deviations` where we differ on purpose · `repairs` what then has to be
+//! put right · `skipped` what waits.
+
+mod compare;
+mod deviations;
+mod expectation;
+mod matching;
+mod repairs;
+mod request;
+mod rows;
+mod skipped;
+mod tokens;
+
+pub use tokens::read as read_token;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use compare::{Comparison, Difference};
+use deviations::{Deviation, FREE};
+use expectation::Expectation;
+use matching::AccountIds;
+use repairs::{REPAIRS, Step};
+use request::Captures;
+use rows::{Action, Exchange, Row, Setup};
+
+use crate::http::{Answer, Client};
+
+/// What happens behind the API of a server: through its own parts, or its command line.
+pub trait Backdoor {
+    /// Suspends or revives the account called so.
+    fn set_active(&self, who: &str, is_active: bool) -> impl Future<Output = ()>;
+    fn delete(&self, who: &str) -> impl Future<Output = ()>;
+}
+
+/// The server that is replayed against.
+pub struct Subject<'s, B> {
+    pub client: &'s Client,
+    pub secret: &'s str,
+    /// The server's time, in seconds.
+    pub now: &'s dyn Fn() -> i64,
+    pub backdoor: &'s B,
+}
+
+/// A row that was not answered as it has to be.
+#[derive(Debug)]
+pub struct Mismatch {
+    id: String,
+    what: String,
+    difference: Difference,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference { part, expected, got } = &self.difference;
+        write!(
+            f,
+            "{} {}\n  {part}\n    expected {expected}\n    got      {got}",
+            self.id, self.what
+        )
+    }
+}
+
+/// Replays a recorded file on a fresh server; the failure names every row that differs.
+pub async fn replay<B: Backdoor>(seed: &str, subject: Subject<'_, B>) {
+    let rows = rows::load(seed);
+    let mismatches = mismatches(seed, &rows, subject).await;
+    let list: Vec<_> = mismatches.iter().map(ToString::to_string).collect();
+    assert!(
+        list.is_empty(),
+        "{} differences in {} rows of {seed}:\n{}",
+        list.len(),
+        rows.len(),
+        list.join("\n")
+    );
+}
+
+async fn mismatches<B: Backdoor>(
+    seed: &str,
+    rows: &[Row],
+    subject: Subject<'_, B>,
+) -> Vec<Mismatch> {
+    let (captures, ids) = Default::default();
+    let mut replay = Replay { seed, rows, subject, captures, ids, mismatches: Vec::new() };
+    for row in rows {
+        replay.repair_before(row).await;
+        if !skipped::is_skipped(&row.id) {
+            replay.row(row).await;
+        }
+    }
+    replay.mismatches
+}
+
+struct Replay<'r, B> {
+    seed: &'r str,
+    rows: &'r [Row],
+    subject: Subject<'r, B>,
+    captures: Captures,
+    ids: AccountIds,
+    mismatches: Vec<Mismatch>,
+}
+
+impl<B: Backdoor> Replay<'_, B> {
+    async fn row(&mut self, row: &Row) {
+        match &row.action {
+            Action::Exchange(exchange) => self.exchange(row, exchange).await,
+            Action::Setup { setup } => self.setup(row, setup).await,
+            Action::Mint { mint } => {
+                let now = (self.subject.now)();
+                match tokens::mint(&mint.recipe, self.subject.secret, &self.captures, now) {
+                    Ok(token) => drop(self.captures.insert(mint.name.clone(), token)),
+                    Err(error) => self.report(row, "mint", error),
+                }
+            }
+            Action::Mail { mail } => {
+                self.report(row, "mail that cannot be read here", mail.to_string())
+            }
+        }
+    }
+
+    async fn exchange(&mut self, row: &Row, exchange: &Exchange) {
+        let request = match exchange.request.fill(&self.captures) {
+            Ok(request) => request,
+            Err(error) => return self.report(row, "request", error),
+        };
+        match self.subject.client.send(request).await {
+            Ok(answer) => {
+                self.compare(row, exchange, &answer);
+                self.capture(exchange, &answer);
+            }
+            Err(error) => self.report(row, "connection", error.to_string()),
+        }
+    }
+
+    fn compare(&mut self, row: &Row, exchange: &Exchange, answer: &Answer) {
+        let recorded = Expectation::recorded(exchange);
+        if FREE.contains(&row.id.as_str()) {
+            if answer.status.is_server_error() {
+                self.report(row, "a free answer", answer.status.to_string());
+            }
+            return;
+        }
+        let Some(deviation) = Deviation::of(&row.id) else {
+            let differences =
+                comparison(&self.subject, &mut self.ids, exchange).differences(&recorded, answer);
+            return self.extend(row, differences);
+        };
+        // Compared on a copy of the ids: a deviation must not teach the replay anything.
+        let as_recorded = comparison(&self.subject, &mut self.ids.clone(), exchange)
+            .differences(&recorded, answer);
+        if as_recorded.is_empty() {
+            let stale = format!("{:?} is in the table of deviations", deviation.reason);
+            return self.report(row, "answers as recorded after all", stale);
+        }
+        let expected = deviation.expectation(self.rows);
+        let differences =
+            comparison(&self.subject, &mut self.ids, exchange).differences(&expected, answer);
+        self.extend(row, differences);
+    }
+
+    fn capture(&mut self, exchange: &Exchange, answer: &Answer) {
+        let json = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+        for (name, path) in &exchange.capture {
+            if let Some(value) = json[path.trim_start_matches("json.")].as_str() {
+                self.captures.insert(name.clone(), value.to_owned());
+            }
+        }
+    }
+
+    async fn setup(&mut self, row: &Row, setup: &Setup) {
+        let backdoor = self.subject.backdoor;
+        let one = |user: &std::collections::BTreeMap<String, String>| {
+            user.values().next().cloned().expect("an account is named by one identifier")
+        };
+        match setup {
+            Setup::Update { user, set } => {
+                backdoor.set_active(&one(user), set["is_active"]).await;
+            }
+            Setup::Delete { user } => backdoor.delete(&one(user)).await,
+            Setup::Token {} => {
+                self.report(row, "setup", "one-time tokens cannot be made here".to_owned())
+            }
+        }
+    }
+
+    async fn repair_before(&mut self, row: &Row) {
+        for repair in REPAIRS.iter().filter(|repair| repair.before == row.id) {
+            match repair.step {
+                Step::Reactivate(who) => self.subject.backdoor.set_active(who, true).await,
+                Step::SignInAgain { who, password, access, refresh } => {
+                    let (path, field) = repairs::sign_in_route(self.seed);
+                    let body = serde_json::json!({field: who, "password": password});
+                    let pair = self.subject.client.post(path, &body).await;
+                    if pair.status != 200 {
+                        let part = format!("signing in again, because of {}", repair.because_of);
+                        return self.report(row, &part, pair.text());
+                    }
+                    self.captures.insert(access.to_owned(), pair.field("access"));
+                    self.captures.insert(refresh.to_owned(), pair.field("refresh"));
+                }
+            }
+        }
+    }
+
+    fn report(&mut self, row: &Row, part: &str, got: String) {
+        let difference =
+            Difference { part: part.to_owned(), expected: "nothing of the kind".to_owned(), got };
+        self.extend(row, vec![difference]);
+    }
+
+    fn extend(&mut self, row: &Row, differences: Vec<Difference>) {
+        self.mismatches.extend(differences.into_iter().map(|difference| Mismatch {
+            id: row.id.clone(),
+            what: row.what.clone(),
+            difference,
+        }));
+    }
+}
+
+fn comparison<'c, B>(
+    subject: &Subject<'c, B>,
+    ids: &'c mut AccountIds,
+    exchange: &Exchange,
+) -> Comparison<'c> {
+    let accept = exchange.request.headers.get("Accept");
+    Comparison {
+        now: (subject.now)(),
+        secret: subject.secret,
+        ids,
+        of_refresh: exchange.request.path.contains("refresh"),
+        indented: accept.is_some_and(|accept| accept.contains("indent")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use deviations::DEVIATIONS;
+    use skipped::WAITS_FOR_MAIL;
+
+    fn ids() -> Vec<String> {
+        ["002", "003", "004"].iter().flat_map(|seed| rows::load(seed)).map(|row| row.id).collect()
+    }
+
+    #[test]
+    fn every_listed_row_exists_and_is_listed_once() {
+        let rows: HashSet<_> = ids().into_iter().collect();
+        let listed = DEVIATIONS.iter().map(|deviation| deviation.id).chain(FREE.iter().copied());
+        let listed: Vec<_> = listed.chain(WAITS_FOR_MAIL.iter().copied()).collect();
+        for id in &listed {
+            assert!(rows.contains(*id), "{id} is listed, but not recorded");
+        }
+        assert_eq!(listed.iter().collect::<HashSet<_>>().len(), listed.len());
+    }
+
+    #[test]
+    fn every_repair_stands_between_rows_that_exist() {
+        let rows = ids();
+        let place = |id: &str| {
+            rows.iter().position(|row| row == id).unwrap_or_else(|| panic!("no row {id}"))
+        };
+        for repair in REPAIRS {
+            assert!(place(repair.because_of) < place(repair.before), "{repair:?}");
+        }
+    }
+
+    #[test]
+    fn every_crash_and_redirect_of_the_libraries_is_answered_otherwise() {
+        for row in ["002", "003", "004"].iter().flat_map(|seed| rows::load(seed)) {
+            let status = row.exchange().map_or(200, |exchange| exchange.response.status);
+            let is_answered = Deviation::of(&row.id).is_some() || skipped::is_skipped(&row.id);
+            assert!(is_answered || ![500, 301].contains(&status), "{} {}", row.id, row.what);
+        }
+    }
+
+    #[test]
+    fn every_deviation_has_an_answer() {
+        for seed in ["002", "003", "004"] {
+            let rows = rows::load(seed);
+            for deviation in DEVIATIONS.iter().filter(|deviation| deviation.id.starts_with(seed)) {
+                assert_ne!(deviation.expectation(&rows).status, 500);
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the replay does before a row whose state an earlier deviation or a skipped row has changed, so
+//! that the row can still be compared.
+
+/// A step before a row.
+#[derive(Debug)]
+pub struct Repair {
+    pub before: &'static str,
+    /// Which row made it necessary.
+    pub because_of: &'static str,
+    pub step: Step,
+}
+
+#[derive(Debug)]
+pub enum Step {
+    /// An account that the recording goes on using lives again.
+    Reactivate(&'static str),
+    /// Signs in and gives the new tokens the names of the old ones.
+    SignInAgain {
+        who: &'static str,
+        password: &'static str,
+        access: &'static str,
+        refresh: &'static str,
+    },
+}
+
+pub const REPAIRS: &[Repair] = &[
+    Repair {
+        before: "002-0389",
+        because_of: "002-0388",
+        step: Step::SignInAgain {
+            who: "resetme",
+            password: "strongpassword",
+            access: "daccess",
+            refresh: "drefresh",
+        },
+    },
+    Repair {
+        before: "003-0510",
+        because_of: "003-0509",
+        step: Step::Reactivate("user@example.com"),
+    },
+    Repair {
+        before: "003-0510",
+        because_of: "003-0509",
+        step: Step::SignInAgain {
+            who: "user@example.com",
+            password: "string",
+            access: "access7",
+            refresh: "refresh7",
+        },
+    },
+    // The sign-out of 004-0452 ended the access token that the following rows use.
+    Repair {
+        before: "004-0453",
+        because_of: "004-0452",
+        step: Step::SignInAgain {
+            who: "user@mail.com",
+            password: "strong_password",
+            access: "access",
+            refresh: "refresh",
+        },
+    },
+];
+
+/// Where an API signs in, and the field that names the account.
+pub fn sign_in_route(seed: &str) -> (&'static str, &'static str) {
+    match seed {
+        "002" => ("/api/auth/login/", "username"),
+        "003" => ("/token", "email"),
+        "004" => ("/api/auth/jwt/create/", "username"),
+        other => panic!("no sign-in is known for {other}"),
+    }
+}

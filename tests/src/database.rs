@@ -1,0 +1,55 @@
+//! A database for each test: a SQLite file in the server's data directory, or, where
+//! `TEST_DATABASE_URL` names a Postgres server, a new database on it that is dropped at the end.
+
+use std::env;
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor};
+use url::Url;
+
+/// Lives as long as its test.
+pub struct Database(Option<Postgres>);
+
+struct Postgres {
+    server: Url,
+    name: String,
+    url: String,
+}
+
+impl Database {
+    pub async fn fresh() -> Self {
+        let Ok(server) = env::var("TEST_DATABASE_URL") else { return Database(None) };
+        let server = Url::parse(&server).expect("TEST_DATABASE_URL is a URL");
+        let name = format!("t_{:016x}", getrandom::u64().expect("random numbers"));
+        execute(&server, format!("create database {name} template template0")).await;
+        let mut url = server.clone();
+        url.set_path(&name);
+        Database(Some(Postgres { server, name, url: url.into() }))
+    }
+
+    /// None: the server's default, a SQLite file.
+    pub fn url(&self) -> Option<&str> {
+        self.0.as_ref().map(|postgres| postgres.url.as_str())
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Some(Postgres { server, name, .. }) = self.0.take() else { return };
+        // On a thread of its own, because a runtime cannot be entered from within another.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let drop_it = execute(&server, format!("drop database if exists {name} with (force)"));
+            runtime.expect("a runtime").block_on(drop_it);
+        });
+        if dropped.join().is_err() {
+            eprintln!("a test database could not be dropped");
+        }
+    }
+}
+
+async fn execute(server: &Url, statement: String) {
+    let mut connection =
+        PgConnection::connect(server.as_str()).await.expect("the Postgres of TEST_DATABASE_URL");
+    connection.execute(AssertSqlSafe(statement)).await.expect("a database of the test's own");
+}
