@@ -49,7 +49,7 @@ pub struct Subject<'s, B> {
 
 /// A row that was not answered as it has to be.
 #[derive(Debug)]
-pub struct Mismatch {
+struct Mismatch {
     id: String,
     what: String,
     difference: Difference,
