@@ -32,7 +32,7 @@ use crate::drf::Context;
 use crate::error::Error;
 use crate::http::client::TrustedProxies;
 use crate::identifier::{Email, Identifier, Phone, Username};
-use crate::store::{DataDirLock, Store, StoreError};
+use crate::store::{ServingLock, Store, StoreError};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -64,15 +64,17 @@ pub struct Server {
     app: Router,
     auth: Arc<Auth>,
     store: Store,
-    /// Keeps a second server away from the same data directory.
-    _lock: DataDirLock,
+    /// Keeps a second server away from the same data.
+    _lock: ServingLock,
 }
 
 impl Server {
     /// Opens the database (migrating it), loads keys and revocations, and listens.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
         config.check()?;
-        let lock = store::lock_data_dir(&config.data_dir)?;
+        store::create_data_dir(&config.data_dir)?;
+        let url = config.database_url.as_ref().map(config::Secret::expose);
+        let lock = store::lock_for_serving(url, &config.data_dir)?;
         let (auth, store) = open(&config, clock).await?;
         create_superuser(&auth, &config.superuser).await?;
         let listen_failed = |error| StartError::Listen(config.listen, error);
@@ -115,8 +117,7 @@ impl Server {
 
 /// Opens the domain without serving it, as the command line does.
 pub async fn open(config: &Config, clock: Clock) -> Result<(Arc<Auth>, Store), StartError> {
-    std::fs::create_dir_all(&config.data_dir)
-        .map_err(|error| StoreError::DataDir { path: config.data_dir.clone(), error })?;
+    store::create_data_dir(&config.data_dir)?;
     let url = config.database_url.as_ref().map(config::Secret::expose);
     let store = store::connect(url, &config.data_dir).await?;
     let secret = config.tokens.secret.as_ref().map(config::Secret::expose);

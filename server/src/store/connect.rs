@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -30,9 +31,9 @@ pub enum StoreError {
         "the database was written by a newer version of Propusk (schema {0} is unknown here); it was left untouched: start that version"
     )]
     NewerSchema(i64),
-    #[error("the data directory {} is in use by another server", .0.display())]
+    #[error("another server is running on the same data ({} is locked)", .0.display())]
     Locked(PathBuf),
-    #[error("the data directory {}: {error}", path.display())]
+    #[error("{}: {error}", path.display())]
     DataDir { path: PathBuf, error: std::io::Error },
     #[error("migration: {0}")]
     Migrate(MigrateError),
@@ -52,20 +53,39 @@ impl From<MigrateError> for StoreError {
 
 /// Held by a serving process for as long as it lives; the system frees it when the process dies.
 #[derive(Debug)]
-pub struct DataDirLock(#[expect(dead_code, reason = "the open file is the lock")] File);
+pub struct ServingLock(#[expect(dead_code, reason = "the open files are the lock")] Vec<File>);
 
-/// Creates the data directory where it is missing and takes its lock.
-pub fn lock_data_dir(data_dir: &Path) -> Result<DataDirLock, StoreError> {
-    let io = |error| StoreError::DataDir { path: data_dir.to_owned(), error };
-    std::fs::create_dir_all(data_dir).map_err(io)?;
-    let path = data_dir.join("lock");
+/// Takes the data directory for this server alone, and the SQLite file where it lies elsewhere.
+pub fn lock_for_serving(url: Option<&str>, data_dir: &Path) -> Result<ServingLock, StoreError> {
+    let mut locks = vec![lock(&data_dir.join("lock"))?];
+    if let Some(url) = url.filter(|url| url.starts_with("sqlite:")) {
+        let mut path = SqliteConnectOptions::from_str(url)?.get_filename().as_os_str().to_owned();
+        path.push("-serving");
+        locks.push(lock(Path::new(&path))?);
+    }
+    Ok(ServingLock(locks))
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let io = |error| StoreError::DataDir { path: path.to_owned(), error };
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(io)?;
     match file.try_lock() {
-        Ok(()) => Ok(DataDirLock(file)),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked(data_dir.to_owned())),
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
         Err(std::fs::TryLockError::Error(error)) => Err(io(error)),
     }
+}
+
+/// Creates the data directory where it is missing, for its owner's eyes only.
+pub fn create_data_dir(data_dir: &Path) -> Result<(), StoreError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(data_dir)
+        .map_err(|error| StoreError::DataDir { path: data_dir.to_owned(), error })
 }
 
 /// Opens the database at `url` (none: a SQLite file in the data directory) and brings its schema up

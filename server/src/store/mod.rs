@@ -18,7 +18,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::error::{Error, Fault, Result};
-pub use connect::{DataDirLock, StoreError, connect, lock_data_dir};
+pub use connect::{ServingLock, StoreError, connect, create_data_dir, lock_for_serving};
 use group_commit::Writer;
 
 /// Runs one statement on whichever engine the transaction belongs to.
