@@ -10,7 +10,7 @@ use propusk_server::auth::password::{Password, PasswordHash, is_supported};
 use propusk_server::auth::{Account, Auth, NewPassword, Registration};
 use propusk_server::config::{Config, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
-use propusk_server::{Clock, Server};
+use propusk_server::{Clock, Server, default_config};
 use tracing_subscriber::EnvFilter;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -91,7 +91,7 @@ struct PasswordInput {
 /// Does what the arguments ask for.
 pub async fn run() -> Outcome {
     let cli = Cli::parse();
-    let config = Config::load(cli.config.as_deref())?;
+    let config = Config::load(cli.config.as_deref(), &default_config())?;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         Command::Migrate => {

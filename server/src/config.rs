@@ -54,7 +54,8 @@ pub struct Config {
     pub password: Hashing,
     pub limits: Limits,
     pub http: Http,
-    pub dialects: Dialects,
+    /// By the names of the APIs; one that is not here has its defaults.
+    pub dialects: BTreeMap<String, DialectSettings>,
     pub superuser: Superuser,
 }
 
@@ -104,54 +105,17 @@ pub struct Http {
     pub max_connections: usize,
 }
 
-/// The APIs, each on unless switched off.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub struct Dialects {
-    pub simplejwt: DialectSettings,
-    pub simplejwt_rotating: RotatingSettings,
-    pub djoser_jwt: DialectSettings,
-}
-
-/// Lifetimes of tokens in seconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Lifetimes {
-    pub access_seconds: i64,
-    pub refresh_seconds: i64,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
+/// How one API is served. Which there are, and their defaults, the APIs say themselves.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default)]
 pub struct DialectSettings {
     pub enabled: bool,
+    /// Lifetimes of tokens in seconds.
     pub access_seconds: i64,
     pub refresh_seconds: i64,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default)]
-pub struct RotatingSettings {
-    pub enabled: bool,
-    pub access_seconds: i64,
-    pub refresh_seconds: i64,
-    /// Allows a refresh while the access token is alive.
-    pub early_refresh: bool,
-}
-
-impl DialectSettings {
-    /// None when the API is switched off.
-    pub fn lifetimes(&self) -> Option<Lifetimes> {
-        let Self { access_seconds, refresh_seconds, .. } = *self;
-        self.enabled.then_some(Lifetimes { access_seconds, refresh_seconds })
-    }
-}
-
-impl RotatingSettings {
-    /// None when the API is switched off.
-    pub fn lifetimes(&self) -> Option<Lifetimes> {
-        let Self { access_seconds, refresh_seconds, .. } = *self;
-        self.enabled.then_some(Lifetimes { access_seconds, refresh_seconds })
-    }
+    /// Where refresh tokens rotate: whether they do so while the access token is alive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_refresh: Option<bool>,
 }
 
 /// An account made at the start if nobody holds its identifiers yet.
@@ -177,7 +141,7 @@ impl Default for Config {
             password: Hashing::default(),
             limits: Limits::default(),
             http: Http::default(),
-            dialects: Dialects::default(),
+            dialects: BTreeMap::new(),
             superuser: Superuser::default(),
         }
     }
@@ -203,17 +167,11 @@ impl Default for Http {
 
 impl Default for DialectSettings {
     fn default() -> Self {
-        DialectSettings { enabled: true, access_seconds: 300, refresh_seconds: 86_400 }
-    }
-}
-
-impl Default for RotatingSettings {
-    fn default() -> Self {
-        RotatingSettings {
+        DialectSettings {
             enabled: true,
             access_seconds: 300,
             refresh_seconds: 86_400,
-            early_refresh: false,
+            early_refresh: None,
         }
     }
 }
@@ -235,22 +193,35 @@ pub enum ConfigError {
 
 impl Config {
     /// Reads `propusk.toml` (or the file named by the caller, which must then exist), `.env` and the
-    /// environment, and checks the result.
-    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+    /// environment over `defaults`, and checks the result.
+    pub fn load(file: Option<&Path>, defaults: &Config) -> Result<Self, ConfigError> {
         let toml = match file {
             Some(path) => config::File::from(path).required(true),
             None => config::File::from(Path::new("propusk.toml")).required(false),
         };
         let sources = config::Config::builder()
+            .add_source(config::Config::try_from(&defaults.dialect_defaults())?)
             .add_source(toml.format(config::FileFormat::Toml))
             .add_source(environment().source(Some(dot_env()?)))
             .add_source(environment())
             .build()?;
-        refuse_unknown(&sources)?;
+        refuse_unknown(&sources, defaults)?;
         let mut config: Config = sources.try_deserialize()?;
+
         config.read_secret_files()?;
         config.check()?;
         Ok(config)
+    }
+
+    /// The part of the settings whose keys are not fields: read under what the sources say, so that a
+    /// source may name one setting of an API and leave the others.
+    fn dialect_defaults(&self) -> BTreeMap<&str, &BTreeMap<String, DialectSettings>> {
+        BTreeMap::from([("dialects", &self.dialects)])
+    }
+
+    /// How an API is to be served, to be changed.
+    pub fn dialect(&mut self, name: &str) -> &mut DialectSettings {
+        self.dialects.entry(name.to_owned()).or_default()
     }
 
     /// Checks what the types cannot say.
@@ -282,16 +253,10 @@ impl Config {
             }
             _ => {}
         }
-        let dialects = &self.dialects;
-        let lifetimes = [
-            dialects.simplejwt.lifetimes(),
-            dialects.simplejwt_rotating.lifetimes(),
-            dialects.djoser_jwt.lifetimes(),
-        ];
-        if lifetimes
-            .into_iter()
-            .flatten()
-            .any(|l| l.access_seconds < 1 || l.refresh_seconds < l.access_seconds)
+        if self
+            .dialects
+            .values()
+            .any(|d| d.access_seconds < 1 || d.refresh_seconds < d.access_seconds)
         {
             return invalid(
                 "dialects",
@@ -335,9 +300,9 @@ fn dot_env() -> Result<config::Map<String, String>, ConfigError> {
     }
 }
 
-fn refuse_unknown(sources: &config::Config) -> Result<(), ConfigError> {
+fn refuse_unknown(sources: &config::Config, defaults: &Config) -> Result<(), ConfigError> {
     let given: Value = sources.clone().try_deserialize()?;
-    let known = flatten(&serde_json::to_value(Config::default()).unwrap_or_default());
+    let known = flatten(&serde_json::to_value(defaults).unwrap_or_default());
     for key in flatten(&given).into_keys() {
         if !known.contains_key(&key) {
             let nearest = known

@@ -115,6 +115,11 @@ impl Server {
     }
 }
 
+/// The settings that are in force where nothing is configured.
+pub fn default_config() -> Config {
+    Config { dialects: dialects::defaults(), ..Config::default() }
+}
+
 /// Opens the domain without serving it, as the command line does.
 pub async fn open(config: &Config, clock: Clock) -> Result<(Arc<Auth>, Store), StartError> {
     store::create_data_dir(&config.data_dir)?;
@@ -128,7 +133,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<(Arc<Auth>, Store), S
         clock,
         hasher: Hasher::start(hashing(config))?,
         tokens: Tokens::new(keys.simple_jwt()),
-        policies: dialects::all(&config.dialects).into_iter().map(|d| d.policy).collect(),
+        policies: dialects::enabled(&config.dialects).into_iter().map(|d| d.policy).collect(),
         limits: limits(config),
         accept_foreign: config.accepts_foreign(),
     })
@@ -147,7 +152,7 @@ fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
         });
         router.merge(drf::mount(&context, (dialect.views)()))
     };
-    dialects::all(&config.dialects)
+    dialects::enabled(&config.dialects)
         .into_iter()
         .fold(Router::new(), mount)
         .route("/healthz", get(|| async { "ok\n" }))

@@ -90,7 +90,8 @@ async fn nobody_takes_anothers_address() {
 
 #[tokio::test]
 async fn identifiers_change_only_within_five_minutes_of_a_sign_in() {
-    let server = TestServer::with(|config| config.dialects.djoser_jwt.access_seconds = 3_600).await;
+    let server =
+        TestServer::with(|config| config.dialect("djoser_jwt").access_seconds = 3_600).await;
     register(&server, "email", "anna@example.com").await;
     let token = access(&server, "anna@example.com").await.field("access");
     server.clock.advance(301);

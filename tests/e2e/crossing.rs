@@ -66,7 +66,8 @@ async fn an_access_token_of_any_api_opens_every_profile() {
 #[tokio::test]
 async fn a_refresh_token_is_good_only_in_its_own_api() {
     let server =
-        TestServer::with(|config| config.dialects.simplejwt_rotating.early_refresh = true).await;
+        TestServer::with(|config| config.dialect("simplejwt_rotating").early_refresh = Some(true))
+            .await;
     for own in apis() {
         let (_, refresh) = own.signed_in(&server.client).await;
         let body = json!({"refresh": refresh});

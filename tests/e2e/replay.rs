@@ -11,7 +11,8 @@ async fn simplejwt_answers_as_recorded() {
 async fn simplejwt_rotating_answers_as_recorded() {
     // The library refreshes at once; ours waits for the expiry, which `documents` tests.
     let server =
-        TestServer::with(|config| config.dialects.simplejwt_rotating.early_refresh = true).await;
+        TestServer::with(|config| config.dialect("simplejwt_rotating").early_refresh = Some(true))
+            .await;
     server.replay("003").await;
 }
 

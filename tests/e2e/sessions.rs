@@ -206,7 +206,7 @@ async fn a_rotating_refresh_waits_until_the_access_token_is_over() {
 async fn a_switched_off_api_is_gone_and_its_credentials_with_it() {
     let server = with_account().await;
     let session = sign_in(&server).await;
-    let off = TestServer::with(|config| config.dialects.djoser_jwt.enabled = false).await;
+    let off = TestServer::with(|config| config.dialect("djoser_jwt").enabled = false).await;
     assert_eq!(off.client.get(ME, Some(&session.authorization())).await.status, 404);
     let profile = off.client.get("/api/auth/profile/", Some(&session.authorization())).await;
     assert_eq!(profile.status, 401);

@@ -5,10 +5,9 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Dialect, policy};
+use super::Dialect;
 use crate::auth::password::Password;
-use crate::auth::{Account, Change, NewPassword, Proof, Registration};
-use crate::config::DialectSettings;
+use crate::auth::{Account, Change, NewPassword, Policy, Proof, Registration};
 use crate::drf::fields::{Form, Given, Text};
 use crate::drf::simple_jwt::{
     self, CredentialsRequest, PairResponse, RenewedResponse, TokenRequest, V5_3,
@@ -17,11 +16,18 @@ use crate::drf::{Answer, Call, Reply, View, common_failure, password_rules};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Phone};
 
-pub fn dialect(settings: &DialectSettings) -> Option<Dialect> {
-    let mut policy = policy("djoser_jwt", 3, &settings.lifetimes()?);
-    policy.signs_in_by = &[Kind::Email, Kind::Phone];
-    Some(Dialect { policy, views })
-}
+pub const DIALECT: Dialect = Dialect {
+    policy: Policy {
+        name: "djoser_jwt",
+        code: 3,
+        signs_in_by: &[Kind::Email, Kind::Phone],
+        access_seconds: 300,
+        refresh_seconds: 86_400,
+        rotating: false,
+        early_refresh: false,
+    },
+    views,
+};
 
 fn views() -> Vec<View> {
     let user_view = |path, name| {

@@ -1,14 +1,19 @@
 //! The APIs that are served. Each file translates one document: routes, handlers, requests,
 //! responses, and the words of every refusal; none decides a rule. A further one is a file here and
-//! a line in [`all`].
+//! its line in [`ALL`].
 
 mod djoser_jwt;
 mod simplejwt;
 mod simplejwt_rotating;
 
+use std::collections::BTreeMap;
+
 use crate::auth::Policy;
-use crate::config::{Dialects, Lifetimes};
+use crate::config::DialectSettings;
 use crate::drf::View;
+
+/// Every API there is.
+const ALL: [Dialect; 3] = [simplejwt::DIALECT, simplejwt_rotating::DIALECT, djoser_jwt::DIALECT];
 
 /// An API that can be mounted.
 pub struct Dialect {
@@ -16,27 +21,37 @@ pub struct Dialect {
     pub views: fn() -> Vec<View>,
 }
 
-/// The APIs that the configuration leaves switched on.
-pub fn all(settings: &Dialects) -> Vec<Dialect> {
-    [
-        simplejwt::dialect(&settings.simplejwt),
-        simplejwt_rotating::dialect(&settings.simplejwt_rotating),
-        djoser_jwt::dialect(&settings.djoser_jwt),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+/// The settings of every API as they are where nothing is configured.
+pub fn defaults() -> BTreeMap<String, DialectSettings> {
+    ALL.iter().map(|dialect| (dialect.policy.name.to_owned(), settings(&dialect.policy))).collect()
 }
 
-/// The policy that most of them share, to be changed where one differs.
-fn policy(name: &'static str, code: u8, lifetimes: &Lifetimes) -> Policy {
+/// The APIs that are switched on, as configured.
+pub fn enabled(configured: &BTreeMap<String, DialectSettings>) -> Vec<Dialect> {
+    ALL.into_iter()
+        .filter_map(|dialect| match configured.get(dialect.policy.name) {
+            None => Some(dialect),
+            Some(settings) => settings
+                .enabled
+                .then(|| Dialect { policy: configure(dialect.policy, settings), ..dialect }),
+        })
+        .collect()
+}
+
+fn settings(policy: &Policy) -> DialectSettings {
+    DialectSettings {
+        enabled: true,
+        access_seconds: policy.access_seconds,
+        refresh_seconds: policy.refresh_seconds,
+        early_refresh: policy.rotating.then_some(policy.early_refresh),
+    }
+}
+
+fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
     Policy {
-        name,
-        code,
-        signs_in_by: &[],
-        access_seconds: lifetimes.access_seconds,
-        refresh_seconds: lifetimes.refresh_seconds,
-        rotating: false,
-        early_refresh: true,
+        access_seconds: settings.access_seconds,
+        refresh_seconds: settings.refresh_seconds,
+        early_refresh: settings.early_refresh.unwrap_or(policy.early_refresh),
+        ..policy
     }
 }

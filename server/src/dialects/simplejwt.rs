@@ -4,10 +4,9 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Dialect, policy};
+use super::Dialect;
 use crate::auth::password::Password;
-use crate::auth::{Account, NewPassword, Registration};
-use crate::config::DialectSettings;
+use crate::auth::{Account, NewPassword, Policy, Registration};
 use crate::drf::fields::{Form, Text};
 use crate::drf::simple_jwt::{
     self, CredentialsRequest, PairResponse, RenewedResponse, TokenRequest, V5_5,
@@ -16,11 +15,18 @@ use crate::drf::{Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Username};
 
-pub fn dialect(settings: &DialectSettings) -> Option<Dialect> {
-    let mut policy = policy("simplejwt", 1, &settings.lifetimes()?);
-    policy.signs_in_by = &[Kind::Username];
-    Some(Dialect { policy, views })
-}
+pub const DIALECT: Dialect = Dialect {
+    policy: Policy {
+        name: "simplejwt",
+        code: 1,
+        signs_in_by: &[Kind::Username],
+        access_seconds: 300,
+        refresh_seconds: 86_400,
+        rotating: false,
+        early_refresh: false,
+    },
+    views,
+};
 
 fn views() -> Vec<View> {
     vec![

@@ -7,10 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Dialect, policy};
+use super::Dialect;
 use crate::auth::password::Password;
-use crate::auth::{NewPassword, Registration};
-use crate::config::RotatingSettings;
+use crate::auth::{NewPassword, Policy, Registration};
 use crate::drf::fields::{Form, Text};
 use crate::drf::simple_jwt::{
     self, CredentialsRequest, PairResponse, RenewedResponse, TokenRequest, V5_3,
@@ -19,13 +18,18 @@ use crate::drf::{Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind};
 
-pub fn dialect(settings: &RotatingSettings) -> Option<Dialect> {
-    let mut policy = policy("simplejwt_rotating", 2, &settings.lifetimes()?);
-    policy.signs_in_by = &[Kind::Email];
-    policy.rotating = true;
-    policy.early_refresh = settings.early_refresh;
-    Some(Dialect { policy, views })
-}
+pub const DIALECT: Dialect = Dialect {
+    policy: Policy {
+        name: "simplejwt_rotating",
+        code: 2,
+        signs_in_by: &[Kind::Email],
+        access_seconds: 300,
+        refresh_seconds: 86_400,
+        rotating: true,
+        early_refresh: false,
+    },
+    views,
+};
 
 fn views() -> Vec<View> {
     vec![
