@@ -93,6 +93,8 @@ pub struct Limits {
     pub per_account_and_address: u32,
     /// On one account from addresses where it has not signed in before, in one hour.
     pub per_account: u32,
+    /// Attempts to register from one address in ten minutes.
+    pub registrations_per_address: u32,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -155,7 +157,13 @@ impl Default for Hashing {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { enabled: true, per_address: 100, per_account_and_address: 30, per_account: 100 }
+        Limits {
+            enabled: true,
+            per_address: 100,
+            per_account_and_address: 30,
+            per_account: 100,
+            registrations_per_address: 1_000,
+        }
     }
 }
 

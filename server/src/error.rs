@@ -77,6 +77,8 @@ pub enum Fault {
     Hashing(String),
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
+    #[error("a random session id is taken")]
+    SessionIdTaken,
     #[error("token payload: {0}")]
     Payload(#[from] serde_json::Error),
 }

@@ -76,6 +76,7 @@ impl Server {
         let url = config.database_url.as_ref().map(config::Secret::expose);
         let lock = store::lock_for_serving(url, &config.data_dir)?;
         let (auth, store) = open(&config, clock).await?;
+        auth.choose_dummy().await?;
         create_superuser(&auth, &config.superuser).await?;
         let listen_failed = |error| StartError::Listen(config.listen, error);
         let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
@@ -173,13 +174,19 @@ fn hashing(config: &Config) -> HashSettings {
 }
 
 fn limits(config: &Config) -> LimitRules {
-    let config::Limits { enabled, per_address, per_account_and_address, per_account } =
-        config.limits;
+    let config::Limits {
+        enabled,
+        per_address,
+        per_account_and_address,
+        per_account,
+        registrations_per_address,
+    } = config.limits;
     LimitRules {
         enabled,
         per_address: Allowed { attempts: per_address, window: 600 },
         per_account_and_address: Allowed { attempts: per_account_and_address, window: 600 },
         per_account: Allowed { attempts: per_account, window: 3600 },
+        registrations_per_address: Allowed { attempts: registrations_per_address, window: 600 },
     }
 }
 

@@ -77,6 +77,26 @@ async fn a_changed_address_signs_in_and_the_old_one_is_free() {
 }
 
 #[tokio::test]
+async fn an_address_that_was_given_up_is_not_shown_as_a_username() {
+    let server = TestServer::start().await;
+    register(&server, "email", "victim@example.com").await;
+    let token = access(&server, "victim@example.com").await.field("access");
+    let changed = patch(&server, &token, json!({"email": "other@example.com"})).await;
+    assert_eq!(changed.field("username"), "other@example.com");
+    let phone = patch(&server, &token, json!({"phone": "+491701234567", "email": null})).await;
+    assert_eq!(phone.field("username"), "+491701234567");
+}
+
+#[tokio::test]
+async fn the_username_stays_what_an_account_registered_with_and_still_has() {
+    let server = TestServer::start().await;
+    register(&server, "phone", "+491701234567").await;
+    let token = access(&server, "+491701234567").await.field("access");
+    let changed = patch(&server, &token, json!({"email": "anna@example.com"})).await;
+    assert_eq!(changed.field("username"), "+491701234567");
+}
+
+#[tokio::test]
 async fn nobody_takes_anothers_address() {
     let server = TestServer::start().await;
     register(&server, "email", "anna@example.com").await;

@@ -76,3 +76,29 @@ async fn sign_ins_beyond_the_queue_are_told_to_come_back() {
     }
     assert!(looked_at.iter().all(|answer| answer.status == 401));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_is_under_way_does_not_outlive_its_password() {
+    let server = TestServer::with(|config| {
+        config.password = Hashing { memory_kib: 19_456, time: 2, threads: 1, queue: 64 };
+    })
+    .await;
+    import(&server, "anna@example.com", DJANGO).await;
+    let mut sign_ins = JoinSet::new();
+    for _ in 0..8 {
+        let client = server.client.clone();
+        let body = json!({"email": "anna@example.com", "password": "correct horse battery"});
+        sign_ins.spawn(async move { client.post("/token", &body).await });
+    }
+    // The first answer shows that the others have read what was stored and wait for their hash.
+    let first = sign_ins.join_next().await.expect("eight were sent").expect("no panic");
+    assert_eq!(first.status, 200);
+    let other = NewPassword::Encoded(PasswordHash::new("!none".to_owned()));
+    assert!(server.auth.set_password(1, other).await.expect("the database answers"));
+    let pairs: Vec<_> =
+        sign_ins.join_all().await.into_iter().filter(|answer| answer.status == 200).collect();
+    for pair in pairs {
+        let body = json!({"token": pair.field("access")});
+        assert_eq!(server.client.post("/token/verify", &body).await.status, 401);
+    }
+}

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use super::Auth;
+use super::limits::Target;
 use super::password::{Password, PasswordHash, Verdict};
-use super::session::{SignedIn, end_sessions};
-use crate::error::{Error, Fault, Result};
+use super::session::{SignedIn, end_sessions, require_recent_sign_in};
+use crate::error::{Error, Result};
 use crate::identifier::{Identifier, Kind, Phone};
 pub use crate::store::accounts::Account;
 use crate::store::accounts::{self, Credentials, NewAccount};
-use crate::store::revocations::{self, Reason, Subject};
+use crate::store::revocations::{self, Reason, Revocation, Subject};
 use crate::store::{Tx, identifiers};
 
 /// A new account: at least one identifier, at most one of each kind.
@@ -44,9 +45,11 @@ pub struct Proof {
 }
 
 impl Account {
-    /// The username, or what stands for it where the account has chosen none.
+    /// The username, or what stands for it where the account has chosen none: what it registered
+    /// with, as long as that is still its own, else its e-mail address or phone.
     pub fn username_shown(&self) -> &str {
-        [&self.username, &self.sign_up_name, &self.email, &self.phone]
+        let held = [&self.email, &self.phone].into_iter().find(|held| **held == self.sign_up_name);
+        [&self.username, held.unwrap_or(&None), &self.email, &self.phone]
             .into_iter()
             .find_map(Option::as_deref)
             .unwrap_or_default()
@@ -59,6 +62,11 @@ impl Auth {
         let mut tx = self.store.read().await?;
         let holder = identifiers::account_by_key(&mut tx, identifier.key().to_owned()).await?;
         Ok(holder.is_some() && holder != but)
+    }
+
+    /// Counts an attempt to register from this address, before anything is told of who is there.
+    pub fn admit_registration(&self, from: IpAddr) -> Result<()> {
+        self.limits.count_registration(from, self.clock.now())
     }
 
     /// Creates an active account.
@@ -92,21 +100,17 @@ impl Auth {
         }
     }
 
-    /// Replaces the password and ends every other session.
+    /// Replaces the password and ends every other session. Foreign tokens of before end too, the
+    /// acting one among them: it cannot be told from a stolen sibling.
     pub async fn change_password(&self, proof: &Proof, new: Password) -> Result<()> {
         let new = self.hasher.hash(new).await?;
         let (who, was, now) = (proof.who, proof.stored.clone(), self.clock.now());
-        // A foreign credential cannot be told from its siblings, but by when it was issued.
-        let foreign_not_before =
-            if who.session.is_some() { now } else { who.issued_at.unwrap_or(now) };
         let ended = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     let (id, new) = (who.account_id, new.as_str().to_owned());
-                    if !accounts::update_password(tx, id, Some(was), new, foreign_not_before)
-                        .await?
-                    {
+                    if !accounts::update_password(tx, id, Some(was), new, now).await? {
                         return Err(Error::WrongPassword);
                     }
                     end_sessions(tx, id, who.session, now).await
@@ -123,36 +127,32 @@ impl Auth {
         who: &SignedIn,
         changes: Vec<Change>,
     ) -> Result<Account> {
-        let account = self.account(who).await?;
-        let changes: Vec<_> =
-            changes.into_iter().filter(|change| differs(&account, change)).collect();
-        if changes.is_empty() {
-            return Ok(account);
-        }
-        self.require_recent_sign_in(who).await?;
-        let (id, now) = (account.id, self.clock.now());
+        let (who, now) = (*who, self.clock.now());
         self.store
             .write(move |tx| {
-                Box::pin(async move {
-                    for change in &changes {
-                        replace_identifier(tx, id, change, now).await?;
-                    }
-                    let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
-                    if [&account.email, &account.phone, &account.username]
-                        .into_iter()
-                        .all(Option::is_none)
-                    {
-                        return Err(Error::NoIdentifier);
-                    }
-                    Ok(account)
-                })
+                Box::pin(async move { change_identifiers(tx, &who, changes, now).await })
             })
             .await
     }
 
     /// Deletes the account of whoever knows its password.
     pub async fn delete_own_account(&self, proof: &Proof) -> Result<()> {
-        self.delete_account(proof.who.account_id).await.map(|_| ())
+        let (id, was, now) = (proof.who.account_id, proof.stored.clone(), self.clock.now());
+        let deleted = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    accounts::lock_account(tx, id).await?;
+                    let found = accounts::credentials(tx, id).await?;
+                    if found.and_then(|found| found.password) != Some(was) {
+                        return Err(Error::WrongPassword);
+                    }
+                    delete(tx, id, now).await
+                })
+            })
+            .await?;
+        self.revoked.apply(deleted.as_slice());
+        Ok(())
     }
 
     /// Checks the current password, which sensitive changes ask for again.
@@ -162,18 +162,21 @@ impl Auth {
         current: &str,
         from: IpAddr,
     ) -> Result<Proof> {
-        let now = self.clock.now();
-        let attempt = self.limits.reserve(&format!("#{}", who.account_id), from, now)?;
+        let target = Target::Account(who.account_id);
+        let attempt = self.limits.reserve(target, from, self.clock.now())?;
+        let proof = self.try_password(who, current).await;
+        attempt.settle(&proof, self.clock.now());
+        proof
+    }
+
+    async fn try_password(&self, who: &SignedIn, current: &str) -> Result<Proof> {
         let current = Password::parse(current).map_err(|_| Error::WrongPassword)?;
         let mut tx = self.store.read().await?;
         let found = accounts::credentials(&mut tx, who.account_id).await?;
         drop(tx);
         let verdict = self.hasher.verify(current, held_password(found.as_ref())).await?;
         match (verdict, found.and_then(|found| found.password)) {
-            (Verdict::Right { .. }, Some(stored)) => {
-                attempt.succeeded(now);
-                Ok(Proof { who: *who, stored })
-            }
+            (Verdict::Right { .. }, Some(stored)) => Ok(Proof { who: *who, stored }),
             _ => Err(Error::WrongPassword),
         }
     }
@@ -181,7 +184,13 @@ impl Auth {
 
 /// What an operator does, who proves nothing: the command line is his.
 impl Auth {
-    /// The account called `who`: an id, e-mail address, phone or username.
+    /// The account of this id.
+    pub async fn account_by_id(&self, id: i64) -> Result<Option<Account>> {
+        let mut tx = self.store.read().await?;
+        accounts::account(&mut tx, id).await
+    }
+
+    /// The account called `who`: an e-mail address, phone or username, else an id.
     pub async fn find_account(&self, who: &str) -> Result<Option<Account>> {
         let mut tx = self.store.read().await?;
         let held = match Identifier::parse_as(who, &[Kind::Email, Kind::Phone, Kind::Username]) {
@@ -281,22 +290,10 @@ impl Auth {
     /// Deletes the account with all that belongs to it.
     pub async fn delete_account(&self, id: i64) -> Result<bool> {
         let now = self.clock.now();
-        let change = self
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    if !accounts::delete_account(tx, id).await? {
-                        return Ok(None);
-                    }
-                    let subject = Subject::Account(id);
-                    revocations::insert_revocation(tx, subject, Reason::Deleted, now)
-                        .await
-                        .map(Some)
-                })
-            })
-            .await?;
-        self.revoked.apply(change.as_slice());
-        Ok(change.is_some())
+        let deleted =
+            self.store.write(move |tx| Box::pin(async move { delete(tx, id, now).await })).await?;
+        self.revoked.apply(deleted.as_slice());
+        Ok(deleted.is_some())
     }
 }
 
@@ -318,8 +315,38 @@ async fn insert(tx: &mut Tx, new: &NewAccount, identifiers: &[Identifier]) -> Re
             return Err(Error::Taken(identifier.kind()));
         }
     }
-    let inserted = accounts::account(tx, id).await?;
-    inserted.ok_or(Error::Internal(Fault::Database(sqlx::Error::RowNotFound)))
+    accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)
+}
+
+async fn delete(tx: &mut Tx, id: i64, now: i64) -> Result<Option<Revocation>> {
+    if !accounts::delete_account(tx, id).await? {
+        return Ok(None);
+    }
+    revocations::insert_revocation(tx, Subject::Account(id), Reason::Deleted, now).await.map(Some)
+}
+
+async fn change_identifiers(
+    tx: &mut Tx,
+    who: &SignedIn,
+    changes: Vec<Change>,
+    now: i64,
+) -> Result<Account> {
+    let id = who.account_id;
+    accounts::lock_account(tx, id).await?;
+    let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
+    let changes: Vec<_> = changes.into_iter().filter(|change| differs(&account, change)).collect();
+    if changes.is_empty() {
+        return Ok(account);
+    }
+    require_recent_sign_in(tx, who, now).await?;
+    for change in &changes {
+        replace_identifier(tx, id, change, now).await?;
+    }
+    let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
+    if [&account.email, &account.phone, &account.username].into_iter().all(Option::is_none) {
+        return Err(Error::NoIdentifier);
+    }
+    Ok(account)
 }
 
 /// Whether the change would change anything that is shown.

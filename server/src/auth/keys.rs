@@ -30,7 +30,7 @@ pub enum KeyError {
     #[error("the secret file {}: {error}", path.display())]
     File { path: PathBuf, error: std::io::Error },
     #[error(
-        "{} is not the secret that this database was first used with; on several servers set the same PROPUSK_TOKENS__SECRET on each", .0.display()
+        "{} is not the secret that this database is used with; on several servers, and where one was set before, set the same PROPUSK_TOKENS__SECRET on each", .0.display()
     )]
     Foreign(PathBuf),
     #[error(transparent)]
@@ -58,9 +58,14 @@ impl Keys {
         Ok(Keys { secret, generated_in: Some(path) })
     }
 
-    /// Refuses a second server that generated a secret of its own for the same database.
+    /// Refuses a generated secret where the database is used with another: a second server's, or
+    /// the operator's.
     pub async fn check_against(&self, store: &Store) -> std::result::Result<(), KeyError> {
-        let Some(path) = &self.generated_in else { return Ok(()) };
+        let Some(path) = &self.generated_in else {
+            let operators = "the operator's".to_owned();
+            store.write(|tx| Box::pin(meta::set(tx, FINGERPRINT, operators))).await?;
+            return Ok(());
+        };
         let own = URL_SAFE_NO_PAD.encode(self.derive("fingerprint"));
         let value = own.clone();
         let stored =

@@ -1,11 +1,14 @@
-//! Limits on guessing passwords. An attempt is reserved before the password is hashed, so parallel
-//! guesses count too, and given back when it succeeds. Three counters: per address, per account from
+//! Limits on guessing passwords, and on registering. An attempt is reserved before the password is hashed, so parallel
+//! guesses count too, and given back when it succeeds
+//! or was never looked at. Three counters: per address, per account from
 //! one address, and per account from everywhere; the last one never stops an address from which the
 //! account's owner has signed in before, so an attacker cannot lock the owner out.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -23,6 +26,7 @@ pub struct LimitRules {
     pub per_address: Allowed,
     pub per_account_and_address: Allowed,
     pub per_account: Allowed,
+    pub registrations_per_address: Allowed,
 }
 
 /// An IPv4 address, or an IPv6 network of 64 bits: what one customer of a provider has.
@@ -38,22 +42,45 @@ impl Network {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Whose password is tried. Names are kept as hashes: they come from outside in any length.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'t> {
+    /// An identifier's canonical key, or whatever was sent in its place.
+    Name(&'t str),
+    /// The account that is signed in.
+    Account(i64),
+}
+
+type Key = [u8; 16];
+
+impl Target<'_> {
+    fn key(self) -> Key {
+        let digest = match self {
+            Target::Name(name) => Sha256::new_with_prefix("name ").chain_update(name),
+            Target::Account(id) => Sha256::new_with_prefix("id ").chain_update(id.to_be_bytes()),
+        };
+        let digest = digest.finalize();
+        std::array::from_fn(|place| digest[place])
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Counted {
     Network(Network),
-    AccountFrom(String, Network),
-    Account(String),
+    AccountFrom(Key, Network),
+    Account(Key),
+    Registrations(Network),
 }
 
 #[derive(Default)]
 struct Counters {
-    failures: HashMap<Counted, Failures>,
+    counts: HashMap<Counted, Count>,
     /// Where an account's owner has signed in, and when last.
-    known: HashMap<(String, Network), i64>,
+    known: HashMap<(Key, Network), i64>,
 }
 
 #[derive(Clone, Copy)]
-struct Failures {
+struct Count {
     count: u32,
     ends_at: i64,
 }
@@ -67,7 +94,7 @@ pub struct Limits {
     counters: Mutex<Counters>,
 }
 
-/// A reserved attempt: it counts as failed unless [`Attempt::succeeded`] is called.
+/// A reserved attempt: it counts as failed unless told otherwise.
 #[must_use]
 pub struct Attempt<'l> {
     limits: &'l Limits,
@@ -79,18 +106,33 @@ impl Limits {
         Limits { rules, counters: Mutex::default() }
     }
 
-    /// Reserves an attempt on the account behind `key` (an identifier's canonical key).
-    pub fn reserve(&self, key: &str, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
+    /// Reserves an attempt at a password.
+    pub fn reserve(&self, target: Target<'_>, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
+        let (key, network) = (target.key(), Network::of(from));
+        let mut counted = vec![Counted::Network(network), Counted::AccountFrom(key, network)];
+        if !self.counters().known.contains_key(&(key, network)) {
+            counted.push(Counted::Account(key));
+        }
+        self.count(counted, now)
+    }
+
+    /// Counts an attempt to register, whatever comes of it.
+    pub fn count_registration(&self, from: IpAddr, now: i64) -> Result<()> {
+        self.count(vec![Counted::Registrations(Network::of(from))], now).map(drop)
+    }
+
+    /// Forgets windows that have passed.
+    pub fn forget_before(&self, now: i64) {
+        let mut counters = self.counters();
+        counters.counts.retain(|_, count| count.ends_at > now);
+        counters.known.retain(|_, seen| *seen > now - KNOWN_FOR);
+    }
+
+    fn count(&self, counted: Vec<Counted>, now: i64) -> Result<Attempt<'_>> {
         if !self.rules.enabled {
             return Ok(Attempt { limits: self, counted: Vec::new() });
         }
-        let network = Network::of(from);
         let mut counters = self.counters();
-        let mut counted =
-            vec![Counted::Network(network), Counted::AccountFrom(key.to_owned(), network)];
-        if !counters.known.contains_key(&(key.to_owned(), network)) {
-            counted.push(Counted::Account(key.to_owned()));
-        }
         for one in &counted {
             counters.check(one, self.allowed(one), now)?;
         }
@@ -101,18 +143,12 @@ impl Limits {
         Ok(Attempt { limits: self, counted })
     }
 
-    /// Forgets windows that have passed.
-    pub fn forget_before(&self, now: i64) {
-        let mut counters = self.counters();
-        counters.failures.retain(|_, failures| failures.ends_at > now);
-        counters.known.retain(|_, seen| *seen > now - KNOWN_FOR);
-    }
-
     fn allowed(&self, counted: &Counted) -> Allowed {
         match counted {
             Counted::Network(_) => self.rules.per_address,
             Counted::AccountFrom(..) => self.rules.per_account_and_address,
             Counted::Account(_) => self.rules.per_account,
+            Counted::Registrations(_) => self.rules.registrations_per_address,
         }
     }
 
@@ -123,21 +159,21 @@ impl Limits {
 
 impl Counters {
     fn check(&self, counted: &Counted, allowed: Allowed, now: i64) -> Result<()> {
-        match self.failures.get(counted) {
-            Some(failures) if failures.ends_at > now && failures.count >= allowed.attempts => {
-                Err(Error::RateLimited { retry_after: failures.ends_at - now })
+        match self.counts.get(counted) {
+            Some(count) if count.ends_at > now && count.count >= allowed.attempts => {
+                Err(Error::RateLimited { retry_after: count.ends_at - now })
             }
             _ => Ok(()),
         }
     }
 
     fn count(&mut self, counted: &Counted, allowed: Allowed, now: i64) {
-        let fresh = Failures { count: 0, ends_at: now + allowed.window };
-        let failures = self.failures.entry(counted.clone()).or_insert(fresh);
-        if failures.ends_at <= now {
-            *failures = fresh;
+        let fresh = Count { count: 0, ends_at: now + allowed.window };
+        let count = self.counts.entry(*counted).or_insert(fresh);
+        if count.ends_at <= now {
+            *count = fresh;
         }
-        failures.count += 1;
+        count.count += 1;
     }
 }
 
@@ -145,14 +181,30 @@ impl Attempt<'_> {
     /// Gives the reservation back and remembers the place. Earlier failures stay counted: an own
     /// account must not buy an attacker more guesses at others.
     pub fn succeeded(self, now: i64) {
-        let mut counters = self.limits.counters();
-        for one in self.counted {
-            if let Some(failures) = counters.failures.get_mut(&one) {
-                failures.count = failures.count.saturating_sub(1);
-            }
+        for one in &self.counted {
             if let Counted::AccountFrom(key, network) = one {
-                counters.known.insert((key, network), now);
+                self.limits.counters().known.insert((*key, *network), now);
             }
+        }
+        self.not_looked_at();
+    }
+
+    /// Gives the reservation back: the password was never compared.
+    pub fn not_looked_at(self) {
+        let mut counters = self.limits.counters();
+        for one in &self.counted {
+            if let Some(count) = counters.counts.get_mut(one) {
+                count.count = count.count.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Settles the attempt by what came of it.
+    pub fn settle<T>(self, outcome: &Result<T>, now: i64) {
+        match outcome {
+            Ok(_) => self.succeeded(now),
+            Err(Error::Busy { .. } | Error::Internal(_)) => self.not_looked_at(),
+            Err(_) => {}
         }
     }
 }
@@ -168,6 +220,7 @@ mod tests {
             per_address: allowed(6),
             per_account_and_address: allowed(3),
             per_account: allowed(4),
+            registrations_per_address: allowed(2),
         })
     }
 
@@ -177,14 +230,15 @@ mod tests {
 
     fn fail(limits: &Limits, key: &str, from: &str, times: usize) {
         for _ in 0..times {
-            drop(limits.reserve(key, address(from), 0));
+            drop(limits.reserve(Target::Name(key), address(from), 0));
         }
     }
 
     #[test]
     fn parallel_guesses_are_counted_before_their_outcome_is_known() {
         let limits = limits();
-        let held: Vec<_> = (0..100).map(|_| limits.reserve("a", address("192.0.2.1"), 0)).collect();
+        let held: Vec<_> =
+            (0..100).map(|_| limits.reserve(Target::Name("a"), address("192.0.2.1"), 0)).collect();
         assert_eq!(held.iter().filter(|attempt| attempt.is_ok()).count(), 3);
     }
 
@@ -192,9 +246,9 @@ mod tests {
     fn a_window_passes() {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
-        let refused = limits.reserve("a", address("192.0.2.1"), 59);
+        let refused = limits.reserve(Target::Name("a"), address("192.0.2.1"), 59);
         assert!(matches!(refused, Err(Error::RateLimited { retry_after: 1 })));
-        assert!(limits.reserve("a", address("192.0.2.1"), 60).is_ok());
+        assert!(limits.reserve(Target::Name("a"), address("192.0.2.1"), 60).is_ok());
     }
 
     #[test]
@@ -202,20 +256,26 @@ mod tests {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
         fail(&limits, "b", "192.0.2.1", 2);
-        limits.reserve("own", address("192.0.2.1"), 0).expect("the sixth").succeeded(0);
+        limits
+            .reserve(Target::Name("own"), address("192.0.2.1"), 0)
+            .expect("the sixth")
+            .succeeded(0);
         fail(&limits, "c", "192.0.2.1", 1);
-        assert!(limits.reserve("d", address("192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(Target::Name("d"), address("192.0.2.1"), 0).is_err());
     }
 
     #[test]
     fn many_addresses_cannot_lock_the_owner_out_of_a_known_place() {
         let limits = limits();
-        limits.reserve("a", address("198.51.100.7"), 0).expect("the owner").succeeded(0);
+        limits
+            .reserve(Target::Name("a"), address("198.51.100.7"), 0)
+            .expect("the owner")
+            .succeeded(0);
         for last in 1..=9 {
             fail(&limits, "a", &format!("192.0.2.{last}"), 3);
         }
-        assert!(limits.reserve("a", address("203.0.113.1"), 0).is_err());
-        assert!(limits.reserve("a", address("198.51.100.7"), 0).is_ok());
+        assert!(limits.reserve(Target::Name("a"), address("203.0.113.1"), 0).is_err());
+        assert!(limits.reserve(Target::Name("a"), address("198.51.100.7"), 0).is_ok());
     }
 
     #[test]
@@ -223,9 +283,9 @@ mod tests {
         let limits = limits();
         fail(&limits, "a", "2001:db8::1", 2);
         fail(&limits, "a", "2001:db8::ffff:1", 1);
-        assert!(limits.reserve("a", address("2001:db8::2"), 0).is_err());
+        assert!(limits.reserve(Target::Name("a"), address("2001:db8::2"), 0).is_err());
         fail(&limits, "b", "192.0.2.1", 3);
-        assert!(limits.reserve("b", address("::ffff:192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(Target::Name("b"), address("::ffff:192.0.2.1"), 0).is_err());
     }
 
     #[test]
@@ -233,8 +293,41 @@ mod tests {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
         for other in 0..100_000_u32 {
-            drop(limits.reserve(&other.to_string(), IpAddr::V4(other.into()), 0));
+            drop(limits.reserve(Target::Name(&other.to_string()), IpAddr::V4(other.into()), 0));
         }
-        assert!(limits.reserve("a", address("192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(Target::Name("a"), address("192.0.2.1"), 0).is_err());
+    }
+
+    #[test]
+    fn an_attempt_that_was_not_looked_at_does_not_count() {
+        let limits = limits();
+        for _ in 0..10 {
+            let attempt = limits.reserve(Target::Name("a"), address("192.0.2.1"), 0);
+            let busy: Result<()> = Err(Error::Busy { retry_after: 1 });
+            attempt.expect("a free place").settle(&busy, 0);
+        }
+        let wrong: Result<()> = Err(Error::InvalidCredentials);
+        for _ in 0..3 {
+            let attempt = limits.reserve(Target::Name("a"), address("192.0.2.1"), 0);
+            attempt.expect("a free place").settle(&wrong, 0);
+        }
+        assert!(limits.reserve(Target::Name("a"), address("192.0.2.1"), 0).is_err());
+    }
+
+    #[test]
+    fn a_name_that_looks_like_an_id_counts_for_itself() {
+        let limits = limits();
+        for name in ["7", "#7", "id 7"] {
+            fail(&limits, name, "192.0.2.1", 2);
+        }
+        assert!(limits.reserve(Target::Account(7), address("192.0.2.2"), 0).is_ok());
+    }
+
+    #[test]
+    fn registrations_are_counted_apart() {
+        let limits = limits();
+        fail(&limits, "a", "192.0.2.1", 3);
+        let register = || limits.count_registration(address("192.0.2.1"), 0);
+        assert!(register().is_ok() && register().is_ok() && register().is_err());
     }
 }

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Fault, Result};
 use crate::identifier::Kind;
 use crate::store::Store;
-use crate::store::accounts;
+use crate::store::{accounts, meta};
 use limits::{LimitRules, Limits};
 use password::{HashError, Hasher};
 use token::Tokens;
@@ -69,7 +69,7 @@ pub struct Auth {
 impl Auth {
     /// Loads what must be known before the first request.
     pub async fn open(parts: Parts) -> Result<Self> {
-        let longest_access = parts.policies.iter().map(|p| p.access_seconds).max().unwrap_or(0);
+        let longest_access = longest_access(&parts).await?;
         let auth = Auth {
             store: parts.store,
             clock: parts.clock,
@@ -81,7 +81,6 @@ impl Auth {
             accept_foreign: parts.accept_foreign,
         };
         auth.load_revocations().await?;
-        auth.choose_dummy().await?;
         Ok(auth)
     }
 
@@ -91,7 +90,7 @@ impl Auth {
     }
 
     /// After an import most passwords have another scheme; an unknown user must cost the same.
-    async fn choose_dummy(&self) -> Result<()> {
+    pub async fn choose_dummy(&self) -> Result<()> {
         let mut tx = self.store.read().await?;
         if let Some(stored) = accounts::most_frequent_password(&mut tx).await? {
             self.hasher.set_dummy_scheme(&stored);
@@ -107,6 +106,26 @@ impl From<HashError> for Error {
             other => Error::Internal(Fault::Hashing(other.to_string())),
         }
     }
+}
+
+/// The longest life that an access token was ever given here: one made under other settings may
+/// still be out, and what was revoked then must not come back.
+async fn longest_access(parts: &Parts) -> Result<i64> {
+    const NAME: &str = "longest_access_seconds";
+    let current = parts.policies.iter().map(|policy| policy.access_seconds).max().unwrap_or(0);
+    parts
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                let stored = meta::get_or_insert(tx, NAME, current.to_string()).await?;
+                let stored = stored.parse().unwrap_or(0);
+                if stored < current {
+                    meta::set(tx, NAME, current.to_string()).await?;
+                }
+                Ok(current.max(stored))
+            })
+        })
+        .await
 }
 
 /// Random bytes from the operating system.

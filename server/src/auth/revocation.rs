@@ -6,12 +6,10 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use sqlx::postgres::PgListener;
 use tokio::time::Instant;
 
 use super::Auth;
 use crate::error::Result;
-use crate::store::Store;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 
 const POLL: Duration = Duration::from_secs(1);
@@ -19,18 +17,31 @@ const POLL: Duration = Duration::from_secs(1);
 const OVERLAP: i64 = 60;
 /// When polling has failed for this long, memory is not trusted and the database is asked.
 const STALE: Duration = Duration::from_secs(5);
+const STALE_SECONDS: i64 = 5;
+
+/// When the database was last read, by two clocks: one that never steps, and one that goes on while
+/// the machine sleeps.
+#[derive(Clone, Copy)]
+struct LastRead {
+    at: Instant,
+    seconds: i64,
+}
 
 /// The set; one per server.
 pub struct Revoked {
     entries: RwLock<HashMap<Subject, Revocation>>,
-    read_at: RwLock<Instant>,
+    last_read: RwLock<LastRead>,
     /// Nothing older can matter: the longest life of an access token, in seconds.
     longest_access: i64,
 }
 
 impl Revoked {
     pub fn new(longest_access: i64) -> Self {
-        Revoked { entries: RwLock::default(), read_at: RwLock::new(Instant::now()), longest_access }
+        Revoked {
+            entries: RwLock::default(),
+            last_read: RwLock::new(LastRead { at: Instant::now(), seconds: 0 }),
+            longest_access,
+        }
     }
 
     /// What is known against this session or account.
@@ -40,8 +51,13 @@ impl Revoked {
     }
 
     /// Whether memory has kept up with the database.
-    pub fn is_current(&self) -> bool {
-        self.read_at.read().unwrap_or_else(PoisonError::into_inner).elapsed() < STALE
+    pub fn is_current(&self, now: i64) -> bool {
+        let last = self.last_read();
+        last.at.elapsed() < STALE && (now - last.seconds).abs() < STALE_SECONDS
+    }
+
+    fn last_read(&self) -> LastRead {
+        *self.last_read.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes committed changes in; an older row never replaces a newer one.
@@ -60,8 +76,8 @@ impl Revoked {
         entries.retain(|_, entry| entry.at >= at);
     }
 
-    fn mark_read(&self, started: Instant) {
-        *self.read_at.write().unwrap_or_else(PoisonError::into_inner) = started;
+    fn mark_read(&self, read: LastRead) {
+        *self.last_read.write().unwrap_or_else(PoisonError::into_inner) = read;
     }
 }
 
@@ -71,22 +87,28 @@ impl Auth {
         self.read_revocations(self.clock.now() - self.revoked.longest_access).await
     }
 
+    /// Reads what has come since the last time, however long that is ago.
+    async fn read_new_revocations(&self) -> Result<()> {
+        let since = self.clock.now().min(self.revoked.last_read().seconds);
+        self.read_revocations(since - OVERLAP).await
+    }
+
     async fn read_revocations(&self, since: i64) -> Result<()> {
-        let started = Instant::now();
+        let read = LastRead { at: Instant::now(), seconds: self.clock.now() };
         let mut tx = self.store.read().await?;
         let changes = revocations::revocations_since(&mut tx, since).await?;
         self.revoked.apply(&changes);
-        self.revoked.mark_read(started);
+        self.revoked.mark_read(read);
         Ok(())
     }
 
     /// Reads other processes' changes for ever.
     pub async fn follow_revocations(&self) {
-        let mut announcements = Announcements::of(&self.store);
+        let mut announcements = self.store.announcements();
         let mut failing = false;
         loop {
-            announcements.next_or_timeout().await;
-            let read = self.read_revocations(self.clock.now() - OVERLAP).await;
+            announcements.next_within(POLL).await;
+            let read = self.read_new_revocations().await;
             if let (Err(error), false) = (&read, failing) {
                 tracing::warn!(%error, "revocations cannot be read; tokens are checked in the database");
             }
@@ -109,40 +131,5 @@ impl Auth {
                 })
             })
             .await
-    }
-}
-
-/// Postgres tells of new rows at once; elsewhere, and while its connection is away, time passes.
-struct Announcements {
-    store: Store,
-    listener: Option<PgListener>,
-}
-
-impl Announcements {
-    fn of(store: &Store) -> Self {
-        Announcements { store: store.clone(), listener: None }
-    }
-
-    async fn next_or_timeout(&mut self) {
-        let due = Instant::now() + POLL;
-        if self.listener.is_none() {
-            self.listener = self.listen().await;
-        }
-        if let Some(listener) = &mut self.listener {
-            match tokio::time::timeout_at(due, listener.recv()).await {
-                Ok(Ok(_)) => return,
-                Ok(Err(_)) => self.listener = None,
-                Err(_) => return,
-            }
-        }
-        tokio::time::sleep_until(due).await;
-    }
-
-    /// Polling goes on without a listener, so a failure only costs promptness.
-    async fn listen(&self) -> Option<PgListener> {
-        let Store::Postgres(pool) = &self.store else { return None };
-        let mut listener = PgListener::connect_with(pool).await.ok()?;
-        listener.listen("propusk_revocations").await.ok()?;
-        Some(listener)
     }
 }

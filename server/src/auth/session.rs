@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::token::{self, AccountClaim, Claims, NONCES, SESSION_IDS, TokenId, TokenType};
 use super::{Auth, Policy, random};
-use crate::error::{Error, Result, TokenFault};
+use crate::error::{Error, Fault, Result, TokenFault};
 use crate::store::Tx;
 use crate::store::accounts::{self, Account};
 use crate::store::revocations::{self, Reason, Revocation, Subject};
@@ -35,7 +35,6 @@ pub struct SignedIn {
     pub account_id: i64,
     /// Absent for a token of a replaced server.
     pub session: Option<i64>,
-    pub(super) issued_at: Option<i64>,
 }
 
 /// A refresh token after its checks that need no database.
@@ -74,8 +73,7 @@ impl Auth {
             expires_at: now + policy.refresh_seconds,
             ended_at: None,
         };
-        sessions::insert_session(tx, &session).await?;
-        Ok(())
+        insert_new(tx, &session).await
     }
 
     pub(super) fn sign_pair(
@@ -157,24 +155,12 @@ impl Auth {
         match self.own_id(jti)? {
             Some(id) => {
                 let account_id = self.check_own(id, claims.account).await?;
-                Ok(SignedIn { account_id, session: Some(id.session), issued_at: claims.issued_at })
+                Ok(SignedIn { account_id, session: Some(id.session) })
             }
             None => {
                 let account = self.foreign_account(&claims).await?.ok_or(Error::AccountNotFound)?;
-                Ok(SignedIn { account_id: account.id, session: None, issued_at: claims.issued_at })
+                Ok(SignedIn { account_id: account.id, session: None })
             }
-        }
-    }
-
-    /// Refuses unless the credential's sign-in happened a moment ago.
-    pub(super) async fn require_recent_sign_in(&self, who: &SignedIn) -> Result<()> {
-        let Some(id) = who.session else { return Err(Error::ReauthenticationRequired) };
-        let mut tx = self.store.read().await?;
-        let session = sessions::session(&mut tx, id).await?;
-        let signed_in_at = session.and_then(|session| session.signed_in_at);
-        match signed_in_at {
-            Some(at) if self.clock.now() - at <= RECENT => Ok(()),
-            _ => Err(Error::ReauthenticationRequired),
         }
     }
 
@@ -281,7 +267,7 @@ impl Auth {
         if self.revoked.reason(Subject::Session(id.session)).is_some() {
             return Err(TokenFault::Spent.into());
         }
-        if !self.revoked.is_current() {
+        if !self.revoked.is_current(self.clock.now()) {
             let mut tx = self.store.read().await?;
             if !accounts::is_active(&mut tx, account_id).await?.ok_or(Error::AccountNotFound)? {
                 return Err(Error::AccountInactive);
@@ -328,9 +314,28 @@ impl Auth {
     }
 }
 
+/// Refuses unless the credential's session is alive and began a moment ago.
+pub(super) async fn require_recent_sign_in(tx: &mut Tx, who: &SignedIn, now: i64) -> Result<()> {
+    let Some(id) = who.session else { return Err(Error::ReauthenticationRequired) };
+    match sessions::session(tx, id).await? {
+        Some(Session { signed_in_at: Some(at), ended_at: None, .. }) if now - at <= RECENT => {
+            Ok(())
+        }
+        _ => Err(Error::ReauthenticationRequired),
+    }
+}
+
 /// A new random session id.
 pub(super) fn new_session_id() -> Result<i64> {
     Ok((u64::from_le_bytes(random()?) % SESSION_IDS).cast_signed())
+}
+
+/// Stores a session under a random id, which of 2^60 is nobody else's.
+async fn insert_new(tx: &mut Tx, session: &Session) -> Result<()> {
+    match sessions::insert_session(tx, session).await? {
+        true => Ok(()),
+        false => Err(Error::Internal(Fault::SessionIdTaken)),
+    }
 }
 
 /// Ends sessions of an account and writes what outstanding access tokens must hear of.
@@ -340,11 +345,8 @@ pub(super) async fn end_sessions(
     keep: Option<i64>,
     now: i64,
 ) -> Result<Vec<Revocation>> {
-    let mut ended = Vec::new();
-    for id in sessions::end_other_sessions(tx, account_id, keep, now).await? {
-        let subject = Subject::Session(id);
-        ended.push(revocations::insert_revocation(tx, subject, Reason::Ended, now).await?);
-    }
+    let ended = revocations::insert_ended_sessions(tx, account_id, keep, now).await?;
+    sessions::end_other_sessions(tx, account_id, keep, now).await?;
     Ok(ended)
 }
 
@@ -426,7 +428,7 @@ async fn rotate_foreign(
         return Err(TokenFault::Spent.into());
     }
     let session = adopted(policy, id, account_id, now, now + policy.refresh_seconds);
-    sessions::insert_session(tx, &session).await?;
+    insert_new(tx, &session).await?;
     Ok(Advanced { session: id, generation: 0 })
 }
 

@@ -4,12 +4,21 @@
 use std::net::IpAddr;
 
 use super::account::held_password;
-use super::password::{Password, PasswordHash, Verdict};
+use super::limits::Target;
+use super::password::{Password, Verdict};
 use super::session::{Pair, new_session_id};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
 use crate::store::accounts::{self, Credentials};
+
+/// A stored password that fitted.
+struct Fitting {
+    account_id: i64,
+    stored: String,
+    /// What shall be stored from now on.
+    better: Option<String>,
+}
 
 impl Auth {
     /// Opens a session for whoever is called `who` under this policy and knows the password.
@@ -22,16 +31,31 @@ impl Auth {
     ) -> Result<Pair> {
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
         // What is no identifier here is counted all the same.
-        let key = identifier.as_ref().map_or(who, Identifier::key);
-        let attempt = self.limits.reserve(key, from, self.clock.now())?;
-        // Longer than any stored password can be, so the answer needs no look at an account.
-        let password = Password::parse(password).map_err(|_| Error::InvalidCredentials)?;
-        let found = self.find_credentials(identifier.as_ref()).await?;
-        let (account_id, rehashed) = self.check_password(found, password).await?;
-        let now = self.clock.now();
-        let pair = self.commit_sign_in(policy, account_id, rehashed, now).await?;
-        attempt.succeeded(now);
-        Ok(pair)
+        let name = identifier.as_ref().map_or(who, Identifier::key);
+        let attempt = self.limits.reserve(Target::Name(name), from, self.clock.now())?;
+        let pair = self.try_sign_in(policy, identifier.as_ref(), password).await;
+        attempt.settle(&pair, self.clock.now());
+        pair
+    }
+
+    /// The stored password may change between its check and the commit. If it was only hashed
+    /// anew, the second look still fits; after a change of password it does not.
+    async fn try_sign_in(
+        &self,
+        policy: &Policy,
+        identifier: Option<&Identifier>,
+        password: &str,
+    ) -> Result<Pair> {
+        for _ in 0..2 {
+            // Longer than any stored password can be, so the answer needs no look at an account.
+            let password = Password::parse(password).map_err(|_| Error::InvalidCredentials)?;
+            let found = self.find_credentials(identifier).await?;
+            let fitting = self.check_password(found, password).await?;
+            if let Some(pair) = self.commit_sign_in(policy, fitting).await? {
+                return Ok(pair);
+            }
+        }
+        Err(Error::InvalidCredentials)
     }
 
     async fn find_credentials(
@@ -44,47 +68,42 @@ impl Auth {
         accounts::credentials_by_key(&mut tx, key).await
     }
 
-    /// The account whose password this is, with the stored form and its better one where the scheme
-    /// is outdated.
     async fn check_password(
         &self,
         found: Option<Credentials>,
         password: Password,
-    ) -> Result<(i64, Option<(String, PasswordHash)>)> {
+    ) -> Result<Fitting> {
         let verdict = self.hasher.verify(password, held_password(found.as_ref())).await?;
         match (verdict, found) {
             (
                 Verdict::Right { rehashed },
-                Some(Credentials { account_id, password: Some(was), is_active: true }),
-            ) => Ok((account_id, rehashed.map(|better| (was, better)))),
+                Some(Credentials { account_id, password: Some(stored), is_active: true }),
+            ) => {
+                let better = rehashed.map(|hash| hash.as_str().to_owned());
+                Ok(Fitting { account_id, stored, better })
+            }
             _ => Err(Error::InvalidCredentials),
         }
     }
 
-    async fn commit_sign_in(
-        &self,
-        policy: &Policy,
-        account_id: i64,
-        rehashed: Option<(String, PasswordHash)>,
-        now: i64,
-    ) -> Result<Pair> {
-        let id = new_session_id()?;
-        let pair = self.sign_pair(policy, id, account_id, now)?;
+    /// None when the account no longer has the password that fitted, or may not sign in any more.
+    async fn commit_sign_in(&self, policy: &Policy, fitting: Fitting) -> Result<Option<Pair>> {
+        let (id, now) = (new_session_id()?, self.clock.now());
+        let pair = self.sign_pair(policy, id, fitting.account_id, now)?;
         let policy = policy.clone();
-        self.store
+        let committed = self
+            .store
             .write(move |tx| {
                 Box::pin(async move {
-                    if !accounts::update_signed_in(tx, account_id, now).await? {
-                        return Err(Error::InvalidCredentials);
+                    let Fitting { account_id, stored, better } = fitting;
+                    if !accounts::update_signed_in(tx, account_id, now, stored, better).await? {
+                        return Ok(false);
                     }
-                    if let Some((was, better)) = rehashed {
-                        accounts::update_rehashed(tx, account_id, was, better.as_str().to_owned())
-                            .await?;
-                    }
-                    Auth::open_session(tx, &policy, id, account_id, now).await
+                    Auth::open_session(tx, &policy, id, account_id, now).await?;
+                    Ok(true)
                 })
             })
             .await?;
-        Ok(pair)
+        Ok(committed.then_some(pair))
     }
 }

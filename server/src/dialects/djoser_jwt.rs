@@ -77,6 +77,7 @@ async fn list(call: Call) -> Answer {
 }
 
 async fn register(mut call: Call) -> Answer {
+    call.context.auth.admit_registration(call.client()).map_err(failure)?;
     let mut form = call.form().await?;
     let request = RegisterRequest::read(&mut form);
     request.identifiers.refuse_taken(&mut form, &call, None).await?;

@@ -70,6 +70,7 @@ async fn profile(call: Call) -> Answer {
 }
 
 async fn register(mut call: Call) -> Answer {
+    call.context.auth.admit_registration(call.client()).map_err(failure)?;
     let request = RegisterRequest::read(call.form().await?)?;
     call.context.auth.register(request.into()).await.map_err(failure)?;
     Ok(Reply::created(&json!({ "message": "User registered successfully." })))

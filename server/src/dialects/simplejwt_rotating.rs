@@ -43,6 +43,7 @@ fn views() -> Vec<View> {
 }
 
 async fn register(mut call: Call) -> Answer {
+    call.context.auth.admit_registration(call.client()).map_err(failure)?;
     let mut form = call.form().await?;
     let request = RegisterRequest::read(&mut form);
     if let Some(email) = &request.email {

@@ -108,23 +108,32 @@ pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
     .fetch_one(db).await)?)
 }
 
-/// Notes a sign-in; false when the account was suspended or deleted meanwhile.
-pub async fn update_signed_in(tx: &mut Tx, id: i64, at: i64) -> Result<bool> {
+/// Notes a sign-in with the stored password `was`, which `better` replaces where it is given; false
+/// when the account was suspended, deleted or given another password meanwhile.
+pub async fn update_signed_in(
+    tx: &mut Tx,
+    id: i64,
+    at: i64,
+    was: String,
+    better: Option<String>,
+) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update accounts set last_sign_in_at = $2
-         where id = $1 and is_active = true
+        "update accounts set last_sign_in_at = $2, password = coalesce($4, password)
+         where id = $1 and is_active = true and password = $3
          returning id",
-    ).bind(id).bind(at).fetch_optional(db).await)?;
+    ).bind(id).bind(at).bind(was).bind(better).fetch_optional(db).await)?;
     Ok(row.is_some())
 }
 
-/// Replaces a stored password by another encoding of the same one, unless it was changed meanwhile.
-pub async fn update_rehashed(tx: &mut Tx, id: i64, was: String, password: String) -> Result<()> {
-    on!(tx, db => sqlx::query(
-        "update accounts set password = $3
-         where id = $1 and password = $2",
-    ).bind(id).bind(was).bind(password).execute(db).await.map(|_| ()))?;
-    Ok(())
+/// Keeps other writes to the account waiting until this one ends (SQLite has one writer anyway);
+/// false when it is not there.
+pub async fn lock_account(tx: &mut Tx, id: i64) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update accounts set is_active = is_active
+         where id = $1
+         returning id",
+    ).bind(id).fetch_optional(db).await)?;
+    Ok(row.is_some())
 }
 
 /// Sets a new password and refuses foreign tokens from before `foreign_not_before`; false when the

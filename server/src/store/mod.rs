@@ -3,6 +3,7 @@
 //! behind one commit (see `group_commit`). Answers leave after the commit only.
 
 pub mod accounts;
+mod announcements;
 mod connect;
 mod group_commit;
 pub mod identifiers;

@@ -64,6 +64,30 @@ pub async fn insert_revocation(
     Ok(Revocation { seq, subject, reason, at })
 }
 
+/// Tells of the end of the account's live sessions but `keep`, which is to be made true in the same
+/// write; one statement, however many there are.
+pub async fn insert_ended_sessions(
+    tx: &mut Tx,
+    account_id: i64,
+    keep: Option<i64>,
+    at: i64,
+) -> Result<Vec<Revocation>> {
+    let rows: Vec<(i64, i64)> = on!(tx, db => sqlx::query_as(
+        "insert into revocations (session_id, reason, at)
+         select id, 'ended', $3
+         from sessions
+         where account_id = $1 and id <> $2 and ended_at is null
+         returning seq, session_id",
+    ).bind(account_id).bind(keep.unwrap_or(-1)).bind(at).fetch_all(db).await)?;
+    let ended = |(seq, session)| Revocation {
+        seq,
+        subject: Subject::Session(session),
+        reason: Reason::Ended,
+        at,
+    };
+    Ok(rows.into_iter().map(ended).collect())
+}
+
 /// Rows from `since` on, oldest first.
 pub async fn revocations_since(tx: &mut Tx, since: i64) -> Result<Vec<Revocation>> {
     type Row = (i64, Option<i64>, Option<i64>, String, i64);

@@ -93,26 +93,26 @@ pub async fn end_session(tx: &mut Tx, id: i64, at: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Ends the account's live sessions but `keep` and tells which they were.
+/// Ends the account's live sessions but `keep`.
 pub async fn end_other_sessions(
     tx: &mut Tx,
     account_id: i64,
     keep: Option<i64>,
     at: i64,
-) -> Result<Vec<i64>> {
-    Ok(on!(tx, db => sqlx::query_scalar(
+) -> Result<()> {
+    on!(tx, db => sqlx::query(
         "update sessions set ended_at = $3
-         where account_id = $1 and id <> $2 and ended_at is null
-         returning id",
+         where account_id = $1 and id <> $2 and ended_at is null",
     )
     // Ids are positive, so -1 keeps none.
-    .bind(account_id).bind(keep.unwrap_or(-1)).bind(at).fetch_all(db).await)?)
+    .bind(account_id).bind(keep.unwrap_or(-1)).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
 }
 
-/// Deletes what has expired before `now`.
+/// Deletes what can open nothing any more: the last access token may outlive the refresh token.
 pub async fn delete_expired(tx: &mut Tx, now: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
-        "delete from sessions where expires_at < $1",
+        "delete from sessions where expires_at < $1 and access_expires_at < $1",
     ).bind(now).execute(db).await.map(|_| ()))?;
     Ok(())
 }
