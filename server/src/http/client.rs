@@ -1,7 +1,7 @@
 //! The client's address: the socket's, or, behind configured proxies, the rightmost address of
 //! `X-Forwarded-For` that is not a proxy's. What a client writes there itself is never believed.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::http::{Extensions, HeaderMap};
@@ -26,10 +26,10 @@ impl TrustedProxies {
             if !self.trusts(client) {
                 break;
             }
-            match hop.parse::<IpAddr>() {
-                Ok(address) => client = address.to_canonical(),
+            match address(hop) {
+                Some(address) => client = address,
                 // A proxy that is trusted wrote nonsense: stop at the last address that is known.
-                Err(_) => break,
+                None => break,
             }
         }
         client
@@ -41,14 +41,23 @@ impl TrustedProxies {
 }
 
 /// The hops, the nearest first.
-fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let lines: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
-    lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
+fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let lines: Vec<&[u8]> =
+        headers.get_all("x-forwarded-for").iter().map(|line| line.as_bytes()).collect();
+    lines.into_iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','))
+}
+
+/// An address, with or without a port behind it.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
+    let address = hop.parse().or_else(|_| hop.parse().map(|hop: SocketAddr| hop.ip())).ok()?;
+    Some(address.to_canonical())
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     fn client(trusted: &[&str], peer: &str, forwarded: &[&str]) -> String {
@@ -58,7 +67,8 @@ mod tests {
         extensions.insert(Peer(peer.parse().expect("an address")));
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append("x-forwarded-for", line.parse().expect("a header"));
+            let line = HeaderValue::from_bytes(line.as_bytes()).expect("a header");
+            headers.append("x-forwarded-for", line);
         }
         TrustedProxies::new(&networks).client(&extensions, &headers).to_string()
     }
@@ -85,5 +95,13 @@ mod tests {
     fn nonsense_from_a_proxy_leaves_the_proxy_as_the_client() {
         assert_eq!(client(&["10.0.0.0/8"], "10.1.1.1:5", &["1.1.1.1, unknown"]), "10.1.1.1");
         assert_eq!(client(&["10.0.0.0/8"], "10.1.1.1:5", &[]), "10.1.1.1");
+    }
+
+    #[test]
+    fn what_a_client_wrote_before_does_not_hide_it() {
+        let proxies = ["10.0.0.0/8"];
+        assert_eq!(client(&proxies, "10.1.1.1:5", &["\u{fc}, 198.51.100.7"]), "198.51.100.7");
+        assert_eq!(client(&proxies, "10.1.1.1:5", &["x, 198.51.100.7:4711"]), "198.51.100.7");
+        assert_eq!(client(&proxies, "10.1.1.1:5", &["[2001:db8::1]:4711"]), "2001:db8::1");
     }
 }

@@ -19,11 +19,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
+use super::stalled::Impatient;
+
 /// From the first byte awaited to the last of the headers; also the life of an idle connection.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// A client that takes nothing of its answer for this long is cut off.
+const WRITE_DEADLINE: Duration = Duration::from_secs(15);
 /// What is running at the stop may take this long to end.
-const STOP_DEADLINE: Duration = Duration::from_secs(9);
-/// Larger headers than this are answered 431.
+const STOP_DEADLINE: Duration = Duration::from_secs(8);
+/// Headers that do not fit into this are answered 431; as many more bytes may have been read.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// A pause after a failure to accept, such as too many open files, so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -57,7 +61,7 @@ pub async fn serve(
     }
     drop(listener);
     if tokio::time::timeout(STOP_DEADLINE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests did not end in time and were cut off");
+        tracing::warn!("some requests did not end in time and will be cut off");
     }
 }
 
@@ -86,7 +90,7 @@ fn spawn(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Impatient::new(stream, WRITE_DEADLINE)), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {

@@ -5,3 +5,4 @@ pub mod body;
 pub mod client;
 pub mod layers;
 pub mod listen;
+mod stalled;
