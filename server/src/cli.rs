@@ -34,7 +34,7 @@ enum Command {
     Migrate,
     /// Check the settings and print those in force, secrets redacted.
     CheckConfig,
-    /// Work on accounts; WHO is an e-mail address, phone, username or id.
+    /// Work on accounts; WHO is an e-mail address, phone, username or id (also id:7).
     #[command(subcommand)]
     User(User),
 }
@@ -105,13 +105,29 @@ pub async fn run() -> Outcome {
 
 async fn serve(config: Config) -> Outcome {
     start_logging(&config)?;
+    raise_file_limit();
     let shutdown = shutdown_signal()?;
-    let server = Server::bind(config, Clock::system()).await?;
+    tokio::pin!(shutdown);
+    let server = tokio::select! {
+        server = Server::bind(config, Clock::system()) => server?,
+        () = &mut shutdown => return Ok(()),
+    };
     welcome(&server)?;
     tracing::info!(address = %server.address(), "listening");
     server.serve(shutdown).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A connection is an open file, and the usual soft limit of 1 024 is soon reached; what the system
+/// allows beyond it is there to be used.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 fn start_logging(config: &Config) -> Outcome {
@@ -271,8 +287,23 @@ async fn delete(auth: &Auth, who: &str, yes: bool) -> Outcome {
     say("deleted")
 }
 
+/// The account meant by WHO. Somebody may have chosen another's id as a username: then it has to be
+/// said which is meant.
 async fn find(auth: &Auth, who: &str) -> Outcome<Account> {
-    Ok(auth.find_account(who).await?.ok_or("there is no such account")?)
+    let by_id = match who.strip_prefix("id:").unwrap_or(who).parse() {
+        Ok(id) => auth.account_by_id(id).await?,
+        Err(_) => None,
+    };
+    let by_name = if who.starts_with("id:") { None } else { auth.find_account(who).await? };
+    match (by_name, by_id) {
+        (Some(named), Some(numbered)) if named.id != numbered.id => Err(format!(
+            "{who} is the username of account {} and the id of another: say id:{} or id:{who}",
+            named.id, named.id
+        )
+        .into()),
+        (Some(account), _) | (None, Some(account)) => Ok(account),
+        (None, None) => Err("there is no such account".into()),
+    }
 }
 
 fn identifiers(account: &Account) -> Vec<String> {

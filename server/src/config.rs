@@ -2,6 +2,7 @@
 //! (`PROPUSK_SECTION__KEY`). A key that nobody knows is refused, with the nearest known one named.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+
+const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
 
 /// A value that is never printed.
 #[derive(Clone, Deserialize, PartialEq, Eq)]
@@ -189,14 +192,36 @@ impl Default for DialectSettings {
 pub enum ConfigError {
     #[error("unknown setting {key}{}", .nearest.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
     Unknown { key: String, nearest: Option<String> },
+    /// Where it is wrong, not what stands there: that may be a secret.
     #[error("{0}")]
-    Read(#[from] config::ConfigError),
-    #[error(".env: {0}")]
-    DotEnv(#[from] dotenvy::Error),
+    Read(String),
+    #[error(".env cannot be read: {0}")]
+    DotEnv(&'static str),
     #[error("{key}: {} cannot be read: {error}", .path.display())]
     File { key: &'static str, path: PathBuf, error: std::io::Error },
     #[error("{key}: {problem}")]
     Invalid { key: &'static str, problem: &'static str },
+}
+
+impl From<config::ConfigError> for ConfigError {
+    fn from(error: config::ConfigError) -> Self {
+        use config::ConfigError as E;
+        ConfigError::Read(match error {
+            E::FileParse { uri, cause } => {
+                let cause = cause.to_string();
+                let place = cause.lines().next().unwrap_or_default();
+                format!("{}: {place}", uri.unwrap_or_default())
+            }
+            E::Type { key, expected, .. } => {
+                format!("{}: expected {expected}", key.unwrap_or_default())
+            }
+            E::At { key, error, .. } => match ConfigError::from(*error) {
+                ConfigError::Read(text) => format!("{}: {text}", key.unwrap_or_default()),
+                other => other.to_string(),
+            },
+            other => other.to_string(),
+        })
+    }
 }
 
 impl Config {
@@ -210,8 +235,8 @@ impl Config {
         let sources = config::Config::builder()
             .add_source(config::Config::try_from(&defaults.dialect_defaults())?)
             .add_source(toml.format(config::FileFormat::Toml))
-            .add_source(environment().source(Some(dot_env()?)))
-            .add_source(environment())
+            .add_source(environment(dot_env()?))
+            .add_source(environment(process_environment()))
             .build()?;
         refuse_unknown(&sources, defaults)?;
         let mut config: Config = sources.try_deserialize()?;
@@ -261,14 +286,16 @@ impl Config {
             }
             _ => {}
         }
-        if self
-            .dialects
-            .values()
-            .any(|d| d.access_seconds < 1 || d.refresh_seconds < d.access_seconds)
-        {
+        let is_life = |seconds| (1..=TEN_YEARS).contains(&seconds);
+        let sound = |d: &DialectSettings| {
+            is_life(d.access_seconds)
+                && is_life(d.refresh_seconds)
+                && d.access_seconds <= d.refresh_seconds
+        };
+        if !self.dialects.values().all(sound) {
             return invalid(
                 "dialects",
-                "access_seconds must be positive and refresh_seconds at least as large",
+                "access_seconds and refresh_seconds must be from 1 to ten years, the latter not less",
             );
         }
         if self.http.max_connections == 0 {
@@ -293,18 +320,42 @@ impl Config {
     }
 }
 
-fn environment() -> config::Environment {
+/// What belongs to us of the variables given.
+fn environment(variables: impl IntoIterator<Item = (String, String)>) -> config::Environment {
+    let own = variables.into_iter().filter(|(name, _)| !is_of_kubernetes(name)).collect();
     config::Environment::with_prefix("PROPUSK")
         .prefix_separator("_")
         .separator("__")
         .ignore_empty(true)
+        .source(Some(own))
 }
 
-fn dot_env() -> Result<config::Map<String, String>, ConfigError> {
+/// Kubernetes sets these in every container beside a service that is called `propusk`.
+fn is_of_kubernetes(name: &str) -> bool {
+    name.strip_prefix("PROPUSK_").is_some_and(|rest| {
+        rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
+    })
+}
+
+/// Variables that are text; others cannot be settings.
+fn process_environment() -> impl Iterator<Item = (String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text)
+}
+
+fn dot_env() -> Result<Vec<(String, String)>, ConfigError> {
+    let unreadable = |error: dotenvy::Error| match error {
+        dotenvy::Error::LineParse(..) => {
+            ConfigError::DotEnv("a line is not NAME=value (quote values with spaces)")
+        }
+        _ => ConfigError::DotEnv("the file cannot be opened or is not UTF-8"),
+    };
     match dotenvy::from_path_iter(".env") {
-        Ok(lines) => Ok(lines.collect::<Result<_, _>>()?),
-        Err(error) if error.not_found() => Ok(config::Map::new()),
-        Err(error) => Err(error.into()),
+        Ok(lines) => lines.collect::<Result<_, _>>().map_err(unreadable),
+        Err(error) if error.not_found() => Ok(Vec::new()),
+        Err(error) => Err(unreadable(error)),
     }
 }
 
@@ -367,13 +418,21 @@ fn weakness(secret: &str) -> Option<&'static str> {
     let mut distinct: Vec<u8> = secret.bytes().collect();
     distinct.sort_unstable();
     distinct.dedup();
-    let sample =
-        ["change-me", "changeme", "change_me", "your-secret", "your_secret", "secret-key-here"];
+    const SAMPLES: [&str; 9] = [
+        "change-me",
+        "changeme",
+        "change_me",
+        "replace-",
+        "replace_",
+        "your-secret",
+        "your_secret",
+        "super-secret",
+        "secret-key-here",
+    ];
+    let lower = secret.to_lowercase();
     if secret.len() < 32 {
         Some("must have at least 32 bytes")
-    } else if distinct.len() < 8
-        || sample.iter().any(|sample| secret.to_lowercase().contains(sample))
-    {
+    } else if distinct.len() < 8 || SAMPLES.iter().any(|sample| lower.contains(sample)) {
         Some("is a sample value; make one, for example with: openssl rand -base64 48")
     } else {
         None

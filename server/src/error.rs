@@ -69,8 +69,6 @@ pub enum TokenFault {
 pub enum Fault {
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("database commit: {0}")]
-    Commit(String),
     #[error("the database writer has stopped")]
     WriterGone,
     #[error("password hashing: {0}")]
@@ -91,7 +89,26 @@ impl From<TokenFault> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        if is_passing(&error) {
+            tracing::warn!(%error, "the database is not available");
+            return Error::Busy { retry_after: 1 };
+        }
         Error::Internal(Fault::Database(error))
+    }
+}
+
+/// Whether the same request may well succeed in a moment: no connection, a lock, a full disk.
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // SQLite: busy, locked, full (the low byte of the extended code). Postgres: connection
+            // failures, out of resources, an operator's or a timeout's doing, serialisation.
+            let sqlite = code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 13));
+            let postgres = ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class));
+            if code.len() == 5 { postgres } else { sqlite }
+        }),
+        _ => false,
     }
 }
 

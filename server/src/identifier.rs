@@ -24,10 +24,6 @@ impl Kind {
             Kind::Username => "username",
         }
     }
-
-    pub fn parse(text: &str) -> Option<Kind> {
-        [Kind::Email, Kind::Phone, Kind::Username].into_iter().find(|kind| kind.as_str() == text)
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,7 +151,7 @@ impl Username {
         let text: String = text.nfkc().collect();
         let text = text.trim();
         let valid = (1..=MAX_USERNAME).contains(&text.chars().count())
-            && !text.contains(|c: char| c == '@' || c.is_control())
+            && !text.contains(|c: char| c == '@' || c.is_control() || is_invisible(c))
             && !looks_like_phone(text);
         valid.then(|| Username(text.to_owned()))
     }
@@ -225,6 +221,12 @@ fn is_domain(ascii: &str) -> bool {
     last.len() > 1
         && is_label(last)
         && labels.split('.').all(|label| is_label(label) && !label.starts_with('-'))
+}
+
+/// What changes how a name looks without being seen: soft hyphens, zero-width and direction marks.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Digits of any script: what a person would read as a number must not name someone else.
@@ -359,7 +361,6 @@ mod tests {
         assert_eq!(kind("+71234567890", &all), Some(Kind::Phone));
         assert_eq!(kind("anna", &all), Some(Kind::Username));
         assert_eq!(kind("anna", &[Kind::Email, Kind::Phone]), None);
-        assert!(all.iter().all(|&kind| Kind::parse(kind.as_str()) == Some(kind)));
     }
 
     #[test]

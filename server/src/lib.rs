@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
@@ -34,6 +35,8 @@ use crate::http::client::TrustedProxies;
 use crate::identifier::{Email, Identifier, Phone, Username};
 use crate::store::{ServingLock, Store, StoreError};
 
+/// What the database may still do after the last answer.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Why the server does not start.
@@ -112,7 +115,9 @@ impl Server {
         http::listen::serve(self.listener, self.app, self.max_connections, shutdown).await;
         following.abort();
         sweeping.abort();
-        self.store.close().await;
+        if tokio::time::timeout(CLOSE_DEADLINE, self.store.close()).await.is_err() {
+            tracing::warn!("the database did not let go in time");
+        }
     }
 }
 
@@ -143,6 +148,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<(Arc<Auth>, Store), S
 }
 
 fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
+    let ready_auth = Arc::clone(auth);
     let proxies = TrustedProxies::new(&config.http.trusted_proxies);
     let mount = |router: Router, dialect: Dialect| {
         let context = Arc::new(Context {
@@ -157,8 +163,17 @@ fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
         .into_iter()
         .fold(Router::new(), mount)
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(move || ready(Arc::clone(&ready_auth))))
         .fallback(|| async { drf::unknown_path() })
         .layer(axum::middleware::from_fn(http::layers::log))
+}
+
+/// Whether requests that need the database can be served.
+async fn ready(auth: Arc<Auth>) -> (StatusCode, &'static str) {
+    match auth.ping().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    }
 }
 
 fn public_url(config: &Config, address: SocketAddr) -> Arc<str> {
@@ -195,6 +210,7 @@ async fn create_superuser(auth: &Auth, superuser: &Superuser) -> Result<(), Star
     let identifiers = superuser_identifiers(superuser)?;
     for identifier in &identifiers {
         if auth.is_taken(identifier, None).await? {
+            tracing::info!("an account holds the superuser's {}", identifier.kind().as_str());
             return Ok(());
         }
     }
@@ -204,16 +220,18 @@ async fn create_superuser(auth: &Auth, superuser: &Superuser) -> Result<(), Star
         superuser.password.as_ref().ok_or(StartError::Superuser("a password is missing"))?;
     let password = Password::parse(password.expose())
         .map_err(|_| StartError::Superuser("the password is longer than 1024 bytes"))?;
-    auth.register(Registration {
+    let registered = auth.register(Registration {
         identifiers,
         password: NewPassword::Plain(password),
         display_name: None,
         sign_up_name,
         is_superuser: true,
-    })
-    .await?;
-    tracing::info!("the superuser was created");
-    Ok(())
+    });
+    match registered.await {
+        // Another server on the same database was first.
+        Ok(_) | Err(Error::Taken(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn superuser_identifiers(superuser: &Superuser) -> Result<Vec<Identifier>, StartError> {

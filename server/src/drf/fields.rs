@@ -5,11 +5,9 @@
 use super::form::{Data, Fields};
 use super::json::Json;
 use super::python;
+use crate::auth::password::Password;
 use crate::identifier::{Email, Phone};
 use serde::{Serialize, Serializer};
-
-/// Hashing more would be a way to keep the server busy.
-const MAX_PASSWORD_BYTES: usize = 1024;
 
 pub struct Form {
     fields: Fields,
@@ -217,8 +215,8 @@ impl Text {
 
     fn too_long(&self, text: &str) -> Option<String> {
         let over_max = self.max_length.filter(|&max| text.chars().count() > max);
-        let too_heavy = self.shape == Shape::Password && text.len() > MAX_PASSWORD_BYTES;
-        let max = over_max.or(too_heavy.then_some(MAX_PASSWORD_BYTES))?;
+        let too_heavy = self.shape == Shape::Password && text.len() > Password::MAX_BYTES;
+        let max = over_max.or(too_heavy.then_some(Password::MAX_BYTES))?;
         Some(format!("Ensure this field has no more than {max} characters."))
     }
 }

@@ -1,16 +1,13 @@
 //! What djangorestframework-simplejwt brings to an API: its serializers, how it reads the
 //! `Authorization` header, and the words of its refusals, in which two generations differ.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
 use super::fields::{Form, Text};
 use super::reply::{Reply, common_failure};
-use super::view::Call;
+use super::view::{Authenticated, Call};
 use crate::auth::{Account, Pair, Renewed, SignedIn};
 use crate::error::{Error, TokenFault};
 
@@ -154,8 +151,6 @@ pub fn no_active_account() -> Reply {
 pub fn no_active_account_for_token() -> Reply {
     Reply::detail(StatusCode::UNAUTHORIZED, "No active account found for the given token.")
 }
-
-type Authenticated<'c> = Pin<Box<dyn Future<Output = Result<Option<SignedIn>, Reply>> + Send + 'c>>;
 
 /// Reads `Authorization: Bearer <token>` and refuses in the texts of 5.3.
 pub fn bearer_5_3(call: &Call) -> Authenticated<'_> {

@@ -45,11 +45,12 @@ pub struct Call {
     body: Mutex<Body>,
 }
 
-/// How a view reads credentials: nobody, somebody, or a refusal.
-pub type Authenticator =
-    for<'c> fn(
-        &'c Call,
-    ) -> Pin<Box<dyn Future<Output = Result<Option<SignedIn>, Reply>> + Send + 'c>>;
+/// Somebody, nobody, or a refusal.
+pub type Authenticated<'c> =
+    Pin<Box<dyn Future<Output = Result<Option<SignedIn>, Reply>> + Send + 'c>>;
+
+/// How a view reads credentials.
+pub type Authenticator = for<'c> fn(&'c Call) -> Authenticated<'c>;
 
 /// A path with its handlers.
 pub struct View {

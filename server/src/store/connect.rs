@@ -10,6 +10,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use sqlx::{Connection, PgConnection, SqlitePool};
+
 use super::Store;
 use super::group_commit::Writer;
 
@@ -21,6 +23,7 @@ const POSTGRES_CONNECTIONS: u32 = 16;
 /// Another process (the command line) may hold SQLite's write lock for a moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const STATEMENT_TIMEOUT_MS: &str = "5000";
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,9 @@ pub enum StoreError {
     DataDir { path: PathBuf, error: std::io::Error },
     #[error("migration: {0}")]
     Migrate(MigrateError),
+    /// Without the URL: it may hold a password.
+    #[error("database_url cannot be read as a URL of its engine")]
+    Url,
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
 }
@@ -58,10 +64,8 @@ pub struct ServingLock(#[expect(dead_code, reason = "the open files are the lock
 /// Takes the data directory for this server alone, and the SQLite file where it lies elsewhere.
 pub fn lock_for_serving(url: Option<&str>, data_dir: &Path) -> Result<ServingLock, StoreError> {
     let mut locks = vec![lock(&data_dir.join("lock"))?];
-    if let Some(url) = url.filter(|url| url.starts_with("sqlite:")) {
-        let mut path = SqliteConnectOptions::from_str(url)?.get_filename().as_os_str().to_owned();
-        path.push("-serving");
-        locks.push(lock(Path::new(&path))?);
+    if let Some(url) = url.filter(|url| url.starts_with("sqlite://")) {
+        locks.push(lock(&beside(sqlite_options(url)?.get_filename(), "-serving"))?);
     }
     Ok(ServingLock(locks))
 }
@@ -95,12 +99,36 @@ pub async fn connect(url: Option<&str>, data_dir: &Path) -> Result<Store, StoreE
         None => {
             sqlite(SqliteConnectOptions::new().filename(data_dir.join("propusk.sqlite3"))).await
         }
-        Some(url) if url.starts_with("sqlite:") => sqlite(url.parse()?).await,
+        Some(url) if url.starts_with("sqlite://") => sqlite(sqlite_options(url)?).await,
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            postgres(url.parse()?).await
+            postgres(url.parse().map_err(|_| StoreError::Url)?).await
         }
         Some(_) => Err(StoreError::UnknownEngine),
     }
+}
+
+/// A database in memory would be another one for each connection.
+fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(StoreError::UnknownEngine);
+    }
+    SqliteConnectOptions::from_str(url).map_err(|_| StoreError::Url)
+}
+
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}
+
+/// Migrates while no other process does: SQLite has no lock for that of its own.
+async fn migrate_sqlite(pool: &SqlitePool, file: &Path) -> Result<(), StoreError> {
+    let path = beside(file, "-migrating");
+    let io = |error| StoreError::DataDir { path: path.clone(), error };
+    let lock =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    lock.lock().map_err(io)?;
+    Ok(SQLITE.run(pool).await?)
 }
 
 async fn sqlite(options: SqliteConnectOptions) -> Result<Store, StoreError> {
@@ -112,7 +140,7 @@ async fn sqlite(options: SqliteConnectOptions) -> Result<Store, StoreError> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT);
     let writing = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-    SQLITE.run(&writing).await?;
+    migrate_sqlite(&writing, options.get_filename()).await?;
     let writer = Writer::start(writing.acquire().await?);
     let readers = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
@@ -123,11 +151,14 @@ async fn sqlite(options: SqliteConnectOptions) -> Result<Store, StoreError> {
 }
 
 async fn postgres(options: PgConnectOptions) -> Result<Store, StoreError> {
+    // A migration may take its time, a request may not.
+    let mut migrating = PgConnection::connect_with(&options).await?;
+    POSTGRES.run(&mut migrating).await?;
+    migrating.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options)
+        .connect_with(options.options([("statement_timeout", STATEMENT_TIMEOUT_MS)]))
         .await?;
-    POSTGRES.run(&pool).await?;
     Ok(Store::Postgres(pool))
 }

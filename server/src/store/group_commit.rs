@@ -59,7 +59,7 @@ impl Writer {
 trait Write: Send {
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
     /// Answers with the outcome, or with the failure of the commit.
-    fn answer(self: Box<Self>, commit: std::result::Result<(), &str>);
+    fn answer(self: Box<Self>, commit: Result<()>);
 }
 
 struct Pending<F, T> {
@@ -84,11 +84,11 @@ where
         })
     }
 
-    fn answer(self: Box<Self>, commit: std::result::Result<(), &str>) {
+    fn answer(self: Box<Self>, commit: Result<()>) {
         let outcome = match (commit, self.outcome) {
             (Ok(()), Some(outcome)) | (Err(_), Some(outcome @ Err(_))) => outcome,
             (Ok(()), None) => Err(Error::Internal(Fault::WriterGone)),
-            (Err(cause), _) => Err(Error::Internal(Fault::Commit(cause.to_owned()))),
+            (Err(error), _) => Err(error),
         };
         // The asker may have gone away; the write stands all the same.
         drop(self.answer.send(outcome));
@@ -107,9 +107,11 @@ async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
         if let Err(error) = &committed {
             tracing::error!(%error, "a group of writes was not committed");
         }
-        let committed = committed.map_err(|error| error.to_string());
         for write in batch.drain(..) {
-            write.answer(committed.as_ref().map(|&()| ()).map_err(String::as_str));
+            // Nothing is stored, and the next group may well be: disk full, a lock of another process.
+            write.answer(
+                committed.as_ref().map(|&()| ()).map_err(|_| Error::Busy { retry_after: 1 }),
+            );
         }
         if let Some(done) = close {
             drop(tx);
