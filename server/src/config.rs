@@ -162,7 +162,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             enabled: true,
-            per_address: 100,
+            per_address: 300,
             per_account_and_address: 30,
             per_account: 100,
             registrations_per_address: 1_000,

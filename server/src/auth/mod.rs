@@ -2,6 +2,7 @@
 //! an API that serves it describes itself in a [`Policy`].
 
 mod account;
+mod foreign;
 pub mod jwt;
 pub mod keys;
 pub mod limits;

@@ -1,10 +1,9 @@
 //! Sessions and their tokens: a pair at sign-in, refreshing, ending, verifying, and who is signed in.
-//! Tokens of a replaced server (foreign: their `jti` names no session of ours) live on under the
-//! rules of the API that they are brought to.
+//! A token that names no session of ours is left to [`super::foreign`].
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
+use super::foreign::end_foreign;
 use super::token::{self, AccountClaim, Claims, NONCES, SESSION_IDS, TokenId, TokenType};
 use super::{Auth, Policy, random};
 use crate::error::{Error, Fault, Result, TokenFault};
@@ -12,7 +11,6 @@ use crate::store::Tx;
 use crate::store::accounts::{self, Account};
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 use crate::store::sessions::{self, Session};
-use crate::store::spent_tokens;
 
 /// A sign-in at most this many seconds old may change identifiers without the password.
 const RECENT: i64 = 300;
@@ -38,19 +36,19 @@ pub struct SignedIn {
 }
 
 /// A refresh token after its checks that need no database.
-struct RefreshToken {
-    claims: Claims,
-    jti: String,
-    expires_at: i64,
+pub(super) struct RefreshToken {
+    pub claims: Claims,
+    pub jti: String,
+    pub expires_at: i64,
     /// None: a foreign token.
-    id: Option<TokenId>,
+    pub id: Option<TokenId>,
 }
 
 /// Where the tokens of a refresh belong: session and, when rotating, the generation of the next
 /// refresh token.
-struct Advanced {
-    session: i64,
-    generation: i64,
+pub(super) struct Advanced {
+    pub session: i64,
+    pub generation: i64,
 }
 
 impl Auth {
@@ -138,12 +136,7 @@ impl Auth {
                 active_account(&mut tx, session.account_id).await.map_err(hidden)?;
                 Ok(())
             }
-            Some(id) => match self.check_own(id, claims.account).await {
-                Err(Error::AccountInactive | Error::AccountNotFound) => {
-                    Err(TokenFault::Malformed.into())
-                }
-                outcome => outcome.map(|_| ()),
-            },
+            Some(id) => self.check_own(id, claims.account).await.map(|_| ()).map_err(hidden),
         }
     }
 
@@ -226,33 +219,6 @@ impl Auth {
             .await
     }
 
-    /// The first refresh of a foreign token opens a session for what comes of it.
-    async fn advance_foreign(
-        &self,
-        policy: &Policy,
-        refresh: RefreshToken,
-        now: i64,
-    ) -> Result<Advanced> {
-        let AccountClaim::Id(account_id) = refresh.claims.account else {
-            return Err(TokenFault::Malformed.into());
-        };
-        let policy = policy.clone();
-        let new_id = new_session_id()?;
-        self.store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let account = active_account(tx, account_id).await?;
-                    refuse_outdated(&refresh.claims, &account)?;
-                    if policy.rotating {
-                        rotate_foreign(tx, &policy, &refresh, account_id, new_id, now).await
-                    } else {
-                        adopt_foreign(tx, &policy, &refresh, account_id, now).await
-                    }
-                })
-            })
-            .await
-    }
-
     /// Checks an own access token's session and account in memory, or in the database while memory
     /// cannot be trusted.
     async fn check_own(&self, id: TokenId, account: AccountClaim) -> Result<i64> {
@@ -279,39 +245,6 @@ impl Auth {
         }
         Ok(account_id)
     }
-
-    /// The active account that a foreign token names; `None` when there never was one of this id.
-    async fn foreign_account(&self, claims: &Claims) -> Result<Option<Account>> {
-        let account_id = match claims.account {
-            AccountClaim::Absent => return Err(TokenFault::NoAccount.into()),
-            AccountClaim::Unknown => return Ok(None),
-            AccountClaim::Id(id) => id,
-        };
-        let mut tx = self.store.read().await?;
-        let Some(account) = accounts::account(&mut tx, account_id).await? else {
-            let deleted = revocations::was_deleted(&mut tx, account_id).await?;
-            return if deleted { Err(Error::AccountNotFound) } else { Ok(None) };
-        };
-        if !account.is_active {
-            return Err(Error::AccountInactive);
-        }
-        refuse_outdated(claims, &account)?;
-        Ok(Some(account))
-    }
-
-    /// An account that was never here says nothing against a well-signed token.
-    async fn verify_foreign(&self, claims: &Claims) -> Result<()> {
-        match self.foreign_account(claims).await {
-            Ok(_) | Err(Error::Token(TokenFault::NoAccount)) => {}
-            Err(error) => return Err(hidden(error)),
-        }
-        let (jti, _) = claims.id_and_expiry()?;
-        let mut tx = self.store.read().await?;
-        if spent_tokens::is_spent(&mut tx, spent_key(jti)).await? {
-            return Err(TokenFault::Spent.into());
-        }
-        Ok(())
-    }
 }
 
 /// Refuses unless the credential's session is alive and began a moment ago.
@@ -331,7 +264,7 @@ pub(super) fn new_session_id() -> Result<i64> {
 }
 
 /// Stores a session under a random id, which of 2^60 is nobody else's.
-async fn insert_new(tx: &mut Tx, session: &Session) -> Result<()> {
+pub(super) async fn insert_new(tx: &mut Tx, session: &Session) -> Result<()> {
     match sessions::insert_session(tx, session).await? {
         true => Ok(()),
         false => Err(Error::Internal(Fault::SessionIdTaken)),
@@ -351,7 +284,7 @@ pub(super) async fn end_sessions(
 }
 
 /// Token checks tell nobody that an account is suspended or gone.
-fn hidden(error: Error) -> Error {
+pub(super) fn hidden(error: Error) -> Error {
     match error {
         Error::AccountInactive | Error::AccountNotFound => TokenFault::Malformed.into(),
         other => other,
@@ -374,7 +307,7 @@ async fn live_session(tx: &mut Tx, id: TokenId, policy: Option<&str>) -> Result<
     Ok(session)
 }
 
-async fn active_account(tx: &mut Tx, id: i64) -> Result<Account> {
+pub(super) async fn active_account(tx: &mut Tx, id: i64) -> Result<Account> {
     match accounts::account(tx, id).await? {
         Some(account) if account.is_active => Ok(account),
         Some(_) => Err(Error::AccountInactive),
@@ -383,7 +316,12 @@ async fn active_account(tx: &mut Tx, id: i64) -> Result<Account> {
 }
 
 /// Spends the token, or only notes its use, by one conditional update.
-async fn advance(tx: &mut Tx, policy: &Policy, session: &Session, now: i64) -> Result<Advanced> {
+pub(super) async fn advance(
+    tx: &mut Tx,
+    policy: &Policy,
+    session: &Session,
+    now: i64,
+) -> Result<Advanced> {
     let access_expires_at = now + policy.access_seconds;
     let (id, generation) = (session.id, session.generation);
     if policy.rotating {
@@ -401,97 +339,10 @@ async fn advance(tx: &mut Tx, policy: &Policy, session: &Session, now: i64) -> R
     }
 }
 
-/// A password change or an operator's sign-out reaches foreign tokens by their time of issue.
-fn refuse_outdated(claims: &Claims, account: &Account) -> Result<()> {
-    if claims.issued_at.unwrap_or(0) < account.foreign_not_before {
-        return Err(TokenFault::Spent.into());
-    }
-    Ok(())
-}
-
-async fn rotate_foreign(
-    tx: &mut Tx,
-    policy: &Policy,
-    refresh: &RefreshToken,
-    account_id: i64,
-    id: i64,
-    now: i64,
-) -> Result<Advanced> {
-    if spent_tokens::is_spent(tx, spent_key(&refresh.jti)).await? {
-        return Err(TokenFault::Spent.into());
-    }
-    let earliest = refresh.claims.issued_at.unwrap_or(0) + policy.access_seconds;
-    if !policy.early_refresh && now < earliest {
-        return Err(TokenFault::TooEarly.into());
-    }
-    if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {
-        return Err(TokenFault::Spent.into());
-    }
-    let session = adopted(policy, id, account_id, now, now + policy.refresh_seconds);
-    insert_new(tx, &session).await?;
-    Ok(Advanced { session: id, generation: 0 })
-}
-
-/// A foreign token that may be used again has one session, found by the token itself.
-async fn adopt_foreign(
-    tx: &mut Tx,
-    policy: &Policy,
-    refresh: &RefreshToken,
-    account_id: i64,
-    now: i64,
-) -> Result<Advanced> {
-    if spent_tokens::is_spent(tx, spent_key(&refresh.jti)).await? {
-        return Err(TokenFault::Spent.into());
-    }
-    let session = adopted(policy, adopted_id(&refresh.jti), account_id, now, refresh.expires_at);
-    if sessions::insert_session(tx, &session).await? {
-        return Ok(Advanced { session: session.id, generation: 0 });
-    }
-    advance(tx, policy, &session, now).await
-}
-
-fn adopted(policy: &Policy, id: i64, account_id: i64, now: i64, expires_at: i64) -> Session {
-    Session {
-        id,
-        account_id,
-        policy: policy.name.to_owned(),
-        generation: 0,
-        signed_in_at: None,
-        last_used_at: now,
-        access_expires_at: now + policy.access_seconds,
-        expires_at,
-        ended_at: None,
-    }
-}
-
-fn adopted_id(jti: &str) -> i64 {
-    let digest = Sha256::new_with_prefix("propusk adopted session").chain_update(jti).finalize();
-    let id = digest.iter().take(8).fold(0_u64, |id, byte| id << 8 | u64::from(*byte));
-    (id % SESSION_IDS).cast_signed()
-}
-
-/// What stands in `spent_tokens` for a `jti`, which may be of any length.
-fn spent_key(jti: &str) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(jti))
-}
-
 async fn end_own(tx: &mut Tx, id: TokenId, policy: &str, now: i64) -> Result<Revocation> {
     let session = live_session(tx, id, Some(policy)).await?;
     if !sessions::end_session(tx, session.id, now).await? {
         return Err(TokenFault::Spent.into());
     }
     revocations::insert_revocation(tx, Subject::Session(session.id), Reason::Ended, now).await
-}
-
-async fn end_foreign(tx: &mut Tx, refresh: RefreshToken, now: i64) -> Result<Option<Revocation>> {
-    if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {
-        return Err(TokenFault::Spent.into());
-    }
-    let adopted = adopted_id(&refresh.jti);
-    if !sessions::end_session(tx, adopted, now).await? {
-        return Ok(None);
-    }
-    let subject = Subject::Session(adopted);
-    revocations::insert_revocation(tx, subject, Reason::Ended, now).await.map(Some)
 }

@@ -9,9 +9,7 @@ use super::Dialect;
 use crate::auth::password::Password;
 use crate::auth::{Account, Change, NewPassword, Policy, Proof, Registration};
 use crate::drf::fields::{Form, Given, Text};
-use crate::drf::simple_jwt::{
-    self, CredentialsRequest, PairResponse, RenewedResponse, TokenRequest, V5_3,
-};
+use crate::drf::simple_jwt::{self, V5_3};
 use crate::drf::{Answer, Call, Reply, View, common_failure, password_rules};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Phone};
@@ -129,35 +127,20 @@ async fn set_password(mut call: Call) -> Answer {
     Ok(Reply::no_content())
 }
 
-async fn create(mut call: Call) -> Answer {
-    let request = CredentialsRequest::read(call.form().await?, "username")?;
-    let context = &call.context;
-    let pair = context
-        .auth
-        .sign_in(&context.policy, &request.name, &request.password, call.client())
-        .await
-        .map_err(failure)?;
-    Ok(Reply::ok(&PairResponse::from(pair)))
+async fn create(call: Call) -> Answer {
+    simple_jwt::obtain_pair(call, "username", failure).await
 }
 
-async fn refresh(mut call: Call) -> Answer {
-    let token = TokenRequest::read(call.form().await?, "refresh")?.0;
-    let context = &call.context;
-    let renewed = context.auth.refresh(&context.policy, &token).await.map_err(failure)?;
-    Ok(Reply::ok(&RenewedResponse::from(renewed)))
+async fn refresh(call: Call) -> Answer {
+    simple_jwt::refresh(call, failure).await
 }
 
-async fn verify(mut call: Call) -> Answer {
-    let token = TokenRequest::read(call.form().await?, "token")?.0;
-    call.context.auth.verify(&token).await.map_err(failure)?;
-    Ok(Reply::ok(&json!({})))
+async fn verify(call: Call) -> Answer {
+    simple_jwt::verify(call, failure).await
 }
 
-async fn logout(mut call: Call) -> Answer {
-    let token = TokenRequest::read(call.form().await?, "refresh")?.0;
-    let context = &call.context;
-    context.auth.sign_out(&context.policy, &token).await.map_err(failure)?;
-    Ok(Reply::ok(&json!({})))
+async fn logout(call: Call) -> Answer {
+    simple_jwt::blacklist(call, failure).await
 }
 
 /// The caller's account, where the path names it or nobody; another's is not found.

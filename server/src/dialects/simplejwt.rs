@@ -8,9 +8,7 @@ use super::Dialect;
 use crate::auth::password::Password;
 use crate::auth::{Account, NewPassword, Policy, Registration};
 use crate::drf::fields::{Form, Text};
-use crate::drf::simple_jwt::{
-    self, CredentialsRequest, PairResponse, RenewedResponse, TokenRequest, V5_5,
-};
+use crate::drf::simple_jwt::{self, V5_5};
 use crate::drf::{Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Username};
@@ -46,22 +44,12 @@ fn views() -> Vec<View> {
     ]
 }
 
-async fn login(mut call: Call) -> Answer {
-    let request = CredentialsRequest::read(call.form().await?, "username")?;
-    let context = &call.context;
-    let pair = context
-        .auth
-        .sign_in(&context.policy, &request.name, &request.password, call.client())
-        .await
-        .map_err(failure)?;
-    Ok(Reply::ok(&PairResponse::from(pair)))
+async fn login(call: Call) -> Answer {
+    simple_jwt::obtain_pair(call, "username", failure).await
 }
 
-async fn refresh(mut call: Call) -> Answer {
-    let token = TokenRequest::read(call.form().await?, "refresh")?.0;
-    let context = &call.context;
-    let renewed = context.auth.refresh(&context.policy, &token).await.map_err(failure)?;
-    Ok(Reply::ok(&RenewedResponse::from(renewed)))
+async fn refresh(call: Call) -> Answer {
+    simple_jwt::refresh(call, failure).await
 }
 
 async fn profile(call: Call) -> Answer {

@@ -5,15 +5,12 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use serde_json::json;
 
 use super::Dialect;
 use crate::auth::password::Password;
 use crate::auth::{NewPassword, Policy, Registration};
 use crate::drf::fields::{Form, Text};
-use crate::drf::simple_jwt::{
-    self, CredentialsRequest, PairResponse, RenewedResponse, TokenRequest, V5_3,
-};
+use crate::drf::simple_jwt::{self, V5_3};
 use crate::drf::{Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind};
@@ -58,28 +55,16 @@ async fn register(mut call: Call) -> Answer {
     Ok(Reply::created(&response))
 }
 
-async fn obtain(mut call: Call) -> Answer {
-    let request = CredentialsRequest::read(call.form().await?, "email")?;
-    let context = &call.context;
-    let pair = context
-        .auth
-        .sign_in(&context.policy, &request.name, &request.password, call.client())
-        .await
-        .map_err(failure)?;
-    Ok(Reply::ok(&PairResponse::from(pair)))
+async fn obtain(call: Call) -> Answer {
+    simple_jwt::obtain_pair(call, "email", failure).await
 }
 
-async fn verify(mut call: Call) -> Answer {
-    let token = TokenRequest::read(call.form().await?, "token")?.0;
-    call.context.auth.verify(&token).await.map_err(failure)?;
-    Ok(Reply::ok(&json!({})))
+async fn verify(call: Call) -> Answer {
+    simple_jwt::verify(call, failure).await
 }
 
-async fn refresh(mut call: Call) -> Answer {
-    let token = TokenRequest::read(call.form().await?, "refresh")?.0;
-    let context = &call.context;
-    let renewed = context.auth.refresh(&context.policy, &token).await.map_err(failure)?;
-    Ok(Reply::ok(&RenewedResponse::from(renewed)))
+async fn refresh(call: Call) -> Answer {
+    simple_jwt::refresh(call, failure).await
 }
 
 struct RegisterRequest {

@@ -1,4 +1,4 @@
-//! What djangorestframework-simplejwt brings to an API: its serializers, how it reads the
+//! What djangorestframework-simplejwt brings to an API: its views, its serializers, how it reads the
 //! `Authorization` header, and the words of its refusals, in which two generations differ.
 
 use axum::http::StatusCode;
@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::fields::{Form, Text};
-use super::reply::{Reply, common_failure};
-use super::view::{Authenticated, Call};
+use super::reply::{Answer, Reply, common_failure};
+use super::view::{Authenticated, Call, Context};
 use crate::auth::{Account, Pair, Renewed, SignedIn};
 use crate::error::{Error, TokenFault};
 
@@ -17,14 +17,48 @@ pub const REFRESH: &str = "Takes a refresh type JSON web token and returns an ac
 pub const VERIFY: &str = "Takes a token and indicates if it is valid.  This view provides no\ninformation about a token's fitness for a particular use.";
 pub const BLACKLIST: &str = "Takes a token and blacklists it. Must be used with the\n`rest_framework_simplejwt.token_blacklist` app installed.";
 
+/// The words that an API has for refusals.
+type Failure = fn(Error) -> Reply;
+
+/// The library's view that signs in; the API chooses the name's field.
+pub async fn obtain_pair(mut call: Call, name: &'static str, failure: Failure) -> Answer {
+    let request = CredentialsRequest::read(call.form().await?, name)?;
+    let Context { auth, policy, .. } = &*call.context;
+    let pair = auth.sign_in(policy, &request.name, &request.password, call.client()).await;
+    Ok(Reply::ok(&PairResponse::from(pair.map_err(failure)?)))
+}
+
+/// The library's view that refreshes.
+pub async fn refresh(mut call: Call, failure: Failure) -> Answer {
+    let token = TokenRequest::read(call.form().await?, "refresh")?.0;
+    let Context { auth, policy, .. } = &*call.context;
+    let renewed = auth.refresh(policy, &token).await.map_err(failure)?;
+    Ok(Reply::ok(&RenewedResponse::from(renewed)))
+}
+
+/// The library's view that verifies a token of any type.
+pub async fn verify(mut call: Call, failure: Failure) -> Answer {
+    let token = TokenRequest::read(call.form().await?, "token")?.0;
+    call.context.auth.verify(&token).await.map_err(failure)?;
+    Ok(Reply::ok(&json!({})))
+}
+
+/// The library's view that ends a session.
+pub async fn blacklist(mut call: Call, failure: Failure) -> Answer {
+    let token = TokenRequest::read(call.form().await?, "refresh")?.0;
+    let Context { auth, policy, .. } = &*call.context;
+    auth.sign_out(policy, &token).await.map_err(failure)?;
+    Ok(Reply::ok(&json!({})))
+}
+
 /// A name, in a field of the API's choice, and a password; no `Debug`.
-pub struct CredentialsRequest {
-    pub name: String,
-    pub password: String,
+struct CredentialsRequest {
+    name: String,
+    password: String,
 }
 
 impl CredentialsRequest {
-    pub fn read(mut form: Form, name: &'static str) -> Result<Self, Reply> {
+    fn read(mut form: Form, name: &'static str) -> Result<Self, Reply> {
         let name = form.text(name, &Text::REQUIRED).unwrap_or_default();
         let password = form.text("password", &Text::REQUIRED).unwrap_or_default();
         form.finish()?;
@@ -33,10 +67,10 @@ impl CredentialsRequest {
 }
 
 /// One token, in a field of the view's choice; no `Debug`.
-pub struct TokenRequest(pub String);
+struct TokenRequest(String);
 
 impl TokenRequest {
-    pub fn read(mut form: Form, field: &'static str) -> Result<Self, Reply> {
+    fn read(mut form: Form, field: &'static str) -> Result<Self, Reply> {
         let token = form.text(field, &Text::REQUIRED).unwrap_or_default();
         form.finish()?;
         Ok(TokenRequest(token))
@@ -44,7 +78,7 @@ impl TokenRequest {
 }
 
 #[derive(Serialize)]
-pub struct PairResponse {
+struct PairResponse {
     refresh: String,
     access: String,
 }
@@ -58,7 +92,7 @@ impl From<Pair> for PairResponse {
 /// The refresh token is there where the API rotates it. The order is the library's, which differs
 /// from the pair's.
 #[derive(Serialize)]
-pub struct RenewedResponse {
+struct RenewedResponse {
     access: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh: Option<String>,

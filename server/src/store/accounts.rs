@@ -40,32 +40,33 @@ pub struct NewAccount {
     pub created_at: i64,
 }
 
+/// The columns of [`Account`], with the rest of the statement.
+macro_rules! select_account {
+    ($rest:literal) => {
+        concat!(
+            "select a.id, a.display_name, a.sign_up_name, a.is_active, a.is_superuser, a.created_at,
+                    a.last_sign_in_at, a.foreign_not_before,
+                    e.shown as email, p.shown as phone, u.shown as username
+             from accounts a
+             left join identifiers e on e.account_id = a.id and e.kind = 'email'
+             left join identifiers p on p.account_id = a.id and p.kind = 'phone'
+             left join identifiers u on u.account_id = a.id and u.kind = 'username'
+             ",
+            $rest
+        )
+    };
+}
+
 pub async fn account(tx: &mut Tx, id: i64) -> Result<Option<Account>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select a.id, a.display_name, a.sign_up_name, a.is_active, a.is_superuser, a.created_at,
-                a.last_sign_in_at, a.foreign_not_before,
-                e.shown as email, p.shown as phone, u.shown as username
-         from accounts a
-         left join identifiers e on e.account_id = a.id and e.kind = 'email'
-         left join identifiers p on p.account_id = a.id and p.kind = 'phone'
-         left join identifiers u on u.account_id = a.id and u.kind = 'username'
-         where a.id = $1",
+        select_account!("where a.id = $1"),
     ).bind(id).fetch_optional(db).await)?)
 }
 
 /// Up to `limit` accounts with ids above `after`, in their order.
 pub async fn accounts_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<Account>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select a.id, a.display_name, a.sign_up_name, a.is_active, a.is_superuser, a.created_at,
-                a.last_sign_in_at, a.foreign_not_before,
-                e.shown as email, p.shown as phone, u.shown as username
-         from accounts a
-         left join identifiers e on e.account_id = a.id and e.kind = 'email'
-         left join identifiers p on p.account_id = a.id and p.kind = 'phone'
-         left join identifiers u on u.account_id = a.id and u.kind = 'username'
-         where a.id > $1
-         order by a.id
-         limit $2",
+        select_account!("where a.id > $1 order by a.id limit $2"),
     ).bind(after).bind(limit).fetch_all(db).await)?)
 }
 

@@ -1,0 +1,173 @@
+//! Tokens of a replaced server: signed with the same key, but their `jti` names no session of ours.
+//! Access is honoured until it expires, refreshing follows the rules of the API it is brought to.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use super::session::{
+    Advanced, RefreshToken, active_account, advance, hidden, insert_new, new_session_id,
+};
+use super::token::{AccountClaim, Claims, SESSION_IDS};
+use super::{Auth, Policy};
+use crate::error::{Error, Result, TokenFault};
+use crate::store::Tx;
+use crate::store::accounts::{self, Account};
+use crate::store::revocations::{self, Reason, Revocation, Subject};
+use crate::store::sessions::{self, Session};
+use crate::store::spent_tokens;
+
+impl Auth {
+    /// The first refresh of a foreign token opens a session for what comes of it.
+    pub(super) async fn advance_foreign(
+        &self,
+        policy: &Policy,
+        refresh: RefreshToken,
+        now: i64,
+    ) -> Result<Advanced> {
+        let AccountClaim::Id(account_id) = refresh.claims.account else {
+            return Err(TokenFault::Malformed.into());
+        };
+        let policy = policy.clone();
+        let new_id = new_session_id()?;
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    // A change of password must come wholly before or wholly after this.
+                    accounts::lock_account(tx, account_id).await?;
+                    let account = active_account(tx, account_id).await?;
+                    refuse_outdated(&refresh.claims, &account)?;
+                    if policy.rotating {
+                        rotate_foreign(tx, &policy, &refresh, account_id, new_id, now).await
+                    } else {
+                        adopt_foreign(tx, &policy, &refresh, account_id, now).await
+                    }
+                })
+            })
+            .await
+    }
+
+    /// The active account that a foreign token names; `None` when there never was one of this id.
+    pub(super) async fn foreign_account(&self, claims: &Claims) -> Result<Option<Account>> {
+        let account_id = match claims.account {
+            AccountClaim::Absent => return Err(TokenFault::NoAccount.into()),
+            AccountClaim::Unknown => return Ok(None),
+            AccountClaim::Id(id) => id,
+        };
+        let mut tx = self.store.read().await?;
+        let Some(account) = accounts::account(&mut tx, account_id).await? else {
+            let deleted = revocations::was_deleted(&mut tx, account_id).await?;
+            return if deleted { Err(Error::AccountNotFound) } else { Ok(None) };
+        };
+        if !account.is_active {
+            return Err(Error::AccountInactive);
+        }
+        refuse_outdated(claims, &account)?;
+        Ok(Some(account))
+    }
+
+    /// An account that was never here says nothing against a well-signed token.
+    pub(super) async fn verify_foreign(&self, claims: &Claims) -> Result<()> {
+        match self.foreign_account(claims).await {
+            Ok(_) | Err(Error::Token(TokenFault::NoAccount)) => {}
+            Err(error) => return Err(hidden(error)),
+        }
+        let (jti, _) = claims.id_and_expiry()?;
+        let mut tx = self.store.read().await?;
+        if spent_tokens::is_spent(&mut tx, spent_key(jti)).await? {
+            return Err(TokenFault::Spent.into());
+        }
+        Ok(())
+    }
+}
+
+/// Spends a refresh token and ends the session that came of it here, if one did.
+pub(super) async fn end_foreign(
+    tx: &mut Tx,
+    refresh: RefreshToken,
+    now: i64,
+) -> Result<Option<Revocation>> {
+    if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {
+        return Err(TokenFault::Spent.into());
+    }
+    let adopted = adopted_id(&refresh.jti);
+    if !sessions::end_session(tx, adopted, now).await? {
+        return Ok(None);
+    }
+    let subject = Subject::Session(adopted);
+    revocations::insert_revocation(tx, subject, Reason::Ended, now).await.map(Some)
+}
+
+/// A password change or an operator's sign-out reaches foreign tokens by their time of issue.
+fn refuse_outdated(claims: &Claims, account: &Account) -> Result<()> {
+    if claims.issued_at.unwrap_or(0) < account.foreign_not_before {
+        return Err(TokenFault::Spent.into());
+    }
+    Ok(())
+}
+
+async fn rotate_foreign(
+    tx: &mut Tx,
+    policy: &Policy,
+    refresh: &RefreshToken,
+    account_id: i64,
+    id: i64,
+    now: i64,
+) -> Result<Advanced> {
+    if spent_tokens::is_spent(tx, spent_key(&refresh.jti)).await? {
+        return Err(TokenFault::Spent.into());
+    }
+    let earliest = refresh.claims.issued_at.unwrap_or(0) + policy.access_seconds;
+    if !policy.early_refresh && now < earliest {
+        return Err(TokenFault::TooEarly.into());
+    }
+    if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {
+        return Err(TokenFault::Spent.into());
+    }
+    let session = adopted(policy, id, account_id, now, now + policy.refresh_seconds);
+    insert_new(tx, &session).await?;
+    Ok(Advanced { session: id, generation: 0 })
+}
+
+/// A foreign token that may be used again has one session, found by the token itself.
+async fn adopt_foreign(
+    tx: &mut Tx,
+    policy: &Policy,
+    refresh: &RefreshToken,
+    account_id: i64,
+    now: i64,
+) -> Result<Advanced> {
+    if spent_tokens::is_spent(tx, spent_key(&refresh.jti)).await? {
+        return Err(TokenFault::Spent.into());
+    }
+    let session = adopted(policy, adopted_id(&refresh.jti), account_id, now, refresh.expires_at);
+    if sessions::insert_session(tx, &session).await? {
+        return Ok(Advanced { session: session.id, generation: 0 });
+    }
+    advance(tx, policy, &session, now).await
+}
+
+fn adopted(policy: &Policy, id: i64, account_id: i64, now: i64, expires_at: i64) -> Session {
+    Session {
+        id,
+        account_id,
+        policy: policy.name.to_owned(),
+        generation: 0,
+        signed_in_at: None,
+        last_used_at: now,
+        access_expires_at: now + policy.access_seconds,
+        expires_at,
+        ended_at: None,
+    }
+}
+
+fn adopted_id(jti: &str) -> i64 {
+    let digest = Sha256::new_with_prefix("propusk adopted session").chain_update(jti).finalize();
+    let id = digest.iter().take(8).fold(0_u64, |id, byte| id << 8 | u64::from(*byte));
+    (id % SESSION_IDS).cast_signed()
+}
+
+/// What stands in `spent_tokens` for a `jti`, which may be of any length.
+fn spent_key(jti: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(jti))
+}
