@@ -180,8 +180,7 @@ fn check_config(config: &Config) -> Outcome {
 }
 
 async fn open(config: &Config) -> Outcome<Arc<Auth>> {
-    let (auth, _) = propusk_server::open(config, Clock::system()).await?;
-    Ok(auth)
+    Ok(propusk_server::open(config, Clock::system()).await?)
 }
 
 async fn work_on_accounts(config: &Config, user: User) -> Outcome {

@@ -76,9 +76,13 @@ impl Server {
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
         config.check()?;
         store::create_data_dir(&config.data_dir)?;
-        let url = config.database_url.as_ref().map(config::Secret::expose);
-        let lock = store::lock_for_serving(url, &config.data_dir)?;
-        let (auth, store) = open(&config, clock).await?;
+        let lock = store::lock_for_serving(database_url(&config), &config.data_dir)?;
+        let store = open_store(&config).await?;
+        let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
+        let keys = Keys::load(secret, &config.data_dir)?;
+        keys.check_against(&store).await?;
+        let tokens = Tokens::new(keys.simple_jwt());
+        let auth = Arc::new(open_auth(&config, clock, store.clone(), tokens).await?);
         auth.choose_dummy().await?;
         create_superuser(&auth, &config.superuser).await?;
         let listen_failed = |error| StartError::Listen(config.listen, error);
@@ -126,25 +130,39 @@ pub fn default_config() -> Config {
     Config { dialects: dialects::defaults(), ..Config::default() }
 }
 
-/// Opens the domain without serving it, as the command line does.
-pub async fn open(config: &Config, clock: Clock) -> Result<(Arc<Auth>, Store), StartError> {
+/// Opens the domain without serving it, as the command line does: it signs and reads no tokens, so
+/// it asks for no secret.
+pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
+    let store = open_store(config).await?;
+    let auth = open_auth(config, clock, store, Tokens::new(Keys::nobodys()?.simple_jwt())).await?;
+    Ok(Arc::new(auth))
+}
+
+async fn open_store(config: &Config) -> Result<Store, StartError> {
     store::create_data_dir(&config.data_dir)?;
-    let url = config.database_url.as_ref().map(config::Secret::expose);
-    let store = store::connect(url, &config.data_dir).await?;
-    let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
-    let keys = Keys::load(secret, &config.data_dir)?;
-    keys.check_against(&store).await?;
-    let auth = Auth::open(Parts {
-        store: store.clone(),
+    Ok(store::connect(database_url(config), &config.data_dir).await?)
+}
+
+async fn open_auth(
+    config: &Config,
+    clock: Clock,
+    store: Store,
+    tokens: Tokens,
+) -> Result<Auth, StartError> {
+    let parts = Parts {
+        store,
         clock,
         hasher: Hasher::start(hashing(config))?,
-        tokens: Tokens::new(keys.simple_jwt()),
+        tokens,
         policies: dialects::enabled(&config.dialects).into_iter().map(|d| d.policy).collect(),
         limits: limits(config),
         accept_foreign: config.accepts_foreign(),
-    })
-    .await?;
-    Ok((Arc::new(auth), store))
+    };
+    Ok(Auth::open(parts).await?)
+}
+
+fn database_url(config: &Config) -> Option<&str> {
+    config.database_url.as_ref().map(config::Secret::expose)
 }
 
 fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {

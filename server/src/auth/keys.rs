@@ -58,6 +58,12 @@ impl Keys {
         Ok(Keys { secret, generated_in: Some(path) })
     }
 
+    /// Keys that fit nothing, for who needs none.
+    pub fn nobodys() -> std::result::Result<Self, KeyError> {
+        let secret = URL_SAFE_NO_PAD.encode(random::<48>()?);
+        Ok(Keys { secret, generated_in: None })
+    }
+
     /// Refuses a generated secret where the database is used with another: a second server's, or
     /// the operator's.
     pub async fn check_against(&self, store: &Store) -> std::result::Result<(), KeyError> {

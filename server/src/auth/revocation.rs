@@ -1,6 +1,6 @@
 //! What outstanding access tokens cannot know: ended sessions, suspended and deleted accounts, held
 //! in memory. A change is applied here as soon as it is committed; other processes' changes are
-//! read from the database each second, on Postgres also as soon as they are announced.
+//! read from the database four times a second, on Postgres also as soon as they are announced.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -12,7 +12,7 @@ use super::Auth;
 use crate::error::Result;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 
-const POLL: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(250);
 /// How far back each poll reads: rows become visible in the order of commits, not of their numbers.
 const OVERLAP: i64 = 60;
 /// When polling has failed for this long, memory is not trusted and the database is asked.
@@ -131,5 +131,149 @@ impl Auth {
                 })
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use tempfile::TempDir;
+
+    use super::super::jwt::Hs256;
+    use super::super::limits::{Allowed, LimitRules};
+    use super::super::password::{HashSettings, Hasher, Password};
+    use super::super::token::Tokens;
+    use super::super::{NewPassword, Parts, Policy, Registration, SignedIn};
+    use super::*;
+    use crate::clock::Clock;
+    use crate::error::{Error, TokenFault};
+    use crate::identifier::{Identifier, Kind};
+    use crate::store::{Store, connect};
+
+    const POLICY: Policy = Policy {
+        name: "test",
+        code: 0,
+        signs_in_by: &[Kind::Username],
+        access_seconds: 3_600,
+        refresh_seconds: 86_400,
+        rotating: false,
+        early_refresh: false,
+    };
+
+    /// Two servers on one database and one clock; neither reads on its own.
+    struct Nodes {
+        one: Auth,
+        two: Auth,
+        clock: Clock,
+        _dir: TempDir,
+    }
+
+    impl Nodes {
+        async fn start() -> Nodes {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let store = connect(None, dir.path()).await.expect("a new database");
+            let clock = Clock::manual(1_000_000);
+            let one = node(&store, &clock).await;
+            let two = node(&store, &clock).await;
+            one.register(Registration {
+                identifiers: vec![Identifier::parse_as("anna", &[Kind::Username]).expect("a name")],
+                password: NewPassword::Plain(Password::parse("secret").expect("short")),
+                display_name: None,
+                sign_up_name: None,
+                is_superuser: false,
+            })
+            .await
+            .expect("the name is free");
+            Nodes { one, two, clock, _dir: dir }
+        }
+
+        async fn sign_in(&self) -> (String, SignedIn) {
+            let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let pair = self.one.sign_in(&POLICY, "anna", "secret", from).await.expect("right");
+            let who = self.one.signed_in(&pair.access).await.expect("a good token");
+            (pair.access, who)
+        }
+    }
+
+    async fn node(store: &Store, clock: &Clock) -> Auth {
+        let hashing = HashSettings { memory_kib: 64, time: 1, threads: 1, queue: 8 };
+        let allowed = Allowed { attempts: 1, window: 1 };
+        let limits = LimitRules {
+            enabled: false,
+            per_address: allowed,
+            per_account_and_address: allowed,
+            per_account: allowed,
+            registrations_per_address: allowed,
+        };
+        Auth::open(Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            hasher: Hasher::start(hashing).expect("threads"),
+            tokens: Tokens::new(Hs256::new(&[1; 32])),
+            policies: vec![POLICY],
+            limits,
+            accept_foreign: false,
+        })
+        .await
+        .expect("the database answers")
+    }
+
+    #[tokio::test]
+    async fn a_node_that_was_away_reads_all_that_it_missed() {
+        let nodes = Nodes::start().await;
+        let (_, who) = nodes.sign_in().await;
+        nodes.two.end_all_sessions(who.account_id).await.expect("the database answers");
+        nodes.clock.advance(600);
+        nodes.one.read_new_revocations().await.expect("the database answers");
+        let session = Subject::Session(who.session.expect("our own"));
+        assert_eq!(nodes.one.revoked.reason(session), Some(Reason::Ended));
+    }
+
+    #[tokio::test]
+    async fn while_memory_is_old_the_database_is_asked() {
+        let nodes = Nodes::start().await;
+        let (token, who) = nodes.sign_in().await;
+        nodes.two.end_all_sessions(who.account_id).await.expect("the database answers");
+        assert!(nodes.one.signed_in(&token).await.is_ok(), "memory is young enough");
+        nodes.clock.advance(STALE_SECONDS);
+        let refused = nodes.one.signed_in(&token).await;
+        assert!(matches!(refused, Err(Error::Token(TokenFault::Spent))));
+    }
+
+    #[tokio::test]
+    async fn the_last_word_on_an_account_counts_in_whatever_order_it_is_heard() {
+        let nodes = Nodes::start().await;
+        let (_, who) = nodes.sign_in().await;
+        for is_active in [false, true, false] {
+            nodes.two.set_active(who.account_id, is_active).await.expect("the database answers");
+        }
+        let account = Subject::Account(who.account_id);
+        for _ in 0..2 {
+            nodes.one.read_new_revocations().await.expect("the database answers");
+            assert_eq!(nodes.one.revoked.reason(account), Some(Reason::Suspended));
+        }
+        nodes.one.set_active(who.account_id, true).await.expect("the database answers");
+        nodes.one.read_new_revocations().await.expect("the database answers");
+        assert_eq!(nodes.one.revoked.reason(account), None);
+    }
+
+    #[tokio::test]
+    async fn a_session_stays_as_long_as_its_last_access_token() {
+        let nodes = Nodes::start().await;
+        let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let pair = nodes.one.sign_in(&POLICY, "anna", "secret", from).await.expect("right");
+        nodes.clock.advance(POLICY.refresh_seconds - 1);
+        let access = nodes.one.refresh(&POLICY, &pair.refresh).await.expect("not over").access;
+        nodes.clock.advance(100);
+        nodes.one.sweep().await.expect("the database answers");
+        let who = nodes.one.signed_in(&access).await.expect("its session is there");
+        assert_eq!(nodes.one.end_all_sessions(who.account_id).await.expect("answers"), 1);
+        assert!(nodes.one.signed_in(&access).await.is_err());
+        nodes.clock.advance(POLICY.access_seconds);
+        nodes.one.sweep().await.expect("the database answers");
+        let mut tx = nodes.one.store.read().await.expect("a connection");
+        let session = crate::store::sessions::session(&mut tx, who.session.expect("ours")).await;
+        assert!(session.expect("the database answers").is_none());
     }
 }

@@ -82,3 +82,28 @@ impl AsyncWrite for Impatient {
         self.watch(cx, poll)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        let (silent, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (_silent, (stream, _)) = (silent.expect("a peer"), accepted.expect("a connection"));
+        let mut stream = Impatient::new(stream, Duration::from_millis(50));
+        let chunk = vec![0; 1 << 20];
+        let outcome = async {
+            loop {
+                stream.write_all(&chunk).await?;
+            }
+        };
+        let outcome: io::Result<()> = outcome.await;
+        assert_eq!(outcome.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+    }
+}

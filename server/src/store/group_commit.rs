@@ -167,3 +167,106 @@ async fn execute(tx: &mut Tx, statement: &'static str) -> sqlx::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::super::{Store, connect, meta};
+    use super::*;
+
+    async fn store() -> (Store, TempDir) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        (connect(None, dir.path()).await.expect("a new database"), dir)
+    }
+
+    async fn set(store: &Store, value: &'static str) -> Result<()> {
+        store.write(move |tx| Box::pin(meta::set(tx, value, value.to_owned()))).await
+    }
+
+    async fn is_set(store: &Store, value: &'static str) -> bool {
+        let found =
+            store.write(move |tx| Box::pin(meta::get_or_insert(tx, value, "no".to_owned())));
+        found.await.expect("the database answers") == value
+    }
+
+    async fn fail_after_writing(store: &Store, value: &'static str) -> Result<()> {
+        store
+            .write(move |tx| {
+                Box::pin(async move {
+                    meta::set(tx, value, value.to_owned()).await?;
+                    Err(Error::InvalidCredentials)
+                })
+            })
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_refused_write_leaves_nothing_and_its_neighbours_alone() {
+        let (store, _dir) = store().await;
+        let (one, refused, two) =
+            tokio::join!(set(&store, "a"), fail_after_writing(&store, "b"), set(&store, "c"));
+        assert!(one.is_ok() && two.is_ok());
+        assert!(matches!(refused, Err(Error::InvalidCredentials)));
+        assert!(is_set(&store, "a").await && is_set(&store, "c").await);
+        assert!(!is_set(&store, "b").await);
+    }
+
+    #[tokio::test]
+    async fn a_failed_statement_leaves_its_neighbours_alone() {
+        let (store, _dir) = store().await;
+        let failing = store.write(|tx| {
+            Box::pin(async move {
+                meta::set(tx, "b", "b".to_owned()).await?;
+                execute(tx, "insert into nowhere values (1)").await?;
+                Ok(())
+            })
+        });
+        let (one, failed, two) = tokio::join!(set(&store, "a"), failing, set(&store, "c"));
+        assert!(one.is_ok() && failed.is_err() && two.is_ok());
+        assert!(is_set(&store, "c").await && !is_set(&store, "b").await);
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_write_is_an_error_of_that_write_alone() {
+        let (store, _dir) = store().await;
+        let panicking = store.write::<(), _>(|_| Box::pin(async { panic!("on purpose") }));
+        let (panicked, fine) = tokio::join!(panicking, set(&store, "a"));
+        assert!(panicked.is_err() && fine.is_ok());
+        assert!(is_set(&store, "a").await);
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_before_the_close_is_written() {
+        let (store, dir) = store().await;
+        let (written, ()) = tokio::join!(set(&store, "a"), store.close());
+        assert!(written.is_ok());
+        assert!(set(&store, "b").await.is_err());
+        let again = connect(None, dir.path()).await.expect("the database");
+        assert!(is_set(&again, "a").await);
+    }
+
+    #[tokio::test]
+    async fn a_write_goes_on_when_nobody_waits_for_it() {
+        let (store, _dir) = store().await;
+        let (started, has_started) = oneshot::channel::<()>();
+        let (go_on, may_go_on) = oneshot::channel::<()>();
+        let writing = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let work = store.write(move |tx| {
+                    Box::pin(async move {
+                        started.send(()).expect("the test waits");
+                        may_go_on.await.expect("the test goes on");
+                        meta::set(tx, "a", "a".to_owned()).await
+                    })
+                });
+                work.await
+            }
+        });
+        has_started.await.expect("it starts");
+        writing.abort();
+        go_on.send(()).expect("the write waits");
+        assert!(is_set(&store, "a").await);
+    }
+}
