@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use propusk_server::auth::password::{Password, PasswordHash, is_supported};
-use propusk_server::auth::{Account, Auth, NewPassword, Registration};
+use propusk_server::auth::{Account, Auth, HEARD_WITHIN, NewPassword, Registration};
 use propusk_server::config::{Config, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
 use propusk_server::{Clock, Server, default_config};
@@ -131,7 +131,7 @@ fn raise_file_limit() {
 }
 
 fn start_logging(config: &Config) -> Outcome {
-    let filter = EnvFilter::try_new(&config.log)?;
+    let filter = log_filter(config)?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -172,7 +172,12 @@ fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
+fn log_filter(config: &Config) -> Outcome<EnvFilter> {
+    Ok(EnvFilter::try_new(&config.log).map_err(|error| format!("log: {error}"))?)
+}
+
 fn check_config(config: &Config) -> Outcome {
+    log_filter(config)?;
     for (key, value) in flatten(&serde_json::to_value(config)?) {
         say(&format!("{key} = {value}"))?;
     }
@@ -191,20 +196,20 @@ async fn work_on_accounts(config: &Config, user: User) -> Outcome {
         User::Show { who } => show(&find(&auth, &who).await?),
         User::Disable { who } => {
             auth.set_active(find(&auth, &who).await?.id, false).await?;
-            say("disabled")
+            say_when_heard("disabled").await
         }
         User::Enable { who } => {
             auth.set_active(find(&auth, &who).await?.id, true).await?;
-            say("enabled")
+            say_when_heard("enabled").await
         }
         User::SetPassword { who, password } => {
             let account = find(&auth, &who).await?;
             auth.set_password(account.id, password.read()?).await?;
-            say("the password is set and all sessions are ended")
+            say_when_heard("the password is set and all sessions are ended").await
         }
         User::SignOut { who } => {
             let ended = auth.end_all_sessions(find(&auth, &who).await?.id).await?;
-            say(&format!("{ended} sessions ended"))
+            say_when_heard(&format!("sessions ended: {ended}")).await
         }
         User::ReleasePhone { phone } => release_phone(&auth, &phone).await,
         User::Delete { who, yes } => delete(&auth, &who, yes).await,
@@ -283,7 +288,7 @@ async fn delete(auth: &Auth, who: &str, yes: bool) -> Outcome {
         }
     }
     auth.delete_account(account.id).await?;
-    say("deleted")
+    say_when_heard("deleted").await
 }
 
 /// The account meant by WHO. Somebody may have chosen another's id as a username: then it has to be
@@ -339,6 +344,12 @@ impl PasswordInput {
         }
         Ok(NewPassword::Encoded(PasswordHash::new(text.to_owned())))
     }
+}
+
+/// Says so only when running servers refuse what is to be refused.
+async fn say_when_heard(line: &str) -> Outcome {
+    tokio::time::sleep(HEARD_WITHIN).await;
+    say(line)
 }
 
 /// Writes a line; a closed pipe is an error like any other, not a panic.

@@ -13,6 +13,7 @@ mod sign_in;
 pub mod token;
 
 pub use account::{Account, Change, NewPassword, Proof, Registration};
+pub use revocation::HEARD_WITHIN;
 use revocation::Revoked;
 pub use session::{Pair, Renewed, SignedIn};
 

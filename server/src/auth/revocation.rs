@@ -13,6 +13,8 @@ use crate::error::Result;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 
 const POLL: Duration = Duration::from_millis(250);
+/// After this time every running server that reaches the database has heard of a change.
+pub const HEARD_WITHIN: Duration = Duration::from_millis(500);
 /// How far back each poll reads: rows become visible in the order of commits, not of their numbers.
 const OVERLAP: i64 = 60;
 /// When polling has failed for this long, memory is not trusted and the database is asked.

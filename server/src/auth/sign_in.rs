@@ -30,10 +30,14 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Pair> {
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
-        // What is no identifier here is counted all the same.
-        let name = identifier.as_ref().map_or(who, Identifier::key);
-        let attempt = self.limits.reserve(Target::Name(name), from, self.clock.now())?;
-        let pair = self.try_sign_in(policy, identifier.as_ref(), password).await;
+        let found = self.find_credentials(identifier.as_ref()).await?;
+        let target = match &found {
+            // All names of an account share its counters.
+            Some(found) => Target::Account(found.account_id),
+            None => Target::Name(identifier.as_ref().map_or(who, Identifier::key)),
+        };
+        let attempt = self.limits.reserve(target, from, self.clock.now())?;
+        let pair = self.try_sign_in(policy, identifier.as_ref(), found, password).await;
         attempt.settle(&pair, self.clock.now());
         pair
     }
@@ -44,16 +48,17 @@ impl Auth {
         &self,
         policy: &Policy,
         identifier: Option<&Identifier>,
+        mut found: Option<Credentials>,
         password: &str,
     ) -> Result<Pair> {
         for _ in 0..2 {
             // Longer than any stored password can be, so the answer needs no look at an account.
             let password = Password::parse(password).map_err(|_| Error::InvalidCredentials)?;
-            let found = self.find_credentials(identifier).await?;
             let fitting = self.check_password(found, password).await?;
             if let Some(pair) = self.commit_sign_in(policy, fitting).await? {
                 return Ok(pair);
             }
+            found = self.find_credentials(identifier).await?;
         }
         Err(Error::InvalidCredentials)
     }

@@ -146,7 +146,7 @@ async fn logout(call: Call) -> Answer {
 /// The caller's account, where the path names it or nobody; another's is not found.
 async fn own_account(call: &Call) -> Result<Account, Reply> {
     let account = V5_3.account(call).await?;
-    match call.parameter("id") {
+    match call.parameter() {
         "" => Ok(account),
         id if id == account.id.to_string() => Ok(account),
         _ => Err(Reply::not_found()),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Method, Response, StatusCode, request};
@@ -40,7 +41,7 @@ pub struct Call {
     /// Who sent a good access token; always there behind a view that asks for one.
     pub who: Option<SignedIn>,
     parts: request::Parts,
-    parameters: Vec<(String, String)>,
+    parameter: Option<String>,
     /// In a mutex only because a body may not be shared between threads; nobody waits for it.
     body: Mutex<Body>,
 }
@@ -180,6 +181,9 @@ impl View {
     }
 }
 
+/// The parts of a path, where they are UTF-8.
+type Parameters = std::result::Result<RawPathParams, RawPathParamsRejection>;
+
 /// Routes for `views`, each under both spellings of its path.
 pub fn mount(context: &Arc<Context>, views: Vec<View>) -> Router {
     let mut router = Router::new();
@@ -187,7 +191,7 @@ pub fn mount(context: &Arc<Context>, views: Vec<View>) -> Router {
         let (path, view) = (view.path.trim_end_matches('/'), Arc::new(view));
         for spelling in [path.to_owned(), format!("{path}/")] {
             let (context, view) = (Arc::clone(context), Arc::clone(&view));
-            let handler = move |parameters: RawPathParams, request: Request| {
+            let handler = move |parameters: Parameters, request: Request| {
                 dispatch(Arc::clone(&view), Arc::clone(&context), parameters, request)
             };
             router = router.route(&spelling, any(handler));
@@ -199,7 +203,7 @@ pub fn mount(context: &Arc<Context>, views: Vec<View>) -> Router {
 async fn dispatch(
     view: Arc<View>,
     context: Arc<Context>,
-    parameters: RawPathParams,
+    parameters: Parameters,
     request: Request,
 ) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
@@ -207,12 +211,15 @@ async fn dispatch(
     if let Ok(method) = Method::from_bytes(parts.method.as_str().to_ascii_uppercase().as_bytes()) {
         parts.method = method;
     }
-    let parameters: Vec<_> =
-        parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    if parameters.iter().any(|(_, value)| value.is_empty()) {
+    let parameter = match &parameters {
+        Ok(parameters) => parameters.iter().next().map(|(_, value)| value.to_owned()),
+        // What is no text names nothing, and is answered as any other name that does.
+        Err(_) => Some("\u{fffd}".to_owned()),
+    };
+    if parameter.as_deref() == Some("") {
         return unknown_path();
     }
-    let call = Call { context, who: None, parts, parameters, body: Mutex::new(body) };
+    let call = Call { context, who: None, parts, parameter, body: Mutex::new(body) };
     let mut vary = "Accept";
     let answer = view.answer(call, &mut vary).await;
     let headers = ViewHeaders { allow: &view.allow, vary, challenge: view.challenge };
@@ -222,7 +229,7 @@ async fn dispatch(
 impl View {
     async fn answer(&self, mut call: Call, vary: &mut &'static str) -> Answer {
         call.negotiate()?;
-        if call.parameters.iter().any(|(_, value)| value.contains('.')) {
+        if call.parameter().contains('.') {
             // The router takes what follows a dot for a format, and knows none of that name.
             return Err(Reply::not_found());
         }
@@ -266,10 +273,9 @@ impl Call {
         Ok(Form::new(data)?)
     }
 
-    /// A part of the path.
-    pub fn parameter(&self, name: &str) -> &str {
-        let found = self.parameters.iter().find(|(parameter, _)| parameter == name);
-        found.map_or("", |(_, value)| value)
+    /// The part of the path that varies; empty where none does.
+    pub fn parameter(&self) -> &str {
+        self.parameter.as_deref().unwrap_or_default()
     }
 
     /// The bytes of the `Authorization` header.
