@@ -1,12 +1,13 @@
 //! The real binary as a child process, so that it can be killed, stopped, and its output read.
 
 use std::env;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -22,6 +23,8 @@ const READY: &str = "listening on ";
 /// A running `propusk serve`; killed when dropped.
 pub struct Process {
     pub client: Client,
+    /// Where it listens.
+    pub address: SocketAddr,
     child: Child,
     output: Arc<Mutex<String>>,
     readers: [JoinHandle<()>; 2],
@@ -40,9 +43,19 @@ impl Process {
             tokio::spawn(gather(stderr, Arc::clone(&output), None)),
         ];
         match timeout(PATIENCE, ready).await {
-            Ok(Ok(base)) => Process { client: Client::new(base), child, output, readers },
+            Ok(Ok(base)) => {
+                let address = base.trim_start_matches("http://").parse().expect("an address");
+                Process { client: Client::new(base), address, child, output, readers }
+            }
             _ => panic!("the server does not listen:\n{}", output.lock().expect("a whole log")),
         }
+    }
+
+    /// Its resident memory in KiB, as the system counts it.
+    pub async fn memory(&self) -> u64 {
+        let pid = self.child.id().expect("the child is running").to_string();
+        let ps = Command::new("ps").args(["-o", "rss=", "-p", &pid]).output().await.expect("ps");
+        String::from_utf8_lossy(&ps.stdout).trim().parse().expect("a number")
     }
 
     /// Kills it, as the system does when memory runs out: no warning, no clean-up.
@@ -63,6 +76,33 @@ impl Process {
         let output = self.output.lock().expect("a whole log").clone();
         (status, output)
     }
+}
+
+/// What a command that has ended has printed.
+pub struct Finished {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs the binary to its end, as an operator does; `input` is what he types.
+pub async fn run(
+    data: &Path,
+    database_url: Option<&str>,
+    settings: &[(&str, &str)],
+    arguments: &[&str],
+    input: &str,
+) -> Finished {
+    let mut command = command(data, database_url, settings);
+    let mut child = command.args(arguments).stdin(Stdio::piped()).spawn().expect("the binary");
+    let mut stdin = child.stdin.take().expect("stdin is a pipe");
+    // A command that asks for nothing may have closed it by now.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    let ended = timeout(PATIENCE, child.wait_with_output()).await;
+    let output = ended.unwrap_or_else(|_| panic!("{arguments:?} does not end")).expect("its end");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Finished { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 fn command(data: &Path, database_url: Option<&str>, settings: &[(&str, &str)]) -> Command {

@@ -1,0 +1,378 @@
+//! The edge under clients that send too slowly, too much, or nonsense: each is answered or cut off, and
+//! nobody else notices.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use propusk_tests::database::Database;
+use propusk_tests::process::Process;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, timeout};
+
+use crate::wire::{Answer, Wire, get, post, post_json};
+
+/// The binary with its place on disk; the server ends first.
+struct Edge {
+    server: Process,
+    _database: Database,
+    _data: TempDir,
+}
+
+impl Edge {
+    async fn start() -> Self {
+        Edge::with(&[]).await
+    }
+
+    async fn with(settings: &[(&str, &str)]) -> Self {
+        let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
+        let server = Process::start(data.path(), database.url(), settings).await;
+        Edge { server, _database: database, _data: data }
+    }
+
+    async fn open(&self) -> Wire {
+        Wire::open(self.server.address).await
+    }
+
+    /// What a connection of its own is answered first.
+    async fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
+        Wire::with(self.server.address, request).await.answer().await
+    }
+}
+
+// ---- too slow ----------------------------------------------------------------------------------
+
+/// Longer than any deadline of the server; it only ends a test that would wait for ever.
+const PATIENCE: Duration = Duration::from_secs(40);
+const SLOW_CLIENTS: usize = 300;
+/// Seconds until a request whose head does not arrive is given up: 10, and what a busy machine adds.
+const HEAD_DEADLINE: RangeInclusive<f64> = 9.5..=14.0;
+/// The same for a body, or for an answer that is not taken: 15.
+const BODY_DEADLINE: RangeInclusive<f64> = 14.5..=19.0;
+const HALF_A_HEAD: &str = "POST /token HTTP/1.1\r\nHost: a\r\nCookie: a";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_too_slowly_is_cut_off_and_others_are_served_meanwhile() {
+    let edge = Edge::start().await;
+    let address = edge.server.address;
+    let (stop, stopped) = watch::channel(());
+    let others = tokio::spawn(keep_asking(address, stopped));
+    let mut slow = JoinSet::new();
+    for _ in 0..SLOW_CLIENTS {
+        slow.spawn(sends_half_a_head(address));
+    }
+    slow.spawn(sends_nothing(address));
+    slow.spawn(sends_nothing_more(address));
+    slow.spawn(sends_a_head_in_drops(address));
+    slow.spawn(sends_no_body(address));
+    slow.spawn(sends_a_body_in_drops(address));
+    slow.spawn(takes_no_answers(address));
+    timeout(PATIENCE, slow.join_all()).await.expect("all of them are cut off");
+    drop(stop);
+    assert!(others.await.expect("the others are served") > 50);
+}
+
+async fn sends_half_a_head(server: SocketAddr) {
+    let began = Instant::now();
+    Wire::with(server, HALF_A_HEAD).await.rest().await;
+    assert_took(began, HEAD_DEADLINE);
+}
+
+async fn sends_nothing(server: SocketAddr) {
+    let began = Instant::now();
+    assert_eq!(Wire::open(server).await.rest().await, "");
+    assert_took(began, HEAD_DEADLINE);
+}
+
+/// Its first request is answered, and no second one follows.
+async fn sends_nothing_more(server: SocketAddr) {
+    let mut wire = Wire::with(server, get("/healthz")).await;
+    assert_eq!(wire.answer().await.status, 200);
+    let began = Instant::now();
+    assert_eq!(wire.rest().await, "");
+    assert_took(began, HEAD_DEADLINE);
+}
+
+/// Every single byte is in time, all of them together are not.
+async fn sends_a_head_in_drops(server: SocketAddr) {
+    let began = Instant::now();
+    let mut wire = Wire::with(server, HALF_A_HEAD).await;
+    drip(&mut wire).await;
+    assert_took(began, HEAD_DEADLINE);
+}
+
+async fn sends_no_body(server: SocketAddr) {
+    let began = Instant::now();
+    let mut wire = Wire::with(server, post("/token", "Content-Length: 100\r\n", "")).await;
+    assert_too_slow(&wire.answer().await);
+    assert_eq!(wire.rest().await, "");
+    assert_took(began, BODY_DEADLINE);
+}
+
+async fn sends_a_body_in_drops(server: SocketAddr) {
+    let began = Instant::now();
+    let mut wire = Wire::with(server, post("/token", "Content-Length: 100\r\n", "{")).await;
+    drip(&mut wire).await;
+    assert_took(began, BODY_DEADLINE);
+}
+
+/// Asks on and on and reads nothing, so that the server cannot send any more.
+async fn takes_no_answers(server: SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4_096).expect("a small buffer");
+    let mut stream = socket.connect(server).await.expect("a connection");
+    let requests = get("/nothing").repeat(100);
+    let mut took_some = Instant::now();
+    while stream.write_all(requests.as_bytes()).await.is_ok() {
+        took_some = Instant::now();
+    }
+    assert_took(took_some, BODY_DEADLINE);
+}
+
+fn assert_too_slow(answer: &Answer) {
+    assert_eq!(answer.status, 408);
+    assert_eq!(answer.json(), json!({"detail": "Request body did not arrive in time."}));
+}
+
+/// Sends a byte now and then until the server does not take any more.
+async fn drip(wire: &mut Wire) {
+    let mut ticks = interval(Duration::from_millis(500));
+    while wire.try_send("a").await.is_ok() {
+        ticks.tick().await;
+    }
+}
+
+fn assert_took(began: Instant, seconds: RangeInclusive<f64>) {
+    let took = began.elapsed().as_secs_f64();
+    assert!(seconds.contains(&took), "{took} s");
+}
+
+/// Signs in again and again, each time at once, and counts.
+async fn keep_asking(server: SocketAddr, stopped: watch::Receiver<()>) -> usize {
+    let mut ticks = interval(Duration::from_millis(100));
+    let mut served = 0;
+    while stopped.has_changed().is_ok() {
+        ticks.tick().await;
+        let began = Instant::now();
+        let body = r#"{"email": "nobody@example.com", "password": "whatever it is"}"#;
+        let answer = Wire::with(server, post_json("/token", body)).await.answer().await;
+        assert_eq!(answer.status, 401);
+        assert_took(began, 0.0..=3.0);
+        served += 1;
+    }
+    served
+}
+
+#[tokio::test]
+async fn connections_beyond_the_cap_wait_for_a_place() {
+    let edge = Edge::with(&[("PROPUSK_HTTP__MAX_CONNECTIONS", "2")]).await;
+    let mut first = edge.open().await;
+    let mut second = edge.open().await;
+    second.send(get("/healthz")).await;
+    assert_eq!(second.answer().await.status, 200);
+    let mut third = edge.open().await;
+    third.send(get("/healthz")).await;
+    for _ in 0..50 {
+        first.send(get("/healthz")).await;
+        assert_eq!(first.answer().await.status, 200);
+    }
+    assert!(!third.has_answer(), "there are places for two");
+    drop(second);
+    assert_eq!(third.answer().await.status, 200);
+}
+
+// ---- too much ----------------------------------------------------------------------------------
+
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// JSON of exactly this length, which names a token that is none.
+fn body_of(length: usize) -> String {
+    let empty = r#"{"token": ""}"#.len();
+    format!(r#"{{"token": "{}"}}"#, "x".repeat(length - empty))
+}
+
+/// The body in chunks of a kibibyte.
+fn chunked(body: &str) -> String {
+    let chunks = body.as_bytes().chunks(1024).map(|chunk| {
+        let text = std::str::from_utf8(chunk).expect("ASCII");
+        format!("{:x}\r\n{text}\r\n", chunk.len())
+    });
+    chunks.chain(["0\r\n\r\n".to_owned()]).collect()
+}
+
+fn assert_too_large(answer: &Answer) {
+    assert_eq!(answer.status, 413);
+    assert_eq!(answer.json(), json!({"detail": "Request body is too large."}));
+}
+
+#[tokio::test]
+async fn a_body_over_64_kib_is_refused_however_its_length_is_told() {
+    let edge = Edge::start().await;
+    let (fits, too_large) = (body_of(BODY_LIMIT), body_of(BODY_LIMIT + 1));
+    for path in ["/token/verify", "/api/auth/jwt/verify/"] {
+        assert_eq!(edge.ask(post_json(path, &fits)).await.status, 401, "{path}");
+        assert_too_large(&edge.ask(post_json(path, &too_large)).await);
+        let in_chunks = |body| post(path, "Transfer-Encoding: chunked\r\n", &chunked(body));
+        assert_eq!(edge.ask(in_chunks(&fits)).await.status, 401, "{path}");
+        assert_too_large(&edge.ask(in_chunks(&too_large)).await);
+    }
+}
+
+#[tokio::test]
+async fn a_length_over_64_kib_is_refused_before_the_body_is_sent() {
+    let edge = Edge::start().await;
+    for length in ["65537", "99999999999"] {
+        let head = post("/token", &format!("Content-Length: {length}\r\n"), "");
+        let mut wire = Wire::with(edge.server.address, head).await;
+        assert_too_large(&wire.answer().await);
+        assert_eq!(wire.rest().await, "", "the connection is of no more use");
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_an_end_is_answered_while_it_is_sent() {
+    let edge = Edge::start().await;
+    let mut wire = edge.open().await;
+    wire.send(post("/token", "Transfer-Encoding: chunked\r\n", "")).await;
+    let chunk = format!("400\r\n{}\r\n", " ".repeat(1024));
+    for _ in 0..65 {
+        wire.send(&chunk).await;
+    }
+    assert_too_large(&wire.answer().await);
+}
+
+#[tokio::test]
+async fn headers_over_the_limit_are_answered_431() {
+    let edge = Edge::start().await;
+    let with = |headers: &str| format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+    let long = |length| with(&format!("Cookie: {}\r\n", "x".repeat(length)));
+    let many = |count| with(&"X: y\r\n".repeat(count));
+    for fits in [long(24 * 1024), many(90)] {
+        assert_eq!(edge.ask(fits).await.status, 200);
+    }
+    // The limit of 32 KiB is looked at when the buffer is full, which may hold as much again.
+    for too_large in [long(64 * 1024), many(2_000)] {
+        assert_eq!(edge.ask(too_large).await.status, 431);
+    }
+}
+
+// ---- HTTP --------------------------------------------------------------------------------------
+
+const NOT_FOUND: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n";
+
+#[tokio::test]
+async fn a_path_that_nothing_serves_is_answered_with_djangos_page() {
+    let edge = Edge::start().await;
+    let requests = [
+        get("/"),
+        get("/nothing"),
+        get("/api/auth/users//"),
+        get("/token/refresh/more"),
+        get("/healthz/"),
+        post_json("/nothing", &body_of(BODY_LIMIT + 1)),
+        "BREW /nothing HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+    ];
+    for request in requests {
+        let answer = edge.ask(&request).await;
+        assert_eq!((answer.status, answer.body.as_str()), (404, NOT_FOUND), "{request:.60}");
+        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+        assert_eq!(answer.header("x-frame-options"), Some("DENY"));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_head_has_the_headers_of_get_and_no_body() {
+    let edge = Edge::start().await;
+    for path in ["/healthz", "/nothing", "/api/auth/", "/api/auth/users/me/", "/token"] {
+        let mut wire = Wire::with(edge.server.address, get(path)).await;
+        let shown = wire.answer().await;
+        wire.send(format!("HEAD {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).await;
+        let head = wire.head().await;
+        assert_eq!(wire.rest().await, "", "{path}");
+        // The refusal names the method, which is a letter longer than GET.
+        let of_method = usize::from(shown.status == 405);
+        let length = |answer: &Answer| answer.header("content-length")?.parse::<usize>().ok();
+        assert_eq!(head.status, shown.status, "{path}");
+        assert_eq!(length(&head), length(&shown).map(|n| n + of_method), "{path}");
+        assert_eq!(head.header("content-type"), shown.header("content-type"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let edge = Edge::start().await;
+    let sign_in = post_json("/token", r#"{"email": "nobody@example.com", "password": "whatever"}"#);
+    // Hashing takes its time; what comes after has to wait.
+    let round =
+        [sign_in, get("/healthz"), get("/nothing"), post_json("/token", "{}"), get("/token")];
+    let mut wire = Wire::with(edge.server.address, round.concat().repeat(10)).await;
+    for _ in 0..10 {
+        for status in [401, 200, 404, 400, 405] {
+            assert_eq!(wire.answer().await.status, status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn json_nested_ten_thousand_deep_is_a_bad_request() {
+    let edge = Edge::start().await;
+    let nested = |open: &str, close: &str| open.repeat(10_000) + "1" + &close.repeat(10_000);
+    let (lists, objects) = (nested("[", "]"), nested(r#"{"":"#, "}"));
+    let field = format!(r#"{{"email": {lists}, "password": "x"}}"#);
+    for body in [lists, objects, "[".repeat(BODY_LIMIT), field] {
+        let answer = edge.ask(post_json("/token", &body)).await;
+        let detail = answer.json()["detail"].to_string();
+        assert_eq!((answer.status, detail.contains("JSON parse error - ")), (400, true));
+    }
+    assert_eq!(edge.ask(get("/healthz")).await.status, 200);
+}
+
+/// Request targets of which a careless reader makes nonsense.
+const TARGETS: [&[u8]; 16] = [
+    b"/%",
+    b"/%zz",
+    b"/%ff%fe",
+    b"/token%00",
+    b"/%2e%2e/%2e%2e/etc/passwd",
+    b"/../../etc/passwd",
+    b"//token",
+    b"/api/auth/users/%/",
+    b"/api/auth/users/%ff/",
+    b"/api/auth/users/%ed%a0%80/",
+    b"/api/auth/users/%00/",
+    b"/token?%zz=%&format=%ff",
+    b"/token?%ff%fe=\xff",
+    b"/\xff\xfe",
+    b"/api/auth/users/\xff/",
+    b"*",
+];
+
+#[tokio::test]
+async fn a_target_that_is_no_text_is_refused_and_breaks_nothing() {
+    let edge = Edge::start().await;
+    for target in TARGETS {
+        for method in ["GET", "POST", "DELETE"] {
+            let request =
+                [method.as_bytes(), b" ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+            let answer = edge.ask(request).await;
+            let shown = String::from_utf8_lossy(target);
+            assert!((400..500).contains(&answer.status), "{method} {shown}: {answer:?}");
+        }
+    }
+    assert_eq!(edge.ask(get("/healthz")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_part_of_a_path_that_is_no_text_names_nothing_of_ours() {
+    let edge = Edge::start().await;
+    for part in ["%ff", "%ed%a0%80", "%c3", "%", "%zz", "%00"] {
+        let answer = edge.ask(get(&format!("/api/auth/users/{part}/"))).await;
+        let refused = json!({"detail": "Authentication credentials were not provided."});
+        assert_eq!((answer.status, answer.json()), (401, refused), "{part}");
+    }
+}
