@@ -4,6 +4,7 @@
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use propusk_server::auth::password::{Password, PasswordHash, is_supported};
@@ -179,6 +180,7 @@ fn log_filter(config: &Config) -> Outcome<EnvFilter> {
 fn check_config(config: &Config) -> Outcome {
     log_filter(config)?;
     for (key, value) in flatten(&serde_json::to_value(config)?) {
+        let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
         say(&format!("{key} = {value}"))?;
     }
     Ok(())
@@ -236,7 +238,9 @@ async fn list(auth: &Auth) -> Outcome {
     let mut after = 0;
     loop {
         let page = auth.accounts_after(after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else {
+            return if after == 0 { say("no accounts") } else { Ok(()) };
+        };
         after = last.id;
         for account in &page {
             let state = if account.is_active { "active" } else { "disabled" };
@@ -259,9 +263,14 @@ fn show(account: &Account) -> Outcome {
             say(&format!("{kind:<12}  {}", value.escape_debug()))?;
         }
     }
-    say(&format!("created       {} (seconds since 1970)", account.created_at))?;
-    let last = account.last_sign_in_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    say(&format!("created       {}", date(account.created_at)))?;
+    let last = account.last_sign_in_at.map_or_else(|| "never".to_owned(), date);
     say(&format!("last sign-in  {last}"))
+}
+
+fn date(seconds: i64) -> String {
+    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    httpdate::fmt_http_date(UNIX_EPOCH + since)
 }
 
 async fn release_phone(auth: &Auth, phone: &str) -> Outcome {

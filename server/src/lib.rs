@@ -50,7 +50,7 @@ pub enum StartError {
     Keys(#[from] KeyError),
     #[error("password hashing: {0}")]
     Hashing(#[from] HashError),
-    #[error("cannot listen on {0}: {1}")]
+    #[error("cannot listen on {0}: {1}; another address is set with PROPUSK_LISTEN")]
     Listen(SocketAddr, std::io::Error),
     #[error("superuser: {0}")]
     Superuser(&'static str),
