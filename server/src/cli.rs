@@ -239,7 +239,11 @@ async fn list(auth: &Auth) -> Outcome {
     loop {
         let page = auth.accounts_after(after, PAGE).await?;
         let Some(last) = page.last() else {
-            return if after == 0 { say("no accounts") } else { Ok(()) };
+            if after == 0 {
+                // Not on standard output, where a script counts lines.
+                eprintln!("no accounts");
+            }
+            return Ok(());
         };
         after = last.id;
         for account in &page {

@@ -1,0 +1,257 @@
+//! Work on accounts from the command line, while the server runs.
+
+use propusk_tests::http::Client;
+use propusk_tests::process::Finished;
+use serde_json::{Value, json};
+
+use crate::place::*;
+
+#[tokio::test]
+async fn a_disabled_account_is_refused_at_once_and_lives_again_when_enabled() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let client = &server.client;
+    let (access, token) = signed_up(client, "anna@example.com").await;
+    let (other, _) = signed_up(client, "bob@example.com").await;
+    assert_eq!(place.user(&["disable", "anna@example.com"]).await, "disabled\n");
+    soon_me_is(client, &access, 401, &json!("user_inactive")).await;
+    soon_verified_is(client, &access, 401).await;
+    assert_eq!(refresh(client, &token).await.status, 401);
+    assert_eq!(sign_in(client, "anna@example.com", PASSWORD).await.status, 401);
+    assert_eq!(me(client, &other).await.status, 200);
+    assert!(place.user(&["show", "anna@example.com"]).await.contains("state         disabled\n"));
+    assert_eq!(place.user(&["enable", "anna@example.com"]).await, "enabled\n");
+    soon_me_is(client, &access, 200, &Value::Null).await;
+    soon_verified_is(client, &access, 200).await;
+    assert_eq!(refresh(client, &token).await.status, 200);
+    assert_eq!(sign_in(client, "anna@example.com", PASSWORD).await.status, 200);
+}
+
+/// Access and refresh token are refused as SimpleJWT refuses what is on its blacklist.
+async fn soon_has_ended(client: &Client, access: &str, token: &str) {
+    let spent = json!({"detail": "Token is blacklisted", "code": "token_not_valid"});
+    let answer = refresh(client, token).await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (401, spent));
+    soon("the access token is refused", || async {
+        let answer = me(client, access).await;
+        answer.status == 401 && answer.json()["messages"][0]["message"] == "Token is blacklisted"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sign_out_ends_all_sessions_of_one_account() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let client = &server.client;
+    let (access, token) = signed_up(client, "anna@example.com").await;
+    let second = sign_in(client, "anna@example.com", PASSWORD).await;
+    let (other, _) = signed_up(client, "bob@example.com").await;
+    assert_eq!(place.user(&["sign-out", "anna@example.com"]).await, "sessions ended: 2\n");
+    soon_has_ended(client, &access, &token).await;
+    soon_has_ended(client, &second.field("access"), &second.field("refresh")).await;
+    assert_eq!(me(client, &other).await.status, 200);
+    let again = sign_in(client, "anna@example.com", PASSWORD).await.field("access");
+    assert_eq!(me(client, &again).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_password_set_by_the_operator_ends_all_sessions_and_works() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let client = &server.client;
+    let (access, token) = signed_up(client, "anna@example.com").await;
+    place.user_with(&["set-password", "anna@example.com"], &format!("{NEW_PASSWORD}\r\n")).await;
+    soon_has_ended(client, &access, &token).await;
+    assert_eq!(sign_in(client, "anna@example.com", PASSWORD).await.status, 401);
+    assert_eq!(sign_in(client, "anna@example.com", NEW_PASSWORD).await.status, 200);
+    place.write("password.txt", &format!("{PASSWORD}\n"));
+    place.user(&["set-password", "anna@example.com", "--password-file", "password.txt"]).await;
+    assert_eq!(sign_in(client, "anna@example.com", NEW_PASSWORD).await.status, 401);
+    assert_eq!(sign_in(client, "anna@example.com", PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_deleted_account_is_gone_at_once() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let client = &server.client;
+    let (access, token) = signed_up(client, "anna@example.com").await;
+    assert_eq!(place.user(&["delete", "anna@example.com", "--yes"]).await, "deleted\n");
+    soon_me_is(client, &access, 401, &json!("user_not_found")).await;
+    soon_verified_is(client, &access, 401).await;
+    assert_eq!(me(client, &access).await.field("detail"), "User not found");
+    assert_eq!(refresh(client, &token).await.status, 401);
+    assert_eq!(sign_in(client, "anna@example.com", PASSWORD).await.status, 401);
+    assert_eq!(place.user(&["list"]).await, "");
+    // Whoever has the name next does not get what was hers.
+    assert_ne!(register(client, "email", "anna@example.com").await.json()["id"], 1);
+    assert_eq!(me(client, &access).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_deletion_is_asked_about() {
+    let place = Place::new().await;
+    place.user_with(&["create", "anna@example.com"], PASSWORD).await;
+    let delete = ["user", "delete", "anna@example.com"];
+    for answer in ["", "n\n", "anna@example.com\n"] {
+        let Finished { status, stderr, .. } = place.run(&[], &delete, answer).await;
+        assert_eq!(status.code(), Some(1), "{answer:?}");
+        assert!(stderr.contains("Delete account 1 (anna@example.com) for good?"), "{stderr}");
+    }
+    assert!(place.user(&["list"]).await.contains("anna@example.com"));
+    assert!(place.run(&[], &delete, "y\n").await.status.success());
+    assert_eq!(place.user(&["list"]).await, "");
+}
+
+#[tokio::test]
+async fn a_released_phone_is_free_for_another_account() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let client = &server.client;
+    let body = json!({"email": "anna@example.com", "phone": "+491701234567", "password": PASSWORD});
+    assert_eq!(client.post("/api/auth/users/", &body).await.status, 201);
+    assert_eq!(register(client, "phone", "+491701234567").await.status, 400);
+    assert_eq!(place.user(&["release-phone", "+49 (170) 123-45-67"]).await, "released\n");
+    assert_eq!(sign_in(client, "+491701234567", PASSWORD).await.status, 401);
+    assert_eq!(register(client, "phone", "+491701234567").await.status, 201);
+    let access = sign_in(client, "anna@example.com", PASSWORD).await.field("access");
+    assert_eq!(me(client, &access).await.json()["phone"], Value::Null);
+    let said = place.refused(&[], &["user", "release-phone", "+491709999999"]).await;
+    assert!(said.contains("no account holds this phone number"), "{said}");
+}
+
+#[tokio::test]
+async fn an_account_of_the_command_line_signs_in_by_the_name_it_was_given() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let client = &server.client;
+    place.write("password.txt", &format!("{PASSWORD}\n"));
+    let from_file = ["--password-file", "password.txt"];
+    let made = place.user(&[&["create", "anna@example.com"], &from_file[..]].concat()).await;
+    assert_eq!(made, "created account 1\n");
+    place.user_with(&["create", "+49 170 1234567", "--superuser"], &format!("{PASSWORD}\n")).await;
+    place.user_with(&["create", "bob"], PASSWORD).await;
+    for (name, is_superuser) in [("anna@example.com", false), ("+491701234567", true)] {
+        let access = sign_in(client, name, PASSWORD).await.field("access");
+        let shown = me(client, &access).await.json();
+        assert_eq!(shown["username"], name);
+        assert_eq!(shown["is_superuser"], is_superuser);
+    }
+    let login = json!({"username": "bob", "password": PASSWORD});
+    assert_eq!(client.post("/api/auth/login/", &login).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_made_is_refused() {
+    let place = Place::new().await;
+    place.user_with(&["create", "anna@example.com"], PASSWORD).await;
+    for (arguments, input, problem) in [
+        (&["ANNA@example.com"] as &[_], PASSWORD, "the email is taken"),
+        (&["a@b@c"], PASSWORD, "neither an e-mail address nor a phone number nor a username"),
+        (&["bob"], "\n", "the password is empty"),
+        (&["bob"], &"x".repeat(1_025), "the password is longer than 1024 bytes"),
+        (&["bob", "--hashed"], PASSWORD, "not a hash of a known scheme"),
+        (&["bob", "--hashed"], "md5$salt$0123456789abcdef", "not a hash of a known scheme"),
+        (&["bob", "--password-file", "missing.txt"], "", "No such file"),
+    ] {
+        let arguments = [&["user", "create"], arguments].concat();
+        let Finished { status, stderr, .. } = place.run(&[], &arguments, input).await;
+        assert_eq!(status.code(), Some(1));
+        assert!(stderr.contains(problem), "{stderr}");
+        assert!(!stderr.contains(PASSWORD), "{stderr}");
+    }
+    assert_eq!(place.user(&["list"]).await.lines().count(), 1);
+}
+
+/// Django 5.0's encoding of [`PASSWORD`], with few rounds.
+const DJANGO: &str =
+    "pbkdf2_sha256$1000$NaClNaClNaClNaClNaClNa$zOSBrF8mPUkG90GOV62OFpOM15DKnWkFs33MZWjHi0Q=";
+
+#[tokio::test]
+async fn a_hash_of_djangos_is_taken_and_becomes_argon2id_at_the_first_sign_in() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let client = &server.client;
+    place.user_with(&["create", "anna@example.com", "--hashed"], &format!("{DJANGO}\n")).await;
+    let store = place.store().await;
+    let stored = "select password from accounts";
+    assert_eq!(column(&store, stored, stored).await, [DJANGO]);
+    assert_eq!(sign_in(client, "anna@example.com", NEW_PASSWORD).await.status, 401);
+    assert_eq!(column(&store, stored, stored).await, [DJANGO]);
+    assert_eq!(sign_in(client, "anna@example.com", PASSWORD).await.status, 200);
+    let rehashed = column(&store, stored, stored).await;
+    assert!(rehashed[0].starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{rehashed:?}");
+    assert_eq!(sign_in(client, "anna@example.com", PASSWORD).await.status, 200);
+    assert_eq!(column(&store, stored, stored).await, rehashed);
+}
+
+#[tokio::test]
+async fn an_account_is_found_by_every_name_it_has() {
+    let place = Place::new().await;
+    for name in ["anna@example.com", "+491701234567", "bob"] {
+        place.user_with(&["create", name], PASSWORD).await;
+    }
+    for (id, names) in [
+        ("1", ["anna@example.com", "ANNA@Example.com", "1"]),
+        ("2", ["+491701234567", "+49 170 123-4567", "2"]),
+        ("3", ["bob", " bob", "3"]),
+    ] {
+        let by_id = format!("id:{id}");
+        for name in names.into_iter().chain([&*by_id]) {
+            let shown = place.user(&["show", name]).await;
+            assert!(shown.starts_with(&format!("id            {id}\n")), "{name}: {shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_told() {
+    let place = Place::new().await;
+    place.user_with(&["create", "bob"], PASSWORD).await;
+    for nobody in
+        ["nobody@example.com", "+491709999999", "Bob", "2", "id:2", "id:bob", "0", "-", ""]
+    {
+        let said = place.refused(&[], &["user", "show", nobody]).await;
+        assert!(said.contains("there is no such account"), "{nobody}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_username_that_is_anothers_id_has_to_be_told_apart() {
+    let place = Place::new().await;
+    for name in ["anna@example.com", "1", "3"] {
+        place.user_with(&["create", name], PASSWORD).await;
+    }
+    for command in [&["delete", "1", "--yes"] as &[_], &["disable", "1"], &["show", "1"]] {
+        let said = place.refused(&[], &[&["user"], command].concat()).await;
+        assert!(said.contains("say id:2 or id:1"), "{said}");
+    }
+    assert!(place.user(&["show", "id:1"]).await.contains("anna@example.com"));
+    assert!(place.user(&["show", "3"]).await.contains("username      3\n"));
+    assert_eq!(place.user(&["list"]).await.matches("active").count(), 3);
+}
+
+#[tokio::test]
+async fn accounts_are_listed_in_the_order_of_their_ids() {
+    let place = Place::new().await;
+    for name in ["zoe@example.com", "+491701234567", "bob"] {
+        place.user_with(&["create", name], PASSWORD).await;
+    }
+    place.user(&["disable", "2"]).await;
+    let listed = "       1  active    zoe@example.com\n       2  disabled  +491701234567\n       3  active    bob\n";
+    assert_eq!(place.user(&["list"]).await, listed);
+}
+
+#[tokio::test]
+async fn a_name_of_somebodys_choice_does_nothing_to_the_terminal() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let name = "\u{1b}]0;owned\u{7}\u{1b}[2J\rid            2";
+    let body = json!({"login": name, "email": "anna@example.com", "password": PASSWORD});
+    assert_eq!(server.client.post("/v1/creat_autor", &body).await.status, 201);
+    for command in [&["show", "anna@example.com"] as &[_], &["list"]] {
+        let printed = place.user(command).await;
+        assert!(!printed.contains(|c: char| c.is_control() && c != '\n'), "{printed:?}");
+    }
+}

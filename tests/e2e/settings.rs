@@ -1,0 +1,255 @@
+//! Settings: where they come from, what is refused, and that nothing shows their secrets.
+
+use propusk_tests::SECRET;
+use propusk_tests::process::Finished;
+
+use crate::place::*;
+
+#[tokio::test]
+async fn an_unknown_setting_is_refused_and_the_nearest_known_one_named() {
+    let place = Place::new().await;
+    for (name, nearest) in [
+        ("TOKENS__SECERT", "unknown setting tokens.secert; did you mean tokens.secret?"),
+        ("TOKENS_SECRET", "unknown setting tokens_secret; did you mean tokens.secret?"),
+        ("PUBLIC_ULR", "unknown setting public_ulr; did you mean public_url?"),
+        ("DIALECTS__DJOSER__ENABLED", "did you mean dialects.djoser_jwt.enabled?"),
+    ] {
+        let settings = [(&*format!("PROPUSK_{name}"), "canary-value")];
+        for command in [&["check-config"] as &[_], &[], &["user", "list"]] {
+            let said = place.refused(&settings, command).await;
+            assert!(said.contains(nearest), "{said}");
+            assert!(!said.contains("canary"), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_setting_of_a_file_is_refused_too() {
+    let place = Place::new().await;
+    place.write("propusk.toml", "[http]\ntrusted_proxy = [\"10.0.0.0/8\"]\n");
+    let said = place.refused(&[], &[]).await;
+    assert!(said.contains("http.trusted_proxy; did you mean http.trusted_proxies?"), "{said}");
+    place.write("propusk.toml", "");
+    place.write(".env", "PROPUSK_LIMITS__PER_ADRESS=1\n");
+    let said = place.refused(&[], &[]).await;
+    assert!(said.contains("limits.per_adress; did you mean limits.per_address?"), "{said}");
+    place.write(".env", "OF_SOMETHING_ELSE=1\n");
+    assert!(place.run(&[], &["check-config"], "").await.status.success());
+}
+
+#[tokio::test]
+async fn what_others_set_in_the_environment_is_no_setting() {
+    let place = Place::new().await;
+    // Kubernetes beside a service called `propusk`, and a shell that exports something else.
+    let others = [
+        ("PROPUSK_PORT", "tcp://10.0.0.1:8000"),
+        ("PROPUSK_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ("PROPUSK_SERVICE_HOST", "10.0.0.1"),
+        ("PROPUSKX_TOKENS__SECRET", "x"),
+        ("TOKENS__SECRET", "x"),
+    ];
+    let Finished { status, stderr, .. } = place.run(&others, &["check-config"], "").await;
+    assert!(status.success(), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_weak_secret_is_refused_wherever_it_comes_from() {
+    let place = Place::new().await;
+    for (secret, problem) in [
+        ("short", "tokens.secret: must have at least 32 bytes"),
+        ("0123456789abcdef0123456789abcde", "tokens.secret: must have at least 32 bytes"),
+        ("abababababababababababababababababababab", "tokens.secret: is a sample value"),
+        ("Change-Me-0123456789abcdef0123456789abcdef", "tokens.secret: is a sample value"),
+        ("replace-this-0123456789abcdef0123456789abcdef", "tokens.secret: is a sample value"),
+    ] {
+        place.write("secret.txt", secret);
+        let from_file = [NO_SECRET, ("PROPUSK_TOKENS__SECRET_FILE", "secret.txt")];
+        for settings in [&[("PROPUSK_TOKENS__SECRET", secret)] as &[_], &from_file] {
+            let said = place.refused(settings, &[]).await;
+            assert!(said.contains(problem) && !said.contains(secret), "{said}");
+        }
+    }
+    assert!(!place.path().join("propusk.sqlite3").exists(), "nothing was opened");
+}
+
+#[tokio::test]
+async fn a_server_that_others_reach_needs_its_public_url() {
+    let place = Place::new().await;
+    for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8000"] {
+        let listen = ("PROPUSK_LISTEN", listen);
+        let said = place.refused(&[listen], &[]).await;
+        assert!(said.contains("public_url: must be set"), "{said}");
+        for url in ["auth.example.com", "ftp://example.com", "https://example.com/?a", "https://"] {
+            let said = place.refused(&[listen, ("PROPUSK_PUBLIC_URL", url)], &[]).await;
+            assert!(said.contains("public_url: must be http:// or https://"), "{url}: {said}");
+        }
+        let url = ("PROPUSK_PUBLIC_URL", "https://auth.example.com");
+        assert!(place.run(&[listen, url], &["check-config"], "").await.status.success());
+    }
+}
+
+/// The lines `name = value` of `check-config`.
+async fn settings_in_force(
+    place: &Place,
+    settings: &[(&str, &str)],
+    names: &[&str],
+) -> Vec<String> {
+    let Finished { status, stdout, stderr } = place.run(settings, &["check-config"], "").await;
+    assert!(status.success(), "{stderr}");
+    let is_asked_for =
+        |line: &&str| names.iter().any(|name| line.starts_with(&format!("{name} =")));
+    stdout.lines().filter(is_asked_for).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn check_config_prints_the_settings_and_no_secret() {
+    let place = Place::new().await;
+    let secrets = [
+        ("PROPUSK_TOKENS__SECRET", "canary-0123456789abcdef0123456789abcdef"),
+        ("PROPUSK_SUPERUSER__PASSWORD", "canary-of-the-superuser"),
+        ("PROPUSK_DATABASE_URL", "postgres://propusk:canary-of-the-database@db.example/x"),
+    ];
+    let Finished { status, stdout, stderr } = place.run(&secrets, &["check-config"], "").await;
+    assert!(status.success(), "{stderr}");
+    for line in [
+        "tokens.secret = \"[redacted]\"",
+        "superuser.password = \"[redacted]\"",
+        "database_url = \"[redacted]\"",
+        "listen = \"127.0.0.1:0\"",
+        "limits.enabled = false",
+        "password.memory_kib = 64",
+        "dialects.djoser_jwt.access_seconds = 300",
+        "http.trusted_proxies = []",
+    ] {
+        assert!(stdout.lines().any(|printed| printed == line), "{line}:\n{stdout}");
+    }
+    assert!(!(stdout + &stderr).contains("canary"));
+}
+
+#[tokio::test]
+async fn check_config_prints_no_secret_of_a_file_either() {
+    let place = Place::new().await;
+    place.write("password.txt", "canary-of-the-file");
+    let file = [("PROPUSK_SUPERUSER__PASSWORD_FILE", "password.txt")];
+    let printed = settings_in_force(&place, &file, &["superuser.password"]).await;
+    assert_eq!(printed, ["superuser.password = \"[redacted]\""]);
+}
+
+#[tokio::test]
+async fn a_start_that_fails_tells_no_secret() {
+    let place = Place::new().await;
+    for url in [
+        "postgres://propusk:canary@127.0.0.1:1/propusk",
+        "postgres://propusk:canary@127.0.0.1:x/propusk",
+        "mysql://propusk:canary@127.0.0.1/propusk",
+        "propusk:canary@127.0.0.1",
+    ] {
+        let Finished { status, stdout, stderr } =
+            place.run(&[("PROPUSK_DATABASE_URL", url)], &[], "").await;
+        assert_eq!(status.code(), Some(1));
+        assert!(stderr.contains("error: "), "{stderr}");
+        assert!(!(stdout + &stderr).contains("canary"), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_settings_file_that_cannot_be_read_is_refused_without_showing_its_secrets() {
+    let place = Place::new().await;
+    for (name, text) in [
+        (".env", "PROPUSK_TOKENS__SECRET=canary in two words 0123456789abcdef\n"),
+        (".env", "PROPUSK_SUPERUSER__PASSWORD='canary\n"),
+        ("propusk.toml", "[superuser]\npassword = canary\n"),
+        ("propusk.toml", "[superuser]\npassword = \"canary\n"),
+    ] {
+        place.write(name, text);
+        let said = place.refused(&[NO_SECRET], &["check-config"]).await;
+        assert!(said.contains(name), "the file is named: {said}");
+        assert!(!said.contains("canary"), "{said}");
+        place.write(name, "");
+    }
+}
+
+#[tokio::test]
+async fn a_setting_of_another_type_is_named_without_its_value() {
+    let place = Place::new().await;
+    for (text, problem) in [
+        ("[superuser]\npassword = [\"canary\"]\n", "superuser.password: expected a string"),
+        ("[limits]\nper_address = \"canary\"\n", "limits.per_address: expected an integer"),
+    ] {
+        place.write("propusk.toml", text);
+        let said = place.refused(&[], &["check-config"]).await;
+        assert!(said.contains(problem) && !said.contains("canary"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_environment_wins_over_dot_env_and_that_over_the_file() {
+    let place = Place::new().await;
+    place.write(
+        "propusk.toml",
+        "log = \"of-toml\"\n[limits]\nper_address = 1\nper_account = 1\nper_account_and_address = 1\n",
+    );
+    place.write(".env", "PROPUSK_LIMITS__PER_ACCOUNT=2\nPROPUSK_LIMITS__PER_ADDRESS=2\n");
+    let names =
+        ["log", "limits.per_account", "limits.per_account_and_address", "limits.per_address"];
+    let printed = settings_in_force(&place, &[("PROPUSK_LIMITS__PER_ADDRESS", "3")], &names).await;
+    let expected = [
+        "limits.per_account = 2",
+        "limits.per_account_and_address = 1",
+        "limits.per_address = 3",
+        "log = \"of-toml\"",
+    ];
+    assert_eq!(printed, expected);
+}
+
+#[tokio::test]
+async fn another_settings_file_takes_the_place_of_the_usual_one() {
+    let place = Place::new().await;
+    place.write("propusk.toml", "[limits]\nper_address = 1\nper_account = 1\n");
+    place.write("other.toml", "[limits]\nper_address = 2\n");
+    let other = ["--config", "other.toml", "check-config"];
+    let Finished { stdout, .. } = place.run(&[], &other, "").await;
+    assert!(stdout.contains("limits.per_address = 2\n"), "{stdout}");
+    assert!(stdout.contains("limits.per_account = 100\n"), "{stdout}");
+    let said = place.refused(&[], &["--config", "missing.toml", "check-config"]).await;
+    assert!(said.contains("missing.toml"), "{said}");
+}
+
+#[tokio::test]
+async fn a_list_of_networks_may_come_from_the_environment() {
+    let place = Place::new().await;
+    let proxies = |text| [("PROPUSK_HTTP__TRUSTED_PROXIES", text)];
+    let given = proxies("10.0.0.0/8, 192.0.2.1,::1");
+    let printed = settings_in_force(&place, &given, &["http.trusted_proxies"]).await;
+    let expected = "http.trusted_proxies = [\"10.0.0.0/8\",\"192.0.2.1/32\",\"::1/128\"]";
+    assert_eq!(printed, [expected]);
+    let said = place.refused(&proxies("10.0.0.0/8,anywhere"), &["check-config"]).await;
+    assert!(said.contains("anywhere is no network"), "{said}");
+}
+
+#[tokio::test]
+async fn a_secret_file_signs_as_the_secret_itself_does() {
+    let place = Place::new().await;
+    place.write("secret.txt", &format!("{SECRET}\n"));
+    let file = ("PROPUSK_TOKENS__SECRET_FILE", "secret.txt");
+    let server = place.start(&[NO_SECRET, file]).await;
+    let (access, _) = signed_up(&server.client, "anna@example.com").await;
+    server.terminate().await;
+    let server = place.start(&[]).await;
+    assert_eq!(me(&server.client, &access).await.status, 200);
+    server.terminate().await;
+    let other = ("PROPUSK_TOKENS__SECRET", "another-key-0123456789abcdef0123456789abcdef");
+    let server = place.start(&[other]).await;
+    assert_eq!(me(&server.client, &access).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_secret_comes_from_one_place_and_its_file_is_there() {
+    let place = Place::new().await;
+    place.write("secret.txt", SECRET);
+    let file = |name| ("PROPUSK_TOKENS__SECRET_FILE", name);
+    let said = place.refused(&[file("secret.txt")], &[]).await;
+    assert!(said.contains("tokens.secret_file: set the value or the file, not both"), "{said}");
+    let said = place.refused(&[NO_SECRET, file("missing.txt")], &[]).await;
+    assert!(said.contains("tokens.secret_file: missing.txt cannot be read"), "{said}");
+}

@@ -1,0 +1,229 @@
+//! Starting: schemas, locks, the superuser, secrets that are generated.
+
+use std::os::unix::fs::PermissionsExt;
+
+use propusk_server::store::Store;
+use propusk_tests::process::Finished;
+use serde_json::json;
+
+use crate::place::*;
+
+/// A row of a version that nobody has written yet.
+const OF_TOMORROW: &str = "insert into _sqlx_migrations
+    select 99999999999999, description, installed_on, success, checksum, execution_time
+    from _sqlx_migrations";
+
+async fn execute(store: &Store, statement: &'static str) {
+    let done = match store {
+        Store::Sqlite { readers, .. } => sqlx::query(statement).execute(readers).await.map(drop),
+        Store::Postgres(pool) => sqlx::query(statement).execute(pool).await.map(drop),
+    };
+    done.expect("a statement of the test's own");
+}
+
+/// The whole schema, and what a start may write.
+async fn contents(store: &Store) -> [Vec<String>; 4] {
+    let columns = "select table_name || '.' || column_name || ' ' || data_type
+        from information_schema.columns where table_schema = 'public' order by 1";
+    let versions = "select cast(version as text) from _sqlx_migrations order by 1";
+    let (names, meta) = ("select key from identifiers", "select name || value from meta");
+    [
+        column(store, "select coalesce(sql, name) from sqlite_master order by 1", columns).await,
+        column(store, versions, versions).await,
+        column(store, names, names).await,
+        column(store, meta, meta).await,
+    ]
+}
+
+#[tokio::test]
+async fn a_schema_newer_than_the_binary_is_refused_and_left_as_it_is() {
+    let place = Place::new().await;
+    let store = place.store().await;
+    execute(&store, OF_TOMORROW).await;
+    let before = contents(&store).await;
+    let superuser = [
+        NO_SECRET,
+        ("PROPUSK_SUPERUSER__EMAIL", "root@example.com"),
+        ("PROPUSK_SUPERUSER__PASSWORD", PASSWORD),
+    ];
+    for command in [&[] as &[_], &["migrate"], &["user", "list"]] {
+        let said = place.refused(&superuser, command).await;
+        assert!(said.contains("written by a newer version of Propusk"), "{said}");
+        assert!(said.contains("99999999999999"), "{said}");
+    }
+    assert_eq!(contents(&store).await, before);
+}
+
+#[tokio::test]
+async fn migrate_makes_the_schema_and_may_be_run_again() {
+    let place = Place::new().await;
+    for _ in 0..2 {
+        let Finished { status, stdout, stderr } = place.run(&[], &["migrate"], "").await;
+        assert!(status.success(), "{stderr}");
+        assert_eq!(stdout, "the schema is up to date\n");
+    }
+    let names = "select key from identifiers";
+    assert!(column(&place.store().await, names, names).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_second_server_on_a_data_directory_is_refused_and_the_first_goes_on() {
+    let place = Place::new().await;
+    let first = place.start(&[]).await;
+    let (access, _) = signed_up(&first.client, "anna@example.com").await;
+    let said = place.refused(&[], &["serve"]).await;
+    assert!(said.contains("another server is running on the same data"), "{said}");
+    assert_eq!(me(&first.client, &access).await.status, 200);
+    assert_eq!(register(&first.client, "email", "bob@example.com").await.status, 201);
+    // A killed server leaves nothing behind that somebody would have to remove.
+    first.kill().await;
+    let second = place.start(&[]).await;
+    assert_eq!(me(&second.client, &access).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_told() {
+    let (place, other) = (Place::new().await, Place::new().await);
+    let server = place.start(&[]).await;
+    let address = server.address.to_string();
+    let Finished { status, stderr, .. } = other.run(&[("PROPUSK_LISTEN", &address)], &[], "").await;
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains(&format!("cannot listen on {address}")), "{stderr}");
+}
+
+#[tokio::test]
+async fn healthz_answers_ok_and_readyz_while_the_database_is_there() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    for (path, text) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
+        let answer = server.client.get(path, None).await;
+        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, text));
+    }
+}
+
+#[tokio::test]
+async fn two_servers_never_share_a_file_of_sqlite() {
+    let (place, other) = (Place::new().await, Place::new().await);
+    let url = format!("sqlite://{}", place.path().join("shared.sqlite3").display());
+    let url = ("PROPUSK_DATABASE_URL", url.as_str());
+    let server = place.start(&[url]).await;
+    let (access, _) = signed_up(&server.client, "anna@example.com").await;
+    let said = other.refused(&[url], &[]).await;
+    assert!(said.contains("another server is running on the same data"), "{said}");
+    assert_eq!(me(&server.client, &access).await.status, 200);
+    server.terminate().await;
+    let server = other.start(&[url]).await;
+    assert_eq!(me(&server.client, &access).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_data_directory_is_made_for_its_owner_alone() {
+    let place = Place::new().await;
+    place.start(&[("PROPUSK_DATA_DIR", "made/here")]).await;
+    for directory in ["made", "made/here"] {
+        let made = std::fs::metadata(place.path().join(directory)).expect("the directory");
+        assert_eq!(made.permissions().mode() & 0o777, 0o700, "{directory}");
+    }
+}
+
+#[tokio::test]
+async fn the_superuser_of_the_environment_is_made_once() {
+    let place = Place::new().await;
+    place.write("password.txt", &format!("{PASSWORD}\n"));
+    let superuser = [
+        ("PROPUSK_SUPERUSER__EMAIL", "Root@Example.com"),
+        ("PROPUSK_SUPERUSER__USERNAME", "root"),
+        ("PROPUSK_SUPERUSER__PASSWORD_FILE", "password.txt"),
+    ];
+    let server = place.start(&superuser).await;
+    let access = sign_in(&server.client, "root@example.com", PASSWORD).await.field("access");
+    assert_eq!(me(&server.client, &access).await.json()["is_superuser"], true);
+    let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    let path = "/api/auth/users/set_password/";
+    let changed = server.client.post_as(&format!("Bearer {access}"), path, &change).await;
+    assert_eq!(changed.status, 204);
+    server.terminate().await;
+    let server = place.start(&superuser).await;
+    assert_eq!(sign_in(&server.client, "root@example.com", PASSWORD).await.status, 401);
+    assert_eq!(sign_in(&server.client, "root@example.com", NEW_PASSWORD).await.status, 200);
+    assert_eq!(place.user(&["list"]).await, "       1  active    root  Root@example.com\n");
+}
+
+#[tokio::test]
+async fn a_superuser_without_a_password_or_with_a_name_that_is_none_is_refused() {
+    let place = Place::new().await;
+    let (email, password) =
+        (("PROPUSK_SUPERUSER__EMAIL", "root@example.com"), ("PROPUSK_SUPERUSER__PASSWORD", "x"));
+    for (settings, problem) in [
+        (&[email] as &[_], "superuser: a password is missing"),
+        (&[password, ("PROPUSK_SUPERUSER__EMAIL", "root")], "superuser: not an e-mail address"),
+        (&[password, ("PROPUSK_SUPERUSER__PHONE", "12345")], "superuser: not a phone number"),
+        (&[password, ("PROPUSK_SUPERUSER__USERNAME", "a@b")], "superuser: not a username"),
+    ] {
+        let Finished { status, stderr, .. } = place.run(settings, &[], "").await;
+        assert_eq!(status.code(), Some(1));
+        assert!(stderr.contains(problem), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_generated_secret_is_kept_and_only_its_owner_reads_it() {
+    let place = Place::new().await;
+    let server = place.start(&[NO_SECRET]).await;
+    let (access, token) = signed_up(&server.client, "anna@example.com").await;
+    server.terminate().await;
+    let path = place.path().join("secret");
+    let mode = std::fs::metadata(&path).expect("the secret").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(std::fs::read(&path).expect("the secret").len() >= 32);
+    let server = place.start(&[NO_SECRET]).await;
+    assert_eq!(me(&server.client, &access).await.status, 200);
+    assert_eq!(refresh(&server.client, &token).await.status, 200);
+}
+
+#[tokio::test]
+async fn no_two_servers_generate_the_same_secret() {
+    let mut secrets = Vec::new();
+    for _ in 0..2 {
+        let place = Place::new().await;
+        place.start(&[NO_SECRET]).await.terminate().await;
+        secrets.push(std::fs::read(place.path().join("secret")).expect("the secret"));
+    }
+    assert_ne!(secrets[0], secrets[1]);
+}
+
+#[tokio::test]
+async fn a_database_keeps_to_the_secret_that_was_generated_for_it() {
+    let place = Place::new().await;
+    place.start(&[NO_SECRET]).await.terminate().await;
+    let path = place.path().join("secret");
+    let secret = std::fs::read(&path).expect("the secret");
+    std::fs::remove_file(&path).expect("the secret");
+    let said = place.refused(&[NO_SECRET], &[]).await;
+    assert!(said.contains("is not the secret that this database is used with"), "{said}");
+    std::fs::write(&path, secret).expect("the secret");
+    place.start(&[NO_SECRET]).await;
+}
+
+#[tokio::test]
+async fn a_forgotten_secret_is_not_replaced_by_a_generated_one() {
+    let place = Place::new().await;
+    place.start(&[]).await.terminate().await;
+    let said = place.refused(&[NO_SECRET], &[]).await;
+    assert!(said.contains("set the same PROPUSK_TOKENS__SECRET"), "{said}");
+    place.start(&[]).await;
+}
+
+#[tokio::test]
+async fn the_command_line_needs_no_secret_and_makes_none() {
+    let place = Place::new().await;
+    let create = ["user", "create", "anna@example.com"];
+    let made = place.run(&[NO_SECRET], &create, PASSWORD).await;
+    assert!(made.status.success(), "{}", made.stderr);
+    assert!(!place.path().join("secret").exists());
+    place.start(&[NO_SECRET]).await.terminate().await;
+    // Nor does one of its environment stick to the database.
+    place.user(&["show", "anna@example.com"]).await;
+    let server = place.start(&[NO_SECRET]).await;
+    assert_eq!(sign_in(&server.client, "anna@example.com", PASSWORD).await.status, 200);
+}
