@@ -1,6 +1,7 @@
 //! The command line: serving, checking the settings, migrating, and an operator's work on accounts,
 //! which also reaches a running server.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::{Args, Parser, Subcommand};
 use propusk_server::auth::password::{Password, PasswordHash, is_supported};
 use propusk_server::auth::{Account, Auth, HEARD_WITHIN, NewPassword, Registration};
-use propusk_server::config::{Config, flatten};
+use propusk_server::config::{Config, DialectSettings, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
 use propusk_server::{Clock, Server, default_config};
 use tracing_subscriber::EnvFilter;
@@ -93,6 +94,7 @@ struct PasswordInput {
 pub async fn run() -> Outcome {
     let cli = Cli::parse();
     let config = Config::load(cli.config.as_deref(), &default_config())?;
+    start_logging(&config, matches!(cli.command, None | Some(Command::Serve)))?;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         Command::Migrate => {
@@ -105,15 +107,15 @@ pub async fn run() -> Outcome {
 }
 
 async fn serve(config: Config) -> Outcome {
-    start_logging(&config)?;
     raise_file_limit();
     let shutdown = shutdown_signal()?;
     tokio::pin!(shutdown);
+    let dialects = config.dialects.clone();
     let server = tokio::select! {
         server = Server::bind(config, Clock::system()) => server?,
         () = &mut shutdown => return Ok(()),
     };
-    welcome(&server)?;
+    welcome(&server, &dialects)?;
     tracing::info!(address = %server.address(), "listening");
     server.serve(shutdown).await;
     tracing::info!("stopped");
@@ -131,8 +133,10 @@ fn raise_file_limit() {
     }
 }
 
-fn start_logging(config: &Config) -> Outcome {
-    let filter = log_filter(config)?;
+/// A command other than serving says what it does itself; only what goes wrong is logged.
+fn start_logging(config: &Config, serving: bool) -> Outcome {
+    let configured = EnvFilter::try_new(&config.log).map_err(|error| format!("log: {error}"))?;
+    let filter = if serving { configured } else { EnvFilter::new("warn") };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -142,11 +146,14 @@ fn start_logging(config: &Config) -> Outcome {
 }
 
 /// What a newcomer can paste next.
-fn welcome(server: &Server) -> Outcome {
+fn welcome(server: &Server, dialects: &BTreeMap<String, DialectSettings>) -> Outcome {
     let url = format!("http://{}", server.address());
+    say(&format!("listening on {url}"))?;
+    if dialects.get("djoser_jwt").is_some_and(|dialect| !dialect.enabled) {
+        return Ok(());
+    }
     say(&format!(
-        r#"listening on {url}
-
+        r#"
 Try it in another terminal:
 
   curl {url}/api/auth/users/ -H 'Content-Type: application/json' \
@@ -173,12 +180,7 @@ fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn log_filter(config: &Config) -> Outcome<EnvFilter> {
-    Ok(EnvFilter::try_new(&config.log).map_err(|error| format!("log: {error}"))?)
-}
-
 fn check_config(config: &Config) -> Outcome {
-    log_filter(config)?;
     for (key, value) in flatten(&serde_json::to_value(config)?) {
         let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
         say(&format!("{key} = {value}"))?;

@@ -2,7 +2,6 @@
 //! (`PROPUSK_SECTION__KEY`). A key that nobody knows is refused, with the nearest known one named.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+const MAX_CONNECTIONS: usize = 1_000_000;
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
 
 /// A value that is never printed.
@@ -236,7 +236,7 @@ impl Config {
             .add_source(config::Config::try_from(&defaults.dialect_defaults())?)
             .add_source(toml.format(config::FileFormat::Toml))
             .add_source(environment(dot_env()?))
-            .add_source(environment(process_environment()))
+            .add_source(environment(process_environment()?))
             .build()?;
         refuse_unknown(&sources, defaults)?;
         let mut config: Config = sources.try_deserialize()?;
@@ -298,8 +298,16 @@ impl Config {
                 "access_seconds and refresh_seconds must be from 1 to ten years, the latter not less",
             );
         }
-        if self.http.max_connections == 0 {
-            return invalid("http.max_connections", "must be at least 1");
+        if !(1..=MAX_CONNECTIONS).contains(&self.http.max_connections) {
+            return invalid("http.max_connections", "must be from 1 to 1000000");
+        }
+        if self.password.threads == 0 || self.password.queue == 0 {
+            return invalid("password", "threads and queue must be at least 1");
+        }
+        let engines = ["sqlite://", "postgres://", "postgresql://"];
+        let has_engine = |url: &Secret| engines.iter().any(|e| url.expose().starts_with(e));
+        if self.database_url.as_ref().is_some_and(|url| !has_engine(url)) {
+            return invalid("database_url", "must begin with sqlite:// or postgres://");
         }
         Ok(())
     }
@@ -330,33 +338,54 @@ fn environment(variables: impl IntoIterator<Item = (String, String)>) -> config:
         .source(Some(own))
 }
 
-/// Kubernetes sets these in every container beside a service that is called `propusk`.
+/// Kubernetes sets these in every container beside a service called `propusk` or `propusk-…`.
 fn is_of_kubernetes(name: &str) -> bool {
     name.strip_prefix("PROPUSK_").is_some_and(|rest| {
-        rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
+        let rest = format!("_{rest}_");
+        ["_SERVICE_HOST_", "_SERVICE_PORT_", "_PORT_"].iter().any(|word| rest.contains(word))
     })
 }
 
-/// Variables that are text; others cannot be settings.
-fn process_environment() -> impl Iterator<Item = (String, String)> {
-    let text = |(name, value): (OsString, OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    std::env::vars_os().filter_map(text)
+/// The process's variables; ours must be text.
+fn process_environment() -> Result<Vec<(String, String)>, ConfigError> {
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => variables.push((name, value)),
+            Err(_) if name.starts_with("PROPUSK_") => {
+                return Err(ConfigError::Read(format!("{name} is not UTF-8")));
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(variables)
 }
 
 fn dot_env() -> Result<Vec<(String, String)>, ConfigError> {
-    let unreadable = |error: dotenvy::Error| match error {
-        dotenvy::Error::LineParse(..) => {
-            ConfigError::DotEnv("a line is not NAME=value (quote values with spaces)")
-        }
-        _ => ConfigError::DotEnv("the file cannot be opened or is not UTF-8"),
+    let text = match std::fs::read_to_string(".env") {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(_) => return Err(ConfigError::DotEnv("it cannot be opened or is not UTF-8")),
     };
-    match dotenvy::from_path_iter(".env") {
-        Ok(lines) => lines.collect::<Result<_, _>>().map_err(unreadable),
-        Err(error) if error.not_found() => Ok(Vec::new()),
-        Err(error) => Err(unreadable(error)),
+    if text.lines().any(would_be_expanded) {
+        return Err(ConfigError::DotEnv(
+            "a value with $ or # must stand in single quotes, or it would be read otherwise",
+        ));
     }
+    let lines = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>();
+    lines.map_err(|_| ConfigError::DotEnv("a line is not NAME=value (quote values with spaces)"))
+}
+
+/// Whether the usual rules of such files would make another value of one of ours: a signing key with
+/// a `$` in it would silently become another key.
+fn would_be_expanded(line: &str) -> bool {
+    let line = line.trim_start();
+    let Some((_, value)) = line.strip_prefix("PROPUSK_").and_then(|line| line.split_once('='))
+    else {
+        return false;
+    };
+    !value.trim_start().starts_with('\'') && value.contains(['$', '#', '\\'])
 }
 
 fn refuse_unknown(sources: &config::Config, defaults: &Config) -> Result<(), ConfigError> {

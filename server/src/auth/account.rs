@@ -162,7 +162,9 @@ impl Auth {
         current: &str,
         from: IpAddr,
     ) -> Result<Proof> {
-        let target = Target::Account(who.account_id);
+        // No identifier begins so: it is another name than any that is signed in with.
+        let name = format!("@{}", who.account_id);
+        let target = Target { name: &name, account: Some(who.account_id) };
         let attempt = self.limits.reserve(target, from, self.clock.now())?;
         let proof = self.try_password(who, current).await;
         attempt.settle(&proof, self.clock.now());
@@ -243,7 +245,7 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     let new = new.as_str().to_owned();
-                    if !accounts::update_password(tx, id, None, new, now).await? {
+                    if !accounts::update_password(tx, id, None, new, now + 1).await? {
                         return Ok(None);
                     }
                     end_sessions(tx, id, None, now).await.map(Some)

@@ -28,7 +28,7 @@ impl Auth {
         let AccountClaim::Id(account_id) = refresh.claims.account else {
             return Err(TokenFault::Malformed.into());
         };
-        let policy = policy.clone();
+        let policy = *policy;
         let new_id = new_session_id()?;
         self.store
             .write(move |tx| {
@@ -87,6 +87,10 @@ pub(super) async fn end_foreign(
     refresh: RefreshToken,
     now: i64,
 ) -> Result<Option<Revocation>> {
+    if let AccountClaim::Id(account_id) = refresh.claims.account {
+        // A refresh must come wholly before or wholly after this.
+        accounts::lock_account(tx, account_id).await?;
+    }
     if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {
         return Err(TokenFault::Spent.into());
     }

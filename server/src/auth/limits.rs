@@ -1,8 +1,8 @@
-//! Limits on guessing passwords, and on registering. An attempt is reserved before the password is hashed, so parallel
-//! guesses count too, and given back when it succeeds
-//! or was never looked at. Three counters: per address, per account from
-//! one address, and per account from everywhere; the last one never stops an address from which the
-//! account's owner has signed in before, so an attacker cannot lock the owner out.
+//! Limits on guessing passwords, and on registering. An attempt is reserved before the password is
+//! hashed, so parallel guesses count too, and given back when it succeeds or was never looked at.
+//! Three counters: per address, per name from one address, and per account from everywhere. The last
+//! one never stops a place from which the account's owner has signed in since the server's start, so
+//! that an attacker cannot lock the owner out there.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -42,32 +42,41 @@ impl Network {
     }
 }
 
-/// Whose password is tried. Names are kept as hashes: they come from outside in any length.
+/// Whose password is tried.
 #[derive(Clone, Copy, Debug)]
-pub enum Target<'t> {
-    /// An identifier's canonical key, or whatever was sent in its place.
-    Name(&'t str),
-    /// The account that is signed in.
-    Account(i64),
+pub struct Target<'t> {
+    /// What was sent: an identifier's canonical key, or whatever stood in its place. Attempts from one
+    /// address are counted by it, so that a refusal tells nothing of who is there.
+    pub name: &'t str,
+    /// The account of that name, if there is one: all its names share the count from everywhere.
+    pub account: Option<i64>,
 }
 
+/// Names are kept as hashes: they come from outside in any length.
 type Key = [u8; 16];
 
 impl Target<'_> {
-    fn key(self) -> Key {
-        let digest = match self {
-            Target::Name(name) => Sha256::new_with_prefix("name ").chain_update(name),
-            Target::Account(id) => Sha256::new_with_prefix("id ").chain_update(id.to_be_bytes()),
-        };
-        let digest = digest.finalize();
-        std::array::from_fn(|place| digest[place])
+    fn name_key(self) -> Key {
+        key(Sha256::new_with_prefix("name ").chain_update(self.name))
     }
+
+    fn account_key(self) -> Key {
+        match self.account {
+            Some(id) => key(Sha256::new_with_prefix("id ").chain_update(id.to_be_bytes())),
+            None => self.name_key(),
+        }
+    }
+}
+
+fn key(digest: Sha256) -> Key {
+    let digest = digest.finalize();
+    std::array::from_fn(|place| digest[place])
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Counted {
     Network(Network),
-    AccountFrom(Key, Network),
+    NameFrom(Key, Network),
     Account(Key),
     Registrations(Network),
 }
@@ -85,6 +94,12 @@ struct Count {
     ends_at: i64,
 }
 
+impl Count {
+    fn is_open(self, allowed: Allowed, now: i64) -> bool {
+        (now..=now + allowed.window).contains(&(self.ends_at - 1))
+    }
+}
+
 /// How long a place of a successful sign-in is remembered, in seconds.
 const KNOWN_FOR: i64 = 90 * 24 * 3600;
 
@@ -99,6 +114,8 @@ pub struct Limits {
 pub struct Attempt<'l> {
     limits: &'l Limits,
     counted: Vec<Counted>,
+    /// The account and where it is tried from.
+    place: Option<(Key, Network)>,
 }
 
 impl Limits {
@@ -108,17 +125,27 @@ impl Limits {
 
     /// Reserves an attempt at a password.
     pub fn reserve(&self, target: Target<'_>, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
-        let (key, network) = (target.key(), Network::of(from));
-        let mut counted = vec![Counted::Network(network), Counted::AccountFrom(key, network)];
-        if !self.counters().known.contains_key(&(key, network)) {
-            counted.push(Counted::Account(key));
+        let (account, network) = (target.account_key(), Network::of(from));
+        let mut counted =
+            vec![Counted::Network(network), Counted::NameFrom(target.name_key(), network)];
+        if !self.counters().known.contains_key(&(account, network)) {
+            counted.push(Counted::Account(account));
         }
-        self.count(counted, now)
+        self.count(counted, Some((account, network)), now)
+    }
+
+    /// Refuses an address that has failed too often, before anything is looked up for it.
+    pub fn check_address(&self, from: IpAddr, now: i64) -> Result<()> {
+        let counted = Counted::Network(Network::of(from));
+        match self.rules.enabled {
+            true => self.counters().check(&counted, self.allowed(&counted), now),
+            false => Ok(()),
+        }
     }
 
     /// Counts an attempt to register, whatever comes of it.
     pub fn count_registration(&self, from: IpAddr, now: i64) -> Result<()> {
-        self.count(vec![Counted::Registrations(Network::of(from))], now).map(drop)
+        self.count(vec![Counted::Registrations(Network::of(from))], None, now).map(drop)
     }
 
     /// Forgets windows that have passed.
@@ -128,9 +155,14 @@ impl Limits {
         counters.known.retain(|_, seen| *seen > now - KNOWN_FOR);
     }
 
-    fn count(&self, counted: Vec<Counted>, now: i64) -> Result<Attempt<'_>> {
+    fn count(
+        &self,
+        counted: Vec<Counted>,
+        place: Option<(Key, Network)>,
+        now: i64,
+    ) -> Result<Attempt<'_>> {
         if !self.rules.enabled {
-            return Ok(Attempt { limits: self, counted: Vec::new() });
+            return Ok(Attempt { limits: self, counted: Vec::new(), place: None });
         }
         let mut counters = self.counters();
         for one in &counted {
@@ -140,13 +172,13 @@ impl Limits {
             counters.count(one, self.allowed(one), now);
         }
         drop(counters);
-        Ok(Attempt { limits: self, counted })
+        Ok(Attempt { limits: self, counted, place })
     }
 
     fn allowed(&self, counted: &Counted) -> Allowed {
         match counted {
             Counted::Network(_) => self.rules.per_address,
-            Counted::AccountFrom(..) => self.rules.per_account_and_address,
+            Counted::NameFrom(..) => self.rules.per_account_and_address,
             Counted::Account(_) => self.rules.per_account,
             Counted::Registrations(_) => self.rules.registrations_per_address,
         }
@@ -160,7 +192,8 @@ impl Limits {
 impl Counters {
     fn check(&self, counted: &Counted, allowed: Allowed, now: i64) -> Result<()> {
         match self.counts.get(counted) {
-            Some(count) if count.ends_at > now && count.count >= allowed.attempts => {
+            // A clock that was set back must not stretch a window.
+            Some(count) if count.is_open(allowed, now) && count.count >= allowed.attempts => {
                 Err(Error::RateLimited { retry_after: count.ends_at - now })
             }
             _ => Ok(()),
@@ -170,7 +203,7 @@ impl Counters {
     fn count(&mut self, counted: &Counted, allowed: Allowed, now: i64) {
         let fresh = Count { count: 0, ends_at: now + allowed.window };
         let count = self.counts.entry(*counted).or_insert(fresh);
-        if count.ends_at <= now {
+        if !count.is_open(allowed, now) {
             *count = fresh;
         }
         count.count += 1;
@@ -181,16 +214,13 @@ impl Attempt<'_> {
     /// Gives the reservation back and remembers the place. Earlier failures stay counted: an own
     /// account must not buy an attacker more guesses at others.
     pub fn succeeded(self, now: i64) {
-        for one in &self.counted {
-            if let Counted::AccountFrom(key, network) = one {
-                self.limits.counters().known.insert((*key, *network), now);
-            }
+        if let Some(place) = self.place {
+            self.limits.counters().known.insert(place, now);
         }
-        self.not_looked_at();
+        self.give_back();
     }
 
-    /// Gives the reservation back: the password was never compared.
-    pub fn not_looked_at(self) {
+    fn give_back(self) {
         let mut counters = self.limits.counters();
         for one in &self.counted {
             if let Some(count) = counters.counts.get_mut(one) {
@@ -203,7 +233,7 @@ impl Attempt<'_> {
     pub fn settle<T>(self, outcome: &Result<T>, now: i64) {
         match outcome {
             Ok(_) => self.succeeded(now),
-            Err(Error::Busy { .. } | Error::Internal(_)) => self.not_looked_at(),
+            Err(Error::Busy { .. } | Error::Internal(_)) => self.give_back(),
             Err(_) => {}
         }
     }
@@ -224,13 +254,17 @@ mod tests {
         })
     }
 
+    fn name(name: &str) -> Target<'_> {
+        Target { name, account: None }
+    }
+
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
     }
 
     fn fail(limits: &Limits, key: &str, from: &str, times: usize) {
         for _ in 0..times {
-            drop(limits.reserve(Target::Name(key), address(from), 0));
+            drop(limits.reserve(name(key), address(from), 0));
         }
     }
 
@@ -238,7 +272,7 @@ mod tests {
     fn parallel_guesses_are_counted_before_their_outcome_is_known() {
         let limits = limits();
         let held: Vec<_> =
-            (0..100).map(|_| limits.reserve(Target::Name("a"), address("192.0.2.1"), 0)).collect();
+            (0..100).map(|_| limits.reserve(name("a"), address("192.0.2.1"), 0)).collect();
         assert_eq!(held.iter().filter(|attempt| attempt.is_ok()).count(), 3);
     }
 
@@ -246,9 +280,9 @@ mod tests {
     fn a_window_passes() {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
-        let refused = limits.reserve(Target::Name("a"), address("192.0.2.1"), 59);
+        let refused = limits.reserve(name("a"), address("192.0.2.1"), 59);
         assert!(matches!(refused, Err(Error::RateLimited { retry_after: 1 })));
-        assert!(limits.reserve(Target::Name("a"), address("192.0.2.1"), 60).is_ok());
+        assert!(limits.reserve(name("a"), address("192.0.2.1"), 60).is_ok());
     }
 
     #[test]
@@ -256,26 +290,20 @@ mod tests {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
         fail(&limits, "b", "192.0.2.1", 2);
-        limits
-            .reserve(Target::Name("own"), address("192.0.2.1"), 0)
-            .expect("the sixth")
-            .succeeded(0);
+        limits.reserve(name("own"), address("192.0.2.1"), 0).expect("the sixth").succeeded(0);
         fail(&limits, "c", "192.0.2.1", 1);
-        assert!(limits.reserve(Target::Name("d"), address("192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(name("d"), address("192.0.2.1"), 0).is_err());
     }
 
     #[test]
     fn many_addresses_cannot_lock_the_owner_out_of_a_known_place() {
         let limits = limits();
-        limits
-            .reserve(Target::Name("a"), address("198.51.100.7"), 0)
-            .expect("the owner")
-            .succeeded(0);
+        limits.reserve(name("a"), address("198.51.100.7"), 0).expect("the owner").succeeded(0);
         for last in 1..=9 {
             fail(&limits, "a", &format!("192.0.2.{last}"), 3);
         }
-        assert!(limits.reserve(Target::Name("a"), address("203.0.113.1"), 0).is_err());
-        assert!(limits.reserve(Target::Name("a"), address("198.51.100.7"), 0).is_ok());
+        assert!(limits.reserve(name("a"), address("203.0.113.1"), 0).is_err());
+        assert!(limits.reserve(name("a"), address("198.51.100.7"), 0).is_ok());
     }
 
     #[test]
@@ -283,9 +311,9 @@ mod tests {
         let limits = limits();
         fail(&limits, "a", "2001:db8::1", 2);
         fail(&limits, "a", "2001:db8::ffff:1", 1);
-        assert!(limits.reserve(Target::Name("a"), address("2001:db8::2"), 0).is_err());
+        assert!(limits.reserve(name("a"), address("2001:db8::2"), 0).is_err());
         fail(&limits, "b", "192.0.2.1", 3);
-        assert!(limits.reserve(Target::Name("b"), address("::ffff:192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(name("b"), address("::ffff:192.0.2.1"), 0).is_err());
     }
 
     #[test]
@@ -293,25 +321,25 @@ mod tests {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
         for other in 0..100_000_u32 {
-            drop(limits.reserve(Target::Name(&other.to_string()), IpAddr::V4(other.into()), 0));
+            drop(limits.reserve(name(&other.to_string()), IpAddr::V4(other.into()), 0));
         }
-        assert!(limits.reserve(Target::Name("a"), address("192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(name("a"), address("192.0.2.1"), 0).is_err());
     }
 
     #[test]
     fn an_attempt_that_was_not_looked_at_does_not_count() {
         let limits = limits();
         for _ in 0..10 {
-            let attempt = limits.reserve(Target::Name("a"), address("192.0.2.1"), 0);
+            let attempt = limits.reserve(name("a"), address("192.0.2.1"), 0);
             let busy: Result<()> = Err(Error::Busy { retry_after: 1 });
             attempt.expect("a free place").settle(&busy, 0);
         }
         let wrong: Result<()> = Err(Error::InvalidCredentials);
         for _ in 0..3 {
-            let attempt = limits.reserve(Target::Name("a"), address("192.0.2.1"), 0);
+            let attempt = limits.reserve(name("a"), address("192.0.2.1"), 0);
             attempt.expect("a free place").settle(&wrong, 0);
         }
-        assert!(limits.reserve(Target::Name("a"), address("192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(name("a"), address("192.0.2.1"), 0).is_err());
     }
 
     #[test]
@@ -320,7 +348,11 @@ mod tests {
         for name in ["7", "#7", "id 7"] {
             fail(&limits, name, "192.0.2.1", 2);
         }
-        assert!(limits.reserve(Target::Account(7), address("192.0.2.2"), 0).is_ok());
+        assert!(
+            limits
+                .reserve(Target { name: "other", account: Some(7) }, address("192.0.2.2"), 0)
+                .is_ok()
+        );
     }
 
     #[test]
@@ -329,5 +361,18 @@ mod tests {
         fail(&limits, "a", "192.0.2.1", 3);
         let register = || limits.count_registration(address("192.0.2.1"), 0);
         assert!(register().is_ok() && register().is_ok() && register().is_err());
+    }
+
+    #[test]
+    fn names_of_one_account_are_not_shown_to_belong_together_from_one_address() {
+        let limits = limits();
+        let email = Target { name: "anna@example.com", account: Some(1) };
+        let phone = Target { name: "+491701234567", account: Some(1) };
+        for _ in 0..3 {
+            drop(limits.reserve(email, address("192.0.2.1"), 0));
+        }
+        assert!(limits.reserve(email, address("192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(phone, address("192.0.2.1"), 0).is_ok());
+        assert!(limits.reserve(phone, address("192.0.2.2"), 0).is_err(), "four are enough");
     }
 }

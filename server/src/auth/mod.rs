@@ -27,7 +27,7 @@ use password::{HashError, Hasher};
 use token::Tokens;
 
 /// How one API signs in: the rules that differ between APIs. Sessions remember it by name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Policy {
     pub name: &'static str,
     /// Stands in token ids; never give one to another policy. 0 to 15.

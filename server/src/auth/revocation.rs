@@ -11,12 +11,15 @@ use tokio::time::Instant;
 use super::Auth;
 use crate::error::Result;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
+use crate::store::{sessions, spent_tokens};
 
 const POLL: Duration = Duration::from_millis(250);
 /// After this time every running server that reaches the database has heard of a change.
 pub const HEARD_WITHIN: Duration = Duration::from_millis(500);
 /// How far back each poll reads: rows become visible in the order of commits, not of their numbers.
 const OVERLAP: i64 = 60;
+/// Rows that the sweeper deletes in one write.
+const SWEPT_AT_ONCE: i64 = 5_000;
 /// When polling has failed for this long, memory is not trusted and the database is asked.
 const STALE: Duration = Duration::from_secs(5);
 const STALE_SECONDS: i64 = 5;
@@ -124,12 +127,20 @@ impl Auth {
         let forgotten = now - self.revoked.longest_access - OVERLAP;
         self.revoked.forget_before(forgotten);
         self.limits.forget_before(now);
+        // In pieces: a backlog must neither hold up other writes nor run into a time limit.
+        while self.delete_some(now, forgotten).await? > 0 {}
+        Ok(())
+    }
+
+    async fn delete_some(&self, now: i64, forgotten: i64) -> Result<u64> {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    crate::store::sessions::delete_expired(tx, now).await?;
-                    crate::store::spent_tokens::delete_expired(tx, now).await?;
-                    revocations::delete_before(tx, forgotten).await
+                    let sessions = sessions::delete_expired(tx, now, SWEPT_AT_ONCE).await?;
+                    let tokens = spent_tokens::delete_expired(tx, now, SWEPT_AT_ONCE).await?;
+                    let revocations =
+                        revocations::delete_before(tx, forgotten, SWEPT_AT_ONCE).await?;
+                    Ok(sessions + tokens + revocations)
                 })
             })
             .await
@@ -275,7 +286,7 @@ mod tests {
         nodes.clock.advance(POLICY.access_seconds);
         nodes.one.sweep().await.expect("the database answers");
         let mut tx = nodes.one.store.read().await.expect("a connection");
-        let session = crate::store::sessions::session(&mut tx, who.session.expect("ours")).await;
+        let session = sessions::session(&mut tx, who.session.expect("ours")).await;
         assert!(session.expect("the database answers").is_none());
     }
 }

@@ -204,7 +204,7 @@ impl Auth {
     }
 
     async fn advance_own(&self, policy: &Policy, id: TokenId, now: i64) -> Result<Advanced> {
-        let policy = policy.clone();
+        let policy = *policy;
         self.store
             .write(move |tx| {
                 Box::pin(async move {

@@ -29,13 +29,11 @@ impl Auth {
         password: &str,
         from: IpAddr,
     ) -> Result<Pair> {
+        self.limits.check_address(from, self.clock.now())?;
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
         let found = self.find_credentials(identifier.as_ref()).await?;
-        let target = match &found {
-            // All names of an account share its counters.
-            Some(found) => Target::Account(found.account_id),
-            None => Target::Name(identifier.as_ref().map_or(who, Identifier::key)),
-        };
+        let name = identifier.as_ref().map_or(who, Identifier::key);
+        let target = Target { name, account: found.as_ref().map(|found| found.account_id) };
         let attempt = self.limits.reserve(target, from, self.clock.now())?;
         let pair = self.try_sign_in(policy, identifier.as_ref(), found, password).await;
         attempt.settle(&pair, self.clock.now());
@@ -95,7 +93,7 @@ impl Auth {
     async fn commit_sign_in(&self, policy: &Policy, fitting: Fitting) -> Result<Option<Pair>> {
         let (id, now) = (new_session_id()?, self.clock.now());
         let pair = self.sign_pair(policy, id, fitting.account_id, now)?;
-        let policy = policy.clone();
+        let policy = *policy;
         let committed = self
             .store
             .write(move |tx| {

@@ -1,4 +1,4 @@
-//! The API of `contract/CONTRACT.md` section 6 (document 004): e-mail or phone, djoser's user routes,
+//! The API of `tests/contract/exchanges-004.json`: e-mail or phone, djoser's user routes,
 //! SimpleJWT 5.3 with a logout.
 
 use axum::http::StatusCode;

@@ -1,6 +1,6 @@
 //! The APIs that are served. Each file translates one document: routes, handlers, requests,
 //! responses, and the words of every refusal; none decides a rule. A further one is a file here and
-//! its line in [`ALL`].
+//! its name in the two lists below.
 
 mod djoser_jwt;
 mod simplejwt;
@@ -13,9 +13,10 @@ use crate::config::DialectSettings;
 use crate::drf::View;
 
 /// Every API there is.
-const ALL: [Dialect; 3] = [simplejwt::DIALECT, simplejwt_rotating::DIALECT, djoser_jwt::DIALECT];
+const ALL: &[Dialect] = &[simplejwt::DIALECT, simplejwt_rotating::DIALECT, djoser_jwt::DIALECT];
 
 /// An API that can be mounted.
+#[derive(Clone, Copy)]
 pub struct Dialect {
     pub policy: Policy,
     pub views: fn() -> Vec<View>,
@@ -28,7 +29,8 @@ pub fn defaults() -> BTreeMap<String, DialectSettings> {
 
 /// The APIs that are switched on, as configured.
 pub fn enabled(configured: &BTreeMap<String, DialectSettings>) -> Vec<Dialect> {
-    ALL.into_iter()
+    ALL.iter()
+        .copied()
         .filter_map(|dialect| match configured.get(dialect.policy.name) {
             None => Some(dialect),
             Some(settings) => settings
@@ -53,5 +55,21 @@ fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
         refresh_seconds: settings.refresh_seconds,
         early_refresh: settings.early_refresh.unwrap_or(policy.early_refresh),
         ..policy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_apis_share_a_name_or_a_code() {
+        for (place, one) in ALL.iter().enumerate() {
+            assert!(one.policy.code < 16, "{} has four bits in a token id", one.policy.name);
+            for other in &ALL[..place] {
+                assert_ne!(one.policy.name, other.policy.name);
+                assert_ne!(one.policy.code, other.policy.code);
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The API of `contract/CONTRACT.md` section 4 (document 002): usernames, SimpleJWT 5.5, a profile.
+//! The API of `tests/contract/exchanges-002.json`: usernames, SimpleJWT 5.5, a profile.
 
 use axum::http::StatusCode;
 use serde::Serialize;

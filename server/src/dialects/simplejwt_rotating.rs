@@ -1,4 +1,4 @@
-//! The API of `contract/CONTRACT.md` section 5 (document 003): e-mail addresses, SimpleJWT 5.3 with
+//! The API of `tests/contract/exchanges-003.json`: e-mail addresses, SimpleJWT 5.3 with
 //! refresh tokens that work once.
 
 use axum::http::StatusCode;

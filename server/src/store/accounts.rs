@@ -181,12 +181,13 @@ pub async fn delete_account(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// A stored password of the scheme that most accounts have.
+/// A stored password of the scheme that most of the newest accounts have.
 pub async fn most_frequent_password(tx: &mut Tx) -> Result<Option<String>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select min(password)
-         from accounts
-         where password is not null
+         from (select password from accounts
+               where password is not null
+               order by id desc limit 10000) newest
          group by substr(password, 1, 13)
          order by count(*) desc
          limit 1",

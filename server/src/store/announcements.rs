@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgListener;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Store;
 
@@ -25,11 +25,16 @@ impl Announcements {
     pub async fn next_within(&mut self, time: Duration) {
         let due = Instant::now() + time;
         if self.listener.is_none() {
-            self.listener = self.listen().await;
+            self.listener = timeout_at(due, self.listen()).await.ok().flatten();
         }
         if let Some(listener) = &mut self.listener {
-            match tokio::time::timeout_at(due, listener.recv()).await {
-                Ok(Ok(_)) | Err(_) => return,
+            match timeout_at(due, listener.recv()).await {
+                // One look serves everything that has been announced by now.
+                Ok(Ok(_)) => {
+                    while let Ok(Ok(_)) = timeout(Duration::ZERO, listener.recv()).await {}
+                    return;
+                }
+                Err(_) => return,
                 Ok(Err(_)) => self.listener = None,
             }
         }

@@ -12,12 +12,18 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 use sqlx::{Connection, PgConnection, SqlitePool};
 
+use tokio::time::{Instant, sleep, timeout};
+
 use super::Store;
 use super::group_commit::Writer;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
+const SQLITE_FILE: &str = "propusk.sqlite3";
+/// How long another process may take to migrate, and how often that is looked at.
+const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
+const MIGRATION_PAUSE: Duration = Duration::from_millis(50);
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// Another process (the command line) may hold SQLite's write lock for a moment.
@@ -36,6 +42,8 @@ pub enum StoreError {
     NewerSchema(i64),
     #[error("another server is running on the same data ({} is locked)", .0.display())]
     Locked(PathBuf),
+    #[error("another process is bringing the schema up to date ({} is locked)", .0.display())]
+    Migrating(PathBuf),
     #[error("{}: {error}", path.display())]
     DataDir { path: PathBuf, error: std::io::Error },
     #[error("migration: {0}")]
@@ -61,11 +69,19 @@ impl From<MigrateError> for StoreError {
 #[derive(Debug)]
 pub struct ServingLock(#[expect(dead_code, reason = "the open files are the lock")] Vec<File>);
 
-/// Takes the data directory for this server alone, and the SQLite file where it lies elsewhere.
+/// Takes the data directory for this server alone, and the SQLite file, wherever it lies and however
+/// it is reached.
 pub fn lock_for_serving(url: Option<&str>, data_dir: &Path) -> Result<ServingLock, StoreError> {
     let mut locks = vec![lock(&data_dir.join("lock"))?];
-    if let Some(url) = url.filter(|url| url.starts_with("sqlite://")) {
-        locks.push(lock(&beside(sqlite_options(url)?.get_filename(), "-serving"))?);
+    let file = match url {
+        None => Some(data_dir.join(SQLITE_FILE)),
+        Some(url) if url.starts_with("sqlite://") => {
+            Some(sqlite_options(url)?.get_filename().to_owned())
+        }
+        Some(_) => None,
+    };
+    if let Some(file) = file {
+        locks.push(lock(&beside(&file, "-serving"))?);
     }
     Ok(ServingLock(locks))
 }
@@ -96,9 +112,7 @@ pub fn create_data_dir(data_dir: &Path) -> Result<(), StoreError> {
 /// to date. A schema from a newer binary is refused and left as it is.
 pub async fn connect(url: Option<&str>, data_dir: &Path) -> Result<Store, StoreError> {
     match url {
-        None => {
-            sqlite(SqliteConnectOptions::new().filename(data_dir.join("propusk.sqlite3"))).await
-        }
+        None => sqlite(SqliteConnectOptions::new().filename(data_dir.join(SQLITE_FILE))).await,
         Some(url) if url.starts_with("sqlite://") => sqlite(sqlite_options(url)?).await,
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
             postgres(url.parse().map_err(|_| StoreError::Url)?).await
@@ -115,19 +129,34 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
     SqliteConnectOptions::from_str(url).map_err(|_| StoreError::Url)
 }
 
+/// A path beside the file itself, also where `file` is a link to it.
 fn beside(file: &Path, ending: &str) -> PathBuf {
-    let mut path = file.as_os_str().to_owned();
+    let file = std::fs::canonicalize(file).unwrap_or_else(|_| in_real_folder(file));
+    let mut path = file.into_os_string();
     path.push(ending);
     path.into()
+}
+
+/// For a file that is not there yet.
+fn in_real_folder(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match (folder.unwrap_or(Path::new(".")).canonicalize(), file.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => file.to_owned(),
+    }
 }
 
 /// Migrates while no other process does: SQLite has no lock for that of its own.
 async fn migrate_sqlite(pool: &SqlitePool, file: &Path) -> Result<(), StoreError> {
     let path = beside(file, "-migrating");
-    let io = |error| StoreError::DataDir { path: path.clone(), error };
-    let lock =
-        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-    lock.lock().map_err(io)?;
+    let due = Instant::now() + MIGRATION_PATIENCE;
+    let _lock = loop {
+        match lock(&path) {
+            Err(StoreError::Locked(_)) if Instant::now() < due => sleep(MIGRATION_PAUSE).await,
+            Err(StoreError::Locked(path)) => return Err(StoreError::Migrating(path)),
+            locked => break locked?,
+        }
+    };
     Ok(SQLITE.run(pool).await?)
 }
 
@@ -152,7 +181,8 @@ async fn sqlite(options: SqliteConnectOptions) -> Result<Store, StoreError> {
 
 async fn postgres(options: PgConnectOptions) -> Result<Store, StoreError> {
     // A migration may take its time, a request may not.
-    let mut migrating = PgConnection::connect_with(&options).await?;
+    let connecting = timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options));
+    let mut migrating = connecting.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
     POSTGRES.run(&mut migrating).await?;
     migrating.close().await?;
     let pool = PgPoolOptions::new()

@@ -118,9 +118,11 @@ pub async fn was_deleted(tx: &mut Tx, account_id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-pub async fn delete_before(tx: &mut Tx, at: i64) -> Result<()> {
-    on!(tx, db => sqlx::query(
-        "delete from revocations where at < $1 and reason <> 'deleted'",
-    ).bind(at).execute(db).await.map(|_| ()))?;
-    Ok(())
+pub async fn delete_before(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from revocations where seq in (
+             select seq from revocations
+             where at < $1 and reason <> 'deleted'
+             limit $2)",
+    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }

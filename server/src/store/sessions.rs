@@ -109,10 +109,13 @@ pub async fn end_other_sessions(
     Ok(())
 }
 
-/// Deletes what can open nothing any more: the last access token may outlive the refresh token.
-pub async fn delete_expired(tx: &mut Tx, now: i64) -> Result<()> {
-    on!(tx, db => sqlx::query(
-        "delete from sessions where expires_at < $1 and access_expires_at < $1",
-    ).bind(now).execute(db).await.map(|_| ()))?;
-    Ok(())
+/// Deletes up to `limit` rows that can open nothing any more (the last access token may outlive the
+/// refresh token) and tells how many there were.
+pub async fn delete_expired(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from sessions where id in (
+             select id from sessions
+             where expires_at < $1 and access_expires_at < $1
+             limit $2)",
+    ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }

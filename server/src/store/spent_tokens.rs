@@ -21,9 +21,11 @@ pub async fn spend_token(tx: &mut Tx, jti: String, expires_at: i64) -> Result<bo
     Ok(row.is_some())
 }
 
-pub async fn delete_expired(tx: &mut Tx, now: i64) -> Result<()> {
-    on!(tx, db => sqlx::query(
-        "delete from spent_tokens where expires_at < $1",
-    ).bind(now).execute(db).await.map(|_| ()))?;
-    Ok(())
+pub async fn delete_expired(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from spent_tokens where jti in (
+             select jti from spent_tokens
+             where expires_at < $1
+             limit $2)",
+    ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
