@@ -45,6 +45,9 @@ async fn what_others_set_in_the_environment_is_no_setting() {
         ("PROPUSK_PORT", "tcp://10.0.0.1:8000"),
         ("PROPUSK_PORT_8000_TCP_ADDR", "10.0.0.1"),
         ("PROPUSK_SERVICE_HOST", "10.0.0.1"),
+        ("PROPUSK_POSTGRESQL_SERVICE_HOST", "10.0.0.2"),
+        ("PROPUSK_POSTGRESQL_SERVICE_PORT_TCP", "5432"),
+        ("PROPUSK_HTTP_PORT_80_TCP_PROTO", "tcp"),
         ("PROPUSKX_TOKENS__SECRET", "x"),
         ("TOKENS__SECRET", "x"),
     ];
@@ -252,4 +255,41 @@ async fn a_secret_comes_from_one_place_and_its_file_is_there() {
     assert!(said.contains("tokens.secret_file: set the value or the file, not both"), "{said}");
     let said = place.refused(&[NO_SECRET, file("missing.txt")], &[]).await;
     assert!(said.contains("tokens.secret_file: missing.txt cannot be read"), "{said}");
+}
+
+#[tokio::test]
+async fn a_key_that_dot_env_would_read_otherwise_is_refused_and_its_quoted_form_is_read_as_it_stands()
+ {
+    let place = Place::new().await;
+    let key = "canary$x0Hq#T7vW4k2pL9zR5nB8mC1dF6gJ3\\sA";
+    for line in
+        [format!("PROPUSK_TOKENS__SECRET={key}"), format!("PROPUSK_TOKENS__SECRET=\"{key}\"")]
+    {
+        place.write(".env", &line);
+        let said = place.refused(&[NO_SECRET], &["check-config"]).await;
+        assert!(said.contains("single quotes") && !said.contains("canary"), "{said}");
+    }
+    place.write(".env", &format!("PROPUSK_TOKENS__SECRET='{key}'\n"));
+    let by_file = place.start(&[NO_SECRET]).await;
+    let (access, _) = signed_up(&by_file.client, "anna@example.com").await;
+    by_file.terminate().await;
+    place.write(".env", "");
+    let by_environment = place.start(&[("PROPUSK_TOKENS__SECRET", key)]).await;
+    assert_eq!(me(&by_environment.client, &access).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_number_that_no_server_could_work_with_is_refused() {
+    let place = Place::new().await;
+    for (name, value) in [
+        ("PROPUSK_HTTP__MAX_CONNECTIONS", "0"),
+        ("PROPUSK_HTTP__MAX_CONNECTIONS", "18446744073709551615"),
+        ("PROPUSK_PASSWORD__THREADS", "0"),
+        ("PROPUSK_PASSWORD__QUEUE", "0"),
+        ("PROPUSK_DIALECTS__SIMPLEJWT__ACCESS_SECONDS", "0"),
+        ("PROPUSK_DIALECTS__SIMPLEJWT__REFRESH_SECONDS", "9223372036854775807"),
+        ("PROPUSK_DATABASE_URL", "mysql://root@localhost/x"),
+    ] {
+        place.refused(&[(name, value)], &["check-config"]).await;
+    }
 }

@@ -117,6 +117,23 @@ async fn two_servers_never_share_a_file_of_sqlite() {
 }
 
 #[tokio::test]
+async fn a_file_of_sqlite_has_one_server_however_it_is_reached() {
+    let (place, other) = (Place::new().await, Place::new().await);
+    // Both places name the file themselves, so this is about SQLite on every engine.
+    let file = place.path().join("propusk.sqlite3");
+    let own = format!("sqlite://{}", file.display());
+    let server = place.start(&[("PROPUSK_DATABASE_URL", &own)]).await;
+    let link = other.path().join("link.sqlite3");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    for path in [file, link] {
+        let url = format!("sqlite://{}", path.display());
+        let said = other.refused(&[("PROPUSK_DATABASE_URL", &url)], &[]).await;
+        assert!(said.contains("another server is running on the same data"), "{said}");
+    }
+    assert_eq!(server.client.get("/readyz", None).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_data_directory_is_made_for_its_owner_alone() {
     let place = Place::new().await;
     place.start(&[("PROPUSK_DATA_DIR", "made/here")]).await;

@@ -15,7 +15,7 @@ use crate::store::{sessions, spent_tokens};
 
 const POLL: Duration = Duration::from_millis(250);
 /// After this time every running server that reaches the database has heard of a change.
-pub const HEARD_WITHIN: Duration = Duration::from_millis(500);
+pub const HEARD_WITHIN: Duration = Duration::from_secs(1);
 /// How far back each poll reads: rows become visible in the order of commits, not of their numbers.
 const OVERLAP: i64 = 60;
 /// Rows that the sweeper deletes in one write.
