@@ -69,6 +69,8 @@ pub enum TokenFault {
 pub enum Fault {
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    #[error("database commit: {0}")]
+    Commit(String),
     #[error("the database writer has stopped")]
     WriterGone,
     #[error("password hashing: {0}")]
@@ -98,7 +100,7 @@ impl From<sqlx::Error> for Error {
 }
 
 /// Whether the same request may well succeed in a moment: no connection, a lock, a full disk.
-fn is_passing(error: &sqlx::Error) -> bool {
+pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {

@@ -117,6 +117,10 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     file.sync_all()?;
     let linked = std::fs::hard_link(&new, path);
     std::fs::remove_file(&new)?;
+    // The database will remember this secret: its name must survive a power cut too.
+    if let Some(folder) = path.parent() {
+        std::fs::File::open(folder)?.sync_all()?;
+    }
     match linked {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),

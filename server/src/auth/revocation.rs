@@ -3,10 +3,11 @@
 //! read from the database four times a second, on Postgres also as soon as they are announced.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Auth;
 use crate::error::Result;
@@ -18,6 +19,8 @@ const POLL: Duration = Duration::from_millis(250);
 pub const HEARD_WITHIN: Duration = Duration::from_secs(1);
 /// How far back each poll reads: rows become visible in the order of commits, not of their numbers.
 const OVERLAP: i64 = 60;
+/// The same by number: another machine's clock may be wrong by more than the overlap.
+const SEQ_OVERLAP: i64 = 100;
 /// Rows that the sweeper deletes in one write.
 const SWEPT_AT_ONCE: i64 = 5_000;
 /// When polling has failed for this long, memory is not trusted and the database is asked.
@@ -35,6 +38,7 @@ struct LastRead {
 /// The set; one per server.
 pub struct Revoked {
     entries: RwLock<HashMap<Subject, Revocation>>,
+    highest_seq: AtomicI64,
     last_read: RwLock<LastRead>,
     /// Nothing older can matter: the longest life of an access token, in seconds.
     longest_access: i64,
@@ -44,6 +48,8 @@ impl Revoked {
     pub fn new(longest_access: i64) -> Self {
         Revoked {
             entries: RwLock::default(),
+            // Until the first row is seen, rows are found by their time alone.
+            highest_seq: AtomicI64::new(i64::MAX),
             last_read: RwLock::new(LastRead { at: Instant::now(), seconds: 0 }),
             longest_access,
         }
@@ -68,12 +74,20 @@ impl Revoked {
     /// Takes committed changes in; an older row never replaces a newer one.
     pub fn apply(&self, changes: &[Revocation]) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(highest) = changes.iter().map(|change| change.seq).max() {
+            let raise = |known: i64| if known == i64::MAX { highest } else { known.max(highest) };
+            self.highest_seq.update(Ordering::SeqCst, Ordering::SeqCst, raise);
+        }
         for change in changes {
             let entry = entries.entry(change.subject).or_insert(*change);
             if entry.seq < change.seq {
                 *entry = *change;
             }
         }
+    }
+
+    fn highest_seq(&self) -> i64 {
+        self.highest_seq.load(Ordering::SeqCst)
     }
 
     fn forget_before(&self, at: i64) {
@@ -100,8 +114,9 @@ impl Auth {
 
     async fn read_revocations(&self, since: i64) -> Result<()> {
         let read = LastRead { at: Instant::now(), seconds: self.clock.now() };
+        let after = self.revoked.highest_seq() - SEQ_OVERLAP;
         let mut tx = self.store.read().await?;
-        let changes = revocations::revocations_since(&mut tx, since).await?;
+        let changes = revocations::revocations_since(&mut tx, since, after).await?;
         self.revoked.apply(&changes);
         self.revoked.mark_read(read);
         Ok(())
@@ -113,7 +128,9 @@ impl Auth {
         let mut failing = false;
         loop {
             announcements.next_within(POLL).await;
-            let read = self.read_new_revocations().await;
+            // A connection that died without a word must not stop the reading.
+            let read = timeout(STALE, self.read_new_revocations()).await;
+            let read = read.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
             if let (Err(error), false) = (&read, failing) {
                 tracing::warn!(%error, "revocations cannot be read; tokens are checked in the database");
             }
@@ -288,5 +305,22 @@ mod tests {
         let mut tx = nodes.one.store.read().await.expect("a connection");
         let session = sessions::session(&mut tx, who.session.expect("ours")).await;
         assert!(session.expect("the database answers").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_change_is_heard_whatever_clock_the_other_machine_has() {
+        let nodes = Nodes::start().await;
+        let (_, who) = nodes.sign_in().await;
+        let (early, late) = (nodes.clock.now() - 7_200, nodes.clock.now());
+        for (at, reason) in [(late, Reason::Suspended), (early, Reason::Revived)] {
+            let subject = Subject::Account(who.account_id);
+            let written = nodes
+                .two
+                .store
+                .write(move |tx| Box::pin(revocations::insert_revocation(tx, subject, reason, at)));
+            written.await.expect("the database answers");
+            nodes.one.read_new_revocations().await.expect("the database answers");
+        }
+        assert_eq!(nodes.one.revoked.reason(Subject::Account(who.account_id)), None);
     }
 }

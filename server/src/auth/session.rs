@@ -52,28 +52,6 @@ pub(super) struct Advanced {
 }
 
 impl Auth {
-    /// Stores a new session of the account; its tokens are signed after the commit.
-    pub(super) async fn open_session(
-        tx: &mut Tx,
-        policy: &Policy,
-        id: i64,
-        account_id: i64,
-        now: i64,
-    ) -> Result<()> {
-        let session = Session {
-            id,
-            account_id,
-            policy: policy.name.to_owned(),
-            generation: 0,
-            signed_in_at: Some(now),
-            last_used_at: now,
-            access_expires_at: now + policy.access_seconds,
-            expires_at: now + policy.refresh_seconds,
-            ended_at: None,
-        };
-        insert_new(tx, &session).await
-    }
-
     pub(super) fn sign_pair(
         &self,
         policy: &Policy,
@@ -256,6 +234,28 @@ pub(super) async fn require_recent_sign_in(tx: &mut Tx, who: &SignedIn, now: i64
         }
         _ => Err(Error::ReauthenticationRequired),
     }
+}
+
+/// Stores a new session of the account; its tokens are signed after the commit.
+pub(super) async fn open_session(
+    tx: &mut Tx,
+    policy: &Policy,
+    id: i64,
+    account_id: i64,
+    now: i64,
+) -> Result<()> {
+    let session = Session {
+        id,
+        account_id,
+        policy: policy.name.to_owned(),
+        generation: 0,
+        signed_in_at: Some(now),
+        last_used_at: now,
+        access_expires_at: now + policy.access_seconds,
+        expires_at: now + policy.refresh_seconds,
+        ended_at: None,
+    };
+    insert_new(tx, &session).await
 }
 
 /// A new random session id.

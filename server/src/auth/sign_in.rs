@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::account::held_password;
 use super::limits::Target;
 use super::password::{Password, Verdict};
-use super::session::{Pair, new_session_id};
+use super::session::{Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
@@ -102,7 +102,7 @@ impl Auth {
                     if !accounts::update_signed_in(tx, account_id, now, stored, better).await? {
                         return Ok(false);
                     }
-                    Auth::open_session(tx, &policy, id, account_id, now).await?;
+                    open_session(tx, &policy, id, account_id, now).await?;
                     Ok(true)
                 })
             })

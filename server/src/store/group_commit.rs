@@ -10,7 +10,7 @@ use sqlx::{Sqlite, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{BoxFuture, Handle, Tx};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Result, is_passing};
 
 /// How many writes may wait, and how many share one commit at most.
 const QUEUE: usize = 4_096;
@@ -108,10 +108,7 @@ async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
             tracing::error!(%error, "a group of writes was not committed");
         }
         for write in batch.drain(..) {
-            // Nothing is stored, and the next group may well be: disk full, a lock of another process.
-            write.answer(
-                committed.as_ref().map(|&()| ()).map_err(|_| Error::Busy { retry_after: 1 }),
-            );
+            write.answer(committed.as_ref().map(|&()| ()).map_err(not_committed));
         }
         if let Some(done) = close {
             drop(tx);
@@ -119,6 +116,14 @@ async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
             let _ = done.send(());
             return;
         }
+    }
+}
+
+/// What each write of a group is told whose commit failed; none of them is stored.
+fn not_committed(error: &sqlx::Error) -> Error {
+    match is_passing(error) {
+        true => Error::Busy { retry_after: 1 },
+        false => Error::Internal(Fault::Commit(error.to_string())),
     }
 }
 

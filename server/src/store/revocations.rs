@@ -88,15 +88,15 @@ pub async fn insert_ended_sessions(
     Ok(rows.into_iter().map(ended).collect())
 }
 
-/// Rows from `since` on, oldest first.
-pub async fn revocations_since(tx: &mut Tx, since: i64) -> Result<Vec<Revocation>> {
+/// Rows of `since` and later, and those numbered above `after`, oldest first.
+pub async fn revocations_since(tx: &mut Tx, since: i64, after: i64) -> Result<Vec<Revocation>> {
     type Row = (i64, Option<i64>, Option<i64>, String, i64);
     let rows: Vec<Row> = on!(tx, db => sqlx::query_as(
         "select seq, session_id, account_id, reason, at
          from revocations
-         where at >= $1
+         where at >= $1 or seq > $2
          order by seq",
-    ).bind(since).fetch_all(db).await)?;
+    ).bind(since).bind(after).fetch_all(db).await)?;
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
