@@ -162,9 +162,7 @@ impl Auth {
         current: &str,
         from: IpAddr,
     ) -> Result<Proof> {
-        // No identifier begins so: it is another name than any that is signed in with.
-        let name = format!("@{}", who.account_id);
-        let target = Target { name: &name, account: Some(who.account_id) };
+        let target = Target { name: None, account: Some(who.account_id) };
         let attempt = self.limits.reserve(target, from, self.clock.now())?;
         let proof = self.try_password(who, current).await;
         attempt.settle(&proof, self.clock.now());

@@ -46,8 +46,9 @@ impl Network {
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'t> {
     /// What was sent: an identifier's canonical key, or whatever stood in its place. Attempts from one
-    /// address are counted by it, so that a refusal tells nothing of who is there.
-    pub name: &'t str,
+    /// address are counted by it, so that a refusal tells nothing of who is there. None: nobody was
+    /// named, whoever is signed in is asked again.
+    pub name: Option<&'t str>,
     /// The account of that name, if there is one: all its names share the count from everywhere.
     pub account: Option<i64>,
 }
@@ -57,15 +58,22 @@ type Key = [u8; 16];
 
 impl Target<'_> {
     fn name_key(self) -> Key {
-        key(Sha256::new_with_prefix("name ").chain_update(self.name))
+        match self.name {
+            Some(name) => key_of_name(name),
+            None => self.account_key(),
+        }
     }
 
     fn account_key(self) -> Key {
         match self.account {
             Some(id) => key(Sha256::new_with_prefix("id ").chain_update(id.to_be_bytes())),
-            None => self.name_key(),
+            None => key_of_name(self.name.unwrap_or_default()),
         }
     }
+}
+
+fn key_of_name(name: &str) -> Key {
+    key(Sha256::new_with_prefix("name ").chain_update(name))
 }
 
 fn key(digest: Sha256) -> Key {
@@ -255,7 +263,7 @@ mod tests {
     }
 
     fn name(name: &str) -> Target<'_> {
-        Target { name, account: None }
+        Target { name: Some(name), account: None }
     }
 
     fn address(text: &str) -> IpAddr {
@@ -345,14 +353,10 @@ mod tests {
     #[test]
     fn a_name_that_looks_like_an_id_counts_for_itself() {
         let limits = limits();
-        for name in ["7", "#7", "id 7"] {
-            fail(&limits, name, "192.0.2.1", 2);
-        }
-        assert!(
-            limits
-                .reserve(Target { name: "other", account: Some(7) }, address("192.0.2.2"), 0)
-                .is_ok()
-        );
+        fail(&limits, "@7", "192.0.2.1", 3);
+        fail(&limits, "7", "192.0.2.1", 2);
+        let own = Target { name: None, account: Some(7) };
+        assert!(limits.reserve(own, address("192.0.2.1"), 0).is_ok());
     }
 
     #[test]
@@ -366,8 +370,8 @@ mod tests {
     #[test]
     fn names_of_one_account_are_not_shown_to_belong_together_from_one_address() {
         let limits = limits();
-        let email = Target { name: "anna@example.com", account: Some(1) };
-        let phone = Target { name: "+491701234567", account: Some(1) };
+        let email = Target { name: Some("anna@example.com"), account: Some(1) };
+        let phone = Target { name: Some("+491701234567"), account: Some(1) };
         for _ in 0..3 {
             drop(limits.reserve(email, address("192.0.2.1"), 0));
         }

@@ -32,7 +32,7 @@ impl Auth {
         self.limits.check_address(from, self.clock.now())?;
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
         let found = self.find_credentials(identifier.as_ref()).await?;
-        let name = identifier.as_ref().map_or(who, Identifier::key);
+        let name = Some(identifier.as_ref().map_or(who, Identifier::key));
         let target = Target { name, account: found.as_ref().map(|found| found.account_id) };
         let attempt = self.limits.reserve(target, from, self.clock.now())?;
         let pair = self.try_sign_in(policy, identifier.as_ref(), found, password).await;
