@@ -10,7 +10,11 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::language::Language;
+
 const MAX_CONNECTIONS: usize = 1_000_000;
+/// What RFC 5321 section 4.5.3.2 gives a mail server at the end of a mail.
+const MAX_MAIL_TIMEOUT: u64 = 600;
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
 
 /// A value that is never printed.
@@ -57,6 +61,9 @@ pub struct Config {
     pub password: Hashing,
     pub limits: Limits,
     pub http: Http,
+    pub cors: Cors,
+    pub mail: Mail,
+    pub links: Links,
     /// By the names of the APIs; one that is not here has its defaults.
     pub dialects: BTreeMap<String, DialectSettings>,
     pub superuser: Superuser,
@@ -98,16 +105,68 @@ pub struct Limits {
     pub per_account: u32,
     /// Attempts to register from one address in ten minutes.
     pub registrations_per_address: u32,
+    /// Requests from one address in ten minutes that may send a mail.
+    pub mails_per_address: u32,
+    /// Requests for a mail to one recipient in one hour.
+    pub mails_per_recipient: u32,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Http {
     /// Networks whose `X-Forwarded-For` is believed.
-    #[serde(deserialize_with = "list_or_text")]
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// Connections at a time; further ones wait.
     pub max_connections: usize,
+}
+
+/// Web front ends on other hosts.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Cors {
+    /// Origins such as `https://app.example.com` whose scripts may call the APIs.
+    #[serde(deserialize_with = "texts")]
+    pub origins: Vec<String>,
+}
+
+/// How mail leaves.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Mail {
+    /// `smtp://host` (port 25), `smtp://user:password@host?tls=required` (STARTTLS, 587) or `smtps://…`
+    /// (TLS, 465); credentials only with TLS or to this machine. None: mails are written as files to
+    /// `mail` in the data directory.
+    pub smtp_url: Option<Secret>,
+    pub smtp_url_file: Option<PathBuf>,
+    /// Certificates (PEM) to trust besides the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// The sender, `Name <address>`. None: `no-reply@` the public host.
+    pub from: Option<String>,
+    /// The language of mails and pages where nobody says which.
+    pub language: Language,
+    /// How long the mail server may take for one reply, at most 600; a whole mail half as long again.
+    pub timeout_seconds: u64,
+}
+
+impl Mail {
+    /// Whether mails go to a server elsewhere, and so to people elsewhere.
+    fn leaves_the_machine(&self) -> bool {
+        let url = self.smtp_url.as_ref().and_then(|url| url::Url::parse(url.expose()).ok());
+        let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("localhost");
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host != "localhost" && !address.is_ok_and(|address| address.is_loopback())
+    }
+}
+
+/// Where mailed links lead, with `{uid}` and `{token}` in it: a front end, or an app's own scheme.
+/// None: to the server's own pages.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Links {
+    pub activation: Option<String>,
+    pub reset: Option<String>,
+    pub email_reset: Option<String>,
 }
 
 /// How one API is served. Which there are, and their defaults, the APIs say themselves.
@@ -118,6 +177,8 @@ pub struct DialectSettings {
     /// Lifetimes of tokens in seconds.
     pub access_seconds: i64,
     pub refresh_seconds: i64,
+    /// Whether answers hide who has an account where the API's document tells it.
+    pub strict: bool,
     /// Where refresh tokens rotate: whether they do so while the access token is alive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_refresh: Option<bool>,
@@ -146,6 +207,9 @@ impl Default for Config {
             password: Hashing::default(),
             limits: Limits::default(),
             http: Http::default(),
+            cors: Cors::default(),
+            mail: Mail::default(),
+            links: Links::default(),
             dialects: BTreeMap::new(),
             superuser: Superuser::default(),
         }
@@ -166,6 +230,21 @@ impl Default for Limits {
             per_account_and_address: 30,
             per_account: 100,
             registrations_per_address: 1_000,
+            mails_per_address: 100,
+            mails_per_recipient: 10,
+        }
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Mail {
+            smtp_url: None,
+            smtp_url_file: None,
+            ca_file: None,
+            from: None,
+            language: Language::default(),
+            timeout_seconds: 60,
         }
     }
 }
@@ -182,6 +261,7 @@ impl Default for DialectSettings {
             enabled: true,
             access_seconds: 300,
             refresh_seconds: 86_400,
+            strict: false,
             early_refresh: None,
         }
     }
@@ -278,6 +358,9 @@ impl Config {
                     "must be set when the server listens on other than a loopback address",
                 );
             }
+            None if self.mail.leaves_the_machine() => {
+                return invalid("public_url", "must be set when mail is sent: links lead there");
+            }
             Some(url) if !is_base_url(url) => {
                 return invalid(
                     "public_url",
@@ -299,10 +382,25 @@ impl Config {
             );
         }
         if !(1..=MAX_CONNECTIONS).contains(&self.http.max_connections) {
-            return invalid("http.max_connections", "must be from 1 to 1000000");
+            return invalid("http.max_connections", "must be from 1 to 6000000");
+        }
+        if !(1..=MAX_MAIL_TIMEOUT).contains(&self.mail.timeout_seconds) {
+            return invalid("mail.timeout_seconds", "must be from 1 to 600");
         }
         if self.password.threads == 0 || self.password.queue == 0 {
             return invalid("password", "threads and queue must be at least 1");
+        }
+        let has_place = |link: &str| link.contains("{uid}") && link.contains("{token}");
+        let Links { activation, reset, email_reset } = &self.links;
+        if ![activation, reset, email_reset]
+            .into_iter()
+            .flatten()
+            .all(|link| is_link(link) && has_place(link))
+        {
+            return invalid("links", "must be URLs with {uid} and {token} in them");
+        }
+        if !self.cors.origins.iter().all(|origin| is_origin(origin)) {
+            return invalid("cors.origins", "must be origins such as https://app.example.com");
         }
         let engines = ["sqlite://", "postgres://", "postgresql://"];
         let has_engine = |url: &Secret| engines.iter().any(|e| url.expose().starts_with(e));
@@ -323,6 +421,8 @@ impl Config {
             self.tokens.secret_file.as_ref(),
             &mut self.tokens.secret,
         )?;
+        let Mail { smtp_url, smtp_url_file, .. } = &mut self.mail;
+        read_secret("mail.smtp_url_file", smtp_url_file.as_ref(), smtp_url)?;
         let Superuser { password, password_file, .. } = &mut self.superuser;
         read_secret("superuser.password_file", password_file.as_ref(), password)
     }
@@ -479,8 +579,37 @@ fn is_base_url(text: &str) -> bool {
     })
 }
 
+/// Whether a link may stand in a mail: of no scheme that a browser keeps for itself, and with nothing
+/// open before its path.
+fn is_link(text: &str) -> bool {
+    const KEPT: [&str; 8] =
+        ["about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"];
+    let authority = text
+        .split_once("://")
+        .map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    // In an app's own link what stands there may well be the first part of the path.
+    let is_web = text.starts_with("http://") || text.starts_with("https://");
+    url::Url::parse(text).is_ok_and(|url| !KEPT.contains(&url.scheme()))
+        && !(is_web && authority.contains('{'))
+}
+
+/// Whether it is written exactly as browsers write an origin (RFC 6454 section 6.2).
+fn is_origin(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.origin().ascii_serialization() == text
+            // Taken for a host by the parser, and by no browser.
+            && !text.contains('*')
+    })
+}
+
+/// A list of networks, or text with commas.
+fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    texts(from)?.iter().map(|item| network(item)).collect()
+}
+
 /// A list, or text with commas, as the environment has it.
-fn list_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum ListOrText {
@@ -491,7 +620,8 @@ fn list_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Err
         ListOrText::List(items) => items,
         ListOrText::Text(text) => text.split(',').map(str::to_owned).collect(),
     };
-    items.iter().map(|item| item.trim()).filter(|item| !item.is_empty()).map(network).collect()
+    let items = items.iter().map(|item| item.trim()).filter(|item| !item.is_empty());
+    Ok(items.map(str::to_owned).collect())
 }
 
 /// A network, or a single address.

@@ -35,6 +35,15 @@ pub enum Error {
     /// The change needs the current password or a recent sign-in.
     #[error("a recent sign-in is needed")]
     ReauthenticationRequired,
+    /// The uid of a mailed link names no account.
+    #[error("a link of no account")]
+    UnknownUid,
+    /// A one-time token that was never mailed for this, or works no longer.
+    #[error("the link works no longer")]
+    LinkInvalid,
+    /// A one-time token that has done its work, with no sign-in since.
+    #[error("the link has done its work")]
+    LinkSpent,
     /// Too many failed attempts; seconds until the next one is looked at.
     #[error("too many attempts, next in {retry_after} s")]
     RateLimited { retry_after: i64 },
