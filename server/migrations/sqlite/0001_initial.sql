@@ -4,11 +4,15 @@ create table accounts (
     display_name text,
     sign_up_name text,
     is_active boolean not null,
+    awaits_activation boolean not null,
     is_superuser boolean not null,
     created_at bigint not null,
     last_sign_in_at bigint,
-    foreign_not_before bigint not null
+    foreign_not_before bigint not null,
+    language text
 );
+
+create index accounts_waiting on accounts (created_at) where awaits_activation = true;
 
 create table identifiers (
     key text primary key,
@@ -16,6 +20,7 @@ create table identifiers (
     kind text not null,
     shown text not null,
     created_at bigint not null,
+    verified_at bigint,
     unique (account_id, kind)
 );
 
@@ -23,6 +28,7 @@ create table sessions (
     id bigint primary key,
     account_id bigint not null references accounts (id) on delete cascade,
     policy text not null,
+    key_hash text unique,
     generation bigint not null,
     signed_in_at bigint,
     last_used_at bigint not null,
@@ -51,6 +57,38 @@ create table revocations (
 
 create index revocations_at on revocations (at);
 create index revocations_account on revocations (account_id);
+
+create table one_time_tokens (
+    hash text primary key,
+    account_id bigint not null references accounts (id) on delete cascade,
+    purpose text not null,
+    created_at bigint not null,
+    expires_at bigint not null,
+    spent_at bigint
+);
+
+create index one_time_tokens_account on one_time_tokens (account_id);
+create index one_time_tokens_expiry on one_time_tokens (expires_at);
+
+create table outbox (
+    id text primary key,
+    account_id bigint references accounts (id) on delete set null,
+    token_hash text references one_time_tokens (hash) on delete cascade,
+    message text not null,
+    recipient text not null,
+    language text not null,
+    link text,
+    created_at bigint not null,
+    due_at bigint not null,
+    leased boolean not null,
+    attempts bigint not null,
+    dead_at bigint,
+    problem text
+);
+
+create index outbox_account on outbox (account_id);
+create index outbox_token on outbox (token_hash);
+create index outbox_due on outbox (due_at) where dead_at is null;
 
 create table meta (
     name text primary key,

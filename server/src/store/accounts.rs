@@ -12,12 +12,19 @@ pub struct Account {
     /// What it registered with, where an API shows that as its username.
     pub sign_up_name: Option<String>,
     pub is_active: bool,
+    /// Not active because its owner has not followed the mailed link yet.
+    pub awaits_activation: bool,
+    pub has_password: bool,
     pub is_superuser: bool,
     pub created_at: i64,
     pub last_sign_in_at: Option<i64>,
     /// Tokens of a replaced server that were issued before this moment are refused.
     pub foreign_not_before: i64,
+    /// The language in which its owner registered.
+    pub language: Option<String>,
     pub email: Option<String>,
+    /// When its mailbox was proved.
+    pub email_verified_at: Option<i64>,
     pub phone: Option<String>,
     pub username: Option<String>,
 }
@@ -37,6 +44,8 @@ pub struct NewAccount {
     pub display_name: Option<String>,
     pub sign_up_name: Option<String>,
     pub is_superuser: bool,
+    pub awaits_activation: bool,
+    pub language: Option<&'static str>,
     pub created_at: i64,
 }
 
@@ -44,9 +53,11 @@ pub struct NewAccount {
 macro_rules! select_account {
     ($rest:literal) => {
         concat!(
-            "select a.id, a.display_name, a.sign_up_name, a.is_active, a.is_superuser, a.created_at,
-                    a.last_sign_in_at, a.foreign_not_before,
-                    e.shown as email, p.shown as phone, u.shown as username
+            "select a.id, a.display_name, a.sign_up_name, a.is_active, a.awaits_activation,
+                    a.password is not null as has_password, a.is_superuser, a.created_at,
+                    a.last_sign_in_at, a.foreign_not_before, a.language,
+                    e.shown as email, e.verified_at as email_verified_at,
+                    p.shown as phone, u.shown as username
              from accounts a
              left join identifiers e on e.account_id = a.id and e.kind = 'email'
              left join identifiers p on p.account_id = a.id and p.kind = 'phone'
@@ -96,15 +107,18 @@ pub async fn is_active(tx: &mut Tx, id: i64) -> Result<Option<bool>> {
 
 pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
     Ok(on!(tx, db => sqlx::query_scalar(
-        "insert into accounts (password, display_name, sign_up_name, is_active, is_superuser,
-                               created_at, foreign_not_before)
-         values ($1, $2, $3, true, $4, $5, 0)
+        "insert into accounts (password, display_name, sign_up_name, is_superuser, is_active,
+                               awaits_activation, language, created_at, foreign_not_before)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, 0)
          returning id",
     )
     .bind(new.password.clone())
     .bind(new.display_name.clone())
     .bind(new.sign_up_name.clone())
     .bind(new.is_superuser)
+    .bind(!new.awaits_activation)
+    .bind(new.awaits_activation)
+    .bind(new.language)
     .bind(new.created_at)
     .fetch_one(db).await)?)
 }
@@ -124,6 +138,15 @@ pub async fn update_signed_in(
          returning id",
     ).bind(id).bind(at).bind(was).bind(better).fetch_optional(db).await)?;
     Ok(row.is_some())
+}
+
+/// Notes the sign-in that a registration is.
+pub async fn update_first_sign_in(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set last_sign_in_at = $2
+         where id = $1",
+    ).bind(id).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
 }
 
 /// Keeps other writes to the account waiting until this one ends (SQLite has one writer anyway);
@@ -162,10 +185,20 @@ pub async fn update_foreign_not_before(tx: &mut Tx, id: i64, at: i64) -> Result<
     Ok(())
 }
 
-/// Suspends or revives; false when the account is not there.
+/// Brings an account to life that waits for it; false when it does not.
+pub async fn update_activated(tx: &mut Tx, id: i64) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update accounts set is_active = true, awaits_activation = false
+         where id = $1 and awaits_activation = true
+         returning id",
+    ).bind(id).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Suspends or revives, also one that waits to be activated; false when the account is not there.
 pub async fn update_active(tx: &mut Tx, id: i64, is_active: bool) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update accounts set is_active = $2
+        "update accounts set is_active = $2, awaits_activation = false
          where id = $1
          returning id",
     ).bind(id).bind(is_active).fetch_optional(db).await)?;
@@ -179,6 +212,17 @@ pub async fn delete_account(tx: &mut Tx, id: i64) -> Result<bool> {
          returning id",
     ).bind(id).fetch_optional(db).await)?;
     Ok(row.is_some())
+}
+
+/// Deletes up to `limit` accounts that were made before `at` and never activated, and tells how many
+/// there were.
+pub async fn delete_never_activated(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from accounts where id in (
+             select id from accounts
+             where awaits_activation = true and created_at < $1
+             limit $2)",
+    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
 /// A stored password of the scheme that most of the newest accounts have.

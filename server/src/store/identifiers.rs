@@ -43,3 +43,17 @@ pub async fn delete_identifier(tx: &mut Tx, account_id: i64, kind: &'static str)
     ).bind(account_id).bind(kind).fetch_optional(db).await)?;
     Ok(row.is_some())
 }
+
+/// Notes that the account has proved its identifier of this kind; the first time counts.
+pub async fn update_verified(
+    tx: &mut Tx,
+    account_id: i64,
+    kind: &'static str,
+    at: i64,
+) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update identifiers set verified_at = $3
+         where account_id = $1 and kind = $2 and verified_at is null",
+    ).bind(account_id).bind(kind).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
+}

@@ -1,4 +1,5 @@
-//! Table `meta`: facts about the installation, by name; nothing of it expires.
+//! Table `meta`: facts about the installation, by name, and decoys of one-time tokens;
+//! nothing of it expires.
 
 use super::{Tx, on};
 use crate::error::Result;
@@ -19,5 +20,14 @@ pub async fn set(tx: &mut Tx, name: &'static str, value: String) -> Result<()> {
         "insert into meta (name, value) values ($1, $2)
          on conflict (name) do update set value = excluded.value",
     ).bind(name).bind(value).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// A write that costs what storing a one-time token costs, to a row that nobody reads.
+pub async fn write_decoy(tx: &mut Tx, slot: u8, value: String) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "insert into meta (name, value) values ($1, $2)
+         on conflict (name) do update set value = excluded.value",
+    ).bind(format!("decoy_{slot}")).bind(value).execute(db).await.map(|_| ()))?;
     Ok(())
 }

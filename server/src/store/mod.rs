@@ -8,6 +8,8 @@ mod connect;
 mod group_commit;
 pub mod identifiers;
 pub mod meta;
+pub mod one_time_tokens;
+pub mod outbox;
 pub mod revocations;
 pub mod sessions;
 pub mod spent_tokens;

@@ -11,6 +11,8 @@ pub struct Session {
     pub id: i64,
     pub account_id: i64,
     pub policy: String,
+    /// SHA-256 of the key that opens it, where its API gives keys.
+    pub key_hash: Option<String>,
     pub generation: i64,
     pub signed_in_at: Option<i64>,
     pub last_used_at: i64,
@@ -19,27 +21,44 @@ pub struct Session {
     pub ended_at: Option<i64>,
 }
 
+/// The columns of [`Session`], with the rest of the statement.
+macro_rules! select_session {
+    ($rest:literal) => {
+        concat!(
+            "select id, account_id, policy, key_hash, generation, signed_in_at, last_used_at,
+                    access_expires_at, expires_at, ended_at
+             from sessions
+             ",
+            $rest
+        )
+    };
+}
+
 pub async fn session(tx: &mut Tx, id: i64) -> Result<Option<Session>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select id, account_id, policy, generation, signed_in_at, last_used_at,
-                access_expires_at, expires_at, ended_at
-         from sessions
-         where id = $1",
+        select_session!("where id = $1"),
     ).bind(id).fetch_optional(db).await)?)
+}
+
+pub async fn session_by_key(tx: &mut Tx, key_hash: String) -> Result<Option<Session>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        select_session!("where key_hash = $1"),
+    ).bind(key_hash).fetch_optional(db).await)?)
 }
 
 /// Stores a new session; false when the id is there already.
 pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "insert into sessions (id, account_id, policy, generation, signed_in_at, last_used_at,
-                               access_expires_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "insert into sessions (id, account_id, policy, key_hash, generation, signed_in_at,
+                               last_used_at, access_expires_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (id) do nothing
          returning id",
     )
     .bind(session.id)
     .bind(session.account_id)
     .bind(session.policy.clone())
+    .bind(session.key_hash.clone())
     .bind(session.generation)
     .bind(session.signed_in_at)
     .bind(session.last_used_at)
@@ -57,6 +76,15 @@ pub async fn update_used(tx: &mut Tx, id: i64, at: i64, access_expires_at: i64) 
          returning id",
     ).bind(id).bind(at).bind(access_expires_at).fetch_optional(db).await)?;
     Ok(row.is_some())
+}
+
+/// Notes a use that prolongs the session, unless a later one is noted.
+pub async fn update_lifetime(tx: &mut Tx, id: i64, at: i64, expires_at: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update sessions set last_used_at = $2, expires_at = $3
+         where id = $1 and ended_at is null and last_used_at < $2",
+    ).bind(id).bind(at).bind(expires_at).execute(db).await.map(|_| ()))?;
+    Ok(())
 }
 
 /// Spends the refresh token of `generation`: of many who present it, one gets true.
