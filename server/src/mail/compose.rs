@@ -1,0 +1,444 @@
+//! Writes a mail as it travels: who sends it, to whom, its headers, and its words as text and as HTML.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use askama::Template;
+use idna::domain_to_ascii;
+use lettre::Address;
+use lettre::address::Envelope;
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, Date, From, HeaderName, HeaderValue, Headers,
+    MIME_VERSION_1_0, MessageId, Subject, To,
+};
+use lettre::message::{Body, Mailbox, Mailboxes, MultiPart, SinglePart};
+use url::{Host, Url};
+
+use super::texts::{self, Frame};
+use super::{Mail, MailError, Message, SendError, SendErrorKind};
+use crate::identifier::Email;
+use crate::language::Language;
+
+/// RFC 5322 section 2.1.1.
+const MAX_LINE: usize = 998;
+
+/// What all mails of this server have in common.
+pub(super) struct Composer {
+    from: Mailbox,
+    /// The host of the public URL as mail writes it: a name in ASCII, or an address in brackets.
+    host: String,
+    /// The same for people.
+    shown_host: String,
+    /// Whether the text is left as people read it, and not wrapped up for mail servers of any age.
+    as_it_is: bool,
+}
+
+/// A mail ready to leave.
+pub(super) struct Letter {
+    pub id: String,
+    pub envelope: Envelope,
+    pub content: Vec<u8>,
+    pub date: SystemTime,
+    pub link: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "mail.txt")]
+struct Text<'a> {
+    why: &'a str,
+    account: Option<&'a str>,
+    link: Option<&'a str>,
+    button: &'a str,
+    otherwise: &'a str,
+    footer: &'a str,
+    frame: &'a Frame,
+}
+
+#[derive(Template)]
+#[template(path = "mail.html")]
+struct Html<'a> {
+    language: &'a str,
+    subject: &'a str,
+    why: &'a str,
+    account: Option<&'a str>,
+    link: Option<&'a str>,
+    button: &'a str,
+    otherwise: &'a str,
+    footer: &'a str,
+    frame: &'a Frame,
+}
+
+impl Composer {
+    pub fn new(from: Option<&str>, public_url: &str, as_it_is: bool) -> Result<Self, MailError> {
+        let url = Url::parse(public_url).map_err(|_| MailError::PublicUrl)?;
+        let (host, shown_host) = match url.host().ok_or(MailError::PublicUrl)? {
+            Host::Domain(name) => (name.to_owned(), idna::domain_to_unicode(name).0),
+            Host::Ipv4(address) => (address_literal(address.into()), address.to_string()),
+            Host::Ipv6(address) => (address_literal(address.into()), format!("[{address}]")),
+        };
+        let from = match from {
+            Some(from) => sender(from)?,
+            None => Mailbox::new(None, Address::new_dangerous("no-reply", &host)),
+        };
+        Ok(Composer { from, host, shown_host, as_it_is })
+    }
+
+    /// What the server calls itself to other mail servers.
+    pub fn host_name(&self) -> &str {
+        &self.host
+    }
+
+    pub fn compose(&self, mail: &Mail) -> Result<Letter, SendError> {
+        let to = recipient(&mail.to)
+            .ok_or_else(|| refused("the stored address is none that mail can be sent to"))?;
+        let link = link_of(&mail.message).map(as_one_word);
+        let parts = self.render(mail, link.as_deref()).map_err(|error| refused(&error))?;
+        let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.clone()])
+            .map_err(|error| refused(&error))?;
+        let date = Date::now();
+        let headers = self.headers(&mail.id, to, parts.subject, date);
+        let body = MultiPart::alternative()
+            .singlepart(self.part(ContentType::TEXT_PLAIN, parts.text))
+            .singlepart(self.part(ContentType::TEXT_HTML, parts.html))
+            .formatted();
+        let content = [headers.to_string().into_bytes(), body].concat();
+        Ok(Letter { id: mail.id.clone(), envelope, content, date: date.into(), link })
+    }
+
+    fn headers(&self, id: &str, to: Address, subject: String, date: Date) -> Headers {
+        let mut headers = Headers::new();
+        headers.set(From::from(Mailboxes::from(self.from.clone())));
+        headers.set(To::from(Mailboxes::from(Mailbox::new(None, to))));
+        headers.set(Subject::from(subject));
+        headers.set(date);
+        headers.set(MessageId::from(format!("<{id}@{}>", self.host)));
+        // So that no holiday notice answers it (RFC 3834; the second is Exchange's own).
+        headers.insert_raw(header("Auto-Submitted", "auto-generated"));
+        headers.insert_raw(header("X-Auto-Response-Suppress", "All"));
+        headers.set(MIME_VERSION_1_0);
+        headers
+    }
+
+    fn part(&self, content_type: ContentType, text: String) -> SinglePart {
+        let part = SinglePart::builder().header(content_type);
+        if self.as_it_is && text.lines().all(|line| line.len() <= MAX_LINE) {
+            let text = text.replace('\n', "\r\n").into_bytes();
+            let encoding = ContentTransferEncoding::EightBit;
+            return part.body(Body::dangerous_pre_encoded(text, encoding));
+        }
+        part.body(text)
+    }
+
+    fn render(&self, mail: &Mail, link: Option<&str>) -> Result<Parts, askama::Error> {
+        let words = texts::words(&mail.message, mail.language);
+        let frame = &texts::frame(mail.language);
+        let [subject, why, otherwise, footer] =
+            [words.subject, words.why, words.otherwise, frame.footer]
+                .map(|text| text.replace("{host}", &self.shown_host));
+        let (why, otherwise, footer) = (&*why, &*otherwise, &*footer);
+        let account = account_of(&mail.message).filter(|name| !would_be_linked(name));
+        let (button, language) = (words.button, Language::code(mail.language));
+        let text = Text { why, account, link, button, otherwise, footer, frame }.render()?;
+        let html = Html {
+            language,
+            subject: &subject,
+            why,
+            account,
+            link,
+            button,
+            otherwise,
+            footer,
+            frame,
+        };
+        Ok(Parts { html: html.render()?, text, subject })
+    }
+}
+
+struct Parts {
+    subject: String,
+    text: String,
+    html: String,
+}
+
+fn refused(problem: &(impl ToString + ?Sized)) -> SendError {
+    SendError::new(SendErrorKind::Refused, problem.to_string())
+}
+
+fn header(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
+}
+
+fn link_of(message: &Message) -> Option<&str> {
+    match message {
+        Message::Activation { link }
+        | Message::PasswordReset { link, .. }
+        | Message::EmailReset { link, .. } => Some(link),
+        Message::EmailChanged | Message::AddressInUse | Message::SessionEnded => None,
+    }
+}
+
+fn account_of(message: &Message) -> Option<&str> {
+    match message {
+        Message::PasswordReset { username, .. } | Message::EmailReset { username, .. } => {
+            Some(username)
+        }
+        Message::Activation { .. }
+        | Message::EmailChanged
+        | Message::AddressInUse
+        | Message::SessionEnded => None,
+    }
+}
+
+/// The link without what would end its line or be left out of it by a mail program.
+fn as_one_word(link: &str) -> String {
+    let mut word = String::with_capacity(link.len());
+    for c in link.chars() {
+        if c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"') {
+            let mut bytes = [0; 4];
+            word.extend(c.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}")));
+        } else {
+            word.push(c);
+        }
+    }
+    word
+}
+
+/// Whether a mail program may make a link of the name, or it says more than a name does. Anybody can
+/// register an address that is not theirs and have us mail it the name that they chose.
+fn would_be_linked(name: &str) -> bool {
+    let has_dot_inside = || name.trim_matches('.').contains('.');
+    name.contains(['/', ':', '\\'])
+        || name.contains(char::is_control)
+        || name.to_ascii_lowercase().starts_with("www.")
+        || (name.contains(char::is_whitespace) && has_dot_inside() && !ends_in_initial(name))
+}
+
+/// `Anna K.`, `A. K. Smith`: each dot ends a word.
+fn ends_in_initial(name: &str) -> bool {
+    name.split_whitespace().all(|word| !word.trim_end_matches('.').contains('.'))
+}
+
+/// The recipient as the envelope has it. The parts are those of an address that was parsed by our own
+/// stricter rules, so nothing in them can end a line or the angle brackets.
+fn recipient(stored: &str) -> Option<Address> {
+    let email = Email::parse(stored)?;
+    let (local, _) = email.shown().rsplit_once('@')?;
+    let (_, domain) = email.key().rsplit_once('@')?;
+    let literal = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let domain = match literal.map(str::parse) {
+        Some(address) => address_literal(address.ok()?),
+        None => domain.to_owned(),
+    };
+    Some(Address::new_dangerous(local, domain))
+}
+
+/// RFC 5321 section 4.1.3.
+fn address_literal(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => format!("[{address}]"),
+        IpAddr::V6(address) => format!("[IPv6:{address}]"),
+    }
+}
+
+fn sender(from: &str) -> Result<Mailbox, MailError> {
+    const FORM: MailError = MailError::From(
+        "must be an e-mail address, or a name with one: Example <mail@example.com>",
+    );
+    if from.contains(char::is_control) {
+        return Err(FORM);
+    }
+    // By hand: people write names with commas and dots, and without the quotes that these want.
+    let (name, address) = match from.trim().strip_suffix('>').and_then(|rest| rest.rsplit_once('<'))
+    {
+        Some((name, address)) => (unquoted(name.trim()), address),
+        None => (String::new(), from.trim()),
+    };
+    let email: Address = address.parse().map_err(|_| FORM)?;
+    if !email.user().is_ascii() {
+        return Err(MailError::From("the part before the @ must be ASCII"));
+    }
+    let email = match email.domain() {
+        domain if domain.starts_with('[') => email,
+        domain => Address::new_dangerous(email.user(), domain_to_ascii(domain).map_err(|_| FORM)?),
+    };
+    Ok(Mailbox::new(Some(name).filter(|name| !name.is_empty()), email))
+}
+
+fn unquoted(name: &str) -> String {
+    let inner = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inner.map_or(name.to_owned(), |inner| inner.replace("\\\"", "\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+
+    fn composer(from: Option<&str>, public_url: &str) -> Composer {
+        Composer::new(from, public_url, false)
+            .unwrap_or_else(|error| panic!("{public_url}: {error}"))
+    }
+
+    fn mail(to: &str, language: Language, message: Message) -> Mail {
+        Mail { id: ID.to_owned(), to: to.to_owned(), language, message }
+    }
+
+    fn messages() -> [(Message, Option<&'static str>); 6] {
+        let link = || "https://a.example/auth/reset/MQ/c7-0f?x=1&y=2".to_owned();
+        let name = || "<b>anna</b> & \"co\"".to_owned();
+        [
+            (Message::Activation { link: link() }, None),
+            (Message::PasswordReset { link: link(), username: "anna".to_owned() }, Some("anna")),
+            (Message::EmailReset { link: link(), username: name() }, None),
+            (Message::EmailChanged, None),
+            (Message::AddressInUse, None),
+            (Message::SessionEnded, None),
+        ]
+    }
+
+    #[test]
+    fn every_message_is_written_in_every_language() {
+        let composer = composer(None, "https://xn--e1afmkfd.xn--p1ai/base");
+        let mut subjects = std::collections::BTreeSet::new();
+        for language in Language::ALL {
+            for (message, name) in messages() {
+                let has_link = link_of(&message).is_some();
+                let mail = mail("anna@example.com", language, message);
+                let Parts { subject, text, html } =
+                    composer.render(&mail, link_of(&mail.message)).expect("it is rendered");
+                assert!(subject.contains("пример.рф"), "{subject}");
+                assert!(!format!("{subject}{text}{html}").contains("{host}"));
+                let link = "https://a.example/auth/reset/MQ/c7-0f?x=1&y=2";
+                assert_eq!(
+                    text.lines().filter(|line| *line == link).count(),
+                    usize::from(has_link)
+                );
+                assert_eq!(text.matches("c7-0f").count(), usize::from(has_link));
+                let escaped = "href=\"https://a.example/auth/reset/MQ/c7-0f?x=1&#38;y=2\"";
+                assert_eq!(html.matches(escaped).count(), 2 * usize::from(has_link), "{html}");
+                assert!(html.contains(&format!("<html lang=\"{}\">", language.code())));
+                if let Some(name) = name {
+                    assert!(text.contains(&format!(" {name}\n")), "{text}");
+                    assert!(html.contains(&format!("<strong>{name}</strong>")), "{html}");
+                }
+                assert!(!text.contains("\n\n\n"), "{text}");
+                subjects.insert(subject);
+            }
+        }
+        assert_eq!(subjects.len(), 18);
+    }
+
+    #[test]
+    fn what_people_read_themselves_is_left_as_it_is() {
+        let line = "https://a.example/auth/reset/MQ/c7-0f?x=1&y=2\r\n";
+        for as_it_is in [true, false] {
+            let composer = Composer::new(None, "https://a.example", as_it_is);
+            let composer = composer.unwrap_or_else(|error| panic!("{error}"));
+            for (message, _) in messages().into_iter().filter(|(one, _)| link_of(one).is_some()) {
+                let mail = mail("anna@example.com", Language::Ru, message);
+                let letter = composer.compose(&mail).unwrap_or_else(|_| panic!("a good mail"));
+                let content = String::from_utf8(letter.content).expect("UTF-8");
+                assert_eq!(content.contains(line), as_it_is, "{content}");
+            }
+        }
+    }
+
+    #[test]
+    fn html_is_escaped() {
+        let composer = composer(None, "https://example.com");
+        let message = Message::EmailReset {
+            link: "myapp://reset?a=1&b=<script>'\"".to_owned(),
+            username: "<i>\"x\"&'".to_owned(),
+        };
+        let mail = mail("anna@example.com", Language::En, message);
+        let letter = composer.compose(&mail).unwrap_or_else(|error| panic!("{}", error.problem));
+        assert_eq!(letter.link.as_deref(), Some("myapp://reset?a=1&b=%3Cscript%3E'%22"));
+        let Parts { html, text, .. } =
+            composer.render(&mail, letter.link.as_deref()).expect("it is rendered");
+        assert!(html.contains("href=\"myapp://reset?a=1&#38;b=%3Cscript%3E&#39;%22\""), "{html}");
+        assert!(html.contains("<strong>&#60;i&#62;&#34;x&#34;&#38;&#39;</strong>"), "{html}");
+        assert!(text.contains("Account: <i>\"x\"&'\n"), "{text}");
+    }
+
+    #[test]
+    fn a_name_that_is_an_advertisement_is_not_mailed() {
+        for name in ["anna", "Anna K.", "A. K. Smith", "ivan.petrov", "anna@example.com", "..."] {
+            assert!(!would_be_linked(name), "{name}");
+        }
+        let ads = ["https://evil.example", "evil.example/x", "www.evil.example", "win: evil"];
+        for name in ads.into_iter().chain(["You won, see evil.example", "a\nb"]) {
+            assert!(would_be_linked(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn stored_addresses_become_recipients() {
+        let long_local = "a".repeat(100);
+        let long = (format!("{long_local}@example.com"), format!("{long_local}@example.com"));
+        let cases = [
+            ("Anna@example.com", "Anna@example.com"),
+            ("a@пример.рф", "a@xn--e1afmkfd.xn--p1ai"),
+            ("a@localhost", "a@localhost"),
+            ("a@[127.0.0.1]", "a@[127.0.0.1]"),
+            ("a@[::1]", "a@[IPv6:::1]"),
+            (&long.0, &long.1),
+        ];
+        let composer = composer(None, "http://127.0.0.1:8000");
+        for (stored, recipient) in cases {
+            let mail = mail(stored, Language::Uk, Message::EmailChanged);
+            let letter =
+                composer.compose(&mail).unwrap_or_else(|error| panic!("{}", error.problem));
+            let to: Vec<&str> = letter.envelope.to().iter().map(AsRef::as_ref).collect();
+            assert_eq!(to, [recipient]);
+            let content = String::from_utf8(letter.content).expect("ASCII");
+            assert!(content.is_ascii());
+            assert!(content.contains(&format!("\r\nTo: {recipient}\r\n")), "{content}");
+        }
+        for stored in
+            ["", "a", "a@b.com\r\nRCPT TO:<c@d.com>", "a@b.com>", "\"a\"@b.com", "я@b.com"]
+        {
+            let mail = mail(stored, Language::En, Message::EmailChanged);
+            let error = composer.compose(&mail).err().expect("no address");
+            assert_eq!(error.kind, SendErrorKind::Refused, "{stored}");
+        }
+    }
+
+    #[test]
+    fn the_sender_is_configured_or_made_of_the_public_host() {
+        let cases = [
+            (None, "https://auth.example.com/x", "no-reply@auth.example.com"),
+            (None, "http://127.0.0.1:8000", "no-reply@[127.0.0.1]"),
+            (None, "http://[::1]:8000", "no-reply@[IPv6:::1]"),
+            (None, "http://localhost:8000", "no-reply@localhost"),
+            (None, "https://пример.рф", "no-reply@xn--e1afmkfd.xn--p1ai"),
+            (Some("a@[127.0.0.1]"), "https://a.example", "a@[127.0.0.1]"),
+            (Some("help@пример.рф"), "https://a.example", "help@xn--e1afmkfd.xn--p1ai"),
+            (
+                Some("Example, Inc <a@b.example>"),
+                "https://a.example",
+                "\"Example, Inc\" <a@b.example>",
+            ),
+            (Some("\"A \\\" B\" <a@localhost>"), "https://a.example", "\"A \\\" B\" <a@localhost>"),
+        ];
+        for (from, public_url, sender) in cases {
+            let composer = composer(from, public_url);
+            assert_eq!(composer.from.to_string(), sender);
+            let mail = mail("anna@example.com", Language::En, Message::EmailChanged);
+            let letter =
+                composer.compose(&mail).unwrap_or_else(|error| panic!("{}", error.problem));
+            let content = String::from_utf8(letter.content).expect("ASCII");
+            assert!(content.contains(&format!("\r\nMessage-ID: <{ID}@{}>\r\n", composer.host)));
+            assert!(content.contains("\r\nAuto-Submitted: auto-generated\r\n"));
+            assert!(content.contains("\r\nX-Auto-Response-Suppress: All\r\n"));
+        }
+        for from in
+            ["", "Example", "я@b.example", "a@b.example\r\nBcc: c@d.example", "a@b@c.example"]
+        {
+            assert!(matches!(
+                Composer::new(Some(from), "https://a.example", false),
+                Err(MailError::From(_))
+            ));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Mails as files in a folder, for a server that is being tried out: nothing leaves the machine.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::compose::Letter;
+use super::{MailError, SendError, SendErrorKind};
+
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Whether somebody sits at a terminal who may want to follow the links.
+    on_terminal: bool,
+}
+
+impl Folder {
+    pub fn open(path: PathBuf, on_terminal: bool) -> Result<Self, MailError> {
+        let mut folder = DirBuilder::new();
+        folder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        match folder.create(&path) {
+            Ok(()) => Ok(Folder { path, on_terminal }),
+            Err(error) => Err(MailError::Folder { path, error }),
+        }
+    }
+
+    pub async fn keep(&self, letter: Letter) -> Result<(), SendError> {
+        let path = self.path.join(format!("{}-{}.eml", stamp(letter.date), letter.id));
+        let writing =
+            tokio::task::spawn_blocking(move || write(&path, &letter.content).map(|()| letter));
+        let failed = |error: io::Error| {
+            let problem = format!("{}: {error}", self.path.display());
+            SendError::new(SendErrorKind::Unreachable, problem)
+        };
+        let letter = writing.await.map_err(io::Error::other).flatten().map_err(failed)?;
+        if self.on_terminal {
+            show(&letter);
+        }
+        Ok(())
+    }
+
+    pub fn describe(&self) -> String {
+        format!("files in {}", self.path.display())
+    }
+}
+
+/// Writes beside the place and renames, so that nobody ever reads half a mail.
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(&new)?.write_all(content)?;
+    fs::rename(&new, path)
+}
+
+/// Prints the link for whoever tries the server out. To the terminal alone: a log would keep it.
+fn show(letter: &Letter) {
+    let (Some(link), [to]) = (&letter.link, letter.envelope.to()) else { return };
+    if let Err(error) = writeln!(io::stdout().lock(), "mail to {to}: {link}") {
+        tracing::warn!(%error, "a mail was written, but its link could not be shown");
+    }
+}
+
+/// `20261106T084937Z`, so that files stand in the order of time.
+fn stamp(date: SystemTime) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    // `Sun, 06 Nov 1994 08:49:37 GMT`, always of this shape.
+    let date = httpdate::fmt_http_date(date);
+    let (day, month, year, time) = (&date[5..7], &date[8..11], &date[12..16], &date[17..25]);
+    let month = MONTHS.iter().position(|name| *name == month).map_or(0, |index| index + 1);
+    format!("{year}{month:02}{day}T{}Z", time.replace(':', ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config;
+    use crate::language::Language;
+    use crate::mail::{Mail, Mailer, Message};
+
+    #[test]
+    fn a_file_is_named_by_its_time() {
+        let at = |seconds| stamp(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(784_111_777), "19941106T084937Z");
+        assert_eq!(at(1_798_761_599), "20261231T235959Z");
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_a_file_that_only_its_owner_reads() {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let mailer = Mailer::open(&config::Mail::default(), "http://localhost", data.path(), false)
+            .expect("a folder");
+        let mail = Mail {
+            id: "0f".repeat(16),
+            to: "anna@example.com".to_owned(),
+            language: Language::En,
+            message: Message::Activation { link: "http://localhost/auth/activate/1/t".to_owned() },
+        };
+        mailer.send(&mail).await.expect("a file is written");
+        let folder = data.path().join("mail");
+        assert_eq!(mailer.describe(), format!("files in {}", folder.display()));
+        let files: Vec<_> = fs::read_dir(&folder).expect("the folder").flatten().collect();
+        let [file] = files.as_slice() else { panic!("{files:?}") };
+        assert!(file.file_name().to_string_lossy().ends_with(&format!("Z-{}.eml", mail.id)));
+        let content = fs::read_to_string(file.path()).expect("the mail");
+        assert!(content.contains("\r\nhttp://localhost/auth/activate/1/t\r\n"), "{content}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let mode = |path: &Path| fs::metadata(path).expect("it is there").mode() & 0o777;
+            assert_eq!((mode(&folder), mode(&file.path())), (0o700, 0o600));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_written_is_told() {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        fs::write(data.path().join("mail"), "").expect("a file in its place");
+        let opened = Mailer::open(&config::Mail::default(), "http://localhost", data.path(), false);
+        assert!(matches!(opened, Err(MailError::Folder { .. })));
+    }
+}
