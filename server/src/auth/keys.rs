@@ -11,6 +11,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 use super::jwt::Hs256;
+use super::one_time::OneTimeKey;
 use super::random;
 use crate::error::Error;
 use crate::store::{Store, meta};
@@ -82,6 +83,16 @@ impl Keys {
     /// Signs the tokens that a Django with the same `SECRET_KEY` would sign.
     pub fn simple_jwt(&self) -> Hs256 {
         Hs256::new(self.secret.as_bytes())
+    }
+
+    /// Signs the tokens that name their user.
+    pub fn user_names(&self) -> Hs256 {
+        Hs256::new(&self.derive("user names"))
+    }
+
+    /// Makes one-time tokens.
+    pub fn one_time(&self) -> OneTimeKey {
+        OneTimeKey::new(self.derive("one-time tokens"))
     }
 
     /// A key of its own for each purpose: HKDF-SHA256 (RFC 5869) with the purpose as its label.

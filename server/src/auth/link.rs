@@ -1,0 +1,34 @@
+//! Mailed links: where they lead.
+
+use super::one_time::Purpose;
+use super::uid::uid_of;
+
+const ACTIVATION_PATH: &str = "/auth/activate/{uid}/{token}";
+const EMAIL_RESET_PATH: &str = "/auth/reset-email/{uid}/{token}";
+
+/// Where links lead: the public URL with the server's own paths, or what replaces it, each with
+/// `{uid}` and `{token}` in it.
+#[derive(Clone, Debug)]
+pub struct Links {
+    /// Without a final slash.
+    pub public_url: String,
+    pub activation: Option<String>,
+    pub reset: Option<String>,
+    pub email_reset: Option<String>,
+}
+
+impl Links {
+    /// The link to an account's own business, still with `{token}` in it.
+    pub(super) fn to(&self, purpose: Purpose, reset_path: &str, account_id: i64) -> String {
+        let (replaced, path) = match purpose {
+            Purpose::Activation => (&self.activation, ACTIVATION_PATH),
+            Purpose::PasswordReset => (&self.reset, reset_path),
+            Purpose::EmailReset => (&self.email_reset, EMAIL_RESET_PATH),
+        };
+        let link = match replaced {
+            Some(link) => link.clone(),
+            None => format!("{}{path}", self.public_url),
+        };
+        link.replace("{uid}", &uid_of(account_id))
+    }
+}

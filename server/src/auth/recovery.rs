@@ -1,0 +1,268 @@
+//! What is done by mail: activating an account, setting a password without the old one, moving to
+//! another address. Asking costs the same whoever is asked for; a link works once and only for what it
+//! was mailed for.
+
+use std::net::IpAddr;
+
+use super::names::move_to_email;
+use super::one_time::{Purpose, spend};
+use super::outbox::Letter;
+use super::password::{Password, PasswordHash};
+use super::session::end_sessions;
+use super::uid::account_of;
+use super::{Auth, LinkState, Policy};
+use crate::error::{Error, Result};
+use crate::identifier::{Email, Identifier, Kind};
+use crate::language::Language;
+use crate::store::accounts::{self, Account};
+use crate::store::revocations::Revocation;
+use crate::store::{Tx, identifiers, one_time_tokens, outbox};
+
+/// The id of no account.
+const NOBODY: i64 = -1;
+
+/// Whoever asks for a mail.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    pub from: IpAddr,
+    pub language: Option<Language>,
+}
+
+/// What came of asking for a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requested {
+    Sent,
+    /// The account is there and gets no such mail: suspended, active already, without a password.
+    NotSent,
+    Unknown,
+}
+
+impl Auth {
+    /// Mails the activation link once more.
+    pub async fn request_activation(
+        &self,
+        policy: &Policy,
+        email: &str,
+        asked: Asked,
+    ) -> Result<Requested> {
+        self.request(Purpose::Activation, policy, email, asked).await
+    }
+
+    /// Mails a link that sets a new password.
+    pub async fn request_password_reset(
+        &self,
+        policy: &Policy,
+        email: &str,
+        asked: Asked,
+    ) -> Result<Requested> {
+        self.request(Purpose::PasswordReset, policy, email, asked).await
+    }
+
+    /// Mails a link that gives the account another address, to the one that it has proved.
+    pub async fn request_email_reset(
+        &self,
+        policy: &Policy,
+        email: &str,
+        asked: Asked,
+    ) -> Result<Requested> {
+        self.request(Purpose::EmailReset, policy, email, asked).await
+    }
+
+    async fn request(
+        &self,
+        purpose: Purpose,
+        policy: &Policy,
+        email: &str,
+        asked: Asked,
+    ) -> Result<Requested> {
+        let key =
+            Email::parse(email).map_or_else(|| email.to_owned(), |email| email.key().to_owned());
+        let (post, now) = (self.post_of(policy), self.clock.now());
+        self.limits.count_request(purpose.as_str(), &key, asked.from, now)?;
+        let requested = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let found = holder(tx, key).await?;
+                    match &found {
+                        Some(account) if gets(account, purpose) => {
+                            let letter = Letter::Link(purpose);
+                            post.queue(tx, letter, account, asked.language, now).await?;
+                            Ok(Requested::Sent)
+                        }
+                        _ => {
+                            post.pretend(tx, now).await?;
+                            Ok(found.map_or(Requested::Unknown, |_| Requested::NotSent))
+                        }
+                    }
+                })
+            })
+            .await?;
+        self.mail_queued.notify_one();
+        Ok(requested)
+    }
+
+    /// Brings an account to life whose owner has the mailed token.
+    pub async fn activate(&self, uid: &str, token: &str, from: IpAddr) -> Result<()> {
+        self.limited(from, self.try_activate(uid, token)).await
+    }
+
+    async fn try_activate(&self, uid: &str, token: &str) -> Result<()> {
+        let id = account_of(uid).ok_or(Error::UnknownUid)?;
+        let (token, now) = (token.to_owned(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    lock(tx, id).await?;
+                    spend(tx, Purpose::Activation, id, token, now).await?;
+                    if !accounts::update_activated(tx, id).await? {
+                        return Err(Error::LinkInvalid);
+                    }
+                    identifiers::update_verified(tx, id, Kind::Email.as_str(), now).await?;
+                    let about = Purpose::Activation.as_str();
+                    outbox::delete_mails_about(tx, id, about).await?;
+                    one_time_tokens::spend_all(tx, id, about, now).await
+                })
+            })
+            .await
+    }
+
+    /// Sets a new password for whoever has the mailed token, and ends all sessions.
+    pub async fn reset_password(
+        &self,
+        uid: &str,
+        token: &str,
+        new: Password,
+        from: IpAddr,
+    ) -> Result<()> {
+        self.limited(from, self.try_reset_password(uid, token, new)).await
+    }
+
+    async fn try_reset_password(&self, uid: &str, token: &str, new: Password) -> Result<()> {
+        let id = self.account_of_link(uid).await?;
+        // Before the costly hash; what counts is the look inside the transaction.
+        if self.check_link(Purpose::PasswordReset, uid, token).await? != LinkState::Open {
+            return Err(Error::LinkInvalid);
+        }
+        let new = self.hasher.hash(new).await?;
+        let (token, now) = (token.to_owned(), self.clock.now());
+        let ended = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    lock(tx, id).await?;
+                    spend(tx, Purpose::PasswordReset, id, token, now).await?;
+                    set_proved_password(tx, id, new, now).await
+                })
+            })
+            .await?;
+        self.revoked.apply(&ended);
+        Ok(())
+    }
+
+    /// Gives the account another address; its password and sessions stay, its open links die.
+    pub async fn reset_email(
+        &self,
+        uid: &str,
+        token: &str,
+        new: Email,
+        from: IpAddr,
+    ) -> Result<()> {
+        self.limited(from, self.try_reset_email(uid, token, new)).await
+    }
+
+    async fn try_reset_email(&self, uid: &str, token: &str, new: Email) -> Result<()> {
+        let id = self.account_of_link(uid).await?;
+        let (post, token, now) = (self.post.clone(), token.to_owned(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    lock(tx, id).await?;
+                    spend(tx, Purpose::EmailReset, id, token, now).await?;
+                    let account = accounts::account(tx, id).await?.ok_or(Error::UnknownUid)?;
+                    move_to_email(tx, &post, &account, new, now).await
+                })
+            })
+            .await?;
+        self.mail_queued.notify_one();
+        Ok(())
+    }
+
+    async fn account_of_link(&self, uid: &str) -> Result<i64> {
+        let id = account_of(uid).ok_or(Error::UnknownUid)?;
+        let mut tx = self.store.read().await?;
+        accounts::is_active(&mut tx, id).await?.ok_or(Error::UnknownUid)?;
+        Ok(id)
+    }
+
+    /// Tells the owner of an address that somebody tried to register with it, but not again and again.
+    pub(super) async fn tell_address_in_use(
+        &self,
+        identifier: &Identifier,
+        asked: Asked,
+    ) -> Result<()> {
+        let key = identifier.key().to_owned();
+        let (post, now) = (self.post.clone(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    match holder(tx, key).await? {
+                        Some(account) => {
+                            post.queue(tx, Letter::AddressInUse, &account, asked.language, now)
+                                .await
+                        }
+                        None => post.pretend(tx, now).await,
+                    }
+                })
+            })
+            .await?;
+        self.mail_queued.notify_one();
+        Ok(())
+    }
+}
+
+/// Whether a mail for this purpose may go to the account.
+fn gets(account: &Account, purpose: Purpose) -> bool {
+    match purpose {
+        Purpose::Activation => account.awaits_activation,
+        Purpose::PasswordReset => account.is_active && account.has_password,
+        Purpose::EmailReset => account.is_active && account.email_verified_at.is_some(),
+    }
+}
+
+/// The account of an address, kept from changing until the write ends: a link must not go out for what
+/// is no longer so. Somebody who is not there costs the same statements.
+async fn holder(tx: &mut Tx, key: String) -> Result<Option<Account>> {
+    let id = identifiers::account_by_key(tx, key.clone()).await?.unwrap_or(NOBODY);
+    accounts::lock_account(tx, id).await?;
+    let still_holds = identifiers::account_by_key(tx, key).await? == Some(id);
+    Ok(accounts::account(tx, id).await?.filter(|_| still_holds))
+}
+
+async fn lock(tx: &mut Tx, id: i64) -> Result<()> {
+    match accounts::lock_account(tx, id).await? {
+        true => Ok(()),
+        false => Err(Error::UnknownUid),
+    }
+}
+
+/// The first proof of a mailbox makes who has it the only owner: what somebody else may have put there
+/// unproved goes, and all sessions end.
+async fn set_proved_password(
+    tx: &mut Tx,
+    id: i64,
+    new: PasswordHash,
+    now: i64,
+) -> Result<Vec<Revocation>> {
+    let account = accounts::account(tx, id).await?.ok_or(Error::UnknownUid)?;
+    if !account.is_active {
+        return Err(Error::LinkInvalid);
+    }
+    if account.email_verified_at.is_none() {
+        identifiers::delete_identifier(tx, id, Kind::Phone.as_str()).await?;
+        identifiers::update_verified(tx, id, Kind::Email.as_str(), now).await?;
+    }
+    accounts::update_password(tx, id, None, new.as_str().to_owned(), now + 1).await?;
+    one_time_tokens::delete_one_time_tokens(tx, id).await?;
+    end_sessions(tx, id, None, now).await
+}
