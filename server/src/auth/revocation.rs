@@ -10,9 +10,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::Auth;
+use super::delivery::DEAD_FOR;
 use crate::error::Result;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
-use crate::store::{sessions, spent_tokens};
+use crate::store::{accounts, one_time_tokens, outbox, sessions, spent_tokens};
 
 const POLL: Duration = Duration::from_millis(250);
 /// After this time every running server that reaches the database has heard of a change.
@@ -21,6 +22,8 @@ pub const HEARD_WITHIN: Duration = Duration::from_secs(1);
 const OVERLAP: i64 = 60;
 /// The same by number: another machine's clock may be wrong by more than the overlap.
 const SEQ_OVERLAP: i64 = 100;
+/// How long an address stays taken that nobody has confirmed, in seconds.
+const NEVER_ACTIVATED_FOR: i64 = 30 * 24 * 3_600;
 /// Rows that the sweeper deletes in one write.
 const SWEPT_AT_ONCE: i64 = 5_000;
 /// When polling has failed for this long, memory is not trusted and the database is asked.
@@ -157,7 +160,13 @@ impl Auth {
                     let tokens = spent_tokens::delete_expired(tx, now, SWEPT_AT_ONCE).await?;
                     let revocations =
                         revocations::delete_before(tx, forgotten, SWEPT_AT_ONCE).await?;
-                    Ok(sessions + tokens + revocations)
+                    let links =
+                        one_time_tokens::delete_expired(tx, now - DEAD_FOR, SWEPT_AT_ONCE).await?;
+                    let mails = outbox::delete_dead(tx, now - DEAD_FOR, SWEPT_AT_ONCE).await?;
+                    let before = now - NEVER_ACTIVATED_FOR;
+                    let accounts =
+                        accounts::delete_never_activated(tx, before, SWEPT_AT_ONCE).await?;
+                    Ok(sessions + tokens + revocations + links + mails + accounts)
                 })
             })
             .await
@@ -174,11 +183,15 @@ mod tests {
     use super::super::limits::{Allowed, LimitRules};
     use super::super::password::{HashSettings, Hasher, Password};
     use super::super::token::Tokens;
-    use super::super::{NewPassword, Parts, Policy, Registration, SignedIn};
+    use super::super::{
+        Links, NewPassword, OneTimeKey, Parts, Policy, RESET_PATH, Registration, SignedIn,
+        TokenForm,
+    };
     use super::*;
     use crate::clock::Clock;
     use crate::error::{Error, TokenFault};
     use crate::identifier::{Identifier, Kind};
+    use crate::language::Language;
     use crate::store::{Store, connect};
 
     const POLICY: Policy = Policy {
@@ -189,6 +202,9 @@ mod tests {
         refresh_seconds: 86_400,
         rotating: false,
         early_refresh: false,
+        strict: false,
+        form: TokenForm::SimpleJwt,
+        reset_path: RESET_PATH,
     };
 
     /// Two servers on one database and one clock; neither reads on its own.
@@ -212,6 +228,8 @@ mod tests {
                 display_name: None,
                 sign_up_name: None,
                 is_superuser: false,
+                language: None,
+                awaits_activation: false,
             })
             .await
             .expect("the name is free");
@@ -235,12 +253,23 @@ mod tests {
             per_account_and_address: allowed,
             per_account: allowed,
             registrations_per_address: allowed,
+            mails_per_address: allowed,
+            mails_per_recipient: allowed,
         };
         Auth::open(Parts {
             store: store.clone(),
             clock: clock.clone(),
             hasher: Hasher::start(hashing).expect("threads"),
             tokens: Tokens::new(Hs256::new(&[1; 32])),
+            user_names: Hs256::new(&[8; 32]),
+            one_time: OneTimeKey::new([9; 32]),
+            links: Links {
+                public_url: "http://localhost".to_owned(),
+                activation: None,
+                reset: None,
+                email_reset: None,
+            },
+            language: Language::En,
             policies: vec![POLICY],
             limits,
             accept_foreign: false,

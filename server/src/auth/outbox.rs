@@ -1,0 +1,166 @@
+//! Mails to be sent: what they are about, and queueing them in the transaction of the change that they
+//! tell of. Nothing secret is queued: the token of a link is made again when the mail goes out.
+
+use std::sync::Arc;
+
+use super::limits::Limits;
+use super::link::Links;
+use super::one_time::{OneTimeKey, Purpose, hex, row};
+use super::{Auth, Policy, random};
+use crate::error::Result;
+use crate::language::Language;
+use crate::mail::{Mail, Message};
+use crate::store::accounts::Account;
+pub use crate::store::outbox::QueuedMail;
+use crate::store::{Tx, meta, one_time_tokens, outbox};
+
+/// Rows that decoys of tokens are written to, so that they do not wait for each other.
+const DECOYS: u8 = 64;
+
+/// What a mail is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Letter {
+    Link(Purpose),
+    /// To the address that the account had.
+    EmailChanged,
+    /// Somebody tried to register with an address that has an account.
+    AddressInUse,
+    /// A refresh token came a second time.
+    SessionEnded,
+    /// Never sent: it costs what a mail costs.
+    Decoy,
+}
+
+impl Letter {
+    const ALL: [Letter; 7] = [
+        Letter::Link(Purpose::Activation),
+        Letter::Link(Purpose::PasswordReset),
+        Letter::Link(Purpose::EmailReset),
+        Letter::EmailChanged,
+        Letter::AddressInUse,
+        Letter::SessionEnded,
+        Letter::Decoy,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Letter::Link(purpose) => purpose.as_str(),
+            Letter::EmailChanged => "email_changed",
+            Letter::AddressInUse => "address_in_use",
+            Letter::SessionEnded => "session_ended",
+            Letter::Decoy => "decoy",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Letter::ALL.into_iter().find(|letter| letter.as_str() == text)
+    }
+}
+
+/// What is needed to queue mails inside a transaction.
+#[derive(Clone)]
+pub(super) struct Post {
+    pub key: OneTimeKey,
+    pub links: Links,
+    /// Where the links lead that reset a password, unless the settings say otherwise.
+    pub reset_path: &'static str,
+    /// Where neither the request nor the account names one.
+    pub language: Language,
+    pub limits: Arc<Limits>,
+}
+
+impl Post {
+    /// Queues a mail to the account's stored address; without one there is nobody to tell. A notice
+    /// that would come too often is left out; links are counted where they are asked for.
+    pub async fn queue(
+        &self,
+        tx: &mut Tx,
+        letter: Letter,
+        account: &Account,
+        language: Option<Language>,
+        now: i64,
+    ) -> Result<()> {
+        let Some(recipient) = account.email.clone() else { return Ok(()) };
+        let mut mail = queued(letter, recipient, now)?;
+        mail.account_id = Some(account.id);
+        let stored = account.language.as_deref().and_then(Language::parse);
+        language.or(stored).unwrap_or(self.language).code().clone_into(&mut mail.language);
+        if let Letter::Link(purpose) = letter {
+            let token = self.key.token(purpose, account.id, &mail.id, now);
+            let row = row(&token, purpose, account.id, now);
+            mail.token_hash = Some(row.hash.clone());
+            mail.link = Some(self.links.to(purpose, self.reset_path, account.id));
+            one_time_tokens::insert_one_time_token(tx, row).await?;
+        } else if self.limits.count_mail(letter.as_str(), &mail.recipient, now).is_err() {
+            return Ok(());
+        }
+        outbox::insert_mail(tx, mail).await
+    }
+
+    /// Costs what queueing costs, and what sending costs the database, so that time does not tell who
+    /// has an account.
+    pub async fn pretend(&self, tx: &mut Tx, now: i64) -> Result<()> {
+        let [slot, value @ ..] = random::<17>()?;
+        meta::write_decoy(tx, slot % DECOYS, hex(&value)).await?;
+        outbox::insert_mail(tx, queued(Letter::Decoy, String::new(), now)?).await
+    }
+
+    /// The mail as it goes out; `None` for what is never sent.
+    pub fn write(&self, queued: &QueuedMail, username: String) -> Option<Mail> {
+        let message = match Letter::parse(&queued.message)? {
+            Letter::Link(purpose) => {
+                let (id, at) = (&queued.id, queued.created_at);
+                let token = self.key.token(purpose, queued.account_id?, id, at);
+                let link = queued.link.as_ref()?.replace("{token}", &token);
+                match purpose {
+                    Purpose::Activation => Message::Activation { link },
+                    Purpose::PasswordReset => Message::PasswordReset { link, username },
+                    Purpose::EmailReset => Message::EmailReset { link, username },
+                }
+            }
+            Letter::EmailChanged => Message::EmailChanged,
+            Letter::AddressInUse => Message::AddressInUse,
+            Letter::SessionEnded => Message::SessionEnded,
+            Letter::Decoy => return None,
+        };
+        let language = Language::parse(&queued.language).unwrap_or(self.language);
+        Some(Mail { id: queued.id.clone(), to: queued.recipient.clone(), language, message })
+    }
+}
+
+/// A new mail, due at once.
+fn queued(letter: Letter, recipient: String, now: i64) -> Result<QueuedMail> {
+    Ok(QueuedMail {
+        id: hex(&random::<16>()?),
+        account_id: None,
+        token_hash: None,
+        message: letter.as_str().to_owned(),
+        recipient,
+        language: String::new(),
+        link: None,
+        created_at: now,
+        due_at: now,
+        attempts: 0,
+        dead_at: None,
+        problem: None,
+    })
+}
+
+impl Auth {
+    /// For mails that an API asks for.
+    pub(super) fn post_of(&self, policy: &Policy) -> Post {
+        Post { reset_path: policy.reset_path, ..self.post.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_letter_is_read_as_it_is_written() {
+        for letter in Letter::ALL {
+            assert_eq!(Letter::parse(letter.as_str()), Some(letter));
+        }
+    }
+}
