@@ -27,6 +27,8 @@ pub struct LimitRules {
     pub per_account_and_address: Allowed,
     pub per_account: Allowed,
     pub registrations_per_address: Allowed,
+    pub mails_per_address: Allowed,
+    pub mails_per_recipient: Allowed,
 }
 
 /// An IPv4 address, or an IPv6 network of 64 bits: what one customer of a provider has.
@@ -72,6 +74,17 @@ impl Target<'_> {
     }
 }
 
+/// The address without its tag: most tags of an address lead to one mailbox.
+fn mailbox(address: &str) -> String {
+    let address = address.to_lowercase();
+    match address.split_once('@') {
+        Some((local, domain)) => {
+            format!("{}@{domain}", local.split('+').next().unwrap_or_default())
+        }
+        None => address,
+    }
+}
+
 fn key_of_name(name: &str) -> Key {
     key(Sha256::new_with_prefix("name ").chain_update(name))
 }
@@ -87,6 +100,9 @@ enum Counted {
     NameFrom(Key, Network),
     Account(Key),
     Registrations(Network),
+    MailsFrom(Network),
+    /// By what the mail is about: nobody shall use up what another mail needs.
+    MailsTo(&'static str, Key),
 }
 
 #[derive(Default)]
@@ -156,6 +172,29 @@ impl Limits {
         self.count(vec![Counted::Registrations(Network::of(from))], None, now).map(drop)
     }
 
+    /// Reserves an attempt at a mailed link, whose token nobody can guess, but each look costs a write.
+    pub fn reserve_link(&self, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
+        self.count(vec![Counted::Network(Network::of(from))], None, now)
+    }
+
+    /// Counts a request to mail something to an address, whether anybody has it or not.
+    pub fn count_request(
+        &self,
+        about: &'static str,
+        address: &str,
+        from: IpAddr,
+        now: i64,
+    ) -> Result<()> {
+        let to = Counted::MailsTo(about, key_of_name(&mailbox(address)));
+        self.count(vec![Counted::MailsFrom(Network::of(from)), to], None, now).map(drop)
+    }
+
+    /// Counts a mail that nobody has asked for.
+    pub fn count_mail(&self, about: &'static str, address: &str, now: i64) -> Result<()> {
+        let to = Counted::MailsTo(about, key_of_name(&mailbox(address)));
+        self.count(vec![to], None, now).map(drop)
+    }
+
     /// Forgets windows that have passed.
     pub fn forget_before(&self, now: i64) {
         let mut counters = self.counters();
@@ -189,6 +228,8 @@ impl Limits {
             Counted::NameFrom(..) => self.rules.per_account_and_address,
             Counted::Account(_) => self.rules.per_account,
             Counted::Registrations(_) => self.rules.registrations_per_address,
+            Counted::MailsFrom(_) => self.rules.mails_per_address,
+            Counted::MailsTo(..) => self.rules.mails_per_recipient,
         }
     }
 
@@ -259,6 +300,8 @@ mod tests {
             per_account_and_address: allowed(3),
             per_account: allowed(4),
             registrations_per_address: allowed(2),
+            mails_per_address: allowed(5),
+            mails_per_recipient: allowed(2),
         })
     }
 
