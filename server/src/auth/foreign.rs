@@ -156,6 +156,7 @@ fn adopted(policy: &Policy, id: i64, account_id: i64, now: i64, expires_at: i64)
         id,
         account_id,
         policy: policy.name.to_owned(),
+        key_hash: None,
         generation: 0,
         signed_in_at: None,
         last_used_at: now,

@@ -4,9 +4,10 @@
 use std::net::IpAddr;
 
 use super::account::held_password;
+use super::key::Key;
 use super::limits::Target;
 use super::password::{Password, Verdict};
-use super::session::{Pair, new_session_id, open_session};
+use super::session::{Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
@@ -29,15 +30,40 @@ impl Auth {
         password: &str,
         from: IpAddr,
     ) -> Result<Pair> {
+        let opened = self.open_by_password(policy, who, password, from, None).await?;
+        self.pair(policy, opened).await
+    }
+
+    /// The same for an API that gives keys.
+    pub async fn sign_in_for_key(
+        &self,
+        policy: &Policy,
+        who: &str,
+        password: &str,
+        from: IpAddr,
+    ) -> Result<Key> {
+        let key = Key::new()?;
+        self.open_by_password(policy, who, password, from, Some(key.hash())).await?;
+        Ok(key)
+    }
+
+    async fn open_by_password(
+        &self,
+        policy: &Policy,
+        who: &str,
+        password: &str,
+        from: IpAddr,
+        key_hash: Option<String>,
+    ) -> Result<Opened> {
         self.limits.check_address(from, self.clock.now())?;
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
         let found = self.find_credentials(identifier.as_ref()).await?;
         let name = Some(identifier.as_ref().map_or(who, Identifier::key));
         let target = Target { name, account: found.as_ref().map(|found| found.account_id) };
         let attempt = self.limits.reserve(target, from, self.clock.now())?;
-        let pair = self.try_sign_in(policy, identifier.as_ref(), found, password).await;
-        attempt.settle(&pair, self.clock.now());
-        pair
+        let opened = self.try_sign_in(policy, identifier.as_ref(), found, password, key_hash).await;
+        attempt.settle(&opened, self.clock.now());
+        opened
     }
 
     /// The stored password may change between its check and the commit. If it was only hashed
@@ -48,13 +74,14 @@ impl Auth {
         identifier: Option<&Identifier>,
         mut found: Option<Credentials>,
         password: &str,
-    ) -> Result<Pair> {
+        key_hash: Option<String>,
+    ) -> Result<Opened> {
         for _ in 0..2 {
             // Longer than any stored password can be, so the answer needs no look at an account.
             let password = Password::parse(password).map_err(|_| Error::InvalidCredentials)?;
             let fitting = self.check_password(found, password).await?;
-            if let Some(pair) = self.commit_sign_in(policy, fitting).await? {
-                return Ok(pair);
+            if let Some(opened) = self.commit_sign_in(policy, fitting, key_hash.clone()).await? {
+                return Ok(opened);
             }
             found = self.find_credentials(identifier).await?;
         }
@@ -90,23 +117,28 @@ impl Auth {
     }
 
     /// None when the account no longer has the password that fitted, or may not sign in any more.
-    async fn commit_sign_in(&self, policy: &Policy, fitting: Fitting) -> Result<Option<Pair>> {
-        let (id, now) = (new_session_id()?, self.clock.now());
-        let pair = self.sign_pair(policy, id, fitting.account_id, now)?;
+    async fn commit_sign_in(
+        &self,
+        policy: &Policy,
+        fitting: Fitting,
+        key_hash: Option<String>,
+    ) -> Result<Option<Opened>> {
+        let Fitting { account_id, stored, better } = fitting;
+        let opened = Opened { session: new_session_id()?, account_id, at: self.clock.now() };
         let policy = *policy;
         let committed = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let Fitting { account_id, stored, better } = fitting;
-                    if !accounts::update_signed_in(tx, account_id, now, stored, better).await? {
+                    let at = opened.at;
+                    if !accounts::update_signed_in(tx, account_id, at, stored, better).await? {
                         return Ok(false);
                     }
-                    open_session(tx, &policy, id, account_id, now).await?;
+                    open_session(tx, &policy, opened, key_hash).await?;
                     Ok(true)
                 })
             })
             .await?;
-        Ok(committed.then_some(pair))
+        Ok(committed.then_some(opened))
     }
 }

@@ -221,6 +221,18 @@ impl TokenId {
         (id.halves() == (first, second)).then_some(id)
     }
 
+    /// The id as a uuid is usually written, with hyphens.
+    pub fn hyphenated(self) -> String {
+        let id = self.to_string();
+        let (a, b, c, d, e) = (&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]);
+        format!("{a}-{b}-{c}-{d}-{e}")
+    }
+
+    /// Reads an id that [`TokenId::hyphenated`] wrote.
+    pub fn parse_hyphenated(uuid: &str) -> Option<Self> {
+        TokenId::parse(&uuid.replace('-', "")).filter(|id| id.hyphenated() == uuid)
+    }
+
     fn halves(self) -> (u64, u64) {
         let session = self.session.cast_unsigned();
         let first = (session >> 12 << 16) | 0x4000 | (session & 0xfff);

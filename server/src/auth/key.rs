@@ -1,0 +1,92 @@
+//! Opaque keys: 40 hex digits that open a session of their own, stored as SHA-256. A key has no time to
+//! expire at but is forgotten when it has not been used for long.
+
+use super::one_time::{hash, hex};
+use super::session::end_known;
+use super::{Auth, Policy, SignedIn, TokenForm, random};
+use crate::error::{Error, Result, TokenFault};
+use crate::store::{accounts, sessions};
+
+const BYTES: usize = 20;
+/// Uses closer together than this are noted as one, so that not every request writes.
+const NOTED_EVERY: i64 = 24 * 3_600;
+
+/// A credential to be given out once; no `Debug`, so that it reaches no log.
+pub struct Key(String);
+
+impl Key {
+    pub(super) fn new() -> Result<Self> {
+        Ok(Key(hex(&random::<BYTES>()?)))
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored of it.
+    pub(super) fn hash(&self) -> String {
+        hash(&self.0)
+    }
+}
+
+/// Whether a credential has the form of a key.
+pub(super) fn is_key(credential: &str) -> bool {
+    credential.len() == 2 * BYTES
+        && credential.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+impl Auth {
+    /// Who sends this key.
+    pub(super) async fn signed_in_by_key(&self, key: &str) -> Result<SignedIn> {
+        let now = self.clock.now();
+        let mut tx = self.store.read().await?;
+        let session = sessions::session_by_key(&mut tx, hash(key)).await?;
+        let session = session
+            .filter(|session| session.ended_at.is_none() && now < session.expires_at)
+            .ok_or(TokenFault::Malformed)?;
+        let serves =
+            |policy: &&Policy| policy.name == session.policy && policy.form == TokenForm::Key;
+        let policy = *self.policies.iter().find(serves).ok_or(TokenFault::Malformed)?;
+        if !accounts::is_active(&mut tx, session.account_id).await?.ok_or(Error::AccountNotFound)? {
+            return Err(Error::AccountInactive);
+        }
+        drop(tx);
+        if now - session.last_used_at >= NOTED_EVERY {
+            self.note_use(session.id, now, now + policy.refresh_seconds);
+        }
+        Ok(SignedIn { account_id: session.account_id, session: Some(session.id), in_url: false })
+    }
+
+    /// In the background: a database that only reads must not keep anybody out.
+    fn note_use(&self, id: i64, now: i64, until: i64) {
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            let noted = store
+                .write(move |tx| Box::pin(sessions::update_lifetime(tx, id, now, until)))
+                .await;
+            if let Err(error) = noted {
+                tracing::warn!(%error, "the use of a key could not be noted");
+            }
+        });
+    }
+
+    /// Ends the session of a credential of this policy; another's is not honoured.
+    pub async fn sign_out_session(&self, policy: &Policy, who: &SignedIn) -> Result<()> {
+        let id = who.session.ok_or(TokenFault::Malformed)?;
+        let (name, now) = (policy.name, self.clock.now());
+        let ended = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let session = sessions::session(tx, id).await?.ok_or(TokenFault::Malformed)?;
+                    if session.policy != name {
+                        return Err(TokenFault::Malformed.into());
+                    }
+                    end_known(tx, id, now).await
+                })
+            })
+            .await?;
+        self.revoked.apply(&[ended]);
+        Ok(())
+    }
+}
