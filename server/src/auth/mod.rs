@@ -2,26 +2,54 @@
 //! an API that serves it describes itself in a [`Policy`].
 
 mod account;
+mod credentials;
+mod delivery;
 mod foreign;
 pub mod jwt;
+mod key;
 pub mod keys;
 pub mod limits;
+mod link;
+mod named;
+mod names;
+mod one_time;
+mod operator;
+mod outbox;
 pub mod password;
+mod recovery;
+mod registration;
 mod revocation;
 mod session;
 mod sign_in;
 pub mod token;
+mod uid;
 
-pub use account::{Account, Change, NewPassword, Proof, Registration};
+pub use account::{Account, Proof};
+pub use credentials::Renewed;
+pub use key::Key;
+pub use link::Links;
+pub use named::Named;
+pub use names::Change;
+pub use one_time::{LinkState, OneTimeKey, Purpose};
+use outbox::Post;
+pub use outbox::QueuedMail;
+pub use recovery::{Asked, Requested};
+pub use registration::{NewPassword, Registration};
 pub use revocation::HEARD_WITHIN;
 use revocation::Revoked;
-pub use session::{Pair, Renewed, SignedIn};
+pub use session::{Pair, SignedIn};
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::error::{Error, Fault, Result};
 use crate::identifier::Kind;
+use crate::language::Language;
 use crate::store::Store;
 use crate::store::{accounts, meta};
+use jwt::Hs256;
 use limits::{LimitRules, Limits};
 use password::{HashError, Hasher};
 use token::Tokens;
@@ -41,7 +69,27 @@ pub struct Policy {
     pub rotating: bool,
     /// Whether a rotating refresh is allowed while the access token is alive.
     pub early_refresh: bool,
+    /// Whether answers hide who has an account where the API's document tells it.
+    pub strict: bool,
+    /// What a sign-in is answered with.
+    pub form: TokenForm,
+    /// Where the link in a mail of this API leads that resets a password.
+    pub reset_path: &'static str,
 }
+
+/// What an access credential looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenForm {
+    /// A JWT in the shape of djangorestframework-simplejwt.
+    SimpleJwt,
+    /// A JWT that names its user and carries its header among its claims.
+    UserName,
+    /// 40 hex digits that say nothing.
+    Key,
+}
+
+/// Where a link that resets a password leads if its API has no form of its own.
+pub const RESET_PATH: &str = "/auth/reset/{uid}/{token}";
 
 /// What the domain is made of.
 pub struct Parts {
@@ -49,6 +97,12 @@ pub struct Parts {
     pub clock: Clock,
     pub hasher: Hasher,
     pub tokens: Tokens,
+    /// Signs tokens that name their user.
+    pub user_names: Hs256,
+    pub one_time: OneTimeKey,
+    pub links: Links,
+    /// The language of mails where nobody says which.
+    pub language: Language,
     /// The policies of the APIs that are switched on.
     pub policies: Vec<Policy>,
     pub limits: LimitRules,
@@ -62,8 +116,12 @@ pub struct Auth {
     clock: Clock,
     hasher: Hasher,
     tokens: Tokens,
+    user_names: Hs256,
+    post: Post,
+    /// Wakes the worker that sends mail.
+    mail_queued: Notify,
     policies: Vec<Policy>,
-    limits: Limits,
+    limits: Arc<Limits>,
     revoked: Revoked,
     accept_foreign: bool,
 }
@@ -72,13 +130,23 @@ impl Auth {
     /// Loads what must be known before the first request.
     pub async fn open(parts: Parts) -> Result<Self> {
         let longest_access = longest_access(&parts).await?;
+        let limits = Arc::new(Limits::new(parts.limits));
         let auth = Auth {
             store: parts.store,
             clock: parts.clock,
             hasher: parts.hasher,
             tokens: parts.tokens,
+            user_names: parts.user_names,
+            post: Post {
+                key: parts.one_time,
+                links: parts.links,
+                reset_path: RESET_PATH,
+                language: parts.language,
+                limits: Arc::clone(&limits),
+            },
+            mail_queued: Notify::new(),
             policies: parts.policies,
-            limits: Limits::new(parts.limits),
+            limits,
             revoked: Revoked::new(longest_access),
             accept_foreign: parts.accept_foreign,
         };
@@ -114,7 +182,9 @@ impl From<HashError> for Error {
 /// still be out, and what was revoked then must not come back.
 async fn longest_access(parts: &Parts) -> Result<i64> {
     const NAME: &str = "longest_access_seconds";
-    let current = parts.policies.iter().map(|policy| policy.access_seconds).max().unwrap_or(0);
+    // Keys are looked up at every use, so they need not hear of anything.
+    let expiring = parts.policies.iter().filter(|policy| policy.form != TokenForm::Key);
+    let current = expiring.map(|policy| policy.access_seconds).max().unwrap_or(0);
     parts
         .store
         .write(move |tx| {

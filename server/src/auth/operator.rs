@@ -1,0 +1,123 @@
+//! What an operator does, who proves nothing: the command line is theirs.
+
+use super::Auth;
+use super::account::delete;
+use super::registration::NewPassword;
+use super::session::end_sessions;
+use crate::error::Result;
+use crate::identifier::{Identifier, Kind, Phone};
+use crate::store::accounts::{self, Account};
+use crate::store::revocations::{self, Reason, Subject};
+use crate::store::{identifiers, one_time_tokens};
+
+impl Auth {
+    /// The account of this id.
+    pub async fn account_by_id(&self, id: i64) -> Result<Option<Account>> {
+        let mut tx = self.store.read().await?;
+        accounts::account(&mut tx, id).await
+    }
+
+    /// The account called `who`: an e-mail address, phone or username, else an id.
+    pub async fn find_account(&self, who: &str) -> Result<Option<Account>> {
+        let mut tx = self.store.read().await?;
+        let held = match Identifier::parse_as(who, &[Kind::Email, Kind::Phone, Kind::Username]) {
+            Some(identifier) => {
+                identifiers::account_by_key(&mut tx, identifier.key().to_owned()).await?
+            }
+            None => None,
+        };
+        match held.or_else(|| who.parse().ok()) {
+            Some(id) => accounts::account(&mut tx, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Up to `limit` accounts with ids above `after`.
+    pub async fn accounts_after(&self, after: i64, limit: i64) -> Result<Vec<Account>> {
+        let mut tx = self.store.read().await?;
+        accounts::accounts_after(&mut tx, after, limit).await
+    }
+
+    /// Suspends or revives: credentials are refused while suspended and live again afterwards.
+    pub async fn set_active(&self, id: i64, is_active: bool) -> Result<bool> {
+        let now = self.clock.now();
+        let reason = if is_active { Reason::Revived } else { Reason::Suspended };
+        let change = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !accounts::update_active(tx, id, is_active).await? {
+                        return Ok(None);
+                    }
+                    one_time_tokens::delete_one_time_tokens(tx, id).await?;
+                    let subject = Subject::Account(id);
+                    revocations::insert_revocation(tx, subject, reason, now).await.map(Some)
+                })
+            })
+            .await?;
+        self.revoked.apply(change.as_slice());
+        Ok(change.is_some())
+    }
+
+    /// Sets a password without knowing the old one, and ends all sessions.
+    pub async fn set_password(&self, id: i64, new: NewPassword) -> Result<bool> {
+        let (new, now) = (self.hashed(new).await?, self.clock.now());
+        let ended = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let new = new.as_str().to_owned();
+                    if !accounts::update_password(tx, id, None, new, now + 1).await? {
+                        return Ok(None);
+                    }
+                    one_time_tokens::delete_one_time_tokens(tx, id).await?;
+                    end_sessions(tx, id, None, now).await.map(Some)
+                })
+            })
+            .await?;
+        self.revoked.apply(ended.as_deref().unwrap_or_default());
+        Ok(ended.is_some())
+    }
+
+    /// Ends every session of the account and tells how many there were.
+    pub async fn end_all_sessions(&self, id: i64) -> Result<usize> {
+        let now = self.clock.now();
+        let ended = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    accounts::update_foreign_not_before(tx, id, now + 1).await?;
+                    end_sessions(tx, id, None, now).await
+                })
+            })
+            .await?;
+        self.revoked.apply(&ended);
+        Ok(ended.len())
+    }
+
+    /// Frees a phone from whatever account holds it.
+    pub async fn release_phone(&self, phone: Phone) -> Result<bool> {
+        let key = phone.key().to_owned();
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    match identifiers::account_by_key(tx, key).await? {
+                        Some(id) => {
+                            identifiers::delete_identifier(tx, id, Kind::Phone.as_str()).await
+                        }
+                        None => Ok(false),
+                    }
+                })
+            })
+            .await
+    }
+
+    /// Deletes the account with all that belongs to it.
+    pub async fn delete_account(&self, id: i64) -> Result<bool> {
+        let now = self.clock.now();
+        let deleted =
+            self.store.write(move |tx| Box::pin(async move { delete(tx, id, now).await })).await?;
+        self.revoked.apply(deleted.as_slice());
+        Ok(deleted.is_some())
+    }
+}

@@ -1,0 +1,162 @@
+//! New accounts: made by whoever registers, or by an operator.
+
+use std::net::IpAddr;
+
+use super::one_time::Purpose;
+use super::outbox::{Letter, Post};
+use super::password::{Password, PasswordHash};
+use super::recovery::Asked;
+use super::session::{Opened, Pair, new_session_id, open_session};
+use super::{Auth, Policy};
+use crate::error::{Error, Result};
+use crate::identifier::{Identifier, Kind};
+use crate::language::Language;
+use crate::store::accounts::{self, Account, NewAccount};
+use crate::store::{Tx, identifiers};
+
+/// A new account: at least one identifier, at most one of each kind.
+pub struct Registration {
+    pub identifiers: Vec<Identifier>,
+    /// A password to hash, or one that is stored as another server encoded it.
+    pub password: NewPassword,
+    /// A name for people to read; nobody signs in by it.
+    pub display_name: Option<String>,
+    /// Shown as the username by an API whose accounts choose none.
+    pub sign_up_name: Option<String>,
+    pub is_superuser: bool,
+    /// The language of its owner, where that is known.
+    pub language: Option<Language>,
+    /// The account is dead until the link is followed that is mailed to it.
+    pub awaits_activation: bool,
+}
+
+/// How a password arrives.
+pub enum NewPassword {
+    Plain(Password),
+    Encoded(PasswordHash),
+}
+
+impl Auth {
+    /// Counts an attempt to register from this address, before anything is told of who is there.
+    pub fn admit_registration(&self, from: IpAddr) -> Result<()> {
+        self.limits.count_registration(from, self.clock.now())
+    }
+
+    /// Creates an account.
+    pub async fn register(&self, registration: Registration) -> Result<Account> {
+        let (new, identifiers) = self.prepare(registration).await?;
+        let post = self.post.clone();
+        let account = self
+            .store
+            .write(move |tx| Box::pin(async move { insert(tx, &post, &new, &identifiers).await }))
+            .await?;
+        self.mail_queued.notify_one();
+        Ok(account)
+    }
+
+    /// Creates an account and opens its first session.
+    pub async fn register_and_sign_in(
+        &self,
+        policy: &Policy,
+        registration: Registration,
+    ) -> Result<Pair> {
+        let (new, identifiers) = self.prepare(registration).await?;
+        let (post, by, session, at) =
+            (self.post.clone(), *policy, new_session_id()?, new.created_at);
+        let opened = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let account_id = insert(tx, &post, &new, &identifiers).await?.id;
+                    accounts::update_first_sign_in(tx, account_id, at).await?;
+                    let opened = Opened { session, account_id, at };
+                    open_session(tx, &by, opened, None).await?;
+                    Ok(opened)
+                })
+            })
+            .await?;
+        self.pair(policy, opened).await
+    }
+
+    /// Creates an account without telling that an e-mail address is taken: then nothing is created,
+    /// at the same cost, and the address's owner is told.
+    pub async fn register_quietly(
+        &self,
+        registration: Registration,
+        asked: Asked,
+    ) -> Result<Option<Account>> {
+        for identifier in &registration.identifiers {
+            if identifier.kind() != Kind::Email && self.is_taken(identifier, None).await? {
+                return Err(Error::Taken(identifier.kind()));
+            }
+        }
+        let email = registration.identifiers.iter().find(|one| one.kind() == Kind::Email).cloned();
+        let password = self.hashed(registration.password).await?;
+        let registration =
+            Registration { password: NewPassword::Encoded(password), ..registration };
+        match (self.register(registration).await, email) {
+            (Err(Error::Taken(Kind::Email)), Some(email)) => {
+                self.tell_address_in_use(&email, asked).await?;
+                Ok(None)
+            }
+            (registered, _) => registered.map(Some),
+        }
+    }
+
+    /// What a registration comes to before its transaction.
+    async fn prepare(&self, registration: Registration) -> Result<(NewAccount, Vec<Identifier>)> {
+        for identifier in &registration.identifiers {
+            if self.is_taken(identifier, None).await? {
+                return Err(Error::Taken(identifier.kind()));
+            }
+        }
+        let email = registration.identifiers.iter().find(|one| one.kind() == Kind::Email);
+        if let Some(email) = email.filter(|_| registration.awaits_activation) {
+            let about = Purpose::Activation.as_str();
+            self.limits.count_mail(about, email.key(), self.clock.now())?;
+        }
+        let password = self.hashed(registration.password).await?;
+        let new = NewAccount {
+            password: Some(password.as_str().to_owned()),
+            display_name: registration.display_name,
+            sign_up_name: registration.sign_up_name,
+            is_superuser: registration.is_superuser,
+            awaits_activation: registration.awaits_activation,
+            language: registration.language.map(Language::code),
+            created_at: self.clock.now(),
+        };
+        Ok((new, registration.identifiers))
+    }
+
+    pub(super) async fn hashed(&self, password: NewPassword) -> Result<PasswordHash> {
+        match password {
+            NewPassword::Plain(plain) => Ok(self.hasher.hash(plain).await?),
+            NewPassword::Encoded(encoded) => Ok(encoded),
+        }
+    }
+}
+
+async fn insert(
+    tx: &mut Tx,
+    post: &Post,
+    new: &NewAccount,
+    identifiers: &[Identifier],
+) -> Result<Account> {
+    // Looked at first: a failed insert would use up an account id on Postgres.
+    for identifier in identifiers {
+        if identifiers::account_by_key(tx, identifier.key().to_owned()).await?.is_some() {
+            return Err(Error::Taken(identifier.kind()));
+        }
+    }
+    let id = accounts::insert_account(tx, new).await?;
+    for identifier in identifiers {
+        if !identifiers::insert_identifier(tx, id, identifier, new.created_at).await? {
+            return Err(Error::Taken(identifier.kind()));
+        }
+    }
+    let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
+    if account.awaits_activation {
+        post.queue(tx, Letter::Link(Purpose::Activation), &account, None, new.created_at).await?;
+    }
+    Ok(account)
+}
