@@ -33,13 +33,26 @@ impl Form {
 
     /// As `text`, for those who must tell an absent field from an emptied one. A field that fails counts as absent.
     pub fn given(&mut self, name: &'static str, field: &Text) -> Given {
-        let outcome = field.check(self.fields.get(name));
+        let value = self.fields.get(name);
+        let left_out = self.fields.are_of_form() && value.is_some_and(Json::is_empty_text);
+        let outcome = match field.presence {
+            Presence::NotRequired if left_out => Ok(Given::Absent),
+            _ => field.check(value),
+        };
         let (given, messages) = match outcome {
             Ok(given) => (given, Vec::new()),
             Err(messages) => (Given::Absent, messages),
         };
         self.errors.push((name, messages));
         given
+    }
+
+    /// The text or number of a field as it was sent, uncut and unchecked; of anything else nothing.
+    pub fn unchecked(&self, name: &str) -> String {
+        match self.fields.get(name) {
+            Some(Json::Text { text, .. } | Json::Int(text) | Json::Float(text)) => text.clone(),
+            Some(Json::Null | Json::Bool | Json::List | Json::Object(_)) | None => String::new(),
+        }
     }
 
     /// A later finding about a field; it stands where the field was read, before other messages, as that of Django's
@@ -118,6 +131,7 @@ pub struct Text {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Presence {
     Required,
+    NotRequired,
     MayBeEmpty,
 }
 
@@ -151,6 +165,11 @@ impl Text {
         Text { shape: Shape::Password, ..self }
     }
 
+    /// May be absent, but neither null nor blank.
+    pub const fn not_required(self) -> Text {
+        Text { presence: Presence::NotRequired, ..self }
+    }
+
     /// May be absent, null or blank, as a model field with `null=True, blank=True`.
     pub const fn optional(self) -> Text {
         Text { presence: Presence::MayBeEmpty, ..self }
@@ -173,14 +192,14 @@ impl Text {
     fn check_absent(&self) -> Result<Given, Vec<String>> {
         match self.presence {
             Presence::Required => refuse("This field is required."),
-            Presence::MayBeEmpty => Ok(Given::Absent),
+            Presence::NotRequired | Presence::MayBeEmpty => Ok(Given::Absent),
         }
     }
 
     fn check_blank(&self) -> Result<Given, Vec<String>> {
         match self.presence {
             Presence::MayBeEmpty => Ok(Given::Blank),
-            Presence::Required => refuse("This field may not be blank."),
+            Presence::Required | Presence::NotRequired => refuse("This field may not be blank."),
         }
     }
 
@@ -339,6 +358,30 @@ mod tests {
         }
         for (body, given) in [("b=", "Absent"), ("a=", "Blank"), ("a=+", "Blank")] {
             assert_eq!(urlencoded(PHONE, body).await, given);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_form_leaves_out_what_is_not_required_by_leaving_it_blank() {
+        let field = Text::REQUIRED.not_required();
+        let blank = "This field may not be blank.";
+        for (body, given) in [("b=", "Absent"), ("a=", "Absent"), ("a=+", blank)] {
+            assert_eq!(urlencoded(field, body).await, given);
+        }
+        let null = "This field may not be null.";
+        for (value, given) in [("\"\"", blank), ("null", null), ("\" x \"", "Text(\"x\")")] {
+            assert_eq!(json(field, value).await, given);
+        }
+    }
+
+    #[tokio::test]
+    async fn unchecked_texts_are_as_they_were_sent() {
+        let body = r#"{"text": " x ", "number": 1e22, "null": null, "list": ["x"]}"#;
+        let form = form("application/json", body).await.expect("an object");
+        for (name, text) in
+            [("text", " x "), ("number", "1e+22"), ("null", ""), ("list", ""), ("none", "")]
+        {
+            assert_eq!(form.unchecked(name), text, "{name}");
         }
     }
 

@@ -24,6 +24,7 @@ pub enum Data {
 #[cfg_attr(test, derive(Debug))]
 pub struct Fields {
     values: Vec<(String, Json)>,
+    of_form: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -41,8 +42,13 @@ impl Fields {
         self.values.iter().rfind(|(field, _)| field == name).map(|(_, value)| value)
     }
 
+    /// Whether they came from a form, where nothing can be left out but by leaving it blank.
+    pub fn are_of_form(&self) -> bool {
+        self.of_form
+    }
+
     fn of_form(values: Vec<(String, Json)>) -> Data {
-        Data::Object(Fields { values })
+        Data::Object(Fields { values, of_form: true })
     }
 }
 
@@ -66,7 +72,7 @@ pub async fn read(content_type: Option<&str>, body: Bytes) -> Result<Data, BodyE
 
 fn json_data(body: &[u8]) -> Result<Data, BodyError> {
     match json::parse(body) {
-        Ok(Json::Object(values)) => Ok(Data::Object(Fields { values })),
+        Ok(Json::Object(values)) => Ok(Data::Object(Fields { values, of_form: false })),
         Ok(other) => Ok(Data::NotObject(other)),
         Err(text) => Err(BodyError::Parse(format!("JSON parse error - {text}"))),
     }

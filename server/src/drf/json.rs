@@ -28,6 +28,10 @@ pub enum Json {
 }
 
 impl Json {
+    pub fn is_empty_text(&self) -> bool {
+        matches!(self, Json::Text { text, .. } if text.is_empty())
+    }
+
     pub fn python_type(&self) -> &'static str {
         match self {
             Json::Null => "NoneType",

@@ -1,6 +1,7 @@
 //! How Django REST framework reads requests and words its answers, once for the APIs that are built
 //! on it. It decides nothing about accounts.
 
+pub mod djoser;
 pub mod fields;
 mod form;
 mod json;
@@ -9,6 +10,7 @@ pub mod password_rules;
 mod python;
 mod reply;
 pub mod simple_jwt;
+pub mod token_auth;
 mod view;
 
 pub use reply::{Answer, Reply, common_failure, unknown_path};

@@ -2,31 +2,54 @@
 //! common, not all digits. The list of common passwords is Django's (see `common_passwords.LICENSE.md`).
 
 use super::python;
+use std::fmt;
 use std::sync::LazyLock;
 
 const MAX_SIMILARITY: f64 = 0.7;
-const MIN_LENGTH: usize = 8;
+pub const MIN_LENGTH: usize = 8;
 
 /// Lower case, sorted by bytes, one a line.
 static COMMON: LazyLock<Vec<&str>> =
     LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
 
-/// The messages of the validators that refuse, in Django's order. `attributes` are verbose names and values, in the
+/// What a validator finds wrong; shown in Django's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding<'a> {
+    /// Like the attribute of this verbose name.
+    TooSimilar(&'a str),
+    TooShort,
+    TooCommon,
+    Numeric,
+}
+
+impl fmt::Display for Finding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Finding::TooSimilar(name) => write!(f, "The password is too similar to the {name}."),
+            Finding::TooShort => write!(
+                f,
+                "This password is too short. It must contain at least {MIN_LENGTH} characters."
+            ),
+            Finding::TooCommon => f.write_str("This password is too common."),
+            Finding::Numeric => f.write_str("This password is entirely numeric."),
+        }
+    }
+}
+
+/// What the validators refuse, in Django's order. `attributes` are verbose names and values, in the
 /// order `username`, `first_name`, `last_name`, `email`.
-pub fn check(password: &str, attributes: &[(&str, &str)]) -> Vec<String> {
+pub fn check<'a>(password: &str, attributes: &[(&'a str, &str)]) -> Vec<Finding<'a>> {
     let lower = password.to_lowercase();
     let similar = attributes.iter().find(|(_, value)| is_similar(&lower, value));
     let common = COMMON.binary_search(&python::strip(&lower)).is_ok();
     let numeric = !password.is_empty() && password.chars().all(python::is_digit);
-    let messages = [
-        similar.map(|(name, _)| format!("The password is too similar to the {name}.")),
-        (password.chars().count() < MIN_LENGTH).then(|| {
-            format!("This password is too short. It must contain at least {MIN_LENGTH} characters.")
-        }),
-        common.then(|| "This password is too common.".to_owned()),
-        numeric.then(|| "This password is entirely numeric.".to_owned()),
+    let findings = [
+        similar.map(|(name, _)| Finding::TooSimilar(name)),
+        (password.chars().count() < MIN_LENGTH).then_some(Finding::TooShort),
+        common.then_some(Finding::TooCommon),
+        numeric.then_some(Finding::Numeric),
     ];
-    messages.into_iter().flatten().collect()
+    findings.into_iter().flatten().collect()
 }
 
 /// Against the whole value and each of its words.
@@ -73,6 +96,10 @@ mod tests {
     const COMMON_TEXT: &str = "This password is too common.";
     const NUMERIC: &str = "This password is entirely numeric.";
 
+    fn shown(password: &str, attributes: &[(&str, &str)]) -> Vec<String> {
+        check(password, attributes).iter().map(Finding::to_string).collect()
+    }
+
     #[test]
     fn messages_come_together_in_the_order_of_the_validators() {
         let cases: [(&str, &[&str]); 9] = [
@@ -87,7 +114,7 @@ mod tests {
             ("", &[SHORT]),
         ];
         for (password, messages) in cases {
-            assert_eq!(check(password, &[]), messages, "{password}");
+            assert_eq!(shown(password, &[]), messages, "{password}");
         }
     }
 
@@ -96,12 +123,12 @@ mod tests {
         let attributes = [("username", "other"), ("email address", "Anna.Smith@Example.com")];
         let similar = "The password is too similar to the email address.";
         for password in ["anna.smith@example.com", "SMITHa", "elpmaxe.cOm", "Mr-Smith-1999"] {
-            let similarity = check(password, &attributes).first().cloned();
+            let similarity = shown(password, &attributes).first().cloned();
             let expected = (password != "Mr-Smith-1999").then(|| similar.to_owned());
             assert_eq!(similarity, expected, "{password}");
         }
         let both = [("a", "anna-smith"), ("b", "anna-smith")];
-        assert_eq!(check("anna-smith", &both), ["The password is too similar to the a."]);
+        assert_eq!(shown("anna-smith", &both), ["The password is too similar to the a."]);
         assert!(check("anna-smith", &[("a", "")]).is_empty());
     }
 

@@ -3,7 +3,8 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE,
 };
 use axum::http::{Response, StatusCode};
 use serde::Serialize;
@@ -39,6 +40,7 @@ pub(super) struct ViewHeaders<'v> {
     pub allow: &'v str,
     pub vary: &'static str,
     pub challenge: &'static str,
+    pub no_store: bool,
 }
 
 const NOT_FOUND_PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n";
@@ -65,7 +67,12 @@ impl Reply {
     }
 
     pub fn no_content() -> Self {
-        Reply { status: StatusCode::NO_CONTENT, body: Content::Empty, retry_after: None }
+        Reply::empty(StatusCode::NO_CONTENT)
+    }
+
+    /// A status that says all there is to say.
+    pub fn empty(status: StatusCode) -> Self {
+        Reply { status, body: Content::Empty, retry_after: None }
     }
 
     /// `{"detail": text}`, the form of most refusals.
@@ -125,6 +132,9 @@ impl Reply {
         }
         if unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(view.challenge));
+        }
+        if view.no_store {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         response
     }

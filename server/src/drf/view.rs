@@ -2,6 +2,7 @@
 //! permission, method, and only then the body, when the handler reads it. A view is mounted under
 //! both spellings of its path, with and without the final slash.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Method, Response, StatusCode, request};
 use axum::routing::any;
 use serde_json::json;
@@ -19,9 +20,11 @@ use super::fields::Form;
 use super::form::{self, BodyError};
 use super::negotiate::{self, Unacceptable};
 use super::reply::{Answer, Reply, ViewHeaders, unknown_path};
-use crate::auth::{Auth, Policy, SignedIn};
+use crate::auth::{Asked, Auth, Policy, SignedIn};
+use crate::error::Error;
 use crate::http::body::{self, BodyRefusal};
 use crate::http::client::TrustedProxies;
+use crate::language::Language;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Handler = Box<dyn Fn(Call) -> BoxFuture<Answer> + Send + Sync>;
@@ -101,6 +104,11 @@ impl View {
 
     pub fn cookies(self) -> Self {
         View { cookies: true, ..self }
+    }
+
+    /// How a 401 asks for credentials; `Bearer` unless told otherwise.
+    pub fn challenged(self, challenge: &'static str) -> Self {
+        View { challenge, ..self }
     }
 
     /// Only for who is signed in, whatever the method, but for those added by [`View::open_post`].
@@ -220,14 +228,14 @@ async fn dispatch(
         return unknown_path();
     }
     let call = Call { context, who: None, parts, parameter, body: Mutex::new(body) };
-    let mut vary = "Accept";
-    let answer = view.answer(call, &mut vary).await;
-    let headers = ViewHeaders { allow: &view.allow, vary, challenge: view.challenge };
+    let (allow, challenge) = (&*view.allow, view.challenge);
+    let mut headers = ViewHeaders { allow, vary: "Accept", challenge, no_store: false };
+    let answer = view.answer(call, &mut headers).await;
     answer.unwrap_or_else(|refusal| refusal).into_response(&headers)
 }
 
 impl View {
-    async fn answer(&self, mut call: Call, vary: &mut &'static str) -> Answer {
+    async fn answer(&self, mut call: Call, headers: &mut ViewHeaders<'_>) -> Answer {
         call.negotiate()?;
         if call.parameter().contains('.') {
             // The router takes what follows a dot for a format, and knows none of that name.
@@ -236,8 +244,10 @@ impl View {
         if let Some(authenticator) = self.authenticator {
             call.who = authenticator(&call).await?;
             if self.cookies && call.who.is_none() {
-                *vary = "Accept, Cookie";
+                headers.vary = "Accept, Cookie";
             }
+            // RFC 6750 section 2.3: caches know the answer by the URL, which here is a credential.
+            headers.no_store = call.who.is_some_and(|who| who.in_url);
         }
         let route = self.find(&call.parts.method);
         let open = !self.signed_in_only || route.is_some_and(|route| route.open);
@@ -283,9 +293,36 @@ impl Call {
         self.parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes())
     }
 
+    /// The last value of a parameter in the query.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let query = self.parts.uri.query().unwrap_or_default();
+        form_urlencoded::parse(query.as_bytes())
+            .filter_map(|(parameter, value)| (parameter == name).then_some(value))
+            .last()
+            .map(Cow::into_owned)
+    }
+
     /// The client's address.
     pub fn client(&self) -> std::net::IpAddr {
         self.context.proxies.client(&self.parts.extensions, &self.parts.headers)
+    }
+
+    /// Whoever asks for a mail.
+    pub fn asked(&self) -> Asked {
+        Asked { from: self.client(), language: self.language() }
+    }
+
+    /// The language that the client likes best, of those that mails have.
+    pub fn language(&self) -> Option<Language> {
+        self.header(ACCEPT_LANGUAGE.as_str()).as_deref().and_then(Language::accepted)
+    }
+
+    /// What is told of a refused link: a strict API does not tell a wrong uid from a wrong token.
+    pub fn told(&self, error: Error) -> Error {
+        match error {
+            Error::UnknownUid if self.context.policy.strict => Error::LinkInvalid,
+            other => other,
+        }
     }
 
     /// Whoever is signed in; behind a view for everybody that may be nobody.
@@ -300,10 +337,7 @@ impl Call {
     }
 
     fn negotiate(&self) -> Result<(), Reply> {
-        let query = self.parts.uri.query().unwrap_or_default();
-        let format = form_urlencoded::parse(query.as_bytes())
-            .filter_map(|(name, value)| (name == "format").then_some(value))
-            .last();
+        let format = self.query("format");
         match negotiate::accept(self.header(ACCEPT.as_str()).as_deref(), format.as_deref()) {
             Ok(()) => Ok(()),
             Err(Unacceptable::Format) => Err(Reply::not_found()),

@@ -1,0 +1,260 @@
+//! What djoser brings to an API: its views of users, of links that were mailed, and its words. The API
+//! says in a [`Site`] how it shows an account and how it refuses.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+
+use super::fields::{Form, Text};
+use super::password_rules::{self, Finding};
+use super::reply::{Answer, Reply};
+use super::view::{Call, Context};
+use crate::auth::password::Password;
+use crate::auth::{Account, Proof, Requested};
+use crate::error::Error;
+use crate::identifier::{Email, Identifier, Kind};
+
+/// An API with djoser's views.
+pub trait Site {
+    /// How an account is shown.
+    type User: From<Account> + Serialize;
+
+    /// The account behind a call whose credential was good.
+    fn account(call: &Call) -> impl Future<Output = Result<Account, Reply>> + Send;
+
+    /// What a password must not resemble: verbose names and values, in Django's order.
+    fn known(account: &Account) -> Vec<(&'static str, &str)>;
+
+    /// The API's words for what was refused.
+    fn failure(error: Error) -> Reply;
+}
+
+/// An address that is stored.
+pub const EMAIL: Text = Text::REQUIRED.max(254).email();
+/// An address that is only looked for.
+const SOUGHT_EMAIL: Text = Text::REQUIRED.email();
+
+/// The only user in the list is oneself.
+pub async fn list<S: Site>(call: Call) -> Answer {
+    let account = S::account(&call).await?;
+    Ok(Reply::ok(&[S::User::from(account)]))
+}
+
+pub async fn show<S: Site>(call: Call) -> Answer {
+    let account = own_account::<S>(&call).await?;
+    Ok(Reply::ok(&S::User::from(account)))
+}
+
+pub async fn delete<S: Site>(mut call: Call) -> Answer {
+    own_account::<S>(&call).await?;
+    let mut form = call.form().await?;
+    let proof = prove_password::<S>(&mut form, &call).await?;
+    form.finish()?;
+    let proof = proof.ok_or_else(|| S::failure(Error::WrongPassword))?;
+    call.context.auth.delete_own_account(&proof).await.map_err(S::failure)?;
+    Ok(Reply::no_content())
+}
+
+pub async fn set_password<S: Site>(mut call: Call) -> Answer {
+    let account = S::account(&call).await?;
+    let mut form = call.form().await?;
+    let new = form.text("new_password", &Text::REQUIRED.password()).unwrap_or_default();
+    let proof = prove_password::<S>(&mut form, &call).await?;
+    form.finish()?;
+    let new = acceptable_password("new_password", &new, &S::known(&account))?;
+    let proof = proof.ok_or_else(|| S::failure(Error::WrongPassword))?;
+    call.context.auth.change_password(&proof, new).await.map_err(S::failure)?;
+    Ok(Reply::no_content())
+}
+
+/// Called `set_username` where accounts have a name beside their address.
+pub async fn set_email<S: Site>(mut call: Call) -> Answer {
+    S::account(&call).await?;
+    let mut form = call.form().await?;
+    let proof = prove_password::<S>(&mut form, &call).await?;
+    let new = free_email::<S>(&mut form, &call).await?;
+    form.finish()?;
+    let proof = proof.ok_or_else(|| S::failure(Error::WrongPassword))?;
+    let new = new.ok_or_else(|| S::failure(Error::NoIdentifier))?;
+    call.context.auth.change_email(&proof, new).await.map_err(S::failure)?;
+    Ok(Reply::no_content())
+}
+
+pub async fn activate<S: Site>(mut call: Call) -> Answer {
+    let mut form = call.form().await?;
+    let link = Link::read_checked(&mut form);
+    form.finish()?;
+    match call.context.auth.activate(&link.uid, &link.token, call.client()).await {
+        Ok(()) => Ok(Reply::no_content()),
+        Err(Error::LinkSpent) => {
+            Err(Reply::detail(StatusCode::FORBIDDEN, "Stale token for given user."))
+        }
+        Err(error) => Err(S::failure(call.told(error))),
+    }
+}
+
+/// Tells whether an account of this address waits for its activation, unless the API is strict.
+pub async fn resend_activation<S: Site>(mut call: Call) -> Answer {
+    let email = read_email(&mut call).await?;
+    let Context { auth, policy, .. } = &*call.context;
+    match auth.request_activation(policy, &email, call.asked()).await.map_err(S::failure)? {
+        Requested::Sent => Ok(Reply::no_content()),
+        Requested::NotSent | Requested::Unknown if policy.strict => Ok(Reply::no_content()),
+        Requested::NotSent | Requested::Unknown => Err(Reply::empty(StatusCode::BAD_REQUEST)),
+    }
+}
+
+/// The answer is the same whether there is such an account or not.
+pub async fn request_password_reset<S: Site>(mut call: Call) -> Answer {
+    let email = read_email(&mut call).await?;
+    let Context { auth, policy, .. } = &*call.context;
+    auth.request_password_reset(policy, &email, call.asked()).await.map_err(S::failure)?;
+    Ok(Reply::no_content())
+}
+
+pub async fn reset_password<S: Site>(mut call: Call) -> Answer {
+    let mut form = call.form().await?;
+    let link = Link::read_checked(&mut form);
+    let new = form.text("new_password", &Text::REQUIRED.password()).unwrap_or_default();
+    form.finish()?;
+    // The library compares the password with whoever sends it, not with the link's account.
+    let sender = match call.who {
+        Some(_) => Some(S::account(&call).await?),
+        None => None,
+    };
+    let known = sender.as_ref().map(S::known).unwrap_or_default();
+    let new = acceptable_password("new_password", &new, &known)?;
+    let reset = call.context.auth.reset_password(&link.uid, &link.token, new, call.client()).await;
+    reset.map_err(|error| S::failure(call.told(error)))?;
+    Ok(Reply::no_content())
+}
+
+/// The answer is the same whether there is such an account or not.
+pub async fn request_email_reset<S: Site>(mut call: Call) -> Answer {
+    let email = read_email(&mut call).await?;
+    let Context { auth, policy, .. } = &*call.context;
+    auth.request_email_reset(policy, &email, call.asked()).await.map_err(S::failure)?;
+    Ok(Reply::no_content())
+}
+
+/// Here the serializer has no fields for the link.
+pub async fn reset_email<S: Site>(mut call: Call) -> Answer {
+    let mut form = call.form().await?;
+    let link = Link::read(&form);
+    let new = free_email::<S>(&mut form, &call).await?;
+    form.finish()?;
+    let new = new.ok_or_else(|| S::failure(Error::NoIdentifier))?;
+    let reset = call.context.auth.reset_email(&link.uid, &link.token, new, call.client()).await;
+    reset.map_err(|error| S::failure(call.told(error)))?;
+    Ok(Reply::no_content())
+}
+
+/// The caller's account, where the path names it or nobody; another's is not found.
+pub async fn own_account<S: Site>(call: &Call) -> Result<Account, Reply> {
+    let account = S::account(call).await?;
+    match call.parameter() {
+        "" => Ok(account),
+        id if id == account.id.to_string() => Ok(account),
+        _ => Err(Reply::not_found()),
+    }
+}
+
+/// Reads `current_password` and proves it; a wrong one is noted in the form.
+async fn prove_password<S: Site>(form: &mut Form, call: &Call) -> Result<Option<Proof>, Reply> {
+    let Some(current) = form.text("current_password", &Text::REQUIRED) else { return Ok(None) };
+    let who = call.signed_in()?;
+    match call.context.auth.prove_password(who, &current, call.client()).await {
+        Ok(proof) => Ok(Some(proof)),
+        Err(Error::WrongPassword) => {
+            form.fail("current_password", WRONG_PASSWORD);
+            Ok(None)
+        }
+        Err(error) => Err(S::failure(error)),
+    }
+}
+
+/// Reads `new_email`; one that somebody has is noted in the form.
+async fn free_email<S: Site>(form: &mut Form, call: &Call) -> Result<Option<Email>, Reply> {
+    let Some(email) = form.text("new_email", &EMAIL).and_then(|email| Email::parse(&email)) else {
+        return Ok(None);
+    };
+    // Anybody may ask for any address here, so it is counted as a registration is.
+    call.context.auth.admit_registration(call.client()).map_err(S::failure)?;
+    let identifier = Identifier::Email(email.clone());
+    if call.context.auth.is_taken(&identifier, None).await.map_err(S::failure)? {
+        form.fail("new_email", taken(Kind::Email).1);
+    }
+    Ok(Some(email))
+}
+
+/// Django's password validators, whose findings stand under `field`.
+pub fn acceptable_password(
+    field: &'static str,
+    password: &str,
+    known: &[(&str, &str)],
+) -> Result<Password, Reply> {
+    let findings = password_rules::check(password, known);
+    if !findings.is_empty() {
+        let messages: Vec<String> = findings.iter().map(Finding::to_string).collect();
+        return Err(Reply::json(StatusCode::BAD_REQUEST, &json!({ field: messages })));
+    }
+    Password::parse(password).map_err(|_| password_too_long(field))
+}
+
+async fn read_email(call: &mut Call) -> Result<String, Reply> {
+    let mut form = call.form().await?;
+    let email = form.text("email", &SOUGHT_EMAIL).unwrap_or_default();
+    form.finish()?;
+    Ok(email)
+}
+
+/// What a mailed link carries; no `Debug`. The library checks the cut texts and uses the uncut ones.
+struct Link {
+    uid: String,
+    token: String,
+}
+
+impl Link {
+    fn read(form: &Form) -> Self {
+        Link { uid: form.unchecked("uid"), token: form.unchecked("token") }
+    }
+
+    /// What is missing is noted in the form, which must be finished before this is used.
+    fn read_checked(form: &mut Form) -> Self {
+        for field in ["uid", "token"] {
+            form.text(field, &Text::REQUIRED);
+        }
+        Link::read(form)
+    }
+}
+
+const WRONG_PASSWORD: &str = "Invalid password.";
+
+/// The field of an identifier that somebody holds, and what is said of it.
+pub fn taken(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Email => ("email", "user with this email already exists."),
+        Kind::Phone => ("phone", "user with this phone already exists."),
+        Kind::Username => ("username", "user with this username already exists."),
+    }
+}
+
+pub fn wrong_password() -> Reply {
+    Reply::field("current_password", WRONG_PASSWORD)
+}
+
+pub fn password_too_long(field: &str) -> Reply {
+    Reply::field(field, "Ensure this field has no more than 1024 characters.")
+}
+
+pub fn invalid_uid() -> Reply {
+    Reply::field("uid", "Invalid user id or user doesn't exist.")
+}
+
+pub fn invalid_link_token() -> Reply {
+    Reply::field("token", "Invalid token for given user.")
+}
+
+pub fn sign_in_again() -> Reply {
+    Reply::detail(StatusCode::FORBIDDEN, "Sign in again to change this.")
+}

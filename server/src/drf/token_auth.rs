@@ -1,0 +1,159 @@
+//! How an API reads credentials that are one opaque word: `Token <key>` as Django REST framework has
+//! it, `Bearer <token>` and `?access_token=` as django-oauth-toolkit has them, and the refusals of
+//! drf-social-oauth2, which looks at `Bearer` last. Any access credential is good in each place.
+
+use axum::http::StatusCode;
+
+use super::reply::{Reply, common_failure};
+use super::view::{Authenticated, Call};
+use crate::auth::{Account, SignedIn};
+use crate::error::Error;
+
+/// The `WWW-Authenticate` of its refusals.
+pub const CHALLENGE: &str = "Token";
+
+const NO_CREDENTIALS: &str = "Invalid token header. No credentials provided.";
+const NO_BACKEND: &str = "Invalid token header. No backend provided.";
+const SPACES: &str = "Invalid token header. Token string should not contain spaces.";
+const INVALID_CHARACTERS: &str =
+    "Invalid token header. Token string should not contain invalid characters.";
+const INVALID_TOKEN: &str = "Invalid token.";
+
+/// A credential, with the place where it stood.
+enum Credential {
+    Token(String),
+    Bearer(String),
+    InUrl(String),
+}
+
+/// Reads the credential of a call in every place that the libraries know.
+pub fn token_or_bearer(call: &Call) -> Authenticated<'_> {
+    Box::pin(authenticate(call))
+}
+
+/// 401 for a credential, as long as it stands in the `Token` scheme.
+pub fn refusal(error: &Error) -> Reply {
+    match error {
+        Error::Token(_) | Error::AccountNotFound => refused(INVALID_TOKEN),
+        Error::AccountInactive => refused("User inactive or deleted."),
+        other => common_failure(other),
+    }
+}
+
+/// The account behind a call that has passed [`token_or_bearer`].
+pub async fn account(call: &Call) -> Result<Account, Reply> {
+    let who = call.signed_in()?;
+    call.context.auth.account(who).await.map_err(|error| refusal(&error))
+}
+
+async fn authenticate(call: &Call) -> Result<Option<SignedIn>, Reply> {
+    let credential = match call.authorization() {
+        Some(header) => of_header(header)?,
+        None => call.query("access_token").filter(|token| !token.is_empty()).map(Credential::InUrl),
+    };
+    let auth = &call.context.auth;
+    match credential {
+        None => Ok(None),
+        Some(Credential::Token(key)) => {
+            auth.signed_in(&key).await.map(Some).map_err(|error| refusal(&error))
+        }
+        Some(Credential::Bearer(token)) => match auth.signed_in(&token).await {
+            Err(Error::Token(_) | Error::AccountNotFound) => Err(refused(NO_CREDENTIALS)),
+            outcome => outcome.map(Some).map_err(|error| refusal(&error)),
+        },
+        Some(Credential::InUrl(token)) => match auth.signed_in(&token).await {
+            Ok(who) => Ok(Some(SignedIn { in_url: true, ..who })),
+            // Nobody, then: no library refuses a word in the URL.
+            Err(Error::Token(_) | Error::AccountNotFound) => Ok(None),
+            Err(error) => Err(refusal(&error)),
+        },
+    }
+}
+
+fn of_header(header: &[u8]) -> Result<Option<Credential>, Reply> {
+    let mut words = header.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    if words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"token")) {
+        return of_token_scheme(words.next(), words.next()).map(Some);
+    }
+    of_bearer_scheme(header)
+}
+
+fn of_token_scheme(key: Option<&[u8]>, more: Option<&[u8]>) -> Result<Credential, Reply> {
+    match (key, more) {
+        (None, _) => Err(refused(NO_CREDENTIALS)),
+        (Some(_), Some(_)) => Err(refused(SPACES)),
+        (Some(key), None) => match str::from_utf8(key) {
+            Ok(key) => Ok(Credential::Token(key.to_owned())),
+            Err(_) => Err(refused(INVALID_CHARACTERS)),
+        },
+    }
+}
+
+/// Any other scheme is as good as no header.
+fn of_bearer_scheme(header: &[u8]) -> Result<Option<Credential>, Reply> {
+    // The libraries read these bytes as latin-1, whose white space is wider than that of ASCII.
+    let header: String = header.iter().copied().map(char::from).collect();
+    let words: Vec<_> = header.split_whitespace().collect();
+    match words[..] {
+        [scheme, ..] if !scheme.eq_ignore_ascii_case("bearer") => Ok(None),
+        [] => Ok(None),
+        [_] => Err(refused(NO_BACKEND)),
+        [_, token] => Ok(Some(Credential::Bearer(token.to_owned()))),
+        [_, _, _] => Err(refused(INVALID_TOKEN)),
+        _ => Err(refused(SPACES)),
+    }
+}
+
+fn refused(text: &str) -> Reply {
+    Reply::detail(StatusCode::UNAUTHORIZED, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(header: &[u8]) -> String {
+        match of_header(header) {
+            Ok(None) => "nobody".to_owned(),
+            Ok(Some(Credential::Token(key))) => format!("token {key}"),
+            Ok(Some(Credential::Bearer(token))) => format!("bearer {token}"),
+            Ok(Some(Credential::InUrl(_))) => "a URL is no header".to_owned(),
+            Err(_) => "refused".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_scheme_has_no_case_and_any_white_space_behind_it() {
+        let cases: [(&[u8], &str); 9] = [
+            (b"Token k", "token k"),
+            (b" tOKEN \t k ", "token k"),
+            (b"bEARER  t", "bearer t"),
+            (b"Bearer\xa0t", "bearer t"),
+            (b"Bearer \xff", "bearer \u{ff}"),
+            (b"", "nobody"),
+            (b"Token: k", "nobody"),
+            (b"Basic k", "nobody"),
+            (b"0123456789", "nobody"),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(read(header), expected, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_known_scheme_needs_exactly_one_word_of_utf_8() {
+        let headers: [&[u8]; 6] = [
+            b"Token",
+            b"Token a b",
+            b"Token \xff",
+            b"Bearer",
+            b"Bearer google-oauth2 t",
+            b"Bearer a b c",
+        ];
+        for header in headers {
+            assert_eq!(read(header), "refused", "{header:?}");
+        }
+        // Only ASCII white space ends the first scheme.
+        assert_eq!(read(b"Token\xa0k"), "nobody");
+    }
+}
