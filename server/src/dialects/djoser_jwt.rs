@@ -1,16 +1,15 @@
 //! The API of `tests/contract/exchanges-004.json`: e-mail or phone, djoser's user routes,
 //! SimpleJWT 5.3 with a logout.
 
-use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
 use super::Dialect;
-use crate::auth::password::Password;
-use crate::auth::{Account, Change, NewPassword, Policy, Proof, Registration};
+use crate::auth::{Account, Change, NewPassword, Policy, RESET_PATH, Registration, TokenForm};
+use crate::drf::djoser::{self, Site};
 use crate::drf::fields::{Form, Given, Text};
 use crate::drf::simple_jwt::{self, V5_3};
-use crate::drf::{Answer, Call, Reply, View, common_failure, password_rules};
+use crate::drf::{self, Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Phone};
 
@@ -23,8 +22,11 @@ pub const DIALECT: Dialect = Dialect {
         refresh_seconds: 86_400,
         rotating: false,
         early_refresh: false,
+        strict: false,
+        form: TokenForm::SimpleJwt,
+        reset_path: RESET_PATH,
     },
-    views,
+    mount: |context| drf::mount(context, views()),
 };
 
 fn views() -> Vec<View> {
@@ -37,18 +39,26 @@ fn views() -> Vec<View> {
             .authenticated(simple_jwt::bearer_5_3)
             .cookies()
             .get(root),
-        user_view("/api/auth/users/", "User List").get(list).open_post(register),
-        user_view("/api/auth/users/me/", "User Me")
-            .get(show)
+        user_view("/api/auth/users/", "User List").get(djoser::list::<Users>).open_post(register),
+        user_view("/api/auth/users/me/", "Me")
+            .get(djoser::show::<Users>)
             .put(change)
             .patch(change)
-            .delete(delete),
-        user_view("/api/auth/users/set_password/", "User Set password").post(set_password),
+            .delete(djoser::delete::<Users>),
+        user_view("/api/auth/users/activation/", "Activation").open_post(djoser::activate::<Users>),
+        user_view("/api/auth/users/resend_activation/", "Resend activation")
+            .open_post(djoser::resend_activation::<Users>),
+        user_view("/api/auth/users/set_password/", "Set password")
+            .post(djoser::set_password::<Users>),
+        user_view("/api/auth/users/reset_password/", "Reset password")
+            .open_post(djoser::request_password_reset::<Users>),
+        user_view("/api/auth/users/reset_password_confirm/", "Reset password confirm")
+            .open_post(djoser::reset_password::<Users>),
         user_view("/api/auth/users/{id}/", "User Instance")
-            .get(show)
+            .get(djoser::show::<Users>)
             .put(change)
             .patch(change)
-            .delete(delete),
+            .delete(djoser::delete::<Users>),
         View::at("/api/auth/jwt/create/", "Token Obtain Pair")
             .described(simple_jwt::OBTAIN_PAIR)
             .post(create),
@@ -69,29 +79,19 @@ async fn root(call: Call) -> Answer {
     Ok(Reply::ok(&json!({ "users": users })))
 }
 
-async fn list(call: Call) -> Answer {
-    let account = V5_3.account(&call).await?;
-    Ok(Reply::ok(&[UserResponse::from(account)]))
-}
-
 async fn register(mut call: Call) -> Answer {
     call.context.auth.admit_registration(call.client()).map_err(failure)?;
     let mut form = call.form().await?;
     let request = RegisterRequest::read(&mut form);
     request.identifiers.refuse_taken(&mut form, &call, None).await?;
     form.finish()?;
-    let registration = Registration::try_from(request)?;
+    let registration = Registration { language: call.language(), ..request.try_into()? };
     let account = call.context.auth.register(registration).await.map_err(failure)?;
     Ok(Reply::created(&UserResponse::from(account)))
 }
 
-async fn show(call: Call) -> Answer {
-    let account = own_account(&call).await?;
-    Ok(Reply::ok(&UserResponse::from(account)))
-}
-
 async fn change(mut call: Call) -> Answer {
-    let account = own_account(&call).await?;
+    let account = djoser::own_account::<Users>(&call).await?;
     let mut form = call.form().await?;
     let request = ChangeRequest::read(&mut form);
     request.identifiers().refuse_taken(&mut form, &call, Some(account.id)).await?;
@@ -99,32 +99,6 @@ async fn change(mut call: Call) -> Answer {
     let who = call.signed_in()?;
     let changed = call.context.auth.change_identifiers(who, request.changes()).await;
     Ok(Reply::ok(&UserResponse::from(changed.map_err(failure)?)))
-}
-
-async fn delete(mut call: Call) -> Answer {
-    own_account(&call).await?;
-    let mut form = call.form().await?;
-    let proof = prove_password(&mut form, &call).await?;
-    form.finish()?;
-    let proof = proof.ok_or_else(|| failure(Error::WrongPassword))?;
-    call.context.auth.delete_own_account(&proof).await.map_err(failure)?;
-    Ok(Reply::no_content())
-}
-
-async fn set_password(mut call: Call) -> Answer {
-    let account = V5_3.account(&call).await?;
-    let mut form = call.form().await?;
-    let new = form.text("new_password", &Text::REQUIRED.password()).unwrap_or_default();
-    let proof = prove_password(&mut form, &call).await?;
-    form.finish()?;
-    let known = [
-        ("username", account.username_shown()),
-        ("email", account.email.as_deref().unwrap_or_default()),
-    ];
-    let new = acceptable_password("new_password", &new, &known)?;
-    let proof = proof.ok_or_else(|| failure(Error::WrongPassword))?;
-    call.context.auth.change_password(&proof, new).await.map_err(failure)?;
-    Ok(Reply::no_content())
 }
 
 async fn create(call: Call) -> Answer {
@@ -143,44 +117,27 @@ async fn logout(call: Call) -> Answer {
     simple_jwt::blacklist(call, failure).await
 }
 
-/// The caller's account, where the path names it or nobody; another's is not found.
-async fn own_account(call: &Call) -> Result<Account, Reply> {
-    let account = V5_3.account(call).await?;
-    match call.parameter() {
-        "" => Ok(account),
-        id if id == account.id.to_string() => Ok(account),
-        _ => Err(Reply::not_found()),
+/// How djoser's views speak here.
+struct Users;
+
+impl Site for Users {
+    type User = UserResponse;
+
+    async fn account(call: &Call) -> Result<Account, Reply> {
+        V5_3.account(call).await
+    }
+
+    fn known(account: &Account) -> Vec<(&'static str, &str)> {
+        let email = account.email.as_deref().unwrap_or_default();
+        vec![("username", account.username_shown()), ("email", email)]
+    }
+
+    fn failure(error: Error) -> Reply {
+        failure(error)
     }
 }
 
-/// Reads `current_password` and proves it; a wrong one is noted in the form.
-async fn prove_password(form: &mut Form, call: &Call) -> Result<Option<Proof>, Reply> {
-    let Some(current) = form.text("current_password", &Text::REQUIRED) else { return Ok(None) };
-    let who = call.signed_in()?;
-    match call.context.auth.prove_password(who, &current, call.client()).await {
-        Ok(proof) => Ok(Some(proof)),
-        Err(Error::WrongPassword) => {
-            form.fail("current_password", WRONG_PASSWORD);
-            Ok(None)
-        }
-        Err(error) => Err(failure(error)),
-    }
-}
-
-/// Django's password validators, whose findings stand under `field`.
-fn acceptable_password(
-    field: &'static str,
-    password: &str,
-    known: &[(&str, &str)],
-) -> Result<Password, Reply> {
-    let findings = password_rules::check(password, known);
-    if !findings.is_empty() {
-        return Err(Reply::json(StatusCode::BAD_REQUEST, &json!({ field: findings })));
-    }
-    Password::parse(password).map_err(|_| failure(Error::PasswordTooLong))
-}
-
-const EMAIL: Text = Text::REQUIRED.max(254).email().optional();
+const EMAIL: Text = djoser::EMAIL.optional();
 const PHONE: Text = Text::REQUIRED.max(16).phone().optional();
 
 /// The identifiers that a request brings.
@@ -200,7 +157,7 @@ impl Identifiers {
     ) -> Result<(), Reply> {
         for identifier in self.list() {
             if call.context.auth.is_taken(&identifier, but).await.map_err(failure)? {
-                let (field, text) = taken(identifier.kind());
+                let (field, text) = djoser::taken(identifier.kind());
                 form.fail(field, text);
             }
         }
@@ -237,13 +194,16 @@ impl TryFrom<RegisterRequest> for Registration {
         let identifiers = request.identifiers.list();
         let Some(first) = identifiers.first() else { return Err(no_identifier()) };
         let email = request.identifiers.email.as_ref().map_or("", Email::shown);
-        let password = acceptable_password("password", &request.password, &[("email", email)])?;
+        let known = [("email", email)];
+        let password = djoser::acceptable_password("password", &request.password, &known)?;
         Ok(Registration {
             sign_up_name: Some(first.shown().to_owned()),
             identifiers,
             password: NewPassword::Plain(password),
             display_name: None,
             is_superuser: false,
+            language: None,
+            awaits_activation: false,
         })
     }
 }
@@ -301,16 +261,6 @@ impl From<Account> for UserResponse {
     }
 }
 
-const WRONG_PASSWORD: &str = "Invalid password.";
-
-fn taken(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
-        Kind::Email => ("email", "user with this email already exists."),
-        Kind::Phone => ("phone", "user with this phone already exists."),
-        Kind::Username => ("username", "user with this username already exists."),
-    }
-}
-
 fn no_identifier() -> Reply {
     Reply::field("non_field_errors", "Email or phone is required.")
 }
@@ -322,17 +272,15 @@ fn failure(error: Error) -> Reply {
         Error::AccountInactive => simple_jwt::no_active_account_for_token(),
         Error::AccountNotFound => V5_3.token_refusal(TokenFault::Malformed),
         Error::Taken(kind) => {
-            let (field, text) = taken(kind);
+            let (field, text) = djoser::taken(kind);
             Reply::field(field, text)
         }
         Error::NoIdentifier => no_identifier(),
-        Error::PasswordTooLong => {
-            Reply::field("password", "Ensure this field has no more than 1024 characters.")
-        }
-        Error::WrongPassword => Reply::field("current_password", WRONG_PASSWORD),
-        Error::ReauthenticationRequired => {
-            Reply::detail(StatusCode::FORBIDDEN, "Sign in again to change this.")
-        }
+        Error::PasswordTooLong => djoser::password_too_long("password"),
+        Error::WrongPassword => djoser::wrong_password(),
+        Error::ReauthenticationRequired => djoser::sign_in_again(),
+        Error::UnknownUid => djoser::invalid_uid(),
+        Error::LinkInvalid | Error::LinkSpent => djoser::invalid_link_token(),
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
             common_failure(&error)
         }

@@ -1,4 +1,5 @@
-//! The API of `tests/contract/exchanges-002.json`: usernames, SimpleJWT 5.5, a profile.
+//! The API of `tests/contract/exchanges-002.json`: usernames, SimpleJWT 5.5, a profile, passwords reset
+//! by mail.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -6,10 +7,10 @@ use serde_json::json;
 
 use super::Dialect;
 use crate::auth::password::Password;
-use crate::auth::{Account, NewPassword, Policy, Registration};
+use crate::auth::{Account, NewPassword, Policy, Registration, Requested, TokenForm};
 use crate::drf::fields::{Form, Text};
 use crate::drf::simple_jwt::{self, V5_5};
-use crate::drf::{Answer, Call, Reply, View, common_failure};
+use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Username};
 
@@ -22,8 +23,11 @@ pub const DIALECT: Dialect = Dialect {
         refresh_seconds: 86_400,
         rotating: false,
         early_refresh: false,
+        strict: false,
+        form: TokenForm::SimpleJwt,
+        reset_path: "/api/auth/password/reset/confirm/?uid={uid}&token={token}",
     },
-    views,
+    mount: |context| drf::mount(context, views()),
 };
 
 fn views() -> Vec<View> {
@@ -41,6 +45,12 @@ fn views() -> Vec<View> {
         View::at("/api/auth/register/", "Register")
             .authenticated(simple_jwt::bearer_5_5)
             .post(register),
+        View::at("/api/auth/password/reset/", "Reset")
+            .authenticated(simple_jwt::bearer_5_5)
+            .post(request_reset),
+        View::at("/api/auth/password/reset/confirm/", "Confirm")
+            .authenticated(simple_jwt::bearer_5_5)
+            .post(reset),
     ]
 }
 
@@ -60,8 +70,35 @@ async fn profile(call: Call) -> Answer {
 async fn register(mut call: Call) -> Answer {
     call.context.auth.admit_registration(call.client()).map_err(failure)?;
     let request = RegisterRequest::read(call.form().await?)?;
-    call.context.auth.register(request.into()).await.map_err(failure)?;
+    let registration = Registration { language: call.language(), ..request.into() };
+    let Context { auth, policy, .. } = &*call.context;
+    if policy.strict {
+        auth.register_quietly(registration, call.asked()).await.map_err(failure)?;
+    } else {
+        auth.register(registration).await.map_err(failure)?;
+    }
     Ok(Reply::created(&json!({ "message": "User registered successfully." })))
+}
+
+async fn request_reset(mut call: Call) -> Answer {
+    let request = ResetRequest::read(&call.form().await?)?;
+    let Context { auth, policy, .. } = &*call.context;
+    let requested = auth.request_password_reset(policy, &request.email, call.asked()).await;
+    match requested.map_err(failure)? {
+        Requested::Unknown if !policy.strict => Err(refused("User with this email does not exist")),
+        // A suspended account is there too, though it gets no mail.
+        Requested::Sent | Requested::NotSent | Requested::Unknown => {
+            Ok(Reply::ok(&json!({ "message": "Password reset link sent" })))
+        }
+    }
+}
+
+async fn reset(mut call: Call) -> Answer {
+    let mut form = call.form().await?;
+    let ConfirmRequest { uid, token, new_password } = ConfirmRequest::read(&mut form, &call)?;
+    let reset = call.context.auth.reset_password(&uid, &token, new_password, call.client()).await;
+    reset.map_err(|error| failure(call.told(error)))?;
+    Ok(Reply::ok(&json!({ "message": "Password has been reset" })))
 }
 
 struct RegisterRequest {
@@ -97,7 +134,45 @@ impl From<RegisterRequest> for Registration {
             display_name: None,
             sign_up_name: None,
             is_superuser: false,
+            language: None,
+            awaits_activation: false,
         }
+    }
+}
+
+struct ResetRequest {
+    email: String,
+}
+
+impl ResetRequest {
+    fn read(form: &Form) -> Result<Self, Reply> {
+        match form.unchecked("email") {
+            email if email.is_empty() => Err(refused("Email is required")),
+            email => Ok(ResetRequest { email }),
+        }
+    }
+}
+
+/// No `Debug`.
+struct ConfirmRequest {
+    uid: String,
+    token: String,
+    new_password: Password,
+}
+
+impl ConfirmRequest {
+    /// The link's parts stand in the query, as in the link itself.
+    fn read(form: &mut Form, call: &Call) -> Result<Self, Reply> {
+        let query = |name| call.query(name).filter(|value| !value.is_empty());
+        let new_password = form.text("new_password", &Text::REQUIRED);
+        let (Some(uid), Some(token), Some(new_password)) =
+            (query("uid"), query("token"), new_password)
+        else {
+            return Err(refused("Missing parameters"));
+        };
+        let new_password =
+            Password::parse(&new_password).map_err(|_| failure(Error::PasswordTooLong))?;
+        Ok(ConfirmRequest { uid, token, new_password })
     }
 }
 
@@ -140,6 +215,8 @@ fn failure(error: Error) -> Reply {
         Error::PasswordTooLong => refused("Ensure this field has no more than 1024 characters."),
         Error::NoIdentifier => refused("All fields are required."),
         Error::WrongPassword => refused("Invalid password."),
+        Error::UnknownUid => refused("Invalid uid"),
+        Error::LinkInvalid | Error::LinkSpent => refused("Invalid or expired token"),
         Error::ReauthenticationRequired => refused("Sign in again to change this."),
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
             common_failure(&error)

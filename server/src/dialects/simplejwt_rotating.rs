@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::Dialect;
 use crate::auth::password::Password;
-use crate::auth::{NewPassword, Policy, Registration};
+use crate::auth::{NewPassword, Policy, RESET_PATH, Registration, TokenForm};
 use crate::drf::fields::{Form, Text};
 use crate::drf::simple_jwt::{self, V5_3};
-use crate::drf::{Answer, Call, Reply, View, common_failure};
+use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind};
 
@@ -24,8 +24,11 @@ pub const DIALECT: Dialect = Dialect {
         refresh_seconds: 86_400,
         rotating: true,
         early_refresh: false,
+        strict: false,
+        form: TokenForm::SimpleJwt,
+        reset_path: RESET_PATH,
     },
-    views,
+    mount: |context| drf::mount(context, views()),
 };
 
 fn views() -> Vec<View> {
@@ -43,15 +46,21 @@ async fn register(mut call: Call) -> Answer {
     call.context.auth.admit_registration(call.client()).map_err(failure)?;
     let mut form = call.form().await?;
     let request = RegisterRequest::read(&mut form);
-    if let Some(email) = &request.email {
+    let Context { auth, policy, .. } = &*call.context;
+    if let Some(email) = request.email.as_ref().filter(|_| !policy.strict) {
         let email = Identifier::Email(email.clone());
-        if call.context.auth.is_taken(&email, None).await.map_err(failure)? {
+        if auth.is_taken(&email, None).await.map_err(failure)? {
             form.fail("email", EMAIL_TAKEN);
         }
     }
     form.finish()?;
     let response = RegisterResponse::new(&request)?;
-    call.context.auth.register(request.try_into()?).await.map_err(failure)?;
+    let registration = Registration { language: call.language(), ..request.try_into()? };
+    if policy.strict {
+        auth.register_quietly(registration, call.asked()).await.map_err(failure)?;
+    } else {
+        auth.register(registration).await.map_err(failure)?;
+    }
     Ok(Reply::created(&response))
 }
 
@@ -100,6 +109,8 @@ impl TryFrom<RegisterRequest> for Registration {
             display_name: Some(request.login),
             sign_up_name: None,
             is_superuser: false,
+            language: None,
+            awaits_activation: false,
         })
     }
 }
@@ -152,6 +163,10 @@ fn failure(error: Error) -> Reply {
         Error::WrongPassword => Reply::field("password", "Invalid password."),
         Error::ReauthenticationRequired => {
             Reply::detail(StatusCode::FORBIDDEN, "Sign in again to change this.")
+        }
+        Error::UnknownUid => Reply::field("uid", "Invalid user id or user doesn't exist."),
+        Error::LinkInvalid | Error::LinkSpent => {
+            Reply::field("token", "Invalid token for given user.")
         }
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
             common_failure(&error)

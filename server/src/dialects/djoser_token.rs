@@ -1,0 +1,251 @@
+//! The API of `tests/contract/exchanges-000.json`: e-mail addresses that are confirmed by mail, djoser's
+//! user routes, an opaque key for every sign-in.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::Dialect;
+use crate::auth::{Account, Key, NewPassword, Policy, RESET_PATH, Registration, TokenForm};
+use crate::drf::djoser::{self, Site};
+use crate::drf::fields::{Form, Text};
+use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure, token_auth};
+use crate::error::Error;
+use crate::identifier::{Email, Identifier, Kind};
+
+pub const DIALECT: Dialect = Dialect {
+    policy: Policy {
+        name: "djoser_token",
+        code: 5,
+        signs_in_by: &[Kind::Email],
+        access_seconds: 36_000,
+        // A key lives a year after its last use.
+        refresh_seconds: 31_536_000,
+        rotating: false,
+        early_refresh: false,
+        strict: false,
+        form: TokenForm::Key,
+        reset_path: RESET_PATH,
+    },
+    mount: |context| drf::mount(context, views()),
+};
+
+fn views() -> Vec<View> {
+    let view = |path, name| {
+        View::at(path, name)
+            .authenticated(token_auth::token_or_bearer)
+            .challenged(token_auth::CHALLENGE)
+    };
+    let user_view = |path, name| view(path, name).signed_in_only();
+    vec![
+        view("/auth/", "Api Root")
+            .described("The default basic root view for DefaultRouter")
+            .get(root),
+        user_view("/auth/users/", "User List").get(djoser::list::<Users>).open_post(register),
+        user_view("/auth/users/me/", "Me")
+            .get(djoser::show::<Users>)
+            .put(change)
+            .patch(change)
+            .delete(djoser::delete::<Users>),
+        user_view("/auth/users/activation/", "Activation").open_post(djoser::activate::<Users>),
+        user_view("/auth/users/resend_activation/", "Resend activation")
+            .open_post(djoser::resend_activation::<Users>),
+        user_view("/auth/users/set_password/", "Set password").post(djoser::set_password::<Users>),
+        user_view("/auth/users/reset_password/", "Reset password")
+            .open_post(djoser::request_password_reset::<Users>),
+        user_view("/auth/users/reset_password_confirm/", "Reset password confirm")
+            .open_post(djoser::reset_password::<Users>),
+        user_view("/auth/users/set_email/", "Set username").post(djoser::set_email::<Users>),
+        user_view("/auth/users/reset_email/", "Reset username")
+            .open_post(djoser::request_email_reset::<Users>),
+        user_view("/auth/users/reset_email_confirm/", "Reset username confirm")
+            .open_post(djoser::reset_email::<Users>),
+        user_view("/auth/users/{id}/", "User Instance")
+            .get(djoser::show::<Users>)
+            .put(change)
+            .patch(change)
+            .delete(djoser::delete::<Users>),
+        view("/auth/token/login/", "Token Create")
+            .described("Use this endpoint to obtain user authentication token.")
+            .post(login),
+        view("/auth/token/logout/", "Token Destroy")
+            .described("Use this endpoint to logout user (remove user authentication token).")
+            .signed_in_only()
+            .post(logout),
+    ]
+}
+
+async fn root(call: Call) -> Answer {
+    let users = format!("{}/auth/users/", call.context.public_url);
+    Ok(Reply::ok(&json!({ "users": users })))
+}
+
+async fn register(mut call: Call) -> Answer {
+    call.context.auth.admit_registration(call.client()).map_err(failure)?;
+    let mut form = call.form().await?;
+    let request = RegisterRequest::read(&mut form);
+    if let Some(email) = &request.email {
+        let email = Identifier::Email(email.clone());
+        if call.context.auth.is_taken(&email, None).await.map_err(failure)? {
+            let (field, text) = djoser::taken(Kind::Email);
+            form.fail(field, text);
+        }
+    }
+    form.finish()?;
+    let registration = Registration { language: call.language(), ..request.try_into()? };
+    let account = call.context.auth.register(registration).await.map_err(failure)?;
+    Ok(Reply::created(&RegisterResponse::from(account)))
+}
+
+/// Nothing of an account can be written here: the address changes by routes of its own.
+async fn change(mut call: Call) -> Answer {
+    let account = djoser::own_account::<Users>(&call).await?;
+    call.form().await?.finish()?;
+    Ok(Reply::ok(&UserResponse::from(account)))
+}
+
+async fn login(mut call: Call) -> Answer {
+    let request = LoginRequest::read(call.form().await?)?;
+    let Context { auth, policy, .. } = &*call.context;
+    let key = auth.sign_in_for_key(policy, &request.name, &request.password, call.client()).await;
+    Ok(Reply::ok(&KeyResponse::from(&key.map_err(failure)?)))
+}
+
+async fn logout(call: Call) -> Answer {
+    let Context { auth, policy, .. } = &*call.context;
+    auth.sign_out_session(policy, call.signed_in()?).await.map_err(failure)?;
+    Ok(Reply::no_content())
+}
+
+/// How djoser's views speak here.
+struct Users;
+
+impl Site for Users {
+    type User = UserResponse;
+
+    async fn account(call: &Call) -> Result<Account, Reply> {
+        token_auth::account(call).await
+    }
+
+    fn known(account: &Account) -> Vec<(&'static str, &str)> {
+        vec![("email", account.email.as_deref().unwrap_or_default())]
+    }
+
+    fn failure(error: Error) -> Reply {
+        failure(error)
+    }
+}
+
+struct RegisterRequest {
+    email: Option<Email>,
+    password: String,
+    repeated: String,
+}
+
+impl RegisterRequest {
+    /// What is missing is noted in the form, which must be finished before this is used.
+    fn read(form: &mut Form) -> Self {
+        let email = form.text("email", &djoser::EMAIL).and_then(|email| Email::parse(&email));
+        let password = form.text("password", &Text::REQUIRED.password()).unwrap_or_default();
+        let repeated = form.text("re_password", &Text::REQUIRED).unwrap_or_default();
+        RegisterRequest { email, password, repeated }
+    }
+}
+
+impl TryFrom<RegisterRequest> for Registration {
+    type Error = Reply;
+
+    fn try_from(request: RegisterRequest) -> Result<Self, Reply> {
+        let email = request.email.as_ref().map_or("", Email::shown);
+        let known = [("email", email)];
+        let password = djoser::acceptable_password("password", &request.password, &known)?;
+        if request.password != request.repeated {
+            let text = "The two password fields didn't match.";
+            return Err(Reply::field("non_field_errors", text));
+        }
+        Ok(Registration {
+            sign_up_name: Some(email.to_owned()),
+            identifiers: request.email.map(Identifier::Email).into_iter().collect(),
+            password: NewPassword::Plain(password),
+            display_name: None,
+            is_superuser: false,
+            language: None,
+            awaits_activation: true,
+        })
+    }
+}
+
+/// No `Debug`.
+struct LoginRequest {
+    name: String,
+    password: String,
+}
+
+impl LoginRequest {
+    /// What is left out fits no account.
+    fn read(mut form: Form) -> Result<Self, Reply> {
+        let text = Text::REQUIRED.not_required();
+        let password = form.text("password", &text).unwrap_or_default();
+        let name = form.text("username", &text).unwrap_or_default();
+        form.finish()?;
+        Ok(LoginRequest { name, password })
+    }
+}
+
+#[derive(Serialize)]
+struct RegisterResponse {
+    email: String,
+    id: i64,
+}
+
+impl From<Account> for RegisterResponse {
+    fn from(account: Account) -> Self {
+        RegisterResponse { email: account.email.unwrap_or_default(), id: account.id }
+    }
+}
+
+#[derive(Serialize)]
+struct UserResponse {
+    id: i64,
+    email: String,
+}
+
+impl From<Account> for UserResponse {
+    fn from(account: Account) -> Self {
+        UserResponse { id: account.id, email: account.email.unwrap_or_default() }
+    }
+}
+
+#[derive(Serialize)]
+struct KeyResponse<'k> {
+    auth_token: &'k str,
+}
+
+impl<'k> From<&'k Key> for KeyResponse<'k> {
+    fn from(key: &'k Key) -> Self {
+        KeyResponse { auth_token: key.expose() }
+    }
+}
+
+fn failure(error: Error) -> Reply {
+    match error {
+        Error::InvalidCredentials => {
+            Reply::field("non_field_errors", "Unable to log in with provided credentials.")
+        }
+        Error::Token(_) | Error::AccountInactive | Error::AccountNotFound => {
+            token_auth::refusal(&error)
+        }
+        Error::Taken(kind) => {
+            let (field, text) = djoser::taken(kind);
+            Reply::field(field, text)
+        }
+        Error::NoIdentifier => Reply::field("email", "This field is required."),
+        Error::PasswordTooLong => djoser::password_too_long("password"),
+        Error::WrongPassword => djoser::wrong_password(),
+        Error::ReauthenticationRequired => djoser::sign_in_again(),
+        Error::UnknownUid => djoser::invalid_uid(),
+        Error::LinkInvalid | Error::LinkSpent => djoser::invalid_link_token(),
+        Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
+            common_failure(&error)
+        }
+    }
+}
