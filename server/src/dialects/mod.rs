@@ -3,23 +3,35 @@
 //! its name in the two lists below.
 
 mod djoser_jwt;
+mod djoser_token;
+mod prehashed;
 mod simplejwt;
 mod simplejwt_rotating;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
 
 use crate::auth::Policy;
 use crate::config::DialectSettings;
-use crate::drf::View;
+use crate::drf::Context;
 
 /// Every API there is.
-const ALL: &[Dialect] = &[simplejwt::DIALECT, simplejwt_rotating::DIALECT, djoser_jwt::DIALECT];
+const ALL: &[Dialect] = &[
+    djoser_token::DIALECT,
+    prehashed::DIALECT,
+    simplejwt::DIALECT,
+    simplejwt_rotating::DIALECT,
+    djoser_jwt::DIALECT,
+];
 
 /// An API that can be mounted.
 #[derive(Clone, Copy)]
 pub struct Dialect {
     pub policy: Policy,
-    pub views: fn() -> Vec<View>,
+    /// Its routes.
+    pub mount: fn(&Arc<Context>) -> Router,
 }
 
 /// The settings of every API as they are where nothing is configured.
@@ -45,6 +57,7 @@ fn settings(policy: &Policy) -> DialectSettings {
         enabled: true,
         access_seconds: policy.access_seconds,
         refresh_seconds: policy.refresh_seconds,
+        strict: policy.strict,
         early_refresh: policy.rotating.then_some(policy.early_refresh),
     }
 }
@@ -54,6 +67,7 @@ fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
         access_seconds: settings.access_seconds,
         refresh_seconds: settings.refresh_seconds,
         early_refresh: settings.early_refresh.unwrap_or(policy.early_refresh),
+        strict: settings.strict,
         ..policy
     }
 }

@@ -1,0 +1,235 @@
+//! The API of `tests/contract/exchanges-001.json`: e-mail and phone, a secret that the client has
+//! hashed, tokens that name their user. Its document shows no refusals; they are FastAPI's here.
+//!
+//! `strict` changes nothing: a registration answers tokens, so it cannot hide that a name is taken,
+//! and no other route tells who has an account.
+
+mod read;
+mod reply;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::routing::{MethodRouter, any, get, post};
+use serde::Serialize;
+
+use self::read::Form;
+use self::reply::{Answer, Finding, Reply};
+use super::Dialect;
+use crate::auth::password::Password;
+use crate::auth::{Named, NewPassword, Pair, Policy, RESET_PATH, Registration, TokenForm};
+use crate::drf::Context;
+use crate::error::Error;
+use crate::identifier::{Email, Identifier, Kind, Phone};
+use crate::language::Language;
+
+pub const DIALECT: Dialect = Dialect {
+    policy: Policy {
+        name: "prehashed",
+        code: 4,
+        signs_in_by: &[Kind::Email, Kind::Phone],
+        access_seconds: 3600,
+        // The document's tokens expire 10 800 seconds apart.
+        refresh_seconds: 14_400,
+        rotating: false,
+        early_refresh: false,
+        strict: false,
+        form: TokenForm::UserName,
+        reset_path: RESET_PATH,
+    },
+    mount,
+};
+
+fn mount(context: &Arc<Context>) -> Router {
+    let routes = [
+        ("/authorization/registration", POST, post(register)),
+        ("/authorization/login/email", POST, post(sign_in_by_email)),
+        ("/authorization/login/phone/number", POST, post(sign_in_by_phone)),
+        ("/validate/jwt/refresh", GET_AND_POST, get(renew).post(renew)),
+        ("/validate/jwt/access", GET_AND_POST, get(verify).post(verify)),
+    ];
+    let mut router = Router::new();
+    for (path, allow, methods) in routes {
+        let methods: MethodRouter<_> =
+            methods.fallback(move |method| async move { other_method(&method, allow) });
+        router = router.route(path, methods.clone()).route(&format!("{path}/"), methods);
+    }
+    for unknown in ["", "/", "/{*rest}"] {
+        for root in ["/authorization", "/validate"] {
+            let not_found = any(|| async { Reply::detail(StatusCode::NOT_FOUND, "Not Found") });
+            router = router.route(&format!("{root}{unknown}"), not_found);
+        }
+    }
+    router.with_state(Arc::clone(context))
+}
+
+const POST: &str = "POST, OPTIONS";
+const GET_AND_POST: &str = "GET, HEAD, POST, OPTIONS";
+
+type Shared = State<Arc<Context>>;
+
+async fn register(State(context): Shared, request: Request) -> Answer {
+    context.auth.admit_registration(client(&context, &request)).map_err(failure)?;
+    let language = read::language(&request);
+    let request = RegisterRequest::read(read::form(request).await?)?;
+    let registration = request.registration(language);
+    let pair = context.auth.register_and_sign_in(&context.policy, registration).await;
+    Ok(Reply::ok(&PairResponse::from(pair.map_err(failure)?)))
+}
+
+async fn sign_in_by_email(State(context): Shared, request: Request) -> Answer {
+    let from = client(&context, &request);
+    let mut form = read::form(request).await?;
+    let email = form.email("email").map(Identifier::Email);
+    sign_in(&context, &[Kind::Email], CredentialsRequest::read(form, email)?, from).await
+}
+
+async fn sign_in_by_phone(State(context): Shared, request: Request) -> Answer {
+    let from = client(&context, &request);
+    let mut form = read::form(request).await?;
+    let phone = form.phone("phone_number").map(Identifier::Phone);
+    sign_in(&context, &[Kind::Phone], CredentialsRequest::read(form, phone)?, from).await
+}
+
+async fn sign_in(
+    context: &Context,
+    signs_in_by: &'static [Kind],
+    request: CredentialsRequest,
+    from: IpAddr,
+) -> Answer {
+    let policy = Policy { signs_in_by, ..context.policy };
+    let pair = context.auth.sign_in(&policy, request.name.shown(), &request.secret, from).await;
+    Ok(Reply::ok(&PairResponse::from(pair.map_err(failure)?)))
+}
+
+async fn renew(State(context): Shared, request: Request) -> Answer {
+    let refresh = read::token(request, "refresh").await?;
+    let named = context.auth.renew_named(&context.policy, &refresh).await.map_err(failure)?;
+    Ok(Reply::ok(&RenewedResponse::from(named)))
+}
+
+async fn verify(State(context): Shared, request: Request) -> Answer {
+    let access = read::token(request, "access").await?;
+    match context.auth.verify_named(&context.policy, &access).await {
+        Ok(()) => Ok(Reply::ok(&true)),
+        Err(Error::Token(_) | Error::AccountInactive | Error::AccountNotFound) => {
+            Ok(Reply::ok(&false))
+        }
+        Err(error) => Err(failure(error)),
+    }
+}
+
+fn other_method(method: &Method, allow: &'static str) -> Reply {
+    match *method {
+        Method::OPTIONS => Reply::allowed(allow),
+        _ => Reply::method_not_allowed(allow),
+    }
+}
+
+fn client(context: &Context, request: &Request) -> IpAddr {
+    context.proxies.client(request.extensions(), request.headers())
+}
+
+/// No `Debug`: it holds a secret.
+struct RegisterRequest {
+    phone: Phone,
+    email: Email,
+    secret: Password,
+}
+
+impl RegisterRequest {
+    fn read(mut form: Form) -> Result<Self, Reply> {
+        let phone = form.phone("phone_number");
+        let email = form.email("email");
+        let secret = form.new_secret("hash_password");
+        match (phone, email, secret) {
+            (Some(phone), Some(email), Some(secret)) => {
+                Ok(RegisterRequest { phone, email, secret })
+            }
+            _ => Err(form.refusal()),
+        }
+    }
+
+    fn registration(self, language: Option<Language>) -> Registration {
+        Registration {
+            identifiers: vec![Identifier::Email(self.email), Identifier::Phone(self.phone)],
+            password: NewPassword::Plain(self.secret),
+            display_name: None,
+            sign_up_name: None,
+            is_superuser: false,
+            language,
+            awaits_activation: false,
+        }
+    }
+}
+
+/// No `Debug`: it holds a secret.
+struct CredentialsRequest {
+    name: Identifier,
+    secret: String,
+}
+
+impl CredentialsRequest {
+    fn read(mut form: Form, name: Option<Identifier>) -> Result<Self, Reply> {
+        match (name, form.text("hash_password")) {
+            (Some(name), Some(secret)) => Ok(CredentialsRequest { name, secret }),
+            _ => Err(form.refusal()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct PairResponse {
+    access: String,
+    refresh: String,
+}
+
+impl From<Pair> for PairResponse {
+    fn from(pair: Pair) -> Self {
+        PairResponse { access: pair.access, refresh: pair.refresh }
+    }
+}
+
+/// `email` is what the token calls its user, which need not be an address.
+#[derive(Serialize)]
+struct RenewedResponse {
+    access: String,
+    email: String,
+}
+
+impl From<Named> for RenewedResponse {
+    fn from(named: Named) -> Self {
+        RenewedResponse { access: named.access, email: named.user_name }
+    }
+}
+
+fn failure(error: Error) -> Reply {
+    match error {
+        Error::InvalidCredentials | Error::WrongPassword => {
+            Reply::detail(StatusCode::UNAUTHORIZED, "Invalid credentials")
+        }
+        Error::Token(_) | Error::AccountInactive | Error::AccountNotFound => {
+            Reply::detail(StatusCode::UNAUTHORIZED, "Invalid refresh token")
+        }
+        // Which of them would tell whose phone belongs to whose address.
+        Error::Taken(Kind::Email | Kind::Phone | Kind::Username) => {
+            Reply::detail(StatusCode::CONFLICT, "User already exists")
+        }
+        Error::PasswordTooLong => Reply::unprocessable(&[Finding::too_long("hash_password")]),
+        Error::RateLimited { retry_after } => {
+            Reply::later(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", retry_after)
+        }
+        Error::Busy { retry_after } => {
+            Reply::later(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", retry_after)
+        }
+        Error::NoIdentifier
+        | Error::ReauthenticationRequired
+        | Error::UnknownUid
+        | Error::LinkInvalid
+        | Error::LinkSpent
+        | Error::Internal(_) => Reply::failed(&error),
+    }
+}

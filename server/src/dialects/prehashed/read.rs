@@ -1,0 +1,169 @@
+//! Reading requests: a body in JSON or as a urlencoded form, whose fields are checked all before one
+//! is refused; and a token from the query, the header or the body. Nothing here is `Debug`: bodies
+//! hold secrets.
+
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method, StatusCode};
+use serde_json::{Map, Value};
+
+use super::reply::{Finding, Reply};
+use crate::auth::password::Password;
+use crate::http::body::{self, BodyRefusal};
+use crate::identifier::{Email, Phone};
+use crate::language::Language;
+
+const MIN_SECRET_BYTES: usize = 8;
+
+/// The fields of a body, and what was wrong with those that have been read.
+pub struct Form {
+    fields: Map<String, Value>,
+    findings: Vec<Finding>,
+}
+
+pub async fn form(request: Request) -> Result<Form, Reply> {
+    let (parts, body) = request.into_parts();
+    let body = body::read(body).await.map_err(body_refusal)?;
+    Ok(Form { fields: fields(&parts.headers, &body)?, findings: Vec::new() })
+}
+
+impl Form {
+    pub fn text(&mut self, field: &'static str) -> Option<String> {
+        let finding = match self.fields.get(field) {
+            Some(Value::String(text)) => return Some(text.clone()),
+            Some(_) => Finding::no_text(field),
+            None => Finding::missing("body", field),
+        };
+        self.findings.push(finding);
+        None
+    }
+
+    pub fn email(&mut self, field: &'static str) -> Option<Email> {
+        let text = self.text(field)?;
+        self.found(Email::parse(text.trim()), || Finding::no_email(field))
+    }
+
+    pub fn phone(&mut self, field: &'static str) -> Option<Phone> {
+        let text = self.text(field)?;
+        self.found(Phone::parse(text.trim()), || Finding::no_phone(field))
+    }
+
+    /// A secret to be kept. One to be checked has no rules: other APIs have others.
+    pub fn new_secret(&mut self, field: &'static str) -> Option<Password> {
+        let text = self.text(field)?;
+        let secret = self.found(Password::parse(&text).ok(), || Finding::too_long(field))?;
+        let long_enough = (secret.as_str().len() >= MIN_SECRET_BYTES).then_some(secret);
+        self.found(long_enough, || Finding::too_short(field))
+    }
+
+    /// The refusal of all that was wrong.
+    pub fn refusal(&self) -> Reply {
+        Reply::unprocessable(&self.findings)
+    }
+
+    fn found<T>(&mut self, value: Option<T>, otherwise: impl Fn() -> Finding) -> Option<T> {
+        if value.is_none() {
+            self.findings.push(otherwise());
+        }
+        value
+    }
+}
+
+/// A token: the query's parameter, else the header's, else, where there is a body, its field.
+pub async fn token(request: Request, name: &'static str) -> Result<String, Reply> {
+    if let Some(token) = in_query(&request, name).or_else(|| in_header(request.headers())) {
+        return Ok(token);
+    }
+    if request.method() != Method::POST {
+        return Err(Reply::unprocessable(&[Finding::missing("query", name)]));
+    }
+    let mut form = form(request).await?;
+    form.text(name).ok_or_else(|| form.refusal())
+}
+
+/// The language that the client likes best, of those that mails have.
+pub fn language(request: &Request) -> Option<Language> {
+    let accepted = request.headers().get(ACCEPT_LANGUAGE)?;
+    Language::accepted(&String::from_utf8_lossy(accepted.as_bytes()))
+}
+
+fn in_query(request: &Request, name: &str) -> Option<String> {
+    let query = request.uri().query().unwrap_or_default();
+    let values = form_urlencoded::parse(query.as_bytes());
+    values.filter(|(field, _)| field == name).last().map(|(_, value)| value.into_owned())
+}
+
+fn in_header(headers: &HeaderMap) -> Option<String> {
+    let header = String::from_utf8_lossy(headers.get(AUTHORIZATION)?.as_bytes());
+    let (scheme, token) = header.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim().to_owned())
+}
+
+fn fields(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, Reply> {
+    if body.is_empty() {
+        return Err(Reply::unprocessable(&[Finding::no_body()]));
+    }
+    let Some(content_type) = headers.get(CONTENT_TYPE) else { return json(body) };
+    let content_type = String::from_utf8_lossy(content_type.as_bytes()).to_ascii_lowercase();
+    match content_type.split(';').next().unwrap_or_default().trim() {
+        "application/x-www-form-urlencoded" => Ok(urlencoded(body)),
+        "application/json" => json(body),
+        other if other.starts_with("application/") && other.ends_with("+json") => json(body),
+        _ => Err(Reply::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type")),
+    }
+}
+
+fn json(body: &[u8]) -> Result<Map<String, Value>, Reply> {
+    let finding = match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => return Ok(fields),
+        Ok(Value::Null) => Finding::no_body(),
+        Ok(_) => Finding::no_object(),
+        Err(error) => Finding::no_json(place(&error, body)),
+    };
+    Err(Reply::unprocessable(&[finding]))
+}
+
+/// The byte at which reading stopped.
+fn place(error: &serde_json::Error, body: &[u8]) -> usize {
+    if error.is_eof() {
+        return body.len();
+    }
+    let lines = body.split_inclusive(|byte| *byte == b'\n');
+    let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    before + error.column().saturating_sub(1)
+}
+
+fn urlencoded(body: &[u8]) -> Map<String, Value> {
+    let fields = form_urlencoded::parse(body);
+    fields.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect()
+}
+
+fn body_refusal(refusal: BodyRefusal) -> Reply {
+    match refusal {
+        BodyRefusal::TooLarge => Reply::detail(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large"),
+        BodyRefusal::TooSlow => Reply::detail(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
+        BodyRefusal::Broken => Reply::detail(StatusCode::BAD_REQUEST, "Bad Request"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_body_is_refused_at_the_byte_where_it_breaks() {
+        for (body, at) in [
+            ("{", 1),
+            ("{\"a\": ", 6),
+            ("[1 2]", 3),
+            ("{\"я\":1,\n\n\"b\" 2}", 14),
+            ("nul", 3),
+            ("x", 0),
+            (" \n", 2),
+        ] {
+            let error = serde_json::from_str::<Value>(body).expect_err("no JSON");
+            assert_eq!(place(&error, body.as_bytes()), at, "{body}");
+        }
+    }
+}
