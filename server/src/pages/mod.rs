@@ -1,0 +1,182 @@
+//! What a browser shows when somebody opens a mailed link. GET and HEAD only look at the link, because
+//! mail scanners open it too; POST uses it. Everything works without scripts.
+
+mod forms;
+mod page;
+mod respond;
+mod texts;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::Response;
+use axum::routing::get;
+use url::Url;
+
+use self::respond::PageHeaders;
+use self::visit::{Link, Visit};
+use crate::auth::{Auth, Purpose};
+use crate::http::body;
+use crate::http::client::TrustedProxies;
+use crate::language::Language;
+
+const PURPOSES: [Purpose; 3] = [Purpose::Activation, Purpose::PasswordReset, Purpose::EmailReset];
+/// Where an API that has its own POST there sends its users; only their GET is ours.
+const CONFIRM: &str = "/api/auth/password/reset/confirm";
+
+/// What all pages share.
+pub struct Pages {
+    auth: Arc<Auth>,
+    proxies: TrustedProxies,
+    /// For visitors who do not say which.
+    language: Language,
+    /// The public host, as visitors know it.
+    host: String,
+    /// The path of the public URL, which a proxy in front takes away.
+    prefix: String,
+    headers: PageHeaders,
+}
+
+impl Pages {
+    pub fn new(
+        auth: Arc<Auth>,
+        proxies: TrustedProxies,
+        language: Language,
+        public_url: &str,
+    ) -> Self {
+        let (host, prefix) = host_and_path(public_url);
+        Pages { auth, proxies, language, host, prefix, headers: PageHeaders::new() }
+    }
+}
+
+fn host_and_path(public_url: &str) -> (String, String) {
+    let Ok(url) = Url::parse(public_url) else { return Default::default() };
+    (url.authority().to_owned(), url.path().trim_end_matches('/').to_owned())
+}
+
+fn root(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Activation => "/auth/activate",
+        Purpose::PasswordReset => "/auth/reset",
+        Purpose::EmailReset => "/auth/reset-email",
+    }
+}
+
+/// The pages of the three kinds of links, each with and without the final slash.
+pub fn router(pages: &Arc<Pages>) -> Router {
+    let mut router = Router::new();
+    for purpose in PURPOSES {
+        for end in ["", "/"] {
+            let (look, act) = (Arc::clone(pages), Arc::clone(pages));
+            let methods = get(move |parameters: Parameters, request: Request| {
+                look_at(look, purpose, parameters, request)
+            })
+            .post(move |parameters: Parameters, request: Request| {
+                make_use_of(act, purpose, parameters, request)
+            });
+            router = router.route(&format!("{}/{{uid}}/{{token}}{end}", root(purpose)), methods);
+        }
+    }
+    router
+}
+
+/// The parts of a path, where they are UTF-8.
+type Parameters = Result<RawPathParams, RawPathParamsRejection>;
+
+async fn look_at(
+    pages: Arc<Pages>,
+    purpose: Purpose,
+    parameters: Parameters,
+    request: Request,
+) -> Response {
+    let (head, _) = request.into_parts();
+    Visit::new(&pages, link(&pages, purpose, &parameters, head.uri.path()), &head).look().await
+}
+
+async fn make_use_of(
+    pages: Arc<Pages>,
+    purpose: Purpose,
+    parameters: Parameters,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let visit = Visit::new(&pages, link(&pages, purpose, &parameters, head.uri.path()), &head);
+    match body::read(body).await {
+        Ok(form) => visit.act(&form).await,
+        Err(refusal) => visit.unread(refusal),
+    }
+}
+
+/// What is not UTF-8 stands for no link that was ever mailed.
+fn link(pages: &Pages, purpose: Purpose, parameters: &Parameters, path: &str) -> Link {
+    let named = |wanted: &str| {
+        let found = parameters.iter().flatten().find(|(name, _)| *name == wanted);
+        found.map(|(_, value)| value.to_owned()).unwrap_or_default()
+    };
+    let path = format!("{}{path}", pages.prefix);
+    Link { purpose, uid: named("uid"), token: named("token"), path }
+}
+
+/// A layer that shows the form for a new password at [`CONFIRM`] to whoever opens it with the two
+/// parameters of a mailed link; every other request goes on.
+pub async fn confirm_link(
+    State(pages): State<Arc<Pages>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    let path = request.uri().path();
+    if !looks || path.strip_suffix('/').unwrap_or(path) != CONFIRM {
+        return next.run(request).await;
+    }
+    match link_of_query(&pages, request.uri().query().unwrap_or_default()) {
+        Some(link) => {
+            let (head, _) = request.into_parts();
+            Visit::new(&pages, link, &head).look().await
+        }
+        None => next.run(request).await,
+    }
+}
+
+fn link_of_query(pages: &Pages, query: &str) -> Option<Link> {
+    let [uid, token] = forms::values(query.as_bytes(), ["uid", "token"]);
+    if uid.is_empty() || token.is_empty() {
+        return None;
+    }
+    let purpose = Purpose::PasswordReset;
+    let path = format!("{}{}/{}/{}", pages.prefix, root(purpose), segment(&uid), segment(&token));
+    Some(Link { purpose, uid, token, path })
+}
+
+/// A part of a path, percent-encoded.
+fn segment(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_path_stays_one() {
+        assert_eq!(segment("MQ"), "MQ");
+        assert_eq!(segment("a/b?c#d%e f+g\"<я"), "a%2Fb%3Fc%23d%25e%20f%2Bg%22%3C%D1%8F");
+    }
+
+    #[test]
+    fn the_public_url_gives_host_and_prefix() {
+        let cases = [
+            ("https://auth.example.org", "auth.example.org", ""),
+            ("http://127.0.0.1:8000", "127.0.0.1:8000", ""),
+            ("https://example.org/sign-in", "example.org", "/sign-in"),
+        ];
+        for (url, host, prefix) in cases {
+            assert_eq!(host_and_path(url), (host.to_owned(), prefix.to_owned()), "{url}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The pages as templates: one layout, a page for each form, and one for everything that only tells.
+
+use askama::Template;
+
+use super::texts::{EmailTexts, LinkTexts, Message, PasswordTexts, Texts};
+use crate::language::Language;
+
+/// Stands in every page, so that it needs nothing else; the content security policy names its hash.
+pub const STYLE: &str = include_str!("../../templates/pages/style.css");
+
+/// What is around every page.
+pub struct Frame<'p> {
+    pub language: Language,
+    pub texts: &'static Texts,
+    /// Whose server this is.
+    pub host: &'p str,
+    /// The path of the link, as a browser may ask for it.
+    pub path: &'p str,
+    pub style: &'static str,
+}
+
+impl<'p> Frame<'p> {
+    pub fn new(language: Language, host: &'p str, path: &'p str) -> Self {
+        Frame { language, texts: Texts::of(language), host, path, style: STYLE }
+    }
+
+    /// The link in the language that the visitor sees.
+    fn action(&self) -> String {
+        format!("{}?lang={}", self.path, self.language.code())
+    }
+
+    fn languages(&self) -> [(Language, &'static Texts); Language::ALL.len()] {
+        Language::ALL.map(|language| (language, Texts::of(language)))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/activation.html")]
+pub struct ActivationPage<'p> {
+    pub frame: Frame<'p>,
+    pub texts: &'p LinkTexts,
+}
+
+#[derive(Template)]
+#[template(path = "pages/password.html")]
+pub struct PasswordPage<'p> {
+    pub frame: Frame<'p>,
+    pub texts: &'p LinkTexts,
+    pub fields: &'p PasswordTexts,
+    pub mistakes: PasswordMistakes,
+}
+
+/// What is wrong with the two passwords of the form; nothing where it is shown first.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct PasswordMistakes {
+    pub password: Vec<&'static str>,
+    pub repeat: Option<&'static str>,
+}
+
+impl PasswordMistakes {
+    pub fn is_empty(&self) -> bool {
+        self.password.is_empty() && self.repeat.is_none()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/email.html")]
+pub struct EmailPage<'p> {
+    pub frame: Frame<'p>,
+    pub texts: &'p LinkTexts,
+    pub field: &'p EmailTexts,
+    pub entered: String,
+    pub mistake: Option<&'static str>,
+}
+
+/// How a message looks; the words say the same.
+pub enum Tone {
+    Good,
+    /// The link does nothing (any more).
+    Spent,
+    Bad,
+}
+
+#[derive(Template)]
+#[template(path = "pages/message.html")]
+pub struct MessagePage<'p> {
+    pub frame: Frame<'p>,
+    pub message: &'p Message,
+    pub tone: Tone,
+    /// When to try again.
+    pub wait: Option<String>,
+    /// Whether the way back to the link is shown.
+    pub again: bool,
+}

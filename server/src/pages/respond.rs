@@ -1,0 +1,62 @@
+//! Pages as responses: never kept, never framed, with no address sent on, and nothing in them that
+//! runs or loads.
+
+use askama::Template;
+use axum::body::Body;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::page::STYLE;
+use crate::language::Language;
+
+/// The headers that stand on every page.
+pub struct PageHeaders(HeaderMap);
+
+const FIXED: [(HeaderName, &str); 7] = [
+    (CONTENT_TYPE, "text/html; charset=utf-8"),
+    (CACHE_CONTROL, "no-store"),
+    // The address of a page is the secret itself.
+    (REFERRER_POLICY, "no-referrer"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (VARY, "Accept-Language"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+impl PageHeaders {
+    pub fn new() -> Self {
+        let style = STANDARD.encode(Sha256::digest(STYLE));
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; \
+             frame-ancestors 'none'; base-uri 'none'"
+        );
+        let policy = HeaderValue::try_from(policy).expect("base64 may stand in a header");
+        let fixed = FIXED.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        PageHeaders(fixed.into_iter().chain([(CONTENT_SECURITY_POLICY, policy)]).collect())
+    }
+
+    pub fn respond(
+        &self,
+        status: StatusCode,
+        language: Language,
+        page: &impl Template,
+    ) -> Response<Body> {
+        let html = match page.render() {
+            Ok(html) => html,
+            Err(error) => {
+                tracing::error!(%error, "a page could not be written");
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            }
+        };
+        let mut headers = self.0.clone();
+        headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.code()));
+        (status, headers, html).into_response()
+    }
+}

@@ -1,0 +1,121 @@
+//! The texts in English.
+
+use super::{EmailTexts, LinkTexts, Message, PasswordTexts, Texts};
+
+pub const TEXTS: Texts = Texts {
+    language: "English",
+    languages: "Language",
+    mistake: "Error",
+    again: "Try again",
+    activation: LinkTexts {
+        title: "Activate your account",
+        about: [
+            "An account at ",
+            " was registered with your e-mail address. Press the button to activate it.",
+        ],
+        button: "Activate account",
+        not_you: "Not you? Close this page and nothing will happen.",
+        done: Message {
+            title: "Your account is active",
+            text: "Thank you, your e-mail address is confirmed.",
+            next: "Return to the app and sign in.",
+        },
+        spent: Message {
+            title: "This link has been used",
+            text: "Your account is active already.",
+            next: "Return to the app and sign in.",
+        },
+        dead: Message {
+            title: "This link does not work any more",
+            text: "It is too old, has been used already, or a part of it is missing.",
+            next: "If you have used it before, simply sign in. If not, ask for a new mail in the app \
+                   and open the link in that one.",
+        },
+    },
+    password_reset: LinkTexts {
+        title: "Choose a new password",
+        about: ["For your account at ", ". You will have to sign in again on all your devices."],
+        button: "Save password",
+        not_you: "You did not ask for this? Close this page and your password stays as it is.",
+        done: Message {
+            title: "Your password has been changed",
+            text: "You have been signed out on all devices.",
+            next: "Return to the app and sign in with the new password.",
+        },
+        spent: Message {
+            title: "This link has been used",
+            text: "Your password has already been changed with it.",
+            next: "Sign in with the new password in the app. If it was not you who changed it, ask \
+                   for a new link at once.",
+        },
+        dead: Message {
+            title: "This link does not work any more",
+            text: "It is too old, has been used already, or a part of it is missing.",
+            next: "If you have changed your password with it, sign in with the new one. If not, ask \
+                   for a new mail in the app and open the link in that one.",
+        },
+    },
+    email_reset: LinkTexts {
+        title: "Change your e-mail address",
+        about: ["Enter the address with which you will sign in at ", " from now on."],
+        button: "Change address",
+        not_you: "You did not ask for this? Close this page and your address stays as it is.",
+        done: Message {
+            title: "Your e-mail address has been changed",
+            text: "From now on you sign in with the new address.",
+            next: "Return to the app.",
+        },
+        spent: Message {
+            title: "This link has been used",
+            text: "Your e-mail address has already been changed with it.",
+            next: "Sign in with the new address in the app. If it was not you who changed it, tell \
+                   whoever runs the site at once.",
+        },
+        dead: Message {
+            title: "This link does not work any more",
+            text: "It is too old, has been used already, or a part of it is missing.",
+            next: "If you have changed your address with it, sign in with the new one. If not, ask \
+                   for a new mail in the app and open the link in that one.",
+        },
+    },
+    password: PasswordTexts {
+        label: "New password",
+        hint: "At least 8 characters, not only digits, and not one that many people use.",
+        repeat: "New password again",
+        missing: "Enter a new password.",
+        too_long: "This password is too long. 1024 bytes are the most.",
+        not_repeated: "Enter the new password once more.",
+        differs: "The two passwords differ.",
+        too_similar: "This password is too similar to your other data.",
+        too_short: "This password is too short. It needs at least 8 characters.",
+        too_common: "This password is used by too many people and easy to guess.",
+        numeric: "This password has only digits. Add some letters.",
+    },
+    email: EmailTexts {
+        label: "New e-mail address",
+        hint: "Look twice for typing errors: your mails will go there.",
+        missing: "Enter an e-mail address.",
+        invalid: "This is not an e-mail address. One looks like anna@example.org.",
+        taken: "Another account uses this address.",
+    },
+    too_many: Message {
+        title: "Too many attempts",
+        text: "Your link has not been used and still works.",
+        next: "",
+    },
+    busy: Message {
+        title: "The server is busy",
+        text: "Nothing has been changed, and your link still works.",
+        next: "",
+    },
+    failed: Message {
+        title: "Something went wrong",
+        text: "The fault is ours, not yours.",
+        next: "Please try again in a few minutes. If that does not help, tell whoever runs the site.",
+    },
+    broken_form: Message {
+        title: "The form did not arrive",
+        text: "The connection broke off or was too slow. Nothing has been changed.",
+        next: "Please try again.",
+    },
+};

@@ -1,0 +1,143 @@
+//! What the pages say. One struct holds every text, and each language fills all of it: a text that is
+//! missing in one of them does not compile.
+
+mod en;
+mod ru;
+mod uk;
+
+use crate::auth::Purpose;
+use crate::drf::password_rules::Finding;
+use crate::language::Language;
+
+pub struct Texts {
+    /// The language's own name.
+    pub language: &'static str,
+    /// What the choice of languages is called.
+    pub languages: &'static str,
+    /// Stands before the title where a form is shown again.
+    pub mistake: &'static str,
+    /// Back to the link, after a failure that leaves it as it was.
+    pub again: &'static str,
+    activation: LinkTexts,
+    password_reset: LinkTexts,
+    email_reset: LinkTexts,
+    pub password: PasswordTexts,
+    pub email: EmailTexts,
+    pub too_many: Message,
+    pub busy: Message,
+    pub failed: Message,
+    pub broken_form: Message,
+}
+
+/// The course of one kind of link.
+pub struct LinkTexts {
+    pub title: &'static str,
+    /// What pressing the button does; the host stands between the two.
+    pub about: [&'static str; 2],
+    pub button: &'static str,
+    /// For whoever did not ask for the mail.
+    pub not_you: &'static str,
+    pub done: Message,
+    pub spent: Message,
+    pub dead: Message,
+}
+
+/// What there is to know and what to do next.
+pub struct Message {
+    pub title: &'static str,
+    pub text: &'static str,
+    pub next: &'static str,
+}
+
+pub struct PasswordTexts {
+    pub label: &'static str,
+    pub hint: &'static str,
+    pub repeat: &'static str,
+    pub missing: &'static str,
+    pub too_long: &'static str,
+    pub not_repeated: &'static str,
+    pub differs: &'static str,
+    too_similar: &'static str,
+    too_short: &'static str,
+    too_common: &'static str,
+    numeric: &'static str,
+}
+
+pub struct EmailTexts {
+    pub label: &'static str,
+    pub hint: &'static str,
+    pub missing: &'static str,
+    pub invalid: &'static str,
+    pub taken: &'static str,
+}
+
+impl Texts {
+    pub fn of(language: Language) -> &'static Texts {
+        match language {
+            Language::En => &en::TEXTS,
+            Language::Ru => &ru::TEXTS,
+            Language::Uk => &uk::TEXTS,
+        }
+    }
+
+    pub fn link(&self, purpose: Purpose) -> &LinkTexts {
+        match purpose {
+            Purpose::Activation => &self.activation,
+            Purpose::PasswordReset => &self.password_reset,
+            Purpose::EmailReset => &self.email_reset,
+        }
+    }
+}
+
+impl PasswordTexts {
+    pub fn finding(&self, finding: &Finding<'_>) -> &'static str {
+        match finding {
+            Finding::TooSimilar(_) => self.too_similar,
+            Finding::TooShort => self.too_short,
+            Finding::TooCommon => self.too_common,
+            Finding::Numeric => self.numeric,
+        }
+    }
+}
+
+/// When to try again. Abbreviated units spare Russian and Ukrainian their three plurals.
+pub fn wait(language: Language, seconds: i64) -> String {
+    let (number, minutes) =
+        if seconds < 60 { (seconds.max(1), false) } else { ((seconds + 59) / 60, true) };
+    match (language, minutes) {
+        (Language::En, false) => format!("Please try again in {number}\u{a0}s."),
+        (Language::En, true) => format!("Please try again in {number}\u{a0}min."),
+        (Language::Ru, false) => format!("Попробуйте ещё раз через {number}\u{a0}с."),
+        (Language::Ru, true) => format!("Попробуйте ещё раз через {number}\u{a0}мин."),
+        (Language::Uk, false) => format!("Спробуйте ще раз через {number}\u{a0}с."),
+        (Language::Uk, true) => format!("Спробуйте ще раз через {number}\u{a0}хв."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::password::Password;
+    use crate::drf::password_rules::MIN_LENGTH;
+
+    #[test]
+    fn the_limits_that_the_texts_name_are_those_that_hold() {
+        for language in Language::ALL {
+            let texts = &Texts::of(language).password;
+            let shortest = format!(" {MIN_LENGTH} ");
+            assert!(texts.hint.contains(&shortest) && texts.too_short.contains(&shortest));
+            assert!(texts.too_long.contains(&Password::MAX_BYTES.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_to_whole_minutes() {
+        let cases = [(0, "1\u{a0}s"), (59, "59\u{a0}s"), (60, "1\u{a0}min"), (61, "2\u{a0}min")];
+        for (seconds, shown) in cases {
+            let text = format!("Please try again in {shown}.");
+            assert_eq!(wait(Language::En, seconds), text);
+        }
+        assert_eq!(wait(Language::Ru, 61), "Попробуйте ещё раз через 2\u{a0}мин.");
+        assert_eq!(wait(Language::Uk, 61), "Спробуйте ще раз через 2\u{a0}хв.");
+    }
+}

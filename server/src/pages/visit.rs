@@ -1,0 +1,223 @@
+//! One request for a link: who asks, in which language, and what comes of it.
+
+use std::net::IpAddr;
+
+use askama::Template;
+use axum::http::header::{ACCEPT_LANGUAGE, HeaderValue, RETRY_AFTER};
+use axum::http::{StatusCode, request};
+use axum::response::Response;
+
+use super::page::{
+    ActivationPage, EmailPage, Frame, MessagePage, PasswordMistakes, PasswordPage, Tone,
+};
+use super::texts::{LinkTexts, Message, Texts, wait};
+use super::{Pages, forms};
+use crate::auth::{LinkState, Purpose};
+use crate::error::Error;
+use crate::http::body::BodyRefusal;
+use crate::identifier::Kind;
+use crate::language::Language;
+
+/// A link as it was opened.
+pub struct Link {
+    pub purpose: Purpose,
+    pub uid: String,
+    pub token: String,
+    /// Where a browser finds its page.
+    pub path: String,
+}
+
+pub struct Visit<'p> {
+    pages: &'p Pages,
+    link: Link,
+    language: Language,
+    texts: &'static Texts,
+    from: IpAddr,
+}
+
+/// A form, with what is told when it is shown again.
+enum Form {
+    Activation,
+    Password(PasswordMistakes),
+    Email { entered: String, mistake: Option<&'static str> },
+}
+
+impl<'p> Visit<'p> {
+    pub fn new(pages: &'p Pages, link: Link, head: &request::Parts) -> Self {
+        let language = chosen_language(head).unwrap_or(pages.language);
+        let from = pages.proxies.client(&head.extensions, &head.headers);
+        Visit { pages, link, language, texts: Texts::of(language), from }
+    }
+
+    /// Shows what the link would do, and leaves it as it is.
+    pub async fn look(&self) -> Response {
+        let form = match self.link.purpose {
+            Purpose::Activation => Form::Activation,
+            Purpose::PasswordReset => Form::Password(PasswordMistakes::default()),
+            Purpose::EmailReset => Form::Email { entered: String::new(), mistake: None },
+        };
+        self.show_if_open(StatusCode::OK, form).await
+    }
+
+    /// Does what the link is for.
+    pub async fn act(&self, form: &[u8]) -> Response {
+        match self.link.purpose {
+            Purpose::Activation => self.activate().await,
+            Purpose::PasswordReset => self.set_password(form).await,
+            Purpose::EmailReset => self.set_email(form).await,
+        }
+    }
+
+    /// For a form that did not arrive.
+    pub fn unread(&self, refusal: BodyRefusal) -> Response {
+        let status = match refusal {
+            BodyRefusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyRefusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            BodyRefusal::Broken => StatusCode::BAD_REQUEST,
+        };
+        self.trouble(status, &self.texts.broken_form, None)
+    }
+
+    async fn activate(&self) -> Response {
+        let Link { uid, token, .. } = &self.link;
+        match self.pages.auth.activate(uid, token, self.from).await {
+            Ok(()) => self.done(),
+            Err(error) => self.failure(&error),
+        }
+    }
+
+    async fn set_password(&self, form: &[u8]) -> Response {
+        let Link { uid, token, .. } = &self.link;
+        let password = match forms::password(form, &self.texts.password) {
+            Ok(password) => password,
+            Err(mistakes) => return self.ask_again(Form::Password(mistakes)).await,
+        };
+        match self.pages.auth.reset_password(uid, token, password, self.from).await {
+            Ok(()) => self.done(),
+            Err(error) => self.failure(&error),
+        }
+    }
+
+    async fn set_email(&self, form: &[u8]) -> Response {
+        let Link { uid, token, .. } = &self.link;
+        let texts = &self.texts.email;
+        let entered = forms::entered_email(form);
+        let ask_again = |mistake| self.ask_again(Form::Email { entered: entered.clone(), mistake });
+        let email = match forms::email(&entered, texts) {
+            Ok(email) => email,
+            Err(mistake) => return ask_again(Some(mistake)).await,
+        };
+        match self.pages.auth.reset_email(uid, token, email, self.from).await {
+            Ok(()) => self.done(),
+            Err(Error::Taken(Kind::Email)) => ask_again(Some(texts.taken)).await,
+            Err(error) => self.failure(&error),
+        }
+    }
+
+    async fn ask_again(&self, form: Form) -> Response {
+        self.show_if_open(StatusCode::UNPROCESSABLE_ENTITY, form).await
+    }
+
+    /// Nobody fills in a form whose link does nothing.
+    async fn show_if_open(&self, status: StatusCode, form: Form) -> Response {
+        let Link { purpose, uid, token, .. } = &self.link;
+        // Whoever only looks learns nothing from the status.
+        let closed = if status == StatusCode::OK { status } else { StatusCode::BAD_REQUEST };
+        match self.pages.auth.check_link(*purpose, uid, token).await {
+            Ok(LinkState::Open) => self.form(status, form),
+            Ok(LinkState::Spent) => self.message(closed, &self.link_texts().spent, Tone::Spent),
+            Ok(LinkState::Dead) => self.message(closed, &self.link_texts().dead, Tone::Spent),
+            Err(error) => self.failure(&error),
+        }
+    }
+
+    fn form(&self, status: StatusCode, form: Form) -> Response {
+        let (frame, texts) = (self.frame(), self.link_texts());
+        match form {
+            Form::Activation => self.respond(status, &ActivationPage { frame, texts }),
+            Form::Password(mistakes) => {
+                let fields = &self.texts.password;
+                self.respond(status, &PasswordPage { frame, texts, fields, mistakes })
+            }
+            Form::Email { entered, mistake } => {
+                let field = &self.texts.email;
+                self.respond(status, &EmailPage { frame, texts, field, entered, mistake })
+            }
+        }
+    }
+
+    fn done(&self) -> Response {
+        self.message(StatusCode::OK, &self.link_texts().done, Tone::Good)
+    }
+
+    fn failure(&self, error: &Error) -> Response {
+        let texts = self.link_texts();
+        match error {
+            Error::LinkSpent => self.message(StatusCode::BAD_REQUEST, &texts.spent, Tone::Spent),
+            Error::UnknownUid
+            | Error::LinkInvalid
+            | Error::AccountInactive
+            | Error::AccountNotFound => {
+                self.message(StatusCode::BAD_REQUEST, &texts.dead, Tone::Spent)
+            }
+            Error::RateLimited { retry_after } => {
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                self.trouble(status, &self.texts.too_many, Some(*retry_after))
+            }
+            Error::Busy { retry_after } => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                self.trouble(status, &self.texts.busy, Some(*retry_after))
+            }
+            // The forms let none of the others through; that one comes all the same is our fault.
+            Error::InvalidCredentials
+            | Error::WrongPassword
+            | Error::Token(_)
+            | Error::Taken(_)
+            | Error::NoIdentifier
+            | Error::PasswordTooLong
+            | Error::ReauthenticationRequired
+            | Error::Internal(_) => {
+                tracing::error!(%error, "a mailed link failed");
+                self.trouble(StatusCode::INTERNAL_SERVER_ERROR, &self.texts.failed, None)
+            }
+        }
+    }
+
+    fn message(&self, status: StatusCode, message: &Message, tone: Tone) -> Response {
+        let frame = self.frame();
+        self.respond(status, &MessagePage { frame, message, tone, wait: None, again: false })
+    }
+
+    /// What does not depend on the link, so that trying again makes sense.
+    fn trouble(&self, status: StatusCode, message: &Message, retry_after: Option<i64>) -> Response {
+        let wait = retry_after.map(|seconds| wait(self.language, seconds));
+        let page = MessagePage { frame: self.frame(), message, tone: Tone::Bad, wait, again: true };
+        let mut response = self.respond(status, &page);
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    fn link_texts(&self) -> &'static LinkTexts {
+        self.texts.link(self.link.purpose)
+    }
+
+    fn frame(&self) -> Frame<'_> {
+        Frame::new(self.language, &self.pages.host, &self.link.path)
+    }
+
+    fn respond(&self, status: StatusCode, page: &impl Template) -> Response {
+        self.pages.headers.respond(status, self.language, page)
+    }
+}
+
+/// `?lang=`, else what the browser likes best.
+fn chosen_language(head: &request::Parts) -> Option<Language> {
+    let [lang] = forms::values(head.uri.query().unwrap_or_default().as_bytes(), ["lang"]);
+    let accepted = || {
+        let header = head.headers.get(ACCEPT_LANGUAGE)?.as_bytes();
+        Language::accepted(&String::from_utf8_lossy(header))
+    };
+    Language::parse(&lang).or_else(accepted)
+}
