@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod client;
+pub mod cors;
 pub mod layers;
 pub mod listen;
 mod stalled;
