@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use propusk_server::auth::password::{Password, PasswordHash, is_supported};
-use propusk_server::auth::{Account, Auth, HEARD_WITHIN, NewPassword, Registration};
+use propusk_server::auth::{Account, Auth, HEARD_WITHIN, NewPassword, QueuedMail, Registration};
 use propusk_server::config::{Config, DialectSettings, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
 use propusk_server::{Clock, Server, default_config};
@@ -39,6 +39,17 @@ enum Command {
     /// Work on accounts; WHO is an e-mail address, phone, username or id (also id:7).
     #[command(subcommand)]
     User(User),
+    /// Look at mails that have not gone out.
+    #[command(subcommand)]
+    Mail(MailCommand),
+}
+
+#[derive(Subcommand)]
+enum MailCommand {
+    /// List the mails that wait or were given up; never what is in them.
+    List,
+    /// Send those that were given up once more.
+    Retry,
 }
 
 #[derive(Subcommand)]
@@ -58,7 +69,7 @@ enum User {
     Show { who: String },
     /// Refuse every credential of the account until it is enabled again.
     Disable { who: String },
-    /// Take the refusal back: what was valid before is valid again.
+    /// Take the refusal back, or activate an account that waits for it.
     Enable { who: String },
     /// Set another password and end all sessions.
     SetPassword {
@@ -103,6 +114,7 @@ pub async fn run() -> Outcome {
         }
         Command::CheckConfig => check_config(&config),
         Command::User(user) => work_on_accounts(&config, user).await,
+        Command::Mail(command) => work_on_mails(&config, command).await,
     }
 }
 
@@ -116,7 +128,7 @@ async fn serve(config: Config) -> Outcome {
         () = &mut shutdown => return Ok(()),
     };
     welcome(&server, &dialects)?;
-    tracing::info!(address = %server.address(), "listening");
+    tracing::info!(address = %server.address(), mail = server.mail_goes_to(), "listening");
     server.serve(shutdown).await;
     tracing::info!("stopped");
     Ok(())
@@ -149,6 +161,7 @@ fn start_logging(config: &Config, serving: bool) -> Outcome {
 fn welcome(server: &Server, dialects: &BTreeMap<String, DialectSettings>) -> Outcome {
     let url = format!("http://{}", server.address());
     say(&format!("listening on {url}"))?;
+    say(&format!("mail goes to {}", server.mail_goes_to()))?;
     if dialects.get("djoser_jwt").is_some_and(|dialect| !dialect.enabled) {
         return Ok(());
     }
@@ -181,6 +194,7 @@ fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 fn check_config(config: &Config) -> Outcome {
+    propusk_server::check(config)?;
     for (key, value) in flatten(&serde_json::to_value(config)?) {
         let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
         say(&format!("{key} = {value}"))?;
@@ -220,6 +234,36 @@ async fn work_on_accounts(config: &Config, user: User) -> Outcome {
     }
 }
 
+async fn work_on_mails(config: &Config, command: MailCommand) -> Outcome {
+    let auth = open(config).await?;
+    match command {
+        MailCommand::List => {
+            for mail in auth.queued_mails().await? {
+                say(&line_of(&mail))?;
+            }
+            Ok(())
+        }
+        MailCommand::Retry => {
+            let revived = auth.revive_dead_mails().await?;
+            say(&format!("mails to be sent once more: {revived}"))
+        }
+    }
+}
+
+fn line_of(mail: &QueuedMail) -> String {
+    let state = if mail.dead_at.is_some() { "given up" } else { "waiting" };
+    format!(
+        "{state:<8}  {}  {:<14}  {}  attempts: {}  {}",
+        date(mail.created_at),
+        mail.message,
+        mail.recipient.escape_debug(),
+        mail.attempts,
+        mail.problem.as_deref().unwrap_or_default(),
+    )
+    .trim_end()
+    .to_owned()
+}
+
 async fn create(auth: &Auth, who: &str, password: PasswordInput, is_superuser: bool) -> Outcome {
     let identifier = Identifier::parse_as(who, &[Kind::Email, Kind::Phone, Kind::Username])
         .ok_or("neither an e-mail address nor a phone number nor a username")?;
@@ -230,6 +274,8 @@ async fn create(auth: &Auth, who: &str, password: PasswordInput, is_superuser: b
             password: password.read()?,
             display_name: None,
             is_superuser,
+            language: None,
+            awaits_activation: false,
         })
         .await?;
     say(&format!("created account {}", account.id))
@@ -249,15 +295,15 @@ async fn list(auth: &Auth) -> Outcome {
         };
         after = last.id;
         for account in &page {
-            let state = if account.is_active { "active" } else { "disabled" };
-            say(&format!("{:>8}  {state:<8}  {}", account.id, identifiers(account).join("  ")))?;
+            let names = identifiers(account).join("  ");
+            say(&format!("{:>8}  {:<8}  {names}", account.id, state(account)))?;
         }
     }
 }
 
 fn show(account: &Account) -> Outcome {
     say(&format!("id            {}", account.id))?;
-    say(&format!("state         {}", if account.is_active { "active" } else { "disabled" }))?;
+    say(&format!("state         {}", state(account)))?;
     say(&format!("superuser     {}", account.is_superuser))?;
     for (kind, value) in [
         ("username", &account.username),
@@ -272,6 +318,15 @@ fn show(account: &Account) -> Outcome {
     say(&format!("created       {}", date(account.created_at)))?;
     let last = account.last_sign_in_at.map_or_else(|| "never".to_owned(), date);
     say(&format!("last sign-in  {last}"))
+}
+
+fn state(account: &Account) -> &'static str {
+    match (account.is_active, account.awaits_activation) {
+        (true, _) => "active",
+        // Its owner has not followed the mailed link yet.
+        (false, true) => "new",
+        (false, false) => "disabled",
+    }
 }
 
 fn date(seconds: i64) -> String {

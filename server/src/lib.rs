@@ -9,23 +9,29 @@ mod drf;
 pub mod error;
 mod http;
 pub mod identifier;
+pub mod language;
+pub mod mail;
+mod pages;
 pub mod store;
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::auth::keys::{KeyError, Keys};
 use crate::auth::limits::{Allowed, LimitRules};
 use crate::auth::password::{HashError, HashSettings, Hasher, Password};
 use crate::auth::token::Tokens;
-use crate::auth::{Auth, NewPassword, Parts, Registration};
+use crate::auth::{Auth, Links, NewPassword, Parts, RESET_PATH, Registration};
 pub use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Superuser};
 use crate::dialects::Dialect;
@@ -33,11 +39,15 @@ use crate::drf::Context;
 use crate::error::Error;
 use crate::http::client::TrustedProxies;
 use crate::identifier::{Email, Identifier, Phone, Username};
+use crate::mail::{MailError, Mailer};
+use crate::pages::Pages;
 use crate::store::{ServingLock, Store, StoreError};
 
 /// What the database may still do after the last answer.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long mails under way may hold up the end.
+const MAIL_DEADLINE: Duration = Duration::from_secs(9);
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +60,8 @@ pub enum StartError {
     Keys(#[from] KeyError),
     #[error("password hashing: {0}")]
     Hashing(#[from] HashError),
+    #[error(transparent)]
+    Mail(#[from] MailError),
     #[error("cannot listen on {0}: {1}; another address is set with PROPUSK_LISTEN")]
     Listen(SocketAddr, std::io::Error),
     #[error("superuser: {0}")]
@@ -66,6 +78,7 @@ pub struct Server {
     max_connections: usize,
     app: Router,
     auth: Arc<Auth>,
+    mailer: Arc<Mailer>,
     store: Store,
     /// Keeps a second server away from the same data.
     _lock: ServingLock,
@@ -81,19 +94,35 @@ impl Server {
         let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
         let keys = Keys::load(secret, &config.data_dir)?;
         keys.check_against(&store).await?;
-        let tokens = Tokens::new(keys.simple_jwt());
-        let auth = Arc::new(open_auth(&config, clock, store.clone(), tokens).await?);
-        if let Err(error) = auth.choose_dummy().await {
-            tracing::warn!(%error, "unknown users cost what argon2id costs, not what most accounts do");
-        }
-        create_superuser(&auth, &config.superuser).await?;
         let listen_failed = |error| StartError::Listen(config.listen, error);
         let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
         let public_url = public_url(&config, address);
-        let app = app(&config, &auth, &public_url);
-        let max_connections = config.http.max_connections;
-        Ok(Server { listener, address, public_url, max_connections, app, auth, store, _lock: lock })
+        let on_terminal = std::io::stdout().is_terminal();
+        let mailer = Mailer::open(&config.mail, &public_url, &config.data_dir, on_terminal)?;
+        if config.public_url.is_some() && config.mail.smtp_url.is_none() {
+            tracing::warn!("no mail.smtp_url is set: mails are written to files and go nowhere");
+        }
+        let auth = open_auth(&config, clock, store.clone(), &keys, &public_url).await?;
+        let auth = Arc::new(auth);
+        if matches!(store, Store::Sqlite { .. }) {
+            auth.release_mails().await?;
+        }
+        if let Err(error) = auth.choose_dummy().await {
+            tracing::warn!(%error, "unknown users cost what argon2id costs, not what most accounts do");
+        }
+        create_superuser(&auth, &config.superuser).await?;
+        Ok(Server {
+            listener,
+            address,
+            app: app(&config, &auth, &public_url),
+            public_url,
+            max_connections: config.http.max_connections,
+            auth,
+            mailer: Arc::new(mailer),
+            store,
+            _lock: lock,
+        })
     }
 
     /// Where it listens.
@@ -111,6 +140,11 @@ impl Server {
         Arc::clone(&self.auth)
     }
 
+    /// Where its mail goes.
+    pub fn mail_goes_to(&self) -> String {
+        self.mailer.describe()
+    }
+
     /// Answers until `shutdown`, lets running requests end, and closes the database.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let following = tokio::spawn({
@@ -118,9 +152,19 @@ impl Server {
             async move { auth.follow_revocations().await }
         });
         let sweeping = tokio::spawn(sweep(Arc::clone(&self.auth)));
+        let (stop_mail, stopping) = watch::channel(false);
+        let delivering = tokio::spawn(Arc::clone(&self.auth).deliver_mail(self.mailer, stopping));
+        // Mails under way end while the last requests do.
+        let shutdown = async {
+            shutdown.await;
+            stop_mail.send_replace(true);
+        };
         http::listen::serve(self.listener, self.app, self.max_connections, shutdown).await;
         following.abort();
         sweeping.abort();
+        if tokio::time::timeout(MAIL_DEADLINE, delivering).await.is_err() {
+            tracing::warn!("mail did not come to its end in time");
+        }
         if tokio::time::timeout(CLOSE_DEADLINE, self.store.close()).await.is_err() {
             tracing::warn!("the database did not let go in time");
         }
@@ -132,12 +176,17 @@ pub fn default_config() -> Config {
     Config { dialects: dialects::defaults(), ..Config::default() }
 }
 
+/// Checks what the settings alone cannot say of themselves.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    Ok(Mailer::check(&config.mail, &public_url(config, config.listen))?)
+}
+
 /// Opens the domain without serving it, as the command line does: it signs and reads no tokens, so
 /// it asks for no secret.
 pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
     let store = open_store(config).await?;
-    let auth = open_auth(config, clock, store, Tokens::new(Keys::nobodys()?.simple_jwt())).await?;
-    Ok(Arc::new(auth))
+    let public_url = public_url(config, config.listen);
+    Ok(Arc::new(open_auth(config, clock, store, &Keys::nobodys()?, &public_url).await?))
 }
 
 async fn open_store(config: &Config) -> Result<Store, StartError> {
@@ -149,13 +198,18 @@ async fn open_auth(
     config: &Config,
     clock: Clock,
     store: Store,
-    tokens: Tokens,
+    keys: &Keys,
+    public_url: &str,
 ) -> Result<Auth, StartError> {
     let parts = Parts {
         store,
         clock,
         hasher: Hasher::start(hashing(config))?,
-        tokens,
+        tokens: Tokens::new(keys.simple_jwt()),
+        user_names: keys.user_names(),
+        one_time: keys.one_time(),
+        links: links(&config.links, public_url),
+        language: config.mail.language,
         policies: dialects::enabled(&config.dialects).into_iter().map(|d| d.policy).collect(),
         limits: limits(config),
         accept_foreign: config.accepts_foreign(),
@@ -170,6 +224,8 @@ fn database_url(config: &Config) -> Option<&str> {
 fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
     let ready_auth = Arc::clone(auth);
     let proxies = TrustedProxies::new(&config.http.trusted_proxies);
+    let language = config.mail.language;
+    let pages = Arc::new(Pages::new(Arc::clone(auth), proxies.clone(), language, public_url));
     let mount = |router: Router, dialect: Dialect| {
         let context = Arc::new(Context {
             auth: Arc::clone(auth),
@@ -177,15 +233,20 @@ fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
             public_url: Arc::clone(public_url),
             proxies: proxies.clone(),
         });
-        router.merge(drf::mount(&context, (dialect.views)()))
+        let routes = (dialect.mount)(&context);
+        // Where a mailed link leads to an API's own path, the page stands in front of it.
+        router.merge(match dialect.policy.reset_path {
+            RESET_PATH => routes,
+            _ => routes.route_layer(from_fn_with_state(Arc::clone(&pages), pages::confirm_link)),
+        })
     };
-    dialects::enabled(&config.dialects)
+    let app = dialects::enabled(&config.dialects)
         .into_iter()
-        .fold(Router::new(), mount)
+        .fold(pages::router(&pages), mount)
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || ready(Arc::clone(&ready_auth))))
-        .fallback(|| async { drf::unknown_path() })
-        .layer(axum::middleware::from_fn(http::layers::log))
+        .fallback(|| async { drf::unknown_path() });
+    http::cors::allow(app, &config.cors.origins).layer(from_fn(http::layers::log))
 }
 
 /// Whether requests that need the database can be served.
@@ -208,6 +269,11 @@ fn hashing(config: &Config) -> HashSettings {
     HashSettings { memory_kib, time, threads, queue }
 }
 
+fn links(links: &config::Links, public_url: &str) -> Links {
+    let config::Links { activation, reset, email_reset } = links.clone();
+    Links { public_url: public_url.to_owned(), activation, reset, email_reset }
+}
+
 fn limits(config: &Config) -> LimitRules {
     let config::Limits {
         enabled,
@@ -215,6 +281,8 @@ fn limits(config: &Config) -> LimitRules {
         per_account_and_address,
         per_account,
         registrations_per_address,
+        mails_per_address,
+        mails_per_recipient,
     } = config.limits;
     LimitRules {
         enabled,
@@ -222,6 +290,8 @@ fn limits(config: &Config) -> LimitRules {
         per_account_and_address: Allowed { attempts: per_account_and_address, window: 600 },
         per_account: Allowed { attempts: per_account, window: 3600 },
         registrations_per_address: Allowed { attempts: registrations_per_address, window: 600 },
+        mails_per_address: Allowed { attempts: mails_per_address, window: 600 },
+        mails_per_recipient: Allowed { attempts: mails_per_recipient, window: 3600 },
     }
 }
 
@@ -246,6 +316,8 @@ async fn create_superuser(auth: &Auth, superuser: &Superuser) -> Result<(), Star
         display_name: None,
         sign_up_name,
         is_superuser: true,
+        language: None,
+        awaits_activation: false,
     });
     match registered.await {
         // Another server on the same database was first.
