@@ -31,6 +31,26 @@ impl Database {
     pub fn url(&self) -> Option<&str> {
         self.0.as_ref().map(|postgres| postgres.url.as_str())
     }
+
+    /// Everything in every table of a Postgres database, as text.
+    pub async fn dump(&self) -> Option<String> {
+        let mut connection = PgConnection::connect(self.url()?).await.expect("a connection");
+        let tables: Vec<String> =
+            sqlx::query_scalar("select tablename::text from pg_tables where schemaname = 'public'")
+                .fetch_all(&mut connection)
+                .await
+                .expect("the names of the tables");
+        let mut dump = String::new();
+        for table in tables {
+            let rows = format!("select t::text from {table} t");
+            let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(rows))
+                .fetch_all(&mut connection)
+                .await
+                .expect("the rows of a table");
+            dump += &format!("{table}\n{}\n", rows.join("\n"));
+        }
+        Some(dump)
+    }
 }
 
 impl Drop for Database {

@@ -1,12 +1,17 @@
 //! The harness of the end-to-end tests: a server in this process ([`server`]) or as a child of it
-//! ([`process`]), a database for each test, a plain HTTP client, and the replay of the recorded answers
+//! ([`process`]), a database for each test, a plain HTTP client, a mail server ([`smtp`]) whose mails
+//! are read ([`mailbox`]), and the replay of the recorded answers
 //! ([`contract`]). The tests themselves are in `e2e/`.
 
+pub mod browser;
 pub mod contract;
 pub mod database;
 pub mod http;
+pub mod links;
+pub mod mailbox;
 pub mod process;
 pub mod server;
+pub mod smtp;
 
 /// The signing key of every server under test; long enough to be accepted, and known to the tests.
 pub const SECRET: &str = "oracle-signing-key-0123456789abcdef0123456789abcdef";

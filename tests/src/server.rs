@@ -1,27 +1,38 @@
 //! A server in the test's own process: fresh database, free port, a clock that stands still until the
-//! test moves it, cheap password hashes, no limits.
+//! test moves it, cheap password hashes, no limits, a mail server of its own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use propusk_server::auth::Auth;
 use propusk_server::config::{Config, Hashing, Secret};
 use propusk_server::{Clock, Server};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
 use crate::SECRET;
 use crate::contract::{Backdoor, Subject};
 use crate::database::Database;
 use crate::http::Client;
+use crate::links::Link;
+use crate::smtp::{Received, SmtpServer};
 
 /// What the clock shows at first.
 const START: i64 = 1_790_000_000;
+/// Longer than all mails of a test take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct TestServer {
     pub client: Client,
+    /// Where it listens.
+    pub address: SocketAddr,
     pub clock: Clock,
     pub auth: Arc<Auth>,
+    /// Where its mails go.
+    pub smtp: SmtpServer,
+    public_url: String,
     running: JoinHandle<()>,
     _database: Database,
     _data: TempDir,
@@ -36,14 +47,19 @@ impl TestServer {
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let (data, database) =
             (tempfile::tempdir().expect("a temporary directory"), Database::fresh().await);
+        let smtp = SmtpServer::start().await;
         let mut config = config(&data, &database);
+        config.mail.smtp_url = Some(Secret::new(smtp.url()));
         change(&mut config);
         let clock = Clock::manual(START);
         let server = Server::bind(config, clock.clone()).await.expect("the server starts");
         TestServer {
             client: Client::new(format!("http://{}", server.address())),
+            address: server.address(),
             clock,
             auth: server.auth(),
+            smtp,
+            public_url: server.public_url().to_owned(),
             running: tokio::spawn(server.serve(std::future::pending())),
             _database: database,
             _data: data,
@@ -53,8 +69,35 @@ impl TestServer {
     /// Replays a recorded file against this server.
     pub async fn replay(&self, seed: &str) {
         let now = || self.clock.now();
-        let subject = Subject { client: &self.client, secret: SECRET, now: &now, backdoor: self };
+        let (client, public_url) = (&self.client, self.public_url.as_str());
+        let subject = Subject { client, secret: SECRET, public_url, now: &now, backdoor: self };
         crate::contract::replay(seed, subject).await;
+    }
+
+    /// All mails that have arrived, the oldest first, once no further one waits to be sent.
+    pub async fn mails(&self) -> Vec<Received> {
+        let is_sent = async {
+            loop {
+                let waiting = self.auth.queued_mails().await.expect("the database answers").len();
+                if waiting == 0 {
+                    return;
+                }
+                // Looking costs time that the worker needs.
+                sleep(
+                    Duration::from_millis(2) * u32::try_from(waiting).unwrap_or(u32::MAX).min(50),
+                )
+                .await;
+            }
+        };
+        timeout(PATIENCE, is_sent).await.expect("all mails are sent");
+        self.smtp.mails()
+    }
+
+    /// The link in the newest mail to this address.
+    pub async fn link_to(&self, email: &str) -> Link {
+        self.mails().await;
+        let letter = self.smtp.newest_to(email).unwrap_or_else(|| panic!("no mail to {email}"));
+        Link::of(&letter).unwrap_or_else(|| panic!("no link: {}", letter.text))
     }
 
     async fn account_id(&self, who: &str) -> i64 {
@@ -78,6 +121,19 @@ impl Backdoor for TestServer {
     async fn delete(&self, who: &str) {
         let id = self.account_id(who).await;
         assert!(self.auth.delete_account(id).await.expect("the database answers"));
+    }
+
+    async fn email_of(&self, who: &str) -> String {
+        let found = self.auth.find_account(who).await.expect("the database answers");
+        found.and_then(|account| account.email).unwrap_or_else(|| panic!("{who} has no address"))
+    }
+
+    async fn mails(&self) -> Vec<Received> {
+        TestServer::mails(self).await
+    }
+
+    fn clock(&self) -> Option<&Clock> {
+        Some(&self.clock)
     }
 }
 

@@ -1,0 +1,157 @@
+//! A real browser: Chromium without a window, driven by the chromedriver on the PATH over the protocol
+//! of the W3C's WebDriver. Both end with the test.
+
+use std::io::ErrorKind;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::{interval, timeout};
+
+use crate::http::{Answer, Client};
+
+/// Longer than a busy machine takes to start a browser.
+const PATIENCE: Duration = Duration::from_secs(60);
+const STARTED: &str = "started successfully on port ";
+/// The name under which the protocol hands out elements.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// One window.
+pub struct Browser {
+    driver: Client,
+    session: String,
+    _process: Child,
+}
+
+impl Browser {
+    /// A telephone of this width whose owner reads `language` and likes `theme` (`dark` or `light`).
+    pub async fn phone(width: u32, theme: &str, language: &str) -> Self {
+        let mut process = start_driver();
+        let stdout = process.stdout.take().expect("stdout is a pipe");
+        let port = port(BufReader::new(stdout).lines()).await;
+        let driver = Client::new(format!("http://127.0.0.1:{port}"));
+        let session = open_session(&driver, width, language).await;
+        let browser = Browser { driver, session, _process: process };
+        let theme = json!({"features": [{"name": "prefers-color-scheme", "value": theme}]});
+        let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": theme});
+        browser.call("goog/cdp/execute", &command).await;
+        browser
+    }
+
+    pub async fn open(&self, url: &str) {
+        self.call("url", &json!({ "url": url })).await;
+    }
+
+    /// Clicks on the first element that the CSS selector finds, and waits for the page behind it.
+    pub async fn follow(&self, selector: &str) {
+        let element = self.element(selector).await;
+        self.evaluate("window.isLeft = true").await;
+        self.call(&format!("element/{element}/click"), &json!({})).await;
+        let mut looks = interval(Duration::from_millis(20));
+        let arrived = timeout(PATIENCE, async {
+            while !self.has_arrived().await {
+                looks.tick().await;
+            }
+        });
+        arrived.await.unwrap_or_else(|_| panic!("no page behind {selector}"));
+    }
+
+    /// Between two pages there is none that could answer.
+    async fn has_arrived(&self) -> bool {
+        let script = "return !window.isLeft && document.readyState === 'complete'";
+        let answer = self.ask("execute/sync", &json!({"script": script, "args": []})).await;
+        answer.status == 200 && answer.json()["value"] == true
+    }
+
+    pub async fn type_into(&self, selector: &str, text: &str) {
+        let element = self.element(selector).await;
+        self.call(&format!("element/{element}/value"), &json!({ "text": text })).await;
+    }
+
+    /// What a JavaScript expression comes to on the page; the page's own policy does not bind it.
+    pub async fn evaluate(&self, expression: &str) -> Value {
+        let script = json!({"script": format!("return {expression}"), "args": []});
+        self.call("execute/sync", &script).await
+    }
+
+    /// What the browser found wrong with its pages since it was last asked; that an answer has the
+    /// status of a failure is not the page's fault.
+    pub async fn complaints(&self) -> Vec<Value> {
+        let log = self.call("se/log", &json!({"type": "browser"})).await;
+        let mut complaints = log.as_array().expect("a list").clone();
+        complaints.retain(|complaint| complaint["source"] != "network");
+        complaints
+    }
+
+    async fn element(&self, selector: &str) -> String {
+        let query = json!({"using": "css selector", "value": selector});
+        text(&self.call("element", &query).await[ELEMENT])
+    }
+
+    async fn call(&self, command: &str, body: &Value) -> Value {
+        value(command, &self.ask(command, body).await)
+    }
+
+    async fn ask(&self, command: &str, body: &Value) -> Answer {
+        self.driver.post(&format!("/session/{}/{command}", self.session), body).await
+    }
+}
+
+fn start_driver() -> Child {
+    let driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn();
+    match driver {
+        Ok(child) => child,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            panic!("no chromedriver on the PATH; on Debian: apt-get install chromium-driver")
+        }
+        Err(error) => panic!("chromedriver does not start: {error}"),
+    }
+}
+
+/// The free port that it has found, as it says itself.
+async fn port(mut lines: Lines<BufReader<ChildStdout>>) -> u16 {
+    let found = timeout(PATIENCE, async {
+        while let Some(line) = lines.next_line().await.expect("readable output") {
+            if let Some((_, port)) = line.split_once(STARTED) {
+                return port.trim_end_matches('.').parse().expect("a port");
+            }
+        }
+        panic!("chromedriver ended before it listened");
+    });
+    found.await.expect("chromedriver listens")
+}
+
+async fn open_session(driver: &Client, width: u32, language: &str) -> String {
+    let metrics = json!({"width": width, "height": 740, "pixelRatio": 1.0, "touch": true});
+    let options = json!({
+        // The pipe ends the browser with its driver, however that ends.
+        "args": ["--headless=new", "--no-sandbox", "--remote-debugging-pipe",
+                 "--disable-dev-shm-usage", format!("--accept-lang={language}")],
+        "mobileEmulation": {"deviceMetrics": metrics},
+    });
+    let wanted = json!({
+        "browserName": "chrome",
+        "goog:chromeOptions": options,
+        "goog:loggingPrefs": {"browser": "WARNING"},
+    });
+    let capabilities = json!({"capabilities": {"alwaysMatch": wanted}});
+    let session = timeout(PATIENCE, driver.post("/session", &capabilities)).await;
+    text(&value("session", &session.expect("a browser starts"))["sessionId"])
+}
+
+fn value(command: &str, answer: &Answer) -> Value {
+    assert_eq!(answer.status, 200, "{command}: {}", answer.text());
+    answer.json()["value"].clone()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
