@@ -5,14 +5,16 @@ use serde_json::Value;
 
 use super::expectation::{Expectation, ExpectedBody, Route};
 use super::rows::Row;
-use Instead::{AccessRefused, AsRow, Json, NoBody, OptionsBody, RefreshRefused};
+use Instead::{AccessRefused, AsRow, Json, NoBody, OptionsBody, Page, RefreshRefused};
 
 /// Why an answer may differ; the numbers are those of the list of deliberate differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// One account for each mailbox, however its address is spelled.
     OneMailbox = 1,
-    /// A sign-out ends the access tokens of its session too.
+    /// The link of one mail is of no use for another's purpose.
+    OnePurpose = 7,
+    /// A sign-out ends the access tokens of its session too, and a reset those of all sessions.
     SessionEnds = 8,
     /// Nothing is refreshed or verified for a suspended or deleted account.
     AccountGone = 11,
@@ -22,6 +24,12 @@ pub enum Reason {
     OneEmail = 14,
     /// The library crashes here.
     Crash = 16,
+    /// An access credential of any API is good in every scheme that an API takes.
+    AnyCredential = 17,
+    /// A password has at most 1 024 bytes.
+    LongPassword = 18,
+    /// The link of a mail shows a page.
+    LinkPage = 19,
     /// A refresh token that names no account is refused.
     NoAccount = 20,
     /// A phone is ASCII digits behind a `+`; its separators are stripped.
@@ -44,17 +52,21 @@ enum Instead {
     /// 401 of a route that takes a token in its body.
     RefreshRefused(&'static str),
     /// 401 of a route that takes a token in its header.
-    AccessRefused(&'static str),
+    AccessRefused(Route, &'static str),
     Json(u16, Route, &'static str),
     NoBody(u16, Route),
     /// A description of the route, which is free.
     OptionsBody(Route),
+    /// A page for people, which is free.
+    Page(u16),
 }
 
 const POST: Route = Route { allow: "POST, OPTIONS", vary: "Accept" };
 const USERS: Route = Route { allow: "GET, POST, HEAD, OPTIONS", vary: "Accept, Cookie" };
 const ME: Route = Route { allow: "GET, PUT, PATCH, DELETE, HEAD, OPTIONS", vary: "Accept" };
 const PROFILE: Route = Route { allow: "GET, HEAD, OPTIONS", vary: "Accept" };
+/// The list of 000, where no cookie signs in.
+const OWN_USERS: Route = Route { allow: "GET, POST, HEAD, OPTIONS", vary: "Accept" };
 
 const NO_GET: Instead = Json(405, POST, r#"{"detail":"Method \"GET\" not allowed."}"#);
 const EMAIL_EXISTS: Instead = Json(400, POST, r#"{"error":"Email already exists."}"#);
@@ -68,12 +80,44 @@ const ACCOUNT_INACTIVE: Instead =
 const INVALID: Instead = RefreshRefused("Token is invalid");
 const INVALID_OR_EXPIRED: Instead = RefreshRefused("Token is invalid or expired");
 const NO_ID: Instead = RefreshRefused("Token has no id");
+/// A link's uid or token that is none, and a header's key.
+const NO_UID: Instead = AsRow("000-0222");
+const NO_TOKEN: Instead = AsRow("000-0215");
+const NO_KEY: Instead = AsRow("000-0370");
+const OWN_EMAIL_EXISTS: Instead = AsRow("000-0069");
+const PASSWORD_TOO_LONG: Instead =
+    Json(400, OWN_USERS, r#"{"password":["Ensure this field has no more than 1024 characters."]}"#);
 
 const fn deviates(id: &'static str, reason: Reason, instead: Instead) -> Deviation {
     Deviation { id, reason, instead }
 }
 
 pub const DEVIATIONS: &[Deviation] = &[
+    deviates("000-0013", Reason::LinkPage, Page(200)),
+    deviates("000-0070", Reason::OneMailbox, OWN_EMAIL_EXISTS),
+    deviates("000-0094", Reason::OneMailbox, OWN_EMAIL_EXISTS),
+    deviates("000-0135", Reason::LongPassword, PASSWORD_TOO_LONG),
+    deviates(
+        "000-0167",
+        Reason::EitherSlash,
+        Json(201, OWN_USERS, r#"{"email":"gen68@example.com","id":"<int>"}"#),
+    ),
+    deviates("000-0168", Reason::EitherSlash, AsRow("000-0150")),
+    deviates("000-0180", Reason::Crash, NO_UID),
+    deviates("000-0181", Reason::Crash, NO_UID),
+    deviates("000-0190", Reason::Crash, NO_TOKEN),
+    deviates("000-0191", Reason::Crash, NO_TOKEN),
+    deviates("000-0259", Reason::EitherSlash, NO_TOKEN),
+    deviates("000-0260", Reason::EitherSlash, AsRow("000-0251")),
+    deviates("000-0377", Reason::AnyCredential, AsRow("000-0012")),
+    deviates("000-0389", Reason::Crash, NO_KEY),
+    deviates("000-0390", Reason::Crash, NO_KEY),
+    deviates("000-0392", Reason::EitherSlash, AsRow("000-0012")),
+    deviates("000-0393", Reason::Crash, NoBody(200, ME)),
+    deviates("000-0394", Reason::Crash, OptionsBody(ME)),
+    deviates("000-0463", Reason::OnePurpose, NO_TOKEN),
+    deviates("000-0482", Reason::Crash, NO_KEY),
+    //
     deviates("002-0068", Reason::EitherSlash, AsRow("002-0002")),
     deviates("002-0069", Reason::EitherSlash, NO_GET),
     deviates("002-0131", Reason::EitherSlash, AsRow("002-0004")),
@@ -86,6 +130,9 @@ pub const DEVIATIONS: &[Deviation] = &[
     deviates("002-0345", Reason::OneEmail, EMAIL_EXISTS),
     deviates("002-0346", Reason::OneMailbox, EMAIL_EXISTS),
     deviates("002-0354", Reason::EitherSlash, AsRow("002-0001")),
+    deviates("002-0363", Reason::OneMailbox, AsRow("002-0357")),
+    deviates("002-0383", Reason::SessionEnds, AccessRefused(PROFILE, "Token is invalid")),
+    deviates("002-0384", Reason::SessionEnds, INVALID),
     deviates("002-0391", Reason::Crash, INVALID),
     //
     deviates("003-0084", Reason::EitherSlash, NO_GET),
@@ -105,7 +152,7 @@ pub const DEVIATIONS: &[Deviation] = &[
     deviates("003-0513", Reason::AccountGone, INVALID_OR_EXPIRED),
     //
     deviates("004-0011", Reason::SessionEnds, RefreshRefused("Token is blacklisted")),
-    deviates("004-0012", Reason::SessionEnds, AccessRefused("Token is blacklisted")),
+    deviates("004-0012", Reason::SessionEnds, AccessRefused(ME, "Token is blacklisted")),
     deviates(
         "004-0094",
         Reason::EitherSlash,
@@ -161,12 +208,13 @@ impl Deviation {
             RefreshRefused(text) => {
                 Expectation::of_route(401, POST, ExpectedBody::Json(refusal(text)))
             }
-            AccessRefused(text) => {
-                Expectation::of_route(401, ME, ExpectedBody::Json(access_refusal(text)))
+            AccessRefused(route, text) => {
+                Expectation::of_route(401, *route, ExpectedBody::Json(access_refusal(text)))
             }
             Json(status, route, text) => Expectation::of_route(*status, *route, json(text)),
             NoBody(status, route) => Expectation::of_route(*status, *route, ExpectedBody::Empty),
             OptionsBody(route) => Expectation::of_route(200, *route, ExpectedBody::Free),
+            Page(status) => Expectation::of_page(*status),
         }
     }
 }

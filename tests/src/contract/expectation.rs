@@ -19,6 +19,9 @@ const COMPARED: [(&str, Option<&str>); 8] = [
     ("Cross-Origin-Opener-Policy", Some("same-origin")),
 ];
 
+/// Compared only where a row names it.
+const CACHE_CONTROL: &str = "Cache-Control";
+
 /// An answer to compare with.
 #[derive(Clone, Debug)]
 pub struct Expectation {
@@ -50,9 +53,12 @@ impl Expectation {
         if is_page(response) {
             return Expectation::status_only(response.status);
         }
+        let mut headers = headers(|name| response.headers.get(name).cloned());
+        let caching = response.headers.get(CACHE_CONTROL);
+        headers.extend(caching.map(|value| (CACHE_CONTROL, value.clone())));
         Expectation {
             status: response.status,
-            headers: headers(|name| response.headers.get(name).cloned()),
+            headers,
             body: body(&exchange.request.method, response),
             tokens: exchange.jwt.clone(),
         }
@@ -68,6 +74,12 @@ impl Expectation {
             _ => None,
         };
         Expectation { status, headers: headers(named), body, tokens: Map::new() }
+    }
+
+    /// A page of ours.
+    pub fn of_page(status: u16) -> Self {
+        let html = Some("text/html; charset=utf-8".to_owned());
+        Expectation { headers: vec![("Content-Type", html)], ..Expectation::status_only(status) }
     }
 
     fn status_only(status: u16) -> Self {

@@ -102,9 +102,13 @@ impl Matcher<'_> {
             "jwt" => got
                 .as_str()
                 .is_some_and(|got| got.split('.').filter(|part| !part.is_empty()).count() == 3),
-            "hex32" => got
-                .as_str()
-                .is_some_and(|got| consists_of(got, 32, |c| matches!(c, '0'..='9' | 'a'..='f'))),
+            "hex32" => got.as_str().is_some_and(|got| consists_of(got, 32, is_lower_hex)),
+            "hex40" => got.as_str().is_some_and(|got| consists_of(got, 40, is_lower_hex)),
+            "alnum30" => {
+                got.as_str().is_some_and(|got| consists_of(got, 30, |c| c.is_ascii_alphanumeric()))
+            }
+            "float" => got.is_f64(),
+            "uuid4" => got.as_str().is_some_and(is_uuid4),
             _ if kind.starts_with("int:now") => self.time_fits(&kind["int:now".len()..], got),
             _ if kind.starts_with("pbkdf2_sha256$") => {
                 got.as_str().is_some_and(|got| is_django_hash(kind, got))
@@ -126,6 +130,19 @@ fn id(value: &Value) -> Option<i64> {
 
 fn consists_of(text: &str, length: usize, allowed: fn(char) -> bool) -> bool {
     text.len() == length && text.chars().all(allowed)
+}
+
+fn is_lower_hex(c: char) -> bool {
+    matches!(c, '0'..='9' | 'a'..='f')
+}
+
+fn is_uuid4(got: &str) -> bool {
+    let parts: Vec<_> = got.split('-').collect();
+    let lengths = parts.iter().map(|part| part.len());
+    lengths.eq([8, 4, 4, 4, 12])
+        && parts[2].starts_with('4')
+        && parts[3].starts_with(['8', '9', 'a', 'b'])
+        && parts.concat().chars().all(is_lower_hex)
 }
 
 /// `kind` is `pbkdf2_sha256$<rounds>$salt22$b64_44`.
@@ -176,6 +193,14 @@ mod tests {
                 "<hex32>",
                 json!("0123456789abcdef0123456789abcdef"),
                 json!("0123456789ABCDEF0123456789abcdef"),
+            ),
+            ("<hex40>", json!("0123456789".repeat(4)), json!("0123456789".repeat(3))),
+            ("<alnum30>", json!("aB3".repeat(10)), json!("aB-".repeat(10))),
+            ("<float>", json!(35_999.5), json!(36_000)),
+            (
+                "<uuid4>",
+                json!("c0138461-f9b5-4255-8925-85c26631a8cf"),
+                json!("c0138461-f9b5-1255-8925-85c26631a8cf"),
             ),
             ("<jwt>", json!("a.b.c"), json!("a.b.")),
             ("http://<host>/x", json!("http://h:1/x"), json!("http://h/y/x")),

@@ -14,24 +14,23 @@ pub struct Repair {
 pub enum Step {
     /// An account that the recording goes on using lives again.
     Reactivate(&'static str),
-    /// Signs in and gives the new tokens the names of the old ones.
+    /// Signs in and gives what the fields of the answer hold the names of what they held before.
     SignInAgain {
         who: &'static str,
         password: &'static str,
-        access: &'static str,
-        refresh: &'static str,
+        captures: &'static [(&'static str, &'static str)],
     },
 }
 
 pub const REPAIRS: &[Repair] = &[
+    // The reset ended the session whose sign-out the row is about.
     Repair {
-        before: "002-0389",
-        because_of: "002-0388",
+        before: "000-0467",
+        because_of: "000-0459",
         step: Step::SignInAgain {
-            who: "resetme",
-            password: "strongpassword",
-            access: "daccess",
-            refresh: "drefresh",
+            who: "anna@example.com",
+            password: "Str0ng-pass-77",
+            captures: &[("auth_token", "tok")],
         },
     },
     Repair {
@@ -45,8 +44,7 @@ pub const REPAIRS: &[Repair] = &[
         step: Step::SignInAgain {
             who: "user@example.com",
             password: "string",
-            access: "access7",
-            refresh: "refresh7",
+            captures: &[("access", "access7"), ("refresh", "refresh7")],
         },
     },
     // The sign-out of 004-0452 ended the access token that the following rows use.
@@ -56,8 +54,7 @@ pub const REPAIRS: &[Repair] = &[
         step: Step::SignInAgain {
             who: "user@mail.com",
             password: "strong_password",
-            access: "access",
-            refresh: "refresh",
+            captures: &[("access", "access"), ("refresh", "refresh")],
         },
     },
 ];
@@ -65,9 +62,19 @@ pub const REPAIRS: &[Repair] = &[
 /// Where an API signs in, and the field that names the account.
 pub fn sign_in_route(seed: &str) -> (&'static str, &'static str) {
     match seed {
+        "000" => ("/auth/token/login/", "username"),
         "002" => ("/api/auth/login/", "username"),
         "003" => ("/token", "email"),
         "004" => ("/api/auth/jwt/create/", "username"),
         other => panic!("no sign-in is known for {other}"),
+    }
+}
+
+/// Where an API is asked to mail the link of which a row wants an old token.
+pub fn link_route(seed: &str) -> &'static str {
+    match seed {
+        "000" => "/auth/users/resend_activation/",
+        "002" => "/api/auth/password/reset/",
+        other => panic!("no mailed link is known for {other}"),
     }
 }

@@ -20,9 +20,18 @@ pub struct Row {
 #[serde(untagged)]
 pub enum Action {
     Exchange(Box<Exchange>),
-    Mint { mint: Mint },
-    Setup { setup: Setup },
-    Mail { mail: Value },
+    Mint {
+        mint: Mint,
+    },
+    Setup {
+        setup: Setup,
+        /// Name to a path in what the setup gives.
+        #[serde(default)]
+        capture: BTreeMap<String, String>,
+    },
+    Mail {
+        mail: ExpectedMail,
+    },
 }
 
 /// A request and the answer that it got.
@@ -113,8 +122,27 @@ pub enum Setup {
     Delete {
         user: BTreeMap<String, String>,
     },
-    /// A one-time token of a given age.
-    Token {},
+    /// A one-time token that is `age` seconds old.
+    Token {
+        user: BTreeMap<String, String>,
+        age: i64,
+    },
+    /// The access tokens that OAuth2 gave to the user end.
+    #[serde(rename = "expire_bearer")]
+    ExpireBearer {},
+}
+
+/// A mail that has been sent since the last such row, or must not have been.
+#[derive(Debug, Deserialize)]
+pub struct ExpectedMail {
+    pub to: String,
+    #[serde(default)]
+    pub none: bool,
+    #[serde(default)]
+    pub text: String,
+    /// Name to a pattern with one group, in the plain text.
+    #[serde(default)]
+    pub capture: BTreeMap<String, String>,
 }
 
 impl Row {
