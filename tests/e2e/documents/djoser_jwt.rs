@@ -1,4 +1,4 @@
-//! `/api/auth/{users,jwt/create,jwt/refresh,logout}/`: the document shows whole answers, headers and
+//! `/api/auth/{users,jwt/create,jwt/refresh,logout}/` and djoser's routes for passwords: the document shows whole answers, headers and
 //! lengths included, so these are compared whole.
 
 use propusk_tests::http::Answer;
@@ -134,4 +134,66 @@ async fn a_sign_out_ends_the_whole_session_and_no_other() {
             server.client.get("/api/auth/users/me/", Some(&format!("Bearer {access}"))).await;
         assert_eq!(answer.status, status);
     }
+}
+
+#[tokio::test]
+async fn a_password_is_reset_by_the_mailed_link_and_every_session_ends() {
+    let server = server_with_users().await;
+    let name = credentials("user@mail.com");
+    let pair = server.client.post("/api/auth/jwt/create/", &name).await;
+    let ask = "/api/auth/users/reset_password/";
+    for email in ["user@mail.com", "nobody@mail.com"] {
+        let answer = server.client.post(ask, &json!({"email": email})).await;
+        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (204, ""));
+    }
+    assert_eq!(server.mails().await.len(), 1);
+    let link = server.link_to("user@mail.com").await;
+
+    let confirm = "/api/auth/users/reset_password_confirm/";
+    let with =
+        |token: &str, new: &str| json!({"uid": link.uid, "token": token, "new_password": new});
+    let invalid = json!({"token": ["Invalid token for given user."]});
+    let answer = server.client.post(confirm, &with("wrong", "another_password")).await;
+    assert_answer(&answer, 400, &invalid);
+    let answer = server.client.post(confirm, &with(&link.token, "another_password")).await;
+    assert_eq!(answer.status, 204);
+    let answer = server.client.post(confirm, &with(&link.token, "third_password")).await;
+    assert_answer(&answer, 400, &invalid);
+
+    let bearer = format!("Bearer {}", pair.field("access"));
+    assert_eq!(server.client.get("/api/auth/users/me/", Some(&bearer)).await.status, 401);
+    let body = json!({"refresh": pair.field("refresh")});
+    assert_eq!(server.client.post("/api/auth/jwt/refresh/", &body).await.status, 401);
+    assert_eq!(server.client.post("/api/auth/jwt/create/", &name).await.status, 401);
+    let name = json!({"username": "user@mail.com", "password": "another_password"});
+    assert_eq!(server.client.post("/api/auth/jwt/create/", &name).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_account_that_waits_for_its_activation_is_activated_here_too() {
+    let server = server_with_users().await;
+    let user = json!({"email": "new@mail.com", "password": "strong_password", "re_password": "strong_password"});
+    assert_eq!(server.client.post("/auth/users/", &user).await.status, 201);
+    let first = server.link_to("new@mail.com").await;
+    let resend = "/api/auth/users/resend_activation/";
+    let answer = server.client.post(resend, &json!({"email": "new@mail.com"})).await;
+    assert_eq!(answer.status, 204);
+    let link = server.link_to("new@mail.com").await;
+    assert_ne!(link, first);
+    let answer = server.client.post(resend, &json!({"email": "user@mail.com"})).await;
+    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (400, ""));
+
+    assert_eq!(
+        server.client.post("/api/auth/jwt/create/", &credentials("new@mail.com")).await.status,
+        401
+    );
+    let body = json!({"uid": link.uid, "token": link.token});
+    let answer = server.client.post("/api/auth/users/activation/", &body).await;
+    assert_eq!(answer.status, 204);
+    let answer = server.client.post("/api/auth/users/activation/", &body).await;
+    assert_answer(&answer, 403, &json!({"detail": "Stale token for given user."}));
+    assert_eq!(
+        server.client.post("/api/auth/jwt/create/", &credentials("new@mail.com")).await.status,
+        200
+    );
 }

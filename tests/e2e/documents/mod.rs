@@ -2,6 +2,8 @@
 //! them, and the answers as they stand there.
 
 mod djoser_jwt;
+mod djoser_token;
+mod prehashed;
 mod simplejwt;
 mod simplejwt_rotating;
 

@@ -1,4 +1,4 @@
-//! `/api/auth/{login,token/refresh,profile,register}/`.
+//! `/api/auth/{login,token/refresh,profile,register,password/reset,password/reset/confirm}/`.
 
 use propusk_tests::server::TestServer;
 use serde_json::json;
@@ -92,4 +92,52 @@ async fn an_access_token_lives_five_minutes_and_a_refresh_token_a_day() {
     assert_eq!(server.client.post("/api/auth/token/refresh/", &body).await.status, 200);
     server.clock.advance(1);
     assert_eq!(server.client.post("/api/auth/token/refresh/", &body).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_password_is_reset_by_the_mailed_link_in_the_documents_words() {
+    let server = server_with_a_user().await;
+    let ask = "/api/auth/password/reset/";
+    let refusals = [
+        (json!({}), "Email is required"),
+        (json!({"email": ""}), "Email is required"),
+        (json!({"email": null}), "Email is required"),
+        (json!({"email": "no address"}), "User with this email does not exist"),
+        (json!({"email": "nobody@example.com"}), "User with this email does not exist"),
+    ];
+    for (body, text) in refusals {
+        assert_answer(&server.client.post(ask, &body).await, 400, &json!({"error": text}));
+    }
+    let answer = server.client.post(ask, &json!({"email": "newuser@example.com"})).await;
+    assert_answer(&answer, 200, &json!({"message": "Password reset link sent"}));
+    let link = server.link_to("newuser@example.com").await;
+    let confirm =
+        format!("/api/auth/password/reset/confirm/?uid={}&token={}", link.uid, link.token);
+    assert!(link.url.ends_with(&confirm), "{}", link.url);
+
+    let body = json!({"new_password": "newStrongPassword123"});
+    let path = "/api/auth/password/reset/confirm/";
+    let uid = &link.uid;
+    let refusals = [
+        (path.to_owned(), &body, "Missing parameters"),
+        (format!("{path}?uid={uid}"), &body, "Missing parameters"),
+        (confirm.clone(), &json!({}), "Missing parameters"),
+        (confirm.clone(), &json!({"new_password": ""}), "Missing parameters"),
+        (format!("{path}?uid=OTk5OTk5&token=wrong"), &body, "Invalid uid"),
+        (format!("{path}?uid={uid}&token=wrong"), &body, "Invalid or expired token"),
+    ];
+    for (path, body, text) in refusals {
+        assert_answer(&server.client.post(&path, body).await, 400, &json!({"error": text}));
+    }
+    let answer = server.client.post(&confirm, &body).await;
+    assert_answer(&answer, 200, &json!({"message": "Password has been reset"}));
+    let answer = server.client.post(&confirm, &body).await;
+    assert_answer(&answer, 400, &json!({"error": "Invalid or expired token"}));
+
+    let credentials = |password: &str| json!({"username": "newuser", "password": password});
+    let sign_in = "/api/auth/login/";
+    let answer = server.client.post(sign_in, &credentials("strongpassword")).await;
+    assert_eq!(answer.status, 401);
+    let answer = server.client.post(sign_in, &credentials("newStrongPassword123")).await;
+    assert_eq!(answer.status, 200);
 }
