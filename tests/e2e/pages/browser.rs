@@ -1,0 +1,74 @@
+//! The pages in a real browser: a telephone 360 px wide, in the dark, whose owner reads Russian.
+
+use propusk_tests::browser::Browser;
+use serde_json::Value;
+
+use super::*;
+
+const WIDTH: u32 = 360;
+
+async fn phone() -> Browser {
+    Browser::phone(WIDTH, "dark", "ru").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_activated_by_a_click() {
+    let (site, browser) = (Site::start().await, phone().await);
+    browser.open(&site.arrived_with(ACTIVATION).await).await;
+    assert_looks_well(&browser, "Активация учётной записи").await;
+    assert!(!site.signs_in(EMAIL, PASSWORD).await);
+    browser.follow("button").await;
+    assert_looks_well(&browser, "Учётная запись активирована").await;
+    assert!(site.signs_in(EMAIL, PASSWORD).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_typed_and_typed_again_after_a_mistake() {
+    let (site, browser) = (Site::start().await, phone().await);
+    site.mailed(RESET).await;
+    browser.open(&site.arrived_with(&format!("{RESET}/")).await).await;
+    assert_looks_well(&browser, "Новый пароль").await;
+    browser.type_into("#password", "12345678").await;
+    browser.type_into("#repeat", "1234567").await;
+    browser.follow("button").await;
+    assert_looks_well(&browser, "Новый пароль").await;
+    let mistakes = text(&browser, "#password-mistake").await;
+    assert!(mistakes.contains("Пароль состоит из одних цифр."), "{mistakes}");
+    assert_eq!(text(&browser, "#repeat-mistake").await, "Пароли не совпадают.");
+    assert_eq!(browser.evaluate("document.activeElement.id").await, "password");
+    assert_eq!(browser.evaluate("document.activeElement.value").await, "");
+    browser.type_into("#password", NEW_PASSWORD).await;
+    browser.type_into("#repeat", NEW_PASSWORD).await;
+    browser.follow("button").await;
+    assert_looks_well(&browser, "Пароль изменён").await;
+    assert!(site.signs_in(EMAIL, NEW_PASSWORD).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_changes_the_language() {
+    let (site, browser) = (Site::start().await, phone().await);
+    browser.open(&site.arrived_with(ACTIVATION).await).await;
+    browser.follow("nav a[hreflang=uk]").await;
+    assert_looks_well(&browser, "Активація облікового запису").await;
+    browser.follow("button").await;
+    assert_looks_well(&browser, "Обліковий запис активовано").await;
+}
+
+/// Styled, dark, no wider than the screen, all that is touched large enough, and nothing that the
+/// browser refuses.
+async fn assert_looks_well(browser: &Browser, heading: &str) {
+    assert_eq!(text(browser, "h1").await, heading);
+    let width = browser.evaluate("document.documentElement.scrollWidth").await;
+    assert_eq!(width, WIDTH, "{heading}");
+    let ground = browser.evaluate("getComputedStyle(document.body).backgroundColor").await;
+    assert_eq!(ground, "rgb(15, 22, 20)", "{heading}");
+    let small = "[...document.querySelectorAll('a, button, input')]\
+                 .filter(e => e.getBoundingClientRect().height < 44).map(e => e.outerHTML)";
+    assert_eq!(browser.evaluate(small).await, Value::Array(Vec::new()), "{heading}");
+    assert_eq!(browser.complaints().await, [] as [Value; 0], "{heading}");
+}
+
+async fn text(browser: &Browser, selector: &str) -> String {
+    let text = browser.evaluate(&format!("document.querySelector('{selector}').textContent")).await;
+    text.as_str().unwrap_or_else(|| panic!("no {selector}")).trim().to_owned()
+}

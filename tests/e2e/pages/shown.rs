@@ -1,0 +1,162 @@
+//! Links that work: looked at as often as one likes, used once.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::*;
+
+#[tokio::test]
+async fn looking_uses_nothing_up_and_using_works_once() {
+    for (root, asks, done) in [
+        (ACTIVATION, "Activate your account", "Your account is active"),
+        (RESET, "Choose a new password", "Your password has been changed"),
+        (EMAIL_RESET, "Change your e-mail address", "Your e-mail address has been changed"),
+    ] {
+        let site = Site::start().await;
+        let link = site.mailed(root).await;
+        for path in [link.clone(), format!("{link}/"), format!("{link}?utm=x")] {
+            for _ in 0..3 {
+                let page = site.get(&path).await;
+                assert_eq!((page.status.as_u16(), heading(&page).as_str()), (200, asks), "{path}");
+                assert_eq!(site.send("HEAD", &path, &[]).await.status, 200, "{path}");
+            }
+        }
+        let page = site.make_use_of(&link).await;
+        assert_eq!((page.status.as_u16(), heading(&page).as_str()), (200, done));
+        let again = site.make_use_of(&format!("{link}/")).await;
+        assert_eq!(again.status, 400, "{root}");
+        let looked_at = site.get(&link).await;
+        assert_eq!(looked_at.status, 200, "{root}");
+        assert_eq!(heading(&looked_at), heading(&again));
+        assert!(!looked_at.text().contains("<form"), "{root}");
+    }
+}
+
+#[tokio::test]
+async fn the_button_activates_and_whoever_presses_it_again_is_sent_to_sign_in() {
+    let site = Site::start().await;
+    let link = site.mailed(ACTIVATION).await;
+    site.get(&link).await;
+    assert!(!site.signs_in(EMAIL, PASSWORD).await);
+    site.make_use_of(&link).await;
+    let again = site.make_use_of(&link).await;
+    assert!(again.text().contains("Your account is active already."), "{}", again.text());
+    assert!(site.signs_in(EMAIL, PASSWORD).await);
+    assert_eq!(heading(&site.get(&link).await), DEAD, "once its owner has signed in");
+}
+
+#[tokio::test]
+async fn the_form_sets_the_password() {
+    let site = Site::start().await;
+    let link = site.mailed(RESET).await;
+    site.get(&link).await;
+    assert!(site.signs_in(EMAIL, PASSWORD).await);
+    site.make_use_of(&link).await;
+    assert!(!site.signs_in(EMAIL, PASSWORD).await);
+    assert!(site.signs_in(EMAIL, NEW_PASSWORD).await);
+}
+
+#[tokio::test]
+async fn the_form_changes_the_address() {
+    let site = Site::start().await;
+    let link = site.mailed(EMAIL_RESET).await;
+    site.submit(&link, &[("email", " anna@example.org ")]).await;
+    assert!(!site.signs_in(EMAIL, PASSWORD).await);
+    assert!(site.signs_in("anna@example.org", PASSWORD).await);
+}
+
+#[tokio::test]
+async fn the_link_of_an_api_that_answers_post_there_shows_the_same_form() {
+    let site = Site::start().await;
+    let link = site.mailed(RESET).await;
+    let (uid, token) = uid_and_token(&link);
+    for confirm in ["/api/auth/password/reset/confirm/", "/api/auth/password/reset/confirm"] {
+        let page = site.get(&format!("{confirm}?uid={uid}&token={token}")).await;
+        assert_eq!(page.status, 200);
+        assert_eq!(page.text(), site.get(&link).await.text());
+        for query in ["", "?uid=", "?uid=MQ", "?token=x", "?uid=&token=x", "?uid=MQ&token="] {
+            let answer = site.get(&format!("{confirm}{query}")).await;
+            assert_eq!(answer.status, 405, "{query}");
+            assert_eq!(answer.field("detail"), "Method \"GET\" not allowed.", "{query}");
+        }
+        let answer = site.send("PUT", &format!("{confirm}?uid={uid}&token={token}"), &[]).await;
+        assert_eq!(answer.status, 405);
+    }
+    let odd = "/api/auth/password/reset/confirm/?uid=a%2Fb&token=%22%3E%3Cb%3E%20c%3Fd";
+    let page = site.get(odd).await.text();
+    assert!(page.contains("/auth/reset/a%2Fb/%22%3E%3Cb%3E%20c%3Fd?lang=ru"), "{page}");
+    let doubled = site.get(&format!("/api/auth/password/reset/confirm//?uid={uid}&token=x")).await;
+    assert_eq!(doubled.status, 404);
+}
+
+#[tokio::test]
+async fn a_page_is_kept_by_nobody_loads_nothing_and_runs_nothing() {
+    let site = Site::start().await;
+    let link = site.mailed(ACTIVATION).await;
+    let pages = [
+        site.get(&link).await,
+        site.get(&format!("{RESET}/MQ/x")).await,
+        site.submit(&format!("{RESET}/MQ/x"), &[]).await,
+        site.make_use_of(&link).await,
+    ];
+    for page in pages {
+        let html = page.text();
+        let style = BASE64_STANDARD.encode(Sha256::digest(between(&html, "<style>", "</style>")));
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; \
+             frame-ancestors 'none'; base-uri 'none'"
+        );
+        for (name, value) in [
+            ("content-type", "text/html; charset=utf-8"),
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("content-language", "en"),
+            ("vary", "Accept-Language"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("content-security-policy", policy.as_str()),
+        ] {
+            assert_eq!(page.header(name).as_deref(), Some(value), "{name}");
+        }
+        assert!(html.contains("name=\"robots\" content=\"noindex, nofollow\""));
+        for absent in ["<script", "http:", "https:", " style=", "url("] {
+            assert!(!html.contains(absent), "{absent} in {html}");
+        }
+    }
+    let head = site.send("HEAD", &format!("{RESET}/MQ/x"), &[]).await;
+    assert_eq!(head.header("cache-control").as_deref(), Some("no-store"));
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_takes_a_path_away_forms_go_where_they_are_mailed() {
+    let public = "https://example.org/sign-in";
+    let site = Site::with(|config| config.public_url = Some(public.to_owned())).await;
+    let link = site.mailed(ACTIVATION).await;
+    let page = site.get(&link).await.text();
+    assert!(page.contains(&format!("action=\"/sign-in{link}?lang=en\"")), "{page}");
+    assert!(page.contains("<strong>example.org</strong>"), "{page}");
+}
+
+#[tokio::test]
+async fn configured_links_replace_ours_so_that_a_mail_opens_an_app() {
+    let site = Site::with(|config| {
+        config.links.activation = Some("anna-app://activate?u={uid}&t={token}".to_owned());
+        config.links.reset = Some("https://app.example/reset#{uid}/{token}".to_owned());
+        config.links.email_reset = Some("https://app.example/e-mail/{uid}/{token}".to_owned());
+    });
+    let site = site.await;
+    let (auth, from) = (&site.server.auth, IpAddr::from(Ipv4Addr::LOCALHOST));
+    let asked = Asked { from, language: None };
+    let link = site.arrived_with("anna-app://").await;
+    let uid = between(&link, "?u=", "&t=");
+    let (_, token) = link.split_once("&t=").expect("a token");
+    auth.activate(uid, token, from).await.expect("a link that works");
+    auth.request_password_reset(&POLICY, EMAIL, asked).await.expect("a mail");
+    site.arrived_with("https://app.example/reset#").await;
+    auth.request_email_reset(&POLICY, EMAIL, asked).await.expect("a mail");
+    site.arrived_with("https://app.example/e-mail/").await;
+    let ours = site.links().await.into_iter().find(|link| link.contains("/auth/"));
+    assert_eq!(ours, None);
+}
