@@ -9,23 +9,25 @@ use propusk_tests::server::TestServer;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 /// No limit at all, where a test is about another one.
-const ANY: u32 = 1_000;
+pub const ANY: u32 = 1_000;
 
 /// Limits as small as a test likes; `per_address` and so on as in the settings.
-fn limits(per_address: u32, per_account_and_address: u32, per_account: u32) -> Limits {
-    let registrations_per_address = ANY;
+pub fn limits(per_address: u32, per_account_and_address: u32, per_account: u32) -> Limits {
+    let (registrations_per_address, mails_per_address, mails_per_recipient) = (ANY, ANY, ANY);
     Limits {
         enabled: true,
         per_address,
         per_account_and_address,
         per_account,
         registrations_per_address,
+        mails_per_address,
+        mails_per_recipient,
     }
 }
 
-async fn limited(limits: Limits) -> TestServer {
+pub async fn limited(limits: Limits) -> TestServer {
     TestServer::with(|config| config.limits = limits).await
 }
 
@@ -38,7 +40,7 @@ async fn behind_a_proxy(limits: Limits) -> TestServer {
     .await
 }
 
-async fn register(server: &TestServer, email: &str) {
+pub async fn register(server: &TestServer, email: &str) {
     let body = json!({"email": email, "password": PASSWORD});
     assert_eq!(server.client.post("/api/auth/users/", &body).await.status, 201);
 }
@@ -83,7 +85,7 @@ async fn fail(server: &TestServer, email: &str, times: usize) {
     }
 }
 
-fn assert_throttled(answer: &Answer, available_in: &str) {
+pub fn assert_throttled(answer: &Answer, available_in: &str) {
     let detail = format!("Request was throttled. Expected available in {available_in}.");
     assert_eq!((answer.status.as_u16(), answer.json()), (429, json!({"detail": detail})));
     let seconds = available_in.split(' ').next().map(str::to_owned);

@@ -1,10 +1,14 @@
-//! No password and no token reaches the log, whatever is asked and however much is logged.
+//! No password and no token reaches the log, whatever is asked and however much is logged; and no token
+//! that opens something without a password is in the database.
 
 use propusk_tests::SECRET;
 use propusk_tests::database::Database;
 use propusk_tests::http::{Answer, Client};
-use propusk_tests::process::Process;
+use propusk_tests::links::Link;
+use propusk_tests::process::{Process, run};
+use propusk_tests::smtp::{Behaviour, SmtpServer};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 const PASSWORD: &str = "canary-password-4f1c";
 const WRONG_PASSWORD: &str = "canary-wrong-password-9b27";
@@ -19,6 +23,7 @@ async fn no_secret_reaches_the_log_at_its_finest_level() {
         simplejwt(&server.client).await,
         rotating(&server.client).await,
         djoser(&server.client).await,
+        prehashed(&server.client).await,
     ] {
         // A signature alone would do to complete a token.
         secrets
@@ -30,11 +35,91 @@ async fn no_secret_reaches_the_log_at_its_finest_level() {
         log.lines().filter(|line| line.contains("/token")).count() > 3,
         "requests are logged:\n{log}"
     );
+    assert!(log.contains("/validate/jwt/access"), "and by their routes");
     assert!(log.contains("DEBUG"), "everything is logged");
     for secret in secrets {
         let line = log.lines().find(|line| line.contains(&secret));
         assert_eq!(line, None, "{secret} is in the log");
     }
+}
+
+#[tokio::test]
+async fn a_mailed_token_is_in_its_mail_and_nowhere_else() {
+    let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
+    let smtp = SmtpServer::start().await;
+    let url = smtp.url();
+    let settings = [("PROPUSK_LOG", "trace"), ("PROPUSK_MAIL__SMTP_URL", url.as_str())];
+    let server = Process::start(data.path(), database.url(), &settings).await;
+
+    smtp.behave(Behaviour::Greylist);
+    let opaque = asks_for_mails(&server.client).await;
+    let listed = run(data.path(), database.url(), &[], &["mail", "list"], "").await.stdout;
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    let mut kept = vec![listed, stored(&data, &database).await];
+    smtp.behave(Behaviour::Fine);
+    while smtp.mails().len() < 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let links: Vec<_> =
+        smtp.mails().iter().map(|mail| Link::of(&mail.letter()).expect("a link")).collect();
+    presents(&server.client, &links).await;
+    kept.push(stored(&data, &database).await);
+    let (_, log) = server.terminate().await;
+    assert!(log.contains("outbox"), "statements are logged:\n{log}");
+    kept.push(log);
+    for secret in links.iter().flat_map(|link| [&link.token, &link.url]).chain([&opaque]) {
+        for text in &kept {
+            let line = text.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "{secret} was kept or logged");
+        }
+    }
+}
+
+/// Three mails, and the opaque token of a sign-in, used in a header and in a URL.
+async fn asks_for_mails(client: &Client) -> String {
+    let new = json!({"email": "dan@example.com", "password": PASSWORD, "re_password": PASSWORD});
+    assert_eq!(client.post("/auth/users/", &new).await.status, 201);
+    let active = json!({"email": "eve@example.com", "password": PASSWORD});
+    assert_eq!(client.post("/api/auth/users/", &active).await.status, 201);
+    let asked = json!({"email": "eve@example.com"});
+    assert_eq!(client.post("/auth/users/reset_password/", &asked).await.status, 204);
+    assert_eq!(client.post("/api/auth/password/reset/", &asked).await.status, 200);
+    let credentials = json!({"username": "eve@example.com", "password": PASSWORD});
+    let key = client.post("/auth/token/login/", &credentials).await.field("auth_token");
+    let me = "/auth/users/me/";
+    assert_eq!(client.get(me, Some(&format!("Token {key}"))).await.status, 200);
+    assert_eq!(client.get(&format!("{me}?access_token={key}"), None).await.status, 200);
+    key
+}
+
+/// Uses every link where it belongs and where it does not, on pages and by the APIs.
+async fn presents(client: &Client, links: &[Link]) {
+    for Link { uid, token, .. } in links {
+        for path in ["auth/activate", "auth/reset", "auth/reset-email", "nowhere"] {
+            client.get(&format!("/{path}/{uid}/{token}"), None).await;
+            client.get(&format!("/{path}/{uid}/{token}/"), None).await;
+        }
+        let query = format!("/api/auth/password/reset/confirm/?uid={uid}&token={token}");
+        client.get(&query, None).await;
+        client.post(&query, &json!({"new_password": NEW_PASSWORD})).await;
+        let body = json!({"uid": uid, "token": token, "new_password": NEW_PASSWORD});
+        for path in ["activation", "reset_password_confirm"] {
+            client.post(&format!("/auth/users/{path}/"), &body).await;
+            client.post(&format!("/auth/users/{path}/"), &body).await;
+        }
+    }
+}
+
+/// The whole database, and whatever else the server keeps.
+async fn stored(data: &TempDir, database: &Database) -> String {
+    let mut bytes = database.dump().await.unwrap_or_default().into_bytes();
+    for entry in std::fs::read_dir(data.path()).expect("the data directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            bytes.extend(std::fs::read(path).expect("a file"));
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Sends good, wrong and misplaced credentials, and returns the tokens.
@@ -83,6 +168,35 @@ async fn djoser(client: &Client) -> Vec<String> {
     presented(client, "/api/auth/users/me/", &tokens).await;
     let tokens = refreshed(client, "/api/auth/jwt/refresh/", tokens).await;
     client.post("/api/auth/logout/", &json!({"refresh": tokens[1]})).await;
+    tokens
+}
+
+/// Its document has tokens in the query.
+async fn prehashed(client: &Client) -> Vec<String> {
+    let account = json!({"phone_number": "+79123456789", "email": "dan@example.com", "hash_password": PASSWORD});
+    let mut tokens = signed_in(client, "/authorization/registration", &account).await;
+    client.post("/authorization/registration", &account).await;
+    tokens.extend(signed_in(client, "/authorization/login/email", &account).await);
+    for path in ["/authorization/login/email", "/authorization/login/phone/number"] {
+        let mut wrong = account.clone();
+        wrong["hash_password"] = WRONG_PASSWORD.into();
+        client.post(path, &wrong).await;
+        wrong["hash_password"] = json!([PASSWORD]);
+        client.post(path, &wrong).await;
+        client.get(&format!("{path}?hash_password={PASSWORD}"), None).await;
+    }
+    for token in tokens.clone() {
+        for (path, name) in
+            [("/validate/jwt/access", "access"), ("/validate/jwt/refresh", "refresh")]
+        {
+            let answer = client.get(&format!("{path}?{name}={token}"), None).await;
+            tokens.extend(answer.json()["access"].as_str().map(str::to_owned));
+            client.get(&format!("{path}/?{name}={token}&{name}={token}x"), None).await;
+            client.get(&format!("{path}/{token}"), None).await;
+            client.post(path, &json!({ name: token })).await;
+        }
+        presented(client, "/validate/jwt/access", &[token]).await;
+    }
     tokens
 }
 

@@ -21,6 +21,8 @@ async fn import(server: &TestServer, email: &str, encoded: &str) {
         display_name: None,
         sign_up_name: None,
         is_superuser: false,
+        language: None,
+        awaits_activation: false,
     };
     server.auth.register(registration).await.expect("the account is new");
 }

@@ -93,3 +93,45 @@ async fn a_rotating_refresh_token_works_once() {
     let next = json!({"refresh": fresh[0].field("refresh")});
     assert_eq!(server.client.post("/token/refresh", &next).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailed_token_works_once() {
+    let server = TestServer::start().await;
+    let password = "Str0ng-pass-77";
+    let account =
+        json!({"email": "anna@example.com", "password": password, "re_password": password});
+    assert_eq!(server.client.post("/auth/users/", &account).await.status, 201);
+    let link = server.link_to("anna@example.com").await;
+    let body = json!({"uid": link.uid, "token": link.token});
+    one_succeeds(&server, "/auth/users/activation/", vec![body; AT_ONCE]).await;
+
+    let asked = json!({"email": "anna@example.com"});
+    assert_eq!(server.client.post("/auth/users/reset_password/", &asked).await.status, 204);
+    let link = server.link_to("anna@example.com").await;
+    let password = |number| format!("An0ther-pass-{number}");
+    let bodies = (0..AT_ONCE).map(
+        |number| json!({"uid": link.uid, "token": link.token, "new_password": password(number)}),
+    );
+    let path = "/auth/users/reset_password_confirm/";
+    let winner = one_succeeds(&server, path, bodies.collect()).await;
+    // The password is the winner's.
+    for (number, status) in [(winner, 200), ((winner + 1) % AT_ONCE, 400)] {
+        let credentials = json!({"username": "anna@example.com", "password": password(number)});
+        let answer = server.client.post("/auth/token/login/", &credentials).await;
+        assert_eq!(answer.status, status);
+    }
+}
+
+/// Sends all bodies at once: one of them, whose number it returns, is answered 204, and no other one.
+async fn one_succeeds(server: &TestServer, path: &'static str, bodies: Vec<Value>) -> usize {
+    let mut requests = JoinSet::new();
+    for (number, body) in bodies.into_iter().enumerate() {
+        let client = server.client.clone();
+        requests.spawn(async move { (number, client.post(path, &body).await.status.as_u16()) });
+    }
+    let answers = requests.join_all().await;
+    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, status)| *status == 204);
+    assert!(lost.iter().all(|(_, status)| [400, 403].contains(status)), "{lost:?}");
+    let [(number, _)] = won[..] else { panic!("{} have succeeded", won.len()) };
+    number
+}

@@ -293,3 +293,30 @@ async fn a_number_that_no_server_could_work_with_is_refused() {
         place.refused(&[(name, value)], &["check-config"]).await;
     }
 }
+
+#[tokio::test]
+async fn mail_that_could_not_be_sent_is_refused_before_there_is_any() {
+    let place = Place::new().await;
+    for (name, value) in [
+        ("PROPUSK_MAIL__SMTP_URL", "http://127.0.0.1"),
+        ("PROPUSK_MAIL__SMTP_URL", "smtp://"),
+        // Links would lead to this machine.
+        ("PROPUSK_MAIL__SMTP_URL", "smtps://user:password@mail.example.com"),
+        ("PROPUSK_MAIL__FROM", "not an address"),
+        ("PROPUSK_MAIL__LANGUAGE", "de"),
+        ("PROPUSK_MAIL__TIMEOUT_SECONDS", "0"),
+        ("PROPUSK_LINKS__RESET", "https://app.example.com/reset"),
+        ("PROPUSK_LINKS__RESET", "javascript:alert('{uid}{token}')"),
+        ("PROPUSK_LINKS__ACTIVATION", "https://{token}@app.example.com/{uid}"),
+        ("PROPUSK_LINKS__EMAIL_RESET", "view-source:https://app.example.com/{uid}/{token}"),
+    ] {
+        for command in [&["check-config"] as &[_], &[]] {
+            let said = place.refused(&[(name, value)], command).await;
+            assert!(!said.contains("password"), "{said}");
+        }
+    }
+    let url = ("PROPUSK_PUBLIC_URL", "https://auth.example.com");
+    let smtp = ("PROPUSK_MAIL__SMTP_URL", "smtps://user:password@mail.example.com");
+    let own = ("PROPUSK_LINKS__RESET", "app://{uid}/{token}");
+    assert!(place.run(&[url, smtp, own], &["check-config"], "").await.status.success());
+}

@@ -1,0 +1,155 @@
+//! What is written for operators against what the server takes: a setting that is not described, or
+//! described and not there, or described with another default, fails here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use propusk_tests::process::Finished;
+
+use crate::place::*;
+
+/// Settings of the harness, given up for the defaults: an empty value is none.
+const AS_SHIPPED: [(&str, &str); 7] = [
+    ("PROPUSK_LISTEN", ""),
+    ("PROPUSK_DATA_DIR", ""),
+    ("PROPUSK_DATABASE_URL", ""),
+    ("PROPUSK_LIMITS__ENABLED", ""),
+    ("PROPUSK_PASSWORD__MEMORY_KIB", ""),
+    ("PROPUSK_PASSWORD__TIME", ""),
+    NO_SECRET,
+];
+
+fn read(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every setting with its value where nothing is configured, as `check-config` prints it.
+async fn shipped() -> BTreeMap<String, String> {
+    let place = Place::new().await;
+    let Finished { status, stdout, stderr } = place.run(&AS_SHIPPED, &["check-config"], "").await;
+    assert!(status.success(), "{stderr}");
+    let lines = stdout.lines().filter_map(|line| line.split_once(" = "));
+    lines.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// The setting as the handbook names it: those of the APIs once for all of them, but for those that
+/// one API has alone.
+fn as_described(key: &str) -> String {
+    match key.strip_prefix("dialects.").and_then(|rest| rest.split_once('.')) {
+        Some((_, setting)) if setting != "early_refresh" => format!("dialects.<name>.{setting}"),
+        _ => key.to_owned(),
+    }
+}
+
+/// The rows `setting, default` of the handbook's tables.
+fn described() -> BTreeMap<String, String> {
+    let mut rows = BTreeMap::new();
+    let (mut in_table, handbook) = (false, read("server/README.md"));
+    for line in handbook.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        match cells[..] {
+            ["", "setting", "default", ..] => in_table = true,
+            ["", key, default, _, ..] if in_table && !key.starts_with('-') => {
+                let key = key.trim_matches('`').to_owned();
+                assert_eq!(rows.insert(key, default.to_owned()), None, "twice: {line}");
+            }
+            _ => in_table &= line.starts_with('|'),
+        }
+    }
+    rows
+}
+
+#[tokio::test]
+async fn the_handbook_describes_every_setting_and_no_other() {
+    let settings = shipped().await;
+    let known: BTreeSet<String> = settings.keys().map(|key| as_described(key)).collect();
+    let described: BTreeSet<String> = described().into_keys().collect();
+    assert_eq!(described, known);
+    for key in settings.keys().filter_map(|key| key.strip_prefix("dialects.")) {
+        let (name, _) = key.split_once('.').expect("a setting of an API");
+        for file in ["README.md", "server/README.md"] {
+            assert!(read(file).contains(&format!("`{name}`")), "{file} names {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_handbook_tells_the_defaults() {
+    let settings = shipped().await;
+    let mut compared = 0;
+    for (key, default) in described() {
+        // Those of the APIs differ from one to the next, and are told in words.
+        let Some(value) = settings.get(&key) else { continue };
+        let expected = match value.as_str() {
+            "(not set)" | "[]" => "none".to_owned(),
+            value => format!("`{}`", value.trim_matches('"')),
+        };
+        assert_eq!(default, expected, "{key}");
+        compared += 1;
+    }
+    assert!(compared > 20);
+}
+
+/// The settings named in a text as in the environment, by their dotted names.
+fn named_in(text: &str) -> BTreeSet<String> {
+    let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let names = text.split("PROPUSK_").skip(1);
+    names
+        .map(|rest| rest.split(|c| !is_of_name(c)).next().unwrap_or_default())
+        // The prefix alone, where it is explained.
+        .filter(|name| !name.is_empty())
+        .map(|name| name.to_lowercase().replace("__", "."))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_variable_that_is_named_is_a_setting() {
+    let settings = shipped().await;
+    for file in
+        ["README.md", "server/README.md", ".env.example", "docker-compose.yml", "Dockerfile"]
+    {
+        let named = named_in(&read(file));
+        assert!(named.len() >= 2, "{file} names settings");
+        let unknown: Vec<_> = named.iter().filter(|key| !settings.contains_key(*key)).collect();
+        assert!(unknown.is_empty(), "{file}: {unknown:?}");
+    }
+}
+
+#[tokio::test]
+async fn env_example_sets_nothing_by_itself_and_all_of_it_is_accepted() {
+    let place = Place::new().await;
+    let example = read(".env.example");
+    let is_set = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    assert_eq!(example.lines().find(is_set), None);
+    let uncommented: Vec<&str> =
+        example.lines().filter_map(|line| line.strip_prefix('#')).filter(is_assignment).collect();
+    assert!(uncommented.len() > 10, "{uncommented:?}");
+    place.write(".env", &uncommented.join("\n"));
+    let Finished { status, stdout, stderr } = place.run(&AS_SHIPPED, &["check-config"], "").await;
+    assert!(status.success(), "{stderr}");
+    for line in [
+        "public_url = \"https://auth.example.com\"",
+        "cors.origins = [\"https://app.example.com\"]",
+        "http.trusted_proxies = [\"127.0.0.1/32\"]",
+        // A sample secret would be everybody's.
+        "tokens.secret = (not set)",
+        "superuser.password = (not set)",
+    ] {
+        assert!(stdout.lines().any(|printed| printed == line), "{line}:\n{stdout}");
+    }
+}
+
+/// `NAME=value`, not a sentence.
+fn is_assignment(line: &&str) -> bool {
+    let name = line.split_once('=').map(|(name, _)| name);
+    name.is_some_and(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+}
+
+#[test]
+fn the_image_is_built_with_the_rust_that_the_code_asks_for() {
+    let manifest = read("Cargo.toml");
+    let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = "));
+    let version = version.expect("a version").trim_matches('"');
+    assert!(read("Dockerfile").contains(&format!("\nFROM rust:{version}-")), "{version}");
+}
