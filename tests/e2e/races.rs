@@ -1,6 +1,7 @@
 //! Many requests at the same moment for something that may happen only once.
 
 use propusk_tests::http::Answer;
+use propusk_tests::links::Link;
 use propusk_tests::server::TestServer;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -119,6 +120,41 @@ async fn a_mailed_token_works_once() {
         let credentials = json!({"username": "anna@example.com", "password": password(number)});
         let answer = server.client.post("/auth/token/login/", &credentials).await;
         assert_eq!(answer.status, status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_link_outlives_the_address_that_it_was_mailed_to() {
+    const ROUNDS: usize = 25;
+    let server = TestServer::start().await;
+    let password = "Str0ng-pass-77";
+    for round in 0..ROUNDS {
+        let (old, new) = (format!("old{round}@example.com"), format!("new{round}@example.com"));
+        let account = json!({"email": old, "password": password, "re_password": password});
+        assert_eq!(server.client.post("/auth/users/", &account).await.status, 201);
+        let link = server.link_to(&old).await;
+        let body = json!({"uid": link.uid, "token": link.token});
+        assert_eq!(server.client.post("/auth/users/activation/", &body).await.status, 204);
+        let credentials = json!({"username": old, "password": password});
+        let key = server.client.post("/auth/token/login/", &credentials).await.field("auth_token");
+
+        let asking = vec![json!({ "email": old }); 4];
+        let body = json!({"new_email": new, "current_password": password});
+        let authorization = format!("Token {key}");
+        let (_, moved) = tokio::join!(
+            all_at_once(&server, "/auth/users/reset_password/", asking),
+            server.client.post_as(&authorization, "/auth/users/set_email/", &body),
+        );
+        assert_eq!(moved.status, 204);
+    }
+    server.mails().await;
+    for round in 0..ROUNDS {
+        let mails = server.smtp.mails_to(&format!("old{round}@example.com"));
+        for link in mails.iter().filter_map(Link::of) {
+            let body = json!({"uid": link.uid, "token": link.token, "new_password": "Str0nger-88"});
+            let answer = server.client.post("/auth/users/reset_password_confirm/", &body).await;
+            assert_eq!(answer.status, 400, "{}", link.url);
+        }
     }
 }
 
