@@ -75,10 +75,12 @@ impl Auth {
         email: &str,
         asked: Asked,
     ) -> Result<Requested> {
-        let key =
-            Email::parse(email).map_or_else(|| email.to_owned(), |email| email.key().to_owned());
+        let email_key = Email::parse(email).map(|email| email.key().to_owned());
         let (post, now) = (self.post_of(policy), self.clock.now());
-        self.limits.count_request(purpose.as_str(), &key, asked.from, now)?;
+        let counted = email_key.as_deref().unwrap_or(email);
+        self.limits.count_request(purpose.as_str(), counted, asked.from, now)?;
+        // What is no address is nobody's.
+        let key = email_key.unwrap_or_default();
         let requested = self
             .store
             .write(move |tx| {
