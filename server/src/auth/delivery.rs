@@ -107,7 +107,7 @@ impl Auth {
             let full = rest.free(under_way.len()) == 0;
             tokio::select! {
                 Some(ended) = under_way.join_next() => note_end(ended, &mut in_hand, &mut rest),
-                () = self.mail_queued.notified(), if !full => {}
+                () = self.mail_queued.notified(), if !full => hold_back().await,
                 () = tokio::time::sleep(POLL) => {}
                 _ = stopping.changed() => {}
             }
@@ -262,6 +262,14 @@ fn note_end(
         }
         Err(error) => tracing::error!(%error, "sending a mail ended abruptly"),
     }
+}
+
+/// The way of a mail must not slow down the next request of whoever asked for it: that would tell that
+/// there is one.
+async fn hold_back() {
+    // Without random numbers it is held back for the shortest time.
+    let [random] = random::<1>().unwrap_or_default();
+    tokio::time::sleep(Duration::from_millis(20 + u64::from(random) / 3)).await;
 }
 
 /// Ends a while after the server has begun to stop.
