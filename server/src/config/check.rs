@@ -1,0 +1,154 @@
+//! What the types of the settings cannot say.
+
+use super::{Config, ConfigError, DialectSettings, Links, Mail, Secret};
+
+const MAX_CONNECTIONS: usize = 1_000_000;
+/// What RFC 5321 section 4.5.3.2 gives a mail server at the end of a mail.
+const MAX_MAIL_TIMEOUT: u64 = 600;
+const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
+
+impl Config {
+    /// Checks what the types cannot say.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let invalid = |key, problem| Err(ConfigError::Invalid { key, problem });
+        if let Some(secret) = &self.tokens.secret
+            && let Some(problem) = weakness(secret.expose())
+        {
+            return invalid("tokens.secret", problem);
+        }
+        if self.tokens.accept_foreign == Some(true) && self.tokens.secret.is_none() {
+            return invalid(
+                "tokens.accept_foreign",
+                "needs tokens.secret, the replaced server's key",
+            );
+        }
+        match &self.public_url {
+            None if !self.listen.ip().is_loopback() => {
+                return invalid(
+                    "public_url",
+                    "must be set when the server listens on other than a loopback address",
+                );
+            }
+            None if self.mail.leaves_the_machine() => {
+                return invalid("public_url", "must be set when mail is sent: links lead there");
+            }
+            Some(url) if !is_base_url(url) => {
+                return invalid(
+                    "public_url",
+                    "must be http:// or https:// with a host, without query or fragment",
+                );
+            }
+            _ => {}
+        }
+        let is_life = |seconds| (1..=TEN_YEARS).contains(&seconds);
+        let sound = |d: &DialectSettings| {
+            is_life(d.access_seconds)
+                && is_life(d.refresh_seconds)
+                && d.access_seconds <= d.refresh_seconds
+        };
+        if !self.dialects.values().all(sound) {
+            return invalid(
+                "dialects",
+                "access_seconds and refresh_seconds must be from 1 to ten years, the latter not less",
+            );
+        }
+        if !(1..=MAX_CONNECTIONS).contains(&self.http.max_connections) {
+            return invalid("http.max_connections", "must be from 1 to 6000000");
+        }
+        if !(1..=MAX_MAIL_TIMEOUT).contains(&self.mail.timeout_seconds) {
+            return invalid("mail.timeout_seconds", "must be from 1 to 600");
+        }
+        if self.password.threads == 0 || self.password.queue == 0 {
+            return invalid("password", "threads and queue must be at least 1");
+        }
+        let has_place = |link: &str| link.contains("{uid}") && link.contains("{token}");
+        let Links { activation, reset, email_reset } = &self.links;
+        if ![activation, reset, email_reset]
+            .into_iter()
+            .flatten()
+            .all(|link| is_link(link) && has_place(link))
+        {
+            return invalid("links", "must be URLs with {uid} and {token} in them");
+        }
+        if !self.cors.origins.iter().all(|origin| is_origin(origin)) {
+            return invalid("cors.origins", "must be origins such as https://app.example.com");
+        }
+        let engines = ["sqlite://", "postgres://", "postgresql://"];
+        let has_engine = |url: &Secret| engines.iter().any(|e| url.expose().starts_with(e));
+        if self.database_url.as_ref().is_some_and(|url| !has_engine(url)) {
+            return invalid("database_url", "must begin with sqlite:// or postgres://");
+        }
+        Ok(())
+    }
+}
+
+impl Mail {
+    /// Whether mails go to a server elsewhere, and so to people elsewhere.
+    fn leaves_the_machine(&self) -> bool {
+        let url = self.smtp_url.as_ref().and_then(|url| url::Url::parse(url.expose()).ok());
+        let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("localhost");
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host != "localhost" && !address.is_ok_and(|address| address.is_loopback())
+    }
+}
+
+/// What is wrong with a signing secret.
+fn weakness(secret: &str) -> Option<&'static str> {
+    let mut distinct: Vec<u8> = secret.bytes().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    const SAMPLES: [&str; 9] = [
+        "change-me",
+        "changeme",
+        "change_me",
+        "replace-",
+        "replace_",
+        "your-secret",
+        "your_secret",
+        "super-secret",
+        "secret-key-here",
+    ];
+    let lower = secret.to_lowercase();
+    if secret.len() < 32 {
+        Some("must have at least 32 bytes")
+    } else if distinct.len() < 8 || SAMPLES.iter().any(|sample| lower.contains(sample)) {
+        Some("is a sample value; make one, for example with: openssl rand -base64 48")
+    } else {
+        None
+    }
+}
+
+fn is_base_url(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
+}
+
+/// Whether a link may stand in a mail: of no scheme that a browser keeps for itself, and with nothing
+/// open before its path.
+fn is_link(text: &str) -> bool {
+    const KEPT: [&str; 8] =
+        ["about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"];
+    let authority = text
+        .split_once("://")
+        .map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    // In an app's own link what stands there may well be the first part of the path.
+    let is_web = text.starts_with("http://") || text.starts_with("https://");
+    url::Url::parse(text).is_ok_and(|url| !KEPT.contains(&url.scheme()))
+        && !(is_web && authority.contains('{'))
+}
+
+/// Whether it is written exactly as browsers write an origin (RFC 6454 section 6.2).
+fn is_origin(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.origin().ascii_serialization() == text
+            // Taken for a host by the parser, and by no browser.
+            && !text.contains('*')
+    })
+}

@@ -1,0 +1,285 @@
+//! Settings: defaults, then `propusk.toml`, then `.env`, then the environment
+//! (`PROPUSK_SECTION__KEY`). A key that nobody knows is refused, with the nearest known one named.
+
+mod check;
+mod read;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize, Serializer};
+
+pub use self::read::flatten;
+use self::read::{networks, texts};
+use crate::language::Language;
+
+/// A value that is never printed.
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Secret(value.into())
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("[redacted]")
+    }
+}
+
+/// All settings. Every one has a default; `propusk check-config` prints those in force.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The server's address as its users write it. Derived from `listen` on a loopback address.
+    pub public_url: Option<String>,
+    /// Where generated secrets and the SQLite file live.
+    pub data_dir: PathBuf,
+    /// `sqlite://…` or `postgres://…`; none is a SQLite file in the data directory.
+    pub database_url: Option<Secret>,
+    /// What goes to the log, in the syntax of `RUST_LOG`.
+    pub log: String,
+    pub tokens: Tokens,
+    pub password: Hashing,
+    pub limits: Limits,
+    pub http: Http,
+    pub cors: Cors,
+    pub mail: Mail,
+    pub links: Links,
+    /// By the names of the APIs; one that is not here has its defaults.
+    pub dialects: BTreeMap<String, DialectSettings>,
+    pub superuser: Superuser,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Tokens {
+    /// Signs tokens; at least 32 bytes. None: one is generated and kept in the data directory.
+    pub secret: Option<Secret>,
+    pub secret_file: Option<PathBuf>,
+    /// Whether tokens of a replaced server are honoured that are signed with the same secret. Only
+    /// with a secret of the operator's, and then on unless said otherwise.
+    pub accept_foreign: Option<bool>,
+}
+
+/// The cost of argon2id and the pool that pays it.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Hashing {
+    pub memory_kib: u32,
+    pub time: u32,
+    /// Hashing threads, each with its own memory.
+    pub threads: usize,
+    /// Hashes that may wait; more are answered 503.
+    pub queue: usize,
+}
+
+/// Failed sign-ins that are looked at.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Limits {
+    pub enabled: bool,
+    /// From one address in ten minutes.
+    pub per_address: u32,
+    /// On one account from one address in ten minutes.
+    pub per_account_and_address: u32,
+    /// On one account from addresses where it has not signed in before, in one hour.
+    pub per_account: u32,
+    /// Attempts to register from one address in ten minutes.
+    pub registrations_per_address: u32,
+    /// Requests from one address in ten minutes that may send a mail.
+    pub mails_per_address: u32,
+    /// Requests for a mail to one recipient in one hour.
+    pub mails_per_recipient: u32,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Http {
+    /// Networks whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections at a time; further ones wait.
+    pub max_connections: usize,
+}
+
+/// Web front ends on other hosts.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Cors {
+    /// Origins such as `https://app.example.com` whose scripts may call the APIs.
+    #[serde(deserialize_with = "texts")]
+    pub origins: Vec<String>,
+}
+
+/// How mail leaves.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Mail {
+    /// `smtp://host` (port 25), `smtp://user:password@host?tls=required` (STARTTLS, 587) or `smtps://…`
+    /// (TLS, 465); credentials only with TLS or to this machine. None: mails are written as files to
+    /// `mail` in the data directory.
+    pub smtp_url: Option<Secret>,
+    pub smtp_url_file: Option<PathBuf>,
+    /// Certificates (PEM) to trust besides the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// The sender, `Name <address>`. None: `no-reply@` the public host.
+    pub from: Option<String>,
+    /// The language of mails and pages where nobody says which.
+    pub language: Language,
+    /// How long the mail server may take for one reply, at most 600; a whole mail half as long again.
+    pub timeout_seconds: u64,
+}
+
+/// Where mailed links lead, with `{uid}` and `{token}` in it: a front end, or an app's own scheme.
+/// None: to the server's own pages.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Links {
+    pub activation: Option<String>,
+    pub reset: Option<String>,
+    pub email_reset: Option<String>,
+}
+
+/// How one API is served. Which there are, and their defaults, the APIs say themselves.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default)]
+pub struct DialectSettings {
+    pub enabled: bool,
+    /// Lifetimes of tokens in seconds.
+    pub access_seconds: i64,
+    pub refresh_seconds: i64,
+    /// Whether answers hide who has an account where the API's document tells it.
+    pub strict: bool,
+    /// Where refresh tokens rotate: whether they do so while the access token is alive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_refresh: Option<bool>,
+}
+
+/// An account made at the start if nobody holds its identifiers yet.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Superuser {
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub password_file: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            public_url: None,
+            data_dir: PathBuf::from("propusk-data"),
+            database_url: None,
+            log: "info".to_owned(),
+            tokens: Tokens::default(),
+            password: Hashing::default(),
+            limits: Limits::default(),
+            http: Http::default(),
+            cors: Cors::default(),
+            mail: Mail::default(),
+            links: Links::default(),
+            dialects: BTreeMap::new(),
+            superuser: Superuser::default(),
+        }
+    }
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Hashing { memory_kib: 19_456, time: 2, threads: 2, queue: 256 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            enabled: true,
+            per_address: 300,
+            per_account_and_address: 30,
+            per_account: 100,
+            registrations_per_address: 1_000,
+            mails_per_address: 100,
+            mails_per_recipient: 10,
+        }
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Mail {
+            smtp_url: None,
+            smtp_url_file: None,
+            ca_file: None,
+            from: None,
+            language: Language::default(),
+            timeout_seconds: 60,
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Http { trusted_proxies: Vec::new(), max_connections: 4_096 }
+    }
+}
+
+impl Default for DialectSettings {
+    fn default() -> Self {
+        DialectSettings {
+            enabled: true,
+            access_seconds: 300,
+            refresh_seconds: 86_400,
+            strict: false,
+            early_refresh: None,
+        }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("unknown setting {key}{}", .nearest.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
+    Unknown { key: String, nearest: Option<String> },
+    /// Where it is wrong, not what stands there: that may be a secret.
+    #[error("{0}")]
+    Read(String),
+    #[error(".env cannot be read: {0}")]
+    DotEnv(&'static str),
+    #[error("{key}: {} cannot be read: {error}", .path.display())]
+    File { key: &'static str, path: PathBuf, error: std::io::Error },
+    #[error("{key}: {problem}")]
+    Invalid { key: &'static str, problem: &'static str },
+}
+
+impl Config {
+    /// How an API is to be served, to be changed.
+    pub fn dialect(&mut self, name: &str) -> &mut DialectSettings {
+        self.dialects.entry(name.to_owned()).or_default()
+    }
+
+    /// Whether a replaced server's tokens are honoured.
+    pub fn accepts_foreign(&self) -> bool {
+        self.tokens.secret.is_some() && self.tokens.accept_foreign.unwrap_or(true)
+    }
+}
