@@ -1,6 +1,10 @@
 //! Opaque keys: 40 hex digits that open a session of their own, stored as SHA-256. A key has no time to
 //! expire at but is forgotten when it has not been used for long.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use super::one_time::{hash, hex};
 use super::session::end_known;
 use super::{Auth, Policy, SignedIn, TokenForm, random};
@@ -10,6 +14,7 @@ use crate::store::{accounts, sessions};
 const BYTES: usize = 20;
 /// Uses closer together than this are noted as one, so that not every request writes.
 const NOTED_EVERY: i64 = 24 * 3_600;
+const NOTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A credential to be given out once; no `Debug`, so that it reaches no log.
 pub struct Key(String);
@@ -52,22 +57,22 @@ impl Auth {
         }
         drop(tx);
         if now - session.last_used_at >= NOTED_EVERY {
-            self.note_use(session.id, now, now + policy.refresh_seconds);
+            self.note_use(session.id, now, now + policy.refresh_seconds).await;
         }
         Ok(SignedIn { account_id: session.account_id, session: Some(session.id), in_url: false })
     }
 
-    /// In the background: a database that only reads must not keep anybody out.
-    fn note_use(&self, id: i64, now: i64, until: i64) {
-        let store = self.store.clone();
-        tokio::spawn(async move {
-            let noted = store
-                .write(move |tx| Box::pin(sessions::update_lifetime(tx, id, now, until)))
-                .await;
-            if let Err(error) = noted {
-                tracing::warn!(%error, "the use of a key could not be noted");
-            }
-        });
+    /// A database that only reads must keep nobody out: it is waited for a moment, and what it says
+    /// decides nothing.
+    async fn note_use(&self, id: i64, now: i64, until: i64) {
+        let noting =
+            self.store.write(move |tx| Box::pin(sessions::update_lifetime(tx, id, now, until)));
+        match timeout(NOTED_WITHIN, noting).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the use of a key could not be noted"),
+            // The write goes on to its end by itself.
+            Err(_) => tracing::warn!("the use of a key is not noted yet"),
+        }
     }
 
     /// Ends the session of a credential of this policy; another's is not honoured.
