@@ -2,6 +2,7 @@
 
 use propusk_tests::http::Client;
 use propusk_tests::process::Finished;
+use propusk_tests::smtp::{Behaviour, SmtpServer};
 use serde_json::{Value, json};
 
 use crate::place::*;
@@ -254,4 +255,29 @@ async fn a_name_of_somebodys_choice_does_nothing_to_the_terminal() {
         let printed = place.user(command).await;
         assert!(!printed.contains(|c: char| c.is_control() && c != '\n'), "{printed:?}");
     }
+}
+
+#[tokio::test]
+async fn a_mail_that_was_given_up_is_listed_and_sent_once_more() {
+    let (place, smtp) = (Place::new().await, SmtpServer::start().await);
+    let url = smtp.url();
+    smtp.behave(Behaviour::RefuseRecipient);
+    let server = place.start(&[("PROPUSK_MAIL__SMTP_URL", url.as_str())]).await;
+    signed_up(&server.client, "anna@example.com").await;
+    let mail = |command: &'static str| {
+        let place = &place;
+        async move { place.run(&[], &["mail", command], "").await.stdout }
+    };
+    assert_eq!(mail("list").await, "");
+    let asked = json!({"email": "anna@example.com"});
+    let answer = server.client.post("/auth/users/reset_password/", &asked).await;
+    assert_eq!(answer.status, 204);
+    soon("the mail is given up", || async { mail("list").await.starts_with("given up") }).await;
+    let listed = mail("list").await;
+    assert!(listed.contains("anna@example.com") && listed.contains("attempts: 1"), "{listed}");
+    assert!(!listed.contains("://"), "{listed}");
+    smtp.behave(Behaviour::Fine);
+    assert_eq!(mail("retry").await, "mails to be sent once more: 1\n");
+    assert_eq!(smtp.wait_for("anna@example.com", 1).await.len(), 1);
+    soon("nothing waits", || async { mail("list").await.is_empty() }).await;
 }

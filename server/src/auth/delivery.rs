@@ -2,12 +2,12 @@
 //! when nobody needs them any more. A mail is sent twice only if the server dies, or loses the
 //! database, between its being taken and noted.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::outbox::QueuedMail;
@@ -35,8 +35,8 @@ const FAREWELL: Duration = Duration::from_secs(7);
 /// How long a dead letter is kept, in seconds.
 pub(super) const DEAD_FOR: i64 = 30 * 24 * 3_600;
 
-/// What came of an attempt: the mail's id, and what failed.
-type Attempted = (String, Option<SendErrorKind>);
+/// What failed, if anything did.
+type Attempted = Option<SendErrorKind>;
 
 /// While the mail server is away, one mail now and then asks whether it is back.
 struct Rest {
@@ -82,19 +82,27 @@ impl Auth {
         mut stopping: watch::Receiver<bool>,
     ) {
         let mut rest = Rest { until: Instant::now(), pause: None };
-        let (mut under_way, mut in_hand) = (JoinSet::new(), HashSet::new());
+        let (mut under_way, mut in_hand) = (JoinSet::new(), HashMap::new());
         let mut failing = false;
         while !*stopping.borrow() {
+            // Before any is taken: one that has ended may be due again.
+            while let Some(ended) = under_way.try_join_next_with_id() {
+                note_end(ended, &mut in_hand, &mut rest);
+            }
             let free = rest.free(under_way.len());
             match self.lease_mails(free).await {
                 Ok(mails) => {
                     failing = false;
-                    // A clock that was set forward ends a lease too early.
-                    for mail in mails.into_iter().filter(|mail| in_hand.insert(mail.id.clone())) {
+                    for mail in mails {
+                        // A clock that was set forward ends a lease too early.
+                        if in_hand.values().any(|id| *id == mail.id) {
+                            continue;
+                        }
                         let (auth, mailer) = (Arc::clone(&self), Arc::clone(&mailer));
-                        let stopping = stopping.clone();
+                        let (id, stopping) = (mail.id.clone(), stopping.clone());
                         rest.begin();
-                        under_way.spawn(async move { auth.deliver(&mailer, mail, stopping).await });
+                        let delivering = async move { auth.deliver(&mailer, mail, stopping).await };
+                        in_hand.insert(under_way.spawn(delivering).id(), id);
                     }
                 }
                 Err(error) => {
@@ -106,7 +114,9 @@ impl Auth {
             }
             let full = rest.free(under_way.len()) == 0;
             tokio::select! {
-                Some(ended) = under_way.join_next() => note_end(ended, &mut in_hand, &mut rest),
+                Some(ended) = under_way.join_next_with_id() => {
+                    note_end(ended, &mut in_hand, &mut rest);
+                }
                 () = self.mail_queued.notified(), if !full => hold_back().await,
                 () = tokio::time::sleep(POLL) => {}
                 _ = stopping.changed() => {}
@@ -175,7 +185,7 @@ impl Auth {
             // The lease runs out, and the mail is tried again.
             tracing::warn!(%error, mail = id, "what became of a mail could not be noted");
         }
-        (id, failed)
+        failed
     }
 
     /// Tells other servers, for ever, that the mail is in work here.
@@ -251,16 +261,20 @@ impl Auth {
 }
 
 fn note_end(
-    ended: std::result::Result<Attempted, JoinError>,
-    in_hand: &mut HashSet<String>,
+    ended: std::result::Result<(Id, Attempted), JoinError>,
+    in_hand: &mut HashMap<Id, String>,
     rest: &mut Rest,
 ) {
     match ended {
-        Ok((id, failed)) => {
-            in_hand.remove(&id);
+        Ok((task, failed)) => {
+            in_hand.remove(&task);
             rest.note(failed);
         }
-        Err(error) => tracing::error!(%error, "sending a mail ended abruptly"),
+        Err(error) => {
+            // The lease runs out, and the mail is tried again.
+            let mail = in_hand.remove(&error.id());
+            tracing::error!(%error, ?mail, "sending a mail ended abruptly");
+        }
     }
 }
 
