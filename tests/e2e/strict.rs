@@ -121,3 +121,33 @@ async fn a_wrong_uid_is_answered_as_a_wrong_token() {
         assert_refused(&answer, &json!({"error": "Invalid or expired token"}));
     }
 }
+
+#[tokio::test]
+async fn a_refresh_token_that_comes_again_ends_its_session_and_the_owner_is_told() {
+    let server = server().await;
+    let credentials = json!({"email": EMAIL, "password": PASSWORD});
+    let [first, other] = [
+        server.client.post("/token", &credentials).await,
+        server.client.post("/token", &credentials).await,
+    ];
+    server.clock.advance(300);
+    let refresh = |token: String| {
+        let body = json!({ "refresh": token });
+        let client = server.client.clone();
+        async move { client.post("/token/refresh", &body).await }
+    };
+    let next = refresh(first.field("refresh")).await;
+    assert_eq!(next.status, 200);
+    assert!(server.mails().await.is_empty());
+    let spent = json!({"detail": "Token is blacklisted", "code": "token_not_valid"});
+    for again in [first.field("refresh"), first.field("refresh"), next.field("refresh")] {
+        let answer = refresh(again).await;
+        assert_eq!((answer.status.as_u16(), answer.json()), (401, spent.clone()));
+    }
+    let access = json!({"token": next.field("access")});
+    assert_eq!(server.client.post("/token/verify", &access).await.status, 401);
+    let told = server.mails().await;
+    assert_eq!(told.iter().flat_map(|mail| &mail.to).collect::<Vec<_>>(), [EMAIL]);
+    // The owner's other sign-in goes on.
+    assert_eq!(refresh(other.field("refresh")).await.status, 200);
+}
