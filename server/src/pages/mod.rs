@@ -4,6 +4,8 @@
 mod forms;
 mod page;
 mod respond;
+mod return_link;
+mod sign_in_page;
 mod texts;
 mod visit;
 
@@ -149,12 +151,12 @@ fn link_of_query(pages: &Pages, query: &str) -> Option<Link> {
         return None;
     }
     let purpose = Purpose::PasswordReset;
-    let path = format!("{}{}/{}/{}", pages.prefix, root(purpose), segment(&uid), segment(&token));
+    let path = format!("{}{}/{}/{}", pages.prefix, root(purpose), encoded(&uid), encoded(&token));
     Some(Link { purpose, uid, token, path })
 }
 
-/// A part of a path, percent-encoded.
-fn segment(text: &str) -> String {
+/// A part of a path or of a query, percent-encoded.
+fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
@@ -164,8 +166,8 @@ mod tests {
 
     #[test]
     fn a_part_of_a_path_stays_one() {
-        assert_eq!(segment("MQ"), "MQ");
-        assert_eq!(segment("a/b?c#d%e f+g\"<я"), "a%2Fb%3Fc%23d%25e%20f%2Bg%22%3C%D1%8F");
+        assert_eq!(encoded("MQ"), "MQ");
+        assert_eq!(encoded("a/b?c#d%e f+g\"<я"), "a%2Fb%3Fc%23d%25e%20f%2Bg%22%3C%D1%8F");
     }
 
     #[test]

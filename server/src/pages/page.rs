@@ -14,22 +14,28 @@ pub struct Frame<'p> {
     pub texts: &'static Texts,
     /// Whose server this is.
     pub host: &'p str,
-    /// The path of the link, as a browser may ask for it.
-    pub path: &'p str,
+    /// The path of the link, as a browser may ask for it. Without one the page cannot be had a second
+    /// time: it has neither a choice of languages nor a form nor a way to try again.
+    pub path: Option<&'p str>,
     pub style: &'static str,
 }
 
 impl<'p> Frame<'p> {
     pub fn new(language: Language, host: &'p str, path: &'p str) -> Self {
-        Frame { language, texts: Texts::of(language), host, path, style: STYLE }
+        Frame { path: Some(path), ..Frame::once(language, host) }
+    }
+
+    /// For a page whose address has done its work when the page is shown.
+    pub fn once(language: Language, host: &'p str) -> Self {
+        Frame { language, texts: Texts::of(language), host, path: None, style: STYLE }
     }
 
     /// The link in the language that the visitor sees.
     fn action(&self) -> String {
-        format!("{}?lang={}", self.path, self.language.code())
+        format!("{}?lang={}", self.path.unwrap_or_default(), self.language.code())
     }
 
-    fn languages(&self) -> [(Language, &'static Texts); Language::ALL.len()] {
+    pub fn languages(&self) -> [(Language, &'static Texts); Language::ALL.len()] {
         Language::ALL.map(|language| (language, Texts::of(language)))
     }
 }
@@ -89,6 +95,6 @@ pub struct MessagePage<'p> {
     pub tone: Tone,
     /// When to try again.
     pub wait: Option<String>,
-    /// Whether the way back to the link is shown.
+    /// Whether the way back to the link is shown; only where the frame has its path.
     pub again: bool,
 }

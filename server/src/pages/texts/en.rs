@@ -1,6 +1,8 @@
 //! The texts in English.
 
-use super::{EmailTexts, LinkTexts, Message, PasswordTexts, Texts};
+use super::{
+    CodeTexts, EmailTexts, LinkTexts, Message, PasswordTexts, ReturnTexts, SignInTexts, Texts,
+};
 
 pub const TEXTS: Texts = Texts {
     language: "English",
@@ -97,6 +99,59 @@ pub const TEXTS: Texts = Texts {
         missing: "Enter an e-mail address.",
         invalid: "This is not an e-mail address. One looks like anna@example.org.",
         taken: "Another account uses this address.",
+    },
+    sign_in: SignInTexts {
+        confirmed: ReturnTexts {
+            title: "Return to the app",
+            about: ["", " has confirmed who you are. Press the button to go on in the app."],
+        },
+        cancelled: ReturnTexts {
+            title: "Sign-in cancelled",
+            about: [
+                "You did not finish signing in with ",
+                ". In the app you can try again or choose another way.",
+            ],
+        },
+        refused: ReturnTexts {
+            title: "Sign-in failed",
+            about: [
+                "",
+                " has not confirmed who you are. In the app you can try again or choose another way.",
+            ],
+        },
+        unreachable: ReturnTexts {
+            title: "The service does not answer",
+            about: [
+                "",
+                " cannot be reached at the moment. Try again in the app in a few minutes, or choose \
+                 another way to sign in.",
+            ],
+        },
+        button: "Open the app",
+        not_you: "Did not start this sign-in yourself? Close this page and nothing will happen.",
+        code: CodeTexts {
+            title: "Almost done",
+            about: "Return to the app. If it asks for a code, copy this one:",
+            device_id: "If it also asks for device_id:",
+            works_for: "The code works for 60 seconds.",
+            not_you: "Did not start this sign-in yourself? Close this page and give the code to \
+                      nobody.",
+        },
+        over: Message {
+            title: "This sign-in is over",
+            text: "It was finished already, took longer than ten minutes, or was started elsewhere.",
+            next: "Return to the app. If you are not signed in there, begin again.",
+        },
+        too_many: Message {
+            title: "Too many attempts",
+            text: "Your sign-in is not finished yet. Load this page again to go on.",
+            next: "",
+        },
+        busy: Message {
+            title: "The server is busy",
+            text: "Your sign-in is not finished yet. Load this page again to go on.",
+            next: "",
+        },
     },
     too_many: Message {
         title: "Too many attempts",

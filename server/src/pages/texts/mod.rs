@@ -23,6 +23,7 @@ pub struct Texts {
     email_reset: LinkTexts,
     pub password: PasswordTexts,
     pub email: EmailTexts,
+    pub sign_in: SignInTexts,
     pub too_many: Message,
     pub busy: Message,
     pub failed: Message,
@@ -69,6 +70,40 @@ pub struct EmailTexts {
     pub missing: &'static str,
     pub invalid: &'static str,
     pub taken: &'static str,
+}
+
+/// When a provider has sent the visitor back.
+pub struct SignInTexts {
+    pub confirmed: ReturnTexts,
+    pub cancelled: ReturnTexts,
+    pub refused: ReturnTexts,
+    pub unreachable: ReturnTexts,
+    /// The way to the app.
+    pub button: &'static str,
+    /// For whoever did not begin to sign in.
+    pub not_you: &'static str,
+    pub code: CodeTexts,
+    /// Nobody knows any more which app to return to.
+    pub over: Message,
+    /// Only as long as the page can be loaded again, and so for `busy`.
+    pub too_many: Message,
+    pub busy: Message,
+}
+
+pub struct ReturnTexts {
+    pub title: &'static str,
+    /// What the provider has done and what to do now. Its title stands between the two, where Russian
+    /// and Ukrainian leave every name as it is.
+    pub about: [&'static str; 2],
+}
+
+/// For apps that cannot be opened by a link.
+pub struct CodeTexts {
+    pub title: &'static str,
+    pub about: &'static str,
+    pub device_id: &'static str,
+    pub works_for: &'static str,
+    pub not_you: &'static str,
 }
 
 impl Texts {
