@@ -1,0 +1,73 @@
+//! `propusk-stand-in`: the four providers for trying a server by hand, with a page that asks.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::{future, io};
+
+use clap::Parser;
+use propusk_stand_in::{Client, Consent, Endpoint, Provider, StandIn};
+
+const CLIENT: &str = "stand-in";
+const SECRET: &str = "stand-in-secret";
+
+/// Stands in for Google, VK, Yandex and Mail.ru, and prints the settings of a server that uses it.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// Where the providers listen
+    #[arg(long, default_value = "127.0.0.1:9400")]
+    listen: SocketAddr,
+    /// Where browsers find the server that signs users in
+    #[arg(long, default_value = "http://127.0.0.1:8000")]
+    public_url: String,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse();
+    let public_url = options.public_url.trim_end_matches('/');
+    let stand_in = StandIn::bind(options.listen).await?;
+    let mut settings = String::new();
+    for provider in Provider::ALL {
+        let redirect = format!("{public_url}/{}/callback", path(provider));
+        let secret = Some(SECRET.to_owned());
+        let client = Client { id: CLIENT.to_owned(), secret, redirects: vec![redirect] };
+        stand_in.register(provider, client);
+        stand_in.consent(provider, Consent::Ask);
+        add_settings(&mut settings, &stand_in, provider)?;
+    }
+    io::stdout().write_all(settings.as_bytes())?;
+    // Until it is interrupted.
+    future::pending().await
+}
+
+/// The provider's name in the server's paths.
+fn path(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Google => "google",
+        Provider::Vk => "vk",
+        Provider::Yandex => "yandex",
+        Provider::MailRu => "mail.ru",
+    }
+}
+
+fn add_settings(
+    settings: &mut String,
+    stand_in: &StandIn,
+    provider: Provider,
+) -> Result<(), std::fmt::Error> {
+    let name = path(provider).to_uppercase().replace('.', "_");
+    let mut add =
+        |key: &str, value: &str| writeln!(settings, "PROPUSK_PROVIDERS__{name}__{key}={value}");
+    add("CLIENT_ID", CLIENT)?;
+    add("CLIENT_SECRET", SECRET)?;
+    add("AUTHORIZE_URL", &stand_in.url(provider, Endpoint::Authorize))?;
+    add("TOKEN_URL", &stand_in.url(provider, Endpoint::Token))?;
+    add("USERINFO_URL", &stand_in.url(provider, Endpoint::UserInfo))?;
+    if provider == Provider::Google {
+        add("TOKENINFO_URL", &stand_in.url(provider, Endpoint::TokenInfo))?;
+    }
+    Ok(())
+}

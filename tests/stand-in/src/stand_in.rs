@@ -1,0 +1,167 @@
+//! The handle of a running stand-in, with which a test says how things are at the providers.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, MutexGuard};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::desk::Grant;
+use crate::serve::{Shared, State, serve};
+use crate::{Behaviour, Endpoint, Provider, Request, User};
+use crate::{authorize, google, mail_ru, provider, vk, yandex};
+
+/// An application that is registered at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    pub id: String,
+    /// `None` for a public client, which then has to use PKCE. VK asks nobody for a secret.
+    pub secret: Option<String>,
+    /// Compared to the letter. At Yandex the first is meant by naming none.
+    pub redirects: Vec<String>,
+}
+
+/// What the user does when he is asked whether to sign in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consent {
+    /// Agrees at once.
+    #[default]
+    Grant,
+    /// Refuses at once.
+    Deny,
+    /// Sees a page with the buttons Allow and Cancel.
+    Ask,
+}
+
+/// All four providers on one port; they stop, and cut their connections, when it is dropped.
+pub struct StandIn {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+impl StandIn {
+    /// Starts on any free port of 127.0.0.1.
+    pub async fn start() -> io::Result<StandIn> {
+        StandIn::bind((Ipv4Addr::LOCALHOST, 0).into()).await
+    }
+
+    pub async fn bind(address: SocketAddr) -> io::Result<StandIn> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
+        Ok(StandIn { address, shared, server })
+    }
+
+    /// Where an endpoint is: `http://127.0.0.1:PORT/vk/authorize`.
+    pub fn url(&self, provider: Provider, endpoint: Endpoint) -> String {
+        format!("http://{}{}", self.address, provider::path(provider, endpoint))
+    }
+
+    /// Registers a client, or replaces the one of the same id.
+    pub fn register(&self, provider: Provider, client: Client) {
+        let mut state = self.state();
+        let clients = &mut state.desk(provider).clients;
+        clients.retain(|known| known.id != client.id);
+        clients.push(client);
+    }
+
+    /// Who sits at the browser; at first it is `User::new("greta")`.
+    pub fn sign_in_as(&self, provider: Provider, user: User) {
+        self.state().desk(provider).user = user;
+    }
+
+    /// What he does when asked; at first he agrees.
+    pub fn consent(&self, provider: Provider, consent: Consent) {
+        self.state().desk(provider).consent = consent;
+    }
+
+    /// Puts an endpoint out of order, until it is told to be fine again.
+    pub fn behave(&self, provider: Provider, endpoint: Endpoint, behaviour: Behaviour) {
+        self.state().desk(provider).behaviours.insert(endpoint, behaviour);
+    }
+
+    /// Everything that was asked so far at any endpoint, the oldest first.
+    pub fn requests(&self) -> Vec<Request> {
+        self.state().requests.clone()
+    }
+
+    pub fn forget_requests(&self) {
+        self.state().requests.clear();
+    }
+
+    /// A live access token, as if just issued to that client with all rights.
+    pub fn access_token(&self, provider: Provider, client_id: &str, user: &User) -> String {
+        let grant = whole_grant(provider, client_id, user);
+        let prefix = match provider {
+            Provider::Google => google::ACCESS,
+            Provider::Vk => vk::ACCESS,
+            Provider::Yandex => yandex::ACCESS,
+            Provider::MailRu => mail_ru::ACCESS,
+        };
+        self.state().desk(provider).issue_access(prefix, &grant)
+    }
+
+    /// A code, as if just issued to that client with all rights; of VK's it is
+    /// [`StandIn::device_id`] that tells the device. Without a redirect it is the client's first.
+    pub fn code(
+        &self,
+        provider: Provider,
+        client_id: &str,
+        redirect_uri: Option<&str>,
+        challenge: Option<&str>,
+        user: &User,
+    ) -> String {
+        let grant = whole_grant(provider, client_id, user);
+        let code = authorize::code(provider);
+        let mut state = self.state();
+        let desk = state.desk(provider);
+        let first = desk.client(client_id).and_then(|client| client.redirects.first());
+        let sent_to = redirect_uri.or(first.map(String::as_str)).unwrap_or_default().to_owned();
+        desk.issue_code(code.clone(), grant, sent_to, challenge.map(str::to_owned));
+        code
+    }
+
+    /// The device to which VK has issued a code.
+    pub fn device_id(&self, code: &str) -> Option<String> {
+        self.state().desk(Provider::Vk).device_id(code)
+    }
+
+    /// Makes all codes that are not spent yet too old.
+    pub fn expire_codes(&self, provider: Provider) {
+        self.state().desk(provider).expire_codes();
+    }
+
+    /// From now on user info, and Google's tokeninfo, also know the tokens of the recordings, as
+    /// issued to that client: `ok-NAME` is a user of that name, `nomail-NAME` one without an
+    /// address, `http-CODE` answers that status, `garbage-x` a page where JSON belongs.
+    pub fn take_oracle_tokens(&self, provider: Provider, client_id: &str) {
+        self.state().desk(provider).oracle = Some(client_id.to_owned());
+    }
+
+    /// Whether VK's callback carries one parameter `payload` with JSON instead of separate ones.
+    pub fn vk_payload(&self, payload: bool) {
+        self.state().desk(Provider::Vk).payload = payload;
+    }
+
+    /// Adds `iss` to the callback (RFC 9207), also to one that tells an error.
+    pub fn callback_iss(&self, provider: Provider, iss: Option<String>) {
+        self.state().desk(provider).iss = iss;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.lock()
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn whole_grant(provider: Provider, client_id: &str, user: &User) -> Grant {
+    Grant::new(client_id, user.clone(), authorize::rules(provider).whole_scope)
+}

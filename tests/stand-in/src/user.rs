@@ -1,0 +1,94 @@
+//! Who signs in at a provider.
+
+use serde_json::Value;
+
+/// A person with an account at a provider.
+#[derive(Clone, Debug, PartialEq)]
+pub struct User {
+    /// Digits, because VK tells it as a number too.
+    pub id: String,
+    /// The account's name; Yandex and Mail.ru tell it.
+    pub login: String,
+    /// `None` is absent from the answers, an empty text is an empty text.
+    pub email: Option<String>,
+    /// Google's alone: `true`, `false`, `"true"`, or null for absent.
+    pub email_verified: Value,
+    /// First and last name in one.
+    pub name: String,
+    pub first_name: String,
+    pub last_name: String,
+    /// The picture's URL; Yandex tells its id only, and gets the text as it is.
+    pub avatar: Option<String>,
+    /// As a person writes it: `+7 900 000-00-00`. VK tells its digits only.
+    pub phone: Option<String>,
+}
+
+impl User {
+    /// Somebody with a verified address at example.com, and an id made of the login: the same one
+    /// that the token `ok-LOGIN` stands for (see [`crate::StandIn::take_oracle_tokens`]).
+    pub fn new(login: impl Into<String>) -> Self {
+        let login = login.into();
+        let id = login.chars().map(u64::from).sum::<u64>() * 1000 + login.chars().count() as u64;
+        let mut letters = login.chars();
+        let first_name: String =
+            letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+        User {
+            id: id.to_string(),
+            email: Some(format!("{login}@example.com")),
+            email_verified: true.into(),
+            name: format!("{first_name} Example"),
+            first_name,
+            last_name: "Example".to_owned(),
+            avatar: None,
+            phone: None,
+            login,
+        }
+    }
+
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    #[must_use]
+    pub fn with_email(mut self, email: impl Into<String>) -> Self {
+        self.email = Some(email.into());
+        self
+    }
+
+    /// No address, and so nothing of its being verified.
+    #[must_use]
+    pub fn without_email(mut self) -> Self {
+        self.email = None;
+        self.email_verified = Value::Null;
+        self
+    }
+
+    /// What Google says of the address: `true`, `false`, `"true"`, or `Value::Null` for nothing.
+    #[must_use]
+    pub fn with_email_verified(mut self, verified: impl Into<Value>) -> Self {
+        self.email_verified = verified.into();
+        self
+    }
+
+    #[must_use]
+    pub fn with_name(mut self, first: impl Into<String>, last: impl Into<String>) -> Self {
+        self.first_name = first.into();
+        self.last_name = last.into();
+        self.name = format!("{} {}", self.first_name, self.last_name);
+        self
+    }
+
+    #[must_use]
+    pub fn with_avatar(mut self, avatar: impl Into<String>) -> Self {
+        self.avatar = Some(avatar.into());
+        self
+    }
+
+    #[must_use]
+    pub fn with_phone(mut self, phone: impl Into<String>) -> Self {
+        self.phone = Some(phone.into());
+        self
+    }
+}
