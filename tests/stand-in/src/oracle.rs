@@ -8,7 +8,7 @@ use crate::desk::{Desk, Grant};
 
 /// What an access token leads to.
 pub(crate) enum Holder {
-    Grant(Grant),
+    Grant(Box<Grant>),
     Nobody,
     /// Whatever was asked, this is the answer.
     Answer(Answer),
@@ -16,13 +16,14 @@ pub(crate) enum Holder {
 
 pub(crate) fn holder(desk: &Desk, token: &str, whole_scope: &str) -> Holder {
     if let Some(grant) = desk.access(token) {
-        return Holder::Grant(grant.clone());
+        return Holder::Grant(Box::new(grant.clone()));
     }
     let Some(client_id) = &desk.oracle else { return Holder::Nobody };
     let (kind, name) = token.split_once('-').unwrap_or((token, ""));
+    let live = |user| Holder::Grant(Box::new(Grant::new(client_id, user, whole_scope)));
     match kind {
-        "ok" => Holder::Grant(Grant::new(client_id, user(name), whole_scope)),
-        "nomail" => Holder::Grant(Grant::new(client_id, user(name).without_email(), whole_scope)),
+        "ok" => live(user(name)),
+        "nomail" => live(user(name).without_email()),
         "http" => match name.parse() {
             Ok(code @ 200..=599) => Holder::Answer(behaviour::says_no(code)),
             _ => Holder::Nobody,

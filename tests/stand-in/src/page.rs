@@ -63,6 +63,7 @@ pub(crate) fn decision(request: &Request, user: &User) -> Option<User> {
     if request.in_form("decision") != Some("allow") {
         return None;
     }
+    let offered = user.email.as_deref();
     let mut user = match request.in_form("login") {
         Some(login) if login != user.login => User::new(login),
         _ => user.clone(),
@@ -70,8 +71,9 @@ pub(crate) fn decision(request: &Request, user: &User) -> Option<User> {
     match (request.in_form("mail"), request.in_form("email")) {
         (Some("none"), _) => user = user.without_email(),
         (Some("blank"), _) => user.email = Some(String::new()),
-        (_, Some(email)) => user.email = Some(email.to_owned()),
-        (_, None) => {}
+        // Somebody else does not inherit the address that was left in its field.
+        (_, Some(email)) if Some(email) != offered => user.email = Some(email.to_owned()),
+        (_, _) => {}
     }
     match request.in_form("verified") {
         Some("true") => user.email_verified = json!(true),

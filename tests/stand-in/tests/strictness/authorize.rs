@@ -109,12 +109,17 @@ async fn a_page_asks_and_the_choice_is_posted_to_it() {
 }
 
 #[tokio::test]
-async fn the_page_chooses_address_and_verification() {
+async fn the_page_chooses_user_address_and_verification() {
     let stand_in = stand_in(Provider::Google).await;
     stand_in.consent(Provider::Google, Consent::Ask);
     let url = authorize_url(&stand_in, Provider::Google, &[]);
     for (chosen, email, verified) in [
         (&[("email", "other@example.com")][..], json!("other@example.com"), json!(true)),
+        (
+            &[("login", "ivan"), ("email", "greta@example.com")],
+            json!("ivan@example.com"),
+            json!(true),
+        ),
         (&[("mail", "none")], json!(null), json!(null)),
         (&[("mail", "blank"), ("verified", "text")], json!(""), json!("true")),
     ] {
