@@ -9,6 +9,7 @@ create table accounts (
     created_at bigint not null,
     last_sign_in_at bigint,
     foreign_not_before bigint not null,
+    password_proved boolean not null,
     language text
 );
 
@@ -29,6 +30,8 @@ create table sessions (
     account_id bigint not null references accounts (id) on delete cascade,
     policy text not null,
     key_hash text unique,
+    refresh_hash text unique,
+    client_id text,
     generation bigint not null,
     signed_in_at bigint,
     last_used_at bigint not null,
@@ -39,6 +42,48 @@ create table sessions (
 
 create index sessions_account on sessions (account_id);
 create index sessions_expiry on sessions (expires_at);
+
+create table identities (
+    provider text not null,
+    subject text not null,
+    account_id bigint not null references accounts (id) on delete cascade,
+    email text,
+    email_verified boolean not null,
+    name text,
+    avatar_url text,
+    phone text,
+    created_at bigint not null,
+    last_used_at bigint not null,
+    primary key (provider, subject)
+);
+
+create index identities_account on identities (account_id);
+
+create table oauth_clients (
+    id text primary key,
+    name text not null,
+    secret_hash text,
+    is_public boolean not null,
+    allows_password boolean not null,
+    created_at bigint not null
+);
+
+create table pending_sign_ins (
+    state_hash text primary key,
+    provider text not null,
+    redirect text,
+    challenge text,
+    created_at bigint not null,
+    expires_at bigint not null,
+    returned_at bigint,
+    code_hash text unique,
+    code_expires_at bigint,
+    redeemed_at bigint,
+    handle_hash text unique,
+    sealed text
+);
+
+create index pending_sign_ins_expiry on pending_sign_ins (expires_at);
 
 create table spent_tokens (
     jti text primary key,

@@ -15,6 +15,8 @@ pub struct Account {
     /// Not active because its owner has not followed the mailed link yet.
     pub awaits_activation: bool,
     pub has_password: bool,
+    /// Whoever set the password had proved the mailbox in the same act.
+    pub password_proved: bool,
     pub is_superuser: bool,
     pub created_at: i64,
     pub last_sign_in_at: Option<i64>,
@@ -54,7 +56,8 @@ macro_rules! select_account {
     ($rest:literal) => {
         concat!(
             "select a.id, a.display_name, a.sign_up_name, a.is_active, a.awaits_activation,
-                    a.password is not null as has_password, a.is_superuser, a.created_at,
+                    a.password is not null as has_password, a.password_proved, a.is_superuser,
+                    a.created_at,
                     a.last_sign_in_at, a.foreign_not_before, a.language,
                     e.shown as email, e.verified_at as email_verified_at,
                     p.shown as phone, u.shown as username
@@ -108,8 +111,9 @@ pub async fn is_active(tx: &mut Tx, id: i64) -> Result<Option<bool>> {
 pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "insert into accounts (password, display_name, sign_up_name, is_superuser, is_active,
-                               awaits_activation, language, created_at, foreign_not_before)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, 0)
+                               awaits_activation, language, created_at, foreign_not_before,
+                               password_proved)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, 0, false)
          returning id",
     )
     .bind(new.password.clone())
@@ -140,8 +144,8 @@ pub async fn update_signed_in(
     Ok(row.is_some())
 }
 
-/// Notes the sign-in that a registration is.
-pub async fn update_first_sign_in(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
+/// Notes a sign-in that needs no password, as a registration is one.
+pub async fn update_last_sign_in(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set last_sign_in_at = $2
          where id = $1",
@@ -175,6 +179,24 @@ pub async fn update_password(
          returning id",
     ).bind(id).bind(was).bind(password).bind(foreign_not_before).fetch_optional(db).await)?;
     Ok(row.is_some())
+}
+
+/// Notes whether the password was set by whoever proved the mailbox.
+pub async fn update_password_proved(tx: &mut Tx, id: i64, proved: bool) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set password_proved = $2
+         where id = $1",
+    ).bind(id).bind(proved).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Takes the password away, and with it foreign tokens from before `foreign_not_before`.
+pub async fn delete_password(tx: &mut Tx, id: i64, foreign_not_before: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set password = null, password_proved = false, foreign_not_before = $2
+         where id = $1",
+    ).bind(id).bind(foreign_not_before).execute(db).await.map(|_| ()))?;
+    Ok(())
 }
 
 pub async fn update_foreign_not_before(tx: &mut Tx, id: i64, at: i64) -> Result<()> {

@@ -13,6 +13,10 @@ pub struct Session {
     pub policy: String,
     /// SHA-256 of the key that opens it, where its API gives keys.
     pub key_hash: Option<String>,
+    /// SHA-256 of the opaque refresh token beside the key; with one, the key is an access token that expires.
+    pub refresh_hash: Option<String>,
+    /// The OAuth client that it was opened for.
+    pub client_id: Option<String>,
     pub generation: i64,
     pub signed_in_at: Option<i64>,
     pub last_used_at: i64,
@@ -25,8 +29,8 @@ pub struct Session {
 macro_rules! select_session {
     ($rest:literal) => {
         concat!(
-            "select id, account_id, policy, key_hash, generation, signed_in_at, last_used_at,
-                    access_expires_at, expires_at, ended_at
+            "select id, account_id, policy, key_hash, refresh_hash, client_id, generation,
+                    signed_in_at, last_used_at, access_expires_at, expires_at, ended_at
              from sessions
              ",
             $rest
@@ -49,9 +53,10 @@ pub async fn session_by_key(tx: &mut Tx, key_hash: String) -> Result<Option<Sess
 /// Stores a new session; false when the id is there already.
 pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "insert into sessions (id, account_id, policy, key_hash, generation, signed_in_at,
-                               last_used_at, access_expires_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        "insert into sessions (id, account_id, policy, key_hash, refresh_hash, client_id,
+                               generation, signed_in_at, last_used_at, access_expires_at,
+                               expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          on conflict (id) do nothing
          returning id",
     )
@@ -59,6 +64,8 @@ pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<bool> {
     .bind(session.account_id)
     .bind(session.policy.clone())
     .bind(session.key_hash.clone())
+    .bind(session.refresh_hash.clone())
+    .bind(session.client_id.clone())
     .bind(session.generation)
     .bind(session.signed_in_at)
     .bind(session.last_used_at)
@@ -109,6 +116,58 @@ pub async fn spend_generation(
     .bind(expires_at)
     .fetch_optional(db).await)?;
     Ok(row.is_some())
+}
+
+/// The session of an opaque refresh token.
+pub async fn session_by_refresh(tx: &mut Tx, refresh_hash: String) -> Result<Option<Session>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        select_session!("where refresh_hash = $1"),
+    ).bind(refresh_hash).fetch_optional(db).await)?)
+}
+
+/// What an opaque pair is replaced by.
+pub struct NewPair {
+    pub key_hash: String,
+    pub refresh_hash: String,
+    pub access_expires_at: i64,
+    pub expires_at: i64,
+}
+
+/// Spends an opaque refresh token: of many who present it, one gets true, and both tokens are replaced.
+pub async fn spend_refresh(
+    tx: &mut Tx,
+    refresh_hash: String,
+    by: NewPair,
+    at: i64,
+) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update sessions set key_hash = $2, refresh_hash = $3, access_expires_at = $4,
+                             expires_at = $5, last_used_at = $6, generation = generation + 1
+         where refresh_hash = $1 and ended_at is null and expires_at > $6
+         returning id",
+    )
+    .bind(refresh_hash)
+    .bind(by.key_hash)
+    .bind(by.refresh_hash)
+    .bind(by.access_expires_at)
+    .bind(by.expires_at)
+    .bind(at)
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Ends the account's live sessions that were opened for an OAuth client.
+pub async fn end_client_sessions(
+    tx: &mut Tx,
+    account_id: i64,
+    client_id: String,
+    at: i64,
+) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update sessions set ended_at = $3
+         where account_id = $1 and client_id = $2 and ended_at is null",
+    ).bind(account_id).bind(client_id).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
 }
 
 /// Ends a session; false when it had ended before or is not there.

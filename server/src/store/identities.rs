@@ -1,0 +1,99 @@
+//! Table `identities`: who an account's owner is at a provider, by the provider's own name for them. A row goes with
+//! its account, or when somebody else proves to own the account's mailbox.
+
+use super::{Tx, on};
+use crate::error::Result;
+
+/// What a provider told at the last sign-in.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Identity {
+    pub provider: String,
+    pub subject: String,
+    pub account_id: i64,
+    pub email: Option<String>,
+    pub email_verified: bool,
+    pub name: Option<String>,
+    pub avatar_url: Option<String>,
+    pub phone: Option<String>,
+    pub created_at: i64,
+    pub last_used_at: i64,
+}
+
+/// The account that is opened by this identity.
+pub async fn account_by_identity(
+    tx: &mut Tx,
+    provider: String,
+    subject: String,
+) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select account_id from identities
+         where provider = $1 and subject = $2",
+    ).bind(provider).bind(subject).fetch_optional(db).await)?)
+}
+
+/// The account's identities, the oldest first.
+pub async fn identities(tx: &mut Tx, account_id: i64) -> Result<Vec<Identity>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select provider, subject, account_id, email, email_verified, name, avatar_url, phone,
+                created_at, last_used_at
+         from identities
+         where account_id = $1
+         order by created_at, provider, subject",
+    ).bind(account_id).fetch_all(db).await)?)
+}
+
+/// Gives the identity to the account; false when somebody holds it already.
+pub async fn insert_identity(tx: &mut Tx, identity: Identity) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "insert into identities (provider, subject, account_id, email, email_verified, name,
+                                 avatar_url, phone, created_at, last_used_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         on conflict (provider, subject) do nothing
+         returning account_id",
+    )
+    .bind(identity.provider)
+    .bind(identity.subject)
+    .bind(identity.account_id)
+    .bind(identity.email)
+    .bind(identity.email_verified)
+    .bind(identity.name)
+    .bind(identity.avatar_url)
+    .bind(identity.phone)
+    .bind(identity.created_at)
+    .bind(identity.last_used_at)
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Notes what the provider tells now.
+pub async fn update_identity(tx: &mut Tx, identity: Identity) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update identities set email = $3, email_verified = $4, name = $5, avatar_url = $6,
+                               phone = $7, last_used_at = $8
+         where provider = $1 and subject = $2",
+    )
+    .bind(identity.provider)
+    .bind(identity.subject)
+    .bind(identity.email)
+    .bind(identity.email_verified)
+    .bind(identity.name)
+    .bind(identity.avatar_url)
+    .bind(identity.phone)
+    .bind(identity.last_used_at)
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Takes all of the account's identities away but the one given; with none given, all.
+pub async fn delete_other_identities(
+    tx: &mut Tx,
+    account_id: i64,
+    keep: Option<(String, String)>,
+) -> Result<()> {
+    let (provider, subject) = keep.unwrap_or_default();
+    on!(tx, db => sqlx::query(
+        "delete from identities
+         where account_id = $1 and not (provider = $2 and subject = $3)",
+    ).bind(account_id).bind(provider).bind(subject).execute(db).await.map(|_| ()))?;
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Table `oauth_clients`: applications that exchange a provider's token for ours. An operator adds and removes them;
+//! the sessions that were opened for one end when it goes.
+
+use super::{Tx, on};
+use crate::error::Result;
+
+/// An application as an operator registered it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct OAuthClient {
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// SHA-256 of its secret; secrets are long enough for that.
+    pub secret_hash: Option<String>,
+    /// It cannot keep a secret, so it need not send one.
+    pub is_public: bool,
+    /// It may send names and passwords.
+    pub allows_password: bool,
+    pub created_at: i64,
+}
+
+pub async fn oauth_client(tx: &mut Tx, id: String) -> Result<Option<OAuthClient>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select id, name, secret_hash, is_public, allows_password, created_at
+         from oauth_clients
+         where id = $1",
+    ).bind(id).fetch_optional(db).await)?)
+}
+
+/// All of them, by their ids.
+pub async fn oauth_clients(tx: &mut Tx) -> Result<Vec<OAuthClient>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select id, name, secret_hash, is_public, allows_password, created_at
+         from oauth_clients
+         order by id",
+    ).fetch_all(db).await)?)
+}
+
+/// Adds a client; false when the id is there already.
+pub async fn insert_oauth_client(tx: &mut Tx, client: OAuthClient) -> Result<bool> {
+    let row: Option<String> = on!(tx, db => sqlx::query_scalar(
+        "insert into oauth_clients (id, name, secret_hash, is_public, allows_password, created_at)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (id) do nothing
+         returning id",
+    )
+    .bind(client.id)
+    .bind(client.name)
+    .bind(client.secret_hash)
+    .bind(client.is_public)
+    .bind(client.allows_password)
+    .bind(client.created_at)
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Removes a client and ends all sessions that were opened for it; false when it was not there.
+pub async fn delete_oauth_client(tx: &mut Tx, id: String, at: i64) -> Result<bool> {
+    on!(tx, db => sqlx::query(
+        "update sessions set ended_at = $2
+         where client_id = $1 and ended_at is null",
+    ).bind(id.clone()).bind(at).execute(db).await.map(|_| ()))?;
+    let row: Option<String> = on!(tx, db => sqlx::query_scalar(
+        "delete from oauth_clients
+         where id = $1
+         returning id",
+    ).bind(id).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}

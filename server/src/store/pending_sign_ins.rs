@@ -1,0 +1,125 @@
+//! Table `pending_sign_ins`: sign-ins with a provider under way. A row is known by three hashes, one after the other:
+//! of the state that the browser brings back, of the one-time code that the app redeems, of the handle that stands for
+//! the provider's tokens; each is spent by the statement that reads it. What the provider told is sealed with what only
+//! the app holds. The sweeper deletes rows whose time is over.
+
+use super::{Tx, on};
+use crate::error::Result;
+
+/// A sign-in that has been begun.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct PendingSignIn {
+    pub state_hash: String,
+    pub provider: String,
+    /// Where the app waits; none: whoever asked for the link fetches what came of it.
+    pub redirect: Option<String>,
+    /// The app's S256 code challenge.
+    pub challenge: Option<String>,
+    pub created_at: i64,
+    /// For the row as a whole.
+    pub expires_at: i64,
+    pub sealed: Option<String>,
+}
+
+pub async fn insert_pending_sign_in(tx: &mut Tx, pending: PendingSignIn) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "insert into pending_sign_ins (state_hash, provider, redirect, challenge, created_at,
+                                       expires_at)
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(pending.state_hash)
+    .bind(pending.provider)
+    .bind(pending.redirect)
+    .bind(pending.challenge)
+    .bind(pending.created_at)
+    .bind(pending.expires_at)
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Spends the state of a sign-in with this provider: of many browsers that bring it, one gets the row. With
+/// `without_redirect` only a sign-in whose result is fetched.
+pub async fn spend_state(
+    tx: &mut Tx,
+    state_hash: String,
+    provider: String,
+    without_redirect: bool,
+    now: i64,
+) -> Result<Option<PendingSignIn>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "update pending_sign_ins set returned_at = $4
+         where state_hash = $1 and provider = $2 and returned_at is null and expires_at > $4
+           and ($3 = false or redirect is null)
+         returning state_hash, provider, redirect, challenge, created_at, expires_at, sealed",
+    ).bind(state_hash).bind(provider).bind(without_redirect).bind(now).fetch_optional(db).await)?)
+}
+
+/// What the browser's return came to.
+pub struct Returned {
+    pub code_hash: String,
+    pub code_expires_at: i64,
+    pub sealed: String,
+}
+
+/// Keeps what the provider told for whoever brings the code.
+pub async fn update_returned(tx: &mut Tx, state_hash: String, returned: Returned) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update pending_sign_ins set code_hash = $2, code_expires_at = $3, expires_at = $3,
+                                     sealed = $4
+         where state_hash = $1",
+    )
+    .bind(state_hash)
+    .bind(returned.code_hash)
+    .bind(returned.code_expires_at)
+    .bind(returned.sealed)
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Spends a code: of many who bring it, one gets the row.
+pub async fn spend_code(tx: &mut Tx, code_hash: String, now: i64) -> Result<Option<PendingSignIn>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "update pending_sign_ins set redeemed_at = $2
+         where code_hash = $1 and redeemed_at is null and code_expires_at > $2
+         returning state_hash, provider, redirect, challenge, created_at, expires_at, sealed",
+    ).bind(code_hash).bind(now).fetch_optional(db).await)?)
+}
+
+/// Gives the row another life under a handle.
+pub async fn update_handle(
+    tx: &mut Tx,
+    state_hash: String,
+    handle_hash: String,
+    sealed: String,
+    expires_at: i64,
+) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update pending_sign_ins set handle_hash = $2, sealed = $3, expires_at = $4
+         where state_hash = $1",
+    ).bind(state_hash).bind(handle_hash).bind(sealed).bind(expires_at).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The sign-in that a handle stands for.
+pub async fn pending_by_handle(
+    tx: &mut Tx,
+    handle_hash: String,
+    provider: String,
+    now: i64,
+) -> Result<Option<PendingSignIn>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select state_hash, provider, redirect, challenge, created_at, expires_at, sealed
+         from pending_sign_ins
+         where handle_hash = $1 and provider = $2 and expires_at > $3",
+    ).bind(handle_hash).bind(provider).bind(now).fetch_optional(db).await)?)
+}
+
+/// Deletes up to `limit` rows whose time was over before `at` and tells how many there were.
+pub async fn delete_expired(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from pending_sign_ins where state_hash in (
+             select state_hash from pending_sign_ins
+             where expires_at < $1
+             limit $2)",
+    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+}
