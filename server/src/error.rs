@@ -44,6 +44,15 @@ pub enum Error {
     /// A one-time token that has done its work, with no sign-in since.
     #[error("the link has done its work")]
     LinkSpent,
+    /// A provider's word could not be had.
+    #[error("provider: {0:?}")]
+    Provider(ProviderFault),
+    /// A sign-in with a provider came to nothing.
+    #[error("sign-in with a provider: {0:?}")]
+    SignIn(SignInFault),
+    /// An application was not accepted.
+    #[error("client application: {0:?}")]
+    Client(ClientFault),
     /// Too many failed attempts; seconds until the next one is looked at.
     #[error("too many attempts, next in {retry_after} s")]
     RateLimited { retry_after: i64 },
@@ -73,6 +82,47 @@ pub enum TokenFault {
     TooEarly,
 }
 
+/// Why a provider's word could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderFault {
+    /// No such provider is configured.
+    Unknown,
+    /// It does not honour the code or token, or issued it to another application.
+    Refused,
+    /// It answers with this status and no reason.
+    Status(u16),
+    /// What it answers cannot be used.
+    Unusable,
+    Unreachable,
+}
+
+/// Why a sign-in with a provider came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInFault {
+    /// It was never begun, is over, took too long, or is another's.
+    Unknown,
+    /// The app may not be returned to there.
+    RedirectNotAllowed,
+    /// What the app sends as its code challenge is none.
+    ChallengeInvalid,
+    /// Nobody has registered with this identity.
+    NotRegistered,
+    /// Somebody has registered with this identity.
+    Registered,
+    /// The address belongs to an account that this identity does not open.
+    AccountInUse,
+}
+
+/// Why an application was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientFault {
+    Unknown,
+    /// Its secret is wrong.
+    Secret,
+    /// It may not sign in this way.
+    Grant,
+}
+
 /// A failure of the server's own parts.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -90,6 +140,20 @@ pub enum Fault {
     SessionIdTaken,
     #[error("token payload: {0}")]
     Payload(#[from] serde_json::Error),
+    #[error("something sealed cannot be opened")]
+    Sealed,
+}
+
+impl From<SignInFault> for Error {
+    fn from(fault: SignInFault) -> Self {
+        Error::SignIn(fault)
+    }
+}
+
+impl From<ClientFault> for Error {
+    fn from(fault: ClientFault) -> Self {
+        Error::Client(fault)
+    }
 }
 
 impl From<TokenFault> for Error {

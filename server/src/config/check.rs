@@ -1,10 +1,13 @@
 //! What the types of the settings cannot say.
 
 use super::{Config, ConfigError, DialectSettings, Links, Mail, Secret};
+use crate::redirect::may_be_registered;
 
 const MAX_CONNECTIONS: usize = 1_000_000;
 /// What RFC 5321 section 4.5.3.2 gives a mail server at the end of a mail.
 const MAX_MAIL_TIMEOUT: u64 = 600;
+/// Somebody waits for the answer in a browser.
+const MAX_OUTBOUND_TIMEOUT: u64 = 60;
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
 
 impl Config {
@@ -69,6 +72,16 @@ impl Config {
             .all(|link| is_link(link) && has_place(link))
         {
             return invalid("links", "must be URLs with {uid} and {token} in them");
+        }
+        if !self.redirects.allowed.iter().all(|redirect| may_be_registered(redirect)) {
+            return invalid(
+                "redirects.allowed",
+                "must be https:// links, links of an app's own scheme, or http://127.0.0.1 and http://[::1] ones, \
+                 written as browsers write them, without fragment, user or wildcard",
+            );
+        }
+        if !(1..=MAX_OUTBOUND_TIMEOUT).contains(&self.outbound.timeout_seconds) {
+            return invalid("outbound.timeout_seconds", "must be from 1 to 60");
         }
         if !self.cors.origins.iter().all(|origin| is_origin(origin)) {
             return invalid("cors.origins", "must be origins such as https://app.example.com");

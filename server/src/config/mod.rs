@@ -63,6 +63,10 @@ pub struct Config {
     pub cors: Cors,
     pub mail: Mail,
     pub links: Links,
+    pub redirects: Redirects,
+    /// By their names; which are known, and their defaults, `providers` says. Others speak OpenID Connect.
+    pub providers: BTreeMap<String, ProviderSettings>,
+    pub outbound: Outbound,
     /// By the names of the APIs; one that is not here has its defaults.
     pub dialects: BTreeMap<String, DialectSettings>,
     pub superuser: Superuser,
@@ -108,6 +112,8 @@ pub struct Limits {
     pub mails_per_address: u32,
     /// Requests for a mail to one recipient in one hour.
     pub mails_per_recipient: u32,
+    /// Sign-ins with providers that are begun from one address in ten minutes.
+    pub sign_ins_per_address: u32,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -158,6 +164,56 @@ pub struct Links {
     pub email_reset: Option<String>,
 }
 
+/// Where apps wait for a provider's sign-in to end.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Redirects {
+    /// Links of apps, compared letter by letter; a loopback one such as `http://127.0.0.1/cb` with any port.
+    #[serde(deserialize_with = "texts")]
+    pub allowed: Vec<String>,
+}
+
+/// One provider that people sign in with: Google, VK ID, Yandex, Mail.ru, or any with OpenID Connect.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct ProviderSettings {
+    /// What the provider calls this server. None: nobody signs in with it.
+    pub client_id: Option<String>,
+    /// Further ids of the same apps there, such as those for telephones, whose tokens are honoured too.
+    #[serde(deserialize_with = "texts")]
+    pub other_client_ids: Vec<String>,
+    pub client_secret: Option<Secret>,
+    pub client_secret_file: Option<PathBuf>,
+    /// What people call the provider.
+    pub title: Option<String>,
+    /// What is asked for, with spaces between.
+    pub scope: Option<String>,
+    /// Who the provider says that it is; where it speaks OpenID Connect, its endpoints are found there.
+    pub issuer: Option<String>,
+    pub authorize_url: Option<String>,
+    pub token_url: Option<String>,
+    pub userinfo_url: Option<String>,
+    /// Tells whose a token is. None: beside `userinfo_url`.
+    pub tokeninfo_url: Option<String>,
+    /// Domains whose addresses the provider itself hands out, so that it is believed about them.
+    #[serde(deserialize_with = "texts")]
+    pub mail_domains: Vec<String>,
+    /// Certificates (PEM) to trust besides the public ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Requests to providers.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Outbound {
+    /// How long a whole request may take.
+    pub timeout_seconds: u64,
+    /// Networks of one's own that providers may be in. Others that are not public are never connected to, but for an
+    /// address that stands in a provider's settings itself.
+    #[serde(deserialize_with = "networks")]
+    pub internal_networks: Vec<IpNet>,
+}
+
 /// How one API is served. Which there are, and their defaults, the APIs say themselves.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default)]
@@ -199,6 +255,9 @@ impl Default for Config {
             cors: Cors::default(),
             mail: Mail::default(),
             links: Links::default(),
+            redirects: Redirects::default(),
+            providers: BTreeMap::new(),
+            outbound: Outbound::default(),
             dialects: BTreeMap::new(),
             superuser: Superuser::default(),
         }
@@ -221,6 +280,7 @@ impl Default for Limits {
             registrations_per_address: 1_000,
             mails_per_address: 100,
             mails_per_recipient: 10,
+            sign_ins_per_address: 1_000,
         }
     }
 }
@@ -241,6 +301,12 @@ impl Default for Mail {
 impl Default for Http {
     fn default() -> Self {
         Http { trusted_proxies: Vec::new(), max_connections: 4_096 }
+    }
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Outbound { timeout_seconds: 10, internal_networks: Vec::new() }
     }
 }
 
@@ -270,12 +336,19 @@ pub enum ConfigError {
     File { key: &'static str, path: PathBuf, error: std::io::Error },
     #[error("{key}: {problem}")]
     Invalid { key: &'static str, problem: &'static str },
+    #[error("providers.{name}: {problem}")]
+    Provider { name: String, problem: String },
 }
 
 impl Config {
     /// How an API is to be served, to be changed.
     pub fn dialect(&mut self, name: &str) -> &mut DialectSettings {
         self.dialects.entry(name.to_owned()).or_default()
+    }
+
+    /// The settings of a provider, to be changed.
+    pub fn provider(&mut self, name: &str) -> &mut ProviderSettings {
+        self.providers.entry(name.to_owned()).or_default()
     }
 
     /// Whether a replaced server's tokens are honoured.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{Config, ConfigError, DialectSettings, Mail, Secret, Superuser};
+use super::{Config, ConfigError, DialectSettings, Mail, ProviderSettings, Secret, Superuser};
 
 impl From<config::ConfigError> for ConfigError {
     fn from(error: config::ConfigError) -> Self {
@@ -39,7 +39,7 @@ impl Config {
             None => config::File::from(Path::new("propusk.toml")).required(false),
         };
         let sources = config::Config::builder()
-            .add_source(config::Config::try_from(&defaults.dialect_defaults())?)
+            .add_source(config::Config::try_from(&defaults.named_defaults())?)
             .add_source(toml.format(config::FileFormat::Toml))
             .add_source(environment(dot_env()?))
             .add_source(environment(process_environment()?))
@@ -53,9 +53,9 @@ impl Config {
     }
 
     /// The part of the settings whose keys are not fields: read under what the sources say, so that a
-    /// source may name one setting of an API and leave the others.
-    fn dialect_defaults(&self) -> BTreeMap<&str, &BTreeMap<String, DialectSettings>> {
-        BTreeMap::from([("dialects", &self.dialects)])
+    /// source may name one setting of an API or a provider and leave the others.
+    fn named_defaults(&self) -> NamedDefaults<'_> {
+        NamedDefaults { dialects: &self.dialects, providers: &self.providers }
     }
 
     fn read_secret_files(&mut self) -> Result<(), ConfigError> {
@@ -67,8 +67,20 @@ impl Config {
         let Mail { smtp_url, smtp_url_file, .. } = &mut self.mail;
         read_secret("mail.smtp_url_file", smtp_url_file.as_ref(), smtp_url)?;
         let Superuser { password, password_file, .. } = &mut self.superuser;
-        read_secret("superuser.password_file", password_file.as_ref(), password)
+        read_secret("superuser.password_file", password_file.as_ref(), password)?;
+        for provider in self.providers.values_mut() {
+            let ProviderSettings { client_secret, client_secret_file, .. } = provider;
+            let key = "providers.<name>.client_secret_file";
+            read_secret(key, client_secret_file.as_ref(), client_secret)?;
+        }
+        Ok(())
     }
+}
+
+#[derive(Serialize)]
+struct NamedDefaults<'c> {
+    dialects: &'c BTreeMap<String, DialectSettings>,
+    providers: &'c BTreeMap<String, ProviderSettings>,
 }
 
 /// What belongs to us of the variables given.
@@ -134,8 +146,12 @@ fn would_be_expanded(line: &str) -> bool {
 fn refuse_unknown(sources: &config::Config, defaults: &Config) -> Result<(), ConfigError> {
     let given: Value = sources.clone().try_deserialize()?;
     let known = flatten(&serde_json::to_value(defaults).unwrap_or_default());
+    let of_a_provider =
+        flatten(&serde_json::to_value(ProviderSettings::default()).unwrap_or_default());
     for key in flatten(&given).into_keys() {
-        if !known.contains_key(&key) {
+        let setting = key.strip_prefix("providers.").and_then(|rest| rest.split_once('.'));
+        let is_known = |(_, setting): (&str, &str)| of_a_provider.contains_key(setting);
+        if !known.contains_key(&key) && !setting.is_some_and(is_known) {
             let nearest = known
                 .keys()
                 .max_by(|a, b| {

@@ -1,0 +1,51 @@
+//! Google: a token is checked by `tokeninfo`, since the answer of `userinfo` does not tell to whom it was issued.
+
+use super::outbound::Ask;
+use super::profile::{Fields, Profile};
+use super::{Authorize, Provider, ProviderError, bearer};
+
+/// The issuer with and without its scheme: both occur.
+pub(super) fn is_issuer(iss: &str, issuer: Option<&str>) -> bool {
+    let Some(issuer) = issuer else { return false };
+    iss == issuer || Some(iss) == issuer.strip_prefix("https://")
+}
+
+pub(super) fn authorize<'a>(
+    provider: &'a Provider,
+    ask: &Authorize<'a>,
+) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("response_type", "code"),
+        ("client_id", &provider.client_id),
+        ("redirect_uri", ask.redirect_uri.unwrap_or(&provider.redirect_uri)),
+        ("scope", &provider.scope),
+        ("state", ask.state),
+        ("code_challenge", ask.challenge),
+        ("code_challenge_method", "S256"),
+        ("access_type", "offline"),
+    ]
+}
+
+pub(super) async fn profile(provider: &Provider, token: &str) -> Result<Profile, ProviderError> {
+    let mut ask = Ask::get(provider.userinfo_url()?);
+    ask.headers.extend(bearer("Bearer", token)?);
+    let user = Fields::of(&provider.outbound.send(ask).await?)?;
+    let subject = user.id("sub").or_else(|| user.id("id"));
+    let issued = issued_to(provider, token).await?;
+    let audience = issued.text("aud").unwrap_or_default();
+    if !provider.is_ours(&audience) || issued.text("sub").is_some_and(|sub| Some(sub) != subject) {
+        return Err(ProviderError::Foreign);
+    }
+    Ok(user
+        .person(&provider.name, subject)?
+        .verified(user.is_true("email_verified") || user.is_true("verified_email"))
+        .named(user.text("name"))
+        .pictured(user.text("picture")))
+}
+
+/// What `tokeninfo` says, asked by POST: a token has no business in a URL.
+async fn issued_to(provider: &Provider, token: &str) -> Result<Fields, ProviderError> {
+    let url = provider.endpoints.tokeninfo.clone();
+    let url = url.ok_or(ProviderError::Unusable("no tokeninfo_url"))?;
+    Fields::of(&provider.post(url, &[("access_token", token)]).await?)
+}

@@ -1,0 +1,347 @@
+//! Any provider with OpenID Connect, by its issuer alone: endpoints from its discovery document, the person from an
+//! id token that is checked whole (OpenID Connect Core 1.0 section 3.1.3.7), details from its userinfo.
+
+use std::str::FromStr;
+
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use oauth2::AuthType;
+use reqwest::Url;
+use serde_json::{Map, Value};
+use subtle::ConstantTimeEq;
+use tokio::sync::Mutex;
+
+use super::oauth::{self, Code, Grant};
+use super::outbound::Ask;
+use super::profile::{Fields, Profile};
+use super::{Authorize, Provider, ProviderError, bearer};
+
+/// How long what was discovered is good, in seconds.
+const KEPT: i64 = 3_600;
+/// How soon after the last look a key that is not known is looked for again.
+const ASKED_AGAIN: i64 = 60;
+/// How far the provider's clock may be off (id tokens only).
+const LEEWAY: i64 = 30;
+/// Public keys only: a secret one could be anybody's who knows the public one.
+const ALGORITHMS: [Algorithm; 9] = [
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::EdDSA,
+];
+
+/// What is known of the provider so far. Whoever waits for the lock waits for the same answer.
+#[derive(Default)]
+pub(super) struct Oidc {
+    discovered: Mutex<Option<(i64, Discovered)>>,
+    keys: Mutex<Option<(i64, JwkSet)>>,
+}
+
+/// The parts of a discovery document (OpenID Connect Discovery 1.0 section 3) that are used.
+#[derive(Clone)]
+pub(super) struct Discovered {
+    pub authorization_endpoint: Url,
+    pub token_endpoint: Url,
+    pub userinfo_endpoint: Option<Url>,
+    pub jwks_uri: Url,
+    /// RFC 9207: a redirect without `iss` is none of this provider's.
+    pub promises_iss: bool,
+    auth_type: AuthType,
+}
+
+pub(super) fn authorize<'a>(
+    provider: &'a Provider,
+    ask: &Authorize<'a>,
+) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("response_type", "code"),
+        ("client_id", &provider.client_id),
+        ("redirect_uri", ask.redirect_uri.unwrap_or(&provider.redirect_uri)),
+        ("scope", &provider.scope),
+        ("state", ask.state),
+        ("nonce", ask.nonce),
+        ("code_challenge", ask.challenge),
+        ("code_challenge_method", "S256"),
+    ]
+}
+
+impl Oidc {
+    pub async fn discovered(
+        &self,
+        provider: &Provider,
+        now: i64,
+    ) -> Result<Discovered, ProviderError> {
+        let mut known = self.discovered.lock().await;
+        if let Some((at, discovered)) = &*known
+            && is_fresh(*at, now, KEPT)
+        {
+            return Ok(discovered.clone());
+        }
+        let discovered = discover(provider).await?;
+        *known = Some((now, discovered.clone()));
+        Ok(discovered)
+    }
+
+    pub async fn exchange(
+        &self,
+        provider: &Provider,
+        code: &Code<'_>,
+        now: i64,
+    ) -> Result<Grant, ProviderError> {
+        let Discovered { token_endpoint, auth_type, .. } = self.discovered(provider, now).await?;
+        oauth::exchange_at(provider, token_endpoint, auth_type, code, &[]).await
+    }
+
+    /// Whoever the id token names, with what userinfo adds.
+    pub async fn owner(
+        &self,
+        provider: &Provider,
+        grant: &Grant,
+        nonce: &str,
+        now: i64,
+    ) -> Result<Profile, ProviderError> {
+        let token = grant.id_token.as_deref().ok_or(ProviderError::Unusable("no id_token"))?;
+        let key = self.key_of(provider, token, now).await?;
+        let claims = verified_claims(token, &key)?;
+        check(&claims, provider, nonce, now)?;
+        let mut user = Fields::new(claims);
+        let subject = user.text("sub");
+        if let Some(url) = self.discovered(provider, now).await?.userinfo_endpoint {
+            let mut ask = Ask::get(url);
+            ask.headers.extend(bearer("Bearer", &grant.access_token)?);
+            let more = Fields::of(&provider.outbound.send(ask).await?)?;
+            // OpenID Connect Core 1.0 section 5.3.2: of another person it says nothing here.
+            if more.text("sub") != subject {
+                return Err(ProviderError::Foreign);
+            }
+            user.complete(more);
+        }
+        Ok(user
+            .person(&provider.name, subject)?
+            .verified(user.is_true("email_verified"))
+            .named(user.text("name").or_else(|| user.text("preferred_username")))
+            .pictured(user.text("picture"))
+            .called(user.text("phone_number")))
+    }
+
+    /// The key that a token names, looked for again where the known ones are others.
+    async fn key_of(
+        &self,
+        provider: &Provider,
+        token: &str,
+        now: i64,
+    ) -> Result<Jwk, ProviderError> {
+        let header = decode_header(token).map_err(|_| bad("an id token that is none"))?;
+        let kid = header.kid.as_deref();
+        let mut known = self.keys.lock().await;
+        if let Some((at, keys)) = &*known {
+            let found = find(keys, kid);
+            if found.is_some() && is_fresh(*at, now, KEPT) || is_fresh(*at, now, ASKED_AGAIN) {
+                return found.ok_or(bad("an id token of an unknown key"));
+            }
+        }
+        let url = self.discovered(provider, now).await?.jwks_uri;
+        let keys = fetch_keys(provider, url).await?;
+        let found = find(&keys, kid);
+        *known = Some((now, keys));
+        found.ok_or(bad("an id token of an unknown key"))
+    }
+}
+
+/// A clock that was set back makes nothing last longer.
+fn is_fresh(at: i64, now: i64, seconds: i64) -> bool {
+    (at..at + seconds).contains(&now)
+}
+
+fn bad(problem: &'static str) -> ProviderError {
+    ProviderError::Unusable(problem)
+}
+
+async fn discover(provider: &Provider) -> Result<Discovered, ProviderError> {
+    let issuer = provider.issuer.as_deref().unwrap_or_default();
+    let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let url = url.parse().map_err(|_| bad("no issuer"))?;
+    let document = Fields::of(&provider.outbound.send(Ask::get(url)).await?)?;
+    if document.text("issuer").as_deref() != Some(issuer) {
+        return Err(bad("a discovery document of another issuer"));
+    }
+    let endpoint = |configured: &Option<Url>, name| match configured {
+        Some(url) => Some(url.clone()),
+        None => document.text(name).and_then(|url| Url::from_str(&url).ok()),
+    };
+    let configured = &provider.endpoints;
+    let missing = || bad("a discovery document without its endpoints");
+    let methods = document.texts("token_endpoint_auth_methods_supported");
+    let takes = |method: &str| methods.iter().any(|taken| taken == method);
+    Ok(Discovered {
+        authorization_endpoint: endpoint(&configured.authorize, "authorization_endpoint")
+            .ok_or_else(missing)?,
+        token_endpoint: endpoint(&configured.token, "token_endpoint").ok_or_else(missing)?,
+        userinfo_endpoint: endpoint(&configured.userinfo, "userinfo_endpoint"),
+        jwks_uri: endpoint(&None, "jwks_uri").ok_or_else(missing)?,
+        promises_iss: document.is_true("authorization_response_iss_parameter_supported"),
+        // Basic is what is meant where none is named.
+        auth_type: match takes("client_secret_post") && !takes("client_secret_basic") {
+            true => AuthType::RequestBody,
+            false => AuthType::BasicAuth,
+        },
+    })
+}
+
+async fn fetch_keys(provider: &Provider, url: Url) -> Result<JwkSet, ProviderError> {
+    let document = Fields::of(&provider.outbound.send(Ask::get(url)).await?)?;
+    let keys = document.value("keys").and_then(Value::as_array).ok_or(bad("no keys"))?;
+    // A key of a kind that is not known here is another's business.
+    let keys = keys.iter().filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
+    Ok(JwkSet { keys: keys.collect() })
+}
+
+/// The named key; without a name there must be only one.
+fn find(keys: &JwkSet, kid: Option<&str>) -> Option<Jwk> {
+    match (kid, keys.keys.as_slice()) {
+        (Some(kid), _) => keys.find(kid).cloned(),
+        (None, [only]) => Some(only.clone()),
+        (None, _) => None,
+    }
+}
+
+/// The claims of a token that the key has signed.
+fn verified_claims(token: &str, key: &Jwk) -> Result<Map<String, Value>, ProviderError> {
+    let header = decode_header(token).map_err(|_| bad("an id token that is none"))?;
+    if !ALGORITHMS.contains(&header.alg) {
+        return Err(bad("an id token of an algorithm that is not taken"));
+    }
+    let key = DecodingKey::from_jwk(key).map_err(|_| bad("a key that is none"))?;
+    let mut validation = Validation::new(header.alg);
+    // Checked below, by the server's clock.
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    let token =
+        decode(token, &key, &validation).map_err(|_| bad("an id token with a wrong signature"))?;
+    Ok(token.claims)
+}
+
+fn check(
+    claims: &Map<String, Value>,
+    provider: &Provider,
+    nonce: &str,
+    now: i64,
+) -> Result<(), ProviderError> {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let time = |name: &str| claims.get(name).and_then(Value::as_f64);
+    let sent = text("nonce").unwrap_or_default();
+    if text("iss") != provider.issuer.as_deref() {
+        return Err(bad("an id token of another issuer"));
+    }
+    if !is_audience(claims, &provider.client_id) {
+        return Err(ProviderError::Foreign);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a time has far fewer than 52 bits")]
+    let now = now as f64;
+    #[expect(clippy::cast_precision_loss, reason = "as above")]
+    let leeway = LEEWAY as f64;
+    if !time("exp").is_some_and(|exp| exp > now - leeway) {
+        return Err(bad("an id token that is too old"));
+    }
+    let is_past = |name: &str| {
+        claims.get(name).is_none_or(|_| time(name).is_some_and(|at| at <= now + leeway))
+    };
+    if !claims.contains_key("iat") || !is_past("iat") || !is_past("nbf") {
+        return Err(bad("an id token of the future"));
+    }
+    if !bool::from(sent.as_bytes().ct_eq(nonce.as_bytes())) {
+        return Err(bad("an id token of another sign-in"));
+    }
+    Ok(())
+}
+
+/// Whether the token is for this client, and for no other that might not be trusted with it.
+fn is_audience(claims: &Map<String, Value>, client_id: &str) -> bool {
+    let is_ours = match claims.get("aud") {
+        Some(Value::String(audience)) => audience == client_id,
+        Some(Value::Array(audiences)) => audiences.iter().any(|audience| audience == client_id),
+        _ => false,
+    };
+    let is_shared = claims.get("aud").and_then(Value::as_array).is_some_and(|list| list.len() > 1);
+    match claims.get("azp") {
+        Some(party) => is_ours && party == client_id,
+        None => is_ours && !is_shared,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::ProviderSettings;
+    use crate::providers::settings::provider;
+
+    const NOW: i64 = 1_790_000_000;
+
+    fn example() -> Provider {
+        let settings = ProviderSettings {
+            client_id: Some("client".to_owned()),
+            issuer: Some("https://id.example.com".to_owned()),
+            ..ProviderSettings::default()
+        };
+        provider("corp", &settings, &crate::config::Outbound::default(), "https://auth.example.com")
+            .expect("sound settings")
+    }
+
+    fn accepts(change: impl FnOnce(&mut Value)) -> bool {
+        let mut claims = json!({
+            "iss": "https://id.example.com", "sub": "1", "aud": "client", "exp": NOW + 300, "iat": NOW,
+            "nonce": "n",
+        });
+        change(&mut claims);
+        let Value::Object(claims) = claims else { panic!("an object") };
+        check(&claims, &example(), "n", NOW).is_ok()
+    }
+
+    #[test]
+    fn an_id_token_is_for_this_sign_in_of_this_client() {
+        assert!(accepts(|_| {}));
+        assert!(accepts(|claims| claims["aud"] = json!(["client"])));
+        assert!(accepts(|claims| {
+            claims["aud"] = json!(["client", "other"]);
+            claims["azp"] = json!("client");
+        }));
+        for (name, values) in [
+            ("iss", json!(["https://id.example.com/", "https://evil.example.com", "", null, 1])),
+            (
+                "aud",
+                json!(["other", "", null, [], ["other"], ["client", "other"], {"client": 1}, 1]),
+            ),
+            ("azp", json!(["other", "", null, ["client"]])),
+            ("nonce", json!(["other", "", null, "nn", ["n"], 1])),
+            ("exp", json!([NOW - 30, 0, -1, null, "1790000300", [], true])),
+            ("iat", json!([NOW + 31, 1e300, null, "1790000000", []])),
+            ("nbf", json!([NOW + 31, 1e300, null, "1", {}])),
+        ] {
+            for value in values.as_array().expect("a list") {
+                assert!(!accepts(|claims| claims[name] = value.clone()), "{name} {value}");
+            }
+        }
+        for name in ["iss", "aud", "exp", "iat", "nonce"] {
+            assert!(
+                !accepts(|claims| drop(claims.as_object_mut().map(|map| map.remove(name)))),
+                "{name}"
+            );
+        }
+        assert!(accepts(|claims| claims["exp"] = json!(NOW - 29)), "clocks differ");
+        assert!(accepts(|claims| claims["iat"] = json!(NOW + 30)));
+    }
+
+    #[test]
+    fn what_was_found_is_kept_for_its_time_and_not_while_the_clock_stands_back() {
+        assert!(is_fresh(100, 100, 10) && is_fresh(100, 109, 10));
+        assert!(!is_fresh(100, 110, 10) && !is_fresh(100, 99, 10));
+    }
+}

@@ -1,0 +1,241 @@
+//! What a provider tells of a person, read carefully: a field of another type is as good as none, and only `true`
+//! is true.
+
+use reqwest::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::ProviderError;
+use super::outbound::Reply;
+
+const MAX_SUBJECT: usize = 255;
+const MAX_NAME: usize = 150;
+const MAX_URL: usize = 2_048;
+const MAX_EMAIL: usize = 320;
+
+/// A person as a provider knows them. `Debug` tells only who vouches.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct Profile {
+    pub provider: String,
+    /// The provider's own, never changing name for the person.
+    pub subject: String,
+    /// As it was sent, which need not be an address.
+    pub email: Option<String>,
+    /// Whether the provider is to be believed that the person has this address.
+    pub email_verified: bool,
+    pub name: Option<String>,
+    pub avatar_url: Option<String>,
+    pub phone: Option<String>,
+}
+
+impl std::fmt::Debug for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Profile of {}", self.provider)
+    }
+}
+
+/// The members of an answer.
+pub(super) struct Fields(Map<String, Value>);
+
+impl Fields {
+    pub fn new(map: Map<String, Value>) -> Self {
+        Fields(map)
+    }
+
+    /// Reads an answer: what it says comes before its status, because failures come with 200 too.
+    pub fn of(reply: &Reply) -> Result<Self, ProviderError> {
+        let body = serde_json::from_slice(&reply.body).ok();
+        if let Some(Value::Object(body)) = body {
+            if let Some(refusal) = refusal(&body, reply.status) {
+                return Err(refusal);
+            }
+            if reply.status.is_success() {
+                return Ok(Fields(body));
+            }
+        }
+        Err(by_status(reply.status))
+    }
+
+    /// A text with something in it.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let text = self.0.get(name)?.as_str()?.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// A text, or the text of a whole number.
+    pub fn id(&self, name: &str) -> Option<String> {
+        match self.0.get(name)? {
+            Value::Number(number) if number.is_u64() => Some(number.to_string()),
+            _ => self.text(name),
+        }
+    }
+
+    pub fn is_true(&self, name: &str) -> bool {
+        self.0.get(name) == Some(&Value::Bool(true))
+    }
+
+    pub fn object(&self, name: &str) -> Option<Fields> {
+        self.0.get(name)?.as_object().cloned().map(Fields)
+    }
+
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        let list = self.0.get(name).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// Adds what is not there yet.
+    pub fn complete(&mut self, with: Fields) {
+        for (name, value) in with.0 {
+            self.0.entry(name).or_insert(value);
+        }
+    }
+
+    /// The person of whom these are the fields, called `subject`.
+    pub fn person(
+        &self,
+        provider: &str,
+        subject: Option<String>,
+    ) -> Result<Profile, ProviderError> {
+        let subject = subject.filter(|subject| {
+            subject.len() <= MAX_SUBJECT && !subject.chars().any(char::is_control)
+        });
+        Ok(Profile {
+            provider: provider.to_owned(),
+            subject: subject.ok_or(ProviderError::Unusable("it names nobody"))?,
+            email: self.text("email").filter(|email| email.len() <= MAX_EMAIL),
+            email_verified: false,
+            name: None,
+            avatar_url: None,
+            phone: None,
+        })
+    }
+}
+
+impl Profile {
+    pub(super) fn named(self, name: Option<String>) -> Self {
+        let name = name.map(|name| {
+            let visible = name.chars().filter(|c| !c.is_control());
+            visible.take(MAX_NAME).collect::<String>()
+        });
+        Profile { name: name.filter(|name| !name.trim().is_empty()), ..self }
+    }
+
+    /// Only what a browser may load safely.
+    pub(super) fn pictured(self, url: Option<String>) -> Self {
+        let is_sound = |url: &String| {
+            url.len() <= MAX_URL && url::Url::parse(url).is_ok_and(|url| url.scheme() == "https")
+        };
+        Profile { avatar_url: url.filter(is_sound), ..self }
+    }
+
+    /// Digits, with or without a plus before them.
+    pub(super) fn called(self, phone: Option<String>) -> Self {
+        let phone = phone.map(|phone| phone.trim_start_matches('+').to_owned());
+        let is_sound = |phone: &String| {
+            (7..=15).contains(&phone.len()) && phone.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        Profile { phone: phone.filter(is_sound).map(|phone| format!("+{phone}")), ..self }
+    }
+
+    pub(super) fn verified(self, email_verified: bool) -> Self {
+        Profile { email_verified: email_verified && self.email.is_some(), ..self }
+    }
+}
+
+/// What a body with an `error` in it means.
+fn refusal(body: &Map<String, Value>, status: StatusCode) -> Option<ProviderError> {
+    let error = body.get("error").filter(|error| !error.is_null())?;
+    let code = error.as_str().unwrap_or("an error");
+    if matches!(code, "server_error" | "temporarily_unavailable" | "slow_down") {
+        return Some(ProviderError::Unreachable("it says that it is not available".to_owned()));
+    }
+    // A refused request has one of these; behind any other status stands another trouble.
+    matches!(status.as_u16(), 200..=299 | 400 | 401)
+        .then(|| ProviderError::Refused(printable(code)))
+}
+
+pub(super) fn by_status(status: StatusCode) -> ProviderError {
+    match status.as_u16() {
+        200..=299 => ProviderError::Unusable("no JSON object"),
+        401 => ProviderError::Refused("status 401".to_owned()),
+        503 => ProviderError::Unreachable("status 503".to_owned()),
+        status => ProviderError::Status(status),
+    }
+}
+
+/// A provider's word as it may stand in a log.
+pub(super) fn printable(code: &str) -> String {
+    code.chars().filter(|c| c.is_ascii_lowercase() || matches!(c, '_' | ' ')).take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(status: u16, body: &str) -> Result<Fields, ProviderError> {
+        let status = StatusCode::from_u16(status).expect("a status");
+        Fields::of(&Reply { status, body: body.as_bytes().to_vec() })
+    }
+
+    #[test]
+    fn a_body_is_believed_before_its_status() {
+        let refused = |status, body| matches!(read(status, body), Err(ProviderError::Refused(_)));
+        assert!(refused(200, r#"{"error": "invalid_token"}"#));
+        assert!(refused(200, r#"{"error": {"error_code": 5}}"#));
+        assert!(refused(200, r#"{"error": 6, "id": "1"}"#));
+        assert!(refused(400, r#"{"error": "invalid_grant"}"#) && refused(401, "no"));
+        assert!(read(200, r#"{"error": null, "id": "1"}"#).is_ok());
+        assert!(matches!(
+            read(200, r#"{"error": "temporarily_unavailable"}"#),
+            Err(ProviderError::Unreachable(_))
+        ));
+        for garbage in ["", "<html>", "[]", "null", "1", "{", "\"text\""] {
+            assert!(matches!(read(200, garbage), Err(ProviderError::Unusable(_))), "{garbage}");
+        }
+        for status in [400, 403, 404, 500, 302] {
+            assert!(matches!(read(status, "x"), Err(ProviderError::Status(s)) if s == status));
+        }
+        assert!(matches!(read(500, r#"{"error": "x"}"#), Err(ProviderError::Status(500))));
+    }
+
+    #[test]
+    fn what_is_of_another_type_is_not_there() {
+        let Value::Object(map) = json!({
+            "text": " x ", "blank": " ", "number": 7, "float": 1.5, "true": true, "word": "true", "one": 1,
+            "list": ["a", 1, "b"],
+        }) else {
+            panic!("an object")
+        };
+        let fields = Fields::new(map);
+        assert_eq!(fields.text("text").as_deref(), Some("x"));
+        for name in ["blank", "number", "true", "list", "absent"] {
+            assert_eq!(fields.text(name), None, "{name}");
+        }
+        assert_eq!(fields.id("number").as_deref(), Some("7"));
+        assert_eq!((fields.id("float"), fields.id("true")), (None, None));
+        assert!(fields.is_true("true"));
+        assert!(!fields.is_true("word") && !fields.is_true("one") && !fields.is_true("absent"));
+        assert_eq!(fields.texts("list"), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_person_needs_a_name_of_the_providers() {
+        let fields = Fields::new(Map::new());
+        for subject in [None, Some("x".repeat(256)), Some("a\nb".to_owned())] {
+            assert!(fields.person("vk", subject).is_err());
+        }
+        let person = fields.person("vk", Some("1".to_owned())).expect("a person");
+        let person =
+            person.named(Some("\u{7}Anna\0".to_owned())).called(Some("79123456789".to_owned()));
+        assert_eq!(person.name.as_deref(), Some("Anna"));
+        assert_eq!(person.phone.as_deref(), Some("+79123456789"));
+        let person = person.pictured(Some("javascript:alert(1)".to_owned())).verified(true);
+        assert_eq!((person.avatar_url, person.email_verified), (None, false));
+    }
+}

@@ -1,0 +1,267 @@
+//! From settings to providers: what is known of each beforehand, and what cannot be.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::address::{Reach, is_internal};
+use super::oidc::Oidc;
+use super::outbound::Outbound;
+use super::{Endpoints, Kind, Provider};
+use crate::config::{Outbound as OutboundSettings, ProviderSettings};
+
+/// Why a provider cannot be had: its name, and what is wrong with its settings.
+pub type Problem = (String, String);
+
+/// The providers that are known beforehand, without the client ids that make them work.
+pub fn defaults() -> BTreeMap<String, ProviderSettings> {
+    let some = |text: &str| Some(text.to_owned());
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    BTreeMap::from([
+        (
+            "google".to_owned(),
+            ProviderSettings {
+                title: some("Google"),
+                scope: some("openid email profile"),
+                issuer: some("https://accounts.google.com"),
+                authorize_url: some("https://accounts.google.com/o/oauth2/v2/auth"),
+                token_url: some("https://oauth2.googleapis.com/token"),
+                userinfo_url: some("https://www.googleapis.com/oauth2/v3/userinfo"),
+                ..ProviderSettings::default()
+            },
+        ),
+        (
+            "mail_ru".to_owned(),
+            ProviderSettings {
+                title: some("Mail.ru"),
+                scope: some("userinfo"),
+                authorize_url: some("https://oauth.mail.ru/login"),
+                token_url: some("https://oauth.mail.ru/token"),
+                userinfo_url: some("https://oauth.mail.ru/userinfo"),
+                mail_domains: texts(&[
+                    "mail.ru",
+                    "inbox.ru",
+                    "list.ru",
+                    "bk.ru",
+                    "internet.ru",
+                    "xmail.ru",
+                ]),
+                ..ProviderSettings::default()
+            },
+        ),
+        (
+            "vk".to_owned(),
+            ProviderSettings {
+                title: some("VK ID"),
+                scope: some("email"),
+                authorize_url: some("https://id.vk.ru/authorize"),
+                token_url: some("https://id.vk.ru/oauth2/auth"),
+                userinfo_url: some("https://id.vk.ru/oauth2/user_info"),
+                ..ProviderSettings::default()
+            },
+        ),
+        (
+            "yandex".to_owned(),
+            ProviderSettings {
+                title: some("Yandex"),
+                authorize_url: some("https://oauth.yandex.ru/authorize"),
+                token_url: some("https://oauth.yandex.ru/token"),
+                userinfo_url: some("https://login.yandex.ru/info"),
+                mail_domains: texts(&[
+                    "yandex.ru",
+                    "ya.ru",
+                    "yandex.com",
+                    "yandex.by",
+                    "yandex.kz",
+                    "yandex.ua",
+                    "yandex.uz",
+                    "yandex.com.tr",
+                ]),
+                ..ProviderSettings::default()
+            },
+        ),
+    ])
+}
+
+/// Checks all settings without asking anybody.
+pub fn check(
+    settings: &BTreeMap<String, ProviderSettings>,
+    outbound: &OutboundSettings,
+) -> Result<(), Problem> {
+    for (name, settings) in settings {
+        provider(name, settings, outbound, "http://localhost").map(drop)?;
+    }
+    Ok(())
+}
+
+/// A provider of its settings; one without a client id is only of use for the check.
+pub(super) fn provider(
+    name: &str,
+    settings: &ProviderSettings,
+    outbound: &OutboundSettings,
+    public_url: &str,
+) -> Result<Provider, Problem> {
+    build(name, settings, outbound, public_url).map_err(|problem| (name.to_owned(), problem))
+}
+
+fn build(
+    name: &str,
+    settings: &ProviderSettings,
+    outbound: &OutboundSettings,
+    public_url: &str,
+) -> Result<Provider, String> {
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+    if name.is_empty() || name.len() > 32 || !name.bytes().all(is_name) {
+        return Err("a name has 1 to 32 lower-case letters, digits, - and _".to_owned());
+    }
+    let (kind, path) = match name {
+        "google" => (Kind::Google, "/google".to_owned()),
+        "vk" => (Kind::Vk, "/vk".to_owned()),
+        "yandex" => (Kind::Yandex, "/yandex".to_owned()),
+        "mail_ru" => (Kind::MailRu, "/mail.ru".to_owned()),
+        other => (Kind::Oidc(Oidc::default()), format!("/providers/{other}")),
+    };
+    let issuer = settings.issuer.clone();
+    if matches!(kind, Kind::Oidc(_)) {
+        let issuer = issuer.as_deref().ok_or("issuer is missing: its endpoints are found there")?;
+        endpoint("issuer", issuer, outbound)?;
+    }
+    let urls = [
+        ("issuer", &settings.issuer),
+        ("authorize_url", &settings.authorize_url),
+        ("token_url", &settings.token_url),
+        ("userinfo_url", &settings.userinfo_url),
+        ("tokeninfo_url", &settings.tokeninfo_url),
+    ];
+    let mut reach = Reach { own: Vec::new(), networks: outbound.internal_networks.clone() };
+    let mut parsed = Vec::new();
+    for (key, url) in urls {
+        let url = url.as_deref().map(|url| endpoint(key, url, outbound)).transpose()?;
+        url.iter().for_each(|url| reach.include(url));
+        parsed.push(url);
+    }
+    let [_, authorize, token, userinfo, tokeninfo] = parsed.try_into().unwrap_or_default();
+    let beside = || userinfo.as_ref().and_then(|url: &Url| url.join("tokeninfo").ok());
+    let tokeninfo = tokeninfo.or_else(beside);
+    let timeout = Duration::from_secs(outbound.timeout_seconds);
+    Ok(Provider {
+        name: name.to_owned(),
+        title: settings.title.clone().unwrap_or_else(|| name.to_owned()),
+        scope: settings.scope.clone().unwrap_or_else(|| match kind {
+            Kind::Oidc(_) => "openid email profile".to_owned(),
+            _ => String::new(),
+        }),
+        kind,
+        client_id: settings.client_id.clone().unwrap_or_default(),
+        other_client_ids: settings.other_client_ids.clone(),
+        client_secret: settings.client_secret.as_ref().map(|secret| secret.expose().to_owned()),
+        issuer,
+        mail_domains: settings
+            .mail_domains
+            .iter()
+            .map(|domain| domain.to_ascii_lowercase())
+            .collect(),
+        endpoints: Endpoints { authorize, token, userinfo, tokeninfo },
+        redirect_uri: format!("{public_url}{path}/callback"),
+        callback_path: format!("{path}/callback"),
+        outbound: Outbound::new(reach, timeout, settings.ca_file.as_deref())?,
+    })
+}
+
+/// Encrypted, or on a machine or network of one's own.
+fn endpoint(key: &str, text: &str, outbound: &OutboundSettings) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|_| format!("{key} is no URL"))?;
+    let is_own = match url.host() {
+        Some(url::Host::Domain(name)) => {
+            name == "localhost" || !outbound.internal_networks.is_empty()
+        }
+        Some(url::Host::Ipv4(address)) => is_internal(address.into()),
+        Some(url::Host::Ipv6(address)) => is_internal(address.into()),
+        None => false,
+    };
+    let is_web = url.scheme() == "https" || (url.scheme() == "http" && is_own);
+    let is_plain =
+        url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    match is_web && url.has_host() && is_plain {
+        true => Ok(url),
+        false => Err(format!("{key} must be https:// (http:// only to an own machine or network)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(name: &str, change: impl FnOnce(&mut ProviderSettings)) -> Option<String> {
+        let mut settings = defaults().remove(name).unwrap_or_default();
+        change(&mut settings);
+        let outbound = OutboundSettings::default();
+        provider(name, &settings, &outbound, "https://a.example").err().map(|(_, problem)| problem)
+    }
+
+    #[test]
+    fn what_is_known_beforehand_is_sound() {
+        for name in ["google", "vk", "yandex", "mail_ru"] {
+            assert_eq!(problem(name, |_| {}), None, "{name}");
+        }
+        assert_eq!(defaults().len(), 4);
+    }
+
+    #[test]
+    fn an_endpoint_is_encrypted_unless_it_is_ones_own() {
+        for url in [
+            "https://id.example.com/x",
+            "http://127.0.0.1:9400/x",
+            "http://localhost/",
+            "http://10.1.1.1/",
+        ] {
+            assert_eq!(problem("vk", |vk| vk.token_url = Some(url.to_owned())), None, "{url}");
+        }
+        for url in [
+            "http://id.example.com/x",
+            "http://8.8.8.8/",
+            "ftp://id.example.com/",
+            "file:///x",
+            "https://a@id.example.com/",
+            "https://a:b@id.example.com/",
+            "https://id.example.com/#x",
+            "id.example.com",
+            "",
+        ] {
+            assert!(problem("vk", |vk| vk.token_url = Some(url.to_owned())).is_some(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_further_provider_needs_an_issuer_and_a_plain_name() {
+        let issuer =
+            |corp: &mut ProviderSettings| corp.issuer = Some("https://id.example.com".to_owned());
+        assert_eq!(problem("corp-id_2", issuer), None);
+        assert!(problem("corp", |_| {}).is_some());
+        for name in ["", "Corp", "a/b", "a.b", "корп", &"x".repeat(33)] {
+            assert!(problem(name, issuer).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_certificates_must_hold_one() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let file = folder.path().join("ca.pem");
+        let with_file = |vk: &mut ProviderSettings| vk.ca_file = Some(file.clone());
+        assert!(problem("vk", with_file).is_some_and(|problem| problem.contains("ca.pem")));
+        std::fs::write(&file, "no certificate").expect("a file");
+        assert!(problem("vk", with_file).is_some_and(|problem| problem.contains("no certificate")));
+    }
+
+    #[test]
+    fn tokeninfo_lies_beside_userinfo() {
+        let google = defaults().remove("google").expect("it is known");
+        let outbound = OutboundSettings::default();
+        let google =
+            provider("google", &google, &outbound, "https://a.example").expect("sound settings");
+        let url = google.endpoints.tokeninfo.map(String::from);
+        assert_eq!(url.as_deref(), Some("https://www.googleapis.com/oauth2/v3/tokeninfo"));
+        assert_eq!(google.redirect_uri, "https://a.example/google/callback");
+    }
+}
