@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::application::is_opaque_token;
 use super::foreign::end_foreign;
 use super::key::is_key;
 use super::outbox::{Letter, Post};
@@ -110,7 +111,7 @@ impl Auth {
 
     /// Who sends this access credential, of whatever form.
     pub async fn signed_in(&self, credential: &str) -> Result<SignedIn> {
-        if is_key(credential) {
+        if is_key(credential) || is_opaque_token(credential) {
             return self.signed_in_by_key(credential).await;
         }
         if self.user_names.verify(credential).is_some() {
@@ -122,11 +123,12 @@ impl Auth {
         match self.own_id(jti)? {
             Some(id) => {
                 let account_id = self.check_own(id, claims.account).await?;
-                Ok(SignedIn { account_id, session: Some(id.session), in_url: false })
+                Ok(SignedIn::by(account_id, id.session))
             }
             None => {
                 let account = self.foreign_account(&claims).await?.ok_or(Error::AccountNotFound)?;
-                Ok(SignedIn { account_id: account.id, session: None, in_url: false })
+                let account_id = account.id;
+                Ok(SignedIn { account_id, session: None, in_url: false, of_client: false })
             }
         }
     }

@@ -157,6 +157,8 @@ fn adopted(policy: &Policy, id: i64, account_id: i64, now: i64, expires_at: i64)
         account_id,
         policy: policy.name.to_owned(),
         key_hash: None,
+        refresh_hash: None,
+        client_id: None,
         generation: 0,
         signed_in_at: None,
         last_used_at: now,

@@ -9,7 +9,8 @@ use super::one_time::{hash, hex};
 use super::session::end_known;
 use super::{Auth, Policy, SignedIn, TokenForm, random};
 use crate::error::{Error, Result, TokenFault};
-use crate::store::{accounts, sessions};
+use crate::store::accounts;
+use crate::store::sessions::{self, Session};
 
 const BYTES: usize = 20;
 /// Uses closer together than this are noted as one, so that not every request writes.
@@ -34,6 +35,14 @@ impl Key {
     }
 }
 
+/// A key lives as long as its session, an access token with a refresh token beside it only its own time.
+fn ends_at(session: &Session) -> i64 {
+    match session.refresh_hash {
+        Some(_) => session.access_expires_at,
+        None => session.expires_at,
+    }
+}
+
 /// Whether a credential has the form of a key.
 pub(super) fn is_key(credential: &str) -> bool {
     credential.len() == 2 * BYTES
@@ -47,7 +56,7 @@ impl Auth {
         let mut tx = self.store.read().await?;
         let session = sessions::session_by_key(&mut tx, hash(key)).await?;
         let session = session
-            .filter(|session| session.ended_at.is_none() && now < session.expires_at)
+            .filter(|session| session.ended_at.is_none() && now < ends_at(session))
             .ok_or(TokenFault::Malformed)?;
         let serves =
             |policy: &&Policy| policy.name == session.policy && policy.form == TokenForm::Key;
@@ -56,10 +65,11 @@ impl Auth {
             return Err(Error::AccountInactive);
         }
         drop(tx);
-        if now - session.last_used_at >= NOTED_EVERY {
+        if session.refresh_hash.is_none() && now - session.last_used_at >= NOTED_EVERY {
             self.note_use(session.id, now, now + policy.refresh_seconds).await;
         }
-        Ok(SignedIn { account_id: session.account_id, session: Some(session.id), in_url: false })
+        let of_client = session.client_id.is_some();
+        Ok(SignedIn { of_client, ..SignedIn::by(session.account_id, session.id) })
     }
 
     /// A database that only reads must keep nobody out: it is waited for a moment, and what it says

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use sha2::Sha256;
 
+use super::flow_key::FlowKey;
 use super::jwt::Hs256;
 use super::one_time::OneTimeKey;
 use super::random;
@@ -93,6 +94,11 @@ impl Keys {
     /// Makes one-time tokens.
     pub fn one_time(&self) -> OneTimeKey {
         OneTimeKey::new(self.derive("one-time tokens"))
+    }
+
+    /// Makes what sign-ins with providers keep secret.
+    pub fn flows(&self) -> FlowKey {
+        FlowKey::new(self.derive("provider sign-ins"))
     }
 
     /// A key of its own for each purpose: HKDF-SHA256 (RFC 5869) with the purpose as its label.

@@ -29,6 +29,7 @@ pub struct LimitRules {
     pub registrations_per_address: Allowed,
     pub mails_per_address: Allowed,
     pub mails_per_recipient: Allowed,
+    pub sign_ins_per_address: Allowed,
 }
 
 /// An IPv4 address, or an IPv6 network of 64 bits: what one customer of a provider has.
@@ -100,6 +101,8 @@ enum Counted {
     NameFrom(Key, Network),
     Account(Key),
     Registrations(Network),
+    /// Sign-ins with providers.
+    SignIns(Network),
     MailsFrom(Network),
     /// By what the mail is about: nobody shall use up what another mail needs.
     MailsTo(&'static str, Key),
@@ -172,6 +175,11 @@ impl Limits {
         self.count(vec![Counted::Registrations(Network::of(from))], None, now).map(drop)
     }
 
+    /// Counts a sign-in with a provider, each of which costs a request there or a row here.
+    pub fn count_sign_in(&self, from: IpAddr, now: i64) -> Result<()> {
+        self.count(vec![Counted::SignIns(Network::of(from))], None, now).map(drop)
+    }
+
     /// Reserves an attempt at a mailed link, whose token nobody can guess, but each look costs a write.
     pub fn reserve_link(&self, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
         self.count(vec![Counted::Network(Network::of(from))], None, now)
@@ -227,6 +235,7 @@ impl Limits {
             Counted::Network(_) => self.rules.per_address,
             Counted::NameFrom(..) => self.rules.per_account_and_address,
             Counted::Account(_) => self.rules.per_account,
+            Counted::SignIns(_) => self.rules.sign_ins_per_address,
             Counted::Registrations(_) => self.rules.registrations_per_address,
             Counted::MailsFrom(_) => self.rules.mails_per_address,
             Counted::MailsTo(..) => self.rules.mails_per_recipient,
@@ -302,6 +311,7 @@ mod tests {
             registrations_per_address: allowed(2),
             mails_per_address: allowed(5),
             mails_per_recipient: allowed(2),
+            sign_ins_per_address: allowed(2),
         })
     }
 

@@ -2,8 +2,12 @@
 //! an API that serves it describes itself in a [`Policy`].
 
 mod account;
+mod application;
 mod credentials;
 mod delivery;
+mod external;
+mod flow;
+mod flow_key;
 mod foreign;
 pub mod jwt;
 mod key;
@@ -15,6 +19,7 @@ mod names;
 mod one_time;
 mod operator;
 mod outbox;
+mod ownership;
 pub mod password;
 mod recovery;
 mod registration;
@@ -25,7 +30,14 @@ pub mod token;
 mod uid;
 
 pub use account::{Account, Proof};
+pub use application::{ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient, OpaquePair};
 pub use credentials::Renewed;
+pub use external::Entry;
+pub use flow::{
+    AppLeg, Begun, CODE_LIFETIME, Callback, Failed, ProviderName, ProviderTokens, Returned,
+    SIGN_IN_LIFETIME,
+};
+pub use flow_key::FlowKey;
 pub use key::Key;
 pub use link::Links;
 pub use named::Named;
@@ -47,6 +59,8 @@ use crate::clock::Clock;
 use crate::error::{Error, Fault, Result};
 use crate::identifier::Kind;
 use crate::language::Language;
+use crate::providers::Providers;
+use crate::redirect::Redirects;
 use crate::store::Store;
 use crate::store::{accounts, meta};
 use jwt::Hs256;
@@ -100,6 +114,9 @@ pub struct Parts {
     /// Signs tokens that name their user.
     pub user_names: Hs256,
     pub one_time: OneTimeKey,
+    pub flow_key: FlowKey,
+    pub providers: Providers,
+    pub redirects: Redirects,
     pub links: Links,
     /// The language of mails where nobody says which.
     pub language: Language,
@@ -120,6 +137,9 @@ pub struct Auth {
     post: Post,
     /// Wakes the worker that sends mail.
     mail_queued: Notify,
+    providers: Providers,
+    redirects: Redirects,
+    flow_key: FlowKey,
     policies: Vec<Policy>,
     limits: Arc<Limits>,
     revoked: Revoked,
@@ -145,6 +165,9 @@ impl Auth {
                 limits: Arc::clone(&limits),
             },
             mail_queued: Notify::new(),
+            providers: parts.providers,
+            redirects: parts.redirects,
+            flow_key: parts.flow_key,
             policies: parts.policies,
             limits,
             revoked: Revoked::new(longest_access),

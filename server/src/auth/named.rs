@@ -113,7 +113,7 @@ impl Auth {
             return Err(Error::AccountInactive);
         }
         require_name(&mut tx, &user_name, session.account_id).await?;
-        Ok(SignedIn { account_id: session.account_id, session: Some(session.id), in_url: false })
+        Ok(SignedIn::by(session.account_id, session.id))
     }
 
     fn sign_named(
@@ -171,6 +171,10 @@ fn read(
 
 /// Refuses a name that the account no longer has.
 async fn require_name(tx: &mut Tx, user_name: &str, account_id: i64) -> Result<()> {
+    // Whoever came from a provider without an address has none to lose.
+    if user_name.is_empty() {
+        return Ok(());
+    }
     let kinds = [Kind::Email, Kind::Phone, Kind::Username];
     let name = Identifier::parse_as(user_name, &kinds).ok_or(TokenFault::Malformed)?;
     match identifiers::account_by_key(tx, name.key().to_owned()).await? {

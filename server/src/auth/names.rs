@@ -76,6 +76,8 @@ pub(super) async fn move_to_email(
 }
 
 async fn leave_email(tx: &mut Tx, post: &Post, account: &Account, now: i64) -> Result<()> {
+    // What proved the old mailbox says nothing of the new one.
+    accounts::update_password_proved(tx, account.id, false).await?;
     one_time_tokens::delete_one_time_tokens(tx, account.id).await?;
     post.queue(tx, Letter::EmailChanged, account, None, now).await
 }

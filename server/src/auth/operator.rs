@@ -7,6 +7,7 @@ use super::session::end_sessions;
 use crate::error::Result;
 use crate::identifier::{Identifier, Kind, Phone};
 use crate::store::accounts::{self, Account};
+use crate::store::identities::{self, Identity};
 use crate::store::revocations::{self, Reason, Subject};
 use crate::store::{identifiers, one_time_tokens};
 
@@ -30,6 +31,12 @@ impl Auth {
             Some(id) => accounts::account(&mut tx, id).await,
             None => Ok(None),
         }
+    }
+
+    /// Who the account's owner is at providers.
+    pub async fn identities(&self, id: i64) -> Result<Vec<Identity>> {
+        let mut tx = self.store.read().await?;
+        identities::identities(&mut tx, id).await
     }
 
     /// Up to `limit` accounts with ids above `after`.
@@ -70,6 +77,7 @@ impl Auth {
                     if !accounts::update_password(tx, id, None, new, now + 1).await? {
                         return Ok(None);
                     }
+                    accounts::update_password_proved(tx, id, false).await?;
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
                     end_sessions(tx, id, None, now).await.map(Some)
                 })

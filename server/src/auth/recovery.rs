@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use super::names::move_to_email;
 use super::one_time::{Purpose, spend};
 use super::outbox::Letter;
+use super::ownership::become_sole_owner;
 use super::password::{Password, PasswordHash};
 use super::session::end_sessions;
 use super::uid::account_of;
@@ -227,7 +228,11 @@ impl Auth {
 fn gets(account: &Account, purpose: Purpose) -> bool {
     match purpose {
         Purpose::Activation => account.awaits_activation,
-        Purpose::PasswordReset => account.is_active && account.has_password,
+        // Who has only a provider's sign-in has no password to reset; who has not proved the mailbox may have put
+        // somebody else's address there, whose owner gets in this way.
+        Purpose::PasswordReset => {
+            account.is_active && (account.has_password || account.email_verified_at.is_none())
+        }
         Purpose::EmailReset => account.is_active && account.email_verified_at.is_some(),
     }
 }
@@ -248,8 +253,7 @@ async fn lock(tx: &mut Tx, id: i64) -> Result<()> {
     }
 }
 
-/// The first proof of a mailbox makes who has it the only owner: what somebody else may have put there
-/// unproved goes, and all sessions end.
+/// Sets a password in the act that proves the mailbox, and ends all sessions.
 async fn set_proved_password(
     tx: &mut Tx,
     id: i64,
@@ -261,10 +265,10 @@ async fn set_proved_password(
         return Err(Error::LinkInvalid);
     }
     if account.email_verified_at.is_none() {
-        identifiers::delete_identifier(tx, id, Kind::Phone.as_str()).await?;
-        identifiers::update_verified(tx, id, Kind::Email.as_str(), now).await?;
+        become_sole_owner(tx, id, None, now).await?;
     }
     accounts::update_password(tx, id, None, new.as_str().to_owned(), now + 1).await?;
+    accounts::update_password_proved(tx, id, true).await?;
     one_time_tokens::delete_one_time_tokens(tx, id).await?;
     end_sessions(tx, id, None, now).await
 }

@@ -6,7 +6,7 @@ use super::one_time::Purpose;
 use super::outbox::{Letter, Post};
 use super::password::{Password, PasswordHash};
 use super::recovery::Asked;
-use super::session::{Opened, Pair, new_session_id, open_session};
+use super::session::{Opaque, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::{Identifier, Kind};
@@ -68,9 +68,9 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     let account_id = insert(tx, &post, &new, &identifiers).await?.id;
-                    accounts::update_first_sign_in(tx, account_id, at).await?;
+                    accounts::update_last_sign_in(tx, account_id, at).await?;
                     let opened = Opened { session, account_id, at };
-                    open_session(tx, &by, opened, None).await?;
+                    open_session(tx, &by, opened, Opaque::default()).await?;
                     Ok(opened)
                 })
             })
@@ -136,7 +136,7 @@ impl Auth {
     }
 }
 
-async fn insert(
+pub(super) async fn insert(
     tx: &mut Tx,
     post: &Post,
     new: &NewAccount,

@@ -13,7 +13,7 @@ use super::Auth;
 use super::delivery::DEAD_FOR;
 use crate::error::Result;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
-use crate::store::{accounts, one_time_tokens, outbox, sessions, spent_tokens};
+use crate::store::{accounts, one_time_tokens, outbox, pending_sign_ins, sessions, spent_tokens};
 
 const POLL: Duration = Duration::from_millis(250);
 /// After this time every running server that reaches the database has heard of a change.
@@ -166,7 +166,8 @@ impl Auth {
                     let before = now - NEVER_ACTIVATED_FOR;
                     let accounts =
                         accounts::delete_never_activated(tx, before, SWEPT_AT_ONCE).await?;
-                    Ok(sessions + tokens + revocations + links + mails + accounts)
+                    let sign_ins = pending_sign_ins::delete_expired(tx, now, SWEPT_AT_ONCE).await?;
+                    Ok(sessions + tokens + revocations + links + mails + accounts + sign_ins)
                 })
             })
             .await

@@ -26,6 +26,15 @@ pub struct SignedIn {
     pub session: Option<i64>,
     /// The credential stood in the URL, where others may have seen it.
     pub in_url: bool,
+    /// The credential was given to an OAuth client.
+    pub of_client: bool,
+}
+
+impl SignedIn {
+    /// By a credential of a session, which stood where it belongs.
+    pub(super) fn by(account_id: i64, session: i64) -> Self {
+        SignedIn { account_id, session: Some(session), in_url: false, of_client: false }
+    }
 }
 
 /// A refresh token after its checks that need no database.
@@ -35,6 +44,14 @@ pub(super) struct RefreshToken {
     pub expires_at: i64,
     /// None: a foreign token.
     pub id: Option<TokenId>,
+}
+
+/// What is stored of opaque credentials; all hashes.
+#[derive(Clone, Default)]
+pub(super) struct Opaque {
+    pub key_hash: Option<String>,
+    pub refresh_hash: Option<String>,
+    pub client_id: Option<String>,
 }
 
 /// A session that has just begun.
@@ -54,7 +71,7 @@ pub(super) struct Advanced {
 
 /// Refuses unless the credential's session is alive and began a moment ago.
 pub(super) async fn require_recent_sign_in(tx: &mut Tx, who: &SignedIn, now: i64) -> Result<()> {
-    let session = who.session.filter(|_| !who.in_url);
+    let session = who.session.filter(|_| !who.in_url && !who.of_client);
     let Some(id) = session else { return Err(Error::ReauthenticationRequired) };
     match sessions::session(tx, id).await? {
         Some(Session { signed_in_at: Some(at), ended_at: None, .. }) if now - at <= RECENT => {
@@ -69,14 +86,16 @@ pub(super) async fn open_session(
     tx: &mut Tx,
     policy: &Policy,
     opened: Opened,
-    key_hash: Option<String>,
+    opaque: Opaque,
 ) -> Result<()> {
     let Opened { session: id, account_id, at: now } = opened;
     let session = Session {
         id,
         account_id,
         policy: policy.name.to_owned(),
-        key_hash,
+        key_hash: opaque.key_hash,
+        refresh_hash: opaque.refresh_hash,
+        client_id: opaque.client_id,
         generation: 0,
         signed_in_at: Some(now),
         last_used_at: now,

@@ -7,7 +7,7 @@ use super::account::held_password;
 use super::key::Key;
 use super::limits::Target;
 use super::password::{Password, Verdict};
-use super::session::{Opened, Pair, new_session_id, open_session};
+use super::session::{Opaque, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
@@ -30,7 +30,7 @@ impl Auth {
         password: &str,
         from: IpAddr,
     ) -> Result<Pair> {
-        let opened = self.open_by_password(policy, who, password, from, None).await?;
+        let opened = self.open_by_password(policy, who, password, from, Opaque::default()).await?;
         self.pair(policy, opened).await
     }
 
@@ -43,17 +43,18 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Key> {
         let key = Key::new()?;
-        self.open_by_password(policy, who, password, from, Some(key.hash())).await?;
+        let opaque = Opaque { key_hash: Some(key.hash()), ..Opaque::default() };
+        self.open_by_password(policy, who, password, from, opaque).await?;
         Ok(key)
     }
 
-    async fn open_by_password(
+    pub(super) async fn open_by_password(
         &self,
         policy: &Policy,
         who: &str,
         password: &str,
         from: IpAddr,
-        key_hash: Option<String>,
+        opaque: Opaque,
     ) -> Result<Opened> {
         self.limits.check_address(from, self.clock.now())?;
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
@@ -61,7 +62,7 @@ impl Auth {
         let name = Some(identifier.as_ref().map_or(who, Identifier::key));
         let target = Target { name, account: found.as_ref().map(|found| found.account_id) };
         let attempt = self.limits.reserve(target, from, self.clock.now())?;
-        let opened = self.try_sign_in(policy, identifier.as_ref(), found, password, key_hash).await;
+        let opened = self.try_sign_in(policy, identifier.as_ref(), found, password, opaque).await;
         attempt.settle(&opened, self.clock.now());
         opened
     }
@@ -74,13 +75,13 @@ impl Auth {
         identifier: Option<&Identifier>,
         mut found: Option<Credentials>,
         password: &str,
-        key_hash: Option<String>,
+        opaque: Opaque,
     ) -> Result<Opened> {
         for _ in 0..2 {
             // Longer than any stored password can be, so the answer needs no look at an account.
             let password = Password::parse(password).map_err(|_| Error::InvalidCredentials)?;
             let fitting = self.check_password(found, password).await?;
-            if let Some(opened) = self.commit_sign_in(policy, fitting, key_hash.clone()).await? {
+            if let Some(opened) = self.commit_sign_in(policy, fitting, opaque.clone()).await? {
                 return Ok(opened);
             }
             found = self.find_credentials(identifier).await?;
@@ -121,7 +122,7 @@ impl Auth {
         &self,
         policy: &Policy,
         fitting: Fitting,
-        key_hash: Option<String>,
+        opaque: Opaque,
     ) -> Result<Option<Opened>> {
         let Fitting { account_id, stored, better } = fitting;
         let opened = Opened { session: new_session_id()?, account_id, at: self.clock.now() };
@@ -134,7 +135,7 @@ impl Auth {
                     if !accounts::update_signed_in(tx, account_id, at, stored, better).await? {
                         return Ok(false);
                     }
-                    open_session(tx, &policy, opened, key_hash).await?;
+                    open_session(tx, &policy, opened, opaque).await?;
                     Ok(true)
                 })
             })

@@ -1,0 +1,270 @@
+//! OAuth client applications, which exchange a provider's token (or, where allowed, a name and a password) for a pair
+//! of ours: two opaque tokens of one session. A refresh replaces both.
+
+use std::net::IpAddr;
+
+use subtle::ConstantTimeEq;
+
+use super::external::Entry;
+use super::one_time::hash;
+use super::session::{Opaque, SignedIn, active_account, end_known};
+use super::{Auth, Policy, random};
+use crate::error::{ClientFault, Error, ProviderFault, Result, TokenFault};
+use crate::store::oauth_clients;
+pub use crate::store::oauth_clients::OAuthClient;
+use crate::store::sessions::{self, NewPair, Session};
+
+const TOKEN_LENGTH: usize = 30;
+/// A secret that is shorter could be guessed from its hash.
+pub const MIN_CLIENT_SECRET: usize = 16;
+
+/// Two opaque tokens of one session; no `Debug`.
+pub struct OpaquePair {
+    pub access: String,
+    pub refresh: String,
+    /// In seconds.
+    pub expires_in: i64,
+}
+
+/// How a client names itself.
+#[derive(Clone, Copy)]
+pub struct ClientName<'c> {
+    pub id: &'c str,
+    pub secret: Option<&'c str>,
+}
+
+/// A client to be; no `Debug`.
+pub struct NewClient {
+    pub id: String,
+    pub name: String,
+    pub secret: Option<String>,
+    pub is_public: bool,
+    pub allows_password: bool,
+}
+
+impl OpaquePair {
+    fn new(policy: &Policy) -> Result<Self> {
+        let (access, refresh) = (random_token()?, random_token()?);
+        Ok(OpaquePair { access, refresh, expires_in: policy.access_seconds })
+    }
+
+    fn stored(&self, client: &OAuthClient) -> Opaque {
+        Opaque {
+            key_hash: Some(hash(&self.access)),
+            refresh_hash: Some(hash(&self.refresh)),
+            client_id: Some(client.id.clone()),
+        }
+    }
+}
+
+/// Whether a credential has the form of an opaque access token.
+pub(super) fn is_opaque_token(credential: &str) -> bool {
+    credential.len() == TOKEN_LENGTH && credential.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Letters and digits, each as likely as any other.
+fn random_token() -> Result<String> {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut token = String::with_capacity(TOKEN_LENGTH);
+    while token.len() < TOKEN_LENGTH {
+        let bytes: [u8; TOKEN_LENGTH] = random()?;
+        // 248 is the highest multiple of 62 that a byte can be below.
+        let letters = bytes
+            .into_iter()
+            .filter(|byte| *byte < 248)
+            .map(|byte| LETTERS[usize::from(byte % 62)]);
+        token.extend(letters.take(TOKEN_LENGTH - token.len()).map(char::from));
+    }
+    Ok(token)
+}
+
+impl Auth {
+    /// The client of this id, if it shows its secret; a public one need not.
+    pub async fn authenticate_client(&self, name: ClientName<'_>) -> Result<OAuthClient> {
+        let mut tx = self.store.read().await?;
+        let client = oauth_clients::oauth_client(&mut tx, name.id.to_owned()).await?;
+        let client = client.ok_or(ClientFault::Unknown)?;
+        let is_shown = match (&client.secret_hash, name.secret) {
+            (Some(stored), Some(secret)) => {
+                bool::from(hash(secret).as_bytes().ct_eq(stored.as_bytes()))
+            }
+            (None, Some(_)) => false,
+            (_, None) => client.is_public,
+        };
+        if is_shown { Ok(client) } else { Err(ClientFault::Secret.into()) }
+    }
+
+    /// The same, where whoever fails too often is not looked at any more.
+    pub async fn authenticate_client_from(
+        &self,
+        name: ClientName<'_>,
+        from: IpAddr,
+    ) -> Result<OAuthClient> {
+        self.limited(from, self.authenticate_client(name)).await
+    }
+
+    /// A pair for whoever a provider's access token belongs to; `provider` none: the client asks for one that nobody
+    /// knows.
+    pub async fn convert_token(
+        &self,
+        policy: &Policy,
+        client: ClientName<'_>,
+        provider: Option<&str>,
+        token: &str,
+        from: IpAddr,
+    ) -> Result<OpaquePair> {
+        let client = self.authenticate_client_from(client, from).await?;
+        let provider = self.provider(provider.ok_or(Error::Provider(ProviderFault::Unknown))?)?;
+        self.limits.count_sign_in(from, self.clock.now())?;
+        let profile = self.limited(from, self.profile_of_token(provider, token)).await?;
+        let pair = OpaquePair::new(policy)?;
+        self.enter(policy, &profile, Entry::Either, pair.stored(&client)).await?;
+        Ok(pair)
+    }
+
+    /// A pair for whoever knows a password, where the client may ask for one.
+    pub async fn sign_in_for_pair(
+        &self,
+        policy: &Policy,
+        client: &OAuthClient,
+        who: &str,
+        password: &str,
+        from: IpAddr,
+    ) -> Result<OpaquePair> {
+        if !client.allows_password {
+            return Err(ClientFault::Grant.into());
+        }
+        let pair = OpaquePair::new(policy)?;
+        self.open_by_password(policy, who, password, from, pair.stored(client)).await?;
+        Ok(pair)
+    }
+
+    /// Replaces both tokens of a session, whose refresh token is spent by that.
+    pub async fn refresh_pair(
+        &self,
+        policy: &Policy,
+        client: &OAuthClient,
+        refresh: &str,
+        from: IpAddr,
+    ) -> Result<OpaquePair> {
+        self.limited(from, self.try_refresh_pair(policy, client, refresh)).await
+    }
+
+    async fn try_refresh_pair(
+        &self,
+        policy: &Policy,
+        client: &OAuthClient,
+        refresh: &str,
+    ) -> Result<OpaquePair> {
+        let (now, pair) = (self.clock.now(), OpaquePair::new(policy)?);
+        let (spent, client_id, policy_name) = (hash(refresh), client.id.clone(), policy.name);
+        let by = NewPair {
+            key_hash: hash(&pair.access),
+            refresh_hash: hash(&pair.refresh),
+            access_expires_at: now + policy.access_seconds,
+            expires_at: now + policy.refresh_seconds,
+        };
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let session = sessions::session_by_refresh(tx, spent.clone()).await?;
+                    let session = session.ok_or(TokenFault::Malformed)?;
+                    if !is_of(&session, policy_name, &client_id) {
+                        return Err(TokenFault::Malformed.into());
+                    }
+                    active_account(tx, session.account_id).await?;
+                    match sessions::spend_refresh(tx, spent, by, now).await? {
+                        true => Ok(()),
+                        false => Err(TokenFault::Spent.into()),
+                    }
+                })
+            })
+            .await?;
+        Ok(pair)
+    }
+
+    /// Ends the session of an access or refresh token of this account and client; any other word ends nothing.
+    pub async fn revoke_token(
+        &self,
+        policy: &Policy,
+        client: ClientName<'_>,
+        who: &SignedIn,
+        token: &str,
+        from: IpAddr,
+    ) -> Result<()> {
+        let client = self.authenticate_client_from(client, from).await?;
+        let (hash, who, now, policy_name) = (hash(token), *who, self.clock.now(), policy.name);
+        let ended = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let session = match sessions::session_by_key(tx, hash.clone()).await? {
+                        Some(session) => Some(session),
+                        None => sessions::session_by_refresh(tx, hash).await?,
+                    };
+                    let session = session.filter(|session| {
+                        is_of(session, policy_name, &client.id)
+                            && session.account_id == who.account_id
+                            && session.ended_at.is_none()
+                    });
+                    match session {
+                        Some(session) => end_known(tx, session.id, now).await.map(Some),
+                        None => Ok(None),
+                    }
+                })
+            })
+            .await?;
+        self.revoked.apply(ended.as_slice());
+        Ok(())
+    }
+
+    /// Ends the account's sessions that were opened for a client.
+    pub async fn end_sessions_of_client(&self, who: &SignedIn, client_id: &str) -> Result<()> {
+        let (account_id, id, now) = (who.account_id, client_id.to_owned(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let client = oauth_clients::oauth_client(tx, id.clone()).await?;
+                    client.ok_or(ClientFault::Unknown)?;
+                    // Their tokens are looked up at every use, so nobody needs to hear of it.
+                    sessions::end_client_sessions(tx, account_id, id, now).await
+                })
+            })
+            .await
+    }
+
+    /// A secret that nobody guesses.
+    pub fn new_client_secret() -> Result<String> {
+        Ok(format!("{}{}", random_token()?, random_token()?))
+    }
+
+    /// Registers a client; false when the id is there already.
+    pub async fn create_client(&self, new: NewClient) -> Result<bool> {
+        let client = OAuthClient {
+            secret_hash: new.secret.as_deref().map(hash),
+            id: new.id,
+            name: new.name,
+            is_public: new.is_public,
+            allows_password: new.allows_password,
+            created_at: self.clock.now(),
+        };
+        self.store.write(move |tx| Box::pin(oauth_clients::insert_oauth_client(tx, client))).await
+    }
+
+    /// All clients, by their ids.
+    pub async fn clients(&self) -> Result<Vec<OAuthClient>> {
+        let mut tx = self.store.read().await?;
+        oauth_clients::oauth_clients(&mut tx).await
+    }
+
+    /// Removes a client with its sessions; false when there is none of this id.
+    pub async fn delete_client(&self, id: &str) -> Result<bool> {
+        let (id, now) = (id.to_owned(), self.clock.now());
+        self.store.write(move |tx| Box::pin(oauth_clients::delete_oauth_client(tx, id, now))).await
+    }
+}
+
+/// Whether the session was opened under the policy for the client.
+fn is_of(session: &Session, policy: &str, client_id: &str) -> bool {
+    session.policy == policy && session.client_id.as_deref() == Some(client_id)
+}

@@ -1,0 +1,263 @@
+//! Accounts as providers open them: by the provider's own name for a person, or by an e-mail address that the provider
+//! is believed about, and then only where no stranger's password opens the account too.
+
+use std::net::IpAddr;
+
+use super::outbox::Post;
+use super::ownership::become_sole_owner;
+use super::session::{Opaque, Opened, Pair, end_sessions, new_session_id, open_session};
+use super::{Auth, Policy};
+use crate::error::{Error, ProviderFault, Result, SignInFault};
+use crate::identifier::{Email, Identifier, Kind};
+use crate::providers::{Profile, Provider, ProviderError};
+use crate::store::accounts::{self, Account, NewAccount};
+use crate::store::identities::{self, Identity};
+use crate::store::revocations::Revocation;
+use crate::store::{Tx, identifiers};
+
+/// What whoever comes from a provider may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Enter an account that is there.
+    SignIn,
+    /// Make a new one.
+    Register,
+    Either,
+}
+
+/// An account that has been entered.
+struct Entered {
+    account_id: i64,
+    ended: Vec<Revocation>,
+}
+
+impl Auth {
+    /// Opens a session for whoever an access token of a provider, or a handle for one, belongs to.
+    pub async fn sign_in_with_token(
+        &self,
+        policy: &Policy,
+        provider: &str,
+        token: &str,
+        entry: Entry,
+        from: IpAddr,
+    ) -> Result<Pair> {
+        let provider = self.provider(provider)?;
+        self.limits.count_sign_in(from, self.clock.now())?;
+        let profile = match self.profile_of_handle(provider.name(), token).await? {
+            Some(profile) => profile,
+            None => self.limited(from, self.profile_of_token(provider, token)).await?,
+        };
+        let opened = self.enter(policy, &profile, entry, Opaque::default()).await?;
+        self.pair(policy, opened).await
+    }
+
+    pub(super) fn provider(&self, name: &str) -> Result<&Provider> {
+        self.providers.get(name).ok_or(Error::Provider(ProviderFault::Unknown))
+    }
+
+    /// Whose access token this is; one that was issued to another application is nobody's.
+    pub(super) async fn profile_of_token(
+        &self,
+        provider: &Provider,
+        token: &str,
+    ) -> Result<Profile> {
+        provider.profile(token).await.map_err(|error| told(provider, &error))
+    }
+
+    /// Enters or makes the account of a person and opens a session there.
+    pub(super) async fn enter(
+        &self,
+        policy: &Policy,
+        profile: &Profile,
+        entry: Entry,
+        opaque: Opaque,
+    ) -> Result<Opened> {
+        match self.try_enter(policy, profile, entry, opaque.clone()).await {
+            // Somebody was quicker; whoever may also enter, enters.
+            Err(Error::SignIn(SignInFault::Registered) | Error::Taken(_))
+                if entry == Entry::Either =>
+            {
+                self.try_enter(policy, profile, entry, opaque).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn try_enter(
+        &self,
+        policy: &Policy,
+        profile: &Profile,
+        entry: Entry,
+        opaque: Opaque,
+    ) -> Result<Opened> {
+        let (policy, profile, post) = (*policy, profile.clone(), self.post.clone());
+        let (session, at) = (new_session_id()?, self.clock.now());
+        let (opened, ended) = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let entered = enter_account(tx, &post, &profile, entry, at).await?;
+                    let account_id = entered.account_id;
+                    accounts::update_last_sign_in(tx, account_id, at).await?;
+                    let opened = Opened { session, account_id, at };
+                    open_session(tx, &policy, opened, opaque).await?;
+                    Ok((opened, entered.ended))
+                })
+            })
+            .await?;
+        self.revoked.apply(&ended);
+        Ok(opened)
+    }
+}
+
+/// What a provider's failure is called here; the log has the rest.
+pub(super) fn told(provider: &Provider, error: &ProviderError) -> Error {
+    let name = provider.name();
+    match error {
+        ProviderError::Refused(_) | ProviderError::Foreign => {
+            tracing::info!(provider = name, %error, "a provider's code or token is not honoured");
+        }
+        _ => tracing::warn!(provider = name, %error, "a provider does not answer as it should"),
+    }
+    Error::Provider(error.into())
+}
+
+async fn enter_account(
+    tx: &mut Tx,
+    post: &Post,
+    profile: &Profile,
+    entry: Entry,
+    now: i64,
+) -> Result<Entered> {
+    let email = profile.email.as_deref().and_then(Email::parse);
+    if let Some(account) = account_of(tx, profile).await? {
+        return match entry {
+            Entry::Register => Err(SignInFault::Registered.into()),
+            Entry::SignIn | Entry::Either if !account.is_active => Err(Error::AccountInactive),
+            Entry::SignIn | Entry::Either => come_again(tx, &account, profile, email, now).await,
+        };
+    }
+    let holder = match &email {
+        Some(email) => identifiers::account_by_key(tx, email.key().to_owned()).await?,
+        None => None,
+    };
+    match (holder, entry) {
+        (Some(_), Entry::Register) => Err(Error::Taken(Kind::Email)),
+        // Who only claims to have an address is not told whose it is.
+        (Some(_), Entry::SignIn) if !profile.email_verified => {
+            Err(SignInFault::NotRegistered.into())
+        }
+        (Some(holder), _) => link(tx, holder, profile, now).await,
+        (None, Entry::SignIn) => Err(SignInFault::NotRegistered.into()),
+        (None, _) => create(tx, post, profile, email, now).await,
+    }
+}
+
+/// The account that the identity opens, kept from changing until the write ends.
+async fn account_of(tx: &mut Tx, profile: &Profile) -> Result<Option<Account>> {
+    let Some(id) = id_of(tx, profile).await? else { return Ok(None) };
+    accounts::lock_account(tx, id).await?;
+    // Somebody may have proved to own the account while this waited.
+    match id_of(tx, profile).await? {
+        Some(still) if still == id => accounts::account(tx, id).await,
+        _ => Ok(None),
+    }
+}
+
+async fn id_of(tx: &mut Tx, profile: &Profile) -> Result<Option<i64>> {
+    identities::account_by_identity(tx, profile.provider.clone(), profile.subject.clone()).await
+}
+
+async fn come_again(
+    tx: &mut Tx,
+    account: &Account,
+    profile: &Profile,
+    email: Option<Email>,
+    now: i64,
+) -> Result<Entered> {
+    identities::update_identity(tx, identity(profile, account.id, now)).await?;
+    let is_the_accounts = |email: &Email| {
+        account.email.as_deref().and_then(Email::parse).is_some_and(|own| own.key() == email.key())
+    };
+    let proves = profile.email_verified && email.as_ref().is_some_and(is_the_accounts);
+    match proves && account.email_verified_at.is_none() {
+        true => take_over(tx, account.id, profile, now).await,
+        false => Ok(Entered { account_id: account.id, ended: Vec::new() }),
+    }
+}
+
+/// Opens somebody's account by the identity too, if the address is proved and no password of a stranger's opens it.
+async fn link(tx: &mut Tx, holder: i64, profile: &Profile, now: i64) -> Result<Entered> {
+    accounts::lock_account(tx, holder).await?;
+    let account = accounts::account(tx, holder).await?.ok_or(SignInFault::AccountInUse)?;
+    let still_holds = profile.email.as_deref().and_then(Email::parse).is_some_and(|email| {
+        account.email.as_deref().and_then(Email::parse).is_some_and(|own| own.key() == email.key())
+    });
+    let is_owners = !account.has_password || account.password_proved;
+    if !(profile.email_verified && still_holds && account.is_active && is_owners) {
+        return Err(SignInFault::AccountInUse.into());
+    }
+    insert(tx, profile, holder, now).await?;
+    match account.email_verified_at {
+        None => take_over(tx, holder, profile, now).await,
+        Some(_) => Ok(Entered { account_id: holder, ended: Vec::new() }),
+    }
+}
+
+/// The first proof of the account's mailbox: nobody else gets in from now on.
+async fn take_over(tx: &mut Tx, id: i64, profile: &Profile, now: i64) -> Result<Entered> {
+    let proving = (profile.provider.clone(), profile.subject.clone());
+    become_sole_owner(tx, id, Some(proving), now).await?;
+    accounts::delete_password(tx, id, now + 1).await?;
+    let ended = end_sessions(tx, id, None, now).await?;
+    Ok(Entered { account_id: id, ended })
+}
+
+async fn create(
+    tx: &mut Tx,
+    post: &Post,
+    profile: &Profile,
+    email: Option<Email>,
+    now: i64,
+) -> Result<Entered> {
+    let new = NewAccount {
+        password: None,
+        display_name: profile.name.clone(),
+        sign_up_name: email.as_ref().map(|email| email.shown().to_owned()),
+        is_superuser: false,
+        awaits_activation: false,
+        language: None,
+        created_at: now,
+    };
+    let identifiers: Vec<_> = email.map(Identifier::Email).into_iter().collect();
+    let account_id = super::registration::insert(tx, post, &new, &identifiers).await?.id;
+    if profile.email_verified && !identifiers.is_empty() {
+        identifiers::update_verified(tx, account_id, Kind::Email.as_str(), now).await?;
+    }
+    insert(tx, profile, account_id, now).await?;
+    Ok(Entered { account_id, ended: Vec::new() })
+}
+
+async fn insert(tx: &mut Tx, profile: &Profile, account_id: i64, now: i64) -> Result<()> {
+    match identities::insert_identity(tx, identity(profile, account_id, now)).await? {
+        true => Ok(()),
+        false => Err(SignInFault::Registered.into()),
+    }
+}
+
+fn identity(profile: &Profile, account_id: i64, now: i64) -> Identity {
+    let Profile { provider, subject, email, email_verified, name, avatar_url, phone } =
+        profile.clone();
+    Identity {
+        provider,
+        subject,
+        account_id,
+        email,
+        email_verified,
+        name,
+        avatar_url,
+        phone,
+        created_at: now,
+        last_used_at: now,
+    }
+}
