@@ -281,6 +281,8 @@ fn failure(error: Error) -> Reply {
         Error::ReauthenticationRequired => djoser::sign_in_again(),
         Error::UnknownUid => djoser::invalid_uid(),
         Error::LinkInvalid | Error::LinkSpent => djoser::invalid_link_token(),
+        // No route here leads to a provider.
+        Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
             common_failure(&error)
         }

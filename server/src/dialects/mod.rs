@@ -4,6 +4,7 @@
 
 mod djoser_jwt;
 mod djoser_token;
+mod native;
 mod prehashed;
 mod simplejwt;
 mod simplejwt_rotating;
@@ -19,6 +20,7 @@ use crate::drf::Context;
 
 /// Every API there is.
 const ALL: &[Dialect] = &[
+    native::DIALECT,
     djoser_token::DIALECT,
     prehashed::DIALECT,
     simplejwt::DIALECT,

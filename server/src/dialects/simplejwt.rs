@@ -218,6 +218,8 @@ fn failure(error: Error) -> Reply {
         Error::UnknownUid => refused("Invalid uid"),
         Error::LinkInvalid | Error::LinkSpent => refused("Invalid or expired token"),
         Error::ReauthenticationRequired => refused("Sign in again to change this."),
+        // No route here leads to a provider.
+        Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
             common_failure(&error)
         }

@@ -168,6 +168,8 @@ fn failure(error: Error) -> Reply {
         Error::LinkInvalid | Error::LinkSpent => {
             Reply::field("token", "Invalid token for given user.")
         }
+        // No route here leads to a provider.
+        Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
             common_failure(&error)
         }

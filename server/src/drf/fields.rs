@@ -55,6 +55,16 @@ impl Form {
         }
     }
 
+    /// A field as Python writes it: what is there is a text, whatever it is. What no secret can be is as good as any
+    /// other that is none.
+    pub fn as_written(&self, name: &str) -> Option<String> {
+        Some(match self.fields.get(name)? {
+            Json::Text { text, .. } | Json::Int(text) | Json::Float(text) => text.clone(),
+            Json::Null => "None".to_owned(),
+            Json::Bool | Json::List | Json::Object(_) => "\0".to_owned(),
+        })
+    }
+
     /// A later finding about a field; it stands where the field was read, before other messages, as that of Django's
     /// `UniqueValidator` does.
     pub fn fail(&mut self, name: &'static str, message: impl Into<String>) {

@@ -18,10 +18,14 @@ pub struct Reply {
     status: StatusCode,
     body: Content,
     retry_after: Option<i64>,
+    is_private: bool,
+    /// A 401 about an application, whom no challenge helps.
+    is_of_client: bool,
 }
 
 enum Content {
     Empty,
+    EmptyJson,
     Json(Vec<u8>),
     Page(&'static str),
 }
@@ -48,9 +52,13 @@ const BAD_REQUEST_PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n 
 const SERVER_ERROR_PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Server Error (500)</title>\n</head>\n<body>\n  <h1>Server Error (500)</h1><p></p>\n</body>\n</html>\n";
 
 impl Reply {
+    fn new(status: StatusCode, body: Content) -> Self {
+        Reply { status, body, retry_after: None, is_private: false, is_of_client: false }
+    }
+
     pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {
-            Ok(json) => Reply { status, body: Content::Json(json), retry_after: None },
+            Ok(json) => Reply::new(status, Content::Json(json)),
             Err(error) => {
                 tracing::error!(%error, "an answer could not be written as JSON");
                 Reply::page(StatusCode::INTERNAL_SERVER_ERROR, SERVER_ERROR_PAGE)
@@ -70,9 +78,31 @@ impl Reply {
         Reply::empty(StatusCode::NO_CONTENT)
     }
 
+    /// No content, announced as JSON all the same.
+    pub fn no_content_as_json() -> Self {
+        Reply { status: StatusCode::NO_CONTENT, body: Content::EmptyJson, ..Reply::no_content() }
+    }
+
+    /// An error as OAuth 2 words it (RFC 6749 section 5.2).
+    pub fn oauth_error(status: StatusCode, error: &str, description: Option<&str>) -> Self {
+        #[derive(Serialize)]
+        struct Body<'b> {
+            error: &'b str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            error_description: Option<&'b str>,
+        }
+        let reply = Reply::json(status, &Body { error, error_description: description });
+        Reply { is_of_client: true, ..reply }
+    }
+
+    /// Kept by no cache (RFC 6749 section 5.1).
+    pub fn private(self) -> Self {
+        Reply { is_private: true, ..self }
+    }
+
     /// A status that says all there is to say.
     pub fn empty(status: StatusCode) -> Self {
-        Reply { status, body: Content::Empty, retry_after: None }
+        Reply::new(status, Content::Empty)
     }
 
     /// `{"detail": text}`, the form of most refusals.
@@ -119,11 +149,12 @@ impl Reply {
     }
 
     fn page(status: StatusCode, html: &'static str) -> Self {
-        Reply { status, body: Content::Page(html), retry_after: None }
+        Reply::new(status, Content::Page(html))
     }
 
     pub(super) fn into_response(self, view: &ViewHeaders<'_>) -> Response<Body> {
-        let unauthorized = self.status == StatusCode::UNAUTHORIZED;
+        let unauthorized = self.status == StatusCode::UNAUTHORIZED && !self.is_of_client;
+        let no_store = view.no_store || self.is_private;
         let mut response = self.into_bare_response();
         let headers = response.headers_mut();
         headers.insert(VARY, HeaderValue::from_static(view.vary));
@@ -133,7 +164,7 @@ impl Reply {
         if unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(view.challenge));
         }
-        if view.no_store {
+        if no_store {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         response
@@ -143,6 +174,7 @@ impl Reply {
     fn into_bare_response(self) -> Response<Body> {
         let (content_type, body) = match self.body {
             Content::Empty => (None, Body::empty()),
+            Content::EmptyJson => (Some("application/json"), Body::empty()),
             Content::Json(json) => (Some("application/json"), Body::from(json)),
             Content::Page(html) => (Some("text/html; charset=utf-8"), Body::from(html)),
         };

@@ -302,6 +302,11 @@ impl Call {
             .map(Cow::into_owned)
     }
 
+    /// Whether anything stands behind the path.
+    pub fn has_query(&self) -> bool {
+        self.parts.uri.query().is_some_and(|query| !query.is_empty())
+    }
+
     /// The client's address.
     pub fn client(&self) -> std::net::IpAddr {
         self.context.proxies.client(&self.parts.extensions, &self.parts.headers)

@@ -1,5 +1,7 @@
 //! The API of `tests/contract/exchanges-000.json`: e-mail addresses that are confirmed by mail, djoser's
-//! user routes, an opaque key for every sign-in.
+//! user routes, an opaque key for every sign-in; a provider's token for a pair (`oauth`).
+
+mod oauth;
 
 use serde::Serialize;
 use serde_json::json;
@@ -26,7 +28,7 @@ pub const DIALECT: Dialect = Dialect {
         form: TokenForm::Key,
         reset_path: RESET_PATH,
     },
-    mount: |context| drf::mount(context, views()),
+    mount: |context| drf::mount(context, views().into_iter().chain(oauth::views()).collect()),
 };
 
 fn views() -> Vec<View> {
@@ -244,6 +246,8 @@ fn failure(error: Error) -> Reply {
         Error::ReauthenticationRequired => djoser::sign_in_again(),
         Error::UnknownUid => djoser::invalid_uid(),
         Error::LinkInvalid | Error::LinkSpent => djoser::invalid_link_token(),
+        // The routes of `oauth` have their own words for these.
+        Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
             common_failure(&error)
         }

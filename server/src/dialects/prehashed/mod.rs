@@ -4,6 +4,7 @@
 //! `strict` changes nothing: a registration answers tokens, so it cannot hide that a name is taken,
 //! and no other route tells who has an account.
 
+mod provider;
 mod read;
 mod reply;
 
@@ -51,11 +52,9 @@ fn mount(context: &Arc<Context>) -> Router {
         ("/validate/jwt/refresh", GET_AND_POST, get(renew).post(renew)),
         ("/validate/jwt/access", GET_AND_POST, get(verify).post(verify)),
     ];
-    let mut router = Router::new();
+    let mut router = provider::routes();
     for (path, allow, methods) in routes {
-        let methods: MethodRouter<_> =
-            methods.fallback(move |method| async move { other_method(&method, allow) });
-        router = router.route(path, methods.clone()).route(&format!("{path}/"), methods);
+        router = with_methods(router, path, allow, methods);
     }
     for unknown in ["", "/", "/{*rest}"] {
         for root in ["/authorization", "/validate"] {
@@ -66,6 +65,18 @@ fn mount(context: &Arc<Context>) -> Router {
     router.with_state(Arc::clone(context))
 }
 
+/// Adds a path, with and without its final slash, and the answer to methods that it does not have.
+fn with_methods(
+    router: Router<Arc<Context>>,
+    path: &str,
+    allow: &'static str,
+    methods: MethodRouter<Arc<Context>>,
+) -> Router<Arc<Context>> {
+    let methods = methods.fallback(move |method| async move { other_method(&method, allow) });
+    router.route(path, methods.clone()).route(&format!("{path}/"), methods)
+}
+
+const GET: &str = "GET, HEAD, OPTIONS";
 const POST: &str = "POST, OPTIONS";
 const GET_AND_POST: &str = "GET, HEAD, POST, OPTIONS";
 
@@ -219,6 +230,8 @@ fn failure(error: Error) -> Reply {
             Reply::detail(StatusCode::CONFLICT, "User already exists")
         }
         Error::PasswordTooLong => Reply::unprocessable(&[Finding::too_long("hash_password")]),
+        // The routes of `provider` have their own words for these.
+        Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => Reply::failed(&error),
         Error::RateLimited { retry_after } => {
             Reply::later(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", retry_after)
         }

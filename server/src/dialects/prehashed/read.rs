@@ -82,6 +82,51 @@ pub async fn token(request: Request, name: &'static str) -> Result<String, Reply
     form.text(name).ok_or_else(|| form.refusal())
 }
 
+/// Parameters of the query, else of the body, and what is missing of them.
+pub struct Params {
+    query: Vec<(String, String)>,
+    body: Map<String, Value>,
+    part: &'static str,
+    findings: Vec<Finding>,
+}
+
+pub async fn params(request: Request) -> Result<Params, Reply> {
+    let (parts, body) = request.into_parts();
+    let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let query = query.into_owned().collect();
+    let has_body = parts.method == Method::POST;
+    let body = match has_body {
+        true => body::read(body).await.map_err(body_refusal)?,
+        false => Bytes::new(),
+    };
+    let body = if body.is_empty() { Map::new() } else { fields(&parts.headers, &body)? };
+    let part = if has_body { "body" } else { "query" };
+    Ok(Params { query, body, part, findings: Vec::new() })
+}
+
+impl Params {
+    pub fn optional(&self, name: &str) -> Option<String> {
+        let in_query = self.query.iter().rfind(|(field, _)| field == name).map(|(_, value)| value);
+        let found = in_query.map(String::as_str).or_else(|| self.body.get(name)?.as_str());
+        found.filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
+    pub fn required(&mut self, name: &'static str) -> Option<String> {
+        let found = self.optional(name);
+        if found.is_none() {
+            self.findings.push(Finding::missing(self.part, name));
+        }
+        found
+    }
+
+    pub fn finish(&self) -> Result<(), Reply> {
+        match self.findings.is_empty() {
+            true => Ok(()),
+            false => Err(Reply::unprocessable(&self.findings)),
+        }
+    }
+}
+
 /// The language that the client likes best, of those that mails have.
 pub fn language(request: &Request) -> Option<Language> {
     let accepted = request.headers().get(ACCEPT_LANGUAGE)?;

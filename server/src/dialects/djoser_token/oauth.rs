@@ -1,0 +1,308 @@
+//! The routes of drf-social-oauth2: a provider's token for a pair of ours, and what its refresh token is for.
+
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use super::failure;
+use crate::auth::{ClientName, OAuthClient, OpaquePair};
+use crate::drf::fields::{Form, Text};
+use crate::drf::{Answer, Call, Context, Reply, View, token_auth};
+use crate::error::{ClientFault, Error, ProviderFault, SignInFault};
+
+pub fn views() -> Vec<View> {
+    let view = |path, name, description| {
+        View::at(path, name)
+            .described(description)
+            .authenticated(token_auth::token_or_bearer)
+            .challenged(token_auth::CHALLENGE)
+    };
+    vec![
+        view("/auth/convert-token/", "Convert Token", CONVERT).post(convert),
+        view("/auth/token/", "Token", TOKEN).post(token),
+        view("/auth/revoke-token/", "Revoke Token", REVOKE).signed_in_only().post(revoke),
+        view("/auth/invalidate-sessions/", "Invalidate Sessions", SESSIONS)
+            .signed_in_only()
+            .post(end_sessions),
+        view("/auth/invalidate-refresh-tokens/", "Invalidate Refresh Tokens", REFRESH_TOKENS)
+            .signed_in_only()
+            .post(end_sessions),
+    ]
+}
+
+const CONVERT: &str = "Implements an endpoint to convert a provider token to an access token\n\nThe endpoint is used in the following flows:\n\n* Authorization code\n* Client credentials";
+const TOKEN: &str = "Implements an endpoint to provide access tokens\n\nThe endpoint is used in the following flows:\n\n* Authorization code\n* Password\n* Client credentials";
+const REVOKE: &str = "Implements an endpoint to revoke access or refresh tokens";
+const SESSIONS: &str = "Delete all access tokens associated with a client id.";
+const REFRESH_TOKENS: &str = "Invalidate all refresh tokens associated with a client id.";
+
+const SCOPES: [&str; 2] = ["read", "write"];
+const SCOPE: &str = "read write";
+
+async fn convert(mut call: Call) -> Answer {
+    let request = ConvertRequest::read(call.form().await?)?;
+    if request.grant_type != "convert_token" {
+        return Err(unsupported_grant_type());
+    }
+    let Context { auth, policy, .. } = &*call.context;
+    let client = match basic(&call) {
+        // The library looks at the header first, and forgives one that does not fit.
+        Some((id, secret)) if id == request.client_id && shows(&call, &id, &secret).await => secret,
+        _ => request.client_secret.clone(),
+    };
+    let client = ClientName { id: &request.client_id, secret: Some(&client) };
+    let provider = provider_of(&request.backend);
+    let pair = auth.convert_token(policy, client, provider, &request.token, call.client()).await;
+    let pair = pair.map_err(|error| conversion_failure(error, provider))?;
+    Ok(pair_reply(&pair, SCOPE))
+}
+
+/// Answers as oauthlib does: by the kind of grant first, and whatever is sent is compared as it was sent.
+async fn token(mut call: Call) -> Answer {
+    let form = call.form().await?;
+    if call.has_query() {
+        return Err(query_not_allowed());
+    }
+    match form.as_written("grant_type").unwrap_or_default().as_str() {
+        "refresh_token" => refresh(&call, &form).await,
+        "password" => password(&call, &form).await,
+        "authorization_code" if form.as_written("code").is_none() => {
+            Err(invalid_request("Missing code parameter."))
+        }
+        "authorization_code" | "client_credentials" => {
+            client_of(&call, &form).await?;
+            Err(oauth(StatusCode::BAD_REQUEST, "unauthorized_client"))
+        }
+        _ => Err(unsupported_grant_type()),
+    }
+}
+
+async fn refresh(call: &Call, form: &Form) -> Answer {
+    let Some(refresh) = form.as_written("refresh_token") else {
+        return Err(invalid_request("Missing refresh token parameter."));
+    };
+    let client = client_of(call, form).await?;
+    let asked = form.as_written("scope").filter(|scope| !scope.is_empty());
+    let scope = granted_scope(asked.as_deref())?;
+    let Context { auth, policy, .. } = &*call.context;
+    let pair = auth.refresh_pair(policy, &client, &refresh, call.client()).await;
+    Ok(pair_reply(&pair.map_err(grant_failure)?, &scope))
+}
+
+async fn password(call: &Call, form: &Form) -> Answer {
+    let client = client_of(call, form).await?;
+    let given = |name| form.as_written(name).filter(|text| !text.is_empty());
+    let Some(username) = given("username") else { return Err(missing("username")) };
+    let Some(password) = given("password") else { return Err(missing("password")) };
+    let scope = granted_scope(form.as_written("scope").as_deref())?;
+    let Context { auth, policy, .. } = &*call.context;
+    let from = call.client();
+    let pair = auth.sign_in_for_pair(policy, &client, &username, &password, from).await;
+    Ok(pair_reply(&pair.map_err(grant_failure)?, &scope))
+}
+
+async fn revoke(mut call: Call) -> Answer {
+    let mut form = call.form().await?;
+    let id = form.text("client_id", &Text::REQUIRED.max(200)).unwrap_or_default();
+    let secret = form.text("client_secret", &Text::REQUIRED.max(500)).unwrap_or_default();
+    let token = form.text("token", &Text::REQUIRED.max(2_000)).unwrap_or_default();
+    form.finish()?;
+    if call.has_query() {
+        return Err(query_not_allowed());
+    }
+    let Context { auth, policy, .. } = &*call.context;
+    let client = ClientName { id: &id, secret: Some(&secret) };
+    let revoked = auth.revoke_token(policy, client, call.signed_in()?, &token, call.client()).await;
+    revoked.map_err(|error| match error {
+        Error::Client(_) => invalid_client(),
+        other => failure(other),
+    })?;
+    Ok(Reply::no_content_as_json())
+}
+
+async fn end_sessions(mut call: Call) -> Answer {
+    let mut form = call.form().await?;
+    let client_id = form.text("client_id", &Text::REQUIRED.max(200)).unwrap_or_default();
+    form.finish()?;
+    let ended = call.context.auth.end_sessions_of_client(call.signed_in()?, &client_id).await;
+    ended.map_err(|error| match error {
+        Error::Client(_) => {
+            let text = "The application linked to the provided client_id could not be found.";
+            Reply::detail(StatusCode::BAD_REQUEST, text)
+        }
+        other => failure(other),
+    })?;
+    Ok(Reply::no_content_as_json())
+}
+
+/// The application that asks, by the header, else by the body.
+async fn client_of(call: &Call, form: &Form) -> Result<OAuthClient, Reply> {
+    let auth = &call.context.auth;
+    if let Some((id, secret)) = basic(call)
+        && let Ok(client) =
+            auth.authenticate_client(ClientName { id: &id, secret: Some(&secret) }).await
+    {
+        return Ok(client);
+    }
+    let id = form.as_written("client_id").unwrap_or_default();
+    let secret = form.as_written("client_secret").filter(|secret| !secret.is_empty());
+    let client = ClientName { id: &id, secret: secret.as_deref() };
+    auth.authenticate_client_from(client, call.client()).await.map_err(grant_failure)
+}
+
+async fn shows(call: &Call, id: &str, secret: &str) -> bool {
+    let client = ClientName { id, secret: Some(secret) };
+    call.context.auth.authenticate_client(client).await.is_ok()
+}
+
+/// Id and secret of an `Authorization: Basic` header, percent-decoded as RFC 6749 section 2.3.1 has it.
+fn basic(call: &Call) -> Option<(String, String)> {
+    let header = std::str::from_utf8(call.authorization()?).ok()?;
+    let decoded = STANDARD.decode(header.strip_prefix("Basic ")?.trim()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    let unquoted = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_encoding::percent_decode_str(&text).decode_utf8().ok().map(|text| text.into_owned())
+    };
+    Some((unquoted(id)?, unquoted(secret)?))
+}
+
+/// What of the two scopes is asked for; anything else is refused.
+fn granted_scope(asked: Option<&str>) -> Result<String, Reply> {
+    let Some(asked) = asked else { return Ok(SCOPE.to_owned()) };
+    let words: Vec<&str> = asked.split_whitespace().collect();
+    match !words.is_empty() && words.iter().all(|word| SCOPES.contains(word)) {
+        true => Ok(words.join(" ")),
+        false => Err(oauth(StatusCode::BAD_REQUEST, "invalid_scope")),
+    }
+}
+
+/// The document's names of providers.
+fn provider_of(backend: &str) -> Option<&'static str> {
+    match backend {
+        "google-oauth2" => Some("google"),
+        "yandex-oauth2" => Some("yandex"),
+        "vk-oauth2" => Some("vk"),
+        "mailru" => Some("mail_ru"),
+        _ => None,
+    }
+}
+
+/// No `Debug`: it holds secrets.
+struct ConvertRequest {
+    grant_type: String,
+    backend: String,
+    client_id: String,
+    client_secret: String,
+    token: String,
+}
+
+impl ConvertRequest {
+    fn read(mut form: Form) -> Result<Self, Reply> {
+        let mut text = |name, max| form.text(name, &Text::REQUIRED.max(max)).unwrap_or_default();
+        let request = ConvertRequest {
+            grant_type: text("grant_type", 50),
+            backend: text("backend", 200),
+            client_id: text("client_id", 200),
+            client_secret: text("client_secret", 500),
+            token: text("token", 2_000),
+        };
+        form.finish()?;
+        Ok(request)
+    }
+}
+
+#[derive(Serialize)]
+struct PairResponse<'p> {
+    access_token: &'p str,
+    expires_in: i64,
+    token_type: &'static str,
+    scope: &'p str,
+    refresh_token: &'p str,
+}
+
+fn pair_reply(pair: &OpaquePair, scope: &str) -> Reply {
+    Reply::ok(&PairResponse {
+        access_token: &pair.access,
+        expires_in: pair.expires_in,
+        token_type: "Bearer",
+        scope,
+        refresh_token: &pair.refresh,
+    })
+    .private()
+}
+
+fn conversion_failure(error: Error, provider: Option<&str>) -> Reply {
+    let is_vk = provider == Some("vk");
+    match error {
+        Error::Client(ClientFault::Unknown) => {
+            invalid_request("Invalid client_id parameter value.")
+        }
+        Error::Client(_) => invalid_client(),
+        Error::Provider(ProviderFault::Unknown) => invalid_request("Invalid backend parameter."),
+        Error::Provider(ProviderFault::Refused) if is_vk => {
+            denied("User revoke access to the token")
+        }
+        Error::Provider(ProviderFault::Refused) => denied("Your credentials aren't allowed"),
+        Error::Provider(ProviderFault::Status(400)) if !is_vk => {
+            denied("Authentication process canceled")
+        }
+        Error::Provider(ProviderFault::Status(status)) if !is_vk => {
+            invalid_request(&format!("Backend responded with HTTP{status}."))
+        }
+        Error::Provider(_) => denied("The authentication provider could not be reached"),
+        Error::SignIn(SignInFault::AccountInUse) | Error::Taken(_) => {
+            denied("This account is already in use.")
+        }
+        Error::AccountInactive | Error::AccountNotFound => {
+            oauth_described("invalid_grant", "User inactive or deleted.")
+        }
+        other => failure(other),
+    }
+}
+
+fn grant_failure(error: Error) -> Reply {
+    match error {
+        Error::Client(ClientFault::Unknown | ClientFault::Secret) => invalid_client(),
+        Error::Client(ClientFault::Grant) => oauth(StatusCode::BAD_REQUEST, "unauthorized_client"),
+        Error::Token(_) | Error::AccountInactive | Error::AccountNotFound => {
+            oauth(StatusCode::BAD_REQUEST, "invalid_grant")
+        }
+        Error::InvalidCredentials => oauth_described("invalid_grant", "Invalid credentials given."),
+        other => failure(other),
+    }
+}
+
+fn missing(parameter: &str) -> Reply {
+    invalid_request(&format!("Request is missing {parameter} parameter."))
+}
+
+fn query_not_allowed() -> Reply {
+    invalid_request("URL query parameters are not allowed")
+}
+
+fn unsupported_grant_type() -> Reply {
+    oauth(StatusCode::BAD_REQUEST, "unsupported_grant_type")
+}
+
+fn invalid_client() -> Reply {
+    oauth(StatusCode::UNAUTHORIZED, "invalid_client")
+}
+
+fn invalid_request(description: &str) -> Reply {
+    oauth_described("invalid_request", description)
+}
+
+fn denied(description: &str) -> Reply {
+    oauth_described("access_denied", description)
+}
+
+fn oauth_described(error: &str, description: &str) -> Reply {
+    Reply::oauth_error(StatusCode::BAD_REQUEST, error, Some(description))
+}
+
+fn oauth(status: StatusCode, error: &str) -> Reply {
+    Reply::oauth_error(status, error, None)
+}

@@ -1,0 +1,127 @@
+//! Sign-in with Google, VK ID, Yandex and Mail.ru as the document has it: a link, the provider's tokens for a code, our
+//! tokens for the provider's.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::routing::{any, get};
+use serde::Serialize;
+
+use super::read::{self, Params};
+use super::reply::{Answer, Reply};
+use super::{GET, GET_AND_POST, PairResponse, Shared, client, failure, with_methods};
+use crate::auth::{Callback, Entry, ProviderTokens};
+use crate::drf::Context;
+use crate::error::{Error, ProviderFault, SignInFault};
+
+/// The first part of each path, and whose it is.
+const PROVIDERS: [(&str, &str); 4] =
+    [("/google", "google"), ("/vk", "vk"), ("/mail.ru", "mail_ru"), ("/yandex", "yandex")];
+
+pub fn routes() -> Router<Arc<Context>> {
+    let mut router = Router::new();
+    for (root, provider) in PROVIDERS {
+        let enter =
+            |entry| move |state: Shared, request: Request| enter(state, provider, entry, request);
+        let redeem = move |state: Shared, request: Request| redeem(state, provider, request);
+        let (register, sign_in) = (enter(Entry::Register), enter(Entry::SignIn));
+        for (path, allow, methods) in [
+            ("link", GET, get(move |state: Shared, request| link(state, provider, request))),
+            ("get/token", GET_AND_POST, get(redeem).post(redeem)),
+            ("registration", GET_AND_POST, get(register).post(register)),
+            ("login", GET_AND_POST, get(sign_in).post(sign_in)),
+        ] {
+            router = with_methods(router, &format!("{root}/{path}"), allow, methods);
+        }
+        for unknown in ["", "/", "/{*rest}"] {
+            let not_found = any(|| async { Reply::detail(StatusCode::NOT_FOUND, "Not Found") });
+            router = router.route(&format!("{root}{unknown}"), not_found);
+        }
+    }
+    router
+}
+
+async fn link(State(context): Shared, provider: &'static str, request: Request) -> Answer {
+    let from = client(&context, &request);
+    let begun = context.auth.begin_sign_in(provider, None, from).await.map_err(refusal)?;
+    Ok(Reply::ok(&begun.authorize_url))
+}
+
+async fn redeem(State(context): Shared, provider: &'static str, request: Request) -> Answer {
+    let from = client(&context, &request);
+    let mut params = read::params(request).await?;
+    let callback = read_callback(&mut params, provider)?;
+    let Context { auth, policy, .. } = &*context;
+    let tokens = auth.redeem_code(policy, provider, callback, from).await.map_err(refusal)?;
+    Ok(Reply::ok(&ProviderTokensResponse::from(tokens)))
+}
+
+async fn enter(
+    State(context): Shared,
+    provider: &'static str,
+    entry: Entry,
+    request: Request,
+) -> Answer {
+    let from = client(&context, &request);
+    let token = read::token(request, "access_token").await?;
+    let Context { auth, policy, .. } = &*context;
+    let pair = auth.sign_in_with_token(policy, provider, &token, entry, from).await;
+    Ok(Reply::ok(&PairResponse::from(pair.map_err(refusal)?)))
+}
+
+/// VK's codes are redeemed with their device.
+fn read_callback(params: &mut Params, provider: &str) -> Result<Callback, Reply> {
+    let code = params.required("code");
+    let device_id = match provider {
+        "vk" => params.required("device_id"),
+        _ => None,
+    };
+    let state = params.optional("state");
+    params.finish()?;
+    Ok(Callback { code, device_id, state, ..Callback::default() })
+}
+
+/// `expire_in`, as the document spells it.
+#[derive(Serialize)]
+struct ProviderTokensResponse {
+    access_token: String,
+    refresh_token: Option<String>,
+    expire_in: Option<i64>,
+}
+
+impl From<ProviderTokens> for ProviderTokensResponse {
+    fn from(tokens: ProviderTokens) -> Self {
+        let ProviderTokens { access_token, refresh_token, expires_in } = tokens;
+        ProviderTokensResponse { access_token, refresh_token, expire_in: expires_in }
+    }
+}
+
+fn refusal(error: Error) -> Reply {
+    match error {
+        Error::Provider(ProviderFault::Unknown) => {
+            Reply::detail(StatusCode::NOT_FOUND, "Not Found")
+        }
+        Error::Provider(ProviderFault::Refused) => {
+            Reply::detail(StatusCode::UNAUTHORIZED, "Invalid provider token")
+        }
+        Error::Provider(
+            ProviderFault::Status(_) | ProviderFault::Unusable | ProviderFault::Unreachable,
+        ) => Reply::detail(StatusCode::BAD_GATEWAY, "Provider is not available"),
+        Error::SignIn(SignInFault::NotRegistered) => {
+            Reply::detail(StatusCode::NOT_FOUND, "User not found")
+        }
+        Error::SignIn(SignInFault::Registered) => {
+            Reply::detail(StatusCode::CONFLICT, "User already exists")
+        }
+        Error::SignIn(SignInFault::AccountInUse) => {
+            Reply::detail(StatusCode::CONFLICT, "This account is already in use")
+        }
+        Error::SignIn(
+            SignInFault::Unknown | SignInFault::RedirectNotAllowed | SignInFault::ChallengeInvalid,
+        ) => Reply::detail(StatusCode::BAD_REQUEST, "Invalid code"),
+        Error::AccountInactive | Error::AccountNotFound => failure(Error::InvalidCredentials),
+        other => failure(other),
+    }
+}
