@@ -3,13 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use propusk_server::auth::password::{Password, PasswordHash, is_supported};
-use propusk_server::auth::{Account, Auth, HEARD_WITHIN, NewPassword, QueuedMail, Registration};
+use propusk_server::auth::{
+    Account, Auth, HEARD_WITHIN, MIN_CLIENT_SECRET, NewClient, NewPassword, QueuedMail,
+    Registration,
+};
 use propusk_server::config::{Config, DialectSettings, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
 use propusk_server::{Clock, Server, default_config};
@@ -39,9 +42,46 @@ enum Command {
     /// Work on accounts; WHO is an e-mail address, phone, username or id (also id:7).
     #[command(subcommand)]
     User(User),
+    /// Work on the applications that exchange a provider's token for ours.
+    #[command(subcommand)]
+    Client(ClientCommand),
     /// Look at mails that have not gone out.
     #[command(subcommand)]
     Mail(MailCommand),
+}
+
+#[derive(Subcommand)]
+enum ClientCommand {
+    /// Register an application. Without --secret or --secret-file a new secret is made and printed once.
+    Create {
+        /// What it calls itself; one that is baked into apps can be kept.
+        #[arg(long)]
+        id: String,
+        /// For people.
+        #[arg(long)]
+        name: String,
+        /// Its secret, at least 16 bytes; other people on this machine can see it here.
+        #[arg(long, conflicts_with = "secret_file")]
+        secret: Option<String>,
+        /// Read its secret from this file; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+        /// It cannot keep a secret: it need not send one.
+        #[arg(long)]
+        public: bool,
+        /// It may send names and passwords.
+        #[arg(long)]
+        allow_password: bool,
+    },
+    /// List all applications.
+    List,
+    /// Remove an application and end the sessions that were opened for it.
+    Delete {
+        id: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -114,6 +154,7 @@ pub async fn run() -> Outcome {
         }
         Command::CheckConfig => check_config(&config),
         Command::User(user) => work_on_accounts(&config, user).await,
+        Command::Client(command) => work_on_clients(&config, command).await,
         Command::Mail(command) => work_on_mails(&config, command).await,
     }
 }
@@ -211,7 +252,11 @@ async fn work_on_accounts(config: &Config, user: User) -> Outcome {
     match user {
         User::Create { who, password, superuser } => create(&auth, &who, password, superuser).await,
         User::List => list(&auth).await,
-        User::Show { who } => show(&find(&auth, &who).await?),
+        User::Show { who } => {
+            let account = find(&auth, &who).await?;
+            show(&account)?;
+            show_identities(&auth, account.id).await
+        }
         User::Disable { who } => {
             auth.set_active(find(&auth, &who).await?.id, false).await?;
             say_when_heard("disabled").await
@@ -231,6 +276,91 @@ async fn work_on_accounts(config: &Config, user: User) -> Outcome {
         }
         User::ReleasePhone { phone } => release_phone(&auth, &phone).await,
         User::Delete { who, yes } => delete(&auth, &who, yes).await,
+    }
+}
+
+async fn work_on_clients(config: &Config, command: ClientCommand) -> Outcome {
+    let auth = open(config).await?;
+    match command {
+        ClientCommand::Create { id, name, secret, secret_file, public, allow_password } => {
+            let given = match secret_file {
+                Some(path) => Some(read_secret(&path)?),
+                None => secret,
+            };
+            create_client(&auth, id, name, given, public, allow_password).await
+        }
+        ClientCommand::List => {
+            for client in auth.clients().await? {
+                let kind = if client.is_public { "public" } else { "confidential" };
+                let grants = if client.allows_password { "  password" } else { "" };
+                let (id, name) = (client.id.escape_debug(), client.name.escape_debug());
+                say(&format!("{id}  {kind}  {name}{grants}"))?;
+            }
+            Ok(())
+        }
+        ClientCommand::Delete { id, yes } => {
+            confirm(yes, &format!("Remove application {id:?} and end its sessions? [y/N] "))?;
+            match auth.delete_client(&id).await? {
+                true => say("removed"),
+                false => Err("there is no such application".into()),
+            }
+        }
+    }
+}
+
+async fn create_client(
+    auth: &Auth,
+    id: String,
+    name: String,
+    given: Option<String>,
+    is_public: bool,
+    allows_password: bool,
+) -> Outcome {
+    if id.is_empty() || id.len() > 200 || id.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("an id has 1 to 200 characters without spaces".into());
+    }
+    if given.as_ref().is_some_and(|secret| !(MIN_CLIENT_SECRET..=500).contains(&secret.len())) {
+        return Err("a secret has 16 to 500 bytes".into());
+    }
+    let made = match (&given, is_public) {
+        (None, false) => Some(Auth::new_client_secret()?),
+        _ => None,
+    };
+    let secret = given.or_else(|| made.clone());
+    let new = NewClient { id: id.clone(), name, secret, is_public, allows_password };
+    if !auth.create_client(new).await? {
+        return Err("there is an application with this id already".into());
+    }
+    say(&format!("registered application {id}"))?;
+    match made {
+        Some(secret) => say(&format!("its secret, shown only now: {secret}")),
+        None => Ok(()),
+    }
+}
+
+fn read_secret(path: &Path) -> Outcome<String> {
+    let text = match path.as_os_str() == "-" {
+        true => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text)?;
+            text
+        }
+        false => std::fs::read_to_string(path)?,
+    };
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Asks, unless it has been said already.
+fn confirm(yes: bool, question: &str) -> Outcome {
+    if yes {
+        return Ok(());
+    }
+    eprint!("{question}");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match matches!(answer.trim(), "y" | "Y" | "yes") {
+        true => Ok(()),
+        false => Err("nothing was deleted".into()),
     }
 }
 
@@ -320,6 +450,16 @@ fn show(account: &Account) -> Outcome {
     say(&format!("last sign-in  {last}"))
 }
 
+async fn show_identities(auth: &Auth, id: i64) -> Outcome {
+    for identity in auth.identities(id).await? {
+        let email = identity.email.as_deref().unwrap_or("no e-mail");
+        let proof = if identity.email_verified { " (proved)" } else { "" };
+        let (provider, subject) = (identity.provider, identity.subject.escape_debug());
+        say(&format!("signs in by   {provider} {subject}, {}{proof}", email.escape_debug()))?;
+    }
+    Ok(())
+}
+
 fn state(account: &Account) -> &'static str {
     match (account.is_active, account.awaits_activation) {
         (true, _) => "active",
@@ -344,19 +484,8 @@ async fn release_phone(auth: &Auth, phone: &str) -> Outcome {
 
 async fn delete(auth: &Auth, who: &str, yes: bool) -> Outcome {
     let account = find(auth, who).await?;
-    if !yes {
-        let asked = format!(
-            "Delete account {} ({}) for good? [y/N] ",
-            account.id,
-            identifiers(&account).join(", ")
-        );
-        eprint!("{asked}");
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            return Err("nothing was deleted".into());
-        }
-    }
+    let names = identifiers(&account).join(", ");
+    confirm(yes, &format!("Delete account {} ({names}) for good? [y/N] ", account.id))?;
     auth.delete_account(account.id).await?;
     say_when_heard("deleted").await
 }

@@ -12,6 +12,8 @@ pub mod identifier;
 pub mod language;
 pub mod mail;
 mod pages;
+mod providers;
+mod redirect;
 pub mod store;
 
 use std::future::Future;
@@ -41,6 +43,8 @@ use crate::http::client::TrustedProxies;
 use crate::identifier::{Email, Identifier, Phone, Username};
 use crate::mail::{MailError, Mailer};
 use crate::pages::Pages;
+use crate::providers::Providers;
+use crate::redirect::Redirects;
 use crate::store::{ServingLock, Store, StoreError};
 
 /// What the database may still do after the last answer.
@@ -173,11 +177,12 @@ impl Server {
 
 /// The settings that are in force where nothing is configured.
 pub fn default_config() -> Config {
-    Config { dialects: dialects::defaults(), ..Config::default() }
+    Config { dialects: dialects::defaults(), providers: providers::defaults(), ..Config::default() }
 }
 
 /// Checks what the settings alone cannot say of themselves.
 pub fn check(config: &Config) -> Result<(), StartError> {
+    providers::check(&config.providers, &config.outbound).map_err(provider_problem)?;
     Ok(Mailer::check(&config.mail, &public_url(config, config.listen))?)
 }
 
@@ -208,6 +213,10 @@ async fn open_auth(
         tokens: Tokens::new(keys.simple_jwt()),
         user_names: keys.user_names(),
         one_time: keys.one_time(),
+        flow_key: keys.flows(),
+        providers: Providers::new(&config.providers, &config.outbound, public_url)
+            .map_err(provider_problem)?,
+        redirects: Redirects::new(config.redirects.allowed.clone()),
         links: links(&config.links, public_url),
         language: config.mail.language,
         policies: dialects::enabled(&config.dialects).into_iter().map(|d| d.policy).collect(),
@@ -269,6 +278,10 @@ fn hashing(config: &Config) -> HashSettings {
     HashSettings { memory_kib, time, threads, queue }
 }
 
+fn provider_problem((name, problem): (String, String)) -> ConfigError {
+    ConfigError::Provider { name, problem }
+}
+
 fn links(links: &config::Links, public_url: &str) -> Links {
     let config::Links { activation, reset, email_reset } = links.clone();
     Links { public_url: public_url.to_owned(), activation, reset, email_reset }
@@ -283,6 +296,7 @@ fn limits(config: &Config) -> LimitRules {
         registrations_per_address,
         mails_per_address,
         mails_per_recipient,
+        sign_ins_per_address,
     } = config.limits;
     LimitRules {
         enabled,
@@ -292,6 +306,7 @@ fn limits(config: &Config) -> LimitRules {
         registrations_per_address: Allowed { attempts: registrations_per_address, window: 600 },
         mails_per_address: Allowed { attempts: mails_per_address, window: 600 },
         mails_per_recipient: Allowed { attempts: mails_per_recipient, window: 3600 },
+        sign_ins_per_address: Allowed { attempts: sign_ins_per_address, window: 600 },
     }
 }
 

@@ -1,6 +1,7 @@
-//! What a browser shows when somebody opens a mailed link. GET and HEAD only look at the link, because
+//! What a browser shows when somebody opens a mailed link, or comes back from a provider. GET and HEAD only look at the link, because
 //! mail scanners open it too; POST uses it. Everything works without scripts.
 
+mod callback;
 mod forms;
 mod page;
 mod respond;
@@ -69,7 +70,7 @@ fn root(purpose: Purpose) -> &'static str {
     }
 }
 
-/// The pages of the three kinds of links, each with and without the final slash.
+/// The pages of the three kinds of links, each with and without the final slash, and of what comes back from providers.
 pub fn router(pages: &Arc<Pages>) -> Router {
     let mut router = Router::new();
     for purpose in PURPOSES {
@@ -84,7 +85,7 @@ pub fn router(pages: &Arc<Pages>) -> Router {
             router = router.route(&format!("{}/{{uid}}/{{token}}{end}", root(purpose)), methods);
         }
     }
-    router
+    router.merge(callback::router(pages))
 }
 
 /// The parts of a path, where they are UTF-8.

@@ -42,6 +42,13 @@ impl PageHeaders {
         PageHeaders(fixed.into_iter().chain([(CONTENT_SECURITY_POLICY, policy)]).collect())
     }
 
+    /// For an answer that is no page.
+    pub fn of_data(&self) -> HeaderMap {
+        let mut headers = self.0.clone();
+        headers.remove(CONTENT_SECURITY_POLICY);
+        headers
+    }
+
     pub fn respond(
         &self,
         status: StatusCode,

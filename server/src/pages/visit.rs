@@ -176,6 +176,9 @@ impl<'p> Visit<'p> {
             | Error::NoIdentifier
             | Error::PasswordTooLong
             | Error::ReauthenticationRequired
+            | Error::Provider(_)
+            | Error::SignIn(_)
+            | Error::Client(_)
             | Error::Internal(_) => {
                 tracing::error!(%error, "a mailed link failed");
                 self.trouble(StatusCode::INTERNAL_SERVER_ERROR, &self.texts.failed, None)
@@ -213,7 +216,7 @@ impl<'p> Visit<'p> {
 }
 
 /// `?lang=`, else what the browser likes best.
-fn chosen_language(head: &request::Parts) -> Option<Language> {
+pub fn chosen_language(head: &request::Parts) -> Option<Language> {
     let [lang] = forms::values(head.uri.query().unwrap_or_default().as_bytes(), ["lang"]);
     let accepted = || {
         let header = head.headers.get(ACCEPT_LANGUAGE)?.as_bytes();

@@ -1,0 +1,270 @@
+//! Where providers send browsers back to. The visitor goes on in the app that began the sign-in; where no app waits at
+//! a link, whoever asked for the sign-in reads the code here, as JSON or from a page.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::{Response, StatusCode, request};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::Pages;
+use super::page::{Frame, MessagePage, Tone};
+use super::return_link::link_with;
+use super::sign_in_page::{CodePage, Outcome, ReturnPage};
+use super::texts::{Message, Texts, wait};
+use super::visit::chosen_language;
+use crate::auth::{Callback, Failed, Returned};
+use crate::error::{Error, SignInFault};
+use crate::language::Language;
+use crate::redirect::is_loopback;
+
+/// The callbacks of all providers, each with and without the final slash.
+pub fn router(pages: &Arc<Pages>) -> Router {
+    let mut router = Router::new();
+    for provider in pages.auth.providers() {
+        for end in ["", "/"] {
+            let (pages, name) = (Arc::clone(pages), Arc::<str>::from(provider.name));
+            let come_back = move |request: Request| {
+                let (pages, name) = (Arc::clone(&pages), Arc::clone(&name));
+                async move { come_back(&pages, &name, request).await }
+            };
+            // Who only looks spends nothing.
+            let methods = get(come_back).head(|| async { StatusCode::OK });
+            router = router.route(&format!("{}{end}", provider.callback_path), methods);
+        }
+    }
+    router
+}
+
+async fn come_back(pages: &Pages, provider: &str, request: Request) -> Response<Body> {
+    let (head, _) = request.into_parts();
+    let desk = Desk::new(pages, provider, &head);
+    let from = pages.proxies.client(&head.extensions, &head.headers);
+    let callback = read(head.uri.query().unwrap_or_default());
+    match pages.auth.return_from_provider(provider, callback, from).await {
+        Ok(returned) => desk.send_on(&returned),
+        Err(error) => desk.failure(&error),
+    }
+}
+
+/// One browser that has come back.
+struct Desk<'p> {
+    pages: &'p Pages,
+    title: &'p str,
+    language: Language,
+    texts: &'static Texts,
+    /// A program asks, not a person.
+    as_json: bool,
+}
+
+#[derive(Serialize)]
+struct Code<'r> {
+    code: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_id: Option<&'r str>,
+}
+
+impl<'p> Desk<'p> {
+    fn new(pages: &'p Pages, provider: &str, head: &request::Parts) -> Self {
+        let language = chosen_language(head).unwrap_or(pages.language);
+        let accept =
+            head.headers.get(ACCEPT).map(|accept| String::from_utf8_lossy(accept.as_bytes()));
+        Desk {
+            pages,
+            title: pages.auth.provider_title(provider).unwrap_or_default(),
+            language,
+            texts: Texts::of(language),
+            as_json: !accept.is_some_and(|accept| accept.contains("text/html")),
+        }
+    }
+
+    fn send_on(&self, returned: &Returned) -> Response<Body> {
+        match (&returned.redirect, &returned.outcome) {
+            (Some(redirect), outcome) => self.to_app(redirect, &returned.state, outcome),
+            (None, Ok(code)) => self.code(code, returned.device_id.as_deref()),
+            (None, Err(failed)) if self.as_json => {
+                self.json(StatusCode::BAD_REQUEST, &json!({ "detail": word(*failed) }))
+            }
+            (None, Err(failed)) => {
+                let texts = &self.texts.sign_in;
+                let message = match failed {
+                    Failed::Cancelled | Failed::Refused => &texts.over,
+                    Failed::Unavailable => &self.texts.failed,
+                };
+                self.message(StatusCode::BAD_REQUEST, message, None)
+            }
+        }
+    }
+
+    fn to_app(
+        &self,
+        redirect: &str,
+        state: &str,
+        outcome: &Result<String, Failed>,
+    ) -> Response<Body> {
+        let (pair, outcome) = match outcome {
+            Ok(code) => (("code", code.as_str()), Outcome::Confirmed),
+            Err(Failed::Cancelled) => (("error", word(Failed::Cancelled)), Outcome::Cancelled),
+            Err(Failed::Refused) => (("error", word(Failed::Refused)), Outcome::Refused),
+            Err(Failed::Unavailable) => {
+                (("error", word(Failed::Unavailable)), Outcome::Unreachable)
+            }
+        };
+        let link = link_with(redirect, &[pair, ("state", state)]);
+        let page = ReturnPage {
+            frame: self.frame(),
+            outcome,
+            provider: self.title,
+            link: &link,
+            by_itself: is_loopback(redirect),
+        };
+        self.pages.headers.respond(StatusCode::OK, self.language, &page)
+    }
+
+    fn code(&self, code: &str, device_id: Option<&str>) -> Response<Body> {
+        if self.as_json {
+            return self.json(StatusCode::OK, &Code { code, device_id });
+        }
+        let page = CodePage { frame: self.frame(), code, device_id };
+        self.pages.headers.respond(StatusCode::OK, self.language, &page)
+    }
+
+    fn failure(&self, error: &Error) -> Response<Body> {
+        let texts = &self.texts.sign_in;
+        let (status, message, later) = match error {
+            Error::SignIn(SignInFault::Unknown) => (StatusCode::BAD_REQUEST, &texts.over, None),
+            Error::RateLimited { retry_after } => {
+                (StatusCode::TOO_MANY_REQUESTS, &texts.too_many, Some(*retry_after))
+            }
+            Error::Busy { retry_after } => {
+                (StatusCode::SERVICE_UNAVAILABLE, &texts.busy, Some(*retry_after))
+            }
+            _ => {
+                tracing::error!(%error, "a sign-in with a provider failed");
+                (StatusCode::INTERNAL_SERVER_ERROR, &self.texts.failed, None)
+            }
+        };
+        let mut response = match self.as_json {
+            true => {
+                let detail = if status == StatusCode::BAD_REQUEST {
+                    "sign_in_unknown"
+                } else {
+                    status.canonical_reason().unwrap_or_default()
+                };
+                self.json(status, &json!({ "detail": detail }))
+            }
+            false => self.message(status, message, later),
+        };
+        if let Some(seconds) = later {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    fn message(&self, status: StatusCode, message: &Message, later: Option<i64>) -> Response<Body> {
+        let tone = if status == StatusCode::BAD_REQUEST { Tone::Spent } else { Tone::Bad };
+        let wait = later.map(|seconds| wait(self.language, seconds));
+        let page = MessagePage { frame: self.frame(), message, tone, wait, again: false };
+        self.pages.headers.respond(status, self.language, &page)
+    }
+
+    fn json(&self, status: StatusCode, body: &impl Serialize) -> Response<Body> {
+        let Ok(body) = serde_json::to_vec(body) else {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        let mut headers = self.pages.headers.of_data();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        (status, headers, body).into_response()
+    }
+
+    fn frame(&self) -> Frame<'_> {
+        Frame::once(self.language, &self.pages.host)
+    }
+}
+
+/// What an app is told; nothing that a provider wrote.
+fn word(failed: Failed) -> &'static str {
+    match failed {
+        Failed::Cancelled => "access_denied",
+        Failed::Refused => "provider_refused",
+        Failed::Unavailable => "provider_unavailable",
+    }
+}
+
+/// The parameters of a callback, which VK may also send as JSON in one of them. One that comes twice makes all worthless.
+fn read(query: &str) -> Callback {
+    let mut found: Map<String, Value> = Map::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if NAMES.contains(&&*name) && found.insert(name.into_owned(), value.into()).is_some() {
+            return Callback::default();
+        }
+    }
+    if let Some(Value::String(payload)) = found.remove("payload")
+        && let Ok(Value::Object(payload)) = serde_json::from_str(&payload)
+    {
+        for (name, value) in payload.into_iter().filter(|(name, _)| NAMES.contains(&name.as_str()))
+        {
+            if found.insert(name, value).is_some() {
+                return Callback::default();
+            }
+        }
+    }
+    let mut text = |name: &str| match found.remove(name) {
+        Some(Value::String(text)) if !text.is_empty() => Some(text),
+        _ => None,
+    };
+    Callback {
+        code: text("code"),
+        state: text("state"),
+        device_id: text("device_id"),
+        iss: text("iss"),
+        error: text("error"),
+    }
+}
+
+const NAMES: [&str; 6] = ["code", "state", "device_id", "iss", "error", "payload"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(query: &str) -> String {
+        let Callback { code, state, device_id, iss, error } = read(query);
+        let parts = [code, state, device_id, iss, error];
+        parts.map(|part| part.unwrap_or_else(|| "-".to_owned())).join(" ")
+    }
+
+    #[test]
+    fn a_callback_is_read_from_the_query_or_from_the_payload_in_it() {
+        assert_eq!(of("code=c&state=s&x=1"), "c s - - -");
+        assert_eq!(of("error=access_denied&state=s&error_description=x"), "- s - - access_denied");
+        assert_eq!(
+            of("code=c&state=s&device_id=d&iss=https%3A%2F%2Fid.example"),
+            "c s d https://id.example -"
+        );
+        let payload =
+            r#"{"code":"c","state":"s","device_id":"d","type":"code_v2","expires_in":600}"#;
+        let encoded: String = form_urlencoded::byte_serialize(payload.as_bytes()).collect();
+        assert_eq!(of(&format!("payload={encoded}")), "c s d - -");
+    }
+
+    #[test]
+    fn what_comes_twice_or_is_no_text_is_not_there() {
+        for query in [
+            "code=c&code=d&state=s",
+            "code=c&state=s&state=s",
+            "state=s&payload=%7B%22state%22:%22t%22%7D",
+        ] {
+            assert_eq!(of(query), "- - - - -", "{query}");
+        }
+        assert_eq!(of("code=&state=s"), "- s - - -");
+        assert_eq!(of("payload=%7B%22code%22:1,%22state%22:%5B%5D%7D"), "- - - - -");
+        assert_eq!(of("payload=garbage&state=s"), "- s - - -");
+    }
+}
