@@ -24,6 +24,7 @@ pub fn limits(per_address: u32, per_account_and_address: u32, per_account: u32) 
         registrations_per_address,
         mails_per_address,
         mails_per_recipient,
+        sign_ins_per_address: ANY,
     }
 }
 

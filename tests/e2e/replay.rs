@@ -3,21 +3,41 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use propusk_server::Clock;
+use propusk_server::auth::NewClient;
+use propusk_stand_in::{Provider, StandIn};
 use propusk_tests::SECRET;
 use propusk_tests::contract::{Backdoor, Subject, replay};
 use propusk_tests::database::Database;
 use propusk_tests::process::{Process, run};
+use propusk_tests::providers::{CLIENT_ID, variables};
 use propusk_tests::server::TestServer;
 use propusk_tests::smtp::{Received, SmtpServer};
 use tempfile::TempDir;
 use tokio::time::timeout;
+
+/// The applications of the recording, whether they are public and may send passwords, and their secret.
+const CLIENTS: [(&str, bool, bool); 3] = [
+    ("oracle-client-id", false, true),
+    ("oracle-public-id", true, true),
+    ("oracle-code-id", false, false),
+];
+const CLIENT_SECRET: &str = "oracle-client-secret";
 
 /// Longer than the mails of a recording take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn djoser_token_answers_as_recorded() {
-    TestServer::start().await.replay("000").await;
+    let (server, stand_in) = TestServer::with_providers(|_| {}).await;
+    for (id, is_public, allows_password) in CLIENTS {
+        let (id, secret) = (id.to_owned(), Some(CLIENT_SECRET.to_owned()));
+        let new = NewClient { name: id.clone(), id, secret, is_public, allows_password };
+        assert!(server.auth.create_client(new).await.expect("the database answers"));
+    }
+    for provider in Provider::ALL {
+        stand_in.take_oracle_tokens(provider, CLIENT_ID);
+    }
+    server.replay("000").await;
 }
 
 #[tokio::test]
@@ -54,6 +74,14 @@ async fn the_binary_answers_as_recorded_with_its_command_line_behind_it() {
             ("PROPUSK_MAIL__SMTP_URL", smtp_url.as_str()),
         ];
         let url = operator.database.url();
+        let stand_in = StandIn::start().await.expect("the stand-in starts");
+        for provider in Provider::ALL {
+            stand_in.take_oracle_tokens(provider, CLIENT_ID);
+        }
+        let variables = variables(&stand_in);
+        let pairs = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let settings: Vec<_> = pairs.chain(settings).collect();
+        operator.registers_clients().await;
         let server = Process::start(operator.data.path(), url, &settings).await;
         let (client, backdoor) = (&server.client, &operator);
         let public_url = &format!("http://{}", server.address);
@@ -72,6 +100,16 @@ impl Operator {
     async fn new() -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
         Operator { data, database: Database::fresh().await, smtp: SmtpServer::start().await }
+    }
+
+    async fn registers_clients(&self) {
+        for (id, is_public, allows_password) in CLIENTS {
+            let mut arguments = vec!["client", "create", "--id", id, "--name", id];
+            arguments.extend(["--secret", CLIENT_SECRET]);
+            arguments.extend(is_public.then_some("--public"));
+            arguments.extend(allows_password.then_some("--allow-password"));
+            self.runs(&arguments).await;
+        }
     }
 
     async fn runs(&self, arguments: &[&str]) -> String {

@@ -11,6 +11,7 @@ pub mod links;
 pub mod mailbox;
 pub mod oidc_provider;
 pub mod process;
+pub mod providers;
 pub mod server;
 pub mod smtp;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use propusk_server::auth::Auth;
 use propusk_server::config::{Config, Hashing, Secret};
 use propusk_server::{Clock, Server};
+use propusk_stand_in::StandIn;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -17,6 +18,7 @@ use crate::contract::{Backdoor, Subject};
 use crate::database::Database;
 use crate::http::Client;
 use crate::links::Link;
+use crate::providers::{point_at, register_at};
 use crate::smtp::{Received, SmtpServer};
 
 /// What the clock shows at first.
@@ -32,7 +34,8 @@ pub struct TestServer {
     pub auth: Arc<Auth>,
     /// Where its mails go.
     pub smtp: SmtpServer,
-    public_url: String,
+    /// Where its users reach it.
+    pub public_url: String,
     running: JoinHandle<()>,
     _database: Database,
     _data: TempDir,
@@ -64,6 +67,18 @@ impl TestServer {
             _database: database,
             _data: data,
         }
+    }
+
+    /// Starts with the providers of a stand-in.
+    pub async fn with_providers(change: impl FnOnce(&mut Config)) -> (Self, StandIn) {
+        let stand_in = StandIn::start().await.expect("the stand-in starts");
+        let server = TestServer::with(|config| {
+            point_at(&stand_in, config);
+            change(config);
+        });
+        let server = server.await;
+        register_at(&stand_in, &server.public_url);
+        (server, stand_in)
     }
 
     /// Replays a recorded file against this server.

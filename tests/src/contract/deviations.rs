@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::expectation::{Expectation, ExpectedBody, Route};
 use super::rows::Row;
-use Instead::{AccessRefused, AsRow, Json, NoBody, OptionsBody, Page, RefreshRefused};
+use Instead::{AccessRefused, AsRow, AsRowBut, Json, NoBody, OptionsBody, Page, RefreshRefused};
 
 /// Why an answer may differ; the numbers are those of the list of deliberate differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,16 @@ pub enum Reason {
     OneEmail = 14,
     /// The library crashes here.
     Crash = 16,
+    /// A provider's token opens a new session each time.
+    NewSession = 3,
+    /// Nothing is opened for a suspended account.
+    Suspended = 4,
+    /// An account is entered by its address only where that is safe.
+    AccountInUse = 5,
+    /// What a provider writes in a failure is not passed on.
+    ProviderBody = 15,
+    /// A provider tells no address, or none that could be one.
+    NoAddress = 25,
     /// An access credential of any API is good in every scheme that an API takes.
     AnyCredential = 17,
     /// A password has at most 1 024 bytes.
@@ -49,6 +59,8 @@ pub struct Deviation {
 enum Instead {
     /// What another row was answered.
     AsRow(&'static str),
+    /// The same, but for its body.
+    AsRowBut(&'static str, &'static str),
     /// 401 of a route that takes a token in its body.
     RefreshRefused(&'static str),
     /// 401 of a route that takes a token in its header.
@@ -88,6 +100,26 @@ const OWN_EMAIL_EXISTS: Instead = AsRow("000-0069");
 const PASSWORD_TOO_LONG: Instead =
     Json(400, OWN_USERS, r#"{"password":["Ensure this field has no more than 1024 characters."]}"#);
 
+/// A converted token, and what a provider that fails is called.
+const PAIR: Instead = AsRow("000-0476");
+const UNREACHABLE: Instead = AsRow("000-0489");
+const IN_USE: Instead = Json(
+    400,
+    POST,
+    r#"{"error":"access_denied","error_description":"This account is already in use."}"#,
+);
+const HTTP_403: Instead = Json(
+    400,
+    POST,
+    r#"{"error":"invalid_request","error_description":"Backend responded with HTTP403."}"#,
+);
+const HTTP_500: Instead = Json(
+    400,
+    POST,
+    r#"{"error":"invalid_request","error_description":"Backend responded with HTTP500."}"#,
+);
+const SUSPENDED: Instead = AsRowBut("000-0370", r#"{"detail":"User inactive or deleted."}"#);
+
 const fn deviates(id: &'static str, reason: Reason, instead: Instead) -> Deviation {
     Deviation { id, reason, instead }
 }
@@ -116,7 +148,31 @@ pub const DEVIATIONS: &[Deviation] = &[
     deviates("000-0393", Reason::Crash, NoBody(200, ME)),
     deviates("000-0394", Reason::Crash, OptionsBody(ME)),
     deviates("000-0463", Reason::OnePurpose, NO_TOKEN),
+    deviates("000-0477", Reason::NewSession, PAIR),
     deviates("000-0482", Reason::Crash, NO_KEY),
+    deviates("000-0487", Reason::ProviderBody, HTTP_403),
+    deviates("000-0488", Reason::ProviderBody, HTTP_500),
+    deviates("000-0490", Reason::Crash, UNREACHABLE),
+    deviates("000-0491", Reason::NoAddress, PAIR),
+    deviates("000-0495", Reason::Crash, UNREACHABLE),
+    deviates("000-0496", Reason::Crash, UNREACHABLE),
+    deviates("000-0497", Reason::Crash, UNREACHABLE),
+    deviates("000-0498", Reason::Crash, UNREACHABLE),
+    deviates("000-0499", Reason::Crash, UNREACHABLE),
+    deviates("000-0500", Reason::NoAddress, PAIR),
+    deviates("000-0503", Reason::ProviderBody, HTTP_403),
+    deviates("000-0507", Reason::Crash, UNREACHABLE),
+    deviates("000-0508", Reason::NoAddress, PAIR),
+    deviates("000-0509", Reason::AccountInUse, IN_USE),
+    deviates("000-0512", Reason::AccountInUse, IN_USE),
+    deviates("000-0514", Reason::AccountInUse, IN_USE),
+    deviates("000-0587", Reason::NewSession, PAIR),
+    deviates("000-0588", Reason::NewSession, PAIR),
+    deviates("000-0589", Reason::NewSession, PAIR),
+    deviates("000-0591", Reason::NewSession, PAIR),
+    deviates("000-0592", Reason::NewSession, PAIR),
+    deviates("000-0613", Reason::NewSession, PAIR),
+    deviates("000-0633", Reason::Suspended, SUSPENDED),
     //
     deviates("002-0068", Reason::EitherSlash, AsRow("002-0002")),
     deviates("002-0069", Reason::EitherSlash, NO_GET),
@@ -198,13 +254,13 @@ impl Deviation {
         let json = |text: &str| {
             ExpectedBody::Json(serde_json::from_str(text).expect("the JSON of this table is right"))
         };
+        let recorded = |id: &str| {
+            let row = rows.iter().find(|row| row.id == id).and_then(Row::exchange);
+            Expectation::recorded(row.expect("a row of the same file"))
+        };
         match &self.instead {
-            AsRow(id) => Expectation::recorded(
-                rows.iter()
-                    .find(|row| row.id == *id)
-                    .and_then(Row::exchange)
-                    .expect("a row of the same file"),
-            ),
+            AsRow(id) => recorded(id),
+            AsRowBut(id, body) => Expectation { body: json(body), ..recorded(id) },
             RefreshRefused(text) => {
                 Expectation::of_route(401, POST, ExpectedBody::Json(refusal(text)))
             }

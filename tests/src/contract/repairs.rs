@@ -33,6 +33,16 @@ pub const REPAIRS: &[Repair] = &[
             captures: &[("auth_token", "tok")],
         },
     },
+    // The address alone does not open the account.
+    Repair {
+        before: "000-0515",
+        because_of: "000-0514",
+        step: Step::SignInAgain {
+            who: "egor@example.com",
+            password: "Str0ng-pass-77",
+            captures: &[("auth_token", "bearer_e")],
+        },
+    },
     Repair {
         before: "003-0510",
         because_of: "003-0509",
