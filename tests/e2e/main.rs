@@ -22,6 +22,7 @@ mod oidc_peer;
 mod pages;
 mod passwords;
 mod place;
+mod providers;
 mod races;
 mod replay;
 mod restart;

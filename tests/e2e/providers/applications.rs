@@ -1,0 +1,1 @@
+//! The routes of drf-social-oauth2: converting, refreshing, revoking.

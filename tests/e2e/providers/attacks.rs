@@ -1,0 +1,1 @@
+//! What must not work: tokens, states and codes in the wrong hands.

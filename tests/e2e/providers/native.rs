@@ -1,0 +1,54 @@
+//! The two legs of PKCE, by the routes of our own API.
+
+use super::*;
+use propusk_stand_in::Consent;
+
+#[tokio::test]
+async fn an_app_signs_in_with_every_provider_and_comes_again_to_the_same_account() {
+    let site = Site::start().await;
+    for (provider, id) in Provider::ALL.into_iter().zip(["501", "502", "503", "504"]) {
+        let user = User::new(&format!("user{id}")).with_id(id);
+        let first = site.sign_in(&user, provider).await;
+        assert_eq!(first.status, 200, "{provider:?} {}", first.text());
+        assert_eq!(first.field("token_type"), "Bearer");
+        let account = first.json()["account"].clone();
+        assert_eq!(account["email"], format!("user{id}@example.com"));
+        assert_eq!(account["email_verified"], provider == Provider::Google, "{provider:?}");
+        let again = site.sign_in(&user, provider).await;
+        assert_eq!(again.json()["account"], account);
+        assert_ne!(again.field("access_token"), first.field("access_token"));
+        let bearer = format!("Bearer {}", again.field("access_token"));
+        let me = site.client().get("/api/auth/users/me/", Some(&bearer)).await;
+        assert_eq!(me.json()["id"], account["id"], "{}", me.text());
+    }
+}
+
+#[tokio::test]
+async fn the_page_leads_to_the_redirect_that_the_app_has_asked_for() {
+    let site = Site::start().await;
+    let user = User::new("greta");
+    for redirect in [REDIRECTS[0], REDIRECTS[1], "http://127.0.0.1:49152/done"] {
+        let begun = site.begin(Provider::Vk, redirect).await;
+        let callback = site.at_provider(&user, Provider::Vk, &begun.authorize_url).await;
+        let page = site.visit(&callback).await;
+        let link = href(&page);
+        assert!(link.starts_with(redirect), "{link}");
+        assert_eq!(parameter(&link, "state"), begun.state);
+        let by_itself = page.text().contains("http-equiv=\"refresh\"");
+        assert_eq!(by_itself, redirect.starts_with("http://127.0.0.1"), "{redirect}");
+        let done = site.complete(&parameter(&link, "code"), VERIFIER).await;
+        assert_eq!(done.status, 200, "{}", done.text());
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_at_the_provider_reaches_the_app() {
+    let site = Site::start().await;
+    for provider in Provider::ALL {
+        site.stand_in.consent(provider, Consent::Deny);
+        let begun = site.begin(provider, REDIRECT).await;
+        let callback = site.at_provider(&User::new("greta"), provider, &begun.authorize_url).await;
+        let link = site.link_to_app(&callback).await;
+        assert_eq!(link, format!("{REDIRECT}?error=access_denied&state={}", begun.state));
+    }
+}

@@ -1,0 +1,1 @@
+//! A provider with OpenID Connect, by configuration alone.

@@ -1,0 +1,1 @@
+//! Where a browser is sent, and where never.

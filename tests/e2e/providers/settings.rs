@@ -1,0 +1,1 @@
+//! Settings of providers, and applications on the command line.
