@@ -42,6 +42,7 @@ create table sessions (
 
 create index sessions_account on sessions (account_id);
 create index sessions_expiry on sessions (expires_at);
+create index sessions_client on sessions (client_id) where client_id is not null;
 
 create table identities (
     provider text not null,

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::flow::is_handle;
 use super::outbox::Post;
 use super::ownership::become_sole_owner;
 use super::session::{Opaque, Opened, Pair, end_sessions, new_session_id, open_session};
@@ -61,6 +62,10 @@ impl Auth {
         provider: &Provider,
         token: &str,
     ) -> Result<Profile> {
+        if is_handle(token) {
+            // Ours, and none of the provider's business.
+            return Err(Error::Provider(ProviderFault::Refused));
+        }
         provider.profile(token).await.map_err(|error| told(provider, &error))
     }
 

@@ -231,7 +231,7 @@ impl Auth {
         provider: &str,
         token: &str,
     ) -> Result<Option<Profile>> {
-        if !token.starts_with(HANDLE) {
+        if !is_handle(token) {
             return Ok(None);
         }
         let mut tx = self.store.read().await?;
@@ -384,6 +384,11 @@ impl From<ProviderFault> for Failed {
             }
         }
     }
+}
+
+/// Whether a token stands for a provider's, and is ours.
+pub(super) fn is_handle(token: &str) -> bool {
+    token.starts_with(HANDLE)
 }
 
 /// What SHA-256 comes to in base64url.

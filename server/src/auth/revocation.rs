@@ -180,6 +180,7 @@ mod tests {
 
     use tempfile::TempDir;
 
+    use super::super::flow_key::FlowKey;
     use super::super::jwt::Hs256;
     use super::super::limits::{Allowed, LimitRules};
     use super::super::password::{HashSettings, Hasher, Password};
@@ -193,6 +194,8 @@ mod tests {
     use crate::error::{Error, TokenFault};
     use crate::identifier::{Identifier, Kind};
     use crate::language::Language;
+    use crate::providers::Providers;
+    use crate::redirect::Redirects;
     use crate::store::{Store, connect};
 
     const POLICY: Policy = Policy {
@@ -256,6 +259,7 @@ mod tests {
             registrations_per_address: allowed,
             mails_per_address: allowed,
             mails_per_recipient: allowed,
+            sign_ins_per_address: allowed,
         };
         Auth::open(Parts {
             store: store.clone(),
@@ -264,6 +268,9 @@ mod tests {
             tokens: Tokens::new(Hs256::new(&[1; 32])),
             user_names: Hs256::new(&[8; 32]),
             one_time: OneTimeKey::new([9; 32]),
+            flow_key: FlowKey::new([10; 32]),
+            providers: Providers::default(),
+            redirects: Redirects::new(Vec::new()),
             links: Links {
                 public_url: "http://localhost".to_owned(),
                 activation: None,

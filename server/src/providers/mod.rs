@@ -55,6 +55,7 @@ impl From<&ProviderError> for ProviderFault {
 }
 
 /// The providers that are configured, by their names.
+#[derive(Default)]
 pub struct Providers(BTreeMap<String, Provider>);
 
 impl Providers {
@@ -107,7 +108,7 @@ enum Kind {
     Vk,
     Yandex,
     MailRu,
-    Oidc(Oidc),
+    Oidc(Box<Oidc>),
 }
 
 /// As configured; what is absent, discovery tells.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::address::{Reach, is_internal};
-use super::oidc::Oidc;
 use super::outbound::Outbound;
 use super::{Endpoints, Kind, Provider};
 use crate::config::{Outbound as OutboundSettings, ProviderSettings};
@@ -120,7 +119,7 @@ fn build(
         "vk" => (Kind::Vk, "/vk".to_owned()),
         "yandex" => (Kind::Yandex, "/yandex".to_owned()),
         "mail_ru" => (Kind::MailRu, "/mail.ru".to_owned()),
-        other => (Kind::Oidc(Oidc::default()), format!("/providers/{other}")),
+        other => (Kind::Oidc(Box::default()), format!("/providers/{other}")),
     };
     let issuer = settings.issuer.clone();
     if matches!(kind, Kind::Oidc(_)) {

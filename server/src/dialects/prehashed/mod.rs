@@ -1,8 +1,9 @@
 //! The API of `tests/contract/exchanges-001.json`: e-mail and phone, a secret that the client has
 //! hashed, tokens that name their user. Its document shows no refusals; they are FastAPI's here.
 //!
-//! `strict` changes nothing: a registration answers tokens, so it cannot hide that a name is taken,
-//! and no other route tells who has an account.
+//! `strict`: for a provider's code a handle is answered in place of the provider's tokens (`provider`).
+//! A registration answers tokens, so it cannot hide that a name is taken, and no other route tells who
+//! has an account.
 
 mod provider;
 mod read;
