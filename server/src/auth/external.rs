@@ -3,7 +3,6 @@
 
 use std::net::IpAddr;
 
-use super::flow::is_handle;
 use super::outbox::Post;
 use super::ownership::become_sole_owner;
 use super::session::{Opaque, Opened, Pair, end_sessions, new_session_id, open_session};
@@ -15,6 +14,13 @@ use crate::store::accounts::{self, Account, NewAccount};
 use crate::store::identities::{self, Identity};
 use crate::store::revocations::Revocation;
 use crate::store::{Tx, identifiers};
+
+/// How a token begins that stands for a provider's, and is ours.
+pub(super) const HANDLE: &str = "ph1.";
+
+pub(super) fn is_handle(token: &str) -> bool {
+    token.starts_with(HANDLE)
+}
 
 /// What whoever comes from a provider may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

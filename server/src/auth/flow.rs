@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::external::{Entry, told};
+use super::external::{Entry, HANDLE, is_handle, told};
 use super::flow_key::challenge_of;
 use super::key::Key;
 use super::one_time::hash;
@@ -26,7 +26,6 @@ pub const SIGN_IN_LIFETIME: i64 = 600;
 pub const CODE_LIFETIME: i64 = 60;
 /// How long a handle stands for a provider's token, in seconds.
 pub const HANDLE_LIFETIME: i64 = 600;
-const HANDLE: &str = "ph1.";
 /// Longer than anything that a provider sends back.
 const MAX_LENGTH: usize = 4_096;
 
@@ -384,11 +383,6 @@ impl From<ProviderFault> for Failed {
             }
         }
     }
-}
-
-/// Whether a token stands for a provider's, and is ours.
-pub(super) fn is_handle(token: &str) -> bool {
-    token.starts_with(HANDLE)
 }
 
 /// What SHA-256 comes to in base64url.
