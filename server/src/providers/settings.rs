@@ -110,62 +110,68 @@ fn build(
     outbound: &OutboundSettings,
     public_url: &str,
 ) -> Result<Provider, String> {
-    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
-    if name.is_empty() || name.len() > 32 || !name.bytes().all(is_name) {
-        return Err("a name has 1 to 32 lower-case letters, digits, - and _".to_owned());
-    }
-    let (kind, path) = match name {
-        "google" => (Kind::Google, "/google".to_owned()),
-        "vk" => (Kind::Vk, "/vk".to_owned()),
-        "yandex" => (Kind::Yandex, "/yandex".to_owned()),
-        "mail_ru" => (Kind::MailRu, "/mail.ru".to_owned()),
-        other => (Kind::Oidc(Box::default()), format!("/providers/{other}")),
+    let (kind, path) = kind_and_path(name)?;
+    let read = |key, url: &Option<String>| {
+        url.as_deref().map(|url| endpoint(key, url, outbound)).transpose()
     };
-    let issuer = settings.issuer.clone();
-    if matches!(kind, Kind::Oidc(_)) {
-        let issuer = issuer.as_deref().ok_or("issuer is missing: its endpoints are found there")?;
-        endpoint("issuer", issuer, outbound)?;
+    let issuer = read("issuer", &settings.issuer)?;
+    if matches!(kind, Kind::Oidc(_)) && issuer.is_none() {
+        return Err("issuer is missing: its endpoints are found there".to_owned());
     }
-    let urls = [
-        ("issuer", &settings.issuer),
-        ("authorize_url", &settings.authorize_url),
-        ("token_url", &settings.token_url),
-        ("userinfo_url", &settings.userinfo_url),
-        ("tokeninfo_url", &settings.tokeninfo_url),
-    ];
+    let authorize = read("authorize_url", &settings.authorize_url)?;
+    let token = read("token_url", &settings.token_url)?;
+    let userinfo = read("userinfo_url", &settings.userinfo_url)?;
+    let beside = || userinfo.as_ref().and_then(|url| url.join("tokeninfo").ok());
+    let tokeninfo = read("tokeninfo_url", &settings.tokeninfo_url)?.or_else(beside);
     let mut reach = Reach { own: Vec::new(), networks: outbound.internal_networks.clone() };
-    let mut parsed = Vec::new();
-    for (key, url) in urls {
-        let url = url.as_deref().map(|url| endpoint(key, url, outbound)).transpose()?;
-        url.iter().for_each(|url| reach.include(url));
-        parsed.push(url);
+    for url in [&issuer, &authorize, &token, &userinfo, &tokeninfo].into_iter().flatten() {
+        reach.include(url);
     }
-    let [_, authorize, token, userinfo, tokeninfo] = parsed.try_into().unwrap_or_default();
-    let beside = || userinfo.as_ref().and_then(|url: &Url| url.join("tokeninfo").ok());
-    let tokeninfo = tokeninfo.or_else(beside);
     let timeout = Duration::from_secs(outbound.timeout_seconds);
+    let domains = settings.mail_domains.iter();
     Ok(Provider {
         name: name.to_owned(),
         title: settings.title.clone().unwrap_or_else(|| name.to_owned()),
-        scope: settings.scope.clone().unwrap_or_else(|| match kind {
-            Kind::Oidc(_) => "openid email profile".to_owned(),
-            _ => String::new(),
-        }),
-        kind,
         client_id: settings.client_id.clone().unwrap_or_default(),
         other_client_ids: settings.other_client_ids.clone(),
-        client_secret: settings.client_secret.as_ref().map(|secret| secret.expose().to_owned()),
-        issuer,
-        mail_domains: settings
-            .mail_domains
-            .iter()
-            .map(|domain| domain.to_ascii_lowercase())
-            .collect(),
+        client_secret: secret(&kind, settings),
+        scope: settings.scope.clone().unwrap_or_else(|| default_scope(&kind).to_owned()),
+        kind,
+        issuer: settings.issuer.clone(),
+        mail_domains: domains.map(|domain| domain.to_ascii_lowercase()).collect(),
         endpoints: Endpoints { authorize, token, userinfo, tokeninfo },
         redirect_uri: format!("{public_url}{path}/callback"),
         callback_path: format!("{path}/callback"),
         outbound: Outbound::new(reach, timeout, settings.ca_file.as_deref())?,
     })
+}
+
+/// What a provider of this name is, and the first part of its paths here.
+fn kind_and_path(name: &str) -> Result<(Kind, String), String> {
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+    if name.is_empty() || name.len() > 32 || !name.bytes().all(is_name) {
+        return Err("a name has 1 to 32 lower-case letters, digits, - and _".to_owned());
+    }
+    Ok(match name {
+        "google" => (Kind::Google, "/google".to_owned()),
+        "vk" => (Kind::Vk, "/vk".to_owned()),
+        "yandex" => (Kind::Yandex, "/yandex".to_owned()),
+        "mail_ru" => (Kind::MailRu, "/mail.ru".to_owned()),
+        other => (Kind::Oidc(Box::default()), format!("/providers/{other}")),
+    })
+}
+
+fn default_scope(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Oidc(_) => "openid email profile",
+        Kind::Google | Kind::Vk | Kind::Yandex | Kind::MailRu => "",
+    }
+}
+
+/// VK ID's exchange knows none: PKCE is what proves the client there.
+fn secret(kind: &Kind, settings: &ProviderSettings) -> Option<String> {
+    let secret = settings.client_secret.as_ref().filter(|_| !matches!(kind, Kind::Vk));
+    secret.map(|secret| secret.expose().to_owned())
 }
 
 /// Encrypted, or on a machine or network of one's own.
