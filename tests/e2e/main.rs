@@ -21,6 +21,7 @@ mod mailed_urls;
 mod oidc_peer;
 mod pages;
 mod passwords;
+mod phone;
 mod place;
 mod providers;
 mod races;

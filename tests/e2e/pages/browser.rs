@@ -1,15 +1,7 @@
 //! The pages in a real browser: a telephone 360 px wide, in the dark, whose owner reads Russian.
 
-use propusk_tests::browser::Browser;
-use serde_json::Value;
-
 use super::*;
-
-const WIDTH: u32 = 360;
-
-async fn phone() -> Browser {
-    Browser::phone(WIDTH, "dark", "ru").await
-}
+use crate::phone::{assert_looks_well, phone, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_activated_by_a_click() {
@@ -52,23 +44,4 @@ async fn a_visitor_changes_the_language() {
     assert_looks_well(&browser, "Активація облікового запису").await;
     browser.follow("button").await;
     assert_looks_well(&browser, "Обліковий запис активовано").await;
-}
-
-/// Styled, dark, no wider than the screen, all that is touched large enough, and nothing that the
-/// browser refuses.
-async fn assert_looks_well(browser: &Browser, heading: &str) {
-    assert_eq!(text(browser, "h1").await, heading);
-    let width = browser.evaluate("document.documentElement.scrollWidth").await;
-    assert_eq!(width, WIDTH, "{heading}");
-    let ground = browser.evaluate("getComputedStyle(document.body).backgroundColor").await;
-    assert_eq!(ground, "rgb(15, 22, 20)", "{heading}");
-    let small = "[...document.querySelectorAll('a, button, input')]\
-                 .filter(e => e.getBoundingClientRect().height < 44).map(e => e.outerHTML)";
-    assert_eq!(browser.evaluate(small).await, Value::Array(Vec::new()), "{heading}");
-    assert_eq!(browser.complaints().await, [] as [Value; 0], "{heading}");
-}
-
-async fn text(browser: &Browser, selector: &str) -> String {
-    let text = browser.evaluate(&format!("document.querySelector('{selector}').textContent")).await;
-    text.as_str().unwrap_or_else(|| panic!("no {selector}")).trim().to_owned()
 }
