@@ -5,6 +5,7 @@
 //! at a provider is set by [`StandIn::behave`]; what it was asked is in [`StandIn::requests`].
 
 mod answer;
+mod app;
 mod authorize;
 mod behaviour;
 mod desk;

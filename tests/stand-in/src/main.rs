@@ -1,4 +1,5 @@
-//! `propusk-stand-in`: the four providers for trying a server by hand, with a page that asks.
+//! `propusk-stand-in`: the four providers for trying a server by hand, with a page that asks, and an
+//! app to come back to.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -11,6 +12,7 @@ use propusk_stand_in::{Client, Consent, Endpoint, Provider, StandIn};
 
 const CLIENT: &str = "stand-in";
 const SECRET: &str = "stand-in-secret";
+const HEAD: &str = "# These lines, pasted into another terminal, let a server that is started there sign in here:\n";
 
 /// Stands in for Google, VK, Yandex and Mail.ru, and prints the settings of a server that uses it.
 #[derive(Parser)]
@@ -29,15 +31,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let public_url = options.public_url.trim_end_matches('/');
     let stand_in = StandIn::bind(options.listen).await?;
-    let mut settings = String::new();
+    let mut settings = HEAD.to_owned();
     for provider in Provider::ALL {
         let redirect = format!("{public_url}/{}/callback", path(provider));
-        let secret = Some(SECRET.to_owned());
+        let secret = secret(provider).map(str::to_owned);
         let client = Client { id: CLIENT.to_owned(), secret, redirects: vec![redirect] };
         stand_in.register(provider, client);
         stand_in.consent(provider, Consent::Ask);
         add_settings(&mut settings, &stand_in, provider)?;
     }
+    writeln!(settings, "export PROPUSK_REDIRECTS__ALLOWED={}", stand_in.app_url())?;
     io::stdout().write_all(settings.as_bytes())?;
     // Until it is interrupted.
     future::pending().await
@@ -53,21 +56,25 @@ fn path(provider: Provider) -> &'static str {
     }
 }
 
+/// VK asks nobody for one.
+fn secret(provider: Provider) -> Option<&'static str> {
+    (provider != Provider::Vk).then_some(SECRET)
+}
+
 fn add_settings(
     settings: &mut String,
     stand_in: &StandIn,
     provider: Provider,
 ) -> Result<(), std::fmt::Error> {
     let name = path(provider).to_uppercase().replace('.', "_");
-    let mut add =
-        |key: &str, value: &str| writeln!(settings, "PROPUSK_PROVIDERS__{name}__{key}={value}");
+    let mut add = |key: &str, value: &str| {
+        writeln!(settings, "export PROPUSK_PROVIDERS__{name}__{key}={value}")
+    };
     add("CLIENT_ID", CLIENT)?;
-    add("CLIENT_SECRET", SECRET)?;
+    if let Some(secret) = secret(provider) {
+        add("CLIENT_SECRET", secret)?;
+    }
     add("AUTHORIZE_URL", &stand_in.url(provider, Endpoint::Authorize))?;
     add("TOKEN_URL", &stand_in.url(provider, Endpoint::Token))?;
-    add("USERINFO_URL", &stand_in.url(provider, Endpoint::UserInfo))?;
-    if provider == Provider::Google {
-        add("TOKENINFO_URL", &stand_in.url(provider, Endpoint::TokenInfo))?;
-    }
-    Ok(())
+    add("USERINFO_URL", &stand_in.url(provider, Endpoint::UserInfo))
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::answer::{self, Answer};
 use crate::desk::Desk;
 use crate::request::Request;
-use crate::{Endpoint, Provider, authorize, behaviour, provider};
+use crate::{Endpoint, Provider, app, authorize, behaviour, provider};
 use crate::{google, mail_ru, vk, yandex};
 
 /// What all connections share.
@@ -57,6 +57,9 @@ async fn respond(
     shared: Arc<Shared>,
     request: hyper::Request<Incoming>,
 ) -> Result<Answer, Infallible> {
+    if request.uri().path() == app::PATH {
+        return Ok(app::come_back(request.uri().query().unwrap_or_default()));
+    }
     let Some((provider, endpoint)) = provider::at(request.uri().path()) else {
         return Ok(answer::text(StatusCode::NOT_FOUND, "nothing is here"));
     };

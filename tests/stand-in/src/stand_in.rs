@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::desk::Grant;
 use crate::serve::{Shared, State, serve};
 use crate::{Behaviour, Endpoint, Provider, Request, User};
-use crate::{authorize, google, mail_ru, provider, vk, yandex};
+use crate::{app, authorize, google, mail_ru, provider, vk, yandex};
 
 /// An application that is registered at a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,11 @@ impl StandIn {
     /// Where an endpoint is: `http://127.0.0.1:PORT/vk/authorize`.
     pub fn url(&self, provider: Provider, endpoint: Endpoint) -> String {
         format!("http://{}{}", self.address, provider::path(provider, endpoint))
+    }
+
+    /// Where an app waits that shows what it is told: `http://127.0.0.1:PORT/app`.
+    pub fn app_url(&self) -> String {
+        format!("http://{}{}", self.address, app::PATH)
     }
 
     /// Registers a client, or replaces the one of the same id.
