@@ -56,7 +56,7 @@ impl Config {
             );
         }
         if !(1..=MAX_CONNECTIONS).contains(&self.http.max_connections) {
-            return invalid("http.max_connections", "must be from 1 to 6000000");
+            return invalid("http.max_connections", "must be from 1 to 1000000");
         }
         if !(1..=MAX_MAIL_TIMEOUT).contains(&self.mail.timeout_seconds) {
             return invalid("mail.timeout_seconds", "must be from 1 to 600");
