@@ -34,12 +34,20 @@ async fn shipped() -> BTreeMap<String, String> {
 }
 
 /// The setting as the handbook names it: those of the APIs once for all of them, but for those that
-/// one API has alone.
+/// one API has alone, and those of providers once for all.
 fn as_described(key: &str) -> String {
-    match key.strip_prefix("dialects.").and_then(|rest| rest.split_once('.')) {
-        Some((_, setting)) if setting != "early_refresh" => format!("dialects.<name>.{setting}"),
+    match (of_one("dialects", key), of_one("providers", key)) {
+        (Some((_, setting)), _) if setting != "early_refresh" => {
+            format!("dialects.<name>.{setting}")
+        }
+        (_, Some((_, setting))) => format!("providers.<name>.{setting}"),
         _ => key.to_owned(),
     }
+}
+
+/// The name of an API or a provider, and its setting.
+fn of_one<'k>(many: &str, key: &'k str) -> Option<(&'k str, &'k str)> {
+    key.strip_prefix(many)?.strip_prefix('.')?.split_once('.')
 }
 
 /// The rows `setting, default` of the handbook's tables.
@@ -66,8 +74,8 @@ async fn the_handbook_describes_every_setting_and_no_other() {
     let known: BTreeSet<String> = settings.keys().map(|key| as_described(key)).collect();
     let described: BTreeSet<String> = described().into_keys().collect();
     assert_eq!(described, known);
-    for key in settings.keys().filter_map(|key| key.strip_prefix("dialects.")) {
-        let (name, _) = key.split_once('.').expect("a setting of an API");
+    let of_one = |key| of_one("dialects", key).or_else(|| of_one("providers", key));
+    for (name, _) in settings.keys().filter_map(|key| of_one(key)) {
         for file in ["README.md", "server/README.md"] {
             assert!(read(file).contains(&format!("`{name}`")), "{file} names {name}");
         }
@@ -79,7 +87,7 @@ async fn the_handbook_tells_the_defaults() {
     let settings = shipped().await;
     let mut compared = 0;
     for (key, default) in described() {
-        // Those of the APIs differ from one to the next, and are told in words.
+        // Those of APIs and providers differ from one to the next, and are told in words.
         let Some(value) = settings.get(&key) else { continue };
         let expected = match value.as_str() {
             "(not set)" | "[]" => "none".to_owned(),
@@ -106,12 +114,17 @@ fn named_in(text: &str) -> BTreeSet<String> {
 #[tokio::test]
 async fn every_variable_that_is_named_is_a_setting() {
     let settings = shipped().await;
+    // Whoever adds a provider chooses its name.
+    let is_known = |key: &&String| match of_one("providers", key) {
+        Some((_, setting)) => settings.contains_key(&format!("providers.google.{setting}")),
+        None => settings.contains_key(*key),
+    };
     for file in
         ["README.md", "server/README.md", ".env.example", "docker-compose.yml", "Dockerfile"]
     {
         let named = named_in(&read(file));
         assert!(named.len() >= 2, "{file} names settings");
-        let unknown: Vec<_> = named.iter().filter(|key| !settings.contains_key(*key)).collect();
+        let unknown: Vec<_> = named.iter().filter(|key| !is_known(key)).collect();
         assert!(unknown.is_empty(), "{file}: {unknown:?}");
     }
 }
@@ -132,6 +145,7 @@ async fn env_example_sets_nothing_by_itself_and_all_of_it_is_accepted() {
         "public_url = \"https://auth.example.com\"",
         "cors.origins = [\"https://app.example.com\"]",
         "http.trusted_proxies = [\"127.0.0.1/32\"]",
+        "redirects.allowed = [\"https://app.example.com/signed-in\",\"com.example.app:/signed-in\"]",
         // A sample secret would be everybody's.
         "tokens.secret = (not set)",
         "superuser.password = (not set)",
