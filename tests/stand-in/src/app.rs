@@ -18,7 +18,10 @@ pub(crate) fn come_back(query: &str) -> Answer {
 fn told(query: &str) -> Option<String> {
     let found = |name: &str| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).filter(is_plain)
+        pairs
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+            .filter(|text| is_plain(text))
     };
     let code = |code| {
         format!("Back in the app. Now it redeems this code, within 60 seconds:\n\nCODE={code}\n")
@@ -27,7 +30,7 @@ fn told(query: &str) -> Option<String> {
     found("code").map(code).or_else(|| found("error").map(error))
 }
 
-fn is_plain(text: &String) -> bool {
+fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
