@@ -10,9 +10,9 @@ use super::one_time::hash;
 use super::session::{Opaque, SignedIn, active_account, end_known};
 use super::{Auth, Policy, random};
 use crate::error::{ClientFault, Error, ProviderFault, Result, TokenFault};
-use crate::store::oauth_clients;
 pub use crate::store::oauth_clients::OAuthClient;
 use crate::store::sessions::{self, NewPair, Session};
+use crate::store::{Tx, oauth_clients};
 
 const TOKEN_LENGTH: usize = 30;
 /// A secret that is shorter could be guessed from its hash.
@@ -80,7 +80,7 @@ fn random_token() -> Result<String> {
 
 impl Auth {
     /// The client of this id, if it shows its secret; a public one need not.
-    pub async fn authenticate_client(&self, name: ClientName<'_>) -> Result<OAuthClient> {
+    async fn authenticate_client(&self, name: ClientName<'_>) -> Result<OAuthClient> {
         let mut tx = self.store.read().await?;
         let client = oauth_clients::oauth_client(&mut tx, name.id.to_owned()).await?;
         let client = client.ok_or(ClientFault::Unknown)?;
@@ -150,6 +150,25 @@ impl Auth {
         self.limited(from, self.try_refresh_pair(policy, client, refresh)).await
     }
 
+    /// Whether [`Auth::refresh_pair`] would take the token, which is not spent.
+    pub async fn check_refresh(
+        &self,
+        policy: &Policy,
+        client: &OAuthClient,
+        refresh: &str,
+        from: IpAddr,
+    ) -> Result<()> {
+        let look = async {
+            let (mut tx, now) = (self.store.read().await?, self.clock.now());
+            let session = session_for(&mut tx, hash(refresh), policy.name, &client.id).await?;
+            match session.ended_at.is_none() && session.expires_at > now {
+                true => Ok(()),
+                false => Err(TokenFault::Spent.into()),
+            }
+        };
+        self.limited(from, look).await
+    }
+
     async fn try_refresh_pair(
         &self,
         policy: &Policy,
@@ -167,12 +186,7 @@ impl Auth {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    let session = sessions::session_by_refresh(tx, spent.clone()).await?;
-                    let session = session.ok_or(TokenFault::Malformed)?;
-                    if !is_of(&session, policy_name, &client_id) {
-                        return Err(TokenFault::Malformed.into());
-                    }
-                    active_account(tx, session.account_id).await?;
+                    session_for(tx, spent.clone(), policy_name, &client_id).await?;
                     match sessions::spend_refresh(tx, spent, by, now).await? {
                         true => Ok(()),
                         false => Err(TokenFault::Spent.into()),
@@ -262,6 +276,20 @@ impl Auth {
         let (id, now) = (id.to_owned(), self.clock.now());
         self.store.write(move |tx| Box::pin(oauth_clients::delete_oauth_client(tx, id, now))).await
     }
+}
+
+/// The session that a client may refresh, whatever has become of it; its account is active.
+async fn session_for(
+    tx: &mut Tx,
+    refresh_hash: String,
+    policy: &str,
+    client_id: &str,
+) -> Result<Session> {
+    let session = sessions::session_by_refresh(tx, refresh_hash).await?;
+    let session = session.filter(|session| is_of(session, policy, client_id));
+    let session = session.ok_or(TokenFault::Malformed)?;
+    active_account(tx, session.account_id).await?;
+    Ok(session)
 }
 
 /// Whether the session was opened under the policy for the client.

@@ -46,12 +46,18 @@ async fn convert(mut call: Call) -> Answer {
         return Err(unsupported_grant_type());
     }
     let Context { auth, policy, .. } = &*call.context;
-    let client = match basic(&call) {
+    let secret = match basic(&call) {
         // The library looks at the header first, and forgives one that does not fit.
-        Some((id, secret)) if id == request.client_id && shows(&call, &id, &secret).await => secret,
+        Some((id, secret)) if id == request.client_id => {
+            match authenticate(&call, &id, Some(&secret)).await {
+                Ok(_) => secret,
+                Err(Error::Client(_)) => request.client_secret.clone(),
+                Err(error) => return Err(conversion_failure(error, None)),
+            }
+        }
         _ => request.client_secret.clone(),
     };
-    let client = ClientName { id: &request.client_id, secret: Some(&client) };
+    let client = ClientName { id: &request.client_id, secret: Some(&secret) };
     let provider = provider_of(&request.backend);
     let pair = auth.convert_token(policy, client, provider, &request.token, call.client()).await;
     let pair = pair.map_err(|error| conversion_failure(error, provider))?;
@@ -84,8 +90,14 @@ async fn refresh(call: &Call, form: &Form) -> Answer {
     };
     let client = client_of(call, form).await?;
     let asked = form.as_written("scope").filter(|scope| !scope.is_empty());
-    let scope = granted_scope(asked.as_deref())?;
     let Context { auth, policy, .. } = &*call.context;
+    let scope = match granted_scope(asked.as_deref()) {
+        Ok(scope) => scope,
+        Err(refusal) => {
+            let known = auth.check_refresh(policy, &client, &refresh, call.client()).await;
+            return Err(known.err().map_or(refusal, grant_failure));
+        }
+    };
     let pair = auth.refresh_pair(policy, &client, &refresh, call.client()).await;
     Ok(pair_reply(&pair.map_err(grant_failure)?, &scope))
 }
@@ -136,24 +148,33 @@ async fn end_sessions(mut call: Call) -> Answer {
     Ok(Reply::no_content_as_json())
 }
 
-/// The application that asks, by the header, else by the body.
+/// The application that asks, by the header, else by the body. As in oauthlib, the body only adds a secret where the
+/// header names an application, and whoever sends a header has to show one.
 async fn client_of(call: &Call, form: &Form) -> Result<OAuthClient, Reply> {
-    let auth = &call.context.auth;
-    if let Some((id, secret)) = basic(call)
-        && let Ok(client) =
-            auth.authenticate_client(ClientName { id: &id, secret: Some(&secret) }).await
-    {
-        return Ok(client);
+    let mut id = form.as_written("client_id").unwrap_or_default();
+    let mut secret = form.as_written("client_secret").filter(|secret| !secret.is_empty());
+    if has_basic(call) {
+        secret.get_or_insert_default();
     }
-    let id = form.as_written("client_id").unwrap_or_default();
-    let secret = form.as_written("client_secret").filter(|secret| !secret.is_empty());
-    let client = ClientName { id: &id, secret: secret.as_deref() };
-    auth.authenticate_client_from(client, call.client()).await.map_err(grant_failure)
+    if let Some((named, shown)) = basic(call) {
+        match authenticate(call, &named, Some(&shown)).await {
+            Err(Error::Client(ClientFault::Unknown)) => {}
+            Err(Error::Client(ClientFault::Secret)) => id = named,
+            outcome => return outcome.map_err(grant_failure),
+        }
+    }
+    authenticate(call, &id, secret.as_deref()).await.map_err(grant_failure)
 }
 
-async fn shows(call: &Call, id: &str, secret: &str) -> bool {
-    let client = ClientName { id, secret: Some(secret) };
-    call.context.auth.authenticate_client(client).await.is_ok()
+async fn authenticate(call: &Call, id: &str, secret: Option<&str>) -> Result<OAuthClient, Error> {
+    let auth = &call.context.auth;
+    auth.authenticate_client_from(ClientName { id, secret }, call.client()).await
+}
+
+/// Whether there is anything behind the word `Basic`.
+fn has_basic(call: &Call) -> bool {
+    let header = call.authorization().unwrap_or_default();
+    header.strip_prefix(b"Basic ").is_some_and(|rest| !rest.is_empty())
 }
 
 /// Id and secret of an `Authorization: Basic` header, percent-decoded as RFC 6749 section 2.3.1 has it.
@@ -172,8 +193,8 @@ fn basic(call: &Call) -> Option<(String, String)> {
 /// What of the two scopes is asked for; anything else is refused.
 fn granted_scope(asked: Option<&str>) -> Result<String, Reply> {
     let Some(asked) = asked else { return Ok(SCOPE.to_owned()) };
-    let words: Vec<&str> = asked.split_whitespace().collect();
-    match !words.is_empty() && words.iter().all(|word| SCOPES.contains(word)) {
+    let words: Vec<&str> = asked.trim().split(' ').collect();
+    match words.iter().all(|word| SCOPES.contains(word)) {
         true => Ok(words.join(" ")),
         false => Err(oauth(StatusCode::BAD_REQUEST, "invalid_scope")),
     }
