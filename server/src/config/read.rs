@@ -68,10 +68,14 @@ impl Config {
         read_secret("mail.smtp_url_file", smtp_url_file.as_ref(), smtp_url)?;
         let Superuser { password, password_file, .. } = &mut self.superuser;
         read_secret("superuser.password_file", password_file.as_ref(), password)?;
-        for provider in self.providers.values_mut() {
+        for (name, provider) in &mut self.providers {
             let ProviderSettings { client_secret, client_secret_file, .. } = provider;
-            let key = "providers.<name>.client_secret_file";
-            read_secret(key, client_secret_file.as_ref(), client_secret)?;
+            let read =
+                read_secret("client_secret_file", client_secret_file.as_ref(), client_secret);
+            read.map_err(|error| ConfigError::Provider {
+                name: name.clone(),
+                problem: error.to_string(),
+            })?;
         }
         Ok(())
     }
@@ -152,13 +156,18 @@ fn refuse_unknown(sources: &config::Config, defaults: &Config) -> Result<(), Con
         let setting = key.strip_prefix("providers.").and_then(|rest| rest.split_once('.'));
         let is_known = |(_, setting): (&str, &str)| of_a_provider.contains_key(setting);
         if !known.contains_key(&key) && !setting.is_some_and(is_known) {
+            // A provider may be one that nobody knows by name yet.
+            let of_this = setting.filter(|(_, setting)| !setting.contains('.')).map(|(name, _)| {
+                of_a_provider.keys().map(move |key| format!("providers.{name}.{key}"))
+            });
             let nearest = known
                 .keys()
+                .cloned()
+                .chain(of_this.into_iter().flatten())
                 .max_by(|a, b| {
                     strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key))
                 })
-                .filter(|near| strsim::jaro_winkler(near, &key) > 0.8)
-                .cloned();
+                .filter(|near| strsim::jaro_winkler(near, &key) > 0.8);
             return Err(ConfigError::Unknown { key, nearest });
         }
     }
@@ -209,14 +218,25 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>,
 /// A list, or text with commas, as the environment has it.
 pub(super) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
+    #[serde(untagged, expecting = "expected a list of texts, or one text with commas")]
     enum ListOrText {
-        List(Vec<String>),
+        List(Vec<Item>),
+        One(Item),
+    }
+    /// Ids of some providers are numbers.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Item {
+        Number(i64),
         Text(String),
     }
-    let items = match ListOrText::deserialize(from)? {
-        ListOrText::List(items) => items,
-        ListOrText::Text(text) => text.split(',').map(str::to_owned).collect(),
+    let text = |item| match item {
+        Item::Number(number) => number.to_string(),
+        Item::Text(text) => text,
+    };
+    let items: Vec<_> = match ListOrText::deserialize(from)? {
+        ListOrText::List(items) => items.into_iter().map(text).collect(),
+        ListOrText::One(item) => text(item).split(',').map(str::to_owned).collect(),
     };
     let items = items.iter().map(|item| item.trim()).filter(|item| !item.is_empty());
     Ok(items.map(str::to_owned).collect())
