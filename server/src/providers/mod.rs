@@ -59,7 +59,7 @@ impl From<&ProviderError> for ProviderFault {
 pub struct Providers(BTreeMap<String, Provider>);
 
 impl Providers {
-    /// Those with a client id.
+    /// Those with a client id; the settings of the others have to be sound all the same.
     pub fn new(
         settings: &BTreeMap<String, ProviderSettings>,
         outbound: &OutboundSettings,
@@ -67,8 +67,8 @@ impl Providers {
     ) -> Result<Self, Problem> {
         let mut providers = BTreeMap::new();
         for (name, settings) in settings {
+            let provider = settings::provider(name, settings, outbound, public_url)?;
             if settings.client_id.is_some() {
-                let provider = settings::provider(name, settings, outbound, public_url)?;
                 providers.insert(name.clone(), provider);
             }
         }
