@@ -345,7 +345,8 @@ fn read_secret(path: &Path) -> Outcome<String> {
             std::io::stdin().read_to_string(&mut text)?;
             text
         }
-        false => std::fs::read_to_string(path)?,
+        false => std::fs::read_to_string(path)
+            .map_err(|error| format!("{} cannot be read: {error}", path.display()))?,
     };
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
