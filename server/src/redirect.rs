@@ -3,7 +3,7 @@
 
 const LOOPBACK: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
 /// Schemes that a browser keeps for itself.
-const KEPT: [&str; 12] = [
+const KEPT: [&str; 13] = [
     "about",
     "blob",
     "chrome",
@@ -16,6 +16,7 @@ const KEPT: [&str; 12] = [
     "vbscript",
     "view-source",
     "ws",
+    "wss",
 ];
 
 /// The links of apps.
@@ -48,7 +49,7 @@ pub fn may_be_registered(redirect: &str) -> bool {
     let has_credentials = !url.username().is_empty() || url.password().is_some();
     let is_sound = match url.scheme() {
         "https" => url.has_host() && is_canonical,
-        "http" => is_loopback(redirect),
+        "http" => is_loopback(redirect) && is_canonical,
         scheme => !KEPT.contains(&scheme) && is_canonical,
     };
     is_plain && is_sound && !has_credentials
@@ -166,6 +167,8 @@ mod tests {
             "http://localhost/cb",
             "http://127.0.0.1:0/",
             "http://127.0.0.1@evil.example/",
+            "http://127.0.0.1/a/../cb",
+            "wss://app.example.com/cb",
             "https://app.example.com/cb#x",
             "https://*.example.com/cb",
             "https://app.example.com/*",
