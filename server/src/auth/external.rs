@@ -84,9 +84,9 @@ impl Auth {
         opaque: Opaque,
     ) -> Result<Opened> {
         match self.try_enter(policy, profile, entry, opaque.clone()).await {
-            // Somebody was quicker; whoever may also enter, enters.
+            // Somebody was quicker; whoever may enter, enters.
             Err(Error::SignIn(SignInFault::Registered) | Error::Taken(_))
-                if entry == Entry::Either =>
+                if entry != Entry::Register =>
             {
                 self.try_enter(policy, profile, entry, opaque).await
             }
@@ -200,6 +200,10 @@ async fn come_again(
 /// Opens somebody's account by the identity too, if the address is proved and no password of a stranger's opens it.
 async fn link(tx: &mut Tx, holder: i64, profile: &Profile, now: i64) -> Result<Entered> {
     accounts::lock_account(tx, holder).await?;
+    // The same person may have come a moment ago: nothing is left to link then.
+    if id_of(tx, profile).await?.is_some() {
+        return Err(SignInFault::Registered.into());
+    }
     let account = accounts::account(tx, holder).await?.ok_or(SignInFault::AccountInUse)?;
     let still_holds = profile.email.as_deref().and_then(Email::parse).is_some_and(|email| {
         account.email.as_deref().and_then(Email::parse).is_some_and(|own| own.key() == email.key())
