@@ -169,6 +169,7 @@ async fn a_handle_is_nothing_anywhere_else() {
         assert_eq!(site.sign_in(&victim(provider), provider).await.status, 200);
         let handle = handle(&site, &victim(provider), provider).await;
         let watch = Watch::over(&site).await;
+        site.stand_in.forget_requests();
         for other in Provider::ALL {
             is_denied(&convert(&site, other, &handle).await);
             if other != provider {
@@ -176,9 +177,10 @@ async fn a_handle_is_nothing_anywhere_else() {
                 is_invalid_token(&site.enter(other, "registration", &handle).await);
             }
         }
-        for changed in [format!("{handle}A"), handle[..46].to_owned(), handle.to_uppercase()] {
+        for changed in [format!("{handle}A"), handle[..46].to_owned(), "ph1.".to_owned()] {
             is_invalid_token(&site.enter(provider, "login", &changed).await);
         }
+        assert!(site.stand_in.requests().is_empty(), "no provider hears of it");
         assert_eq!(opened(&site, &handle).await, [401; 5]);
         is_unknown_sign_in(&site.complete(&handle, VERIFIER).await);
         is_invalid_code(&redeem(&site, provider, &[("code", &handle), ("device_id", "d")]).await);
