@@ -1,1 +1,800 @@
-//! Which account a provider's word opens, and what is kept of it.
+//! Which account a provider's word opens, and what is kept of it: people are known by the provider's own name for
+//! them; an address counts where the provider is believed about it, and its first proof makes a sole owner.
+
+use hyper::{Method, Request};
+use propusk_server::auth::password::Password;
+use propusk_server::auth::{Account, NewClient, NewPassword};
+use propusk_server::store::identities::Identity;
+use propusk_tests::providers::CLIENT_ID;
+use propusk_tests::server::TestServer;
+
+use super::*;
+
+const PASSWORD: &str = "correct horse battery";
+const NEW_PASSWORD: &str = "another fair password";
+const OWNER: &str = "owner@example.com";
+const PHONE: &str = "+79160000001";
+
+/// The application that converts tokens.
+const APP: &str = "linking-app";
+const APP_SECRET: &str = "linking-app-secret-0123456789";
+
+// ---- what people do ----------------------------------------------------------------------------
+
+/// A site with an application that converts tokens.
+async fn start() -> Site {
+    let site = Site::start().await;
+    register_app(&site.server).await;
+    site
+}
+
+pub async fn register_app(server: &TestServer) {
+    let (id, secret) = (APP.to_owned(), Some(APP_SECRET.to_owned()));
+    let new = NewClient { name: id.clone(), id, secret, is_public: false, allows_password: false };
+    assert!(server.auth.create_client(new).await.expect("the database answers"));
+}
+
+/// Exchanges a provider's token as the document's client does.
+pub async fn convert(site: &Site, user: &User, provider: Provider) -> Answer {
+    let backend = match provider {
+        Provider::Google => "google-oauth2",
+        Provider::Vk => "vk-oauth2",
+        Provider::Yandex => "yandex-oauth2",
+        Provider::MailRu => "mailru",
+    };
+    let token = site.stand_in.access_token(provider, CLIENT_ID, user);
+    let body = json!({"grant_type": "convert_token", "backend": backend, "client_id": APP,
+        "client_secret": APP_SECRET, "token": token});
+    site.client().post("/auth/convert-token/", &body).await
+}
+
+/// `registration` or `login` of the document, with a token of the provider's.
+pub async fn enter(site: &Site, user: &User, provider: Provider, what: &str) -> Answer {
+    let token = site.stand_in.access_token(provider, CLIENT_ID, user);
+    site.enter(provider, what, &token).await
+}
+
+pub async fn refresh_pair(site: &Site, refresh: &str) -> Answer {
+    let body = json!({"grant_type": "refresh_token", "client_id": APP,
+        "client_secret": APP_SECRET, "refresh_token": refresh});
+    site.client().post("/auth/token/", &body).await
+}
+
+/// Sends JSON by another method than POST.
+pub async fn send(site: &Site, method: Method, path: &str, access: &str, body: &Value) -> Answer {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("Content-Type", "application/json")
+        .header("Authorization", format!("Bearer {access}"))
+        .body(body.to_string().into())
+        .expect("a request");
+    site.client().send(request).await.expect("an answer")
+}
+
+/// Whose credential this is.
+pub async fn me(site: &Site, access: &str) -> Answer {
+    site.client().get("/auth/users/me/", Some(&format!("Bearer {access}"))).await
+}
+
+async fn id_of(site: &Site, access: &str) -> i64 {
+    let me = me(site, access).await;
+    assert_eq!(me.status, 200, "{}", me.text());
+    me.json()["id"].as_i64().expect("an id")
+}
+
+/// The account that opens.
+async fn converted(site: &Site, user: &User, provider: Provider) -> i64 {
+    let pair = convert(site, user, provider).await;
+    assert_eq!(pair.status, 200, "{provider:?} {}", pair.text());
+    id_of(site, &pair.field("access_token")).await
+}
+
+async fn account(site: &Site, who: &str) -> Account {
+    let found = site.server.auth.find_account(who).await.expect("the database answers");
+    found.unwrap_or_else(|| panic!("no account {who}"))
+}
+
+async fn is_nobodys(site: &Site, who: &str) -> bool {
+    site.server.auth.find_account(who).await.expect("the database answers").is_none()
+}
+
+async fn register_by_password(site: &Site, way: &str, email: &str) {
+    let (path, body) = match way {
+        "djoser_token" => {
+            ("/auth/users/", json!({"email": email, "password": PASSWORD, "re_password": PASSWORD}))
+        }
+        "djoser_jwt" => {
+            ("/api/auth/users/", json!({"email": email, "phone": PHONE, "password": PASSWORD}))
+        }
+        "prehashed" => (
+            "/authorization/registration",
+            json!({"email": email, "phone_number": PHONE, "hash_password": PASSWORD}),
+        ),
+        _ => ("/v1/creat_autor", json!({"login": "x", "email": email, "password": PASSWORD})),
+    };
+    let answer = site.client().post(path, &body).await;
+    assert!(answer.status.is_success(), "{way} {}", answer.text());
+}
+
+async fn activate(site: &Site, email: &str) {
+    let link = site.server.link_to(email).await;
+    let body = json!({"uid": link.uid, "token": link.token});
+    let answer = site.client().post("/auth/users/activation/", &body).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+}
+
+async fn ask_for_reset(site: &Site, email: &str) {
+    let body = json!({"email": email});
+    let answer = site.client().post("/auth/users/reset_password/", &body).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+}
+
+/// The owner of a mailbox sets a password by a mailed link.
+async fn reset(site: &Site, email: &str) {
+    ask_for_reset(site, email).await;
+    let link = site.server.link_to(email).await;
+    let body = json!({"uid": link.uid, "token": link.token, "new_password": NEW_PASSWORD});
+    let answer = site.client().post("/auth/users/reset_password_confirm/", &body).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+}
+
+async fn sign_in(site: &Site, who: &str, password: &str) -> Answer {
+    let body = json!({"username": who, "password": password});
+    site.client().post("/api/auth/jwt/create/", &body).await
+}
+
+async fn suspend(site: &Site, id: i64) {
+    assert!(site.server.auth.set_active(id, false).await.expect("the database answers"));
+}
+
+/// Each way of coming with a provider is refused as for an address that somebody else's password opens.
+async fn assert_in_use(site: &Site, user: &User, provider: Provider) {
+    let answer = convert(site, user, provider).await;
+    let expected = json!({"error": "access_denied",
+        "error_description": "This account is already in use."});
+    assert_eq!((answer.status.as_u16(), answer.json()), (400, expected));
+    let answer = enter(site, user, provider, "login").await;
+    let expected = json!({"detail": "This account is already in use"});
+    assert_eq!((answer.status.as_u16(), answer.json()), (409, expected));
+    assert_in_use_for_apps(site, user, provider).await;
+}
+
+async fn assert_in_use_for_apps(site: &Site, user: &User, provider: Provider) {
+    let answer = enter(site, user, provider, "registration").await;
+    let expected = json!({"detail": "User already exists"});
+    assert_eq!((answer.status.as_u16(), answer.json()), (409, expected));
+    let answer = site.sign_in(user, provider).await;
+    assert_eq!((answer.status.as_u16(), answer.field("code").as_str()), (409, "account_in_use"));
+}
+
+/// The same for one who only claims the address: `login` knows nobody.
+async fn assert_not_believed(site: &Site, user: &User, provider: Provider) {
+    let answer = convert(site, user, provider).await;
+    let expected = json!({"error": "access_denied",
+        "error_description": "This account is already in use."});
+    assert_eq!((answer.status.as_u16(), answer.json()), (400, expected), "{provider:?}");
+    let answer = enter(site, user, provider, "login").await;
+    let expected = json!({"detail": "User not found"});
+    assert_eq!((answer.status.as_u16(), answer.json()), (404, expected), "{provider:?}");
+    assert_in_use_for_apps(site, user, provider).await;
+}
+
+/// Somebody whom Google believes to have the address.
+fn owner() -> User {
+    User::new("owner").with_id("7001").with_email(OWNER)
+}
+
+/// Somebody who says at VK that the address is theirs.
+fn squatter() -> User {
+    User::new("squatter").with_id("666").with_email(OWNER)
+}
+
+// ---- who is who --------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_person_is_known_by_the_providers_id_whatever_else_they_say() {
+    let site = start().await;
+    for (number, provider) in Provider::ALL.into_iter().enumerate() {
+        let email = format!("first{number}@example.com");
+        let first = User::new("greta").with_id("501").with_email(&email).with_email_verified(false);
+        let id = converted(&site, &first, provider).await;
+        let changed = User::new("gerda").with_id("501").with_email("second@example.com");
+        assert_eq!(converted(&site, &changed, provider).await, id, "{provider:?}");
+        assert_eq!(account(&site, &email).await.id, id);
+        assert!(is_nobodys(&site, "second@example.com").await, "what they say is not theirs");
+        assert_not_believed(&site, &first.clone().with_id("502"), provider).await;
+        let namesake = converted(&site, &first.without_email().with_id("502"), provider).await;
+        assert_ne!(namesake, id, "the same name, but not the same person");
+    }
+}
+
+#[tokio::test]
+async fn the_same_id_at_another_provider_is_another_person() {
+    let site = start().await;
+    let mut ids = Vec::new();
+    for provider in Provider::ALL {
+        let user = User::new("greta").with_id("501").without_email();
+        ids.push(converted(&site, &user, provider).await);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 4);
+}
+
+#[tokio::test]
+async fn one_registers_once_and_signs_in_only_after_it() {
+    let site = start().await;
+    for (number, provider) in Provider::ALL.into_iter().enumerate() {
+        let email = format!("user{number}@example.com");
+        let user = User::new("user").with_id("501").with_email(&email);
+        for (what, status, is_there) in [
+            ("login", 404, false),
+            ("registration", 200, true),
+            ("registration", 409, true),
+            ("login", 200, true),
+        ] {
+            let answer = enter(&site, &user, provider, what).await;
+            assert_eq!(answer.status, status, "{provider:?} {what} {}", answer.text());
+            assert_eq!(!is_nobodys(&site, &email).await, is_there);
+        }
+    }
+}
+
+// ---- whose word on an address counts -----------------------------------------------------------
+
+/// Whether the first sign-in proves the address; the account and the identity must agree.
+async fn proves(site: &Site, user: &User, provider: Provider) -> bool {
+    let email = user.email.clone().expect("an address");
+    let id = converted(site, user, provider).await;
+    let account = account(site, &email).await;
+    assert_eq!(account.id, id);
+    let identities = site.server.auth.identities(id).await.expect("the database answers");
+    assert_eq!(identities.len(), 1);
+    assert_eq!(identities[0].email_verified, account.email_verified_at.is_some());
+    identities[0].email_verified
+}
+
+#[tokio::test]
+async fn google_is_believed_when_it_says_true_and_not_otherwise() {
+    let site = start().await;
+    let words = [
+        (json!(true), true),
+        (json!(false), false),
+        (json!("true"), false),
+        (json!("True"), false),
+        (json!(1), false),
+        (json!([true]), false),
+        (Value::Null, false),
+    ];
+    for (number, (word, expected)) in words.into_iter().enumerate() {
+        let user = User::new("x").with_id(format!("{number}00"));
+        let user =
+            user.with_email(format!("g{number}@gmail.com")).with_email_verified(word.clone());
+        assert_eq!(proves(&site, &user, Provider::Google).await, expected, "{word}");
+    }
+}
+
+#[tokio::test]
+async fn yandex_and_mail_ru_are_believed_about_their_own_mailboxes_only() {
+    let site = start().await;
+    let own = [
+        (Provider::Yandex, ["yandex.ru", "YA.RU", "Yandex.Com", "yandex.com.tr"]),
+        (Provider::MailRu, ["mail.ru", "INBOX.RU", "Bk.ru", "list.ru"]),
+    ];
+    let mut number = 100;
+    for (provider, own) in own {
+        let others = [
+            "example.com",
+            "gmail.com",
+            "notyandex.ru",
+            "mail.ru.example.com",
+            "yandex.ru.example",
+            "sub.yandex.ru",
+            "sub.mail.ru",
+            "yandex.rus",
+            "xn--mail-zld.ru",
+        ];
+        let foreign = if provider == Provider::Yandex { "mail.ru" } else { "yandex.ru" };
+        let own = own.map(|domain| (domain, true));
+        let others = others.map(|domain| (domain, false)).into_iter().chain([(foreign, false)]);
+        for (domain, expected) in own.into_iter().chain(others) {
+            number += 1;
+            let user = User::new("x").with_id(number.to_string());
+            let user = user.with_email(format!("u{number}@{domain}"));
+            assert_eq!(proves(&site, &user, provider).await, expected, "{provider:?} {domain}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_operator_says_which_mailboxes_are_the_providers() {
+    let site = Site::with(|config| {
+        config.provider("yandex").mail_domains = vec!["Corp.Example".to_owned()];
+        config.provider("mail_ru").mail_domains = Vec::new();
+    });
+    let site = site.await;
+    register_app(&site.server).await;
+    for (number, (provider, domain, expected)) in [
+        (Provider::Yandex, "corp.example", true),
+        (Provider::Yandex, "yandex.ru", false),
+        (Provider::MailRu, "mail.ru", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let user = User::new("x").with_id(format!("{number}1"));
+        let user = user.with_email(format!("u{number}@{domain}"));
+        assert_eq!(proves(&site, &user, provider).await, expected, "{provider:?} {domain}");
+    }
+}
+
+#[tokio::test]
+async fn vk_is_never_believed_about_an_address() {
+    let site = start().await;
+    for (number, domain) in ["vk.com", "mail.ru", "gmail.com", "example.com"].iter().enumerate() {
+        let user = User::new("x").with_id(format!("{number}1"));
+        let user = user.with_email(format!("u{number}@{domain}"));
+        assert!(!proves(&site, &user, Provider::Vk).await, "{domain}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_address_makes_an_account_without_one() {
+    let site = start().await;
+    let long = format!("{}@example.com", "x".repeat(255 - "@example.com".len()));
+    let emails = [None, Some(""), Some(" "), Some("no address"), Some("@example.com")];
+    let emails = emails.into_iter().chain([Some("\"q w\"@example.com"), Some(long.as_str())]);
+    for (number, email) in emails.enumerate() {
+        for provider in Provider::ALL {
+            let user = User::new("x").with_id(format!("{number}00"));
+            let user = match email {
+                Some(email) => user.with_email(email),
+                None => user.without_email(),
+            };
+            let pair = convert(&site, &user, provider).await;
+            assert_eq!(pair.status, 200, "{provider:?} {email:?} {}", pair.text());
+            let me = me(&site, &pair.field("access_token")).await.json();
+            assert_eq!(me["email"], "", "{provider:?} {email:?}");
+            assert_eq!(me["id"], converted(&site, &user, provider).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_address_of_254_characters_is_one() {
+    let site = start().await;
+    let email = format!("{}@example.com", "x".repeat(254 - "@example.com".len()));
+    let user = User::new("x").with_email(&email);
+    let pair = convert(&site, &user, Provider::Vk).await;
+    assert_eq!(me(&site, &pair.field("access_token")).await.json()["email"], email);
+}
+
+// ---- linking -----------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn verified_addresses_of_two_providers_open_one_account() {
+    let site = start().await;
+    let at_yandex = User::new("anna").with_id("11").with_email("Anna@yandex.ru");
+    let at_google = User::new("anna").with_id("22").with_email("anna@YANDEX.ru");
+    for (first, second) in
+        [(Provider::Yandex, Provider::Google), (Provider::Google, Provider::Yandex)]
+    {
+        let user = |provider| if provider == Provider::Google { &at_google } else { &at_yandex };
+        let id = converted(&site, user(first), first).await;
+        let linked = enter(&site, user(second), second, "login").await;
+        assert_eq!(linked.status, 200, "a sign-in, since the account is there: {}", linked.text());
+        assert_eq!(converted(&site, user(second), second).await, id);
+        assert_eq!(converted(&site, user(first), first).await, id, "the first goes on");
+        let identities = site.server.auth.identities(id).await.expect("the database answers");
+        assert_eq!(identities.len(), 2);
+        assert!(site.server.auth.delete_account(id).await.expect("the database answers"));
+    }
+}
+
+#[tokio::test]
+async fn an_account_with_a_password_of_its_registration_is_not_entered() {
+    for way in ["djoser_token", "djoser_jwt", "prehashed", "simplejwt_rotating"] {
+        let site = start().await;
+        register_by_password(&site, way, OWNER).await;
+        assert_in_use(&site, &owner(), Provider::Google).await;
+        let id = account(&site, OWNER).await.id;
+        if way == "djoser_token" {
+            activate(&site, OWNER).await;
+            assert_in_use(&site, &owner(), Provider::Google).await;
+        }
+        suspend(&site, id).await;
+        assert_in_use(&site, &owner(), Provider::Google).await;
+        let identities = site.server.auth.identities(id).await.expect("the database answers");
+        assert!(identities.is_empty(), "{way}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_set_by_mail_lets_the_provider_in() {
+    let site = start().await;
+    register_by_password(&site, "djoser_jwt", OWNER).await;
+    reset(&site, OWNER).await;
+    let id = converted(&site, &owner(), Provider::Google).await;
+    assert_eq!(id, account(&site, OWNER).await.id);
+    let by_password = sign_in(&site, OWNER, NEW_PASSWORD).await;
+    assert_eq!(id_of(&site, &by_password.field("access")).await, id, "the password goes on");
+}
+
+#[tokio::test]
+async fn a_proof_of_the_old_mailbox_says_nothing_of_a_new_one() {
+    for way in ["set_email", "patch"] {
+        let site = start().await;
+        register_by_password(&site, "djoser_jwt", "old@example.com").await;
+        reset(&site, "old@example.com").await;
+        let access = sign_in(&site, "old@example.com", NEW_PASSWORD).await.field("access");
+        let changed = match way {
+            "set_email" => {
+                let body = json!({"current_password": NEW_PASSWORD, "new_email": OWNER});
+                let bearer = format!("Bearer {access}");
+                site.client().post_as(&bearer, "/auth/users/set_email/", &body).await
+            }
+            _ => {
+                let body = json!({"email": OWNER});
+                send(&site, Method::PATCH, "/api/auth/users/me/", &access, &body).await
+            }
+        };
+        assert!(changed.status.is_success(), "{way} {}", changed.text());
+        assert_in_use(&site, &owner(), Provider::Google).await;
+    }
+}
+
+#[tokio::test]
+async fn a_password_of_an_operators_choice_proves_nothing() {
+    let site = start().await;
+    register_by_password(&site, "djoser_jwt", OWNER).await;
+    reset(&site, OWNER).await;
+    let password = NewPassword::Plain(Password::parse(PASSWORD).expect("a password"));
+    let id = account(&site, OWNER).await.id;
+    assert!(site.server.auth.set_password(id, password).await.expect("the database answers"));
+    assert_in_use(&site, &owner(), Provider::Google).await;
+}
+
+#[tokio::test]
+async fn a_changed_password_is_the_owners_still() {
+    let site = start().await;
+    register_by_password(&site, "djoser_jwt", OWNER).await;
+    reset(&site, OWNER).await;
+    let access = sign_in(&site, OWNER, NEW_PASSWORD).await.field("access");
+    let body = json!({"current_password": NEW_PASSWORD, "new_password": PASSWORD});
+    let bearer = format!("Bearer {access}");
+    let answer = site.client().post_as(&bearer, "/api/auth/users/set_password/", &body).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    let id = converted(&site, &owner(), Provider::Google).await;
+    assert_eq!(id, account(&site, OWNER).await.id);
+}
+
+#[tokio::test]
+async fn a_mere_claim_enters_no_account_and_learns_nothing_at_login() {
+    let site = start().await;
+    register_by_password(&site, "djoser_jwt", "password@example.com").await;
+    register_by_password(&site, "djoser_token", "inactive@example.com").await;
+    let proved = User::new("x").with_id("1").with_email("proved@example.com");
+    converted(&site, &proved, Provider::Google).await;
+    let unproved = User::new("x").with_id("2").with_email("unproved@example.com");
+    converted(&site, &unproved, Provider::Vk).await;
+    for name in ["password", "inactive", "proved", "unproved"] {
+        let claims = User::new("liar").with_id("666").with_email_verified("true");
+        let claims = claims.with_email(format!("{name}@EXAMPLE.com"));
+        for provider in Provider::ALL {
+            assert_not_believed(&site, &claims, provider).await;
+        }
+    }
+    for provider in Provider::ALL {
+        let nobody = User::new("liar").with_id("666").with_email_verified(false);
+        let nobody = nobody.with_email("nobody@example.com");
+        let answer = enter(&site, &nobody, provider, "login").await;
+        assert_eq!(answer.json(), json!({"detail": "User not found"}), "as for an unknown one");
+    }
+}
+
+// ---- the first proof of a mailbox --------------------------------------------------------------
+
+/// Credentials of every kind that one who came from a provider can have.
+struct Held {
+    access: Vec<String>,
+    pair_refresh: String,
+    named_refresh: String,
+}
+
+impl Held {
+    /// By an identity that has an account already, or makes one.
+    async fn by(site: &Site, user: &User, provider: Provider) -> Held {
+        let pair = convert(site, user, provider).await;
+        let app = site.sign_in(user, provider).await;
+        let named = enter(site, user, provider, "login").await;
+        let held = Held {
+            access: vec![
+                pair.field("access_token"),
+                app.field("access_token"),
+                named.field("access"),
+            ],
+            pair_refresh: pair.field("refresh_token"),
+            named_refresh: named.field("refresh"),
+        };
+        for access in &held.access {
+            assert_eq!(me(site, access).await.status, 200);
+        }
+        held
+    }
+
+    async fn assert_dead(&self, site: &Site) {
+        for access in &self.access {
+            let answer = me(site, access).await;
+            assert_eq!(answer.status, 401, "{}", answer.text());
+        }
+        let answer = refresh_pair(site, &self.pair_refresh).await;
+        assert_eq!(answer.field("error"), "invalid_grant");
+        let path = format!("/validate/jwt/refresh?refresh={}", self.named_refresh);
+        assert_eq!(site.client().get(&path, None).await.status, 401);
+    }
+}
+
+/// The squatter has the owner's address by VK, with all that he can add.
+async fn squatted(site: &Site) -> (i64, Held) {
+    let id = converted(site, &squatter(), Provider::Vk).await;
+    let held = Held::by(site, &squatter(), Provider::Vk).await;
+    let body = json!({"phone": PHONE});
+    let key = &held.access[1];
+    let answer = send(site, Method::PATCH, "/api/auth/users/me/", key, &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(account(site, PHONE).await.id, id);
+    (id, held)
+}
+
+/// The squatter comes back: refused with the owner's address, welcome without it.
+async fn assert_shut_out(site: &Site, id: i64, held: &Held) {
+    held.assert_dead(site).await;
+    assert!(is_nobodys(site, PHONE).await);
+    assert_not_believed(site, &squatter(), Provider::Vk).await;
+    let own = converted(site, &squatter().without_email(), Provider::Vk).await;
+    assert_ne!(own, id);
+    // With an account of his own, what he says of the address changes nothing.
+    assert_eq!(converted(site, &squatter(), Provider::Vk).await, own);
+    held.assert_dead(site).await;
+    assert_eq!(account(site, OWNER).await.id, id);
+    let identities = site.server.auth.identities(id).await.expect("the database answers");
+    assert!(identities.iter().all(|identity| identity.provider != "vk"));
+}
+
+#[tokio::test]
+async fn an_owner_who_comes_by_a_believed_provider_is_alone_in_the_account() {
+    for way in ["convert", "complete", "login"] {
+        let site = start().await;
+        let (id, held) = squatted(&site).await;
+        let access = match way {
+            "convert" => convert(&site, &owner(), Provider::Google).await.field("access_token"),
+            "complete" => site.sign_in(&owner(), Provider::Google).await.field("access_token"),
+            _ => enter(&site, &owner(), Provider::Google, "login").await.field("access"),
+        };
+        assert_eq!(id_of(&site, &access).await, id, "the owner keeps the account");
+        assert!(account(&site, OWNER).await.email_verified_at.is_some());
+        assert_shut_out(&site, id, &held).await;
+        assert_eq!(id_of(&site, &access).await, id);
+        assert_eq!(converted(&site, &owner(), Provider::Google).await, id);
+    }
+}
+
+#[tokio::test]
+async fn an_owner_who_comes_by_mail_is_alone_in_the_account() {
+    let site = start().await;
+    let (id, held) = squatted(&site).await;
+    reset(&site, OWNER).await;
+    assert_shut_out(&site, id, &held).await;
+    let access = sign_in(&site, OWNER, NEW_PASSWORD).await.field("access");
+    assert_eq!(id_of(&site, &access).await, id);
+    assert_eq!(converted(&site, &owner(), Provider::Google).await, id, "by Google, too");
+}
+
+#[tokio::test]
+async fn a_squatters_password_phone_and_sessions_end_with_the_owners_reset() {
+    for way in ["djoser_jwt", "prehashed"] {
+        let site = start().await;
+        register_by_password(&site, way, OWNER).await;
+        let id = account(&site, OWNER).await.id;
+        let pair = sign_in(&site, PHONE, PASSWORD).await;
+        let body = json!({"phone_number": PHONE, "hash_password": PASSWORD});
+        let named = site.client().post("/authorization/login/phone/number", &body).await;
+        let body = json!({"username": OWNER, "password": PASSWORD});
+        let key = site.client().post("/auth/token/login/", &body).await.field("auth_token");
+        reset(&site, OWNER).await;
+        for access in [pair.field("access"), named.field("access"), key] {
+            assert_eq!(me(&site, &access).await.status, 401, "{way}");
+        }
+        let body = json!({"refresh": pair.field("refresh")});
+        assert_eq!(site.client().post("/api/auth/jwt/refresh/", &body).await.status, 401);
+        let path = format!("/validate/jwt/refresh?refresh={}", named.field("refresh"));
+        assert_eq!(site.client().get(&path, None).await.status, 401);
+        for (who, password) in [(OWNER, PASSWORD), (PHONE, PASSWORD), (PHONE, NEW_PASSWORD)] {
+            assert_eq!(sign_in(&site, who, password).await.status, 401, "{way} {who}");
+        }
+        assert_eq!(converted(&site, &owner(), Provider::Google).await, id);
+    }
+}
+
+#[tokio::test]
+async fn an_identity_that_comes_to_prove_its_address_ends_what_was_before() {
+    let site = start().await;
+    let id = converted(&site, &owner().with_email_verified(false), Provider::Google).await;
+    let held = Held::by(&site, &owner().with_email_verified(false), Provider::Google).await;
+    assert_eq!(converted(&site, &owner(), Provider::Google).await, id);
+    held.assert_dead(&site).await;
+    assert!(account(&site, OWNER).await.email_verified_at.is_some());
+    // It was the first proof; later ones end nothing.
+    let held = Held::by(&site, &owner(), Provider::Google).await;
+    assert_eq!(converted(&site, &owner(), Provider::Google).await, id);
+    assert_eq!(me(&site, &held.access[0]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_proof_of_another_address_proves_nothing_of_the_accounts() {
+    let site = start().await;
+    let id = converted(&site, &owner().with_email_verified(false), Provider::Google).await;
+    let other = owner().with_email("other@example.com");
+    assert_eq!(converted(&site, &other, Provider::Google).await, id);
+    assert!(account(&site, OWNER).await.email_verified_at.is_none());
+}
+
+#[tokio::test]
+async fn a_squatter_who_is_late_gets_nothing_of_the_owners() {
+    let site = start().await;
+    let id = converted(&site, &owner(), Provider::Google).await;
+    assert_not_believed(&site, &squatter(), Provider::Vk).await;
+    let own = converted(&site, &squatter().without_email(), Provider::Vk).await;
+    assert_ne!(own, id);
+    let identities = site.server.auth.identities(id).await.expect("the database answers");
+    assert_eq!(identities.len(), 1);
+}
+
+#[tokio::test]
+async fn a_reset_is_mailed_where_there_is_a_password_or_a_mailbox_to_prove() {
+    let site = start().await;
+    let proved = User::new("proved").with_id("1");
+    converted(&site, &proved, Provider::Google).await;
+    let unproved = User::new("unproved").with_id("2");
+    converted(&site, &unproved, Provider::Vk).await;
+    for name in ["proved", "unproved", "nobody"] {
+        let email = format!("{name}@example.com");
+        ask_for_reset(&site, &email).await;
+        site.server.mails().await;
+        let is_mailed = site.server.smtp.newest_to(&email).is_some();
+        assert_eq!(is_mailed, name == "unproved", "{name}");
+    }
+}
+
+// ---- what is kept ------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn what_a_provider_tells_is_kept_and_renewed_at_each_sign_in() {
+    let site = start().await;
+    for provider in Provider::ALL {
+        let user = User::new("anna").with_id("31").with_name("Anna", "Example").without_email();
+        let id = converted(&site, &user, provider).await;
+        let before = kept(&site, id).await;
+        let tells_picture = provider == Provider::Yandex;
+        assert_eq!(before.0.as_deref(), Some("Anna Example"), "{provider:?}");
+        assert_eq!((before.1, before.2, before.3), (None, false, None), "{provider:?}");
+        site.server.clock.advance(60);
+        let email = format!("anna@{}", if tells_picture { "yandex.ru" } else { "mail.ru" });
+        let picture = if tells_picture { "1/2-3" } else { "https://img.example/1.png" };
+        let user = user.with_name("Anna", "Sample").with_email(&email).with_email_verified(true);
+        let user = user.with_avatar(picture).with_phone("+79160000002");
+        assert_eq!(converted(&site, &user, provider).await, id);
+        let (name, told_email, verified, phone, avatar) = kept(&site, id).await;
+        assert_eq!(name.as_deref(), Some("Anna Sample"));
+        assert_eq!(told_email.as_deref(), Some(email.as_str()));
+        assert_eq!(verified, provider != Provider::Vk);
+        let tells_phone = matches!(provider, Provider::Vk | Provider::Yandex);
+        assert_eq!(phone.as_deref(), tells_phone.then_some("+79160000002"), "{provider:?}");
+        let expected = match tells_picture {
+            true => "https://avatars.yandex.net/get-yapic/1/2-3/islands-200",
+            false => picture,
+        };
+        assert_eq!(avatar.as_deref(), Some(expected), "{provider:?}");
+        assert!(is_nobodys(&site, "+79160000002").await, "nobody has proved the phone");
+        assert!(is_nobodys(&site, &email).await, "the account stays as it was");
+    }
+}
+
+type Kept = (Option<String>, Option<String>, bool, Option<String>, Option<String>);
+
+/// Name, e-mail, whether it is verified, phone, picture.
+async fn kept(site: &Site, id: i64) -> Kept {
+    let identities = site.server.auth.identities(id).await.expect("the database answers");
+    let [identity] = <[_; 1]>::try_from(identities).expect("one identity");
+    let now = site.server.clock.now();
+    assert_eq!((identity.subject.as_str(), identity.last_used_at), ("31", now));
+    let Identity { name, email, email_verified, phone, avatar_url, .. } = identity;
+    (name, email, email_verified, phone, avatar_url)
+}
+
+#[tokio::test]
+async fn a_picture_is_kept_only_from_where_it_is_safe() {
+    let site = start().await;
+    let urls = ["http://img.example/1", "javascript:alert(1)", "data:image/png;base64,", "/x", ""];
+    for (number, url) in urls.into_iter().enumerate() {
+        for provider in [Provider::Google, Provider::Vk, Provider::MailRu] {
+            let user = User::new("x").with_id(format!("{number}1")).without_email();
+            let id = converted(&site, &user.with_avatar(url), provider).await;
+            let identities = site.server.auth.identities(id).await.expect("the database answers");
+            assert_eq!(identities[0].avatar_url, None, "{provider:?} {url}");
+        }
+    }
+}
+
+// ---- suspended and gone ------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_suspended_account_is_refused_by_every_way() {
+    let site = start().await;
+    let id = converted(&site, &owner(), Provider::Google).await;
+    suspend(&site, id).await;
+    let answer = convert(&site, &owner(), Provider::Google).await;
+    let expected = json!({"error": "invalid_grant",
+        "error_description": "User inactive or deleted."});
+    assert_eq!((answer.status.as_u16(), answer.json()), (400, expected));
+    for (what, status) in [("login", 401), ("registration", 409)] {
+        assert_eq!(enter(&site, &owner(), Provider::Google, what).await.status, status, "{what}");
+    }
+    let answer = site.sign_in(&owner(), Provider::Google).await;
+    assert_eq!((answer.status.as_u16(), answer.field("code").as_str()), (403, "account_inactive"));
+    // Nor by another identity with the same address, proved or not.
+    assert_in_use(&site, &owner().with_id("7002"), Provider::Google).await;
+    assert_not_believed(&site, &squatter(), Provider::Vk).await;
+    assert!(site.server.auth.set_active(id, true).await.expect("the database answers"));
+    assert_eq!(converted(&site, &owner(), Provider::Google).await, id);
+}
+
+#[tokio::test]
+async fn a_deleted_account_frees_its_identity_and_address() {
+    let site = start().await;
+    register_by_password(&site, "djoser_jwt", OWNER).await;
+    reset(&site, OWNER).await;
+    let id = converted(&site, &owner(), Provider::Google).await;
+    let access = sign_in(&site, OWNER, NEW_PASSWORD).await.field("access");
+    let body = json!({"current_password": NEW_PASSWORD});
+    let answer = send(&site, Method::DELETE, "/api/auth/users/me/", &access, &body).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    assert_eq!(enter(&site, &owner(), Provider::Google, "login").await.status, 404);
+    let squat = converted(&site, &squatter(), Provider::Vk).await;
+    assert_ne!(squat, id, "the address is free");
+    let own = converted(&site, &owner().without_email(), Provider::Google).await;
+    assert!(own != id && own != squat, "the identity is free");
+}
+
+#[tokio::test]
+async fn an_account_without_any_name_has_tokens_that_work() {
+    let site = start().await;
+    let user = User::new("nobody").with_id("41").without_email();
+    let pair = enter(&site, &user, Provider::Vk, "registration").await;
+    let renewed = format!("/validate/jwt/refresh?refresh={}", pair.field("refresh"));
+    let renewed = site.client().get(&renewed, None).await;
+    assert_eq!((renewed.status.as_u16(), renewed.field("email").as_str()), (200, ""));
+    for access in [pair.field("access"), renewed.field("access")] {
+        assert_eq!(claims(&access)["user_name"], "");
+        let valid = format!("/validate/jwt/access?access={access}");
+        assert_eq!(site.client().get(&valid, None).await.text(), "true");
+        assert_eq!(me(&site, &access).await.json()["email"], "");
+    }
+    let converted = convert(&site, &user, Provider::Vk).await;
+    let access = converted.field("access_token");
+    assert_eq!(id_of(&site, &access).await, id_of(&site, &pair.field("access")).await);
+    let refreshed = refresh_pair(&site, &converted.field("refresh_token")).await;
+    assert_eq!(
+        id_of(&site, &refreshed.field("access_token")).await,
+        id_of(&site, &pair.field("access")).await
+    );
+    assert_eq!(me(&site, &access).await.status, 401, "a refresh replaces both");
+}
+
+fn claims(jwt: &str) -> Value {
+    use base64::Engine as _;
+    let payload = jwt.split('.').nth(1).expect("three parts");
+    let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload);
+    serde_json::from_slice(&decoded.expect("base64url")).expect("JSON")
+}
