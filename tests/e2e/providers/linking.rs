@@ -43,8 +43,7 @@ pub async fn convert(site: &Site, user: &User, provider: Provider) -> Answer {
         Provider::MailRu => "mailru",
     };
     let token = site.stand_in.access_token(provider, CLIENT_ID, user);
-    let body = json!({"grant_type": "convert_token", "backend": backend, "client_id": APP,
-        "client_secret": APP_SECRET, "token": token});
+    let body = app_with(json!({"grant_type": "convert_token", "backend": backend, "token": token}));
     site.client().post("/auth/convert-token/", &body).await
 }
 
@@ -54,9 +53,15 @@ pub async fn enter(site: &Site, user: &User, provider: Provider, what: &str) -> 
     site.enter(provider, what, &token).await
 }
 
+/// The body with the application's name in it.
+pub fn app_with(mut body: Value) -> Value {
+    body["client_id"] = json!(APP);
+    body["client_secret"] = json!(APP_SECRET);
+    body
+}
+
 pub async fn refresh_pair(site: &Site, refresh: &str) -> Answer {
-    let body = json!({"grant_type": "refresh_token", "client_id": APP,
-        "client_secret": APP_SECRET, "refresh_token": refresh});
+    let body = app_with(json!({"grant_type": "refresh_token", "refresh_token": refresh}));
     site.client().post("/auth/token/", &body).await
 }
 

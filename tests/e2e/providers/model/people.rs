@@ -1,0 +1,536 @@
+//! People at the server's door: each act is done by HTTP, and what comes of it is told to [`Accounts`].
+
+use std::collections::BTreeMap;
+
+use hyper::Method;
+use propusk_tests::links::Link;
+
+use super::super::linking::{app_with, convert, enter, me, refresh_pair, send};
+use super::super::*;
+use super::accounts::{Account, Accounts, Entered, Id};
+use super::act::{ADDRESSES, Act, Address, Dialect, Identity, PEOPLE, Person, Way};
+
+type Outcome = Result<(), String>;
+
+const APP_REVOKE: &str = "/auth/revoke-token/";
+
+/// Which route gave a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Key,
+    AppKey,
+    Pair,
+    Jwt,
+    Named,
+}
+
+/// A credential, and what is expected of it.
+#[derive(Clone, Debug)]
+struct Credential {
+    held_by: Person,
+    form: Form,
+    access: String,
+    refresh: Option<String>,
+    account: Id,
+    /// The account's count of endings when this began.
+    era: usize,
+    expires_at: i64,
+    /// Whom a token of [`Form::Named`] names.
+    name: Option<Address>,
+    is_ended: bool,
+}
+
+/// One run: its people's addresses and names are its own.
+pub struct Town<'s> {
+    site: &'s Site,
+    run: usize,
+    accounts: Accounts,
+    credentials: Vec<Credential>,
+    /// Whose password is whose.
+    passwords: BTreeMap<String, Person>,
+    count: usize,
+}
+
+impl<'s> Town<'s> {
+    pub fn new(site: &'s Site, run: usize) -> Self {
+        let (accounts, credentials) = (Accounts::default(), Vec::new());
+        Town { site, run, accounts, credentials, passwords: BTreeMap::new(), count: 0 }
+    }
+
+    pub async fn act(&mut self, act: Act) -> Outcome {
+        match act {
+            Act::Register { who, address, by } => self.register(who, address, by).await,
+            Act::AskForActivation { address } => {
+                self.ask("/auth/users/resend_activation/", address).await
+            }
+            Act::AskForReset { address } => self.ask("/auth/users/reset_password/", address).await,
+            Act::FollowMail { who } => self.follow_mail(who).await.map(drop),
+            Act::Recover { who } => self.recover(who).await,
+            Act::SignIn { who, address, by } => self.sign_in(who, address, by).await,
+            Act::ByProvider { who, identity, claims, way } => {
+                let told = if identity == Identity::Google { Some(who) } else { claims };
+                self.come_by(identity, who, told, way).await
+            }
+            Act::RefreshPair { who } => self.refresh(who).await,
+            Act::ChangePassword { who, with } => self.change_password(who, with).await,
+            Act::ChangeEmail { who, with, to, knows_password } => {
+                self.change_email(who, with, to, knows_password).await
+            }
+            Act::SignOut { who, with } => self.sign_out(who, with).await,
+            Act::Delete { who, with } => self.delete(who, with).await,
+            Act::Suspend { address } => self.set_active(address, false).await,
+            Act::Revive { address } => self.set_active(address, true).await,
+            Act::Wait { seconds } => {
+                self.site.server.clock.advance(seconds);
+                Ok(())
+            }
+        }
+    }
+
+    // ---- names -----------------------------------------------------------------------------------
+
+    fn email(&self, address: Address) -> String {
+        format!("m{address}@r{}.example.com", self.run)
+    }
+
+    fn user(&self, identity: Identity, who: Person, told: Option<Address>) -> User {
+        let number = usize::from(identity == Identity::Vk) + 2 * who + 100 * (self.run + 1);
+        let user = User::new("x").with_id(number.to_string());
+        match told {
+            Some(address) => user.with_email(self.email(address)),
+            None => user.without_email(),
+        }
+    }
+
+    fn new_password(&mut self, who: Person) -> String {
+        self.count += 1;
+        let password = format!("amber falcon {} {}", self.run, self.count);
+        self.passwords.insert(password.clone(), who);
+        password
+    }
+
+    /// The password of the account if the person has set it, else one that they have set elsewhere.
+    fn password_of(&self, who: Person, id: Option<Id>) -> Option<String> {
+        let set = id.and_then(|id| self.accounts.0.get(&id)?.password.clone());
+        let own = |password: &String| self.passwords.get(password) == Some(&who);
+        set.filter(own).or_else(|| {
+            let mut known = self.passwords.iter().filter(|(_, whose)| **whose == who);
+            known.next_back().map(|(password, _)| password.clone())
+        })
+    }
+
+    /// One of the person's credentials that may work.
+    fn pick(&self, who: Person, with: usize) -> Option<Credential> {
+        let held: Vec<_> =
+            self.credentials.iter().filter(|held| held.held_by == who && !held.is_ended).collect();
+        let newest_first = held.len().checked_sub(1 + with % held.len().max(1))?;
+        Some(held[newest_first].clone())
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        sound(self.site.client().post(path, body).await)
+    }
+
+    async fn post_as(&self, access: &str, path: &str, body: &Value) -> Result<Answer, String> {
+        sound(self.site.client().post_as(&format!("Bearer {access}"), path, body).await)
+    }
+
+    // ---- password and mail -----------------------------------------------------------------------
+
+    async fn register(&mut self, who: Person, address: Address, by: Dialect) -> Outcome {
+        let (email, password) = (self.email(address), self.new_password(who));
+        let phone = format!("+7916{:03}{:04}", self.run % 1_000, self.count);
+        let (path, body) = match by {
+            Dialect::DjoserToken => (
+                "/auth/users/",
+                json!({"email": email, "password": password, "re_password": password}),
+            ),
+            Dialect::DjoserJwt => {
+                ("/api/auth/users/", json!({"email": email, "phone": phone, "password": password}))
+            }
+            Dialect::Prehashed => (
+                "/authorization/registration",
+                json!({"email": email, "phone_number": phone, "hash_password": password}),
+            ),
+        };
+        let answer = self.post(path, &body).await?;
+        expect(answer.status.is_success(), self.accounts.holder(address).is_none(), &answer)?;
+        if !answer.status.is_success() {
+            return Ok(());
+        }
+        let awaits_activation = matches!(by, Dialect::DjoserToken);
+        let account = Account {
+            email: Some(address),
+            password: Some(password),
+            is_active: !awaits_activation,
+            awaits_activation,
+            ..Account::default()
+        };
+        let id = match by {
+            Dialect::Prehashed => me_id(&me(self.site, &answer.field("access")).await)?,
+            _ => id_of(&answer)?,
+        };
+        self.accounts.0.insert(id, account);
+        match by {
+            Dialect::Prehashed => self.hold(who, Form::Named, &answer, id),
+            _ => Ok(()),
+        }
+    }
+
+    async fn ask(&self, path: &str, address: Address) -> Outcome {
+        self.post(path, &json!({"email": self.email(address)})).await.map(drop)
+    }
+
+    /// Follows the newest link in the own mailbox, and tells whether that did something.
+    async fn follow_mail(&mut self, who: Person) -> Result<bool, String> {
+        self.site.server.mails().await;
+        let letter = self.site.server.smtp.newest_to(&self.email(who));
+        let Some(link) = letter.as_ref().and_then(Link::of) else { return Ok(false) };
+        let body = json!({"uid": link.uid, "token": link.token});
+        if link.url.contains("/activate/") {
+            let answer = self.post("/auth/users/activation/", &body).await?;
+            return match answer.status.as_u16() {
+                204 => self.accounts.activate(self.own(who)?).map(|()| true),
+                _ => Ok(false),
+            };
+        }
+        let password = self.new_password(who);
+        let body = json!({"uid": link.uid, "token": link.token, "new_password": password});
+        let answer = self.post("/auth/users/reset_password_confirm/", &body).await?;
+        match answer.status.as_u16() {
+            204 => self.accounts.reset(self.own(who)?, who, password).map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// The account that a mail to the person's mailbox is about.
+    fn own(&self, who: Person) -> Result<Id, String> {
+        let holder = self.accounts.holder(who);
+        holder.ok_or_else(|| "a link works though no account has the address".to_owned())
+    }
+
+    async fn recover(&mut self, who: Person) -> Outcome {
+        self.site.server.mails().await;
+        let is_mailed = self.accounts.is_mailed_resets(who);
+        self.ask("/auth/users/reset_password/", who).await?;
+        match self.follow_mail(who).await? || !is_mailed {
+            true => Ok(()),
+            false => Err("the owner of the mailbox cannot get in".to_owned()),
+        }
+    }
+
+    async fn sign_in(&mut self, who: Person, address: Address, by: Dialect) -> Outcome {
+        let holder = self.accounts.holder(address);
+        let Some(password) = self.password_of(who, holder) else { return Ok(()) };
+        let email = self.email(address);
+        let named = json!({"username": email, "password": password});
+        let (path, body, form) = match by {
+            Dialect::DjoserToken => ("/auth/token/login/", named, Form::Key),
+            Dialect::DjoserJwt => ("/api/auth/jwt/create/", named, Form::Jwt),
+            Dialect::Prehashed => (
+                "/authorization/login/email",
+                json!({"email": email, "hash_password": password}),
+                Form::Named,
+            ),
+        };
+        let answer = self.post(path, &body).await?;
+        expect(answer.status == 200, self.accounts.opens(address, &password), &answer)?;
+        match holder {
+            Some(id) if answer.status == 200 => self.hold(who, form, &answer, id),
+            _ => Ok(()),
+        }
+    }
+
+    // ---- providers -------------------------------------------------------------------------------
+
+    async fn come_by(
+        &mut self,
+        identity: Identity,
+        who: Person,
+        told: Option<Address>,
+        way: Way,
+    ) -> Outcome {
+        let provider = match identity {
+            Identity::Google => Provider::Google,
+            Identity::Vk => Provider::Vk,
+        };
+        let user = self.user(identity, who, told);
+        let (answer, form) = match way {
+            Way::Complete => (self.site.sign_in(&user, provider).await, Form::AppKey),
+            Way::Convert => (convert(self.site, &user, provider).await, Form::Pair),
+            Way::Registration => {
+                (enter(self.site, &user, provider, "registration").await, Form::Named)
+            }
+            Way::Login => (enter(self.site, &user, provider, "login").await, Form::Named),
+        };
+        let answer = sound(answer)?;
+        let (by, expected) = ((identity, who), self.accounts.entered((identity, who), told, way));
+        expect(answer.status == 200, expected != Entered::Refused, &answer)?;
+        if expected == Entered::Refused {
+            return Ok(());
+        }
+        let field = if form == Form::Named { "access" } else { "access_token" };
+        let id = me_id(&me(self.site, &answer.field(field)).await)?;
+        match expected {
+            Entered::New if self.accounts.0.contains_key(&id) => {
+                return Err(format!("it enters {id} in place of a new account"));
+            }
+            Entered::New => self.accounts.made_by(id, by, told),
+            Entered::Account(account) if account != id => {
+                return Err(format!("it enters {id} in place of {account}"));
+            }
+            _ => self.accounts.enter(id, by, told)?,
+        }
+        self.hold(who, form, &answer, id)
+    }
+
+    async fn refresh(&mut self, who: Person) -> Outcome {
+        let held = self
+            .credentials
+            .iter()
+            .rposition(|held| held.held_by == who && held.form == Form::Pair && !held.is_ended);
+        let Some(held) = held else { return Ok(()) };
+        let old = self.credentials[held].clone();
+        let refresh = old.refresh.clone().unwrap_or_default();
+        let answer = sound(refresh_pair(self.site, &refresh).await)?;
+        expect(answer.status == 200, self.is_session_alive(&old), &answer)?;
+        if answer.status != 200 {
+            return Ok(());
+        }
+        self.credentials[held].is_ended = true;
+        self.hold(who, Form::Pair, &answer, old.account)
+    }
+
+    // ---- from within -----------------------------------------------------------------------------
+
+    async fn change_password(&mut self, who: Person, with: usize) -> Outcome {
+        let Some(held) = self.pick(who, with) else { return Ok(()) };
+        let Some(current) = self.password_of(who, Some(held.account)) else { return Ok(()) };
+        let new = self.new_password(who);
+        let body = json!({"current_password": current, "new_password": new});
+        let answer = self.post_as(&held.access, "/auth/users/set_password/", &body).await?;
+        let is_right = self.proves(&held, &current);
+        expect(answer.status == 204, is_right, &answer)?;
+        if !is_right {
+            return Ok(());
+        }
+        let account = self.accounts.change(held.account)?;
+        account.password = Some(new);
+        account.era += 1;
+        let era = account.era;
+        let acting = self.credentials.iter_mut().find(|other| other.access == held.access);
+        acting.into_iter().for_each(|acting| acting.era = era);
+        Ok(())
+    }
+
+    /// Whether the credential works and the password is that of its account.
+    fn proves(&self, held: &Credential, password: &str) -> bool {
+        let account = self.accounts.0.get(&held.account);
+        let is_right = account.is_some_and(|account| account.password.as_deref() == Some(password));
+        is_right && self.is_alive(held)
+    }
+
+    async fn change_email(
+        &mut self,
+        who: Person,
+        with: usize,
+        to: Address,
+        knows_password: bool,
+    ) -> Outcome {
+        let Some(held) = self.pick(who, with) else { return Ok(()) };
+        let (access, email) = (held.access.as_str(), self.email(to));
+        let answer = if knows_password {
+            let current = self.password_of(who, Some(held.account)).unwrap_or_default();
+            let body = json!({"current_password": current, "new_email": email});
+            let answer = self.post_as(access, "/auth/users/set_email/", &body).await?;
+            let is_right = self.proves(&held, &current) && self.accounts.holder(to).is_none();
+            expect(answer.status == 204, is_right, &answer)?;
+            answer
+        } else {
+            let body = json!({"email": email});
+            sound(send(self.site, Method::PATCH, "/api/auth/users/me/", access, &body).await)?
+        };
+        if !answer.status.is_success() {
+            return Ok(());
+        }
+        match self.is_alive(&held) {
+            true => self.accounts.move_to(held.account, to),
+            false => Err("a dead credential changes the address".to_owned()),
+        }
+    }
+
+    async fn sign_out(&mut self, who: Person, with: usize) -> Outcome {
+        let Some(held) = self.pick(who, with) else { return Ok(()) };
+        let refresh = json!({"refresh": held.refresh});
+        let answer = match held.form {
+            Form::Key => self.post_as(&held.access, "/auth/token/logout/", &json!({})).await?,
+            Form::Jwt => self.post("/api/auth/logout/", &refresh).await?,
+            Form::Pair => {
+                let body = app_with(json!({"token": held.access}));
+                self.post_as(&held.access, APP_REVOKE, &body).await?
+            }
+            Form::AppKey | Form::Named => return Ok(()),
+        };
+        if answer.status.is_success() {
+            let ended = self.credentials.iter_mut().find(|other| other.access == held.access);
+            ended.into_iter().for_each(|ended| ended.is_ended = true);
+        }
+        Ok(())
+    }
+
+    async fn delete(&mut self, who: Person, with: usize) -> Outcome {
+        let Some(held) = self.pick(who, with) else { return Ok(()) };
+        let Some(current) = self.password_of(who, Some(held.account)) else { return Ok(()) };
+        let body = json!({"current_password": current});
+        let answer = send(self.site, Method::DELETE, "/auth/users/me/", &held.access, &body).await;
+        let answer = sound(answer)?;
+        let is_right = self.proves(&held, &current);
+        expect(answer.status == 204, is_right, &answer)?;
+        if is_right {
+            self.accounts.0.remove(&held.account);
+        }
+        Ok(())
+    }
+
+    async fn set_active(&mut self, address: Address, is_active: bool) -> Outcome {
+        let Some(id) = self.accounts.holder(address) else { return Ok(()) };
+        let auth = &self.site.server.auth;
+        let is_there = auth.set_active(id, is_active).await.map_err(|error| error.to_string())?;
+        if is_there { self.accounts.set_active(id, is_active) } else { Err("it is gone".into()) }
+    }
+
+    // ---- what must be so -------------------------------------------------------------------------
+
+    fn hold(&mut self, who: Person, form: Form, answer: &Answer, account: Id) -> Outcome {
+        let (access, refresh, seconds) = match form {
+            Form::Key => ("auth_token", None, 31_536_000),
+            Form::AppKey => ("access_token", None, 5_184_000),
+            Form::Pair => ("access_token", Some("refresh_token"), 36_000),
+            Form::Jwt => ("access", Some("refresh"), 300),
+            Form::Named => ("access", Some("refresh"), 3_600),
+        };
+        let Account { era, email, .. } = *self.accounts.get(account)?;
+        self.credentials.push(Credential {
+            held_by: who,
+            form,
+            access: answer.field(access),
+            refresh: refresh.map(|name| answer.field(name)),
+            account,
+            era,
+            expires_at: self.site.server.clock.now() + seconds,
+            name: email.filter(|_| form == Form::Named),
+            is_ended: false,
+        });
+        Ok(())
+    }
+
+    fn is_session_alive(&self, held: &Credential) -> bool {
+        let account = self.accounts.0.get(&held.account);
+        account.is_some_and(|account| account.is_active && account.era == held.era)
+            && !held.is_ended
+    }
+
+    fn is_alive(&self, held: &Credential) -> bool {
+        let is_its_name =
+            held.name.is_none_or(|name| self.accounts.holder(name) == Some(held.account));
+        is_its_name && self.is_session_alive(held) && self.site.server.clock.now() < held.expires_at
+    }
+
+    /// Compares everything with what is expected; `all`: credentials that died before, too.
+    pub async fn check(&mut self, all: bool) -> Outcome {
+        self.check_accounts().await?;
+        for index in 0..self.credentials.len() {
+            let held = self.credentials[index].clone();
+            if all || !held.is_ended {
+                self.check_credential(&held).await?;
+            }
+            let is_gone = !self.accounts.0.contains_key(&held.account);
+            let is_over =
+                is_gone || self.accounts.get(held.account)?.era != held.era || held.is_ended;
+            self.credentials[index].is_ended = is_over;
+        }
+        Ok(())
+    }
+
+    async fn check_credential(&self, held: &Credential) -> Outcome {
+        let answer = sound(me(self.site, &held.access).await)?;
+        let reads = answer.status == 200;
+        if reads != self.is_alive(held) {
+            return Err(format!("{} for {held:?}: {}", answer.status, answer.text()));
+        }
+        if !reads {
+            return Ok(());
+        }
+        let account = self.accounts.get(held.account)?;
+        let email = account.email.map(|address| self.email(address)).unwrap_or_default();
+        if answer.json() != json!({"id": held.account, "email": email}) {
+            return Err(format!("{} for {held:?}", answer.text()));
+        }
+        match account.alone {
+            Some(owner) if owner != held.held_by => {
+                Err(format!("{held:?} reads the account of {owner}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn check_accounts(&self) -> Outcome {
+        for address in 0..ADDRESSES {
+            let found = self.site.server.auth.find_account(&self.email(address)).await;
+            let found = found.map_err(|error| error.to_string())?.map(|account| account.id);
+            if found != self.accounts.holder(address) {
+                return Err(format!("the account of address {address} is {found:?}"));
+            }
+        }
+        for (id, account) in &self.accounts.0 {
+            self.check_account(*id, account).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_account(&self, id: Id, account: &Account) -> Outcome {
+        let found =
+            self.site.server.auth.identities(id).await.map_err(|error| error.to_string())?;
+        let mut subjects: Vec<_> = found.into_iter().map(|one| one.subject).collect();
+        let of = |(identity, who): &(Identity, Person)| self.user(*identity, *who, None).id;
+        let mut expected: Vec<_> = account.identities.iter().map(of).collect();
+        subjects.sort();
+        expected.sort();
+        if subjects != expected {
+            return Err(format!("identities {subjects:?} in place of {expected:?} open {id}"));
+        }
+        let Some(owner) = account.alone else { return Ok(()) };
+        let strangers = account.identities.iter().any(|(_, who)| *who != owner);
+        let whose = account.password.as_ref().and_then(|password| self.passwords.get(password));
+        match strangers || whose.is_some_and(|who| *who != owner) || owner >= PEOPLE {
+            true => Err(format!("{owner} is not alone in {account:?}")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// An answer that is no fault of the server's.
+fn sound(answer: Answer) -> Result<Answer, String> {
+    match answer.status.is_server_error() {
+        true => Err(format!("{}: {}", answer.status, answer.text())),
+        false => Ok(answer),
+    }
+}
+
+fn expect(succeeds: bool, should: bool, answer: &Answer) -> Outcome {
+    match succeeds == should {
+        true => Ok(()),
+        false => Err(format!("{} where {should} is right: {}", answer.status, answer.text())),
+    }
+}
+
+fn me_id(answer: &Answer) -> Result<Id, String> {
+    match answer.status.as_u16() {
+        200 => id_of(answer),
+        _ => Err(format!("a new credential does not work: {}", answer.text())),
+    }
+}
+
+fn id_of(answer: &Answer) -> Result<Id, String> {
+    answer.json()["id"].as_i64().ok_or_else(|| format!("no id: {}", answer.text()))
+}
