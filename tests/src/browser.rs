@@ -14,6 +14,8 @@ use crate::http::{Answer, Client};
 
 /// Longer than a busy machine takes to start a browser.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it may find no port before something else is wrong.
+const STARTS: usize = 20;
 const STARTED: &str = "started successfully on port ";
 /// The name under which the protocol hands out elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -28,9 +30,7 @@ pub struct Browser {
 impl Browser {
     /// A telephone of this width whose owner reads `language` and likes `theme` (`dark` or `light`).
     pub async fn phone(width: u32, theme: &str, language: &str) -> Self {
-        let mut process = start_driver();
-        let stdout = process.stdout.take().expect("stdout is a pipe");
-        let port = port(BufReader::new(stdout).lines()).await;
+        let (process, port) = start_driver().await;
         let driver = Client::new(format!("http://127.0.0.1:{port}"));
         let session = open_session(&driver, width, language).await;
         let browser = Browser { driver, session, _process: process };
@@ -99,7 +99,19 @@ impl Browser {
     }
 }
 
-fn start_driver() -> Child {
+/// The driver with its port. One that it finds free for IPv6 may be in use for IPv4; then it ends.
+async fn start_driver() -> (Child, u16) {
+    for _ in 0..STARTS {
+        let mut process = spawn_driver();
+        let stdout = process.stdout.take().expect("stdout is a pipe");
+        if let Some(port) = port(BufReader::new(stdout).lines()).await {
+            return (process, port);
+        }
+    }
+    panic!("chromedriver ended before it listened, {STARTS} times")
+}
+
+fn spawn_driver() -> Child {
     let driver = Command::new("chromedriver")
         .arg("--port=0")
         .stdin(Stdio::null())
@@ -116,15 +128,15 @@ fn start_driver() -> Child {
     }
 }
 
-/// The free port that it has found, as it says itself.
-async fn port(mut lines: Lines<BufReader<ChildStdout>>) -> u16 {
+/// The free port that it has found, as it says itself; none: it has ended.
+async fn port(mut lines: Lines<BufReader<ChildStdout>>) -> Option<u16> {
     let found = timeout(PATIENCE, async {
         while let Some(line) = lines.next_line().await.expect("readable output") {
             if let Some((_, port)) = line.split_once(STARTED) {
-                return port.trim_end_matches('.').parse().expect("a port");
+                return Some(port.trim_end_matches('.').parse().expect("a port"));
             }
         }
-        panic!("chromedriver ended before it listened");
+        None
     });
     found.await.expect("chromedriver listens")
 }

@@ -40,7 +40,7 @@ async fn a_link_has_the_parameters_of_the_document_in_its_order() {
 async fn whoever_fetches_a_providers_tokens_registers_once_and_signs_in_with_them() {
     let site = Site::start().await;
     for (provider, id) in Provider::ALL.into_iter().zip(["601", "602", "603", "604"]) {
-        let user = User::new(&format!("user{id}")).with_id(id);
+        let user = User::new(format!("user{id}")).with_id(id);
         let tokens = site.fetch_tokens(&user, provider).await;
         let keys: Vec<_> = tokens.as_object().expect("an object").keys().collect();
         assert_eq!(keys, ["access_token", "refresh_token", "expire_in"]);

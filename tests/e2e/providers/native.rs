@@ -7,7 +7,7 @@ use propusk_stand_in::Consent;
 async fn an_app_signs_in_with_every_provider_and_comes_again_to_the_same_account() {
     let site = Site::start().await;
     for (provider, id) in Provider::ALL.into_iter().zip(["501", "502", "503", "504"]) {
-        let user = User::new(&format!("user{id}")).with_id(id);
+        let user = User::new(format!("user{id}")).with_id(id);
         let first = site.sign_in(&user, provider).await;
         assert_eq!(first.status, 200, "{provider:?} {}", first.text());
         assert_eq!(first.field("token_type"), "Bearer");
