@@ -3,16 +3,22 @@
 
 const LOOPBACK: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
 /// Schemes that a browser keeps for itself.
-const KEPT: [&str; 13] = [
+const KEPT: [&str; 19] = [
     "about",
     "blob",
     "chrome",
+    "chrome-extension",
     "data",
     "file",
     "filesystem",
     "ftp",
     "intent",
+    "jar",
     "javascript",
+    "mailto",
+    "moz-extension",
+    "sms",
+    "tel",
     "vbscript",
     "view-source",
     "ws",
@@ -169,6 +175,8 @@ mod tests {
             "http://127.0.0.1@evil.example/",
             "http://127.0.0.1/a/../cb",
             "wss://app.example.com/cb",
+            "mailto:a@example.com",
+            "tel:112",
             "https://app.example.com/cb#x",
             "https://*.example.com/cb",
             "https://app.example.com/*",

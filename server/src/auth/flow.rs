@@ -123,6 +123,8 @@ impl Auth {
         let (provider, now) = (self.provider(provider)?, self.clock.now());
         if let Some(app) = &app {
             if !self.redirects.allows(&app.redirect) {
+                let redirect = app.redirect.chars().take(200).collect::<String>();
+                tracing::info!(?redirect, "not in redirects.allowed");
                 return Err(SignInFault::RedirectNotAllowed.into());
             }
             if !is_challenge(&app.challenge) {

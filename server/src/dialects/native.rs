@@ -1,5 +1,5 @@
 //! Our own API, `/propusk/v1/…`: so far the sign-in with a provider for apps, whose answer is an access token that
-//! every other API takes too. Refusals are problem documents (RFC 9457) with a `code` for programs.
+//! every other API takes too, and its end. Refusals are problem documents (RFC 9457) with a `code` for programs.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY,
+    RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any, delete, get, post};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -43,10 +43,11 @@ pub const DIALECT: Dialect = Dialect {
 };
 
 fn mount(context: &Arc<Context>) -> Router {
-    let routes: [(&str, &str, MethodRouter<Arc<Context>>); 3] = [
+    let routes: [(&str, &str, MethodRouter<Arc<Context>>); 4] = [
         ("/propusk/v1/providers", "GET, HEAD, OPTIONS", get(providers)),
         ("/propusk/v1/providers/{name}/start", "POST, OPTIONS", post(start)),
         ("/propusk/v1/providers/complete", "POST, OPTIONS", post(complete)),
+        ("/propusk/v1/sessions/current", "DELETE, OPTIONS", delete(sign_out)),
     ];
     let mut router = Router::new();
     for (path, allow, methods) in routes {
@@ -92,6 +93,24 @@ async fn complete(State(context): Shared, request: Request) -> Answer<TokenRespo
     let Context { auth, policy, .. } = &*context;
     let signed_in = auth.complete_sign_in(policy, &code, &verifier, from).await;
     Ok(Reply(signed_in.map_err(failure)?.into()))
+}
+
+async fn sign_out(State(context): Shared, request: Request) -> Result<StatusCode, Problem> {
+    let token = bearer(request.headers()).ok_or_else(unauthorized)?;
+    let Context { auth, policy, .. } = &*context;
+    let who = auth.signed_in(token).await.map_err(failure)?;
+    auth.sign_out_session(policy, &who).await.map_err(failure)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The token of an `Authorization: Bearer` header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
+
+fn unauthorized() -> Problem {
+    Problem::of(StatusCode::UNAUTHORIZED, "invalid_credentials")
 }
 
 fn other_method(method: &Method, allow: &'static str) -> Response {
@@ -232,6 +251,9 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response
     }
 }
@@ -271,7 +293,7 @@ fn failure(error: Error) -> Problem {
         Error::InvalidCredentials
         | Error::WrongPassword
         | Error::AccountNotFound
-        | Error::Token(_) => Problem::of(StatusCode::UNAUTHORIZED, "invalid_credentials"),
+        | Error::Token(_) => unauthorized(),
         Error::ReauthenticationRequired => refused("reauthentication_required"),
         Error::NoIdentifier => Problem::of_fields(vec!["identifiers"]),
         Error::PasswordTooLong => Problem::of_fields(vec!["password"]),

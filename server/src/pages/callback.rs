@@ -89,7 +89,7 @@ impl<'p> Desk<'p> {
             (Some(redirect), outcome) => self.to_app(redirect, &returned.state, outcome),
             (None, Ok(code)) => self.code(code, returned.device_id.as_deref()),
             (None, Err(failed)) if self.as_json => {
-                self.json(StatusCode::BAD_REQUEST, &json!({ "detail": word(*failed) }))
+                self.json(status(*failed), &json!({ "detail": word(*failed) }))
             }
             (None, Err(failed)) => {
                 let texts = &self.texts.sign_in;
@@ -97,7 +97,7 @@ impl<'p> Desk<'p> {
                     Failed::Cancelled | Failed::Refused => &texts.over,
                     Failed::Unavailable => &self.texts.failed,
                 };
-                self.message(StatusCode::BAD_REQUEST, message, None)
+                self.message(status(*failed), message, None)
             }
         }
     }
@@ -185,6 +185,14 @@ impl<'p> Desk<'p> {
 
     fn frame(&self) -> Frame<'_> {
         Frame::once(self.language, &self.pages.host)
+    }
+}
+
+/// For who reads the result here; an app reads it from its link.
+fn status(failed: Failed) -> StatusCode {
+    match failed {
+        Failed::Cancelled | Failed::Refused => StatusCode::BAD_REQUEST,
+        Failed::Unavailable => StatusCode::BAD_GATEWAY,
     }
 }
 

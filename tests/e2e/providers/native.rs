@@ -24,6 +24,29 @@ async fn an_app_signs_in_with_every_provider_and_comes_again_to_the_same_account
 }
 
 #[tokio::test]
+async fn a_session_ends_when_the_app_says_so() {
+    let site = Site::start().await;
+    let token = site.sign_in(&User::new("greta"), Provider::Google).await.field("access_token");
+    let bearer = format!("Bearer {token}");
+    let me = || site.client().get("/api/auth/users/me/", Some(&bearer));
+    assert_eq!(me().await.status, 200);
+    for (authorization, status) in [(None, 401), (Some("Bearer x"), 401), (Some(&*bearer), 204)] {
+        assert_eq!(sign_out(&site, authorization).await, status, "{authorization:?}");
+    }
+    assert_eq!(me().await.status, 401);
+    assert_eq!(sign_out(&site, Some(&bearer)).await, 401);
+}
+
+async fn sign_out(site: &Site, authorization: Option<&str>) -> u16 {
+    let mut request = hyper::Request::delete("/propusk/v1/sessions/current");
+    if let Some(authorization) = authorization {
+        request = request.header("Authorization", authorization);
+    }
+    let request = request.body(http_body_util::Full::default()).expect("a path");
+    site.client().send(request).await.expect("an answer").status.as_u16()
+}
+
+#[tokio::test]
 async fn the_page_leads_to_the_redirect_that_the_app_has_asked_for() {
     let site = Site::start().await;
     let user = User::new("greta");

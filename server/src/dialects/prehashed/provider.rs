@@ -10,7 +10,7 @@ use axum::routing::{any, get};
 use serde::Serialize;
 
 use super::read::{self, Params};
-use super::reply::{Answer, Reply};
+use super::reply::{Answer, Finding, Reply};
 use super::{GET, GET_AND_POST, PairResponse, Shared, client, failure, with_methods};
 use crate::auth::{Callback, Entry, ProviderTokens};
 use crate::drf::Context;
@@ -66,6 +66,10 @@ async fn enter(
 ) -> Answer {
     let from = client(&context, &request);
     let token = read::token(request, "access_token").await?;
+    if token.trim().is_empty() {
+        // Not worth a question to the provider.
+        return Err(Reply::unprocessable(&[Finding::missing("query", "access_token")]));
+    }
     let Context { auth, policy, .. } = &*context;
     let pair = auth.sign_in_with_token(policy, provider, &token, entry, from).await;
     Ok(Reply::ok(&PairResponse::from(pair.map_err(refusal)?)))
