@@ -7,6 +7,7 @@
 //   accounts  name -> claims (sub, email, email_verified, name, picture)
 //   authorization_response_iss  false: as a provider older than RFC 9207 (default true)
 //   claims_in_id_token          true: not at the userinfo endpoint alone (default false)
+//   client_auth_methods         how clients may authenticate (default: all ways)
 //
 // `login_hint` names the account that signs in and consents, by default the first; `deny` refuses.
 // `POST /_rotate` replaces the signing keys.
@@ -39,6 +40,7 @@ const settings = {
     profile: ['name', 'picture'],
   },
   conformIdTokenClaims: !config.claims_in_id_token,
+  clientAuthMethods: config.client_auth_methods,
   features: { devInteractions: { enabled: false } },
   findAccount: (_, sub) => findAccount(sub),
   interactions: { url: (_, { uid }) => `/interaction/${uid}`, policy: policy() },

@@ -4,11 +4,13 @@ mod applications;
 mod attacks;
 mod browser;
 mod document;
+mod hostile;
 mod linking;
 mod model;
 mod native;
 mod oidc;
 mod outbound;
+mod peer;
 mod redirects;
 mod settings;
 

@@ -1,1 +1,511 @@
-//! A provider with OpenID Connect, by configuration alone.
+//! A provider with OpenID Connect, by configuration alone: a real one, and one that lies.
+
+use hmac::{Hmac, KeyInit, Mac};
+use propusk_server::config::{Config, Secret};
+use propusk_tests::oidc_provider::OidcProvider;
+use sha2::{Sha256, Sha384, Sha512};
+
+use super::hostile::{self, Issuer, Key};
+use super::peer::{Peer, Reply};
+use super::*;
+
+const PUBLIC_URL: &str = "https://auth.example.com";
+const CALLBACK: &str = "/providers/corp/callback";
+/// What form encoding changes in every way.
+const CLIENT_SECRET: &str = "a secret: 100% + between & the=two";
+/// How long discovery and keys are kept, and how soon an unknown key is looked for again.
+const KEPT: i64 = 3_600;
+const ASKED_AGAIN: i64 = 60;
+
+fn add_corp(config: &mut Config, issuer: &str) {
+    let corp = config.provider("corp");
+    corp.client_id = Some(hostile::CLIENT_ID.to_owned());
+    corp.client_secret = Some(Secret::new(CLIENT_SECRET));
+    corp.issuer = Some(issuer.to_owned());
+    corp.title = Some("Corporate ID".to_owned());
+}
+
+async fn start_at_corp(site: &Site) -> Answer {
+    let body = json!({"redirect": REDIRECT, "code_challenge": CHALLENGE});
+    site.client().post("/propusk/v1/providers/corp/start", &body).await
+}
+
+async fn begin_at_corp(site: &Site) -> Begun {
+    let answer = start_at_corp(site).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    Begun { authorize_url: answer.field("authorize_url"), state: answer.field("state") }
+}
+
+fn assert_unavailable(answer: &Answer) {
+    assert_eq!(
+        (answer.status.as_u16(), answer.field("code").as_str()),
+        (502, "provider_unavailable")
+    );
+}
+
+/// The real provider, and a server that knows it.
+struct Corp {
+    peer: OidcProvider,
+    site: Site,
+}
+
+impl Corp {
+    async fn start(client: Value, change: Value) -> Self {
+        let peer = OidcProvider::start(&peer_config(client, change)).await;
+        let site = Site::with(|config| {
+            config.public_url = Some(PUBLIC_URL.to_owned());
+            add_corp(config, &peer.issuer);
+        });
+        let site = site.await;
+        Corp { peer, site }
+    }
+
+    /// The path at our server to which somebody is sent back.
+    async fn come_back(&self, hint: &str) -> (Begun, String) {
+        let begun = begin_at_corp(&self.site).await;
+        let url = format!("{}&login_hint={hint}", begun.authorize_url);
+        let callback = self.peer.authorize(&url).await;
+        let path = callback.strip_prefix(PUBLIC_URL).unwrap_or_else(|| panic!("{callback}"));
+        assert!(path.starts_with(CALLBACK), "{callback}");
+        (begun, path.to_owned())
+    }
+
+    /// A whole sign-in: the account.
+    async fn sign_in(&self, hint: &str) -> Value {
+        let (_, callback) = self.come_back(hint).await;
+        let link = self.site.link_to_app(&callback).await;
+        let done = self.site.complete(&parameter(&link, "code"), VERIFIER).await;
+        assert_eq!(done.status, 200, "{}", done.text());
+        let bearer = format!("Bearer {}", done.field("access_token"));
+        let me = self.site.client().get("/api/auth/users/me/", Some(&bearer)).await;
+        assert_eq!(me.json()["id"], done.json()["account"]["id"], "{}", me.text());
+        done.json()["account"].clone()
+    }
+}
+
+fn peer_config(client: Value, change: Value) -> Value {
+    let mut config = json!({
+        "clients": [{
+            "client_id": hostile::CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "redirect_uris": [format!("{PUBLIC_URL}{CALLBACK}")],
+        }],
+        "accounts": {
+            "anna": {"sub": "2001", "email": "anna@example.com", "email_verified": true, "name": "Anna"},
+            "boris": {"sub": "2002", "email": "boris@example.com", "email_verified": false},
+        },
+    });
+    extend(&mut config["clients"][0], client);
+    extend(&mut config, change);
+    config
+}
+
+fn extend(object: &mut Value, with: Value) {
+    let with = with.as_object().expect("members").clone();
+    object.as_object_mut().expect("members").extend(with);
+}
+
+#[tokio::test]
+async fn somebody_signs_in_again_and_again_by_either_way_of_naming_the_client() {
+    for (client, change) in [
+        (json!({}), json!({})),
+        (
+            json!({
+                "token_endpoint_auth_method": "client_secret_post",
+                "id_token_signed_response_alg": "ES256",
+            }),
+            json!({"client_auth_methods": ["client_secret_post"], "claims_in_id_token": true}),
+        ),
+    ] {
+        let corp = Corp::start(client, change).await;
+        let anna = corp.sign_in("anna").await;
+        assert_eq!(anna["email"], "anna@example.com");
+        assert_eq!(anna["email_verified"], true);
+        assert_eq!(anna["display_name"], "Anna");
+        let boris = corp.sign_in("boris").await;
+        assert_eq!(boris["email_verified"], false);
+        assert_ne!(boris["id"], anna["id"]);
+        assert_eq!(corp.sign_in("anna").await, anna);
+    }
+}
+
+#[tokio::test]
+async fn a_configured_provider_is_listed_with_its_title() {
+    let site = Site::with(|config| add_corp(config, "https://id.example.com")).await;
+    let listed = site.client().get("/propusk/v1/providers", None).await.json();
+    let listed = listed["providers"].as_array().expect("a list").clone();
+    assert!(listed.contains(&json!({"name": "corp", "title": "Corporate ID"})), "{listed:?}");
+}
+
+#[tokio::test]
+async fn whoever_cancels_there_goes_back_to_the_app() {
+    let corp = Corp::start(json!({}), json!({})).await;
+    let (begun, callback) = corp.come_back("deny").await;
+    let link = corp.site.link_to_app(&callback).await;
+    assert_eq!(link, format!("{REDIRECT}?error=access_denied&state={}", begun.state));
+}
+
+#[tokio::test]
+async fn a_provider_that_promises_to_name_itself_must_and_only_itself() {
+    let corp = Corp::start(json!({}), json!({})).await;
+    for iss in [None, Some("https://evil.example.com"), Some(""), Some(PUBLIC_URL)] {
+        let (begun, callback) = corp.come_back("anna").await;
+        let (path, query) = callback.split_once('?').expect("a query");
+        let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "iss");
+        let mut changed = form_urlencoded::Serializer::new(String::new());
+        changed.extend_pairs(pairs).extend_pairs(iss.map(|iss| ("iss", iss)));
+        let link = corp.site.link_to_app(&format!("{path}?{}", changed.finish())).await;
+        assert_eq!(
+            link,
+            format!("{REDIRECT}?error=provider_refused&state={}", begun.state),
+            "{iss:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_promise_it_need_not_name_itself_but_be_no_other() {
+    let corp = Corp::start(json!({}), json!({"authorization_response_iss": false})).await;
+    corp.sign_in("anna").await;
+    let (_, callback) = corp.come_back("anna").await;
+    let link = corp.site.link_to_app(&format!("{callback}&iss=https://evil.example.com")).await;
+    assert_eq!(parameter(&link, "error"), "provider_refused");
+}
+
+#[tokio::test]
+async fn new_keys_are_looked_for_a_minute_after_the_last_look() {
+    let corp = Corp::start(json!({}), json!({})).await;
+    let anna = corp.sign_in("anna").await;
+    corp.peer.rotate().await;
+    corp.site.server.clock.advance(ASKED_AGAIN - 1);
+    let (_, callback) = corp.come_back("anna").await;
+    let link = corp.site.link_to_app(&callback).await;
+    assert_eq!(parameter(&link, "error"), "provider_unavailable");
+    corp.site.server.clock.advance(1);
+    assert_eq!(corp.sign_in("anna").await, anna);
+}
+
+/// The provider that lies, and a server that knows it.
+struct Lying {
+    issuer: Issuer,
+    site: Site,
+}
+
+impl Lying {
+    async fn start() -> Self {
+        let issuer = Issuer::start().await;
+        let site = Site::with(|config| {
+            add_corp(config, &issuer.url);
+            config.outbound.timeout_seconds = 2;
+        });
+        let site = site.await;
+        Lying { issuer, site }
+    }
+
+    fn now(&self) -> i64 {
+        self.site.server.clock.now()
+    }
+
+    /// The claims of an honest token, changed, in a token of the first key.
+    fn token(&self, nonce: &str, change: impl FnOnce(&mut Value)) -> String {
+        let mut claims = self.issuer.claims(nonce, self.now());
+        change(&mut claims);
+        self.issuer.keys[1].token(&claims)
+    }
+
+    /// The link that the app gets where this id token is given to the sign-in of the nonce.
+    async fn link(&self, id_token: impl FnOnce(&str) -> Option<String>) -> String {
+        let begun = begin_at_corp(&self.site).await;
+        let nonce = parameter(&begun.authorize_url, "nonce");
+        self.issuer.give(id_token(&nonce).as_deref());
+        let callback = format!("{CALLBACK}?code=any&state={}", begun.state);
+        self.site.link_to_app(&callback).await
+    }
+
+    async fn refuses(&self, what: &str, id_token: impl FnOnce(&str) -> Option<String>) {
+        assert_refused(&self.link(id_token).await, what);
+    }
+
+    /// An honest token goes through, so that what is refused is refused for its own sake.
+    async fn accepts(&self, what: &str, id_token: impl FnOnce(&str) -> Option<String>) -> Value {
+        let link = self.link(id_token).await;
+        assert!(link.contains("?code="), "{what}: {link}");
+        let done = self.site.complete(&parameter(&link, "code"), VERIFIER).await;
+        assert_eq!(done.status, 200, "{what}: {}", done.text());
+        done.json()["account"].clone()
+    }
+
+    async fn assert_nobody_came(&self) {
+        let found = self.site.server.auth.find_account("ivo@example.com").await;
+        assert!(found.expect("the database answers").is_none());
+    }
+}
+
+fn assert_refused(link: &str, what: &str) {
+    assert!(!link.contains("code="), "{what}: {link}");
+    let error = parameter(link, "error");
+    assert!(
+        ["provider_refused", "provider_unavailable"].contains(&error.as_str()),
+        "{what} {link}"
+    );
+}
+
+#[tokio::test]
+async fn a_key_of_each_kind_signs_and_no_public_half_of_one_does() {
+    let lying = Lying::start().await;
+    for key in &lying.issuer.keys {
+        for alg in ALGORITHMS {
+            for (form, secret) in key.public_forms().iter().enumerate() {
+                lying
+                    .refuses(&format!("{} {alg} {form}", key.alg), |nonce| {
+                        let claims = lying.issuer.claims(nonce, lying.now());
+                        let header = json!({"alg": alg, "kid": key.alg});
+                        Some(hostile::token(&header, &claims, |input| mac(alg, secret, input)))
+                    })
+                    .await;
+            }
+        }
+    }
+    lying.assert_nobody_came().await;
+    for key in &lying.issuer.keys {
+        let honest = |nonce: &str| Some(key.token(&lying.issuer.claims(nonce, lying.now())));
+        assert_eq!(lying.accepts(key.alg, honest).await["email"], "ivo@example.com");
+    }
+}
+
+const ALGORITHMS: [&str; 17] = [
+    "none", "None", "NONE", "", "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256",
+    "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+];
+
+fn mac(alg: &str, secret: &[u8], input: &[u8]) -> Vec<u8> {
+    match alg.get(2..) {
+        Some("384") => code::<Hmac<Sha384>>(secret, input),
+        Some("512") => code::<Hmac<Sha512>>(secret, input),
+        _ => code::<Hmac<Sha256>>(secret, input),
+    }
+}
+
+fn code<M: Mac + KeyInit>(secret: &[u8], input: &[u8]) -> Vec<u8> {
+    let mac = <M as KeyInit>::new_from_slice(secret).expect("HMAC takes keys of any length");
+    mac.chain_update(input).finalize().into_bytes().to_vec()
+}
+
+#[tokio::test]
+async fn an_id_token_is_signed_whole_by_a_key_of_the_provider() {
+    let lying = Lying::start().await;
+    let claims = |nonce: &str| lying.issuer.claims(nonce, lying.now());
+    for alg in ["none", "None", "ES256"] {
+        let unsigned = |nonce: &str| {
+            Some(hostile::token(&json!({"alg": alg, "kid": "ES256"}), &claims(nonce), |_| vec![]))
+        };
+        lying.refuses(&format!("unsigned {alg}"), unsigned).await;
+    }
+    for alg in ["RS256", "ES256", "EdDSA"] {
+        let another = Key::new(alg);
+        lying.refuses("another key", |nonce| Some(another.token(&claims(nonce)))).await;
+    }
+    let honest = |nonce: &str| lying.token(nonce, |_| {});
+    let spoilt: [(&str, fn(&str) -> String); 6] = [
+        ("cut", |token| token[..token.len() - 4].to_owned()),
+        ("two parts", |token| token.rsplit_once('.').expect("parts").0.to_owned()),
+        ("four parts", |token| format!("{token}.e30")),
+        ("no header", |token| format!(".{}", token.split_once('.').expect("parts").1)),
+        ("nothing", |_| String::new()),
+        ("words", |_| "not a token".to_owned()),
+    ];
+    for (what, spoil) in spoilt {
+        lying.refuses(what, |nonce| Some(spoil(&honest(nonce)))).await;
+    }
+    lying
+        .refuses("another payload", |nonce| {
+            let (other, token) =
+                (lying.token(nonce, |claims| claims["sub"] = "1".into()), honest(nonce));
+            let parts: Vec<_> = token.split('.').collect();
+            let payload = other.split('.').nth(1).expect("a payload");
+            Some(format!("{}.{payload}.{}", parts[0], parts[2]))
+        })
+        .await;
+    lying.assert_nobody_came().await;
+    lying.accepts("an honest one", |nonce| Some(honest(nonce))).await;
+}
+
+#[tokio::test]
+async fn a_key_that_the_provider_does_not_publish_signs_nothing() {
+    let lying = Lying::start().await;
+    let unnamed = |nonce: &str, kid: Value| {
+        let mut header = json!({"alg": "ES256"});
+        if !kid.is_null() {
+            header["kid"] = kid;
+        }
+        let claims = lying.issuer.claims(nonce, lying.now());
+        let own = Key::new("ES256");
+        header["jwk"] = own.jwk();
+        Some(hostile::token(&header, &claims, |_| vec![7; 64]))
+    };
+    for kid in [json!(null), json!("unknown"), json!(""), json!("RS256"), json!("../../dev/null")] {
+        lying.refuses(&kid.to_string(), |nonce| unnamed(nonce, kid.clone())).await;
+    }
+    lying.assert_nobody_came().await;
+}
+
+#[tokio::test]
+async fn an_id_token_with_any_wrong_claim_is_refused() {
+    let lying = Lying::start().await;
+    let now = lying.now();
+    let (url, client) = (lying.issuer.url.as_str(), hostile::CLIENT_ID);
+    let other = "other-client";
+    let cases = [
+        (
+            "iss",
+            json!([
+                format!("{url}/"), "https://evil.example.com", url.replace("http", "https"), "", null, 1,
+                [url], {"iss": url}, true
+            ]),
+        ),
+        (
+            "aud",
+            json!([
+                other, "", format!("{client} "), null, [], [other], [client, other], [[client]],
+                {client: true}, 1, true
+            ]),
+        ),
+        ("azp", json!([other, "", null, [client], 1, {}])),
+        ("nonce", json!(["", "another", null, 1, [], {}, true])),
+        (
+            "exp",
+            json!([
+                now - 30,
+                now - 10_000,
+                0,
+                -1,
+                -1e300,
+                1e300,
+                9_223_372_036_854_775_808_u64,
+                null,
+                true,
+                (now + 300).to_string(),
+                "",
+                "never",
+                [],
+                [now + 300],
+                {}
+            ]),
+        ),
+        ("iat", json!([now + 31, now + 10_000, 1e300, null, true, now.to_string(), [], [now], {}])),
+        ("nbf", json!([now + 31, 1e300, null, true, now.to_string(), [], {}])),
+        (
+            "sub",
+            json!([
+                "",
+                " ",
+                "x".repeat(256),
+                "a\nb",
+                "a\u{0}b",
+                null,
+                1001,
+                1.5,
+                true,
+                ["1001"],
+                {}
+            ]),
+        ),
+    ];
+    for (name, values) in cases {
+        for value in values.as_array().expect("a list") {
+            let changed = |nonce: &str| Some(lying.token(nonce, |c| c[name] = value.clone()));
+            lying.refuses(&format!("{name} {value}"), changed).await;
+        }
+    }
+    for name in ["iss", "sub", "aud", "exp", "iat", "nonce"] {
+        lying
+            .refuses(&format!("without {name}"), |nonce| {
+                Some(lying.token(nonce, |c| drop(c.as_object_mut().map(|c| c.remove(name)))))
+            })
+            .await;
+    }
+    lying.assert_nobody_came().await;
+    let shared = |nonce: &str| {
+        Some(lying.token(nonce, |c| extend(c, json!({"aud": [other, client], "azp": client}))))
+    };
+    lying.accepts("shared, and told so", shared).await;
+}
+
+#[tokio::test]
+async fn an_id_token_of_another_sign_in_is_refused() {
+    let lying = Lying::start().await;
+    let mut seen = None;
+    let first = |nonce: &str| {
+        seen = Some(lying.token(nonce, |_| {}));
+        seen.clone()
+    };
+    lying.accepts("the first", first).await;
+    assert!(seen.is_some());
+    lying.refuses("the same again", |_| seen).await;
+    lying.refuses("none", |_| None).await;
+}
+
+#[tokio::test]
+async fn userinfo_of_another_person_is_refused() {
+    let lying = Lying::start().await;
+    let honest = |nonce: &str| Some(lying.token(nonce, |_| {}));
+    for sub in [json!("1002"), json!(""), json!(null), json!(1001), json!(["1001"]), json!("1001 ")]
+    {
+        lying.issuer.peer.answer("/userinfo", Reply::Json(json!({"sub": sub, "name": "Ivo"})));
+        lying.refuses(&format!("userinfo of {sub}"), honest).await;
+    }
+    lying.issuer.peer.answer("/userinfo", Reply::Json(json!({"name": "Ivo"})));
+    lying.refuses("userinfo of nobody", honest).await;
+    for reply in [Reply::Json(json!([])), Reply::Status(403), Reply::HangUp, Reply::Endless] {
+        lying.issuer.peer.answer("/userinfo", reply);
+        lying.refuses("no userinfo", honest).await;
+    }
+    lying.assert_nobody_came().await;
+    let asked = lying.issuer.peer.asked("/userinfo");
+    assert!(asked.iter().all(|asked| asked.query.is_empty() && asked.method == "GET"));
+}
+
+#[tokio::test]
+async fn an_address_is_proved_only_by_what_names_it() {
+    let lying = Lying::start().await;
+    for (token, userinfo) in [
+        (
+            json!({"email": "a@example.com", "email_verified": null}),
+            json!({"email": "b@example.com"}),
+        ),
+        (json!({"email": "a@example.com", "email_verified": "true"}), json!({})),
+        (json!({"email": "a@example.com", "email_verified": 1}), json!({})),
+        (
+            json!({"email": "a@example.com", "email_verified": false}),
+            json!({"email_verified": true}),
+        ),
+    ] {
+        assert_unproved(&lying, &token, &userinfo, "a@example.com").await;
+    }
+    let without = json!({"email": "a@example.com"});
+    let other = json!({"email": "b@example.com", "email_verified": true});
+    assert_unproved(&lying, &without, &other, "a@example.com").await;
+    let bare = json!({"email_verified": true});
+    assert_unproved(&lying, &bare, &json!({"email": "a@example.com"}), "a@example.com").await;
+}
+
+async fn assert_unproved(lying: &Lying, token: &Value, userinfo: &Value, email: &str) {
+    let sub = format!("{token}{userinfo}").len().to_string();
+    let mut answer = json!({"sub": sub});
+    extend(&mut answer, userinfo.clone());
+    lying.issuer.peer.answer("/userinfo", Reply::Json(answer));
+    let id_token = |nonce: &str| {
+        Some(lying.token(nonce, |claims| {
+            let members = claims.as_object_mut().expect("members");
+            members.remove("email");
+            members.remove("email_verified");
+            extend(claims, token.clone());
+            claims["sub"] = sub.as_str().into();
+        }))
+    };
+    let account = lying.accepts("an address", id_token).await;
+    assert_eq!(account["email"], email, "{token} {userinfo}");
+    assert_eq!(account["email_verified"], false, "{token} {userinfo}");
+    let id = account["id"].as_i64().expect("an id");
+    assert!(lying.site.server.auth.delete_account(id).await.expect("the database answers"));
+}
