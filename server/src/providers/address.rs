@@ -45,8 +45,13 @@ impl Reach {
             return Ok(());
         }
         let may_be_asked = match url.host() {
-            // A name may lead to an own network, where no certificate need be.
-            Some(Host::Domain(_)) => url.scheme() == "https" || !self.networks.is_empty(),
+            // A name may lead to an own network, where no certificate need be. One in the settings is looked up for
+            // its own port: on others it must not lead to this machine.
+            Some(Host::Domain(name)) => {
+                let is_own = self.own.iter().any(|(own, _)| own == name);
+                (url.scheme() == "https" || !self.networks.is_empty())
+                    && (!is_own || self.admits(Ipv4Addr::LOCALHOST.into()))
+            }
             Some(Host::Ipv4(address)) => self.admits(address.into()),
             Some(Host::Ipv6(address)) => self.admits(address.into()),
             None => false,
@@ -219,6 +224,8 @@ mod tests {
             "http://127.0.0.2:9400/",
             "http://[::1]:9400/",
             "http://localhost:9400/",
+            "https://localhost:9400/",
+            "https://localhost/",
         ] {
             assert!(!admits(&reach, other), "{other}");
         }

@@ -2,6 +2,7 @@
 //! id token that is checked whole (OpenID Connect Core 1.0 section 3.1.3.7), details from its userinfo.
 
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -22,6 +23,8 @@ const KEPT: i64 = 3_600;
 const ASKED_AGAIN: i64 = 60;
 /// How far the provider's clock may be off (id tokens only).
 const LEEWAY: i64 = 30;
+/// The year 10000: what claims to be a time behind it is none.
+const END_OF_TIME: f64 = 253_402_300_800.0;
 /// Public keys only: a secret one could be anybody's who knows the public one.
 const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RS256,
@@ -35,11 +38,13 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-/// What is known of the provider so far. Whoever waits for the lock waits for the same answer.
+/// What is known of the provider so far. Whoever waits for a lock waits for the same answer, or for the same failure:
+/// if all asked in turn, each would wait for the time of all before it.
 #[derive(Default)]
 pub(super) struct Oidc {
     discovered: Mutex<Option<(i64, Discovered)>>,
     keys: Mutex<Option<(i64, JwkSet)>>,
+    failures: AtomicU64,
 }
 
 /// The parts of a discovery document (OpenID Connect Discovery 1.0 section 3) that are used.
@@ -76,13 +81,15 @@ impl Oidc {
         provider: &Provider,
         now: i64,
     ) -> Result<Discovered, ProviderError> {
+        let failures = self.failures();
         let mut known = self.discovered.lock().await;
         if let Some((at, discovered)) = &*known
             && is_fresh(*at, now, KEPT)
         {
             return Ok(discovered.clone());
         }
-        let discovered = discover(provider).await?;
+        self.unless_failed_since(failures)?;
+        let discovered = discover(provider).await.inspect_err(|_| self.count_failure())?;
         *known = Some((now, discovered.clone()));
         Ok(discovered)
     }
@@ -110,14 +117,20 @@ impl Oidc {
         let claims = verified_claims(token, &key)?;
         check(&claims, provider, nonce, now)?;
         let mut user = Fields::new(claims);
-        let subject = user.text("sub");
+        let subject = subject_of(&user);
         if let Some(url) = self.discovered(provider, now).await?.userinfo_endpoint {
             let mut ask = Ask::get(url);
             ask.headers.extend(bearer("Bearer", &grant.access_token)?);
-            let more = Fields::of(&provider.outbound.send(ask).await?)?;
+            let mut more = Fields::of(&provider.outbound.send(ask).await?)?;
             // OpenID Connect Core 1.0 section 5.3.2: of another person it says nothing here.
-            if more.text("sub") != subject {
+            if subject_of(&more) != subject {
                 return Err(ProviderError::Foreign);
+            }
+            // Whether an address is proved, only what names that address can tell.
+            match (user.text("email"), more.text("email")) {
+                (None, _) => user.remove("email_verified"),
+                (own, other) if own != other => more.remove("email_verified"),
+                _ => {}
             }
             user.complete(more);
         }
@@ -138,6 +151,7 @@ impl Oidc {
     ) -> Result<Jwk, ProviderError> {
         let header = decode_header(token).map_err(|_| bad("an id token that is none"))?;
         let kid = header.kid.as_deref();
+        let failures = self.failures();
         let mut known = self.keys.lock().await;
         if let Some((at, keys)) = &*known {
             let found = find(keys, kid);
@@ -145,12 +159,34 @@ impl Oidc {
                 return found.ok_or(bad("an id token of an unknown key"));
             }
         }
+        self.unless_failed_since(failures)?;
         let url = self.discovered(provider, now).await?.jwks_uri;
-        let keys = fetch_keys(provider, url).await?;
+        let keys = fetch_keys(provider, url).await.inspect_err(|_| self.count_failure())?;
         let found = find(&keys, kid);
         *known = Some((now, keys));
         found.ok_or(bad("an id token of an unknown key"))
     }
+
+    fn failures(&self) -> u64 {
+        self.failures.load(Ordering::SeqCst)
+    }
+
+    fn count_failure(&self) {
+        self.failures.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn unless_failed_since(&self, failures: u64) -> Result<(), ProviderError> {
+        match self.failures() == failures {
+            true => Ok(()),
+            false => Err(ProviderError::Unreachable("it has just failed another".to_owned())),
+        }
+    }
+}
+
+/// To the letter: a blank more is another person.
+fn subject_of(user: &Fields) -> Option<String> {
+    let subject = user.value("sub")?.as_str()?;
+    (!subject.trim().is_empty()).then(|| subject.to_owned())
 }
 
 /// A clock that was set back makes nothing last longer.
@@ -180,6 +216,7 @@ async fn discover(provider: &Provider) -> Result<Discovered, ProviderError> {
     let takes = |method: &str| methods.iter().any(|taken| taken == method);
     Ok(Discovered {
         authorization_endpoint: endpoint(&configured.authorize, "authorization_endpoint")
+            .filter(|url| is_for_browsers(provider, url))
             .ok_or_else(missing)?,
         token_endpoint: endpoint(&configured.token, "token_endpoint").ok_or_else(missing)?,
         userinfo_endpoint: endpoint(&configured.userinfo, "userinfo_endpoint"),
@@ -191,6 +228,13 @@ async fn discover(provider: &Provider) -> Result<Discovered, ProviderError> {
             false => AuthType::BasicAuth,
         },
     })
+}
+
+/// Whether somebody may be sent there: encrypted, unless the provider is on an own machine or network.
+fn is_for_browsers(provider: &Provider, url: &Url) -> bool {
+    let is_plain =
+        url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    is_plain && url.has_host() && (url.scheme() == "https" || provider.outbound.reaches(url))
 }
 
 async fn fetch_keys(provider: &Provider, url: Url) -> Result<JwkSet, ProviderError> {
@@ -234,7 +278,10 @@ fn check(
     now: i64,
 ) -> Result<(), ProviderError> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let time = |name: &str| claims.get(name).and_then(Value::as_f64);
+    let time = |name: &str| {
+        let time = claims.get(name).and_then(Value::as_f64);
+        time.filter(|time| (0.0..END_OF_TIME).contains(time))
+    };
     let sent = text("nonce").unwrap_or_default();
     if text("iss") != provider.issuer.as_deref() {
         return Err(bad("an id token of another issuer"));
@@ -321,7 +368,7 @@ mod tests {
             ),
             ("azp", json!(["other", "", null, ["client"]])),
             ("nonce", json!(["other", "", null, "nn", ["n"], 1])),
-            ("exp", json!([NOW - 30, 0, -1, null, "1790000300", [], true])),
+            ("exp", json!([NOW - 30, 0, -1, 1e300, 1_u64 << 63, null, "1790000300", [], true])),
             ("iat", json!([NOW + 31, 1e300, null, "1790000000", []])),
             ("nbf", json!([NOW + 31, 1e300, null, "1", {}])),
         ] {

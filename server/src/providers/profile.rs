@@ -87,6 +87,10 @@ impl Fields {
         self.0.get(name)
     }
 
+    pub fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// Adds what is not there yet.
     pub fn complete(&mut self, with: Fields) {
         for (name, value) in with.0 {
