@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::peer::{Peer, Reply};
 
 pub const CLIENT_ID: &str = "propusk";
-const DISCOVERY: &str = "/.well-known/openid-configuration";
+pub const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 pub struct Issuer {
     pub peer: Peer,
@@ -32,19 +32,26 @@ impl Issuer {
         let peer = Peer::start().await;
         let keys = ["RS256", "ES256", "EdDSA"].map(Key::new);
         let issuer = Issuer { url: peer.url(""), peer, keys };
-        issuer.publish(&issuer.discovery());
-        issuer.publish_keys(&issuer.keys);
-        issuer.peer.answer("/userinfo", Reply::Json(json!({"sub": "1001"})));
+        issuer.restore();
         issuer
     }
 
+    /// Makes it honest again.
+    pub fn restore(&self) {
+        let keys: Vec<_> = self.keys.iter().map(Key::jwk).collect();
+        self.publish(&self.discovery());
+        self.peer.answer("/jwks", Reply::Json(json!({ "keys": keys })));
+        self.peer.answer("/userinfo", Reply::Json(json!({"sub": "1001"})));
+    }
+
     pub fn discovery(&self) -> Value {
+        let at = |path| format!("{}{path}", self.url);
         json!({
             "issuer": self.url,
-            "authorization_endpoint": self.peer.url("/authorize"),
-            "token_endpoint": self.peer.url("/token"),
-            "userinfo_endpoint": self.peer.url("/userinfo"),
-            "jwks_uri": self.peer.url("/jwks"),
+            "authorization_endpoint": at("/authorize"),
+            "token_endpoint": at("/token"),
+            "userinfo_endpoint": at("/userinfo"),
+            "jwks_uri": at("/jwks"),
         })
     }
 
@@ -52,18 +59,12 @@ impl Issuer {
         self.peer.answer(DISCOVERY, Reply::Json(discovery.clone()));
     }
 
-    /// Whether discovery is out of order.
     pub fn hang_up_at_discovery(&self) {
         self.peer.answer(DISCOVERY, Reply::HangUp);
     }
 
     pub fn discoveries(&self) -> usize {
         self.peer.asked(DISCOVERY).len()
-    }
-
-    pub fn publish_keys(&self, keys: &[Key]) {
-        let keys: Vec<_> = keys.iter().map(Key::jwk).collect();
-        self.peer.answer("/jwks", Reply::Json(json!({ "keys": keys })));
     }
 
     /// What is given for any code.

@@ -1,9 +1,14 @@
 //! A provider with OpenID Connect, by configuration alone: a real one, and one that lies.
 
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use hmac::{Hmac, KeyInit, Mac};
 use propusk_server::config::{Config, Secret};
 use propusk_tests::oidc_provider::OidcProvider;
 use sha2::{Sha256, Sha384, Sha512};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::hostile::{self, Issuer, Key};
 use super::peer::{Peer, Reply};
@@ -57,6 +62,8 @@ impl Corp {
             add_corp(config, &peer.issuer);
         });
         let site = site.await;
+        // The provider has the world's clock.
+        site.server.clock.advance(now() - site.server.clock.now());
         Corp { peer, site }
     }
 
@@ -81,6 +88,12 @@ impl Corp {
         assert_eq!(me.json()["id"], done.json()["account"]["id"], "{}", me.text());
         done.json()["account"].clone()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the provider's clock cannot be set")]
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a date after 1970");
+    i64::try_from(since.as_secs()).expect("a date before the end of time")
 }
 
 fn peer_config(client: Value, change: Value) -> Value {
@@ -508,4 +521,230 @@ async fn assert_unproved(lying: &Lying, token: &Value, userinfo: &Value, email: 
     assert_eq!(account["email_verified"], false, "{token} {userinfo}");
     let id = account["id"].as_i64().expect("an id");
     assert!(lying.site.server.auth.delete_account(id).await.expect("the database answers"));
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_at_the_start_is_found_once_it_is_up() {
+    let lying = Lying::start().await;
+    lying.issuer.hang_up_at_discovery();
+    for _ in 0..2 {
+        assert_unavailable(&start_at_corp(&lying.site).await);
+    }
+    lying.issuer.publish(&lying.issuer.discovery());
+    lying.accepts("up", |nonce| Some(lying.token(nonce, |_| {}))).await;
+    let asked = lying.issuer.discoveries();
+    lying.site.server.clock.advance(KEPT - 1);
+    lying.accepts("kept", |nonce| Some(lying.token(nonce, |_| {}))).await;
+    assert_eq!(lying.issuer.discoveries(), asked);
+    lying.issuer.hang_up_at_discovery();
+    lying.site.server.clock.advance(1);
+    assert_unavailable(&start_at_corp(&lying.site).await);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_silent_provider_does_not_wait_for_all_before_him() {
+    let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let port = silent.local_addr().expect("an address").port();
+    let site = Site::with(|config| {
+        add_corp(config, &format!("http://127.0.0.1:{port}"));
+        config.outbound.timeout_seconds = 1;
+    });
+    let site = site.await;
+    let site = Arc::new(site);
+    let mut all = JoinSet::new();
+    for _ in 0..40 {
+        let site = Arc::clone(&site);
+        all.spawn(async move { start_at_corp(&site).await });
+    }
+    let all = timeout(Duration::from_secs(20), all.join_all()).await.expect("one time for all");
+    all.iter().for_each(assert_unavailable);
+}
+
+#[tokio::test]
+async fn a_discovery_document_that_is_of_no_use_begins_nothing() {
+    let lying = Lying::start().await;
+    let url = &lying.issuer.url;
+    for (name, values) in [
+        ("issuer", json!([format!("{url}/"), "https://evil.example.com", "", null, 1, [url]])),
+        (
+            "authorization_endpoint",
+            json!([
+                null,
+                "",
+                1,
+                "/authorize",
+                "javascript:alert(1)",
+                "data:text/html,x",
+                "file:///etc/passwd",
+                "intent://x",
+                "http://id.example.com/",
+                "http://127.0.0.1:1/",
+                "https://u:p@example.com/",
+                "https://id.example.com/#x"
+            ]),
+        ),
+        ("token_endpoint", json!([null, "", 1, "/token", "://"])),
+        ("jwks_uri", json!([null, "", 1, "/jwks", []])),
+    ] {
+        for value in values.as_array().expect("a list") {
+            let mut discovery = lying.issuer.discovery();
+            discovery[name] = value.clone();
+            lying.issuer.publish(&discovery);
+            let answer = start_at_corp(&lying.site).await;
+            assert_eq!(answer.status, 502, "{name} {value}: {}", answer.text());
+            assert_unavailable(&answer);
+        }
+    }
+    for document in [json!({}), json!([]), json!(null), json!({"error": "no"})] {
+        lying.issuer.publish(&document);
+        let answer = start_at_corp(&lying.site).await;
+        assert!(["provider_refused", "provider_unavailable"].contains(&&*answer.field("code")));
+    }
+    lying.issuer.publish(&lying.issuer.discovery());
+    lying.accepts("the right one", |nonce| Some(lying.token(nonce, |_| {}))).await;
+}
+
+/// Spellings of this machine, for which the port of the trap and a path are still to come.
+const THIS_MACHINE: &str = "127.0.0.1 127.1 127.0.1 0127.0.0.1 0x7f.1 0x7f000001 0X7F000001 2130706433 017700000001 \
+    0x7f.0.0.0x1 127.0.0.1. 127.127.127.127 127.255.255.254 0 0.0.0.0 0.0.0.0. 0x0 00000000000 127.0x0.0.1 0177.1 \
+    127.0.0.01 0x7F.0x0.0x0.0x1 127.2 0177.0.0.01 0x7f.0x1 [::1] [::] [0:0:0:0:0:0:0:1] [::0001] [0000::1] \
+    [::ffff:127.0.0.1] [::ffff:7f00:1] [::FFFF:127.0.0.1] [0:0:0:0:0:ffff:127.0.0.1] [::127.0.0.1] [::7f00:1] \
+    [::ffff:0.0.0.0] [::ffff:0:0] [64:ff9b::7f00:1] [64:ff9b::127.0.0.1] [2002:7f00:1::] １２７.０.０.１ \
+    127。0。0。1 ①②⑦.⓪.⓪.① 127%2e0%2e0%2e1 %31%32%37.0.0.1 localhost LOCALHOST localhost. ｌｏｃａｌｈｏｓｔ \
+    loc%61lhost example.com@127.0.0.1 user:password@127.0.0.1 @127.0.0.1 user@localhost example.com%40@127.0.0.1";
+
+/// URLs that lead to a port of this machine, if they are followed.
+fn ways_to(trap: u16) -> Vec<String> {
+    let mut urls = Vec::new();
+    for host in THIS_MACHINE.split_whitespace() {
+        for scheme in ["http", "https"] {
+            urls.push(format!("{scheme}://{host}:{trap}/x"));
+        }
+    }
+    urls.extend([
+        format!("http:127.0.0.1:{trap}/x"),
+        format!("http:\\\\127.0.0.1:{trap}\\x"),
+        format!("http:///127.0.0.1:{trap}/x"),
+        format!("HTTP://127.0.0.1:{trap}"),
+        format!(" http://127.0.0.1:{trap}/x"),
+        format!("http://127.0.\t0.1:{trap}/x"),
+        format!("ht\ntp://127.0.0.1:{trap}/x"),
+        format!("ftp://127.0.0.1:{trap}/x"),
+        format!("ws://127.0.0.1:{trap}/x"),
+        format!("gopher://127.0.0.1:{trap}/_x"),
+    ]);
+    urls.into_iter().filter(|url| Url::parse(url).is_ok()).collect()
+}
+
+#[tokio::test]
+async fn no_endpoint_of_a_discovery_document_leads_inside() {
+    let (lying, trap) = (Lying::start().await, Peer::trap().await);
+    trap.answer("/x", Reply::Json(json!({"sub": "1001", "keys": []})));
+    let urls = ways_to(trap.port());
+    assert!(urls.len() >= 100, "{}", urls.len());
+    for name in ["token_endpoint", "jwks_uri", "userinfo_endpoint"] {
+        for url in &urls {
+            // What was discovered before is too old.
+            lying.site.server.clock.advance(KEPT);
+            let mut discovery = lying.issuer.discovery();
+            discovery[name] = url.as_str().into();
+            lying.issuer.publish(&discovery);
+            let what = format!("{name} {url}");
+            lying.refuses(&what, |nonce| Some(lying.token(nonce, |_| {}))).await;
+            assert_eq!(trap.connections(), 0, "{what}");
+        }
+    }
+    lying.assert_nobody_came().await;
+    drop(tokio::net::TcpStream::connect(("127.0.0.1", trap.port())).await.expect("a trap"));
+    while trap.connections() == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_at_the_name_of_this_machine_opens_no_other_port_of_it() {
+    let (issuer, trap) = (Issuer::start().await, Peer::trap().await);
+    let url = format!("http://localhost:{}", issuer.peer.port());
+    let site = Site::with(|config| {
+        add_corp(config, &url);
+        config.outbound.timeout_seconds = 2;
+    });
+    let site = site.await;
+    let lying = Lying { issuer: Issuer { url, ..issuer }, site };
+    for name in ["token_endpoint", "jwks_uri", "userinfo_endpoint"] {
+        for scheme in ["http", "https"] {
+            lying.site.server.clock.advance(KEPT);
+            let mut discovery = lying.issuer.discovery();
+            discovery[name] = format!("{scheme}://localhost:{}/x", trap.port()).into();
+            lying.issuer.publish(&discovery);
+            lying.refuses(name, |nonce| Some(lying.token(nonce, |_| {}))).await;
+        }
+    }
+    assert_eq!(trap.connections(), 0);
+    lying.site.server.clock.advance(KEPT);
+    lying.issuer.publish(&lying.issuer.discovery());
+    lying.accepts("its own", |nonce| Some(lying.token(nonce, |_| {}))).await;
+}
+
+#[tokio::test]
+async fn a_redirect_of_the_provider_is_not_followed() {
+    let (lying, trap) = (Lying::start().await, Peer::trap().await);
+    for path in ["/token", "/jwks", "/userinfo"] {
+        for status in [301, 302, 303, 307, 308] {
+            lying.site.server.clock.advance(KEPT);
+            lying.redirected(path, status, &trap.url("/x")).await;
+        }
+    }
+    lying.site.server.clock.advance(KEPT);
+    for status in [301, 302, 307] {
+        let to = trap.url("/x");
+        lying.issuer.peer.answer(hostile::DISCOVERY, Reply::Redirect(status, to));
+        assert_unavailable(&start_at_corp(&lying.site).await);
+    }
+    assert_eq!(trap.connections(), 0);
+}
+
+impl Lying {
+    /// A sign-in during which one path redirects.
+    async fn redirected(&self, path: &str, status: u16, to: &str) {
+        self.issuer.restore();
+        let begun = begin_at_corp(&self.site).await;
+        let nonce = parameter(&begun.authorize_url, "nonce");
+        self.issuer.give(Some(&self.token(&nonce, |_| {})));
+        self.issuer.peer.answer(path, Reply::Redirect(status, to.to_owned()));
+        let callback = format!("{CALLBACK}?code=any&state={}", begun.state);
+        let link = self.site.link_to_app(&callback).await;
+        assert_eq!(parameter(&link, "error"), "provider_unavailable", "{path} {status}");
+    }
+}
+
+#[tokio::test]
+async fn a_bare_access_token_of_such_a_provider_is_good_for_nothing() {
+    let lying = Lying::start().await;
+    let client = lying.site.client();
+    for backend in ["corp", "oidc", "openidconnect", "corp-oauth2", "/providers/corp"] {
+        let body = json!({
+            "grant_type": "convert_token", "client_id": "app", "client_secret": "a long client secret",
+            "backend": backend, "token": "a-token-of-the-issuer",
+        });
+        let new = propusk_server::auth::NewClient {
+            id: "app".to_owned(),
+            name: "app".to_owned(),
+            secret: Some("a long client secret".to_owned()),
+            is_public: false,
+            allows_password: false,
+        };
+        lying.site.server.auth.create_client(new).await.expect("the database answers");
+        let answer = client.post("/auth/convert-token/", &body).await;
+        assert_eq!(answer.field("error_description"), "Invalid backend parameter.", "{backend}");
+    }
+    for root in ["/corp", "/providers/corp"] {
+        for what in ["registration", "login"] {
+            let path = format!("{root}/{what}?access_token=a-token-of-the-issuer");
+            assert_eq!(client.get(&path, None).await.status, 404, "{path}");
+        }
+    }
+    let me = client.get("/api/auth/users/me/", Some("Bearer a-token-of-the-issuer")).await;
+    assert_eq!(me.status, 401);
+    assert_eq!(lying.issuer.peer.connections(), 0);
 }
