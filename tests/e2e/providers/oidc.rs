@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::hostile::{self, Issuer, Key};
+use super::outbound::{convert, register_app};
 use super::peer::{Peer, Reply};
 use super::*;
 
@@ -722,20 +723,9 @@ impl Lying {
 async fn a_bare_access_token_of_such_a_provider_is_good_for_nothing() {
     let lying = Lying::start().await;
     let client = lying.site.client();
+    register_app(&lying.site).await;
     for backend in ["corp", "oidc", "openidconnect", "corp-oauth2", "/providers/corp"] {
-        let body = json!({
-            "grant_type": "convert_token", "client_id": "app", "client_secret": "a long client secret",
-            "backend": backend, "token": "a-token-of-the-issuer",
-        });
-        let new = propusk_server::auth::NewClient {
-            id: "app".to_owned(),
-            name: "app".to_owned(),
-            secret: Some("a long client secret".to_owned()),
-            is_public: false,
-            allows_password: false,
-        };
-        lying.site.server.auth.create_client(new).await.expect("the database answers");
-        let answer = client.post("/auth/convert-token/", &body).await;
+        let answer = convert(&lying.site, backend, "a-token-of-the-issuer").await;
         assert_eq!(answer.field("error_description"), "Invalid backend parameter.", "{backend}");
     }
     for root in ["/corp", "/providers/corp"] {
