@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::hostile::{self, Issuer, Key};
 use super::outbound::{convert, register_app};
-use super::peer::{Peer, Reply};
+use super::peer::{Asked, Peer, Reply};
 use super::*;
 
 const PUBLIC_URL: &str = "https://auth.example.com";
@@ -305,6 +305,8 @@ fn code<M: Mac + KeyInit>(secret: &[u8], input: &[u8]) -> Vec<u8> {
     mac.chain_update(input).finalize().into_bytes().to_vec()
 }
 
+type Spoil = fn(&str) -> String;
+
 #[tokio::test]
 async fn an_id_token_is_signed_whole_by_a_key_of_the_provider() {
     let lying = Lying::start().await;
@@ -320,7 +322,7 @@ async fn an_id_token_is_signed_whole_by_a_key_of_the_provider() {
         lying.refuses("another key", |nonce| Some(another.token(&claims(nonce)))).await;
     }
     let honest = |nonce: &str| lying.token(nonce, |_| {});
-    let spoilt: [(&str, fn(&str) -> String); 6] = [
+    let spoilt: [(&str, Spoil); 6] = [
         ("cut", |token| token[..token.len() - 4].to_owned()),
         ("two parts", |token| token.rsplit_once('.').expect("parts").0.to_owned()),
         ("four parts", |token| format!("{token}.e30")),
@@ -457,6 +459,44 @@ async fn an_id_token_of_another_sign_in_is_refused() {
     assert!(seen.is_some());
     lying.refuses("the same again", |_| seen).await;
     lying.refuses("none", |_| None).await;
+}
+
+#[tokio::test]
+async fn secrets_and_tokens_go_where_the_provider_wants_them_and_into_no_url() {
+    let lying = Lying::start().await;
+    for methods in [json!(["client_secret_basic", "client_secret_post"]), json!(null)] {
+        let asked = exchanged(&lying, &methods).await;
+        assert!(asked.headers.to_lowercase().contains("authorization: basic "), "{methods}");
+        assert!(!asked.body.contains("client_secret"), "{methods}");
+    }
+    let asked = exchanged(&lying, &json!(["private_key_jwt", "client_secret_post"])).await;
+    assert!(!asked.headers.to_lowercase().contains("authorization:"));
+    let secret: String = form_urlencoded::byte_serialize(CLIENT_SECRET.as_bytes()).collect();
+    assert!(asked.body.contains(&format!("client_secret={secret}")), "{}", asked.body);
+    let userinfo = lying.issuer.peer.asked("/userinfo").pop().expect("it was asked");
+    assert!(
+        userinfo.headers.contains(": Bearer a-token-of-the-issuer\r\n"),
+        "{}",
+        userinfo.headers
+    );
+    assert_eq!((userinfo.method.as_str(), userinfo.query.as_str()), ("GET", ""));
+}
+
+/// The exchange of a provider that knows clients by these methods.
+async fn exchanged(lying: &Lying, methods: &Value) -> Asked {
+    let mut discovery = lying.issuer.discovery();
+    discovery["token_endpoint_auth_methods_supported"] = methods.clone();
+    lying.issuer.publish(&discovery);
+    lying.site.server.clock.advance(KEPT);
+    lying.accepts("an honest one", |nonce| Some(lying.token(nonce, |_| {}))).await;
+    let asked = lying.issuer.peer.asked("/token").pop().expect("it was asked");
+    assert_eq!((asked.method.as_str(), asked.query.as_str()), ("POST", ""));
+    for parameter in
+        ["grant_type=authorization_code", "code=any", "code_verifier=", "redirect_uri="]
+    {
+        assert!(asked.body.contains(parameter), "{parameter}: {}", asked.body);
+    }
+    asked
 }
 
 #[tokio::test]

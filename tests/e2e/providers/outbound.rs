@@ -300,10 +300,10 @@ async fn no_token_stands_in_a_url_and_each_provider_is_asked_in_its_own_way() {
         assert_eq!(site.enter(provider, "login", &token).await.status, 200);
         assert_eq!(convert(&site, backend_of(provider), &token).await.status, 200);
         let requests = site.stand_in.requests();
-        let user_infos = requests.iter().filter(|request| {
+        let mut user_infos = requests.iter().filter(|request| {
             request.provider == provider && request.endpoint == Endpoint::UserInfo
         });
-        let last = user_infos.last().expect("it was asked");
+        let last = user_infos.next_back().expect("it was asked");
         let (method, header) = match provider {
             Provider::Google => ("GET", Some(format!("Bearer {token}"))),
             Provider::Yandex => ("GET", Some(format!("OAuth {token}"))),
