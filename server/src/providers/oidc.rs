@@ -260,6 +260,10 @@ fn verified_claims(token: &str, key: &Jwk) -> Result<Map<String, Value>, Provide
     if !ALGORITHMS.contains(&header.alg) {
         return Err(bad("an id token of an algorithm that is not taken"));
     }
+    // RFC 7515 section 4.1.11: no extension is understood here.
+    if header.crit.is_some() {
+        return Err(bad("an id token with critical extensions"));
+    }
     let key = DecodingKey::from_jwk(key).map_err(|_| bad("a key that is none"))?;
     let mut validation = Validation::new(header.alg);
     // Checked below, by the server's clock.
