@@ -137,7 +137,7 @@ impl Key {
         ]
     }
 
-    fn sign(&self, input: &[u8]) -> Vec<u8> {
+    pub fn sign(&self, input: &[u8]) -> Vec<u8> {
         let signature = self.pair.sign(input).expect("a signature");
         match self.alg {
             "ES256" => integers(&signature).iter().flat_map(|number| padded(number)).collect(),

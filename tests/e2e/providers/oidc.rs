@@ -342,6 +342,15 @@ async fn an_id_token_is_signed_whole_by_a_key_of_the_provider() {
             Some(format!("{}.{payload}.{}", parts[0], parts[2]))
         })
         .await;
+    for crit in [json!(["exp"]), json!(["b64"]), json!([])] {
+        lying
+            .refuses(&format!("critical {crit}"), |nonce| {
+                let key = &lying.issuer.keys[1];
+                let header = json!({"alg": "ES256", "kid": "ES256", "crit": crit, "b64": true});
+                Some(hostile::token(&header, &claims(nonce), |input| key.sign(input)))
+            })
+            .await;
+    }
     lying.assert_nobody_came().await;
     lying.accepts("an honest one", |nonce| Some(honest(nonce))).await;
 }
@@ -357,7 +366,7 @@ async fn a_key_that_the_provider_does_not_publish_signs_nothing() {
         let claims = lying.issuer.claims(nonce, lying.now());
         let own = Key::new("ES256");
         header["jwk"] = own.jwk();
-        Some(hostile::token(&header, &claims, |_| vec![7; 64]))
+        Some(hostile::token(&header, &claims, |input| own.sign(input)))
     };
     for kid in [json!(null), json!("unknown"), json!(""), json!("RS256"), json!("../../dev/null")] {
         lying.refuses(&kid.to_string(), |nonce| unnamed(nonce, kid.clone())).await;
