@@ -111,6 +111,10 @@ fn build(
     public_url: &str,
 ) -> Result<Provider, String> {
     let (kind, path) = kind_and_path(name)?;
+    if settings.client_id.as_deref().is_some_and(|id| id.trim().is_empty()) {
+        // A token that names no client would be taken for ours.
+        return Err("client_id is empty".to_owned());
+    }
     let read = |key, url: &Option<String>| {
         url.as_deref().map(|url| endpoint(key, url, outbound)).transpose()
     };
