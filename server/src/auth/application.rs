@@ -81,6 +81,10 @@ fn random_token() -> Result<String> {
 impl Auth {
     /// The client of this id, if it shows its secret; a public one need not.
     async fn authenticate_client(&self, name: ClientName<'_>) -> Result<OAuthClient> {
+        if name.id.contains('\0') {
+            // Postgres keeps no such text, nor looks for one.
+            return Err(ClientFault::Unknown.into());
+        }
         let mut tx = self.store.read().await?;
         let client = oauth_clients::oauth_client(&mut tx, name.id.to_owned()).await?;
         let client = client.ok_or(ClientFault::Unknown)?;
