@@ -195,7 +195,8 @@ pub struct ProviderSettings {
     pub userinfo_url: Option<String>,
     /// Tells whose a token is. None: beside `userinfo_url`.
     pub tokeninfo_url: Option<String>,
-    /// Domains whose addresses the provider itself hands out, so that it is believed about them.
+    /// Domains whose addresses the provider itself hands out, so that it is believed about them. None, for one that
+    /// says which addresses are proved: it is believed about all, and so may open every account that it names.
     #[serde(deserialize_with = "texts")]
     pub mail_domains: Vec<String>,
     /// Certificates (PEM) to trust besides the public ones.

@@ -36,9 +36,11 @@ pub(super) async fn profile(provider: &Provider, token: &str) -> Result<Profile,
     if !provider.is_ours(&audience) || issued.text("sub").is_some_and(|sub| Some(sub) != subject) {
         return Err(ProviderError::Foreign);
     }
-    Ok(user
-        .person(&provider.name, subject)?
-        .verified(user.is_true("email_verified") || user.is_true("verified_email"))
+    let person = user.person(&provider.name, subject)?;
+    let is_believed = person.email.as_deref().is_some_and(|email| provider.may_prove(email));
+    let is_proved = user.is_true("email_verified") || user.is_true("verified_email");
+    Ok(person
+        .verified(is_proved && is_believed)
         .named(user.text("name"))
         .pictured(user.text("picture")))
 }

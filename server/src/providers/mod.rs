@@ -250,6 +250,11 @@ impl Provider {
         domain.is_some_and(|domain| self.mail_domains.contains(&domain))
     }
 
+    /// Whether a provider that says which addresses are proved is believed about this one.
+    fn may_prove(&self, email: &str) -> bool {
+        self.mail_domains.is_empty() || self.gives_address(email)
+    }
+
     /// Asks for something about a token, which stands in the body: it has no business in a URL.
     async fn post(&self, url: Url, pairs: &[(&str, &str)]) -> Result<Reply, ProviderError> {
         let headers = HeaderMap::from_iter([

@@ -4,7 +4,7 @@
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use oauth2::AuthType;
 use reqwest::Url;
@@ -118,25 +118,25 @@ impl Oidc {
         check(&claims, provider, nonce, now)?;
         let mut user = Fields::new(claims);
         let subject = subject_of(&user);
+        let mut proved = user.proved_email();
         if let Some(url) = self.discovered(provider, now).await?.userinfo_endpoint {
             let mut ask = Ask::get(url);
             ask.headers.extend(bearer("Bearer", &grant.access_token)?);
-            let mut more = Fields::of(&provider.outbound.send(ask).await?)?;
+            let more = Fields::of(&provider.outbound.send(ask).await?)?;
             // OpenID Connect Core 1.0 section 5.3.2: of another person it says nothing here.
             if subject_of(&more) != subject {
                 return Err(ProviderError::Foreign);
             }
-            // Whether an address is proved, only what names that address can tell.
-            match (user.text("email"), more.text("email")) {
-                (None, _) => user.remove("email_verified"),
-                (own, other) if own != other => more.remove("email_verified"),
-                _ => {}
+            if user.value("email_verified").is_none() {
+                proved = more.proved_email();
             }
             user.complete(more);
         }
-        Ok(user
-            .person(&provider.name, subject)?
-            .verified(user.is_true("email_verified"))
+        let person = user.person(&provider.name, subject)?;
+        let is_proved = person.email.is_some() && person.email == proved;
+        let is_believed = person.email.as_deref().is_some_and(|email| provider.may_prove(email));
+        Ok(person
+            .verified(is_proved && is_believed)
             .named(user.text("name").or_else(|| user.text("preferred_username")))
             .pictured(user.text("picture"))
             .called(user.text("phone_number")))
@@ -245,13 +245,16 @@ async fn fetch_keys(provider: &Provider, url: Url) -> Result<JwkSet, ProviderErr
     Ok(JwkSet { keys: keys.collect() })
 }
 
-/// The named key; without a name there must be only one.
+/// The named key; without a name there must be only one. A key for other work does not sign.
 fn find(keys: &JwkSet, kid: Option<&str>) -> Option<Jwk> {
-    match (kid, keys.keys.as_slice()) {
-        (Some(kid), _) => keys.find(kid).cloned(),
-        (None, [only]) => Some(only.clone()),
+    let found = match (kid, keys.keys.as_slice()) {
+        (Some(kid), _) => keys.find(kid),
+        (None, [only]) => Some(only),
         (None, _) => None,
-    }
+    };
+    let signs =
+        |key: &&Jwk| matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature));
+    found.filter(signs).cloned()
 }
 
 /// The claims of a token that the key has signed.

@@ -74,6 +74,11 @@ impl Fields {
         self.0.get(name) == Some(&Value::Bool(true))
     }
 
+    /// The address that these very fields call proved: what others say of another one does not count.
+    pub fn proved_email(&self) -> Option<String> {
+        self.text("email").filter(|_| self.is_true("email_verified"))
+    }
+
     pub fn object(&self, name: &str) -> Option<Fields> {
         self.0.get(name)?.as_object().cloned().map(Fields)
     }
@@ -85,10 +90,6 @@ impl Fields {
 
     pub fn value(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
-    }
-
-    pub fn remove(&mut self, name: &str) {
-        self.0.remove(name);
     }
 
     /// Adds what is not there yet.
