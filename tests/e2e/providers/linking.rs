@@ -153,6 +153,11 @@ async fn suspend(site: &Site, id: i64) {
     assert!(site.server.auth.set_active(id, false).await.expect("the database answers"));
 }
 
+async fn set_password_as_operator(site: &Site, id: i64) {
+    let password = NewPassword::Plain(Password::parse(PASSWORD).expect("a password"));
+    assert!(site.server.auth.set_password(id, password).await.expect("the database answers"));
+}
+
 /// Each way of coming with a provider is refused as for an address that somebody else's password opens.
 async fn assert_in_use(site: &Site, user: &User, provider: Provider) {
     let answer = convert(site, user, provider).await;
@@ -454,9 +459,7 @@ async fn a_password_of_an_operators_choice_proves_nothing() {
     let site = start().await;
     register_by_password(&site, "djoser_jwt", OWNER).await;
     reset(&site, OWNER).await;
-    let password = NewPassword::Plain(Password::parse(PASSWORD).expect("a password"));
-    let id = account(&site, OWNER).await.id;
-    assert!(site.server.auth.set_password(id, password).await.expect("the database answers"));
+    set_password_as_operator(&site, account(&site, OWNER).await.id).await;
     assert_in_use(&site, &owner(), Provider::Google).await;
 }
 
@@ -634,6 +637,17 @@ async fn an_identity_that_comes_to_prove_its_address_ends_what_was_before() {
     let held = Held::by(&site, &owner(), Provider::Google).await;
     assert_eq!(converted(&site, &owner(), Provider::Google).await, id);
     assert_eq!(me(&site, &held.access[0]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_password_that_proved_nothing_ends_with_the_first_proof() {
+    let site = start().await;
+    let id = converted(&site, &owner().with_email_verified(false), Provider::Google).await;
+    set_password_as_operator(&site, id).await;
+    let access = sign_in(&site, OWNER, PASSWORD).await.field("access");
+    assert_eq!(converted(&site, &owner(), Provider::Google).await, id);
+    assert_eq!(me(&site, &access).await.status, 401);
+    assert_eq!(sign_in(&site, OWNER, PASSWORD).await.status, 401);
 }
 
 #[tokio::test]

@@ -26,10 +26,10 @@ use super::*;
 
 const ACTS: usize = 50;
 /// Runs of each seed.
-const RUNS: u32 = 4;
+const RUNS: u32 = 3;
 const SEEDS: [u8; 3] = [1, 2, 3];
 /// Runs of a seed that is not known beforehand.
-const FURTHER_RUNS: u32 = 12;
+const FURTHER_RUNS: u32 = 9;
 
 #[test]
 fn whoever_proves_a_mailbox_ends_alone_in_its_account() {
@@ -56,7 +56,7 @@ fn config(cases: u32) -> Config {
         cases,
         failure_persistence: None,
         max_shrink_iters: 2_000,
-        max_shrink_time: 120_000,
+        max_shrink_time: 30_000,
         ..Config::default()
     }
 }

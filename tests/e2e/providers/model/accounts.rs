@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::act::{Address, Identity, Person, Way};
+use super::act::{Address, Claims, Identity, Person, Way};
 
 pub type Id = i64;
 
@@ -64,29 +64,29 @@ impl Accounts {
         })
     }
 
-    /// What comes of an identity whose provider tells this address.
-    pub fn entered(&self, by: (Identity, Person), told: Option<Address>, way: Way) -> Entered {
+    /// What comes of an identity whose provider tells this.
+    pub fn entered(&self, by: (Identity, Person), claims: Claims, way: Way) -> Entered {
         let known = self.0.iter().find(|(_, account)| account.identities.contains(&by));
         if let Some((id, account)) = known {
             let enters = account.is_active && way != Way::Registration;
             return if enters { Entered::Account(*id) } else { Entered::Refused };
         }
-        let holder = told.and_then(|address| self.holder(address));
+        let holder = claims.told(by.1).and_then(|address| self.holder(address));
         let Some((id, account)) = holder.and_then(|id| Some((id, self.0.get(&id)?))) else {
             return if way == Way::Login { Entered::Refused } else { Entered::New };
         };
         let no_strangers = account.password.is_none() || account.is_password_proved;
-        let is_believed = by.0 == Identity::Google;
+        let is_believed = claims == Claims::Proved;
         match is_believed && account.is_active && no_strangers && way != Way::Registration {
             true => Entered::Account(id),
             false => Entered::Refused,
         }
     }
 
-    pub fn made_by(&mut self, id: Id, by: (Identity, Person), told: Option<Address>) {
-        let is_proved = by.0 == Identity::Google;
+    pub fn made_by(&mut self, id: Id, by: (Identity, Person), claims: Claims) {
+        let is_proved = claims == Claims::Proved;
         let account = Account {
-            email: told,
+            email: claims.told(by.1),
             is_proved,
             is_active: true,
             identities: vec![by],
@@ -97,17 +97,12 @@ impl Accounts {
     }
 
     /// An identity enters; the first proof of the mailbox ends what others had.
-    pub fn enter(
-        &mut self,
-        id: Id,
-        by: (Identity, Person),
-        told: Option<Address>,
-    ) -> Result<(), String> {
+    pub fn enter(&mut self, id: Id, by: (Identity, Person), claims: Claims) -> Result<(), String> {
         let account = self.change(id)?;
         if !account.identities.contains(&by) {
             account.identities.push(by);
         }
-        if by.0 != Identity::Google || told.is_none() || account.email != told {
+        if claims != Claims::Proved || account.email != Some(by.1) {
             return Ok(());
         }
         if !account.is_proved {

@@ -31,6 +31,25 @@ pub enum Way {
     Login,
 }
 
+/// What a provider says of an address; VK is not believed about its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claims {
+    Nothing,
+    Unproved(Address),
+    /// The own one.
+    Proved,
+}
+
+impl Claims {
+    pub fn told(self, who: Person) -> Option<Address> {
+        match self {
+            Claims::Nothing => None,
+            Claims::Unproved(address) => Some(address),
+            Claims::Proved => Some(who),
+        }
+    }
+}
+
 /// The address is the person's own where a user acts.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
@@ -58,11 +77,11 @@ pub enum Act {
         address: Address,
         by: Dialect,
     },
-    /// With the own address at Google, with any at VK.
+    /// A provider is believed about the own address, or is not about any.
     ByProvider {
         who: Person,
         identity: Identity,
-        claims: Option<Address>,
+        claims: Claims,
         way: Way,
     },
     RefreshPair {
@@ -110,7 +129,11 @@ impl Act {
             }
             Act::SignIn { who, address, by } => Act::SignIn { who, address: own(who, address), by },
             Act::ByProvider { who, identity, claims, way } => {
-                let claims = claims.map(|address| own(who, address));
+                let claims = match (claims, identity) {
+                    (Claims::Unproved(address), _) => Claims::Unproved(own(who, address)),
+                    (Claims::Proved, Identity::Vk) => Claims::Unproved(who),
+                    (claims, _) => claims,
+                };
                 Act::ByProvider { who, identity, claims, way }
             }
             Act::ChangeEmail { who, with, to, knows_password } => {
@@ -132,6 +155,11 @@ pub fn any() -> impl Strategy<Value = Act> {
     let way =
         || prop::sample::select(vec![Way::Complete, Way::Convert, Way::Registration, Way::Login]);
     let identity = || prop::sample::select(vec![Identity::Google, Identity::Vk]);
+    let claims = prop_oneof![
+        1 => Just(Claims::Nothing),
+        5 => address().prop_map(Claims::Unproved),
+        4 => Just(Claims::Proved),
+    ];
     prop_oneof![
         6 => (who(), address(), by())
             .prop_map(|(who, address, by)| Act::Register { who, address, by }),
@@ -141,9 +169,8 @@ pub fn any() -> impl Strategy<Value = Act> {
         3 => who().prop_map(|who| Act::Recover { who }),
         5 => (who(), address(), by())
             .prop_map(|(who, address, by)| Act::SignIn { who, address, by }),
-        10 => (who(), identity(), proptest::option::weighted(0.9, address()), way()).prop_map(
-            |(who, identity, claims, way)| Act::ByProvider { who, identity, claims, way }
-        ),
+        10 => (who(), identity(), claims, way())
+            .prop_map(|(who, identity, claims, way)| Act::ByProvider { who, identity, claims, way }),
         2 => who().prop_map(|who| Act::RefreshPair { who }),
         2 => (who(), with()).prop_map(|(who, with)| Act::ChangePassword { who, with }),
         5 => (who(), with(), moved_to(), proptest::bool::ANY).prop_map(
@@ -168,10 +195,12 @@ pub fn last_tries() -> Vec<Act> {
     for who in ATTACKERS {
         for address in 0..PEOPLE {
             tries.push(Act::SignIn { who, address, by: Dialect::DjoserJwt });
-            let (identity, claims, way) = (Identity::Vk, Some(address), Way::Login);
-            tries.push(Act::ByProvider { who, identity, claims, way });
+            for identity in [Identity::Google, Identity::Vk] {
+                let claims = Claims::Unproved(address);
+                tries.push(Act::ByProvider { who, identity, claims, way: Way::Login });
+            }
         }
-        let (identity, claims) = (Identity::Google, None);
+        let (identity, claims) = (Identity::Google, Claims::Proved);
         tries.push(Act::ByProvider { who, identity, claims, way: Way::Convert });
         tries.push(Act::FollowMail { who });
     }

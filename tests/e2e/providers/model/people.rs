@@ -8,7 +8,7 @@ use propusk_tests::links::Link;
 use super::super::linking::{app_with, convert, enter, me, refresh_pair, send};
 use super::super::*;
 use super::accounts::{Account, Accounts, Entered, Id};
-use super::act::{ADDRESSES, Act, Address, Dialect, Identity, PEOPLE, Person, Way};
+use super::act::{Act, Address, Claims, Dialect, Identity, PEOPLE, Person, Way};
 
 type Outcome = Result<(), String>;
 
@@ -49,12 +49,14 @@ pub struct Town<'s> {
     /// Whose password is whose.
     passwords: BTreeMap<String, Person>,
     count: usize,
+    /// The highest account id of before.
+    after: Option<Id>,
 }
 
 impl<'s> Town<'s> {
     pub fn new(site: &'s Site, run: usize) -> Self {
         let (accounts, credentials) = (Accounts::default(), Vec::new());
-        Town { site, run, accounts, credentials, passwords: BTreeMap::new(), count: 0 }
+        Town { site, run, accounts, credentials, passwords: BTreeMap::new(), count: 0, after: None }
     }
 
     pub async fn act(&mut self, act: Act) -> Outcome {
@@ -68,8 +70,7 @@ impl<'s> Town<'s> {
             Act::Recover { who } => self.recover(who).await,
             Act::SignIn { who, address, by } => self.sign_in(who, address, by).await,
             Act::ByProvider { who, identity, claims, way } => {
-                let told = if identity == Identity::Google { Some(who) } else { claims };
-                self.come_by(identity, who, told, way).await
+                self.come_by(identity, who, claims, way).await
             }
             Act::RefreshPair { who } => self.refresh(who).await,
             Act::ChangePassword { who, with } => self.change_password(who, with).await,
@@ -93,11 +94,13 @@ impl<'s> Town<'s> {
         format!("m{address}@r{}.example.com", self.run)
     }
 
-    fn user(&self, identity: Identity, who: Person, told: Option<Address>) -> User {
+    fn user(&self, identity: Identity, who: Person, claims: Claims) -> User {
         let number = usize::from(identity == Identity::Vk) + 2 * who + 100 * (self.run + 1);
         let user = User::new("x").with_id(number.to_string());
-        match told {
-            Some(address) => user.with_email(self.email(address)),
+        match claims.told(who) {
+            Some(address) => {
+                user.with_email(self.email(address)).with_email_verified(claims == Claims::Proved)
+            }
             None => user.without_email(),
         }
     }
@@ -170,6 +173,7 @@ impl<'s> Town<'s> {
             Dialect::Prehashed => me_id(&me(self.site, &answer.field("access")).await)?,
             _ => id_of(&answer)?,
         };
+        self.after.get_or_insert(id - 1);
         self.accounts.0.insert(id, account);
         match by {
             Dialect::Prehashed => self.hold(who, Form::Named, &answer, id),
@@ -247,14 +251,14 @@ impl<'s> Town<'s> {
         &mut self,
         identity: Identity,
         who: Person,
-        told: Option<Address>,
+        claims: Claims,
         way: Way,
     ) -> Outcome {
         let provider = match identity {
             Identity::Google => Provider::Google,
             Identity::Vk => Provider::Vk,
         };
-        let user = self.user(identity, who, told);
+        let user = self.user(identity, who, claims);
         let (answer, form) = match way {
             Way::Complete => (self.site.sign_in(&user, provider).await, Form::AppKey),
             Way::Convert => (convert(self.site, &user, provider).await, Form::Pair),
@@ -264,7 +268,7 @@ impl<'s> Town<'s> {
             Way::Login => (enter(self.site, &user, provider, "login").await, Form::Named),
         };
         let answer = sound(answer)?;
-        let (by, expected) = ((identity, who), self.accounts.entered((identity, who), told, way));
+        let (by, expected) = ((identity, who), self.accounts.entered((identity, who), claims, way));
         expect(answer.status == 200, expected != Entered::Refused, &answer)?;
         if expected == Entered::Refused {
             return Ok(());
@@ -275,11 +279,14 @@ impl<'s> Town<'s> {
             Entered::New if self.accounts.0.contains_key(&id) => {
                 return Err(format!("it enters {id} in place of a new account"));
             }
-            Entered::New => self.accounts.made_by(id, by, told),
+            Entered::New => {
+                self.after.get_or_insert(id - 1);
+                self.accounts.made_by(id, by, claims);
+            }
             Entered::Account(account) if account != id => {
                 return Err(format!("it enters {id} in place of {account}"));
             }
-            _ => self.accounts.enter(id, by, told)?,
+            _ => self.accounts.enter(id, by, claims)?,
         }
         self.hold(who, form, &answer, id)
     }
@@ -475,12 +482,14 @@ impl<'s> Town<'s> {
     }
 
     async fn check_accounts(&self) -> Outcome {
-        for address in 0..ADDRESSES {
-            let found = self.site.server.auth.find_account(&self.email(address)).await;
-            let found = found.map_err(|error| error.to_string())?.map(|account| account.id);
-            if found != self.accounts.holder(address) {
-                return Err(format!("the account of address {address} is {found:?}"));
-            }
+        let Some(after) = self.after else { return Ok(()) };
+        let found = self.site.server.auth.accounts_after(after, 1_000).await;
+        let found = found.map_err(|error| error.to_string())?;
+        let shown: Vec<_> = found.into_iter().map(state_of).collect();
+        let expected: Vec<_> =
+            self.accounts.0.iter().map(|(id, account)| self.expected_state(*id, account)).collect();
+        if shown != expected {
+            return Err(format!("accounts are {shown:?} and should be {expected:?}"));
         }
         for (id, account) in &self.accounts.0 {
             self.check_account(*id, account).await?;
@@ -488,11 +497,23 @@ impl<'s> Town<'s> {
         Ok(())
     }
 
+    fn expected_state(&self, id: Id, account: &Account) -> State {
+        let flags = [
+            account.is_active,
+            account.awaits_activation,
+            account.password.is_some(),
+            account.is_password_proved,
+            account.is_proved,
+        ];
+        (id, account.email.map(|address| self.email(address)), flags)
+    }
+
     async fn check_account(&self, id: Id, account: &Account) -> Outcome {
         let found =
             self.site.server.auth.identities(id).await.map_err(|error| error.to_string())?;
         let mut subjects: Vec<_> = found.into_iter().map(|one| one.subject).collect();
-        let of = |(identity, who): &(Identity, Person)| self.user(*identity, *who, None).id;
+        let of =
+            |(identity, who): &(Identity, Person)| self.user(*identity, *who, Claims::Nothing).id;
         let mut expected: Vec<_> = account.identities.iter().map(of).collect();
         subjects.sort();
         expected.sort();
@@ -507,6 +528,20 @@ impl<'s> Town<'s> {
             false => Ok(()),
         }
     }
+}
+
+/// Whether it is active, awaits activation, has a password, a proved one, a proved address.
+type State = (Id, Option<String>, [bool; 5]);
+
+fn state_of(account: propusk_server::auth::Account) -> State {
+    let flags = [
+        account.is_active,
+        account.awaits_activation,
+        account.has_password,
+        account.password_proved,
+        account.email_verified_at.is_some(),
+    ];
+    (account.id, account.email, flags)
 }
 
 /// An answer that is no fault of the server's.
