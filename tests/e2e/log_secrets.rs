@@ -1,14 +1,22 @@
 //! No password and no token reaches the log, whatever is asked and however much is logged; and no token
-//! that opens something without a password is in the database.
+//! that opens something without a password is in the database. Providers' tokens, codes and secrets are
+//! no different.
 
+use std::collections::HashMap;
+
+use hyper::Request;
+use propusk_stand_in::{Behaviour as Disorder, Endpoint, Provider, StandIn, User};
 use propusk_tests::SECRET;
 use propusk_tests::database::Database;
 use propusk_tests::http::{Answer, Client};
 use propusk_tests::links::Link;
 use propusk_tests::process::{Process, run};
+use propusk_tests::providers::{CLIENT_ID, name_of, register_at, root_of, variables};
 use propusk_tests::smtp::{Behaviour, SmtpServer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::providers::{CHALLENGE, REDIRECT, VERIFIER, browse, href, parameter};
 
 const PASSWORD: &str = "canary-password-4f1c";
 const WRONG_PASSWORD: &str = "canary-wrong-password-9b27";
@@ -72,6 +80,248 @@ async fn a_mailed_token_is_in_its_mail_and_nowhere_else() {
             let line = text.lines().find(|line| line.contains(secret));
             assert_eq!(line, None, "{secret} was kept or logged");
         }
+    }
+}
+
+const APP_SECRET: &str = "canary-secret-of-an-application";
+const WRONG_SECRET: &str = "canary-wrong-secret-of-an-application";
+
+#[tokio::test]
+async fn no_secret_of_a_sign_in_with_a_provider_is_logged_or_kept() {
+    let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
+    let stand_in = StandIn::start().await.expect("the stand-in starts");
+    for strict in ["false", "true"] {
+        let mut settings = variables(&stand_in);
+        for (name, value) in [
+            ("PROPUSK_LOG", "trace"),
+            ("PROPUSK_REDIRECTS__ALLOWED", REDIRECT),
+            ("PROPUSK_DIALECTS__PREHASHED__STRICT", strict),
+        ] {
+            settings.push((name.to_owned(), value.to_owned()));
+        }
+        let settings: Vec<_> = settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let server = Process::start(data.path(), database.url(), &settings).await;
+        register_at(&stand_in, &format!("http://{}", server.address));
+        let client = ["client", "create", "--id", "app", "--name", "App", "--secret", APP_SECRET];
+        run(data.path(), database.url(), &[], &client, "").await;
+        let mut secrets = [APP_SECRET, WRONG_SECRET, VERIFIER].map(str::to_owned).to_vec();
+        let visitors = Provider::ALL.map(|provider| Visitor {
+            client: &server.client,
+            stand_in: &stand_in,
+            provider,
+        });
+        for (visitor, id) in visitors.iter().zip(["801", "802", "803", "804"]) {
+            stand_in.sign_in_as(visitor.provider, User::new(format!("user{id}")).with_id(id));
+            secrets.extend(visitor.comes_with_an_app().await);
+            secrets.extend(visitor.fetches_tokens().await);
+        }
+        let mut kept = stored(&data, &database).await;
+        for visitor in &visitors {
+            secrets.extend(visitor.converts().await);
+            secrets.extend(visitor.meets_disorder().await);
+        }
+        secrets.extend(told_to(&stand_in));
+        kept += &stored(&data, &database).await;
+        let (_, log) = server.terminate().await;
+        assert!(log.contains("pending_sign_ins"), "statements are logged");
+        assert!(log.contains("a provider does not answer as it should"), "and what failed");
+        assert!(secrets.len() > 100);
+        assert_eq!(first_in(&kept, &secrets), None, "it was kept");
+        assert_eq!(first_in(&log, &secrets), None, "it was logged");
+        assert_eq!(first_in(&format!("{log}{}", secrets[50]), &secrets), Some(&*secrets[50]));
+    }
+}
+
+/// The first secret that stands in a text. One pass: there are many of them, and the text is long.
+fn first_in<'s>(text: &str, secrets: &'s [String]) -> Option<&'s str> {
+    let mut by_start: HashMap<&[u8], Vec<&str>> = HashMap::new();
+    for secret in secrets {
+        let start = secret.as_bytes().get(..8).expect("a secret of eight letters at least");
+        by_start.entry(start).or_default().push(secret);
+    }
+    text.as_bytes().windows(8).enumerate().find_map(|(at, start)| {
+        let rest = &text.as_bytes()[at..];
+        by_start.get(start)?.iter().find(|secret| rest.starts_with(secret.as_bytes())).copied()
+    })
+}
+
+/// Everything secret that the providers were sent, and the states that were shown them.
+fn told_to(stand_in: &StandIn) -> Vec<String> {
+    const SECRET: [&str; 6] =
+        ["state", "code", "code_verifier", "client_secret", "access_token", "refresh_token"];
+    let mut secrets = Vec::new();
+    for request in stand_in.requests() {
+        let fields = request.query.iter().chain(&request.form);
+        let fields = fields.filter(|(name, _)| SECRET.contains(&name.as_str()));
+        secrets.extend(fields.map(|(_, value)| value.clone()).filter(|value| !value.is_empty()));
+        let header = request.header("authorization").and_then(|text| text.rsplit(' ').next());
+        secrets.extend(header.map(str::to_owned));
+    }
+    secrets
+}
+
+/// Somebody with an account at a provider.
+struct Visitor<'s> {
+    client: &'s Client,
+    stand_in: &'s StandIn,
+    provider: Provider,
+}
+
+/// Each returns the secrets that were seen.
+impl Visitor<'_> {
+    async fn begin(&self) -> Answer {
+        let body = json!({"redirect": REDIRECT, "code_challenge": CHALLENGE});
+        let path = format!("/propusk/v1/providers/{}/start", name_of(self.provider));
+        self.client.post(&path, &body).await
+    }
+
+    /// The path and query to which the provider sends the browser back.
+    async fn consent(&self, authorize_url: &str) -> String {
+        let location = browse(authorize_url).await.header("location").expect("a way back");
+        let url = url::Url::parse(&location).expect("a URL");
+        url[url::Position::BeforePath..].to_owned()
+    }
+
+    async fn visit(&self, path: &str) -> Answer {
+        let request = Request::get(path).header("Accept", "text/html");
+        let request = request.body(http_body_util::Full::default()).expect("a path");
+        self.client.send(request).await.expect("an answer")
+    }
+
+    async fn complete(&self, code: &str, verifier: &str) -> Answer {
+        let body = json!({"code": code, "code_verifier": verifier});
+        self.client.post("/propusk/v1/providers/complete", &body).await
+    }
+
+    /// Signs in, once with a wrong verifier and once well, and tries everything again.
+    async fn comes_with_an_app(&self) -> Vec<String> {
+        let mut secrets = Vec::new();
+        for verifier in [WRONG_SECRET, VERIFIER] {
+            let begun = self.begin().await;
+            let callback = self.consent(&begun.field("authorize_url")).await;
+            let code = parameter(&href(&self.visit(&callback).await), "code");
+            let done = self.complete(&code, verifier).await;
+            assert_eq!(done.status == 200, verifier == VERIFIER, "{}", done.text());
+            self.complete(&code, verifier).await;
+            self.visit(&callback).await;
+            self.client.get(&format!("/propusk/v1/providers/complete?code={code}"), None).await;
+            secrets.extend([begun.field("state"), parameter(&callback, "code"), code]);
+            if done.status == 200 {
+                let key = done.field("access_token");
+                presented(self.client, "/api/auth/users/me/", std::slice::from_ref(&key)).await;
+                secrets.push(key);
+            }
+        }
+        secrets
+    }
+
+    /// By the endpoints of the document; the tokens are the provider's, or a handle for them.
+    async fn fetches_tokens(&self) -> Vec<String> {
+        let root = root_of(self.provider);
+        let link = self.client.get(&format!("{root}/link"), None).await;
+        let link = link.json().as_str().expect("a text").to_owned();
+        let callback = self.consent(&link).await;
+        let returned = self.client.get(&callback, None).await;
+        let code = returned.field("code");
+        let device = returned.json()["device_id"].as_str().unwrap_or("x").to_owned();
+        let path = format!("{root}/get/token?code={code}&device_id={device}");
+        let tokens = self.client.get(&path, None).await;
+        assert_eq!(tokens.status, 200, "{}", tokens.text());
+        self.client.get(&path, None).await;
+        let mut secrets = vec![parameter(&link, "state"), parameter(&callback, "code"), code];
+        secrets.extend(tokens.json()["refresh_token"].as_str().map(str::to_owned));
+        let token = tokens.field("access_token");
+        for path in ["registration", "login", "nowhere"] {
+            for token in [token.clone(), format!("{token}x")] {
+                let path = format!("{root}/{path}?access_token={token}");
+                let pair = self.client.get(&path, None).await;
+                if pair.status == 200 {
+                    secrets.extend([pair.field("access"), pair.field("refresh")]);
+                }
+            }
+        }
+        secrets.push(token);
+        secrets
+    }
+
+    /// Exchanges a token, refreshes, revokes, each also with a wrong secret and token.
+    async fn converts(&self) -> Vec<String> {
+        let backend = match self.provider {
+            Provider::Google => "google-oauth2",
+            Provider::Vk => "vk-oauth2",
+            Provider::Yandex => "yandex-oauth2",
+            Provider::MailRu => "mailru",
+        };
+        let user = User::new(format!("app-{backend}")).with_id("999");
+        let token = self.stand_in.access_token(self.provider, CLIENT_ID, &user);
+        let mut secrets = vec![token.clone()];
+        let mut refresh = String::new();
+        for (secret, token) in
+            [(WRONG_SECRET, &*token), (APP_SECRET, "canary-bad-token"), (APP_SECRET, &*token)]
+        {
+            let body = json!({
+                "grant_type": "convert_token", "backend": backend, "client_id": "app",
+                "client_secret": secret, "token": token,
+            });
+            let answer = self.client.post("/auth/convert-token/", &body).await;
+            if answer.status == 200 {
+                refresh = answer.field("refresh_token");
+                secrets.extend([answer.field("access_token"), refresh.clone()]);
+            }
+        }
+        for secret in [WRONG_SECRET, APP_SECRET, APP_SECRET] {
+            let body = json!({
+                "grant_type": "refresh_token", "refresh_token": refresh, "client_id": "app",
+                "client_secret": secret,
+            });
+            let query = format!("/auth/token/?refresh_token={refresh}&client_secret={secret}");
+            self.client.post(&query, &body).await;
+            let answer = self.client.post("/auth/token/", &body).await;
+            if answer.status == 200 {
+                refresh = answer.field("refresh_token");
+                let access = answer.field("access_token");
+                let body = json!({"client_id": "app", "client_secret": secret, "token": refresh});
+                presented(self.client, "/auth/users/me/", std::slice::from_ref(&access)).await;
+                let bearer = format!("Bearer {access}");
+                let revoked = self.client.post_as(&bearer, "/auth/revoke-token/", &body).await;
+                assert_eq!(revoked.status, 204, "{}", revoked.text());
+                secrets.extend([access, refresh.clone()]);
+            }
+        }
+        assert_eq!(secrets.len(), 5, "a pair, and the one that it was refreshed to");
+        secrets
+    }
+
+    /// Comes back while the provider is out of order, and with what no provider has given.
+    async fn meets_disorder(&self) -> Vec<String> {
+        let mut secrets = Vec::new();
+        let root = root_of(self.provider);
+        for endpoint in [Endpoint::Token, Endpoint::UserInfo] {
+            for disorder in [
+                Disorder::Status(400),
+                Disorder::Status(500),
+                Disorder::ErrorWith200,
+                Disorder::Garbage,
+                Disorder::EmptyObject,
+                Disorder::CutOff,
+                Disorder::RedirectTo(format!("http://127.0.0.1:1/{WRONG_SECRET}")),
+            ] {
+                self.stand_in.behave(self.provider, endpoint, disorder);
+                let begun = self.begin().await;
+                let callback = self.consent(&begun.field("authorize_url")).await;
+                self.visit(&callback).await;
+                let token = format!("canary-token-{}", secrets.len());
+                self.client.get(&format!("{root}/login?access_token={token}"), None).await;
+                secrets.extend([begun.field("state"), parameter(&callback, "code"), token]);
+            }
+            self.stand_in.behave(self.provider, endpoint, Disorder::Fine);
+        }
+        let made_up = "code=canary-code-of-nobody&state=canary-state-of-nobody&device_id=x";
+        self.visit(&format!("{root}/callback?{made_up}")).await;
+        self.client.get(&format!("{root}/callback?{made_up}"), None).await;
+        self.client.get(&format!("{root}/get/token?{made_up}"), None).await;
+        secrets.extend(["canary-code-of-nobody", "canary-state-of-nobody"].map(str::to_owned));
+        secrets
     }
 }
 
