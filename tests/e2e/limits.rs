@@ -1,13 +1,19 @@
-//! Limits on guessing passwords: what is counted, on whom, for how long, and what does not get around it.
+//! Limits on guessing passwords, codes and secrets: what is counted, on whom, for how long, and what does not get
+//! around it.
 
 use hyper::Request;
+use propusk_server::auth::NewClient;
 use propusk_server::config::{Config, Hashing, Limits};
+use propusk_stand_in::{Provider, User};
 use propusk_tests::database::Database;
 use propusk_tests::http::Answer;
 use propusk_tests::process::Process;
+use propusk_tests::providers::CLIENT_ID;
 use propusk_tests::server::TestServer;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+
+use crate::providers::{CHALLENGE, REDIRECT, Site, VERIFIER};
 
 pub const PASSWORD: &str = "correct horse battery";
 /// No limit at all, where a test is about another one.
@@ -454,6 +460,151 @@ async fn an_address_registers_so_often_and_no_oftener_whatever_comes_of_it() {
     assert_eq!(sign_in(&server, "anna@example.com", PASSWORD).await.status, 200);
     server.clock.advance(600);
     register(&server, "bob@example.com").await;
+}
+
+const CLIENT_SECRET: &str = "secret-of-an-application";
+
+/// A site with these limits, an application, and a token of Google's.
+async fn site(limits: Limits) -> (Site, String) {
+    let site = Site::with(|config| config.limits = limits).await;
+    let new = NewClient {
+        id: "app".to_owned(),
+        name: "App".to_owned(),
+        secret: Some(CLIENT_SECRET.to_owned()),
+        is_public: false,
+        allows_password: true,
+    };
+    assert!(site.server.auth.create_client(new).await.expect("the database answers"));
+    let token = site.stand_in.access_token(Provider::Google, CLIENT_ID, &User::new("greta"));
+    (site, token)
+}
+
+/// A request of any route by which a sign-in with a provider begins.
+async fn come_by(site: &Site, route: &str, token: &str) -> Answer {
+    let client = site.client();
+    match route {
+        "start" => {
+            let body = json!({"redirect": REDIRECT, "code_challenge": CHALLENGE});
+            client.post("/propusk/v1/providers/vk/start", &body).await
+        }
+        "link" => client.get("/yandex/link", None).await,
+        "convert-token" => convert(site, CLIENT_SECRET, token).await,
+        path => client.get(path, None).await,
+    }
+}
+
+async fn convert(site: &Site, secret: &str, token: &str) -> Answer {
+    let body = json!({
+        "grant_type": "convert_token", "backend": "google-oauth2", "client_id": "app",
+        "client_secret": secret, "token": token,
+    });
+    site.client().post("/auth/convert-token/", &body).await
+}
+
+#[tokio::test]
+async fn an_address_begins_so_many_sign_ins_with_providers_and_no_more() {
+    let few = Limits { sign_ins_per_address: 5, ..limits(ANY, ANY, ANY) };
+    let (site, token) = site(few).await;
+    let registration = format!("/google/registration?access_token={token}");
+    let code = "/mail.ru/get/token?code=unknown";
+    let routes = ["start", "link", "convert-token", &registration, code];
+    // An account is there already for the registration, and nobody has given the code.
+    for (route, status) in routes.into_iter().zip([200, 200, 200, 409, 400]) {
+        let answer = come_by(&site, route, &token).await;
+        assert_eq!(answer.status, status, "{route}: {}", answer.text());
+    }
+    site.stand_in.forget_requests();
+    for route in routes {
+        let answer = come_by(&site, route, &token).await;
+        assert_eq!(answer.status, 429, "{route}: {}", answer.text());
+        assert_eq!(answer.header("Retry-After").as_deref(), Some("600"), "{route}");
+    }
+    assert_eq!(site.stand_in.requests().len(), 0, "nobody was asked");
+    let problem = come_by(&site, "start", &token).await.json();
+    assert_eq!((&problem["code"], &problem["status"]), (&json!("rate_limited"), &json!(429)));
+    assert_throttled(&come_by(&site, "convert-token", &token).await, "600 seconds");
+    site.server.clock.advance(600);
+    assert_eq!(come_by(&site, "start", &token).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_cannot_begin_and_one_that_ends_are_not_counted_as_begun() {
+    let few = Limits { sign_ins_per_address: 2, ..limits(ANY, ANY, ANY) };
+    let (site, _) = site(few).await;
+    for _ in 0..3 {
+        let body = json!({"redirect": "https://evil.example/", "code_challenge": CHALLENGE});
+        let refused = site.client().post("/propusk/v1/providers/vk/start", &body).await;
+        assert_eq!(refused.status, 403, "{}", refused.text());
+    }
+    for _ in 0..2 {
+        let signed_in = site.sign_in(&User::new("greta"), Provider::Google).await;
+        assert_eq!(signed_in.status, 200, "{}", signed_in.text());
+    }
+}
+
+#[tokio::test]
+async fn the_sign_ins_of_one_address_are_not_those_of_its_neighbour() {
+    let few = Limits { sign_ins_per_address: 1, ..limits(ANY, ANY, ANY) };
+    let site = Site::with(|config| {
+        config.limits = few;
+        config.http.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    })
+    .await;
+    for (address, status) in [("192.0.2.1", 200), ("192.0.2.1", 429), ("192.0.2.2", 200)] {
+        let headers = [("X-Forwarded-For", address)];
+        let body = json!({"redirect": REDIRECT, "code_challenge": CHALLENGE});
+        let path = "/propusk/v1/providers/vk/start";
+        assert_eq!(post_with(&site.server, &headers, path, body).await, status, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_secrets_of_clients_are_counted_on_the_address_wherever_they_stand() {
+    let (site, token) = site(limits(4, ANY, ANY)).await;
+    for _ in 0..10 {
+        assert_eq!(convert(&site, CLIENT_SECRET, &token).await.status, 200);
+    }
+    assert_eq!(convert(&site, "wrong", &token).await.status, 401);
+    let grant = json!({"grant_type": "client_credentials", "client_id": "app"});
+    let mut right = grant.clone();
+    right["client_secret"] = CLIENT_SECRET.into();
+    assert_eq!(site.client().post("/auth/token/", &grant).await.status, 401);
+    // A right secret in the body does not hide wrong ones in the header.
+    let header = "Basic YXBwOndyb25n";
+    let answer = site.client().post_as(header, "/auth/token/", &right).await;
+    assert_eq!(answer.field("error"), "unauthorized_client");
+    let answer = site.client().post_as(header, "/auth/token/", &right).await;
+    assert_throttled(&answer, "600 seconds");
+    assert_throttled(&site.client().post("/auth/token/", &right).await, "600 seconds");
+    assert_throttled(&convert(&site, CLIENT_SECRET, &token).await, "600 seconds");
+    assert_throttled(&sign_in(&site.server, "anna@example.com", "wrong").await, "600 seconds");
+    site.server.clock.advance(600);
+    assert_eq!(convert(&site, CLIENT_SECRET, &token).await.status, 200);
+}
+
+#[tokio::test]
+async fn guessed_codes_states_and_tokens_are_counted_on_the_address() {
+    let (site, token) = site(limits(5, ANY, ANY)).await;
+    let refresh = json!({
+        "grant_type": "refresh_token", "refresh_token": "guessed", "client_id": "app",
+        "client_secret": CLIENT_SECRET,
+    });
+    assert_eq!(site.complete("guessed", VERIFIER).await.status, 400);
+    assert_eq!(site.client().get("/yandex/get/token?code=guessed", None).await.status, 400);
+    assert_eq!(site.visit("/google/callback?code=x&state=guessed").await.status, 400);
+    assert_eq!(site.client().post("/auth/token/", &refresh).await.status, 400);
+    assert_eq!(convert(&site, CLIENT_SECRET, "guessed").await.status, 400);
+    for answer in [
+        site.complete("guessed", VERIFIER).await,
+        site.client().get("/yandex/get/token?code=guessed", None).await,
+        site.visit("/google/callback?code=x&state=guessed").await,
+        site.client().post("/auth/token/", &refresh).await,
+        convert(&site, CLIENT_SECRET, &token).await,
+        sign_in(&site.server, "anna@example.com", "wrong").await,
+    ] {
+        assert_eq!(answer.status, 429, "{}", answer.text());
+        assert_eq!(answer.header("Retry-After").as_deref(), Some("600"));
+    }
 }
 
 #[tokio::test]
