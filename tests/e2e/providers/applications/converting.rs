@@ -247,7 +247,7 @@ async fn a_token_of_every_provider_is_converted_by_the_documents_name_of_it() {
         (Provider::Vk, "vk-oauth2", "703"),
         (Provider::MailRu, "mailru", "704"),
     ] {
-        let user = User::new(&format!("user{id}")).with_id(id);
+        let user = User::new(format!("user{id}")).with_id(id);
         let token = site.stand_in.access_token(provider, CLIENT_ID, &user);
         let first = pair(&site.convert(&json!({"backend": backend, "token": token})).await);
         let again = pair(&site.convert(&json!({"backend": backend, "token": token})).await);

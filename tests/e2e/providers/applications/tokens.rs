@@ -291,6 +291,7 @@ async fn a_header_names_the_client_and_the_body_only_helps_it() {
             ("empty secret", Some(basic("app", "")), json!({}), false),
             ("no base64 alone", Some("Basic !!!".to_owned()), json!({}), false),
             ("no colon", Some("Basic YWJj".to_owned()), json!({}), false),
+            ("NUL", Some(basic("a%00b", "x")), json!({}), false),
             ("no words", Some("Basic".to_owned()), json!({}), false),
             ("lower case", right().map(|text| text.replace("Basic", "basic")), json!({}), false),
         ],
