@@ -111,7 +111,9 @@ impl Fields {
         Ok(Profile {
             provider: provider.to_owned(),
             subject: subject.ok_or(ProviderError::Unusable("it names nobody"))?,
-            email: self.text("email").filter(|email| email.len() <= MAX_EMAIL),
+            email: self
+                .text("email")
+                .filter(|email| email.len() <= MAX_EMAIL && !email.chars().any(char::is_control)),
             email_verified: false,
             name: None,
             avatar_url: None,
@@ -132,7 +134,9 @@ impl Profile {
     /// Only what a browser may load safely.
     pub(super) fn pictured(self, url: Option<String>) -> Self {
         let is_sound = |url: &String| {
-            url.len() <= MAX_URL && url::Url::parse(url).is_ok_and(|url| url.scheme() == "https")
+            url.len() <= MAX_URL
+                && !url.chars().any(char::is_control)
+                && url::Url::parse(url).is_ok_and(|url| url.scheme() == "https")
         };
         Profile { avatar_url: url.filter(is_sound), ..self }
     }
