@@ -277,3 +277,15 @@ async fn a_provider_without_a_client_id_is_no_backend() {
         assert_says(backend, &answer, 400, UNKNOWN_BACKEND);
     }
 }
+
+#[tokio::test]
+async fn what_a_provider_tells_and_no_database_keeps_is_left_out() {
+    let site = site().await;
+    let user = User::new("odd")
+        .with_email("o\0dd@example.com")
+        .with_avatar("https://pictures.example/\0")
+        .with_name("O\0dd", "One");
+    let token = site.stand_in.access_token(Provider::Google, CLIENT_ID, &user);
+    let own = pair(&site.convert(&json!({ "token": token })).await);
+    assert_eq!(site.me(&bearer(&own)).await.field("email"), "");
+}
