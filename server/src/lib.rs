@@ -109,6 +109,11 @@ impl Server {
         }
         let auth = open_auth(&config, clock, store.clone(), &keys, &public_url).await?;
         let auth = Arc::new(auth);
+        if let Some(name) = auth.exchanged_provider().await? {
+            let problem = "issuer is another than before, and people of the one would be taken for those \
+                           of the other; give it another name";
+            return Err(provider_problem((name, problem.to_owned())).into());
+        }
         if matches!(store, Store::Sqlite { .. }) {
             auth.release_mails().await?;
         }

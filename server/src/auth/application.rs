@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use subtle::ConstantTimeEq;
 
-use super::external::Entry;
+use super::external::{Door, Entry};
 use super::one_time::hash;
-use super::session::{Opaque, SignedIn, active_account, end_known};
+use super::session::{By, Opaque, SignedIn, active_account, end_known};
 use super::{Auth, Policy, random};
 use crate::error::{ClientFault, Error, ProviderFault, Result, TokenFault};
 pub use crate::store::oauth_clients::OAuthClient;
@@ -120,9 +120,10 @@ impl Auth {
         let client = self.authenticate_client_from(client, from).await?;
         let provider = self.provider(provider.ok_or(Error::Provider(ProviderFault::Unknown))?)?;
         self.limits.count_sign_in(from, self.clock.now())?;
-        let profile = self.limited(from, self.profile_of_token(provider, token)).await?;
+        let profile = self.counted(from, self.profile_of_token(provider, token)).await?;
         let pair = OpaquePair::new(policy)?;
-        self.enter(policy, &profile, Entry::Either, pair.stored(&client)).await?;
+        let (entry, opaque) = (Entry::Either, pair.stored(&client));
+        self.enter(Door { policy: *policy, entry, opaque, by: By::Token }, &profile).await?;
         Ok(pair)
     }
 
@@ -236,14 +237,21 @@ impl Auth {
         Ok(())
     }
 
-    /// Ends the account's sessions that were opened for a client.
+    /// Ends the account's sessions that were opened for a client. A client knows of no other.
     pub async fn end_sessions_of_client(&self, who: &SignedIn, client_id: &str) -> Result<()> {
-        let (account_id, id, now) = (who.account_id, client_id.to_owned(), self.clock.now());
+        if client_id.contains('\0') {
+            return Err(ClientFault::Unknown.into());
+        }
+        let (who, id, now) = (*who, client_id.to_owned(), self.clock.now());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     let client = oauth_clients::oauth_client(tx, id.clone()).await?;
                     client.ok_or(ClientFault::Unknown)?;
+                    if who.of_client && client_of(tx, &who).await?.as_ref() != Some(&id) {
+                        return Err(ClientFault::Unknown.into());
+                    }
+                    let account_id = who.account_id;
                     // Their tokens are looked up at every use, so nobody needs to hear of it.
                     sessions::end_client_sessions(tx, account_id, id, now).await
                 })
@@ -280,6 +288,15 @@ impl Auth {
         let (id, now) = (id.to_owned(), self.clock.now());
         self.store.write(move |tx| Box::pin(oauth_clients::delete_oauth_client(tx, id, now))).await
     }
+}
+
+/// The client whose session it is.
+async fn client_of(tx: &mut Tx, who: &SignedIn) -> Result<Option<String>> {
+    let session = match who.session {
+        Some(id) => sessions::session(tx, id).await?,
+        None => None,
+    };
+    Ok(session.and_then(|session| session.client_id))
 }
 
 /// The session that a client may refresh, whatever has become of it; its account is active.

@@ -35,7 +35,7 @@ enum Refreshed {
 impl Auth {
     /// The tokens of a new session, in the policy's form.
     pub(super) async fn pair(&self, policy: &Policy, opened: Opened) -> Result<Pair> {
-        let Opened { session, account_id, at } = opened;
+        let Opened { session, account_id, at, .. } = opened;
         match policy.form {
             TokenForm::UserName => {
                 let mut tx = self.store.read().await?;

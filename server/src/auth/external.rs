@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::outbox::Post;
 use super::ownership::become_sole_owner;
-use super::session::{Opaque, Opened, Pair, end_sessions, new_session_id, open_session};
+use super::session::{By, Opaque, Opened, Pair, end_sessions, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::identifier::{Email, Identifier, Kind};
@@ -52,9 +52,10 @@ impl Auth {
         self.limits.count_sign_in(from, self.clock.now())?;
         let profile = match self.profile_of_handle(provider.name(), token).await? {
             Some(profile) => profile,
-            None => self.limited(from, self.profile_of_token(provider, token)).await?,
+            None => self.counted(from, self.profile_of_token(provider, token)).await?,
         };
-        let opened = self.enter(policy, &profile, entry, Opaque::default()).await?;
+        let door = Door { policy: *policy, entry, opaque: Opaque::default(), by: By::Token };
+        let opened = self.enter(door, &profile).await?;
         self.pair(policy, opened).await
     }
 
@@ -76,48 +77,75 @@ impl Auth {
     }
 
     /// Enters or makes the account of a person and opens a session there.
-    pub(super) async fn enter(
-        &self,
-        policy: &Policy,
-        profile: &Profile,
-        entry: Entry,
-        opaque: Opaque,
-    ) -> Result<Opened> {
-        match self.try_enter(policy, profile, entry, opaque.clone()).await {
-            // Somebody was quicker; whoever may enter, enters.
-            Err(Error::SignIn(SignInFault::Registered) | Error::Taken(_))
-                if entry != Entry::Register =>
-            {
-                self.try_enter(policy, profile, entry, opaque).await
+    pub(super) async fn enter(&self, door: Door, profile: &Profile) -> Result<Opened> {
+        match self.try_enter(door.clone(), profile).await {
+            Err(error) if door.opens_for_who_comes_second(&error) => {
+                self.try_enter(door, profile).await
             }
             outcome => outcome,
         }
     }
 
-    async fn try_enter(
-        &self,
-        policy: &Policy,
-        profile: &Profile,
-        entry: Entry,
-        opaque: Opaque,
-    ) -> Result<Opened> {
-        let (policy, profile, post) = (*policy, profile.clone(), self.post.clone());
-        let (session, at) = (new_session_id()?, self.clock.now());
+    async fn try_enter(&self, door: Door, profile: &Profile) -> Result<Opened> {
+        let (profile, post, at) = (profile.clone(), self.post.clone(), self.clock.now());
         let (opened, ended) = self
             .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let entered = enter_account(tx, &post, &profile, entry, at).await?;
-                    let account_id = entered.account_id;
-                    accounts::update_last_sign_in(tx, account_id, at).await?;
-                    let opened = Opened { session, account_id, at };
-                    open_session(tx, &policy, opened, opaque).await?;
-                    Ok((opened, entered.ended))
-                })
-            })
+            .write(move |tx| Box::pin(async move { door.open(tx, &post, &profile, at).await }))
             .await?;
         self.revoked.apply(&ended);
         Ok(opened)
+    }
+
+    /// Runs what others do, for as long as they like, and counts on the address only what they refuse.
+    pub(super) async fn counted<T>(
+        &self,
+        from: IpAddr,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.limits.check_address(from, self.clock.now())?;
+        let outcome = work.await;
+        let is_refused = matches!(
+            &outcome,
+            Err(Error::Provider(ProviderFault::Refused) | Error::SignIn(SignInFault::Unknown))
+        );
+        if is_refused {
+            // Dropped, it counts; where there is no room left, enough has been counted.
+            drop(self.limits.reserve_link(from, self.clock.now()));
+        }
+        outcome
+    }
+}
+
+/// A way in for whoever comes from a provider.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub policy: Policy,
+    pub entry: Entry,
+    pub opaque: Opaque,
+    pub by: By,
+}
+
+impl Door {
+    /// Whether somebody was quicker by a moment, in whose account there is now room for this one.
+    pub fn opens_for_who_comes_second(&self, error: &Error) -> bool {
+        matches!(error, Error::SignIn(SignInFault::Registered) | Error::Taken(_))
+            && self.entry != Entry::Register
+    }
+
+    /// Enters or makes the account of a person; the sessions that end by that must be told to memory.
+    pub async fn open(
+        self,
+        tx: &mut Tx,
+        post: &Post,
+        profile: &Profile,
+        at: i64,
+    ) -> Result<(Opened, Vec<Revocation>)> {
+        let Entered { account_id, ended } =
+            enter_account(tx, post, profile, self.entry, at).await?;
+        accounts::update_last_sign_in(tx, account_id, at).await?;
+        let opened = Opened { session: new_session_id()?, account_id, at, by: self.by };
+        open_session(tx, &self.policy, opened, self.opaque).await?;
+        Ok((opened, ended))
     }
 }
 

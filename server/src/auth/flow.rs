@@ -1,31 +1,26 @@
-//! Sign-ins with a provider through a browser, in two legs of PKCE: the app's with us, ours with the provider. Each
-//! step is spent by the statement that reads it, and nothing happens to an account before the app has shown that the
-//! sign-in is its own.
+//! Sign-ins with a provider through a browser, in two legs of PKCE: the app's with us, ours with the provider. Here
+//! they begin and come back; nothing happens to an account before the app has shown that the sign-in is its own
+//! ([`super::redemption`]).
 
 use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq;
 
-use super::external::{Entry, HANDLE, is_handle, told};
+use super::external::told;
 use super::flow_key::challenge_of;
-use super::key::Key;
 use super::one_time::hash;
-use super::session::Opaque;
-use super::{Account, Auth, Policy, random};
+use super::{Auth, random};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::providers::{Authorize, Code, Grant, Profile, Provider};
-use crate::store::accounts;
+use crate::store::meta;
 use crate::store::pending_sign_ins::{self, PendingSignIn, Returned as Kept};
 
 /// How long somebody may take at the provider, in seconds.
 pub const SIGN_IN_LIFETIME: i64 = 600;
 /// How long the app may take to redeem its code, in seconds.
 pub const CODE_LIFETIME: i64 = 60;
-/// How long a handle stands for a provider's token, in seconds.
-pub const HANDLE_LIFETIME: i64 = 600;
 /// Longer than anything that a provider sends back.
 const MAX_LENGTH: usize = 4_096;
 
@@ -76,18 +71,10 @@ pub enum Failed {
 
 /// What a provider told, until the app asks for it.
 #[derive(Deserialize, Serialize)]
-struct Told {
-    profile: Profile,
-    grant: Grant,
-    device_id: Option<String>,
-}
-
-/// A provider's tokens, or a handle in their place; no `Debug`.
-pub struct ProviderTokens {
-    pub access_token: String,
-    pub refresh_token: Option<String>,
-    /// In seconds.
-    pub expires_in: Option<i64>,
+pub(super) struct Told {
+    pub profile: Profile,
+    pub grant: Grant,
+    pub device_id: Option<String>,
 }
 
 /// A provider, for people to choose.
@@ -108,6 +95,20 @@ impl Auth {
         })
     }
 
+    /// Whether a provider goes by the name of another, whose people would be taken for its own.
+    /// The name of the first one that does is told.
+    pub async fn exchanged_provider(&self) -> Result<Option<String>> {
+        for provider in self.providers.all() {
+            let Some(issuer) = provider.issuer().map(str::to_owned) else { continue };
+            let (name, now) = (format!("issuer of {}", provider.name()), issuer.clone());
+            let known = self.store.write(move |tx| Box::pin(meta::get_or_insert(tx, name, now)));
+            if known.await? != issuer {
+                return Ok(Some(provider.name().to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
     /// What people call a provider.
     pub fn provider_title(&self, name: &str) -> Option<&str> {
         self.providers.get(name).map(Provider::title)
@@ -121,6 +122,7 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Begun> {
         let (provider, now) = (self.provider(provider)?, self.clock.now());
+        self.limits.count_sign_in(from, now)?;
         if let Some(app) = &app {
             if !self.redirects.allows(&app.redirect) {
                 let redirect = app.redirect.chars().take(200).collect::<String>();
@@ -131,7 +133,6 @@ impl Auth {
                 return Err(SignInFault::ChallengeInvalid.into());
             }
         }
-        self.limits.count_sign_in(from, now)?;
         let state = URL_SAFE_NO_PAD.encode(random::<32>()?);
         let (challenge, nonce) =
             (challenge_of(&self.flow_key.verifier(&state)), self.flow_key.nonce(&state));
@@ -170,7 +171,7 @@ impl Auth {
         let provider = self.provider(provider)?;
         let state = callback.state.clone().unwrap_or_default();
         let spent = self.spend_state(provider, &state, false);
-        let pending = self.limited(from, spent).await?;
+        let pending = self.counted(from, spent).await?;
         let outcome = match self.what_was_told(provider, &pending, &callback).await {
             // The state is spent: the app begins again rather than the browser.
             Ok(told) => self.keep_for_app(&state, &told).await.map_err(|error| {
@@ -188,63 +189,7 @@ impl Auth {
         Ok(Returned { redirect: pending.redirect, state, device_id, outcome })
     }
 
-    /// Ends an app's sign-in: the account is entered or made, and a session opened. Whoever has the code without the
-    /// verifier gets nothing, and nor does anybody after that.
-    pub async fn complete_sign_in(
-        &self,
-        policy: &Policy,
-        code: &str,
-        verifier: &str,
-        from: IpAddr,
-    ) -> Result<(Key, Account)> {
-        let told = self.limited(from, self.told_to_app(code, verifier)).await?;
-        let key = Key::new()?;
-        let opaque = Opaque { key_hash: Some(key.hash()), ..Opaque::default() };
-        let opened = self.enter(policy, &told.profile, Entry::Either, opaque).await?;
-        let mut tx = self.store.read().await?;
-        let account = accounts::account(&mut tx, opened.account_id).await?;
-        Ok((key, account.ok_or(Error::AccountNotFound)?))
-    }
-
-    /// Gives the provider's tokens for our code, or for the provider's with the state of an open sign-in; `strict`: a
-    /// handle for them, good for [`Auth::sign_in_with_token`] alone.
-    pub async fn redeem_code(
-        &self,
-        policy: &Policy,
-        provider: &str,
-        callback: Callback,
-        from: IpAddr,
-    ) -> Result<ProviderTokens> {
-        let provider = self.provider(provider)?;
-        self.limits.count_sign_in(from, self.clock.now())?;
-        let (state_hash, told) =
-            self.limited(from, self.told_to_client(provider, callback)).await?;
-        if policy.strict {
-            return self.hand_out(state_hash, &told).await;
-        }
-        let Grant { access_token, refresh_token, expires_in, .. } = told.grant;
-        Ok(ProviderTokens { access_token, refresh_token, expires_in })
-    }
-
-    /// The person behind a handle; none: it is none.
-    pub(super) async fn profile_of_handle(
-        &self,
-        provider: &str,
-        token: &str,
-    ) -> Result<Option<Profile>> {
-        if !is_handle(token) {
-            return Ok(None);
-        }
-        let mut tx = self.store.read().await?;
-        let (hash, now) = (hash(token), self.clock.now());
-        let found =
-            pending_sign_ins::pending_by_handle(&mut tx, hash, provider.to_owned(), now).await?;
-        let sealed = found.and_then(|pending| pending.sealed);
-        let sealed = sealed.ok_or(Error::Provider(ProviderFault::Refused))?;
-        Ok(Some(self.flow_key.open::<Told>(token, &sealed)?.profile))
-    }
-
-    async fn spend_state(
+    pub(super) async fn spend_state(
         &self,
         provider: &Provider,
         state: &str,
@@ -258,7 +203,7 @@ impl Auth {
     }
 
     /// Asks the provider who came back.
-    async fn what_was_told(
+    pub(super) async fn what_was_told(
         &self,
         provider: &Provider,
         pending: &PendingSignIn,
@@ -297,82 +242,13 @@ impl Auth {
             sealed: self.flow_key.seal(&code, told)?,
         };
         let state_hash = hash(state);
-        self.store
-            .write(move |tx| Box::pin(pending_sign_ins::update_returned(tx, state_hash, kept)))
-            .await?;
-        Ok(code)
-    }
-
-    async fn told_to_app(&self, code: &str, verifier: &str) -> Result<Told> {
-        let pending = self.spend_code(code).await?;
-        let expected = pending.challenge.as_deref().unwrap_or_default();
-        let is_apps = challenge_of(verifier).as_bytes().ct_eq(expected.as_bytes());
-        let sealed = pending.sealed.filter(|_| bool::from(is_apps) && is_verifier(verifier));
-        self.flow_key.open(code, &sealed.ok_or(SignInFault::Unknown)?)
-    }
-
-    /// For a client that has no verifier: the code must be of a sign-in that was begun without one.
-    async fn told_to_client(
-        &self,
-        provider: &Provider,
-        callback: Callback,
-    ) -> Result<(String, Told)> {
-        let code = callback.code.as_deref().unwrap_or_default();
-        match self.spend_code(code).await {
-            Ok(pending) => {
-                let told = self.open_for_client(provider, code, &pending, &callback)?;
-                Ok((pending.state_hash, told))
-            }
-            // Not one of ours; with the state of an open sign-in it may be the provider's.
-            Err(Error::SignIn(SignInFault::Unknown)) if callback.state.is_some() => {
-                let state = callback.state.clone().unwrap_or_default();
-                let pending = self.spend_state(provider, &state, true).await?;
-                let told = self.what_was_told(provider, &pending, &callback).await?;
-                Ok((pending.state_hash, told))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn open_for_client(
-        &self,
-        provider: &Provider,
-        code: &str,
-        pending: &PendingSignIn,
-        callback: &Callback,
-    ) -> Result<Told> {
-        let is_of_state =
-            callback.state.as_deref().is_none_or(|state| hash(state) == pending.state_hash);
-        let is_fetched = pending.redirect.is_none() && pending.provider == provider.name();
-        let sealed = pending.sealed.as_deref().filter(|_| is_of_state && is_fetched);
-        let told: Told = self.flow_key.open(code, sealed.ok_or(SignInFault::Unknown)?)?;
-        match !provider.binds_device() || told.device_id == callback.device_id {
-            true => Ok(told),
+        let kept = self
+            .store
+            .write(move |tx| Box::pin(pending_sign_ins::update_returned(tx, state_hash, kept)));
+        match kept.await? {
+            true => Ok(code),
             false => Err(SignInFault::Unknown.into()),
         }
-    }
-
-    async fn spend_code(&self, code: &str) -> Result<PendingSignIn> {
-        let (hash, now) = (hash(code), self.clock.now());
-        let spent =
-            self.store.write(move |tx| Box::pin(pending_sign_ins::spend_code(tx, hash, now)));
-        Ok(spent.await?.ok_or(SignInFault::Unknown)?)
-    }
-
-    async fn hand_out(&self, state_hash: String, told: &Told) -> Result<ProviderTokens> {
-        let handle = format!("{HANDLE}{}", URL_SAFE_NO_PAD.encode(random::<32>()?));
-        let (hash, sealed) = (hash(&handle), self.flow_key.seal(&handle, told)?);
-        let until = self.clock.now() + HANDLE_LIFETIME;
-        self.store
-            .write(move |tx| {
-                Box::pin(pending_sign_ins::update_handle(tx, state_hash, hash, sealed, until))
-            })
-            .await?;
-        Ok(ProviderTokens {
-            access_token: handle,
-            refresh_token: None,
-            expires_in: Some(HANDLE_LIFETIME),
-        })
     }
 }
 
@@ -390,10 +266,4 @@ impl From<ProviderFault> for Failed {
 /// What SHA-256 comes to in base64url.
 fn is_challenge(text: &str) -> bool {
     URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
-}
-
-/// RFC 7636 section 4.1.
-fn is_verifier(text: &str) -> bool {
-    (43..=128).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'))
 }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, ProviderFault, Result};
+use crate::error::{Error, Result};
 
 /// How many failed attempts are looked at within `window` seconds.
 #[derive(Clone, Copy, Debug)]
@@ -292,8 +292,6 @@ impl Attempt<'_> {
         match outcome {
             Ok(_) => self.succeeded(now),
             Err(Error::Busy { .. } | Error::Internal(_)) => self.give_back(),
-            // A provider that does not answer is nobody's guess.
-            Err(Error::Provider(fault)) if *fault != ProviderFault::Refused => self.give_back(),
             Err(_) => {}
         }
     }

@@ -22,6 +22,7 @@ mod outbox;
 mod ownership;
 pub mod password;
 mod recovery;
+mod redemption;
 mod registration;
 mod revocation;
 mod session;
@@ -34,8 +35,7 @@ pub use application::{ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient, Opa
 pub use credentials::Renewed;
 pub use external::Entry;
 pub use flow::{
-    AppLeg, Begun, CODE_LIFETIME, Callback, Failed, ProviderName, ProviderTokens, Returned,
-    SIGN_IN_LIFETIME,
+    AppLeg, Begun, CODE_LIFETIME, Callback, Failed, ProviderName, Returned, SIGN_IN_LIFETIME,
 };
 pub use flow_key::FlowKey;
 pub use key::Key;
@@ -46,6 +46,7 @@ pub use one_time::{LinkState, OneTimeKey, Purpose};
 use outbox::Post;
 pub use outbox::QueuedMail;
 pub use recovery::{Asked, Requested};
+pub use redemption::ProviderTokens;
 pub use registration::{NewPassword, Registration};
 pub use revocation::HEARD_WITHIN;
 use revocation::Revoked;

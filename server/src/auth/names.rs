@@ -68,8 +68,7 @@ pub(super) async fn move_to_email(
     now: i64,
 ) -> Result<()> {
     let change = Change { kind: Kind::Email, to: Some(Identifier::Email(new)) };
-    if differs(account, &change) {
-        replace_identifier(tx, account.id, &change, now).await?;
+    if differs(account, &change) && replace_identifier(tx, account.id, &change, now).await? {
         leave_email(tx, post, account, now).await?;
     }
     Ok(())
@@ -98,8 +97,7 @@ async fn change_identifiers(
     }
     require_recent_sign_in(tx, who, now).await?;
     for change in &changes {
-        replace_identifier(tx, id, change, now).await?;
-        if change.kind == Kind::Email {
+        if replace_identifier(tx, id, change, now).await? && change.kind == Kind::Email {
             leave_email(tx, post, &account, now).await?;
         }
     }
@@ -120,12 +118,18 @@ fn differs(account: &Account, change: &Change) -> bool {
     shown.as_deref() != change.to.as_ref().map(Identifier::shown)
 }
 
-async fn replace_identifier(tx: &mut Tx, id: i64, change: &Change, now: i64) -> Result<()> {
+/// False when it is the same identifier in another spelling, and what was proved of it stays so.
+async fn replace_identifier(tx: &mut Tx, id: i64, change: &Change, now: i64) -> Result<bool> {
+    if let Some(to) = &change.to
+        && identifiers::update_shown(tx, id, to).await?
+    {
+        return Ok(false);
+    }
     identifiers::delete_identifier(tx, id, change.kind.as_str()).await?;
     if let Some(to) = &change.to
         && !identifiers::insert_identifier(tx, id, to, now).await?
     {
         return Err(Error::Taken(change.kind));
     }
-    Ok(())
+    Ok(true)
 }

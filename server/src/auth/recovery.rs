@@ -17,7 +17,7 @@ use crate::identifier::{Email, Identifier, Kind};
 use crate::language::Language;
 use crate::store::accounts::{self, Account};
 use crate::store::revocations::Revocation;
-use crate::store::{Tx, identifiers, one_time_tokens, outbox};
+use crate::store::{Tx, identifiers, identities, one_time_tokens, outbox};
 
 /// The id of no account.
 const NOBODY: i64 = -1;
@@ -82,13 +82,19 @@ impl Auth {
         self.limits.count_request(purpose.as_str(), counted, asked.from, now)?;
         // What is no address is nobody's.
         let key = email_key.unwrap_or_default();
+        let configured: Vec<String> = self.providers().map(|one| one.name.to_owned()).collect();
         let requested = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     let found = holder(tx, key).await?;
+                    // Asked for nobody too, so that time tells nothing.
+                    let id = found.as_ref().map_or(NOBODY, |account| account.id);
+                    let identities = identities::identities(tx, id).await?;
+                    let by_provider =
+                        identities.iter().any(|identity| configured.contains(&identity.provider));
                     match &found {
-                        Some(account) if gets(account, purpose) => {
+                        Some(account) if gets(account, purpose, by_provider) => {
                             let letter = Letter::Link(purpose);
                             post.queue(tx, letter, account, asked.language, now).await?;
                             Ok(Requested::Sent)
@@ -224,14 +230,15 @@ impl Auth {
     }
 }
 
-/// Whether a mail for this purpose may go to the account.
-fn gets(account: &Account, purpose: Purpose) -> bool {
+/// Whether a mail for this purpose may go to the account, which a provider opens or not.
+fn gets(account: &Account, purpose: Purpose, by_provider: bool) -> bool {
     match purpose {
         Purpose::Activation => account.awaits_activation,
-        // Who has only a provider's sign-in has no password to reset; who has not proved the mailbox may have put
-        // somebody else's address there, whose owner gets in this way.
+        // Whom a provider lets in has no password to reset. Who has not proved the mailbox may have put somebody
+        // else's address there, whose owner gets in this way, and so does whose provider is not served any more.
         Purpose::PasswordReset => {
-            account.is_active && (account.has_password || account.email_verified_at.is_none())
+            let has_proved = account.email_verified_at.is_some();
+            account.is_active && (account.has_password || !has_proved || !by_provider)
         }
         Purpose::EmailReset => account.is_active && account.email_verified_at.is_some(),
     }

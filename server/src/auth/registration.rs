@@ -6,7 +6,7 @@ use super::one_time::Purpose;
 use super::outbox::{Letter, Post};
 use super::password::{Password, PasswordHash};
 use super::recovery::Asked;
-use super::session::{Opaque, Opened, Pair, new_session_id, open_session};
+use super::session::{By, Opaque, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::{Identifier, Kind};
@@ -69,7 +69,7 @@ impl Auth {
                 Box::pin(async move {
                     let account_id = insert(tx, &post, &new, &identifiers).await?.id;
                     accounts::update_last_sign_in(tx, account_id, at).await?;
-                    let opened = Opened { session, account_id, at };
+                    let opened = Opened { session, account_id, at, by: By::Owner };
                     open_session(tx, &by, opened, Opaque::default()).await?;
                     Ok(opened)
                 })

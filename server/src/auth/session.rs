@@ -60,6 +60,17 @@ pub(super) struct Opened {
     pub session: i64,
     pub account_id: i64,
     pub at: i64,
+    pub by: By,
+}
+
+/// What a session was opened by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// Its owner, a moment ago.
+    Owner,
+    /// A provider's token, which may be old and have passed through many hands: it does not count as a
+    /// sign-in of now.
+    Token,
 }
 
 /// Where the tokens of a refresh belong: session and, when rotating, the generation of the next
@@ -88,7 +99,7 @@ pub(super) async fn open_session(
     opened: Opened,
     opaque: Opaque,
 ) -> Result<()> {
-    let Opened { session: id, account_id, at: now } = opened;
+    let Opened { session: id, account_id, at: now, by } = opened;
     let session = Session {
         id,
         account_id,
@@ -97,7 +108,7 @@ pub(super) async fn open_session(
         refresh_hash: opaque.refresh_hash,
         client_id: opaque.client_id,
         generation: 0,
-        signed_in_at: Some(now),
+        signed_in_at: (by == By::Owner).then_some(now),
         last_used_at: now,
         access_expires_at: now + policy.access_seconds,
         expires_at: now + policy.refresh_seconds,

@@ -7,7 +7,7 @@ use super::account::held_password;
 use super::key::Key;
 use super::limits::Target;
 use super::password::{Password, Verdict};
-use super::session::{Opaque, Opened, Pair, new_session_id, open_session};
+use super::session::{By, Opaque, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
@@ -125,7 +125,8 @@ impl Auth {
         opaque: Opaque,
     ) -> Result<Option<Opened>> {
         let Fitting { account_id, stored, better } = fitting;
-        let opened = Opened { session: new_session_id()?, account_id, at: self.clock.now() };
+        let at = self.clock.now();
+        let opened = Opened { session: new_session_id()?, account_id, at, by: By::Owner };
         let policy = *policy;
         let committed = self
             .store

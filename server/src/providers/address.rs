@@ -49,11 +49,11 @@ impl Reach {
             // its own port: on others it must not lead to this machine.
             Some(Host::Domain(name)) => {
                 let is_own = self.own.iter().any(|(own, _)| own == name);
-                (url.scheme() == "https" || !self.networks.is_empty())
-                    && (!is_own || self.admits(Ipv4Addr::LOCALHOST.into()))
+                (is_encrypted(url) || !self.networks.is_empty())
+                    && (!is_own || self.admits(Ipv4Addr::LOCALHOST.into(), true))
             }
-            Some(Host::Ipv4(address)) => self.admits(address.into()),
-            Some(Host::Ipv6(address)) => self.admits(address.into()),
+            Some(Host::Ipv4(address)) => self.admits(address.into(), is_encrypted(url)),
+            Some(Host::Ipv6(address)) => self.admits(address.into(), is_encrypted(url)),
             None => false,
         };
         match may_be_asked && matches!(url.scheme(), "http" | "https") {
@@ -63,14 +63,20 @@ impl Reach {
     }
 
     /// Whether a connection to the address may be made for this name.
-    pub fn admits_for(&self, name: &str, address: IpAddr) -> bool {
+    pub fn admits_for(&self, name: &str, address: IpAddr, encrypted: bool) -> bool {
         let is_own = address.is_loopback() && self.own.iter().any(|(own, _)| own == name);
-        is_own || self.admits(address)
+        is_own || self.admits(address, encrypted)
     }
 
-    fn admits(&self, address: IpAddr) -> bool {
-        !is_internal(address) || self.networks.iter().any(|network| network.contains(&address))
+    /// Over the internet only what is encrypted.
+    fn admits(&self, address: IpAddr, encrypted: bool) -> bool {
+        (encrypted && !is_internal(address))
+            || self.networks.iter().any(|network| network.contains(&address))
     }
+}
+
+fn is_encrypted(url: &Url) -> bool {
+    url.scheme() == "https"
 }
 
 fn is_this_machine(name: &str) -> bool {
@@ -202,13 +208,17 @@ mod tests {
         {
             let address = address.parse().expect("an address");
             for name in ["localhost", "rebinding.example.com"] {
-                assert!(!nothing.admits_for(name, address), "{name} {address}");
+                assert!(!nothing.admits_for(name, address, true), "{name} {address}");
             }
         }
         for address in
             ["8.8.8.8", "87.240.132.67", "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
         {
-            assert!(nothing.admits_for("id.example.com", address.parse().expect("an address")));
+            assert!(nothing.admits_for(
+                "id.example.com",
+                address.parse().expect("an address"),
+                true
+            ));
         }
     }
 
@@ -217,7 +227,7 @@ mod tests {
         let reach = reach(&["http://127.0.0.1:9400/vk/token", "http://localhost:9401/"], &[]);
         assert!(admits(&reach, "http://127.0.0.1:9400/other"));
         assert!(admits(&reach, "http://localhost:9401/"));
-        assert!(reach.admits_for("localhost", "127.0.0.1".parse().expect("an address")));
+        assert!(reach.admits_for("localhost", "127.0.0.1".parse().expect("an address"), true));
         for other in [
             "http://127.0.0.1:9401/",
             "http://127.0.0.1/",
@@ -229,7 +239,7 @@ mod tests {
         ] {
             assert!(!admits(&reach, other), "{other}");
         }
-        assert!(!reach.admits_for("localhost", "10.0.0.1".parse().expect("an address")));
+        assert!(!reach.admits_for("localhost", "10.0.0.1".parse().expect("an address"), true));
         let public = super::tests::reach(&["https://93.184.216.34/"], &[]);
         assert_eq!(public.own, []);
     }
@@ -240,8 +250,16 @@ mod tests {
         assert!(
             admits(&reach, "http://10.8.1.1/token") && admits(&reach, "http://id.corp.example/")
         );
-        assert!(reach.admits_for("id.corp.example", "10.8.0.7".parse().expect("an address")));
-        assert!(!reach.admits_for("id.corp.example", "10.9.0.7".parse().expect("an address")));
+        assert!(reach.admits_for("id.corp.example", "10.8.0.7".parse().expect("an address"), true));
+        assert!(!reach.admits_for(
+            "id.corp.example",
+            "10.9.0.7".parse().expect("an address"),
+            true
+        ));
         assert!(!admits(&reach, "http://10.9.1.1/token"));
+        let public: IpAddr = "8.8.8.8".parse().expect("an address");
+        assert!(reach.admits_for("id.example.com", public, true));
+        assert!(!reach.admits_for("id.example.com", public, false), "in clear over the internet");
+        assert!(admits(&reach, "https://8.8.8.8/") && !admits(&reach, "http://8.8.8.8/"));
     }
 }

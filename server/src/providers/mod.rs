@@ -139,6 +139,14 @@ impl Provider {
         &self.title
     }
 
+    /// Who a provider of the settings' own says that it is, which its names for people depend on.
+    pub fn issuer(&self) -> Option<&str> {
+        match self.kind {
+            Kind::Oidc(_) => self.issuer.as_deref(),
+            Kind::Google | Kind::Vk | Kind::Yandex | Kind::MailRu => None,
+        }
+    }
+
     /// Where it sends people back to, below the public URL.
     pub fn callback_path(&self) -> &str {
         &self.callback_path

@@ -23,6 +23,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The way to one provider.
 pub(super) struct Outbound {
     client: reqwest::Client,
+    /// For what is not encrypted, whose names must lead to an own machine or network.
+    plain: reqwest::Client,
     reach: Arc<Reach>,
 }
 
@@ -53,19 +55,21 @@ impl Ask {
 impl Outbound {
     /// `ca_file` holds certificates to trust besides the public ones.
     pub fn new(reach: Reach, timeout: Duration, ca_file: Option<&Path>) -> Result<Self, String> {
-        let reach = Arc::new(reach);
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(ca_file)?)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .timeout(timeout)
-            .dns_resolver(GuardedNames(Arc::clone(&reach)))
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("propusk/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let client = client.map_err(|error| format!("no HTTP client: {}", error.without_url()))?;
-        Ok(Outbound { client, reach })
+        let (reach, tls) = (Arc::new(reach), tls(ca_file)?);
+        let client = |encrypted| {
+            let client = reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+                .timeout(timeout)
+                .dns_resolver(GuardedNames { reach: Arc::clone(&reach), encrypted })
+                .retry(reqwest::retry::never())
+                .user_agent(concat!("propusk/", env!("CARGO_PKG_VERSION")))
+                .build();
+            client.map_err(|error| format!("no HTTP client: {}", error.without_url()))
+        };
+        Ok(Outbound { client: client(true)?, plain: client(false)?, reach })
     }
 
     /// Whether the URL is one that may be asked for.
@@ -88,7 +92,8 @@ impl Outbound {
     }
 
     async fn try_once(&self, ask: &Ask) -> reqwest::Result<reqwest::Response> {
-        let request = self.client.request(ask.method.clone(), ask.url.clone());
+        let client = if ask.url.scheme() == "https" { &self.client } else { &self.plain };
+        let request = client.request(ask.method.clone(), ask.url.clone());
         request.headers(ask.headers.clone()).body(ask.body.clone()).send().await
     }
 
@@ -140,17 +145,21 @@ fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
 }
 
 /// Looks names up and gives only addresses that may be connected to, which are then the ones that are.
-struct GuardedNames(Arc<Reach>);
+struct GuardedNames {
+    reach: Arc<Reach>,
+    encrypted: bool,
+}
 
 impl Resolve for GuardedNames {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = Arc::clone(&self.0);
+        let (reach, encrypted) = (Arc::clone(&self.reach), self.encrypted);
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let admitted: Vec<SocketAddr> =
-                found.filter(|address| reach.admits_for(name.as_str(), address.ip())).collect();
+            let is_admitted =
+                |address: &SocketAddr| reach.admits_for(name.as_str(), address.ip(), encrypted);
+            let admitted: Vec<SocketAddr> = found.filter(is_admitted).collect();
             if admitted.is_empty() {
-                return Err("the name leads to no public address".into());
+                return Err("the name leads to no address that may be connected to".into());
             }
             Ok(Box::new(admitted.into_iter()) as Addrs)
         })

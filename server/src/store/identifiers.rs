@@ -34,6 +34,20 @@ pub async fn insert_identifier(
     Ok(row.is_some())
 }
 
+/// Shows an identifier that the account holds in another spelling; false when it does not hold it.
+pub async fn update_shown(tx: &mut Tx, account_id: i64, identifier: &Identifier) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update identifiers set shown = $3
+         where key = $1 and account_id = $2
+         returning account_id",
+    )
+    .bind(identifier.key().to_owned())
+    .bind(account_id)
+    .bind(identifier.shown().to_owned())
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
 /// Takes the account's identifier of this kind away; false when it had none.
 pub async fn delete_identifier(tx: &mut Tx, account_id: i64, kind: &'static str) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(

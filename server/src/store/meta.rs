@@ -5,11 +5,12 @@ use super::{Tx, on};
 use crate::error::Result;
 
 /// Stores `value` under `name` unless something is there, and tells what is there now.
-pub async fn get_or_insert(tx: &mut Tx, name: &'static str, value: String) -> Result<String> {
+pub async fn get_or_insert(tx: &mut Tx, name: impl Into<String>, value: String) -> Result<String> {
+    let name = name.into();
     on!(tx, db => sqlx::query(
         "insert into meta (name, value) values ($1, $2)
          on conflict (name) do nothing",
-    ).bind(name).bind(value).execute(db).await.map(|_| ()))?;
+    ).bind(name.clone()).bind(value).execute(db).await.map(|_| ()))?;
     Ok(on!(tx, db => sqlx::query_scalar(
         "select value from meta where name = $1",
     ).bind(name).fetch_one(db).await)?)

@@ -1,10 +1,13 @@
 //! Table `pending_sign_ins`: sign-ins with a provider under way. A row is known by three hashes, one after the other:
-//! of the state that the browser brings back, of the one-time code that the app redeems, of the handle that stands for
-//! the provider's tokens; each is spent by the statement that reads it. What the provider told is sealed with what only
-//! the app holds. The sweeper deletes rows whose time is over.
+//! of the state that the browser brings back and of the one-time code, each spent by the statement that reads it, and of
+//! the handle that stands for the provider's tokens while it lasts. What the provider told is sealed with the code or
+//! the handle, which are not kept here. The sweeper deletes rows whose time is over.
 
 use super::{Tx, on};
 use crate::error::Result;
+
+/// How long a row is left for what follows once it has been spent, in seconds.
+const IN_WORK: i64 = 600;
 
 /// A sign-in that has been begun.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -47,11 +50,17 @@ pub async fn spend_state(
     now: i64,
 ) -> Result<Option<PendingSignIn>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "update pending_sign_ins set returned_at = $4
+        "update pending_sign_ins set returned_at = $4, expires_at = $4 + $5
          where state_hash = $1 and provider = $2 and returned_at is null and expires_at > $4
            and ($3 = false or redirect is null)
          returning state_hash, provider, redirect, challenge, created_at, expires_at, sealed",
-    ).bind(state_hash).bind(provider).bind(without_redirect).bind(now).fetch_optional(db).await)?)
+    )
+    .bind(state_hash)
+    .bind(provider)
+    .bind(without_redirect)
+    .bind(now)
+    .bind(IN_WORK)
+    .fetch_optional(db).await)?)
 }
 
 /// What the browser's return came to.
@@ -61,43 +70,50 @@ pub struct Returned {
     pub sealed: String,
 }
 
-/// Keeps what the provider told for whoever brings the code.
-pub async fn update_returned(tx: &mut Tx, state_hash: String, returned: Returned) -> Result<()> {
-    on!(tx, db => sqlx::query(
+/// Keeps what the provider told for whoever brings the code; false when the row is gone.
+pub async fn update_returned(tx: &mut Tx, state_hash: String, returned: Returned) -> Result<bool> {
+    let row: Option<String> = on!(tx, db => sqlx::query_scalar(
         "update pending_sign_ins set code_hash = $2, code_expires_at = $3, expires_at = $3,
                                      sealed = $4
-         where state_hash = $1",
+         where state_hash = $1
+         returning state_hash",
     )
     .bind(state_hash)
     .bind(returned.code_hash)
     .bind(returned.code_expires_at)
     .bind(returned.sealed)
-    .execute(db).await.map(|_| ()))?;
-    Ok(())
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
 }
 
 /// Spends a code: of many who bring it, one gets the row.
 pub async fn spend_code(tx: &mut Tx, code_hash: String, now: i64) -> Result<Option<PendingSignIn>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "update pending_sign_ins set redeemed_at = $2
+        "update pending_sign_ins set redeemed_at = $2, expires_at = $2 + $3
          where code_hash = $1 and redeemed_at is null and code_expires_at > $2
          returning state_hash, provider, redirect, challenge, created_at, expires_at, sealed",
-    ).bind(code_hash).bind(now).fetch_optional(db).await)?)
+    ).bind(code_hash).bind(now).bind(IN_WORK).fetch_optional(db).await)?)
 }
 
-/// Gives the row another life under a handle.
+/// Gives the row another life under a handle; false when it is gone.
 pub async fn update_handle(
     tx: &mut Tx,
     state_hash: String,
     handle_hash: String,
     sealed: String,
     expires_at: i64,
-) -> Result<()> {
-    on!(tx, db => sqlx::query(
+) -> Result<bool> {
+    let row: Option<String> = on!(tx, db => sqlx::query_scalar(
         "update pending_sign_ins set handle_hash = $2, sealed = $3, expires_at = $4
-         where state_hash = $1",
-    ).bind(state_hash).bind(handle_hash).bind(sealed).bind(expires_at).execute(db).await.map(|_| ()))?;
-    Ok(())
+         where state_hash = $1
+         returning state_hash",
+    )
+    .bind(state_hash)
+    .bind(handle_hash)
+    .bind(sealed)
+    .bind(expires_at)
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
 }
 
 /// The sign-in that a handle stands for.

@@ -4,8 +4,8 @@
 use super::{Tx, on};
 use crate::error::Result;
 
-/// A sign-in. `generation` counts rotations; `signed_in_at` is absent where another server saw the
-/// sign-in.
+/// A sign-in. `generation` counts rotations; `signed_in_at` is absent where its owner was not seen to
+/// sign in here: another server saw it, or somebody brought a provider's token.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Session {
     pub id: i64,

@@ -6,6 +6,7 @@ mod browser;
 mod document;
 mod hostile;
 mod linking;
+mod mishaps;
 mod model;
 mod native;
 mod oidc;

@@ -33,6 +33,8 @@ pub fn routes() -> Router<Arc<Context>> {
             ("registration", GET_AND_POST, get(register).post(register)),
             ("login", GET_AND_POST, get(sign_in).post(sign_in)),
         ] {
+            // Who only looks spends and makes nothing.
+            let methods = methods.head(|| async { StatusCode::OK });
             router = with_methods(router, &format!("{root}/{path}"), allow, methods);
         }
         for unknown in ["", "/", "/{*rest}"] {

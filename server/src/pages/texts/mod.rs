@@ -153,6 +153,7 @@ pub fn wait(language: Language, seconds: i64) -> String {
 mod tests {
     use super::*;
     use crate::auth::password::Password;
+    use crate::auth::{CODE_LIFETIME, SIGN_IN_LIFETIME};
     use crate::drf::password_rules::MIN_LENGTH;
 
     #[test]
@@ -162,6 +163,15 @@ mod tests {
             let shortest = format!(" {MIN_LENGTH} ");
             assert!(texts.hint.contains(&shortest) && texts.too_short.contains(&shortest));
             assert!(texts.too_long.contains(&Password::MAX_BYTES.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_sign_in_lasts_as_long_as_the_texts_say() {
+        assert_eq!(SIGN_IN_LIFETIME, 10 * 60, "ten minutes, in words");
+        for language in Language::ALL {
+            let code = &Texts::of(language).sign_in.code;
+            assert!(code.works_for.contains(&format!(" {CODE_LIFETIME} ")), "{}", code.works_for);
         }
     }
 
