@@ -1,5 +1,6 @@
-//! Where an app may be returned to: links that the operator has registered, compared letter by letter. Only a loopback
-//! address may have any port (RFC 8252 section 7.3): the system gives an app whichever is free.
+//! Where an app may be returned to: links that the operator has registered, compared letter by
+//! letter. Only a loopback address may have any port (RFC 8252 section 7.3): the system gives an
+//! app whichever is free.
 
 const LOOPBACK: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
 /// Schemes that a browser keeps for itself.
@@ -44,8 +45,8 @@ pub fn is_loopback(redirect: &str) -> bool {
     behind_port(redirect).is_some()
 }
 
-/// Whether a link may be registered: absolute and plain, of no scheme that a browser keeps, over the web only encrypted
-/// or to a loopback address.
+/// Whether a link may be registered: absolute and plain, of no scheme that a browser keeps, over
+/// the web only encrypted or to a loopback address.
 pub fn may_be_registered(redirect: &str) -> bool {
     let is_plain = redirect.bytes().all(|b| b.is_ascii_graphic())
         && !redirect.contains(['#', '*', '\\', '"', '<', '>', '{', '}', '^', '`', '|']);

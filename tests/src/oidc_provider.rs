@@ -1,5 +1,6 @@
-//! A real OpenID provider that is none of ours: the `oidc-provider` of npm as a child process, and the
-//! browser of somebody who signs in there. `oidc-provider/provider.mjs` describes its configuration.
+//! A real OpenID provider that is none of ours: the `oidc-provider` of npm as a child process, and
+//! the browser of somebody who signs in there. `oidc-provider/provider.mjs` describes its
+//! configuration.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -44,8 +45,9 @@ impl OidcProvider {
         self.client.get("/.well-known/openid-configuration", None).await.json()
     }
 
-    /// Plays a new browser that opens the URL of an authorization request, up to the address outside
-    /// the provider to which that leads. The account is named by the request's `login_hint`.
+    /// Plays a new browser that opens the URL of an authorization request, up to the address
+    /// outside the provider to which that leads. The account is named by the request's
+    /// `login_hint`.
     pub async fn authorize(&self, url: &str) -> String {
         let mut url = Url::parse(url).expect("a URL");
         let mut cookies = Cookies::default();

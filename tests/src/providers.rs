@@ -1,4 +1,5 @@
-//! A server that knows the stand-in's providers: settings that point at it, and its redirects registered there.
+//! A server that knows the stand-in's providers: settings that point at it, and its redirects
+//! registered there.
 
 use propusk_server::config::{Config, Secret};
 use propusk_stand_in::{Client, Endpoint, Provider, StandIn};

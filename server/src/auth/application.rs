@@ -1,5 +1,5 @@
-//! OAuth client applications, which exchange a provider's token (or, where allowed, a name and a password) for a pair
-//! of ours: two opaque tokens of one session. A refresh replaces both.
+//! OAuth client applications, which exchange a provider's token (or, where allowed, a name and a
+//! password) for a pair of ours: two opaque tokens of one session. A refresh replaces both.
 
 use std::net::IpAddr;
 
@@ -107,8 +107,8 @@ impl Auth {
         self.limited(from, self.authenticate_client(name)).await
     }
 
-    /// A pair for whoever a provider's access token belongs to; `provider` none: the client asks for one that nobody
-    /// knows.
+    /// A pair for whoever a provider's access token belongs to; `provider` none: the client asks
+    /// for one that nobody knows.
     pub async fn convert_token(
         &self,
         policy: &Policy,
@@ -202,7 +202,8 @@ impl Auth {
         Ok(pair)
     }
 
-    /// Ends the session of an access or refresh token of this account and client; any other word ends nothing.
+    /// Ends the session of an access or refresh token of this account and client; any other word
+    /// ends nothing.
     pub async fn revoke_token(
         &self,
         policy: &Policy,

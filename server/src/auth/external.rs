@@ -1,5 +1,6 @@
-//! Accounts as providers open them: by the provider's own name for a person, or by an e-mail address that the provider
-//! is believed about, and then only where no stranger's password opens the account too.
+//! Accounts as providers open them: by the provider's own name for a person, or by an e-mail
+//! address that the provider is believed about, and then only where no stranger's password opens
+//! the account too.
 
 use std::net::IpAddr;
 
@@ -96,7 +97,8 @@ impl Auth {
         Ok(opened)
     }
 
-    /// Runs what others do, for as long as they like, and counts on the address only what they refuse.
+    /// Runs what others do, for as long as they like, and counts on the address only what they
+    /// refuse.
     pub(super) async fn counted<T>(
         &self,
         from: IpAddr,
@@ -132,7 +134,8 @@ impl Door {
             && self.entry != Entry::Register
     }
 
-    /// Enters or makes the account of a person; the sessions that end by that must be told to memory.
+    /// Enters or makes the account of a person; the sessions that end by that must be told to
+    /// memory.
     pub async fn open(
         self,
         tx: &mut Tx,
@@ -186,7 +189,7 @@ async fn enter_account(
         (Some(_), Entry::SignIn) if !profile.email_verified => {
             Err(SignInFault::NotRegistered.into())
         }
-        (Some(holder), _) => link(tx, holder, profile, now).await,
+        (Some(holder), _) => link(tx, holder, profile, email, now).await,
         (None, Entry::SignIn) => Err(SignInFault::NotRegistered.into()),
         (None, _) => create(tx, post, profile, email, now).await,
     }
@@ -215,27 +218,29 @@ async fn come_again(
     now: i64,
 ) -> Result<Entered> {
     identities::update_identity(tx, identity(profile, account.id, now)).await?;
-    let is_the_accounts = |email: &Email| {
-        account.email.as_deref().and_then(Email::parse).is_some_and(|own| own.key() == email.key())
-    };
-    let proves = profile.email_verified && email.as_ref().is_some_and(is_the_accounts);
+    let proves = profile.email_verified && email.is_some_and(|email| holds(account, &email));
     match proves && account.email_verified_at.is_none() {
         true => take_over(tx, account.id, profile, now).await,
         false => Ok(Entered { account_id: account.id, ended: Vec::new() }),
     }
 }
 
-/// Opens somebody's account by the identity too, if the address is proved and no password of a stranger's opens it.
-async fn link(tx: &mut Tx, holder: i64, profile: &Profile, now: i64) -> Result<Entered> {
+/// Opens somebody's account by the identity too, if the address is proved and no password of a
+/// stranger's opens it.
+async fn link(
+    tx: &mut Tx,
+    holder: i64,
+    profile: &Profile,
+    email: Option<Email>,
+    now: i64,
+) -> Result<Entered> {
     accounts::lock_account(tx, holder).await?;
     // The same person may have come a moment ago: nothing is left to link then.
     if id_of(tx, profile).await?.is_some() {
         return Err(SignInFault::Registered.into());
     }
     let account = accounts::account(tx, holder).await?.ok_or(SignInFault::AccountInUse)?;
-    let still_holds = profile.email.as_deref().and_then(Email::parse).is_some_and(|email| {
-        account.email.as_deref().and_then(Email::parse).is_some_and(|own| own.key() == email.key())
-    });
+    let still_holds = email.is_some_and(|email| holds(&account, &email));
     let is_owners = !account.has_password || account.password_proved;
     if !(profile.email_verified && still_holds && account.is_active && is_owners) {
         return Err(SignInFault::AccountInUse.into());
@@ -245,6 +250,12 @@ async fn link(tx: &mut Tx, holder: i64, profile: &Profile, now: i64) -> Result<E
         None => take_over(tx, holder, profile, now).await,
         Some(_) => Ok(Entered { account_id: holder, ended: Vec::new() }),
     }
+}
+
+/// Whether this is the account's address, however it is spelled.
+fn holds(account: &Account, email: &Email) -> bool {
+    let own = account.email.as_deref().and_then(Email::parse);
+    own.is_some_and(|own| own.key() == email.key())
 }
 
 /// The first proof of the account's mailbox: nobody else gets in from now on.

@@ -1,6 +1,6 @@
-//! Sign-ins with a provider through a browser, in two legs of PKCE: the app's with us, ours with the provider. Here
-//! they begin and come back; nothing happens to an account before the app has shown that the sign-in is its own
-//! ([`super::redemption`]).
+//! Sign-ins with a provider through a browser, in two legs of PKCE: the app's with us, ours with
+//! the provider. Here they begin and come back; nothing happens to an account before the app has
+//! shown that the sign-in is its own ([`super::redemption`]).
 
 use std::net::IpAddr;
 
@@ -114,7 +114,8 @@ impl Auth {
         self.providers.get(name).map(Provider::title)
     }
 
-    /// Begins a sign-in: of an app that waits at a redirect, or without one for who fetches what comes of it.
+    /// Begins a sign-in: of an app that waits at a redirect, or without one for who fetches what
+    /// comes of it.
     pub async fn begin_sign_in(
         &self,
         provider: &str,

@@ -1,5 +1,6 @@
-//! What a sign-in with a provider keeps secret, made of a key and of what only its parties hold: the code verifier and
-//! the nonce of its state, the box around the provider's answer of the one-time code. The database alone opens nothing.
+//! What a sign-in with a provider keeps secret, made of a key and of what only its parties hold:
+//! the code verifier and the nonce of its state, the box around the provider's answer of the
+//! one-time code. The database alone opens nothing.
 
 use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine as _;

@@ -1,8 +1,8 @@
 //! Limits on guessing passwords, and on registering. An attempt is reserved before the password is
 //! hashed, so parallel guesses count too, and given back when it succeeds or was never looked at.
-//! Three counters: per address, per name from one address, and per account from everywhere. The last
-//! one never stops a place from which the account's owner has signed in since the server's start, so
-//! that an attacker cannot lock the owner out there.
+//! Three counters: per address, per name from one address, and per account from everywhere. The
+//! last one never stops a place from which the account's owner has signed in since the server's
+//! start, so that an attacker cannot lock the owner out there.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -48,9 +48,9 @@ impl Network {
 /// Whose password is tried.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'t> {
-    /// What was sent: an identifier's canonical key, or whatever stood in its place. Attempts from one
-    /// address are counted by it, so that a refusal tells nothing of who is there. None: nobody was
-    /// named, whoever is signed in is asked again.
+    /// What was sent: an identifier's canonical key, or whatever stood in its place. Attempts from
+    /// one address are counted by it, so that a refusal tells nothing of who is there. None: nobody
+    /// was named, whoever is signed in is asked again.
     pub name: Option<&'t str>,
     /// The account of that name, if there is one: all its names share the count from everywhere.
     pub account: Option<i64>,
@@ -180,7 +180,8 @@ impl Limits {
         self.count(vec![Counted::SignIns(Network::of(from))], None, now).map(drop)
     }
 
-    /// Reserves an attempt at a mailed link, whose token nobody can guess, but each look costs a write.
+    /// Reserves an attempt at a mailed link, whose token nobody can guess, but each look costs a
+    /// write.
     pub fn reserve_link(&self, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
         self.count(vec![Counted::Network(Network::of(from))], None, now)
     }

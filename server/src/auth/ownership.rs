@@ -1,12 +1,13 @@
-//! Who owns an account: whoever first proves to have its mailbox owns it alone. What others may have put there before
-//! goes, because nothing tells that they were the same person.
+//! Who owns an account: whoever first proves to have its mailbox owns it alone. What others may
+//! have put there before goes, because nothing tells that they were the same person.
 
 use crate::error::Result;
 use crate::identifier::Kind;
 use crate::store::{Tx, identifiers, identities, one_time_tokens};
 
-/// Notes the first proof of the account's mailbox. Phones are names that nobody has proved; identities go but the one
-/// that proves it, if one does. Password and sessions are the caller's to replace and to end.
+/// Notes the first proof of the account's mailbox. Phones are names that nobody has proved;
+/// identities go but the one that proves it, if one does. Password and sessions are the caller's to
+/// replace and to end.
 pub(super) async fn become_sole_owner(
     tx: &mut Tx,
     account_id: i64,

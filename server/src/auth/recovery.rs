@@ -1,6 +1,6 @@
 //! What is done by mail: activating an account, setting a password without the old one, moving to
-//! another address. Asking costs the same whoever is asked for; a link works once and only for what it
-//! was mailed for.
+//! another address. Asking costs the same whoever is asked for; a link works once and only for what
+//! it was mailed for.
 
 use std::net::IpAddr;
 
@@ -204,7 +204,8 @@ impl Auth {
         Ok(id)
     }
 
-    /// Tells the owner of an address that somebody tried to register with it, but not again and again.
+    /// Tells the owner of an address that somebody tried to register with it, but not again and
+    /// again.
     pub(super) async fn tell_address_in_use(
         &self,
         identifier: &Identifier,
@@ -234,8 +235,9 @@ impl Auth {
 fn gets(account: &Account, purpose: Purpose, by_provider: bool) -> bool {
     match purpose {
         Purpose::Activation => account.awaits_activation,
-        // Whom a provider lets in has no password to reset. Who has not proved the mailbox may have put somebody
-        // else's address there, whose owner gets in this way, and so does whose provider is not served any more.
+        // Whom a provider lets in has no password to reset. Who has not proved the mailbox may have
+        // put somebody else's address there, whose owner gets in this way, and so does whose
+        // provider is not served any more.
         Purpose::PasswordReset => {
             let has_proved = account.email_verified_at.is_some();
             account.is_active && (account.has_password || !has_proved || !by_provider)
@@ -244,8 +246,8 @@ fn gets(account: &Account, purpose: Purpose, by_provider: bool) -> bool {
     }
 }
 
-/// The account of an address, kept from changing until the write ends: a link must not go out for what
-/// is no longer so. Somebody who is not there costs the same statements.
+/// The account of an address, kept from changing until the write ends: a link must not go out for
+/// what is no longer so. Somebody who is not there costs the same statements.
 async fn holder(tx: &mut Tx, key: String) -> Result<Option<Account>> {
     let id = identifiers::account_by_key(tx, key.clone()).await?.unwrap_or(NOBODY);
     accounts::lock_account(tx, id).await?;

@@ -1,5 +1,6 @@
-//! What came of a sign-in with a provider, for whoever began it: an app that has the verifier gets a session, a client
-//! of the document the provider's tokens. A code is spent by what it is good for, so that a failure of ours leaves it.
+//! What came of a sign-in with a provider, for whoever began it: an app that has the verifier gets
+//! a session, a client of the document the provider's tokens. A code is spent by what it is good
+//! for, so that a failure of ours leaves it.
 
 use std::net::IpAddr;
 
@@ -31,8 +32,8 @@ pub struct ProviderTokens {
 }
 
 impl Auth {
-    /// Ends an app's sign-in: the account is entered or made, and a session opened. Whoever has the code without the
-    /// verifier gets nothing, and nor does anybody after that.
+    /// Ends an app's sign-in: the account is entered or made, and a session opened. Whoever has the
+    /// code without the verifier gets nothing, and nor does anybody after that.
     pub async fn complete_sign_in(
         &self,
         policy: &Policy,
@@ -78,8 +79,8 @@ impl Auth {
         Ok(opened)
     }
 
-    /// Gives the provider's tokens for our code, or for the provider's with the state of an open sign-in; `strict`: a
-    /// handle for them, good for [`Auth::sign_in_with_token`] alone.
+    /// Gives the provider's tokens for our code, or for the provider's with the state of an open
+    /// sign-in; `strict`: a handle for them, good for [`Auth::sign_in_with_token`] alone.
     pub async fn redeem_code(
         &self,
         policy: &Policy,
@@ -167,8 +168,8 @@ fn told_to_app(key: &FlowKey, spent: &PendingSignIn, code: &str, verifier: &str)
     }
 }
 
-/// What was told, for who has the code of a sign-in with this provider that no app waits for, and whatever else of it
-/// has been sent along is right.
+/// What was told, for who has the code of a sign-in with this provider that no app waits for, and
+/// whatever else of it has been sent along is right.
 fn told_by_code(
     key: &FlowKey,
     provider: &Provider,

@@ -64,7 +64,8 @@ pub struct Config {
     pub mail: Mail,
     pub links: Links,
     pub redirects: Redirects,
-    /// By their names; which are known, and their defaults, `providers` says. Others speak OpenID Connect.
+    /// By their names; which are known, and their defaults, `providers` says. Others speak OpenID
+    /// Connect.
     pub providers: BTreeMap<String, ProviderSettings>,
     pub outbound: Outbound,
     /// By the names of the APIs; one that is not here has its defaults.
@@ -140,7 +141,8 @@ pub struct Cors {
 #[serde(default)]
 pub struct Mail {
     /// `smtp://host` (port 25), `smtp://user:password@host?tls=required` (STARTTLS, 587) or `smtps://…`
-    /// (TLS, 465); credentials only with TLS or to this machine. None: mails are written as files to
+    /// (TLS, 465); credentials only with TLS or to this machine. None: mails are written as files
+    /// to
     /// `mail` in the data directory.
     pub smtp_url: Option<Secret>,
     pub smtp_url_file: Option<PathBuf>,
@@ -150,7 +152,8 @@ pub struct Mail {
     pub from: Option<String>,
     /// The language of mails and pages where nobody says which.
     pub language: Language,
-    /// How long the mail server may take for one reply, at most 600; a whole mail half as long again.
+    /// How long the mail server may take for one reply, at most 600; a whole mail half as long
+    /// again.
     pub timeout_seconds: u64,
 }
 
@@ -168,18 +171,21 @@ pub struct Links {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Redirects {
-    /// Links of apps, compared letter by letter; a loopback one such as `http://127.0.0.1/cb` with any port.
+    /// Links of apps, compared letter by letter; a loopback one such as `http://127.0.0.1/cb` with
+    /// any port.
     #[serde(deserialize_with = "texts")]
     pub allowed: Vec<String>,
 }
 
-/// One provider that people sign in with: Google, VK ID, Yandex, Mail.ru, or any with OpenID Connect.
+/// One provider that people sign in with: Google, VK ID, Yandex, Mail.ru, or any with OpenID
+/// Connect.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct ProviderSettings {
     /// What the provider calls this server. None: nobody signs in with it.
     pub client_id: Option<String>,
-    /// Further ids of the same apps there, such as those for telephones, whose tokens are honoured too.
+    /// Further ids of the same apps there, such as those for telephones, whose tokens are honoured
+    /// too.
     #[serde(deserialize_with = "texts")]
     pub other_client_ids: Vec<String>,
     pub client_secret: Option<Secret>,
@@ -188,15 +194,17 @@ pub struct ProviderSettings {
     pub title: Option<String>,
     /// What is asked for, with spaces between.
     pub scope: Option<String>,
-    /// Who the provider says that it is; where it speaks OpenID Connect, its endpoints are found there.
+    /// Who the provider says that it is; where it speaks OpenID Connect, its endpoints are found
+    /// there.
     pub issuer: Option<String>,
     pub authorize_url: Option<String>,
     pub token_url: Option<String>,
     pub userinfo_url: Option<String>,
     /// Tells whose a token is. None: beside `userinfo_url`.
     pub tokeninfo_url: Option<String>,
-    /// Domains whose addresses the provider itself hands out, so that it is believed about them. None, for one that
-    /// says which addresses are proved: it is believed about all, and so may open every account that it names.
+    /// Domains whose addresses the provider itself hands out, so that it is believed about them.
+    /// None, for one that says which addresses are proved: it is believed about all, and so may
+    /// open every account that it names.
     #[serde(deserialize_with = "texts")]
     pub mail_domains: Vec<String>,
     /// Certificates (PEM) to trust besides the public ones.
@@ -209,8 +217,8 @@ pub struct ProviderSettings {
 pub struct Outbound {
     /// How long a whole request may take.
     pub timeout_seconds: u64,
-    /// Networks of one's own that providers may be in. Others that are not public are never connected to, but for an
-    /// address that stands in a provider's settings itself.
+    /// Networks of one's own that providers may be in. Others that are not public are never
+    /// connected to, but for an address that stands in a provider's settings itself.
     #[serde(deserialize_with = "networks")]
     pub internal_networks: Vec<IpNet>,
 }

@@ -1,5 +1,6 @@
-//! Our own API, `/propusk/v1/…`: so far the sign-in with a provider for apps, whose answer is an access token that
-//! every other API takes too, and its end. Refusals are problem documents (RFC 9457) with a `code` for programs.
+//! Our own API, `/propusk/v1/…`: so far the sign-in with a provider for apps, whose answer is an
+//! access token that every other API takes too, and its end. Refusals are problem documents (RFC
+//! 9457) with a `code` for programs.
 
 use std::net::IpAddr;
 use std::sync::Arc;

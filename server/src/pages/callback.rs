@@ -1,5 +1,6 @@
-//! Where providers send browsers back to. The visitor goes on in the app that began the sign-in; where no app waits at
-//! a link, whoever asked for the sign-in reads the code here, as JSON or from a page.
+//! Where providers send browsers back to. The visitor goes on in the app that began the sign-in;
+//! where no app waits at a link, whoever asked for the sign-in reads the code here, as JSON or from
+//! a page.
 
 use std::sync::Arc;
 
@@ -205,7 +206,8 @@ fn word(failed: Failed) -> &'static str {
     }
 }
 
-/// The parameters of a callback, which VK may also send as JSON in one of them. One that comes twice makes all worthless.
+/// The parameters of a callback, which VK may also send as JSON in one of them. One that comes
+/// twice makes all worthless.
 fn read(query: &str) -> Callback {
     let mut found: Map<String, Value> = Map::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {

@@ -1,5 +1,6 @@
-//! What a browser shows when somebody opens a mailed link, or comes back from a provider. GET and HEAD only look at the link, because
-//! mail scanners open it too; POST uses it. Everything works without scripts.
+//! What a browser shows when somebody opens a mailed link, or comes back from a provider. GET and
+//! HEAD only look at the link, because mail scanners open it too; POST uses it. Everything works
+//! without scripts.
 
 mod callback;
 mod forms;
@@ -70,7 +71,8 @@ fn root(purpose: Purpose) -> &'static str {
     }
 }
 
-/// The pages of the three kinds of links, each with and without the final slash, and of what comes back from providers.
+/// The pages of the three kinds of links, each with and without the final slash, and of what comes
+/// back from providers.
 pub fn router(pages: &Arc<Pages>) -> Router {
     let mut router = Router::new();
     for purpose in PURPOSES {

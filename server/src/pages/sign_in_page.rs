@@ -1,5 +1,5 @@
-//! The pages at which a sign-in with a provider leaves the browser: the way back to the app, and the
-//! code for an app that no link can open. Their frames are those of [`Frame::once`].
+//! The pages at which a sign-in with a provider leaves the browser: the way back to the app, and
+//! the code for an app that no link can open. Their frames are those of [`Frame::once`].
 
 use askama::Template;
 
@@ -24,12 +24,12 @@ pub struct ReturnPage<'p> {
     pub outcome: Outcome,
     /// The provider's title.
     pub provider: &'p str,
-    /// Whoever chooses this chooses where the visitor goes, and with `javascript:` what runs there. It
-    /// is only ever [`link_with`](super::return_link::link_with) of a redirect that is registered for
-    /// the app, never a part of a request.
+    /// Whoever chooses this chooses where the visitor goes, and with `javascript:` what runs there.
+    /// It is only ever [`link_with`](super::return_link::link_with) of a redirect that is
+    /// registered for the app, never a part of a request.
     pub link: &'p str,
-    /// Whether the browser follows the link at once; only for loopback redirects. Browsers open an app
-    /// only at a touch, which is also when whoever did not begin can still stop.
+    /// Whether the browser follows the link at once; only for loopback redirects. Browsers open an
+    /// app only at a touch, which is also when whoever did not begin can still stop.
     pub by_itself: bool,
 }
 

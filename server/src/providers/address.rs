@@ -1,5 +1,5 @@
-//! Which addresses a provider may have. What is not public is never connected to, however it is spelled or looked
-//! up: a provider's document must not make this server ask its own network.
+//! Which addresses a provider may have. What is not public is never connected to, however it is
+//! spelled or looked up: a provider's document must not make this server ask its own network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,13 +12,15 @@ use super::ProviderError;
 /// What a provider's requests may reach besides the public internet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reach {
-    /// Host and port of endpoints that the operator has written into the settings as an internal address.
+    /// Host and port of endpoints that the operator has written into the settings as an internal
+    /// address.
     pub own: Vec<(String, u16)>,
     pub networks: Vec<IpNet>,
 }
 
 impl Reach {
-    /// Adds the endpoint's host where the operator wrote an internal address there, or the name of this machine.
+    /// Adds the endpoint's host where the operator wrote an internal address there, or the name of
+    /// this machine.
     pub fn include(&mut self, url: &Url) {
         let is_own = match url.host() {
             Some(Host::Domain(name)) => is_this_machine(name),
@@ -45,8 +47,8 @@ impl Reach {
             return Ok(());
         }
         let may_be_asked = match url.host() {
-            // A name may lead to an own network, where no certificate need be. One in the settings is looked up for
-            // its own port: on others it must not lead to this machine.
+            // A name may lead to an own network, where no certificate need be. One in the settings
+            // is looked up for its own port: on others it must not lead to this machine.
             Some(Host::Domain(name)) => {
                 let is_own = self.own.iter().any(|(own, _)| own == name);
                 (is_encrypted(url) || !self.networks.is_empty())
@@ -83,7 +85,8 @@ fn is_this_machine(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// Whether the address is other than one of the public internet's (the special-purpose registries of RFC 6890).
+/// Whether the address is other than one of the public internet's (the special-purpose registries
+/// of RFC 6890).
 pub(super) fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_internal_v4(address),

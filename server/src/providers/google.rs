@@ -1,4 +1,5 @@
-//! Google: a token is checked by `tokeninfo`, since the answer of `userinfo` does not tell to whom it was issued.
+//! Google: a token is checked by `tokeninfo`, since the answer of `userinfo` does not tell to whom
+//! it was issued.
 
 use super::outbound::Ask;
 use super::profile::{Fields, Profile};

@@ -1,5 +1,5 @@
-//! Mail.ru: failures come with status 200, the answer about a user names the client that the token was issued to. An
-//! address is proved only where the mailbox is Mail.ru's own.
+//! Mail.ru: failures come with status 200, the answer about a user names the client that the token
+//! was issued to. An address is proved only where the mailbox is Mail.ru's own.
 
 use super::profile::{Fields, Profile};
 use super::{Authorize, Provider, ProviderError};

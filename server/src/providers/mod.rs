@@ -1,5 +1,6 @@
-//! Providers that people sign in with: Google, VK ID, Yandex, Mail.ru, and any with OpenID Connect. Here is how each
-//! is asked and what it says; what follows from that for accounts, the domain decides.
+//! Providers that people sign in with: Google, VK ID, Yandex, Mail.ru, and any with OpenID Connect.
+//! Here is how each is asked and what it says; what follows from that for accounts, the domain
+//! decides.
 
 mod address;
 mod google;
@@ -26,7 +27,8 @@ use crate::error::ProviderFault;
 use oidc::Oidc;
 use outbound::{Ask, Outbound, Reply};
 
-/// Why a provider's word could not be had. Shown in the log only, never with a token or a URL in it.
+/// Why a provider's word could not be had. Shown in the log only, never with a token or a URL in
+/// it.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     #[error("it does not honour the code or token ({0})")]
@@ -157,7 +159,8 @@ impl Provider {
         &self.redirect_uri
     }
 
-    /// Whether the documented link names the redirect; Yandex's goes to the first one that is registered there.
+    /// Whether the documented link names the redirect; Yandex's goes to the first one that is
+    /// registered there.
     pub fn link_names_redirect(&self) -> bool {
         !matches!(self.kind, Kind::Yandex)
     }

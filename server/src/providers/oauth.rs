@@ -46,7 +46,8 @@ impl fmt::Debug for Grant {
     }
 }
 
-/// Exchanges a code at the configured endpoint; the client stands in the body, with what is `extra`.
+/// Exchanges a code at the configured endpoint; the client stands in the body, with what is
+/// `extra`.
 pub(super) async fn exchange(
     provider: &Provider,
     code: &Code<'_>,

@@ -1,5 +1,6 @@
-//! Any provider with OpenID Connect, by its issuer alone: endpoints from its discovery document, the person from an
-//! id token that is checked whole (OpenID Connect Core 1.0 section 3.1.3.7), details from its userinfo.
+//! Any provider with OpenID Connect, by its issuer alone: endpoints from its discovery document,
+//! the person from an id token that is checked whole (OpenID Connect Core 1.0 section 3.1.3.7),
+//! details from its userinfo.
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,8 +39,8 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-/// What is known of the provider so far. Whoever waits for a lock waits for the same answer, or for the same failure:
-/// if all asked in turn, each would wait for the time of all before it.
+/// What is known of the provider so far. Whoever waits for a lock waits for the same answer, or for
+/// the same failure: if all asked in turn, each would wait for the time of all before it.
 #[derive(Default)]
 pub(super) struct Oidc {
     discovered: Mutex<Option<(i64, Discovered)>>,
@@ -230,7 +231,8 @@ async fn discover(provider: &Provider) -> Result<Discovered, ProviderError> {
     })
 }
 
-/// Whether somebody may be sent there: encrypted, unless the provider is on an own machine or network.
+/// Whether somebody may be sent there: encrypted, unless the provider is on an own machine or
+/// network.
 fn is_for_browsers(provider: &Provider, url: &Url) -> bool {
     let is_plain =
         url.username().is_empty() && url.password().is_none() && url.fragment().is_none();

@@ -1,5 +1,5 @@
-//! Requests to a provider: a time for the whole, a size for the answer, no redirects, no proxies, no internal
-//! addresses, and a second try only where the first cannot have done anything.
+//! Requests to a provider: a time for the whole, a size for the answer, no redirects, no proxies,
+//! no internal addresses, and a second try only where the first cannot have done anything.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -144,7 +144,8 @@ fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Looks names up and gives only addresses that may be connected to, which are then the ones that are.
+/// Looks names up and gives only addresses that may be connected to, which are then the ones that
+/// are.
 struct GuardedNames {
     reach: Arc<Reach>,
     encrypted: bool,

@@ -1,5 +1,5 @@
-//! What a provider tells of a person, read carefully: a field of another type is as good as none, and only `true`
-//! is true.
+//! What a provider tells of a person, read carefully: a field of another type is as good as none,
+//! and only `true` is true.
 
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,8 @@ impl Fields {
         self.0.get(name) == Some(&Value::Bool(true))
     }
 
-    /// The address that these very fields call proved: what others say of another one does not count.
+    /// The address that these very fields call proved: what others say of another one does not
+    /// count.
     pub fn proved_email(&self) -> Option<String> {
         self.text("email").filter(|_| self.is_true("email_verified"))
     }

@@ -1,5 +1,5 @@
-//! Yandex ID: the answer about a user names the client that the token was issued to. An address is proved only
-//! where the mailbox is Yandex's own.
+//! Yandex ID: the answer about a user names the client that the token was issued to. An address is
+//! proved only where the mailbox is Yandex's own.
 
 use super::outbound::Ask;
 use super::profile::{Fields, Profile};

@@ -1,5 +1,5 @@
-//! Table `identities`: who an account's owner is at a provider, by the provider's own name for them. A row goes with
-//! its account, or when somebody else proves to own the account's mailbox.
+//! Table `identities`: who an account's owner is at a provider, by the provider's own name for
+//! them. A row goes with its account, or when somebody else proves to own the account's mailbox.
 
 use super::{Tx, on};
 use crate::error::Result;

@@ -1,5 +1,5 @@
-//! Table `oauth_clients`: applications that exchange a provider's token for ours. An operator adds and removes them;
-//! the sessions that were opened for one end when it goes.
+//! Table `oauth_clients`: applications that exchange a provider's token for ours. An operator adds
+//! and removes them; the sessions that were opened for one end when it goes.
 
 use super::{Tx, on};
 use crate::error::Result;

@@ -1,7 +1,8 @@
-//! Table `pending_sign_ins`: sign-ins with a provider under way. A row is known by three hashes, one after the other:
-//! of the state that the browser brings back and of the one-time code, each spent by the statement that reads it, and of
-//! the handle that stands for the provider's tokens while it lasts. What the provider told is sealed with the code or
-//! the handle, which are not kept here. The sweeper deletes rows whose time is over.
+//! Table `pending_sign_ins`: sign-ins with a provider under way. A row is known by three hashes,
+//! one after the other: of the state that the browser brings back and of the one-time code, each
+//! spent by the statement that reads it, and of the handle that stands for the provider's tokens
+//! while it lasts. What the provider told is sealed with the code or the handle, which are not kept
+//! here. The sweeper deletes rows whose time is over.
 
 use super::{Tx, on};
 use crate::error::Result;
@@ -40,7 +41,8 @@ pub async fn insert_pending_sign_in(tx: &mut Tx, pending: PendingSignIn) -> Resu
     Ok(())
 }
 
-/// Spends the state of a sign-in with this provider: of many browsers that bring it, one gets the row. With
+/// Spends the state of a sign-in with this provider: of many browsers that bring it, one gets the
+/// row. With
 /// `without_redirect` only a sign-in whose result is fetched.
 pub async fn spend_state(
     tx: &mut Tx,

@@ -4,8 +4,8 @@
 use super::{Tx, on};
 use crate::error::Result;
 
-/// A sign-in. `generation` counts rotations; `signed_in_at` is absent where its owner was not seen to
-/// sign in here: another server saw it, or somebody brought a provider's token.
+/// A sign-in. `generation` counts rotations; `signed_in_at` is absent where its owner was not seen
+/// to sign in here: another server saw it, or somebody brought a provider's token.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Session {
     pub id: i64,
@@ -13,7 +13,8 @@ pub struct Session {
     pub policy: String,
     /// SHA-256 of the key that opens it, where its API gives keys.
     pub key_hash: Option<String>,
-    /// SHA-256 of the opaque refresh token beside the key; with one, the key is an access token that expires.
+    /// SHA-256 of the opaque refresh token beside the key; with one, the key is an access token
+    /// that expires.
     pub refresh_hash: Option<String>,
     /// The OAuth client that it was opened for.
     pub client_id: Option<String>,
@@ -133,7 +134,8 @@ pub struct NewPair {
     pub expires_at: i64,
 }
 
-/// Spends an opaque refresh token: of many who present it, one gets true, and both tokens are replaced.
+/// Spends an opaque refresh token: of many who present it, one gets true, and both tokens are
+/// replaced.
 pub async fn spend_refresh(
     tx: &mut Tx,
     refresh_hash: String,

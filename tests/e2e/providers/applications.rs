@@ -1,5 +1,5 @@
-//! The routes of drf-social-oauth2: converting, refreshing, revoking. What is expected was measured on the libraries;
-//! where we differ on purpose, a test says so.
+//! The routes of drf-social-oauth2: converting, refreshing, revoking. What is expected was measured
+//! on the libraries; where we differ on purpose, a test says so.
 
 mod converting;
 mod ending;
@@ -37,7 +37,8 @@ struct Pair {
     refresh: String,
 }
 
-/// A site with the applications `app` and `second` (confidential), `open` (public), `plain` (no passwords) and `odd`.
+/// A site with the applications `app` and `second` (confidential), `open` (public), `plain` (no
+/// passwords) and `odd`.
 async fn site() -> Site {
     let site = Site::start().await;
     site.stand_in.take_oracle_tokens(Provider::Google, CLIENT_ID);

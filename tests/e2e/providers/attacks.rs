@@ -1,5 +1,5 @@
-//! What must not work: tokens, states and codes in the wrong hands. Whatever is refused has made no account, opened no
-//! session, and changed nothing of anybody's.
+//! What must not work: tokens, states and codes in the wrong hands. Whatever is refused has made no
+//! account, opened no session, and changed nothing of anybody's.
 
 mod codes;
 mod credentials;

@@ -116,8 +116,8 @@ async fn a_page_that_is_loaded_again_says_that_the_sign_in_is_over() {
     assert_eq!(done.status, 200, "{}", done.text());
 }
 
-/// An app that listens: the path and query of each request. Browsers also open connections that they
-/// do not use.
+/// An app that listens: the path and query of each request. Browsers also open connections that
+/// they do not use.
 fn listen(listener: TcpListener) -> UnboundedReceiver<String> {
     let (tell, told) = unbounded_channel();
     tokio::spawn(async move {

@@ -1,5 +1,6 @@
-//! Which account a provider's word opens, and what is kept of it: people are known by the provider's own name for
-//! them; an address counts where the provider is believed about it, and its first proof makes a sole owner.
+//! Which account a provider's word opens, and what is kept of it: people are known by the
+//! provider's own name for them; an address counts where the provider is believed about it, and its
+//! first proof makes a sole owner.
 
 use hyper::{Method, Request};
 use propusk_server::auth::password::Password;
@@ -158,7 +159,8 @@ async fn set_password_as_operator(site: &Site, id: i64) {
     assert!(site.server.auth.set_password(id, password).await.expect("the database answers"));
 }
 
-/// Each way of coming with a provider is refused as for an address that somebody else's password opens.
+/// Each way of coming with a provider is refused as for an address that somebody else's password
+/// opens.
 async fn assert_in_use(site: &Site, user: &User, provider: Provider) {
     let answer = convert(site, user, provider).await;
     let expected = json!({"error": "access_denied",

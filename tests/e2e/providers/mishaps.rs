@@ -1,4 +1,5 @@
-//! What goes wrong between two steps, or between two starts of the server, and whom it may cost nothing.
+//! What goes wrong between two steps, or between two starts of the server, and whom it may cost
+//! nothing.
 
 use hyper::{Method, Request};
 use propusk_stand_in::{Behaviour, Endpoint};

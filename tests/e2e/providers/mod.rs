@@ -80,7 +80,8 @@ impl Site {
         answer.json().as_str().expect("a JSON text").to_owned()
     }
 
-    /// What a browser does at the provider: the path and query at our server to which it is sent back.
+    /// What a browser does at the provider: the path and query at our server to which it is sent
+    /// back.
     pub async fn at_provider(
         &self,
         user: &User,

@@ -1,12 +1,14 @@
 //! Many people, good and bad, in any order: whoever proves a mailbox ends alone in its account.
 //!
-//! Three users and two attackers do what the APIs let them do. Each reads one mailbox and has one identity at Google,
-//! which is believed about its address, and one at VK, which is not. Users stay with what is theirs; attackers
-//! register anybody's address, claim it at VK, move their accounts to it, and ask for mails to it. After every act the
-//! accounts, and every credential that anybody ever got, are compared with [`accounts`], which is what is expected.
+//! Three users and two attackers do what the APIs let them do. Each reads one mailbox and has one
+//! identity at Google, which is believed about its address, and one at VK, which is not. Users stay
+//! with what is theirs; attackers register anybody's address, claim it at VK, move their accounts
+//! to it, and ask for mails to it. After every act the accounts, and every credential that anybody
+//! ever got, are compared with [`accounts`], which is what is expected.
 //!
-//! The usual suite does a few runs. `PROPUSK_MODEL_RUNS=1000 cargo test -p propusk-tests --test e2e providers::model`
-//! does that many more, with seeds that nobody has chosen; what fails is made small and printed.
+//! The usual suite does a few runs. `PROPUSK_MODEL_RUNS=1000 cargo test -p propusk-tests --test e2e
+//! providers::model` does that many more, with seeds that nobody has chosen; what fails is made
+//! small and printed.
 
 mod accounts;
 mod act;

@@ -1,5 +1,5 @@
-//! A server that a test makes up: it answers each path as it is told to, by hanging up too, keeps what it was asked, and
-//! counts who connects.
+//! A server that a test makes up: it answers each path as it is told to, by hanging up too, keeps
+//! what it was asked, and counts who connects.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;

@@ -1,5 +1,5 @@
-//! Where a browser is sent, and where never: to the links that the operator has registered, letter by letter, and from
-//! a page that the visitor sees.
+//! Where a browser is sent, and where never: to the links that the operator has registered, letter
+//! by letter, and from a page that the visitor sees.
 
 mod corpus;
 

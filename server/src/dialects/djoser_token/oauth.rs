@@ -1,4 +1,5 @@
-//! The routes of drf-social-oauth2: a provider's token for a pair of ours, and what its refresh token is for.
+//! The routes of drf-social-oauth2: a provider's token for a pair of ours, and what its refresh
+//! token is for.
 
 use axum::http::StatusCode;
 use base64::Engine as _;
@@ -64,7 +65,8 @@ async fn convert(mut call: Call) -> Answer {
     Ok(pair_reply(&pair, SCOPE))
 }
 
-/// Answers as oauthlib does: by the kind of grant first, and whatever is sent is compared as it was sent.
+/// Answers as oauthlib does: by the kind of grant first, and whatever is sent is compared as it was
+/// sent.
 async fn token(mut call: Call) -> Answer {
     let form = call.form().await?;
     if call.has_query() {
@@ -148,8 +150,8 @@ async fn end_sessions(mut call: Call) -> Answer {
     Ok(Reply::no_content_as_json())
 }
 
-/// The application that asks, by the header, else by the body. As in oauthlib, the body only adds a secret where the
-/// header names an application, and whoever sends a header has to show one.
+/// The application that asks, by the header, else by the body. As in oauthlib, the body only adds a
+/// secret where the header names an application, and whoever sends a header has to show one.
 async fn client_of(call: &Call, form: &Form) -> Result<OAuthClient, Reply> {
     let mut id = form.as_written("client_id").unwrap_or_default();
     let mut secret = form.as_written("client_secret").filter(|secret| !secret.is_empty());
@@ -177,7 +179,8 @@ fn has_basic(call: &Call) -> bool {
     header.strip_prefix(b"Basic ").is_some_and(|rest| !rest.is_empty())
 }
 
-/// Id and secret of an `Authorization: Basic` header, percent-decoded as RFC 6749 section 2.3.1 has it.
+/// Id and secret of an `Authorization: Basic` header, percent-decoded as RFC 6749 section 2.3.1 has
+/// it.
 fn basic(call: &Call) -> Option<(String, String)> {
     let header = std::str::from_utf8(call.authorization()?).ok()?;
     let decoded = STANDARD.decode(header.strip_prefix("Basic ")?.trim()).ok()?;

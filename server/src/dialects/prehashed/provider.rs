@@ -1,5 +1,5 @@
-//! Sign-in with Google, VK ID, Yandex and Mail.ru as the document has it: a link, the provider's tokens for a code, our
-//! tokens for the provider's.
+//! Sign-in with Google, VK ID, Yandex and Mail.ru as the document has it: a link, the provider's
+//! tokens for a code, our tokens for the provider's.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! How the tokens of applications end: revoked by the application, by their owner in every way, and with the account.
+//! How the tokens of applications end: revoked by the application, by their owner in every way, and
+//! with the account.
 
 use super::*;
 

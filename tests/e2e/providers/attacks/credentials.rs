@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Everything that a person holds after coming by one provider in all ways, each under the name of its kind.
+/// Everything that a person holds after coming by one provider in all ways, each under the name of
+/// its kind.
 struct Held {
     /// What opens an account at any of our APIs.
     access: Vec<(&'static str, String)>,

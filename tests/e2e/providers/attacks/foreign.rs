@@ -93,7 +93,8 @@ async fn a_code_that_was_issued_to_another_application_opens_and_makes_nothing()
     }
 }
 
-/// Somebody's code, got elsewhere and put into a sign-in of one's own: it belongs to another challenge.
+/// Somebody's code, got elsewhere and put into a sign-in of one's own: it belongs to another
+/// challenge.
 #[tokio::test]
 async fn a_code_from_outside_of_the_sign_in_is_refused_though_it_is_ours() {
     let site = Site::start().await;

@@ -1,4 +1,5 @@
-//! States that are spent, old, invented, or of another provider; callbacks that come from somebody else.
+//! States that are spent, old, invented, or of another provider; callbacks that come from somebody
+//! else.
 
 use super::*;
 

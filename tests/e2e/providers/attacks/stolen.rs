@@ -1,5 +1,5 @@
-//! A deep link to an app that another app got hold of: its code opens nothing without the verifier, and nothing at all
-//! after a wrong one.
+//! A deep link to an app that another app got hold of: its code opens nothing without the verifier,
+//! and nothing at all after a wrong one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

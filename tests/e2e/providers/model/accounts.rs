@@ -18,8 +18,8 @@ pub struct Account {
     pub is_active: bool,
     pub awaits_activation: bool,
     pub identities: Vec<(Identity, Person)>,
-    /// Whoever has proved the mailbox by a reset or a believed provider, since when nothing but the password was
-    /// changed: nobody else gets in.
+    /// Whoever has proved the mailbox by a reset or a believed provider, since when nothing but the
+    /// password was changed: nobody else gets in.
     pub alone: Option<Person>,
     /// Counts what ended all sessions.
     pub era: usize,

@@ -1,4 +1,5 @@
-//! People at the server's door: each act is done by HTTP, and what comes of it is told to [`Accounts`].
+//! People at the server's door: each act is done by HTTP, and what comes of it is told to
+//! [`Accounts`].
 
 use std::collections::BTreeMap;
 

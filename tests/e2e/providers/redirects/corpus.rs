@@ -1,5 +1,5 @@
-//! Links that look like registered ones, made of these by every change that has ever fooled somebody, and links that
-//! nobody may register.
+//! Links that look like registered ones, made of these by every change that has ever fooled
+//! somebody, and links that nobody may register.
 
 use std::collections::BTreeSet;
 
