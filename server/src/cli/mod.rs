@@ -1,22 +1,23 @@
 //! The command line: serving, checking the settings, migrating, and an operator's work on accounts,
 //! which also reaches a running server.
 
+mod clients;
+
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use propusk_server::auth::password::{Password, PasswordHash, is_supported};
-use propusk_server::auth::{
-    Account, Auth, HEARD_WITHIN, MIN_CLIENT_SECRET, NewClient, NewPassword, QueuedMail,
-    Registration,
-};
+use propusk_server::auth::{Account, Auth, HEARD_WITHIN, NewPassword, QueuedMail, Registration};
 use propusk_server::config::{Config, DialectSettings, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
 use propusk_server::{Clock, Server, default_config};
 use tracing_subscriber::EnvFilter;
+
+use clients::ClientCommand;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -48,40 +49,6 @@ enum Command {
     /// Look at mails that have not gone out.
     #[command(subcommand)]
     Mail(MailCommand),
-}
-
-#[derive(Subcommand)]
-enum ClientCommand {
-    /// Register an application. Without --secret or --secret-file a new secret is made and printed once.
-    Create {
-        /// What it calls itself; one that is baked into apps can be kept.
-        #[arg(long)]
-        id: String,
-        /// For people.
-        #[arg(long)]
-        name: String,
-        /// Its secret, at least 16 bytes; other people on this machine can see it here.
-        #[arg(long, conflicts_with = "secret_file")]
-        secret: Option<String>,
-        /// Read its secret from this file; - is standard input.
-        #[arg(long, value_name = "FILE")]
-        secret_file: Option<PathBuf>,
-        /// It cannot keep a secret: it need not send one.
-        #[arg(long)]
-        public: bool,
-        /// It may send names and passwords.
-        #[arg(long)]
-        allow_password: bool,
-    },
-    /// List all applications.
-    List,
-    /// Remove an application and end the sessions that were opened for it.
-    Delete {
-        id: String,
-        /// Do not ask.
-        #[arg(long)]
-        yes: bool,
-    },
 }
 
 #[derive(Subcommand)]
@@ -154,7 +121,7 @@ pub async fn run() -> Outcome {
         }
         Command::CheckConfig => check_config(&config),
         Command::User(user) => work_on_accounts(&config, user).await,
-        Command::Client(command) => work_on_clients(&config, command).await,
+        Command::Client(command) => clients::work(&*open(&config).await?, command).await,
         Command::Mail(command) => work_on_mails(&config, command).await,
     }
 }
@@ -277,78 +244,6 @@ async fn work_on_accounts(config: &Config, user: User) -> Outcome {
         User::ReleasePhone { phone } => release_phone(&auth, &phone).await,
         User::Delete { who, yes } => delete(&auth, &who, yes).await,
     }
-}
-
-async fn work_on_clients(config: &Config, command: ClientCommand) -> Outcome {
-    let auth = open(config).await?;
-    match command {
-        ClientCommand::Create { id, name, secret, secret_file, public, allow_password } => {
-            let given = match secret_file {
-                Some(path) => Some(read_secret(&path)?),
-                None => secret,
-            };
-            create_client(&auth, id, name, given, public, allow_password).await
-        }
-        ClientCommand::List => {
-            for client in auth.clients().await? {
-                let kind = if client.is_public { "public" } else { "confidential" };
-                let grants = if client.allows_password { "  password" } else { "" };
-                let (id, name) = (client.id.escape_debug(), client.name.escape_debug());
-                say(&format!("{id}  {kind}  {name}{grants}"))?;
-            }
-            Ok(())
-        }
-        ClientCommand::Delete { id, yes } => {
-            confirm(yes, &format!("Remove application {id:?} and end its sessions? [y/N] "))?;
-            match auth.delete_client(&id).await? {
-                true => say("removed"),
-                false => Err("there is no such application".into()),
-            }
-        }
-    }
-}
-
-async fn create_client(
-    auth: &Auth,
-    id: String,
-    name: String,
-    given: Option<String>,
-    is_public: bool,
-    allows_password: bool,
-) -> Outcome {
-    if id.is_empty() || id.len() > 200 || id.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("an id has 1 to 200 characters without spaces".into());
-    }
-    if given.as_ref().is_some_and(|secret| !(MIN_CLIENT_SECRET..=500).contains(&secret.len())) {
-        return Err("a secret has 16 to 500 bytes".into());
-    }
-    let made = match (&given, is_public) {
-        (None, false) => Some(Auth::new_client_secret()?),
-        _ => None,
-    };
-    let secret = given.or_else(|| made.clone());
-    let new = NewClient { id: id.clone(), name, secret, is_public, allows_password };
-    if !auth.create_client(new).await? {
-        return Err("there is an application with this id already".into());
-    }
-    say(&format!("registered application {id}"))?;
-    match made {
-        Some(secret) => say(&format!("its secret, shown only now: {secret}")),
-        None => Ok(()),
-    }
-}
-
-fn read_secret(path: &Path) -> Outcome<String> {
-    let text = match path.as_os_str() == "-" {
-        true => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text)?;
-            text
-        }
-        false => std::fs::read_to_string(path)
-            .map_err(|error| format!("{} cannot be read: {error}", path.display()))?,
-    };
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Asks, unless it has been said already.

@@ -1,0 +1,120 @@
+//! `propusk client …`: the applications that exchange a provider's token for ours.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use propusk_server::auth::{Auth, MIN_CLIENT_SECRET, NewClient, OAuthClient};
+
+use super::{Outcome, confirm, say};
+
+const MAX_ID: usize = 200;
+const MAX_SECRET: usize = 500;
+
+#[derive(Subcommand)]
+pub enum ClientCommand {
+    /// Register an application. Without --secret or --secret-file a new secret is made and printed
+    /// once.
+    Create(Application),
+    /// List all applications.
+    List,
+    /// Remove an application and end the sessions that were opened for it.
+    Delete {
+        id: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Args)]
+pub struct Application {
+    /// What it calls itself; one that is baked into apps can be kept.
+    #[arg(long)]
+    id: String,
+    /// For people.
+    #[arg(long)]
+    name: String,
+    /// Its secret, at least 16 bytes; other people on this machine can see it here.
+    #[arg(long, conflicts_with = "secret_file")]
+    secret: Option<String>,
+    /// Read its secret from this file; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// It cannot keep a secret: it need not send one.
+    #[arg(long)]
+    public: bool,
+    /// It may send names and passwords.
+    #[arg(long)]
+    allow_password: bool,
+}
+
+pub async fn work(auth: &Auth, command: ClientCommand) -> Outcome {
+    match command {
+        ClientCommand::Create(application) => create(auth, application).await,
+        ClientCommand::List => {
+            for client in auth.clients().await? {
+                say(&line_of(&client))?;
+            }
+            Ok(())
+        }
+        ClientCommand::Delete { id, yes } => {
+            confirm(yes, &format!("Remove application {id:?} and end its sessions? [y/N] "))?;
+            match auth.delete_client(&id).await? {
+                true => say("removed"),
+                false => Err("there is no such application".into()),
+            }
+        }
+    }
+}
+
+async fn create(auth: &Auth, application: Application) -> Outcome {
+    let Application { id, name, secret, secret_file, public, allow_password } = application;
+    let is_blank = |c: char| c.is_control() || c.is_whitespace();
+    if id.is_empty() || id.len() > MAX_ID || id.contains(is_blank) {
+        return Err("an id has 1 to 200 characters without spaces".into());
+    }
+    let given = secret_file.as_deref().map(read_secret).transpose()?.or(secret);
+    let is_sound = |secret: &String| (MIN_CLIENT_SECRET..=MAX_SECRET).contains(&secret.len());
+    if !given.as_ref().is_none_or(is_sound) {
+        return Err("a secret has 16 to 500 bytes".into());
+    }
+    let made = match (&given, public) {
+        (None, false) => Some(Auth::new_client_secret()?),
+        _ => None,
+    };
+    let new = NewClient {
+        id: id.clone(),
+        name,
+        secret: given.or_else(|| made.clone()),
+        is_public: public,
+        allows_password: allow_password,
+    };
+    if !auth.create_client(new).await? {
+        return Err("there is an application with this id already".into());
+    }
+    say(&format!("registered application {id}"))?;
+    match made {
+        Some(secret) => say(&format!("its secret, shown only now: {secret}")),
+        None => Ok(()),
+    }
+}
+
+fn read_secret(path: &Path) -> Outcome<String> {
+    let mut text = String::new();
+    match path.as_os_str() == "-" {
+        true => drop(std::io::stdin().read_to_string(&mut text)?),
+        false => {
+            text = std::fs::read_to_string(path)
+                .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+        }
+    }
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Never its secret, which nobody has any more.
+fn line_of(client: &OAuthClient) -> String {
+    let kind = if client.is_public { "public" } else { "confidential" };
+    let grants = if client.allows_password { "  password" } else { "" };
+    format!("{}  {kind}  {}{grants}", client.id.escape_debug(), client.name.escape_debug())
+}
