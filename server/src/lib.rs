@@ -107,12 +107,17 @@ impl Server {
         if config.public_url.is_some() && config.mail.smtp_url.is_none() {
             tracing::warn!("no mail.smtp_url is set: mails are written to files and go nowhere");
         }
-        let auth = open_auth(&config, clock, store.clone(), &keys, &public_url).await?;
+        let providers = Providers::new(&config.providers, &config.outbound, &public_url)
+            .map_err(provider_problem)?;
+        let auth = open_auth(&config, clock, store.clone(), &keys, providers, &public_url).await?;
         let auth = Arc::new(auth);
         if let Some(name) = auth.exchanged_provider().await? {
-            let problem = "issuer is another than before, and people of the one would be taken for those \
-                           of the other; give it another name";
-            return Err(provider_problem((name, problem.to_owned())).into());
+            let problem = format!(
+                "issuer is another than before, and people of the one would be taken for those of \
+                 the other; give it another name or, if they are the same people, run: propusk \
+                 provider moved {name}"
+            );
+            return Err(provider_problem((name, problem)).into());
         }
         if matches!(store, Store::Sqlite { .. }) {
             auth.release_mails().await?;
@@ -196,7 +201,9 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
     let store = open_store(config).await?;
     let public_url = public_url(config, config.listen);
-    Ok(Arc::new(open_auth(config, clock, store, &Keys::nobodys()?, &public_url).await?))
+    // Nobody signs in by a provider here, so what is wrong with one keeps no operator from work.
+    let nobody = Providers::default();
+    Ok(Arc::new(open_auth(config, clock, store, &Keys::nobodys()?, nobody, &public_url).await?))
 }
 
 async fn open_store(config: &Config) -> Result<Store, StartError> {
@@ -209,6 +216,7 @@ async fn open_auth(
     clock: Clock,
     store: Store,
     keys: &Keys,
+    providers: Providers,
     public_url: &str,
 ) -> Result<Auth, StartError> {
     let parts = Parts {
@@ -219,8 +227,7 @@ async fn open_auth(
         user_names: keys.user_names(),
         one_time: keys.one_time(),
         flow_key: keys.flows(),
-        providers: Providers::new(&config.providers, &config.outbound, public_url)
-            .map_err(provider_problem)?,
+        providers,
         redirects: Redirects::new(config.redirects.allowed.clone()),
         links: links(&config.links, public_url),
         language: config.mail.language,

@@ -14,8 +14,8 @@ use super::one_time::hash;
 use super::{Auth, random};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::providers::{Authorize, Code, Grant, Profile, Provider};
-use crate::store::meta;
 use crate::store::pending_sign_ins::{self, PendingSignIn, Returned as Kept};
+use crate::store::{identities, meta};
 
 /// How long somebody may take at the provider, in seconds.
 pub const SIGN_IN_LIFETIME: i64 = 600;
@@ -42,7 +42,7 @@ pub struct Begun {
 }
 
 /// What a browser brings back from a provider; no `Debug`.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Callback {
     pub code: Option<String>,
     pub state: Option<String>,
@@ -100,13 +100,32 @@ impl Auth {
     pub async fn exchanged_provider(&self) -> Result<Option<String>> {
         for provider in self.providers.all() {
             let Some(issuer) = provider.issuer().map(str::to_owned) else { continue };
-            let (name, now) = (format!("issuer of {}", provider.name()), issuer.clone());
-            let known = self.store.write(move |tx| Box::pin(meta::get_or_insert(tx, name, now)));
-            if known.await? != issuer {
+            let name = provider.name().to_owned();
+            let is_same = self.store.write(move |tx| {
+                Box::pin(async move {
+                    let known = meta::get_or_insert(tx, issuer_of(&name), issuer.clone()).await?;
+                    if known == issuer {
+                        return Ok(true);
+                    }
+                    // Nobody has come by the other one: it was a slip.
+                    if identities::are_of(tx, name.clone()).await? {
+                        return Ok(false);
+                    }
+                    meta::set(tx, issuer_of(&name), issuer).await?;
+                    Ok(true)
+                })
+            });
+            if !is_same.await? {
                 return Ok(Some(provider.name().to_owned()));
             }
         }
         Ok(None)
+    }
+
+    /// Notes that a provider's people are the same under this issuer.
+    pub async fn provider_moved(&self, name: &str, issuer: &str) -> Result<()> {
+        let (name, issuer) = (issuer_of(name), issuer.to_owned());
+        self.store.write(move |tx| Box::pin(meta::set(tx, name, issuer))).await
     }
 
     /// What people call a provider.
@@ -162,7 +181,8 @@ impl Auth {
         Ok(Begun { authorize_url, state, expires_in: SIGN_IN_LIFETIME })
     }
 
-    /// Takes what a browser brings back from a provider. The state is spent whatever comes of it.
+    /// Takes what a browser brings back from a provider. Its state is spent whatever the provider
+    /// says then.
     pub async fn return_from_provider(
         &self,
         provider: &str,
@@ -172,7 +192,7 @@ impl Auth {
         let provider = self.provider(provider)?;
         let state = callback.state.clone().unwrap_or_default();
         let spent = self.spend_state(provider, &state, false);
-        let pending = self.counted(from, spent).await?;
+        let pending = self.limited(from, spent).await?;
         let outcome = match self.what_was_told(provider, &pending, &callback).await {
             // The state is spent: the app begins again rather than the browser.
             Ok(told) => self.keep_for_app(&state, &told).await.map_err(|error| {
@@ -262,6 +282,11 @@ impl From<ProviderFault> for Failed {
             }
         }
     }
+}
+
+/// Where it is kept who a provider has said that it is.
+fn issuer_of(name: &str) -> String {
+    format!("issuer of {name}")
 }
 
 /// What SHA-256 comes to in base64url.

@@ -44,7 +44,7 @@ impl FlowKey {
     pub(super) fn open<T: DeserializeOwned>(&self, secret: &str, sealed: &str) -> Option<T> {
         let opened = self.try_open(secret, sealed);
         if opened.is_none() {
-            tracing::warn!("a sign-in with a provider was begun under another tokens.secret");
+            tracing::warn!("a sign-in with a provider cannot go on: tokens.secret was changed");
         }
         opened
     }

@@ -169,7 +169,8 @@ impl Auth {
         Ok(())
     }
 
-    /// Gives the account another address; its password and sessions stay, its open links die.
+    /// Gives the account another address; its password and sessions stay, its open links die
+    /// unless it is the same mailbox.
     pub async fn reset_email(
         &self,
         uid: &str,

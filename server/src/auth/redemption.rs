@@ -1,6 +1,6 @@
 //! What came of a sign-in with a provider, for whoever began it: an app that has the verifier gets
-//! a session, a client of the document the provider's tokens. A code is spent by what it is good
-//! for, so that a failure of ours leaves it.
+//! a session, a client of the document the provider's tokens. A code is spent together with what it
+//! is good for, so that a failure of ours leaves it; a refused account leaves it to the app, too.
 
 use std::net::IpAddr;
 
@@ -13,12 +13,12 @@ use super::flow::{Callback, Told};
 use super::flow_key::{FlowKey, challenge_of};
 use super::key::Key;
 use super::one_time::hash;
-use super::session::{By, Opaque, Opened};
+use super::session::{By, Opaque};
 use super::{Account, Auth, Policy, random};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::providers::{Grant, Profile, Provider};
-use crate::store::accounts;
 use crate::store::pending_sign_ins::{self, PendingSignIn};
+use crate::store::{Tx, accounts};
 
 /// How long a handle stands for a provider's token, in seconds.
 const HANDLE_LIFETIME: i64 = 600;
@@ -29,6 +29,13 @@ pub struct ProviderTokens {
     pub refresh_token: Option<String>,
     /// In seconds.
     pub expires_in: Option<i64>,
+}
+
+/// What a code has come to.
+enum Found {
+    Tokens(ProviderTokens),
+    Burnt,
+    NoCode,
 }
 
 impl Auth {
@@ -44,13 +51,11 @@ impl Auth {
         let key = Key::new()?;
         let opaque = Opaque { key_hash: Some(key.hash()), ..Opaque::default() };
         let door = Door { policy: *policy, entry: Entry::Either, opaque, by: By::Owner };
-        let opened = self.counted(from, self.enter_by_code(door, code, verifier)).await?;
-        let mut tx = self.store.read().await?;
-        let account = accounts::account(&mut tx, opened.account_id).await?;
-        Ok((key, account.ok_or(Error::AccountNotFound)?))
+        let account = self.limited(from, self.enter_by_code(door, code, verifier)).await?;
+        Ok((key, account))
     }
 
-    async fn enter_by_code(&self, door: Door, code: &str, verifier: &str) -> Result<Opened> {
+    async fn enter_by_code(&self, door: Door, code: &str, verifier: &str) -> Result<Account> {
         match self.try_enter_by_code(door.clone(), code, verifier).await {
             Err(error) if door.opens_for_who_comes_second(&error) => {
                 self.try_enter_by_code(door, code, verifier).await
@@ -59,7 +64,7 @@ impl Auth {
         }
     }
 
-    async fn try_enter_by_code(&self, door: Door, code: &str, verifier: &str) -> Result<Opened> {
+    async fn try_enter_by_code(&self, door: Door, code: &str, verifier: &str) -> Result<Account> {
         let (key, post, now) = (self.flow_key.clone(), self.post.clone(), self.clock.now());
         let (code, verifier) = (code.to_owned(), verifier.to_owned());
         let entered = self
@@ -70,13 +75,15 @@ impl Auth {
                     let told = spent.and_then(|spent| told_to_app(&key, &spent, &code, &verifier));
                     // A wrong verifier has burnt the code, so this is no error.
                     let Some(told) = told else { return Ok(None) };
-                    door.open(tx, &post, &told.profile, now).await.map(Some)
+                    let (opened, ended) = door.open(tx, &post, &told.profile, now).await?;
+                    let account = accounts::account(tx, opened.account_id).await?;
+                    Ok(Some((account.ok_or(Error::AccountNotFound)?, ended)))
                 })
             })
             .await?;
-        let (opened, ended) = entered.ok_or(SignInFault::Unknown)?;
+        let (account, ended) = entered.ok_or(SignInFault::Unknown)?;
         self.revoked.apply(&ended);
-        Ok(opened)
+        Ok(account)
     }
 
     /// Gives the provider's tokens for our code, or for the provider's with the state of an open
@@ -90,51 +97,61 @@ impl Auth {
     ) -> Result<ProviderTokens> {
         let provider = self.provider(provider)?;
         self.limits.count_sign_in(from, self.clock.now())?;
-        let (state_hash, told) =
-            self.counted(from, self.told_to_client(provider, callback)).await?;
-        if policy.strict {
-            return self.hand_out(state_hash, &told).await;
-        }
-        let Grant { access_token, refresh_token, expires_in, .. } = told.grant;
-        Ok(ProviderTokens { access_token, refresh_token, expires_in })
+        self.counted(from, self.tokens_for(policy.strict, provider, callback)).await
     }
 
-    /// For a client that has no verifier: the code must be of a sign-in that was begun without one.
-    async fn told_to_client(
+    async fn tokens_for(
         &self,
+        by_handle: bool,
         provider: &Provider,
         callback: Callback,
-    ) -> Result<(String, Told)> {
-        let code = callback.code.as_deref().unwrap_or_default();
-        let (code_hash, now) = (hash(code), self.clock.now());
-        let spent =
-            self.store.write(move |tx| Box::pin(pending_sign_ins::spend_code(tx, code_hash, now)));
-        if let Some(pending) = spent.await? {
-            let told = told_by_code(&self.flow_key, provider, &pending, &callback);
-            return Ok((pending.state_hash, told.ok_or(SignInFault::Unknown)?));
+    ) -> Result<ProviderTokens> {
+        let (key, now) = (self.flow_key.clone(), self.clock.now());
+        let (name, binds_device) = (provider.name().to_owned(), provider.binds_device());
+        let sent = callback.clone();
+        let found = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let code = sent.code.as_deref().unwrap_or_default();
+                    let Some(spent) = pending_sign_ins::spend_code(tx, hash(code), now).await?
+                    else {
+                        return Ok(Found::NoCode);
+                    };
+                    // What does not fit has burnt the code, so this is no error.
+                    let Some(told) = told_by_code(&key, &name, binds_device, &spent, &sent) else {
+                        return Ok(Found::Burnt);
+                    };
+                    let tokens = given_out(tx, &key, by_handle, spent.state_hash, told, now);
+                    tokens.await.map(Found::Tokens)
+                })
+            })
+            .await?;
+        match found {
+            Found::Tokens(tokens) => Ok(tokens),
+            Found::Burnt => Err(SignInFault::Unknown.into()),
+            Found::NoCode => self.tokens_for_theirs(by_handle, provider, callback).await,
         }
-        // Not one of ours; with the state of an open sign-in it may be the provider's.
+    }
+
+    /// For a code that is not one of ours: with the state of an open sign-in it may be the
+    /// provider's.
+    async fn tokens_for_theirs(
+        &self,
+        by_handle: bool,
+        provider: &Provider,
+        callback: Callback,
+    ) -> Result<ProviderTokens> {
         let state = callback.state.as_deref().ok_or(SignInFault::Unknown)?;
         let pending = self.spend_state(provider, state, true).await?;
         let told = self.what_was_told(provider, &pending, &callback).await?;
-        Ok((pending.state_hash, told))
-    }
-
-    async fn hand_out(&self, state_hash: String, told: &Told) -> Result<ProviderTokens> {
-        let handle = format!("{HANDLE}{}", URL_SAFE_NO_PAD.encode(random::<32>()?));
-        let (hash, sealed) = (hash(&handle), self.flow_key.seal(&handle, told)?);
-        let until = self.clock.now() + HANDLE_LIFETIME;
-        let handed_out = self.store.write(move |tx| {
-            Box::pin(pending_sign_ins::update_handle(tx, state_hash, hash, sealed, until))
+        let (key, now) = (self.flow_key.clone(), self.clock.now());
+        let given_out = self.store.write(move |tx| {
+            Box::pin(
+                async move { given_out(tx, &key, by_handle, pending.state_hash, told, now).await },
+            )
         });
-        match handed_out.await? {
-            true => Ok(ProviderTokens {
-                access_token: handle,
-                refresh_token: None,
-                expires_in: Some(HANDLE_LIFETIME),
-            }),
-            false => Err(SignInFault::Unknown.into()),
-        }
+        given_out.await
     }
 
     /// The person behind a handle; none: it is none.
@@ -172,18 +189,43 @@ fn told_to_app(key: &FlowKey, spent: &PendingSignIn, code: &str, verifier: &str)
 /// whatever else of it has been sent along is right.
 fn told_by_code(
     key: &FlowKey,
-    provider: &Provider,
+    provider: &str,
+    binds_device: bool,
     spent: &PendingSignIn,
-    callback: &Callback,
+    sent: &Callback,
 ) -> Option<Told> {
-    let is_of_state = callback.state.as_deref().is_none_or(|state| hash(state) == spent.state_hash);
-    let is_fetched = spent.redirect.is_none() && spent.provider == provider.name();
+    let is_of_state = sent.state.as_deref().is_none_or(|state| hash(state) == spent.state_hash);
+    let is_fetched = spent.redirect.is_none() && spent.provider == provider;
     if !is_of_state || !is_fetched {
         return None;
     }
-    let told: Told = key.open(callback.code.as_deref()?, spent.sealed.as_deref()?)?;
-    let is_of_device = !provider.binds_device() || told.device_id == callback.device_id;
-    is_of_device.then_some(told)
+    let told: Told = key.open(sent.code.as_deref()?, spent.sealed.as_deref()?)?;
+    (!binds_device || told.device_id == sent.device_id).then_some(told)
+}
+
+/// The provider's tokens, or a handle that stands for them from now on.
+async fn given_out(
+    tx: &mut Tx,
+    key: &FlowKey,
+    by_handle: bool,
+    state_hash: String,
+    told: Told,
+    now: i64,
+) -> Result<ProviderTokens> {
+    if !by_handle {
+        let Grant { access_token, refresh_token, expires_in, .. } = told.grant;
+        return Ok(ProviderTokens { access_token, refresh_token, expires_in });
+    }
+    let handle = format!("{HANDLE}{}", URL_SAFE_NO_PAD.encode(random::<32>()?));
+    let (hash, sealed, until) = (hash(&handle), key.seal(&handle, &told)?, now + HANDLE_LIFETIME);
+    match pending_sign_ins::update_handle(tx, state_hash, hash, sealed, until).await? {
+        true => Ok(ProviderTokens {
+            access_token: handle,
+            refresh_token: None,
+            expires_in: Some(HANDLE_LIFETIME),
+        }),
+        false => Err(SignInFault::Unknown.into()),
+    }
 }
 
 /// RFC 7636 section 4.1.

@@ -46,9 +46,19 @@ enum Command {
     /// Work on the applications that exchange a provider's token for ours.
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Work on the providers of the settings.
+    #[command(subcommand)]
+    Provider(ProviderCommand),
     /// Look at mails that have not gone out.
     #[command(subcommand)]
     Mail(MailCommand),
+}
+
+#[derive(Subcommand)]
+enum ProviderCommand {
+    /// Say that an OpenID Connect provider has moved to the issuer of the settings with all its
+    /// people.
+    Moved { name: String },
 }
 
 #[derive(Subcommand)]
@@ -122,6 +132,7 @@ pub async fn run() -> Outcome {
         Command::CheckConfig => check_config(&config),
         Command::User(user) => work_on_accounts(&config, user).await,
         Command::Client(command) => clients::work(&*open(&config).await?, command).await,
+        Command::Provider(ProviderCommand::Moved { name }) => moved(&config, &name).await,
         Command::Mail(command) => work_on_mails(&config, command).await,
     }
 }
@@ -258,6 +269,14 @@ fn confirm(yes: bool, question: &str) -> Outcome {
         true => Ok(()),
         false => Err("nothing was deleted".into()),
     }
+}
+
+async fn moved(config: &Config, name: &str) -> Outcome {
+    let provider = config.providers.get(name);
+    let issuer = provider.and_then(|provider| provider.issuer.as_deref());
+    let issuer = issuer.ok_or("there is no provider of this name with an issuer")?;
+    open(config).await?.provider_moved(name, issuer).await?;
+    say("its people are known under the new issuer")
 }
 
 async fn work_on_mails(config: &Config, command: MailCommand) -> Outcome {

@@ -140,10 +140,9 @@ pub struct Cors {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Mail {
-    /// `smtp://host` (port 25), `smtp://user:password@host?tls=required` (STARTTLS, 587) or `smtps://…`
-    /// (TLS, 465); credentials only with TLS or to this machine. None: mails are written as files
-    /// to
-    /// `mail` in the data directory.
+    /// `smtp://host` (port 25), `smtp://user:password@host?tls=required` (STARTTLS, 587) or
+    /// `smtps://…` (TLS, 465); credentials only with TLS or to this machine. None: mails are
+    /// written as files to `mail` in the data directory.
     pub smtp_url: Option<Secret>,
     pub smtp_url_file: Option<PathBuf>,
     /// Certificates (PEM) to trust besides the public ones.

@@ -231,12 +231,13 @@ async fn discover(provider: &Provider) -> Result<Discovered, ProviderError> {
     })
 }
 
-/// Whether somebody may be sent there: encrypted, unless the provider is on an own machine or
-/// network.
+/// Whether somebody may be sent there: encrypted, or where the operator has the issuer without it.
 fn is_for_browsers(provider: &Provider, url: &Url) -> bool {
     let is_plain =
         url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    is_plain && url.has_host() && (url.scheme() == "https" || provider.outbound.reaches(url))
+    let issuer = provider.issuer.as_deref().and_then(|issuer| Url::from_str(issuer).ok());
+    let is_issuers = || issuer.is_some_and(|issuer| issuer.origin() == url.origin());
+    is_plain && url.has_host() && (url.scheme() == "https" || is_issuers())
 }
 
 async fn fetch_keys(provider: &Provider, url: Url) -> Result<JwkSet, ProviderError> {

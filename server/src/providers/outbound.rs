@@ -72,11 +72,6 @@ impl Outbound {
         Ok(Outbound { client: client(true)?, plain: client(false)?, reach })
     }
 
-    /// Whether the URL is one that may be asked for.
-    pub fn reaches(&self, url: &Url) -> bool {
-        self.reach.check(url).is_ok()
-    }
-
     pub async fn send(&self, ask: Ask) -> Result<Reply, ProviderError> {
         self.reach.check(&ask.url)?;
         match self.try_once(&ask).await {

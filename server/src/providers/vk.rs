@@ -1,6 +1,6 @@
 //! VK ID: PKCE spelled `s256`, a device that the provider names and wants to hear again, user data
-//! by POST. That
-//! `user_info` accepts our client id for a token is what tells that the token is ours.
+//! by POST. That `user_info` accepts our client id for a token is what tells that the token is
+//! ours.
 
 use super::oauth::Code;
 use super::profile::{Fields, Profile};

@@ -38,12 +38,13 @@ pub async fn insert_identifier(
 pub async fn update_shown(tx: &mut Tx, account_id: i64, identifier: &Identifier) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update identifiers set shown = $3
-         where key = $1 and account_id = $2
+         where key = $1 and account_id = $2 and kind = $4
          returning account_id",
     )
     .bind(identifier.key().to_owned())
     .bind(account_id)
     .bind(identifier.shown().to_owned())
+    .bind(identifier.kind().as_str())
     .fetch_optional(db).await)?;
     Ok(row.is_some())
 }

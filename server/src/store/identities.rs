@@ -42,6 +42,16 @@ pub async fn identities(tx: &mut Tx, account_id: i64) -> Result<Vec<Identity>> {
     ).bind(account_id).fetch_all(db).await)?)
 }
 
+/// Whether anybody has come by this provider.
+pub async fn are_of(tx: &mut Tx, provider: String) -> Result<bool> {
+    let found: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "select account_id from identities
+         where provider = $1
+         limit 1",
+    ).bind(provider).fetch_optional(db).await)?;
+    Ok(found.is_some())
+}
+
 /// Gives the identity to the account; false when somebody holds it already.
 pub async fn insert_identity(tx: &mut Tx, identity: Identity) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(

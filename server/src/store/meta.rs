@@ -16,11 +16,11 @@ pub async fn get_or_insert(tx: &mut Tx, name: impl Into<String>, value: String) 
     ).bind(name).fetch_one(db).await)?)
 }
 
-pub async fn set(tx: &mut Tx, name: &'static str, value: String) -> Result<()> {
+pub async fn set(tx: &mut Tx, name: impl Into<String>, value: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "insert into meta (name, value) values ($1, $2)
          on conflict (name) do update set value = excluded.value",
-    ).bind(name).bind(value).execute(db).await.map(|_| ()))?;
+    ).bind(name.into()).bind(value).execute(db).await.map(|_| ()))?;
     Ok(())
 }
 

@@ -42,8 +42,7 @@ pub async fn insert_pending_sign_in(tx: &mut Tx, pending: PendingSignIn) -> Resu
 }
 
 /// Spends the state of a sign-in with this provider: of many browsers that bring it, one gets the
-/// row. With
-/// `without_redirect` only a sign-in whose result is fetched.
+/// row. With `without_redirect` only a sign-in whose result is fetched.
 pub async fn spend_state(
     tx: &mut Tx,
     state_hash: String,

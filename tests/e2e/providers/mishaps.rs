@@ -2,6 +2,9 @@
 //! nothing.
 
 use hyper::{Method, Request};
+use propusk_server::store::Store;
+use propusk_server::store::accounts::{self, NewAccount};
+use propusk_server::store::identities::{self, Identity};
 use propusk_stand_in::{Behaviour, Endpoint};
 use propusk_tests::process::Process;
 use propusk_tests::providers::{CLIENT_ID, register_at, variables};
@@ -199,13 +202,68 @@ async fn whose_provider_is_not_served_any_more_gets_in_by_mail() {
 }
 
 #[tokio::test]
-async fn a_provider_cannot_take_the_name_of_another() {
+async fn a_provider_cannot_take_the_name_of_another_whose_people_are_here() {
     let place = Place::new().await;
     let corp = |issuer| {
-        [("PROPUSK_PROVIDERS__CORP__ISSUER", issuer), ("PROPUSK_PROVIDERS__CORP__CLIENT_ID", "x")]
+        [
+            ("PROPUSK_PROVIDERS__CORP__ISSUER", issuer),
+            ("PROPUSK_PROVIDERS__CORP__CLIENT_ID", "x"),
+            ("PROPUSK_PROVIDERS__CORP__CLIENT_SECRET", "a secret"),
+        ]
     };
-    place.start(&corp("https://id.example.com")).await.terminate().await;
-    place.start(&corp("https://id.example.com")).await.terminate().await;
-    let said = place.refused(&corp("https://login.example.org"), &["serve"]).await;
+    let [slip, right, other] =
+        ["https://id.example.com/", "https://id.example.com", "https://login.example.org"];
+    for issuer in [slip, right, slip, other] {
+        place.start(&corp(issuer)).await.terminate().await;
+    }
+    let store = place.store().await;
+    comes_by_corp(&store).await;
+    store.close().await;
+    let said = place.refused(&corp(right), &["serve"]).await;
     assert!(said.contains("providers.corp: issuer is another than before"), "{said}");
+    place.start(&corp(other)).await.terminate().await;
+    let moved = place.run(&corp(right), &["provider", "moved", "corp"], "").await;
+    assert!(moved.status.success(), "{}", moved.stderr);
+    place.start(&corp(right)).await.terminate().await;
+}
+
+/// Somebody has signed in with the provider.
+async fn comes_by_corp(store: &Store) {
+    let person = |account_id| Identity {
+        provider: "corp".to_owned(),
+        subject: "1".to_owned(),
+        account_id,
+        email: None,
+        email_verified: false,
+        name: None,
+        avatar_url: None,
+        phone: None,
+        created_at: 0,
+        last_used_at: 0,
+    };
+    let new = NewAccount {
+        password: None,
+        display_name: None,
+        sign_up_name: None,
+        is_superuser: false,
+        awaits_activation: false,
+        language: None,
+        created_at: 0,
+    };
+    let made = store.write(move |tx| {
+        Box::pin(async move {
+            let id = accounts::insert_account(tx, &new).await?;
+            identities::insert_identity(tx, person(id)).await
+        })
+    });
+    assert!(made.await.expect("the database answers"));
+}
+
+#[tokio::test]
+async fn an_operator_works_on_whatever_is_wrong_with_a_provider() {
+    let place = Place::new().await;
+    let broken = [("PROPUSK_PROVIDERS__VK__CA_FILE", "/nowhere.pem")];
+    assert!(place.refused(&broken, &["serve"]).await.contains("providers.vk: ca_file"));
+    let listed = place.run(&broken, &["client", "list"], "").await;
+    assert!(listed.status.success(), "{}", listed.stderr);
 }
