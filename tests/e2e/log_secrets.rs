@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use hyper::Request;
+use propusk_server::store;
 use propusk_stand_in::{Behaviour as Disorder, Endpoint, Provider, StandIn, User};
 use propusk_tests::SECRET;
 use propusk_tests::database::Database;
@@ -16,6 +17,7 @@ use propusk_tests::smtp::{Behaviour, SmtpServer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::place::column;
 use crate::providers::{CHALLENGE, REDIRECT, VERIFIER, browse, href, parameter};
 
 const PASSWORD: &str = "canary-password-4f1c";
@@ -115,6 +117,12 @@ async fn no_secret_of_a_sign_in_with_a_provider_is_logged_or_kept() {
             secrets.extend(visitor.comes_with_an_app().await);
             secrets.extend(visitor.fetches_tokens().await);
         }
+        let store = store::connect(database.url(), data.path()).await.expect("the database");
+        let sealed = "select provider from pending_sign_ins where sealed is not null";
+        // What has been redeemed is gone; of each provider there is a handle.
+        let left = if strict == "true" { Provider::ALL.len() } else { 0 };
+        assert_eq!(column(&store, sealed, sealed).await.len(), left, "strict {strict}");
+        drop(store);
         let mut kept = stored(&data, &database).await;
         for visitor in &visitors {
             secrets.extend(visitor.converts().await);

@@ -243,6 +243,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_in_a_network_of_ones_own_needs_no_encryption() {
+        let corp = ProviderSettings {
+            issuer: Some("http://id.internal.example".to_owned()),
+            ..ProviderSettings::default()
+        };
+        for (networks, is_sound) in [(vec![], false), (vec!["10.0.0.0/8"], true)] {
+            let networks = networks.into_iter().map(|network| network.parse().expect("a network"));
+            let outbound = OutboundSettings {
+                internal_networks: networks.collect(),
+                ..OutboundSettings::default()
+            };
+            let made = provider("corp", &corp, &outbound, "https://a.example");
+            assert_eq!(made.is_ok(), is_sound);
+        }
+    }
+
+    #[test]
     fn a_further_provider_needs_an_issuer_and_a_plain_name() {
         let issuer =
             |corp: &mut ProviderSettings| corp.issuer = Some("https://id.example.com".to_owned());

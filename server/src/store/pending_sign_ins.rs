@@ -7,7 +7,7 @@
 use super::{Tx, on};
 use crate::error::Result;
 
-/// How long a row is left for what follows once it has been spent, in seconds.
+/// How long a row is left for what the provider is asked once its state has been spent, in seconds.
 const IN_WORK: i64 = 600;
 
 /// A sign-in that has been begun.
@@ -87,13 +87,21 @@ pub async fn update_returned(tx: &mut Tx, state_hash: String, returned: Returned
     Ok(row.is_some())
 }
 
-/// Spends a code: of many who bring it, one gets the row.
+/// Spends a code: of many who bring it, one gets the row, where nothing is left of what the
+/// provider told.
 pub async fn spend_code(tx: &mut Tx, code_hash: String, now: i64) -> Result<Option<PendingSignIn>> {
-    Ok(on!(tx, db => sqlx::query_as(
-        "update pending_sign_ins set redeemed_at = $2, expires_at = $2 + $3
+    let spent: Option<PendingSignIn> = on!(tx, db => sqlx::query_as(
+        "update pending_sign_ins set redeemed_at = $2, expires_at = $2
          where code_hash = $1 and redeemed_at is null and code_expires_at > $2
          returning state_hash, provider, redirect, challenge, created_at, expires_at, sealed",
-    ).bind(code_hash).bind(now).bind(IN_WORK).fetch_optional(db).await)?)
+    ).bind(code_hash.clone()).bind(now).fetch_optional(db).await)?;
+    if spent.is_some() {
+        on!(tx, db => sqlx::query(
+            "update pending_sign_ins set sealed = null
+             where code_hash = $1",
+        ).bind(code_hash).execute(db).await.map(|_| ()))?;
+    }
+    Ok(spent)
 }
 
 /// Gives the row another life under a handle; false when it is gone.

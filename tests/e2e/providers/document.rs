@@ -8,6 +8,12 @@ async fn a_link_has_the_parameters_of_the_document_in_its_order() {
     let site = Site::start().await;
     for (provider, expected) in [
         (
+            Provider::Google,
+            "response_type=code&client_id=ID&redirect_uri=BASE/google/callback\
+             &scope=openid%20email%20profile&state=STATE&code_challenge=CHALLENGE\
+             &code_challenge_method=S256&access_type=offline",
+        ),
+        (
             Provider::Vk,
             "response_type=code&client_id=ID&scope=email&redirect_uri=BASE/vk/callback&state=STATE\
              &code_challenge=CHALLENGE&code_challenge_method=s256",
@@ -45,6 +51,7 @@ async fn whoever_fetches_a_providers_tokens_registers_once_and_signs_in_with_the
         let keys: Vec<_> = tokens.as_object().expect("an object").keys().collect();
         assert_eq!(keys, ["access_token", "refresh_token", "expire_in"]);
         assert!(tokens["expire_in"].as_i64().is_some_and(|seconds| seconds > 0), "{tokens}");
+        assert!(tokens["refresh_token"].is_string(), "{tokens}");
         let token = tokens["access_token"].as_str().expect("a token");
         let unknown = site.enter(provider, "login", token).await;
         assert_eq!(

@@ -24,6 +24,23 @@ async fn an_app_signs_in_with_every_provider_and_comes_again_to_the_same_account
 }
 
 #[tokio::test]
+async fn what_vk_tells_in_one_parameter_is_as_good() {
+    let site = Site::start().await;
+    site.stand_in.vk_payload(true);
+    let user = User::new("user505").with_id("505");
+    let begun = site.begin(Provider::Vk, REDIRECT).await;
+    let callback = site.at_provider(&user, Provider::Vk, &begun.authorize_url).await;
+    assert!(callback.starts_with("/vk/callback?payload=%7B"), "{callback}");
+    let link = site.link_to_app(&callback).await;
+    assert_eq!(parameter(&link, "state"), begun.state);
+    let done = site.complete(&parameter(&link, "code"), VERIFIER).await;
+    assert_eq!(done.json()["account"]["email"], "user505@example.com", "{}", done.text());
+    let tokens = site.fetch_tokens(&user, Provider::Vk).await;
+    let token = tokens["access_token"].as_str().expect("a token");
+    assert_eq!(site.enter(Provider::Vk, "login", token).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_session_ends_when_the_app_says_so() {
     let site = Site::start().await;
     let token = site.sign_in(&User::new("greta"), Provider::Google).await.field("access_token");

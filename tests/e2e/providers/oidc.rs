@@ -737,6 +737,28 @@ async fn an_issuer_at_the_name_of_this_machine_opens_no_other_port_of_it() {
 }
 
 #[tokio::test]
+async fn an_endpoint_inside_is_reached_where_the_settings_have_its_network() {
+    for (network, is_reached) in [("10.0.0.0/8", false), ("127.0.0.0/8", true)] {
+        let (issuer, inside) = (Issuer::start().await, Peer::trap().await);
+        inside.answer("/userinfo", Reply::Json(json!({"sub": "1001", "name": "Ivo Inside"})));
+        let site = Site::with(|config| {
+            add_corp(config, &issuer.url);
+            config.outbound.internal_networks = vec![network.parse().expect("a network")];
+        });
+        let lying = Lying { site: site.await, issuer };
+        let mut discovery = lying.issuer.discovery();
+        discovery["userinfo_endpoint"] = inside.url("/userinfo").into();
+        lying.issuer.publish(&discovery);
+        let honest = |nonce: &str| Some(lying.token(nonce, |_| {}));
+        match is_reached {
+            true => drop(lying.accepts(network, honest).await),
+            false => lying.refuses(network, honest).await,
+        }
+        assert_eq!(inside.connections() > 0, is_reached, "{network}");
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_of_the_provider_is_not_followed() {
     let (lying, trap) = (Lying::start().await, Peer::trap().await);
     for path in ["/token", "/jwks", "/userinfo"] {
