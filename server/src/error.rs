@@ -140,7 +140,7 @@ pub enum Fault {
     SessionIdTaken,
     #[error("token payload: {0}")]
     Payload(#[from] serde_json::Error),
-    #[error("something sealed cannot be opened")]
+    #[error("something cannot be sealed")]
     Sealed,
 }
 

@@ -44,6 +44,7 @@ use crate::identifier::{Email, Identifier, Phone, Username};
 use crate::mail::{MailError, Mailer};
 use crate::pages::Pages;
 use crate::providers::Providers;
+pub use crate::providers::is_openid_connect;
 use crate::redirect::Redirects;
 use crate::store::{ServingLock, Store, StoreError};
 

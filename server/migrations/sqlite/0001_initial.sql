@@ -25,13 +25,22 @@ create table identifiers (
     unique (account_id, kind)
 );
 
+create table oauth_clients (
+    id text primary key,
+    name text not null,
+    secret_hash text,
+    is_public boolean not null,
+    allows_password boolean not null,
+    created_at bigint not null
+);
+
 create table sessions (
     id bigint primary key,
     account_id bigint not null references accounts (id) on delete cascade,
     policy text not null,
     key_hash text unique,
     refresh_hash text unique,
-    client_id text,
+    client_id text references oauth_clients (id) on delete cascade,
     generation bigint not null,
     signed_in_at bigint,
     last_used_at bigint not null,
@@ -59,15 +68,6 @@ create table identities (
 );
 
 create index identities_account on identities (account_id);
-
-create table oauth_clients (
-    id text primary key,
-    name text not null,
-    secret_hash text,
-    is_public boolean not null,
-    allows_password boolean not null,
-    created_at bigint not null
-);
 
 create table pending_sign_ins (
     state_hash text primary key,

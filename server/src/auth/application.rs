@@ -112,17 +112,16 @@ impl Auth {
     pub async fn convert_token(
         &self,
         policy: &Policy,
-        client: ClientName<'_>,
+        client: &OAuthClient,
         provider: Option<&str>,
         token: &str,
         from: IpAddr,
     ) -> Result<OpaquePair> {
-        let client = self.authenticate_client_from(client, from).await?;
         let provider = self.provider(provider.ok_or(Error::Provider(ProviderFault::Unknown))?)?;
         self.limits.count_sign_in(from, self.clock.now())?;
         let profile = self.counted(from, self.profile_of_token(provider, token)).await?;
         let pair = OpaquePair::new(policy)?;
-        let (entry, opaque) = (Entry::Either, pair.stored(&client));
+        let (entry, opaque) = (Entry::Either, pair.stored(client));
         self.enter(Door { policy: *policy, entry, opaque, by: By::Token }, &profile).await?;
         Ok(pair)
     }
@@ -207,13 +206,12 @@ impl Auth {
     pub async fn revoke_token(
         &self,
         policy: &Policy,
-        client: ClientName<'_>,
+        client: &OAuthClient,
         who: &SignedIn,
         token: &str,
-        from: IpAddr,
     ) -> Result<()> {
-        let client = self.authenticate_client_from(client, from).await?;
         let (hash, who, now, policy_name) = (hash(token), *who, self.clock.now(), policy.name);
+        let client_id = client.id.clone();
         let ended = self
             .store
             .write(move |tx| {
@@ -223,7 +221,7 @@ impl Auth {
                         None => sessions::session_by_refresh(tx, hash).await?,
                     };
                     let session = session.filter(|session| {
-                        is_of(session, policy_name, &client.id)
+                        is_of(session, policy_name, &client_id)
                             && session.account_id == who.account_id
                             && session.ended_at.is_none()
                     });
@@ -286,8 +284,8 @@ impl Auth {
 
     /// Removes a client with its sessions; false when there is none of this id.
     pub async fn delete_client(&self, id: &str) -> Result<bool> {
-        let (id, now) = (id.to_owned(), self.clock.now());
-        self.store.write(move |tx| Box::pin(oauth_clients::delete_oauth_client(tx, id, now))).await
+        let id = id.to_owned();
+        self.store.write(move |tx| Box::pin(oauth_clients::delete_oauth_client(tx, id))).await
     }
 }
 

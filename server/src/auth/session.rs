@@ -3,9 +3,10 @@
 
 use super::token::{Claims, NONCES, SESSION_IDS, TokenId};
 use super::{Policy, random};
-use crate::error::{Error, Fault, Result, TokenFault};
+use crate::error::{ClientFault, Error, Fault, Result, TokenFault};
 use crate::store::Tx;
 use crate::store::accounts::{self, Account};
+use crate::store::oauth_clients;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 use crate::store::sessions::{self, Session};
 
@@ -100,6 +101,10 @@ pub(super) async fn open_session(
     opaque: Opaque,
 ) -> Result<()> {
     let Opened { session: id, account_id, at: now, by } = opened;
+    if let Some(client_id) = opaque.client_id.clone() {
+        // It may have been removed since it showed its secret.
+        oauth_clients::oauth_client(tx, client_id).await?.ok_or(ClientFault::Unknown)?;
+    }
     let session = Session {
         id,
         account_id,

@@ -41,7 +41,8 @@ pub struct Application {
     /// Read its secret from this file; - is standard input.
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// It cannot keep a secret: it need not send one.
+    /// It cannot keep a secret: it need not send one to get or refresh a pair. To convert or revoke
+    /// a token it has to send the one it is given here.
     #[arg(long)]
     public: bool,
     /// It may send names and passwords.

@@ -14,7 +14,7 @@ use propusk_server::auth::password::{Password, PasswordHash, is_supported};
 use propusk_server::auth::{Account, Auth, HEARD_WITHIN, NewPassword, QueuedMail, Registration};
 use propusk_server::config::{Config, DialectSettings, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
-use propusk_server::{Clock, Server, default_config};
+use propusk_server::{Clock, Server, default_config, is_openid_connect};
 use tracing_subscriber::EnvFilter;
 
 use clients::ClientCommand;
@@ -272,9 +272,10 @@ fn confirm(yes: bool, question: &str) -> Outcome {
 }
 
 async fn moved(config: &Config, name: &str) -> Outcome {
-    let provider = config.providers.get(name);
+    // The others' people are known by no issuer.
+    let provider = config.providers.get(name).filter(|_| is_openid_connect(name));
     let issuer = provider.and_then(|provider| provider.issuer.as_deref());
-    let issuer = issuer.ok_or("there is no provider of this name with an issuer")?;
+    let issuer = issuer.ok_or("there is no OpenID Connect provider of this name")?;
     open(config).await?.provider_moved(name, issuer).await?;
     say("its people are known under the new issuer")
 }

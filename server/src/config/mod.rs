@@ -113,7 +113,8 @@ pub struct Limits {
     pub mails_per_address: u32,
     /// Requests for a mail to one recipient in one hour.
     pub mails_per_recipient: u32,
-    /// Sign-ins with providers that are begun from one address in ten minutes.
+    /// Requests from one address in ten minutes that begin, redeem or enter by a sign-in with a
+    /// provider.
     pub sign_ins_per_address: u32,
 }
 

@@ -93,12 +93,14 @@ impl<'p> Desk<'p> {
                 self.json(status(*failed), &json!({ "detail": word(*failed) }))
             }
             (None, Err(failed)) => {
-                let texts = &self.texts.sign_in;
-                let message = match failed {
-                    Failed::Cancelled | Failed::Refused => &texts.over,
-                    Failed::Unavailable => &self.texts.failed,
+                let page = ReturnPage {
+                    frame: self.frame(),
+                    outcome: outcome_of(*failed),
+                    provider: self.title,
+                    link: None,
+                    by_itself: false,
                 };
-                self.message(status(*failed), message, None)
+                self.pages.headers.respond(status(*failed), self.language, &page)
             }
         }
     }
@@ -111,18 +113,14 @@ impl<'p> Desk<'p> {
     ) -> Response<Body> {
         let (pair, outcome) = match outcome {
             Ok(code) => (("code", code.as_str()), Outcome::Confirmed),
-            Err(Failed::Cancelled) => (("error", word(Failed::Cancelled)), Outcome::Cancelled),
-            Err(Failed::Refused) => (("error", word(Failed::Refused)), Outcome::Refused),
-            Err(Failed::Unavailable) => {
-                (("error", word(Failed::Unavailable)), Outcome::Unreachable)
-            }
+            Err(failed) => (("error", word(*failed)), outcome_of(*failed)),
         };
         let link = link_with(redirect, &[pair, ("state", state)]);
         let page = ReturnPage {
             frame: self.frame(),
             outcome,
             provider: self.title,
-            link: &link,
+            link: Some(&link),
             by_itself: is_loopback(redirect),
         };
         self.pages.headers.respond(StatusCode::OK, self.language, &page)
@@ -194,6 +192,14 @@ fn status(failed: Failed) -> StatusCode {
     match failed {
         Failed::Cancelled | Failed::Refused => StatusCode::BAD_REQUEST,
         Failed::Unavailable => StatusCode::BAD_GATEWAY,
+    }
+}
+
+fn outcome_of(failed: Failed) -> Outcome {
+    match failed {
+        Failed::Cancelled => Outcome::Cancelled,
+        Failed::Refused => Outcome::Refused,
+        Failed::Unavailable => Outcome::Unreachable,
     }
 }
 

@@ -26,8 +26,8 @@ pub struct ReturnPage<'p> {
     pub provider: &'p str,
     /// Whoever chooses this chooses where the visitor goes, and with `javascript:` what runs there.
     /// It is only ever [`link_with`](super::return_link::link_with) of a redirect that is
-    /// registered for the app, never a part of a request.
-    pub link: &'p str,
+    /// registered for the app, never a part of a request. None: no app waits.
+    pub link: Option<&'p str>,
     /// Whether the browser follows the link at once; only for loopback redirects. Browsers open an
     /// app only at a touch, which is also when whoever did not begin can still stop.
     pub by_itself: bool,
@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn return_page(outcome: Outcome, by_itself: bool) -> ReturnPage<'static> {
-        ReturnPage { frame: frame(), outcome, provider: "VK ID", link: LINK, by_itself }
+        ReturnPage { frame: frame(), outcome, provider: "VK ID", link: Some(LINK), by_itself }
     }
 
     fn code_page(device_id: Option<&str>) -> String {
@@ -98,7 +98,8 @@ mod tests {
     fn the_title_of_a_provider_and_the_link_stay_text() {
         let link = "myapp:/cb?a=b&c='\"><script>";
         let provider = "<b>M&M</b>";
-        let page = ReturnPage { provider, link, ..return_page(Outcome::Confirmed, true) };
+        let page =
+            ReturnPage { provider, link: Some(link), ..return_page(Outcome::Confirmed, true) };
         let html = page.render().unwrap();
         assert!(html.contains("<strong>&#60;b&#62;M&#38;M&#60;/b&#62;</strong> has confirmed"));
         let link = "myapp:/cb?a=b&#38;c=&#39;&#34;&#62;&#60;script&#62;";
@@ -113,6 +114,17 @@ mod tests {
             let button = r#"<a class="button" href="http://127.0.0.1:7/cb?a=b&#38;code=c">"#;
             assert!(html.contains(button), "{html}");
             assert!(html.contains("<strong>VK ID</strong>"), "{html}");
+        }
+    }
+
+    #[test]
+    fn without_an_app_that_waits_the_page_leads_nowhere() {
+        for by_itself in [true, false] {
+            let page = ReturnPage { link: None, ..return_page(Outcome::Cancelled, by_itself) };
+            let html = page.render().unwrap();
+            assert!(html.contains("<strong>VK ID</strong>"), "{html}");
+            assert!(!html.contains("href=\"http") && !html.contains("refresh"), "{html}");
+            assert!(!html.contains("class=\"button\""), "{html}");
         }
     }
 

@@ -22,14 +22,8 @@ impl Reach {
     /// Adds the endpoint's host where the operator wrote an internal address there, or the name of
     /// this machine.
     pub fn include(&mut self, url: &Url) {
-        let is_own = match url.host() {
-            Some(Host::Domain(name)) => is_this_machine(name),
-            Some(Host::Ipv4(address)) => is_internal(address.into()),
-            Some(Host::Ipv6(address)) => is_internal(address.into()),
-            None => false,
-        };
         if let (true, Some(host), Some(port)) =
-            (is_own, url.host_str(), url.port_or_known_default())
+            (is_own(url), url.host_str(), url.port_or_known_default())
         {
             self.own.push((host.to_owned(), port));
         }
@@ -81,13 +75,23 @@ fn is_encrypted(url: &Url) -> bool {
     url.scheme() == "https"
 }
 
+/// Whether a URL names an internal address, or this machine.
+pub(super) fn is_own(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_this_machine(name),
+        Some(Host::Ipv4(address)) => is_internal(address.into()),
+        Some(Host::Ipv6(address)) => is_internal(address.into()),
+        None => false,
+    }
+}
+
 fn is_this_machine(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Whether the address is other than one of the public internet's (the special-purpose registries
 /// of RFC 6890).
-pub(super) fn is_internal(address: IpAddr) -> bool {
+fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_internal_v4(address),
         IpAddr::V6(address) => is_internal_v6(address),

@@ -21,7 +21,7 @@ use reqwest::{Method, Url};
 
 pub use self::oauth::{Code, Grant};
 pub use self::profile::Profile;
-pub use self::settings::{Problem, check, defaults};
+pub use self::settings::{Problem, check, defaults, is_openid_connect};
 use crate::config::{Outbound as OutboundSettings, ProviderSettings};
 use crate::error::ProviderFault;
 use oidc::Oidc;

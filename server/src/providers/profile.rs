@@ -168,7 +168,7 @@ fn refusal(body: &Map<String, Value>, status: StatusCode) -> Option<ProviderErro
         .then(|| ProviderError::Refused(printable(code)))
 }
 
-pub(super) fn by_status(status: StatusCode) -> ProviderError {
+fn by_status(status: StatusCode) -> ProviderError {
     match status.as_u16() {
         200..=299 => ProviderError::Unusable("no JSON object"),
         401 => ProviderError::Refused("status 401".to_owned()),
@@ -178,7 +178,7 @@ pub(super) fn by_status(status: StatusCode) -> ProviderError {
 }
 
 /// A provider's word as it may stand in a log.
-pub(super) fn printable(code: &str) -> String {
+fn printable(code: &str) -> String {
     code.chars().filter(|c| c.is_ascii_lowercase() || matches!(c, '_' | ' ')).take(40).collect()
 }
 

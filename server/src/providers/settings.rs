@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::address::{Reach, is_internal};
+use super::address::{Reach, is_own};
 use super::outbound::Outbound;
 use super::{Endpoints, Kind, Provider};
 use crate::config::{Outbound as OutboundSettings, ProviderSettings};
@@ -165,6 +165,11 @@ fn kind_and_path(name: &str) -> Result<(Kind, String), String> {
     })
 }
 
+/// Whether a provider of this name is one of the settings' own.
+pub fn is_openid_connect(name: &str) -> bool {
+    matches!(kind_and_path(name), Ok((Kind::Oidc(_), _)))
+}
+
 fn default_scope(kind: &Kind) -> &'static str {
     match kind {
         Kind::Oidc(_) => "openid email profile",
@@ -181,15 +186,10 @@ fn secret(kind: &Kind, settings: &ProviderSettings) -> Option<String> {
 /// Encrypted, or on a machine or network of one's own.
 fn endpoint(key: &str, text: &str, outbound: &OutboundSettings) -> Result<Url, String> {
     let url: Url = text.parse().map_err(|_| format!("{key} is no URL"))?;
-    let is_own = match url.host() {
-        Some(url::Host::Domain(name)) => {
-            name == "localhost" || !outbound.internal_networks.is_empty()
-        }
-        Some(url::Host::Ipv4(address)) => is_internal(address.into()),
-        Some(url::Host::Ipv6(address)) => is_internal(address.into()),
-        None => false,
-    };
-    let is_web = url.scheme() == "https" || (url.scheme() == "http" && is_own);
+    // Where a name leads is seen when it has been looked up.
+    let may_be_own =
+        is_own(&url) || (url.domain().is_some() && !outbound.internal_networks.is_empty());
+    let is_web = url.scheme() == "https" || (url.scheme() == "http" && may_be_own);
     let is_plain =
         url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
     match is_web && url.has_host() && is_plain {
@@ -223,6 +223,7 @@ mod tests {
             "https://id.example.com/x",
             "http://127.0.0.1:9400/x",
             "http://localhost/",
+            "http://id.localhost:9400/",
             "http://10.1.1.1/",
         ] {
             assert_eq!(problem("vk", |vk| vk.token_url = Some(url.to_owned())), None, "{url}");

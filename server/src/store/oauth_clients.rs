@@ -1,5 +1,5 @@
 //! Table `oauth_clients`: applications that exchange a provider's token for ours. An operator adds
-//! and removes them; the sessions that were opened for one end when it goes.
+//! and removes them; the sessions that were opened for one go with it.
 
 use super::{Tx, on};
 use crate::error::Result;
@@ -54,12 +54,8 @@ pub async fn insert_oauth_client(tx: &mut Tx, client: OAuthClient) -> Result<boo
     Ok(row.is_some())
 }
 
-/// Removes a client and ends all sessions that were opened for it; false when it was not there.
-pub async fn delete_oauth_client(tx: &mut Tx, id: String, at: i64) -> Result<bool> {
-    on!(tx, db => sqlx::query(
-        "update sessions set ended_at = $2
-         where client_id = $1 and ended_at is null",
-    ).bind(id.clone()).bind(at).execute(db).await.map(|_| ()))?;
+/// Removes a client, and with it all sessions that were opened for it; false when it was not there.
+pub async fn delete_oauth_client(tx: &mut Tx, id: String) -> Result<bool> {
     let row: Option<String> = on!(tx, db => sqlx::query_scalar(
         "delete from oauth_clients
          where id = $1

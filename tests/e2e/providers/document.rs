@@ -1,6 +1,7 @@
 //! `/vk/…`, `/mail.ru/…`, `/yandex/…` as the document has them, and `/google/…` after them.
 
 use super::*;
+use propusk_stand_in::Consent;
 use propusk_tests::providers::CLIENT_ID;
 
 #[tokio::test]
@@ -39,6 +40,24 @@ async fn a_link_has_the_parameters_of_the_document_in_its_order() {
         assert_eq!(parameter(&link, "code_challenge").len(), 43);
         assert!(parameter(&link, "state").len() >= 32);
         assert_ne!(site.link(provider).await, link);
+    }
+}
+
+#[tokio::test]
+async fn who_cancels_where_no_app_waits_is_told_that() {
+    let site = Site::start().await;
+    for provider in Provider::ALL {
+        site.stand_in.consent(provider, Consent::Deny);
+        let denied = async || {
+            let link = site.link(provider).await;
+            site.at_provider(&User::new("greta"), provider, &link).await
+        };
+        let data = site.client().get(&denied().await, None).await;
+        assert_eq!((data.status.as_u16(), data.field("detail").as_str()), (400, "access_denied"));
+        let page = site.visit(&denied().await).await;
+        assert_eq!(page.status, 400);
+        assert!(page.text().contains("<h1>Sign-in cancelled</h1>"), "{}", page.text());
+        assert!(!page.text().contains("class=\"button\""), "{}", page.text());
     }
 }
 

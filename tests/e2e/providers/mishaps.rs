@@ -225,6 +225,10 @@ async fn a_provider_cannot_take_the_name_of_another_whose_people_are_here() {
     let moved = place.run(&corp(right), &["provider", "moved", "corp"], "").await;
     assert!(moved.status.success(), "{}", moved.stderr);
     place.start(&corp(right)).await.terminate().await;
+    for nothing in ["google", "nobody"] {
+        let said = place.refused(&corp(right), &["provider", "moved", nothing]).await;
+        assert!(said.contains("no OpenID Connect provider of this name"), "{said}");
+    }
 }
 
 /// Somebody has signed in with the provider.

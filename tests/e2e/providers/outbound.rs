@@ -9,6 +9,7 @@ use propusk_server::config::Config;
 use propusk_stand_in::{Behaviour, Endpoint};
 use propusk_tests::providers::CLIENT_ID;
 use propusk_tests::smtp::Authority;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -342,6 +343,29 @@ fn somebody() -> Reply {
 
 fn tokens() -> Reply {
     Reply::Json(json!({"access_token": "a-token", "refresh_token": "another", "expires_in": 3_600}))
+}
+
+#[tokio::test]
+async fn an_application_that_is_removed_while_its_provider_thinks_gets_no_session() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let site = Site::with(|config| play_mail_ru(config, &url)).await;
+    register_app(&site).await;
+    let provider = async {
+        let (mut connection, _) = listener.accept().await.expect("a question");
+        assert!(connection.read(&mut [0; 4_096]).await.expect("a request") > 0);
+        let auth = &site.server.auth;
+        assert!(auth.delete_client(APP.0).await.expect("the database answers"));
+        let person = json!({"id": "77", "client_id": CLIENT_ID}).to_string();
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length:";
+        let answer = format!("{head} {}\r\n\r\n{person}", person.len());
+        connection.write_all(answer.as_bytes()).await.expect("an answer");
+    };
+    let (answer, ()) = tokio::join!(convert(&site, "mailru", "a-token"), provider);
+    let told = (answer.status.as_u16(), answer.field("error_description"));
+    assert_eq!(told, (400, "Invalid client_id parameter value.".to_owned()), "{}", answer.text());
+    let accounts = site.server.auth.accounts_after(0, 10).await.expect("the database answers");
+    assert_eq!(accounts.len(), 0);
 }
 
 #[tokio::test]

@@ -47,22 +47,25 @@ async fn convert(mut call: Call) -> Answer {
         return Err(unsupported_grant_type());
     }
     let Context { auth, policy, .. } = &*call.context;
-    let secret = match basic(&call) {
-        // The library looks at the header first, and forgives one that does not fit.
-        Some((id, secret)) if id == request.client_id => {
-            match authenticate(&call, &id, Some(&secret)).await {
-                Ok(_) => secret,
-                Err(Error::Client(_)) => request.client_secret.clone(),
-                Err(error) => return Err(conversion_failure(error, None)),
-            }
-        }
-        _ => request.client_secret.clone(),
-    };
-    let client = ClientName { id: &request.client_id, secret: Some(&secret) };
+    let client = converting_client(&call, &request).await;
+    let client = client.map_err(|error| conversion_failure(error, None))?;
     let provider = provider_of(&request.backend);
-    let pair = auth.convert_token(policy, client, provider, &request.token, call.client()).await;
+    let pair = auth.convert_token(policy, &client, provider, &request.token, call.client()).await;
     let pair = pair.map_err(|error| conversion_failure(error, provider))?;
     Ok(pair_reply(&pair, SCOPE))
+}
+
+/// The application by the header, which the library looks at first and forgives where it does not
+/// fit, else by the body.
+async fn converting_client(call: &Call, request: &ConvertRequest) -> Result<OAuthClient, Error> {
+    let id = &request.client_id;
+    if let Some((named, secret)) = basic(call).filter(|(named, _)| named == id) {
+        match authenticate(call, &named, Some(&secret)).await {
+            Err(Error::Client(_)) => {}
+            outcome => return outcome,
+        }
+    }
+    authenticate(call, id, Some(&request.client_secret)).await
 }
 
 /// Answers as oauthlib does: by the kind of grant first, and whatever is sent is compared as it was
@@ -126,12 +129,13 @@ async fn revoke(mut call: Call) -> Answer {
         return Err(query_not_allowed());
     }
     let Context { auth, policy, .. } = &*call.context;
-    let client = ClientName { id: &id, secret: Some(&secret) };
-    let revoked = auth.revoke_token(policy, client, call.signed_in()?, &token, call.client()).await;
-    revoked.map_err(|error| match error {
+    let client = authenticate(&call, &id, Some(&secret)).await;
+    let client = client.map_err(|error| match error {
         Error::Client(_) => invalid_client(),
         other => failure(other),
     })?;
+    let revoked = auth.revoke_token(policy, &client, call.signed_in()?, &token).await;
+    revoked.map_err(failure)?;
     Ok(Reply::no_content_as_json())
 }
 
@@ -168,6 +172,7 @@ async fn client_of(call: &Call, form: &Form) -> Result<OAuthClient, Reply> {
     authenticate(call, &id, secret.as_deref()).await.map_err(grant_failure)
 }
 
+/// A header that is forgiven counts as a failure all the same.
 async fn authenticate(call: &Call, id: &str, secret: Option<&str>) -> Result<OAuthClient, Error> {
     let auth = &call.context.auth;
     auth.authenticate_client_from(ClientName { id, secret }, call.client()).await

@@ -48,6 +48,41 @@ async fn a_state_that_was_refused_once_is_spent() {
     assert_eq!(exchanges(&site), 0);
 }
 
+#[tokio::test]
+async fn a_code_beside_an_error_or_longer_than_any_is_sent_nowhere() {
+    let site = Site::start().await;
+    let long = "c".repeat(4_097);
+    for provider in Provider::ALL {
+        for (name, value, error) in [
+            ("error", "access_denied", "access_denied"),
+            ("error", "server_error", "provider_refused"),
+            ("code", &*long, "provider_refused"),
+        ] {
+            let begun = site.begin(provider, REDIRECT).await;
+            let mut brought =
+                brought(&site, &stranger(provider), provider, &begun.authorize_url).await;
+            brought.retain(|(key, _)| key != name);
+            brought.push((name.to_owned(), value.to_owned()));
+            let pairs: Vec<_> = brought.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let link = site.link_to_app(&callback_of(provider, &pairs)).await;
+            assert_eq!(parameter(&link, "error"), error, "{provider:?} {name}");
+            is_over(&site, &callback_of(provider, &pairs)).await;
+        }
+    }
+    assert_eq!(exchanges(&site), 0);
+}
+
+#[tokio::test]
+async fn a_device_longer_than_any_is_sent_nowhere() {
+    let site = Site::start().await;
+    let begun = site.begin(Provider::Vk, REDIRECT).await;
+    let long = "d".repeat(4_097);
+    let pairs = [("code", "c"), ("state", &*begun.state), ("device_id", &*long)];
+    let link = site.link_to_app(&callback_of(Provider::Vk, &pairs)).await;
+    assert_eq!(parameter(&link, "error"), "provider_refused");
+    assert_eq!(exchanges(&site), 0);
+}
+
 /// Login CSRF: an attacker's code, and no sign-in that anybody has begun.
 #[tokio::test]
 async fn a_state_that_was_never_issued_leads_nowhere_and_asks_nobody() {
