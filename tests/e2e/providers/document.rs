@@ -62,6 +62,21 @@ async fn who_cancels_where_no_app_waits_is_told_that() {
 }
 
 #[tokio::test]
+async fn only_vk_has_a_device_that_a_callback_tells_of() {
+    let site = Site::start().await;
+    for provider in Provider::ALL {
+        let link = site.link(provider).await;
+        let mut callback = site.at_provider(&User::new("greta"), provider, &link).await;
+        if provider != Provider::Vk {
+            callback.push_str("&device_id=somebodys");
+        }
+        let returned = site.client().get(&callback, None).await.json();
+        assert!(returned["code"].is_string(), "{provider:?} {returned}");
+        assert_eq!(returned["device_id"].is_string(), provider == Provider::Vk, "{provider:?}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_fetches_a_providers_tokens_registers_once_and_signs_in_with_them() {
     let site = Site::start().await;
     for (provider, id) in Provider::ALL.into_iter().zip(["601", "602", "603", "604"]) {
