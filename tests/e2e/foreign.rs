@@ -19,12 +19,12 @@ async fn with_account_and(change: impl FnOnce(&mut propusk_server::config::Confi
     server
 }
 
-/// A token as SimpleJWT makes it, issued `age` seconds ago for account 1.
-fn django(server: &TestServer, kind: &str, age: i64, jti: &str) -> String {
+/// A token as SimpleJWT makes it, issued `age` seconds ago for an account.
+pub fn django(server: &TestServer, id: i64, kind: &str, age: i64, jti: &str) -> String {
     let issued = server.clock.now() - age;
     let life = if kind == "access" { 300 } else { 86_400 };
     let claims = json!({
-        "token_type": kind, "exp": issued + life, "iat": issued, "jti": jti, "user_id": 1,
+        "token_type": kind, "exp": issued + life, "iat": issued, "jti": jti, "user_id": id,
     });
     Hs256::new(SECRET.as_bytes()).sign(claims.to_string().as_bytes())
 }
@@ -44,7 +44,7 @@ fn spent() -> Value {
 #[tokio::test]
 async fn an_access_token_works_until_it_ends() {
     let server = with_account().await;
-    let access = django(&server, "access", 299, "0123456789abcdef0123456789abcdef");
+    let access = django(&server, 1, "access", 299, "0123456789abcdef0123456789abcdef");
     assert_eq!(me(&server, &access).await.json()["email"], "anna@example.com");
     server.clock.advance(1);
     assert_eq!(me(&server, &access).await.status, 401);
@@ -53,7 +53,7 @@ async fn an_access_token_works_until_it_ends() {
 #[tokio::test]
 async fn an_access_token_of_a_suspended_or_deleted_account_is_refused() {
     let server = with_account().await;
-    let access = django(&server, "access", 0, "0123456789abcdef0123456789abcdef");
+    let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
     server.auth.set_active(1, false).await.expect("the database answers");
     assert_eq!(me(&server, &access).await.json()["code"], "user_inactive");
     server.auth.delete_account(1).await.expect("the database answers");
@@ -65,7 +65,7 @@ async fn an_access_token_of_a_suspended_or_deleted_account_is_refused() {
 #[tokio::test]
 async fn a_refresh_token_works_again_and_again_where_the_api_does_not_rotate() {
     let server = with_account().await;
-    let token = django(&server, "refresh", 0, "0123456789abcdef0123456789abcdef");
+    let token = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
     for path in ["/api/auth/jwt/refresh/", "/api/auth/jwt/refresh/"] {
         let access = refresh(&server, path, &token).await.field("access");
         assert_eq!(me(&server, &access).await.status, 200);
@@ -75,7 +75,7 @@ async fn a_refresh_token_works_again_and_again_where_the_api_does_not_rotate() {
 #[tokio::test]
 async fn a_logout_ends_a_refresh_token_and_the_access_tokens_made_of_it_here() {
     let server = with_account().await;
-    let token = django(&server, "refresh", 0, "0123456789abcdef0123456789abcdef");
+    let token = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
     let access = refresh(&server, "/api/auth/jwt/refresh/", &token).await.field("access");
     let body = json!({"refresh": token});
     assert_eq!(server.client.post("/api/auth/logout/", &body).await.status, 200);
@@ -89,7 +89,7 @@ async fn a_logout_ends_a_refresh_token_and_the_access_tokens_made_of_it_here() {
 #[tokio::test]
 async fn a_rotating_refresh_spends_it_and_the_next_one_is_ours() {
     let server = with_account().await;
-    let token = django(&server, "refresh", 299, "0123456789abcdef0123456789abcdef");
+    let token = django(&server, 1, "refresh", 299, "0123456789abcdef0123456789abcdef");
     let early = refresh(&server, "/token/refresh", &token).await;
     assert_eq!(early.json()["detail"], "Token is not valid yet");
     server.clock.advance(1);
@@ -105,8 +105,8 @@ async fn a_rotating_refresh_spends_it_and_the_next_one_is_ours() {
 #[tokio::test]
 async fn a_change_of_password_ends_the_older_ones() {
     let server = with_account().await;
-    let token = django(&server, "refresh", 60, "0123456789abcdef0123456789abcdef");
-    let access = django(&server, "access", 60, "1123456789abcdef0123456789abcdef");
+    let token = django(&server, 1, "refresh", 60, "0123456789abcdef0123456789abcdef");
+    let access = django(&server, 1, "access", 60, "1123456789abcdef0123456789abcdef");
     let pair = server
         .client
         .post(
@@ -125,8 +125,8 @@ async fn a_change_of_password_ends_the_older_ones() {
 #[tokio::test]
 async fn a_change_of_password_made_with_one_spares_none() {
     let server = with_account().await;
-    let access = django(&server, "access", 60, "0123456789abcdef0123456789abcdef");
-    let thiefs = django(&server, "refresh", 30, "1123456789abcdef0123456789abcdef");
+    let access = django(&server, 1, "access", 60, "0123456789abcdef0123456789abcdef");
+    let thiefs = django(&server, 1, "refresh", 30, "1123456789abcdef0123456789abcdef");
     let body = json!({"current_password": PASSWORD, "new_password": "another fair password"});
     let header = format!("Bearer {access}");
     let changed = server.client.post_as(&header, "/api/auth/users/set_password/", &body).await;
@@ -138,7 +138,7 @@ async fn a_change_of_password_made_with_one_spares_none() {
 #[tokio::test]
 async fn an_operators_sign_out_ends_them() {
     let server = with_account().await;
-    let token = django(&server, "refresh", 0, "0123456789abcdef0123456789abcdef");
+    let token = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
     server.auth.end_all_sessions(1).await.expect("the database answers");
     assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
 }
@@ -146,7 +146,7 @@ async fn an_operators_sign_out_ends_them() {
 #[tokio::test]
 async fn it_is_no_recent_sign_in() {
     let server = with_account().await;
-    let access = django(&server, "access", 0, "0123456789abcdef0123456789abcdef");
+    let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
     let mut request = hyper::Request::patch("/api/auth/users/me/");
     request = request.header("Authorization", format!("Bearer {access}"));
     let request = request.header("Content-Type", "application/json");
@@ -158,8 +158,8 @@ async fn it_is_no_recent_sign_in() {
 #[tokio::test]
 async fn they_can_be_refused_altogether() {
     let server = with_account_and(|config| config.tokens.accept_foreign = Some(false)).await;
-    let access = django(&server, "access", 0, "0123456789abcdef0123456789abcdef");
-    let token = django(&server, "refresh", 0, "1123456789abcdef0123456789abcdef");
+    let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
+    let token = django(&server, 1, "refresh", 0, "1123456789abcdef0123456789abcdef");
     assert_eq!(me(&server, &access).await.status, 401);
     assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.status, 401);
     let verified = server.client.post("/token/verify", &json!({"token": token})).await;

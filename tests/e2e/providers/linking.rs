@@ -10,6 +10,7 @@ use propusk_tests::providers::CLIENT_ID;
 use propusk_tests::server::TestServer;
 
 use super::*;
+use crate::foreign::django;
 
 const PASSWORD: &str = "correct horse battery";
 const NEW_PASSWORD: &str = "another fair password";
@@ -577,14 +578,20 @@ async fn an_owner_who_comes_by_a_believed_provider_is_alone_in_the_account() {
     for way in ["convert", "complete", "login"] {
         let site = start().await;
         let (id, held) = squatted(&site).await;
+        site.server.clock.advance(1);
+        let of_django = django(&site.server, id, "access", 0, "0123456789abcdef0123456789abcdef");
+        assert_eq!(id_of(&site, &of_django).await, id);
         let access = match way {
             "convert" => convert(&site, &owner(), Provider::Google).await.field("access_token"),
             "complete" => site.sign_in(&owner(), Provider::Google).await.field("access_token"),
             _ => enter(&site, &owner(), Provider::Google, "login").await.field("access"),
         };
         assert_eq!(id_of(&site, &access).await, id, "the owner keeps the account");
-        assert!(account(&site, OWNER).await.email_verified_at.is_some());
+        let owned = account(&site, OWNER).await;
+        let now = Some(site.server.clock.now());
+        assert_eq!((owned.email_verified_at, owned.last_sign_in_at), (now, now));
         assert_shut_out(&site, id, &held).await;
+        assert_eq!(me(&site, &of_django).await.status, 401);
         assert_eq!(id_of(&site, &access).await, id);
         assert_eq!(converted(&site, &owner(), Provider::Google).await, id);
     }
