@@ -369,6 +369,15 @@ async fn an_application_that_is_removed_while_its_provider_thinks_gets_no_sessio
 }
 
 #[tokio::test]
+async fn a_question_that_is_not_answered_in_time_is_not_asked_again() {
+    let site = Site::with(impatient).await;
+    let token = site.stand_in.access_token(Provider::Vk, CLIENT_ID, &User::new("greta"));
+    site.stand_in.behave(Provider::Vk, Endpoint::UserInfo, Behaviour::Never);
+    assert_eq!(site.enter(Provider::Vk, "login", &token).await.status, 502);
+    assert_eq!(asked(&site, Endpoint::UserInfo), 1);
+}
+
+#[tokio::test]
 async fn a_question_is_repeated_after_a_broken_connection_and_an_exchange_never() {
     let peer = Peer::start().await;
     let site = Site::with(|config| play_mail_ru(config, &peer.url(""))).await;
