@@ -581,6 +581,8 @@ async fn an_owner_who_comes_by_a_believed_provider_is_alone_in_the_account() {
         site.server.clock.advance(1);
         let of_django = django(&site.server, id, "access", 0, "0123456789abcdef0123456789abcdef");
         assert_eq!(id_of(&site, &of_django).await, id);
+        ask_for_reset(&site, OWNER).await;
+        let mailed = site.server.link_to(OWNER).await;
         let access = match way {
             "convert" => convert(&site, &owner(), Provider::Google).await.field("access_token"),
             "complete" => site.sign_in(&owner(), Provider::Google).await.field("access_token"),
@@ -592,6 +594,9 @@ async fn an_owner_who_comes_by_a_believed_provider_is_alone_in_the_account() {
         assert_eq!((owned.email_verified_at, owned.last_sign_in_at), (now, now));
         assert_shut_out(&site, id, &held).await;
         assert_eq!(me(&site, &of_django).await.status, 401);
+        let body = json!({"uid": mailed.uid, "token": mailed.token, "new_password": NEW_PASSWORD});
+        let late = site.client().post("/auth/users/reset_password_confirm/", &body).await;
+        assert_eq!(late.status, 400, "{}", late.text());
         assert_eq!(id_of(&site, &access).await, id);
         assert_eq!(converted(&site, &owner(), Provider::Google).await, id);
     }
