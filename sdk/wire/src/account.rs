@@ -1,0 +1,137 @@
+//! Accounts: registering, proving a mailbox, and what their owners change.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::Secret;
+
+/// An account as its owner sees it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Account {
+    /// Never given to another account.
+    pub id: i64,
+    /// The e-mail address, as it was written.
+    pub email: Option<String>,
+    /// Whether its owner has shown to read mail there.
+    pub email_verified: bool,
+    /// The phone number in E.164.
+    pub phone: Option<String>,
+    /// The chosen name to sign in by.
+    pub username: Option<String>,
+    /// A name to show; not unique, and nothing signs in by it.
+    pub display_name: Option<String>,
+    /// Whether a password opens it; without one, only a provider does.
+    pub has_password: bool,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// `POST accounts`. One identifier at least, each free.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct RegisterRequest {
+    /// An e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// A phone number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// A name to sign in by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// 8 characters at least, 1 024 bytes at most; white space at its ends does not count.
+    pub password: Secret,
+    /// A name to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+}
+
+/// What came of a registration, 201.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RegisterResponse {
+    /// Whether the account signs in at once.
+    pub activation: Activation,
+    /// The account; absent where the server tells nobody who is registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+}
+
+/// Whether an account signs in.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// It does.
+    Active,
+    /// A link was mailed that has to be opened first.
+    Mailed,
+}
+
+/// `POST accounts/activate`: what stands in a mailed link.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ActivateRequest {
+    /// Names the account.
+    pub uid: String,
+    /// Works once.
+    pub token: Secret,
+}
+
+/// `POST accounts/resend` and `POST password/reset`: mail something to this address, 202 whether
+/// there is an account or not.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct EmailRequest {
+    /// Where to.
+    pub email: String,
+}
+
+/// `POST password/reset/confirm`: what stands in a mailed link, and the new password.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ConfirmResetRequest {
+    /// Names the account.
+    pub uid: String,
+    /// Works once.
+    pub token: Secret,
+    /// As in [`RegisterRequest::password`].
+    pub new_password: Secret,
+}
+
+/// `PATCH account`: only the members that are there are changed, `null` removes. Identifiers need the
+/// current password or a sign-in under five minutes old.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct UpdateAccountRequest {
+    /// Another e-mail address; a changed one is unproved.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub email: Option<Option<String>>,
+    /// Another phone number.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Option<String>>,
+    /// Another name to sign in by.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub username: Option<Option<String>>,
+    /// Another name to show.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<Option<String>>,
+    /// The password as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_password: Option<Secret>,
+}
+
+/// `DELETE account`. Needs the current password or a sign-in under five minutes old.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct DeleteAccountRequest {
+    /// The password as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_password: Option<Secret>,
+}
+
+/// `POST account/password`: set another one, or a first one. All other sessions end.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ChangePasswordRequest {
+    /// As in [`RegisterRequest::password`].
+    pub new_password: Secret,
+    /// The password as it is; else a sign-in under five minutes old is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_password: Option<Secret>,
+}
+
+/// A member that is there, be it `null`.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}

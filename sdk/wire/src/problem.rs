@@ -1,0 +1,157 @@
+//! Refusals: problem documents (RFC 9457), `application/problem+json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A refusal: `code` is for programs, `title` for whoever reads a log.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Problem {
+    /// The HTTP reason, for people.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened.
+    pub code: ProblemCode,
+    /// What is wrong with members of the request, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Vec<FieldCode>>,
+}
+
+/// Makes an enum of codes that are text on the wire; what is not known yet is kept as it came.
+macro_rules! codes {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$doc])* $variant,)*
+            /// One that a newer server sends.
+            Other(String),
+        }
+
+        impl $name {
+            /// As it is written on the wire.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $($name::$variant => $text,)*
+                    $name::Other(text) => text,
+                }
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                match text.as_str() {
+                    $($text => $name::$variant,)*
+                    _ => $name::Other(text),
+                }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from).map(Self::from)
+            }
+        }
+    };
+}
+
+codes! {
+    /// What happened.
+    ProblemCode {
+        /// Unknown identifier, wrong password, or no access token that works.
+        InvalidCredentials = "invalid_credentials",
+        /// The account waits for its activation or is suspended.
+        AccountInactive = "account_inactive",
+        /// The session is over: signed out, password changed, account gone, or not used for long.
+        SessionEnded = "session_ended",
+        /// The refresh token had been used before: the session is ended.
+        TokenReused = "token_reused",
+        /// The access token has expired; a refresh gives another.
+        TokenExpired = "token_expired",
+        /// See [`Problem::fields`].
+        InvalidFields = "invalid_fields",
+        /// The body is no JSON object.
+        InvalidJson = "invalid_json",
+        /// An identifier belongs to another account.
+        IdentifierTaken = "identifier_taken",
+        /// The account would have nothing left to sign in by.
+        NothingToSignInBy = "nothing_to_sign_in_by",
+        /// The password is too easy to guess; `fields` tells why.
+        WeakPassword = "weak_password",
+        /// The mailed link works no longer.
+        LinkInvalid = "link_invalid",
+        /// The current password is wrong.
+        WrongPassword = "wrong_password",
+        /// The current password is needed, or a sign-in under five minutes old.
+        ReauthenticationRequired = "reauthentication_required",
+        /// Too many attempts; `Retry-After` tells when to go on.
+        RateLimited = "rate_limited",
+        /// More work than can be done; `Retry-After` tells when to go on.
+        Busy = "busy",
+        /// The body is too large.
+        TooLarge = "too_large",
+        /// The body did not arrive in time.
+        TooSlow = "too_slow",
+        /// The provider did not let the person in.
+        ProviderRefused = "provider_refused",
+        /// The provider does not answer as it should.
+        ProviderUnavailable = "provider_unavailable",
+        /// The sign-in was never begun, is over, or is another's.
+        SignInUnknown = "sign_in_unknown",
+        /// The redirect is not one of the allowed ones.
+        RedirectNotAllowed = "redirect_not_allowed",
+        /// The address belongs to an account that this identity does not open.
+        AccountInUse = "account_in_use",
+        /// The identity opens another account already.
+        IdentityTaken = "identity_taken",
+        /// There is no such thing.
+        NotFound = "not_found",
+        /// The path has no such method.
+        MethodNotAllowed = "method_not_allowed",
+        /// The server failed; its log has the cause.
+        Internal = "internal",
+    }
+}
+
+codes! {
+    /// What is wrong with a member of a request.
+    FieldCode {
+        /// It is missing.
+        Required = "required",
+        /// It is not what it has to be.
+        Invalid = "invalid",
+        /// It belongs to another account.
+        Taken = "taken",
+        /// It is too long.
+        TooLong = "too_long",
+        /// It is too short.
+        TooShort = "too_short",
+        /// It is on the list of common passwords.
+        TooCommon = "too_common",
+        /// It is nothing but digits.
+        EntirelyNumeric = "entirely_numeric",
+        /// It is too like the account's name or address.
+        TooSimilar = "too_similar",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_of_a_newer_server_is_kept() {
+        let text = r#"{"title":"","status":418,"code":"teapot","fields":{"spout":["hot"]}}"#;
+        let problem: Problem = serde_json::from_str(text).expect("a problem");
+        assert_eq!(problem.code, ProblemCode::Other("teapot".to_owned()));
+        assert_eq!(serde_json::to_string(&problem).expect("JSON"), text);
+    }
+}
