@@ -110,7 +110,8 @@ impl Server {
         }
         let providers = Providers::new(&config.providers, &config.outbound, &public_url)
             .map_err(provider_problem)?;
-        let auth = open_auth(&config, clock, store.clone(), &keys, providers, &public_url).await?;
+        let auth =
+            open_auth(&config, clock.clone(), store.clone(), &keys, providers, &public_url).await?;
         let auth = Arc::new(auth);
         if let Some(name) = auth.exchanged_provider().await? {
             let problem = format!(
@@ -130,7 +131,7 @@ impl Server {
         Ok(Server {
             listener,
             address,
-            app: app(&config, &auth, &public_url),
+            app: app(&config, clock, &auth, &public_url),
             public_url,
             max_connections: config.http.max_connections,
             auth,
@@ -243,7 +244,7 @@ fn database_url(config: &Config) -> Option<&str> {
     config.database_url.as_ref().map(config::Secret::expose)
 }
 
-fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
+fn app(config: &Config, clock: Clock, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
     let ready_auth = Arc::clone(auth);
     let proxies = TrustedProxies::new(&config.http.trusted_proxies);
     let language = config.mail.language;
@@ -268,7 +269,9 @@ fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || ready(Arc::clone(&ready_auth))))
         .fallback(|| async { drf::unknown_path() });
-    http::cors::allow(app, &config.cors.origins).layer(from_fn(http::layers::log))
+    http::cors::allow(app, &config.cors.origins)
+        .layer(from_fn(http::layers::log))
+        .layer(from_fn_with_state(clock, http::layers::date))
 }
 
 /// Whether requests that need the database can be served.
