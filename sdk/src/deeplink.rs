@@ -80,9 +80,7 @@ pub fn parse(link: &str, redirects: &[RedirectUri]) -> Link {
         return Link::NotOurs;
     };
     match read(added) {
-        Ok(Parameters { code: Some(_), error: Some(_), .. }) => {
-            Link::Broken(Broken::Contradictory)
-        }
+        Ok(Parameters { code: Some(_), error: Some(_), .. }) => Link::Broken(Broken::Contradictory),
         Ok(Parameters { code: Some(code), state: Some(state), .. }) => {
             let (code, state) = (code.into(), state.into());
             Link::Code { code, state, redirect: redirect.clone() }

@@ -9,10 +9,8 @@ use url::Url;
 use crate::error::{Error, Result};
 
 const MAX_LENGTH: usize = 1024;
-const LOOPBACK: [(&str, IpAddr); 2] = [
-    ("127.0.0.1", IpAddr::V4(Ipv4Addr::LOCALHOST)),
-    ("[::1]", IpAddr::V6(Ipv6Addr::LOCALHOST)),
-];
+const LOOPBACK: [(&str, IpAddr); 2] =
+    [("127.0.0.1", IpAddr::V4(Ipv4Addr::LOCALHOST)), ("[::1]", IpAddr::V6(Ipv6Addr::LOCALHOST))];
 
 /// A link that leads to the app: a claimed `https` link, one of a scheme of the app's own such as
 /// `com.example.app:/signed-in`, or `http://127.0.0.1/signed-in` for a port of this machine

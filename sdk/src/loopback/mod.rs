@@ -161,9 +161,11 @@ impl Desk {
             Err(_) => false,
         };
         match (request.method, request.path) {
-            _ if !is_whole && head.len() > MAX_HEAD => turned_away(Status::TooLarge),
+            _ if head.len() > MAX_HEAD => turned_away(Status::TooLarge),
             _ if !is_whole || !self.is_meant(request.headers) => turned_away(Status::BadRequest),
-            (Some("GET"), Some(target)) => self.answer_to(target, accepted_languages(request.headers)),
+            (Some("GET"), Some(target)) => {
+                self.answer_to(target, accepted_languages(request.headers))
+            }
             _ => turned_away(Status::MethodNotAllowed),
         }
     }

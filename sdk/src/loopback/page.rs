@@ -171,7 +171,8 @@ mod tests {
     fn a_page_is_whole_and_takes_nothing_from_elsewhere() {
         for language in ["en", "ru", "uk"] {
             for is_good in [true, false] {
-                let text = String::from_utf8(Answer::page(is_good, language).bytes()).expect("UTF-8");
+                let text =
+                    String::from_utf8(Answer::page(is_good, language).bytes()).expect("UTF-8");
                 let (head, page) = text.split_once("\r\n\r\n").expect("a head and a page");
                 assert!(head.contains(&format!("Content-Length: {}", page.len())), "{head}");
                 assert!(page.contains(&format!("<html lang=\"{language}\">")), "{page}");

@@ -343,9 +343,8 @@ const PARAMETERS: &[(&str, &str)] = &[
 #[test]
 fn a_link_does_what_it_is_worth() {
     assert!(PLACES.len() + PARAMETERS.len() >= 200);
-    let behind = PARAMETERS.iter().map(|(tail, verdict)| {
-        (format!("{}{tail}", REDIRECTS[0]), *verdict)
-    });
+    let behind =
+        PARAMETERS.iter().map(|(tail, verdict)| (format!("{}{tail}", REDIRECTS[0]), *verdict));
     let whole = PLACES.iter().map(|(link, verdict)| ((*link).to_owned(), *verdict));
     for (link, verdict) in whole.chain(behind) {
         let mut journal = journal();
@@ -412,7 +411,10 @@ fn the_oldest_of_six_makes_room() {
         opened(&mut journal, &format!("com.example.app:/signed-in?code=x&state={state}"))
     });
     assert_eq!(told[0], "over Expired");
-    assert_eq!(told[1..].join(", "), "redeem x of b, redeem x of c, redeem x of d, redeem x of e, redeem x of f");
+    assert_eq!(
+        told[1..].join(", "),
+        "redeem x of b, redeem x of c, redeem x of d, redeem x of e, redeem x of f"
+    );
 }
 
 #[test]
@@ -465,7 +467,10 @@ fn the_memory_of_what_is_over_is_bounded() {
         journal.finish(&state.into(), Outcome::Completed);
     }
     assert_eq!((journal.open.len(), journal.over.len()), (0, MOST_OVER));
-    assert_eq!(opened(&mut journal, "com.example.app:/signed-in?code=c&state=s39"), "over Completed");
+    assert_eq!(
+        opened(&mut journal, "com.example.app:/signed-in?code=c&state=s39"),
+        "over Completed"
+    );
     assert_eq!(opened(&mut journal, "com.example.app:/signed-in?code=c&state=s0"), "unknown");
 }
 
@@ -485,19 +490,24 @@ fn a_journal_of_another_version_is_read() {
         "kept_since":1}"#;
     let mut journal: Journal = serde_json::from_str(newer).expect("a newer journal");
     assert_eq!(journal.over[0].outcome, Outcome::Failed);
-    let arrival = journal.arrive(parse("com.example.app:/signed-in?code=c&state=s", &redirects()), NOW);
+    let arrival =
+        journal.arrive(parse("com.example.app:/signed-in?code=c&state=s", &redirects()), NOW);
     assert!(matches!(arrival, Arrival::Redeem { .. }), "{arrival:?}");
     for older in ["{}", r#"{"open":[{}],"over":[{}]}"#] {
         let mut journal: Journal = serde_json::from_str(older).expect("an older journal");
         journal.begin(sign_in("s", REDIRECTS[0], NOW + 600), NOW);
-        assert_eq!(opened(&mut journal, "com.example.app:/signed-in?code=c&state=s"), "redeem c of s");
+        assert_eq!(
+            opened(&mut journal, "com.example.app:/signed-in?code=c&state=s"),
+            "redeem c of s"
+        );
     }
 }
 
 #[test]
 fn a_journal_shows_no_secret() {
     let mut journal = journal();
-    let arrival = journal.arrive(parse("com.example.app:/signed-in?code=c0de&state=scheme", &redirects()), NOW);
+    let arrival = journal
+        .arrive(parse("com.example.app:/signed-in?code=c0de&state=scheme", &redirects()), NOW);
     let shown = format!("{journal:?} {arrival:?}");
     for secret in ["verifier of", "c0de", "\"scheme\""] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
@@ -510,7 +520,11 @@ fn a_megabyte_of_anything_costs_nothing() {
     for filler in ["A", "%", "&", "code=c&", "\u{0}", "я", "#"] {
         for start in ["", "com.example.app:/signed-in?", "http://127.0.0.1:1/signed-in?x="] {
             let link = format!("{start}{}", filler.repeat(1_000_000 / filler.len()));
-            assert_eq!(parse(&link, &redirects()), Link::Broken(Broken::TooLong), "{start}{filler}");
+            assert_eq!(
+                parse(&link, &redirects()),
+                Link::Broken(Broken::TooLong),
+                "{start}{filler}"
+            );
         }
     }
     let start = "com.example.app:/signed-in?code=c&state=scheme&x=";
