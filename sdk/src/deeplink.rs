@@ -1,4 +1,4 @@
-//! Deep links.
+#![doc = include_str!("../docs/deep-links.md")]
 
 use std::borrow::Cow;
 
