@@ -401,6 +401,22 @@ fn a_refusal_ends_its_own_sign_in_alone() {
 }
 
 #[test]
+fn of_two_redirects_the_one_that_fits_best_is_meant() {
+    let links = ["myapp:/cb", "myapp:/cb?x=1", "myapp:/cb?x=1&y=2"];
+    let mut redirects = links.map(|link| RedirectUri::parse(link).expect(link)).to_vec();
+    for _ in &links {
+        for link in links {
+            let mut journal = Journal::default();
+            journal.begin(sign_in("s", link, NOW + 600), NOW);
+            let separator = if link.contains('?') { '&' } else { '?' };
+            let opened = parse(&format!("{link}{separator}code=c&state=s"), &redirects);
+            assert_eq!(told(&journal.arrive(opened, NOW)), "redeem c of s", "{link}");
+        }
+        redirects.rotate_left(1);
+    }
+}
+
+#[test]
 fn the_oldest_of_six_makes_room() {
     let mut journal = Journal::default();
     let states = ["a", "b", "c", "d", "e", "f"];
