@@ -4,8 +4,14 @@
 
 mod account;
 mod clock;
+pub mod deeplink;
 mod dialects;
 mod error;
+#[cfg(all(feature = "loopback", not(any(target_os = "android", target_os = "ios"))))]
+mod loopback;
+mod pending_sign_in;
+mod pkce;
+mod redirect;
 mod session;
 mod vault;
 
@@ -13,5 +19,8 @@ pub use account::{MailedLink, Operation, Profile, Registered, Registration};
 pub use clock::Clock;
 pub use dialects::Dialect;
 pub use error::{Error, Kind, Rejection, Result, SignOutReason};
+#[cfg(all(feature = "loopback", not(any(target_os = "android", target_os = "ios"))))]
+pub use loopback::Loopback;
 pub use propusk_wire::Secret;
+pub use redirect::RedirectUri;
 pub use vault::VaultState;
