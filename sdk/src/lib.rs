@@ -14,4 +14,7 @@ pub use clock::Clock;
 pub use dialects::Dialect;
 pub use error::{Error, Kind, Rejection, Result, SignOutReason};
 pub use propusk_wire::Secret;
-pub use vault::VaultState;
+pub use vault::{
+    FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultError, VaultGuard, VaultKey,
+    VaultState,
+};
