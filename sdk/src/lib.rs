@@ -23,4 +23,7 @@ pub use error::{Error, Kind, Rejection, Result, SignOutReason};
 pub use loopback::Loopback;
 pub use propusk_wire::Secret;
 pub use redirect::RedirectUri;
-pub use vault::VaultState;
+pub use vault::{
+    FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultError, VaultGuard, VaultKey,
+    VaultState,
+};
