@@ -3,14 +3,20 @@
 
 mod djoser_jwt;
 mod djoser_token;
-mod native;
+mod drf;
+mod jwt;
+pub(crate) mod native;
 mod prehashed;
+mod reply;
+mod request;
 mod simplejwt;
 mod simplejwt_rotating;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
-use propusk_wire::Secret;
+use propusk_wire::{Secret, UpdateAccountRequest};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -70,14 +76,20 @@ impl Dialect {
 /// A request, and how its answer is read.
 pub(crate) struct Call<T> {
     pub request: Request,
-    pub read: Box<dyn FnOnce(&Reply) -> std::result::Result<T, Refusal> + Send>,
+    pub read: Box<Reader<T>>,
 }
+
+type Reader<T> = dyn FnOnce(&Reply) -> Reading<T> + Send;
+
+/// What an answer comes to.
+pub(crate) type Reading<T> = std::result::Result<T, Refusal>;
 
 /// What is sent; no `Debug`: it holds secrets.
 pub(crate) struct Request {
     pub method: Method,
-    /// Below the server's address, beginning with a slash.
+    /// Below the server's address, beginning with a slash; percent-encoded.
     pub path: String,
+    /// Not yet percent-encoded.
     pub query: Vec<(&'static str, Secret)>,
     pub body: Option<Value>,
     /// What goes into `Authorization`.
@@ -111,7 +123,7 @@ pub(crate) struct Reply {
 }
 
 /// Why an answer is not what was asked for.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Refusal {
     /// The server's own word on this request.
     Rejected(Rejection),
@@ -120,7 +132,7 @@ pub(crate) enum Refusal {
     /// The access token is not taken: after a refresh the request may be sent again.
     Unauthorized,
     /// The server's own word on the refresh token: it was spent before. Whether that was us is not
-    /// known here.
+    /// known here. OAuth has the same word for a token that has expired or was revoked.
     Spent,
     /// The refresh token works once the access token has expired.
     TooEarly,
@@ -134,11 +146,12 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) struct Tokens {
     pub access: Credential,
-    /// Seconds from now; `None`: it does not expire.
+    /// Seconds from now, at least 0 and at most a century; `None`: it does not expire, or does not
+    /// tell when.
     pub access_lives: Option<i64>,
     /// The next refresh token; `None`: the one that is held stays, or the API has none.
     pub refresh: Option<Secret>,
-    /// Seconds from now.
+    /// Seconds from now, as for `access_lives`.
     pub refresh_lives: Option<i64>,
     pub session_id: Option<String>,
     pub profile: Option<Profile>,
@@ -209,6 +222,17 @@ pub(crate) trait Spelling: Send + Sync {
         Err(Error::unsupported(Operation::ProviderTokenSignIn))
     }
 
+    /// For a person whom [`sign_in_with_token`](Self::sign_in_with_token) does not know (rejected as
+    /// `not_found`), where the API registers by a call of its own.
+    fn register_with_token(
+        &self,
+        _provider: &str,
+        _token: &Secret,
+        _app: &App,
+    ) -> Result<Call<Tokens>> {
+        Err(Error::unsupported(Operation::ProviderTokenSignIn))
+    }
+
     fn refresh(&self, _renewal: &Renewal<'_>) -> Result<Call<Tokens>> {
         Err(Error::unsupported(Operation::Refresh))
     }
@@ -222,13 +246,23 @@ pub(crate) trait Spelling: Send + Sync {
         Err(Error::unsupported(Operation::SignOut))
     }
 
-    /// Whether the access token works; `false` is the server's own word.
+    /// Whether the access token works; `false` is the server's own word. APIs without such a question
+    /// are asked for the profile, and answer `true` or a refusal.
     fn verify(&self, _access: &Credential) -> Result<Call<bool>> {
         Err(Error::unsupported(Operation::Verify))
     }
 
     fn profile(&self, _access: &Credential) -> Result<Call<Profile>> {
         Err(Error::unsupported(Operation::Profile))
+    }
+
+    /// Changes the members that are there; one that the API cannot change is an error.
+    fn update_profile(
+        &self,
+        _access: &Credential,
+        _changes: &UpdateAccountRequest,
+    ) -> Result<Call<Profile>> {
+        Err(Error::unsupported(Operation::UpdateProfile))
     }
 
     fn request_reset(&self, _email: &str) -> Result<Call<()>> {

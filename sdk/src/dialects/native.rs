@@ -1,12 +1,334 @@
-//! Propusk's own API, `/propusk/v1/…`; its types are in `propusk-wire`.
+//! Propusk's own API, `/propusk/v1/…`; its types are in `propusk-wire`. What no other API has (sessions,
+//! identities, sign-in with a provider in the browser) is in functions of this module.
 
-use super::Spelling;
-use crate::Operation;
+use propusk_wire::{
+    Account, ActivateRequest, Activation, ChangePasswordRequest, CompleteSignInRequest,
+    ConfirmResetRequest, DeleteAccountRequest, EmailRequest, IdentitiesResponse, Identity,
+    LinkRequest, Problem, ProblemCode, Provider, ProvidersResponse, RefreshRequest,
+    RegisterRequest, RegisterResponse, Secret, Session, SessionsResponse, SignInRequest,
+    StartSignInRequest, StartSignInResponse, TokenResponse, UpdateAccountRequest,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::jwt::lifetime;
+use super::reply::{is_sendable, read};
+use super::request::segment;
+use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use crate::error::{Error, Rejection, Result, SignOutReason};
+use crate::{MailedLink, Operation, Profile, Registered, Registration};
 
 pub(super) struct Native;
 
+const ACCOUNT: &str = "/propusk/v1/account";
+const SESSIONS: &str = "/propusk/v1/sessions";
+const PROVIDERS: &str = "/propusk/v1/providers";
+const IDENTITIES: &str = "/propusk/v1/account/identities";
+/// More of a device's name is not sent.
+const DEVICE_NAME_CHARACTERS: usize = 100;
+
 impl Spelling for Native {
     fn operations(&self) -> &'static [Operation] {
-        &[]
+        &[
+            Operation::Register,
+            Operation::Activate,
+            Operation::ResendActivation,
+            Operation::SignIn,
+            Operation::Refresh,
+            Operation::SignOut,
+            Operation::Verify,
+            Operation::Profile,
+            Operation::UpdateProfile,
+            Operation::ChangePassword,
+            Operation::DeleteAccount,
+            Operation::RequestReset,
+            Operation::ConfirmReset,
+            Operation::ProviderSignIn,
+            Operation::Sessions,
+            Operation::Identities,
+        ]
+    }
+
+    fn register(&self, new: &Registration) -> Result<Call<Registered>> {
+        let body = json(&RegisterRequest {
+            email: new.email.clone(),
+            phone: new.phone.clone(),
+            username: new.username.clone(),
+            password: new.password.clone(),
+            display_name: new.display_name.clone(),
+        })?;
+        let call = open(Request::post("/propusk/v1/accounts", body), Reply::json);
+        Ok(call.map(|response: RegisterResponse| match response.activation {
+            Activation::Active => Registered::Active,
+            Activation::Mailed => Registered::AwaitsActivation,
+        }))
+    }
+
+    fn activate(&self, link: &MailedLink) -> Result<Call<()>> {
+        let body = ActivateRequest { uid: link.uid.clone(), token: link.token.clone() };
+        Ok(open(Request::post("/propusk/v1/accounts/activate", json(&body)?), Reply::done))
+    }
+
+    fn resend_activation(&self, email: &str) -> Result<Call<()>> {
+        mail("/propusk/v1/accounts/resend", email)
+    }
+
+    fn sign_in(&self, identifier: &str, password: &Secret, app: &App) -> Result<Call<Tokens>> {
+        let body = json(&SignInRequest {
+            identifier: identifier.to_owned(),
+            password: password.clone(),
+            device_name: device_name(app),
+        })?;
+        Ok(open(Request::post(SESSIONS, body), tokens))
+    }
+
+    fn refresh(&self, renewal: &Renewal<'_>) -> Result<Call<Tokens>> {
+        let body = json(&RefreshRequest {
+            refresh_token: renewal.refresh.clone(),
+            attempt: Some(renewal.attempt.clone()),
+        })?;
+        let request = Request::post("/propusk/v1/sessions/refresh", body);
+        Ok(Call::new(request, |reply| read(reply, tokens, refresh_refusal)))
+    }
+
+    /// One that is over already is as good.
+    fn sign_out(&self, access: &Credential, _: Option<&Secret>, _: &App) -> Result<Call<()>> {
+        let Call { request, read } =
+            signed_in(Request::delete("/propusk/v1/sessions/current"), access, Reply::done);
+        Ok(Call::new(request, |reply| match read(reply) {
+            Err(Refusal::SignedOut(_)) => Ok(()),
+            other => other,
+        }))
+    }
+
+    fn verify(&self, access: &Credential) -> Result<Call<bool>> {
+        Ok(self.profile(access)?.map(|_| true))
+    }
+
+    fn profile(&self, access: &Credential) -> Result<Call<Profile>> {
+        Ok(signed_in(Request::get(ACCOUNT), access, profile))
+    }
+
+    fn update_profile(
+        &self,
+        access: &Credential,
+        changes: &UpdateAccountRequest,
+    ) -> Result<Call<Profile>> {
+        Ok(signed_in(Request::patch(ACCOUNT, json(changes)?), access, profile))
+    }
+
+    fn request_reset(&self, email: &str) -> Result<Call<()>> {
+        mail("/propusk/v1/password/reset", email)
+    }
+
+    fn confirm_reset(&self, link: &MailedLink, new_password: &Secret) -> Result<Call<()>> {
+        let body = json(&ConfirmResetRequest {
+            uid: link.uid.clone(),
+            token: link.token.clone(),
+            new_password: new_password.clone(),
+        })?;
+        Ok(open(Request::post("/propusk/v1/password/reset/confirm", body), Reply::done))
+    }
+
+    fn change_password(
+        &self,
+        access: &Credential,
+        current: Option<&Secret>,
+        new: &Secret,
+    ) -> Result<Call<()>> {
+        let body = json(&ChangePasswordRequest {
+            new_password: new.clone(),
+            current_password: current.cloned(),
+        })?;
+        let request = Request::post("/propusk/v1/account/password", body);
+        Ok(signed_in(request, access, Reply::done))
+    }
+
+    fn delete_account(&self, access: &Credential, current: Option<&Secret>) -> Result<Call<()>> {
+        let body = json(&DeleteAccountRequest { current_password: current.cloned() })?;
+        Ok(signed_in(Request::delete(ACCOUNT).body(body), access, Reply::done))
+    }
+}
+
+/// Where the account is signed in, the newest first.
+pub(crate) fn sessions(access: &Credential) -> Call<Vec<Session>> {
+    let call = signed_in(Request::get(SESSIONS), access, Reply::json);
+    call.map(|response: SessionsResponse| response.sessions)
+}
+
+/// Ends one session of the account.
+pub(crate) fn end_session(access: &Credential, id: &str) -> Result<Call<()>> {
+    let path = format!("{SESSIONS}/{}", segment(id)?);
+    Ok(signed_in(Request::delete(path), access, Reply::done))
+}
+
+/// Ends all sessions of the account but the one that asks.
+pub(crate) fn end_other_sessions(access: &Credential) -> Call<()> {
+    signed_in(Request::delete(SESSIONS), access, Reply::done)
+}
+
+/// What opens the account beside a password.
+pub(crate) fn identities(access: &Credential) -> Call<Vec<Identity>> {
+    let call = signed_in(Request::get(IDENTITIES), access, Reply::json);
+    call.map(|response: IdentitiesResponse| response.identities)
+}
+
+/// Ends what [`start`] began with `link`.
+pub(crate) fn link(access: &Credential, link: &LinkRequest) -> Result<Call<Identity>> {
+    Ok(signed_in(Request::post(IDENTITIES, json(link)?), access, Reply::json))
+}
+
+/// Takes an identity off the account.
+pub(crate) fn unlink(access: &Credential, provider: &str, subject: &str) -> Result<Call<()>> {
+    let path = format!("{IDENTITIES}/{}/{}", segment(provider)?, segment(subject)?);
+    Ok(signed_in(Request::delete(path), access, Reply::done))
+}
+
+/// The providers that are configured.
+pub(crate) fn providers() -> Call<Vec<Provider>> {
+    let call = open(Request::get(PROVIDERS), Reply::json);
+    call.map(|response: ProvidersResponse| response.providers)
+}
+
+/// Begins a sign-in in a browser; to link an identity, with the access token of the account.
+pub(crate) fn start(
+    access: Option<&Credential>,
+    provider: &str,
+    start: &StartSignInRequest,
+) -> Result<Call<StartSignInResponse>> {
+    let path = format!("{PROVIDERS}/{}/start", segment(provider)?);
+    let request = Request::post(path, json(start)?);
+    Ok(match access {
+        Some(access) => signed_in(request, access, Reply::json),
+        None => open(request, Reply::json),
+    })
+}
+
+/// Ends what [`start`] began.
+pub(crate) fn complete(code: &Secret, verifier: &Secret, app: &App) -> Result<Call<Tokens>> {
+    let body = json(&CompleteSignInRequest {
+        code: code.clone(),
+        code_verifier: verifier.clone(),
+        device_name: device_name(app),
+    })?;
+    Ok(open(Request::post("/propusk/v1/providers/complete", body), tokens))
+}
+
+fn mail(path: &str, email: &str) -> Result<Call<()>> {
+    let body = EmailRequest { email: email.to_owned() };
+    Ok(open(Request::post(path, json(&body)?), Reply::done))
+}
+
+/// A call by whoever it is.
+fn open<T: 'static>(request: Request, success: fn(&Reply) -> Option<T>) -> Call<T> {
+    Call::new(request, move |reply| read(reply, success, refusal))
+}
+
+/// A call that needs an access token.
+fn signed_in<T: 'static>(
+    request: Request,
+    access: &Credential,
+    success: fn(&Reply) -> Option<T>,
+) -> Call<T> {
+    Call::new(request.credential(access), move |reply| read(reply, success, session_refusal))
+}
+
+fn device_name(app: &App) -> Option<String> {
+    let name = app.device_name.as_deref()?;
+    Some(name.chars().take(DEVICE_NAME_CHARACTERS).collect())
+}
+
+fn json(body: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(body).map_err(|error| Error::usage(error.to_string()))
+}
+
+fn tokens(reply: &Reply) -> Option<Tokens> {
+    let response: TokenResponse = reply.json()?;
+    let is_whole = [&response.access_token, &response.refresh_token]
+        .into_iter()
+        .all(|token| is_sendable(token.expose()));
+    is_whole.then(|| Tokens {
+        access: Credential { scheme: Scheme::Bearer, token: response.access_token },
+        access_lives: Some(lifetime(response.expires_in)),
+        refresh: Some(response.refresh_token),
+        refresh_lives: Some(lifetime(response.refresh_expires_in)),
+        session_id: Some(response.session_id),
+        profile: Some(response.account.into()),
+    })
+}
+
+fn profile(reply: &Reply) -> Option<Profile> {
+    reply.json::<Account>().map(Profile::from)
+}
+
+impl From<Account> for Profile {
+    fn from(account: Account) -> Self {
+        Profile {
+            id: Some(account.id.to_string()),
+            email: account.email,
+            email_verified: Some(account.email_verified),
+            phone: account.phone,
+            username: account.username,
+            display_name: account.display_name,
+            has_password: Some(account.has_password),
+        }
+    }
+}
+
+/// A problem document that says itself which answer it is of.
+fn problem(reply: &Reply) -> Option<Problem> {
+    reply.json::<Problem>().filter(|problem| problem.status == reply.status)
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    problem(reply).map_or(Refusal::Unexpected, rejected)
+}
+
+/// A verdict on the session, for whatever needs it.
+fn session_refusal(reply: &Reply) -> Refusal {
+    let Some(problem) = problem(reply) else { return Refusal::Unexpected };
+    match problem.code {
+        ProblemCode::TokenExpired | ProblemCode::InvalidCredentials if reply.status == 401 => {
+            Refusal::Unauthorized
+        }
+        _ => verdict(&problem.code).unwrap_or_else(|| rejected(problem)),
+    }
+}
+
+fn refresh_refusal(reply: &Reply) -> Refusal {
+    let Some(problem) = problem(reply) else { return Refusal::Unexpected };
+    verdict(&problem.code).unwrap_or_else(|| rejected(problem))
+}
+
+fn verdict(code: &ProblemCode) -> Option<Refusal> {
+    let reason = match code {
+        ProblemCode::SessionEnded => SignOutReason::Ended,
+        ProblemCode::TokenReused => SignOutReason::Reused,
+        ProblemCode::AccountInactive => SignOutReason::AccountInactive,
+        _ => return None,
+    };
+    Some(Refusal::SignedOut(reason))
+}
+
+/// The server's own failures are no answers.
+fn rejected(problem: Problem) -> Refusal {
+    if problem.status >= 500 && problem.code != ProblemCode::ProviderUnavailable {
+        return Refusal::Unexpected;
+    }
+    let texts = |codes: Vec<propusk_wire::FieldCode>| {
+        codes.iter().map(|code| code.as_str().to_owned()).collect()
+    };
+    let fields = problem.fields.into_iter().map(|(name, codes)| (our_name(name), texts(codes)));
+    Refusal::Rejected(Rejection {
+        code: problem.code.as_str().to_owned(),
+        fields: fields.collect(),
+        detail: None,
+    })
+}
+
+fn our_name(name: String) -> String {
+    match name.as_str() {
+        "new_password" => "password".to_owned(),
+        _ => name,
     }
 }

@@ -1,12 +1,194 @@
 //! JWT pairs whose passwords the app sends hashed (`/authorization/…`, `/validate/jwt/…`).
+//!
+//! Its document does not say how a password is hashed. What an app gives as the password is what is
+//! sent: an app that hashes gives the hash; one that gives the password itself has accounts that sign
+//! in by every other API too. Tokens stand in addresses, because the document knows no other place.
 
-use super::Spelling;
-use crate::Operation;
+use propusk_wire::Secret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::reply::{Token, read, rejection};
+use super::request::members_of;
+use super::{
+    App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens, jwt,
+};
+use crate::error::{Error, Rejection, Result, SignOutReason};
+use crate::{Operation, Profile, Registered, Registration};
 
 pub(super) struct Prehashed;
 
 impl Spelling for Prehashed {
     fn operations(&self) -> &'static [Operation] {
-        &[]
+        &[
+            Operation::Register,
+            Operation::SignIn,
+            Operation::ProviderTokenSignIn,
+            Operation::Refresh,
+            Operation::Verify,
+        ]
+    }
+
+    /// The tokens that are answered are not kept: a registration signs nobody in here.
+    fn register(&self, new: &Registration) -> Result<Call<Registered>> {
+        let mut body = members_of(new, &[("phone", "phone_number"), ("email", "email")])?;
+        body.insert("hash_password".to_owned(), json!(new.password));
+        let request = Request::post("/authorization/registration", body.into());
+        Ok(signing_in(request).map(|_| Registered::Active))
+    }
+
+    fn sign_in(&self, identifier: &str, password: &Secret, _: &App) -> Result<Call<Tokens>> {
+        let (path, field) = match identifier.contains('@') {
+            true => ("/authorization/login/email", "email"),
+            false => ("/authorization/login/phone/number", "phone_number"),
+        };
+        let body = json!({ field: identifier, "hash_password": password });
+        Ok(signing_in(Request::post(path, body)))
+    }
+
+    fn sign_in_with_token(&self, provider: &str, token: &Secret, _: &App) -> Result<Call<Tokens>> {
+        with_token(provider, "login", token)
+    }
+
+    fn register_with_token(&self, provider: &str, token: &Secret, _: &App) -> Result<Call<Tokens>> {
+        with_token(provider, "registration", token)
+    }
+
+    fn refresh(&self, renewal: &Renewal<'_>) -> Result<Call<Tokens>> {
+        let request = Request::get("/validate/jwt/refresh").query("refresh", renewal.refresh);
+        Ok(Call::new(request, |reply| read(reply, renewed, refresh_refusal)))
+    }
+
+    fn verify(&self, access: &Credential) -> Result<Call<bool>> {
+        let request = Request::get("/validate/jwt/access").query("access", &access.token);
+        Ok(Call::new(request, |reply| read(reply, Reply::json, refusal)))
+    }
+}
+
+fn signing_in(request: Request) -> Call<Tokens> {
+    Call::new(request, |reply| read(reply, pair, refusal))
+}
+
+fn with_token(provider: &str, entry: &str, token: &Secret) -> Result<Call<Tokens>> {
+    let root = match provider {
+        "google" => "/google",
+        "vk" => "/vk",
+        "mail_ru" => "/mail.ru",
+        "yandex" => "/yandex",
+        _ => return Err(Error::usage("this API knows google, vk, mail_ru and yandex only")),
+    };
+    let request = Request::get(format!("{root}/{entry}")).query("access_token", token);
+    Ok(Call::new(request, |reply| read(reply, pair, provider_refusal)))
+}
+
+/// `{"access": …, "refresh": …}`
+fn pair(reply: &Reply) -> Option<Tokens> {
+    #[derive(Deserialize)]
+    struct Response {
+        access: Token,
+        refresh: Token,
+    }
+    let Response { access, refresh: Token(refresh) } = reply.json()?;
+    Some(Tokens {
+        refresh_lives: jwt::lives(&refresh, reply.server_now),
+        refresh: Some(refresh),
+        ..tokens(access, reply.server_now)
+    })
+}
+
+/// `{"access": …, "email": …}`, where the latter is what the token calls its user.
+fn renewed(reply: &Reply) -> Option<Tokens> {
+    #[derive(Deserialize)]
+    struct Response {
+        access: Token,
+        email: String,
+    }
+    let Response { access, email } = reply.json()?;
+    let profile = email.contains('@').then(|| Profile { email: Some(email), ..Profile::default() });
+    Some(Tokens { profile, ..tokens(access, reply.server_now) })
+}
+
+fn tokens(Token(access): Token, now: i64) -> Tokens {
+    Tokens {
+        access_lives: jwt::lives(&access, now),
+        access: Credential { scheme: Scheme::Bearer, token: access },
+        refresh: None,
+        refresh_lives: None,
+        session_id: None,
+        profile: None,
+    }
+}
+
+fn refusal(reply: &Reply) -> Refusal {
+    let rejection = match reply.status {
+        401 => reply.detail().map(|said| rejection("invalid_credentials", said)),
+        409 => reply.detail().map(|said| rejection("identifier_taken", said)),
+        422 => unprocessable(reply),
+        _ => None,
+    };
+    rejection.map_or(Refusal::Unexpected, Refusal::Rejected)
+}
+
+/// One sentence for every reason.
+fn refresh_refusal(reply: &Reply) -> Refusal {
+    match (reply.status, reply.detail().as_deref()) {
+        (401, Some("Invalid refresh token")) => Refusal::SignedOut(SignOutReason::Ended),
+        (401, _) => Refusal::Unexpected,
+        _ => refusal(reply),
+    }
+}
+
+fn provider_refusal(reply: &Reply) -> Refusal {
+    let Some(said) = reply.detail() else { return refusal(reply) };
+    let code = match (reply.status, said.as_str()) {
+        (401, "Invalid provider token") => "provider_refused",
+        // Only suspended accounts have this here.
+        (401, "Invalid credentials") => "account_inactive",
+        (404, "User not found") => "not_found",
+        (409, "This account is already in use") => "account_in_use",
+        (502, _) => "provider_unavailable",
+        _ => return refusal(reply),
+    };
+    Refusal::Rejected(rejection(code, said))
+}
+
+/// FastAPI's findings, by the fields that they are about.
+fn unprocessable(reply: &Reply) -> Option<Rejection> {
+    #[derive(Deserialize)]
+    struct Response {
+        detail: Vec<Finding>,
+    }
+    let Response { detail } = reply.json()?;
+    let is_weak = |finding: &Finding| {
+        finding.kind == "string_too_short" && finding.field() == Some("password")
+    };
+    let weak = !detail.is_empty() && detail.iter().all(is_weak);
+    let code = if weak { "weak_password" } else { "invalid_fields" };
+    let mut rejection = Rejection { code: code.to_owned(), ..Rejection::default() };
+    for finding in detail {
+        match finding.field() {
+            Some(field) => rejection.fields.entry(field.to_owned()).or_default().push(finding.msg),
+            None => rejection.detail = Some(finding.msg),
+        }
+    }
+    Some(rejection)
+}
+
+#[derive(Deserialize)]
+struct Finding {
+    #[serde(rename = "type")]
+    kind: String,
+    /// The part of the request, the field, and what is in it.
+    loc: Vec<Value>,
+    msg: String,
+}
+
+impl Finding {
+    fn field(&self) -> Option<&str> {
+        match self.loc.get(1)?.as_str()? {
+            "phone_number" => Some("phone"),
+            "hash_password" => Some("password"),
+            other => Some(other),
+        }
     }
 }

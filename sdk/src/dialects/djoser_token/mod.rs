@@ -1,0 +1,176 @@
+//! djoser with opaque tokens, and the OAuth pairs of drf-social-oauth2 (`/auth/…`).
+//!
+//! A sign-in with a password gives a key that neither expires nor is renewed, one with a provider's
+//! token a pair that is ([`oauth`]); the scheme tells which of them a credential is.
+
+mod oauth;
+
+use propusk_wire::Secret;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::drf::djoser::Users;
+use super::drf::{self, Names, refusal};
+use super::reply::{Token, read};
+use super::request::members_of;
+use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use crate::error::{Result, SignOutReason};
+use crate::{MailedLink, Operation, Profile, Registered, Registration};
+
+pub(super) struct DjoserToken;
+
+const USERS: Users = Users { path: "/auth/users/", unauthorized };
+const REPEATED: Names = &[("re_password", "password")];
+const SIGN_IN: Names = &[("username", "identifier")];
+
+impl Spelling for DjoserToken {
+    fn operations(&self) -> &'static [Operation] {
+        &[
+            Operation::Register,
+            Operation::Activate,
+            Operation::ResendActivation,
+            Operation::SignIn,
+            Operation::ProviderTokenSignIn,
+            Operation::Refresh,
+            Operation::SignOut,
+            Operation::Verify,
+            Operation::Profile,
+            Operation::ChangePassword,
+            Operation::DeleteAccount,
+            Operation::RequestReset,
+            Operation::ConfirmReset,
+        ]
+    }
+
+    /// A key has none to lose.
+    fn loses_answers(&self, access: &Credential) -> bool {
+        access.scheme == Scheme::Bearer
+    }
+
+    fn register(&self, new: &Registration) -> Result<Call<Registered>> {
+        let mut body = members_of(new, &[("email", "email")])?;
+        for member in ["password", "re_password"] {
+            body.insert(member.to_owned(), json!(new.password));
+        }
+        let request = Request::post(USERS.path, body.into());
+        Ok(Call::new(request, |reply| read(reply, awaits, |reply| refusal(reply, REPEATED))))
+    }
+
+    fn activate(&self, link: &MailedLink) -> Result<Call<()>> {
+        Ok(USERS.activate(link))
+    }
+
+    fn resend_activation(&self, email: &str) -> Result<Call<()>> {
+        Ok(USERS.resend_activation(email))
+    }
+
+    fn sign_in(&self, identifier: &str, password: &Secret, _: &App) -> Result<Call<Tokens>> {
+        let body = json!({ "username": identifier, "password": password });
+        let request = Request::post("/auth/token/login/", body);
+        Ok(Call::new(request, |reply| read(reply, key, |reply| refusal(reply, SIGN_IN))))
+    }
+
+    fn sign_in_with_token(
+        &self,
+        provider: &str,
+        token: &Secret,
+        app: &App,
+    ) -> Result<Call<Tokens>> {
+        oauth::convert(provider, token, app)
+    }
+
+    fn refresh(&self, renewal: &Renewal<'_>) -> Result<Call<Tokens>> {
+        oauth::refresh(renewal)
+    }
+
+    fn sign_out(
+        &self,
+        access: &Credential,
+        refresh: Option<&Secret>,
+        app: &App,
+    ) -> Result<Call<()>> {
+        match access.scheme {
+            Scheme::Bearer => oauth::revoke(access, refresh, app),
+            Scheme::Token | Scheme::Bare => Ok(drop_key(access)),
+        }
+    }
+
+    fn verify(&self, access: &Credential) -> Result<Call<bool>> {
+        Ok(USERS.profile(access).map(|_| true))
+    }
+
+    fn profile(&self, access: &Credential) -> Result<Call<Profile>> {
+        Ok(USERS.profile(access))
+    }
+
+    fn request_reset(&self, email: &str) -> Result<Call<()>> {
+        Ok(USERS.request_reset(email))
+    }
+
+    fn confirm_reset(&self, link: &MailedLink, new_password: &Secret) -> Result<Call<()>> {
+        Ok(USERS.confirm_reset(link, new_password))
+    }
+
+    fn change_password(
+        &self,
+        access: &Credential,
+        current: Option<&Secret>,
+        new: &Secret,
+    ) -> Result<Call<()>> {
+        USERS.change_password(access, current, new)
+    }
+
+    fn delete_account(&self, access: &Credential, current: Option<&Secret>) -> Result<Call<()>> {
+        USERS.delete(access, current)
+    }
+}
+
+/// Ends the key's session; one that is over already is as good.
+fn drop_key(access: &Credential) -> Call<()> {
+    let request = Request::post("/auth/token/logout/", json!({})).credential(access);
+    let scheme = access.scheme;
+    Call::new(request, move |reply| {
+        let refusal = |reply: &Reply| match reply.status {
+            401 => unauthorized(scheme, reply),
+            _ => refusal(reply, &[]),
+        };
+        match read(reply, Reply::done, refusal) {
+            Err(Refusal::SignedOut(_)) => Ok(()),
+            other => other,
+        }
+    })
+}
+
+/// `{"auth_token": …}`
+fn key(reply: &Reply) -> Option<Tokens> {
+    #[derive(Deserialize)]
+    struct Response {
+        auth_token: Token,
+    }
+    let Token(token) = reply.json::<Response>()?.auth_token;
+    Some(Tokens {
+        access: Credential { scheme: Scheme::Token, token },
+        access_lives: None,
+        refresh: None,
+        refresh_lives: None,
+        session_id: None,
+        profile: None,
+    })
+}
+
+/// The account is shown; it waits for its mail.
+fn awaits(reply: &Reply) -> Option<Registered> {
+    drf::profile(reply).map(|_| Registered::AwaitsActivation)
+}
+
+/// What is said of a key is final; what is said of a pair's access token, its refresh has to tell.
+fn unauthorized(scheme: Scheme, reply: &Reply) -> Refusal {
+    match (reply.detail().as_deref(), scheme) {
+        (Some("User inactive or deleted."), _) => {
+            Refusal::SignedOut(SignOutReason::AccountInactive)
+        }
+        (Some("Invalid token."), Scheme::Token) => Refusal::SignedOut(SignOutReason::Ended),
+        (Some(_), Scheme::Bearer) => Refusal::Unauthorized,
+        _ => Refusal::Unexpected,
+    }
+}

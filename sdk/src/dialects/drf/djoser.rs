@@ -1,0 +1,106 @@
+//! djoser's views of users, of links that were mailed, and of passwords.
+
+use propusk_wire::Secret;
+use serde_json::{Value, json};
+
+use super::{Names, profile, refusal};
+use crate::dialects::reply::read;
+use crate::dialects::{Call, Credential, Reading, Refusal, Reply, Request, Scheme};
+use crate::error::{Error, Rejection, Result};
+use crate::{MailedLink, Profile};
+
+const NEW_PASSWORD: Names = &[("new_password", "password")];
+
+/// Where an API has djoser's views, and what it answers to a credential that is not taken.
+pub struct Users {
+    /// With its slash.
+    pub path: &'static str,
+    /// Reads a 401.
+    pub unauthorized: fn(Scheme, &Reply) -> Refusal,
+}
+
+impl Users {
+    pub fn activate(&self, link: &MailedLink) -> Call<()> {
+        let body = json!({ "uid": link.uid, "token": link.token });
+        self.open("activation/", body, &[])
+    }
+
+    /// Who has nothing to activate is refused without a word.
+    pub fn resend_activation(&self, email: &str) -> Call<()> {
+        let request = Request::post(self.at("resend_activation/"), json!({ "email": email }));
+        Call::new(request, |reply| {
+            read(reply, Reply::done, |reply| match (reply.status, reply.body.is_empty()) {
+                (400, true) => Refusal::Rejected(Rejection {
+                    code: "not_found".to_owned(),
+                    ..Rejection::default()
+                }),
+                _ => refusal(reply, &[]),
+            })
+        })
+    }
+
+    pub fn request_reset(&self, email: &str) -> Call<()> {
+        self.open("reset_password/", json!({ "email": email }), &[])
+    }
+
+    pub fn confirm_reset(&self, link: &MailedLink, new_password: &Secret) -> Call<()> {
+        let body = json!({ "uid": link.uid, "token": link.token, "new_password": new_password });
+        self.open("reset_password_confirm/", body, NEW_PASSWORD)
+    }
+
+    pub fn profile(&self, access: &Credential) -> Call<Profile> {
+        self.signed_in(Request::get(self.at("me/")), access, profile, &[])
+    }
+
+    pub fn change_profile(&self, access: &Credential, changes: Value) -> Call<Profile> {
+        self.signed_in(Request::patch(self.at("me/"), changes), access, profile, &[])
+    }
+
+    pub fn change_password(
+        &self,
+        access: &Credential,
+        current: Option<&Secret>,
+        new: &Secret,
+    ) -> Result<Call<()>> {
+        let body = json!({ "new_password": new, "current_password": needed(current)? });
+        let request = Request::post(self.at("set_password/"), body);
+        Ok(self.signed_in(request, access, Reply::done, NEW_PASSWORD))
+    }
+
+    pub fn delete(&self, access: &Credential, current: Option<&Secret>) -> Result<Call<()>> {
+        let body = json!({ "current_password": needed(current)? });
+        let request = Request::delete(self.at("me/")).body(body);
+        Ok(self.signed_in(request, access, Reply::done, &[]))
+    }
+
+    /// A call whose credential is looked at.
+    fn signed_in<T: 'static>(
+        &self,
+        request: Request,
+        access: &Credential,
+        success: fn(&Reply) -> Option<T>,
+        names: Names,
+    ) -> Call<T> {
+        let (unauthorized, scheme) = (self.unauthorized, access.scheme);
+        Call::new(request.credential(access), move |reply| -> Reading<T> {
+            read(reply, success, |reply| match reply.status {
+                401 => unauthorized(scheme, reply),
+                _ => refusal(reply, names),
+            })
+        })
+    }
+
+    /// A call by whoever it is, whose success has nothing to tell.
+    fn open(&self, path: &str, body: Value, names: Names) -> Call<()> {
+        let request = Request::post(self.at(path), body);
+        Call::new(request, move |reply| read(reply, Reply::done, |reply| refusal(reply, names)))
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.path)
+    }
+}
+
+fn needed(current: Option<&Secret>) -> Result<&Secret> {
+    current.ok_or_else(|| Error::usage("this API asks for the current password"))
+}

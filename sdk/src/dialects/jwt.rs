@@ -1,0 +1,84 @@
+//! What a JWT tells about itself to whoever cannot verify it: when it ends. `iat` is not looked at,
+//! because an access token from a refresh may have that of the refresh token.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use propusk_wire::Secret;
+use serde::Deserialize;
+use serde_json::Number;
+
+/// No token lives longer here, so that a time can be added to what one says.
+const CENTURY: i64 = 3_155_760_000;
+/// Seconds beyond this cannot be told apart as a float.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+#[derive(Deserialize)]
+struct Claims {
+    exp: Number,
+}
+
+/// Seconds that a JWT lives from `now` on; `None` where it does not tell.
+pub(super) fn lives(token: &Secret, now: i64) -> Option<i64> {
+    let payload = token.expose().split('.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    let claims: Claims = serde_json::from_slice(&payload).ok()?;
+    seconds(&claims.exp).map(|exp| lifetime(exp.saturating_sub(now)))
+}
+
+/// Whole seconds of a number that may be a float.
+pub(super) fn seconds(number: &Number) -> Option<i64> {
+    number.as_i64().or_else(|| {
+        let float = number.as_f64()?.floor();
+        // In this range the conversion is exact.
+        (float.abs() <= EXACT).then_some(float as i64)
+    })
+}
+
+/// A lifetime in the bounds of [`Tokens`](super::Tokens).
+pub(super) fn lifetime(seconds: i64) -> i64 {
+    seconds.clamp(0, CENTURY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lives_at(claims: &str, now: i64) -> Option<i64> {
+        lives(&format!("h.{}.s", URL_SAFE_NO_PAD.encode(claims)).into(), now)
+    }
+
+    #[test]
+    fn a_token_lives_until_its_exp() {
+        for (claims, seconds) in [
+            (r#"{"exp":1300,"iat":1}"#, Some(300)),
+            (r#"{"exp":1300.9}"#, Some(300)),
+            (r#"{"exp":1000}"#, Some(0)),
+            (r#"{"exp":-5}"#, Some(0)),
+            (r#"{"exp":9223372036854775807}"#, Some(CENTURY)),
+        ] {
+            assert_eq!(lives_at(claims, 1000), seconds, "{claims}");
+        }
+    }
+
+    #[test]
+    fn what_tells_no_end_has_an_unknown_lifetime() {
+        for claims in [
+            "",
+            "{",
+            "{}",
+            "[]",
+            "null",
+            r#"{"exp":"1300"}"#,
+            r#"{"exp":null}"#,
+            r#"{"exp":true}"#,
+            r#"{"exp":[1300]}"#,
+            r#"{"exp":1e300}"#,
+            r#"{"exp":-1e300}"#,
+        ] {
+            assert_eq!(lives_at(claims, 1000), None, "{claims}");
+        }
+        for token in ["", ".", "..", "a.b", "a.!.c", "no-jwt", "pr1.x"] {
+            assert_eq!(lives(&token.into(), 1000), None, "{token}");
+        }
+    }
+}

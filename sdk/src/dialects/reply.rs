@@ -1,0 +1,105 @@
+//! What every answer has in common: JSON that says to be JSON, tokens that a header can carry, and how
+//! long to wait.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use propusk_wire::Secret;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{Reading, Refusal, Reply};
+use crate::error::Rejection;
+
+/// Where an answer does not tell how long to wait.
+const WAIT: u64 = 5;
+/// No answer makes anybody wait longer.
+const LONGEST_WAIT: u64 = 3_600;
+
+impl Reply {
+    /// The body, where it says to be JSON and is.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Option<T> {
+        self.says_json().then(|| serde_json::from_slice(&self.body).ok()).flatten()
+    }
+
+    /// The sentence of `{"detail": …}`, in which Django REST framework and FastAPI refuse.
+    pub(super) fn detail(&self) -> Option<String> {
+        match self.json::<Map<String, Value>>()?.remove("detail")? {
+            Value::String(sentence) => Some(sentence),
+            _ => None,
+        }
+    }
+
+    /// A success that has nothing to tell. 200 is none: that is what the page of a captive portal has.
+    pub(super) fn done(&self) -> Option<()> {
+        matches!(self.status, 202 | 204).then_some(())
+    }
+
+    /// `application/json` or `application/…+json`.
+    fn says_json(&self) -> bool {
+        let media_type = self.header(CONTENT_TYPE.as_str()).unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim();
+        let subtype = media_type.to_ascii_lowercase();
+        subtype
+            .strip_prefix("application/")
+            .is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+    }
+
+    /// In seconds or as a date.
+    fn retry_after(&self) -> Duration {
+        let told = self.header(RETRY_AFTER.as_str()).map(str::trim);
+        let seconds = told.and_then(|told| told.parse().ok().or_else(|| self.seconds_until(told)));
+        Duration::from_secs(seconds.unwrap_or(WAIT).clamp(1, LONGEST_WAIT))
+    }
+
+    /// 0 for a date that has passed.
+    fn seconds_until(&self, date: &str) -> Option<u64> {
+        let date = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(date.as_secs().saturating_sub(u64::try_from(self.server_now).unwrap_or(0)))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Reads an answer. A success that `success` does not know is none of the API's; whatever else is not
+/// a matter of waiting goes to `refusal`.
+pub(super) fn read<T>(
+    reply: &Reply,
+    success: impl FnOnce(&Reply) -> Option<T>,
+    refusal: impl FnOnce(&Reply) -> Refusal,
+) -> Reading<T> {
+    match reply.status {
+        200..=299 => success(reply).ok_or(Refusal::Unexpected),
+        429 | 503 => Err(Refusal::Later(reply.retry_after())),
+        400.. => Err(refusal(reply)),
+        _ => Err(Refusal::Unexpected),
+    }
+}
+
+/// A rejection that is one sentence.
+pub(super) fn rejection(code: &str, sentence: impl Into<String>) -> Rejection {
+    Rejection { code: code.to_owned(), detail: Some(sentence.into()), ..Rejection::default() }
+}
+
+/// A token of an answer: not empty, and nothing in it that a header could not carry.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Token(pub Secret);
+
+impl TryFrom<String> for Token {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match is_sendable(&text) {
+            true => Ok(Token(text.into())),
+            false => Err("no token"),
+        }
+    }
+}
+
+pub(super) fn is_sendable(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
