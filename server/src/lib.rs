@@ -1,6 +1,7 @@
 //! Propusk's server: existing sign-in APIs over one account store. [`Server::bind`] puts the
 //! parts together and is the only place that sees all of them.
 
+pub mod algorithm;
 pub mod auth;
 pub mod clock;
 pub mod config;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 use crate::auth::keys::{KeyError, Keys};
 use crate::auth::limits::{Allowed, LimitRules};
 use crate::auth::password::{HashError, HashSettings, Hasher, Password};
+use crate::auth::signing::{Issuer, SigningSettings};
 use crate::auth::token::Tokens;
 use crate::auth::{Auth, Links, NewPassword, Parts, RESET_PATH, Registration};
 pub use crate::clock::Clock;
@@ -96,9 +98,7 @@ impl Server {
         store::create_data_dir(&config.data_dir)?;
         let lock = store::lock_for_serving(database_url(&config), &config.data_dir)?;
         let store = open_store(&config).await?;
-        let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
-        let keys = Keys::load(secret, &config.data_dir)?;
-        keys.check_against(&store).await?;
+        let keys = load_keys(&config, &store).await?;
         let listen_failed = |error| StartError::Listen(config.listen, error);
         let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
@@ -112,6 +112,9 @@ impl Server {
             .map_err(provider_problem)?;
         let auth = open_auth(&config, clock, store.clone(), &keys, providers, &public_url).await?;
         let auth = Arc::new(auth);
+        if let Some(kid) = auth.prepare_signing_keys().await? {
+            return Err(KeyError::Sealed(kid).into());
+        }
         if let Some(name) = auth.exchanged_provider().await? {
             let problem = format!(
                 "issuer is another than before, and people of the one would be taken for those of \
@@ -207,6 +210,23 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError
     Ok(Arc::new(open_auth(config, clock, store, &Keys::nobodys()?, nobody, &public_url).await?))
 }
 
+/// The same for work on signing keys, which are sealed under the server's secret.
+pub async fn open_with_secret(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
+    config.check()?;
+    let store = open_store(config).await?;
+    let keys = load_keys(config, &store).await?;
+    let public_url = public_url(config, config.listen);
+    let nobody = Providers::default();
+    Ok(Arc::new(open_auth(config, clock, store, &keys, nobody, &public_url).await?))
+}
+
+async fn load_keys(config: &Config, store: &Store) -> Result<Keys, StartError> {
+    let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
+    let keys = Keys::load(secret, &config.data_dir)?;
+    keys.check_against(store).await?;
+    Ok(keys)
+}
+
 async fn open_store(config: &Config) -> Result<Store, StartError> {
     store::create_data_dir(&config.data_dir)?;
     Ok(store::connect(database_url(config), &config.data_dir).await?)
@@ -228,6 +248,8 @@ async fn open_auth(
         user_names: keys.user_names(),
         one_time: keys.one_time(),
         flow_key: keys.flows(),
+        refresh_key: keys.refresh(),
+        signing: signing(config, keys, public_url),
         providers,
         redirects: Redirects::new(config.redirects.allowed.clone()),
         links: links(&config.links, public_url),
@@ -237,6 +259,14 @@ async fn open_auth(
         accept_foreign: config.accepts_foreign(),
     };
     Ok(Auth::open(parts).await?)
+}
+
+fn signing(config: &Config, keys: &Keys, public_url: &str) -> SigningSettings {
+    let config::Tokens { algorithm, audience, key_overlap_seconds: overlap, .. } =
+        config.tokens.clone();
+    let audience = audience.unwrap_or_else(|| public_url.to_owned());
+    let issuer = Issuer { issuer: public_url.to_owned(), audience };
+    SigningSettings { issuer, algorithm, overlap, sealing: keys.sealing() }
 }
 
 fn database_url(config: &Config) -> Option<&str> {

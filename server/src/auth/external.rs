@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::outbox::Post;
 use super::ownership::become_sole_owner;
-use super::session::{By, Opaque, Opened, Pair, end_sessions, new_session_id, open_session};
+use super::session::{By, Kept, Opened, Pair, end_sessions, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::identifier::{Email, Identifier, Kind};
@@ -55,7 +55,7 @@ impl Auth {
             Some(profile) => profile,
             None => self.counted(from, self.profile_of_token(provider, token)).await?,
         };
-        let door = Door { policy: *policy, entry, opaque: Opaque::default(), by: By::Token };
+        let door = Door { policy: *policy, entry, kept: Kept::default(), by: By::Token };
         let opened = self.enter(door, &profile).await?;
         self.pair(policy, opened).await
     }
@@ -123,7 +123,7 @@ impl Auth {
 pub(super) struct Door {
     pub policy: Policy,
     pub entry: Entry,
-    pub opaque: Opaque,
+    pub kept: Kept,
     pub by: By,
 }
 
@@ -147,7 +147,7 @@ impl Door {
             enter_account(tx, post, profile, self.entry, at).await?;
         accounts::update_last_sign_in(tx, account_id, at).await?;
         let opened = Opened { session: new_session_id()?, account_id, at, by: self.by };
-        open_session(tx, &self.policy, opened, self.opaque).await?;
+        open_session(tx, &self.policy, opened, self.kept).await?;
         Ok((opened, ended))
     }
 }

@@ -6,7 +6,7 @@ use super::one_time::Purpose;
 use super::outbox::{Letter, Post};
 use super::password::{Password, PasswordHash};
 use super::recovery::Asked;
-use super::session::{By, Opaque, Opened, Pair, new_session_id, open_session};
+use super::session::{By, Kept, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::{Identifier, Kind};
@@ -70,7 +70,7 @@ impl Auth {
                     let account_id = insert(tx, &post, &new, &identifiers).await?.id;
                     accounts::update_last_sign_in(tx, account_id, at).await?;
                     let opened = Opened { session, account_id, at, by: By::Owner };
-                    open_session(tx, &by, opened, Opaque::default()).await?;
+                    open_session(tx, &by, opened, Kept::default()).await?;
                     Ok(opened)
                 })
             })

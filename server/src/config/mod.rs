@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::read::flatten;
 use self::read::{networks, texts};
+use crate::algorithm::Algorithm;
 use crate::language::Language;
 
 /// A value that is never printed.
@@ -73,7 +74,7 @@ pub struct Config {
     pub superuser: Superuser,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Tokens {
     /// Signs tokens; at least 32 bytes. None: one is generated and kept in the data directory.
@@ -82,6 +83,12 @@ pub struct Tokens {
     /// Whether tokens of a replaced server are honoured that are signed with the same secret. Only
     /// with a secret of the operator's, and then on unless said otherwise.
     pub accept_foreign: Option<bool>,
+    /// How signing keys work that are made from now on.
+    pub algorithm: Algorithm,
+    /// Whom access tokens of `native` are for. None: the public URL.
+    pub audience: Option<String>,
+    /// How long a new signing key is published before it signs.
+    pub key_overlap_seconds: i64,
 }
 
 /// The cost of argon2id and the pool that pays it.
@@ -236,6 +243,12 @@ pub struct DialectSettings {
     /// Where refresh tokens rotate: whether they do so while the access token is alive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_refresh: Option<bool>,
+    /// How long a session lives at most, however it is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub absolute_seconds: Option<i64>,
+    /// How long a spent refresh token whose attempt was not named gets the same answer again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<i64>,
 }
 
 /// An account made at the start if nobody holds its identifiers yet.
@@ -269,6 +282,19 @@ impl Default for Config {
             outbound: Outbound::default(),
             dialects: BTreeMap::new(),
             superuser: Superuser::default(),
+        }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Tokens {
+            secret: None,
+            secret_file: None,
+            accept_foreign: None,
+            algorithm: Algorithm::default(),
+            audience: None,
+            key_overlap_seconds: 600,
         }
     }
 }
@@ -327,6 +353,8 @@ impl Default for DialectSettings {
             refresh_seconds: 86_400,
             strict: false,
             early_refresh: None,
+            absolute_seconds: None,
+            grace_seconds: None,
         }
     }
 }

@@ -31,13 +31,16 @@ pub const DIALECT: Dialect = Dialect {
         name: "native",
         code: 6,
         signs_in_by: &[Kind::Email, Kind::Phone, Kind::Username],
-        access_seconds: 3_600,
-        // A key lives 60 days after its last use.
+        access_seconds: 900,
+        // 60 days after its last use, one year after it was opened.
         refresh_seconds: 5_184_000,
-        rotating: false,
-        early_refresh: false,
+        absolute_seconds: Some(31_536_000),
+        grace_seconds: 0,
+        rotating: true,
+        early_refresh: true,
         strict: false,
-        form: TokenForm::Key,
+        tells_inactive: true,
+        form: TokenForm::PublicKey,
         reset_path: RESET_PATH,
     },
     mount,
@@ -56,6 +59,8 @@ fn routes() -> Vec<Route> {
         ("/providers", "GET, HEAD, OPTIONS", get(providers::list)),
         ("/providers/{name}/start", "POST, OPTIONS", post(providers::start)),
         ("/providers/complete", "POST, OPTIONS", post(providers::complete)),
+        ("/sessions", "GET, HEAD, POST, OPTIONS", get(sessions::list).post(sessions::sign_in)),
+        ("/sessions/refresh", "POST, OPTIONS", post(sessions::refresh)),
         ("/sessions/current", "DELETE, OPTIONS", delete(sessions::sign_out)),
     ]
 }

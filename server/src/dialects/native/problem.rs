@@ -125,6 +125,7 @@ fn token_failure(fault: TokenFault) -> Refusal {
     let code = match fault {
         TokenFault::Expired => ProblemCode::TokenExpired,
         TokenFault::Spent => ProblemCode::SessionEnded,
+        TokenFault::Reused => ProblemCode::TokenReused,
         TokenFault::Malformed
         | TokenFault::NoExp
         | TokenFault::NoType

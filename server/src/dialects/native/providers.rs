@@ -4,11 +4,12 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use propusk_wire::{
     CompleteSignInRequest, Provider, ProvidersResponse, StartSignInRequest, StartSignInResponse,
+    TokenResponse,
 };
 
 use super::problem::failure;
 use super::reply::Reply;
-use super::sessions::TokenResponse;
+use super::sessions::device;
 use super::{Answer, Shared, read};
 use crate::auth::{AppLeg, Begun};
 use crate::drf::Context;
@@ -36,10 +37,11 @@ pub async fn start(
 
 pub async fn complete(State(context): Shared, request: Request) -> Answer<TokenResponse> {
     let from = read::client(&context, &request);
-    let CompleteSignInRequest { code, code_verifier, .. } = read::json(request).await?;
+    let CompleteSignInRequest { code, code_verifier, device_name } = read::json(request).await?;
+    let device = device(device_name)?;
     let Context { auth, policy, .. } = &*context;
     let signed_in =
-        auth.complete_sign_in(policy, code.expose(), code_verifier.expose(), from).await;
+        auth.complete_sign_in(policy, code.expose(), code_verifier.expose(), device, from).await;
     Ok(Reply(signed_in.map_err(failure)?.into()))
 }
 

@@ -1,34 +1,93 @@
-//! Sessions: what opens one is answered with, and its end.
+//! Sessions: signing in with a password, refreshing, and the list of where somebody is signed in.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use serde::Serialize;
+use propusk_wire::{
+    FieldCode, RefreshRequest, Session, SessionsResponse, SignInRequest, TokenResponse,
+};
 
 use super::problem::{Refusal, failure};
-use super::{Shared, read};
-use crate::auth::{Account, Key};
+use super::reply::Reply;
+use super::{Answer, Shared, read};
+use crate::auth::{Attempt, DeviceName, Issued, LiveSession};
 use crate::drf::Context;
+
+pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenResponse> {
+    let from = read::client(&context, &request);
+    let SignInRequest { identifier, password, device_name } = read::json(request).await?;
+    let device = device(device_name)?;
+    let Context { auth, policy, .. } = &*context;
+    let issued = auth.sign_in_on_device(policy, &identifier, password.expose(), device, from).await;
+    Ok(Reply(issued.map_err(failure)?.into()))
+}
+
+pub async fn refresh(State(context): Shared, request: Request) -> Answer<TokenResponse> {
+    let RefreshRequest { refresh_token, attempt } = read::json(request).await?;
+    let attempt = attempt.map(|text| {
+        Attempt::parse(text.expose())
+            .ok_or_else(|| Refusal::of_field("attempt", FieldCode::Invalid))
+    });
+    let attempt = attempt.transpose()?;
+    let Context { auth, policy, .. } = &*context;
+    let issued = auth.renew(policy, refresh_token.expose(), attempt.as_ref()).await;
+    Ok(Reply(issued.map_err(failure)?.into()))
+}
+
+pub async fn list(State(context): Shared, request: Request) -> Answer<SessionsResponse> {
+    let who = read::signed_in(&context, request.headers()).await?;
+    let sessions = context.auth.live_sessions(&who).await.map_err(failure)?;
+    Ok(Reply(SessionsResponse { sessions: sessions.into_iter().map(Session::from).collect() }))
+}
 
 pub async fn sign_out(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
     let who = read::signed_in(&context, request.headers()).await?;
-    let Context { auth, policy, .. } = &*context;
-    auth.sign_out_session(policy, &who).await.map_err(failure)?;
+    context.auth.end_own_session(&who).await.map_err(failure)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Serialize)]
-pub struct TokenResponse {
-    access_token: String,
-    token_type: &'static str,
-    account: propusk_wire::Account,
+/// What a device calls itself.
+pub fn device(name: Option<String>) -> Result<Option<DeviceName>, Refusal> {
+    let parsed = name.map(|name| {
+        DeviceName::parse(&name).ok_or_else(|| Refusal::of_field("device_name", FieldCode::Invalid))
+    });
+    parsed.transpose()
 }
 
-impl From<(Key, Account)> for TokenResponse {
-    fn from((key, account): (Key, Account)) -> Self {
+impl From<Issued> for TokenResponse {
+    fn from(issued: Issued) -> Self {
         TokenResponse {
-            access_token: key.expose().to_owned(),
-            token_type: "Bearer",
-            account: account.into(),
+            session_id: issued.session_id,
+            access_token: issued.access_token.into(),
+            token_type: "Bearer".to_owned(),
+            expires_in: issued.expires_in,
+            refresh_token: issued.refresh_token.into(),
+            refresh_expires_in: issued.refresh_expires_in,
+            account: issued.account.into(),
+        }
+    }
+}
+
+impl From<LiveSession> for Session {
+    fn from(session: LiveSession) -> Self {
+        let LiveSession {
+            id,
+            device_name,
+            api,
+            client,
+            created_at,
+            last_used_at,
+            expires_at,
+            is_current,
+        } = session;
+        Session {
+            id,
+            device_name,
+            api,
+            client,
+            created_at,
+            last_used_at,
+            expires_at,
+            current: is_current,
         }
     }
 }
