@@ -13,6 +13,7 @@ pub mod language;
 pub mod mail;
 mod pages;
 mod providers;
+mod python;
 mod redirect;
 pub mod store;
 
