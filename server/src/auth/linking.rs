@@ -87,7 +87,9 @@ impl Auth {
                 Box::pin(async move {
                     let id = proof.who.account_id;
                     proof.require(tx, now).await?;
-                    if !identities::delete_identity(tx, id, provider, subject).await? {
+                    // Postgres keeps no NUL, and is asked for none.
+                    let is_text = !provider.contains('\0') && !subject.contains('\0');
+                    if !is_text || !identities::delete_identity(tx, id, provider, subject).await? {
                         return Ok(false);
                     }
                     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;

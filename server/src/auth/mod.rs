@@ -44,7 +44,7 @@ pub use key::Key;
 pub use link::Links;
 pub use linking::Identity;
 pub use named::Named;
-pub use names::{Change, NewNames};
+pub use names::{Change, NewNames, display_name};
 pub use one_time::{LinkState, OneTimeKey, Purpose};
 use outbox::Post;
 pub use outbox::QueuedMail;
@@ -90,6 +90,8 @@ pub struct Policy {
     pub early_refresh: bool,
     /// Whether answers hide who has an account where the API's document tells it.
     pub strict: bool,
+    /// Whether new accounts wait for their activation, where that is a setting.
+    pub activation: Option<bool>,
     /// What a sign-in is answered with.
     pub form: TokenForm,
     /// Where the link in a mail of this API leads that resets a password.

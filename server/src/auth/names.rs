@@ -10,10 +10,19 @@ use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
 use crate::store::{Tx, identifiers, one_time_tokens};
 
+const MAX_DISPLAY_NAME: usize = 150;
+
 /// A new value for an account's identifier of one kind, or none.
 pub struct Change {
     pub kind: Kind,
     pub to: Option<Identifier>,
+}
+
+/// A name that people read, without white space at its ends: up to 150 characters, none of control.
+pub fn display_name(text: &str) -> Option<String> {
+    let name = text.trim();
+    let fits = (1..=MAX_DISPLAY_NAME).contains(&name.chars().count());
+    (fits && !name.contains(char::is_control)).then(|| name.to_owned())
 }
 
 /// What an account is to be called from now on.

@@ -207,6 +207,7 @@ mod tests {
         rotating: false,
         early_refresh: false,
         strict: false,
+        activation: None,
         form: TokenForm::SimpleJwt,
         reset_path: RESET_PATH,
     };

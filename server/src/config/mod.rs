@@ -236,6 +236,10 @@ pub struct DialectSettings {
     /// Where refresh tokens rotate: whether they do so while the access token is alive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_refresh: Option<bool>,
+    /// Where it is for the operator to say: whether a new account, which must have an e-mail address
+    /// then, is dead until the link is followed that is mailed to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation: Option<bool>,
 }
 
 /// An account made at the start if nobody holds its identifiers yet.
@@ -327,6 +331,7 @@ impl Default for DialectSettings {
             refresh_seconds: 86_400,
             strict: false,
             early_refresh: None,
+            activation: None,
         }
     }
 }

@@ -61,6 +61,7 @@ fn settings(policy: &Policy) -> DialectSettings {
         refresh_seconds: policy.refresh_seconds,
         strict: policy.strict,
         early_refresh: policy.rotating.then_some(policy.early_refresh),
+        activation: policy.activation,
     }
 }
 
@@ -70,6 +71,7 @@ fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
         refresh_seconds: settings.refresh_seconds,
         early_refresh: settings.early_refresh.unwrap_or(policy.early_refresh),
         strict: settings.strict,
+        activation: settings.activation.or(policy.activation),
         ..policy
     }
 }

@@ -24,6 +24,7 @@ pub const DIALECT: Dialect = Dialect {
         rotating: false,
         early_refresh: false,
         strict: false,
+        activation: None,
         form: TokenForm::SimpleJwt,
         reset_path: "/api/auth/password/reset/confirm/?uid={uid}&token={token}",
     },

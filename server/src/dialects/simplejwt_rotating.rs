@@ -25,6 +25,7 @@ pub const DIALECT: Dialect = Dialect {
         rotating: true,
         early_refresh: false,
         strict: false,
+        activation: None,
         form: TokenForm::SimpleJwt,
         reset_path: RESET_PATH,
     },

@@ -25,6 +25,7 @@ pub const DIALECT: Dialect = Dialect {
         rotating: false,
         early_refresh: false,
         strict: false,
+        activation: None,
         form: TokenForm::Key,
         reset_path: RESET_PATH,
     },

@@ -39,6 +39,7 @@ pub const DIALECT: Dialect = Dialect {
         rotating: false,
         early_refresh: false,
         strict: false,
+        activation: None,
         form: TokenForm::UserName,
         reset_path: RESET_PATH,
     },
