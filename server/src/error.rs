@@ -113,6 +113,8 @@ pub enum SignInFault {
     Registered,
     /// The address belongs to an account that this identity does not open.
     AccountInUse,
+    /// The identity that was to be linked opens another account.
+    IdentityTaken,
 }
 
 /// Why an application was not accepted.

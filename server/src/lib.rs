@@ -2,6 +2,7 @@
 //! parts together and is the only place that sees all of them.
 
 pub mod algorithm;
+mod app_links;
 pub mod auth;
 pub mod clock;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod language;
 pub mod mail;
 mod pages;
 mod providers;
+mod python;
 mod redirect;
 pub mod store;
 
@@ -30,6 +32,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::app_links::AppLinks;
 use crate::auth::keys::{KeyError, Keys};
 use crate::auth::limits::{Allowed, LimitRules};
 use crate::auth::password::{HashError, HashSettings, Hasher, Password};
@@ -103,6 +106,7 @@ impl Server {
         let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
         let public_url = public_url(&config, address);
+        let app_links = AppLinks::new(&config, &public_url)?;
         let on_terminal = std::io::stdout().is_terminal();
         let mailer = Mailer::open(&config.mail, &public_url, &config.data_dir, on_terminal)?;
         if config.public_url.is_some() && config.mail.smtp_url.is_none() {
@@ -133,7 +137,7 @@ impl Server {
         Ok(Server {
             listener,
             address,
-            app: app(&config, &auth, &public_url),
+            app: app(&config, &auth, &public_url, app_links),
             public_url,
             max_connections: config.http.max_connections,
             auth,
@@ -197,7 +201,9 @@ pub fn default_config() -> Config {
 /// Checks what the settings alone cannot say of themselves.
 pub fn check(config: &Config) -> Result<(), StartError> {
     providers::check(&config.providers, &config.outbound).map_err(provider_problem)?;
-    Ok(Mailer::check(&config.mail, &public_url(config, config.listen))?)
+    let public_url = public_url(config, config.listen);
+    AppLinks::new(config, &public_url)?;
+    Ok(Mailer::check(&config.mail, &public_url)?)
 }
 
 /// Opens the domain without serving it, as the command line does: it signs and reads no tokens, so
@@ -273,7 +279,7 @@ fn database_url(config: &Config) -> Option<&str> {
     config.database_url.as_ref().map(config::Secret::expose)
 }
 
-fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
+fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>, app_links: AppLinks) -> Router {
     let ready_auth = Arc::clone(auth);
     let proxies = TrustedProxies::new(&config.http.trusted_proxies);
     let language = config.mail.language;
@@ -295,6 +301,7 @@ fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
     let app = dialects::enabled(&config.dialects)
         .into_iter()
         .fold(pages::router(&pages), mount)
+        .merge(app_links.router())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || ready(Arc::clone(&ready_auth))))
         .fallback(|| async { drf::unknown_path() });

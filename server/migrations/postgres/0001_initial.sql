@@ -96,7 +96,9 @@ create table pending_sign_ins (
     code_expires_at bigint,
     redeemed_at bigint,
     handle_hash text unique,
-    sealed text
+    sealed text,
+    link_account_id bigint,
+    link_session_id bigint
 );
 
 create index pending_sign_ins_expiry on pending_sign_ins (expires_at);

@@ -253,7 +253,7 @@ async fn link(
 }
 
 /// Whether this is the account's address, however it is spelled.
-fn holds(account: &Account, email: &Email) -> bool {
+pub(super) fn holds(account: &Account, email: &Email) -> bool {
     let own = account.email.as_deref().and_then(Email::parse);
     own.is_some_and(|own| own.key() == email.key())
 }
@@ -299,7 +299,7 @@ async fn insert(tx: &mut Tx, profile: &Profile, account_id: i64, now: i64) -> Re
     }
 }
 
-fn identity(profile: &Profile, account_id: i64, now: i64) -> Identity {
+pub(super) fn identity(profile: &Profile, account_id: i64, now: i64) -> Identity {
     let Profile { provider, subject, email, email_verified, name, avatar_url, phone } =
         profile.clone();
     Identity {

@@ -14,6 +14,7 @@ mod key;
 pub mod keys;
 pub mod limits;
 mod link;
+mod linking;
 mod live_sessions;
 mod named;
 mod names;
@@ -22,6 +23,7 @@ mod operator;
 mod outbox;
 mod ownership;
 pub mod password;
+mod proof;
 mod recovery;
 mod redemption;
 mod refresh_token;
@@ -35,7 +37,7 @@ pub mod signing;
 pub mod token;
 mod uid;
 
-pub use account::{Account, Proof};
+pub use account::Account;
 pub use application::{ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient, OpaquePair};
 pub use credentials::Renewed;
 pub use external::Entry;
@@ -45,12 +47,14 @@ pub use flow::{
 pub use flow_key::FlowKey;
 pub use key::Key;
 pub use link::Links;
+pub use linking::Identity;
 pub use live_sessions::LiveSession;
 pub use named::Named;
-pub use names::Change;
+pub use names::{Change, NewNames, display_name};
 pub use one_time::{LinkState, OneTimeKey, Purpose};
 use outbox::Post;
 pub use outbox::QueuedMail;
+pub use proof::Proof;
 pub use recovery::{Asked, Requested};
 pub use redemption::ProviderTokens;
 pub use refresh_token::{Attempt, RefreshKey};
@@ -102,6 +106,8 @@ pub struct Policy {
     pub strict: bool,
     /// Whether a right password tells that its account is not active.
     pub tells_inactive: bool,
+    /// Whether new accounts wait for their activation, where that is a setting.
+    pub activation: Option<bool>,
     /// What a sign-in is answered with.
     pub form: TokenForm,
     /// Where the link in a mail of this API leads that resets a password.

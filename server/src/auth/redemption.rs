@@ -84,6 +84,8 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     let spent = pending_sign_ins::spend_code(tx, hash(&code), now).await?;
+                    // By the code of a link nobody enters.
+                    let spent = spent.filter(|spent| spent.link_to().is_none());
                     let told = spent.and_then(|spent| told_to_app(&key, &spent, &code, &verifier));
                     // A wrong verifier has burnt the code, so this is no error.
                     let Some(told) = told else { return Ok(None) };
@@ -188,7 +190,12 @@ impl Auth {
 }
 
 /// What was told, for who has the verifier of the challenge.
-fn told_to_app(key: &FlowKey, spent: &PendingSignIn, code: &str, verifier: &str) -> Option<Told> {
+pub(super) fn told_to_app(
+    key: &FlowKey,
+    spent: &PendingSignIn,
+    code: &str,
+    verifier: &str,
+) -> Option<Told> {
     let expected = spent.challenge.as_deref()?;
     let is_apps = challenge_of(verifier).as_bytes().ct_eq(expected.as_bytes());
     match bool::from(is_apps) && is_verifier(verifier) {

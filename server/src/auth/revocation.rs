@@ -233,6 +233,7 @@ mod tests {
         early_refresh: false,
         strict: false,
         tells_inactive: false,
+        activation: None,
         form: TokenForm::SimpleJwt,
         reset_path: RESET_PATH,
     };

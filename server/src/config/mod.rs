@@ -65,6 +65,7 @@ pub struct Config {
     pub mail: Mail,
     pub links: Links,
     pub redirects: Redirects,
+    pub app_links: AppLinks,
     /// By their names; which are known, and their defaults, `providers` says. Others speak OpenID
     /// Connect.
     pub providers: BTreeMap<String, ProviderSettings>,
@@ -184,6 +185,23 @@ pub struct Redirects {
     pub allowed: Vec<String>,
 }
 
+/// Links of the public host that open apps.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct AppLinks {
+    /// Apps for Apple's systems, each `TEAMID.bundle.id`.
+    #[serde(deserialize_with = "texts")]
+    pub apple: Vec<String>,
+    /// Apps for Android, each `package=fingerprint`, with the SHA-256 of the certificate that signs
+    /// it.
+    #[serde(deserialize_with = "texts")]
+    pub android: Vec<String>,
+    /// Paths that open Apple's apps beside those of `redirects.allowed`; `*` stands for whatever
+    /// follows.
+    #[serde(deserialize_with = "texts")]
+    pub paths: Vec<String>,
+}
+
 /// One provider that people sign in with: Google, VK ID, Yandex, Mail.ru, or any with OpenID
 /// Connect.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -249,6 +267,10 @@ pub struct DialectSettings {
     /// How long a spent refresh token whose attempt was not named gets the same answer again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_seconds: Option<i64>,
+    /// Where it is for the operator to say: whether a new account, which must have an e-mail address
+    /// then, is dead until the link is followed that is mailed to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation: Option<bool>,
 }
 
 /// An account made at the start if nobody holds its identifiers yet.
@@ -278,6 +300,7 @@ impl Default for Config {
             mail: Mail::default(),
             links: Links::default(),
             redirects: Redirects::default(),
+            app_links: AppLinks::default(),
             providers: BTreeMap::new(),
             outbound: Outbound::default(),
             dialects: BTreeMap::new(),
@@ -355,6 +378,7 @@ impl Default for DialectSettings {
             early_refresh: None,
             absolute_seconds: None,
             grace_seconds: None,
+            activation: None,
         }
     }
 }

@@ -63,6 +63,7 @@ fn settings(policy: &Policy) -> DialectSettings {
         early_refresh: has_early_refresh(policy).then_some(policy.early_refresh),
         absolute_seconds: policy.absolute_seconds,
         grace_seconds: (policy.form == TokenForm::PublicKey).then_some(policy.grace_seconds),
+        activation: policy.activation,
     }
 }
 
@@ -81,6 +82,7 @@ fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
             .map(|own| settings.absolute_seconds.unwrap_or(own)),
         grace_seconds: settings.grace_seconds.unwrap_or(policy.grace_seconds),
         strict: settings.strict,
+        activation: settings.activation.or(policy.activation),
         ..policy
     }
 }

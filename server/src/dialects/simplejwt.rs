@@ -27,6 +27,7 @@ pub const DIALECT: Dialect = Dialect {
         early_refresh: false,
         strict: false,
         tells_inactive: false,
+        activation: None,
         form: TokenForm::SimpleJwt,
         reset_path: "/api/auth/password/reset/confirm/?uid={uid}&token={token}",
     },

@@ -28,6 +28,7 @@ pub const DIALECT: Dialect = Dialect {
         early_refresh: false,
         strict: false,
         tells_inactive: false,
+        activation: None,
         form: TokenForm::SimpleJwt,
         reset_path: RESET_PATH,
     },

@@ -3,6 +3,9 @@
 //! a `code` for programs.
 
 mod account;
+mod accounts;
+mod identities;
+mod password;
 mod problem;
 mod providers;
 mod read;
@@ -41,6 +44,7 @@ pub const DIALECT: Dialect = Dialect {
         strict: false,
         tells_inactive: true,
         form: TokenForm::PublicKey,
+        activation: Some(false),
         reset_path: RESET_PATH,
     },
     mount,
@@ -56,6 +60,23 @@ type Route = (&'static str, &'static str, MethodRouter<Arc<Context>>);
 /// The whole API.
 fn routes() -> Vec<Route> {
     vec![
+        ("/accounts", "POST, OPTIONS", post(accounts::register)),
+        ("/accounts/activate", "POST, OPTIONS", post(accounts::activate)),
+        ("/accounts/resend", "POST, OPTIONS", post(accounts::resend)),
+        (
+            "/account",
+            "GET, PATCH, DELETE, HEAD, OPTIONS",
+            get(account::show).patch(account::change).delete(account::delete),
+        ),
+        ("/account/password", "POST, OPTIONS", post(password::change)),
+        ("/password/reset", "POST, OPTIONS", post(password::request_reset)),
+        ("/password/reset/confirm", "POST, OPTIONS", post(password::confirm_reset)),
+        (
+            "/account/identities",
+            "GET, POST, HEAD, OPTIONS",
+            get(identities::list).post(identities::link),
+        ),
+        ("/account/identities/{provider}/{subject}", "DELETE, OPTIONS", delete(identities::unlink)),
         ("/providers", "GET, HEAD, OPTIONS", get(providers::list)),
         ("/providers/{name}/start", "POST, OPTIONS", post(providers::start)),
         ("/providers/complete", "POST, OPTIONS", post(providers::complete)),

@@ -87,6 +87,7 @@ pub fn failure(error: Error) -> Refusal {
         Error::SignIn(
             SignInFault::AccountInUse | SignInFault::Registered | SignInFault::NotRegistered,
         ) => conflict(Code::AccountInUse),
+        Error::SignIn(SignInFault::IdentityTaken) => conflict(Code::IdentityTaken),
         Error::Taken(kind) => conflict(Code::IdentifierTaken)
             .with(Fields::from([(kind.as_str().to_owned(), vec![FieldCode::Taken])])),
         Error::AccountInactive => refused(Code::AccountInactive),

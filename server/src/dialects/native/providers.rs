@@ -3,8 +3,8 @@
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use propusk_wire::{
-    CompleteSignInRequest, Provider, ProvidersResponse, StartSignInRequest, StartSignInResponse,
-    TokenResponse,
+    CompleteSignInRequest, Provider, ProvidersResponse, Secret, StartSignInRequest,
+    StartSignInResponse, TokenResponse,
 };
 
 use super::problem::failure;
@@ -29,9 +29,21 @@ pub async fn start(
 ) -> Answer<StartSignInResponse> {
     let from = read::client(&context, &request);
     let name = parameters.ok().and_then(|all| all.iter().next().map(|(_, name)| name.to_owned()));
-    let StartSignInRequest { redirect, code_challenge, .. } = read::json(request).await?;
-    let app = Some(AppLeg { redirect, challenge: code_challenge });
-    let begun = context.auth.begin_sign_in(&name.unwrap_or_default(), app, from).await;
+    let name = name.unwrap_or_default();
+    let headers = request.headers().clone();
+    let request: StartSignInRequest = read::json(request).await?;
+    let StartSignInRequest { redirect, code_challenge: challenge, link, current_password } =
+        request;
+    let (auth, app) = (&context.auth, AppLeg { redirect, challenge });
+    let begun = match link {
+        false => auth.begin_sign_in(&name, Some(app), from).await,
+        true => {
+            let who = read::signed_in(&context, &headers).await?;
+            let current = current_password.as_ref().map(Secret::expose);
+            let proof = auth.prove(&who, current, from).await.map_err(failure)?;
+            auth.begin_link(&proof, &name, app, from).await
+        }
+    };
     Ok(Reply(begun.map_err(failure)?.into()))
 }
 

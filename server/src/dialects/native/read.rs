@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, HeaderMap};
+use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderMap};
 use propusk_wire::{FieldCode, ProblemCode};
 use serde::Deserializer;
 use serde::de::value::MapDeserializer;
@@ -15,9 +15,10 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
 use super::problem::{Fields, Refusal, failure};
-use crate::auth::SignedIn;
+use crate::auth::{Asked, SignedIn};
 use crate::drf::Context;
 use crate::http::body::{self, BodyRefusal};
+use crate::language::Language;
 
 /// The body, a JSON object.
 pub async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
@@ -37,6 +38,22 @@ pub async fn json_if_any<T: DeserializeOwned>(request: Request) -> Result<T, Ref
 pub async fn signed_in(context: &Context, headers: &HeaderMap) -> Result<SignedIn, Refusal> {
     let token = credential(headers).ok_or_else(Refusal::unauthorized)?;
     context.auth.signed_in(token).await.map_err(failure)
+}
+
+/// The same, with where it comes from. A body may not be shared between threads, so nothing of the
+/// request but its headers is held while this waits.
+pub fn sender(
+    context: &Context,
+    request: &Request,
+) -> impl Future<Output = Result<(SignedIn, IpAddr), Refusal>> {
+    let (from, headers) = (client(context, request), request.headers());
+    async move { Ok((signed_in(context, headers).await?, from)) }
+}
+
+/// Whoever asks for a mail.
+pub fn asked(context: &Context, request: &Request) -> Asked {
+    let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    Asked { from: client(context, request), language: header.and_then(Language::accepted) }
 }
 
 /// Where the request comes from.
@@ -174,14 +191,14 @@ mod tests {
     #[test]
     fn every_member_that_is_missing_or_wrong_is_named() {
         let refusal = read::<CompleteSignInRequest>(&json!({"code": 1, "device_name": []}));
-        let refusal = refusal.err().expect("three things are wrong");
+        let refusal = refusal.expect_err("three things are wrong");
         for part in
             ["\"code\": [Invalid]", "\"code_verifier\": [Required]", "\"device_name\": [Invalid]"]
         {
             assert!(refusal.contains(part), "{refusal}");
         }
         let wrong = json!({"redirect": "a", "code_challenge": "b", "link": "yes"});
-        let refusal = read::<StartSignInRequest>(&wrong).err().expect("it is no yes or no");
+        let refusal = read::<StartSignInRequest>(&wrong).expect_err("it is no yes or no");
         assert!(refusal.contains("{\"link\": [Invalid]}"), "{refusal}");
     }
 

@@ -17,6 +17,15 @@ impl<T: Serialize> IntoResponse for Reply<T> {
     }
 }
 
+/// What has been made, 201.
+pub struct Created<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        with_headers(StatusCode::CREATED, "application/json", &self.0)
+    }
+}
+
 /// A value as an answer of this status and media type.
 pub fn with_headers(
     status: StatusCode,

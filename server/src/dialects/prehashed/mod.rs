@@ -42,6 +42,7 @@ pub const DIALECT: Dialect = Dialect {
         early_refresh: false,
         strict: false,
         tells_inactive: false,
+        activation: None,
         form: TokenForm::UserName,
         reset_path: RESET_PATH,
     },
