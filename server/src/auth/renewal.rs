@@ -216,9 +216,8 @@ impl Auth {
 
 impl Genuine {
     fn verdict(&self, policy: &Policy, session: &Session, now: i64) -> Verdict {
-        let is_over = session.ended_at.is_some() || session.expires_at <= now;
         match session.generation - self.generation {
-            _ if is_over => Verdict::Over,
+            _ if !session.is_live(now) => Verdict::Over,
             0 => Verdict::Rotate,
             1 if self.is_same_attempt(policy, session, now) => Verdict::Repeat,
             // Newer than anything here: the database is an older one than that which gave it out.
