@@ -16,9 +16,9 @@ use crate::session::Moment;
 
 /// No answer of an API is larger.
 const MAX_ANSWER: usize = 1 << 20;
-/// For a connection, and for a whole request.
-const CONNECT: Duration = Duration::from_secs(10);
-const REQUEST: Duration = Duration::from_secs(20);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a whole request, unless the app says another.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The way to one server.
 #[derive(Clone)]
@@ -181,8 +181,8 @@ fn seconds(time: SystemTime) -> Option<i64> {
 
 /// The client that is used unless the app brings its own: TLS by rustls with ring, trusting what the
 /// system trusts, following no redirects.
-pub(crate) fn client() -> Result<reqwest::Client> {
-    build(reqwest::Client::builder().redirect(redirect::Policy::none()).timeout(REQUEST))
+pub(crate) fn client(timeout: Duration) -> Result<reqwest::Client> {
+    build(reqwest::Client::builder().redirect(redirect::Policy::none()).timeout(timeout))
 }
 
 /// The client for apps' own APIs, whose answers may take their time.
@@ -194,7 +194,7 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
     let tls = tls().map_err(|error| Error::because(Kind::Usage, error))?;
     builder
         .tls_backend_preconfigured(tls)
-        .connect_timeout(CONNECT)
+        .connect_timeout(CONNECT_TIMEOUT)
         .user_agent(concat!("propusk/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|error| Error::because(Kind::Usage, error))

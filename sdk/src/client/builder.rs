@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use propusk_wire::Secret;
 use url::{Host, Url};
@@ -25,6 +26,7 @@ pub struct ClientBuilder {
     api_origins: Vec<String>,
     app: App,
     http: Option<reqwest::Client>,
+    timeout: Duration,
     allows_plain_http: bool,
     clock: Clock,
 }
@@ -39,6 +41,7 @@ impl ClientBuilder {
             api_origins: Vec::new(),
             app: App::default(),
             http: None,
+            timeout: http::TIMEOUT,
             allows_plain_http: false,
             clock: Clock::system(),
         }
@@ -81,8 +84,14 @@ impl ClientBuilder {
         self
     }
 
+    /// How long an answer of the server may take; 20 s unless this is called. Calls to the app's own
+    /// API are not meant.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        ClientBuilder { timeout, ..self }
+    }
+
     /// Another HTTP client, for a proxy or a certificate authority of one's own. It should follow no
-    /// redirects and have time-outs.
+    /// redirects and have time-outs: [`timeout`](Self::timeout) is not for it.
     pub fn http_client(self, http: reqwest::Client) -> Self {
         ClientBuilder { http: Some(http), ..self }
     }
@@ -115,7 +124,7 @@ impl ClientBuilder {
         }
         let http = match self.http {
             Some(http) => http,
-            None => http::client()?,
+            None => http::client(self.timeout)?,
         };
         let api = Shared::new(origins)?;
         let transport = Transport::new(http, base, self.clock);
