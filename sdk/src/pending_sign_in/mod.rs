@@ -119,16 +119,16 @@ impl Journal {
         self.expire(now);
         match link {
             Link::Code { code, state, redirect } => match self.find(&state, &redirect) {
-                Ok(sign_in) => Arrival::Redeem { code, sign_in },
-                Err(arrival) => arrival,
+                Some(sign_in) => Arrival::Redeem { code, sign_in: sign_in.clone() },
+                None => self.past(&state).map_or(Arrival::Unknown, Arrival::Over),
             },
             Link::Failed { error, state, redirect } => match self.find(&state, &redirect) {
-                Ok(sign_in) => {
+                Some(_) => {
                     let outcome = outcome_of(&error);
-                    self.finish(&sign_in.state, outcome);
+                    self.finish(&state, outcome);
                     Arrival::Ended { outcome, error }
                 }
-                Err(arrival) => arrival,
+                None => self.past(&state).map_or(Arrival::Unknown, Arrival::Over),
             },
             Link::NotOurs => Arrival::NotOurs,
             Link::Broken(broken) => Arrival::Broken(broken),
@@ -155,16 +155,13 @@ impl Journal {
         }
     }
 
-    /// The open sign-in of this state. All are looked at, whichever it is.
-    fn find(&self, state: &Secret, redirect: &RedirectUri) -> Result<PendingSignIn, Arrival> {
+    /// The open sign-in of this state, if it was to come back here. All are looked at, whichever it
+    /// is.
+    fn find(&self, state: &Secret, redirect: &RedirectUri) -> Option<&PendingSignIn> {
         let found = self.open.iter().fold(None, |found, sign_in| {
             if is_same(sign_in.state.expose(), state.expose()) { Some(sign_in) } else { found }
         });
-        match found {
-            Some(sign_in) if sign_in.comes_back_to(redirect) => Ok(sign_in.clone()),
-            Some(_) => Err(Arrival::Unknown),
-            None => Err(self.past(state).map_or(Arrival::Unknown, Arrival::Over)),
-        }
+        found.filter(|sign_in| sign_in.comes_back_to(redirect))
     }
 
     fn past(&self, state: &Secret) -> Option<Outcome> {

@@ -562,6 +562,8 @@ fn written(text: &str, escaped: &[bool]) -> String {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_text_is_read(link in any::<String>(), tail in any::<String>(), at in 0..5_usize) {
         parse(&link, &redirects());
