@@ -1,5 +1,4 @@
-//! Sign-in for native apps.
-
+#![doc = include_str!("../docs/guide.md")]
 #![warn(missing_docs)]
 
 mod account;

@@ -27,6 +27,7 @@ mod providers;
 mod races;
 mod replay;
 mod restart;
+mod sdk;
 mod sessions;
 mod settings;
 mod sizes;
