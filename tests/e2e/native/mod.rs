@@ -1,6 +1,12 @@
 //! Our own API, as its clients have it: answers are read by the types of `propusk-wire`.
 
+mod account;
+mod accounts;
+mod app_links;
+mod identities;
 mod keys;
+mod password;
+mod proof;
 mod refresh;
 mod sessions;
 mod tokens;
