@@ -20,4 +20,6 @@ pub use provider::{
     StartSignInRequest, StartSignInResponse, UnlinkRequest,
 };
 pub use secret::Secret;
-pub use session::{RefreshRequest, Session, SessionsResponse, SignInRequest, TokenResponse};
+pub use session::{
+    EndSessionsRequest, RefreshRequest, Session, SessionsResponse, SignInRequest, TokenResponse,
+};

@@ -180,6 +180,17 @@ pub async fn update_password(
     Ok(row.is_some())
 }
 
+/// Refuses foreign tokens from before this moment for up to `limit` accounts that honour them, and
+/// tells for how many.
+pub async fn refuse_foreign_before(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "update accounts set foreign_not_before = $1 where id in (
+             select id from accounts
+             where foreign_not_before < $1
+             limit $2)",
+    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+}
+
 /// Gives the account another name for people to read, or none.
 pub async fn update_display_name(tx: &mut Tx, id: i64, name: Option<String>) -> Result<()> {
     on!(tx, db => sqlx::query(

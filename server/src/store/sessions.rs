@@ -35,6 +35,13 @@ pub struct Session {
     pub ended_at: Option<i64>,
 }
 
+impl Session {
+    /// Whether it has neither ended nor expired.
+    pub fn is_live(&self, now: i64) -> bool {
+        self.ended_at.is_none() && now < self.expires_at
+    }
+}
+
 /// The columns of [`Session`], with the rest of the statement.
 macro_rules! select_session {
     ($rest:literal) => {

@@ -4,8 +4,12 @@ mod account;
 mod accounts;
 mod app_links;
 mod identities;
+mod keys;
 mod password;
 mod proof;
+mod refresh;
+mod sessions;
+mod tokens;
 
 use http_body_util::Full;
 use hyper::Request;

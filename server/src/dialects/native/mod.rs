@@ -5,6 +5,7 @@
 mod account;
 mod accounts;
 mod identities;
+mod keys;
 mod password;
 mod problem;
 mod providers;
@@ -80,14 +81,19 @@ fn routes() -> Vec<Route> {
         ("/providers", "GET, HEAD, OPTIONS", get(providers::list)),
         ("/providers/{name}/start", "POST, OPTIONS", post(providers::start)),
         ("/providers/complete", "POST, OPTIONS", post(providers::complete)),
-        ("/sessions", "GET, HEAD, POST, OPTIONS", get(sessions::list).post(sessions::sign_in)),
+        (
+            "/sessions",
+            "GET, POST, DELETE, HEAD, OPTIONS",
+            get(sessions::list).post(sessions::sign_in).delete(sessions::end_others),
+        ),
         ("/sessions/refresh", "POST, OPTIONS", post(sessions::refresh)),
         ("/sessions/current", "DELETE, OPTIONS", delete(sessions::sign_out)),
+        ("/sessions/{id}", "DELETE, OPTIONS", delete(sessions::end_one)),
     ]
 }
 
 fn mount(context: &Arc<Context>) -> Router {
-    let mut router = Router::new();
+    let mut router = keys::router();
     for (path, allow, methods) in routes() {
         let methods =
             methods.fallback(move |method: Method| async move { other_method(&method, allow) });

@@ -1,15 +1,17 @@
 //! Sessions: signing in with a password, refreshing, and the list of where somebody is signed in.
 
-use axum::extract::{Request, State};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
 use axum::http::StatusCode;
 use propusk_wire::{
-    FieldCode, RefreshRequest, Session, SessionsResponse, SignInRequest, TokenResponse,
+    EndSessionsRequest, FieldCode, RefreshRequest, Secret, Session, SessionsResponse,
+    SignInRequest, TokenResponse,
 };
 
 use super::problem::{Refusal, failure};
 use super::reply::Reply;
 use super::{Answer, Shared, read};
-use crate::auth::{Attempt, DeviceName, Issued, LiveSession};
+use crate::auth::{Attempt, DeviceName, Issued, LiveSession, Proof};
 use crate::drf::Context;
 
 pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenResponse> {
@@ -43,6 +45,33 @@ pub async fn sign_out(State(context): Shared, request: Request) -> Result<Status
     let who = read::signed_in(&context, request.headers()).await?;
     context.auth.end_own_session(&who).await.map_err(failure)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn end_one(
+    State(context): Shared,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    let id = parameters.ok().and_then(|all| all.iter().next().map(|(_, id)| id.to_owned()));
+    let proof = proof(&context, request).await?;
+    let ended = context.auth.end_session(&proof, &id.unwrap_or_default()).await;
+    match ended.map_err(failure)? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Refusal::not_found()),
+    }
+}
+
+pub async fn end_others(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
+    let proof = proof(&context, request).await?;
+    context.auth.end_other_sessions(&proof).await.map_err(failure)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn proof(context: &Context, request: Request) -> Result<Proof, Refusal> {
+    let (who, from) = read::sender(context, &request).await?;
+    let EndSessionsRequest { current_password } = read::json_if_any(request).await?;
+    let current = current_password.as_ref().map(Secret::expose);
+    context.auth.prove(&who, current, from).await.map_err(failure)
 }
 
 /// What a device calls itself.
