@@ -91,6 +91,18 @@ fn words() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Refusals as our own API and as OAuth write them, of any status.
+fn problems() -> impl Strategy<Value = Vec<u8>> {
+    let said = (select(&CODES[..]), select(&STATUSES[..]), select(&SENTENCES[..]));
+    (said, any::<bool>()).prop_map(|((code, status, sentence), is_native)| {
+        let body = match is_native {
+            true => json!({ "title": sentence, "status": status, "code": code }),
+            false => json!({ "error": code, "error_description": sentence }),
+        };
+        body.to_string().into_bytes()
+    })
+}
+
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let recorded = || any::<Index>().prop_map(|index| index.get(recorded_bodies()).clone());
     let cut = (recorded(), any::<Index>()).prop_map(|(mut body, at)| {
@@ -118,6 +130,7 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
         1 => flipped,
         2 => replaced,
         3 => words(),
+        3 => problems(),
         1 => prop::collection::vec(any::<u8>(), 0..64),
     ]
 }
@@ -128,7 +141,12 @@ type Parts = (u16, &'static str, Vec<u8>, Option<String>, i64);
 fn parts() -> impl Strategy<Value = Parts> {
     let status = prop_oneof![9 => select(&STATUSES[..]), 1 => any::<u16>()];
     let wait = prop::option::of("[0-9A-Za-z ,:-]{0,30}");
-    (status, select(&CONTENT_TYPES[..]), bodies(), wait, any::<i64>())
+    let any_answer = (status, select(&CONTENT_TYPES[..]), bodies(), wait, any::<i64>());
+    let of_one_status = (select(&STATUSES[..]), select(&CODES[..])).prop_map(|(status, code)| {
+        let body = json!({ "title": "", "status": status, "code": code });
+        (status, "application/problem+json", body.to_string().into_bytes(), None, NOW)
+    });
+    prop_oneof![5 => any_answer, 1 => of_one_status]
 }
 
 fn built((status, content_type, body, wait, server_now): Parts) -> Reply {
