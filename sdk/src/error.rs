@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{Operation, VaultState};
@@ -12,7 +13,8 @@ use crate::{Operation, VaultState};
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why an operation did not work; [`kind`](Self::kind) says what to do about it.
-pub struct Error(Box<Inner>);
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
 struct Inner {
     kind: Kind,
@@ -99,11 +101,11 @@ impl Error {
     }
 
     pub(crate) fn new(kind: Kind) -> Self {
-        Error(Box::new(Inner { kind, source: None }))
+        Error(Arc::new(Inner { kind, source: None }))
     }
 
     pub(crate) fn because(kind: Kind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Error(Box::new(Inner { kind, source: Some(source.into()) }))
+        Error(Arc::new(Inner { kind, source: Some(source.into()) }))
     }
 
     pub(crate) fn signed_out(reason: SignOutReason) -> Self {

@@ -3,15 +3,33 @@
 #![warn(missing_docs)]
 
 mod account;
+mod api;
+mod client;
 mod clock;
+pub mod deeplink;
 mod dialects;
 mod error;
+mod http;
+#[cfg(all(feature = "loopback", not(any(target_os = "android", target_os = "ios"))))]
+mod loopback;
+mod pending_sign_in;
+mod pkce;
+mod redirect;
 mod session;
 mod vault;
 
 pub use account::{MailedLink, Operation, Profile, Registered, Registration};
+pub use api::Api;
+pub use client::{AccessToken, BrowserSignIn, Client, ClientBuilder, Completed, SignOut};
 pub use clock::Clock;
 pub use dialects::Dialect;
 pub use error::{Error, Kind, Rejection, Result, SignOutReason};
-pub use propusk_wire::Secret;
-pub use vault::VaultState;
+#[cfg(all(feature = "loopback", not(any(target_os = "android", target_os = "ios"))))]
+pub use loopback::Loopback;
+pub use propusk_wire::{Identity, Provider, Secret, Session, UpdateAccountRequest};
+pub use redirect::RedirectUri;
+pub use session::Status;
+pub use vault::{
+    FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultError, VaultGuard, VaultKey,
+    VaultState,
+};

@@ -241,3 +241,12 @@ fn claim(token: &str, name: &str) -> Value {
         .expect("the server signed it");
     read.1[name].clone()
 }
+
+#[tokio::test]
+async fn the_date_of_answers_is_of_the_clock_that_tokens_go_by() {
+    let server = TestServer::start().await;
+    server.clock.advance(86_400);
+    let answer = server.client.get("/healthz", None).await;
+    // 1 790 000 000 is 2026-09-21 at 14:13:20.
+    assert_eq!(answer.headers["date"], "Tue, 22 Sep 2026 14:13:20 GMT");
+}

@@ -1,10 +1,11 @@
 //! The harness of the end-to-end tests: a server in this process ([`server`]) or as a child of it
 //! ([`process`]), a database for each test, a plain HTTP client, a mail server ([`smtp`]) whose mails
 //! are read ([`mailbox`]), a browser ([`browser`]), an OpenID provider ([`oidc_provider`]), Django
-//! stacks ([`django`]), and the replay of the recorded answers ([`contract`]). The tests themselves
-//! are in `e2e/`.
+//! stacks ([`django`]), a network, a disk and processes that fail ([`chaos`]), and the replay of the
+//! recorded answers ([`contract`]). The tests themselves are in `e2e/`.
 
 pub mod browser;
+pub mod chaos;
 pub mod contract;
 pub mod database;
 pub mod django;

@@ -3,10 +3,11 @@
 
 use propusk_wire::{
     Account, ActivateRequest, Activation, ChangePasswordRequest, CompleteSignInRequest,
-    ConfirmResetRequest, DeleteAccountRequest, EmailRequest, IdentitiesResponse, Identity,
-    LinkRequest, Problem, ProblemCode, Provider, ProvidersResponse, RefreshRequest,
-    RegisterRequest, RegisterResponse, Secret, Session, SessionsResponse, SignInRequest,
-    StartSignInRequest, StartSignInResponse, TokenResponse, UpdateAccountRequest,
+    ConfirmResetRequest, DeleteAccountRequest, EmailRequest, EndSessionsRequest,
+    IdentitiesResponse, Identity, LinkRequest, Problem, ProblemCode, Provider, ProvidersResponse,
+    RefreshRequest, RegisterRequest, RegisterResponse, Secret, Session, SessionsResponse,
+    SignInRequest, StartSignInRequest, StartSignInResponse, TokenResponse, UnlinkRequest,
+    UpdateAccountRequest,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -152,14 +153,23 @@ pub(crate) fn sessions(access: &Credential) -> Call<Vec<Session>> {
 }
 
 /// Ends one session of the account.
-pub(crate) fn end_session(access: &Credential, id: &str) -> Result<Call<()>> {
+pub(crate) fn end_session(
+    access: &Credential,
+    id: &str,
+    current: Option<&Secret>,
+) -> Result<Call<()>> {
     let path = format!("{SESSIONS}/{}", segment(id)?);
-    Ok(signed_in(Request::delete(path), access, Reply::done))
+    let body = json(&EndSessionsRequest { current_password: current.cloned() })?;
+    Ok(signed_in(Request::delete(path).body(body), access, Reply::done))
 }
 
 /// Ends all sessions of the account but the one that asks.
-pub(crate) fn end_other_sessions(access: &Credential) -> Call<()> {
-    signed_in(Request::delete(SESSIONS), access, Reply::done)
+pub(crate) fn end_other_sessions(
+    access: &Credential,
+    current: Option<&Secret>,
+) -> Result<Call<()>> {
+    let body = json(&EndSessionsRequest { current_password: current.cloned() })?;
+    Ok(signed_in(Request::delete(SESSIONS).body(body), access, Reply::done))
 }
 
 /// What opens the account beside a password.
@@ -174,9 +184,15 @@ pub(crate) fn link(access: &Credential, link: &LinkRequest) -> Result<Call<Ident
 }
 
 /// Takes an identity off the account.
-pub(crate) fn unlink(access: &Credential, provider: &str, subject: &str) -> Result<Call<()>> {
+pub(crate) fn unlink(
+    access: &Credential,
+    provider: &str,
+    subject: &str,
+    current: Option<&Secret>,
+) -> Result<Call<()>> {
     let path = format!("{IDENTITIES}/{}/{}", segment(provider)?, segment(subject)?);
-    Ok(signed_in(Request::delete(path), access, Reply::done))
+    let body = json(&UnlinkRequest { current_password: current.cloned() })?;
+    Ok(signed_in(Request::delete(path).body(body), access, Reply::done))
 }
 
 /// The providers that are configured.

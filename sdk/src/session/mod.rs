@@ -1,1 +1,632 @@
-//! The session.
+//! The session at work: runs the [`machine`] with the real vault and the real server. One renewal at
+//! a time in this process, shared by everybody who waits for it, and one at a time among processes
+//! that share a vault. A caller that goes away stops nothing: the work goes on to its end.
+
+mod attempt;
+mod machine;
+mod record;
+mod status;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use propusk_wire::Secret;
+use reqwest::header::HeaderValue;
+use tokio::sync::{Mutex as AsyncMutex, watch};
+
+pub(crate) use attempt::{attempt, random_text};
+use machine::{Action, Event, State, Verdict, step};
+use record::{Held, Opening, VERSION};
+pub(crate) use record::{Moment, Record, Session};
+pub use status::Status;
+
+use crate::dialects::{App, Call, Credential, Dialect, Refusal, Renewal, Tokens};
+use crate::error::{Error, Kind, Result, SignOutReason};
+use crate::http::{Failure, Transport, header_of};
+use crate::pending_sign_in::Outcome as SignInOutcome;
+use crate::vault::{Vault, VaultError, VaultGuard};
+use crate::{Profile, VaultState};
+
+/// A token with less to live than this, in seconds, is not given out while another can be had.
+const ALMOST_OVER: i64 = 5;
+/// How often a session that could not be written is tried to be written again.
+const SAVE_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The one session of a client.
+pub(crate) struct Core {
+    transport: Transport,
+    vault: Vault,
+    dialect: Dialect,
+    app: App,
+    machine: AsyncMutex<Machine>,
+    /// What is given out without waiting for anybody.
+    at_hand: RwLock<Option<Arc<AtHand>>>,
+    /// The renewal under way.
+    flight: Mutex<Option<watch::Receiver<Option<Outcome>>>>,
+    status: watch::Sender<Status>,
+}
+
+type Outcome = Result<Option<Credential>>;
+
+struct Machine {
+    state: State,
+    record: Record,
+}
+
+/// A token in the form in which it is sent.
+pub(crate) struct AtHand {
+    pub credential: Credential,
+    pub header: HeaderValue,
+    pub profile: Option<Profile>,
+    fresh_until: Option<i64>,
+    expires_at: Option<i64>,
+}
+
+/// What a run of the machine needs beside it, and what it leaves.
+#[derive(Default)]
+struct Run {
+    enter: Option<Call<Tokens>>,
+    /// The sign-in with a provider that ends by entering.
+    finishes: Option<Secret>,
+    lock: Option<VaultGuard>,
+    /// Why something failed, in full.
+    problem: Option<Error>,
+    answer: Option<Outcome>,
+    told: bool,
+}
+
+impl Core {
+    pub fn new(transport: Transport, vault: Vault, dialect: Dialect, app: App) -> Arc<Self> {
+        Arc::new(Core {
+            transport,
+            vault,
+            dialect,
+            app,
+            machine: AsyncMutex::new(Machine { state: State::Unknown, record: Record::default() }),
+            at_hand: RwLock::new(None),
+            flight: Mutex::new(None),
+            status: watch::Sender::new(Status::Unknown),
+        })
+    }
+
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    pub async fn vault_state(&self) -> VaultState {
+        self.vault.state().await
+    }
+
+    /// An access token that works, as far as can be known here.
+    pub async fn at_hand(self: &Arc<Self>) -> Result<Arc<AtHand>> {
+        let now = self.transport.moment().server;
+        if let Some(at_hand) = self.held() {
+            if at_hand.fresh_until.is_none_or(|until| now < until) {
+                return Ok(at_hand);
+            }
+            if at_hand.expires_at.is_none_or(|at| now.saturating_add(ALMOST_OVER) < at) {
+                // It still works; the next one is fetched meanwhile.
+                drop(self.flight(Event::TokenWanted));
+                return Ok(at_hand);
+            }
+        }
+        self.renewed(Event::TokenWanted).await
+    }
+
+    /// Another access token than this one, which a server has refused.
+    pub async fn instead_of(self: &Arc<Self>, refused: &Secret) -> Result<Arc<AtHand>> {
+        let at_hand = self.renewed(Event::TokenRefused(refused.clone())).await?;
+        if at_hand.credential.token != *refused {
+            return Ok(at_hand);
+        }
+        // The renewal that was under way may have begun before the refusal.
+        self.renewed(Event::TokenRefused(refused.clone())).await
+    }
+
+    /// A renewed access token, whether the one that is held still works or not.
+    pub async fn renew(self: &Arc<Self>) -> Result<()> {
+        self.renewed(Event::RenewalWanted).await.map(|_| ())
+    }
+
+    /// Opens a session by what the call answers. `finishes` is the sign-in with a provider that has
+    /// come to its end with it.
+    pub async fn enter(
+        self: &Arc<Self>,
+        call: Call<Tokens>,
+        finishes: Option<Secret>,
+    ) -> Result<()> {
+        let run = Run { enter: Some(call), finishes, ..Run::default() };
+        self.spawn(Event::EnterWanted, run).await?.answer()?;
+        Ok(())
+    }
+
+    /// Ends the session; whether the server has been told.
+    pub async fn leave(self: &Arc<Self>) -> Result<bool> {
+        let run = self.spawn(Event::LeaveWanted, Run::default()).await?;
+        let told = run.told;
+        run.answer().map(|_| told)
+    }
+
+    /// The account as it was last seen; needs no network.
+    pub async fn profile(self: &Arc<Self>) -> Result<Option<Profile>> {
+        if let Some(at_hand) = self.held() {
+            return Ok(at_hand.profile.clone());
+        }
+        let core = Arc::clone(self);
+        joined(tokio::spawn(async move {
+            let mut machine = core.machine.lock().await;
+            core.load(&mut machine).await?;
+            match &machine.state {
+                State::SignedIn(kept) => Ok(kept.session.profile.clone()),
+                State::SignedOut(reason) => Err(Error::signed_out(*reason)),
+                _ => Err(Error::new(Kind::Protocol)),
+            }
+        }))
+        .await
+    }
+
+    /// Keeps what the server has just told of the account, to be shown without network.
+    pub async fn note_profile(self: &Arc<Self>, profile: Profile) -> Result<()> {
+        self.change(move |record| {
+            if let Held::SignedIn(session) = &mut record.held {
+                session.profile = Some(profile);
+            }
+        })
+        .await
+    }
+
+    /// Changes what is stored, alone among tasks and processes.
+    pub async fn change<T: Send + 'static>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut Record) -> T + Send + 'static,
+    ) -> Result<T> {
+        let core = Arc::clone(self);
+        joined(tokio::spawn(async move {
+            let mut machine = core.machine.lock().await;
+            let locked = core.vault.lock().await.map_err(storage)?;
+            let mut record = parse(locked.read().await)?;
+            let changed = change(&mut record);
+            locked.write(&encode(&record)?).await.map_err(storage)?;
+            machine.record = record;
+            core.adopt(&mut machine);
+            Ok(changed)
+        }))
+        .await
+    }
+
+    fn held(&self) -> Option<Arc<AtHand>> {
+        self.at_hand.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn renewed(self: &Arc<Self>, event: Event) -> Result<Arc<AtHand>> {
+        let mut flight = self.flight(event);
+        let landed = flight.wait_for(Option::is_some).await;
+        // Without an outcome the runtime is going down.
+        let outcome = landed.map_err(|error| Error::because(Kind::Cancelled, error))?.clone();
+        outcome.unwrap_or_else(|| Err(Error::new(Kind::Cancelled)))?;
+        self.held().ok_or_else(|| Error::signed_out(SignOutReason::SignedOut))
+    }
+
+    /// The renewal under way, or a new one.
+    fn flight(self: &Arc<Self>, event: Event) -> watch::Receiver<Option<Outcome>> {
+        let mut flight = self.flight_slot();
+        if let Some(flight) = flight.as_ref().filter(|flight| flight.has_changed().is_ok()) {
+            return flight.clone();
+        }
+        let (lands, waits) = watch::channel(None);
+        *flight = Some(waits.clone());
+        let core = Arc::clone(self);
+        tokio::spawn(async move {
+            let outcome = core.run(event, Run::default()).await.answer();
+            *core.flight_slot() = None;
+            lands.send_replace(Some(outcome));
+        });
+        waits
+    }
+
+    fn flight_slot(&self) -> MutexGuard<'_, Option<watch::Receiver<Option<Outcome>>>> {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn spawn(self: &Arc<Self>, event: Event, run: Run) -> Result<Run> {
+        let core = Arc::clone(self);
+        joined(tokio::spawn(async move { Ok(core.run(event, run).await) })).await
+    }
+
+    /// Lets the machine run until it rests.
+    async fn run(self: &Arc<Self>, event: Event, mut run: Run) -> Run {
+        let mut machine = self.machine.lock().await;
+        // Neither a sign-in nor a sign-out needs to know what was before.
+        if !matches!(event, Event::EnterWanted | Event::LeaveWanted)
+            && let Err(error) = self.load(&mut machine).await
+        {
+            run.answer = Some(Err(error));
+            return run;
+        }
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            let state = std::mem::replace(&mut machine.state, State::Unknown);
+            let (state, actions) = step(state, event, self.transport.moment());
+            machine.state = state;
+            self.publish(&machine.state);
+            for action in actions {
+                if let Some(event) = self.act(&mut machine, &mut run, action).await {
+                    next = Some(event);
+                }
+            }
+        }
+        self.rest(&machine, &run);
+        run
+    }
+
+    /// Reads the vault unless somebody is known to be signed in.
+    async fn load(&self, machine: &mut Machine) -> Result<()> {
+        if !matches!(machine.state, State::Unknown | State::SignedOut(_)) {
+            return Ok(());
+        }
+        let read = self.take_in(machine, self.vault.read().await);
+        let failed = read.as_ref().err().copied();
+        let state = std::mem::replace(&mut machine.state, State::Unknown);
+        (machine.state, _) = step(state, Event::Read(read), self.transport.moment());
+        if let State::SignedIn(kept) = &machine.state {
+            self.transport.set_offset(kept.session.clock_offset);
+        }
+        self.publish(&machine.state);
+        match (&machine.state, failed) {
+            (State::Unknown, Some(state)) => Err(Error::new(Kind::Storage { state })),
+            _ => Ok(()),
+        }
+    }
+
+    async fn act(
+        self: &Arc<Self>,
+        machine: &mut Machine,
+        run: &mut Run,
+        action: Action,
+    ) -> Option<Event> {
+        match action {
+            Action::Read => Some(Event::Read(self.take_in(machine, self.vault.read().await))),
+            Action::Lock => Some(Event::Locked(self.lock(machine, run).await)),
+            Action::Write(held) => Some(Event::Written(self.write(machine, run, held).await)),
+            Action::Renew(session) => Some(Event::Renewed(self.ask(&session, run).await)),
+            Action::Enter => Some(Event::Entered(self.open(run).await)),
+            Action::Leave(session) => {
+                run.told = self.tell(&session).await;
+                Some(Event::Left)
+            }
+            Action::Abandon(session) => {
+                let core = Arc::clone(self);
+                tokio::spawn(async move { core.tell(&session).await });
+                None
+            }
+            Action::Unlock => {
+                run.lock = None;
+                None
+            }
+            Action::Answer(answer) => {
+                run.answer = Some(answer.map_err(|kind| run.error(kind)));
+                None
+            }
+        }
+    }
+
+    /// What the vault holds, also for what is written next.
+    fn take_in(
+        &self,
+        machine: &mut Machine,
+        read: std::result::Result<Option<Vec<u8>>, VaultError>,
+    ) -> std::result::Result<Held, VaultState> {
+        match parse(read) {
+            Ok(record) => {
+                machine.record = record;
+                Ok(machine.record.held.clone())
+            }
+            Err(error) => {
+                machine.record = Record::default();
+                Err(match error.kind() {
+                    Kind::Storage { state } => *state,
+                    _ => VaultState::Foreign,
+                })
+            }
+        }
+    }
+
+    async fn lock(
+        &self,
+        machine: &mut Machine,
+        run: &mut Run,
+    ) -> std::result::Result<Held, VaultState> {
+        let locked = match self.vault.lock().await {
+            Ok(locked) => locked,
+            Err(error) => {
+                let state = error.state();
+                run.problem = Some(storage(error));
+                return Err(state);
+            }
+        };
+        let read = locked.read().await;
+        run.lock = Some(locked);
+        self.take_in(machine, read)
+    }
+
+    async fn write(
+        &self,
+        machine: &mut Machine,
+        run: &mut Run,
+        held: Held,
+    ) -> std::result::Result<(), VaultState> {
+        let is_end = matches!(held, Held::SignedOut(_));
+        let mut record = machine.record.clone();
+        record.held = held;
+        if let Some(state) = &run.finishes {
+            record.journal.finish(state, SignInOutcome::Completed);
+        }
+        let Some(locked) = &run.lock else { return Err(VaultState::Locked) };
+        let written = match encode(&record) {
+            Ok(bytes) => locked.write(&bytes).await,
+            Err(error) => {
+                run.problem = Some(error);
+                return Err(VaultState::ReadOnly);
+            }
+        };
+        match written {
+            Ok(()) => {
+                machine.record = record;
+                Ok(())
+            }
+            // Removing needs no room, and what has ended must not come back.
+            Err(error)
+                if is_end
+                    && error.state() != VaultState::Newer
+                    && locked.forget().await.is_ok() =>
+            {
+                machine.record = Record::default();
+                Ok(())
+            }
+            Err(error) => {
+                let state = error.state();
+                run.problem = Some(storage(error));
+                Err(state)
+            }
+        }
+    }
+
+    /// Renews, or where the API cannot, asks whether the credential is still good.
+    async fn ask(&self, session: &Session, run: &mut Run) -> std::result::Result<Tokens, Verdict> {
+        let spelling = session.dialect.spelling();
+        let Some(refresh) = &session.refresh else { return self.check(session, run).await };
+        let attempt = attempt(&session.attempt_key, refresh);
+        let renewal =
+            Renewal { access: &session.credential, refresh, attempt: &attempt, app: &self.app };
+        let call = spelling.refresh(&renewal).map_err(|error| run.verdict(error))?;
+        self.transport.send(call).await.map_err(|failure| run.failed(failure))
+    }
+
+    async fn check(
+        &self,
+        session: &Session,
+        run: &mut Run,
+    ) -> std::result::Result<Tokens, Verdict> {
+        if !session.is_alive(self.transport.moment().server) {
+            return Err(Verdict::Over(SignOutReason::Expired));
+        }
+        let spelling = session.dialect.spelling();
+        let call = spelling.profile(&session.credential).map_err(|error| run.verdict(error))?;
+        let profile = match self.transport.send(call).await {
+            Ok(profile) => profile,
+            // A credential that nothing renews is no good any more.
+            Err(Failure::Refused(Refusal::Unauthorized)) => {
+                return Err(Verdict::Over(SignOutReason::Expired));
+            }
+            Err(failure) => return Err(run.failed(failure)),
+        };
+        let now = self.transport.moment().server;
+        Ok(Tokens {
+            access: session.credential.clone(),
+            access_lives: session.access_expires_at.map(|at| at.saturating_sub(now)),
+            refresh: None,
+            refresh_lives: None,
+            session_id: None,
+            profile: Some(profile),
+        })
+    }
+
+    async fn open(&self, run: &mut Run) -> std::result::Result<Box<Session>, Kind> {
+        let Some(call) = run.enter.take() else { return Err(Kind::Usage) };
+        let opened = match self.transport.send(call).await {
+            Ok(tokens) => self.opened(tokens),
+            Err(failure) => Err(failure.into()),
+        };
+        opened.map_err(|error| {
+            let kind = error.kind().clone();
+            run.problem = Some(error);
+            kind
+        })
+    }
+
+    fn opened(&self, tokens: Tokens) -> Result<Box<Session>> {
+        let opening =
+            Opening { dialect: self.dialect, lineage: random_text()?, attempt_key: random_text()? };
+        Ok(Box::new(Session::open(opening, tokens, self.transport.moment())))
+    }
+
+    /// Tells the server that a session is over; whether it has heard. Some APIs hear it from a good
+    /// access token only.
+    async fn tell(&self, session: &Session) -> bool {
+        match self.tell_with(session).await {
+            Err(Failure::Refused(Refusal::Unauthorized)) if session.refresh.is_some() => {}
+            outcome => return has_heard(outcome),
+        }
+        match self.ask(session, &mut Run::default()).await {
+            Ok(tokens) => {
+                let renewed = session.clone().renewed(tokens, self.transport.moment());
+                has_heard(self.tell_with(&renewed).await)
+            }
+            Err(verdict) => matches!(verdict, Verdict::Over(_) | Verdict::Spent),
+        }
+    }
+
+    async fn tell_with(&self, session: &Session) -> std::result::Result<bool, Failure> {
+        let refresh = session.refresh.as_ref();
+        let call = session.dialect.spelling().sign_out(&session.credential, refresh, &self.app);
+        match call {
+            Ok(call) => self.transport.send(call).await.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// What another process or a change has left.
+    fn adopt(&self, machine: &mut Machine) {
+        let is_at_rest = matches!(machine.state, State::Unknown | State::SignedOut(_));
+        if is_at_rest {
+            let read = Event::Read(Ok(machine.record.held.clone()));
+            let state = std::mem::replace(&mut machine.state, State::Unknown);
+            (machine.state, _) = step(state, read, self.transport.moment());
+        } else if let (State::SignedIn(kept), Held::SignedIn(held)) =
+            (&mut machine.state, &machine.record.held)
+            && kept.session.lineage == held.lineage
+        {
+            kept.session.profile = held.profile.clone();
+        }
+        self.publish(&machine.state);
+    }
+
+    fn publish(&self, state: &State) {
+        let at_hand = state.session().and_then(|session| AtHand::of(&session).map(Arc::new));
+        *self.at_hand.write().unwrap_or_else(PoisonError::into_inner) = at_hand;
+        let status = match state {
+            State::Unknown => Status::Unknown,
+            State::SignedOut(reason) => Status::SignedOut { reason: *reason },
+            State::SignedIn(_) => Status::SignedIn,
+            State::Renewing { .. } => Status::Refreshing,
+            State::Entering { .. } | State::Leaving { .. } => return,
+        };
+        self.tell_status(status);
+    }
+
+    fn tell_status(&self, status: Status) {
+        self.status.send_if_modified(|told| {
+            let is_new = *told != status;
+            *told = status;
+            is_new
+        });
+    }
+
+    /// After a run: whether there is a network, and whether something is still to be written.
+    fn rest(self: &Arc<Self>, machine: &Machine, run: &Run) {
+        let State::SignedIn(kept) = &machine.state else { return };
+        let is_offline = run.problem.as_ref().is_some_and(|error| *error.kind() == Kind::Network);
+        if is_offline {
+            self.tell_status(Status::Offline);
+        }
+        if !kept.is_saved {
+            let core = Arc::downgrade(self);
+            tokio::spawn(async move {
+                tokio::time::sleep(SAVE_AGAIN).await;
+                if let Some(core) = core.upgrade() {
+                    drop(core.flight(Event::SaveWanted));
+                }
+            });
+        }
+    }
+}
+
+impl AtHand {
+    /// A token that cannot be sent is none.
+    fn of(session: &Session) -> Option<Self> {
+        Some(AtHand {
+            credential: session.credential.clone(),
+            header: header_of(&session.credential).ok()?,
+            profile: session.profile.clone(),
+            fresh_until: session.fresh_until(),
+            expires_at: session.access_expires_at,
+        })
+    }
+}
+
+impl Run {
+    fn answer(self) -> Outcome {
+        self.answer.unwrap_or_else(|| Err(Error::new(Kind::Protocol)))
+    }
+
+    /// The error of this kind, with its cause if it is known.
+    fn error(&self, kind: Kind) -> Error {
+        match &self.problem {
+            Some(problem) if *problem.kind() == kind => problem.clone(),
+            _ => Error::new(kind),
+        }
+    }
+
+    fn failed(&mut self, failure: Failure) -> Verdict {
+        match failure {
+            Failure::Refused(Refusal::SignedOut(reason)) => Verdict::Over(reason),
+            Failure::Refused(Refusal::Spent) => Verdict::Spent,
+            Failure::Refused(Refusal::TooEarly) => Verdict::TooEarly,
+            Failure::Unexpected(status) => {
+                let problem = format!("status {status}, and no answer of the API");
+                self.verdict(Error::because(Kind::Network, problem))
+            }
+            failure => self.verdict(failure.into()),
+        }
+    }
+
+    fn verdict(&mut self, error: Error) -> Verdict {
+        let kind = error.kind().clone();
+        self.problem = Some(error);
+        Verdict::Passing(kind)
+    }
+}
+
+fn has_heard(told: std::result::Result<bool, Failure>) -> bool {
+    match told {
+        Ok(told) => told,
+        // It was over before.
+        Err(Failure::Refused(Refusal::SignedOut(_) | Refusal::Spent)) => true,
+        Err(failure) => {
+            let error = Error::from(failure);
+            tracing::info!(%error, "the server has not been told of a sign-out");
+            false
+        }
+    }
+}
+
+fn parse(read: std::result::Result<Option<Vec<u8>>, VaultError>) -> Result<Record> {
+    let Some(bytes) = read.map_err(storage)? else { return Ok(Record::default()) };
+    let state = match serde_json::from_slice::<Record>(&bytes) {
+        Ok(record) if record.version == VERSION => return Ok(record),
+        Ok(_) => VaultState::Newer,
+        Err(_) if is_newer(&bytes) => VaultState::Newer,
+        Err(_) => VaultState::Foreign,
+    };
+    Err(Error::new(Kind::Storage { state }))
+}
+
+fn is_newer(bytes: &[u8]) -> bool {
+    let parsed = serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    let version = parsed.and_then(|record| record.get("version")?.as_u64());
+    version.is_some_and(|version| version > u64::from(VERSION))
+}
+
+fn encode(record: &Record) -> Result<Vec<u8>> {
+    serde_json::to_vec(record)
+        .map_err(|error| Error::because(Kind::Storage { state: VaultState::Foreign }, error))
+}
+
+fn storage(error: VaultError) -> Error {
+    error.into()
+}
+
+async fn joined<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
+    task.await.unwrap_or_else(|error| Err(Error::because(Kind::Cancelled, error)))
+}

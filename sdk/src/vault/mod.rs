@@ -1,5 +1,41 @@
 //! Where credentials live: one sealed file, and the key that opens it in the operating system's own
 //! store.
+//!
+//! The system's stores keep small secrets only (Windows 2 560 bytes), so they keep 32 random bytes and
+//! the file has the rest. That what is stored cannot be read *now* is told from that it is lost:
+//! nothing is overwritten because of a locked store.
+
+mod attempts;
+mod contents;
+mod error;
+mod guard;
+mod key;
+mod key_file;
+mod keys;
+mod memory;
+#[cfg(all(
+    feature = "keyring",
+    any(target_os = "linux", target_os = "macos", target_os = "ios", windows)
+))]
+mod os_store;
+pub(crate) mod sealed;
+mod storage;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::VaultError;
+pub use guard::VaultGuard;
+pub use key::{KeyStore, KeyStoreError, VaultKey};
+pub use storage::{FileStorage, Storage};
+
+use contents::Contents;
+use key::FixedKey;
+use key_file::KeyFile;
+use keys::Keys;
+use memory::MemoryStorage;
 
 /// Whether what is stored can be had.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -9,8 +45,8 @@ pub enum VaultState {
     Ready,
     /// It can, but the system has no store for keys, so that the key lies beside the file.
     Degraded,
-    /// The system's store gives the key to nobody now: it is locked, or does not answer. What is
-    /// stored is still there.
+    /// It cannot be read now, and is still there: the system's store gives the key to nobody, or does
+    /// not answer, or the disk does not.
     Locked,
     /// The system has no store for keys, and the app has not asked for less.
     Absent,
@@ -20,4 +56,151 @@ pub enum VaultState {
     Newer,
     /// It can be read but not written: a full or read-only disk.
     ReadOnly,
+}
+
+/// Keeps one record of at most 1 MiB, sealed: a session's, or another secret of the app's in a vault
+/// of its own. Clones are the same vault.
+///
+/// It must be used within a tokio runtime that has its time enabled. Files and key stores are never
+/// waited for on the runtime's own threads.
+#[derive(Clone)]
+pub struct Vault {
+    parts: Parts,
+    contents: Arc<Contents>,
+    gate: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What a vault is made of.
+#[derive(Clone)]
+struct Parts {
+    storage: Arc<dyn Storage>,
+    /// The same storage, where it is a file.
+    file: Option<FileStorage>,
+    keys: Arc<dyn KeyStore>,
+    key_may_lie_beside: bool,
+    patience: Duration,
+}
+
+impl Vault {
+    /// One that ends with the process.
+    pub fn memory() -> Self {
+        // Sealed like any other, so that there is one way; in memory the key protects from nobody.
+        let key = FixedKey(VaultKey::from_bytes([0; 32]));
+        Vault::with_storage(Arc::new(MemoryStorage::default()), Arc::new(key))
+    }
+
+    /// A file whose key the app keeps: for servers and tests.
+    pub fn file(path: impl Into<PathBuf>, key: VaultKey) -> Self {
+        Vault::sealed(path, Arc::new(FixedKey(key)))
+    }
+
+    /// The file `<service>.vault` in this folder, and its key in the operating system's store under
+    /// the same name: Secret Service on Linux, the keychain on Apple's systems, the Credential Manager
+    /// on Windows. `service` is the app's own name, such as `org.example.app`.
+    ///
+    /// Nothing is opened before the first use. The user may then be asked to unlock the store.
+    ///
+    /// On iOS the key can be read once the device has been unlocked after its start, and never leaves
+    /// the device. It stays when the app is removed, but the file does not: the vault is then empty.
+    #[cfg(all(
+        feature = "keyring",
+        any(target_os = "linux", target_os = "macos", target_os = "ios", windows)
+    ))]
+    pub fn keyring(service: &str, folder: impl AsRef<std::path::Path>) -> Self {
+        let path = folder.as_ref().join(os_store::file_name(service));
+        Vault::sealed(path, Arc::new(os_store::OsStore::new(service)))
+    }
+
+    /// A file whose key is in a store that the app supplies, such as Android's Keystore.
+    pub fn sealed(path: impl Into<PathBuf>, keys: Arc<dyn KeyStore>) -> Self {
+        let file = FileStorage::new(path);
+        Vault::of(Parts { file: Some(file.clone()), ..Parts::new(Arc::new(file), keys) })
+    }
+
+    /// One that keeps its bytes elsewhere: to try what happens when a disk fails.
+    pub fn with_storage(storage: Arc<dyn Storage>, keys: Arc<dyn KeyStore>) -> Self {
+        Vault::of(Parts::new(storage, keys))
+    }
+
+    /// Lets the key lie beside the file where the system has no store for keys at all, such as a
+    /// machine without a desktop: [`Degraded`](VaultState::Degraded). Whoever can read the one can
+    /// then read the other. A store that is only locked is never passed by, and once there is one the
+    /// key moves into it.
+    ///
+    /// To be called before the first use; without a file it changes nothing.
+    pub fn degrade_to_file(self) -> Self {
+        Vault::of(Parts { key_may_lie_beside: true, ..self.parts })
+    }
+
+    /// How long the key store is waited for; 10 s unless it is said. What takes longer, such as a user
+    /// who types a password, may still be done and helps the next attempt.
+    ///
+    /// To be called before the first use.
+    pub fn key_store_timeout(self, timeout: Duration) -> Self {
+        Vault::of(Parts { patience: timeout, ..self.parts })
+    }
+
+    /// How it stands. It may ask the key store for the key.
+    pub async fn state(&self) -> VaultState {
+        let contents = self.contents.clone();
+        blocking(move || Ok(contents.state())).await.unwrap_or_else(|error| error.state())
+    }
+
+    /// The record, or `None` if there is none. It waits for no lock: it is one of those that were
+    /// written, wholly.
+    ///
+    /// # Errors
+    ///
+    /// [`Locked`](VaultState::Locked), [`Absent`](VaultState::Absent), [`Newer`](VaultState::Newer):
+    /// the record is there and cannot be read now. [`Foreign`](VaultState::Foreign): it is lost.
+    pub async fn read(&self) -> Result<Option<Vec<u8>>, VaultError> {
+        let contents = self.contents.clone();
+        blocking(move || contents.read()).await
+    }
+
+    /// Waits until nobody else writes, in this process or another, without blocking a thread of the
+    /// runtime. Whoever gives up waiting leaves no lock behind, nor does a process that dies.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadOnly`](VaultState::ReadOnly) where the disk has no place for a lock,
+    /// [`Locked`](VaultState::Locked) where the key store keeps somebody else waiting.
+    pub async fn lock(&self) -> Result<VaultGuard, VaultError> {
+        guard::lock(self.contents.clone(), self.gate.clone()).await
+    }
+
+    fn of(parts: Parts) -> Self {
+        let keys = Keys::new(
+            parts.keys.clone(),
+            parts.patience,
+            parts.file.as_ref().map(KeyFile::beside),
+            parts.key_may_lie_beside && parts.file.is_some(),
+        );
+        let contents = Arc::new(Contents::new(parts.storage.clone(), keys));
+        Vault { parts, contents, gate: Arc::default() }
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").field("name", &self.parts.storage.name()).finish_non_exhaustive()
+    }
+}
+
+impl Parts {
+    fn new(storage: Arc<dyn Storage>, keys: Arc<dyn KeyStore>) -> Self {
+        let patience = Duration::from_secs(10);
+        Parts { storage, file: None, keys, key_may_lie_beside: false, patience }
+    }
+}
+
+/// Runs what blocks where it may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
+) -> Result<T, VaultError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        // The runtime ends, or what the app supplied has panicked.
+        Err(error) => Err(VaultError::new(VaultState::Locked, error)),
+    }
 }

@@ -1,14 +1,19 @@
-//! Around every request: one log line, and a 500 instead of a cut connection when a handler panics.
+//! Around every request: one log line, the time, and a 500 instead of a cut connection when a handler
+//! panics.
 //! The line names the route, never the path, query or body as sent: those may hold secrets.
 
 use std::panic::AssertUnwindSafe;
+use std::time::{Duration, UNIX_EPOCH};
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::StatusCode;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::DATE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tokio::time::Instant;
+
+use crate::clock::Clock;
 
 /// Runs the request and logs what came of it.
 pub async fn log(request: Request, next: Next) -> Response {
@@ -20,6 +25,19 @@ pub async fn log(request: Request, next: Next) -> Response {
     let route = route.as_ref().map_or("-", MatchedPath::as_str);
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(method, route, status = response.status().as_u16(), took_ms, "request");
+    response
+}
+
+/// Tells by which clock tokens begin and end; apps with a wrong one go by it.
+pub async fn date(State(clock): State<Clock>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let now = u64::try_from(clock.now())
+        .ok()
+        .and_then(|now| UNIX_EPOCH.checked_add(Duration::from_secs(now)));
+    let date = now.map(httpdate::fmt_http_date).and_then(|date| HeaderValue::try_from(date).ok());
+    if let Some(date) = date {
+        response.headers_mut().insert(DATE, date);
+    }
     response
 }
 

@@ -1,0 +1,172 @@
+//! The app's door: one server, one vault, at most one account signed in.
+
+mod account;
+mod browser;
+mod builder;
+mod native;
+
+use std::fmt;
+use std::sync::Arc;
+
+use propusk_wire::Secret;
+use tokio::sync::watch;
+
+pub use account::SignOut;
+pub use browser::{BrowserSignIn, Completed};
+pub use builder::ClientBuilder;
+
+use crate::dialects::{Call, Credential, Refusal};
+use crate::error::{Kind, Result};
+use crate::http::Failure;
+use crate::redirect::RedirectUri;
+use crate::session::{AtHand, Core, Status};
+use crate::{Dialect, Operation, Profile, VaultState};
+
+/// Signs in at one server and keeps the session; a cheap clone, all of which share the session.
+///
+/// Every operation runs within a tokio runtime. Dropping a future gives up waiting, not the work: a
+/// refresh that has begun is finished and its tokens are kept.
+///
+/// ```no_run
+/// # async fn example() -> propusk::Result<()> {
+/// use propusk::{Client, Vault};
+///
+/// let client = Client::builder("https://id.example.org")
+///     .vault(Vault::keyring("org.example.app", "/home/anna/.local/share/example")?)
+///     .build()?;
+/// client.sign_in("anna@example.org", "correct horse battery staple").await?;
+/// let token = client.access_token().await?; // renewed by itself
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) core: Arc<Core>,
+    pub(crate) parts: Arc<Parts>,
+}
+
+/// What a client is made of beside its session.
+pub(crate) struct Parts {
+    pub redirects: Vec<RedirectUri>,
+    pub api: crate::api::Shared,
+    /// Whoever redeems a link is alone.
+    pub completing: tokio::sync::Mutex<()>,
+}
+
+impl Client {
+    /// A client of the server at this address, such as `https://id.example.org`.
+    pub fn builder(server: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(server.into())
+    }
+
+    /// The API that is spoken.
+    pub fn dialect(&self) -> Dialect {
+        self.core.dialect()
+    }
+
+    /// Whether the API that is spoken has the operation.
+    pub fn supports(&self, operation: Operation) -> bool {
+        self.dialect().supports(operation)
+    }
+
+    /// Whether somebody is signed in. Reads the vault if that has not been done; needs no network.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`] while the vault cannot be read: nothing is known then, and nobody is signed
+    /// out.
+    pub async fn status(&self) -> Result<Status> {
+        match self.core.profile().await {
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), Kind::SignedOut { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(*self.core.watch().borrow())
+    }
+
+    /// The changes of [`Status`], for a screen that follows them. It begins with what is known: call
+    /// [`status`](Self::status) once to have the vault read.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.core.watch()
+    }
+
+    /// In which state the vault is.
+    pub async fn vault_state(&self) -> VaultState {
+        self.core.vault_state().await
+    }
+
+    /// An access token that works, renewed if need be. Without a need it costs no network and no
+    /// disk.
+    ///
+    /// # Errors
+    /// [`Kind::SignedOut`] with the reason; [`Kind::Network`], [`Kind::Later`] or [`Kind::Storage`]
+    /// where it has to be renewed and cannot be now.
+    pub async fn access_token(&self) -> Result<AccessToken> {
+        Ok(AccessToken(self.core.at_hand().await?))
+    }
+
+    /// Renews the access token even if it still works. On `simplejwt_rotating`, whose server renews
+    /// only what has expired, it does nothing before.
+    ///
+    /// # Errors
+    /// As of [`access_token`](Self::access_token).
+    pub async fn refresh(&self) -> Result<()> {
+        self.core.renew().await
+    }
+
+    /// The account as it was last seen: no network. `None` where nobody has asked for it yet.
+    ///
+    /// # Errors
+    /// [`Kind::SignedOut`], [`Kind::Storage`].
+    pub async fn cached_profile(&self) -> Result<Option<Profile>> {
+        self.core.profile().await
+    }
+
+    /// Sends what needs an access token, and once more with another one if it is refused.
+    pub(crate) async fn authorized<T>(
+        &self,
+        spell: impl Fn(&Credential) -> Result<Call<T>>,
+    ) -> Result<T> {
+        let at_hand = self.core.at_hand().await?;
+        match self.core.transport().send(spell(&at_hand.credential)?).await {
+            Err(Failure::Refused(Refusal::Unauthorized | Refusal::SignedOut(_))) => {
+                let next = self.core.instead_of(&at_hand.credential.token).await?;
+                Ok(self.core.transport().send(spell(&next.credential)?).await?)
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+
+    pub(crate) async fn send<T>(&self, call: Result<Call<T>>) -> Result<T> {
+        Ok(self.core.transport().send(call?).await?)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("server", &self.core.transport().base().as_str())
+            .field("dialect", &self.dialect())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An access token at the moment it was asked for. Ask again for every request rather than keep it.
+#[derive(Clone)]
+pub struct AccessToken(Arc<AtHand>);
+
+impl AccessToken {
+    /// The bare token.
+    pub fn token(&self) -> &Secret {
+        &self.0.credential.token
+    }
+
+    /// As it goes into `Authorization`, marked as sensitive.
+    pub fn header(&self) -> reqwest::header::HeaderValue {
+        self.0.header.clone()
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken([redacted])")
+    }
+}

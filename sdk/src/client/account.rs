@@ -1,0 +1,182 @@
+//! Operations on accounts and sessions that most APIs have.
+
+use propusk_wire::Secret;
+
+use super::Client;
+use crate::error::{Error, Kind, Result};
+use crate::{MailedLink, Operation, Profile, Registered, Registration};
+
+/// Whether the server knows of a sign-out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SignOut {
+    /// It has ended the session.
+    Told,
+    /// It could not be reached, or its API has no sign-out: the tokens are forgotten here, and end
+    /// there when they expire.
+    Forgotten,
+}
+
+impl Client {
+    /// Makes an account. It does not sign in.
+    ///
+    /// # Errors
+    /// [`Kind::Rejected`] with what is wrong with each member; [`Kind::Unsupported`].
+    pub async fn register(&self, new: &Registration) -> Result<Registered> {
+        self.send(self.spelling().register(new)).await
+    }
+
+    /// Proves the mailbox of a new account with what stood in the mailed link.
+    ///
+    /// # Errors
+    /// [`Kind::Rejected`] for a link that works no longer; [`Kind::Unsupported`].
+    pub async fn activate(&self, link: &MailedLink) -> Result<()> {
+        self.send(self.spelling().activate(link)).await
+    }
+
+    /// Asks for the activation mail again.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`].
+    pub async fn resend_activation(&self, email: &str) -> Result<()> {
+        self.send(self.spelling().resend_activation(email)).await
+    }
+
+    /// Signs in with a password. A session that was there before is ended.
+    ///
+    /// # Errors
+    /// [`Kind::Rejected`] with the code `invalid_credentials` or `account_inactive`;
+    /// [`Kind::Storage`] if the vault could not keep the session: nobody is signed in then, and no
+    /// password has been sent if that was known before.
+    pub async fn sign_in(&self, identifier: &str, password: impl Into<Secret>) -> Result<()> {
+        let call = self.spelling().sign_in(identifier, &password.into(), self.core.app())?;
+        self.core.enter(call, None).await
+    }
+
+    /// Signs in with an access token that a provider has given the app: `google`, `vk`, `yandex`,
+    /// `mail_ru`. Who is not known yet gets an account.
+    ///
+    /// # Errors
+    /// As of [`sign_in`](Self::sign_in); [`Kind::Unsupported`].
+    pub async fn sign_in_with_provider_token(
+        &self,
+        provider: &str,
+        token: impl Into<Secret>,
+    ) -> Result<()> {
+        let (spelling, app, token) = (self.spelling(), self.core.app(), token.into());
+        let call = spelling.sign_in_with_token(provider, &token, app)?;
+        match self.core.enter(call, None).await {
+            Err(error) if is_unknown(&error) => {
+                match spelling.register_with_token(provider, &token, app) {
+                    Ok(call) => self.core.enter(call, None).await,
+                    Err(_) => Err(error),
+                }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Forgets the session here, and ends it on the server if that can be reached.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`] if what is stored could not be removed: the session may be there again at
+    /// the next start.
+    pub async fn sign_out(&self) -> Result<SignOut> {
+        Ok(if self.core.leave().await? { SignOut::Told } else { SignOut::Forgotten })
+    }
+
+    /// Asks the server whether the access token works; `false` is the server's own word. Whether
+    /// somebody is signed in is not touched by it.
+    ///
+    /// # Errors
+    /// As of [`access_token`](Self::access_token); [`Kind::Unsupported`].
+    pub async fn verify(&self) -> Result<bool> {
+        let at_hand = self.core.at_hand().await?;
+        self.send(self.spelling().verify(&at_hand.credential)).await
+    }
+
+    /// Asks the server for the account. It is kept for [`cached_profile`](Self::cached_profile).
+    ///
+    /// # Errors
+    /// As of [`access_token`](Self::access_token); [`Kind::Unsupported`].
+    pub async fn profile(&self) -> Result<Profile> {
+        let spelling = self.spelling();
+        let profile = self.authorized(|access| spelling.profile(access)).await?;
+        self.keep_profile(profile.clone()).await;
+        Ok(profile)
+    }
+
+    /// Mails a link that sets a new password. That it went well does not tell whether there is such
+    /// an account, unless the API tells.
+    ///
+    /// # Errors
+    /// [`Kind::Rejected`], [`Kind::Unsupported`].
+    pub async fn request_reset(&self, email: &str) -> Result<()> {
+        self.send(self.spelling().request_reset(email)).await
+    }
+
+    /// Sets a new password with what stood in the mailed link.
+    ///
+    /// # Errors
+    /// [`Kind::Rejected`] for a link that works no longer or a weak password;
+    /// [`Kind::Unsupported`].
+    pub async fn confirm_reset(
+        &self,
+        link: &MailedLink,
+        new_password: impl Into<Secret>,
+    ) -> Result<()> {
+        self.send(self.spelling().confirm_reset(link, &new_password.into())).await
+    }
+
+    /// Sets another password. The current one may be left out on `native` within five minutes of a
+    /// sign-in.
+    ///
+    /// # Errors
+    /// [`Kind::Rejected`] with `wrong_password`, `weak_password` or `reauthentication_required`;
+    /// [`Kind::Unsupported`].
+    pub async fn change_password(
+        &self,
+        current: Option<Secret>,
+        new: impl Into<Secret>,
+    ) -> Result<()> {
+        let (spelling, new) = (self.spelling(), new.into());
+        self.authorized(|access| spelling.change_password(access, current.as_ref(), &new)).await
+    }
+
+    /// Deletes the account and forgets the session.
+    ///
+    /// # Errors
+    /// As of [`change_password`](Self::change_password).
+    pub async fn delete_account(&self, current: Option<Secret>) -> Result<()> {
+        let spelling = self.spelling();
+        self.authorized(|access| spelling.delete_account(access, current.as_ref())).await?;
+        self.core.leave().await.map(|_| ())
+    }
+
+    /// A profile that cannot be kept is asked for again next time.
+    pub(crate) async fn keep_profile(&self, profile: Profile) {
+        let held = self.core.profile().await;
+        if held.is_ok_and(|held| held.as_ref() == Some(&profile)) {
+            return;
+        }
+        if let Err(error) = self.core.note_profile(profile).await {
+            tracing::info!(%error, "the account's profile is not kept");
+        }
+    }
+
+    /// Refuses before any request what the API does not have.
+    pub(crate) fn require(&self, operation: Operation) -> Result<()> {
+        match self.supports(operation) {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Unsupported(operation))),
+        }
+    }
+
+    fn spelling(&self) -> &'static dyn crate::dialects::Spelling {
+        self.dialect().spelling()
+    }
+}
+
+fn is_unknown(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Rejected(rejection) if rejection.code == "not_found")
+}

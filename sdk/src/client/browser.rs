@@ -1,0 +1,223 @@
+//! Signing in with a provider: begun here, gone on with in a browser, ended by the link that the
+//! browser brings back. What is needed for the end lies in the vault before the browser opens, so
+//! that an app that was stopped meanwhile, or is started by that very link, completes it.
+
+use std::time::Duration;
+
+use propusk_wire::{Identity, LinkRequest, Provider, Secret, StartSignInRequest};
+
+use super::Client;
+use crate::deeplink;
+use crate::dialects::native;
+use crate::error::{Error, Kind, Rejection, Result};
+use crate::pending_sign_in::{Arrival, Outcome, PendingSignIn};
+use crate::pkce;
+use crate::{Operation, RedirectUri};
+
+/// A sign-in that goes on in a browser.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BrowserSignIn {
+    /// What the browser opens: the system's browser, no web view of the app's.
+    pub authorize_url: String,
+    /// Names this sign-in, for [`Client::cancel_sign_in`] and [`Loopback`](crate::Loopback).
+    pub state: Secret,
+    /// How long it may take.
+    pub expires_in: Duration,
+}
+
+/// What a link has come to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Completed {
+    /// Somebody is signed in.
+    SignedIn,
+    /// The identity opens the account that is signed in, from now on.
+    Linked(Box<Identity>),
+    /// The link has done its work before: systems bring the same one twice.
+    Repeated,
+    /// Another link of the app's.
+    NotOurs,
+}
+
+impl Client {
+    /// The providers that the server has.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`], [`Kind::Network`].
+    pub async fn providers(&self) -> Result<Vec<Provider>> {
+        self.require(Operation::ProviderSignIn)?;
+        self.send(Ok(native::providers())).await
+    }
+
+    /// Begins a sign-in that comes back to the client's first redirect. Open
+    /// [`authorize_url`](BrowserSignIn::authorize_url) in the system's browser, and give the link that
+    /// comes back to [`complete_sign_in`](Self::complete_sign_in).
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] if the client has no redirect; [`Kind::Storage`] if the vault cannot keep what
+    /// the end will need; [`Kind::Rejected`], [`Kind::Unsupported`], [`Kind::Network`].
+    pub async fn begin_sign_in(&self, provider: &str) -> Result<BrowserSignIn> {
+        self.begin_sign_in_at(provider, self.first_redirect()?).await
+    }
+
+    /// The same at another redirect of the client's, such as that of a [`Loopback`](crate::Loopback).
+    ///
+    /// # Errors
+    /// As of [`begin_sign_in`](Self::begin_sign_in).
+    pub async fn begin_sign_in_at(
+        &self,
+        provider: &str,
+        redirect: &RedirectUri,
+    ) -> Result<BrowserSignIn> {
+        self.require(Operation::ProviderSignIn)?;
+        let (verifier, start) = start_of(redirect)?;
+        let started = self.send(native::start(None, provider, &start)).await?;
+        let pending = pending(provider, redirect, verifier, false);
+        self.keep(pending, started).await
+    }
+
+    /// Begins to link another identity to the account that is signed in. The current password may be
+    /// left out within five minutes of a sign-in.
+    ///
+    /// # Errors
+    /// As of [`begin_sign_in`](Self::begin_sign_in); [`Kind::Rejected`] with `wrong_password` or
+    /// `reauthentication_required`.
+    pub async fn begin_link(
+        &self,
+        provider: &str,
+        redirect: Option<&RedirectUri>,
+        current_password: Option<Secret>,
+    ) -> Result<BrowserSignIn> {
+        self.require(Operation::Identities)?;
+        let redirect = match redirect {
+            Some(redirect) => redirect,
+            None => self.first_redirect()?,
+        };
+        let (verifier, start) = start_of(redirect)?;
+        let start = StartSignInRequest { link: true, current_password, ..start };
+        let started =
+            self.authorized(|access| native::start(Some(access), provider, &start)).await?;
+        self.keep(pending(provider, redirect, verifier, true), started).await
+    }
+
+    /// Takes a link that the system has brought to the app, at its start or while it runs. A link that
+    /// is none of the sign-ins' costs nothing and sends nothing.
+    ///
+    /// # Errors
+    /// [`Kind::Cancelled`] if the user said no; [`Kind::Rejected`] with `sign_in_unknown` for a link of
+    /// no sign-in of this app's, `sign_in_expired` for one that took too long, `provider_refused`,
+    /// `account_in_use` and others as the server says; [`Kind::Network`] if the server could not be
+    /// reached: give the same link again within a minute.
+    pub async fn complete_sign_in(&self, link: &str) -> Result<Completed> {
+        self.require(Operation::ProviderSignIn)?;
+        let link = deeplink::parse(link, &self.parts.redirects);
+        if link == deeplink::Link::NotOurs {
+            return Ok(Completed::NotOurs);
+        }
+        // A link that comes twice at once is redeemed once.
+        let _alone = self.parts.completing.lock().await;
+        let now = self.core.transport().device_now();
+        let arrival = self.core.change(move |record| record.journal.arrive(link, now)).await?;
+        match arrival {
+            Arrival::Redeem { code, sign_in } => self.redeem(code, sign_in).await,
+            Arrival::Over(Outcome::Completed) => Ok(Completed::Repeated),
+            Arrival::NotOurs => Ok(Completed::NotOurs),
+            Arrival::Ended { outcome: Outcome::Cancelled, .. }
+            | Arrival::Over(Outcome::Cancelled) => Err(Error::new(Kind::Cancelled)),
+            Arrival::Ended { error, .. } => Err(rejected(&error)),
+            Arrival::Over(Outcome::Expired) => Err(rejected("sign_in_expired")),
+            Arrival::Over(Outcome::Failed) | Arrival::Unknown => Err(rejected("sign_in_unknown")),
+            Arrival::Broken(broken) => Err(Error::because(
+                Kind::Rejected(Rejection {
+                    code: "sign_in_unknown".into(),
+                    ..Rejection::default()
+                }),
+                format!("a link that no server has made: {broken:?}"),
+            )),
+        }
+    }
+
+    /// Gives up a sign-in whose browser the user has left.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`].
+    pub async fn cancel_sign_in(&self, state: &Secret) -> Result<()> {
+        let state = state.clone();
+        self.core.change(move |record| record.journal.finish(&state, Outcome::Cancelled)).await
+    }
+
+    fn first_redirect(&self) -> Result<&RedirectUri> {
+        let none = || Error::usage("the client has no redirect; see ClientBuilder::redirect");
+        self.parts.redirects.first().ok_or_else(none)
+    }
+
+    async fn keep(
+        &self,
+        pending: PendingSignIn,
+        started: propusk_wire::StartSignInResponse,
+    ) -> Result<BrowserSignIn> {
+        let (state, now) = (Secret::from(started.state), self.core.transport().device_now());
+        let expires_at = PendingSignIn::expiry(started.expires_in, now);
+        let pending = PendingSignIn { state: state.clone(), expires_at, ..pending };
+        let expires_in = pending.expires_at.saturating_sub(now);
+        self.core.change(move |record| record.journal.begin(pending, now)).await?;
+        Ok(BrowserSignIn {
+            authorize_url: started.authorize_url,
+            state,
+            expires_in: Duration::from_secs(expires_in.try_into().unwrap_or(0)),
+        })
+    }
+
+    async fn redeem(&self, code: Secret, sign_in: PendingSignIn) -> Result<Completed> {
+        let state = sign_in.state.clone();
+        let redeemed = match sign_in.link {
+            true => self.redeem_link(code, &sign_in).await,
+            false => self.redeem_session(code, &sign_in).await,
+        };
+        let is_refused =
+            |error: &Error| matches!(error.kind(), Kind::Rejected(_) | Kind::SignedOut { .. });
+        if redeemed.as_ref().is_err_and(is_refused) {
+            self.core.change(move |record| record.journal.finish(&state, Outcome::Failed)).await?;
+        }
+        redeemed
+    }
+
+    async fn redeem_session(&self, code: Secret, sign_in: &PendingSignIn) -> Result<Completed> {
+        let call = native::complete(&code, &sign_in.verifier, self.core.app())?;
+        self.core.enter(call, Some(sign_in.state.clone())).await?;
+        Ok(Completed::SignedIn)
+    }
+
+    async fn redeem_link(&self, code: Secret, sign_in: &PendingSignIn) -> Result<Completed> {
+        let link = LinkRequest { code, code_verifier: sign_in.verifier.clone() };
+        let identity = self.authorized(|access| native::link(access, &link)).await?;
+        let state = sign_in.state.clone();
+        self.core.change(move |record| record.journal.finish(&state, Outcome::Completed)).await?;
+        Ok(Completed::Linked(Box::new(identity)))
+    }
+}
+
+fn start_of(redirect: &RedirectUri) -> Result<(Secret, StartSignInRequest)> {
+    let verifier = pkce::verifier()?;
+    let start = StartSignInRequest {
+        redirect: redirect.as_str().to_owned(),
+        code_challenge: pkce::challenge(&verifier),
+        ..StartSignInRequest::default()
+    };
+    Ok((verifier, start))
+}
+
+fn pending(provider: &str, redirect: &RedirectUri, verifier: Secret, link: bool) -> PendingSignIn {
+    PendingSignIn {
+        verifier,
+        provider: provider.to_owned(),
+        redirect: redirect.as_str().to_owned(),
+        link,
+        ..PendingSignIn::default()
+    }
+}
+
+fn rejected(code: &str) -> Error {
+    Error::new(Kind::Rejected(Rejection { code: code.to_owned(), ..Rejection::default() }))
+}

@@ -1,0 +1,171 @@
+//! How a client is put together.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use propusk_wire::Secret;
+use url::{Host, Url};
+
+use super::{Client, Parts};
+use crate::api::Shared;
+use crate::dialects::{App, Dialect, OAuthClient};
+use crate::error::{Error, Result};
+use crate::http::{self, Transport};
+use crate::redirect::RedirectUri;
+use crate::session::Core;
+use crate::{Clock, Vault};
+
+/// The parts of a [`Client`]; only the server's address must be given.
+#[must_use]
+pub struct ClientBuilder {
+    server: String,
+    dialect: Dialect,
+    vault: Option<Vault>,
+    redirects: Vec<String>,
+    api_origins: Vec<String>,
+    app: App,
+    http: Option<reqwest::Client>,
+    timeout: Duration,
+    allows_plain_http: bool,
+    clock: Clock,
+}
+
+impl ClientBuilder {
+    pub(super) fn new(server: String) -> Self {
+        ClientBuilder {
+            server,
+            dialect: Dialect::default(),
+            vault: None,
+            redirects: Vec::new(),
+            api_origins: Vec::new(),
+            app: App::default(),
+            http: None,
+            timeout: http::TIMEOUT,
+            allows_plain_http: false,
+            clock: Clock::system(),
+        }
+    }
+
+    /// The API that the server speaks; [`Dialect::Native`] unless this is called.
+    pub fn dialect(self, dialect: Dialect) -> Self {
+        ClientBuilder { dialect, ..self }
+    }
+
+    /// Where the session is kept; in memory unless this is called, so that it ends with the process.
+    pub fn vault(self, vault: Vault) -> Self {
+        ClientBuilder { vault: Some(vault), ..self }
+    }
+
+    /// Where the browser brings the user back to, such as `https://app.example.org/signed-in` or
+    /// `org.example.app:/signed-in`. Call it once for each; the first one is used unless a sign-in
+    /// names another.
+    pub fn redirect(mut self, redirect: impl Into<String>) -> Self {
+        self.redirects.push(redirect.into());
+        self
+    }
+
+    /// An origin, such as `https://api.example.org`, beside the server's own, to which
+    /// [`Client::api`] may send the access token. Call it once for each.
+    pub fn api_origin(mut self, origin: impl Into<String>) -> Self {
+        self.api_origins.push(origin.into());
+        self
+    }
+
+    /// What the account's list of sessions calls this device.
+    pub fn device_name(mut self, name: impl Into<String>) -> Self {
+        self.app.device_name = Some(name.into());
+        self
+    }
+
+    /// The OAuth client that the app is on a `djoser_token` server, for tokens of providers.
+    pub fn oauth_client(mut self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        self.app.oauth_client = Some(OAuthClient { id: id.into(), secret: secret.into() });
+        self
+    }
+
+    /// How long an answer of the server may take; 20 s unless this is called. Calls to the app's own
+    /// API are not meant.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        ClientBuilder { timeout, ..self }
+    }
+
+    /// Another HTTP client, for a proxy or a certificate authority of one's own. It should follow no
+    /// redirects and have time-outs: [`timeout`](Self::timeout) is not for it.
+    pub fn http_client(self, http: reqwest::Client) -> Self {
+        ClientBuilder { http: Some(http), ..self }
+    }
+
+    /// Takes `http://` addresses beyond this machine: passwords and tokens can be read on the way.
+    /// For a server in the next room that has no certificate yet.
+    pub fn allow_plain_http(self) -> Self {
+        ClientBuilder { allows_plain_http: true, ..self }
+    }
+
+    /// Another clock than the device's.
+    pub fn clock(self, clock: Clock) -> Self {
+        ClientBuilder { clock, ..self }
+    }
+
+    /// The client. Nothing is read or sent yet.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::Kind::Usage) for an address, a redirect or an origin that is none.
+    pub fn build(self) -> Result<Client> {
+        let base = self.address(&self.server)?;
+        let redirects = self
+            .redirects
+            .iter()
+            .map(|text| RedirectUri::parse(text))
+            .collect::<Result<Vec<_>>>()?;
+        let mut origins = vec![base.origin()];
+        for origin in &self.api_origins {
+            origins.push(self.address(origin)?.origin());
+        }
+        let http = match self.http {
+            Some(http) => http,
+            None => http::client(self.timeout)?,
+        };
+        let api = Shared::new(origins)?;
+        let transport = Transport::new(http, base, self.clock);
+        let vault = self.vault.unwrap_or_else(Vault::memory);
+        let core = Core::new(transport, vault, self.dialect, self.app);
+        Ok(Client {
+            core,
+            parts: Arc::new(Parts { redirects, api, completing: tokio::sync::Mutex::default() }),
+        })
+    }
+
+    fn address(&self, text: &str) -> Result<Url> {
+        let url = Url::parse(text).map_err(|_| Error::usage("no address of a server"))?;
+        let is_plain = url.scheme() == "http" && (self.allows_plain_http || is_loopback(&url));
+        if !(url.scheme() == "https" || is_plain) {
+            return Err(Error::usage("the address of a server begins with https://"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::usage("the address of a server holds no password"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(Error::usage("the address of a server has no query and no fragment"));
+        }
+        Ok(url)
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("server", &self.server)
+            .field("dialect", &self.dialect)
+            .finish_non_exhaustive()
+    }
+}

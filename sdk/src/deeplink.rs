@@ -1,0 +1,158 @@
+#![doc = include_str!("../docs/deep-links.md")]
+
+use std::borrow::Cow;
+
+use propusk_wire::Secret;
+
+use crate::RedirectUri;
+
+/// What is longer is not looked at.
+const MAX_LENGTH: usize = 8 * 1024;
+
+/// What a link that was opened is to this app.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Link {
+    /// A sign-in comes back with a code. It is worth something only to the app that began it.
+    Code {
+        /// Works once, within a minute.
+        code: Secret,
+        /// Names the sign-in.
+        state: Secret,
+        /// Where it came in.
+        redirect: RedirectUri,
+    },
+    /// A sign-in comes back without one.
+    Failed {
+        /// `access_denied`: the user said no. `provider_refused`, `provider_unavailable`.
+        error: String,
+        /// Names the sign-in.
+        state: Secret,
+        /// Where it came in.
+        redirect: RedirectUri,
+    },
+    /// Another link of the app's, or none at all.
+    NotOurs,
+    /// It leads to where sign-ins come back, but no server has made it.
+    Broken(Broken),
+}
+
+/// What is wrong with a link.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Broken {
+    /// It has more than 8 KiB.
+    TooLong,
+    /// It has a fragment.
+    Fragment,
+    /// A `%` is not followed by two hexadecimal digits.
+    Escape,
+    /// A control character, or a code, state or error that is not of visible ASCII characters.
+    Character,
+    /// A code, state or error comes twice.
+    Repeated,
+    /// Both a code and an error.
+    Contradictory,
+    /// No state, or neither code nor error, or an empty one.
+    Incomplete,
+}
+
+/// Reads a link that the system has brought, from whomever it comes: reads no clock, keeps nothing,
+/// and never fails. Parameters may come in any order; unknown ones are skipped.
+///
+/// ```
+/// use propusk::RedirectUri;
+/// use propusk::deeplink::{self, Link};
+///
+/// let redirects = [RedirectUri::parse("com.example.app:/signed-in")?];
+/// let link = deeplink::parse("com.example.app:/signed-in?code=c0de&state=5tate", &redirects);
+/// assert!(matches!(link, Link::Code { .. }));
+/// assert_eq!(deeplink::parse("com.example.app:/settings", &redirects), Link::NotOurs);
+/// # Ok::<(), propusk::Error>(())
+/// ```
+pub fn parse(link: &str, redirects: &[RedirectUri]) -> Link {
+    if link.len() > MAX_LENGTH {
+        return Link::Broken(Broken::TooLong);
+    }
+    let ours = redirects.iter().filter_map(|redirect| Some((redirect, redirect.added_to(link)?)));
+    // Of one that has a query and one that has not, the link was made of the longer.
+    let Some((redirect, added)) = ours.max_by_key(|(redirect, _)| redirect.as_str().len()) else {
+        return Link::NotOurs;
+    };
+    match read(added) {
+        Ok(Parameters { code: Some(_), error: Some(_), .. }) => Link::Broken(Broken::Contradictory),
+        Ok(Parameters { code: Some(code), state: Some(state), .. }) => {
+            let (code, state) = (code.into(), state.into());
+            Link::Code { code, state, redirect: redirect.clone() }
+        }
+        Ok(Parameters { error: Some(error), state: Some(state), .. }) => {
+            Link::Failed { error, state: state.into(), redirect: redirect.clone() }
+        }
+        Ok(_) => Link::Broken(Broken::Incomplete),
+        Err(broken) => Link::Broken(broken),
+    }
+}
+
+#[derive(Default)]
+struct Parameters {
+    code: Option<String>,
+    state: Option<String>,
+    error: Option<String>,
+}
+
+fn read(added: &str) -> Result<Parameters, Broken> {
+    if added.contains('#') {
+        return Err(Broken::Fragment);
+    }
+    if added.contains(|c: char| c.is_ascii_control()) {
+        return Err(Broken::Character);
+    }
+    let mut found = Parameters::default();
+    for pair in added.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let place = match &*decoded(name)? {
+            b"code" => &mut found.code,
+            b"state" => &mut found.state,
+            b"error" => &mut found.error,
+            _ => continue,
+        };
+        if place.replace(text(value)?).is_some() {
+            return Err(Broken::Repeated);
+        }
+    }
+    Ok(found)
+}
+
+/// A value of ours; the server writes visible ASCII characters alone (RFC 6749 appendix A).
+fn text(value: &str) -> Result<String, Broken> {
+    let bytes = decoded(value)?;
+    if bytes.is_empty() {
+        return Err(Broken::Incomplete);
+    }
+    if !bytes.iter().all(u8::is_ascii_graphic) {
+        return Err(Broken::Character);
+    }
+    String::from_utf8(bytes.into_owned()).map_err(|_| Broken::Character)
+}
+
+/// As forms write text: `+` is a space.
+fn decoded(text: &str) -> Result<Cow<'_, [u8]>, Broken> {
+    if !text.contains(['%', '+']) {
+        return Ok(Cow::Borrowed(text.as_bytes()));
+    }
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => 16 * digit(bytes.next())? + digit(bytes.next())?,
+            b'+' => b' ',
+            other => other,
+        });
+    }
+    Ok(Cow::Owned(decoded))
+}
+
+fn digit(byte: Option<u8>) -> Result<u8, Broken> {
+    let value = byte.and_then(|byte| char::from(byte).to_digit(16)).ok_or(Broken::Escape)?;
+    u8::try_from(value).map_err(|_| Broken::Escape)
+}

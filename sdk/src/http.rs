@@ -1,0 +1,221 @@
+//! Sends what a dialect spells and reads what comes back, with a time limit and a size limit. What is
+//! learnt by the way is the server's clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use reqwest::redirect;
+use url::Url;
+
+use crate::Clock;
+use crate::dialects::{Call, Credential, Refusal, Reply, Request, Scheme};
+use crate::error::{Error, Kind, Result};
+use crate::session::Moment;
+
+/// No answer of an API is larger.
+const MAX_ANSWER: usize = 1 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a whole request, unless the app says another.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The way to one server.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    http: reqwest::Client,
+    base: Url,
+    clock: Clock,
+    offset: Arc<AtomicI64>,
+}
+
+/// Why there is no answer to read.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Refused(Refusal),
+    /// This status, and nothing that the API has.
+    Unexpected(u16),
+    Network(reqwest::Error),
+    /// The request cannot be sent as it is.
+    Unsendable(&'static str),
+}
+
+impl Transport {
+    pub fn new(http: reqwest::Client, base: Url, clock: Clock) -> Self {
+        Transport { http, base, clock, offset: Arc::new(AtomicI64::new(0)) }
+    }
+
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// What time it is on the server, as far as is known.
+    pub fn moment(&self) -> Moment {
+        let offset = self.offset.load(Ordering::Relaxed);
+        Moment { server: self.clock.now().saturating_add(offset), offset }
+    }
+
+    /// What time it is on this device.
+    pub fn device_now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// What an earlier process has learnt of the server's clock.
+    pub fn set_offset(&self, offset: i64) {
+        self.offset.store(offset, Ordering::Relaxed);
+    }
+
+    /// Sends a call and reads its answer.
+    pub async fn send<T>(&self, call: Call<T>) -> std::result::Result<T, Failure> {
+        let Call { request, read } = call;
+        let response = self.build(request)?.send().await.map_err(Failure::network)?;
+        let reply = self.receive(response).await?;
+        let outcome = read(&reply);
+        // A page of a proxy says nothing about the server's clock.
+        if !matches!(outcome, Err(Refusal::Unexpected | Refusal::Later(_))) {
+            self.set_offset(reply.server_now.saturating_sub(self.clock.now()));
+        }
+        outcome.map_err(|refusal| match refusal {
+            Refusal::Unexpected => Failure::Unexpected(reply.status),
+            refusal => Failure::Refused(refusal),
+        })
+    }
+
+    fn build(&self, request: Request) -> std::result::Result<reqwest::RequestBuilder, Failure> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), request.path));
+        if !request.query.is_empty() {
+            let query = request.query.iter().map(|(name, value)| (*name, value.expose()));
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut builder = self.http.request(request.method, url);
+        builder = builder.header(ACCEPT, "application/json");
+        if let Some(credential) = &request.credential {
+            builder = builder.header(AUTHORIZATION, header_of(credential)?);
+        }
+        if let Some(body) = request.body {
+            builder = builder.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
+        Ok(builder)
+    }
+
+    async fn receive(
+        &self,
+        mut response: reqwest::Response,
+    ) -> std::result::Result<Reply, Failure> {
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(Failure::network)? {
+            if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
+                return Err(Failure::Unexpected(status));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let server_now = date_of(&headers).unwrap_or_else(|| self.moment().server);
+        Ok(Reply { status, headers, body, server_now })
+    }
+}
+
+impl Failure {
+    /// No address in it: it may hold a token.
+    fn network(error: reqwest::Error) -> Self {
+        Failure::Network(error.without_url())
+    }
+
+    /// What an app is told of it, where it is not about the session.
+    pub fn kind(&self) -> Kind {
+        match self {
+            // No such path, or no such method: no server of this API.
+            Failure::Unexpected(404 | 405 | 501) => Kind::Protocol,
+            Failure::Network(_)
+            | Failure::Unexpected(_)
+            | Failure::Refused(Refusal::Unexpected) => Kind::Network,
+            Failure::Unsendable(_) => Kind::Usage,
+            Failure::Refused(Refusal::Rejected(rejection)) => Kind::Rejected(rejection.clone()),
+            Failure::Refused(Refusal::SignedOut(reason)) => Kind::SignedOut { reason: *reason },
+            Failure::Refused(Refusal::Later(after)) => Kind::Later { after: *after },
+            Failure::Refused(Refusal::Unauthorized | Refusal::Spent | Refusal::TooEarly) => {
+                Kind::Protocol
+            }
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let kind = failure.kind();
+        match failure {
+            Failure::Network(error) => Error::because(kind, error),
+            Failure::Unsendable(problem) => Error::because(kind, problem),
+            Failure::Unexpected(status) => {
+                Error::because(kind, format!("status {status}, and no answer of the API"))
+            }
+            Failure::Refused(_) => Error::new(kind),
+        }
+    }
+}
+
+/// A credential as a header that no log shows.
+pub(crate) fn header_of(credential: &Credential) -> std::result::Result<HeaderValue, Failure> {
+    let token = credential.token.expose();
+    let text = match credential.scheme {
+        Scheme::Bearer => format!("Bearer {token}"),
+        Scheme::Token => format!("Token {token}"),
+        Scheme::Bare => token.to_owned(),
+    };
+    let mut header =
+        HeaderValue::from_str(&text).map_err(|_| Failure::Unsendable("a token with odd bytes"))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+fn date_of(headers: &HeaderMap) -> Option<i64> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    seconds(date)
+}
+
+fn seconds(time: SystemTime) -> Option<i64> {
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
+}
+
+/// The client that is used unless the app brings its own: TLS by rustls with ring, trusting what the
+/// system trusts, following no redirects.
+pub(crate) fn client(timeout: Duration) -> Result<reqwest::Client> {
+    build(reqwest::Client::builder().redirect(redirect::Policy::none()).timeout(timeout))
+}
+
+/// The client for apps' own APIs, whose answers may take their time.
+pub(crate) fn client_of_apis() -> Result<reqwest::Client> {
+    build(reqwest::Client::builder().redirect(crate::api::within_an_origin()))
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+    let tls = tls().map_err(|error| Error::because(Kind::Usage, error))?;
+    builder
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("propusk/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| Error::because(Kind::Usage, error))
+}
+
+#[cfg(not(target_os = "android"))]
+fn tls() -> std::result::Result<rustls::ClientConfig, rustls::Error> {
+    use rustls_platform_verifier::BuilderVerifierExt as _;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?;
+    Ok(builder.with_platform_verifier()?.with_no_client_auth())
+}
+
+/// The system's own verifier would need the Java context of the app.
+#[cfg(target_os = "android")]
+fn tls() -> std::result::Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}

@@ -1,0 +1,230 @@
+//! The end of a sign-in at a port of this machine (RFC 8252 section 7.3): listens until the browser
+//! comes with the link of this one sign-in, thanks it with a page, and listens no more.
+
+mod page;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use propusk_wire::Secret;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::RedirectUri;
+use crate::deeplink::{self, Link};
+use crate::error::{Error, Kind, Result};
+use crate::pkce::is_same;
+use page::{Answer, Status};
+
+/// How long one connection may take to send its request.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one may take to read what it is answered.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// After the system has refused a connection, for want of descriptors perhaps.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Browsers open more than they use. Others wait in the system's queue.
+const MOST_CONNECTIONS: usize = 64;
+/// The longest link, and the cookies of everything else that has ever run on this machine's ports.
+const MAX_HEAD: usize = 64 * 1024;
+const MOST_HEADERS: usize = 100;
+
+/// A port of this machine that waits for one sign-in. Dropping it closes the port.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use propusk::{Loopback, RedirectUri, Secret};
+///
+/// # async fn example(state: Secret) -> propusk::Result<()> {
+/// let registered = RedirectUri::parse("http://127.0.0.1/signed-in")?;
+/// let loopback = Loopback::bind(&registered).await?;
+/// // Begin the sign-in with `loopback.redirect()`, and open the browser.
+/// let link = loopback.wait(&state, Duration::from_secs(300)).await?;
+/// // Complete the sign-in with this link.
+/// # drop(link);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Loopback {
+    listener: TcpListener,
+    redirect: RedirectUri,
+    address: SocketAddr,
+}
+
+impl Loopback {
+    /// Listens at the host of a registered redirect, `http://127.0.0.1/…` or `http://[::1]/…`, and at
+    /// a port that is free, whatever port it names.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] for another redirect, or if the system gives no port.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime.
+    pub async fn bind(registered: &RedirectUri) -> Result<Self> {
+        let Some(host) = registered.loopback_address() else {
+            return Err(Error::usage("a redirect that is no loopback link"));
+        };
+        let no_port = |error| Error::because(Kind::Usage, error);
+        let listener = TcpListener::bind((host, 0)).await.map_err(no_port)?;
+        let address = listener.local_addr().map_err(no_port)?;
+        let redirect = RedirectUri::parse(&at(address, registered.as_str()))?;
+        Ok(Loopback { listener, redirect, address })
+    }
+
+    /// What to begin the sign-in with: the registered redirect at the port.
+    pub fn redirect(&self) -> &RedirectUri {
+        &self.redirect
+    }
+
+    /// The link that the browser brings for the sign-in of this state. Whatever else comes is turned
+    /// away and ends nothing: other paths and states, other hosts, methods but GET. Dropping the future
+    /// closes the port, as does the first answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Cancelled`] if nothing has come after this time: nobody can see a browser being closed.
+    pub async fn wait(self, state: &Secret, limit: Duration) -> Result<String> {
+        let desk = Arc::new(Desk {
+            redirect: self.redirect,
+            host: self.address.to_string(),
+            state: state.clone(),
+        });
+        timeout(limit, serve(&self.listener, &desk))
+            .await
+            .map_err(|_| Error::because(Kind::Cancelled, "no browser has come back"))
+    }
+}
+
+/// The link at this address, whatever port it names.
+fn at(address: SocketAddr, loopback_link: &str) -> String {
+    let behind_scheme = loopback_link.split_once("://").map_or("", |(_, rest)| rest);
+    let tail = behind_scheme.find(['/', '?']).and_then(|at| behind_scheme.get(at..));
+    format!("http://{address}{}", tail.unwrap_or_default())
+}
+
+async fn serve(listener: &TcpListener, desk: &Arc<Desk>) -> String {
+    let mut visits = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if visits.len() < MOST_CONNECTIONS => match accepted {
+                Ok((stream, _)) => {
+                    let desk = Arc::clone(desk);
+                    visits.spawn(async move { desk.receive(stream).await });
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a connection of a browser was not accepted");
+                    sleep(PAUSE).await;
+                }
+            },
+            Some(visit) = visits.join_next() => {
+                if let Ok(Some(link)) = visit {
+                    return link;
+                }
+            }
+        }
+    }
+}
+
+/// What all connections need to know.
+struct Desk {
+    redirect: RedirectUri,
+    /// What a browser that was sent here calls it; another name is a page's that was made to resolve
+    /// to this machine.
+    host: String,
+    state: Secret,
+}
+
+impl Desk {
+    /// The link, if this is the browser that is waited for.
+    async fn receive(&self, mut stream: TcpStream) -> Option<String> {
+        let head = timeout(PATIENCE, read_head(&mut stream)).await.ok()??;
+        let (answer, link) = self.answer(&head);
+        // The link is had, whether or not the page can be shown.
+        let _ = timeout(FAREWELL, say(&mut stream, &answer.bytes(), link.is_some())).await;
+        link
+    }
+
+    fn answer(&self, head: &[u8]) -> (Answer, Option<String>) {
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        let is_whole = match request.parse(head) {
+            Ok(status) => status.is_complete(),
+            Err(httparse::Error::TooManyHeaders) => return turned_away(Status::TooLarge),
+            Err(_) => false,
+        };
+        match (request.method, request.path) {
+            _ if head.len() > MAX_HEAD => turned_away(Status::TooLarge),
+            _ if !is_whole || !self.is_meant(request.headers) => turned_away(Status::BadRequest),
+            (Some("GET"), Some(target)) => {
+                self.answer_to(target, accepted_languages(request.headers))
+            }
+            _ => turned_away(Status::MethodNotAllowed),
+        }
+    }
+
+    fn answer_to(&self, target: &str, languages: &str) -> (Answer, Option<String>) {
+        if !target.starts_with('/') {
+            return turned_away(Status::BadRequest);
+        }
+        let link = format!("http://{}{target}", self.host);
+        let (state, is_good) = match deeplink::parse(&link, std::slice::from_ref(&self.redirect)) {
+            Link::Code { state, .. } => (state, true),
+            Link::Failed { state, .. } => (state, false),
+            Link::Broken(_) => return turned_away(Status::BadRequest),
+            Link::NotOurs => return turned_away(Status::NotFound),
+        };
+        if !is_same(state.expose(), self.state.expose()) {
+            return turned_away(Status::BadRequest);
+        }
+        (Answer::page(is_good, languages), Some(link))
+    }
+
+    fn is_meant(&self, headers: &[httparse::Header<'_>]) -> bool {
+        let mut hosts = headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
+        let first = hosts.next().is_some_and(|host| host.value == self.host.as_bytes());
+        first && hosts.next().is_none()
+    }
+}
+
+fn turned_away(status: Status) -> (Answer, Option<String>) {
+    (Answer::empty(status), None)
+}
+
+fn accepted_languages<'h>(headers: &[httparse::Header<'h>]) -> &'h str {
+    let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case("accept-language"));
+    header.and_then(|header| std::str::from_utf8(header.value).ok()).unwrap_or_default()
+}
+
+/// A request without its body, or as much as is read of one that is too long; none if the client
+/// goes away before.
+async fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut head = Vec::with_capacity(4096);
+    while head.len() <= MAX_HEAD {
+        let seen = head.len().saturating_sub(3);
+        if stream.read_buf(&mut head).await.ok()? == 0 {
+            return None;
+        }
+        if head.get(seen..)?.windows(4).any(|end| end == b"\r\n\r\n") {
+            return Some(head);
+        }
+    }
+    Some(head)
+}
+
+/// Answers and closes. What the client still sends is read, or else the system would take back what
+/// was answered; not so the browser's that is waited for, who has sent all.
+async fn say(stream: &mut TcpStream, answer: &[u8], is_last: bool) -> std::io::Result<()> {
+    stream.write_all(answer).await?;
+    stream.shutdown().await?;
+    let mut rest = [0; 4096];
+    while !is_last && stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! The journal of sign-ins that go on in a browser. It lies in the vault before the browser opens, so
+//! that a link that starts the app anew still finds its sign-in; and it remembers those that are
+//! over, because systems bring the same link twice, or again days later.
+
+use propusk_wire::Secret;
+use serde::{Deserialize, Serialize};
+
+use crate::RedirectUri;
+use crate::deeplink::{Broken, Link};
+use crate::pkce::{hash, is_same};
+
+/// How long a sign-in may take, in seconds; the server's word if that is less.
+const LIFE: i64 = 600;
+/// Whoever begins another makes room for it: the oldest is over.
+const MOST_OPEN: usize = 5;
+/// Counted and not timed: Android starts an app from its list of recent ones with the link of
+/// then.
+const MOST_OVER: usize = 16;
+
+/// All of them. What is stored may be of another version: what it does not have is empty, and what
+/// is not known is skipped.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub(crate) struct Journal {
+    /// The oldest first.
+    open: Vec<PendingSignIn>,
+    /// The oldest first.
+    over: Vec<Past>,
+}
+
+/// A sign-in that goes on in a browser.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub(crate) struct PendingSignIn {
+    pub state: Secret,
+    pub verifier: Secret,
+    pub provider: String,
+    /// Text, because no rule on redirects may keep a vault from being read.
+    pub redirect: String,
+    /// Seconds since 1970, by the clock of the device: [`PendingSignIn::expiry`].
+    pub expires_at: i64,
+    /// Links the identity to the account that is signed in.
+    pub link: bool,
+}
+
+/// One that is over.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+struct Past {
+    state_hash: String,
+    outcome: Outcome,
+}
+
+/// How a sign-in ended.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    /// It opened a session, or linked an identity.
+    Completed,
+    /// By the user, or by the app.
+    Cancelled,
+    /// It took too long, or made room for newer ones.
+    Expired,
+    /// Refused; also what a newer version has written.
+    #[default]
+    #[serde(other)]
+    Failed,
+}
+
+/// What is to be done about a link.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Arrival {
+    /// Send the code with the verifier; once the server has said yes or no, [`Journal::finish`]. An
+    /// answer that does not come leaves the sign-in open.
+    Redeem { code: Secret, sign_in: PendingSignIn },
+    /// It ends here without a code, for this reason of the server's.
+    Ended { outcome: Outcome, error: String },
+    /// It ended before: the link has come again, or too late.
+    Over(Outcome),
+    /// This app began no such sign-in, or one that comes back elsewhere.
+    Unknown,
+    /// Another link.
+    NotOurs,
+    /// No server has made it.
+    Broken(Broken),
+}
+
+impl PendingSignIn {
+    /// When one ends that begins now, and for which the server waits so many seconds.
+    pub fn expiry(expires_in: i64, now: i64) -> i64 {
+        now.saturating_add(expires_in.clamp(0, LIFE))
+    }
+
+    fn is_open(&self, now: i64) -> bool {
+        let left = self.expires_at.saturating_sub(now);
+        // A clock that was set back makes nothing last for ever.
+        0 < left && left <= 2 * LIFE
+    }
+
+    fn comes_back_to(&self, redirect: &RedirectUri) -> bool {
+        RedirectUri::parse(&self.redirect).is_ok_and(|begun| begun.is_same(redirect))
+    }
+}
+
+impl Journal {
+    /// Keeps a sign-in that is about to go to the browser.
+    pub fn begin(&mut self, sign_in: PendingSignIn, now: i64) {
+        self.expire(now);
+        while self.open.len() >= MOST_OPEN {
+            let oldest = self.open.remove(0);
+            self.remember(&oldest.state, Outcome::Expired);
+        }
+        self.open.push(sign_in);
+    }
+
+    /// What a link means, at most an end of its sign-in. Whoever redeems has to be alone until
+    /// [`finish`](Self::finish), or a link that comes twice at once is redeemed twice.
+    pub fn arrive(&mut self, link: Link, now: i64) -> Arrival {
+        self.expire(now);
+        match link {
+            Link::Code { code, state, redirect } => match self.find(&state, &redirect) {
+                Some(sign_in) => Arrival::Redeem { code, sign_in: sign_in.clone() },
+                None => self.past(&state).map_or(Arrival::Unknown, Arrival::Over),
+            },
+            Link::Failed { error, state, redirect } => match self.find(&state, &redirect) {
+                Some(_) => {
+                    let outcome = outcome_of(&error);
+                    self.finish(&state, outcome);
+                    Arrival::Ended { outcome, error }
+                }
+                None => self.past(&state).map_or(Arrival::Unknown, Arrival::Over),
+            },
+            Link::NotOurs => Arrival::NotOurs,
+            Link::Broken(broken) => Arrival::Broken(broken),
+        }
+    }
+
+    /// Notes how an open sign-in ended; one that is not open stays as it is.
+    pub fn finish(&mut self, state: &Secret, outcome: Outcome) {
+        let open = self.open.len();
+        self.open.retain(|sign_in| !is_same(sign_in.state.expose(), state.expose()));
+        if self.open.len() < open {
+            self.remember(state, outcome);
+        }
+    }
+
+    /// Ends what has taken too long.
+    pub fn expire(&mut self, now: i64) {
+        let (open, late) = std::mem::take(&mut self.open)
+            .into_iter()
+            .partition::<Vec<_>, _>(|sign_in| sign_in.is_open(now));
+        self.open = open;
+        for sign_in in late {
+            self.remember(&sign_in.state, Outcome::Expired);
+        }
+    }
+
+    /// The open sign-in of this state, if it was to come back here. All are looked at, whichever it
+    /// is.
+    fn find(&self, state: &Secret, redirect: &RedirectUri) -> Option<&PendingSignIn> {
+        let found = self.open.iter().fold(None, |found, sign_in| {
+            if is_same(sign_in.state.expose(), state.expose()) { Some(sign_in) } else { found }
+        });
+        found.filter(|sign_in| sign_in.comes_back_to(redirect))
+    }
+
+    fn past(&self, state: &Secret) -> Option<Outcome> {
+        let state_hash = hash(state);
+        self.over.iter().fold(None, |found, past| {
+            if is_same(&past.state_hash, &state_hash) { Some(past.outcome) } else { found }
+        })
+    }
+
+    fn remember(&mut self, state: &Secret, outcome: Outcome) {
+        self.over.push(Past { state_hash: hash(state), outcome });
+        let surplus = self.over.len().saturating_sub(MOST_OVER);
+        self.over.drain(..surplus);
+    }
+}
+
+fn outcome_of(error: &str) -> Outcome {
+    if error == "access_denied" { Outcome::Cancelled } else { Outcome::Failed }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! The proof that whoever ends a sign-in is who began it (RFC 7636): a code that another app catches
+//! is worth nothing without the verifier, which never leaves this app but to the server.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use propusk_wire::Secret;
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use subtle::ConstantTimeEq;
+
+use crate::error::{Error, Kind, Result};
+
+/// A new one: 32 random bytes as 43 letters.
+pub(crate) fn verifier() -> Result<Secret> {
+    let mut bytes = [0; 32];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Error::because(Kind::Usage, "the system gives no random bytes"))?;
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// What the server is told of a verifier at first: S256, the only method there is.
+pub(crate) fn challenge(verifier: &Secret) -> String {
+    hash(verifier)
+}
+
+/// SHA-256 in base64url.
+pub(crate) fn hash(secret: &Secret) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.expose().as_bytes()))
+}
+
+/// Whether two texts are the same, in a time that tells nothing but their lengths.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_challenge_is_that_of_the_rfc() {
+        let verifier = Secret::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        assert_eq!(challenge(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    }
+
+    #[test]
+    fn verifiers_are_new_and_have_the_form_of_the_rfc() {
+        let (one, other) = (verifier().expect("random"), verifier().expect("random"));
+        assert_ne!(one, other);
+        let text = one.expose();
+        assert_eq!(text.len(), 43);
+        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+    }
+
+    #[test]
+    fn only_equal_texts_are_the_same() {
+        assert!(is_same("", "") && is_same("abc", "abc"));
+        for (one, other) in [("abc", "abd"), ("abc", "ab"), ("", "a"), ("abc", "ABC")] {
+            assert!(!is_same(one, other), "{one} {other}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Every outcome of everything that the machine asks for, in every order.
+
+use super::*;
+use crate::Dialect;
+use crate::dialects::Scheme;
+use crate::session::record::Opening;
+
+const NOW: i64 = 1_000_000;
+const AT: Moment = Moment { server: NOW, offset: 0 };
+
+fn tokens(number: u32) -> Tokens {
+    Tokens {
+        access: Credential { scheme: Scheme::Bearer, token: format!("access {number}").into() },
+        access_lives: Some(900),
+        refresh: Some(format!("refresh {number}").into()),
+        refresh_lives: Some(86_400),
+        session_id: None,
+        profile: None,
+    }
+}
+
+fn session(dialect: Dialect, lineage: &str) -> Box<Session> {
+    let opening = Opening { dialect, lineage: lineage.into(), attempt_key: "key".into() };
+    let at = Moment { server: NOW - 2_000, offset: 0 };
+    Box::new(Session::open(opening, tokens(0), at))
+}
+
+/// What a run of the machine came to.
+struct World {
+    /// What the vault holds; nobody can write it now where `is_writable` is false.
+    disk: Held,
+    is_locked: bool,
+    answers: Vec<Result<Option<Credential>, Kind>>,
+    /// The server has issued tokens that the machine got.
+    issued: Option<Secret>,
+    /// The server's word that the session is over, or somebody's sign-out.
+    may_end: bool,
+    trace: Vec<String>,
+}
+
+impl Clone for World {
+    fn clone(&self) -> Self {
+        World {
+            disk: self.disk.clone(),
+            answers: self.answers.clone(),
+            issued: self.issued.clone(),
+            trace: self.trace.clone(),
+            ..*self
+        }
+    }
+}
+
+/// Runs on with every outcome of every action and counts the ends.
+fn explore(state: State, event: Event, mut world: World, check: &dyn Fn(&State, &World)) -> usize {
+    world.trace.push(format!("{event:?}"));
+    let (state, actions) = step(state, event, AT);
+    let mut waits = None;
+    for action in actions {
+        match action {
+            Action::Answer(answer) => world.answers.push(answer),
+            Action::Unlock => world.is_locked = false,
+            Action::Abandon(_) => {}
+            action => waits = Some(action),
+        }
+    }
+    let Some(action) = waits else {
+        check(&state, &world);
+        return 1;
+    };
+    outcomes(action, &world)
+        .into_iter()
+        .map(|(event, world)| explore(state.clone(), event, world, check))
+        .sum()
+}
+
+fn outcomes(action: Action, world: &World) -> Vec<(Event, World)> {
+    match action {
+        Action::Read => [Ok(world.disk.clone()), Err(VaultState::Foreign), Err(VaultState::Locked)]
+            .map(|read| (Event::Read(read), world.clone()))
+            .into(),
+        Action::Lock => locked(world),
+        Action::Write(held) => {
+            let written = World { disk: held, ..world.clone() };
+            let full = Event::Written(Err(VaultState::ReadOnly));
+            vec![(Event::Written(Ok(())), written), (full, world.clone())]
+        }
+        Action::Renew(session) => renewed(&session, world),
+        Action::Enter => {
+            let opened = session(Dialect::Native, "new");
+            vec![
+                (Event::Entered(Ok(opened)), world.clone()),
+                (Event::Entered(Err(Kind::Network)), world.clone()),
+            ]
+        }
+        Action::Leave(_) => vec![(Event::Left, world.clone())],
+        other => panic!("{other:?} is answered by nothing"),
+    }
+}
+
+fn locked(world: &World) -> Vec<(Event, World)> {
+    let mut outcomes = Vec::new();
+    let mut others = vec![world.disk.clone(), Held::SignedOut(SignOutReason::SignedOut)];
+    if let Held::SignedIn(session) = &world.disk {
+        let at = Moment { server: NOW - 10, offset: 0 };
+        others.push(Held::SignedIn(Box::new(session.clone().renewed(tokens(7), at))));
+        others.push(Held::SignedIn(self::session(Dialect::Native, "somebody else")));
+    }
+    for disk in others {
+        let may_end = world.may_end || matches!(disk, Held::SignedOut(_));
+        let next = World { disk: disk.clone(), is_locked: true, may_end, ..world.clone() };
+        outcomes.push((Event::Locked(Ok(disk)), next));
+    }
+    for state in [VaultState::Locked, VaultState::Foreign, VaultState::Newer] {
+        let next = World { is_locked: true, ..world.clone() };
+        outcomes.push((Event::Locked(Err(state)), next));
+    }
+    outcomes
+}
+
+fn renewed(session: &Session, world: &World) -> Vec<(Event, World)> {
+    // A refresh token is sent only while the vault holds it.
+    let Held::SignedIn(kept) = &world.disk else { panic!("{:?}", world.trace) };
+    assert_eq!(kept.refresh, session.refresh, "{:?}", world.trace);
+    assert!(world.is_locked, "{:?}", world.trace);
+    if session.dialect.spelling().loses_answers(&session.credential) {
+        assert!(kept.was_asked, "{:?}", world.trace);
+    }
+    let next = tokens(9);
+    let issued = World { issued: Some(next.access.token.clone()), ..world.clone() };
+    let over = World { may_end: true, ..world.clone() };
+    vec![
+        (Event::Renewed(Ok(next)), issued),
+        (Event::Renewed(Err(Verdict::Over(SignOutReason::Ended))), over.clone()),
+        (Event::Renewed(Err(Verdict::Spent)), over),
+        (Event::Renewed(Err(Verdict::TooEarly)), world.clone()),
+        (Event::Renewed(Err(Verdict::Passing(Kind::Network))), world.clone()),
+    ]
+}
+
+fn signed_in(dialect: Dialect, is_saved: bool) -> (State, World) {
+    let mut session = session(dialect, "ours");
+    let disk = Held::SignedIn(session.clone());
+    if !is_saved {
+        let at = Moment { server: NOW - 2_000, offset: 0 };
+        session = Box::new(session.renewed(tokens(1), at));
+    }
+    let world = World {
+        disk,
+        is_locked: false,
+        answers: vec![],
+        issued: None,
+        may_end: false,
+        trace: vec![],
+    };
+    (State::SignedIn(Kept { session, is_saved }), world)
+}
+
+/// What holds at the end of every run.
+fn check(state: &State, world: &World) {
+    let trace = &world.trace;
+    assert_eq!(world.answers.len(), 1, "one answer: {trace:#?}");
+    assert!(!world.is_locked, "{trace:#?}");
+    if let State::SignedOut(_) = state {
+        assert!(world.may_end, "signed out by mistake: {trace:#?}");
+    } else if let Some(issued) = &world.issued {
+        let session = state.session().expect("a session");
+        assert_eq!(session.credential.token, *issued, "tokens lost: {trace:#?}");
+    }
+}
+
+#[test]
+fn nothing_but_the_servers_word_or_a_sign_out_ends_a_session() {
+    let mut runs = 0;
+    for dialect in Dialect::ALL {
+        for is_saved in [true, false] {
+            let refused = || Event::TokenRefused("access 0".into());
+            for event in [|| Event::TokenWanted, refused, || Event::RenewalWanted] {
+                let (state, world) = signed_in(dialect, is_saved);
+                runs += explore(state, event(), world, &check);
+            }
+        }
+    }
+    assert!(runs > 900, "{runs} runs are too few to be all");
+}
+
+#[test]
+fn a_token_that_was_refused_is_not_given_out_again() {
+    let (state, world) = signed_in(Dialect::Native, true);
+    explore(state, Event::TokenRefused("access 0".into()), world, &|_, world| {
+        // A server that says so will give no other.
+        if world.trace.iter().any(|event| event.contains("TooEarly")) {
+            return;
+        }
+        for answer in world.answers.iter().flatten().flatten() {
+            assert_ne!(answer.token, "access 0".into(), "{:#?}", world.trace);
+        }
+    });
+}
+
+#[test]
+fn a_token_that_still_works_is_given_out_whatever_fails() {
+    let (State::SignedIn(mut kept), mut world) = signed_in(Dialect::Native, true) else { panic!() };
+    kept.session.access_expires_at = Some(NOW + 30);
+    world.disk = Held::SignedIn(kept.session.clone());
+    explore(State::SignedIn(kept), Event::TokenWanted, world, &|state, world| {
+        let is_ours = state.session().is_some_and(|session| session.lineage == "ours".into());
+        if is_ours {
+            assert!(world.answers.iter().all(Result::is_ok), "{:#?}", world.trace);
+        }
+    });
+}
+
+#[test]
+fn a_sign_in_that_cannot_be_kept_leaves_everything_as_it_was() {
+    let (state, world) = signed_in(Dialect::Native, true);
+    let before = state.clone();
+    explore(state, Event::EnterWanted, world, &|state, world| {
+        let answer = world.answers.first().expect("an answer");
+        match answer {
+            Ok(_) => assert_eq!(
+                state.session().map(|session| session.lineage),
+                Some("new".into()),
+                "{:#?}",
+                world.trace
+            ),
+            Err(_) => assert_eq!(*state, before, "{:#?}", world.trace),
+        }
+        assert!(!world.is_locked);
+    });
+}
+
+#[test]
+fn whoever_signs_out_is_signed_out() {
+    let (state, world) = signed_in(Dialect::Native, true);
+    explore(state, Event::LeaveWanted, world, &|state, world| {
+        assert_eq!(*state, State::SignedOut(SignOutReason::SignedOut), "{:#?}", world.trace);
+        let is_kept = matches!(world.disk, Held::SignedIn(_));
+        let told = world.answers.iter().all(Result::is_err);
+        assert!(!is_kept || told, "what is still stored is told: {:#?}", world.trace);
+    });
+}
+
+#[test]
+fn a_lost_answer_is_told_from_a_session_that_ended() {
+    for (was_asked, reason) in [(true, SignOutReason::AnswerLost), (false, SignOutReason::Ended)] {
+        let (State::SignedIn(mut kept), mut world) = signed_in(Dialect::SimplejwtRotating, true)
+        else {
+            panic!()
+        };
+        kept.session.was_asked = was_asked;
+        world.disk = Held::SignedIn(kept.session.clone());
+        explore(State::SignedIn(kept), Event::TokenWanted, world, &|state, world| {
+            let has = |what| world.trace.iter().any(|event| event.contains(what));
+            // Not of whoever else signed in meanwhile, whose token has not been sent before.
+            let was_asked_for = has("was_asked: true") == was_asked;
+            if has("Spent") && was_asked_for {
+                assert_eq!(*state, State::SignedOut(reason), "{:#?}", world.trace);
+            }
+        });
+    }
+}

@@ -1,0 +1,116 @@
+//! Reading and replacing the record: what may be overwritten, and what becomes of a file that nobody
+//! can read. Everything here blocks.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::keys::{Keys, Known, state_of};
+use super::sealed::{Keeper, MAX_RECORD, Sealed, Unreadable, seal};
+use super::{Storage, VaultError, VaultState};
+
+/// The storage and the keys to it.
+pub(super) struct Contents {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) keys: Keys,
+    /// Whether the last write was refused.
+    read_only: AtomicBool,
+}
+
+impl Contents {
+    pub(super) fn new(storage: Arc<dyn Storage>, keys: Keys) -> Self {
+        Contents { storage, keys, read_only: AtomicBool::new(false) }
+    }
+
+    pub(super) fn read(&self) -> Result<Option<Vec<u8>>, VaultError> {
+        let Some(file) = self.file()? else { return Ok(None) };
+        let (_, record) = self.open(&file)?;
+        Ok(Some(record))
+    }
+
+    pub(super) fn state(&self) -> VaultState {
+        let found = match self.file() {
+            Ok(None) => self.keys.state(),
+            Ok(Some(file)) => self.open(&file).map(|(known, _)| state_of(known.keeper)),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(_) if self.read_only.load(Ordering::SeqCst) => VaultState::ReadOnly,
+            Ok(state) => state,
+            Err(error) => error.state(),
+        }
+    }
+
+    /// `hold` is the lock, which is kept while anything here is still under way.
+    pub(super) fn write(
+        &self,
+        record: &[u8],
+        hold: &(impl Clone + Send + 'static),
+    ) -> Result<(), VaultError> {
+        if record.len() > MAX_RECORD {
+            return Err(VaultError::new(VaultState::ReadOnly, "a record has 1 MiB at most"));
+        }
+        let known = match self.file()? {
+            None => self.keys.for_new_file(hold)?,
+            Some(file) => match self.open(&file) {
+                Ok((opened, _)) => self.keys.to_seal_again(opened, hold),
+                Err(error) if error.state() == VaultState::Foreign => self.replaced(hold)?,
+                Err(error) => return Err(error),
+            },
+        };
+        let name = self.storage.name();
+        self.written(
+            seal(&known.key, known.keeper, name, record)
+                .and_then(|sealed| self.storage.write(&sealed)),
+        )?;
+        if known.keeper == Keeper::Store {
+            self.keys.forget_beside();
+        }
+        Ok(())
+    }
+
+    /// What a newer version has written is not ours to remove.
+    pub(super) fn forget(&self) -> Result<(), VaultError> {
+        if let Some(file) = self.file()?
+            && Sealed::parse(&file).is_err_and(|error| error == Unreadable::Newer)
+        {
+            return Err(unreadable(Unreadable::Newer));
+        }
+        self.written(self.storage.remove())
+    }
+
+    pub(super) fn locked<T>(&self, lock: io::Result<T>) -> Result<T, VaultError> {
+        self.written(lock)
+    }
+
+    /// A key for another file in place of one that nobody can read, which makes room only once there
+    /// is one.
+    fn replaced(&self, hold: &(impl Clone + Send + 'static)) -> Result<Known, VaultError> {
+        let known = self.keys.for_new_file(hold)?;
+        self.written(self.storage.set_aside())?;
+        tracing::warn!(vault = self.storage.name(), "a vault that nobody can read was set aside");
+        Ok(known)
+    }
+
+    fn open(&self, file: &[u8]) -> Result<(Known, Vec<u8>), VaultError> {
+        let sealed = Sealed::parse(file).map_err(unreadable)?;
+        self.keys.open(&sealed, self.storage.name())
+    }
+
+    fn file(&self) -> Result<Option<Vec<u8>>, VaultError> {
+        self.storage.read().map_err(|error| VaultError::new(VaultState::Locked, error))
+    }
+
+    fn written<T>(&self, outcome: io::Result<T>) -> Result<T, VaultError> {
+        self.read_only.store(outcome.is_err(), Ordering::SeqCst);
+        outcome.map_err(|error| VaultError::new(VaultState::ReadOnly, error))
+    }
+}
+
+fn unreadable(why: Unreadable) -> VaultError {
+    let state = match why {
+        Unreadable::Newer => VaultState::Newer,
+        Unreadable::Damaged => VaultState::Foreign,
+    };
+    VaultError::new(state, why)
+}

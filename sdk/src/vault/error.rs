@@ -1,0 +1,47 @@
+//! Why the vault could not be used.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::VaultState;
+use crate::error::{Error, Kind};
+
+/// Why a vault could not be read or written. Nothing that was stored is lost by it, except where the
+/// state is [`Foreign`](VaultState::Foreign): that was lost before.
+#[derive(Debug)]
+pub struct VaultError {
+    state: VaultState,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+impl VaultError {
+    /// In which state the vault is.
+    pub fn state(&self) -> VaultState {
+        self.state
+    }
+
+    pub(super) fn new(
+        state: VaultState,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        VaultError { state, source: source.into() }
+    }
+}
+
+impl fmt::Display for VaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the vault cannot be used ({:?}): {}", self.state, self.source)
+    }
+}
+
+impl StdError for VaultError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+impl From<VaultError> for Error {
+    fn from(error: VaultError) -> Self {
+        Error::because(Kind::Storage { state: error.state }, error)
+    }
+}

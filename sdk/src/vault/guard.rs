@@ -1,0 +1,121 @@
+//! The lock across tasks and processes, and what may be done while one has it.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use tokio::sync::{OwnedMutexGuard, oneshot};
+
+use super::contents::Contents;
+use super::{VaultError, VaultState, blocking};
+
+/// A vault that nobody else writes, in this process or another, until this is dropped.
+///
+/// A future of its methods that is dropped does not stop what has begun: the lock is kept until it is
+/// done.
+pub struct VaultGuard {
+    contents: Arc<Contents>,
+    hold: Hold,
+}
+
+/// The lock itself, shared with work that may outlast whoever waits for it.
+pub(super) type Hold = Arc<(Mutex<Box<dyn Send>>, OwnedMutexGuard<()>)>;
+
+impl VaultGuard {
+    /// The record, or `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::read`](super::Vault::read).
+    pub async fn read(&self) -> Result<Option<Vec<u8>>, VaultError> {
+        let (contents, _hold) = self.parts();
+        blocking(move || {
+            let _hold = _hold;
+            contents.read()
+        })
+        .await
+    }
+
+    /// Replaces the record, which has 1 MiB at most. A file that nobody can read is set aside by it;
+    /// one that is only locked, or newer, stays.
+    ///
+    /// # Errors
+    ///
+    /// The record is then what it was before.
+    pub async fn write(&self, record: &[u8]) -> Result<(), VaultError> {
+        let (contents, hold) = self.parts();
+        let record = record.to_vec();
+        blocking(move || contents.write(&record, &hold)).await
+    }
+
+    /// Removes the record, readable or not, and everything that is left of earlier ones. It needs no
+    /// key, and leaves the key where it is.
+    ///
+    /// # Errors
+    ///
+    /// The record is then still there.
+    pub async fn forget(&self) -> Result<(), VaultError> {
+        let (contents, hold) = self.parts();
+        blocking(move || {
+            let _hold = hold;
+            contents.forget()
+        })
+        .await
+    }
+
+    fn parts(&self) -> (Arc<Contents>, Hold) {
+        (self.contents.clone(), self.hold.clone())
+    }
+}
+
+impl std::fmt::Debug for VaultGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VaultGuard").finish_non_exhaustive()
+    }
+}
+
+/// Waits for the lock: first among the tasks of this process, in their order, then among processes.
+pub(super) async fn lock(
+    contents: Arc<Contents>,
+    gate: Arc<tokio::sync::Mutex<()>>,
+) -> Result<VaultGuard, VaultError> {
+    let gate = pass(&contents, gate).await?;
+    let storage = contents.storage.clone();
+    let lock = on_a_thread(move || Ok(Arc::new((Mutex::new(storage.lock()?), gate)))).await;
+    let hold = contents.locked(lock)?;
+    Ok(VaultGuard { contents, hold })
+}
+
+/// The one before may wait for a key store that never answers; who has waited as long as one waits
+/// for that is told so.
+async fn pass(
+    contents: &Contents,
+    gate: Arc<tokio::sync::Mutex<()>>,
+) -> Result<OwnedMutexGuard<()>, VaultError> {
+    let mut turn = std::pin::pin!(gate.lock_owned());
+    loop {
+        match tokio::time::timeout(contents.keys.store.patience, &mut turn).await {
+            Ok(gate) => return Ok(gate),
+            Err(_) if contents.keys.store.are_stuck() => {
+                return Err(VaultError::new(
+                    VaultState::Locked,
+                    "a key is being saved, and the key store does not answer",
+                ));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// On a thread of its own rather than one of the runtime's, whose end waits for all of those: another
+/// process may keep the lock for long. Where nobody waits any more, what it returns is dropped.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (done, outcome) = oneshot::channel();
+    thread::Builder::new().name("propusk-lock".to_owned()).spawn(move || {
+        // Whoever waited may have gone.
+        let _ = done.send(work());
+    })?;
+    outcome.await.map_err(|_| io::Error::other("waiting for the lock panicked"))?
+}

@@ -1,0 +1,177 @@
+//! The operating system's store for keys, through the keyring project's crates. It is opened anew for
+//! each of the few questions: a connection that was kept would not survive a restart of the store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use keyring_core::{CredentialStore, Entry, Error};
+
+use super::{KeyStore, KeyStoreError, VaultKey};
+
+/// The account under which the key is kept, beside the app's own name.
+const ACCOUNT: &str = "propusk-vault-key";
+
+pub(super) struct OsStore {
+    service: String,
+}
+
+impl OsStore {
+    pub(super) fn new(service: &str) -> Self {
+        OsStore { service: service.to_owned() }
+    }
+
+    fn entry(&self) -> Result<Entry, KeyStoreError> {
+        let store = system::open().map_err(system::explain)?;
+        let modifiers = HashMap::from_iter(system::MODIFIERS.iter().copied());
+        Entry::new_in_store_with_modifiers(&store, &self.service, ACCOUNT, &modifiers)
+            .map_err(system::explain)
+    }
+}
+
+impl KeyStore for OsStore {
+    fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
+        match self.entry()?.get_secret() {
+            Ok(text) => Ok(VaultKey::from_text(&text)),
+            Err(Error::NoEntry) => system::is_certain().map(|()| None),
+            Err(error) => Err(system::explain(error)),
+        }
+    }
+
+    fn save(&self, key: &VaultKey) -> Result<(), KeyStoreError> {
+        self.entry()?.set_secret(key.to_text().as_bytes()).map_err(system::explain)
+    }
+}
+
+/// A name for a file from any name for a service.
+pub(super) fn file_name(service: &str) -> String {
+    let mut name = String::new();
+    for byte in service.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => {
+                name.push(char::from(byte));
+            }
+            _ => name.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    name + ".vault"
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::io::ErrorKind;
+
+    use secret_service::EncryptionType;
+    use secret_service::blocking::SecretService;
+
+    use super::{Arc, CredentialStore, Error, KeyStoreError};
+
+    pub(super) const MODIFIERS: &[(&str, &str)] = &[];
+
+    pub(super) fn open() -> keyring_core::Result<Arc<CredentialStore>> {
+        Ok(zbus_secret_service_keyring_store::Store::new()?)
+    }
+
+    /// A service that is locked, or has not opened its database yet, may answer that it has no such
+    /// key. Only with an open default collection is that the truth.
+    pub(super) fn is_certain() -> Result<(), KeyStoreError> {
+        let service =
+            SecretService::connect(EncryptionType::Plain).map_err(|error| cause(&error))?;
+        let collection = service.get_default_collection().map_err(|error| cause(&error))?;
+        match collection.is_locked() {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(KeyStoreError::Locked("the default collection is locked".to_owned())),
+            Err(error) => Err(cause(&error)),
+        }
+    }
+
+    pub(super) fn explain(error: Error) -> KeyStoreError {
+        match &error {
+            Error::PlatformFailure(source) | Error::NoStorageAccess(source) => {
+                match source.downcast_ref::<secret_service::Error>() {
+                    Some(source) => cause(source),
+                    None => KeyStoreError::Other(error.to_string()),
+                }
+            }
+            _ => KeyStoreError::Other(error.to_string()),
+        }
+    }
+
+    /// There is no store without a bus, without a service on it, or without a default collection in
+    /// that; anything else may pass.
+    fn cause(error: &secret_service::Error) -> KeyStoreError {
+        use secret_service::Error as Cause;
+        let text = error.to_string();
+        match error {
+            Cause::Unavailable | Cause::NoResult => KeyStoreError::Absent(text),
+            Cause::Zbus(zbus::Error::Connection(error, _)) => match error.kind() {
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused => KeyStoreError::Absent(text),
+                _ => KeyStoreError::Locked(text),
+            },
+            Cause::Zbus(zbus::Error::Address(_)) => KeyStoreError::Absent(text),
+            Cause::Zbus(zbus::Error::MethodError(name, ..)) => match name.as_str() {
+                "org.freedesktop.DBus.Error.ServiceUnknown"
+                | "org.freedesktop.DBus.Error.NameHasNoOwner"
+                | "org.freedesktop.DBus.Error.Spawn.ServiceNotFound" => KeyStoreError::Absent(text),
+                _ => KeyStoreError::Locked(text),
+            },
+            _ => KeyStoreError::Locked(text),
+        }
+    }
+}
+
+#[cfg(any(target_os = "macos", target_os = "ios"))]
+mod system {
+    use super::{Arc, CredentialStore, Error, KeyStoreError};
+
+    /// Before the first unlock the device itself cannot read it; a backup has it for this device only.
+    #[cfg(target_os = "ios")]
+    pub(super) const MODIFIERS: &[(&str, &str)] =
+        &[("access-policy", "after-first-unlock-this-device-only")];
+    #[cfg(target_os = "macos")]
+    pub(super) const MODIFIERS: &[(&str, &str)] = &[];
+
+    #[cfg(target_os = "ios")]
+    pub(super) fn open() -> keyring_core::Result<Arc<CredentialStore>> {
+        Ok(apple_native_keyring_store::protected::Store::new()?)
+    }
+
+    #[cfg(target_os = "macos")]
+    pub(super) fn open() -> keyring_core::Result<Arc<CredentialStore>> {
+        Ok(apple_native_keyring_store::keychain::Store::new()?)
+    }
+
+    /// The keychain says that it is locked, never that it has nothing.
+    pub(super) fn is_certain() -> Result<(), KeyStoreError> {
+        Ok(())
+    }
+
+    /// These systems always have a keychain: what does not work now may work later.
+    pub(super) fn explain(error: Error) -> KeyStoreError {
+        KeyStoreError::Locked(error.to_string())
+    }
+}
+
+#[cfg(windows)]
+mod system {
+    use super::{Arc, CredentialStore, Error, KeyStoreError};
+
+    /// The file does not roam to the user's other machines, so neither does its key.
+    pub(super) const MODIFIERS: &[(&str, &str)] = &[("persistence", "Local")];
+
+    pub(super) fn open() -> keyring_core::Result<Arc<CredentialStore>> {
+        Ok(windows_native_keyring_store::Store::new()?)
+    }
+
+    /// What is there can be read by whoever is signed in.
+    pub(super) fn is_certain() -> Result<(), KeyStoreError> {
+        Ok(())
+    }
+
+    /// A sign-in over the network has no credentials with it.
+    pub(super) fn explain(error: Error) -> KeyStoreError {
+        match error {
+            Error::NoStorageAccess(source) => KeyStoreError::Absent(source.to_string()),
+            error => KeyStoreError::Locked(error.to_string()),
+        }
+    }
+}

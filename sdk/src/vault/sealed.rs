@@ -1,0 +1,152 @@
+//! The sealed file: who may read it is decided by its key, whether it is whole by its tag.
+//!
+//! `PROPUSK`, the format's version (1 byte), who keeps the key (1 byte), a random nonce (12 bytes), the
+//! record encrypted with ChaCha20-Poly1305 (RFC 8439) and its tag (16 bytes). What stands before the
+//! nonce and the vault's name are authenticated with it, so that the file of another vault does not
+//! open.
+
+use std::error::Error as StdError;
+use std::{fmt, io};
+
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::VaultKey;
+
+/// The largest record, in bytes.
+pub(super) const MAX_RECORD: usize = 1024 * 1024;
+
+/// The largest file, in bytes.
+pub(super) const MAX_SEALED: usize = MAGIC.len() + 2 + NONCE_LEN + MAX_RECORD + TAG;
+
+const MAGIC: &[u8] = b"PROPUSK";
+const VERSION: u8 = 1;
+const TAG: usize = 16;
+
+/// Who keeps the key of a file. The file says it, so that a key that is missing can be told from one
+/// that is out of reach.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Keeper {
+    /// The key store.
+    Store = 0,
+    /// Another file beside it.
+    File = 1,
+}
+
+/// A file that looks like ours; whether it is, the key will tell.
+#[derive(Debug)]
+pub(crate) struct Sealed<'a> {
+    pub(super) keeper: Keeper,
+    nonce: [u8; NONCE_LEN],
+    ciphertext: &'a [u8],
+}
+
+/// Why a file cannot be one that we have written.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Unreadable {
+    /// Its version is newer than ours.
+    Newer,
+    /// It is cut off, or something else.
+    Damaged,
+}
+
+impl<'a> Sealed<'a> {
+    /// Takes a file apart.
+    pub(crate) fn parse(file: &'a [u8]) -> Result<Self, Unreadable> {
+        let rest = file.strip_prefix(MAGIC).ok_or(Unreadable::Damaged)?;
+        let (version, rest) = rest.split_first().ok_or(Unreadable::Damaged)?;
+        match *version {
+            VERSION => {}
+            0 => return Err(Unreadable::Damaged),
+            _ => return Err(Unreadable::Newer),
+        }
+        let (keeper, rest) = rest.split_first().ok_or(Unreadable::Damaged)?;
+        let keeper = match *keeper {
+            0 => Keeper::Store,
+            1 => Keeper::File,
+            _ => return Err(Unreadable::Damaged),
+        };
+        let (nonce, ciphertext) =
+            rest.split_first_chunk::<NONCE_LEN>().ok_or(Unreadable::Damaged)?;
+        if ciphertext.len() < TAG || file.len() > MAX_SEALED {
+            return Err(Unreadable::Damaged);
+        }
+        Ok(Sealed { keeper, nonce: *nonce, ciphertext })
+    }
+
+    /// The record, if this key has sealed it for the vault of this name and nothing was changed.
+    pub(crate) fn open(&self, key: &VaultKey, name: &str) -> Option<Vec<u8>> {
+        let mut record = self.ciphertext.to_vec();
+        let nonce = Nonce::assume_unique_for_key(self.nonce);
+        let authenticated = authenticated(self.keeper, name);
+        let length = cipher(key).ok()?.open_in_place(nonce, authenticated, &mut record).ok()?.len();
+        record.truncate(length);
+        Some(record)
+    }
+}
+
+/// Seals a record for the vault of this name.
+pub(crate) fn seal(
+    key: &VaultKey,
+    keeper: Keeper,
+    name: &str,
+    record: &[u8],
+) -> io::Result<Vec<u8>> {
+    let failed = |_| io::Error::other("the record cannot be sealed");
+    let mut nonce = [0; NONCE_LEN];
+    SystemRandom::new().fill(&mut nonce).map_err(failed)?;
+    let mut ciphertext = Vec::with_capacity(record.len() + TAG);
+    ciphertext.extend_from_slice(record);
+    cipher(key)
+        .and_then(|cipher| {
+            let nonce = Nonce::assume_unique_for_key(nonce);
+            let authenticated = authenticated(keeper, name);
+            cipher.seal_in_place_append_tag(nonce, authenticated, &mut ciphertext)
+        })
+        .map_err(failed)?;
+    Ok([MAGIC, &[VERSION, keeper as u8], &nonce, &ciphertext].concat())
+}
+
+fn cipher(key: &VaultKey) -> Result<LessSafeKey, ring::error::Unspecified> {
+    Ok(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key.expose())?))
+}
+
+fn authenticated(keeper: Keeper, name: &str) -> Aad<Vec<u8>> {
+    Aad::from([MAGIC, &[VERSION, keeper as u8], name.as_bytes()].concat())
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unreadable::Newer => "a newer version has written the file",
+            Unreadable::Damaged => "the file is damaged",
+        })
+    }
+}
+
+impl StdError for Unreadable {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> VaultKey {
+        VaultKey::from_bytes([7; 32])
+    }
+
+    #[test]
+    fn the_same_record_is_never_sealed_to_the_same_bytes() {
+        let once = seal(&key(), Keeper::Store, "a", b"record").unwrap();
+        let again = seal(&key(), Keeper::Store, "a", b"record").unwrap();
+        assert_ne!(once, again);
+        assert!(!once.windows(6).any(|window| window == b"record"));
+    }
+
+    #[test]
+    fn the_file_of_another_vault_does_not_open() {
+        let file = seal(&key(), Keeper::Store, "a", b"record").unwrap();
+        let sealed = Sealed::parse(&file).unwrap();
+        assert_eq!(sealed.open(&key(), "a").as_deref(), Some(&b"record"[..]));
+        assert_eq!(sealed.open(&key(), "b"), None);
+    }
+}

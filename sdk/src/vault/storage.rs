@@ -1,0 +1,216 @@
+//! Where the sealed bytes lie.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::sealed::MAX_SEALED;
+
+/// Keeps the sealed bytes of one vault. [`FileStorage`] is the one for apps; another serves to try
+/// what happens when a disk fails.
+///
+/// Calls may block. Only the holder of the lock writes, sets aside or removes.
+pub trait Storage: Send + Sync {
+    /// The vault's name, which is sealed with the bytes: those of another vault do not open.
+    fn name(&self) -> &str;
+
+    /// What was written last, or `None` if there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody can tell now.
+    fn read(&self) -> io::Result<Option<Vec<u8>>>;
+
+    /// Replaces what is stored, wholly or not at all, whenever the process or the machine stops.
+    ///
+    /// # Errors
+    ///
+    /// What was stored before is then still there.
+    fn write(&self, sealed: &[u8]) -> io::Result<()>;
+
+    /// Moves what nobody can read out of the way, in place of what was moved there before.
+    ///
+    /// # Errors
+    ///
+    /// It then stays where it was.
+    fn set_aside(&self) -> io::Result<()>;
+
+    /// Removes what is stored, what was set aside, and what an interrupted write has left.
+    ///
+    /// # Errors
+    ///
+    /// Where something of it is still there.
+    fn remove(&self) -> io::Result<()>;
+
+    /// Waits until no other process has the lock, and has it until the value is dropped or the
+    /// process dies. Within a process it is asked for by one at a time.
+    ///
+    /// # Errors
+    ///
+    /// Where there can be no lock.
+    fn lock(&self) -> io::Result<Box<dyn Send>>;
+}
+
+/// A file that only its owner reads. Beside it lie `….lock`, which stays; `….new` while it is
+/// written; `….lost`, if there once was a file that nobody could read.
+///
+/// The folder is made, for its owner alone, when it is first needed.
+#[derive(Clone, Debug)]
+pub struct FileStorage {
+    path: PathBuf,
+    name: String,
+}
+
+impl FileStorage {
+    /// In this file. Its name is the vault's name; its folder may be moved.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        FileStorage { path, name }
+    }
+
+    /// The file beside it of the same name with this ending.
+    pub(super) fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = OsString::from(&self.path);
+        name.push(ending);
+        name.into()
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        let folder = folder(&self.path);
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)
+    }
+
+    /// A lock needs no more than a file that can be opened: on a disk that has become read-only, the
+    /// one of before will do.
+    fn open_lock(&self) -> io::Result<File> {
+        let path = self.beside(".lock");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        private(&mut options);
+        self.make_folder()
+            .and_then(|()| options.open(&path))
+            .or_else(|refused| File::open(&path).map_err(|_| refused))
+    }
+}
+
+impl Storage for FileStorage {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        read_if_any(&self.path)
+    }
+
+    fn write(&self, sealed: &[u8]) -> io::Result<()> {
+        self.make_folder()?;
+        replace(&self.path, &self.beside(".new"), sealed)
+    }
+
+    fn set_aside(&self) -> io::Result<()> {
+        fs::rename(&self.path, self.beside(".lost"))
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        remove_if_any(&self.path)?;
+        remove_if_any(&self.beside(".new"))?;
+        remove_if_any(&self.beside(".lost"))?;
+        match sync_folder(folder(&self.path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send>> {
+        let file = self.open_lock()?;
+        match file.lock() {
+            // Such a system runs one process of an app.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            locked => locked?,
+        }
+        Ok(Box::new(file))
+    }
+}
+
+/// The file's bytes, as many as ours can have and one more.
+pub(super) fn read_if_any(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_SEALED as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Writes another file and puts it in place of this one, so that there is always one of both.
+pub(super) fn replace(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = write_new(new, bytes).and_then(|()| fs::rename(new, path));
+    if written.is_err() {
+        // On a full disk the half of it would stand in everybody's way; the reason comes first.
+        let _ = remove_if_any(new);
+    }
+    written?;
+    sync_folder(folder(path))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // One that a killed process has left; a file that is made anew has the rights of ours, and is no
+    // link to somewhere else.
+    remove_if_any(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    private(&mut options);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+pub(super) fn remove_if_any(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// A rename is on the disk when the folder is.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        // Some network disks have no such thing; the rename is done.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+        {
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+/// Windows gives folders no handle that can be flushed, and writes its own journal.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) {
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+}
+
+/// On Windows the folder's list of rights is inherited, and an app's data folder is its owner's.
+#[cfg(not(unix))]
+fn private(_: &mut OpenOptions) {}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}

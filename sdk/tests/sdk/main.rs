@@ -1,0 +1,1 @@
+//! What the SDK does, through its public door.

@@ -1,0 +1,32 @@
+//! Tries whether users stay signed in when everything fails, and prints a table.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use propusk_tests::chaos::{Api, Report};
+
+/// Runs the SDK against a server while messages are lost, repeated, delayed and cut, the disk is
+/// full, and processes are killed: every single fault, then random pairs of them.
+#[derive(Parser)]
+struct Arguments {
+    /// Random pairs of faults, over all APIs.
+    #[arg(long, default_value_t = 2_000)]
+    pairs: usize,
+    /// Where the random numbers begin.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only APIs whose names begin so: native, simplejwt, djoser_jwt, prehashed, djoser_token.
+    #[arg(long)]
+    api: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> io::Result<ExitCode> {
+    let Arguments { pairs, seed, api } = Arguments::parse();
+    let is_meant = |one: &Api| api.as_deref().is_none_or(|name| one.name().starts_with(name));
+    let apis: Vec<Api> = Api::ALL.into_iter().filter(is_meant).collect();
+    let report = Report::make(&apis, pairs, seed).await;
+    report.write(&mut io::stdout())?;
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,17 @@
+//! Whether users stay signed in when everything fails: the real SDK against the real server, through
+//! a network that loses, repeats, delays and cuts messages, on a disk that fills up, in processes
+//! that are killed at every step. A run is a plan and always the same for it, but for the order in
+//! which processes that run at once are served.
+
+mod faults;
+mod plan;
+mod process;
+mod report;
+mod run;
+mod shim;
+mod world;
+
+pub use plan::{Fault, MESSAGE_FAULTS, MessageFault, Plan, SAVE_FAULTS, SaveFault};
+pub use report::{Report, Tally};
+pub use run::{Mishap, Outcome};
+pub use world::{Api, World};

@@ -1,0 +1,190 @@
+//! A process of an app: a client with a runtime of its own, which can be killed at any moment. What
+//! it leaves is what lies on the disk.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use propusk::{
+    Client, Clock, Dialect, FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultKey,
+};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::faults::Faults;
+use super::plan::SaveFault;
+
+/// How long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// A process that runs.
+pub(super) struct Process {
+    pub client: Client,
+    pub runtime: Runtime,
+    life: Arc<Life>,
+}
+
+/// What a process is started with, and started again.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub dialect: Dialect,
+    pub vault: PathBuf,
+    pub key: VaultKey,
+    pub clock: Clock,
+    pub faults: Arc<Faults>,
+    pub oauth_client: Option<(String, String)>,
+}
+
+/// Kills one process: whoever strikes tells the harness and waits for the end.
+#[derive(Clone)]
+pub(super) struct Death {
+    pub process: usize,
+    pub tell: UnboundedSender<usize>,
+}
+
+impl Death {
+    pub fn tell(&self) {
+        // A harness that has gone needs no word.
+        let _ = self.tell.send(self.process);
+    }
+
+    /// The harness kills the process; the connection that is closed then is the last of it.
+    pub async fn strike(&self) -> io::Result<()> {
+        self.tell();
+        std::future::pending().await
+    }
+}
+
+/// Whether a process is alive.
+#[derive(Default)]
+struct Life {
+    is_over: Mutex<bool>,
+    ends: Condvar,
+    /// A blow is meant for one process and not for its successor.
+    is_struck: AtomicBool,
+}
+
+impl Life {
+    fn end(&self) {
+        *self.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.ends.notify_all();
+    }
+
+    fn is_over(&self) -> bool {
+        *self.is_over.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for_end(&self) {
+        let mut is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*is_over {
+            is_over = self.ends.wait(is_over).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Process {
+    /// Starts at the server's shim with what the vault holds.
+    pub fn start(setting: &Setting, shim: std::net::SocketAddr, death: Death) -> Self {
+        let life = Arc::new(Life::default());
+        let storage = Disk {
+            file: FileStorage::new(&setting.vault),
+            life: Arc::clone(&life),
+            death,
+            faults: Arc::clone(&setting.faults),
+        };
+        let mut builder = Client::builder(format!("http://{shim}"))
+            .dialect(setting.dialect)
+            .vault(Vault::with_storage(Arc::new(storage), Arc::new(Key(setting.key.clone()))))
+            .timeout(PATIENCE)
+            .clock(setting.clock.clone());
+        if let Some((id, secret)) = &setting.oauth_client {
+            builder = builder.oauth_client(id, secret.as_str());
+        }
+        let client = builder.build().expect("a client");
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        Process { client, runtime, life }
+    }
+
+    /// Nothing of it moves after this.
+    pub fn kill(self) {
+        self.life.end();
+        self.runtime.shutdown_background();
+    }
+}
+
+/// A store that is always open.
+struct Key(VaultKey);
+
+impl KeyStore for Key {
+    fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
+        Ok(Some(self.0.clone()))
+    }
+
+    fn save(&self, _: &VaultKey) -> Result<(), KeyStoreError> {
+        Err(KeyStoreError::Other("there is one key".to_owned()))
+    }
+}
+
+/// A disk that fails as planned, and does nothing for the dead.
+struct Disk {
+    file: FileStorage,
+    life: Arc<Life>,
+    death: Death,
+    faults: Arc<Faults>,
+}
+
+impl Disk {
+    fn alive(&self) -> io::Result<()> {
+        if self.life.is_over() { Err(io::Error::other("the process is dead")) } else { Ok(()) }
+    }
+
+    fn die(&self) -> io::Error {
+        if !self.life.is_struck.swap(true, Ordering::SeqCst) {
+            self.death.tell();
+        }
+        self.life.wait_for_end();
+        io::Error::other("the process is dead")
+    }
+}
+
+impl Storage for Disk {
+    fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        self.alive()?;
+        self.file.read()
+    }
+
+    fn write(&self, sealed: &[u8]) -> io::Result<()> {
+        self.alive()?;
+        match self.faults.save() {
+            None => self.file.write(sealed),
+            Some(SaveFault::Full) => Err(io::ErrorKind::StorageFull.into()),
+            Some(SaveFault::CrashBefore) => Err(self.die()),
+            Some(SaveFault::CrashAfter) => {
+                self.file.write(sealed)?;
+                Err(self.die())
+            }
+        }
+    }
+
+    fn set_aside(&self) -> io::Result<()> {
+        self.alive()?;
+        self.file.set_aside()
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.alive()?;
+        self.file.remove()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send>> {
+        self.alive()?;
+        self.file.lock()
+    }
+}

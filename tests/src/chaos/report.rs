@@ -1,0 +1,159 @@
+//! Runs many plans, on several servers at once, and counts.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use super::plan::Plan;
+use super::run::{Mishap, Outcome};
+use super::world::{Api, World};
+
+/// Servers that are attacked at once.
+const WORLDS: usize = 4;
+
+/// What the runs of one API came to.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub runs: usize,
+    pub signed_out: usize,
+    pub forked: usize,
+    pub tokens_lost: usize,
+    pub stuck: usize,
+    /// Lost by the API's own rule.
+    pub answers_lost: usize,
+    /// The plans with a mishap, and which.
+    pub mishaps: Vec<(String, Mishap)>,
+}
+
+/// What all runs came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub tallies: Vec<(Api, Tally)>,
+}
+
+impl Report {
+    /// All single faults of an API and so many random pairs of them.
+    pub async fn make(apis: &[Api], pairs: usize, seed: u64) -> Self {
+        let mut worlds = Vec::new();
+        for _ in 0..WORLDS {
+            worlds.push(Arc::new(World::start().await));
+        }
+        let mut report = Report::default();
+        for (number, api) in apis.iter().enumerate() {
+            let share = pairs / apis.len() + usize::from(number < pairs % apis.len());
+            let plans = plans(&worlds[0], *api, share, seed).await;
+            let tally = tally(&worlds, *api, plans).await;
+            report.tallies.push((*api, tally));
+        }
+        report
+    }
+
+    /// Whether nothing has happened that must not.
+    pub fn is_clean(&self) -> bool {
+        self.tallies.iter().all(|(_, tally)| tally.mishaps.is_empty())
+    }
+
+    /// A table, and every mishap with the plan that repeats it.
+    pub fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        writeln!(
+            to,
+            "{:<20} {:>6} {:>11} {:>7} {:>12} {:>6} {:>14}",
+            "API", "runs", "signed out", "forked", "tokens lost", "stuck", "by its rule *"
+        )?;
+        for (api, tally) in &self.tallies {
+            let Tally { runs, signed_out, forked, tokens_lost, stuck, answers_lost, .. } = tally;
+            writeln!(
+                to,
+                "{:<20} {runs:>6} {signed_out:>11} {forked:>7} {tokens_lost:>12} {stuck:>6} {answers_lost:>14}",
+                api.name()
+            )?;
+        }
+        writeln!(
+            to,
+            "* the API spends a refresh token whose answer was lost, and the app is told so"
+        )?;
+        for (api, tally) in &self.tallies {
+            for (plan, mishap) in &tally.mishaps {
+                writeln!(to, "{}: {plan}: {mishap}", api.name())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every single fault for one to three processes, then pairs.
+async fn plans(world: &World, api: Api, pairs: usize, seed: u64) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    let (mut messages, mut saves) = (0, 0);
+    for processes in 1..=3 {
+        let quiet = Plan { processes, faults: vec![] };
+        (messages, saves) = world.run(api, &quiet).await.counted;
+        plans.push(quiet);
+        plans.extend(Plan::singles(processes, messages, saves));
+    }
+    plans.extend(
+        (0..pairs).map(|pair| {
+            Plan::pair(seed.wrapping_add(pair.try_into().unwrap_or(0)), messages, saves)
+        }),
+    );
+    plans
+}
+
+async fn tally(worlds: &[Arc<World>], api: Api, plans: Vec<Plan>) -> Tally {
+    let (plans, next) = (Arc::new(plans), Arc::new(AtomicUsize::new(0)));
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let mut workers = JoinSet::new();
+    for world in worlds {
+        let (world, plans) = (Arc::clone(world), Arc::clone(&plans));
+        let (next, tally) = (Arc::clone(&next), Arc::clone(&tally));
+        workers.spawn(async move {
+            while let Some(plan) = plans.get(next.fetch_add(1, Ordering::SeqCst)) {
+                let outcome = world.run(api, plan).await;
+                let mut tally = tally.lock().await;
+                tally.add(plan, outcome);
+                progress(api, tally.runs, plans.len());
+            }
+        });
+    }
+    while let Some(worker) = workers.join_next().await {
+        worker.expect("a worker of the harness");
+    }
+    clear_progress();
+    let tally = tally.lock().await;
+    tally.clone()
+}
+
+impl Tally {
+    fn add(&mut self, plan: &Plan, outcome: Outcome) {
+        self.runs += 1;
+        self.answers_lost += usize::from(outcome.answer_lost);
+        for mishap in outcome.mishaps {
+            match mishap {
+                Mishap::SignedOut(_) => self.signed_out += 1,
+                Mishap::Forked(_) => self.forked += 1,
+                Mishap::TokensLost(_) => self.tokens_lost += 1,
+                Mishap::Stuck(_) => self.stuck += 1,
+            }
+            self.mishaps.push((plan.to_string(), mishap));
+        }
+    }
+}
+
+/// One line that moves, for whoever looks on.
+fn progress(api: Api, done: usize, of: usize) {
+    let mut terminal = io::stderr();
+    if terminal.is_terminal() && done.is_multiple_of(10) {
+        // A terminal that has gone needs no line.
+        let _ = write!(terminal, "\r\x1b[2K{} {done}/{of}", api.name());
+    }
+}
+
+fn clear_progress() {
+    let mut terminal = io::stderr();
+    if terminal.is_terminal() {
+        let _ = write!(terminal, "\r\x1b[2K");
+    }
+}

@@ -1,0 +1,142 @@
+//! A network that loses, repeats, delays and cuts: it stands between a process and the server, and
+//! carries one exchange per connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::faults::Faults;
+use super::plan::MessageFault;
+use super::process::Death;
+
+/// What a proxy says that lets nobody through.
+const PROXY: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-type: text/html\r\ncontent-length: 21\r\n\
+                     connection: close\r\n\r\n<h1>Sign in here</h1>";
+
+/// What all shims of a run share.
+pub(super) struct Network {
+    pub server: SocketAddr,
+    pub faults: Arc<Faults>,
+    /// Requests that arrive late.
+    pub late: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Network {
+    /// Lets what is late arrive.
+    pub async fn release(&self) {
+        let late = std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner));
+        for request in late {
+            // Nobody hears the answer.
+            let _ = self.ask(&request).await;
+        }
+    }
+
+    async fn ask(&self, request: &[u8]) -> io::Result<Vec<u8>> {
+        let mut server = TcpStream::connect(self.server).await?;
+        server.write_all(request).await?;
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer).await?;
+        Ok(answer)
+    }
+}
+
+/// The way of one process to the server.
+pub(super) struct Shim {
+    pub address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+impl Shim {
+    pub async fn open(network: Arc<Network>, death: Death) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let accepting = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (network, death) = (Arc::clone(&network), death.clone());
+                tokio::spawn(async move {
+                    // What breaks on the way is what this is for.
+                    let _ = carry(client, &network, &death).await;
+                });
+            }
+        });
+        Ok(Shim { address, accepting })
+    }
+}
+
+impl Drop for Shim {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn carry(mut client: TcpStream, network: &Network, death: &Death) -> io::Result<()> {
+    let Some(request) = read_request(&mut client).await? else { return Ok(()) };
+    let fault = network.faults.message();
+    let answer = match fault {
+        Some(MessageFault::DropRequest) => return Ok(()),
+        Some(MessageFault::CrashBeforeSend) => return death.strike().await,
+        Some(MessageFault::Proxy) => PROXY.into(),
+        Some(MessageFault::LateRequest) => {
+            network.late.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+            return wait_until_gone(&mut client).await;
+        }
+        Some(MessageFault::CutRequest) => {
+            let mut server = TcpStream::connect(network.server).await?;
+            return server.write_all(&request[..request.len() / 2]).await;
+        }
+        Some(MessageFault::TwiceSecond) => {
+            network.ask(&request).await?;
+            network.ask(&request).await?
+        }
+        Some(MessageFault::TwiceFirst) => {
+            let first = network.ask(&request).await?;
+            network.ask(&request).await?;
+            first
+        }
+        _ => network.ask(&request).await?,
+    };
+    match fault {
+        Some(MessageFault::DropAnswer) => Ok(()),
+        Some(MessageFault::CrashAfterSend) => death.strike().await,
+        Some(MessageFault::LateAnswer) => wait_until_gone(&mut client).await,
+        Some(MessageFault::CutAnswer) => client.write_all(&answer[..answer.len() / 2]).await,
+        _ => client.write_all(&answer).await,
+    }
+}
+
+/// One whole request, which asks that the connection be closed after it.
+async fn read_request(client: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
+    let mut read = Vec::new();
+    let head = loop {
+        if let Some(head) = read.windows(4).position(|end| end == b"\r\n\r\n") {
+            break head;
+        }
+        if client.read_buf(&mut read).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let text = String::from_utf8_lossy(&read[..head]).into_owned();
+    let length = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .and_then(|(_, length)| length.trim().parse::<usize>().ok())
+        .unwrap_or(0);
+    while read.len() < head + 4 + length {
+        if client.read_buf(&mut read).await? == 0 {
+            return Ok(None);
+        }
+    }
+    let mut request = format!("{text}\r\nconnection: close\r\n\r\n").into_bytes();
+    request.extend_from_slice(&read[head + 4..]);
+    Ok(Some(request))
+}
+
+async fn wait_until_gone(client: &mut TcpStream) -> io::Result<()> {
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await.map(|_| ())
+}

@@ -1,0 +1,166 @@
+//! A server, its clock, and people who sign in.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use propusk::{Clock, Dialect, VaultKey};
+use propusk_server::auth::password::Password;
+use propusk_server::auth::{NewClient, NewPassword, Registration};
+use propusk_server::identifier::{Email, Identifier, Phone, Username};
+use propusk_stand_in::{Provider, StandIn, User};
+use tempfile::TempDir;
+
+use crate::providers::CLIENT_ID;
+use crate::server::TestServer;
+
+/// How long access tokens live, in seconds, whatever the API.
+pub(super) const ACCESS_SECONDS: i64 = 300;
+const PASSWORD: &str = "a quiet harbour at noon";
+const OAUTH: (&str, &str) = ("chaos-app", "a secret that is long enough for an application");
+
+/// How somebody signs in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Api {
+    /// With a password at the API of this name.
+    Password(Dialect),
+    /// With a provider's token, for an OAuth pair of `djoser_token`.
+    OAuth,
+}
+
+impl Api {
+    /// Those that renew a session.
+    pub const ALL: [Api; 6] = [
+        Api::Password(Dialect::Native),
+        Api::Password(Dialect::Simplejwt),
+        Api::Password(Dialect::DjoserJwt),
+        Api::Password(Dialect::Prehashed),
+        Api::Password(Dialect::SimplejwtRotating),
+        Api::OAuth,
+    ];
+
+    /// What it is called in a report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Api::Password(Dialect::Native) => "native",
+            Api::Password(Dialect::Simplejwt) => "simplejwt",
+            Api::Password(Dialect::DjoserJwt) => "djoser_jwt",
+            Api::Password(Dialect::Prehashed) => "prehashed",
+            Api::Password(Dialect::SimplejwtRotating) => "simplejwt_rotating",
+            Api::Password(_) => "other",
+            Api::OAuth => "djoser_token OAuth",
+        }
+    }
+
+    pub(super) fn dialect(self) -> Dialect {
+        match self {
+            Api::Password(dialect) => dialect,
+            Api::OAuth => Dialect::DjoserToken,
+        }
+    }
+
+    /// Whether its document spends a refresh token although the answer may be lost.
+    pub fn loses_answers(self) -> bool {
+        matches!(self, Api::OAuth | Api::Password(Dialect::SimplejwtRotating))
+    }
+}
+
+/// A server with its database, for one run at a time: its clock is moved by each.
+pub struct World {
+    pub(super) server: TestServer,
+    pub(super) clock: Clock,
+    stand_in: StandIn,
+    people: AtomicUsize,
+    vaults: TempDir,
+}
+
+/// Somebody with an account, and the vault of the app.
+pub(super) struct Person {
+    pub email: String,
+    pub username: String,
+    pub vault: PathBuf,
+    pub key: VaultKey,
+}
+
+impl World {
+    /// Starts a server.
+    pub async fn start() -> Self {
+        let (server, stand_in) = TestServer::with_providers(|config| {
+            config.dialects = propusk_server::default_config().dialects;
+            for settings in config.dialects.values_mut() {
+                settings.access_seconds = ACCESS_SECONDS;
+            }
+        })
+        .await;
+        let made = server.auth.create_client(NewClient {
+            id: OAUTH.0.to_owned(),
+            name: "Chaos".to_owned(),
+            secret: Some(OAUTH.1.to_owned()),
+            is_public: false,
+            allows_password: false,
+        });
+        assert!(made.await.expect("the database answers"));
+        let clock = Clock::manual(server.clock.now());
+        let vaults = tempfile::tempdir().expect("a directory");
+        World { server, clock, stand_in, people: AtomicUsize::new(0), vaults }
+    }
+
+    /// Moves the clocks of the server and of all devices.
+    pub(super) fn advance(&self, seconds: i64) {
+        self.server.clock.advance(seconds);
+        self.clock.set(self.server.clock.now());
+    }
+
+    pub(super) fn oauth_client(&self) -> (String, String) {
+        (OAUTH.0.to_owned(), OAUTH.1.to_owned())
+    }
+
+    /// A new account, without a session.
+    pub(super) async fn person(&self) -> Person {
+        let number = self.people.fetch_add(1, Ordering::SeqCst);
+        let (email, username) = (format!("p{number}@example.org"), format!("person{number}"));
+        let phone = format!("+7900{number:07}");
+        let identifiers = vec![
+            Identifier::Email(Email::parse(&email).expect("an address")),
+            Identifier::Username(Username::parse(&username).expect("a name")),
+            Identifier::Phone(Phone::parse(&phone).expect("a number")),
+        ];
+        let password = Password::parse(PASSWORD).expect("a password");
+        let registered = self.server.auth.register(Registration {
+            identifiers,
+            password: NewPassword::Plain(password),
+            display_name: None,
+            sign_up_name: None,
+            is_superuser: false,
+            language: None,
+            awaits_activation: false,
+        });
+        registered.await.expect("an account");
+        let vault = self.vaults.path().join(format!("{number}.vault"));
+        Person { email, username, vault, key: VaultKey::generate().expect("random bytes") }
+    }
+
+    /// Signs somebody in.
+    pub(super) async fn sign_in(
+        &self,
+        api: Api,
+        person: &Person,
+        client: &propusk::Client,
+    ) -> propusk::Result<()> {
+        match api {
+            Api::Password(Dialect::Simplejwt) => client.sign_in(&person.username, PASSWORD).await,
+            Api::Password(_) => client.sign_in(&person.email, PASSWORD).await,
+            Api::OAuth => {
+                let user = User::new(&person.username);
+                let token = self.stand_in.access_token(Provider::Yandex, CLIENT_ID, &user);
+                client.sign_in_with_provider_token("yandex", token).await
+            }
+        }
+    }
+
+    /// How many sessions the account of this token has.
+    pub(super) async fn sessions(&self, authorization: &str) -> usize {
+        let answer = self.server.client.get("/propusk/v1/sessions", Some(authorization)).await;
+        let sessions = answer.json();
+        sessions.get("sessions").and_then(|all| all.as_array()).map_or(0, Vec::len)
+    }
+}
