@@ -4,6 +4,7 @@ mod accounts;
 mod commands;
 mod cors;
 mod crossing;
+mod django_peers;
 mod docs;
 mod documents;
 mod durability;

@@ -2,11 +2,15 @@
 //! ([`process`]), a database for each test, a plain HTTP client, a mail server ([`smtp`]) whose mails
 //! are read ([`mailbox`]), a browser ([`browser`]), a way on which requests are seen ([`tap`]), a network, a disk and processes that fail ([`chaos`]), an OpenID provider ([`oidc_provider`]), and the
 //! replay of the recorded answers ([`contract`]). The tests themselves are in `e2e/`.
+//! are read ([`mailbox`]), a browser ([`browser`]), an OpenID provider ([`oidc_provider`]), Django
+//! stacks ([`django`]), a network, a disk and processes that fail ([`chaos`]), and the replay of the
+//! recorded answers ([`contract`]). The tests themselves are in `e2e/`.
 
 pub mod browser;
 pub mod chaos;
 pub mod contract;
 pub mod database;
+pub mod django;
 pub mod http;
 pub mod links;
 pub mod mailbox;

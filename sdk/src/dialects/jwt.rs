@@ -55,6 +55,7 @@ mod tests {
             (r#"{"exp":1000}"#, Some(0)),
             (r#"{"exp":-5}"#, Some(0)),
             (r#"{"exp":9223372036854775807}"#, Some(CENTURY)),
+            (r#"{"exp":-9223372036854775808}"#, Some(0)),
         ] {
             assert_eq!(lives_at(claims, 1000), seconds, "{claims}");
         }

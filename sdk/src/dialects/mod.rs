@@ -4,6 +4,8 @@
 mod djoser_jwt;
 mod djoser_token;
 mod drf;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod jwt;
 pub(crate) mod native;
 mod prehashed;

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::{Call, Credential, Reading, Reply, Request};
+use super::{Call, Credential, Reading, Refusal, Reply, Request};
 use crate::Registration;
 use crate::error::{Error, Result};
 
@@ -21,6 +21,17 @@ impl<T: 'static> Call<T> {
     pub(super) fn map<U: 'static>(self, turn: impl FnOnce(T) -> U + Send + 'static) -> Call<U> {
         let Call { request, read } = self;
         Call::new(request, |reply| read(reply).map(turn))
+    }
+}
+
+impl Call<()> {
+    /// For the end of a session: one that is over already is as good.
+    pub(super) fn or_over(self) -> Self {
+        let Call { request, read } = self;
+        Call::new(request, |reply| match read(reply) {
+            Err(Refusal::SignedOut(_)) => Ok(()),
+            other => other,
+        })
     }
 }
 

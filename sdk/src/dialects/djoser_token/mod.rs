@@ -125,20 +125,16 @@ impl Spelling for DjoserToken {
     }
 }
 
-/// Ends the key's session; one that is over already is as good.
 fn drop_key(access: &Credential) -> Call<()> {
     let request = Request::post("/auth/token/logout/", json!({})).credential(access);
     let scheme = access.scheme;
-    Call::new(request, move |reply| {
-        let refusal = |reply: &Reply| match reply.status {
+    let call = Call::new(request, move |reply| {
+        read(reply, Reply::done, |reply| match reply.status {
             401 => unauthorized(scheme, reply),
             _ => refusal(reply, &[]),
-        };
-        match read(reply, Reply::done, refusal) {
-            Err(Refusal::SignedOut(_)) => Ok(()),
-            other => other,
-        }
-    })
+        })
+    });
+    call.or_over()
 }
 
 /// `{"auth_token": …}`

@@ -69,13 +69,14 @@ pub fn revoke(access: &Credential, refresh: Option<&Secret>, app: &App) -> Resul
         "token": refresh.unwrap_or(&access.token),
     });
     let request = Request::post("/auth/revoke-token/", body).credential(access);
-    Ok(Call::new(request, |reply| {
+    let call = Call::new(request, |reply| {
         read(reply, Reply::done, |reply| match oauth_error(reply) {
             Some(error) => app_refusal(error),
             None if reply.status == 401 => unauthorized(Scheme::Bearer, reply),
             None => refusal(reply, &[]),
         })
-    }))
+    });
+    Ok(call.or_over())
 }
 
 fn client(app: &App) -> Result<&OAuthClient> {

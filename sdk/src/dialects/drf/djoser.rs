@@ -3,13 +3,14 @@
 use propusk_wire::Secret;
 use serde_json::{Value, json};
 
-use super::{Names, profile, refusal};
+use super::{LINK, Names, profile, refusal};
 use crate::dialects::reply::read;
 use crate::dialects::{Call, Credential, Reading, Refusal, Reply, Request, Scheme};
 use crate::error::{Error, Rejection, Result};
 use crate::{MailedLink, Profile};
 
 const NEW_PASSWORD: Names = &[("new_password", "password")];
+const OF_LINK: Names = &[("uid", LINK), ("token", LINK), ("new_password", "password")];
 
 /// Where an API has djoser's views, and what it answers to a credential that is not taken.
 pub struct Users {
@@ -22,7 +23,7 @@ pub struct Users {
 impl Users {
     pub fn activate(&self, link: &MailedLink) -> Call<()> {
         let body = json!({ "uid": link.uid, "token": link.token });
-        self.open("activation/", body, &[])
+        self.open("activation/", body, OF_LINK)
     }
 
     /// Who has nothing to activate is refused without a word.
@@ -45,7 +46,7 @@ impl Users {
 
     pub fn confirm_reset(&self, link: &MailedLink, new_password: &Secret) -> Call<()> {
         let body = json!({ "uid": link.uid, "token": link.token, "new_password": new_password });
-        self.open("reset_password_confirm/", body, NEW_PASSWORD)
+        self.open("reset_password_confirm/", body, OF_LINK)
     }
 
     pub fn profile(&self, access: &Credential) -> Call<Profile> {

@@ -17,6 +17,8 @@ use crate::error::Rejection;
 /// What the API calls a member that is called otherwise here.
 pub(super) type Names = &'static [(&'static str, &'static str)];
 
+/// What the parts of a mailed link are called together: they are nobody's to correct.
+pub(super) const LINK: &str = "link";
 /// Where the serializer puts what is about no field.
 const NO_FIELD: &str = "non_field_errors";
 /// What Django's validators say of passwords begins with one of these.
@@ -115,9 +117,8 @@ fn invalid_fields(members: Map<String, Value>, names: Names) -> Option<Rejection
         return None;
     }
     let code = code_of(&fields);
-    let about_link = ["uid", "token"].into_iter().filter_map(|part| fields.remove(part)).flatten();
-    let about_link = about_link.collect::<Vec<_>>();
-    let detail = fields.remove(NO_FIELD).into_iter().flatten().chain(about_link).next();
+    let about_none = [NO_FIELD, LINK].into_iter().filter_map(|name| fields.remove(name));
+    let detail = about_none.flatten().next();
     Some(Rejection { code: code.to_owned(), fields, detail })
 }
 
@@ -138,7 +139,7 @@ fn code_of(fields: &BTreeMap<String, Vec<String>>) -> &'static str {
     let is_weak = |name: &str, sentence: &str| {
         name == "password" && WEAK.iter().any(|weak| sentence.starts_with(weak))
     };
-    if fields.contains_key("uid") || fields.contains_key("token") {
+    if fields.contains_key(LINK) {
         "link_invalid"
     } else if all(|_, sentence| sentence.ends_with(TAKEN)) {
         "identifier_taken"

@@ -93,16 +93,14 @@ pub fn verify(path: &str, access: &Credential) -> Call<bool> {
     })
 }
 
-/// The view that ends a session; one that is over already is as good.
+/// The view that ends a session.
 pub fn blacklist(path: &str, refresh: &Secret) -> Call<()> {
     let request = Request::post(path, json!({ "refresh": refresh }));
-    Call::new(request, |reply| {
+    let call = Call::new(request, |reply| {
         let ended = Refusal::SignedOut(SignOutReason::Ended);
-        match read(reply, empty, |reply| refresh_refusal(reply, ended)) {
-            Err(Refusal::SignedOut(_)) => Ok(()),
-            other => other,
-        }
-    })
+        read(reply, empty, |reply| refresh_refusal(reply, ended))
+    });
+    call.or_over()
 }
 
 /// 401 of a view that asks for an access token: a refresh may help, and tells if it cannot.

@@ -1,0 +1,191 @@
+//! Every dialect is asked for every operation that it has, and what comes of an answer is compared.
+
+mod arbitrary;
+mod recorded;
+mod spelled;
+mod told;
+
+use propusk_wire::{Secret, UpdateAccountRequest};
+use reqwest::header::{HeaderMap, HeaderValue};
+
+use super::*;
+
+/// What time it is on the server.
+const NOW: i64 = 1_700_000_000;
+/// Ends at `NOW + 300`: `{"exp":1700000300}`.
+const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3MDAwMDAzMDB9.c2lnbmF0dXJl";
+
+fn reply(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Reply {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_str(content_type) {
+        headers.insert("content-type", value);
+    }
+    Reply { status, headers, body: body.into(), server_now: NOW }
+}
+
+fn json_reply(status: u16, body: &Value) -> Reply {
+    reply(status, "application/json", body.to_string())
+}
+
+fn credential(scheme: Scheme) -> Credential {
+    Credential { scheme, token: "access".into() }
+}
+
+/// The schemes of the credentials that a dialect gives.
+fn schemes(dialect: Dialect) -> &'static [Scheme] {
+    match dialect {
+        Dialect::DjoserToken => &[Scheme::Token, Scheme::Bearer],
+        Dialect::SimplejwtRotating => &[Scheme::Bare],
+        _ => &[Scheme::Bearer],
+    }
+}
+
+/// One with all that the accounts of a dialect have.
+fn registration(dialect: Dialect) -> Registration {
+    let new = Registration::new("Str0ng-pass-77");
+    match dialect {
+        Dialect::Native => new
+            .email("anna@example.com")
+            .phone("+79000000001")
+            .username("anna")
+            .display_name("Anna"),
+        Dialect::DjoserToken => new.email("anna@example.com"),
+        Dialect::Prehashed | Dialect::DjoserJwt => {
+            new.email("anna@example.com").phone("+79000000001")
+        }
+        Dialect::Simplejwt => new.email("anna@example.com").username("anna"),
+        Dialect::SimplejwtRotating => new.email("anna@example.com").display_name("Anna"),
+    }
+}
+
+fn app() -> App {
+    App {
+        device_name: Some("Anna's phone".to_owned()),
+        oauth_client: Some(OAuthClient { id: "client".to_owned(), secret: "client-secret".into() }),
+    }
+}
+
+fn link() -> MailedLink {
+    MailedLink::new("MQ", "link-token")
+}
+
+/// What a call is, and what comes of an answer to it, in words.
+struct Asked {
+    request: Request,
+    read: Box<dyn FnOnce(&Reply) -> String>,
+}
+
+impl Asked {
+    fn of<T: 'static>(call: Result<Call<T>>) -> Self {
+        let Call { request, read } = call.expect("an operation that the dialect has");
+        Asked { request, read: Box::new(|reply| in_words(read(reply))) }
+    }
+}
+
+fn in_words<T>(reading: Reading<T>) -> String {
+    match reading {
+        Ok(_) => "ok".to_owned(),
+        Err(Refusal::Rejected(rejection)) => rejection.code,
+        Err(Refusal::SignedOut(reason)) => format!("signed out: {reason:?}"),
+        Err(other) => format!("{other:?}"),
+    }
+}
+
+/// Asks for an operation; the first of those that one operation stands for.
+fn ask(dialect: Dialect, operation: Operation, scheme: Scheme) -> Asked {
+    let (spelling, access, app) = (dialect.spelling(), credential(scheme), app());
+    let password = Secret::new("Str0ng-pass-77");
+    let (refresh, attempt) = (Secret::new("refresh"), Secret::new("attempt"));
+    match operation {
+        Operation::Register => Asked::of(spelling.register(&registration(dialect))),
+        Operation::Activate => Asked::of(spelling.activate(&link())),
+        Operation::ResendActivation => Asked::of(spelling.resend_activation("anna@example.com")),
+        Operation::SignIn => Asked::of(spelling.sign_in("anna@example.com", &password, &app)),
+        Operation::Refresh => Asked::of(spelling.refresh(&Renewal {
+            access: &access,
+            refresh: &refresh,
+            attempt: &attempt,
+            app: &app,
+        })),
+        Operation::SignOut => Asked::of(spelling.sign_out(&access, Some(&refresh), &app)),
+        Operation::Verify => Asked::of(spelling.verify(&access)),
+        Operation::Profile => Asked::of(spelling.profile(&access)),
+        Operation::UpdateProfile => {
+            let to = Some(Some("new@example.com".to_owned()));
+            let changes = UpdateAccountRequest { email: to, ..UpdateAccountRequest::default() };
+            Asked::of(spelling.update_profile(&access, &changes))
+        }
+        Operation::ChangePassword => {
+            Asked::of(spelling.change_password(&access, Some(&password), &"N3w-pass-77".into()))
+        }
+        Operation::DeleteAccount => Asked::of(spelling.delete_account(&access, Some(&password))),
+        Operation::RequestReset => Asked::of(spelling.request_reset("anna@example.com")),
+        Operation::ConfirmReset => Asked::of(spelling.confirm_reset(&link(), &password)),
+        Operation::ProviderSignIn => {
+            Asked::of(native::complete(&"code".into(), &"verifier".into(), &app))
+        }
+        Operation::ProviderTokenSignIn => {
+            Asked::of(spelling.sign_in_with_token("vk", &"provider-token".into(), &app))
+        }
+        Operation::Sessions => Asked::of(Ok(native::sessions(&access))),
+        Operation::Identities => Asked::of(Ok(native::identities(&access))),
+    }
+}
+
+/// Every call that a dialect has for an answer: operation and scheme.
+fn calls(dialect: Dialect) -> impl Iterator<Item = (Operation, Scheme)> {
+    let operations = dialect.spelling().operations();
+    schemes(dialect)
+        .iter()
+        .flat_map(|scheme| operations.iter().map(|operation| (*operation, *scheme)))
+}
+
+#[test]
+fn what_an_api_lacks_is_known_before_any_request() {
+    let (access, app) = (credential(Scheme::Bearer), App::default());
+    let kind = |refused: Error| refused.kind().clone();
+    let prehashed = Dialect::Prehashed.spelling();
+    for (refused, operation) in [
+        (prehashed.profile(&access).err(), Operation::Profile),
+        (prehashed.request_reset("a@example.com").err(), Operation::RequestReset),
+        (prehashed.sign_out(&access, None, &app).err(), Operation::SignOut),
+    ] {
+        let refused = refused.map(kind);
+        assert_eq!(refused, Some(crate::Kind::Unsupported(operation)));
+        assert!(!Dialect::Prehashed.supports(operation));
+    }
+}
+
+#[test]
+fn what_would_be_lost_is_refused() {
+    let named = Registration::new("p").email("a@example.com").display_name("Anna");
+    for dialect in [Dialect::DjoserToken, Dialect::Prehashed, Dialect::DjoserJwt] {
+        let refused = dialect.spelling().register(&named).err().expect("a refusal");
+        assert_eq!(*refused.kind(), crate::Kind::Usage, "{dialect:?}");
+    }
+    let access = credential(Scheme::Bearer);
+    let changes = UpdateAccountRequest {
+        username: Some(Some("anna".to_owned())),
+        ..UpdateAccountRequest::default()
+    };
+    let refused = Dialect::DjoserJwt.spelling().update_profile(&access, &changes).err();
+    assert_eq!(*refused.expect("a refusal").kind(), crate::Kind::Usage);
+}
+
+#[test]
+fn what_an_api_needs_is_asked_for() {
+    let (key, pair) = (credential(Scheme::Token), credential(Scheme::Bearer));
+    let nobody = App::default();
+    let djoser = Dialect::DjoserToken.spelling();
+    let refused = [
+        djoser.sign_in_with_token("vk", &"t".into(), &nobody).err(),
+        djoser.sign_out(&pair, None, &nobody).err(),
+        djoser.change_password(&key, None, &"new".into()).err(),
+        djoser.delete_account(&key, None).err(),
+        native::end_session(&pair, "..").err(),
+        native::unlink(&pair, "vk", "").err(),
+    ];
+    for refused in refused {
+        assert_eq!(*refused.expect("a refusal").kind(), crate::Kind::Usage);
+    }
+}

@@ -1,0 +1,374 @@
+//! What answers tell: tokens and how long they live, profiles, what was wrong with which member, how
+//! long to wait.
+
+use serde_json::json;
+
+use super::*;
+
+fn tokens(call: Result<Call<Tokens>>, body: Value) -> Tokens {
+    let call = call.expect("a call");
+    (call.read)(&json_reply(200, &body)).expect("tokens")
+}
+
+fn renewed(dialect: Dialect, scheme: Scheme, body: Value) -> Reading<Tokens> {
+    let (access, app) = (credential(scheme), app());
+    let (refresh, attempt) = (Secret::new("refresh"), Secret::new("attempt"));
+    let renewal = Renewal { access: &access, refresh: &refresh, attempt: &attempt, app: &app };
+    let call = dialect.spelling().refresh(&renewal).expect("a refresh");
+    (call.read)(&json_reply(200, &body))
+}
+
+fn rejection(dialect: Dialect, operation: Operation, reply: &Reply) -> Rejection {
+    let (spelling, access) = (dialect.spelling(), credential(schemes(dialect)[0]));
+    let refused = match operation {
+        Operation::Register => {
+            let call = spelling.register(&registration(dialect)).expect("a call");
+            (call.read)(reply).map(|_| ())
+        }
+        Operation::SignIn => {
+            let call = spelling.sign_in("anna", &"password".into(), &app()).expect("a call");
+            (call.read)(reply).map(|_| ())
+        }
+        Operation::ChangePassword => {
+            let (old, new) = (Secret::new("old"), Secret::new("new"));
+            let call = spelling.change_password(&access, Some(&old), &new).expect("a call");
+            (call.read)(reply)
+        }
+        Operation::ConfirmReset => {
+            let call = spelling.confirm_reset(&link(), &"new".into()).expect("a call");
+            (call.read)(reply)
+        }
+        other => panic!("not asked here: {other:?}"),
+    };
+    match refused {
+        Err(Refusal::Rejected(rejection)) => rejection,
+        other => panic!("{dialect:?} {operation:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_pair_lives_until_its_tokens_say() {
+    let pair = json!({ "access": JWT, "refresh": JWT });
+    for (dialect, scheme) in [
+        (Dialect::Prehashed, Scheme::Bearer),
+        (Dialect::Simplejwt, Scheme::Bearer),
+        (Dialect::SimplejwtRotating, Scheme::Bare),
+        (Dialect::DjoserJwt, Scheme::Bearer),
+    ] {
+        let call = dialect.spelling().sign_in("anna@example.com", &"password".into(), &app());
+        let tokens = tokens(call, pair.clone());
+        assert_eq!(tokens.access, Credential { scheme, token: JWT.into() }, "{dialect:?}");
+        assert_eq!(tokens.access_lives, Some(300));
+        assert_eq!(tokens.refresh, Some(JWT.into()));
+        assert_eq!(tokens.refresh_lives, Some(300));
+    }
+}
+
+#[test]
+fn a_token_that_tells_no_end_is_taken_all_the_same() {
+    let call = Dialect::Simplejwt.spelling().sign_in("anna", &"password".into(), &app());
+    let tokens = tokens(call, json!({ "access": "opaque", "refresh": "opaque" }));
+    assert_eq!((tokens.access_lives, tokens.refresh_lives), (None, None));
+}
+
+#[test]
+fn a_key_neither_ends_nor_is_renewed() {
+    let call = Dialect::DjoserToken.spelling().sign_in("anna@example.com", &"p".into(), &app());
+    let tokens = tokens(call, json!({ "auth_token": "b35f154d" }));
+    assert_eq!(tokens.access, Credential { scheme: Scheme::Token, token: "b35f154d".into() });
+    assert_eq!((tokens.access_lives, tokens.refresh), (None, None));
+    assert!(!Dialect::DjoserToken.spelling().loses_answers(&tokens.access));
+}
+
+#[test]
+fn a_pair_of_oauth_lives_for_whole_seconds() {
+    let djoser = Dialect::DjoserToken.spelling();
+    for (expires_in, lives) in
+        [(json!(36_000), Some(36_000)), (json!(35_776.005_997), Some(35_776)), (json!(null), None)]
+    {
+        let call = djoser.sign_in_with_token("vk", &"token".into(), &app());
+        let body = json!({ "access_token": "a", "refresh_token": "r", "expires_in": expires_in });
+        let tokens = tokens(call, body);
+        assert_eq!(tokens.access_lives, lives);
+        assert_eq!(tokens.refresh, Some("r".into()));
+        assert!(djoser.loses_answers(&tokens.access));
+    }
+}
+
+#[test]
+fn a_refresh_that_keeps_its_token_says_so() {
+    for (dialect, body) in [
+        (Dialect::Simplejwt, json!({ "access": JWT })),
+        (Dialect::DjoserJwt, json!({ "access": JWT, "refresh": null, "unknown": [1] })),
+        (Dialect::Prehashed, json!({ "access": JWT, "email": "anna@example.com" })),
+    ] {
+        let tokens = renewed(dialect, Scheme::Bearer, body).expect("tokens");
+        assert_eq!((tokens.access_lives, tokens.refresh), (Some(300), None), "{dialect:?}");
+    }
+    let tokens =
+        renewed(Dialect::DjoserJwt, Scheme::Bearer, json!({ "access": JWT, "refresh": "r" }));
+    assert_eq!(tokens.expect("tokens").refresh, Some("r".into()));
+}
+
+#[test]
+fn a_success_without_its_members_is_none() {
+    for (dialect, scheme, body) in [
+        (Dialect::Simplejwt, Scheme::Bearer, json!({})),
+        (Dialect::Simplejwt, Scheme::Bearer, json!({ "access": "" })),
+        (Dialect::Simplejwt, Scheme::Bearer, json!({ "access": "line\nbreak" })),
+        (Dialect::Simplejwt, Scheme::Bearer, json!({ "access": "a", "refresh": 1 })),
+        (Dialect::DjoserJwt, Scheme::Bearer, json!([JWT])),
+        (Dialect::SimplejwtRotating, Scheme::Bare, json!({ "access": JWT })),
+        (Dialect::Prehashed, Scheme::Bearer, json!({ "access": JWT })),
+        (Dialect::DjoserToken, Scheme::Bearer, json!({ "access_token": "a" })),
+        (Dialect::Native, Scheme::Bearer, json!({ "access_token": "a", "refresh_token": "r" })),
+    ] {
+        let refused = renewed(dialect, scheme, body.clone()).err();
+        assert_eq!(refused, Some(Refusal::Unexpected), "{dialect:?} {body}");
+    }
+}
+
+#[test]
+fn a_session_of_our_own_api_comes_with_all_that_is_known() {
+    let body = json!({
+        "session_id": "s1", "access_token": "a", "token_type": "Bearer", "expires_in": 900,
+        "refresh_token": "pr1.x", "refresh_expires_in": 5_184_000,
+        "account": {
+            "id": 7, "email": "anna@example.com", "email_verified": true, "phone": null,
+            "username": null, "display_name": "Anna", "has_password": true, "created_at": 1,
+        },
+    });
+    let tokens = renewed(Dialect::Native, Scheme::Bearer, body).expect("tokens");
+    assert_eq!(tokens.session_id.as_deref(), Some("s1"));
+    assert_eq!((tokens.access_lives, tokens.refresh_lives), (Some(900), Some(5_184_000)));
+    let profile = tokens.profile.expect("a profile");
+    assert_eq!(profile.id.as_deref(), Some("7"));
+    assert_eq!(profile.display_name.as_deref(), Some("Anna"));
+    assert_eq!(profile.has_password, Some(true));
+}
+
+#[test]
+fn a_profile_shows_what_the_api_tells() {
+    let access = credential(Scheme::Bearer);
+    for (dialect, body, email, phone, username) in [
+        (Dialect::DjoserToken, json!({ "id": 1, "email": "" }), None, None, None),
+        (
+            Dialect::Simplejwt,
+            json!({ "id": "1", "username": "anna", "email": "a@example.com" }),
+            Some("a@example.com"),
+            None,
+            Some("anna"),
+        ),
+        (
+            Dialect::DjoserJwt,
+            json!({ "id": 1, "username": "+7900", "email": null, "phone": "+7900" }),
+            None,
+            Some("+7900"),
+            Some("+7900"),
+        ),
+    ] {
+        let call = dialect.spelling().profile(&access).expect("a call");
+        let profile = (call.read)(&json_reply(200, &body)).expect("a profile");
+        assert_eq!(profile.id.as_deref(), Some("1"));
+        assert_eq!(profile.email.as_deref(), email);
+        assert_eq!(profile.phone.as_deref(), phone);
+        assert_eq!(profile.username.as_deref(), username);
+    }
+}
+
+#[test]
+fn an_account_that_waits_for_its_mail_is_told_apart() {
+    let awaits = |dialect: Dialect, body: Value| {
+        let call = dialect.spelling().register(&registration(dialect)).expect("a call");
+        (call.read)(&json_reply(201, &body)).expect("a registration")
+    };
+    let djoser = json!({ "email": "a@example.com", "id": 5 });
+    assert_eq!(awaits(Dialect::DjoserToken, djoser), Registered::AwaitsActivation);
+    for (is_active, registered) in
+        [(true, Registered::Active), (false, Registered::AwaitsActivation)]
+    {
+        let body = json!({ "id": 2, "is_active": is_active });
+        assert_eq!(awaits(Dialect::DjoserJwt, body), registered);
+    }
+    for (activation, registered) in
+        [("active", Registered::Active), ("mailed", Registered::AwaitsActivation)]
+    {
+        assert_eq!(awaits(Dialect::Native, json!({ "activation": activation })), registered);
+    }
+}
+
+#[test]
+fn what_is_wrong_stands_under_our_names() {
+    use Dialect::{DjoserToken, Prehashed, Simplejwt, SimplejwtRotating};
+    let blank = "This field may not be blank.";
+    let missing = json!({ "detail": [
+        { "type": "missing", "loc": ["body", "phone_number"], "msg": "Field required" },
+        { "type": "string_too_short", "loc": ["body", "hash_password"], "msg": "8 bytes" },
+    ]});
+    for (dialect, operation, status, body, field, code) in [
+        (
+            DjoserToken,
+            Operation::Register,
+            400,
+            json!({ "re_password": [blank] }),
+            "password",
+            "invalid_fields",
+        ),
+        (
+            DjoserToken,
+            Operation::SignIn,
+            400,
+            json!({ "username": [blank] }),
+            "identifier",
+            "invalid_fields",
+        ),
+        (
+            DjoserToken,
+            Operation::ChangePassword,
+            400,
+            json!({ "new_password": ["This password is too common."] }),
+            "password",
+            "weak_password",
+        ),
+        (
+            DjoserToken,
+            Operation::ConfirmReset,
+            400,
+            json!({ "new_password": ["This password is too common."] }),
+            "password",
+            "weak_password",
+        ),
+        (
+            SimplejwtRotating,
+            Operation::Register,
+            400,
+            json!({ "login": [blank] }),
+            "display_name",
+            "invalid_fields",
+        ),
+        (
+            SimplejwtRotating,
+            Operation::SignIn,
+            400,
+            json!({ "email": [blank] }),
+            "identifier",
+            "invalid_fields",
+        ),
+        (
+            Simplejwt,
+            Operation::Register,
+            400,
+            json!({ "error": "Username already exists." }),
+            "username",
+            "identifier_taken",
+        ),
+        (Prehashed, Operation::Register, 422, missing.clone(), "phone", "invalid_fields"),
+        (Prehashed, Operation::Register, 422, missing, "password", "invalid_fields"),
+    ] {
+        let rejection = rejection(dialect, operation, &json_reply(status, &body));
+        assert!(rejection.fields.contains_key(field), "{dialect:?} {body}: {rejection:?}");
+        assert_eq!(rejection.code, code, "{dialect:?} {body}");
+    }
+}
+
+#[test]
+fn a_sentence_that_is_said_twice_is_kept_once() {
+    let blank = "This field may not be blank.";
+    let body = json!({ "password": [blank], "re_password": [blank] });
+    let rejection = rejection(Dialect::DjoserToken, Operation::Register, &json_reply(400, &body));
+    assert_eq!(rejection.fields["password"], [blank]);
+}
+
+#[test]
+fn a_weak_password_among_other_faults_is_one_of_many() {
+    let body = json!({ "email": ["Enter a valid email address."], "password": ["This password is too common."] });
+    let refused = rejection(Dialect::DjoserToken, Operation::Register, &json_reply(400, &body));
+    assert_eq!(refused.code, "invalid_fields");
+    assert_eq!(refused.fields.len(), 2);
+}
+
+#[test]
+fn a_problem_document_keeps_its_codes() {
+    let body = json!({
+        "title": "Unprocessable Content", "status": 422, "code": "weak_password",
+        "fields": { "new_password": ["too_short"] },
+    });
+    let answer = reply(422, "application/problem+json", body.to_string());
+    let rejection = rejection(Dialect::Native, Operation::ConfirmReset, &answer);
+    assert_eq!(rejection.code, "weak_password");
+    assert_eq!(rejection.fields["password"], ["too_short"]);
+}
+
+#[test]
+fn a_person_unknown_to_the_provider_is_registered_by_another_call() {
+    let prehashed = Dialect::Prehashed.spelling();
+    let call = prehashed.sign_in_with_token("vk", &"token".into(), &app()).expect("a call");
+    let refused = (call.read)(&json_reply(404, &json!({ "detail": "User not found" }))).err();
+    assert!(matches!(refused, Some(Refusal::Rejected(rejection)) if rejection.code == "not_found"));
+    let call = prehashed.register_with_token("vk", &"token".into(), &app()).expect("a call");
+    assert_eq!(call.request.path, "/vk/registration");
+    // No such provider there.
+    let call = prehashed.sign_in_with_token("vk", &"token".into(), &app()).expect("a call");
+    let refused = (call.read)(&json_reply(404, &json!({ "detail": "Not Found" }))).err();
+    assert_eq!(refused, Some(Refusal::Unexpected));
+}
+
+#[test]
+fn a_server_is_waited_for_as_long_as_it_asks() {
+    for (status, told, seconds) in [
+        (429, Some("120"), 120),
+        (503, Some(" 7 "), 7),
+        (429, None, 5),
+        (503, Some("soon"), 5),
+        (429, Some("-3"), 5),
+        (429, Some("0"), 1),
+        (429, Some("86400"), 3_600),
+        // NOW and 90 seconds; a date that has passed.
+        (503, Some("Tue, 14 Nov 2023 22:14:50 GMT"), 90),
+        (503, Some("Tue, 14 Nov 2023 22:00:00 GMT"), 1),
+    ] {
+        let mut answer = reply(status, "text/html", "<h1>Busy</h1>");
+        if let Some(told) = told {
+            answer.headers.insert("retry-after", HeaderValue::from_static(told));
+        }
+        for dialect in Dialect::ALL {
+            for (operation, scheme) in calls(dialect) {
+                let outcome = (ask(dialect, operation, scheme).read)(&answer);
+                assert_eq!(
+                    outcome,
+                    format!("Later({seconds}s)"),
+                    "{dialect:?} {operation:?} {told:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_stands_between_is_no_answer() {
+    for (status, content_type, body) in [
+        (200, "text/html", "<title>Sign in to the hotel's network</title>"),
+        (200, "", ""),
+        (200, "application/json", "{\"access\":\"eyJ"),
+        (200, "text/plain", "true"),
+        (302, "text/html", ""),
+        (401, "text/html", "<h1>401 Authorization Required</h1>"),
+        (401, "application/json", "{\"message\":\"Unauthorized\"}"),
+        (401, "text/html", "{\"detail\":\"Invalid token.\"}"),
+        (401, "text/html", "{\"detail\":\"Token is invalid\",\"code\":\"token_not_valid\"}"),
+        (403, "text/html", "<h1>Forbidden</h1>"),
+        (407, "text/html", ""),
+        (500, "application/json", "{\"detail\":\"Invalid token.\"}"),
+        (502, "text/html", "<h1>Bad Gateway</h1>"),
+        (504, "text/html", ""),
+        (599, "", ""),
+    ] {
+        for dialect in Dialect::ALL {
+            for (operation, scheme) in calls(dialect) {
+                let answer = reply(status, content_type, body);
+                let outcome = (ask(dialect, operation, scheme).read)(&answer);
+                assert_eq!(outcome, "Unexpected", "{dialect:?} {operation:?} {status} {body}");
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+"""The door behind the API: what time it is, and what an administrator does to an account."""
+
+import json
+import time
+
+import time_machine
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.http import HttpResponse
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+
+CLIENT_ID, CLIENT_SECRET = "django-app", "django-app-secret"
+
+travel = None
+
+
+def register_applications():
+    """The OAuth application that the tests are."""
+    if settings.STACK == "djoser_token":
+        from oauth2_provider.models import Application
+
+        Application.objects.create(
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            client_type=Application.CLIENT_CONFIDENTIAL,
+            authorization_grant_type=Application.GRANT_PASSWORD,
+        )
+
+
+@csrf_exempt
+def clock(request):
+    """`{"ahead": seconds}`: the clock goes on from so much later than it is now."""
+    global travel
+    now = time.time()
+    if travel:
+        travel.stop()
+    travel = time_machine.travel(now + json.loads(request.body)["ahead"], tick=True)
+    travel.start()
+    return HttpResponse(status=204)
+
+
+@csrf_exempt
+def account(request):
+    """`{"name": what signs in, "is_active": …}`; without `is_active` the account is deleted."""
+    asked = json.loads(request.body)
+    user = get_user_model().objects.get_by_natural_key(asked["name"])
+    if "is_active" in asked:
+        user.is_active = asked["is_active"]
+        user.save()
+    else:
+        user.delete()
+    return HttpResponse(status=204)
+
+
+urlpatterns = [path("_control/clock", clock), path("_control/account", account)]

@@ -1,0 +1,10 @@
+"""djoser with SimpleJWT 5.3, whose blacklist is the way out."""
+
+from django.urls import include, path
+from rest_framework_simplejwt.views import TokenBlacklistView
+
+urlpatterns = [
+    path("api/auth/", include("djoser.urls")),
+    path("api/auth/", include("djoser.urls.jwt")),
+    path("api/auth/logout/", TokenBlacklistView.as_view()),
+]

@@ -1,0 +1,139 @@
+//! The real libraries whose APIs the SDK speaks: four Django stacks as child processes.
+//! `django/README.md` describes them.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::SECRET;
+use crate::http::Client;
+use crate::mailbox::Letter;
+
+/// The OAuth application that is registered at [`Stack::DjoserToken`].
+pub const CLIENT_ID: &str = "django-app";
+pub const CLIENT_SECRET: &str = "django-app-secret";
+
+/// Longer than a busy machine takes to start Django.
+const PATIENCE: Duration = Duration::from_secs(60);
+const READY: &str = "ready ";
+const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/django");
+
+/// Which of them; named as the dialect is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stack {
+    DjoserToken,
+    Simplejwt,
+    SimplejwtRotating,
+    DjoserJwt,
+}
+
+impl Stack {
+    pub const ALL: [Stack; 4] =
+        [Stack::DjoserToken, Stack::Simplejwt, Stack::SimplejwtRotating, Stack::DjoserJwt];
+
+    fn name(self) -> &'static str {
+        match self {
+            Stack::DjoserToken => "djoser_token",
+            Stack::Simplejwt => "simplejwt",
+            Stack::SimplejwtRotating => "simplejwt_rotating",
+            Stack::DjoserJwt => "djoser_jwt",
+        }
+    }
+
+    /// Whose libraries it runs with.
+    fn requirements(self) -> &'static str {
+        match self {
+            Stack::SimplejwtRotating => Stack::DjoserJwt.name(),
+            other => other.name(),
+        }
+    }
+}
+
+/// A running stack with a database of its own; killed when dropped. Its tokens are signed with
+/// [`SECRET`].
+pub struct Django {
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+    pub client: Client,
+    directory: TempDir,
+    _process: Child,
+}
+
+impl Django {
+    pub async fn start(stack: Stack) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut process = spawn(stack, directory.path());
+        let url = url(process.stdout.take().expect("stdout is a pipe")).await;
+        Django { client: Client::new(url.clone()), url, directory, _process: process }
+    }
+
+    /// Sets its clock on by so many seconds.
+    pub async fn set_on(&self, seconds: i64) {
+        self.control("clock", json!({ "ahead": seconds })).await;
+    }
+
+    /// Suspends the account that signs in by this name, or lets it in again.
+    pub async fn set_active(&self, name: &str, is_active: bool) {
+        self.control("account", json!({ "name": name, "is_active": is_active })).await;
+    }
+
+    /// Deletes the account that signs in by this name.
+    pub async fn delete(&self, name: &str) {
+        self.control("account", json!({ "name": name })).await;
+    }
+
+    /// The newest mail to this address. It is there before the answer to what it was sent for.
+    pub fn newest_to(&self, recipient: &str) -> Option<Letter> {
+        let mut letters: Vec<_> = fs::read_dir(self.directory.path().join("mails"))
+            .map(|mails| mails.map(|mail| mail.expect("a mail").path()).collect())
+            .unwrap_or_default();
+        letters.sort();
+        let read = |path: &PathBuf| Letter::read(&fs::read(path).expect("a mail"));
+        letters.iter().rev().map(read).find(|letter| letter.to == recipient)
+    }
+
+    async fn control(&self, what: &str, body: Value) {
+        let answer = self.client.post(&format!("/_control/{what}"), &body).await;
+        assert_eq!(answer.status, 204, "{what} {body}: {}", answer.text());
+    }
+}
+
+fn spawn(stack: Stack, directory: &Path) -> Child {
+    let python = environments().join(stack.requirements()).join("bin/python");
+    assert!(python.exists(), "{} is missing: see {DIRECTORY}/README.md", python.display());
+    Command::new(python)
+        // Nothing of whoever runs the tests, and nothing left in the sources.
+        .args(["-E", "-s", "-B", "serve.py", stack.name()])
+        .arg(directory)
+        .current_dir(DIRECTORY)
+        .env("DJANGO_SECRET", SECRET)
+        // The pipe ends it with the tests, however those end.
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("Python starts")
+}
+
+/// Beside what cargo builds.
+fn environments() -> PathBuf {
+    let tests = env::current_exe().expect("the path of the tests");
+    tests.ancestors().nth(3).expect("target/<profile>/deps").join("django")
+}
+
+/// Where it listens, as it says itself in its only line.
+async fn url(stdout: ChildStdout) -> String {
+    let mut lines = BufReader::new(stdout).lines();
+    let line = timeout(PATIENCE, lines.next_line()).await.expect("Django starts");
+    let line = line.expect("readable output").expect("it listens; else see above");
+    let url = line.strip_prefix(READY).unwrap_or_else(|| panic!("not the ready line: {line}"));
+    url.to_owned()
+}
