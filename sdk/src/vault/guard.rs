@@ -28,10 +28,11 @@ impl VaultGuard {
     ///
     /// As [`Vault::read`](super::Vault::read).
     pub async fn read(&self) -> Result<Option<Vec<u8>>, VaultError> {
-        let (contents, _hold) = self.parts();
+        let (contents, hold) = self.parts();
         blocking(move || {
-            let _hold = _hold;
-            contents.read()
+            let record = contents.read();
+            drop(hold);
+            record
         })
         .await
     }
@@ -57,8 +58,9 @@ impl VaultGuard {
     pub async fn forget(&self) -> Result<(), VaultError> {
         let (contents, hold) = self.parts();
         blocking(move || {
-            let _hold = hold;
-            contents.forget()
+            let removed = contents.forget();
+            drop(hold);
+            removed
         })
         .await
     }
