@@ -28,13 +28,8 @@ impl VaultGuard {
     ///
     /// As [`Vault::read`](super::Vault::read).
     pub async fn read(&self) -> Result<Option<Vec<u8>>, VaultError> {
-        let (contents, hold) = self.parts();
-        blocking(move || {
-            let record = contents.read();
-            drop(hold);
-            record
-        })
-        .await
+        let contents = self.contents.clone();
+        blocking(move || contents.read()).await
     }
 
     /// Replaces the record, which has 1 MiB at most. A file that nobody can read is set aside by it;

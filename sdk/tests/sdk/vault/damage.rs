@@ -76,6 +76,8 @@ async fn a_file_that_has_grown_is_noticed() {
         fs::write(&path, [whole.clone(), vec![0; more]].concat()).unwrap();
         assert_eq!(had(&vault).await, Err(VaultState::Foreign), "{more} bytes");
     }
+    fs::File::create(&path).and_then(|file| file.set_len(1 << 40)).unwrap();
+    assert_eq!(had(&vault).await, Err(VaultState::Foreign), "a tebibyte is not read");
 }
 
 #[tokio::test]

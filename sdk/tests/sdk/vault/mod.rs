@@ -50,6 +50,11 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// Whether nobody has the lock of the vault in this file.
+fn is_free(path: &Path) -> bool {
+    fs::File::open(beside(path, ".lock")).unwrap().try_lock().is_ok()
+}
+
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
