@@ -6,6 +6,9 @@ mod account;
 mod clock;
 mod dialects;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod session;
 mod vault;
 

@@ -8,6 +8,8 @@
 mod attempts;
 mod contents;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod guard;
 mod key;
 mod key_file;
