@@ -14,6 +14,9 @@ mod loopback;
 mod pending_sign_in;
 mod pkce;
 mod redirect;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod session;
 mod vault;
 
