@@ -6,6 +6,7 @@ use crate::{Account, Secret};
 
 /// `POST sessions`: sign in with a password.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SignInRequest {
     /// E-mail address, phone number or username.
     pub identifier: String,
@@ -18,6 +19,7 @@ pub struct SignInRequest {
 
 /// What opens and renews a session: the answer to a sign-in and to a refresh.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TokenResponse {
     /// Names the session; not secret.
     pub session_id: String,
@@ -37,6 +39,7 @@ pub struct TokenResponse {
 
 /// `POST sessions/refresh`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RefreshRequest {
     /// The newest one of the session.
     pub refresh_token: Secret,
@@ -49,6 +52,7 @@ pub struct RefreshRequest {
 
 /// `GET sessions`, the newest first.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionsResponse {
     /// Every live session of the account, whatever API it was opened by.
     pub sessions: Vec<Session>,
@@ -56,6 +60,7 @@ pub struct SessionsResponse {
 
 /// One sign-in.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
     /// For `DELETE sessions/{id}`.
     pub id: String,

@@ -17,6 +17,7 @@ use axum::Router;
 use crate::auth::Policy;
 use crate::config::DialectSettings;
 use crate::drf::Context;
+use crate::openapi::Fragment;
 
 /// Every API there is.
 const ALL: &[Dialect] = &[
@@ -34,6 +35,8 @@ pub struct Dialect {
     pub policy: Policy,
     /// Its routes.
     pub mount: fn(&Arc<Context>) -> Router,
+    /// What the OpenAPI document says of it.
+    pub openapi: fn() -> Fragment,
 }
 
 /// The settings of every API as they are where nothing is configured.

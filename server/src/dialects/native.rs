@@ -25,6 +25,7 @@ use crate::drf::Context;
 use crate::error::{Error, ProviderFault, SignInFault};
 use crate::http::body::{self, BodyRefusal};
 use crate::identifier::Kind;
+use crate::openapi::{Fragment, wire_schemas};
 
 pub const DIALECT: Dialect = Dialect {
     policy: Policy {
@@ -41,6 +42,10 @@ pub const DIALECT: Dialect = Dialect {
         reset_path: RESET_PATH,
     },
     mount,
+    openapi: || {
+        let file = include_str!("../openapi/native.json");
+        Fragment::of("native", &[file]).with_schemas(wire_schemas())
+    },
 };
 
 fn mount(context: &Arc<Context>) -> Router {
