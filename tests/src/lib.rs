@@ -1,7 +1,7 @@
 //! The harness of the end-to-end tests: a server in this process ([`server`]) or as a child of it
 //! ([`process`]), a database for each test, a plain HTTP client, a mail server ([`smtp`]) whose mails
-//! are read ([`mailbox`]), a browser ([`browser`]), an OpenID provider ([`oidc_provider`]), and the
-//! replay of the recorded answers ([`contract`]). The tests themselves are in `e2e/`.
+//! are read ([`mailbox`]), a browser ([`browser`]), an OpenID provider ([`oidc_provider`]), what the server
+//! says of its own APIs ([`openapi`]), and the replay of the recorded answers ([`contract`]). The tests themselves are in `e2e/`.
 
 pub mod browser;
 pub mod contract;
@@ -10,6 +10,7 @@ pub mod http;
 pub mod links;
 pub mod mailbox;
 pub mod oidc_provider;
+pub mod openapi;
 pub mod process;
 pub mod providers;
 pub mod server;

@@ -44,7 +44,7 @@ function addCopy(box) {
       button.textContent = "Selected";
     }
   });
-  box.append(button);
+  box.querySelector("h4").after(button);
 }
 
 filter.addEventListener("input", show);
