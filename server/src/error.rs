@@ -78,6 +78,8 @@ pub enum TokenFault {
     NoAccount,
     /// Used up, or its session has ended.
     Spent,
+    /// A refresh token that had been used before: its session is ended by that.
+    Reused,
     /// A refresh token whose access token is still alive, where the policy wants it to be over.
     TooEarly,
 }
@@ -111,6 +113,8 @@ pub enum SignInFault {
     Registered,
     /// The address belongs to an account that this identity does not open.
     AccountInUse,
+    /// The identity that was to be linked opens another account.
+    IdentityTaken,
 }
 
 /// Why an application was not accepted.
@@ -142,6 +146,12 @@ pub enum Fault {
     Payload(#[from] serde_json::Error),
     #[error("something cannot be sealed")]
     Sealed,
+    #[error("a signing key cannot be made")]
+    KeyNotMade,
+    #[error(
+        "no key to sign with: the one in force is sealed under another tokens.secret; see propusk key list"
+    )]
+    NoSigningKey,
 }
 
 impl From<SignInFault> for Error {

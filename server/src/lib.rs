@@ -1,6 +1,8 @@
 //! Propusk's server: existing sign-in APIs over one account store. [`Server::bind`] puts the
 //! parts together and is the only place that sees all of them.
 
+pub mod algorithm;
+mod app_links;
 pub mod auth;
 pub mod clock;
 pub mod config;
@@ -14,6 +16,7 @@ pub mod mail;
 mod openapi;
 mod pages;
 mod providers;
+mod python;
 mod redirect;
 pub mod store;
 
@@ -30,9 +33,11 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::app_links::AppLinks;
 use crate::auth::keys::{KeyError, Keys};
 use crate::auth::limits::{Allowed, LimitRules};
 use crate::auth::password::{HashError, HashSettings, Hasher, Password};
+use crate::auth::signing::{Issuer, SigningSettings};
 use crate::auth::token::Tokens;
 use crate::auth::{Auth, Links, NewPassword, Parts, RESET_PATH, Registration};
 pub use crate::clock::Clock;
@@ -97,13 +102,12 @@ impl Server {
         store::create_data_dir(&config.data_dir)?;
         let lock = store::lock_for_serving(database_url(&config), &config.data_dir)?;
         let store = open_store(&config).await?;
-        let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
-        let keys = Keys::load(secret, &config.data_dir)?;
-        keys.check_against(&store).await?;
+        let keys = load_keys(&config, &store).await?;
         let listen_failed = |error| StartError::Listen(config.listen, error);
         let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
         let public_url = public_url(&config, address);
+        let app_links = AppLinks::new(&config, &public_url)?;
         let on_terminal = std::io::stdout().is_terminal();
         let mailer = Mailer::open(&config.mail, &public_url, &config.data_dir, on_terminal)?;
         if config.public_url.is_some() && config.mail.smtp_url.is_none() {
@@ -113,6 +117,9 @@ impl Server {
             .map_err(provider_problem)?;
         let auth = open_auth(&config, clock, store.clone(), &keys, providers, &public_url).await?;
         let auth = Arc::new(auth);
+        if let Some(kid) = auth.prepare_signing_keys().await? {
+            return Err(KeyError::Sealed(kid).into());
+        }
         if let Some(name) = auth.exchanged_provider().await? {
             let problem = format!(
                 "issuer is another than before, and people of the one would be taken for those of \
@@ -131,7 +138,7 @@ impl Server {
         Ok(Server {
             listener,
             address,
-            app: app(&config, &auth, &public_url),
+            app: app(&config, &auth, &public_url, app_links),
             public_url,
             max_connections: config.http.max_connections,
             auth,
@@ -195,7 +202,9 @@ pub fn default_config() -> Config {
 /// Checks what the settings alone cannot say of themselves.
 pub fn check(config: &Config) -> Result<(), StartError> {
     providers::check(&config.providers, &config.outbound).map_err(provider_problem)?;
-    Ok(Mailer::check(&config.mail, &public_url(config, config.listen))?)
+    let public_url = public_url(config, config.listen);
+    AppLinks::new(config, &public_url)?;
+    Ok(Mailer::check(&config.mail, &public_url)?)
 }
 
 /// Opens the domain without serving it, as the command line does: it signs and reads no tokens, so
@@ -206,6 +215,23 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError
     // Nobody signs in by a provider here, so what is wrong with one keeps no operator from work.
     let nobody = Providers::default();
     Ok(Arc::new(open_auth(config, clock, store, &Keys::nobodys()?, nobody, &public_url).await?))
+}
+
+/// The same for work on signing keys, which are sealed under the server's secret.
+pub async fn open_with_secret(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
+    config.check()?;
+    let store = open_store(config).await?;
+    let keys = load_keys(config, &store).await?;
+    let public_url = public_url(config, config.listen);
+    let nobody = Providers::default();
+    Ok(Arc::new(open_auth(config, clock, store, &keys, nobody, &public_url).await?))
+}
+
+async fn load_keys(config: &Config, store: &Store) -> Result<Keys, StartError> {
+    let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
+    let keys = Keys::load(secret, &config.data_dir)?;
+    keys.check_against(store).await?;
+    Ok(keys)
 }
 
 async fn open_store(config: &Config) -> Result<Store, StartError> {
@@ -229,6 +255,8 @@ async fn open_auth(
         user_names: keys.user_names(),
         one_time: keys.one_time(),
         flow_key: keys.flows(),
+        refresh_key: keys.refresh(),
+        signing: signing(config, keys, public_url),
         providers,
         redirects: Redirects::new(config.redirects.allowed.clone()),
         links: links(&config.links, public_url),
@@ -240,11 +268,19 @@ async fn open_auth(
     Ok(Auth::open(parts).await?)
 }
 
+fn signing(config: &Config, keys: &Keys, public_url: &str) -> SigningSettings {
+    let config::Tokens { algorithm, audience, key_overlap_seconds: overlap, .. } =
+        config.tokens.clone();
+    let audience = audience.unwrap_or_else(|| public_url.to_owned());
+    let issuer = Issuer { issuer: public_url.to_owned(), audience };
+    SigningSettings { issuer, algorithm, overlap, sealing: keys.sealing() }
+}
+
 fn database_url(config: &Config) -> Option<&str> {
     config.database_url.as_ref().map(config::Secret::expose)
 }
 
-fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
+fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>, app_links: AppLinks) -> Router {
     let ready_auth = Arc::clone(auth);
     let proxies = TrustedProxies::new(&config.http.trusted_proxies);
     let language = config.mail.language;
@@ -273,6 +309,7 @@ fn app(config: &Config, auth: &Arc<Auth>, public_url: &Arc<str>) -> Router {
         .into_iter()
         .fold(pages::router(&pages), mount)
         .merge(docs)
+        .merge(app_links.router())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || ready(Arc::clone(&ready_auth))))
         .fallback(|| async { drf::unknown_path() });

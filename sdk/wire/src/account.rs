@@ -68,7 +68,7 @@ pub enum Activation {
     Mailed,
 }
 
-/// `POST accounts/activate`: what stands in a mailed link.
+/// `POST accounts/activate`: what stands in a mailed link; answered 204.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ActivateRequest {
@@ -87,7 +87,8 @@ pub struct EmailRequest {
     pub email: String,
 }
 
-/// `POST password/reset/confirm`: what stands in a mailed link, and the new password.
+/// `POST password/reset/confirm`: what stands in a mailed link, and the new password; answered 204. All
+/// sessions end.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConfirmResetRequest {
@@ -121,7 +122,7 @@ pub struct UpdateAccountRequest {
     pub current_password: Option<Secret>,
 }
 
-/// `DELETE account`. Needs the current password or a sign-in under five minutes old.
+/// `DELETE account`, answered 204. Needs the current password or a sign-in under five minutes old.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeleteAccountRequest {
@@ -130,7 +131,7 @@ pub struct DeleteAccountRequest {
     pub current_password: Option<Secret>,
 }
 
-/// `POST account/password`: set another one, or a first one. All other sessions end.
+/// `POST account/password`: set another one, or a first one; answered 204. All other sessions end.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChangePasswordRequest {

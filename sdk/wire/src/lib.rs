@@ -17,7 +17,9 @@ pub use account::{
 pub use problem::{FieldCode, Problem, ProblemCode};
 pub use provider::{
     CompleteSignInRequest, IdentitiesResponse, Identity, LinkRequest, Provider, ProvidersResponse,
-    StartSignInRequest, StartSignInResponse,
+    StartSignInRequest, StartSignInResponse, UnlinkRequest,
 };
 pub use secret::Secret;
-pub use session::{RefreshRequest, Session, SessionsResponse, SignInRequest, TokenResponse};
+pub use session::{
+    EndSessionsRequest, RefreshRequest, Session, SessionsResponse, SignInRequest, TokenResponse,
+};

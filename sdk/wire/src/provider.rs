@@ -64,7 +64,8 @@ pub struct CompleteSignInRequest {
     pub device_name: Option<String>,
 }
 
-/// `POST account/identities`: ends what `start` began with `link`, answered with the [`Identity`].
+/// `POST account/identities`: ends what `start` began with `link`, by the same account; answered 201
+/// with the [`Identity`], also where it was linked before.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkRequest {
@@ -80,6 +81,16 @@ pub struct LinkRequest {
 pub struct IdentitiesResponse {
     /// What opens the account beside a password.
     pub identities: Vec<Identity>,
+}
+
+/// `DELETE account/identities/{provider}/{subject}`, answered 204. Needs the current password or a
+/// sign-in under five minutes old.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UnlinkRequest {
+    /// The password as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_password: Option<Secret>,
 }
 
 /// An account at a provider; `DELETE account/identities/{provider}/{subject}` unlinks it.

@@ -50,7 +50,17 @@ pub struct RefreshRequest {
     pub attempt: Option<Secret>,
 }
 
-/// `GET sessions`, the newest first.
+/// `DELETE sessions` and `DELETE sessions/{id}` of another session than the own. Needs the current
+/// password or a sign-in under five minutes old.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EndSessionsRequest {
+    /// The password as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_password: Option<Secret>,
+}
+
+/// `GET sessions`, the last used first.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionsResponse {

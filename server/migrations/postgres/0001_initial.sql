@@ -41,17 +41,32 @@ create table sessions (
     key_hash text unique,
     refresh_hash text unique,
     client_id text references oauth_clients (id) on delete cascade,
+    device_name text,
     generation bigint not null,
+    refresh_secret text,
+    attempt_hash text,
+    created_at bigint not null,
     signed_in_at bigint,
     last_used_at bigint not null,
     access_expires_at bigint not null,
     expires_at bigint not null,
+    absolute_expires_at bigint,
     ended_at bigint
 );
 
 create index sessions_account on sessions (account_id);
 create index sessions_expiry on sessions (expires_at);
 create index sessions_client on sessions (client_id) where client_id is not null;
+
+create table signing_keys (
+    kid text primary key,
+    algorithm text not null,
+    public_key text not null,
+    private_key text not null,
+    created_at bigint not null,
+    signs_from bigint not null,
+    ends_at bigint
+);
 
 create table identities (
     provider text not null,
@@ -81,7 +96,9 @@ create table pending_sign_ins (
     code_expires_at bigint,
     redeemed_at bigint,
     handle_hash text unique,
-    sealed text
+    sealed text,
+    link_account_id bigint,
+    link_session_id bigint
 );
 
 create index pending_sign_ins_expiry on pending_sign_ins (expires_at);

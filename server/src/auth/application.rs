@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 use super::external::{Door, Entry};
 use super::one_time::hash;
-use super::session::{By, Opaque, SignedIn, active_account, end_known};
+use super::session::{By, Kept, SignedIn, active_account, end_known};
 use super::{Auth, Policy, random};
 use crate::error::{ClientFault, Error, ProviderFault, Result, TokenFault};
 pub use crate::store::oauth_clients::OAuthClient;
@@ -48,11 +48,12 @@ impl OpaquePair {
         Ok(OpaquePair { access, refresh, expires_in: policy.access_seconds })
     }
 
-    fn stored(&self, client: &OAuthClient) -> Opaque {
-        Opaque {
+    fn stored(&self, client: &OAuthClient) -> Kept {
+        Kept {
             key_hash: Some(hash(&self.access)),
             refresh_hash: Some(hash(&self.refresh)),
             client_id: Some(client.id.clone()),
+            ..Kept::default()
         }
     }
 }
@@ -121,8 +122,8 @@ impl Auth {
         self.limits.count_sign_in(from, self.clock.now())?;
         let profile = self.counted(from, self.profile_of_token(provider, token)).await?;
         let pair = OpaquePair::new(policy)?;
-        let (entry, opaque) = (Entry::Either, pair.stored(client));
-        self.enter(Door { policy: *policy, entry, opaque, by: By::Token }, &profile).await?;
+        let (entry, kept) = (Entry::Either, pair.stored(client));
+        self.enter(Door { policy: *policy, entry, kept, by: By::Token }, &profile).await?;
         Ok(pair)
     }
 

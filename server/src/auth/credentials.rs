@@ -7,11 +7,12 @@ use serde_json::{Map, Value};
 use super::application::is_opaque_token;
 use super::foreign::end_foreign;
 use super::key::is_key;
-use super::outbox::{Letter, Post};
+use super::renewal::end_reused;
 use super::session::{
     Advanced, Opened, Pair, RefreshToken, SignedIn, active_account, advance, end_known, hidden,
     live_session, nonce_of, unended_session,
 };
+use super::signing::{Access, Header};
 use super::token::{self, AccountClaim, NONCES, TokenId, TokenType};
 use super::{Auth, Policy, TokenForm, random};
 use crate::error::{Error, Result, TokenFault};
@@ -43,7 +44,7 @@ impl Auth {
                 let account = account.ok_or(Error::AccountNotFound)?;
                 self.named_pair(policy, session, &account, at)
             }
-            TokenForm::SimpleJwt | TokenForm::Key => {
+            TokenForm::SimpleJwt | TokenForm::Key | TokenForm::PublicKey => {
                 self.simple_jwt_pair(policy, session, account_id, at)
             }
         }
@@ -105,7 +106,9 @@ impl Auth {
                 active_account(&mut tx, session.account_id).await.map_err(hidden)?;
                 Ok(())
             }
-            Some(id) => self.check_own(id, claims.account).await.map(|_| ()).map_err(hidden),
+            Some(id) => {
+                self.check_own(id.session, claims.account).await.map(|_| ()).map_err(hidden)
+            }
         }
     }
 
@@ -113,6 +116,9 @@ impl Auth {
     pub async fn signed_in(&self, credential: &str) -> Result<SignedIn> {
         if is_key(credential) || is_opaque_token(credential) {
             return self.signed_in_by_key(credential).await;
+        }
+        if let Some(header) = Header::of(credential) {
+            return self.signed_in_by_public_key(&header, credential).await;
         }
         if self.user_names.verify(credential).is_some() {
             return self.signed_in_by_name(credential).await;
@@ -122,7 +128,7 @@ impl Auth {
         claims.expect(TokenType::Access)?;
         match self.own_id(jti)? {
             Some(id) => {
-                let account_id = self.check_own(id, claims.account).await?;
+                let account_id = self.check_own(id.session, claims.account).await?;
                 Ok(SignedIn::by(account_id, id.session))
             }
             None => {
@@ -131,6 +137,17 @@ impl Auth {
                 Ok(SignedIn { account_id, session: None, in_url: false, of_client: false })
             }
         }
+    }
+
+    /// Who sends this token, which anybody could check, so long as an API is served that gives such.
+    async fn signed_in_by_public_key(&self, header: &Header, token: &str) -> Result<SignedIn> {
+        let is_served = self.policies.iter().any(|policy| policy.form == TokenForm::PublicKey);
+        if !is_served {
+            return Err(TokenFault::Malformed.into());
+        }
+        let Access { account_id, session } = self.read_access_token(header, token).await?;
+        self.check_own(session, AccountClaim::Id(account_id)).await?;
+        Ok(SignedIn::by(account_id, session))
     }
 
     fn sign_access(
@@ -186,7 +203,8 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     if policy.strict && policy.rotating && is_reused(tx, id, policy.name).await? {
-                        return end_reused(tx, &post, id, now).await.map(Refreshed::Ended);
+                        let session = unended_session(tx, id.session).await?;
+                        return end_reused(tx, &post, &session, now).await.map(Refreshed::Ended);
                     }
                     let session = live_session(tx, id, Some(policy.name)).await?;
                     active_account(tx, session.account_id).await?;
@@ -209,7 +227,7 @@ impl Auth {
 
     /// Checks an own access token's session and account in memory, or in the database while memory
     /// cannot be trusted.
-    async fn check_own(&self, id: TokenId, account: AccountClaim) -> Result<i64> {
+    async fn check_own(&self, session: i64, account: AccountClaim) -> Result<i64> {
         let AccountClaim::Id(account_id) = account else {
             return Err(TokenFault::NoAccount.into());
         };
@@ -218,15 +236,17 @@ impl Auth {
             Some(_) => return Err(Error::AccountInactive),
             None => {}
         }
-        if self.revoked.reason(Subject::Session(id.session)).is_some() {
+        if self.revoked.reason(Subject::Session(session)).is_some() {
             return Err(TokenFault::Spent.into());
         }
-        if !self.revoked.is_current(self.clock.now()) {
+        if !self.revoked.knows_all(self.clock.now()) {
             let mut tx = self.store.read().await?;
             if !accounts::is_active(&mut tx, account_id).await?.ok_or(Error::AccountNotFound)? {
                 return Err(Error::AccountInactive);
             }
-            unended_session(&mut tx, id.session).await?;
+            if unended_session(&mut tx, session).await?.account_id != account_id {
+                return Err(TokenFault::Malformed.into());
+            }
         }
         Ok(account_id)
     }
@@ -240,15 +260,6 @@ async fn is_reused(tx: &mut Tx, id: TokenId, policy: &str) -> Result<bool> {
             && session.policy == policy
             && nonce_of(session.generation) != id.nonce
     }))
-}
-
-/// Somebody holds a copy of the refresh token: nobody may go on, and the owner is told.
-async fn end_reused(tx: &mut Tx, post: &Post, id: TokenId, now: i64) -> Result<Revocation> {
-    let session = unended_session(tx, id.session).await?;
-    if let Some(account) = accounts::account(tx, session.account_id).await? {
-        post.queue(tx, Letter::SessionEnded, &account, None, now).await?;
-    }
-    end_known(tx, id.session, now).await
 }
 
 async fn end_own(tx: &mut Tx, id: TokenId, policy: &str, now: i64) -> Result<Revocation> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::outbox::Post;
 use super::ownership::become_sole_owner;
-use super::session::{By, Opaque, Opened, Pair, end_sessions, new_session_id, open_session};
+use super::session::{By, Kept, Opened, Pair, end_sessions, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::identifier::{Email, Identifier, Kind};
@@ -55,7 +55,7 @@ impl Auth {
             Some(profile) => profile,
             None => self.counted(from, self.profile_of_token(provider, token)).await?,
         };
-        let door = Door { policy: *policy, entry, opaque: Opaque::default(), by: By::Token };
+        let door = Door { policy: *policy, entry, kept: Kept::default(), by: By::Token };
         let opened = self.enter(door, &profile).await?;
         self.pair(policy, opened).await
     }
@@ -123,7 +123,7 @@ impl Auth {
 pub(super) struct Door {
     pub policy: Policy,
     pub entry: Entry,
-    pub opaque: Opaque,
+    pub kept: Kept,
     pub by: By,
 }
 
@@ -147,7 +147,7 @@ impl Door {
             enter_account(tx, post, profile, self.entry, at).await?;
         accounts::update_last_sign_in(tx, account_id, at).await?;
         let opened = Opened { session: new_session_id()?, account_id, at, by: self.by };
-        open_session(tx, &self.policy, opened, self.opaque).await?;
+        open_session(tx, &self.policy, opened, self.kept).await?;
         Ok((opened, ended))
     }
 }
@@ -253,7 +253,7 @@ async fn link(
 }
 
 /// Whether this is the account's address, however it is spelled.
-fn holds(account: &Account, email: &Email) -> bool {
+pub(super) fn holds(account: &Account, email: &Email) -> bool {
     let own = account.email.as_deref().and_then(Email::parse);
     own.is_some_and(|own| own.key() == email.key())
 }
@@ -299,7 +299,7 @@ async fn insert(tx: &mut Tx, profile: &Profile, account_id: i64, now: i64) -> Re
     }
 }
 
-fn identity(profile: &Profile, account_id: i64, now: i64) -> Identity {
+pub(super) fn identity(profile: &Profile, account_id: i64, now: i64) -> Identity {
     let Profile { provider, subject, email, email_verified, name, avatar_url, phone } =
         profile.clone();
     Identity {

@@ -14,7 +14,7 @@ use super::one_time::hash;
 use super::{Auth, random};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::providers::{Authorize, Code, Grant, Profile, Provider};
-use crate::store::pending_sign_ins::{self, PendingSignIn, Returned as Kept};
+use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn, Returned as Kept};
 use crate::store::{identities, meta};
 
 /// How long somebody may take at the provider, in seconds.
@@ -141,6 +141,16 @@ impl Auth {
         app: Option<AppLeg>,
         from: IpAddr,
     ) -> Result<Begun> {
+        self.begin(provider, app, None, from).await
+    }
+
+    pub(super) async fn begin(
+        &self,
+        provider: &str,
+        app: Option<AppLeg>,
+        link_to: Option<LinkTo>,
+        from: IpAddr,
+    ) -> Result<Begun> {
         let (provider, now) = (self.provider(provider)?, self.clock.now());
         self.limits.count_sign_in(from, now)?;
         if let Some(app) = &app {
@@ -174,6 +184,8 @@ impl Auth {
             created_at: now,
             expires_at: now + SIGN_IN_LIFETIME,
             sealed: None,
+            link_account_id: link_to.as_ref().map(|to| to.account_id),
+            link_session_id: link_to.and_then(|to| to.session_id),
         };
         self.store
             .write(move |tx| Box::pin(pending_sign_ins::insert_pending_sign_in(tx, pending)))

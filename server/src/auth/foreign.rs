@@ -159,11 +159,16 @@ fn adopted(policy: &Policy, id: i64, account_id: i64, now: i64, expires_at: i64)
         key_hash: None,
         refresh_hash: None,
         client_id: None,
+        device_name: None,
         generation: 0,
+        refresh_secret: None,
+        attempt_hash: None,
+        created_at: now,
         signed_in_at: None,
         last_used_at: now,
         access_expires_at: now + policy.access_seconds,
         expires_at,
+        absolute_expires_at: None,
         ended_at: None,
     }
 }

@@ -14,6 +14,8 @@ use super::flow_key::FlowKey;
 use super::jwt::Hs256;
 use super::one_time::OneTimeKey;
 use super::random;
+use super::refresh_token::RefreshKey;
+use super::sealing::SealingKey;
 use crate::error::Error;
 use crate::store::{Store, meta};
 
@@ -29,6 +31,10 @@ pub struct Keys {
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
+    #[error(
+        "the signing key {0} is sealed under another tokens.secret: set that secret again or, if it was changed on purpose, run: propusk key rotate --now"
+    )]
+    Sealed(String),
     #[error("the secret file {}: {error}", path.display())]
     File { path: PathBuf, error: std::io::Error },
     #[error(
@@ -99,6 +105,16 @@ impl Keys {
     /// Makes what sign-ins with providers keep secret.
     pub fn flows(&self) -> FlowKey {
         FlowKey::new(self.derive("provider sign-ins"))
+    }
+
+    /// Makes refresh tokens that are derived.
+    pub fn refresh(&self) -> RefreshKey {
+        RefreshKey::new(self.derive("refresh tokens"))
+    }
+
+    /// Seals the private halves of signing keys.
+    pub fn sealing(&self) -> SealingKey {
+        SealingKey::new(self.derive("signing keys"))
     }
 
     /// A key of its own for each purpose: HKDF-SHA256 (RFC 5869) with the purpose as its label.

@@ -14,6 +14,8 @@ mod key;
 pub mod keys;
 pub mod limits;
 mod link;
+mod linking;
+mod live_sessions;
 mod named;
 mod names;
 mod one_time;
@@ -21,16 +23,21 @@ mod operator;
 mod outbox;
 mod ownership;
 pub mod password;
+mod proof;
 mod recovery;
 mod redemption;
+mod refresh_token;
 mod registration;
+mod renewal;
 mod revocation;
+mod sealing;
 mod session;
 mod sign_in;
+pub mod signing;
 pub mod token;
 mod uid;
 
-pub use account::{Account, Proof};
+pub use account::Account;
 pub use application::{ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient, OpaquePair};
 pub use credentials::Renewed;
 pub use external::Entry;
@@ -40,16 +47,22 @@ pub use flow::{
 pub use flow_key::FlowKey;
 pub use key::Key;
 pub use link::Links;
+pub use linking::Identity;
+pub use live_sessions::LiveSession;
 pub use named::Named;
-pub use names::Change;
+pub use names::{Change, NewNames, display_name};
 pub use one_time::{LinkState, OneTimeKey, Purpose};
 use outbox::Post;
 pub use outbox::QueuedMail;
+pub use proof::Proof;
 pub use recovery::{Asked, Requested};
 pub use redemption::ProviderTokens;
+pub use refresh_token::{Attempt, RefreshKey};
 pub use registration::{NewPassword, Registration};
+pub use renewal::{DeviceName, Issued};
 pub use revocation::HEARD_WITHIN;
 use revocation::Revoked;
+pub use sealing::SealingKey;
 pub use session::{Pair, SignedIn};
 
 use std::sync::Arc;
@@ -67,6 +80,7 @@ use crate::store::{accounts, meta};
 use jwt::Hs256;
 use limits::{LimitRules, Limits};
 use password::{HashError, Hasher};
+use signing::{SigningKeys, SigningSettings};
 use token::Tokens;
 
 /// How one API signs in: the rules that differ between APIs. Sessions remember it by name.
@@ -80,12 +94,20 @@ pub struct Policy {
     /// Lifetimes in seconds.
     pub access_seconds: i64,
     pub refresh_seconds: i64,
+    /// How long a session lives at most, however it is used; none: as long as it is used.
+    pub absolute_seconds: Option<i64>,
+    /// How long a spent refresh token whose attempt was not named gets the same answer again.
+    pub grace_seconds: i64,
     /// A refresh answers a new refresh token and spends the old one.
     pub rotating: bool,
     /// Whether a rotating refresh is allowed while the access token is alive.
     pub early_refresh: bool,
     /// Whether answers hide who has an account where the API's document tells it.
     pub strict: bool,
+    /// Whether a right password tells that its account is not active.
+    pub tells_inactive: bool,
+    /// Whether new accounts wait for their activation, where that is a setting.
+    pub activation: Option<bool>,
     /// What a sign-in is answered with.
     pub form: TokenForm,
     /// Where the link in a mail of this API leads that resets a password.
@@ -101,6 +123,8 @@ pub enum TokenForm {
     UserName,
     /// 40 hex digits that say nothing.
     Key,
+    /// A JWT that anybody can check by the published keys, with a derived refresh token beside it.
+    PublicKey,
 }
 
 /// Where a link that resets a password leads if its API has no form of its own.
@@ -116,6 +140,9 @@ pub struct Parts {
     pub user_names: Hs256,
     pub one_time: OneTimeKey,
     pub flow_key: FlowKey,
+    pub refresh_key: RefreshKey,
+    /// Signs tokens that anybody can check.
+    pub signing: SigningSettings,
     pub providers: Providers,
     pub redirects: Redirects,
     pub links: Links,
@@ -141,6 +168,8 @@ pub struct Auth {
     providers: Providers,
     redirects: Redirects,
     flow_key: FlowKey,
+    refresh_key: RefreshKey,
+    signing: SigningKeys,
     policies: Vec<Policy>,
     limits: Arc<Limits>,
     revoked: Revoked,
@@ -169,6 +198,8 @@ impl Auth {
             providers: parts.providers,
             redirects: parts.redirects,
             flow_key: parts.flow_key,
+            refresh_key: parts.refresh_key,
+            signing: SigningKeys::new(parts.signing),
             policies: parts.policies,
             limits,
             revoked: Revoked::new(longest_access),

@@ -1,19 +1,36 @@
-//! What an account is named by: changing its identifiers. A new e-mail address is unproved, links that
-//! were mailed to the old one die, and the old one is told.
+//! What an account is called: changing its identifiers and the name that people read. A new e-mail
+//! address is unproved, links that were mailed to the old one die, and the old one is told.
 
 use super::Auth;
-use super::account::{Proof, require_password};
+use super::linking::opened_by_provider;
 use super::outbox::{Letter, Post};
-use super::session::{SignedIn, require_recent_sign_in};
+use super::proof::Proof;
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
 use crate::store::{Tx, identifiers, one_time_tokens};
 
+const MAX_DISPLAY_NAME: usize = 150;
+
 /// A new value for an account's identifier of one kind, or none.
 pub struct Change {
     pub kind: Kind,
     pub to: Option<Identifier>,
+}
+
+/// A name that people read, without white space at its ends: up to 150 characters, none of control.
+pub fn display_name(text: &str) -> Option<String> {
+    let name = text.trim();
+    let fits = (1..=MAX_DISPLAY_NAME).contains(&name.chars().count());
+    (fits && !name.contains(char::is_control)).then(|| name.to_owned())
+}
+
+/// What an account is to be called from now on.
+#[derive(Default)]
+pub struct NewNames {
+    pub identifiers: Vec<Change>,
+    /// A name for people to read, or none; `None` leaves it.
+    pub display_name: Option<Option<String>>,
 }
 
 impl Auth {
@@ -24,32 +41,35 @@ impl Auth {
         Ok(holder.is_some() && holder != but)
     }
 
-    /// Gives the account other identifiers; needs a recent sign-in, since they open it.
-    pub async fn change_identifiers(
-        &self,
-        who: &SignedIn,
-        changes: Vec<Change>,
-    ) -> Result<Account> {
-        let (who, post, now) = (*who, self.post.clone(), self.clock.now());
+    /// Gives the account other names; identifiers need the proof, since they open it.
+    pub async fn change_names(&self, proof: &Proof, new: NewNames) -> Result<Account> {
+        let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
+        let configured = self.configured_providers();
         let account = self
             .store
             .write(move |tx| {
-                Box::pin(async move { change_identifiers(tx, &post, &who, changes, now).await })
+                Box::pin(async move {
+                    let id = proof.who.account_id;
+                    if let Some(name) = new.display_name {
+                        accounts::update_display_name(tx, id, name).await?;
+                    }
+                    change_identifiers(tx, &post, &proof, new.identifiers, &configured, now).await
+                })
             })
             .await?;
         self.mail_queued.notify_one();
         Ok(account)
     }
 
-    /// Gives the account another address, for who has just proved to know its password.
+    /// Gives the account another address.
     pub async fn change_email(&self, proof: &Proof, new: Email) -> Result<()> {
-        let (id, was) = (proof.who.account_id, proof.stored.clone());
-        let (post, now) = (self.post.clone(), self.clock.now());
+        let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    require_password(tx, id, was).await?;
-                    let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
+                    proof.require(tx, now).await?;
+                    let account = accounts::account(tx, proof.who.account_id).await?;
+                    let account = account.ok_or(Error::AccountNotFound)?;
                     move_to_email(tx, &post, &account, new, now).await
                 })
             })
@@ -84,28 +104,38 @@ async fn leave_email(tx: &mut Tx, post: &Post, account: &Account, now: i64) -> R
 async fn change_identifiers(
     tx: &mut Tx,
     post: &Post,
-    who: &SignedIn,
+    proof: &Proof,
     changes: Vec<Change>,
+    configured: &[String],
     now: i64,
 ) -> Result<Account> {
-    let id = who.account_id;
+    let id = proof.who.account_id;
     accounts::lock_account(tx, id).await?;
     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
     let changes: Vec<_> = changes.into_iter().filter(|change| differs(&account, change)).collect();
     if changes.is_empty() {
         return Ok(account);
     }
-    require_recent_sign_in(tx, who, now).await?;
+    proof.require(tx, now).await?;
     for change in &changes {
         if replace_identifier(tx, id, change, now).await? && change.kind == Kind::Email {
             leave_email(tx, post, &account, now).await?;
         }
     }
     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
-    if [&account.email, &account.phone, &account.username].into_iter().all(Option::is_none) {
+    let gives_up = changes.iter().any(|change| change.to.is_none());
+    if gives_up && !can_be_entered(tx, &account, configured).await? {
         return Err(Error::NoIdentifier);
     }
     Ok(account)
+}
+
+/// Whether its owner can still get in: by a password, by a provider, or by a mail that sets a
+/// password.
+async fn can_be_entered(tx: &mut Tx, account: &Account, configured: &[String]) -> Result<bool> {
+    Ok(account.email.is_some()
+        || account.is_opened_by_password()
+        || opened_by_provider(tx, account.id, configured).await?)
 }
 
 /// Whether the change would change anything that is shown.

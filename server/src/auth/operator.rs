@@ -74,7 +74,7 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     let new = new.as_str().to_owned();
-                    if !accounts::update_password(tx, id, None, new, now + 1).await? {
+                    if !accounts::update_password(tx, id, new, now + 1).await? {
                         return Ok(None);
                     }
                     accounts::update_password_proved(tx, id, false).await?;

@@ -27,18 +27,24 @@ pub(super) enum Letter {
     AddressInUse,
     /// A refresh token came a second time.
     SessionEnded,
+    /// Another identity opens the account.
+    IdentityLinked,
+    /// One opens it no longer.
+    IdentityUnlinked,
     /// Never sent: it costs what a mail costs.
     Decoy,
 }
 
 impl Letter {
-    const ALL: [Letter; 7] = [
+    const ALL: [Letter; 9] = [
         Letter::Link(Purpose::Activation),
         Letter::Link(Purpose::PasswordReset),
         Letter::Link(Purpose::EmailReset),
         Letter::EmailChanged,
         Letter::AddressInUse,
         Letter::SessionEnded,
+        Letter::IdentityLinked,
+        Letter::IdentityUnlinked,
         Letter::Decoy,
     ];
 
@@ -48,6 +54,8 @@ impl Letter {
             Letter::EmailChanged => "email_changed",
             Letter::AddressInUse => "address_in_use",
             Letter::SessionEnded => "session_ended",
+            Letter::IdentityLinked => "identity_linked",
+            Letter::IdentityUnlinked => "identity_unlinked",
             Letter::Decoy => "decoy",
         }
     }
@@ -121,6 +129,8 @@ impl Post {
             Letter::EmailChanged => Message::EmailChanged,
             Letter::AddressInUse => Message::AddressInUse,
             Letter::SessionEnded => Message::SessionEnded,
+            Letter::IdentityLinked => Message::IdentityLinked,
+            Letter::IdentityUnlinked => Message::IdentityUnlinked,
             Letter::Decoy => return None,
         };
         let language = Language::parse(&queued.language).unwrap_or(self.language);

@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use super::linking::opened_by_provider;
 use super::names::move_to_email;
 use super::one_time::{Purpose, spend};
 use super::outbox::Letter;
@@ -17,7 +18,7 @@ use crate::identifier::{Email, Identifier, Kind};
 use crate::language::Language;
 use crate::store::accounts::{self, Account};
 use crate::store::revocations::Revocation;
-use crate::store::{Tx, identifiers, identities, one_time_tokens, outbox};
+use crate::store::{Tx, identifiers, one_time_tokens, outbox};
 
 /// The id of no account.
 const NOBODY: i64 = -1;
@@ -82,7 +83,7 @@ impl Auth {
         self.limits.count_request(purpose.as_str(), counted, asked.from, now)?;
         // What is no address is nobody's.
         let key = email_key.unwrap_or_default();
-        let configured: Vec<String> = self.providers().map(|one| one.name.to_owned()).collect();
+        let configured = self.configured_providers();
         let requested = self
             .store
             .write(move |tx| {
@@ -90,9 +91,7 @@ impl Auth {
                     let found = holder(tx, key).await?;
                     // Asked for nobody too, so that time tells nothing.
                     let id = found.as_ref().map_or(NOBODY, |account| account.id);
-                    let identities = identities::identities(tx, id).await?;
-                    let by_provider =
-                        identities.iter().any(|identity| configured.contains(&identity.provider));
+                    let by_provider = opened_by_provider(tx, id, &configured).await?;
                     match &found {
                         Some(account) if gets(account, purpose, by_provider) => {
                             let letter = Letter::Link(purpose);
@@ -277,7 +276,7 @@ async fn set_proved_password(
     if account.email_verified_at.is_none() {
         become_sole_owner(tx, id, None, now).await?;
     }
-    accounts::update_password(tx, id, None, new.as_str().to_owned(), now + 1).await?;
+    accounts::update_password(tx, id, new.as_str().to_owned(), now + 1).await?;
     accounts::update_password_proved(tx, id, true).await?;
     one_time_tokens::delete_one_time_tokens(tx, id).await?;
     end_sessions(tx, id, None, now).await

@@ -11,9 +11,9 @@ use subtle::ConstantTimeEq;
 use super::external::{Door, Entry, HANDLE, is_handle};
 use super::flow::{Callback, Told};
 use super::flow_key::{FlowKey, challenge_of};
-use super::key::Key;
 use super::one_time::hash;
-use super::session::{By, Opaque};
+use super::renewal::{DeviceName, Issued, kept_for};
+use super::session::{By, Opened};
 use super::{Account, Auth, Policy, random};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::providers::{Grant, Profile, Provider};
@@ -46,16 +46,23 @@ impl Auth {
         policy: &Policy,
         code: &str,
         verifier: &str,
+        device: Option<DeviceName>,
         from: IpAddr,
-    ) -> Result<(Key, Account)> {
-        let key = Key::new()?;
-        let opaque = Opaque { key_hash: Some(key.hash()), ..Opaque::default() };
-        let door = Door { policy: *policy, entry: Entry::Either, opaque, by: By::Owner };
-        let account = self.limited(from, self.enter_by_code(door, code, verifier)).await?;
-        Ok((key, account))
+    ) -> Result<Issued> {
+        let kept = kept_for(device)?;
+        let door =
+            Door { policy: *policy, entry: Entry::Either, kept: kept.clone(), by: By::Owner };
+        let (opened, account) =
+            self.limited(from, self.enter_by_code(door, code, verifier)).await?;
+        self.issue_first(policy, opened, &kept, account)
     }
 
-    async fn enter_by_code(&self, door: Door, code: &str, verifier: &str) -> Result<Account> {
+    async fn enter_by_code(
+        &self,
+        door: Door,
+        code: &str,
+        verifier: &str,
+    ) -> Result<(Opened, Account)> {
         match self.try_enter_by_code(door.clone(), code, verifier).await {
             Err(error) if door.opens_for_who_comes_second(&error) => {
                 self.try_enter_by_code(door, code, verifier).await
@@ -64,7 +71,12 @@ impl Auth {
         }
     }
 
-    async fn try_enter_by_code(&self, door: Door, code: &str, verifier: &str) -> Result<Account> {
+    async fn try_enter_by_code(
+        &self,
+        door: Door,
+        code: &str,
+        verifier: &str,
+    ) -> Result<(Opened, Account)> {
         let (key, post, now) = (self.flow_key.clone(), self.post.clone(), self.clock.now());
         let (code, verifier) = (code.to_owned(), verifier.to_owned());
         let entered = self
@@ -72,18 +84,20 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     let spent = pending_sign_ins::spend_code(tx, hash(&code), now).await?;
+                    // By the code of a link nobody enters.
+                    let spent = spent.filter(|spent| spent.link_to().is_none());
                     let told = spent.and_then(|spent| told_to_app(&key, &spent, &code, &verifier));
                     // A wrong verifier has burnt the code, so this is no error.
                     let Some(told) = told else { return Ok(None) };
                     let (opened, ended) = door.open(tx, &post, &told.profile, now).await?;
                     let account = accounts::account(tx, opened.account_id).await?;
-                    Ok(Some((account.ok_or(Error::AccountNotFound)?, ended)))
+                    Ok(Some((opened, account.ok_or(Error::AccountNotFound)?, ended)))
                 })
             })
             .await?;
-        let (account, ended) = entered.ok_or(SignInFault::Unknown)?;
+        let (opened, account, ended) = entered.ok_or(SignInFault::Unknown)?;
         self.revoked.apply(&ended);
-        Ok(account)
+        Ok((opened, account))
     }
 
     /// Gives the provider's tokens for our code, or for the provider's with the state of an open
@@ -176,7 +190,12 @@ impl Auth {
 }
 
 /// What was told, for who has the verifier of the challenge.
-fn told_to_app(key: &FlowKey, spent: &PendingSignIn, code: &str, verifier: &str) -> Option<Told> {
+pub(super) fn told_to_app(
+    key: &FlowKey,
+    spent: &PendingSignIn,
+    code: &str,
+    verifier: &str,
+) -> Option<Told> {
     let expected = spent.challenge.as_deref()?;
     let is_apps = challenge_of(verifier).as_bytes().ct_eq(expected.as_bytes());
     match bool::from(is_apps) && is_verifier(verifier) {

@@ -6,7 +6,7 @@ use super::one_time::Purpose;
 use super::outbox::{Letter, Post};
 use super::password::{Password, PasswordHash};
 use super::recovery::Asked;
-use super::session::{By, Opaque, Opened, Pair, new_session_id, open_session};
+use super::session::{By, Kept, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::{Identifier, Kind};
@@ -70,7 +70,7 @@ impl Auth {
                     let account_id = insert(tx, &post, &new, &identifiers).await?.id;
                     accounts::update_last_sign_in(tx, account_id, at).await?;
                     let opened = Opened { session, account_id, at, by: By::Owner };
-                    open_session(tx, &by, opened, Opaque::default()).await?;
+                    open_session(tx, &by, opened, Kept::default()).await?;
                     Ok(opened)
                 })
             })
@@ -91,11 +91,16 @@ impl Auth {
             }
         }
         let email = registration.identifiers.iter().find(|one| one.kind() == Kind::Email).cloned();
+        let awaits_activation = registration.awaits_activation;
         let password = self.hashed(registration.password).await?;
         let registration =
             Registration { password: NewPassword::Encoded(password), ..registration };
         match (self.register(registration).await, email) {
             (Err(Error::Taken(Kind::Email)), Some(email)) => {
+                if awaits_activation {
+                    // As for an address that is free: a refusal tells nothing either.
+                    self.count_activation(&email)?;
+                }
                 self.tell_address_in_use(&email, asked).await?;
                 Ok(None)
             }
@@ -112,8 +117,7 @@ impl Auth {
         }
         let email = registration.identifiers.iter().find(|one| one.kind() == Kind::Email);
         if let Some(email) = email.filter(|_| registration.awaits_activation) {
-            let about = Purpose::Activation.as_str();
-            self.limits.count_mail(about, email.key(), self.clock.now())?;
+            self.count_activation(email)?;
         }
         let password = self.hashed(registration.password).await?;
         let new = NewAccount {
@@ -126,6 +130,11 @@ impl Auth {
             created_at: self.clock.now(),
         };
         Ok((new, registration.identifiers))
+    }
+
+    fn count_activation(&self, email: &Identifier) -> Result<()> {
+        let about = Purpose::Activation.as_str();
+        self.limits.count_mail(about, email.key(), self.clock.now())
     }
 
     pub(super) async fn hashed(&self, password: NewPassword) -> Result<PasswordHash> {

@@ -13,7 +13,9 @@ use super::Auth;
 use super::delivery::DEAD_FOR;
 use crate::error::Result;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
-use crate::store::{accounts, one_time_tokens, outbox, pending_sign_ins, sessions, spent_tokens};
+use crate::store::{
+    accounts, one_time_tokens, outbox, pending_sign_ins, sessions, signing_keys, spent_tokens,
+};
 
 const POLL: Duration = Duration::from_millis(250);
 /// After this time every running server that reaches the database has heard of a change.
@@ -64,6 +66,17 @@ impl Revoked {
         entries.get(&subject).map(|entry| entry.reason).filter(|reason| *reason != Reason::Revived)
     }
 
+    /// Whether memory holds everything that access tokens must hear of: it has kept up with the
+    /// database, and no sessions were ended that nobody has counted.
+    pub fn knows_all(&self, now: i64) -> bool {
+        self.is_current(now) && self.reason(Subject::Everybody).is_none()
+    }
+
+    /// The longest life that an access token was ever given, in seconds.
+    pub fn longest_access(&self) -> i64 {
+        self.longest_access
+    }
+
     /// Whether memory has kept up with the database.
     pub fn is_current(&self, now: i64) -> bool {
         let last = self.last_read();
@@ -109,6 +122,11 @@ impl Auth {
         self.read_revocations(self.clock.now() - self.revoked.longest_access).await
     }
 
+    async fn read_news(&self) -> Result<()> {
+        self.read_new_revocations().await?;
+        self.load_signing_keys().await
+    }
+
     /// Reads what has come since the last time, however long that is ago.
     async fn read_new_revocations(&self) -> Result<()> {
         let since = self.clock.now().min(self.revoked.last_read().seconds);
@@ -132,7 +150,7 @@ impl Auth {
         loop {
             announcements.next_within(POLL).await;
             // A connection that died without a word must not stop the reading.
-            let read = timeout(STALE, self.read_new_revocations()).await;
+            let read = timeout(STALE, self.read_news()).await;
             let read = read.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
             if let (Err(error), false) = (&read, failing) {
                 tracing::warn!(%error, "revocations cannot be read; tokens are checked in the database");
@@ -167,6 +185,7 @@ impl Auth {
                     let accounts =
                         accounts::delete_never_activated(tx, before, SWEPT_AT_ONCE).await?;
                     let sign_ins = pending_sign_ins::delete_expired(tx, now, SWEPT_AT_ONCE).await?;
+                    signing_keys::delete_ended(tx, now - DEAD_FOR).await?;
                     Ok(sessions + tokens + revocations + links + mails + accounts + sign_ins)
                 })
             })
@@ -184,12 +203,16 @@ mod tests {
     use super::super::jwt::Hs256;
     use super::super::limits::{Allowed, LimitRules};
     use super::super::password::{HashSettings, Hasher, Password};
+    use super::super::refresh_token::RefreshKey;
+    use super::super::sealing::SealingKey;
+    use super::super::signing::{Issuer, SigningSettings};
     use super::super::token::Tokens;
     use super::super::{
         Links, NewPassword, OneTimeKey, Parts, Policy, RESET_PATH, Registration, SignedIn,
         TokenForm,
     };
     use super::*;
+    use crate::algorithm::Algorithm;
     use crate::clock::Clock;
     use crate::error::{Error, TokenFault};
     use crate::identifier::{Identifier, Kind};
@@ -204,9 +227,13 @@ mod tests {
         signs_in_by: &[Kind::Username],
         access_seconds: 3_600,
         refresh_seconds: 86_400,
+        absolute_seconds: None,
+        grace_seconds: 0,
         rotating: false,
         early_refresh: false,
         strict: false,
+        tells_inactive: false,
+        activation: None,
         form: TokenForm::SimpleJwt,
         reset_path: RESET_PATH,
     };
@@ -269,6 +296,16 @@ mod tests {
             user_names: Hs256::new(&[8; 32]),
             one_time: OneTimeKey::new([9; 32]),
             flow_key: FlowKey::new([10; 32]),
+            refresh_key: RefreshKey::new([11; 32]),
+            signing: SigningSettings {
+                issuer: Issuer {
+                    issuer: "http://localhost".to_owned(),
+                    audience: "http://localhost".to_owned(),
+                },
+                algorithm: Algorithm::Es256,
+                overlap: 600,
+                sealing: SealingKey::new([12; 32]),
+            },
             providers: Providers::default(),
             redirects: Redirects::new(Vec::new()),
             links: Links {

@@ -47,12 +47,14 @@ pub(super) struct RefreshToken {
     pub id: Option<TokenId>,
 }
 
-/// What is stored of opaque credentials; all hashes.
+/// What is stored of a new session beside its times; what opens it, as hashes.
 #[derive(Clone, Default)]
-pub(super) struct Opaque {
+pub(super) struct Kept {
     pub key_hash: Option<String>,
     pub refresh_hash: Option<String>,
     pub client_id: Option<String>,
+    pub device_name: Option<String>,
+    pub refresh_secret: Option<String>,
 }
 
 /// A session that has just begun.
@@ -98,28 +100,53 @@ pub(super) async fn open_session(
     tx: &mut Tx,
     policy: &Policy,
     opened: Opened,
-    opaque: Opaque,
+    kept: Kept,
 ) -> Result<()> {
     let Opened { session: id, account_id, at: now, by } = opened;
-    if let Some(client_id) = opaque.client_id.clone() {
+    if let Some(client_id) = kept.client_id.clone() {
         // It may have been removed since it showed its secret.
         oauth_clients::oauth_client(tx, client_id).await?.ok_or(ClientFault::Unknown)?;
     }
+    let absolute_expires_at = policy.absolute_seconds.map(|seconds| now + seconds);
+    let Lives { access_expires_at, expires_at } = Lives::from(policy, absolute_expires_at, now);
     let session = Session {
         id,
         account_id,
         policy: policy.name.to_owned(),
-        key_hash: opaque.key_hash,
-        refresh_hash: opaque.refresh_hash,
-        client_id: opaque.client_id,
+        key_hash: kept.key_hash,
+        refresh_hash: kept.refresh_hash,
+        client_id: kept.client_id,
+        device_name: kept.device_name,
         generation: 0,
+        refresh_secret: kept.refresh_secret,
+        attempt_hash: None,
+        created_at: now,
         signed_in_at: (by == By::Owner).then_some(now),
         last_used_at: now,
-        access_expires_at: now + policy.access_seconds,
-        expires_at: now + policy.refresh_seconds,
+        access_expires_at,
+        expires_at,
+        absolute_expires_at,
         ended_at: None,
     };
     insert_new(tx, &session).await
+}
+
+/// Until when a session lives from one use of its refresh token on.
+#[derive(Clone, Copy)]
+pub(super) struct Lives {
+    pub access_expires_at: i64,
+    pub expires_at: i64,
+}
+
+impl Lives {
+    /// No token outlives `absolute`.
+    pub fn from(policy: &Policy, absolute: Option<i64>, now: i64) -> Self {
+        let end = absolute.unwrap_or(i64::MAX);
+        Lives {
+            access_expires_at: end.min(now + policy.access_seconds),
+            expires_at: end.min(now + policy.refresh_seconds),
+        }
+    }
 }
 
 /// A new random session id.
@@ -219,4 +246,15 @@ pub(super) fn hidden(error: Error) -> Error {
         Error::AccountInactive | Error::AccountNotFound => TokenFault::Malformed.into(),
         other => other,
     }
+}
+
+/// A session's public name: its id in 15 hex digits.
+pub(super) fn name_of_session(id: i64) -> String {
+    format!("{id:015x}")
+}
+
+/// The id of a name that [`name_of_session`] has made.
+pub(super) fn session_of_name(name: &str) -> Option<i64> {
+    let id = i64::from_str_radix(name, 16).ok().filter(|id| *id >= 0)?;
+    (name_of_session(id) == name).then_some(id)
 }

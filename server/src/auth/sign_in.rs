@@ -1,5 +1,6 @@
-//! Signing in with an identifier and a password. Unknown, wrong and suspended get one answer at one
-//! cost; a success is one transaction.
+//! Signing in with an identifier and a password. Unknown and wrong get one answer at one cost, and so
+//! does a suspended account where the policy does not tell whoever knows its password; a success is
+//! one transaction.
 
 use std::net::IpAddr;
 
@@ -7,7 +8,7 @@ use super::account::held_password;
 use super::key::Key;
 use super::limits::Target;
 use super::password::{Password, Verdict};
-use super::session::{By, Opaque, Opened, Pair, new_session_id, open_session};
+use super::session::{By, Kept, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
@@ -30,7 +31,7 @@ impl Auth {
         password: &str,
         from: IpAddr,
     ) -> Result<Pair> {
-        let opened = self.open_by_password(policy, who, password, from, Opaque::default()).await?;
+        let opened = self.open_by_password(policy, who, password, from, Kept::default()).await?;
         self.pair(policy, opened).await
     }
 
@@ -43,8 +44,8 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Key> {
         let key = Key::new()?;
-        let opaque = Opaque { key_hash: Some(key.hash()), ..Opaque::default() };
-        self.open_by_password(policy, who, password, from, opaque).await?;
+        let kept = Kept { key_hash: Some(key.hash()), ..Kept::default() };
+        self.open_by_password(policy, who, password, from, kept).await?;
         Ok(key)
     }
 
@@ -54,7 +55,7 @@ impl Auth {
         who: &str,
         password: &str,
         from: IpAddr,
-        opaque: Opaque,
+        kept: Kept,
     ) -> Result<Opened> {
         self.limits.check_address(from, self.clock.now())?;
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
@@ -62,7 +63,7 @@ impl Auth {
         let name = Some(identifier.as_ref().map_or(who, Identifier::key));
         let target = Target { name, account: found.as_ref().map(|found| found.account_id) };
         let attempt = self.limits.reserve(target, from, self.clock.now())?;
-        let opened = self.try_sign_in(policy, identifier.as_ref(), found, password, opaque).await;
+        let opened = self.try_sign_in(policy, identifier.as_ref(), found, password, kept).await;
         attempt.settle(&opened, self.clock.now());
         opened
     }
@@ -75,13 +76,13 @@ impl Auth {
         identifier: Option<&Identifier>,
         mut found: Option<Credentials>,
         password: &str,
-        opaque: Opaque,
+        kept: Kept,
     ) -> Result<Opened> {
         for _ in 0..2 {
             // Longer than any stored password can be, so the answer needs no look at an account.
             let password = Password::parse(password).map_err(|_| Error::InvalidCredentials)?;
-            let fitting = self.check_password(found, password).await?;
-            if let Some(opened) = self.commit_sign_in(policy, fitting, opaque.clone()).await? {
+            let fitting = self.check_password(found, password, policy.tells_inactive).await?;
+            if let Some(opened) = self.commit_sign_in(policy, fitting, kept.clone()).await? {
                 return Ok(opened);
             }
             found = self.find_credentials(identifier).await?;
@@ -103,9 +104,14 @@ impl Auth {
         &self,
         found: Option<Credentials>,
         password: Password,
+        tells: bool,
     ) -> Result<Fitting> {
         let verdict = self.hasher.verify(password, held_password(found.as_ref())).await?;
         match (verdict, found) {
+            (Verdict::Right { .. }, Some(Credentials { is_active: false, .. })) => match tells {
+                true => Err(Error::AccountInactive),
+                false => Err(Error::InvalidCredentials),
+            },
             (
                 Verdict::Right { rehashed },
                 Some(Credentials { account_id, password: Some(stored), is_active: true }),
@@ -122,7 +128,7 @@ impl Auth {
         &self,
         policy: &Policy,
         fitting: Fitting,
-        opaque: Opaque,
+        kept: Kept,
     ) -> Result<Option<Opened>> {
         let Fitting { account_id, stored, better } = fitting;
         let at = self.clock.now();
@@ -136,7 +142,7 @@ impl Auth {
                     if !accounts::update_signed_in(tx, account_id, at, stored, better).await? {
                         return Ok(false);
                     }
-                    open_session(tx, &policy, opened, opaque).await?;
+                    open_session(tx, &policy, opened, kept).await?;
                     Ok(true)
                 })
             })

@@ -2,6 +2,7 @@
 //! which also reaches a running server.
 
 mod clients;
+mod keys;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read, Write};
@@ -18,6 +19,7 @@ use propusk_server::{Clock, Server, default_config, is_openid_connect};
 use tracing_subscriber::EnvFilter;
 
 use clients::ClientCommand;
+use keys::KeyCommand;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -52,6 +54,12 @@ enum Command {
     /// Look at mails that have not gone out.
     #[command(subcommand)]
     Mail(MailCommand),
+    /// Work on the keys that sign the access tokens of native.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Work on the sessions of everybody.
+    #[command(subcommand)]
+    Session(SessionCommand),
 }
 
 #[derive(Subcommand)]
@@ -59,6 +67,17 @@ enum ProviderCommand {
     /// Say that an OpenID Connect provider has moved to the issuer of the settings with all its
     /// people.
     Moved { name: String },
+}
+
+#[derive(Subcommand)]
+enum SessionCommand {
+    /// End every session and refuse every token that was issued so far, by whatever API: after a
+    /// backup was restored, or a break-in.
+    InvalidateAll {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -134,6 +153,10 @@ pub async fn run() -> Outcome {
         Command::Client(command) => clients::work(&*open(&config).await?, command).await,
         Command::Provider(ProviderCommand::Moved { name }) => moved(&config, &name).await,
         Command::Mail(command) => work_on_mails(&config, command).await,
+        Command::Key(command) => keys::work(&config, command).await,
+        Command::Session(SessionCommand::InvalidateAll { yes }) => {
+            invalidate_all(&config, yes).await
+        }
     }
 }
 
@@ -267,7 +290,7 @@ fn confirm(yes: bool, question: &str) -> Outcome {
     std::io::stdin().read_line(&mut answer)?;
     match matches!(answer.trim(), "y" | "Y" | "yes") {
         true => Ok(()),
-        false => Err("nothing was deleted".into()),
+        false => Err("nothing was done".into()),
     }
 }
 
@@ -294,6 +317,12 @@ async fn work_on_mails(config: &Config, command: MailCommand) -> Outcome {
             say(&format!("mails to be sent once more: {revived}"))
         }
     }
+}
+
+async fn invalidate_all(config: &Config, yes: bool) -> Outcome {
+    confirm(yes, "Sign everybody out, everywhere? [y/N] ")?;
+    let ended = open(config).await?.end_all_that_was_issued().await?;
+    say_when_heard(&format!("sessions ended: {ended}")).await
 }
 
 fn line_of(mail: &QueuedMail) -> String {

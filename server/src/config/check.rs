@@ -8,6 +8,11 @@ const MAX_CONNECTIONS: usize = 1_000_000;
 const MAX_MAIL_TIMEOUT: u64 = 600;
 /// Somebody waits for the answer in a browser.
 const MAX_OUTBOUND_TIMEOUT: u64 = 60;
+/// How long others may keep the published keys.
+const KEYS_ARE_CACHED_FOR: i64 = 300;
+const MAX_OVERLAP: i64 = 7 * 24 * 3600;
+/// For as long a copied refresh token passes unnoticed.
+const MAX_GRACE: i64 = 60;
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
 
 impl Config {
@@ -54,6 +59,22 @@ impl Config {
                 "dialects",
                 "access_seconds and refresh_seconds must be from 1 to ten years, the latter not less",
             );
+        }
+        let is_grace = |seconds: i64| (0..=MAX_GRACE).contains(&seconds);
+        let sound = |d: &DialectSettings| {
+            d.absolute_seconds.is_none_or(is_life) && d.grace_seconds.is_none_or(is_grace)
+        };
+        if !self.dialects.values().all(sound) {
+            return invalid(
+                "dialects",
+                "absolute_seconds must be from 1 to ten years, grace_seconds from 0 to 60",
+            );
+        }
+        if !(KEYS_ARE_CACHED_FOR..=MAX_OVERLAP).contains(&self.tokens.key_overlap_seconds) {
+            return invalid("tokens.key_overlap_seconds", "must be from 300 to 604800");
+        }
+        if self.tokens.audience.as_ref().is_some_and(|audience| audience.trim().is_empty()) {
+            return invalid("tokens.audience", "must not be blank");
         }
         if !(1..=MAX_CONNECTIONS).contains(&self.http.max_connections) {
             return invalid("http.max_connections", "must be from 1 to 1000000");

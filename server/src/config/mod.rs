@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::read::flatten;
 use self::read::{networks, texts};
+use crate::algorithm::Algorithm;
 use crate::language::Language;
 
 /// A value that is never printed.
@@ -65,6 +66,7 @@ pub struct Config {
     pub mail: Mail,
     pub links: Links,
     pub redirects: Redirects,
+    pub app_links: AppLinks,
     /// By their names; which are known, and their defaults, `providers` says. Others speak OpenID
     /// Connect.
     pub providers: BTreeMap<String, ProviderSettings>,
@@ -74,7 +76,7 @@ pub struct Config {
     pub superuser: Superuser,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Tokens {
     /// Signs tokens; at least 32 bytes. None: one is generated and kept in the data directory.
@@ -83,6 +85,12 @@ pub struct Tokens {
     /// Whether tokens of a replaced server are honoured that are signed with the same secret. Only
     /// with a secret of the operator's, and then on unless said otherwise.
     pub accept_foreign: Option<bool>,
+    /// How signing keys work that are made from now on.
+    pub algorithm: Algorithm,
+    /// Whom access tokens of `native` are for. None: the public URL.
+    pub audience: Option<String>,
+    /// How long a new signing key is published before it signs.
+    pub key_overlap_seconds: i64,
 }
 
 /// The cost of argon2id and the pool that pays it.
@@ -186,6 +194,23 @@ pub struct Redirects {
     pub allowed: Vec<String>,
 }
 
+/// Links of the public host that open apps.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct AppLinks {
+    /// Apps for Apple's systems, each `TEAMID.bundle.id`.
+    #[serde(deserialize_with = "texts")]
+    pub apple: Vec<String>,
+    /// Apps for Android, each `package=fingerprint`, with the SHA-256 of the certificate that signs
+    /// it.
+    #[serde(deserialize_with = "texts")]
+    pub android: Vec<String>,
+    /// Paths that open Apple's apps beside those of `redirects.allowed`; `*` stands for whatever
+    /// follows.
+    #[serde(deserialize_with = "texts")]
+    pub paths: Vec<String>,
+}
+
 /// One provider that people sign in with: Google, VK ID, Yandex, Mail.ru, or any with OpenID
 /// Connect.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -245,6 +270,16 @@ pub struct DialectSettings {
     /// Where refresh tokens rotate: whether they do so while the access token is alive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_refresh: Option<bool>,
+    /// How long a session lives at most, however it is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub absolute_seconds: Option<i64>,
+    /// How long a spent refresh token whose attempt was not named gets the same answer again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<i64>,
+    /// Where it is for the operator to say: whether a new account, which must have an e-mail address
+    /// then, is dead until the link is followed that is mailed to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation: Option<bool>,
 }
 
 /// An account made at the start if nobody holds its identifiers yet.
@@ -275,10 +310,24 @@ impl Default for Config {
             mail: Mail::default(),
             links: Links::default(),
             redirects: Redirects::default(),
+            app_links: AppLinks::default(),
             providers: BTreeMap::new(),
             outbound: Outbound::default(),
             dialects: BTreeMap::new(),
             superuser: Superuser::default(),
+        }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Tokens {
+            secret: None,
+            secret_file: None,
+            accept_foreign: None,
+            algorithm: Algorithm::default(),
+            audience: None,
+            key_overlap_seconds: 600,
         }
     }
 }
@@ -343,6 +392,9 @@ impl Default for DialectSettings {
             refresh_seconds: 86_400,
             strict: false,
             early_refresh: None,
+            absolute_seconds: None,
+            grace_seconds: None,
+            activation: None,
         }
     }
 }

@@ -5,7 +5,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Dialect;
-use crate::auth::{Account, Change, NewPassword, Policy, RESET_PATH, Registration, TokenForm};
+use crate::auth::{
+    Account, Change, NewNames, NewPassword, Policy, Proof, RESET_PATH, Registration, TokenForm,
+};
 use crate::drf::djoser::{self, Site};
 use crate::drf::fields::{Form, Given, Text};
 use crate::drf::simple_jwt::{self, V5_3};
@@ -21,9 +23,13 @@ pub const DIALECT: Dialect = Dialect {
         signs_in_by: &[Kind::Email, Kind::Phone],
         access_seconds: 300,
         refresh_seconds: 86_400,
+        absolute_seconds: None,
+        grace_seconds: 0,
         rotating: false,
         early_refresh: false,
         strict: false,
+        tells_inactive: false,
+        activation: None,
         form: TokenForm::SimpleJwt,
         reset_path: RESET_PATH,
     },
@@ -103,8 +109,9 @@ async fn change(mut call: Call) -> Answer {
     let request = ChangeRequest::read(&mut form);
     request.identifiers().refuse_taken(&mut form, &call, Some(account.id)).await?;
     form.finish()?;
-    let who = call.signed_in()?;
-    let changed = call.context.auth.change_identifiers(who, request.changes()).await;
+    let proof = Proof::by_recent_sign_in(call.signed_in()?);
+    let new = NewNames { identifiers: request.changes(), display_name: None };
+    let changed = call.context.auth.change_names(&proof, new).await;
     Ok(Reply::ok(&UserResponse::from(changed.map_err(failure)?)))
 }
 

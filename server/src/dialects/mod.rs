@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use crate::auth::Policy;
+use crate::auth::{Policy, TokenForm};
 use crate::config::DialectSettings;
 use crate::drf::Context;
 use crate::openapi::Fragment;
@@ -63,8 +63,16 @@ fn settings(policy: &Policy) -> DialectSettings {
         access_seconds: policy.access_seconds,
         refresh_seconds: policy.refresh_seconds,
         strict: policy.strict,
-        early_refresh: policy.rotating.then_some(policy.early_refresh),
+        early_refresh: has_early_refresh(policy).then_some(policy.early_refresh),
+        absolute_seconds: policy.absolute_seconds,
+        grace_seconds: (policy.form == TokenForm::PublicKey).then_some(policy.grace_seconds),
+        activation: policy.activation,
     }
+}
+
+/// Elsewhere a lost answer would cost a sign-in, or there is nothing to rotate.
+fn has_early_refresh(policy: &Policy) -> bool {
+    policy.rotating && policy.form == TokenForm::SimpleJwt
 }
 
 fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
@@ -72,7 +80,12 @@ fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
         access_seconds: settings.access_seconds,
         refresh_seconds: settings.refresh_seconds,
         early_refresh: settings.early_refresh.unwrap_or(policy.early_refresh),
+        absolute_seconds: policy
+            .absolute_seconds
+            .map(|own| settings.absolute_seconds.unwrap_or(own)),
+        grace_seconds: settings.grace_seconds.unwrap_or(policy.grace_seconds),
         strict: settings.strict,
+        activation: settings.activation.or(policy.activation),
         ..policy
     }
 }

@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::fields::{Form, Text};
-use super::password_rules::{self, Finding};
 use super::reply::{Answer, Reply};
 use super::view::{Call, Context};
 use crate::auth::password::Password;
+use crate::auth::password::rules::{self, Finding, MIN_LENGTH};
 use crate::auth::{Account, Proof, Requested};
 use crate::error::Error;
 use crate::identifier::{Email, Identifier, Kind};
@@ -193,12 +193,24 @@ pub fn acceptable_password(
     password: &str,
     known: &[(&str, &str)],
 ) -> Result<Password, Reply> {
-    let findings = password_rules::check(password, known);
+    let findings = rules::check(password, known);
     if !findings.is_empty() {
-        let messages: Vec<String> = findings.iter().map(Finding::to_string).collect();
+        let messages: Vec<String> = findings.iter().map(words).collect();
         return Err(Reply::json(StatusCode::BAD_REQUEST, &json!({ field: messages })));
     }
     Password::parse(password).map_err(|_| password_too_long(field))
+}
+
+/// Django's words for what a validator finds.
+fn words(finding: &Finding<'_>) -> String {
+    match finding {
+        Finding::TooSimilar(name) => format!("The password is too similar to the {name}."),
+        Finding::TooShort => {
+            format!("This password is too short. It must contain at least {MIN_LENGTH} characters.")
+        }
+        Finding::TooCommon => "This password is too common.".to_owned(),
+        Finding::Numeric => "This password is entirely numeric.".to_owned(),
+    }
 }
 
 async fn read_email(call: &mut Call) -> Result<String, Reply> {

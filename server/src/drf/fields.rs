@@ -4,9 +4,9 @@
 
 use super::form::{Data, Fields};
 use super::json::Json;
-use super::python;
 use crate::auth::password::Password;
 use crate::identifier::{Email, Phone};
+use crate::python;
 use serde::{Serialize, Serializer};
 
 pub struct Form {

@@ -3,7 +3,7 @@
 
 use super::json::{self, Json};
 use super::negotiate::{self, MediaRange};
-use super::python;
+use crate::python;
 use axum::body::{Body, Bytes};
 use multer::Multipart;
 

@@ -2,7 +2,7 @@
 //! equal keys, and its words for what is wrong. serde_json refuses lone surrogates and rewrites numbers, hence a reader
 //! of our own. Nothing here is `Debug` outside tests: bodies hold passwords.
 
-use super::python;
+use crate::python;
 
 /// Python stops at its recursion limit and answers 500; a form needs no depth at all.
 const MAX_DEPTH: usize = 128;

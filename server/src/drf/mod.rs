@@ -6,8 +6,6 @@ pub mod fields;
 mod form;
 mod json;
 mod negotiate;
-pub mod password_rules;
-mod python;
 mod reply;
 pub mod simple_jwt;
 pub mod token_auth;

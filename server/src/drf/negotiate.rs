@@ -2,7 +2,7 @@
 //! matching any, without case, parameters and `q` left aside. An answer that would be acceptable as HTML (the browsable
 //! page) counts as acceptable; it is sent as JSON.
 
-use super::python;
+use crate::python;
 
 /// Type and subtype of what is rendered, under the name that `?format=` gives them.
 const RENDERERS: [(&str, &str, &str); 2] =

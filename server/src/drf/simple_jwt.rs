@@ -127,7 +127,7 @@ impl Wording {
         match fault {
             TokenFault::Malformed | TokenFault::NoAccount => self.invalid,
             TokenFault::Expired => self.expired,
-            TokenFault::Spent => self.spent,
+            TokenFault::Spent | TokenFault::Reused => self.spent,
             TokenFault::NoExp => "Token has no 'exp' claim",
             TokenFault::NoType => "Token has no type",
             TokenFault::WrongType => "Token has wrong type",

@@ -173,7 +173,11 @@ fn link_of(message: &Message) -> Option<&str> {
         Message::Activation { link }
         | Message::PasswordReset { link, .. }
         | Message::EmailReset { link, .. } => Some(link),
-        Message::EmailChanged | Message::AddressInUse | Message::SessionEnded => None,
+        Message::EmailChanged
+        | Message::AddressInUse
+        | Message::SessionEnded
+        | Message::IdentityLinked
+        | Message::IdentityUnlinked => None,
     }
 }
 
@@ -185,7 +189,9 @@ fn account_of(message: &Message) -> Option<&str> {
         Message::Activation { .. }
         | Message::EmailChanged
         | Message::AddressInUse
-        | Message::SessionEnded => None,
+        | Message::SessionEnded
+        | Message::IdentityLinked
+        | Message::IdentityUnlinked => None,
     }
 }
 
@@ -284,7 +290,7 @@ mod tests {
         Mail { id: ID.to_owned(), to: to.to_owned(), language, message }
     }
 
-    fn messages() -> [(Message, Option<&'static str>); 6] {
+    fn messages() -> [(Message, Option<&'static str>); 8] {
         let link = || "https://a.example/auth/reset/MQ/c7-0f?x=1&y=2".to_owned();
         let name = || "<b>anna</b> & \"co\"".to_owned();
         [
@@ -294,6 +300,8 @@ mod tests {
             (Message::EmailChanged, None),
             (Message::AddressInUse, None),
             (Message::SessionEnded, None),
+            (Message::IdentityLinked, None),
+            (Message::IdentityUnlinked, None),
         ]
     }
 
@@ -326,7 +334,7 @@ mod tests {
                 subjects.insert(subject);
             }
         }
-        assert_eq!(subjects.len(), 18);
+        assert_eq!(subjects.len(), 24);
     }
 
     #[test]

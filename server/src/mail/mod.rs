@@ -46,6 +46,10 @@ pub enum Message {
     AddressInUse,
     /// A refresh token came a second time, so its session was ended.
     SessionEnded,
+    /// A sign-in with a provider opens the account from now on.
+    IdentityLinked,
+    /// One opens it no longer.
+    IdentityUnlinked,
 }
 
 /// Why mail cannot be set up.

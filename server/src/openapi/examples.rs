@@ -4,18 +4,15 @@ use serde_json::{Map, Value};
 
 use super::each_object;
 
-const JSON: &str = "application/json";
-
 /// Gives every JSON body an example.
 pub fn fill(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
     each_object(document, &mut |members| {
-        let Some(body) = members.get_mut("content").and_then(|content| content.get_mut(JSON))
-        else {
-            return;
-        };
-        if body.get("example").is_none() {
-            body["example"] = Schemas(&schemas).example(&body["schema"]);
+        let content = members.get_mut("content").and_then(Value::as_object_mut);
+        for (media_type, body) in content.into_iter().flatten() {
+            if media_type.ends_with("json") && body.get("example").is_none() {
+                body["example"] = Schemas(&schemas).example(&body["schema"]);
+            }
         }
     });
 }

@@ -14,6 +14,7 @@ use super::each_object;
     wire::ConfirmResetRequest,
     wire::DeleteAccountRequest,
     wire::EmailRequest,
+    wire::EndSessionsRequest,
     wire::IdentitiesResponse,
     wire::LinkRequest,
     wire::Problem,
@@ -26,6 +27,7 @@ use super::each_object;
     wire::StartSignInRequest,
     wire::StartSignInResponse,
     wire::TokenResponse,
+    wire::UnlinkRequest,
     wire::UpdateAccountRequest,
 )))]
 struct Wire;

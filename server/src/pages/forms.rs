@@ -2,8 +2,7 @@
 
 use super::page::PasswordMistakes;
 use super::texts::{EmailTexts, PasswordTexts};
-use crate::auth::password::Password;
-use crate::drf::password_rules;
+use crate::auth::password::{Password, rules};
 use crate::identifier::Email;
 
 /// The last value of each name; empty where there is none.
@@ -25,7 +24,7 @@ pub fn password(form: &[u8], texts: &PasswordTexts) -> Result<Password, Password
     if password.as_str().is_empty() {
         return Err(only(texts.missing));
     }
-    let findings = password_rules::check(password.as_str(), &[]);
+    let findings = rules::check(password.as_str(), &[]);
     let repeat = match &second {
         Ok(second) if second.as_str() == password.as_str() => None,
         Ok(second) if second.as_str().is_empty() => Some(texts.not_repeated),

@@ -165,20 +165,39 @@ pub async fn lock_account(tx: &mut Tx, id: i64) -> Result<bool> {
 }
 
 /// Sets a new password and refuses foreign tokens from before `foreign_not_before`; false when the
-/// account is not there or `was` is no longer its stored password.
+/// account is not there.
 pub async fn update_password(
     tx: &mut Tx,
     id: i64,
-    was: Option<String>,
     password: String,
     foreign_not_before: i64,
 ) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update accounts set password = $3, foreign_not_before = $4
-         where id = $1 and ($2 is null or password = $2)
+        "update accounts set password = $2, foreign_not_before = $3
+         where id = $1
          returning id",
-    ).bind(id).bind(was).bind(password).bind(foreign_not_before).fetch_optional(db).await)?;
+    ).bind(id).bind(password).bind(foreign_not_before).fetch_optional(db).await)?;
     Ok(row.is_some())
+}
+
+/// Refuses foreign tokens from before this moment for up to `limit` accounts that honour them, and
+/// tells for how many.
+pub async fn refuse_foreign_before(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "update accounts set foreign_not_before = $1 where id in (
+             select id from accounts
+             where foreign_not_before < $1
+             limit $2)",
+    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+}
+
+/// Gives the account another name for people to read, or none.
+pub async fn update_display_name(tx: &mut Tx, id: i64, name: Option<String>) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set display_name = $2
+         where id = $1",
+    ).bind(id).bind(name).execute(db).await.map(|_| ()))?;
+    Ok(())
 }
 
 /// Notes whether the password was set by whoever proved the mailbox.

@@ -1,5 +1,6 @@
 //! Table `identities`: who an account's owner is at a provider, by the provider's own name for
-//! them. A row goes with its account, or when somebody else proves to own the account's mailbox.
+//! them. A row goes with its account, when its owner unlinks it, or when somebody
+//! else proves to own the account's mailbox.
 
 use super::{Tx, on};
 use crate::error::Result;
@@ -92,6 +93,21 @@ pub async fn update_identity(tx: &mut Tx, identity: Identity) -> Result<()> {
     .bind(identity.last_used_at)
     .execute(db).await.map(|_| ()))?;
     Ok(())
+}
+
+/// Takes an identity away from the account; false when it is not its own.
+pub async fn delete_identity(
+    tx: &mut Tx,
+    account_id: i64,
+    provider: String,
+    subject: String,
+) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "delete from identities
+         where account_id = $1 and provider = $2 and subject = $3
+         returning account_id",
+    ).bind(account_id).bind(provider).bind(subject).fetch_optional(db).await)?;
+    Ok(row.is_some())
 }
 
 /// Takes all of the account's identities away but the one given; with none given, all.

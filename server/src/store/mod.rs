@@ -15,6 +15,7 @@ pub mod outbox;
 pub mod pending_sign_ins;
 pub mod revocations;
 pub mod sessions;
+pub mod signing_keys;
 pub mod spent_tokens;
 
 use std::future::Future;

@@ -36,6 +36,8 @@ impl Reason {
 pub enum Subject {
     Session(i64),
     Account(i64),
+    /// Every session that there was, however many.
+    Everybody,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +57,7 @@ pub async fn insert_revocation(
     let (session, account) = match subject {
         Subject::Session(id) => (Some(id), None),
         Subject::Account(id) => (None, Some(id)),
+        Subject::Everybody => (None, None),
     };
     let seq = on!(tx, db => sqlx::query_scalar(
         "insert into revocations (session_id, account_id, reason, at)
@@ -100,11 +103,12 @@ pub async fn revocations_since(tx: &mut Tx, since: i64, after: i64) -> Result<Ve
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
-/// A row that names nobody or an unknown reason is from a newer version and means nothing here.
+/// A row with an unknown reason is from a newer version and means nothing here.
 fn read(
     (seq, session, account, reason, at): (i64, Option<i64>, Option<i64>, String, i64),
 ) -> Option<Revocation> {
-    let subject = session.map(Subject::Session).or(account.map(Subject::Account))?;
+    let one = session.map(Subject::Session).or(account.map(Subject::Account));
+    let subject = one.unwrap_or(Subject::Everybody);
     Some(Revocation { seq, subject, reason: Reason::parse(&reason)?, at })
 }
 

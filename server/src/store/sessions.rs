@@ -18,20 +18,37 @@ pub struct Session {
     pub refresh_hash: Option<String>,
     /// The OAuth client that it was opened for.
     pub client_id: Option<String>,
+    /// What the device called itself.
+    pub device_name: Option<String>,
     pub generation: i64,
+    /// What its refresh tokens are derived from, where they are.
+    pub refresh_secret: Option<String>,
+    /// SHA-256 of the attempt that made the present generation.
+    pub attempt_hash: Option<String>,
+    pub created_at: i64,
     pub signed_in_at: Option<i64>,
     pub last_used_at: i64,
     pub access_expires_at: i64,
     pub expires_at: i64,
+    /// No use prolongs it beyond this.
+    pub absolute_expires_at: Option<i64>,
     pub ended_at: Option<i64>,
+}
+
+impl Session {
+    /// Whether it has neither ended nor expired.
+    pub fn is_live(&self, now: i64) -> bool {
+        self.ended_at.is_none() && now < self.expires_at
+    }
 }
 
 /// The columns of [`Session`], with the rest of the statement.
 macro_rules! select_session {
     ($rest:literal) => {
         concat!(
-            "select id, account_id, policy, key_hash, refresh_hash, client_id, generation,
-                    signed_in_at, last_used_at, access_expires_at, expires_at, ended_at
+            "select id, account_id, policy, key_hash, refresh_hash, client_id, device_name,
+                    generation, refresh_secret, attempt_hash, created_at, signed_in_at,
+                    last_used_at, access_expires_at, expires_at, absolute_expires_at, ended_at
              from sessions
              ",
             $rest
@@ -55,9 +72,9 @@ pub async fn session_by_key(tx: &mut Tx, key_hash: String) -> Result<Option<Sess
 pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "insert into sessions (id, account_id, policy, key_hash, refresh_hash, client_id,
-                               generation, signed_in_at, last_used_at, access_expires_at,
-                               expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                               device_name, generation, refresh_secret, created_at, signed_in_at,
+                               last_used_at, access_expires_at, expires_at, absolute_expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          on conflict (id) do nothing
          returning id",
     )
@@ -67,11 +84,15 @@ pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<bool> {
     .bind(session.key_hash.clone())
     .bind(session.refresh_hash.clone())
     .bind(session.client_id.clone())
+    .bind(session.device_name.clone())
     .bind(session.generation)
+    .bind(session.refresh_secret.clone())
+    .bind(session.created_at)
     .bind(session.signed_in_at)
     .bind(session.last_used_at)
     .bind(session.access_expires_at)
     .bind(session.expires_at)
+    .bind(session.absolute_expires_at)
     .fetch_optional(db).await)?;
     Ok(row.is_some())
 }
@@ -117,6 +138,53 @@ pub async fn spend_generation(
     .bind(expires_at)
     .fetch_optional(db).await)?;
     Ok(row.is_some())
+}
+
+/// What a rotation leaves behind.
+pub struct Rotation {
+    pub attempt_hash: Option<String>,
+    pub at: i64,
+    pub access_expires_at: i64,
+    pub expires_at: i64,
+}
+
+/// Spends the derived refresh token of `generation`: of many who present it, one gets true.
+pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update sessions set generation = generation + 1, attempt_hash = $3, last_used_at = $4,
+                             access_expires_at = $5, expires_at = $6
+         where id = $1 and generation = $2 and ended_at is null and expires_at > $4
+         returning id",
+    )
+    .bind(id)
+    .bind(generation)
+    .bind(by.attempt_hash)
+    .bind(by.at)
+    .bind(by.access_expires_at)
+    .bind(by.expires_at)
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// The account's sessions that have neither ended nor expired, the last used first.
+pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec<Session>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        select_session!(
+            "where account_id = $1 and ended_at is null and expires_at > $2
+             order by last_used_at desc, created_at desc, id"
+        ),
+    ).bind(account_id).bind(now).fetch_all(db).await)?)
+}
+
+/// Ends up to `limit` sessions of anybody's that were opened until `at`, and tells how many there
+/// were.
+pub async fn end_old_sessions(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "update sessions set ended_at = $1 where id in (
+             select id from sessions
+             where ended_at is null and created_at <= $1
+             limit $2)",
+    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
 /// The session of an opaque refresh token.

@@ -40,6 +40,7 @@ const POLICY: Policy = Policy {
     refresh_seconds: 86_400,
     rotating: false,
     early_refresh: false,
+    activation: None,
     strict: false,
     form: TokenForm::SimpleJwt,
     reset_path: RESET_PATH,

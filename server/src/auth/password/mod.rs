@@ -4,12 +4,14 @@
 
 mod encoded;
 mod pool;
+pub mod rules;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::encoded::{Argon2Cost, Scheme, StoredHash};
 use self::pool::{Memory, Pool};
+use crate::python;
 
 /// argon2id cost and the pool that runs it.
 #[derive(Clone, Debug)]
@@ -58,8 +60,7 @@ impl Password {
     /// Trims as Python's `str.strip()` does: it also takes the four information separators,
     /// which Unicode does not count as white space.
     pub fn parse(text: &str) -> Result<Password, TooLong> {
-        let trimmed =
-            text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\x1c'..='\x1f'));
+        let trimmed = python::strip(text);
         if trimmed.len() > Self::MAX_BYTES {
             return Err(TooLong);
         }

@@ -23,9 +23,13 @@ pub const DIALECT: Dialect = Dialect {
         access_seconds: 36_000,
         // A key lives a year after its last use.
         refresh_seconds: 31_536_000,
+        absolute_seconds: None,
+        grace_seconds: 0,
         rotating: false,
         early_refresh: false,
         strict: false,
+        tells_inactive: false,
+        activation: None,
         form: TokenForm::Key,
         reset_path: RESET_PATH,
     },

@@ -37,9 +37,13 @@ pub const DIALECT: Dialect = Dialect {
         access_seconds: 3600,
         // The document's tokens expire 10 800 seconds apart.
         refresh_seconds: 14_400,
+        absolute_seconds: None,
+        grace_seconds: 0,
         rotating: false,
         early_refresh: false,
         strict: false,
+        tells_inactive: false,
+        activation: None,
         form: TokenForm::UserName,
         reset_path: RESET_PATH,
     },

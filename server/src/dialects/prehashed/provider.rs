@@ -119,7 +119,7 @@ fn refusal(error: Error) -> Reply {
         Error::SignIn(SignInFault::Registered) => {
             Reply::detail(StatusCode::CONFLICT, "User already exists")
         }
-        Error::SignIn(SignInFault::AccountInUse) => {
+        Error::SignIn(SignInFault::AccountInUse | SignInFault::IdentityTaken) => {
             Reply::detail(StatusCode::CONFLICT, "This account is already in use")
         }
         Error::SignIn(

@@ -48,5 +48,17 @@ pub(super) fn words(message: &Message) -> Words {
             button: "",
             otherwise: "To go on, sign in again on that device. If anything looks strange to you, set a new password: that ends all sessions.",
         },
+        Message::IdentityLinked => Words {
+            subject: "A sign-in was added to your account at {host}",
+            why: "Another account of yours, at a provider such as Google or VK ID, was linked to your account at {host}. From now on you can sign in with it.",
+            button: "",
+            otherwise: "If this was not you, somebody else may be using your account: set a new password, which ends all other sessions, and remove the sign-in there.",
+        },
+        Message::IdentityUnlinked => Words {
+            subject: "A sign-in was removed from your account at {host}",
+            why: "An account at a provider such as Google or VK ID was unlinked from your account at {host}. It no longer opens it.",
+            button: "",
+            otherwise: "If this was not you, somebody else may be using your account: set a new password, which ends all other sessions.",
+        },
     }
 }

@@ -95,10 +95,10 @@ impl<'d> Document<'d> {
     /// The description, and which values there are, where these are few.
     fn about(&self, schema: &'d Value) -> String {
         let target = self.resolve(schema);
-        let mut about = text(&schema["description"]);
-        if about.is_empty() {
-            about = text(&target["description"]);
-        }
+        let choices = ["anyOf", "oneOf"].into_iter().flat_map(|key| items(&schema[key]));
+        let described = [schema].into_iter().chain(choices).chain([target]);
+        let about = described.map(|it| text(&it["description"])).find(|about| !about.is_empty());
+        let about = about.unwrap_or_default();
         let lines = super::text::html(about);
         let values: Vec<String> =
             items(&target["enum"]).map(|value| format!("`{}`", text(value))).collect();

@@ -6,7 +6,7 @@ mod ru;
 mod uk;
 
 use crate::auth::Purpose;
-use crate::drf::password_rules::Finding;
+use crate::auth::password::rules::Finding;
 use crate::language::Language;
 
 pub struct Texts {
@@ -153,8 +153,8 @@ pub fn wait(language: Language, seconds: i64) -> String {
 mod tests {
     use super::*;
     use crate::auth::password::Password;
+    use crate::auth::password::rules::MIN_LENGTH;
     use crate::auth::{CODE_LIFETIME, SIGN_IN_LIFETIME};
-    use crate::drf::password_rules::MIN_LENGTH;
 
     #[test]
     fn the_limits_that_the_texts_name_are_those_that_hold() {

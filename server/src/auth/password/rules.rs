@@ -1,9 +1,9 @@
 //! Django's four password validators with their stock settings: not like the user's other data, eight characters, not
 //! common, not all digits. The list of common passwords is Django's (see `common_passwords.LICENSE.md`).
 
-use super::python;
-use std::fmt;
 use std::sync::LazyLock;
+
+use crate::python;
 
 const MAX_SIMILARITY: f64 = 0.7;
 pub const MIN_LENGTH: usize = 8;
@@ -12,7 +12,7 @@ pub const MIN_LENGTH: usize = 8;
 static COMMON: LazyLock<Vec<&str>> =
     LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
 
-/// What a validator finds wrong; shown in Django's words.
+/// What a validator finds wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding<'a> {
     /// Like the attribute of this verbose name.
@@ -20,20 +20,6 @@ pub enum Finding<'a> {
     TooShort,
     TooCommon,
     Numeric,
-}
-
-impl fmt::Display for Finding<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Finding::TooSimilar(name) => write!(f, "The password is too similar to the {name}."),
-            Finding::TooShort => write!(
-                f,
-                "This password is too short. It must contain at least {MIN_LENGTH} characters."
-            ),
-            Finding::TooCommon => f.write_str("This password is too common."),
-            Finding::Numeric => f.write_str("This password is entirely numeric."),
-        }
-    }
 }
 
 /// What the validators refuse, in Django's order. `attributes` are verbose names and values, in the
@@ -92,43 +78,36 @@ fn sorted(text: &str) -> Vec<char> {
 mod tests {
     use super::*;
 
-    const SHORT: &str = "This password is too short. It must contain at least 8 characters.";
-    const COMMON_TEXT: &str = "This password is too common.";
-    const NUMERIC: &str = "This password is entirely numeric.";
-
-    fn shown(password: &str, attributes: &[(&str, &str)]) -> Vec<String> {
-        check(password, attributes).iter().map(Finding::to_string).collect()
-    }
-
     #[test]
-    fn messages_come_together_in_the_order_of_the_validators() {
-        let cases: [(&str, &[&str]); 9] = [
+    fn findings_come_together_in_the_order_of_the_validators() {
+        use Finding::{Numeric, TooCommon, TooShort};
+        let cases: [(&str, &[Finding<'_>]); 9] = [
             ("Str0ng-pass-77", &[]),
-            ("12345", &[SHORT, COMMON_TEXT, NUMERIC]),
-            ("1.5", &[SHORT]),
-            ("PaSsWoRd", &[COMMON_TEXT]),
-            ("пароль", &[SHORT, COMMON_TEXT]),
-            ("x", &[SHORT, COMMON_TEXT]),
+            ("12345", &[TooShort, TooCommon, Numeric]),
+            ("1.5", &[TooShort]),
+            ("PaSsWoRd", &[TooCommon]),
+            ("пароль", &[TooShort, TooCommon]),
+            ("x", &[TooShort, TooCommon]),
             ("😀😀😀😀😀😀😀😀", &[]),
-            ("١٢٣٤٥٦٧٨٩٠", &[NUMERIC]),
-            ("", &[SHORT]),
+            ("١٢٣٤٥٦٧٨٩٠", &[Numeric]),
+            ("", &[TooShort]),
         ];
-        for (password, messages) in cases {
-            assert_eq!(shown(password, &[]), messages, "{password}");
+        for (password, findings) in cases {
+            assert_eq!(check(password, &[]), findings, "{password}");
         }
     }
 
     #[test]
     fn a_password_like_an_attribute_names_the_first_one() {
         let attributes = [("username", "other"), ("email address", "Anna.Smith@Example.com")];
-        let similar = "The password is too similar to the email address.";
+        let similar = Finding::TooSimilar("email address");
         for password in ["anna.smith@example.com", "SMITHa", "elpmaxe.cOm", "Mr-Smith-1999"] {
-            let similarity = shown(password, &attributes).first().cloned();
-            let expected = (password != "Mr-Smith-1999").then(|| similar.to_owned());
+            let similarity = check(password, &attributes).first().copied();
+            let expected = (password != "Mr-Smith-1999").then_some(similar);
             assert_eq!(similarity, expected, "{password}");
         }
         let both = [("a", "anna-smith"), ("b", "anna-smith")];
-        assert_eq!(shown("anna-smith", &both), ["The password is too similar to the a."]);
+        assert_eq!(check("anna-smith", &both), [Finding::TooSimilar("a")]);
         assert!(check("anna-smith", &[("a", "")]).is_empty());
     }
 

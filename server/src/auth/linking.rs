@@ -1,0 +1,180 @@
+//! Identities as an account's owner deals with them: the list, linking one from a session, and
+//! unlinking. A link is bound to the account and the session that asked for it, and nobody enters by
+//! its code.
+
+use std::net::IpAddr;
+
+use super::external::{holds, identity};
+use super::flow::{AppLeg, Begun};
+use super::one_time::hash;
+use super::outbox::{Letter, Post};
+use super::proof::Proof;
+use super::redemption::told_to_app;
+use super::session::{SignedIn, unended_session};
+use super::{Account, Auth};
+use crate::error::{Error, Result, SignInFault};
+use crate::identifier::{Email, Kind};
+use crate::providers::Profile;
+use crate::store::accounts;
+pub use crate::store::identities::Identity;
+use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn};
+use crate::store::{Tx, identifiers, identities};
+
+impl Auth {
+    /// What opens the account beside a password, the oldest first.
+    pub async fn own_identities(&self, who: &SignedIn) -> Result<Vec<Identity>> {
+        self.account(who).await?;
+        self.identities(who.account_id).await
+    }
+
+    /// Begins a sign-in with a provider whose end is an identity of the account.
+    pub async fn begin_link(
+        &self,
+        proof: &Proof,
+        provider: &str,
+        app: AppLeg,
+        from: IpAddr,
+    ) -> Result<Begun> {
+        self.look_at(proof).await?;
+        let to = LinkTo { account_id: proof.who.account_id, session_id: proof.who.session };
+        self.begin(provider, Some(app), Some(to), from).await
+    }
+
+    /// Ends it: from now on the identity opens the account of whoever began it and has the verifier.
+    pub async fn complete_link(
+        &self,
+        who: &SignedIn,
+        code: &str,
+        verifier: &str,
+        from: IpAddr,
+    ) -> Result<Identity> {
+        self.limited(from, self.link_by_code(who, code, verifier)).await
+    }
+
+    async fn link_by_code(&self, who: &SignedIn, code: &str, verifier: &str) -> Result<Identity> {
+        let (key, post, now) = (self.flow_key.clone(), self.post.clone(), self.clock.now());
+        let (who, code, verifier) = (*who, code.to_owned(), verifier.to_owned());
+        let linked = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let spent = pending_sign_ins::spend_code(tx, hash(&code), now).await?;
+                    let Some(spent) = spent else { return Ok(None) };
+                    let told = told_to_app(&key, &spent, &code, &verifier);
+                    // What does not fit has burnt the code, so this is no error.
+                    match told.filter(|_| is_asked_by(&spent, &who)) {
+                        None => Ok(None),
+                        Some(told) => {
+                            require_session(tx, &spent).await?;
+                            link(tx, &post, who.account_id, &told.profile, now).await.map(Some)
+                        }
+                    }
+                })
+            })
+            .await?;
+        self.mail_queued.notify_one();
+        Ok(linked.ok_or(SignInFault::Unknown)?)
+    }
+
+    /// Takes an identity away; false when it is not the account's.
+    pub async fn unlink(&self, proof: &Proof, provider: &str, subject: &str) -> Result<bool> {
+        let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
+        let (provider, subject) = (provider.to_owned(), subject.to_owned());
+        let configured = self.configured_providers();
+        let unlinked = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let id = proof.who.account_id;
+                    proof.require(tx, now).await?;
+                    // Postgres keeps no NUL, and is asked for none.
+                    let is_text = !provider.contains('\0') && !subject.contains('\0');
+                    if !is_text || !identities::delete_identity(tx, id, provider, subject).await? {
+                        return Ok(false);
+                    }
+                    let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
+                    let is_open = account.is_opened_by_password()
+                        || opened_by_provider(tx, id, &configured).await?;
+                    if !is_open {
+                        return Err(Error::NoIdentifier);
+                    }
+                    post.queue(tx, Letter::IdentityUnlinked, &account, None, now).await?;
+                    Ok(true)
+                })
+            })
+            .await?;
+        self.mail_queued.notify_one();
+        Ok(unlinked)
+    }
+
+    /// The names of the providers that people can come by.
+    pub(super) fn configured_providers(&self) -> Vec<String> {
+        self.providers().map(|one| one.name.to_owned()).collect()
+    }
+}
+
+/// Whether a provider lets anybody into the account, of those that are configured.
+pub(super) async fn opened_by_provider(
+    tx: &mut Tx,
+    account_id: i64,
+    configured: &[String],
+) -> Result<bool> {
+    let identities = identities::identities(tx, account_id).await?;
+    Ok(identities.iter().any(|identity| configured.contains(&identity.provider)))
+}
+
+fn is_asked_by(spent: &PendingSignIn, who: &SignedIn) -> bool {
+    spent.link_to().is_some_and(|to| to.account_id == who.account_id)
+}
+
+/// Refuses where the session that asked for the link has ended since, as by a change of password.
+async fn require_session(tx: &mut Tx, spent: &PendingSignIn) -> Result<()> {
+    match spent.link_to().and_then(|to| to.session_id) {
+        Some(session) => match unended_session(tx, session).await {
+            Err(Error::Token(_)) => Err(SignInFault::Unknown.into()),
+            outcome => outcome.map(drop),
+        },
+        // A token of a replaced server asked, with the password.
+        None => Ok(()),
+    }
+}
+
+async fn link(
+    tx: &mut Tx,
+    post: &Post,
+    account_id: i64,
+    profile: &Profile,
+    now: i64,
+) -> Result<Identity> {
+    accounts::lock_account(tx, account_id).await?;
+    let account = accounts::account(tx, account_id).await?.ok_or(Error::AccountNotFound)?;
+    if !account.is_active {
+        return Err(Error::AccountInactive);
+    }
+    let new = identity(profile, account_id, now);
+    let (provider, subject) = (new.provider.clone(), new.subject.clone());
+    if identities::insert_identity(tx, new.clone()).await? {
+        note_proof(tx, &account, profile, now).await?;
+        post.queue(tx, Letter::IdentityLinked, &account, None, now).await?;
+        return Ok(new);
+    }
+    match identities::account_by_identity(tx, provider.clone(), subject.clone()).await? {
+        Some(holder) if holder == account_id => {
+            identities::update_identity(tx, new.clone()).await?;
+            let own = identities::identities(tx, account_id).await?;
+            let is_it = |one: &Identity| one.provider == provider && one.subject == subject;
+            Ok(own.into_iter().find(is_it).unwrap_or(new))
+        }
+        _ => Err(SignInFault::IdentityTaken.into()),
+    }
+}
+
+/// A provider that vouches for the account's own address proves it. Whoever is signed in has asked, so
+/// nothing that they have put there goes.
+async fn note_proof(tx: &mut Tx, account: &Account, profile: &Profile, now: i64) -> Result<()> {
+    let email = profile.email.as_deref().and_then(Email::parse);
+    if profile.email_verified && email.is_some_and(|email| holds(account, &email)) {
+        identifiers::update_verified(tx, account.id, Kind::Email.as_str(), now).await?;
+    }
+    Ok(())
+}

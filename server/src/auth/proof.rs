@@ -1,0 +1,108 @@
+//! What a sensitive change asks for beside a good credential: the current password, or a sign-in of a
+//! moment ago. What was proved is looked at again in the transaction of the change.
+
+use std::net::IpAddr;
+
+use super::Auth;
+use super::account::held_password;
+use super::limits::Target;
+use super::password::{Password, Verdict};
+use super::session::{SignedIn, require_recent_sign_in};
+use crate::error::{Error, Result};
+use crate::store::{Tx, accounts};
+
+/// By what whoever is signed in may make a sensitive change; no `Debug`.
+#[derive(Clone)]
+pub struct Proof {
+    pub(super) who: SignedIn,
+    by: By,
+}
+
+#[derive(Clone)]
+enum By {
+    /// As it was stored: a change in between makes the proof worthless.
+    Password(String),
+    RecentSignIn,
+}
+
+impl Proof {
+    /// Nothing but the credential: the change itself looks how old its sign-in is.
+    pub fn by_recent_sign_in(who: &SignedIn) -> Self {
+        Proof { who: *who, by: By::RecentSignIn }
+    }
+
+    pub(super) fn is_by_password(&self) -> bool {
+        matches!(self.by, By::Password(_))
+    }
+
+    /// Keeps the account from changing until the write ends, and refuses what is no proof any more.
+    pub(super) async fn require(&self, tx: &mut Tx, now: i64) -> Result<()> {
+        let id = self.who.account_id;
+        accounts::lock_account(tx, id).await?;
+        match &self.by {
+            By::RecentSignIn => require_recent_sign_in(tx, &self.who, now).await,
+            By::Password(proved) => {
+                let found = accounts::credentials(tx, id).await?;
+                match found.and_then(|found| found.password).as_ref() == Some(proved) {
+                    true => Ok(()),
+                    false => Err(Error::WrongPassword),
+                }
+            }
+        }
+    }
+}
+
+impl Auth {
+    /// What there is to make a sensitive change by: the password where one is given, else the
+    /// sign-in. A credential of an application, or one that stood in a URL, is none, whatever comes
+    /// with it.
+    pub async fn prove(
+        &self,
+        who: &SignedIn,
+        current: Option<&str>,
+        from: IpAddr,
+    ) -> Result<Proof> {
+        match current {
+            Some(_) if who.of_client || who.in_url => Err(Error::ReauthenticationRequired),
+            Some(current) => self.prove_password(who, current, from).await,
+            None => Ok(Proof::by_recent_sign_in(who)),
+        }
+    }
+
+    /// Checks the current password, which sensitive changes ask for again.
+    pub async fn prove_password(
+        &self,
+        who: &SignedIn,
+        current: &str,
+        from: IpAddr,
+    ) -> Result<Proof> {
+        let target = Target { name: None, account: Some(who.account_id) };
+        let attempt = self.limits.reserve(target, from, self.clock.now())?;
+        let proof = self.try_password(who, current).await;
+        attempt.settle(&proof, self.clock.now());
+        proof
+    }
+
+    /// Refuses a sign-in that is too old, before work that costs something.
+    pub(super) async fn look_at(&self, proof: &Proof) -> Result<()> {
+        if proof.is_by_password() {
+            return Ok(());
+        }
+        let mut tx = self.store.read().await?;
+        require_recent_sign_in(&mut tx, &proof.who, self.clock.now()).await
+    }
+
+    async fn try_password(&self, who: &SignedIn, current: &str) -> Result<Proof> {
+        let current = Password::parse(current).map_err(|_| Error::WrongPassword)?;
+        let mut tx = self.store.read().await?;
+        let found = accounts::credentials(&mut tx, who.account_id).await?;
+        drop(tx);
+        let verdict = self.hasher.verify(current, held_password(found.as_ref())).await?;
+        match (verdict, found.and_then(|found| found.password)) {
+            (Verdict::Right { .. }, Some(stored)) => {
+                Ok(Proof { who: *who, by: By::Password(stored) })
+            }
+            _ => Err(Error::WrongPassword),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Making, replacing and revoking keys. A new key is published first, so that whoever keeps the published
+//! keys for a while knows it when it signs; the older one checks until the last token is over that it
+//! has signed. A stolen key ends at once.
+
+use super::super::{Auth, TokenForm};
+use super::key::NewKey;
+use super::{SigningKeys, SigningSettings};
+use crate::algorithm::Algorithm;
+use crate::error::Result;
+use crate::store::signing_keys::{self, KeyRow};
+
+/// By how much nodes' clocks and their hearing of a new key may differ, in seconds.
+const SKEW: i64 = 60;
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Signs from this moment on.
+    Next(i64),
+    Signs,
+    /// Checks until this moment.
+    Checks(i64),
+    Over(i64),
+}
+
+/// A key as an operator sees it.
+#[derive(Clone, Debug)]
+pub struct ListedKey {
+    pub kid: String,
+    pub algorithm: String,
+    pub created_at: i64,
+    pub state: KeyState,
+}
+
+/// What came of revoking a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revoking {
+    /// No key of this name works.
+    Unknown,
+    Revoked,
+    /// There was none left to sign with, so this one signs now.
+    Replaced(String),
+}
+
+impl Auth {
+    /// Where they are used: makes the first key and reads all of them. A key that signs, now or later, but is sealed under
+    /// another secret is told by its name: nothing could be signed.
+    pub async fn prepare_signing_keys(&self) -> Result<Option<String>> {
+        if !self.policies.iter().any(|policy| policy.form == TokenForm::PublicKey) {
+            return Ok(None);
+        }
+        let (settings, now) = (self.signing.settings.clone(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let rows = signing_keys::lock_signing_keys(tx).await?;
+                    if rows.iter().any(|row| row.ends_at.is_none()) {
+                        return Ok(());
+                    }
+                    let row = settings.make(settings.algorithm, now, now)?;
+                    signing_keys::insert_signing_key(tx, row).await
+                })
+            })
+            .await?;
+        self.load_signing_keys().await?;
+        Ok(self.signing.sealed_away(now))
+    }
+
+    /// All keys that are not long over, those that sign last at the end.
+    pub async fn signing_keys(&self) -> Result<Vec<ListedKey>> {
+        let now = self.clock.now();
+        let mut tx = self.store.read().await?;
+        let rows = signing_keys::signing_keys(&mut tx).await?;
+        let current = signs_now(&rows, now).map(|row| row.kid.clone());
+        let listed = |row: KeyRow| ListedKey {
+            state: state(&row, current.as_deref(), now),
+            kid: row.kid,
+            algorithm: row.algorithm,
+            created_at: row.created_at,
+        };
+        Ok(rows.into_iter().map(listed).collect())
+    }
+
+    /// Makes a new key, of this algorithm or that of the settings, and tells its name. `at_once`: it
+    /// signs now, and all others end.
+    pub async fn rotate_signing_key(
+        &self,
+        algorithm: Option<Algorithm>,
+        at_once: bool,
+    ) -> Result<String> {
+        let (settings, now) = (self.signing.settings.clone(), self.clock.now());
+        let signs_from = if at_once { now } else { now + settings.overlap };
+        let row = settings.make(algorithm.unwrap_or(settings.algorithm), now, signs_from)?;
+        let (kid, last_token) = (row.kid.clone(), signs_from + self.revoked.longest_access());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    signing_keys::lock_signing_keys(tx).await?;
+                    match at_once {
+                        true => signing_keys::end_signing_keys(tx, now).await?,
+                        false => signing_keys::retire_signing_keys(tx, last_token + SKEW).await?,
+                    }
+                    signing_keys::insert_signing_key(tx, row).await
+                })
+            })
+            .await?;
+        self.load_signing_keys().await?;
+        Ok(kid)
+    }
+
+    /// Ends a key now; where none would be left to sign, the next one signs, or a new one.
+    pub async fn revoke_signing_key(&self, kid: &str) -> Result<Revoking> {
+        let (settings, now) = (self.signing.settings.clone(), self.clock.now());
+        let kid = kid.to_owned();
+        let revoking = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    signing_keys::lock_signing_keys(tx).await?;
+                    if !signing_keys::end_signing_key(tx, kid, now).await? {
+                        return Ok(Revoking::Unknown);
+                    }
+                    let rows = signing_keys::signing_keys(tx).await?;
+                    let lasting: Vec<_> = rows.iter().filter(|row| row.ends_at.is_none()).collect();
+                    if lasting.iter().any(|row| row.signs_from <= now) {
+                        return Ok(Revoking::Revoked);
+                    }
+                    if let Some(next) = lasting.first() {
+                        signing_keys::update_signs_from(tx, next.kid.clone(), now).await?;
+                        return Ok(Revoking::Replaced(next.kid.clone()));
+                    }
+                    let row = settings.make(settings.algorithm, now, now)?;
+                    let made = row.kid.clone();
+                    signing_keys::insert_signing_key(tx, row).await?;
+                    Ok(Revoking::Replaced(made))
+                })
+            })
+            .await?;
+        self.load_signing_keys().await?;
+        Ok(revoking)
+    }
+}
+
+impl SigningKeys {
+    /// A key that signs, or will, but cannot.
+    fn sealed_away(&self, now: i64) -> Option<String> {
+        let keys = self.keys();
+        let current =
+            keys.iter().rev().find(|dated| dated.signs_from <= now && !dated.is_over(now));
+        let lasting = keys.iter().filter(|dated| dated.ends_at.is_none());
+        let must_sign = lasting.chain(current);
+        must_sign.map(|dated| &dated.key).find(|key| !key.can_sign()).map(|key| key.kid.clone())
+    }
+}
+
+impl SigningSettings {
+    fn make(&self, algorithm: Algorithm, now: i64, signs_from: i64) -> Result<KeyRow> {
+        let NewKey { kid, public, private } = NewKey::generate(algorithm)?;
+        Ok(KeyRow {
+            private_key: self.sealing.seal(&kid, private)?,
+            kid,
+            algorithm: algorithm.as_str().to_owned(),
+            public_key: public,
+            created_at: now,
+            signs_from,
+            ends_at: None,
+        })
+    }
+}
+
+fn signs_now(rows: &[KeyRow], now: i64) -> Option<&KeyRow> {
+    let signs = |row: &&KeyRow| row.signs_from <= now && row.ends_at.is_none_or(|end| now < end);
+    rows.iter().rev().find(signs)
+}
+
+fn state(row: &KeyRow, current: Option<&str>, now: i64) -> KeyState {
+    match row.ends_at {
+        Some(end) if end <= now => KeyState::Over(end),
+        _ if now < row.signs_from => KeyState::Next(row.signs_from),
+        _ if current == Some(&*row.kid) => KeyState::Signs,
+        Some(end) => KeyState::Checks(end),
+        // Made in the same moment as the one that signs.
+        None => KeyState::Next(row.signs_from),
+    }
+}

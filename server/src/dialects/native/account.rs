@@ -1,0 +1,92 @@
+//! An account as its owner deals with it: showing, changing and deleting it.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use propusk_wire::{DeleteAccountRequest, FieldCode, Secret, UpdateAccountRequest};
+
+use super::problem::{Fields, Refusal, failure};
+use super::reply::Reply;
+use super::{Answer, Shared, read};
+use crate::auth::{Account, Change, NewNames, display_name};
+use crate::identifier::{Identifier, Kind};
+
+pub async fn show(State(context): Shared, request: Request) -> Answer<propusk_wire::Account> {
+    let who = read::signed_in(&context, request.headers()).await?;
+    Ok(Reply(context.auth.account(&who).await.map_err(failure)?.into()))
+}
+
+pub async fn change(State(context): Shared, request: Request) -> Answer<propusk_wire::Account> {
+    let (who, from) = read::sender(&context, &request).await?;
+    let request: UpdateAccountRequest = read::json(request).await?;
+    let new = new_names(&request)?;
+    let auth = &context.auth;
+    if new.identifiers.iter().any(|change| change.to.is_some()) {
+        // Anybody may ask for any address here, so it is counted as a registration is.
+        auth.admit_registration(from).map_err(failure)?;
+    }
+    let current = request.current_password.as_ref().map(Secret::expose);
+    let proof = auth.prove(&who, current, from).await.map_err(failure)?;
+    Ok(Reply(auth.change_names(&proof, new).await.map_err(failure)?.into()))
+}
+
+pub async fn delete(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
+    let (who, from) = read::sender(&context, &request).await?;
+    let DeleteAccountRequest { current_password } = read::json_if_any(request).await?;
+    let current = current_password.as_ref().map(Secret::expose);
+    let proof = context.auth.prove(&who, current, from).await.map_err(failure)?;
+    context.auth.delete_own_account(&proof).await.map_err(failure)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn new_names(request: &UpdateAccountRequest) -> Result<NewNames, Refusal> {
+    let mut fields = Fields::new();
+    let given = [
+        (Kind::Email, &request.email),
+        (Kind::Phone, &request.phone),
+        (Kind::Username, &request.username),
+    ];
+    let given = given.into_iter().filter_map(|(kind, to)| Some((kind, to.as_ref()?)));
+    let identifiers = given.map(|(kind, to)| {
+        let to = to.as_deref().and_then(|text| identifier(kind, text, &mut fields));
+        Change { kind, to }
+    });
+    let identifiers = identifiers.collect();
+    let name = request.display_name.as_ref();
+    let display_name = name.map(|to| to.as_deref().and_then(|text| self::name(text, &mut fields)));
+    match fields.is_empty() {
+        true => Ok(NewNames { identifiers, display_name }),
+        false => Err(Refusal::of_fields(fields)),
+    }
+}
+
+/// What a member of this name names; what is wrong with it is noted in the fields.
+pub fn identifier(kind: Kind, text: &str, fields: &mut Fields) -> Option<Identifier> {
+    noted(kind.as_str(), Identifier::parse_as(text.trim(), &[kind]), fields)
+}
+
+/// A display name; what is wrong with it is noted in the fields.
+pub fn name(text: &str, fields: &mut Fields) -> Option<String> {
+    noted("display_name", display_name(text), fields)
+}
+
+fn noted<T>(name: &str, read: Option<T>, fields: &mut Fields) -> Option<T> {
+    if read.is_none() {
+        fields.insert(name.to_owned(), vec![FieldCode::Invalid]);
+    }
+    read
+}
+
+impl From<Account> for propusk_wire::Account {
+    fn from(account: Account) -> Self {
+        propusk_wire::Account {
+            id: account.id,
+            email_verified: account.email_verified_at.is_some(),
+            email: account.email,
+            phone: account.phone,
+            username: account.username,
+            display_name: account.display_name,
+            has_password: account.has_password,
+            created_at: account.created_at,
+        }
+    }
+}

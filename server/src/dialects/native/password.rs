@@ -1,0 +1,80 @@
+//! Passwords: changing one's own, and setting one by the link that was mailed.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use propusk_wire::{
+    ChangePasswordRequest, ConfirmResetRequest, EmailRequest, FieldCode, ProblemCode, Secret,
+};
+
+use super::problem::{Fields, Refusal, failure};
+use super::{Shared, read};
+use crate::auth::password::Password;
+use crate::auth::password::rules::{self, Finding};
+use crate::drf::Context;
+
+pub async fn change(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
+    let (who, from) = read::sender(&context, &request).await?;
+    let ChangePasswordRequest { new_password, current_password } = read::json(request).await?;
+    let auth = &context.auth;
+    let account = auth.account(&who).await.map_err(failure)?;
+    let names = [&account.email, &account.phone, &account.username, &account.display_name];
+    let known = names.into_iter().filter_map(Option::as_deref);
+    let new = acceptable("new_password", &new_password, known)?;
+    let current = current_password.as_ref().map(Secret::expose);
+    let proof = auth.prove(&who, current, from).await.map_err(failure)?;
+    auth.change_password(&proof, new).await.map_err(failure)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The answer is the same whether there is such an account or not.
+pub async fn request_reset(
+    State(context): Shared,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    let asked = read::asked(&context, &request);
+    let EmailRequest { email } = read::json(request).await?;
+    let Context { auth, policy, .. } = &*context;
+    auth.request_password_reset(policy, email.trim(), asked).await.map_err(failure)?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+pub async fn confirm_reset(
+    State(context): Shared,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    let from = read::client(&context, &request);
+    let ConfirmResetRequest { uid, token, new_password } = read::json(request).await?;
+    let new = acceptable("new_password", &new_password, [])?;
+    context.auth.reset_password(&uid, token.expose(), new, from).await.map_err(failure)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A new password that is not easy to guess for who knows what the account is called.
+pub fn acceptable<'k>(
+    field: &str,
+    password: &Secret,
+    known: impl IntoIterator<Item = &'k str>,
+) -> Result<Password, Refusal> {
+    let too_long = |_| Refusal::of_field(field, FieldCode::TooLong);
+    let password = Password::parse(password.expose()).map_err(too_long)?;
+    let known: Vec<_> = known.into_iter().map(|name| ("name", name)).collect();
+    let findings = rules::check(password.as_str(), &known);
+    match findings.is_empty() {
+        true => Ok(password),
+        false => {
+            let codes = findings.iter().map(code).collect();
+            let fields = Fields::from([(field.to_owned(), codes)]);
+            Err(Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, ProblemCode::WeakPassword)
+                .with(fields))
+        }
+    }
+}
+
+fn code(finding: &Finding<'_>) -> FieldCode {
+    match finding {
+        Finding::TooSimilar(_) => FieldCode::TooSimilar,
+        Finding::TooShort => FieldCode::TooShort,
+        Finding::TooCommon => FieldCode::TooCommon,
+        Finding::Numeric => FieldCode::EntirelyNumeric,
+    }
+}

@@ -1,0 +1,65 @@
+//! Signing in with a provider: the list of them, the beginning and the end of an app's sign-in.
+
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
+use propusk_wire::{
+    CompleteSignInRequest, Provider, ProvidersResponse, Secret, StartSignInRequest,
+    StartSignInResponse, TokenResponse,
+};
+
+use super::problem::failure;
+use super::reply::Reply;
+use super::sessions::device;
+use super::{Answer, Shared, read};
+use crate::auth::{AppLeg, Begun};
+use crate::drf::Context;
+
+pub async fn list(State(context): Shared) -> Reply<ProvidersResponse> {
+    let providers = context.auth.providers().map(|provider| Provider {
+        name: provider.name.to_owned(),
+        title: provider.title.to_owned(),
+    });
+    Reply(ProvidersResponse { providers: providers.collect() })
+}
+
+pub async fn start(
+    State(context): Shared,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+) -> Answer<StartSignInResponse> {
+    let from = read::client(&context, &request);
+    let name = parameters.ok().and_then(|all| all.iter().next().map(|(_, name)| name.to_owned()));
+    let name = name.unwrap_or_default();
+    let headers = request.headers().clone();
+    let request: StartSignInRequest = read::json(request).await?;
+    let StartSignInRequest { redirect, code_challenge: challenge, link, current_password } =
+        request;
+    let (auth, app) = (&context.auth, AppLeg { redirect, challenge });
+    let begun = match link {
+        false => auth.begin_sign_in(&name, Some(app), from).await,
+        true => {
+            let who = read::signed_in(&context, &headers).await?;
+            let current = current_password.as_ref().map(Secret::expose);
+            let proof = auth.prove(&who, current, from).await.map_err(failure)?;
+            auth.begin_link(&proof, &name, app, from).await
+        }
+    };
+    Ok(Reply(begun.map_err(failure)?.into()))
+}
+
+pub async fn complete(State(context): Shared, request: Request) -> Answer<TokenResponse> {
+    let from = read::client(&context, &request);
+    let CompleteSignInRequest { code, code_verifier, device_name } = read::json(request).await?;
+    let device = device(device_name)?;
+    let Context { auth, policy, .. } = &*context;
+    let signed_in =
+        auth.complete_sign_in(policy, code.expose(), code_verifier.expose(), device, from).await;
+    Ok(Reply(signed_in.map_err(failure)?.into()))
+}
+
+impl From<Begun> for StartSignInResponse {
+    fn from(begun: Begun) -> Self {
+        let Begun { authorize_url, state, expires_in } = begun;
+        StartSignInResponse { authorize_url, state, expires_in }
+    }
+}

@@ -1,0 +1,122 @@
+//! Sessions: signing in with a password, refreshing, and the list of where somebody is signed in.
+
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::StatusCode;
+use propusk_wire::{
+    EndSessionsRequest, FieldCode, RefreshRequest, Secret, Session, SessionsResponse,
+    SignInRequest, TokenResponse,
+};
+
+use super::problem::{Refusal, failure};
+use super::reply::Reply;
+use super::{Answer, Shared, read};
+use crate::auth::{Attempt, DeviceName, Issued, LiveSession, Proof};
+use crate::drf::Context;
+
+pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenResponse> {
+    let from = read::client(&context, &request);
+    let SignInRequest { identifier, password, device_name } = read::json(request).await?;
+    let device = device(device_name)?;
+    let Context { auth, policy, .. } = &*context;
+    let issued = auth.sign_in_on_device(policy, &identifier, password.expose(), device, from).await;
+    Ok(Reply(issued.map_err(failure)?.into()))
+}
+
+pub async fn refresh(State(context): Shared, request: Request) -> Answer<TokenResponse> {
+    let RefreshRequest { refresh_token, attempt } = read::json(request).await?;
+    let attempt = attempt.map(|text| {
+        Attempt::parse(text.expose())
+            .ok_or_else(|| Refusal::of_field("attempt", FieldCode::Invalid))
+    });
+    let attempt = attempt.transpose()?;
+    let Context { auth, policy, .. } = &*context;
+    let issued = auth.renew(policy, refresh_token.expose(), attempt.as_ref()).await;
+    Ok(Reply(issued.map_err(failure)?.into()))
+}
+
+pub async fn list(State(context): Shared, request: Request) -> Answer<SessionsResponse> {
+    let who = read::signed_in(&context, request.headers()).await?;
+    let sessions = context.auth.live_sessions(&who).await.map_err(failure)?;
+    Ok(Reply(SessionsResponse { sessions: sessions.into_iter().map(Session::from).collect() }))
+}
+
+pub async fn sign_out(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
+    let who = read::signed_in(&context, request.headers()).await?;
+    context.auth.end_own_session(&who).await.map_err(failure)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn end_one(
+    State(context): Shared,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    let id = parameters.ok().and_then(|all| all.iter().next().map(|(_, id)| id.to_owned()));
+    let proof = proof(&context, request).await?;
+    let ended = context.auth.end_session(&proof, &id.unwrap_or_default()).await;
+    match ended.map_err(failure)? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Refusal::not_found()),
+    }
+}
+
+pub async fn end_others(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
+    let proof = proof(&context, request).await?;
+    context.auth.end_other_sessions(&proof).await.map_err(failure)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn proof(context: &Context, request: Request) -> Result<Proof, Refusal> {
+    let (who, from) = read::sender(context, &request).await?;
+    let EndSessionsRequest { current_password } = read::json_if_any(request).await?;
+    let current = current_password.as_ref().map(Secret::expose);
+    context.auth.prove(&who, current, from).await.map_err(failure)
+}
+
+/// What a device calls itself.
+pub fn device(name: Option<String>) -> Result<Option<DeviceName>, Refusal> {
+    let parsed = name.map(|name| {
+        DeviceName::parse(&name).ok_or_else(|| Refusal::of_field("device_name", FieldCode::Invalid))
+    });
+    parsed.transpose()
+}
+
+impl From<Issued> for TokenResponse {
+    fn from(issued: Issued) -> Self {
+        TokenResponse {
+            session_id: issued.session_id,
+            access_token: issued.access_token.into(),
+            token_type: "Bearer".to_owned(),
+            expires_in: issued.expires_in,
+            refresh_token: issued.refresh_token.into(),
+            refresh_expires_in: issued.refresh_expires_in,
+            account: issued.account.into(),
+        }
+    }
+}
+
+impl From<LiveSession> for Session {
+    fn from(session: LiveSession) -> Self {
+        let LiveSession {
+            id,
+            device_name,
+            api,
+            client,
+            created_at,
+            last_used_at,
+            expires_at,
+            is_current,
+        } = session;
+        Session {
+            id,
+            device_name,
+            api,
+            client,
+            created_at,
+            last_used_at,
+            expires_at,
+            current: is_current,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Table `signing_keys`: pairs of keys for tokens that anybody can check, the private half sealed. A key
+//! signs from `signs_from` until a later one does, and checks until `ends_at`. A row goes a while after
+//! that, so that an operator sees what was there.
+
+use super::{Tx, meta, on};
+use crate::error::Result;
+
+/// Who works on the keys holds this row of `meta` until the end of the write.
+const LOCK: &str = "signing_keys";
+
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct KeyRow {
+    pub kid: String,
+    pub algorithm: String,
+    pub public_key: String,
+    /// Sealed.
+    pub private_key: String,
+    pub created_at: i64,
+    pub signs_from: i64,
+    /// Absent while no later key is known.
+    pub ends_at: Option<i64>,
+}
+
+/// All keys, those that sign last at the end, kept from changing until the write ends.
+pub async fn lock_signing_keys(tx: &mut Tx) -> Result<Vec<KeyRow>> {
+    meta::set(tx, LOCK, String::new()).await?;
+    signing_keys(tx).await
+}
+
+/// All keys, those that sign last at the end.
+pub async fn signing_keys(tx: &mut Tx) -> Result<Vec<KeyRow>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select kid, algorithm, public_key, private_key, created_at, signs_from, ends_at
+         from signing_keys
+         order by signs_from, created_at, kid",
+    ).fetch_all(db).await)?)
+}
+
+pub async fn insert_signing_key(tx: &mut Tx, key: KeyRow) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "insert into signing_keys
+             (kid, algorithm, public_key, private_key, created_at, signs_from, ends_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(key.kid)
+    .bind(key.algorithm)
+    .bind(key.public_key)
+    .bind(key.private_key)
+    .bind(key.created_at)
+    .bind(key.signs_from)
+    .bind(key.ends_at)
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Gives an end to all keys that have none yet.
+pub async fn retire_signing_keys(tx: &mut Tx, at: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update signing_keys set ends_at = $1 where ends_at is null",
+    ).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Ends all keys that have not ended before.
+pub async fn end_signing_keys(tx: &mut Tx, at: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update signing_keys set ends_at = $1 where ends_at is null or ends_at > $1",
+    ).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Ends one key; false when it has ended before or is not there.
+pub async fn end_signing_key(tx: &mut Tx, kid: String, at: i64) -> Result<bool> {
+    let row: Option<String> = on!(tx, db => sqlx::query_scalar(
+        "update signing_keys set ends_at = $2
+         where kid = $1 and (ends_at is null or ends_at > $2)
+         returning kid",
+    ).bind(kid).bind(at).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+pub async fn update_signs_from(tx: &mut Tx, kid: String, at: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update signing_keys set signs_from = $2 where kid = $1",
+    ).bind(kid).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+pub async fn delete_ended(tx: &mut Tx, before: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from signing_keys where ends_at < $1",
+    ).bind(before).execute(db).await.map(|done| done.rows_affected()))?)
+}
