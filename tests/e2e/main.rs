@@ -19,6 +19,7 @@ mod mail_limits;
 mod mail_transport;
 mod mailed_urls;
 mod oidc_peer;
+mod openapi;
 mod pages;
 mod passwords;
 mod phone;

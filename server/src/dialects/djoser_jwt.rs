@@ -42,7 +42,8 @@ pub const DIALECT: Dialect = Dialect {
     },
 };
 
-fn views() -> Vec<View> {
+/// The whole API.
+pub fn views() -> Vec<View> {
     let user_view = |path, name| {
         View::at(path, name).authenticated(simple_jwt::bearer_5_3).cookies().signed_in_only()
     };

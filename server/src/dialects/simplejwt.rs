@@ -38,7 +38,8 @@ pub const DIALECT: Dialect = Dialect {
     },
 };
 
-fn views() -> Vec<View> {
+/// The whole API.
+pub fn views() -> Vec<View> {
     vec![
         View::at("/api/auth/login/", "Token Obtain Pair")
             .described(simple_jwt::OBTAIN_PAIR)

@@ -42,7 +42,8 @@ pub const DIALECT: Dialect = Dialect {
     },
 };
 
-fn views() -> Vec<View> {
+/// The whole API.
+pub fn views() -> Vec<View> {
     vec![
         View::at("/v1/creat_autor", "Create Autor")
             .authenticated(simple_jwt::bearer_5_3)

@@ -40,7 +40,8 @@ pub const DIALECT: Dialect = Dialect {
     },
 };
 
-fn views() -> Vec<View> {
+/// The whole API.
+pub fn views() -> Vec<View> {
     let view = |path, name| {
         View::at(path, name)
             .authenticated(token_auth::token_or_bearer)

@@ -64,7 +64,7 @@ type Answer<T> = Result<Reply<T>, Refusal>;
 type Route = (&'static str, &'static str, MethodRouter<Arc<Context>>);
 
 /// The whole API.
-fn routes() -> Vec<Route> {
+pub fn routes() -> Vec<Route> {
     vec![
         ("/accounts", "POST, OPTIONS", post(accounts::register)),
         ("/accounts/activate", "POST, OPTIONS", post(accounts::activate)),
