@@ -18,6 +18,7 @@ mod mail_faults;
 mod mail_limits;
 mod mail_transport;
 mod mailed_urls;
+mod native;
 mod oidc_peer;
 mod openapi;
 mod pages;
