@@ -21,6 +21,7 @@ mod mail_transport;
 mod mailed_urls;
 mod native;
 mod oidc_peer;
+mod openapi;
 mod pages;
 mod passwords;
 mod phone;

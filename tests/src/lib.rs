@@ -5,6 +5,8 @@
 //! are read ([`mailbox`]), a browser ([`browser`]), an OpenID provider ([`oidc_provider`]), Django
 //! stacks ([`django`]), a network, a disk and processes that fail ([`chaos`]), and the replay of the
 //! recorded answers ([`contract`]). The tests themselves are in `e2e/`.
+//! are read ([`mailbox`]), a browser ([`browser`]), an OpenID provider ([`oidc_provider`]), what the server
+//! says of its own APIs ([`openapi`]), and the replay of the recorded answers ([`contract`]). The tests themselves are in `e2e/`.
 
 pub mod browser;
 pub mod chaos;
@@ -15,6 +17,7 @@ pub mod http;
 pub mod links;
 pub mod mailbox;
 pub mod oidc_provider;
+pub mod openapi;
 pub mod process;
 pub mod providers;
 pub mod server;
