@@ -1,12 +1,9 @@
 //! The harness of the end-to-end tests: a server in this process ([`server`]) or as a child of it
 //! ([`process`]), a database for each test, a plain HTTP client, a mail server ([`smtp`]) whose mails
-//! are read ([`mailbox`]), a browser ([`browser`]), a way on which requests are seen ([`tap`]), a network, a disk and processes that fail ([`chaos`]), an OpenID provider ([`oidc_provider`]), and the
-//! replay of the recorded answers ([`contract`]). The tests themselves are in `e2e/`.
 //! are read ([`mailbox`]), a browser ([`browser`]), an OpenID provider ([`oidc_provider`]), Django
-//! stacks ([`django`]), a network, a disk and processes that fail ([`chaos`]), and the replay of the
+//! stacks ([`django`]), a way on which requests are seen ([`tap`]), a network, a disk and processes
+//! that fail ([`chaos`]), what the server says of its own APIs ([`openapi`]), and the replay of the
 //! recorded answers ([`contract`]). The tests themselves are in `e2e/`.
-//! are read ([`mailbox`]), a browser ([`browser`]), an OpenID provider ([`oidc_provider`]), what the server
-//! says of its own APIs ([`openapi`]), and the replay of the recorded answers ([`contract`]). The tests themselves are in `e2e/`.
 
 pub mod browser;
 pub mod chaos;

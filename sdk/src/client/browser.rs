@@ -58,6 +58,7 @@ impl Client {
     /// [`Kind::Usage`] if the client has no redirect; [`Kind::Storage`] if the vault cannot keep what
     /// the end will need; [`Kind::Rejected`], [`Kind::Unsupported`], [`Kind::Network`].
     pub async fn begin_sign_in(&self, provider: &str) -> Result<BrowserSignIn> {
+        self.require(Operation::ProviderSignIn)?;
         self.begin_sign_in_at(provider, self.first_redirect()?).await
     }
 

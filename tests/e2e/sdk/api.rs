@@ -10,7 +10,8 @@ const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
 /// The server as it is, and once more as an API of the app's.
 async fn app(home: &Home) -> (Tap, Tap, Client) {
-    let (server, api) = (Tap::open(home.server.address).await, Tap::open(home.server.address).await);
+    let (server, api) =
+        (Tap::open(home.server.address).await, Tap::open(home.server.address).await);
     let client = Client::builder(server.url())
         .api_origin(api.url())
         .clock(home.clock.clone())
@@ -21,7 +22,9 @@ async fn app(home: &Home) -> (Tap, Tap, Client) {
 }
 
 fn redirect(to: &str) -> String {
-    format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    format!(
+        "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    )
 }
 
 const REFUSAL: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -117,8 +120,14 @@ async fn an_expired_token_is_renewed_before_it_is_sent() {
 
 #[test]
 fn an_address_that_would_show_tokens_on_the_way_is_refused() {
-    for address in ["http://id.example.org", "ftp://id.example.org", "id.example.org", "",
-        "https://anna:secret@id.example.org", "https://id.example.org/?a=b"] {
+    for address in [
+        "http://id.example.org",
+        "ftp://id.example.org",
+        "id.example.org",
+        "",
+        "https://anna:secret@id.example.org",
+        "https://id.example.org/?a=b",
+    ] {
         let error = Client::builder(address).build().expect_err(address);
         assert_eq!(*error.kind(), Kind::Usage, "{address}");
     }

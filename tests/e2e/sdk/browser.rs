@@ -110,7 +110,8 @@ async fn a_link_of_no_sign_in_of_this_app_is_refused() {
     assert_eq!(reason(app.access_token().await), SignOutReason::NeverSignedIn);
     // The state of the one and the code of the other: login CSRF.
     let ours = desk.link(&app).await;
-    let swapped = format!("{}&state={}", theirs.split('&').next().unwrap_or_default(), state(&ours));
+    let swapped =
+        format!("{}&state={}", theirs.split('&').next().unwrap_or_default(), state(&ours));
     code(app.complete_sign_in(&swapped).await);
     assert_eq!(reason(app.access_token().await), SignOutReason::NeverSignedIn);
 }
@@ -187,7 +188,8 @@ async fn nobody_signs_in_with_a_stolen_link() {
     let app = desk.app();
     let link = desk.link(&app).await;
     let code = crate::providers::parameter(&link, "code");
-    let answer = desk.site.complete(&code, "another verifier, which is as long as it must be").await;
+    let answer =
+        desk.site.complete(&code, "another verifier, which is as long as it must be").await;
     assert_eq!(answer.status, 400);
     // The code is burnt, for the owner too.
     assert_eq!(super::code(app.complete_sign_in(&link).await), "sign_in_unknown");

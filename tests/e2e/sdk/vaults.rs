@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use propusk::{
-    Client, FileStorage, Kind, KeyStore, KeyStoreError, SignOutReason, Status, Storage, Vault,
+    Client, FileStorage, KeyStore, KeyStoreError, Kind, SignOutReason, Status, Storage, Vault,
     VaultKey, VaultState,
 };
 

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use propusk_tests::chaos::{Api, Report};
+use propusk_tests::chaos::{Api, Harness, write_foot, write_head};
 
 /// Runs the SDK against a server while messages are lost, repeated, delayed and cut, the disk is
 /// full, and processes are killed: every single fault, then random pairs of them.
@@ -26,7 +26,15 @@ async fn main() -> io::Result<ExitCode> {
     let Arguments { pairs, seed, api } = Arguments::parse();
     let is_meant = |one: &Api| api.as_deref().is_none_or(|name| one.name().starts_with(name));
     let apis: Vec<Api> = Api::ALL.into_iter().filter(is_meant).collect();
-    let report = Report::make(&apis, pairs, seed).await;
-    report.write(&mut io::stdout())?;
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let (harness, mut out) = (Harness::start().await, io::stdout());
+    write_head(&mut out)?;
+    let mut is_clean = true;
+    for (number, api) in apis.iter().enumerate() {
+        let share = pairs / apis.len() + usize::from(number < pairs % apis.len());
+        let tally = harness.attack(*api, share, seed).await;
+        tally.write(*api, &mut out)?;
+        is_clean &= tally.is_clean();
+    }
+    write_foot(&mut out)?;
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -12,7 +12,7 @@ mod shim;
 mod world;
 
 pub use plan::{Fault, MESSAGE_FAULTS, MessageFault, Plan, SAVE_FAULTS, SaveFault};
-pub use report::{Report, Tally};
+pub use report::{Harness, Tally, write_foot, write_head};
 pub use run::{Mishap, Outcome};
 pub(crate) use shim::read_request;
 pub use world::{Api, World};

@@ -28,60 +28,37 @@ pub struct Tally {
     pub mishaps: Vec<(String, Mishap)>,
 }
 
-/// What all runs came to.
-#[derive(Debug, Default)]
-pub struct Report {
-    pub tallies: Vec<(Api, Tally)>,
-}
+/// Servers to attack, each with a clock of its own.
+pub struct Harness(Vec<Arc<World>>);
 
-impl Report {
-    /// All single faults of an API and so many random pairs of them.
-    pub async fn make(apis: &[Api], pairs: usize, seed: u64) -> Self {
+impl Harness {
+    pub async fn start() -> Self {
         let mut worlds = Vec::new();
         for _ in 0..WORLDS {
             worlds.push(Arc::new(World::start().await));
         }
-        let mut report = Report::default();
-        for (number, api) in apis.iter().enumerate() {
-            let share = pairs / apis.len() + usize::from(number < pairs % apis.len());
-            let plans = plans(&worlds[0], *api, share, seed).await;
-            let tally = tally(&worlds, *api, plans).await;
-            report.tallies.push((*api, tally));
-        }
-        report
+        Harness(worlds)
     }
 
-    /// Whether nothing has happened that must not.
-    pub fn is_clean(&self) -> bool {
-        self.tallies.iter().all(|(_, tally)| tally.mishaps.is_empty())
+    /// All single faults of an API and so many random pairs of them.
+    pub async fn attack(&self, api: Api, pairs: usize, seed: u64) -> Tally {
+        let plans = plans(&self.0[0], api, pairs, seed).await;
+        tally(&self.0, api, plans).await
     }
+}
 
-    /// A table, and every mishap with the plan that repeats it.
-    pub fn write(&self, to: &mut dyn Write) -> io::Result<()> {
-        writeln!(
-            to,
-            "{:<20} {:>6} {:>11} {:>7} {:>12} {:>6} {:>14}",
-            "API", "runs", "signed out", "forked", "tokens lost", "stuck", "by its rule *"
-        )?;
-        for (api, tally) in &self.tallies {
-            let Tally { runs, signed_out, forked, tokens_lost, stuck, answers_lost, .. } = tally;
-            writeln!(
-                to,
-                "{:<20} {runs:>6} {signed_out:>11} {forked:>7} {tokens_lost:>12} {stuck:>6} {answers_lost:>14}",
-                api.name()
-            )?;
-        }
-        writeln!(
-            to,
-            "* the API spends a refresh token whose answer was lost, and the app is told so"
-        )?;
-        for (api, tally) in &self.tallies {
-            for (plan, mishap) in &tally.mishaps {
-                writeln!(to, "{}: {plan}: {mishap}", api.name())?;
-            }
-        }
-        Ok(())
-    }
+/// The names of the columns.
+pub fn write_head(to: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        to,
+        "{:<20} {:>6} {:>11} {:>7} {:>12} {:>6} {:>14}",
+        "API", "runs", "signed out", "forked", "tokens lost", "stuck", "by its rule *"
+    )
+}
+
+/// What the column with the star counts.
+pub fn write_foot(to: &mut dyn Write) -> io::Result<()> {
+    writeln!(to, "* the API spends a refresh token whose answer was lost, and the app is told so")
 }
 
 /// Every single fault for one to three processes, then pairs.
@@ -127,6 +104,25 @@ async fn tally(worlds: &[Arc<World>], api: Api, plans: Vec<Plan>) -> Tally {
 }
 
 impl Tally {
+    /// Whether nothing has happened that must not.
+    pub fn is_clean(&self) -> bool {
+        self.mishaps.is_empty()
+    }
+
+    /// A line of the table, and every mishap with the plan that repeats it.
+    pub fn write(&self, api: Api, to: &mut dyn Write) -> io::Result<()> {
+        let Tally { runs, signed_out, forked, tokens_lost, stuck, answers_lost, .. } = self;
+        writeln!(
+            to,
+            "{:<20} {runs:>6} {signed_out:>11} {forked:>7} {tokens_lost:>12} {stuck:>6} {answers_lost:>14}",
+            api.name()
+        )?;
+        for (plan, mishap) in &self.mishaps {
+            writeln!(to, "    {plan}: {mishap}")?;
+        }
+        to.flush()
+    }
+
     fn add(&mut self, plan: &Plan, outcome: Outcome) {
         self.runs += 1;
         self.answers_lost += usize::from(outcome.answer_lost);
