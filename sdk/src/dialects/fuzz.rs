@@ -7,8 +7,12 @@ use super::reply::is_sendable;
 use super::*;
 
 const STATUSES: [u16; 12] = [200, 201, 204, 302, 400, 401, 403, 404, 422, 429, 500, 503];
-const CONTENT_TYPES: [&str; 4] =
-    ["application/json", "application/problem+json", "text/html", "application/json; charset=utf-8"];
+const CONTENT_TYPES: [&str; 4] = [
+    "application/json",
+    "application/problem+json",
+    "text/html",
+    "application/json; charset=utf-8",
+];
 const CENTURY: i64 = 3_155_760_000;
 
 /// The first byte chooses the status, the second the content type, the rest is the body; it is also what
@@ -60,7 +64,9 @@ fn check(reply: &Reply, reading: Reading<Tokens>) {
             assert!((400..500).contains(&reply.status) && reply.status != 429);
             let says = reply.headers.get(CONTENT_TYPE).and_then(|said| said.to_str().ok());
             assert!(says.is_some_and(|said| said.contains("json")));
-            assert!(serde_json::from_slice::<Value>(&reply.body).is_ok_and(|body| body.is_object()));
+            assert!(
+                serde_json::from_slice::<Value>(&reply.body).is_ok_and(|body| body.is_object())
+            );
         }
         Err(Refusal::Later(wait)) => assert!((1..=3_600).contains(&wait.as_secs())),
         Err(Refusal::Rejected(_) | Refusal::Unauthorized | Refusal::Unexpected) => {}

@@ -182,8 +182,8 @@ fn what_an_api_needs_is_asked_for() {
         djoser.sign_out(&pair, None, &nobody).err(),
         djoser.change_password(&key, None, &"new".into()).err(),
         djoser.delete_account(&key, None).err(),
-        native::end_session(&pair, "..").err(),
-        native::unlink(&pair, "vk", "").err(),
+        native::end_session(&pair, "..", None).err(),
+        native::unlink(&pair, "vk", "", None).err(),
     ];
     for refused in refused {
         assert_eq!(*refused.expect("a refusal").kind(), crate::Kind::Usage);

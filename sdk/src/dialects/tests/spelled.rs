@@ -399,10 +399,10 @@ fn our_own_api() {
 #[test]
 fn names_in_a_path_are_encoded() {
     let access = credential(Scheme::Bearer);
-    let unlinked = native::unlink(&access, "my oidc", "a/b?c=ё+1").expect("a call");
+    let unlinked = native::unlink(&access, "my oidc", "a/b?c=ё+1", None).expect("a call");
     let path = "/propusk/v1/account/identities/my%20oidc/a%2Fb%3Fc%3D%D1%91%2B1";
     assert_eq!(unlinked.request.path, path);
-    let ended = native::end_session(&access, "s-1_").expect("a call");
+    let ended = native::end_session(&access, "s-1_", None).expect("a call");
     assert_eq!(ended.request.path, "/propusk/v1/sessions/s-1_");
 }
 
