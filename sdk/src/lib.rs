@@ -9,6 +9,9 @@ mod clock;
 pub mod deeplink;
 mod dialects;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod http;
 #[cfg(all(feature = "loopback", not(any(target_os = "android", target_os = "ios"))))]
 mod loopback;

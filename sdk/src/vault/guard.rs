@@ -28,12 +28,8 @@ impl VaultGuard {
     ///
     /// As [`Vault::read`](super::Vault::read).
     pub async fn read(&self) -> Result<Option<Vec<u8>>, VaultError> {
-        let (contents, _hold) = self.parts();
-        blocking(move || {
-            let _hold = _hold;
-            contents.read()
-        })
-        .await
+        let contents = self.contents.clone();
+        blocking(move || contents.read()).await
     }
 
     /// Replaces the record, which has 1 MiB at most. A file that nobody can read is set aside by it;
@@ -57,8 +53,9 @@ impl VaultGuard {
     pub async fn forget(&self) -> Result<(), VaultError> {
         let (contents, hold) = self.parts();
         blocking(move || {
-            let _hold = hold;
-            contents.forget()
+            let removed = contents.forget();
+            drop(hold);
+            removed
         })
         .await
     }

@@ -68,11 +68,9 @@ impl Keys {
         hold: &(impl Clone + Send + 'static),
     ) -> Result<Known, VaultError> {
         let known = self.known();
-        let found = match self.store.load() {
-            Ok(Some(key)) => Ok(Known { key, keeper: Keeper::Store }),
-            Ok(None) => self.make(known.clone(), hold),
+        let found = match self.of_store(hold) {
             Err(error) if known.is_none() => self.beside_for(error),
-            Err(error) => Err(error),
+            found => found,
         };
         match (found, known) {
             (Ok(found), _) => Ok(self.learn(found)),
@@ -91,12 +89,7 @@ impl Keys {
         if opened.keeper == Keeper::Store || self.store_refuses.load(Ordering::SeqCst) {
             return opened;
         }
-        let moved = match self.store.load() {
-            Ok(Some(key)) => Ok(Known { key, keeper: Keeper::Store }),
-            Ok(None) => self.make(None, hold),
-            Err(error) => Err(error),
-        };
-        match moved {
+        match self.of_store(hold) {
             Ok(known) => self.learn(known),
             Err(KeyStoreError::Absent(_)) => opened,
             Err(error) => {
@@ -128,19 +121,15 @@ impl Keys {
         }
     }
 
-    /// A key that is kept where it was put: another process may have been faster where the store's
-    /// answer was late.
-    fn make(
-        &self,
-        known: Option<Known>,
-        hold: &(impl Clone + Send + 'static),
-    ) -> Result<Known, KeyStoreError> {
-        let key = match known {
-            Some(known) if known.keeper == Keeper::Store => known.key,
-            _ => generate()?,
+    /// The store's key. A new one counts once the store gives it back.
+    fn of_store(&self, hold: &(impl Clone + Send + 'static)) -> Result<Known, KeyStoreError> {
+        let key = match self.store.load()? {
+            Some(key) => key,
+            None => {
+                self.store.save(&generate()?, hold.clone())?;
+                self.store.load()?.ok_or_else(forgotten)?
+            }
         };
-        self.store.save(&key, hold.clone())?;
-        let key = self.store.load()?.ok_or_else(forgotten)?;
         Ok(Known { key, keeper: Keeper::Store })
     }
 

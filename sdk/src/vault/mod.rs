@@ -8,6 +8,8 @@
 mod attempts;
 mod contents;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod guard;
 mod key;
 mod key_file;
@@ -96,7 +98,7 @@ impl Vault {
 
     /// The file `<service>.vault` in this folder, and its key in the operating system's store under
     /// the same name: Secret Service on Linux, the keychain on Apple's systems, the Credential Manager
-    /// on Windows. `service` is the app's own name, such as `org.example.app`.
+    /// on Windows. `service` is the app's own name, such as `org.example.app`; it has one folder.
     ///
     /// Nothing is opened before the first use. The user may then be asked to unlock the store.
     ///

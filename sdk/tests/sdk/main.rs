@@ -1,1 +1,6 @@
 //! What the SDK does, through its public door.
+
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod vault;

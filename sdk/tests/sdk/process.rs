@@ -1,0 +1,108 @@
+//! Other processes: the test binary starts itself again to play a part, and is told line by line what
+//! to do. Whatever becomes of the test, they do not outlive it.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::vault;
+
+const PART: &str = "PROPUSK_TEST_PART";
+/// What the test harness itself writes has no such beginning.
+const SAID: &str = "> ";
+
+/// A part, which answers every line with one line.
+type Part = fn(&str) -> String;
+
+/// A process that plays a part.
+pub struct Process {
+    child: Child,
+    told: ChildStdin,
+    said: Lines<BufReader<ChildStdout>>,
+}
+
+/// The command that plays a part, before its environment is set.
+pub fn playing(part: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(entry_arguments()).env(PART, part);
+    command
+}
+
+/// As [`playing`], run by a shell that does something first.
+pub fn playing_after(shell: &mut Command, part: &str) -> Command {
+    let mut command = Command::new(shell.get_program());
+    command.args(shell.get_args());
+    command.arg(std::env::current_exe().unwrap()).args(entry_arguments()).env(PART, part);
+    command
+}
+
+fn entry_arguments() -> [&'static str; 4] {
+    ["process::a_process_of_its_own_does_what_it_is_told", "--exact", "--nocapture", "--quiet"]
+}
+
+impl Process {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let told = child.stdin.take().unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        Process { child, told, said }
+    }
+
+    /// Tells it something, and waits for its answer.
+    pub fn ask(&mut self, line: &str) -> String {
+        self.tell(line);
+        self.hear().unwrap_or_else(|| panic!("it died of `{line}`"))
+    }
+
+    pub fn tell(&mut self, line: &str) {
+        writeln!(self.told, "{line}").expect("it listens");
+    }
+
+    /// The next line that it says, or `None` once it has ended.
+    pub fn hear(&mut self) -> Option<String> {
+        self.said
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.split_once(SAID).map(|(_, said)| said.to_owned()))
+    }
+
+    /// As a power cut would end it.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Says a line on the standard output of a part.
+pub fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{SAID}{line}").unwrap();
+    out.flush().unwrap();
+}
+
+/// Where such a process begins; without a part it is a test of them.
+#[test]
+fn a_process_of_its_own_does_what_it_is_told() {
+    match std::env::var(PART) {
+        Ok(part) => play(&part),
+        Err(_) => assert_eq!(Process::start(&mut playing("echo")).ask("hello"), "hello"),
+    }
+}
+
+fn play(part: &str) {
+    let mut part: Box<dyn FnMut(&str) -> String> = match part {
+        "echo" => Box::new(str::to_owned as Part),
+        "vault" => Box::new(vault::part::play()),
+        unknown => panic!("there is no part {unknown}"),
+    };
+    for line in std::io::stdin().lines() {
+        say(&part(&line.unwrap()));
+    }
+}

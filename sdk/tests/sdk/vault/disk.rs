@@ -1,0 +1,100 @@
+//! Disks that are full or read-only, and what lies on them.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use propusk::{Vault, VaultState};
+
+use super::part::{key, with_vault};
+use super::{beside, had, names, some, write};
+use crate::process::{Process, playing_after};
+
+/// An app that alone sees a disk of 64 KiB in this folder.
+fn app_on_a_small_disk(folder: &Path) -> Process {
+    let mut shell = Command::new("unshare");
+    shell.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
+    shell.arg(r#"mount -t tmpfs -o size=64k tmpfs "$0" && exec "$@""#).arg(folder);
+    let mut command = playing_after(&mut shell, "vault");
+    Process::start(with_vault(&mut command, "file", folder.join("vault")))
+}
+
+#[test]
+fn on_a_full_disk_the_record_stays_what_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut app = app_on_a_small_disk(folder.path());
+    assert_eq!(app.ask("write before"), "done");
+    let filler = folder.path().join("filler");
+    assert_eq!(app.ask(&format!("run ! cat /dev/zero 2>/dev/null >{}", filler.display())), "done");
+    assert_eq!(app.ask("write after"), "ReadOnly");
+    assert_eq!(app.ask("read"), "before");
+    assert_eq!(app.ask("state"), "ReadOnly");
+    let only = format!(
+        "run test \"$(ls {})\" = \"$(printf 'filler\\nvault\\nvault.lock')\"",
+        folder.path().display()
+    );
+    assert_eq!(app.ask(&only), "done");
+    assert_eq!(app.ask(&format!("run rm {}", filler.display())), "done");
+    assert_eq!(app.ask("write after"), "done");
+    assert_eq!(app.ask("read"), "after");
+    assert_eq!(app.ask("state"), "Ready");
+}
+
+#[test]
+fn on_a_read_only_disk_the_record_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut app = app_on_a_small_disk(folder.path());
+    let mount = |rights: &str| format!("run mount -o remount,{rights} {}", folder.path().display());
+    assert_eq!(app.ask(&mount("ro")), "done");
+    assert_eq!(app.ask("write too early"), "ReadOnly");
+    assert_eq!(app.ask("read"), "nothing");
+    assert_eq!(app.ask(&mount("rw")), "done");
+    assert_eq!(app.ask("write before"), "done");
+    assert_eq!(app.ask(&mount("ro")), "done");
+    assert_eq!(app.ask("lock"), "done", "the lock of before will do");
+    assert_eq!(app.ask("unlock"), "done");
+    assert_eq!(app.ask("write after"), "ReadOnly");
+    assert_eq!(app.ask("forget"), "ReadOnly");
+    assert_eq!(app.ask("read"), "before");
+    assert_eq!(app.ask("state"), "ReadOnly");
+    assert_eq!(app.ask(&mount("rw")), "done");
+    assert_eq!(app.ask("write after"), "done");
+    assert_eq!(app.ask("state"), "Ready");
+}
+
+#[tokio::test]
+async fn where_there_can_be_no_folder_an_error_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, "in the way").unwrap();
+    let vault = Vault::file(path.join("vault"), key());
+    assert_eq!(write(&vault, "record").await, Err(VaultState::ReadOnly));
+    assert_eq!(had(&vault).await, Err(VaultState::Locked));
+}
+
+#[tokio::test]
+async fn only_their_owner_reads_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made/for/it/vault");
+    write(&Vault::file(&path, key()), "record").await.unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(&beside(&path, ".lock")), 0o600);
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+}
+
+#[tokio::test]
+async fn what_a_killed_write_left_is_neither_read_nor_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault");
+    let elsewhere = folder.path().join("elsewhere");
+    fs::write(&elsewhere, "untouched").unwrap();
+    symlink(&elsewhere, beside(&path, ".new")).unwrap();
+    let vault = Vault::file(&path, key());
+    assert_eq!(had(&vault).await, Ok(None));
+    write(&vault, "record").await.unwrap();
+    assert_eq!(had(&vault).await, some("record"));
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "untouched");
+    assert_eq!(names(folder.path()), ["elsewhere", "vault", "vault.lock"]);
+}

@@ -1,0 +1,62 @@
+//! The vault: what is stored is had again whole, or the app is told exactly why not.
+
+#[cfg(unix)]
+mod crash;
+mod damage;
+#[cfg(target_os = "linux")]
+mod disk;
+mod key_store;
+#[cfg(all(feature = "keyring", target_os = "linux"))]
+mod keyring;
+pub mod part;
+mod waiting;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use propusk::{Vault, VaultError, VaultState};
+
+/// What a vault has, or in which state it says that it cannot be read.
+async fn had(vault: &Vault) -> Result<Option<String>, VaultState> {
+    let record = vault.read().await.map_err(|error| error.state())?;
+    Ok(record.map(|record| String::from_utf8(record).unwrap()))
+}
+
+fn some(text: &str) -> Result<Option<String>, VaultState> {
+    Ok(Some(text.to_owned()))
+}
+
+async fn write(vault: &Vault, text: &str) -> Result<(), VaultState> {
+    let written: Result<(), VaultError> = async {
+        let guard = vault.lock().await?;
+        guard.write(text.as_bytes()).await
+    }
+    .await;
+    written.map_err(|error| error.state())
+}
+
+async fn forget(vault: &Vault) -> Result<(), VaultState> {
+    let guard = vault.lock().await.map_err(|error| error.state())?;
+    guard.forget().await.map_err(|error| error.state())
+}
+
+/// The names of the files in a folder, in order.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Whether nobody has the lock of the vault in this file.
+fn is_free(path: &Path) -> bool {
+    fs::File::open(beside(path, ".lock")).unwrap().try_lock().is_ok()
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
