@@ -16,7 +16,7 @@ pub use browser::{BrowserSignIn, Completed};
 pub use builder::ClientBuilder;
 
 use crate::dialects::{Call, Credential, Refusal};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Rejection, Result};
 use crate::http::Failure;
 use crate::redirect::RedirectUri;
 use crate::session::{AtHand, Core, Status};
@@ -32,7 +32,7 @@ use crate::{Dialect, Operation, Profile, VaultState};
 /// use propusk::{Client, Vault};
 ///
 /// let client = Client::builder("https://id.example.org")
-///     .vault(Vault::keyring("org.example.app", "/home/anna/.local/share/example")?)
+///     .vault(Vault::keyring("org.example.app", "/home/anna/.local/share/example"))
 ///     .build()?;
 /// client.sign_in("anna@example.org", "correct horse battery staple").await?;
 /// let token = client.access_token().await?; // renewed by itself
@@ -129,7 +129,11 @@ impl Client {
         match self.core.transport().send(spell(&at_hand.credential)?).await {
             Err(Failure::Refused(Refusal::Unauthorized | Refusal::SignedOut(_))) => {
                 let next = self.core.instead_of(&at_hand.credential.token).await?;
-                Ok(self.core.transport().send(spell(&next.credential)?).await?)
+                match self.core.transport().send(spell(&next.credential)?).await {
+                    // A token that has just been made: the account is refused, not the token.
+                    Err(Failure::Refused(Refusal::Unauthorized)) => Err(refused()),
+                    outcome => Ok(outcome?),
+                }
             }
             outcome => Ok(outcome?),
         }
@@ -138,6 +142,11 @@ impl Client {
     pub(crate) async fn send<T>(&self, call: Result<Call<T>>) -> Result<T> {
         Ok(self.core.transport().send(call?).await?)
     }
+}
+
+fn refused() -> Error {
+    let code = "account_inactive".to_owned();
+    Error::new(Kind::Rejected(Rejection { code, ..Rejection::default() }))
 }
 
 impl fmt::Debug for Client {

@@ -13,6 +13,7 @@ mod http;
 pub mod identifier;
 pub mod language;
 pub mod mail;
+mod openapi;
 mod pages;
 mod providers;
 mod python;
@@ -305,9 +306,16 @@ fn app(
             _ => routes.route_layer(from_fn_with_state(Arc::clone(&pages), pages::confirm_link)),
         })
     };
-    let app = dialects::enabled(&config.dialects)
+    let dialects = dialects::enabled(&config.dialects);
+    let fragments = dialects.iter().map(|dialect| (dialect.openapi)()).collect();
+    let docs = match config.docs.enabled {
+        true => pages::docs::router(&openapi::document(public_url, fragments), pages.host()),
+        false => Router::new(),
+    };
+    let app = dialects
         .into_iter()
         .fold(pages::router(&pages), mount)
+        .merge(docs)
         .merge(app_links.router())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || ready(Arc::clone(&ready_auth))))

@@ -19,6 +19,9 @@ const AS_SHIPPED: [(&str, &str); 7] = [
     NO_SECRET,
 ];
 
+/// Settings that one API has alone.
+const OF_ONE_API: [&str; 4] = ["early_refresh", "activation", "absolute_seconds", "grace_seconds"];
+
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -37,7 +40,7 @@ async fn shipped() -> BTreeMap<String, String> {
 /// one API has alone, and those of providers once for all.
 fn as_described(key: &str) -> String {
     match (of_one("dialects", key), of_one("providers", key)) {
-        (Some((_, setting)), _) if setting != "early_refresh" => {
+        (Some((_, setting)), _) if !OF_ONE_API.contains(&setting) => {
             format!("dialects.<name>.{setting}")
         }
         (_, Some((_, setting))) => format!("providers.<name>.{setting}"),

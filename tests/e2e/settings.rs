@@ -242,6 +242,9 @@ async fn a_secret_file_signs_as_the_secret_itself_does() {
     assert_eq!(me(&server.client, &access).await.status, 200);
     server.terminate().await;
     let other = ("PROPUSK_TOKENS__SECRET", "another-key-0123456789abcdef0123456789abcdef");
+    let said = place.refused(&[other], &[]).await;
+    assert!(said.contains("sealed under another tokens.secret"), "{said}");
+    assert!(place.run(&[other], &["key", "rotate", "--now"], "").await.status.success());
     let server = place.start(&[other]).await;
     assert_eq!(me(&server.client, &access).await.status, 401);
 }

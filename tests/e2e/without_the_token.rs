@@ -204,23 +204,25 @@ fn ask(_: &Scene, turn: usize) -> Call {
         ("/api/auth/password/reset/", ACTIVE),
         ("/auth/users/reset_password/", INACTIVE),
         ("/auth/users/reset_email/", ACTIVE),
-    ][turn % 5];
+        ("/propusk/v1/password/reset", ACTIVE),
+        ("/propusk/v1/accounts/resend", INACTIVE),
+        ("/propusk/v1/password/reset", INACTIVE),
+    ][turn % 8];
     Call { request: post_json(path, &json!({"email": email})), is_refused: false }
 }
 
 fn confirm(scene: &Scene, turn: usize) -> Call {
-    let (uid, token) = scene.wrong_for_reset(turn / 3);
-    let request = match turn % 3 {
-        0 => {
-            let body = json!({"uid": uid, "token": token, "new_password": ATTACKERS});
-            post_json("/auth/users/reset_password_confirm/", &body)
-        }
-        1 => {
+    let (uid, token) = scene.wrong_for_reset(turn / 4);
+    let body = json!({"uid": uid, "token": token, "new_password": ATTACKERS});
+    let request = match turn % 4 {
+        0 => post_json("/auth/users/reset_password_confirm/", &body),
+        1 => post_json("/propusk/v1/password/reset/confirm", &body),
+        2 => {
             let path = format!("/api/auth/password/reset/confirm/?uid={uid}&token={token}");
             post_json(&path, &json!({"new_password": ATTACKERS}))
         }
         _ => {
-            let (uid, token) = scene.wrong_for_email(turn / 3);
+            let (uid, token) = scene.wrong_for_email(turn / 4);
             let body = json!({"uid": uid, "token": token, "new_email": "mallory@evil.example"});
             post_json("/auth/users/reset_email_confirm/", &body)
         }
@@ -229,9 +231,10 @@ fn confirm(scene: &Scene, turn: usize) -> Call {
 }
 
 fn activate(scene: &Scene, turn: usize) -> Call {
-    let (uid, token) = scene.wrong_for_activation(turn);
+    let (uid, token) = scene.wrong_for_activation(turn / 2);
     let body = json!({"uid": uid, "token": token});
-    Call { request: post_json("/auth/users/activation/", &body), is_refused: true }
+    let path = ["/auth/users/activation/", "/propusk/v1/accounts/activate"][turn % 2];
+    Call { request: post_json(path, &body), is_refused: true }
 }
 
 fn page(scene: &Scene, turn: usize) -> Call {

@@ -1,8 +1,12 @@
 //! The harness of the end-to-end tests: a server in this process ([`server`]) or as a child of it
 //! ([`process`]), a database for each test, a plain HTTP client, a mail server ([`smtp`]) whose mails
+//! are read ([`mailbox`]), a browser ([`browser`]), a way on which requests are seen ([`tap`]), a network, a disk and processes that fail ([`chaos`]), an OpenID provider ([`oidc_provider`]), and the
+//! replay of the recorded answers ([`contract`]). The tests themselves are in `e2e/`.
 //! are read ([`mailbox`]), a browser ([`browser`]), an OpenID provider ([`oidc_provider`]), Django
 //! stacks ([`django`]), a network, a disk and processes that fail ([`chaos`]), and the replay of the
 //! recorded answers ([`contract`]). The tests themselves are in `e2e/`.
+//! are read ([`mailbox`]), a browser ([`browser`]), an OpenID provider ([`oidc_provider`]), what the server
+//! says of its own APIs ([`openapi`]), and the replay of the recorded answers ([`contract`]). The tests themselves are in `e2e/`.
 
 pub mod browser;
 pub mod chaos;
@@ -13,10 +17,12 @@ pub mod http;
 pub mod links;
 pub mod mailbox;
 pub mod oidc_provider;
+pub mod openapi;
 pub mod process;
 pub mod providers;
 pub mod server;
 pub mod smtp;
+pub mod tap;
 
 /// The signing key of every server under test; long enough to be accepted, and known to the tests.
 pub const SECRET: &str = "oracle-signing-key-0123456789abcdef0123456789abcdef";

@@ -131,10 +131,14 @@ fn binary() -> PathBuf {
     if let Some(path) = env::var_os("PROPUSK_BIN") {
         return path.into();
     }
+    beside_tests("propusk")
+}
+
+/// A program that cargo builds beside the tests.
+pub fn beside_tests(name: &str) -> PathBuf {
     let tests = env::current_exe().expect("the path of the tests");
-    let path =
-        tests.parent().and_then(Path::parent).expect("target/<profile>/deps").join("propusk");
-    assert!(path.exists(), "{} is missing: run `cargo build` first", path.display());
+    let path = tests.parent().and_then(Path::parent).expect("target/<profile>/deps").join(name);
+    assert!(path.exists(), "{} is missing: run `cargo build --workspace` first", path.display());
     path
 }
 

@@ -409,6 +409,11 @@ fn enter(before: Box<State>, step: Entering, event: Event) -> (State, Vec<Action
 
 fn leave(step: Leaving, event: Event) -> (State, Vec<Action>) {
     match (step, event) {
+        (Leaving::Lock(ours), Event::Locked(Err(VaultState::Newer))) => {
+            let kept = |session| State::SignedIn(Kept { session, is_saved: true });
+            let answer = Action::Answer(Err(Kind::Storage { state: VaultState::Newer }));
+            (ours.map_or(State::Unknown, kept), vec![Action::Unlock, answer])
+        }
         (Leaving::Lock(ours), Event::Locked(held)) => {
             let session = match held {
                 Ok(Held::SignedIn(theirs)) => Some(newest(ours, theirs)),

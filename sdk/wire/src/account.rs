@@ -6,6 +6,7 @@ use crate::Secret;
 
 /// An account as its owner sees it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Account {
     /// Never given to another account.
     pub id: i64,
@@ -27,6 +28,7 @@ pub struct Account {
 
 /// `POST accounts`. One identifier at least, each free.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RegisterRequest {
     /// An e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +48,7 @@ pub struct RegisterRequest {
 
 /// What came of a registration, 201.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RegisterResponse {
     /// Whether the account signs in at once.
     pub activation: Activation,
@@ -56,6 +59,7 @@ pub struct RegisterResponse {
 
 /// Whether an account signs in.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// It does.
@@ -66,6 +70,7 @@ pub enum Activation {
 
 /// `POST accounts/activate`: what stands in a mailed link; answered 204.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ActivateRequest {
     /// Names the account.
     pub uid: String,
@@ -76,6 +81,7 @@ pub struct ActivateRequest {
 /// `POST accounts/resend` and `POST password/reset`: mail something to this address, 202 whether
 /// there is an account or not.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EmailRequest {
     /// Where to.
     pub email: String,
@@ -84,6 +90,7 @@ pub struct EmailRequest {
 /// `POST password/reset/confirm`: what stands in a mailed link, and the new password; answered 204. All
 /// sessions end.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConfirmResetRequest {
     /// Names the account.
     pub uid: String,
@@ -96,6 +103,7 @@ pub struct ConfirmResetRequest {
 /// `PATCH account`: only the members that are there are changed, `null` removes. Identifiers need the
 /// current password or a sign-in under five minutes old.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UpdateAccountRequest {
     /// Another e-mail address; a changed one is unproved.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -116,6 +124,7 @@ pub struct UpdateAccountRequest {
 
 /// `DELETE account`, answered 204. Needs the current password or a sign-in under five minutes old.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeleteAccountRequest {
     /// The password as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,6 +133,7 @@ pub struct DeleteAccountRequest {
 
 /// `POST account/password`: set another one, or a first one; answered 204. All other sessions end.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChangePasswordRequest {
     /// As in [`RegisterRequest::password`].
     pub new_password: Secret,

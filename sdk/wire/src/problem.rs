@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A refusal: `code` is for programs, `title` for whoever reads a log.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// The HTTP reason, for people.
     pub title: String,
@@ -20,12 +21,15 @@ pub struct Problem {
 
 /// Makes an enum of codes that are text on the wire; what is not known yet is kept as it came.
 macro_rules! codes {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$meta])*
+    (
+        $(#[doc = $about:literal])* $name:ident
+        { $($(#[doc = $doc:literal])* $variant:ident = $text:literal,)* }
+    ) => {
+        $(#[doc = $about])*
         #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[non_exhaustive]
         pub enum $name {
-            $($(#[$doc])* $variant,)*
+            $($(#[doc = $doc])* $variant,)*
             /// One that a newer server sends.
             Other(String),
         }
@@ -60,7 +64,32 @@ macro_rules! codes {
                 String::deserialize(from).map(Self::from)
             }
         }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let codes = [$(($text, concat!($($doc),*))),*];
+                schema_of_codes(concat!($($about),*), &codes)
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {}
     };
+}
+
+/// Texts, each with its meaning.
+#[cfg(feature = "openapi")]
+fn schema_of_codes(
+    about: &str,
+    codes: &[(&str, &str)],
+) -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    let lines = codes.iter().map(|(text, meaning)| format!("\n- `{text}`: {}", meaning.trim()));
+    utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::String)
+        .description(Some(format!("{}\n{}", about.trim(), lines.collect::<String>())))
+        .enum_values(Some(codes.iter().map(|(text, _)| *text)))
+        .into()
 }
 
 codes! {

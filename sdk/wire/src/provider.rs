@@ -6,6 +6,7 @@ use crate::Secret;
 
 /// `GET providers`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProvidersResponse {
     /// Those that are configured.
     pub providers: Vec<Provider>,
@@ -13,6 +14,7 @@ pub struct ProvidersResponse {
 
 /// A provider to choose.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Provider {
     /// What it is called in paths.
     pub name: String,
@@ -22,6 +24,7 @@ pub struct Provider {
 
 /// `POST providers/{name}/start`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StartSignInRequest {
     /// Where the app waits; it must be allowed.
     pub redirect: String,
@@ -38,6 +41,7 @@ pub struct StartSignInRequest {
 
 /// A sign-in that goes on in a browser.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StartSignInResponse {
     /// What the browser opens.
     pub authorize_url: String,
@@ -49,6 +53,7 @@ pub struct StartSignInResponse {
 
 /// `POST providers/complete`, answered with a [`TokenResponse`](crate::TokenResponse).
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CompleteSignInRequest {
     /// What the browser brought to the app.
     pub code: Secret,
@@ -62,6 +67,7 @@ pub struct CompleteSignInRequest {
 /// `POST account/identities`: ends what `start` began with `link`, by the same account; answered 201
 /// with the [`Identity`], also where it was linked before.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkRequest {
     /// What the browser brought to the app.
     pub code: Secret,
@@ -71,6 +77,7 @@ pub struct LinkRequest {
 
 /// `GET account/identities`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IdentitiesResponse {
     /// What opens the account beside a password.
     pub identities: Vec<Identity>,
@@ -79,6 +86,7 @@ pub struct IdentitiesResponse {
 /// `DELETE account/identities/{provider}/{subject}`, answered 204. Needs the current password or a
 /// sign-in under five minutes old.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UnlinkRequest {
     /// The password as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +95,7 @@ pub struct UnlinkRequest {
 
 /// An account at a provider; `DELETE account/identities/{provider}/{subject}` unlinks it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Identity {
     /// The provider's name in paths.
     pub provider: String,

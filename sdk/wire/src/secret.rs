@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A password, token, code or verifier. It is JSON text on the wire and `[redacted]` in a log; what it
 /// holds is read by [`expose`](Self::expose) alone.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(format = Password))]
 #[serde(transparent)]
 pub struct Secret(String);
 

@@ -6,6 +6,7 @@ use crate::{Account, Secret};
 
 /// `POST sessions`: sign in with a password.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SignInRequest {
     /// E-mail address, phone number or username.
     pub identifier: String,
@@ -18,6 +19,7 @@ pub struct SignInRequest {
 
 /// What opens and renews a session: the answer to a sign-in and to a refresh.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TokenResponse {
     /// Names the session; not secret.
     pub session_id: String,
@@ -37,6 +39,7 @@ pub struct TokenResponse {
 
 /// `POST sessions/refresh`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RefreshRequest {
     /// The newest one of the session.
     pub refresh_token: Secret,
@@ -50,6 +53,7 @@ pub struct RefreshRequest {
 /// `DELETE sessions` and `DELETE sessions/{id}` of another session than the own. Needs the current
 /// password or a sign-in under five minutes old.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EndSessionsRequest {
     /// The password as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +62,7 @@ pub struct EndSessionsRequest {
 
 /// `GET sessions`, the last used first.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionsResponse {
     /// Every live session of the account, whatever API it was opened by.
     pub sessions: Vec<Session>,
@@ -65,6 +70,7 @@ pub struct SessionsResponse {
 
 /// One sign-in.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
     /// For `DELETE sessions/{id}`.
     pub id: String,

@@ -60,8 +60,20 @@ enum Verdict {
 
 /// What came of a refresh.
 enum Renewed {
-    At(Session, Account),
+    Alive(Box<Alive>),
     Ended(Revocation),
+}
+
+/// A session that goes on, and whose it is.
+struct Alive {
+    session: Session,
+    account: Account,
+}
+
+impl Renewed {
+    fn alive(session: Session, account: Account) -> Self {
+        Renewed::Alive(Box::new(Alive { session, account }))
+    }
 }
 
 /// A refresh token that is genuine, and how it came.
@@ -109,7 +121,7 @@ impl Auth {
             _ => self.rotate(policy, genuine).await?,
         };
         match renewed {
-            Renewed::At(session, account) => self.issue(policy, &session, account),
+            Renewed::Alive(alive) => self.issue(policy, &alive.session, alive.account),
             Renewed::Ended(revocation) => {
                 self.revoked.apply(&[revocation]);
                 self.mail_queued.notify_one();
@@ -181,7 +193,7 @@ impl Auth {
     async fn repeat(&self, session: Session) -> Result<Renewed> {
         let mut tx = self.store.read().await?;
         let account = active_account(&mut tx, session.account_id).await?;
-        Ok(Renewed::At(session, account))
+        Ok(Renewed::alive(session, account))
     }
 
     /// One conditional update decides who of many rotates; the others are judged by what it has left.
@@ -194,14 +206,14 @@ impl Auth {
                     if genuine.verdict(&policy, &session, now) == Verdict::Rotate {
                         let account = active_account(tx, session.account_id).await?;
                         if let Some(rotated) = spend(tx, &policy, &genuine, &session, now).await? {
-                            return Ok(Renewed::At(rotated, account));
+                            return Ok(Renewed::alive(rotated, account));
                         }
                     }
                     let session = read(tx, &genuine).await?;
                     match genuine.verdict(&policy, &session, now) {
                         Verdict::Repeat => {
                             let account = active_account(tx, session.account_id).await?;
-                            Ok(Renewed::At(session, account))
+                            Ok(Renewed::alive(session, account))
                         }
                         Verdict::Reused => {
                             end_reused(tx, &post, &session, now).await.map(Renewed::Ended)

@@ -62,6 +62,7 @@ pub struct Config {
     pub limits: Limits,
     pub http: Http,
     pub cors: Cors,
+    pub docs: Docs,
     pub mail: Mail,
     pub links: Links,
     pub redirects: Redirects,
@@ -143,6 +144,14 @@ pub struct Cors {
     /// Origins such as `https://app.example.com` whose scripts may call the APIs.
     #[serde(deserialize_with = "texts")]
     pub origins: Vec<String>,
+}
+
+/// The description of the APIs, for programs and for people.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Docs {
+    /// Whether `/openapi.json` and `/docs` are served.
+    pub enabled: bool,
 }
 
 /// How mail leaves.
@@ -297,6 +306,7 @@ impl Default for Config {
             limits: Limits::default(),
             http: Http::default(),
             cors: Cors::default(),
+            docs: Docs::default(),
             mail: Mail::default(),
             links: Links::default(),
             redirects: Redirects::default(),
@@ -359,6 +369,12 @@ impl Default for Mail {
 impl Default for Http {
     fn default() -> Self {
         Http { trusted_proxies: Vec::new(), max_connections: 4_096 }
+    }
+}
+
+impl Default for Docs {
+    fn default() -> Self {
+        Docs { enabled: true }
     }
 }
 

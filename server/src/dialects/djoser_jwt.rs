@@ -14,6 +14,7 @@ use crate::drf::simple_jwt::{self, V5_3};
 use crate::drf::{self, Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Phone};
+use crate::openapi::{DJOSER, DRF, Fragment, SIMPLE_JWT};
 
 pub const DIALECT: Dialect = Dialect {
     policy: Policy {
@@ -33,9 +34,16 @@ pub const DIALECT: Dialect = Dialect {
         reset_path: RESET_PATH,
     },
     mount: |context| drf::mount(context, views()),
+    openapi: || {
+        Fragment::of(
+            "djoser_jwt",
+            &[DRF, SIMPLE_JWT, DJOSER, include_str!("../openapi/djoser_jwt.json")],
+        )
+    },
 };
 
-fn views() -> Vec<View> {
+/// The whole API.
+pub fn views() -> Vec<View> {
     let user_view = |path, name| {
         View::at(path, name).authenticated(simple_jwt::bearer_5_3).cookies().signed_in_only()
     };

@@ -17,6 +17,7 @@ use axum::Router;
 use crate::auth::{Policy, TokenForm};
 use crate::config::DialectSettings;
 use crate::drf::Context;
+use crate::openapi::Fragment;
 
 /// Every API there is.
 const ALL: &[Dialect] = &[
@@ -34,6 +35,8 @@ pub struct Dialect {
     pub policy: Policy,
     /// Its routes.
     pub mount: fn(&Arc<Context>) -> Router,
+    /// What the OpenAPI document says of it.
+    pub openapi: fn() -> Fragment,
 }
 
 /// The settings of every API as they are where nothing is configured.
@@ -89,7 +92,61 @@ fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::drf::View;
+    use crate::openapi;
+
+    /// Every path that an API mounts, with the methods of its `Allow`.
+    fn mounted(name: &str) -> Vec<(String, String)> {
+        let of_views = |views: Vec<View>| {
+            let routes = views.iter().map(View::route);
+            routes.map(|(path, allow)| (path.to_owned(), allow.to_owned())).collect()
+        };
+        let owned = |(path, allow, _): (String, &str, _)| (path, allow.to_owned());
+        match name {
+            "djoser_token" => of_views(djoser_token::views()),
+            "djoser_jwt" => of_views(djoser_jwt::views()),
+            "simplejwt" => of_views(simplejwt::views()),
+            "simplejwt_rotating" => of_views(simplejwt_rotating::views()),
+            "prehashed" => prehashed::routes().into_iter().map(owned).collect(),
+            "native" => native::routes()
+                .into_iter()
+                .map(|(path, allow, _)| (format!("/propusk/v1{path}"), allow.to_owned()))
+                .collect(),
+            other => panic!("the routes of {other} are not looked at here"),
+        }
+    }
+
+    /// The same as the OpenAPI document has it.
+    fn described(dialect: &Dialect) -> BTreeMap<String, BTreeSet<String>> {
+        let document = openapi::document("http://localhost", vec![(dialect.openapi)()]);
+        let paths = document["paths"].as_object().expect("paths").iter();
+        let upper = |item: &serde_json::Value| {
+            let keys = item.as_object().expect("a path item").keys();
+            keys.filter(|key| *key != "parameters").map(|key| key.to_uppercase()).collect()
+        };
+        paths.map(|(path, item)| (path.clone(), upper(item))).collect()
+    }
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        for dialect in ALL {
+            let name = dialect.policy.name;
+            let methods = |allow: &str| -> BTreeSet<String> {
+                let methods =
+                    allow.split(", ").filter(|method| !["HEAD", "OPTIONS"].contains(method));
+                methods.map(str::to_owned).collect()
+            };
+            let mounted: BTreeMap<_, _> =
+                mounted(name).into_iter().map(|(path, allow)| (path, methods(&allow))).collect();
+            let mut described = described(dialect);
+            // What others than this API's clients look up.
+            described.retain(|path, _| !path.starts_with("/.well-known/"));
+            assert_eq!(described, mounted, "{name}");
+        }
+    }
 
     #[test]
     fn no_two_apis_share_a_name_or_a_code() {

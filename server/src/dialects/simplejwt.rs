@@ -13,6 +13,7 @@ use crate::drf::simple_jwt::{self, V5_5};
 use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Username};
+use crate::openapi::{DRF, Fragment, SIMPLE_JWT};
 
 pub const DIALECT: Dialect = Dialect {
     policy: Policy {
@@ -32,9 +33,13 @@ pub const DIALECT: Dialect = Dialect {
         reset_path: "/api/auth/password/reset/confirm/?uid={uid}&token={token}",
     },
     mount: |context| drf::mount(context, views()),
+    openapi: || {
+        Fragment::of("simplejwt", &[DRF, SIMPLE_JWT, include_str!("../openapi/simplejwt.json")])
+    },
 };
 
-fn views() -> Vec<View> {
+/// The whole API.
+pub fn views() -> Vec<View> {
     vec![
         View::at("/api/auth/login/", "Token Obtain Pair")
             .described(simple_jwt::OBTAIN_PAIR)

@@ -14,6 +14,7 @@ use crate::drf::simple_jwt::{self, V5_3};
 use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind};
+use crate::openapi::{DRF, Fragment, SIMPLE_JWT};
 
 pub const DIALECT: Dialect = Dialect {
     policy: Policy {
@@ -33,9 +34,16 @@ pub const DIALECT: Dialect = Dialect {
         reset_path: RESET_PATH,
     },
     mount: |context| drf::mount(context, views()),
+    openapi: || {
+        Fragment::of(
+            "simplejwt_rotating",
+            &[DRF, SIMPLE_JWT, include_str!("../openapi/simplejwt_rotating.json")],
+        )
+    },
 };
 
-fn views() -> Vec<View> {
+/// The whole API.
+pub fn views() -> Vec<View> {
     vec![
         View::at("/v1/creat_autor", "Create Autor")
             .authenticated(simple_jwt::bearer_5_3)

@@ -117,11 +117,11 @@ impl View {
     }
 
     pub fn get<F: Future<Output = Answer> + Send + 'static>(self, handler: fn(Call) -> F) -> Self {
-        self.route(Method::GET, false, handler)
+        self.handle(Method::GET, false, handler)
     }
 
     pub fn post<F: Future<Output = Answer> + Send + 'static>(self, handler: fn(Call) -> F) -> Self {
-        self.route(Method::POST, false, handler)
+        self.handle(Method::POST, false, handler)
     }
 
     /// POST for everybody on a view that is otherwise for who is signed in.
@@ -129,28 +129,28 @@ impl View {
         self,
         handler: fn(Call) -> F,
     ) -> Self {
-        self.route(Method::POST, true, handler)
+        self.handle(Method::POST, true, handler)
     }
 
     pub fn put<F: Future<Output = Answer> + Send + 'static>(self, handler: fn(Call) -> F) -> Self {
-        self.route(Method::PUT, false, handler)
+        self.handle(Method::PUT, false, handler)
     }
 
     pub fn patch<F: Future<Output = Answer> + Send + 'static>(
         self,
         handler: fn(Call) -> F,
     ) -> Self {
-        self.route(Method::PATCH, false, handler)
+        self.handle(Method::PATCH, false, handler)
     }
 
     pub fn delete<F: Future<Output = Answer> + Send + 'static>(
         self,
         handler: fn(Call) -> F,
     ) -> Self {
-        self.route(Method::DELETE, false, handler)
+        self.handle(Method::DELETE, false, handler)
     }
 
-    fn route<F>(mut self, method: Method, open: bool, handler: fn(Call) -> F) -> Self
+    fn handle<F>(mut self, method: Method, open: bool, handler: fn(Call) -> F) -> Self
     where
         F: Future<Output = Answer> + Send + 'static,
     {
@@ -181,6 +181,12 @@ impl View {
         .map(Method::as_str)
         .collect::<Vec<_>>()
         .join(", ")
+    }
+
+    /// The path, and the value of `Allow`.
+    #[cfg(test)]
+    pub fn route(&self) -> (&'static str, &str) {
+        (self.path, &self.allow)
     }
 
     fn find(&self, method: &Method) -> Option<&Route> {

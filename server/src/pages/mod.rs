@@ -3,6 +3,7 @@
 //! without scripts.
 
 mod callback;
+pub mod docs;
 mod forms;
 mod page;
 mod respond;
@@ -55,6 +56,11 @@ impl Pages {
     ) -> Self {
         let (host, prefix) = host_and_path(public_url);
         Pages { auth, proxies, language, host, prefix, headers: PageHeaders::new() }
+    }
+
+    /// The public host.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 }
 

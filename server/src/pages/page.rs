@@ -6,7 +6,10 @@ use super::texts::{EmailTexts, LinkTexts, Message, PasswordTexts, Texts};
 use crate::language::Language;
 
 /// Stands in every page, so that it needs nothing else; the content security policy names its hash.
-pub const STYLE: &str = include_str!("../../templates/pages/style.css");
+pub const STYLE: &str = concat!(
+    include_str!("../../templates/pages/colours.css"),
+    include_str!("../../templates/pages/style.css"),
+);
 
 /// What is around every page.
 pub struct Frame<'p> {

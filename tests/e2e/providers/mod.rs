@@ -5,7 +5,7 @@ mod attacks;
 mod browser;
 mod document;
 mod hostile;
-mod linking;
+pub mod linking;
 mod mishaps;
 mod model;
 mod native;

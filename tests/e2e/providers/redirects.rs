@@ -52,7 +52,7 @@ async fn a_redirect_that_is_no_text_begins_nothing() {
     {
         let answer = start(&site, Provider::Google, &redirect).await;
         let refusal = (answer.status.as_u16(), answer.json()["fields"].clone());
-        assert_eq!(refusal, (422, json!(["redirect"])), "{redirect}");
+        assert_eq!(refusal, (422, json!({"redirect": ["invalid"]})), "{redirect}");
     }
     let body = json!({"code_challenge": CHALLENGE});
     let answer = site.client().post("/propusk/v1/providers/google/start", &body).await;

@@ -14,4 +14,5 @@ mod world;
 pub use plan::{Fault, MESSAGE_FAULTS, MessageFault, Plan, SAVE_FAULTS, SaveFault};
 pub use report::{Report, Tally};
 pub use run::{Mishap, Outcome};
+pub(crate) use shim::read_request;
 pub use world::{Api, World};

@@ -12,6 +12,7 @@ use propusk::{
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
 
 use super::faults::Faults;
 use super::plan::SaveFault;
@@ -22,7 +23,8 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// A process that runs.
 pub(super) struct Process {
     pub client: Client,
-    pub runtime: Runtime,
+    /// There until the end.
+    runtime: Option<Runtime>,
     life: Arc<Life>,
 }
 
@@ -105,13 +107,25 @@ impl Process {
         let client = builder.build().expect("a client");
         let runtime =
             Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        Process { client, runtime, life }
+        Process { client, runtime: Some(runtime), life }
     }
 
-    /// Nothing of it moves after this.
-    pub fn kill(self) {
+    /// Runs something in it, for as long as it lives.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.runtime.as_ref().expect("a process that lives").spawn(work)
+    }
+}
+
+/// Kills it: nothing of it moves after this.
+impl Drop for Process {
+    fn drop(&mut self) {
         self.life.end();
-        self.runtime.shutdown_background();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

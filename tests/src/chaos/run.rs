@@ -80,14 +80,13 @@ impl World {
     /// Runs a plan.
     pub async fn run(&self, api: Api, plan: &Plan) -> Outcome {
         let person = self.person().await;
-        let faults = Arc::new(Faults::new(plan.clone()));
-        let mut cast = self.cast(api, &person, Arc::clone(&faults), plan.processes.max(1)).await;
         let mut outcome = Outcome::default();
-        let first = cast.processes[0].client.clone();
-        if let Err(error) = self.sign_in(api, &person, &first).await {
+        if let Err(error) = self.sign_in(api, &person).await {
             outcome.mishaps.push(Mishap::Stuck(format!("no sign-in: {error:?}")));
             return outcome;
         }
+        let faults = Arc::new(Faults::new(plan.clone()));
+        let mut cast = self.cast(api, &person, Arc::clone(&faults), plan.processes.max(1)).await;
         faults.arm(true);
         let ended = self.rounds(&mut cast).await;
         outcome.counted = faults.counted();
@@ -101,7 +100,6 @@ impl World {
             outcome.mishaps.clear();
             outcome.answer_lost = true;
         }
-        cast.end();
         outcome
     }
 
@@ -182,12 +180,7 @@ impl Cast {
     }
 
     fn restart(&mut self, process: usize) {
-        let next = self.start(process);
-        std::mem::replace(&mut self.processes[process], next).kill();
-    }
-
-    fn end(self) {
-        self.processes.into_iter().for_each(Process::kill);
+        self.processes[process] = self.start(process);
     }
 
     /// Each of these processes asks the server for the account until it is answered; one that is
@@ -222,10 +215,9 @@ impl Cast {
     }
 
     fn call(&self, process: usize) -> impl Future<Output = (usize, Option<Ended>)> + use<> {
-        let Process { client, runtime, .. } = &self.processes[process];
-        let client = client.clone();
+        let client = self.processes[process].client.clone();
         let url = format!("http://{}/propusk/v1/account", self.shims[process].address);
-        let called = runtime.spawn(async move { call(&client, &url).await });
+        let called = self.processes[process].spawn(async move { call(&client, &url).await });
         async move { (process, called.await.ok()) }
     }
 }

@@ -109,7 +109,7 @@ async fn carry(mut client: TcpStream, network: &Network, death: &Death) -> io::R
 }
 
 /// One whole request, which asks that the connection be closed after it.
-async fn read_request(client: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
+pub(crate) async fn read_request(client: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     let mut read = Vec::new();
     let head = loop {
         if let Some(head) = read.windows(4).position(|end| end == b"\r\n\r\n") {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use propusk::{Clock, Dialect, VaultKey};
+use propusk::{Client, Clock, Dialect, Vault, VaultKey};
 use propusk_server::auth::password::Password;
 use propusk_server::auth::{NewClient, NewPassword, Registration};
 use propusk_server::identifier::{Email, Identifier, Phone, Username};
@@ -139,13 +139,15 @@ impl World {
         Person { email, username, vault, key: VaultKey::generate().expect("random bytes") }
     }
 
-    /// Signs somebody in.
-    pub(super) async fn sign_in(
-        &self,
-        api: Api,
-        person: &Person,
-        client: &propusk::Client,
-    ) -> propusk::Result<()> {
+    /// Signs somebody in, before anything goes wrong.
+    pub(super) async fn sign_in(&self, api: Api, person: &Person) -> propusk::Result<()> {
+        let (id, secret) = OAUTH;
+        let client = Client::builder(format!("http://{}", self.server.address))
+            .dialect(api.dialect())
+            .vault(Vault::file(&person.vault, person.key.clone()))
+            .clock(self.clock.clone())
+            .oauth_client(id, secret)
+            .build()?;
         match api {
             Api::Password(Dialect::Simplejwt) => client.sign_in(&person.username, PASSWORD).await,
             Api::Password(_) => client.sign_in(&person.email, PASSWORD).await,

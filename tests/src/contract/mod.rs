@@ -33,6 +33,7 @@ use request::Captures;
 use rows::{Action, Exchange, Row, Setup};
 
 use crate::http::{Answer, Client};
+use crate::openapi::{Asked, Document};
 use crate::smtp::Received;
 
 /// What happens behind the API of a server: through its own parts, or its command line.
@@ -101,8 +102,9 @@ async fn mismatches<B: Backdoor>(
 ) -> Vec<Mismatch> {
     let (captures, ids) = Default::default();
     let has_clock = subject.backdoor.clock().is_some();
+    let document = Document::of(subject.client).await;
     let mut replay =
-        Replay { seed, rows, subject, captures, ids, mails: 0, mismatches: Vec::new() };
+        Replay { seed, rows, subject, document, captures, ids, mails: 0, mismatches: Vec::new() };
     for row in rows {
         replay.repair_before(row).await;
         let is_left_out = skipped::needs_a_clock(&row.id) && !has_clock;
@@ -117,6 +119,8 @@ struct Replay<'r, B> {
     seed: &'r str,
     rows: &'r [Row],
     subject: Subject<'r, B>,
+    /// What the server says of itself, which every answer has to be like.
+    document: Document,
     captures: Captures,
     ids: AccountIds,
     /// How many of the mails have been looked at.
@@ -148,6 +152,7 @@ impl<B: Backdoor> Replay<'_, B> {
         match self.subject.client.send(request).await {
             Ok(answer) => {
                 self.compare(row, exchange, &answer);
+                self.compare_with_document(row, exchange, &answer);
                 self.capture(exchange, &answer);
             }
             Err(error) => self.report(row, "connection", error.to_string()),
@@ -178,6 +183,15 @@ impl<B: Backdoor> Replay<'_, B> {
         let differences =
             comparison(&self.subject, &mut self.ids, exchange).differences(&expected, answer);
         self.extend(row, differences);
+    }
+
+    fn compare_with_document(&mut self, row: &Row, exchange: &Exchange, answer: &Answer) {
+        let request = &exchange.request;
+        let body = request.body.as_json();
+        let asked = Asked { method: &request.method, path: &request.path, body: body.as_ref() };
+        for problem in self.document.problems(&asked, answer) {
+            self.report(row, "/openapi.json", problem);
+        }
     }
 
     fn capture(&mut self, exchange: &Exchange, answer: &Answer) {

@@ -35,6 +35,18 @@ impl Request {
 }
 
 impl Body {
+    /// Its members, where they can be read.
+    pub fn as_json(&self) -> Option<Value> {
+        match self {
+            Body::Json { body } => Some(body.clone()),
+            Body::Form { form: fields } | Body::Multipart { multipart: fields } => {
+                serde_json::to_value(fields).ok()
+            }
+            Body::Raw { raw: Raw::Text(text) } => serde_json::from_str(text).ok(),
+            Body::Raw { .. } | Body::None {} => None,
+        }
+    }
+
     fn fill(&self, captures: &Captures) -> Result<Vec<u8>, String> {
         match self {
             Body::Json { body } => Ok(filled_json(body, captures)?.to_string().into_bytes()),

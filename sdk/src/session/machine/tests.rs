@@ -233,6 +233,10 @@ fn a_sign_in_that_cannot_be_kept_leaves_everything_as_it_was() {
 fn whoever_signs_out_is_signed_out() {
     let (state, world) = signed_in(Dialect::Native, true);
     explore(state, Event::LeaveWanted, world, &|state, world| {
+        // What a newer version has written is not touched.
+        if world.trace.iter().any(|event| event.contains("Newer")) {
+            return assert!(world.answers.iter().all(Result::is_err));
+        }
         assert_eq!(*state, State::SignedOut(SignOutReason::SignedOut), "{:#?}", world.trace);
         let is_kept = matches!(world.disk, Held::SignedIn(_));
         let told = world.answers.iter().all(Result::is_err);

@@ -13,6 +13,7 @@ use crate::drf::fields::{Form, Text};
 use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure, token_auth};
 use crate::error::Error;
 use crate::identifier::{Email, Identifier, Kind};
+use crate::openapi::{DJOSER, DRF, Fragment};
 
 pub const DIALECT: Dialect = Dialect {
     policy: Policy {
@@ -32,17 +33,22 @@ pub const DIALECT: Dialect = Dialect {
         form: TokenForm::Key,
         reset_path: RESET_PATH,
     },
-    mount: |context| drf::mount(context, views().into_iter().chain(oauth::views()).collect()),
+    mount: |context| drf::mount(context, views()),
+    openapi: || {
+        let file = include_str!("../../openapi/djoser_token.json");
+        Fragment::of("djoser_token", &[DRF, DJOSER, file])
+    },
 };
 
-fn views() -> Vec<View> {
+/// The whole API.
+pub fn views() -> Vec<View> {
     let view = |path, name| {
         View::at(path, name)
             .authenticated(token_auth::token_or_bearer)
             .challenged(token_auth::CHALLENGE)
     };
     let user_view = |path, name| view(path, name).signed_in_only();
-    vec![
+    let users = vec![
         view("/auth/", "Api Root")
             .described("The default basic root view for DefaultRouter")
             .get(root),
@@ -77,7 +83,8 @@ fn views() -> Vec<View> {
             .described("Use this endpoint to logout user (remove user authentication token).")
             .signed_in_only()
             .post(logout),
-    ]
+    ];
+    users.into_iter().chain(oauth::views()).collect()
 }
 
 async fn root(call: Call) -> Answer {

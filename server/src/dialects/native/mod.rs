@@ -27,6 +27,7 @@ use super::Dialect;
 use crate::auth::{Policy, RESET_PATH, TokenForm};
 use crate::drf::Context;
 use crate::identifier::Kind;
+use crate::openapi::{Fragment, wire_schemas};
 use problem::Refusal;
 use reply::Reply;
 
@@ -49,6 +50,10 @@ pub const DIALECT: Dialect = Dialect {
         reset_path: RESET_PATH,
     },
     mount,
+    openapi: || {
+        let file = include_str!("../../openapi/native.json");
+        Fragment::of("native", &[file]).with_schemas(wire_schemas())
+    },
 };
 
 /// What every handler is given.
@@ -59,7 +64,7 @@ type Answer<T> = Result<Reply<T>, Refusal>;
 type Route = (&'static str, &'static str, MethodRouter<Arc<Context>>);
 
 /// The whole API.
-fn routes() -> Vec<Route> {
+pub fn routes() -> Vec<Route> {
     vec![
         ("/accounts", "POST, OPTIONS", post(accounts::register)),
         ("/accounts/activate", "POST, OPTIONS", post(accounts::activate)),

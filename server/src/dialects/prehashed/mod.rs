@@ -27,6 +27,7 @@ use crate::drf::Context;
 use crate::error::Error;
 use crate::identifier::{Email, Identifier, Kind, Phone};
 use crate::language::Language;
+use crate::openapi::Fragment;
 
 pub const DIALECT: Dialect = Dialect {
     policy: Policy {
@@ -47,22 +48,32 @@ pub const DIALECT: Dialect = Dialect {
         reset_path: RESET_PATH,
     },
     mount,
+    openapi: || Fragment::of("prehashed", &[include_str!("../../openapi/prehashed.json")]),
 };
 
-fn mount(context: &Arc<Context>) -> Router {
-    let routes = [
+/// A path, its `Allow`, and its handlers.
+type Route = (String, &'static str, MethodRouter<Arc<Context>>);
+
+/// The whole API.
+pub fn routes() -> Vec<Route> {
+    let own: [(&str, _, _); 5] = [
         ("/authorization/registration", POST, post(register)),
         ("/authorization/login/email", POST, post(sign_in_by_email)),
         ("/authorization/login/phone/number", POST, post(sign_in_by_phone)),
         ("/validate/jwt/refresh", GET_AND_POST, get(renew).post(renew)),
         ("/validate/jwt/access", GET_AND_POST, get(verify).post(verify)),
     ];
-    let mut router = provider::routes();
-    for (path, allow, methods) in routes {
-        router = with_methods(router, path, allow, methods);
+    let own = own.into_iter().map(|(path, allow, methods)| (path.to_owned(), allow, methods));
+    own.chain(provider::routes()).collect()
+}
+
+fn mount(context: &Arc<Context>) -> Router {
+    let mut router = Router::new();
+    for (path, allow, methods) in routes() {
+        router = with_methods(router, &path, allow, methods);
     }
-    for unknown in ["", "/", "/{*rest}"] {
-        for root in ["/authorization", "/validate"] {
+    for root in ["/authorization", "/validate"].into_iter().chain(provider::roots()) {
+        for unknown in ["", "/", "/{*rest}"] {
             let not_found = any(|| async { Reply::detail(StatusCode::NOT_FOUND, "Not Found") });
             router = router.route(&format!("{root}{unknown}"), not_found);
         }

@@ -1,17 +1,14 @@
 //! Sign-in with Google, VK ID, Yandex and Mail.ru as the document has it: a link, the provider's
 //! tokens for a code, our tokens for the provider's.
 
-use std::sync::Arc;
-
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::routing::{any, get};
+use axum::routing::get;
 use serde::Serialize;
 
 use super::read::{self, Params};
 use super::reply::{Answer, Finding, Reply};
-use super::{GET, GET_AND_POST, PairResponse, Shared, client, failure, with_methods};
+use super::{GET, GET_AND_POST, PairResponse, Route, Shared, client, failure};
 use crate::auth::{Callback, Entry, ProviderTokens};
 use crate::drf::Context;
 use crate::error::{Error, ProviderFault, SignInFault};
@@ -20,29 +17,30 @@ use crate::error::{Error, ProviderFault, SignInFault};
 const PROVIDERS: [(&str, &str); 4] =
     [("/google", "google"), ("/vk", "vk"), ("/mail.ru", "mail_ru"), ("/yandex", "yandex")];
 
-pub fn routes() -> Router<Arc<Context>> {
-    let mut router = Router::new();
-    for (root, provider) in PROVIDERS {
-        let enter =
-            |entry| move |state: Shared, request: Request| enter(state, provider, entry, request);
-        let redeem = move |state: Shared, request: Request| redeem(state, provider, request);
-        let (register, sign_in) = (enter(Entry::Register), enter(Entry::SignIn));
-        for (path, allow, methods) in [
-            ("link", GET, get(move |state: Shared, request| link(state, provider, request))),
-            ("get/token", GET_AND_POST, get(redeem).post(redeem)),
-            ("registration", GET_AND_POST, get(register).post(register)),
-            ("login", GET_AND_POST, get(sign_in).post(sign_in)),
-        ] {
-            // Who only looks spends and makes nothing.
-            let methods = methods.head(|| async { StatusCode::OK });
-            router = with_methods(router, &format!("{root}/{path}"), allow, methods);
-        }
-        for unknown in ["", "/", "/{*rest}"] {
-            let not_found = any(|| async { Reply::detail(StatusCode::NOT_FOUND, "Not Found") });
-            router = router.route(&format!("{root}{unknown}"), not_found);
-        }
-    }
-    router
+/// What all paths of a provider begin with.
+pub fn roots() -> impl Iterator<Item = &'static str> {
+    PROVIDERS.into_iter().map(|(root, _)| root)
+}
+
+pub fn routes() -> impl Iterator<Item = Route> {
+    PROVIDERS.into_iter().flat_map(|(root, provider)| routes_of(root, provider))
+}
+
+fn routes_of(root: &str, provider: &'static str) -> [Route; 4] {
+    let enter =
+        |entry| move |state: Shared, request: Request| enter(state, provider, entry, request);
+    let redeem = move |state: Shared, request: Request| redeem(state, provider, request);
+    let (register, sign_in) = (enter(Entry::Register), enter(Entry::SignIn));
+    [
+        ("link", GET, get(move |state: Shared, request| link(state, provider, request))),
+        ("get/token", GET_AND_POST, get(redeem).post(redeem)),
+        ("registration", GET_AND_POST, get(register).post(register)),
+        ("login", GET_AND_POST, get(sign_in).post(sign_in)),
+    ]
+    // Who only looks spends and makes nothing.
+    .map(|(path, allow, methods)| {
+        (format!("{root}/{path}"), allow, methods.head(|| async { StatusCode::OK }))
+    })
 }
 
 async fn link(State(context): Shared, provider: &'static str, request: Request) -> Answer {

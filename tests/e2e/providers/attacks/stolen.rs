@@ -130,7 +130,7 @@ async fn a_challenge_that_is_no_hash_begins_nothing() {
             let body = json!({"redirect": REDIRECT, "code_challenge": challenge});
             let answer = site.client().post(&path, &body).await;
             let refusal = (answer.status.as_u16(), answer.json()["fields"].clone());
-            assert_eq!(refusal, (422, json!(["code_challenge"])), "{challenge}");
+            assert_eq!(refusal, (422, json!({"code_challenge": ["invalid"]})), "{challenge}");
         }
         let body = json!({"redirect": REDIRECT});
         assert_eq!(site.client().post(&path, &body).await.status, 422);

@@ -116,6 +116,35 @@ impl Accounts {
         Ok(())
     }
 
+    /// The account that an identity opens.
+    pub fn opened_by(&self, by: (Identity, Person)) -> Option<Id> {
+        let found = self.0.iter().find(|(_, account)| account.identities.contains(&by));
+        found.map(|(id, _)| *id)
+    }
+
+    /// An identity is linked from within: it may prove the mailbox, and takes nothing away.
+    pub fn link(&mut self, id: Id, by: (Identity, Person), claims: Claims) -> Result<(), String> {
+        if self.opened_by(by).is_some_and(|holder| holder != id) {
+            return Err("one identity opens two accounts".to_owned());
+        }
+        let account = self.change(id)?;
+        if !account.identities.contains(&by) {
+            account.identities.push(by);
+            account.is_proved |= claims == Claims::Proved && account.email == Some(by.1);
+        }
+        Ok(())
+    }
+
+    pub fn unlink(&mut self, id: Id, by: (Identity, Person)) -> Result<(), String> {
+        let account = self.change(id)?;
+        account.identities.retain(|other| *other != by);
+        let is_open = account.password.is_some() && account.email.is_some();
+        match is_open || !account.identities.is_empty() {
+            true => Ok(()),
+            false => Err("the last way in is gone".to_owned()),
+        }
+    }
+
     pub fn reset(&mut self, id: Id, who: Person, password: String) -> Result<(), String> {
         let account = self.change(id)?;
         if !account.is_active {

@@ -87,6 +87,23 @@ pub enum Act {
     RefreshPair {
         who: Person,
     },
+    /// Begins to link an own identity to an account, at the provider already.
+    BeginLink {
+        who: Person,
+        with: usize,
+        identity: Identity,
+        claims: Claims,
+    },
+    /// Brings the newest code of that home, by any own session.
+    EndLink {
+        who: Person,
+        with: usize,
+    },
+    Unlink {
+        who: Person,
+        with: usize,
+        identity: Identity,
+    },
     ChangePassword {
         who: Person,
         with: usize,
@@ -123,18 +140,21 @@ impl Act {
             true => address,
             false => who,
         };
+        let honest = |who: Person, identity: Identity, claims: Claims| match (claims, identity) {
+            (Claims::Unproved(address), _) => Claims::Unproved(own(who, address)),
+            (Claims::Proved, Identity::Vk) => Claims::Unproved(who),
+            (claims, _) => claims,
+        };
         match self {
             Act::Register { who, address, by } => {
                 Act::Register { who, address: own(who, address), by }
             }
             Act::SignIn { who, address, by } => Act::SignIn { who, address: own(who, address), by },
             Act::ByProvider { who, identity, claims, way } => {
-                let claims = match (claims, identity) {
-                    (Claims::Unproved(address), _) => Claims::Unproved(own(who, address)),
-                    (Claims::Proved, Identity::Vk) => Claims::Unproved(who),
-                    (claims, _) => claims,
-                };
-                Act::ByProvider { who, identity, claims, way }
+                Act::ByProvider { who, identity, claims: honest(who, identity, claims), way }
+            }
+            Act::BeginLink { who, with, identity, claims } => {
+                Act::BeginLink { who, with, identity, claims: honest(who, identity, claims) }
             }
             Act::ChangeEmail { who, with, to, knows_password } => {
                 let to = if to == PEOPLE + who { to } else { own(who, to) };
@@ -155,11 +175,13 @@ pub fn any() -> impl Strategy<Value = Act> {
     let way =
         || prop::sample::select(vec![Way::Complete, Way::Convert, Way::Registration, Way::Login]);
     let identity = || prop::sample::select(vec![Identity::Google, Identity::Vk]);
-    let claims = prop_oneof![
-        1 => Just(Claims::Nothing),
-        5 => address().prop_map(Claims::Unproved),
-        4 => Just(Claims::Proved),
-    ];
+    let claims = || {
+        prop_oneof![
+            1 => Just(Claims::Nothing),
+            5 => address().prop_map(Claims::Unproved),
+            4 => Just(Claims::Proved),
+        ]
+    };
     prop_oneof![
         6 => (who(), address(), by())
             .prop_map(|(who, address, by)| Act::Register { who, address, by }),
@@ -169,9 +191,15 @@ pub fn any() -> impl Strategy<Value = Act> {
         3 => who().prop_map(|who| Act::Recover { who }),
         5 => (who(), address(), by())
             .prop_map(|(who, address, by)| Act::SignIn { who, address, by }),
-        10 => (who(), identity(), claims, way())
+        10 => (who(), identity(), claims(), way())
             .prop_map(|(who, identity, claims, way)| Act::ByProvider { who, identity, claims, way }),
         2 => who().prop_map(|who| Act::RefreshPair { who }),
+        5 => (who(), with(), identity(), claims()).prop_map(
+            |(who, with, identity, claims)| Act::BeginLink { who, with, identity, claims }
+        ),
+        5 => (who(), with()).prop_map(|(who, with)| Act::EndLink { who, with }),
+        2 => (who(), with(), identity())
+            .prop_map(|(who, with, identity)| Act::Unlink { who, with, identity }),
         2 => (who(), with()).prop_map(|(who, with)| Act::ChangePassword { who, with }),
         5 => (who(), with(), moved_to(), proptest::bool::ANY).prop_map(
             |(who, with, to, knows_password)| Act::ChangeEmail { who, with, to, knows_password }

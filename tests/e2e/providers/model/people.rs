@@ -41,12 +41,24 @@ struct Credential {
     is_ended: bool,
 }
 
+/// A link that has been begun, and is good for its account and as long as its session.
+#[derive(Clone, Debug)]
+struct Begun {
+    by: (Identity, Person),
+    claims: Claims,
+    session: Credential,
+    code: String,
+    expires_at: i64,
+}
+
 /// One run: its people's addresses and names are its own.
 pub struct Town<'s> {
     site: &'s Site,
     run: usize,
     accounts: Accounts,
     credentials: Vec<Credential>,
+    /// Links on their way.
+    begun: Vec<Begun>,
     /// Whose password is whose.
     passwords: BTreeMap<String, Person>,
     count: usize,
@@ -56,8 +68,16 @@ pub struct Town<'s> {
 
 impl<'s> Town<'s> {
     pub fn new(site: &'s Site, run: usize) -> Self {
-        let (accounts, credentials) = (Accounts::default(), Vec::new());
-        Town { site, run, accounts, credentials, passwords: BTreeMap::new(), count: 0, after: None }
+        Town {
+            site,
+            run,
+            accounts: Accounts::default(),
+            credentials: Vec::new(),
+            begun: Vec::new(),
+            passwords: BTreeMap::new(),
+            count: 0,
+            after: None,
+        }
     }
 
     pub async fn act(&mut self, act: Act) -> Outcome {
@@ -74,6 +94,11 @@ impl<'s> Town<'s> {
                 self.come_by(identity, who, claims, way).await
             }
             Act::RefreshPair { who } => self.refresh(who).await,
+            Act::BeginLink { who, with, identity, claims } => {
+                self.begin_link(who, with, identity, claims).await
+            }
+            Act::EndLink { who, with } => self.end_link(who, with).await,
+            Act::Unlink { who, with, identity } => self.unlink(who, with, identity).await,
             Act::ChangePassword { who, with } => self.change_password(who, with).await,
             Act::ChangeEmail { who, with, to, knows_password } => {
                 self.change_email(who, with, to, knows_password).await
@@ -255,10 +280,7 @@ impl<'s> Town<'s> {
         claims: Claims,
         way: Way,
     ) -> Outcome {
-        let provider = match identity {
-            Identity::Google => Provider::Google,
-            Identity::Vk => Provider::Vk,
-        };
+        let provider = provider_of(identity);
         let user = self.user(identity, who, claims);
         let (answer, form) = match way {
             Way::Complete => (self.site.sign_in(&user, provider).await, Form::AppKey),
@@ -290,6 +312,88 @@ impl<'s> Town<'s> {
             _ => self.accounts.enter(id, by, claims)?,
         }
         self.hold(who, form, &answer, id)
+    }
+
+    async fn begin_link(
+        &mut self,
+        who: Person,
+        with: usize,
+        identity: Identity,
+        claims: Claims,
+    ) -> Outcome {
+        let Some(session) = self.pick(who, with) else { return Ok(()) };
+        let password = self.password_of(who, Some(session.account));
+        let body = json!({
+            "redirect": REDIRECT, "code_challenge": CHALLENGE, "link": true,
+            "current_password": password,
+        });
+        let provider = provider_of(identity);
+        let path = format!("/propusk/v1/providers/{}/start", name_of(provider));
+        let answer = self.post_as(&session.access, &path, &body).await?;
+        self.expect_change(&session, password.as_deref(), answer.status == 200, &answer)?;
+        if answer.status != 200 {
+            return Ok(());
+        }
+        let user = self.user(identity, who, claims);
+        let callback = self.site.at_provider(&user, provider, &answer.field("authorize_url")).await;
+        let code = parameter(&self.site.link_to_app(&callback).await, "code");
+        let expires_at = self.site.server.clock.now() + 60;
+        self.begun.push(Begun { by: (identity, who), claims, session, code, expires_at });
+        Ok(())
+    }
+
+    async fn end_link(&mut self, who: Person, with: usize) -> Outcome {
+        let Some(place) = self.begun.iter().rposition(|begun| begun.by.1 == who) else {
+            return Ok(());
+        };
+        let Some(held) = self.pick(who, with) else { return Ok(()) };
+        let Begun { by, claims, session, code, expires_at } = self.begun.remove(place);
+        let body = json!({"code": code, "code_verifier": VERIFIER});
+        let answer = self.post_as(&held.access, "/propusk/v1/account/identities", &body).await?;
+        let is_right = self.is_alive(&held)
+            && self.is_session_alive(&session)
+            && held.account == session.account
+            && self.site.server.clock.now() < expires_at
+            && self.accounts.opened_by(by).is_none_or(|holder| holder == held.account);
+        expect(answer.status == 201, is_right, &answer)?;
+        if is_right { self.accounts.link(held.account, by, claims) } else { Ok(()) }
+    }
+
+    async fn unlink(&mut self, who: Person, with: usize, identity: Identity) -> Outcome {
+        let Some(held) = self.pick(who, with) else { return Ok(()) };
+        let password = self.password_of(who, Some(held.account));
+        let subject = self.user(identity, who, Claims::Nothing).id;
+        let provider = name_of(provider_of(identity));
+        let path = format!("/propusk/v1/account/identities/{provider}/{subject}");
+        let body = json!({"current_password": password});
+        let answer = send(self.site, Method::DELETE, &path, &held.access, &body).await;
+        let answer = sound(answer)?;
+        let is_done = answer.status == 204;
+        // There may be no such identity, too.
+        let is_made = is_done || answer.status == 404;
+        self.expect_change(&held, password.as_deref(), is_made, &answer)?;
+        let by = (identity, who);
+        if is_made && is_done != (self.accounts.opened_by(by) == Some(held.account)) {
+            return Err(format!("{}: {by:?} of {}", answer.status, held.account));
+        }
+        if is_done { self.accounts.unlink(held.account, by) } else { Ok(()) }
+    }
+
+    /// A sensitive change is made for who knows the password, for others perhaps: if they have
+    /// signed in a moment ago.
+    fn expect_change(
+        &self,
+        held: &Credential,
+        password: Option<&str>,
+        is_made: bool,
+        answer: &Answer,
+    ) -> Outcome {
+        let is_apps = held.form == Form::Pair;
+        match password {
+            Some(password) => expect(is_made, !is_apps && self.proves(held, password), answer),
+            None if is_made => expect(true, !is_apps && self.is_alive(held), answer),
+            None => Ok(()),
+        }
     }
 
     async fn refresh(&mut self, who: Person) -> Outcome {
@@ -412,7 +516,7 @@ impl<'s> Town<'s> {
     fn hold(&mut self, who: Person, form: Form, answer: &Answer, account: Id) -> Outcome {
         let (access, refresh, seconds) = match form {
             Form::Key => ("auth_token", None, 31_536_000),
-            Form::AppKey => ("access_token", None, 5_184_000),
+            Form::AppKey => ("access_token", None, 900),
             Form::Pair => ("access_token", Some("refresh_token"), 36_000),
             Form::Jwt => ("access", Some("refresh"), 300),
             Form::Named => ("access", Some("refresh"), 3_600),
@@ -528,6 +632,13 @@ impl<'s> Town<'s> {
             true => Err(format!("{owner} is not alone in {account:?}")),
             false => Ok(()),
         }
+    }
+}
+
+fn provider_of(identity: Identity) -> Provider {
+    match identity {
+        Identity::Google => Provider::Google,
+        Identity::Vk => Provider::Vk,
     }
 }
 

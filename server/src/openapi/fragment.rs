@@ -1,0 +1,227 @@
+//! One API's share of the document, and the rules by which its file becomes that.
+
+use serde_json::{Map, Value, json};
+
+use super::{each_object, object};
+
+/// The methods of a path, as OpenAPI names them.
+pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+/// One API's paths with what they refer to, as its files say it.
+pub struct Fragment {
+    /// The API's name, which stands before all others.
+    name: &'static str,
+    value: Value,
+}
+
+impl Fragment {
+    /// Puts files together, of which the later ones are about more special things and win.
+    pub fn of(name: &'static str, files: &[&str]) -> Self {
+        let mut value = json!({});
+        for file in files {
+            merge(
+                &mut value,
+                serde_json::from_str(file).expect("the files are JSON: tests read all"),
+            );
+        }
+        Fragment { name, value }
+    }
+
+    /// Adds schemas under what the files say of them.
+    pub fn with_schemas(self, schemas: Map<String, Value>) -> Self {
+        let mut value = json!({ "components": { "schemas": schemas } });
+        merge(&mut value, self.value);
+        Fragment { value, ..self }
+    }
+
+    /// What the document takes over:
+    /// - a path that refers to one of `pathItems` gets a copy, with `x-suffix` behind each
+    ///   `operationId`, the tag `x-tag`, and `x-responses`, where it names these;
+    /// - an operation without `security` needs what the file's `security` says;
+    /// - operations can also be answered by what stands in `x-every`, and those with a body by what
+    ///   stands in `x-with-body`;
+    /// - JSON bodies may be sent as every one of `x-media-types`;
+    /// - ids, tags, and names of components get the API's name in front.
+    pub fn into_share(mut self) -> Value {
+        self.copy_path_items();
+        let rules = Rules {
+            name: self.name,
+            security: self.value["security"].take(),
+            every: self.value["x-every"].take(),
+            with_body: self.value["x-with-body"].take(),
+            media_types: self.value["x-media-types"].take(),
+        };
+        self.each_operation(|operation| rules.apply(operation));
+        self.take_names();
+        let Fragment { name, mut value } = self;
+        let tags = tags(name, value["tags"].take());
+        let names: Vec<&Value> = tags.iter().map(|tag| &tag["name"]).collect();
+        let about = &value["x-dialect"]["description"];
+        let groups = json!([{ "name": name, "description": about, "tags": names }]);
+        json!({
+            "tags": tags,
+            "x-tagGroups": groups,
+            "paths": value["paths"].take(),
+            "components": value["components"].take(),
+        })
+    }
+
+    fn copy_path_items(&mut self) {
+        let Some(components) = object(&mut self.value, "components") else { return };
+        let items = components.shift_remove("pathItems").unwrap_or_default();
+        let Some(paths) = object(&mut self.value, "paths") else { return };
+        for path in paths.values_mut() {
+            let Some(reference) = path["$ref"].as_str() else { continue };
+            let named = reference.rsplit('/').next().unwrap_or_default();
+            let mut item = items[named].clone();
+            let at = path.take();
+            adapt(&mut item, &at);
+            *path = item;
+        }
+    }
+
+    fn each_operation(&mut self, mut act: impl FnMut(&mut Value)) {
+        let Some(paths) = object(&mut self.value, "paths") else { return };
+        for item in paths.values_mut().filter_map(Value::as_object_mut) {
+            item.iter_mut()
+                .filter(|(key, _)| METHODS.contains(&key.as_str()))
+                .for_each(|(_, operation)| act(operation));
+        }
+    }
+
+    /// Makes the names of components the API's own, and those by which they are referred to.
+    fn take_names(&mut self) {
+        let name = self.name;
+        if let Some(components) = object(&mut self.value, "components") {
+            for kind in components.values_mut().filter_map(Value::as_object_mut) {
+                *kind = std::mem::take(kind)
+                    .into_iter()
+                    .map(|(key, value)| (format!("{name}.{key}"), value))
+                    .collect();
+            }
+        }
+        each_object(&mut self.value, &mut |members| {
+            if let Some(Value::String(reference)) = members.get_mut("$ref")
+                && let Some((kind, referred)) = reference.rsplit_once('/')
+            {
+                *reference = format!("{kind}/{name}.{referred}");
+            }
+        });
+    }
+}
+
+/// What the operations of an API have in common.
+struct Rules {
+    name: &'static str,
+    security: Value,
+    every: Value,
+    with_body: Value,
+    media_types: Value,
+}
+
+impl Rules {
+    fn apply(&self, operation: &mut Value) {
+        let name = self.name;
+        operation["operationId"] = format!("{name}.{}", text(&operation["operationId"])).into();
+        let tags = operation["tags"].as_array().into_iter().flatten();
+        operation["tags"] = tags.map(|tag| tag_name(name, tag)).collect::<Vec<_>>().into();
+        self.secure(operation);
+        let has_body = operation.get("requestBody").is_some();
+        self.answer(operation, has_body);
+        if has_body {
+            self.offer_media_types(&mut operation["requestBody"]["content"]);
+        }
+    }
+
+    fn secure(&self, operation: &mut Value) {
+        if operation.get("security").is_none() {
+            operation["security"] = self.security.clone();
+        }
+        for need in operation["security"].as_array_mut().into_iter().flatten() {
+            let schemes = need.as_object().cloned().unwrap_or_default();
+            let schemes = schemes
+                .into_iter()
+                .map(|(scheme, scopes)| (format!("{}.{scheme}", self.name), scopes));
+            *need = schemes.collect::<Map<_, _>>().into();
+        }
+    }
+
+    /// What an operation says itself goes before the rule. Sorted by status.
+    fn answer(&self, operation: &mut Value, has_body: bool) {
+        let mut responses = self.every.clone();
+        if has_body {
+            merge(&mut responses, self.with_body.clone());
+        }
+        let own = operation["responses"].take();
+        let mut responses = responses.as_object().cloned().unwrap_or_default();
+        responses.extend(own.as_object().cloned().unwrap_or_default());
+        responses.sort_keys();
+        operation["responses"] = responses.into();
+    }
+
+    fn offer_media_types(&self, content: &mut Value) {
+        let Some(schema) = content["application/json"].get("schema").cloned() else { return };
+        for media_type in
+            self.media_types.as_array().into_iter().flatten().filter_map(Value::as_str)
+        {
+            if content.get(media_type).is_none() {
+                content[media_type] = json!({ "schema": schema });
+            }
+        }
+    }
+}
+
+/// Makes a copy of a path's operations fit for its place.
+fn adapt(item: &mut Value, at: &Value) {
+    for method in METHODS {
+        let Some(operation) = item.get_mut(method) else { continue };
+        if let Some(suffix) = at["x-suffix"].as_str() {
+            operation["operationId"] =
+                format!("{}_{suffix}", text(&operation["operationId"])).into();
+        }
+        if let Some(tag) = at.get("x-tag") {
+            operation["tags"] = json!([tag]);
+        }
+        if let Some(responses) = at.get("x-responses") {
+            merge(&mut operation["responses"], responses.clone());
+        }
+    }
+    if let Some(parameters) = at.get("parameters") {
+        item["parameters"] = parameters.clone();
+    }
+}
+
+fn tags(name: &str, tags: Value) -> Vec<Value> {
+    let mut tags = tags.as_array().cloned().unwrap_or_default();
+    for tag in &mut tags {
+        tag["name"] = tag_name(name, &tag["name"]).into();
+    }
+    tags
+}
+
+fn tag_name(api: &str, tag: &Value) -> String {
+    format!("{api}: {}", text(tag))
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Puts `over` into `base`: objects by their members, lists one behind the other, anything else in its
+/// place. A reference is whole: nothing is put into it.
+pub fn merge(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over))
+            if !base.contains_key("$ref") && !over.contains_key("$ref") =>
+        {
+            for (key, value) in over {
+                match base.get_mut(&key) {
+                    Some(known) => merge(known, value),
+                    None => drop(base.insert(key, value)),
+                }
+            }
+        }
+        (Value::Array(base), Value::Array(over)) => base.extend(over),
+        (base, over) => *base = over,
+    }
+}

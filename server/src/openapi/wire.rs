@@ -1,0 +1,71 @@
+//! The schemas of our own API, from the types that it reads and writes.
+
+use propusk_wire as wire;
+use serde_json::{Map, Value};
+use utoipa::OpenApi as _;
+
+use super::each_object;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(
+    wire::ActivateRequest,
+    wire::ChangePasswordRequest,
+    wire::CompleteSignInRequest,
+    wire::ConfirmResetRequest,
+    wire::DeleteAccountRequest,
+    wire::EmailRequest,
+    wire::EndSessionsRequest,
+    wire::IdentitiesResponse,
+    wire::LinkRequest,
+    wire::Problem,
+    wire::ProvidersResponse,
+    wire::RefreshRequest,
+    wire::RegisterRequest,
+    wire::RegisterResponse,
+    wire::SessionsResponse,
+    wire::SignInRequest,
+    wire::StartSignInRequest,
+    wire::StartSignInResponse,
+    wire::TokenResponse,
+    wire::UnlinkRequest,
+    wire::UpdateAccountRequest,
+)))]
+struct Wire;
+
+/// All of them, by the names of the types.
+pub fn schemas() -> Map<String, Value> {
+    let components = Wire::openapi().components.expect("the types above");
+    let schemas = serde_json::to_value(components.schemas);
+    let mut schemas = schemas.expect("schemas are JSON, whose keys are texts");
+    each_object(&mut schemas, &mut |members| {
+        if let Some(Value::String(description)) = members.get_mut("description") {
+            *description = without_links(description);
+        }
+    });
+    schemas.as_object().cloned().unwrap_or_default()
+}
+
+/// Documentation of Rust refers to other documentation of Rust, which is not here.
+fn without_links(description: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = description;
+    while let Some((before, after)) = rest.split_once("[`") {
+        let (name, behind) = after.split_once("`]").unwrap_or((after, ""));
+        let target = behind.strip_prefix('(').and_then(|target| target.split_once(')'));
+        let name = name.rsplit("::").next().unwrap_or_default();
+        plain.push_str(&format!("{before}`{name}`"));
+        rest = target.map_or(behind, |(_, behind)| behind);
+    }
+    plain + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_become_names() {
+        let text = "As in [`RegisterRequest::password`], a [`TokenResponse`](crate::TokenResponse). `x` [y]";
+        assert_eq!(without_links(text), "As in `password`, a `TokenResponse`. `x` [y]");
+    }
+}

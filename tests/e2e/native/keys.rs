@@ -1,0 +1,221 @@
+//! Signing keys: the first one, their rotation with an overlap, and their end at once when one is stolen.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use propusk_server::auth::signing::{KeyState, Revoking};
+use propusk_tests::http::Client;
+use propusk_wire::TokenResponse;
+
+use super::*;
+use crate::place::{Place, column, soon};
+
+async fn published(client: &Client) -> Vec<String> {
+    let keys = client.get("/.well-known/jwks.json", None).await.json();
+    let keys = keys["keys"].as_array().expect("a list").clone();
+    keys.iter().map(|key| key["kid"].as_str().expect("a name").to_owned()).collect()
+}
+
+async fn open(client: &Client) -> TokenResponse {
+    let body = json!({"identifier": EMAIL, "password": PASSWORD});
+    read(&client.post("/propusk/v1/sessions", &body).await, 200)
+}
+
+fn kid_of(tokens: &TokenResponse) -> String {
+    let header = tokens.access_token.expose().split('.').next().expect("a header");
+    let header = URL_SAFE_NO_PAD.decode(header).expect("base64url");
+    let header: Value = serde_json::from_slice(&header).expect("JSON");
+    header["kid"].as_str().expect("a name").to_owned()
+}
+
+async fn status_with(client: &Client, tokens: &TokenResponse) -> u16 {
+    let bearer = format!("Bearer {}", tokens.access_token.expose());
+    client.get("/propusk/v1/account", Some(&bearer)).await.status.as_u16()
+}
+
+async fn refreshed(client: &Client, tokens: &TokenResponse) -> TokenResponse {
+    let body = json!({"refresh_token": tokens.refresh_token, "attempt": "a".repeat(22)});
+    read(&client.post("/propusk/v1/sessions/refresh", &body).await, 200)
+}
+
+async fn states(server: &TestServer) -> Vec<KeyState> {
+    let keys = server.auth.signing_keys().await.expect("the database answers");
+    keys.into_iter().map(|key| key.state).collect()
+}
+
+async fn rotate(server: &TestServer, at_once: bool) -> String {
+    server.auth.rotate_signing_key(None, at_once).await.expect("a new key")
+}
+
+#[tokio::test]
+async fn a_new_key_is_published_before_it_signs_and_the_old_one_checks_until_its_last_token_is_over()
+ {
+    let server = TestServer::start().await;
+    signed_up(&server, EMAIL).await;
+    let client = &server.client;
+    let old = published(client).await;
+    assert_eq!(kid_of(&open(client).await), old[0]);
+    let began = server.clock.now();
+    let new = rotate(&server, false).await;
+    assert_eq!(published(client).await, [old[0].clone(), new.clone()]);
+    assert_eq!(states(&server).await, [KeyState::Signs, KeyState::Next(began + 600)]);
+    server.clock.advance(599);
+    let last = open(client).await;
+    assert_eq!(kid_of(&last), old[0]);
+    server.clock.advance(1);
+    let first = open(client).await;
+    assert_eq!(kid_of(&first), new);
+    server.clock.advance(898);
+    assert_eq!(status_with(client, &last).await, 200);
+    assert!(published(client).await.contains(&old[0]));
+    assert!(matches!(states(&server).await[..], [KeyState::Checks(_), KeyState::Signs]));
+    // The longest life here is that of OAuth tokens and of prehashed, not ours.
+    server.clock.advance(40_000);
+    assert_eq!(published(client).await, [new]);
+    assert!(matches!(states(&server).await[..], [KeyState::Over(_), KeyState::Signs]));
+}
+
+#[tokio::test]
+async fn whoever_keeps_the_keys_for_as_long_as_they_may_never_meets_an_unknown_one() {
+    let server = TestServer::with(|config| {
+        config.tokens.key_overlap_seconds = 300;
+        native(config).access_seconds = 120;
+    })
+    .await;
+    signed_up(&server, EMAIL).await;
+    let client = &server.client;
+    let (mut tokens, mut seen) = (Vec::new(), BTreeSet::new());
+    let (mut kept, mut kept_since) = (published(client).await, server.clock.now());
+    for round in 0..60 {
+        if round % 6 == 0 {
+            rotate(&server, false).await;
+        }
+        tokens.push((server.clock.now(), open(client).await));
+        tokens.retain(|(at, _)| server.clock.now() < at + 120);
+        for (_, token) in &tokens {
+            assert_eq!(status_with(client, token).await, 200, "round {round}");
+            assert!(kept.contains(&kid_of(token)), "round {round}");
+            seen.insert(kid_of(token));
+        }
+        server.clock.advance(50);
+        if server.clock.now() - kept_since >= 300 {
+            (kept, kept_since) = (published(client).await, server.clock.now());
+        }
+    }
+    assert!(seen.len() > 8, "{} keys have signed", seen.len());
+}
+
+#[tokio::test]
+async fn a_stolen_key_is_good_for_nothing_at_once_and_costs_clients_a_refresh() {
+    let server = TestServer::start().await;
+    signed_up(&server, EMAIL).await;
+    let client = &server.client;
+    let tokens = open(client).await;
+    let stolen = kid_of(&tokens);
+    let new = rotate(&server, true).await;
+    assert_eq!(published(client).await, std::slice::from_ref(&new));
+    let bearer = format!("Bearer {}", tokens.access_token.expose());
+    let answer = call(&server, "GET", "account", Some(&bearer), Value::Null).await;
+    assert_refused(&answer, 401, "invalid_credentials");
+    let tokens = refreshed(client, &tokens).await;
+    assert_eq!(kid_of(&tokens), new);
+    assert_eq!(status_with(client, &tokens).await, 200);
+    let again = server.auth.revoke_signing_key(&stolen).await.expect("the database answers");
+    assert_eq!(again, Revoking::Unknown);
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_replaced_by_the_next_one_or_by_a_new_one() {
+    let server = TestServer::start().await;
+    signed_up(&server, EMAIL).await;
+    let client = &server.client;
+    let tokens = open(client).await;
+    let revoke = async |kid: String| {
+        server.auth.revoke_signing_key(&kid).await.expect("the database answers")
+    };
+    let next = rotate(&server, false).await;
+    assert_eq!(revoke(kid_of(&tokens)).await, Revoking::Replaced(next.clone()));
+    assert_eq!(status_with(client, &tokens).await, 401);
+    let tokens = refreshed(client, &tokens).await;
+    assert_eq!(kid_of(&tokens), next);
+    let Revoking::Replaced(made) = revoke(next.clone()).await else { panic!("none is left") };
+    assert_eq!(status_with(client, &tokens).await, 401);
+    assert_eq!(published(client).await, std::slice::from_ref(&made));
+    let unused = rotate(&server, false).await;
+    // The present one had been given its end, so another has to follow it.
+    let Revoking::Replaced(follower) = revoke(unused).await else { panic!("none would follow") };
+    assert_eq!(kid_of(&open(client).await), follower);
+    assert_eq!(revoke("nothing".to_owned()).await, Revoking::Unknown);
+}
+
+#[tokio::test]
+async fn keys_are_worked_on_from_the_command_line_while_the_server_runs() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let client = &server.client;
+    let body = json!({"email": EMAIL, "password": PASSWORD});
+    assert_eq!(client.post("/propusk/v1/accounts", &body).await.status, 201);
+    let tokens = open(client).await;
+    let old = kid_of(&tokens);
+    let key = async |arguments: &[&str]| {
+        let done = place.run(&[], &[&["key"], arguments].concat(), "").await;
+        assert!(done.status.success(), "{arguments:?}: {}", done.stderr);
+        done.stdout
+    };
+    let listed = key(&["list"]).await;
+    assert!(listed.starts_with(&format!("{old}  ES256  made ")), "{listed}");
+    assert!(listed.trim_end().ends_with("  signs"), "{listed}");
+    let said = key(&["rotate", "--algorithm", "EdDSA"]).await;
+    let next = said.trim_end().strip_prefix("made key ").expect("its name").to_owned();
+    soon("it is published", || async { published(client).await.contains(&next) }).await;
+    let listed = key(&["list"]).await;
+    assert!(listed.contains(&format!("{next}  EdDSA  made ")), "{listed}");
+    assert!(listed.contains("signs from "), "{listed}");
+    assert_eq!(key(&["revoke", &old]).await, format!("revoked; {next} signs now\n"));
+    soon("its token is refused", || async { status_with(client, &tokens).await == 401 }).await;
+    let tokens = refreshed(client, &tokens).await;
+    assert_eq!(kid_of(&tokens), next);
+    key(&["rotate", "--now"]).await;
+    soon("its token is refused", || async { status_with(client, &tokens).await == 401 }).await;
+    let tokens = refreshed(client, &tokens).await;
+    assert_eq!(status_with(client, &tokens).await, 200);
+    let refused = place.refused(&[], &["key", "revoke", &old]).await;
+    assert!(refused.contains("there is no key of this name"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_key_outlives_a_restart_and_lies_sealed_in_the_database() {
+    let place = Place::new().await;
+    let url = [("PROPUSK_PUBLIC_URL", "http://localhost:8000")];
+    let server = place.start(&url).await;
+    let body = json!({"email": EMAIL, "password": PASSWORD});
+    assert_eq!(server.client.post("/propusk/v1/accounts", &body).await.status, 201);
+    let tokens = open(&server.client).await;
+    server.kill().await;
+    let server = place.start(&url).await;
+    assert_eq!(status_with(&server.client, &tokens).await, 200);
+    assert_eq!(published(&server.client).await, [kid_of(&tokens)]);
+    let store = place.store().await;
+    let sealed = "select private_key from signing_keys";
+    let sealed = column(&store, sealed, sealed).await;
+    let sealed = URL_SAFE_NO_PAD.decode(&sealed[0]).expect("base64url");
+    // The OID of EC keys stands in every PKCS #8 of one.
+    let oid = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    assert!(sealed.len() > 100 && !sealed.windows(oid.len()).any(|part| part == oid));
+}
+
+#[tokio::test]
+async fn settings_of_keys_that_make_no_sense_are_refused() {
+    let place = Place::new().await;
+    for (setting, value, said) in [
+        ("PROPUSK_TOKENS__KEY_OVERLAP_SECONDS", "299", "must be from 300 to 604800"),
+        ("PROPUSK_TOKENS__ALGORITHM", "RS256", "tokens.algorithm"),
+        ("PROPUSK_TOKENS__AUDIENCE", " ", "must not be blank"),
+        ("PROPUSK_DIALECTS__NATIVE__GRACE_SECONDS", "61", "grace_seconds from 0 to 60"),
+        ("PROPUSK_DIALECTS__NATIVE__ABSOLUTE_SECONDS", "0", "absolute_seconds must be from 1"),
+    ] {
+        let refused = place.refused(&[(setting, value)], &["serve"]).await;
+        assert!(refused.contains(said), "{setting}: {refused}");
+    }
+}

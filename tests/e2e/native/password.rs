@@ -1,0 +1,149 @@
+//! Passwords: changed by their owners, and set by a mailed link.
+
+use super::*;
+
+async fn change(server: &TestServer, session: &str, body: Value) -> Answer {
+    call(server, "POST", "account/password", Some(session), body).await
+}
+
+async fn confirm(server: &TestServer, uid: &str, token: &str, new: &str) -> Answer {
+    let body = json!({"uid": uid, "token": token, "new_password": new});
+    post(server, "password/reset/confirm", body).await
+}
+
+/// Sessions of every API that has any, of the account that has [`PASSWORD`].
+async fn sessions_of_all_apis(server: &TestServer) -> Vec<String> {
+    let email = json!({"email": EMAIL, "hash_password": PASSWORD, "password": PASSWORD});
+    let username = json!({"username": EMAIL, "password": PASSWORD});
+    let client = &server.client;
+    vec![
+        sign_in(server, EMAIL, PASSWORD).await.expect("it signs in"),
+        format!("Bearer {}", client.post("/token", &email).await.field("access")),
+        format!("Bearer {}", client.post("/api/auth/jwt/create/", &username).await.field("access")),
+        format!("Token {}", client.post("/auth/token/login/", &username).await.field("auth_token")),
+        {
+            let pair = client.post("/authorization/login/email", &email).await;
+            format!("Bearer {}", pair.field("access"))
+        },
+    ]
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_every_session_but_the_one_that_changed_it() {
+    let server = TestServer::start().await;
+    let session = signed_up(&server, EMAIL).await;
+    let others = sessions_of_all_apis(&server).await;
+    let body = json!({"identifier": EMAIL, "password": PASSWORD});
+    let refresh = post(&server, "sessions", body).await.field("refresh_token");
+    let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    assert_done(&change(&server, &session, body).await, 204);
+    assert!(is_alive(&server, &session).await);
+    for other in others {
+        assert!(!is_alive(&server, &other).await, "{other}");
+    }
+    let answer = post(&server, "sessions/refresh", json!({"refresh_token": refresh})).await;
+    assert_refused(&answer, 401, "session_ended");
+    assert_eq!(sign_in(&server, EMAIL, PASSWORD).await, None);
+    assert!(sign_in(&server, EMAIL, NEW_PASSWORD).await.is_some());
+}
+
+#[tokio::test]
+async fn a_changed_password_kills_the_links_that_were_mailed_before() {
+    let server = TestServer::start().await;
+    let session = signed_up(&server, EMAIL).await;
+    post(&server, "password/reset", json!({"email": EMAIL})).await;
+    let link = server.link_to(EMAIL).await;
+    assert_done(&change(&server, &session, json!({"new_password": NEW_PASSWORD})).await, 204);
+    let answer = confirm(&server, &link.uid, &link.token, "whatever comes 1").await;
+    assert_refused(&answer, 400, "link_invalid");
+    assert!(sign_in(&server, EMAIL, NEW_PASSWORD).await.is_some());
+}
+
+#[tokio::test]
+async fn a_new_password_is_measured_like_one_at_a_registration() {
+    let server = TestServer::start().await;
+    let session = signed_up(&server, "anna.smith@example.com").await;
+    let body = json!({"username": "shalott", "display_name": "Lady Guinevere"});
+    assert_eq!(call(&server, "PATCH", "account", Some(&session), body).await.status, 200);
+    for (new, codes) in [
+        ("12345", json!(["too_short", "too_common", "entirely_numeric"])),
+        ("anna.smith@example.com", json!(["too_similar"])),
+        ("shalott1", json!(["too_similar"])),
+        ("guinevere", json!(["too_similar"])),
+    ] {
+        let answer = change(&server, &session, json!({"new_password": new})).await;
+        assert_refused_with(&answer, 422, "weak_password", json!({"new_password": codes}));
+    }
+    let answer = change(&server, &session, json!({"new_password": "x".repeat(1_025)})).await;
+    let fields = json!({"new_password": ["too_long"]});
+    assert_refused_with(&answer, 422, "invalid_fields", fields);
+    let answer = change(&server, &session, json!({"current_password": PASSWORD})).await;
+    let fields = json!({"new_password": ["required"]});
+    assert_refused_with(&answer, 422, "invalid_fields", fields);
+    assert!(sign_in(&server, "anna.smith@example.com", PASSWORD).await.is_some());
+}
+
+#[tokio::test]
+async fn a_reset_is_answered_alike_for_everybody_and_mailed_to_who_is_there() {
+    let server = TestServer::start().await;
+    signed_up(&server, EMAIL).await;
+    let off = signed_up(&server, "off@example.com").await;
+    let off = own(&server, &off).await.id;
+    assert!(server.auth.set_active(off, false).await.expect("the database answers"));
+    let mut answers = Vec::new();
+    for email in [" Anna@Example.com ", "off@example.com", "nobody@example.com", "no address", ""] {
+        let answer = post(&server, "password/reset", json!({"email": email})).await;
+        let mut headers = answer.headers.clone();
+        headers.remove("date");
+        answers.push((answer.status.as_u16(), headers, answer.text()));
+    }
+    assert_eq!(answers[0].0, 202);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert_eq!(mailed(&server, 0).await, [EMAIL]);
+}
+
+#[tokio::test]
+async fn a_mailed_link_sets_a_password_once_and_ends_every_session() {
+    let server = TestServer::start().await;
+    let session = signed_up(&server, EMAIL).await;
+    let others = sessions_of_all_apis(&server).await;
+    post(&server, "password/reset", json!({"email": EMAIL})).await;
+    let link = server.link_to(EMAIL).await;
+    assert!(link.url.starts_with(&format!("{}/auth/reset/", server.public_url)), "{}", link.url);
+    let answer = confirm(&server, &link.uid, &link.token, "12345678").await;
+    let fields = json!({"new_password": ["too_common", "entirely_numeric"]});
+    assert_refused_with(&answer, 422, "weak_password", fields);
+    assert!(is_alive(&server, &session).await, "a weak password leaves the link as it was");
+    assert_done(&confirm(&server, &link.uid, &link.token, NEW_PASSWORD).await, 204);
+    let answer = confirm(&server, &link.uid, &link.token, PASSWORD).await;
+    assert_refused(&answer, 400, "link_invalid");
+    for session in others.iter().chain([&session]) {
+        assert!(!is_alive(&server, session).await, "{session}");
+    }
+    let session = sign_in(&server, EMAIL, NEW_PASSWORD).await.expect("it signs in");
+    assert!(own(&server, &session).await.email_verified, "the link has proved the mailbox");
+}
+
+#[tokio::test]
+async fn a_link_of_another_account_or_purpose_sets_no_password() {
+    let server = TestServer::start().await;
+    for email in [EMAIL, "mallory@example.com"] {
+        signed_up(&server, email).await;
+        post(&server, "password/reset", json!({"email": email})).await;
+    }
+    let (hers, theirs) = (server.link_to(EMAIL).await, server.link_to("mallory@example.com").await);
+    for (uid, token) in [
+        (&*hers.uid, &*theirs.token),
+        (&hers.uid, ""),
+        (&hers.uid, "\u{0}"),
+        ("", &hers.token),
+        ("я", &hers.token),
+    ] {
+        let answer = confirm(&server, uid, token, NEW_PASSWORD).await;
+        assert_refused(&answer, 400, "link_invalid");
+    }
+    let body = json!({"uid": hers.uid, "token": hers.token});
+    assert_refused(&post(&server, "accounts/activate", body).await, 400, "link_invalid");
+    assert_eq!(sign_in(&server, EMAIL, NEW_PASSWORD).await, None);
+    assert_done(&confirm(&server, &hers.uid, &hers.token, NEW_PASSWORD).await, 204);
+}

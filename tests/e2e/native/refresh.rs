@@ -1,0 +1,458 @@
+//! Refreshing: a lost answer is had again, a copied token ends the session, and what else ends one.
+
+use propusk_server::algorithm::Algorithm;
+use propusk_tests::contract::Backdoor as _;
+use propusk_wire::TokenResponse;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::place::Place;
+
+const DAY: i64 = 24 * 3_600;
+
+/// A server with an account, signed in.
+async fn signed_in() -> (TestServer, TokenResponse) {
+    let server = TestServer::start().await;
+    signed_up(&server, EMAIL).await;
+    let tokens = open(&server).await;
+    (server, tokens)
+}
+
+async fn open(server: &TestServer) -> TokenResponse {
+    let body = json!({"identifier": EMAIL, "password": PASSWORD});
+    read(&post(server, "sessions", body).await, 200)
+}
+
+fn attempt(number: u32) -> String {
+    format!("attempt-{number:0>14}")
+}
+
+async fn refresh(server: &TestServer, tokens: &TokenResponse, attempt: &str) -> Answer {
+    let body = json!({"refresh_token": tokens.refresh_token, "attempt": attempt});
+    post(server, "sessions/refresh", body).await
+}
+
+async fn refresh_without_attempt(server: &TestServer, tokens: &TokenResponse) -> Answer {
+    post(server, "sessions/refresh", json!({"refresh_token": tokens.refresh_token})).await
+}
+
+async fn renewed(server: &TestServer, tokens: &TokenResponse, attempt: &str) -> TokenResponse {
+    read(&refresh(server, tokens, attempt).await, 200)
+}
+
+fn bearer(tokens: &TokenResponse) -> String {
+    format!("Bearer {}", tokens.access_token.expose())
+}
+
+/// How many mails have told that a session was ended.
+async fn warnings(server: &TestServer) -> usize {
+    server.mails().await;
+    let letters = server.smtp.mails_to(EMAIL);
+    letters.iter().filter(|letter| letter.subject.contains("was ended")).count()
+}
+
+#[tokio::test]
+async fn a_refresh_answers_the_same_session_with_new_tokens() {
+    let (server, first) = signed_in().await;
+    server.clock.advance(1_000);
+    let second = renewed(&server, &first, &attempt(1)).await;
+    assert_eq!(second.session_id, first.session_id);
+    assert_eq!(second.account, first.account);
+    assert_ne!(second.refresh_token, first.refresh_token);
+    assert_ne!(second.access_token, first.access_token);
+    assert_eq!((second.expires_in, second.refresh_expires_in), (900, 60 * DAY));
+    assert!(is_alive(&server, &bearer(&second)).await);
+    assert!(first.refresh_token.expose().starts_with("pr1."));
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_had_again_until_its_token_has_been_used() {
+    let (server, first) = signed_in().await;
+    let second = renewed(&server, &first, &attempt(1)).await;
+    for days in [0, 1, 30] {
+        server.clock.advance(days * DAY);
+        let again = renewed(&server, &first, &attempt(1)).await;
+        assert_eq!(again.refresh_token, second.refresh_token);
+        assert!(is_alive(&server, &bearer(&again)).await);
+    }
+    let third = renewed(&server, &second, &attempt(2)).await;
+    assert_eq!(renewed(&server, &second, &attempt(2)).await.refresh_token, third.refresh_token);
+    assert_refused(&refresh(&server, &first, &attempt(1)).await, 401, "token_reused");
+}
+
+#[tokio::test]
+async fn a_copied_token_ends_the_session_and_its_owner_is_told() {
+    let (server, first) = signed_in().await;
+    let other = open(&server).await;
+    let second = renewed(&server, &first, &attempt(1)).await;
+    assert_eq!(warnings(&server).await, 0);
+    assert_refused(&refresh(&server, &first, &attempt(2)).await, 401, "token_reused");
+    assert_eq!(warnings(&server).await, 1);
+    assert_refused(&refresh(&server, &second, &attempt(3)).await, 401, "session_ended");
+    assert_refused(&refresh(&server, &first, &attempt(1)).await, 401, "session_ended");
+    for tokens in [&first, &second] {
+        let answer = call(&server, "GET", "account", Some(&bearer(tokens)), Value::Null).await;
+        assert_refused(&answer, 401, "session_ended");
+    }
+    assert!(is_alive(&server, &bearer(&other)).await, "another session goes on");
+    renewed(&server, &other, &attempt(1)).await;
+}
+
+#[tokio::test]
+async fn a_token_two_steps_back_ends_the_session_whatever_the_attempt() {
+    for last in [attempt(1), attempt(3), attempt(9)] {
+        let (server, first) = signed_in().await;
+        let second = renewed(&server, &first, &attempt(1)).await;
+        let third = renewed(&server, &second, &attempt(2)).await;
+        let fourth = renewed(&server, &third, &attempt(3)).await;
+        assert_refused(&refresh(&server, &first, &last).await, 401, "token_reused");
+        assert_refused(&refresh(&server, &fourth, &attempt(4)).await, 401, "session_ended");
+    }
+}
+
+#[tokio::test]
+async fn without_an_attempt_nothing_is_told_twice() {
+    let (server, first) = signed_in().await;
+    let second: TokenResponse = read(&refresh_without_attempt(&server, &first).await, 200);
+    assert!(is_alive(&server, &bearer(&second)).await);
+    assert_refused(&refresh_without_attempt(&server, &first).await, 401, "token_reused");
+    assert!(!is_alive(&server, &bearer(&second)).await);
+}
+
+#[tokio::test]
+async fn within_the_grace_the_same_answer_is_told_to_who_names_no_attempt() {
+    let server = TestServer::with(|config| native(config).grace_seconds = Some(10)).await;
+    signed_up(&server, EMAIL).await;
+    let first = open(&server).await;
+    let second: TokenResponse = read(&refresh_without_attempt(&server, &first).await, 200);
+    server.clock.advance(9);
+    let again: TokenResponse = read(&refresh_without_attempt(&server, &first).await, 200);
+    assert_eq!(again.refresh_token, second.refresh_token);
+    server.clock.advance(1);
+    assert_refused(&refresh_without_attempt(&server, &first).await, 401, "token_reused");
+    let first = open(&server).await;
+    renewed(&server, &first, &attempt(1)).await;
+    assert_refused(&refresh_without_attempt(&server, &first).await, 401, "token_reused");
+    let first = open(&server).await;
+    read::<TokenResponse>(&refresh_without_attempt(&server, &first).await, 200);
+    assert_refused(&refresh(&server, &first, &attempt(1)).await, 401, "token_reused");
+    // The grace never reaches several generations back.
+    let first = open(&server).await;
+    let second: TokenResponse = read(&refresh_without_attempt(&server, &first).await, 200);
+    let _: TokenResponse = read(&refresh_without_attempt(&server, &second).await, 200);
+    assert_refused(&refresh_without_attempt(&server, &first).await, 401, "token_reused");
+}
+
+#[tokio::test]
+async fn of_a_thousand_at_once_with_one_attempt_everybody_gets_the_same() {
+    let (server, first) = signed_in().await;
+    let mut requests = JoinSet::new();
+    for _ in 0..1_000 {
+        let client = server.client.clone();
+        let body = json!({"refresh_token": first.refresh_token, "attempt": attempt(1)});
+        requests.spawn(async move { client.post("/propusk/v1/sessions/refresh", &body).await });
+    }
+    let answers = requests.join_all().await;
+    let all: Vec<TokenResponse> = answers.iter().map(|answer| read(answer, 200)).collect();
+    let successor = &all[0];
+    assert!(all.iter().all(|one| one.refresh_token == successor.refresh_token));
+    assert!(is_alive(&server, &bearer(successor)).await);
+    // One generation: the next one follows it.
+    renewed(&server, successor, &attempt(2)).await;
+    assert_eq!(warnings(&server).await, 0);
+}
+
+#[tokio::test]
+async fn of_many_at_once_with_attempts_of_their_own_one_goes_on_and_the_session_ends() {
+    let (server, first) = signed_in().await;
+    let mut requests = JoinSet::new();
+    for number in 0..100 {
+        let client = server.client.clone();
+        let body = json!({"refresh_token": first.refresh_token, "attempt": attempt(number)});
+        requests.spawn(async move { client.post("/propusk/v1/sessions/refresh", &body).await });
+    }
+    let (won, lost): (Vec<_>, Vec<_>) =
+        requests.join_all().await.into_iter().partition(|answer| answer.status == 200);
+    assert_eq!(won.len(), 1);
+    let reused = lost.iter().filter(|answer| answer.json()["code"] == "token_reused").count();
+    assert_eq!(reused, 1, "it is found out once");
+    assert!(lost.iter().all(|answer| answer.status == 401));
+    let winner: TokenResponse = read(&won[0], 200);
+    assert_refused(&refresh(&server, &winner, &attempt(0)).await, 401, "session_ended");
+    assert_eq!(warnings(&server).await, 1);
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_not_used_and_at_the_latest_after_a_year() {
+    let (server, first) = signed_in().await;
+    server.clock.advance(60 * DAY - 1);
+    let mut tokens = renewed(&server, &first, &attempt(1)).await;
+    let idle = open(&server).await;
+    for number in 2..7 {
+        server.clock.advance(50 * DAY);
+        tokens = renewed(&server, &tokens, &attempt(number)).await;
+    }
+    assert_refused(&refresh(&server, &idle, &attempt(1)).await, 401, "session_ended");
+    // 310 days are over: what is left is less than an idle time.
+    assert_eq!(tokens.refresh_expires_in, 55 * DAY + 1);
+    server.clock.advance(55 * DAY - 600);
+    tokens = renewed(&server, &tokens, &attempt(7)).await;
+    assert_eq!((tokens.expires_in, tokens.refresh_expires_in), (601, 601));
+    server.clock.advance(600);
+    assert!(is_alive(&server, &bearer(&tokens)).await);
+    server.clock.advance(1);
+    assert!(!is_alive(&server, &bearer(&tokens)).await);
+    assert_refused(&refresh(&server, &tokens, &attempt(8)).await, 401, "session_ended");
+    assert_eq!(warnings(&server).await, 0);
+}
+
+#[tokio::test]
+async fn what_is_no_attempt_or_no_token_is_refused_and_spends_nothing() {
+    let (server, first) = signed_in().await;
+    for wrong in ["", "short", &"a".repeat(21), &"a".repeat(129), &format!("{}=", "a".repeat(22))] {
+        let answer = refresh(&server, &first, wrong).await;
+        assert_refused_with(&answer, 422, "invalid_fields", json!({"attempt": ["invalid"]}));
+    }
+    let answer = post(&server, "sessions/refresh", json!({"attempt": 7})).await;
+    let fields = json!({"attempt": ["invalid"], "refresh_token": ["required"]});
+    assert_refused_with(&answer, 422, "invalid_fields", fields);
+    let token = first.refresh_token.expose();
+    let other = if &token[30..31] == "A" { "B" } else { "A" };
+    let changed = format!("{}{other}{}", &token[..30], &token[31..]);
+    for wrong in ["", "x", "pr1.", "pr1.AAAA", &changed, &token.to_uppercase()] {
+        let body = json!({"refresh_token": wrong, "attempt": attempt(1)});
+        let answer = post(&server, "sessions/refresh", body).await;
+        assert_eq!(answer.status, 401, "{wrong}");
+        assert!(["invalid_credentials", "session_ended"].contains(&&*answer.field("code")));
+    }
+    renewed(&server, &first, &attempt(1)).await;
+}
+
+#[tokio::test]
+async fn tokens_of_other_apis_are_refreshed_where_they_come_from() {
+    let (server, first) = signed_in().await;
+    let login = json!({"username": EMAIL, "password": PASSWORD});
+    let jwt = server.client.post("/api/auth/jwt/create/", &login).await.field("refresh");
+    let body = json!({"refresh_token": jwt, "attempt": attempt(1)});
+    assert_refused(&post(&server, "sessions/refresh", body).await, 401, "invalid_credentials");
+    let token = first.refresh_token.expose();
+    for (path, field) in [
+        ("/api/auth/jwt/refresh/", "refresh"),
+        ("/api/auth/token/refresh/", "refresh"),
+        ("/token/refresh", "refresh"),
+        ("/api/auth/logout/", "refresh"),
+    ] {
+        let answer = server.client.post(path, &json!({field: token})).await;
+        assert_eq!(answer.status, 401, "{path}: {}", answer.text());
+    }
+    renewed(&server, &first, &attempt(1)).await;
+}
+
+#[tokio::test]
+async fn a_suspended_account_does_not_refresh_and_goes_on_afterwards() {
+    let (server, first) = signed_in().await;
+    let spent = open(&server).await;
+    let second = renewed(&server, &spent, &attempt(1)).await;
+    server.set_active(EMAIL, false).await;
+    for (tokens, number) in [(&first, 1), (&spent, 1), (&second, 2)] {
+        let answer = refresh(&server, tokens, &attempt(number)).await;
+        assert_refused(&answer, 403, "account_inactive");
+    }
+    server.set_active(EMAIL, true).await;
+    renewed(&server, &first, &attempt(1)).await;
+    assert_eq!(renewed(&server, &spent, &attempt(1)).await.refresh_token, second.refresh_token);
+    server.delete(EMAIL).await;
+    assert_refused(&refresh(&server, &first, &attempt(2)).await, 401, "session_ended");
+}
+
+/// Something that leaves nobody signed in but whoever did it.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    OwnPassword,
+    DjoserPassword,
+    PasswordByToken,
+    Reset,
+    ResetByAnotherApi,
+    Operator,
+    SignOutByOperator,
+    Deletion,
+    Others,
+    Everybody,
+}
+
+impl Change {
+    const ALL: [Change; 10] = [
+        Change::OwnPassword,
+        Change::DjoserPassword,
+        Change::PasswordByToken,
+        Change::Reset,
+        Change::ResetByAnotherApi,
+        Change::Operator,
+        Change::SignOutByOperator,
+        Change::Deletion,
+        Change::Others,
+        Change::Everybody,
+    ];
+
+    /// The status of its answer, for what is asked over HTTP.
+    async fn happens(self, server: &TestServer, by: &str) -> u16 {
+        let client = &server.client;
+        let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+        let status = |answer: Answer| answer.status.as_u16();
+        let id = own(server, by).await.id;
+        match self {
+            Change::OwnPassword => {
+                status(call(server, "POST", "account/password", Some(by), change).await)
+            }
+            Change::DjoserPassword => {
+                status(client.post_as(by, "/api/auth/users/set_password/", &change).await)
+            }
+            Change::PasswordByToken => {
+                status(client.post_as(by, "/auth/users/set_password/", &change).await)
+            }
+            Change::Reset => {
+                status(post(server, "password/reset", json!({"email": EMAIL})).await);
+                let link = server.link_to(EMAIL).await;
+                let body =
+                    json!({"uid": link.uid, "token": link.token, "new_password": NEW_PASSWORD});
+                status(post(server, "password/reset/confirm", body).await)
+            }
+            Change::ResetByAnotherApi => {
+                let asked = json!({"email": EMAIL});
+                client.post("/auth/users/reset_password/", &asked).await;
+                let link = server.link_to(EMAIL).await;
+                let body =
+                    json!({"uid": link.uid, "token": link.token, "new_password": NEW_PASSWORD});
+                status(client.post("/auth/users/reset_password_confirm/", &body).await)
+            }
+            Change::Operator => {
+                let new = propusk_server::auth::password::Password::parse(NEW_PASSWORD);
+                let new = propusk_server::auth::NewPassword::Plain(new.expect("short enough"));
+                let set = server.auth.set_password(id, new).await;
+                u16::from(set.expect("the database answers"))
+            }
+            Change::SignOutByOperator => {
+                let ended = server.auth.end_all_sessions(id).await.expect("the database answers");
+                u16::try_from(ended).expect("few")
+            }
+            Change::Deletion => {
+                status(call(server, "DELETE", "account", Some(by), Value::Null).await)
+            }
+            Change::Others => {
+                status(call(server, "DELETE", "sessions", Some(by), Value::Null).await)
+            }
+            Change::Everybody => {
+                let ended = server.auth.end_all_that_was_issued().await;
+                u16::try_from(ended.expect("the database answers")).expect("few")
+            }
+        }
+    }
+
+    fn leaves_who_did_it(self) -> bool {
+        matches!(
+            self,
+            Change::OwnPassword | Change::DjoserPassword | Change::PasswordByToken | Change::Others
+        )
+    }
+}
+
+#[tokio::test]
+async fn every_change_of_credentials_ends_what_was_refreshed_before() {
+    for change in Change::ALL {
+        let (server, acting) = signed_in().await;
+        let fresh = open(&server).await;
+        let spent = open(&server).await;
+        let successor = renewed(&server, &spent, &attempt(1)).await;
+        let status = change.happens(&server, &bearer(&acting)).await;
+        assert!(status < 300, "{change:?}: {status}");
+        // At once, in the answer after the answer.
+        for (tokens, number) in [(&fresh, 1), (&spent, 1), (&successor, 2)] {
+            let answer = refresh(&server, tokens, &attempt(number)).await;
+            assert_refused(&answer, 401, "session_ended");
+            assert!(!is_alive(&server, &bearer(tokens)).await, "{change:?}");
+        }
+        let goes_on = refresh(&server, &acting, &attempt(1)).await.status == 200;
+        assert_eq!(goes_on, change.leaves_who_did_it(), "{change:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_restored_backup_one_command_ends_all_that_comes_back() {
+    let (server, first) = signed_in().await;
+    let client = &server.client;
+    let login = json!({"username": EMAIL, "password": PASSWORD});
+    let jwt = client.post("/api/auth/jwt/create/", &login).await;
+    let rotating = client.post("/token", &json!({"email": EMAIL, "password": PASSWORD})).await;
+    let key = client.post("/auth/token/login/", &login).await.field("auth_token");
+    let second = renewed(&server, &first, &attempt(1)).await;
+    // A session that the restored database has never heard of.
+    let lost = open(&server).await;
+    server.auth.end_all_that_was_issued().await.expect("the database answers");
+    for tokens in [&first, &second, &lost] {
+        assert_eq!(refresh(&server, tokens, &attempt(2)).await.status, 401);
+    }
+    let access = [jwt.field("access"), rotating.field("access"), key];
+    let own = [&first, &second, &lost].map(|tokens| tokens.access_token.expose().to_owned());
+    for credential in access.into_iter().chain(own) {
+        let answer = client.get("/api/auth/users/me/", Some(&format!("Bearer {credential}"))).await;
+        assert_eq!(answer.status, 401, "{}", answer.text());
+    }
+    for (path, token) in [
+        ("/api/auth/jwt/refresh/", jwt.field("refresh")),
+        ("/token/refresh", rotating.field("refresh")),
+    ] {
+        assert_eq!(client.post(path, &json!({"refresh": token})).await.status, 401, "{path}");
+    }
+    server.clock.advance(1);
+    let again = open(&server).await;
+    assert!(is_alive(&server, &bearer(&again)).await);
+    renewed(&server, &again, &attempt(1)).await;
+}
+
+#[tokio::test]
+async fn the_command_reaches_a_running_server() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let body = json!({"email": EMAIL, "password": PASSWORD});
+    assert_eq!(server.client.post("/propusk/v1/accounts", &body).await.status, 201);
+    let body = json!({"identifier": EMAIL, "password": PASSWORD});
+    let tokens: TokenResponse = read(&server.client.post("/propusk/v1/sessions", &body).await, 200);
+    let command = ["session", "invalidate-all"];
+    let refused = place.run(&[], &command, "n\n").await;
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.stderr);
+    assert_eq!(server.client.get("/propusk/v1/account", Some(&bearer(&tokens))).await.status, 200);
+    let done = place.run(&[], &["session", "invalidate-all", "--yes"], "").await;
+    assert_eq!(done.stdout, "sessions ended: 1\n", "{}", done.stderr);
+    crate::place::soon("the token is refused", || async {
+        server.client.get("/propusk/v1/account", Some(&bearer(&tokens))).await.status == 401
+    })
+    .await;
+    let body = json!({"refresh_token": tokens.refresh_token, "attempt": attempt(1)});
+    let answer = server.client.post("/propusk/v1/sessions/refresh", &body).await;
+    assert_refused(&answer, 401, "session_ended");
+}
+
+#[tokio::test]
+async fn a_changed_secret_ends_sessions_with_a_definite_word() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let body = json!({"email": EMAIL, "password": PASSWORD});
+    assert_eq!(server.client.post("/propusk/v1/accounts", &body).await.status, 201);
+    let body = json!({"identifier": EMAIL, "password": PASSWORD});
+    let tokens: TokenResponse = read(&server.client.post("/propusk/v1/sessions", &body).await, 200);
+    server.kill().await;
+    let other =
+        [("PROPUSK_TOKENS__SECRET", "another-signing-key-0123456789abcdef0123456789abcdef")];
+    let said = place.refused(&other, &[]).await;
+    assert!(said.contains("propusk key rotate --now"), "{said}");
+    let algorithm = Algorithm::EdDsa.as_str();
+    let rotated =
+        place.run(&other, &["key", "rotate", "--now", "--algorithm", algorithm], "").await;
+    assert!(rotated.status.success(), "{}", rotated.stderr);
+    let server = place.start(&other).await;
+    let body = json!({"refresh_token": tokens.refresh_token, "attempt": attempt(1)});
+    let answer = server.client.post("/propusk/v1/sessions/refresh", &body).await;
+    assert_refused(&answer, 401, "session_ended");
+    let body = json!({"identifier": EMAIL, "password": PASSWORD});
+    assert_eq!(server.client.post("/propusk/v1/sessions", &body).await.status, 200);
+}

@@ -1,0 +1,232 @@
+//! Sign-ins that go through a browser and come back by a link.
+
+use propusk::{Client, Completed, Kind, RedirectUri, Secret, SignOutReason, Status};
+use propusk_server::Clock as ServerClock;
+use propusk_stand_in::{Behaviour, Consent, Endpoint, Provider, User};
+use tempfile::TempDir;
+
+use super::{code, reason, vault_at};
+use crate::providers::{REDIRECT, REDIRECTS, Site};
+
+/// An app on a device, and its server with providers.
+struct Desk {
+    site: Site,
+    clock: propusk::Clock,
+    folder: TempDir,
+}
+
+impl Desk {
+    async fn start() -> Self {
+        let site = Site::start().await;
+        let clock = propusk::Clock::manual(site.server.clock.now());
+        Desk { site, clock, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn app(&self) -> Client {
+        let mut builder = Client::builder(self.site.server.public_url.clone())
+            .clock(self.clock.clone())
+            .vault(vault_at(self.folder.path()));
+        for redirect in REDIRECTS {
+            builder = builder.redirect(redirect);
+        }
+        builder.build().expect("a client")
+    }
+
+    /// What the browser brings back of a sign-in that the app begins.
+    async fn link(&self, app: &Client) -> String {
+        let begun = app.begin_sign_in("google").await.expect("a sign-in begins");
+        self.browse(&begun.authorize_url).await
+    }
+
+    async fn browse(&self, authorize_url: &str) -> String {
+        let anna = User::new("anna");
+        let callback = self.site.at_provider(&anna, Provider::Google, authorize_url).await;
+        self.site.link_to_app(&callback).await
+    }
+
+    fn advance(&self, seconds: i64) {
+        let server: &ServerClock = &self.site.server.clock;
+        server.advance(seconds);
+        self.clock.set(self.clock.now() + seconds);
+    }
+}
+
+#[tokio::test]
+async fn a_running_app_is_signed_in_by_the_link() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    let providers = app.providers().await.expect("a list");
+    assert!(providers.iter().any(|provider| provider.name == "google"));
+    let link = desk.link(&app).await;
+    assert!(link.starts_with(REDIRECT), "{link}");
+    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+    let profile = app.profile().await.expect("a profile");
+    assert_eq!(profile.email_verified, Some(true));
+    assert_eq!(profile.has_password, Some(false));
+}
+
+#[tokio::test]
+async fn an_app_that_was_killed_meanwhile_is_signed_in_by_the_link_that_starts_it() {
+    let desk = Desk::start().await;
+    let link = desk.link(&desk.app()).await;
+    let app = desk.app();
+    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+    assert_eq!(desk.app().status().await.expect("a status"), Status::SignedIn);
+}
+
+#[tokio::test]
+async fn a_link_that_comes_twice_does_its_work_once() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    let link = desk.link(&app).await;
+    let (one, other) = tokio::join!(app.complete_sign_in(&link), app.complete_sign_in(&link));
+    let mut outcomes = [one.expect("an outcome"), other.expect("an outcome")];
+    outcomes.sort_by_key(|outcome| *outcome != Completed::SignedIn);
+    assert_eq!(outcomes, [Completed::SignedIn, Completed::Repeated]);
+    assert_eq!(desk.app().complete_sign_in(&link).await.expect("known"), Completed::Repeated);
+    app.profile().await.expect("still signed in");
+    assert_eq!(app.sessions().await.expect("a list").len(), 1);
+}
+
+#[tokio::test]
+async fn sign_ins_that_overlap_all_come_to_their_end() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    let (first, second) = (desk.link(&app).await, desk.link(&app).await);
+    for link in [second, first] {
+        assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+    }
+}
+
+#[tokio::test]
+async fn a_link_of_no_sign_in_of_this_app_is_refused() {
+    let desk = Desk::start().await;
+    let (app, stranger) = (desk.app(), Desk::start().await);
+    let theirs = stranger.link(&stranger.app()).await;
+    let forged = format!("{REDIRECT}?code=c0de&state={}", "s".repeat(43));
+    for link in [theirs.as_str(), forged.as_str()] {
+        assert_eq!(code(app.complete_sign_in(link).await), "sign_in_unknown");
+    }
+    assert_eq!(reason(app.access_token().await), SignOutReason::NeverSignedIn);
+    // The state of the one and the code of the other: login CSRF.
+    let ours = desk.link(&app).await;
+    let swapped = format!("{}&state={}", theirs.split('&').next().unwrap_or_default(), state(&ours));
+    code(app.complete_sign_in(&swapped).await);
+    assert_eq!(reason(app.access_token().await), SignOutReason::NeverSignedIn);
+}
+
+fn state(link: &str) -> String {
+    crate::providers::parameter(link, "state")
+}
+
+#[tokio::test]
+async fn a_link_that_comes_too_late_is_refused() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    let link = desk.link(&app).await;
+    desk.advance(601);
+    assert_eq!(code(app.complete_sign_in(&link).await), "sign_in_expired");
+    let link = desk.link(&app).await;
+    desk.advance(61);
+    // The server gives a code one minute.
+    assert_eq!(code(app.complete_sign_in(&link).await), "sign_in_unknown");
+}
+
+#[tokio::test]
+async fn a_user_who_says_no_is_no_error_of_the_servers() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    desk.site.stand_in.consent(Provider::Google, Consent::Deny);
+    let link = desk.link(&app).await;
+    let error = app.complete_sign_in(&link).await.expect_err("cancelled");
+    assert_eq!(*error.kind(), Kind::Cancelled);
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_is_told() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    let broken = Behaviour::Status(500);
+    desk.site.stand_in.behave(Provider::Google, Endpoint::Token, broken);
+    let link = desk.link(&app).await;
+    assert_eq!(code(app.complete_sign_in(&link).await), "provider_unavailable");
+}
+
+#[tokio::test]
+async fn whoever_leaves_the_browser_begins_again() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    let begun = app.begin_sign_in("google").await.expect("a sign-in begins");
+    let link = desk.browse(&begun.authorize_url).await;
+    app.cancel_sign_in(&begun.state).await.expect("given up");
+    let error = app.complete_sign_in(&link).await.expect_err("cancelled");
+    assert_eq!(*error.kind(), Kind::Cancelled);
+    let link = desk.link(&app).await;
+    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+}
+
+#[tokio::test]
+async fn links_of_others_and_garbage_cost_nothing() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    let garbage = "%".repeat(1 << 20);
+    let link = desk.link(&app).await;
+    let scheme = link.replacen("com.example.app", "com.example.evil", 1);
+    for foreign in [garbage.as_str(), "", "com.example.app:/settings", "evil://x", &scheme] {
+        match app.complete_sign_in(foreign).await {
+            Ok(outcome) => assert_eq!(outcome, Completed::NotOurs),
+            Err(error) => assert!(matches!(error.kind(), Kind::Rejected(_)), "{error:?}"),
+        }
+    }
+    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+}
+
+#[tokio::test]
+async fn nobody_signs_in_with_a_stolen_link() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    let link = desk.link(&app).await;
+    let code = crate::providers::parameter(&link, "code");
+    let answer = desk.site.complete(&code, "another verifier, which is as long as it must be").await;
+    assert_eq!(answer.status, 400);
+    // The code is burnt, for the owner too.
+    assert_eq!(super::code(app.complete_sign_in(&link).await), "sign_in_unknown");
+}
+
+#[tokio::test]
+async fn an_identity_is_linked_and_unlinked_from_a_session() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    let new = propusk::Registration::new("a quiet harbour at noon").username("anna");
+    app.register(&new).await.expect("an account");
+    app.sign_in("anna", "a quiet harbour at noon").await.expect("a sign-in");
+    let begun = app.begin_link("google", None, None).await.expect("it begins");
+    let link = desk.browse(&begun.authorize_url).await;
+    let Completed::Linked(identity) = app.complete_sign_in(&link).await.expect("linked") else {
+        panic!("not linked")
+    };
+    let identities = app.identities().await.expect("a list");
+    assert_eq!(identities, [*identity.clone()]);
+
+    let other = desk.link(&app).await;
+    assert_eq!(app.complete_sign_in(&other).await.expect("a session"), Completed::SignedIn);
+    assert_eq!(app.profile().await.expect("a profile").username.as_deref(), Some("anna"));
+    app.unlink("google", &identity.subject, None).await.expect("unlinked");
+    assert!(app.identities().await.expect("a list").is_empty());
+}
+
+#[tokio::test]
+async fn a_desktop_waits_at_a_port_of_its_own() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    let registered = RedirectUri::parse("http://127.0.0.1/done").expect("a redirect");
+    let loopback = propusk::Loopback::bind(&registered).await.expect("a port");
+    let begun = app.begin_sign_in_at("google", loopback.redirect()).await.expect("it begins");
+    let link = desk.browse(&begun.authorize_url).await;
+    let state: Secret = begun.state.clone();
+    let waiting = tokio::spawn(async move { loopback.wait(&state, begun.expires_in).await });
+    let page = crate::providers::browse(&link).await;
+    assert_eq!(page.status, 200);
+    let came = waiting.await.expect("no panic").expect("a link");
+    assert_eq!(app.complete_sign_in(&came).await.expect("a session"), Completed::SignedIn);
+}

@@ -1,0 +1,63 @@
+//! A device whose clock is wrong, or is moved.
+
+use propusk::{Client, Clock, Status};
+use propusk_tests::tap::Tap;
+
+use super::{EMAIL, EXPIRED, Home, PASSWORD};
+
+const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
+
+async fn with_clock(home: &Home, seconds: i64) -> (Tap, Clock, Client) {
+    let tap = Tap::open(home.server.address).await;
+    let clock = Clock::manual(home.server.clock.now() + seconds);
+    let client = Client::builder(tap.url()).clock(clock.clone()).vault(home.vault());
+    (tap, clock, client.build().expect("a client"))
+}
+
+#[tokio::test]
+async fn a_clock_that_is_a_day_off_changes_nothing() {
+    for off in [-86_400, 86_400] {
+        let home = Home::start().await;
+        let (tap, clock, client) = with_clock(&home, off).await;
+        client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+        for _ in 0..5 {
+            client.profile().await.expect("a profile");
+        }
+        assert_eq!(tap.count(REFRESH), 0, "{off}");
+        for round in 1..=3 {
+            home.server.clock.advance(EXPIRED);
+            clock.set(clock.now() + EXPIRED);
+            client.profile().await.expect("a profile");
+            assert_eq!(tap.count(REFRESH), round, "{off}");
+        }
+        assert_eq!(client.status().await.expect("a status"), Status::SignedIn);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_moved_while_the_app_runs_costs_one_refresh_at_most() {
+    for off in [-86_400, 86_400] {
+        let home = Home::start().await;
+        let (tap, clock, client) = with_clock(&home, 0).await;
+        client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+        clock.set(clock.now() + off);
+        for _ in 0..5 {
+            client.profile().await.expect("a profile");
+        }
+        assert!(tap.count(REFRESH) <= 1, "{off}");
+        home.server.clock.advance(EXPIRED);
+        // The device does not know that the token has expired, and hears it.
+        client.profile().await.expect("a profile");
+    }
+}
+
+#[tokio::test]
+async fn what_was_learnt_of_the_servers_clock_is_kept() {
+    let home = Home::start().await;
+    let (_tap, clock, client) = with_clock(&home, 7_200).await;
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let tap = Tap::open(home.server.address).await;
+    let again = Client::builder(tap.url()).clock(clock).vault(home.vault()).build();
+    again.expect("a client").profile().await.expect("a profile");
+    assert_eq!(tap.count(REFRESH), 0, "by the device's clock it would have expired");
+}

@@ -1,0 +1,99 @@
+//! The SDK as apps use it: against this server, and against the real Django stacks whose APIs it
+//! speaks.
+
+mod api;
+mod browser;
+mod clocks;
+mod peer;
+mod processes;
+mod sessions;
+mod sign_out;
+mod single_flight;
+mod suite;
+mod vaults;
+
+use std::path::Path;
+
+use propusk::{Client, ClientBuilder, Clock, Kind, SignOutReason, Vault, VaultKey};
+use propusk_tests::server::TestServer;
+
+pub const EMAIL: &str = "anna@example.org";
+pub const PASSWORD: &str = "a quiet harbour at noon";
+/// Longer than an access token of `native` lives.
+pub const EXPIRED: i64 = 901;
+
+/// Opens every vault of these tests.
+pub fn key() -> VaultKey {
+    VaultKey::from_bytes([7; 32])
+}
+
+/// A server with an account, and the clock of a device.
+pub struct Home {
+    pub server: TestServer,
+    pub clock: Clock,
+    pub folder: tempfile::TempDir,
+}
+
+impl Home {
+    /// With an account of [`EMAIL`].
+    pub async fn start() -> Self {
+        let server = TestServer::start().await;
+        let clock = Clock::manual(server.clock.now());
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home { server, clock, folder };
+        let new = propusk::Registration::new(PASSWORD).email(EMAIL);
+        home.memory().register(&new).await.expect("an account");
+        home
+    }
+
+    pub fn builder(&self) -> ClientBuilder {
+        Client::builder(self.server.public_url.clone()).clock(self.clock.clone())
+    }
+
+    /// An app that keeps nothing.
+    pub fn memory(&self) -> Client {
+        self.builder().build().expect("a client")
+    }
+
+    pub fn vault(&self) -> Vault {
+        vault_at(self.folder.path())
+    }
+
+    /// An app that finds again what it has kept.
+    pub fn app(&self) -> Client {
+        self.builder().vault(self.vault()).build().expect("a client")
+    }
+
+    /// The same, signed in.
+    pub async fn signed_in(&self) -> Client {
+        let app = self.app();
+        app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+        app
+    }
+
+    /// Time passes, for the server and the device.
+    pub fn advance(&self, seconds: i64) {
+        self.server.clock.advance(seconds);
+        self.clock.set(self.clock.now() + seconds);
+    }
+}
+
+pub fn vault_at(folder: &Path) -> Vault {
+    Vault::file(folder.join("app.vault"), key())
+}
+
+/// Why nobody is signed in.
+pub fn reason<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> SignOutReason {
+    match outcome.expect_err("a sign-out").kind() {
+        Kind::SignedOut { reason } => *reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// With which code the server refused.
+pub fn code<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> String {
+    match outcome.expect_err("a refusal").kind() {
+        Kind::Rejected(rejection) => rejection.code.clone(),
+        other => panic!("{other:?}"),
+    }
+}

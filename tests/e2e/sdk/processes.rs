@@ -1,0 +1,43 @@
+//! Several processes of an app that share a vault.
+
+use std::process::Stdio;
+
+use propusk::Client;
+use propusk_tests::process::beside_tests;
+use propusk_tests::tap::Tap;
+use tokio::process::Command;
+
+use super::{EMAIL, EXPIRED, Home, PASSWORD};
+
+const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_processes_with_a_hundred_calls_each_send_one_refresh() {
+    let home = Home::start().await;
+    let tap = Tap::open(home.server.address).await;
+    let client = Client::builder(tap.url())
+        .clock(home.clock.clone())
+        .vault(home.vault())
+        .build()
+        .expect("a client");
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    home.advance(EXPIRED);
+    let process = || {
+        Command::new(beside_tests("app_process"))
+            .args([tap.url(), home.folder.path().join("app.vault").display().to_string()])
+            .args([home.clock.now().to_string(), "100".to_owned()])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the process starts")
+    };
+    for process in [process(), process(), process()] {
+        let output = process.wait_with_output().await.expect("it ends");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "100\n");
+        assert!(output.status.success());
+    }
+    assert_eq!(tap.count(REFRESH), 1);
+    // And this process finds what they have left.
+    client.access_token().await.expect("a token");
+    assert_eq!(tap.count(REFRESH), 1);
+}

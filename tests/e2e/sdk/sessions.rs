@@ -1,0 +1,137 @@
+//! Networks that fail, proxies that speak for the server, and the list of sessions.
+
+use propusk::{Client, Kind, Status};
+use propusk_tests::tap::Tap;
+
+use super::{EMAIL, EXPIRED, Home, PASSWORD};
+
+const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
+
+async fn tapped(home: &Home) -> (Tap, Client) {
+    let tap = Tap::open(home.server.address).await;
+    let client = Client::builder(tap.url())
+        .clock(home.clock.clone())
+        .vault(home.vault())
+        .build()
+        .expect("a client");
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    (tap, client)
+}
+
+fn answer(status: &str, media_type: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test]
+async fn nobody_but_the_server_ends_a_session() {
+    let home = Home::start().await;
+    let (tap, client) = tapped(&home).await;
+    let html = "<html>Sign in to the hotel's network</html>";
+    let problem = "application/problem+json";
+    let impostors = [
+        None,
+        Some(answer("200 OK", "text/html", html)),
+        Some(answer("401 Unauthorized", "text/html", html)),
+        Some(answer("401 Unauthorized", "application/json", "{\"detail\":\"Invalid token.\"}")),
+        Some(answer("401 Unauthorized", problem, "{\"code\":\"session_end")),
+        Some(answer("403 Forbidden", "text/html", html)),
+        Some(answer("407 Proxy Authentication Required", "text/html", html)),
+        Some(answer("429 Too Many Requests", "text/html", html)),
+        Some(answer("500 Internal Server Error", problem, "{\"code\":\"session_ended\"}")),
+        Some(answer("502 Bad Gateway", "text/html", html)),
+        Some(answer("503 Service Unavailable", "text/plain", "")),
+        Some(answer("200 OK", "application/json", "{\"access_token\":\"x\"}")),
+        Some("HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{\"access_token\":".to_owned()),
+        Some("garbage".to_owned()),
+    ];
+    for impostor in impostors {
+        home.advance(EXPIRED);
+        tap.answer(REFRESH, impostor.as_deref());
+        let outcome = client.access_token().await;
+        let kind = outcome.expect_err("no token").kind().clone();
+        assert!(matches!(kind, Kind::Network | Kind::Later { .. }), "{impostor:?}: {kind:?}");
+        assert!(client.status().await.expect("a status").is_signed_in(), "{impostor:?}");
+        client.access_token().await.expect("a token, once the server answers");
+    }
+}
+
+#[tokio::test]
+async fn without_a_network_the_app_knows_who_is_signed_in() {
+    let home = Home::start().await;
+    let (tap, client) = tapped(&home).await;
+    client.profile().await.expect("a profile");
+    drop(tap);
+    let nowhere = Client::builder("http://127.0.0.1:9")
+        .clock(home.clock.clone())
+        .vault(home.vault())
+        .build()
+        .expect("a client");
+    assert_eq!(nowhere.status().await.expect("a status"), Status::SignedIn);
+    let profile = nowhere.cached_profile().await.expect("no network is needed");
+    assert_eq!(profile.and_then(|profile| profile.email).as_deref(), Some(EMAIL));
+    nowhere.access_token().await.expect("a token that still works");
+    home.advance(EXPIRED);
+    let error = nowhere.access_token().await.expect_err("no network");
+    assert_eq!(*error.kind(), Kind::Network);
+    assert_eq!(nowhere.status().await.expect("a status"), Status::Offline);
+}
+
+#[tokio::test]
+async fn a_server_that_is_busy_says_when_to_come_again() {
+    let home = Home::start().await;
+    let (tap, client) = tapped(&home).await;
+    home.advance(EXPIRED);
+    let busy = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 7\r\n\
+                content-type: application/problem+json\r\ncontent-length: 2\r\n\r\n{}";
+    tap.answer(REFRESH, Some(busy));
+    let error = client.access_token().await.expect_err("later");
+    let after = std::time::Duration::from_secs(7);
+    assert_eq!(*error.kind(), Kind::Later { after });
+}
+
+#[tokio::test]
+async fn sessions_are_listed_by_the_devices_names_and_ended() {
+    let home = Home::start().await;
+    let phone = home.builder().device_name("Anna's phone").build().expect("a client");
+    phone.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let laptop = home.builder().device_name("Anna's laptop").build().expect("a client");
+    laptop.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let sessions = laptop.sessions().await.expect("a list");
+    let mut names: Vec<_> =
+        sessions.iter().map(|one| (one.device_name.as_deref(), one.current)).collect();
+    names.sort_unstable();
+    assert_eq!(names, [(Some("Anna's laptop"), true), (Some("Anna's phone"), false)]);
+    let other = sessions.iter().find(|session| !session.current).expect("the phone's");
+    laptop.end_session(&other.id, None).await.expect("it ends");
+    assert_eq!(super::reason(phone.profile().await), propusk::SignOutReason::Ended);
+    assert_eq!(laptop.sessions().await.expect("a list").len(), 1);
+}
+
+#[tokio::test]
+async fn another_sign_in_takes_the_place_of_the_one_before() {
+    let home = Home::start().await;
+    let client = home.signed_in().await;
+    client.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
+    // The server is told of the end of the first one without anybody waiting for it.
+    for _ in 0..1_000 {
+        if client.sessions().await.expect("a list").len() == 1 {
+            return;
+        }
+    }
+    panic!("the session of before is still there");
+}
+
+#[tokio::test]
+async fn nothing_secret_is_in_what_is_shown_of_things() {
+    let home = Home::start().await;
+    let client = home.signed_in().await;
+    let token = client.access_token().await.expect("a token");
+    let shown = format!("{client:?} {token:?} {:?} {:?}", home.vault(), client.api());
+    assert!(!shown.contains(token.token().expose()) && !shown.contains(PASSWORD), "{shown}");
+    let error = home.memory().sign_in(EMAIL, "wrong password").await.expect_err("a refusal");
+    assert!(!format!("{error:?} {error}").contains("wrong password"));
+}

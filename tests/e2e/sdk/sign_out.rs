@@ -1,0 +1,119 @@
+//! Signing out: nothing is left, and nothing comes back.
+
+use std::time::Duration;
+
+use propusk::{Client, SignOut, SignOutReason, Status};
+use propusk_tests::tap::Tap;
+
+use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
+
+#[tokio::test]
+async fn the_server_ends_the_session_and_the_vault_holds_no_token() {
+    let home = Home::start().await;
+    let client = home.signed_in().await;
+    let token = client.access_token().await.expect("a token");
+    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Told);
+    let authorization = format!("Bearer {}", token.token().expose());
+    let answer = home.server.client.get("/propusk/v1/account", Some(&authorization)).await;
+    assert_eq!(answer.status, 401);
+    let record = home.vault().read().await.expect("readable").expect("a record");
+    let record = String::from_utf8(record).expect("JSON");
+    assert!(!record.contains("pr1.") && !record.contains("eyJ"), "{record}");
+    assert_eq!(reason(home.app().access_token().await), SignOutReason::SignedOut);
+}
+
+#[tokio::test]
+async fn without_a_network_the_tokens_are_forgotten_all_the_same() {
+    let home = Home::start().await;
+    let tap = Tap::open(home.server.address).await;
+    let client = Client::builder(tap.url())
+        .clock(home.clock.clone())
+        .vault(home.vault())
+        .build()
+        .expect("a client");
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    tap.answer("DELETE /propusk/v1/sessions/current", None);
+    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Forgotten);
+    assert_eq!(reason(home.app().access_token().await), SignOutReason::SignedOut);
+}
+
+#[tokio::test]
+async fn another_process_hears_of_it_when_its_token_is_refused() {
+    let home = Home::start().await;
+    let one = home.signed_in().await;
+    let other = home.app();
+    other.profile().await.expect("signed in too");
+    one.sign_out().await.expect("a sign-out");
+    assert_eq!(reason(other.profile().await), SignOutReason::SignedOut);
+    assert_eq!(
+        other.status().await.expect("a status"),
+        Status::SignedOut { reason: SignOutReason::SignedOut }
+    );
+    one.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
+    other.profile().await.expect("which the other finds");
+}
+
+/// At every moment of a refresh.
+#[tokio::test]
+async fn a_refresh_under_way_does_not_outlive_it() {
+    for moment in 0..40 {
+        let home = Home::start().await;
+        let tap = Tap::open(home.server.address).await;
+        let client = Client::builder(tap.url())
+            .clock(home.clock.clone())
+            .vault(home.vault())
+            .build()
+            .expect("a client");
+        client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+        home.advance(EXPIRED);
+        let refreshing = tokio::spawn({
+            let client = client.clone();
+            async move { client.access_token().await.map(|_| ()) }
+        });
+        for _ in 0..moment * moment {
+            tokio::task::yield_now().await;
+        }
+        client.sign_out().await.expect("a sign-out");
+        tap.forget();
+        // It got a token before the sign-out, or none at all.
+        let _ = refreshing.await.expect("no panic");
+        assert_eq!(reason(client.access_token().await), SignOutReason::SignedOut, "{moment}");
+        assert_eq!(reason(home.app().access_token().await), SignOutReason::SignedOut, "{moment}");
+        let seen = tap.seen();
+        assert!(seen.is_empty(), "{moment}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_elsewhere_is_told_with_its_reason() {
+    let home = Home::start().await;
+    let (one, other) = (home.signed_in().await, home.memory());
+    other.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    other.end_other_sessions(None).await.expect("the other one ends");
+    let mut status = one.watch();
+    assert_eq!(reason(one.profile().await), SignOutReason::Ended);
+    let ended = status.wait_for(|status| !status.is_signed_in());
+    let ended = *tokio::time::timeout(Duration::from_secs(5), ended)
+        .await
+        .expect("it is told")
+        .expect("a status");
+    assert_eq!(ended, Status::SignedOut { reason: SignOutReason::Ended });
+}
+
+#[tokio::test]
+async fn a_stolen_refresh_token_ends_the_session_for_both() {
+    let home = Home::start().await;
+    let client = home.signed_in().await;
+    let record = home.vault().read().await.expect("readable").expect("a record");
+    let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+    let stolen = record["held"]["signed_in"]["refresh"].as_str().expect("a refresh token");
+    // The thief has no attempt of ours.
+    let body = serde_json::json!({"refresh_token": stolen, "attempt": "x".repeat(43)});
+    let answer = home.server.client.post("/propusk/v1/sessions/refresh", &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    home.advance(EXPIRED);
+    assert_eq!(reason(client.access_token().await), SignOutReason::Reused);
+    let body = serde_json::json!({"refresh_token": answer.field("refresh_token")});
+    let answer = home.server.client.post("/propusk/v1/sessions/refresh", &body).await;
+    assert_eq!(answer.status, 401, "the thief is out, too");
+}

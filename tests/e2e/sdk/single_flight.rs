@@ -1,0 +1,101 @@
+//! However many wait for a token, one refresh reaches the server.
+
+use std::sync::Arc;
+
+use propusk::{Client, Kind};
+use propusk_tests::tap::Tap;
+use tokio::task::JoinSet;
+
+use super::{EMAIL, EXPIRED, Home, PASSWORD};
+
+const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
+
+async fn tapped(home: &Home) -> (Tap, Client) {
+    let tap = Tap::open(home.server.address).await;
+    let client = Client::builder(tap.url())
+        .clock(home.clock.clone())
+        .vault(home.vault())
+        .build()
+        .expect("a client");
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    (tap, client)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_calls_with_an_expired_token_send_one_refresh() {
+    let home = Home::start().await;
+    let (tap, client) = tapped(&home).await;
+    home.advance(EXPIRED);
+    let mut calls = JoinSet::new();
+    for _ in 0..1_000 {
+        let client = client.clone();
+        calls.spawn(async move { client.access_token().await.map(|token| token.token().clone()) });
+    }
+    let mut tokens = Vec::new();
+    while let Some(call) = calls.join_next().await {
+        tokens.push(call.expect("no panic").expect("a token"));
+    }
+    assert!(tokens.iter().all(|token| *token == tokens[0]));
+    assert_eq!(tap.count(REFRESH), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_who_wait_share_a_failure_too() {
+    let home = Home::start().await;
+    let (tap, client) = tapped(&home).await;
+    home.advance(EXPIRED);
+    tap.hold();
+    tap.answer(REFRESH, Some("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n"));
+    let mut calls = JoinSet::new();
+    for _ in 0..100 {
+        let client = client.clone();
+        calls.spawn(async move { client.access_token().await.map(|_| ()) });
+    }
+    tap.wait_for(REFRESH).await;
+    tap.release();
+    while let Some(call) = calls.join_next().await {
+        let outcome = call.expect("no panic");
+        // Who came after the failure has tried again.
+        if let Err(error) = outcome {
+            assert_eq!(*error.kind(), Kind::Network);
+        }
+    }
+    assert!(tap.count(REFRESH) <= 2, "{}", tap.count(REFRESH));
+    client.access_token().await.expect("a token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_about_to_expire_is_given_out_while_the_next_is_fetched() {
+    let home = Home::start().await;
+    let (tap, client) = tapped(&home).await;
+    let before = client.access_token().await.expect("a token").token().clone();
+    home.advance(EXPIRED - 30);
+    tap.hold();
+    let meanwhile = client.access_token().await.expect("a token").token().clone();
+    assert_eq!(before, meanwhile);
+    tap.wait_for(REFRESH).await;
+    tap.release();
+    let mut status = client.watch();
+    status.wait_for(|status| *status == propusk::Status::SignedIn).await.expect("a status");
+    assert_ne!(client.access_token().await.expect("a token").token(), &before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_gives_up_waiting_stops_nothing() {
+    let home = Home::start().await;
+    let (tap, client) = tapped(&home).await;
+    home.advance(EXPIRED);
+    tap.hold();
+    let client = Arc::new(client);
+    let waits = tokio::spawn({
+        let client = Arc::clone(&client);
+        async move { client.access_token().await.map(|_| ()) }
+    });
+    tap.wait_for(REFRESH).await;
+    waits.abort();
+    assert!(waits.await.expect_err("aborted").is_cancelled());
+    tap.release();
+    client.access_token().await.expect("a token");
+    assert_eq!(tap.count(REFRESH), 1, "the refresh went on without whoever began it");
+    home.app().access_token().await.expect("what came of it is kept");
+}

@@ -1,0 +1,226 @@
+//! What the user sees when the vault fails.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+
+use propusk::{
+    Client, FileStorage, Kind, KeyStore, KeyStoreError, SignOutReason, Status, Storage, Vault,
+    VaultKey, VaultState,
+};
+
+use super::{EMAIL, EXPIRED, Home, PASSWORD, key, reason};
+
+/// A system's store that can be locked and emptied.
+#[derive(Default)]
+struct Store {
+    key: Mutex<Option<VaultKey>>,
+    mood: AtomicU8,
+}
+
+const OPEN: u8 = 0;
+const LOCKED: u8 = 1;
+const ABSENT: u8 = 2;
+
+impl Store {
+    fn is(&self, mood: u8) {
+        self.mood.store(mood, Ordering::SeqCst);
+    }
+
+    fn opened(&self) -> Result<(), KeyStoreError> {
+        match self.mood.load(Ordering::SeqCst) {
+            LOCKED => Err(KeyStoreError::Locked("asleep".to_owned())),
+            ABSENT => Err(KeyStoreError::Absent("none".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl KeyStore for Store {
+    fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
+        self.opened()?;
+        Ok(self.key.lock().expect("unpoisoned").clone())
+    }
+
+    fn save(&self, key: &VaultKey) -> Result<(), KeyStoreError> {
+        self.opened()?;
+        *self.key.lock().expect("unpoisoned") = Some(key.clone());
+        Ok(())
+    }
+}
+
+/// A disk that can be full.
+struct Disk {
+    file: FileStorage,
+    is_full: AtomicBool,
+}
+
+impl Storage for Disk {
+    fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        self.file.read()
+    }
+
+    fn write(&self, sealed: &[u8]) -> io::Result<()> {
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.file.write(sealed)
+    }
+
+    fn set_aside(&self) -> io::Result<()> {
+        self.file.set_aside()
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.file.remove()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send>> {
+        self.file.lock()
+    }
+}
+
+fn with_store(home: &Home, store: &Arc<Store>) -> Client {
+    let vault = Vault::sealed(home.folder.path().join("app.vault"), Arc::<Store>::clone(store));
+    home.builder().vault(vault).build().expect("a client")
+}
+
+fn on_disk(home: &Home, disk: &Arc<Disk>) -> Client {
+    struct Key;
+    impl KeyStore for Key {
+        fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
+            Ok(Some(key()))
+        }
+
+        fn save(&self, _: &VaultKey) -> Result<(), KeyStoreError> {
+            Ok(())
+        }
+    }
+    let vault = Vault::with_storage(Arc::<Disk>::clone(disk), Arc::new(Key));
+    home.builder().vault(vault).build().expect("a client")
+}
+
+fn state<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> VaultState {
+    match outcome.expect_err("a failure").kind() {
+        Kind::Storage { state } => *state,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_locked_store_is_no_sign_out() {
+    let (home, store) = (Home::start().await, Arc::new(Store::default()));
+    with_store(&home, &store).sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    store.is(LOCKED);
+    let app = with_store(&home, &store);
+    assert_eq!(state(app.status().await), VaultState::Locked);
+    assert_eq!(state(app.access_token().await), VaultState::Locked);
+    assert_eq!(*app.watch().borrow(), Status::Unknown);
+    assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::Locked);
+    store.is(OPEN);
+    assert_eq!(app.status().await.expect("a status"), Status::SignedIn);
+    app.profile().await.expect("the session of before");
+}
+
+#[tokio::test]
+async fn a_system_without_a_store_is_told() {
+    let (home, store) = (Home::start().await, Arc::new(Store::default()));
+    store.is(ABSENT);
+    let app = with_store(&home, &store);
+    assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::Absent);
+    let path = home.folder.path().join("app.vault");
+    let vault = Vault::sealed(path, Arc::<Store>::clone(&store)).degrade_to_file();
+    let app = home.builder().vault(vault).build().expect("a client");
+    app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in, on purpose");
+    assert_eq!(app.vault_state().await, VaultState::Degraded);
+}
+
+#[tokio::test]
+async fn a_vault_whose_key_is_gone_is_a_sign_out_with_that_reason() {
+    let (home, store) = (Home::start().await, Arc::new(Store::default()));
+    with_store(&home, &store).sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    // As after a restored backup.
+    *store.key.lock().expect("unpoisoned") = None;
+    let app = with_store(&home, &store);
+    assert_eq!(
+        app.status().await.expect("a status"),
+        Status::SignedOut { reason: SignOutReason::VaultLost }
+    );
+    assert_eq!(reason(app.access_token().await), SignOutReason::VaultLost);
+    app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    with_store(&home, &store).profile().await.expect("a session that is kept");
+}
+
+#[tokio::test]
+async fn a_damaged_file_signs_nobody_out_who_is_running() {
+    let home = Home::start().await;
+    let app = home.signed_in().await;
+    std::fs::write(home.folder.path().join("app.vault"), "garbage").expect("written");
+    home.advance(EXPIRED);
+    app.profile().await.expect("what is in memory is not lost");
+    home.app().profile().await.expect("and it is written again");
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_version_is_left_alone() {
+    let home = Home::start().await;
+    let locked = home.vault().lock().await.expect("a lock");
+    let newer = br#"{"version":2,"held":{"signed_in_elsewhere":1}}"#;
+    locked.write(newer).await.expect("written");
+    drop(locked);
+    let app = home.app();
+    assert_eq!(state(app.status().await), VaultState::Newer);
+    assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::Newer);
+    assert_eq!(state(app.sign_out().await), VaultState::Newer);
+    assert_eq!(home.vault().read().await.expect("readable"), Some(newer.to_vec()));
+}
+
+#[tokio::test]
+async fn a_full_disk_costs_nobody_the_session() {
+    let home = Home::start().await;
+    let file = FileStorage::new(home.folder.path().join("app.vault"));
+    let disk = Arc::new(Disk { file, is_full: AtomicBool::new(false) });
+    let app = on_disk(&home, &disk);
+    app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    disk.is_full.store(true, Ordering::SeqCst);
+    home.advance(EXPIRED);
+    app.profile().await.expect("the fresh tokens are in memory");
+    home.advance(EXPIRED);
+    // They are not used up while nothing of them lies on the disk.
+    assert_eq!(state(app.profile().await), VaultState::ReadOnly);
+    assert!(app.status().await.expect("a status").is_signed_in());
+    // The process ends here; another begins with what lay there.
+    disk.is_full.store(false, Ordering::SeqCst);
+    let again = on_disk(&home, &disk);
+    again.profile().await.expect("the answer of before is had again");
+}
+
+#[tokio::test]
+async fn nobody_is_signed_in_whose_session_cannot_be_kept() {
+    let home = Home::start().await;
+    let file = FileStorage::new(home.folder.path().join("app.vault"));
+    let disk = Arc::new(Disk { file, is_full: AtomicBool::new(true) });
+    let app = on_disk(&home, &disk);
+    assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::ReadOnly);
+    assert_eq!(
+        app.status().await.expect("a status"),
+        Status::SignedOut { reason: SignOutReason::NeverSignedIn }
+    );
+}
+
+#[tokio::test]
+async fn a_sign_out_on_a_full_disk_leaves_nothing() {
+    let home = Home::start().await;
+    let file = FileStorage::new(home.folder.path().join("app.vault"));
+    let disk = Arc::new(Disk { file, is_full: AtomicBool::new(false) });
+    let app = on_disk(&home, &disk);
+    app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    disk.is_full.store(true, Ordering::SeqCst);
+    app.sign_out().await.expect("a sign-out");
+    let again = on_disk(&home, &disk);
+    assert!(!again.status().await.expect("a status").is_signed_in());
+}

@@ -1,0 +1,148 @@
+//! A way to a server on which every request is seen, and some are held back, answered otherwise or
+//! not at all.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use crate::chaos::read_request;
+
+/// One way to one server.
+pub struct Tap {
+    pub address: SocketAddr,
+    state: Arc<State>,
+    accepting: JoinHandle<()>,
+}
+
+struct State {
+    server: SocketAddr,
+    seen: Mutex<Vec<Seen>>,
+    /// What the next requests to a path are answered instead.
+    instead: Mutex<VecDeque<(String, Option<String>)>>,
+    /// Requests pass one by one while it is held.
+    gate: Semaphore,
+}
+
+/// A request that has come by.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Seen {
+    /// `POST /path`, without its query.
+    pub what: String,
+    pub authorization: Option<String>,
+}
+
+impl Tap {
+    pub async fn open(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let state = Arc::new(State {
+            server,
+            seen: Mutex::default(),
+            instead: Mutex::default(),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+        });
+        let accepting = tokio::spawn({
+            let state = Arc::clone(&state);
+            async move {
+                while let Ok((client, _)) = listener.accept().await {
+                    let state = Arc::clone(&state);
+                    // Who goes away in the middle is what some tests are about.
+                    tokio::spawn(async move { drop(carry(client, &state).await) });
+                }
+            }
+        });
+        Tap { address, state, accepting }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// All requests so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        lock(&self.state.seen).clone()
+    }
+
+    /// How many requests there were to this method and path.
+    pub fn count(&self, what: &str) -> usize {
+        self.seen().iter().filter(|seen| seen.what == what).count()
+    }
+
+    pub fn forget(&self) {
+        lock(&self.state.seen).clear();
+    }
+
+    /// Answers the next request to this method and path with these bytes, or with nothing; the server
+    /// does not see it.
+    pub fn answer(&self, what: &str, with: Option<&str>) {
+        lock(&self.state.instead).push_back((what.to_owned(), with.map(str::to_owned)));
+    }
+
+    /// Holds all requests back until [`release`](Self::release).
+    pub fn hold(&self) {
+        self.state.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub fn release(&self) {
+        self.state.gate.add_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// Waits until a request to this method and path has come.
+    pub async fn wait_for(&self, what: &str) {
+        while self.count(what) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn carry(mut client: TcpStream, state: &State) -> std::io::Result<()> {
+    let Some(request) = read_request(&mut client).await? else { return Ok(()) };
+    let text = String::from_utf8_lossy(&request).into_owned();
+    let seen = seen_in(&text);
+    let what = seen.what.clone();
+    lock(&state.seen).push(seen);
+    let Ok(_passes) = state.gate.acquire().await else { return Ok(()) };
+    let instead = {
+        let mut instead = lock(&state.instead);
+        let at = instead.iter().position(|(meant, _)| *meant == what);
+        at.and_then(|at| instead.remove(at))
+    };
+    match instead {
+        Some((_, None)) => Ok(()),
+        Some((_, Some(answer))) => client.write_all(answer.as_bytes()).await,
+        None => {
+            let mut server = TcpStream::connect(state.server).await?;
+            server.write_all(&request).await?;
+            let mut answer = Vec::new();
+            server.read_to_end(&mut answer).await?;
+            client.write_all(&answer).await
+        }
+    }
+}
+
+fn seen_in(text: &str) -> Seen {
+    let mut lines = text.lines();
+    let mut words = lines.next().unwrap_or_default().split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let path = target.split('?').next().unwrap_or_default();
+    let authorization = lines
+        .filter_map(|line| line.split_once(": "))
+        .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+        .map(|(_, value)| value.to_owned());
+    Seen { what: format!("{method} {path}"), authorization }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
