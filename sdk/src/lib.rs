@@ -8,15 +8,15 @@ mod clock;
 pub mod deeplink;
 mod dialects;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod http;
 #[cfg(all(feature = "loopback", not(any(target_os = "android", target_os = "ios"))))]
 mod loopback;
 mod pending_sign_in;
 mod pkce;
 mod redirect;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzz;
 mod session;
 mod vault;
 
