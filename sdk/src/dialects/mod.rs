@@ -248,8 +248,8 @@ pub(crate) trait Spelling: Send + Sync {
         Err(Error::unsupported(Operation::SignOut))
     }
 
-    /// Whether the access token works; `false` is the server's own word. APIs without such a question
-    /// are asked for the profile, and answer `true` or a refusal.
+    /// Whether the access token works; `false` is the server's own word, be it on the token or on the
+    /// session. APIs without such a question are asked for the profile.
     fn verify(&self, _access: &Credential) -> Result<Call<bool>> {
         Err(Error::unsupported(Operation::Verify))
     }

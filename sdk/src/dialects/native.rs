@@ -98,7 +98,7 @@ impl Spelling for Native {
     }
 
     fn verify(&self, access: &Credential) -> Result<Call<bool>> {
-        Ok(self.profile(access)?.map(|_| true))
+        Ok(self.profile(access)?.works())
     }
 
     fn profile(&self, access: &Credential) -> Result<Call<Profile>> {

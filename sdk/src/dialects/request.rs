@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::{Call, Credential, Reading, Refusal, Reply, Request};
-use crate::Registration;
 use crate::error::{Error, Result};
+use crate::{Profile, Registration};
 
 impl<T: 'static> Call<T> {
     pub(super) fn new(
@@ -21,6 +21,18 @@ impl<T: 'static> Call<T> {
     pub(super) fn map<U: 'static>(self, turn: impl FnOnce(T) -> U + Send + 'static) -> Call<U> {
         let Call { request, read } = self;
         Call::new(request, |reply| read(reply).map(turn))
+    }
+}
+
+impl Call<Profile> {
+    /// Whether the profile is shown at all.
+    pub(super) fn works(self) -> Call<bool> {
+        let Call { request, read } = self;
+        Call::new(request, |reply| match read(reply) {
+            Ok(_) => Ok(true),
+            Err(Refusal::Unauthorized | Refusal::SignedOut(_)) => Ok(false),
+            Err(other) => Err(other),
+        })
     }
 }
 

@@ -46,7 +46,7 @@ impl Spelling for Simplejwt {
     }
 
     fn verify(&self, access: &Credential) -> Result<Call<bool>> {
-        Ok(self.profile(access)?.map(|_| true))
+        Ok(self.profile(access)?.works())
     }
 
     fn profile(&self, access: &Credential) -> Result<Call<Profile>> {

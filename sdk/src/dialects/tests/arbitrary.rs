@@ -232,7 +232,6 @@ fn needs_session(operation: Operation) -> bool {
     matches!(
         operation,
         Operation::Refresh
-            | Operation::Verify
             | Operation::Profile
             | Operation::UpdateProfile
             | Operation::ChangePassword
@@ -243,13 +242,7 @@ fn needs_session(operation: Operation) -> bool {
 }
 
 fn is_shown_a_key(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Verify
-            | Operation::Profile
-            | Operation::ChangePassword
-            | Operation::DeleteAccount
-    )
+    matches!(operation, Operation::Profile | Operation::ChangePassword | Operation::DeleteAccount)
 }
 
 fn is_map_of_texts(fields: &Value) -> bool {

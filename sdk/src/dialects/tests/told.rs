@@ -177,6 +177,26 @@ fn a_profile_shows_what_the_api_tells() {
 }
 
 #[test]
+fn a_token_that_does_not_work_is_the_servers_own_word() {
+    let problem = json!({ "title": "", "status": 401, "code": "token_expired" });
+    let not_valid = json!({ "detail": "Token is invalid", "code": "token_not_valid" });
+    let blacklisted = json!({ "non_field_errors": ["Token is blacklisted"] });
+    for (dialect, scheme, status, body) in [
+        (Dialect::Native, Scheme::Bearer, 401, problem),
+        (Dialect::DjoserToken, Scheme::Token, 401, json!({ "detail": "Invalid token." })),
+        (Dialect::Prehashed, Scheme::Bearer, 200, json!(false)),
+        (Dialect::Simplejwt, Scheme::Bearer, 401, not_valid.clone()),
+        (Dialect::SimplejwtRotating, Scheme::Bare, 401, not_valid.clone()),
+        (Dialect::SimplejwtRotating, Scheme::Bare, 400, blacklisted),
+        (Dialect::DjoserJwt, Scheme::Bearer, 401, not_valid),
+    ] {
+        let call = dialect.spelling().verify(&credential(scheme)).expect("a call");
+        let works = (call.read)(&json_reply(status, &body));
+        assert_eq!(works, Ok(false), "{dialect:?} {body}");
+    }
+}
+
+#[test]
 fn an_account_that_waits_for_its_mail_is_told_apart() {
     let awaits = |dialect: Dialect, body: Value| {
         let call = dialect.spelling().register(&registration(dialect)).expect("a call");
