@@ -1,31 +1,29 @@
 //! What must hold whatever lies in place of the vault's file.
 
-use std::sync::Arc;
-use std::time::Duration;
+use super::VaultKey;
+use super::sealed::{Keeper, Sealed, Unreadable, seal_with};
 
-use super::contents::Contents;
-use super::key::FixedKey;
-use super::keys::Keys;
-use super::memory::MemoryStorage;
-use super::{Storage, VaultKey, VaultState};
-
-/// Any bytes are read, or refused and kept if they may be a newer version's; what is written over
-/// others is read again.
+/// Any bytes are read or refused, and only what says so is taken for a newer version's. The same bytes
+/// as a record come out of the file as they went in, unless the file is changed.
 pub fn vault_file(bytes: &[u8]) {
-    let storage = Arc::new(MemoryStorage::default());
-    storage.write(bytes).expect("memory takes everything");
-    let key = Arc::new(FixedKey(VaultKey::from_bytes([7; 32])));
-    let keys = Keys::new(key, Duration::from_secs(10), None, false);
-    let contents = Contents::new(storage.clone(), keys);
-
-    let found = contents.read().map_err(|error| error.state());
-    assert!(matches!(found, Ok(Some(_)) | Err(VaultState::Foreign | VaultState::Newer)));
-    let written = contents.write(bytes, &());
-    let left = storage.read().expect("memory gives everything");
-    if found == Err(VaultState::Newer) {
-        assert!(written.is_err() && left.as_deref() == Some(bytes));
-    } else {
-        assert!(written.is_ok() && left.as_deref() != Some(bytes));
-        assert_eq!(contents.read().ok().flatten().as_deref(), Some(bytes));
+    let key = VaultKey::from_bytes([7; 32]);
+    let parsed = Sealed::parse(bytes);
+    let says_newer =
+        bytes.starts_with(b"PROPUSK") && bytes.get(7).is_some_and(|&version| version > 1);
+    assert_eq!(parsed.as_ref().is_err_and(|error| *error == Unreadable::Newer), says_newer);
+    if let Ok(sealed) = parsed {
+        let record = sealed.open(&key, "memory");
+        assert!(record.is_none_or(|record| record.len() < bytes.len()));
     }
+
+    let mut file =
+        seal_with([0; 12], &key, Keeper::Store, "memory", bytes).expect("there is memory for it");
+    assert_eq!(opened(&file, &key).as_deref(), Some(bytes));
+    let changed = bytes.first().map_or(0, |&byte| usize::from(byte)) % file.len();
+    file[changed] ^= 0x80;
+    assert_eq!(opened(&file, &key), None);
+}
+
+fn opened(file: &[u8], key: &VaultKey) -> Option<Vec<u8>> {
+    Sealed::parse(file).ok()?.open(key, "memory")
 }

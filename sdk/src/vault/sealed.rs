@@ -9,6 +9,7 @@ use std::error::Error as StdError;
 use std::{fmt, io};
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::error::Unspecified;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::VaultKey;
@@ -92,22 +93,32 @@ pub(crate) fn seal(
     name: &str,
     record: &[u8],
 ) -> io::Result<Vec<u8>> {
-    let failed = |_| io::Error::other("the record cannot be sealed");
     let mut nonce = [0; NONCE_LEN];
-    SystemRandom::new().fill(&mut nonce).map_err(failed)?;
+    SystemRandom::new()
+        .fill(&mut nonce)
+        .and_then(|()| seal_with(nonce, key, keeper, name, record))
+        .map_err(|_| io::Error::other("the record cannot be sealed"))
+}
+
+/// As [`seal`], with a nonce that must never have been used with this key.
+pub(crate) fn seal_with(
+    nonce: [u8; NONCE_LEN],
+    key: &VaultKey,
+    keeper: Keeper,
+    name: &str,
+    record: &[u8],
+) -> Result<Vec<u8>, Unspecified> {
     let mut ciphertext = Vec::with_capacity(record.len() + TAG);
     ciphertext.extend_from_slice(record);
-    cipher(key)
-        .and_then(|cipher| {
-            let nonce = Nonce::assume_unique_for_key(nonce);
-            let authenticated = authenticated(keeper, name);
-            cipher.seal_in_place_append_tag(nonce, authenticated, &mut ciphertext)
-        })
-        .map_err(failed)?;
+    cipher(key)?.seal_in_place_append_tag(
+        Nonce::assume_unique_for_key(nonce),
+        authenticated(keeper, name),
+        &mut ciphertext,
+    )?;
     Ok([MAGIC, &[VERSION, keeper as u8], &nonce, &ciphertext].concat())
 }
 
-fn cipher(key: &VaultKey) -> Result<LessSafeKey, ring::error::Unspecified> {
+fn cipher(key: &VaultKey) -> Result<LessSafeKey, Unspecified> {
     Ok(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key.expose())?))
 }
 
