@@ -150,6 +150,20 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_read_without_a_panic(
+            text in ".*",
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80),
+        ) {
+            let key = RefreshKey::new([1; 32]);
+            for token in [format!("pr1.{}", URL_SAFE_NO_PAD.encode(bytes)), text] {
+                let fits = Presented::read(&token).is_some_and(|read| key.fits(&read, "secret"));
+                proptest::prop_assert!(!fits, "{}", token);
+            }
+        }
+    }
+
     #[test]
     fn an_attempt_is_long_enough_to_be_random() {
         for (text, is_sound) in [

@@ -25,7 +25,7 @@ pub enum KeyCommand {
         #[arg(long)]
         now: bool,
     },
-    /// Refuse all that this key has signed, now.
+    /// Remove a key, and refuse all that it has signed, now.
     Revoke { kid: String },
 }
 
@@ -43,7 +43,7 @@ pub async fn work(config: &Config, command: KeyCommand) -> Outcome {
         }
         KeyCommand::Revoke { kid } => {
             match with_secret(config).await?.revoke_signing_key(&kid).await? {
-                Revoking::Unknown => Err("no key of this name is in use".into()),
+                Revoking::Unknown => Err("there is no key of this name".into()),
                 Revoking::Revoked => say_when_heard("revoked").await,
                 Revoking::Replaced(by) => say_when_heard(&format!("revoked; {by} signs now")).await,
             }

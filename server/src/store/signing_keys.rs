@@ -1,6 +1,6 @@
 //! Table `signing_keys`: pairs of keys for tokens that anybody can check, the private half sealed. A key
 //! signs from `signs_from` until a later one does, and checks until `ends_at`. A row goes a while after
-//! that, so that an operator sees what was there.
+//! that, so that an operator sees what was there, but at once when the key is revoked.
 
 use super::{Tx, meta, on};
 use crate::error::Result;
@@ -61,21 +61,16 @@ pub async fn retire_signing_keys(tx: &mut Tx, at: i64) -> Result<()> {
     Ok(())
 }
 
-/// Ends all keys that have not ended before.
-pub async fn end_signing_keys(tx: &mut Tx, at: i64) -> Result<()> {
-    on!(tx, db => sqlx::query(
-        "update signing_keys set ends_at = $1 where ends_at is null or ends_at > $1",
-    ).bind(at).execute(db).await.map(|_| ()))?;
+pub async fn delete_signing_keys(tx: &mut Tx) -> Result<()> {
+    on!(tx, db => sqlx::query("delete from signing_keys").execute(db).await.map(|_| ()))?;
     Ok(())
 }
 
-/// Ends one key; false when it has ended before or is not there.
-pub async fn end_signing_key(tx: &mut Tx, kid: String, at: i64) -> Result<bool> {
+/// False when it is not there.
+pub async fn delete_signing_key(tx: &mut Tx, kid: String) -> Result<bool> {
     let row: Option<String> = on!(tx, db => sqlx::query_scalar(
-        "update signing_keys set ends_at = $2
-         where kid = $1 and (ends_at is null or ends_at > $2)
-         returning kid",
-    ).bind(kid).bind(at).fetch_optional(db).await)?;
+        "delete from signing_keys where kid = $1 returning kid",
+    ).bind(kid).fetch_optional(db).await)?;
     Ok(row.is_some())
 }
 

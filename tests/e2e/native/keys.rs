@@ -181,7 +181,7 @@ async fn keys_are_worked_on_from_the_command_line_while_the_server_runs() {
     let tokens = refreshed(client, &tokens).await;
     assert_eq!(status_with(client, &tokens).await, 200);
     let refused = place.refused(&[], &["key", "revoke", &old]).await;
-    assert!(refused.contains("no key of this name is in use"), "{refused}");
+    assert!(refused.contains("there is no key of this name"), "{refused}");
 }
 
 #[tokio::test]

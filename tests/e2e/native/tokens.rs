@@ -155,6 +155,27 @@ async fn why_a_token_is_refused_is_told() {
 }
 
 #[tokio::test]
+async fn a_clock_that_steps_signs_nobody_out() {
+    let server = TestServer::start().await;
+    let first = tokens(&server).await;
+    for step in [-3_600, 3_600, -60, 60, 1, -1] {
+        server.clock.advance(step);
+        let again = sign_in(&server, EMAIL, PASSWORD).await.expect("it signs in");
+        assert_eq!(account_with(&server, &again).await.status, 200, "{step}");
+        let bearer = format!("Bearer {}", first.access_token.expose());
+        assert_eq!(account_with(&server, &bearer).await.status, 200, "{step}");
+    }
+    server.clock.advance(-3_600);
+    let body = json!({"refresh_token": first.refresh_token, "attempt": "a".repeat(22)});
+    let renewed: TokenResponse = read(&post(&server, "sessions/refresh", body.clone()).await, 200);
+    assert_eq!((renewed.expires_in, renewed.refresh_expires_in), (900, 60 * 24 * 3_600));
+    server.clock.advance(7_200);
+    let again: TokenResponse = read(&post(&server, "sessions/refresh", body).await, 200);
+    assert_eq!(again.refresh_token, renewed.refresh_token);
+    assert_eq!((again.expires_in, again.refresh_expires_in), (900, 60 * 24 * 3_600 - 7_200));
+}
+
+#[tokio::test]
 async fn a_refresh_token_is_no_access_token_and_the_reverse() {
     let server = TestServer::start().await;
     let tokens = tokens(&server).await;

@@ -257,6 +257,19 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
         #[test]
+        fn whatever_comes_is_read_without_a_panic(
+            text in ".*",
+            parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..5),
+        ) {
+            let key = key(Algorithm::EdDsa);
+            prop_assert!(read(&key, &text, 500).is_err());
+            let parts: Vec<_> = parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect();
+            prop_assert!(read(&key, &parts.join("."), 500).is_err());
+            let header = URL_SAFE_NO_PAD.encode(header_of(&key).to_string());
+            prop_assert!(read(&key, &format!("{header}.{}", parts.join(".")), 500).is_err());
+        }
+
+        #[test]
         fn no_claim_of_another_type_or_range_is_accepted(
             name in prop::sample::select(vec!["iss", "sub", "aud", "sid", "iat", "exp"]),
             value in json_value(),

@@ -41,14 +41,31 @@ pub struct SigningSettings {
 #[derive(Clone)]
 struct Dated {
     key: Arc<SigningKey>,
+    times: Times,
+}
+
+#[derive(Clone, Copy)]
+struct Times {
     signs_from: i64,
     ends_at: Option<i64>,
 }
 
-impl Dated {
-    fn is_over(&self, now: i64) -> bool {
+impl Times {
+    fn of(row: &KeyRow) -> Self {
+        Times { signs_from: row.signs_from, ends_at: row.ends_at }
+    }
+
+    fn is_over(self, now: i64) -> bool {
         self.ends_at.is_some_and(|end| end <= now)
     }
+}
+
+/// The key that signs at this moment. Where none does yet, the clock here is behind that of whoever made
+/// the first one, which then signs early.
+fn signs_at<T>(keys: &[T], times: impl Fn(&T) -> Times, now: i64) -> Option<&T> {
+    let mut alive = keys.iter().filter(|key| !times(key).is_over(now));
+    let first = alive.clone().next();
+    alive.rfind(|key| times(key).signs_from <= now).or(first)
 }
 
 /// The keys; one set per server.
@@ -67,14 +84,15 @@ impl SigningKeys {
     /// A token of this account's session.
     pub fn sign(&self, access: Access, now: i64, expires_at: i64) -> Result<String> {
         let keys = self.keys();
-        let signs = |dated: &&Dated| dated.signs_from <= now && !dated.is_over(now);
-        let current = keys.iter().rev().find(signs).ok_or(Error::Internal(Fault::NoSigningKey))?;
+        let current = signs_at(&keys, |dated| dated.times, now);
+        let current = current.ok_or(Error::Internal(Fault::NoSigningKey))?;
         access_token::sign(&current.key, &self.settings.issuer, access, now, expires_at)
     }
 
     /// What others need to check tokens: keys that do not sign yet are among them.
     pub fn published(&self, now: i64) -> Vec<Jwk> {
-        self.keys().iter().filter(|dated| !dated.is_over(now)).map(|one| one.key.jwk()).collect()
+        let keys = self.keys();
+        keys.iter().filter(|one| !one.times.is_over(now)).map(|one| one.key.jwk()).collect()
     }
 
     fn knows(&self, kid: &str) -> bool {
@@ -88,7 +106,7 @@ impl SigningKeys {
         now: i64,
     ) -> std::result::Result<Access, TokenFault> {
         let keys = self.keys();
-        let named = keys.iter().find(|dated| dated.key.kid == header.kid && !dated.is_over(now));
+        let named = keys.iter().find(|one| one.key.kid == header.kid && !one.times.is_over(now));
         let key = &named.ok_or(TokenFault::Malformed)?.key;
         header.read(key, &self.settings.issuer, token, now)
     }
@@ -117,7 +135,7 @@ impl SigningKeys {
                 Some(key) => Arc::clone(key),
                 None => Arc::new(self.open(&row)?),
             };
-            Some(Dated { key, signs_from: row.signs_from, ends_at: row.ends_at })
+            Some(Dated { key, times: Times::of(&row) })
         };
         let keys = rows.into_iter().filter_map(dated).collect();
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);

@@ -4,7 +4,7 @@
 
 use super::super::{Auth, TokenForm};
 use super::key::NewKey;
-use super::{SigningKeys, SigningSettings};
+use super::{SigningKeys, SigningSettings, Times, signs_at};
 use crate::algorithm::Algorithm;
 use crate::error::Result;
 use crate::store::signing_keys::{self, KeyRow};
@@ -35,7 +35,7 @@ pub struct ListedKey {
 /// What came of revoking a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revoking {
-    /// No key of this name works.
+    /// There is no key of this name.
     Unknown,
     Revoked,
     /// There was none left to sign with, so this one signs now.
@@ -71,7 +71,7 @@ impl Auth {
         let now = self.clock.now();
         let mut tx = self.store.read().await?;
         let rows = signing_keys::signing_keys(&mut tx).await?;
-        let current = signs_now(&rows, now).map(|row| row.kid.clone());
+        let current = signs_at(&rows, Times::of, now).map(|row| row.kid.clone());
         let listed = |row: KeyRow| ListedKey {
             state: state(&row, current.as_deref(), now),
             kid: row.kid,
@@ -82,7 +82,7 @@ impl Auth {
     }
 
     /// Makes a new key, of this algorithm or that of the settings, and tells its name. `at_once`: it
-    /// signs now, and all others end.
+    /// signs now, and all others are gone.
     pub async fn rotate_signing_key(
         &self,
         algorithm: Option<Algorithm>,
@@ -97,7 +97,7 @@ impl Auth {
                 Box::pin(async move {
                     signing_keys::lock_signing_keys(tx).await?;
                     match at_once {
-                        true => signing_keys::end_signing_keys(tx, now).await?,
+                        true => signing_keys::delete_signing_keys(tx).await?,
                         false => signing_keys::retire_signing_keys(tx, last_token + SKEW).await?,
                     }
                     signing_keys::insert_signing_key(tx, row).await
@@ -108,7 +108,7 @@ impl Auth {
         Ok(kid)
     }
 
-    /// Ends a key now; where none would be left to sign, the next one signs, or a new one.
+    /// Revokes a key; where none would be left to sign, the next one signs, or a new one.
     pub async fn revoke_signing_key(&self, kid: &str) -> Result<Revoking> {
         let (settings, now) = (self.signing.settings.clone(), self.clock.now());
         let kid = kid.to_owned();
@@ -117,7 +117,7 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     signing_keys::lock_signing_keys(tx).await?;
-                    if !signing_keys::end_signing_key(tx, kid, now).await? {
+                    if !signing_keys::delete_signing_key(tx, kid).await? {
                         return Ok(Revoking::Unknown);
                     }
                     let rows = signing_keys::signing_keys(tx).await?;
@@ -145,9 +145,8 @@ impl SigningKeys {
     /// A key that signs, or will, but cannot.
     fn sealed_away(&self, now: i64) -> Option<String> {
         let keys = self.keys();
-        let current =
-            keys.iter().rev().find(|dated| dated.signs_from <= now && !dated.is_over(now));
-        let lasting = keys.iter().filter(|dated| dated.ends_at.is_none());
+        let current = signs_at(&keys, |dated| dated.times, now);
+        let lasting = keys.iter().filter(|dated| dated.times.ends_at.is_none());
         let must_sign = lasting.chain(current);
         must_sign.map(|dated| &dated.key).find(|key| !key.can_sign()).map(|key| key.kid.clone())
     }
@@ -168,16 +167,11 @@ impl SigningSettings {
     }
 }
 
-fn signs_now(rows: &[KeyRow], now: i64) -> Option<&KeyRow> {
-    let signs = |row: &&KeyRow| row.signs_from <= now && row.ends_at.is_none_or(|end| now < end);
-    rows.iter().rev().find(signs)
-}
-
 fn state(row: &KeyRow, current: Option<&str>, now: i64) -> KeyState {
     match row.ends_at {
         Some(end) if end <= now => KeyState::Over(end),
-        _ if now < row.signs_from => KeyState::Next(row.signs_from),
         _ if current == Some(&*row.kid) => KeyState::Signs,
+        _ if now < row.signs_from => KeyState::Next(row.signs_from),
         Some(end) => KeyState::Checks(end),
         // Made in the same moment as the one that signs.
         None => KeyState::Next(row.signs_from),
