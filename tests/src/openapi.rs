@@ -64,7 +64,7 @@ impl Document {
     }
 
     /// What about an exchange is not as the document says. A path that the document does not have,
-    /// and methods that it does not name, must be refused.
+    /// and methods that it does not name, must be refused, but for pages for people.
     pub fn problems(&self, asked: &Asked<'_>, answer: &Answer) -> Vec<String> {
         let path = asked.path.split('?').next().unwrap_or_default();
         let method = asked.method.to_ascii_lowercase();
@@ -72,6 +72,7 @@ impl Document {
         match (self.find(path, &method), method.as_str()) {
             (Some(operation), _) => self.problems_of(&operation, asked, answer),
             (None, "head" | "options") => Vec::new(),
+            (None, "get") if media_type(answer) == "text/html" => Vec::new(),
             (None, _) if (400..500).contains(&status) => Vec::new(),
             (None, _) => vec![format!("{status}, but no {method} {path} is documented")],
         }
@@ -119,9 +120,8 @@ impl Document {
             }
             return problems;
         }
-        let media_type = answer.header("Content-Type").unwrap_or_default();
-        let media_type = media_type.split(';').next().unwrap_or_default();
-        let Some(body) = content.get(media_type) else {
+        let media_type = media_type(answer);
+        let Some(body) = content.get(&media_type) else {
             problems.push(format!("a body of type {media_type:?} is not documented"));
             return problems;
         };
@@ -193,6 +193,12 @@ impl<'d> Operation<'d> {
     pub fn id(&self) -> &'d str {
         self.value["operationId"].as_str().expect("every operation has an id")
     }
+}
+
+/// Without its parameters.
+fn media_type(answer: &Answer) -> String {
+    let header = answer.header("Content-Type").unwrap_or_default();
+    header.split(';').next().unwrap_or_default().to_owned()
 }
 
 /// Whether a path as sent is one of a documented path, where each `{…}` is a part.

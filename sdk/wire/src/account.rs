@@ -11,14 +11,18 @@ pub struct Account {
     /// Never given to another account.
     pub id: i64,
     /// The e-mail address, as it was written.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub email: Option<String>,
     /// Whether its owner has shown to read mail there.
     pub email_verified: bool,
     /// The phone number in E.164.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub phone: Option<String>,
     /// The chosen name to sign in by.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub username: Option<String>,
     /// A name to show; not unique, and nothing signs in by it.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub display_name: Option<String>,
     /// Whether a password opens it; without one, only a provider does.
     pub has_password: bool,

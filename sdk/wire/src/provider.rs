@@ -102,10 +102,13 @@ pub struct Identity {
     /// The provider's own name for the person.
     pub subject: String,
     /// The address that the provider tells, proved or not.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub email: Option<String>,
     /// The name that the provider tells.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub name: Option<String>,
     /// Where a picture is.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub avatar_url: Option<String>,
     /// When it was linked.
     pub created_at: i64,

@@ -75,10 +75,12 @@ pub struct Session {
     /// For `DELETE sessions/{id}`.
     pub id: String,
     /// What the device called itself.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub device_name: Option<String>,
     /// The API that it was opened by.
     pub api: String,
     /// The OAuth client that it was opened for.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub client: Option<String>,
     /// When it was opened.
     pub created_at: i64,

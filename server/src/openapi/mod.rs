@@ -44,7 +44,7 @@ pub fn document(public_url: &str, fragments: Vec<Fragment>) -> Value {
     document
 }
 
-const ABOUT: &str = "An account that was made by one API signs in by every other that knows one of its names, and an access token of one is good for the others. Tags begin with the name of the API that they belong to.\n\nEvery path is answered with and without its final slash, but for those below `/.well-known`.";
+const ABOUT: &str = "An account that was made by one API signs in by every other that knows one of its names, and an access token of one is good for the others.\n\nEvery path is answered with and without its final slash, but for those below `/.well-known`.";
 
 /// An object of the document; nothing where there is none.
 fn object<'v>(value: &'v mut Value, key: &str) -> Option<&'v mut Map<String, Value>> {

@@ -20,7 +20,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use self::operation::{Operation, Response};
-use self::schema::Document;
+use self::schema::{Document, Row};
 
 const STYLE: &str = concat!(
     include_str!("../../../templates/pages/colours.css"),
@@ -63,6 +63,8 @@ struct Api<'d> {
     about: String,
     /// Answers that any of its operations can give.
     common: Vec<Response>,
+    /// What the bodies of these have.
+    fields: Vec<Row>,
     groups: Vec<Group<'d>>,
 }
 
@@ -99,6 +101,7 @@ impl<'d> Api<'d> {
             name,
             about: text::html(schema::text(&api["description"])),
             common: operation::common_responses(document, name),
+            fields: operation::common_fields(document, name),
             groups: groups.map(|tag| Group::new(tag, operations)).collect(),
         }
     }

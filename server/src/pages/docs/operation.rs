@@ -54,35 +54,54 @@ pub fn all<'d>(document: &Document<'d>) -> Vec<Operation<'d>> {
     operations
 }
 
-/// The answers that every operation of an API shares, so that they are shown once.
+/// The answers that the operations of an API share, so that they are shown once.
 pub fn common_responses(document: &Document<'_>, api: &str) -> Vec<Response> {
-    let responses = document.0["components"]["responses"].as_object().into_iter().flatten();
-    let of_api = responses.filter(|(name, response)| is_of(api, name) && is_common(response));
-    let paths = document.0["paths"].as_object().into_iter().flatten();
-    let all: Vec<_> =
-        paths.flat_map(|(_, item)| METHODS.iter().filter_map(|method| item.get(*method))).collect();
-    let status = |name: &str| {
-        let reference = format!("#/components/responses/{name}");
-        let mut answers = all
-            .iter()
-            .flat_map(|operation| operation["responses"].as_object().into_iter().flatten());
-        answers
-            .find(|(_, answer)| answer["$ref"] == reference.as_str())
-            .map(|(status, _)| status.as_str())
-    };
-    let mut common: Vec<Response> = of_api
-        .filter_map(|(name, response)| Some(Response::new(document, status(name)?, response)))
+    let mut common: Vec<Response> = common(document, api)
+        .filter_map(|(name, response)| Some((status_of(document, name)?, response)))
+        .map(|(status, response)| Response::new(document, status, response))
         .collect();
     common.sort_by(|one, other| one.status.cmp(&other.status));
     common
 }
 
-fn is_of(api: &str, component: &str) -> bool {
-    component.strip_prefix(api).is_some_and(|rest| rest.starts_with('.'))
+/// What their bodies have, which are alike.
+pub fn common_fields(document: &Document<'_>, api: &str) -> Vec<Row> {
+    let first = common(document, api).next();
+    first.map(|(_, response)| document.rows(&body(response)["schema"])).unwrap_or_default()
+}
+
+fn common<'d>(
+    document: &Document<'d>,
+    api: &str,
+) -> impl Iterator<Item = (&'d str, &'d Value)> + use<'d> {
+    let own = format!("{api}.");
+    let responses = document.0["components"]["responses"].as_object().into_iter().flatten();
+    let of_api = responses.filter(move |(name, _)| name.starts_with(&own));
+    of_api
+        .map(|(name, response)| (name.as_str(), response))
+        .filter(|(_, response)| is_common(response))
 }
 
 fn is_common(response: &Value) -> bool {
     response["x-common"] == true
+}
+
+/// The status with which a shared answer is given.
+fn status_of<'d>(document: &Document<'d>, name: &str) -> Option<&'d str> {
+    let reference = format!("#/components/responses/{name}");
+    let paths = document.0["paths"].as_object().into_iter().flatten();
+    let operations =
+        paths.flat_map(|(_, item)| METHODS.into_iter().filter_map(|method| item.get(method)));
+    let mut answers =
+        operations.flat_map(|operation| operation["responses"].as_object().into_iter().flatten());
+    let found = answers.find(|(_, answer)| answer["$ref"] == reference.as_str());
+    found.map(|(status, _)| status.as_str())
+}
+
+/// The first of the bodies that an answer can have.
+fn body(response: &Value) -> &Value {
+    let content = response["content"].as_object();
+    content.and_then(|content| content.values().next()).unwrap_or(&Value::Null)
 }
 
 impl<'d> Operation<'d> {
@@ -129,8 +148,7 @@ impl<'d> Operation<'d> {
 
 impl Response {
     fn new<'d>(document: &Document<'d>, status: &str, response: &'d Value) -> Self {
-        let content = response["content"].as_object().and_then(|content| content.values().next());
-        let content = content.unwrap_or(&Value::Null);
+        let content = body(response);
         let code = StatusCode::from_bytes(status.as_bytes()).unwrap_or_default();
         let fields = if code.is_success() { document.rows(&content["schema"]) } else { Vec::new() };
         let example = content.get("example").map(|example| format!("{example:#}"));

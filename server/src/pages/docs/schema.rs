@@ -92,11 +92,13 @@ impl<'d> Document<'d> {
         names.join(" or ")
     }
 
-    /// The description, and which values there are, where these are few.
+    /// The description, and which values there are, where these are few. A description of all values
+    /// goes before that of the place.
     fn about(&self, schema: &'d Value) -> String {
         let target = self.resolve(schema);
         let choices = ["anyOf", "oneOf"].into_iter().flat_map(|key| items(&schema[key]));
-        let described = [schema].into_iter().chain(choices).chain([target]);
+        let all_values = Some(target).filter(|target| target.get("enum").is_some());
+        let described = all_values.into_iter().chain([schema]).chain(choices).chain([target]);
         let about = described.map(|it| text(&it["description"])).find(|about| !about.is_empty());
         let about = about.unwrap_or_default();
         let lines = super::text::html(about);
