@@ -397,10 +397,13 @@ fn enter(before: Box<State>, step: Entering, event: Event) -> (State, Vec<Action
             (*before, vec![Action::Unlock, Action::Abandon(session), answer])
         }
         (Entering::Keep(session), Event::Written(Ok(()))) => {
+            let credential = session.credential.clone();
             let (state, answer) = given(Kept { session, is_saved: true });
             let mut actions = unlocked(answer);
-            // Nobody can use the session any more that was held before.
-            actions.extend(before.session().map(Action::Abandon));
+            // Nobody can use the session any more that was held before. Some servers give the same
+            // token again, though.
+            let is_another = |held: &Session| held.credential != credential;
+            actions.extend(before.session().filter(|held| is_another(held)).map(Action::Abandon));
             (state, actions)
         }
         (step, _) => (State::Entering { before, step }, vec![]),

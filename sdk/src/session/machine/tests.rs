@@ -263,3 +263,16 @@ fn a_lost_answer_is_told_from_a_session_that_ended() {
         });
     }
 }
+
+#[test]
+fn a_sign_in_ends_the_session_before_it_unless_it_has_the_same_token() {
+    for (number, ended) in [(0, 0), (1, 1)] {
+        let (before, _) = signed_in(Dialect::DjoserToken, true);
+        let mut new = session(Dialect::DjoserToken, "new");
+        new.credential = tokens(number).access;
+        let entering = State::Entering { before: Box::new(before), step: Entering::Keep(new) };
+        let (_, actions) = step(entering, Event::Written(Ok(())), AT);
+        let abandoned = actions.iter().filter(|action| matches!(action, Action::Abandon(_)));
+        assert_eq!(abandoned.count(), ended, "token {number}");
+    }
+}
