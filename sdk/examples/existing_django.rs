@@ -1,0 +1,42 @@
+//! An app whose back end is the Django that it has today: djoser with SimpleJWT. Once Propusk serves
+//! in its place, the address changes and nothing else; tokens that are out go on working.
+//!
+//! ```text
+//! cargo run -p propusk --example existing_django -- http://127.0.0.1:8000 anna@example.org 'a quiet harbour'
+//! ```
+
+#![expect(clippy::print_stdout, reason = "a program for a terminal")]
+
+use propusk::{Client, Dialect, Error, Kind, Operation, Result, Vault};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(server), Some(email), Some(password)) =
+        (arguments.next(), arguments.next(), arguments.next())
+    else {
+        println!("usage: existing_django SERVER EMAIL PASSWORD");
+        return Ok(());
+    };
+    let client = Client::builder(server.clone())
+        .dialect(Dialect::DjoserJwt)
+        .vault(Vault::memory())
+        .build()?;
+    // What this API does not have is known before any request.
+    println!("lists sessions: {}", client.supports(Operation::Sessions));
+
+    client.sign_in(&email, password).await?;
+    let profile = client.profile().await?;
+    println!("signed in as {}", profile.username.as_deref().unwrap_or("somebody"));
+
+    // The app's own views, with the token attached.
+    let api = client.api();
+    let answer = api.send(api.get(format!("{server}/api/auth/users/me/"))).await?;
+    println!("status {}", answer.status());
+
+    let signed_out = client.sign_out().await?;
+    println!("{signed_out:?}");
+    let is_over = |error: &Error| matches!(error.kind(), Kind::SignedOut { .. });
+    println!("signed out: {}", client.access_token().await.as_ref().is_err_and(is_over));
+    Ok(())
+}
