@@ -126,7 +126,11 @@ impl Client {
         spell: impl Fn(&Credential) -> Result<Call<T>>,
     ) -> Result<T> {
         let at_hand = self.core.at_hand().await?;
-        match self.core.transport().send(spell(&at_hand.credential)?).await {
+        let outcome = self.core.transport().send(spell(&at_hand.credential)?).await;
+        if !matches!(outcome, Err(Failure::Network(_) | Failure::Unexpected(_))) {
+            self.core.note_answer();
+        }
+        match outcome {
             Err(Failure::Refused(Refusal::Unauthorized | Refusal::SignedOut(_))) => {
                 let next = self.core.instead_of(&at_hand.credential.token).await?;
                 match self.core.transport().send(spell(&next.credential)?).await {

@@ -85,8 +85,10 @@ pub enum SignOutReason {
     Reused,
     /// The account is suspended or gone.
     AccountInactive,
-    /// The refresh token was spent by a refresh whose answer was lost; the API has no way to hear it
-    /// again. It cannot happen on an API whose refresh does not spend the token, nor on `native`.
+    /// The refresh token had been used, most likely by a refresh whose answer was lost: the API has no
+    /// way to hear that again. It cannot happen on an API whose refresh does not spend the token, nor on
+    /// `native`. OAuth pairs of `djoser_token` end with this when they expire or are revoked, too, which
+    /// their API does not tell apart.
     AnswerLost,
     /// What was stored cannot be read any more: its key is gone, or it is damaged.
     VaultLost,

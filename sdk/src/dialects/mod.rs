@@ -189,11 +189,6 @@ pub(crate) trait Spelling: Send + Sync {
     /// What it has.
     fn operations(&self) -> &'static [Operation];
 
-    /// Whether a refresh spends the refresh token for good, so that a lost answer cannot be had again.
-    fn loses_answers(&self, _access: &Credential) -> bool {
-        false
-    }
-
     /// Whether a refresh works only once the access token has expired.
     fn refreshes_after_expiry(&self) -> bool {
         false

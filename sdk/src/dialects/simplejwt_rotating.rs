@@ -18,10 +18,6 @@ impl Spelling for SimplejwtRotating {
         &[Operation::Register, Operation::SignIn, Operation::Refresh, Operation::Verify]
     }
 
-    fn loses_answers(&self, _: &Credential) -> bool {
-        true
-    }
-
     fn refreshes_after_expiry(&self) -> bool {
         true
     }

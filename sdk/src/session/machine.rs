@@ -11,7 +11,7 @@
 //!    │ │  └─────────────────────────────────────┼──────────────── SignedIn
 //!    │ │ TokenWanted and not fresh, TokenRefused│
 //!    │ ▼                                        │
-//!   Renewing: Lock ─► (Save) ─► (Note) ─► Ask ─► Keep
+//!   Renewing: Lock ─► (Save) ─► Ask ─► Keep
 //!      └── another process was first, network, 5xx, 429, a locked vault: back, still signed in
 //! ```
 //!
@@ -62,11 +62,7 @@ pub(crate) enum Renewing {
     Lock,
     /// A session that could not be written before.
     Save,
-    /// That the refresh token is about to be sent, where an answer that is lost is lost for good.
-    Note,
-    Ask {
-        was_asked: bool,
-    },
+    Ask,
     Keep,
     /// That the session is over.
     End(SignOutReason),
@@ -186,6 +182,15 @@ impl State {
         }
     }
 
+    /// What the vault should hold.
+    pub fn held(&self) -> Held {
+        match (self.session(), self) {
+            (Some(session), _) => Held::SignedIn(session),
+            (None, State::SignedOut(reason)) => Held::SignedOut(*reason),
+            (None, _) => Held::SignedOut(SignOutReason::VaultLost),
+        }
+    }
+
     /// The session that is in memory.
     pub fn session(&self) -> Option<Box<Session>> {
         match self {
@@ -237,16 +242,8 @@ impl Renewal {
             (Renewing::Lock, Event::Locked(held)) => self.locked(held),
             (Renewing::Save, Event::Written(Ok(()))) => self.saved().go_on(),
             (Renewing::Save, Event::Written(Err(state))) => self.failed(Kind::Storage { state }),
-            (Renewing::Note, Event::Written(Ok(()))) => self.send(false),
-            (Renewing::Note, Event::Written(Err(state))) => {
-                let mut unsent = self;
-                unsent.kept.session.was_asked = false;
-                unsent.failed(Kind::Storage { state })
-            }
-            (Renewing::Ask { .. }, Event::Renewed(Ok(tokens))) => self.renewed(tokens),
-            (Renewing::Ask { was_asked }, Event::Renewed(Err(verdict))) => {
-                self.refused(verdict, was_asked)
-            }
+            (Renewing::Ask, Event::Renewed(Ok(tokens))) => self.renewed(tokens),
+            (Renewing::Ask, Event::Renewed(Err(verdict))) => self.refused(verdict),
             (Renewing::Keep, Event::Written(written)) => {
                 let (state, answer) = given(Kept { is_saved: written.is_ok(), ..self.kept });
                 (state, unlocked(answer))
@@ -304,21 +301,9 @@ impl Renewal {
         Renewal { kept: Kept { is_saved: false, ..self.kept }, ..self }
     }
 
-    fn ask(mut self) -> (State, Vec<Action>) {
-        let session = &mut self.kept.session;
-        let was_asked = session.was_asked;
-        let spelling = session.dialect.spelling();
-        if was_asked || session.refresh.is_none() || !spelling.loses_answers(&session.credential) {
-            return self.send(was_asked);
-        }
-        session.was_asked = true;
-        let write = Action::Write(Held::SignedIn(session.clone()));
-        (self.at(Renewing::Note), vec![write])
-    }
-
-    fn send(self, was_asked: bool) -> (State, Vec<Action>) {
+    fn ask(self) -> (State, Vec<Action>) {
         let renew = Action::Renew(self.kept.session.clone());
-        (self.at(Renewing::Ask { was_asked }), vec![renew])
+        (self.at(Renewing::Ask), vec![renew])
     }
 
     fn renewed(self, tokens: Tokens) -> (State, Vec<Action>) {
@@ -328,26 +313,21 @@ impl Renewal {
         (Renewal { kept, ..self }.at(Renewing::Keep), vec![write])
     }
 
-    fn refused(self, verdict: Verdict, was_asked: bool) -> (State, Vec<Action>) {
+    fn refused(self, verdict: Verdict) -> (State, Vec<Action>) {
         match verdict {
             Verdict::Over(reason) => self.end(reason),
-            Verdict::Spent if was_asked => self.end(SignOutReason::AnswerLost),
-            Verdict::Spent => self.end(SignOutReason::Ended),
-            Verdict::TooEarly => self.too_early(),
+            Verdict::Spent => self.end(SignOutReason::AnswerLost),
+            // This device's clock was ahead, and the refresh token has not been spent.
+            Verdict::TooEarly => {
+                let (state, answer) = given(self.kept);
+                (state, unlocked(answer))
+            }
             Verdict::Passing(kind) => self.failed(kind),
         }
     }
 
     fn end(self, reason: SignOutReason) -> (State, Vec<Action>) {
         (self.at(Renewing::End(reason)), vec![Action::Write(Held::SignedOut(reason))])
-    }
-
-    /// This device's clock was ahead. The refresh token has not been spent.
-    fn too_early(mut self) -> (State, Vec<Action>) {
-        self.kept.session.was_asked = false;
-        self.kept.session.clock_offset = self.at.offset;
-        let write = Action::Write(Held::SignedIn(self.kept.session.clone()));
-        (self.at(Renewing::Keep), vec![write])
     }
 
     /// Nobody is signed out by this; a token that still works is given out.

@@ -28,6 +28,8 @@ use crate::{Profile, VaultState};
 
 /// A token with less to live than this, in seconds, is not given out while another can be had.
 const ALMOST_OVER: i64 = 5;
+/// How long another process may have the vault; longer than a refresh takes.
+const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(45);
 /// How often a session that could not be written is tried to be written again.
 const SAVE_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -102,6 +104,17 @@ impl Core {
 
     pub fn watch(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
+    }
+
+    /// The server has just answered.
+    pub fn note_answer(&self) {
+        self.status.send_if_modified(|status| {
+            let was_offline = *status == Status::Offline;
+            if was_offline {
+                *status = Status::SignedIn;
+            }
+            was_offline
+        });
     }
 
     pub async fn vault_state(&self) -> VaultState {
@@ -194,8 +207,14 @@ impl Core {
         let core = Arc::clone(self);
         joined(tokio::spawn(async move {
             let mut machine = core.machine.lock().await;
-            let locked = core.vault.lock().await.map_err(storage)?;
-            let mut record = parse(locked.read().await)?;
+            let locked = core.alone().await?;
+            let mut record = match parse(locked.read().await) {
+                // What was stored is lost; what is in memory is not.
+                Err(error) if is_lost(&error) => {
+                    Record { held: machine.state.held(), ..Record::default() }
+                }
+                record => record?,
+            };
             let changed = change(&mut record);
             locked.write(&encode(&record)?).await.map_err(storage)?;
             machine.record = record;
@@ -321,6 +340,17 @@ impl Core {
         }
     }
 
+    /// The vault, alone among processes. One that has been stopped while it had the lock, and not
+    /// killed, keeps nobody waiting for ever.
+    async fn alone(&self) -> Result<VaultGuard> {
+        match tokio::time::timeout(LOCK_PATIENCE, self.vault.lock()).await {
+            Ok(locked) => locked.map_err(storage),
+            Err(elapsed) => {
+                Err(Error::because(Kind::Storage { state: VaultState::Locked }, elapsed))
+            }
+        }
+    }
+
     /// What the vault holds, also for what is written next.
     fn take_in(
         &self,
@@ -334,10 +364,7 @@ impl Core {
             }
             Err(error) => {
                 machine.record = Record::default();
-                Err(match error.kind() {
-                    Kind::Storage { state } => *state,
-                    _ => VaultState::Foreign,
-                })
+                Err(state_of(&error))
             }
         }
     }
@@ -347,13 +374,9 @@ impl Core {
         machine: &mut Machine,
         run: &mut Run,
     ) -> std::result::Result<Held, VaultState> {
-        let locked = match self.vault.lock().await {
+        let locked = match self.alone().await {
             Ok(locked) => locked,
-            Err(error) => {
-                let state = error.state();
-                run.problem = Some(storage(error));
-                return Err(state);
-            }
+            Err(error) => return Err(run.stored(error)),
         };
         let read = locked.read().await;
         run.lock = Some(locked);
@@ -394,11 +417,7 @@ impl Core {
                 machine.record = Record::default();
                 Ok(())
             }
-            Err(error) => {
-                let state = error.state();
-                run.problem = Some(storage(error));
-                Err(state)
-            }
+            Err(error) => Err(run.stored(storage(error))),
         }
     }
 
@@ -568,6 +587,13 @@ impl Run {
         }
     }
 
+    /// In which state the vault is, that could not be used.
+    fn stored(&mut self, error: Error) -> VaultState {
+        let state = state_of(&error);
+        self.problem = Some(error);
+        state
+    }
+
     fn failed(&mut self, failure: Failure) -> Verdict {
         match failure {
             Failure::Refused(Refusal::SignedOut(reason)) => Verdict::Over(reason),
@@ -625,6 +651,17 @@ fn encode(record: &Record) -> Result<Vec<u8>> {
 
 fn storage(error: VaultError) -> Error {
     error.into()
+}
+
+fn state_of(error: &Error) -> VaultState {
+    match error.kind() {
+        Kind::Storage { state } => *state,
+        _ => VaultState::Foreign,
+    }
+}
+
+fn is_lost(error: &Error) -> bool {
+    *error.kind() == Kind::Storage { state: VaultState::Foreign }
 }
 
 async fn joined<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {

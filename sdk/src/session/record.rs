@@ -61,9 +61,6 @@ pub(crate) struct Session {
     pub refresh: Option<Secret>,
     /// By the server's clock.
     pub refresh_expires_at: Option<i64>,
-    /// The refresh token may have been sent, and no answer has been kept.
-    #[serde(default)]
-    pub was_asked: bool,
     pub session_id: Option<String>,
     pub profile: Option<Profile>,
     /// What has to be added to this device's clock for the server's.
@@ -98,7 +95,6 @@ impl Session {
             access_lives: None,
             refresh: None,
             refresh_expires_at: None,
-            was_asked: false,
             session_id: None,
             profile: None,
             clock_offset: 0,
@@ -110,7 +106,6 @@ impl Session {
     /// The session after a refresh.
     pub fn renewed(mut self, tokens: Tokens, at: Moment) -> Self {
         self.generation += 1;
-        self.was_asked = false;
         self.take(tokens, at);
         self
     }

@@ -81,6 +81,19 @@ async fn without_a_network_the_app_knows_who_is_signed_in() {
 }
 
 #[tokio::test]
+async fn an_app_that_was_offline_is_told_when_the_server_answers_again() {
+    let home = Home::start().await;
+    let (tap, client) = tapped(&home).await;
+    home.advance(EXPIRED - 3);
+    tap.answer(REFRESH, None);
+    // It still works for three seconds, and cannot be renewed now.
+    client.access_token().await.expect("a token");
+    assert_eq!(client.status().await.expect("a status"), Status::Offline);
+    client.verify().await.expect("an answer");
+    assert_eq!(client.status().await.expect("a status"), Status::SignedIn);
+}
+
+#[tokio::test]
 async fn a_server_that_is_busy_says_when_to_come_again() {
     let home = Home::start().await;
     let (tap, client) = tapped(&home).await;

@@ -166,6 +166,21 @@ async fn a_damaged_file_signs_nobody_out_who_is_running() {
 }
 
 #[tokio::test]
+async fn a_damaged_file_keeps_nobody_from_a_provider() {
+    let home = Home::start().await;
+    let app = home.signed_in().await;
+    let path = home.folder.path().join("app.vault");
+    std::fs::write(&path, "garbage").expect("written");
+    // The journal of sign-ins is written, and with it who is signed in.
+    app.cancel_sign_in(&"no state".into()).await.expect("a journal");
+    home.app().profile().await.expect("a session");
+    std::fs::write(&path, "garbage").expect("written");
+    let again = home.app();
+    again.cancel_sign_in(&"no state".into()).await.expect("a journal");
+    assert_eq!(reason(again.profile().await), SignOutReason::VaultLost);
+}
+
+#[tokio::test]
 async fn a_record_of_a_newer_version_is_left_alone() {
     let home = Home::start().await;
     let locked = home.vault().lock().await.expect("a lock");

@@ -42,11 +42,6 @@ impl Spelling for DjoserToken {
         ]
     }
 
-    /// A key has none to lose.
-    fn loses_answers(&self, access: &Credential) -> bool {
-        access.scheme == Scheme::Bearer
-    }
-
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {
         let mut body = members_of(new, &[("email", "email")])?;
         for member in ["password", "re_password"] {

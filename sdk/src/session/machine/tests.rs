@@ -122,9 +122,6 @@ fn renewed(session: &Session, world: &World) -> Vec<(Event, World)> {
     let Held::SignedIn(kept) = &world.disk else { panic!("{:?}", world.trace) };
     assert_eq!(kept.refresh, session.refresh, "{:?}", world.trace);
     assert!(world.is_locked, "{:?}", world.trace);
-    if session.dialect.spelling().loses_answers(&session.credential) {
-        assert!(kept.was_asked, "{:?}", world.trace);
-    }
     let next = tokens(9);
     let issued = World { issued: Some(next.access.token.clone()), ..world.clone() };
     let over = World { may_end: true, ..world.clone() };
@@ -180,7 +177,7 @@ fn nothing_but_the_servers_word_or_a_sign_out_ends_a_session() {
             }
         }
     }
-    assert!(runs > 900, "{runs} runs are too few to be all");
+    assert!(runs > 800, "{runs} runs are too few to be all");
 }
 
 #[test]
@@ -245,23 +242,14 @@ fn whoever_signs_out_is_signed_out() {
 }
 
 #[test]
-fn a_lost_answer_is_told_from_a_session_that_ended() {
-    for (was_asked, reason) in [(true, SignOutReason::AnswerLost), (false, SignOutReason::Ended)] {
-        let (State::SignedIn(mut kept), mut world) = signed_in(Dialect::SimplejwtRotating, true)
-        else {
-            panic!()
-        };
-        kept.session.was_asked = was_asked;
-        world.disk = Held::SignedIn(kept.session.clone());
-        explore(State::SignedIn(kept), Event::TokenWanted, world, &|state, world| {
-            let has = |what| world.trace.iter().any(|event| event.contains(what));
-            // Not of whoever else signed in meanwhile, whose token has not been sent before.
-            let was_asked_for = has("was_asked: true") == was_asked;
-            if has("Spent") && was_asked_for {
-                assert_eq!(*state, State::SignedOut(reason), "{:#?}", world.trace);
-            }
-        });
-    }
+fn a_refresh_token_that_was_spent_is_told_as_a_lost_answer() {
+    let (state, world) = signed_in(Dialect::SimplejwtRotating, true);
+    explore(state, Event::TokenWanted, world, &|state, world| {
+        if world.trace.iter().any(|event| event.contains("Spent")) {
+            let lost = State::SignedOut(SignOutReason::AnswerLost);
+            assert_eq!(*state, lost, "{:#?}", world.trace);
+        }
+    });
 }
 
 #[test]
