@@ -45,7 +45,7 @@ pub struct RegisterRequest {
     pub username: Option<String>,
     /// 8 characters at least, 1 024 bytes at most; white space at its ends does not count.
     pub password: Secret,
-    /// A name to show.
+    /// A name to show, up to 150 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
 }
@@ -118,7 +118,7 @@ pub struct UpdateAccountRequest {
     /// Another name to sign in by.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub username: Option<Option<String>>,
-    /// Another name to show.
+    /// Another name to show, up to 150 characters.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Option<String>>,
     /// The password as it is.
