@@ -60,7 +60,8 @@ pub enum Kind {
 #[non_exhaustive]
 pub struct Rejection {
     /// What happened, in the words of [`ProblemCode`](propusk_wire::ProblemCode) whatever API is
-    /// spoken: `invalid_credentials`, `invalid_fields`, `weak_password`, …
+    /// spoken: `invalid_credentials`, `invalid_fields`, `weak_password`, … Where OAuth refuses the app
+    /// and not who uses it, OAuth's own: `invalid_client`, …
     pub code: String,
     /// What is wrong with members of what was sent, by their names in [`Registration`](crate::Registration).
     /// Codes of [`FieldCode`](propusk_wire::FieldCode) on `native`, else the server's own sentences.

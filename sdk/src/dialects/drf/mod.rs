@@ -109,9 +109,11 @@ fn invalid_fields(members: Map<String, Value>, names: Names) -> Option<Rejection
     for (name, value) in members {
         let Some(said) = sentences(value) else { continue };
         let known = fields.entry(our_name(names, &name)).or_default();
-        known.extend(
-            said.into_iter().filter(|sentence| !known.contains(sentence)).collect::<Vec<_>>(),
-        );
+        for sentence in said {
+            if !known.contains(&sentence) {
+                known.push(sentence);
+            }
+        }
     }
     if fields.is_empty() {
         return None;
