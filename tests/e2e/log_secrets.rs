@@ -34,6 +34,7 @@ async fn no_secret_reaches_the_log_at_its_finest_level() {
         rotating(&server.client).await,
         djoser(&server.client).await,
         prehashed(&server.client).await,
+        native(&server.client).await,
     ] {
         // A signature alone would do to complete a token.
         secrets
@@ -115,6 +116,7 @@ async fn no_secret_of_a_sign_in_with_a_provider_is_logged_or_kept() {
         for (visitor, id) in visitors.iter().zip(["801", "802", "803", "804"]) {
             stand_in.sign_in_as(visitor.provider, User::new(format!("user{id}")).with_id(id));
             secrets.extend(visitor.comes_with_an_app().await);
+            secrets.extend(visitor.links_and_unlinks().await);
             secrets.extend(visitor.fetches_tokens().await);
         }
         let store = store::connect(database.url(), data.path()).await.expect("the database");
@@ -219,6 +221,33 @@ impl Visitor<'_> {
                 presented(self.client, "/api/auth/users/me/", std::slice::from_ref(&key)).await;
                 secrets.push(key);
             }
+        }
+        secrets
+    }
+
+    /// Links another identity to a session's account, with wrong and right verifiers.
+    async fn links_and_unlinks(&self) -> Vec<String> {
+        let email = format!("{}@example.org", name_of(self.provider));
+        let account = json!({"email": email, "password": PASSWORD});
+        self.client.post("/propusk/v1/accounts", &account).await;
+        let body = json!({"identifier": email, "password": PASSWORD});
+        let session = self.client.post("/propusk/v1/sessions", &body).await.field("access_token");
+        let bearer = format!("Bearer {session}");
+        let mut secrets = vec![session, PASSWORD.to_owned()];
+        for verifier in [WRONG_SECRET, VERIFIER] {
+            let body = json!({
+                "redirect": REDIRECT, "code_challenge": CHALLENGE, "link": true,
+                "current_password": PASSWORD,
+            });
+            let path = format!("/propusk/v1/providers/{}/start", name_of(self.provider));
+            let begun = self.client.post_as(&bearer, &path, &body).await;
+            let callback = self.consent(&begun.field("authorize_url")).await;
+            let code = parameter(&href(&self.visit(&callback).await), "code");
+            let body = json!({"code": code, "code_verifier": verifier});
+            for path in ["account/identities", "providers/complete", "account/identities"] {
+                self.client.post_as(&bearer, &format!("/propusk/v1/{path}"), &body).await;
+            }
+            secrets.extend([begun.field("state"), parameter(&callback, "code"), code]);
         }
         secrets
     }
@@ -361,9 +390,15 @@ async fn presents(client: &Client, links: &[Link]) {
         client.get(&query, None).await;
         client.post(&query, &json!({"new_password": NEW_PASSWORD})).await;
         let body = json!({"uid": uid, "token": token, "new_password": NEW_PASSWORD});
-        for path in ["activation", "reset_password_confirm"] {
-            client.post(&format!("/auth/users/{path}/"), &body).await;
-            client.post(&format!("/auth/users/{path}/"), &body).await;
+        for path in [
+            "auth/users/activation/",
+            "auth/users/reset_password_confirm/",
+            "propusk/v1/accounts/activate",
+            "propusk/v1/password/reset/confirm",
+        ] {
+            client.post(&format!("/{path}"), &body).await;
+            client.post(&format!("/{path}"), &body).await;
+            client.get(&format!("/{path}?uid={uid}&token={token}"), None).await;
         }
     }
 }
@@ -426,6 +461,46 @@ async fn djoser(client: &Client) -> Vec<String> {
     presented(client, "/api/auth/users/me/", &tokens).await;
     let tokens = refreshed(client, "/api/auth/jwt/refresh/", tokens).await;
     client.post("/api/auth/logout/", &json!({"refresh": tokens[1]})).await;
+    tokens
+}
+
+/// Our own: whatever takes a password, with the right one, a wrong one and one that is no text.
+async fn native(client: &Client) -> Vec<String> {
+    let root = "/propusk/v1";
+    let account = json!({"email": "fay@example.com", "password": PASSWORD, "display_name": "Fay"});
+    for body in [&account, &account, &json!({"email": PASSWORD, "password": [PASSWORD]})] {
+        client.post(&format!("{root}/accounts"), body).await;
+    }
+    let mut tokens = Vec::new();
+    for password in [WRONG_PASSWORD, PASSWORD] {
+        let body = json!({"identifier": "fay@example.com", "password": password});
+        let pair = client.post(&format!("{root}/sessions"), &body).await;
+        if pair.status == 200 {
+            tokens.extend([pair.field("access_token"), pair.field("refresh_token")]);
+        }
+    }
+    let bearer = format!("Bearer {}", tokens[0]);
+    for (method, path) in [
+        ("PATCH", "account"),
+        ("POST", "providers/google/start"),
+        ("DELETE", "account/identities/google/1"),
+        ("POST", "account/identities"),
+        ("POST", "account/password"),
+        ("DELETE", "account"),
+    ] {
+        for current in [json!(WRONG_PASSWORD), json!([PASSWORD]), json!(PASSWORD)] {
+            let body = json!({
+                "current_password": current, "new_password": NEW_PASSWORD, "username": "fay",
+                "redirect": REDIRECT, "code_challenge": CHALLENGE, "link": true,
+                "code": NEW_PASSWORD, "code_verifier": NEW_PASSWORD,
+            });
+            let request = Request::builder().method(method).uri(format!("{root}/{path}"));
+            let request = request.header("Authorization", &bearer);
+            let request = request.body(body.to_string().into()).expect("a request");
+            client.send(request).await.expect("an answer");
+        }
+    }
+    presented(client, &format!("{root}/account"), &tokens).await;
     tokens
 }
 
