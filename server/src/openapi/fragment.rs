@@ -56,7 +56,7 @@ impl Fragment {
         let Fragment { name, mut value } = self;
         let tags = tags(name, value["tags"].take());
         let names: Vec<&Value> = tags.iter().map(|tag| &tag["name"]).collect();
-        let about = &value["x-dialect"]["description"];
+        let about = &value["description"];
         let groups = json!([{ "name": name, "description": about, "tags": names }]);
         json!({
             "tags": tags,

@@ -1,7 +1,9 @@
 //! The OpenAPI 3.1 document of the APIs that are switched on. Each API brings a [`Fragment`]: its paths
 //! and what they refer to, in the files beside this one; put together, their names never collide.
 //!
-//! The files leave out what a rule says: see [`Fragment::into_share`].
+//! The files leave out what a rule says: see [`Fragment::into_share`]. What they say beyond OpenAPI stays
+//! in the document: `x-common` marks an answer that many operations give, `x-may-be-empty` one that
+//! comes without its body too, `x-value` is what the header of a security scheme holds.
 
 mod examples;
 mod fragment;
@@ -9,8 +11,8 @@ mod wire;
 
 use serde_json::{Map, Value, json};
 
-pub use self::fragment::Fragment;
 use self::fragment::merge;
+pub use self::fragment::{Fragment, METHODS};
 pub use self::wire::schemas as wire_schemas;
 
 /// How Django REST framework refuses.

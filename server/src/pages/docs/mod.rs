@@ -33,13 +33,10 @@ pub fn router(document: &Value, host: &str) -> Router {
     let json = Bytes::from(document.to_string());
     let page = DocsPage::new(&Document(document), host).render();
     let page = Bytes::from(page.expect("a template writes into memory"));
-    let (of_json, of_page) = (headers(&[]), headers(&page_headers()));
-    let content_type = HeaderValue::from_static("application/json");
-    let mut json_headers = of_json;
-    json_headers.insert(CONTENT_TYPE, content_type);
+    let (of_json, of_page) = (headers(json_headers()), headers(page_headers()));
     let page = get(move || async move { (of_page, page) });
     Router::new()
-        .route("/openapi.json", get(move || async move { (json_headers, json) }))
+        .route("/openapi.json", get(move || async move { (of_json, json) }))
         .route("/docs", page.clone())
         .route("/docs/", page)
 }
@@ -119,13 +116,17 @@ impl<'d> Group<'d> {
     }
 }
 
-fn headers(more: &[(HeaderName, HeaderValue)]) -> HeaderMap {
+fn headers(more: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> HeaderMap {
     let fixed = [
         // The server may be another one after a while.
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    fixed.into_iter().chain(more.iter().cloned()).collect()
+    fixed.into_iter().chain(more).collect()
+}
+
+fn json_headers() -> [(HeaderName, HeaderValue); 1] {
+    [(CONTENT_TYPE, HeaderValue::from_static("application/json"))]
 }
 
 /// Nothing but the style and the script of the page itself may be used in it.

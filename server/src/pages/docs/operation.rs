@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::curl;
 use super::schema::{Document, Row, items, text};
 use super::text::html;
+use crate::openapi::METHODS;
 
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 const JSON: &str = "application/json";
 
 /// One method of one path.
