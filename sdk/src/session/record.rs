@@ -48,7 +48,7 @@ pub(crate) struct Session {
     /// Tells this sign-in from others that the vault has held; known here alone.
     pub lineage: Secret,
     /// Makes the attempts of refreshes, so that one token is always presented with the same: see
-    /// [`attempt`](super::attempt).
+    /// [`attempt`](fn@super::attempt).
     pub attempt_key: Secret,
     /// Counts renewals.
     pub generation: u64,
