@@ -75,8 +75,9 @@ pub struct World {
 
 /// Somebody with an account, and the vault of the app.
 pub(super) struct Person {
-    pub email: String,
-    pub username: String,
+    number: usize,
+    email: String,
+    username: String,
     pub vault: PathBuf,
     pub key: VaultKey,
 }
@@ -136,7 +137,7 @@ impl World {
         });
         registered.await.expect("an account");
         let vault = self.vaults.path().join(format!("{number}.vault"));
-        Person { email, username, vault, key: VaultKey::generate().expect("random bytes") }
+        Person { number, email, username, vault, key: VaultKey::generate().expect("random bytes") }
     }
 
     /// Signs somebody in, before anything goes wrong.
@@ -152,7 +153,7 @@ impl World {
             Api::Password(Dialect::Simplejwt) => client.sign_in(&person.username, PASSWORD).await,
             Api::Password(_) => client.sign_in(&person.email, PASSWORD).await,
             Api::OAuth => {
-                let user = User::new(&person.username);
+                let user = User::new(&person.username).with_id(person.number.to_string());
                 let token = self.stand_in.access_token(Provider::Yandex, CLIENT_ID, &user);
                 client.sign_in_with_provider_token("yandex", token).await
             }
