@@ -63,6 +63,21 @@ pub enum VaultState {
 /// Keeps one record of at most 1 MiB, sealed: a session's, or another secret of the app's in a vault
 /// of its own. Clones are the same vault.
 ///
+/// ```
+/// use propusk::{Vault, VaultError};
+///
+/// # async fn example() -> Result<(), VaultError> {
+/// let vault = Vault::memory(); // in an app: Vault::keyring("org.example.app", folder)
+/// let guard = vault.lock().await?;
+/// let count = guard.read().await?.map_or(0, |record| record.len());
+/// guard.write(&vec![b'x'; count + 1]).await?;
+/// drop(guard);
+/// assert_eq!(vault.read().await?.as_deref(), Some(&b"x"[..]));
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(example()).unwrap();
+/// ```
+///
 /// It must be used within a tokio runtime that has its time enabled. Files and key stores are never
 /// waited for on the runtime's own threads.
 #[derive(Clone)]

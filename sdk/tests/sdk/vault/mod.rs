@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 #[cfg(target_os = "linux")]
 mod disk;
+#[cfg(unix)]
 mod key_store;
 #[cfg(all(feature = "keyring", target_os = "linux"))]
 mod keyring;

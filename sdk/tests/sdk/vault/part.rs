@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use propusk::{Vault, VaultError, VaultGuard, VaultKey};
 use tokio::runtime::Runtime;
@@ -44,14 +45,16 @@ pub fn play() -> impl FnMut(&str) -> String {
 
 fn vault() -> Vault {
     let place = PathBuf::from(std::env::var_os(PLACE).unwrap());
-    match std::env::var(KIND).unwrap().as_str() {
+    let vault = match std::env::var(KIND).unwrap().as_str() {
         "file" => Vault::file(place, key()),
         #[cfg(all(feature = "keyring", target_os = "linux"))]
         "keyring" => Vault::keyring("org.example.app", place),
         #[cfg(all(feature = "keyring", target_os = "linux"))]
         "degraded" => Vault::keyring("org.example.app", place).degrade_to_file(),
         unknown => panic!("there is no vault {unknown}"),
-    }
+    };
+    // On a busy machine a real store takes its time, which is not what is tried.
+    vault.key_store_timeout(Duration::from_secs(120))
 }
 
 async fn obey(
