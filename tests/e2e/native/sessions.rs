@@ -37,7 +37,7 @@ async fn an_account_signs_in_by_each_of_its_names() {
                       "password": PASSWORD});
     assert_eq!(register(&server, body).await.status, 201);
     for who in
-        [EMAIL, "ANNA@example.com", "+49 170 1234567", "anna", " anna "]
+        [EMAIL, "ANNA@example.com", "+49 170 1234567", "anna", " anna ", " anna@example.com "]
     {
         assert!(sign_in(&server, who, PASSWORD).await.is_some(), "{who}");
     }
