@@ -121,6 +121,7 @@ impl Server {
         if let Some(kid) = auth.prepare_signing_keys().await? {
             return Err(KeyError::Sealed(kid).into());
         }
+        keys.remember(&store).await?;
         if let Some(name) = auth.exchanged_provider().await? {
             let problem = format!(
                 "issuer is another than before, and people of the one would be taken for those of \
@@ -218,14 +219,24 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError
     Ok(Arc::new(open_auth(config, clock, store, &Keys::nobodys()?, nobody, &public_url).await?))
 }
 
-/// The same for work on signing keys, which are sealed under the server's secret.
-pub async fn open_with_secret(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
+/// The same for work on signing keys, which are sealed under the server's secret. With another secret
+/// nothing is done that the server, which may be running, could not go on with; `replaces_all`: unless
+/// that is what has been asked for.
+pub async fn open_with_secret(
+    config: &Config,
+    clock: Clock,
+    replaces_all: bool,
+) -> Result<Arc<Auth>, StartError> {
     config.check()?;
     let store = open_store(config).await?;
     let keys = load_keys(config, &store).await?;
     let public_url = public_url(config, config.listen);
     let nobody = Providers::default();
-    Ok(Arc::new(open_auth(config, clock, store, &keys, nobody, &public_url).await?))
+    let auth = open_auth(config, clock, store, &keys, nobody, &public_url).await?;
+    match auth.sealed_signing_key().await? {
+        Some(kid) if !replaces_all => Err(KeyError::Sealed(kid).into()),
+        _ => Ok(Arc::new(auth)),
+    }
 }
 
 async fn load_keys(config: &Config, store: &Store) -> Result<Keys, StartError> {

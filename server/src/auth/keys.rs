@@ -75,16 +75,22 @@ impl Keys {
     /// Refuses a generated secret where the database is used with another: a second server's, or
     /// the operator's.
     pub async fn check_against(&self, store: &Store) -> std::result::Result<(), KeyError> {
-        let Some(path) = &self.generated_in else {
-            let operators = "the operator's".to_owned();
-            store.write(|tx| Box::pin(meta::set(tx, FINGERPRINT, operators))).await?;
-            return Ok(());
-        };
+        let Some(path) = &self.generated_in else { return Ok(()) };
         let own = URL_SAFE_NO_PAD.encode(self.derive("fingerprint"));
         let value = own.clone();
         let stored =
             store.write(move |tx| Box::pin(meta::get_or_insert(tx, FINGERPRINT, value))).await?;
         if stored == own { Ok(()) } else { Err(KeyError::Foreign(path.clone())) }
+    }
+
+    /// Notes that the database is used with the operator's secret, once nothing speaks against that: a
+    /// slip must not turn the generated one away.
+    pub async fn remember(&self, store: &Store) -> std::result::Result<(), KeyError> {
+        if self.generated_in.is_none() {
+            let operators = "the operator's".to_owned();
+            store.write(|tx| Box::pin(meta::set(tx, FINGERPRINT, operators))).await?;
+        }
+        Ok(())
     }
 
     /// Signs the tokens that a Django with the same `SECRET_KEY` would sign.

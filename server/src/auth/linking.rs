@@ -65,6 +65,8 @@ impl Auth {
                     match told.filter(|_| is_asked_by(&spent, &who)) {
                         None => Ok(None),
                         Some(told) => {
+                            // Who ends sessions holds the account as well: none ends in between.
+                            accounts::lock_account(tx, who.account_id).await?;
                             require_session(tx, &spent).await?;
                             link(tx, &post, who.account_id, &told.profile, now).await.map(Some)
                         }
@@ -139,6 +141,7 @@ async fn require_session(tx: &mut Tx, spent: &PendingSignIn) -> Result<()> {
     }
 }
 
+/// Opens the account, which is kept from changing, by the identity too.
 async fn link(
     tx: &mut Tx,
     post: &Post,
@@ -146,7 +149,6 @@ async fn link(
     profile: &Profile,
     now: i64,
 ) -> Result<Identity> {
-    accounts::lock_account(tx, account_id).await?;
     let account = accounts::account(tx, account_id).await?.ok_or(Error::AccountNotFound)?;
     if !account.is_active {
         return Err(Error::AccountInactive);

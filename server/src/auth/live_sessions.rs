@@ -3,7 +3,7 @@
 use super::Auth;
 use super::proof::Proof;
 use super::session::{SignedIn, end_known, end_sessions, name_of_session, session_of_name};
-use crate::error::{Result, TokenFault};
+use crate::error::{Error, Result, TokenFault};
 use crate::store::revocations::{self, Reason, Subject};
 use crate::store::sessions::{self, Session};
 use crate::store::{Tx, accounts};
@@ -64,10 +64,15 @@ impl Auth {
                     if !is_own {
                         return Ok(None);
                     }
-                    if proof.who.session != Some(id) {
-                        proof.require(tx, now).await?;
+                    if proof.who.session == Some(id) {
+                        return end_known(tx, id, now).await.map(Some);
                     }
-                    end_known(tx, id, now).await.map(Some)
+                    proof.require(tx, now).await?;
+                    match end_known(tx, id, now).await {
+                        // Somebody was quicker: it is that session which is over, not the asking one.
+                        Err(Error::Token(TokenFault::Spent)) => Ok(None),
+                        ended => ended.map(Some),
+                    }
                 })
             })
             .await?;

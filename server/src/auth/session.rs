@@ -83,12 +83,15 @@ pub(super) struct Advanced {
     pub generation: i64,
 }
 
-/// Refuses unless the credential's session is alive and began a moment ago.
+/// Refuses unless the credential's session is alive and began a moment ago. One that a faster clock
+/// says will begin later is no younger for that.
 pub(super) async fn require_recent_sign_in(tx: &mut Tx, who: &SignedIn, now: i64) -> Result<()> {
     let session = who.session.filter(|_| !who.in_url && !who.of_client);
     let Some(id) = session else { return Err(Error::ReauthenticationRequired) };
     match sessions::session(tx, id).await? {
-        Some(Session { signed_in_at: Some(at), ended_at: None, .. }) if now - at <= RECENT => {
+        Some(Session { signed_in_at: Some(at), ended_at: None, .. })
+            if (now - at).abs() <= RECENT =>
+        {
             Ok(())
         }
         _ => Err(Error::ReauthenticationRequired),

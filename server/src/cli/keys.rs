@@ -38,11 +38,11 @@ pub async fn work(config: &Config, command: KeyCommand) -> Outcome {
             Ok(())
         }
         KeyCommand::Rotate { algorithm, now } => {
-            let kid = with_secret(config).await?.rotate_signing_key(algorithm, now).await?;
+            let kid = with_secret(config, now).await?.rotate_signing_key(algorithm, now).await?;
             say_when_heard(&format!("made key {kid}")).await
         }
         KeyCommand::Revoke { kid } => {
-            match with_secret(config).await?.revoke_signing_key(&kid).await? {
+            match with_secret(config, false).await?.revoke_signing_key(&kid).await? {
                 Revoking::Unknown => Err("there is no key of this name".into()),
                 Revoking::Revoked => say_when_heard("revoked").await,
                 Revoking::Replaced(by) => say_when_heard(&format!("revoked; {by} signs now")).await,
@@ -52,8 +52,8 @@ pub async fn work(config: &Config, command: KeyCommand) -> Outcome {
 }
 
 /// Private halves are sealed under the server's secret.
-async fn with_secret(config: &Config) -> Outcome<Arc<Auth>> {
-    Ok(open_with_secret(config, Clock::system()).await?)
+async fn with_secret(config: &Config, replaces_all: bool) -> Outcome<Arc<Auth>> {
+    Ok(open_with_secret(config, Clock::system(), replaces_all).await?)
 }
 
 fn parse_algorithm(text: &str) -> Result<Algorithm, &'static str> {

@@ -9,7 +9,7 @@ use propusk_tests::http::Client;
 use propusk_wire::TokenResponse;
 
 use super::*;
-use crate::place::{Place, column, soon};
+use crate::place::{NO_SECRET, Place, column, soon};
 
 async fn published(client: &Client) -> Vec<String> {
     let keys = client.get("/.well-known/jwks.json", None).await.json();
@@ -182,6 +182,31 @@ async fn keys_are_worked_on_from_the_command_line_while_the_server_runs() {
     assert_eq!(status_with(client, &tokens).await, 200);
     let refused = place.refused(&[], &["key", "revoke", &old]).await;
     assert!(refused.contains("there is no key of this name"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_command_with_another_secret_leaves_a_running_servers_keys_alone() {
+    let place = Place::new().await;
+    let url = ("PROPUSK_PUBLIC_URL", "http://localhost:8000");
+    let settings = [url, NO_SECRET];
+    let server = place.start(&settings).await;
+    let body = json!({"email": EMAIL, "password": PASSWORD});
+    assert_eq!(server.client.post("/propusk/v1/accounts", &body).await.status, 201);
+    let tokens = open(&server.client).await;
+    let kid = kid_of(&tokens);
+    let other = [("PROPUSK_TOKENS__SECRET", "another secret of an operator's shell")];
+    for command in [&["key", "rotate"][..], &["key", "revoke", &kid]] {
+        let refused = place.refused(&other, command).await;
+        assert!(refused.contains("is sealed under another tokens.secret"), "{refused}");
+    }
+    assert_eq!(published(&server.client).await, std::slice::from_ref(&kid));
+    server.kill().await;
+    let refused = place.refused(&[url, other[0]], &["serve"]).await;
+    assert!(refused.contains("is sealed under another tokens.secret"), "{refused}");
+    // A slip has changed nothing.
+    let server = place.start(&settings).await;
+    assert_eq!(status_with(&server.client, &tokens).await, 200);
+    assert_eq!(kid_of(&open(&server.client).await), kid);
 }
 
 #[tokio::test]

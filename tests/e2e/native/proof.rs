@@ -65,6 +65,16 @@ async fn a_sign_in_of_a_moment_ago_is_proof_enough_and_an_older_one_is_none() {
 }
 
 #[tokio::test]
+async fn a_clock_that_steps_back_makes_no_sign_in_younger() {
+    let server = TestServer::start().await;
+    let session = signed_up(&server, EMAIL).await;
+    server.clock.advance(-RECENT - 1);
+    let body = json!({"new_password": NEW_PASSWORD});
+    let answer = call(&server, "POST", "account/password", Some(&session), body).await;
+    assert_refused(&answer, 403, "reauthentication_required");
+}
+
+#[tokio::test]
 async fn the_current_password_is_proof_however_old_the_sign_in_is_and_a_wrong_one_is_none() {
     let site = Site::start().await;
     for (number, (seconds, wrong)) in

@@ -120,6 +120,15 @@ async fn without_an_attempt_nothing_is_told_twice() {
 }
 
 #[tokio::test]
+async fn a_clock_that_steps_back_gives_no_grace() {
+    let (server, first) = signed_in().await;
+    let second: TokenResponse = read(&refresh_without_attempt(&server, &first).await, 200);
+    server.clock.advance(-1);
+    assert_refused(&refresh_without_attempt(&server, &first).await, 401, "token_reused");
+    assert!(!is_alive(&server, &bearer(&second)).await);
+}
+
+#[tokio::test]
 async fn within_the_grace_the_same_answer_is_told_to_who_names_no_attempt() {
     let server = TestServer::with(|config| native(config).grace_seconds = Some(10)).await;
     signed_up(&server, EMAIL).await;

@@ -2,6 +2,7 @@
 
 use propusk_tests::contract::Backdoor as _;
 use propusk_wire::{SessionsResponse, TokenResponse};
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::place::Place;
@@ -35,7 +36,9 @@ async fn an_account_signs_in_by_each_of_its_names() {
     let body = json!({"email": EMAIL, "phone": "+491701234567", "username": "anna",
                       "password": PASSWORD});
     assert_eq!(register(&server, body).await.status, 201);
-    for who in [EMAIL, "ANNA@example.com", "+49 170 1234567", "anna", " anna "] {
+    for who in
+        [EMAIL, "ANNA@example.com", "+49 170 1234567", "anna", " anna ", " anna@example.com "]
+    {
         assert!(sign_in(&server, who, PASSWORD).await.is_some(), "{who}");
     }
 }
@@ -201,6 +204,28 @@ async fn ending_others_asks_for_the_password_or_a_sign_in_of_a_moment_ago() {
     assert_done(&end(&server, &bearer(&acting), "sessions", Value::Null).await, 204);
     assert_refused(&refresh(&server, &victim).await, 401, "session_ended");
     assert_eq!(listed(&server, &bearer(&acting)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn of_many_that_end_one_session_at_once_nobody_is_told_that_the_own_one_is_over() {
+    let server = TestServer::start().await;
+    signed_up(&server, EMAIL).await;
+    for _ in 0..10 {
+        let victim = open_on(&server, "lost phone").await;
+        let acting = open_on(&server, "tablet").await;
+        let mut at_once = JoinSet::new();
+        for _ in 0..8 {
+            let request = Request::delete(format!("/propusk/v1/sessions/{}", victim.session_id))
+                .header("Authorization", bearer(&acting))
+                .body(Full::default());
+            let (client, request) = (server.client.clone(), request.expect("a request"));
+            at_once.spawn(async move { client.send(request).await.expect("an answer").status });
+        }
+        let mut statuses = at_once.join_all().await;
+        statuses.sort_unstable();
+        assert_eq!(statuses[0], 204);
+        assert!(statuses[1..].iter().all(|status| *status == 404), "{statuses:?}");
+    }
 }
 
 #[tokio::test]

@@ -62,8 +62,13 @@ impl Auth {
                 })
             })
             .await?;
+        self.sealed_signing_key().await
+    }
+
+    /// A key that signs, now or later, but is sealed under another secret than this one.
+    pub async fn sealed_signing_key(&self) -> Result<Option<String>> {
         self.load_signing_keys().await?;
-        Ok(self.signing.sealed_away(now))
+        Ok(self.signing.sealed_away(self.clock.now()))
     }
 
     /// All keys that are not long over, those that sign last at the end.

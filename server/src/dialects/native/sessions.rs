@@ -19,7 +19,9 @@ pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenRe
     let SignInRequest { identifier, password, device_name } = read::json(request).await?;
     let device = device(device_name)?;
     let Context { auth, policy, .. } = &*context;
-    let issued = auth.sign_in_on_device(policy, &identifier, password.expose(), device, from).await;
+    // As at the registration: keyboards of phones put a space behind what they complete.
+    let who = identifier.trim();
+    let issued = auth.sign_in_on_device(policy, who, password.expose(), device, from).await;
     Ok(Reply(issued.map_err(failure)?.into()))
 }
 
