@@ -191,6 +191,25 @@ impl State {
         }
     }
 
+    /// Whether somebody waits for an event.
+    pub fn is_under_way(&self) -> bool {
+        !matches!(self, State::Unknown | State::SignedOut(_) | State::SignedIn(_))
+    }
+
+    /// What is left of a run that was cut short: its runtime has gone, or what the app supplied has
+    /// panicked. As after the end of a process, the vault is looked at before anything is sent.
+    pub fn interrupted(self) -> Self {
+        match self {
+            State::Renewing { kept, .. } => State::SignedIn(kept),
+            State::Entering { before, .. } => before.interrupted(),
+            State::Leaving { step: Leaving::Lock(Some(session)) } => {
+                State::SignedIn(Kept { session, is_saved: false })
+            }
+            State::Leaving { .. } => State::Unknown,
+            rests => rests,
+        }
+    }
+
     /// The session that is in memory.
     pub fn session(&self) -> Option<Box<Session>> {
         match self {

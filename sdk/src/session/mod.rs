@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use propusk_wire::Secret;
 use reqwest::header::HeaderValue;
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, watch};
 
 pub(crate) use attempt::{attempt, random_text};
 use machine::{Action, Event, State, Verdict, step};
@@ -178,7 +178,7 @@ impl Core {
         }
         let core = Arc::clone(self);
         joined(tokio::spawn(async move {
-            let mut machine = core.machine.lock().await;
+            let mut machine = core.machine().await;
             core.load(&mut machine).await?;
             match &machine.state {
                 State::SignedIn(kept) => Ok(kept.session.profile.clone()),
@@ -206,7 +206,7 @@ impl Core {
     ) -> Result<T> {
         let core = Arc::clone(self);
         joined(tokio::spawn(async move {
-            let mut machine = core.machine.lock().await;
+            let mut machine = core.machine().await;
             let locked = core.alone().await?;
             let mut record = match parse(locked.read().await) {
                 // What was stored is lost; what is in memory is not.
@@ -263,9 +263,20 @@ impl Core {
         joined(tokio::spawn(async move { Ok(core.run(event, run).await) })).await
     }
 
+    /// The machine at rest, for one at a time.
+    async fn machine(&self) -> AsyncMutexGuard<'_, Machine> {
+        let mut machine = self.machine.lock().await;
+        if machine.state.is_under_way() {
+            let state = std::mem::replace(&mut machine.state, State::Unknown);
+            machine.state = state.interrupted();
+            self.publish(&machine.state);
+        }
+        machine
+    }
+
     /// Lets the machine run until it rests.
     async fn run(self: &Arc<Self>, event: Event, mut run: Run) -> Run {
-        let mut machine = self.machine.lock().await;
+        let mut machine = self.machine().await;
         // Neither a sign-in nor a sign-out needs to know what was before.
         if !matches!(event, Event::EnterWanted | Event::LeaveWanted)
             && let Err(error) = self.load(&mut machine).await
@@ -667,3 +678,6 @@ fn is_lost(error: &Error) -> bool {
 async fn joined<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
     task.await.unwrap_or_else(|error| Err(Error::because(Kind::Cancelled, error)))
 }
+
+#[cfg(test)]
+mod tests;

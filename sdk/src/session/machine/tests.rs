@@ -264,3 +264,34 @@ fn a_sign_in_ends_the_session_before_it_unless_it_has_the_same_token() {
         assert_eq!(abandoned.count(), ended, "token {number}");
     }
 }
+
+#[test]
+fn a_run_that_was_cut_short_leaves_a_state_that_answers() {
+    let (signed_in, _) = signed_in(Dialect::Native, true);
+    let session = signed_in.session().expect("a session");
+    let kept = Kept { session: session.clone(), is_saved: true };
+    let renewing = |step| State::Renewing { kept: kept.clone(), is_refused: false, step };
+    let entering = |before: &State| State::Entering {
+        before: Box::new(before.clone()),
+        step: Entering::Keep(self::session(Dialect::Native, "new")),
+    };
+    let cases = [
+        (renewing(Renewing::Lock), signed_in.clone()),
+        (renewing(Renewing::Ask), signed_in.clone()),
+        (renewing(Renewing::End(SignOutReason::Ended)), signed_in.clone()),
+        (entering(&signed_in), signed_in.clone()),
+        (entering(&State::Unknown), State::Unknown),
+        (entering(&entering(&signed_in)), signed_in.clone()),
+        (
+            State::Leaving { step: Leaving::Lock(Some(session.clone())) },
+            State::SignedIn(Kept { session, is_saved: false }),
+        ),
+        (State::Leaving { step: Leaving::Lock(None) }, State::Unknown),
+        (State::Leaving { step: Leaving::Ask }, State::Unknown),
+        (State::Leaving { step: Leaving::Keep }, State::Unknown),
+    ];
+    for (cut, left) in cases {
+        assert!(cut.is_under_way() && !left.is_under_way(), "{cut:?}");
+        assert_eq!(cut.interrupted(), left);
+    }
+}
