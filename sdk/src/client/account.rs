@@ -4,6 +4,7 @@ use propusk_wire::Secret;
 
 use super::Client;
 use crate::error::{Error, Kind, Result};
+use crate::session::AtHand;
 use crate::{MailedLink, Operation, Profile, Registered, Registration};
 
 /// Whether the server knows of a sign-out.
@@ -91,6 +92,7 @@ impl Client {
     /// # Errors
     /// As of [`access_token`](Self::access_token); [`Kind::Unsupported`].
     pub async fn verify(&self) -> Result<bool> {
+        self.require(Operation::Verify)?;
         let at_hand = self.core.at_hand().await?;
         self.send(self.spelling().verify(&at_hand.credential)).await
     }
@@ -100,9 +102,10 @@ impl Client {
     /// # Errors
     /// As of [`access_token`](Self::access_token); [`Kind::Unsupported`].
     pub async fn profile(&self) -> Result<Profile> {
+        self.require(Operation::Profile)?;
         let spelling = self.spelling();
-        let profile = self.authorized(|access| spelling.profile(access)).await?;
-        self.keep_profile(profile.clone()).await;
+        let (profile, by) = self.authorized_by(|access| spelling.profile(access)).await?;
+        self.keep_profile(profile.clone(), &by).await;
         Ok(profile)
     }
 
@@ -139,6 +142,7 @@ impl Client {
         current: Option<Secret>,
         new: impl Into<Secret>,
     ) -> Result<()> {
+        self.require(Operation::ChangePassword)?;
         let (spelling, new) = (self.spelling(), new.into());
         self.authorized(|access| spelling.change_password(access, current.as_ref(), &new)).await
     }
@@ -148,18 +152,19 @@ impl Client {
     /// # Errors
     /// As of [`change_password`](Self::change_password).
     pub async fn delete_account(&self, current: Option<Secret>) -> Result<()> {
+        self.require(Operation::DeleteAccount)?;
         let spelling = self.spelling();
         self.authorized(|access| spelling.delete_account(access, current.as_ref())).await?;
         self.core.leave().await.map(|_| ())
     }
 
     /// A profile that cannot be kept is asked for again next time.
-    pub(crate) async fn keep_profile(&self, profile: Profile) {
+    pub(crate) async fn keep_profile(&self, profile: Profile, by: &AtHand) {
         let held = self.core.profile().await;
         if held.is_ok_and(|held| held.as_ref() == Some(&profile)) {
             return;
         }
-        if let Err(error) = self.core.note_profile(profile).await {
+        if let Err(error) = self.core.note_profile(by.lineage.clone(), profile).await {
             tracing::info!(%error, "the account's profile is not kept");
         }
     }

@@ -191,6 +191,25 @@ impl State {
         }
     }
 
+    /// Whether somebody waits for an event.
+    pub fn is_under_way(&self) -> bool {
+        !matches!(self, State::Unknown | State::SignedOut(_) | State::SignedIn(_))
+    }
+
+    /// What is left of a run that was cut short: its runtime has gone, or what the app supplied has
+    /// panicked. As after the end of a process, the vault is looked at before anything is sent.
+    pub fn interrupted(self) -> Self {
+        match self {
+            State::Renewing { kept, .. } => State::SignedIn(kept),
+            State::Entering { before, .. } => before.interrupted(),
+            State::Leaving { step: Leaving::Lock(Some(session)) } => {
+                State::SignedIn(Kept { session, is_saved: false })
+            }
+            State::Leaving { .. } => State::Unknown,
+            rests => rests,
+        }
+    }
+
     /// The session that is in memory.
     pub fn session(&self) -> Option<Box<Session>> {
         match self {
@@ -205,18 +224,13 @@ impl State {
 /// Somebody is signed in, and a token is wanted.
 fn wanted(kept: Kept, event: Event, at: Moment) -> (State, Vec<Action>) {
     let session = &kept.session;
-    let must_expire_first = session.dialect.spelling().refreshes_after_expiry();
     let is_refused = match event {
         Event::TokenWanted if session.is_fresh(at.server) => return given(kept),
         Event::SaveWanted if kept.is_saved => return given(kept),
         Event::TokenWanted | Event::SaveWanted => false,
         Event::TokenRefused(token) if token != session.credential.token => return given(kept),
-        // A refresh would be refused too.
-        Event::TokenRefused(_) | Event::RenewalWanted
-            if must_expire_first && session.is_alive(at.server) =>
-        {
-            return given(kept);
-        }
+        // Where a token has to expire first, the server knows whether it has: this device's clock may
+        // have been moved since the server was last heard.
         Event::TokenRefused(_) | Event::RenewalWanted => true,
         _ => return (State::SignedIn(kept), vec![]),
     };
@@ -258,6 +272,8 @@ impl Renewal {
     fn locked(self, held: Result<Held, VaultState>) -> (State, Vec<Action>) {
         let was = self.kept.session.credential.token.clone();
         let newest = match held {
+            // Another process had an older refresh token than this one, which could not be stored.
+            Ok(Held::SignedOut(SignOutReason::AnswerLost)) if !self.kept.is_saved => self,
             Ok(Held::SignedOut(reason)) => return signed_out(reason),
             Ok(Held::SignedIn(theirs)) => self.newest_of(theirs),
             // What was stored is lost, what is in memory is not.
@@ -357,7 +373,15 @@ fn signed_out(reason: SignOutReason) -> (State, Vec<Action>) {
 
 fn enter(before: Box<State>, step: Entering, event: Event) -> (State, Vec<Action>) {
     match (step, event) {
-        (Entering::Check, Event::Read(Ok(_) | Err(VaultState::Foreign))) => {
+        (Entering::Check, Event::Read(Ok(held))) => {
+            // Where nothing was known yet, this is who was signed in before.
+            let before = match *before {
+                State::Unknown | State::SignedOut(_) => Box::new(State::of(held)),
+                known => Box::new(known),
+            };
+            (State::Entering { before, step: Entering::Ask }, vec![Action::Enter])
+        }
+        (Entering::Check, Event::Read(Err(VaultState::Foreign))) => {
             (State::Entering { before, step: Entering::Ask }, vec![Action::Enter])
         }
         (Entering::Check, Event::Read(Err(state))) => {
@@ -374,20 +398,28 @@ fn enter(before: Box<State>, step: Entering, event: Event) -> (State, Vec<Action
         (Entering::Lock(session), Event::Locked(Err(state)))
         | (Entering::Keep(session), Event::Written(Err(state))) => {
             let answer = Action::Answer(Err(Kind::Storage { state }));
-            (*before, vec![Action::Unlock, Action::Abandon(session), answer])
+            let mut actions = vec![Action::Unlock];
+            actions.extend(abandon(Some(session), before.session()));
+            actions.push(answer);
+            (*before, actions)
         }
         (Entering::Keep(session), Event::Written(Ok(()))) => {
-            let credential = session.credential.clone();
+            // Nobody can use the session any more that was held before.
+            let over = abandon(before.session(), Some(session.clone()));
             let (state, answer) = given(Kept { session, is_saved: true });
             let mut actions = unlocked(answer);
-            // Nobody can use the session any more that was held before. Some servers give the same
-            // token again, though.
-            let is_another = |held: &Session| held.credential != credential;
-            actions.extend(before.session().filter(|held| is_another(held)).map(Action::Abandon));
+            actions.extend(over);
             (state, actions)
         }
         (step, _) => (State::Entering { before, step }, vec![]),
     }
+}
+
+/// Ends what nobody holds any more. Some servers give the same token again, and what ends the one then
+/// would end the other.
+fn abandon(session: Option<Box<Session>>, kept: Option<Box<Session>>) -> Option<Action> {
+    let kept = kept.map(|kept| kept.credential);
+    session.filter(|session| Some(&session.credential) != kept.as_ref()).map(Action::Abandon)
 }
 
 fn leave(step: Leaving, event: Event) -> (State, Vec<Action>) {

@@ -7,11 +7,12 @@ mod machine;
 mod record;
 mod status;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use propusk_wire::Secret;
 use reqwest::header::HeaderValue;
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, watch};
 
 pub(crate) use attempt::{attempt, random_text};
 use machine::{Action, Event, State, Verdict, step};
@@ -45,6 +46,8 @@ pub(crate) struct Core {
     /// The renewal under way.
     flight: Mutex<Option<watch::Receiver<Option<Outcome>>>>,
     status: watch::Sender<Status>,
+    /// Somebody waits to write a session that could not be written.
+    saves_again: AtomicBool,
 }
 
 type Outcome = Result<Option<Credential>>;
@@ -59,6 +62,8 @@ pub(crate) struct AtHand {
     pub credential: Credential,
     pub header: HeaderValue,
     pub profile: Option<Profile>,
+    /// The sign-in that it is of.
+    pub lineage: Secret,
     fresh_until: Option<i64>,
     expires_at: Option<i64>,
 }
@@ -87,6 +92,7 @@ impl Core {
             at_hand: RwLock::new(None),
             flight: Mutex::new(None),
             status: watch::Sender::new(Status::Unknown),
+            saves_again: AtomicBool::new(false),
         })
     }
 
@@ -178,7 +184,7 @@ impl Core {
         }
         let core = Arc::clone(self);
         joined(tokio::spawn(async move {
-            let mut machine = core.machine.lock().await;
+            let mut machine = core.machine().await;
             core.load(&mut machine).await?;
             match &machine.state {
                 State::SignedIn(kept) => Ok(kept.session.profile.clone()),
@@ -189,10 +195,13 @@ impl Core {
         .await
     }
 
-    /// Keeps what the server has just told of the account, to be shown without network.
-    pub async fn note_profile(self: &Arc<Self>, profile: Profile) -> Result<()> {
+    /// Keeps what the server has just told whoever has this sign-in of the account, to be shown without
+    /// network. Meanwhile somebody else may have signed in.
+    pub async fn note_profile(self: &Arc<Self>, lineage: Secret, profile: Profile) -> Result<()> {
         self.change(move |record| {
-            if let Held::SignedIn(session) = &mut record.held {
+            if let Held::SignedIn(session) = &mut record.held
+                && session.lineage == lineage
+            {
                 session.profile = Some(profile);
             }
         })
@@ -206,7 +215,7 @@ impl Core {
     ) -> Result<T> {
         let core = Arc::clone(self);
         joined(tokio::spawn(async move {
-            let mut machine = core.machine.lock().await;
+            let mut machine = core.machine().await;
             let locked = core.alone().await?;
             let mut record = match parse(locked.read().await) {
                 // What was stored is lost; what is in memory is not.
@@ -263,9 +272,20 @@ impl Core {
         joined(tokio::spawn(async move { Ok(core.run(event, run).await) })).await
     }
 
+    /// The machine at rest, for one at a time.
+    async fn machine(&self) -> AsyncMutexGuard<'_, Machine> {
+        let mut machine = self.machine.lock().await;
+        if machine.state.is_under_way() {
+            let state = std::mem::replace(&mut machine.state, State::Unknown);
+            machine.state = state.interrupted();
+            self.publish(&machine.state);
+        }
+        machine
+    }
+
     /// Lets the machine run until it rests.
     async fn run(self: &Arc<Self>, event: Event, mut run: Run) -> Run {
-        let mut machine = self.machine.lock().await;
+        let mut machine = self.machine().await;
         // Neither a sign-in nor a sign-out needs to know what was before.
         if !matches!(event, Event::EnterWanted | Event::LeaveWanted)
             && let Err(error) = self.load(&mut machine).await
@@ -298,13 +318,18 @@ impl Core {
         let failed = read.as_ref().err().copied();
         let state = std::mem::replace(&mut machine.state, State::Unknown);
         (machine.state, _) = step(state, Event::Read(read), self.transport.moment());
-        if let State::SignedIn(kept) = &machine.state {
-            self.transport.set_offset(kept.session.clock_offset);
-        }
+        self.learn_clock(&machine.state);
         self.publish(&machine.state);
         match (&machine.state, failed) {
             (State::Unknown, Some(state)) => Err(Error::new(Kind::Storage { state })),
             _ => Ok(()),
+        }
+    }
+
+    /// What was learnt of the server's clock when the session that has been read was last renewed.
+    fn learn_clock(&self, state: &State) {
+        if let State::SignedIn(kept) = state {
+            self.transport.set_offset(kept.session.clock_offset);
         }
     }
 
@@ -512,6 +537,7 @@ impl Core {
             let read = Event::Read(Ok(machine.record.held.clone()));
             let state = std::mem::replace(&mut machine.state, State::Unknown);
             (machine.state, _) = step(state, read, self.transport.moment());
+            self.learn_clock(&machine.state);
         } else if let (State::SignedIn(kept), Held::SignedIn(held)) =
             (&mut machine.state, &machine.record.held)
             && kept.session.lineage == held.lineage
@@ -549,14 +575,27 @@ impl Core {
         if is_offline {
             self.tell_status(Status::Offline);
         }
-        if !kept.is_saved {
-            let core = Arc::downgrade(self);
+        if !kept.is_saved && !self.saves_again.swap(true, Ordering::SeqCst) {
+            let wait = SavesAgain(Arc::downgrade(self));
             tokio::spawn(async move {
                 tokio::time::sleep(SAVE_AGAIN).await;
-                if let Some(core) = core.upgrade() {
+                let core = wait.0.upgrade();
+                drop(wait);
+                if let Some(core) = core {
                     drop(core.flight(Event::SaveWanted));
                 }
             });
+        }
+    }
+}
+
+/// Waits to write what could not be written; over when it is dropped, be it with its runtime.
+struct SavesAgain(Weak<Core>);
+
+impl Drop for SavesAgain {
+    fn drop(&mut self) {
+        if let Some(core) = self.0.upgrade() {
+            core.saves_again.store(false, Ordering::SeqCst);
         }
     }
 }
@@ -568,6 +607,7 @@ impl AtHand {
             credential: session.credential.clone(),
             header: header_of(&session.credential).ok()?,
             profile: session.profile.clone(),
+            lineage: session.lineage.clone(),
             fresh_until: session.fresh_until(),
             expires_at: session.access_expires_at,
         })
@@ -667,3 +707,6 @@ fn is_lost(error: &Error) -> bool {
 async fn joined<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
     task.await.unwrap_or_else(|error| Err(Error::because(Kind::Cancelled, error)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -264,3 +264,128 @@ fn a_sign_in_ends_the_session_before_it_unless_it_has_the_same_token() {
         assert_eq!(abandoned.count(), ended, "token {number}");
     }
 }
+
+#[test]
+fn a_run_that_was_cut_short_leaves_a_state_that_answers() {
+    let (signed_in, _) = signed_in(Dialect::Native, true);
+    let session = signed_in.session().expect("a session");
+    let kept = Kept { session: session.clone(), is_saved: true };
+    let renewing = |step| State::Renewing { kept: kept.clone(), is_refused: false, step };
+    let entering = |before: &State| State::Entering {
+        before: Box::new(before.clone()),
+        step: Entering::Keep(self::session(Dialect::Native, "new")),
+    };
+    let cases = [
+        (renewing(Renewing::Lock), signed_in.clone()),
+        (renewing(Renewing::Ask), signed_in.clone()),
+        (renewing(Renewing::End(SignOutReason::Ended)), signed_in.clone()),
+        (entering(&signed_in), signed_in.clone()),
+        (entering(&State::Unknown), State::Unknown),
+        (entering(&entering(&signed_in)), signed_in.clone()),
+        (
+            State::Leaving { step: Leaving::Lock(Some(session.clone())) },
+            State::SignedIn(Kept { session, is_saved: false }),
+        ),
+        (State::Leaving { step: Leaving::Lock(None) }, State::Unknown),
+        (State::Leaving { step: Leaving::Ask }, State::Unknown),
+        (State::Leaving { step: Leaving::Keep }, State::Unknown),
+    ];
+    for (cut, left) in cases {
+        assert!(cut.is_under_way() && !left.is_under_way(), "{cut:?}");
+        assert_eq!(cut.interrupted(), left);
+    }
+}
+
+#[test]
+fn a_sign_in_that_cannot_be_kept_does_not_end_the_session_of_the_same_token() {
+    for (number, ended) in [(0, 0), (1, 1)] {
+        let (before, _) = signed_in(Dialect::DjoserToken, true);
+        let mut new = session(Dialect::DjoserToken, "new");
+        new.credential = tokens(number).access;
+        let entering = State::Entering { before: Box::new(before), step: Entering::Keep(new) };
+        let (_, actions) = step(entering, Event::Written(Err(VaultState::ReadOnly)), AT);
+        let abandoned = actions.iter().filter(|action| matches!(action, Action::Abandon(_)));
+        assert_eq!(abandoned.count(), ended, "token {number}");
+    }
+}
+
+#[test]
+fn a_sign_in_right_after_the_start_knows_who_was_signed_in_before() {
+    let stored = session(Dialect::Native, "stored");
+    let entering = State::Entering { before: Box::new(State::Unknown), step: Entering::Check };
+    let read = Event::Read(Ok(Held::SignedIn(stored.clone())));
+    let (state, actions) = step(entering, read, AT);
+    assert_eq!(actions, [Action::Enter]);
+    assert_eq!(state.session(), Some(stored));
+}
+
+#[test]
+fn a_token_that_seems_alive_and_is_refused_is_renewed_where_it_has_to_expire_first() {
+    let (State::SignedIn(mut kept), mut world) = signed_in(Dialect::SimplejwtRotating, true) else {
+        panic!()
+    };
+    // The clock was set back since the server was last heard.
+    kept.session.access_expires_at = Some(NOW + 86_400);
+    world.disk = Held::SignedIn(kept.session.clone());
+    for event in [|| Event::TokenRefused("access 0".into()), || Event::RenewalWanted] {
+        let asked = std::cell::Cell::new(false);
+        explore(State::SignedIn(kept.clone()), event(), world.clone(), &|state, world| {
+            check(state, world);
+            asked.set(asked.get() || world.issued.is_some());
+        });
+        assert!(asked.get(), "the server has to be asked");
+    }
+}
+
+#[test]
+fn an_answer_that_another_process_has_lost_is_had_here() {
+    let (state, _) = signed_in(Dialect::SimplejwtRotating, false);
+    let session = state.session().expect("a session");
+    let (state, _) = step(state, Event::TokenWanted, AT);
+    let lost = Held::SignedOut(SignOutReason::AnswerLost);
+    let (state, actions) = step(state, Event::Locked(Ok(lost)), AT);
+    assert_eq!(actions, [Action::Write(Held::SignedIn(session.clone()))]);
+    assert_eq!(state.session(), Some(session));
+}
+
+#[test]
+fn a_refusal_of_a_token_that_is_held_no_more_renews_nothing() {
+    let (state, _) = signed_in(Dialect::Native, true);
+    let (after, actions) = step(state.clone(), Event::TokenRefused("access of before".into()), AT);
+    assert_eq!(after, state);
+    assert!(matches!(&actions[..], [Action::Answer(Ok(Some(_)))]), "{actions:?}");
+}
+
+#[test]
+fn a_token_that_another_process_has_renewed_is_taken_without_another_renewal() {
+    let (state, _) = signed_in(Dialect::Native, true);
+    let at = Moment { server: NOW - 10, offset: 0 };
+    let theirs = Box::new(session(Dialect::Native, "ours").renewed(tokens(7), at));
+    let (state, _) = step(state, Event::TokenRefused("access 0".into()), AT);
+    let (_, actions) = step(state, Event::Locked(Ok(Held::SignedIn(theirs.clone()))), AT);
+    assert_eq!(actions, [Action::Unlock, Action::Answer(Ok(Some(theirs.credential)))]);
+}
+
+#[test]
+fn no_password_is_sent_while_the_vault_cannot_be_read() {
+    let (before, _) = signed_in(Dialect::Native, true);
+    let entering = State::Entering { before: Box::new(before.clone()), step: Entering::Check };
+    let (state, actions) = step(entering, Event::Read(Err(VaultState::Locked)), AT);
+    assert_eq!(state, before);
+    assert!(matches!(&actions[..], [Action::Answer(Err(_))]), "{actions:?}");
+}
+
+#[test]
+fn what_could_not_be_written_is_written_when_it_can_be() {
+    let (state, world) = signed_in(Dialect::Native, true);
+    explore(state, Event::TokenWanted, world, &|state, world| {
+        let State::SignedIn(kept) = state else { return };
+        if kept.session.lineage != "ours".into() {
+            return;
+        }
+        let is_stored = world.disk == Held::SignedIn(kept.session.clone());
+        assert!(is_stored || !kept.is_saved, "{:#?}", world.trace);
+    });
+    let (state, world) = signed_in(Dialect::Native, false);
+    explore(state, Event::SaveWanted, world, &check);
+}

@@ -1,0 +1,142 @@
+//! What tasks and runtimes leave behind, through the session's own door.
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use super::machine::{Kept, State};
+use super::record::{Held, Opening};
+use super::{Core, Machine, Moment, Record, Run, Session};
+use crate::dialects::{Credential, Scheme, Tokens};
+use crate::{Client, Dialect, Profile, SignOutReason, Status, Storage, Vault, VaultKey};
+
+/// A disk whose lock another process has.
+struct Taken {
+    waits: Sender<()>,
+    given: Mutex<Receiver<()>>,
+}
+
+impl Storage for Taken {
+    fn name(&self) -> &str {
+        "held"
+    }
+
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    fn write(&self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_aside(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send>> {
+        self.waits.send(()).map_err(io::Error::other)?;
+        self.given.lock().map_err(|_| io::ErrorKind::Other)?.recv().map_err(io::Error::other)?;
+        Ok(Box::new(()))
+    }
+}
+
+struct FixedKey;
+
+impl crate::KeyStore for FixedKey {
+    fn load(&self) -> Result<Option<VaultKey>, crate::KeyStoreError> {
+        Ok(Some(VaultKey::from_bytes([7; 32])))
+    }
+
+    fn save(&self, _: &VaultKey) -> Result<(), crate::KeyStoreError> {
+        Ok(())
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().expect("a runtime")
+}
+
+#[test]
+fn a_runtime_that_goes_away_in_the_middle_leaves_nobody_stuck() {
+    let (waits, waiting) = channel();
+    let (give, given) = channel();
+    let disk = Taken { waits, given: Mutex::new(given) };
+    let vault = Vault::with_storage(Arc::new(disk), Arc::new(FixedKey));
+    let client = Client::builder("https://id.example.org").vault(vault).build().expect("a client");
+
+    let first = runtime();
+    let leaving = client.clone();
+    first.spawn(async move { leaving.sign_out().await });
+    first.block_on(async {
+        while waiting.try_recv().is_err() {
+            tokio::task::yield_now().await;
+        }
+    });
+    first.shutdown_background();
+    give.send(()).expect("somebody waits for the lock");
+
+    runtime().block_on(async {
+        let nobody = Status::SignedOut { reason: SignOutReason::NeverSignedIn };
+        assert_eq!(client.status().await.expect("a status"), nobody);
+        give.send(()).expect("the lock");
+        client.sign_out().await.expect("a sign-out");
+    });
+}
+
+fn core(vault: &Vault) -> Arc<Core> {
+    let client = Client::builder("https://id.example.org").vault(vault.clone()).build();
+    client.expect("a client").core
+}
+
+fn session(lineage: &str) -> Box<Session> {
+    let tokens = Tokens {
+        access: Credential { scheme: Scheme::Bearer, token: "access".into() },
+        access_lives: Some(900),
+        refresh: Some("refresh".into()),
+        refresh_lives: None,
+        session_id: None,
+        profile: None,
+    };
+    let opening =
+        Opening { dialect: Dialect::Native, lineage: lineage.into(), attempt_key: "key".into() };
+    Box::new(Session::open(opening, tokens, Moment { server: 1_000, offset: 0 }))
+}
+
+#[tokio::test]
+async fn what_was_told_of_one_person_is_not_shown_to_another() {
+    let core = core(&Vault::memory());
+    core.change(|record| record.held = Held::SignedIn(session("new"))).await.expect("a session");
+    let profile = Profile { email: Some("anna@example.org".to_owned()), ..Profile::default() };
+    core.note_profile("old".into(), profile.clone()).await.expect("no error");
+    assert_eq!(core.profile().await.expect("a session"), None);
+    core.note_profile("new".into(), profile.clone()).await.expect("no error");
+    assert_eq!(core.profile().await.expect("a session"), Some(profile));
+}
+
+#[tokio::test]
+async fn however_often_a_session_cannot_be_written_one_waits_to_write_it() {
+    let core = core(&Vault::memory());
+    for _ in 0..3 {
+        let kept = Kept { session: session("ours"), is_saved: false };
+        let machine = Machine { state: State::SignedIn(kept), record: Record::default() };
+        core.rest(&machine, &Run::default());
+    }
+    // Who waits keeps no more than this of it.
+    assert_eq!(Arc::weak_count(&core), 1);
+}
+
+#[tokio::test]
+async fn the_servers_clock_is_known_also_where_a_change_reads_the_vault_first() {
+    let vault = Vault::memory();
+    let stored = Session { clock_offset: -86_400, ..*session("ours") };
+    let before = core(&vault);
+    before.change(|record| record.held = Held::SignedIn(stored.into())).await.expect("a session");
+    let started = core(&vault);
+    started.change(|_| ()).await.expect("no error");
+    assert_eq!(started.transport().moment().offset, -86_400);
+}
