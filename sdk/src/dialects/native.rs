@@ -246,7 +246,16 @@ fn signed_in<T: 'static>(
 
 fn device_name(app: &App) -> Option<String> {
     let name = app.device_name.as_deref()?;
-    Some(name.chars().take(DEVICE_NAME_CHARACTERS).collect())
+    let shown = name.chars().filter(|c| !disturbs_a_line(*c)).take(DEVICE_NAME_CHARACTERS);
+    let name: String = shown.collect();
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// What the server refuses in a name; nobody is kept from signing in by what a system calls a device.
+fn disturbs_a_line(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn json(body: &impl Serialize) -> Result<Value> {

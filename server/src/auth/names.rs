@@ -22,7 +22,13 @@ pub struct Change {
 pub fn display_name(text: &str) -> Option<String> {
     let name = text.trim();
     let fits = (1..=MAX_DISPLAY_NAME).contains(&name.chars().count());
-    (fits && !name.contains(char::is_control)).then(|| name.to_owned())
+    (fits && !name.contains(disturbs_a_line)).then(|| name.to_owned())
+}
+
+/// What ends a line, or turns the direction of what stands behind it.
+pub(super) fn disturbs_a_line(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What an account is to be called from now on.

@@ -70,12 +70,7 @@ impl Auth {
     }
 
     /// Checks the current password, which sensitive changes ask for again.
-    pub async fn prove_password(
-        &self,
-        who: &SignedIn,
-        current: &str,
-        from: IpAddr,
-    ) -> Result<Proof> {
+    async fn prove_password(&self, who: &SignedIn, current: &str, from: IpAddr) -> Result<Proof> {
         let target = Target { name: None, account: Some(who.account_id) };
         let attempt = self.limits.reserve(target, from, self.clock.now())?;
         let proof = self.try_password(who, current).await;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use subtle::ConstantTimeEq;
 
+use super::names::disturbs_a_line;
 use super::outbox::{Letter, Post};
 use super::refresh_token::{Attempt, Presented, new_secret};
 use super::session::{Kept, Lives, Opened, active_account, end_known, name_of_session};
@@ -39,8 +40,8 @@ impl DeviceName {
     /// 1 to 100 characters that can be shown in one line.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let is_sound = (1..=DEVICE_NAME).contains(&text.chars().count())
-            && !text.contains(|c: char| c.is_control());
+        let is_sound =
+            (1..=DEVICE_NAME).contains(&text.chars().count()) && !text.contains(disturbs_a_line);
         is_sound.then(|| DeviceName(text.to_owned()))
     }
 }

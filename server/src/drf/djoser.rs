@@ -163,7 +163,7 @@ pub async fn own_account<S: Site>(call: &Call) -> Result<Account, Reply> {
 async fn prove_password<S: Site>(form: &mut Form, call: &Call) -> Result<Option<Proof>, Reply> {
     let Some(current) = form.text("current_password", &Text::REQUIRED) else { return Ok(None) };
     let who = call.signed_in()?;
-    match call.context.auth.prove_password(who, &current, call.client()).await {
+    match call.context.auth.prove(who, Some(&current), call.client()).await {
         Ok(proof) => Ok(Some(proof)),
         Err(Error::WrongPassword) => {
             form.fail("current_password", WRONG_PASSWORD);

@@ -166,14 +166,18 @@ pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation)
     Ok(row.is_some())
 }
 
+/// No person has more; a program that never signs out may.
+const LISTED: i64 = 1_000;
+
 /// The account's sessions that have neither ended nor expired, the last used first.
 pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec<Session>> {
     Ok(on!(tx, db => sqlx::query_as(
         select_session!(
             "where account_id = $1 and ended_at is null and expires_at > $2
-             order by last_used_at desc, created_at desc, id"
+             order by last_used_at desc, created_at desc, id
+             limit $3"
         ),
-    ).bind(account_id).bind(now).fetch_all(db).await)?)
+    ).bind(account_id).bind(now).bind(LISTED).fetch_all(db).await)?)
 }
 
 /// Ends up to `limit` sessions of anybody's that were opened until `at`, and tells how many there

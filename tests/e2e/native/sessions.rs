@@ -81,7 +81,7 @@ async fn members_that_are_missing_or_wrong_are_named() {
     let answer = post(&server, "sessions", json!({"identifier": 7})).await;
     let fields = json!({"identifier": ["invalid"], "password": ["required"]});
     assert_refused_with(&answer, 422, "invalid_fields", fields);
-    for name in ["", " ", &"a".repeat(101), "a\nb", "a\0b"] {
+    for name in ["", " ", &"a".repeat(101), "a\nb", "a\0b", "a\u{2028}b", "\u{202e}a"] {
         let body = json!({"identifier": EMAIL, "password": PASSWORD, "device_name": name});
         let answer = post(&server, "sessions", body).await;
         assert_refused_with(&answer, 422, "invalid_fields", json!({"device_name": ["invalid"]}));

@@ -407,4 +407,10 @@ fn a_long_name_of_a_device_is_cut() {
     let app = App { device_name: Some("ё".repeat(101)), ..App::default() };
     let call = Dialect::Native.spelling().sign_in("anna", &PASSWORD.into(), &app).expect("a call");
     assert_eq!(call.request.body.expect("a body")["device_name"], "ё".repeat(100));
+    for (given, sent) in [("Anna's\u{202e} phone\n", Some("Anna's phone")), (" \t", None)] {
+        let app = App { device_name: Some(given.to_owned()), ..App::default() };
+        let call = Dialect::Native.spelling().sign_in("anna", &PASSWORD.into(), &app);
+        let body = call.expect("a call").request.body.expect("a body");
+        assert_eq!(body.get("device_name").and_then(|name| name.as_str()), sent);
+    }
 }
