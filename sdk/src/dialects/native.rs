@@ -308,7 +308,13 @@ fn session_refusal(reply: &Reply) -> Refusal {
 
 fn refresh_refusal(reply: &Reply) -> Refusal {
     let Some(problem) = problem(reply) else { return Refusal::Unexpected };
-    verdict(&problem.code).unwrap_or_else(|| rejected(problem))
+    match problem.code {
+        // A refresh token that is none of this server's: no other answer will ever come.
+        ProblemCode::InvalidCredentials | ProblemCode::TokenExpired if reply.status == 401 => {
+            Refusal::SignedOut(SignOutReason::Ended)
+        }
+        _ => verdict(&problem.code).unwrap_or_else(|| rejected(problem)),
+    }
 }
 
 fn verdict(code: &ProblemCode) -> Option<Refusal> {

@@ -183,6 +183,11 @@ fn verdict(
                 "session_ended" => ended("Ended"),
                 "token_reused" => ended("Reused"),
                 "account_inactive" => ended("AccountInactive"),
+                "invalid_credentials" | "token_expired"
+                    if operation == Operation::Refresh && reply.status == 401 =>
+                {
+                    ended("Ended")
+                }
                 _ => None,
             }
         }

@@ -390,3 +390,19 @@ fn what_stands_between_is_no_answer() {
         }
     }
 }
+
+#[test]
+fn a_refresh_token_that_the_server_does_not_know_ends_the_session() {
+    for code in ["invalid_credentials", "token_expired"] {
+        let (access, app) = (credential(Scheme::Bearer), app());
+        let (refresh, attempt) = (Secret::new("refresh"), Secret::new("attempt"));
+        let renewal = Renewal { access: &access, refresh: &refresh, attempt: &attempt, app: &app };
+        let problem = |status| json!({ "title": "", "status": status, "code": code });
+        let told = |status| {
+            let call = Dialect::Native.spelling().refresh(&renewal).expect("a refresh");
+            (call.read)(&json_reply(status, &problem(status))).map(|_| ())
+        };
+        assert_eq!(told(401), Err(Refusal::SignedOut(SignOutReason::Ended)), "{code}");
+        assert!(matches!(told(400), Err(Refusal::Rejected(_))), "{code}");
+    }
+}
