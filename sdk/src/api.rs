@@ -113,7 +113,8 @@ impl Api {
             && !shared.is_useless(token);
         let (true, Some(mut again)) = (is_refused, again) else { return Ok(response) };
         let next = self.client.core.instead_of(token).await?;
-        if next.credential.token == *token {
+        // What one person has sent is not sent again in the name of another.
+        if next.credential.token == *token || next.lineage != at_hand.lineage {
             return Ok(response);
         }
         again.headers_mut().insert(AUTHORIZATION, next.header.clone());

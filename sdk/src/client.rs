@@ -16,7 +16,7 @@ pub use browser::{BrowserSignIn, Completed};
 pub use builder::ClientBuilder;
 
 use crate::dialects::{Call, Credential, Refusal};
-use crate::error::{Error, Kind, Rejection, Result};
+use crate::error::{Error, Kind, Rejection, Result, SignOutReason};
 use crate::http::Failure;
 use crate::redirect::RedirectUri;
 use crate::session::{AtHand, Core, Status};
@@ -125,6 +125,15 @@ impl Client {
         &self,
         spell: impl Fn(&Credential) -> Result<Call<T>>,
     ) -> Result<T> {
+        self.authorized_by(spell).await.map(|(answer, _)| answer)
+    }
+
+    /// The same, and whose token it was. What one person has asked for is not done in the name of
+    /// another, who has signed in meanwhile.
+    pub(crate) async fn authorized_by<T>(
+        &self,
+        spell: impl Fn(&Credential) -> Result<Call<T>>,
+    ) -> Result<(T, Arc<AtHand>)> {
         let at_hand = self.core.at_hand().await?;
         let outcome = self.core.transport().send(spell(&at_hand.credential)?).await;
         if !matches!(outcome, Err(Failure::Network(_) | Failure::Unexpected(_))) {
@@ -133,13 +142,16 @@ impl Client {
         match outcome {
             Err(Failure::Refused(Refusal::Unauthorized | Refusal::SignedOut(_))) => {
                 let next = self.core.instead_of(&at_hand.credential.token).await?;
+                if next.lineage != at_hand.lineage {
+                    return Err(Error::signed_out(SignOutReason::SignedOut));
+                }
                 match self.core.transport().send(spell(&next.credential)?).await {
                     // A token that has just been made: the account is refused, not the token.
                     Err(Failure::Refused(Refusal::Unauthorized)) => Err(refused()),
-                    outcome => Ok(outcome?),
+                    outcome => Ok((outcome?, next)),
                 }
             }
-            outcome => Ok(outcome?),
+            outcome => Ok((outcome?, at_hand)),
         }
     }
 

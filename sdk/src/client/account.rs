@@ -4,6 +4,7 @@ use propusk_wire::Secret;
 
 use super::Client;
 use crate::error::{Error, Kind, Result};
+use crate::session::AtHand;
 use crate::{MailedLink, Operation, Profile, Registered, Registration};
 
 /// Whether the server knows of a sign-out.
@@ -101,8 +102,8 @@ impl Client {
     /// As of [`access_token`](Self::access_token); [`Kind::Unsupported`].
     pub async fn profile(&self) -> Result<Profile> {
         let spelling = self.spelling();
-        let profile = self.authorized(|access| spelling.profile(access)).await?;
-        self.keep_profile(profile.clone()).await;
+        let (profile, by) = self.authorized_by(|access| spelling.profile(access)).await?;
+        self.keep_profile(profile.clone(), &by).await;
         Ok(profile)
     }
 
@@ -154,12 +155,12 @@ impl Client {
     }
 
     /// A profile that cannot be kept is asked for again next time.
-    pub(crate) async fn keep_profile(&self, profile: Profile) {
+    pub(crate) async fn keep_profile(&self, profile: Profile, by: &AtHand) {
         let held = self.core.profile().await;
         if held.is_ok_and(|held| held.as_ref() == Some(&profile)) {
             return;
         }
-        if let Err(error) = self.core.note_profile(profile).await {
+        if let Err(error) = self.core.note_profile(by.lineage.clone(), profile).await {
             tracing::info!(%error, "the account's profile is not kept");
         }
     }

@@ -71,8 +71,9 @@ impl Client {
     /// member that the API cannot change.
     pub async fn update_profile(&self, changes: &UpdateAccountRequest) -> Result<Profile> {
         let spelling = self.dialect().spelling();
-        let profile = self.authorized(|access| spelling.update_profile(access, changes)).await?;
-        self.keep_profile(profile.clone()).await;
+        let (profile, by) =
+            self.authorized_by(|access| spelling.update_profile(access, changes)).await?;
+        self.keep_profile(profile.clone(), &by).await;
         Ok(profile)
     }
 }

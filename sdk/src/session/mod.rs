@@ -59,6 +59,8 @@ pub(crate) struct AtHand {
     pub credential: Credential,
     pub header: HeaderValue,
     pub profile: Option<Profile>,
+    /// The sign-in that it is of.
+    pub lineage: Secret,
     fresh_until: Option<i64>,
     expires_at: Option<i64>,
 }
@@ -189,10 +191,13 @@ impl Core {
         .await
     }
 
-    /// Keeps what the server has just told of the account, to be shown without network.
-    pub async fn note_profile(self: &Arc<Self>, profile: Profile) -> Result<()> {
+    /// Keeps what the server has just told whoever has this sign-in of the account, to be shown without
+    /// network. Meanwhile somebody else may have signed in.
+    pub async fn note_profile(self: &Arc<Self>, lineage: Secret, profile: Profile) -> Result<()> {
         self.change(move |record| {
-            if let Held::SignedIn(session) = &mut record.held {
+            if let Held::SignedIn(session) = &mut record.held
+                && session.lineage == lineage
+            {
                 session.profile = Some(profile);
             }
         })
@@ -579,6 +584,7 @@ impl AtHand {
             credential: session.credential.clone(),
             header: header_of(&session.credential).ok()?,
             profile: session.profile.clone(),
+            lineage: session.lineage.clone(),
             fresh_until: session.fresh_until(),
             expires_at: session.access_expires_at,
         })

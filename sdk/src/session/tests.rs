@@ -4,15 +4,18 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use crate::{Client, SignOutReason, Status, Storage, Vault, VaultKey};
+use super::record::{Held, Opening};
+use super::{Core, Moment, Session};
+use crate::dialects::{Credential, Scheme, Tokens};
+use crate::{Client, Dialect, Profile, SignOutReason, Status, Storage, Vault, VaultKey};
 
 /// A disk whose lock another process has.
-struct Held {
+struct Taken {
     waits: Sender<()>,
     given: Mutex<Receiver<()>>,
 }
 
-impl Storage for Held {
+impl Storage for Taken {
     fn name(&self) -> &str {
         "held"
     }
@@ -61,7 +64,7 @@ fn runtime() -> tokio::runtime::Runtime {
 fn a_runtime_that_goes_away_in_the_middle_leaves_nobody_stuck() {
     let (waits, waiting) = channel();
     let (give, given) = channel();
-    let disk = Held { waits, given: Mutex::new(given) };
+    let disk = Taken { waits, given: Mutex::new(given) };
     let vault = Vault::with_storage(Arc::new(disk), Arc::new(FixedKey));
     let client = Client::builder("https://id.example.org").vault(vault).build().expect("a client");
 
@@ -82,4 +85,37 @@ fn a_runtime_that_goes_away_in_the_middle_leaves_nobody_stuck() {
         give.send(()).expect("the lock");
         client.sign_out().await.expect("a sign-out");
     });
+}
+
+fn core(vault: &Vault) -> Arc<Core> {
+    let client = Client::builder("https://id.example.org").vault(vault.clone()).build();
+    client.expect("a client").core
+}
+
+fn session(lineage: &str) -> Box<Session> {
+    let tokens = Tokens {
+        access: Credential { scheme: Scheme::Bearer, token: "access".into() },
+        access_lives: Some(900),
+        refresh: Some("refresh".into()),
+        refresh_lives: None,
+        session_id: None,
+        profile: None,
+    };
+    let opening = Opening {
+        dialect: Dialect::Native,
+        lineage: lineage.into(),
+        attempt_key: "key".into(),
+    };
+    Box::new(Session::open(opening, tokens, Moment { server: 1_000, offset: 0 }))
+}
+
+#[tokio::test]
+async fn what_was_told_of_one_person_is_not_shown_to_another() {
+    let core = core(&Vault::memory());
+    core.change(|record| record.held = Held::SignedIn(session("new"))).await.expect("a session");
+    let profile = Profile { email: Some("anna@example.org".to_owned()), ..Profile::default() };
+    core.note_profile("old".into(), profile.clone()).await.expect("no error");
+    assert_eq!(core.profile().await.expect("a session"), None);
+    core.note_profile("new".into(), profile.clone()).await.expect("no error");
+    assert_eq!(core.profile().await.expect("a session"), Some(profile));
 }
