@@ -376,7 +376,15 @@ fn signed_out(reason: SignOutReason) -> (State, Vec<Action>) {
 
 fn enter(before: Box<State>, step: Entering, event: Event) -> (State, Vec<Action>) {
     match (step, event) {
-        (Entering::Check, Event::Read(Ok(_) | Err(VaultState::Foreign))) => {
+        (Entering::Check, Event::Read(Ok(held))) => {
+            // Where nothing was known yet, this is who was signed in before.
+            let before = match *before {
+                State::Unknown | State::SignedOut(_) => Box::new(State::of(held)),
+                known => Box::new(known),
+            };
+            (State::Entering { before, step: Entering::Ask }, vec![Action::Enter])
+        }
+        (Entering::Check, Event::Read(Err(VaultState::Foreign))) => {
             (State::Entering { before, step: Entering::Ask }, vec![Action::Enter])
         }
         (Entering::Check, Event::Read(Err(state))) => {
@@ -393,20 +401,28 @@ fn enter(before: Box<State>, step: Entering, event: Event) -> (State, Vec<Action
         (Entering::Lock(session), Event::Locked(Err(state)))
         | (Entering::Keep(session), Event::Written(Err(state))) => {
             let answer = Action::Answer(Err(Kind::Storage { state }));
-            (*before, vec![Action::Unlock, Action::Abandon(session), answer])
+            let mut actions = vec![Action::Unlock];
+            actions.extend(abandon(Some(session), before.session()));
+            actions.push(answer);
+            (*before, actions)
         }
         (Entering::Keep(session), Event::Written(Ok(()))) => {
-            let credential = session.credential.clone();
+            // Nobody can use the session any more that was held before.
+            let over = abandon(before.session(), Some(session.clone()));
             let (state, answer) = given(Kept { session, is_saved: true });
             let mut actions = unlocked(answer);
-            // Nobody can use the session any more that was held before. Some servers give the same
-            // token again, though.
-            let is_another = |held: &Session| held.credential != credential;
-            actions.extend(before.session().filter(|held| is_another(held)).map(Action::Abandon));
+            actions.extend(over);
             (state, actions)
         }
         (step, _) => (State::Entering { before, step }, vec![]),
     }
+}
+
+/// Ends what nobody holds any more. Some servers give the same token again, and what ends the one then
+/// would end the other.
+fn abandon(session: Option<Box<Session>>, kept: Option<Box<Session>>) -> Option<Action> {
+    let kept = kept.map(|kept| kept.credential);
+    session.filter(|session| Some(&session.credential) != kept.as_ref()).map(Action::Abandon)
 }
 
 fn leave(step: Leaving, event: Event) -> (State, Vec<Action>) {

@@ -295,3 +295,26 @@ fn a_run_that_was_cut_short_leaves_a_state_that_answers() {
         assert_eq!(cut.interrupted(), left);
     }
 }
+
+#[test]
+fn a_sign_in_that_cannot_be_kept_does_not_end_the_session_of_the_same_token() {
+    for (number, ended) in [(0, 0), (1, 1)] {
+        let (before, _) = signed_in(Dialect::DjoserToken, true);
+        let mut new = session(Dialect::DjoserToken, "new");
+        new.credential = tokens(number).access;
+        let entering = State::Entering { before: Box::new(before), step: Entering::Keep(new) };
+        let (_, actions) = step(entering, Event::Written(Err(VaultState::ReadOnly)), AT);
+        let abandoned = actions.iter().filter(|action| matches!(action, Action::Abandon(_)));
+        assert_eq!(abandoned.count(), ended, "token {number}");
+    }
+}
+
+#[test]
+fn a_sign_in_right_after_the_start_knows_who_was_signed_in_before() {
+    let stored = session(Dialect::Native, "stored");
+    let entering = State::Entering { before: Box::new(State::Unknown), step: Entering::Check };
+    let read = Event::Read(Ok(Held::SignedIn(stored.clone())));
+    let (state, actions) = step(entering, read, AT);
+    assert_eq!(actions, [Action::Enter]);
+    assert_eq!(state.session(), Some(stored));
+}
