@@ -103,8 +103,8 @@ impl Client {
         Ok(AccessToken(self.core.at_hand().await?))
     }
 
-    /// Renews the access token even if it still works. On `simplejwt_rotating`, whose server renews
-    /// only what has expired, it does nothing before.
+    /// Renews the access token even if it still works. A server of `simplejwt_rotating` may renew only
+    /// what has expired: nothing changes before.
     ///
     /// # Errors
     /// As of [`access_token`](Self::access_token).

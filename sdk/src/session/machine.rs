@@ -224,18 +224,13 @@ impl State {
 /// Somebody is signed in, and a token is wanted.
 fn wanted(kept: Kept, event: Event, at: Moment) -> (State, Vec<Action>) {
     let session = &kept.session;
-    let must_expire_first = session.dialect.spelling().refreshes_after_expiry();
     let is_refused = match event {
         Event::TokenWanted if session.is_fresh(at.server) => return given(kept),
         Event::SaveWanted if kept.is_saved => return given(kept),
         Event::TokenWanted | Event::SaveWanted => false,
         Event::TokenRefused(token) if token != session.credential.token => return given(kept),
-        // A refresh would be refused too.
-        Event::TokenRefused(_) | Event::RenewalWanted
-            if must_expire_first && session.is_alive(at.server) =>
-        {
-            return given(kept);
-        }
+        // Where a token has to expire first, the server knows whether it has: this device's clock may
+        // have been moved since the server was last heard.
         Event::TokenRefused(_) | Event::RenewalWanted => true,
         _ => return (State::SignedIn(kept), vec![]),
     };

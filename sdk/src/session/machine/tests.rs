@@ -318,3 +318,21 @@ fn a_sign_in_right_after_the_start_knows_who_was_signed_in_before() {
     assert_eq!(actions, [Action::Enter]);
     assert_eq!(state.session(), Some(stored));
 }
+
+#[test]
+fn a_token_that_seems_alive_and_is_refused_is_renewed_where_it_has_to_expire_first() {
+    let (State::SignedIn(mut kept), mut world) = signed_in(Dialect::SimplejwtRotating, true) else {
+        panic!()
+    };
+    // The clock was set back since the server was last heard.
+    kept.session.access_expires_at = Some(NOW + 86_400);
+    world.disk = Held::SignedIn(kept.session.clone());
+    for event in [|| Event::TokenRefused("access 0".into()), || Event::RenewalWanted] {
+        let asked = std::cell::Cell::new(false);
+        explore(State::SignedIn(kept.clone()), event(), world.clone(), &|state, world| {
+            check(state, world);
+            asked.set(asked.get() || world.issued.is_some());
+        });
+        assert!(asked.get(), "the server has to be asked");
+    }
+}
