@@ -272,6 +272,8 @@ impl Renewal {
     fn locked(self, held: Result<Held, VaultState>) -> (State, Vec<Action>) {
         let was = self.kept.session.credential.token.clone();
         let newest = match held {
+            // Another process had an older refresh token than this one, which could not be stored.
+            Ok(Held::SignedOut(SignOutReason::AnswerLost)) if !self.kept.is_saved => self,
             Ok(Held::SignedOut(reason)) => return signed_out(reason),
             Ok(Held::SignedIn(theirs)) => self.newest_of(theirs),
             // What was stored is lost, what is in memory is not.

@@ -336,3 +336,14 @@ fn a_token_that_seems_alive_and_is_refused_is_renewed_where_it_has_to_expire_fir
         assert!(asked.get(), "the server has to be asked");
     }
 }
+
+#[test]
+fn an_answer_that_another_process_has_lost_is_had_here() {
+    let (state, _) = signed_in(Dialect::SimplejwtRotating, false);
+    let session = state.session().expect("a session");
+    let (state, _) = step(state, Event::TokenWanted, AT);
+    let lost = Held::SignedOut(SignOutReason::AnswerLost);
+    let (state, actions) = step(state, Event::Locked(Ok(lost)), AT);
+    assert_eq!(actions, [Action::Write(Held::SignedIn(session.clone()))]);
+    assert_eq!(state.session(), Some(session));
+}
