@@ -7,7 +7,8 @@ mod machine;
 mod record;
 mod status;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use propusk_wire::Secret;
 use reqwest::header::HeaderValue;
@@ -45,6 +46,8 @@ pub(crate) struct Core {
     /// The renewal under way.
     flight: Mutex<Option<watch::Receiver<Option<Outcome>>>>,
     status: watch::Sender<Status>,
+    /// Somebody waits to write a session that could not be written.
+    saves_again: AtomicBool,
 }
 
 type Outcome = Result<Option<Credential>>;
@@ -89,6 +92,7 @@ impl Core {
             at_hand: RwLock::new(None),
             flight: Mutex::new(None),
             status: watch::Sender::new(Status::Unknown),
+            saves_again: AtomicBool::new(false),
         })
     }
 
@@ -565,14 +569,27 @@ impl Core {
         if is_offline {
             self.tell_status(Status::Offline);
         }
-        if !kept.is_saved {
-            let core = Arc::downgrade(self);
+        if !kept.is_saved && !self.saves_again.swap(true, Ordering::SeqCst) {
+            let wait = SavesAgain(Arc::downgrade(self));
             tokio::spawn(async move {
                 tokio::time::sleep(SAVE_AGAIN).await;
-                if let Some(core) = core.upgrade() {
+                let core = wait.0.upgrade();
+                drop(wait);
+                if let Some(core) = core {
                     drop(core.flight(Event::SaveWanted));
                 }
             });
+        }
+    }
+}
+
+/// Waits to write what could not be written; over when it is dropped, be it with its runtime.
+struct SavesAgain(Weak<Core>);
+
+impl Drop for SavesAgain {
+    fn drop(&mut self) {
+        if let Some(core) = self.0.upgrade() {
+            core.saves_again.store(false, Ordering::SeqCst);
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use super::record::{Held, Opening};
-use super::{Core, Moment, Session};
+use super::machine::{Kept, State};
+use super::{Core, Machine, Moment, Record, Run, Session};
 use crate::dialects::{Credential, Scheme, Tokens};
 use crate::{Client, Dialect, Profile, SignOutReason, Status, Storage, Vault, VaultKey};
 
@@ -118,4 +119,16 @@ async fn what_was_told_of_one_person_is_not_shown_to_another() {
     assert_eq!(core.profile().await.expect("a session"), None);
     core.note_profile("new".into(), profile.clone()).await.expect("no error");
     assert_eq!(core.profile().await.expect("a session"), Some(profile));
+}
+
+#[tokio::test]
+async fn however_often_a_session_cannot_be_written_one_waits_to_write_it() {
+    let core = core(&Vault::memory());
+    for _ in 0..3 {
+        let kept = Kept { session: session("ours"), is_saved: false };
+        let machine = Machine { state: State::SignedIn(kept), record: Record::default() };
+        core.rest(&machine, &Run::default());
+    }
+    // Who waits keeps no more than this of it.
+    assert_eq!(Arc::weak_count(&core), 1);
 }
