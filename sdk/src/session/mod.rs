@@ -318,13 +318,18 @@ impl Core {
         let failed = read.as_ref().err().copied();
         let state = std::mem::replace(&mut machine.state, State::Unknown);
         (machine.state, _) = step(state, Event::Read(read), self.transport.moment());
-        if let State::SignedIn(kept) = &machine.state {
-            self.transport.set_offset(kept.session.clock_offset);
-        }
+        self.learn_clock(&machine.state);
         self.publish(&machine.state);
         match (&machine.state, failed) {
             (State::Unknown, Some(state)) => Err(Error::new(Kind::Storage { state })),
             _ => Ok(()),
+        }
+    }
+
+    /// What was learnt of the server's clock when the session that has been read was last renewed.
+    fn learn_clock(&self, state: &State) {
+        if let State::SignedIn(kept) = state {
+            self.transport.set_offset(kept.session.clock_offset);
         }
     }
 
@@ -532,6 +537,7 @@ impl Core {
             let read = Event::Read(Ok(machine.record.held.clone()));
             let state = std::mem::replace(&mut machine.state, State::Unknown);
             (machine.state, _) = step(state, read, self.transport.moment());
+            self.learn_clock(&machine.state);
         } else if let (State::SignedIn(kept), Held::SignedIn(held)) =
             (&mut machine.state, &machine.record.held)
             && kept.session.lineage == held.lineage

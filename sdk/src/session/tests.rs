@@ -132,3 +132,14 @@ async fn however_often_a_session_cannot_be_written_one_waits_to_write_it() {
     // Who waits keeps no more than this of it.
     assert_eq!(Arc::weak_count(&core), 1);
 }
+
+#[tokio::test]
+async fn the_servers_clock_is_known_also_where_a_change_reads_the_vault_first() {
+    let vault = Vault::memory();
+    let stored = Session { clock_offset: -86_400, ..*session("ours") };
+    let before = core(&vault);
+    before.change(|record| record.held = Held::SignedIn(stored.into())).await.expect("a session");
+    let started = core(&vault);
+    started.change(|_| ()).await.expect("no error");
+    assert_eq!(started.transport().moment().offset, -86_400);
+}
