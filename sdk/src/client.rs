@@ -195,3 +195,6 @@ impl fmt::Debug for AccessToken {
         f.write_str("AccessToken([redacted])")
     }
 }
+
+#[cfg(test)]
+mod tests;

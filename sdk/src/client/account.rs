@@ -92,6 +92,7 @@ impl Client {
     /// # Errors
     /// As of [`access_token`](Self::access_token); [`Kind::Unsupported`].
     pub async fn verify(&self) -> Result<bool> {
+        self.require(Operation::Verify)?;
         let at_hand = self.core.at_hand().await?;
         self.send(self.spelling().verify(&at_hand.credential)).await
     }
@@ -101,6 +102,7 @@ impl Client {
     /// # Errors
     /// As of [`access_token`](Self::access_token); [`Kind::Unsupported`].
     pub async fn profile(&self) -> Result<Profile> {
+        self.require(Operation::Profile)?;
         let spelling = self.spelling();
         let (profile, by) = self.authorized_by(|access| spelling.profile(access)).await?;
         self.keep_profile(profile.clone(), &by).await;
@@ -140,6 +142,7 @@ impl Client {
         current: Option<Secret>,
         new: impl Into<Secret>,
     ) -> Result<()> {
+        self.require(Operation::ChangePassword)?;
         let (spelling, new) = (self.spelling(), new.into());
         self.authorized(|access| spelling.change_password(access, current.as_ref(), &new)).await
     }
@@ -149,6 +152,7 @@ impl Client {
     /// # Errors
     /// As of [`change_password`](Self::change_password).
     pub async fn delete_account(&self, current: Option<Secret>) -> Result<()> {
+        self.require(Operation::DeleteAccount)?;
         let spelling = self.spelling();
         self.authorized(|access| spelling.delete_account(access, current.as_ref())).await?;
         self.core.leave().await.map(|_| ())

@@ -70,6 +70,7 @@ impl Client {
     /// [`Kind::Unsupported`](crate::Kind::Unsupported); [`Kind::Usage`](crate::Kind::Usage) for a
     /// member that the API cannot change.
     pub async fn update_profile(&self, changes: &UpdateAccountRequest) -> Result<Profile> {
+        self.require(Operation::UpdateProfile)?;
         let spelling = self.dialect().spelling();
         let (profile, by) =
             self.authorized_by(|access| spelling.update_profile(access, changes)).await?;

@@ -1,0 +1,20 @@
+//! What a client does before and without an answer.
+
+use super::*;
+use crate::Vault;
+
+#[tokio::test]
+async fn what_an_api_lacks_is_known_before_anybody_is_signed_in() {
+    let builder = Client::builder("https://id.example.org").vault(Vault::memory());
+    let client = builder.dialect(Dialect::SimplejwtRotating).build().expect("a client");
+    let lacks = |operation| Err::<(), _>(Kind::Unsupported(operation));
+    let kind = |outcome: Result<()>| outcome.map_err(|error| error.kind().clone());
+    let changes = crate::UpdateAccountRequest::default();
+    assert_eq!(kind(client.profile().await.map(drop)), lacks(Operation::Profile));
+    assert_eq!(
+        kind(client.update_profile(&changes).await.map(drop)),
+        lacks(Operation::UpdateProfile)
+    );
+    assert_eq!(kind(client.change_password(None, "new").await), lacks(Operation::ChangePassword));
+    assert_eq!(kind(client.delete_account(None).await), lacks(Operation::DeleteAccount));
+}
