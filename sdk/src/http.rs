@@ -27,6 +27,7 @@ pub(crate) struct Transport {
     base: Url,
     clock: Clock,
     offset: Arc<AtomicI64>,
+    timeout: Duration,
 }
 
 /// Why there is no answer to read.
@@ -41,8 +42,8 @@ pub(crate) enum Failure {
 }
 
 impl Transport {
-    pub fn new(http: reqwest::Client, base: Url, clock: Clock) -> Self {
-        Transport { http, base, clock, offset: Arc::new(AtomicI64::new(0)) }
+    pub fn new(http: reqwest::Client, base: Url, clock: Clock, timeout: Duration) -> Self {
+        Transport { http, base, clock, offset: Arc::new(AtomicI64::new(0)), timeout }
     }
 
     pub fn base(&self) -> &Url {
@@ -88,7 +89,7 @@ impl Transport {
             let query = request.query.iter().map(|(name, value)| (*name, value.expose()));
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut builder = self.http.request(request.method, url);
+        let mut builder = self.http.request(request.method, url).timeout(self.timeout);
         builder = builder.header(ACCEPT, "application/json");
         if let Some(credential) = &request.credential {
             builder = builder.header(AUTHORIZATION, header_of(credential)?);
@@ -181,8 +182,8 @@ fn seconds(time: SystemTime) -> Option<i64> {
 
 /// The client that is used unless the app brings its own: TLS by rustls with ring, trusting what the
 /// system trusts, following no redirects.
-pub(crate) fn client(timeout: Duration) -> Result<reqwest::Client> {
-    build(reqwest::Client::builder().redirect(redirect::Policy::none()).timeout(timeout))
+pub(crate) fn client() -> Result<reqwest::Client> {
+    build(reqwest::Client::builder().redirect(redirect::Policy::none()))
 }
 
 /// The client for apps' own APIs, whose answers may take their time.

@@ -90,8 +90,8 @@ impl ClientBuilder {
         ClientBuilder { timeout, ..self }
     }
 
-    /// Another HTTP client, for a proxy or a certificate authority of one's own. It should follow no
-    /// redirects and have time-outs: [`timeout`](Self::timeout) is not for it.
+    /// Another HTTP client, for a proxy or a certificate authority of one's own. It must follow no
+    /// redirects: a redirect would take passwords and tokens, which stand in bodies, with it.
     pub fn http_client(self, http: reqwest::Client) -> Self {
         ClientBuilder { http: Some(http), ..self }
     }
@@ -124,10 +124,10 @@ impl ClientBuilder {
         }
         let http = match self.http {
             Some(http) => http,
-            None => http::client(self.timeout)?,
+            None => http::client()?,
         };
         let api = Shared::new(origins)?;
-        let transport = Transport::new(http, base, self.clock);
+        let transport = Transport::new(http, base, self.clock, self.timeout);
         let vault = self.vault.unwrap_or_else(Vault::memory);
         let core = Core::new(transport, vault, self.dialect, self.app);
         Ok(Client {

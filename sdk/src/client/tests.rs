@@ -18,3 +18,16 @@ async fn what_an_api_lacks_is_known_before_anybody_is_signed_in() {
     assert_eq!(kind(client.change_password(None, "new").await), lacks(Operation::ChangePassword));
     assert_eq!(kind(client.delete_account(None).await), lacks(Operation::DeleteAccount));
 }
+
+#[tokio::test]
+async fn an_http_client_without_time_limits_waits_no_longer_than_the_clients() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let server = format!("http://{}", silent.local_addr().expect("an address"));
+    let client = Client::builder(server)
+        .http_client(crate::http::client().expect("an HTTP client"))
+        .timeout(std::time::Duration::from_millis(20))
+        .build()
+        .expect("a client");
+    let error = client.providers().await.expect_err("no answer");
+    assert_eq!(*error.kind(), Kind::Network);
+}
