@@ -4,8 +4,8 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use super::record::{Held, Opening};
 use super::machine::{Kept, State};
+use super::record::{Held, Opening};
 use super::{Core, Machine, Moment, Record, Run, Session};
 use crate::dialects::{Credential, Scheme, Tokens};
 use crate::{Client, Dialect, Profile, SignOutReason, Status, Storage, Vault, VaultKey};
@@ -102,11 +102,8 @@ fn session(lineage: &str) -> Box<Session> {
         session_id: None,
         profile: None,
     };
-    let opening = Opening {
-        dialect: Dialect::Native,
-        lineage: lineage.into(),
-        attempt_key: "key".into(),
-    };
+    let opening =
+        Opening { dialect: Dialect::Native, lineage: lineage.into(), attempt_key: "key".into() };
     Box::new(Session::open(opening, tokens, Moment { server: 1_000, offset: 0 }))
 }
 
