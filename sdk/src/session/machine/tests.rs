@@ -347,3 +347,45 @@ fn an_answer_that_another_process_has_lost_is_had_here() {
     assert_eq!(actions, [Action::Write(Held::SignedIn(session.clone()))]);
     assert_eq!(state.session(), Some(session));
 }
+
+#[test]
+fn a_refusal_of_a_token_that_is_held_no_more_renews_nothing() {
+    let (state, _) = signed_in(Dialect::Native, true);
+    let (after, actions) = step(state.clone(), Event::TokenRefused("access of before".into()), AT);
+    assert_eq!(after, state);
+    assert!(matches!(&actions[..], [Action::Answer(Ok(Some(_)))]), "{actions:?}");
+}
+
+#[test]
+fn a_token_that_another_process_has_renewed_is_taken_without_another_renewal() {
+    let (state, _) = signed_in(Dialect::Native, true);
+    let at = Moment { server: NOW - 10, offset: 0 };
+    let theirs = Box::new(session(Dialect::Native, "ours").renewed(tokens(7), at));
+    let (state, _) = step(state, Event::TokenRefused("access 0".into()), AT);
+    let (_, actions) = step(state, Event::Locked(Ok(Held::SignedIn(theirs.clone()))), AT);
+    assert_eq!(actions, [Action::Unlock, Action::Answer(Ok(Some(theirs.credential)))]);
+}
+
+#[test]
+fn no_password_is_sent_while_the_vault_cannot_be_read() {
+    let (before, _) = signed_in(Dialect::Native, true);
+    let entering = State::Entering { before: Box::new(before.clone()), step: Entering::Check };
+    let (state, actions) = step(entering, Event::Read(Err(VaultState::Locked)), AT);
+    assert_eq!(state, before);
+    assert!(matches!(&actions[..], [Action::Answer(Err(_))]), "{actions:?}");
+}
+
+#[test]
+fn what_could_not_be_written_is_written_when_it_can_be() {
+    let (state, world) = signed_in(Dialect::Native, true);
+    explore(state, Event::TokenWanted, world, &|state, world| {
+        let State::SignedIn(kept) = state else { return };
+        if kept.session.lineage != "ours".into() {
+            return;
+        }
+        let is_stored = world.disk == Held::SignedIn(kept.session.clone());
+        assert!(is_stored || !kept.is_saved, "{:#?}", world.trace);
+    });
+    let (state, world) = signed_in(Dialect::Native, false);
+    explore(state, Event::SaveWanted, world, &check);
+}
