@@ -83,7 +83,8 @@ impl Api {
     }
 
     /// Sends a request with the access token. If it is refused with 401, the token is renewed and the
-    /// request sent once more, unless its body is a stream, which cannot be sent twice.
+    /// request sent once more; one whose body is a stream, which cannot be sent twice, is answered as it
+    /// was.
     ///
     /// # Errors
     /// [`Kind::Usage`] for another origin: nothing is sent. [`Kind::SignedOut`], [`Kind::Network`],
@@ -111,8 +112,12 @@ impl Api {
         let is_refused = response.status() == StatusCode::UNAUTHORIZED
             && shared.allows(response.url())
             && !shared.is_useless(token);
-        let (true, Some(mut again)) = (is_refused, again) else { return Ok(response) };
+        if !is_refused {
+            return Ok(response);
+        }
         let next = self.client.core.instead_of(token).await?;
+        // A stream is not sent twice; the app's next one has another token.
+        let Some(mut again) = again else { return Ok(response) };
         // What one person has sent is not sent again in the name of another.
         if next.credential.token == *token || next.lineage != at_hand.lineage {
             return Ok(response);

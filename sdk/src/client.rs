@@ -24,8 +24,9 @@ use crate::{Dialect, Operation, Profile, VaultState};
 
 /// Signs in at one server and keeps the session; a cheap clone, all of which share the session.
 ///
-/// Every operation runs within a tokio runtime. Dropping a future gives up waiting, not the work: a
-/// refresh that has begun is finished and its tokens are kept.
+/// Every operation runs within a tokio runtime with its I/O and time enabled, and panics outside of one.
+/// Dropping a future gives up waiting, not the session's work: a refresh, a sign-in or a sign-out that has
+/// begun is finished and what comes of it is kept.
 ///
 /// ```no_run
 /// # async fn example() -> propusk::Result<()> {
@@ -74,12 +75,7 @@ impl Client {
     /// [`Kind::Storage`] while the vault cannot be read: nothing is known then, and nobody is signed
     /// out.
     pub async fn status(&self) -> Result<Status> {
-        match self.core.profile().await {
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), Kind::SignedOut { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(*self.core.watch().borrow())
+        self.core.status().await
     }
 
     /// The changes of [`Status`], for a screen that follows them. It begins with what is known: call
@@ -182,6 +178,12 @@ impl AccessToken {
     /// The bare token.
     pub fn token(&self) -> &Secret {
         &self.0.credential.token
+    }
+
+    /// When it expires by the server's clock, in seconds since 1970; `None` where it does not, or nobody
+    /// says when.
+    pub fn expires_at(&self) -> Option<i64> {
+        self.0.expires_at
     }
 
     /// As it goes into `Authorization`, marked as sensitive.

@@ -28,8 +28,11 @@ pub use dialects::Dialect;
 pub use error::{Error, Kind, Rejection, Result, SignOutReason};
 #[cfg(all(feature = "loopback", not(any(target_os = "android", target_os = "ios"))))]
 pub use loopback::Loopback;
-pub use propusk_wire::{Identity, Provider, Secret, Session, UpdateAccountRequest};
+pub use propusk_wire::{
+    FieldCode, Identity, ProblemCode, Provider, Secret, Session, UpdateAccountRequest,
+};
 pub use redirect::RedirectUri;
+pub use reqwest;
 pub use session::Status;
 pub use vault::{
     FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultError, VaultGuard, VaultKey,

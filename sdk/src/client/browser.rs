@@ -109,7 +109,8 @@ impl Client {
     /// [`Kind::Cancelled`] if the user said no; [`Kind::Rejected`] with `sign_in_unknown` for a link of
     /// no sign-in of this app's, `sign_in_expired` for one that took too long, `provider_refused`,
     /// `account_in_use` and others as the server says; [`Kind::Network`] if the server could not be
-    /// reached: give the same link again within a minute.
+    /// reached: the same link may be given again within a minute, and where the server had heard the first
+    /// one, the sign-in begins anew.
     pub async fn complete_sign_in(&self, link: &str) -> Result<Completed> {
         self.require(Operation::ProviderSignIn)?;
         let link = deeplink::parse(link, &self.parts.redirects);

@@ -53,6 +53,8 @@ impl ClientBuilder {
     }
 
     /// Where the session is kept; in memory unless this is called, so that it ends with the process.
+    /// One vault for each server, a staging server too: what it holds is sent to whichever server is
+    /// named.
     pub fn vault(self, vault: Vault) -> Self {
         ClientBuilder { vault: Some(vault), ..self }
     }

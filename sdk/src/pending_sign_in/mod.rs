@@ -135,12 +135,19 @@ impl Journal {
         }
     }
 
-    /// Notes how an open sign-in ended; one that is not open stays as it is.
+    /// Notes how an open sign-in ended. One that is not open stays as it is, unless it has come to its
+    /// end after all: of two processes with the same link, one is refused.
     pub fn finish(&mut self, state: &Secret, outcome: Outcome) {
         let open = self.open.len();
         self.open.retain(|sign_in| !is_same(sign_in.state.expose(), state.expose()));
         if self.open.len() < open {
             self.remember(state, outcome);
+        } else if outcome == Outcome::Completed {
+            let state_hash = hash(state);
+            let past = self.over.iter_mut().find(|past| is_same(&past.state_hash, &state_hash));
+            if let Some(past) = past {
+                past.outcome = outcome;
+            }
         }
     }
 

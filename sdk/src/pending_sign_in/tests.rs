@@ -491,11 +491,21 @@ fn the_memory_of_what_is_over_is_bounded() {
 }
 
 #[test]
+fn of_two_processes_with_one_link_the_one_that_was_let_in_has_the_last_word() {
+    let mut journal = journal();
+    journal.finish(&"scheme".into(), Outcome::Failed);
+    journal.finish(&"scheme".into(), Outcome::Completed);
+    journal.finish(&"scheme".into(), Outcome::Failed);
+    let link = "com.example.app:/signed-in?code=c&state=scheme";
+    assert_eq!(opened(&mut journal, link), "over Completed");
+}
+
+#[test]
 fn what_is_not_open_cannot_be_finished() {
     let mut journal = journal();
     let before = journal.clone();
     journal.finish(&"nobody".into(), Outcome::Completed);
-    journal.finish(&"gone".into(), Outcome::Completed);
+    journal.finish(&"gone".into(), Outcome::Failed);
     assert_eq!(journal, before);
 }
 

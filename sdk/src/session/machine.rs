@@ -7,7 +7,7 @@
 //!      │ Read                   ▲    ▲                    Check · Ask · Lock · Keep
 //!      ▼      LeaveWanted       │    │ the server's own word          │
 //!   SignedIn ─────────────► Leaving  └──────────┐                     │ Written
-//!    ▲ │  ▲    Lock · Ask · Keep                │                     ▼
+//!    ▲ │  ▲    Lock · Keep · Ask                │                     ▼
 //!    │ │  └─────────────────────────────────────┼──────────────── SignedIn
 //!    │ │ TokenWanted and not fresh, TokenRefused│
 //!    │ ▼                                        │
@@ -82,8 +82,9 @@ pub(crate) enum Entering {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Leaving {
     Lock(Option<Box<Session>>),
-    Ask,
-    Keep,
+    /// That nothing is stored any more: a process that is killed now stays signed out.
+    Keep(Option<Box<Session>>),
+    Ask(Result<(), VaultState>),
 }
 
 /// What has happened.
@@ -274,6 +275,10 @@ impl Renewal {
         let newest = match held {
             // Another process had an older refresh token than this one, which could not be stored.
             Ok(Held::SignedOut(SignOutReason::AnswerLost)) if !self.kept.is_saved => self,
+            // It was removed under a running app.
+            Ok(Held::SignedOut(SignOutReason::NeverSignedIn)) => {
+                return signed_out(SignOutReason::VaultLost);
+            }
             Ok(Held::SignedOut(reason)) => return signed_out(reason),
             Ok(Held::SignedIn(theirs)) => self.newest_of(theirs),
             // What was stored is lost, what is in memory is not.
@@ -435,19 +440,15 @@ fn leave(step: Leaving, event: Event) -> (State, Vec<Action>) {
                 Ok(Held::SignedOut(_)) => None,
                 Err(_) => ours,
             };
-            match session {
-                Some(session) => {
-                    (State::Leaving { step: Leaving::Ask }, vec![Action::Leave(session)])
-                }
-                None => left(),
-            }
+            let write = Action::Write(Held::SignedOut(SignOutReason::SignedOut));
+            (State::Leaving { step: Leaving::Keep(session) }, vec![write])
         }
-        (Leaving::Ask, Event::Left) => left(),
-        (Leaving::Keep, Event::Written(written)) => {
-            let answer = written.map(|()| None).map_err(|state| Kind::Storage { state });
-            let actions = vec![Action::Unlock, Action::Answer(answer)];
-            (State::SignedOut(SignOutReason::SignedOut), actions)
+        (Leaving::Keep(Some(session)), Event::Written(written)) => {
+            let actions = vec![Action::Unlock, Action::Leave(session)];
+            (State::Leaving { step: Leaving::Ask(written) }, actions)
         }
+        (Leaving::Keep(None), Event::Written(written)) => left(written),
+        (Leaving::Ask(written), Event::Left) => left(written),
         (step, _) => (State::Leaving { step }, vec![]),
     }
 }
@@ -459,9 +460,10 @@ fn newest(ours: Option<Box<Session>>, theirs: Box<Session>) -> Box<Session> {
     }
 }
 
-fn left() -> (State, Vec<Action>) {
-    let write = Action::Write(Held::SignedOut(SignOutReason::SignedOut));
-    (State::Leaving { step: Leaving::Keep }, vec![write])
+fn left(written: Result<(), VaultState>) -> (State, Vec<Action>) {
+    let answer = written.map(|()| None).map_err(|state| Kind::Storage { state });
+    let actions = vec![Action::Unlock, Action::Answer(answer)];
+    (State::SignedOut(SignOutReason::SignedOut), actions)
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub(crate) struct AtHand {
     /// The sign-in that it is of.
     pub lineage: Secret,
     fresh_until: Option<i64>,
-    expires_at: Option<i64>,
+    pub expires_at: Option<i64>,
 }
 
 /// What a run of the machine needs beside it, and what it leaves.
@@ -175,6 +175,18 @@ impl Core {
         let run = self.spawn(Event::LeaveWanted, Run::default()).await?;
         let told = run.told;
         run.answer().map(|_| told)
+    }
+
+    /// Whether somebody is signed in, as far as is known without waiting for what is under way.
+    pub async fn status(self: &Arc<Self>) -> Result<Status> {
+        if self.machine.try_lock().is_ok() {
+            match self.profile().await {
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), Kind::SignedOut { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(*self.status.borrow())
     }
 
     /// The account as it was last seen; needs no network.
@@ -705,7 +717,10 @@ fn is_lost(error: &Error) -> bool {
 }
 
 async fn joined<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
-    task.await.unwrap_or_else(|error| Err(Error::because(Kind::Cancelled, error)))
+    task.await.unwrap_or_else(|error| {
+        let kind = if error.is_panic() { Kind::Protocol } else { Kind::Cancelled };
+        Err(Error::because(kind, error))
+    })
 }
 
 #[cfg(test)]

@@ -87,6 +87,9 @@ pub struct Vault {
     gate: Arc<tokio::sync::Mutex<()>>,
 }
 
+/// Nobody waits longer for a key store.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(86_400);
+
 /// What a vault is made of.
 #[derive(Clone)]
 struct Parts {
@@ -154,7 +157,7 @@ impl Vault {
     ///
     /// To be called before the first use.
     pub fn key_store_timeout(self, timeout: Duration) -> Self {
-        Vault::of(Parts { patience: timeout, ..self.parts })
+        Vault::of(Parts { patience: timeout.min(LONGEST_PATIENCE), ..self.parts })
     }
 
     /// How it stands. It may ask the key store for the key.
