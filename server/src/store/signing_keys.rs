@@ -81,6 +81,14 @@ pub async fn update_signs_from(tx: &mut Tx, kid: String, at: i64) -> Result<()> 
     Ok(())
 }
 
+/// Takes back that the key is to end.
+pub async fn update_endless(tx: &mut Tx, kid: String) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update signing_keys set ends_at = null where kid = $1",
+    ).bind(kid).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
 pub async fn delete_ended(tx: &mut Tx, before: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from signing_keys where ends_at < $1",

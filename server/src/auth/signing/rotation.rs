@@ -43,8 +43,8 @@ pub enum Revoking {
 }
 
 impl Auth {
-    /// Where they are used: makes the first key and reads all of them. A key that signs, now or later, but is sealed under
-    /// another secret is told by its name: nothing could be signed.
+    /// Where they are used: makes the first key and reads all of them. A key that signs, now or later,
+    /// but is sealed under another secret is told by its name: nothing could be signed.
     pub async fn prepare_signing_keys(&self) -> Result<Option<String>> {
         if !self.policies.iter().any(|policy| policy.form == TokenForm::PublicKey) {
             return Ok(None);
@@ -121,11 +121,19 @@ impl Auth {
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    signing_keys::lock_signing_keys(tx).await?;
-                    if !signing_keys::delete_signing_key(tx, kid).await? {
+                    let before = signing_keys::lock_signing_keys(tx).await?;
+                    let signer = signs_at(&before, Times::of, now).map(|row| row.kid.clone());
+                    if !signing_keys::delete_signing_key(tx, kid.clone()).await? {
                         return Ok(Revoking::Unknown);
                     }
                     let rows = signing_keys::signing_keys(tx).await?;
+                    if let Some(signer) = signer.filter(|signer| *signer != kid) {
+                        if rows.iter().all(|row| row.ends_at.is_some()) {
+                            // The one that was to follow it is gone.
+                            signing_keys::update_endless(tx, signer).await?;
+                        }
+                        return Ok(Revoking::Revoked);
+                    }
                     let lasting: Vec<_> = rows.iter().filter(|row| row.ends_at.is_none()).collect();
                     if lasting.iter().any(|row| row.signs_from <= now) {
                         return Ok(Revoking::Revoked);

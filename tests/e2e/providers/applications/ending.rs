@@ -1,7 +1,10 @@
 //! How the tokens of applications end: revoked by the application, by their owner in every way, and
 //! with the account.
 
+use hyper::Method;
+
 use super::*;
+use crate::providers::linking::send;
 
 const REVOKE: &str = "/auth/revoke-token/";
 const SESSIONS: &str = "/auth/invalidate-sessions/";
@@ -352,14 +355,24 @@ async fn a_password_that_is_changed_elsewhere_ends_the_tokens_of_applications() 
     let site = site().await;
     site.register("anna@example.com").await;
     let own = pair(&site.password("anna@example.com", &app()).await);
-    let changing = pair(&site.password("anna@example.com", &second()).await);
+    let other = pair(&site.password("anna@example.com", &second()).await);
     let change = json!({"current_password": PASSWORD, "new_password": "another fair password"});
     let path = "/auth/users/set_password/";
-    let answer = site.client().post_as(&bearer(&changing), path, &change).await;
+    // An application makes no sensitive change, with the password neither.
+    let answer = site.client().post_as(&bearer(&other), path, &change).await;
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    let deletion = json!({"current_password": PASSWORD});
+    let delete = Method::DELETE;
+    let answer = send(&site, delete, "/auth/users/me/", &other.access, &deletion).await;
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    site.assert_alive(&own).await;
+    let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
+    let key = site.client().post("/auth/token/login/", &credentials).await;
+    let key = format!("Token {}", key.field("auth_token"));
+    let answer = site.client().post_as(&key, path, &change).await;
     assert_eq!(answer.status, 204, "{}", answer.text());
     site.assert_dead(&own, &app()).await;
-    site.assert_alive(&changing).await;
-    pair(&site.refresh(&changing.refresh, &second()).await);
+    site.assert_dead(&other, &second()).await;
 }
 
 #[tokio::test]
