@@ -180,25 +180,28 @@ fn seconds(time: SystemTime) -> Option<i64> {
     i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
 }
 
-/// The client that is used unless the app brings its own: TLS by rustls with ring, trusting what the
-/// system trusts, following no redirects.
+/// The client that is used unless the app brings its own.
 pub(crate) fn client() -> Result<reqwest::Client> {
-    build(reqwest::Client::builder().redirect(redirect::Policy::none()))
+    built(builder()?)
 }
 
-/// The client for apps' own APIs, whose answers may take their time.
+/// The client for apps' own APIs.
 pub(crate) fn client_of_apis() -> Result<reqwest::Client> {
-    build(reqwest::Client::builder().redirect(crate::api::within_an_origin()))
+    built(builder()?.redirect(crate::api::within_an_origin()))
 }
 
-fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+/// TLS by rustls with ring, trusting what the system trusts, following no redirects.
+pub(crate) fn builder() -> Result<reqwest::ClientBuilder> {
     let tls = tls().map_err(|error| Error::because(Kind::Usage, error))?;
-    builder
+    Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
+        .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("propusk/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| Error::because(Kind::Usage, error))
+        .user_agent(concat!("propusk/", env!("CARGO_PKG_VERSION"))))
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+    builder.build().map_err(|error| Error::because(Kind::Usage, error))
 }
 
 #[cfg(not(target_os = "android"))]

@@ -19,7 +19,7 @@ async fn main() -> propusk::Result<()> {
     client.sign_in("anna", "a quiet harbour at noon").await?;
     let header = client.access_token().await?.header();
     let url = format!("{}/propusk/v1/providers", server.public_url);
-    let bare = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let bare = Client::http_builder()?.no_proxy().build().expect("a client");
     let api = client.api_with(bare.clone());
 
     let (mut without, mut with) = (Vec::new(), Vec::new());
