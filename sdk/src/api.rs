@@ -108,6 +108,9 @@ impl Api {
         let at_hand = self.client.core.at_hand().await?;
         request.headers_mut().insert(AUTHORIZATION, at_hand.header.clone());
         let response = self.http.execute(request).await.map_err(network)?;
+        if response.status().is_success() {
+            self.client.core.note_answer();
+        }
         let token = &at_hand.credential.token;
         let is_refused = response.status() == StatusCode::UNAUTHORIZED
             && shared.allows(response.url())

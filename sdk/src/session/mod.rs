@@ -7,7 +7,7 @@ mod machine;
 mod record;
 mod status;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use propusk_wire::Secret;
@@ -31,6 +31,8 @@ use crate::{Profile, VaultState};
 const ALMOST_OVER: i64 = 5;
 /// How long another process may have the vault; longer than a refresh takes.
 const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(45);
+/// How long after a failure nothing is fetched that nobody waits for.
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 /// How often a session that could not be written is tried to be written again.
 const SAVE_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -48,6 +50,8 @@ pub(crate) struct Core {
     status: watch::Sender<Status>,
     /// Somebody waits to write a session that could not be written.
     saves_again: AtomicBool,
+    /// Until when, by this device's clock, nothing is fetched that nobody waits for.
+    rests_until: AtomicI64,
 }
 
 type Outcome = Result<Option<Credential>>;
@@ -93,6 +97,7 @@ impl Core {
             flight: Mutex::new(None),
             status: watch::Sender::new(Status::Unknown),
             saves_again: AtomicBool::new(false),
+            rests_until: AtomicI64::new(0),
         })
     }
 
@@ -136,7 +141,9 @@ impl Core {
             }
             if at_hand.expires_at.is_none_or(|at| now.saturating_add(ALMOST_OVER) < at) {
                 // It still works; the next one is fetched meanwhile.
-                drop(self.flight(Event::TokenWanted));
+                if self.transport.device_now() >= self.rests_until.load(Ordering::Relaxed) {
+                    drop(self.flight(Event::TokenWanted));
+                }
                 return Ok(at_hand);
             }
         }
@@ -155,7 +162,13 @@ impl Core {
 
     /// A renewed access token, whether the one that is held still works or not.
     pub async fn renew(self: &Arc<Self>) -> Result<()> {
-        self.renewed(Event::RenewalWanted).await.map(|_| ())
+        let before = self.held().map(|at_hand| at_hand.credential.token.clone());
+        let at_hand = self.renewed(Event::RenewalWanted).await?;
+        if before.as_ref() == Some(&at_hand.credential.token) {
+            // What was under way may have been something else.
+            self.renewed(Event::RenewalWanted).await?;
+        }
+        Ok(())
     }
 
     /// Opens a session by what the call answers. `finishes` is the sign-in with a provider that has
@@ -583,10 +596,17 @@ impl Core {
     /// After a run: whether there is a network, and whether something is still to be written.
     fn rest(self: &Arc<Self>, machine: &Machine, run: &Run) {
         let State::SignedIn(kept) = &machine.state else { return };
-        let is_offline = run.problem.as_ref().is_some_and(|error| *error.kind() == Kind::Network);
-        if is_offline {
-            self.tell_status(Status::Offline);
-        }
+        let pause = match run.problem.as_ref().map(Error::kind) {
+            Some(Kind::Network) => {
+                self.tell_status(Status::Offline);
+                PAUSE
+            }
+            Some(Kind::Later { after }) => *after,
+            _ => std::time::Duration::ZERO,
+        };
+        let seconds = i64::try_from(pause.as_secs()).unwrap_or(i64::MAX);
+        let until = self.transport.device_now().saturating_add(seconds);
+        self.rests_until.store(until, Ordering::Relaxed);
         if !kept.is_saved && !self.saves_again.swap(true, Ordering::SeqCst) {
             let wait = SavesAgain(Arc::downgrade(self));
             tokio::spawn(async move {

@@ -80,6 +80,27 @@ async fn a_token_about_to_expire_is_given_out_while_the_next_is_fetched() {
     assert_ne!(client.access_token().await.expect("a token").token(), &before);
 }
 
+#[tokio::test]
+async fn a_server_that_is_busy_is_left_in_peace_while_the_token_works() {
+    let home = Home::start().await;
+    let (tap, client) = tapped(&home).await;
+    home.advance(EXPIRED - 30);
+    let busy = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 20\r\ncontent-length: 0\r\n\r\n";
+    tap.answer(REFRESH, Some(busy));
+    client.access_token().await.expect("a token that works");
+    tap.wait_for(REFRESH).await;
+    let mut status = client.watch();
+    status.wait_for(|status| *status == propusk::Status::SignedIn).await.expect("a status");
+    for _ in 0..10 {
+        client.access_token().await.expect("a token that works");
+    }
+    assert_eq!(tap.count(REFRESH), 1);
+    home.advance(21);
+    client.access_token().await.expect("a token that works");
+    client.refresh().await.expect("a renewal");
+    assert_eq!(tap.count(REFRESH), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_gives_up_waiting_stops_nothing() {
     let home = Home::start().await;
