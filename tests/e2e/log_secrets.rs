@@ -464,6 +464,21 @@ async fn djoser(client: &Client) -> Vec<String> {
     tokens
 }
 
+/// Refreshes, repeats it, and uses the spent token once more.
+async fn rotated(client: &Client, token: &str) -> Vec<String> {
+    let attempts = ["first-0123456789abcdef", "other-0123456789abcdef"];
+    let mut secrets = attempts.map(str::to_owned).to_vec();
+    for attempt in [attempts[0], attempts[0], attempts[1], "too short"] {
+        let body = json!({"refresh_token": token, "attempt": attempt});
+        let answer = client.post("/propusk/v1/sessions/refresh", &body).await;
+        if answer.status == 200 {
+            secrets.extend([answer.field("access_token"), answer.field("refresh_token")]);
+        }
+    }
+    assert_eq!(secrets.len(), 6, "it is refreshed and told again");
+    secrets
+}
+
 /// Our own: whatever takes a password, with the right one, a wrong one and one that is no text.
 async fn native(client: &Client) -> Vec<String> {
     let root = "/propusk/v1";
@@ -479,8 +494,13 @@ async fn native(client: &Client) -> Vec<String> {
             tokens.extend([pair.field("access_token"), pair.field("refresh_token")]);
         }
     }
+    tokens.extend(rotated(client, &tokens[1]).await);
+    let body = json!({"identifier": "fay@example.com", "password": PASSWORD});
+    tokens.insert(0, client.post(&format!("{root}/sessions"), &body).await.field("access_token"));
     let bearer = format!("Bearer {}", tokens[0]);
     for (method, path) in [
+        ("DELETE", "sessions/000000000000000"),
+        ("DELETE", "sessions"),
         ("PATCH", "account"),
         ("POST", "providers/google/start"),
         ("DELETE", "account/identities/google/1"),

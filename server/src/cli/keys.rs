@@ -26,7 +26,10 @@ pub enum KeyCommand {
         now: bool,
     },
     /// Remove a key, and refuse all that it has signed, now.
-    Revoke { kid: String },
+    Revoke {
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
 }
 
 pub async fn work(config: &Config, command: KeyCommand) -> Outcome {

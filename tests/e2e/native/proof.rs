@@ -13,7 +13,7 @@ use crate::providers::{CHALLENGE, REDIRECT, Site};
 type Change = (Method, &'static str, Value, u16);
 
 /// Every one of them, to names that are as new as the number.
-fn changes(number: usize) -> [Change; 7] {
+fn changes(number: usize) -> [Change; 8] {
     let start = json!({"redirect": REDIRECT, "code_challenge": CHALLENGE, "link": true});
     [
         (Method::PATCH, "account", json!({"email": format!("anna{number}@example.org")}), 200),
@@ -23,6 +23,7 @@ fn changes(number: usize) -> [Change; 7] {
         (Method::POST, "providers/google/start", start, 200),
         // There is no such identity, which is told only to who may take one away.
         (Method::DELETE, "account/identities/google/1", json!({}), 404),
+        (Method::DELETE, "sessions", json!({}), 204),
         (Method::DELETE, "account", json!({}), 204),
     ]
 }
