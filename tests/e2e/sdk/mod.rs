@@ -16,6 +16,7 @@ use std::path::Path;
 
 use propusk::{Client, ClientBuilder, Clock, Kind, SignOutReason, Vault, VaultKey};
 use propusk_tests::server::TestServer;
+use propusk_tests::tap::Tap;
 
 pub const EMAIL: &str = "anna@example.org";
 pub const PASSWORD: &str = "a quiet harbour at noon";
@@ -69,6 +70,15 @@ impl Home {
         let app = self.app();
         app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
         app
+    }
+
+    /// The same on a way on which every request is seen.
+    pub async fn tapped(&self) -> (Tap, Client) {
+        let tap = Tap::open(self.server.address).await;
+        let app = Client::builder(tap.url()).clock(self.clock.clone()).vault(self.vault());
+        let app = app.build().expect("a client");
+        app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+        (tap, app)
     }
 
     /// Time passes, for the server and the device.

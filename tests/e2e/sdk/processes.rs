@@ -2,25 +2,17 @@
 
 use std::process::Stdio;
 
-use propusk::Client;
 use propusk_tests::process::beside_tests;
-use propusk_tests::tap::Tap;
 use tokio::process::Command;
 
-use super::{EMAIL, EXPIRED, Home, PASSWORD};
+use super::{EXPIRED, Home};
 
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_processes_with_a_hundred_calls_each_send_one_refresh() {
     let home = Home::start().await;
-    let tap = Tap::open(home.server.address).await;
-    let client = Client::builder(tap.url())
-        .clock(home.clock.clone())
-        .vault(home.vault())
-        .build()
-        .expect("a client");
-    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);
     let process = || {
         Command::new(beside_tests("app_process"))

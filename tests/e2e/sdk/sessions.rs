@@ -1,22 +1,10 @@
 //! Networks that fail, proxies that speak for the server, and the list of sessions.
 
 use propusk::{Client, Kind, Status};
-use propusk_tests::tap::Tap;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
 
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
-
-async fn tapped(home: &Home) -> (Tap, Client) {
-    let tap = Tap::open(home.server.address).await;
-    let client = Client::builder(tap.url())
-        .clock(home.clock.clone())
-        .vault(home.vault())
-        .build()
-        .expect("a client");
-    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
-    (tap, client)
-}
 
 fn answer(status: &str, media_type: &str, body: &str) -> String {
     format!(
@@ -29,7 +17,7 @@ fn answer(status: &str, media_type: &str, body: &str) -> String {
 #[tokio::test]
 async fn nobody_but_the_server_ends_a_session() {
     let home = Home::start().await;
-    let (tap, client) = tapped(&home).await;
+    let (tap, client) = home.tapped().await;
     let html = "<html>Sign in to the hotel's network</html>";
     let problem = "application/problem+json";
     let impostors = [
@@ -62,7 +50,7 @@ async fn nobody_but_the_server_ends_a_session() {
 #[tokio::test]
 async fn without_a_network_the_app_knows_who_is_signed_in() {
     let home = Home::start().await;
-    let (tap, client) = tapped(&home).await;
+    let (tap, client) = home.tapped().await;
     client.profile().await.expect("a profile");
     drop(tap);
     let nowhere = Client::builder("http://127.0.0.1:9")
@@ -83,7 +71,7 @@ async fn without_a_network_the_app_knows_who_is_signed_in() {
 #[tokio::test]
 async fn an_app_that_was_offline_is_told_when_the_server_answers_again() {
     let home = Home::start().await;
-    let (tap, client) = tapped(&home).await;
+    let (tap, client) = home.tapped().await;
     home.advance(EXPIRED - 3);
     tap.answer(REFRESH, None);
     // It still works for three seconds, and cannot be renewed now.
@@ -96,7 +84,7 @@ async fn an_app_that_was_offline_is_told_when_the_server_answers_again() {
 #[tokio::test]
 async fn a_server_that_is_busy_says_when_to_come_again() {
     let home = Home::start().await;
-    let (tap, client) = tapped(&home).await;
+    let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);
     let busy = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 7\r\n\
                 content-type: application/problem+json\r\ncontent-length: 2\r\n\r\n{}";

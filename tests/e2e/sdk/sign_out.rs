@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use propusk::{Client, SignOut, SignOutReason, Status};
-use propusk_tests::tap::Tap;
+use propusk::{SignOut, SignOutReason, Status};
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
 
@@ -25,13 +24,7 @@ async fn the_server_ends_the_session_and_the_vault_holds_no_token() {
 #[tokio::test]
 async fn without_a_network_the_tokens_are_forgotten_all_the_same() {
     let home = Home::start().await;
-    let tap = Tap::open(home.server.address).await;
-    let client = Client::builder(tap.url())
-        .clock(home.clock.clone())
-        .vault(home.vault())
-        .build()
-        .expect("a client");
-    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let (tap, client) = home.tapped().await;
     tap.answer("DELETE /propusk/v1/sessions/current", None);
     assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Forgotten);
     assert_eq!(reason(home.app().access_token().await), SignOutReason::SignedOut);
@@ -58,13 +51,7 @@ async fn another_process_hears_of_it_when_its_token_is_refused() {
 async fn a_refresh_under_way_does_not_outlive_it() {
     for moment in 0..40 {
         let home = Home::start().await;
-        let tap = Tap::open(home.server.address).await;
-        let client = Client::builder(tap.url())
-            .clock(home.clock.clone())
-            .vault(home.vault())
-            .build()
-            .expect("a client");
-        client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+        let (tap, client) = home.tapped().await;
         home.advance(EXPIRED);
         let refreshing = tokio::spawn({
             let client = client.clone();

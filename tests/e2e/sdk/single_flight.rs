@@ -2,29 +2,17 @@
 
 use std::sync::Arc;
 
-use propusk::{Client, Kind};
-use propusk_tests::tap::Tap;
+use propusk::Kind;
 use tokio::task::JoinSet;
 
-use super::{EMAIL, EXPIRED, Home, PASSWORD};
+use super::{EXPIRED, Home};
 
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
-
-async fn tapped(home: &Home) -> (Tap, Client) {
-    let tap = Tap::open(home.server.address).await;
-    let client = Client::builder(tap.url())
-        .clock(home.clock.clone())
-        .vault(home.vault())
-        .build()
-        .expect("a client");
-    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
-    (tap, client)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_calls_with_an_expired_token_send_one_refresh() {
     let home = Home::start().await;
-    let (tap, client) = tapped(&home).await;
+    let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);
     let mut calls = JoinSet::new();
     for _ in 0..1_000 {
@@ -42,7 +30,7 @@ async fn a_thousand_calls_with_an_expired_token_send_one_refresh() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_who_wait_share_a_failure_too() {
     let home = Home::start().await;
-    let (tap, client) = tapped(&home).await;
+    let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);
     tap.hold();
     tap.answer(REFRESH, Some("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n"));
@@ -67,7 +55,7 @@ async fn all_who_wait_share_a_failure_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_about_to_expire_is_given_out_while_the_next_is_fetched() {
     let home = Home::start().await;
-    let (tap, client) = tapped(&home).await;
+    let (tap, client) = home.tapped().await;
     let before = client.access_token().await.expect("a token").token().clone();
     home.advance(EXPIRED - 30);
     tap.hold();
@@ -83,7 +71,7 @@ async fn a_token_about_to_expire_is_given_out_while_the_next_is_fetched() {
 #[tokio::test]
 async fn a_server_that_is_busy_is_left_in_peace_while_the_token_works() {
     let home = Home::start().await;
-    let (tap, client) = tapped(&home).await;
+    let (tap, client) = home.tapped().await;
     home.advance(EXPIRED - 30);
     let busy = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 20\r\ncontent-length: 0\r\n\r\n";
     tap.answer(REFRESH, Some(busy));
@@ -104,7 +92,7 @@ async fn a_server_that_is_busy_is_left_in_peace_while_the_token_works() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_gives_up_waiting_stops_nothing() {
     let home = Home::start().await;
-    let (tap, client) = tapped(&home).await;
+    let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);
     tap.hold();
     let client = Arc::new(client);
