@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use propusk_wire::Secret;
 use reqwest::header::AUTHORIZATION;
-use reqwest::{IntoUrl, Method, Request, RequestBuilder, Response, StatusCode, redirect};
+use reqwest::{IntoUrl, Method, Request, RequestBuilder, Response, StatusCode};
 use url::{Origin, Url};
 
 use crate::Client;
@@ -136,17 +136,4 @@ impl Api {
 
 fn network(error: reqwest::Error) -> Error {
     Error::because(Kind::Network, error.without_url())
-}
-
-/// Follows a redirect to the origin that it comes from.
-pub(crate) fn within_an_origin() -> redirect::Policy {
-    redirect::Policy::custom(|attempt| {
-        let from = attempt.previous().last().map(Url::origin);
-        match from {
-            Some(from) if from == attempt.url().origin() && attempt.previous().len() < 10 => {
-                attempt.follow()
-            }
-            _ => attempt.stop(),
-        }
-    })
 }

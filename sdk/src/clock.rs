@@ -36,6 +36,14 @@ impl Clock {
     }
 }
 
+/// A moment: this device's clock and what the server's is ahead of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Moment {
+    /// Seconds since 1970 on the server.
+    pub server: i64,
+    pub offset: i64,
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
 fn system_seconds() -> i64 {
     SystemTime::now()

@@ -10,9 +10,9 @@ use reqwest::redirect;
 use url::Url;
 
 use crate::Clock;
+use crate::clock::Moment;
 use crate::dialects::{Call, Credential, Refusal, Reply, Request, Scheme};
 use crate::error::{Error, Kind, Result};
-use crate::session::Moment;
 
 /// No answer of an API is larger.
 const MAX_ANSWER: usize = 1 << 20;
@@ -187,7 +187,7 @@ pub(crate) fn client() -> Result<reqwest::Client> {
 
 /// The client for apps' own APIs.
 pub(crate) fn client_of_apis() -> Result<reqwest::Client> {
-    built(builder()?.redirect(crate::api::within_an_origin()))
+    built(builder()?.redirect(within_an_origin()))
 }
 
 /// TLS by rustls with ring, trusting what the system trusts, following no redirects.
@@ -202,6 +202,19 @@ pub(crate) fn builder() -> Result<reqwest::ClientBuilder> {
 
 fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
     builder.build().map_err(|error| Error::because(Kind::Usage, error))
+}
+
+/// Follows a redirect to the origin that it comes from.
+fn within_an_origin() -> redirect::Policy {
+    redirect::Policy::custom(|attempt| {
+        let from = attempt.previous().last().map(Url::origin);
+        match from {
+            Some(from) if from == attempt.url().origin() && attempt.previous().len() < 10 => {
+                attempt.follow()
+            }
+            _ => attempt.stop(),
+        }
+    })
 }
 
 #[cfg(not(target_os = "android"))]

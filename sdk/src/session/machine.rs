@@ -22,8 +22,9 @@
 
 use propusk_wire::Secret;
 
-use super::record::{Held, Moment, Session};
+use super::record::{Held, Session};
 use crate::VaultState;
+use crate::clock::Moment;
 use crate::dialects::{Credential, Tokens};
 use crate::error::{Kind, SignOutReason};
 

@@ -2,10 +2,12 @@
 //! a time in this process, shared by everybody who waits for it, and one at a time among processes
 //! that share a vault. A caller that goes away stops nothing: the work goes on to its end.
 
+mod asked;
 mod attempt;
 mod machine;
 mod record;
 mod status;
+mod stored;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
@@ -16,15 +18,15 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, watch};
 
 pub(crate) use attempt::{attempt, random_text};
 use machine::{Action, Event, State, Verdict, step};
-use record::{Held, Opening, VERSION};
-pub(crate) use record::{Moment, Record, Session};
+use record::Held;
+pub(crate) use record::{Record, Session};
 pub use status::Status;
+use stored::{encode, is_lost, parse, state_of, storage};
 
-use crate::dialects::{App, Call, Credential, Dialect, Refusal, Renewal, Tokens};
+use crate::dialects::{App, Call, Credential, Dialect, Refusal, Tokens};
 use crate::error::{Error, Kind, Result, SignOutReason};
 use crate::http::{Failure, Transport, header_of};
-use crate::pending_sign_in::Outcome as SignInOutcome;
-use crate::vault::{Vault, VaultError, VaultGuard};
+use crate::vault::{Vault, VaultGuard};
 use crate::{Profile, VaultState};
 
 /// A token with less to live than this, in seconds, is not given out while another can be had.
@@ -390,171 +392,6 @@ impl Core {
         }
     }
 
-    /// The vault, alone among processes. One that has been stopped while it had the lock, and not
-    /// killed, keeps nobody waiting for ever.
-    async fn alone(&self) -> Result<VaultGuard> {
-        match tokio::time::timeout(LOCK_PATIENCE, self.vault.lock()).await {
-            Ok(locked) => locked.map_err(storage),
-            Err(elapsed) => {
-                Err(Error::because(Kind::Storage { state: VaultState::Locked }, elapsed))
-            }
-        }
-    }
-
-    /// What the vault holds, also for what is written next.
-    fn take_in(
-        &self,
-        machine: &mut Machine,
-        read: std::result::Result<Option<Vec<u8>>, VaultError>,
-    ) -> std::result::Result<Held, VaultState> {
-        match parse(read) {
-            Ok(record) => {
-                machine.record = record;
-                Ok(machine.record.held.clone())
-            }
-            Err(error) => {
-                machine.record = Record::default();
-                Err(state_of(&error))
-            }
-        }
-    }
-
-    async fn lock(
-        &self,
-        machine: &mut Machine,
-        run: &mut Run,
-    ) -> std::result::Result<Held, VaultState> {
-        let locked = match self.alone().await {
-            Ok(locked) => locked,
-            Err(error) => return Err(run.stored(error)),
-        };
-        let read = locked.read().await;
-        run.lock = Some(locked);
-        self.take_in(machine, read)
-    }
-
-    async fn write(
-        &self,
-        machine: &mut Machine,
-        run: &mut Run,
-        held: Held,
-    ) -> std::result::Result<(), VaultState> {
-        let is_end = matches!(held, Held::SignedOut(_));
-        let mut record = machine.record.clone();
-        record.held = held;
-        if let Some(state) = &run.finishes {
-            record.journal.finish(state, SignInOutcome::Completed);
-        }
-        let Some(locked) = &run.lock else { return Err(VaultState::Locked) };
-        let written = match encode(&record) {
-            Ok(bytes) => locked.write(&bytes).await,
-            Err(error) => {
-                run.problem = Some(error);
-                return Err(VaultState::ReadOnly);
-            }
-        };
-        match written {
-            Ok(()) => {
-                machine.record = record;
-                Ok(())
-            }
-            // Removing needs no room, and what has ended must not come back.
-            Err(error)
-                if is_end
-                    && error.state() != VaultState::Newer
-                    && locked.forget().await.is_ok() =>
-            {
-                machine.record = Record::default();
-                Ok(())
-            }
-            Err(error) => Err(run.stored(storage(error))),
-        }
-    }
-
-    /// Renews, or where the API cannot, asks whether the credential is still good.
-    async fn ask(&self, session: &Session, run: &mut Run) -> std::result::Result<Tokens, Verdict> {
-        let spelling = session.dialect.spelling();
-        let Some(refresh) = &session.refresh else { return self.check(session, run).await };
-        let attempt = attempt(&session.attempt_key, refresh);
-        let renewal =
-            Renewal { access: &session.credential, refresh, attempt: &attempt, app: &self.app };
-        let call = spelling.refresh(&renewal).map_err(|error| run.verdict(error))?;
-        self.transport.send(call).await.map_err(|failure| run.failed(failure))
-    }
-
-    async fn check(
-        &self,
-        session: &Session,
-        run: &mut Run,
-    ) -> std::result::Result<Tokens, Verdict> {
-        if !session.is_alive(self.transport.moment().server) {
-            return Err(Verdict::Over(SignOutReason::Expired));
-        }
-        let spelling = session.dialect.spelling();
-        let call = spelling.profile(&session.credential).map_err(|error| run.verdict(error))?;
-        let profile = match self.transport.send(call).await {
-            Ok(profile) => profile,
-            // A credential that nothing renews is no good any more.
-            Err(Failure::Refused(Refusal::Unauthorized)) => {
-                return Err(Verdict::Over(SignOutReason::Expired));
-            }
-            Err(failure) => return Err(run.failed(failure)),
-        };
-        let now = self.transport.moment().server;
-        Ok(Tokens {
-            access: session.credential.clone(),
-            access_lives: session.access_expires_at.map(|at| at.saturating_sub(now)),
-            refresh: None,
-            refresh_lives: None,
-            session_id: None,
-            profile: Some(profile),
-        })
-    }
-
-    async fn open(&self, run: &mut Run) -> std::result::Result<Box<Session>, Kind> {
-        let Some(call) = run.enter.take() else { return Err(Kind::Usage) };
-        let opened = match self.transport.send(call).await {
-            Ok(tokens) => self.opened(tokens),
-            Err(failure) => Err(failure.into()),
-        };
-        opened.map_err(|error| {
-            let kind = error.kind().clone();
-            run.problem = Some(error);
-            kind
-        })
-    }
-
-    fn opened(&self, tokens: Tokens) -> Result<Box<Session>> {
-        let opening =
-            Opening { dialect: self.dialect, lineage: random_text()?, attempt_key: random_text()? };
-        Ok(Box::new(Session::open(opening, tokens, self.transport.moment())))
-    }
-
-    /// Tells the server that a session is over; whether it has heard. Some APIs hear it from a good
-    /// access token only.
-    async fn tell(&self, session: &Session) -> bool {
-        match self.tell_with(session).await {
-            Err(Failure::Refused(Refusal::Unauthorized)) if session.refresh.is_some() => {}
-            outcome => return has_heard(outcome),
-        }
-        match self.ask(session, &mut Run::default()).await {
-            Ok(tokens) => {
-                let renewed = session.clone().renewed(tokens, self.transport.moment());
-                has_heard(self.tell_with(&renewed).await)
-            }
-            Err(verdict) => matches!(verdict, Verdict::Over(_) | Verdict::Spent),
-        }
-    }
-
-    async fn tell_with(&self, session: &Session) -> std::result::Result<bool, Failure> {
-        let refresh = session.refresh.as_ref();
-        let call = session.dialect.spelling().sign_out(&session.credential, refresh, &self.app);
-        match call {
-            Ok(call) => self.transport.send(call).await.map(|()| true),
-            Err(_) => Ok(false),
-        }
-    }
-
     /// What another process or a change has left.
     fn adopt(&self, machine: &mut Machine) {
         let is_at_rest = matches!(machine.state, State::Unknown | State::SignedOut(_));
@@ -684,56 +521,6 @@ impl Run {
         self.problem = Some(error);
         Verdict::Passing(kind)
     }
-}
-
-fn has_heard(told: std::result::Result<bool, Failure>) -> bool {
-    match told {
-        Ok(told) => told,
-        // It was over before.
-        Err(Failure::Refused(Refusal::SignedOut(_) | Refusal::Spent)) => true,
-        Err(failure) => {
-            let error = Error::from(failure);
-            tracing::info!(%error, "the server has not been told of a sign-out");
-            false
-        }
-    }
-}
-
-fn parse(read: std::result::Result<Option<Vec<u8>>, VaultError>) -> Result<Record> {
-    let Some(bytes) = read.map_err(storage)? else { return Ok(Record::default()) };
-    let state = match serde_json::from_slice::<Record>(&bytes) {
-        Ok(record) if record.version == VERSION => return Ok(record),
-        Ok(_) => VaultState::Newer,
-        Err(_) if is_newer(&bytes) => VaultState::Newer,
-        Err(_) => VaultState::Foreign,
-    };
-    Err(Error::new(Kind::Storage { state }))
-}
-
-fn is_newer(bytes: &[u8]) -> bool {
-    let parsed = serde_json::from_slice::<serde_json::Value>(bytes).ok();
-    let version = parsed.and_then(|record| record.get("version")?.as_u64());
-    version.is_some_and(|version| version > u64::from(VERSION))
-}
-
-fn encode(record: &Record) -> Result<Vec<u8>> {
-    serde_json::to_vec(record)
-        .map_err(|error| Error::because(Kind::Storage { state: VaultState::Foreign }, error))
-}
-
-fn storage(error: VaultError) -> Error {
-    error.into()
-}
-
-fn state_of(error: &Error) -> VaultState {
-    match error.kind() {
-        Kind::Storage { state } => *state,
-        _ => VaultState::Foreign,
-    }
-}
-
-fn is_lost(error: &Error) -> bool {
-    *error.kind() == Kind::Storage { state: VaultState::Foreign }
 }
 
 async fn joined<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {

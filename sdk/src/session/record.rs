@@ -3,6 +3,7 @@
 use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Moment;
 use crate::dialects::{Credential, Dialect, Tokens};
 use crate::error::SignOutReason;
 use crate::{Profile, pending_sign_in::Journal};
@@ -72,14 +73,6 @@ pub(crate) struct Opening {
     pub dialect: Dialect,
     pub lineage: Secret,
     pub attempt_key: Secret,
-}
-
-/// A moment: this device's clock and what the server's is ahead of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Moment {
-    /// Seconds since 1970 on the server.
-    pub server: i64,
-    pub offset: i64,
 }
 
 impl Session {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use super::machine::{Kept, State};
 use super::record::{Held, Opening};
-use super::{Core, Machine, Moment, Record, Run, Session};
+use super::{Core, Machine, Record, Run, Session};
+use crate::clock::Moment;
 use crate::dialects::{Credential, Scheme, Tokens};
 use crate::{Client, Dialect, Profile, SignOutReason, Status, Storage, Vault, VaultKey};
 

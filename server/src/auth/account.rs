@@ -1,12 +1,12 @@
 //! Accounts as their owners deal with them: showing, changing the password, deleting.
 
 use super::Auth;
-use super::password::{Password, PasswordHash};
+use super::password::Password;
 use super::proof::Proof;
 use super::session::{SignedIn, end_sessions};
 use crate::error::{Error, Result};
+use crate::store::accounts;
 pub use crate::store::accounts::Account;
-use crate::store::accounts::{self, Credentials};
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 use crate::store::{Tx, one_time_tokens};
 
@@ -90,11 +90,6 @@ impl Auth {
         self.revoked.apply(deleted.as_slice());
         Ok(())
     }
-}
-
-/// The stored password of somebody who may exist.
-pub(super) fn held_password(found: Option<&Credentials>) -> Option<PasswordHash> {
-    found.and_then(|found| found.password.clone()).map(PasswordHash::new)
 }
 
 pub(super) async fn delete(tx: &mut Tx, id: i64, now: i64) -> Result<Option<Revocation>> {

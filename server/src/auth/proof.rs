@@ -4,12 +4,12 @@
 use std::net::IpAddr;
 
 use super::Auth;
-use super::account::held_password;
 use super::limits::Target;
-use super::password::{Password, Verdict};
+use super::password::{Password, PasswordHash, Verdict};
 use super::session::{SignedIn, require_recent_sign_in};
 use crate::error::{Error, Result};
-use crate::store::{Tx, accounts};
+use crate::store::Tx;
+use crate::store::accounts::{self, Credentials};
 
 /// By what whoever is signed in may make a sensitive change; no `Debug`.
 #[derive(Clone)]
@@ -100,4 +100,9 @@ impl Auth {
             _ => Err(Error::WrongPassword),
         }
     }
+}
+
+/// The stored password of somebody who may exist.
+pub(super) fn held_password(found: Option<&Credentials>) -> Option<PasswordHash> {
+    found.and_then(|found| found.password.clone()).map(PasswordHash::new)
 }

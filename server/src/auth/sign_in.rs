@@ -4,10 +4,10 @@
 
 use std::net::IpAddr;
 
-use super::account::held_password;
 use super::key::Key;
 use super::limits::Target;
 use super::password::{Password, Verdict};
+use super::proof::held_password;
 use super::session::{By, Kept, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
