@@ -18,9 +18,14 @@ const WAIT: u64 = 5;
 const LONGEST_WAIT: u64 = 3_600;
 
 impl Reply {
-    /// The body, where it says to be JSON and is.
+    /// The body, where it says to be JSON and is: all of it, also what nobody asks for, because one that
+    /// was damaged on the way is not the server's word.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Option<T> {
-        self.says_json().then(|| serde_json::from_slice(&self.body).ok()).flatten()
+        if !self.says_json() {
+            return None;
+        }
+        let whole: Value = serde_json::from_slice(&self.body).ok()?;
+        serde_json::from_value(whole).ok()
     }
 
     /// The sentence of `{"detail": …}`, in which Django REST framework and FastAPI refuse.
