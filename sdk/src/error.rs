@@ -79,9 +79,6 @@ pub enum SignOutReason {
     NeverSignedIn,
     /// The app signed out, in this process or another.
     SignedOut,
-    /// The server says that the session is over: ended elsewhere, the password changed, not used for
-    /// too long.
-    Ended,
     /// Somebody else has used a copy of the refresh token; the server has ended the session.
     Reused,
     /// The account is suspended or gone.
@@ -95,6 +92,10 @@ pub enum SignOutReason {
     VaultLost,
     /// The session's credential has expired, and the API has no way to renew it.
     Expired,
+    /// The server says that the session is over: ended elsewhere, the password changed, not used for
+    /// too long. Also what a newer version has stored.
+    #[serde(other)]
+    Ended,
 }
 
 impl Error {

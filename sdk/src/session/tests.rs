@@ -141,3 +141,12 @@ async fn the_servers_clock_is_known_also_where_a_change_reads_the_vault_first() 
     started.change(|_| ()).await.expect("no error");
     assert_eq!(started.transport().moment().offset, -86_400);
 }
+
+#[test]
+fn a_reason_of_a_newer_version_does_not_damage_the_vault() {
+    let stored = r#"{"version":1,"held":{"signed_out":"abducted"}}"#;
+    let record: Record = serde_json::from_str(stored).expect("a record");
+    assert_eq!(record.held, Held::SignedOut(SignOutReason::Ended));
+    let known = serde_json::to_string(&Held::SignedOut(SignOutReason::Reused)).expect("JSON");
+    assert_eq!(known, r#"{"signed_out":"reused"}"#);
+}
