@@ -113,7 +113,7 @@ impl Person {
             ("<refresh token>", token(["refresh", "refresh_token"])),
             ("<client secret>", CLIENT_SECRET.to_owned()),
             ("5e884898da28047151d0e56f8dc62927", PASSWORD.to_owned()),
-            ("k3x9q2m7a1zt", tokens["session_id"].as_str().unwrap_or_default().to_owned()),
+            ("adc186109ddaec7", tokens["session_id"].as_str().unwrap_or_default().to_owned()),
             ("anna@example.com", email),
             ("anna@example.org", format!("anna{number}@example.org")),
             ("+79123456789", phone),
