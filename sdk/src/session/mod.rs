@@ -244,7 +244,9 @@ impl Core {
         joined(tokio::spawn(async move {
             let mut machine = core.machine().await;
             let locked = core.alone().await?;
-            let mut record = match parse(locked.read().await) {
+            let read = locked.read().await;
+            let stored = read.as_ref().ok().cloned().flatten();
+            let mut record = match parse(read) {
                 // What was stored is lost; what is in memory is not.
                 Err(error) if is_lost(&error) => {
                     Record { held: machine.state.held(), ..Record::default() }
@@ -252,7 +254,11 @@ impl Core {
                 record => record?,
             };
             let changed = change(&mut record);
-            locked.write(&encode(&record)?).await.map_err(storage)?;
+            let bytes = encode(&record)?;
+            // Anybody may have a forged link opened, again and again.
+            if stored.as_ref() != Some(&bytes) {
+                locked.write(&bytes).await.map_err(storage)?;
+            }
             machine.record = record;
             core.adopt(&mut machine);
             Ok(changed)

@@ -215,6 +215,17 @@ async fn a_full_disk_costs_nobody_the_session() {
 }
 
 #[tokio::test]
+async fn what_changes_nothing_is_not_written() {
+    let home = Home::start().await;
+    let file = FileStorage::new(home.folder.path().join("app.vault"));
+    let disk = Arc::new(Disk { file, is_full: AtomicBool::new(false) });
+    let app = on_disk(&home, &disk);
+    app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    disk.is_full.store(true, Ordering::SeqCst);
+    app.cancel_sign_in(&"no state".into()).await.expect("no need of a disk");
+}
+
+#[tokio::test]
 async fn nobody_is_signed_in_whose_session_cannot_be_kept() {
     let home = Home::start().await;
     let file = FileStorage::new(home.folder.path().join("app.vault"));
