@@ -39,7 +39,7 @@ use crate::auth::limits::{Allowed, LimitRules};
 use crate::auth::password::{HashError, HashSettings, Hasher, Password};
 use crate::auth::signing::{Issuer, SigningSettings};
 use crate::auth::token::Tokens;
-use crate::auth::{Auth, Links, NewPassword, Parts, RESET_PATH, Registration};
+use crate::auth::{Auth, Links, NewPassword, NumberConflict, Parts, RESET_PATH, Registration};
 pub use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Superuser};
 use crate::dialects::Dialect;
@@ -75,6 +75,8 @@ pub enum StartError {
     Mail(#[from] MailError),
     #[error("cannot listen on {0}: {1}; another address is set with PROPUSK_LISTEN")]
     Listen(SocketAddr, std::io::Error),
+    #[error("accounts.first_id: {0}")]
+    FirstId(NumberConflict),
     #[error("superuser: {0}")]
     Superuser(&'static str),
     #[error(transparent)]
@@ -99,6 +101,9 @@ impl Server {
     /// Opens the database (migrating it), loads keys and revocations, and listens.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
         config.check()?;
+        for warning in config.warnings() {
+            tracing::warn!("{warning}");
+        }
         store::create_data_dir(&config.data_dir)?;
         let lock = store::lock_for_serving(database_url(&config), &config.data_dir)?;
         let store = open_store(&config).await?;
@@ -136,6 +141,7 @@ impl Server {
         if let Err(error) = auth.choose_dummy().await {
             tracing::warn!(%error, "unknown users cost what argon2id costs, not what most accounts do");
         }
+        begin_numbers(&auth, &config).await?;
         create_superuser(&auth, &config.superuser).await?;
         Ok(Server {
             listener,
@@ -275,7 +281,7 @@ async fn open_auth(
         language: config.mail.language,
         policies: dialects::enabled(&config.dialects).into_iter().map(|d| d.policy).collect(),
         limits: limits(config),
-        accept_foreign: config.accepts_foreign(),
+        accept_foreign: config.tokens.accept_foreign,
     };
     Ok(Auth::open(parts).await?)
 }
@@ -385,6 +391,15 @@ fn limits(config: &Config) -> LimitRules {
         mails_per_address: Allowed { attempts: mails_per_address, window: 600 },
         mails_per_recipient: Allowed { attempts: mails_per_recipient, window: 3600 },
         sign_ins_per_address: Allowed { attempts: sign_ins_per_address, window: 600 },
+    }
+}
+
+/// Gives new accounts the numbers that the settings ask for.
+pub async fn begin_numbers(auth: &Auth, config: &Config) -> Result<(), StartError> {
+    let Some(first_id) = config.accounts.first_id else { return Ok(()) };
+    match auth.begin_numbers_at(first_id).await? {
+        Some(conflict) => Err(StartError::FirstId(conflict)),
+        None => Ok(()),
     }
 }
 

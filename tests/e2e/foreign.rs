@@ -13,7 +13,12 @@ async fn with_account() -> TestServer {
 }
 
 async fn with_account_and(change: impl FnOnce(&mut propusk_server::config::Config)) -> TestServer {
-    let server = TestServer::with(change).await;
+    let server = TestServer::with(|config| {
+        config.tokens.accept_foreign = true;
+        config.accounts.first_id = Some(1);
+        change(config);
+    });
+    let server = server.await;
     let body = json!({"email": "anna@example.com", "password": PASSWORD});
     assert_eq!(server.client.post("/api/auth/users/", &body).await.json()["id"], 1);
     server
@@ -157,7 +162,7 @@ async fn it_is_no_recent_sign_in() {
 
 #[tokio::test]
 async fn they_can_be_refused_altogether() {
-    let server = with_account_and(|config| config.tokens.accept_foreign = Some(false)).await;
+    let server = with_account_and(|config| config.tokens.accept_foreign = false).await;
     let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
     let token = django(&server, 1, "refresh", 0, "1123456789abcdef0123456789abcdef");
     assert_eq!(me(&server, &access).await.status, 401);

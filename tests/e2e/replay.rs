@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use propusk_server::Clock;
 use propusk_server::auth::NewClient;
+use propusk_server::config::Config;
 use propusk_stand_in::{Provider, StandIn};
 use propusk_tests::SECRET;
 use propusk_tests::contract::{Backdoor, Subject, replay};
@@ -47,21 +48,33 @@ async fn prehashed_answers_as_decided() {
 
 #[tokio::test]
 async fn simplejwt_answers_as_recorded() {
-    TestServer::start().await.replay("002").await;
+    with_the_librarys_key().await.replay("002").await;
 }
 
 #[tokio::test]
 async fn simplejwt_rotating_answers_as_recorded() {
     // The library refreshes at once; ours waits for the expiry, which `documents` tests.
-    let server =
-        TestServer::with(|config| config.dialect("simplejwt_rotating").early_refresh = Some(true))
-            .await;
+    let server = TestServer::with(|config| {
+        honour_the_librarys(config);
+        config.dialect("simplejwt_rotating").early_refresh = Some(true);
+    });
+    let server = server.await;
     server.replay("003").await;
 }
 
 #[tokio::test]
 async fn djoser_jwt_answers_as_recorded() {
-    TestServer::start().await.replay("004").await;
+    with_the_librarys_key().await.replay("004").await;
+}
+
+/// A server that takes the library's place, whose tokens the rows make.
+async fn with_the_librarys_key() -> TestServer {
+    TestServer::with(honour_the_librarys).await
+}
+
+fn honour_the_librarys(config: &mut Config) {
+    config.tokens.accept_foreign = true;
+    config.accounts.first_id = Some(1);
 }
 
 #[tokio::test]
@@ -72,6 +85,8 @@ async fn the_binary_answers_as_recorded_with_its_command_line_behind_it() {
         let settings = [
             ("PROPUSK_DIALECTS__SIMPLEJWT_ROTATING__EARLY_REFRESH", "true"),
             ("PROPUSK_MAIL__SMTP_URL", smtp_url.as_str()),
+            ("PROPUSK_TOKENS__ACCEPT_FOREIGN", "true"),
+            ("PROPUSK_ACCOUNTS__FIRST_ID", "1"),
         ];
         let url = operator.database.url();
         let stand_in = StandIn::start().await.expect("the stand-in starts");

@@ -8,7 +8,10 @@ create table accounts (
     is_superuser boolean not null,
     created_at bigint not null,
     last_sign_in_at bigint,
+    imported boolean not null,
+    joined_at bigint,
     foreign_not_before bigint not null,
+    undated_refused boolean not null,
     password_proved boolean not null,
     language text
 );
@@ -20,6 +23,7 @@ create table identifiers (
     account_id bigint not null references accounts (id) on delete cascade,
     kind text not null,
     shown text not null,
+    imported_as text,
     created_at bigint not null,
     verified_at bigint,
     unique (account_id, kind)

@@ -59,7 +59,7 @@ impl Auth {
                 Box::pin(async move {
                     proof.require(tx, now).await?;
                     let (who, new) = (proof.who, new.as_str().to_owned());
-                    if !accounts::update_password(tx, who.account_id, new, now).await? {
+                    if !accounts::update_password(tx, who.account_id, new).await? {
                         return Err(Error::AccountNotFound);
                     }
                     if !proof.is_by_password() {

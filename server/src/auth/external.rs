@@ -262,7 +262,7 @@ pub(super) fn holds(account: &Account, email: &Email) -> bool {
 async fn take_over(tx: &mut Tx, id: i64, profile: &Profile, now: i64) -> Result<Entered> {
     let proving = (profile.provider.clone(), profile.subject.clone());
     become_sole_owner(tx, id, Some(proving), now).await?;
-    accounts::delete_password(tx, id, now + 1).await?;
+    accounts::delete_password(tx, id).await?;
     let ended = end_sessions(tx, id, None, now).await?;
     Ok(Entered { account_id: id, ended })
 }

@@ -102,6 +102,13 @@ pub(super) async fn end_foreign(
     revocations::insert_revocation(tx, subject, Reason::Ended, now).await.map(Some)
 }
 
+/// The time from which on a token of a replaced server must have been issued to be honoured after
+/// `now`, when sessions end or the password changes. Tokens count whole seconds: one of this second may
+/// have been issued before.
+pub(super) fn foreign_not_before(now: i64) -> i64 {
+    now + 1
+}
+
 /// A password change or an operator's sign-out reaches foreign tokens by their time of issue.
 fn refuse_outdated(claims: &Claims, account: &Account) -> Result<()> {
     if claims.issued_at.unwrap_or(0) < account.foreign_not_before {

@@ -1,6 +1,7 @@
 //! Where somebody is signed in, by whatever API, as the owner of the account sees and ends it.
 
 use super::Auth;
+use super::foreign::foreign_not_before;
 use super::proof::Proof;
 use super::session::{SignedIn, end_known, end_sessions, name_of_session, session_of_name};
 use crate::error::{Error, Result, TokenFault};
@@ -90,7 +91,6 @@ impl Auth {
                 Box::pin(async move {
                     proof.require(tx, now).await?;
                     let who = proof.who;
-                    accounts::update_foreign_not_before(tx, who.account_id, now + 1).await?;
                     end_sessions(tx, who.account_id, who.session, now).await
                 })
             })
@@ -126,7 +126,8 @@ impl Auth {
 /// everybody might run into a time limit.
 async fn end_some(tx: &mut Tx, now: i64) -> Result<(u64, u64)> {
     let sessions = sessions::end_old_sessions(tx, now, AT_ONCE).await?;
-    let accounts = accounts::refuse_foreign_before(tx, now + 1, AT_ONCE).await?;
+    let accounts =
+        accounts::refuse_all_foreign_before(tx, foreign_not_before(now), AT_ONCE).await?;
     Ok((sessions, accounts))
 }
 

@@ -74,7 +74,7 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     let new = new.as_str().to_owned();
-                    if !accounts::update_password(tx, id, new, now + 1).await? {
+                    if !accounts::update_password(tx, id, new).await? {
                         return Ok(None);
                     }
                     accounts::update_password_proved(tx, id, false).await?;
@@ -92,12 +92,7 @@ impl Auth {
         let now = self.clock.now();
         let ended = self
             .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    accounts::update_foreign_not_before(tx, id, now + 1).await?;
-                    end_sessions(tx, id, None, now).await
-                })
-            })
+            .write(move |tx| Box::pin(async move { end_sessions(tx, id, None, now).await }))
             .await?;
         self.revoked.apply(&ended);
         Ok(ended.len())

@@ -276,7 +276,7 @@ async fn set_proved_password(
     if account.email_verified_at.is_none() {
         become_sole_owner(tx, id, None, now).await?;
     }
-    accounts::update_password(tx, id, new.as_str().to_owned(), now + 1).await?;
+    accounts::update_password(tx, id, new.as_str().to_owned()).await?;
     accounts::update_password_proved(tx, id, true).await?;
     one_time_tokens::delete_one_time_tokens(tx, id).await?;
     end_sessions(tx, id, None, now).await

@@ -109,7 +109,10 @@ impl Auth {
     }
 
     /// What a registration comes to before its transaction.
-    async fn prepare(&self, registration: Registration) -> Result<(NewAccount, Vec<Identifier>)> {
+    pub(super) async fn prepare(
+        &self,
+        registration: Registration,
+    ) -> Result<(NewAccount, Vec<Identifier>)> {
         for identifier in &registration.identifiers {
             if self.is_taken(identifier, None).await? {
                 return Err(Error::Taken(identifier.kind()));
@@ -158,14 +161,25 @@ pub(super) async fn insert(
         }
     }
     let id = accounts::insert_account(tx, new).await?;
-    for identifier in identifiers {
-        if !identifiers::insert_identifier(tx, id, identifier, new.created_at).await? {
-            return Err(Error::Taken(identifier.kind()));
-        }
-    }
+    hold_identifiers(tx, id, identifiers, new.created_at).await?;
     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
     if account.awaits_activation {
         post.queue(tx, Letter::Link(Purpose::Activation), &account, None, new.created_at).await?;
     }
     Ok(account)
+}
+
+/// Gives the identifiers to a new account.
+pub(super) async fn hold_identifiers(
+    tx: &mut Tx,
+    id: i64,
+    identifiers: &[Identifier],
+    now: i64,
+) -> Result<()> {
+    for identifier in identifiers {
+        if !identifiers::insert_identifier(tx, id, identifier, now).await? {
+            return Err(Error::Taken(identifier.kind()));
+        }
+    }
+    Ok(())
 }

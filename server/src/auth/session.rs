@@ -1,6 +1,7 @@
 //! Sessions in the store: opening, finding, advancing and ending them, and what of them is in a
 //! credential.
 
+use super::foreign::foreign_not_before;
 use super::token::{Claims, NONCES, SESSION_IDS, TokenId};
 use super::{Policy, random};
 use crate::error::{ClientFault, Error, Fault, Result, TokenFault};
@@ -165,13 +166,15 @@ pub(super) async fn insert_new(tx: &mut Tx, session: &Session) -> Result<()> {
     }
 }
 
-/// Ends sessions of an account and writes what outstanding access tokens must hear of.
+/// Ends sessions of an account, refuses the tokens that a replaced server has given it, and writes
+/// what outstanding access tokens must hear of.
 pub(super) async fn end_sessions(
     tx: &mut Tx,
     account_id: i64,
     keep: Option<i64>,
     now: i64,
 ) -> Result<Vec<Revocation>> {
+    accounts::refuse_foreign_before(tx, account_id, foreign_not_before(now)).await?;
     let ended = revocations::insert_ended_sessions(tx, account_id, keep, now).await?;
     sessions::end_other_sessions(tx, account_id, keep, now).await?;
     Ok(ended)

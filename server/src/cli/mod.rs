@@ -12,10 +12,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use propusk_server::auth::password::{Password, PasswordHash, is_supported};
-use propusk_server::auth::{Account, Auth, HEARD_WITHIN, NewPassword, QueuedMail, Registration};
-use propusk_server::config::{Config, DialectSettings, flatten};
+use propusk_server::auth::{
+    Account, Auth, HEARD_WITHIN, Import, NewPassword, QueuedMail, Registration,
+};
+use propusk_server::config::{Config, DialectSettings, MAX_FIRST_ID, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
-use propusk_server::{Clock, Server, default_config, is_openid_connect};
+use propusk_server::{Clock, Server, begin_numbers, default_config, is_openid_connect};
+use time::format_description::well_known::Iso8601;
+use time::{Date, OffsetDateTime, PrimitiveDateTime};
 use tracing_subscriber::EnvFilter;
 
 use clients::ClientCommand;
@@ -98,6 +102,8 @@ enum User {
         /// Shown as such by the APIs; it grants nothing there.
         #[arg(long)]
         superuser: bool,
+        #[command(flatten)]
+        import: ImportInput,
     },
     /// List all accounts.
     List,
@@ -124,6 +130,18 @@ enum User {
         #[arg(long)]
         yes: bool,
     },
+}
+
+/// How another system knew an account that comes from it.
+#[derive(Args)]
+struct ImportInput {
+    /// Import the account under the number that it had there.
+    #[arg(long, value_name = "N")]
+    id: Option<i64>,
+    /// When it was made there, as in 2021-03-04T05:06:07Z (UTC where no offset is given): its tokens
+    /// from before are refused.
+    #[arg(long, value_name = "TIME", requires = "id", value_parser = moment)]
+    joined: Option<i64>,
 }
 
 /// Without a file the password is asked for, or read from standard input.
@@ -241,6 +259,9 @@ fn check_config(config: &Config) -> Outcome {
         let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
         say(&format!("{key} = {value}"))?;
     }
+    for warning in config.warnings() {
+        eprintln!("warning: {warning}");
+    }
     Ok(())
 }
 
@@ -251,7 +272,16 @@ async fn open(config: &Config) -> Outcome<Arc<Auth>> {
 async fn work_on_accounts(config: &Config, user: User) -> Outcome {
     let auth = open(config).await?;
     match user {
-        User::Create { who, password, superuser } => create(&auth, &who, password, superuser).await,
+        User::Create { who, password, superuser, import } => {
+            let registration = registration(&who, password, superuser)?;
+            match import.id {
+                Some(number) => {
+                    let import = Import { number, joined_at: import.joined, name: who };
+                    create_imported(config, &auth, registration, import).await
+                }
+                None => create(config, &auth, registration).await,
+            }
+        }
         User::List => list(&auth).await,
         User::Show { who } => {
             let account = find(&auth, &who).await?;
@@ -339,21 +369,53 @@ fn line_of(mail: &QueuedMail) -> String {
     .to_owned()
 }
 
-async fn create(auth: &Auth, who: &str, password: PasswordInput, is_superuser: bool) -> Outcome {
+fn registration(who: &str, password: PasswordInput, is_superuser: bool) -> Outcome<Registration> {
     let identifier = Identifier::parse_as(who, &[Kind::Email, Kind::Phone, Kind::Username])
         .ok_or("neither an e-mail address nor a phone number nor a username")?;
-    let account = auth
-        .register(Registration {
-            sign_up_name: Some(identifier.shown().to_owned()),
-            identifiers: vec![identifier],
-            password: password.read()?,
-            display_name: None,
-            is_superuser,
-            language: None,
-            awaits_activation: false,
-        })
-        .await?;
+    Ok(Registration {
+        sign_up_name: Some(identifier.shown().to_owned()),
+        identifiers: vec![identifier],
+        password: password.read()?,
+        display_name: None,
+        is_superuser,
+        language: None,
+        awaits_activation: false,
+    })
+}
+
+async fn create(config: &Config, auth: &Auth, registration: Registration) -> Outcome {
+    begin_numbers(auth, config).await?;
+    let account = auth.register(registration).await?;
     say(&format!("created account {}", account.id))
+}
+
+async fn create_imported(
+    config: &Config,
+    auth: &Auth,
+    registration: Registration,
+    import: Import,
+) -> Outcome {
+    let number = import.number;
+    let end = config.accounts.first_id.unwrap_or(MAX_FIRST_ID);
+    if !(1..end).contains(&number) {
+        return Err(format!("--id: must be from 1 to {}", end - 1).into());
+    }
+    match auth.import_account(registration, import).await? {
+        Some(account) => say(&format!("created account {}", account.id)),
+        None => Err(format!("--id: the number {number} is or was another account's").into()),
+    }
+}
+
+/// A time as other systems write it, in seconds.
+fn moment(text: &str) -> Result<i64, String> {
+    let format = &Iso8601::PARSING;
+    let text = text.trim().replacen(' ', "T", 1);
+    let with_offset = OffsetDateTime::parse(&text, format);
+    let in_utc = || PrimitiveDateTime::parse(&text, format).map(PrimitiveDateTime::assume_utc);
+    let day = || Date::parse(&text, format).map(|day| day.midnight().assume_utc());
+    let moment = with_offset.or_else(|_| in_utc()).or_else(|_| day());
+    let moment = moment.map_err(|_| "not a time such as 2021-03-04T05:06:07Z".to_owned())?;
+    Ok(moment.unix_timestamp())
 }
 
 async fn list(auth: &Auth) -> Outcome {
@@ -380,6 +442,10 @@ fn show(account: &Account) -> Outcome {
     say(&format!("id            {}", account.id))?;
     say(&format!("state         {}", state(account)))?;
     say(&format!("superuser     {}", account.is_superuser))?;
+    if account.imported {
+        let joined = account.joined_at.map_or_else(|| "unknown".to_owned(), date);
+        say(&format!("imported      under this number; made there: {joined}"))?;
+    }
     for (kind, value) in [
         ("username", &account.username),
         ("e-mail", &account.email),

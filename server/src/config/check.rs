@@ -13,6 +13,9 @@ const KEYS_ARE_CACHED_FOR: i64 = 300;
 const MAX_OVERLAP: i64 = 7 * 24 * 3600;
 /// For as long a copied refresh token passes unnoticed.
 const MAX_GRACE: i64 = 60;
+/// The highest number that new accounts may begin with: other systems keep numbers in 31 bits, and there
+/// must be room above it.
+pub const MAX_FIRST_ID: i64 = 1 << 30;
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
 
 impl Config {
@@ -24,11 +27,20 @@ impl Config {
         {
             return invalid("tokens.secret", problem);
         }
-        if self.tokens.accept_foreign == Some(true) && self.tokens.secret.is_none() {
+        if self.tokens.accept_foreign && self.tokens.secret.is_none() {
             return invalid(
                 "tokens.accept_foreign",
                 "needs tokens.secret, the replaced server's key",
             );
+        }
+        if self.tokens.accept_foreign && self.accounts.first_id.is_none() {
+            return invalid(
+                "tokens.accept_foreign",
+                "needs accounts.first_id, a number above all that the replaced server has given to its users",
+            );
+        }
+        if self.accounts.first_id.is_some_and(|first| !(1..=MAX_FIRST_ID).contains(&first)) {
+            return invalid("accounts.first_id", "must be from 1 to 1073741824");
         }
         match &self.public_url {
             None if !self.listen.ip().is_loopback() => {
@@ -113,6 +125,22 @@ impl Config {
             return invalid("database_url", "must begin with sqlite:// or postgres://");
         }
         Ok(())
+    }
+}
+
+impl Config {
+    /// What is allowed and probably a mistake, each with its setting.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.tokens.secret.is_some() && self.accounts.first_id.is_none() {
+            warnings.push(
+                "accounts.first_id is not set: another system with the key in tokens.secret takes the \
+                 numbers of our accounts for its own, and lets our users in as its users; set a number \
+                 above all that it has given, or use a key that nothing else uses"
+                    .to_owned(),
+            );
+        }
+        warnings
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use self::check::MAX_FIRST_ID;
 pub use self::read::flatten;
 use self::read::{networks, texts};
 use crate::algorithm::Algorithm;
@@ -58,6 +59,7 @@ pub struct Config {
     /// What goes to the log, in the syntax of `RUST_LOG`.
     pub log: String,
     pub tokens: Tokens,
+    pub accounts: Accounts,
     pub password: Hashing,
     pub limits: Limits,
     pub http: Http,
@@ -82,15 +84,24 @@ pub struct Tokens {
     /// Signs tokens; at least 32 bytes. None: one is generated and kept in the data directory.
     pub secret: Option<Secret>,
     pub secret_file: Option<PathBuf>,
-    /// Whether tokens of a replaced server are honoured that are signed with the same secret. Only
-    /// with a secret of the operator's, and then on unless said otherwise.
-    pub accept_foreign: Option<bool>,
+    /// Whether tokens of a replaced server that are signed with the same secret are honoured, for the
+    /// accounts that were imported from it.
+    pub accept_foreign: bool,
     /// How signing keys work that are made from now on.
     pub algorithm: Algorithm,
     /// Whom access tokens of `native` are for. None: the public URL.
     pub audience: Option<String>,
     /// How long a new signing key is published before it signs.
     pub key_overlap_seconds: i64,
+}
+
+/// The accounts that are made here.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Accounts {
+    /// The number of the first one; above every number that another system with the same secret has
+    /// given. None: numbers begin at 1.
+    pub first_id: Option<i64>,
 }
 
 /// The cost of argon2id and the pool that pays it.
@@ -302,6 +313,7 @@ impl Default for Config {
             database_url: None,
             log: "info".to_owned(),
             tokens: Tokens::default(),
+            accounts: Accounts::default(),
             password: Hashing::default(),
             limits: Limits::default(),
             http: Http::default(),
@@ -324,7 +336,7 @@ impl Default for Tokens {
         Tokens {
             secret: None,
             secret_file: None,
-            accept_foreign: None,
+            accept_foreign: false,
             algorithm: Algorithm::default(),
             audience: None,
             key_overlap_seconds: 600,
@@ -426,10 +438,5 @@ impl Config {
     /// The settings of a provider, to be changed.
     pub fn provider(&mut self, name: &str) -> &mut ProviderSettings {
         self.providers.entry(name.to_owned()).or_default()
-    }
-
-    /// Whether a replaced server's tokens are honoured.
-    pub fn accepts_foreign(&self) -> bool {
-        self.tokens.secret.is_some() && self.tokens.accept_foreign.unwrap_or(true)
     }
 }

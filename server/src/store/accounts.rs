@@ -1,7 +1,9 @@
 //! Table `accounts`: one row per person. Ids are never used twice, because tokens out in the world
 //! name them. A row goes when its account is deleted, and takes identifiers and sessions with it.
 
-use super::{Tx, on};
+use sqlx::{PgConnection, SqliteConnection};
+
+use super::{Engine, Tx, on};
 use crate::error::Result;
 
 /// An account as the domain needs it, with its identifiers beside it.
@@ -20,8 +22,15 @@ pub struct Account {
     pub is_superuser: bool,
     pub created_at: i64,
     pub last_sign_in_at: Option<i64>,
+    /// A replaced server knew this account by the same number.
+    pub imported: bool,
+    /// When the account was made there, where that is known.
+    pub joined_at: Option<i64>,
     /// Tokens of a replaced server that were issued before this moment are refused.
     pub foreign_not_before: i64,
+    /// Tokens of a replaced server that do not say when they were issued are refused: something has
+    /// changed here since the import.
+    pub undated_refused: bool,
     /// The language in which its owner registered.
     pub language: Option<String>,
     pub email: Option<String>,
@@ -58,7 +67,8 @@ macro_rules! select_account {
             "select a.id, a.display_name, a.sign_up_name, a.is_active, a.awaits_activation,
                     a.password is not null as has_password, a.password_proved, a.is_superuser,
                     a.created_at,
-                    a.last_sign_in_at, a.foreign_not_before, a.language,
+                    a.last_sign_in_at, a.imported, a.joined_at, a.foreign_not_before,
+                    a.undated_refused, a.language,
                     e.shown as email, e.verified_at as email_verified_at,
                     p.shown as phone, u.shown as username
              from accounts a
@@ -111,9 +121,9 @@ pub async fn is_active(tx: &mut Tx, id: i64) -> Result<Option<bool>> {
 pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "insert into accounts (password, display_name, sign_up_name, is_superuser, is_active,
-                               awaits_activation, language, created_at, foreign_not_before,
-                               password_proved)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, 0, false)
+                               awaits_activation, language, created_at, imported,
+                               foreign_not_before, undated_refused, password_proved)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, false, 0, false, false)
          returning id",
     )
     .bind(new.password.clone())
@@ -125,6 +135,92 @@ pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
     .bind(new.language)
     .bind(new.created_at)
     .fetch_one(db).await)?)
+}
+
+/// Stores an account under the number that it had elsewhere; false when the number is taken.
+pub async fn insert_imported_account(
+    tx: &mut Tx,
+    id: i64,
+    joined_at: Option<i64>,
+    new: &NewAccount,
+) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "insert into accounts (id, password, display_name, sign_up_name, is_superuser, is_active,
+                               awaits_activation, language, created_at, imported, joined_at,
+                               foreign_not_before, undated_refused, password_proved)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, 0, false, false)
+         on conflict (id) do nothing
+         returning id",
+    )
+    .bind(id)
+    .bind(new.password.clone())
+    .bind(new.display_name.clone())
+    .bind(new.sign_up_name.clone())
+    .bind(new.is_superuser)
+    .bind(!new.awaits_activation)
+    .bind(new.awaits_activation)
+    .bind(new.language)
+    .bind(new.created_at)
+    .bind(joined_at)
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Makes the numbers of new accounts go on above `number`, unless they do already. Each engine has a
+/// sequence of its own kind.
+pub async fn raise_sequence(tx: &mut Tx, number: i64) -> Result<()> {
+    match tx.engine() {
+        Engine::Sqlite(db) => raise_sqlite_sequence(db, number).await?,
+        Engine::Postgres(db) => raise_postgres_sequence(db, number).await?,
+    }
+    Ok(())
+}
+
+/// SQLite has no row for a table that nothing was inserted into.
+async fn raise_sqlite_sequence(db: &mut SqliteConnection, number: i64) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into sqlite_sequence (name, seq)
+         select 'accounts', 0
+         where not exists (select 1 from sqlite_sequence where name = 'accounts')",
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query("update sqlite_sequence set seq = $1 where name = 'accounts' and seq < $1")
+        .bind(number)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// The lock keeps inserts from drawing numbers between the look and the change.
+async fn raise_postgres_sequence(db: &mut PgConnection, number: i64) -> sqlx::Result<()> {
+    sqlx::query("lock table accounts in share row exclusive mode").execute(&mut *db).await?;
+    sqlx::query(
+        "select setval('accounts_id_seq', $1)
+         from accounts_id_seq
+         where last_value < $1 or not is_called",
+    )
+    .bind(number)
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// The highest number that an account was imported under.
+pub async fn highest_imported(tx: &mut Tx) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select max(id) from accounts where imported = true",
+    ).fetch_one(db).await)?)
+}
+
+/// Up to `limit` accounts that were registered here and have numbers below `id`.
+pub async fn registered_below(tx: &mut Tx, id: i64, limit: i64) -> Result<Vec<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select id from accounts
+         where id < $1 and imported = false
+         order by id
+         limit $2",
+    ).bind(id).bind(limit).fetch_all(db).await)?)
 }
 
 /// Notes a sign-in with the stored password `was`, which `better` replaces where it is given; false
@@ -164,27 +260,40 @@ pub async fn lock_account(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Sets a new password and refuses foreign tokens from before `foreign_not_before`; false when the
-/// account is not there.
-pub async fn update_password(
-    tx: &mut Tx,
-    id: i64,
-    password: String,
-    foreign_not_before: i64,
-) -> Result<bool> {
+/// Sets a new password; false when the account is not there.
+pub async fn update_password(tx: &mut Tx, id: i64, password: String) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update accounts set password = $2, foreign_not_before = $3
+        "update accounts set password = $2
          where id = $1
          returning id",
-    ).bind(id).bind(password).bind(foreign_not_before).fetch_optional(db).await)?;
+    ).bind(id).bind(password).fetch_optional(db).await)?;
     Ok(row.is_some())
 }
 
-/// Refuses foreign tokens from before this moment for up to `limit` accounts that honour them, and
-/// tells for how many.
-pub async fn refuse_foreign_before(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
+/// Refuses the account's foreign tokens from before `at`, and those that do not say when they were
+/// issued.
+pub async fn refuse_foreign_before(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set foreign_not_before = $2, undated_refused = true
+         where id = $1",
+    ).bind(id).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Refuses the account's foreign tokens that do not say when they were issued.
+pub async fn refuse_undated(tx: &mut Tx, id: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set undated_refused = true
+         where id = $1 and undated_refused = false",
+    ).bind(id).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The same as [`refuse_foreign_before`] for up to `limit` accounts that honour such tokens; returns
+/// how many these were.
+pub async fn refuse_all_foreign_before(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
-        "update accounts set foreign_not_before = $1 where id in (
+        "update accounts set foreign_not_before = $1, undated_refused = true where id in (
              select id from accounts
              where foreign_not_before < $1
              limit $2)",
@@ -209,20 +318,12 @@ pub async fn update_password_proved(tx: &mut Tx, id: i64, proved: bool) -> Resul
     Ok(())
 }
 
-/// Takes the password away, and with it foreign tokens from before `foreign_not_before`.
-pub async fn delete_password(tx: &mut Tx, id: i64, foreign_not_before: i64) -> Result<()> {
+/// Takes the password away.
+pub async fn delete_password(tx: &mut Tx, id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
-        "update accounts set password = null, password_proved = false, foreign_not_before = $2
+        "update accounts set password = null, password_proved = false
          where id = $1",
-    ).bind(id).bind(foreign_not_before).execute(db).await.map(|_| ()))?;
-    Ok(())
-}
-
-pub async fn update_foreign_not_before(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
-    on!(tx, db => sqlx::query(
-        "update accounts set foreign_not_before = $2
-         where id = $1",
-    ).bind(id).bind(at).execute(db).await.map(|_| ()))?;
+    ).bind(id).execute(db).await.map(|_| ()))?;
     Ok(())
 }
 

@@ -49,6 +49,24 @@ pub async fn update_shown(tx: &mut Tx, account_id: i64, identifier: &Identifier)
     Ok(row.is_some())
 }
 
+/// Notes the name, letter by letter, by which a replaced server knew the account.
+pub async fn update_imported_as(
+    tx: &mut Tx,
+    account_id: i64,
+    identifier: &Identifier,
+    name: String,
+) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update identifiers set imported_as = $3
+         where key = $1 and account_id = $2",
+    )
+    .bind(identifier.key().to_owned())
+    .bind(account_id)
+    .bind(name)
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Takes the account's identifier of this kind away; false when it had none.
 pub async fn delete_identifier(tx: &mut Tx, account_id: i64, kind: &'static str) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
