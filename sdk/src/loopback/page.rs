@@ -77,7 +77,7 @@ const TEXTS: [Texts; 3] = [
         language: "en",
         confirmed: Message {
             title: "Return to the app",
-            about: "Signing in goes on there. You can close this window.",
+            about: "Continue signing in there. You can close this window.",
         },
         failed: Message {
             title: "You are not signed in",
@@ -88,7 +88,7 @@ const TEXTS: [Texts; 3] = [
         language: "ru",
         confirmed: Message {
             title: "Вернитесь в\u{a0}приложение",
-            about: "Вход продолжится там. Это окно можно закрыть.",
+            about: "Продолжите вход там. Это окно можно закрыть.",
         },
         failed: Message {
             title: "Вход не\u{a0}выполнен",
@@ -100,7 +100,7 @@ const TEXTS: [Texts; 3] = [
         language: "uk",
         confirmed: Message {
             title: "Поверніться до\u{a0}застосунку",
-            about: "Вхід триватиме там. Це вікно можна закрити.",
+            about: "Продовжте вхід там. Це вікно можна закрити.",
         },
         failed: Message {
             title: "Вхід не\u{a0}виконано",

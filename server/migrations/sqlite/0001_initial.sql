@@ -145,6 +145,7 @@ create table outbox (
     recipient text not null,
     language text not null,
     link text,
+    about text,
     created_at bigint not null,
     due_at bigint not null,
     leased boolean not null,

@@ -208,7 +208,8 @@ impl Auth {
             None => None,
         };
         let username = account.map(|account| account.username_shown().to_owned());
-        Ok(self.post.write(queued, username.unwrap_or_default()))
+        let title_of = |name: &str| self.provider_title(name).unwrap_or(name).to_owned();
+        Ok(self.post.write(queued, username.unwrap_or_default(), title_of))
     }
 
     /// The mail server has it: whatever the database does, it must not get it again.

@@ -91,7 +91,9 @@ impl Auth {
                     proof.require(tx, now).await?;
                     // Postgres keeps no NUL, and is asked for none.
                     let is_text = !provider.contains('\0') && !subject.contains('\0');
-                    if !is_text || !identities::delete_identity(tx, id, provider, subject).await? {
+                    if !is_text
+                        || !identities::delete_identity(tx, id, provider.clone(), subject).await?
+                    {
                         return Ok(false);
                     }
                     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
@@ -100,7 +102,8 @@ impl Auth {
                     if !is_open {
                         return Err(Error::NoIdentifier);
                     }
-                    post.queue(tx, Letter::IdentityUnlinked, &account, None, now).await?;
+                    let letter = Letter::IdentityUnlinked;
+                    post.queue_about(tx, letter, Some(provider), &account, now).await?;
                     Ok(true)
                 })
             })
@@ -157,7 +160,7 @@ async fn link(
     let (provider, subject) = (new.provider.clone(), new.subject.clone());
     if identities::insert_identity(tx, new.clone()).await? {
         note_proof(tx, &account, profile, now).await?;
-        post.queue(tx, Letter::IdentityLinked, &account, None, now).await?;
+        post.queue_about(tx, Letter::IdentityLinked, Some(provider), &account, now).await?;
         return Ok(new);
     }
     match identities::account_by_identity(tx, provider.clone(), subject.clone()).await? {

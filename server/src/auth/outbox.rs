@@ -88,9 +88,34 @@ impl Post {
         language: Option<Language>,
         now: i64,
     ) -> Result<()> {
+        self.queue_mail(tx, letter, None, account, language, now).await
+    }
+
+    /// Queues a notice that names a device or a provider.
+    pub async fn queue_about(
+        &self,
+        tx: &mut Tx,
+        letter: Letter,
+        about: Option<String>,
+        account: &Account,
+        now: i64,
+    ) -> Result<()> {
+        self.queue_mail(tx, letter, about, account, None, now).await
+    }
+
+    async fn queue_mail(
+        &self,
+        tx: &mut Tx,
+        letter: Letter,
+        about: Option<String>,
+        account: &Account,
+        language: Option<Language>,
+        now: i64,
+    ) -> Result<()> {
         let Some(recipient) = account.email.clone() else { return Ok(()) };
         let mut mail = queued(letter, recipient, now)?;
         mail.account_id = Some(account.id);
+        mail.about = about;
         let stored = account.language.as_deref().and_then(Language::parse);
         language.or(stored).unwrap_or(self.language).code().clone_into(&mut mail.language);
         if let Letter::Link(purpose) = letter {
@@ -113,8 +138,15 @@ impl Post {
         outbox::insert_mail(tx, queued(Letter::Decoy, String::new(), now)?).await
     }
 
-    /// The mail as it goes out; `None` for what is never sent.
-    pub fn write(&self, queued: &QueuedMail, username: String) -> Option<Mail> {
+    /// The mail as it goes out; `None` for what is never sent. `title_of` is how people know a provider.
+    pub fn write(
+        &self,
+        queued: &QueuedMail,
+        username: String,
+        title_of: impl Fn(&str) -> String,
+    ) -> Option<Mail> {
+        let about = queued.about.as_deref();
+        let provider = || about.map(&title_of);
         let message = match Letter::parse(&queued.message)? {
             Letter::Link(purpose) => {
                 let (id, at) = (&queued.id, queued.created_at);
@@ -128,9 +160,9 @@ impl Post {
             }
             Letter::EmailChanged => Message::EmailChanged,
             Letter::AddressInUse => Message::AddressInUse,
-            Letter::SessionEnded => Message::SessionEnded,
-            Letter::IdentityLinked => Message::IdentityLinked,
-            Letter::IdentityUnlinked => Message::IdentityUnlinked,
+            Letter::SessionEnded => Message::SessionEnded { device: about.map(str::to_owned) },
+            Letter::IdentityLinked => Message::IdentityLinked { provider: provider()? },
+            Letter::IdentityUnlinked => Message::IdentityUnlinked { provider: provider()? },
             Letter::Decoy => return None,
         };
         let language = Language::parse(&queued.language).unwrap_or(self.language);
@@ -148,6 +180,7 @@ fn queued(letter: Letter, recipient: String, now: i64) -> Result<QueuedMail> {
         recipient,
         language: String::new(),
         link: None,
+        about: None,
         created_at: now,
         due_at: now,
         attempts: 0,

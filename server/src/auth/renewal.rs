@@ -296,7 +296,8 @@ pub(super) async fn end_reused(
     now: i64,
 ) -> Result<Revocation> {
     if let Some(account) = accounts::account(tx, session.account_id).await? {
-        post.queue(tx, Letter::SessionEnded, &account, None, now).await?;
+        let device = session.device_name.clone();
+        post.queue_about(tx, Letter::SessionEnded, device, &account, now).await?;
     }
     end_known(tx, session.id, now).await
 }

@@ -46,7 +46,7 @@ pub(super) struct Letter {
 #[template(path = "mail.txt")]
 struct Text<'a> {
     why: &'a str,
-    account: Option<&'a str>,
+    named: Option<Named<'a>>,
     link: Option<&'a str>,
     button: &'a str,
     otherwise: &'a str,
@@ -60,7 +60,7 @@ struct Html<'a> {
     language: &'a str,
     subject: &'a str,
     why: &'a str,
-    account: Option<&'a str>,
+    named: Option<Named<'a>>,
     link: Option<&'a str>,
     button: &'a str,
     otherwise: &'a str,
@@ -132,18 +132,20 @@ impl Composer {
     fn render(&self, mail: &Mail, link: Option<&str>) -> Result<Parts, askama::Error> {
         let words = texts::words(&mail.message, mail.language);
         let frame = &texts::frame(mail.language);
+        let provider = provider_of(&mail.message);
         let [subject, why, otherwise, footer] =
-            [words.subject, words.why, words.otherwise, frame.footer]
-                .map(|text| text.replace("{host}", &self.shown_host));
+            [words.subject, words.why, words.otherwise, frame.footer].map(|text| {
+                text.replace("{host}", &self.shown_host).replace("{provider}", provider)
+            });
         let (why, otherwise, footer) = (&*why, &*otherwise, &*footer);
-        let account = account_of(&mail.message).filter(|name| !would_be_linked(name));
+        let named = named(&mail.message, frame).filter(|named| !would_be_linked(named.name));
         let (button, language) = (words.button, Language::code(mail.language));
-        let text = Text { why, account, link, button, otherwise, footer, frame }.render()?;
+        let text = Text { why, named, link, button, otherwise, footer, frame }.render()?;
         let html = Html {
             language,
             subject: &subject,
             why,
-            account,
+            named,
             link,
             button,
             otherwise,
@@ -175,23 +177,44 @@ fn link_of(message: &Message) -> Option<&str> {
         | Message::EmailReset { link, .. } => Some(link),
         Message::EmailChanged
         | Message::AddressInUse
-        | Message::SessionEnded
-        | Message::IdentityLinked
-        | Message::IdentityUnlinked => None,
+        | Message::SessionEnded { .. }
+        | Message::IdentityLinked { .. }
+        | Message::IdentityUnlinked { .. } => None,
     }
 }
 
-fn account_of(message: &Message) -> Option<&str> {
+/// A name that stands on a line of its own, and what it names.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    label: &'a str,
+    name: &'a str,
+}
+
+fn named<'a>(message: &'a Message, frame: &'a Frame) -> Option<Named<'a>> {
     match message {
         Message::PasswordReset { username, .. } | Message::EmailReset { username, .. } => {
-            Some(username)
+            Some(Named { label: frame.account, name: username })
+        }
+        Message::SessionEnded { device } => {
+            device.as_deref().map(|name| Named { label: frame.device, name })
         }
         Message::Activation { .. }
         | Message::EmailChanged
         | Message::AddressInUse
-        | Message::SessionEnded
-        | Message::IdentityLinked
-        | Message::IdentityUnlinked => None,
+        | Message::IdentityLinked { .. }
+        | Message::IdentityUnlinked { .. } => None,
+    }
+}
+
+fn provider_of(message: &Message) -> &str {
+    match message {
+        Message::IdentityLinked { provider } | Message::IdentityUnlinked { provider } => provider,
+        Message::Activation { .. }
+        | Message::PasswordReset { .. }
+        | Message::EmailReset { .. }
+        | Message::EmailChanged
+        | Message::AddressInUse
+        | Message::SessionEnded { .. } => "",
     }
 }
 
@@ -299,9 +322,12 @@ mod tests {
             (Message::EmailReset { link: link(), username: name() }, None),
             (Message::EmailChanged, None),
             (Message::AddressInUse, None),
-            (Message::SessionEnded, None),
-            (Message::IdentityLinked, None),
-            (Message::IdentityUnlinked, None),
+            (
+                Message::SessionEnded { device: Some("Anna’s phone".to_owned()) },
+                Some("Anna’s phone"),
+            ),
+            (Message::IdentityLinked { provider: "VK ID".to_owned() }, None),
+            (Message::IdentityUnlinked { provider: "VK ID".to_owned() }, None),
         ]
     }
 
@@ -316,7 +342,8 @@ mod tests {
                 let Parts { subject, text, html } =
                     composer.render(&mail, link_of(&mail.message)).expect("it is rendered");
                 assert!(subject.contains("пример.рф"), "{subject}");
-                assert!(!format!("{subject}{text}{html}").contains("{host}"));
+                let whole = format!("{subject}{text}{html}");
+                assert!(!whole.contains("{host}") && !whole.contains("{provider}"), "{whole}");
                 let link = "https://a.example/auth/reset/MQ/c7-0f?x=1&y=2";
                 assert_eq!(
                     text.lines().filter(|line| *line == link).count(),

@@ -45,11 +45,17 @@ pub enum Message {
     /// Somebody tried to register with the address of an account.
     AddressInUse,
     /// A refresh token came a second time, so its session was ended.
-    SessionEnded,
+    SessionEnded {
+        device: Option<String>,
+    },
     /// A sign-in with a provider opens the account from now on.
-    IdentityLinked,
+    IdentityLinked {
+        provider: String,
+    },
     /// One opens it no longer.
-    IdentityUnlinked,
+    IdentityUnlinked {
+        provider: String,
+    },
 }
 
 /// Why mail cannot be set up.

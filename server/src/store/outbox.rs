@@ -19,6 +19,8 @@ pub struct QueuedMail {
     pub language: String,
     /// With `{token}` where the token will stand.
     pub link: Option<String>,
+    /// What the mail names: a device, or a provider of the settings.
+    pub about: Option<String>,
     pub created_at: i64,
     pub due_at: i64,
     pub attempts: i64,
@@ -32,7 +34,7 @@ macro_rules! returning_mail {
     ($before:literal, $after:literal) => {
         concat!(
             $before,
-            " id, account_id, token_hash, message, recipient, language, link, created_at,
+            " id, account_id, token_hash, message, recipient, language, link, about, created_at,
               due_at, attempts, dead_at, problem ",
             $after
         )
@@ -42,8 +44,8 @@ macro_rules! returning_mail {
 pub async fn insert_mail(tx: &mut Tx, mail: QueuedMail) -> Result<()> {
     on!(tx, db => sqlx::query(
         "insert into outbox (id, account_id, token_hash, message, recipient, language, link,
-                             created_at, due_at, attempts, leased)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false)",
+                             about, created_at, due_at, attempts, leased)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, false)",
     )
     .bind(mail.id)
     .bind(mail.account_id)
@@ -52,6 +54,7 @@ pub async fn insert_mail(tx: &mut Tx, mail: QueuedMail) -> Result<()> {
     .bind(mail.recipient)
     .bind(mail.language)
     .bind(mail.link)
+    .bind(mail.about)
     .bind(mail.created_at)
     .bind(mail.due_at)
     .bind(mail.attempts)

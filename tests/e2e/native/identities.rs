@@ -305,6 +305,9 @@ async fn an_unlinked_identity_opens_the_account_no_longer() {
     let mails = told(&site, EMAIL).await;
     let [linked, unlinked] = &mails[..] else { panic!("{mails:?}") };
     assert!(linked.starts_with(LINKED) && unlinked.starts_with(UNLINKED), "{mails:?}");
+    for letter in site.server.smtp.mails_to(EMAIL) {
+        assert!(letter.text.contains("Sign-in with Google was "), "{}", letter.text);
+    }
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn signed_in() -> (TestServer, TokenResponse) {
 }
 
 async fn open(server: &TestServer) -> TokenResponse {
-    let body = json!({"identifier": EMAIL, "password": PASSWORD});
+    let body = json!({"identifier": EMAIL, "password": PASSWORD, "device_name": "Anna’s phone"});
     read(&post(server, "sessions", body).await, 200)
 }
 
@@ -89,6 +89,10 @@ async fn a_copied_token_ends_the_session_and_its_owner_is_told() {
     assert_eq!(warnings(&server).await, 0);
     assert_refused(&refresh(&server, &first, &attempt(2)).await, 401, "token_reused");
     assert_eq!(warnings(&server).await, 1);
+    let letters = server.smtp.mails_to(EMAIL);
+    let warning = letters.iter().find(|letter| letter.subject.contains("was ended"));
+    let text = &warning.expect("the warning").text;
+    assert!(text.contains("Device: Anna’s phone\n"), "{text}");
     assert_refused(&refresh(&server, &second, &attempt(3)).await, 401, "session_ended");
     assert_refused(&refresh(&server, &first, &attempt(1)).await, 401, "session_ended");
     for tokens in [&first, &second] {

@@ -21,7 +21,7 @@ const EMAIL: &str = "anna@example.com";
 const PASSWORD: &str = "correct horse battery";
 const NEW_PASSWORD: &str = "another horse, another day";
 /// What the page of a link says that does nothing.
-const DEAD: &str = "This link does not work any more";
+const DEAD: &str = "This link no longer works";
 /// How long a link works, in seconds.
 const LIFETIME: i64 = 259_200;
 

@@ -55,7 +55,7 @@ async fn a_password_that_is_refused_is_asked_for_again_at_its_field() {
         ("password1", "password1", "password", "used by too many people"),
         ("81726354901827", "81726354901827", "password", "has only digits"),
         (long.as_str(), long.as_str(), "password", "too long"),
-        (NEW_PASSWORD, "another horse", "repeat", "The two passwords differ."),
+        (NEW_PASSWORD, "another horse", "repeat", "The passwords do not match."),
         (NEW_PASSWORD, "", "repeat", "Enter the new password once more."),
     ] {
         let page = site.submit(&link, &[("password", password), ("repeat", repeat)]).await;

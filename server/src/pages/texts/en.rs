@@ -28,8 +28,8 @@ pub const TEXTS: Texts = Texts {
             next: "Return to the app and sign in.",
         },
         dead: Message {
-            title: "This link does not work any more",
-            text: "It is too old, has been used already, or a part of it is missing.",
+            title: "This link no longer works",
+            text: "It is too old, has already been used, or is incomplete.",
             next: "If you have used it before, simply sign in. If not, ask for a new mail in the app \
                    and open the link in that one.",
         },
@@ -51,8 +51,8 @@ pub const TEXTS: Texts = Texts {
                    for a new link at once.",
         },
         dead: Message {
-            title: "This link does not work any more",
-            text: "It is too old, has been used already, or a part of it is missing.",
+            title: "This link no longer works",
+            text: "It is too old, has already been used, or is incomplete.",
             next: "If you have changed your password with it, sign in with the new one. If not, ask \
                    for a new mail in the app and open the link in that one.",
         },
@@ -71,23 +71,23 @@ pub const TEXTS: Texts = Texts {
             title: "This link has been used",
             text: "Your e-mail address has already been changed with it.",
             next: "Sign in with the new address in the app. If it was not you who changed it, tell \
-                   whoever runs the site at once.",
+                   the administrators of the site at once.",
         },
         dead: Message {
-            title: "This link does not work any more",
-            text: "It is too old, has been used already, or a part of it is missing.",
+            title: "This link no longer works",
+            text: "It is too old, has already been used, or is incomplete.",
             next: "If you have changed your address with it, sign in with the new one. If not, ask \
                    for a new mail in the app and open the link in that one.",
         },
     },
     password: PasswordTexts {
         label: "New password",
-        hint: "At least 8 characters, not only digits, and not one that many people use.",
+        hint: "At least 8 characters, not only digits, and not a common password.",
         repeat: "New password again",
         missing: "Enter a new password.",
-        too_long: "This password is too long. 1024 bytes are the most.",
+        too_long: "This password is too long: at most 1024 bytes are allowed.",
         not_repeated: "Enter the new password once more.",
-        differs: "The two passwords differ.",
+        differs: "The passwords do not match.",
         too_similar: "This password is too similar to your other data.",
         too_short: "This password is too short. It needs at least 8 characters.",
         too_common: "This password is used by too many people and easy to guess.",
@@ -95,7 +95,7 @@ pub const TEXTS: Texts = Texts {
     },
     email: EmailTexts {
         label: "New e-mail address",
-        hint: "Look twice for typing errors: your mails will go there.",
+        hint: "Check it for typos: your mails will go there.",
         missing: "Enter an e-mail address.",
         invalid: "This is not an e-mail address. One looks like anna@example.org.",
         taken: "Another account uses this address.",
@@ -103,7 +103,7 @@ pub const TEXTS: Texts = Texts {
     sign_in: SignInTexts {
         confirmed: ReturnTexts {
             title: "Return to the app",
-            about: ["", " has confirmed who you are. Press the button to go on in the app."],
+            about: ["", " has confirmed who you are. Press the button to continue in the app."],
         },
         cancelled: ReturnTexts {
             title: "Sign-in cancelled",
@@ -134,22 +134,22 @@ pub const TEXTS: Texts = Texts {
             about: "Return to the app. If it asks for a code, copy this one:",
             device_id: "If it also asks for device_id:",
             works_for: "The code works for 60 seconds.",
-            not_you: "Did not start this sign-in yourself? Close this page and give the code to \
-                      nobody.",
+            not_you: "Did not start this sign-in yourself? Close this page. Do not share the \
+                      code.",
         },
         over: Message {
             title: "This sign-in is over",
-            text: "It was finished already, took longer than ten minutes, or was started elsewhere.",
-            next: "Return to the app. If you are not signed in there, begin again.",
+            text: "It is already finished, took longer than ten minutes, or was started elsewhere.",
+            next: "Return to the app. If you are not signed in there, start again.",
         },
         too_many: Message {
             title: "Too many attempts",
-            text: "Your sign-in is not finished yet. Load this page again to go on.",
+            text: "Your sign-in is not finished yet. Reload this page to continue.",
             next: "",
         },
         busy: Message {
             title: "The server is busy",
-            text: "Your sign-in is not finished yet. Load this page again to go on.",
+            text: "Your sign-in is not finished yet. Reload this page to continue.",
             next: "",
         },
     },
@@ -165,12 +165,13 @@ pub const TEXTS: Texts = Texts {
     },
     failed: Message {
         title: "Something went wrong",
-        text: "The fault is ours, not yours.",
-        next: "Please try again in a few minutes. If that does not help, tell whoever runs the site.",
+        text: "This is our fault, not yours.",
+        next: "Please try again in a few minutes. If that does not help, tell the administrators \
+               of the site.",
     },
     broken_form: Message {
         title: "The form did not arrive",
-        text: "The connection broke off or was too slow. Nothing has been changed.",
+        text: "The connection was lost or too slow. Nothing has been changed.",
         next: "Please try again.",
     },
 };

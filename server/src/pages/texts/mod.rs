@@ -176,6 +176,27 @@ mod tests {
     }
 
     #[test]
+    fn pages_say_what_a_native_reader_would_write() {
+        let (en, ru, uk) = (&en::TEXTS, &ru::TEXTS, &uk::TEXTS);
+        for (text, phrase) in [
+            (en.email.hint, "Check it for typos"),
+            (en.activation.dead.title, "This link no longer works"),
+            (en.password.differs, "The passwords do not match"),
+            (en.sign_in.code.not_you, "Do not share the code"),
+            (ru.email_reset.about[0], "по которому вы теперь будете входить"),
+            (ru.password_reset.done.text, "Вы вышли из учётной записи на всех устройствах."),
+            (ru.sign_in.confirmed.about[1], " подтвердил, что это вы."),
+            (ru.broken_form.title, "Не удалось отправить форму"),
+            (uk.activation.dead.next, "замовте там новий лист"),
+            (uk.password_reset.spent.text, "Пароль за цим посиланням уже змінено"),
+            (uk.sign_in.confirmed.about[1], "Продовжте вхід у застосунку"),
+            (uk.password_reset.done.text, "Ви вийшли з облікового запису на всіх пристроях."),
+        ] {
+            assert!(text.contains(phrase), "{text}");
+        }
+    }
+
+    #[test]
     fn a_wait_is_rounded_up_to_whole_minutes() {
         let cases = [(0, "1\u{a0}s"), (59, "59\u{a0}s"), (60, "1\u{a0}min"), (61, "2\u{a0}min")];
         for (seconds, shown) in cases {
