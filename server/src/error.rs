@@ -80,8 +80,11 @@ pub enum TokenFault {
     Spent,
     /// A refresh token that had been used before: its session is ended by that.
     Reused,
-    /// A refresh token whose access token is still alive, where the policy wants it to be over.
-    TooEarly,
+    /// A refresh token whose access token is still alive, where the policy wants it to be over; seconds
+    /// until a refresh is granted.
+    TooEarly {
+        retry_after: i64,
+    },
 }
 
 /// Why a provider's word could not be had.

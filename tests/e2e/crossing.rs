@@ -65,9 +65,10 @@ async fn an_access_token_of_any_api_opens_every_profile() {
 
 #[tokio::test]
 async fn a_refresh_token_is_good_only_in_its_own_api() {
-    let server =
-        TestServer::with(|config| config.dialect("simplejwt_rotating").early_refresh = Some(true))
-            .await;
+    let server = TestServer::with(|config| {
+        config.dialect("simplejwt_rotating").early_refresh_seconds = Some(300)
+    })
+    .await;
     for own in apis() {
         let (_, refresh) = own.signed_in(&server.client).await;
         let body = json!({"refresh": refresh});

@@ -20,7 +20,8 @@ const AS_SHIPPED: [(&str, &str); 7] = [
 ];
 
 /// Settings that one API has alone.
-const OF_ONE_API: [&str; 4] = ["early_refresh", "activation", "absolute_seconds", "grace_seconds"];
+const OF_ONE_API: [&str; 4] =
+    ["early_refresh_seconds", "activation", "absolute_seconds", "grace_seconds"];
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);

@@ -94,9 +94,10 @@ async fn a_logout_ends_a_refresh_token_and_the_access_tokens_made_of_it_here() {
 #[tokio::test]
 async fn a_rotating_refresh_spends_it_and_the_next_one_is_ours() {
     let server = with_account().await;
-    let token = django(&server, 1, "refresh", 299, "0123456789abcdef0123456789abcdef");
+    let token = django(&server, 1, "refresh", 269, "0123456789abcdef0123456789abcdef");
     let early = refresh(&server, "/token/refresh", &token).await;
     assert_eq!(early.json()["detail"], "Token is not valid yet");
+    assert_eq!(early.headers["retry-after"], "1");
     server.clock.advance(1);
     let renewed = refresh(&server, "/token/refresh", &token).await;
     assert_eq!(renewed.status, 200);

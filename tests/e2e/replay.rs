@@ -56,7 +56,7 @@ async fn simplejwt_rotating_answers_as_recorded() {
     // The library refreshes at once; ours waits for the expiry, which `documents` tests.
     let server = TestServer::with(|config| {
         honour_the_librarys(config);
-        config.dialect("simplejwt_rotating").early_refresh = Some(true);
+        config.dialect("simplejwt_rotating").early_refresh_seconds = Some(300);
     });
     let server = server.await;
     server.replay("003").await;
@@ -83,7 +83,7 @@ async fn the_binary_answers_as_recorded_with_its_command_line_behind_it() {
         let operator = Operator::new().await;
         let smtp_url = operator.smtp.url();
         let settings = [
-            ("PROPUSK_DIALECTS__SIMPLEJWT_ROTATING__EARLY_REFRESH", "true"),
+            ("PROPUSK_DIALECTS__SIMPLEJWT_ROTATING__EARLY_REFRESH_SECONDS", "300"),
             ("PROPUSK_MAIL__SMTP_URL", smtp_url.as_str()),
             ("PROPUSK_TOKENS__ACCEPT_FOREIGN", "true"),
             ("PROPUSK_ACCOUNTS__FIRST_ID", "1"),

@@ -180,17 +180,19 @@ async fn a_deleted_account_takes_its_sessions_along() {
     assert_eq!(session.me(&server.client).await.status, 401);
 }
 
+/// A leeway of 30 seconds, where nothing is configured.
 #[tokio::test]
-async fn a_rotating_refresh_waits_until_the_access_token_is_over() {
+async fn a_rotating_refresh_waits_until_the_access_token_is_nearly_over() {
     let server = with_account().await;
     let body = json!({"email": "anna@example.com", "password": PASSWORD});
     let pair = server.client.post("/token", &body).await;
     let refresh = json!({"refresh": pair.field("refresh")});
     let early = json!({"detail": "Token is not valid yet", "code": "token_not_valid"});
-    for advance in [0, 299] {
+    for (advance, wait) in [(0, "270"), (200, "70"), (69, "1")] {
         server.clock.advance(advance);
         let answer = server.client.post("/token/refresh", &refresh).await;
         assert_eq!((answer.status.as_u16(), answer.json()), (401, early.clone()));
+        assert_eq!(answer.headers["retry-after"], wait);
     }
     server.clock.advance(1);
     let renewed = server.client.post("/token/refresh", &refresh).await;
@@ -199,7 +201,35 @@ async fn a_rotating_refresh_waits_until_the_access_token_is_over() {
     let next = json!({"refresh": renewed.field("refresh")});
     assert_eq!(server.client.post("/token/refresh", &next).await.json(), early);
     let spent = json!({"detail": "Token is blacklisted", "code": "token_not_valid"});
-    assert_eq!(server.client.post("/token/refresh", &refresh).await.json(), spent);
+    let again = server.client.post("/token/refresh", &refresh).await;
+    assert_eq!(again.json(), spent);
+    assert!(!again.headers.contains_key("retry-after"), "no wait makes it good");
+}
+
+#[tokio::test]
+async fn a_rotating_refresh_may_be_allowed_at_any_time_or_only_after_the_expiry() {
+    for (leeway, access_life, granted_after) in [(0, 300, 300), (300, 300, 0), (400, 300, 0)] {
+        let server = TestServer::with(|config| {
+            let rotating = config.dialect("simplejwt_rotating");
+            (rotating.early_refresh_seconds, rotating.access_seconds) = (Some(leeway), access_life);
+        })
+        .await;
+        let new = json!({"login": "anna", "password": PASSWORD, "email": "anna@example.com"});
+        assert_eq!(server.client.post("/v1/creat_autor", &new).await.status, 201);
+        let body = json!({"email": "anna@example.com", "password": PASSWORD});
+        let pair = server.client.post("/token", &body).await;
+        let refresh = json!({"refresh": pair.field("refresh")});
+        if granted_after > 0 {
+            server.clock.advance(granted_after - 1);
+            let answer = server.client.post("/token/refresh", &refresh).await;
+            assert_eq!(
+                (answer.status.as_u16(), &answer.headers["retry-after"]),
+                (401, &"1".parse().expect("a header"))
+            );
+            server.clock.advance(1);
+        }
+        assert_eq!(server.client.post("/token/refresh", &refresh).await.status, 200, "{leeway}");
+    }
 }
 
 #[tokio::test]

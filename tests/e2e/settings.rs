@@ -13,6 +13,10 @@ async fn an_unknown_setting_is_refused_and_the_nearest_known_one_named() {
         ("TOKENS_SECRET", "unknown setting tokens_secret; did you mean tokens.secret?"),
         ("PUBLIC_ULR", "unknown setting public_ulr; did you mean public_url?"),
         ("DIALECTS__DJOSER__ENABLED", "did you mean dialects.djoser_jwt.enabled?"),
+        (
+            "DIALECTS__SIMPLEJWT_ROTATING__EARLY_REFRESH",
+            "did you mean dialects.simplejwt_rotating.early_refresh_seconds?",
+        ),
     ] {
         let settings = [(&*format!("PROPUSK_{name}"), "canary-value")];
         for command in [&["check-config"] as &[_], &[], &["user", "list"]] {

@@ -208,9 +208,7 @@ impl Auth {
                     }
                     let session = live_session(tx, id, Some(policy.name)).await?;
                     active_account(tx, session.account_id).await?;
-                    if policy.rotating && !policy.early_refresh && now < session.access_expires_at {
-                        return Err(TokenFault::TooEarly.into());
-                    }
+                    policy.check_refresh_time(session.access_expires_at, now)?;
                     advance(tx, &policy, &session, now).await.map(Refreshed::Advanced)
                 })
             })

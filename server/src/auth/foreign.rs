@@ -128,10 +128,8 @@ async fn rotate_foreign(
     if spent_tokens::is_spent(tx, spent_key(&refresh.jti)).await? {
         return Err(TokenFault::Spent.into());
     }
-    let earliest = refresh.claims.issued_at.unwrap_or(0) + policy.access_seconds;
-    if !policy.early_refresh && now < earliest {
-        return Err(TokenFault::TooEarly.into());
-    }
+    let issued_at = refresh.claims.issued_at.unwrap_or(0);
+    policy.check_refresh_time(issued_at + policy.access_seconds, now)?;
     if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {
         return Err(TokenFault::Spent.into());
     }

@@ -39,7 +39,9 @@ pub mod token;
 mod uid;
 
 pub use account::Account;
-pub use application::{ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient, OpaquePair};
+pub use application::{
+    ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient, OpaquePair,
+};
 pub use credentials::Renewed;
 pub use external::Entry;
 pub use flow::{
@@ -72,7 +74,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Result, TokenFault};
 use crate::identifier::Kind;
 use crate::language::Language;
 use crate::providers::Providers;
@@ -102,8 +104,8 @@ pub struct Policy {
     pub grace_seconds: i64,
     /// A refresh answers a new refresh token and spends the old one.
     pub rotating: bool,
-    /// Whether a rotating refresh is allowed while the access token is alive.
-    pub early_refresh: bool,
+    /// How long before the access token is over a refresh is granted; `None`: at any time.
+    pub early_refresh_seconds: Option<i64>,
     /// Whether answers hide who has an account where the API's document tells it.
     pub strict: bool,
     /// Whether a right password tells that its account is not active.
@@ -114,6 +116,17 @@ pub struct Policy {
     pub form: TokenForm,
     /// Where the link in a mail of this API leads that resets a password.
     pub reset_path: &'static str,
+}
+
+impl Policy {
+    /// Refuses a refresh while the access token, which ends then, has longer to live than the leeway.
+    pub(crate) fn check_refresh_time(&self, access_expires_at: i64, now: i64) -> Result<()> {
+        let wait = self.early_refresh_seconds.map_or(0, |leeway| access_expires_at - leeway - now);
+        match wait {
+            1.. => Err(TokenFault::TooEarly { retry_after: wait }.into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What an access credential looks like.

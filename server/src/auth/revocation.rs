@@ -230,7 +230,7 @@ mod tests {
         absolute_seconds: None,
         grace_seconds: 0,
         rotating: false,
-        early_refresh: false,
+        early_refresh_seconds: None,
         strict: false,
         tells_inactive: false,
         activation: None,

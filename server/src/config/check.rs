@@ -82,6 +82,13 @@ impl Config {
                 "absolute_seconds must be from 1 to ten years, grace_seconds from 0 to 60",
             );
         }
+        let is_leeway = |seconds: i64| (0..=TEN_YEARS).contains(&seconds);
+        if !self.dialects.values().all(|d| d.early_refresh_seconds.is_none_or(is_leeway)) {
+            return invalid(
+                "dialects.simplejwt_rotating.early_refresh_seconds",
+                "must be from 0 to ten years",
+            );
+        }
         if !(KEYS_ARE_CACHED_FOR..=MAX_OVERLAP).contains(&self.tokens.key_overlap_seconds) {
             return invalid("tokens.key_overlap_seconds", "must be from 300 to 604800");
         }

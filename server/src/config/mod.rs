@@ -278,9 +278,9 @@ pub struct DialectSettings {
     pub refresh_seconds: i64,
     /// Whether answers hide who has an account where the API's document tells it.
     pub strict: bool,
-    /// Where refresh tokens rotate: whether they do so while the access token is alive.
+    /// How long before its access token expires a refresh token is taken, where an API waits for that.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub early_refresh: Option<bool>,
+    pub early_refresh_seconds: Option<i64>,
     /// How long a session lives at most, however it is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absolute_seconds: Option<i64>,
@@ -403,7 +403,7 @@ impl Default for DialectSettings {
             access_seconds: 300,
             refresh_seconds: 86_400,
             strict: false,
-            early_refresh: None,
+            early_refresh_seconds: None,
             absolute_seconds: None,
             grace_seconds: None,
             activation: None,

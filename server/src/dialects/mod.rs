@@ -63,23 +63,20 @@ fn settings(policy: &Policy) -> DialectSettings {
         access_seconds: policy.access_seconds,
         refresh_seconds: policy.refresh_seconds,
         strict: policy.strict,
-        early_refresh: has_early_refresh(policy).then_some(policy.early_refresh),
+        early_refresh_seconds: policy.early_refresh_seconds,
         absolute_seconds: policy.absolute_seconds,
         grace_seconds: (policy.form == TokenForm::PublicKey).then_some(policy.grace_seconds),
         activation: policy.activation,
     }
 }
 
-/// Elsewhere a lost answer would cost a sign-in, or there is nothing to rotate.
-fn has_early_refresh(policy: &Policy) -> bool {
-    policy.rotating && policy.form == TokenForm::SimpleJwt
-}
-
 fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
     Policy {
         access_seconds: settings.access_seconds,
         refresh_seconds: settings.refresh_seconds,
-        early_refresh: settings.early_refresh.unwrap_or(policy.early_refresh),
+        early_refresh_seconds: policy
+            .early_refresh_seconds
+            .map(|own| settings.early_refresh_seconds.unwrap_or(own)),
         absolute_seconds: policy
             .absolute_seconds
             .map(|own| settings.absolute_seconds.unwrap_or(own)),

@@ -26,7 +26,7 @@ pub const DIALECT: Dialect = Dialect {
         absolute_seconds: None,
         grace_seconds: 0,
         rotating: true,
-        early_refresh: false,
+        early_refresh_seconds: Some(30),
         strict: false,
         tells_inactive: false,
         activation: None,

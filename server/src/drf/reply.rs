@@ -132,14 +132,17 @@ impl Reply {
     pub fn throttled(retry_after: i64) -> Self {
         let unit = if retry_after == 1 { "second" } else { "seconds" };
         let text = format!("Request was throttled. Expected available in {retry_after} {unit}.");
-        let reply = Reply::detail(StatusCode::TOO_MANY_REQUESTS, &text);
-        Reply { retry_after: Some(retry_after), ..reply }
+        Reply::detail(StatusCode::TOO_MANY_REQUESTS, &text).after(retry_after)
     }
 
     pub fn busy(retry_after: i64) -> Self {
         let text = "Service temporarily unavailable, try again later.";
-        let reply = Reply::detail(StatusCode::SERVICE_UNAVAILABLE, text);
-        Reply { retry_after: Some(retry_after), ..reply }
+        Reply::detail(StatusCode::SERVICE_UNAVAILABLE, text).after(retry_after)
+    }
+
+    /// A refusal that a retry so many seconds later may not meet.
+    pub fn after(self, retry_after: i64) -> Self {
+        Reply { retry_after: Some(retry_after), ..self }
     }
 
     /// Django's page for a failure; the cause goes to the log only.

@@ -132,14 +132,18 @@ impl Wording {
             TokenFault::NoType => "Token has no type",
             TokenFault::WrongType => "Token has wrong type",
             TokenFault::NoId => "Token has no id",
-            TokenFault::TooEarly => "Token is not valid yet",
+            TokenFault::TooEarly { .. } => "Token is not valid yet",
         }
     }
 
     /// 401 of the views that take a token in the body.
     pub fn token_refusal(&self, fault: TokenFault) -> Reply {
         let body = json!({ "detail": self.text(fault), "code": "token_not_valid" });
-        Reply::json(StatusCode::UNAUTHORIZED, &body)
+        let reply = Reply::json(StatusCode::UNAUTHORIZED, &body);
+        match fault {
+            TokenFault::TooEarly { retry_after } => reply.after(retry_after),
+            _ => reply,
+        }
     }
 
     /// 401 of the views that take a token in the header.

@@ -11,9 +11,13 @@ fn credentials() -> Value {
 
 async fn server_with_a_user() -> TestServer {
     let server = TestServer::start().await;
+    register(&server).await;
+    server
+}
+
+async fn register(server: &TestServer) {
     let user = json!({"login": "string", "password": "string", "email": "user@example.com"});
     assert_eq!(server.client.post("/v1/creat_autor", &user).await.status, 201);
-    server
 }
 
 #[tokio::test]
@@ -67,7 +71,11 @@ async fn a_good_token_is_verified_with_an_empty_object() {
 
 #[tokio::test]
 async fn a_refresh_token_works_only_after_the_access_token_expired_and_only_once() {
-    let server = server_with_a_user().await;
+    let server = TestServer::with(|config| {
+        config.dialect("simplejwt_rotating").early_refresh_seconds = Some(0)
+    })
+    .await;
+    register(&server).await;
     let (refresh, _) = assert_pair(&server.client.post("/token", &credentials()).await);
     let body = json!({"refresh": refresh});
 

@@ -46,7 +46,7 @@ struct Person {
 /// A server with an application, and providers that know nobody.
 async fn server() -> (TestServer, propusk_stand_in::StandIn) {
     let (server, stand_in) = TestServer::with_providers(|config| {
-        config.dialect("simplejwt_rotating").early_refresh = Some(true);
+        config.dialect("simplejwt_rotating").early_refresh_seconds = Some(300);
         config.redirects.allowed = vec!["com.example.app:/signed-in".to_owned()];
         config.app_links.apple = vec!["A1B2C3D4E5.com.example.app".to_owned()];
         config.app_links.android = vec![format!("com.example.app={}", ["0F"; 32].join(":"))];

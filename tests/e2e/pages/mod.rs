@@ -39,7 +39,7 @@ const POLICY: Policy = Policy {
     access_seconds: 300,
     refresh_seconds: 86_400,
     rotating: false,
-    early_refresh: false,
+    early_refresh_seconds: None,
     absolute_seconds: None,
     grace_seconds: 0,
     tells_inactive: false,

@@ -42,7 +42,7 @@ pub const DIALECT: Dialect = Dialect {
         absolute_seconds: Some(31_536_000),
         grace_seconds: 0,
         rotating: true,
-        early_refresh: true,
+        early_refresh_seconds: None,
         strict: false,
         tells_inactive: true,
         form: TokenForm::PublicKey,

@@ -133,7 +133,7 @@ fn token_failure(fault: TokenFault) -> Refusal {
         | TokenFault::WrongType
         | TokenFault::NoId
         | TokenFault::NoAccount
-        | TokenFault::TooEarly => ProblemCode::InvalidCredentials,
+        | TokenFault::TooEarly { .. } => ProblemCode::InvalidCredentials,
     };
     Refusal::of(StatusCode::UNAUTHORIZED, code)
 }
