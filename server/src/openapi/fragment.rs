@@ -40,7 +40,6 @@ impl Fragment {
     /// - an operation without `security` needs what the file's `security` says;
     /// - operations can also be answered by what stands in `x-every`, and those with a body by what
     ///   stands in `x-with-body`;
-    /// - JSON bodies may be sent as every one of `x-media-types`;
     /// - ids, tags, and names of components get the API's name in front.
     pub fn into_share(mut self) -> Value {
         self.copy_path_items();
@@ -49,7 +48,6 @@ impl Fragment {
             security: self.value["security"].take(),
             every: self.value["x-every"].take(),
             with_body: self.value["x-with-body"].take(),
-            media_types: self.value["x-media-types"].take(),
         };
         self.each_operation(|operation| rules.apply(operation));
         self.take_names();
@@ -116,7 +114,6 @@ struct Rules {
     security: Value,
     every: Value,
     with_body: Value,
-    media_types: Value,
 }
 
 impl Rules {
@@ -128,9 +125,6 @@ impl Rules {
         self.secure(operation);
         let has_body = operation.get("requestBody").is_some();
         self.answer(operation, has_body);
-        if has_body {
-            self.offer_media_types(&mut operation["requestBody"]["content"]);
-        }
     }
 
     fn secure(&self, operation: &mut Value) {
@@ -157,17 +151,6 @@ impl Rules {
         responses.extend(own.as_object().cloned().unwrap_or_default());
         responses.sort_keys();
         operation["responses"] = responses.into();
-    }
-
-    fn offer_media_types(&self, content: &mut Value) {
-        let Some(schema) = content["application/json"].get("schema").cloned() else { return };
-        for media_type in
-            self.media_types.as_array().into_iter().flatten().filter_map(Value::as_str)
-        {
-            if content.get(media_type).is_none() {
-                content[media_type] = json!({ "schema": schema });
-            }
-        }
     }
 }
 

@@ -32,7 +32,7 @@ use super::each_object;
 )))]
 struct Wire;
 
-/// All of them, by the names of the types.
+/// All of them, by the names of the types; see [`name_of`].
 pub fn schemas() -> Map<String, Value> {
     let components = Wire::openapi().components.expect("the types above");
     let schemas = serde_json::to_value(components.schemas);
@@ -41,8 +41,22 @@ pub fn schemas() -> Map<String, Value> {
         if let Some(Value::String(description)) = members.get_mut("description") {
             *description = without_links(description);
         }
+        if let Some(Value::String(reference)) = members.get_mut("$ref") {
+            *reference = name_of(reference);
+        }
     });
-    schemas.as_object().cloned().unwrap_or_default()
+    let schemas = schemas.as_object().cloned().unwrap_or_default();
+    schemas.into_iter().map(|(name, schema)| (name_of(&name), schema)).collect()
+}
+
+/// Generators of clients make types of their own for each operation, `…Request` and `…Response`: no type
+/// of the document ends so.
+fn name_of(schema: &str) -> String {
+    match (schema.strip_suffix("Request"), schema.strip_suffix("Response")) {
+        (Some(stem), _) => format!("{stem}Input"),
+        (_, Some(stem)) => format!("{stem}Output"),
+        _ => schema.to_owned(),
+    }
 }
 
 /// Documentation of Rust refers to other documentation of Rust, which is not here.
@@ -62,6 +76,15 @@ fn without_links(description: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_schema_has_a_name_that_generators_give() {
+        let schemas = schemas();
+        assert!(schemas.contains_key("SignInInput") && schemas.contains_key("TokenOutput"));
+        for name in schemas.keys() {
+            assert!(!name.ends_with("Request") && !name.ends_with("Response"), "{name}");
+        }
+    }
 
     #[test]
     fn links_become_names() {

@@ -2,6 +2,7 @@
 //! That recorded answers are as it says, the replay sees to.
 
 mod browser;
+mod clients;
 mod live;
 mod sound;
 

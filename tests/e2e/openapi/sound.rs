@@ -95,6 +95,46 @@ async fn every_operation_has_a_name_of_its_own_a_summary_and_its_parameters() {
     }
 }
 
+/// As generators write the names of types.
+fn in_capitals(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter_map(|word| {
+        let first = word.chars().next()?;
+        Some(first.to_uppercase().chain(word.chars().skip(1)).collect::<String>())
+    });
+    words.collect()
+}
+
+/// They make one of each component, and `…Request` and `…Response` of each operation.
+#[tokio::test]
+async fn no_two_types_of_a_generated_client_have_one_name() {
+    let document = document().await;
+    let components = document.json["components"].as_object().expect("components").values();
+    let components = components.flat_map(|kind| kind.as_object().expect("components").keys());
+    let mut types: Vec<_> = components.map(|name| in_capitals(name)).collect();
+    for operation in document.operations() {
+        let id = in_capitals(operation.id());
+        types.extend(["Request", "Response"].map(|end| format!("{id}{end}")));
+    }
+    let mut seen = BTreeSet::new();
+    let twice: Vec<_> =
+        types.into_iter().filter(|name| !seen.insert(name.to_lowercase())).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+/// Generators take the first type of several, or make one function of each.
+#[tokio::test]
+async fn bodies_of_requests_are_described_as_json_alone() {
+    let document = document().await;
+    let mut described = 0;
+    for operation in document.operations() {
+        let Some(content) = operation.value["requestBody"]["content"].as_object() else { continue };
+        let types: Vec<_> = content.keys().collect();
+        assert_eq!(types, ["application/json"], "{}", operation.id());
+        described += 1;
+    }
+    assert!(described > 40, "{described}");
+}
+
 #[tokio::test]
 async fn every_example_is_what_its_schema_says() {
     let document = document().await;
