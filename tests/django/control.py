@@ -16,7 +16,7 @@ travel = None
 
 
 def register_applications():
-    """The OAuth application that the tests are."""
+    """The OAuth application that the tests are, or the superuser of a resource server."""
     if settings.STACK == "djoser_token":
         from oauth2_provider.models import Application
 
@@ -26,6 +26,8 @@ def register_applications():
             client_type=Application.CLIENT_CONFIDENTIAL,
             authorization_grant_type=Application.GRANT_PASSWORD,
         )
+    if settings.STACK == "resource_server":
+        get_user_model().objects.create_superuser("admin")
 
 
 @csrf_exempt

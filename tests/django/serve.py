@@ -1,9 +1,9 @@
-"""Serves one of the four Django stacks on a free port of 127.0.0.1.
+"""Serves one of the Django stacks on a free port of 127.0.0.1.
 
 usage: serve.py STACK DIRECTORY
 
 STACK is the name of a package beside this file. Database and mails lie in DIRECTORY, which is to be
-empty. The only line on standard output is `ready http://127.0.0.1:PORT`; the server ends when its
+empty, but for `from_handbook.py` of the stack `resource_server`. The only line on standard output is `ready http://127.0.0.1:PORT`; the server ends when its
 standard input does. DJANGO_SECRET signs the tokens.
 """
 

@@ -1,4 +1,4 @@
-"""What the four stacks have in common, and in what they differ. The rest is as the libraries have it."""
+"""What the stacks have in common, and in what they differ. The rest is as the libraries have it."""
 
 import os
 from pathlib import Path
@@ -54,7 +54,7 @@ LOGGING = {
 JWT = "rest_framework_simplejwt.authentication.JWTAuthentication"
 BLACKLIST = ["rest_framework_simplejwt", "rest_framework_simplejwt.token_blacklist"]
 
-if STACK != "simplejwt":
+if STACK not in ("simplejwt", "resource_server"):
     AUTH_USER_MODEL = f"{STACK}.User"
 
 match STACK:
@@ -105,6 +105,11 @@ match STACK:
             },
         }
 
-REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": AUTHENTICATION}
+    case "resource_server":
+        # What the operator's handbook says, beside the database.
+        exec((DIRECTORY / "from_handbook.py").read_text())
+
+if STACK != "resource_server":
+    REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": AUTHENTICATION}
 # Tables are made from the models as they are; nothing is migrated here.
 MIGRATION_MODULES = {name.rpartition(".")[2]: None for name in INSTALLED_APPS}

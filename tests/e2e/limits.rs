@@ -473,6 +473,7 @@ async fn site(limits: Limits) -> (Site, String) {
         secret: Some(CLIENT_SECRET.to_owned()),
         is_public: false,
         allows_password: true,
+        introspects: false,
     };
     assert!(site.server.auth.create_client(new).await.expect("the database answers"));
     let token = site.stand_in.access_token(Provider::Google, CLIENT_ID, &User::new("greta"));

@@ -32,7 +32,14 @@ async fn djoser_token_answers_as_recorded() {
     let (server, stand_in) = TestServer::with_providers(|_| {}).await;
     for (id, is_public, allows_password) in CLIENTS {
         let (id, secret) = (id.to_owned(), Some(CLIENT_SECRET.to_owned()));
-        let new = NewClient { name: id.clone(), id, secret, is_public, allows_password };
+        let new = NewClient {
+            name: id.clone(),
+            id,
+            secret,
+            is_public,
+            allows_password,
+            introspects: false,
+        };
         assert!(server.auth.create_client(new).await.expect("the database answers"));
     }
     for provider in Provider::ALL {

@@ -1,5 +1,5 @@
-//! The real libraries whose APIs the SDK speaks: four Django stacks as child processes.
-//! `django/README.md` describes them.
+//! The real libraries whose APIs the SDK speaks, and those that take our tokens: Django stacks as child
+//! processes. `django/README.md` describes them.
 
 use std::env;
 use std::fs;
@@ -21,6 +21,8 @@ use crate::mailbox::Letter;
 pub const CLIENT_ID: &str = "django-app";
 pub const CLIENT_SECRET: &str = "django-app-secret";
 
+/// The environment of [`Django::resource_server`], with PyJWT and python-jose in it.
+pub const RESOURCE_SERVER: &str = "resource_server";
 /// Longer than a busy machine takes to start Django.
 const PATIENCE: Duration = Duration::from_secs(60);
 const READY: &str = "ready ";
@@ -70,7 +72,18 @@ pub struct Django {
 impl Django {
     pub async fn start(stack: Stack) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let mut process = spawn(stack, directory.path());
+        Django::spawned(stack.name(), stack.requirements(), directory).await
+    }
+
+    /// A Django with an API of its own, with these settings, that takes the tokens of another server.
+    pub async fn resource_server(settings: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::write(directory.path().join("from_handbook.py"), settings).expect("a new file");
+        Django::spawned(RESOURCE_SERVER, RESOURCE_SERVER, directory).await
+    }
+
+    async fn spawned(stack: &str, requirements: &str, directory: TempDir) -> Self {
+        let mut process = spawn(stack, requirements, directory.path());
         let url = url(process.stdout.take().expect("stdout is a pipe")).await;
         Django { client: Client::new(url.clone()), url, directory, _process: process }
     }
@@ -106,12 +119,17 @@ impl Django {
     }
 }
 
-fn spawn(stack: Stack, directory: &Path) -> Child {
-    let python = environments().join(stack.requirements()).join("bin/python");
+/// The Python of an environment, in which the libraries of its file of requirements are.
+pub fn python(requirements: &str) -> PathBuf {
+    let python = environments().join(requirements).join("bin/python");
     assert!(python.exists(), "{} is missing: see {DIRECTORY}/README.md", python.display());
-    Command::new(python)
+    python
+}
+
+fn spawn(stack: &str, requirements: &str, directory: &Path) -> Child {
+    Command::new(python(requirements))
         // Nothing of whoever runs the tests, and nothing left in the sources.
-        .args(["-E", "-s", "-B", "serve.py", stack.name()])
+        .args(["-E", "-s", "-B", "serve.py", stack])
         .arg(directory)
         .current_dir(DIRECTORY)
         .env("DJANGO_SECRET", SECRET)

@@ -35,6 +35,7 @@ create table oauth_clients (
     secret_hash text,
     is_public boolean not null,
     allows_password boolean not null,
+    introspects boolean not null,
     created_at bigint not null
 );
 

@@ -18,6 +18,10 @@ const TOKEN_LENGTH: usize = 30;
 /// A secret that is shorter could be guessed from its hash.
 pub const MIN_CLIENT_SECRET: usize = 16;
 
+/// The client of a session that no application opened: our own apps, by any API. No application may
+/// call itself so.
+pub const OWN_APPS: &str = "propusk";
+
 /// Two opaque tokens of one session; no `Debug`.
 pub struct OpaquePair {
     pub access: String,
@@ -40,6 +44,8 @@ pub struct NewClient {
     pub secret: Option<String>,
     pub is_public: bool,
     pub allows_password: bool,
+    /// It may ask what access credentials say, and nothing else.
+    pub introspects: bool,
 }
 
 impl OpaquePair {
@@ -81,7 +87,7 @@ fn random_token() -> Result<String> {
 
 impl Auth {
     /// The client of this id, if it shows its secret; a public one need not.
-    async fn authenticate_client(&self, name: ClientName<'_>) -> Result<OAuthClient> {
+    pub(super) async fn authenticate_client(&self, name: ClientName<'_>) -> Result<OAuthClient> {
         if name.id.contains('\0') {
             // Postgres keeps no such text, nor looks for one.
             return Err(ClientFault::Unknown.into());
@@ -99,13 +105,19 @@ impl Auth {
         if is_shown { Ok(client) } else { Err(ClientFault::Secret.into()) }
     }
 
-    /// The same, where whoever fails too often is not looked at any more.
+    /// The same for an application that signs people in, with a limit on failures for each address.
     pub async fn authenticate_client_from(
         &self,
         name: ClientName<'_>,
         from: IpAddr,
     ) -> Result<OAuthClient> {
-        self.limited(from, self.authenticate_client(name)).await
+        let app = async {
+            match self.authenticate_client(name).await? {
+                client if client.introspects => Err(ClientFault::Unknown.into()),
+                client => Ok(client),
+            }
+        };
+        self.limited(from, app).await
     }
 
     /// A pair for whoever a provider's access token belongs to; `provider` none: the client asks
@@ -272,6 +284,7 @@ impl Auth {
             name: new.name,
             is_public: new.is_public,
             allows_password: new.allows_password,
+            introspects: new.introspects,
             created_at: self.clock.now(),
         };
         self.store.write(move |tx| Box::pin(oauth_clients::insert_oauth_client(tx, client))).await

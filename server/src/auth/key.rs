@@ -36,7 +36,7 @@ impl Key {
 }
 
 /// A key lives as long as its session, an access token with a refresh token beside it only its own time.
-fn ends_at(session: &Session) -> i64 {
+pub(super) fn ends_at(session: &Session) -> i64 {
     match session.refresh_hash {
         Some(_) => session.access_expires_at,
         None => session.expires_at,

@@ -9,6 +9,7 @@ mod external;
 mod flow;
 mod flow_key;
 mod foreign;
+mod introspection;
 pub mod jwt;
 mod key;
 pub mod keys;
@@ -40,7 +41,7 @@ mod uid;
 
 pub use account::Account;
 pub use application::{
-    ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient, OpaquePair,
+    ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS, OpaquePair,
 };
 pub use credentials::Renewed;
 pub use external::Entry;
@@ -48,6 +49,7 @@ pub use flow::{
     AppLeg, Begun, CODE_LIFETIME, Callback, Failed, ProviderName, Returned, SIGN_IN_LIFETIME,
 };
 pub use flow_key::FlowKey;
+pub use introspection::Introspected;
 pub use key::Key;
 pub use link::Links;
 pub use linking::Identity;

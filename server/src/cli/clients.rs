@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use propusk_server::auth::{Auth, MIN_CLIENT_SECRET, NewClient, OAuthClient};
+use propusk_server::auth::{Auth, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS};
 
 use super::{Outcome, confirm, say};
 
@@ -48,6 +48,9 @@ pub struct Application {
     /// It may send names and passwords.
     #[arg(long)]
     allow_password: bool,
+    /// It is a service that asks what access tokens say (RFC 7662), and signs nobody in.
+    #[arg(long, conflicts_with_all = ["public", "allow_password"])]
+    introspect: bool,
 }
 
 pub async fn work(auth: &Auth, command: ClientCommand) -> Outcome {
@@ -70,10 +73,14 @@ pub async fn work(auth: &Auth, command: ClientCommand) -> Outcome {
 }
 
 async fn create(auth: &Auth, application: Application) -> Outcome {
-    let Application { id, name, secret, secret_file, public, allow_password } = application;
+    let Application { id, name, secret, secret_file, public, allow_password, introspect } =
+        application;
     let is_blank = |c: char| c.is_control() || c.is_whitespace();
     if id.is_empty() || id.len() > MAX_ID || id.contains(is_blank) {
         return Err("an id has 1 to 200 characters without spaces".into());
+    }
+    if id == OWN_APPS {
+        return Err(format!("{OWN_APPS} is how our own apps are called").into());
     }
     let given = secret_file.as_deref().map(read_secret).transpose()?.or(secret);
     let is_sound = |secret: &String| (MIN_CLIENT_SECRET..=MAX_SECRET).contains(&secret.len());
@@ -90,6 +97,7 @@ async fn create(auth: &Auth, application: Application) -> Outcome {
         secret: given.or_else(|| made.clone()),
         is_public: public,
         allows_password: allow_password,
+        introspects: introspect,
     };
     if !auth.create_client(new).await? {
         return Err("there is an application with this id already".into());
@@ -116,6 +124,10 @@ fn read_secret(path: &Path) -> Outcome<String> {
 /// Never its secret, which nobody has any more.
 fn line_of(client: &OAuthClient) -> String {
     let kind = if client.is_public { "public" } else { "confidential" };
-    let grants = if client.allows_password { "  password" } else { "" };
+    let grants = match client {
+        OAuthClient { introspects: true, .. } => "  introspect",
+        OAuthClient { allows_password: true, .. } => "  password",
+        _ => "",
+    };
     format!("{}  {kind}  {}{grants}", client.id.escape_debug(), client.name.escape_debug())
 }

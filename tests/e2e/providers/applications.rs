@@ -3,6 +3,7 @@
 
 mod converting;
 mod ending;
+mod introspection;
 mod tokens;
 
 use super::*;
@@ -55,6 +56,7 @@ async fn site() -> Site {
             secret: Some(secret.to_owned()),
             is_public,
             allows_password,
+            introspects: false,
         };
         assert!(site.server.auth.create_client(new).await.expect("the database answers"));
     }

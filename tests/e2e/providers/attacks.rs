@@ -143,6 +143,7 @@ async fn register_application(site: &Site) {
         secret: Some(OAUTH_SECRET.to_owned()),
         is_public: false,
         allows_password: false,
+        introspects: false,
     };
     assert!(site.server.auth.create_client(client).await.expect("the database answers"));
 }

@@ -32,7 +32,14 @@ async fn start() -> Site {
 
 pub async fn register_app(server: &TestServer) {
     let (id, secret) = (APP.to_owned(), Some(APP_SECRET.to_owned()));
-    let new = NewClient { name: id.clone(), id, secret, is_public: false, allows_password: false };
+    let new = NewClient {
+        name: id.clone(),
+        id,
+        secret,
+        is_public: false,
+        allows_password: false,
+        introspects: false,
+    };
     assert!(server.auth.create_client(new).await.expect("the database answers"));
 }
 

@@ -136,6 +136,7 @@ async fn an_application_ends_sessions_of_its_own_only() {
         secret: None,
         is_public: true,
         allows_password: false,
+        introspects: false,
     };
     assert!(site.server.auth.create_client(new).await.expect("the database answers"));
     let access = convert(&site, &owner(), Provider::Google).await.field("access_token");

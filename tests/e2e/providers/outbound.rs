@@ -31,6 +31,7 @@ pub async fn register_app(site: &Site) {
         secret: Some(secret.to_owned()),
         is_public: false,
         allows_password: false,
+        introspects: false,
     };
     assert!(site.server.auth.create_client(new).await.expect("the database answers"));
 }

@@ -34,6 +34,7 @@ impl Peer {
             secret: Some(django::CLIENT_SECRET.to_owned()),
             is_public: false,
             allows_password: false,
+            introspects: false,
         });
         assert!(made.await.expect("the database answers"));
         let clock = Clock::manual(ours.0.clock.now());

@@ -98,6 +98,7 @@ impl World {
             secret: Some(OAUTH.1.to_owned()),
             is_public: false,
             allows_password: false,
+            introspects: false,
         });
         assert!(made.await.expect("the database answers"));
         let clock = Clock::manual(server.clock.now());

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use super::super::application::OWN_APPS;
 use super::super::session::{name_of_session, session_of_name};
 use super::key::SigningKey;
 use crate::error::{Error, Fault, Result, TokenFault};
@@ -37,15 +38,18 @@ struct Claims {
     sub: String,
     aud: String,
     sid: String,
+    jti: String,
+    client_id: String,
     iat: i64,
     exp: i64,
 }
 
-/// A token of this account's session.
+/// A token of this account's session; `jti` is its own id.
 pub fn sign(
     key: &SigningKey,
     issuer: &Issuer,
     access: Access,
+    jti: String,
     now: i64,
     expires_at: i64,
 ) -> Result<String> {
@@ -55,6 +59,8 @@ pub fn sign(
         sub: access.account_id.to_string(),
         aud: issuer.audience.clone(),
         sid: name_of_session(access.session),
+        jti,
+        client_id: OWN_APPS.to_owned(),
         iat: now,
         exp: expires_at,
     };
@@ -144,7 +150,16 @@ mod tests {
     fn claims() -> Value {
         let sid = name_of_session(ACCESS.session);
         let iss = "https://a.example";
-        json!({"iss": iss, "sub": "7", "aud": "apps", "sid": sid, "iat": 100, "exp": 1_000})
+        json!({
+            "iss": iss,
+            "sub": "7",
+            "aud": "apps",
+            "sid": sid,
+            "jti": "j",
+            "client_id": "propusk",
+            "iat": 100,
+            "exp": 1_000,
+        })
     }
 
     /// A token that the key has really signed, whatever it says.
@@ -164,7 +179,8 @@ mod tests {
     fn a_token_comes_back_whole_and_ends_at_its_expiry() {
         for algorithm in Algorithm::ALL {
             let key = key(algorithm);
-            let token = sign(&key, &issuer(), ACCESS, 100, 1_000).expect("a token");
+            let token = sign(&key, &issuer(), ACCESS, "j".to_owned(), 100, 1_000);
+            let token = token.expect("a token");
             let expected = signed(&key, &header_of(&key), &claims());
             assert_eq!(unsigned(&token), unsigned(&expected));
             assert_eq!(read(&key, &token, 999), Ok(ACCESS));
@@ -225,7 +241,7 @@ mod tests {
     #[test]
     fn a_token_of_which_a_part_is_changed_is_refused() {
         let key = key(Algorithm::EdDsa);
-        let token = sign(&key, &issuer(), ACCESS, 100, 1_000).expect("a token");
+        let token = sign(&key, &issuer(), ACCESS, "j".to_owned(), 100, 1_000).expect("a token");
         for place in 0..token.len() {
             let mut other = token.clone().into_bytes();
             other[place] = if other[place] == b'A' { b'B' } else { b'A' };
@@ -272,7 +288,9 @@ mod tests {
 
         #[test]
         fn no_claim_of_another_type_or_range_is_accepted(
-            name in prop::sample::select(vec!["iss", "sub", "aud", "sid", "iat", "exp"]),
+            name in prop::sample::select(
+                vec!["iss", "sub", "aud", "sid", "jti", "client_id", "iat", "exp"],
+            ),
             value in json_value(),
         ) {
             let key = key(Algorithm::EdDsa);
@@ -281,6 +299,7 @@ mod tests {
             let outcome = read(&key, &signed(&key, &header_of(&key), &changed), 500);
             let is_right = match name {
                 "iss" | "aud" | "sid" => value == claims()[name],
+                "jti" | "client_id" => value.is_string(),
                 "sub" => value.as_str().is_some_and(|text| text.parse::<i64>().is_ok()),
                 "iat" => value.as_i64().is_some_and(|at| at >= 0),
                 _ => value.as_i64().is_some_and(|at| at > 500),

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Auth;
+use super::one_time::hex;
 use super::sealing::SealingKey;
+use super::{Auth, random};
 use crate::algorithm::Algorithm;
 use crate::error::{Error, Fault, Result, TokenFault};
 use crate::store::signing_keys::{self, KeyRow};
@@ -86,7 +87,8 @@ impl SigningKeys {
         let keys = self.keys();
         let current = signs_at(&keys, |dated| dated.times, now);
         let current = current.ok_or(Error::Internal(Fault::NoSigningKey))?;
-        access_token::sign(&current.key, &self.settings.issuer, access, now, expires_at)
+        let jti = hex(&random::<16>()?);
+        access_token::sign(&current.key, &self.settings.issuer, access, jti, now, expires_at)
     }
 
     /// What others need to check tokens: keys that do not sign yet are among them.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::failure;
-use crate::auth::{ClientName, OAuthClient, OpaquePair};
+use crate::auth::{ClientName, Introspected, OAuthClient, OpaquePair};
 use crate::drf::fields::{Form, Text};
 use crate::drf::{Answer, Call, Context, Reply, View, token_auth};
 use crate::error::{ClientFault, Error, ProviderFault, SignInFault};
@@ -29,6 +29,10 @@ pub fn views() -> Vec<View> {
         view("/auth/invalidate-refresh-tokens/", "Invalidate Refresh Tokens", REFRESH_TOKENS)
             .signed_in_only()
             .post(end_sessions),
+        View::at("/auth/introspect/", "Introspect Token")
+            .described(INTROSPECT)
+            .challenged("Basic realm=\"introspection\"")
+            .post(introspect),
     ]
 }
 
@@ -37,6 +41,8 @@ const TOKEN: &str = "Implements an endpoint to provide access tokens\n\nThe endp
 const REVOKE: &str = "Implements an endpoint to revoke access or refresh tokens";
 const SESSIONS: &str = "Delete all access tokens associated with a client id.";
 const REFRESH_TOKENS: &str = "Invalidate all refresh tokens associated with a client id.";
+
+const INTROSPECT: &str = "Tells a resource server what an access token says (RFC 7662)";
 
 const SCOPES: [&str; 2] = ["read", "write"];
 const SCOPE: &str = "read write";
@@ -154,6 +160,48 @@ async fn end_sessions(mut call: Call) -> Answer {
     Ok(Reply::no_content_as_json())
 }
 
+/// RFC 7662: for applications that were registered for it, by the header or else by the body.
+async fn introspect(mut call: Call) -> Answer {
+    let form = call.form().await?;
+    let asking = ResourceServer::read(&call, &form)?;
+    let token = form.as_written("token").filter(|token| !token.is_empty());
+    let Some(token) = token else { return Err(invalid_request("Missing token parameter.")) };
+    let auth = &call.context.auth;
+    let found = auth.introspect(&asking.names(), &token, call.client()).await;
+    let found = found.map_err(introspection_failure)?;
+    Ok(match found {
+        Some(found) => Reply::ok(&IntrospectionResponse::from(found)),
+        None => Reply::ok(&serde_json::json!({ "active": false })),
+    }
+    .private())
+}
+
+/// How a resource server names itself; no `Debug`.
+struct ResourceServer {
+    /// A header is read in two ways: RFC 6749 section 2.3.1 wants id and secret percent-encoded, and
+    /// django-oauth-toolkit leaves them as they are.
+    readings: Vec<(String, String)>,
+}
+
+impl ResourceServer {
+    fn read(call: &Call, form: &Form) -> Result<Self, Reply> {
+        let written = |name| form.as_written(name).filter(|text| !text.is_empty());
+        let readings: Vec<_> = match is_basic(call) {
+            true => basic_as_sent(call).into_iter().chain(basic(call)).collect(),
+            false => written("client_id").zip(written("client_secret")).into_iter().collect(),
+        };
+        match readings.is_empty() {
+            true => Err(introspection_failure(ClientFault::Unknown.into())),
+            false => Ok(ResourceServer { readings }),
+        }
+    }
+
+    fn names(&self) -> Vec<ClientName<'_>> {
+        let readings = self.readings.iter();
+        readings.map(|(id, secret)| ClientName { id, secret: Some(secret) }).collect()
+    }
+}
+
 /// The application that asks, by the header, else by the body. As in oauthlib, the body only adds a
 /// secret where the header names an application, and whoever sends a header has to show one.
 async fn client_of(call: &Call, form: &Form) -> Result<OAuthClient, Reply> {
@@ -178,24 +226,34 @@ async fn authenticate(call: &Call, id: &str, secret: Option<&str>) -> Result<OAu
     auth.authenticate_client_from(ClientName { id, secret }, call.client()).await
 }
 
+/// Whether the header says who asks, as opposed to whom a token is about.
+fn is_basic(call: &Call) -> bool {
+    let header = call.authorization().unwrap_or_default();
+    header.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic"))
+}
+
 /// Whether there is anything behind the word `Basic`.
 fn has_basic(call: &Call) -> bool {
     let header = call.authorization().unwrap_or_default();
     header.strip_prefix(b"Basic ").is_some_and(|rest| !rest.is_empty())
 }
 
-/// Id and secret of an `Authorization: Basic` header, percent-decoded as RFC 6749 section 2.3.1 has
-/// it.
-fn basic(call: &Call) -> Option<(String, String)> {
+/// Id and secret of an `Authorization: Basic` header as they were sent.
+fn basic_as_sent(call: &Call) -> Option<(String, String)> {
     let header = std::str::from_utf8(call.authorization()?).ok()?;
     let decoded = STANDARD.decode(header.strip_prefix("Basic ")?.trim()).ok()?;
     let text = String::from_utf8(decoded).ok()?;
-    let (id, secret) = text.split_once(':')?;
+    text.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned()))
+}
+
+/// The same percent-decoded, as RFC 6749 section 2.3.1 has it.
+fn basic(call: &Call) -> Option<(String, String)> {
+    let (id, secret) = basic_as_sent(call)?;
     let unquoted = |text: &str| {
         let text = text.replace('+', " ");
         percent_encoding::percent_decode_str(&text).decode_utf8().ok().map(|text| text.into_owned())
     };
-    Some((unquoted(id)?, unquoted(secret)?))
+    Some((unquoted(&id)?, unquoted(&secret)?))
 }
 
 /// What of the two scopes is asked for; anything else is refused.
@@ -261,6 +319,44 @@ fn pair_reply(pair: &OpaquePair, scope: &str) -> Reply {
         refresh_token: &pair.refresh,
     })
     .private()
+}
+
+/// What RFC 7662 section 2.2 names, of what is known here.
+#[derive(Serialize)]
+struct IntrospectionResponse {
+    active: bool,
+    sub: String,
+    username: String,
+    client_id: String,
+    scope: &'static str,
+    token_type: &'static str,
+    exp: i64,
+}
+
+impl From<Introspected> for IntrospectionResponse {
+    fn from(found: Introspected) -> Self {
+        IntrospectionResponse {
+            active: true,
+            sub: found.account_id.to_string(),
+            username: found.username,
+            client_id: found.client_id,
+            scope: SCOPE,
+            token_type: "Bearer",
+            exp: found.expires_at,
+        }
+    }
+}
+
+/// RFC 7662 section 2.3.
+fn introspection_failure(error: Error) -> Reply {
+    match error {
+        Error::Client(ClientFault::Grant) => oauth(StatusCode::FORBIDDEN, "unauthorized_client"),
+        Error::Client(_) => {
+            let body = serde_json::json!({ "error": "invalid_client" });
+            Reply::json(StatusCode::UNAUTHORIZED, &body)
+        }
+        other => failure(other),
+    }
 }
 
 fn conversion_failure(error: Error, provider: Option<&str>) -> Reply {

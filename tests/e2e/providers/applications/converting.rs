@@ -270,6 +270,7 @@ async fn a_provider_without_a_client_id_is_no_backend() {
         secret: Some(SECRET.to_owned()),
         is_public: false,
         allows_password: false,
+        introspects: false,
     };
     assert!(site.server.auth.create_client(new).await.expect("the database answers"));
     for backend in ["vk-oauth2", "google-oauth2", "google", "vk", "mail_ru"] {

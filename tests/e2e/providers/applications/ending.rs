@@ -316,6 +316,7 @@ async fn a_client_that_is_removed_takes_its_sessions_with_it() {
         secret: Some(SECRET.to_owned()),
         is_public: false,
         allows_password: false,
+        introspects: false,
     };
     assert!(site.server.auth.create_client(new).await.expect("the database answers"));
     site.assert_dead(&own, &app()).await;

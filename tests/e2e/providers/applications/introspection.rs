@@ -1,0 +1,207 @@
+//! `POST /auth/introspect/`: what a resource server learns of access credentials, and who may ask.
+
+use super::*;
+
+const SERVICE: &str = "orders";
+const PATH: &str = "/auth/introspect/";
+const INACTIVE: &str = r#"{"active":false}"#;
+/// An account of every API's.
+const EMAIL: &str = "ina@example.com";
+
+/// A site whose application `orders` may introspect.
+async fn site_with_service(secret: &str) -> Site {
+    let site = site().await;
+    let new = NewClient {
+        id: SERVICE.to_owned(),
+        name: "Orders".to_owned(),
+        secret: Some(secret.to_owned()),
+        is_public: false,
+        allows_password: false,
+        introspects: true,
+    };
+    assert!(site.server.auth.create_client(new).await.expect("the database answers"));
+    site
+}
+
+impl Site {
+    /// Asks in the form of RFC 7662.
+    async fn introspect(&self, authorization: Option<&str>, fields: &Value) -> Answer {
+        let mut headers = vec![("Content-Type", URLENCODED)];
+        headers.extend(authorization.map(|header| ("Authorization", header)));
+        self.ask("POST", PATH, &headers, &form_of(fields)).await
+    }
+
+    async fn introspected(&self, token: &str) -> Answer {
+        let answer = self.introspect(Some(&basic(SERVICE, SECRET)), &json!({"token": token})).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.header("Cache-Control").as_deref(), Some("no-store"));
+        answer
+    }
+
+    async fn assert_inactive(&self, token: &str, what: &str) {
+        assert_eq!(self.introspected(token).await.text(), INACTIVE, "{what}");
+    }
+
+    async fn id_of(&self, email: &str) -> i64 {
+        let found = self.server.auth.find_account(email).await.expect("the database answers");
+        found.expect("an account").id
+    }
+
+    /// An access token and a refresh token, if there is one, of each API; and how long the former lives.
+    async fn credentials(&self) -> Vec<(&'static str, String, Option<String>, i64)> {
+        let login = json!({"username": EMAIL, "password": PASSWORD});
+        let by_email = json!({"email": EMAIL, "password": PASSWORD});
+        let native = json!({"identifier": EMAIL, "password": PASSWORD});
+        let named = json!({"email": EMAIL, "hash_password": PASSWORD});
+        let mut credentials = Vec::new();
+        for (path, body, access, refresh, life) in [
+            ("/api/auth/jwt/create/", &login, "access", Some("refresh"), 300),
+            ("/token", &by_email, "access", Some("refresh"), 300),
+            ("/authorization/login/email", &named, "access", Some("refresh"), 3_600),
+            ("/propusk/v1/sessions", &native, "access_token", Some("refresh_token"), 900),
+            ("/auth/token/login/", &login, "auth_token", None, 31_536_000),
+        ] {
+            let answer = self.client().post(path, body).await;
+            assert!(answer.status.is_success(), "{path}: {} {}", answer.status, answer.text());
+            let refresh = refresh.map(|name| answer.field(name));
+            credentials.push((path, answer.field(access), refresh, life));
+        }
+        credentials
+    }
+}
+
+#[tokio::test]
+async fn introspection_tells_what_every_access_credential_says() {
+    let site = site_with_service(SECRET).await;
+    site.register(EMAIL).await;
+    let id = site.id_of(EMAIL).await;
+    let now = site.server.clock.now();
+    for (path, access, refresh, life) in site.credentials().await {
+        let expected = json!({
+            "active": true, "sub": id.to_string(), "username": format!("propusk-{id}"),
+            "client_id": "propusk", "scope": "read write", "token_type": "Bearer",
+            "exp": now + life,
+        });
+        assert_eq!(site.introspected(&access).await.json(), expected, "{path}");
+        if let Some(refresh) = refresh {
+            site.assert_inactive(&refresh, path).await;
+        }
+    }
+    let pair = pair(&site.password(EMAIL, &app()).await);
+    let told = site.introspected(&pair.access).await.json();
+    assert_eq!((&told["client_id"], &told["exp"]), (&json!("app"), &json!(now + 36_000)));
+    site.assert_inactive(&pair.refresh, "an application's refresh token").await;
+    for nothing in ["x", "null", "a.b.c", "\u{0}", "é", &"x".repeat(5_000)] {
+        site.assert_inactive(nothing, nothing).await;
+    }
+}
+
+#[tokio::test]
+async fn introspection_tells_of_no_credential_that_opens_nothing() {
+    let site = site_with_service(SECRET).await;
+    site.register(EMAIL).await;
+    let id = site.id_of(EMAIL).await;
+    let credentials = site.credentials().await;
+    let pair = pair(&site.password(EMAIL, &app()).await);
+    let all = || credentials.iter().map(|(_, access, ..)| access).chain([&pair.access]);
+    let auth = &site.server.auth;
+    assert!(auth.set_active(id, false).await.expect("the database answers"));
+    for access in all() {
+        site.assert_inactive(access, "suspended").await;
+    }
+    assert!(auth.set_active(id, true).await.expect("the database answers"));
+    for access in all() {
+        assert_eq!(site.introspected(access).await.json()["active"], true);
+    }
+    let change = json!({"current_password": PASSWORD, "new_password": "Another-pass-78"});
+    let (_, acting, ..) = &credentials[0];
+    let acting_as = format!("Bearer {acting}");
+    let changed = site.client().post_as(&acting_as, "/api/auth/users/set_password/", &change);
+    assert_eq!(changed.await.status, 204);
+    for access in all().filter(|access| *access != acting) {
+        site.assert_inactive(access, "ended").await;
+    }
+    assert_eq!(site.introspected(acting).await.json()["active"], true);
+    site.server.clock.advance(300);
+    site.assert_inactive(acting, "expired").await;
+    assert!(auth.delete_account(id).await.expect("the database answers"));
+    for access in all() {
+        site.assert_inactive(access, "deleted").await;
+    }
+}
+
+#[tokio::test]
+async fn introspection_is_for_applications_that_were_registered_for_it() {
+    let site = site_with_service(SECRET).await;
+    site.register(EMAIL).await;
+    let token = pair(&site.password(EMAIL, &app()).await).access;
+    let asked = json!({"token": token});
+    let in_form = |id: &str, secret: &str| {
+        merged(&[&asked, &json!({"client_id": id, "client_secret": secret})])
+    };
+    let own = format!("Bearer {token}");
+    for (authorization, fields, status, body) in [
+        (None, &asked, 401, INVALID_CLIENT),
+        (Some(own.as_str()), &asked, 401, INVALID_CLIENT),
+        (Some("Basic"), &asked, 401, INVALID_CLIENT),
+        (Some(&*basic(SERVICE, "wrong")), &asked, 401, INVALID_CLIENT),
+        (Some(&*basic(SERVICE, "")), &asked, 401, INVALID_CLIENT),
+        (Some(&*basic("nobody", SECRET)), &asked, 401, INVALID_CLIENT),
+        // A header that is wrong is not made good by the form.
+        (Some(&*basic(SERVICE, "wrong")), &in_form(SERVICE, SECRET), 401, INVALID_CLIENT),
+        (None, &in_form(SERVICE, ""), 401, INVALID_CLIENT),
+        (None, &merged(&[&asked, &json!({"client_id": SERVICE})]), 401, INVALID_CLIENT),
+        // Those that sign people in, and the public one without its secret.
+        (Some(&*basic("app", SECRET)), &asked, 403, UNAUTHORIZED_CLIENT),
+        (Some(&*basic("open", SECRET)), &asked, 403, UNAUTHORIZED_CLIENT),
+        (None, &in_form("app", SECRET), 403, UNAUTHORIZED_CLIENT),
+        (None, &merged(&[&asked, &json!({"client_id": "open"})]), 401, INVALID_CLIENT),
+    ] {
+        let answer = site.introspect(authorization, fields).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.text().as_str()),
+            (status, body),
+            "{authorization:?} {fields}"
+        );
+        let challenge = answer.header("WWW-Authenticate");
+        assert_eq!(challenge.is_some_and(|text| text.starts_with("Basic ")), status == 401);
+    }
+    for (authorization, fields) in [
+        (Some(basic(SERVICE, SECRET)), asked.clone()),
+        (None, in_form(SERVICE, SECRET)),
+        (
+            Some(basic(SERVICE, SECRET)),
+            merged(&[&asked, &json!({"token_type_hint": "refresh_token"})]),
+        ),
+    ] {
+        let answer = site.introspect(authorization.as_deref(), &fields).await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["active"]), (200, &json!(true)));
+    }
+    let answer = site.introspect(Some(&basic(SERVICE, SECRET)), &json!({})).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (400, &json!("invalid_request")));
+    let path = format!("{PATH}?token={token}");
+    assert_eq!(site.ask("GET", &path, &[], "").await.status, 405);
+}
+
+/// RFC 6749 wants the parts of the header encoded; django-oauth-toolkit leaves them as they are.
+#[tokio::test]
+async fn introspection_reads_a_header_that_is_encoded_and_one_that_is_not() {
+    let site = site_with_service(ODD_SECRET).await;
+    site.register(EMAIL).await;
+    let token = pair(&site.password(EMAIL, &app()).await).access;
+    let encoded: String = form_urlencoded::byte_serialize(ODD_SECRET.as_bytes()).collect();
+    for secret in [ODD_SECRET, &encoded] {
+        let answer = site.introspect(Some(&basic(SERVICE, secret)), &json!({"token": token})).await;
+        assert_eq!(answer.json()["active"], true, "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn an_application_that_introspects_signs_nobody_in() {
+    let site = site_with_service(SECRET).await;
+    site.register(EMAIL).await;
+    let service = json!({"client_id": SERVICE, "client_secret": SECRET});
+    let converted = site.convert(&merged(&[&service, &json!({"token": "ok-ina"})])).await;
+    assert_eq!(converted.status, 400, "{}", converted.text());
+    assert_eq!(site.password(EMAIL, &service).await.text(), INVALID_CLIENT);
+}
