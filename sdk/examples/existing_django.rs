@@ -2,7 +2,7 @@
 //! in its place, the address changes and nothing else; tokens that are out go on working.
 //!
 //! ```text
-//! cargo run -p propusk --example existing_django -- http://127.0.0.1:8000 anna@example.org 'a quiet harbour'
+//! cargo run --release -p propusk --example existing_django -- http://127.0.0.1:8000 anna@example.org 'a quiet harbour'
 //! ```
 
 #![expect(clippy::print_stdout, reason = "a program for a terminal")]

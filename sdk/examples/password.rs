@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! cargo run --release                                    # the server, in another terminal
-//! cargo run -p propusk --example password -- anna@example.org
-//! cargo run -p propusk --example password                # still signed in
-//! cargo run -p propusk --example password -- sign-out
+//! cargo run --release -p propusk --example password -- anna@example.org
+//! cargo run --release -p propusk --example password                # still signed in
+//! cargo run --release -p propusk --example password -- sign-out
 //! ```
 //!
 //! `PROPUSK_SERVER` names another server than `http://127.0.0.1:8000`.

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! PROPUSK_REDIRECTS__ALLOWED=org.example.app:/signed-in cargo run --release   # with a provider set up
-//! cargo run -p propusk --example provider_deep_link -- google
-//! cargo run -p propusk --example provider_deep_link -- 'org.example.app:/signed-in?code=…&state=…'
+//! cargo run --release -p propusk --example provider_deep_link -- google
+//! cargo run --release -p propusk --example provider_deep_link -- 'org.example.app:/signed-in?code=…&state=…'
 //! ```
 //!
 //! An installed app registers its scheme, and the system starts it with the link as its argument.

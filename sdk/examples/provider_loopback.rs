@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! PROPUSK_REDIRECTS__ALLOWED=http://127.0.0.1/signed-in cargo run --release   # with a provider set up
-//! cargo run -p propusk --example provider_loopback -- google
+//! cargo run --release -p propusk --example provider_loopback -- google
 //! ```
 
 #![expect(clippy::print_stdout, reason = "a program for a terminal")]

@@ -29,7 +29,7 @@ impl Folder {
     pub async fn keep(&self, letter: Letter) -> Result<(), SendError> {
         let path = self.path.join(format!("{}-{}.eml", stamp(letter.date), letter.id));
         let writing =
-            tokio::task::spawn_blocking(move || write(&path, &letter.content).map(|()| letter));
+            tokio::task::spawn_blocking(move || write(&path, &as_file(&letter)).map(|()| letter));
         let failed = |error: io::Error| {
             let problem = format!("{}: {error}", self.path.display());
             SendError::new(SendErrorKind::Unreachable, problem)
@@ -44,6 +44,11 @@ impl Folder {
     pub fn describe(&self) -> String {
         format!("files in {}", self.path.display())
     }
+}
+
+/// With the ends of lines that files have here, so that a link can be copied from its line.
+fn as_file(letter: &Letter) -> Vec<u8> {
+    String::from_utf8_lossy(&letter.content).replace("\r\n", "\n").into_bytes()
 }
 
 /// Writes beside the place and renames, so that nobody ever reads half a mail.
@@ -110,7 +115,8 @@ mod tests {
         let [file] = files.as_slice() else { panic!("{files:?}") };
         assert!(file.file_name().to_string_lossy().ends_with(&format!("Z-{}.eml", mail.id)));
         let content = fs::read_to_string(file.path()).expect("the mail");
-        assert!(content.contains("\r\nhttp://localhost/auth/activate/1/t\r\n"), "{content}");
+        assert!(content.contains("\nhttp://localhost/auth/activate/1/t\n"), "{content}");
+        assert!(!content.contains('\r'), "{content:?}");
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt;

@@ -12,6 +12,8 @@ use propusk_stand_in::{Client, Consent, Endpoint, Provider, StandIn};
 
 const CLIENT: &str = "stand-in";
 const SECRET: &str = "stand-in-secret";
+/// Where the examples of the SDK wait for the browser.
+const LOOPBACK: &str = "http://127.0.0.1/signed-in";
 const HEAD: &str = "# These lines, pasted into another terminal, let a server that is started there sign in here:\n";
 
 /// Stands in for Google, VK, Yandex and Mail.ru, and prints the settings of a server that uses it.
@@ -40,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         stand_in.consent(provider, Consent::Ask);
         add_settings(&mut settings, &stand_in, provider)?;
     }
-    writeln!(settings, "export PROPUSK_REDIRECTS__ALLOWED={}", stand_in.app_url())?;
+    writeln!(settings, "export PROPUSK_REDIRECTS__ALLOWED={},{LOOPBACK}", stand_in.app_url())?;
     io::stdout().write_all(settings.as_bytes())?;
     // Until it is interrupted.
     future::pending().await

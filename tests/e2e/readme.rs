@@ -1,0 +1,367 @@
+//! The README's commands, pasted from top to bottom as they stand, with what they are said to print.
+//!
+//! A `cargo` of the test's own maps `cargo run --release …` to the program that is built beside the tests.
+//! Two things are replaced in what is pasted: the addresses, because ports may be taken here, and what the
+//! reader has to replace as well, such as the code that a page has shown.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use propusk_tests::process::beside_tests;
+use regex_lite::Regex;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, interval, timeout};
+
+use crate::providers::{browse, href, parameter};
+
+/// Longer than a busy machine takes for anything here.
+const PATIENCE: Duration = Duration::from_secs(60);
+const SERVER: &str = "127.0.0.1:8000";
+const STAND_IN: &str = "127.0.0.1:9400";
+/// Too long for here: `../run` is what runs this test, and it runs the other with fewer pairs.
+const LEFT_OUT: [&str; 2] = ["tests/run", "--bin chaos"];
+
+/// A command, and the lines that it is said to print.
+#[derive(Debug)]
+struct Step {
+    command: String,
+    shown: Vec<String>,
+}
+
+fn readme() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    std::fs::read_to_string(path).expect("the README")
+}
+
+/// The commands of all indented blocks: those behind a `$ `, and whole blocks of `cargo` and `tests/run`.
+fn steps(text: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut open = false;
+    for line in text.lines() {
+        let Some(line) = line.strip_prefix("    ") else {
+            open = false;
+            continue;
+        };
+        let begins = line.strip_prefix("$ ").or_else(|| {
+            let words = ["cargo ", "tests/"];
+            (!open && words.iter().any(|word| line.starts_with(word))).then_some(line)
+        });
+        match (begins, steps.last_mut().filter(|_| open)) {
+            (Some(command), _) => {
+                steps.push(Step { command: command.to_owned(), shown: Vec::new() });
+                open = line.starts_with("$ ");
+            }
+            (None, Some(step)) if step.command.ends_with('\\') => {
+                step.command.push('\n');
+                step.command.push_str(line);
+            }
+            (None, Some(step)) => step.shown.push(line.to_owned()),
+            (None, None) => {}
+        }
+    }
+    steps
+}
+
+/// What the reader replaces: words of the README by what a page or an answer has said.
+type Known = Vec<(String, String)>;
+
+/// A folder with a terminal.
+struct Desk {
+    folder: TempDir,
+    /// Assignments that were pasted before.
+    variables: String,
+    known: Known,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        let bin = folder.path().join("bin");
+        std::fs::create_dir(&bin).expect("a new folder");
+        let programs = beside_tests("propusk");
+        let programs = programs.parent().expect("target/<profile>").display().to_string();
+        let cargo = bin.join("cargo");
+        std::fs::write(&cargo, CARGO.replace("PROGRAMS", &programs)).expect("a new file");
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o700)).expect("ours");
+        Desk { folder, variables: String::new(), known: Vec::new() }
+    }
+
+    fn replaced(&self, text: &str) -> String {
+        let known = self.known.iter();
+        known.fold(text.to_owned(), |text, (word, value)| text.replace(word, value))
+    }
+
+    fn shell(&self, command: &str, environment: &HashMap<String, String>) -> Command {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-c", &format!("{}{}", self.variables, self.replaced(command))])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", format!("{}:{path}", self.folder.path().join("bin").display()))
+            .envs(environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        shell
+    }
+
+    /// Runs a command to its end and returns what it has printed.
+    async fn run(&mut self, step: &Step) -> String {
+        if Regex::new("^[A-Z]+=").expect("a pattern").is_match(&step.command) {
+            self.variables.push_str(&self.replaced(&step.command));
+            self.variables.push('\n');
+            return String::new();
+        }
+        let output = self.shell(&step.command, &HashMap::new()).output();
+        let output = timeout(PATIENCE, output).await.expect("it ends").expect("bash");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {stderr}", step.command);
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_shown(step, &self.replaced(&step.shown.join("\n")), &printed);
+        printed
+    }
+
+    /// Starts a program that runs on, with its lines.
+    fn start(&self, command: &str, environment: &HashMap<String, String>) -> Running {
+        let mut child = self.shell(&format!("exec {command}"), environment).spawn().expect("bash");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        tokio::spawn(gather(child.stdout.take().expect("a pipe"), Arc::clone(&lines)));
+        tokio::spawn(gather(child.stderr.take().expect("a pipe"), Arc::clone(&lines)));
+        Running { child, lines }
+    }
+
+    /// What a folder has of mails, as soon as it has one.
+    async fn wait_for_mail(&self) {
+        let mails = self.folder.path().join("propusk-data/mail");
+        let is_there = || {
+            let files = std::fs::read_dir(&mails).into_iter().flatten().flatten();
+            files
+                .map(|file| file.path())
+                .any(|path| path.extension().is_some_and(|end| end == "eml"))
+        };
+        wait_until("a mail", is_there).await;
+    }
+}
+
+/// `cargo run --release [-q] [-p PACKAGE] [--example NAME] [-- ARGUMENT…]`.
+const CARGO: &str = r#"#!/bin/sh
+[ "$1 $2" = "run --release" ] || { echo "not 'cargo run --release': cargo $*" >&2; exit 2; }
+shift 2
+program=propusk
+while [ $# -gt 0 ]; do
+  case $1 in
+    -q) shift ;;
+    -p) [ "$2" = propusk ] || program=$2; shift 2 ;;
+    --example) program=examples/$2; shift 2 ;;
+    --) shift; break ;;
+    *) echo "unknown: $1" >&2; exit 2 ;;
+  esac
+done
+exec "PROGRAMS/$program" "$@"
+"#;
+
+struct Running {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Running {
+    /// What the pattern's group matches in its output, as soon as a line has it.
+    async fn says(&self, pattern: &str) -> String {
+        let pattern = Regex::new(pattern).expect("a pattern");
+        let found = || {
+            let lines = self.lines.lock().expect("whole lines");
+            lines.iter().find_map(|line| Some(pattern.captures(line)?.get(1)?.as_str().to_owned()))
+        };
+        let all = || self.lines.lock().expect("whole lines").join("\n");
+        let began = Instant::now();
+        let mut ticks = interval(Duration::from_millis(20));
+        loop {
+            if let Some(found) = found() {
+                return found;
+            }
+            assert!(began.elapsed() < PATIENCE, "{pattern}:\n{}", all());
+            ticks.tick().await;
+        }
+    }
+
+    async fn stop(mut self) {
+        self.child.kill().await.expect("it can be killed");
+    }
+}
+
+async fn gather(pipe: impl AsyncRead + Unpin, all: Arc<Mutex<Vec<String>>>) {
+    let mut lines = BufReader::new(pipe).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        all.lock().expect("whole lines").push(line);
+    }
+}
+
+async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    let mut ticks = interval(Duration::from_millis(20));
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        ticks.tick().await;
+    }
+}
+
+/// Compares with what the README shows, in which `…` and random words stand for others.
+fn assert_shown(step: &Step, shown: &str, printed: &str) {
+    let random = Regex::new(r"[A-Za-z0-9_\\-]{15,}").expect("a pattern");
+    let parts = shown.split('…').map(|part| {
+        let part = regex_lite::escape(part);
+        let is_random = |word: &str| word.chars().any(|c| c.is_ascii_digit() || c.is_uppercase());
+        random
+            .replace_all(&part, |found: &regex_lite::Captures<'_>| match is_random(&found[0]) {
+                true => "[A-Za-z0-9_.-]+".to_owned(),
+                false => found[0].to_owned(),
+            })
+            .into_owned()
+    });
+    let pattern = format!("(?s)^{}", parts.collect::<Vec<_>>().join(".*"));
+    let printed = printed.replace("\r\n", "\n");
+    let fits = Regex::new(&pattern).expect("a pattern").is_match(&printed);
+    assert!(fits, "{}\nshown:\n{shown}\nprinted:\n{printed}", step.command);
+}
+
+/// A port that was free a moment ago.
+fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").to_string()
+}
+
+/// Does what a person does at the stand-in's page, and returns the link back to the app.
+async fn allow(authorize_url: &str, public_url: &str) -> String {
+    let asked = browse(authorize_url).await;
+    assert!(asked.text().contains("Allow"), "{}", asked.text());
+    let url = url::Url::parse(authorize_url).expect("a URL");
+    let client = propusk_tests::http::Client::new(url.origin().ascii_serialization());
+    let request = hyper::Request::post(&url[url::Position::BeforePath..])
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body(http_body_util::Full::from("decision=allow"))
+        .expect("a request");
+    let answer = client.send(request).await.expect("an answer");
+    let callback = answer.header("location").unwrap_or_else(|| panic!("{}", answer.text()));
+    assert!(callback.starts_with(public_url), "{callback}");
+    let page = browse(&callback).await;
+    href(&page)
+}
+
+/// The settings that were printed as `export NAME=value`.
+fn exported(running: &Running) -> HashMap<String, String> {
+    let lines = running.lines.lock().expect("whole lines");
+    let pairs = lines.iter().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn the_readme_can_be_pasted_from_top_to_bottom() {
+    let steps = steps(&readme());
+    let mut desk = Desk::new();
+    let address = free_address();
+    let listen = HashMap::from([("PROPUSK_LISTEN".to_owned(), address.clone())]);
+    let public_url = format!("http://{address}");
+    desk.known.push((SERVER.to_owned(), address.clone()));
+    let (mut server, mut stand_in): (Option<Running>, Option<Running>) = (None, None);
+    let mut pasted = 0;
+    for step in steps.iter().filter(|step| !LEFT_OUT.iter().any(|part| step.command.contains(part)))
+    {
+        pasted += 1;
+        let command = step.command.as_str();
+        if command == "cargo run --release" {
+            let mut environment = listen.clone();
+            environment.extend(stand_in.as_ref().map(exported).unwrap_or_default());
+            if let Some(before) = server.take() {
+                before.stop().await;
+            }
+            let started = desk.start(command, &environment);
+            started.says("listening on (http.*)").await;
+            server = Some(started);
+        } else if command.ends_with("propusk-stand-in") {
+            let options = format!("{command} -- --listen 127.0.0.1:0 --public-url {public_url}");
+            let started = desk.start(&options, &HashMap::new());
+            let its = started.says("REDIRECTS__ALLOWED=http://([^/]*)/app").await;
+            desk.known.push((STAND_IN.to_owned(), its));
+            stand_in = Some(started);
+        } else if command.contains("--example") {
+            run_example(&desk, command, &public_url).await;
+        } else {
+            if command.contains("propusk-data/mail") {
+                desk.wait_for_mail().await;
+            }
+            let printed = desk.run(step).await;
+            learn(&mut desk, step, &printed, &public_url, &steps).await;
+        }
+    }
+    assert!(pasted > 15, "{pasted}");
+}
+
+/// What the reader takes from an answer for the next command.
+async fn learn(desk: &mut Desk, step: &Step, printed: &str, public_url: &str, steps: &[Step]) {
+    if step.command.contains("propusk-data/mail") {
+        let link = printed.strip_suffix('\n').expect("a line");
+        assert!(link.starts_with(public_url) && !link.contains(['\r', '\n']), "{printed:?}");
+        assert_eq!(browse(link).await.status, 200);
+    }
+    if step.command.contains("/start ") {
+        let json: serde_json::Value = serde_json::from_str(printed).expect("JSON");
+        let link = allow(json["authorize_url"].as_str().expect("a URL"), public_url).await;
+        assert_eq!(parameter(&link, "state"), json["state"].as_str().expect("a state"));
+        let code = steps.iter().find_map(|step| step.command.strip_prefix("CODE="));
+        desk.known.push((code.expect("a code").to_owned(), parameter(&link, "code")));
+    }
+    if step.command.contains("/complete ") {
+        let json: serde_json::Value = serde_json::from_str(printed).expect("JSON");
+        let token = json["access_token"].as_str().expect("a token").to_owned();
+        let shown = Regex::new("Bearer (eyJ[^']*)").expect("a pattern");
+        let shown =
+            steps.iter().find_map(|step| Some(shown.captures(&step.command)?[1].to_owned()));
+        desk.known.push((shown.expect("a token"), token));
+    }
+}
+
+/// The examples of the SDK: one asks for a password, the other for a browser.
+async fn run_example(desk: &Desk, command: &str, public_url: &str) {
+    let environment = HashMap::from([("PROPUSK_SERVER".to_owned(), public_url.to_owned())]);
+    let mut example = desk.start(command, &environment);
+    let mut stdin = example.child.stdin.take().expect("a pipe");
+    let typed = stdin.write_all(b"correct horse battery\n").await;
+    drop(stdin);
+    if command.contains("provider_loopback") {
+        let url = example.says("^ *(http[^ ]*/authorize.*)").await;
+        let link = allow(&url, public_url).await;
+        assert_eq!(browse(&link).await.status, 200, "{link}");
+    } else {
+        typed.expect("it reads the password");
+        example.says("(Signed in as anna@example.org)").await;
+    }
+    let status = timeout(PATIENCE, example.child.wait()).await.expect("it ends");
+    let lines = example.lines.lock().expect("whole lines").join("\n");
+    assert!(status.expect("a status").success(), "{command}:\n{lines}");
+}
+
+/// Settings that the README shows for `.env` are ones that are taken.
+#[tokio::test]
+async fn the_settings_of_the_readme_are_taken() {
+    let readme = readme();
+    let is_setting = |line: &&str| line.starts_with("PROPUSK_");
+    let lines: Vec<&str> =
+        readme.lines().filter_map(|line| line.strip_prefix("    ")).filter(is_setting).collect();
+    assert!(lines.len() >= 4, "{lines:?}");
+    let desk = Desk::new();
+    let settings = lines.join("\n").replace('…', "an-id-of-the-provider");
+    std::fs::write(desk.folder.path().join(".env"), settings).expect("a new file");
+    let check =
+        desk.shell("cargo run --release -q -- check-config", &HashMap::new()).output().await;
+    let check = check.expect("bash");
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
