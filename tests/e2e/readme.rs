@@ -365,3 +365,67 @@ async fn the_settings_of_the_readme_are_taken() {
     let check = check.expect("bash");
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
+
+/// A command of the program as a document writes it: its subcommands, and the options behind them.
+struct Written {
+    subcommands: Vec<String>,
+    options: Vec<String>,
+}
+
+/// `a|b` stands for either; capitals, brackets and what is in quotes stand for something else.
+fn written(command: &str) -> Vec<Written> {
+    let command = command.split(" #").next().unwrap_or_default();
+    let words: Vec<&str> =
+        command.split_whitespace().map(|word| word.trim_matches(['[', ']'])).collect();
+    let is_subcommand = |word: &&&str| {
+        word.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '|'))
+            && !word.starts_with('-')
+    };
+    let subcommands: Vec<&str> = words.iter().take_while(is_subcommand).copied().collect();
+    let options = words.iter().filter(|word| word.starts_with("--") && word.len() > 2);
+    let options: Vec<String> = options.map(|option| (*option).to_owned()).collect();
+    let (last, before) = subcommands.split_last().unwrap_or((&"", &[]));
+    let commands = last.split('|').map(|last| Written {
+        subcommands: before
+            .iter()
+            .copied()
+            .chain([last])
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        options: options.clone(),
+    });
+    commands.collect()
+}
+
+/// Commands in the blocks and in the lines of a document.
+fn commands_of(text: &str) -> Vec<Written> {
+    let code = Regex::new(
+        r"`propusk ([^`\n]+)`|(?m)^ {4,}(?:\$ )?(?:propusk|docker exec propusk propusk|cargo run --release -q --) (.*)$",
+    );
+    let code = code.expect("a pattern");
+    let found = code.captures_iter(text).filter_map(|found| found.get(1).or(found.get(2)));
+    found.flat_map(|command| written(command.as_str())).collect()
+}
+
+#[tokio::test]
+async fn every_command_that_is_written_down_is_one_that_the_program_has() {
+    let handbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/README.md");
+    let handbook = std::fs::read_to_string(handbook).expect("the handbook");
+    let commands: Vec<_> =
+        commands_of(&readme()).into_iter().chain(commands_of(&handbook)).collect();
+    assert!(commands.len() > 30, "{}", commands.len());
+    for Written { subcommands, options } in commands {
+        let subcommands: Vec<_> = subcommands.iter().filter(|word| *word != "help").collect();
+        let mut help = Command::new(beside_tests("propusk"));
+        let help = help.arg("help").args(&subcommands).stdin(Stdio::null()).output().await;
+        let help = help.expect("the program runs");
+        assert!(help.status.success(), "propusk {subcommands:?}");
+        let text = String::from_utf8_lossy(&help.stdout).into_owned();
+        for option in options {
+            let is_known =
+                text.split_whitespace().any(|word| word.trim_end_matches([',', ']']) == option);
+            assert!(is_known, "propusk {subcommands:?} {option}:\n{text}");
+        }
+    }
+}

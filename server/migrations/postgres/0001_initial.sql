@@ -47,6 +47,7 @@ create table sessions (
     refresh_hash text unique,
     client_id text references oauth_clients (id) on delete cascade,
     device_name text,
+    scope text,
     generation bigint not null,
     refresh_secret text,
     attempt_hash text,

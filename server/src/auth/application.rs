@@ -146,13 +146,17 @@ impl Auth {
         client: &OAuthClient,
         who: &str,
         password: &str,
+        scope: &str,
         from: IpAddr,
     ) -> Result<OpaquePair> {
         if !client.allows_password {
             return Err(ClientFault::Grant.into());
         }
         let pair = OpaquePair::new(policy)?;
-        self.open_by_password(policy, who, password, from, pair.stored(client)).await?;
+        let opened =
+            self.open_by_password(policy, who, password, from, pair.stored(client)).await?;
+        let (id, scope) = (opened.session, scope.to_owned());
+        self.store.write(move |tx| Box::pin(sessions::update_scope(tx, id, scope))).await?;
         Ok(pair)
     }
 
@@ -162,9 +166,10 @@ impl Auth {
         policy: &Policy,
         client: &OAuthClient,
         refresh: &str,
+        scope: &str,
         from: IpAddr,
     ) -> Result<OpaquePair> {
-        self.limited(from, self.try_refresh_pair(policy, client, refresh)).await
+        self.limited(from, self.try_refresh_pair(policy, client, refresh, scope)).await
     }
 
     /// Whether [`Auth::refresh_pair`] would take the token, which is not spent.
@@ -191,8 +196,9 @@ impl Auth {
         policy: &Policy,
         client: &OAuthClient,
         refresh: &str,
+        scope: &str,
     ) -> Result<OpaquePair> {
-        let (now, pair) = (self.clock.now(), OpaquePair::new(policy)?);
+        let (now, pair, scope) = (self.clock.now(), OpaquePair::new(policy)?, scope.to_owned());
         let (spent, client_id, policy_name) = (hash(refresh), client.id.clone(), policy.name);
         let by = NewPair {
             key_hash: hash(&pair.access),
@@ -203,9 +209,9 @@ impl Auth {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    session_for(tx, spent.clone(), policy_name, &client_id).await?;
+                    let session = session_for(tx, spent.clone(), policy_name, &client_id).await?;
                     match sessions::spend_refresh(tx, spent, by, now).await? {
-                        true => Ok(()),
+                        true => sessions::update_scope(tx, session.id, scope).await,
                         false => Err(TokenFault::Spent.into()),
                     }
                 })

@@ -12,13 +12,15 @@ use super::key::ends_at;
 use super::session::{SignedIn, active_account, unended_session};
 use super::{Account, Auth};
 use crate::error::{ClientFault, Error, Result, TokenFault};
-use crate::store::{Tx, identifiers};
+use crate::store::{Tx, identifiers, sessions};
 
 /// What a good access credential says.
 pub struct Introspected {
     pub account_id: i64,
     /// The application that it was given to.
     pub client_id: String,
+    /// What it was given for; `None`: everything.
+    pub scope: Option<String>,
     pub username: String,
     /// In unix seconds.
     pub expires_at: i64,
@@ -68,10 +70,15 @@ impl Auth {
         };
         let of_row = session.as_ref().filter(|session| session.key_hash.is_some()).map(ends_at);
         let expires_at = of_row.or_else(|| expiry_of(token)).ok_or(TokenFault::NoExp)?;
+        let scope = match who.session {
+            Some(id) => sessions::scope(&mut tx, id).await?,
+            None => None,
+        };
         let client_id = session.and_then(|session| session.client_id);
         Ok(Introspected {
             account_id: account.id,
             client_id: client_id.unwrap_or_else(|| OWN_APPS.to_owned()),
+            scope,
             username: name_elsewhere(&mut tx, &account).await?,
             expires_at,
         })

@@ -65,6 +65,14 @@ impl Form {
         })
     }
 
+    /// A field that was sent as a text, uncut and unchecked, and is not empty.
+    pub fn text_as_sent(&self, name: &str) -> Option<String> {
+        match self.fields.get(name)? {
+            Json::Text { text, .. } if !text.is_empty() => Some(text.clone()),
+            _ => None,
+        }
+    }
+
     /// A later finding about a field; it stands where the field was read, before other messages, as that of Django's
     /// `UniqueValidator` does.
     pub fn fail(&mut self, name: &'static str, message: impl Into<String>) {

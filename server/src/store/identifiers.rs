@@ -91,8 +91,13 @@ pub async fn update_verified(
     Ok(())
 }
 
-/// A name of the account under which it was imported and which it still has: its username, else its
+/// The name by which a replaced server knew the account, which still has it: its username, else its
 /// e-mail address, else its phone.
-pub async fn imported_name(_tx: &mut Tx, _account_id: i64) -> Result<Option<String>> {
-    Ok(None)
+pub async fn imported_name(tx: &mut Tx, account_id: i64) -> Result<Option<String>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select imported_as from identifiers
+         where account_id = $1 and imported_as is not null
+         order by case kind when 'username' then 1 when 'email' then 2 else 3 end
+         limit 1",
+    ).bind(account_id).fetch_optional(db).await)?)
 }

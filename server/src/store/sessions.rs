@@ -280,3 +280,20 @@ pub async fn delete_expired(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
              limit $2)",
     ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
+
+/// Notes what the access token of an OAuth client was given for.
+pub async fn update_scope(tx: &mut Tx, id: i64, scope: String) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update sessions set scope = $2
+         where id = $1",
+    ).bind(id).bind(scope).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// What the session's access token was given for; `None`: for everything.
+pub async fn scope(tx: &mut Tx, id: i64) -> Result<Option<String>> {
+    let row: Option<Option<String>> = on!(tx, db => sqlx::query_scalar(
+        "select scope from sessions where id = $1",
+    ).bind(id).fetch_optional(db).await)?;
+    Ok(row.flatten())
+}

@@ -109,7 +109,7 @@ async fn refresh(call: &Call, form: &Form) -> Answer {
             return Err(known.err().map_or(refusal, grant_failure));
         }
     };
-    let pair = auth.refresh_pair(policy, &client, &refresh, call.client()).await;
+    let pair = auth.refresh_pair(policy, &client, &refresh, &scope, call.client()).await;
     Ok(pair_reply(&pair.map_err(grant_failure)?, &scope))
 }
 
@@ -121,7 +121,7 @@ async fn password(call: &Call, form: &Form) -> Answer {
     let scope = granted_scope(form.as_written("scope").as_deref())?;
     let Context { auth, policy, .. } = &*call.context;
     let from = call.client();
-    let pair = auth.sign_in_for_pair(policy, &client, &username, &password, from).await;
+    let pair = auth.sign_in_for_pair(policy, &client, &username, &password, &scope, from).await;
     Ok(pair_reply(&pair.map_err(grant_failure)?, &scope))
 }
 
@@ -164,8 +164,9 @@ async fn end_sessions(mut call: Call) -> Answer {
 async fn introspect(mut call: Call) -> Answer {
     let form = call.form().await?;
     let asking = ResourceServer::read(&call, &form)?;
-    let token = form.as_written("token").filter(|token| !token.is_empty());
-    let Some(token) = token else { return Err(invalid_request("Missing token parameter.")) };
+    let Some(token) = form.text_as_sent("token") else {
+        return Err(invalid_request("Missing token parameter."));
+    };
     let auth = &call.context.auth;
     let found = auth.introspect(&asking.names(), &token, call.client()).await;
     let found = found.map_err(introspection_failure)?;
@@ -185,10 +186,10 @@ struct ResourceServer {
 
 impl ResourceServer {
     fn read(call: &Call, form: &Form) -> Result<Self, Reply> {
-        let written = |name| form.as_written(name).filter(|text| !text.is_empty());
+        let sent = |name| form.text_as_sent(name);
         let readings: Vec<_> = match is_basic(call) {
             true => basic_as_sent(call).into_iter().chain(basic(call)).collect(),
-            false => written("client_id").zip(written("client_secret")).into_iter().collect(),
+            false => sent("client_id").zip(sent("client_secret")).into_iter().collect(),
         };
         match readings.is_empty() {
             true => Err(introspection_failure(ClientFault::Unknown.into())),
@@ -328,7 +329,7 @@ struct IntrospectionResponse {
     sub: String,
     username: String,
     client_id: String,
-    scope: &'static str,
+    scope: String,
     token_type: &'static str,
     exp: i64,
 }
@@ -340,7 +341,7 @@ impl From<Introspected> for IntrospectionResponse {
             sub: found.account_id.to_string(),
             username: found.username,
             client_id: found.client_id,
-            scope: SCOPE,
+            scope: found.scope.unwrap_or_else(|| SCOPE.to_owned()),
             token_type: "Bearer",
             exp: found.expires_at,
         }

@@ -1,5 +1,9 @@
 //! `POST /auth/introspect/`: what a resource server learns of access credentials, and who may ask.
 
+use propusk_server::auth::password::Password;
+use propusk_server::auth::{Import, NewPassword, Registration};
+use propusk_server::identifier::{Identifier, Username};
+
 use super::*;
 
 const SERVICE: &str = "orders";
@@ -91,6 +95,13 @@ async fn introspection_tells_what_every_access_credential_says() {
     let told = site.introspected(&pair.access).await.json();
     assert_eq!((&told["client_id"], &told["exp"]), (&json!("app"), &json!(now + 36_000)));
     site.assert_inactive(&pair.refresh, "an application's refresh token").await;
+    let narrow = merged(&[&app(), &json!({"scope": "read"})]);
+    let narrowed = super::pair(&site.refresh(&pair.refresh, &narrow).await);
+    assert_eq!(site.introspected(&narrowed.access).await.field("scope"), "read");
+    let wide = super::pair(&site.refresh(&narrowed.refresh, &app()).await);
+    assert_eq!(site.introspected(&wide.access).await.field("scope"), "read write");
+    let narrow = super::pair(&site.password(EMAIL, &narrow).await);
+    assert_eq!(site.introspected(&narrow.access).await.field("scope"), "read");
     for nothing in ["x", "null", "a.b.c", "\u{0}", "é", &"x".repeat(5_000)] {
         site.assert_inactive(nothing, nothing).await;
     }
@@ -204,4 +215,51 @@ async fn an_application_that_introspects_signs_nobody_in() {
     let converted = site.convert(&merged(&[&service, &json!({"token": "ok-ina"})])).await;
     assert_eq!(converted.status, 400, "{}", converted.text());
     assert_eq!(site.password(EMAIL, &service).await.text(), INVALID_CLIENT);
+}
+
+/// Other services know their users by name: a name that was chosen here must not be taken for one of theirs.
+#[tokio::test]
+async fn introspection_names_an_account_as_it_was_imported_and_nobody_else() {
+    let site = site_with_service(SECRET).await;
+    let named = |name: &str| Registration {
+        identifiers: vec![Identifier::Username(Username::parse(name).expect("a username"))],
+        password: NewPassword::Plain(Password::parse(PASSWORD).expect("short enough")),
+        sign_up_name: None,
+        display_name: None,
+        is_superuser: false,
+        language: None,
+        awaits_activation: false,
+    };
+    let import = Import { number: 7, joined_at: None, name: "Admin".to_owned() };
+    let auth = &site.server.auth;
+    let imported = auth.import_account(named("Admin"), import).await.expect("the database answers");
+    assert_eq!(imported.expect("a free number").id, 7);
+    let stranger = auth.register(named("root")).await.expect("a free name");
+    let own = format!("propusk-{}", stranger.id);
+    assert_eq!(site.username_of("Admin").await, "Admin");
+    assert_eq!(site.username_of("root").await, own);
+    // The name goes, and the stranger takes it.
+    let free = json!({"username": "former", "current_password": PASSWORD});
+    site.rename("Admin", &free).await;
+    site.rename("root", &json!({"username": "Admin", "current_password": PASSWORD})).await;
+    assert_eq!(site.username_of("former").await, "propusk-7");
+    assert_eq!(site.username_of("Admin").await, own);
+}
+
+impl Site {
+    async fn access_of(&self, username: &str) -> String {
+        let login = json!({"identifier": username, "password": PASSWORD});
+        self.client().post("/propusk/v1/sessions", &login).await.field("access_token")
+    }
+
+    async fn username_of(&self, username: &str) -> String {
+        self.introspected(&self.access_of(username).await).await.field("username")
+    }
+
+    async fn rename(&self, username: &str, change: &Value) {
+        let authorization = format!("Bearer {}", self.access_of(username).await);
+        let headers = [("Authorization", &*authorization), ("Content-Type", "application/json")];
+        let answer = self.ask("PATCH", "/propusk/v1/account", &headers, &change.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
 }
