@@ -27,7 +27,8 @@ pub struct AppLinks {
 impl AppLinks {
     /// `public_url` is where the server is reached.
     pub fn new(config: &Config, public_url: &str) -> Result<Self, ConfigError> {
-        let invalid = |key, problem| Err(ConfigError::Invalid { key, problem });
+        let invalid =
+            |key: &'static str, problem: &'static str| Err(ConfigError::invalid(key, problem));
         let config::AppLinks { apple, android, paths } = &config.app_links;
         if !apple.iter().all(|app| is_apple_app(app)) {
             return invalid(

@@ -101,9 +101,6 @@ impl Server {
     /// Opens the database (migrating it), loads keys and revocations, and listens.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
         config.check()?;
-        for warning in config.warnings() {
-            tracing::warn!("{warning}");
-        }
         store::create_data_dir(&config.data_dir)?;
         let lock = store::lock_for_serving(database_url(&config), &config.data_dir)?;
         let store = open_store(&config).await?;
@@ -115,9 +112,6 @@ impl Server {
         let app_links = AppLinks::new(&config, &public_url)?;
         let on_terminal = std::io::stdout().is_terminal();
         let mailer = Mailer::open(&config.mail, &public_url, &config.data_dir, on_terminal)?;
-        if config.public_url.is_some() && config.mail.smtp_url.is_none() {
-            tracing::warn!("no mail.smtp_url is set: mails are written to files and go nowhere");
-        }
         let providers = Providers::new(&config.providers, &config.outbound, &public_url)
             .map_err(provider_problem)?;
         let auth =

@@ -95,7 +95,7 @@ async fn a_server_that_others_reach_needs_its_public_url() {
     }
 }
 
-/// The lines `name = value` of `check-config`.
+/// The lines `name = value  # origin` of `check-config`, without the origin.
 async fn settings_in_force(
     place: &Place,
     settings: &[(&str, &str)],
@@ -105,7 +105,8 @@ async fn settings_in_force(
     assert!(status.success(), "{stderr}");
     let is_asked_for =
         |line: &&str| names.iter().any(|name| line.starts_with(&format!("{name} =")));
-    stdout.lines().filter(is_asked_for).map(str::to_owned).collect()
+    let value = |line: &str| line.rsplit_once("  # ").expect("an origin").0.to_owned();
+    stdout.lines().filter(is_asked_for).map(value).collect()
 }
 
 #[tokio::test]
@@ -119,14 +120,14 @@ async fn check_config_prints_the_settings_and_no_secret() {
     let Finished { status, stdout, stderr } = place.run(&secrets, &["check-config"], "").await;
     assert!(status.success(), "{stderr}");
     for line in [
-        "tokens.secret = \"[redacted]\"",
-        "superuser.password = \"[redacted]\"",
-        "database_url = \"[redacted]\"",
-        "listen = \"127.0.0.1:0\"",
-        "limits.enabled = false",
-        "password.memory_kib = 64",
-        "dialects.djoser_jwt.access_seconds = 300",
-        "http.trusted_proxies = []",
+        "tokens.secret = \"[redacted]\"  # environment",
+        "superuser.password = \"[redacted]\"  # environment",
+        "database_url = \"[redacted]\"  # environment",
+        "listen = \"127.0.0.1:0\"  # environment",
+        "limits.enabled = false  # environment",
+        "password.memory_kib = 64  # environment",
+        "dialects.djoser_jwt.access_seconds = 300  # default",
+        "http.trusted_proxies = []  # default",
     ] {
         assert!(stdout.lines().any(|printed| printed == line), "{line}:\n{stdout}");
     }
@@ -216,8 +217,8 @@ async fn another_settings_file_takes_the_place_of_the_usual_one() {
     place.write("other.toml", "[limits]\nper_address = 2\n");
     let other = ["--config", "other.toml", "check-config"];
     let Finished { stdout, .. } = place.run(&[], &other, "").await;
-    assert!(stdout.contains("limits.per_address = 2\n"), "{stdout}");
-    assert!(stdout.contains("limits.per_account = 100\n"), "{stdout}");
+    assert!(stdout.contains("limits.per_address = 2  # other.toml\n"), "{stdout}");
+    assert!(stdout.contains("limits.per_account = 100  # default\n"), "{stdout}");
     let said = place.refused(&[], &["--config", "missing.toml", "check-config"]).await;
     assert!(said.contains("missing.toml"), "{said}");
 }
@@ -316,14 +317,204 @@ async fn mail_that_could_not_be_sent_is_refused_before_there_is_any() {
         ("PROPUSK_LINKS__RESET", "javascript:alert('{uid}{token}')"),
         ("PROPUSK_LINKS__ACTIVATION", "https://{token}@app.example.com/{uid}"),
         ("PROPUSK_LINKS__EMAIL_RESET", "view-source:https://app.example.com/{uid}/{token}"),
+        // Any app can claim the scheme of another.
+        ("PROPUSK_LINKS__RESET", "app://{uid}/{token}"),
+        ("PROPUSK_LINKS__RESET", "com.example.app:/reset?uid={uid}&token={token}"),
+        ("PROPUSK_LINKS__EMAIL_RESET", "APP://{uid}/{token}"),
     ] {
         for command in [&["check-config"] as &[_], &[]] {
             let said = place.refused(&[(name, value)], command).await;
-            assert!(!said.contains("password"), "{said}");
+            assert!(!said.contains("user:password"), "{said}");
         }
     }
     let url = ("PROPUSK_PUBLIC_URL", "https://auth.example.com");
     let smtp = ("PROPUSK_MAIL__SMTP_URL", "smtps://user:password@mail.example.com");
-    let own = ("PROPUSK_LINKS__RESET", "app://{uid}/{token}");
+    let own = ("PROPUSK_LINKS__RESET", "https://app.example.com/{uid}/{token}");
     assert!(place.run(&[url, smtp, own], &["check-config"], "").await.status.success());
+}
+
+#[tokio::test]
+async fn every_form_of_dot_env_is_read_rightly_or_refused_with_its_line() {
+    let place = Place::new().await;
+    let secret = "canary$x0Hq#T7vW4k2pL9zR5nB8mC1dF6gJ3sA";
+    for text in [
+        format!("export PROPUSK_TOKENS__SECRET={secret}\n"),
+        format!("propusk_tokens__secret={secret}\n"),
+        format!("PROPUSK_TOKENS__SECRET = {secret}\n"),
+        format!("\u{feff}PROPUSK_TOKENS__SECRET=\"{secret}\"\r\n"),
+        format!("A=1\nPROPUSK_TOKENS__SECRET='{secret}'x\n"),
+        format!("PROPUSK_TOKENS__SECRET='{secret}\n'\n"),
+        format!("PROPUSK_TOKENS__SECRET='{secret}'\nexport propusk_TOKENS__secret='{secret}'\n"),
+        format!("PROPUSK_TOKENS__SECRET: '{secret}'\n"),
+    ] {
+        place.write(".env", &text);
+        let said = place.refused(&[NO_SECRET], &["check-config"]).await;
+        assert!(said.contains("error: .env, line "), "{text}: {said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
+    for name in
+        ["export PROPUSK_TOKENS__SECRET", "propusk_tokens__secret", "PROPUSK_TOKENS__SECRET "]
+    {
+        place.write(".env", &format!("\u{feff}{name}='{secret}' # the key\r\n"));
+        let printed = settings_in_force(&place, &[NO_SECRET], &["tokens.secret"]).await;
+        assert_eq!(printed, ["tokens.secret = \"[redacted]\""], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_stands_around_a_secret_by_mistake_is_refused_and_said() {
+    let place = Place::new().await;
+    for (around, problem) in [
+        (["\u{feff}", ""], "begins with a byte order mark"),
+        (["", " "], "has a blank or a line end before or behind it"),
+        (["\t", ""], "has a blank or a line end before or behind it"),
+        (["", "\u{a0}"], "has a blank or a line end before or behind it"),
+        (["\"", "\""], "stands in quotes"),
+        (["'", "'"], "stands in quotes"),
+    ] {
+        let secret = around.join(SECRET);
+        place.write("secret.txt", &format!("{secret}\r\n"));
+        for (name, key) in [
+            ("TOKENS__SECRET", "tokens.secret"),
+            ("SUPERUSER__PASSWORD", "superuser.password"),
+            ("PROVIDERS__VK__CLIENT_SECRET", "providers.vk.client_secret"),
+        ] {
+            let (value, file) = (format!("PROPUSK_{name}"), format!("PROPUSK_{name}_FILE"));
+            let in_file = [NO_SECRET, (file.as_str(), "secret.txt")];
+            for settings in [&[(value.as_str(), secret.as_str())] as &[_], &in_file] {
+                let said = place.refused(settings, &["check-config"]).await;
+                assert!(said.contains(&format!("{key}: {problem}")), "{name}: {said}");
+                assert!(!said.contains(SECRET), "{said}");
+            }
+        }
+    }
+    place.write("secret.txt", "\n");
+    let empty = [NO_SECRET, ("PROPUSK_TOKENS__SECRET_FILE", "secret.txt")];
+    let said = place.refused(&empty, &["check-config"]).await;
+    assert!(said.contains("tokens.secret_file: secret.txt is empty"), "{said}");
+}
+
+/// Settings that warn of nothing.
+const SOUND: [(&str, &str); 6] = [
+    ("PROPUSK_LIMITS__ENABLED", "true"),
+    ("PROPUSK_PASSWORD__MEMORY_KIB", "19456"),
+    ("PROPUSK_PASSWORD__TIME", "2"),
+    ("PROPUSK_ACCOUNTS__FIRST_ID", ""),
+    // None, so that no other server is said to share it.
+    NO_SECRET,
+    ("PROPUSK_LINKS__ACTIVATION", ""),
+];
+
+async fn warnings(place: &Place, settings: &[(&str, &str)]) -> (Vec<String>, String) {
+    let settings = [&SOUND, settings].concat();
+    let Finished { status, stdout, stderr } = place.run(&settings, &["check-config"], "").await;
+    assert!(status.success(), "{stderr}");
+    let warnings = stdout.lines().filter_map(|line| line.strip_prefix("warning: "));
+    let verdict = stdout.lines().last().expect("a verdict").to_owned();
+    (warnings.map(str::to_owned).collect(), verdict)
+}
+
+#[tokio::test]
+async fn settings_that_undo_the_rest_are_warned_of_by_check_config_and_at_every_start() {
+    let place = Place::new().await;
+    let none = (Vec::new(), "These settings can be used.".to_owned());
+    assert_eq!(warnings(&place, &[]).await, none);
+    let url = ("PROPUSK_PUBLIC_URL", "http://auth.example.com");
+    let smtp = ("PROPUSK_MAIL__SMTP_URL", "smtp://localhost");
+    for (settings, warning) in [
+        (&[url, smtp, ("PROPUSK_LISTEN", "0.0.0.0:0")] as &[_], "public_url: begins with http://"),
+        (&[url, smtp], "public_url: begins with http://"),
+        (
+            &[("PROPUSK_TOKENS__SECRET", "django-insecure-x0Hq#T7vW4k2pL9zR5nB8mC1dF6gJ3")],
+            "tokens.secret: begins with django-insecure-",
+        ),
+        (
+            &[("PROPUSK_HTTP__TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0")],
+            "http.trusted_proxies: 0.0.0.0/0",
+        ),
+        (&[("PROPUSK_HTTP__TRUSTED_PROXIES", "::/0")], "http.trusted_proxies: ::/0"),
+        (&[("PROPUSK_HTTP__TRUSTED_PROXIES", "128.0.0.0/1")], "http.trusted_proxies: 128.0.0.0/1"),
+        (&[("PROPUSK_PASSWORD__MEMORY_KIB", "64")], "password.memory_kib: "),
+        (&[("PROPUSK_PASSWORD__TIME", "1")], "password.memory_kib: "),
+        (&[("PROPUSK_LIMITS__ENABLED", "false")], "limits.enabled: is off"),
+        (&[("PROPUSK_LIMITS__PER_ACCOUNT", "4000000000")], "limits.per_account: is so high"),
+        (
+            &[("PROPUSK_DATABASE_URL", "postgres://a@localhost/a?sslmode=verify_full")],
+            "database_url: sslmode verify_full is unknown",
+        ),
+        (
+            &[("PROPUSK_DATABASE_URL", "postgres://a@localhost/a"), ("PGSSLMODE", "on")],
+            "database_url: sslmode on is unknown",
+        ),
+        (
+            &[("PROPUSK_DATABASE_URL", "postgres://a@localhost/a?sslMode=require")],
+            "database_url: sslMode is no parameter",
+        ),
+        (&[("PROPUSK_LOG", "verbose")], "log: verbose is no level"),
+        (&[("PROPUSK_PROVIDERS__VK__CLIENT_ID", "1")], "providers.vk: redirects.allowed is empty"),
+        (
+            &[("PROPUSK_LINKS__ACTIVATION", "app://{uid}/{token}")],
+            "links.activation: leads to an app's own",
+        ),
+        (
+            &[("PROPUSK_LINKS__RESET", "http://a.example/{uid}/{token}")],
+            "links.reset: leads over http://",
+        ),
+        (&[("PROPUSK_CORS__ORIGINS", "http://a.example")], "cors.origins: http://a.example"),
+    ] {
+        let (said, verdict) = warnings(&place, settings).await;
+        assert!(said.iter().any(|said| said.starts_with(warning)), "{warning}: {said:?}");
+        assert!(verdict.starts_with("These settings can be used, with the"), "{verdict}");
+    }
+    // At a start too, also where the log would leave it out.
+    for log in ["info", "verbose", "off"] {
+        let settings = [("PROPUSK_LOG", log)];
+        let (_, output) = place.start(&settings).await.terminate().await;
+        assert!(output.contains("limits.enabled: is off"), "{log}: {output}");
+        assert!(output.contains("password.memory_kib: "), "{log}: {output}");
+    }
+}
+
+#[tokio::test]
+async fn check_config_says_where_each_value_comes_from() {
+    let place = Place::new().await;
+    place.write("propusk.toml", "log = \"warn\"\n[limits]\nper_address = 1\n");
+    place.write("other.toml", "[mail]\nfrom = \"a@example.com\"\n");
+    place.write(".env", "PROPUSK_LIMITS__PER_ADDRESS=2\nexport PROPUSK_DOCS__ENABLED=false\n");
+    place.write("password.txt", "canary-of-the-file");
+    let file = [("PROPUSK_SUPERUSER__PASSWORD_FILE", "password.txt")];
+    let printed = place.run(&file, &["check-config"], "").await.stdout;
+    for line in [
+        "log = \"warn\"  # propusk.toml",
+        "limits.per_address = 2  # .env",
+        "docs.enabled = false  # .env",
+        "limits.per_account = 100  # default",
+        "superuser.password_file = \"password.txt\"  # environment",
+        "superuser.password = \"[redacted]\"  # password.txt",
+        "mail.from = (not set)  # default",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{line}:\n{printed}");
+    }
+    let other = place.run(&[], &["--config", "other.toml", "check-config"], "").await.stdout;
+    assert!(other.contains("mail.from = \"a@example.com\"  # other.toml\n"), "{other}");
+}
+
+#[tokio::test]
+async fn an_address_to_listen_on_works_or_is_refused_in_words() {
+    let place = Place::new().await;
+    let listen = |text| [("PROPUSK_LISTEN", text)];
+    let printed = settings_in_force(&place, &listen("localhost:8000"), &["listen"]).await;
+    assert_eq!(printed, ["listen = \"127.0.0.1:8000\""]);
+    for wrong in [":8000", "8000", "127.0.0.1", "localhost", "localhost:x", "db.example.com:8000"] {
+        let said = place.refused(&listen(wrong), &["check-config"]).await;
+        assert!(said.contains("listen: ") && said.contains("such as 127.0.0.1:8000"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_variable_that_is_set_twice_in_other_case_is_refused() {
+    let place = Place::new().await;
+    let twice = [("PROPUSK_LOG", "warn"), ("propusk_log", "info")];
+    let said = place.refused(&twice, &["check-config"]).await;
+    assert!(said.to_lowercase().contains("propusk_log is set twice"), "{said}");
 }

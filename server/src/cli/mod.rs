@@ -15,7 +15,7 @@ use propusk_server::auth::password::{Password, PasswordHash, is_supported};
 use propusk_server::auth::{
     Account, Auth, HEARD_WITHIN, Import, NewPassword, QueuedMail, Registration,
 };
-use propusk_server::config::{Config, DialectSettings, MAX_FIRST_ID, flatten};
+use propusk_server::config::{Config, DialectSettings, Loaded, MAX_FIRST_ID, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
 use propusk_server::{Clock, Server, begin_numbers, default_config, is_openid_connect};
 use time::format_description::well_known::Iso8601;
@@ -158,7 +158,7 @@ struct PasswordInput {
 /// Does what the arguments ask for.
 pub async fn run() -> Outcome {
     let cli = Cli::parse();
-    let config = Config::load(cli.config.as_deref(), &default_config())?;
+    let Loaded { config, origins } = Config::load(cli.config.as_deref(), &default_config())?;
     start_logging(&config, matches!(cli.command, None | Some(Command::Serve)))?;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
@@ -166,7 +166,7 @@ pub async fn run() -> Outcome {
             open(&config).await?;
             say("the schema is up to date")
         }
-        Command::CheckConfig => check_config(&config),
+        Command::CheckConfig => check_config(&config, &origins),
         Command::User(user) => work_on_accounts(&config, user).await,
         Command::Client(command) => clients::work(&*open(&config).await?, command).await,
         Command::Provider(ProviderCommand::Moved { name }) => moved(&config, &name).await,
@@ -180,14 +180,15 @@ pub async fn run() -> Outcome {
 
 async fn serve(config: Config) -> Outcome {
     raise_file_limit();
+    warn_of_settings(&config);
     let shutdown = shutdown_signal()?;
     tokio::pin!(shutdown);
-    let dialects = config.dialects.clone();
+    let (dialects, has_docs) = (config.dialects.clone(), config.docs.enabled);
     let server = tokio::select! {
         server = Server::bind(config, Clock::system()) => server?,
         () = &mut shutdown => return Ok(()),
     };
-    welcome(&server, &dialects)?;
+    welcome(&server, &dialects, has_docs)?;
     tracing::info!(address = %server.address(), mail = server.mail_goes_to(), "listening");
     server.serve(shutdown).await;
     tracing::info!("stopped");
@@ -209,6 +210,8 @@ fn raise_file_limit() {
 fn start_logging(config: &Config, serving: bool) -> Outcome {
     let configured = EnvFilter::try_new(&config.log).map_err(|error| format!("log: {error}"))?;
     let filter = if serving { configured } else { EnvFilter::new("warn") };
+    // Postgres says at every start that a table of sqlx is there already.
+    let filter = filter.add_directive("sqlx::postgres::notice=warn".parse()?);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -217,11 +220,21 @@ fn start_logging(config: &Config, serving: bool) -> Outcome {
     Ok(())
 }
 
-/// What a newcomer can paste next.
-fn welcome(server: &Server, dialects: &BTreeMap<String, DialectSettings>) -> Outcome {
-    let url = format!("http://{}", server.address());
-    say(&format!("listening on {url}"))?;
+/// Where it listens, and, on a terminal, what a newcomer can paste next.
+fn welcome(
+    server: &Server,
+    dialects: &BTreeMap<String, DialectSettings>,
+    has_docs: bool,
+) -> Outcome {
+    say(&format!("listening on http://{}", server.address()))?;
     say(&format!("mail goes to {}", server.mail_goes_to()))?;
+    if !std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    let url = server.public_url();
+    if has_docs {
+        say(&format!("\nThe APIs are described at {url}/docs"))?;
+    }
     if dialects.get("djoser_jwt").is_some_and(|dialect| !dialect.enabled) {
         return Ok(());
     }
@@ -253,16 +266,33 @@ fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn check_config(config: &Config) -> Outcome {
+/// Prints the settings in force, each with where it comes from, and whether a server can use them.
+fn check_config(config: &Config, origins: &BTreeMap<String, String>) -> Outcome {
     propusk_server::check(config)?;
     for (key, value) in flatten(&serde_json::to_value(config)?) {
         let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
-        say(&format!("{key} = {value}"))?;
+        let origin = origins.get(&key).map_or("default", String::as_str);
+        say(&format!("{key} = {value}  # {origin}"))?;
     }
+    let warnings = config.warnings();
+    for warning in &warnings {
+        say(&format!("warning: {warning}"))?;
+    }
+    match warnings.len() {
+        0 => say("These settings can be used."),
+        1 => say("These settings can be used, with the warning above."),
+        number => say(&format!("These settings can be used, with the {number} warnings above.")),
+    }
+}
+
+/// In the log, or where that leaves warnings out, beside it.
+fn warn_of_settings(config: &Config) {
     for warning in config.warnings() {
-        eprintln!("warning: {warning}");
+        match tracing::enabled!(tracing::Level::WARN) {
+            true => tracing::warn!("{warning}"),
+            false => eprintln!("warning: {warning}"),
+        }
     }
-    Ok(())
 }
 
 async fn open(config: &Config) -> Outcome<Arc<Auth>> {

@@ -16,12 +16,17 @@ const MAX_GRACE: i64 = 60;
 /// The highest number that new accounts may begin with: other systems keep numbers in 31 bits, and there
 /// must be room above it.
 pub const MAX_FIRST_ID: i64 = 1 << 30;
+/// Who gets such a link sets another password.
+const CLAIMED_BY_ANY_APP: &str = "must not lead to an app's own scheme, which any app can claim; use \
+                                  an https:// link that the app has claimed (Universal Link, App Link)";
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
 
 impl Config {
     /// Checks what the types cannot say.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let invalid = |key, problem| Err(ConfigError::Invalid { key, problem });
+        let invalid =
+            |key: &'static str, problem: &'static str| Err(ConfigError::invalid(key, problem));
+        self.check_secrets()?;
         if let Some(secret) = &self.tokens.secret
             && let Some(problem) = weakness(secret.expose())
         {
@@ -60,27 +65,8 @@ impl Config {
             }
             _ => {}
         }
-        let is_life = |seconds| (1..=TEN_YEARS).contains(&seconds);
-        let sound = |d: &DialectSettings| {
-            is_life(d.access_seconds)
-                && is_life(d.refresh_seconds)
-                && d.access_seconds <= d.refresh_seconds
-        };
-        if !self.dialects.values().all(sound) {
-            return invalid(
-                "dialects",
-                "access_seconds and refresh_seconds must be from 1 to ten years, the latter not less",
-            );
-        }
-        let is_grace = |seconds: i64| (0..=MAX_GRACE).contains(&seconds);
-        let sound = |d: &DialectSettings| {
-            d.absolute_seconds.is_none_or(is_life) && d.grace_seconds.is_none_or(is_grace)
-        };
-        if !self.dialects.values().all(sound) {
-            return invalid(
-                "dialects",
-                "absolute_seconds must be from 1 to ten years, grace_seconds from 0 to 60",
-            );
+        for (name, dialect) in &self.dialects {
+            check_lives(name, dialect)?;
         }
         let is_leeway = |seconds: i64| (0..=TEN_YEARS).contains(&seconds);
         if !self.dialects.values().all(|d| d.early_refresh_seconds.is_none_or(is_leeway)) {
@@ -104,15 +90,7 @@ impl Config {
         if self.password.threads == 0 || self.password.queue == 0 {
             return invalid("password", "threads and queue must be at least 1");
         }
-        let has_place = |link: &str| link.contains("{uid}") && link.contains("{token}");
-        let Links { activation, reset, email_reset } = &self.links;
-        if ![activation, reset, email_reset]
-            .into_iter()
-            .flatten()
-            .all(|link| is_link(link) && has_place(link))
-        {
-            return invalid("links", "must be URLs with {uid} and {token} in them");
-        }
+        self.check_links()?;
         if !self.redirects.allowed.iter().all(|redirect| may_be_registered(redirect)) {
             return invalid(
                 "redirects.allowed",
@@ -133,21 +111,55 @@ impl Config {
         }
         Ok(())
     }
+
+    /// What stands around a secret by mistake would silently be part of it.
+    fn check_secrets(&self) -> Result<(), ConfigError> {
+        for (key, secret) in self.secrets() {
+            if let Some(problem) = flaw(secret.expose()) {
+                return Err(ConfigError::invalid(key, problem));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_links(&self) -> Result<(), ConfigError> {
+        let Links { activation, reset, email_reset } = &self.links;
+        for (key, link) in [
+            ("links.activation", activation),
+            ("links.reset", reset),
+            ("links.email_reset", email_reset),
+        ] {
+            let Some(link) = link else { continue };
+            if !is_link(link) || !link.contains("{uid}") || !link.contains("{token}") {
+                let problem = "must be a URL with {uid} and {token} in it";
+                return Err(ConfigError::invalid(key, problem));
+            }
+            if key != "links.activation" && leads_to_an_app(link) {
+                return Err(ConfigError::invalid(key, CLAIMED_BY_ANY_APP));
+            }
+        }
+        Ok(())
+    }
 }
 
-impl Config {
-    /// What is allowed and probably a mistake, each with its setting.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.tokens.secret.is_some() && self.accounts.first_id.is_none() {
-            warnings.push(
-                "accounts.first_id is not set: another system with the key in tokens.secret takes the \
-                 numbers of our accounts for its own, and lets our users in as its users; set a number \
-                 above all that it has given, or use a key that nothing else uses"
-                    .to_owned(),
-            );
+/// Lifetimes of one API.
+fn check_lives(name: &str, dialect: &DialectSettings) -> Result<(), ConfigError> {
+    let is_life = |seconds| (1..=TEN_YEARS).contains(&seconds);
+    let DialectSettings { access_seconds: access, refresh_seconds: refresh, .. } = *dialect;
+    let absolute = dialect.absolute_seconds.is_none_or(is_life);
+    let grace = dialect.grace_seconds.is_none_or(|seconds| (0..=MAX_GRACE).contains(&seconds));
+    let rules = [
+        (is_life(access), "access_seconds", "must be from 1 to ten years"),
+        (is_life(refresh), "refresh_seconds", "must be from 1 to ten years"),
+        (access <= refresh, "access_seconds", "must not be above refresh_seconds"),
+        (absolute, "absolute_seconds", "must be from 1 to ten years"),
+        (grace, "grace_seconds", "must be from 0 to 60"),
+    ];
+    match rules.into_iter().find(|(is_sound, ..)| !is_sound) {
+        None => Ok(()),
+        Some((_, setting, problem)) => {
+            Err(ConfigError::invalid(format!("dialects.{name}.{setting}"), problem))
         }
-        warnings
     }
 }
 
@@ -158,6 +170,21 @@ impl Mail {
         let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("localhost");
         let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
         host != "localhost" && !address.is_ok_and(|address| address.is_loopback())
+    }
+}
+
+/// What an editor, a shell or a container's file of variables has left around a secret.
+fn flaw(secret: &str) -> Option<&'static str> {
+    let is_quoted =
+        |quote| secret.len() > 1 && secret.starts_with(quote) && secret.ends_with(quote);
+    if secret.starts_with('\u{feff}') {
+        Some("begins with a byte order mark; save it without")
+    } else if secret.trim() != secret {
+        Some("has a blank or a line end before or behind it; remove it")
+    } else if is_quoted('"') || is_quoted('\'') {
+        Some("stands in quotes, which would be part of it; remove them")
+    } else {
+        None
     }
 }
 
@@ -210,6 +237,11 @@ fn is_link(text: &str) -> bool {
     let is_web = text.starts_with("http://") || text.starts_with("https://");
     url::Url::parse(text).is_ok_and(|url| !KEPT.contains(&url.scheme()))
         && !(is_web && authority.contains('{'))
+}
+
+/// Whether it leads to a scheme of an app's own.
+fn leads_to_an_app(link: &str) -> bool {
+    !link.starts_with("http://") && !link.starts_with("https://")
 }
 
 /// Whether it is written exactly as browsers write an origin (RFC 6454 section 6.2).

@@ -2,8 +2,11 @@
 //! (`PROPUSK_SECTION__KEY`). A key that nobody knows is refused, with the nearest known one named.
 
 mod check;
+mod dot_env;
 mod read;
+mod warnings;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,8 +16,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::check::MAX_FIRST_ID;
-pub use self::read::flatten;
-use self::read::{networks, texts};
+pub use self::read::{Loaded, flatten};
+use self::read::{listen_address, networks, texts};
+pub use self::warnings::Warning;
 use crate::algorithm::Algorithm;
 use crate::language::Language;
 
@@ -49,6 +53,7 @@ impl Serialize for Secret {
 #[serde(default)]
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
+    #[serde(deserialize_with = "listen_address")]
     pub listen: SocketAddr,
     /// The server's address as its users write it. Derived from `listen` on a loopback address.
     pub public_url: Option<String>,
@@ -421,12 +426,23 @@ pub enum ConfigError {
     Read(String),
     #[error(".env cannot be read: {0}")]
     DotEnv(&'static str),
+    #[error(".env, line {line}: {problem}")]
+    DotEnvLine { line: usize, problem: &'static str },
     #[error("{key}: {} cannot be read: {error}", .path.display())]
-    File { key: &'static str, path: PathBuf, error: std::io::Error },
+    File { key: Cow<'static, str>, path: PathBuf, error: std::io::Error },
     #[error("{key}: {problem}")]
-    Invalid { key: &'static str, problem: &'static str },
+    Invalid { key: Cow<'static, str>, problem: Cow<'static, str> },
     #[error("providers.{name}: {problem}")]
     Provider { name: String, problem: String },
+}
+
+impl ConfigError {
+    pub fn invalid(
+        key: impl Into<Cow<'static, str>>,
+        problem: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        ConfigError::Invalid { key: key.into(), problem: problem.into() }
+    }
 }
 
 impl Config {

@@ -1,13 +1,17 @@
 //! Where settings come from: `propusk.toml`, `.env` and the environment, and the files that hold secrets.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{Config, ConfigError, DialectSettings, Mail, ProviderSettings, Secret, Superuser};
+use super::dot_env::{self, Fault, Variable, is_ours};
+use super::{
+    Config, ConfigError, DialectSettings, Mail, ProviderSettings, Secret, Superuser, Tokens,
+};
 
 impl From<config::ConfigError> for ConfigError {
     fn from(error: config::ConfigError) -> Self {
@@ -30,26 +34,39 @@ impl From<config::ConfigError> for ConfigError {
     }
 }
 
+/// The settings in force, and where each that is not a default comes from.
+pub struct Loaded {
+    pub config: Config,
+    pub origins: BTreeMap<String, String>,
+}
+
 impl Config {
     /// Reads `propusk.toml` (or the file named by the caller, which must then exist), `.env` and the
     /// environment over `defaults`, and checks the result.
-    pub fn load(file: Option<&Path>, defaults: &Config) -> Result<Self, ConfigError> {
-        let toml = match file {
-            Some(path) => config::File::from(path).required(true),
-            None => config::File::from(Path::new("propusk.toml")).required(false),
-        };
-        let sources = config::Config::builder()
-            .add_source(config::Config::try_from(&defaults.named_defaults())?)
-            .add_source(toml.format(config::FileFormat::Toml))
-            .add_source(environment(dot_env()?))
-            .add_source(environment(process_environment()?))
-            .build()?;
+    pub fn load(file: Option<&Path>, defaults: &Config) -> Result<Loaded, ConfigError> {
+        let path = file.unwrap_or(Path::new("propusk.toml"));
+        let toml = config::File::from(path).required(file.is_some());
+        let layers = [
+            (path.display().to_string(), layer(toml.format(config::FileFormat::Toml))?),
+            (".env".to_owned(), layer(environment(dot_env()?))?),
+            ("environment".to_owned(), layer(environment(process_environment()?))?),
+        ];
+        let mut origins = BTreeMap::new();
+        let mut sources = config::Config::builder()
+            .add_source(config::Config::try_from(&defaults.named_defaults())?);
+        for (origin, layer) in layers {
+            let given: Value = layer.clone().try_deserialize()?;
+            origins.extend(flatten(&given).into_keys().map(|key| (key, origin.clone())));
+            sources = sources.add_source(layer);
+        }
+        let sources = sources.build()?;
         refuse_unknown(&sources, defaults)?;
         let mut config: Config = sources.try_deserialize()?;
-
-        config.read_secret_files()?;
+        for (key, path) in config.read_secret_files()? {
+            origins.insert(key, path.display().to_string());
+        }
         config.check()?;
-        Ok(config)
+        Ok(Loaded { config, origins })
     }
 
     /// The part of the settings whose keys are not fields: read under what the sources say, so that a
@@ -58,27 +75,65 @@ impl Config {
         NamedDefaults { dialects: &self.dialects, providers: &self.providers }
     }
 
-    fn read_secret_files(&mut self) -> Result<(), ConfigError> {
-        read_secret(
-            "tokens.secret_file",
-            self.tokens.secret_file.as_ref(),
-            &mut self.tokens.secret,
-        )?;
+    /// The secrets that have been read from files, with those files.
+    fn read_secret_files(&mut self) -> Result<Vec<(String, PathBuf)>, ConfigError> {
+        let mut read = Vec::new();
+        for SecretPlace { key, value, file } in self.secret_places() {
+            let Some(path) = file else { continue };
+            *value = Some(read_secret(&key, path, value.is_some())?);
+            read.push((key, path.clone()));
+        }
+        Ok(read)
+    }
+
+    /// Every secret that may stand in a file.
+    fn secret_places(&mut self) -> Vec<SecretPlace<'_>> {
+        let Tokens { secret, secret_file, .. } = &mut self.tokens;
         let Mail { smtp_url, smtp_url_file, .. } = &mut self.mail;
-        read_secret("mail.smtp_url_file", smtp_url_file.as_ref(), smtp_url)?;
         let Superuser { password, password_file, .. } = &mut self.superuser;
-        read_secret("superuser.password_file", password_file.as_ref(), password)?;
+        let place = |key: &str, value, file| SecretPlace { key: key.to_owned(), value, file };
+        let mut places = vec![
+            place("tokens.secret", secret, secret_file.as_ref()),
+            place("mail.smtp_url", smtp_url, smtp_url_file.as_ref()),
+            place("superuser.password", password, password_file.as_ref()),
+        ];
         for (name, provider) in &mut self.providers {
             let ProviderSettings { client_secret, client_secret_file, .. } = provider;
-            let read =
-                read_secret("client_secret_file", client_secret_file.as_ref(), client_secret);
-            read.map_err(|error| ConfigError::Provider {
-                name: name.clone(),
-                problem: error.to_string(),
-            })?;
+            let key = format!("providers.{name}.client_secret");
+            places.push(place(&key, client_secret, client_secret_file.as_ref()));
         }
-        Ok(())
+        places
     }
+
+    /// Every secret that is set, with its key.
+    pub(super) fn secrets(&self) -> Vec<(String, &Secret)> {
+        let own = [
+            ("tokens.secret", &self.tokens.secret),
+            ("database_url", &self.database_url),
+            ("mail.smtp_url", &self.mail.smtp_url),
+            ("superuser.password", &self.superuser.password),
+        ];
+        let own = own.into_iter().map(|(key, secret)| (key.to_owned(), secret));
+        let of_providers = self.providers.iter().map(|(name, provider)| {
+            (format!("providers.{name}.client_secret"), &provider.client_secret)
+        });
+        let all = own.chain(of_providers);
+        all.filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
+    }
+}
+
+/// A secret, and the file that it may stand in.
+struct SecretPlace<'c> {
+    key: String,
+    value: &'c mut Option<Secret>,
+    file: Option<&'c PathBuf>,
+}
+
+/// One source alone, so that its own keys can be listed.
+fn layer(
+    source: impl config::Source + Send + Sync + 'static,
+) -> Result<config::Config, ConfigError> {
+    Ok(config::Config::builder().add_source(source).build()?)
 }
 
 #[derive(Serialize)]
@@ -87,14 +142,13 @@ struct NamedDefaults<'c> {
     providers: &'c BTreeMap<String, ProviderSettings>,
 }
 
-/// What belongs to us of the variables given.
-fn environment(variables: impl IntoIterator<Item = (String, String)>) -> config::Environment {
-    let own = variables.into_iter().filter(|(name, _)| !is_of_kubernetes(name)).collect();
+/// Variables of ours as a source of settings.
+fn environment(variables: Vec<Variable>) -> config::Environment {
     config::Environment::with_prefix("PROPUSK")
         .prefix_separator("_")
         .separator("__")
         .ignore_empty(true)
-        .source(Some(own))
+        .source(Some(variables.into_iter().collect()))
 }
 
 /// Kubernetes sets these in every container beside a service called `propusk` or `propusk-…`.
@@ -105,46 +159,35 @@ fn is_of_kubernetes(name: &str) -> bool {
     })
 }
 
-/// The process's variables; ours must be text.
-fn process_environment() -> Result<Vec<(String, String)>, ConfigError> {
-    let mut variables = Vec::new();
+/// The process's variables that are ours, in whatever case; they must be text, and set once.
+fn process_environment() -> Result<Vec<Variable>, ConfigError> {
+    let mut variables: Vec<Variable> = Vec::new();
     for (name, value) in std::env::vars_os() {
         let Ok(name) = name.into_string() else { continue };
-        match value.into_string() {
-            Ok(value) => variables.push((name, value)),
-            Err(_) if name.starts_with("PROPUSK_") => {
-                return Err(ConfigError::Read(format!("{name} is not UTF-8")));
-            }
-            Err(_) => {}
+        if !is_ours(&name) || is_of_kubernetes(&name) {
+            continue;
         }
+        let problem = |text: &str| ConfigError::Read(format!("{name} {text}"));
+        let value = value.into_string().map_err(|_| problem("is not UTF-8"))?;
+        let capitals = name.to_ascii_uppercase();
+        if variables.iter().any(|(known, _)| *known == capitals) {
+            return Err(problem("is set twice, in other case"));
+        }
+        variables.push((capitals, value));
     }
     Ok(variables)
 }
 
-fn dot_env() -> Result<Vec<(String, String)>, ConfigError> {
+fn dot_env() -> Result<Vec<Variable>, ConfigError> {
     let text = match std::fs::read_to_string(".env") {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(_) => return Err(ConfigError::DotEnv("it cannot be opened or is not UTF-8")),
     };
-    if text.lines().any(would_be_expanded) {
-        return Err(ConfigError::DotEnv(
-            "a value with $ or # must stand in single quotes, or it would be read otherwise",
-        ));
-    }
-    let lines = dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>();
-    lines.map_err(|_| ConfigError::DotEnv("a line is not NAME=value (quote values with spaces)"))
-}
-
-/// Whether the usual rules of such files would make another value of one of ours: a signing key with
-/// a `$` in it would silently become another key.
-fn would_be_expanded(line: &str) -> bool {
-    let line = line.trim_start();
-    let Some((_, value)) = line.strip_prefix("PROPUSK_").and_then(|line| line.split_once('='))
-    else {
-        return false;
-    };
-    !value.trim_start().starts_with('\'') && value.contains(['$', '#', '\\'])
+    let mut variables = dot_env::parse(&text)
+        .map_err(|Fault { line, problem }| ConfigError::DotEnvLine { line, problem })?;
+    variables.retain(|(name, _)| !is_of_kubernetes(name));
+    Ok(variables)
 }
 
 fn refuse_unknown(sources: &config::Config, defaults: &Config) -> Result<(), ConfigError> {
@@ -192,22 +235,36 @@ pub fn flatten(settings: &Value) -> BTreeMap<String, Value> {
     flat
 }
 
-fn read_secret(
-    key: &'static str,
-    file: Option<&PathBuf>,
-    secret: &mut Option<Secret>,
-) -> Result<(), ConfigError> {
-    let Some(path) = file else { return Ok(()) };
-    if secret.is_some() {
-        return Err(ConfigError::Invalid { key, problem: "set the value or the file, not both" });
+fn read_secret(key: &str, path: &Path, is_set: bool) -> Result<Secret, ConfigError> {
+    let key = format!("{key}_file");
+    if is_set {
+        return Err(ConfigError::invalid(key, "set the value or the file, not both"));
     }
     let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File {
-        key,
-        path: path.clone(),
+        key: key.clone().into(),
+        path: path.to_owned(),
         error,
     })?;
-    *secret = Some(Secret::new(text.trim_end_matches(['\r', '\n'])));
-    Ok(())
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(ConfigError::invalid(key, format!("{} is empty", path.display()))),
+        secret => Ok(Secret::new(secret)),
+    }
+}
+
+/// An address with its port, or the name of this machine with one.
+pub(super) fn listen_address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(from)?;
+    let spelled = match text.split_once(':') {
+        Some(("localhost", port)) => format!("127.0.0.1:{port}"),
+        _ => text.clone(),
+    };
+    spelled.parse().map_err(|_| {
+        serde::de::Error::custom(format!(
+            "{} is no address with a port such as 127.0.0.1:8000, 0.0.0.0:8000 (all of IPv4) or \
+             [::]:8000",
+            text.escape_debug()
+        ))
+    })
 }
 
 /// A list of networks, or text with commas.

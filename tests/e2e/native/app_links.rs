@@ -157,6 +157,6 @@ async fn apps_are_set_by_the_environment_and_by_the_file() {
     );
     place.write("propusk.toml", &toml);
     let printed = place.run(&[], &["check-config"], "").await.stdout;
-    let line = "app_links.apple = [\"A1B2C3D4E5.com.example.app\"]";
+    let line = "app_links.apple = [\"A1B2C3D4E5.com.example.app\"]  # propusk.toml";
     assert!(printed.lines().any(|one| one == line), "{printed}");
 }

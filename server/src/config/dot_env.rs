@@ -1,0 +1,214 @@
+//! The file `.env`. Shells, Docker, compose and systemd read such files by rules of their own, so a
+//! value of ours is read only where all of them agree: it stands in single quotes, or in double
+//! quotes or none without the characters that some of them replace. Everything else is refused with
+//! its line.
+
+/// Blanks that may stand around a name, the equals sign and a value.
+const BLANKS: [char; 2] = [' ', '\t'];
+/// What some readers replace, or take for the beginning of a comment.
+const REPLACED: [char; 4] = ['$', '#', '\\', '`'];
+
+const NOT_AN_ASSIGNMENT: &str = "it is not NAME=value";
+const OPEN_QUOTE: &str = "a quote is not closed";
+const NEEDS_QUOTES: &str = "a value with a blank, a quote or $ # \\ ` must stand in single quotes, or \
+                            it would be read otherwise elsewhere";
+const BEHIND_QUOTE: &str = "something follows the closing quote";
+const SEVERAL_LINES: &str = "the value must stand on one line, without control characters";
+const BACKSLASH: &str = "it must not end with a backslash";
+const SET_TWICE: &str = "the setting is set in a line above already";
+
+/// What is wrong, and in which line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub line: usize,
+    pub problem: &'static str,
+}
+
+/// One variable of ours: its name in capitals, and its value.
+pub(super) type Variable = (String, String);
+
+/// The variables of ours in the text of such a file; those of others are skipped.
+pub(super) fn parse(text: &str) -> Result<Vec<Variable>, Fault> {
+    // Some editors put a byte order mark before the text.
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut line = 1;
+    let mut variables: Vec<Variable> = Vec::new();
+    while !rest.is_empty() {
+        let at_line = |problem| Fault { line, problem };
+        let (assignment, after) = first(rest).map_err(at_line)?;
+        if let Some((name, value)) = assignment {
+            if variables.iter().any(|(known, _)| *known == name) {
+                return Err(at_line(SET_TWICE));
+            }
+            variables.push((name, value));
+        }
+        line += rest[..rest.len() - after.len()].matches('\n').count();
+        rest = after;
+    }
+    Ok(variables)
+}
+
+/// Whether a variable of this name is one of ours, in whatever case.
+pub(super) fn is_ours(name: &str) -> bool {
+    name.get(..8).is_some_and(|prefix| prefix.eq_ignore_ascii_case("PROPUSK_"))
+}
+
+/// The first assignment, if it is one of ours, and the text behind it.
+fn first(text: &str) -> Result<(Option<Variable>, &str), &'static str> {
+    let (line, after) = split_line(text);
+    let head = line.trim_matches(BLANKS);
+    if head.is_empty() || head.starts_with('#') {
+        return Ok((None, after));
+    }
+    let (name, _) = line.split_once('=').ok_or(NOT_AN_ASSIGNMENT)?;
+    let value = text[name.len() + 1..].trim_start_matches(BLANKS);
+    let name = without_export(name.trim_matches(BLANKS));
+    if !is_name(name) {
+        return Err(NOT_AN_ASSIGNMENT);
+    }
+    let (value, after) = match is_ours(name) {
+        true => own_value(value)?,
+        false => ("", skip_value(value)?),
+    };
+    let variable = is_ours(name).then(|| (name.to_ascii_uppercase(), value.to_owned()));
+    Ok((variable, after))
+}
+
+fn without_export(name: &str) -> &str {
+    let exported = name.strip_prefix("export").filter(|rest| rest.starts_with(BLANKS));
+    exported.map_or(name, |rest| rest.trim_start_matches(BLANKS))
+}
+
+fn is_name(name: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    !name.is_empty() && name.bytes().all(is_part)
+}
+
+/// A value of ours, which stands on one line.
+fn own_value(text: &str) -> Result<(&str, &str), &'static str> {
+    let (line, after) = split_line(text);
+    let value = match line.chars().next() {
+        Some(quote @ ('\'' | '"')) => quoted(&line[1..], quote)?,
+        _ => bare(line.trim_end_matches(BLANKS))?,
+    };
+    match value.chars().any(char::is_control) {
+        true => Err(SEVERAL_LINES),
+        false => Ok((value, after)),
+    }
+}
+
+/// What stands before the closing quote; a comment may follow.
+fn quoted(text: &str, quote: char) -> Result<&str, &'static str> {
+    let (value, behind) = text.split_once(quote).ok_or(OPEN_QUOTE)?;
+    if quote == '"' && value.contains(REPLACED) {
+        return Err(NEEDS_QUOTES);
+    }
+    let comment = behind.trim_start_matches(BLANKS);
+    let is_comment = comment.starts_with('#') && comment.len() < behind.len();
+    match comment.is_empty() || is_comment {
+        true => Ok(value),
+        false => Err(BEHIND_QUOTE),
+    }
+}
+
+fn bare(value: &str) -> Result<&str, &'static str> {
+    let is_plain = |c: char| !c.is_whitespace() && !REPLACED.contains(&c) && !"'\"".contains(c);
+    match value.chars().all(is_plain) {
+        true => Ok(value),
+        false => Err(NEEDS_QUOTES),
+    }
+}
+
+/// What follows a value of others, which may be quoted and have several lines.
+fn skip_value(text: &str) -> Result<&str, &'static str> {
+    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'));
+    let Some(quote) = quote else {
+        let (line, after) = split_line(text);
+        return if line.ends_with('\\') { Err(BACKSLASH) } else { Ok(after) };
+    };
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = quote == '"',
+            _ if c == quote => return Ok(split_line(&text[at + 1..]).1),
+            _ => {}
+        }
+    }
+    Err(OPEN_QUOTE)
+}
+
+/// The first line without its end, and the text behind it.
+fn split_line(text: &str) -> (&str, &str) {
+    let (line, after) = text.split_once('\n').unwrap_or((text, ""));
+    (line.strip_suffix('\r').unwrap_or(line), after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, (usize, &'static str)> {
+        let variables = parse(text).map_err(|fault| (fault.line, fault.problem))?;
+        let pairs: Vec<_> =
+            variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        Ok(pairs.join(" "))
+    }
+
+    #[test]
+    fn a_line_that_every_reader_reads_alike_is_read() {
+        for (text, expected) in [
+            ("", ""),
+            ("# PROPUSK_LOG=warn\n\n  \t\n", ""),
+            ("PROPUSK_LOG=warn", "PROPUSK_LOG=warn"),
+            ("PROPUSK_LOG=\n", "PROPUSK_LOG="),
+            ("\u{feff}PROPUSK_LOG=warn\r\n", "PROPUSK_LOG=warn"),
+            (" export  PROPUSK_LOG = warn \n", "PROPUSK_LOG=warn"),
+            ("export\tpropusk_Log=warn\n", "PROPUSK_LOG=warn"),
+            ("PROPUSK_LOG='a$b #\\`\"c' # why\n", "PROPUSK_LOG=a$b #\\`\"c"),
+            ("PROPUSK_LOG=\"it's here\"\n", "PROPUSK_LOG=it's here"),
+            ("PROPUSK_LOG=a=b\nPROPUSK_LISTEN=c", "PROPUSK_LOG=a=b PROPUSK_LISTEN=c"),
+            ("PROPUSK_PROVIDERS__CORP-ID__TITLE=x", "PROPUSK_PROVIDERS__CORP-ID__TITLE=x"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_readers_disagree_about_is_refused_with_its_line() {
+        for (text, line, problem) in [
+            ("PROPUSK_LOG", 1, NOT_AN_ASSIGNMENT),
+            ("A=1\nPROPUSK_LOG: warn", 2, NOT_AN_ASSIGNMENT),
+            ("A=1\n\nset PROPUSK_LOG=warn", 3, NOT_AN_ASSIGNMENT),
+            ("PROPUSK_LOG=a$b", 1, NEEDS_QUOTES),
+            ("PROPUSK_LOG=a#b", 1, NEEDS_QUOTES),
+            ("PROPUSK_LOG=a # b", 1, NEEDS_QUOTES),
+            ("PROPUSK_LOG=\"a$b\"", 1, NEEDS_QUOTES),
+            ("PROPUSK_LOG=\"a\\\"b\"", 1, NEEDS_QUOTES),
+            ("export PROPUSK_LOG=a$b", 1, NEEDS_QUOTES),
+            ("propusk_log=a`b`", 1, NEEDS_QUOTES),
+            ("PROPUSK_LOG=two words", 1, NEEDS_QUOTES),
+            ("PROPUSK_LOG=a'b'", 1, NEEDS_QUOTES),
+            ("PROPUSK_LOG=a\u{a0}", 1, NEEDS_QUOTES),
+            ("PROPUSK_LOG='a\nb'", 1, OPEN_QUOTE),
+            ("PROPUSK_LOG='a'b", 1, BEHIND_QUOTE),
+            ("PROPUSK_LOG='a''b'", 1, BEHIND_QUOTE),
+            ("PROPUSK_LOG='a'#b", 1, BEHIND_QUOTE),
+            ("PROPUSK_LOG='a\tb'", 1, SEVERAL_LINES),
+            ("PROPUSK_LOG='a\rb'", 1, SEVERAL_LINES),
+            ("PROPUSK_LOG=1\nA=2\npropusk_log=1", 3, SET_TWICE),
+            ("A='1\n2'\nPROPUSK_LOG=1\nexport PROPUSK_LOG=2", 4, SET_TWICE),
+            ("A='1\n2", 1, OPEN_QUOTE),
+            ("A=1\\\nPROPUSK_LOG=1", 1, BACKSLASH),
+            ("=1", 1, NOT_AN_ASSIGNMENT),
+        ] {
+            assert_eq!(read(text), Err((line, problem)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_values_of_others_are_skipped_whole() {
+        let text = "A=a$b # c\nexport B=\"x\nPROPUSK_LOG=no\n\\\"\"\nC='\nPROPUSK_LOG=no' # d\nPROPUSK_LOG=yes";
+        assert_eq!(read(text).as_deref(), Ok("PROPUSK_LOG=yes"));
+    }
+}

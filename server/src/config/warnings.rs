@@ -1,0 +1,260 @@
+//! Settings that can be used and that undo what the others protect: said by `check-config` and at
+//! every start.
+
+use std::fmt;
+
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use super::{Config, Secret};
+
+/// 7 MiB in five passes, 19 MiB in two and 46 MiB in one cost about this (OWASP's least for argon2id).
+const LEAST_HASH_COST: u64 = 35_000;
+const LEAST_HASH_MEMORY: u32 = 7_168;
+/// No limit of attempts stops anybody beyond this.
+const NO_LIMIT: u32 = 100_000;
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+const SSL_PARAMETERS: [&str; 9] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+];
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// A setting and what is to be said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    pub key: String,
+    pub problem: String,
+}
+
+impl Warning {
+    pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Warning { key: key.into(), problem: problem.into() }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.problem)
+    }
+}
+
+impl Config {
+    /// What an operator should know about these settings, sound as they are.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        warnings.extend(self.clear_public_url());
+        warnings.extend(self.published_secret());
+        warnings.extend(self.shared_numbers());
+        warnings.extend(self.everyone_is_a_proxy());
+        warnings.extend(self.cheap_hashes());
+        warnings.extend(self.no_limits());
+        warnings.extend(self.database_tls());
+        warnings.extend(self.unknown_log_level());
+        warnings.extend(self.providers_without_redirect());
+        warnings.extend(self.mails_to_files());
+        warnings.extend(self.clear_mail());
+        warnings.extend(self.exposed_links());
+        warnings.extend(self.clear_origins());
+        warnings
+    }
+
+    fn clear_public_url(&self) -> Option<Warning> {
+        let url = Url::parse(self.public_url.as_deref()?).ok()?;
+        let is_reached_by_others = !self.listen.ip().is_loopback() || !is_this_machine(&url);
+        let problem = "begins with http://: passwords, tokens and mailed links can be read on the \
+                       way; let a proxy speak TLS and write https://";
+        (url.scheme() == "http" && is_reached_by_others)
+            .then(|| Warning::new("public_url", problem))
+    }
+
+    fn published_secret(&self) -> Option<Warning> {
+        let secret = self.tokens.secret.as_ref()?.expose();
+        let problem = "begins with django-insecure-: a project was made with this key, and it is \
+                       in the repository of many; others may know it";
+        let is_known = secret.to_ascii_lowercase().starts_with("django-insecure-");
+        is_known.then(|| Warning::new("tokens.secret", problem))
+    }
+
+    fn shared_numbers(&self) -> Option<Warning> {
+        let problem = "is not set: another system with the key in tokens.secret takes the numbers of our \
+                       accounts for its own, and lets our users in as its users; set a number above all \
+                       that it has given, or use a key that nothing else uses";
+        let is_shared = self.tokens.secret.is_some() && self.accounts.first_id.is_none();
+        is_shared.then(|| Warning::new("accounts.first_id", problem))
+    }
+
+    fn everyone_is_a_proxy(&self) -> Option<Warning> {
+        let is_wide = |network: &&IpNet| match network {
+            IpNet::V4(network) => network.prefix_len() < 8,
+            IpNet::V6(network) => network.prefix_len() < 16,
+        };
+        let wide = self.http.trusted_proxies.iter().find(is_wide)?;
+        let problem = format!(
+            "{wide} is more than a network of your own: a client there chooses its address by \
+             itself, and no limit of attempts holds"
+        );
+        Some(Warning::new("http.trusted_proxies", problem))
+    }
+
+    fn cheap_hashes(&self) -> Option<Warning> {
+        let (memory, passes) = (self.password.memory_kib, self.password.time);
+        let is_cheap =
+            memory < LEAST_HASH_MEMORY || u64::from(memory) * u64::from(passes) < LEAST_HASH_COST;
+        let problem = "with password.time, a hash costs so little that a stolen database gives its \
+                       passwords away; the defaults are 19456 and 2";
+        is_cheap.then(|| Warning::new("password.memory_kib", problem))
+    }
+
+    fn no_limits(&self) -> Vec<Warning> {
+        let limits = &self.limits;
+        if !limits.enabled {
+            let problem = "is off: passwords can be guessed, and mails sent, without end";
+            return vec![Warning::new("limits.enabled", problem)];
+        }
+        let failures = [
+            ("per_address", limits.per_address),
+            ("per_account_and_address", limits.per_account_and_address),
+            ("per_account", limits.per_account),
+            ("mails_per_address", limits.mails_per_address),
+            ("mails_per_recipient", limits.mails_per_recipient),
+        ];
+        let is_none = |(_, allowed): &(&str, u32)| *allowed >= NO_LIMIT;
+        let warn =
+            |(name, _)| Warning::new(format!("limits.{name}"), "is so high that it stops nobody");
+        failures.into_iter().filter(is_none).map(warn).collect()
+    }
+
+    /// What the database's driver would skip without a word in `check-config`, and so go on in clear.
+    fn database_tls(&self) -> Vec<Warning> {
+        let Some(url) = self.database_url.as_ref().map(Secret::expose) else { return Vec::new() };
+        let Some(url) = Url::parse(url).ok().filter(|url| url.scheme().starts_with("postgres"))
+        else {
+            return Vec::new();
+        };
+        let is_mode = |mode: &str| SSL_MODES.contains(&mode.to_ascii_lowercase().as_str());
+        let mut modes: Vec<String> = Vec::new();
+        let mut warnings = Vec::new();
+        for (name, value) in url.query_pairs() {
+            if matches!(&*name, "sslmode" | "ssl-mode") {
+                modes.push(value.into_owned());
+            } else if name.to_ascii_lowercase().contains("ssl") && !SSL_PARAMETERS.contains(&&*name)
+            {
+                let problem = format!("{name} is no parameter that is known, and is skipped");
+                warnings.push(Warning::new("database_url", problem));
+            }
+        }
+        if modes.is_empty() {
+            modes.extend(std::env::var("PGSSLMODE"));
+        }
+        let unknown = modes.into_iter().filter(|mode| !is_mode(mode));
+        warnings.extend(unknown.map(|mode| {
+            let problem =
+                format!("sslmode {mode} is unknown; it is one of {}", SSL_MODES.join(", "));
+            Warning::new("database_url", problem)
+        }));
+        warnings
+    }
+
+    /// A bare word is taken for the name of a module, so that nothing else is logged.
+    fn unknown_log_level(&self) -> Option<Warning> {
+        let is_level = |word: &str| {
+            LOG_LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word))
+                || matches!(word, "0" | "1" | "2" | "3" | "4" | "5")
+        };
+        let mut words = self.log.split(',').map(str::trim);
+        let unknown = words
+            .find(|word| !word.is_empty() && !word.contains(['=', '[', ':']) && !is_level(word))?;
+        let levels = LOG_LEVELS.join(", ");
+        let problem = format!(
+            "{} is no level, and taken for a module's name; levels are {levels}",
+            unknown.escape_debug()
+        );
+        Some(Warning::new("log", problem))
+    }
+
+    fn providers_without_redirect(&self) -> Vec<Warning> {
+        let is_native = self.dialects.get("native").is_none_or(|native| native.enabled);
+        if !self.redirects.allowed.is_empty() || !is_native {
+            return Vec::new();
+        }
+        let configured = self.providers.iter().filter(|(_, provider)| provider.client_id.is_some());
+        let warn = |(name, _)| {
+            let problem =
+                "redirects.allowed is empty: no app can begin a sign-in with it at native";
+            Warning::new(format!("providers.{name}"), problem)
+        };
+        configured.map(warn).collect()
+    }
+
+    fn mails_to_files(&self) -> Option<Warning> {
+        let problem = "is not set: mails are written to files and go nowhere";
+        let is_public = self.public_url.is_some() && self.mail.smtp_url.is_none();
+        is_public.then(|| Warning::new("mail.smtp_url", problem))
+    }
+
+    fn clear_mail(&self) -> Option<Warning> {
+        let url = Url::parse(self.mail.smtp_url.as_ref()?.expose()).ok()?;
+        let is_required = url.query_pairs().any(|(name, mode)| name == "tls" && mode == "required");
+        let is_public = match url.host()? {
+            Host::Domain(name) => name.contains('.'),
+            Host::Ipv4(address) => !address.is_private() && !address.is_loopback(),
+            Host::Ipv6(address) => !address.is_loopback() && !address.is_unique_local(),
+        };
+        let problem = "sends mails, with links that open accounts, without TLS or where there is \
+                       none; add ?tls=required";
+        (url.scheme() == "smtp" && !is_required && is_public)
+            .then(|| Warning::new("mail.smtp_url", problem))
+    }
+
+    fn exposed_links(&self) -> Vec<Warning> {
+        let links = &self.links;
+        let each = [
+            ("links.activation", &links.activation),
+            ("links.reset", &links.reset),
+            ("links.email_reset", &links.email_reset),
+        ];
+        let warn = |(key, link): (&str, &Option<String>)| {
+            let url = Url::parse(link.as_deref()?).ok()?;
+            let problem = match url.scheme() {
+                "https" => return None,
+                "http" if is_this_machine(&url) => return None,
+                "http" => "leads over http://: the link can be read on the way",
+                _ => {
+                    "leads to an app's own scheme, which any app can claim; better is an https link \
+                      that the app has claimed (Universal Link, App Link)"
+                }
+            };
+            Some(Warning::new(key, problem))
+        };
+        each.into_iter().filter_map(warn).collect()
+    }
+
+    fn clear_origins(&self) -> Vec<Warning> {
+        let is_clear = |origin: &&String| {
+            Url::parse(origin).is_ok_and(|url| url.scheme() == "http" && !is_this_machine(&url))
+        };
+        let warn = |origin| {
+            let problem =
+                format!("{origin} is not encrypted: who is on the way can change its scripts");
+            Warning::new("cors.origins", problem)
+        };
+        self.cors.origins.iter().filter(is_clear).map(warn).collect()
+    }
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
