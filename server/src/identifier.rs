@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::readable::{disturbs_a_line, is_invisible};
+
 const MAX_EMAIL: usize = 254;
 const MAX_USERNAME: usize = 150;
 
@@ -123,7 +125,10 @@ impl Phone {
     pub fn parse(text: &str) -> Option<Phone> {
         let text = Phone::without_separators(text);
         let digits = text.strip_prefix('+')?;
-        let valid = (10..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        // No country code begins with 0.
+        let valid = (10..=15).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && !digits.starts_with('0');
         valid.then_some(Phone(text))
     }
 
@@ -151,8 +156,9 @@ impl Username {
         let text: String = text.nfkc().collect();
         let text = text.trim();
         let valid = (1..=MAX_USERNAME).contains(&text.chars().count())
-            && !text.contains(|c: char| c == '@' || c.is_control() || is_invisible(c))
-            && !looks_like_phone(text);
+            && !text.contains(|c: char| c == '@' || disturbs_a_line(c) || is_invisible(c))
+            && !looks_like_phone(text)
+            && !looks_like_stand_in(text);
         valid.then(|| Username(text.to_owned()))
     }
 
@@ -223,10 +229,25 @@ fn is_domain(ascii: &str) -> bool {
         && labels.split('.').all(|label| is_label(label) && !label.starts_with('-'))
 }
 
-/// What changes how a name looks without being seen: soft hyphens, zero-width and direction marks.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+/// What an account is called that has no name of its own; no username has this form.
+pub fn stand_in(account_id: i64) -> String {
+    format!("{STAND_IN}-{account_id}")
+}
+
+/// The account that a stand-in names.
+pub fn account_of_stand_in(text: &str) -> Option<i64> {
+    let id = text.strip_prefix(STAND_IN)?.strip_prefix('-')?.parse().ok()?;
+    (stand_in(id) == text).then_some(id)
+}
+
+const STAND_IN: &str = "propusk";
+
+/// In any case, with any dash and digits of any script.
+fn looks_like_stand_in(text: &str) -> bool {
+    let is_dash = |c| matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
+    text.split_once(is_dash).is_some_and(|(word, number)| {
+        word.eq_ignore_ascii_case(STAND_IN) && number.chars().all(char::is_numeric)
+    })
 }
 
 /// Digits of any script: what a person would read as a number must not name someone else.
@@ -319,6 +340,7 @@ mod tests {
             "71234567890",
             "+123456789",
             "+1234567890123456",
+            "+0123456789012",
             "+٧١٢٣٤٥٦٧٨٩٠",
             "++1234567890",
             "+12345\t67890",
@@ -347,9 +369,33 @@ mod tests {
             "+1 (23) 45-67",
             "１２３４５６７",
             "٧١٢٣٤٥٦",
+            "a\u{2028}b",
+            "a\u{2029}b",
+            "a\u{fffc}b",
+            "a\u{2800}b",
+            "\u{3164}",
+            "a\u{115f}b",
+            "a\u{34f}b",
+            "a\u{17b4}b",
+            "a\u{fe0f}",
+            "a\u{1d173}b",
+            "a\u{e0100}b",
+            "propusk-7",
+            "Propusk-٧",
+            "propusk\u{2011}7",
+            "propusk-",
             &long,
         ] {
             assert_eq!(parsed(text), None, "{text:?}");
+        }
+        assert!(parsed("propusk").is_some() && parsed("propusk-fan").is_some());
+    }
+
+    #[test]
+    fn stand_in_names_its_account_and_nothing_else_does() {
+        assert_eq!(account_of_stand_in(&stand_in(7)), Some(7));
+        for text in ["propusk-07", "Propusk-7", "propusk-+7", "propusk-x", "7", "propusk7"] {
+            assert_eq!(account_of_stand_in(text), None, "{text}");
         }
     }
 

@@ -17,6 +17,7 @@ mod openapi;
 mod pages;
 mod providers;
 mod python;
+pub mod readable;
 mod redirect;
 pub mod store;
 

@@ -154,7 +154,7 @@ async fn an_account_that_cannot_be_made_is_refused() {
         (&["bob"], &"x".repeat(1_025), "the password is longer than 1024 bytes"),
         (&["bob", "--hashed"], PASSWORD, "not a hash of a known scheme"),
         (&["bob", "--hashed"], "md5$salt$0123456789abcdef", "not a hash of a known scheme"),
-        (&["bob", "--password-file", "missing.txt"], "", "No such file"),
+        (&["bob", "--password-file", "missing.txt"], "", "missing.txt cannot be read: No such file"),
     ] {
         let arguments = [&["user", "create"], arguments].concat();
         let Finished { status, stderr, .. } = place.run(&[], &arguments, input).await;
@@ -185,6 +185,38 @@ async fn a_hash_of_djangos_is_taken_and_becomes_argon2id_at_the_first_sign_in() 
     assert!(rehashed[0].starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{rehashed:?}");
     assert_eq!(sign_in(client, "anna@example.com", PASSWORD).await.status, 200);
     assert_eq!(column(&store, stored, stored).await, rehashed);
+}
+
+#[tokio::test]
+async fn unusable_password_of_djangos_makes_an_account_without_one() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let client = &server.client;
+    let unusable = "!K5w0eZyXCE2vTqMbkYh3pRs1LdAuJfGnUoVi7tZc";
+    place.user_with(&["create", "anna@example.com", "--hashed"], &format!("{unusable}\n")).await;
+    let store = place.store().await;
+    let without = "select cast(count(*) as text) from accounts where password is null";
+    assert_eq!(column(&store, without, without).await, ["1"]);
+    for password in [unusable, &unusable[1..], "!", ""] {
+        assert_ne!(sign_in(client, "anna@example.com", password).await.status, 200);
+    }
+    // Its owner sets a first one by mail, and the operator takes one away.
+    let reset = json!({"email": "anna@example.com"});
+    assert_eq!(client.post("/auth/users/reset_password/", &reset).await.status, 204);
+    place.user_with(&["set-password", "anna@example.com"], PASSWORD).await;
+    assert_eq!(sign_in(client, "anna@example.com", PASSWORD).await.status, 200);
+    place.user_with(&["set-password", "anna@example.com", "--hashed"], "!").await;
+    assert_eq!(column(&store, without, without).await, ["1"]);
+    assert_eq!(sign_in(client, "anna@example.com", PASSWORD).await.status, 401);
+}
+
+#[tokio::test]
+async fn password_file_may_be_standard_input() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let stdin = ["create", "anna@example.com", "--password-file", "-"];
+    place.user_with(&stdin, &format!("{PASSWORD}\n")).await;
+    assert_eq!(sign_in(&server.client, "anna@example.com", PASSWORD).await.status, 200);
 }
 
 #[tokio::test]
@@ -248,13 +280,13 @@ async fn accounts_are_listed_in_the_order_of_their_ids() {
 async fn a_name_of_somebodys_choice_does_nothing_to_the_terminal() {
     let place = Place::new().await;
     let server = place.start(&[]).await;
-    let name = "\u{1b}]0;owned\u{7}\u{1b}[2J\rid            2";
-    let body = json!({"login": name, "email": "anna@example.com", "password": PASSWORD});
-    assert_eq!(server.client.post("/v1/creat_autor", &body).await.status, 201);
-    for command in [&["show", "anna@example.com"] as &[_], &["list"]] {
-        let printed = place.user(command).await;
-        assert!(!printed.contains(|c: char| c.is_control() && c != '\n'), "{printed:?}");
+    // A mark of direction, which belongs to names of some scripts.
+    for (name, status) in [("\u{1b}]0;owned\u{7}\u{1b}[2J\rid", 400), ("Anna\u{200f} 1", 201)] {
+        let body = json!({"login": name, "email": "anna@example.com", "password": PASSWORD});
+        assert_eq!(server.client.post("/v1/creat_autor", &body).await.status, status);
     }
+    let shown = place.user(&["show", "anna@example.com"]).await;
+    assert!(shown.contains("Anna\\u{200f} 1\n"), "{shown:?}");
 }
 
 #[tokio::test]

@@ -5,18 +5,19 @@ use super::password::Password;
 use super::proof::Proof;
 use super::session::{SignedIn, end_sessions};
 use crate::error::{Error, Result};
+use crate::identifier::stand_in;
+use crate::readable::may_become_a_link;
 use crate::store::accounts;
 pub use crate::store::accounts::Account;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 use crate::store::{Tx, one_time_tokens};
 
 impl Account {
-    /// What names the account where an address is expected: its e-mail, else phone, else username.
-    pub fn user_name(&self) -> &str {
-        [&self.email, &self.phone, &self.username]
-            .into_iter()
-            .find_map(Option::as_deref)
-            .unwrap_or_default()
+    /// What names the account where an address is expected: its e-mail, else phone, else a name that
+    /// is nobody else's and never changes.
+    pub fn user_name(&self) -> String {
+        let address = self.email.clone().or_else(|| self.phone.clone());
+        address.unwrap_or_else(|| stand_in(self.id))
     }
 
     /// A name that only this account can have: nobody can register it.
@@ -30,14 +31,28 @@ impl Account {
         self.has_password && named
     }
 
-    /// The username, or what stands for it where the account has chosen none: what it registered
-    /// with, as long as that is still its own, else its e-mail address or phone.
-    pub fn username_shown(&self) -> &str {
+    /// The username, or what is shown in its place; an account without any name has a stand-in.
+    pub fn username_shown(&self) -> String {
+        self.chosen_name().map_or_else(|| stand_in(self.id), str::to_owned)
+    }
+
+    /// The username, or what the account registered with, as long as that is still its own, else its
+    /// e-mail address or phone.
+    pub fn chosen_name(&self) -> Option<&str> {
         let held = [&self.email, &self.phone].into_iter().find(|held| **held == self.sign_up_name);
         [&self.username, held.unwrap_or(&None), &self.email, &self.phone]
             .into_iter()
             .find_map(Option::as_deref)
-            .unwrap_or_default()
+    }
+
+    /// A name of the account or of one of its devices, where a mail may have it. Anybody can register
+    /// an address that is not theirs: until its owner has proved it, no name goes there that a mail
+    /// program would make a link of.
+    pub(super) fn mailed_name<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let is_harmless = self.email_verified_at.is_some()
+            || self.email.as_deref() == Some(name)
+            || !may_become_a_link(name);
+        is_harmless.then_some(name)
     }
 }
 

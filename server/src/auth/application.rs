@@ -135,7 +135,8 @@ impl Auth {
         let profile = self.counted(from, self.profile_of_token(provider, token)).await?;
         let pair = OpaquePair::new(policy)?;
         let (entry, kept) = (Entry::Either, pair.stored(client));
-        self.enter(Door { policy: *policy, entry, kept, by: By::Token }, &profile).await?;
+        let door = Door { policy: *policy, entry, kept, by: By::Token, from };
+        self.enter(door, &profile).await?;
         Ok(pair)
     }
 

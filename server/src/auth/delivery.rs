@@ -207,9 +207,8 @@ impl Auth {
             Some(id) => accounts::account(&mut tx, id).await?,
             None => None,
         };
-        let username = account.map(|account| account.username_shown().to_owned());
         let title_of = |name: &str| self.provider_title(name).unwrap_or(name).to_owned();
-        Ok(self.post.write(queued, username.unwrap_or_default(), title_of))
+        Ok(self.post.write(queued, account.as_ref(), title_of))
     }
 
     /// The mail server has it: whatever the database does, it must not get it again.

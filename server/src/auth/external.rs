@@ -55,7 +55,7 @@ impl Auth {
             Some(profile) => profile,
             None => self.counted(from, self.profile_of_token(provider, token)).await?,
         };
-        let door = Door { policy: *policy, entry, kept: Kept::default(), by: By::Token };
+        let door = Door { policy: *policy, entry, kept: Kept::default(), by: By::Token, from };
         let opened = self.enter(door, &profile).await?;
         self.pair(policy, opened).await
     }
@@ -125,6 +125,7 @@ pub(super) struct Door {
     pub entry: Entry,
     pub kept: Kept,
     pub by: By,
+    pub from: IpAddr,
 }
 
 impl Door {
@@ -144,7 +145,7 @@ impl Door {
         at: i64,
     ) -> Result<(Opened, Vec<Revocation>)> {
         let Entered { account_id, ended } =
-            enter_account(tx, post, profile, self.entry, at).await?;
+            enter_account(tx, post, profile, self.entry, self.from, at).await?;
         accounts::update_last_sign_in(tx, account_id, at).await?;
         let opened = Opened { session: new_session_id()?, account_id, at, by: self.by };
         open_session(tx, &self.policy, opened, self.kept).await?;
@@ -169,6 +170,7 @@ async fn enter_account(
     post: &Post,
     profile: &Profile,
     entry: Entry,
+    from: IpAddr,
     now: i64,
 ) -> Result<Entered> {
     let email = profile.email.as_deref().and_then(Email::parse);
@@ -179,6 +181,8 @@ async fn enter_account(
             Entry::SignIn | Entry::Either => come_again(tx, &account, profile, email, now).await,
         };
     }
+    // What comes of it tells whether an account has the address, as a registration does.
+    post.limits.count_registration(from, now)?;
     let holder = match &email {
         Some(email) => identifiers::account_by_key(tx, email.key().to_owned()).await?,
         None => None,

@@ -55,7 +55,7 @@ pub use link::Links;
 pub use linking::Identity;
 pub use live_sessions::LiveSession;
 pub use named::Named;
-pub use names::{Change, NewNames, display_name};
+pub use names::{Change, NewNames};
 pub use numbers::{Import, NumberConflict};
 pub use one_time::{LinkState, OneTimeKey, Purpose};
 use outbox::Post;

@@ -10,7 +10,7 @@ use super::session::{Pair, active_account, advance, live_session};
 use super::token::{NONCES, TokenId, TokenType};
 use super::{Auth, Policy, SignedIn, TokenForm, random};
 use crate::error::{Error, Result, TokenFault};
-use crate::identifier::{Identifier, Kind};
+use crate::identifier::{Identifier, Kind, account_of_stand_in};
 use crate::store::accounts::{self, Account};
 use crate::store::{Tx, identifiers};
 
@@ -55,7 +55,8 @@ impl Auth {
         now: i64,
     ) -> Result<Pair> {
         let user_name = account.user_name();
-        let sign = |mode, seconds| self.sign_named(policy, session, user_name, mode, now + seconds);
+        let sign =
+            |mode, seconds| self.sign_named(policy, session, &user_name, mode, now + seconds);
         Ok(Pair {
             access: sign(TokenType::Access, policy.access_seconds)?,
             refresh: sign(TokenType::Refresh, policy.refresh_seconds)?,
@@ -171,8 +172,7 @@ fn read(
 
 /// Refuses a name that the account no longer has.
 async fn require_name(tx: &mut Tx, user_name: &str, account_id: i64) -> Result<()> {
-    // Whoever came from a provider without an address has none to lose.
-    if user_name.is_empty() {
+    if account_of_stand_in(user_name) == Some(account_id) {
         return Ok(());
     }
     let kinds = [Kind::Email, Kind::Phone, Kind::Username];

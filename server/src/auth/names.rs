@@ -1,7 +1,10 @@
 //! What an account is called: changing its identifiers and the name that people read. A new e-mail
 //! address is unproved, links that were mailed to the old one die, and the old one is told.
 
+use std::net::IpAddr;
+
 use super::Auth;
+use super::external::holds;
 use super::linking::opened_by_provider;
 use super::outbox::{Letter, Post};
 use super::proof::Proof;
@@ -10,25 +13,10 @@ use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
 use crate::store::{Tx, identifiers, one_time_tokens};
 
-const MAX_DISPLAY_NAME: usize = 150;
-
 /// A new value for an account's identifier of one kind, or none.
 pub struct Change {
     pub kind: Kind,
     pub to: Option<Identifier>,
-}
-
-/// A name that people read, without white space at its ends: up to 150 characters, none of control.
-pub fn display_name(text: &str) -> Option<String> {
-    let name = text.trim();
-    let fits = (1..=MAX_DISPLAY_NAME).contains(&name.chars().count());
-    (fits && !name.contains(disturbs_a_line)).then(|| name.to_owned())
-}
-
-/// What ends a line, or turns the direction of what stands behind it.
-pub(super) fn disturbs_a_line(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What an account is to be called from now on.
@@ -45,6 +33,38 @@ impl Auth {
         let mut tx = self.store.read().await?;
         let holder = identifiers::account_by_key(&mut tx, identifier.key().to_owned()).await?;
         Ok(holder.is_some() && holder != but)
+    }
+
+    /// Which of the new identifiers somebody else holds. That is told only after the proof, and each
+    /// question counts as a registration does, because anybody can ask for any name here.
+    pub async fn taken_names(
+        &self,
+        proof: &Proof,
+        changes: &[Change],
+        from: IpAddr,
+    ) -> Result<Vec<Kind>> {
+        let id = proof.who.account_id;
+        let mut tx = self.store.read().await?;
+        let account = accounts::account(&mut tx, id).await?.ok_or(Error::AccountNotFound)?;
+        drop(tx);
+        let mut taken = Vec::new();
+        let new = changes.iter().filter(|change| differs(&account, change));
+        let new: Vec<_> = new.filter_map(|change| change.to.as_ref()).collect();
+        if !new.is_empty() {
+            self.admit_change(proof, from).await?;
+        }
+        for identifier in new {
+            if self.is_taken(identifier, Some(id)).await? {
+                taken.push(identifier.kind());
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Before an account gets another name: refuses what is no proof, and counts.
+    async fn admit_change(&self, proof: &Proof, from: IpAddr) -> Result<()> {
+        self.look_at(proof).await?;
+        self.admit_registration(from)
     }
 
     /// Gives the account other names; identifiers need the proof, since they open it.
@@ -68,7 +88,8 @@ impl Auth {
     }
 
     /// Gives the account another address.
-    pub async fn change_email(&self, proof: &Proof, new: Email) -> Result<()> {
+    pub async fn change_email(&self, proof: &Proof, new: Email, from: IpAddr) -> Result<()> {
+        self.admit_change(proof, from).await?;
         let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
         self.store
             .write(move |tx| {
@@ -85,7 +106,8 @@ impl Auth {
     }
 }
 
-/// Replaces the e-mail address: links that were mailed to the old one die, and it is told.
+/// Replaces the e-mail address: links that were mailed to the old one die, and it is told. The
+/// account's own address is one that an account has already.
 pub(super) async fn move_to_email(
     tx: &mut Tx,
     post: &Post,
@@ -93,8 +115,11 @@ pub(super) async fn move_to_email(
     new: Email,
     now: i64,
 ) -> Result<()> {
+    if holds(account, &new) {
+        return Err(Error::Taken(Kind::Email));
+    }
     let change = Change { kind: Kind::Email, to: Some(Identifier::Email(new)) };
-    if differs(account, &change) && replace_identifier(tx, account.id, &change, now).await? {
+    if replace_identifier(tx, account.id, &change, now).await? {
         leave_email(tx, post, account, now).await?;
     }
     Ok(())

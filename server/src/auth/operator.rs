@@ -5,7 +5,7 @@ use super::account::delete;
 use super::registration::NewPassword;
 use super::session::end_sessions;
 use crate::error::Result;
-use crate::identifier::{Identifier, Kind, Phone};
+use crate::identifier::{Identifier, Kind, Phone, account_of_stand_in};
 use crate::store::accounts::{self, Account};
 use crate::store::identities::{self, Identity};
 use crate::store::revocations::{self, Reason, Subject};
@@ -18,14 +18,14 @@ impl Auth {
         accounts::account(&mut tx, id).await
     }
 
-    /// The account called `who`: an e-mail address, phone or username, else an id.
+    /// The account called `who`: an e-mail address, phone, username or stand-in, else an id.
     pub async fn find_account(&self, who: &str) -> Result<Option<Account>> {
         let mut tx = self.store.read().await?;
         let held = match Identifier::parse_as(who, &[Kind::Email, Kind::Phone, Kind::Username]) {
             Some(identifier) => {
                 identifiers::account_by_key(&mut tx, identifier.key().to_owned()).await?
             }
-            None => None,
+            None => account_of_stand_in(who),
         };
         match held.or_else(|| who.parse().ok()) {
             Some(id) => accounts::account(&mut tx, id).await,
@@ -66,18 +66,24 @@ impl Auth {
         Ok(change.is_some())
     }
 
-    /// Sets a password without knowing the old one, and ends all sessions.
+    /// Sets a password without knowing the old one, or takes it away, and ends all sessions.
     pub async fn set_password(&self, id: i64, new: NewPassword) -> Result<bool> {
         let (new, now) = (self.hashed(new).await?, self.clock.now());
         let ended = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let new = new.as_str().to_owned();
-                    if !accounts::update_password(tx, id, new).await? {
+                    if !accounts::lock_account(tx, id).await? {
                         return Ok(None);
                     }
-                    accounts::update_password_proved(tx, id, false).await?;
+                    match new {
+                        Some(new) => {
+                            let new = new.as_str().to_owned();
+                            accounts::update_password(tx, id, new).await?;
+                            accounts::update_password_proved(tx, id, false).await?;
+                        }
+                        None => accounts::delete_password(tx, id, now + 1).await?,
+                    }
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
                     end_sessions(tx, id, None, now).await.map(Some)
                 })

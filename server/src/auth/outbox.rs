@@ -142,10 +142,13 @@ impl Post {
     pub fn write(
         &self,
         queued: &QueuedMail,
-        username: String,
+        account: Option<&Account>,
         title_of: impl Fn(&str) -> String,
     ) -> Option<Mail> {
         let about = queued.about.as_deref();
+        let username = account.and_then(Account::chosen_name);
+        let mailed = |name: Option<&str>| Some(account?.mailed_name(name?)?.to_owned());
+        let username = mailed(username).unwrap_or_default();
         let provider = || about.map(&title_of);
         let message = match Letter::parse(&queued.message)? {
             Letter::Link(purpose) => {
@@ -160,7 +163,7 @@ impl Post {
             }
             Letter::EmailChanged => Message::EmailChanged,
             Letter::AddressInUse => Message::AddressInUse,
-            Letter::SessionEnded => Message::SessionEnded { device: about.map(str::to_owned) },
+            Letter::SessionEnded => Message::SessionEnded { device: mailed(about) },
             Letter::IdentityLinked => Message::IdentityLinked { provider: provider()? },
             Letter::IdentityUnlinked => Message::IdentityUnlinked { provider: provider()? },
             Letter::Decoy => return None,

@@ -169,7 +169,8 @@ impl Auth {
     }
 
     /// Gives the account another address; its password and sessions stay, its open links die
-    /// unless it is the same mailbox.
+    /// unless it is the same mailbox. It counts as a registration does, because a good link may ask
+    /// for one address after another.
     pub async fn reset_email(
         &self,
         uid: &str,
@@ -177,6 +178,7 @@ impl Auth {
         new: Email,
         from: IpAddr,
     ) -> Result<()> {
+        self.admit_registration(from)?;
         self.limited(from, self.try_reset_email(uid, token, new)).await
     }
 

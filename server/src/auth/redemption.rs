@@ -51,7 +51,7 @@ impl Auth {
     ) -> Result<Issued> {
         let kept = kept_for(device)?;
         let door =
-            Door { policy: *policy, entry: Entry::Either, kept: kept.clone(), by: By::Owner };
+            Door { policy: *policy, entry: Entry::Either, kept: kept.clone(), by: By::Owner, from };
         let (opened, account) =
             self.limited(from, self.enter_by_code(door, code, verifier)).await?;
         self.issue_first(policy, opened, &kept, account)

@@ -34,6 +34,8 @@ pub struct Registration {
 pub enum NewPassword {
     Plain(Password),
     Encoded(PasswordHash),
+    /// None that anything fits: the account has no password.
+    Unusable,
 }
 
 impl Auth {
@@ -93,8 +95,8 @@ impl Auth {
         let email = registration.identifiers.iter().find(|one| one.kind() == Kind::Email).cloned();
         let awaits_activation = registration.awaits_activation;
         let password = self.hashed(registration.password).await?;
-        let registration =
-            Registration { password: NewPassword::Encoded(password), ..registration };
+        let password = password.map_or(NewPassword::Unusable, NewPassword::Encoded);
+        let registration = Registration { password, ..registration };
         match (self.register(registration).await, email) {
             (Err(Error::Taken(Kind::Email)), Some(email)) => {
                 if awaits_activation {
@@ -124,7 +126,7 @@ impl Auth {
         }
         let password = self.hashed(registration.password).await?;
         let new = NewAccount {
-            password: Some(password.as_str().to_owned()),
+            password: password.map(|password| password.as_str().to_owned()),
             display_name: registration.display_name,
             sign_up_name: registration.sign_up_name,
             is_superuser: registration.is_superuser,
@@ -140,10 +142,11 @@ impl Auth {
         self.limits.count_mail(about, email.key(), self.clock.now())
     }
 
-    pub(super) async fn hashed(&self, password: NewPassword) -> Result<PasswordHash> {
+    pub(super) async fn hashed(&self, password: NewPassword) -> Result<Option<PasswordHash>> {
         match password {
-            NewPassword::Plain(plain) => Ok(self.hasher.hash(plain).await?),
-            NewPassword::Encoded(encoded) => Ok(encoded),
+            NewPassword::Plain(plain) => Ok(Some(self.hasher.hash(plain).await?)),
+            NewPassword::Encoded(encoded) => Ok(Some(encoded)),
+            NewPassword::Unusable => Ok(None),
         }
     }
 }

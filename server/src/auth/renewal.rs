@@ -6,13 +6,13 @@ use std::net::IpAddr;
 
 use subtle::ConstantTimeEq;
 
-use super::names::disturbs_a_line;
 use super::outbox::{Letter, Post};
 use super::refresh_token::{Attempt, Presented, new_secret};
 use super::session::{Kept, Lives, Opened, active_account, end_known, name_of_session};
 use super::signing::Access;
 use super::{Auth, Policy};
 use crate::error::{Error, Result, TokenFault};
+use crate::readable;
 use crate::store::Tx;
 use crate::store::accounts::{self, Account};
 use crate::store::revocations::Revocation;
@@ -39,10 +39,7 @@ pub struct DeviceName(String);
 impl DeviceName {
     /// 1 to 100 characters that can be shown in one line.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let is_sound =
-            (1..=DEVICE_NAME).contains(&text.chars().count()) && !text.contains(disturbs_a_line);
-        is_sound.then(|| DeviceName(text.to_owned()))
+        readable::line(text, DEVICE_NAME).map(DeviceName)
     }
 }
 

@@ -1,12 +1,12 @@
 //! `propusk client …`: the applications that exchange a provider's token for ours.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use propusk_server::auth::{Auth, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS};
+use propusk_server::readable::display_name;
 
-use super::{Outcome, confirm, say};
+use super::{Outcome, confirm, read_file, say};
 
 const MAX_ID: usize = 200;
 const MAX_SECRET: usize = 500;
@@ -82,7 +82,8 @@ async fn create(auth: &Auth, application: Application) -> Outcome {
     if id == OWN_APPS {
         return Err(format!("{OWN_APPS} is how our own apps are called").into());
     }
-    let given = secret_file.as_deref().map(read_secret).transpose()?.or(secret);
+    let name = display_name(&name).ok_or("a name is one line of 1 to 150 characters")?;
+    let given = secret_file.as_deref().map(read_file).transpose()?.or(secret);
     let is_sound = |secret: &String| (MIN_CLIENT_SECRET..=MAX_SECRET).contains(&secret.len());
     if !given.as_ref().is_none_or(is_sound) {
         return Err("a secret has 16 to 500 bytes".into());
@@ -107,18 +108,6 @@ async fn create(auth: &Auth, application: Application) -> Outcome {
         Some(secret) => say(&format!("its secret, shown only now: {secret}")),
         None => Ok(()),
     }
-}
-
-fn read_secret(path: &Path) -> Outcome<String> {
-    let mut text = String::new();
-    match path.as_os_str() == "-" {
-        true => drop(std::io::stdin().read_to_string(&mut text)?),
-        false => {
-            text = std::fs::read_to_string(path)
-                .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-        }
-    }
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Never its secret, which nobody has any more.

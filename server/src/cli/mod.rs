@@ -5,13 +5,13 @@ mod clients;
 mod keys;
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
-use propusk_server::auth::password::{Password, PasswordHash, is_supported};
+use propusk_server::auth::password::{Password, PasswordHash, is_supported, is_unusable};
 use propusk_server::auth::{
     Account, Auth, HEARD_WITHIN, Import, NewPassword, QueuedMail, Registration,
 };
@@ -147,10 +147,11 @@ struct ImportInput {
 /// Without a file the password is asked for, or read from standard input.
 #[derive(Args)]
 struct PasswordInput {
-    /// Read the password from this file.
+    /// Read the password from this file; - is standard input.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// What is given is not the password but its hash, as a Django stores it.
+    /// What is given is not the password but its hash, as a Django stores it; an unusable one (!…)
+    /// makes an account without a password.
     #[arg(long)]
     hashed: bool,
 }
@@ -550,31 +551,29 @@ async fn find(auth: &Auth, who: &str) -> Outcome<Account> {
     }
 }
 
+/// Its names, or what stands for them.
 fn identifiers(account: &Account) -> Vec<String> {
-    [&account.username, &account.email, &account.phone]
-        .into_iter()
-        .flatten()
-        .map(|identifier| identifier.escape_debug().to_string())
-        .collect()
+    let names = [&account.username, &account.email, &account.phone].into_iter().flatten();
+    let names: Vec<_> = names.map(|name| name.escape_debug().to_string()).collect();
+    if names.is_empty() { vec![account.username_shown()] } else { names }
 }
 
 impl PasswordInput {
     fn read(self) -> Outcome<NewPassword> {
         let text = match &self.password_file {
-            Some(path) => std::fs::read_to_string(path)?,
+            Some(path) => read_file(path)?,
             None if std::io::stdin().is_terminal() => rpassword::prompt_password("Password: ")?,
-            None => {
-                let mut text = String::new();
-                std::io::stdin().read_to_string(&mut text)?;
-                text
-            }
+            None => read_file(Path::new("-"))?,
         };
-        let text = text.trim_end_matches(['\r', '\n']);
+        let text = text.as_str();
         if text.is_empty() {
             return Err("the password is empty".into());
         }
         if !self.hashed {
             return Ok(NewPassword::Plain(Password::parse(text)?));
+        }
+        if is_unusable(text) {
+            return Ok(NewPassword::Unusable);
         }
         if !is_supported(text) {
             return Err(
@@ -584,6 +583,16 @@ impl PasswordInput {
         }
         Ok(NewPassword::Encoded(PasswordHash::new(text.to_owned())))
     }
+}
+
+/// The text of a file, or of standard input where `-` stands in its place, without its last newline.
+fn read_file(path: &Path) -> Outcome<String> {
+    let text = match path.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin()),
+        false => std::fs::read_to_string(path),
+    };
+    let text = text.map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Says so only when running servers refuse what is to be refused.

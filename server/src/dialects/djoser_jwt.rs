@@ -97,7 +97,7 @@ async fn register(mut call: Call) -> Answer {
     call.context.auth.admit_registration(call.client()).map_err(failure)?;
     let mut form = call.form().await?;
     let request = RegisterRequest::read(&mut form);
-    request.identifiers.refuse_taken(&mut form, &call, None).await?;
+    request.identifiers.refuse_taken(&mut form, &call).await?;
     form.finish()?;
     let registration = Registration { language: call.language(), ..request.try_into()? };
     let account = call.context.auth.register(registration).await.map_err(failure)?;
@@ -105,14 +105,19 @@ async fn register(mut call: Call) -> Answer {
 }
 
 async fn change(mut call: Call) -> Answer {
-    let account = djoser::own_account::<Users>(&call).await?;
+    djoser::own_account::<Users>(&call).await?;
     let mut form = call.form().await?;
     let request = ChangeRequest::read(&mut form);
-    request.identifiers().refuse_taken(&mut form, &call, Some(account.id)).await?;
+    let auth = &call.context.auth;
+    let (proof, identifiers) = (Proof::by_recent_sign_in(call.signed_in()?), request.changes());
+    let taken = auth.taken_names(&proof, &identifiers, call.client()).await.map_err(failure)?;
+    for kind in taken {
+        let (field, text) = djoser::taken(kind);
+        form.fail(field, text);
+    }
     form.finish()?;
-    let proof = Proof::by_recent_sign_in(call.signed_in()?);
-    let new = NewNames { identifiers: request.changes(), display_name: None };
-    let changed = call.context.auth.change_names(&proof, new).await;
+    let new = NewNames { identifiers, display_name: None };
+    let changed = auth.change_names(&proof, new).await;
     Ok(Reply::ok(&UserResponse::from(changed.map_err(failure)?)))
 }
 
@@ -144,7 +149,7 @@ impl Site for Users {
 
     fn known(account: &Account) -> Vec<(&'static str, &str)> {
         let email = account.email.as_deref().unwrap_or_default();
-        vec![("username", account.username_shown()), ("email", email)]
+        vec![("username", account.chosen_name().unwrap_or_default()), ("email", email)]
     }
 
     fn failure(error: Error) -> Reply {
@@ -164,14 +169,9 @@ struct Identifiers {
 
 impl Identifiers {
     /// Notes in the form which of them somebody else holds.
-    async fn refuse_taken(
-        &self,
-        form: &mut Form,
-        call: &Call,
-        but: Option<i64>,
-    ) -> Result<(), Reply> {
+    async fn refuse_taken(&self, form: &mut Form, call: &Call) -> Result<(), Reply> {
         for identifier in self.list() {
-            if call.context.auth.is_taken(&identifier, but).await.map_err(failure)? {
+            if call.context.auth.is_taken(&identifier, None).await.map_err(failure)? {
                 let (field, text) = djoser::taken(identifier.kind());
                 form.fail(field, text);
             }
@@ -267,7 +267,7 @@ impl From<Account> for UserResponse {
     fn from(account: Account) -> Self {
         UserResponse {
             id: account.id,
-            username: account.username_shown().to_owned(),
+            username: account.username_shown(),
             email: account.email,
             phone: account.phone,
             is_active: account.is_active,

@@ -15,6 +15,7 @@ use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::openapi::{DRF, Fragment, SIMPLE_JWT};
+use crate::readable::display_name;
 
 pub const DIALECT: Dialect = Dialect {
     policy: Policy {
@@ -97,8 +98,12 @@ struct RegisterRequest {
 impl RegisterRequest {
     /// What is missing is noted in the form, which must be finished before this is used.
     fn read(form: &mut Form) -> Self {
+        let login = form.text("login", &Text::REQUIRED.max(150));
+        if login.as_deref().is_some_and(|login| display_name(login).is_none()) {
+            form.fail("login", "Enter a valid value.");
+        }
         RegisterRequest {
-            login: form.text("login", &Text::REQUIRED.max(150)).unwrap_or_default(),
+            login: login.unwrap_or_default(),
             password: form
                 .text("password", &Text::REQUIRED.max(128).password())
                 .unwrap_or_default(),

@@ -12,7 +12,7 @@ use crate::auth::password::Password;
 use crate::auth::password::rules::{self, Finding, MIN_LENGTH};
 use crate::auth::{Account, Proof, Requested};
 use crate::error::Error;
-use crate::identifier::{Email, Identifier, Kind};
+use crate::identifier::{Email, Kind};
 
 /// An API with djoser's views.
 pub trait Site {
@@ -72,11 +72,12 @@ pub async fn set_email<S: Site>(mut call: Call) -> Answer {
     S::account(&call).await?;
     let mut form = call.form().await?;
     let proof = prove_password::<S>(&mut form, &call).await?;
-    let new = free_email::<S>(&mut form, &call).await?;
+    let new = new_email(&mut form);
     form.finish()?;
     let proof = proof.ok_or_else(|| S::failure(Error::WrongPassword))?;
     let new = new.ok_or_else(|| S::failure(Error::NoIdentifier))?;
-    call.context.auth.change_email(&proof, new).await.map_err(S::failure)?;
+    let changed = call.context.auth.change_email(&proof, new, call.client()).await;
+    changed.map_err(new_email_failure::<S>)?;
     Ok(Reply::no_content())
 }
 
@@ -141,11 +142,11 @@ pub async fn request_email_reset<S: Site>(mut call: Call) -> Answer {
 pub async fn reset_email<S: Site>(mut call: Call) -> Answer {
     let mut form = call.form().await?;
     let link = Link::read(&form);
-    let new = free_email::<S>(&mut form, &call).await?;
+    let new = new_email(&mut form);
     form.finish()?;
     let new = new.ok_or_else(|| S::failure(Error::NoIdentifier))?;
     let reset = call.context.auth.reset_email(&link.uid, &link.token, new, call.client()).await;
-    reset.map_err(|error| S::failure(call.told(error)))?;
+    reset.map_err(|error| new_email_failure::<S>(call.told(error)))?;
     Ok(Reply::no_content())
 }
 
@@ -173,18 +174,16 @@ async fn prove_password<S: Site>(form: &mut Form, call: &Call) -> Result<Option<
     }
 }
 
-/// Reads `new_email`; one that somebody has is noted in the form.
-async fn free_email<S: Site>(form: &mut Form, call: &Call) -> Result<Option<Email>, Reply> {
-    let Some(email) = form.text("new_email", &EMAIL).and_then(|email| Email::parse(&email)) else {
-        return Ok(None);
-    };
-    // Anybody may ask for any address here, so it is counted as a registration is.
-    call.context.auth.admit_registration(call.client()).map_err(S::failure)?;
-    let identifier = Identifier::Email(email.clone());
-    if call.context.auth.is_taken(&identifier, None).await.map_err(S::failure)? {
-        form.fail("new_email", taken(Kind::Email).1);
+fn new_email(form: &mut Form) -> Option<Email> {
+    form.text("new_email", &EMAIL).and_then(|email| Email::parse(&email))
+}
+
+/// An address that another account has is refused under the field that names it.
+fn new_email_failure<S: Site>(error: Error) -> Reply {
+    match error {
+        Error::Taken(kind) => Reply::field("new_email", taken(kind).1),
+        other => S::failure(other),
     }
-    Ok(Some(email))
 }
 
 /// Django's password validators, whose findings stand under `field`.

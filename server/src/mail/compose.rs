@@ -18,6 +18,7 @@ use super::texts::{self, Frame};
 use super::{Mail, MailError, Message, SendError, SendErrorKind};
 use crate::identifier::Email;
 use crate::language::Language;
+use crate::readable::is_dot;
 
 /// RFC 5322 section 2.1.1.
 const MAX_LINE: usize = 998;
@@ -121,9 +122,14 @@ impl Composer {
 
     fn part(&self, content_type: ContentType, text: String) -> SinglePart {
         let part = SinglePart::builder().header(content_type);
-        if self.as_it_is && text.lines().all(|line| line.len() <= MAX_LINE) {
+        let fits = text.lines().all(|line| line.len() <= MAX_LINE);
+        // ASCII needs no encoding, which would break long links in the source.
+        let encoding = match text.is_ascii() {
+            true => ContentTransferEncoding::SevenBit,
+            false => ContentTransferEncoding::EightBit,
+        };
+        if fits && (self.as_it_is || text.is_ascii()) {
             let text = text.replace('\n', "\r\n").into_bytes();
-            let encoding = ContentTransferEncoding::EightBit;
             return part.body(Body::dangerous_pre_encoded(text, encoding));
         }
         part.body(text)
@@ -138,7 +144,8 @@ impl Composer {
                 text.replace("{host}", &self.shown_host).replace("{provider}", provider)
             });
         let (why, otherwise, footer) = (&*why, &*otherwise, &*footer);
-        let named = named(&mail.message, frame).filter(|named| !would_be_linked(named.name));
+        let is_named = |named: &Named<'_>| !named.name.is_empty() && !would_be_linked(named.name);
+        let named = named(&mail.message, frame).filter(is_named);
         let (button, language) = (words.button, Language::code(mail.language));
         let text = Text { why, named, link, button, otherwise, footer, frame }.render()?;
         let html = Html {
@@ -235,7 +242,7 @@ fn as_one_word(link: &str) -> String {
 /// Whether a mail program may make a link of the name, or it says more than a name does. Anybody can
 /// register an address that is not theirs and have us mail it the name that they chose.
 fn would_be_linked(name: &str) -> bool {
-    let has_dot_inside = || name.trim_matches('.').contains('.');
+    let has_dot_inside = || name.trim_matches(is_dot).contains(is_dot);
     name.contains(['/', ':', '\\'])
         || name.contains(char::is_control)
         || name.to_ascii_lowercase().starts_with("www.")
@@ -244,7 +251,7 @@ fn would_be_linked(name: &str) -> bool {
 
 /// `Anna K.`, `A. K. Smith`: each dot ends a word.
 fn ends_in_initial(name: &str) -> bool {
-    name.split_whitespace().all(|word| !word.trim_end_matches('.').contains('.'))
+    name.split_whitespace().all(|word| !word.trim_end_matches(is_dot).contains(is_dot))
 }
 
 /// The recipient as the envelope has it. The parts are those of an address that was parsed by our own
@@ -380,6 +387,23 @@ mod tests {
     }
 
     #[test]
+    fn mail_in_ascii_leaves_as_it_is_read() {
+        let composer = composer(None, "https://a.example");
+        let link = format!("https://a.example/auth/reset/{}", "x".repeat(200));
+        for language in Language::ALL {
+            let message = Message::Activation { link: link.clone() };
+            let letter = composer.compose(&mail("anna@example.com", language, message));
+            let letter = letter.unwrap_or_else(|error| panic!("{}", error.problem));
+            let content = String::from_utf8(letter.content).expect("ASCII");
+            assert!(content.is_ascii());
+            let plain = content.matches("Content-Transfer-Encoding: 7bit\r\n").count();
+            let is_english = language == Language::En;
+            assert_eq!(plain, if is_english { 2 } else { 0 }, "{content}");
+            assert_eq!(content.contains(&format!("\r\n{link}\r\n")), is_english);
+        }
+    }
+
+    #[test]
     fn html_is_escaped() {
         let composer = composer(None, "https://example.com");
         let message = Message::EmailReset {
@@ -402,7 +426,8 @@ mod tests {
             assert!(!would_be_linked(name), "{name}");
         }
         let ads = ["https://evil.example", "evil.example/x", "www.evil.example", "win: evil"];
-        for name in ads.into_iter().chain(["You won, see evil.example", "a\nb"]) {
+        let ads = ads.into_iter().chain(["You won, see evil.example", "a\nb", "see evil\u{3002}com"]);
+        for name in ads {
             assert!(would_be_linked(name), "{name}");
         }
     }

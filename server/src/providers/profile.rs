@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use super::ProviderError;
 use super::outbound::Reply;
+use crate::readable::{cleaned_name, disturbs_a_line};
 
 const MAX_SUBJECT: usize = 255;
-const MAX_NAME: usize = 150;
 const MAX_URL: usize = 2_048;
 const MAX_EMAIL: usize = 320;
 
@@ -107,14 +107,14 @@ impl Fields {
         subject: Option<String>,
     ) -> Result<Profile, ProviderError> {
         let subject = subject.filter(|subject| {
-            subject.len() <= MAX_SUBJECT && !subject.chars().any(char::is_control)
+            subject.len() <= MAX_SUBJECT && !subject.contains(disturbs_a_line)
         });
         Ok(Profile {
             provider: provider.to_owned(),
             subject: subject.ok_or(ProviderError::Unusable("it names nobody"))?,
             email: self
                 .text("email")
-                .filter(|email| email.len() <= MAX_EMAIL && !email.chars().any(char::is_control)),
+                .filter(|email| email.len() <= MAX_EMAIL && !email.contains(disturbs_a_line)),
             email_verified: false,
             name: None,
             avatar_url: None,
@@ -125,18 +125,14 @@ impl Fields {
 
 impl Profile {
     pub(super) fn named(self, name: Option<String>) -> Self {
-        let name = name.map(|name| {
-            let visible = name.chars().filter(|c| !c.is_control());
-            visible.take(MAX_NAME).collect::<String>()
-        });
-        Profile { name: name.filter(|name| !name.trim().is_empty()), ..self }
+        Profile { name: name.as_deref().and_then(cleaned_name), ..self }
     }
 
     /// Only what a browser may load safely.
     pub(super) fn pictured(self, url: Option<String>) -> Self {
         let is_sound = |url: &String| {
             url.len() <= MAX_URL
-                && !url.chars().any(char::is_control)
+                && !url.contains(disturbs_a_line)
                 && url::Url::parse(url).is_ok_and(|url| url.scheme() == "https")
         };
         Profile { avatar_url: url.filter(is_sound), ..self }
@@ -146,7 +142,9 @@ impl Profile {
     pub(super) fn called(self, phone: Option<String>) -> Self {
         let phone = phone.map(|phone| phone.trim_start_matches('+').to_owned());
         let is_sound = |phone: &String| {
-            (7..=15).contains(&phone.len()) && phone.bytes().all(|byte| byte.is_ascii_digit())
+            (7..=15).contains(&phone.len())
+                && phone.bytes().all(|byte| byte.is_ascii_digit())
+                && !phone.starts_with('0')
         };
         Profile { phone: phone.filter(is_sound).map(|phone| format!("+{phone}")), ..self }
     }
@@ -237,14 +235,15 @@ mod tests {
     #[test]
     fn a_person_needs_a_name_of_the_providers() {
         let fields = Fields::new(Map::new());
-        for subject in [None, Some("x".repeat(256)), Some("a\nb".to_owned())] {
+        for subject in [None, Some("x".repeat(256)), Some("a\nb".into()), Some("a\u{202e}b".into())] {
             assert!(fields.person("vk", subject).is_err());
         }
         let person = fields.person("vk", Some("1".to_owned())).expect("a person");
         let person =
-            person.named(Some("\u{7}Anna\0".to_owned())).called(Some("79123456789".to_owned()));
+            person.named(Some("\u{202e}Anna\u{1b}\n".to_owned())).called(Some("79123456789".to_owned()));
         assert_eq!(person.name.as_deref(), Some("Anna"));
         assert_eq!(person.phone.as_deref(), Some("+79123456789"));
+        assert_eq!(person.clone().called(Some("+0123456789".to_owned())).phone, None);
         let person = person.pictured(Some("javascript:alert(1)".to_owned())).verified(true);
         assert_eq!((person.avatar_url, person.email_verified), (None, false));
     }

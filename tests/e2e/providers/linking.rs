@@ -808,15 +808,17 @@ async fn a_deleted_account_frees_its_identity_and_address() {
 }
 
 #[tokio::test]
-async fn an_account_without_any_name_has_tokens_that_work() {
+async fn account_without_any_name_has_a_stand_in_and_tokens_that_work() {
     let site = start().await;
     let user = User::new("nobody").with_id("41").without_email();
     let pair = enter(&site, &user, Provider::Vk, "registration").await;
     let renewed = format!("/validate/jwt/refresh?refresh={}", pair.field("refresh"));
     let renewed = site.client().get(&renewed, None).await;
-    assert_eq!((renewed.status.as_u16(), renewed.field("email").as_str()), (200, ""));
+    let id = id_of(&site, &pair.field("access")).await;
+    let stand_in = format!("propusk-{id}");
+    assert_eq!((renewed.status.as_u16(), renewed.field("email")), (200, stand_in.clone()));
     for access in [pair.field("access"), renewed.field("access")] {
-        assert_eq!(claims(&access)["user_name"], "");
+        assert_eq!(claims(&access)["user_name"], stand_in);
         let valid = format!("/validate/jwt/access?access={access}");
         assert_eq!(site.client().get(&valid, None).await.text(), "true");
         assert_eq!(me(&site, &access).await.json()["email"], "");
@@ -830,6 +832,49 @@ async fn an_account_without_any_name_has_tokens_that_work() {
         id_of(&site, &pair.field("access")).await
     );
     assert_eq!(me(&site, &access).await.status, 401, "a refresh replaces both");
+}
+
+#[tokio::test]
+async fn accounts_without_any_name_are_told_apart_by_every_api() {
+    let site = start().await;
+    let mut shown = std::collections::BTreeSet::new();
+    for id in ["41", "42"] {
+        let user = User::new("nobody").with_id(id).without_email();
+        let pair = enter(&site, &user, Provider::Vk, "registration").await;
+        let access = pair.field("access");
+        let id = id_of(&site, &access).await;
+        let stand_in = format!("propusk-{id}");
+        assert_eq!(claims(&access)["user_name"], stand_in);
+        for path in ["/api/auth/users/me/", "/api/auth/profile/"] {
+            let answer = site.client().get(path, Some(&format!("Bearer {access}"))).await;
+            assert_eq!(answer.field("username"), stand_in, "{path}");
+        }
+        let found = site.server.auth.find_account(&stand_in).await.expect("an answer");
+        assert_eq!(found.map(|account| account.id), Some(id));
+        // A username of its own changes neither the name nor the tokens that are out.
+        let name = json!({"username": format!("somebody{id}")});
+        let app = site.sign_in(&user, Provider::Vk).await.field("access_token");
+        let path = "/propusk/v1/account";
+        let named = send(&site, Method::PATCH, path, &app, &name).await;
+        assert_eq!(named.status, 200, "{}", named.text());
+        let valid = format!("/validate/jwt/access?access={access}");
+        assert_eq!(site.client().get(&valid, None).await.text(), "true");
+        let again = enter(&site, &user, Provider::Vk, "login").await;
+        assert_eq!(claims(&again.field("access"))["user_name"], stand_in);
+        shown.insert(stand_in);
+    }
+    assert_eq!(shown.len(), 2);
+}
+
+#[tokio::test]
+async fn name_that_a_provider_tells_is_cleaned() {
+    let site = start().await;
+    let user = User { name: "\u{202e}An\u{1b}[31mna\nB\u{2028}".to_owned(), ..owner() };
+    let tokens = site.sign_in(&user, Provider::Google).await;
+    assert_eq!(tokens.json()["account"]["display_name"], "An[31mna B");
+    let bearer = format!("Bearer {}", tokens.field("access_token"));
+    let own = site.client().get("/propusk/v1/account/identities", Some(&bearer)).await.json();
+    assert_eq!(own["identities"][0]["name"], "An[31mna B");
 }
 
 fn claims(jwt: &str) -> Value {

@@ -114,8 +114,12 @@ pub enum Verdict {
     },
 }
 
-/// Whether [`Hasher::verify`] can verify this stored hash. Django's unusable password (`!…`)
-/// is no hash: an account that has it has no password.
+/// Whether this is what Django stores for an account without a password.
+pub fn is_unusable(encoded: &str) -> bool {
+    encoded.starts_with('!')
+}
+
+/// Whether [`Hasher::verify`] can verify this stored hash.
 pub fn is_supported(encoded: &str) -> bool {
     StoredHash::parse(encoded).is_ok()
 }

@@ -7,8 +7,10 @@ use propusk_wire::{DeleteAccountRequest, FieldCode, Secret, UpdateAccountRequest
 use super::problem::{Fields, Refusal, failure};
 use super::reply::Reply;
 use super::{Answer, Shared, read};
-use crate::auth::{Account, Change, NewNames, display_name};
+use crate::auth::{Account, Change, NewNames};
+use crate::error::Error;
 use crate::identifier::{Identifier, Kind};
+use crate::readable::display_name;
 
 pub async fn show(State(context): Shared, request: Request) -> Answer<propusk_wire::Account> {
     let who = read::signed_in(&context, request.headers()).await?;
@@ -20,12 +22,12 @@ pub async fn change(State(context): Shared, request: Request) -> Answer<propusk_
     let request: UpdateAccountRequest = read::json(request).await?;
     let new = new_names(&request)?;
     let auth = &context.auth;
-    if new.identifiers.iter().any(|change| change.to.is_some()) {
-        // Anybody may ask for any address here, so it is counted as a registration is.
-        auth.admit_registration(from).map_err(failure)?;
-    }
     let current = request.current_password.as_ref().map(Secret::expose);
     let proof = auth.prove(&who, current, from).await.map_err(failure)?;
+    let taken = auth.taken_names(&proof, &new.identifiers, from).await.map_err(failure)?;
+    if let Some(kind) = taken.first() {
+        return Err(failure(Error::Taken(*kind)));
+    }
     Ok(Reply(auth.change_names(&proof, new).await.map_err(failure)?.into()))
 }
 
