@@ -69,7 +69,8 @@ mod tests {
     #[test]
     fn display_name_is_one_line_with_something_to_see() {
         // Joiners of Persian and Indic names, and of emoji, stay.
-        for name in ["Anna", "می\u{200c}خواهم", "क्\u{200d}ष", "👩\u{200d}💻", "❤\u{fe0f}", "O'Brien"]
+        for name in
+            ["Anna", "می\u{200c}خواهم", "क्\u{200d}ष", "👩\u{200d}💻", "❤\u{fe0f}", "O'Brien"]
         {
             assert_eq!(display_name(&format!(" {name}\t")).as_deref(), Some(name));
         }
@@ -125,7 +126,8 @@ mod tests {
         ] {
             assert!(may_become_a_link(text), "{text}");
         }
-        for text in ["anna", "Anna K.", "A. K. Smith", "...", "anna19840512", "Анна", "propusk-7"] {
+        for text in ["anna", "Anna K.", "A. K. Smith", "...", "anna19840512", "Анна", "propusk-7"]
+        {
             assert!(!may_become_a_link(text), "{text}");
         }
     }

@@ -154,7 +154,11 @@ async fn an_account_that_cannot_be_made_is_refused() {
         (&["bob"], &"x".repeat(1_025), "the password is longer than 1024 bytes"),
         (&["bob", "--hashed"], PASSWORD, "not a hash of a known scheme"),
         (&["bob", "--hashed"], "md5$salt$0123456789abcdef", "not a hash of a known scheme"),
-        (&["bob", "--password-file", "missing.txt"], "", "missing.txt cannot be read: No such file"),
+        (
+            &["bob", "--password-file", "missing.txt"],
+            "",
+            "missing.txt cannot be read: No such file",
+        ),
     ] {
         let arguments = [&["user", "create"], arguments].concat();
         let Finished { status, stderr, .. } = place.run(&[], &arguments, input).await;

@@ -10,7 +10,7 @@ const PASSWORD: &str = "a fair password";
 /// A server whose APIs are all strict, and an account on it.
 async fn server() -> TestServer {
     let server = TestServer::with(|config| {
-        for dialect in ["djoser_token", "djoser_jwt", "simplejwt", "simplejwt_rotating"] {
+        for dialect in propusk_server::default_config().dialects.keys() {
             config.dialect(dialect).strict = true;
         }
     })
@@ -65,14 +65,100 @@ async fn a_username_in_use_is_told_before_anything_of_the_address() {
 }
 
 #[tokio::test]
-async fn a_registration_that_answers_an_id_still_tells_of_an_address_in_use() {
+async fn registration_of_djoser_answers_a_number_whoever_has_the_address() {
     let server = server().await;
-    let user =
-        json!({"email": EMAIL, "password": "Str0ng-pass-77", "re_password": "Str0ng-pass-77"});
-    for path in ["/auth/users/", "/api/auth/users/"] {
-        let answer = server.client.post(path, &user).await;
-        assert_refused(&answer, &json!({"email": ["user with this email already exists."]}));
+    for (path, fresh) in
+        [("/auth/users/", "bob@example.com"), ("/api/auth/users/", "cid@example.com")]
+    {
+        let mut answers = Vec::new();
+        let before = server.mails().await.len();
+        for email in [fresh, EMAIL, "Anna@EXAMPLE.com"] {
+            let body = json!({"email": email, "password": "Str0ng-pass-77", "re_password": "Str0ng-pass-77"});
+            let answer = server.client.post(path, &body).await;
+            assert_eq!(answer.status, 201, "{path}: {}", answer.text());
+            let mut body = answer.json();
+            let id = body["id"].take().as_i64().expect("a number");
+            answers.push((id, body.to_string().replace(&answer.field("email"), "it")));
+        }
+        let [(first, made), (second, pretended), (third, again)] = &answers[..] else { panic!() };
+        assert_eq!((second - first, third - second), (1, 1), "{path}");
+        assert_eq!((made, made), (pretended, again), "{path}");
+        let mails = server.mails().await.split_off(before);
+        let told: Vec<_> = mails.iter().flat_map(|mail| &mail.to).collect();
+        assert_eq!(told, [fresh, EMAIL, EMAIL], "{path}");
+        // The number that was used up is nobody's, and the new account opens by its mail alone.
+        assert!(server.auth.account_by_id(*second).await.expect("an answer").is_none());
+        let sign_in = json!({"username": fresh, "password": "Str0ng-pass-77"});
+        let signed_in = || server.client.post("/api/auth/jwt/create/", &sign_in);
+        assert_eq!(signed_in().await.status, 401, "{path}");
+        let link = server.link_to(fresh).await;
+        let body = json!({"uid": link.uid, "token": link.token});
+        let activation = format!("{path}activation/");
+        assert_eq!(server.client.post(&activation, &body).await.status, 204);
+        assert_eq!(signed_in().await.status, 200, "{path}");
     }
+    let owner = json!({"username": "anna", "password": PASSWORD});
+    assert_eq!(server.client.post("/api/auth/login/", &owner).await.status, 200);
+}
+
+#[tokio::test]
+async fn registration_of_djoser_shows_an_account_that_waits() {
+    let server = server().await;
+    for email in ["bob@example.com", EMAIL] {
+        let body = json!({"email": email, "phone": "+491701234567", "password": "Str0ng-pass-77"});
+        let answer = server.client.post("/api/auth/users/", &body).await;
+        let mut shown = answer.json();
+        shown["id"] = json!(0);
+        let expected = json!({
+            "id": 0, "username": email, "email": email, "phone": "+491701234567",
+            "is_active": false, "is_superuser": false,
+        });
+        assert_eq!((answer.status.as_u16(), shown), (201, expected));
+    }
+}
+
+#[tokio::test]
+async fn phone_or_username_alone_is_refused_as_needing_an_email() {
+    let server = server().await;
+    let phones = ["+491701234567", "+491701234568"];
+    let registered =
+        json!({"phone_number": phones[0], "email": "bob@example.com", "hash_password": PASSWORD});
+    let path = "/authorization/registration";
+    assert_eq!(server.client.post(path, &registered).await.status, 202);
+    for phone in phones {
+        let body = json!({"phone": phone, "password": PASSWORD});
+        let answer = server.client.post("/api/auth/users/", &body).await;
+        assert_refused(&answer, &json!({"email": ["This field is required."]}));
+        let answer = server.client.post("/propusk/v1/accounts", &body).await;
+        assert_eq!(answer.status, 422);
+        assert_eq!(answer.json()["fields"], json!({"email": ["required"]}));
+    }
+    for username in ["anna", "fresh"] {
+        let body = json!({"username": username, "password": PASSWORD});
+        let answer = server.client.post("/propusk/v1/accounts", &body).await;
+        assert_eq!(answer.json()["fields"], json!({"email": ["required"]}));
+    }
+}
+
+#[tokio::test]
+async fn registration_of_prehashed_answers_no_tokens_and_leaves_out_a_phone_in_use() {
+    let server = server().await;
+    let [first, other] = ["+491701234567", "+491701234568"];
+    for (email, phone) in [("bob@example.com", first), (EMAIL, other), ("cid@example.com", first)] {
+        let body = json!({"email": email, "phone_number": phone, "hash_password": PASSWORD});
+        let answer = server.client.post("/authorization/registration", &body).await;
+        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (202, "{}"), "{email}");
+    }
+    let account = |who| server.auth.find_account(who);
+    let phone_of = |who| async move { account(who).await.expect("an answer").expect(who).phone };
+    assert_eq!(phone_of("bob@example.com").await.as_deref(), Some(first));
+    assert_eq!(phone_of("cid@example.com").await, None);
+    assert!(account(other).await.expect("an answer").is_none());
+    let mails = server.mails().await;
+    assert_eq!(mails.iter().flat_map(|mail| &mail.to).collect::<Vec<_>>(), [EMAIL]);
+    let sign_in = json!({"email": "cid@example.com", "hash_password": PASSWORD});
+    let answer = server.client.post("/authorization/login/email", &sign_in).await;
+    assert_eq!(answer.status, 200);
 }
 
 #[tokio::test]

@@ -68,17 +68,17 @@ impl Asked {
         let routes = document.operations().into_iter();
         let routes = routes.map(|one| format!("{} {}", one.method, one.path)).collect();
         let asked = Asked { server, routes, made: 0 };
-        asked.register(&TAKEN).await;
+        asked.register(&TAKEN, "another fair password").await;
         asked
     }
 
     /// Makes an account by no route, so that nothing is counted.
-    async fn register(&self, names: &[&str]) -> i64 {
+    async fn register(&self, names: &[&str], password: &str) -> i64 {
         let kinds = [Kind::Email, Kind::Phone, Kind::Username];
         let name = |name| Identifier::parse_as(name, &kinds).expect("a name");
         let registration = Registration {
             identifiers: names.iter().map(|text| name(text)).collect(),
-            password: NewPassword::Plain(Password::parse(PASSWORD).expect("short")),
+            password: NewPassword::Plain(Password::parse(password).expect("short")),
             display_name: None,
             sign_up_name: None,
             is_superuser: false,
@@ -97,7 +97,7 @@ impl Asked {
 
     async fn actor(&mut self, needs_link: bool) -> Actor {
         let [email, ..] = self.free();
-        let id = self.register(&[&email]).await;
+        let id = self.register(&[&email], PASSWORD).await;
         let link = match needs_link {
             true => self.link(&email).await,
             false => ("MQ".to_owned(), "x".to_owned()),
@@ -142,7 +142,8 @@ impl Asked {
         });
         let (method, path) = route.split_once(' ').expect("method and path");
         let path = path.replace("{id}", &actor.id.to_string()).replace(['{', '}'], "");
-        let path = if path.contains("confirm") { format!("{path}?uid={uid}&token={token}") } else { path };
+        let path =
+            if path.contains("confirm") { format!("{path}?uid={uid}&token={token}") } else { path };
         let request = Request::builder()
             .method(method.to_uppercase().as_str())
             .uri(path)
@@ -269,5 +270,8 @@ async fn display_name_is_changed_without_being_counted() {
         .header("Authorization", format!("Bearer {}", actor.access))
         .body(Full::from(json!({"display_name": "Anna"}).to_string()));
     let answer = asked.server.client.send(request.expect("a request")).await.expect("an answer");
-    assert_eq!((answer.status.as_u16(), &answer.json()["display_name"]), (200, &Value::from("Anna")));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["display_name"]),
+        (200, &Value::from("Anna"))
+    );
 }

@@ -34,7 +34,7 @@ impl Spelling for Prehashed {
         let mut body = members_of(new, &[("phone", "phone_number"), ("email", "email")])?;
         body.insert("hash_password".to_owned(), json!(new.password));
         let request = Request::post("/authorization/registration", body.into());
-        Ok(signing_in(request).map(|_| Registered::Active))
+        Ok(Call::new(request, |reply| read(reply, registered, refusal)))
     }
 
     fn sign_in(&self, identifier: &str, password: &Secret, _: &App) -> Result<Call<Tokens>> {
@@ -79,6 +79,14 @@ fn with_token(provider: &str, entry: &str, token: &Secret) -> Result<Call<Tokens
     };
     let request = Request::get(format!("{root}/{entry}")).query("access_token", token);
     Ok(Call::new(request, |reply| read(reply, pair, provider_refusal)))
+}
+
+/// A pair, or `{}` of a server that does not tell whether the names are taken.
+fn registered(reply: &Reply) -> Option<Registered> {
+    #[derive(Deserialize)]
+    struct Accepted {}
+    let is_accepted = reply.status == 202 && reply.json::<Accepted>().is_some();
+    (is_accepted || pair(reply).is_some()).then_some(Registered::Active)
 }
 
 /// `{"access": …, "refresh": …}`

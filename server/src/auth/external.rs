@@ -144,12 +144,48 @@ impl Door {
         profile: &Profile,
         at: i64,
     ) -> Result<(Opened, Vec<Revocation>)> {
-        let Entered { account_id, ended } =
-            enter_account(tx, post, profile, self.entry, self.from, at).await?;
+        let Entered { account_id, ended } = self.enter_account(tx, post, profile, at).await?;
         accounts::update_last_sign_in(tx, account_id, at).await?;
         let opened = Opened { session: new_session_id()?, account_id, at, by: self.by };
         open_session(tx, &self.policy, opened, self.kept).await?;
         Ok((opened, ended))
+    }
+
+    async fn enter_account(
+        &self,
+        tx: &mut Tx,
+        post: &Post,
+        profile: &Profile,
+        now: i64,
+    ) -> Result<Entered> {
+        // An address that is only claimed would tell whether somebody has it.
+        let counts = |_: &Email| profile.email_verified || !self.policy.strict;
+        let email = profile.email.as_deref().and_then(Email::parse).filter(counts);
+        if let Some(account) = account_of(tx, profile).await? {
+            return match self.entry {
+                Entry::Register => Err(SignInFault::Registered.into()),
+                Entry::SignIn | Entry::Either if !account.is_active => Err(Error::AccountInactive),
+                Entry::SignIn | Entry::Either => {
+                    come_again(tx, &account, profile, email, now).await
+                }
+            };
+        }
+        // What comes of it tells whether an account has the address, as a registration does.
+        post.limits.count_registration(self.from, now)?;
+        let holder = match &email {
+            Some(email) => identifiers::account_by_key(tx, email.key().to_owned()).await?,
+            None => None,
+        };
+        match (holder, self.entry) {
+            (Some(_), Entry::Register) => Err(Error::Taken(Kind::Email)),
+            // Who only claims to have an address is not told whose it is.
+            (Some(_), Entry::SignIn) if !profile.email_verified => {
+                Err(SignInFault::NotRegistered.into())
+            }
+            (Some(holder), _) => link(tx, holder, profile, email, now).await,
+            (None, Entry::SignIn) => Err(SignInFault::NotRegistered.into()),
+            (None, _) => create(tx, post, profile, email, now).await,
+        }
     }
 }
 
@@ -163,40 +199,6 @@ pub(super) fn told(provider: &Provider, error: &ProviderError) -> Error {
         _ => tracing::warn!(provider = name, %error, "a provider does not answer as it should"),
     }
     Error::Provider(error.into())
-}
-
-async fn enter_account(
-    tx: &mut Tx,
-    post: &Post,
-    profile: &Profile,
-    entry: Entry,
-    from: IpAddr,
-    now: i64,
-) -> Result<Entered> {
-    let email = profile.email.as_deref().and_then(Email::parse);
-    if let Some(account) = account_of(tx, profile).await? {
-        return match entry {
-            Entry::Register => Err(SignInFault::Registered.into()),
-            Entry::SignIn | Entry::Either if !account.is_active => Err(Error::AccountInactive),
-            Entry::SignIn | Entry::Either => come_again(tx, &account, profile, email, now).await,
-        };
-    }
-    // What comes of it tells whether an account has the address, as a registration does.
-    post.limits.count_registration(from, now)?;
-    let holder = match &email {
-        Some(email) => identifiers::account_by_key(tx, email.key().to_owned()).await?,
-        None => None,
-    };
-    match (holder, entry) {
-        (Some(_), Entry::Register) => Err(Error::Taken(Kind::Email)),
-        // Who only claims to have an address is not told whose it is.
-        (Some(_), Entry::SignIn) if !profile.email_verified => {
-            Err(SignInFault::NotRegistered.into())
-        }
-        (Some(holder), _) => link(tx, holder, profile, email, now).await,
-        (None, Entry::SignIn) => Err(SignInFault::NotRegistered.into()),
-        (None, _) => create(tx, post, profile, email, now).await,
-    }
 }
 
 /// The account that the identity opens, kept from changing until the write ends.

@@ -3,11 +3,11 @@
 
 use std::net::IpAddr;
 
-use super::Auth;
 use super::external::holds;
 use super::linking::opened_by_provider;
 use super::outbox::{Letter, Post};
 use super::proof::Proof;
+use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
@@ -36,9 +36,11 @@ impl Auth {
     }
 
     /// Which of the new identifiers somebody else holds. That is told only after the proof, and each
-    /// question counts as a registration does, because anybody can ask for any name here.
+    /// question counts as a registration does, because anybody can ask for any name here. A strict API
+    /// tells nothing of addresses: their mailboxes are asked.
     pub async fn taken_names(
         &self,
+        policy: &Policy,
         proof: &Proof,
         changes: &[Change],
         from: IpAddr,
@@ -53,7 +55,8 @@ impl Auth {
         if !new.is_empty() {
             self.admit_change(proof, from).await?;
         }
-        for identifier in new {
+        let is_told = |one: &&Identifier| !policy.strict || one.kind() != Kind::Email;
+        for identifier in new.into_iter().filter(is_told) {
             if self.is_taken(identifier, Some(id)).await? {
                 taken.push(identifier.kind());
             }

@@ -55,6 +55,7 @@ impl Auth {
         registration: Registration,
         import: Import,
     ) -> Result<Option<Account>> {
+        self.refuse_taken(&registration.identifiers).await?;
         let (new, names) = self.prepare(registration).await?;
         self.store
             .write(move |tx| {

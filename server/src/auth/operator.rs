@@ -82,7 +82,7 @@ impl Auth {
                             accounts::update_password(tx, id, new).await?;
                             accounts::update_password_proved(tx, id, false).await?;
                         }
-                        None => accounts::delete_password(tx, id, now + 1).await?,
+                        None => accounts::delete_password(tx, id).await?,
                     }
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
                     end_sessions(tx, id, None, now).await.map(Some)

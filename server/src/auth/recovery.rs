@@ -14,7 +14,7 @@ use super::session::end_sessions;
 use super::uid::account_of;
 use super::{Auth, LinkState, Policy};
 use crate::error::{Error, Result};
-use crate::identifier::{Email, Identifier, Kind};
+use crate::identifier::{Email, Kind};
 use crate::language::Language;
 use crate::store::accounts::{self, Account};
 use crate::store::revocations::Revocation;
@@ -205,32 +205,6 @@ impl Auth {
         accounts::is_active(&mut tx, id).await?.ok_or(Error::UnknownUid)?;
         Ok(id)
     }
-
-    /// Tells the owner of an address that somebody tried to register with it, but not again and
-    /// again.
-    pub(super) async fn tell_address_in_use(
-        &self,
-        identifier: &Identifier,
-        asked: Asked,
-    ) -> Result<()> {
-        let key = identifier.key().to_owned();
-        let (post, now) = (self.post.clone(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                Box::pin(async move {
-                    match holder(tx, key).await? {
-                        Some(account) => {
-                            post.queue(tx, Letter::AddressInUse, &account, asked.language, now)
-                                .await
-                        }
-                        None => post.pretend(tx, now).await,
-                    }
-                })
-            })
-            .await?;
-        self.mail_queued.notify_one();
-        Ok(())
-    }
 }
 
 /// Whether a mail for this purpose may go to the account, which a provider opens or not.
@@ -250,7 +224,7 @@ fn gets(account: &Account, purpose: Purpose, by_provider: bool) -> bool {
 
 /// The account of an address, kept from changing until the write ends: a link must not go out for
 /// what is no longer so. Somebody who is not there costs the same statements.
-async fn holder(tx: &mut Tx, key: String) -> Result<Option<Account>> {
+pub(super) async fn holder(tx: &mut Tx, key: String) -> Result<Option<Account>> {
     let id = identifiers::account_by_key(tx, key.clone()).await?.unwrap_or(NOBODY);
     accounts::lock_account(tx, id).await?;
     let still_holds = identifiers::account_by_key(tx, key).await? == Some(id);

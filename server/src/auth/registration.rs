@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::one_time::Purpose;
 use super::outbox::{Letter, Post};
 use super::password::{Password, PasswordHash};
-use super::recovery::Asked;
+use super::recovery::{Asked, holder};
 use super::session::{By, Kept, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
@@ -46,6 +46,7 @@ impl Auth {
 
     /// Creates an account.
     pub async fn register(&self, registration: Registration) -> Result<Account> {
+        self.refuse_taken(&registration.identifiers).await?;
         let (new, identifiers) = self.prepare(registration).await?;
         let post = self.post.clone();
         let account = self
@@ -62,6 +63,7 @@ impl Auth {
         policy: &Policy,
         registration: Registration,
     ) -> Result<Pair> {
+        self.refuse_taken(&registration.identifiers).await?;
         let (new, identifiers) = self.prepare(registration).await?;
         let (post, by, session, at) =
             (self.post.clone(), *policy, new_session_id()?, new.created_at);
@@ -80,46 +82,45 @@ impl Auth {
         self.pair(policy, opened).await
     }
 
-    /// Creates an account without telling that an e-mail address is taken: then nothing is created,
-    /// at the same cost, and the address's owner is told.
-    pub async fn register_quietly(
-        &self,
-        registration: Registration,
-        asked: Asked,
-    ) -> Result<Option<Account>> {
-        for identifier in &registration.identifiers {
-            if identifier.kind() != Kind::Email && self.is_taken(identifier, None).await? {
-                return Err(Error::Taken(identifier.kind()));
-            }
+    /// Creates an account without telling whether somebody has the e-mail address or the phone. The
+    /// number that is answered is the account's; where the address is taken it is used up, and the
+    /// address's owner is told, at the cost of a registration. A username is everybody's to see, and
+    /// is told. Only an e-mail address can be answered for so: without one it is refused.
+    pub async fn register_quietly(&self, registration: Registration, asked: Asked) -> Result<i64> {
+        let is = |kind: Kind| move |one: &&Identifier| one.kind() == kind;
+        let email = registration.identifiers.iter().find(is(Kind::Email)).cloned();
+        let email = email.ok_or(Error::NoIdentifier)?;
+        if let Some(username) = registration.identifiers.iter().find(is(Kind::Username)) {
+            self.refuse_taken(std::slice::from_ref(username)).await?;
         }
-        let email = registration.identifiers.iter().find(|one| one.kind() == Kind::Email).cloned();
-        let awaits_activation = registration.awaits_activation;
-        let password = self.hashed(registration.password).await?;
-        let password = password.map_or(NewPassword::Unusable, NewPassword::Encoded);
-        let registration = Registration { password, ..registration };
-        match (self.register(registration).await, email) {
-            (Err(Error::Taken(Kind::Email)), Some(email)) => {
-                if awaits_activation {
-                    // As for an address that is free: a refusal tells nothing either.
-                    self.count_activation(&email)?;
-                }
-                self.tell_address_in_use(&email, asked).await?;
-                Ok(None)
-            }
-            (registered, _) => registered.map(Some),
-        }
+        let (new, identifiers) = self.prepare(registration).await?;
+        let write = || {
+            let (post, key) = (self.post.clone(), email.key().to_owned());
+            let (new, identifiers) = (new.clone(), identifiers.clone());
+            self.store.write(move |tx| {
+                Box::pin(insert_or_pretend(tx, post, key, new, identifiers, asked.language))
+            })
+        };
+        let id = match write().await {
+            // Another registration was faster: it is looked at again.
+            Err(Error::Taken(Kind::Email | Kind::Phone)) => write().await?,
+            outcome => outcome?,
+        };
+        self.mail_queued.notify_one();
+        Ok(id)
     }
 
-    /// What a registration comes to before its transaction.
-    pub(super) async fn prepare(
-        &self,
-        registration: Registration,
-    ) -> Result<(NewAccount, Vec<Identifier>)> {
-        for identifier in &registration.identifiers {
+    pub(super) async fn refuse_taken(&self, identifiers: &[Identifier]) -> Result<()> {
+        for identifier in identifiers {
             if self.is_taken(identifier, None).await? {
                 return Err(Error::Taken(identifier.kind()));
             }
         }
+        Ok(())
+    }
+
+    /// What a registration comes to before its transaction.
+    pub(super) async fn prepare(&self, registration: Registration) -> Result<(NewAccount, Vec<Identifier>)> {
         let email = registration.identifiers.iter().find(|one| one.kind() == Kind::Email);
         if let Some(email) = email.filter(|_| registration.awaits_activation) {
             self.count_activation(email)?;
@@ -185,4 +186,50 @@ pub(super) async fn hold_identifiers(
         }
     }
     Ok(())
+}
+
+/// The number of the new account, or one that is used up where somebody has the address `key`.
+async fn insert_or_pretend(
+    tx: &mut Tx,
+    post: Post,
+    key: String,
+    new: NewAccount,
+    identifiers: Vec<Identifier>,
+    language: Option<Language>,
+) -> Result<i64> {
+    match holder(tx, key).await? {
+        Some(owner) => {
+            post.queue(tx, Letter::AddressInUse, &owner, language, new.created_at).await?;
+            use_up_number(tx, &new).await
+        }
+        None => insert_what_is_free(tx, &post, &new, identifiers).await,
+    }
+}
+
+/// Leaves out a phone that another account has.
+async fn insert_what_is_free(
+    tx: &mut Tx,
+    post: &Post,
+    new: &NewAccount,
+    mut identifiers: Vec<Identifier>,
+) -> Result<i64> {
+    if let Some(place) = identifiers.iter().position(|one| one.kind() == Kind::Phone) {
+        let key = identifiers[place].key().to_owned();
+        if identifiers::account_by_key(tx, key).await?.is_some() {
+            identifiers.remove(place);
+        }
+    }
+    let id = insert(tx, post, new, &identifiers).await?.id;
+    if !new.awaits_activation {
+        // A mail goes out where the address is taken.
+        post.pretend(tx, new.created_at).await?;
+    }
+    Ok(id)
+}
+
+/// A number that no account will have: the sequence goes on behind it.
+async fn use_up_number(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
+    let id = accounts::insert_account(tx, new).await?;
+    accounts::delete_account(tx, id).await?;
+    Ok(id)
 }

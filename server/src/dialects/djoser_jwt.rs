@@ -11,7 +11,7 @@ use crate::auth::{
 use crate::drf::djoser::{self, Site};
 use crate::drf::fields::{Form, Given, Text};
 use crate::drf::simple_jwt::{self, V5_3};
-use crate::drf::{self, Answer, Call, Reply, View, common_failure};
+use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Phone};
 use crate::openapi::{DJOSER, DRF, Fragment, SIMPLE_JWT};
@@ -97,10 +97,21 @@ async fn register(mut call: Call) -> Answer {
     call.context.auth.admit_registration(call.client()).map_err(failure)?;
     let mut form = call.form().await?;
     let request = RegisterRequest::read(&mut form);
-    request.identifiers.refuse_taken(&mut form, &call).await?;
+    let Context { auth, policy, .. } = &*call.context;
+    if policy.strict {
+        request.identifiers.require_email(&mut form);
+    } else {
+        request.identifiers.refuse_taken(&mut form, &call).await?;
+    }
     form.finish()?;
     let registration = Registration { language: call.language(), ..request.try_into()? };
-    let account = call.context.auth.register(registration).await.map_err(failure)?;
+    if policy.strict {
+        let shown = UserResponse::unconfirmed(&registration.identifiers);
+        let registration = Registration { awaits_activation: true, ..registration };
+        let id = auth.register_quietly(registration, call.asked()).await.map_err(failure)?;
+        return Ok(Reply::created(&UserResponse { id, ..shown }));
+    }
+    let account = auth.register(registration).await.map_err(failure)?;
     Ok(Reply::created(&UserResponse::from(account)))
 }
 
@@ -108,10 +119,10 @@ async fn change(mut call: Call) -> Answer {
     djoser::own_account::<Users>(&call).await?;
     let mut form = call.form().await?;
     let request = ChangeRequest::read(&mut form);
-    let auth = &call.context.auth;
+    let Context { auth, policy, .. } = &*call.context;
     let (proof, identifiers) = (Proof::by_recent_sign_in(call.signed_in()?), request.changes());
-    let taken = auth.taken_names(&proof, &identifiers, call.client()).await.map_err(failure)?;
-    for kind in taken {
+    let taken = auth.taken_names(policy, &proof, &identifiers, call.client()).await;
+    for kind in taken.map_err(failure)? {
         let (field, text) = djoser::taken(kind);
         form.fail(field, text);
     }
@@ -168,6 +179,13 @@ struct Identifiers {
 }
 
 impl Identifiers {
+    /// Where it must not be told what is taken, only a mailbox can be told.
+    fn require_email(&self, form: &mut Form) {
+        if self.email.is_none() && self.phone.is_some() {
+            form.fail("email", "This field is required.");
+        }
+    }
+
     /// Notes in the form which of them somebody else holds.
     async fn refuse_taken(&self, form: &mut Form, call: &Call) -> Result<(), Reply> {
         for identifier in self.list() {
@@ -261,6 +279,22 @@ struct UserResponse {
     phone: Option<String>,
     is_active: bool,
     is_superuser: bool,
+}
+
+impl UserResponse {
+    /// What is answered to a registration whose mailbox has to confirm it, whatever comes of it.
+    fn unconfirmed(identifiers: &[Identifier]) -> Self {
+        let of = |kind| identifiers.iter().find(|one| one.kind() == kind);
+        let shown = |one: &Identifier| one.shown().to_owned();
+        UserResponse {
+            id: 0,
+            username: identifiers.first().map(shown).unwrap_or_default(),
+            email: of(Kind::Email).map(shown),
+            phone: of(Kind::Phone).map(shown),
+            is_active: false,
+            is_superuser: false,
+        }
+    }
 }
 
 impl From<Account> for UserResponse {

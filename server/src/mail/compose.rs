@@ -426,7 +426,8 @@ mod tests {
             assert!(!would_be_linked(name), "{name}");
         }
         let ads = ["https://evil.example", "evil.example/x", "www.evil.example", "win: evil"];
-        let ads = ads.into_iter().chain(["You won, see evil.example", "a\nb", "see evil\u{3002}com"]);
+        let ads =
+            ads.into_iter().chain(["You won, see evil.example", "a\nb", "see evil\u{3002}com"]);
         for name in ads {
             assert!(would_be_linked(name), "{name}");
         }

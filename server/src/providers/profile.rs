@@ -106,9 +106,8 @@ impl Fields {
         provider: &str,
         subject: Option<String>,
     ) -> Result<Profile, ProviderError> {
-        let subject = subject.filter(|subject| {
-            subject.len() <= MAX_SUBJECT && !subject.contains(disturbs_a_line)
-        });
+        let subject = subject
+            .filter(|subject| subject.len() <= MAX_SUBJECT && !subject.contains(disturbs_a_line));
         Ok(Profile {
             provider: provider.to_owned(),
             subject: subject.ok_or(ProviderError::Unusable("it names nobody"))?,
@@ -235,12 +234,14 @@ mod tests {
     #[test]
     fn a_person_needs_a_name_of_the_providers() {
         let fields = Fields::new(Map::new());
-        for subject in [None, Some("x".repeat(256)), Some("a\nb".into()), Some("a\u{202e}b".into())] {
+        for subject in [None, Some("x".repeat(256)), Some("a\nb".into()), Some("a\u{202e}b".into())]
+        {
             assert!(fields.person("vk", subject).is_err());
         }
         let person = fields.person("vk", Some("1".to_owned())).expect("a person");
-        let person =
-            person.named(Some("\u{202e}Anna\u{1b}\n".to_owned())).called(Some("79123456789".to_owned()));
+        let person = person
+            .named(Some("\u{202e}Anna\u{1b}\n".to_owned()))
+            .called(Some("79123456789".to_owned()));
         assert_eq!(person.name.as_deref(), Some("Anna"));
         assert_eq!(person.phone.as_deref(), Some("+79123456789"));
         assert_eq!(person.clone().called(Some("+0123456789".to_owned())).phone, None);

@@ -867,6 +867,49 @@ async fn accounts_without_any_name_are_told_apart_by_every_api() {
 }
 
 #[tokio::test]
+async fn strict_api_does_not_tell_who_has_an_address_that_is_only_claimed() {
+    let site = Site::with(|config| {
+        for dialect in ["djoser_token", "native", "prehashed"] {
+            config.dialect(dialect).strict = true;
+        }
+    })
+    .await;
+    register_app(&site.server).await;
+    register_by_password(&site, "djoser_jwt", OWNER).await;
+    for (number, email) in [OWNER, "free@example.com"].into_iter().enumerate() {
+        let claims = |id: usize| User::new("x").with_id(format!("8{number}{id}")).with_email(email);
+        let pair = enter(&site, &claims(1), Provider::Vk, "registration").await;
+        assert_eq!(pair.status, 200, "{email}: {}", pair.text());
+        assert_eq!(me(&site, &pair.field("access")).await.field("email"), "", "{email}");
+        let answer = enter(&site, &claims(2), Provider::Vk, "login").await;
+        assert_eq!(answer.status, 404, "{email}: {}", answer.text());
+        let pair = convert(&site, &claims(3), Provider::Vk).await;
+        assert_eq!(me(&site, &pair.field("access_token")).await.field("email"), "", "{email}");
+        let tokens = site.sign_in(&claims(4), Provider::Vk).await;
+        assert_eq!(tokens.json()["account"]["email"], Value::Null, "{email}: {}", tokens.text());
+    }
+}
+
+#[tokio::test]
+async fn newcomers_by_a_provider_count_like_registrations() {
+    let site = Site::with(|config| {
+        config.limits = crate::limits::limits(1_000, 1_000, 1_000);
+        config.limits.registrations_per_address = 4;
+    })
+    .await;
+    register_app(&site.server).await;
+    register_by_password(&site, "djoser_jwt", OWNER).await;
+    assert_eq!(enter(&site, &User::new("known"), Provider::Vk, "registration").await.status, 200);
+    for status in [409, 409, 429, 429] {
+        assert_eq!(enter(&site, &squatter(), Provider::Vk, "registration").await.status, status);
+    }
+    assert_eq!(convert(&site, &squatter(), Provider::Vk).await.status, 429);
+    assert_eq!(site.sign_in(&squatter(), Provider::Vk).await.status, 429);
+    // Who has an account comes in all the same.
+    assert_eq!(enter(&site, &User::new("known"), Provider::Vk, "login").await.status, 200);
+}
+
+#[tokio::test]
 async fn name_that_a_provider_tells_is_cleaned() {
     let site = start().await;
     let user = User { name: "\u{202e}An\u{1b}[31mna\nB\u{2028}".to_owned(), ..owner() };

@@ -208,6 +208,9 @@ fn an_account_that_waits_for_its_mail_is_told_apart() {
         let body = json!({ "id": 2, "is_active": is_active });
         assert_eq!(awaits(Dialect::DjoserJwt, body), registered);
     }
+    let call = Dialect::Prehashed.spelling().register(&registration(Dialect::Prehashed));
+    let accepted = (call.expect("a call").read)(&json_reply(202, &json!({})));
+    assert_eq!(accepted, Ok(Registered::Active));
     for (activation, registered) in
         [("active", Registered::Active), ("mailed", Registered::AwaitsActivation)]
     {

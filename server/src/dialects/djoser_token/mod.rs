@@ -96,16 +96,22 @@ async fn register(mut call: Call) -> Answer {
     call.context.auth.admit_registration(call.client()).map_err(failure)?;
     let mut form = call.form().await?;
     let request = RegisterRequest::read(&mut form);
-    if let Some(email) = &request.email {
+    let Context { auth, policy, .. } = &*call.context;
+    if let Some(email) = request.email.as_ref().filter(|_| !policy.strict) {
         let email = Identifier::Email(email.clone());
-        if call.context.auth.is_taken(&email, None).await.map_err(failure)? {
+        if auth.is_taken(&email, None).await.map_err(failure)? {
             let (field, text) = djoser::taken(Kind::Email);
             form.fail(field, text);
         }
     }
     form.finish()?;
     let registration = Registration { language: call.language(), ..request.try_into()? };
-    let account = call.context.auth.register(registration).await.map_err(failure)?;
+    if policy.strict {
+        let email = registration.sign_up_name.clone().unwrap_or_default();
+        let id = auth.register_quietly(registration, call.asked()).await.map_err(failure)?;
+        return Ok(Reply::created(&RegisterResponse { email, id }));
+    }
+    let account = auth.register(registration).await.map_err(failure)?;
     Ok(Reply::created(&RegisterResponse::from(account)))
 }
 

@@ -24,8 +24,8 @@ pub async fn change(State(context): Shared, request: Request) -> Answer<propusk_
     let auth = &context.auth;
     let current = request.current_password.as_ref().map(Secret::expose);
     let proof = auth.prove(&who, current, from).await.map_err(failure)?;
-    let taken = auth.taken_names(&proof, &new.identifiers, from).await.map_err(failure)?;
-    if let Some(kind) = taken.first() {
+    let taken = auth.taken_names(&context.policy, &proof, &new.identifiers, from).await;
+    if let Some(kind) = taken.map_err(failure)?.first() {
         return Err(failure(Error::Taken(*kind)));
     }
     Ok(Reply(auth.change_names(&proof, new).await.map_err(failure)?.into()))

@@ -68,7 +68,8 @@ fn registration(
     let display_name = request.display_name.as_deref();
     let display_name = display_name.and_then(|text| account::name(text, &mut fields));
     let awaits_activation = policy.activation.unwrap_or_default();
-    let needed = if awaits_activation { &[Kind::Email] } else { policy.signs_in_by };
+    let needs_email = awaits_activation || policy.strict;
+    let needed = if needs_email { &[Kind::Email] } else { policy.signs_in_by };
     if fields.is_empty() && !identifiers.iter().any(|one| needed.contains(&one.kind())) {
         let missing =
             needed.iter().map(|kind| (kind.as_str().to_owned(), vec![FieldCode::Required]));

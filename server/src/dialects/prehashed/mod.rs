@@ -1,9 +1,8 @@
 //! The API of `tests/contract/exchanges-001.json`: e-mail and phone, a secret that the client has
 //! hashed, tokens that name their user. Its document shows no refusals; they are FastAPI's here.
 //!
-//! `strict`: for a provider's code a handle is answered in place of the provider's tokens (`provider`).
-//! A registration answers tokens, so it cannot hide that a name is taken, and no other route tells who
-//! has an account.
+//! `strict`: for a provider's code a handle is answered in place of the provider's tokens (`provider`),
+//! and a registration answers 202 without tokens, whether the names are taken or not.
 
 mod provider;
 mod read;
@@ -22,7 +21,7 @@ use self::read::Form;
 use self::reply::{Answer, Finding, Reply};
 use super::Dialect;
 use crate::auth::password::Password;
-use crate::auth::{Named, NewPassword, Pair, Policy, RESET_PATH, Registration, TokenForm};
+use crate::auth::{Asked, Named, NewPassword, Pair, Policy, RESET_PATH, Registration, TokenForm};
 use crate::drf::Context;
 use crate::error::Error;
 use crate::identifier::{Email, Identifier, Kind, Phone};
@@ -99,11 +98,16 @@ const GET_AND_POST: &str = "GET, HEAD, POST, OPTIONS";
 type Shared = State<Arc<Context>>;
 
 async fn register(State(context): Shared, request: Request) -> Answer {
-    context.auth.admit_registration(client(&context, &request)).map_err(failure)?;
-    let language = read::language(&request);
+    let Context { auth, policy, .. } = &*context;
+    let asked = Asked { from: client(&context, &request), language: read::language(&request) };
+    auth.admit_registration(asked.from).map_err(failure)?;
     let request = RegisterRequest::read(read::form(request).await?)?;
-    let registration = request.registration(language);
-    let pair = context.auth.register_and_sign_in(&context.policy, registration).await;
+    let registration = request.registration(asked.language);
+    if policy.strict {
+        auth.register_quietly(registration, asked).await.map_err(failure)?;
+        return Ok(Reply::accepted());
+    }
+    let pair = auth.register_and_sign_in(policy, registration).await;
     Ok(Reply::ok(&PairResponse::from(pair.map_err(failure)?)))
 }
 

@@ -87,6 +87,11 @@ impl Reply {
         Reply::json(StatusCode::OK, body)
     }
 
+    /// What comes of it is not told.
+    pub fn accepted() -> Self {
+        Reply::json(StatusCode::ACCEPTED, &json!({}))
+    }
+
     pub fn detail(status: StatusCode, text: &str) -> Self {
         Reply::json(status, &json!({ "detail": text }))
     }
