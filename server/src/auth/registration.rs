@@ -120,7 +120,10 @@ impl Auth {
     }
 
     /// What a registration comes to before its transaction.
-    pub(super) async fn prepare(&self, registration: Registration) -> Result<(NewAccount, Vec<Identifier>)> {
+    pub(super) async fn prepare(
+        &self,
+        registration: Registration,
+    ) -> Result<(NewAccount, Vec<Identifier>)> {
         let email = registration.identifiers.iter().find(|one| one.kind() == Kind::Email);
         if let Some(email) = email.filter(|_| registration.awaits_activation) {
             self.count_activation(email)?;
