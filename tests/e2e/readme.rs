@@ -67,6 +67,12 @@ fn steps(text: &str) -> Vec<Step> {
     steps
 }
 
+/// The variable that a command sets.
+fn assigned(command: &str) -> Option<&str> {
+    let (name, _) = command.split_once('=')?;
+    (!name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase())).then_some(name)
+}
+
 /// What the reader replaces: words of the README by what a page or an answer has said.
 type Known = Vec<(String, String)>;
 
@@ -115,9 +121,13 @@ impl Desk {
 
     /// Runs a command to its end and returns what it has printed.
     async fn run(&mut self, step: &Step) -> String {
-        if Regex::new("^[A-Z]+=").expect("a pattern").is_match(&step.command) {
-            self.variables.push_str(&self.replaced(&step.command));
-            self.variables.push('\n');
+        if let Some(name) = assigned(&step.command) {
+            // Once: some have random values.
+            let told = format!("{}\nprintf %s \"${name}\"", step.command);
+            let output = self.shell(&told, &HashMap::new()).output().await.expect("bash");
+            let value = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(!value.is_empty() && !value.contains('\''), "{name}: {value}");
+            self.variables.push_str(&format!("{name}='{value}'\n"));
             return String::new();
         }
         let output = self.shell(&step.command, &HashMap::new()).output();

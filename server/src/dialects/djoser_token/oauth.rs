@@ -188,7 +188,7 @@ impl ResourceServer {
     fn read(call: &Call, form: &Form) -> Result<Self, Reply> {
         let sent = |name| form.text_as_sent(name);
         let readings: Vec<_> = match is_basic(call) {
-            true => basic_as_sent(call).into_iter().chain(basic(call)).collect(),
+            true => readings_of_basic(call),
             false => sent("client_id").zip(sent("client_secret")).into_iter().collect(),
         };
         match readings.is_empty() {
@@ -239,22 +239,35 @@ fn has_basic(call: &Call) -> bool {
     header.strip_prefix(b"Basic ").is_some_and(|rest| !rest.is_empty())
 }
 
-/// Id and secret of an `Authorization: Basic` header as they were sent.
-fn basic_as_sent(call: &Call) -> Option<(String, String)> {
+/// Id and secret of a Basic header, whose scheme has no case, as they were sent and decoded.
+fn readings_of_basic(call: &Call) -> Vec<(String, String)> {
+    let header = call.authorization().and_then(|header| std::str::from_utf8(header).ok());
+    let words = header.and_then(|header| header.split_once(' '));
+    let sent = words.and_then(|(_, credentials)| id_and_secret(credentials));
+    let decoded = sent.as_ref().and_then(|(id, secret)| percent_decoded(id, secret));
+    sent.into_iter().chain(decoded).collect()
+}
+
+/// Id and secret of an `Authorization: Basic` header, percent-decoded as RFC 6749 section 2.3.1 has
+/// it.
+fn basic(call: &Call) -> Option<(String, String)> {
     let header = std::str::from_utf8(call.authorization()?).ok()?;
-    let decoded = STANDARD.decode(header.strip_prefix("Basic ")?.trim()).ok()?;
+    let (id, secret) = id_and_secret(header.strip_prefix("Basic ")?)?;
+    percent_decoded(&id, &secret)
+}
+
+fn id_and_secret(credentials: &str) -> Option<(String, String)> {
+    let decoded = STANDARD.decode(credentials.trim()).ok()?;
     let text = String::from_utf8(decoded).ok()?;
     text.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned()))
 }
 
-/// The same percent-decoded, as RFC 6749 section 2.3.1 has it.
-fn basic(call: &Call) -> Option<(String, String)> {
-    let (id, secret) = basic_as_sent(call)?;
+fn percent_decoded(id: &str, secret: &str) -> Option<(String, String)> {
     let unquoted = |text: &str| {
         let text = text.replace('+', " ");
         percent_encoding::percent_decode_str(&text).decode_utf8().ok().map(|text| text.into_owned())
     };
-    Some((unquoted(&id)?, unquoted(&secret)?))
+    Some((unquoted(id)?, unquoted(secret)?))
 }
 
 /// What of the two scopes is asked for; anything else is refused.
