@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Tells the time in whole seconds since the Unix epoch.
 #[derive(Clone, Debug)]
@@ -10,32 +10,60 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System,
-    Manual(Arc<AtomicI64>),
+    System { started: Instant },
+    Manual(Arc<Hands>),
+}
+
+/// What a test sets.
+#[derive(Debug)]
+struct Hands {
+    wall: AtomicI64,
+    monotonic: AtomicI64,
 }
 
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Clock(Source::System)
+        Clock(Source::System { started: Instant::now() })
     }
 
     /// A clock that stands at `seconds` until [`Clock::advance`] moves it; clones share it.
     pub fn manual(seconds: i64) -> Self {
-        Clock(Source::Manual(Arc::new(AtomicI64::new(seconds))))
+        Clock(Source::Manual(Arc::new(Hands {
+            wall: AtomicI64::new(seconds),
+            monotonic: AtomicI64::new(0),
+        })))
     }
 
     pub fn now(&self) -> i64 {
         match &self.0 {
-            Source::System => system_seconds(),
-            Source::Manual(seconds) => seconds.load(Ordering::SeqCst),
+            Source::System { .. } => system_seconds(),
+            Source::Manual(hands) => hands.wall.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Seconds that have passed since some moment; unlike [`Clock::now`] it is never set anew.
+    pub fn monotonic(&self) -> i64 {
+        match &self.0 {
+            Source::System { started } => {
+                i64::try_from(started.elapsed().as_secs()).unwrap_or(i64::MAX)
+            }
+            Source::Manual(hands) => hands.monotonic.load(Ordering::SeqCst),
         }
     }
 
     /// Moves a manual clock; the system's clock cannot be moved, so there it does nothing.
     pub fn advance(&self, seconds: i64) {
-        if let Source::Manual(now) = &self.0 {
-            now.fetch_add(seconds, Ordering::SeqCst);
+        if let Source::Manual(hands) = &self.0 {
+            hands.wall.fetch_add(seconds, Ordering::SeqCst);
+            hands.monotonic.fetch_add(seconds, Ordering::SeqCst);
+        }
+    }
+
+    /// Sets a manual clock forward or back, as an operator or a wrong time server does: no time passes.
+    pub fn jump(&self, seconds: i64) {
+        if let Source::Manual(hands) = &self.0 {
+            hands.wall.fetch_add(seconds, Ordering::SeqCst);
         }
     }
 }

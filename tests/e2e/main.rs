@@ -1,6 +1,7 @@
 //! The end-to-end tests, in one binary: everything that a client of the server can see.
 
 mod accounts;
+mod clock_jumps;
 mod commands;
 mod cors;
 mod crossing;
@@ -19,6 +20,7 @@ mod mail_faults;
 mod mail_limits;
 mod mail_transport;
 mod mailed_urls;
+mod many_sessions;
 mod names;
 mod native;
 mod oidc_peer;

@@ -10,6 +10,7 @@ use propusk_tests::database::Database;
 use propusk_tests::http::{Answer, Client};
 use propusk_tests::process::{self, Finished, Process};
 use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 use tokio::time::{Instant, interval};
 
@@ -78,6 +79,20 @@ impl Place {
     pub async fn store(&self) -> Store {
         store::connect(self.database.url(), self.path()).await.expect("the database")
     }
+}
+
+/// Runs a statement that both engines know, and answers how many rows it changed.
+pub async fn execute(store: &Store, statement: String) -> u64 {
+    let statement = AssertSqlSafe(statement);
+    let done = match store {
+        Store::Sqlite { readers, .. } => {
+            sqlx::query(statement).execute(readers).await.map(|done| done.rows_affected())
+        }
+        Store::Postgres(pool) => {
+            sqlx::query(statement).execute(pool).await.map(|done| done.rows_affected())
+        }
+    };
+    done.expect("a statement of the test's own")
 }
 
 /// The only column of a query, which may differ between the engines.

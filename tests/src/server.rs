@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use propusk_server::auth::Auth;
 use propusk_server::config::{Config, Hashing, Secret};
+use propusk_server::store::{self, Store};
 use propusk_server::{Clock, Server};
 use propusk_stand_in::StandIn;
 use tempfile::TempDir;
@@ -37,8 +38,8 @@ pub struct TestServer {
     /// Where its users reach it.
     pub public_url: String,
     running: JoinHandle<()>,
-    _database: Database,
-    _data: TempDir,
+    database: Database,
+    data: TempDir,
 }
 
 impl TestServer {
@@ -64,8 +65,8 @@ impl TestServer {
             smtp,
             public_url: server.public_url().to_owned(),
             running: tokio::spawn(server.serve(std::future::pending())),
-            _database: database,
-            _data: data,
+            database,
+            data,
         }
     }
 
@@ -87,6 +88,11 @@ impl TestServer {
         let (client, public_url) = (&self.client, self.public_url.as_str());
         let subject = Subject { client, secret: SECRET, public_url, now: &now, backdoor: self };
         crate::contract::replay(seed, subject).await;
+    }
+
+    /// The database by the side of the server.
+    pub async fn store(&self) -> Store {
+        store::connect(self.database.url(), self.data.path()).await.expect("the database")
     }
 
     /// All mails that have arrived, the oldest first, once no further one waits to be sent.

@@ -13,7 +13,8 @@ create table accounts (
     foreign_not_before bigint not null,
     undated_refused boolean not null,
     password_proved boolean not null,
-    language text
+    language text,
+    session_generation bigint not null
 );
 
 create index accounts_waiting on accounts (created_at) where awaits_activation = true;
@@ -41,7 +42,8 @@ create table oauth_clients (
 
 create table sessions (
     id bigint primary key,
-    account_id bigint not null references accounts (id) on delete cascade,
+    account_id bigint not null,
+    account_generation bigint not null,
     policy text not null,
     key_hash text unique,
     refresh_hash text unique,
@@ -61,6 +63,8 @@ create table sessions (
 );
 
 create index sessions_account on sessions (account_id);
+create index sessions_unended on sessions (account_id, policy, account_generation)
+    where ended_at is null;
 create index sessions_expiry on sessions (expires_at);
 create index sessions_client on sessions (client_id) where client_id is not null;
 
@@ -121,10 +125,10 @@ create table revocations (
     session_id bigint,
     account_id bigint,
     reason text not null,
-    at bigint not null
+    until bigint not null
 );
 
-create index revocations_at on revocations (at);
+create index revocations_until on revocations (until);
 create index revocations_account on revocations (account_id);
 
 create table one_time_tokens (

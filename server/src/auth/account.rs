@@ -10,7 +10,7 @@ use crate::readable::may_become_a_link;
 use crate::store::accounts;
 pub use crate::store::accounts::Account;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
-use crate::store::{Tx, one_time_tokens};
+use crate::store::{Tx, one_time_tokens, sessions};
 
 impl Account {
     /// What names the account where an address is expected: its e-mail, else phone, else a name that
@@ -112,9 +112,18 @@ impl Auth {
     }
 }
 
+/// Sessions that are deleted in the write that deletes their account; the sweeper deletes the others,
+/// which nothing opens any more.
+const SESSIONS_AT_ONCE: i64 = 5_000;
+
 pub(super) async fn delete(tx: &mut Tx, id: i64, now: i64) -> Result<Option<Revocation>> {
-    if !accounts::delete_account(tx, id).await? {
+    if !accounts::lock_account(tx, id).await? {
         return Ok(None);
     }
-    revocations::insert_revocation(tx, Subject::Account(id), Reason::Deleted, now).await.map(Some)
+    // First, because it reads how long the account's access tokens may be good.
+    let subject = Subject::Account(id);
+    let deleted = revocations::insert_revocation(tx, subject, Reason::Deleted, now).await?;
+    sessions::delete_account_sessions(tx, id, SESSIONS_AT_ONCE).await?;
+    accounts::delete_account(tx, id).await?;
+    Ok(Some(deleted))
 }

@@ -15,6 +15,8 @@ use crate::store::sessions::{self, NewPair, Session};
 use crate::store::{Tx, oauth_clients};
 
 const TOKEN_LENGTH: usize = 30;
+/// Sessions that are ended or deleted in one write.
+const AT_ONCE: i64 = 5_000;
 /// A secret that is shorter could be guessed from its hash.
 pub const MIN_CLIENT_SECRET: usize = 16;
 
@@ -184,7 +186,7 @@ impl Auth {
         let look = async {
             let (mut tx, now) = (self.store.read().await?, self.clock.now());
             let session = session_for(&mut tx, hash(refresh), policy.name, &client.id).await?;
-            match session.ended_at.is_none() && session.expires_at > now {
+            match session.is_live(now) {
                 true => Ok(()),
                 false => Err(TokenFault::Spent.into()),
             }
@@ -243,7 +245,7 @@ impl Auth {
                     let session = session.filter(|session| {
                         is_of(session, policy_name, &client_id)
                             && session.account_id == who.account_id
-                            && session.ended_at.is_none()
+                            && !session.has_ended
                     });
                     match session {
                         Some(session) => end_known(tx, session.id, now).await.map(Some),
@@ -261,21 +263,25 @@ impl Auth {
         if client_id.contains('\0') {
             return Err(ClientFault::Unknown.into());
         }
-        let (who, id, now) = (*who, client_id.to_owned(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let client = oauth_clients::oauth_client(tx, id.clone()).await?;
-                    client.ok_or(ClientFault::Unknown)?;
-                    if who.of_client && client_of(tx, &who).await?.as_ref() != Some(&id) {
-                        return Err(ClientFault::Unknown.into());
-                    }
-                    let account_id = who.account_id;
-                    // Their tokens are looked up at every use, so nobody needs to hear of it.
-                    sessions::end_client_sessions(tx, account_id, id, now).await
-                })
-            })
-            .await
+        let (id, now) = (client_id.to_owned(), self.clock.now());
+        let mut tx = self.store.read().await?;
+        oauth_clients::oauth_client(&mut tx, id.clone()).await?.ok_or(ClientFault::Unknown)?;
+        if who.of_client && client_of(&mut tx, who).await?.as_ref() != Some(&id) {
+            return Err(ClientFault::Unknown.into());
+        }
+        drop(tx);
+        let account_id = who.account_id;
+        // In pieces, because there may be very many. Their tokens are looked up at every use, so
+        // memory need not hear of it.
+        loop {
+            let id = id.clone();
+            let ended = self.store.write(move |tx| {
+                Box::pin(sessions::end_client_sessions(tx, account_id, id, now, AT_ONCE))
+            });
+            if ended.await? == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// A secret that nobody guesses.
@@ -303,10 +309,25 @@ impl Auth {
         oauth_clients::oauth_clients(&mut tx).await
     }
 
-    /// Removes a client with its sessions; false when there is none of this id.
+    /// Removes a client with its sessions; false when there is none of this id. The sessions go first,
+    /// in pieces, because there may be very many.
     pub async fn delete_client(&self, id: &str) -> Result<bool> {
-        let id = id.to_owned();
-        self.store.write(move |tx| Box::pin(oauth_clients::delete_oauth_client(tx, id))).await
+        loop {
+            let id = id.to_owned();
+            let deleted = self.store.write(move |tx| Box::pin(delete_some_of_client(tx, id)));
+            if let Some(was_there) = deleted.await? {
+                return Ok(was_there);
+            }
+        }
+    }
+}
+
+/// Deletes some sessions of a client or, where none is left, the client; `None` while there may be
+/// more to do.
+async fn delete_some_of_client(tx: &mut Tx, id: String) -> Result<Option<bool>> {
+    match sessions::delete_client_sessions(tx, id.clone(), AT_ONCE).await? {
+        0 => oauth_clients::delete_oauth_client(tx, id).await.map(Some),
+        _ => Ok(None),
     }
 }
 

@@ -67,6 +67,7 @@ impl Auth {
             Some(id) => self.advance_own(policy, id, now).await?,
             None => self.advance_foreign(policy, refresh, now).await?,
         };
+        self.revoked.apply(&advanced.ended);
         let access = self.sign_access(policy, advanced.session, token::derived(&claims), now)?;
         let next = || self.sign_refresh(policy, advanced.session, advanced.generation, claims, now);
         let refresh = policy.rotating.then(next).transpose()?;
@@ -237,7 +238,8 @@ impl Auth {
         if self.revoked.reason(Subject::Session(session)).is_some() {
             return Err(TokenFault::Spent.into());
         }
-        if !self.revoked.knows_all(self.clock.now()) {
+        let sessions_ended = self.revoked.reason(Subject::SessionsOf(account_id)).is_some();
+        if sessions_ended || !self.revoked.knows_all(self.clock.now()) {
             let mut tx = self.store.read().await?;
             if !accounts::is_active(&mut tx, account_id).await?.ok_or(Error::AccountNotFound)? {
                 return Err(Error::AccountInactive);
@@ -254,9 +256,7 @@ impl Auth {
 async fn is_reused(tx: &mut Tx, id: TokenId, policy: &str) -> Result<bool> {
     let session = sessions::session(tx, id.session).await?;
     Ok(session.is_some_and(|session| {
-        session.ended_at.is_none()
-            && session.policy == policy
-            && nonce_of(session.generation) != id.nonce
+        !session.has_ended && session.policy == policy && nonce_of(session.generation) != id.nonce
     }))
 }
 

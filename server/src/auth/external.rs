@@ -144,10 +144,10 @@ impl Door {
         profile: &Profile,
         at: i64,
     ) -> Result<(Opened, Vec<Revocation>)> {
-        let Entered { account_id, ended } = self.enter_account(tx, post, profile, at).await?;
+        let Entered { account_id, mut ended } = self.enter_account(tx, post, profile, at).await?;
         accounts::update_last_sign_in(tx, account_id, at).await?;
         let opened = Opened { session: new_session_id()?, account_id, at, by: self.by };
-        open_session(tx, &self.policy, opened, self.kept).await?;
+        ended.extend(open_session(tx, &self.policy, opened, self.kept).await?);
         Ok((opened, ended))
     }
 

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use super::session::{
-    Advanced, RefreshToken, active_account, advance, hidden, insert_new, new_session_id,
+    Advanced, RefreshToken, active_account, advance, hidden, insert_new, make_room, new_session_id,
 };
 use super::token::{AccountClaim, Claims, SESSION_IDS};
 use super::{Auth, Policy};
@@ -134,8 +134,8 @@ async fn rotate_foreign(
         return Err(TokenFault::Spent.into());
     }
     let session = adopted(policy, id, account_id, now, now + policy.refresh_seconds);
-    insert_new(tx, &session).await?;
-    Ok(Advanced { session: id, generation: 0 })
+    let ended = insert_new(tx, policy, &session).await?;
+    Ok(Advanced { session: id, generation: 0, ended })
 }
 
 /// A foreign token that may be used again has one session, found by the token itself.
@@ -150,8 +150,9 @@ async fn adopt_foreign(
         return Err(TokenFault::Spent.into());
     }
     let session = adopted(policy, adopted_id(&refresh.jti), account_id, now, refresh.expires_at);
-    if sessions::insert_session(tx, &session).await? {
-        return Ok(Advanced { session: session.id, generation: 0 });
+    if let Some(generation) = sessions::insert_session(tx, &session).await? {
+        let ended = make_room(tx, policy, &session, generation).await?;
+        return Ok(Advanced { session: session.id, generation: 0, ended });
     }
     advance(tx, policy, &session, now).await
 }
@@ -174,7 +175,7 @@ fn adopted(policy: &Policy, id: i64, account_id: i64, now: i64, expires_at: i64)
         access_expires_at: now + policy.access_seconds,
         expires_at,
         absolute_expires_at: None,
-        ended_at: None,
+        has_ended: false,
     }
 }
 

@@ -56,7 +56,7 @@ impl Auth {
         let mut tx = self.store.read().await?;
         let session = sessions::session_by_key(&mut tx, hash(key)).await?;
         let session = session
-            .filter(|session| session.ended_at.is_none() && now < ends_at(session))
+            .filter(|session| !session.has_ended && now < ends_at(session))
             .ok_or(TokenFault::Malformed)?;
         let serves =
             |policy: &&Policy| policy.name == session.policy && policy.form == TokenForm::Key;

@@ -9,7 +9,7 @@ use crate::store::revocations::{self, Reason, Subject};
 use crate::store::sessions::{self, Session};
 use crate::store::{Tx, accounts};
 
-/// Rows that are changed in one write.
+/// Accounts that are changed in one write.
 const AT_ONCE: i64 = 5_000;
 
 /// A session that goes on.
@@ -100,9 +100,9 @@ impl Auth {
     }
 
     /// Ends everything that has been issued so far, to everybody and by every API: what a restored
-    /// backup asks for. Tells how many sessions that were. Until the last of their access tokens is
+    /// backup asks for. Answers how many sessions that were. Until the last of their access tokens is
     /// over, every one that comes is looked up.
-    pub async fn end_all_that_was_issued(&self) -> Result<u64> {
+    pub async fn end_all_that_was_issued(&self) -> Result<i64> {
         let now = self.clock.now();
         let told = self
             .store
@@ -112,23 +112,25 @@ impl Auth {
             })
             .await?;
         self.revoked.apply(&[told]);
-        let mut ended = 0;
-        loop {
-            match self.store.write(move |tx| Box::pin(end_some(tx, now))).await? {
-                (0, 0) => return Ok(ended),
-                (sessions, _) => ended += sessions,
-            }
+        let (mut ended, mut after) = (0, 0);
+        while let Some((last, sessions)) =
+            self.store.write(move |tx| Box::pin(end_some(tx, after, now))).await?
+        {
+            ended += sessions;
+            after = last;
         }
+        Ok(ended)
     }
 }
 
-/// Ends sessions and foreign tokens of some, and tells of how many. In pieces: a statement about
-/// everybody might run into a time limit.
-async fn end_some(tx: &mut Tx, now: i64) -> Result<(u64, u64)> {
-    let sessions = sessions::end_old_sessions(tx, now, AT_ONCE).await?;
-    let accounts =
-        accounts::refuse_all_foreign_before(tx, foreign_not_before(now), AT_ONCE).await?;
-    Ok((sessions, accounts))
+/// Ends sessions and foreign tokens of some accounts with ids above `after`; answers the last id and
+/// how many sessions those were, or `None` when no account is left. In pieces: a statement about
+/// all might run into a time limit.
+async fn end_some(tx: &mut Tx, after: i64, now: i64) -> Result<Option<(i64, i64)>> {
+    let Some(last) = accounts::last_of_page(tx, after, AT_ONCE).await? else { return Ok(None) };
+    let ended = sessions::count_of_accounts(tx, after + 1, last, i64::MAX).await?;
+    accounts::end_sessions_of_range(tx, after + 1, last, foreign_not_before(now)).await?;
+    Ok(Some((last, ended)))
 }
 
 fn shown(session: Session, current: Option<i64>) -> LiveSession {

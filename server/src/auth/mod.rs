@@ -36,6 +36,7 @@ mod sealing;
 mod session;
 mod sign_in;
 pub mod signing;
+mod sweeping;
 pub mod token;
 mod uid;
 
@@ -58,6 +59,7 @@ pub use named::Named;
 pub use names::{Change, NewNames};
 pub use numbers::{Import, NumberConflict};
 pub use one_time::{LinkState, OneTimeKey, Purpose};
+pub use operator::COUNTED_SESSIONS;
 use outbox::Post;
 pub use outbox::QueuedMail;
 pub use proof::Proof;
@@ -82,11 +84,13 @@ use crate::language::Language;
 use crate::providers::Providers;
 use crate::redirect::Redirects;
 use crate::store::Store;
+use crate::store::meta::LONGEST_ACCESS;
 use crate::store::{accounts, meta};
 use jwt::Hs256;
 use limits::{LimitRules, Limits};
 use password::{HashError, Hasher};
 use signing::{SigningKeys, SigningSettings};
+use sweeping::ClockWatch;
 use token::Tokens;
 
 /// How one API signs in: the rules that differ between APIs. Sessions remember it by name.
@@ -104,6 +108,8 @@ pub struct Policy {
     pub absolute_seconds: Option<i64>,
     /// How long a spent refresh token whose attempt was not named gets the same answer again.
     pub grace_seconds: i64,
+    /// How many live sessions an account has at most.
+    pub max_sessions: i64,
     /// A refresh answers a new refresh token and spends the old one.
     pub rotating: bool,
     /// How long before the access token is over a refresh is granted; `None`: at any time.
@@ -190,6 +196,7 @@ pub struct Auth {
     policies: Vec<Policy>,
     limits: Arc<Limits>,
     revoked: Revoked,
+    clock_watch: ClockWatch,
     accept_foreign: bool,
 }
 
@@ -198,6 +205,7 @@ impl Auth {
     pub async fn open(parts: Parts) -> Result<Self> {
         let longest_access = longest_access(&parts).await?;
         let limits = Arc::new(Limits::new(parts.limits));
+        let clock_watch = ClockWatch::new(&parts.clock);
         let auth = Auth {
             store: parts.store,
             clock: parts.clock,
@@ -220,6 +228,7 @@ impl Auth {
             policies: parts.policies,
             limits,
             revoked: Revoked::new(longest_access),
+            clock_watch,
             accept_foreign: parts.accept_foreign,
         };
         auth.load_revocations().await?;
@@ -253,7 +262,6 @@ impl From<HashError> for Error {
 /// The longest life that an access token was ever given here: one made under other settings may
 /// still be out, and what was revoked then must not come back.
 async fn longest_access(parts: &Parts) -> Result<i64> {
-    const NAME: &str = "longest_access_seconds";
     // Keys are looked up at every use, so they need not hear of anything.
     let expiring = parts.policies.iter().filter(|policy| policy.form != TokenForm::Key);
     let current = expiring.map(|policy| policy.access_seconds).max().unwrap_or(0);
@@ -261,10 +269,10 @@ async fn longest_access(parts: &Parts) -> Result<i64> {
         .store
         .write(move |tx| {
             Box::pin(async move {
-                let stored = meta::get_or_insert(tx, NAME, current.to_string()).await?;
+                let stored = meta::get_or_insert(tx, LONGEST_ACCESS, current.to_string()).await?;
                 let stored = stored.parse().unwrap_or(0);
                 if stored < current {
-                    meta::set(tx, NAME, current.to_string()).await?;
+                    meta::set(tx, LONGEST_ACCESS, current.to_string()).await?;
                 }
                 Ok(current.max(stored))
             })

@@ -9,7 +9,10 @@ use crate::identifier::{Identifier, Kind, Phone, account_of_stand_in};
 use crate::store::accounts::{self, Account};
 use crate::store::identities::{self, Identity};
 use crate::store::revocations::{self, Reason, Subject};
-use crate::store::{identifiers, one_time_tokens};
+use crate::store::{identifiers, one_time_tokens, sessions};
+
+/// Sessions of one account are counted up to this number.
+pub const COUNTED_SESSIONS: i64 = 10_000;
 
 impl Auth {
     /// The account of this id.
@@ -93,15 +96,21 @@ impl Auth {
         Ok(ended.is_some())
     }
 
-    /// Ends every session of the account and tells how many there were.
-    pub async fn end_all_sessions(&self, id: i64) -> Result<usize> {
+    /// Ends every session of the account and answers how many there were, counted up to
+    /// [`COUNTED_SESSIONS`].
+    pub async fn end_all_sessions(&self, id: i64) -> Result<i64> {
         let now = self.clock.now();
-        let ended = self
+        let (count, ended) = self
             .store
-            .write(move |tx| Box::pin(async move { end_sessions(tx, id, None, now).await }))
+            .write(move |tx| {
+                Box::pin(async move {
+                    let count = sessions::count_of_accounts(tx, id, id, COUNTED_SESSIONS).await?;
+                    Ok((count, end_sessions(tx, id, None, now).await?))
+                })
+            })
             .await?;
         self.revoked.apply(&ended);
-        Ok(ended.len())
+        Ok(count)
     }
 
     /// Frees a phone from whatever account holds it.

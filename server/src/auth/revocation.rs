@@ -4,30 +4,26 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
 use super::Auth;
-use super::delivery::DEAD_FOR;
 use crate::error::Result;
+use crate::store::Tx;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
-use crate::store::{
-    accounts, one_time_tokens, outbox, pending_sign_ins, sessions, signing_keys, spent_tokens,
-};
 
 const POLL: Duration = Duration::from_millis(250);
 /// After this time every running server that reaches the database has heard of a change.
 pub const HEARD_WITHIN: Duration = Duration::from_secs(1);
-/// How far back each poll reads: rows become visible in the order of commits, not of their numbers.
-const OVERLAP: i64 = 60;
-/// The same by number: another machine's clock may be wrong by more than the overlap.
-const SEQ_OVERLAP: i64 = 100;
-/// How long an address stays taken that nobody has confirmed, in seconds.
-const NEVER_ACTIVATED_FOR: i64 = 30 * 24 * 3_600;
-/// Rows that the sweeper deletes in one write.
-const SWEPT_AT_ONCE: i64 = 5_000;
+/// Each poll begins at the newest row of this long ago: rows become visible in the order of commits,
+/// not of their numbers, and no write takes longer. Clocks of other machines play no part.
+const OVERLAP: Duration = Duration::from_secs(60);
+/// The same at the start, by number.
+const SEQ_OVERLAP: i64 = 1_000;
+/// Rows that are read at once.
+const PAGE: usize = 10_000;
 /// When polling has failed for this long, memory is not trusted and the database is asked.
 const STALE: Duration = Duration::from_secs(5);
 const STALE_SECONDS: i64 = 5;
@@ -40,12 +36,23 @@ struct LastRead {
     seconds: i64,
 }
 
+/// Which rows the next poll reads: those from `first` on, which was the newest row when polls began
+/// there; `next` has been the newest one since `since`, and takes its place after the overlap.
+#[derive(Clone, Copy)]
+struct Window {
+    first: i64,
+    next: i64,
+    since: Instant,
+}
+
 /// The set; one per server.
 pub struct Revoked {
     entries: RwLock<HashMap<Subject, Revocation>>,
-    highest_seq: AtomicI64,
+    /// The number of the newest row that is known; 0: none is.
+    newest: AtomicI64,
+    window: Mutex<Window>,
     last_read: RwLock<LastRead>,
-    /// Nothing older can matter: the longest life of an access token, in seconds.
+    /// The longest life of an access token, in seconds.
     longest_access: i64,
 }
 
@@ -53,8 +60,8 @@ impl Revoked {
     pub fn new(longest_access: i64) -> Self {
         Revoked {
             entries: RwLock::default(),
-            // Until the first row is seen, rows are found by their time alone.
-            highest_seq: AtomicI64::new(i64::MAX),
+            newest: AtomicI64::new(0),
+            window: Mutex::new(Window { first: 0, next: 0, since: Instant::now() }),
             last_read: RwLock::new(LastRead { at: Instant::now(), seconds: 0 }),
             longest_access,
         }
@@ -90,11 +97,23 @@ impl Revoked {
     /// Takes committed changes in; an older row never replaces a newer one.
     pub fn apply(&self, changes: &[Revocation]) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(highest) = changes.iter().map(|change| change.seq).max() {
-            let raise = |known: i64| if known == i64::MAX { highest } else { known.max(highest) };
-            self.highest_seq.update(Ordering::SeqCst, Ordering::SeqCst, raise);
-        }
+        self.take_in(&mut entries, changes);
+    }
+
+    /// Begins anew with these rows, because the database is another one than before.
+    fn replace(&self, all: &[Revocation]) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.clear();
+        self.newest.store(0, Ordering::SeqCst);
+        self.take_in(&mut entries, all);
+        let newest = self.newest();
+        *self.window() =
+            Window { first: newest - SEQ_OVERLAP, next: newest, since: Instant::now() };
+    }
+
+    fn take_in(&self, entries: &mut HashMap<Subject, Revocation>, changes: &[Revocation]) {
         for change in changes {
+            self.newest.fetch_max(change.seq, Ordering::SeqCst);
             let entry = entries.entry(change.subject).or_insert(*change);
             if entry.seq < change.seq {
                 *entry = *change;
@@ -102,13 +121,28 @@ impl Revoked {
         }
     }
 
-    fn highest_seq(&self) -> i64 {
-        self.highest_seq.load(Ordering::SeqCst)
+    fn newest(&self) -> i64 {
+        self.newest.load(Ordering::SeqCst)
     }
 
-    fn forget_before(&self, at: i64) {
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the next poll begins.
+    fn first_to_read(&self) -> i64 {
+        let newest = self.newest();
+        let mut window = self.window();
+        if window.since.elapsed() >= OVERLAP {
+            *window = Window { first: window.next, next: newest, since: Instant::now() };
+        }
+        window.first
+    }
+
+    /// Forgets what has mattered to no token since this moment.
+    pub fn forget_before(&self, at: i64) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        entries.retain(|_, entry| entry.at >= at);
+        entries.retain(|_, entry| entry.until >= at);
     }
 
     fn mark_read(&self, read: LastRead) {
@@ -119,7 +153,12 @@ impl Revoked {
 impl Auth {
     /// Loads everything that can still matter; done before the server listens.
     pub(super) async fn load_revocations(&self) -> Result<()> {
-        self.read_revocations(self.clock.now() - self.revoked.longest_access).await
+        let read = LastRead { at: Instant::now(), seconds: self.clock.now() };
+        let mut tx = self.store.read().await?;
+        let all = read_from(&mut tx, 0, read.seconds).await?;
+        self.revoked.replace(&all);
+        self.revoked.mark_read(read);
+        Ok(())
     }
 
     async fn read_news(&self) -> Result<()> {
@@ -127,17 +166,17 @@ impl Auth {
         self.load_signing_keys().await
     }
 
-    /// Reads what has come since the last time, however long that is ago.
+    /// Reads what has come since the last time, however long that is ago. Where the newest known row
+    /// is gone, the database is another one, such as a restored backup, and everything is read anew.
     async fn read_new_revocations(&self) -> Result<()> {
-        let since = self.clock.now().min(self.revoked.last_read().seconds);
-        self.read_revocations(since - OVERLAP).await
-    }
-
-    async fn read_revocations(&self, since: i64) -> Result<()> {
         let read = LastRead { at: Instant::now(), seconds: self.clock.now() };
-        let after = self.revoked.highest_seq() - SEQ_OVERLAP;
+        let (newest, first) = (self.revoked.newest(), self.revoked.first_to_read());
         let mut tx = self.store.read().await?;
-        let changes = revocations::revocations_since(&mut tx, since, after).await?;
+        let changes = read_from(&mut tx, first, read.seconds).await?;
+        if newest > 0 && !changes.iter().any(|change| change.seq == newest) {
+            drop(tx);
+            return self.load_revocations().await;
+        }
         self.revoked.apply(&changes);
         self.revoked.mark_read(read);
         Ok(())
@@ -158,38 +197,18 @@ impl Auth {
             failing = read.is_err();
         }
     }
+}
 
-    /// Deletes what has expired from the database and from memory.
-    pub async fn sweep(&self) -> Result<()> {
-        let now = self.clock.now();
-        let forgotten = now - self.revoked.longest_access - OVERLAP;
-        self.revoked.forget_before(forgotten);
-        self.limits.forget_before(now);
-        // In pieces: a backlog must neither hold up other writes nor run into a time limit.
-        while self.delete_some(now, forgotten).await? > 0 {}
-        Ok(())
-    }
-
-    async fn delete_some(&self, now: i64, forgotten: i64) -> Result<u64> {
-        self.store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let sessions = sessions::delete_expired(tx, now, SWEPT_AT_ONCE).await?;
-                    let tokens = spent_tokens::delete_expired(tx, now, SWEPT_AT_ONCE).await?;
-                    let revocations =
-                        revocations::delete_before(tx, forgotten, SWEPT_AT_ONCE).await?;
-                    let links =
-                        one_time_tokens::delete_expired(tx, now - DEAD_FOR, SWEPT_AT_ONCE).await?;
-                    let mails = outbox::delete_dead(tx, now - DEAD_FOR, SWEPT_AT_ONCE).await?;
-                    let before = now - NEVER_ACTIVATED_FOR;
-                    let accounts =
-                        accounts::delete_never_activated(tx, before, SWEPT_AT_ONCE).await?;
-                    let sign_ins = pending_sign_ins::delete_expired(tx, now, SWEPT_AT_ONCE).await?;
-                    signing_keys::delete_ended(tx, now - DEAD_FOR).await?;
-                    Ok(sessions + tokens + revocations + links + mails + accounts + sign_ins)
-                })
-            })
-            .await
+/// All rows numbered from `first` on.
+async fn read_from(tx: &mut Tx, first: i64, now: i64) -> Result<Vec<Revocation>> {
+    let (mut all, mut first) = (Vec::new(), first);
+    loop {
+        let page = revocations::revocations_from(tx, first, now, PAGE).await?;
+        all.extend(page.revocations);
+        match page.next {
+            Some(next) => first = next,
+            None => return Ok(all),
+        }
     }
 }
 
@@ -219,7 +238,7 @@ mod tests {
     use crate::language::Language;
     use crate::providers::Providers;
     use crate::redirect::Redirects;
-    use crate::store::{Store, connect};
+    use crate::store::{Store, accounts, connect, on, sessions};
 
     const POLICY: Policy = Policy {
         name: "test",
@@ -229,6 +248,7 @@ mod tests {
         refresh_seconds: 86_400,
         absolute_seconds: None,
         grace_seconds: 0,
+        max_sessions: 200,
         rotating: false,
         early_refresh_seconds: None,
         strict: false,
@@ -330,8 +350,8 @@ mod tests {
         nodes.two.end_all_sessions(who.account_id).await.expect("the database answers");
         nodes.clock.advance(600);
         nodes.one.read_new_revocations().await.expect("the database answers");
-        let session = Subject::Session(who.session.expect("our own"));
-        assert_eq!(nodes.one.revoked.reason(session), Some(Reason::Ended));
+        let sessions = Subject::SessionsOf(who.account_id);
+        assert_eq!(nodes.one.revoked.reason(sessions), Some(Reason::Ended));
     }
 
     #[tokio::test]
@@ -363,6 +383,60 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn sign_out_under_a_wrong_clock_lasts_when_the_clock_is_right_again() {
+        for behind in [7_200, 3 * 24 * 3_600] {
+            let nodes = Nodes::start().await;
+            let (first, who) = nodes.sign_in().await;
+            let (second, _) = nodes.sign_in().await;
+            nodes.clock.jump(-behind);
+            nodes.one.end_own_session(&who).await.expect("it is alive");
+            nodes.clock.jump(behind);
+            refused_after_a_minute(&nodes, &first).await;
+            nodes.clock.jump(-behind);
+            nodes.one.end_all_sessions(who.account_id).await.expect("the database answers");
+            nodes.clock.jump(behind);
+            refused_after_a_minute(&nodes, &second).await;
+        }
+    }
+
+    /// By the servers that were there, and by one that is started now.
+    async fn refused_after_a_minute(nodes: &Nodes, token: &str) {
+        nodes.clock.advance(60);
+        nodes.one.sweep().await.expect("the database answers");
+        nodes.two.read_new_revocations().await.expect("the database answers");
+        let third = node(&nodes.one.store, &nodes.clock).await;
+        for server in [&nodes.one, &nodes.two, &third] {
+            let refused = server.signed_in(token).await;
+            assert!(matches!(refused, Err(Error::Token(TokenFault::Spent))));
+        }
+    }
+
+    #[tokio::test]
+    async fn restored_database_is_read_anew() {
+        let nodes = Nodes::start().await;
+        let (_, who) = nodes.sign_in().await;
+        let account = Subject::Account(who.account_id);
+        for is_active in [false, true, false] {
+            nodes.one.set_active(who.account_id, is_active).await.expect("the database answers");
+        }
+        // What a backup of before the first change has.
+        let restored = nodes.one.store.write(move |tx| {
+            Box::pin(async move {
+                for sql in ["delete from revocations", "update sqlite_sequence set seq = 0"] {
+                    on!(tx, db => sqlx::query(sql).execute(db).await.map(drop))?;
+                }
+                accounts::update_active(tx, who.account_id, true).await
+            })
+        });
+        restored.await.expect("the database answers");
+        nodes.one.read_new_revocations().await.expect("the database answers");
+        assert_eq!(nodes.one.revoked.reason(account), None);
+        nodes.two.set_active(who.account_id, false).await.expect("the database answers");
+        nodes.one.read_new_revocations().await.expect("the database answers");
+        assert_eq!(nodes.one.revoked.reason(account), Some(Reason::Suspended));
+    }
+
+    #[tokio::test]
     async fn a_session_stays_as_long_as_its_last_access_token() {
         let nodes = Nodes::start().await;
         let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -374,7 +448,7 @@ mod tests {
         let who = nodes.one.signed_in(&access).await.expect("its session is there");
         assert_eq!(nodes.one.end_all_sessions(who.account_id).await.expect("answers"), 1);
         assert!(nodes.one.signed_in(&access).await.is_err());
-        nodes.clock.advance(POLICY.access_seconds);
+        nodes.clock.advance(POLICY.access_seconds + 24 * 3_600);
         nodes.one.sweep().await.expect("the database answers");
         let mut tx = nodes.one.store.read().await.expect("a connection");
         let session = sessions::session(&mut tx, who.session.expect("ours")).await;

@@ -9,7 +9,7 @@ use crate::store::Tx;
 use crate::store::accounts::{self, Account};
 use crate::store::oauth_clients;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
-use crate::store::sessions::{self, Session};
+use crate::store::sessions::{self, Session, Surplus};
 
 /// A sign-in at most this many seconds old may change identifiers without the password.
 const RECENT: i64 = 300;
@@ -82,6 +82,8 @@ pub(super) enum By {
 pub(super) struct Advanced {
     pub session: i64,
     pub generation: i64,
+    /// The end of sessions that made room for this one, if it is new.
+    pub ended: Vec<Revocation>,
 }
 
 /// Refuses unless the credential's session is alive and began a moment ago. One that a faster clock
@@ -90,7 +92,7 @@ pub(super) async fn require_recent_sign_in(tx: &mut Tx, who: &SignedIn, now: i64
     let session = who.session.filter(|_| !who.in_url && !who.of_client);
     let Some(id) = session else { return Err(Error::ReauthenticationRequired) };
     match sessions::session(tx, id).await? {
-        Some(Session { signed_in_at: Some(at), ended_at: None, .. })
+        Some(Session { signed_in_at: Some(at), has_ended: false, .. })
             if (now - at).abs() <= RECENT =>
         {
             Ok(())
@@ -99,13 +101,14 @@ pub(super) async fn require_recent_sign_in(tx: &mut Tx, who: &SignedIn, now: i64
     }
 }
 
-/// Stores a new session of the account; its tokens are signed after the commit.
+/// Stores a new session of the account, which other writes are kept from changing; its tokens are
+/// signed after the commit. Answers the end of those that made room for it.
 pub(super) async fn open_session(
     tx: &mut Tx,
     policy: &Policy,
     opened: Opened,
     kept: Kept,
-) -> Result<()> {
+) -> Result<Vec<Revocation>> {
     let Opened { session: id, account_id, at: now, by } = opened;
     if let Some(client_id) = kept.client_id.clone() {
         // It may have been removed since it showed its secret.
@@ -130,9 +133,9 @@ pub(super) async fn open_session(
         access_expires_at,
         expires_at,
         absolute_expires_at,
-        ended_at: None,
+        has_ended: false,
     };
-    insert_new(tx, &session).await
+    insert_new(tx, policy, &session).await
 }
 
 /// Until when a session lives from one use of its refresh token on.
@@ -159,15 +162,46 @@ pub(super) fn new_session_id() -> Result<i64> {
 }
 
 /// Stores a session under a random id, which of 2^60 is nobody else's.
-pub(super) async fn insert_new(tx: &mut Tx, session: &Session) -> Result<()> {
+pub(super) async fn insert_new(
+    tx: &mut Tx,
+    policy: &Policy,
+    session: &Session,
+) -> Result<Vec<Revocation>> {
     match sessions::insert_session(tx, session).await? {
-        true => Ok(()),
-        false => Err(Error::Internal(Fault::SessionIdTaken)),
+        Some(generation) => make_room(tx, policy, session, generation).await,
+        None => Err(Error::Internal(Fault::SessionIdTaken)),
     }
 }
 
-/// Ends sessions of an account, refuses the tokens that a replaced server has given it, and writes
-/// what outstanding access tokens must hear of.
+/// Sessions that end at once to make room; where far too many are alive, each sign-in ends some.
+const ENDED_AT_ONCE: i64 = 50;
+
+/// Keeps the account within the policy's number of sessions, of which `new` was just opened.
+pub(super) async fn make_room(
+    tx: &mut Tx,
+    policy: &Policy,
+    new: &Session,
+    generation: i64,
+) -> Result<Vec<Revocation>> {
+    let (account_id, name) = (new.account_id, policy.name.to_owned());
+    let counted_up_to = policy.max_sessions + ENDED_AT_ONCE;
+    let open =
+        sessions::count_unended(tx, account_id, name.clone(), generation, counted_up_to).await?;
+    if open <= policy.max_sessions {
+        return Ok(Vec::new());
+    }
+    let count = open - policy.max_sessions;
+    let surplus = Surplus { account_id, policy: name, generation, keep: new.id, count };
+    let mut ended = Vec::new();
+    for id in sessions::end_surplus(tx, surplus, new.created_at).await? {
+        let (subject, at) = (Subject::Session(id), new.created_at);
+        ended.push(revocations::insert_revocation(tx, subject, Reason::Ended, at).await?);
+    }
+    Ok(ended)
+}
+
+/// Ends all sessions of an account but `keep`, however many there are, by one step of its session
+/// generation, and refuses the tokens that a replaced server has given it. Their access tokens are looked up in the database until the last of them is over.
 pub(super) async fn end_sessions(
     tx: &mut Tx,
     account_id: i64,
@@ -175,9 +209,14 @@ pub(super) async fn end_sessions(
     now: i64,
 ) -> Result<Vec<Revocation>> {
     accounts::refuse_foreign_before(tx, account_id, foreign_not_before(now)).await?;
-    let ended = revocations::insert_ended_sessions(tx, account_id, keep, now).await?;
-    sessions::end_other_sessions(tx, account_id, keep, now).await?;
-    Ok(ended)
+    let Some(generation) = accounts::next_session_generation(tx, account_id).await? else {
+        return Ok(Vec::new());
+    };
+    if let Some(keep) = keep {
+        sessions::move_along(tx, keep, account_id, generation).await?;
+    }
+    let subject = Subject::SessionsOf(account_id);
+    Ok(vec![revocations::insert_revocation(tx, subject, Reason::Ended, now).await?])
 }
 
 pub(super) fn nonce_of(generation: i64) -> u32 {
@@ -194,7 +233,7 @@ pub(super) async fn live_session(
     if policy.is_some_and(|name| name != session.policy) {
         return Err(TokenFault::Malformed.into());
     }
-    if session.ended_at.is_some() || nonce_of(session.generation) != id.nonce {
+    if session.has_ended || nonce_of(session.generation) != id.nonce {
         return Err(TokenFault::Spent.into());
     }
     Ok(session)
@@ -203,7 +242,7 @@ pub(super) async fn live_session(
 /// The session of an access token that is checked in the database.
 pub(super) async fn unended_session(tx: &mut Tx, id: i64) -> Result<Session> {
     let session = sessions::session(tx, id).await?;
-    Ok(session.filter(|session| session.ended_at.is_none()).ok_or(TokenFault::Spent)?)
+    Ok(session.filter(|session| !session.has_ended).ok_or(TokenFault::Spent)?)
 }
 
 pub(super) async fn active_account(tx: &mut Tx, id: i64) -> Result<Account> {
@@ -228,12 +267,12 @@ pub(super) async fn advance(
         let won =
             sessions::spend_generation(tx, id, generation, now, access_expires_at, expires_at);
         return match won.await? {
-            true => Ok(Advanced { session: id, generation: generation + 1 }),
+            true => Ok(Advanced { session: id, generation: generation + 1, ended: Vec::new() }),
             false => Err(TokenFault::Spent.into()),
         };
     }
     match sessions::update_used(tx, id, now, access_expires_at).await? {
-        true => Ok(Advanced { session: id, generation }),
+        true => Ok(Advanced { session: id, generation, ended: Vec::new() }),
         false => Err(TokenFault::Spent.into()),
     }
 }

@@ -140,13 +140,14 @@ impl Auth {
                 Box::pin(async move {
                     let at = opened.at;
                     if !accounts::update_signed_in(tx, account_id, at, stored, better).await? {
-                        return Ok(false);
+                        return Ok(None);
                     }
-                    open_session(tx, &policy, opened, kept).await?;
-                    Ok(true)
+                    open_session(tx, &policy, opened, kept).await.map(Some)
                 })
             })
             .await?;
-        Ok(committed.then_some(opened))
+        let Some(ended) = committed else { return Ok(None) };
+        self.revoked.apply(&ended);
+        Ok(Some(opened))
     }
 }

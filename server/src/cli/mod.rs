@@ -13,7 +13,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::{Args, Parser, Subcommand};
 use propusk_server::auth::password::{Password, PasswordHash, is_supported, is_unusable};
 use propusk_server::auth::{
-    Account, Auth, HEARD_WITHIN, Import, NewPassword, QueuedMail, Registration,
+    Account, Auth, COUNTED_SESSIONS, HEARD_WITHIN, Import, NewPassword, QueuedMail, Registration,
 };
 use propusk_server::config::{Config, DialectSettings, Loaded, MAX_FIRST_ID, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
@@ -334,7 +334,8 @@ async fn work_on_accounts(config: &Config, user: User) -> Outcome {
         }
         User::SignOut { who } => {
             let ended = auth.end_all_sessions(find(&auth, &who).await?.id).await?;
-            say_when_heard(&format!("sessions ended: {ended}")).await
+            let or_more = if ended == COUNTED_SESSIONS { " or more" } else { "" };
+            say_when_heard(&format!("sessions ended: {ended}{or_more}")).await
         }
         User::ReleasePhone { phone } => release_phone(&auth, &phone).await,
         User::Delete { who, yes } => delete(&auth, &who, yes).await,

@@ -19,6 +19,7 @@ pub const MAX_FIRST_ID: i64 = 1 << 30;
 /// Who gets such a link sets another password.
 const CLAIMED_BY_ANY_APP: &str = "must not lead to an app's own scheme, which any app can claim; use \
                                   an https:// link that the app has claimed (Universal Link, App Link)";
+const MOST_SESSIONS: i64 = 1_000_000;
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
 
 impl Config {
@@ -74,6 +75,9 @@ impl Config {
                 "dialects.simplejwt_rotating.early_refresh_seconds",
                 "must be from 0 to ten years",
             );
+        }
+        if !self.dialects.values().all(|d| (1..=MOST_SESSIONS).contains(&d.max_sessions)) {
+            return invalid("dialects", "max_sessions must be from 1 to 1000000");
         }
         if !(KEYS_ARE_CACHED_FOR..=MAX_OVERLAP).contains(&self.tokens.key_overlap_seconds) {
             return invalid("tokens.key_overlap_seconds", "must be from 300 to 604800");

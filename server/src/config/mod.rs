@@ -273,6 +273,9 @@ pub struct Outbound {
     pub internal_networks: Vec<IpNet>,
 }
 
+/// How many live sessions an account has at most by one API, if the settings do not say otherwise.
+pub const MAX_SESSIONS: i64 = 200;
+
 /// How one API is served. Which there are, and their defaults, the APIs say themselves.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default)]
@@ -283,6 +286,8 @@ pub struct DialectSettings {
     pub refresh_seconds: i64,
     /// Whether answers hide who has an account where the API's document tells it.
     pub strict: bool,
+    /// How many live sessions an account has at most by this API.
+    pub max_sessions: i64,
     /// How long before its access token expires a refresh token is taken, where an API waits for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_refresh_seconds: Option<i64>,
@@ -408,6 +413,7 @@ impl Default for DialectSettings {
             access_seconds: 300,
             refresh_seconds: 86_400,
             strict: false,
+            max_sessions: MAX_SESSIONS,
             early_refresh_seconds: None,
             absolute_seconds: None,
             grace_seconds: None,

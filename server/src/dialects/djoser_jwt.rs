@@ -8,6 +8,7 @@ use super::Dialect;
 use crate::auth::{
     Account, Change, NewNames, NewPassword, Policy, Proof, RESET_PATH, Registration, TokenForm,
 };
+use crate::config::MAX_SESSIONS;
 use crate::drf::djoser::{self, Site};
 use crate::drf::fields::{Form, Given, Text};
 use crate::drf::simple_jwt::{self, V5_3};
@@ -25,6 +26,7 @@ pub const DIALECT: Dialect = Dialect {
         refresh_seconds: 86_400,
         absolute_seconds: None,
         grace_seconds: 0,
+        max_sessions: MAX_SESSIONS,
         rotating: false,
         early_refresh_seconds: None,
         strict: false,

@@ -66,6 +66,7 @@ fn settings(policy: &Policy) -> DialectSettings {
         early_refresh_seconds: policy.early_refresh_seconds,
         absolute_seconds: policy.absolute_seconds,
         grace_seconds: (policy.form == TokenForm::PublicKey).then_some(policy.grace_seconds),
+        max_sessions: policy.max_sessions,
         activation: policy.activation,
     }
 }
@@ -82,6 +83,7 @@ fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
             .map(|own| settings.absolute_seconds.unwrap_or(own)),
         grace_seconds: settings.grace_seconds.unwrap_or(policy.grace_seconds),
         strict: settings.strict,
+        max_sessions: settings.max_sessions,
         activation: settings.activation.or(policy.activation),
         ..policy
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Dialect;
 use crate::auth::password::Password;
 use crate::auth::{Account, NewPassword, Policy, Registration, Requested, TokenForm};
+use crate::config::MAX_SESSIONS;
 use crate::drf::fields::{Form, Text};
 use crate::drf::simple_jwt::{self, V5_5};
 use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure};
@@ -24,6 +25,7 @@ pub const DIALECT: Dialect = Dialect {
         refresh_seconds: 86_400,
         absolute_seconds: None,
         grace_seconds: 0,
+        max_sessions: MAX_SESSIONS,
         rotating: false,
         early_refresh_seconds: None,
         strict: false,

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Dialect;
 use crate::auth::password::Password;
 use crate::auth::{NewPassword, Policy, RESET_PATH, Registration, TokenForm};
+use crate::config::MAX_SESSIONS;
 use crate::drf::fields::{Form, Text};
 use crate::drf::simple_jwt::{self, V5_3};
 use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure};
@@ -26,6 +27,7 @@ pub const DIALECT: Dialect = Dialect {
         refresh_seconds: 86_400,
         absolute_seconds: None,
         grace_seconds: 0,
+        max_sessions: MAX_SESSIONS,
         rotating: true,
         early_refresh_seconds: Some(30),
         strict: false,

@@ -1,5 +1,5 @@
 //! Table `accounts`: one row per person. Ids are never used twice, because tokens out in the world
-//! name them. A row goes when its account is deleted, and takes identifiers and sessions with it.
+//! name them. A row goes when its account is deleted, and takes identifiers and identities with it.
 
 use sqlx::{PgConnection, SqliteConnection};
 
@@ -122,8 +122,9 @@ pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "insert into accounts (password, display_name, sign_up_name, is_superuser, is_active,
                                awaits_activation, language, created_at, imported,
-                               foreign_not_before, undated_refused, password_proved)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, false, 0, false, false)
+                               foreign_not_before, undated_refused, password_proved,
+                               session_generation)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, false, 0, false, false, 0)
          returning id",
     )
     .bind(new.password.clone())
@@ -147,8 +148,9 @@ pub async fn insert_imported_account(
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "insert into accounts (id, password, display_name, sign_up_name, is_superuser, is_active,
                                awaits_activation, language, created_at, imported, joined_at,
-                               foreign_not_before, undated_refused, password_proved)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, 0, false, false)
+                               foreign_not_before, undated_refused, password_proved,
+                               session_generation)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, 0, false, false, 0)
          on conflict (id) do nothing
          returning id",
     )
@@ -289,15 +291,41 @@ pub async fn refuse_undated(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// The same as [`refuse_foreign_before`] for up to `limit` accounts that honour such tokens; returns
-/// how many these were.
-pub async fn refuse_all_foreign_before(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
-    Ok(on!(tx, db => sqlx::query(
-        "update accounts set foreign_not_before = $1, undated_refused = true where id in (
-             select id from accounts
-             where foreign_not_before < $1
-             limit $2)",
-    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+/// Ends all sessions of the account but those that are moved along to the new generation, which is
+/// answered; `None` when the account is not there.
+pub async fn next_session_generation(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "update accounts set session_generation = session_generation + 1
+         where id = $1
+         returning session_generation",
+    ).bind(id).fetch_optional(db).await)?)
+}
+
+/// The highest of the next `limit` ids above `after`, if there is one.
+pub async fn last_of_page(tx: &mut Tx, after: i64, limit: i64) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select max(id) from (select id from accounts where id > $1 order by id limit $2) page",
+    ).bind(after).bind(limit).fetch_one(db).await)?)
+}
+
+/// Ends all sessions of the accounts from `first` to `last`, and refuses their foreign tokens from
+/// before this moment.
+pub async fn end_sessions_of_range(
+    tx: &mut Tx,
+    first: i64,
+    last: i64,
+    foreign_not_before: i64,
+) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set session_generation = session_generation + 1,
+                             foreign_not_before = $3, undated_refused = true
+         where id >= $1 and id <= $2",
+    )
+    .bind(first)
+    .bind(last)
+    .bind(foreign_not_before)
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
 }
 
 /// Gives the account another name for people to read, or none.

@@ -4,6 +4,9 @@
 use super::{Tx, on};
 use crate::error::Result;
 
+/// The longest life that an access token was ever given, in seconds.
+pub const LONGEST_ACCESS: &str = "longest_access_seconds";
+
 /// Stores `value` under `name` unless something is there, and tells what is there now.
 pub async fn get_or_insert(tx: &mut Tx, name: impl Into<String>, value: String) -> Result<String> {
     let name = name.into();

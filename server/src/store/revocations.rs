@@ -1,7 +1,11 @@
-//! Table `revocations`: what outstanding access tokens must hear of, in order. Every node reads the
-//! newest rows again and again. The sweeper deletes rows older than the longest access token, but
-//! keeps the deletions of accounts: tokens of a replaced server may name those for long.
+//! Table `revocations`: what outstanding access tokens must hear of, in order of their numbers. Every
+//! node reads the newest rows again and again. A row keeps the instant until which it matters, the
+//! end of the last token that it refuses, so that it does not depend on the clock of the act alone.
+//! The sweeper deletes rows a day after that instant, but keeps the newest one, by which nodes know
+//! the database again, and the deletions of accounts: tokens of a replaced server may name those for
+//! long.
 
+use super::meta::LONGEST_ACCESS;
 use super::{Tx, on};
 use crate::error::Result;
 
@@ -36,6 +40,8 @@ impl Reason {
 pub enum Subject {
     Session(i64),
     Account(i64),
+    /// The sessions that an account had, however many.
+    SessionsOf(i64),
     /// Every session that there was, however many.
     Everybody,
 }
@@ -45,9 +51,15 @@ pub struct Revocation {
     pub seq: i64,
     pub subject: Subject,
     pub reason: Reason,
-    pub at: i64,
+    /// No token that it refuses is good for longer.
+    pub until: i64,
 }
 
+/// An account within its limits has fewer sessions; of one beyond them these speak for all.
+const LOOKED_AT: i64 = 2_000;
+
+/// Writes what access tokens must hear of. It matters until the last token is over that may be out:
+/// one of the longest life made now, or what the sessions remember of theirs.
 pub async fn insert_revocation(
     tx: &mut Tx,
     subject: Subject,
@@ -56,60 +68,70 @@ pub async fn insert_revocation(
 ) -> Result<Revocation> {
     let (session, account) = match subject {
         Subject::Session(id) => (Some(id), None),
-        Subject::Account(id) => (None, Some(id)),
+        Subject::Account(id) | Subject::SessionsOf(id) => (None, Some(id)),
         Subject::Everybody => (None, None),
     };
-    let seq = on!(tx, db => sqlx::query_scalar(
-        "insert into revocations (session_id, account_id, reason, at)
-         values ($1, $2, $3, $4)
-         returning seq",
-    ).bind(session).bind(account).bind(reason.as_str()).bind(at).fetch_one(db).await)?;
-    Ok(Revocation { seq, subject, reason, at })
+    let (seq, until) = on!(tx, db => sqlx::query_as(
+        "insert into revocations (session_id, account_id, reason, until)
+         select $1, $2, $3, max(ends) from (
+             select $4 + (select cast(value as bigint) from meta where name = $5) as ends
+             union all
+             select access_expires_at as ends from sessions where id = $1
+             union all
+             select ends from (
+                 select access_expires_at as ends from sessions
+                 where account_id = $2 and ended_at is null
+                 limit $6) of_account) tokens
+         returning seq, until",
+    )
+    .bind(session)
+    .bind(account)
+    .bind(reason.as_str())
+    .bind(at)
+    .bind(LONGEST_ACCESS)
+    .bind(LOOKED_AT)
+    .fetch_one(db).await)?;
+    Ok(Revocation { seq, subject, reason, until })
 }
 
-/// Tells of the end of the account's live sessions but `keep`, which is to be made true in the same
-/// write; one statement, however many there are.
-pub async fn insert_ended_sessions(
-    tx: &mut Tx,
-    account_id: i64,
-    keep: Option<i64>,
-    at: i64,
-) -> Result<Vec<Revocation>> {
-    let rows: Vec<(i64, i64)> = on!(tx, db => sqlx::query_as(
-        "insert into revocations (session_id, reason, at)
-         select id, 'ended', $3
-         from sessions
-         where account_id = $1 and id <> $2 and ended_at is null
-         returning seq, session_id",
-    ).bind(account_id).bind(keep.unwrap_or(-1)).bind(at).fetch_all(db).await)?;
-    let ended = |(seq, session)| Revocation {
-        seq,
-        subject: Subject::Session(session),
-        reason: Reason::Ended,
-        at,
-    };
-    Ok(rows.into_iter().map(ended).collect())
+/// Rows in order, and where the next page begins if there may be one.
+pub struct Page {
+    pub revocations: Vec<Revocation>,
+    pub next: Option<i64>,
 }
 
-/// Rows of `since` and later, and those numbered above `after`, oldest first.
-pub async fn revocations_since(tx: &mut Tx, since: i64, after: i64) -> Result<Vec<Revocation>> {
+/// The newest rows are read whatever their time.
+const NEWEST: i64 = 10_000;
+
+/// Up to `limit` rows numbered from `first` on. An old deletion of an account is left out that
+/// mattered to access tokens until before `since`.
+pub async fn revocations_from(tx: &mut Tx, first: i64, since: i64, limit: usize) -> Result<Page> {
     type Row = (i64, Option<i64>, Option<i64>, String, i64);
     let rows: Vec<Row> = on!(tx, db => sqlx::query_as(
-        "select seq, session_id, account_id, reason, at
+        "select seq, session_id, account_id, reason, until
          from revocations
-         where at >= $1 or seq > $2
-         order by seq",
-    ).bind(since).bind(after).fetch_all(db).await)?;
-    Ok(rows.into_iter().filter_map(read).collect())
+         where seq >= $1
+           and (reason <> 'deleted' or until >= $2
+                or seq > (select max(seq) from revocations) - $3)
+         order by seq
+         limit $4",
+    ).bind(first).bind(since).bind(NEWEST).bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(db).await)?;
+    let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.0 + 1);
+    Ok(Page { revocations: rows.into_iter().filter_map(read).collect(), next })
 }
 
 /// A row with an unknown reason is from a newer version and means nothing here.
 fn read(
-    (seq, session, account, reason, at): (i64, Option<i64>, Option<i64>, String, i64),
+    (seq, session, account, reason, until): (i64, Option<i64>, Option<i64>, String, i64),
 ) -> Option<Revocation> {
-    let one = session.map(Subject::Session).or(account.map(Subject::Account));
-    let subject = one.unwrap_or(Subject::Everybody);
-    Some(Revocation { seq, subject, reason: Reason::parse(&reason)?, at })
+    let reason = Reason::parse(&reason)?;
+    let subject = match (session, account) {
+        (Some(session), _) => Subject::Session(session),
+        (None, Some(account)) if reason == Reason::Ended => Subject::SessionsOf(account),
+        (None, Some(account)) => Subject::Account(account),
+        (None, None) => Subject::Everybody,
+    };
+    Some(Revocation { seq, subject, reason, until })
 }
 
 /// Whether an account of this id was there once and has been deleted.
@@ -122,11 +144,14 @@ pub async fn was_deleted(tx: &mut Tx, account_id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-pub async fn delete_before(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
+/// Deletes up to `limit` rows that have mattered to no token since `before`, and answers how many
+/// those were.
+pub async fn delete_over(tx: &mut Tx, before: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from revocations where seq in (
              select seq from revocations
-             where at < $1 and reason <> 'deleted'
+             where until < $1 and reason <> 'deleted'
+               and seq < (select max(seq) from revocations)
              limit $2)",
-    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+    ).bind(before).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }

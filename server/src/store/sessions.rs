@@ -1,5 +1,8 @@
-//! Table `sessions`: one row per sign-in, whatever the API. An ended row stays until its refresh
-//! token would have expired, so that the token is known as spent; then the sweeper deletes it.
+//! Table `sessions`: one row per sign-in, whatever the API. A session ends by itself (`ended_at`) or
+//! with all others of its account: it remembers the account's session generation under which it was
+//! opened, and is over when the account has moved on. An ended row stays until its refresh token
+//! would have expired, so that the token is known as spent; the sweeper deletes it a day later. Rows
+//! of a deleted account are deleted in pieces: there may be very many, so no foreign key does it.
 
 use super::{Tx, on};
 use crate::error::Result;
@@ -32,14 +35,25 @@ pub struct Session {
     pub expires_at: i64,
     /// No use prolongs it beyond this.
     pub absolute_expires_at: Option<i64>,
-    pub ended_at: Option<i64>,
+    /// By itself or with all others of its account.
+    pub has_ended: bool,
 }
 
 impl Session {
     /// Whether it has neither ended nor expired.
     pub fn is_live(&self, now: i64) -> bool {
-        self.ended_at.is_none() && now < self.expires_at
+        !self.has_ended && now < self.expires_at
     }
+}
+
+/// The condition for a row of `sessions` whose session has not ended.
+macro_rules! is_unended {
+    () => {
+        "(ended_at is null and exists (
+              select 1 from accounts
+              where accounts.id = sessions.account_id
+                and accounts.session_generation = sessions.account_generation))"
+    };
 }
 
 /// The columns of [`Session`], with the rest of the statement.
@@ -48,7 +62,10 @@ macro_rules! select_session {
         concat!(
             "select id, account_id, policy, key_hash, refresh_hash, client_id, device_name,
                     generation, refresh_secret, attempt_hash, created_at, signed_in_at,
-                    last_used_at, access_expires_at, expires_at, absolute_expires_at, ended_at
+                    last_used_at, access_expires_at, expires_at, absolute_expires_at,
+                    not ",
+            is_unended!(),
+            " as has_ended
              from sessions
              ",
             $rest
@@ -68,15 +85,18 @@ pub async fn session_by_key(tx: &mut Tx, key_hash: String) -> Result<Option<Sess
     ).bind(key_hash).fetch_optional(db).await)?)
 }
 
-/// Stores a new session; false when the id is there already.
-pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<bool> {
-    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+/// Stores a new session under the present generation of its account, which must be there and is
+/// answered; `None` when the id is there already.
+pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
         "insert into sessions (id, account_id, policy, key_hash, refresh_hash, client_id,
                                device_name, generation, refresh_secret, created_at, signed_in_at,
-                               last_used_at, access_expires_at, expires_at, absolute_expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                               last_used_at, access_expires_at, expires_at, absolute_expires_at,
+                               account_generation)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+                 (select session_generation from accounts where id = $2))
          on conflict (id) do nothing
-         returning id",
+         returning account_generation",
     )
     .bind(session.id)
     .bind(session.account_id)
@@ -93,16 +113,65 @@ pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<bool> {
     .bind(session.access_expires_at)
     .bind(session.expires_at)
     .bind(session.absolute_expires_at)
-    .fetch_optional(db).await)?;
-    Ok(row.is_some())
+    .fetch_optional(db).await)?)
+}
+
+/// How many sessions of the account under this policy have not ended, counted up to `limit`.
+pub async fn count_unended(
+    tx: &mut Tx,
+    account_id: i64,
+    policy: String,
+    generation: i64,
+    limit: i64,
+) -> Result<i64> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select count(*) from (
+             select id from sessions
+             where account_id = $1 and policy = $2 and account_generation = $3
+               and ended_at is null
+             limit $4) counted",
+    ).bind(account_id).bind(policy).bind(generation).bind(limit).fetch_one(db).await)?)
+}
+
+/// Which sessions have to make room for another one.
+pub struct Surplus {
+    pub account_id: i64,
+    pub policy: String,
+    pub generation: i64,
+    /// The session that room is made for.
+    pub keep: i64,
+    pub count: i64,
+}
+
+/// Ends sessions of an account under one policy: first those that are over, then the longest unused.
+pub async fn end_surplus(tx: &mut Tx, surplus: Surplus, at: i64) -> Result<Vec<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "update sessions set ended_at = $6 where id in (
+             select id from sessions
+             where account_id = $1 and policy = $2 and account_generation = $3
+               and ended_at is null and id <> $4
+             order by case when expires_at > $6 then 1 else 0 end, last_used_at, created_at, id
+             limit $5)
+         returning id",
+    )
+    .bind(surplus.account_id)
+    .bind(surplus.policy)
+    .bind(surplus.generation)
+    .bind(surplus.keep)
+    .bind(surplus.count)
+    .bind(at)
+    .fetch_all(db).await)?)
 }
 
 /// Notes a refresh that leaves the refresh token as it is; false when the session has ended.
 pub async fn update_used(tx: &mut Tx, id: i64, at: i64, access_expires_at: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update sessions set last_used_at = $2, access_expires_at = $3
-         where id = $1 and ended_at is null
-         returning id",
+        concat!(
+            "update sessions set last_used_at = $2, access_expires_at = $3
+             where id = $1 and ",
+            is_unended!(),
+            " returning id",
+        ),
     ).bind(id).bind(at).bind(access_expires_at).fetch_optional(db).await)?;
     Ok(row.is_some())
 }
@@ -110,8 +179,11 @@ pub async fn update_used(tx: &mut Tx, id: i64, at: i64, access_expires_at: i64) 
 /// Notes a use that prolongs the session, unless a later one is noted.
 pub async fn update_lifetime(tx: &mut Tx, id: i64, at: i64, expires_at: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
-        "update sessions set last_used_at = $2, expires_at = $3
-         where id = $1 and ended_at is null and last_used_at < $2",
+        concat!(
+            "update sessions set last_used_at = $2, expires_at = $3
+             where id = $1 and last_used_at < $2 and ",
+            is_unended!(),
+        ),
     ).bind(id).bind(at).bind(expires_at).execute(db).await.map(|_| ()))?;
     Ok(())
 }
@@ -126,10 +198,13 @@ pub async fn spend_generation(
     expires_at: i64,
 ) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update sessions set generation = generation + 1, last_used_at = $3,
-                             access_expires_at = $4, expires_at = $5
-         where id = $1 and generation = $2 and ended_at is null
-         returning id",
+        concat!(
+            "update sessions set generation = generation + 1, last_used_at = $3,
+                                 access_expires_at = $4, expires_at = $5
+             where id = $1 and generation = $2 and ",
+            is_unended!(),
+            " returning id",
+        ),
     )
     .bind(id)
     .bind(generation)
@@ -151,10 +226,13 @@ pub struct Rotation {
 /// Spends the derived refresh token of `generation`: of many who present it, one gets true.
 pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update sessions set generation = generation + 1, attempt_hash = $3, last_used_at = $4,
-                             access_expires_at = $5, expires_at = $6
-         where id = $1 and generation = $2 and ended_at is null and expires_at > $4
-         returning id",
+        concat!(
+            "update sessions set generation = generation + 1, attempt_hash = $3,
+                                 last_used_at = $4, access_expires_at = $5, expires_at = $6
+             where id = $1 and generation = $2 and expires_at > $4 and ",
+            is_unended!(),
+            " returning id",
+        ),
     )
     .bind(id)
     .bind(generation)
@@ -172,23 +250,13 @@ const LISTED: i64 = 1_000;
 /// The account's sessions that have neither ended nor expired, the last used first.
 pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec<Session>> {
     Ok(on!(tx, db => sqlx::query_as(
-        select_session!(
-            "where account_id = $1 and ended_at is null and expires_at > $2
-             order by last_used_at desc, created_at desc, id
-             limit $3"
+        concat!(
+            select_session!("where account_id = $1 and expires_at > $2 and "),
+            is_unended!(),
+            " order by last_used_at desc, created_at desc, id
+             limit $3",
         ),
     ).bind(account_id).bind(now).bind(LISTED).fetch_all(db).await)?)
-}
-
-/// Ends up to `limit` sessions of anybody's that were opened until `at`, and tells how many there
-/// were.
-pub async fn end_old_sessions(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
-    Ok(on!(tx, db => sqlx::query(
-        "update sessions set ended_at = $1 where id in (
-             select id from sessions
-             where ended_at is null and created_at <= $1
-             limit $2)",
-    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
 /// The session of an opaque refresh token.
@@ -215,10 +283,13 @@ pub async fn spend_refresh(
     at: i64,
 ) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update sessions set key_hash = $2, refresh_hash = $3, access_expires_at = $4,
-                             expires_at = $5, last_used_at = $6, generation = generation + 1
-         where refresh_hash = $1 and ended_at is null and expires_at > $6
-         returning id",
+        concat!(
+            "update sessions set key_hash = $2, refresh_hash = $3, access_expires_at = $4,
+                                 expires_at = $5, last_used_at = $6, generation = generation + 1
+             where refresh_hash = $1 and expires_at > $6 and ",
+            is_unended!(),
+            " returning id",
+        ),
     )
     .bind(refresh_hash)
     .bind(by.key_hash)
@@ -230,44 +301,89 @@ pub async fn spend_refresh(
     Ok(row.is_some())
 }
 
-/// Ends the account's live sessions that were opened for an OAuth client.
+/// Ends up to `limit` of the account's sessions that were opened for an OAuth client, and answers
+/// how many those were.
 pub async fn end_client_sessions(
     tx: &mut Tx,
     account_id: i64,
     client_id: String,
     at: i64,
-) -> Result<()> {
-    on!(tx, db => sqlx::query(
-        "update sessions set ended_at = $3
-         where account_id = $1 and client_id = $2 and ended_at is null",
-    ).bind(account_id).bind(client_id).bind(at).execute(db).await.map(|_| ()))?;
-    Ok(())
+    limit: i64,
+) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "update sessions set ended_at = $3 where id in (
+             select id from sessions
+             where account_id = $1 and client_id = $2 and ended_at is null
+             limit $4)",
+    )
+    .bind(account_id)
+    .bind(client_id)
+    .bind(at)
+    .bind(limit)
+    .execute(db).await.map(|done| done.rows_affected()))?)
+}
+
+/// Deletes up to `limit` sessions of an OAuth client and answers how many those were.
+pub async fn delete_client_sessions(tx: &mut Tx, client_id: String, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from sessions where id in (
+             select id from sessions where client_id = $1 limit $2)",
+    ).bind(client_id).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+}
+
+/// Deletes up to `limit` sessions of an account and answers how many those were.
+pub async fn delete_account_sessions(tx: &mut Tx, account_id: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from sessions where id in (
+             select id from sessions where account_id = $1 limit $2)",
+    ).bind(account_id).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
 /// Ends a session; false when it had ended before or is not there.
 pub async fn end_session(tx: &mut Tx, id: i64, at: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update sessions set ended_at = $2
-         where id = $1 and ended_at is null
-         returning id",
+        concat!(
+            "update sessions set ended_at = $2
+             where id = $1 and ",
+            is_unended!(),
+            " returning id",
+        ),
     ).bind(id).bind(at).fetch_optional(db).await)?;
     Ok(row.is_some())
 }
 
-/// Ends the account's live sessions but `keep`.
-pub async fn end_other_sessions(
-    tx: &mut Tx,
-    account_id: i64,
-    keep: Option<i64>,
-    at: i64,
-) -> Result<()> {
+/// Takes a session along to its account's new generation, if it has not ended before.
+pub async fn move_along(tx: &mut Tx, id: i64, account_id: i64, generation: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
-        "update sessions set ended_at = $3
-         where account_id = $1 and id <> $2 and ended_at is null",
-    )
-    // Ids are positive, so -1 keeps none.
-    .bind(account_id).bind(keep.unwrap_or(-1)).bind(at).execute(db).await.map(|_| ()))?;
+        "update sessions set account_generation = $3
+         where id = $1 and account_id = $2 and account_generation = $3 - 1 and ended_at is null",
+    ).bind(id).bind(account_id).bind(generation).execute(db).await.map(|_| ()))?;
     Ok(())
+}
+
+/// How many sessions accounts from `first` to `last` have that have not ended, counted up to `limit`.
+pub async fn count_of_accounts(tx: &mut Tx, first: i64, last: i64, limit: i64) -> Result<i64> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        concat!(
+            "select count(*) from (
+                 select id from sessions
+                 where account_id >= $1 and account_id <= $2 and ",
+            is_unended!(),
+            " limit $3) counted",
+        ),
+    ).bind(first).bind(last).bind(limit).fetch_one(db).await)?)
+}
+
+/// Deletes up to `limit` sessions of accounts that were deleted, as long as their revocations matter
+/// or after, and answers how many those were.
+pub async fn delete_orphans(tx: &mut Tx, since: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from sessions where id in (
+             select id from sessions
+             where account_id in (
+                 select account_id from revocations where reason = 'deleted' and until >= $1)
+             limit $2)",
+    ).bind(since).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
 /// Deletes up to `limit` rows that can open nothing any more (the last access token may outlive the

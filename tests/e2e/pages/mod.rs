@@ -42,6 +42,7 @@ const POLICY: Policy = Policy {
     early_refresh_seconds: None,
     absolute_seconds: None,
     grace_seconds: 0,
+    max_sessions: 200,
     tells_inactive: false,
     activation: None,
     strict: false,

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Dialect;
 use crate::auth::{Account, Key, NewPassword, Policy, RESET_PATH, Registration, TokenForm};
+use crate::config::MAX_SESSIONS;
 use crate::drf::djoser::{self, Site};
 use crate::drf::fields::{Form, Text};
 use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure, token_auth};
@@ -25,6 +26,7 @@ pub const DIALECT: Dialect = Dialect {
         refresh_seconds: 31_536_000,
         absolute_seconds: None,
         grace_seconds: 0,
+        max_sessions: MAX_SESSIONS,
         rotating: false,
         early_refresh_seconds: None,
         strict: false,

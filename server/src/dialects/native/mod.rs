@@ -25,6 +25,7 @@ use propusk_wire::ProblemCode;
 
 use super::Dialect;
 use crate::auth::{Policy, RESET_PATH, TokenForm};
+use crate::config::MAX_SESSIONS;
 use crate::drf::Context;
 use crate::identifier::Kind;
 use crate::openapi::{Fragment, wire_schemas};
@@ -41,6 +42,7 @@ pub const DIALECT: Dialect = Dialect {
         refresh_seconds: 5_184_000,
         absolute_seconds: Some(31_536_000),
         grace_seconds: 0,
+        max_sessions: MAX_SESSIONS,
         rotating: true,
         early_refresh_seconds: None,
         strict: false,

@@ -22,6 +22,7 @@ use self::reply::{Answer, Finding, Reply};
 use super::Dialect;
 use crate::auth::password::Password;
 use crate::auth::{Asked, Named, NewPassword, Pair, Policy, RESET_PATH, Registration, TokenForm};
+use crate::config::MAX_SESSIONS;
 use crate::drf::Context;
 use crate::error::Error;
 use crate::identifier::{Email, Identifier, Kind, Phone};
@@ -38,6 +39,7 @@ pub const DIALECT: Dialect = Dialect {
         refresh_seconds: 14_400,
         absolute_seconds: None,
         grace_seconds: 0,
+        max_sessions: MAX_SESSIONS,
         rotating: false,
         early_refresh_seconds: None,
         strict: false,

@@ -60,7 +60,7 @@ async fn of_two_apps_that_bring_one_code_one_is_signed_in() {
     let mut sessions = 0;
     for account in &accounts {
         let ended = site.server.auth.end_all_sessions(account.id).await;
-        sessions += ended.expect("the database answers");
+        sessions += usize::try_from(ended.expect("the database answers")).expect("a number");
     }
     assert_eq!((accounts.len(), sessions), (Provider::ALL.len(), ROUNDS));
 }
