@@ -14,6 +14,7 @@ pub mod identifier;
 pub mod language;
 pub mod mail;
 mod openapi;
+mod owner_only;
 mod pages;
 mod providers;
 mod python;
@@ -47,16 +48,20 @@ use crate::dialects::Dialect;
 use crate::drf::Context;
 use crate::error::Error;
 use crate::http::client::TrustedProxies;
+use crate::http::listen::Connections;
 use crate::identifier::{Email, Identifier, Phone, Username};
 use crate::mail::{MailError, Mailer};
 use crate::pages::Pages;
 use crate::providers::Providers;
 pub use crate::providers::is_openid_connect;
 use crate::redirect::Redirects;
-use crate::store::{ServingLock, Store, StoreError};
+use crate::store::{Database, Schema, ServingLock, Store, StoreError};
 
 /// What the database may still do after the last answer.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+/// Between attempts to reach a database that is not there yet: at first, and at most.
+const DATABASE_PAUSE: Duration = Duration::from_millis(250);
+const MAX_DATABASE_PAUSE: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long mails under way may hold up the end.
 const MAIL_DEADLINE: Duration = Duration::from_secs(9);
@@ -89,7 +94,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     public_url: Arc<str>,
-    max_connections: usize,
+    connections: Connections,
     app: Router,
     auth: Arc<Auth>,
     mailer: Arc<Mailer>,
@@ -104,7 +109,7 @@ impl Server {
         config.check()?;
         store::create_data_dir(&config.data_dir)?;
         let lock = store::lock_for_serving(database_url(&config), &config.data_dir)?;
-        let store = open_store(&config).await?;
+        let store = open_when_there(&database(&config)?).await?;
         let keys = load_keys(&config, &store).await?;
         let listen_failed = |error| StartError::Listen(config.listen, error);
         let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
@@ -143,7 +148,7 @@ impl Server {
             address,
             app: app(&config, clock, &auth, &public_url, app_links),
             public_url,
-            max_connections: config.http.max_connections,
+            connections: connections(&config.http),
             auth,
             mailer: Arc::new(mailer),
             store,
@@ -185,7 +190,7 @@ impl Server {
             shutdown.await;
             stop_mail.send_replace(true);
         };
-        http::listen::serve(self.listener, self.app, self.max_connections, shutdown).await;
+        http::listen::serve(self.listener, self.app, self.connections, shutdown).await;
         following.abort();
         sweeping.abort();
         if tokio::time::timeout(MAIL_DEADLINE, delivering).await.is_err() {
@@ -213,7 +218,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 /// Opens the domain without serving it, as the command line does: it signs and reads no tokens, so
 /// it asks for no secret.
 pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
-    let store = open_store(config).await?;
+    let store = database(config)?.open().await?;
     let public_url = public_url(config, config.listen);
     // Nobody signs in by a provider here, so what is wrong with one keeps no operator from work.
     let nobody = Providers::default();
@@ -229,7 +234,7 @@ pub async fn open_with_secret(
     replaces_all: bool,
 ) -> Result<Arc<Auth>, StartError> {
     config.check()?;
-    let store = open_store(config).await?;
+    let store = database(config)?.open().await?;
     let keys = load_keys(config, &store).await?;
     let public_url = public_url(config, config.listen);
     let nobody = Providers::default();
@@ -242,14 +247,39 @@ pub async fn open_with_secret(
 
 async fn load_keys(config: &Config, store: &Store) -> Result<Keys, StartError> {
     let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
-    let keys = Keys::load(secret, &config.data_dir)?;
-    keys.check_against(store).await?;
-    Ok(keys)
+    Ok(Keys::load(secret, &config.data_dir, store).await?)
 }
 
-async fn open_store(config: &Config) -> Result<Store, StartError> {
+/// Makes the database where there is none, and brings its schema up to date.
+pub async fn migrate(config: &Config) -> Result<(), StartError> {
     store::create_data_dir(&config.data_dir)?;
-    Ok(store::connect(database_url(config), &config.data_dir).await?)
+    database(config)?.open_or_make().await?.close().await;
+    Ok(())
+}
+
+/// The database of the settings, by its address without password, and the state of its schema.
+pub async fn look_at_database(config: &Config) -> Result<(String, Schema), StartError> {
+    let database = database(config)?;
+    Ok((database.to_string(), database.schema().await?))
+}
+
+fn database(config: &Config) -> Result<Database, StoreError> {
+    Database::of(database_url(config), &config.data_dir)
+}
+
+/// After a restart of the machine the database may take longer to start than this server.
+async fn open_when_there(database: &Database) -> Result<Store, StoreError> {
+    let mut pause = DATABASE_PAUSE;
+    loop {
+        match database.open_or_make().await {
+            Err(error) if error.may_pass() => {
+                tracing::warn!(%error, "waiting for the database");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(MAX_DATABASE_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 async fn open_auth(
@@ -350,6 +380,10 @@ fn public_url(config: &Config, address: SocketAddr) -> Arc<str> {
         Some(url) => url.trim_end_matches('/').into(),
         None => format!("http://{address}").into(),
     }
+}
+
+fn connections(http: &config::Http) -> Connections {
+    Connections { max: http.max_connections, idle: Duration::from_secs(http.idle_seconds) }
 }
 
 fn hashing(config: &Config) -> HashSettings {

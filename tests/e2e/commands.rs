@@ -48,7 +48,7 @@ async fn a_sign_out_ends_all_sessions_of_one_account() {
     let (access, token) = signed_up(client, "anna@example.com").await;
     let second = sign_in(client, "anna@example.com", PASSWORD).await;
     let (other, _) = signed_up(client, "bob@example.com").await;
-    assert_eq!(place.user(&["sign-out", "anna@example.com"]).await, "sessions ended: 2\n");
+    assert_eq!(place.user(&["sign-out", "anna@example.com"]).await, "2 sessions ended\n");
     soon_has_ended(client, &access, &token).await;
     soon_has_ended(client, &second.field("access"), &second.field("refresh")).await;
     assert_eq!(me(client, &other).await.status, 200);
@@ -302,7 +302,7 @@ async fn a_mail_that_was_given_up_is_listed_and_sent_once_more() {
     signed_up(&server.client, "anna@example.com").await;
     let mail = |command: &'static str| {
         let place = &place;
-        async move { place.run(&[], &["mail", command], "").await.stdout }
+        async move { place.unnamed(&place.run(&[], &["mail", command], "").await.stdout) }
     };
     assert_eq!(mail("list").await, "");
     let asked = json!({"email": "anna@example.com"});

@@ -171,3 +171,40 @@ fn the_image_is_built_with_the_rust_that_the_code_asks_for() {
     let version = version.expect("a version").trim_matches('"');
     assert!(read("Dockerfile").contains(&format!("\nFROM rust:{version}-")), "{version}");
 }
+
+/// The indented block of the handbook that begins with this line.
+fn block(handbook: &str, first: &str) -> String {
+    let from = handbook.find(first).expect("the block");
+    let lines = handbook[from..].lines().skip(1);
+    let lines = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
+    lines.map(|line| line.trim_start().to_owned() + "\n").collect()
+}
+
+#[test]
+fn the_systemd_unit_starts_again_for_ever_and_is_hardened() {
+    let unit = block(&read("server/README.md"), "# /etc/systemd/system/propusk.service");
+    for line in [
+        "StartLimitIntervalSec=0",
+        "Restart=on-failure",
+        "RestartSec=2",
+        "UMask=0077",
+        "StateDirectoryMode=0700",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "CapabilityBoundingSet=",
+        "SystemCallFilter=@system-service",
+        "MemoryDenyWriteExecute=yes",
+        "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
+    ] {
+        assert!(unit.lines().any(|stated| stated == line), "{line}");
+    }
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("propusk.service");
+    std::fs::write(&path, unit).expect("the unit");
+    let rate = ["security", "--offline=true", "--threshold=30"];
+    // Where there is no systemd, the lines above have to do.
+    if let Ok(rated) = std::process::Command::new("systemd-analyze").args(rate).arg(&path).output()
+    {
+        assert!(rated.status.success(), "{}", String::from_utf8_lossy(&rated.stdout));
+    }
+}

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::wire::{Answer, Wire, get, post, post_json};
 
@@ -52,13 +52,15 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const SLOW_CLIENTS: usize = 300;
 /// Seconds until a request whose head does not arrive is given up: 10, and what a busy machine adds.
 const HEAD_DEADLINE: RangeInclusive<f64> = 9.5..=14.0;
+/// Seconds until an idle connection is closed, as this test sets it.
+const IDLE_DEADLINE: RangeInclusive<f64> = 15.5..=20.0;
 /// The same for a body, or for an answer that is not taken: 15.
 const BODY_DEADLINE: RangeInclusive<f64> = 14.5..=19.0;
 const HALF_A_HEAD: &str = "POST /token HTTP/1.1\r\nHost: a\r\nCookie: a";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_sends_too_slowly_is_cut_off_and_others_are_served_meanwhile() {
-    let edge = Edge::start().await;
+    let edge = Edge::with(&[("PROPUSK_HTTP__IDLE_SECONDS", "16")]).await;
     let address = edge.server.address;
     let (stop, stopped) = watch::channel(());
     let others = tokio::spawn(keep_asking(address, stopped));
@@ -68,6 +70,7 @@ async fn who_sends_too_slowly_is_cut_off_and_others_are_served_meanwhile() {
     }
     slow.spawn(sends_nothing(address));
     slow.spawn(sends_nothing_more(address));
+    slow.spawn(sends_a_second_head_in_drops(address));
     slow.spawn(sends_a_head_in_drops(address));
     slow.spawn(sends_no_body(address));
     slow.spawn(sends_a_body_in_drops(address));
@@ -89,12 +92,23 @@ async fn sends_nothing(server: SocketAddr) {
     assert_took(began, HEAD_DEADLINE);
 }
 
-/// Its first request is answered, and no second one follows.
+/// Its first request is answered, and no second one follows for longer than a head may take.
 async fn sends_nothing_more(server: SocketAddr) {
     let mut wire = Wire::with(server, get("/healthz")).await;
     assert_eq!(wire.answer().await.status, 200);
     let began = Instant::now();
     assert_eq!(wire.rest().await, "");
+    assert_took(began, IDLE_DEADLINE);
+}
+
+/// It is idle first, and then too slow with its second head.
+async fn sends_a_second_head_in_drops(server: SocketAddr) {
+    let mut wire = Wire::with(server, get("/healthz")).await;
+    assert_eq!(wire.answer().await.status, 200);
+    sleep(Duration::from_secs(4)).await;
+    let began = Instant::now();
+    wire.send(HALF_A_HEAD).await;
+    drip(&mut wire).await;
     assert_took(began, HEAD_DEADLINE);
 }
 

@@ -5,6 +5,7 @@ mod clock_jumps;
 mod commands;
 mod cors;
 mod crossing;
+mod database_outage;
 mod django_peers;
 mod docs;
 mod documents;

@@ -57,11 +57,27 @@ impl Place {
         self.user_with(arguments, "").await
     }
 
+    /// The same with input. Where there is no database yet, it is made first, as `propusk migrate`
+    /// does.
     pub async fn user_with(&self, arguments: &[&str], input: &str) -> String {
+        self.store().await.close().await;
         let Finished { status, stdout, stderr } =
             self.run(&[], &[&["user"], arguments].concat(), input).await;
         assert!(status.success(), "{arguments:?}: {stderr}");
-        stdout
+        let on = format!("on {}", self.name());
+        assert!(stdout.starts_with(&on) || stderr.contains(&on), "{stdout}{stderr}");
+        self.unnamed(&stdout)
+    }
+
+    /// What a command has printed, without the name of the database before it.
+    pub fn unnamed(&self, stdout: &str) -> String {
+        stdout.replace(&format!("on {}: ", self.name()), "")
+    }
+
+    /// What commands call the database.
+    pub fn name(&self) -> String {
+        let database = store::Database::of(self.database.url(), self.path());
+        database.expect("a database").to_string()
     }
 
     /// What a command that does not succeed says; it says nothing else.
@@ -89,7 +105,8 @@ pub async fn execute(store: &Store, statement: String) -> u64 {
             sqlx::query(statement).execute(readers).await.map(|done| done.rows_affected())
         }
         Store::Postgres(pool) => {
-            sqlx::query(statement).execute(pool).await.map(|done| done.rows_affected())
+            let mut connection = pool.acquire().await.expect("a connection");
+            sqlx::query(statement).execute(&mut connection).await.map(|done| done.rows_affected())
         }
     };
     done.expect("a statement of the test's own")
@@ -99,7 +116,10 @@ pub async fn execute(store: &Store, statement: String) -> u64 {
 pub async fn column(store: &Store, sqlite: &'static str, postgres: &'static str) -> Vec<String> {
     let rows = match store {
         Store::Sqlite { readers, .. } => sqlx::query_scalar(sqlite).fetch_all(readers).await,
-        Store::Postgres(pool) => sqlx::query_scalar(postgres).fetch_all(pool).await,
+        Store::Postgres(pool) => {
+            let mut connection = pool.acquire().await.expect("a connection");
+            sqlx::query_scalar(postgres).fetch_all(&mut connection).await
+        }
     };
     rows.expect("a query of the test's own")
 }

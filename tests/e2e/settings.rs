@@ -153,7 +153,7 @@ async fn a_start_that_fails_tells_no_secret() {
         "propusk:canary@127.0.0.1",
     ] {
         let Finished { status, stdout, stderr } =
-            place.run(&[("PROPUSK_DATABASE_URL", url)], &[], "").await;
+            place.run(&[("PROPUSK_DATABASE_URL", url)], &["migrate"], "").await;
         assert_eq!(status.code(), Some(1));
         assert!(stderr.contains("error: "), "{stderr}");
         assert!(!(stdout + &stderr).contains("canary"), "{stderr}");
@@ -517,4 +517,17 @@ async fn a_variable_that_is_set_twice_in_other_case_is_refused() {
     let twice = [("PROPUSK_LOG", "warn"), ("propusk_log", "info")];
     let said = place.refused(&twice, &["check-config"]).await;
     assert!(said.to_lowercase().contains("propusk_log is set twice"), "{said}");
+}
+
+#[tokio::test]
+async fn the_address_of_the_database_may_come_from_a_file() {
+    let place = Place::new().await;
+    let file = place.path().join("elsewhere.sqlite3");
+    place.write("url.txt", &format!("sqlite://{}\n", file.display()));
+    let settings = [("PROPUSK_DATABASE_URL", ""), ("PROPUSK_DATABASE_URL_FILE", "url.txt")];
+    let migrated = place.run(&settings, &["migrate"], "").await;
+    assert!(migrated.status.success() && file.exists(), "{}", migrated.stderr);
+    let both = [("PROPUSK_DATABASE_URL", "sqlite://x"), ("PROPUSK_DATABASE_URL_FILE", "url.txt")];
+    let said = place.refused(&both, &["check-config"]).await;
+    assert!(said.contains("database_url_file: set the value or the file, not both"), "{said}");
 }

@@ -1,9 +1,10 @@
 //! Starting: schemas, locks, the superuser, secrets that are generated.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use propusk_server::store::Store;
-use propusk_tests::process::Finished;
+use propusk_tests::process::{self, Finished, Process};
 use serde_json::json;
 
 use crate::place::*;
@@ -12,14 +13,6 @@ use crate::place::*;
 const OF_TOMORROW: &str = "insert into _sqlx_migrations
     select 99999999999999, description, installed_on, success, checksum, execution_time
     from _sqlx_migrations";
-
-async fn execute(store: &Store, statement: &'static str) {
-    let done = match store {
-        Store::Sqlite { readers, .. } => sqlx::query(statement).execute(readers).await.map(drop),
-        Store::Postgres(pool) => sqlx::query(statement).execute(pool).await.map(drop),
-    };
-    done.expect("a statement of the test's own");
-}
 
 /// The whole schema, and what a start may write.
 async fn contents(store: &Store) -> [Vec<String>; 4] {
@@ -39,7 +32,7 @@ async fn contents(store: &Store) -> [Vec<String>; 4] {
 async fn a_schema_newer_than_the_binary_is_refused_and_left_as_it_is() {
     let place = Place::new().await;
     let store = place.store().await;
-    execute(&store, OF_TOMORROW).await;
+    execute(&store, OF_TOMORROW.to_owned()).await;
     let before = contents(&store).await;
     let superuser = [
         NO_SECRET,
@@ -133,14 +126,135 @@ async fn a_file_of_sqlite_has_one_server_however_it_is_reached() {
     assert_eq!(server.client.get("/readyz", None).await.status, 200);
 }
 
-#[tokio::test]
-async fn a_data_directory_is_made_for_its_owner_alone() {
-    let place = Place::new().await;
-    place.start(&[("PROPUSK_DATA_DIR", "made/here")]).await;
-    for directory in ["made", "made/here"] {
-        let made = std::fs::metadata(place.path().join(directory)).expect("the directory");
-        assert_eq!(made.permissions().mode() & 0o777, 0o700, "{directory}");
+/// Files below a folder, with their modes.
+fn modes_below(folder: &Path) -> Vec<(String, u32)> {
+    let mut modes = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let meta = entry.metadata().expect("its mode");
+        modes.push((entry.path().display().to_string(), meta.permissions().mode() & 0o777));
+        if meta.is_dir() {
+            modes.extend(modes_below(&entry.path()));
+        }
     }
+    modes
+}
+
+#[tokio::test]
+async fn what_lies_on_the_disk_is_its_owners_alone_whatever_the_umask() {
+    let place = Place::new().await;
+    let data = place.path().join("made/here");
+    let url = format!("sqlite://{}", data.join("propusk.sqlite3").display());
+    let settings =
+        [NO_SECRET, ("PROPUSK_DATA_DIR", "made/here"), ("PROPUSK_DATABASE_URL", url.as_str())];
+    let server = Process::start_with_umask("000", place.path(), None, &settings).await;
+    signed_up(&server.client, "anna@example.com").await;
+    let body = json!({"email": "anna@example.com"});
+    let asked = server.client.post("/auth/users/reset_password/", &body).await;
+    assert_eq!(asked.status, 204);
+    let mails = || std::fs::read_dir(data.join("mail")).map_or(0, Iterator::count);
+    soon("a mail is written", || async { mails() > 0 }).await;
+    let modes = modes_below(&place.path().join("made"));
+    for file in ["sqlite3", "sqlite3-wal", "sqlite3-shm", "sqlite3-serving", "/lock", "/secret"] {
+        assert!(modes.iter().any(|(path, _)| path.ends_with(file)), "{file}: {modes:?}");
+    }
+    for (path, mode) in modes {
+        let is_folder = Path::new(&path).is_dir();
+        assert_eq!(mode, if is_folder { 0o700 } else { 0o600 }, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_that_others_can_read_are_warned_of() {
+    let place = Place::new().await;
+    let open = |name: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(place.path().join(name), mode).expect("a mode");
+    };
+    let quiet = place.start(&[NO_SECRET]).await.terminate().await.1;
+    assert!(!quiet.contains("others on this machine"), "{quiet}");
+    place.write("smtp.txt", "smtp://127.0.0.1:2525");
+    place.write(".env", "");
+    for (name, mode) in [("smtp.txt", 0o604), (".env", 0o644), ("secret", 0o604), ("", 0o755)] {
+        open(name, mode);
+    }
+    let settings = [NO_SECRET, ("PROPUSK_MAIL__SMTP_URL_FILE", "smtp.txt")];
+    let logged = place.start(&settings).await.terminate().await.1;
+    let checked = place.run(&settings, &["check-config"], "").await.stdout;
+    for warning in [
+        "mail.smtp_url_file: others on this machine can read smtp.txt; run: chmod 600 smtp.txt",
+        ".env: others on this machine can read .env",
+        "/secret; run: chmod 600",
+        "run: chmod 700",
+    ] {
+        assert!(logged.contains(warning) && checked.contains(warning), "{logged}{checked}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_makes_no_database_where_there_is_none() {
+    let place = Place::new().await;
+    for command in [
+        &["user", "list"] as &[_],
+        &["user", "create", "anna@example.com"],
+        &["user", "delete", "anna@example.com", "--yes"],
+        &["client", "list"],
+        &["client", "create", "--id", "app", "--name", "App"],
+        &["mail", "list"],
+        &["mail", "retry"],
+        &["key", "list"],
+        &["key", "rotate", "--now"],
+        &["key", "revoke", "x"],
+        &["session", "invalidate-all", "--yes"],
+    ] {
+        let said = place.refused(&[NO_SECRET], command).await;
+        let problem = format!("there is no database of Propusk at {}", place.name());
+        assert!(said.contains(&problem), "{command:?}: {said}");
+    }
+    let checked = place.run(&[NO_SECRET], &["check-config"], "").await;
+    let database = format!("database: {}: none yet", place.name());
+    assert!(checked.stdout.contains(&database), "{}", checked.stdout);
+    let left = std::fs::read_dir(place.path()).expect("the directory").count();
+    assert_eq!(left, 0, "nothing was made");
+    let migrated = place.run(&[NO_SECRET], &["migrate"], "").await;
+    assert!(migrated.status.success(), "{}", migrated.stderr);
+    let done = place.run(&[], &["session", "invalidate-all", "--yes"], "").await;
+    assert_eq!(done.stdout, format!("on {}: 0 sessions ended\n", place.name()));
+}
+
+#[tokio::test]
+async fn an_empty_file_is_no_database_either() {
+    let place = Place::new().await;
+    let file = place.path().join("empty.sqlite3");
+    place.write("empty.sqlite3", "");
+    let url = format!("sqlite://{}", file.display());
+    let said = place.refused(&[("PROPUSK_DATABASE_URL", &url)], &["user", "list"]).await;
+    assert!(said.contains(&format!("there is no database of Propusk at {url}")), "{said}");
+    assert_eq!(std::fs::metadata(&file).expect("the file").len(), 0);
+}
+
+#[tokio::test]
+async fn commands_find_the_data_directory_that_they_are_given() {
+    let (here, there) = (Place::new().await, Place::new().await);
+    // SQLite on every engine: it is found by its directory.
+    let run = async |arguments: &[&str]| process::run(here.path(), None, &[], arguments, "").await;
+    let elsewhere = there.path().join("data");
+    let elsewhere = elsewhere.to_str().expect("a path");
+    assert!(run(&["migrate", "--data-dir", elsewhere]).await.status.success());
+    let done = run(&["session", "invalidate-all", "--yes", "--data-dir", elsewhere]).await;
+    assert_eq!(done.stdout, format!("on sqlite://{elsewhere}/propusk.sqlite3: 0 sessions ended\n"));
+    assert_eq!(run(&["user", "list"]).await.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn an_older_schema_is_told_by_commands_and_left_to_migrate() {
+    let place = Place::new().await;
+    let store = place.store().await;
+    execute(&store, "update _sqlx_migrations set success = false".to_owned()).await;
+    let before = contents(&store).await;
+    let said = place.refused(&[], &["user", "list"]).await;
+    assert!(said.contains("is an older one: run propusk migrate first"), "{said}");
+    assert_eq!(contents(&store).await, before);
 }
 
 #[tokio::test]
@@ -216,8 +330,17 @@ async fn a_database_keeps_to_the_secret_that_was_generated_for_it() {
     let path = place.path().join("secret");
     let secret = std::fs::read(&path).expect("the secret");
     std::fs::remove_file(&path).expect("the secret");
+    let copy = format!("copy the file \"secret\" there");
+    for command in [&["serve"] as &[_], &["key", "rotate"]] {
+        let said = place.refused(&[NO_SECRET], command).await;
+        assert!(said.contains("is not the secret that this database is used with"), "{said}");
+        assert!(said.contains(&copy) && said.contains(&path.display().to_string()), "{said}");
+        assert!(!path.exists(), "no other one was made");
+    }
+    std::fs::write(&path, "another-0123456789abcdef0123456789abcdef").expect("the secret");
     let said = place.refused(&[NO_SECRET], &[]).await;
     assert!(said.contains("is not the secret that this database is used with"), "{said}");
+    assert!(said.contains(&copy), "{said}");
     std::fs::write(&path, secret).expect("the secret");
     place.start(&[NO_SECRET]).await;
 }
@@ -228,12 +351,14 @@ async fn a_forgotten_secret_is_not_replaced_by_a_generated_one() {
     place.start(&[]).await.terminate().await;
     let said = place.refused(&[NO_SECRET], &[]).await;
     assert!(said.contains("set the same PROPUSK_TOKENS__SECRET"), "{said}");
+    assert!(!place.path().join("secret").exists());
     place.start(&[]).await;
 }
 
 #[tokio::test]
 async fn the_command_line_needs_no_secret_and_makes_none() {
     let place = Place::new().await;
+    assert!(place.run(&[NO_SECRET], &["migrate"], "").await.status.success());
     let create = ["user", "create", "anna@example.com"];
     let made = place.run(&[NO_SECRET], &create, PASSWORD).await;
     assert!(made.status.success(), "{}", made.stderr);

@@ -9,6 +9,7 @@ pub mod browser;
 pub mod chaos;
 pub mod contract;
 pub mod database;
+pub mod database_proxy;
 pub mod django;
 pub mod http;
 pub mod links;

@@ -1,6 +1,7 @@
 //! The real binary as a child process, so that it can be killed, stopped, and its output read.
 
 use std::env;
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -33,21 +34,52 @@ pub struct Process {
 impl Process {
     /// Starts the binary with its data in `data`, and returns once it says that it listens.
     pub async fn start(data: &Path, database_url: Option<&str>, settings: &[(&str, &str)]) -> Self {
-        let mut child = command(data, database_url, settings).spawn().expect("the binary starts");
+        Process::started(command(data, database_url, settings)).await
+    }
+
+    /// Starts it with a database that is not there, and returns once it has logged this.
+    pub async fn waiting_for(text: &'static str, data: &Path, database_url: &str) -> Self {
+        Process::until(text, command(data, Some(database_url), &[])).await.0
+    }
+
+    /// The same under a umask of the test's own, in octal digits.
+    pub async fn start_with_umask(
+        umask: &str,
+        data: &Path,
+        database_url: Option<&str>,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let mut shell = command_of("sh", data, database_url, settings);
+        let script = format!("umask {umask} && exec \"$0\"");
+        shell.arg("-c").arg(script).arg(binary());
+        Process::started(shell).await
+    }
+
+    async fn started(command: Command) -> Self {
+        let (mut process, base) = Process::until(READY, command).await;
+        process.address = base.trim_start_matches("http://").parse().expect("an address");
+        process.client = Client::new(base);
+        process
+    }
+
+    /// Starts it, and returns what it writes after this text.
+    async fn until(text: &'static str, mut command: Command) -> (Self, String) {
+        let mut child = command.spawn().expect("the binary starts");
         let output = Arc::new(Mutex::new(String::new()));
-        let (found, ready) = oneshot::channel();
+        let (found, mut ready) = mpsc::channel(1);
         let stdout = child.stdout.take().expect("stdout is a pipe");
         let stderr = child.stderr.take().expect("stderr is a pipe");
         let readers = [
-            tokio::spawn(gather(stdout, Arc::clone(&output), Some(found))),
-            tokio::spawn(gather(stderr, Arc::clone(&output), None)),
+            tokio::spawn(gather(stdout, Arc::clone(&output), text, found.clone())),
+            tokio::spawn(gather(stderr, Arc::clone(&output), text, found)),
         ];
-        match timeout(PATIENCE, ready).await {
-            Ok(Ok(base)) => {
-                let address = base.trim_start_matches("http://").parse().expect("an address");
-                Process { client: Client::new(base), address, child, output, readers }
+        match timeout(PATIENCE, ready.recv()).await {
+            Ok(Some(rest)) => {
+                let address = SocketAddr::from(([127, 0, 0, 1], 0));
+                let client = Client::new(String::new());
+                (Process { client, address, child, output, readers }, rest)
             }
-            _ => panic!("the server does not listen:\n{}", output.lock().expect("a whole log")),
+            _ => panic!("no {text:?} from it:\n{}", output.lock().expect("a whole log")),
         }
     }
 
@@ -106,7 +138,16 @@ pub async fn run(
 }
 
 fn command(data: &Path, database_url: Option<&str>, settings: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(binary());
+    command_of(binary(), data, database_url, settings)
+}
+
+fn command_of(
+    program: impl AsRef<OsStr>,
+    data: &Path,
+    database_url: Option<&str>,
+    settings: &[(&str, &str)],
+) -> Command {
+    let mut command = Command::new(program);
     command
         .env_clear()
         .env("PROPUSK_LISTEN", "127.0.0.1:0")
@@ -142,19 +183,18 @@ pub fn beside_tests(name: &str) -> PathBuf {
     path
 }
 
-/// Keeps every line, and tells the address once it is there.
+/// Keeps every line, and sends what follows the text once it is there.
 async fn gather(
     pipe: impl AsyncRead + Unpin,
     output: Arc<Mutex<String>>,
-    mut found: Option<oneshot::Sender<String>>,
+    text: &'static str,
+    found: mpsc::Sender<String>,
 ) {
     let mut lines = BufReader::new(pipe).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        if let Some(base) = line.strip_prefix(READY)
-            && let Some(found) = found.take()
-        {
-            // Nobody waits any longer when the start has timed out.
-            let _ = found.send(base.trim().to_owned());
+        if let Some((_, rest)) = line.split_once(text) {
+            // The first one is waited for.
+            let _ = found.try_send(rest.trim().to_owned());
         }
         let mut output = output.lock().expect("a whole log");
         output.push_str(&line);

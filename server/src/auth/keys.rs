@@ -1,8 +1,7 @@
 //! Where the keys come from: the operator's secret, or one generated on the first start and kept in
 //! the data directory. The secret itself is the HS256 key of the APIs that take over a Django's.
 
-use std::fs::OpenOptions;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -17,6 +16,7 @@ use super::random;
 use super::refresh_token::RefreshKey;
 use super::sealing::SealingKey;
 use crate::error::Error;
+use crate::owner_only;
 use crate::store::{Store, meta};
 
 const GENERATED_FILE: &str = "secret";
@@ -38,32 +38,48 @@ pub enum KeyError {
     #[error("the secret file {}: {error}", path.display())]
     File { path: PathBuf, error: std::io::Error },
     #[error(
-        "{} is not the secret that this database is used with; on several servers, and where one was set before, set the same PROPUSK_TOKENS__SECRET on each", .0.display()
+        "{} is not the secret that this database is used with: copy the file \"secret\" there from the \
+         data directory that belongs to the database, or from its backup; on several servers, and where \
+         one was set before, set the same PROPUSK_TOKENS__SECRET on each", path.display()
     )]
-    Foreign(PathBuf),
+    Foreign { path: PathBuf },
+    #[error(
+        "there is no {}, and a new one is not the secret that this database is used with, so none was \
+         made: copy the file \"secret\" there from the data directory that belongs to the database, or \
+         from its backup; or, where one was set before, set the same PROPUSK_TOKENS__SECRET", path.display()
+    )]
+    Missing { path: PathBuf },
     #[error(transparent)]
     Store(#[from] Error),
 }
 
 impl Keys {
-    /// Takes the operator's secret, else the generated one of `data_dir`.
-    pub fn load(secret: Option<&str>, data_dir: &Path) -> std::result::Result<Self, KeyError> {
+    /// Takes the operator's secret, else the generated one of `data_dir`. Where neither is there, one is
+    /// generated, but only for a database that is used with none yet.
+    pub async fn load(
+        secret: Option<&str>,
+        data_dir: &Path,
+        store: &Store,
+    ) -> std::result::Result<Self, KeyError> {
         if let Some(secret) = secret {
             return Ok(Keys { secret: secret.to_owned(), generated_in: None });
         }
         let path = data_dir.join(GENERATED_FILE);
-        let io = |error| KeyError::File { path: path.clone(), error };
-        let secret = match read_secret(&path) {
-            Ok(secret) => secret,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let secret = URL_SAFE_NO_PAD.encode(random::<48>()?);
-                write_secret(&path, &secret).map_err(io)?;
-                // Another process may have been first; what is on disk counts.
-                read_secret(&path).map_err(io)?
-            }
-            Err(error) => return Err(io(error)),
-        };
-        Ok(Keys { secret, generated_in: Some(path) })
+        match read_secret(&path) {
+            Ok(secret) => Keys::generated(secret, &path, store).await,
+            Err(error) if error.kind() == ErrorKind::NotFound => generate(&path, store).await,
+            Err(error) => Err(KeyError::File { path, error }),
+        }
+    }
+
+    async fn generated(
+        secret: String,
+        path: &Path,
+        store: &Store,
+    ) -> std::result::Result<Self, KeyError> {
+        let keys = Keys { secret, generated_in: Some(path.to_owned()) };
+        keys.check_against(store).await?;
+        Ok(keys)
     }
 
     /// Keys that fit nothing, for who needs none.
@@ -74,13 +90,13 @@ impl Keys {
 
     /// Refuses a generated secret where the database is used with another: a second server's, or
     /// the operator's.
-    pub async fn check_against(&self, store: &Store) -> std::result::Result<(), KeyError> {
+    async fn check_against(&self, store: &Store) -> std::result::Result<(), KeyError> {
         let Some(path) = &self.generated_in else { return Ok(()) };
         let own = URL_SAFE_NO_PAD.encode(self.derive("fingerprint"));
         let value = own.clone();
         let stored =
             store.write(move |tx| Box::pin(meta::get_or_insert(tx, FINGERPRINT, value))).await?;
-        if stored == own { Ok(()) } else { Err(KeyError::Foreign(path.clone())) }
+        if stored == own { Ok(()) } else { Err(KeyError::Foreign { path: path.clone() }) }
     }
 
     /// Notes that the database is used with the operator's secret, once nothing speaks against that: a
@@ -134,12 +150,27 @@ impl Keys {
     }
 }
 
+async fn generate(path: &Path, store: &Store) -> std::result::Result<Keys, KeyError> {
+    let io = |error| KeyError::File { path: path.to_owned(), error };
+    if meta::get(&mut store.read().await?, FINGERPRINT).await?.is_some() {
+        return Err(KeyError::Missing { path: path.to_owned() });
+    }
+    write_secret(path, &URL_SAFE_NO_PAD.encode(random::<48>()?)).map_err(io)?;
+    // Another process may have been first; what is on disk counts.
+    let keys = Keys::generated(read_secret(path).map_err(io)?, path, store).await;
+    if matches!(keys, Err(KeyError::Foreign { .. })) {
+        // Meanwhile another server has begun to use the database with a secret of its own.
+        std::fs::remove_file(path).map_err(io)?;
+    }
+    keys
+}
+
 fn read_secret(path: &Path) -> std::io::Result<String> {
     let mut secret = String::new();
     std::fs::File::open(path)?.read_to_string(&mut secret)?;
     let secret = secret.trim().to_owned();
     if secret.len() < 32 {
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "shorter than 32 bytes"));
+        return Err(std::io::Error::new(ErrorKind::InvalidData, "shorter than 32 bytes"));
     }
     Ok(secret)
 }
@@ -147,11 +178,7 @@ fn read_secret(path: &Path) -> std::io::Result<String> {
 /// Writes beside the place and links it there, so that nobody ever reads half a secret.
 fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     let new = path.with_extension(format!("{}.new", std::process::id()));
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&new)?;
+    let mut file = owner_only::options().create(true).truncate(true).open(&new)?;
     file.write_all(secret.as_bytes())?;
     file.sync_all()?;
     let linked = std::fs::hard_link(&new, path);
@@ -161,7 +188,7 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
         std::fs::File::open(folder)?.sync_all()?;
     }
     match linked {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
 }

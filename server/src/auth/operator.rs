@@ -15,6 +15,11 @@ use crate::store::{identifiers, one_time_tokens, sessions};
 pub const COUNTED_SESSIONS: i64 = 10_000;
 
 impl Auth {
+    /// The address of the database, without user and password.
+    pub fn database(&self) -> String {
+        self.store.name()
+    }
+
     /// The account of this id.
     pub async fn account_by_id(&self, id: i64) -> Result<Option<Account>> {
         let mut tx = self.store.read().await?;

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use propusk_server::auth::{Auth, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS};
 use propusk_server::readable::display_name;
 
-use super::{Outcome, confirm, read_file, say};
+use super::{Outcome, confirm, done, name_database, read_file, say};
 
 const MAX_ID: usize = 200;
 const MAX_SECRET: usize = 500;
@@ -57,6 +57,7 @@ pub async fn work(auth: &Auth, command: ClientCommand) -> Outcome {
     match command {
         ClientCommand::Create(application) => create(auth, application).await,
         ClientCommand::List => {
+            name_database();
             for client in auth.clients().await? {
                 say(&line_of(&client))?;
             }
@@ -65,7 +66,7 @@ pub async fn work(auth: &Auth, command: ClientCommand) -> Outcome {
         ClientCommand::Delete { id, yes } => {
             confirm(yes, &format!("Remove application {id:?} and end its sessions? [y/N] "))?;
             match auth.delete_client(&id).await? {
-                true => say("removed"),
+                true => done("removed"),
                 false => Err("there is no such application".into()),
             }
         }
@@ -103,7 +104,7 @@ async fn create(auth: &Auth, application: Application) -> Outcome {
     if !auth.create_client(new).await? {
         return Err("there is an application with this id already".into());
     }
-    say(&format!("registered application {id}"))?;
+    done(&format!("registered application {id}"))?;
     match made {
         Some(secret) => say(&format!("its secret, shown only now: {secret}")),
         None => Ok(()),

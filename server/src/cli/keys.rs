@@ -9,7 +9,7 @@ use propusk_server::auth::signing::{KeyState, ListedKey, Revoking};
 use propusk_server::config::Config;
 use propusk_server::{Clock, open_with_secret};
 
-use super::{Outcome, date, open, say, say_when_heard};
+use super::{DATABASE, Outcome, date, name_database, open, say, say_when_heard};
 
 #[derive(Subcommand)]
 pub enum KeyCommand {
@@ -35,7 +35,9 @@ pub enum KeyCommand {
 pub async fn work(config: &Config, command: KeyCommand) -> Outcome {
     match command {
         KeyCommand::List => {
-            for key in open(config).await?.signing_keys().await? {
+            let auth = open(config).await?;
+            name_database();
+            for key in auth.signing_keys().await? {
                 say(&line_of(&key))?;
             }
             Ok(())
@@ -56,7 +58,9 @@ pub async fn work(config: &Config, command: KeyCommand) -> Outcome {
 
 /// Private halves are sealed under the server's secret.
 async fn with_secret(config: &Config, replaces_all: bool) -> Outcome<Arc<Auth>> {
-    Ok(open_with_secret(config, Clock::system(), replaces_all).await?)
+    let auth = open_with_secret(config, Clock::system(), replaces_all).await?;
+    DATABASE.get_or_init(|| auth.database());
+    Ok(auth)
 }
 
 fn parse_algorithm(text: &str) -> Result<Algorithm, &'static str> {

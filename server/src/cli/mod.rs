@@ -7,7 +7,7 @@ mod keys;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
@@ -17,6 +17,7 @@ use propusk_server::auth::{
 };
 use propusk_server::config::{Config, DialectSettings, Loaded, MAX_FIRST_ID, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
+use propusk_server::store::Schema;
 use propusk_server::{Clock, Server, begin_numbers, default_config, is_openid_connect};
 use time::format_description::well_known::Iso8601;
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
@@ -27,6 +28,9 @@ use keys::KeyCommand;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
+/// The address of the database that the command works on, once it is open.
+static DATABASE: OnceLock<String> = OnceLock::new();
+
 /// Self-hosted sign-in for native apps.
 #[derive(Parser)]
 #[command(name = "propusk", version, max_term_width = 100)]
@@ -34,6 +38,9 @@ struct Cli {
     /// Read the settings from this file instead of ./propusk.toml.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Work in this data directory instead of that of the settings.
+    #[arg(long, global = true, value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -158,16 +165,24 @@ struct PasswordInput {
 
 /// Does what the arguments ask for.
 pub async fn run() -> Outcome {
+    work().await.map_err(|error| match DATABASE.get() {
+        Some(database) => format!("on {database}: {error}").into(),
+        None => error,
+    })
+}
+
+async fn work() -> Outcome {
     let cli = Cli::parse();
-    let Loaded { config, origins } = Config::load(cli.config.as_deref(), &default_config())?;
+    let Loaded { mut config, origins } = Config::load(cli.config.as_deref(), &default_config())?;
+    config.data_dir = cli.data_dir.unwrap_or(config.data_dir);
     start_logging(&config, matches!(cli.command, None | Some(Command::Serve)))?;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         Command::Migrate => {
-            open(&config).await?;
+            propusk_server::migrate(&config).await?;
             say("the schema is up to date")
         }
-        Command::CheckConfig => check_config(&config, &origins),
+        Command::CheckConfig => check_config(&config, &origins).await,
         Command::User(user) => work_on_accounts(&config, user).await,
         Command::Client(command) => clients::work(&*open(&config).await?, command).await,
         Command::Provider(ProviderCommand::Moved { name }) => moved(&config, &name).await,
@@ -268,14 +283,18 @@ fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 /// Prints the settings in force, each with where it comes from, and whether a server can use them.
-fn check_config(config: &Config, origins: &BTreeMap<String, String>) -> Outcome {
+async fn check_config(config: &Config, origins: &BTreeMap<String, String>) -> Outcome {
     propusk_server::check(config)?;
     for (key, value) in flatten(&serde_json::to_value(config)?) {
         let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
         let origin = origins.get(&key).map_or("default", String::as_str);
         say(&format!("{key} = {value}  # {origin}"))?;
     }
-    let warnings = config.warnings();
+    let mut warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
+    match propusk_server::look_at_database(config).await {
+        Ok((name, schema)) => say(&format!("database: {name}: {}", described(schema)))?,
+        Err(error) => warnings.push(error.to_string()),
+    }
     for warning in &warnings {
         say(&format!("warning: {warning}"))?;
     }
@@ -296,8 +315,19 @@ fn warn_of_settings(config: &Config) {
     }
 }
 
+fn described(schema: Schema) -> &'static str {
+    match schema {
+        Schema::Absent => "none yet; the start makes one",
+        Schema::Older => "of an older version; the start brings it up to date",
+        Schema::Current => "is there and up to date",
+        Schema::Newer(_) => "of a newer version of Propusk, which this one refuses",
+    }
+}
+
 async fn open(config: &Config) -> Outcome<Arc<Auth>> {
-    Ok(propusk_server::open(config, Clock::system()).await?)
+    let auth = propusk_server::open(config, Clock::system()).await?;
+    DATABASE.get_or_init(|| auth.database());
+    Ok(auth)
 }
 
 async fn work_on_accounts(config: &Config, user: User) -> Outcome {
@@ -315,6 +345,7 @@ async fn work_on_accounts(config: &Config, user: User) -> Outcome {
         }
         User::List => list(&auth).await,
         User::Show { who } => {
+            name_database();
             let account = find(&auth, &who).await?;
             show(&account)?;
             show_identities(&auth, account.id).await
@@ -334,8 +365,7 @@ async fn work_on_accounts(config: &Config, user: User) -> Outcome {
         }
         User::SignOut { who } => {
             let ended = auth.end_all_sessions(find(&auth, &who).await?.id).await?;
-            let or_more = if ended == COUNTED_SESSIONS { " or more" } else { "" };
-            say_when_heard(&format!("sessions ended: {ended}{or_more}")).await
+            say_when_heard(&sessions_ended(ended)).await
         }
         User::ReleasePhone { phone } => release_phone(&auth, &phone).await,
         User::Delete { who, yes } => delete(&auth, &who, yes).await,
@@ -362,13 +392,14 @@ async fn moved(config: &Config, name: &str) -> Outcome {
     let issuer = provider.and_then(|provider| provider.issuer.as_deref());
     let issuer = issuer.ok_or("there is no OpenID Connect provider of this name")?;
     open(config).await?.provider_moved(name, issuer).await?;
-    say("its people are known under the new issuer")
+    done("its people are known under the new issuer")
 }
 
 async fn work_on_mails(config: &Config, command: MailCommand) -> Outcome {
     let auth = open(config).await?;
     match command {
         MailCommand::List => {
+            name_database();
             for mail in auth.queued_mails().await? {
                 say(&line_of(&mail))?;
             }
@@ -376,7 +407,7 @@ async fn work_on_mails(config: &Config, command: MailCommand) -> Outcome {
         }
         MailCommand::Retry => {
             let revived = auth.revive_dead_mails().await?;
-            say(&format!("mails to be sent once more: {revived}"))
+            done(&format!("mails to be sent once more: {revived}"))
         }
     }
 }
@@ -384,7 +415,16 @@ async fn work_on_mails(config: &Config, command: MailCommand) -> Outcome {
 async fn invalidate_all(config: &Config, yes: bool) -> Outcome {
     confirm(yes, "Sign everybody out, everywhere? [y/N] ")?;
     let ended = open(config).await?.end_all_that_was_issued().await?;
-    say_when_heard(&format!("sessions ended: {ended}")).await
+    say_when_heard(&sessions_ended(ended)).await
+}
+
+/// As many as are counted may be fewer than there were.
+fn sessions_ended(count: i64) -> String {
+    match count {
+        1 => "1 session ended".to_owned(),
+        COUNTED_SESSIONS => format!("{count} sessions or more ended"),
+        count => format!("{count} sessions ended"),
+    }
 }
 
 fn line_of(mail: &QueuedMail) -> String {
@@ -418,7 +458,7 @@ fn registration(who: &str, password: PasswordInput, is_superuser: bool) -> Outco
 async fn create(config: &Config, auth: &Auth, registration: Registration) -> Outcome {
     begin_numbers(auth, config).await?;
     let account = auth.register(registration).await?;
-    say(&format!("created account {}", account.id))
+    done(&format!("created account {}", account.id))
 }
 
 async fn create_imported(
@@ -433,7 +473,7 @@ async fn create_imported(
         return Err(format!("--id: must be from 1 to {}", end - 1).into());
     }
     match auth.import_account(registration, import).await? {
-        Some(account) => say(&format!("created account {}", account.id)),
+        Some(account) => done(&format!("created account {}", account.id)),
         None => Err(format!("--id: the number {number} is or was another account's").into()),
     }
 }
@@ -452,6 +492,7 @@ fn moment(text: &str) -> Result<i64, String> {
 
 async fn list(auth: &Auth) -> Outcome {
     const PAGE: i64 = 500;
+    name_database();
     let mut after = 0;
     loop {
         let page = auth.accounts_after(after, PAGE).await?;
@@ -520,7 +561,7 @@ fn date(seconds: i64) -> String {
 async fn release_phone(auth: &Auth, phone: &str) -> Outcome {
     let phone = Phone::parse(phone).ok_or("not a phone number such as +491701234567")?;
     match auth.release_phone(phone).await? {
-        true => say("released"),
+        true => done("released"),
         false => Err("no account holds this phone number".into()),
     }
 }
@@ -599,7 +640,23 @@ fn read_file(path: &Path) -> Outcome<String> {
 /// Says so only when running servers refuse what is to be refused.
 async fn say_when_heard(line: &str) -> Outcome {
     tokio::time::sleep(HEARD_WITHIN).await;
-    say(line)
+    done(line)
+}
+
+/// Says what was done, and to which database: the working directory may be another than the operator
+/// thinks.
+fn done(line: &str) -> Outcome {
+    match DATABASE.get() {
+        Some(database) => say(&format!("on {database}: {line}")),
+        None => say(line),
+    }
+}
+
+/// The same for a list, which scripts read from standard output.
+fn name_database() {
+    if let Some(database) = DATABASE.get() {
+        eprintln!("on {database}");
+    }
 }
 
 /// Writes a line; a closed pipe is an error like any other, not a panic.

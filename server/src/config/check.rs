@@ -4,6 +4,7 @@ use super::{Config, ConfigError, DialectSettings, Links, Mail, Secret};
 use crate::redirect::may_be_registered;
 
 const MAX_CONNECTIONS: usize = 1_000_000;
+const MAX_IDLE: u64 = 3600;
 /// What RFC 5321 section 4.5.3.2 gives a mail server at the end of a mail.
 const MAX_MAIL_TIMEOUT: u64 = 600;
 /// Somebody waits for the answer in a browser.
@@ -87,6 +88,9 @@ impl Config {
         }
         if !(1..=MAX_CONNECTIONS).contains(&self.http.max_connections) {
             return invalid("http.max_connections", "must be from 1 to 1000000");
+        }
+        if !(1..=MAX_IDLE).contains(&self.http.idle_seconds) {
+            return invalid("http.idle_seconds", "must be from 1 to 3600");
         }
         if !(1..=MAX_MAIL_TIMEOUT).contains(&self.mail.timeout_seconds) {
             return invalid("mail.timeout_seconds", "must be from 1 to 600");

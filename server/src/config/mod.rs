@@ -3,6 +3,7 @@
 
 mod check;
 mod dot_env;
+mod exposed;
 mod read;
 mod warnings;
 
@@ -61,6 +62,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `sqlite://…` or `postgres://…`; none is a SQLite file in the data directory.
     pub database_url: Option<Secret>,
+    pub database_url_file: Option<PathBuf>,
     /// What goes to the log, in the syntax of `RUST_LOG`.
     pub log: String,
     pub tokens: Tokens,
@@ -151,6 +153,8 @@ pub struct Http {
     pub trusted_proxies: Vec<IpNet>,
     /// Connections at a time; further ones wait.
     pub max_connections: usize,
+    /// How long a connection is kept between two requests.
+    pub idle_seconds: u64,
 }
 
 /// Web front ends on other hosts.
@@ -321,6 +325,7 @@ impl Default for Config {
             public_url: None,
             data_dir: PathBuf::from("propusk-data"),
             database_url: None,
+            database_url_file: None,
             log: "info".to_owned(),
             tokens: Tokens::default(),
             accounts: Accounts::default(),
@@ -390,7 +395,7 @@ impl Default for Mail {
 
 impl Default for Http {
     fn default() -> Self {
-        Http { trusted_proxies: Vec::new(), max_connections: 4_096 }
+        Http { trusted_proxies: Vec::new(), max_connections: 4_096, idle_seconds: 75 }
     }
 }
 

@@ -88,11 +88,13 @@ impl Config {
 
     /// Every secret that may stand in a file.
     fn secret_places(&mut self) -> Vec<SecretPlace<'_>> {
+        let Config { database_url, database_url_file, .. } = self;
         let Tokens { secret, secret_file, .. } = &mut self.tokens;
         let Mail { smtp_url, smtp_url_file, .. } = &mut self.mail;
         let Superuser { password, password_file, .. } = &mut self.superuser;
         let place = |key: &str, value, file| SecretPlace { key: key.to_owned(), value, file };
         let mut places = vec![
+            place("database_url", database_url, database_url_file.as_ref()),
             place("tokens.secret", secret, secret_file.as_ref()),
             place("mail.smtp_url", smtp_url, smtp_url_file.as_ref()),
             place("superuser.password", password, password_file.as_ref()),

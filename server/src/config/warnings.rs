@@ -61,6 +61,7 @@ impl Config {
         warnings.extend(self.providers_without_redirect());
         warnings.extend(self.mails_to_files());
         warnings.extend(self.clear_mail());
+        warnings.extend(self.exposed_files());
         warnings.extend(self.exposed_links());
         warnings.extend(self.clear_origins());
         warnings

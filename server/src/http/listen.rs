@@ -1,5 +1,5 @@
-//! The accept loop: a deadline for request headers, a cap on connections, an orderly stop.
-//! (`axum::serve` sets no timer, so a half-sent header would hold its connection for ever.)
+//! The accept loop: deadlines for request headers and idle connections, a cap on connections, an
+//! orderly stop. (`axum::serve` sets no timer, so a half-sent header would hold its connection for ever.)
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,15 +13,16 @@ use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
+use super::head_timer::HeadTimer;
 use super::stalled::Impatient;
 
-/// From the first byte awaited to the last of the headers; also the life of an idle connection.
+/// From the first byte of the headers to the last one; of a new connection from its beginning.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 /// A client that takes nothing of its answer for this long is cut off.
 const WRITE_DEADLINE: Duration = Duration::from_secs(15);
@@ -36,14 +37,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// What the operator decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    /// At a time; further ones wait.
+    pub max: usize,
+    /// How long one is kept between two requests.
+    pub idle: Duration,
+}
+
 /// Serves until `shutdown`, then lets running requests end.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
-    max_connections: usize,
+    connections: Connections,
     shutdown: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Semaphore::new(max_connections));
+    let places = Arc::new(Semaphore::new(connections.max));
     let graceful = GracefulShutdown::new();
     tokio::pin!(shutdown);
     loop {
@@ -52,7 +62,9 @@ pub async fn serve(
             () = &mut shutdown => break,
         };
         match next {
-            Ok((stream, peer, place)) => spawn(stream, peer, place, app.clone(), &graceful),
+            Ok((stream, peer, place)) => {
+                spawn((stream, peer), place, app.clone(), connections.idle, &graceful);
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -76,21 +88,23 @@ async fn accept(
 }
 
 fn spawn(
-    stream: TcpStream,
-    peer: SocketAddr,
+    (stream, peer): (TcpStream, SocketAddr),
     place: OwnedSemaphorePermit,
     app: Router,
+    idle: Duration,
     graceful: &GracefulShutdown,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let service = service_fn(move |request| answer(app.clone(), request, peer));
+    let timer = HeadTimer::new(HEADER_DEADLINE, idle);
+    let stream = Impatient::new(stream, WRITE_DEADLINE, timer.arrivals());
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(timer)
         .header_read_timeout(HEADER_DEADLINE)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(Impatient::new(stream, WRITE_DEADLINE)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {

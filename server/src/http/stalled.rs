@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::head_timer::Arrivals;
+
 /// Fails a write that has made no progress for `patience`.
 pub struct Impatient {
     stream: TcpStream,
@@ -18,12 +20,13 @@ pub struct Impatient {
     /// Runs while a write waits.
     waiting: Pin<Box<Sleep>>,
     is_waiting: bool,
+    arrivals: Arrivals,
 }
 
 impl Impatient {
-    pub fn new(stream: TcpStream, patience: Duration) -> Self {
+    pub fn new(stream: TcpStream, patience: Duration, arrivals: Arrivals) -> Self {
         let waiting = Box::pin(sleep(patience));
-        Impatient { stream, patience, waiting, is_waiting: false }
+        Impatient { stream, patience, waiting, is_waiting: false, arrivals }
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -45,7 +48,12 @@ impl AsyncRead for Impatient {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let poll = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.arrivals.note();
+        }
+        poll
     }
 }
 
@@ -96,7 +104,7 @@ mod tests {
         let address = listener.local_addr().expect("it listens");
         let (silent, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let (_silent, (stream, _)) = (silent.expect("a peer"), accepted.expect("a connection"));
-        let mut stream = Impatient::new(stream, Duration::from_millis(50));
+        let mut stream = Impatient::new(stream, Duration::from_millis(50), Arrivals::default());
         let chunk = vec![0; 1 << 20];
         let outcome = async {
             loop {

@@ -1,12 +1,13 @@
 //! Mails as files in a folder, for a server that is being tried out: nothing leaves the machine.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::compose::Letter;
 use super::{MailError, SendError, SendErrorKind};
+use crate::owner_only;
 
 pub(super) struct Folder {
     path: PathBuf,
@@ -16,11 +17,7 @@ pub(super) struct Folder {
 
 impl Folder {
     pub fn open(path: PathBuf, on_terminal: bool) -> Result<Self, MailError> {
-        let mut folder = DirBuilder::new();
-        folder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
-        match folder.create(&path) {
+        match owner_only::create_folder(&path) {
             Ok(()) => Ok(Folder { path, on_terminal }),
             Err(error) => Err(MailError::Folder { path, error }),
         }
@@ -54,11 +51,7 @@ fn as_file(letter: &Letter) -> Vec<u8> {
 /// Writes beside the place and renames, so that nobody ever reads half a mail.
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&new)?.write_all(content)?;
+    owner_only::options().create(true).truncate(true).open(&new)?.write_all(content)?;
     fs::rename(&new, path)
 }
 

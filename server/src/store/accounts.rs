@@ -1,8 +1,9 @@
 //! Table `accounts`: one row per person. Ids are never used twice, because tokens out in the world
 //! name them. A row goes when its account is deleted, and takes identifiers and identities with it.
 
-use sqlx::{PgConnection, SqliteConnection};
+use sqlx::SqliteConnection;
 
+use super::postgres::Lease;
 use super::{Engine, Tx, on};
 use crate::error::Result;
 
@@ -195,7 +196,7 @@ async fn raise_sqlite_sequence(db: &mut SqliteConnection, number: i64) -> sqlx::
 }
 
 /// The lock keeps inserts from drawing numbers between the look and the change.
-async fn raise_postgres_sequence(db: &mut PgConnection, number: i64) -> sqlx::Result<()> {
+async fn raise_postgres_sequence(db: &mut Lease, number: i64) -> sqlx::Result<()> {
     sqlx::query("lock table accounts in share row exclusive mode").execute(&mut *db).await?;
     sqlx::query(
         "select setval('accounts_id_seq', $1)

@@ -1,21 +1,22 @@
-//! Opening the database: engine by URL, settings of the connections, migrations, and the lock that
-//! keeps a second server away from the same SQLite file.
+//! Opening the database: which one the settings mean, settings of the connections, the state of its
+//! schema, migrations, and the lock that keeps a second server away from the same SQLite file.
 
-use std::fs::{File, OpenOptions};
+use std::fmt;
+use std::fs::File;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-
-use sqlx::{Connection, PgConnection, SqlitePool};
-
+use sqlx::{Connection, PgConnection, SqliteConnection};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Store;
 use super::group_commit::Writer;
+use super::postgres::{self, ACQUIRE_LIMIT, is_not_there_yet};
+use super::{Database, Store};
+use crate::owner_only;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -24,12 +25,11 @@ const SQLITE_FILE: &str = "propusk.sqlite3";
 /// How long another process may take to migrate, and how often that is looked at.
 const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
 const MIGRATION_PAUSE: Duration = Duration::from_millis(50);
+/// What a migration of a large database may take.
+const MIGRATION_LIMIT: Duration = Duration::from_secs(3600);
 const SQLITE_READERS: u32 = 4;
-const POSTGRES_CONNECTIONS: u32 = 16;
 /// Another process (the command line) may hold SQLite's write lock for a moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-const STATEMENT_TIMEOUT_MS: &str = "5000";
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,22 @@ pub enum StoreError {
     Url,
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    #[error("the database {name} cannot be reached: {error}")]
+    Unreachable { name: String, error: sqlx::Error },
+    #[error(
+        "there is no database of Propusk at {0}, and nothing was done; is this the right directory? \
+         propusk serve and propusk migrate make one"
+    )]
+    Absent(String),
+    #[error("the schema of {0} is an older one: run propusk migrate first")]
+    OlderSchema(String),
+}
+
+impl StoreError {
+    /// Whether the database may well be there in a moment.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, StoreError::Unreachable { .. })
+    }
 }
 
 impl From<MigrateError> for StoreError {
@@ -88,8 +104,7 @@ pub fn lock_for_serving(url: Option<&str>, data_dir: &Path) -> Result<ServingLoc
 
 fn lock(path: &Path) -> Result<File, StoreError> {
     let io = |error| StoreError::DataDir { path: path.to_owned(), error };
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(io)?;
+    let file = owner_only::options().create(true).open(path).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
@@ -99,26 +114,153 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 
 /// Creates the data directory where it is missing, for its owner's eyes only.
 pub fn create_data_dir(data_dir: &Path) -> Result<(), StoreError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(data_dir)
+    owner_only::create_folder(data_dir)
         .map_err(|error| StoreError::DataDir { path: data_dir.to_owned(), error })
 }
 
-/// Opens the database at `url` (none: a SQLite file in the data directory) and brings its schema up
-/// to date. A schema from a newer binary is refused and left as it is.
-pub async fn connect(url: Option<&str>, data_dir: &Path) -> Result<Store, StoreError> {
-    match url {
-        None => sqlite(SqliteConnectOptions::new().filename(data_dir.join(SQLITE_FILE))).await,
-        Some(url) if url.starts_with("sqlite://") => sqlite(sqlite_options(url)?).await,
-        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            postgres(url.parse().map_err(|_| StoreError::Url)?).await
-        }
-        Some(_) => Err(StoreError::UnknownEngine),
+/// The state of a database's schema, as this binary sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// Nothing of Propusk is there.
+    Absent,
+    Older,
+    Current,
+    /// It has this migration, which is unknown here.
+    Newer(i64),
+}
+
+/// A migration that a database has gone through: version, checksum, success.
+type Applied = (i64, Vec<u8>, bool);
+
+fn schema_of(known: &Migrator, applied: &[Applied]) -> Schema {
+    let find = |version| known.iter().find(|migration| migration.version == version);
+    if let Some((version, ..)) = applied.iter().find(|(version, ..)| find(*version).is_none()) {
+        return Schema::Newer(*version);
     }
+    let is_applied = |(version, checksum, success): &Applied| {
+        *success && find(*version).is_some_and(|known| *known.checksum == **checksum)
+    };
+    match applied.len() {
+        0 => Schema::Absent,
+        count if count == known.iter().count() && applied.iter().all(is_applied) => Schema::Current,
+        _ => Schema::Older,
+    }
+}
+
+const APPLIED: &str = "select version, checksum, success from _sqlx_migrations order by version";
+
+impl Database {
+    /// The database at `url`; none is a SQLite file in the data directory.
+    pub fn of(url: Option<&str>, data_dir: &Path) -> Result<Self, StoreError> {
+        match url {
+            None => {
+                let file = SqliteConnectOptions::new().filename(data_dir.join(SQLITE_FILE));
+                Ok(Database::Sqlite(file))
+            }
+            Some(url) if url.starts_with("sqlite://") => Ok(Database::Sqlite(sqlite_options(url)?)),
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                Ok(Database::Postgres(url.parse().map_err(|_| StoreError::Url)?))
+            }
+            Some(_) => Err(StoreError::UnknownEngine),
+        }
+    }
+
+    /// Opens it for serving: makes it where there is none, and brings its schema up to date. A schema
+    /// from a newer binary is refused and left as it is.
+    pub async fn open_or_make(&self) -> Result<Store, StoreError> {
+        match self.schema().await? {
+            Schema::Current => {}
+            Schema::Newer(version) => return Err(StoreError::NewerSchema(version)),
+            Schema::Absent | Schema::Older => self.migrate().await?,
+        }
+        self.store().await
+    }
+
+    /// Opens it as it is.
+    pub async fn open(&self) -> Result<Store, StoreError> {
+        match self.schema().await? {
+            Schema::Current => self.store().await,
+            Schema::Newer(version) => Err(StoreError::NewerSchema(version)),
+            Schema::Older => Err(StoreError::OlderSchema(self.to_string())),
+            Schema::Absent => Err(StoreError::Absent(self.to_string())),
+        }
+    }
+
+    /// Looks at it and changes nothing.
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        match self {
+            Database::Sqlite(options) => sqlite_schema(options).await,
+            Database::Postgres(options) => {
+                let mut connection = self.connected(PgConnection::connect_with(options)).await?;
+                let schema = self.connected(postgres_schema(&mut connection)).await?;
+                // What it has answered is known, whatever comes of its end.
+                drop(timeout(ACQUIRE_LIMIT, connection.close()).await);
+                Ok(schema)
+            }
+        }
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        match self {
+            Database::Sqlite(options) => migrate_sqlite(options).await,
+            Database::Postgres(options) => {
+                // Without the time limits of requests: a migration may take its time.
+                let mut connection = self.connected(PgConnection::connect_with(options)).await?;
+                let migrated = timeout(MIGRATION_LIMIT, POSTGRES.run(&mut connection)).await;
+                migrated.map_err(|_| sqlx::Error::PoolTimedOut)??;
+                drop(timeout(ACQUIRE_LIMIT, connection.close()).await);
+                Ok(())
+            }
+        }
+    }
+
+    async fn store(&self) -> Result<Store, StoreError> {
+        match self {
+            Database::Sqlite(options) => sqlite(options).await,
+            Database::Postgres(options) => Ok(Store::Postgres(postgres::Pool::new(options)?)),
+        }
+    }
+
+    async fn connected<T>(
+        &self,
+        work: impl Future<Output = sqlx::Result<T>>,
+    ) -> Result<T, StoreError> {
+        let outcome = timeout(ACQUIRE_LIMIT, work).await;
+        match outcome.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            Err(error) if is_not_there_yet(&error) => {
+                Err(StoreError::Unreachable { name: self.to_string(), error })
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+}
+
+/// Its address without user and password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Database::Sqlite(options) => {
+                let file = options.get_filename();
+                let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+                write!(f, "sqlite://{}", file.display())
+            }
+            Database::Postgres(options) => {
+                let database = options.get_database().unwrap_or(options.get_username());
+                match options.get_socket() {
+                    Some(socket) => write!(f, "postgres://{}/{database}", socket.display()),
+                    None => {
+                        let (host, port) = (options.get_host(), options.get_port());
+                        write!(f, "postgres://{host}:{port}/{database}")
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Opens the database at `url` for serving, as [`Database::open_or_make`] does.
+pub async fn connect(url: Option<&str>, data_dir: &Path) -> Result<Store, StoreError> {
+    Database::of(url, data_dir)?.open_or_make().await
 }
 
 /// A database in memory would be another one for each connection.
@@ -146,8 +288,43 @@ fn in_real_folder(file: &Path) -> PathBuf {
     }
 }
 
+async fn postgres_schema(connection: &mut PgConnection) -> sqlx::Result<Schema> {
+    let is_there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *connection)
+        .await?;
+    let applied = match is_there {
+        true => sqlx::query_as(APPLIED).fetch_all(connection).await?,
+        false => Vec::new(),
+    };
+    Ok(schema_of(&POSTGRES, &applied))
+}
+
+/// An empty file is what a start leaves that was killed at once.
+async fn sqlite_schema(options: &SqliteConnectOptions) -> Result<Schema, StoreError> {
+    let file = options.get_filename();
+    match std::fs::metadata(file) {
+        Ok(file) if file.len() > 0 => {}
+        Ok(_) => return Ok(Schema::Absent),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Schema::Absent),
+        Err(error) => return Err(StoreError::DataDir { path: file.to_owned(), error }),
+    }
+    let options = options.clone().create_if_missing(false).busy_timeout(BUSY_TIMEOUT);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let tables: i64 =
+        sqlx::query_scalar("select count(*) from sqlite_master where name = '_sqlx_migrations'")
+            .fetch_one(&mut connection)
+            .await?;
+    let applied = match tables {
+        0 => Vec::new(),
+        _ => sqlx::query_as(APPLIED).fetch_all(&mut connection).await?,
+    };
+    connection.close().await?;
+    Ok(schema_of(&SQLITE, &applied))
+}
+
 /// Migrates while no other process does: SQLite has no lock for that of its own.
-async fn migrate_sqlite(pool: &SqlitePool, file: &Path) -> Result<(), StoreError> {
+async fn migrate_sqlite(options: &SqliteConnectOptions) -> Result<(), StoreError> {
+    let file = options.get_filename();
     let path = beside(file, "-migrating");
     let due = Instant::now() + MIGRATION_PATIENCE;
     let _lock = loop {
@@ -157,38 +334,67 @@ async fn migrate_sqlite(pool: &SqlitePool, file: &Path) -> Result<(), StoreError
             locked => break locked?,
         }
     };
-    Ok(SQLITE.run(pool).await?)
+    // SQLite gives its further files the mode of this one.
+    let io = |error| StoreError::DataDir { path: file.to_owned(), error };
+    owner_only::options().create(true).open(file).map_err(io)?;
+    let mut connection = SqliteConnection::connect_with(&settings(options)).await?;
+    SQLITE.run(&mut connection).await?;
+    Ok(connection.close().await?)
 }
 
-async fn sqlite(options: SqliteConnectOptions) -> Result<Store, StoreError> {
-    let options = options
-        .create_if_missing(true)
-        .foreign_keys(true)
+fn settings(options: &SqliteConnectOptions) -> SqliteConnectOptions {
+    let options = options.clone().create_if_missing(false).foreign_keys(true);
+    options
         .journal_mode(SqliteJournalMode::Wal)
         // An acknowledged write survives a power cut; with NORMAL it survives only the process.
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT);
-    let writing = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-    migrate_sqlite(&writing, options.get_filename()).await?;
+        .busy_timeout(BUSY_TIMEOUT)
+}
+
+async fn sqlite(options: &SqliteConnectOptions) -> Result<Store, StoreError> {
+    let settings = settings(options);
+    let writing =
+        SqlitePoolOptions::new().max_connections(1).connect_with(settings.clone()).await?;
     let writer = Writer::start(writing.acquire().await?);
     let readers = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options)
+        .acquire_timeout(ACQUIRE_LIMIT)
+        .connect_with(settings)
         .await?;
     Ok(Store::Sqlite { readers, writer })
 }
 
-async fn postgres(options: PgConnectOptions) -> Result<Store, StoreError> {
-    // A migration may take its time, a request may not.
-    let connecting = timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options));
-    let mut migrating = connecting.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
-    POSTGRES.run(&mut migrating).await?;
-    migrating.close().await?;
-    let pool = PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options.options([("statement_timeout", STATEMENT_TIMEOUT_MS)]))
-        .await?;
-    Ok(Store::Postgres(pool))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied() -> Vec<Applied> {
+        SQLITE.iter().map(|known| (known.version, known.checksum.to_vec(), true)).collect()
+    }
+
+    #[test]
+    fn a_schema_is_current_only_if_every_migration_is_there_as_it_is_known() {
+        assert_eq!(schema_of(&SQLITE, &applied()), Schema::Current);
+        assert_eq!(schema_of(&SQLITE, &[]), Schema::Absent);
+        let mut changed = applied();
+        changed[0].1.push(0);
+        assert_eq!(schema_of(&SQLITE, &changed), Schema::Older);
+        let mut failed = applied();
+        failed[0].2 = false;
+        assert_eq!(schema_of(&SQLITE, &failed), Schema::Older);
+        let mut newer = applied();
+        newer.push((99_999_999_999_999, Vec::new(), true));
+        assert_eq!(schema_of(&SQLITE, &newer), Schema::Newer(99_999_999_999_999));
+    }
+
+    #[test]
+    fn the_name_of_a_database_holds_no_password() {
+        let name = |url| Database::of(Some(url), Path::new("data")).expect("a URL").to_string();
+        assert_eq!(
+            name("postgres://anna:canary@db.example/propusk"),
+            "postgres://db.example:5432/propusk"
+        );
+        assert_eq!(name("postgres://db:5433/p?password=canary"), "postgres://db:5433/p");
+        assert_eq!(name("sqlite:///var/lib/propusk.sqlite3"), "sqlite:///var/lib/propusk.sqlite3");
+    }
 }

@@ -19,6 +19,13 @@ pub async fn get_or_insert(tx: &mut Tx, name: impl Into<String>, value: String) 
     ).bind(name).fetch_one(db).await)?)
 }
 
+pub async fn get(tx: &mut Tx, name: impl Into<String>) -> Result<Option<String>> {
+    let name = name.into();
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select value from meta where name = $1",
+    ).bind(name).fetch_optional(db).await)?)
+}
+
 pub async fn set(tx: &mut Tx, name: impl Into<String>, value: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "insert into meta (name, value) values ($1, $2)

@@ -1,6 +1,7 @@
 //! Where everything durable lives: one set of statements over SQLite or Postgres.
 //! Reads take a connection of the pool; writes are whole transactions, on SQLite many of them
 //! behind one commit (see `group_commit`). Answers leave after the commit only.
+//! `connect` opens databases, `postgres` keeps connections.
 
 pub mod accounts;
 mod announcements;
@@ -13,6 +14,7 @@ pub mod oauth_clients;
 pub mod one_time_tokens;
 pub mod outbox;
 pub mod pending_sign_ins;
+mod postgres;
 pub mod revocations;
 pub mod sessions;
 pub mod signing_keys;
@@ -22,10 +24,12 @@ use std::future::Future;
 use std::pin::Pin;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
 use crate::error::{Error, Fault, Result};
-pub use connect::{ServingLock, StoreError, connect, create_data_dir, lock_for_serving};
+pub use connect::{Schema, ServingLock, StoreError, connect, create_data_dir, lock_for_serving};
 use group_commit::Writer;
 
 /// Runs one statement on whichever engine the transaction belongs to.
@@ -42,11 +46,18 @@ pub(crate) use on;
 /// A boxed future, as a write is one.
 pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
 
+/// Which database the settings mean.
+#[derive(Clone)]
+pub enum Database {
+    Sqlite(SqliteConnectOptions),
+    Postgres(PgConnectOptions),
+}
+
 /// The database; clones share it.
 #[derive(Clone)]
 pub enum Store {
     Sqlite { readers: SqlitePool, writer: Writer },
-    Postgres(PgPool),
+    Postgres(postgres::Pool),
 }
 
 /// A connection that statements run on, inside a write or for reading.
@@ -54,22 +65,20 @@ pub struct Tx(Handle);
 
 enum Handle {
     Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
-    PostgresWrite(Transaction<'static, Postgres>),
+    Postgres(postgres::Lease),
 }
 
 /// The engine behind a [`Tx`]; only `on!` looks at it.
 pub(crate) enum Engine<'t> {
     Sqlite(&'t mut SqliteConnection),
-    Postgres(&'t mut PgConnection),
+    Postgres(&'t mut postgres::Lease),
 }
 
 impl Tx {
     pub(crate) fn engine(&mut self) -> Engine<'_> {
         match &mut self.0 {
             Handle::Sqlite(connection) => Engine::Sqlite(connection),
-            Handle::Postgres(connection) => Engine::Postgres(connection),
-            Handle::PostgresWrite(transaction) => Engine::Postgres(transaction),
+            Handle::Postgres(lease) => Engine::Postgres(lease),
         }
     }
 }
@@ -101,6 +110,17 @@ impl Store {
         }
     }
 
+    /// Its address without user and password.
+    pub fn name(&self) -> String {
+        let database = match self {
+            Store::Sqlite { readers, .. } => {
+                Database::Sqlite(SqliteConnectOptions::clone(&readers.connect_options()))
+            }
+            Store::Postgres(pool) => Database::Postgres(pool.options().clone()),
+        };
+        database.to_string()
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
         let mut tx = self.read().await?;
@@ -120,14 +140,19 @@ impl Store {
     }
 }
 
-async fn write_on_postgres<T, F>(pool: &PgPool, work: F) -> Result<T>
+async fn write_on_postgres<T, F>(pool: &postgres::Pool, work: F) -> Result<T>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
 {
-    let mut tx = Tx(Handle::PostgresWrite(pool.begin().await?));
-    let value = work(&mut tx).await?;
-    if let Handle::PostgresWrite(transaction) = tx.0 {
-        transaction.commit().await?;
+    let mut lease = pool.acquire().await?;
+    lease.begin().await?;
+    let mut tx = Tx(Handle::Postgres(lease));
+    let outcome = work(&mut tx).await;
+    let Handle::Postgres(mut lease) = tx.0 else { return Err(Fault::WriterGone.into()) };
+    match &outcome {
+        Ok(_) => lease.commit().await?,
+        // A connection that cannot do even this is closed, which ends the transaction too.
+        Err(_) => drop(lease.roll_back().await),
     }
-    Ok(value)
+    outcome
 }

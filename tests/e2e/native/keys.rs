@@ -163,7 +163,7 @@ async fn keys_are_worked_on_from_the_command_line_while_the_server_runs() {
     let key = async |arguments: &[&str]| {
         let done = place.run(&[], &[&["key"], arguments].concat(), "").await;
         assert!(done.status.success(), "{arguments:?}: {}", done.stderr);
-        done.stdout
+        place.unnamed(&done.stdout)
     };
     let listed = key(&["list"]).await;
     assert!(listed.starts_with(&format!("{old}  ES256  made ")), "{listed}");

@@ -5,7 +5,7 @@ use propusk_wire::{SessionsResponse, TokenResponse};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::place::Place;
+use crate::place::{Place, execute};
 
 async fn open_on(server: &TestServer, device: &str) -> TokenResponse {
     let body = json!({"identifier": EMAIL, "password": PASSWORD, "device_name": device});
@@ -259,16 +259,7 @@ async fn a_session_that_cannot_be_ended_is_not_said_to_be() {
     let body = json!({"identifier": EMAIL, "password": PASSWORD});
     let tokens: TokenResponse = read(&server.client.post("/propusk/v1/sessions", &body).await, 200);
     let store = place.store().await;
-    let broken = "alter table revocations rename to gone";
-    let done = match &store {
-        propusk_server::store::Store::Sqlite { readers, .. } => {
-            sqlx::query(broken).execute(readers).await.map(drop)
-        }
-        propusk_server::store::Store::Postgres(pool) => {
-            sqlx::query(broken).execute(pool).await.map(drop)
-        }
-    };
-    done.expect("a statement of the test's own");
+    execute(&store, "alter table revocations rename to gone".to_owned()).await;
     let request = Request::delete("/propusk/v1/sessions/current")
         .header("Authorization", bearer(&tokens))
         .body(Full::default());

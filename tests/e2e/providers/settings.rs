@@ -240,9 +240,10 @@ async fn a_provider_without_a_client_id_is_not_there() {
 /// `propusk client …`, which succeeds.
 async fn client(place: &Place, arguments: &[&str], input: &str) -> String {
     let arguments = [&["client"], arguments].concat();
+    place.store().await.close().await;
     let Finished { status, stdout, stderr } = place.run(&[], &arguments, input).await;
     assert!(status.success(), "{arguments:?}: {stderr}");
-    stdout
+    place.unnamed(&stdout)
 }
 
 /// How the server answers an application that asks for a grant which is for nobody.

@@ -1,0 +1,343 @@
+//! Connections to Postgres. Every wait has a limit on our side; after it the connection is dropped,
+//! which closes its socket without a farewell, and its place in the pool is free. (sqlx's own pool
+//! pings before and after each use, and waits without a limit when a connection is returned.)
+
+use std::fmt;
+use std::future::Future;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult};
+use futures_util::future::{BoxFuture, try_join_all};
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use sqlx::postgres::{
+    PgArguments, PgConnectOptions, PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement,
+    PgTypeInfo,
+};
+use sqlx::{Connection, Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
+use tokio::time::{Instant, sleep, timeout};
+
+const CONNECTIONS: usize = 16;
+/// Until a connection is there, an idle or a new one.
+pub(super) const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+/// A database that is just starting refuses connections for a moment: how long that is borne, and how
+/// often another attempt is made.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(4);
+const CONNECT_PAUSE: Duration = Duration::from_millis(100);
+/// The server ends a statement by itself after this many milliseconds.
+const SERVER_STATEMENT_LIMIT: &str = "5000";
+/// For a network that no longer carries the server's answer.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(6);
+/// A transaction whose client has vanished holds its locks no longer than this many milliseconds.
+const SERVER_TRANSACTION_LIMIT: &str = "10000";
+/// How the server finds out that its client has vanished: seconds of silence, seconds between
+/// probes, probes.
+const SERVER_KEEPALIVES: [&str; 3] = ["30", "10", "3"];
+/// Firewalls forget connections that are idle for long.
+const IDLE_LIMIT: Duration = Duration::from_secs(240);
+const AGE_LIMIT: Duration = Duration::from_secs(1800);
+/// More than there are different statements: each is prepared once per connection.
+const PREPARED_STATEMENTS: usize = 512;
+
+type Step = Either<PgQueryResult, PgRow>;
+
+/// The connections to one database; clones share them.
+#[derive(Clone)]
+pub struct Pool(managed::Pool<Manager>);
+
+struct Manager(PgConnectOptions);
+
+impl managed::Manager for Manager {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> sqlx::Result<PgConnection> {
+        let due = Instant::now() + CONNECT_PATIENCE;
+        loop {
+            match PgConnection::connect_with(&self.0).await {
+                Err(error) if is_not_there_yet(&error) && Instant::now() < due => {
+                    sleep(CONNECT_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn recycle(&self, _: &mut PgConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+        match metrics.last_used() < IDLE_LIMIT && metrics.age() < AGE_LIMIT {
+            true => Ok(()),
+            false => Err(RecycleError::message("too old")),
+        }
+    }
+}
+
+impl Pool {
+    /// Connections are made when they are needed.
+    pub(super) fn new(options: &PgConnectOptions) -> sqlx::Result<Self> {
+        let [idle, interval, count] = SERVER_KEEPALIVES;
+        let options = options.clone().statement_cache_capacity(PREPARED_STATEMENTS).options([
+            ("statement_timeout", SERVER_STATEMENT_LIMIT),
+            ("idle_in_transaction_session_timeout", SERVER_TRANSACTION_LIMIT),
+            ("tcp_keepalives_idle", idle),
+            ("tcp_keepalives_interval", interval),
+            ("tcp_keepalives_count", count),
+        ]);
+        let pool = managed::Pool::builder(Manager(options)).max_size(CONNECTIONS).build();
+        Ok(Pool(pool.map_err(|error| sqlx::Error::Configuration(error.into()))?))
+    }
+
+    /// A connection of the pool, or a new one.
+    pub async fn acquire(&self) -> sqlx::Result<Lease> {
+        let object = self.object().await?;
+        Ok(Lease { object: Some(object), pool: self.clone(), state: State::Free })
+    }
+
+    async fn object(&self) -> sqlx::Result<Object<Manager>> {
+        let object = timeout(ACQUIRE_LIMIT, self.0.get()).await;
+        object.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            PoolError::Closed => sqlx::Error::PoolClosed,
+            _ => sqlx::Error::PoolTimedOut,
+        })
+    }
+
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.0.manager().0
+    }
+
+    /// Where one connection was found dead, the idle ones are too: the server was restarted, or the
+    /// network no longer knows them.
+    fn drop_idle(&self) {
+        drop(self.0.retain(|_, _| false));
+    }
+
+    /// Takes leave of the server; what is in use is closed when it is returned.
+    pub(super) async fn close(&self) {
+        let idle = self.0.retain(|_, _| false).removed;
+        self.0.close();
+        // A connection on which the farewell fails is closed all the same.
+        drop(limited(try_join_all(idle.into_iter().map(Connection::close))).await);
+    }
+}
+
+/// One connection for as long as its holder needs it. It goes back to the pool only if the server has
+/// answered everything and no transaction is open; otherwise it is closed.
+pub struct Lease {
+    /// None only after the connection has failed.
+    object: Option<Object<Manager>>,
+    pool: Pool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Each statement stands for itself.
+    Free,
+    InTransaction,
+    /// A statement of the transaction has failed: the server accepts only its end.
+    Aborted,
+    /// The server has not answered yet, or never will.
+    Unanswered,
+}
+
+impl Lease {
+    /// Begins a transaction. Nothing of it has been sent yet, so it may begin on another connection.
+    pub(super) async fn begin(&mut self) -> sqlx::Result<()> {
+        self.run(Statement::simple("begin")).await?;
+        self.state = State::InTransaction;
+        Ok(())
+    }
+
+    /// Postgres answers the commit of a failed transaction as if it were one.
+    pub(super) async fn commit(&mut self) -> sqlx::Result<()> {
+        if self.state != State::InTransaction {
+            return Err(sqlx::Error::Protocol("commit of a failed transaction".to_owned()));
+        }
+        self.run(Statement::simple("commit")).await?;
+        self.state = State::Free;
+        Ok(())
+    }
+
+    pub(super) async fn roll_back(&mut self) -> sqlx::Result<()> {
+        self.run(Statement::simple("rollback")).await?;
+        self.state = State::Free;
+        Ok(())
+    }
+
+    /// Runs a statement to its end. Outside a transaction it is a read: on a connection that is found
+    /// dead it is tried once more on another one.
+    async fn run(&mut self, statement: Statement) -> sqlx::Result<Vec<Step>> {
+        let may_repeat = self.state == State::Free;
+        match self.attempt(statement.clone()).await {
+            Err(error) if may_repeat && is_dead(&error) => {
+                tracing::debug!(%error, "a connection to the database is replaced");
+                self.object = Some(self.pool.object().await?);
+                self.state = State::Free;
+                self.attempt(statement).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt(&mut self, statement: Statement) -> sqlx::Result<Vec<Step>> {
+        let before = std::mem::replace(&mut self.state, State::Unanswered);
+        let Some(connection) = self.object.as_mut() else { return Err(gone()) };
+        let outcome = limited(connection.fetch_many(statement).try_collect()).await;
+        match &outcome {
+            Ok(_) => self.state = before,
+            Err(error) if is_an_answer(error) => {
+                self.state = if before == State::Free { before } else { State::Aborted };
+            }
+            Err(_) => self.discard(),
+        }
+        outcome
+    }
+
+    /// For what has no retry; the connection is closed at the end.
+    fn connection(&mut self) -> sqlx::Result<&mut PgConnection> {
+        self.state = State::Unanswered;
+        Ok(self.object.as_mut().ok_or_else(gone)?)
+    }
+
+    fn discard(&mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+        self.pool.drop_idle();
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let (Some(object), true) = (self.object.take(), self.state != State::Free) {
+            drop(Object::take(object));
+        }
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// How sqlx's queries reach the connection.
+impl<'c> Executor<'c> for &'c mut Lease {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, sqlx::Result<Step>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let steps = async move { self.run(Statement::of(query)?).await };
+        let each = |steps: Vec<Step>| stream::iter(steps.into_iter().map(Ok));
+        stream::once(steps).map_ok(each).try_flatten().boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(async move {
+            let steps = self.run(Statement::of(query)?).await?;
+            Ok(steps.into_iter().find_map(Either::right))
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, sqlx::Result<PgStatement>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move { limited(self.connection()?.prepare_with(sql, parameters)).await })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move { limited(self.connection()?.describe(sql)).await })
+    }
+}
+
+/// A statement with its arguments; a clone can be sent again.
+#[derive(Clone)]
+struct Statement {
+    sql: SqlStr,
+    arguments: Option<PgArguments>,
+    is_persistent: bool,
+}
+
+impl Statement {
+    fn simple(sql: &'static str) -> Self {
+        Statement { sql: SqlStr::from_static(sql), arguments: None, is_persistent: false }
+    }
+
+    fn of<'q>(mut query: impl Execute<'q, Postgres>) -> sqlx::Result<Self> {
+        let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
+        let is_persistent = query.persistent();
+        Ok(Statement { sql: query.sql(), arguments, is_persistent })
+    }
+}
+
+impl Execute<'static, Postgres> for Statement {
+    fn sql(self) -> SqlStr {
+        self.sql
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        None
+    }
+
+    fn take_arguments(
+        &mut self,
+    ) -> Result<Option<PgArguments>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.arguments.take())
+    }
+
+    fn persistent(&self) -> bool {
+        self.is_persistent
+    }
+}
+
+async fn limited<T>(work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    let no_answer = |_| std::io::Error::new(ErrorKind::TimedOut, "the database does not answer");
+    timeout(STATEMENT_LIMIT, work).await.map_err(no_answer)?
+}
+
+fn gone() -> sqlx::Error {
+    sqlx::Error::Io(ErrorKind::NotConnected.into())
+}
+
+/// Whether the connection had ended before the statement came. After a limit it had not: another wait
+/// of that length would be of no use.
+fn is_dead(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() != ErrorKind::TimedOut,
+        sqlx::Error::Database(_) => !is_an_answer(error),
+        _ => false,
+    }
+}
+
+/// Whether the server has answered the statement and goes on listening.
+fn is_an_answer(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    error.is_some_and(|error| !matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
+
+/// Whether a database may well be there in a moment that is not there now: it is starting, it stops,
+/// it has no connection to spare, or it has not been created.
+pub(super) fn is_not_there_yet(error: &sqlx::Error) -> bool {
+    const STATES: [&str; 6] = ["57P01", "57P02", "57P03", "53300", "3D000", "08006"];
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| STATES.contains(&&*code)),
+        _ => false,
+    }
+}
