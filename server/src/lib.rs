@@ -138,8 +138,8 @@ impl Server {
         if matches!(store, Store::Sqlite { .. }) {
             auth.release_mails().await?;
         }
-        if let Err(error) = auth.choose_dummy().await {
-            tracing::warn!(%error, "unknown users cost what argon2id costs, not what most accounts do");
+        if let Err(error) = auth.count_schemes_first().await {
+            tracing::warn!(%error, "unknown users cost what argon2id costs, not what accounts do");
         }
         begin_numbers(&auth, &config).await?;
         create_superuser(&auth, &config.superuser).await?;
@@ -183,6 +183,10 @@ impl Server {
             async move { auth.follow_revocations().await }
         });
         let sweeping = tokio::spawn(sweep(Arc::clone(&self.auth)));
+        let counting = tokio::spawn({
+            let auth = Arc::clone(&self.auth);
+            async move { auth.follow_schemes().await }
+        });
         let (stop_mail, stopping) = watch::channel(false);
         let delivering = tokio::spawn(Arc::clone(&self.auth).deliver_mail(self.mailer, stopping));
         // Mails under way end while the last requests do.
@@ -193,6 +197,7 @@ impl Server {
         http::listen::serve(self.listener, self.app, self.connections, shutdown).await;
         following.abort();
         sweeping.abort();
+        counting.abort();
         if tokio::time::timeout(MAIL_DEADLINE, delivering).await.is_err() {
             tracing::warn!("mail did not come to its end in time");
         }
@@ -299,6 +304,7 @@ async fn open_auth(
         one_time: keys.one_time(),
         flow_key: keys.flows(),
         refresh_key: keys.refresh(),
+        digest_key: keys.limits(),
         signing: signing(config, keys, public_url),
         providers,
         redirects: Redirects::new(config.redirects.allowed.clone()),
@@ -388,7 +394,8 @@ fn connections(http: &config::Http) -> Connections {
 
 fn hashing(config: &Config) -> HashSettings {
     let config::Hashing { memory_kib, time, threads, queue } = config.password;
-    HashSettings { memory_kib, time, threads, queue }
+    let share = config.limits.hashes_per_address.unwrap_or(queue / 8).max(1);
+    HashSettings { memory_kib, time, threads, queue, share }
 }
 
 fn provider_problem((name, problem): (String, String)) -> ConfigError {
@@ -410,6 +417,7 @@ fn limits(config: &Config) -> LimitRules {
         mails_per_address,
         mails_per_recipient,
         sign_ins_per_address,
+        hashes_per_address: _,
     } = config.limits;
     LimitRules {
         enabled,
@@ -447,7 +455,7 @@ async fn create_superuser(auth: &Auth, superuser: &Superuser) -> Result<(), Star
         superuser.password.as_ref().ok_or(StartError::Superuser("a password is missing"))?;
     let password = Password::parse(password.expose())
         .map_err(|_| StartError::Superuser("the password is longer than 1024 bytes"))?;
-    let registered = auth.register(Registration {
+    let registration = Registration {
         identifiers,
         password: NewPassword::Plain(password),
         display_name: None,
@@ -455,8 +463,8 @@ async fn create_superuser(auth: &Auth, superuser: &Superuser) -> Result<(), Star
         is_superuser: true,
         language: None,
         awaits_activation: false,
-    });
-    match registered.await {
+    };
+    match auth.register(registration, None).await {
         // Another server on the same database was first.
         Ok(_) | Err(Error::Taken(_)) => Ok(()),
         Err(error) => Err(error.into()),

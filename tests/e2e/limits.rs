@@ -31,6 +31,7 @@ pub fn limits(per_address: u32, per_account_and_address: u32, per_account: u32) 
         mails_per_address,
         mails_per_recipient,
         sign_ins_per_address: ANY,
+        hashes_per_address: None,
     }
 }
 

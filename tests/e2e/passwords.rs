@@ -9,6 +9,8 @@ use propusk_tests::server::TestServer;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::place::{self, PASSWORD, Place, column, soon};
+
 /// Django 5.0's encoding of `correct horse battery`, with few rounds.
 const DJANGO: &str =
     "pbkdf2_sha256$1000$NaClNaClNaClNaClNaClNa$zOSBrF8mPUkG90GOV62OFpOM15DKnWkFs33MZWjHi0Q=";
@@ -24,7 +26,7 @@ async fn import(server: &TestServer, email: &str, encoded: &str) {
         language: None,
         awaits_activation: false,
     };
-    server.auth.register(registration).await.expect("the account is new");
+    server.auth.register(registration, None).await.expect("the account is new");
 }
 
 async fn sign_in(server: &TestServer, email: &str, password: &str) -> Answer {
@@ -42,6 +44,74 @@ async fn an_imported_account_keeps_its_password() {
         assert_eq!(answer.status, 200);
     }
     assert_eq!(sign_in(&server, "anna@example.com", "correct horse batter").await.status, 401);
+}
+
+/// The stored password of the only account.
+async fn stored(place: &Place) -> String {
+    let sql = "select password from accounts";
+    column(&place.store().await, sql, sql).await.remove(0)
+}
+
+#[tokio::test]
+async fn an_imported_hash_is_replaced_after_the_answer_and_what_was_proved_stays_so() {
+    let place = Place::new().await;
+    place.write("hash", DJANGO);
+    place.user(&["create", "anna@example.com", "--hashed", "--password-file", "hash"]).await;
+    let server = place.start(&[]).await;
+    assert_eq!(place::sign_in(&server.client, "anna@example.com", "wrong").await.status, 401);
+    assert_eq!(stored(&place).await, DJANGO);
+    let pair = place::sign_in(&server.client, "anna@example.com", PASSWORD).await;
+    assert_eq!(pair.status, 200);
+    // A change that falls into the same moment is none of the worse for it.
+    let body = json!({"current_password": PASSWORD, "new_password": "another fair password"});
+    let bearer = format!("Bearer {}", pair.field("access"));
+    let path = "/api/auth/users/set_password/";
+    assert_eq!(server.client.post_as(&bearer, path, &body).await.status, 204);
+    soon("argon2", || async { stored(&place).await.starts_with("$argon2id$v=19$m=64,") }).await;
+    let changed = place::sign_in(&server.client, "anna@example.com", "another fair password").await;
+    assert_eq!(changed.status, 200);
+    assert_eq!(place::sign_in(&server.client, "anna@example.com", PASSWORD).await.status, 401);
+}
+
+/// One password as a phone composes it, and as a Mac may take it apart.
+const SPELLINGS: [&str; 2] =
+    ["p\u{e4}ssw\u{f6}rd \u{439} 77", "pa\u{308}sswo\u{308}rd \u{438}\u{306} 77"];
+
+#[tokio::test]
+async fn a_password_fits_in_every_spelling_of_its_characters() {
+    let server = TestServer::start().await;
+    for (number, password) in SPELLINGS.iter().enumerate() {
+        let email = format!("anna{number}@example.com");
+        let account = json!({"email": email, "password": password});
+        assert_eq!(server.client.post("/api/auth/users/", &account).await.status, 201);
+        for sent in SPELLINGS {
+            let answer = sign_in(&server, &email, sent).await;
+            assert_eq!(answer.status, 200);
+            let body = json!({"current_password": sent, "new_password": password});
+            let bearer = format!("Bearer {}", answer.field("access"));
+            let path = "/api/auth/users/set_password/";
+            assert_eq!(server.client.post_as(&bearer, path, &body).await.status, 204);
+        }
+        assert_eq!(sign_in(&server, &email, "password \u{438} 77").await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_has_hashed_is_taken_byte_by_byte() {
+    let server = TestServer::start().await;
+    for (number, secret) in SPELLINGS.map(|text| text.repeat(3)).iter().enumerate() {
+        let account = json!({
+            "email": format!("anna{number}@example.com"), "hash_password": secret,
+            "phone_number": format!("+4917012345{number}0"),
+        });
+        let registered = server.client.post("/authorization/registration", &account).await;
+        assert_eq!(registered.status, 200, "{}", registered.text());
+        for (other, sent) in SPELLINGS.map(|text| text.repeat(3)).iter().enumerate() {
+            let body = json!({"email": account["email"], "hash_password": sent});
+            let answer = server.client.post("/authorization/login/email", &body).await;
+            assert_eq!(answer.status == 200, number == other, "{}", answer.text());
+        }
+    }
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ impl Asked {
             language: None,
             awaits_activation: false,
         };
-        self.server.auth.register(registration).await.expect("it is made").id
+        self.server.auth.register(registration, None).await.expect("it is made").id
     }
 
     /// Names that nobody has.

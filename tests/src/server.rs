@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use propusk_server::auth::Auth;
+use propusk_server::auth::{Auth, QueuedMail};
 use propusk_server::config::{Config, Hashing, Secret};
 use propusk_server::store::{self, Store};
 use propusk_server::{Clock, Server};
@@ -99,7 +99,10 @@ impl TestServer {
     pub async fn mails(&self) -> Vec<Received> {
         let is_sent = async {
             loop {
-                let waiting = self.auth.queued_mails().await.expect("the database answers").len();
+                let queued = self.auth.queued_mails().await.expect("the database answers");
+                // Late mails wait until the clock is moved.
+                let is_due = |mail: &&QueuedMail| mail.late == 0 || mail.due_at <= self.clock.now();
+                let waiting = queued.iter().filter(is_due).count();
                 if waiting == 0 {
                     return;
                 }

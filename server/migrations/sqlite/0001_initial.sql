@@ -1,6 +1,7 @@
 create table accounts (
     id integer primary key autoincrement,
     password text,
+    password_version bigint not null default 0,
     display_name text,
     sign_up_name text,
     is_active boolean not null,
@@ -154,6 +155,7 @@ create table outbox (
     about text,
     created_at bigint not null,
     due_at bigint not null,
+    late bigint not null default 0,
     leased boolean not null,
     attempts bigint not null,
     dead_at bigint,
@@ -163,6 +165,23 @@ create table outbox (
 create index outbox_account on outbox (account_id);
 create index outbox_token on outbox (token_hash);
 create index outbox_due on outbox (due_at) where dead_at is null;
+
+create table limit_counts (
+    key text primary key,
+    count bigint not null,
+    ends_at bigint not null
+);
+
+create index limit_counts_end on limit_counts (ends_at);
+
+create table known_places (
+    account_id bigint not null references accounts (id) on delete cascade,
+    network text not null,
+    known_until bigint not null,
+    primary key (account_id, network)
+);
+
+create index known_places_end on known_places (known_until);
 
 create table meta (
     name text primary key,

@@ -71,7 +71,7 @@ impl Auth {
     /// before end too, the acting one among them: it cannot be told from a stolen sibling.
     pub async fn change_password(&self, proof: &Proof, new: Password) -> Result<()> {
         self.look_at(proof).await?;
-        let new = self.hasher.hash(new).await?;
+        let new = self.hasher.hash(new, self.origin(proof.from, true)).await?;
         let (proof, now) = (proof.clone(), self.clock.now());
         let ended = self
             .store

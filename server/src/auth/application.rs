@@ -172,7 +172,8 @@ impl Auth {
         scope: &str,
         from: IpAddr,
     ) -> Result<OpaquePair> {
-        self.limited(from, self.try_refresh_pair(policy, client, refresh, scope)).await
+        let work = self.try_refresh_pair(policy, client, refresh, scope, from);
+        self.limited(from, work).await
     }
 
     /// Whether [`Auth::refresh_pair`] would take the token, which is not spent.
@@ -200,6 +201,7 @@ impl Auth {
         client: &OAuthClient,
         refresh: &str,
         scope: &str,
+        from: IpAddr,
     ) -> Result<OpaquePair> {
         let (now, pair, scope) = (self.clock.now(), OpaquePair::new(policy)?, scope.to_owned());
         let (spent, client_id, policy_name) = (hash(refresh), client.id.clone(), policy.name);
@@ -209,17 +211,22 @@ impl Auth {
             access_expires_at: now + policy.access_seconds,
             expires_at: now + policy.refresh_seconds,
         };
-        self.store
+        let account_id = self
+            .store
             .write(move |tx| {
                 Box::pin(async move {
                     let session = session_for(tx, spent.clone(), policy_name, &client_id).await?;
                     match sessions::spend_refresh(tx, spent, by, now).await? {
-                        true => sessions::update_scope(tx, session.id, scope).await,
+                        true => {
+                            sessions::update_scope(tx, session.id, scope).await?;
+                            Ok(session.account_id)
+                        }
                         false => Err(TokenFault::Spent.into()),
                     }
                 })
             })
             .await?;
+        self.note_place(account_id, from, now + policy.refresh_seconds).await;
         Ok(pair)
     }
 

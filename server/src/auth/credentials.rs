@@ -2,6 +2,8 @@
 //! sends an access credential. What is ours is told by its form; a JWT that names no session of ours is
 //! left to [`super::foreign`].
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value};
 
 use super::application::is_opaque_token;
@@ -59,7 +61,7 @@ impl Auth {
     }
 
     /// Makes new tokens of a refresh token, under the rules of `policy`.
-    pub async fn refresh(&self, policy: &Policy, token: &str) -> Result<Renewed> {
+    pub async fn refresh(&self, policy: &Policy, token: &str, from: IpAddr) -> Result<Renewed> {
         let now = self.clock.now();
         let refresh = self.read_refresh(policy, token, now)?;
         let claims = refresh.claims.whole()?;
@@ -68,6 +70,7 @@ impl Auth {
             None => self.advance_foreign(policy, refresh, now).await?,
         };
         self.revoked.apply(&advanced.ended);
+        self.note_place(advanced.account_id, from, now + policy.refresh_seconds).await;
         let access = self.sign_access(policy, advanced.session, token::derived(&claims), now)?;
         let next = || self.sign_refresh(policy, advanced.session, advanced.generation, claims, now);
         let refresh = policy.rotating.then(next).transpose()?;

@@ -158,7 +158,15 @@ impl Auth {
         if next.is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
-        self.store.write(move |tx| Box::pin(outbox::lease_due(tx, now, now + LEASE, free))).await
+        let post = self.post.clone();
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let leased = outbox::lease_due(tx, now, now + LEASE, free).await?;
+                    post.admit_late(tx, leased, now).await
+                })
+            })
+            .await
     }
 
     /// Hands one mail over and notes what became of it.

@@ -111,8 +111,10 @@ impl Auth {
             Err(Error::Provider(ProviderFault::Refused) | Error::SignIn(SignInFault::Unknown))
         );
         if is_refused {
-            // Dropped, it counts; where there is no room left, enough has been counted.
-            drop(self.limits.reserve_link(from, self.clock.now()));
+            // Where there is no room left, enough has been counted.
+            if let Ok(attempt) = self.limits.reserve_link(from, self.clock.now()) {
+                self.store_counts(attempt.fail()).await;
+            }
         }
         outcome
     }

@@ -135,7 +135,7 @@ async fn rotate_foreign(
     }
     let session = adopted(policy, id, account_id, now, now + policy.refresh_seconds);
     let ended = insert_new(tx, policy, &session).await?;
-    Ok(Advanced { session: id, generation: 0, ended })
+    Ok(Advanced { session: id, account_id, generation: 0, ended })
 }
 
 /// A foreign token that may be used again has one session, found by the token itself.
@@ -152,7 +152,7 @@ async fn adopt_foreign(
     let session = adopted(policy, adopted_id(&refresh.jti), account_id, now, refresh.expires_at);
     if let Some(generation) = sessions::insert_session(tx, &session).await? {
         let ended = make_room(tx, policy, &session, generation).await?;
-        return Ok(Advanced { session: session.id, generation: 0, ended });
+        return Ok(Advanced { session: session.id, account_id, generation: 0, ended });
     }
     advance(tx, policy, &session, now).await
 }

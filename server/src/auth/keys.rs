@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use sha2::Sha256;
 
+use super::digest::DigestKey;
 use super::flow_key::FlowKey;
 use super::jwt::Hs256;
 use super::one_time::OneTimeKey;
@@ -132,6 +133,11 @@ impl Keys {
     /// Makes refresh tokens that are derived.
     pub fn refresh(&self) -> RefreshKey {
         RefreshKey::new(self.derive("refresh tokens"))
+    }
+
+    /// Hides whom limits have counted, and where.
+    pub fn limits(&self) -> DigestKey {
+        DigestKey::new(self.derive("limits"))
     }
 
     /// Seals the private halves of signing keys.

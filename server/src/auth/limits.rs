@@ -1,16 +1,20 @@
-//! Limits on guessing passwords, and on registering. An attempt is reserved before the password is
-//! hashed, so parallel guesses count too, and given back when it succeeds or was never looked at.
-//! Three counters: per address, per name from one address, and per account from everywhere. The
-//! last one never stops a place from which the account's owner has signed in since the server's
-//! start, so that an attacker cannot lock the owner out there.
+//! Limits on guessing passwords, on registering and on mails. An attempt is reserved before the
+//! password is hashed, so parallel guesses count too, and given back when it succeeds or was never
+//! looked at. Three counters: per address, per name from one address, and per account from
+//! everywhere. The last one never stops a place where the account's owner is known, so that an
+//! attacker cannot lock the owner out there. Counters that decide about people are also stored (see
+//! [`super::counting`]); keys are digests, because names come from outside in any length.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sha2::{Digest, Sha256};
-
+use super::digest::{Digest, DigestKey};
+use super::network::Network;
+use super::one_time::hex;
 use crate::error::{Error, Result};
+use crate::store::Tx;
+use crate::store::limit_counts::{self, LimitCount};
 
 /// How many failed attempts are looked at within `window` seconds.
 #[derive(Clone, Copy, Debug)]
@@ -32,47 +36,15 @@ pub struct LimitRules {
     pub sign_ins_per_address: Allowed,
 }
 
-/// An IPv4 address, or an IPv6 network of 64 bits: what one customer of a provider has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Network(u64, bool);
-
-impl Network {
-    fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => Network(u64::from(v4.to_bits()), false),
-            IpAddr::V6(v6) => Network((v6.to_bits() >> 64) as u64, true),
-        }
-    }
-}
-
 /// Whose password is tried.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'t> {
-    /// What was sent: an identifier's canonical key, or whatever stood in its place. Attempts from
-    /// one address are counted by it, so that a refusal tells nothing of who is there. None: nobody
-    /// was named, whoever is signed in is asked again.
+    /// What was sent: an identifier's canonical key, or the text in its place. Attempts from one
+    /// address are counted by it, so that a refusal does not tell who is there. `None`: the signed-in
+    /// account is asked again.
     pub name: Option<&'t str>,
     /// The account of that name, if there is one: all its names share the count from everywhere.
     pub account: Option<i64>,
-}
-
-/// Names are kept as hashes: they come from outside in any length.
-type Key = [u8; 16];
-
-impl Target<'_> {
-    fn name_key(self) -> Key {
-        match self.name {
-            Some(name) => key_of_name(name),
-            None => self.account_key(),
-        }
-    }
-
-    fn account_key(self) -> Key {
-        match self.account {
-            Some(id) => key(Sha256::new_with_prefix("id ").chain_update(id.to_be_bytes())),
-            None => key_of_name(self.name.unwrap_or_default()),
-        }
-    }
 }
 
 /// The address without its tag: most tags of an address lead to one mailbox.
@@ -86,33 +58,20 @@ fn mailbox(address: &str) -> String {
     }
 }
 
-fn key_of_name(name: &str) -> Key {
-    key(Sha256::new_with_prefix("name ").chain_update(name))
+/// What is counted, and how much of it is allowed.
+#[derive(Clone, Copy)]
+pub struct Counter {
+    key: Digest,
+    allowed: Allowed,
+    /// A restart of the server does not begin it anew.
+    is_stored: bool,
 }
 
-fn key(digest: Sha256) -> Key {
-    let digest = digest.finalize();
-    std::array::from_fn(|place| digest[place])
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Counted {
-    Network(Network),
-    NameFrom(Key, Network),
-    Account(Key),
-    Registrations(Network),
-    /// Sign-ins with providers.
-    SignIns(Network),
-    MailsFrom(Network),
-    /// By what the mail is about: nobody shall use up what another mail needs.
-    MailsTo(&'static str, Key),
-}
-
-#[derive(Default)]
-struct Counters {
-    counts: HashMap<Counted, Count>,
-    /// Where an account's owner has signed in, and when last.
-    known: HashMap<(Key, Network), i64>,
+impl Counter {
+    /// Adds one to the stored count.
+    pub(super) async fn store(&self, tx: &mut Tx, now: i64) -> Result<LimitCount> {
+        limit_counts::add_one(tx, hex(&self.key), now, now + self.allowed.window).await
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -125,175 +84,247 @@ impl Count {
     fn is_open(self, allowed: Allowed, now: i64) -> bool {
         (now..=now + allowed.window).contains(&(self.ends_at - 1))
     }
+
+    /// When the next window begins, if this one is full. A clock that was set back must not stretch
+    /// a window.
+    fn full_until(self, allowed: Allowed, now: i64) -> Option<i64> {
+        let is_full = self.is_open(allowed, now) && self.count >= allowed.attempts;
+        is_full.then_some(self.ends_at)
+    }
 }
 
-/// How long a place of a successful sign-in is remembered, in seconds.
-const KNOWN_FOR: i64 = 90 * 24 * 3600;
+impl From<&LimitCount> for Count {
+    fn from(stored: &LimitCount) -> Self {
+        let count = u32::try_from(stored.count).unwrap_or(u32::MAX);
+        Count { count, ends_at: stored.ends_at }
+    }
+}
 
-/// The counters; one per server.
+/// The counters; one set per server.
 pub struct Limits {
     rules: LimitRules,
-    counters: Mutex<Counters>,
+    key: DigestKey,
+    counts: Mutex<HashMap<Digest, Count>>,
 }
 
-/// A reserved attempt: it counts as failed unless told otherwise.
+/// A reserved attempt: it counts as failed unless it is settled otherwise.
 #[must_use]
 pub struct Attempt<'l> {
     limits: &'l Limits,
-    counted: Vec<Counted>,
-    /// The account and where it is tried from.
-    place: Option<(Key, Network)>,
+    counted: Vec<Counter>,
 }
 
 impl Limits {
-    pub fn new(rules: LimitRules) -> Self {
-        Limits { rules, counters: Mutex::default() }
+    pub fn new(rules: LimitRules, key: DigestKey) -> Self {
+        Limits { rules, key, counts: Mutex::default() }
     }
 
-    /// Reserves an attempt at a password.
-    pub fn reserve(&self, target: Target<'_>, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
-        let (account, network) = (target.account_key(), Network::of(from));
-        let mut counted =
-            vec![Counted::Network(network), Counted::NameFrom(target.name_key(), network)];
-        if !self.counters().known.contains_key(&(account, network)) {
-            counted.push(Counted::Account(account));
+    /// Whether there are any.
+    pub fn are_enabled(&self) -> bool {
+        self.rules.enabled
+    }
+
+    /// Reserves an attempt at a password; `is_known`: the account's owner is known at this place.
+    pub fn reserve(
+        &self,
+        target: Target<'_>,
+        from: IpAddr,
+        is_known: bool,
+        now: i64,
+    ) -> Result<Attempt<'_>> {
+        let mut counted = vec![self.failures(from), self.failures_on(target, from)];
+        if !is_known {
+            counted.push(self.failures_from_everywhere(target));
         }
-        self.count(counted, Some((account, network)), now)
+        self.count(counted, now)
     }
 
     /// Refuses an address that has failed too often, before anything is looked up for it.
     pub fn check_address(&self, from: IpAddr, now: i64) -> Result<()> {
-        let counted = Counted::Network(Network::of(from));
         match self.rules.enabled {
-            true => self.counters().check(&counted, self.allowed(&counted), now),
+            true => check(&self.counts(), &self.failures(from), now),
             false => Ok(()),
         }
     }
 
     /// Counts an attempt to register, whatever comes of it.
     pub fn count_registration(&self, from: IpAddr, now: i64) -> Result<()> {
-        self.count(vec![Counted::Registrations(Network::of(from))], None, now).map(drop)
+        let counter = self.at("registrations", from, self.rules.registrations_per_address, false);
+        self.count(vec![counter], now).map(drop)
     }
 
     /// Counts a sign-in with a provider, each of which costs a request there or a row here.
     pub fn count_sign_in(&self, from: IpAddr, now: i64) -> Result<()> {
-        self.count(vec![Counted::SignIns(Network::of(from))], None, now).map(drop)
+        let counter = self.at("sign-ins", from, self.rules.sign_ins_per_address, false);
+        self.count(vec![counter], now).map(drop)
     }
 
-    /// Reserves an attempt at a mailed link, whose token nobody can guess, but each look costs a
+    /// Reserves an attempt at a mailed link: its token cannot be guessed, but each look costs a
     /// write.
     pub fn reserve_link(&self, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
-        self.count(vec![Counted::Network(Network::of(from))], None, now)
+        self.count(vec![self.failures(from)], now)
     }
 
-    /// Counts a request to mail something to an address, whether anybody has it or not.
-    pub fn count_request(
+    /// Counts a request to mail something, whether or not a mail goes out.
+    pub fn count_question(&self, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
+        let counter = self.at("questions", from, self.rules.mails_per_address, true);
+        self.count(vec![counter], now)
+    }
+
+    /// Counts a mail about something that goes out to a mailbox, and answers `None`; or answers from
+    /// when on the next one may. Each kind of mail has an allowance of its own, so that no kind uses
+    /// up what another needs.
+    pub async fn admit_mail(
         &self,
-        about: &'static str,
+        tx: &mut Tx,
+        about: &str,
         address: &str,
-        from: IpAddr,
         now: i64,
-    ) -> Result<()> {
-        let to = Counted::MailsTo(about, key_of_name(&mailbox(address)));
-        self.count(vec![Counted::MailsFrom(Network::of(from)), to], None, now).map(drop)
+    ) -> Result<Option<i64>> {
+        if !self.rules.enabled {
+            return Ok(None);
+        }
+        let counter = self.mails_to(about, address);
+        let window = counter.allowed.window;
+        let stored = limit_counts::lock(tx, hex(&counter.key), now + window).await?;
+        let full_until = Count::from(&stored).full_until(counter.allowed, now);
+        if full_until.is_none() {
+            counter.store(tx, now).await?;
+        }
+        Ok(full_until)
     }
 
-    /// Counts a mail that nobody has asked for.
-    pub fn count_mail(&self, about: &'static str, address: &str, now: i64) -> Result<()> {
-        let to = Counted::MailsTo(about, key_of_name(&mailbox(address)));
-        self.count(vec![to], None, now).map(drop)
+    /// Costs what counting a mail costs.
+    pub async fn pretend_mail(&self, tx: &mut Tx, address: &str, now: i64) -> Result<()> {
+        if self.rules.enabled {
+            let counter = self.mails_to("decoy", address);
+            limit_counts::lock(tx, hex(&counter.key), now + counter.allowed.window).await?;
+            counter.store(tx, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what is stored, of this server's failures and of other servers'. Their windows are
+    /// the stored ones.
+    pub fn learn(&self, stored: &[LimitCount]) {
+        let mut counts = self.counts();
+        for row in stored {
+            let Some(key) = digest(&row.key) else { continue };
+            let Count { count, ends_at } = row.into();
+            let known = counts.entry(key).or_insert(Count { count, ends_at });
+            *known = Count { count: count.max(known.count), ends_at };
+        }
     }
 
     /// Forgets windows that have passed.
     pub fn forget_before(&self, now: i64) {
-        let mut counters = self.counters();
-        counters.counts.retain(|_, count| count.ends_at > now);
-        counters.known.retain(|_, seen| *seen > now - KNOWN_FOR);
+        self.counts().retain(|_, count| count.ends_at > now);
     }
 
-    fn count(
-        &self,
-        counted: Vec<Counted>,
-        place: Option<(Key, Network)>,
-        now: i64,
-    ) -> Result<Attempt<'_>> {
+    fn count(&self, counted: Vec<Counter>, now: i64) -> Result<Attempt<'_>> {
         if !self.rules.enabled {
-            return Ok(Attempt { limits: self, counted: Vec::new(), place: None });
+            return Ok(Attempt { limits: self, counted: Vec::new() });
         }
-        let mut counters = self.counters();
-        for one in &counted {
-            counters.check(one, self.allowed(one), now)?;
+        let mut counts = self.counts();
+        for counter in &counted {
+            check(&counts, counter, now)?;
         }
-        for one in &counted {
-            counters.count(one, self.allowed(one), now);
+        for counter in &counted {
+            add(&mut counts, counter, now);
         }
-        drop(counters);
-        Ok(Attempt { limits: self, counted, place })
+        drop(counts);
+        Ok(Attempt { limits: self, counted })
     }
 
-    fn allowed(&self, counted: &Counted) -> Allowed {
-        match counted {
-            Counted::Network(_) => self.rules.per_address,
-            Counted::NameFrom(..) => self.rules.per_account_and_address,
-            Counted::Account(_) => self.rules.per_account,
-            Counted::SignIns(_) => self.rules.sign_ins_per_address,
-            Counted::Registrations(_) => self.rules.registrations_per_address,
-            Counted::MailsFrom(_) => self.rules.mails_per_address,
-            Counted::MailsTo(..) => self.rules.mails_per_recipient,
+    fn failures(&self, from: IpAddr) -> Counter {
+        self.at("failures", from, self.rules.per_address, true)
+    }
+
+    fn failures_on(&self, target: Target<'_>, from: IpAddr) -> Counter {
+        let name = match target.name {
+            Some(name) => self.key.digest("name", name.as_bytes()),
+            None => self.account_key(target),
+        };
+        let value = [&name[..], &Network::of(from).to_bytes()].concat();
+        let key = self.key.digest("failures on", &value);
+        Counter { key, allowed: self.rules.per_account_and_address, is_stored: true }
+    }
+
+    fn failures_from_everywhere(&self, target: Target<'_>) -> Counter {
+        let key = self.account_key(target);
+        Counter { key, allowed: self.rules.per_account, is_stored: true }
+    }
+
+    fn mails_to(&self, about: &str, address: &str) -> Counter {
+        let value = format!("{about}\0{}", mailbox(address));
+        let key = self.key.digest("mails", value.as_bytes());
+        Counter { key, allowed: self.rules.mails_per_recipient, is_stored: true }
+    }
+
+    fn at(&self, kind: &str, from: IpAddr, allowed: Allowed, is_stored: bool) -> Counter {
+        let key = self.key.digest(kind, &Network::of(from).to_bytes());
+        Counter { key, allowed, is_stored }
+    }
+
+    fn account_key(&self, target: Target<'_>) -> Digest {
+        match target.account {
+            Some(id) => self.key.digest("account", &id.to_be_bytes()),
+            None => self.key.digest("no account", target.name.unwrap_or_default().as_bytes()),
         }
     }
 
-    fn counters(&self) -> MutexGuard<'_, Counters> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> MutexGuard<'_, HashMap<Digest, Count>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Counters {
-    fn check(&self, counted: &Counted, allowed: Allowed, now: i64) -> Result<()> {
-        match self.counts.get(counted) {
-            // A clock that was set back must not stretch a window.
-            Some(count) if count.is_open(allowed, now) && count.count >= allowed.attempts => {
-                Err(Error::RateLimited { retry_after: count.ends_at - now })
-            }
-            _ => Ok(()),
-        }
+fn check(counts: &HashMap<Digest, Count>, counter: &Counter, now: i64) -> Result<()> {
+    let full = counts.get(&counter.key).and_then(|count| count.full_until(counter.allowed, now));
+    match full {
+        Some(ends_at) => Err(Error::RateLimited { retry_after: ends_at - now }),
+        None => Ok(()),
     }
+}
 
-    fn count(&mut self, counted: &Counted, allowed: Allowed, now: i64) {
-        let fresh = Count { count: 0, ends_at: now + allowed.window };
-        let count = self.counts.entry(*counted).or_insert(fresh);
-        if !count.is_open(allowed, now) {
-            *count = fresh;
-        }
-        count.count += 1;
+fn add(counts: &mut HashMap<Digest, Count>, counter: &Counter, now: i64) {
+    let fresh = Count { count: 0, ends_at: now + counter.allowed.window };
+    let count = counts.entry(counter.key).or_insert(fresh);
+    if !count.is_open(counter.allowed, now) {
+        *count = fresh;
     }
+    count.count += 1;
+}
+
+/// A digest as it is stored.
+fn digest(text: &str) -> Option<Digest> {
+    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
 }
 
 impl Attempt<'_> {
-    /// Gives the reservation back and remembers the place. Earlier failures stay counted: an own
-    /// account must not buy an attacker more guesses at others.
-    pub fn succeeded(self, now: i64) {
-        if let Some(place) = self.place {
-            self.limits.counters().known.insert(place, now);
-        }
-        self.give_back();
-    }
-
-    fn give_back(self) {
-        let mut counters = self.limits.counters();
-        for one in &self.counted {
-            if let Some(count) = counters.counts.get_mut(one) {
+    /// Gives the reservation back. Earlier failures stay counted: an own account must not buy an
+    /// attacker more guesses at others.
+    pub fn give_back(self) {
+        let mut counts = self.limits.counts();
+        for counter in &self.counted {
+            if let Some(count) = counts.get_mut(&counter.key) {
                 count.count = count.count.saturating_sub(1);
             }
         }
     }
 
-    /// Settles the attempt by what came of it.
-    pub fn settle<T>(self, outcome: &Result<T>, now: i64) {
+    /// Counts it as failed, and answers what is to be stored of that.
+    pub fn fail(self) -> Vec<Counter> {
+        self.counted.into_iter().filter(|counter| counter.is_stored).collect()
+    }
+
+    /// Settles the attempt by what came of it, and answers what is to be stored of that.
+    pub fn settle<T>(self, outcome: &Result<T>) -> Vec<Counter> {
         match outcome {
-            Ok(_) => self.succeeded(now),
-            Err(Error::Busy { .. } | Error::Internal(_)) => self.give_back(),
-            Err(_) => {}
+            Ok(_) | Err(Error::Busy { .. } | Error::Internal(_)) => {
+                self.give_back();
+                Vec::new()
+            }
+            Err(_) => self.fail(),
         }
     }
 }
@@ -304,7 +335,7 @@ mod tests {
 
     fn limits() -> Limits {
         let allowed = |attempts| Allowed { attempts, window: 60 };
-        Limits::new(LimitRules {
+        let rules = LimitRules {
             enabled: true,
             per_address: allowed(6),
             per_account_and_address: allowed(3),
@@ -313,7 +344,8 @@ mod tests {
             mails_per_address: allowed(5),
             mails_per_recipient: allowed(2),
             sign_ins_per_address: allowed(2),
-        })
+        };
+        Limits::new(rules, DigestKey::new([1; 32]))
     }
 
     fn name(name: &str) -> Target<'_> {
@@ -326,7 +358,7 @@ mod tests {
 
     fn fail(limits: &Limits, key: &str, from: &str, times: usize) {
         for _ in 0..times {
-            drop(limits.reserve(name(key), address(from), 0));
+            drop(limits.reserve(name(key), address(from), false, 0));
         }
     }
 
@@ -334,7 +366,7 @@ mod tests {
     fn parallel_guesses_are_counted_before_their_outcome_is_known() {
         let limits = limits();
         let held: Vec<_> =
-            (0..100).map(|_| limits.reserve(name("a"), address("192.0.2.1"), 0)).collect();
+            (0..100).map(|_| limits.reserve(name("a"), address("192.0.2.1"), false, 0)).collect();
         assert_eq!(held.iter().filter(|attempt| attempt.is_ok()).count(), 3);
     }
 
@@ -342,9 +374,9 @@ mod tests {
     fn a_window_passes() {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
-        let refused = limits.reserve(name("a"), address("192.0.2.1"), 59);
+        let refused = limits.reserve(name("a"), address("192.0.2.1"), false, 59);
         assert!(matches!(refused, Err(Error::RateLimited { retry_after: 1 })));
-        assert!(limits.reserve(name("a"), address("192.0.2.1"), 60).is_ok());
+        assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 60).is_ok());
     }
 
     #[test]
@@ -352,20 +384,19 @@ mod tests {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
         fail(&limits, "b", "192.0.2.1", 2);
-        limits.reserve(name("own"), address("192.0.2.1"), 0).expect("the sixth").succeeded(0);
+        limits.reserve(name("own"), address("192.0.2.1"), false, 0).expect("the sixth").give_back();
         fail(&limits, "c", "192.0.2.1", 1);
-        assert!(limits.reserve(name("d"), address("192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(name("d"), address("192.0.2.1"), false, 0).is_err());
     }
 
     #[test]
     fn many_addresses_cannot_lock_the_owner_out_of_a_known_place() {
         let limits = limits();
-        limits.reserve(name("a"), address("198.51.100.7"), 0).expect("the owner").succeeded(0);
         for last in 1..=9 {
             fail(&limits, "a", &format!("192.0.2.{last}"), 3);
         }
-        assert!(limits.reserve(name("a"), address("203.0.113.1"), 0).is_err());
-        assert!(limits.reserve(name("a"), address("198.51.100.7"), 0).is_ok());
+        assert!(limits.reserve(name("a"), address("203.0.113.1"), false, 0).is_err());
+        assert!(limits.reserve(name("a"), address("198.51.100.7"), true, 0).is_ok());
     }
 
     #[test]
@@ -373,9 +404,9 @@ mod tests {
         let limits = limits();
         fail(&limits, "a", "2001:db8::1", 2);
         fail(&limits, "a", "2001:db8::ffff:1", 1);
-        assert!(limits.reserve(name("a"), address("2001:db8::2"), 0).is_err());
+        assert!(limits.reserve(name("a"), address("2001:db8::2"), false, 0).is_err());
         fail(&limits, "b", "192.0.2.1", 3);
-        assert!(limits.reserve(name("b"), address("::ffff:192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(name("b"), address("::ffff:192.0.2.1"), false, 0).is_err());
     }
 
     #[test]
@@ -383,25 +414,25 @@ mod tests {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
         for other in 0..100_000_u32 {
-            drop(limits.reserve(name(&other.to_string()), IpAddr::V4(other.into()), 0));
+            drop(limits.reserve(name(&other.to_string()), IpAddr::V4(other.into()), false, 0));
         }
-        assert!(limits.reserve(name("a"), address("192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 0).is_err());
     }
 
     #[test]
     fn an_attempt_that_was_not_looked_at_does_not_count() {
         let limits = limits();
         for _ in 0..10 {
-            let attempt = limits.reserve(name("a"), address("192.0.2.1"), 0);
+            let attempt = limits.reserve(name("a"), address("192.0.2.1"), false, 0);
             let busy: Result<()> = Err(Error::Busy { retry_after: 1 });
-            attempt.expect("a free place").settle(&busy, 0);
+            attempt.expect("a free place").settle(&busy);
         }
         let wrong: Result<()> = Err(Error::InvalidCredentials);
         for _ in 0..3 {
-            let attempt = limits.reserve(name("a"), address("192.0.2.1"), 0);
-            attempt.expect("a free place").settle(&wrong, 0);
+            let attempt = limits.reserve(name("a"), address("192.0.2.1"), false, 0);
+            attempt.expect("a free place").settle(&wrong);
         }
-        assert!(limits.reserve(name("a"), address("192.0.2.1"), 0).is_err());
+        assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 0).is_err());
     }
 
     #[test]
@@ -410,7 +441,7 @@ mod tests {
         fail(&limits, "@7", "192.0.2.1", 3);
         fail(&limits, "7", "192.0.2.1", 2);
         let own = Target { name: None, account: Some(7) };
-        assert!(limits.reserve(own, address("192.0.2.1"), 0).is_ok());
+        assert!(limits.reserve(own, address("192.0.2.1"), false, 0).is_ok());
     }
 
     #[test]
@@ -427,10 +458,52 @@ mod tests {
         let email = Target { name: Some("anna@example.com"), account: Some(1) };
         let phone = Target { name: Some("+491701234567"), account: Some(1) };
         for _ in 0..3 {
-            drop(limits.reserve(email, address("192.0.2.1"), 0));
+            drop(limits.reserve(email, address("192.0.2.1"), false, 0));
         }
-        assert!(limits.reserve(email, address("192.0.2.1"), 0).is_err());
-        assert!(limits.reserve(phone, address("192.0.2.1"), 0).is_ok());
-        assert!(limits.reserve(phone, address("192.0.2.2"), 0).is_err(), "four are enough");
+        assert!(limits.reserve(email, address("192.0.2.1"), false, 0).is_err());
+        assert!(limits.reserve(phone, address("192.0.2.1"), false, 0).is_ok());
+        assert!(limits.reserve(phone, address("192.0.2.2"), false, 0).is_err(), "four are enough");
+    }
+
+    #[test]
+    fn what_is_stored_is_counted_on_and_less_takes_nothing_back() {
+        let limits = limits();
+        let failed = limits.reserve(name("a"), address("192.0.2.1"), false, 0).expect("the first");
+        let stored = failed.fail();
+        assert_eq!(stored.len(), 3);
+        let rows = |count, ends_at| -> Vec<_> {
+            let row = |counter: &Counter| LimitCount { key: hex(&counter.key), count, ends_at };
+            stored.iter().map(row).collect()
+        };
+        // Another server has counted two more.
+        limits.learn(&rows(3, 60));
+        limits.learn(&rows(1, 60));
+        limits.learn(&rows(0, 30));
+        assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 0).is_err());
+        assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 60).is_ok());
+    }
+
+    #[test]
+    fn a_network_is_no_registration_question_or_name() {
+        let limits = limits();
+        let from = address("192.0.2.1");
+        let network = Network::of(from).to_bytes();
+        let own = Target { name: None, account: Some(1) };
+        let keys = [
+            limits.failures(from).key,
+            limits.failures_on(own, from).key,
+            limits.failures_from_everywhere(own).key,
+            limits.at("registrations", from, limits.rules.per_address, false).key,
+            limits.at("questions", from, limits.rules.per_address, true).key,
+            limits.key.digest("name", &network),
+            limits.mails_to("activation", "a@example.com").key,
+            limits.mails_to("password_reset", "a@example.com").key,
+        ];
+        let mut distinct = keys.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), keys.len());
+        let tagged = limits.mails_to("activation", "A+tag@Example.com").key;
+        assert_eq!(tagged, limits.mails_to("activation", "a@example.com").key);
     }
 }

@@ -3,8 +3,10 @@
 
 mod account;
 mod application;
+mod counting;
 mod credentials;
 mod delivery;
+mod digest;
 mod external;
 mod flow;
 mod flow_key;
@@ -19,17 +21,20 @@ mod linking;
 mod live_sessions;
 mod named;
 mod names;
+mod network;
 mod numbers;
 mod one_time;
 mod operator;
 mod outbox;
 mod ownership;
 pub mod password;
+mod places;
 mod proof;
 mod recovery;
 mod redemption;
 mod refresh_token;
 mod registration;
+mod rehashing;
 mod renewal;
 mod revocation;
 mod sealing;
@@ -45,6 +50,7 @@ pub use application::{
     ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS, OpaquePair,
 };
 pub use credentials::Renewed;
+pub use digest::DigestKey;
 pub use external::Entry;
 pub use flow::{
     AppLeg, Begun, CODE_LIFETIME, Callback, Failed, ProviderName, Returned, SIGN_IN_LIFETIME,
@@ -84,11 +90,11 @@ use crate::language::Language;
 use crate::providers::Providers;
 use crate::redirect::Redirects;
 use crate::store::Store;
-use crate::store::meta::LONGEST_ACCESS;
-use crate::store::{accounts, meta};
+use crate::store::meta::{self, LONGEST_ACCESS};
 use jwt::Hs256;
 use limits::{LimitRules, Limits};
-use password::{HashError, Hasher};
+use password::{HashError, Hasher, Password, TooLong};
+use places::Places;
 use signing::{SigningKeys, SigningSettings};
 use sweeping::ClockWatch;
 use token::Tokens;
@@ -135,6 +141,15 @@ impl Policy {
             _ => Ok(()),
         }
     }
+
+    /// A password as this API means it: what a client has hashed is taken byte by byte.
+    pub(super) fn password(&self, text: &str) -> std::result::Result<Password, TooLong> {
+        let password = Password::parse(text)?;
+        Ok(match self.form {
+            TokenForm::UserName => password.verbatim(),
+            TokenForm::SimpleJwt | TokenForm::Key | TokenForm::PublicKey => password,
+        })
+    }
 }
 
 /// What an access credential looks like.
@@ -164,6 +179,7 @@ pub struct Parts {
     pub one_time: OneTimeKey,
     pub flow_key: FlowKey,
     pub refresh_key: RefreshKey,
+    pub digest_key: DigestKey,
     /// Signs tokens that anybody can check.
     pub signing: SigningSettings,
     pub providers: Providers,
@@ -195,6 +211,8 @@ pub struct Auth {
     signing: SigningKeys,
     policies: Vec<Policy>,
     limits: Arc<Limits>,
+    digest_key: DigestKey,
+    places: Places,
     revoked: Revoked,
     clock_watch: ClockWatch,
     accept_foreign: bool,
@@ -204,7 +222,7 @@ impl Auth {
     /// Loads what must be known before the first request.
     pub async fn open(parts: Parts) -> Result<Self> {
         let longest_access = longest_access(&parts).await?;
-        let limits = Arc::new(Limits::new(parts.limits));
+        let limits = Arc::new(Limits::new(parts.limits, parts.digest_key.clone()));
         let clock_watch = ClockWatch::new(&parts.clock);
         let auth = Auth {
             store: parts.store,
@@ -227,26 +245,20 @@ impl Auth {
             signing: SigningKeys::new(parts.signing),
             policies: parts.policies,
             limits,
+            places: Places::new(parts.digest_key.clone()),
+            digest_key: parts.digest_key,
             revoked: Revoked::new(longest_access),
             clock_watch,
             accept_foreign: parts.accept_foreign,
         };
         auth.load_revocations().await?;
+        auth.load_counts().await?;
         Ok(auth)
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
         self.store.ping().await
-    }
-
-    /// After an import most passwords have another scheme; an unknown user must cost the same.
-    pub async fn choose_dummy(&self) -> Result<()> {
-        let mut tx = self.store.read().await?;
-        if let Some(stored) = accounts::most_frequent_password(&mut tx).await? {
-            self.hasher.set_dummy_scheme(&stored);
-        }
-        Ok(())
     }
 }
 

@@ -2,11 +2,13 @@
 //! `mode`, nothing else, under a key of their own. The account is that of the session; the name must
 //! still belong to it.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::jwt::Hs256;
-use super::session::{Pair, active_account, advance, live_session};
+use super::session::{Advanced, Pair, active_account, advance, live_session};
 use super::token::{NONCES, TokenId, TokenType};
 use super::{Auth, Policy, SignedIn, TokenForm, random};
 use crate::error::{Error, Result, TokenFault};
@@ -64,7 +66,7 @@ impl Auth {
     }
 
     /// Makes a new access token of a refresh token, which stays as it is.
-    pub async fn renew_named(&self, policy: &Policy, refresh: &str) -> Result<Named> {
+    pub async fn renew_named(&self, policy: &Policy, refresh: &str, from: IpAddr) -> Result<Named> {
         let now = self.clock.now();
         let Checked { id, user_name } = read(&self.user_names, refresh, TokenType::Refresh, now)?;
         let (policy, name) = (*policy, user_name.clone());
@@ -75,11 +77,12 @@ impl Auth {
                     let session = live_session(tx, id, Some(policy.name)).await?;
                     active_account(tx, session.account_id).await?;
                     require_name(tx, &name, session.account_id).await?;
-                    advance(tx, &policy, &session, now).await?;
-                    Ok(session.id)
+                    advance(tx, &policy, &session, now).await
                 })
             })
             .await?;
+        let Advanced { session, account_id, .. } = session;
+        self.note_place(account_id, from, now + policy.refresh_seconds).await;
         let expires_at = now + policy.access_seconds;
         let access =
             self.sign_named(&policy, session, &user_name, TokenType::Access, expires_at)?;

@@ -56,7 +56,7 @@ impl Auth {
         import: Import,
     ) -> Result<Option<Account>> {
         self.refuse_taken(&registration.identifiers).await?;
-        let (new, names) = self.prepare(registration).await?;
+        let (new, names) = self.prepare(registration, None).await?;
         self.store
             .write(move |tx| {
                 Box::pin(async move {

@@ -14,7 +14,7 @@ use crate::store::one_time_tokens::OneTimeToken;
 use crate::store::{Tx, accounts, one_time_tokens};
 
 /// How long a link works, in seconds; as Django's `PASSWORD_RESET_TIMEOUT`, its last second included.
-const LIFETIME: i64 = 259_200;
+pub(super) const LIFETIME: i64 = 259_200;
 /// 2001-01-01, from which Django's tokens count.
 const EPOCH: i64 = 978_307_200;
 
@@ -117,6 +117,16 @@ pub(super) async fn spend(
     }
 }
 
+/// Whether a link for this is with the account's owner, or on its way there.
+pub(super) async fn is_out(
+    tx: &mut Tx,
+    purpose: Purpose,
+    account_id: i64,
+    now: i64,
+) -> Result<bool> {
+    one_time_tokens::is_out(tx, account_id, purpose.as_str(), now).await
+}
+
 async fn state(
     tx: &mut Tx,
     purpose: Purpose,
@@ -149,7 +159,7 @@ impl Auth {
     ) -> Result<T> {
         let attempt = self.limits.reserve_link(from, self.clock.now())?;
         let outcome = work.await;
-        attempt.settle(&outcome, self.clock.now());
+        self.settle(attempt, &outcome).await;
         outcome
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Auth;
 use super::account::delete;
+use super::password::Origin;
 use super::registration::NewPassword;
 use super::session::end_sessions;
 use crate::error::Result;
@@ -76,7 +77,7 @@ impl Auth {
 
     /// Sets a password without knowing the old one, or takes it away, and ends all sessions.
     pub async fn set_password(&self, id: i64, new: NewPassword) -> Result<bool> {
-        let (new, now) = (self.hashed(new).await?, self.clock.now());
+        let (new, now) = (self.hashed(new, Origin::SERVER).await?, self.clock.now());
         let ended = self
             .store
             .write(move |tx| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::limits::Limits;
 use super::link::Links;
-use super::one_time::{OneTimeKey, Purpose, hex, row};
+use super::one_time::{LIFETIME, OneTimeKey, Purpose, hex, is_out, row};
 use super::{Auth, Policy, random};
 use crate::error::Result;
 use crate::language::Language;
@@ -16,6 +16,9 @@ use crate::store::{Tx, meta, one_time_tokens, outbox};
 
 /// Rows that decoys of tokens are written to, so that they do not wait for each other.
 const DECOYS: u8 = 64;
+
+/// A mail that waits for no limit.
+const IN_TIME: i64 = 0;
 
 /// What a mail is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +81,9 @@ pub(super) struct Post {
 }
 
 impl Post {
-    /// Queues a mail to the account's stored address; without one there is nobody to tell. A notice
-    /// that would come too often is left out; links are counted where they are asked for.
+    /// Queues a mail to the account's stored address, if there is one. What is counted per mailbox
+    /// are mails that go out. Beyond the limit a notice is left out; a link is left out too where
+    /// one is out for this account, and else goes out as soon as the limit allows.
     pub async fn queue(
         &self,
         tx: &mut Tx,
@@ -114,6 +118,17 @@ impl Post {
     ) -> Result<()> {
         let Some(recipient) = account.email.clone() else { return Ok(()) };
         let mut mail = queued(letter, recipient, now)?;
+        let kind = letter.as_str();
+        if let Some(later) = self.limits.admit_mail(tx, kind, &mail.recipient, now).await? {
+            let waits = match letter {
+                Letter::Link(purpose) => !is_out(tx, purpose, account.id, now).await?,
+                _ => false,
+            };
+            if !waits {
+                return pretend_to_queue(tx, now).await;
+            }
+            (mail.due_at, mail.late) = (later, rank_of_late(account));
+        }
         mail.account_id = Some(account.id);
         mail.about = about;
         let stored = account.language.as_deref().and_then(Language::parse);
@@ -124,18 +139,48 @@ impl Post {
             mail.token_hash = Some(row.hash.clone());
             mail.link = Some(self.links.to(purpose, self.reset_path, account.id));
             one_time_tokens::insert_one_time_token(tx, row).await?;
-        } else if self.limits.count_mail(letter.as_str(), &mail.recipient, now).is_err() {
-            return Ok(());
         }
         outbox::insert_mail(tx, mail).await
     }
 
     /// Costs what queueing costs, and what sending costs the database, so that time does not tell who
     /// has an account.
-    pub async fn pretend(&self, tx: &mut Tx, now: i64) -> Result<()> {
-        let [slot, value @ ..] = random::<17>()?;
-        meta::write_decoy(tx, slot % DECOYS, hex(&value)).await?;
-        outbox::insert_mail(tx, queued(Letter::Decoy, String::new(), now)?).await
+    pub async fn pretend(&self, tx: &mut Tx, address: &str, now: i64) -> Result<()> {
+        self.limits.pretend_mail(tx, address, now).await?;
+        pretend_to_queue(tx, now).await
+    }
+
+    /// Of mails that are to be sent now, those that the limits allow; late ones that are still too
+    /// many wait longer.
+    pub async fn admit_late(
+        &self,
+        tx: &mut Tx,
+        mut mails: Vec<QueuedMail>,
+        now: i64,
+    ) -> Result<Vec<QueuedMail>> {
+        mails.sort_by_key(|mail| (mail.late, mail.created_at));
+        let mut admitted = Vec::new();
+        for mail in mails {
+            if mail.late == IN_TIME || self.is_admitted(tx, &mail, now).await? {
+                admitted.push(mail);
+            }
+        }
+        Ok(admitted)
+    }
+
+    async fn is_admitted(&self, tx: &mut Tx, mail: &QueuedMail, now: i64) -> Result<bool> {
+        if now - mail.created_at >= LIFETIME {
+            outbox::delete_mail(tx, mail.id.clone()).await?;
+            return Ok(false);
+        }
+        match self.limits.admit_mail(tx, &mail.message, &mail.recipient, now).await? {
+            Some(later) => outbox::release_lease(tx, mail.id.clone(), later).await?,
+            None => {
+                outbox::update_in_time(tx, mail.id.clone()).await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The mail as it goes out; `None` for what is never sent. `title_of` is how people know a provider.
@@ -173,6 +218,22 @@ impl Post {
     }
 }
 
+/// A late mail's place among others to the same mailbox: tags cost nothing, so that an attacker may
+/// have many accounts at them, and only the mailbox's owner can have proved an address.
+fn rank_of_late(account: &Account) -> i64 {
+    let is_tagged = account.email.as_ref().is_some_and(|email| email.contains('+'));
+    match account.email_verified_at {
+        Some(_) => IN_TIME + 1,
+        None => IN_TIME + 2 + i64::from(is_tagged),
+    }
+}
+
+async fn pretend_to_queue(tx: &mut Tx, now: i64) -> Result<()> {
+    let [slot, value @ ..] = random::<17>()?;
+    meta::write_decoy(tx, slot % DECOYS, hex(&value)).await?;
+    outbox::insert_mail(tx, queued(Letter::Decoy, String::new(), now)?).await
+}
+
 /// A new mail, due at once.
 fn queued(letter: Letter, recipient: String, now: i64) -> Result<QueuedMail> {
     Ok(QueuedMail {
@@ -186,6 +247,7 @@ fn queued(letter: Letter, recipient: String, now: i64) -> Result<QueuedMail> {
         about: None,
         created_at: now,
         due_at: now,
+        late: IN_TIME,
         attempts: 0,
         dead_at: None,
         problem: None,

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use super::Auth;
 use super::limits::Target;
-use super::password::{Password, PasswordHash, Verdict};
+use super::password::{Origin, Password, PasswordHash, Verdict};
 use super::session::{SignedIn, require_recent_sign_in};
+use super::sign_in::is_at_known_place;
 use crate::error::{Error, Result};
 use crate::store::Tx;
 use crate::store::accounts::{self, Credentials};
@@ -15,20 +16,22 @@ use crate::store::accounts::{self, Credentials};
 #[derive(Clone)]
 pub struct Proof {
     pub(super) who: SignedIn,
+    /// Where the request came from.
+    pub(super) from: IpAddr,
     by: By,
 }
 
 #[derive(Clone)]
 enum By {
-    /// As it was stored: a change in between makes the proof worthless.
-    Password(String),
+    /// The version of the password: a change in between makes the proof worthless.
+    Password(i64),
     RecentSignIn,
 }
 
 impl Proof {
     /// Nothing but the credential: the change itself looks how old its sign-in is.
-    pub fn by_recent_sign_in(who: &SignedIn) -> Self {
-        Proof { who: *who, by: By::RecentSignIn }
+    pub fn by_recent_sign_in(who: &SignedIn, from: IpAddr) -> Self {
+        Proof { who: *who, from, by: By::RecentSignIn }
     }
 
     pub(super) fn is_by_password(&self) -> bool {
@@ -42,8 +45,7 @@ impl Proof {
         match &self.by {
             By::RecentSignIn => require_recent_sign_in(tx, &self.who, now).await,
             By::Password(proved) => {
-                let found = accounts::credentials(tx, id).await?;
-                match found.and_then(|found| found.password).as_ref() == Some(proved) {
+                match accounts::password_version(tx, id).await? == Some(*proved) {
                     true => Ok(()),
                     false => Err(Error::WrongPassword),
                 }
@@ -65,17 +67,23 @@ impl Auth {
         match current {
             Some(_) if who.of_client || who.in_url => Err(Error::ReauthenticationRequired),
             Some(current) => self.prove_password(who, current, from).await,
-            None => Ok(Proof::by_recent_sign_in(who)),
+            None => Ok(Proof::by_recent_sign_in(who, from)),
         }
     }
 
     /// Checks the current password, which sensitive changes ask for again.
     async fn prove_password(&self, who: &SignedIn, current: &str, from: IpAddr) -> Result<Proof> {
+        let network = self.places.network(from);
+        let mut tx = self.store.read().await?;
+        let found = accounts::credentials(&mut tx, who.account_id, network).await?;
+        drop(tx);
+        let is_known = is_at_known_place(found.as_ref(), self.clock.now());
         let target = Target { name: None, account: Some(who.account_id) };
-        let attempt = self.limits.reserve(target, from, self.clock.now())?;
-        let proof = self.try_password(who, current).await;
-        attempt.settle(&proof, self.clock.now());
-        proof
+        let attempt = self.limits.reserve(target, from, is_known, self.clock.now())?;
+        let origin = self.origin(from, is_known);
+        let version = self.try_password(who, current, found, origin).await;
+        self.settle(attempt, &version).await;
+        Ok(Proof { who: *who, from, by: By::Password(version?) })
     }
 
     /// Refuses a sign-in that is too old, before work that costs something.
@@ -87,16 +95,18 @@ impl Auth {
         require_recent_sign_in(&mut tx, &proof.who, self.clock.now()).await
     }
 
-    async fn try_password(&self, who: &SignedIn, current: &str) -> Result<Proof> {
+    /// The version of the password, if it is this one.
+    async fn try_password(
+        &self,
+        who: &SignedIn,
+        current: &str,
+        found: Option<Credentials>,
+        origin: Origin,
+    ) -> Result<i64> {
         let current = Password::parse(current).map_err(|_| Error::WrongPassword)?;
-        let mut tx = self.store.read().await?;
-        let found = accounts::credentials(&mut tx, who.account_id).await?;
-        drop(tx);
-        let verdict = self.hasher.verify(current, held_password(found.as_ref())).await?;
-        match (verdict, found.and_then(|found| found.password)) {
-            (Verdict::Right { .. }, Some(stored)) => {
-                Ok(Proof { who: *who, by: By::Password(stored) })
-            }
+        let (held, lot) = (held_password(found.as_ref()), self.lot_of_account(who.account_id));
+        match (self.hasher.verify(current, held, lot, origin).await?, found) {
+            (Verdict::Right { .. }, Some(found)) => Ok(found.password_version),
             _ => Err(Error::WrongPassword),
         }
     }

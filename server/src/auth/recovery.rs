@@ -79,8 +79,7 @@ impl Auth {
     ) -> Result<Requested> {
         let email_key = Email::parse(email).map(|email| email.key().to_owned());
         let (post, now) = (self.post_of(policy), self.clock.now());
-        let counted = email_key.as_deref().unwrap_or(email);
-        self.limits.count_request(purpose.as_str(), counted, asked.from, now)?;
+        self.count_question(asked.from).await?;
         // What is no address is nobody's.
         let key = email_key.unwrap_or_default();
         let configured = self.configured_providers();
@@ -88,7 +87,7 @@ impl Auth {
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let found = holder(tx, key).await?;
+                    let found = holder(tx, key.clone()).await?;
                     // Asked for nobody too, so that time tells nothing.
                     let id = found.as_ref().map_or(NOBODY, |account| account.id);
                     let by_provider = opened_by_provider(tx, id, &configured).await?;
@@ -99,7 +98,7 @@ impl Auth {
                             Ok(Requested::Sent)
                         }
                         _ => {
-                            post.pretend(tx, now).await?;
+                            post.pretend(tx, &key, now).await?;
                             Ok(found.map_or(Requested::Unknown, |_| Requested::NotSent))
                         }
                     }
@@ -143,16 +142,23 @@ impl Auth {
         new: Password,
         from: IpAddr,
     ) -> Result<()> {
-        self.limited(from, self.try_reset_password(uid, token, new)).await
+        self.limited(from, self.try_reset_password(uid, token, new, from)).await
     }
 
-    async fn try_reset_password(&self, uid: &str, token: &str, new: Password) -> Result<()> {
+    async fn try_reset_password(
+        &self,
+        uid: &str,
+        token: &str,
+        new: Password,
+        from: IpAddr,
+    ) -> Result<()> {
         let id = self.account_of_link(uid).await?;
         // Before the costly hash; what counts is the look inside the transaction.
         if self.check_link(Purpose::PasswordReset, uid, token).await? != LinkState::Open {
             return Err(Error::LinkInvalid);
         }
-        let new = self.hasher.hash(new).await?;
+        // An open link is a proof, as a known place is one.
+        let new = self.hasher.hash(new, self.origin(from, true)).await?;
         let (token, now) = (token.to_owned(), self.clock.now());
         let ended = self
             .store

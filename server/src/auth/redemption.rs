@@ -54,6 +54,7 @@ impl Auth {
             Door { policy: *policy, entry: Entry::Either, kept: kept.clone(), by: By::Owner, from };
         let (opened, account) =
             self.limited(from, self.enter_by_code(door, code, verifier)).await?;
+        self.note_place(account.id, from, opened.at + policy.refresh_seconds).await;
         self.issue_first(policy, opened, &kept, account)
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::one_time::Purpose;
 use super::outbox::{Letter, Post};
-use super::password::{Password, PasswordHash};
+use super::password::{Origin, Password, PasswordHash};
 use super::recovery::{Asked, holder};
 use super::session::{By, Kept, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
@@ -44,10 +44,14 @@ impl Auth {
         self.limits.count_registration(from, self.clock.now())
     }
 
-    /// Creates an account.
-    pub async fn register(&self, registration: Registration) -> Result<Account> {
+    /// Creates an account, for a client or, without `from`, for the operator.
+    pub async fn register(
+        &self,
+        registration: Registration,
+        from: Option<IpAddr>,
+    ) -> Result<Account> {
         self.refuse_taken(&registration.identifiers).await?;
-        let (new, identifiers) = self.prepare(registration).await?;
+        let (new, identifiers) = self.prepare(registration, from).await?;
         let post = self.post.clone();
         let account = self
             .store
@@ -62,9 +66,10 @@ impl Auth {
         &self,
         policy: &Policy,
         registration: Registration,
+        from: IpAddr,
     ) -> Result<Pair> {
         self.refuse_taken(&registration.identifiers).await?;
-        let (new, identifiers) = self.prepare(registration).await?;
+        let (new, identifiers) = self.prepare(registration, Some(from)).await?;
         let (post, by, session, at) =
             (self.post.clone(), *policy, new_session_id()?, new.created_at);
         let opened = self
@@ -79,6 +84,7 @@ impl Auth {
                 })
             })
             .await?;
+        self.note_place(opened.account_id, from, at + policy.refresh_seconds).await;
         self.pair(policy, opened).await
     }
 
@@ -93,7 +99,7 @@ impl Auth {
         if let Some(username) = registration.identifiers.iter().find(is(Kind::Username)) {
             self.refuse_taken(std::slice::from_ref(username)).await?;
         }
-        let (new, identifiers) = self.prepare(registration).await?;
+        let (new, identifiers) = self.prepare(registration, Some(asked.from)).await?;
         let write = || {
             let (post, key) = (self.post.clone(), email.key().to_owned());
             let (new, identifiers) = (new.clone(), identifiers.clone());
@@ -123,12 +129,10 @@ impl Auth {
     pub(super) async fn prepare(
         &self,
         registration: Registration,
+        from: Option<IpAddr>,
     ) -> Result<(NewAccount, Vec<Identifier>)> {
-        let email = registration.identifiers.iter().find(|one| one.kind() == Kind::Email);
-        if let Some(email) = email.filter(|_| registration.awaits_activation) {
-            self.count_activation(email)?;
-        }
-        let password = self.hashed(registration.password).await?;
+        let origin = from.map_or(Origin::SERVER, |from| self.origin(from, false));
+        let password = self.hashed(registration.password, origin).await?;
         let new = NewAccount {
             password: password.map(|password| password.as_str().to_owned()),
             display_name: registration.display_name,
@@ -141,14 +145,13 @@ impl Auth {
         Ok((new, registration.identifiers))
     }
 
-    fn count_activation(&self, email: &Identifier) -> Result<()> {
-        let about = Purpose::Activation.as_str();
-        self.limits.count_mail(about, email.key(), self.clock.now())
-    }
-
-    pub(super) async fn hashed(&self, password: NewPassword) -> Result<Option<PasswordHash>> {
+    pub(super) async fn hashed(
+        &self,
+        password: NewPassword,
+        origin: Origin,
+    ) -> Result<Option<PasswordHash>> {
         match password {
-            NewPassword::Plain(plain) => Ok(Some(self.hasher.hash(plain).await?)),
+            NewPassword::Plain(plain) => Ok(Some(self.hasher.hash(plain, origin).await?)),
             NewPassword::Encoded(encoded) => Ok(Some(encoded)),
             NewPassword::Unusable => Ok(None),
         }
@@ -200,12 +203,12 @@ async fn insert_or_pretend(
     identifiers: Vec<Identifier>,
     language: Option<Language>,
 ) -> Result<i64> {
-    match holder(tx, key).await? {
+    match holder(tx, key.clone()).await? {
         Some(owner) => {
             post.queue(tx, Letter::AddressInUse, &owner, language, new.created_at).await?;
             use_up_number(tx, &new).await
         }
-        None => insert_what_is_free(tx, &post, &new, identifiers).await,
+        None => insert_what_is_free(tx, &post, &key, &new, identifiers).await,
     }
 }
 
@@ -213,6 +216,7 @@ async fn insert_or_pretend(
 async fn insert_what_is_free(
     tx: &mut Tx,
     post: &Post,
+    address: &str,
     new: &NewAccount,
     mut identifiers: Vec<Identifier>,
 ) -> Result<i64> {
@@ -225,7 +229,7 @@ async fn insert_what_is_free(
     let id = insert(tx, post, new, &identifiers).await?.id;
     if !new.awaits_activation {
         // A mail goes out where the address is taken.
-        post.pretend(tx, new.created_at).await?;
+        post.pretend(tx, address, new.created_at).await?;
     }
     Ok(id)
 }

@@ -106,6 +106,7 @@ impl Auth {
         policy: &Policy,
         token: &str,
         attempt: Option<&Attempt>,
+        from: IpAddr,
     ) -> Result<Issued> {
         let presented = Presented::read(token).ok_or(TokenFault::Malformed)?;
         let session = self.session_of(policy, &presented).await?;
@@ -119,7 +120,11 @@ impl Auth {
             _ => self.rotate(policy, genuine).await?,
         };
         match renewed {
-            Renewed::Alive(alive) => self.issue(policy, &alive.session, alive.account),
+            Renewed::Alive(alive) => {
+                let Alive { session, account } = *alive;
+                self.note_place(account.id, from, session.expires_at).await;
+                self.issue(policy, &session, account)
+            }
             Renewed::Ended(revocation) => {
                 self.revoked.apply(&[revocation]);
                 self.mail_queued.notify_one();

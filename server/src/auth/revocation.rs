@@ -218,6 +218,7 @@ mod tests {
 
     use tempfile::TempDir;
 
+    use super::super::digest::DigestKey;
     use super::super::flow_key::FlowKey;
     use super::super::jwt::Hs256;
     use super::super::limits::{Allowed, LimitRules};
@@ -273,7 +274,7 @@ mod tests {
             let clock = Clock::manual(1_000_000);
             let one = node(&store, &clock).await;
             let two = node(&store, &clock).await;
-            one.register(Registration {
+            let registration = Registration {
                 identifiers: vec![Identifier::parse_as("anna", &[Kind::Username]).expect("a name")],
                 password: NewPassword::Plain(Password::parse("secret").expect("short")),
                 display_name: None,
@@ -281,9 +282,8 @@ mod tests {
                 is_superuser: false,
                 language: None,
                 awaits_activation: false,
-            })
-            .await
-            .expect("the name is free");
+            };
+            one.register(registration, None).await.expect("the name is free");
             Nodes { one, two, clock, _dir: dir }
         }
 
@@ -296,7 +296,7 @@ mod tests {
     }
 
     async fn node(store: &Store, clock: &Clock) -> Auth {
-        let hashing = HashSettings { memory_kib: 64, time: 1, threads: 1, queue: 8 };
+        let hashing = HashSettings { memory_kib: 64, time: 1, threads: 1, queue: 8, share: 1 };
         let allowed = Allowed { attempts: 1, window: 1 };
         let limits = LimitRules {
             enabled: false,
@@ -316,6 +316,7 @@ mod tests {
             user_names: Hs256::new(&[8; 32]),
             one_time: OneTimeKey::new([9; 32]),
             flow_key: FlowKey::new([10; 32]),
+            digest_key: DigestKey::new([1; 32]),
             refresh_key: RefreshKey::new([11; 32]),
             signing: SigningSettings {
                 issuer: Issuer {
@@ -442,7 +443,8 @@ mod tests {
         let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let pair = nodes.one.sign_in(&POLICY, "anna", "secret", from).await.expect("right");
         nodes.clock.advance(POLICY.refresh_seconds - 1);
-        let access = nodes.one.refresh(&POLICY, &pair.refresh).await.expect("not over").access;
+        let access =
+            nodes.one.refresh(&POLICY, &pair.refresh, from).await.expect("not over").access;
         nodes.clock.advance(100);
         nodes.one.sweep().await.expect("the database answers");
         let who = nodes.one.signed_in(&access).await.expect("its session is there");

@@ -81,6 +81,7 @@ pub(super) enum By {
 /// refresh token.
 pub(super) struct Advanced {
     pub session: i64,
+    pub account_id: i64,
     pub generation: i64,
     /// The end of sessions that made room for this one, if it is new.
     pub ended: Vec<Revocation>,
@@ -261,18 +262,23 @@ pub(super) async fn advance(
     now: i64,
 ) -> Result<Advanced> {
     let access_expires_at = now + policy.access_seconds;
-    let (id, generation) = (session.id, session.generation);
+    let Session { id, account_id, generation, .. } = *session;
     if policy.rotating {
         let expires_at = now + policy.refresh_seconds;
         let won =
             sessions::spend_generation(tx, id, generation, now, access_expires_at, expires_at);
         return match won.await? {
-            true => Ok(Advanced { session: id, generation: generation + 1, ended: Vec::new() }),
+            true => Ok(Advanced {
+                session: id,
+                account_id,
+                generation: generation + 1,
+                ended: Vec::new(),
+            }),
             false => Err(TokenFault::Spent.into()),
         };
     }
     match sessions::update_used(tx, id, now, access_expires_at).await? {
-        true => Ok(Advanced { session: id, generation, ended: Vec::new() }),
+        true => Ok(Advanced { session: id, account_id, generation, ended: Vec::new() }),
         false => Err(TokenFault::Spent.into()),
     }
 }

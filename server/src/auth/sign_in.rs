@@ -6,20 +6,40 @@ use std::net::IpAddr;
 
 use super::key::Key;
 use super::limits::Target;
-use super::password::{Password, Verdict};
+use super::password::{Lot, Password, Verdict};
+use super::places::{known_until, says};
 use super::proof::held_password;
 use super::session::{By, Kept, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
 use crate::store::accounts::{self, Credentials};
+use crate::store::known_places;
 
 /// A stored password that fitted.
 struct Fitting {
     account_id: i64,
     stored: String,
-    /// What shall be stored from now on.
-    better: Option<String>,
+    version: i64,
+    /// The password in the spelling that fitted, where it shall be hashed anew.
+    outdated: Option<Password>,
+    /// Where it was sent from, where that is to be noted as a known place.
+    place: Option<Place>,
+}
+
+/// A place to be noted.
+struct Place {
+    network: String,
+    until: i64,
+}
+
+/// A password that was sent.
+struct Sent<'s> {
+    identifier: Option<&'s Identifier>,
+    password: &'s str,
+    from: IpAddr,
+    /// What an unknown name costs.
+    lot: Lot,
 }
 
 impl Auth {
@@ -59,66 +79,79 @@ impl Auth {
     ) -> Result<Opened> {
         self.limits.check_address(from, self.clock.now())?;
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
-        let found = self.find_credentials(identifier.as_ref()).await?;
-        let name = Some(identifier.as_ref().map_or(who, Identifier::key));
-        let target = Target { name, account: found.as_ref().map(|found| found.account_id) };
-        let attempt = self.limits.reserve(target, from, self.clock.now())?;
-        let opened = self.try_sign_in(policy, identifier.as_ref(), found, password, kept).await;
-        attempt.settle(&opened, self.clock.now());
+        let name = identifier.as_ref().map_or(who, Identifier::key);
+        let lot = self.lot_of_name(name);
+        let sent = Sent { identifier: identifier.as_ref(), password, from, lot };
+        let found = self.find_credentials(&sent).await?;
+        let account = found.as_ref().map(|found| found.account_id);
+        let target = Target { name: Some(name), account };
+        let is_known = is_at_known_place(found.as_ref(), self.clock.now());
+        let attempt = self.limits.reserve(target, from, is_known, self.clock.now())?;
+        let opened = self.try_sign_in(policy, sent, found, kept).await;
+        self.settle(attempt, &opened).await;
         opened
     }
 
-    /// The stored password may change between its check and the commit. If it was only hashed
-    /// anew, the second look still fits; after a change of password it does not.
+    /// The account may get another password between the check and the commit: then a second look
+    /// decides.
     async fn try_sign_in(
         &self,
         policy: &Policy,
-        identifier: Option<&Identifier>,
+        sent: Sent<'_>,
         mut found: Option<Credentials>,
-        password: &str,
         kept: Kept,
     ) -> Result<Opened> {
         for _ in 0..2 {
-            // Longer than any stored password can be, so the answer needs no look at an account.
-            let password = Password::parse(password).map_err(|_| Error::InvalidCredentials)?;
-            let fitting = self.check_password(found, password, policy.tells_inactive).await?;
+            let fitting = self.check_password(policy, found, &sent).await?;
             if let Some(opened) = self.commit_sign_in(policy, fitting, kept.clone()).await? {
                 return Ok(opened);
             }
-            found = self.find_credentials(identifier).await?;
+            found = self.find_credentials(&sent).await?;
         }
         Err(Error::InvalidCredentials)
     }
 
-    async fn find_credentials(
-        &self,
-        identifier: Option<&Identifier>,
-    ) -> Result<Option<Credentials>> {
+    async fn find_credentials(&self, sent: &Sent<'_>) -> Result<Option<Credentials>> {
         // The read happens for every name, so that its time tells nothing.
-        let key = identifier.map_or_else(String::new, |identifier| identifier.key().to_owned());
+        let key = sent.identifier.map_or_else(String::new, |one| one.key().to_owned());
+        let network = self.places.network(sent.from);
         let mut tx = self.store.read().await?;
-        accounts::credentials_by_key(&mut tx, key).await
+        accounts::credentials_by_key(&mut tx, key, network).await
     }
 
     async fn check_password(
         &self,
+        policy: &Policy,
         found: Option<Credentials>,
-        password: Password,
-        tells: bool,
+        sent: &Sent<'_>,
     ) -> Result<Fitting> {
-        let verdict = self.hasher.verify(password, held_password(found.as_ref())).await?;
-        match (verdict, found) {
-            (Verdict::Right { .. }, Some(Credentials { is_active: false, .. })) => match tells {
+        // Longer than any stored password can be, so the answer needs no look at an account.
+        let password = policy.password(sent.password).map_err(|_| Error::InvalidCredentials)?;
+        let now = self.clock.now();
+        let origin = self.origin(sent.from, is_at_known_place(found.as_ref(), now));
+        let held = held_password(found.as_ref());
+        let lot = match &found {
+            // All names of an account without a password cost the same.
+            Some(found) => self.lot_of_account(found.account_id),
+            None => sent.lot,
+        };
+        let verdict = self.hasher.verify(password, held, lot, origin).await?;
+        let Some(found) = found else { return Err(Error::InvalidCredentials) };
+        let until = known_until(now + policy.refresh_seconds, now);
+        let is_noted = says(found.known_until, until);
+        match (verdict, found.password) {
+            (Verdict::Right { .. }, _) if !found.is_active => match policy.tells_inactive {
                 true => Err(Error::AccountInactive),
                 false => Err(Error::InvalidCredentials),
             },
-            (
-                Verdict::Right { rehashed },
-                Some(Credentials { account_id, password: Some(stored), is_active: true }),
-            ) => {
-                let better = rehashed.map(|hash| hash.as_str().to_owned());
-                Ok(Fitting { account_id, stored, better })
-            }
+            (Verdict::Right { outdated }, Some(stored)) => Ok(Fitting {
+                account_id: found.account_id,
+                stored,
+                version: found.password_version,
+                outdated,
+                place: (!is_noted)
+                    .then(|| Place { network: self.places.network(sent.from), until }),
+            }),
             _ => Err(Error::InvalidCredentials),
         }
     }
@@ -130,7 +163,7 @@ impl Auth {
         fitting: Fitting,
         kept: Kept,
     ) -> Result<Option<Opened>> {
-        let Fitting { account_id, stored, better } = fitting;
+        let Fitting { account_id, stored, version, outdated, place } = fitting;
         let at = self.clock.now();
         let opened = Opened { session: new_session_id()?, account_id, at, by: By::Owner };
         let policy = *policy;
@@ -139,8 +172,11 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     let at = opened.at;
-                    if !accounts::update_signed_in(tx, account_id, at, stored, better).await? {
+                    if !accounts::update_signed_in(tx, account_id, at, version).await? {
                         return Ok(None);
+                    }
+                    if let Some(Place { network, until }) = place {
+                        known_places::note_place(tx, account_id, network, until).await?;
                     }
                     open_session(tx, &policy, opened, kept).await.map(Some)
                 })
@@ -148,6 +184,14 @@ impl Auth {
             .await?;
         let Some(ended) = committed else { return Ok(None) };
         self.revoked.apply(&ended);
+        if let Some(password) = outdated {
+            self.rehash_later(account_id, stored, password);
+        }
         Ok(Some(opened))
     }
+}
+
+/// Whether the account's owner is known where the credentials are asked for.
+pub(super) fn is_at_known_place(found: Option<&Credentials>, now: i64) -> bool {
+    found.and_then(|found| found.known_until).is_some_and(|until| until > now)
 }

@@ -9,8 +9,8 @@ use super::delivery::DEAD_FOR;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::store::{
-    accounts, meta, one_time_tokens, outbox, pending_sign_ins, revocations, sessions, signing_keys,
-    spent_tokens,
+    accounts, known_places, limit_counts, meta, one_time_tokens, outbox, pending_sign_ins,
+    revocations, sessions, signing_keys, spent_tokens,
 };
 
 /// How long an address stays taken that nobody has confirmed, in seconds.
@@ -88,6 +88,7 @@ impl Auth {
         }
         self.revoked.forget_before(now - DAY);
         self.limits.forget_before(now);
+        self.places.forget_before(now);
         // In pieces: a backlog must neither hold up other writes nor run into a time limit.
         while self.delete_some(now).await? > 0 {}
         Ok(())
@@ -140,8 +141,12 @@ impl Auth {
                         accounts::delete_never_activated(tx, before, SWEPT_AT_ONCE).await?;
                     let sign_ins =
                         pending_sign_ins::delete_expired(tx, over, SWEPT_AT_ONCE).await?;
+                    // A window that is over decides nothing.
+                    let counts = limit_counts::delete_ended(tx, now, SWEPT_AT_ONCE).await?;
+                    let places = known_places::delete_forgotten(tx, over, SWEPT_AT_ONCE).await?;
                     signing_keys::delete_ended(tx, now - DEAD_FOR).await?;
-                    Ok(sessions + tokens + revocations + links + mails + accounts + sign_ins)
+                    let rest = accounts + sign_ins + counts + places;
+                    Ok(sessions + tokens + revocations + links + mails + rest)
                 })
             })
             .await

@@ -457,7 +457,7 @@ fn registration(who: &str, password: PasswordInput, is_superuser: bool) -> Outco
 
 async fn create(config: &Config, auth: &Auth, registration: Registration) -> Outcome {
     begin_numbers(auth, config).await?;
-    let account = auth.register(registration).await?;
+    let account = auth.register(registration, None).await?;
     done(&format!("created account {}", account.id))
 }
 

@@ -98,6 +98,9 @@ impl Config {
         if self.password.threads == 0 || self.password.queue == 0 {
             return invalid("password", "threads and queue must be at least 1");
         }
+        if self.limits.hashes_per_address == Some(0) {
+            return invalid("limits.hashes_per_address", "must be at least 1");
+        }
         self.check_links()?;
         if !self.redirects.allowed.iter().all(|redirect| may_be_registered(redirect)) {
             return invalid(

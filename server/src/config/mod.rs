@@ -138,11 +138,15 @@ pub struct Limits {
     pub registrations_per_address: u32,
     /// Requests from one address in ten minutes that may send a mail.
     pub mails_per_address: u32,
-    /// Requests for a mail to one recipient in one hour.
+    /// Mails of one kind to one mailbox in one hour.
     pub mails_per_recipient: u32,
     /// Requests from one address in ten minutes that begin, redeem or enter by a sign-in with a
     /// provider.
     pub sign_ins_per_address: u32,
+    /// Hashes for one address that may wait while others wait. None: an eighth of
+    /// `password.queue`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hashes_per_address: Option<usize>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -376,6 +380,7 @@ impl Default for Limits {
             mails_per_address: 100,
             mails_per_recipient: 10,
             sign_ins_per_address: 1_000,
+            hashes_per_address: None,
         }
     }
 }

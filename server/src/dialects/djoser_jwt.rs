@@ -113,7 +113,7 @@ async fn register(mut call: Call) -> Answer {
         let id = auth.register_quietly(registration, call.asked()).await.map_err(failure)?;
         return Ok(Reply::created(&UserResponse { id, ..shown }));
     }
-    let account = auth.register(registration).await.map_err(failure)?;
+    let account = auth.register(registration, Some(call.client())).await.map_err(failure)?;
     Ok(Reply::created(&UserResponse::from(account)))
 }
 
@@ -122,7 +122,8 @@ async fn change(mut call: Call) -> Answer {
     let mut form = call.form().await?;
     let request = ChangeRequest::read(&mut form);
     let Context { auth, policy, .. } = &*call.context;
-    let (proof, identifiers) = (Proof::by_recent_sign_in(call.signed_in()?), request.changes());
+    let (proof, identifiers) =
+        (Proof::by_recent_sign_in(call.signed_in()?, call.client()), request.changes());
     let taken = auth.taken_names(policy, &proof, &identifiers, call.client()).await;
     for kind in taken.map_err(failure)? {
         let (field, text) = djoser::taken(kind);

@@ -74,7 +74,7 @@ async fn register(mut call: Call) -> Answer {
     if policy.strict {
         auth.register_quietly(registration, call.asked()).await.map_err(failure)?;
     } else {
-        auth.register(registration).await.map_err(failure)?;
+        auth.register(registration, Some(call.client())).await.map_err(failure)?;
     }
     Ok(Reply::created(&response))
 }

@@ -32,7 +32,7 @@ pub async fn obtain_pair(mut call: Call, name: &'static str, failure: Failure) -
 pub async fn refresh(mut call: Call, failure: Failure) -> Answer {
     let token = TokenRequest::read(call.form().await?, "refresh")?.0;
     let Context { auth, policy, .. } = &*call.context;
-    let renewed = auth.refresh(policy, &token).await.map_err(failure)?;
+    let renewed = auth.refresh(policy, &token, call.client()).await.map_err(failure)?;
     Ok(Reply::ok(&RenewedResponse::from(renewed)))
 }
 

@@ -46,7 +46,11 @@ pub struct Account {
 pub struct Credentials {
     pub account_id: i64,
     pub password: Option<String>,
+    /// Another one for each password; hashing the same password anew leaves it.
+    pub password_version: i64,
     pub is_active: bool,
+    /// Until when the asking network is known for the account.
+    pub known_until: Option<i64>,
 }
 
 /// A row to be.
@@ -95,20 +99,35 @@ pub async fn accounts_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<A
     ).bind(after).bind(limit).fetch_all(db).await)?)
 }
 
-pub async fn credentials_by_key(tx: &mut Tx, key: String) -> Result<Option<Credentials>> {
+/// The credentials of an identifier, as a client in this network finds them.
+pub async fn credentials_by_key(
+    tx: &mut Tx,
+    key: String,
+    network: String,
+) -> Result<Option<Credentials>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select a.id as account_id, a.password, a.is_active
+        "select a.id as account_id, a.password, a.password_version, a.is_active, k.known_until
          from identifiers i
          join accounts a on a.id = i.account_id
+         left join known_places k on k.account_id = a.id and k.network = $2
          where i.key = $1",
-    ).bind(key).fetch_optional(db).await)?)
+    ).bind(key).bind(network).fetch_optional(db).await)?)
 }
 
-pub async fn credentials(tx: &mut Tx, id: i64) -> Result<Option<Credentials>> {
+/// The credentials of an account, as a client in this network finds them.
+pub async fn credentials(tx: &mut Tx, id: i64, network: String) -> Result<Option<Credentials>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select id as account_id, password, is_active
-         from accounts
-         where id = $1",
+        "select a.id as account_id, a.password, a.password_version, a.is_active, k.known_until
+         from accounts a
+         left join known_places k on k.account_id = a.id and k.network = $2
+         where a.id = $1",
+    ).bind(id).bind(network).fetch_optional(db).await)?)
+}
+
+/// Which password the account has, if it has one.
+pub async fn password_version(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select password_version from accounts where id = $1 and password is not null",
     ).bind(id).fetch_optional(db).await)?)
 }
 
@@ -201,7 +220,7 @@ async fn raise_postgres_sequence(db: &mut Lease, number: i64) -> sqlx::Result<()
     sqlx::query(
         "select setval('accounts_id_seq', $1)
          from accounts_id_seq
-         where last_value < $1 or not is_called",
+         where $1 > 0 and (last_value < $1 or not is_called)",
     )
     .bind(number)
     .execute(db)
@@ -226,21 +245,25 @@ pub async fn registered_below(tx: &mut Tx, id: i64, limit: i64) -> Result<Vec<i6
     ).bind(id).bind(limit).fetch_all(db).await)?)
 }
 
-/// Notes a sign-in with the stored password `was`, which `better` replaces where it is given; false
-/// when the account was suspended, deleted or given another password meanwhile.
-pub async fn update_signed_in(
-    tx: &mut Tx,
-    id: i64,
-    at: i64,
-    was: String,
-    better: Option<String>,
-) -> Result<bool> {
+/// Notes a sign-in with the password of this version; false when the account was suspended, deleted
+/// or given another password meanwhile.
+pub async fn update_signed_in(tx: &mut Tx, id: i64, at: i64, version: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update accounts set last_sign_in_at = $2, password = coalesce($4, password)
-         where id = $1 and is_active = true and password = $3
+        "update accounts set last_sign_in_at = $2
+         where id = $1 and is_active = true and password_version = $3 and password is not null
          returning id",
-    ).bind(id).bind(at).bind(was).bind(better).fetch_optional(db).await)?;
+    ).bind(id).bind(at).bind(version).fetch_optional(db).await)?;
     Ok(row.is_some())
+}
+
+/// Replaces the stored hash `was` by another one of the same password, unless it was replaced
+/// meanwhile.
+pub async fn update_rehashed(tx: &mut Tx, id: i64, was: String, new: String) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set password = $3
+         where id = $1 and password = $2",
+    ).bind(id).bind(was).bind(new).execute(db).await.map(|_| ()))?;
+    Ok(())
 }
 
 /// Notes a sign-in that needs no password, as a registration is one.
@@ -266,7 +289,7 @@ pub async fn lock_account(tx: &mut Tx, id: i64) -> Result<bool> {
 /// Sets a new password; false when the account is not there.
 pub async fn update_password(tx: &mut Tx, id: i64, password: String) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update accounts set password = $2
+        "update accounts set password = $2, password_version = password_version + 1
          where id = $1
          returning id",
     ).bind(id).bind(password).fetch_optional(db).await)?;
@@ -350,7 +373,8 @@ pub async fn update_password_proved(tx: &mut Tx, id: i64, proved: bool) -> Resul
 /// Takes the password away.
 pub async fn delete_password(tx: &mut Tx, id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
-        "update accounts set password = null, password_proved = false
+        "update accounts set password = null, password_version = password_version + 1,
+                             password_proved = false
          where id = $1",
     ).bind(id).execute(db).await.map(|_| ()))?;
     Ok(())
@@ -396,15 +420,12 @@ pub async fn delete_never_activated(tx: &mut Tx, at: i64, limit: i64) -> Result<
     ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
-/// A stored password of the scheme that most of the newest accounts have.
-pub async fn most_frequent_password(tx: &mut Tx) -> Result<Option<String>> {
-    Ok(on!(tx, db => sqlx::query_scalar(
-        "select min(password)
-         from (select password from accounts
-               where password is not null
-               order by id desc limit 10000) newest
-         group by substr(password, 1, 13)
-         order by count(*) desc
-         limit 1",
-    ).fetch_optional(db).await)?)
+/// Up to `limit` stored passwords of accounts with ids above `after`, in the order of the ids.
+pub async fn passwords_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<(i64, String)>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select id, password from accounts
+         where id > $1 and password is not null
+         order by id
+         limit $2",
+    ).bind(after).bind(limit).fetch_all(db).await)?)
 }

@@ -9,6 +9,8 @@ mod connect;
 mod group_commit;
 pub mod identifiers;
 pub mod identities;
+pub mod known_places;
+pub mod limit_counts;
 pub mod meta;
 pub mod oauth_clients;
 pub mod one_time_tokens;

@@ -46,6 +46,18 @@ pub async fn one_time_token(
     ).bind(hash).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?)
 }
 
+/// Whether the account has an open token for this whose mail was not given up.
+pub async fn is_out(tx: &mut Tx, account_id: i64, purpose: &'static str, now: i64) -> Result<bool> {
+    let row: Option<String> = on!(tx, db => sqlx::query_scalar(
+        "select t.hash from one_time_tokens t
+         left join outbox o on o.token_hash = t.hash
+         where t.account_id = $1 and t.purpose = $2 and t.spent_at is null and t.expires_at > $3
+           and o.dead_at is null
+         limit 1",
+    ).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
 /// Spends an open token: of many who present it, one gets true.
 pub async fn spend_one_time_token(
     tx: &mut Tx,

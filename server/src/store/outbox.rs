@@ -23,6 +23,8 @@ pub struct QueuedMail {
     pub about: Option<String>,
     pub created_at: i64,
     pub due_at: i64,
+    /// Above 0: it waits for the limit of its mailbox, the lower ones first.
+    pub late: i64,
     pub attempts: i64,
     pub dead_at: Option<i64>,
     /// What the mail server said last.
@@ -35,7 +37,7 @@ macro_rules! returning_mail {
         concat!(
             $before,
             " id, account_id, token_hash, message, recipient, language, link, about, created_at,
-              due_at, attempts, dead_at, problem ",
+              due_at, late, attempts, dead_at, problem ",
             $after
         )
     };
@@ -44,8 +46,8 @@ macro_rules! returning_mail {
 pub async fn insert_mail(tx: &mut Tx, mail: QueuedMail) -> Result<()> {
     on!(tx, db => sqlx::query(
         "insert into outbox (id, account_id, token_hash, message, recipient, language, link,
-                             about, created_at, due_at, attempts, leased)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, false)",
+                             about, created_at, due_at, late, attempts, leased)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, false)",
     )
     .bind(mail.id)
     .bind(mail.account_id)
@@ -57,6 +59,7 @@ pub async fn insert_mail(tx: &mut Tx, mail: QueuedMail) -> Result<()> {
     .bind(mail.about)
     .bind(mail.created_at)
     .bind(mail.due_at)
+    .bind(mail.late)
     .bind(mail.attempts)
     .execute(db).await.map(|_| ()))?;
     Ok(())
@@ -71,7 +74,7 @@ pub async fn lease_due(tx: &mut Tx, now: i64, until: i64, limit: i64) -> Result<
              where id in (
                  select id from outbox
                  where dead_at is null and due_at <= $1
-                 order by due_at
+                 order by due_at, late
                  limit $3)
                and due_at <= $1
              returning",
@@ -109,6 +112,14 @@ pub async fn bury_mail(tx: &mut Tx, id: String, now: i64, problem: String) -> Re
         "update outbox set leased = false, dead_at = $2, problem = $3
          where id = $1",
     ).bind(id).bind(now).bind(problem).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Notes that a late mail waits no longer for the limit of its mailbox.
+pub async fn update_in_time(tx: &mut Tx, id: String) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update outbox set late = 0 where id = $1",
+    ).bind(id).execute(db).await.map(|_| ()))?;
     Ok(())
 }
 

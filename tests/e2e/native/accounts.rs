@@ -225,7 +225,7 @@ async fn a_strict_registration_is_answered_alike_for_an_address_in_use_whose_own
 
 #[tokio::test]
 async fn a_mailbox_that_gets_no_more_mails_does_not_tell_whether_it_has_an_account() {
-    let few = Limits { mails_per_recipient: 2, ..limits(ANY, ANY, ANY) };
+    let few = Limits { mails_per_recipient: 1, ..limits(ANY, ANY, ANY) };
     let server = TestServer::with(|config| {
         config.limits = few;
         let native = native(config);
@@ -236,13 +236,14 @@ async fn a_mailbox_that_gets_no_more_mails_does_not_tell_whether_it_has_an_accou
     assert_eq!(register(&server, account).await.status, 201);
     server.clock.advance(3_600);
     for email in [EMAIL, "nobody@example.com"] {
-        for status in [202, 202, 429] {
+        for _ in 0..3 {
             let answer = post(&server, "accounts/resend", json!({"email": email})).await;
-            assert_eq!(answer.status, status, "{email}");
+            assert_eq!(answer.status, 202, "{email}");
         }
-        let answer = register(&server, json!({"email": email, "password": PASSWORD})).await;
-        assert_refused(&answer, 429, "rate_limited");
-        assert_eq!(answer.header("Retry-After").as_deref(), Some("3600"), "{email}");
+        for _ in 0..2 {
+            let answer = register(&server, json!({"email": email, "password": PASSWORD})).await;
+            assert_eq!(answer.status, 201, "{email}");
+        }
     }
 }
 

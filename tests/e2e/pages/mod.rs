@@ -62,7 +62,7 @@ impl Site {
 
     async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let server = TestServer::with(change).await;
-        server.auth.register(anna()).await.expect("a new account");
+        server.auth.register(anna(), None).await.expect("a new account");
         Site { server }
     }
 

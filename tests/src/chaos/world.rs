@@ -127,7 +127,7 @@ impl World {
             Identifier::Phone(Phone::parse(&phone).expect("a number")),
         ];
         let password = Password::parse(PASSWORD).expect("a password");
-        let registered = self.server.auth.register(Registration {
+        let registration = Registration {
             identifiers,
             password: NewPassword::Plain(password),
             display_name: None,
@@ -135,8 +135,8 @@ impl World {
             is_superuser: false,
             language: None,
             awaits_activation: false,
-        });
-        registered.await.expect("an account");
+        };
+        self.server.auth.register(registration, None).await.expect("an account");
         let vault = self.vaults.path().join(format!("{number}.vault"));
         Person { number, email, username, vault, key: VaultKey::generate().expect("random bytes") }
     }

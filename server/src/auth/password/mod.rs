@@ -1,16 +1,21 @@
-//! Password hashing: argon2id for new passwords, verification of imported Django hashes, and
-//! their replacement by argon2id at the next right password. It runs on threads of its own, so
-//! that it neither holds up the async runtime nor computes more hashes at once than planned.
+//! Password hashing: argon2id for new passwords, and verification of imported Django hashes. It runs
+//! on threads of its own, so that it neither holds up the async runtime nor computes more hashes at
+//! once than planned.
 
 mod encoded;
 mod pool;
 pub mod rules;
+mod schemes;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
 use self::encoded::{Argon2Cost, Scheme, StoredHash};
+pub use self::pool::Origin;
 use self::pool::{Memory, Pool};
+pub use self::schemes::{Lot, Tally};
 use crate::python;
 
 /// argon2id cost and the pool that runs it.
@@ -22,6 +27,8 @@ pub struct HashSettings {
     pub threads: usize,
     /// Jobs that may wait for a worker.
     pub queue: usize,
+    /// Jobs of one address that may wait while others wait.
+    pub share: usize,
 }
 
 /// Why a password was not hashed or verified.
@@ -52,7 +59,11 @@ pub enum HashError {
 pub struct TooLong;
 
 /// A plain password without white space at its ends, overwritten in memory when dropped.
-pub struct Password(String);
+pub struct Password {
+    text: String,
+    /// Its bytes are what is meant: another spelling of the same characters is another password.
+    is_verbatim: bool,
+}
 
 impl Password {
     pub const MAX_BYTES: usize = 1024;
@@ -64,11 +75,24 @@ impl Password {
         if trimmed.len() > Self::MAX_BYTES {
             return Err(TooLong);
         }
-        Ok(Password(trimmed.to_owned()))
+        Ok(Password { text: trimmed.to_owned(), is_verbatim: false })
+    }
+
+    /// What a client has made of a password, which is none to be normalised.
+    pub fn verbatim(mut self) -> Password {
+        self.is_verbatim = true;
+        self
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The same characters in Unicode's form C, if that is another spelling: keyboards differ in how
+    /// they compose letters with accents.
+    fn normalised(&self) -> Option<Password> {
+        let differs = !self.is_verbatim && !is_nfc(&self.text);
+        differs.then(|| Password { text: self.text.nfc().collect(), is_verbatim: false })
     }
 }
 
@@ -80,7 +104,7 @@ impl fmt::Debug for Password {
 
 impl Drop for Password {
     fn drop(&mut self) {
-        wipe(&mut std::mem::take(&mut self.0).into_bytes());
+        wipe(&mut std::mem::take(&mut self.text).into_bytes());
     }
 }
 
@@ -105,12 +129,13 @@ impl fmt::Debug for PasswordHash {
 }
 
 /// What became of a verification.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Verdict {
     Wrong,
-    /// `rehashed` replaces a stored hash whose scheme or cost is not the one of the settings.
+    /// `outdated`: scheme or cost of the stored hash are not those of the settings; the password is
+    /// to be hashed anew in this spelling, which fitted.
     Right {
-        rehashed: Option<PasswordHash>,
+        outdated: Option<Password>,
     },
 }
 
@@ -133,60 +158,97 @@ pub struct Hasher {
 struct Shared {
     pool: Pool,
     current: Argon2Cost,
-    dummy: Mutex<StoredHash>,
+    tally: Mutex<Tally>,
 }
 
 impl Hasher {
     pub fn start(settings: HashSettings) -> Result<Hasher, HashError> {
-        if settings.threads == 0 || settings.queue == 0 {
-            return Err(HashError::Settings("threads and queue must be at least 1"));
+        let HashSettings { memory_kib, time, threads, queue, share } = settings;
+        if threads == 0 || queue == 0 || share == 0 {
+            return Err(HashError::Settings("threads, queue and share must be at least 1"));
         }
-        let current = Argon2Cost::argon2id(settings.memory_kib, settings.time).ok_or(
-            HashError::Settings("the argon2 memory or time is out of the supported range"),
-        )?;
-        let pool = Pool::start(settings.threads, settings.queue, current.block_count())
-            .map_err(HashError::Thread)?;
-        let dummy = Mutex::new(StoredHash::dummy(Scheme::Argon2(current.clone())));
-        let shared = Shared { pool, current, dummy };
+        let current = Argon2Cost::argon2id(memory_kib, time).ok_or(HashError::Settings(
+            "the argon2 memory or time is out of the supported range",
+        ))?;
+        let pool =
+            Pool::start(threads, queue, share, current.block_count()).map_err(HashError::Thread)?;
+        let shared = Shared { pool, current, tally: Mutex::default() };
         Ok(Hasher { shared: Arc::new(shared) })
     }
 
-    /// A new argon2id hash as a PHC string.
-    pub async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
-        let current = self.shared.current.clone();
-        self.shared.pool.run(move |memory| current.hash(&password, memory)).await
+    /// A new argon2id hash as a PHC string, of the password in Unicode's form C.
+    pub async fn hash(
+        &self,
+        password: Password,
+        origin: Origin,
+    ) -> Result<PasswordHash, HashError> {
+        let password = password.normalised().unwrap_or(password);
+        self.hash_as_spelled(password, origin).await
     }
 
-    /// `None` stands for an unknown user or an account without a password. It costs what a wrong
-    /// password costs and is always [`Verdict::Wrong`], as is a hash that cannot be verified.
+    /// The same of a password whose spelling is known to fit.
+    pub async fn hash_as_spelled(
+        &self,
+        password: Password,
+        origin: Origin,
+    ) -> Result<PasswordHash, HashError> {
+        let current = self.shared.current.clone();
+        self.shared.pool.run(origin, move |memory| current.hash(&password, memory)).await
+    }
+
+    /// Compares the password as it was sent and, if that is wrong, in Unicode's form C. `stored` is
+    /// `None` for an unknown user or an account without a password: that costs what a wrong password
+    /// may cost, by the `lot`, and is always [`Verdict::Wrong`], as is a hash that cannot be
+    /// verified.
     pub async fn verify(
         &self,
         password: Password,
         stored: Option<PasswordHash>,
+        lot: Lot,
+        origin: Origin,
     ) -> Result<Verdict, HashError> {
-        let current = self.shared.current.clone();
         let genuine = stored.as_ref().and_then(verifiable);
         let is_genuine = genuine.is_some();
-        let target = genuine.unwrap_or_else(|| self.lock_dummy().clone());
-        let work = move |memory: &mut Memory| {
-            let verdict = judge(&target, &password, &current, memory)?;
+        let target = genuine.unwrap_or_else(|| self.dummy(lot));
+        let normalised = password.normalised();
+        for spelling in [Some(password), normalised].into_iter().flatten() {
+            let verdict = self.compare(spelling, target.clone(), origin).await?;
             // Of the dummy only the cost is wanted.
-            Ok(if is_genuine { verdict } else { Verdict::Wrong })
-        };
-        self.shared.pool.run(work).await
-    }
-
-    /// Makes unknown users cost what a stored hash like this one costs. The text is a stored hash
-    /// or its beginning up to its last cost parameter, such as `pbkdf2_sha256$720000`.
-    pub fn set_dummy_scheme(&self, stored_example_prefix: &str) {
-        match StoredHash::dummy_like(stored_example_prefix) {
-            Ok(dummy) => *self.lock_dummy() = dummy,
-            Err(error) => tracing::warn!(%error, "the password dummy keeps its scheme"),
+            if is_genuine && !matches!(verdict, Verdict::Wrong) {
+                return Ok(verdict);
+            }
         }
+        Ok(Verdict::Wrong)
     }
 
-    fn lock_dummy(&self) -> MutexGuard<'_, StoredHash> {
-        self.shared.dummy.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn compare(
+        &self,
+        password: Password,
+        target: StoredHash,
+        origin: Origin,
+    ) -> Result<Verdict, HashError> {
+        let is_current = target.is_current(&self.shared.current);
+        let work = move |memory: &mut Memory| {
+            Ok(match target.matches(&password, memory)? {
+                true => Verdict::Right { outdated: (!is_current).then_some(password) },
+                false => Verdict::Wrong,
+            })
+        };
+        self.shared.pool.run(origin, work).await
+    }
+
+    /// From now on unknown users cost what stored passwords of these schemes cost.
+    pub fn set_tally(&self, tally: Tally) {
+        *self.lock_tally() = tally;
+    }
+
+    fn dummy(&self, lot: Lot) -> StoredHash {
+        let scheme = self.lock_tally().draw(lot).cloned();
+        StoredHash::dummy(scheme.unwrap_or_else(|| Scheme::Argon2(self.shared.current.clone())))
+    }
+
+    fn lock_tally(&self) -> MutexGuard<'_, Tally> {
+        self.shared.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -202,26 +264,6 @@ fn verifiable(stored: &PasswordHash) -> Option<StoredHash> {
         .ok()
 }
 
-fn judge(
-    stored: &StoredHash,
-    password: &Password,
-    current: &Argon2Cost,
-    memory: &mut Memory,
-) -> Result<Verdict, HashError> {
-    if !stored.matches(password, memory)? {
-        return Ok(Verdict::Wrong);
-    }
-    if stored.is_current(current) {
-        return Ok(Verdict::Right { rehashed: None });
-    }
-    // The password is right whether or not its hash could be renewed.
-    let rehashed = current
-        .hash(password, memory)
-        .inspect_err(|error| tracing::warn!(%error, "a password was not rehashed"))
-        .ok();
-    Ok(Verdict::Right { rehashed })
-}
-
 fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
     // Without a reader the compiler could leave the writes out.
@@ -235,40 +277,98 @@ mod tests {
     const PASSWORD: &str = "pässword 🔑 staple";
 
     fn settings() -> HashSettings {
-        HashSettings { memory_kib: 64, time: 2, threads: 1, queue: 4 }
+        HashSettings { memory_kib: 64, time: 2, threads: 1, queue: 4, share: 1 }
     }
 
     fn password(text: &str) -> Password {
         Password::parse(text).unwrap()
     }
 
+    async fn hash(hasher: &Hasher, text: &str) -> PasswordHash {
+        hasher.hash(password(text), Origin::SERVER).await.unwrap()
+    }
+
+    async fn verify_as(hasher: &Hasher, sent: Password, stored: Option<&str>) -> Verdict {
+        let stored = stored.map(|stored| PasswordHash::new(stored.to_owned()));
+        hasher.verify(sent, stored, Lot([0; 16]), Origin::SERVER).await.unwrap()
+    }
+
     async fn verify(hasher: &Hasher, text: &str, stored: &str) -> Verdict {
-        let stored = PasswordHash::new(stored.to_owned());
-        hasher.verify(password(text), Some(stored)).await.unwrap()
+        verify_as(hasher, password(text), Some(stored)).await
+    }
+
+    async fn is_wrong(hasher: &Hasher, text: &str, stored: &str) -> bool {
+        matches!(verify(hasher, text, stored).await, Verdict::Wrong)
+    }
+
+    async fn is_current(hasher: &Hasher, text: &str, stored: &str) -> bool {
+        matches!(verify(hasher, text, stored).await, Verdict::Right { outdated: None })
     }
 
     async fn assert_verified_and_rehashed(stored: &str) {
         let hasher = Hasher::start(settings()).unwrap();
         assert!(is_supported(stored));
-        assert_eq!(verify(&hasher, "wrong", stored).await, Verdict::Wrong);
+        assert!(is_wrong(&hasher, "wrong", stored).await);
         let verdict = verify(&hasher, PASSWORD, stored).await;
-        let Verdict::Right { rehashed: Some(new) } = verdict else {
-            panic!("{stored} was not verified and rehashed");
+        let Verdict::Right { outdated: Some(fitted) } = verdict else {
+            panic!("{stored} was not verified as outdated");
         };
+        let new = hasher.hash_as_spelled(fitted, Origin::UPKEEP).await.unwrap();
         assert!(new.as_str().starts_with("$argon2id$v=19$m=64,t=2,p=1$"));
-        let again = verify(&hasher, PASSWORD, new.as_str()).await;
-        assert_eq!(again, Verdict::Right { rehashed: None });
+        assert!(is_current(&hasher, PASSWORD, new.as_str()).await);
     }
 
     #[tokio::test]
     async fn a_new_hash_is_verified_and_not_rehashed() {
         let hasher = Hasher::start(settings()).unwrap();
-        let stored = hasher.hash(password(PASSWORD)).await.unwrap();
-        let right = verify(&hasher, PASSWORD, stored.as_str()).await;
-        assert_eq!(right, Verdict::Right { rehashed: None });
-        let wrong = verify(&hasher, "wrong", stored.as_str()).await;
-        assert_eq!(wrong, Verdict::Wrong);
-        assert_ne!(hasher.hash(password(PASSWORD)).await.unwrap(), stored);
+        let stored = hash(&hasher, PASSWORD).await;
+        assert!(is_current(&hasher, PASSWORD, stored.as_str()).await);
+        assert!(is_wrong(&hasher, "wrong", stored.as_str()).await);
+        assert_ne!(hash(&hasher, PASSWORD).await, stored);
+    }
+
+    /// One password as a phone composes it, and as a Mac may take it apart.
+    const COMPOSED: &str = "p\u{e4}ssw\u{f6}rd \u{439}";
+    const DECOMPOSED: &str = "pa\u{308}sswo\u{308}rd \u{438}\u{306}";
+
+    #[tokio::test]
+    async fn a_new_password_fits_in_every_spelling() {
+        let hasher = Hasher::start(settings()).unwrap();
+        for text in [COMPOSED, DECOMPOSED] {
+            let stored = hash(&hasher, text).await;
+            for sent in [COMPOSED, DECOMPOSED] {
+                assert!(is_current(&hasher, sent, stored.as_str()).await);
+            }
+            assert!(is_wrong(&hasher, "password \u{438}", stored.as_str()).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_imported_hash_fits_as_it_was_made_and_keeps_its_spelling() {
+        let hasher = Hasher::start(settings()).unwrap();
+        let old = Hasher::start(HashSettings { time: 1, ..settings() }).unwrap();
+        let stored = old.hash_as_spelled(password(DECOMPOSED), Origin::SERVER).await.unwrap();
+        assert!(is_wrong(&hasher, COMPOSED, stored.as_str()).await);
+        let verdict = verify(&hasher, DECOMPOSED, stored.as_str()).await;
+        let Verdict::Right { outdated: Some(fitted) } = verdict else { panic!("not outdated") };
+        assert_eq!(fitted.as_str(), DECOMPOSED);
+        let composed = old.hash(password(COMPOSED), Origin::SERVER).await.unwrap();
+        let verdict = verify(&hasher, DECOMPOSED, composed.as_str()).await;
+        let Verdict::Right { outdated: Some(fitted) } = verdict else { panic!("not outdated") };
+        assert_eq!(fitted.as_str(), COMPOSED);
+    }
+
+    #[tokio::test]
+    async fn a_verbatim_password_is_never_normalised() {
+        let hasher = Hasher::start(settings()).unwrap();
+        let sent = || password(DECOMPOSED).verbatim();
+        let stored = hasher.hash(sent(), Origin::SERVER).await.unwrap();
+        let stored = stored.as_str();
+        assert!(is_wrong(&hasher, COMPOSED, stored).await);
+        assert!(!matches!(verify_as(&hasher, sent(), Some(stored)).await, Verdict::Wrong));
+        let composed = hash(&hasher, COMPOSED).await;
+        let verdict = verify_as(&hasher, sent(), Some(composed.as_str())).await;
+        assert!(matches!(verdict, Verdict::Wrong));
     }
 
     #[tokio::test]
@@ -291,8 +391,7 @@ mod tests {
     async fn a_django_argon2_hash_of_the_current_cost_is_not_rehashed() {
         let hasher = Hasher::start(settings()).unwrap();
         let stored = "argon2$argon2id$v=19$m=64,t=2,p=1$c2Vhc2FsdDJzZWFzYWx0Mg$vPvaZvwlwkmkOrSlhUwAitYpe4QhQ+7psuXoVWMLDtA";
-        let right = verify(&hasher, PASSWORD, stored).await;
-        assert_eq!(right, Verdict::Right { rehashed: None });
+        assert!(is_current(&hasher, PASSWORD, stored).await);
     }
 
     #[tokio::test]
@@ -327,8 +426,8 @@ mod tests {
             (100, "bcrypt_sha256$$2b$04$gJgA.4lj2WsXqftzX8LzmOctNxAdNLrBIGMkb3kKAaAn5RdjOo4Gy"),
         ] {
             let [short, right] = [last - 1, last].map(|length| "x".repeat(length));
-            assert_eq!(verify(&hasher, &short, stored).await, Verdict::Wrong);
-            assert_ne!(verify(&hasher, &right, stored).await, Verdict::Wrong);
+            assert!(is_wrong(&hasher, &short, stored).await);
+            assert!(!is_wrong(&hasher, &right, stored).await);
         }
     }
 
@@ -340,27 +439,54 @@ mod tests {
         .await;
     }
 
-    #[tokio::test]
-    async fn an_account_without_a_verifiable_hash_is_wrong_under_any_dummy() {
-        let hasher = Hasher::start(settings()).unwrap();
-        let prefixes = "$argon2id$v=19$m=64,t=1,p=1 pbkdf2_sha256$10 bcrypt$$2b$04 scrypt$2$s$1$1";
-        for prefix in prefixes.split(' ') {
-            hasher.set_dummy_scheme(prefix);
-            let unknown = hasher.verify(password("x"), None).await.unwrap();
-            assert_eq!(unknown, Verdict::Wrong);
-            assert_eq!(verify(&hasher, "x", "!unusable").await, Verdict::Wrong);
-            assert_eq!(verify(&hasher, "x", "md5$salt$hash").await, Verdict::Wrong);
-        }
+    const SCHEMES: [&str; 4] = [
+        "$argon2id$v=19$m=128,t=2,p=4$c2Vhc2FsdDI$+8MRiW3qYtLwwKvGbCSM2g",
+        "pbkdf2_sha256$1000$seasalt2$pZtpUnhgb2EaXIEbbn2/SIHWdGPRrIuh580IGZw+fxs=",
+        "bcrypt$$2b$04$kgPeIsnh4b.78Hi7Nzk8WeWaCQ58rTYgn5GV.kxXIjuywVUECMDra",
+        "scrypt$1024$seasalt2$8$2$17HE/JNYPu61hha6ljDalsZO//OGz3Fc68u8rxnbhHz3FH402MM0jDK3YmeM9+z/6Vl2siTw1psiP78YMWfq5Q==",
+    ];
+
+    fn tally(stored: &[&str]) -> Tally {
+        let mut tally = Tally::default();
+        stored.iter().for_each(|stored| tally.count(stored));
+        tally
     }
 
     #[tokio::test]
-    async fn the_dummy_takes_the_scheme_and_cost_of_the_example() {
+    async fn an_account_without_a_verifiable_hash_is_wrong_under_any_dummy() {
         let hasher = Hasher::start(settings()).unwrap();
-        hasher.set_dummy_scheme("pbkdf2_sha256$720000");
-        let has_it = |scheme: &Scheme| matches!(scheme, Scheme::Pbkdf2Sha256 { rounds: 720_000 });
-        assert!(has_it(&hasher.lock_dummy().scheme));
-        hasher.set_dummy_scheme("sha1$salt$hash");
-        assert!(has_it(&hasher.lock_dummy().scheme));
+        for scheme in SCHEMES {
+            hasher.set_tally(tally(&[scheme]));
+            let unknown = verify_as(&hasher, password(PASSWORD), None).await;
+            assert!(matches!(unknown, Verdict::Wrong));
+            for stored in ["!unusable", "md5$salt$hash"] {
+                assert!(is_wrong(&hasher, PASSWORD, stored).await);
+            }
+        }
+    }
+
+    #[test]
+    fn a_dummy_has_a_stored_scheme_and_the_same_for_a_lot() {
+        let hasher = Hasher::start(settings()).unwrap();
+        let current = hasher.dummy(Lot([7; 16])).scheme.name();
+        assert_eq!(current, "argon2id$v=19$m=64,t=2,p=1");
+        let lots: Vec<_> = (0..200_u128).map(|number| Lot(number.to_be_bytes())).collect();
+        let drawn = |hasher: &Hasher| -> Vec<_> {
+            lots.iter().map(|lot| hasher.dummy(*lot).scheme.name()).collect()
+        };
+        hasher.set_tally(tally(&SCHEMES));
+        let mut stored: Vec<_> =
+            SCHEMES.iter().map(|one| StoredHash::parse(one).unwrap().scheme.name()).collect();
+        stored.sort();
+        let first = drawn(&hasher);
+        let mut distinct = first.clone();
+        distinct.sort();
+        distinct.dedup();
+        assert_eq!(distinct, stored);
+        // As after a restart, and with other accounts in the same proportion.
+        let again = Hasher::start(settings()).unwrap();
+        again.set_tally(tally(&[SCHEMES, SCHEMES].concat()));
+        assert_eq!(drawn(&again), first);
     }
 
     #[test]
@@ -368,6 +494,7 @@ mod tests {
         for wrong in [
             HashSettings { threads: 0, ..settings() },
             HashSettings { queue: 0, ..settings() },
+            HashSettings { share: 0, ..settings() },
             HashSettings { time: 0, ..settings() },
             HashSettings { memory_kib: u32::MAX, ..settings() },
         ] {

@@ -3,6 +3,8 @@
 
 use std::sync::LazyLock;
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::python;
 
 const MAX_SIMILARITY: f64 = 0.7;
@@ -22,9 +24,11 @@ pub enum Finding<'a> {
     Numeric,
 }
 
-/// What the validators refuse, in Django's order. `attributes` are verbose names and values, in the
+/// What the validators refuse, in Django's order, of the password as it will be stored: in Unicode's
+/// form C. `attributes` are verbose names and values, in the
 /// order `username`, `first_name`, `last_name`, `email`.
 pub fn check<'a>(password: &str, attributes: &[(&'a str, &str)]) -> Vec<Finding<'a>> {
+    let password: String = password.nfc().collect();
     let lower = password.to_lowercase();
     let similar = attributes.iter().find(|(_, value)| is_similar(&lower, value));
     let common = COMMON.binary_search(&python::strip(&lower)).is_ok();
@@ -40,7 +44,7 @@ pub fn check<'a>(password: &str, attributes: &[(&'a str, &str)]) -> Vec<Finding<
 
 /// Against the whole value and each of its words.
 fn is_similar(lower_password: &str, value: &str) -> bool {
-    let value = value.to_lowercase();
+    let value = value.nfc().collect::<String>().to_lowercase();
     let password = sorted(lower_password);
     let words = value.split(|c| !python::is_word(c));
     !value.is_empty()
@@ -109,6 +113,16 @@ mod tests {
         let both = [("a", "anna-smith"), ("b", "anna-smith")];
         assert_eq!(check("anna-smith", &both), [Finding::TooSimilar("a")]);
         assert!(check("anna-smith", &[("a", "")]).is_empty());
+    }
+
+    #[test]
+    fn a_password_is_judged_in_the_spelling_in_which_it_is_stored() {
+        let decomposed = "\u{438}\u{306}".repeat(4);
+        assert_eq!(check(&decomposed, &[]), [Finding::TooShort]);
+        assert!(check(&decomposed.repeat(2), &[]).is_empty());
+        let value = "\u{439}\u{e4}\u{439}\u{e4}\u{439}\u{e4}\u{439}\u{e4}";
+        let password = "\u{438}\u{306}a\u{308}".repeat(4);
+        assert_eq!(check(&password, &[("name", value)]), [Finding::TooSimilar("name")]);
     }
 
     #[test]

@@ -113,7 +113,7 @@ async fn register(mut call: Call) -> Answer {
         let id = auth.register_quietly(registration, call.asked()).await.map_err(failure)?;
         return Ok(Reply::created(&RegisterResponse { email, id }));
     }
-    let account = auth.register(registration).await.map_err(failure)?;
+    let account = auth.register(registration, Some(call.client())).await.map_err(failure)?;
     Ok(Reply::created(&RegisterResponse::from(account)))
 }
 

@@ -29,7 +29,7 @@ pub async fn register(
     };
     let account = match policy.strict {
         true => auth.register_quietly(registration, asked).await.map(|_| None),
-        false => auth.register(registration).await.map(Some),
+        false => auth.register(registration, Some(asked.from)).await.map(Some),
     };
     let account = account.map_err(failure)?.map(Into::into);
     Ok(Created(RegisterResponse { activation, account }))

@@ -26,6 +26,7 @@ pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenRe
 }
 
 pub async fn refresh(State(context): Shared, request: Request) -> Answer<TokenResponse> {
+    let from = read::client(&context, &request);
     let RefreshRequest { refresh_token, attempt } = read::json(request).await?;
     let attempt = attempt.map(|text| {
         Attempt::parse(text.expose())
@@ -33,7 +34,7 @@ pub async fn refresh(State(context): Shared, request: Request) -> Answer<TokenRe
     });
     let attempt = attempt.transpose()?;
     let Context { auth, policy, .. } = &*context;
-    let issued = auth.renew(policy, refresh_token.expose(), attempt.as_ref()).await;
+    let issued = auth.renew(policy, refresh_token.expose(), attempt.as_ref(), from).await;
     Ok(Reply(issued.map_err(failure)?.into()))
 }
 

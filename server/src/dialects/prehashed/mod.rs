@@ -109,7 +109,7 @@ async fn register(State(context): Shared, request: Request) -> Answer {
         auth.register_quietly(registration, asked).await.map_err(failure)?;
         return Ok(Reply::accepted());
     }
-    let pair = auth.register_and_sign_in(policy, registration).await;
+    let pair = auth.register_and_sign_in(policy, registration, asked.from).await;
     Ok(Reply::ok(&PairResponse::from(pair.map_err(failure)?)))
 }
 
@@ -139,8 +139,10 @@ async fn sign_in(
 }
 
 async fn renew(State(context): Shared, request: Request) -> Answer {
+    let from = client(&context, &request);
     let refresh = read::token(request, "refresh").await?;
-    let named = context.auth.renew_named(&context.policy, &refresh).await.map_err(failure)?;
+    let named = context.auth.renew_named(&context.policy, &refresh, from).await;
+    let named = named.map_err(failure)?;
     Ok(Reply::ok(&RenewedResponse::from(named)))
 }
 

@@ -52,7 +52,8 @@ impl Form {
     /// A secret to be kept. One to be checked has no rules: other APIs have others.
     pub fn new_secret(&mut self, field: &'static str) -> Option<Password> {
         let text = self.text(field)?;
-        let secret = self.found(Password::parse(&text).ok(), || Finding::too_long(field))?;
+        let secret =
+            self.found(Password::parse(&text).ok(), || Finding::too_long(field))?.verbatim();
         let long_enough = (secret.as_str().len() >= MIN_SECRET_BYTES).then_some(secret);
         self.found(long_enough, || Finding::too_short(field))
     }

@@ -236,7 +236,7 @@ async fn introspection_names_an_account_as_it_was_imported_and_nobody_else() {
     let auth = &site.server.auth;
     let imported = auth.import_account(named("Admin"), import).await.expect("the database answers");
     assert_eq!(imported.expect("a free number").id, 7);
-    let stranger = auth.register(named("root")).await.expect("a free name");
+    let stranger = auth.register(named("root"), None).await.expect("a free name");
     let own = format!("propusk-{}", stranger.id);
     assert_eq!(site.username_of("Admin").await, "Admin");
     assert_eq!(site.username_of("root").await, own);

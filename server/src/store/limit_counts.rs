@@ -1,0 +1,54 @@
+//! Table `limit_counts`: how often something has happened in its current window. Keys are keyed
+//! digests. A row is of no use once its window is over, and is then deleted by the sweeper.
+
+use super::{Tx, on};
+use crate::error::Result;
+
+/// A count and the instant at which its window ends.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct LimitCount {
+    pub key: String,
+    pub count: i64,
+    pub ends_at: i64,
+}
+
+/// Adds one, in a new window up to `new_end` where the stored one is over (or further ahead than a
+/// window is long: a clock was set back); answers the row as it is now.
+pub async fn add_one(tx: &mut Tx, key: String, now: i64, new_end: i64) -> Result<LimitCount> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "insert into limit_counts (key, count, ends_at) values ($1, 1, $3)
+         on conflict (key) do update set
+             count = case when limit_counts.ends_at > $2 and limit_counts.ends_at <= $3
+                          then limit_counts.count + 1 else 1 end,
+             ends_at = case when limit_counts.ends_at > $2 and limit_counts.ends_at <= $3
+                            then limit_counts.ends_at else $3 end
+         returning key, count, ends_at",
+    ).bind(key).bind(now).bind(new_end).fetch_one(db).await)?)
+}
+
+/// The row, which no other write changes until this one ends; a new one has an empty window up to
+/// `new_end`.
+pub async fn lock(tx: &mut Tx, key: String, new_end: i64) -> Result<LimitCount> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "insert into limit_counts (key, count, ends_at) values ($1, 0, $2)
+         on conflict (key) do update set count = limit_counts.count
+         returning key, count, ends_at",
+    ).bind(key).bind(new_end).fetch_one(db).await)?)
+}
+
+/// All windows that are not over.
+pub async fn open_counts(tx: &mut Tx, now: i64) -> Result<Vec<LimitCount>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select key, count, ends_at from limit_counts where ends_at > $1",
+    ).bind(now).fetch_all(db).await)?)
+}
+
+/// Deletes up to `limit` rows whose window is over and answers how many there were.
+pub async fn delete_ended(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from limit_counts where key in (
+             select key from limit_counts
+             where ends_at <= $1
+             limit $2)",
+    ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+}
