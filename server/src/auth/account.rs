@@ -20,11 +20,6 @@ impl Account {
         address.unwrap_or_else(|| stand_in(self.id))
     }
 
-    /// A name that only this account can have: nobody can register it.
-    pub fn own_name(&self) -> String {
-        format!("propusk-{}", self.id)
-    }
-
     /// Whether there is a password, and something to send with it.
     pub fn is_opened_by_password(&self) -> bool {
         let named = [&self.email, &self.phone, &self.username].into_iter().any(Option::is_some);

@@ -12,6 +12,7 @@ use super::key::ends_at;
 use super::session::{SignedIn, active_account, unended_session};
 use super::{Account, Auth};
 use crate::error::{ClientFault, Error, Result, TokenFault};
+use crate::identifier::stand_in;
 use crate::store::{Tx, identifiers, sessions};
 
 /// What a good access credential says.
@@ -89,7 +90,7 @@ impl Auth {
 /// imported, and no name that someone has chosen here.
 async fn name_elsewhere(tx: &mut Tx, account: &Account) -> Result<String> {
     let imported = identifiers::imported_name(tx, account.id).await?;
-    Ok(imported.unwrap_or_else(|| account.own_name()))
+    Ok(imported.unwrap_or_else(|| stand_in(account.id)))
 }
 
 /// The `exp` of a JWT that has been checked.

@@ -334,6 +334,28 @@ async fn only_an_application_that_was_allowed_to_sends_passwords() {
 }
 
 #[tokio::test]
+async fn a_service_that_introspects_is_registered_for_that_alone() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let create =
+        ["create", "--id", "orders", "--name", "Orders", "--secret", SECRET, "--introspect"];
+    client(&place, &create, "").await;
+    assert_eq!(client(&place, &["list"], "").await, "orders  confidential  Orders  introspect\n");
+    assert!(!is_heard(&server, "orders", SECRET).await, "it signs nobody in");
+    let (access, refresh) = signed_up(&server.client, "anna@example.com").await;
+    for (token, is_active) in [(&access, true), (&refresh, false)] {
+        let body = json!({"token": token, "client_id": "orders", "client_secret": SECRET});
+        let answer = server.client.post("/auth/introspect/", &body).await;
+        assert_eq!(answer.json()["active"], is_active, "{}", answer.text());
+    }
+    for more in ["--public", "--allow-password"] {
+        let both = ["client", "create", "--id", "both", "--name", "x", "--introspect", more];
+        let Finished { status, stderr, .. } = place.run(&[], &both, "").await;
+        assert!(!status.success() && stderr.contains("cannot be used with"), "{stderr}");
+    }
+}
+
+#[tokio::test]
 async fn an_application_that_cannot_be_is_refused() {
     let place = Place::new().await;
     client(&place, &["create", "--id", "app", "--name", "App"], "").await;
@@ -343,6 +365,7 @@ async fn an_application_that_cannot_be_is_refused() {
         ("short", &["--secret", "fifteen-letters"], "a secret has 16 to 500 bytes"),
         ("empty", &["--secret", ""], "a secret has 16 to 500 bytes"),
         ("no-file", &["--secret-file", "missing.txt"], "missing.txt"),
+        ("propusk", &[], "propusk is how our own apps are called"),
         ("", &[], "an id has 1 to 200 characters without spaces"),
         ("two words", &[], "an id has 1 to 200 characters without spaces"),
         ("line\nbreak", &[], "an id has 1 to 200 characters without spaces"),
