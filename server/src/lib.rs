@@ -40,7 +40,6 @@ use crate::auth::keys::{KeyError, Keys};
 use crate::auth::limits::{Allowed, LimitRules};
 use crate::auth::password::{HashError, HashSettings, Hasher, Password};
 use crate::auth::signing::{Issuer, SigningSettings};
-use crate::auth::token::Tokens;
 use crate::auth::{Auth, Links, NewPassword, NumberConflict, Parts, RESET_PATH, Registration};
 pub use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Superuser};
@@ -295,12 +294,15 @@ async fn open_auth(
     providers: Providers,
     public_url: &str,
 ) -> Result<Auth, StartError> {
+    let shares_user_names = config.shares_user_names();
     let parts = Parts {
         store,
         clock,
         hasher: Hasher::start(hashing(config))?,
-        tokens: Tokens::new(keys.simple_jwt()),
-        user_names: keys.user_names(),
+        signing_secret: keys.simple_jwt(),
+        token_ids: keys.token_ids(),
+        user_names: if shares_user_names { keys.simple_jwt() } else { keys.user_names() },
+        shares_user_names,
         one_time: keys.one_time(),
         flow_key: keys.flows(),
         refresh_key: keys.refresh(),

@@ -7,6 +7,8 @@ use propusk_tests::server::TestServer;
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "correct horse battery";
+/// Above every number of the Django.
+const FIRST_ID: i64 = 1_000;
 
 async fn with_account() -> TestServer {
     with_account_and(|_| {}).await
@@ -15,12 +17,11 @@ async fn with_account() -> TestServer {
 async fn with_account_and(change: impl FnOnce(&mut propusk_server::config::Config)) -> TestServer {
     let server = TestServer::with(|config| {
         config.tokens.accept_foreign = true;
-        config.accounts.first_id = Some(1);
+        config.accounts.first_id = Some(FIRST_ID);
         change(config);
     });
     let server = server.await;
-    let body = json!({"email": "anna@example.com", "password": PASSWORD});
-    assert_eq!(server.client.post("/api/auth/users/", &body).await.json()["id"], 1);
+    server.import("anna@example.com", PASSWORD, 1, None).await;
     server
 }
 
@@ -170,4 +171,71 @@ async fn they_can_be_refused_altogether() {
     assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.status, 401);
     let verified = server.client.post("/token/verify", &json!({"token": token})).await;
     assert_eq!(verified.status, 401);
+}
+
+#[tokio::test]
+async fn none_opens_an_account_that_was_registered_here() {
+    let server = with_account().await;
+    let body = json!({"email": "bob@example.com", "password": PASSWORD});
+    let id = server.client.post("/api/auth/users/", &body).await.json()["id"].as_i64();
+    let id = id.expect("a number");
+    assert_eq!(id, FIRST_ID);
+    let access = django(&server, id, "access", 0, "0123456789abcdef0123456789abcdef");
+    let token = django(&server, id, "refresh", 0, "1123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &access).await.json()["code"], "token_not_valid");
+    for path in ["/api/auth/jwt/refresh/", "/api/auth/token/refresh/", "/token/refresh"] {
+        assert_eq!(refresh(&server, path, &token).await.status, 401, "{path}");
+    }
+    let logout = server.client.post("/api/auth/logout/", &json!({"refresh": token})).await;
+    assert_eq!(logout.status, 401);
+    for token in [access, token] {
+        let verified = server.client.post("/token/verify", &json!({"token": token})).await;
+        assert_eq!(verified.status, 401);
+    }
+    let unknown = django(&server, 77, "access", 0, "2123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &unknown).await.json()["code"], "user_not_found");
+    let verified = server.client.post("/token/verify", &json!({"token": unknown})).await;
+    assert_eq!(verified.status, 200);
+}
+
+#[tokio::test]
+async fn one_from_before_the_account_was_made_there_means_another() {
+    let server = with_account().await;
+    let now = server.clock.now();
+    server.import("carol@example.com", PASSWORD, 2, Some(now - 100)).await;
+    for (age, status) in [(101, 401), (100, 200)] {
+        let access = django(&server, 2, "access", age, "0123456789abcdef0123456789abcdef");
+        assert_eq!(me(&server, &access).await.status, status, "{age}");
+        let token = django(&server, 2, "refresh", age, "1123456789abcdef0123456789abcdef");
+        let refreshed = refresh(&server, "/api/auth/jwt/refresh/", &token).await;
+        assert_eq!(refreshed.status, status, "{age}");
+        let verified = server.client.post("/token/verify", &json!({"token": access})).await;
+        assert_eq!(verified.status, status, "{age}");
+    }
+}
+
+#[tokio::test]
+async fn a_sibling_of_the_second_of_a_change_is_refused() {
+    let server = with_account().await;
+    let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
+    let sibling = django(&server, 1, "access", 0, "1123456789abcdef0123456789abcdef");
+    let body = json!({"current_password": PASSWORD, "new_password": "another fair password"});
+    let header = format!("Bearer {access}");
+    let changed = server.client.post_as(&header, "/api/auth/users/set_password/", &body).await;
+    assert_eq!(changed.status, 204);
+    assert_eq!(me(&server, &sibling).await.status, 401);
+    server.clock.advance(1);
+    let later = django(&server, 1, "access", 0, "2123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &later).await.status, 200);
+}
+
+#[tokio::test]
+async fn one_id_in_the_tokens_of_two_accounts_opens_no_session_twice() {
+    let server = with_account().await;
+    server.import("carol@example.com", PASSWORD, 2, None).await;
+    let jti = "0123456789abcdef0123456789abcdef";
+    let annas = django(&server, 1, "refresh", 0, jti);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &annas).await.status, 200);
+    let carols = django(&server, 2, "refresh", 0, jti);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &carols).await.status, 401);
 }

@@ -92,8 +92,6 @@ async fn the_binary_answers_as_recorded_with_its_command_line_behind_it() {
         let settings = [
             ("PROPUSK_DIALECTS__SIMPLEJWT_ROTATING__EARLY_REFRESH_SECONDS", "300"),
             ("PROPUSK_MAIL__SMTP_URL", smtp_url.as_str()),
-            ("PROPUSK_TOKENS__ACCEPT_FOREIGN", "true"),
-            ("PROPUSK_ACCOUNTS__FIRST_ID", "1"),
         ];
         let url = operator.database.url();
         let stand_in = StandIn::start().await.expect("the stand-in starts");
@@ -162,6 +160,10 @@ impl Backdoor for Operator {
 
     fn clock(&self) -> Option<&Clock> {
         None
+    }
+
+    async fn imports_all(&self) -> bool {
+        false
     }
 }
 

@@ -2,10 +2,15 @@
 //! `TEST_DATABASE_URL` names a Postgres server, a new database on it that is dropped at the end.
 
 use std::env;
+use std::path::Path;
 
 use sqlx::postgres::PgConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use url::Url;
+
+/// Where a server keeps SQLite in its data directory.
+const SQLITE_FILE: &str = "propusk.sqlite3";
 
 /// Lives as long as its test.
 pub struct Database(Option<Postgres>);
@@ -30,6 +35,22 @@ impl Database {
     /// None: the server's default, a SQLite file.
     pub fn url(&self) -> Option<&str> {
         self.0.as_ref().map(|postgres| postgres.url.as_str())
+    }
+
+    /// Does `statement` beside the server, whose data directory this is.
+    pub async fn execute(&self, data: &Path, statement: &'static str) {
+        match self.url() {
+            Some(url) => {
+                let mut connection = PgConnection::connect(url).await.expect("a connection");
+                connection.execute(statement).await.expect("a statement");
+            }
+            None => {
+                let options = SqliteConnectOptions::new().filename(data.join(SQLITE_FILE));
+                let mut connection =
+                    SqliteConnection::connect_with(&options).await.expect("a connection");
+                connection.execute(statement).await.expect("a statement");
+            }
+        }
     }
 
     /// Everything in every table of a Postgres database, as text.

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use propusk_server::auth::{Auth, QueuedMail};
+use propusk_server::auth::password::Password;
+use propusk_server::auth::{Auth, Import, NewPassword, QueuedMail, Registration};
 use propusk_server::config::{Config, Hashing, Secret};
+use propusk_server::identifier::{Identifier, Kind};
 use propusk_server::store::{self, Store};
 use propusk_server::{Clock, Server};
 use propusk_stand_in::StandIn;
@@ -117,6 +119,29 @@ impl TestServer {
         self.smtp.mails()
     }
 
+    /// Does a statement beside the server.
+    pub async fn execute(&self, statement: &'static str) {
+        self.database.execute(self.data.path(), statement).await;
+    }
+
+    /// Imports an account with a password, as from a server that is replaced.
+    pub async fn import(&self, who: &str, password: &str, number: i64, joined_at: Option<i64>) {
+        let kinds = [Kind::Email, Kind::Phone, Kind::Username];
+        let identifier = Identifier::parse_as(who, &kinds).expect("an identifier");
+        let registration = Registration {
+            sign_up_name: Some(identifier.shown().to_owned()),
+            identifiers: vec![identifier],
+            password: NewPassword::Plain(Password::parse(password).expect("short")),
+            display_name: None,
+            is_superuser: false,
+            language: None,
+            awaits_activation: false,
+        };
+        let import = Import { number, joined_at, name: who.to_owned() };
+        let imported = self.auth.import_account(registration, import).await;
+        assert!(imported.expect("the name is free").is_some(), "the number {number} is free");
+    }
+
     /// The link in the newest mail to this address.
     pub async fn link_to(&self, email: &str) -> Link {
         self.mails().await;
@@ -158,6 +183,11 @@ impl Backdoor for TestServer {
 
     fn clock(&self) -> Option<&Clock> {
         Some(&self.clock)
+    }
+
+    async fn imports_all(&self) -> bool {
+        self.execute("update accounts set imported = true").await;
+        true
     }
 }
 

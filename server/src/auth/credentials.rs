@@ -11,12 +11,13 @@ use super::foreign::end_foreign;
 use super::key::is_key;
 use super::renewal::end_reused;
 use super::session::{
-    Advanced, Opened, Pair, RefreshToken, SignedIn, active_account, advance, end_known, hidden,
-    live_session, nonce_of, unended_session,
+    Advanced, Opened, Pair, RefreshToken, SignedIn, active_account, advance, end_known,
+    generation_in_id, hidden, live_session, unended_session,
 };
 use super::signing::{Access, Header};
-use super::token::{self, AccountClaim, NONCES, TokenId, TokenType};
-use super::{Auth, Policy, TokenForm, random};
+use super::token::{self, AccountClaim, Claims, Grant, TokenType};
+use super::token_id::TokenId;
+use super::{Auth, Policy, TokenForm};
 use crate::error::{Error, Result, TokenFault};
 use crate::store::accounts;
 use crate::store::revocations::{Reason, Revocation, Subject};
@@ -53,10 +54,11 @@ impl Auth {
     }
 
     fn simple_jwt_pair(&self, policy: &Policy, id: i64, account_id: i64, now: i64) -> Result<Pair> {
-        let claims = token::claims_of(account_id);
+        let claims = token::claims_of_sign_in();
+        let first = Advanced { session: id, account_id, generation: 0, ended: Vec::new() };
         Ok(Pair {
-            refresh: self.sign_refresh(policy, id, 0, claims.clone(), now)?,
-            access: self.sign_access(policy, id, claims, now)?,
+            refresh: self.sign(policy, TokenType::Refresh, &first, claims.clone(), now)?,
+            access: self.sign(policy, TokenType::Access, &first, claims, now)?,
         })
     }
 
@@ -71,8 +73,9 @@ impl Auth {
         };
         self.revoked.apply(&advanced.ended);
         self.note_place(advanced.account_id, from, now + policy.refresh_seconds).await;
-        let access = self.sign_access(policy, advanced.session, token::derived(&claims), now)?;
-        let next = || self.sign_refresh(policy, advanced.session, advanced.generation, claims, now);
+        let carried = token::derived(&claims);
+        let access = self.sign(policy, TokenType::Access, &advanced, carried, now)?;
+        let next = || self.sign(policy, TokenType::Refresh, &advanced, claims, now);
         let refresh = policy.rotating.then(next).transpose()?;
         Ok(Renewed { access, refresh })
     }
@@ -97,16 +100,23 @@ impl Auth {
         Ok(())
     }
 
-    /// Whether a token of any type is good. An access token of ours is checked without the database.
+    /// Whether a token is good: one of this shape of any type, or any other that signs in. An access
+    /// token of ours is checked without the database.
     pub async fn verify(&self, token: &str) -> Result<()> {
         let now = self.clock.now();
-        let claims = self.tokens.read(token, now)?;
-        let (jti, _) = claims.id_and_expiry()?;
-        match self.own_id(jti)? {
+        let claims = match self.tokens.read(token, now) {
+            Ok(claims) if !claims.names_user => claims,
+            Ok(_) | Err(TokenFault::Malformed) => {
+                return self.signed_in(token).await.map(drop).map_err(hidden);
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        claims.id_and_expiry()?;
+        match self.own_id(&claims, now)? {
             None => self.verify_foreign(&claims).await,
             Some(id) if claims.is(TokenType::Refresh) => {
                 let mut tx = self.store.read().await?;
-                let session = live_session(&mut tx, id, None).await?;
+                let session = live_session(&mut tx, id, None, now).await?;
                 active_account(&mut tx, session.account_id).await.map_err(hidden)?;
                 Ok(())
             }
@@ -124,13 +134,15 @@ impl Auth {
         if let Some(header) = Header::of(credential) {
             return self.signed_in_by_public_key(&header, credential).await;
         }
-        if self.user_names.verify(credential).is_some() {
-            return self.signed_in_by_name(credential).await;
-        }
-        let claims = self.tokens.read(credential, self.clock.now())?;
-        let (jti, _) = claims.id_and_expiry()?;
+        let now = self.clock.now();
+        let claims = match self.tokens.read(credential, now) {
+            Ok(claims) if !claims.names_user => claims,
+            Ok(_) | Err(TokenFault::Malformed) => return self.signed_in_by_name(credential).await,
+            Err(fault) => return Err(fault.into()),
+        };
+        claims.id_and_expiry()?;
         claims.expect(TokenType::Access)?;
-        match self.own_id(jti)? {
+        match self.own_id(&claims, now)? {
             Some(id) => {
                 let account_id = self.check_own(id.session, claims.account).await?;
                 Ok(SignedIn::by(account_id, id.session))
@@ -154,28 +166,28 @@ impl Auth {
         Ok(SignedIn::by(account_id, session))
     }
 
-    fn sign_access(
+    /// Signs a token of a session that has come so far.
+    fn sign(
         &self,
         policy: &Policy,
-        session: i64,
+        kind: TokenType,
+        of: &Advanced,
         claims: Map<String, Value>,
         now: i64,
     ) -> Result<String> {
-        let nonce = u32::from_le_bytes(random()?) % NONCES;
-        let id = TokenId { session, policy: policy.code, nonce };
-        self.tokens.sign(TokenType::Access, id, claims, now, now + policy.access_seconds)
-    }
-
-    fn sign_refresh(
-        &self,
-        policy: &Policy,
-        session: i64,
-        generation: i64,
-        claims: Map<String, Value>,
-        now: i64,
-    ) -> Result<String> {
-        let id = TokenId { session, policy: policy.code, nonce: nonce_of(generation) };
-        self.tokens.sign(TokenType::Refresh, id, claims, now, now + policy.refresh_seconds)
+        let (generation, seconds) = match kind {
+            TokenType::Access => (0, policy.access_seconds),
+            TokenType::Refresh => (generation_in_id(of.generation), policy.refresh_seconds),
+        };
+        let grant = Grant {
+            kind,
+            id: TokenId { session: of.session, policy: policy.code, generation },
+            account_id: of.account_id,
+            text_id: policy.text_id,
+            now,
+            expires_at: now + seconds,
+        };
+        self.tokens.sign(grant, claims)
     }
 
     fn read_refresh(&self, policy: &Policy, token: &str, now: i64) -> Result<RefreshToken> {
@@ -183,7 +195,7 @@ impl Auth {
         let (jti, expires_at) = claims.id_and_expiry()?;
         let jti = jti.to_owned();
         claims.expect(TokenType::Refresh)?;
-        let id = self.own_id(&jti)?;
+        let id = self.own_id(&claims, now)?;
         if id.is_some_and(|id| id.policy != policy.code) {
             // Single use could be laundered through another API.
             return Err(TokenFault::Malformed.into());
@@ -191,13 +203,19 @@ impl Auth {
         Ok(RefreshToken { claims, jti, expires_at, id })
     }
 
-    /// The session behind a `jti`; `None` for a foreign token, where those are honoured.
-    fn own_id(&self, jti: &str) -> Result<Option<TokenId>> {
-        match TokenId::parse(jti) {
-            Some(id) if self.policies.iter().any(|policy| policy.code == id.policy) => Ok(Some(id)),
-            None if self.accept_foreign => Ok(None),
-            _ => Err(TokenFault::Malformed.into()),
+    /// The id of a token of ours; `None` for a foreign token, where those are honoured. Others may have
+    /// the key that signs, so an access token is good no longer than it is given out for, whatever its
+    /// `exp` says.
+    fn own_id(&self, claims: &Claims, now: i64) -> Result<Option<TokenId>> {
+        let Some(id) = claims.id else {
+            return if self.accept_foreign { Ok(None) } else { Err(TokenFault::Malformed.into()) };
+        };
+        let policy = self.policies.iter().find(|policy| policy.code == id.policy);
+        let life = policy.ok_or(TokenFault::Malformed)?.access_seconds;
+        if claims.is(TokenType::Access) && claims.issued_at.is_none_or(|at| at + life <= now) {
+            return Err(TokenFault::Expired.into());
         }
+        Ok(Some(id))
     }
 
     async fn advance_own(&self, policy: &Policy, id: TokenId, now: i64) -> Result<Advanced> {
@@ -210,7 +228,7 @@ impl Auth {
                         let session = unended_session(tx, id.session).await?;
                         return end_reused(tx, &post, &session, now).await.map(Refreshed::Ended);
                     }
-                    let session = live_session(tx, id, Some(policy.name)).await?;
+                    let session = live_session(tx, id, Some(policy.name), now).await?;
                     active_account(tx, session.account_id).await?;
                     policy.check_refresh_time(session.access_expires_at, now)?;
                     advance(tx, &policy, &session, now).await.map(Refreshed::Advanced)
@@ -259,11 +277,13 @@ impl Auth {
 async fn is_reused(tx: &mut Tx, id: TokenId, policy: &str) -> Result<bool> {
     let session = sessions::session(tx, id.session).await?;
     Ok(session.is_some_and(|session| {
-        !session.has_ended && session.policy == policy && nonce_of(session.generation) != id.nonce
+        !session.has_ended
+            && session.policy == policy
+            && generation_in_id(session.generation) != id.generation
     }))
 }
 
 async fn end_own(tx: &mut Tx, id: TokenId, policy: &str, now: i64) -> Result<Revocation> {
-    let session = live_session(tx, id, Some(policy)).await?;
+    let session = live_session(tx, id, Some(policy), now).await?;
     end_known(tx, session.id, now).await
 }

@@ -1,21 +1,29 @@
-//! Tokens of a replaced server: signed with the same key, but their `jti` names no session of ours.
-//! Access is honoured until it expires, refreshing follows the rules of the API it is brought to.
+//! Tokens of a replaced server: signed with the same key, but with no id of ours. They are honoured only
+//! for an account that was imported under the number, or with the address, that the token names. Access is
+//! honoured until it expires, refreshing follows the rules of the API it is brought to.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use super::session::{
-    Advanced, RefreshToken, active_account, advance, hidden, insert_new, make_room, new_session_id,
+    Advanced, RefreshToken, advance, hidden, insert_new, make_room, new_session_id,
 };
-use super::token::{AccountClaim, Claims, SESSION_IDS};
+use super::token::{AccountClaim, Claims};
+use super::token_id::SESSION_IDS;
 use super::{Auth, Policy};
 use crate::error::{Error, Result, TokenFault};
-use crate::store::Tx;
+use crate::identifier::{Identifier, Kind};
 use crate::store::accounts::{self, Account};
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 use crate::store::sessions::{self, Session};
-use crate::store::spent_tokens;
+use crate::store::{Tx, identifiers, spent_tokens};
+
+/// What tells a foreign refresh token from others, and when it expires.
+pub(super) struct ForeignRefresh {
+    pub id: String,
+    pub expires_at: i64,
+}
 
 impl Auth {
     /// The first refresh of a foreign token opens a session for what comes of it.
@@ -35,11 +43,14 @@ impl Auth {
                 Box::pin(async move {
                     // A change of password must come wholly before or wholly after this.
                     accounts::lock_account(tx, account_id).await?;
-                    let account = active_account(tx, account_id).await?;
-                    refuse_outdated(&refresh.claims, &account)?;
+                    let account = accounts::account(tx, account_id).await?;
+                    let account = account.ok_or(TokenFault::Malformed)?;
+                    check_honoured(&refresh.claims, &account)?;
                     if policy.rotating {
                         rotate_foreign(tx, &policy, &refresh, account_id, new_id, now).await
                     } else {
+                        let refresh =
+                            ForeignRefresh { id: refresh.jti, expires_at: refresh.expires_at };
                         adopt_foreign(tx, &policy, &refresh, account_id, now).await
                     }
                 })
@@ -56,13 +67,13 @@ impl Auth {
         };
         let mut tx = self.store.read().await?;
         let Some(account) = accounts::account(&mut tx, account_id).await? else {
+            if accounts::is_number_of_ours(&mut tx, account_id).await? {
+                return Err(TokenFault::Malformed.into());
+            }
             let deleted = revocations::was_deleted(&mut tx, account_id).await?;
             return if deleted { Err(Error::AccountNotFound) } else { Ok(None) };
         };
-        if !account.is_active {
-            return Err(Error::AccountInactive);
-        }
-        refuse_outdated(claims, &account)?;
+        check_honoured(claims, &account)?;
         Ok(Some(account))
     }
 
@@ -90,16 +101,62 @@ pub(super) async fn end_foreign(
     if let AccountClaim::Id(account_id) = refresh.claims.account {
         // A refresh must come wholly before or wholly after this.
         accounts::lock_account(tx, account_id).await?;
+        if let Some(account) = accounts::account(tx, account_id).await? {
+            check_imported(&refresh.claims, &account)?;
+        }
     }
     if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {
         return Err(TokenFault::Spent.into());
     }
     let adopted = adopted_id(&refresh.jti);
-    if !sessions::end_session(tx, adopted, now).await? {
+    let is_its = |session: &Session| refresh.claims.account == AccountClaim::Id(session.account_id);
+    if !sessions::session(tx, adopted).await?.is_some_and(|session| is_its(&session))
+        || !sessions::end_session(tx, adopted, now).await?
+    {
         return Ok(None);
     }
     let subject = Subject::Session(adopted);
     revocations::insert_revocation(tx, subject, Reason::Ended, now).await.map(Some)
+}
+
+/// The active account that was imported with exactly this address and still has it. A token that names
+/// it does not say when it was issued, so any change of the account's credentials here refuses it.
+pub(super) async fn account_imported_as(tx: &mut Tx, user_name: &str) -> Result<Account> {
+    let address = Identifier::parse_as(user_name, &[Kind::Email, Kind::Phone]);
+    let key = address.ok_or(TokenFault::Malformed)?.key().to_owned();
+    let holder = identifiers::account_imported_as(tx, key, user_name.to_owned()).await?;
+    let account = accounts::account(tx, holder.ok_or(TokenFault::Malformed)?).await?;
+    let account = account.ok_or(TokenFault::Malformed)?;
+    match (account.imported, account.undated_refused, account.is_active) {
+        (false, ..) => Err(TokenFault::Malformed.into()),
+        (true, true, _) => Err(TokenFault::Spent.into()),
+        (true, false, false) => Err(Error::AccountInactive),
+        (true, false, true) => Ok(account),
+    }
+}
+
+/// Refuses a foreign token that this account does not honour.
+fn check_honoured(claims: &Claims, account: &Account) -> Result<()> {
+    check_imported(claims, account)?;
+    if !account.is_active {
+        return Err(Error::AccountInactive);
+    }
+    // A password change or a sign-out reaches foreign tokens by their time of issue.
+    if claims.issued_at.unwrap_or(0) < account.foreign_not_before {
+        return Err(TokenFault::Spent.into());
+    }
+    Ok(())
+}
+
+/// Refuses a foreign token that cannot mean this account: the number was given to it here, or was
+/// somebody else's in the other system when the token was issued.
+fn check_imported(claims: &Claims, account: &Account) -> Result<()> {
+    let issued_at = claims.issued_at.unwrap_or(0);
+    let is_older = account.joined_at.is_some_and(|joined_at| issued_at < joined_at);
+    match account.imported && !is_older {
+        true => Ok(()),
+        false => Err(TokenFault::Malformed.into()),
+    }
 }
 
 /// The time from which on a token of a replaced server must have been issued to be honoured after
@@ -107,14 +164,6 @@ pub(super) async fn end_foreign(
 /// have been issued before.
 pub(super) fn foreign_not_before(now: i64) -> i64 {
     now + 1
-}
-
-/// A password change or an operator's sign-out reaches foreign tokens by their time of issue.
-fn refuse_outdated(claims: &Claims, account: &Account) -> Result<()> {
-    if claims.issued_at.unwrap_or(0) < account.foreign_not_before {
-        return Err(TokenFault::Spent.into());
-    }
-    Ok(())
 }
 
 async fn rotate_foreign(
@@ -139,20 +188,27 @@ async fn rotate_foreign(
 }
 
 /// A foreign token that may be used again has one session, found by the token itself.
-async fn adopt_foreign(
+pub(super) async fn adopt_foreign(
     tx: &mut Tx,
     policy: &Policy,
-    refresh: &RefreshToken,
+    refresh: &ForeignRefresh,
     account_id: i64,
     now: i64,
 ) -> Result<Advanced> {
-    if spent_tokens::is_spent(tx, spent_key(&refresh.jti)).await? {
+    if spent_tokens::is_spent(tx, spent_key(&refresh.id)).await? {
         return Err(TokenFault::Spent.into());
     }
-    let session = adopted(policy, adopted_id(&refresh.jti), account_id, now, refresh.expires_at);
+    let session = adopted(policy, adopted_id(&refresh.id), account_id, now, refresh.expires_at);
     if let Some(generation) = sessions::insert_session(tx, &session).await? {
         let ended = make_room(tx, policy, &session, generation).await?;
         return Ok(Advanced { session: session.id, account_id, generation: 0, ended });
+    }
+    let session = sessions::session(tx, session.id).await?.ok_or(TokenFault::Spent)?;
+    if session.account_id != account_id {
+        return Err(TokenFault::Malformed.into());
+    }
+    if !session.is_live(now) {
+        return Err(TokenFault::Spent.into());
     }
     advance(tx, policy, &session, now).await
 }

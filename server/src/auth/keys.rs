@@ -16,6 +16,7 @@ use super::one_time::OneTimeKey;
 use super::random;
 use super::refresh_token::RefreshKey;
 use super::sealing::SealingKey;
+use super::token_id::TokenIdKey;
 use crate::error::Error;
 use crate::owner_only;
 use crate::store::{Store, meta};
@@ -118,6 +119,11 @@ impl Keys {
     /// Signs the tokens that name their user.
     pub fn user_names(&self) -> Hs256 {
         Hs256::new(&self.derive("user names"))
+    }
+
+    /// Makes the ids of tokens.
+    pub fn token_ids(&self) -> TokenIdKey {
+        TokenIdKey::new(&self.derive("token ids"))
     }
 
     /// Makes one-time tokens.

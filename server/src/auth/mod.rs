@@ -43,6 +43,7 @@ mod sign_in;
 pub mod signing;
 mod sweeping;
 pub mod token;
+pub mod token_id;
 mod uid;
 
 pub use account::Account;
@@ -98,6 +99,7 @@ use places::Places;
 use signing::{SigningKeys, SigningSettings};
 use sweeping::ClockWatch;
 use token::Tokens;
+use token_id::TokenIdKey;
 
 /// How one API signs in: the rules that differ between APIs. Sessions remember it by name.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +130,8 @@ pub struct Policy {
     pub activation: Option<bool>,
     /// What a sign-in is answered with.
     pub form: TokenForm,
+    /// Whether its tokens name the account's number as text.
+    pub text_id: bool,
     /// Where the link in a mail of this API leads that resets a password.
     pub reset_path: &'static str,
 }
@@ -173,9 +177,14 @@ pub struct Parts {
     pub store: Store,
     pub clock: Clock,
     pub hasher: Hasher,
-    pub tokens: Tokens,
+    /// Signs tokens that name the account's number.
+    pub signing_secret: Hs256,
+    /// Makes the ids of tokens.
+    pub token_ids: TokenIdKey,
     /// Signs tokens that name their user.
     pub user_names: Hs256,
+    /// Whether a replaced server signed such tokens with the same key.
+    pub shares_user_names: bool,
     pub one_time: OneTimeKey,
     pub flow_key: FlowKey,
     pub refresh_key: RefreshKey,
@@ -200,7 +209,9 @@ pub struct Auth {
     clock: Clock,
     hasher: Hasher,
     tokens: Tokens,
+    token_ids: TokenIdKey,
     user_names: Hs256,
+    shares_user_names: bool,
     post: Post,
     /// Wakes the worker that sends mail.
     mail_queued: Notify,
@@ -222,14 +233,17 @@ impl Auth {
     /// Loads what must be known before the first request.
     pub async fn open(parts: Parts) -> Result<Self> {
         let longest_access = longest_access(&parts).await?;
+        let token_ids = parts.token_ids.mixed_with(&installation(&parts.store).await?);
         let limits = Arc::new(Limits::new(parts.limits, parts.digest_key.clone()));
         let clock_watch = ClockWatch::new(&parts.clock);
         let auth = Auth {
             store: parts.store,
             clock: parts.clock,
             hasher: parts.hasher,
-            tokens: parts.tokens,
+            tokens: Tokens::new(parts.signing_secret, token_ids.clone()),
+            token_ids,
             user_names: parts.user_names,
+            shares_user_names: parts.shares_user_names,
             post: Post {
                 key: parts.one_time,
                 links: parts.links,
@@ -290,6 +304,13 @@ async fn longest_access(parts: &Parts) -> Result<i64> {
             })
         })
         .await
+}
+
+/// A random value that was made with the database. Keys that others must not have, who may have the
+/// server's secret, do not follow from that alone.
+async fn installation(store: &Store) -> Result<String> {
+    let new = one_time::hex(&random::<32>()?);
+    store.write(move |tx| Box::pin(meta::get_or_insert(tx, "installation", new))).await
 }
 
 /// Random bytes from the operating system.

@@ -1,16 +1,17 @@
 //! Tokens that name their user: claims `user_name`, `header` (with the token's id as `uuid`), `exp` and
-//! `mode`, nothing else, under a key of their own. The account is that of the session; the name must
-//! still belong to it.
+//! `mode`, nothing else, under a key of their own or, where the settings say so, the one of the server that
+//! is replaced. The account is that of the session; the name must still belong to it.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::jwt::Hs256;
+use super::foreign::{ForeignRefresh, account_imported_as, adopt_foreign};
 use super::session::{Advanced, Pair, active_account, advance, live_session};
-use super::token::{NONCES, TokenId, TokenType};
-use super::{Auth, Policy, SignedIn, TokenForm, random};
+use super::token::TokenType;
+use super::token_id::{Owner, Says, TokenId, hyphenated, without_hyphens};
+use super::{Auth, Policy, SignedIn, TokenForm};
 use crate::error::{Error, Result, TokenFault};
 use crate::identifier::{Identifier, Kind, account_of_stand_in};
 use crate::store::accounts::{self, Account};
@@ -43,8 +44,11 @@ struct Header {
 
 /// A token whose signature, mode and time are right.
 struct Checked {
-    id: TokenId,
+    /// None: another server issued it.
+    id: Option<TokenId>,
+    uuid: String,
     user_name: String,
+    expires_at: i64,
 }
 
 impl Auth {
@@ -68,56 +72,76 @@ impl Auth {
     /// Makes a new access token of a refresh token, which stays as it is.
     pub async fn renew_named(&self, policy: &Policy, refresh: &str, from: IpAddr) -> Result<Named> {
         let now = self.clock.now();
-        let Checked { id, user_name } = read(&self.user_names, refresh, TokenType::Refresh, now)?;
-        let (policy, name) = (*policy, user_name.clone());
-        let session = self
+        let checked = self.read_named(refresh, TokenType::Refresh, now)?;
+        let (policy, user_name) = (*policy, checked.user_name.clone());
+        let advanced = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let session = live_session(tx, id, Some(policy.name)).await?;
-                    active_account(tx, session.account_id).await?;
-                    require_name(tx, &name, session.account_id).await?;
-                    advance(tx, &policy, &session, now).await
+                    match checked.id {
+                        Some(id) => advance_named(tx, &policy, id, &checked.user_name, now).await,
+                        None => advance_foreign_named(tx, &policy, checked, now).await,
+                    }
                 })
             })
             .await?;
-        let Advanced { session, account_id, .. } = session;
-        self.note_place(account_id, from, now + policy.refresh_seconds).await;
+        self.revoked.apply(&advanced.ended);
+        self.note_place(advanced.account_id, from, now + policy.refresh_seconds).await;
         let expires_at = now + policy.access_seconds;
-        let access =
-            self.sign_named(&policy, session, &user_name, TokenType::Access, expires_at)?;
+        let (session, kind) = (advanced.session, TokenType::Access);
+        let access = self.sign_named(&policy, session, &user_name, kind, expires_at)?;
         Ok(Named { access, user_name })
-    }
-
-    /// Whether an access token of this form is good.
-    pub async fn verify_named(&self, policy: &Policy, access: &str) -> Result<()> {
-        let checked = read(&self.user_names, access, TokenType::Access, self.clock.now())?;
-        match checked.id.policy == policy.code {
-            true => self.who_is_named(checked).await.map(drop),
-            false => Err(TokenFault::Malformed.into()),
-        }
     }
 
     /// Who sends this access token.
     pub(super) async fn signed_in_by_name(&self, access: &str) -> Result<SignedIn> {
-        let checked = read(&self.user_names, access, TokenType::Access, self.clock.now())?;
-        self.who_is_named(checked).await
-    }
-
-    async fn who_is_named(&self, checked: Checked) -> Result<SignedIn> {
-        let Checked { id, user_name } = checked;
-        let serves =
-            |policy: &Policy| policy.code == id.policy && policy.form == TokenForm::UserName;
+        let Checked { id, user_name, .. } =
+            self.read_named(access, TokenType::Access, self.clock.now())?;
+        let serves = |policy: &Policy| {
+            policy.form == TokenForm::UserName && id.is_none_or(|id| id.policy == policy.code)
+        };
         if !self.policies.iter().any(serves) {
             return Err(TokenFault::Malformed.into());
         }
         let mut tx = self.store.read().await?;
+        let Some(id) = id else {
+            let account_id = account_imported_as(&mut tx, &user_name).await?.id;
+            return Ok(SignedIn { account_id, session: None, in_url: false, of_client: false });
+        };
         let session = super::session::unended_session(&mut tx, id.session).await?;
         if !accounts::is_active(&mut tx, session.account_id).await?.ok_or(Error::AccountNotFound)? {
             return Err(Error::AccountInactive);
         }
         require_name(&mut tx, &user_name, session.account_id).await?;
         Ok(SignedIn::by(session.account_id, session.id))
+    }
+
+    /// Checks signature, mode and time; a token that is not ours passes only where those of a replaced
+    /// server are honoured.
+    fn read_named(
+        &self,
+        token: &str,
+        mode: TokenType,
+        now: i64,
+    ) -> std::result::Result<Checked, TokenFault> {
+        let payload = self.user_names.verify(token).ok_or(TokenFault::Malformed)?;
+        let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenFault::Malformed)?;
+        if claims.token_type.is_some() {
+            return Err(TokenFault::Malformed);
+        }
+        let Claims { user_name, header: Header { uuid, .. }, exp: expires_at, .. } = claims;
+        if expires_at <= now {
+            return Err(TokenFault::Expired);
+        }
+        if claims.mode != mode_name(mode) {
+            return Err(TokenFault::WrongType);
+        }
+        let says = says(mode, &user_name, expires_at);
+        let id = without_hyphens(&uuid).and_then(|id| self.token_ids.read(&id, says));
+        if id.is_none() && !self.shares_user_names {
+            return Err(TokenFault::Malformed);
+        }
+        Ok(Checked { id, uuid, user_name, expires_at })
     }
 
     fn sign_named(
@@ -128,15 +152,12 @@ impl Auth {
         mode: TokenType,
         expires_at: i64,
     ) -> Result<String> {
-        let nonce = match mode {
-            TokenType::Access => u32::from_le_bytes(random()?) % NONCES,
-            // The generation, of which there is only one here.
-            TokenType::Refresh => 0,
-        };
-        let id = TokenId { session, policy: policy.code, nonce };
+        // There is only one generation here.
+        let id = TokenId { session, policy: policy.code, generation: 0 };
+        let uuid = hyphenated(&self.token_ids.write(id, says(mode, user_name, expires_at)));
         let claims = Claims {
             user_name: user_name.to_owned(),
-            header: Header { alg: "HS256".into(), typ: "JWT".into(), uuid: id.hyphenated() },
+            header: Header { alg: "HS256".into(), typ: "JWT".into(), uuid },
             exp: expires_at,
             mode: mode_name(mode).to_owned(),
             token_type: None,
@@ -152,25 +173,38 @@ fn mode_name(mode: TokenType) -> &'static str {
     }
 }
 
-fn read(
-    key: &Hs256,
-    token: &str,
-    mode: TokenType,
+/// What binds the id of a token of this form, which does not say when it was issued.
+fn says(kind: TokenType, user_name: &str, expires_at: i64) -> Says<'_> {
+    Says { kind, time: Some(expires_at), owner: Owner::UserName(user_name) }
+}
+
+async fn advance_named(
+    tx: &mut Tx,
+    policy: &Policy,
+    id: TokenId,
+    user_name: &str,
     now: i64,
-) -> std::result::Result<Checked, TokenFault> {
-    let payload = key.verify(token).ok_or(TokenFault::Malformed)?;
-    let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenFault::Malformed)?;
-    if claims.token_type.is_some() {
-        return Err(TokenFault::Malformed);
-    }
-    if claims.exp <= now {
-        return Err(TokenFault::Expired);
-    }
-    if claims.mode != mode_name(mode) {
-        return Err(TokenFault::WrongType);
-    }
-    let id = TokenId::parse_hyphenated(&claims.header.uuid).ok_or(TokenFault::Malformed)?;
-    Ok(Checked { id, user_name: claims.user_name })
+) -> Result<Advanced> {
+    let session = live_session(tx, id, Some(policy.name), now).await?;
+    active_account(tx, session.account_id).await?;
+    require_name(tx, user_name, session.account_id).await?;
+    advance(tx, policy, &session, now).await
+}
+
+/// The refresh token of a replaced server opens one session, which its `uuid` finds again.
+async fn advance_foreign_named(
+    tx: &mut Tx,
+    policy: &Policy,
+    checked: Checked,
+    now: i64,
+) -> Result<Advanced> {
+    let account_id = account_imported_as(tx, &checked.user_name).await?.id;
+    // A change of the account must come wholly before or wholly after this.
+    accounts::lock_account(tx, account_id).await?;
+    let account_id = account_imported_as(tx, &checked.user_name).await?.id;
+    let Checked { uuid, expires_at, .. } = checked;
+    let refresh = ForeignRefresh { id: format!("uuid {uuid}"), expires_at };
+    adopt_foreign(tx, policy, &refresh, account_id, now).await
 }
 
 /// Refuses a name that the account no longer has.

@@ -65,6 +65,7 @@ impl Auth {
                     if !accounts::update_active(tx, id, is_active).await? {
                         return Ok(None);
                     }
+                    accounts::refuse_undated(tx, id).await?;
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
                     let subject = Subject::Account(id);
                     revocations::insert_revocation(tx, subject, reason, now).await.map(Some)

@@ -226,7 +226,7 @@ mod tests {
     use super::super::refresh_token::RefreshKey;
     use super::super::sealing::SealingKey;
     use super::super::signing::{Issuer, SigningSettings};
-    use super::super::token::Tokens;
+    use super::super::token_id::TokenIdKey;
     use super::super::{
         Links, NewPassword, OneTimeKey, Parts, Policy, RESET_PATH, Registration, SignedIn,
         TokenForm,
@@ -256,6 +256,7 @@ mod tests {
         tells_inactive: false,
         activation: None,
         form: TokenForm::SimpleJwt,
+        text_id: false,
         reset_path: RESET_PATH,
     };
 
@@ -312,8 +313,10 @@ mod tests {
             store: store.clone(),
             clock: clock.clone(),
             hasher: Hasher::start(hashing).expect("threads"),
-            tokens: Tokens::new(Hs256::new(&[1; 32])),
+            signing_secret: Hs256::new(&[1; 32]),
+            token_ids: TokenIdKey::new(&[2; 32]),
             user_names: Hs256::new(&[8; 32]),
+            shares_user_names: false,
             one_time: OneTimeKey::new([9; 32]),
             flow_key: FlowKey::new([10; 32]),
             digest_key: DigestKey::new([1; 32]),

@@ -2,7 +2,8 @@
 //! credential.
 
 use super::foreign::foreign_not_before;
-use super::token::{Claims, NONCES, SESSION_IDS, TokenId};
+use super::token::Claims;
+use super::token_id::{GENERATIONS, SESSION_IDS, TokenId};
 use super::{Policy, random};
 use crate::error::{ClientFault, Error, Fault, Result, TokenFault};
 use crate::store::Tx;
@@ -77,8 +78,8 @@ pub(super) enum By {
     Token,
 }
 
-/// Where the tokens of a refresh belong: session and, when rotating, the generation of the next
-/// refresh token.
+/// Where the tokens of a refresh belong: session, the session's account and, when rotating, the
+/// generation of the next refresh token.
 pub(super) struct Advanced {
     pub session: i64,
     pub account_id: i64,
@@ -220,8 +221,9 @@ pub(super) async fn end_sessions(
     Ok(vec![revocations::insert_revocation(tx, subject, Reason::Ended, now).await?])
 }
 
-pub(super) fn nonce_of(generation: i64) -> u32 {
-    u32::try_from(generation.rem_euclid(i64::from(NONCES))).unwrap_or_default()
+/// The part of a generation that fits into a token's id.
+pub(super) fn generation_in_id(generation: i64) -> u32 {
+    u32::try_from(generation.rem_euclid(i64::from(GENERATIONS))).unwrap_or_default()
 }
 
 /// The session of a refresh token that has neither ended nor been rotated past it.
@@ -229,12 +231,14 @@ pub(super) async fn live_session(
     tx: &mut Tx,
     id: TokenId,
     policy: Option<&str>,
+    now: i64,
 ) -> Result<Session> {
     let session = sessions::session(tx, id.session).await?.ok_or(TokenFault::Malformed)?;
     if policy.is_some_and(|name| name != session.policy) {
         return Err(TokenFault::Malformed.into());
     }
-    if session.has_ended || nonce_of(session.generation) != id.nonce {
+    // A token's own `exp` may be later: others may have the key that signs it.
+    if !session.is_live(now) || generation_in_id(session.generation) != id.generation {
         return Err(TokenFault::Spent.into());
     }
     Ok(session)
@@ -268,12 +272,10 @@ pub(super) async fn advance(
         let won =
             sessions::spend_generation(tx, id, generation, now, access_expires_at, expires_at);
         return match won.await? {
-            true => Ok(Advanced {
-                session: id,
-                account_id,
-                generation: generation + 1,
-                ended: Vec::new(),
-            }),
+            true => {
+                let generation = generation + 1;
+                Ok(Advanced { session: id, account_id, generation, ended: Vec::new() })
+            }
             false => Err(TokenFault::Spent.into()),
         };
     }
@@ -288,6 +290,7 @@ pub(super) async fn end_known(tx: &mut Tx, id: i64, now: i64) -> Result<Revocati
     if !sessions::end_session(tx, id, now).await? {
         return Err(TokenFault::Spent.into());
     }
+    accounts::refuse_undated_of_session(tx, id).await?;
     revocations::insert_revocation(tx, Subject::Session(id), Reason::Ended, now).await
 }
 

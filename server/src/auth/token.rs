@@ -1,12 +1,12 @@
-//! Tokens in the shape of djangorestframework-simplejwt: claims, their checks in its order, and the
-//! `jti`, which looks like any uuid4 and carries the session it belongs to. A `jti` that does not
-//! is another server's: such a token is foreign.
+//! Tokens in the shape of djangorestframework-simplejwt: claims, and their checks in its order. The
+//! `jti` is an id of ours (see [`super::token_id`]); a token whose `jti` is not one, or not one for what
+//! the token says, is foreign.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::jwt::Hs256;
+use super::token_id::{Owner, Says, TokenId, TokenIdKey};
 use crate::error::{Result, TokenFault};
 
 /// What a token is for.
@@ -29,6 +29,19 @@ impl TokenType {
 #[derive(Clone)]
 pub struct Tokens {
     key: Hs256,
+    ids: TokenIdKey,
+}
+
+/// What a new token is for; its other claims are given beside it.
+#[derive(Clone, Copy)]
+pub struct Grant {
+    pub kind: TokenType,
+    pub id: TokenId,
+    pub account_id: i64,
+    /// Whether `user_id` is text, where no other token gives its form.
+    pub text_id: bool,
+    pub now: i64,
+    pub expires_at: i64,
 }
 
 /// A correctly signed payload whose times have been checked.
@@ -38,7 +51,11 @@ pub struct Claims {
     pub expires_at: Option<i64>,
     pub issued_at: Option<i64>,
     pub jti: Option<String>,
+    /// What the `jti` is, where it is ours; then the account is that of its session.
+    pub id: Option<TokenId>,
     pub account: AccountClaim,
+    /// The token has another form, that of [`super::named`].
+    pub names_user: bool,
 }
 
 /// The claim `user_id`.
@@ -51,23 +68,26 @@ pub enum AccountClaim {
 }
 
 impl Tokens {
-    pub fn new(key: Hs256) -> Self {
-        Tokens { key }
+    pub fn new(key: Hs256, ids: TokenIdKey) -> Self {
+        Tokens { key, ids }
     }
 
-    /// A token with these claims, of which type, times and id are set here.
-    pub fn sign(
-        &self,
-        kind: TokenType,
-        id: TokenId,
-        mut claims: Map<String, Value>,
-        now: i64,
-        expires_at: i64,
-    ) -> Result<String> {
+    /// A token with these claims, of which type, times, id and account are set here.
+    pub fn sign(&self, grant: Grant, mut claims: Map<String, Value>) -> Result<String> {
+        let Grant { kind, id, account_id, text_id, now, expires_at } = grant;
+        let user_id = match claims.get("user_id") {
+            // In the form of the refresh token that the claims come from.
+            Some(Value::Number(_)) => account_id.into(),
+            Some(Value::String(_)) => account_id.to_string().into(),
+            _ if text_id => account_id.to_string().into(),
+            _ => account_id.into(),
+        };
+        let jti = self.ids.write(id, says(kind, account_id, Some(now)));
         claims.insert("token_type".to_owned(), kind.as_str().into());
-        claims.insert("jti".to_owned(), id.to_string().into());
+        claims.insert("jti".to_owned(), jti.into());
         claims.insert("exp".to_owned(), expires_at.into());
         claims.insert("iat".to_owned(), now.into());
+        claims.insert("user_id".to_owned(), user_id);
         Ok(self.key.sign(&serde_json::to_vec(&claims)?))
     }
 
@@ -78,8 +98,10 @@ impl Tokens {
         let issued_at = raw.iat.map(|iat| seconds(&iat)).transpose()?;
         let not_before = raw.nbf.map(|nbf| seconds(&nbf)).transpose()?;
         let jti = raw.jti.map(|jti| text(jti).ok_or(TokenFault::Malformed)).transpose()?;
-        // Another node of ours may be ahead by a moment; what it issued is none the worse for it.
-        let is_own = jti.as_deref().and_then(TokenId::parse).is_some();
+        let account = account_claim(raw.user_id.as_ref());
+        let id = self.own_id(jti.as_deref(), raw.token_type.as_ref(), account, issued_at);
+        // Another node of ours may be ahead by a moment: its tokens are good here too.
+        let is_own = id.is_some();
         let makes_sense = |from: &i64| *from >= 0 && (is_own || *from <= now);
         if !issued_at.iter().chain(&not_before).all(makes_sense) {
             return Err(TokenFault::Malformed);
@@ -88,9 +110,31 @@ impl Tokens {
         if expires_at.is_some_and(|exp| exp <= now) {
             return Err(TokenFault::Expired);
         }
-        let account = account_claim(raw.user_id.as_ref());
-        Ok(Claims { payload, token_type: raw.token_type, expires_at, issued_at, jti, account })
+        let names_user = raw.mode.is_some() && raw.token_type.is_none();
+        let token_type = raw.token_type;
+        Ok(Claims { payload, token_type, expires_at, issued_at, jti, id, account, names_user })
     }
+
+    /// The id of a token that is ours: its `jti` was made for this type, account and time of issue.
+    fn own_id(
+        &self,
+        jti: Option<&str>,
+        token_type: Option<&Value>,
+        account: AccountClaim,
+        issued_at: Option<i64>,
+    ) -> Option<TokenId> {
+        let kind = [TokenType::Access, TokenType::Refresh]
+            .into_iter()
+            .find(|kind| token_type.and_then(Value::as_str) == Some(kind.as_str()))?;
+        let AccountClaim::Id(account_id) = account else { return None };
+        self.ids.read(jti?, says(kind, account_id, issued_at))
+    }
+}
+
+/// What binds the id of a token of this shape; only an access token by its time of issue.
+fn says(kind: TokenType, account_id: i64, issued_at: Option<i64>) -> Says<'static> {
+    let time = issued_at.filter(|_| kind == TokenType::Access);
+    Says { kind, time, owner: Owner::Account(account_id) }
 }
 
 impl Claims {
@@ -129,9 +173,9 @@ pub fn derived(of: &Map<String, Value>) -> Map<String, Value> {
     own.into_iter().chain(carried.map(|(name, value)| (name.clone(), value.clone()))).collect()
 }
 
-/// The claims of a new sign-in.
-pub fn claims_of(account_id: i64) -> Map<String, Value> {
-    derived(&Map::from_iter([("user_id".to_owned(), account_id.into())]))
+/// The claims of a new sign-in, to be filled in.
+pub fn claims_of_sign_in() -> Map<String, Value> {
+    derived(&Map::from_iter([("user_id".to_owned(), Value::Null)]))
 }
 
 #[derive(Deserialize)]
@@ -148,6 +192,7 @@ struct RawClaims {
     jti: Option<Value>,
     #[serde(default, deserialize_with = "present")]
     user_id: Option<Value>,
+    mode: Option<serde::de::IgnoredAny>,
 }
 
 /// A claim that is `null` is there, and wrong, rather than absent.
@@ -188,110 +233,16 @@ fn account_claim(claim: Option<&Value>) -> AccountClaim {
     id.map_or(AccountClaim::Unknown, AccountClaim::Id)
 }
 
-/// A token's `jti`: uuid4 in 32 hex digits. First half: the session (60 bits around the version
-/// digit). Second half, behind the variant bits: 4 bits policy, 26 bits nonce, 32 bits check. The
-/// check only tells our ids from random ones; what makes an id trustworthy is the token's signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenId {
-    pub session: i64,
-    pub policy: u8,
-    /// The generation of a refresh token; random in an access token.
-    pub nonce: u32,
-}
-
-const NONCE_BITS: u32 = 26;
-/// Generations and nonces are counted modulo this.
-pub const NONCES: u32 = 1 << NONCE_BITS;
-/// Session ids lie below this.
-pub const SESSION_IDS: u64 = 1 << 60;
-
-impl TokenId {
-    /// Reads an id that [`std::fmt::Display`] wrote; anything else is `None`.
-    pub fn parse(jti: &str) -> Option<Self> {
-        if jti.len() != 32 || !jti.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return None;
-        }
-        let first = u64::from_str_radix(&jti[..16], 16).ok()?;
-        let second = u64::from_str_radix(&jti[16..], 16).ok()?;
-        let id = TokenId {
-            session: i64::try_from((first >> 16 << 12) | (first & 0xfff)).ok()?,
-            policy: u8::try_from(second >> 58 & 0xf).ok()?,
-            nonce: u32::try_from(second >> 32 & u64::from(NONCES - 1)).ok()?,
-        };
-        (id.halves() == (first, second)).then_some(id)
-    }
-
-    /// The id as a uuid is usually written, with hyphens.
-    pub fn hyphenated(self) -> String {
-        let id = self.to_string();
-        let (a, b, c, d, e) = (&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]);
-        format!("{a}-{b}-{c}-{d}-{e}")
-    }
-
-    /// Reads an id that [`TokenId::hyphenated`] wrote.
-    pub fn parse_hyphenated(uuid: &str) -> Option<Self> {
-        TokenId::parse(&uuid.replace('-', "")).filter(|id| id.hyphenated() == uuid)
-    }
-
-    fn halves(self) -> (u64, u64) {
-        let session = self.session.cast_unsigned();
-        let first = (session >> 12 << 16) | 0x4000 | (session & 0xfff);
-        let open = (2 << 30)
-            | (u64::from(self.policy & 0xf) << NONCE_BITS)
-            | u64::from(self.nonce % NONCES);
-        let digest = Sha256::new_with_prefix("propusk token id")
-            .chain_update(first.to_be_bytes())
-            .chain_update(open.to_be_bytes())
-            .finalize();
-        let check = digest.iter().take(4).fold(0, |check, byte| check << 8 | u64::from(*byte));
-        (first, open << 32 | check)
-    }
-}
-
-impl std::fmt::Display for TokenId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (first, second) = self.halves();
-        write!(f, "{first:016x}{second:016x}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn tokens() -> Tokens {
-        Tokens::new(Hs256::new(&[7; 32]))
+        Tokens::new(Hs256::new(&[7; 32]), TokenIdKey::new(&[8; 32]))
     }
 
     fn signed(claims: &Value) -> String {
         Hs256::new(&[7; 32]).sign(claims.to_string().as_bytes())
-    }
-
-    #[test]
-    fn a_token_id_is_a_uuid4_and_comes_back_whole() {
-        for (session, policy, nonce) in [(0, 0, 0), (1, 3, 9), ((1 << 60) - 1, 15, NONCES - 1)] {
-            let id = TokenId { session, policy, nonce };
-            let text = id.to_string();
-            assert_eq!(text.len(), 32);
-            assert_eq!(text.as_bytes()[12], b'4');
-            assert!(matches!(text.as_bytes()[16], b'8' | b'9' | b'a' | b'b'));
-            assert_eq!(TokenId::parse(&text), Some(id));
-        }
-    }
-
-    #[test]
-    fn a_random_or_changed_id_is_foreign() {
-        let text = TokenId { session: 77, policy: 2, nonce: 5 }.to_string();
-        for place in 0..32 {
-            let mut other = text.clone().into_bytes();
-            other[place] = if other[place] == b'0' { b'1' } else { b'0' };
-            assert_eq!(TokenId::parse(&String::from_utf8_lossy(&other)), None);
-        }
-        for foreign in
-            ["", "00000000000000010000000000000001", "bc6aa02745ba4f7381d8f833f9ff350b", "é"]
-        {
-            assert_eq!(TokenId::parse(foreign), None);
-        }
     }
 
     #[test]
@@ -335,10 +286,19 @@ mod tests {
         );
         let claims = tokens().read(&token, 1).expect("a good token");
         assert_eq!(claims.account, AccountClaim::Id(1));
-        let id = TokenId { session: 7, policy: 1, nonce: 0 };
+        let id = TokenId { session: 7, policy: 1, generation: 0 };
         let whole = claims.whole().expect("an object");
-        let access = tokens().sign(TokenType::Access, id, derived(&whole), 1, 2).expect("JSON");
-        let refresh = tokens().sign(TokenType::Refresh, id, whole, 1, 2).expect("JSON");
+        let grant = Grant {
+            kind: TokenType::Access,
+            id,
+            account_id: 1,
+            text_id: false,
+            now: 1,
+            expires_at: 2,
+        };
+        let access = tokens().sign(grant, derived(&whole)).expect("JSON");
+        let refresh = Grant { kind: TokenType::Refresh, ..grant };
+        let refresh = tokens().sign(refresh, whole).expect("JSON");
         let names = |token: &str| {
             let payload = Hs256::new(&[7; 32]).verify(token).expect("a good token");
             let claims: Map<String, Value> = serde_json::from_slice(&payload).expect("an object");

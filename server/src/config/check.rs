@@ -46,6 +46,9 @@ impl Config {
                 "needs accounts.first_id, a number above all that the replaced server has given to its users",
             );
         }
+        if self.shares_user_names() && !self.tokens.accept_foreign {
+            return invalid("dialects.prehashed.signing", "shared needs tokens.accept_foreign");
+        }
         if self.accounts.first_id.is_some_and(|first| !(1..=MAX_FIRST_ID).contains(&first)) {
             return invalid("accounts.first_id", "must be from 1 to 1073741824");
         }

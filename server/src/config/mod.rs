@@ -309,6 +309,19 @@ pub struct DialectSettings {
     /// then, is dead until the link is followed that is mailed to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activation: Option<bool>,
+    /// Which key signs tokens that name their user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Signing>,
+}
+
+/// A key for tokens that name their user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signing {
+    /// The secret as it is: other services that have it can check the tokens.
+    Shared,
+    /// One that is derived from the secret.
+    Derived,
 }
 
 /// An account made at the start if nobody holds its identifiers yet.
@@ -428,6 +441,7 @@ impl Default for DialectSettings {
             absolute_seconds: None,
             grace_seconds: None,
             activation: None,
+            signing: None,
         }
     }
 }
@@ -465,6 +479,11 @@ impl Config {
     /// How an API is to be served, to be changed.
     pub fn dialect(&mut self, name: &str) -> &mut DialectSettings {
         self.dialects.entry(name.to_owned()).or_default()
+    }
+
+    /// Whether an API signs tokens that name their user with the secret as it is.
+    pub fn shares_user_names(&self) -> bool {
+        self.dialects.values().any(|dialect| dialect.signing == Some(Signing::Shared))
     }
 
     /// The settings of a provider, to be changed.

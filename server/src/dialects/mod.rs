@@ -15,7 +15,7 @@ use std::sync::Arc;
 use axum::Router;
 
 use crate::auth::{Policy, TokenForm};
-use crate::config::DialectSettings;
+use crate::config::{DialectSettings, Signing};
 use crate::drf::Context;
 use crate::openapi::Fragment;
 
@@ -68,6 +68,7 @@ fn settings(policy: &Policy) -> DialectSettings {
         grace_seconds: (policy.form == TokenForm::PublicKey).then_some(policy.grace_seconds),
         max_sessions: policy.max_sessions,
         activation: policy.activation,
+        signing: (policy.form == TokenForm::UserName).then_some(Signing::Derived),
     }
 }
 

@@ -32,6 +32,7 @@ pub const DIALECT: Dialect = Dialect {
         tells_inactive: false,
         activation: None,
         form: TokenForm::SimpleJwt,
+        text_id: true,
         reset_path: "/api/auth/password/reset/confirm/?uid={uid}&token={token}",
     },
     mount: |context| drf::mount(context, views()),

@@ -158,6 +158,14 @@ pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
     .fetch_one(db).await)?)
 }
 
+/// Whether a number lies among those of accounts that were registered here.
+pub async fn is_number_of_ours(tx: &mut Tx, id: i64) -> Result<bool> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select exists (select 1 from accounts where id <= $1 and imported = false)
+            and exists (select 1 from accounts where id >= $1 and imported = false)",
+    ).bind(id).fetch_one(db).await)?)
+}
+
 /// Stores an account under the number that it had elsewhere; false when the number is taken.
 pub async fn insert_imported_account(
     tx: &mut Tx,
@@ -312,6 +320,16 @@ pub async fn refuse_undated(tx: &mut Tx, id: i64) -> Result<()> {
         "update accounts set undated_refused = true
          where id = $1 and undated_refused = false",
     ).bind(id).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The same for the account of a session.
+pub async fn refuse_undated_of_session(tx: &mut Tx, session: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set undated_refused = true
+         where id = (select account_id from sessions where id = $1)
+           and imported = true and undated_refused = false",
+    ).bind(session).execute(db).await.map(|_| ()))?;
     Ok(())
 }
 

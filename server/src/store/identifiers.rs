@@ -67,6 +67,14 @@ pub async fn update_imported_as(
     Ok(())
 }
 
+/// The account that holds `key` since it was imported with this name, letter by letter.
+pub async fn account_imported_as(tx: &mut Tx, key: String, name: String) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select account_id from identifiers
+         where key = $1 and imported_as = $2",
+    ).bind(key).bind(name).fetch_optional(db).await)?)
+}
+
 /// Takes the account's identifier of this kind away; false when it had none.
 pub async fn delete_identifier(tx: &mut Tx, account_id: i64, kind: &'static str) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(

@@ -47,6 +47,7 @@ const POLICY: Policy = Policy {
     activation: None,
     strict: false,
     form: TokenForm::SimpleJwt,
+    text_id: false,
     reset_path: RESET_PATH,
 };
 

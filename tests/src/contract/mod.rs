@@ -18,7 +18,7 @@ mod tokens;
 
 pub use tokens::{decode as decode_token, read as read_token};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use propusk_server::Clock;
@@ -29,8 +29,8 @@ use deviations::{Deviation, FREE};
 use expectation::Expectation;
 use matching::AccountIds;
 use repairs::{REPAIRS, Step};
-use request::Captures;
-use rows::{Action, Exchange, Row, Setup};
+use request::{Captures, Missing};
+use rows::{Action, Exchange, Mint, Recipe, Row, Setup};
 
 use crate::http::{Answer, Client};
 use crate::openapi::{Asked, Document};
@@ -46,6 +46,9 @@ pub trait Backdoor {
     fn mails(&self) -> impl Future<Output = Vec<Received>>;
     /// The server's clock, where it can be set.
     fn clock(&self) -> Option<&Clock>;
+    /// Marks all accounts as imported under their numbers, so that tokens that the client makes are
+    /// honoured; false where there is no way to.
+    fn imports_all(&self) -> impl Future<Output = bool>;
 }
 
 /// The server that is replayed against.
@@ -100,11 +103,20 @@ async fn mismatches<B: Backdoor>(
     rows: &[Row],
     subject: Subject<'_, B>,
 ) -> Vec<Mismatch> {
-    let (captures, ids) = Default::default();
+    let (captures, ids, left_out) = Default::default();
     let has_clock = subject.backdoor.clock().is_some();
     let document = Document::of(subject.client).await;
-    let mut replay =
-        Replay { seed, rows, subject, document, captures, ids, mails: 0, mismatches: Vec::new() };
+    let mut replay = Replay {
+        seed,
+        rows,
+        subject,
+        document,
+        captures,
+        left_out,
+        ids,
+        mails: 0,
+        mismatches: Vec::new(),
+    };
     for row in rows {
         replay.repair_before(row).await;
         let is_left_out = skipped::needs_a_clock(&row.id) && !has_clock;
@@ -122,6 +134,8 @@ struct Replay<'r, B> {
     /// What the server says of itself, which every answer has to be like.
     document: Document,
     captures: Captures,
+    /// Captures that are not there because a token could not be made.
+    left_out: BTreeSet<String>,
     ids: AccountIds,
     /// How many of the mails have been looked at.
     mails: usize,
@@ -133,7 +147,12 @@ impl<B: Backdoor> Replay<'_, B> {
         match &row.action {
             Action::Exchange(exchange) => self.exchange(row, exchange).await,
             Action::Setup { setup, capture } => self.setup(row, setup, capture).await,
+            Action::Mint { mint } if !self.can_be_made(mint).await => {
+                self.captures.remove(&mint.name);
+                self.left_out.insert(mint.name.clone());
+            }
             Action::Mint { mint } => {
+                self.left_out.remove(&mint.name);
                 let now = (self.subject.now)();
                 match tokens::mint(&mint.recipe, self.subject.secret, &self.captures, now) {
                     Ok(token) => drop(self.captures.insert(mint.name.clone(), token)),
@@ -144,10 +163,29 @@ impl<B: Backdoor> Replay<'_, B> {
         }
     }
 
+    /// A token of the server that is replaced is good for accounts that were imported from it alone, so
+    /// one that the client makes needs such accounts.
+    async fn can_be_made(&self, mint: &Mint) -> bool {
+        match &mint.recipe {
+            Recipe::Signed { key, .. } => {
+                key != "signing" || self.subject.backdoor.imports_all().await
+            }
+            Recipe::Tampered { from, .. } => !self.left_out.contains(from),
+        }
+    }
+
     async fn exchange(&mut self, row: &Row, exchange: &Exchange) {
         let request = match exchange.request.fill(&self.captures) {
             Ok(request) => request,
-            Err(error) => return self.report(row, "request", error),
+            // What came of a token that could not be made is left out too.
+            Err(Missing::Capture(name)) if self.left_out.contains(&name) => {
+                for name in exchange.capture.keys() {
+                    self.captures.remove(name);
+                    self.left_out.insert(name.clone());
+                }
+                return;
+            }
+            Err(missing) => return self.report(row, "request", missing.to_string()),
         };
         match self.subject.client.send(request).await {
             Ok(answer) => {
@@ -202,6 +240,7 @@ impl<B: Backdoor> Replay<'_, B> {
                 Value::Number(number) => number.to_string(),
                 _ => continue,
             };
+            self.left_out.remove(name);
             self.captures.insert(name.clone(), text);
         }
     }

@@ -1,6 +1,7 @@
 //! A recorded request as it goes over the wire, with captured values in place of `${name}`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,9 +18,26 @@ const BOUNDARY: &str = "----a-boundary-that-no-value-contains";
 /// Values that earlier answers gave, by name.
 pub type Captures = HashMap<String, String>;
 
+/// Why a request cannot be made.
+#[derive(Debug)]
+pub enum Missing {
+    /// No earlier answer gave this.
+    Capture(String),
+    Form(String),
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::Capture(name) => write!(f, "no earlier answer gave ${{{name}}}"),
+            Missing::Form(problem) => f.write_str(problem),
+        }
+    }
+}
+
 impl Request {
     /// The request to send, or the capture that it lacks.
-    pub fn fill(&self, captures: &Captures) -> Result<HttpRequest<Full<Bytes>>, String> {
+    pub fn fill(&self, captures: &Captures) -> Result<HttpRequest<Full<Bytes>>, Missing> {
         let path = filled(&self.path, captures)?;
         let mut request = HttpRequest::builder().method(self.method.as_bytes()).uri(path);
         for (name, value) in &self.headers {
@@ -30,7 +48,7 @@ impl Request {
                 request.header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"));
         }
         let body = self.body.fill(captures)?;
-        request.body(Full::from(body)).map_err(|error| error.to_string())
+        request.body(Full::from(body)).map_err(|error| Missing::Form(error.to_string()))
     }
 }
 
@@ -47,7 +65,7 @@ impl Body {
         }
     }
 
-    fn fill(&self, captures: &Captures) -> Result<Vec<u8>, String> {
+    fn fill(&self, captures: &Captures) -> Result<Vec<u8>, Missing> {
         match self {
             Body::Json { body } => Ok(filled_json(body, captures)?.to_string().into_bytes()),
             Body::Form { form } => {
@@ -58,7 +76,7 @@ impl Body {
             Body::Multipart { multipart } => Ok(parts(&filled_fields(multipart, captures)?)),
             Body::Raw { raw: Raw::Text(text) } => Ok(text.clone().into_bytes()),
             Body::Raw { raw: Raw::Bytes { base64 } } => {
-                STANDARD.decode(base64).map_err(|error| error.to_string())
+                STANDARD.decode(base64).map_err(|error| Missing::Form(error.to_string()))
             }
             Body::None {} => Ok(Vec::new()),
         }
@@ -66,19 +84,20 @@ impl Body {
 }
 
 /// Puts captured values in place of their `${name}`.
-fn filled(text: &str, captures: &Captures) -> Result<String, String> {
+fn filled(text: &str, captures: &Captures) -> Result<String, Missing> {
+    let open = || Missing::Form("an open ${ in the recorded request".to_owned());
     let mut pieces = text.split("${");
     let mut whole = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        let (name, rest) = piece.split_once('}').ok_or("an open ${ in the recorded request")?;
+        let (name, rest) = piece.split_once('}').ok_or_else(open)?;
         let value = captures.get(name);
-        whole += value.ok_or_else(|| format!("no earlier answer gave ${{{name}}}"))?;
+        whole += value.ok_or_else(|| Missing::Capture(name.to_owned()))?;
         whole += rest;
     }
     Ok(whole)
 }
 
-fn filled_json(value: &Value, captures: &Captures) -> Result<Value, String> {
+fn filled_json(value: &Value, captures: &Captures) -> Result<Value, Missing> {
     Ok(match value {
         Value::String(text) => Value::String(filled(text, captures)?),
         Value::Array(items) => {
@@ -89,7 +108,7 @@ fn filled_json(value: &Value, captures: &Captures) -> Result<Value, String> {
             let fill = |(name, value): (&String, &Value)| {
                 Ok((name.clone(), filled_json(value, captures)?))
             };
-            Value::Object(fields.map(fill).collect::<Result<_, String>>()?)
+            Value::Object(fields.map(fill).collect::<Result<_, Missing>>()?)
         }
         other => other.clone(),
     })
@@ -98,16 +117,16 @@ fn filled_json(value: &Value, captures: &Captures) -> Result<Value, String> {
 fn filled_fields(
     fields: &BTreeMap<String, String>,
     captures: &Captures,
-) -> Result<Vec<(String, String)>, String> {
+) -> Result<Vec<(String, String)>, Missing> {
     let fields = fields.iter();
     fields.map(|(name, value)| Ok((name.clone(), filled(value, captures)?))).collect()
 }
 
 /// Header text above U+007F stands for single latin-1 bytes, as HTTP sends them.
-fn header_value(text: &str) -> Result<HeaderValue, String> {
+fn header_value(text: &str) -> Result<HeaderValue, Missing> {
     let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
-    let bytes = bytes.map_err(|error| format!("{text:?}: {error}"))?;
-    HeaderValue::from_bytes(&bytes).map_err(|error| format!("{text:?}: {error}"))
+    let bytes = bytes.map_err(|error| Missing::Form(format!("{text:?}: {error}")))?;
+    HeaderValue::from_bytes(&bytes).map_err(|error| Missing::Form(format!("{text:?}: {error}")))
 }
 
 fn parts(fields: &[(String, String)]) -> Vec<u8> {

@@ -1,4 +1,6 @@
-//! Rows that are not replayed where a server has no way to do them, by their exact id.
+//! Rows that are not replayed where a server has no way to do them, by their exact id. Rows that use a
+//! token which the client signs itself are left out in the same way where accounts cannot be marked as
+//! imported: Propusk honours tokens of another issuer for such accounts alone.
 
 /// Rows that need tokens of an age, or use them; time passes by setting the clock.
 #[rustfmt::skip]

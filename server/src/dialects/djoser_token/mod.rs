@@ -33,6 +33,7 @@ pub const DIALECT: Dialect = Dialect {
         tells_inactive: false,
         activation: None,
         form: TokenForm::Key,
+        text_id: false,
         reset_path: RESET_PATH,
     },
     mount: |context| drf::mount(context, views()),

@@ -48,6 +48,7 @@ pub const DIALECT: Dialect = Dialect {
         strict: false,
         tells_inactive: true,
         form: TokenForm::PublicKey,
+        text_id: false,
         activation: Some(false),
         reset_path: RESET_PATH,
     },

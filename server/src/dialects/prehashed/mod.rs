@@ -46,6 +46,7 @@ pub const DIALECT: Dialect = Dialect {
         tells_inactive: false,
         activation: None,
         form: TokenForm::UserName,
+        text_id: false,
         reset_path: RESET_PATH,
     },
     mount,
@@ -148,8 +149,8 @@ async fn renew(State(context): Shared, request: Request) -> Answer {
 
 async fn verify(State(context): Shared, request: Request) -> Answer {
     let access = read::token(request, "access").await?;
-    match context.auth.verify_named(&context.policy, &access).await {
-        Ok(()) => Ok(Reply::ok(&true)),
+    match context.auth.signed_in(&access).await {
+        Ok(_) => Ok(Reply::ok(&true)),
         Err(Error::Token(_) | Error::AccountInactive | Error::AccountNotFound) => {
             Ok(Reply::ok(&false))
         }
