@@ -134,7 +134,7 @@ impl Phone {
 
     /// The text without what people put between digits.
     pub fn without_separators(text: &str) -> String {
-        text.replace([' ', '\u{a0}', '-', '(', ')', '.'], "")
+        text.replace(is_separator, "")
     }
 
     pub fn shown(&self) -> &str {
@@ -144,6 +144,65 @@ impl Phone {
     pub fn key(&self) -> &str {
         &self.0
     }
+}
+
+/// What people and their keyboards put between the digits of a phone number: every space, dash and
+/// invisible format character of Unicode (White_Space, Dash_Punctuation and Format), the minus sign,
+/// brackets and dots.
+fn is_separator(c: char) -> bool {
+    c.is_whitespace()
+        || is_format(c)
+        || matches!(
+            c,
+            '(' | ')' | '.' | '-' | '\u{58a}' | '\u{5be}' | '\u{1400}' | '\u{1806}' | '\u{2010}'
+                ..='\u{2015}'
+                    | '\u{2212}'
+                    | '\u{2e17}'
+                    | '\u{2e1a}'
+                    | '\u{2e3a}'
+                    | '\u{2e3b}'
+                    | '\u{2e40}'
+                    | '\u{2e5d}'
+                    | '\u{301c}'
+                    | '\u{3030}'
+                    | '\u{30a0}'
+                    | '\u{fe31}'
+                    | '\u{fe32}'
+                    | '\u{fe58}'
+                    | '\u{fe63}'
+                    | '\u{ff0d}'
+                    | '\u{10d6e}'
+                    | '\u{10ead}'
+        )
+}
+
+/// The general category Format (Cf).
+fn is_format(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'
+            | '\u{891}'
+            | '\u{8e2}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0001}'
+            | '\u{e0020}'..='\u{e007f}'
+    )
 }
 
 /// A chosen name, which can be neither an e-mail address nor a phone number, so that nobody sits on another's.
@@ -329,6 +388,46 @@ mod tests {
         assert!(Email::has_form(&of_length(320)));
         assert!(!Email::has_form(&of_length(321)));
         assert!(!Email::has_form(&format!("{}@яяя.рф", "a".repeat(240))));
+    }
+
+    #[test]
+    fn a_phone_has_any_space_dash_or_format_character_between_its_digits() {
+        for separator in [
+            " ",
+            "\t",
+            "\u{a0}",
+            "\u{2009}",
+            "\u{202f}",
+            "\u{205f}",
+            "\u{3000}",
+            "-",
+            "\u{2010}",
+            "\u{2011}",
+            "\u{2013}",
+            "\u{2014}",
+            "\u{2212}",
+            "\u{fe63}",
+            "\u{ff0d}",
+            "\u{ad}",
+            "\u{200b}",
+            "\u{200e}",
+            "\u{202a}",
+            "\u{202c}",
+            "\u{2060}",
+            "\u{2066}",
+            "\u{feff}",
+            "\u{e0020}",
+            "(",
+            ")",
+            ".",
+        ] {
+            let text = format!("{separator}+49{separator}170{separator}1234567{separator}");
+            let phone = Phone::parse(&text);
+            assert_eq!(phone.as_ref().map(Phone::key), Some("+491701234567"), "{separator:?}");
+        }
+        for other in ["/", "x", "_", "\u{301}", "\u{4e00}"] {
+            assert_eq!(Phone::parse(&format!("+49{other}1701234567")), None, "{other:?}");
+        }
     }
 
     #[test]

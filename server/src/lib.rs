@@ -21,6 +21,7 @@ mod python;
 pub mod readable;
 mod redirect;
 pub mod store;
+mod tls;
 
 use std::future::Future;
 use std::io::IsTerminal;
@@ -366,6 +367,7 @@ fn app(
         .into_iter()
         .fold(pages::router(&pages), mount)
         .merge(docs)
+        .merge(pages::home::router(&pages, config.docs.enabled))
         .merge(app_links.router())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || ready(Arc::clone(&ready_auth))))

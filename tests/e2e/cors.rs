@@ -72,8 +72,9 @@ async fn a_preflight_of_a_configured_origin_is_answered_before_the_api() {
             assert_eq!((answer.status.as_u16(), answer.text().as_str()), (204, ""), "{path}");
             let header = |name| answer.header(name);
             assert_eq!(header("Access-Control-Allow-Origin").as_deref(), Some(origin));
-            assert_eq!(header("Vary").as_deref(), Some("Origin"));
-            assert_eq!(header("Access-Control-Allow-Credentials"), None);
+            let vary = header("Vary");
+            assert_eq!(vary.as_deref(), Some("Origin, Access-Control-Request-Headers"));
+            assert_eq!(header("Access-Control-Allow-Credentials").as_deref(), Some("true"));
             assert_eq!(header("Content-Type"), None);
             let methods = header("Access-Control-Allow-Methods");
             assert_eq!(methods.as_deref(), Some("GET, POST, PUT, PATCH, DELETE"));
@@ -86,6 +87,30 @@ async fn a_preflight_of_a_configured_origin_is_answered_before_the_api() {
                 header("Access-Control-Max-Age").expect("an age").parse().expect("seconds");
             assert!((600..=86_400).contains(&age));
         }
+    }
+}
+
+#[tokio::test]
+async fn the_headers_that_a_configured_origin_asks_for_are_allowed() {
+    let server = server().await;
+    let preflight = async |asked: &str| {
+        let headers = [
+            ("Origin", APP),
+            ("Access-Control-Request-Method", "POST"),
+            ("Access-Control-Request-Headers", asked),
+        ];
+        let answer = ask(&server.client, "OPTIONS", "/token", &headers).await;
+        assert_eq!(answer.status, 204);
+        names(&answer, "Access-Control-Allow-Headers")
+    };
+    let allowed = preflight("authorization,sentry-trace, baggage,TraceParent").await;
+    for name in ["authorization", "content-type", "sentry-trace", "baggage", "traceparent"] {
+        assert!(allowed.iter().any(|allowed| allowed == name), "{name}: {allowed:?}");
+    }
+    // What no browser writes adds nothing.
+    let usual = preflight("").await;
+    for nonsense in ["a b", "x(y)", "a:b", &format!("x-{}", "y".repeat(4_000))] {
+        assert_eq!(preflight(nonsense).await, usual, "{nonsense:.40}");
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
 
+use crate::place::{PASSWORD, signed_up};
 use crate::wire::{Answer, Wire, get, post, post_json};
 
 /// The binary with its place on disk; the server ends first.
@@ -283,7 +284,6 @@ const NOT_FOUND: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title
 async fn a_path_that_nothing_serves_is_answered_with_djangos_page() {
     let edge = Edge::start().await;
     let requests = [
-        get("/"),
         get("/nothing"),
         get("/api/auth/users//"),
         get("/token/refresh/more"),
@@ -388,5 +388,172 @@ async fn a_part_of_a_path_that_is_no_text_names_nothing_of_ours() {
         let answer = edge.ask(get(&format!("/api/auth/users/{part}/"))).await;
         let refused = json!({"detail": "Authentication credentials were not provided."});
         assert_eq!((answer.status, answer.json()), (401, refused), "{part}");
+    }
+}
+
+#[tokio::test]
+async fn the_root_says_what_this_is_and_leads_to_the_description() {
+    let edge = Edge::start().await;
+    let page = edge.ask(get("/")).await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.body.contains("Propusk") && page.body.contains("href=\"/docs\""), "{}", page.body);
+    let russian = edge.ask(get("/?lang=ru")).await;
+    assert!(russian.body.contains("Сервер входа"), "{}", russian.body);
+    let edge = Edge::with(&[("PROPUSK_DOCS__ENABLED", "false")]).await;
+    let page = edge.ask(get("/")).await;
+    assert!(page.status == 200 && !page.body.contains("/docs"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn what_a_server_prints_for_a_program_has_no_first_steps() {
+    let edge = Edge::start().await;
+    let (_, output) = edge.server.terminate().await;
+    assert!(output.contains("listening on http://"), "{output}");
+    assert!(!output.contains("curl"), "{output}");
+}
+
+/// A request with these lines in its head.
+fn with_lines(first: &str, lines: &[&str]) -> String {
+    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    format!("{first}\r\n{lines}\r\n")
+}
+
+#[tokio::test]
+async fn a_request_names_its_host_once() {
+    let edge = Edge::start().await;
+    let get_1_1 = "GET /healthz HTTP/1.1";
+    for (first, lines, status) in [
+        (get_1_1, &["Host: a"] as &[_], 200),
+        (get_1_1, &["Host:"], 200),
+        (get_1_1, &["Host: [::1]:8000"], 200),
+        (get_1_1, &[], 400),
+        (get_1_1, &["Host: a", "Host: a"], 400),
+        (get_1_1, &["Host: a", "Host: b"], 400),
+        (get_1_1, &["Host: a b"], 400),
+        (get_1_1, &["Host: a@b"], 400),
+        (get_1_1, &["Host: a/b"], 400),
+        ("GET /healthz HTTP/1.0", &[], 200),
+        ("GET /healthz HTTP/1.0", &["Host: a", "Host: a"], 400),
+    ] {
+        let answer = edge.ask(with_lines(first, lines)).await;
+        assert_eq!(answer.status, status, "{first} {lines:?}");
+    }
+    let mut wire = Wire::with(edge.server.address, with_lines(get_1_1, &[])).await;
+    assert_eq!(wire.answer().await.header("connection"), Some("close"));
+    assert_eq!(wire.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_body_in_another_coding_than_chunks_is_refused() {
+    let edge = Edge::start().await;
+    for (lines, status) in [
+        (&["Transfer-Encoding: chunked"] as &[_], 401),
+        (&["Transfer-Encoding: Chunked"], 401),
+        (&["Transfer-Encoding: gzip, chunked"], 400),
+        (&["Transfer-Encoding: chunked, chunked"], 400),
+        (&["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], 400),
+        (&["Transfer-Encoding: identity", "Transfer-Encoding: chunked"], 400),
+        (&["Transfer-Encoding: chunked, identity"], 400),
+        (&["Transfer-Encoding: identity"], 400),
+        (&["Transfer-Encoding: gzip"], 400),
+        (&["Transfer-Encoding: "], 400),
+        (&["Transfer-Encoding: xchunked"], 400),
+        (&["Content-Length: 5", "Content-Length: 6"], 400),
+    ] {
+        let head: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let body = r#"{"token": "x"}"#;
+        let answer = edge.ask(post("/token/verify", &head, &chunked(body))).await;
+        assert_eq!(answer.status, status, "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_of_32_kib_is_read_and_a_byte_more_is_not() {
+    let edge = Edge::start().await;
+    let of_length = |length: usize| {
+        let empty = with_lines("GET /healthz HTTP/1.1", &["Host: a", "Cookie: "]).len();
+        let cookie = format!("Cookie: {}", "x".repeat(length - empty));
+        with_lines("GET /healthz HTTP/1.1", &["Host: a", &cookie])
+    };
+    assert_eq!(of_length(32 * 1024).len(), 32 * 1024);
+    assert_eq!(edge.ask(of_length(32 * 1024)).await.status, 200);
+    for length in [32 * 1024 + 1, 48 * 1024, 63 * 1024] {
+        assert_eq!(edge.ask(of_length(length)).await.status, 431, "{length}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_body_was_read_closes_the_connection_and_says_so() {
+    let edge = Edge::start().await;
+    let length = "Content-Length: 1000\r\n";
+    for (request, status) in [
+        (post("/token", "Content-Length: 65537\r\n", ""), 413),
+        (post("/nothing", length, ""), 404),
+        (post("/healthz", length, ""), 405),
+        (post("/auth/token/logout/", length, ""), 401),
+        (post("/api/auth/users/me/", "Transfer-Encoding: chunked\r\n", ""), 401),
+        (post("/propusk/v1/account/password", length, ""), 401),
+    ] {
+        let mut wire = Wire::with(edge.server.address, &request).await;
+        let answer = wire.answer().await;
+        assert_eq!(answer.status, status, "{request:.60}");
+        assert_eq!(answer.header("connection"), Some("close"), "{request:.60}");
+        assert_eq!(wire.rest().await, "");
+    }
+    // One whose body was read leaves the connection open.
+    let mut wire = Wire::with(edge.server.address, post_json("/token", "{}")).await;
+    let answer = wire.answer().await;
+    assert_eq!((answer.status, answer.header("connection")), (400, None));
+    wire.send(get("/healthz")).await;
+    assert_eq!(wire.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn two_lines_of_credentials_are_refused_by_every_api() {
+    let edge = Edge::start().await;
+    let (access, _) = signed_up(&edge.server.client, "anna@example.com").await;
+    let get_with = |path: &str, lines: &[String]| {
+        let lines: String = lines.iter().map(|line| format!("Authorization: {line}\r\n")).collect();
+        format!("GET {path} HTTP/1.1\r\nHost: a\r\n{lines}\r\n")
+    };
+    for (path, scheme) in [
+        ("/api/auth/users/me/", "Bearer"),
+        ("/api/auth/profile/", "Bearer"),
+        ("/auth/users/me/", "Token"),
+        ("/auth/users/me/", "Bearer"),
+        ("/propusk/v1/account", "Bearer"),
+        ("/validate/jwt/access", "Bearer"),
+    ] {
+        let good = format!("{scheme} {access}");
+        assert_eq!(edge.ask(get_with(path, &[good.clone()])).await.status, 200, "{path}");
+        for second in [good.clone(), format!("{scheme} x"), String::new(), "Basic x".to_owned()] {
+            for lines in [[good.clone(), second.clone()], [second.clone(), good.clone()]] {
+                let answer = edge.ask(get_with(path, &lines)).await;
+                assert_eq!(answer.status, 401, "{path} {scheme} and {second:.10}");
+                let media_type = answer.header("content-type").expect("the API's own form");
+                assert!(media_type.contains("json"), "{media_type}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_with_tokens_are_kept_by_no_cache() {
+    let edge = Edge::start().await;
+    let client = &edge.server.client;
+    let (_, refresh) = signed_up(client, "anna@example.com").await;
+    let by_name = json!({"username": "anna@example.com", "password": PASSWORD});
+    let by_email = json!({"email": "anna@example.com", "password": PASSWORD});
+    let native = json!({"identifier": "anna@example.com", "password": PASSWORD});
+    for (path, body) in [
+        ("/api/auth/jwt/create/", &by_name),
+        ("/api/auth/jwt/refresh/", &json!({"refresh": refresh})),
+        ("/token", &by_email),
+        ("/propusk/v1/sessions", &native),
+    ] {
+        let answer = client.post(path, body).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        assert_eq!(answer.header("Cache-Control").as_deref(), Some("no-store"), "{path}");
     }
 }

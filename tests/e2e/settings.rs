@@ -334,6 +334,23 @@ async fn mail_that_could_not_be_sent_is_refused_before_there_is_any() {
 }
 
 #[tokio::test]
+async fn a_reset_link_may_open_an_app_where_native_alone_binds_it_to_that_app() {
+    let place = Place::new().await;
+    place.write(
+        "propusk.toml",
+        "[links]\nreset = \"app://{uid}/{token}\"\n[dialects]\ndjoser_token.enabled = false\n\
+         djoser_jwt.enabled = false\nsimplejwt.enabled = false\nsimplejwt_rotating.enabled = false\n",
+    );
+    let said = place.refused(&[], &["check-config"]).await;
+    assert!(said.contains("links.reset: must not lead to an app's own scheme"), "{said}");
+    let alone = ("PROPUSK_DIALECTS__PREHASHED__ENABLED", "false");
+    assert!(place.run(&[alone], &["check-config"], "").await.status.success());
+    let email_reset = ("PROPUSK_LINKS__EMAIL_RESET", "app://{uid}/{token}");
+    let said = place.refused(&[alone, email_reset], &["check-config"]).await;
+    assert!(said.contains("links.email_reset: must not lead"), "{said}");
+}
+
+#[tokio::test]
 async fn every_form_of_dot_env_is_read_rightly_or_refused_with_its_line() {
     let place = Place::new().await;
     let secret = "canary$x0Hq#T7vW4k2pL9zR5nB8mC1dF6gJ3sA";

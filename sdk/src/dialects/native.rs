@@ -5,9 +5,9 @@ use propusk_wire::{
     Account, ActivateRequest, Activation, ChangePasswordRequest, CompleteSignInRequest,
     ConfirmResetRequest, DeleteAccountRequest, EmailRequest, EndSessionsRequest,
     IdentitiesResponse, Identity, LinkRequest, Problem, ProblemCode, Provider, ProvidersResponse,
-    RefreshRequest, RegisterRequest, RegisterResponse, Secret, Session, SessionsResponse,
-    SignInRequest, StartSignInRequest, StartSignInResponse, TokenResponse, UnlinkRequest,
-    UpdateAccountRequest,
+    RefreshRequest, RegisterRequest, RegisterResponse, RequestResetRequest, Secret, Session,
+    SessionsResponse, SignInRequest, StartSignInRequest, StartSignInResponse, TokenResponse,
+    UnlinkRequest, UpdateAccountRequest,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -114,7 +114,8 @@ impl Spelling for Native {
     }
 
     fn request_reset(&self, email: &str) -> Result<Call<()>> {
-        mail("/propusk/v1/password/reset", email)
+        let body = RequestResetRequest { email: email.to_owned(), code_challenge: None };
+        Ok(open(Request::post("/propusk/v1/password/reset", json(&body)?), Reply::done))
     }
 
     fn confirm_reset(&self, link: &MailedLink, new_password: &Secret) -> Result<Call<()>> {
@@ -122,6 +123,7 @@ impl Spelling for Native {
             uid: link.uid.clone(),
             token: link.token.clone(),
             new_password: new_password.clone(),
+            code_verifier: None,
         })?;
         Ok(open(Request::post("/propusk/v1/password/reset/confirm", body), Reply::done))
     }

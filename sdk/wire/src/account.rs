@@ -91,6 +91,19 @@ pub struct EmailRequest {
     pub email: String,
 }
 
+/// `POST password/reset`: where to mail a link that sets another password; answered 202 whether there
+/// is an account or not.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RequestResetRequest {
+    /// Where to.
+    pub email: String,
+    /// S256 of a code verifier that the app keeps (RFC 7636). Where the link leads to the app's own
+    /// scheme, it then works for this app alone; without it the link leads to a page of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_challenge: Option<String>,
+}
+
 /// `POST password/reset/confirm`: what stands in a mailed link, and the new password; answered 204. All
 /// sessions end.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -102,6 +115,9 @@ pub struct ConfirmResetRequest {
     pub token: Secret,
     /// As in [`RegisterRequest::password`].
     pub new_password: Secret,
+    /// The verifier of the challenge that the link was asked for with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_verifier: Option<Secret>,
 }
 
 /// `PATCH account`: only the members that are there are changed, `null` removes. Identifiers need the

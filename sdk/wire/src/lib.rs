@@ -12,7 +12,8 @@ mod session;
 
 pub use account::{
     Account, ActivateRequest, Activation, ChangePasswordRequest, ConfirmResetRequest,
-    DeleteAccountRequest, EmailRequest, RegisterRequest, RegisterResponse, UpdateAccountRequest,
+    DeleteAccountRequest, EmailRequest, RegisterRequest, RegisterResponse, RequestResetRequest,
+    UpdateAccountRequest,
 };
 pub use problem::{FieldCode, Problem, ProblemCode};
 pub use provider::{

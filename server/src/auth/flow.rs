@@ -13,7 +13,7 @@ use super::flow_key::challenge_of;
 use super::one_time::hash;
 use super::{Auth, random};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
-use crate::providers::{Authorize, Code, Grant, Profile, Provider};
+use crate::providers::{Authorize, Code, Grant, Profile, Provider, ProviderError, loggable};
 use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn, Returned as Kept};
 use crate::store::{identities, meta};
 
@@ -21,6 +21,8 @@ use crate::store::{identities, meta};
 pub const SIGN_IN_LIFETIME: i64 = 600;
 /// How long the app may take to redeem its code, in seconds.
 pub const CODE_LIFETIME: i64 = 60;
+/// Of a link that is refused, the characters that are logged.
+const MAX_PLACE: usize = 200;
 /// Longer than anything that a provider sends back.
 const MAX_LENGTH: usize = 4_096;
 
@@ -49,6 +51,7 @@ pub struct Callback {
     pub device_id: Option<String>,
     pub iss: Option<String>,
     pub error: Option<String>,
+    pub error_description: Option<String>,
 }
 
 /// What a browser's return came to; no `Debug`.
@@ -155,8 +158,8 @@ impl Auth {
         self.limits.count_sign_in(from, now)?;
         if let Some(app) = &app {
             if !self.redirects.allows(&app.redirect) {
-                let redirect = app.redirect.chars().take(200).collect::<String>();
-                tracing::info!(?redirect, "not in redirects.allowed");
+                let redirect = place_of(&app.redirect);
+                tracing::info!(redirect, "not in redirects.allowed");
                 return Err(SignInFault::RedirectNotAllowed.into());
             }
             if !is_challenge(&app.challenge) {
@@ -248,6 +251,13 @@ impl Auth {
         let is_theirs = provider.is_issuer(callback.iss.as_deref(), now).await.map_err(fault)?;
         let code = callback.code.as_deref().filter(|code| code.len() <= MAX_LENGTH);
         let device_id = callback.device_id.as_deref().filter(|id| id.len() <= MAX_LENGTH);
+        if let Some(error) = &callback.error {
+            let error = loggable(error);
+            let error_description =
+                callback.error_description.as_deref().map(loggable).unwrap_or_default();
+            let provider = provider.name();
+            tracing::warn!(provider, error, error_description, "a provider refused a sign-in");
+        }
         let (Some(code), true, None) = (code, is_theirs, &callback.error) else {
             return Err(refused());
         };
@@ -260,7 +270,8 @@ impl Auth {
             redirect_uri: named.then(|| provider.redirect_uri()),
             device_id,
         };
-        let grant = provider.exchange(&code, now).await.map_err(fault)?;
+        let grant =
+            provider.exchange(&code, now).await.map_err(|error| code_refused(provider, &error))?;
         let nonce = self.flow_key.nonce(state);
         let profile = provider.owner(&grant, &nonce, now).await.map_err(fault)?;
         Ok(Told { profile, grant, device_id: device_id.map(str::to_owned) })
@@ -294,6 +305,26 @@ impl From<ProviderFault> for Failed {
             }
         }
     }
+}
+
+/// What is logged of a link that is refused: what follows its host may be a secret.
+fn place_of(redirect: &str) -> String {
+    let url = url::Url::parse(redirect).ok();
+    let place = url.map(|url| match url.host_str() {
+        Some(host) => format!("{}://{host}", url.scheme()),
+        None => format!("{}:", url.scheme()),
+    });
+    place.unwrap_or_else(|| "no URL".to_owned()).chars().take(MAX_PLACE).collect()
+}
+
+/// A refusal of a code that the provider itself has sent, which a mistake in the settings can be
+/// behind.
+fn code_refused(provider: &Provider, error: &ProviderError) -> Error {
+    if !matches!(error, ProviderError::Refused(_)) {
+        return told(provider, error);
+    }
+    tracing::warn!(provider = provider.name(), %error, "a provider refused its code");
+    Error::Provider(error.into())
 }
 
 /// Where it is kept who a provider has said that it is.

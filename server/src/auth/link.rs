@@ -18,10 +18,24 @@ pub struct Links {
 }
 
 impl Links {
-    /// The link to an account's own business, still with `{token}` in it.
-    pub(super) fn to(&self, purpose: Purpose, reset_path: &str, account_id: i64) -> String {
+    /// Whether links that reset a password lead to an app's own scheme, which any app can claim.
+    pub(super) fn reset_opens_an_app(&self) -> bool {
+        let is_web = |link: &String| link.starts_with("https://") || link.starts_with("http://");
+        self.reset.as_ref().is_some_and(|link| !is_web(link))
+    }
+
+    /// The link to an account's own business, still with `{token}` in it. One that resets a password
+    /// opens an app by its own scheme only where it is bound to that app.
+    pub(super) fn to(
+        &self,
+        purpose: Purpose,
+        reset_path: &str,
+        account_id: i64,
+        is_bound: bool,
+    ) -> String {
         let (replaced, path) = match purpose {
             Purpose::Activation => (&self.activation, ACTIVATION_PATH),
+            Purpose::PasswordReset if self.reset_opens_an_app() && !is_bound => (&None, reset_path),
             Purpose::PasswordReset => (&self.reset, reset_path),
             Purpose::EmailReset => (&self.email_reset, EMAIL_RESET_PATH),
         };

@@ -65,7 +65,7 @@ pub use live_sessions::LiveSession;
 pub use named::Named;
 pub use names::{Change, NewNames};
 pub use numbers::{Import, NumberConflict};
-pub use one_time::{LinkState, OneTimeKey, Purpose};
+pub use one_time::{LinkState, OneTimeKey, Purpose, link_challenge};
 pub use operator::COUNTED_SESSIONS;
 use outbox::Post;
 pub use outbox::QueuedMail;
@@ -247,6 +247,7 @@ impl Auth {
             post: Post {
                 key: parts.one_time,
                 links: parts.links,
+                challenge: None,
                 reset_path: RESET_PATH,
                 language: parts.language,
                 limits: Arc::clone(&limits),

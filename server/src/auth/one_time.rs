@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -66,6 +68,24 @@ impl OneTimeKey {
         let mac = self.0.clone().chain_update(made_of).finalize().into_bytes();
         format!("{}-{}", base36(created_at - EPOCH), hex(&mac[..16]))
     }
+}
+
+/// S256 of an app's code verifier (RFC 7636 section 4.2).
+pub type LinkChallenge = [u8; 32];
+
+/// A challenge as an app writes it, in base64url.
+pub fn link_challenge(text: &str) -> Option<LinkChallenge> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+pub(super) fn challenge_of_verifier(verifier: &str) -> LinkChallenge {
+    Sha256::digest(verifier).into()
+}
+
+/// What takes the place of a mailed token that works only with the verifier of this challenge. In the
+/// mail is the token alone, of which nobody else can make this.
+pub(super) fn bound_token(token: &str, challenge: &LinkChallenge) -> String {
+    hex(&Sha256::new().chain_update(Sha256::digest(token)).chain_update(challenge).finalize())
 }
 
 /// What the database knows of a token.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::limits::Limits;
 use super::link::Links;
-use super::one_time::{LIFETIME, OneTimeKey, Purpose, hex, is_out, row};
+use super::one_time::{
+    LIFETIME, LinkChallenge, OneTimeKey, Purpose, bound_token, hex, is_out, row,
+};
 use super::{Auth, Policy, random};
 use crate::error::Result;
 use crate::language::Language;
@@ -78,6 +80,8 @@ pub(super) struct Post {
     /// Where neither the request nor the account names one.
     pub language: Language,
     pub limits: Arc<Limits>,
+    /// Of the app that asks for a link.
+    pub challenge: Option<LinkChallenge>,
 }
 
 impl Post {
@@ -135,9 +139,12 @@ impl Post {
         language.or(stored).unwrap_or(self.language).code().clone_into(&mut mail.language);
         if let Letter::Link(purpose) = letter {
             let token = self.key.token(purpose, account.id, &mail.id, now);
-            let row = row(&token, purpose, account.id, now);
+            let is_reset = purpose == Purpose::PasswordReset;
+            let app = self.challenge.filter(|_| is_reset && self.links.reset_opens_an_app());
+            let known = app.map_or_else(|| token.clone(), |app| bound_token(&token, &app));
+            let row = row(&known, purpose, account.id, now);
             mail.token_hash = Some(row.hash.clone());
-            mail.link = Some(self.links.to(purpose, self.reset_path, account.id));
+            mail.link = Some(self.links.to(purpose, self.reset_path, account.id, app.is_some()));
             one_time_tokens::insert_one_time_token(tx, row).await?;
         }
         outbox::insert_mail(tx, mail).await

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use super::linking::opened_by_provider;
 use super::names::move_to_email;
-use super::one_time::{Purpose, spend};
-use super::outbox::Letter;
+use super::one_time::{LinkChallenge, Purpose, bound_token, challenge_of_verifier, spend};
+use super::outbox::{Letter, Post};
 use super::ownership::become_sole_owner;
 use super::password::{Password, PasswordHash};
 use super::session::end_sessions;
@@ -28,6 +28,8 @@ const NOBODY: i64 = -1;
 pub struct Asked {
     pub from: IpAddr,
     pub language: Option<Language>,
+    /// Binds a reset link that leads to an app's own scheme to the app that asks.
+    pub challenge: Option<LinkChallenge>,
 }
 
 /// What came of asking for a mail.
@@ -78,7 +80,8 @@ impl Auth {
         asked: Asked,
     ) -> Result<Requested> {
         let email_key = Email::parse(email).map(|email| email.key().to_owned());
-        let (post, now) = (self.post_of(policy), self.clock.now());
+        let post = Post { challenge: asked.challenge, ..self.post_of(policy) };
+        let now = self.clock.now();
         self.count_question(asked.from).await?;
         // What is no address is nobody's.
         let key = email_key.unwrap_or_default();
@@ -203,6 +206,15 @@ impl Auth {
             .await?;
         self.mail_queued.notify_one();
         Ok(())
+    }
+
+    /// The token by which a reset link is known: where it was bound to an app, that of the app's
+    /// verifier.
+    pub fn reset_token(&self, token: &str, verifier: Option<&str>) -> String {
+        match verifier.filter(|_| self.post.links.reset_opens_an_app()) {
+            Some(verifier) => bound_token(token, &challenge_of_verifier(verifier)),
+            None => token.to_owned(),
+        }
     }
 
     async fn account_of_link(&self, uid: &str) -> Result<i64> {

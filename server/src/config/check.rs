@@ -19,7 +19,10 @@ const MAX_GRACE: i64 = 60;
 pub const MAX_FIRST_ID: i64 = 1 << 30;
 /// Who gets such a link sets another password.
 const CLAIMED_BY_ANY_APP: &str = "must not lead to an app's own scheme, which any app can claim; use \
-                                  an https:// link that the app has claimed (Universal Link, App Link)";
+                                  an https:// link that the app has claimed (Universal Link, App \
+                                  Link). Where native is the only API that is on, links.reset may: \
+                                  the link then works only for the app that asked with a \
+                                  code_challenge";
 const MOST_SESSIONS: i64 = 1_000_000;
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
 
@@ -136,6 +139,12 @@ impl Config {
         Ok(())
     }
 
+    /// Whether every app that asks for a reset can bind the link to itself, as only `native` lets it.
+    fn is_native_alone(&self) -> bool {
+        let is_served = |name: &str| self.dialects.get(name).is_some_and(|dialect| dialect.enabled);
+        is_served("native") && !self.dialects.keys().any(|name| name != "native" && is_served(name))
+    }
+
     fn check_links(&self) -> Result<(), ConfigError> {
         let Links { activation, reset, email_reset } = &self.links;
         for (key, link) in [
@@ -148,7 +157,8 @@ impl Config {
                 let problem = "must be a URL with {uid} and {token} in it";
                 return Err(ConfigError::invalid(key, problem));
             }
-            if key != "links.activation" && leads_to_an_app(link) {
+            let is_bound = key == "links.reset" && self.is_native_alone();
+            if key != "links.activation" && leads_to_an_app(link) && !is_bound {
                 return Err(ConfigError::invalid(key, CLAIMED_BY_ANY_APP));
             }
         }

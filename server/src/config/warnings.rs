@@ -217,6 +217,7 @@ impl Config {
 
     fn exposed_links(&self) -> Vec<Warning> {
         let links = &self.links;
+        // One to an app's own scheme is used only where it is bound to the app that asks.
         let each = [
             ("links.activation", &links.activation),
             ("links.reset", &links.reset),
@@ -228,6 +229,7 @@ impl Config {
                 "https" => return None,
                 "http" if is_this_machine(&url) => return None,
                 "http" => "leads over http://: the link can be read on the way",
+                _ if key == "links.reset" => return None,
                 _ => {
                     "leads to an app's own scheme, which any app can claim; better is an https link \
                       that the app has claimed (Universal Link, App Link)"

@@ -25,7 +25,7 @@ pub async fn obtain_pair(mut call: Call, name: &'static str, failure: Failure) -
     let request = CredentialsRequest::read(call.form().await?, name)?;
     let Context { auth, policy, .. } = &*call.context;
     let pair = auth.sign_in(policy, &request.name, &request.password, call.client()).await;
-    Ok(Reply::ok(&PairResponse::from(pair.map_err(failure)?)))
+    Ok(Reply::ok(&PairResponse::from(pair.map_err(failure)?)).private())
 }
 
 /// The library's view that refreshes.
@@ -33,7 +33,7 @@ pub async fn refresh(mut call: Call, failure: Failure) -> Answer {
     let token = TokenRequest::read(call.form().await?, "refresh")?.0;
     let Context { auth, policy, .. } = &*call.context;
     let renewed = auth.refresh(policy, &token, call.client()).await.map_err(failure)?;
-    Ok(Reply::ok(&RenewedResponse::from(renewed)))
+    Ok(Reply::ok(&RenewedResponse::from(renewed)).private())
 }
 
 /// The library's view that verifies a token of any type.
@@ -201,7 +201,7 @@ pub fn bearer_5_5(call: &Call) -> Authenticated<'_> {
 }
 
 async fn bearer(call: &Call, wording: &Wording) -> Result<Option<SignedIn>, Reply> {
-    let Some(token) = bearer_token(call.authorization())? else { return Ok(None) };
+    let Some(token) = bearer_token(call.authorization().as_deref())? else { return Ok(None) };
     let who = call.context.auth.signed_in(&token).await;
     who.map(Some).map_err(|error| wording.header_refusal(&error))
 }

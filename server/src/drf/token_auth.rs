@@ -48,7 +48,7 @@ pub async fn account(call: &Call) -> Result<Account, Reply> {
 
 async fn authenticate(call: &Call) -> Result<Option<SignedIn>, Reply> {
     let credential = match call.authorization() {
-        Some(header) => of_header(header)?,
+        Some(header) => of_header(&header)?,
         None => call.query("access_token").filter(|token| !token.is_empty()).map(Credential::InUrl),
     };
     let auth = &call.context.auth;

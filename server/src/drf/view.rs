@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
-use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE};
 use axum::http::{Method, Response, StatusCode, request};
 use axum::routing::any;
 use serde_json::json;
@@ -24,6 +24,7 @@ use crate::auth::{Asked, Auth, Policy, SignedIn};
 use crate::error::Error;
 use crate::http::body::{self, BodyRefusal};
 use crate::http::client::TrustedProxies;
+use crate::http::head;
 use crate::language::Language;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -295,8 +296,8 @@ impl Call {
     }
 
     /// The bytes of the `Authorization` header.
-    pub fn authorization(&self) -> Option<&[u8]> {
-        self.parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes())
+    pub fn authorization(&self) -> Option<Cow<'_, [u8]>> {
+        head::authorization(&self.parts.headers)
     }
 
     /// The last value of a parameter in the query.
@@ -320,7 +321,7 @@ impl Call {
 
     /// Whoever asks for a mail.
     pub fn asked(&self) -> Asked {
-        Asked { from: self.client(), language: self.language() }
+        Asked { from: self.client(), language: self.language(), challenge: None }
     }
 
     /// The language that the client likes best, of those that mails have.

@@ -1,8 +1,14 @@
-//! Reading a request's body: at most 64 KiB within 15 seconds.
+//! Reading a request's body, at most 64 KiB within 15 seconds, and whether that was done.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::http::Request;
+use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -15,6 +21,53 @@ pub enum BodyRefusal {
     TooSlow,
     /// The client went away or broke the transfer coding.
     Broken,
+}
+
+/// A request's body that notes when it has been read to its end.
+pub struct Watched<B> {
+    body: B,
+    unread: Unread,
+}
+
+/// Whether there is something of a body that has not been read.
+#[derive(Clone)]
+pub struct Unread(Arc<AtomicBool>);
+
+impl Unread {
+    pub fn is_left(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl<B: http_body::Body> Watched<B> {
+    pub fn watch(request: Request<B>) -> (Request<Self>, Unread) {
+        let unread = Unread(Arc::new(AtomicBool::new(!request.body().is_end_stream())));
+        (request.map(|body| Watched { body, unread: unread.clone() }), unread)
+    }
+}
+
+impl<B: http_body::Body + Unpin> http_body::Body for Watched<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.unread.0.store(false, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 pub async fn read(body: Body) -> Result<Bytes, BodyRefusal> {

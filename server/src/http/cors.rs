@@ -1,14 +1,14 @@
 //! Cross-origin requests, as the Fetch standard has them: scripts of the configured origins may call
-//! the APIs, with credentials in headers and never in cookies. Nothing changes for anybody else.
+//! the APIs, with whatever headers they ask for and with credentials. Nothing changes for others.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
-    VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -17,12 +17,16 @@ use axum::response::{IntoResponse, Response};
 /// What the APIs have. A list of our own instead of what the browser asks for: an answer that may be
 /// kept must not depend on the question.
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
-/// What front ends of a Django send, as `django-cors-headers` allows it, and the language of mails.
+/// What front ends of a Django send, as `django-cors-headers` allows it, and the language of mails:
+/// allowed besides what a browser asks for, so that one preflight serves more requests.
 const HEADERS: &str = "accept, accept-language, authorization, content-type, user-agent, x-csrftoken, x-requested-with";
 /// What scripts may read besides the headers that they always may.
 const EXPOSED: &str = "Retry-After, WWW-Authenticate";
 /// Seconds; no browser but one keeps it longer.
 const MAX_AGE: &str = "7200";
+
+/// Of the headers that a browser asks for, the bytes that are answered: tracers and such add a few.
+const MAX_ASKED_HEADERS: usize = 2_048;
 
 /// The origins whose scripts may call.
 #[derive(Clone)]
@@ -55,11 +59,12 @@ async fn answer(State(origins): State<Origins>, request: Request, next: Next) ->
         return answer_others(request, next).await;
     };
     if is_preflight(&request) {
-        return preflight(origin);
+        return preflight(origin, request.headers());
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     vary_by_origin(headers);
     response
@@ -82,16 +87,36 @@ fn is_preflight(request: &Request) -> bool {
         && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-fn preflight(origin: HeaderValue) -> Response {
+fn preflight(origin: HeaderValue, asked: &HeaderMap) -> Response {
     let fixed = |name: HeaderName, value| (name, HeaderValue::from_static(value));
     let headers = [
         (ACCESS_CONTROL_ALLOW_ORIGIN, origin),
+        fixed(ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
         fixed(ACCESS_CONTROL_ALLOW_METHODS, METHODS),
-        fixed(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS),
+        (ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(asked)),
         fixed(ACCESS_CONTROL_MAX_AGE, MAX_AGE),
-        fixed(VARY, "Origin"),
+        fixed(VARY, "Origin, Access-Control-Request-Headers"),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+/// The usual headers, and those that are asked for; what no browser would write adds none.
+fn allowed_headers(asked: &HeaderMap) -> HeaderValue {
+    let usual = || HeaderValue::from_static(HEADERS);
+    let lines = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
+    let asked = lines.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b","[..]);
+    if asked.len() > MAX_ASKED_HEADERS {
+        return usual();
+    }
+    let names: Option<Vec<HeaderName>> = asked
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !name.is_empty())
+        .map(|name| HeaderName::from_bytes(name).ok())
+        .collect();
+    let names = names.unwrap_or_default();
+    let all = std::iter::once(HEADERS).chain(names.iter().map(HeaderName::as_str));
+    HeaderValue::try_from(all.collect::<Vec<_>>().join(", ")).unwrap_or_else(|_| usual())
 }
 
 /// Adds `Origin` to `Vary`, in one line with what stands there: some caches read only the first.

@@ -10,6 +10,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,6 +22,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
+use super::body::Watched;
+use super::head;
 use super::head_timer::HeadTimer;
 use super::stalled::Impatient;
 
@@ -28,8 +33,8 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(10);
 const WRITE_DEADLINE: Duration = Duration::from_secs(15);
 /// What is running at the stop may take this long to end.
 const STOP_DEADLINE: Duration = Duration::from_secs(8);
-/// Headers that do not fit into this are answered 431; as many more bytes may have been read.
-const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// A head that does not fit into this is answered 431 unread; what fits is measured.
+const HEAD_BUFFER: usize = 2 * head::MAX_BYTES;
 /// A pause after a failure to accept, such as too many open files, so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -103,7 +108,7 @@ fn spawn(
     let connection = http1::Builder::new()
         .timer(timer)
         .header_read_timeout(HEADER_DEADLINE)
-        .max_buf_size(MAX_HEADER_BYTES)
+        .max_buf_size(HEAD_BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
@@ -118,8 +123,20 @@ async fn answer(
     app: Router,
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
-) -> Result<axum::response::Response, Infallible> {
+) -> Result<Response, Infallible> {
+    if let Some(status) = head::refusal(&request) {
+        return Ok(last_on_connection(status.into_response()));
+    }
+    let (request, unread) = Watched::watch(request);
     let mut request: Request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
-    app.oneshot(request).await
+    let response = app.oneshot(request).await?;
+    let is_refusal = response.status().as_u16() >= 400;
+    Ok(if is_refusal && unread.is_left() { last_on_connection(response) } else { response })
+}
+
+/// What the client still sends is not read, so the next request has to come on another connection.
+fn last_on_connection(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }

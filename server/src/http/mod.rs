@@ -5,6 +5,7 @@ pub mod body;
 pub mod client;
 pub mod cors;
 mod head_timer;
+pub mod head;
 pub mod layers;
 pub mod listen;
 mod stalled;

@@ -13,13 +13,14 @@ use tokio::time::timeout;
 use super::compose::Letter;
 use super::smtp_url::{Account, Server};
 use super::{SendError, SendErrorKind};
+use crate::tls::explained;
 
 /// For one of a host's addresses, so that another can still be tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// For the goodbye after a mail, which nobody waits for.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of a server's words, the characters that are told.
-const MAX_WORDS: usize = 300;
+const MAX_WORDS: usize = 500;
 /// Runs of letters and digits in a link that are at least as long may be a token.
 const MIN_TOKEN: usize = 16;
 
@@ -160,7 +161,7 @@ impl Relay {
             // What is said about an account may repeat its name or what was sent for it.
             Some(code) if *step == Step::SignIn => format!("refused ({code})"),
             Some(code) => format!("{code} {}", source(error)),
-            None => error.to_string(),
+            None => explained(error.to_string(), "mail.ca_file"),
         };
         let kind = kind(*step, error.status().map(u16::from), &words);
         SendError::new(kind, format!("{doing}: {}", one_line(&without_secrets(words, letter))))

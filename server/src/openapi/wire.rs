@@ -22,6 +22,7 @@ use super::each_object;
     wire::RefreshRequest,
     wire::RegisterRequest,
     wire::RegisterResponse,
+    wire::RequestResetRequest,
     wire::SessionsResponse,
     wire::SignInRequest,
     wire::StartSignInRequest,

@@ -241,33 +241,38 @@ fn read(query: &str) -> Callback {
         device_id: text("device_id"),
         iss: text("iss"),
         error: text("error"),
+        error_description: text("error_description"),
     }
 }
 
-const NAMES: [&str; 6] = ["code", "state", "device_id", "iss", "error", "payload"];
+const NAMES: [&str; 7] =
+    ["code", "state", "device_id", "iss", "error", "error_description", "payload"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn of(query: &str) -> String {
-        let Callback { code, state, device_id, iss, error } = read(query);
-        let parts = [code, state, device_id, iss, error];
+        let Callback { code, state, device_id, iss, error, error_description } = read(query);
+        let parts = [code, state, device_id, iss, error, error_description];
         parts.map(|part| part.unwrap_or_else(|| "-".to_owned())).join(" ")
     }
 
     #[test]
     fn a_callback_is_read_from_the_query_or_from_the_payload_in_it() {
-        assert_eq!(of("code=c&state=s&x=1"), "c s - - -");
-        assert_eq!(of("error=access_denied&state=s&error_description=x"), "- s - - access_denied");
+        assert_eq!(of("code=c&state=s&x=1"), "c s - - - -");
+        assert_eq!(
+            of("error=access_denied&state=s&error_description=x"),
+            "- s - - access_denied x"
+        );
         assert_eq!(
             of("code=c&state=s&device_id=d&iss=https%3A%2F%2Fid.example"),
-            "c s d https://id.example -"
+            "c s d https://id.example - -"
         );
         let payload =
             r#"{"code":"c","state":"s","device_id":"d","type":"code_v2","expires_in":600}"#;
         let encoded: String = form_urlencoded::byte_serialize(payload.as_bytes()).collect();
-        assert_eq!(of(&format!("payload={encoded}")), "c s d - -");
+        assert_eq!(of(&format!("payload={encoded}")), "c s d - - -");
     }
 
     #[test]
@@ -277,10 +282,10 @@ mod tests {
             "code=c&state=s&state=s",
             "state=s&payload=%7B%22state%22:%22t%22%7D",
         ] {
-            assert_eq!(of(query), "- - - - -", "{query}");
+            assert_eq!(of(query), "- - - - - -", "{query}");
         }
-        assert_eq!(of("code=&state=s"), "- s - - -");
-        assert_eq!(of("payload=%7B%22code%22:1,%22state%22:%5B%5D%7D"), "- - - - -");
-        assert_eq!(of("payload=garbage&state=s"), "- s - - -");
+        assert_eq!(of("code=&state=s"), "- s - - - -");
+        assert_eq!(of("payload=%7B%22code%22:1,%22state%22:%5B%5D%7D"), "- - - - - -");
+        assert_eq!(of("payload=garbage&state=s"), "- s - - - -");
     }
 }

@@ -5,6 +5,7 @@
 mod callback;
 pub mod docs;
 mod forms;
+pub mod home;
 mod page;
 mod respond;
 mod return_link;

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::texts::{EmailTexts, LinkTexts, Message, PasswordTexts, Texts};
+use super::texts::{EmailTexts, HomeTexts, LinkTexts, Message, PasswordTexts, Texts};
 use crate::language::Language;
 
 /// Stands in every page, so that it needs nothing else; the content security policy names its hash.
@@ -41,6 +41,15 @@ impl<'p> Frame<'p> {
     pub fn languages(&self) -> [(Language, &'static Texts); Language::ALL.len()] {
         Language::ALL.map(|language| (language, Texts::of(language)))
     }
+}
+
+#[derive(Template)]
+#[template(path = "pages/home.html")]
+pub struct HomePage<'p> {
+    pub frame: Frame<'p>,
+    pub texts: &'p HomeTexts,
+    /// Where the APIs are described.
+    pub docs: Option<String>,
 }
 
 #[derive(Template)]

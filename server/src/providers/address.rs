@@ -2,6 +2,7 @@
 //! spelled or looked up: a provider's document must not make this server ask its own network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ipnet::IpNet;
 use reqwest::Url;
@@ -10,18 +11,31 @@ use url::Host;
 use super::ProviderError;
 
 /// What a provider's requests may reach besides the public internet.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Reach {
     /// Host and port of endpoints that the operator has written into the settings as an internal
     /// address.
-    pub own: Vec<(String, u16)>,
-    pub networks: Vec<IpNet>,
+    own: Vec<(String, u16)>,
+    /// Hosts of the URLs in this provider's settings.
+    named: Vec<String>,
+    networks: Vec<IpNet>,
+    /// Whether one of `named` leads into one of `networks`. Only then do these count for what the
+    /// provider's own documents name too.
+    is_inside: AtomicBool,
 }
 
 impl Reach {
-    /// Adds the endpoint's host where the operator wrote an internal address there, or the name of
-    /// this machine.
+    /// `networks` are the operator's, where providers may be.
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Reach { networks, ..Reach::default() }
+    }
+
+    /// Adds a URL of the provider's settings: its host may be in one of the networks, and where the
+    /// operator wrote an internal address there, or the name of this machine, it is reached.
     pub fn include(&mut self, url: &Url) {
+        self.named.extend(url.host_str().map(str::to_owned));
+        let is_inside = address_of(url).is_some_and(|address| self.is_in_network(address));
+        self.is_inside.fetch_or(is_inside, Ordering::Relaxed);
         if let (true, Some(host), Some(port)) =
             (is_own(url), url.host_str(), url.port_or_known_default())
         {
@@ -45,11 +59,11 @@ impl Reach {
             // is looked up for its own port: on others it must not lead to this machine.
             Some(Host::Domain(name)) => {
                 let is_own = self.own.iter().any(|(own, _)| own == name);
-                (is_encrypted(url) || !self.networks.is_empty())
-                    && (!is_own || self.admits(Ipv4Addr::LOCALHOST.into(), true))
+                (is_encrypted(url) || self.may_be_inside(name))
+                    && (!is_own || self.admits(name, Ipv4Addr::LOCALHOST.into(), true))
             }
-            Some(Host::Ipv4(address)) => self.admits(address.into(), is_encrypted(url)),
-            Some(Host::Ipv6(address)) => self.admits(address.into(), is_encrypted(url)),
+            Some(Host::Ipv4(address)) => self.admits(host, address.into(), is_encrypted(url)),
+            Some(Host::Ipv6(address)) => self.admits(host, address.into(), is_encrypted(url)),
             None => false,
         };
         match may_be_asked && matches!(url.scheme(), "http" | "https") {
@@ -61,13 +75,38 @@ impl Reach {
     /// Whether a connection to the address may be made for this name.
     pub fn admits_for(&self, name: &str, address: IpAddr, encrypted: bool) -> bool {
         let is_own = address.is_loopback() && self.own.iter().any(|(own, _)| own == name);
-        is_own || self.admits(address, encrypted)
+        is_own || self.admits(name, address, encrypted)
     }
 
     /// Over the internet only what is encrypted.
-    fn admits(&self, address: IpAddr, encrypted: bool) -> bool {
-        (encrypted && !is_internal(address))
-            || self.networks.iter().any(|network| network.contains(&address))
+    fn admits(&self, host: &str, address: IpAddr, encrypted: bool) -> bool {
+        if self.is_in_network(address) && self.may_be_inside(host) {
+            self.is_inside.fetch_or(self.is_named(host), Ordering::Relaxed);
+            return true;
+        }
+        encrypted && !is_internal(address)
+    }
+
+    /// Whether the networks count for this host: the operator wrote it, or another of this provider's
+    /// that leads there.
+    fn may_be_inside(&self, host: &str) -> bool {
+        !self.networks.is_empty() && (self.is_named(host) || self.is_inside.load(Ordering::Relaxed))
+    }
+
+    fn is_named(&self, host: &str) -> bool {
+        self.named.iter().any(|named| named == host)
+    }
+
+    fn is_in_network(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+}
+
+fn address_of(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+        Host::Domain(_) => None,
     }
 }
 
@@ -138,7 +177,7 @@ mod tests {
 
     fn reach(own: &[&str], networks: &[&str]) -> Reach {
         let networks = networks.iter().map(|text| text.parse().expect("a network")).collect();
-        let mut reach = Reach { own: Vec::new(), networks };
+        let mut reach = Reach::new(networks);
         for url in own {
             reach.include(&url.parse().expect("a URL"));
         }
@@ -251,22 +290,41 @@ mod tests {
         assert_eq!(public.own, []);
     }
 
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
     #[test]
-    fn a_network_in_the_settings_is_reached() {
-        let reach = reach(&[], &["10.8.0.0/16"]);
-        assert!(
-            admits(&reach, "http://10.8.1.1/token") && admits(&reach, "http://id.corp.example/")
-        );
-        assert!(reach.admits_for("id.corp.example", "10.8.0.7".parse().expect("an address"), true));
-        assert!(!reach.admits_for(
-            "id.corp.example",
-            "10.9.0.7".parse().expect("an address"),
-            true
-        ));
+    fn a_network_is_reached_where_the_settings_of_the_provider_lead_there() {
+        let reach = reach(&["http://id.corp.example/"], &["10.8.0.0/16"]);
+        assert!(admits(&reach, "http://id.corp.example/"));
+        assert!(reach.admits_for("id.corp.example", ip("10.8.0.7"), true));
+        assert!(!reach.admits_for("id.corp.example", ip("10.9.0.7"), true));
+        // From now on what the provider's document names may be there too.
+        assert!(admits(&reach, "http://10.8.1.1/token"));
+        assert!(reach.admits_for("keys.corp.example", ip("10.8.0.8"), true));
         assert!(!admits(&reach, "http://10.9.1.1/token"));
-        let public: IpAddr = "8.8.8.8".parse().expect("an address");
-        assert!(reach.admits_for("id.example.com", public, true));
-        assert!(!reach.admits_for("id.example.com", public, false), "in clear over the internet");
+        assert!(reach.admits_for("id.example.com", ip("8.8.8.8"), true));
+        assert!(
+            !reach.admits_for("id.example.com", ip("8.8.8.8"), false),
+            "in clear over the internet"
+        );
         assert!(admits(&reach, "https://8.8.8.8/") && !admits(&reach, "http://8.8.8.8/"));
+        let by_address = super::tests::reach(&["http://10.8.1.1/"], &["10.8.0.0/16"]);
+        assert!(by_address.admits_for("keys.corp.example", ip("10.8.0.8"), true));
+    }
+
+    #[test]
+    fn a_network_is_not_reached_for_a_provider_elsewhere() {
+        let reach = reach(&["https://id.example.com/"], &["10.8.0.0/16"]);
+        // Its name leads to the internet; a document of its own names what is inside.
+        assert!(reach.admits_for("id.example.com", ip("8.8.8.8"), true));
+        assert!(
+            !admits(&reach, "http://10.8.1.1/token") && !admits(&reach, "https://10.8.1.1/token")
+        );
+        assert!(!admits(&reach, "http://keys.corp.example/"));
+        for encrypted in [true, false] {
+            assert!(!reach.admits_for("keys.corp.example", ip("10.8.0.8"), encrypted));
+        }
     }
 }

@@ -15,6 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::ProviderError;
 use super::address::Reach;
+use crate::tls::explained;
 
 /// Far above any answer that a provider has reason to give.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -113,7 +114,7 @@ fn unreachable(error: reqwest::Error) -> ProviderError {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    ProviderError::Unreachable(text)
+    ProviderError::Unreachable(explained(text, "ca_file of the provider"))
 }
 
 fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, String> {

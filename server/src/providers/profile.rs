@@ -153,16 +153,40 @@ impl Profile {
     }
 }
 
+/// The code with which VK says that a token was revoked; its others are about VK or the request (6: too
+/// many, 9: flood, 10: a fault of its own).
+const VK_REVOKED: i64 = 5;
+/// Of a provider's words, the characters that are logged.
+const MAX_WORDS: usize = 200;
+/// Letters and digits in a row that may be a token.
+const MIN_TOKEN: usize = 16;
+
 /// What a body with an `error` in it means.
 fn refusal(body: &Map<String, Value>, status: StatusCode) -> Option<ProviderError> {
     let error = body.get("error").filter(|error| !error.is_null())?;
+    if let Some(number) = error.get("error_code") {
+        return Some(of_vk(number));
+    }
     let code = error.as_str().unwrap_or("an error");
     if matches!(code, "server_error" | "temporarily_unavailable" | "slow_down") {
         return Some(ProviderError::Unreachable("it says that it is not available".to_owned()));
     }
     // A refused request has one of these; behind any other status stands another trouble.
-    matches!(status.as_u16(), 200..=299 | 400 | 401)
-        .then(|| ProviderError::Refused(printable(code)))
+    matches!(status.as_u16(), 200..=299 | 400 | 401).then(|| {
+        let description = body.get("error_description").and_then(Value::as_str);
+        let words = [Some(code), description].into_iter().flatten().map(loggable);
+        ProviderError::Refused(words.collect::<Vec<_>>().join(": "))
+    })
+}
+
+/// An error as VK's methods have it, a number within an object.
+fn of_vk(number: &Value) -> ProviderError {
+    let number = number.as_i64().or_else(|| number.as_str()?.parse().ok());
+    match number {
+        Some(VK_REVOKED) => ProviderError::Refused(format!("error {VK_REVOKED}")),
+        Some(number) => ProviderError::Unreachable(format!("error {number}")),
+        None => ProviderError::Unusable("an error without a number"),
+    }
 }
 
 fn by_status(status: StatusCode) -> ProviderError {
@@ -174,9 +198,16 @@ fn by_status(status: StatusCode) -> ProviderError {
     }
 }
 
-/// A provider's word as it may stand in a log.
-fn printable(code: &str) -> String {
-    code.chars().filter(|c| c.is_ascii_lowercase() || matches!(c, '_' | ' ')).take(40).collect()
+/// A provider's words as they may stand in a log: short, printable, and without what may be a token.
+pub fn loggable(words: &str) -> String {
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let words: String = words.chars().filter(|c| *c == ' ' || c.is_ascii_graphic()).collect();
+    let masked = words.split_inclusive(|c: char| !is_of_token(c)).map(|run| {
+        let token = run.trim_end_matches(|c: char| !is_of_token(c));
+        let is_token = token.len() >= MIN_TOKEN && token.bytes().any(|byte| byte.is_ascii_digit());
+        if is_token { run.replacen(token, "[redacted]", 1) } else { run.to_owned() }
+    });
+    masked.collect::<String>().chars().take(MAX_WORDS).collect()
 }
 
 #[cfg(test)]
@@ -196,6 +227,13 @@ mod tests {
         assert!(refused(200, r#"{"error": "invalid_token"}"#));
         assert!(refused(200, r#"{"error": {"error_code": 5}}"#));
         assert!(refused(200, r#"{"error": 6, "id": "1"}"#));
+        assert!(refused(200, r#"{"error": {"error_code": "5"}}"#));
+        for code in [1, 6, 9, 10, 15, 29] {
+            for status in [200, 400, 401] {
+                let answer = read(status, &format!(r#"{{"error": {{"error_code": {code}}}}}"#));
+                assert!(matches!(answer, Err(ProviderError::Unreachable(_))), "{code}");
+            }
+        }
         assert!(refused(400, r#"{"error": "invalid_grant"}"#) && refused(401, "no"));
         assert!(read(200, r#"{"error": null, "id": "1"}"#).is_ok());
         assert!(matches!(
@@ -229,6 +267,22 @@ mod tests {
         assert!(fields.is_true("true"));
         assert!(!fields.is_true("word") && !fields.is_true("one") && !fields.is_true("absent"));
         assert_eq!(fields.texts("list"), ["a", "b"]);
+    }
+
+    #[test]
+    fn words_for_the_log_are_short_and_hold_no_token() {
+        assert_eq!(loggable("invalid_scope"), "invalid_scope");
+        assert_eq!(loggable("redirect_uri is not registered"), "redirect_uri is not registered");
+        assert_eq!(loggable("a\nb\u{1b}[31m\u{202e}c"), "ab[31mc");
+        assert_eq!(
+            loggable("code 4/0AX4XfWh-abc_123456789 (of https://a.example/cb) is spent"),
+            "code 4/[redacted] (of https://a.example/cb) is spent"
+        );
+        assert_eq!(
+            loggable("unauthorized_client_or_something_long"),
+            "unauthorized_client_or_something_long"
+        );
+        assert_eq!(loggable(&"x ".repeat(1_000)).len(), MAX_WORDS);
     }
 
     #[test]

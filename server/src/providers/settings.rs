@@ -127,7 +127,7 @@ fn build(
     let userinfo = read("userinfo_url", &settings.userinfo_url)?;
     let beside = || userinfo.as_ref().and_then(|url| url.join("tokeninfo").ok());
     let tokeninfo = read("tokeninfo_url", &settings.tokeninfo_url)?.or_else(beside);
-    let mut reach = Reach { own: Vec::new(), networks: outbound.internal_networks.clone() };
+    let mut reach = Reach::new(outbound.internal_networks.clone());
     for url in [&issuer, &authorize, &token, &userinfo, &tokeninfo].into_iter().flatten() {
         reach.include(url);
     }

@@ -147,3 +147,57 @@ async fn a_link_of_another_account_or_purpose_sets_no_password() {
     assert_eq!(sign_in(&server, EMAIL, NEW_PASSWORD).await, None);
     assert_done(&confirm(&server, &hers.uid, &hers.token, NEW_PASSWORD).await, 204);
 }
+
+/// The base64url of 32 bytes.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+/// Its S256, both from RFC 7636 appendix B.
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// A server with `native` alone, whose reset links lead to an app's own scheme.
+async fn server_of_an_app() -> TestServer {
+    TestServer::with(|config| {
+        let defaults = propusk_server::default_config();
+        for name in defaults.dialects.keys() {
+            *config.dialect(name) = defaults.clone().dialect(name).clone();
+            config.dialect(name).enabled = name == "native";
+        }
+        config.links.reset = Some("myapp://reset/{uid}/{token}".to_owned());
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_reset_link_to_an_apps_own_scheme_works_only_with_the_verifier_of_the_app_that_asked() {
+    let server = server_of_an_app().await;
+    signed_up(&server, EMAIL).await;
+    let ask = json!({"email": EMAIL, "code_challenge": CHALLENGE});
+    assert_eq!(post(&server, "password/reset", ask).await.status, 202);
+    let link = server.link_to(EMAIL).await;
+    assert!(link.url.starts_with("myapp://reset/"), "{}", link.url);
+    let (uid, token) = (link.uid.as_str(), link.token.as_str());
+    let confirm = |verifier: Value| json!({"uid": uid, "token": token, "new_password": NEW_PASSWORD, "code_verifier": verifier});
+    for verifier in [Value::Null, json!(""), json!(CHALLENGE), json!(format!("{VERIFIER}x"))] {
+        let answer = post(&server, "password/reset/confirm", confirm(verifier)).await;
+        assert_eq!((answer.status.as_u16(), answer.field("code").as_str()), (400, "link_invalid"));
+    }
+    // Nor does the server's own page open for who has caught the link.
+    let page = server.client.get(&format!("/auth/reset/{uid}/{token}"), None).await;
+    assert!(!page.text().contains("<form"), "{}", page.text());
+    let answer = post(&server, "password/reset/confirm", confirm(json!(VERIFIER))).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    assert!(sign_in(&server, EMAIL, NEW_PASSWORD).await.is_some());
+}
+
+#[tokio::test]
+async fn a_reset_that_is_asked_for_without_a_challenge_leads_to_the_servers_own_page() {
+    let server = server_of_an_app().await;
+    signed_up(&server, EMAIL).await;
+    assert_eq!(post(&server, "password/reset", json!({"email": EMAIL})).await.status, 202);
+    let link = server.link_to(EMAIL).await.url;
+    assert!(link.starts_with("http") && link.contains("/auth/reset/"), "{link}");
+    for challenge in ["", "x", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cMx"] {
+        let body = json!({"email": EMAIL, "code_challenge": challenge});
+        let answer = post(&server, "password/reset", body).await;
+        assert_eq!(answer.status, 422, "{challenge}");
+    }
+}

@@ -69,8 +69,10 @@ impl Site {
 
     /// The link of a mail that has just been asked for; its path with uid and token.
     async fn mailed(&self, root: &str) -> String {
-        let (auth, asked) =
-            (&self.server.auth, Asked { from: Ipv4Addr::LOCALHOST.into(), language: None });
+        let (auth, asked) = (
+            &self.server.auth,
+            Asked { challenge: None, from: Ipv4Addr::LOCALHOST.into(), language: None },
+        );
         if root != ACTIVATION {
             self.activate().await;
         }

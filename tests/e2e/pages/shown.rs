@@ -148,7 +148,7 @@ async fn configured_links_replace_ours_so_that_a_mail_opens_an_app() {
     });
     let site = site.await;
     let (auth, from) = (&site.server.auth, IpAddr::from(Ipv4Addr::LOCALHOST));
-    let asked = Asked { from, language: None };
+    let asked = Asked { challenge: None, from, language: None };
     let link = site.arrived_with("anna-app://").await;
     let uid = between(&link, "?u=", "&t=");
     let (_, token) = link.split_once("&t=").expect("a token");

@@ -430,3 +430,49 @@ async fn the_identities_of_an_account_are_shown_to_the_operator() {
         assert_eq!(shown.matches("signs in by").count(), 1, "{shown}");
     }
 }
+
+#[tokio::test]
+async fn a_refusal_at_the_providers_own_page_leaves_one_warning() {
+    let place = Place::new().await;
+    let stand_in = StandIn::start().await.expect("the stand-in starts");
+    let settings = variables(&stand_in);
+    let server = place.start(&borrowed(&settings)).await;
+    register_at(&stand_in, &base_of(&server));
+    let link = server.client.get("/google/link", None).await.json();
+    let (_, state) = link.as_str().and_then(|link| link.split_once("state=")).expect("a state");
+    let state = state.split('&').next().unwrap_or_default();
+    let description = "Some%20scopes%0Aare%20unknown%3A%20canary-0123456789abcdef";
+    for state in ["unknown", state, state] {
+        let path = format!(
+            "/google/callback?error=invalid_scope&error_description={description}&state={state}"
+        );
+        assert_eq!(server.client.get(&path, None).await.status, 400);
+    }
+    let (_, output) = server.terminate().await;
+    let warnings: Vec<_> = output.lines().filter(|line| line.contains("invalid_scope")).collect();
+    assert_eq!(warnings.len(), 1, "{output}");
+    for part in ["WARN", "google", "Some scopesare unknown: "] {
+        assert!(warnings[0].contains(part), "{part}: {}", warnings[0]);
+    }
+    assert!(!output.contains("canary"), "{output}");
+}
+
+#[tokio::test]
+async fn a_redirect_that_is_refused_is_logged_without_what_follows_its_host() {
+    let place = Place::new().await;
+    let stand_in = StandIn::start().await.expect("the stand-in starts");
+    let server = place.start(&borrowed(&variables(&stand_in))).await;
+    for redirect in
+        ["https://user:canary@evil.example/canary?canary#canary", "evil:canary", "canary"]
+    {
+        let body = json!({
+            "redirect": redirect,
+            "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        });
+        let answer = server.client.post("/propusk/v1/providers/google/start", &body).await;
+        assert!(answer.status.is_client_error(), "{}", answer.text());
+    }
+    let (_, output) = server.terminate().await;
+    assert_eq!(output.matches("not in redirects.allowed").count(), 3, "{output}");
+    assert!(output.contains("https://evil.example") && !output.contains("canary"), "{output}");
+}

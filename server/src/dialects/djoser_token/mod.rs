@@ -129,7 +129,7 @@ async fn login(mut call: Call) -> Answer {
     let request = LoginRequest::read(call.form().await?)?;
     let Context { auth, policy, .. } = &*call.context;
     let key = auth.sign_in_for_key(policy, &request.name, &request.password, call.client()).await;
-    Ok(Reply::ok(&KeyResponse::from(&key.map_err(failure)?)))
+    Ok(Reply::ok(&KeyResponse::from(&key.map_err(failure)?)).private())
 }
 
 async fn logout(call: Call) -> Answer {

@@ -241,7 +241,8 @@ fn has_basic(call: &Call) -> bool {
 
 /// Id and secret of a Basic header, whose scheme has no case, as they were sent and decoded.
 fn readings_of_basic(call: &Call) -> Vec<(String, String)> {
-    let header = call.authorization().and_then(|header| std::str::from_utf8(header).ok());
+    let header = call.authorization();
+    let header = header.as_deref().and_then(|header| std::str::from_utf8(header).ok());
     let words = header.and_then(|header| header.split_once(' '));
     let sent = words.and_then(|(_, credentials)| id_and_secret(credentials));
     let decoded = sent.as_ref().and_then(|(id, secret)| percent_decoded(id, secret));
@@ -251,7 +252,8 @@ fn readings_of_basic(call: &Call) -> Vec<(String, String)> {
 /// Id and secret of an `Authorization: Basic` header, percent-decoded as RFC 6749 section 2.3.1 has
 /// it.
 fn basic(call: &Call) -> Option<(String, String)> {
-    let header = std::str::from_utf8(call.authorization()?).ok()?;
+    let header = call.authorization()?;
+    let header = std::str::from_utf8(&header).ok()?;
     let (id, secret) = id_and_secret(header.strip_prefix("Basic ")?)?;
     percent_decoded(&id, &secret)
 }

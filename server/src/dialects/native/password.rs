@@ -3,13 +3,14 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use propusk_wire::{
-    ChangePasswordRequest, ConfirmResetRequest, EmailRequest, FieldCode, ProblemCode, Secret,
+    ChangePasswordRequest, ConfirmResetRequest, FieldCode, ProblemCode, RequestResetRequest, Secret,
 };
 
 use super::problem::{Fields, Refusal, failure};
 use super::{Shared, read};
 use crate::auth::password::Password;
 use crate::auth::password::rules::{self, Finding};
+use crate::auth::{Asked, link_challenge};
 use crate::drf::Context;
 
 pub async fn change(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
@@ -32,7 +33,11 @@ pub async fn request_reset(
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let asked = read::asked(&context, &request);
-    let EmailRequest { email } = read::json(request).await?;
+    let RequestResetRequest { email, code_challenge } = read::json(request).await?;
+    let challenge = code_challenge.as_deref().map(|text| {
+        link_challenge(text).ok_or_else(|| Refusal::of_field("code_challenge", FieldCode::Invalid))
+    });
+    let asked = Asked { challenge: challenge.transpose()?, ..asked };
     let Context { auth, policy, .. } = &*context;
     auth.request_password_reset(policy, email.trim(), asked).await.map_err(failure)?;
     Ok(StatusCode::ACCEPTED)
@@ -43,9 +48,12 @@ pub async fn confirm_reset(
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let from = read::client(&context, &request);
-    let ConfirmResetRequest { uid, token, new_password } = read::json(request).await?;
+    let ConfirmResetRequest { uid, token, new_password, code_verifier } =
+        read::json(request).await?;
     let new = acceptable("new_password", &new_password, [])?;
-    context.auth.reset_password(&uid, token.expose(), new, from).await.map_err(failure)?;
+    let verifier = code_verifier.as_ref().map(Secret::expose);
+    let token = context.auth.reset_token(token.expose(), verifier);
+    context.auth.reset_password(&uid, &token, new, from).await.map_err(failure)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

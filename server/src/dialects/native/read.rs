@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderMap};
+use axum::http::header::{ACCEPT_LANGUAGE, HeaderMap};
 use propusk_wire::{FieldCode, ProblemCode};
 use serde::Deserializer;
 use serde::de::value::MapDeserializer;
@@ -18,6 +18,7 @@ use super::problem::{Fields, Refusal, failure};
 use crate::auth::{Asked, SignedIn};
 use crate::drf::Context;
 use crate::http::body::{self, BodyRefusal};
+use crate::http::head;
 use crate::language::Language;
 
 /// The body, a JSON object.
@@ -37,7 +38,7 @@ pub async fn json_if_any<T: DeserializeOwned>(request: Request) -> Result<T, Ref
 /// Who sends the access token of the request.
 pub async fn signed_in(context: &Context, headers: &HeaderMap) -> Result<SignedIn, Refusal> {
     let token = credential(headers).ok_or_else(Refusal::unauthorized)?;
-    context.auth.signed_in(token).await.map_err(failure)
+    context.auth.signed_in(&token).await.map_err(failure)
 }
 
 /// The same, with where it comes from. A body may not be shared between threads, so nothing of the
@@ -53,7 +54,8 @@ pub fn sender(
 /// Whoever asks for a mail.
 pub fn asked(context: &Context, request: &Request) -> Asked {
     let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    Asked { from: client(context, request), language: header.and_then(Language::accepted) }
+    let language = header.and_then(Language::accepted);
+    Asked { from: client(context, request), language, challenge: None }
 }
 
 /// Where the request comes from.
@@ -64,15 +66,17 @@ pub fn client(context: &Context, request: &Request) -> IpAddr {
 const SCHEMES: [&str; 3] = ["Bearer", "Token", "JWT"];
 
 /// The token of an `Authorization` header: bare, or in a scheme of any of the APIs.
-fn credential(headers: &HeaderMap) -> Option<&str> {
-    let header = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
-    match header.split_once(' ') {
+fn credential(headers: &HeaderMap) -> Option<String> {
+    let header = head::authorization(headers)?;
+    let header = std::str::from_utf8(&header).ok()?.trim();
+    let token = match header.split_once(' ') {
         None => Some(header).filter(|token| !token.is_empty()),
         Some((scheme, token)) => SCHEMES
             .iter()
             .any(|known| scheme.eq_ignore_ascii_case(known))
             .then(|| token.trim_start()),
-    }
+    };
+    token.map(str::to_owned)
 }
 
 async fn bytes(request: Request) -> Result<axum::body::Bytes, Refusal> {
@@ -213,6 +217,8 @@ mod tests {
 
     #[test]
     fn a_token_stands_bare_or_in_a_scheme() {
+        use axum::http::header::AUTHORIZATION;
+
         for (header, expected) in [
             ("abc", Some("abc")),
             ("Bearer abc", Some("abc")),
@@ -223,7 +229,7 @@ mod tests {
         ] {
             let value = header.parse().expect("a header");
             let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
-            assert_eq!(credential(&headers), expected, "{header}");
+            assert_eq!(credential(&headers).as_deref(), expected, "{header}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The texts in English.
 
 use super::{
-    CodeTexts, EmailTexts, LinkTexts, Message, PasswordTexts, ReturnTexts, SignInTexts, Texts,
+    CodeTexts, EmailTexts, HomeTexts, LinkTexts, Message, PasswordTexts, ReturnTexts, SignInTexts,
+    Texts,
 };
 
 pub const TEXTS: Texts = Texts {
@@ -9,6 +10,14 @@ pub const TEXTS: Texts = Texts {
     languages: "Language",
     mistake: "Error",
     again: "Try again",
+    home: HomeTexts {
+        title: "Sign-in server",
+        about: [
+            "This is Propusk, the server by which apps sign their users in at ",
+            ". There is nothing to do here in a browser.",
+        ],
+        docs: "Description of the APIs",
+    },
     activation: LinkTexts {
         title: "Activate your account",
         about: [

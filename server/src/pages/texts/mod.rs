@@ -18,6 +18,7 @@ pub struct Texts {
     pub mistake: &'static str,
     /// Back to the link, after a failure that leaves it as it was.
     pub again: &'static str,
+    pub home: HomeTexts,
     activation: LinkTexts,
     password_reset: LinkTexts,
     email_reset: LinkTexts,
@@ -28,6 +29,14 @@ pub struct Texts {
     pub busy: Message,
     pub failed: Message,
     pub broken_form: Message,
+}
+
+/// What the server says of itself.
+pub struct HomeTexts {
+    pub title: &'static str,
+    /// The host stands between the two.
+    pub about: [&'static str; 2],
+    pub docs: &'static str,
 }
 
 /// The course of one kind of link.

@@ -1,7 +1,8 @@
 //! The texts in Russian.
 
 use super::{
-    CodeTexts, EmailTexts, LinkTexts, Message, PasswordTexts, ReturnTexts, SignInTexts, Texts,
+    CodeTexts, EmailTexts, HomeTexts, LinkTexts, Message, PasswordTexts, ReturnTexts, SignInTexts,
+    Texts,
 };
 
 pub const TEXTS: Texts = Texts {
@@ -9,6 +10,14 @@ pub const TEXTS: Texts = Texts {
     languages: "Язык",
     mistake: "Ошибка",
     again: "Попробовать ещё раз",
+    home: HomeTexts {
+        title: "Сервер входа",
+        about: [
+            "Это Propusk — сервер, через который приложения выполняют вход на ",
+            ". В браузере здесь делать нечего.",
+        ],
+        docs: "Описание API",
+    },
     activation: LinkTexts {
         title: "Активация учётной записи",
         about: [

@@ -1,7 +1,8 @@
 //! The texts in Ukrainian.
 
 use super::{
-    CodeTexts, EmailTexts, LinkTexts, Message, PasswordTexts, ReturnTexts, SignInTexts, Texts,
+    CodeTexts, EmailTexts, HomeTexts, LinkTexts, Message, PasswordTexts, ReturnTexts, SignInTexts,
+    Texts,
 };
 
 pub const TEXTS: Texts = Texts {
@@ -9,6 +10,14 @@ pub const TEXTS: Texts = Texts {
     languages: "Мова",
     mistake: "Помилка",
     again: "Спробувати ще раз",
+    home: HomeTexts {
+        title: "Сервер входу",
+        about: [
+            "Це Propusk — сервер, через який застосунки виконують вхід на ",
+            ". У браузері тут нічого робити.",
+        ],
+        docs: "Опис API",
+    },
     activation: LinkTexts {
         title: "Активація облікового запису",
         about: [

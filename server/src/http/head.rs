@@ -1,0 +1,85 @@
+//! The head of a request: what HTTP/1.1 asks of it (RFC 9112) and hyper leaves to its users, and the
+//! `Authorization` header as the APIs read it.
+
+use std::borrow::Cow;
+
+use axum::http::header::{AUTHORIZATION, HOST, TRANSFER_ENCODING};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
+
+/// The request line and all header lines together.
+pub const MAX_BYTES: usize = 32 * 1024;
+
+/// The status of a request that is refused before anything is served.
+pub fn refusal<B>(request: &Request<B>) -> Option<StatusCode> {
+    if size(request) > MAX_BYTES {
+        return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    let is_sound = has_host(request) && has_one_coding(request.headers());
+    (!is_sound).then_some(StatusCode::BAD_REQUEST)
+}
+
+/// The credentials of a request. Several lines are read as one, as WSGI hands them to the libraries,
+/// and so name no token.
+pub fn authorization(headers: &HeaderMap) -> Option<Cow<'_, [u8]>> {
+    let lines = headers.get_all(AUTHORIZATION).iter();
+    let lines: Vec<&[u8]> = lines.map(HeaderValue::as_bytes).collect();
+    match lines[..] {
+        [] => None,
+        [line] => Some(Cow::Borrowed(line)),
+        _ => Some(Cow::Owned(lines.join(&b","[..]))),
+    }
+}
+
+/// As the client wrote it, but for blanks around values.
+fn size<B>(request: &Request<B>) -> usize {
+    let line = request.method().as_str().len() + " ".len() + request.uri().to_string().len();
+    let headers = request.headers().iter();
+    let headers: usize =
+        headers.map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len()).sum();
+    line + " HTTP/1.1\r\n".len() + headers + "\r\n".len()
+}
+
+/// Whether the host is named once, as RFC 9112 section 3.2 asks for; before 1.1 it may be left out.
+fn has_host<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => host.is_empty() || is_authority(host),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+fn is_authority(host: &HeaderValue) -> bool {
+    let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+    authority.is_some_and(|authority| !authority.as_str().contains('@'))
+}
+
+/// Whether the body is sent as it is, or in chunks and nothing else: what a proxy in front and this
+/// server could read in two ways is refused.
+fn has_one_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked =
+        |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    codings.next().is_none_or(is_chunked) && codings.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_lines_of_credentials_are_read_as_one() {
+        let read = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(AUTHORIZATION, HeaderValue::from_static(line));
+            }
+            authorization(&headers).map(|read| String::from_utf8_lossy(&read).into_owned())
+        };
+        assert_eq!(read(&[]), None);
+        assert_eq!(read(&["Bearer a"]).as_deref(), Some("Bearer a"));
+        assert_eq!(read(&["Bearer a", "Bearer a"]).as_deref(), Some("Bearer a,Bearer a"));
+        assert_eq!(read(&["Bearer a", ""]).as_deref(), Some("Bearer a,"));
+    }
+}
