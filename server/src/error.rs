@@ -133,7 +133,7 @@ pub enum ClientFault {
 /// A failure of the server's own parts.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    #[error("database: {0}")]
+    #[error("database: {}", words_of(.0))]
     Database(#[from] sqlx::Error),
     #[error("database commit: {0}")]
     Commit(String),
@@ -178,10 +178,22 @@ impl From<TokenFault> for Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if is_passing(&error) {
-            tracing::warn!(%error, "the database is not available");
+            tracing::warn!(error = words_of(&error), "the database is not available");
             return Error::Busy { retry_after: 1 };
         }
         Error::Internal(Fault::Database(error))
+    }
+}
+
+/// An error in words for operators: with its code, and without the line of Postgres' own source that sqlx
+/// adds.
+pub(crate) fn words_of(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(told) => match told.code() {
+            Some(code) => format!("{} ({code})", told.message()),
+            None => told.message().to_owned(),
+        },
+        other => other.to_string(),
     }
 }
 

@@ -369,3 +369,23 @@ async fn the_command_line_needs_no_secret_and_makes_none() {
     let server = place.start(&[NO_SECRET]).await;
     assert_eq!(sign_in(&server.client, "anna@example.com", PASSWORD).await.status, 200);
 }
+
+#[tokio::test]
+async fn an_error_of_the_database_is_told_in_its_own_words() {
+    let place = Place::new().await;
+    let Some(url) = place.database.url().filter(|url| url.starts_with("postgres")) else { return };
+    let (server, _) = url.rsplit_once('/').expect("a URL with a database");
+    let missing = format!("{server}/propusk_missing");
+    let said = place.refused(&[("PROPUSK_DATABASE_URL", &missing)], &["migrate"]).await;
+    assert!(said.contains("database \"propusk_missing\" does not exist (3D000)"), "{said}");
+    assert!(!said.contains("at line") && !said.contains("returned from"), "{said}");
+}
+
+#[tokio::test]
+async fn a_start_says_nothing_of_tables_that_are_there_already() {
+    let place = Place::new().await;
+    for _ in 0..2 {
+        let (_, output) = place.start(&[]).await.terminate().await;
+        assert!(!output.contains("already exists"), "{output}");
+    }
+}

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::group_commit::Writer;
 use super::postgres::{self, ACQUIRE_LIMIT, is_not_there_yet};
 use super::{Database, Store};
+use crate::error::words_of;
 use crate::owner_only;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -51,9 +52,9 @@ pub enum StoreError {
     /// Without the URL: it may hold a password.
     #[error("database_url cannot be read as a URL of its engine")]
     Url,
-    #[error("database: {0}")]
+    #[error("database: {}", words_of(.0))]
     Database(#[from] sqlx::Error),
-    #[error("the database {name} cannot be reached: {error}")]
+    #[error("the database {name} cannot be reached: {}", words_of(error))]
     Unreachable { name: String, error: sqlx::Error },
     #[error(
         "there is no database of Propusk at {0}, and nothing was done; is this the right directory? \

@@ -102,7 +102,11 @@ type Shared = State<Arc<Context>>;
 
 async fn register(State(context): Shared, request: Request) -> Answer {
     let Context { auth, policy, .. } = &*context;
-    let asked = Asked { from: client(&context, &request), language: read::language(&request) };
+    let asked = Asked {
+        from: client(&context, &request),
+        language: read::language(&request),
+        challenge: None,
+    };
     auth.admit_registration(asked.from).map_err(failure)?;
     let request = RegisterRequest::read(read::form(request).await?)?;
     let registration = request.registration(asked.language);
