@@ -189,7 +189,7 @@ async fn every_answer_to_a_configured_origin_can_be_read_by_its_script() {
         assert_eq!(answer.status, status, "{method} {path}");
         let header = |name| answer.header(name);
         assert_eq!(header("Access-Control-Allow-Origin").as_deref(), Some(LOCAL), "{path}");
-        assert_eq!(header("Access-Control-Allow-Credentials"), None);
+        assert_eq!(header("Access-Control-Allow-Credentials").as_deref(), Some("true"));
         assert_eq!(header("Vary").as_deref(), Some(vary), "{method} {path}");
         let exposed = names(&answer, "Access-Control-Expose-Headers");
         assert_eq!(exposed, ["retry-after", "www-authenticate"]);
