@@ -4,8 +4,8 @@
 pub mod body;
 pub mod client;
 pub mod cors;
-mod head_timer;
 pub mod head;
+mod head_timer;
 pub mod layers;
 pub mod listen;
 mod stalled;

@@ -54,7 +54,7 @@ pub enum StoreError {
     Url,
     #[error("database: {}", words_of(.0))]
     Database(#[from] sqlx::Error),
-    #[error("the database {name} cannot be reached: {}", words_of(error))]
+    #[error("the database {name} cannot be reached: {}", words_of(.error))]
     Unreachable { name: String, error: sqlx::Error },
     #[error(
         "there is no database of Propusk at {0}, and nothing was done; is this the right directory? \
