@@ -5,9 +5,11 @@ use propusk_server::auth::{NewPassword, Registration};
 use propusk_server::config::Hashing;
 use propusk_server::identifier::{Identifier, Kind};
 use propusk_tests::http::Answer;
+use propusk_tests::process::Process;
 use propusk_tests::server::TestServer;
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant};
 
 use crate::place::{self, PASSWORD, Place, column, soon};
 
@@ -71,6 +73,35 @@ async fn an_imported_hash_is_replaced_after_the_answer_and_what_was_proved_stays
     let changed = place::sign_in(&server.client, "anna@example.com", "another fair password").await;
     assert_eq!(changed.status, 200);
     assert_eq!(place::sign_in(&server.client, "anna@example.com", PASSWORD).await.status, 401);
+}
+
+/// How long a sign-in with a wrong password takes.
+async fn time_of(server: &Process, email: &str) -> Duration {
+    let began = Instant::now();
+    assert_eq!(place::sign_in(&server.client, email, "wrong").await.status, 401);
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn an_unknown_name_costs_what_an_imported_account_costs() {
+    // So many rounds take a hundred times as long as the settings of the tests.
+    let costly = DJANGO.replace("$1000$", "$100000$");
+    let place = Place::new().await;
+    let mut server = place.start(&[]).await;
+    place.user_with(&["create", "anna@example.com", "--hashed"], &costly).await;
+    let is_as_slow = async |server: &Process| {
+        let known = time_of(server, "anna@example.com").await;
+        time_of(server, "nobody@example.com").await * 3 > known
+    };
+    soon("unknown names cost as much", || is_as_slow(&server)).await;
+    server.kill().await;
+    server = place.start(&[]).await;
+    // An account without a password, too.
+    place.user_with(&["create", "bob@example.com", "--hashed"], "!unusable").await;
+    assert!(is_as_slow(&server).await);
+    assert!(
+        time_of(&server, "bob@example.com").await * 3 > time_of(&server, "anna@example.com").await
+    );
 }
 
 /// One password as a phone composes it, and as a Mac may take it apart.

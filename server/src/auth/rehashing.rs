@@ -14,7 +14,7 @@ use crate::store::accounts;
 /// How many passwords are read at once.
 const READ_AT_ONCE: i64 = 10_000;
 /// How often the schemes are counted at most; counting takes one part in a hundred of the time.
-const COUNTED_EVERY: Duration = Duration::from_secs(5);
+const COUNTED_EVERY: Duration = Duration::from_secs(2);
 const IDLE_PARTS: u32 = 100;
 /// How long a start waits for the first count of many accounts.
 const FIRST_COUNT: Duration = Duration::from_secs(5);
@@ -89,5 +89,40 @@ impl Auth {
                 self.hasher.set_tally(tally.clone());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::accounts::NewAccount;
+    use crate::store::connect;
+
+    #[tokio::test]
+    async fn a_hash_is_replaced_only_while_it_is_the_stored_one() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = connect(None, dir.path()).await.expect("a new database");
+        let new = NewAccount {
+            password: Some("old".to_owned()),
+            display_name: None,
+            sign_up_name: None,
+            is_superuser: false,
+            awaits_activation: false,
+            language: None,
+            created_at: 0,
+        };
+        let id = store
+            .write(move |tx| Box::pin(async move { accounts::insert_account(tx, &new).await }));
+        let id = id.await.expect("an account");
+        let rehash = async |was: &'static str, new: &'static str| {
+            let replace = accounts::update_rehashed;
+            let write = store.write(move |tx| Box::pin(replace(tx, id, was.into(), new.into())));
+            write.await.expect("the database answers");
+            let mut tx = store.read().await.expect("a connection");
+            let stored = accounts::passwords_after(&mut tx, 0, 10).await.expect("passwords");
+            stored.into_iter().map(|(_, password)| password).collect::<Vec<_>>()
+        };
+        assert_eq!(rehash("another", "new").await, ["old"]);
+        assert_eq!(rehash("old", "new").await, ["new"]);
     }
 }
