@@ -2,6 +2,7 @@
 //! there.
 
 use std::future::Future;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ pub struct Place {
 impl Place {
     pub async fn new() -> Self {
         let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
+        // Whatever the umask: a directory that others can read is warned of.
+        let mode = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(data.path(), mode).expect("a mode");
         Place { data, database }
     }
 

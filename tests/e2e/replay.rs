@@ -123,6 +123,7 @@ impl Operator {
     }
 
     async fn registers_clients(&self) {
+        self.runs(&["migrate"]).await;
         for (id, is_public, allows_password) in CLIENTS {
             let mut arguments = vec!["client", "create", "--id", id, "--name", id];
             arguments.extend(["--secret", CLIENT_SECRET]);

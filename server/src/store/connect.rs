@@ -359,6 +359,7 @@ async fn sqlite(options: &SqliteConnectOptions) -> Result<Store, StoreError> {
     let writer = Writer::start(writing.acquire().await?);
     let readers = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
+        .test_before_acquire(false)
         .acquire_timeout(ACQUIRE_LIMIT)
         .connect_with(settings)
         .await?;

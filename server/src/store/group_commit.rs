@@ -3,11 +3,13 @@
 //! So one fsync serves many writers, and nobody ever meets "database is locked".
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::{BoxFuture, Handle, Tx};
 use crate::error::{Error, Fault, Result, is_passing};
@@ -15,6 +17,8 @@ use crate::error::{Error, Fault, Result, is_passing};
 /// How many writes may wait, and how many share one commit at most.
 const QUEUE: usize = 4_096;
 const BATCH: usize = 256;
+/// Until a write is answered; only a disk that does not answer makes it wait so long.
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
 /// Hands writes to the writing task; clones share it.
 #[derive(Clone)]
@@ -41,8 +45,12 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let write = Pending { work: Some(work), outcome: None, answer };
         let gone = || Error::Internal(Fault::WriterGone);
-        self.0.send(Message::Write(Box::new(write))).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        let outcome = async {
+            self.0.send(Message::Write(Box::new(write))).await.map_err(|_| gone())?;
+            answered.await.map_err(|_| gone())?
+        };
+        // The write may still be stored, as after a lost connection.
+        timeout(ANSWER_LIMIT, outcome).await.unwrap_or(Err(Error::Busy { retry_after: 1 }))
     }
 
     /// Waits until everything queued before is committed, then ends the task.
@@ -249,6 +257,14 @@ mod tests {
         assert!(set(&store, "b").await.is_err());
         let again = connect(None, dir.path()).await.expect("the database");
         assert!(is_set(&again, "a").await);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_never_answered_is_given_up() {
+        let (store, _dir) = store().await;
+        tokio::time::pause();
+        let given_up = store.write::<(), _>(|_| Box::pin(std::future::pending())).await;
+        assert!(matches!(given_up, Err(Error::Busy { .. })));
     }
 
     #[tokio::test]

@@ -23,12 +23,15 @@ pub mod signing_keys;
 pub mod spent_tokens;
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::pin::Pin;
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
+use tokio::time::timeout;
 
 use crate::error::{Error, Fault, Result};
 pub use connect::{Schema, ServingLock, StoreError, connect, create_data_dir, lock_for_serving};
@@ -38,12 +41,25 @@ use group_commit::Writer;
 macro_rules! on {
     ($tx:expr, $db:ident => $query:expr) => {
         match $tx.engine() {
-            $crate::store::Engine::Sqlite($db) => $query,
+            $crate::store::Engine::Sqlite($db) => {
+                $crate::store::within_disk_limit(async { $query }).await
+            }
             $crate::store::Engine::Postgres($db) => $query,
         }
     };
 }
 pub(crate) use on;
+
+/// Longer than SQLite waits for a lock: a disk that does not answer must not hold requests for ever.
+const DISK_LIMIT: Duration = Duration::from_secs(10);
+
+/// Postgres' connections have a limit of their own.
+pub(crate) async fn within_disk_limit<T>(
+    statement: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    let no_answer = |_| std::io::Error::new(ErrorKind::TimedOut, "the disk does not answer");
+    timeout(DISK_LIMIT, statement).await.map_err(no_answer)?
+}
 
 /// A boxed future, as a write is one.
 pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
@@ -157,4 +173,16 @@ where
         Err(_) => drop(lease.roll_back().await),
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_statement_on_a_disk_that_does_not_answer_is_given_up() {
+        let hanging = std::future::pending::<sqlx::Result<()>>();
+        let given_up = within_disk_limit(hanging).await.map_err(Error::from);
+        assert!(matches!(given_up, Err(Error::Busy { .. })));
+    }
 }
