@@ -61,6 +61,13 @@ impl Identifier {
         }
     }
 
+    pub fn into_email(self) -> Option<Email> {
+        match self {
+            Identifier::Email(email) => Some(email),
+            Identifier::Phone(_) | Identifier::Username(_) => None,
+        }
+    }
+
     pub fn shown(&self) -> &str {
         match self {
             Identifier::Email(email) => email.shown(),

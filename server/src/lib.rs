@@ -117,7 +117,13 @@ impl Server {
         let public_url = public_url(&config, address);
         let app_links = AppLinks::new(&config, &public_url)?;
         let on_terminal = std::io::stdout().is_terminal();
-        let mailer = Mailer::open(&config.mail, &public_url, &config.data_dir, on_terminal)?;
+        let mailer = Mailer::open(
+            &config.mail,
+            &config.product,
+            &public_url,
+            &config.data_dir,
+            on_terminal,
+        )?;
         let providers = Providers::new(&config.providers, &config.outbound, &public_url)
             .map_err(provider_problem)?;
         let auth =
@@ -217,7 +223,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
     providers::check(&config.providers, &config.outbound).map_err(provider_problem)?;
     let public_url = public_url(config, config.listen);
     AppLinks::new(config, &public_url)?;
-    Ok(Mailer::check(&config.mail, &public_url)?)
+    Ok(Mailer::check(&config.mail, &config.product, &public_url)?)
 }
 
 /// Opens the domain without serving it, as the command line does: it signs and reads no tokens, so
@@ -342,7 +348,13 @@ fn app(
     let ready_auth = Arc::clone(auth);
     let proxies = TrustedProxies::new(&config.http.trusted_proxies);
     let language = config.mail.language;
-    let pages = Arc::new(Pages::new(Arc::clone(auth), proxies.clone(), language, public_url));
+    let pages = Arc::new(Pages::new(
+        Arc::clone(auth),
+        proxies.clone(),
+        language,
+        &config.product,
+        public_url,
+    ));
     let mount = |router: Router, dialect: Dialect| {
         let context = Arc::new(Context {
             auth: Arc::clone(auth),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use propusk_server::config::{self, Secret};
+use propusk_server::config::{self, Product, Secret};
 use propusk_server::language::Language;
 use propusk_server::mail::{Mail, MailError, Mailer, Message, SendError, SendErrorKind};
 use propusk_tests::smtp::{Authority, Behaviour, Options, Protection, SmtpServer};
@@ -17,7 +17,7 @@ fn open(url: &str, ca_file: Option<PathBuf>) -> Result<Mailer, MailError> {
     let smtp_url = Some(Secret::new(url));
     let config = config::Mail { smtp_url, ca_file, timeout_seconds: 1, ..config::Mail::default() };
     let data = TempDir::new().expect("a temporary directory");
-    Mailer::open(&config, "https://auth.example.com", data.path(), false)
+    Mailer::open(&config, &Product::default(), "https://auth.example.com", data.path(), false)
 }
 
 /// A mailer that trusts the server's authority.

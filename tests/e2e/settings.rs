@@ -548,3 +548,20 @@ async fn the_address_of_the_database_may_come_from_a_file() {
     let said = place.refused(&both, &["check-config"]).await;
     assert!(said.contains("database_url_file: set the value or the file, not both"), "{said}");
 }
+
+#[tokio::test]
+async fn names_that_would_disturb_a_mail_or_a_page_are_refused() {
+    let place = Place::new().await;
+    for (name, key, value) in [
+        ("PRODUCT__NAME", "product.name", "Example\nBcc: x@example.com"),
+        ("PRODUCT__NAME", "product.name", "Example \u{202e}"),
+        ("PRODUCT__SUPPORT", "product.support", "javascript:alert(1)"),
+        ("PRODUCT__SUPPORT", "product.support", "http://example.com"),
+        ("PRODUCT__SUPPORT", "product.support", "help"),
+        ("MAIL__REPLY_TO", "mail.reply_to", "help"),
+        ("MAIL__REPLY_TO", "mail.reply_to", "a@example.com\r\nBcc: b@example.com"),
+    ] {
+        let said = place.refused(&[(&format!("PROPUSK_{name}"), value)], &["check-config"]).await;
+        assert!(said.contains(key), "{value:?}: {said}");
+    }
+}

@@ -29,6 +29,9 @@ const START: i64 = 1_790_000_000;
 /// Longer than all mails of a test take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where links lead that bring an address back.
+const RETURNS: &str = "/auth/return-email/";
+
 pub struct TestServer {
     pub client: Client,
     /// Where it listens.
@@ -144,9 +147,19 @@ impl TestServer {
 
     /// The link in the newest mail to this address.
     pub async fn link_to(&self, email: &str) -> Link {
+        self.newest_link(email, |link| !link.url.contains(RETURNS)).await
+    }
+
+    /// The newest link that was mailed to this address and brings it back.
+    pub async fn link_back_to(&self, email: &str) -> Link {
+        self.newest_link(email, |link| link.url.contains(RETURNS)).await
+    }
+
+    async fn newest_link(&self, email: &str, is_meant: impl Fn(&Link) -> bool) -> Link {
         self.mails().await;
-        let letter = self.smtp.newest_to(email).unwrap_or_else(|| panic!("no mail to {email}"));
-        Link::of(&letter).unwrap_or_else(|| panic!("no link: {}", letter.text))
+        let letters = self.smtp.mails_to(email);
+        let mut links = letters.iter().rev().filter_map(Link::of).filter(is_meant);
+        links.next().unwrap_or_else(|| panic!("no such link to {email}: {letters:?}"))
     }
 
     async fn account_id(&self, who: &str) -> i64 {

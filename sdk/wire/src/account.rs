@@ -15,6 +15,10 @@ pub struct Account {
     pub email: Option<String>,
     /// Whether its owner has shown to read mail there.
     pub email_verified: bool,
+    /// The address that takes its place once its mailbox has confirmed it.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    #[serde(default)]
+    pub pending_email: Option<String>,
     /// The phone number in E.164.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub phone: Option<String>,

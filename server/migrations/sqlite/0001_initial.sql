@@ -14,6 +14,8 @@ create table accounts (
     foreign_not_before bigint not null,
     undated_refused boolean not null,
     password_proved boolean not null,
+    password_voided boolean not null default false,
+    password_by_sign_in_at bigint,
     language text,
     session_generation bigint not null
 );
@@ -28,8 +30,13 @@ create table identifiers (
     imported_as text,
     created_at bigint not null,
     verified_at bigint,
-    unique (account_id, kind)
+    owned_at bigint,
+    left_at bigint
 );
+
+create index identifiers_account on identifiers (account_id);
+create unique index identifiers_kind on identifiers (account_id, kind) where left_at is null;
+create index identifiers_left on identifiers (left_at) where left_at is not null;
 
 create table oauth_clients (
     id text primary key,
@@ -113,6 +120,8 @@ create table pending_sign_ins (
 );
 
 create index pending_sign_ins_expiry on pending_sign_ins (expires_at);
+create index pending_sign_ins_link on pending_sign_ins (link_account_id)
+where link_account_id is not null;
 
 create table spent_tokens (
     jti text primary key,
@@ -136,12 +145,17 @@ create table one_time_tokens (
     hash text primary key,
     account_id bigint not null references accounts (id) on delete cascade,
     purpose text not null,
+    address text not null,
+    by_password boolean not null,
+    kept_identities text,
     created_at bigint not null,
     expires_at bigint not null,
     spent_at bigint
 );
 
 create index one_time_tokens_account on one_time_tokens (account_id);
+create unique index one_time_tokens_confirm on one_time_tokens (account_id)
+where purpose = 'email_confirm' and spent_at is null;
 create index one_time_tokens_expiry on one_time_tokens (expires_at);
 
 create table outbox (

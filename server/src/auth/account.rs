@@ -1,6 +1,7 @@
 //! Accounts as their owners deal with them: showing, changing the password, deleting.
 
 use super::Auth;
+use super::outbox::{Letter, Post};
 use super::password::Password;
 use super::proof::Proof;
 use super::session::{SignedIn, end_sessions};
@@ -13,11 +14,39 @@ use crate::store::revocations::{self, Reason, Revocation, Subject};
 use crate::store::{Tx, one_time_tokens, sessions};
 
 impl Account {
+    /// The account as it is now: a new address that was not confirmed in time does not wait.
+    pub(super) fn at(self, now: i64) -> Self {
+        let waits = self.pending_email_until.is_some_and(|until| until > now);
+        let is_other = self.pending_email != self.email;
+        Account { pending_email: self.pending_email.filter(|_| waits && is_other), ..self }
+    }
+
     /// What names the account where an address is expected: its e-mail, else phone, else a name that
     /// is nobody else's and never changes.
     pub fn user_name(&self) -> String {
         let address = self.email.clone().or_else(|| self.phone.clone());
         address.unwrap_or_else(|| stand_in(self.id))
+    }
+
+    /// Where mail about the account goes: its address, but while that one waits to be proved, the
+    /// proved one that it had before.
+    pub fn mailbox(&self) -> Option<&str> {
+        let former = self.former_email.as_ref().filter(|_| !self.is_email_proved());
+        former.or(self.email.as_ref()).map(String::as_str)
+    }
+
+    /// Whether a new address may still be confirmed, or called off.
+    pub(super) fn waits_for_confirmation(&self) -> bool {
+        self.pending_email.is_some() || (self.former_email.is_some() && !self.is_email_proved())
+    }
+
+    fn is_email_proved(&self) -> bool {
+        self.email_verified_at.is_some()
+    }
+
+    /// Whether the account's owner has shown to read mail there.
+    pub fn is_mailbox_proved(&self) -> bool {
+        self.is_email_proved() || self.former_email.is_some()
     }
 
     /// Whether there is a password, and something to send with it.
@@ -56,7 +85,7 @@ impl Auth {
     pub async fn account(&self, who: &SignedIn) -> Result<Account> {
         let mut tx = self.store.read().await?;
         match accounts::account(&mut tx, who.account_id).await? {
-            Some(account) if account.is_active => Ok(account),
+            Some(account) if account.is_active => Ok(account.at(self.clock.now())),
             Some(_) => Err(Error::AccountInactive),
             None => Err(Error::AccountNotFound),
         }
@@ -67,7 +96,7 @@ impl Auth {
     pub async fn change_password(&self, proof: &Proof, new: Password) -> Result<()> {
         self.look_at(proof).await?;
         let new = self.hasher.hash(new, self.origin(proof.from, true)).await?;
-        let (proof, now) = (proof.clone(), self.clock.now());
+        let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
         let ended = self
             .store
             .write(move |tx| {
@@ -80,28 +109,34 @@ impl Auth {
                     if !proof.is_by_password() {
                         // Nothing tells that whoever signed in has the mailbox.
                         accounts::update_password_proved(tx, who.account_id, false).await?;
+                        accounts::update_password_by_sign_in(tx, who.account_id, Some(now)).await?;
                     }
                     one_time_tokens::delete_one_time_tokens(tx, who.account_id).await?;
+                    let account = accounts::account(tx, who.account_id).await?;
+                    let account = account.ok_or(Error::AccountNotFound)?;
+                    post.queue(tx, Letter::PasswordChanged, &account, None, now).await?;
                     end_sessions(tx, who.account_id, who.session, now).await
                 })
             })
             .await?;
+        self.mail_queued.notify_one();
         self.revoked.apply(&ended);
         Ok(())
     }
 
     /// Deletes the account of whoever proves to be its owner.
     pub async fn delete_own_account(&self, proof: &Proof) -> Result<()> {
-        let (proof, now) = (proof.clone(), self.clock.now());
+        let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
         let deleted = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     proof.require(tx, now).await?;
-                    delete(tx, proof.who.account_id, now).await
+                    delete(tx, &post, proof.who.account_id, now).await
                 })
             })
             .await?;
+        self.mail_queued.notify_one();
         self.revoked.apply(deleted.as_slice());
         Ok(())
     }
@@ -111,9 +146,19 @@ impl Auth {
 /// which nothing opens any more.
 const SESSIONS_AT_ONCE: i64 = 5_000;
 
-pub(super) async fn delete(tx: &mut Tx, id: i64, now: i64) -> Result<Option<Revocation>> {
+/// Deletes the account with all that belongs to it, and tells its owner.
+pub(super) async fn delete(
+    tx: &mut Tx,
+    post: &Post,
+    id: i64,
+    now: i64,
+) -> Result<Option<Revocation>> {
     if !accounts::lock_account(tx, id).await? {
         return Ok(None);
+    }
+    let account = accounts::account(tx, id).await?;
+    if let Some(account) = account.filter(|account| !account.awaits_activation) {
+        post.queue(tx, Letter::AccountDeleted, &account, None, now).await?;
     }
     // First, because it reads how long the account's access tokens may be good.
     let subject = Subject::Account(id);

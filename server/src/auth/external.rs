@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use super::outbox::Post;
+use super::outbox::{Letter, Post};
 use super::ownership::become_sole_owner;
 use super::session::{By, Kept, Opened, Pair, end_sessions, new_session_id, open_session};
 use super::{Auth, Policy};
@@ -175,7 +175,7 @@ impl Door {
         // What comes of it tells whether an account has the address, as a registration does.
         post.limits.count_registration(self.from, now)?;
         let holder = match &email {
-            Some(email) => identifiers::account_by_key(tx, email.key().to_owned()).await?,
+            Some(email) => identifiers::claimant_by_key(tx, email.key().to_owned()).await?,
             None => None,
         };
         match (holder, self.entry) {
@@ -184,7 +184,7 @@ impl Door {
             (Some(_), Entry::SignIn) if !profile.email_verified => {
                 Err(SignInFault::NotRegistered.into())
             }
-            (Some(holder), _) => link(tx, holder, profile, email, now).await,
+            (Some(holder), _) => link(tx, post, holder, profile, email, now).await,
             (None, Entry::SignIn) => Err(SignInFault::NotRegistered.into()),
             (None, _) => create(tx, post, profile, email, now).await,
         }
@@ -228,7 +228,7 @@ async fn come_again(
     identities::update_identity(tx, identity(profile, account.id, now)).await?;
     let proves = profile.email_verified && email.is_some_and(|email| holds(account, &email));
     match proves && account.email_verified_at.is_none() {
-        true => take_over(tx, account.id, profile, now).await,
+        true => take_over(tx, account, profile, now).await,
         false => Ok(Entered { account_id: account.id, ended: Vec::new() }),
     }
 }
@@ -237,6 +237,7 @@ async fn come_again(
 /// stranger's opens it.
 async fn link(
     tx: &mut Tx,
+    post: &Post,
     holder: i64,
     profile: &Profile,
     email: Option<Email>,
@@ -254,10 +255,12 @@ async fn link(
         return Err(SignInFault::AccountInUse.into());
     }
     insert(tx, profile, holder, now).await?;
-    match account.email_verified_at {
-        None => take_over(tx, holder, profile, now).await,
-        Some(_) => Ok(Entered { account_id: holder, ended: Vec::new() }),
+    if account.email_owned_at.is_none() {
+        return take_over(tx, &account, profile, now).await;
     }
+    let provider = Some(profile.provider.clone());
+    post.queue_about(tx, Letter::IdentityLinked, provider, &account, now).await?;
+    Ok(Entered { account_id: holder, ended: Vec::new() })
 }
 
 /// Whether this is the account's address, however it is spelled.
@@ -267,9 +270,12 @@ pub(super) fn holds(account: &Account, email: &Email) -> bool {
 }
 
 /// The first proof of the account's mailbox: nobody else gets in from now on.
-async fn take_over(tx: &mut Tx, id: i64, profile: &Profile, now: i64) -> Result<Entered> {
+async fn take_over(tx: &mut Tx, account: &Account, profile: &Profile, now: i64) -> Result<Entered> {
+    let id = account.id;
+    let mailbox =
+        account.email.as_deref().and_then(Email::parse).ok_or(SignInFault::AccountInUse)?;
     let proving = (profile.provider.clone(), profile.subject.clone());
-    become_sole_owner(tx, id, Some(proving), now).await?;
+    become_sole_owner(tx, id, &mailbox, Some(proving), now).await?;
     accounts::delete_password(tx, id).await?;
     let ended = end_sessions(tx, id, None, now).await?;
     Ok(Entered { account_id: id, ended })
@@ -291,10 +297,11 @@ async fn create(
         language: None,
         created_at: now,
     };
-    let identifiers: Vec<_> = email.map(Identifier::Email).into_iter().collect();
+    let identifiers: Vec<_> = email.clone().map(Identifier::Email).into_iter().collect();
     let account_id = super::registration::insert(tx, post, &new, &identifiers).await?.id;
-    if profile.email_verified && !identifiers.is_empty() {
-        identifiers::update_verified(tx, account_id, Kind::Email.as_str(), now).await?;
+    if let Some(email) = email.filter(|_| profile.email_verified) {
+        // There is no other way in yet.
+        identifiers::update_owned(tx, account_id, email.key().to_owned(), now).await?;
     }
     insert(tx, profile, account_id, now).await?;
     Ok(Entered { account_id, ended: Vec::new() })

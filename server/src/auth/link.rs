@@ -5,6 +5,8 @@ use super::uid::uid_of;
 
 const ACTIVATION_PATH: &str = "/auth/activate/{uid}/{token}";
 const EMAIL_RESET_PATH: &str = "/auth/reset-email/{uid}/{token}";
+const EMAIL_CONFIRM_PATH: &str = "/auth/confirm-email/{uid}/{token}";
+const EMAIL_RETURN_PATH: &str = "/auth/return-email/{uid}/{token}";
 
 /// Where links lead: the public URL with the server's own paths, or what replaces it, each with
 /// `{uid}` and `{token}` in it.
@@ -38,6 +40,8 @@ impl Links {
             Purpose::PasswordReset if self.reset_opens_an_app() && !is_bound => (&None, reset_path),
             Purpose::PasswordReset => (&self.reset, reset_path),
             Purpose::EmailReset => (&self.email_reset, EMAIL_RESET_PATH),
+            Purpose::EmailConfirm => (&None, EMAIL_CONFIRM_PATH),
+            Purpose::EmailReturn => (&None, EMAIL_RETURN_PATH),
         };
         let link = match replaced {
             Some(link) => link.clone(),

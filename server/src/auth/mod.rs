@@ -2,6 +2,7 @@
 //! an API that serves it describes itself in a [`Policy`].
 
 mod account;
+mod address;
 mod application;
 mod counting;
 mod credentials;
@@ -126,6 +127,8 @@ pub struct Policy {
     pub strict: bool,
     /// Whether a right password tells that its account is not active.
     pub tells_inactive: bool,
+    /// Whether a new e-mail address waits until its mailbox has confirmed it.
+    pub new_address_waits: bool,
     /// Whether new accounts wait for their activation, where that is a setting.
     pub activation: Option<bool>,
     /// What a sign-in is answered with.

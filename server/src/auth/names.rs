@@ -1,8 +1,9 @@
-//! What an account is called: changing its identifiers and the name that people read. A new e-mail
-//! address is unproved, links that were mailed to the old one die, and the old one is told.
+//! What an account is called: changing its identifiers and the name that people read. How it moves to
+//! another e-mail address is in [`address`](super::address).
 
 use std::net::IpAddr;
 
+use super::address::{self, Manner};
 use super::external::holds;
 use super::linking::opened_by_provider;
 use super::outbox::{Letter, Post};
@@ -11,7 +12,7 @@ use super::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
-use crate::store::{Tx, identifiers, one_time_tokens};
+use crate::store::{Tx, identifiers};
 
 /// A new value for an account's identifier of one kind, or none.
 pub struct Change {
@@ -31,8 +32,8 @@ impl Auth {
     /// Whether somebody other than `but` holds the identifier.
     pub async fn is_taken(&self, identifier: &Identifier, but: Option<i64>) -> Result<bool> {
         let mut tx = self.store.read().await?;
-        let holder = identifiers::account_by_key(&mut tx, identifier.key().to_owned()).await?;
-        Ok(holder.is_some() && holder != but)
+        let claimant = identifiers::claimant_by_key(&mut tx, identifier.key().to_owned()).await?;
+        Ok(claimant.is_some() && claimant != but)
     }
 
     /// Which of the new identifiers somebody else holds. That is told only after the proof, and each
@@ -71,9 +72,14 @@ impl Auth {
     }
 
     /// Gives the account other names; identifiers need the proof, since they open it.
-    pub async fn change_names(&self, proof: &Proof, new: NewNames) -> Result<Account> {
-        let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
-        let configured = self.configured_providers();
+    pub async fn change_names(
+        &self,
+        policy: &Policy,
+        proof: &Proof,
+        new: NewNames,
+    ) -> Result<Account> {
+        let (policy, proof, now) = (*policy, proof.clone(), self.clock.now());
+        let (post, configured) = (self.post.clone(), self.configured_providers());
         let account = self
             .store
             .write(move |tx| {
@@ -82,25 +88,35 @@ impl Auth {
                     if let Some(name) = new.display_name {
                         accounts::update_display_name(tx, id, name).await?;
                     }
-                    change_identifiers(tx, &post, &proof, new.identifiers, &configured, now).await
+                    let new = new.identifiers;
+                    change_identifiers(tx, &post, &policy, &proof, new, &configured, now).await
                 })
             })
             .await?;
         self.mail_queued.notify_one();
-        Ok(account)
+        Ok(account.at(now))
     }
 
     /// Gives the account another address.
-    pub async fn change_email(&self, proof: &Proof, new: Email, from: IpAddr) -> Result<()> {
+    pub async fn change_email(
+        &self,
+        policy: &Policy,
+        proof: &Proof,
+        new: Email,
+        from: IpAddr,
+    ) -> Result<()> {
         self.admit_change(proof, from).await?;
-        let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
+        let (policy, proof, now) = (*policy, proof.clone(), self.clock.now());
+        let post = self.post.clone();
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     proof.require(tx, now).await?;
                     let account = accounts::account(tx, proof.who.account_id).await?;
                     let account = account.ok_or(Error::AccountNotFound)?;
-                    move_to_email(tx, &post, &account, new, now).await
+                    let manner = Manner::of(&policy, &proof, &account, now);
+                    refuse_own(&account, &new, manner)?;
+                    address::change_email(tx, &post, &account, Some(new), manner, now).await
                 })
             })
             .await?;
@@ -109,35 +125,18 @@ impl Auth {
     }
 }
 
-/// Replaces the e-mail address: links that were mailed to the old one die, and it is told. The
-/// account's own address is one that an account has already.
-pub(super) async fn move_to_email(
-    tx: &mut Tx,
-    post: &Post,
-    account: &Account,
-    new: Email,
-    now: i64,
-) -> Result<()> {
-    if holds(account, &new) {
-        return Err(Error::Taken(Kind::Email));
+/// The account's own address is one that an account has already.
+pub(super) fn refuse_own(account: &Account, new: &Email, manner: Manner) -> Result<()> {
+    match holds(account, new) && !manner.quiet {
+        true => Err(Error::Taken(Kind::Email)),
+        false => Ok(()),
     }
-    let change = Change { kind: Kind::Email, to: Some(Identifier::Email(new)) };
-    if replace_identifier(tx, account.id, &change, now).await? {
-        leave_email(tx, post, account, now).await?;
-    }
-    Ok(())
-}
-
-async fn leave_email(tx: &mut Tx, post: &Post, account: &Account, now: i64) -> Result<()> {
-    // What proved the old mailbox says nothing of the new one.
-    accounts::update_password_proved(tx, account.id, false).await?;
-    one_time_tokens::delete_one_time_tokens(tx, account.id).await?;
-    post.queue(tx, Letter::EmailChanged, account, None, now).await
 }
 
 async fn change_identifiers(
     tx: &mut Tx,
     post: &Post,
+    policy: &Policy,
     proof: &Proof,
     changes: Vec<Change>,
     configured: &[String],
@@ -151,13 +150,18 @@ async fn change_identifiers(
         return Ok(account);
     }
     proof.require(tx, now).await?;
-    for change in &changes {
-        if replace_identifier(tx, id, change, now).await? && change.kind == Kind::Email {
-            leave_email(tx, post, &account, now).await?;
+    let manner = Manner::of(policy, proof, &account, now);
+    let gives_up = changes.iter().any(|change| change.to.is_none());
+    for change in changes {
+        match (change.kind, change.to) {
+            (Kind::Email, to) => {
+                let to = to.and_then(Identifier::into_email);
+                address::change_email(tx, post, &account, to, manner, now).await?;
+            }
+            (kind, to) => replace_identifier(tx, post, &account, kind, to, now).await?,
         }
     }
     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
-    let gives_up = changes.iter().any(|change| change.to.is_none());
     if gives_up && !can_be_entered(tx, &account, configured).await? {
         return Err(Error::NoIdentifier);
     }
@@ -172,9 +176,10 @@ async fn can_be_entered(tx: &mut Tx, account: &Account, configured: &[String]) -
         || opened_by_provider(tx, account.id, configured).await?)
 }
 
-/// Whether the change would change anything that is shown.
+/// Whether the change would change anything: what is shown, or an address that waits.
 fn differs(account: &Account, change: &Change) -> bool {
     let shown = match change.kind {
+        Kind::Email if account.waits_for_confirmation() => return true,
         Kind::Email => &account.email,
         Kind::Phone => &account.phone,
         Kind::Username => &account.username,
@@ -182,18 +187,27 @@ fn differs(account: &Account, change: &Change) -> bool {
     shown.as_deref() != change.to.as_ref().map(Identifier::shown)
 }
 
-/// False when it is the same identifier in another spelling, and what was proved of it stays so.
-async fn replace_identifier(tx: &mut Tx, id: i64, change: &Change, now: i64) -> Result<bool> {
-    if let Some(to) = &change.to
-        && identifiers::update_shown(tx, id, to).await?
+/// Gives the account another phone or username, or none.
+async fn replace_identifier(
+    tx: &mut Tx,
+    post: &Post,
+    account: &Account,
+    kind: Kind,
+    to: Option<Identifier>,
+    now: i64,
+) -> Result<()> {
+    if let Some(to) = &to
+        && identifiers::update_shown(tx, account.id, to).await?
     {
-        return Ok(false);
+        return Ok(());
     }
-    identifiers::delete_identifier(tx, id, change.kind.as_str()).await?;
-    if let Some(to) = &change.to
-        && !identifiers::insert_identifier(tx, id, to, now).await?
-    {
-        return Err(Error::Taken(change.kind));
+    identifiers::delete_identifier(tx, account.id, kind.as_str()).await?;
+    let Some(to) = to else { return Ok(()) };
+    if !identifiers::insert_identifier(tx, account.id, &to, now).await? {
+        return Err(Error::Taken(kind));
     }
-    Ok(true)
+    match kind {
+        Kind::Phone => post.queue(tx, Letter::PhoneChanged, account, None, now).await,
+        Kind::Email | Kind::Username => Ok(()),
+    }
 }

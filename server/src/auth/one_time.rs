@@ -17,6 +17,8 @@ use crate::store::{Tx, accounts, one_time_tokens};
 
 /// How long a link works, in seconds; as Django's `PASSWORD_RESET_TIMEOUT`, its last second included.
 pub(super) const LIFETIME: i64 = 259_200;
+/// How long an address may come back to its account, in seconds.
+pub(super) const RETURN_LIFETIME: i64 = 7 * 24 * 3_600;
 /// 2001-01-01, from which Django's tokens count.
 const EPOCH: i64 = 978_307_200;
 
@@ -26,6 +28,10 @@ pub enum Purpose {
     Activation,
     PasswordReset,
     EmailReset,
+    /// Proves the mailbox of a new address.
+    EmailConfirm,
+    /// Brings the address back that the account had before.
+    EmailReturn,
 }
 
 impl Purpose {
@@ -34,6 +40,19 @@ impl Purpose {
             Purpose::Activation => "activation",
             Purpose::PasswordReset => "password_reset",
             Purpose::EmailReset => "email_reset",
+            Purpose::EmailConfirm => "email_confirm",
+            Purpose::EmailReturn => "email_return",
+        }
+    }
+
+    /// How long its links work, in seconds, their last second included.
+    pub(super) fn lifetime(self) -> i64 {
+        match self {
+            Purpose::Activation
+            | Purpose::PasswordReset
+            | Purpose::EmailReset
+            | Purpose::EmailConfirm => LIFETIME,
+            Purpose::EmailReturn => RETURN_LIFETIME,
         }
     }
 }
@@ -106,30 +125,40 @@ fn base36(seconds: i64) -> String {
     (0..6).rev().map(digit).collect()
 }
 
-/// A token to be stored with its mail.
-pub(super) fn row(token: &str, purpose: Purpose, account_id: i64, now: i64) -> OneTimeToken {
+/// A token to be stored with its mail to `address`.
+pub(super) fn row(
+    token: &str,
+    purpose: Purpose,
+    account_id: i64,
+    address: &str,
+    now: i64,
+) -> OneTimeToken {
     OneTimeToken {
         hash: hash(token),
         account_id,
         purpose: purpose.as_str().to_owned(),
+        address: address.to_owned(),
+        by_password: false,
+        kept_identities: None,
         created_at: now,
-        expires_at: now + LIFETIME + 1,
+        expires_at: now + purpose.lifetime() + 1,
         spent_at: None,
     }
 }
 
-/// Spends the token, or tells why that cannot be.
+/// Spends the token and gives what is stored of it, or tells why that cannot be.
 pub(super) async fn spend(
     tx: &mut Tx,
     purpose: Purpose,
     account_id: i64,
     token: String,
     now: i64,
-) -> Result<()> {
+) -> Result<OneTimeToken> {
     let hash = hash(&token);
-    let (by, purpose_name) = (hash.clone(), purpose.as_str());
-    if one_time_tokens::spend_one_time_token(tx, by, account_id, purpose_name, now).await? {
-        return Ok(());
+    let (by, name) = (hash.clone(), purpose.as_str());
+    let spent = one_time_tokens::spend_one_time_token(tx, by, account_id, name, now).await?;
+    if let Some(spent) = spent {
+        return Ok(spent);
     }
     match state(tx, purpose, account_id, hash, now).await? {
         LinkState::Spent => Err(Error::LinkSpent),

@@ -2,6 +2,7 @@
 
 use super::Auth;
 use super::account::delete;
+use super::outbox::Letter;
 use super::password::Origin;
 use super::registration::NewPassword;
 use super::session::end_sessions;
@@ -79,6 +80,7 @@ impl Auth {
     /// Sets a password without knowing the old one, or takes it away, and ends all sessions.
     pub async fn set_password(&self, id: i64, new: NewPassword) -> Result<bool> {
         let (new, now) = (self.hashed(new, Origin::SERVER).await?, self.clock.now());
+        let post = self.post.clone();
         let ended = self
             .store
             .write(move |tx| {
@@ -94,11 +96,17 @@ impl Auth {
                         }
                         None => accounts::delete_password(tx, id).await?,
                     }
+                    accounts::update_password_by_sign_in(tx, id, None).await?;
+                    if let Some(account) = accounts::account(tx, id).await? {
+                        let letter = Letter::PasswordSetByOperator;
+                        post.queue(tx, letter, &account, None, now).await?;
+                    }
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
                     end_sessions(tx, id, None, now).await.map(Some)
                 })
             })
             .await?;
+        self.mail_queued.notify_one();
         self.revoked.apply(ended.as_deref().unwrap_or_default());
         Ok(ended.is_some())
     }
@@ -139,9 +147,12 @@ impl Auth {
 
     /// Deletes the account with all that belongs to it.
     pub async fn delete_account(&self, id: i64) -> Result<bool> {
-        let now = self.clock.now();
-        let deleted =
-            self.store.write(move |tx| Box::pin(async move { delete(tx, id, now).await })).await?;
+        let (post, now) = (self.post.clone(), self.clock.now());
+        let deleted = self
+            .store
+            .write(move |tx| Box::pin(async move { delete(tx, &post, id, now).await }))
+            .await?;
+        self.mail_queued.notify_one();
         self.revoked.apply(deleted.as_slice());
         Ok(deleted.is_some())
     }

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::language::Language;
 use crate::mail::{Mail, Message};
 use crate::store::accounts::Account;
+use crate::store::one_time_tokens::OneTimeToken;
 pub use crate::store::outbox::QueuedMail;
 use crate::store::{Tx, meta, one_time_tokens, outbox};
 
@@ -28,6 +29,11 @@ pub(super) enum Letter {
     Link(Purpose),
     /// To the address that the account had.
     EmailChanged,
+    /// By its owner, with the old one or by a mailed link.
+    PasswordChanged,
+    PasswordSetByOperator,
+    PhoneChanged,
+    AccountDeleted,
     /// Somebody tried to register with an address that has an account.
     AddressInUse,
     /// A refresh token came a second time.
@@ -41,11 +47,17 @@ pub(super) enum Letter {
 }
 
 impl Letter {
-    const ALL: [Letter; 9] = [
+    const ALL: [Letter; 15] = [
         Letter::Link(Purpose::Activation),
         Letter::Link(Purpose::PasswordReset),
         Letter::Link(Purpose::EmailReset),
+        Letter::Link(Purpose::EmailConfirm),
+        Letter::Link(Purpose::EmailReturn),
         Letter::EmailChanged,
+        Letter::PasswordChanged,
+        Letter::PasswordSetByOperator,
+        Letter::PhoneChanged,
+        Letter::AccountDeleted,
         Letter::AddressInUse,
         Letter::SessionEnded,
         Letter::IdentityLinked,
@@ -57,6 +69,10 @@ impl Letter {
         match self {
             Letter::Link(purpose) => purpose.as_str(),
             Letter::EmailChanged => "email_changed",
+            Letter::PasswordChanged => "password_changed",
+            Letter::PasswordSetByOperator => "password_set_by_operator",
+            Letter::PhoneChanged => "phone_changed",
+            Letter::AccountDeleted => "account_deleted",
             Letter::AddressInUse => "address_in_use",
             Letter::SessionEnded => "session_ended",
             Letter::IdentityLinked => "identity_linked",
@@ -68,6 +84,16 @@ impl Letter {
     fn parse(text: &str) -> Option<Self> {
         Letter::ALL.into_iter().find(|letter| letter.as_str() == text)
     }
+}
+
+/// A link to be mailed to `to`.
+pub(super) struct NewLink<'l> {
+    pub purpose: Purpose,
+    pub to: &'l str,
+    /// The current password came with the request.
+    pub by_password: bool,
+    /// The identities that a link of [`Purpose::EmailReturn`] keeps.
+    pub kept_identities: Option<String>,
 }
 
 /// What is needed to queue mails inside a transaction.
@@ -85,9 +111,9 @@ pub(super) struct Post {
 }
 
 impl Post {
-    /// Queues a mail to the account's stored address, if there is one. What is counted per mailbox
-    /// are mails that go out. Beyond the limit a notice is left out; a link is left out too where
-    /// one is out for this account, and else goes out as soon as the limit allows.
+    /// Queues a mail to the account's mailbox, if there is one. What is counted per mailbox are mails
+    /// that go out. Beyond the limit a notice is left out; a link is left out too where one is out
+    /// for this account, and else goes out as soon as the limit allows.
     pub async fn queue(
         &self,
         tx: &mut Tx,
@@ -96,10 +122,17 @@ impl Post {
         language: Option<Language>,
         now: i64,
     ) -> Result<()> {
-        self.queue_mail(tx, letter, None, account, language, now).await
+        let Some(to) = account.mailbox() else { return Ok(()) };
+        match letter {
+            Letter::Link(purpose) => {
+                let link = NewLink { purpose, to, by_password: false, kept_identities: None };
+                self.queue_link(tx, account, link, language, now).await
+            }
+            _ => self.queue_notice(tx, letter, account, language, None, now).await,
+        }
     }
 
-    /// Queues a notice that names a device or a provider.
+    /// Queues a notice that names something, such as a provider.
     pub async fn queue_about(
         &self,
         tx: &mut Tx,
@@ -108,46 +141,98 @@ impl Post {
         account: &Account,
         now: i64,
     ) -> Result<()> {
-        self.queue_mail(tx, letter, about, account, None, now).await
+        self.queue_notice(tx, letter, account, None, about, now).await
     }
 
-    async fn queue_mail(
+    async fn queue_notice(
         &self,
         tx: &mut Tx,
         letter: Letter,
-        about: Option<String>,
         account: &Account,
+        language: Option<Language>,
+        about: Option<String>,
+        now: i64,
+    ) -> Result<()> {
+        let Some(to) = account.mailbox() else { return Ok(()) };
+        if self.limits.admit_mail(tx, counted_as(letter, account), to, now).await?.is_some() {
+            return pretend_to_queue(tx, now).await;
+        }
+        let mail = QueuedMail { about, ..self.mail_to(letter, account, to, language, now)? };
+        outbox::insert_mail(tx, mail).await
+    }
+
+    /// Queues a mail with a link.
+    pub async fn queue_link(
+        &self,
+        tx: &mut Tx,
+        account: &Account,
+        link: NewLink<'_>,
         language: Option<Language>,
         now: i64,
     ) -> Result<()> {
-        let Some(recipient) = account.email.clone() else { return Ok(()) };
-        let mut mail = queued(letter, recipient, now)?;
-        let kind = letter.as_str();
-        if let Some(later) = self.limits.admit_mail(tx, kind, &mail.recipient, now).await? {
-            let waits = match letter {
-                Letter::Link(purpose) => !is_out(tx, purpose, account.id, now).await?,
-                _ => false,
-            };
-            if !waits {
-                return pretend_to_queue(tx, now).await;
-            }
+        let purpose = link.purpose;
+        let later = self.limits.admit_mail(tx, purpose.as_str(), link.to, now).await?;
+        if later.is_some() && is_out(tx, purpose, account.id, now).await? {
+            return pretend_to_queue(tx, now).await;
+        }
+        self.queue_admitted(tx, account, link, language, later, now).await
+    }
+
+    /// Queues a mail with a link that has been counted, and goes out `later` where it has to wait.
+    pub async fn queue_admitted(
+        &self,
+        tx: &mut Tx,
+        account: &Account,
+        link: NewLink<'_>,
+        language: Option<Language>,
+        later: Option<i64>,
+        now: i64,
+    ) -> Result<()> {
+        let mut mail = self.insert_link(tx, account, link, language, now).await?;
+        if let Some(later) = later {
             (mail.due_at, mail.late) = (later, rank_of_late(account));
         }
-        mail.account_id = Some(account.id);
-        mail.about = about;
-        let stored = account.language.as_deref().and_then(Language::parse);
-        language.or(stored).unwrap_or(self.language).code().clone_into(&mut mail.language);
-        if let Letter::Link(purpose) = letter {
-            let token = self.key.token(purpose, account.id, &mail.id, now);
-            let is_reset = purpose == Purpose::PasswordReset;
-            let app = self.challenge.filter(|_| is_reset && self.links.reset_opens_an_app());
-            let known = app.map_or_else(|| token.clone(), |app| bound_token(&token, &app));
-            let row = row(&known, purpose, account.id, now);
-            mail.token_hash = Some(row.hash.clone());
-            mail.link = Some(self.links.to(purpose, self.reset_path, account.id, app.is_some()));
-            one_time_tokens::insert_one_time_token(tx, row).await?;
-        }
         outbox::insert_mail(tx, mail).await
+    }
+
+    /// Stores the token of a link and gives the mail that would carry it.
+    pub async fn insert_link(
+        &self,
+        tx: &mut Tx,
+        account: &Account,
+        link: NewLink<'_>,
+        language: Option<Language>,
+        now: i64,
+    ) -> Result<QueuedMail> {
+        let NewLink { purpose, to, by_password, kept_identities } = link;
+        let mut mail = self.mail_to(Letter::Link(purpose), account, to, language, now)?;
+        let token = self.key.token(purpose, account.id, &mail.id, now);
+        let is_reset = purpose == Purpose::PasswordReset;
+        let app = self.challenge.filter(|_| is_reset && self.links.reset_opens_an_app());
+        let known = app.map_or_else(|| token.clone(), |app| bound_token(&token, &app));
+        let row = row(&known, purpose, account.id, to, now);
+        mail.token_hash = Some(row.hash.clone());
+        mail.link = Some(self.links.to(purpose, self.reset_path, account.id, app.is_some()));
+        let row = OneTimeToken { by_password, kept_identities, ..row };
+        one_time_tokens::insert_one_time_token(tx, row).await?;
+        Ok(mail)
+    }
+
+    fn mail_to(
+        &self,
+        letter: Letter,
+        account: &Account,
+        to: &str,
+        language: Option<Language>,
+        now: i64,
+    ) -> Result<QueuedMail> {
+        let stored = account.language.as_deref().and_then(Language::parse);
+        let language = language.or(stored).unwrap_or(self.language);
+        Ok(QueuedMail {
+            account_id: Some(account.id),
+            language: language.code().to_owned(),
+            ..queued(letter, to.to_owned(), now)?
+        })
     }
 
     /// Costs what queueing costs, and what sending costs the database, so that time does not tell who
@@ -211,9 +296,15 @@ impl Post {
                     Purpose::Activation => Message::Activation { link },
                     Purpose::PasswordReset => Message::PasswordReset { link, username },
                     Purpose::EmailReset => Message::EmailReset { link, username },
+                    Purpose::EmailConfirm => Message::EmailConfirm { link },
+                    Purpose::EmailReturn => Message::EmailReturn { link },
                 }
             }
             Letter::EmailChanged => Message::EmailChanged,
+            Letter::PasswordChanged => Message::PasswordChanged,
+            Letter::PasswordSetByOperator => Message::PasswordSetByOperator,
+            Letter::PhoneChanged => Message::PhoneChanged,
+            Letter::AccountDeleted => Message::AccountDeleted,
             Letter::AddressInUse => Message::AddressInUse,
             Letter::SessionEnded => Message::SessionEnded { device: mailed(about) },
             Letter::IdentityLinked => Message::IdentityLinked { provider: provider()? },
@@ -239,6 +330,15 @@ async fn pretend_to_queue(tx: &mut Tx, now: i64) -> Result<()> {
     let [slot, value @ ..] = random::<17>()?;
     meta::write_decoy(tx, slot % DECOYS, hex(&value)).await?;
     outbox::insert_mail(tx, queued(Letter::Decoy, String::new(), now)?).await
+}
+
+/// By what a notice is counted. At an address that is not proved all share one count: its owner may
+/// never have heard of the account.
+fn counted_as(letter: Letter, account: &Account) -> &'static str {
+    match account.is_mailbox_proved() || letter == Letter::AddressInUse {
+        true => letter.as_str(),
+        false => "notice",
+    }
 }
 
 /// A new mail, due at once.

@@ -4,8 +4,10 @@
 
 use std::net::IpAddr;
 
+use super::address::{self, Manner};
+use super::external::holds;
 use super::linking::opened_by_provider;
-use super::names::move_to_email;
+use super::names::refuse_own;
 use super::one_time::{LinkChallenge, Purpose, bound_token, challenge_of_verifier, spend};
 use super::outbox::{Letter, Post};
 use super::ownership::become_sole_owner;
@@ -17,8 +19,9 @@ use crate::error::{Error, Result};
 use crate::identifier::{Email, Kind};
 use crate::language::Language;
 use crate::store::accounts::{self, Account};
+use crate::store::one_time_tokens::{self, OneTimeToken};
 use crate::store::revocations::Revocation;
-use crate::store::{Tx, identifiers, one_time_tokens, outbox};
+use crate::store::{Tx, identifiers, outbox};
 
 /// The id of no account.
 const NOBODY: i64 = -1;
@@ -98,6 +101,7 @@ impl Auth {
                         Some(account) if gets(account, purpose, by_provider) => {
                             let letter = Letter::Link(purpose);
                             post.queue(tx, letter, account, asked.language, now).await?;
+                            address::remind(tx, &post, account, now).await?;
                             Ok(Requested::Sent)
                         }
                         _ => {
@@ -163,16 +167,18 @@ impl Auth {
         // An open link is a proof, as a known place is one.
         let new = self.hasher.hash(new, self.origin(from, true)).await?;
         let (token, now) = (token.to_owned(), self.clock.now());
+        let post = self.post.clone();
         let ended = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     lock(tx, id).await?;
-                    spend(tx, Purpose::PasswordReset, id, token, now).await?;
-                    set_proved_password(tx, id, new, now).await
+                    let spent = spend(tx, Purpose::PasswordReset, id, token, now).await?;
+                    set_proved_password(tx, &post, &spent, new, now).await
                 })
             })
             .await?;
+        self.mail_queued.notify_one();
         self.revoked.apply(&ended);
         Ok(())
     }
@@ -200,7 +206,9 @@ impl Auth {
                     lock(tx, id).await?;
                     spend(tx, Purpose::EmailReset, id, token, now).await?;
                     let account = accounts::account(tx, id).await?.ok_or(Error::UnknownUid)?;
-                    move_to_email(tx, &post, &account, new, now).await
+                    let manner = Manner { waits: false, quiet: false, by_password: false };
+                    refuse_own(&account, &new, manner)?;
+                    address::change_email(tx, &post, &account, Some(new), manner, now).await
                 })
             })
             .await?;
@@ -233,45 +241,58 @@ fn gets(account: &Account, purpose: Purpose, by_provider: bool) -> bool {
         // put somebody else's address there, whose owner gets in this way, and so does whose
         // provider is not served any more.
         Purpose::PasswordReset => {
-            let has_proved = account.email_verified_at.is_some();
-            account.is_active && (account.has_password || !has_proved || !by_provider)
+            let has_proved = account.is_mailbox_proved();
+            let had_password = account.has_password || account.password_voided;
+            account.is_active && (had_password || !has_proved || !by_provider)
         }
         Purpose::EmailReset => account.is_active && account.email_verified_at.is_some(),
+        // Mailed with a change of address, and never asked for.
+        Purpose::EmailConfirm | Purpose::EmailReturn => false,
     }
 }
 
-/// The account of an address, kept from changing until the write ends: a link must not go out for
-/// what is no longer so. Somebody who is not there costs the same statements.
+/// The account of an address, or of the mailbox behind it, kept from changing until the write ends: a
+/// link must not go out for what is no longer so. An unknown address costs the same statements.
 pub(super) async fn holder(tx: &mut Tx, key: String) -> Result<Option<Account>> {
-    let id = identifiers::account_by_key(tx, key.clone()).await?.unwrap_or(NOBODY);
+    let id = identifiers::claimant_by_key(tx, key.clone()).await?.unwrap_or(NOBODY);
     accounts::lock_account(tx, id).await?;
-    let still_holds = identifiers::account_by_key(tx, key).await? == Some(id);
-    Ok(accounts::account(tx, id).await?.filter(|_| still_holds))
+    let account = accounts::account(tx, id).await?;
+    Ok(account.filter(|account| {
+        let own = [account.email.as_deref(), account.mailbox()];
+        own.into_iter().flatten().filter_map(Email::parse).any(|own| own.key() == key)
+    }))
 }
 
-async fn lock(tx: &mut Tx, id: i64) -> Result<()> {
+pub(super) async fn lock(tx: &mut Tx, id: i64) -> Result<()> {
     match accounts::lock_account(tx, id).await? {
         true => Ok(()),
         false => Err(Error::UnknownUid),
     }
 }
 
-/// Sets a password in the act that proves the mailbox, and ends all sessions.
+/// Sets a password in the act that proves the mailbox, and ends all sessions. The first such act, and
+/// one that comes while another address waits to be proved, makes the only owner.
 async fn set_proved_password(
     tx: &mut Tx,
-    id: i64,
+    post: &Post,
+    spent: &OneTimeToken,
     new: PasswordHash,
     now: i64,
 ) -> Result<Vec<Revocation>> {
+    let id = spent.account_id;
     let account = accounts::account(tx, id).await?.ok_or(Error::UnknownUid)?;
     if !account.is_active {
         return Err(Error::LinkInvalid);
     }
-    if account.email_verified_at.is_none() {
-        become_sole_owner(tx, id, None, now).await?;
+    let mailbox = Email::parse(&spent.address).ok_or(Error::LinkInvalid)?;
+    let is_present = holds(&account, &mailbox);
+    if !is_present || account.email_owned_at.is_none() {
+        become_sole_owner(tx, id, &mailbox, None, now).await?;
     }
     accounts::update_password(tx, id, new.as_str().to_owned()).await?;
-    accounts::update_password_proved(tx, id, true).await?;
+    accounts::update_password_proved(tx, id, is_present).await?;
+    accounts::update_password_by_sign_in(tx, id, None).await?;
     one_time_tokens::delete_one_time_tokens(tx, id).await?;
+    post.queue(tx, Letter::PasswordChanged, &account, None, now).await?;
     end_sessions(tx, id, None, now).await
 }

@@ -166,7 +166,7 @@ pub(super) async fn insert(
 ) -> Result<Account> {
     // Looked at first: a failed insert would use up an account id on Postgres.
     for identifier in identifiers {
-        if identifiers::account_by_key(tx, identifier.key().to_owned()).await?.is_some() {
+        if identifiers::claimant_by_key(tx, identifier.key().to_owned()).await?.is_some() {
             return Err(Error::Taken(identifier.kind()));
         }
     }

@@ -254,6 +254,7 @@ mod tests {
         early_refresh_seconds: None,
         strict: false,
         tells_inactive: false,
+        new_address_waits: false,
         activation: None,
         form: TokenForm::SimpleJwt,
         text_id: false,

@@ -6,11 +6,12 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Auth;
 use super::delivery::DEAD_FOR;
+use super::one_time::RETURN_LIFETIME;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::store::{
-    accounts, known_places, limit_counts, meta, one_time_tokens, outbox, pending_sign_ins,
-    revocations, sessions, signing_keys, spent_tokens,
+    accounts, identifiers, known_places, limit_counts, meta, one_time_tokens, outbox,
+    pending_sign_ins, revocations, sessions, signing_keys, spent_tokens,
 };
 
 /// How long an address stays taken that nobody has confirmed, in seconds.
@@ -135,6 +136,9 @@ impl Auth {
                     let revocations = revocations::delete_over(tx, over, SWEPT_AT_ONCE).await?;
                     let links =
                         one_time_tokens::delete_expired(tx, now - DEAD_FOR, SWEPT_AT_ONCE).await?;
+                    let left = over - RETURN_LIFETIME;
+                    let addresses =
+                        identifiers::delete_left_before(tx, left, SWEPT_AT_ONCE).await?;
                     let mails = outbox::delete_dead(tx, now - DEAD_FOR, SWEPT_AT_ONCE).await?;
                     let before = now - NEVER_ACTIVATED_FOR;
                     let accounts =
@@ -145,7 +149,7 @@ impl Auth {
                     let counts = limit_counts::delete_ended(tx, now, SWEPT_AT_ONCE).await?;
                     let places = known_places::delete_forgotten(tx, over, SWEPT_AT_ONCE).await?;
                     signing_keys::delete_ended(tx, now - DEAD_FOR).await?;
-                    let rest = accounts + sign_ins + counts + places;
+                    let rest = addresses + accounts + sign_ins + counts + places;
                     Ok(sessions + tokens + revocations + links + mails + rest)
                 })
             })

@@ -1,6 +1,8 @@
 //! What the types of the settings cannot say.
 
-use super::{Config, ConfigError, DialectSettings, Links, Mail, Secret};
+use super::{Config, ConfigError, DialectSettings, Links, Mail, Product, Secret};
+use crate::identifier::Email;
+use crate::readable::display_name;
 use crate::redirect::may_be_registered;
 
 const MAX_CONNECTIONS: usize = 1_000_000;
@@ -121,6 +123,7 @@ impl Config {
         if !self.cors.origins.iter().all(|origin| is_origin(origin)) {
             return invalid("cors.origins", "must be origins such as https://app.example.com");
         }
+        self.product.check()?;
         let engines = ["sqlite://", "postgres://", "postgresql://"];
         let has_engine = |url: &Secret| engines.iter().any(|e| url.expose().starts_with(e));
         if self.database_url.as_ref().is_some_and(|url| !has_engine(url)) {
@@ -185,6 +188,29 @@ fn check_lives(name: &str, dialect: &DialectSettings) -> Result<(), ConfigError>
             Err(ConfigError::invalid(format!("dialects.{name}.{setting}"), problem))
         }
     }
+}
+
+impl Product {
+    fn check(&self) -> Result<(), ConfigError> {
+        let invalid =
+            |key: &'static str, problem: &'static str| Err(ConfigError::invalid(key, problem));
+        if self.name.as_deref().is_some_and(|name| display_name(name).as_deref() != Some(name)) {
+            return invalid("product.name", "must be from 1 to 150 characters on one line");
+        }
+        if self.support.as_deref().is_some_and(|support| !is_support(support)) {
+            return invalid("product.support", "must be an e-mail address or an https:// link");
+        }
+        Ok(())
+    }
+}
+
+/// Whether people can be sent there: an address, or a page without anything hidden in its link.
+fn is_support(text: &str) -> bool {
+    let is_page = url::Url::parse(text).is_ok_and(|url| {
+        url.scheme() == "https" && url.username().is_empty() && url.password().is_none()
+    });
+    let is_word = !text.chars().any(|c| c.is_control() || c.is_whitespace() || "<>\"".contains(c));
+    is_word && (is_page || Email::parse(text).is_some())
 }
 
 impl Mail {

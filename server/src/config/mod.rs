@@ -72,6 +72,7 @@ pub struct Config {
     pub http: Http,
     pub cors: Cors,
     pub docs: Docs,
+    pub product: Product,
     pub mail: Mail,
     pub links: Links,
     pub redirects: Redirects,
@@ -178,6 +179,16 @@ pub struct Docs {
     pub enabled: bool,
 }
 
+/// What mails and pages call the place that people sign in to.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Product {
+    /// None: the public host.
+    pub name: Option<String>,
+    /// Where people ask for help: an e-mail address or a web page.
+    pub support: Option<String>,
+}
+
 /// How mail leaves.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
@@ -191,6 +202,8 @@ pub struct Mail {
     pub ca_file: Option<PathBuf>,
     /// The sender, `Name <address>`. None: `no-reply@` the public host.
     pub from: Option<String>,
+    /// Where answers go, `Name <address>`. None: to the sender.
+    pub reply_to: Option<String>,
     /// The language of mails and pages where nobody says which.
     pub language: Language,
     /// How long the mail server may take for one reply, at most 600; a whole mail half as long
@@ -351,6 +364,7 @@ impl Default for Config {
             http: Http::default(),
             cors: Cors::default(),
             docs: Docs::default(),
+            product: Product::default(),
             mail: Mail::default(),
             links: Links::default(),
             redirects: Redirects::default(),
@@ -405,6 +419,7 @@ impl Default for Mail {
             smtp_url_file: None,
             ca_file: None,
             from: None,
+            reply_to: None,
             language: Language::default(),
             timeout_seconds: 60,
         }

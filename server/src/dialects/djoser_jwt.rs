@@ -31,6 +31,7 @@ pub const DIALECT: Dialect = Dialect {
         early_refresh_seconds: None,
         strict: false,
         tells_inactive: false,
+        new_address_waits: false,
         activation: None,
         form: TokenForm::SimpleJwt,
         text_id: false,
@@ -132,7 +133,7 @@ async fn change(mut call: Call) -> Answer {
     }
     form.finish()?;
     let new = NewNames { identifiers, display_name: None };
-    let changed = auth.change_names(&proof, new).await;
+    let changed = auth.change_names(policy, &proof, new).await;
     Ok(Reply::ok(&UserResponse::from(changed.map_err(failure)?)))
 }
 

@@ -32,6 +32,7 @@ pub const DIALECT: Dialect = Dialect {
         early_refresh_seconds: Some(30),
         strict: false,
         tells_inactive: false,
+        new_address_waits: false,
         activation: None,
         form: TokenForm::SimpleJwt,
         text_id: false,

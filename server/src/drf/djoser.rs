@@ -76,7 +76,8 @@ pub async fn set_email<S: Site>(mut call: Call) -> Answer {
     form.finish()?;
     let proof = proof.ok_or_else(|| S::failure(Error::WrongPassword))?;
     let new = new.ok_or_else(|| S::failure(Error::NoIdentifier))?;
-    let changed = call.context.auth.change_email(&proof, new, call.client()).await;
+    let Context { auth, policy, .. } = &*call.context;
+    let changed = auth.change_email(policy, &proof, new, call.client()).await;
     changed.map_err(new_email_failure::<S>)?;
     Ok(Reply::no_content())
 }

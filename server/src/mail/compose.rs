@@ -9,7 +9,7 @@ use lettre::Address;
 use lettre::address::Envelope;
 use lettre::message::header::{
     ContentTransferEncoding, ContentType, Date, From, HeaderName, HeaderValue, Headers,
-    MIME_VERSION_1_0, MessageId, Subject, To,
+    MIME_VERSION_1_0, MessageId, ReplyTo, Subject, To,
 };
 use lettre::message::{Body, Mailbox, Mailboxes, MultiPart, SinglePart};
 use url::{Host, Url};
@@ -26,12 +26,24 @@ const MAX_LINE: usize = 998;
 /// What all mails of this server have in common.
 pub(super) struct Composer {
     from: Mailbox,
+    reply_to: Option<Mailbox>,
+    /// What people call the place.
+    product: String,
+    /// Where they ask for help.
+    support: Option<String>,
     /// The host of the public URL as mail writes it: a name in ASCII, or an address in brackets.
     host: String,
-    /// The same for people.
-    shown_host: String,
     /// Whether the text is left as people read it, and not wrapped up for mail servers of any age.
     as_it_is: bool,
+}
+
+/// The names that the operator gives; each may be left out.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Names<'n> {
+    pub from: Option<&'n str>,
+    pub reply_to: Option<&'n str>,
+    pub product: Option<&'n str>,
+    pub support: Option<&'n str>,
 }
 
 /// A mail ready to leave.
@@ -49,8 +61,10 @@ struct Text<'a> {
     why: &'a str,
     named: Option<Named<'a>>,
     link: Option<&'a str>,
+    life: &'a str,
     button: &'a str,
     otherwise: &'a str,
+    support: Option<&'a str>,
     footer: &'a str,
     frame: &'a Frame,
 }
@@ -63,25 +77,31 @@ struct Html<'a> {
     why: &'a str,
     named: Option<Named<'a>>,
     link: Option<&'a str>,
+    life: &'a str,
     button: &'a str,
     otherwise: &'a str,
+    support: Option<&'a str>,
     footer: &'a str,
     frame: &'a Frame,
 }
 
 impl Composer {
-    pub fn new(from: Option<&str>, public_url: &str, as_it_is: bool) -> Result<Self, MailError> {
+    pub fn new(names: Names<'_>, public_url: &str, as_it_is: bool) -> Result<Self, MailError> {
         let url = Url::parse(public_url).map_err(|_| MailError::PublicUrl)?;
         let (host, shown_host) = match url.host().ok_or(MailError::PublicUrl)? {
             Host::Domain(name) => (name.to_owned(), idna::domain_to_unicode(name).0),
             Host::Ipv4(address) => (address_literal(address.into()), address.to_string()),
             Host::Ipv6(address) => (address_literal(address.into()), format!("[{address}]")),
         };
-        let from = match from {
-            Some(from) => sender(from)?,
-            None => Mailbox::new(None, Address::new_dangerous("no-reply", &host)),
+        let product = names.product.map(str::to_owned);
+        let from = match names.from {
+            Some(from) => mailbox(from).map_err(MailError::From)?,
+            None => Mailbox::new(product.clone(), Address::new_dangerous("no-reply", &host)),
         };
-        Ok(Composer { from, host, shown_host, as_it_is })
+        let reply_to = names.reply_to.map(mailbox).transpose().map_err(MailError::ReplyTo)?;
+        let product = product.unwrap_or(shown_host);
+        let support = names.support.map(str::to_owned);
+        Ok(Composer { from, reply_to, product, support, host, as_it_is })
     }
 
     /// What the server calls itself to other mail servers.
@@ -109,6 +129,9 @@ impl Composer {
     fn headers(&self, id: &str, to: Address, subject: String, date: Date) -> Headers {
         let mut headers = Headers::new();
         headers.set(From::from(Mailboxes::from(self.from.clone())));
+        if let Some(reply_to) = &self.reply_to {
+            headers.set(ReplyTo::from(Mailboxes::from(reply_to.clone())));
+        }
         headers.set(To::from(Mailboxes::from(Mailbox::new(None, to))));
         headers.set(Subject::from(subject));
         headers.set(date);
@@ -140,22 +163,26 @@ impl Composer {
         let frame = &texts::frame(mail.language);
         let provider = provider_of(&mail.message);
         let [subject, why, otherwise, footer] =
-            [words.subject, words.why, words.otherwise, frame.footer].map(|text| {
-                text.replace("{host}", &self.shown_host).replace("{provider}", provider)
-            });
+            [words.subject, words.why, words.otherwise, frame.footer]
+                .map(|text| text.replace("{provider}", provider).replace("{host}", &self.product));
         let (why, otherwise, footer) = (&*why, &*otherwise, &*footer);
+        let support = self.support.as_deref();
+        let life = life_of(&mail.message, frame);
         let is_named = |named: &Named<'_>| !named.name.is_empty() && !would_be_linked(named.name);
         let named = named(&mail.message, frame).filter(is_named);
         let (button, language) = (words.button, Language::code(mail.language));
-        let text = Text { why, named, link, button, otherwise, footer, frame }.render()?;
+        let text =
+            Text { why, named, link, life, button, otherwise, support, footer, frame }.render()?;
         let html = Html {
             language,
             subject: &subject,
             why,
             named,
             link,
+            life,
             button,
             otherwise,
+            support,
             footer,
             frame,
         };
@@ -181,8 +208,14 @@ fn link_of(message: &Message) -> Option<&str> {
     match message {
         Message::Activation { link }
         | Message::PasswordReset { link, .. }
-        | Message::EmailReset { link, .. } => Some(link),
+        | Message::EmailReset { link, .. }
+        | Message::EmailConfirm { link }
+        | Message::EmailReturn { link } => Some(link),
         Message::EmailChanged
+        | Message::PasswordChanged
+        | Message::PasswordSetByOperator
+        | Message::PhoneChanged
+        | Message::AccountDeleted
         | Message::AddressInUse
         | Message::SessionEnded { .. }
         | Message::IdentityLinked { .. }
@@ -206,7 +239,13 @@ fn named<'a>(message: &'a Message, frame: &'a Frame) -> Option<Named<'a>> {
             device.as_deref().map(|name| Named { label: frame.device, name })
         }
         Message::Activation { .. }
+        | Message::EmailConfirm { .. }
+        | Message::EmailReturn { .. }
         | Message::EmailChanged
+        | Message::PasswordChanged
+        | Message::PasswordSetByOperator
+        | Message::PhoneChanged
+        | Message::AccountDeleted
         | Message::AddressInUse
         | Message::IdentityLinked { .. }
         | Message::IdentityUnlinked { .. } => None,
@@ -216,12 +255,15 @@ fn named<'a>(message: &'a Message, frame: &'a Frame) -> Option<Named<'a>> {
 fn provider_of(message: &Message) -> &str {
     match message {
         Message::IdentityLinked { provider } | Message::IdentityUnlinked { provider } => provider,
-        Message::Activation { .. }
-        | Message::PasswordReset { .. }
-        | Message::EmailReset { .. }
-        | Message::EmailChanged
-        | Message::AddressInUse
-        | Message::SessionEnded { .. } => "",
+        _ => "",
+    }
+}
+
+/// How long the link works, in words.
+fn life_of<'f>(message: &Message, frame: &'f Frame) -> &'f str {
+    match message {
+        Message::EmailReturn { .. } => frame.return_life,
+        _ => frame.link_life,
     }
 }
 
@@ -276,10 +318,9 @@ fn address_literal(address: IpAddr) -> String {
     }
 }
 
-fn sender(from: &str) -> Result<Mailbox, MailError> {
-    const FORM: MailError = MailError::From(
-        "must be an e-mail address, or a name with one: Example <mail@example.com>",
-    );
+/// An address of the settings, with a name before it or without.
+fn mailbox(from: &str) -> Result<Mailbox, &'static str> {
+    const FORM: &str = "must be an e-mail address, or a name with one: Example <mail@example.com>";
     if from.contains(char::is_control) {
         return Err(FORM);
     }
@@ -291,7 +332,7 @@ fn sender(from: &str) -> Result<Mailbox, MailError> {
     };
     let email: Address = address.parse().map_err(|_| FORM)?;
     if !email.user().is_ascii() {
-        return Err(MailError::From("the part before the @ must be ASCII"));
+        return Err("the part before the @ must be ASCII");
     }
     let email = match email.domain() {
         domain if domain.starts_with('[') => email,
@@ -312,7 +353,7 @@ mod tests {
     const ID: &str = "0123456789abcdef0123456789abcdef";
 
     fn composer(from: Option<&str>, public_url: &str) -> Composer {
-        Composer::new(from, public_url, false)
+        Composer::new(Names { from, ..Names::default() }, public_url, false)
             .unwrap_or_else(|error| panic!("{public_url}: {error}"))
     }
 
@@ -320,7 +361,7 @@ mod tests {
         Mail { id: ID.to_owned(), to: to.to_owned(), language, message }
     }
 
-    fn messages() -> [(Message, Option<&'static str>); 8] {
+    fn messages() -> [(Message, Option<&'static str>); 14] {
         let link = || "https://a.example/auth/reset/MQ/c7-0f?x=1&y=2".to_owned();
         let name = || "<b>anna</b> & \"co\"".to_owned();
         [
@@ -335,6 +376,12 @@ mod tests {
             ),
             (Message::IdentityLinked { provider: "VK ID".to_owned() }, None),
             (Message::IdentityUnlinked { provider: "VK ID".to_owned() }, None),
+            (Message::EmailConfirm { link: link() }, None),
+            (Message::EmailReturn { link: link() }, None),
+            (Message::PasswordChanged, None),
+            (Message::PasswordSetByOperator, None),
+            (Message::PhoneChanged, None),
+            (Message::AccountDeleted, None),
         ]
     }
 
@@ -368,14 +415,14 @@ mod tests {
                 subjects.insert(subject);
             }
         }
-        assert_eq!(subjects.len(), 24);
+        assert_eq!(subjects.len(), 3 * messages().len());
     }
 
     #[test]
     fn what_people_read_themselves_is_left_as_it_is() {
         let line = "https://a.example/auth/reset/MQ/c7-0f?x=1&y=2\r\n";
         for as_it_is in [true, false] {
-            let composer = Composer::new(None, "https://a.example", as_it_is);
+            let composer = Composer::new(Names::default(), "https://a.example", as_it_is);
             let composer = composer.unwrap_or_else(|error| panic!("{error}"));
             for (message, _) in messages().into_iter().filter(|(one, _)| link_of(one).is_some()) {
                 let mail = mail("anna@example.com", Language::Ru, message);
@@ -418,6 +465,36 @@ mod tests {
         assert!(html.contains("href=\"myapp://reset?a=1&#38;b=%3Cscript%3E&#39;%22\""), "{html}");
         assert!(html.contains("<strong>&#60;i&#62;&#34;x&#34;&#38;&#39;</strong>"), "{html}");
         assert!(text.contains("Account: <i>\"x\"&'\n"), "{text}");
+    }
+
+    #[test]
+    fn a_mail_carries_the_names_that_the_operator_gives() {
+        let names = Names {
+            reply_to: Some("Help <help@example.com>"),
+            product: Some("Cats & <Dogs>"),
+            support: Some("https://example.com/help?a=1&b=2"),
+            from: None,
+        };
+        let composer = Composer::new(names, "https://auth.example.com", false)
+            .unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(composer.from.to_string(), "\"Cats & <Dogs>\" <no-reply@auth.example.com>");
+        for language in Language::ALL {
+            let mail = mail("anna@example.com", language, Message::PasswordChanged);
+            let Parts { subject, text, html } =
+                composer.render(&mail, None).expect("it is rendered");
+            assert!(subject.contains("Cats & <Dogs>") && !subject.contains("auth.example.com"));
+            assert!(text.contains("Cats & <Dogs>") && text.contains("help?a=1&b=2\n"), "{text}");
+            assert!(html.contains("Cats &#38; &#60;Dogs&#62;") && !html.contains("<Dogs>"));
+            assert!(html.contains("help?a=1&#38;b=2"), "{html}");
+            let letter = composer.compose(&mail).unwrap_or_else(|_| panic!("a good mail"));
+            let content = String::from_utf8(letter.content).expect("ASCII");
+            assert!(content.contains("\r\nReply-To: Help <help@example.com>\r\n"), "{content}");
+        }
+        for reply_to in ["", "a@b.example\r\nBcc: c@d.example", "no address"] {
+            let names = Names { reply_to: Some(reply_to), ..Names::default() };
+            let refused = Composer::new(names, "https://auth.example.com", false);
+            assert!(matches!(refused, Err(MailError::ReplyTo(_))), "{reply_to}");
+        }
     }
 
     #[test]
@@ -497,7 +574,11 @@ mod tests {
             ["", "Example", "я@b.example", "a@b.example\r\nBcc: c@d.example", "a@b@c.example"]
         {
             assert!(matches!(
-                Composer::new(Some(from), "https://a.example", false),
+                Composer::new(
+                    Names { from: Some(from), ..Names::default() },
+                    "https://a.example",
+                    false
+                ),
                 Err(MailError::From(_))
             ));
         }

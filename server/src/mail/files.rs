@@ -93,8 +93,14 @@ mod tests {
     #[tokio::test]
     async fn a_mail_is_a_file_that_only_its_owner_reads() {
         let data = tempfile::tempdir().expect("a temporary directory");
-        let mailer = Mailer::open(&config::Mail::default(), "http://localhost", data.path(), false)
-            .expect("a folder");
+        let mailer = Mailer::open(
+            &config::Mail::default(),
+            &config::Product::default(),
+            "http://localhost",
+            data.path(),
+            false,
+        )
+        .expect("a folder");
         let mail = Mail {
             id: "0f".repeat(16),
             to: "anna@example.com".to_owned(),
@@ -122,7 +128,13 @@ mod tests {
     async fn a_folder_that_cannot_be_written_is_told() {
         let data = tempfile::tempdir().expect("a temporary directory");
         fs::write(data.path().join("mail"), "").expect("a file in its place");
-        let opened = Mailer::open(&config::Mail::default(), "http://localhost", data.path(), false);
+        let opened = Mailer::open(
+            &config::Mail::default(),
+            &config::Product::default(),
+            "http://localhost",
+            data.path(),
+            false,
+        );
         assert!(matches!(opened, Err(MailError::Folder { .. })));
     }
 }

@@ -10,7 +10,7 @@ mod texts;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::compose::Composer;
+use self::compose::{Composer, Names};
 use self::files::Folder;
 use self::smtp::Relay;
 use self::smtp_url::Server;
@@ -40,8 +40,24 @@ pub enum Message {
         link: String,
         username: String,
     },
+    /// To a new address, which proves itself by the link.
+    EmailConfirm {
+        link: String,
+    },
+    /// To the old address, which comes back by the link.
+    EmailReturn {
+        link: String,
+    },
     /// Told to the address that the account had before.
     EmailChanged,
+    /// The account has another password.
+    PasswordChanged,
+    /// The account was given a password by an operator.
+    PasswordSetByOperator,
+    /// The account has another phone.
+    PhoneChanged,
+    /// The account is gone.
+    AccountDeleted,
     /// Somebody tried to register with the address of an account.
     AddressInUse,
     /// A refresh token came a second time, so its session was ended.
@@ -68,6 +84,8 @@ pub enum MailError {
     CaFile { path: PathBuf, problem: String },
     #[error("mail.from: {0}")]
     From(&'static str),
+    #[error("mail.reply_to: {0}")]
+    ReplyTo(&'static str),
     #[error("public_url: it names no host")]
     PublicUrl,
     #[error("TLS: {0}")]
@@ -117,11 +135,12 @@ impl Mailer {
     /// links on the terminal if there is one.
     pub fn open(
         config: &config::Mail,
+        product: &config::Product,
         public_url: &str,
         data_dir: &Path,
         on_terminal: bool,
     ) -> Result<Self, MailError> {
-        let (composer, server) = read(config, public_url)?;
+        let (composer, server) = read(config, product, public_url)?;
         let exit = match server {
             Some(server) => {
                 let reply_timeout = Duration::from_secs(config.timeout_seconds);
@@ -133,8 +152,12 @@ impl Mailer {
     }
 
     /// Checks the settings without opening anything.
-    pub fn check(config: &config::Mail, public_url: &str) -> Result<(), MailError> {
-        read(config, public_url).map(drop)
+    pub fn check(
+        config: &config::Mail,
+        product: &config::Product,
+        public_url: &str,
+    ) -> Result<(), MailError> {
+        read(config, product, public_url).map(drop)
     }
 
     /// Sends a mail. An error means that the server has not said that it took the mail.
@@ -156,9 +179,19 @@ impl Mailer {
 }
 
 /// Who sends, and the mail server if there is one.
-fn read(config: &config::Mail, public_url: &str) -> Result<(Composer, Option<Server>), MailError> {
+fn read(
+    config: &config::Mail,
+    product: &config::Product,
+    public_url: &str,
+) -> Result<(Composer, Option<Server>), MailError> {
     let for_people = config.smtp_url.is_none();
-    let composer = Composer::new(config.from.as_deref(), public_url, for_people)?;
+    let names = Names {
+        from: config.from.as_deref(),
+        reply_to: config.reply_to.as_deref(),
+        product: product.name.as_deref(),
+        support: product.support.as_deref(),
+    };
+    let composer = Composer::new(names, public_url, for_people)?;
     let own_name = composer.host_name();
     let read =
         |url: &config::Secret| Server::read(url.expose(), config.ca_file.as_deref(), own_name);

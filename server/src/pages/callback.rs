@@ -183,7 +183,8 @@ impl<'p> Desk<'p> {
     }
 
     fn frame(&self) -> Frame<'_> {
-        Frame::once(self.language, &self.pages.host)
+        let Pages { product, support, .. } = self.pages;
+        Frame::once(self.language, product).with_support(support.as_deref())
     }
 }
 

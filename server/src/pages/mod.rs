@@ -27,11 +27,18 @@ use url::Url;
 use self::respond::PageHeaders;
 use self::visit::{Link, Visit};
 use crate::auth::{Auth, Purpose};
+use crate::config::Product;
 use crate::http::body;
 use crate::http::client::TrustedProxies;
 use crate::language::Language;
 
-const PURPOSES: [Purpose; 3] = [Purpose::Activation, Purpose::PasswordReset, Purpose::EmailReset];
+const PURPOSES: [Purpose; 5] = [
+    Purpose::Activation,
+    Purpose::PasswordReset,
+    Purpose::EmailReset,
+    Purpose::EmailConfirm,
+    Purpose::EmailReturn,
+];
 /// Where an API that has its own POST there sends its users; only their GET is ours.
 const CONFIRM: &str = "/api/auth/password/reset/confirm";
 
@@ -41,6 +48,10 @@ pub struct Pages {
     proxies: TrustedProxies,
     /// For visitors who do not say which.
     language: Language,
+    /// What visitors call the place.
+    product: String,
+    /// Where they ask for help.
+    support: Option<String>,
     /// The public host, as visitors know it.
     host: String,
     /// The path of the public URL, which a proxy in front takes away.
@@ -53,10 +64,14 @@ impl Pages {
         auth: Arc<Auth>,
         proxies: TrustedProxies,
         language: Language,
+        product: &Product,
         public_url: &str,
     ) -> Self {
         let (host, prefix) = host_and_path(public_url);
-        Pages { auth, proxies, language, host, prefix, headers: PageHeaders::new() }
+        let Product { name, support } = product.clone();
+        let product = name.unwrap_or_else(|| host.clone());
+        let headers = PageHeaders::new();
+        Pages { auth, proxies, language, product, support, host, prefix, headers }
     }
 
     /// The public host.
@@ -75,10 +90,12 @@ fn root(purpose: Purpose) -> &'static str {
         Purpose::Activation => "/auth/activate",
         Purpose::PasswordReset => "/auth/reset",
         Purpose::EmailReset => "/auth/reset-email",
+        Purpose::EmailConfirm => "/auth/confirm-email",
+        Purpose::EmailReturn => "/auth/return-email",
     }
 }
 
-/// The pages of the three kinds of links, each with and without the final slash, and of what comes
+/// The pages of the kinds of links, each with and without the final slash, and of what comes
 /// back from providers.
 pub fn router(pages: &Arc<Pages>) -> Router {
     let mut router = Router::new();

@@ -15,8 +15,10 @@ pub const STYLE: &str = concat!(
 pub struct Frame<'p> {
     pub language: Language,
     pub texts: &'static Texts,
-    /// Whose server this is.
+    /// What people call the place.
     pub host: &'p str,
+    /// Where they ask for help.
+    pub support: Option<&'p str>,
     /// The path of the link, as a browser may ask for it. Without one the page cannot be had a second
     /// time: it has neither a choice of languages nor a form nor a way to try again.
     pub path: Option<&'p str>,
@@ -30,7 +32,19 @@ impl<'p> Frame<'p> {
 
     /// For a page whose address has done its work when the page is shown.
     pub fn once(language: Language, host: &'p str) -> Self {
-        Frame { language, texts: Texts::of(language), host, path: None, style: STYLE }
+        let texts = Texts::of(language);
+        Frame { language, texts, host, support: None, path: None, style: STYLE }
+    }
+
+    pub fn with_support(self, support: Option<&'p str>) -> Self {
+        Frame { support, ..self }
+    }
+
+    /// The link to it: a page, or a mail to an address.
+    pub(super) fn support_link(&self) -> String {
+        let support = self.support.unwrap_or_default();
+        let scheme = if support.starts_with("https://") { "" } else { "mailto:" };
+        format!("{scheme}{support}")
     }
 
     /// The link in the language that the visitor sees.
@@ -53,8 +67,8 @@ pub struct HomePage<'p> {
 }
 
 #[derive(Template)]
-#[template(path = "pages/activation.html")]
-pub struct ActivationPage<'p> {
+#[template(path = "pages/button.html")]
+pub struct ButtonPage<'p> {
     pub frame: Frame<'p>,
     pub texts: &'p LinkTexts,
 }

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, request};
 use axum::response::Response;
 
 use super::page::{
-    ActivationPage, EmailPage, Frame, MessagePage, PasswordMistakes, PasswordPage, Tone,
+    ButtonPage, EmailPage, Frame, MessagePage, PasswordMistakes, PasswordPage, Tone,
 };
 use super::texts::{LinkTexts, Message, Texts, wait};
 use super::{Pages, forms};
@@ -37,7 +37,7 @@ pub struct Visit<'p> {
 
 /// A form, with what is told when it is shown again.
 enum Form {
-    Activation,
+    Button,
     Password(PasswordMistakes),
     Email { entered: String, mistake: Option<&'static str> },
 }
@@ -52,7 +52,7 @@ impl<'p> Visit<'p> {
     /// Shows what the link would do, and leaves it as it is.
     pub async fn look(&self) -> Response {
         let form = match self.link.purpose {
-            Purpose::Activation => Form::Activation,
+            Purpose::Activation | Purpose::EmailConfirm | Purpose::EmailReturn => Form::Button,
             Purpose::PasswordReset => Form::Password(PasswordMistakes::default()),
             Purpose::EmailReset => Form::Email { entered: String::new(), mistake: None },
         };
@@ -65,6 +65,8 @@ impl<'p> Visit<'p> {
             Purpose::Activation => self.activate().await,
             Purpose::PasswordReset => self.set_password(form).await,
             Purpose::EmailReset => self.set_email(form).await,
+            Purpose::EmailConfirm => self.confirm_email().await,
+            Purpose::EmailReturn => self.return_email().await,
         }
     }
 
@@ -81,6 +83,25 @@ impl<'p> Visit<'p> {
     async fn activate(&self) -> Response {
         let Link { uid, token, .. } = &self.link;
         match self.pages.auth.activate(uid, token, self.from).await {
+            Ok(()) => self.done(),
+            Err(error) => self.failure(&error),
+        }
+    }
+
+    async fn confirm_email(&self) -> Response {
+        let Link { uid, token, .. } = &self.link;
+        match self.pages.auth.confirm_email(uid, token, self.from).await {
+            Ok(()) => self.done(),
+            Err(Error::Taken(Kind::Email)) => {
+                self.message(StatusCode::CONFLICT, &self.texts.email_taken, Tone::Spent)
+            }
+            Err(error) => self.failure(&error),
+        }
+    }
+
+    async fn return_email(&self) -> Response {
+        let Link { uid, token, .. } = &self.link;
+        match self.pages.auth.return_email(uid, token, self.from).await {
             Ok(()) => self.done(),
             Err(error) => self.failure(&error),
         }
@@ -134,7 +155,7 @@ impl<'p> Visit<'p> {
     fn form(&self, status: StatusCode, form: Form) -> Response {
         let (frame, texts) = (self.frame(), self.link_texts());
         match form {
-            Form::Activation => self.respond(status, &ActivationPage { frame, texts }),
+            Form::Button => self.respond(status, &ButtonPage { frame, texts }),
             Form::Password(mistakes) => {
                 let fields = &self.texts.password;
                 self.respond(status, &PasswordPage { frame, texts, fields, mistakes })
@@ -207,7 +228,8 @@ impl<'p> Visit<'p> {
     }
 
     fn frame(&self) -> Frame<'_> {
-        Frame::new(self.language, &self.pages.host, &self.link.path)
+        let Pages { product, support, .. } = self.pages;
+        Frame::new(self.language, product, &self.link.path).with_support(support.as_deref())
     }
 
     fn respond(&self, status: StatusCode, page: &impl Template) -> Response {

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 
+use super::google;
 use super::oauth::{self, Code, Grant};
 use super::outbound::Ask;
 use super::profile::{Fields, Profile};
@@ -135,7 +136,10 @@ impl Oidc {
         }
         let person = user.person(&provider.name, subject)?;
         let is_proved = person.email.is_some() && person.email == proved;
-        let is_believed = person.email.as_deref().is_some_and(|email| provider.may_prove(email));
+        let is_believed = person.email.as_deref().is_some_and(|email| {
+            let is_google = provider.issuer.as_deref() == Some(google::ISSUER);
+            provider.may_prove(email) && (!is_google || google::keeps_mailbox(email, &user))
+        });
         Ok(person
             .verified(is_proved && is_believed)
             .named(user.text("name").or_else(|| user.text("preferred_username")))

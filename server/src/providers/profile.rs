@@ -75,9 +75,11 @@ impl Fields {
     }
 
     /// The address that these very fields call proved: what others say of another one does not
-    /// count.
+    /// count. Cognito and Apple write `true` as a text.
     pub fn proved_email(&self) -> Option<String> {
-        self.text("email").filter(|_| self.is_true("email_verified"))
+        let word = self.0.get("email_verified");
+        let is_proved = word.is_some_and(|word| *word == Value::Bool(true) || *word == "true");
+        self.text("email").filter(|_| is_proved)
     }
 
     pub fn object(&self, name: &str) -> Option<Fields> {

@@ -20,6 +20,10 @@ pub struct Account {
     pub has_password: bool,
     /// Whoever set the password had proved the mailbox in the same act.
     pub password_proved: bool,
+    /// The password was taken away; a new one is set by mail.
+    pub password_voided: bool,
+    /// When the password was set by a recent sign-in, without the one before.
+    pub password_by_sign_in_at: Option<i64>,
     pub is_superuser: bool,
     pub created_at: i64,
     pub last_sign_in_at: Option<i64>,
@@ -37,6 +41,13 @@ pub struct Account {
     pub email: Option<String>,
     /// When its mailbox was proved.
     pub email_verified_at: Option<i64>,
+    /// When its mailbox was first proved in an act that left no other way in.
+    pub email_owned_at: Option<i64>,
+    /// The proved address that the account had before, as long as it may come back.
+    pub former_email: Option<String>,
+    /// The address that waits for its mailbox to confirm it, and until when it may.
+    pub pending_email: Option<String>,
+    pub pending_email_until: Option<i64>,
     pub phone: Option<String>,
     pub username: Option<String>,
 }
@@ -70,16 +81,27 @@ macro_rules! select_account {
     ($rest:literal) => {
         concat!(
             "select a.id, a.display_name, a.sign_up_name, a.is_active, a.awaits_activation,
-                    a.password is not null as has_password, a.password_proved, a.is_superuser,
+                    a.password is not null as has_password, a.password_proved,
+                    a.password_voided, a.password_by_sign_in_at, a.is_superuser,
                     a.created_at,
                     a.last_sign_in_at, a.imported, a.joined_at, a.foreign_not_before,
                     a.undated_refused, a.language,
                     e.shown as email, e.verified_at as email_verified_at,
+                    e.owned_at as email_owned_at,
+                    (select f.shown from identifiers f
+                     where f.account_id = a.id and f.left_at is not null
+                       and f.verified_at is not null
+                     order by f.left_at desc, f.created_at desc
+                     limit 1) as former_email,
+                    t.address as pending_email, t.expires_at as pending_email_until,
                     p.shown as phone, u.shown as username
              from accounts a
-             left join identifiers e on e.account_id = a.id and e.kind = 'email'
+             left join identifiers e
+               on e.account_id = a.id and e.kind = 'email' and e.left_at is null
              left join identifiers p on p.account_id = a.id and p.kind = 'phone'
              left join identifiers u on u.account_id = a.id and u.kind = 'username'
+             left join one_time_tokens t
+               on t.account_id = a.id and t.purpose = 'email_confirm' and t.spent_at is null
              ",
             $rest
         )
@@ -110,7 +132,7 @@ pub async fn credentials_by_key(
          from identifiers i
          join accounts a on a.id = i.account_id
          left join known_places k on k.account_id = a.id and k.network = $2
-         where i.key = $1",
+         where i.key = $1 and i.left_at is null",
     ).bind(key).bind(network).fetch_optional(db).await)?)
 }
 
@@ -297,7 +319,8 @@ pub async fn lock_account(tx: &mut Tx, id: i64) -> Result<bool> {
 /// Sets a new password; false when the account is not there.
 pub async fn update_password(tx: &mut Tx, id: i64, password: String) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update accounts set password = $2, password_version = password_version + 1
+        "update accounts set password = $2, password_version = password_version + 1,
+                             password_voided = false
          where id = $1
          returning id",
     ).bind(id).bind(password).fetch_optional(db).await)?;
@@ -388,11 +411,29 @@ pub async fn update_password_proved(tx: &mut Tx, id: i64, proved: bool) -> Resul
     Ok(())
 }
 
+/// Notes when the password was set by a recent sign-in, without the one before; `None`: it was not.
+pub async fn update_password_by_sign_in(tx: &mut Tx, id: i64, at: Option<i64>) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set password_by_sign_in_at = $2
+         where id = $1",
+    ).bind(id).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Notes that the password was taken away until a mailed link sets another.
+pub async fn update_password_voided(tx: &mut Tx, id: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set password_voided = true
+         where id = $1",
+    ).bind(id).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Takes the password away.
 pub async fn delete_password(tx: &mut Tx, id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set password = null, password_version = password_version + 1,
-                             password_proved = false
+                             password_proved = false, password_by_sign_in_at = null
          where id = $1",
     ).bind(id).execute(db).await.map(|_| ()))?;
     Ok(())

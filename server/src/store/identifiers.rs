@@ -1,5 +1,7 @@
 //! Table `identifiers`: e-mail addresses, phones and usernames in one namespace, by canonical key.
-//! A row goes with its account, or when the account gives the identifier up.
+//! A row goes with its account, or when the account gives the identifier up. An address that was left
+//! without the password keeps its row, with `left_at`: it opens nothing, may come back, and a proved
+//! one is kept from others. The sweeper deletes it when it can come back no longer.
 
 use super::{Tx, on};
 use crate::error::Result;
@@ -8,11 +10,20 @@ use crate::identifier::Identifier;
 /// The account that holds `key`.
 pub async fn account_by_key(tx: &mut Tx, key: String) -> Result<Option<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
-        "select account_id from identifiers where key = $1",
+        "select account_id from identifiers where key = $1 and left_at is null",
     ).bind(key).fetch_optional(db).await)?)
 }
 
-/// Gives the identifier to the account; false when somebody holds it already.
+/// The account that holds `key`, or from which a proved address of this key may not be taken.
+pub async fn claimant_by_key(tx: &mut Tx, key: String) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select account_id from identifiers
+         where key = $1 and (left_at is null or verified_at is not null)",
+    ).bind(key).fetch_optional(db).await)?)
+}
+
+/// Gives the identifier to the account; false when another claims it already. An address that was
+/// left without ever being proved gives way.
 pub async fn insert_identifier(
     tx: &mut Tx,
     account_id: i64,
@@ -22,7 +33,11 @@ pub async fn insert_identifier(
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "insert into identifiers (key, account_id, kind, shown, created_at)
          values ($1, $2, $3, $4, $5)
-         on conflict (key) do nothing
+         on conflict (key) do update
+             set account_id = excluded.account_id, kind = excluded.kind, shown = excluded.shown,
+                 created_at = excluded.created_at, imported_as = null, owned_at = null,
+                 left_at = null
+             where identifiers.left_at is not null and identifiers.verified_at is null
          returning account_id",
     )
     .bind(identifier.key().to_owned())
@@ -38,7 +53,7 @@ pub async fn insert_identifier(
 pub async fn update_shown(tx: &mut Tx, account_id: i64, identifier: &Identifier) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update identifiers set shown = $3
-         where key = $1 and account_id = $2 and kind = $4
+         where key = $1 and account_id = $2 and kind = $4 and left_at is null
          returning account_id",
     )
     .bind(identifier.key().to_owned())
@@ -79,7 +94,7 @@ pub async fn account_imported_as(tx: &mut Tx, key: String, name: String) -> Resu
 pub async fn delete_identifier(tx: &mut Tx, account_id: i64, kind: &'static str) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "delete from identifiers
-         where account_id = $1 and kind = $2
+         where account_id = $1 and kind = $2 and left_at is null
          returning account_id",
     ).bind(account_id).bind(kind).fetch_optional(db).await)?;
     Ok(row.is_some())
@@ -94,7 +109,7 @@ pub async fn update_verified(
 ) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update identifiers set verified_at = $3
-         where account_id = $1 and kind = $2 and verified_at is null",
+         where account_id = $1 and kind = $2 and verified_at is null and left_at is null",
     ).bind(account_id).bind(kind).bind(at).execute(db).await.map(|_| ()))?;
     Ok(())
 }
@@ -104,8 +119,75 @@ pub async fn update_verified(
 pub async fn imported_name(tx: &mut Tx, account_id: i64) -> Result<Option<String>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select imported_as from identifiers
-         where account_id = $1 and imported_as is not null
+         where account_id = $1 and imported_as is not null and left_at is null
          order by case kind when 'username' then 1 when 'email' then 2 else 3 end
          limit 1",
     ).bind(account_id).fetch_optional(db).await)?)
+}
+
+/// Notes that the address `key` of the account, held or left, was proved in an act that left no
+/// other way in; the first time counts.
+pub async fn update_owned(tx: &mut Tx, account_id: i64, key: String, at: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update identifiers set verified_at = coalesce(verified_at, $3),
+                                owned_at = coalesce(owned_at, $3)
+         where account_id = $1 and key = $2",
+    ).bind(account_id).bind(key).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Leaves the account's address; it may come back.
+pub async fn leave_email(tx: &mut Tx, account_id: i64, at: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update identifiers set left_at = $2
+         where account_id = $1 and kind = 'email' and left_at is null",
+    ).bind(account_id).bind(at).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// When the account left the address `key`; `None` where it did not.
+pub async fn left_at(tx: &mut Tx, account_id: i64, key: String) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select left_at from identifiers
+         where account_id = $1 and key = $2 and left_at is not null",
+    ).bind(account_id).bind(key).fetch_optional(db).await)?)
+}
+
+/// Gives the address `key` back to the account, which must hold none.
+pub async fn return_email(tx: &mut Tx, account_id: i64, key: String) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update identifiers set left_at = null
+         where account_id = $1 and key = $2 and left_at is not null",
+    ).bind(account_id).bind(key).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The addresses that the account left at `since` or later, by key and as shown.
+pub async fn left_since(tx: &mut Tx, account_id: i64, since: i64) -> Result<Vec<(String, String)>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select key, shown from identifiers
+         where account_id = $1 and left_at >= $2",
+    ).bind(account_id).bind(since).fetch_all(db).await)?)
+}
+
+/// Forgets an address that the account left.
+pub async fn delete_left(tx: &mut Tx, account_id: i64, key: String) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "delete from identifiers
+         where account_id = $1 and key = $2 and left_at is not null",
+    ).bind(account_id).bind(key).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Deletes up to `limit` addresses that were left before `at`, where the account has proved its
+/// present one, and tells how many there were.
+pub async fn delete_left_before(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from identifiers where key in (
+             select l.key from identifiers l
+             join identifiers e on e.account_id = l.account_id and e.kind = 'email'
+              and e.left_at is null and e.verified_at is not null
+             where l.left_at < $1
+             limit $2)",
+    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }

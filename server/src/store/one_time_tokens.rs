@@ -12,6 +12,12 @@ pub struct OneTimeToken {
     pub hash: String,
     pub account_id: i64,
     pub purpose: String,
+    /// Where it was mailed to.
+    pub address: String,
+    /// The current password came with the request for it.
+    pub by_password: bool,
+    /// The identities that a link to bring an address back keeps.
+    pub kept_identities: Option<String>,
     pub created_at: i64,
     pub expires_at: i64,
     pub spent_at: Option<i64>,
@@ -19,12 +25,16 @@ pub struct OneTimeToken {
 
 pub async fn insert_one_time_token(tx: &mut Tx, token: OneTimeToken) -> Result<()> {
     on!(tx, db => sqlx::query(
-        "insert into one_time_tokens (hash, account_id, purpose, created_at, expires_at)
-         values ($1, $2, $3, $4, $5)",
+        "insert into one_time_tokens (hash, account_id, purpose, address, by_password,
+                                      kept_identities, created_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(token.hash)
     .bind(token.account_id)
     .bind(token.purpose)
+    .bind(token.address)
+    .bind(token.by_password)
+    .bind(token.kept_identities)
     .bind(token.created_at)
     .bind(token.expires_at)
     .execute(db).await.map(|_| ()))?;
@@ -40,7 +50,8 @@ pub async fn one_time_token(
     now: i64,
 ) -> Result<Option<OneTimeToken>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select hash, account_id, purpose, created_at, expires_at, spent_at
+        "select hash, account_id, purpose, address, by_password, kept_identities, created_at,
+                expires_at, spent_at
          from one_time_tokens
          where hash = $1 and account_id = $2 and purpose = $3 and expires_at > $4",
     ).bind(hash).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?)
@@ -58,21 +69,46 @@ pub async fn is_out(tx: &mut Tx, account_id: i64, purpose: &'static str, now: i6
     Ok(row.is_some())
 }
 
-/// Spends an open token: of many who present it, one gets true.
+/// Spends an open token: of many who present it, one gets the row.
 pub async fn spend_one_time_token(
     tx: &mut Tx,
     hash: String,
     account_id: i64,
     purpose: &'static str,
     now: i64,
-) -> Result<bool> {
-    let row: Option<String> = on!(tx, db => sqlx::query_scalar(
+) -> Result<Option<OneTimeToken>> {
+    Ok(on!(tx, db => sqlx::query_as(
         "update one_time_tokens set spent_at = $4
          where hash = $1 and account_id = $2 and purpose = $3
            and spent_at is null and expires_at > $4
-         returning hash",
-    ).bind(hash).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?;
-    Ok(row.is_some())
+         returning hash, account_id, purpose, address, by_password, kept_identities, created_at,
+                   expires_at, spent_at",
+    ).bind(hash).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?)
+}
+
+/// The identities that the oldest open token of one purpose keeps.
+pub async fn first_kept(
+    tx: &mut Tx,
+    account_id: i64,
+    purpose: &'static str,
+    now: i64,
+) -> Result<Option<String>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select kept_identities from one_time_tokens
+         where account_id = $1 and purpose = $2 and spent_at is null and expires_at > $3
+           and kept_identities is not null
+         order by created_at
+         limit 1",
+    ).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?)
+}
+
+/// Lets no token of the account keep an identity.
+pub async fn keep_no_identities(tx: &mut Tx, account_id: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update one_time_tokens set kept_identities = '[]'
+         where account_id = $1 and kept_identities is not null",
+    ).bind(account_id).execute(db).await.map(|_| ()))?;
+    Ok(())
 }
 
 /// Spends what is open of one purpose, which has come to its end otherwise.
@@ -89,12 +125,60 @@ pub async fn spend_all(
     Ok(())
 }
 
-/// Forgets all of the account's tokens: from now on none of them has ever been.
+/// Deletes the account's tokens, as if they had never been, but for those that bring an address
+/// back: nothing that is done to the account takes that from the address's owner.
 pub async fn delete_one_time_tokens(tx: &mut Tx, account_id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
-        "delete from one_time_tokens where account_id = $1",
+        "delete from one_time_tokens where account_id = $1 and purpose <> 'email_return'",
     ).bind(account_id).execute(db).await.map(|_| ()))?;
     Ok(())
+}
+
+/// Deletes the account's tokens for one purpose.
+pub async fn delete_for(tx: &mut Tx, account_id: i64, purpose: &'static str) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "delete from one_time_tokens where account_id = $1 and purpose = $2",
+    ).bind(account_id).bind(purpose).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Deletes the account's tokens for one purpose that were mailed to this address.
+pub async fn delete_mailed_to(
+    tx: &mut Tx,
+    account_id: i64,
+    purpose: &'static str,
+    address: String,
+) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "delete from one_time_tokens
+         where account_id = $1 and purpose = $2 and address = $3",
+    ).bind(account_id).bind(purpose).bind(address).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Lets the open token of one purpose that was mailed to this address live until `until`; false where
+/// there is none.
+pub async fn prolong(
+    tx: &mut Tx,
+    account_id: i64,
+    purpose: &'static str,
+    address: String,
+    now: i64,
+    until: i64,
+) -> Result<bool> {
+    let rows: Vec<String> = on!(tx, db => sqlx::query_scalar(
+        "update one_time_tokens set expires_at = $5
+         where account_id = $1 and purpose = $2 and address = $3
+           and spent_at is null and expires_at > $4
+         returning hash",
+    )
+    .bind(account_id)
+    .bind(purpose)
+    .bind(address)
+    .bind(now)
+    .bind(until)
+    .fetch_all(db).await)?;
+    Ok(!rows.is_empty())
 }
 
 /// Deletes up to `limit` rows whose tokens expired before `at` and tells how many there were.

@@ -162,6 +162,14 @@ pub async fn pending_by_handle(
     ).bind(handle_hash).bind(provider).bind(now).fetch_optional(db).await)?)
 }
 
+/// Deletes what would end in an identity of the account.
+pub async fn delete_links_to(tx: &mut Tx, account_id: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "delete from pending_sign_ins where link_account_id = $1",
+    ).bind(account_id).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Deletes up to `limit` rows whose time was over before `at` and tells how many there were.
 pub async fn delete_expired(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(

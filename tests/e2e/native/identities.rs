@@ -48,7 +48,7 @@ async fn finish(site: &Site, session: &str, code: &str, verifier: &str) -> Answe
     call(&site.server, "POST", "account/identities", Some(session), body).await
 }
 
-async fn link(site: &Site, session: &str, user: &User, provider: Provider) -> Answer {
+pub async fn link(site: &Site, session: &str, user: &User, provider: Provider) -> Answer {
     let code = link_code(site, session, user, provider).await;
     finish(site, session, &code, VERIFIER).await
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod accounts;
+mod addresses;
 mod app_links;
 mod identities;
 mod keys;

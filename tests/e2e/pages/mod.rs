@@ -44,6 +44,7 @@ const POLICY: Policy = Policy {
     grace_seconds: 0,
     max_sessions: 200,
     tells_inactive: false,
+    new_address_waits: false,
     activation: None,
     strict: false,
     form: TokenForm::SimpleJwt,

@@ -160,3 +160,26 @@ async fn configured_links_replace_ours_so_that_a_mail_opens_an_app() {
     let ours = site.links().await.into_iter().find(|link| link.contains("/auth/"));
     assert_eq!(ours, None);
 }
+
+#[tokio::test]
+async fn pages_and_mails_carry_the_names_that_the_operator_gives() {
+    let site = Site::with(|config| {
+        config.product.name = Some("Cats & <Dogs>".to_owned());
+        config.product.support = Some("help@example.com".to_owned());
+        config.mail.reply_to = Some("Help <help@example.com>".to_owned());
+    });
+    let site = site.await;
+    let path = site.mailed(RESET).await;
+    let page = site.server.client.get(&path, None).await.text();
+    assert!(
+        page.contains("Cats &#38; &#60;Dogs&#62;</span>") && !page.contains("<Dogs>"),
+        "{page}"
+    );
+    assert!(page.contains("<a href=\"mailto:help@example.com\">help@example.com</a>"), "{page}");
+    let mail = site.server.smtp.mails().pop().expect("a mail");
+    let content = String::from_utf8_lossy(&mail.content).into_owned();
+    assert!(content.contains("\r\nReply-To: Help <help@example.com>\r\n"), "{content}");
+    let letter = mail.letter();
+    assert!(letter.subject.contains("Cats & <Dogs>"), "{}", letter.subject);
+    assert!(letter.text.contains("help@example.com\n"), "{}", letter.text);
+}

@@ -296,6 +296,26 @@ async fn google_is_believed_when_it_says_true_and_not_otherwise() {
 }
 
 #[tokio::test]
+async fn google_is_believed_about_the_mailboxes_that_it_keeps_only() {
+    let site = start().await;
+    let cases = [
+        ("gmail.com", false, true),
+        ("GoogleMail.com", false, true),
+        ("corp.example.com", true, true),
+        ("corp.example.com", false, false),
+        ("mail.gmail.com", false, false),
+        ("gmail.com.example", false, false),
+        ("notgmail.com", false, false),
+    ];
+    for (number, (domain, is_of_organisation, expected)) in cases.into_iter().enumerate() {
+        let user = User::new("x").with_id(format!("{number}01"));
+        let user = user.with_email(format!("k{number}@{domain}"));
+        let user = if is_of_organisation { user } else { user.without_organisation() };
+        assert_eq!(proves(&site, &user, Provider::Google).await, expected, "{domain}");
+    }
+}
+
+#[tokio::test]
 async fn yandex_and_mail_ru_are_believed_about_their_own_mailboxes_only() {
     let site = start().await;
     let own = [

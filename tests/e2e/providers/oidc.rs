@@ -536,14 +536,25 @@ async fn an_address_is_proved_only_by_what_names_it() {
             json!({"email": "a@example.com", "email_verified": null}),
             json!({"email": "b@example.com"}),
         ),
-        (json!({"email": "a@example.com", "email_verified": "true"}), json!({})),
+        (json!({"email": "a@example.com", "email_verified": "True"}), json!({})),
+        (json!({"email": "a@example.com", "email_verified": " true"}), json!({})),
+        (json!({"email": "a@example.com", "email_verified": "false"}), json!({})),
+        (json!({"email": "a@example.com", "email_verified": "1"}), json!({})),
         (json!({"email": "a@example.com", "email_verified": 1}), json!({})),
+        (json!({"email": "a@example.com", "email_verified": ["true"]}), json!({})),
         (
             json!({"email": "a@example.com", "email_verified": false}),
             json!({"email_verified": true}),
         ),
     ] {
         assert_unproved(&lying, &token, &userinfo, "a@example.com").await;
+    }
+    // Cognito and Apple write it so.
+    for word in [json!(true), json!("true")] {
+        let token = json!({"email": "a@example.com", "email_verified": word});
+        assert_address(&lying, &token, &json!({}), ("a@example.com", true)).await;
+        let userinfo = json!({"email": "a@example.com", "email_verified": word});
+        assert_address(&lying, &json!({}), &userinfo, ("a@example.com", true)).await;
     }
     let without = json!({"email": "a@example.com"});
     let other = json!({"email": "b@example.com", "email_verified": true});
@@ -553,6 +564,10 @@ async fn an_address_is_proved_only_by_what_names_it() {
 }
 
 async fn assert_unproved(lying: &Lying, token: &Value, userinfo: &Value, email: &str) {
+    assert_address(lying, token, userinfo, (email, false)).await;
+}
+
+async fn assert_address(lying: &Lying, token: &Value, userinfo: &Value, expected: (&str, bool)) {
     let sub = format!("{token}{userinfo}").len().to_string();
     let mut answer = json!({"sub": sub});
     extend(&mut answer, userinfo.clone());
@@ -567,8 +582,8 @@ async fn assert_unproved(lying: &Lying, token: &Value, userinfo: &Value, email: 
         }))
     };
     let account = lying.accepts("an address", id_token).await;
-    assert_eq!(account["email"], email, "{token} {userinfo}");
-    assert_eq!(account["email_verified"], false, "{token} {userinfo}");
+    assert_eq!(account["email"], expected.0, "{token} {userinfo}");
+    assert_eq!(account["email_verified"], expected.1, "{token} {userinfo}");
     let id = account["id"].as_i64().expect("an id");
     assert!(lying.site.server.auth.delete_account(id).await.expect("the database answers"));
 }

@@ -115,6 +115,7 @@ fn person(grant: &Grant) -> Map<String, Value> {
     if grant.has(&EMAIL) {
         tell("email", json!(user.email));
         tell("email_verified", user.email_verified.clone());
+        tell("hd", json!(user.hosted_domain()));
     }
     person
 }

@@ -13,6 +13,8 @@ pub struct User {
     pub email: Option<String>,
     /// Google's alone: `true`, `false`, `"true"`, or null for absent.
     pub email_verified: Value,
+    /// Google's alone: an organisation that keeps its mail there gave the account.
+    pub is_of_organisation: bool,
     /// First and last name in one.
     pub name: String,
     pub first_name: String,
@@ -36,6 +38,7 @@ impl User {
             id: id.to_string(),
             email: Some(format!("{login}@example.com")),
             email_verified: true.into(),
+            is_of_organisation: true,
             name: format!("{first_name} Example"),
             first_name,
             last_name: "Example".to_owned(),
@@ -70,6 +73,20 @@ impl User {
     pub fn with_email_verified(mut self, verified: impl Into<Value>) -> Self {
         self.email_verified = verified.into();
         self
+    }
+
+    /// A private account: Google says `hd` of none.
+    #[must_use]
+    pub fn without_organisation(mut self) -> Self {
+        self.is_of_organisation = false;
+        self
+    }
+
+    /// What Google calls `hd`: the domain of the organisation.
+    pub(crate) fn hosted_domain(&self) -> Option<&str> {
+        let (_, domain) = self.email.as_deref()?.rsplit_once('@')?;
+        let is_googles = ["gmail.com", "googlemail.com"].contains(&domain);
+        (self.is_of_organisation && !is_googles).then_some(domain)
     }
 
     #[must_use]

@@ -31,6 +31,7 @@ pub const DIALECT: Dialect = Dialect {
         early_refresh_seconds: None,
         strict: false,
         tells_inactive: false,
+        new_address_waits: false,
         activation: None,
         form: TokenForm::Key,
         text_id: false,

@@ -28,7 +28,7 @@ pub async fn change(State(context): Shared, request: Request) -> Answer<propusk_
     if let Some(kind) = taken.map_err(failure)?.first() {
         return Err(failure(Error::Taken(*kind)));
     }
-    Ok(Reply(auth.change_names(&proof, new).await.map_err(failure)?.into()))
+    Ok(Reply(auth.change_names(&context.policy, &proof, new).await.map_err(failure)?.into()))
 }
 
 pub async fn delete(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
@@ -84,6 +84,7 @@ impl From<Account> for propusk_wire::Account {
             id: account.id,
             email_verified: account.email_verified_at.is_some(),
             email: account.email,
+            pending_email: account.pending_email,
             phone: account.phone,
             username: account.username,
             display_name: account.display_name,

@@ -47,6 +47,7 @@ pub const DIALECT: Dialect = Dialect {
         early_refresh_seconds: None,
         strict: false,
         tells_inactive: true,
+        new_address_waits: true,
         form: TokenForm::PublicKey,
         text_id: false,
         activation: Some(false),

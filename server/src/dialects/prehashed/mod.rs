@@ -44,6 +44,7 @@ pub const DIALECT: Dialect = Dialect {
         early_refresh_seconds: None,
         strict: false,
         tells_inactive: false,
+        new_address_waits: false,
         activation: None,
         form: TokenForm::UserName,
         text_id: false,

@@ -7,7 +7,9 @@ pub(super) const FRAME: Frame = Frame {
     account: "Account:",
     device: "Device:",
     link_life: "The link works once and for three days.",
+    return_life: "The link works once and for seven days.",
     without_button: "If the button does not work, open this address:",
+    support: "Questions?",
     footer: "This mail was sent automatically by {host}.",
 };
 
@@ -30,6 +32,42 @@ pub(super) fn words(message: &Message) -> Words {
             why: "A change of the e-mail address of your account at {host} was requested.",
             button: "Change the address",
             otherwise: "If it was not you, do nothing: the address stays as it is. Do not share this link.",
+        },
+        Message::EmailConfirm { .. } => Words {
+            subject: "Confirm your new e-mail address at {host}",
+            why: "An account at {host} is to be moved to this address. To confirm that the account and the address are yours, press the button.",
+            button: "Confirm the address",
+            otherwise: "If you did not ask for this, do nothing: the account is somebody else's, and without this step it cannot use your address.",
+        },
+        Message::EmailReturn { .. } => Words {
+            subject: "The e-mail address of your account at {host} is being changed",
+            why: "Somebody who was signed in to your account at {host} gave it another e-mail address, without entering the current password.",
+            button: "Keep this address",
+            otherwise: "If it was you, do nothing. If it was not you, press the button: the account returns to this address, all devices are signed out, sign-ins added since are removed, and the password stops working until you ask for a new one. Do not share this link.",
+        },
+        Message::PasswordChanged => Words {
+            subject: "The password of your account at {host} was changed",
+            why: "Your account at {host} has a new password.",
+            button: "",
+            otherwise: "If it was not you, ask for a new password on the sign-in page at once: that ends all sessions.",
+        },
+        Message::PasswordSetByOperator => Words {
+            subject: "An administrator set a new password for your account at {host}",
+            why: "An administrator of {host} gave your account a new password and signed out all devices.",
+            button: "",
+            otherwise: "If you did not ask for this, write to the administrators of {host}. With the link to reset a password on the sign-in page you can set one that only you know.",
+        },
+        Message::PhoneChanged => Words {
+            subject: "The phone number of your account at {host} was changed",
+            why: "Your account at {host} has a new phone number.",
+            button: "",
+            otherwise: "If it was not you, somebody else may be using your account: set a new password, which ends all other sessions, and check the phone number.",
+        },
+        Message::AccountDeleted => Words {
+            subject: "Your account at {host} was deleted",
+            why: "Your account at {host} was deleted, with everything that belonged to it.",
+            button: "",
+            otherwise: "If it was not you, write to the administrators of {host} as soon as you can.",
         },
         Message::EmailChanged => Words {
             subject: "The e-mail address of your account at {host} was changed",

@@ -23,7 +23,11 @@ pub(super) struct Frame {
     pub account: &'static str,
     pub device: &'static str,
     pub link_life: &'static str,
+    /// For the link that brings an address back.
+    pub return_life: &'static str,
     pub without_button: &'static str,
+    /// Before the place where people ask for help.
+    pub support: &'static str,
     pub footer: &'static str,
 }
 

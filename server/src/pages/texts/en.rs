@@ -18,6 +18,7 @@ pub const TEXTS: Texts = Texts {
         ],
         docs: "Description of the APIs",
     },
+    support: "Questions?",
     activation: LinkTexts {
         title: "Activate your account",
         about: [
@@ -89,6 +90,57 @@ pub const TEXTS: Texts = Texts {
                    for a new mail in the app and open the link in that one.",
         },
     },
+    email_confirm: LinkTexts {
+        title: "Confirm your new e-mail address",
+        about: [
+            "Your account at ",
+            " is to use this e-mail address. Press the button to confirm that both are yours.",
+        ],
+        button: "Confirm address",
+        not_you: "You did not ask for this? Close this page: the account is somebody else's, and your \
+                  address will not be used.",
+        done: Message {
+            title: "Your new address is confirmed",
+            text: "Your account now uses this e-mail address.",
+            next: "Return to the app.",
+        },
+        spent: Message {
+            title: "This link has been used",
+            text: "Your new address is confirmed already.",
+            next: "Return to the app.",
+        },
+        dead: Message {
+            title: "This link no longer works",
+            text: "It is too old, has been used already, or a part of it is missing.",
+            next: "If your account does not use the new address yet, change it once more in the app.",
+        },
+    },
+    email_return: LinkTexts {
+        title: "Keep your old e-mail address",
+        about: [
+            "Somebody gave your account at ",
+            " another e-mail address. Press the button if it was not you: this address comes back, \
+             all devices are signed out, sign-ins added since are removed, and the password stops \
+             working until you set a new one.",
+        ],
+        button: "Bring my address back",
+        not_you: "Was it you? Close this page and nothing will happen.",
+        done: Message {
+            title: "Your address is back",
+            text: "All devices have been signed out, and the password no longer works.",
+            next: "Ask for a new password in the app: the mail will come to this address.",
+        },
+        spent: Message {
+            title: "This link has been used",
+            text: "Your address has already been brought back with it.",
+            next: "Ask for a new password in the app: the mail will come to this address.",
+        },
+        dead: Message {
+            title: "This link no longer works",
+            text: "It is too old, has been used already, or a part of it is missing.",
+            next: "If your account has another address that is not yours, tell whoever runs the site.",
+        },
+    },
     password: PasswordTexts {
         label: "New password",
         hint: "At least 8 characters, not only digits, and not a common password.",
@@ -108,6 +160,11 @@ pub const TEXTS: Texts = Texts {
         missing: "Enter an e-mail address.",
         invalid: "This is not an e-mail address. One looks like anna@example.org.",
         taken: "Another account uses this address.",
+    },
+    email_taken: Message {
+        title: "This address is taken",
+        text: "Another account uses it by now, so yours keeps the one it has.",
+        next: "Return to the app.",
     },
     sign_in: SignInTexts {
         confirmed: ReturnTexts {

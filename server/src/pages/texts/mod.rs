@@ -19,11 +19,17 @@ pub struct Texts {
     /// Back to the link, after a failure that leaves it as it was.
     pub again: &'static str,
     pub home: HomeTexts,
+    /// Before the place where visitors ask for help.
+    pub support: &'static str,
     activation: LinkTexts,
     password_reset: LinkTexts,
     email_reset: LinkTexts,
+    email_confirm: LinkTexts,
+    email_return: LinkTexts,
     pub password: PasswordTexts,
     pub email: EmailTexts,
+    /// The new address belongs to another account by now.
+    pub email_taken: Message,
     pub sign_in: SignInTexts,
     pub too_many: Message,
     pub busy: Message,
@@ -129,6 +135,8 @@ impl Texts {
             Purpose::Activation => &self.activation,
             Purpose::PasswordReset => &self.password_reset,
             Purpose::EmailReset => &self.email_reset,
+            Purpose::EmailConfirm => &self.email_confirm,
+            Purpose::EmailReturn => &self.email_return,
         }
     }
 }

@@ -6,12 +6,42 @@ use super::act::{Address, Claims, Identity, Person, Way};
 
 pub type Id = i64;
 
+/// An address that was left without the password, which may bring the account back.
+#[derive(Clone, Debug)]
+pub struct Former {
+    pub address: Address,
+    is_proved: bool,
+    is_owned: bool,
+    alone: Option<Person>,
+}
+
+/// The right of a mailbox to bring its account back, by the mail that offers it.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    address: Address,
+    kept: Vec<(Identity, Person)>,
+    until: i64,
+}
+
+/// How long that may be done, in seconds.
+const RETURNS_FOR: i64 = 7 * 24 * 3_600;
+
 /// An account, and its sessions' fate in `era`.
 #[derive(Clone, Debug, Default)]
 pub struct Account {
     pub email: Option<Address>,
-    /// Somebody has shown to read its mailbox.
+    /// Its mailbox has been shown to be read.
     pub is_proved: bool,
+    /// In an act that left no other way in.
+    pub is_owned: bool,
+    /// The oldest first.
+    pub formers: Vec<Former>,
+    pub offers: Vec<Offer>,
+    /// The address that waits to be confirmed, and whether the password came with it.
+    pub pending: Option<(Address, bool)>,
+    pub has_phone: bool,
+    /// The password was taken away until a mailed link sets another.
+    pub is_voided: bool,
     pub password: Option<String>,
     /// The password was set in such an act.
     pub is_password_proved: bool,
@@ -49,10 +79,66 @@ impl Accounts {
         self.0.get_mut(&id).ok_or_else(|| format!("account {id} should not be there"))
     }
 
+    /// The account that nobody else may take this address from.
+    pub fn claimant(&self, address: Address) -> Option<Id> {
+        let claims = |account: &Account| {
+            let left = |former: &Former| former.address == address && former.is_proved;
+            account.email == Some(address) || account.formers.iter().any(left)
+        };
+        self.0.iter().find(|(_, account)| claims(account)).map(|(id, _)| *id)
+    }
+
+    /// The account whose mail goes to this address.
+    pub fn mailed_to(&self, address: Address) -> Option<Id> {
+        self.0.iter().find(|(_, account)| account.mailbox() == Some(address)).map(|(id, _)| *id)
+    }
+
+    /// The account that a reset for this address is about, if one is mailed.
+    fn gets_reset(&self, address: Address) -> Option<Id> {
+        let (id, account) = self.claimant(address).and_then(|id| Some((id, self.0.get(&id)?)))?;
+        let is_named = [account.email, account.mailbox()].contains(&Some(address));
+        let is_proved = account.is_proved || account.mailbox() != account.email;
+        let had_password = account.password.is_some() || account.is_voided;
+        let gets = had_password || !is_proved || account.identities.is_empty();
+        (is_named && account.is_active && gets).then_some(id)
+    }
+
+    /// Whether a reset for this address is mailed to it.
     pub fn is_mailed_resets(&self, address: Address) -> bool {
-        let account = self.holder(address).and_then(|id| self.0.get(&id));
-        account.is_some_and(|account| {
-            account.is_active && (account.password.is_some() || !account.is_proved)
+        let account = self.gets_reset(address).and_then(|id| self.0.get(&id));
+        account.is_some_and(|account| account.mailbox() == Some(address))
+    }
+
+    /// A reset that goes to the old address reminds the new one to confirm.
+    pub fn ask_for_reset(&mut self, address: Address) {
+        let Some(account) = self.gets_reset(address).and_then(|id| self.0.get_mut(&id)) else {
+            return;
+        };
+        if let Some(new) = account.email.filter(|_| account.mailbox() != account.email)
+            && account.pending.is_none_or(|(to, _)| to != new)
+        {
+            account.pending = Some((new, false));
+        }
+    }
+
+    /// Whether the mailbox may confirm this account's new address now.
+    pub fn may_confirm(&self, id: Id, who: Address) -> bool {
+        let is_free = self.claimant(who).is_none_or(|claimant| claimant == id);
+        let account = self.0.get(&id);
+        is_free
+            && account.is_some_and(|account| {
+                account.is_active && account.pending.is_some_and(|(to, _)| to == who)
+            })
+    }
+
+    /// Whether the mailbox may bring the account back now.
+    pub fn may_bring_back(&self, id: Id, who: Address, now: i64) -> bool {
+        self.0.get(&id).is_some_and(|account| {
+            let offered = |offer: &Offer| offer.address == who && now < offer.until;
+            let left = |former: &Former| former.address == who;
+            account.is_active
+                && account.offers.iter().any(offered)
+                && (account.email == Some(who) || account.formers.iter().any(left))
         })
     }
 
@@ -71,12 +157,12 @@ impl Accounts {
             let enters = account.is_active && way != Way::Registration;
             return if enters { Entered::Account(*id) } else { Entered::Refused };
         }
-        let holder = claims.told(by.1).and_then(|address| self.holder(address));
+        let holder = claims.told(by.1).and_then(|address| self.claimant(address));
         let Some((id, account)) = holder.and_then(|id| Some((id, self.0.get(&id)?))) else {
             return if way == Way::Login { Entered::Refused } else { Entered::New };
         };
         let no_strangers = account.password.is_none() || account.is_password_proved;
-        let is_believed = claims == Claims::Proved;
+        let is_believed = claims == Claims::Proved && account.email == Some(by.1);
         match is_believed && account.is_active && no_strangers && way != Way::Registration {
             true => Entered::Account(id),
             false => Entered::Refused,
@@ -85,9 +171,13 @@ impl Accounts {
 
     pub fn made_by(&mut self, id: Id, by: (Identity, Person), claims: Claims) {
         let is_proved = claims == Claims::Proved;
+        if let Some(address) = claims.told(by.1) {
+            self.drop_unproved(address, id);
+        }
         let account = Account {
             email: claims.told(by.1),
             is_proved,
+            is_owned: is_proved,
             is_active: true,
             identities: vec![by],
             alone: is_proved.then_some(by.1),
@@ -99,20 +189,23 @@ impl Accounts {
     /// An identity enters; the first proof of the mailbox ends what others had.
     pub fn enter(&mut self, id: Id, by: (Identity, Person), claims: Claims) -> Result<(), String> {
         let account = self.change(id)?;
-        if !account.identities.contains(&by) {
+        let is_known = account.identities.contains(&by);
+        if !is_known {
             account.identities.push(by);
         }
         if claims != Claims::Proved || account.email != Some(by.1) {
             return Ok(());
         }
-        if !account.is_proved {
+        let takes_over = if is_known { !account.is_proved } else { !account.is_owned };
+        if takes_over {
+            account.own();
             account.identities = vec![by];
             account.password = None;
             account.is_password_proved = false;
-            account.is_proved = true;
+            (account.is_proved, account.is_owned) = (true, true);
             account.era += 1;
+            account.alone = Some(by.1);
         }
-        account.alone = Some(by.1);
         Ok(())
     }
 
@@ -145,17 +238,28 @@ impl Accounts {
         }
     }
 
+    /// The mailbox sets a password. The first time, and while another address waits to be proved,
+    /// everybody else goes.
     pub fn reset(&mut self, id: Id, who: Person, password: String) -> Result<(), String> {
         let account = self.change(id)?;
         if !account.is_active {
             return Err("a suspended account's password is reset".to_owned());
         }
-        if !account.is_proved {
+        let is_present = account.email == Some(who);
+        if !is_present || !account.is_owned {
+            account.own();
             account.identities.clear();
         }
-        account.is_proved = true;
+        if is_present {
+            (account.is_proved, account.is_owned) = (true, true);
+        }
+        for former in account.formers.iter_mut().filter(|former| former.address == who) {
+            former.is_owned = true;
+        }
+        account.pending = None;
         account.password = Some(password);
-        account.is_password_proved = true;
+        account.is_voided = false;
+        account.is_password_proved = is_present;
         account.era += 1;
         account.alone = Some(who);
         Ok(())
@@ -172,24 +276,170 @@ impl Accounts {
         Ok(())
     }
 
-    pub fn move_to(&mut self, id: Id, to: Address) -> Result<(), String> {
-        if self.holder(to).is_some_and(|holder| holder != id) {
+    /// Takes another address at once.
+    pub fn move_to(&mut self, id: Id, to: Address, by: bool, now: i64) -> Result<(), String> {
+        if self.claimant(to).is_some_and(|holder| holder != id) {
             return Err("two accounts have one address".to_owned());
         }
+        self.drop_unproved(to, id);
         let account = self.change(id)?;
-        if account.email != Some(to) {
-            account.email = Some(to);
-            account.is_proved = false;
-            account.is_password_proved = false;
-            account.alone = None;
+        if account.email == Some(to) {
+            let goes_elsewhere = account.mailbox() != account.email;
+            account.pending = goes_elsewhere.then_some((to, by));
+            return Ok(());
+        }
+        if !by {
+            account.offer(now);
+        }
+        account.leave_for(to, by);
+        account.pending =
+            (!account.is_proved && account.mailbox() != account.email).then_some((to, by));
+        Ok(())
+    }
+
+    /// Asks the mailbox of another address.
+    pub fn ask_to_move(&mut self, id: Id, to: Address, by: bool, now: i64) -> Result<(), String> {
+        let account = self.change(id)?;
+        if account.email == Some(to) {
+            let goes_elsewhere = account.mailbox() != account.email;
+            account.pending = goes_elsewhere.then_some((to, by));
+            return Ok(());
+        }
+        account.pending = Some((to, by));
+        if !by {
+            account.offer(now);
         }
         Ok(())
+    }
+
+    /// The mailbox confirms a new address.
+    pub fn confirm(&mut self, id: Id, who: Address, now: i64) -> Result<(), String> {
+        if self.claimant(who).is_some_and(|holder| holder != id) {
+            return Err("two accounts have one address".to_owned());
+        }
+        self.drop_unproved(who, id);
+        let account = self.change(id)?;
+        let Some((to, by)) = account.pending.take().filter(|(to, _)| *to == who) else {
+            return Err(format!("{who} confirms what was not asked for"));
+        };
+        if account.email != Some(to) {
+            if !by {
+                account.prolong(now);
+            }
+            account.leave_for(to, by);
+        }
+        account.is_proved = true;
+        Ok(())
+    }
+
+    /// The old mailbox brings its address back: who was alone then is alone again.
+    pub fn bring_back(&mut self, id: Id, who: Address, now: i64) -> Result<(), String> {
+        let account = self.change(id)?;
+        let offer = account.offers.iter().find(|offer| offer.address == who).cloned();
+        let Some(offer) = offer.filter(|offer| now < offer.until) else {
+            return Err(format!("{who} brings back what was not left"));
+        };
+        if account.email != Some(who) && !account.return_to(who) {
+            return Err(format!("{who} is no former address"));
+        }
+        account.is_proved = true;
+        account.identities.retain(|identity| offer.kept.contains(identity));
+        account.offers.retain(|offer| offer.address != who);
+        (account.password, account.is_password_proved, account.is_voided) = (None, false, true);
+        account.pending = None;
+        account.era += 1;
+        Ok(())
+    }
+
+    /// An address that was left without being proved gives way.
+    fn drop_unproved(&mut self, address: Address, but: Id) {
+        for (_, account) in self.0.iter_mut().filter(|(id, _)| **id != but) {
+            account.formers.retain(|former| former.address != address || former.is_proved);
+        }
+    }
+
+    pub fn registered(&mut self, id: Id, account: Account) {
+        if let Some(address) = account.email {
+            self.drop_unproved(address, id);
+        }
+        self.0.insert(id, account);
     }
 
     pub fn set_active(&mut self, id: Id, is_active: bool) -> Result<(), String> {
         let account = self.change(id)?;
         account.is_active = is_active;
+        account.pending = None;
         account.awaits_activation = false;
         Ok(())
+    }
+}
+
+impl Account {
+    /// Where its mail goes.
+    pub fn mailbox(&self) -> Option<Address> {
+        let former = self.formers.iter().rev().find(|former| former.is_proved);
+        former.filter(|_| !self.is_proved).map(|former| former.address).or(self.email)
+    }
+
+    /// Everything goes that others may have put there, but the username.
+    fn own(&mut self) {
+        (self.has_phone, self.pending) = (false, None);
+        for offer in &mut self.offers {
+            offer.kept.clear();
+        }
+    }
+
+    /// Offers its mailbox to bring the account back.
+    fn offer(&mut self, now: i64) {
+        let Some(address) = self.mailbox() else { return };
+        let open = |offer: &&Offer| now < offer.until;
+        let kept = self.offers.iter().find(open).map(|offer| offer.kept.clone());
+        let kept = kept.unwrap_or_else(|| self.identities.clone());
+        self.offers.retain(|offer| now < offer.until);
+        match self.offers.iter_mut().find(|offer| offer.address == address) {
+            Some(offer) => offer.until = now + RETURNS_FOR + 1,
+            None => self.offers.push(Offer { address, kept, until: now + RETURNS_FOR + 1 }),
+        }
+    }
+
+    fn prolong(&mut self, now: i64) {
+        let mailbox = self.mailbox();
+        let open = |offer: &&mut Offer| Some(offer.address) == mailbox && now < offer.until;
+        self.offers.iter_mut().filter(open).for_each(|offer| offer.until = now + RETURNS_FOR + 1);
+    }
+
+    fn leave_for(&mut self, to: Address, by_password: bool) {
+        if let (false, Some(address)) = (by_password, self.email)
+            && self.mailbox() == self.email
+        {
+            let Account { is_proved, is_owned, alone, .. } = *self;
+            self.formers.push(Former { address, is_proved, is_owned, alone });
+        }
+        self.email = None;
+        if self.return_to(to) {
+            self.offers.retain(|offer| offer.address != to);
+        } else {
+            self.email = Some(to);
+            (self.is_proved, self.is_owned, self.alone) = (false, false, None);
+        }
+        self.is_password_proved = false;
+        self.pending = None;
+    }
+
+    /// Returns to a former address, and forgets those that were left since; false where it is none.
+    fn return_to(&mut self, address: Address) -> bool {
+        let Some(place) = self.formers.iter().position(|former| former.address == address) else {
+            return false;
+        };
+        for former in self.formers.split_off(place) {
+            self.offers
+                .retain(|offer| offer.address != former.address || former.address == address);
+            if former.address == address {
+                self.email = Some(address);
+                (self.is_proved, self.is_owned) = (former.is_proved, former.is_owned);
+                self.alone = former.alone;
+            }
+        }
+        true
     }
 }

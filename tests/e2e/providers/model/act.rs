@@ -114,6 +114,22 @@ pub enum Act {
         to: Address,
         knows_password: bool,
     },
+    /// By `PATCH account` of our own API, where the new address waits.
+    AskToMove {
+        who: Person,
+        with: usize,
+        to: Address,
+        knows_password: bool,
+    },
+    /// Follows the newest link in the own mailbox that proves a new address; users do what they have
+    /// asked for.
+    Confirm {
+        who: Person,
+    },
+    /// Follows the newest one that brings an address back; users undo what others have asked for.
+    BringBack {
+        who: Person,
+    },
     SignOut {
         who: Person,
         with: usize,
@@ -160,6 +176,10 @@ impl Act {
                 let to = if to == PEOPLE + who { to } else { own(who, to) };
                 Act::ChangeEmail { who, with, to, knows_password }
             }
+            Act::AskToMove { who, with, to, knows_password } => {
+                let to = if to == PEOPLE + who { to } else { own(who, to) };
+                Act::AskToMove { who, with, to, knows_password }
+            }
             other => other,
         }
     }
@@ -204,6 +224,11 @@ pub fn any() -> impl Strategy<Value = Act> {
         5 => (who(), with(), moved_to(), proptest::bool::ANY).prop_map(
             |(who, with, to, knows_password)| Act::ChangeEmail { who, with, to, knows_password }
         ),
+        5 => (who(), with(), moved_to(), proptest::bool::ANY).prop_map(
+            |(who, with, to, knows_password)| Act::AskToMove { who, with, to, knows_password }
+        ),
+        5 => who().prop_map(|who| Act::Confirm { who }),
+        4 => who().prop_map(|who| Act::BringBack { who }),
         1 => (who(), with()).prop_map(|(who, with)| Act::SignOut { who, with }),
         1 => (who(), with()).prop_map(|(who, with)| Act::Delete { who, with }),
         1 => address().prop_map(|address| Act::Suspend { address }),
@@ -231,6 +256,7 @@ pub fn last_tries() -> Vec<Act> {
         let (identity, claims) = (Identity::Google, Claims::Proved);
         tries.push(Act::ByProvider { who, identity, claims, way: Way::Convert });
         tries.push(Act::FollowMail { who });
+        tries.push(Act::Confirm { who });
     }
     tries
 }

@@ -1,15 +1,17 @@
 //! People at the server's door: each act is done by HTTP, and what comes of it is told to
 //! [`Accounts`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::Method;
 use propusk_tests::links::Link;
 
 use super::super::linking::{app_with, convert, enter, me, refresh_pair, send};
 use super::super::*;
 use super::accounts::{Account, Accounts, Entered, Id};
-use super::act::{Act, Address, Claims, Dialect, Identity, PEOPLE, Person, Way};
+use super::act::{ATTACKERS, Act, Address, Claims, Dialect, Identity, PEOPLE, Person, Way};
 
 type Outcome = Result<(), String>;
 
@@ -62,6 +64,8 @@ pub struct Town<'s> {
     /// Whose password is whose.
     passwords: BTreeMap<String, Person>,
     count: usize,
+    /// Who has asked to move which account.
+    asked: BTreeSet<(Person, Id)>,
     /// The highest account id of before.
     after: Option<Id>,
 }
@@ -76,6 +80,7 @@ impl<'s> Town<'s> {
             begun: Vec::new(),
             passwords: BTreeMap::new(),
             count: 0,
+            asked: BTreeSet::new(),
             after: None,
         }
     }
@@ -86,7 +91,7 @@ impl<'s> Town<'s> {
             Act::AskForActivation { address } => {
                 self.ask("/auth/users/resend_activation/", address).await
             }
-            Act::AskForReset { address } => self.ask("/auth/users/reset_password/", address).await,
+            Act::AskForReset { address } => self.ask_for_reset(address).await,
             Act::FollowMail { who } => self.follow_mail(who).await.map(drop),
             Act::Recover { who } => self.recover(who).await,
             Act::SignIn { who, address, by } => self.sign_in(who, address, by).await,
@@ -103,6 +108,11 @@ impl<'s> Town<'s> {
             Act::ChangeEmail { who, with, to, knows_password } => {
                 self.change_email(who, with, to, knows_password).await
             }
+            Act::AskToMove { who, with, to, knows_password } => {
+                self.ask_to_move(who, with, to, knows_password).await
+            }
+            Act::Confirm { who } => self.confirm(who).await,
+            Act::BringBack { who } => self.bring_back(who).await,
             Act::SignOut { who, with } => self.sign_out(who, with).await,
             Act::Delete { who, with } => self.delete(who, with).await,
             Act::Suspend { address } => self.set_active(address, false).await,
@@ -183,7 +193,7 @@ impl<'s> Town<'s> {
             ),
         };
         let answer = self.post(path, &body).await?;
-        expect(answer.status.is_success(), self.accounts.holder(address).is_none(), &answer)?;
+        expect(answer.status.is_success(), self.accounts.claimant(address).is_none(), &answer)?;
         if !answer.status.is_success() {
             return Ok(());
         }
@@ -193,6 +203,7 @@ impl<'s> Town<'s> {
             password: Some(password),
             is_active: !awaits_activation,
             awaits_activation,
+            has_phone: !awaits_activation,
             ..Account::default()
         };
         let id = match by {
@@ -200,7 +211,7 @@ impl<'s> Town<'s> {
             _ => id_of(&answer)?,
         };
         self.after.get_or_insert(id - 1);
-        self.accounts.0.insert(id, account);
+        self.accounts.registered(id, account);
         match by {
             Dialect::Prehashed => self.hold(who, Form::Named, &answer, id),
             _ => Ok(()),
@@ -211,11 +222,90 @@ impl<'s> Town<'s> {
         self.post(path, &json!({"email": self.email(address)})).await.map(drop)
     }
 
-    /// Follows the newest link in the own mailbox, and tells whether that did something.
-    async fn follow_mail(&mut self, who: Person) -> Result<bool, String> {
+    async fn ask_for_reset(&mut self, address: Address) -> Outcome {
+        self.ask("/auth/users/reset_password/", address).await?;
+        self.accounts.ask_for_reset(address);
+        Ok(())
+    }
+
+    /// The newest link in the mailbox whose URL has one of these in it.
+    async fn newest_link(&self, who: Person, parts: &[&str]) -> Option<Link> {
         self.site.server.mails().await;
-        let letter = self.site.server.smtp.newest_to(&self.email(who));
-        let Some(link) = letter.as_ref().and_then(Link::of) else { return Ok(false) };
+        let letters = self.site.server.smtp.mails_to(&self.email(who));
+        let mut links = letters.iter().rev().filter_map(Link::of);
+        links.find(|link| parts.iter().any(|part| link.url.contains(part)))
+    }
+
+    /// Presses the button on the page of a link; whether that did something.
+    async fn press(&self, link: &Link) -> Result<bool, String> {
+        let path = link.url.trim().replace(&self.site.server.public_url, "");
+        let answer = self.post(&path, &json!({})).await?;
+        Ok(answer.status == 200)
+    }
+
+    async fn ask_to_move(
+        &mut self,
+        who: Person,
+        with: usize,
+        to: Address,
+        knows_password: bool,
+    ) -> Outcome {
+        let Some(held) = self.pick(who, with) else { return Ok(()) };
+        let password = match knows_password {
+            true => self.password_of(who, Some(held.account)),
+            false => None,
+        };
+        let body = json!({"email": self.email(to), "current_password": password});
+        let path = "/propusk/v1/account";
+        let answer = send(self.site, Method::PATCH, path, &held.access, &body).await;
+        let answer = sound(answer)?;
+        let is_taken = self.accounts.claimant(to).is_some_and(|other| other != held.account);
+        let is_made = answer.status == 200;
+        if is_made && is_taken {
+            return Err(format!("{to} is taken: {}", answer.text()));
+        }
+        self.expect_change(&held, password.as_deref(), is_made || answer.status == 409, &answer)?;
+        if !is_made {
+            return Ok(());
+        }
+        self.asked.insert((who, held.account));
+        let (by, now) = (password.is_some(), self.site.server.clock.now());
+        self.accounts.ask_to_move(held.account, to, by, now)
+    }
+
+    async fn confirm(&mut self, who: Person) -> Outcome {
+        let Some(link) = self.newest_link(who, &["/confirm-email/"]).await else { return Ok(()) };
+        let id = id_of_uid(&link.uid);
+        if !ATTACKERS.contains(&who) && !self.asked.contains(&(who, id)) {
+            return Ok(());
+        }
+        let may = self.accounts.may_confirm(id, who);
+        match (self.press(&link).await?, may) {
+            (true, true) => self.accounts.confirm(id, who, self.site.server.clock.now()),
+            (false, false) => Ok(()),
+            (done, _) => Err(format!("{who} confirms for {id}: {done}")),
+        }
+    }
+
+    async fn bring_back(&mut self, who: Person) -> Outcome {
+        let Some(link) = self.newest_link(who, &["/return-email/"]).await else { return Ok(()) };
+        let id = id_of_uid(&link.uid);
+        if !ATTACKERS.contains(&who) && self.asked.contains(&(who, id)) {
+            return Ok(());
+        }
+        let now = self.site.server.clock.now();
+        let may = self.accounts.may_bring_back(id, who, now);
+        match (self.press(&link).await?, may) {
+            (true, true) => self.accounts.bring_back(id, who, now),
+            (false, false) => Ok(()),
+            (done, _) => Err(format!("{who} brings {id} back: {done}")),
+        }
+    }
+
+    /// Follows the newest link in the own mailbox that activates or resets, and tells whether that did something.
+    async fn follow_mail(&mut self, who: Person) -> Result<bool, String> {
+        let link = self.newest_link(who, &["/auth/activate/", "/auth/reset/"]).await;
+        let Some(link) = link else { return Ok(false) };
         let body = json!({"uid": link.uid, "token": link.token});
         if link.url.contains("/activate/") {
             let answer = self.post("/auth/users/activation/", &body).await?;
@@ -228,9 +318,14 @@ impl<'s> Town<'s> {
         let body = json!({"uid": link.uid, "token": link.token, "new_password": password});
         let answer = self.post("/auth/users/reset_password_confirm/", &body).await?;
         match answer.status.as_u16() {
-            204 => self.accounts.reset(self.own(who)?, who, password).map(|()| true),
+            204 => self.accounts.reset(self.mailed_to(who)?, who, password).map(|()| true),
             _ => Ok(false),
         }
+    }
+
+    fn mailed_to(&self, who: Person) -> Result<Id, String> {
+        let id = self.accounts.mailed_to(who);
+        id.ok_or_else(|| "a reset works though no account has the mailbox".to_owned())
     }
 
     /// The account that a mail to the person's mailbox is about.
@@ -242,7 +337,7 @@ impl<'s> Town<'s> {
     async fn recover(&mut self, who: Person) -> Outcome {
         self.site.server.mails().await;
         let is_mailed = self.accounts.is_mailed_resets(who);
-        self.ask("/auth/users/reset_password/", who).await?;
+        self.ask_for_reset(who).await?;
         match self.follow_mail(who).await? || !is_mailed {
             true => Ok(()),
             false => Err("the owner of the mailbox cannot get in".to_owned()),
@@ -428,6 +523,7 @@ impl<'s> Town<'s> {
         }
         let account = self.accounts.change(held.account)?;
         account.password = Some(new);
+        account.pending = None;
         account.era += 1;
         let era = account.era;
         let acting = self.credentials.iter_mut().find(|other| other.access == held.access);
@@ -455,7 +551,7 @@ impl<'s> Town<'s> {
             let current = self.password_of(who, Some(held.account)).unwrap_or_default();
             let body = json!({"current_password": current, "new_email": email});
             let answer = self.post_as(access, "/auth/users/set_email/", &body).await?;
-            let is_right = self.proves(&held, &current) && self.accounts.holder(to).is_none();
+            let is_right = self.proves(&held, &current) && self.accounts.claimant(to).is_none();
             expect(answer.status == 204, is_right, &answer)?;
             answer
         } else {
@@ -466,7 +562,11 @@ impl<'s> Town<'s> {
             return Ok(());
         }
         match self.is_alive(&held) {
-            true => self.accounts.move_to(held.account, to),
+            true => {
+                self.asked.insert((who, held.account));
+                let now = self.site.server.clock.now();
+                self.accounts.move_to(held.account, to, knows_password, now)
+            }
             false => Err("a dead credential changes the address".to_owned()),
         }
     }
@@ -609,6 +709,9 @@ impl<'s> Town<'s> {
             account.password.is_some(),
             account.is_password_proved,
             account.is_proved,
+            account.is_owned,
+            account.is_voided,
+            account.has_phone,
         ];
         (id, account.email.map(|address| self.email(address)), flags)
     }
@@ -642,8 +745,9 @@ fn provider_of(identity: Identity) -> Provider {
     }
 }
 
-/// Whether it is active, awaits activation, has a password, a proved one, a proved address.
-type State = (Id, Option<String>, [bool; 5]);
+/// Whether it is active, awaits activation, has a password, a proved one, a proved address, an owned
+/// one, no password until a reset, a phone.
+type State = (Id, Option<String>, [bool; 8]);
 
 fn state_of(account: propusk_server::auth::Account) -> State {
     let flags = [
@@ -652,6 +756,9 @@ fn state_of(account: propusk_server::auth::Account) -> State {
         account.has_password,
         account.password_proved,
         account.email_verified_at.is_some(),
+        account.email_owned_at.is_some(),
+        account.password_voided,
+        account.phone.is_some(),
     ];
     (account.id, account.email, flags)
 }
@@ -669,6 +776,12 @@ fn expect(succeeds: bool, should: bool, answer: &Answer) -> Outcome {
         true => Ok(()),
         false => Err(format!("{} where {should} is right: {}", answer.status, answer.text())),
     }
+}
+
+/// What a link calls an account: its number in base64url.
+fn id_of_uid(uid: &str) -> Id {
+    let bytes = URL_SAFE_NO_PAD.decode(uid).expect("base64url");
+    std::str::from_utf8(&bytes).ok().and_then(|id| id.parse().ok()).expect("a number")
 }
 
 fn me_id(answer: &Answer) -> Result<Id, String> {

@@ -28,7 +28,7 @@ async fn a_right_client_learns_who_signed_in() {
     let expected = json!({
         "sub": user.id, "name": "Heidi Example", "given_name": "Heidi", "family_name": "Example",
         "picture": "https://example.com/heidi.png", "email": "heidi@example.com",
-        "email_verified": true,
+        "email_verified": true, "hd": "example.com",
     });
     assert_eq!(info, expected);
 }

@@ -1,0 +1,378 @@
+//! How an account moves to another address, who hears of it, and how the old one comes back.
+
+use propusk_stand_in::{Provider, User};
+use propusk_tests::links::Link;
+use propusk_wire::Account;
+
+use super::identities::link;
+use super::*;
+use crate::providers::Site;
+use crate::providers::linking::{convert, register_app};
+
+const NEW: &str = "anna@example.org";
+const THIEF: &str = "thief@example.net";
+const THIEFS_PASSWORD: &str = "a stolen horse, a stolen day";
+/// How long an old address may come back, in seconds.
+const RETURNS_FOR: i64 = 7 * 24 * 3_600;
+
+// ---- what people do ----------------------------------------------------------------------------
+
+async fn change(server: &TestServer, session: &str, body: Value) -> Answer {
+    call(server, "PATCH", "account", Some(session), body).await
+}
+
+async fn moved(server: &TestServer, session: &str, body: Value) -> Account {
+    read(&change(server, session, body).await, 200)
+}
+
+/// Asks for a reset by this address; whether a mail with a link has come to that one.
+async fn resets(server: &TestServer, asked: &str, mailed_to: &str) -> bool {
+    let before = server.mails().await.len();
+    assert_done(&post(server, "password/reset", json!({"email": asked})).await, 202);
+    let mails = server.mails().await.split_off(before);
+    let links = mails.iter().filter(|mail| Link::of(&mail.letter()).is_some());
+    links.flat_map(|mail| &mail.to).any(|to| to == mailed_to)
+}
+
+async fn reset(server: &TestServer, link: &Link, password: &str) -> Answer {
+    let body = json!({"uid": link.uid, "token": link.token, "new_password": password});
+    post(server, "password/reset/confirm", body).await
+}
+
+/// Follows a link to its page and presses the button there.
+async fn follow(server: &TestServer, link: &Link) -> u16 {
+    let path = link.url.trim().strip_prefix(&server.public_url).expect("a link to the server");
+    let page = server.client.get(path, None).await;
+    let pressed = server.client.post(path, &json!({})).await;
+    assert!(page.status == 200 && pressed.text().contains("<h1>"), "{}", pressed.text());
+    pressed.status.as_u16()
+}
+
+/// An account that has proved its address, with [`PASSWORD`]; signed in a moment ago.
+async fn owner(server: &TestServer) -> String {
+    signed_up(server, EMAIL).await;
+    assert!(resets(server, EMAIL, EMAIL).await);
+    assert_done(&reset(server, &server.link_to(EMAIL).await, PASSWORD).await, 204);
+    sign_in(server, EMAIL, PASSWORD).await.expect("it signs in")
+}
+
+async fn subjects_to(server: &TestServer, email: &str) -> Vec<String> {
+    server.mails().await;
+    server.smtp.mails_to(email).into_iter().map(|letter| letter.subject).collect()
+}
+
+// ---- a new address -----------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_new_address_waits_until_its_mailbox_has_confirmed_it() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    let account = moved(&server, &session, json!({"email": NEW})).await;
+    let waits =
+        (account.email.as_deref(), account.email_verified, account.pending_email.as_deref());
+    assert_eq!(waits, (Some(EMAIL), true, Some(NEW)));
+    assert_eq!(own(&server, &session).await, account);
+    assert!(sign_in(&server, NEW, PASSWORD).await.is_none());
+    assert!(resets(&server, EMAIL, EMAIL).await && !resets(&server, NEW, NEW).await);
+
+    let link = server.link_to(NEW).await;
+    // A mail scanner only looks.
+    let path = link.url.trim().strip_prefix(&server.public_url).expect("a link to the server");
+    assert_eq!(server.client.get(path, None).await.status, 200);
+    assert_eq!(own(&server, &session).await, account);
+    assert_eq!(follow(&server, &link).await, 200);
+    let account = own(&server, &session).await;
+    let moved = (account.email.as_deref(), account.email_verified, account.pending_email);
+    assert_eq!(moved, (Some(NEW), true, None));
+    assert!(sign_in(&server, EMAIL, PASSWORD).await.is_none());
+    assert!(sign_in(&server, NEW, PASSWORD).await.is_some());
+    assert!(resets(&server, NEW, NEW).await && !resets(&server, EMAIL, EMAIL).await);
+    assert_eq!(follow(&server, &link).await, 400);
+}
+
+#[tokio::test]
+async fn a_new_address_that_is_not_confirmed_in_time_waits_no_longer() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    moved(&server, &session, json!({"email": NEW})).await;
+    let link = server.link_to(NEW).await;
+    server.clock.advance(259_201);
+    let session = sign_in(&server, EMAIL, PASSWORD).await.expect("it signs in");
+    assert_eq!(own(&server, &session).await.pending_email, None);
+    let path = link.url.trim().strip_prefix(&server.public_url).expect("a link to the server");
+    assert_eq!(server.client.post(path, &json!({})).await.status, 400);
+    assert_eq!(own(&server, &session).await.email.as_deref(), Some(EMAIL));
+}
+
+#[tokio::test]
+async fn only_the_newest_of_new_addresses_waits_and_the_present_one_calls_it_off() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    moved(&server, &session, json!({"email": "typo@example.org"})).await;
+    let first = server.link_to("typo@example.org").await;
+    assert_eq!(
+        moved(&server, &session, json!({"email": NEW})).await.pending_email.as_deref(),
+        Some(NEW)
+    );
+    let second = server.link_to(NEW).await;
+    let path = |link: &Link| link.url.trim().replace(&server.public_url, "");
+    assert_eq!(server.client.post(&path(&first), &json!({})).await.status, 400);
+    assert_eq!(moved(&server, &session, json!({"email": EMAIL})).await.pending_email, None);
+    assert_eq!(server.client.post(&path(&second), &json!({})).await.status, 400);
+    assert_eq!(own(&server, &session).await.email.as_deref(), Some(EMAIL));
+}
+
+#[tokio::test]
+async fn a_new_address_that_is_taken_meanwhile_stays_anothers() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    moved(&server, &session, json!({"email": NEW})).await;
+    let link = server.link_to(NEW).await;
+    let others = signed_up(&server, NEW).await;
+    assert_eq!(follow(&server, &link).await, 409);
+    assert_eq!(own(&server, &session).await.email.as_deref(), Some(EMAIL));
+    assert_eq!(own(&server, &others).await.email.as_deref(), Some(NEW));
+}
+
+// ---- the old address ---------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_thief_of_a_session_does_not_keep_the_account() {
+    let site = Site::start().await;
+    let server = &site.server;
+    let session = owner(server).await;
+    let own_identity = User::new("anna").with_id("11");
+    assert_eq!(link(&site, &session, &own_identity, Provider::Yandex).await.status, 201);
+    // Without the password, and then everything that an owner can do.
+    moved(server, &session, json!({"email": THIEF})).await;
+    assert_eq!(follow(server, &server.link_to(THIEF).await).await, 200);
+    assert!(resets(server, THIEF, THIEF).await);
+    assert_done(&reset(server, &server.link_to(THIEF).await, THIEFS_PASSWORD).await, 204);
+    let thief = sign_in(server, THIEF, THIEFS_PASSWORD).await.expect("the thief signs in");
+    let thiefs = User::new("thief").with_id("66").with_email(THIEF);
+    assert_eq!(link(&site, &thief, &thiefs, Provider::Google).await.status, 201);
+    assert!(resets(server, THIEF, THIEF).await);
+    let open = server.link_to(THIEF).await;
+
+    server.clock.advance(RETURNS_FOR - 600);
+    assert_eq!(follow(server, &server.link_back_to(EMAIL).await).await, 200);
+    assert!(!is_alive(server, &thief).await);
+    for (email, password) in [(THIEF, THIEFS_PASSWORD), (EMAIL, THIEFS_PASSWORD), (EMAIL, PASSWORD)]
+    {
+        assert!(sign_in(server, email, password).await.is_none(), "{email} {password}");
+    }
+    assert_refused(&reset(server, &open, THIEFS_PASSWORD).await, 400, "link_invalid");
+    assert!(!resets(server, THIEF, THIEF).await);
+    assert!(resets(server, EMAIL, EMAIL).await);
+    assert_done(&reset(server, &server.link_to(EMAIL).await, NEW_PASSWORD).await, 204);
+    let session = sign_in(server, EMAIL, NEW_PASSWORD).await.expect("the owner signs in");
+    let account = own(server, &session).await;
+    assert_eq!((account.email.as_deref(), account.email_verified), (Some(EMAIL), true));
+    let found = server.auth.identities(account.id).await.expect("the database answers");
+    assert!(found.iter().all(|identity| identity.provider != "google"), "{found:?}");
+}
+
+#[tokio::test]
+async fn an_old_address_comes_back_for_seven_days_and_to_nobody_else_meanwhile() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    moved(&server, &session, json!({"email": NEW})).await;
+    assert_eq!(follow(&server, &server.link_to(NEW).await).await, 200);
+    let link = server.link_back_to(EMAIL).await;
+    let taken = register(&server, json!({"email": EMAIL, "password": PASSWORD})).await;
+    assert_refused_with(&taken, 409, "identifier_taken", json!({"email": ["taken"]}));
+    server.clock.advance(RETURNS_FOR + 1);
+    let path = link.url.trim().replace(&server.public_url, "");
+    assert_eq!(server.client.post(&path, &json!({})).await.status, 400);
+    server.clock.advance(24 * 3_600);
+    server.auth.sweep().await.expect("the database answers");
+    signed_up(&server, EMAIL).await;
+    assert!(sign_in(&server, NEW, PASSWORD).await.is_some());
+}
+
+#[tokio::test]
+async fn who_knows_the_password_is_only_told_unless_it_is_as_new_as_the_theft() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    let body = json!({"email": NEW, "current_password": PASSWORD});
+    moved(&server, &session, body).await;
+    assert_eq!(follow(&server, &server.link_to(NEW).await).await, 200);
+    let subjects = subjects_to(&server, EMAIL).await;
+    assert!(subjects.last().expect("a mail").contains("was changed"), "{subjects:?}");
+    let letters = server.smtp.mails_to(EMAIL);
+    assert!(letters.iter().all(|letter| !letter.text.contains("/return-email/")));
+
+    // A password that was set by a stolen session proves no more than the session.
+    let body = json!({"new_password": THIEFS_PASSWORD});
+    let answer = call(&server, "POST", "account/password", Some(&session), body).await;
+    assert_done(&answer, 204);
+    let body = json!({"new_password": NEW_PASSWORD, "current_password": THIEFS_PASSWORD});
+    let answer = call(&server, "POST", "account/password", Some(&session), body).await;
+    assert_done(&answer, 204);
+    let body = json!({"email": THIEF, "current_password": NEW_PASSWORD});
+    moved(&server, &session, body).await;
+    assert_eq!(follow(&server, &server.link_to(THIEF).await).await, 200);
+    assert_eq!(follow(&server, &server.link_back_to(NEW).await).await, 200);
+    assert!(!is_alive(&server, &session).await);
+    assert!(resets(&server, NEW, NEW).await);
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_away_without_the_password_comes_back() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    moved(&server, &session, json!({"email": null, "username": "thief"})).await;
+    assert!(resets(&server, EMAIL, EMAIL).await);
+    assert_eq!(follow(&server, &server.link_back_to(EMAIL).await).await, 200);
+    assert!(!is_alive(&server, &session).await);
+    assert!(resets(&server, EMAIL, EMAIL).await);
+    assert_done(&reset(&server, &server.link_to(EMAIL).await, NEW_PASSWORD).await, 204);
+    assert!(sign_in(&server, EMAIL, NEW_PASSWORD).await.is_some());
+}
+
+// ---- where the document shows a new address at once ----------------------------------------------
+
+async fn change_at_once(server: &TestServer, session: &str, email: &str) {
+    let token = session.trim_start_matches("Bearer ");
+    let request = Request::builder()
+        .method("PATCH")
+        .uri("/api/auth/users/me/")
+        .header("Content-Type", "application/json")
+        .header("Authorization", format!("Bearer {token}"))
+        .body(Full::from(json!({"email": email}).to_string()))
+        .expect("a request");
+    let answer = server.client.send(request).await.expect("an answer");
+    assert_eq!((answer.status.as_u16(), answer.field("email").as_str()), (200, email));
+}
+
+#[tokio::test]
+async fn an_address_of_now_gets_no_resets_until_it_is_confirmed() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    change_at_once(&server, &session, NEW).await;
+    assert!(sign_in(&server, NEW, PASSWORD).await.is_some());
+    assert!(sign_in(&server, EMAIL, PASSWORD).await.is_none());
+    assert!(!own(&server, &session).await.email_verified);
+    for asked in [NEW, EMAIL] {
+        assert!(resets(&server, asked, EMAIL).await && !resets(&server, asked, NEW).await);
+    }
+    assert_eq!(follow(&server, &server.link_to(NEW).await).await, 200);
+    assert!(own(&server, &session).await.email_verified);
+    assert!(resets(&server, NEW, NEW).await && !resets(&server, EMAIL, EMAIL).await);
+    assert_eq!(follow(&server, &server.link_back_to(EMAIL).await).await, 200);
+    assert!(resets(&server, EMAIL, EMAIL).await && !resets(&server, NEW, NEW).await);
+}
+
+#[tokio::test]
+async fn a_reset_at_the_old_address_leaves_nothing_to_who_gave_the_new_one() {
+    let site = Site::start().await;
+    let server = &site.server;
+    let session = owner(server).await;
+    change_at_once(server, &session, THIEF).await;
+    let confirm = server.link_to(THIEF).await;
+    let thiefs = User::new("thief").with_id("66").with_email(THIEF);
+    assert_eq!(link(&site, &session, &thiefs, Provider::Vk).await.status, 201);
+    assert!(resets(server, THIEF, EMAIL).await);
+    assert_done(&reset(server, &server.link_to(EMAIL).await, NEW_PASSWORD).await, 204);
+    assert!(!is_alive(server, &session).await);
+    let path = confirm.url.trim().replace(&server.public_url, "");
+    assert_eq!(server.client.post(&path, &json!({})).await.status, 400);
+    let session = sign_in(server, THIEF, NEW_PASSWORD).await.expect("it is a name to sign in by");
+    let id = own(server, &session).await.id;
+    let found = server.auth.identities(id).await.expect("the database answers");
+    assert!(found.is_empty(), "{found:?}");
+    // Nor does a provider that is believed about the new address open it.
+    let thiefs = thiefs.with_id("67");
+    register_app(server).await;
+    let entered = convert_by_google(&site, &thiefs).await;
+    assert_eq!(entered, None);
+    assert!(resets(server, THIEF, EMAIL).await);
+}
+
+/// The account that this person's Google identity opens.
+async fn convert_by_google(site: &Site, user: &User) -> Option<i64> {
+    let answer = convert(site, user, Provider::Google).await;
+    let token = (answer.status == 200).then(|| answer.field("access_token"))?;
+    Some(own(&site.server, &format!("Bearer {token}")).await.id)
+}
+
+// ---- notices -----------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn an_owner_hears_of_what_was_done_to_the_account() {
+    let site = Site::start().await;
+    let server = &site.server;
+    let session = signed_up(server, EMAIL).await;
+    let id = own(server, &session).await.id;
+    moved(server, &session, json!({"phone": "+491701234567"})).await;
+    let google = User::new("anna").with_id("12").with_email(EMAIL);
+    assert_eq!(link(&site, &session, &google, Provider::Google).await.status, 201);
+    let body = json!({"new_password": NEW_PASSWORD, "current_password": PASSWORD});
+    assert_done(&call(server, "POST", "account/password", Some(&session), body).await, 204);
+    assert!(resets(server, EMAIL, EMAIL).await);
+    assert_done(&reset(server, &server.link_to(EMAIL).await, PASSWORD).await, 204);
+    let password = propusk_server::auth::password::Password::parse(NEW_PASSWORD).expect("short");
+    let new = propusk_server::auth::NewPassword::Plain(password);
+    assert!(server.auth.set_password(id, new).await.expect("the database answers"));
+    let session = sign_in(server, EMAIL, NEW_PASSWORD).await.expect("it signs in");
+    assert_done(&call(server, "DELETE", "account", Some(&session), Value::Null).await, 204);
+    let mut subjects = subjects_to(server, EMAIL).await;
+    subjects.sort_unstable();
+    let expected = [
+        "A sign-in was added to your account",
+        "An administrator set a new password for your account",
+        "Set a new password",
+        "The password of your account",
+        "The password of your account",
+        "The phone number of your account",
+        "Your account at 127.0.0.1 was deleted",
+    ];
+    assert_eq!(subjects.len(), expected.len(), "{subjects:?}");
+    for (subject, start) in subjects.iter().zip(expected) {
+        assert!(subject.starts_with(start), "{subjects:?}");
+    }
+}
+
+// ---- owners ------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn an_activated_account_is_its_owners_alone_after_the_first_reset() {
+    let site = Site::start().await;
+    register_app(&site.server).await;
+    let server = &site.server;
+    // A stranger gives the owner's address, and the owner follows the mail.
+    let body = json!({"email": EMAIL, "password": THIEFS_PASSWORD, "re_password": THIEFS_PASSWORD});
+    assert_eq!(server.client.post("/auth/users/", &body).await.status, 201);
+    let link_of_mail = server.link_to(EMAIL).await;
+    let body = json!({"uid": link_of_mail.uid, "token": link_of_mail.token});
+    assert_eq!(server.client.post("/auth/users/activation/", &body).await.status, 204);
+    let stranger = sign_in(server, EMAIL, THIEFS_PASSWORD).await.expect("the stranger signs in");
+    let identity = User::new("thief").with_id("66").with_email(THIEF);
+    assert_eq!(link(&site, &stranger, &identity, Provider::Google).await.status, 201);
+    let body = json!({"phone": "+491701234567", "username": "stranger"});
+    let id = moved(server, &stranger, body).await.id;
+    let login = json!({"username": EMAIL, "password": THIEFS_PASSWORD});
+    let key = server.client.post("/auth/token/login/", &login).await.field("auth_token");
+    let pair = convert(&site, &identity, Provider::Google).await.field("access_token");
+
+    assert!(resets(server, EMAIL, EMAIL).await);
+    assert_done(&reset(server, &server.link_to(EMAIL).await, PASSWORD).await, 204);
+    for credential in [&stranger, &format!("Token {key}"), &format!("Bearer {pair}")] {
+        assert!(!is_alive(server, credential).await, "{credential}");
+    }
+    assert_ne!(convert_by_google(&site, &identity).await, Some(id));
+    for name in [EMAIL, "+491701234567", "stranger"] {
+        assert!(sign_in(server, name, THIEFS_PASSWORD).await.is_none(), "{name}");
+    }
+    let session = sign_in(server, EMAIL, PASSWORD).await.expect("the owner signs in");
+    let account = own(server, &session).await;
+    assert_eq!((account.phone, account.username.as_deref()), (None, Some("stranger")));
+
+    // What the owner adds from now on stays at the next reset.
+    let own_identity = User::new("anna").with_id("12").with_email("anna@example.net");
+    assert_eq!(link(&site, &session, &own_identity, Provider::Yandex).await.status, 201);
+    assert!(resets(server, EMAIL, EMAIL).await);
+    assert_done(&reset(server, &server.link_to(EMAIL).await, NEW_PASSWORD).await, 204);
+    let found = server.auth.identities(id).await.expect("the database answers");
+    assert_eq!(found.len(), 1);
+}
