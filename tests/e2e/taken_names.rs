@@ -96,11 +96,12 @@ impl Asked {
     }
 
     async fn actor(&mut self, needs_link: bool) -> Actor {
-        let [email, ..] = self.free();
+        self.made += 1;
+        let email = format!("actor{}@example.com", self.made);
         let id = self.register(&[&email], PASSWORD).await;
         let link = match needs_link {
             true => self.link(&email).await,
-            false => ("MQ".to_owned(), "x".to_owned()),
+            false => ("OTk5OTk5".to_owned(), "x".to_owned()),
         };
         let body = json!({"username": email, "password": PASSWORD});
         let pair = self.server.client.post("/api/auth/jwt/create/", &body).await;
@@ -185,6 +186,47 @@ impl Asked {
         }
         told.sort();
         told
+    }
+
+    /// What each route answers otherwise to a name that is taken than to one that is free.
+    pub async fn answered_apart(&mut self) -> Vec<(String, Vec<&'static str>)> {
+        let mut apart = Vec::new();
+        for route in self.routes.clone() {
+            let free = self.free();
+            let free = shape(&self.ask(&route, &free, With::Proof).await);
+            let mut names = Vec::new();
+            for (place, name) in NAMES.into_iter().enumerate() {
+                let mut sent = self.free();
+                sent[place] = TAKEN[place].to_owned();
+                if shape(&self.ask(&route, &sent, With::Proof).await) != free {
+                    names.push(name);
+                }
+            }
+            if !names.is_empty() {
+                apart.push((route, names));
+            }
+        }
+        apart.sort();
+        apart
+    }
+}
+
+/// An answer without its texts and numbers, which name what was sent.
+fn shape(answer: &Answer) -> (u16, Value) {
+    let status = answer.status.as_u16();
+    let body = serde_json::from_slice(&answer.body).unwrap_or(Value::from(answer.text()));
+    (status, if status < 400 { shape_of(body) } else { body })
+}
+
+fn shape_of(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name, shape_of(value))).collect()
+        }
+        Value::Array(values) => values.into_iter().map(shape_of).collect(),
+        Value::String(_) => "text".into(),
+        Value::Number(_) => "number".into(),
+        other => other,
     }
 }
 
@@ -274,4 +316,86 @@ async fn display_name_is_changed_without_being_counted() {
         (answer.status.as_u16(), &answer.json()["display_name"]),
         (200, &Value::from("Anna"))
     );
+}
+
+async fn all_strict() -> Asked {
+    Asked::with(|config| {
+        for dialect in propusk_server::default_config().dialects.keys() {
+            config.dialect(dialect).strict = true;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn strict_apis_answer_alike_whatever_is_taken_but_what_no_mailbox_can_be_told() {
+    let expected = [
+        ("patch /api/auth/users/me/", vec!["phone"]),
+        ("patch /api/auth/users/{id}/", vec!["phone"]),
+        ("patch /propusk/v1/account", vec!["phone", "username"]),
+        ("post /api/auth/register/", vec!["username"]),
+        ("post /propusk/v1/accounts", vec!["username"]),
+        ("put /api/auth/users/me/", vec!["phone"]),
+        ("put /api/auth/users/{id}/", vec!["phone"]),
+    ];
+    let expected = expected.map(|(route, names)| (route.to_owned(), names));
+    assert_eq!(all_strict().await.answered_apart().await, expected);
+}
+
+/// What is answered otherwise only after a provider's code, or a refresh token that was used before.
+const ELSEWHERE: [&str; 9] = [
+    "get /google/get/token",
+    "get /mail.ru/get/token",
+    "get /vk/get/token",
+    "get /yandex/get/token",
+    "post /google/get/token",
+    "post /mail.ru/get/token",
+    "post /token/refresh",
+    "post /vk/get/token",
+    "post /yandex/get/token",
+];
+
+/// The routes of the handbook's table of what a client notices of `strict`.
+fn routes_of_the_handbook() -> Vec<String> {
+    let handbook = include_str!("../../server/README.md");
+    let (_, section) = handbook.split_once("## The strict twins").expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("the next section");
+    let rows = section.lines().filter(|line| line.starts_with("| "));
+    let cells = rows.filter_map(|row| row.split('|').nth(2));
+    let words = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let mut routes = Vec::new();
+    for (method, path) in words.map(|route| route.split_once(' ').expect("method and path")) {
+        let method = method.to_lowercase();
+        match path.strip_prefix("/{provider}") {
+            Some(rest) => routes.extend(
+                ["google", "mail.ru", "vk", "yandex"].map(|one| format!("{method} /{one}{rest}")),
+            ),
+            None => routes.push(format!("{method} {path}")),
+        }
+    }
+    routes.sort();
+    routes
+}
+
+#[tokio::test]
+async fn handbook_names_every_route_that_answers_otherwise_with_strict() {
+    let (mut loose, mut strict) = (Asked::with(|_| {}).await, all_strict().await);
+    let mut otherwise: Vec<_> = ELSEWHERE.into_iter().map(str::to_owned).collect();
+    for route in loose.routes.clone() {
+        let mut probes = vec![(loose.free(), With::Proof), (loose.free(), With::NoProof)];
+        for place in 0..NAMES.len() {
+            let mut sent = loose.free();
+            sent[place] = TAKEN[place].to_owned();
+            probes.push((sent, With::Proof));
+        }
+        for (names, with) in probes {
+            let answers =
+                [loose.ask(&route, &names, with).await, strict.ask(&route, &names, with).await];
+            if shape(&answers[0]) != shape(&answers[1]) && !otherwise.contains(&route) {
+                otherwise.push(route.clone());
+            }
+        }
+    }
+    otherwise.sort();
+    assert_eq!(routes_of_the_handbook(), otherwise);
 }
