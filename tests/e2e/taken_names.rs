@@ -374,6 +374,7 @@ fn routes_of_the_handbook() -> Vec<String> {
         }
     }
     routes.sort();
+    routes.dedup();
     routes
 }
 

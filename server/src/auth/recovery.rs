@@ -191,13 +191,25 @@ impl Auth {
         uid: &str,
         token: &str,
         new: Email,
+        strict: bool,
         from: IpAddr,
     ) -> Result<()> {
         self.admit_registration(from)?;
-        self.limited(from, self.try_reset_email(uid, token, new)).await
+        self.limited(from, self.try_reset_email(uid, token, new, strict)).await
     }
 
-    async fn try_reset_email(&self, uid: &str, token: &str, new: Email) -> Result<()> {
+    /// Whether any API hides who has an account: then what all of them share hides it too.
+    pub fn is_any_strict(&self) -> bool {
+        self.policies.iter().any(|policy| policy.strict)
+    }
+
+    async fn try_reset_email(
+        &self,
+        uid: &str,
+        token: &str,
+        new: Email,
+        strict: bool,
+    ) -> Result<()> {
         let id = self.account_of_link(uid).await?;
         let (post, token, now) = (self.post.clone(), token.to_owned(), self.clock.now());
         self.store
@@ -206,7 +218,7 @@ impl Auth {
                     lock(tx, id).await?;
                     spend(tx, Purpose::EmailReset, id, token, now).await?;
                     let account = accounts::account(tx, id).await?.ok_or(Error::UnknownUid)?;
-                    let manner = Manner { waits: false, quiet: false, by_password: false };
+                    let manner = Manner { waits: strict, quiet: strict, by_password: false };
                     refuse_own(&account, &new, manner)?;
                     address::change_email(tx, &post, &account, Some(new), manner, now).await
                 })

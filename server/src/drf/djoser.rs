@@ -146,7 +146,8 @@ pub async fn reset_email<S: Site>(mut call: Call) -> Answer {
     let new = new_email(&mut form);
     form.finish()?;
     let new = new.ok_or_else(|| S::failure(Error::NoIdentifier))?;
-    let reset = call.context.auth.reset_email(&link.uid, &link.token, new, call.client()).await;
+    let (Context { auth, policy, .. }, from) = (&*call.context, call.client());
+    let reset = auth.reset_email(&link.uid, &link.token, new, policy.strict, from).await;
     reset.map_err(|error| new_email_failure::<S>(call.told(error)))?;
     Ok(Reply::no_content())
 }

@@ -128,7 +128,8 @@ impl<'p> Visit<'p> {
             Ok(email) => email,
             Err(mistake) => return ask_again(Some(mistake)).await,
         };
-        match self.pages.auth.reset_email(uid, token, email, self.from).await {
+        let auth = &self.pages.auth;
+        match auth.reset_email(uid, token, email, auth.is_any_strict(), self.from).await {
             Ok(()) => self.done(),
             Err(Error::Taken(Kind::Email)) => ask_again(Some(texts.taken)).await,
             Err(error) => self.failure(&error),
