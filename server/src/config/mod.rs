@@ -146,7 +146,6 @@ pub struct Limits {
     pub sign_ins_per_address: u32,
     /// Hashes for one address that may wait while others wait. None: an eighth of
     /// `password.queue`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub hashes_per_address: Option<usize>,
 }
 
