@@ -41,7 +41,9 @@ use crate::auth::keys::{KeyError, Keys};
 use crate::auth::limits::{Allowed, LimitRules};
 use crate::auth::password::{HashError, HashSettings, Hasher, Password};
 use crate::auth::signing::{Issuer, SigningSettings};
-use crate::auth::{Auth, Links, NewPassword, NumberConflict, Parts, RESET_PATH, Registration};
+use crate::auth::{
+    Auth, Links, NewPassword, NumberConflict, NumbersError, Parts, RESET_PATH, Registration,
+};
 pub use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Superuser};
 use crate::dialects::Dialect;
@@ -85,6 +87,8 @@ pub enum StartError {
     FirstId(NumberConflict),
     #[error("superuser: {0}")]
     Superuser(&'static str),
+    #[error(transparent)]
+    Numbers(#[from] NumbersError),
     #[error(transparent)]
     Domain(#[from] Error),
 }
@@ -147,6 +151,7 @@ impl Server {
         if let Err(error) = auth.count_schemes_first().await {
             tracing::warn!(%error, "unknown users cost what argon2id costs, not what accounts do");
         }
+        auth.keep_numbers_in(&config.data_dir).await?;
         begin_numbers(&auth, &config).await?;
         create_superuser(&auth, &config.superuser).await?;
         Ok(Server {
@@ -207,6 +212,7 @@ impl Server {
         if tokio::time::timeout(MAIL_DEADLINE, delivering).await.is_err() {
             tracing::warn!("mail did not come to its end in time");
         }
+        self.auth.close_numbers();
         if tokio::time::timeout(CLOSE_DEADLINE, self.store.close()).await.is_err() {
             tracing::warn!("the database did not let go in time");
         }

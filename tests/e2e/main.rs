@@ -40,6 +40,7 @@ mod readme;
 mod replay;
 mod resource_servers;
 mod restart;
+mod restored;
 mod sdk;
 mod sessions;
 mod settings;

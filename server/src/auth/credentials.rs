@@ -67,6 +67,7 @@ impl Auth {
         let now = self.clock.now();
         let refresh = self.read_refresh(policy, token, now)?;
         let claims = refresh.claims.whole()?;
+        self.check_number_in(&refresh).await?;
         let advanced = match refresh.id {
             Some(id) => self.advance_own(policy, id, now).await?,
             None => self.advance_foreign(policy, refresh, now).await?,
@@ -245,12 +246,23 @@ impl Auth {
         }
     }
 
+    /// The same as [`Auth::check_number`] for a refresh token of ours.
+    async fn check_number_in(&self, refresh: &RefreshToken) -> Result<()> {
+        match refresh.claims.account {
+            AccountClaim::Id(id) if refresh.id.is_some() => {
+                self.check_number(id).await.map_err(hidden)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks an own access token's session and account in memory, or in the database while memory
     /// cannot be trusted.
     async fn check_own(&self, session: i64, account: AccountClaim) -> Result<i64> {
         let AccountClaim::Id(account_id) = account else {
             return Err(TokenFault::NoAccount.into());
         };
+        self.check_number(account_id).await?;
         match self.revoked.reason(Subject::Account(account_id)) {
             Some(Reason::Deleted) => return Err(Error::AccountNotFound),
             Some(_) => return Err(Error::AccountInactive),

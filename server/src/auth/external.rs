@@ -93,7 +93,7 @@ impl Auth {
             .store
             .write(move |tx| Box::pin(async move { door.open(tx, &post, &profile, at).await }))
             .await?;
-        self.revoked.apply(&ended);
+        self.note_opened(opened, &ended).await;
         Ok(opened)
     }
 

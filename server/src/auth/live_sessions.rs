@@ -5,7 +5,6 @@ use super::foreign::foreign_not_before;
 use super::proof::Proof;
 use super::session::{SignedIn, end_known, end_sessions, name_of_session, session_of_name};
 use crate::error::{Error, Result, TokenFault};
-use crate::store::revocations::{self, Reason, Subject};
 use crate::store::sessions::{self, Session};
 use crate::store::{Tx, accounts};
 
@@ -101,17 +100,10 @@ impl Auth {
 
     /// Ends everything that has been issued so far, to everybody and by every API: what a restored
     /// backup asks for. Answers how many sessions that were. Until the last of their access tokens is
-    /// over, every one that comes is looked up.
+    /// over, every one that comes is looked up. New accounts get numbers that no token can know.
     pub async fn end_all_that_was_issued(&self) -> Result<i64> {
         let now = self.clock.now();
-        let told = self
-            .store
-            .write(move |tx| {
-                let everybody = Subject::Everybody;
-                Box::pin(revocations::insert_revocation(tx, everybody, Reason::Ended, now))
-            })
-            .await?;
-        self.revoked.apply(&[told]);
+        self.restored(None).await?;
         let (mut ended, mut after) = (0, 0);
         while let Some((last, sessions)) =
             self.store.write(move |tx| Box::pin(end_some(tx, after, now))).await?

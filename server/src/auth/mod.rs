@@ -23,6 +23,7 @@ mod live_sessions;
 mod named;
 mod names;
 mod network;
+mod number_file;
 mod numbers;
 mod one_time;
 mod operator;
@@ -37,6 +38,7 @@ mod refresh_token;
 mod registration;
 mod rehashing;
 mod renewal;
+mod restored;
 mod revocation;
 mod sealing;
 mod session;
@@ -76,6 +78,8 @@ pub use redemption::ProviderTokens;
 pub use refresh_token::{Attempt, RefreshKey};
 pub use registration::{NewPassword, Registration};
 pub use renewal::{DeviceName, Issued};
+use restored::Numbers;
+pub use restored::{HIGHEST_NUMBER, NumbersError};
 pub use revocation::HEARD_WITHIN;
 use revocation::Revoked;
 pub use sealing::SealingKey;
@@ -229,6 +233,7 @@ pub struct Auth {
     places: Places,
     revoked: Revoked,
     clock_watch: ClockWatch,
+    numbers: Numbers,
     accept_foreign: bool,
 }
 
@@ -267,6 +272,7 @@ impl Auth {
             digest_key: parts.digest_key,
             revoked: Revoked::new(longest_access),
             clock_watch,
+            numbers: Numbers::default(),
             accept_foreign: parts.accept_foreign,
         };
         auth.load_revocations().await?;

@@ -97,7 +97,7 @@ impl Auth {
             })
             .await?;
         let (opened, account, ended) = entered.ok_or(SignInFault::Unknown)?;
-        self.revoked.apply(&ended);
+        self.note_opened(opened, &ended).await;
         Ok((opened, account))
     }
 

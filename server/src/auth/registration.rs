@@ -58,6 +58,7 @@ impl Auth {
             .write(move |tx| Box::pin(async move { insert(tx, &post, &new, &identifiers).await }))
             .await?;
         self.mail_queued.notify_one();
+        self.note_number(account.id).await;
         Ok(account)
     }
 
@@ -72,18 +73,19 @@ impl Auth {
         let (new, identifiers) = self.prepare(registration, Some(from)).await?;
         let (post, by, session, at) =
             (self.post.clone(), *policy, new_session_id()?, new.created_at);
-        let opened = self
+        let (opened, ended) = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     let account_id = insert(tx, &post, &new, &identifiers).await?.id;
                     accounts::update_last_sign_in(tx, account_id, at).await?;
                     let opened = Opened { session, account_id, at, by: By::Owner };
-                    open_session(tx, &by, opened, Kept::default()).await?;
-                    Ok(opened)
+                    let ended = open_session(tx, &by, opened, Kept::default()).await?;
+                    Ok((opened, ended))
                 })
             })
             .await?;
+        self.note_opened(opened, &ended).await;
         self.note_place(opened.account_id, from, at + policy.refresh_seconds).await;
         self.pair(policy, opened).await
     }

@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout};
 
 use super::Auth;
 use crate::error::Result;
-use crate::store::Tx;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
+use crate::store::{Tx, accounts};
 
 const POLL: Duration = Duration::from_millis(250);
 /// After this time every running server that reaches the database has heard of a change.
@@ -156,6 +156,7 @@ impl Auth {
         let read = LastRead { at: Instant::now(), seconds: self.clock.now() };
         let mut tx = self.store.read().await?;
         let all = read_from(&mut tx, 0, read.seconds).await?;
+        self.numbers.set_last(accounts::last_number(&mut tx).await?);
         self.revoked.replace(&all);
         self.revoked.mark_read(read);
         Ok(())
@@ -239,7 +240,7 @@ mod tests {
     use crate::language::Language;
     use crate::providers::Providers;
     use crate::redirect::Redirects;
-    use crate::store::{Store, accounts, connect, on, sessions};
+    use crate::store::{Store, connect, on, sessions};
 
     const POLICY: Policy = Policy {
         name: "test",

@@ -183,7 +183,7 @@ impl Auth {
             })
             .await?;
         let Some(ended) = committed else { return Ok(None) };
-        self.revoked.apply(&ended);
+        self.note_opened(opened, &ended).await;
         if let Some(password) = outdated {
             self.rehash_later(account_id, stored, password);
         }

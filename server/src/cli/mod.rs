@@ -13,7 +13,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::{Args, Parser, Subcommand};
 use propusk_server::auth::password::{Password, PasswordHash, is_supported, is_unusable};
 use propusk_server::auth::{
-    Account, Auth, COUNTED_SESSIONS, HEARD_WITHIN, Import, NewPassword, QueuedMail, Registration,
+    Account, Auth, COUNTED_SESSIONS, HEARD_WITHIN, HIGHEST_NUMBER, Import, NewPassword, QueuedMail,
+    Registration,
 };
 use propusk_server::config::{Config, DialectSettings, Loaded, MAX_FIRST_ID, flatten};
 use propusk_server::identifier::{Identifier, Kind, Phone};
@@ -71,6 +72,13 @@ enum Command {
     /// Work on the sessions of everybody.
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Say that the database is a restored backup: no new account gets a number that an account may
+    /// have had since the backup, and tokens issued before are looked up.
+    Restored {
+        /// Give new accounts numbers above this one instead of leaving out 100000.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=HIGHEST_NUMBER))]
+        above: Option<i64>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -191,6 +199,7 @@ async fn work() -> Outcome {
         Command::Session(SessionCommand::InvalidateAll { yes }) => {
             invalidate_all(&config, yes).await
         }
+        Command::Restored { above } => restored(&config, above).await,
     }
 }
 
@@ -425,6 +434,11 @@ fn sessions_ended(count: i64) -> String {
         COUNTED_SESSIONS => format!("{count} sessions or more ended"),
         count => format!("{count} sessions ended"),
     }
+}
+
+async fn restored(config: &Config, above: Option<i64>) -> Outcome {
+    let above = open(config).await?.restored(above).await?;
+    say_when_heard(&format!("new accounts get numbers above {above}")).await
 }
 
 fn line_of(mail: &QueuedMail) -> String {

@@ -228,6 +228,27 @@ pub async fn raise_sequence(tx: &mut Tx, number: i64) -> Result<()> {
     Ok(())
 }
 
+/// The highest number that an account was given, or that was left out; the next one follows it.
+pub async fn last_number(tx: &mut Tx) -> Result<i64> {
+    Ok(match tx.engine() {
+        Engine::Sqlite(db) => {
+            sqlx::query_scalar(
+                "select coalesce(max(seq), 0) from sqlite_sequence where name = 'accounts'",
+            )
+            .fetch_one(db)
+            .await?
+        }
+        Engine::Postgres(db) => {
+            sqlx::query_scalar(
+                "select case when is_called then last_value else last_value - 1 end
+                 from accounts_id_seq",
+            )
+            .fetch_one(db)
+            .await?
+        }
+    })
+}
+
 /// SQLite has no row for a table that nothing was inserted into.
 async fn raise_sqlite_sequence(db: &mut SqliteConnection, number: i64) -> sqlx::Result<()> {
     sqlx::query(

@@ -1,0 +1,160 @@
+//! What must hold when the database goes back in time because a backup was restored: an account number
+//! that may be known outside is never given to another account, and tokens that the database has
+//! not heard of open nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::Auth;
+use super::number_file::{NumberFile, Recorded};
+use super::session::Opened;
+use crate::error::{Error, Result};
+use crate::store::revocations::{self, Reason, Revocation, Subject};
+use crate::store::{Tx, accounts};
+
+/// How many numbers are left out after a restore, in case as many accounts were made since the backup.
+const LEFT_OUT: i64 = 100_000;
+/// JSON numbers are exact up to here in every client; a token that names a higher one moves nothing.
+pub const HIGHEST_NUMBER: i64 = (1 << 53) - 1;
+/// The name of the file in the data directory.
+const FILE: &str = "numbers";
+
+/// The account numbers that were given out, as far as this process knows.
+#[derive(Default)]
+pub(super) struct Numbers {
+    /// The database gives no new account a number up to here.
+    last: AtomicI64,
+    file: OnceLock<Arc<NumberFile>>,
+}
+
+/// Why the file of numbers cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum NumbersError {
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: std::io::Error },
+    #[error(transparent)]
+    Domain(#[from] Error),
+}
+
+impl Numbers {
+    pub fn set_last(&self, last: i64) {
+        self.last.store(last, Ordering::SeqCst);
+    }
+
+    fn learn(&self, last: i64) {
+        self.last.fetch_max(last, Ordering::SeqCst);
+    }
+
+    fn knows(&self, number: i64) -> bool {
+        number <= self.last.load(Ordering::SeqCst)
+    }
+}
+
+impl Auth {
+    /// Notes given numbers in the data directory from now on. If the directory knows higher ones than
+    /// the database, a backup was restored: the numbers go on above them, and tokens are looked up.
+    pub async fn keep_numbers_in(&self, data_dir: &Path) -> std::result::Result<(), NumbersError> {
+        let path = data_dir.join(FILE);
+        let (file, recorded) =
+            NumberFile::open(&path).map_err(|error| NumbersError::File { path, error })?;
+        let last = self.last_number().await?;
+        if last < recorded.given {
+            tracing::warn!(
+                "the database is older than this data directory, as after the restore of a backup: \
+                 new accounts get numbers above {}",
+                recorded.reserved
+            );
+            self.move_numbers(recorded.reserved).await?;
+        } else if last < recorded.reserved {
+            self.leave_out(recorded).await?;
+        }
+        // The first one is kept: there is one data directory.
+        let _ = self.numbers.file.set(Arc::new(file));
+        self.note_number(self.last_number().await?).await;
+        Ok(())
+    }
+
+    /// After a power cut numbers may have been given out that were not noted.
+    async fn leave_out(&self, recorded: Recorded) -> Result<()> {
+        let reserved = recorded.reserved;
+        self.store.write(move |tx| Box::pin(accounts::raise_sequence(tx, reserved))).await
+    }
+
+    /// Writes down that the server ends in order.
+    pub fn close_numbers(&self) {
+        let closed = self.numbers.file.get().map_or(Ok(()), |file| file.close());
+        if let Err(error) = closed {
+            tracing::warn!(%error, "the file of account numbers could not be closed");
+        }
+    }
+
+    async fn last_number(&self) -> Result<i64> {
+        let mut tx = self.store.read().await?;
+        accounts::last_number(&mut tx).await
+    }
+
+    /// Makes new accounts get numbers above this one, or above 100 000 further ones, and has tokens
+    /// looked up that were issued before. Answers the number above which they are.
+    pub async fn restored(&self, above: Option<i64>) -> Result<i64> {
+        let last = self.last_number().await?;
+        let above = above.unwrap_or(last + LEFT_OUT).max(last);
+        self.move_numbers(above).await?;
+        Ok(above)
+    }
+
+    async fn move_numbers(&self, above: i64) -> Result<()> {
+        let now = self.clock.now();
+        let moved =
+            self.store.write(move |tx| Box::pin(async move { move_above(tx, above, now).await }));
+        self.revoked.apply(&[moved.await?]);
+        self.numbers.learn(above);
+        Ok(())
+    }
+
+    /// Refuses a well-signed token of ours if it names a number that this database has never given to
+    /// an account: another account must not get it later.
+    pub(super) async fn check_number(&self, account_id: i64) -> Result<()> {
+        if self.numbers.knows(account_id) {
+            return Ok(());
+        }
+        let last = self.last_number().await?;
+        self.numbers.learn(last);
+        if account_id <= last {
+            return Ok(());
+        }
+        if account_id <= HIGHEST_NUMBER {
+            tracing::warn!(
+                "a good token names account {account_id}, which this database has not made: it \
+                 seems to be a restored backup, and new accounts get numbers above that"
+            );
+            self.move_numbers(account_id).await?;
+        }
+        Err(Error::AccountNotFound)
+    }
+
+    /// What follows the write that opened a session.
+    pub(super) async fn note_opened(&self, opened: Opened, ended: &[Revocation]) {
+        self.revoked.apply(ended);
+        self.note_number(opened.account_id).await;
+    }
+
+    /// Notes that an account has this number, before that is answered.
+    pub(super) async fn note_number(&self, number: i64) {
+        self.numbers.learn(number);
+        let Some(file) = self.numbers.file.get().filter(|file| !file.has(number)) else { return };
+        let file = Arc::clone(file);
+        match tokio::task::spawn_blocking(move || file.note(number)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the number of a new account could not be noted");
+            }
+            Err(error) => tracing::warn!(%error, "the number of a new account was not noted"),
+        }
+    }
+}
+
+async fn move_above(tx: &mut Tx, above: i64, now: i64) -> Result<Revocation> {
+    accounts::raise_sequence(tx, above).await?;
+    revocations::insert_revocation(tx, Subject::Everybody, Reason::Ended, now).await
+}
