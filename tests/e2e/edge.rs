@@ -526,7 +526,11 @@ async fn two_lines_of_credentials_are_refused_by_every_api() {
         ("/validate/jwt/access", "Bearer"),
     ] {
         let good = format!("{scheme} {access}");
-        assert_eq!(edge.ask(get_with(path, &[good.clone()])).await.status, 200, "{path}");
+        assert_eq!(
+            edge.ask(get_with(path, std::slice::from_ref(&good))).await.status,
+            200,
+            "{path}"
+        );
         for second in [good.clone(), format!("{scheme} x"), String::new(), "Basic x".to_owned()] {
             for lines in [[good.clone(), second.clone()], [second.clone(), good.clone()]] {
                 let answer = edge.ask(get_with(path, &lines)).await;

@@ -17,6 +17,7 @@ const HANDBOOKS_URL: &str = "https://auth.example.com";
 const NODE_MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/oidc-provider/node_modules");
 
 /// A server that has the time of this machine, by which the libraries check.
+#[expect(clippy::disallowed_methods, reason = "the libraries go by the real clock")]
 async fn server() -> TestServer {
     let server = TestServer::start().await;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();

@@ -330,7 +330,7 @@ async fn a_database_keeps_to_the_secret_that_was_generated_for_it() {
     let path = place.path().join("secret");
     let secret = std::fs::read(&path).expect("the secret");
     std::fs::remove_file(&path).expect("the secret");
-    let copy = format!("copy the file \"secret\" there");
+    let copy = "copy the file \"secret\" there".to_owned();
     for command in [&["serve"] as &[_], &["key", "rotate"]] {
         let said = place.refused(&[NO_SECRET], command).await;
         assert!(said.contains("is not the secret that this database is used with"), "{said}");

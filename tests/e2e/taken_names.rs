@@ -291,7 +291,6 @@ async fn routes_tell_nothing_to_an_address_that_has_registered_too_often() {
 async fn changes_of_names_count_like_registrations() {
     let few = Limits { registrations_per_address: 2, ..limits(ANY, ANY, ANY) };
     for (route, _) in TELLING.iter().filter(|(route, _)| !route.ends_with("{id}/")) {
-        let few = few.clone();
         let mut asked = Asked::with(|config| config.limits = few).await;
         let taken = TAKEN.map(str::to_owned);
         let mut statuses = Vec::new();
