@@ -17,6 +17,7 @@ struct Site {
     place: Place,
     anna: String,
     bob: String,
+    bobs_refresh: String,
 }
 
 impl Site {
@@ -25,14 +26,14 @@ impl Site {
         let place = Place::new().await;
         let server = place.start(&[]).await;
         let (anna, _) = signed_up(&server.client, ANNA).await;
-        let (bob, _) = signed_up(&server.client, BOB).await;
+        let (bob, bobs_refresh) = signed_up(&server.client, BOB).await;
         if is_killed {
             server.kill().await;
         } else {
             server.terminate().await;
         }
         go_back(&place.store().await).await;
-        Site { place, anna, bob }
+        Site { place, anna, bob, bobs_refresh }
     }
 
     fn lose_the_numbers(&self) {
@@ -89,13 +90,23 @@ async fn data_directory_that_survives_knows_the_numbers() {
 
 #[tokio::test]
 async fn token_that_names_an_unknown_number_moves_the_numbers_above_it() {
-    let site = Site::restored(false).await;
-    site.lose_the_numbers();
-    let server = site.place.start(&[]).await;
-    assert_lost(&server, &site.bob).await;
-    assert_eq!(new_number(&server.client, CARL).await, 3);
-    assert_lost(&server, &site.bob).await;
-    assert_eq!(me(&server.client, &site.anna).await.status, 200);
+    for door in ["header", "verify", "verify a refresh token", "refresh", "logout"] {
+        let site = Site::restored(false).await;
+        site.lose_the_numbers();
+        let server = site.place.start(&[]).await;
+        let spent = json!({"refresh": site.bobs_refresh});
+        let refused = match door {
+            "header" => me(&server.client, &site.bob).await.status.as_u16(),
+            "verify" => verify(&server.client, &site.bob).await,
+            "verify a refresh token" => verify(&server.client, &site.bobs_refresh).await,
+            "refresh" => server.client.post("/api/auth/jwt/refresh/", &spent).await.status.as_u16(),
+            _ => server.client.post("/api/auth/logout/", &spent).await.status.as_u16(),
+        };
+        assert!([400, 401].contains(&refused), "{door}: {refused}");
+        assert_eq!(new_number(&server.client, CARL).await, 3, "{door}");
+        assert_lost(&server, &site.bob).await;
+        assert_eq!(me(&server.client, &site.anna).await.status, 200);
+    }
 }
 
 #[tokio::test]

@@ -65,9 +65,8 @@ impl Auth {
     /// Makes new tokens of a refresh token, under the rules of `policy`.
     pub async fn refresh(&self, policy: &Policy, token: &str, from: IpAddr) -> Result<Renewed> {
         let now = self.clock.now();
-        let refresh = self.read_refresh(policy, token, now)?;
+        let refresh = self.read_refresh(policy, token, now).await?;
         let claims = refresh.claims.whole()?;
-        self.check_number_in(&refresh).await?;
         let advanced = match refresh.id {
             Some(id) => self.advance_own(policy, id, now).await?,
             None => self.advance_foreign(policy, refresh, now).await?,
@@ -84,7 +83,7 @@ impl Auth {
     /// Ends the session of a refresh token: neither it nor its access tokens work any longer.
     pub async fn sign_out(&self, policy: &Policy, token: &str) -> Result<()> {
         let now = self.clock.now();
-        let refresh = self.read_refresh(policy, token, now)?;
+        let refresh = self.read_refresh(policy, token, now).await?;
         let policy_name = policy.name;
         let ended = self
             .store
@@ -116,6 +115,7 @@ impl Auth {
         match self.own_id(&claims, now)? {
             None => self.verify_foreign(&claims).await,
             Some(id) if claims.is(TokenType::Refresh) => {
+                self.check_number_in(&claims).await?;
                 let mut tx = self.store.read().await?;
                 let session = live_session(&mut tx, id, None, now).await?;
                 active_account(&mut tx, session.account_id).await.map_err(hidden)?;
@@ -191,7 +191,7 @@ impl Auth {
         self.tokens.sign(grant, claims)
     }
 
-    fn read_refresh(&self, policy: &Policy, token: &str, now: i64) -> Result<RefreshToken> {
+    async fn read_refresh(&self, policy: &Policy, token: &str, now: i64) -> Result<RefreshToken> {
         let claims = self.tokens.read(token, now)?;
         let (jti, expires_at) = claims.id_and_expiry()?;
         let jti = jti.to_owned();
@@ -200,6 +200,9 @@ impl Auth {
         if id.is_some_and(|id| id.policy != policy.code) {
             // Single use could be laundered through another API.
             return Err(TokenFault::Malformed.into());
+        }
+        if id.is_some() {
+            self.check_number_in(&claims).await?;
         }
         Ok(RefreshToken { claims, jti, expires_at, id })
     }
@@ -247,12 +250,10 @@ impl Auth {
     }
 
     /// The same as [`Auth::check_number`] for a refresh token of ours.
-    async fn check_number_in(&self, refresh: &RefreshToken) -> Result<()> {
-        match refresh.claims.account {
-            AccountClaim::Id(id) if refresh.id.is_some() => {
-                self.check_number(id).await.map_err(hidden)
-            }
-            _ => Ok(()),
+    async fn check_number_in(&self, claims: &Claims) -> Result<()> {
+        match claims.account {
+            AccountClaim::Id(id) => self.check_number(id).await.map_err(hidden),
+            AccountClaim::Absent | AccountClaim::Unknown => Ok(()),
         }
     }
 
