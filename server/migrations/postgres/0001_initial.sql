@@ -71,7 +71,7 @@ create table sessions (
 );
 
 create index sessions_account on sessions (account_id);
-create index sessions_unended on sessions (account_id, policy, account_generation)
+create index sessions_unended on sessions (account_id, account_generation, policy)
     where ended_at is null;
 create index sessions_expiry on sessions (expires_at);
 create index sessions_client on sessions (client_id) where client_id is not null;

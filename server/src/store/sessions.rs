@@ -250,11 +250,11 @@ const LISTED: i64 = 1_000;
 /// The account's sessions that have neither ended nor expired, the last used first.
 pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec<Session>> {
     Ok(on!(tx, db => sqlx::query_as(
-        concat!(
-            select_session!("where account_id = $1 and expires_at > $2 and "),
-            is_unended!(),
-            " order by last_used_at desc, created_at desc, id
-             limit $3",
+        select_session!(
+            "where account_id = $1 and ended_at is null and expires_at > $2
+               and account_generation = (select session_generation from accounts where id = $1)
+             order by last_used_at desc, created_at desc, id
+             limit $3"
         ),
     ).bind(account_id).bind(now).bind(LISTED).fetch_all(db).await)?)
 }
@@ -362,15 +362,19 @@ pub async fn move_along(tx: &mut Tx, id: i64, account_id: i64, generation: i64) 
 }
 
 /// How many sessions accounts from `first` to `last` have that have not ended, counted up to `limit`.
+/// Those of earlier generations are not looked at: they may be very many. (SQLite keeps the order of
+/// a cross join.)
 pub async fn count_of_accounts(tx: &mut Tx, first: i64, last: i64, limit: i64) -> Result<i64> {
     Ok(on!(tx, db => sqlx::query_scalar(
-        concat!(
-            "select count(*) from (
-                 select id from sessions
-                 where account_id >= $1 and account_id <= $2 and ",
-            is_unended!(),
-            " limit $3) counted",
-        ),
+        "select count(*) from (
+             select sessions.id
+             from accounts
+             cross join sessions
+             where accounts.id >= $1 and accounts.id <= $2
+               and sessions.account_id = accounts.id
+               and sessions.account_generation = accounts.session_generation
+               and ended_at is null
+             limit $3) counted",
     ).bind(first).bind(last).bind(limit).fetch_one(db).await)?)
 }
 
