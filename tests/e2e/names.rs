@@ -105,6 +105,7 @@ async fn phone_begins_with_a_country_code_at_every_door() {
 #[tokio::test]
 async fn names_of_the_command_line_keep_the_same_rules() {
     let place = Place::new().await;
+    place.store().await.close().await;
     for name in ["a\u{2028}b", "a\u{3164}", "propusk-1", "+0 123 456 7890"] {
         let said = place.refused(&[], &["user", "create", name]).await;
         assert!(said.contains("neither an e-mail address nor a phone number"), "{said}");

@@ -239,8 +239,16 @@ async fn settings_of_keys_that_make_no_sense_are_refused() {
         ("PROPUSK_TOKENS__KEY_OVERLAP_SECONDS", "299", "must be from 300 to 604800"),
         ("PROPUSK_TOKENS__ALGORITHM", "RS256", "tokens.algorithm"),
         ("PROPUSK_TOKENS__AUDIENCE", " ", "must not be blank"),
-        ("PROPUSK_DIALECTS__NATIVE__GRACE_SECONDS", "61", "grace_seconds from 0 to 60"),
-        ("PROPUSK_DIALECTS__NATIVE__ABSOLUTE_SECONDS", "0", "absolute_seconds must be from 1"),
+        (
+            "PROPUSK_DIALECTS__NATIVE__GRACE_SECONDS",
+            "61",
+            "dialects.native.grace_seconds: must be from 0 to 60",
+        ),
+        (
+            "PROPUSK_DIALECTS__NATIVE__ABSOLUTE_SECONDS",
+            "0",
+            "dialects.native.absolute_seconds: must be from 1",
+        ),
     ] {
         let refused = place.refused(&[(setting, value)], &["serve"]).await;
         assert!(refused.contains(said), "{setting}: {refused}");
