@@ -6,6 +6,7 @@ use hyper::{Method, Request};
 use propusk_server::auth::password::Password;
 use propusk_server::auth::{Account, NewClient, NewPassword};
 use propusk_server::store::identities::Identity;
+use propusk_tests::contract::Backdoor;
 use propusk_tests::providers::CLIENT_ID;
 use propusk_tests::server::TestServer;
 
@@ -22,6 +23,17 @@ const APP: &str = "linking-app";
 const APP_SECRET: &str = "linking-app-secret-0123456789";
 
 // ---- what people do ----------------------------------------------------------------------------
+
+/// A site with that application which honours tokens of a Django, too.
+async fn beside_a_django() -> Site {
+    let site = Site::with(|config| {
+        config.tokens.accept_foreign = true;
+        config.accounts.first_id = Some(1);
+    });
+    let site = site.await;
+    register_app(&site.server).await;
+    site
+}
 
 /// A site with an application that converts tokens.
 async fn start() -> Site {
@@ -603,8 +615,9 @@ async fn assert_shut_out(site: &Site, id: i64, held: &Held) {
 #[tokio::test]
 async fn an_owner_who_comes_by_a_believed_provider_is_alone_in_the_account() {
     for way in ["convert", "complete", "login"] {
-        let site = start().await;
+        let site = beside_a_django().await;
         let (id, held) = squatted(&site).await;
+        site.server.imports_all().await;
         site.server.clock.advance(1);
         let of_django = django(&site.server, id, "access", 0, "0123456789abcdef0123456789abcdef");
         assert_eq!(id_of(&site, &of_django).await, id);
