@@ -137,7 +137,7 @@ impl Auth {
         let profile = self.counted(from, self.profile_of_token(provider, token)).await?;
         let pair = OpaquePair::new(policy)?;
         let (entry, kept) = (Entry::Either, pair.stored(client));
-        let door = Door { policy: *policy, entry, kept, by: By::Token, from };
+        let door = Door { policy: *policy, entry, kept, by: By::Token, from, noticed: None };
         self.enter(door, &profile).await?;
         Ok(pair)
     }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::outbox::{Letter, Post};
 use super::ownership::become_sole_owner;
+use super::places::owner_at_new_network;
 use super::session::{By, Kept, Opened, Pair, end_sessions, new_session_id, open_session};
 use super::{Auth, Policy};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
@@ -55,7 +56,14 @@ impl Auth {
             Some(profile) => profile,
             None => self.counted(from, self.profile_of_token(provider, token)).await?,
         };
-        let door = Door { policy: *policy, entry, kept: Kept::default(), by: By::Token, from };
+        let door = Door {
+            policy: *policy,
+            entry,
+            kept: Kept::default(),
+            by: By::Token,
+            from,
+            noticed: None,
+        };
         let opened = self.enter(door, &profile).await?;
         self.pair(policy, opened).await
     }
@@ -128,6 +136,8 @@ pub(super) struct Door {
     pub kept: Kept,
     pub by: By,
     pub from: IpAddr,
+    /// The network of which the owner is mailed if it is a new one.
+    pub noticed: Option<String>,
 }
 
 impl Door {
@@ -147,6 +157,11 @@ impl Door {
         at: i64,
     ) -> Result<(Opened, Vec<Revocation>)> {
         let Entered { account_id, mut ended } = self.enter_account(tx, post, profile, at).await?;
+        let owner = owner_at_new_network(tx, account_id, self.noticed, at).await?;
+        if let Some(owner) = owner {
+            let device = self.kept.device_name.clone();
+            post.queue_about(tx, Letter::NewNetwork, device, &owner, at).await?;
+        }
         accounts::update_last_sign_in(tx, account_id, at).await?;
         let opened = Opened { session: new_session_id()?, account_id, at, by: self.by };
         ended.extend(open_session(tx, &self.policy, opened, self.kept).await?);

@@ -135,6 +135,8 @@ pub struct Policy {
     pub new_address_waits: bool,
     /// Whether new accounts wait for their activation, where that is a setting.
     pub activation: Option<bool>,
+    /// Whether owners are mailed of a sign-in from a new network, where that is a setting.
+    pub new_network_notice: Option<bool>,
     /// What a sign-in is answered with.
     pub form: TokenForm,
     /// Whether its tokens name the account's number as text.

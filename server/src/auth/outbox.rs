@@ -38,6 +38,8 @@ pub(super) enum Letter {
     AddressInUse,
     /// A refresh token came a second time.
     SessionEnded,
+    /// A sign-in from a network where the owner had not signed in before.
+    NewNetwork,
     /// Another identity opens the account.
     IdentityLinked,
     /// One opens it no longer.
@@ -47,7 +49,7 @@ pub(super) enum Letter {
 }
 
 impl Letter {
-    const ALL: [Letter; 15] = [
+    const ALL: [Letter; 16] = [
         Letter::Link(Purpose::Activation),
         Letter::Link(Purpose::PasswordReset),
         Letter::Link(Purpose::EmailReset),
@@ -60,6 +62,7 @@ impl Letter {
         Letter::AccountDeleted,
         Letter::AddressInUse,
         Letter::SessionEnded,
+        Letter::NewNetwork,
         Letter::IdentityLinked,
         Letter::IdentityUnlinked,
         Letter::Decoy,
@@ -75,6 +78,7 @@ impl Letter {
             Letter::AccountDeleted => "account_deleted",
             Letter::AddressInUse => "address_in_use",
             Letter::SessionEnded => "session_ended",
+            Letter::NewNetwork => "new_network",
             Letter::IdentityLinked => "identity_linked",
             Letter::IdentityUnlinked => "identity_unlinked",
             Letter::Decoy => "decoy",
@@ -307,6 +311,7 @@ impl Post {
             Letter::AccountDeleted => Message::AccountDeleted,
             Letter::AddressInUse => Message::AddressInUse,
             Letter::SessionEnded => Message::SessionEnded { device: mailed(about) },
+            Letter::NewNetwork => Message::NewNetwork { device: mailed(about) },
             Letter::IdentityLinked => Message::IdentityLinked { provider: provider()? },
             Letter::IdentityUnlinked => Message::IdentityUnlinked { provider: provider()? },
             Letter::Decoy => return None,

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Auth;
 use super::digest::DigestKey;
 use super::network::Network;
+use super::{Auth, Policy};
 use crate::error::Result;
-use crate::store::known_places;
+use crate::store::accounts::{self, Account};
+use crate::store::{Tx, known_places};
 
 /// How long a place is known after its last use, in seconds.
 const KNOWN_FOR: i64 = 90 * 24 * 3600;
@@ -62,7 +63,29 @@ pub(super) fn says(stored: Option<i64>, until: i64) -> bool {
     stored.is_some_and(|stored| until - stored <= EXACTNESS)
 }
 
+/// The account whose owner has signed in before, but not at this network; asked before the sign-in is
+/// stored. `None` for the network: its API sends no such notice.
+pub(super) async fn owner_at_new_network(
+    tx: &mut Tx,
+    account_id: i64,
+    network: Option<String>,
+    now: i64,
+) -> Result<Option<Account>> {
+    let Some(network) = network else { return Ok(None) };
+    let known = known_places::known_until(tx, account_id, network).await?;
+    if known.is_some_and(|until| until > now) {
+        return Ok(None);
+    }
+    let account = accounts::account(tx, account_id).await?;
+    Ok(account.filter(|account| account.last_sign_in_at.is_some()))
+}
+
 impl Auth {
+    /// The network of a sign-in whose owner is mailed if it is a new one.
+    pub(super) fn noticed_network(&self, policy: &Policy, from: IpAddr) -> Option<String> {
+        policy.new_network_notice.unwrap_or_default().then(|| self.places.network(from))
+    }
+
     /// Notes that the account's owner has used a credential here; for as long as the session lives,
     /// and for a while after that, the place is known.
     pub(super) async fn note_place(&self, account_id: i64, from: IpAddr, session_ends: i64) {

@@ -50,8 +50,14 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Issued> {
         let kept = kept_for(device)?;
-        let door =
-            Door { policy: *policy, entry: Entry::Either, kept: kept.clone(), by: By::Owner, from };
+        let door = Door {
+            policy: *policy,
+            entry: Entry::Either,
+            kept: kept.clone(),
+            by: By::Owner,
+            from,
+            noticed: self.noticed_network(policy, from),
+        };
         let (opened, account) =
             self.limited(from, self.enter_by_code(door, code, verifier)).await?;
         self.note_place(account.id, from, opened.at + policy.refresh_seconds).await;

@@ -136,6 +136,8 @@ impl Auth {
     /// What follows the write that opened a session.
     pub(super) async fn note_opened(&self, opened: Opened, ended: &[Revocation]) {
         self.revoked.apply(ended);
+        // The owner may be mailed of the sign-in.
+        self.mail_queued.notify_one();
         self.note_number(opened.account_id).await;
     }
 

@@ -257,6 +257,7 @@ mod tests {
         tells_inactive: false,
         new_address_waits: false,
         activation: None,
+        new_network_notice: None,
         form: TokenForm::SimpleJwt,
         text_id: false,
         reset_path: RESET_PATH,

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 
 use super::key::Key;
 use super::limits::Target;
+use super::outbox::Letter;
 use super::password::{Lot, Password, Verdict};
-use super::places::{known_until, says};
+use super::places::{known_until, owner_at_new_network, says};
 use super::proof::held_password;
 use super::session::{By, Kept, Opened, Pair, new_session_id, open_session};
 use super::{Auth, Policy};
@@ -25,6 +26,8 @@ struct Fitting {
     outdated: Option<Password>,
     /// Where it was sent from, where that is to be noted as a known place.
     place: Option<Place>,
+    /// The network of which the owner is mailed if it is a new one.
+    noticed: Option<String>,
 }
 
 /// A place to be noted.
@@ -151,6 +154,7 @@ impl Auth {
                 outdated,
                 place: (!is_noted)
                     .then(|| Place { network: self.places.network(sent.from), until }),
+                noticed: self.noticed_network(policy, sent.from),
             }),
             _ => Err(Error::InvalidCredentials),
         }
@@ -163,20 +167,24 @@ impl Auth {
         fitting: Fitting,
         kept: Kept,
     ) -> Result<Option<Opened>> {
-        let Fitting { account_id, stored, version, outdated, place } = fitting;
+        let Fitting { account_id, stored, version, outdated, place, noticed } = fitting;
         let at = self.clock.now();
         let opened = Opened { session: new_session_id()?, account_id, at, by: By::Owner };
-        let policy = *policy;
+        let (policy, post, device) = (*policy, self.post.clone(), kept.device_name.clone());
         let committed = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     let at = opened.at;
+                    let owner = owner_at_new_network(tx, account_id, noticed, at).await?;
                     if !accounts::update_signed_in(tx, account_id, at, version).await? {
                         return Ok(None);
                     }
                     if let Some(Place { network, until }) = place {
                         known_places::note_place(tx, account_id, network, until).await?;
+                    }
+                    if let Some(owner) = owner {
+                        post.queue_about(tx, Letter::NewNetwork, device, &owner, at).await?;
                     }
                     open_session(tx, &policy, opened, kept).await.map(Some)
                 })

@@ -321,6 +321,10 @@ pub struct DialectSettings {
     /// then, is dead until the link is followed that is mailed to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activation: Option<bool>,
+    /// Where it is for the operator to say: whether owners are mailed of a sign-in from a network
+    /// where they have not signed in before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_network_notice: Option<bool>,
     /// Which key signs tokens that name their user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signing: Option<Signing>,
@@ -455,6 +459,7 @@ impl Default for DialectSettings {
             absolute_seconds: None,
             grace_seconds: None,
             activation: None,
+            new_network_notice: None,
             signing: None,
         }
     }

@@ -68,6 +68,7 @@ fn settings(policy: &Policy) -> DialectSettings {
         grace_seconds: (policy.form == TokenForm::PublicKey).then_some(policy.grace_seconds),
         max_sessions: policy.max_sessions,
         activation: policy.activation,
+        new_network_notice: policy.new_network_notice,
         signing: (policy.form == TokenForm::UserName).then_some(Signing::Derived),
     }
 }
@@ -86,6 +87,7 @@ fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
         strict: settings.strict,
         max_sessions: settings.max_sessions,
         activation: settings.activation.or(policy.activation),
+        new_network_notice: settings.new_network_notice.or(policy.new_network_notice),
         ..policy
     }
 }

@@ -32,6 +32,7 @@ pub const DIALECT: Dialect = Dialect {
         tells_inactive: false,
         new_address_waits: false,
         activation: None,
+        new_network_notice: None,
         form: TokenForm::SimpleJwt,
         text_id: true,
         reset_path: "/api/auth/password/reset/confirm/?uid={uid}&token={token}",

@@ -218,6 +218,7 @@ fn link_of(message: &Message) -> Option<&str> {
         | Message::AccountDeleted
         | Message::AddressInUse
         | Message::SessionEnded { .. }
+        | Message::NewNetwork { .. }
         | Message::IdentityLinked { .. }
         | Message::IdentityUnlinked { .. } => None,
     }
@@ -235,7 +236,7 @@ fn named<'a>(message: &'a Message, frame: &'a Frame) -> Option<Named<'a>> {
         Message::PasswordReset { username, .. } | Message::EmailReset { username, .. } => {
             Some(Named { label: frame.account, name: username })
         }
-        Message::SessionEnded { device } => {
+        Message::SessionEnded { device } | Message::NewNetwork { device } => {
             device.as_deref().map(|name| Named { label: frame.device, name })
         }
         Message::Activation { .. }
@@ -361,7 +362,7 @@ mod tests {
         Mail { id: ID.to_owned(), to: to.to_owned(), language, message }
     }
 
-    fn messages() -> [(Message, Option<&'static str>); 14] {
+    fn messages() -> [(Message, Option<&'static str>); 15] {
         let link = || "https://a.example/auth/reset/MQ/c7-0f?x=1&y=2".to_owned();
         let name = || "<b>anna</b> & \"co\"".to_owned();
         [
@@ -374,6 +375,7 @@ mod tests {
                 Message::SessionEnded { device: Some("Anna’s phone".to_owned()) },
                 Some("Anna’s phone"),
             ),
+            (Message::NewNetwork { device: Some("Anna’s phone".to_owned()) }, Some("Anna’s phone")),
             (Message::IdentityLinked { provider: "VK ID".to_owned() }, None),
             (Message::IdentityUnlinked { provider: "VK ID".to_owned() }, None),
             (Message::EmailConfirm { link: link() }, None),

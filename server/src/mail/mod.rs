@@ -64,6 +64,10 @@ pub enum Message {
     SessionEnded {
         device: Option<String>,
     },
+    /// A sign-in from a network where the owner had not signed in before.
+    NewNetwork {
+        device: Option<String>,
+    },
     /// A sign-in with a provider opens the account from now on.
     IdentityLinked {
         provider: String,

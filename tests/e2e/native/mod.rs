@@ -6,6 +6,7 @@ mod addresses;
 mod app_links;
 mod identities;
 mod keys;
+mod new_networks;
 mod password;
 mod proof;
 mod refresh;

@@ -46,6 +46,7 @@ const POLICY: Policy = Policy {
     tells_inactive: false,
     new_address_waits: false,
     activation: None,
+    new_network_notice: None,
     strict: false,
     form: TokenForm::SimpleJwt,
     text_id: false,

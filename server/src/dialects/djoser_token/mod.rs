@@ -33,6 +33,7 @@ pub const DIALECT: Dialect = Dialect {
         tells_inactive: false,
         new_address_waits: false,
         activation: None,
+        new_network_notice: None,
         form: TokenForm::Key,
         text_id: false,
         reset_path: RESET_PATH,

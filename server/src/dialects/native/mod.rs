@@ -51,6 +51,7 @@ pub const DIALECT: Dialect = Dialect {
         form: TokenForm::PublicKey,
         text_id: false,
         activation: Some(false),
+        new_network_notice: Some(false),
         reset_path: RESET_PATH,
     },
     mount,

@@ -87,6 +87,12 @@ pub(super) fn words(message: &Message) -> Words {
             button: "",
             otherwise: "To continue, sign in again on that device. If you are in doubt, set a new password: that ends all sessions.",
         },
+        Message::NewNetwork { .. } => Words {
+            subject: "A new sign-in to your account at {host}",
+            why: "Your account at {host} was signed in to from a network where you have not signed in before.",
+            button: "",
+            otherwise: "If it was you, there is nothing to do. If it was not you, someone knows how to sign in: set a new password, which ends all sessions.",
+        },
         Message::IdentityLinked { .. } => Words {
             subject: "A sign-in was added to your account at {host}",
             why: "Sign-in with {provider} was added to your account at {host}. From now on you can sign in with it.",

@@ -51,7 +51,7 @@ pub(super) fn frame(language: Language) -> Frame {
 mod tests {
     use super::*;
 
-    fn messages() -> [Message; 8] {
+    fn messages() -> [Message; 9] {
         let (link, username) = (String::new, String::new);
         [
             Message::Activation { link: link() },
@@ -60,6 +60,7 @@ mod tests {
             Message::EmailChanged,
             Message::AddressInUse,
             Message::SessionEnded { device: None },
+            Message::NewNetwork { device: None },
             Message::IdentityLinked { provider: String::new() },
             Message::IdentityUnlinked { provider: String::new() },
         ]
