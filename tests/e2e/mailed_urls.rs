@@ -79,7 +79,8 @@ async fn all_links_are_ours(server: &TestServer) {
     assert!(asked >= 5 * (FORMS.len() - 9), "{asked} requests are answered");
     let mails = server.mails().await;
     assert_eq!(mails.len() - before, asked);
-    for mail in &mails {
+    // The mails before are notices, which have no link.
+    for mail in &mails[before..] {
         assert_only_our_urls(mail);
     }
 }

@@ -204,7 +204,11 @@ impl Running {
     }
 
     async fn stop(mut self) {
-        self.child.kill().await.expect("it can be killed");
+        // An orderly end, as Ctrl-C is.
+        let pid = self.child.id().expect("it runs");
+        let stop = Command::new("sh").arg("-c").arg(format!("kill -TERM {pid}")).status().await;
+        assert!(stop.expect("a shell").success());
+        timeout(PATIENCE, self.child.wait()).await.expect("it stops").expect("its status");
     }
 }
 
