@@ -20,8 +20,14 @@ const AS_SHIPPED: [(&str, &str); 7] = [
 ];
 
 /// Settings that one API has alone.
-const OF_ONE_API: [&str; 5] =
-    ["early_refresh_seconds", "activation", "absolute_seconds", "grace_seconds", "signing"];
+const OF_ONE_API: [&str; 6] = [
+    "early_refresh_seconds",
+    "activation",
+    "new_network_notice",
+    "absolute_seconds",
+    "grace_seconds",
+    "signing",
+];
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
