@@ -86,6 +86,21 @@ async fn clock_that_is_far_ahead_for_a_while_deletes_nothing() {
 }
 
 #[tokio::test]
+async fn restart_while_the_clock_is_far_ahead_deletes_nothing() {
+    let server = with_account().await;
+    let tokens = open(&server).await;
+    server.auth.sweep().await.expect("the database answers");
+    server.clock.jump(TEN_YEARS);
+    server.auth.sweep().await.expect("the database answers");
+    let restarted = server.begun_anew().await;
+    restarted.sweep().await.expect("the database answers");
+    server.clock.jump(-TEN_YEARS);
+    let body = json!({"refresh_token": tokens["refresh_token"], "attempt": "a".repeat(22)});
+    let renewed = server.client.post("/propusk/v1/sessions/refresh", &body).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.text());
+}
+
+#[tokio::test]
 async fn sweeper_goes_on_when_the_clock_has_run_evenly_for_a_day() {
     let server = with_account().await;
     let tokens = open(&server).await;

@@ -100,6 +100,12 @@ impl TestServer {
         store::connect(self.database.url(), self.data.path()).await.expect("the database")
     }
 
+    /// The domain once more on the same database and clock, as a process sees it that has just begun.
+    pub async fn begun_anew(&self) -> Arc<Auth> {
+        let config = config(&self.data, &self.database);
+        propusk_server::open(&config, self.clock.clone()).await.expect("the database opens")
+    }
+
     /// All mails that have arrived, the oldest first, once no further one waits to be sent.
     pub async fn mails(&self) -> Vec<Received> {
         let is_sent = async {

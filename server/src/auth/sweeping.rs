@@ -21,7 +21,7 @@ const SWEPT_AT_ONCE: i64 = 5_000;
 const DAY: i64 = 24 * 3_600;
 /// How far wall clock and monotonic clock may differ between two runs, in seconds.
 const TOLERANCE: i64 = 60;
-/// The latest time at which a sweeper was seen to run, in `meta`.
+/// The latest believed time at which a sweeper was seen to run, in `meta`.
 const SEEN_AT: &str = "swept_at";
 /// How often that is written, in seconds.
 const SEEN_EVERY: i64 = 3_600;
@@ -101,7 +101,9 @@ impl Auth {
             let stored = self.note_time(now, false).await?;
             watched = watched.compare_with_stored(stored);
         }
-        if watched.seen_at.is_none_or(|seen_at| (now - seen_at).abs() >= SEEN_EVERY) {
+        // A time that is not believed must not vouch for itself after a restart.
+        let is_due = watched.seen_at.is_none_or(|seen_at| (now - seen_at).abs() >= SEEN_EVERY);
+        if watched.is_believed() && is_due {
             watched.seen_at = Some(self.note_time(now, true).await?);
         }
         self.clock_watch.set(watched);
