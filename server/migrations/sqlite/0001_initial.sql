@@ -21,6 +21,7 @@ create table accounts (
 );
 
 create index accounts_waiting on accounts (created_at) where awaits_activation = true;
+create index accounts_registered on accounts (id) where imported = false;
 
 create table identifiers (
     key text primary key,
