@@ -43,6 +43,16 @@ async fn refresh(server: &TestServer, path: &str, token: &str) -> Answer {
     server.client.post(path, &json!({"refresh": token})).await
 }
 
+/// Signs in, and changes the password.
+async fn change_password(server: &TestServer) {
+    let body = json!({"username": "anna@example.com", "password": PASSWORD});
+    let pair = server.client.post("/api/auth/jwt/create/", &body).await;
+    let body = json!({"current_password": PASSWORD, "new_password": "another fair password"});
+    let own = format!("Bearer {}", pair.field("access"));
+    let changed = server.client.post_as(&own, "/api/auth/users/set_password/", &body).await;
+    assert_eq!(changed.status, 204);
+}
+
 fn spent() -> Value {
     json!({"detail": "Token is blacklisted", "code": "token_not_valid"})
 }
@@ -114,17 +124,7 @@ async fn a_change_of_password_ends_the_older_ones() {
     let server = with_account().await;
     let token = django(&server, 1, "refresh", 60, "0123456789abcdef0123456789abcdef");
     let access = django(&server, 1, "access", 60, "1123456789abcdef0123456789abcdef");
-    let pair = server
-        .client
-        .post(
-            "/api/auth/jwt/create/",
-            &json!({"username": "anna@example.com", "password": PASSWORD}),
-        )
-        .await;
-    let body = json!({"current_password": PASSWORD, "new_password": "another fair password"});
-    let own = format!("Bearer {}", pair.field("access"));
-    let changed = server.client.post_as(&own, "/api/auth/users/set_password/", &body).await;
-    assert_eq!(changed.status, 204);
+    change_password(&server).await;
     assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
     assert_eq!(me(&server, &access).await.status, 401);
 }
@@ -148,6 +148,24 @@ async fn an_operators_sign_out_ends_them() {
     let token = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
     server.auth.end_all_sessions(1).await.expect("the database answers");
     assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
+}
+
+#[tokio::test]
+async fn clock_that_is_behind_revives_none() {
+    for everybody in [false, true] {
+        let server = with_account().await;
+        let token = django(&server, 1, "refresh", 3_600, "0123456789abcdef0123456789abcdef");
+        server.auth.end_all_sessions(1).await.expect("the database answers");
+        server.clock.jump(-7_200);
+        if everybody {
+            server.auth.end_all_that_was_issued().await.expect("the database answers");
+        } else {
+            change_password(&server).await;
+        }
+        server.clock.jump(7_200);
+        let refreshed = refresh(&server, "/api/auth/jwt/refresh/", &token).await;
+        assert_eq!(refreshed.json(), spent(), "everybody: {everybody}");
+    }
 }
 
 #[tokio::test]

@@ -349,10 +349,12 @@ pub async fn update_password(tx: &mut Tx, id: i64, password: String) -> Result<b
 }
 
 /// Refuses the account's foreign tokens from before `at`, and those that do not say when they were
-/// issued.
+/// issued. The moment never goes back: a clock that is behind must not revive what was refused.
 pub async fn refuse_foreign_before(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
-        "update accounts set foreign_not_before = $2, undated_refused = true
+        "update accounts set foreign_not_before = case when foreign_not_before > $2
+                                                       then foreign_not_before else $2 end,
+                             undated_refused = true
          where id = $1",
     ).bind(id).bind(at).execute(db).await.map(|_| ()))?;
     Ok(())
@@ -395,7 +397,7 @@ pub async fn last_of_page(tx: &mut Tx, after: i64, limit: i64) -> Result<Option<
 }
 
 /// Ends all sessions of the accounts from `first` to `last`, and refuses their foreign tokens from
-/// before this moment.
+/// before this moment, which never goes back.
 pub async fn end_sessions_of_range(
     tx: &mut Tx,
     first: i64,
@@ -404,7 +406,9 @@ pub async fn end_sessions_of_range(
 ) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set session_generation = session_generation + 1,
-                             foreign_not_before = $3, undated_refused = true
+                             foreign_not_before = case when foreign_not_before > $3
+                                                       then foreign_not_before else $3 end,
+                             undated_refused = true
          where id >= $1 and id <= $2",
     )
     .bind(first)
