@@ -89,6 +89,24 @@ async fn data_directory_that_survives_knows_the_numbers() {
 }
 
 #[tokio::test]
+async fn data_directory_knows_the_numbers_of_quiet_registrations() {
+    let strict = ("PROPUSK_DIALECTS__DJOSER_JWT__STRICT", "true");
+    // The second account is made, or its number is used up because the address is in use.
+    for email in [BOB, ANNA] {
+        let place = Place::new().await;
+        let server = place.start(&[]).await;
+        assert_eq!(new_number(&server.client, ANNA).await, 1);
+        server.terminate().await;
+        let server = place.start(&[strict]).await;
+        assert_eq!(new_number(&server.client, email).await, 2);
+        server.terminate().await;
+        go_back(&place.store().await).await;
+        let server = place.start(&[]).await;
+        assert_eq!(new_number(&server.client, CARL).await, 3, "{email}");
+    }
+}
+
+#[tokio::test]
 async fn token_that_names_an_unknown_number_moves_the_numbers_above_it() {
     for door in ["header", "verify", "verify a refresh token", "refresh", "logout"] {
         let site = Site::restored(false).await;

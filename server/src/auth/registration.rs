@@ -115,6 +115,8 @@ impl Auth {
             outcome => outcome?,
         };
         self.mail_queued.notify_one();
+        // One that is used up is noted too: the answer takes as long, and the client knows the number.
+        self.note_number(id).await;
         Ok(id)
     }
 
