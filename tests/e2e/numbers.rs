@@ -1,5 +1,8 @@
 //! Numbers of accounts: imported ones keep theirs, new ones begin above them.
 
+use futures_util::future::join_all;
+use propusk_tests::server::TestServer;
+
 use crate::place::*;
 
 const ACCEPTING: (&str, &str) = ("PROPUSK_TOKENS__ACCEPT_FOREIGN", "true");
@@ -106,4 +109,14 @@ async fn a_shared_key_without_a_first_number_is_warned_of() {
         let said = checked.stdout + &checked.stderr;
         assert!(!said.contains("accounts.first_id: is not set"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn imports_at_the_same_time_do_not_block_each_other() {
+    let server = TestServer::start().await;
+    let emails: Vec<_> =
+        (1..=20).map(|number| (number, format!("user{number}@example.com"))).collect();
+    join_all(emails.iter().map(|(number, email)| server.import(email, PASSWORD, *number, None)))
+        .await;
+    assert_eq!(register(&server.client, "email", "anna@example.com").await.json()["id"], 21);
 }

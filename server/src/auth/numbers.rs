@@ -61,9 +61,13 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     let Import { number, joined_at, name } = import;
-                    if revocations::was_deleted(tx, number).await?
-                        || !accounts::insert_imported_account(tx, number, joined_at, &new).await?
-                    {
+                    if revocations::was_deleted(tx, number).await? {
+                        return Ok(None);
+                    }
+                    // First: its lock is stronger than that of an insert, and two imports that have
+                    // inserted would wait for each other.
+                    accounts::raise_sequence(tx, number).await?;
+                    if !accounts::insert_imported_account(tx, number, joined_at, &new).await? {
                         return Ok(None);
                     }
                     hold_identifiers(tx, number, &names, new.created_at).await?;
@@ -71,7 +75,6 @@ impl Auth {
                         identifiers::update_imported_as(tx, number, identifier, name.clone())
                             .await?;
                     }
-                    accounts::raise_sequence(tx, number).await?;
                     accounts::account(tx, number).await
                 })
             })
