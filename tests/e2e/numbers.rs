@@ -1,6 +1,7 @@
 //! Numbers of accounts: imported ones keep theirs, new ones begin above them.
 
 use futures_util::future::join_all;
+use propusk_server::store::Store;
 use propusk_tests::server::TestServer;
 
 use crate::place::*;
@@ -119,4 +120,17 @@ async fn imports_at_the_same_time_do_not_block_each_other() {
     join_all(emails.iter().map(|(number, email)| server.import(email, PASSWORD, *number, None)))
         .await;
     assert_eq!(register(&server.client, "email", "anna@example.com").await.json()["id"], 21);
+}
+
+#[tokio::test]
+async fn import_of_a_low_number_moves_the_next_one_nowhere() {
+    let server = TestServer::start().await;
+    let store = server.store().await;
+    let next_is_500 = match store {
+        Store::Sqlite { .. } => "insert into sqlite_sequence (name, seq) values ('accounts', 499)",
+        Store::Postgres(_) => "alter sequence accounts_id_seq restart with 500",
+    };
+    execute(&store, next_is_500.to_owned()).await;
+    server.import("anna@example.com", PASSWORD, 7, None).await;
+    assert_eq!(register(&server.client, "email", "bob@example.com").await.json()["id"], 500);
 }

@@ -271,7 +271,7 @@ async fn raise_postgres_sequence(db: &mut Lease, number: i64) -> sqlx::Result<()
     sqlx::query(
         "select setval('accounts_id_seq', $1)
          from accounts_id_seq
-         where $1 > 0 and (last_value < $1 or not is_called)",
+         where $1 > 0 and (last_value < $1 or (last_value = $1 and not is_called))",
     )
     .bind(number)
     .execute(db)
