@@ -1,7 +1,7 @@
 //! The threads that hash passwords, the bounded queue before them and the argon2 memory that each of
 //! them keeps from one job to the next. The queue is fair between askers: each has a turn in every
-//! round, known places first; while others wait, one asker has a share of the queue at most, and in
-//! a full queue the asker with most waiters gives up its newest.
+//! round, known places first; while requests of others wait, one asker has a share of the queue at
+//! most, and in a full queue the asker with most waiters gives up its newest.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -184,7 +184,12 @@ impl Queue {
     /// Adds a job, and answers the one whose place it took, if it did.
     fn add(&mut self, origin: Origin, job: Job) -> Result<Option<Job>, HashError> {
         let own = self.waiting_of(origin.asker);
-        if self.waiters.len() > own && own >= self.share {
+        // Work that no request waits for takes nothing from an asker that is otherwise alone.
+        let upkeep = match origin.asker {
+            Asker::Upkeep => 0,
+            _ => self.waiting_of(Asker::Upkeep),
+        };
+        if self.waiters.len() > own + upkeep && own >= self.share {
             return Err(HashError::Busy);
         }
         let mut replaced = None;
@@ -409,6 +414,28 @@ mod tests {
         let other = submit_many(&pool, client(2), 1);
         let own = submit_many(&pool, client(1), 5);
         assert_eq!((other.len(), own.len()), (1, 2));
+        drop(release);
+    }
+
+    #[tokio::test]
+    async fn upkeep_takes_nothing_from_an_asker_that_is_otherwise_alone() {
+        for origin in [Origin::SERVER, client(1)] {
+            let pool = pool(16);
+            let release = occupy(&pool);
+            let upkeep = submit_many(&pool, Origin::UPKEEP, 1);
+            let own = submit_many(&pool, origin, 15);
+            assert_eq!((upkeep.len(), own.len()), (1, 15), "{origin:?}");
+            drop(release);
+        }
+    }
+
+    #[tokio::test]
+    async fn while_others_wait_upkeep_has_an_eighth_of_the_queue() {
+        let pool = pool(16);
+        let release = occupy(&pool);
+        let other = submit_many(&pool, client(1), 1);
+        let upkeep = submit_many(&pool, Origin::UPKEEP, 5);
+        assert_eq!((other.len(), upkeep.len()), (1, 2));
         drop(release);
     }
 
