@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use sqlx::Executor;
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Store;
@@ -17,12 +18,15 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub struct Announcements {
     store: Store,
     listener: Option<PgListener>,
+    /// A connection that is being made; on a slow network it takes longer than one wait.
+    connecting: Option<JoinHandle<Option<PgListener>>>,
     heard_at: Instant,
 }
 
 impl Store {
     pub fn announcements(&self) -> Announcements {
-        Announcements { store: self.clone(), listener: None, heard_at: Instant::now() }
+        let heard_at = Instant::now();
+        Announcements { store: self.clone(), listener: None, connecting: None, heard_at }
     }
 }
 
@@ -30,28 +34,24 @@ impl Announcements {
     /// Returns when something new is announced, and after this time in any case.
     pub async fn next_within(&mut self, time: Duration) {
         let due = Instant::now() + time;
-        if self.listener.is_none() || self.is_silent(due).await {
-            self.listener = timeout_at(due, self.listen()).await.ok().flatten();
-            self.heard_at = Instant::now();
+        if self.is_silent(due).await {
+            self.listener = None;
         }
-        if let Some(listener) = &mut self.listener {
-            match timeout_at(due, listener.recv()).await {
-                // One look serves everything that has been announced by now.
-                Ok(Ok(_)) => {
-                    while let Ok(Ok(_)) = timeout(Duration::ZERO, listener.recv()).await {}
-                    self.heard_at = Instant::now();
-                    return;
-                }
-                Err(_) => return,
-                Ok(Err(_)) => self.listener = None,
-            }
+        if self.listener.is_none() {
+            self.connect(due).await;
+        }
+        if self.hears(due).await {
+            // One look serves everything that has been announced by now.
+            while self.hears(Instant::now()).await {}
+            self.heard_at = Instant::now();
+            return;
         }
         tokio::time::sleep_until(due).await;
     }
 
     /// Whether the connection has died without a word: nothing would ever be heard on it.
     async fn is_silent(&mut self, due: Instant) -> bool {
-        let Some(listener) = &mut self.listener else { return true };
+        let Some(listener) = &mut self.listener else { return false };
         if self.heard_at.elapsed() < SILENCE {
             return false;
         }
@@ -59,18 +59,77 @@ impl Announcements {
         !matches!(timeout_at(due, listener.execute("select 1")).await, Ok(Ok(_)))
     }
 
-    /// Without a listener the caller reads on its own time, so a failure only costs promptness.
-    async fn listen(&self) -> Option<PgListener> {
-        let Store::Postgres(pool) = &self.store else { return None };
-        // Only sqlx's own pool can give a listening connection.
-        let own = PgPoolOptions::new()
-            .max_connections(1)
-            .max_lifetime(None)
-            .idle_timeout(None)
-            .acquire_timeout(ACQUIRE_LIMIT)
-            .connect_lazy_with(pool.options().clone());
+    /// Takes the connection if it is made by then; otherwise the making goes on.
+    async fn connect(&mut self, due: Instant) {
+        let Store::Postgres(pool) = &self.store else { return };
+        let begin = || tokio::spawn(listen(pool.options().clone()));
+        let connecting = self.connecting.get_or_insert_with(begin);
+        if let Ok(made) = timeout_at(due, connecting).await {
+            self.connecting = None;
+            self.listener = made.ok().flatten();
+            self.heard_at = Instant::now();
+        }
+    }
+
+    /// Whether something is announced by then. A connection that is lost is given up.
+    async fn hears(&mut self, due: Instant) -> bool {
+        let Some(listener) = &mut self.listener else { return false };
+        match timeout_at(due, listener.try_recv()).await {
+            Ok(Ok(Some(_))) => true,
+            Ok(_) => {
+                self.listener = None;
+                false
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+impl Drop for Announcements {
+    fn drop(&mut self) {
+        if let Some(connecting) = &self.connecting {
+            connecting.abort();
+        }
+    }
+}
+
+/// Without a listener the caller reads on its own time, so a failure only costs promptness.
+async fn listen(options: PgConnectOptions) -> Option<PgListener> {
+    // Only sqlx's own pool can give a listening connection.
+    let own = PgPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(ACQUIRE_LIMIT)
+        .connect_lazy_with(options);
+    let connected = async {
         let mut listener = PgListener::connect_with(&own).await.ok()?;
+        // It would make another connection within one wait.
+        listener.eager_reconnect(false);
         listener.listen("propusk_revocations").await.ok()?;
         Some(listener)
+    };
+    timeout(ACQUIRE_LIMIT, connected).await.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::super::postgres::Pool;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_takes_longer_than_a_wait_is_made_once() {
+        let database = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = database.local_addr().expect("its address").port();
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
+        let store = Store::Postgres(Pool::new(&options).expect("a pool"));
+        let mut announcements = store.announcements();
+        for _ in 0..5 {
+            announcements.next_within(Duration::from_millis(20)).await;
+        }
+        let _silent = timeout(ACQUIRE_LIMIT, database.accept()).await.expect("a connection");
+        assert!(timeout(Duration::ZERO, database.accept()).await.is_err(), "another connection");
     }
 }
