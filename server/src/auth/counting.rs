@@ -14,9 +14,10 @@ use crate::store::limit_counts;
 impl Auth {
     /// Loads what was counted before the start.
     pub(super) async fn load_counts(&self) -> Result<()> {
+        let now = self.clock.now();
         let mut tx = self.store.read().await?;
-        let stored = limit_counts::open_counts(&mut tx, self.clock.now()).await?;
-        self.limits.learn(&stored);
+        let stored = limit_counts::open_counts(&mut tx, now).await?;
+        self.limits.learn(&stored, now);
         Ok(())
     }
 
@@ -59,7 +60,7 @@ impl Auth {
             })
             .await;
         match stored {
-            Ok(stored) => self.limits.learn(&stored),
+            Ok(stored) => self.limits.learn(&stored, now),
             Err(error) => tracing::warn!(%error, "a failed attempt could not be stored"),
         }
     }

@@ -205,14 +205,15 @@ impl Limits {
     }
 
     /// Takes in what is stored, of this server's failures and of other servers'. Their windows are
-    /// the stored ones.
-    pub fn learn(&self, stored: &[LimitCount]) {
+    /// the stored ones; what was counted here in a window that is over does not count in the next.
+    pub fn learn(&self, stored: &[LimitCount], now: i64) {
         let mut counts = self.counts();
         for row in stored {
             let Some(key) = digest(&row.key) else { continue };
             let Count { count, ends_at } = row.into();
             let known = counts.entry(key).or_insert(Count { count, ends_at });
-            *known = Count { count: count.max(known.count), ends_at };
+            let own = if known.ends_at > now { known.count } else { 0 };
+            *known = Count { count: count.max(own), ends_at };
         }
     }
 
@@ -476,10 +477,23 @@ mod tests {
             stored.iter().map(row).collect()
         };
         // Another server has counted two more.
-        limits.learn(&rows(3, 60));
-        limits.learn(&rows(1, 60));
-        limits.learn(&rows(0, 30));
+        limits.learn(&rows(3, 60), 0);
+        limits.learn(&rows(1, 60), 0);
+        limits.learn(&rows(0, 30), 0);
         assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 0).is_err());
+        assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 60).is_ok());
+    }
+
+    #[test]
+    fn what_was_counted_in_a_window_that_is_over_does_not_count_in_the_next() {
+        let limits = limits();
+        let failed = limits.reserve(name("a"), address("192.0.2.1"), false, 0).expect("the first");
+        let row = |counter: &Counter| LimitCount { key: hex(&counter.key), count: 1, ends_at: 120 };
+        let stored: Vec<_> = failed.fail().iter().map(row).collect();
+        fail(&limits, "a", "192.0.2.1", 2);
+        assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 59).is_err());
+        // Another failure has begun the next window in the database.
+        limits.learn(&stored, 60);
         assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 60).is_ok());
     }
 
