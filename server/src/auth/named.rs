@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::foreign::{ForeignRefresh, account_imported_as, adopt_foreign};
-use super::session::{Advanced, Pair, active_account, advance, live_session};
+use super::session::{Advanced, Pair, active_account, advance, hidden, live_session};
 use super::token::TokenType;
 use super::token_id::{Owner, Says, TokenId, hyphenated, without_hyphens};
 use super::{Auth, Policy, SignedIn, TokenForm};
@@ -73,6 +73,7 @@ impl Auth {
     pub async fn renew_named(&self, policy: &Policy, refresh: &str, from: IpAddr) -> Result<Named> {
         let now = self.clock.now();
         let checked = self.read_named(refresh, TokenType::Refresh, now)?;
+        self.check_number_of(checked.id, &checked.user_name).await.map_err(hidden)?;
         let (policy, user_name) = (*policy, checked.user_name.clone());
         let advanced = self
             .store
@@ -103,6 +104,7 @@ impl Auth {
         if !self.policies.iter().any(serves) {
             return Err(TokenFault::Malformed.into());
         }
+        self.check_number_of(id, &user_name).await?;
         let mut tx = self.store.read().await?;
         let Some(id) = id else {
             let account_id = account_imported_as(&mut tx, &user_name).await?.id;
@@ -114,6 +116,14 @@ impl Auth {
         }
         require_name(&mut tx, &user_name, session.account_id).await?;
         Ok(SignedIn::by(session.account_id, session.id))
+    }
+
+    /// The same as [`Auth::check_number`] for the number in the name of a token of ours.
+    async fn check_number_of(&self, id: Option<TokenId>, user_name: &str) -> Result<()> {
+        match account_of_stand_in(user_name).filter(|_| id.is_some()) {
+            Some(number) => self.check_number(number).await,
+            None => Ok(()),
+        }
     }
 
     /// Checks signature, mode and time; a token that is not ours passes only where those of a replaced
