@@ -247,6 +247,15 @@ async fn bring_back(tx: &mut Tx, id: i64, email: &Email) -> Result<bool> {
     Ok(true)
 }
 
+/// Gives the account an address back that it has left, in the place of the present one.
+pub(super) async fn come_home(tx: &mut Tx, id: i64, old: &Email) -> Result<()> {
+    identifiers::delete_identifier(tx, id, Kind::Email.as_str()).await?;
+    match bring_back(tx, id, old).await? {
+        true => Ok(()),
+        false => Err(Error::LinkInvalid),
+    }
+}
+
 async fn delete_return(tx: &mut Tx, id: i64, address: String) -> Result<()> {
     one_time_tokens::delete_mailed_to(tx, id, Purpose::EmailReturn.as_str(), address).await
 }
@@ -356,10 +365,7 @@ async fn give_back(
 ) -> Result<Vec<Revocation>> {
     let (id, old) = (account.id, Email::parse(&spent.address).ok_or(Error::LinkInvalid)?);
     if !holds(account, &old) {
-        identifiers::delete_identifier(tx, id, Kind::Email.as_str()).await?;
-        if !bring_back(tx, id, &old).await? {
-            return Err(Error::LinkInvalid);
-        }
+        come_home(tx, id, &old).await?;
     }
     // The link was read in its mailbox.
     identifiers::update_verified(tx, id, Kind::Email.as_str(), now).await?;

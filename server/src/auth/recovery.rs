@@ -282,8 +282,9 @@ pub(super) async fn lock(tx: &mut Tx, id: i64) -> Result<()> {
     }
 }
 
-/// Sets a password in the act that proves the mailbox, and ends all sessions. The first such act, and
-/// one that comes while another address waits to be proved, makes the only owner.
+/// Sets a password in the act that proves the mailbox, and ends all sessions. The first such act makes
+/// the only owner. So does one at the address that the account had before an unproved one: it becomes
+/// the account's address again, because the unproved one may be a thief's.
 async fn set_proved_password(
     tx: &mut Tx,
     post: &Post,
@@ -298,11 +299,14 @@ async fn set_proved_password(
     }
     let mailbox = Email::parse(&spent.address).ok_or(Error::LinkInvalid)?;
     let is_present = holds(&account, &mailbox);
+    if !is_present {
+        address::come_home(tx, id, &mailbox).await?;
+    }
     if !is_present || account.email_owned_at.is_none() {
         become_sole_owner(tx, id, &mailbox, None, now).await?;
     }
     accounts::update_password(tx, id, new.as_str().to_owned()).await?;
-    accounts::update_password_proved(tx, id, is_present).await?;
+    accounts::update_password_proved(tx, id, true).await?;
     accounts::update_password_by_sign_in(tx, id, None).await?;
     one_time_tokens::delete_one_time_tokens(tx, id).await?;
     post.queue(tx, Letter::PasswordChanged, &account, None, now).await?;

@@ -277,16 +277,20 @@ async fn a_reset_at_the_old_address_leaves_nothing_to_who_gave_the_new_one() {
     assert!(!is_alive(server, &session).await);
     let path = confirm.url.trim().replace(&server.public_url, "");
     assert_eq!(server.client.post(&path, &json!({})).await.status, 400);
-    let session = sign_in(server, THIEF, NEW_PASSWORD).await.expect("it is a name to sign in by");
-    let id = own(server, &session).await.id;
-    let found = server.auth.identities(id).await.expect("the database answers");
+    assert_eq!(sign_in(server, THIEF, NEW_PASSWORD).await, None);
+    let session = sign_in(server, EMAIL, NEW_PASSWORD).await.expect("the owner signs in");
+    let account = own(server, &session).await;
+    assert_eq!((account.email.as_deref(), account.email_verified), (Some(EMAIL), true));
+    let found = server.auth.identities(account.id).await.expect("the database answers");
     assert!(found.is_empty(), "{found:?}");
-    // Nor does a provider that is believed about the new address open it.
-    let thiefs = thiefs.with_id("67");
+    for asked in [THIEF, EMAIL] {
+        assert!(!resets(server, asked, THIEF).await);
+    }
+    // A provider that is believed about the thief's address opens an account of the thief's own.
     register_app(server).await;
-    let entered = convert_by_google(&site, &thiefs).await;
-    assert_eq!(entered, None);
-    assert!(resets(server, THIEF, EMAIL).await);
+    let entered = convert_by_google(&site, &thiefs.with_id("67")).await;
+    assert_ne!(entered, Some(account.id));
+    assert!(resets(server, EMAIL, EMAIL).await);
 }
 
 /// The account that this person's Google identity opens.

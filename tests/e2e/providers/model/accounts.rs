@@ -238,8 +238,8 @@ impl Accounts {
         }
     }
 
-    /// The mailbox sets a password. The first time, and while another address waits to be proved,
-    /// everybody else goes.
+    /// The mailbox sets a password. The first time everybody else goes, and also where another address
+    /// has not been proved: that one goes too, and the old one comes back.
     pub fn reset(&mut self, id: Id, who: Person, password: String) -> Result<(), String> {
         let account = self.change(id)?;
         if !account.is_active {
@@ -250,16 +250,18 @@ impl Accounts {
             account.own();
             account.identities.clear();
         }
-        if is_present {
-            (account.is_proved, account.is_owned) = (true, true);
+        if !is_present {
+            account.email = None;
+            if !account.return_to(who) {
+                return Err(format!("{who} is no former address"));
+            }
+            account.offers.retain(|offer| offer.address != who);
         }
-        for former in account.formers.iter_mut().filter(|former| former.address == who) {
-            former.is_owned = true;
-        }
+        (account.is_proved, account.is_owned) = (true, true);
         account.pending = None;
         account.password = Some(password);
         account.is_voided = false;
-        account.is_password_proved = is_present;
+        account.is_password_proved = true;
         account.era += 1;
         account.alone = Some(who);
         Ok(())
