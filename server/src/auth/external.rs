@@ -242,14 +242,14 @@ async fn come_again(
 ) -> Result<Entered> {
     identities::update_identity(tx, identity(profile, account.id, now)).await?;
     let proves = profile.email_verified && email.is_some_and(|email| holds(account, &email));
-    match proves && account.email_verified_at.is_none() {
+    match proves && is_home(account) && account.email_verified_at.is_none() {
         true => take_over(tx, account, profile, now).await,
         false => Ok(Entered { account_id: account.id, ended: Vec::new() }),
     }
 }
 
-/// Opens somebody's account by the identity too, if the address is proved and no password of a
-/// stranger's opens it.
+/// Opens somebody's account by the identity too, if the address is proved, no password of a
+/// stranger's opens it, and no older address may call it back.
 async fn link(
     tx: &mut Tx,
     post: &Post,
@@ -265,7 +265,7 @@ async fn link(
     }
     let account = accounts::account(tx, holder).await?.ok_or(SignInFault::AccountInUse)?;
     let still_holds = email.is_some_and(|email| holds(&account, &email));
-    let is_owners = !account.has_password || account.password_proved;
+    let is_owners = is_home(&account) && (!account.has_password || account.password_proved);
     if !(profile.email_verified && still_holds && account.is_active && is_owners) {
         return Err(SignInFault::AccountInUse.into());
     }
@@ -282,6 +282,12 @@ async fn link(
 pub(super) fn holds(account: &Account, email: &Email) -> bool {
     let own = account.email.as_deref().and_then(Email::parse);
     own.is_some_and(|own| own.key() == email.key())
+}
+
+/// Whether the account's address is its mailbox. Else an older address, which was proved, may still
+/// call the account back, and a provider's word about the new one takes nothing over.
+fn is_home(account: &Account) -> bool {
+    account.mailbox() == account.email.as_deref()
 }
 
 /// The first proof of the account's mailbox: nobody else gets in from now on.

@@ -293,6 +293,35 @@ async fn a_reset_at_the_old_address_leaves_nothing_to_who_gave_the_new_one() {
     assert!(resets(server, EMAIL, EMAIL).await);
 }
 
+#[tokio::test]
+async fn a_provider_takes_over_nothing_that_an_older_address_may_call_back() {
+    let site = Site::start().await;
+    let server = &site.server;
+    register_app(server).await;
+    let owner = User::new("anna").with_id("11").with_email("anna@yandex.ru");
+    let opened = site.sign_in(&owner, Provider::Yandex).await.field("access_token");
+    let session = format!("Bearer {opened}");
+    let id = own(server, &session).await.id;
+    change_at_once(server, &session, "thief@gmail.com").await;
+    let thief = User::new("thief").with_id("66").with_email("thief@gmail.com");
+    let answer = convert(&site, &thief, Provider::Google).await;
+    let expected = "This account is already in use.";
+    assert_eq!(
+        (answer.status.as_u16(), answer.field("error_description").as_str()),
+        (400, expected)
+    );
+    // Nor does one that the account knows already and that proves the address only now.
+    let silent = thief.clone().without_email().with_id("67");
+    assert_eq!(link(&site, &session, &silent, Provider::Google).await.status, 201);
+    let entered = convert_by_google(&site, &thief.with_id("67")).await;
+    assert_eq!(entered, Some(id));
+    assert!(is_alive(server, &session).await);
+    let found = server.auth.identities(id).await.expect("the database answers");
+    let mut subjects: Vec<_> = found.iter().map(|identity| identity.subject.as_str()).collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, ["11", "67"]);
+}
+
 /// The account that this person's Google identity opens.
 async fn convert_by_google(site: &Site, user: &User) -> Option<i64> {
     let answer = convert(site, user, Provider::Google).await;

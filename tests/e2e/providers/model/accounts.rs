@@ -162,7 +162,8 @@ impl Accounts {
             return if way == Way::Login { Entered::Refused } else { Entered::New };
         };
         let no_strangers = account.password.is_none() || account.is_password_proved;
-        let is_believed = claims == Claims::Proved && account.email == Some(by.1);
+        let is_believed =
+            claims == Claims::Proved && account.email == Some(by.1) && account.is_home();
         match is_believed && account.is_active && no_strangers && way != Way::Registration {
             true => Entered::Account(id),
             false => Entered::Refused,
@@ -196,7 +197,8 @@ impl Accounts {
         if claims != Claims::Proved || account.email != Some(by.1) {
             return Ok(());
         }
-        let takes_over = if is_known { !account.is_proved } else { !account.is_owned };
+        let is_first = if is_known { !account.is_proved } else { !account.is_owned };
+        let takes_over = is_first && account.is_home();
         if takes_over {
             account.own();
             account.identities = vec![by];
@@ -381,6 +383,11 @@ impl Account {
     pub fn mailbox(&self) -> Option<Address> {
         let former = self.formers.iter().rev().find(|former| former.is_proved);
         former.filter(|_| !self.is_proved).map(|former| former.address).or(self.email)
+    }
+
+    /// No older address may call it back.
+    fn is_home(&self) -> bool {
+        self.mailbox() == self.email
     }
 
     /// Everything goes that others may have put there, but the username.
