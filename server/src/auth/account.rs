@@ -35,9 +35,10 @@ impl Account {
         former.or(self.email.as_ref()).map(String::as_str)
     }
 
-    /// Whether a new address may still be confirmed, or called off.
+    /// Whether another address than the present one may still be confirmed, or called off; of the
+    /// account as it is [now](Account::at).
     pub(super) fn waits_for_confirmation(&self) -> bool {
-        self.pending_email.is_some() || (self.former_email.is_some() && !self.is_email_proved())
+        self.pending_email.is_some()
     }
 
     fn is_email_proved(&self) -> bool {

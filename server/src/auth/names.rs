@@ -49,6 +49,7 @@ impl Auth {
         let id = proof.who.account_id;
         let mut tx = self.store.read().await?;
         let account = accounts::account(&mut tx, id).await?.ok_or(Error::AccountNotFound)?;
+        let account = account.at(self.clock.now());
         drop(tx);
         let mut taken = Vec::new();
         let new = changes.iter().filter(|change| differs(&account, change));
@@ -145,7 +146,8 @@ async fn change_identifiers(
     let id = proof.who.account_id;
     accounts::lock_account(tx, id).await?;
     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
-    let changes: Vec<_> = changes.into_iter().filter(|change| differs(&account, change)).collect();
+    let seen = account.clone().at(now);
+    let changes: Vec<_> = changes.into_iter().filter(|change| differs(&seen, change)).collect();
     if changes.is_empty() {
         return Ok(account);
     }
@@ -176,7 +178,7 @@ async fn can_be_entered(tx: &mut Tx, account: &Account, configured: &[String]) -
         || opened_by_provider(tx, account.id, configured).await?)
 }
 
-/// Whether the change would change anything: what is shown, or an address that waits.
+/// Whether the change would change anything: what is shown, or another address that waits.
 fn differs(account: &Account, change: &Change) -> bool {
     let shown = match change.kind {
         Kind::Email if account.waits_for_confirmation() => return true,

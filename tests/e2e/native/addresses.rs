@@ -322,6 +322,18 @@ async fn a_provider_takes_over_nothing_that_an_older_address_may_call_back() {
     assert_eq!(subjects, ["11", "67"]);
 }
 
+#[tokio::test]
+async fn an_address_that_is_named_again_is_no_change() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    change_at_once(&server, &session, NEW).await;
+    // The sign-in is too old for a change by now.
+    server.clock.advance(RECENT + 1);
+    let before = server.mails().await.len();
+    change_at_once(&server, &session, NEW).await;
+    assert_eq!(mailed(&server, before).await, Vec::<String>::new());
+}
+
 /// The account that this person's Google identity opens.
 async fn convert_by_google(site: &Site, user: &User) -> Option<i64> {
     let answer = convert(site, user, Provider::Google).await;

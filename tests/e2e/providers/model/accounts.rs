@@ -288,8 +288,7 @@ impl Accounts {
         self.drop_unproved(to, id);
         let account = self.change(id)?;
         if account.email == Some(to) {
-            let goes_elsewhere = account.mailbox() != account.email;
-            account.pending = goes_elsewhere.then_some((to, by));
+            account.repeat(to, by);
             return Ok(());
         }
         if !by {
@@ -305,8 +304,7 @@ impl Accounts {
     pub fn ask_to_move(&mut self, id: Id, to: Address, by: bool, now: i64) -> Result<(), String> {
         let account = self.change(id)?;
         if account.email == Some(to) {
-            let goes_elsewhere = account.mailbox() != account.email;
-            account.pending = goes_elsewhere.then_some((to, by));
+            account.repeat(to, by);
             return Ok(());
         }
         account.pending = Some((to, by));
@@ -395,6 +393,14 @@ impl Account {
         (self.has_phone, self.pending) = (false, None);
         for offer in &mut self.offers {
             offer.kept.clear();
+        }
+    }
+
+    /// The present address is named again: that calls off another one that waits, and else does nothing.
+    fn repeat(&mut self, present: Address, by: bool) {
+        if self.pending.is_some_and(|(waiting, _)| waiting != present) {
+            let goes_elsewhere = self.mailbox() != self.email;
+            self.pending = goes_elsewhere.then_some((present, by));
         }
     }
 
