@@ -216,6 +216,25 @@ async fn unusable_password_of_djangos_makes_an_account_without_one() {
 }
 
 #[tokio::test]
+async fn password_that_is_taken_away_is_not_mailed_as_a_new_one() {
+    let (place, smtp) = (Place::new().await, SmtpServer::start().await);
+    let url = smtp.url();
+    let server = place.start(&[("PROPUSK_MAIL__SMTP_URL", url.as_str())]).await;
+    signed_up(&server.client, "anna@example.com").await;
+    place.user_with(&["set-password", "anna@example.com", "--hashed"], "!").await;
+    assert_eq!(sign_in(&server.client, "anna@example.com", PASSWORD).await.status, 401);
+    place.user_with(&["set-password", "anna@example.com"], NEW_PASSWORD).await;
+    smtp.wait_for("anna@example.com", 1).await;
+    soon("nothing waits", || async {
+        place.run(&[], &["mail", "list"], "").await.stdout.is_empty()
+    })
+    .await;
+    let letters = smtp.mails_to("anna@example.com");
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert!(letters[0].subject.starts_with("An administrator set a new password"), "{letters:?}");
+}
+
+#[tokio::test]
 async fn password_file_may_be_standard_input() {
     let place = Place::new().await;
     let server = place.start(&[]).await;

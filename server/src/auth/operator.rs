@@ -88,6 +88,7 @@ impl Auth {
                     if !accounts::lock_account(tx, id).await? {
                         return Ok(None);
                     }
+                    let is_set = new.is_some();
                     match new {
                         Some(new) => {
                             let new = new.as_str().to_owned();
@@ -97,7 +98,7 @@ impl Auth {
                         None => accounts::delete_password(tx, id).await?,
                     }
                     accounts::update_password_by_sign_in(tx, id, None).await?;
-                    if let Some(account) = accounts::account(tx, id).await? {
+                    if is_set && let Some(account) = accounts::account(tx, id).await? {
                         let letter = Letter::PasswordSetByOperator;
                         post.queue(tx, letter, &account, None, now).await?;
                     }
