@@ -8,6 +8,7 @@ use super::link::Links;
 use super::one_time::{
     LIFETIME, LinkChallenge, OneTimeKey, Purpose, bound_token, hex, is_out, row,
 };
+use super::recovery::NOBODY;
 use super::{Auth, Policy, random};
 use crate::error::Result;
 use crate::language::Language;
@@ -165,7 +166,8 @@ impl Post {
         outbox::insert_mail(tx, mail).await
     }
 
-    /// Queues a mail with a link.
+    /// Queues a mail with a link. Only the first link that is out is bound to the app that asks: with
+    /// a challenge of their own, others could else use up all that the owner may be mailed.
     pub async fn queue_link(
         &self,
         tx: &mut Tx,
@@ -176,10 +178,12 @@ impl Post {
     ) -> Result<()> {
         let purpose = link.purpose;
         let later = self.limits.admit_mail(tx, purpose.as_str(), link.to, now).await?;
-        if later.is_some() && is_out(tx, purpose, account.id, now).await? {
+        let is_out = is_out(tx, purpose, account.id, now).await?;
+        if later.is_some() && is_out {
             return pretend_to_queue(tx, now).await;
         }
-        self.queue_admitted(tx, account, link, language, later, now).await
+        let post = Post { challenge: self.challenge.filter(|_| !is_out), ..self.clone() };
+        post.queue_admitted(tx, account, link, language, later, now).await
     }
 
     /// Queues a mail with a link that has been counted, and goes out `later` where it has to wait.
@@ -243,6 +247,7 @@ impl Post {
     /// has an account.
     pub async fn pretend(&self, tx: &mut Tx, address: &str, now: i64) -> Result<()> {
         self.limits.pretend_mail(tx, address, now).await?;
+        is_out(tx, Purpose::PasswordReset, NOBODY, now).await?;
         pretend_to_queue(tx, now).await
     }
 

@@ -24,7 +24,7 @@ use crate::store::revocations::Revocation;
 use crate::store::{Tx, identifiers, outbox};
 
 /// The id of no account.
-const NOBODY: i64 = -1;
+pub(super) const NOBODY: i64 = -1;
 
 /// Whoever asks for a mail.
 #[derive(Clone, Copy, Debug)]

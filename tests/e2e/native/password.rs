@@ -1,5 +1,7 @@
 //! Passwords: changed by their owners, and set by a mailed link.
 
+use propusk_tests::links::Link;
+
 use super::*;
 
 async fn change(server: &TestServer, session: &str, body: Value) -> Answer {
@@ -185,6 +187,30 @@ async fn a_reset_link_to_an_apps_own_scheme_works_only_with_the_verifier_of_the_
     assert!(!page.text().contains("<form"), "{}", page.text());
     let answer = post(&server, "password/reset/confirm", confirm(json!(VERIFIER))).await;
     assert_eq!(answer.status, 204, "{}", answer.text());
+    assert!(sign_in(&server, EMAIL, NEW_PASSWORD).await.is_some());
+}
+
+#[tokio::test]
+async fn a_strangers_challenge_keeps_no_owner_from_a_reset() {
+    let server = server_of_an_app().await;
+    signed_up(&server, EMAIL).await;
+    // What the stranger's app knows is no verifier of the owner's.
+    let foreign = "A".repeat(43);
+    for challenge in [&*foreign, &foreign, &foreign, CHALLENGE] {
+        let ask = json!({"email": EMAIL, "code_challenge": challenge});
+        assert_eq!(post(&server, "password/reset", ask).await.status, 202);
+    }
+    server.mails().await;
+    let letters = server.smtp.mails_to(EMAIL);
+    let links: Vec<_> = letters.iter().filter_map(Link::of).collect();
+    let bound = links.iter().filter(|link| link.url.starts_with("myapp://")).count();
+    assert_eq!((links.len(), bound), (4, 1), "{links:?}");
+    let link = links.last().expect("a link");
+    let path = link.url.trim().strip_prefix(&server.public_url).expect("a link to the server");
+    assert!(path.starts_with("/auth/reset/"), "{path}");
+    let page = server.client.get(path, None).await;
+    assert!(page.text().contains("<form"), "{}", page.text());
+    assert_done(&confirm(&server, &link.uid, &link.token, NEW_PASSWORD).await, 204);
     assert!(sign_in(&server, EMAIL, NEW_PASSWORD).await.is_some());
 }
 
