@@ -314,6 +314,13 @@ impl Accounts {
         Ok(())
     }
 
+    /// Whether this is the account's address already, and no other one waits.
+    pub fn is_named_again(&self, id: Id, to: Address) -> bool {
+        self.0.get(&id).is_some_and(|account| {
+            account.email == Some(to) && account.pending.is_none_or(|(waiting, _)| waiting == to)
+        })
+    }
+
     /// The mailbox confirms a new address.
     pub fn confirm(&mut self, id: Id, who: Address, now: i64) -> Result<(), String> {
         if self.claimant(who).is_some_and(|holder| holder != id) {
