@@ -3,7 +3,7 @@
 //! looked at. Three counters: per address, per name from one address, and per account from
 //! everywhere. The last one never stops a place where the account's owner is known, so that an
 //! attacker cannot lock the owner out there. Counters that decide about people are also stored (see
-//! [`super::counting`]); keys are digests, because names come from outside in any length.
+//! `counting`); keys are digests, because names come from outside in any length.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -54,7 +54,7 @@ pub struct Claims {
     /// What the `jti` is, where it is ours; then the account is that of its session.
     pub id: Option<TokenId>,
     pub account: AccountClaim,
-    /// The token has another form, that of [`super::named`].
+    /// The token has another form, that of `named`.
     pub names_user: bool,
 }
 
