@@ -75,6 +75,19 @@ impl TestServer {
         }
     }
 
+    /// Starts with `native` alone, whose reset links lead to an app's own scheme.
+    pub async fn of_an_app() -> Self {
+        TestServer::with(|config| {
+            let defaults = propusk_server::default_config();
+            for name in defaults.dialects.keys() {
+                *config.dialect(name) = defaults.clone().dialect(name).clone();
+                config.dialect(name).enabled = name == "native";
+            }
+            config.links.reset = Some("myapp://reset/{uid}/{token}".to_owned());
+        })
+        .await
+    }
+
     /// Starts with the providers of a stand-in.
     pub async fn with_providers(change: impl FnOnce(&mut Config)) -> (Self, StandIn) {
         let stand_in = StandIn::start().await.expect("the stand-in starts");
@@ -112,7 +125,9 @@ impl TestServer {
             loop {
                 let queued = self.auth.queued_mails().await.expect("the database answers");
                 // Late mails wait until the clock is moved.
-                let is_due = |mail: &&QueuedMail| mail.late == 0 || mail.due_at <= self.clock.now();
+                let is_due = |mail: &&QueuedMail| {
+                    mail.late == 0 || mail.leased || mail.due_at <= self.clock.now()
+                };
                 let waiting = queued.iter().filter(is_due).count();
                 if waiting == 0 {
                     return;

@@ -5,7 +5,7 @@ use propusk_wire::Secret;
 use super::Client;
 use crate::error::{Error, Kind, Result};
 use crate::session::AtHand;
-use crate::{MailedLink, Operation, Profile, Registered, Registration};
+use crate::{MailedLink, Operation, Profile, Registered, Registration, pkce};
 
 /// Whether the server knows of a sign-out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -110,25 +110,56 @@ impl Client {
     }
 
     /// Mails a link that sets a new password. That it went well does not tell whether there is such
-    /// an account, unless the API tells.
+    /// an account, unless the API tells. Where the API can bind the link to this app (`native`, RFC
+    /// 7636), a code verifier is kept in the vault for it, also across a sign-out.
     ///
     /// # Errors
     /// [`Kind::Rejected`], [`Kind::Unsupported`].
     pub async fn request_reset(&self, email: &str) -> Result<()> {
-        self.send(self.spelling().request_reset(email)).await
+        self.require(Operation::RequestReset)?;
+        let challenge = match self.spelling().binds_reset_links() {
+            true => self.reset_challenge().await?,
+            false => None,
+        };
+        self.send(self.spelling().request_reset(email, challenge)).await
+    }
+
+    /// `None` where the vault can keep no verifier: the link then leads to a page of the server.
+    async fn reset_challenge(&self) -> Result<Option<String>> {
+        let (new, now) = (pkce::verifier()?, self.core.transport().device_now());
+        let kept = self.core.change(move |record| record.journal.ask_for_reset(new, now)).await;
+        match kept {
+            Ok(verifier) => Ok(Some(pkce::challenge(&verifier))),
+            Err(error) if matches!(error.kind(), Kind::Storage { .. }) => {
+                tracing::warn!(%error, "the reset link cannot be bound to this app");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Sets a new password with what stood in the mailed link.
     ///
     /// # Errors
-    /// [`Kind::Rejected`] for a link that works no longer or a weak password;
+    /// [`Kind::Rejected`] for a link that works no longer, or that another app has asked for, or a
+    /// weak password; [`Kind::Storage`] where a verifier may be kept and cannot be read;
     /// [`Kind::Unsupported`].
     pub async fn confirm_reset(
         &self,
         link: &MailedLink,
         new_password: impl Into<Secret>,
     ) -> Result<()> {
-        self.send(self.spelling().confirm_reset(link, &new_password.into())).await
+        self.require(Operation::ConfirmReset)?;
+        let verifier = match self.spelling().binds_reset_links() {
+            true => self.reset_verifier().await?,
+            false => None,
+        };
+        self.send(self.spelling().confirm_reset(link, &new_password.into(), verifier)).await
+    }
+
+    async fn reset_verifier(&self) -> Result<Option<Secret>> {
+        let now = self.core.transport().device_now();
+        self.core.change(move |record| record.journal.reset_verifier(now)).await
     }
 
     /// Sets another password. The current one may be left out on `native` within five minutes of a

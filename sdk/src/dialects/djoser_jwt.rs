@@ -90,11 +90,16 @@ impl Spelling for DjoserJwt {
         Ok(USERS.change_profile(access, members.into()))
     }
 
-    fn request_reset(&self, email: &str) -> Result<Call<()>> {
+    fn request_reset(&self, email: &str, _challenge: Option<String>) -> Result<Call<()>> {
         Ok(USERS.request_reset(email))
     }
 
-    fn confirm_reset(&self, link: &MailedLink, new_password: &Secret) -> Result<Call<()>> {
+    fn confirm_reset(
+        &self,
+        link: &MailedLink,
+        new_password: &Secret,
+        _verifier: Option<Secret>,
+    ) -> Result<Call<()>> {
         Ok(USERS.confirm_reset(link, new_password))
     }
 

@@ -262,11 +262,22 @@ pub(crate) trait Spelling: Send + Sync {
         Err(Error::unsupported(Operation::UpdateProfile))
     }
 
-    fn request_reset(&self, _email: &str) -> Result<Call<()>> {
+    /// Whether a reset link can be bound to the app that asks for it, by the challenge of a code
+    /// verifier.
+    fn binds_reset_links(&self) -> bool {
+        false
+    }
+
+    fn request_reset(&self, _email: &str, _challenge: Option<String>) -> Result<Call<()>> {
         Err(Error::unsupported(Operation::RequestReset))
     }
 
-    fn confirm_reset(&self, _link: &MailedLink, _new_password: &Secret) -> Result<Call<()>> {
+    fn confirm_reset(
+        &self,
+        _link: &MailedLink,
+        _new_password: &Secret,
+        _verifier: Option<Secret>,
+    ) -> Result<Call<()>> {
         Err(Error::unsupported(Operation::ConfirmReset))
     }
 

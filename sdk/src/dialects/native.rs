@@ -113,17 +113,26 @@ impl Spelling for Native {
         Ok(signed_in(Request::patch(ACCOUNT, json(changes)?), access, profile))
     }
 
-    fn request_reset(&self, email: &str) -> Result<Call<()>> {
-        let body = RequestResetRequest { email: email.to_owned(), code_challenge: None };
+    fn binds_reset_links(&self) -> bool {
+        true
+    }
+
+    fn request_reset(&self, email: &str, challenge: Option<String>) -> Result<Call<()>> {
+        let body = RequestResetRequest { email: email.to_owned(), code_challenge: challenge };
         Ok(open(Request::post("/propusk/v1/password/reset", json(&body)?), Reply::done))
     }
 
-    fn confirm_reset(&self, link: &MailedLink, new_password: &Secret) -> Result<Call<()>> {
+    fn confirm_reset(
+        &self,
+        link: &MailedLink,
+        new_password: &Secret,
+        verifier: Option<Secret>,
+    ) -> Result<Call<()>> {
         let body = json(&ConfirmResetRequest {
             uid: link.uid.clone(),
             token: link.token.clone(),
             new_password: new_password.clone(),
-            code_verifier: None,
+            code_verifier: verifier,
         })?;
         Ok(open(Request::post("/propusk/v1/password/reset/confirm", body), Reply::done))
     }

@@ -54,12 +54,17 @@ impl Spelling for Simplejwt {
         Ok(Call::new(request, |reply| simple_jwt::read_signed_in(reply, profile, &[])))
     }
 
-    fn request_reset(&self, email: &str) -> Result<Call<()>> {
+    fn request_reset(&self, email: &str, _challenge: Option<String>) -> Result<Call<()>> {
         Ok(own_view(Request::post(RESET, json!({ "email": email }))))
     }
 
     /// The parts of the link stand in the query, as the document has it.
-    fn confirm_reset(&self, link: &MailedLink, new_password: &Secret) -> Result<Call<()>> {
+    fn confirm_reset(
+        &self,
+        link: &MailedLink,
+        new_password: &Secret,
+        _verifier: Option<Secret>,
+    ) -> Result<Call<()>> {
         let request = Request::post(CONFIRM, json!({ "new_password": new_password }))
             .query("uid", &link.uid.as_str().into())
             .query("token", &link.token);

@@ -1,6 +1,7 @@
-//! The journal of sign-ins that go on in a browser. It lies in the vault before the browser opens, so
-//! that a link that starts the app anew still finds its sign-in; and it remembers those that are
-//! over, because systems bring the same link twice, or again days later.
+//! The journal of what goes on in a browser or a mail program. A sign-in lies in the vault before the
+//! browser opens, so that a link that starts the app anew still finds it; those that are over are
+//! remembered, because systems bring the same link twice, or again days later. So does the code
+//! verifier of the reset links that were asked for.
 
 use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ const MOST_OPEN: usize = 5;
 /// Counted and not timed: Android starts an app from its list of recent ones with the link of
 /// then.
 const MOST_OVER: usize = 16;
+/// How long the verifier of reset links is kept after a link was asked for, in seconds: such a link
+/// works for three days, and its mail may come late.
+const RESET_LIFE: i64 = 4 * 24 * 3_600;
 
 /// All of them. What is stored may be of another version: what it does not have is empty, and what
 /// is not known is skipped.
@@ -26,6 +30,16 @@ pub(crate) struct Journal {
     open: Vec<PendingSignIn>,
     /// The oldest first.
     over: Vec<Past>,
+    reset: Option<ResetProof>,
+}
+
+/// Proves that this app asked for the reset links that lead to it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+struct ResetProof {
+    verifier: Secret,
+    /// Seconds since 1970, by the clock of the device.
+    expires_at: i64,
 }
 
 /// A sign-in that goes on in a browser.
@@ -160,6 +174,23 @@ impl Journal {
         for sign_in in late {
             self.remember(&sign_in.state, Outcome::Expired);
         }
+    }
+
+    /// The verifier for a reset link that is asked for now: the one that is kept, for it serves all
+    /// links that are out, or else `new`.
+    pub fn ask_for_reset(&mut self, new: Secret, now: i64) -> Secret {
+        let verifier = self.reset_verifier(now).unwrap_or(new);
+        let expires_at = now.saturating_add(RESET_LIFE);
+        self.reset = Some(ResetProof { verifier: verifier.clone(), expires_at });
+        verifier
+    }
+
+    /// The verifier of the reset links that may be out.
+    pub fn reset_verifier(&self, now: i64) -> Option<Secret> {
+        let proof = self.reset.as_ref()?;
+        let left = proof.expires_at.saturating_sub(now);
+        // A clock that was set back makes nothing last for ever.
+        (0 < left && left <= 2 * RESET_LIFE).then(|| proof.verifier.clone())
     }
 
     /// The open sign-in of this state, if it was to come back here. All are looked at, whichever it

@@ -530,12 +530,28 @@ fn a_journal_of_another_version_is_read() {
 }
 
 #[test]
+fn one_verifier_serves_the_reset_links_of_four_days() {
+    let life = 4 * 24 * 3_600;
+    let mut journal = Journal::default();
+    assert_eq!(journal.reset_verifier(NOW), None);
+    assert_eq!(journal.ask_for_reset("one".into(), NOW).expose(), "one");
+    assert_eq!(journal.ask_for_reset("other".into(), NOW + 1).expose(), "one");
+    let kept = |now| journal.reset_verifier(now).map(|verifier| verifier.expose().to_owned());
+    assert_eq!(kept(NOW + life), Some("one".to_owned()));
+    for now in [NOW + 1 + life, NOW - life, i64::MIN, i64::MAX] {
+        assert_eq!(kept(now), None, "{now}");
+    }
+    assert_eq!(journal.ask_for_reset("new".into(), NOW + 1 + life).expose(), "new");
+}
+
+#[test]
 fn a_journal_shows_no_secret() {
     let mut journal = journal();
+    journal.ask_for_reset("the reset's".into(), NOW);
     let arrival = journal
         .arrive(parse("com.example.app:/signed-in?code=c0de&state=scheme", &redirects()), NOW);
     let shown = format!("{journal:?} {arrival:?}");
-    for secret in ["verifier of", "c0de", "\"scheme\""] {
+    for secret in ["verifier of", "c0de", "\"scheme\"", "the reset's"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
 }

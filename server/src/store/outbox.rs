@@ -26,6 +26,8 @@ pub struct QueuedMail {
     /// Above 0: it waits for the limit of its mailbox, the lower ones first.
     pub late: i64,
     pub attempts: i64,
+    /// A worker has it in hand until `due_at`.
+    pub leased: bool,
     pub dead_at: Option<i64>,
     /// What the mail server said last.
     pub problem: Option<String>,
@@ -37,7 +39,7 @@ macro_rules! returning_mail {
         concat!(
             $before,
             " id, account_id, token_hash, message, recipient, language, link, about, created_at,
-              due_at, late, attempts, dead_at, problem ",
+              due_at, late, attempts, leased, dead_at, problem ",
             $after
         )
     };

@@ -155,22 +155,9 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 /// Its S256, both from RFC 7636 appendix B.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// A server with `native` alone, whose reset links lead to an app's own scheme.
-async fn server_of_an_app() -> TestServer {
-    TestServer::with(|config| {
-        let defaults = propusk_server::default_config();
-        for name in defaults.dialects.keys() {
-            *config.dialect(name) = defaults.clone().dialect(name).clone();
-            config.dialect(name).enabled = name == "native";
-        }
-        config.links.reset = Some("myapp://reset/{uid}/{token}".to_owned());
-    })
-    .await
-}
-
 #[tokio::test]
 async fn a_reset_link_to_an_apps_own_scheme_works_only_with_the_verifier_of_the_app_that_asked() {
-    let server = server_of_an_app().await;
+    let server = TestServer::of_an_app().await;
     signed_up(&server, EMAIL).await;
     let ask = json!({"email": EMAIL, "code_challenge": CHALLENGE});
     assert_eq!(post(&server, "password/reset", ask).await.status, 202);
@@ -192,7 +179,7 @@ async fn a_reset_link_to_an_apps_own_scheme_works_only_with_the_verifier_of_the_
 
 #[tokio::test]
 async fn a_strangers_challenge_keeps_no_owner_from_a_reset() {
-    let server = server_of_an_app().await;
+    let server = TestServer::of_an_app().await;
     signed_up(&server, EMAIL).await;
     // What the stranger's app knows is no verifier of the owner's.
     let foreign = "A".repeat(43);
@@ -216,7 +203,7 @@ async fn a_strangers_challenge_keeps_no_owner_from_a_reset() {
 
 #[tokio::test]
 async fn a_reset_that_is_asked_for_without_a_challenge_leads_to_the_servers_own_page() {
-    let server = server_of_an_app().await;
+    let server = TestServer::of_an_app().await;
     signed_up(&server, EMAIL).await;
     assert_eq!(post(&server, "password/reset", json!({"email": EMAIL})).await.status, 202);
     let link = server.link_to(EMAIL).await.url;

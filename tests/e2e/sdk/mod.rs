@@ -6,6 +6,7 @@ mod browser;
 mod clocks;
 mod peer;
 mod processes;
+mod resets;
 mod sessions;
 mod sign_out;
 mod single_flight;
@@ -38,7 +39,10 @@ pub struct Home {
 impl Home {
     /// With an account of [`EMAIL`].
     pub async fn start() -> Self {
-        let server = TestServer::start().await;
+        Home::at(TestServer::start().await).await
+    }
+
+    pub async fn at(server: TestServer) -> Self {
         let clock = Clock::manual(server.clock.now());
         let folder = tempfile::tempdir().expect("a folder");
         let home = Home { server, clock, folder };

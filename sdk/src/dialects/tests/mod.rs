@@ -119,8 +119,8 @@ fn ask(dialect: Dialect, operation: Operation, scheme: Scheme) -> Asked {
             Asked::of(spelling.change_password(&access, Some(&password), &"N3w-pass-77".into()))
         }
         Operation::DeleteAccount => Asked::of(spelling.delete_account(&access, Some(&password))),
-        Operation::RequestReset => Asked::of(spelling.request_reset("anna@example.com")),
-        Operation::ConfirmReset => Asked::of(spelling.confirm_reset(&link(), &password)),
+        Operation::RequestReset => Asked::of(spelling.request_reset("anna@example.com", None)),
+        Operation::ConfirmReset => Asked::of(spelling.confirm_reset(&link(), &password, None)),
         Operation::ProviderSignIn => {
             Asked::of(native::complete(&"code".into(), &"verifier".into(), &app))
         }
@@ -147,7 +147,7 @@ fn what_an_api_lacks_is_known_before_any_request() {
     let prehashed = Dialect::Prehashed.spelling();
     for (refused, operation) in [
         (prehashed.profile(&access).err(), Operation::Profile),
-        (prehashed.request_reset("a@example.com").err(), Operation::RequestReset),
+        (prehashed.request_reset("a@example.com", None).err(), Operation::RequestReset),
         (prehashed.sign_out(&access, None, &app).err(), Operation::SignOut),
     ] {
         let refused = refused.map(kind);

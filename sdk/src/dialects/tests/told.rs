@@ -35,7 +35,7 @@ fn rejection(dialect: Dialect, operation: Operation, reply: &Reply) -> Rejection
             (call.read)(reply)
         }
         Operation::ConfirmReset => {
-            let call = spelling.confirm_reset(&link(), &"new".into()).expect("a call");
+            let call = spelling.confirm_reset(&link(), &"new".into(), None).expect("a call");
             (call.read)(reply)
         }
         other => panic!("not asked here: {other:?}"),
