@@ -195,7 +195,9 @@ async fn replace(
         true => post.queue(tx, Letter::EmailChanged, account, None, now).await?,
         false => offer_return(tx, post, account, now).await?,
     }
-    take(tx, account, to, by_password, now).await
+    // The old one gets the resets until the new one has proved itself.
+    let keeps_old = !by_password || to.is_some();
+    take(tx, account, to, keeps_old, now).await
 }
 
 /// Moves the account. What proved the old mailbox says nothing of the new one, and links that were
@@ -204,12 +206,12 @@ async fn take(
     tx: &mut Tx,
     account: &Account,
     to: Option<&Email>,
-    by_password: bool,
+    keeps_old: bool,
     now: i64,
 ) -> Result<()> {
     // An unproved address behind which a proved one waits is not worth coming back to.
     let may_come_back = account.mailbox() == account.email.as_deref();
-    match !by_password && may_come_back {
+    match keeps_old && may_come_back {
         true => identifiers::leave_email(tx, account.id, now).await?,
         false => drop(identifiers::delete_identifier(tx, account.id, Kind::Email.as_str()).await?),
     }
@@ -345,6 +347,8 @@ async fn confirm(
     let new = Email::parse(&spent.address).ok_or(Error::LinkInvalid)?;
     if holds(account, &new) {
         one_time_tokens::delete_one_time_tokens(tx, account.id).await?;
+        let purpose = Purpose::EmailReturn.as_str();
+        identifiers::delete_left_for_good(tx, account.id, purpose, now).await?;
     } else {
         if spent.by_password {
             post.queue(tx, Letter::EmailChanged, account, None, now).await?;
@@ -352,7 +356,7 @@ async fn confirm(
             // It was mailed when the change was asked for.
             prolong_return(tx, account.id, home, now).await?;
         }
-        take(tx, account, Some(&new), spent.by_password, now).await?;
+        take(tx, account, Some(&new), !spent.by_password, now).await?;
     }
     identifiers::update_verified(tx, account.id, Kind::Email.as_str(), now).await
 }

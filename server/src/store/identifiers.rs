@@ -1,7 +1,8 @@
 //! Table `identifiers`: e-mail addresses, phones and usernames in one namespace, by canonical key.
 //! A row goes with its account, or when the account gives the identifier up. An address that was left
-//! without the password keeps its row, with `left_at`: it opens nothing, may come back, and a proved
-//! one is kept from others. The sweeper deletes it when it can come back no longer.
+//! without the password, or for one that is not confirmed yet, keeps its row, with `left_at`: it opens
+//! nothing, may come back, and a proved one is kept from others. The sweeper deletes it when it can
+//! come back no longer.
 
 use super::{Tx, on};
 use crate::error::Result;
@@ -176,6 +177,23 @@ pub async fn delete_left(tx: &mut Tx, account_id: i64, key: String) -> Result<()
         "delete from identifiers
          where account_id = $1 and key = $2 and left_at is not null",
     ).bind(account_id).bind(key).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Forgets the addresses that the account left and to which no link of this purpose is out.
+pub async fn delete_left_for_good(
+    tx: &mut Tx,
+    account_id: i64,
+    purpose: &'static str,
+    now: i64,
+) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "delete from identifiers
+         where account_id = $1 and left_at is not null and not exists (
+             select 1 from one_time_tokens t
+             where t.account_id = $1 and t.purpose = $2 and t.address = identifiers.shown
+               and t.spent_at is null and t.expires_at > $3)",
+    ).bind(account_id).bind(purpose).bind(now).execute(db).await.map(|_| ()))?;
     Ok(())
 }
 

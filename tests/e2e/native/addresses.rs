@@ -264,6 +264,31 @@ async fn an_address_of_now_gets_no_resets_until_it_is_confirmed() {
 }
 
 #[tokio::test]
+async fn an_address_given_with_the_password_gets_no_resets_until_it_is_confirmed_either() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    let login = json!({"username": EMAIL, "password": PASSWORD});
+    let key = server.client.post("/auth/token/login/", &login).await.field("auth_token");
+    let body = json!({"new_email": NEW, "current_password": PASSWORD});
+    let path = "/auth/users/set_email/";
+    let answer = server.client.post_as(&format!("Token {key}"), path, &body).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    assert!(sign_in(&server, NEW, PASSWORD).await.is_some());
+    assert!(sign_in(&server, EMAIL, PASSWORD).await.is_none());
+    for asked in [NEW, EMAIL] {
+        assert!(resets(&server, asked, EMAIL).await && !resets(&server, asked, NEW).await);
+    }
+    let letters = server.smtp.mails_to(EMAIL);
+    let brings_back = |link: &Link| link.url.contains("/auth/return-email/");
+    assert!(!letters.iter().filter_map(Link::of).any(|link| brings_back(&link)), "{letters:?}");
+    assert_eq!(follow(&server, &server.link_to(NEW).await).await, 200);
+    assert!(own(&server, &session).await.email_verified);
+    assert!(resets(&server, NEW, NEW).await && !resets(&server, EMAIL, EMAIL).await);
+    // Nothing brings the old address back: it is anybody's who proves it.
+    signed_up(&server, EMAIL).await;
+}
+
+#[tokio::test]
 async fn a_reset_at_the_old_address_leaves_nothing_to_who_gave_the_new_one() {
     let site = Site::start().await;
     let server = &site.server;

@@ -294,7 +294,7 @@ impl Accounts {
         if !by {
             account.offer(now);
         }
-        account.leave_for(to, by);
+        account.leave_for(to, true);
         account.pending =
             (!account.is_proved && account.mailbox() != account.email).then_some((to, by));
         Ok(())
@@ -335,7 +335,12 @@ impl Accounts {
             if !by {
                 account.prolong(now);
             }
-            account.leave_for(to, by);
+            account.leave_for(to, !by);
+        } else {
+            let (offers, open) = (&account.offers, |offer: &&Offer| now < offer.until);
+            account.formers.retain(|former| {
+                offers.iter().filter(open).any(|offer| offer.address == former.address)
+            });
         }
         account.is_proved = true;
         Ok(())
@@ -430,8 +435,8 @@ impl Account {
         self.offers.iter_mut().filter(open).for_each(|offer| offer.until = now + RETURNS_FOR + 1);
     }
 
-    fn leave_for(&mut self, to: Address, by_password: bool) {
-        if let (false, Some(address)) = (by_password, self.email)
+    fn leave_for(&mut self, to: Address, keeps_old: bool) {
+        if let (true, Some(address)) = (keeps_old, self.email)
             && self.mailbox() == self.email
         {
             let Account { is_proved, is_owned, alone, .. } = *self;
