@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::outbox::QueuedMail;
+use super::outbox::{IN_TIME, QueuedMail};
 use super::{Auth, random};
 use crate::error::Result;
 use crate::mail::{Mail, Mailer, SendError, SendErrorKind};
@@ -158,14 +158,39 @@ impl Auth {
         if next.is_none_or(|next| next > now) {
             return Ok(Vec::new());
         }
+        let until = now + LEASE;
+        let mut leased =
+            self.store.write(move |tx| Box::pin(outbox::lease_due(tx, now, until, free))).await?;
+        leased.sort_by_key(|mail| (mail.late, mail.created_at));
+        Ok(self.admitted(leased, now).await)
+    }
+
+    /// Those that the limits allow. Each late one is looked at in a write of its own: a write that
+    /// has leased mails must not wait for a count that a request holds, which may wait for a mail.
+    async fn admitted(&self, leased: Vec<QueuedMail>, now: i64) -> Vec<QueuedMail> {
+        let mut admitted = Vec::new();
+        for mail in leased {
+            let is_admitted = match mail.late {
+                IN_TIME => Ok(true),
+                _ => self.admit_late(mail.clone(), now).await,
+            };
+            match is_admitted {
+                Ok(true) => admitted.push(mail),
+                Ok(false) => {}
+                Err(error) => {
+                    // The leases run out, and the late mails are looked at again.
+                    tracing::warn!(%error, "late mails could not be counted");
+                    break;
+                }
+            }
+        }
+        admitted
+    }
+
+    async fn admit_late(&self, mail: QueuedMail, now: i64) -> Result<bool> {
         let post = self.post.clone();
         self.store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let leased = outbox::lease_due(tx, now, now + LEASE, free).await?;
-                    post.admit_late(tx, leased, now).await
-                })
-            })
+            .write(move |tx| Box::pin(async move { post.admit_late(tx, &mail, now).await }))
             .await
     }
 

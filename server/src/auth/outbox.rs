@@ -16,13 +16,13 @@ use crate::mail::{Mail, Message};
 use crate::store::accounts::Account;
 use crate::store::one_time_tokens::OneTimeToken;
 pub use crate::store::outbox::QueuedMail;
-use crate::store::{Tx, meta, one_time_tokens, outbox};
+use crate::store::{Tx, accounts, meta, one_time_tokens, outbox};
 
 /// Rows that decoys of tokens are written to, so that they do not wait for each other.
 const DECOYS: u8 = 64;
 
 /// A mail that waits for no limit.
-const IN_TIME: i64 = 0;
+pub(super) const IN_TIME: i64 = 0;
 
 /// What a mail is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,25 +251,13 @@ impl Post {
         pretend_to_queue(tx, now).await
     }
 
-    /// Of mails that are to be sent now, those that the limits allow; late ones that are still too
-    /// many wait longer.
-    pub async fn admit_late(
-        &self,
-        tx: &mut Tx,
-        mut mails: Vec<QueuedMail>,
-        now: i64,
-    ) -> Result<Vec<QueuedMail>> {
-        mails.sort_by_key(|mail| (mail.late, mail.created_at));
-        let mut admitted = Vec::new();
-        for mail in mails {
-            if mail.late == IN_TIME || self.is_admitted(tx, &mail, now).await? {
-                admitted.push(mail);
-            }
+    /// Whether the limits allow a late mail that is to be sent now; one that is still too many waits
+    /// longer. It locks what requests lock, in their order: the account, the count, the mail.
+    pub async fn admit_late(&self, tx: &mut Tx, mail: &QueuedMail, now: i64) -> Result<bool> {
+        if let Some(id) = mail.account_id {
+            // Where the account is gone, its late mail is gone too.
+            accounts::lock_account(tx, id).await?;
         }
-        Ok(admitted)
-    }
-
-    async fn is_admitted(&self, tx: &mut Tx, mail: &QueuedMail, now: i64) -> Result<bool> {
         if now - mail.created_at >= LIFETIME {
             outbox::delete_mail(tx, mail.id.clone()).await?;
             return Ok(false);
@@ -366,6 +354,7 @@ fn queued(letter: Letter, recipient: String, now: i64) -> Result<QueuedMail> {
         due_at: now,
         late: IN_TIME,
         attempts: 0,
+        leased: false,
         dead_at: None,
         problem: None,
     })
