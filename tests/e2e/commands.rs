@@ -244,6 +244,27 @@ async fn password_file_may_be_standard_input() {
 }
 
 #[tokio::test]
+async fn what_an_editor_left_around_a_secret_is_no_part_of_it() {
+    let place = Place::new().await;
+    place.store().await.close().await;
+    for (flawed, problem) in [
+        ("\u{feff}correct horse battery\n", "byte order mark"),
+        ("correct horse battery \n", "a blank"),
+        ("\"correct horse battery\"\n", "quotes"),
+        ("'correct horse battery'", "quotes"),
+    ] {
+        place.write("secret.txt", flawed);
+        for command in [
+            &["user", "create", "anna@example.com", "--password-file", "secret.txt"] as &[_],
+            &["client", "create", "--id", "app", "--name", "App", "--secret-file", "secret.txt"],
+        ] {
+            let said = place.refused(&[], command).await;
+            assert!(said.contains("secret.txt") && said.contains(problem), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_account_is_found_by_every_name_it_has() {
     let place = Place::new().await;
     for name in ["anna@example.com", "+491701234567", "bob"] {

@@ -514,6 +514,9 @@ async fn check_config_says_where_each_value_comes_from() {
     }
     let other = place.run(&[], &["--config", "other.toml", "check-config"], "").await.stdout;
     assert!(other.contains("mail.from = \"a@example.com\"  # other.toml\n"), "{other}");
+    let elsewhere = ["check-config", "--data-dir", "elsewhere"];
+    let elsewhere = place.run(&[], &elsewhere, "").await.stdout;
+    assert!(elsewhere.contains("data_dir = \"elsewhere\"  # --data-dir\n"), "{elsewhere}");
 }
 
 #[tokio::test]

@@ -39,8 +39,10 @@ async fn a_schema_newer_than_the_binary_is_refused_and_left_as_it_is() {
         ("PROPUSK_SUPERUSER__EMAIL", "root@example.com"),
         ("PROPUSK_SUPERUSER__PASSWORD", PASSWORD),
     ];
-    for command in [&[] as &[_], &["migrate"], &["user", "list"]] {
-        let said = place.refused(&superuser, command).await;
+    for command in [&[] as &[_], &["migrate"], &["user", "list"], &["check-config"]] {
+        let Finished { status, stdout, stderr: said } = place.run(&superuser, command, "").await;
+        assert_eq!(status.code(), Some(1), "{command:?}");
+        assert!(!stdout.contains("can be used"), "{stdout}");
         assert!(said.contains("written by a newer version of Propusk"), "{said}");
         assert!(said.contains("99999999999999"), "{said}");
     }
@@ -175,7 +177,14 @@ async fn secrets_that_others_can_read_are_warned_of() {
     assert!(!quiet.contains("others on this machine"), "{quiet}");
     place.write("smtp.txt", "smtp://127.0.0.1:2525");
     place.write(".env", "");
-    for (name, mode) in [("smtp.txt", 0o604), (".env", 0o644), ("secret", 0o604), ("", 0o755)] {
+    place.write("propusk.toml", "[product]\nname = \"Tea\"\n");
+    for (name, mode) in [
+        ("smtp.txt", 0o604),
+        (".env", 0o644),
+        ("propusk.toml", 0o644),
+        ("secret", 0o604),
+        ("", 0o755),
+    ] {
         open(name, mode);
     }
     let settings = [NO_SECRET, ("PROPUSK_MAIL__SMTP_URL_FILE", "smtp.txt")];
@@ -189,6 +198,32 @@ async fn secrets_that_others_can_read_are_warned_of() {
     ] {
         assert!(logged.contains(warning) && checked.contains(warning), "{logged}{checked}");
     }
+    // Settings that hold no secret may be read by all.
+    assert!(!checked.contains("propusk.toml;"), "{checked}");
+    let secret = "[superuser]\nusername = \"root\"\npassword = \"correct horse battery\"\n";
+    place.write("propusk.toml", secret);
+    let warning = "propusk.toml: others on this machine can read propusk.toml; run: chmod 600";
+    let checked = place.run(&settings, &["check-config"], "").await.stdout;
+    assert!(checked.contains(warning), "{checked}");
+    let overridden = [NO_SECRET, ("PROPUSK_SUPERUSER__PASSWORD", PASSWORD)];
+    let checked = place.run(&overridden, &["check-config"], "").await.stdout;
+    assert!(!checked.contains(warning), "{checked}");
+}
+
+#[tokio::test]
+async fn first_steps_are_shown_on_a_terminal_alone() {
+    let place = Place::new().await;
+    let url = "https://auth.example.com";
+    let settings = [("PROPUSK_PUBLIC_URL", url)];
+    let last = "/api/auth/users/me/ -H \"Authorization: Bearer $TOKEN\"";
+    let database = place.database.url();
+    let (_, shown) =
+        Process::on_a_terminal(last, place.path(), database, &settings).await.terminate().await;
+    for step in [&format!("described at {url}/docs"), &format!("curl {url}/api/auth/users/ ")] {
+        assert!(shown.contains(step), "{shown}");
+    }
+    let piped = place.start(&settings).await.terminate().await.1;
+    assert!(!piped.contains("curl") && piped.contains("listening on http://127"), "{piped}");
 }
 
 #[tokio::test]

@@ -55,6 +55,18 @@ impl Process {
         Process::started(shell).await
     }
 
+    /// Starts it with a terminal of its own, and returns once it has written this there.
+    pub async fn on_a_terminal(
+        text: &'static str,
+        data: &Path,
+        database_url: Option<&str>,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let mut python = command_of("python3", data, database_url, settings);
+        python.arg("-c").arg("import pty, sys; pty.spawn(sys.argv[1])").arg(binary());
+        Process::until(text, python).await.0
+    }
+
     async fn started(command: Command) -> Self {
         let (mut process, base) = Process::until(READY, command).await;
         process.address = base.trim_start_matches("http://").parse().expect("an address");

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use propusk_server::auth::{Auth, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS};
 use propusk_server::readable::display_name;
 
-use super::{Outcome, confirm, done, name_database, read_file, say};
+use super::{Outcome, confirm, done, name_database, read_secret, say};
 
 const MAX_ID: usize = 200;
 const MAX_SECRET: usize = 500;
@@ -84,7 +84,7 @@ async fn create(auth: &Auth, application: Application) -> Outcome {
         return Err(format!("{OWN_APPS} is how our own apps are called").into());
     }
     let name = display_name(&name).ok_or("a name is one line of 1 to 150 characters")?;
-    let given = secret_file.as_deref().map(read_file).transpose()?.or(secret);
+    let given = secret_file.as_deref().map(read_secret).transpose()?.or(secret);
     let is_sound = |secret: &String| (MIN_CLIENT_SECRET..=MAX_SECRET).contains(&secret.len());
     if !given.as_ref().is_none_or(is_sound) {
         return Err("a secret has 16 to 500 bytes".into());

@@ -16,9 +16,9 @@ use propusk_server::auth::{
     Account, Auth, COUNTED_SESSIONS, HEARD_WITHIN, HIGHEST_NUMBER, Import, NewPassword, QueuedMail,
     Registration,
 };
-use propusk_server::config::{Config, DialectSettings, Loaded, MAX_FIRST_ID, flatten};
+use propusk_server::config::{Config, DialectSettings, Loaded, MAX_FIRST_ID, flatten, flaw};
 use propusk_server::identifier::{Identifier, Kind, Phone};
-use propusk_server::store::Schema;
+use propusk_server::store::{Schema, StoreError};
 use propusk_server::{Clock, Server, begin_numbers, default_config, is_openid_connect};
 use time::format_description::well_known::Iso8601;
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
@@ -181,8 +181,12 @@ pub async fn run() -> Outcome {
 
 async fn work() -> Outcome {
     let cli = Cli::parse();
-    let Loaded { mut config, origins } = Config::load(cli.config.as_deref(), &default_config())?;
-    config.data_dir = cli.data_dir.unwrap_or(config.data_dir);
+    let Loaded { mut config, mut origins } =
+        Config::load(cli.config.as_deref(), &default_config())?;
+    if let Some(data_dir) = cli.data_dir {
+        config.data_dir = data_dir;
+        origins.insert("data_dir".to_owned(), "--data-dir".to_owned());
+    }
     start_logging(&config, matches!(cli.command, None | Some(Command::Serve)))?;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
@@ -300,12 +304,16 @@ async fn check_config(config: &Config, origins: &BTreeMap<String, String>) -> Ou
         say(&format!("{key} = {value}  # {origin}"))?;
     }
     let mut warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
-    match propusk_server::look_at_database(config).await {
-        Ok((name, schema)) => say(&format!("database: {name}: {}", described(schema)))?,
+    let looked = propusk_server::look_at_database(config).await;
+    match &looked {
+        Ok((name, schema)) => say(&format!("database: {name}: {}", described(*schema)))?,
         Err(error) => warnings.push(error.to_string()),
     }
     for warning in &warnings {
         say(&format!("warning: {warning}"))?;
+    }
+    if let Ok((_, Schema::Newer(version))) = looked {
+        return Err(StoreError::NewerSchema(version).into());
     }
     match warnings.len() {
         0 => say("These settings can be used."),
@@ -617,9 +625,9 @@ fn identifiers(account: &Account) -> Vec<String> {
 impl PasswordInput {
     fn read(self) -> Outcome<NewPassword> {
         let text = match &self.password_file {
-            Some(path) => read_file(path)?,
+            Some(path) => read_secret(path)?,
             None if std::io::stdin().is_terminal() => rpassword::prompt_password("Password: ")?,
-            None => read_file(Path::new("-"))?,
+            None => read_secret(Path::new("-"))?,
         };
         let text = text.as_str();
         if text.is_empty() {
@@ -641,14 +649,18 @@ impl PasswordInput {
     }
 }
 
-/// The text of a file, or of standard input where `-` stands in its place, without its last newline.
-fn read_file(path: &Path) -> Outcome<String> {
+/// The secret in a file, or in standard input where `-` stands in its place, without its last newline.
+fn read_secret(path: &Path) -> Outcome<String> {
     let text = match path.as_os_str() == "-" {
         true => std::io::read_to_string(std::io::stdin()),
         false => std::fs::read_to_string(path),
     };
     let text = text.map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    let secret = text.trim_end_matches(['\r', '\n']).to_owned();
+    match flaw(&secret) {
+        Some(problem) => Err(format!("what is in {} {problem}", path.display()).into()),
+        None => Ok(secret),
+    }
 }
 
 /// Says so only when running servers refuse what is to be refused.

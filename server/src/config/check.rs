@@ -224,7 +224,7 @@ impl Mail {
 }
 
 /// What an editor, a shell or a container's file of variables has left around a secret.
-fn flaw(secret: &str) -> Option<&'static str> {
+pub fn flaw(secret: &str) -> Option<&'static str> {
     let is_quoted =
         |quote| secret.len() > 1 && secret.starts_with(quote) && secret.ends_with(quote);
     if secret.starts_with('\u{feff}') {

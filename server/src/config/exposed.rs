@@ -36,7 +36,9 @@ impl Config {
         let fixed =
             [(".env", Path::new(".env").to_owned()), ("data_dir", self.data_dir.join("secret"))];
         let fixed = fixed.into_iter().map(|(key, path)| (key.to_owned(), Some(path)));
-        let all = named.chain(of_providers).chain(fixed);
+        let settings = self.file_with_secrets.iter();
+        let settings = settings.map(|path| (path.display().to_string(), Some(path.clone())));
+        let all = named.chain(of_providers).chain(fixed).chain(settings);
         all.filter_map(|(key, path)| Some((key, path?))).collect()
     }
 }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize, Serializer};
 
-pub use self::check::MAX_FIRST_ID;
+pub use self::check::{MAX_FIRST_ID, flaw};
 pub use self::read::{Loaded, flatten};
 use self::read::{listen_address, networks, texts};
 pub use self::warnings::Warning;
@@ -84,6 +84,9 @@ pub struct Config {
     /// By the names of the APIs; one that is not here has its defaults.
     pub dialects: BTreeMap<String, DialectSettings>,
     pub superuser: Superuser,
+    /// The settings' file, if a secret stands in it.
+    #[serde(skip)]
+    pub file_with_secrets: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -376,6 +379,7 @@ impl Default for Config {
             outbound: Outbound::default(),
             dialects: BTreeMap::new(),
             superuser: Superuser::default(),
+            file_with_secrets: None,
         }
     }
 }

@@ -65,6 +65,10 @@ impl Config {
         for (key, path) in config.read_secret_files()? {
             origins.insert(key, path.display().to_string());
         }
+        let file = path.display().to_string();
+        let is_from_file = |(key, _): &(String, &Secret)| origins.get(key) == Some(&file);
+        let has_secrets = config.secrets().iter().any(is_from_file);
+        config.file_with_secrets = has_secrets.then(|| path.to_owned());
         config.check()?;
         Ok(Loaded { config, origins })
     }
