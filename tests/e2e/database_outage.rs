@@ -14,7 +14,7 @@ use propusk_tests::server::TestServer;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::place::{PASSWORD, me, refresh, register, signed_up};
 
@@ -202,7 +202,10 @@ async fn a_database_that_is_not_there_yet_is_waited_for_by_serve_alone() {
     let proxy = tokio::spawn({
         let url = url.to_owned();
         async move {
-            sleep(Duration::from_secs(2)).await;
+            // It has been asked for once, and was not there.
+            let absent = TcpListener::bind(address).await.expect("the address is free");
+            absent.accept().await.expect("a connection");
+            drop(absent);
             DatabaseProxy::open_at(address, &url).await
         }
     });

@@ -550,7 +550,12 @@ async fn answers_with_tokens_are_kept_by_no_cache() {
     let by_name = json!({"username": "anna@example.com", "password": PASSWORD});
     let by_email = json!({"email": "anna@example.com", "password": PASSWORD});
     let native = json!({"identifier": "anna@example.com", "password": PASSWORD});
+    let username = json!({"username": "anna", "password": PASSWORD});
+    let named = json!({"username": "anna", "email": "anna2@example.com", "password": PASSWORD});
+    assert_eq!(client.post("/api/auth/register/", &named).await.status, 201);
     for (path, body) in [
+        ("/auth/token/login/", &by_name),
+        ("/api/auth/login/", &username),
         ("/api/auth/jwt/create/", &by_name),
         ("/api/auth/jwt/refresh/", &json!({"refresh": refresh})),
         ("/token", &by_email),

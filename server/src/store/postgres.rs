@@ -332,11 +332,14 @@ fn is_an_answer(error: &sqlx::Error) -> bool {
 }
 
 /// Whether a database may well be there in a moment that is not there now: it is starting, it stops,
-/// it has no connection to spare, or it has not been created.
+/// it has no connection to spare, it has not been created, or a proxy before it closes connections
+/// without a word.
 pub(super) fn is_not_there_yet(error: &sqlx::Error) -> bool {
     const STATES: [&str; 6] = ["57P01", "57P02", "57P03", "53300", "3D000", "08006"];
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        // What sqlx makes of the end of the connection while it asks for TLS.
+        sqlx::Error::Protocol(text) => text.contains("response from SSLRequest: 0x00"),
         sqlx::Error::Database(error) => error.code().is_some_and(|code| STATES.contains(&&*code)),
         _ => false,
     }
