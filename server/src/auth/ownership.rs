@@ -2,6 +2,7 @@
 //! only owner. What others may have put there before goes, because nothing shows that they were the
 //! same person. A username stays: it opens nothing without the password.
 
+use super::one_time::Purpose;
 use crate::error::Result;
 use crate::identifier::{Email, Kind};
 use crate::store::{Tx, identifiers, identities, known_places, one_time_tokens, pending_sign_ins};
@@ -23,5 +24,9 @@ pub(super) async fn become_sole_owner(
     one_time_tokens::delete_one_time_tokens(tx, account_id).await?;
     // Those that went do not come back with an address either.
     one_time_tokens::keep_no_identities(tx, account_id).await?;
-    identifiers::update_owned(tx, account_id, mailbox.key().to_owned(), now).await
+    identifiers::update_owned(tx, account_id, mailbox.key().to_owned(), now).await?;
+    // Nor does an address that nobody has proved take the account back.
+    identifiers::delete_left_unproved(tx, account_id).await?;
+    let returns = Purpose::EmailReturn.as_str();
+    one_time_tokens::delete_to_unproved(tx, account_id, returns).await
 }

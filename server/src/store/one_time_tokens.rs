@@ -142,6 +142,18 @@ pub async fn delete_for(tx: &mut Tx, account_id: i64, purpose: &'static str) -> 
     Ok(())
 }
 
+/// Deletes the tokens of this purpose that were mailed to addresses that the account has not proved.
+pub async fn delete_to_unproved(tx: &mut Tx, account_id: i64, purpose: &'static str) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "delete from one_time_tokens
+         where account_id = $1 and purpose = $2 and not exists (
+             select 1 from identifiers i
+             where i.account_id = $1 and i.kind = 'email' and i.verified_at is not null
+               and i.shown = one_time_tokens.address)",
+    ).bind(account_id).bind(purpose).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Deletes the account's tokens for one purpose that were mailed to this address.
 pub async fn delete_mailed_to(
     tx: &mut Tx,

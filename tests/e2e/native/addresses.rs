@@ -289,6 +289,28 @@ async fn an_address_given_with_the_password_gets_no_resets_until_it_is_confirmed
 }
 
 #[tokio::test]
+async fn an_address_that_nobody_proved_takes_nothing_from_the_owner_of_the_next() {
+    for is_shown_at_once in [true, false] {
+        let server = TestServer::start().await;
+        let session = signed_up(&server, THIEF).await;
+        if is_shown_at_once {
+            change_at_once(&server, &session, EMAIL).await;
+        } else {
+            moved(&server, &session, json!({"email": EMAIL})).await;
+            assert_eq!(follow(&server, &server.link_to(EMAIL).await).await, 200);
+        }
+        let back = server.link_back_to(THIEF).await;
+        assert!(resets(&server, EMAIL, EMAIL).await);
+        assert_done(&reset(&server, &server.link_to(EMAIL).await, NEW_PASSWORD).await, 204);
+        let path = back.url.trim().replace(&server.public_url, "");
+        assert_eq!(server.client.post(&path, &json!({})).await.status, 400);
+        assert!(sign_in(&server, EMAIL, NEW_PASSWORD).await.is_some());
+        // The other address is anybody's again.
+        signed_up(&server, THIEF).await;
+    }
+}
+
+#[tokio::test]
 async fn a_reset_at_the_old_address_leaves_nothing_to_who_gave_the_new_one() {
     let site = Site::start().await;
     let server = &site.server;
