@@ -190,6 +190,44 @@ async fn shared_prehashed_tokens_are_checked_with_the_shared_key_and_bound_to_th
     }
 }
 
+/// What other services of the FastAPI read in a new token.
+fn user_name(access: &str) -> String {
+    let payload = Hs256::new(SECRET.as_bytes()).verify(access).expect("the shared key");
+    let claims: Value = serde_json::from_slice(&payload).expect("claims");
+    claims["user_name"].as_str().expect("a name").to_owned()
+}
+
+#[tokio::test]
+async fn shared_tokens_name_nobody_by_an_address_that_was_only_typed() {
+    let server = sharing().await;
+    server.import("Ceo@example.com", PASSWORD, 7, None).await;
+    assert_eq!(user_name(&named(&server, "ceo@example.com").await.0), "Ceo@example.com");
+    let own = signed_in(&server, "ceo").await.0;
+    let body = json!({"email": "elsewhere@example.com"}).to_string();
+    let request = hyper::Request::patch("/api/auth/users/me/")
+        .header("Authorization", format!("Bearer {own}"))
+        .header("Content-Type", "application/json");
+    let moved = server.client.send(request.body(body.into()).expect("a request")).await;
+    assert_eq!(moved.expect("an answer").status, 200);
+    assert_eq!(user_name(&named(&server, "elsewhere@example.com").await.0), "propusk-7");
+
+    let body = json!({"email": "admin@example.com", "phone_number": "+491701234567", "hash_password": PASSWORD});
+    assert_eq!(post(&server, "/authorization/registration", body).await, 200);
+    let (access, refresh) = named(&server, "admin@example.com").await;
+    let stand_in = user_name(&access);
+    assert!(stand_in.starts_with("propusk-"), "{stand_in}");
+    assert_eq!(me(&server, &access).await.json()["email"], "admin@example.com");
+    let renewed = server.client.post("/validate/jwt/refresh", &json!({"refresh": refresh})).await;
+    assert_eq!(user_name(&renewed.field("access")), stand_in);
+    // A reset proves the mailbox.
+    let body = json!({"email": "admin@example.com"});
+    assert_eq!(post(&server, "/propusk/v1/password/reset", body).await, 202);
+    let link = server.link_to("admin@example.com").await;
+    let body = json!({"uid": link.uid, "token": link.token, "new_password": PASSWORD});
+    assert_eq!(post(&server, "/propusk/v1/password/reset/confirm", body).await, 204);
+    assert_eq!(user_name(&named(&server, "admin@example.com").await.0), "admin@example.com");
+}
+
 #[tokio::test]
 async fn fastapi_tokens_are_good_for_whom_was_imported_with_the_address_until_something_changes() {
     for change in ["nothing", "password", "state", "sessions", "address", "one session"] {

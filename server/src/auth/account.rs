@@ -41,7 +41,7 @@ impl Account {
         self.pending_email.is_some()
     }
 
-    fn is_email_proved(&self) -> bool {
+    pub(super) fn is_email_proved(&self) -> bool {
         self.email_verified_at.is_some()
     }
 

@@ -41,12 +41,7 @@ impl Auth {
     pub(super) async fn pair(&self, policy: &Policy, opened: Opened) -> Result<Pair> {
         let Opened { session, account_id, at, .. } = opened;
         match policy.form {
-            TokenForm::UserName => {
-                let mut tx = self.store.read().await?;
-                let account = accounts::account(&mut tx, account_id).await?;
-                let account = account.ok_or(Error::AccountNotFound)?;
-                self.named_pair(policy, session, &account, at)
-            }
+            TokenForm::UserName => self.named_pair(policy, session, account_id, at).await,
             TokenForm::SimpleJwt | TokenForm::Key | TokenForm::PublicKey => {
                 self.simple_jwt_pair(policy, session, account_id, at)
             }

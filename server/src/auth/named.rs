@@ -13,7 +13,7 @@ use super::token::TokenType;
 use super::token_id::{Owner, Says, TokenId, hyphenated, without_hyphens};
 use super::{Auth, Policy, SignedIn, TokenForm};
 use crate::error::{Error, Result, TokenFault};
-use crate::identifier::{Identifier, Kind, account_of_stand_in};
+use crate::identifier::{Identifier, Kind, account_of_stand_in, stand_in};
 use crate::store::accounts::{self, Account};
 use crate::store::{Tx, identifiers};
 
@@ -53,14 +53,21 @@ struct Checked {
 
 impl Auth {
     /// A pair of an account's new session.
-    pub(super) fn named_pair(
+    pub(super) async fn named_pair(
         &self,
         policy: &Policy,
         session: i64,
-        account: &Account,
+        account_id: i64,
         now: i64,
     ) -> Result<Pair> {
-        let user_name = account.user_name();
+        let mut tx = self.store.read().await?;
+        let account = accounts::account(&mut tx, account_id).await?;
+        let account = account.ok_or(Error::AccountNotFound)?;
+        let user_name = match self.shares_user_names {
+            true => name_in_shared_tokens(&mut tx, &account).await?,
+            false => account.user_name(),
+        };
+        drop(tx);
         let sign =
             |mode, seconds| self.sign_named(policy, session, &user_name, mode, now + seconds);
         Ok(Pair {
@@ -174,6 +181,16 @@ impl Auth {
         };
         Ok(self.user_names.sign(&serde_json::to_vec(&claims)?))
     }
+}
+
+/// What services that share the key may take for the name of one of their users: the address under
+/// which the account was imported, or one that it has proved, and none that someone has only typed.
+async fn name_in_shared_tokens(tx: &mut Tx, account: &Account) -> Result<String> {
+    if let Some(imported) = identifiers::imported_address(tx, account.id).await? {
+        return Ok(imported);
+    }
+    let proved = account.email.clone().filter(|_| account.is_email_proved());
+    Ok(proved.unwrap_or_else(|| stand_in(account.id)))
 }
 
 fn mode_name(mode: TokenType) -> &'static str {

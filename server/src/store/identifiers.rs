@@ -126,6 +126,17 @@ pub async fn imported_name(tx: &mut Tx, account_id: i64) -> Result<Option<String
     ).bind(account_id).fetch_optional(db).await)?)
 }
 
+/// The address by which a replaced server knew the account, which still has it.
+pub async fn imported_address(tx: &mut Tx, account_id: i64) -> Result<Option<String>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select imported_as from identifiers
+         where account_id = $1 and imported_as is not null and left_at is null
+           and kind in ('email', 'phone')
+         order by kind
+         limit 1",
+    ).bind(account_id).fetch_optional(db).await)?)
+}
+
 /// Notes that the address `key` of the account, held or left, was proved in an act that left no
 /// other way in; the first time counts.
 pub async fn update_owned(tx: &mut Tx, account_id: i64, key: String, at: i64) -> Result<()> {
@@ -177,6 +188,15 @@ pub async fn delete_left(tx: &mut Tx, account_id: i64, key: String) -> Result<()
         "delete from identifiers
          where account_id = $1 and key = $2 and left_at is not null",
     ).bind(account_id).bind(key).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Forgets the addresses that the account left and had not proved.
+pub async fn delete_left_unproved(tx: &mut Tx, account_id: i64) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "delete from identifiers
+         where account_id = $1 and left_at is not null and verified_at is null",
+    ).bind(account_id).execute(db).await.map(|_| ()))?;
     Ok(())
 }
 
