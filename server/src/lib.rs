@@ -151,7 +151,7 @@ impl Server {
         if let Err(error) = auth.count_schemes_first().await {
             tracing::warn!(%error, "unknown users cost what argon2id costs, not what accounts do");
         }
-        auth.keep_numbers_in(&config.data_dir).await?;
+        auth.keep_numbers_in(&config.data_dir, config.database_url.is_none()).await?;
         begin_numbers(&auth, &config).await?;
         create_superuser(&auth, &config.superuser).await?;
         Ok(Server {

@@ -6,7 +6,7 @@ use propusk_tests::http::Client;
 use propusk_tests::process::Process;
 use serde_json::json;
 
-use crate::place::{Place, execute, me, register, sign_in, signed_up};
+use crate::place::{Place, column, execute, me, register, sign_in, signed_up, soon};
 
 const ANNA: &str = "anna@example.com";
 const BOB: &str = "bob@example.com";
@@ -54,6 +54,7 @@ async fn go_back(store: &Store) {
         "delete from sessions where account_id > 1",
         "delete from accounts where id > 1",
         "delete from revocations",
+        "delete from meta where name = 'numbers_kept'",
         sequence,
     ] {
         execute(store, statement.to_owned()).await;
@@ -104,6 +105,62 @@ async fn data_directory_knows_the_numbers_of_quiet_registrations() {
         let server = place.start(&[]).await;
         assert_eq!(new_number(&server.client, CARL).await, 3, "{email}");
     }
+}
+
+#[tokio::test]
+async fn database_that_is_exchanged_under_a_running_server_gives_no_number_again() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    signed_up(&server.client, ANNA).await;
+    let (bob, _) = signed_up(&server.client, BOB).await;
+    let store = place.store().await;
+    go_back(&store).await;
+    let everybody = "select cast(count(*) as text) from revocations";
+    soon("the server knows", || async {
+        column(&store, everybody, everybody).await.first().is_some_and(|rows| rows != "0")
+    })
+    .await;
+    assert!(new_number(&server.client, CARL).await > 2);
+    assert_lost(&server, &bob).await;
+}
+
+#[tokio::test]
+async fn every_data_directory_knows_the_numbers_of_all_servers() {
+    let place = Place::new().await;
+    // SQLite has one server.
+    let Some(url) = place.database.url() else { return };
+    let other = tempfile::tempdir().expect("a directory");
+    let servers = [place.start(&[]).await, Process::start(other.path(), Some(url), &[]).await];
+    signed_up(&servers[0].client, ANNA).await;
+    let (bob, _) = signed_up(&servers[1].client, BOB).await;
+    let knows = || async {
+        let text = std::fs::read_to_string(place.path().join("numbers")).expect("a file");
+        text.starts_with("00000000000000000002 ")
+    };
+    soon("the first server's directory knows", knows).await;
+    for server in servers {
+        server.terminate().await;
+    }
+    go_back(&place.store().await).await;
+    let server = place.start(&[]).await;
+    assert!(new_number(&server.client, CARL).await > 2);
+    assert_lost(&server, &bob).await;
+}
+
+#[tokio::test]
+async fn database_in_an_empty_data_directory_is_a_restored_one() {
+    let site = Site::restored(false).await;
+    let store = site.place.store().await;
+    execute(&store, "insert into meta (name, value) values ('numbers_kept', 'yes')".into()).await;
+    store.close().await;
+    site.lose_the_numbers();
+    let server = site.place.start(&[]).await;
+    let number = new_number(&server.client, CARL).await;
+    // A server on Postgres may begin in an empty directory at any time.
+    assert_eq!(number > 100_000, site.place.database.url().is_none());
+    server.terminate().await;
+    let server = site.place.start(&[]).await;
+    assert_eq!(new_number(&server.client, BOB).await, number + 1);
 }
 
 #[tokio::test]

@@ -60,6 +60,11 @@ impl NumberFile {
         number <= self.given.load(Ordering::SeqCst)
     }
 
+    /// The highest number that the file knows.
+    pub fn given(&self) -> i64 {
+        self.given.load(Ordering::SeqCst)
+    }
+
     /// Writes down that this number has been given out; blocks.
     pub fn note(&self, number: i64) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,7 @@ use super::number_file::{NumberFile, Recorded};
 use super::session::Opened;
 use crate::error::{Error, Result};
 use crate::store::revocations::{self, Reason, Revocation, Subject};
-use crate::store::{Tx, accounts};
+use crate::store::{Tx, accounts, meta};
 
 /// How many numbers are left out after a restore, in case as many accounts were made since the backup.
 const LEFT_OUT: i64 = 100_000;
@@ -38,12 +38,14 @@ pub enum NumbersError {
 }
 
 impl Numbers {
-    pub fn set_last(&self, last: i64) {
-        self.last.store(last, Ordering::SeqCst);
-    }
-
     fn learn(&self, last: i64) {
         self.last.fetch_max(last, Ordering::SeqCst);
+    }
+
+    /// No number above this one was given out, as far as is known here.
+    fn highest(&self) -> i64 {
+        let given = self.file.get().map_or(0, |file| file.given());
+        given.max(self.last.load(Ordering::SeqCst))
     }
 
     fn knows(&self, number: i64) -> bool {
@@ -53,11 +55,24 @@ impl Numbers {
 
 impl Auth {
     /// Notes given numbers in the data directory from now on. If the directory knows higher ones than
-    /// the database, a backup was restored: the numbers go on above them, and tokens are looked up.
-    pub async fn keep_numbers_in(&self, data_dir: &Path) -> std::result::Result<(), NumbersError> {
+    /// the database, a backup was restored: the numbers go on above them, and tokens are looked up. So
+    /// it is where the file has gone from beside a database that lies in the same directory.
+    pub async fn keep_numbers_in(
+        &self,
+        data_dir: &Path,
+        is_beside_database: bool,
+    ) -> std::result::Result<(), NumbersError> {
         let path = data_dir.join(FILE);
+        let is_new = !path.exists();
         let (file, recorded) =
             NumberFile::open(&path).map_err(|error| NumbersError::File { path, error })?;
+        if is_beside_database && self.keeps_numbers().await? && is_new {
+            let above = self.restored(None).await?;
+            tracing::warn!(
+                "the database was put into another data directory, as after the restore of a backup: \
+                 new accounts get numbers above {above}"
+            );
+        }
         let last = self.last_number().await?;
         if last < recorded.given {
             tracing::warn!(
@@ -72,6 +87,36 @@ impl Auth {
         // The first one is kept: there is one data directory.
         let _ = self.numbers.file.set(Arc::new(file));
         self.note_number(self.last_number().await?).await;
+        Ok(())
+    }
+
+    /// Whether there was a file beside this database before; there is one from now on.
+    async fn keeps_numbers(&self) -> Result<bool> {
+        let kept = self.store.write(move |tx| {
+            Box::pin(async move {
+                let kept = meta::get(tx, meta::NUMBERS_KEPT).await?;
+                meta::set(tx, meta::NUMBERS_KEPT, "yes".to_owned()).await?;
+                Ok(kept)
+            })
+        });
+        Ok(kept.await?.is_some())
+    }
+
+    /// If the database has taken the place of one that had given more numbers, as a restored backup
+    /// does, the numbers go on above them, and tokens are looked up. Else notes those that other
+    /// servers and the command line have given, so that any data directory knows an older database.
+    pub(super) async fn compare_numbers(&self) -> Result<()> {
+        // In this order: a number that is given meanwhile is in the database.
+        let known = self.numbers.highest();
+        let last = self.last_number().await?;
+        if last < known {
+            tracing::warn!(
+                "the database has become an older one, as by the restore of a backup: new accounts \
+                 get numbers above {known}"
+            );
+            return self.move_numbers(known).await;
+        }
+        self.note_number(last).await;
         Ok(())
     }
 

@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout};
 
 use super::Auth;
 use crate::error::Result;
+use crate::store::Tx;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
-use crate::store::{Tx, accounts};
 
 const POLL: Duration = Duration::from_millis(250);
 /// After this time every running server that reaches the database has heard of a change.
@@ -153,10 +153,10 @@ impl Revoked {
 impl Auth {
     /// Loads everything that can still matter; done before the server listens.
     pub(super) async fn load_revocations(&self) -> Result<()> {
+        self.compare_numbers().await?;
         let read = LastRead { at: Instant::now(), seconds: self.clock.now() };
         let mut tx = self.store.read().await?;
         let all = read_from(&mut tx, 0, read.seconds).await?;
-        self.numbers.set_last(accounts::last_number(&mut tx).await?);
         self.revoked.replace(&all);
         self.revoked.mark_read(read);
         Ok(())
@@ -164,6 +164,7 @@ impl Auth {
 
     async fn read_news(&self) -> Result<()> {
         self.read_new_revocations().await?;
+        self.compare_numbers().await?;
         self.load_signing_keys().await
     }
 
@@ -240,6 +241,7 @@ mod tests {
     use crate::language::Language;
     use crate::providers::Providers;
     use crate::redirect::Redirects;
+    use crate::store::accounts;
     use crate::store::{Store, connect, on, sessions};
 
     const POLICY: Policy = Policy {
