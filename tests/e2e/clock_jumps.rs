@@ -63,6 +63,35 @@ async fn sign_out_while_the_clock_is_behind_lasts() {
 }
 
 #[tokio::test]
+async fn what_was_issued_while_the_clock_was_ahead_is_refused_until_it_is_over() {
+    const AHEAD: i64 = 3 * 24 * 3_600;
+    for way in ["sign-out", "everybody"] {
+        let server = with_account().await;
+        server.clock.jump(AHEAD);
+        let tokens = open(&server).await;
+        server.clock.jump(-AHEAD);
+        let body = json!({"refresh_token": tokens["refresh_token"], "attempt": "a".repeat(22)});
+        let renewed = server.client.post("/propusk/v1/sessions/refresh", &body).await;
+        assert_eq!(renewed.status, 200, "{}", renewed.text());
+        match way {
+            "sign-out" => {
+                let renewed = renewed.json();
+                let left = send(&server, &renewed, "DELETE", "sessions/current", Value::Null);
+                assert_eq!(left.await.status, 204);
+            }
+            _ => drop(server.auth.end_all_that_was_issued().await.expect("the database answers")),
+        }
+        for _ in 0..40 {
+            server.clock.advance(2 * 3_600 - 200);
+            server.auth.sweep().await.expect("the database answers");
+            let restarted = server.begun_anew().await;
+            let access = tokens["access_token"].as_str().expect("a token");
+            assert!(restarted.signed_in(access).await.is_err(), "{way}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn clock_that_is_far_ahead_for_a_while_deletes_nothing() {
     let server = with_account().await;
     let tokens = open(&server).await;

@@ -150,6 +150,67 @@ async fn an_operators_sign_out_ends_them() {
     assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
 }
 
+/// Signs out one session of the account, in one way or another.
+async fn sign_out(server: &TestServer, way: &str, token: &str) {
+    if way == "logout" {
+        assert_eq!(refresh(server, "/api/auth/logout/", token).await.status, 200);
+        return;
+    }
+    let access = match way {
+        "an own session" => {
+            let body = json!({"username": "anna@example.com", "password": PASSWORD});
+            server.client.post("/api/auth/jwt/create/", &body).await.field("access")
+        }
+        _ => refresh(server, "/api/auth/jwt/refresh/", token).await.field("access"),
+    };
+    let request = hyper::Request::delete("/propusk/v1/sessions/current")
+        .header("Authorization", format!("Bearer {access}"))
+        .body(String::new().into())
+        .expect("a request");
+    assert_eq!(server.client.send(request).await.expect("an answer").status, 204);
+}
+
+#[tokio::test]
+async fn a_sign_out_ends_older_access_tokens_and_signs_no_other_device_out() {
+    for way in ["logout", "an own session", "an adopted session"] {
+        let server = with_account().await;
+        let token = django(&server, 1, "refresh", 40, "0123456789abcdef0123456789abcdef");
+        let access = django(&server, 1, "access", 40, "1123456789abcdef0123456789abcdef");
+        let tablets = django(&server, 1, "refresh", 400, "2123456789abcdef0123456789abcdef");
+        assert_eq!(me(&server, &access).await.status, 200);
+        sign_out(&server, way, &token).await;
+        assert_eq!(me(&server, &access).await.status, 401, "{way}");
+        let renewed = refresh(&server, "/api/auth/jwt/refresh/", &tablets).await;
+        assert_eq!(me(&server, &renewed.field("access")).await.status, 200, "{way}");
+    }
+}
+
+#[tokio::test]
+async fn an_ended_session_is_not_opened_again_through_another_api() {
+    let server = with_account().await;
+    let token = django(&server, 1, "refresh", 400, "0123456789abcdef0123456789abcdef");
+    sign_out(&server, "an adopted session", &token).await;
+    for path in ["/api/auth/jwt/refresh/", "/token/refresh", "/api/auth/token/refresh/"] {
+        assert_eq!(refresh(&server, path, &token).await.status, 401, "{path}");
+    }
+    for path in ["/token/verify", "/api/auth/jwt/verify/"] {
+        let verified = server.client.post(path, &json!({"token": token})).await;
+        assert_eq!(verified.status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_that_are_imported_after_everything_was_ended_honour_nothing_older() {
+    let server = with_account().await;
+    let older = django(&server, 2, "access", 40, "0123456789abcdef0123456789abcdef");
+    server.auth.end_all_that_was_issued().await.expect("the database answers");
+    server.import("bob@example.com", PASSWORD, 2, None).await;
+    assert_eq!(me(&server, &older).await.status, 401);
+    server.clock.advance(2);
+    let newer = django(&server, 2, "access", 0, "1123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &newer).await.status, 200);
+}
+
 #[tokio::test]
 async fn clock_that_is_behind_revives_none() {
     for everybody in [false, true] {

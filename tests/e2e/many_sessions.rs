@@ -29,11 +29,12 @@ async fn open_many(server: &TestServer, store: &Store, count: i64, client: Optio
     let (now, client) = (server.clock.now(), client.map_or("null".into(), |id| format!("'{id}'")));
     let opened = format!(
         "insert into sessions (id, account_id, account_generation, policy, client_id, generation,
-                               created_at, last_used_at, access_expires_at, expires_at)
+                               created_at, last_used_at, access_expires_at, tokens_end_at,
+                               expires_at)
          with recursive numbers(n) as (
              select 1 union all select n + 1 from numbers where n < {count})
          select n, 1, (select session_generation from accounts where id = 1), 'djoser_jwt',
-                {client}, 0, {now}, {now}, {now}, {now} + 86400
+                {client}, 0, {now}, {now}, {now}, {now}, {now} + 86400
          from numbers"
     );
     assert_eq!(execute(store, opened).await, count.cast_unsigned());

@@ -12,6 +12,7 @@ create table accounts (
     imported boolean not null,
     joined_at bigint,
     foreign_not_before bigint not null,
+    foreign_access_not_before bigint not null,
     undated_refused boolean not null,
     password_proved boolean not null,
     password_voided boolean not null default false,
@@ -66,6 +67,7 @@ create table sessions (
     signed_in_at bigint,
     last_used_at bigint not null,
     access_expires_at bigint not null,
+    tokens_end_at bigint not null,
     expires_at bigint not null,
     absolute_expires_at bigint,
     ended_at bigint

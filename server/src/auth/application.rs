@@ -6,13 +6,14 @@ use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
 use super::external::{Door, Entry};
+use super::foreign::foreign_not_before;
 use super::one_time::hash;
 use super::session::{By, Kept, SignedIn, active_account, end_known};
 use super::{Auth, Policy, random};
 use crate::error::{ClientFault, Error, ProviderFault, Result, TokenFault};
 pub use crate::store::oauth_clients::OAuthClient;
 use crate::store::sessions::{self, NewPair, Session};
-use crate::store::{Tx, oauth_clients};
+use crate::store::{Tx, accounts, oauth_clients};
 
 const TOKEN_LENGTH: usize = 30;
 /// Sessions that are ended or deleted in one write.
@@ -283,7 +284,11 @@ impl Auth {
         loop {
             let id = id.clone();
             let ended = self.store.write(move |tx| {
-                Box::pin(sessions::end_client_sessions(tx, account_id, id, now, AT_ONCE))
+                Box::pin(async move {
+                    accounts::refuse_foreign_access(tx, account_id, foreign_not_before(now))
+                        .await?;
+                    sessions::end_client_sessions(tx, account_id, id, now, AT_ONCE).await
+                })
             });
             if ended.await? == 0 {
                 return Ok(());

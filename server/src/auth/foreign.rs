@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::session::{
     Advanced, RefreshToken, advance, hidden, insert_new, make_room, new_session_id,
 };
-use super::token::{AccountClaim, Claims};
+use super::token::{AccountClaim, Claims, TokenType};
 use super::token_id::SESSION_IDS;
 use super::{Auth, Policy};
 use crate::error::{Error, Result, TokenFault};
@@ -17,7 +17,7 @@ use crate::identifier::{Identifier, Kind};
 use crate::store::accounts::{self, Account};
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 use crate::store::sessions::{self, Session};
-use crate::store::{Tx, identifiers, spent_tokens};
+use crate::store::{Tx, identifiers, meta, spent_tokens};
 
 /// What tells a foreign refresh token from others, and when it expires.
 pub(super) struct ForeignRefresh {
@@ -85,10 +85,7 @@ impl Auth {
         }
         let (jti, _) = claims.id_and_expiry()?;
         let mut tx = self.store.read().await?;
-        if spent_tokens::is_spent(&mut tx, spent_key(jti)).await? {
-            return Err(TokenFault::Spent.into());
-        }
-        Ok(())
+        refuse_over(&mut tx, jti, claims.account).await
     }
 }
 
@@ -107,6 +104,9 @@ pub(super) async fn end_foreign(
     }
     if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {
         return Err(TokenFault::Spent.into());
+    }
+    if let AccountClaim::Id(account_id) = refresh.claims.account {
+        accounts::refuse_foreign_access(tx, account_id, foreign_not_before(now)).await?;
     }
     let adopted = adopted_id(&refresh.jti);
     let is_its = |session: &Session| refresh.claims.account == AccountClaim::Id(session.account_id);
@@ -141,8 +141,13 @@ fn check_honoured(claims: &Claims, account: &Account) -> Result<()> {
     if !account.is_active {
         return Err(Error::AccountInactive);
     }
-    // A password change or a sign-out reaches foreign tokens by their time of issue.
-    if claims.issued_at.unwrap_or(0) < account.foreign_not_before {
+    // A password change or a sign-out reaches foreign tokens by their time of issue. That of one
+    // session reaches the access tokens of all: who is signed in elsewhere refreshes.
+    let not_before = match claims.is(TokenType::Access) {
+        true => account.foreign_not_before.max(account.foreign_access_not_before),
+        false => account.foreign_not_before,
+    };
+    if claims.issued_at.unwrap_or(0) < not_before {
         return Err(TokenFault::Spent.into());
     }
     Ok(())
@@ -159,11 +164,28 @@ fn check_imported(claims: &Claims, account: &Account) -> Result<()> {
     }
 }
 
+/// Before this moment no token of a replaced server is honoured, whosever it is; 0: all may be.
+pub(super) async fn first_honoured(tx: &mut Tx) -> Result<i64> {
+    let at = meta::get(tx, meta::FOREIGN_NOT_BEFORE).await?;
+    Ok(at.and_then(|at| at.parse().ok()).unwrap_or(0))
+}
+
 /// The time from which on a token of a replaced server must have been issued to be honoured after
 /// `now`, when sessions end or the password changes. Tokens count whole seconds: one of this second may
 /// have been issued before.
 pub(super) fn foreign_not_before(now: i64) -> i64 {
     now + 1
+}
+
+/// Refuses a token that was spent here, or whose session has ended.
+async fn refuse_over(tx: &mut Tx, jti: &str, account: AccountClaim) -> Result<()> {
+    let adopted = sessions::session(tx, adopted_id(jti)).await?;
+    let is_its = |session: &Session| account == AccountClaim::Id(session.account_id);
+    let has_ended = adopted.filter(is_its).is_some_and(|session| session.has_ended);
+    match has_ended || spent_tokens::is_spent(tx, spent_key(jti)).await? {
+        true => Err(TokenFault::Spent.into()),
+        false => Ok(()),
+    }
 }
 
 async fn rotate_foreign(
@@ -174,9 +196,7 @@ async fn rotate_foreign(
     id: i64,
     now: i64,
 ) -> Result<Advanced> {
-    if spent_tokens::is_spent(tx, spent_key(&refresh.jti)).await? {
-        return Err(TokenFault::Spent.into());
-    }
+    refuse_over(tx, &refresh.jti, refresh.claims.account).await?;
     let issued_at = refresh.claims.issued_at.unwrap_or(0);
     policy.check_refresh_time(issued_at + policy.access_seconds, now)?;
     if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {

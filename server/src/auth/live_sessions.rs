@@ -1,12 +1,12 @@
 //! Where somebody is signed in, by whatever API, as the owner of the account sees and ends it.
 
 use super::Auth;
-use super::foreign::foreign_not_before;
+use super::foreign::{self, foreign_not_before};
 use super::proof::Proof;
 use super::session::{SignedIn, end_known, end_sessions, name_of_session, session_of_name};
 use crate::error::{Error, Result, TokenFault};
 use crate::store::sessions::{self, Session};
-use crate::store::{Tx, accounts};
+use crate::store::{Tx, accounts, meta};
 
 /// Accounts that are changed in one write.
 const AT_ONCE: i64 = 5_000;
@@ -104,6 +104,8 @@ impl Auth {
     pub async fn end_all_that_was_issued(&self) -> Result<i64> {
         let now = self.clock.now();
         self.restored(None).await?;
+        // Accounts may be imported later whose tokens were issued before.
+        self.store.write(move |tx| Box::pin(raise_first_honoured(tx, now))).await?;
         let (mut ended, mut after) = (0, 0);
         while let Some((last, sessions)) =
             self.store.write(move |tx| Box::pin(end_some(tx, after, now))).await?
@@ -113,6 +115,11 @@ impl Auth {
         }
         Ok(ended)
     }
+}
+
+async fn raise_first_honoured(tx: &mut Tx, now: i64) -> Result<()> {
+    let at = foreign_not_before(now).max(foreign::first_honoured(tx).await?);
+    meta::set(tx, meta::FOREIGN_NOT_BEFORE, at.to_string()).await
 }
 
 /// Ends sessions and foreign tokens of some accounts with ids above `after`; answers the last id and

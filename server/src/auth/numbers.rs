@@ -3,6 +3,7 @@
 //! imported keeps the number that it had there.
 
 use super::Auth;
+use super::foreign::first_honoured;
 use super::registration::{Registration, hold_identifiers};
 use crate::error::Result;
 use crate::store::accounts::{self, Account};
@@ -67,7 +68,10 @@ impl Auth {
                     // First: its lock is stronger than that of an insert, and two imports that have
                     // inserted would wait for each other.
                     accounts::raise_sequence(tx, number).await?;
-                    if !accounts::insert_imported_account(tx, number, joined_at, &new).await? {
+                    let not_before = first_honoured(tx).await?;
+                    let inserted =
+                        accounts::insert_imported_account(tx, number, joined_at, not_before, &new);
+                    if !inserted.await? {
                         return Ok(None);
                     }
                     hold_identifiers(tx, number, &names, new.created_at).await?;

@@ -7,6 +7,11 @@ use crate::error::Result;
 /// The longest life that an access token was ever given, in seconds.
 pub const LONGEST_ACCESS: &str = "longest_access_seconds";
 
+/// Tokens of a replaced server from before this moment are refused, in seconds.
+pub const FOREIGN_NOT_BEFORE: &str = "foreign_not_before";
+/// There is a file of the numbers given out beside the database.
+pub const NUMBERS_KEPT: &str = "numbers_kept";
+
 /// Stores `value` under `name` unless something is there, and tells what is there now.
 pub async fn get_or_insert(tx: &mut Tx, name: impl Into<String>, value: String) -> Result<String> {
     let name = name.into();

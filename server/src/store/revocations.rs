@@ -76,12 +76,15 @@ pub async fn insert_revocation(
          select $1, $2, $3, max(ends) from (
              select $4 + (select cast(value as bigint) from meta where name = $5) as ends
              union all
-             select access_expires_at as ends from sessions where id = $1
+             select tokens_end_at as ends from sessions where id = $1
              union all
              select ends from (
-                 select access_expires_at as ends from sessions
+                 select tokens_end_at as ends from sessions
                  where account_id = $2 and ended_at is null
-                 limit $6) of_account) tokens
+                 limit $6) of_account
+             union all
+             select max(tokens_end_at) as ends from sessions
+             where cast($1 as bigint) is null and cast($2 as bigint) is null) tokens
          returning seq, until",
     )
     .bind(session)

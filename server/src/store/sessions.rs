@@ -91,9 +91,9 @@ pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<Option<i64
     Ok(on!(tx, db => sqlx::query_scalar(
         "insert into sessions (id, account_id, policy, key_hash, refresh_hash, client_id,
                                device_name, generation, refresh_secret, created_at, signed_in_at,
-                               last_used_at, access_expires_at, expires_at, absolute_expires_at,
-                               account_generation)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+                               last_used_at, access_expires_at, tokens_end_at, expires_at,
+                               absolute_expires_at, account_generation)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15,
                  (select session_generation from accounts where id = $2))
          on conflict (id) do nothing
          returning account_generation",
@@ -167,7 +167,8 @@ pub async fn end_surplus(tx: &mut Tx, surplus: Surplus, at: i64) -> Result<Vec<i
 pub async fn update_used(tx: &mut Tx, id: i64, at: i64, access_expires_at: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         concat!(
-            "update sessions set last_used_at = $2, access_expires_at = $3
+            "update sessions set last_used_at = $2, access_expires_at = $3,
+                                 tokens_end_at = case when tokens_end_at > $3 then tokens_end_at else $3 end
              where id = $1 and ",
             is_unended!(),
             " returning id",
@@ -200,7 +201,8 @@ pub async fn spend_generation(
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         concat!(
             "update sessions set generation = generation + 1, last_used_at = $3,
-                                 access_expires_at = $4, expires_at = $5
+                                 access_expires_at = $4, expires_at = $5,
+                                 tokens_end_at = case when tokens_end_at > $4 then tokens_end_at else $4 end
              where id = $1 and generation = $2 and ",
             is_unended!(),
             " returning id",
@@ -228,7 +230,8 @@ pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation)
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         concat!(
             "update sessions set generation = generation + 1, attempt_hash = $3,
-                                 last_used_at = $4, access_expires_at = $5, expires_at = $6
+                                 last_used_at = $4, access_expires_at = $5, expires_at = $6,
+                                 tokens_end_at = case when tokens_end_at > $5 then tokens_end_at else $5 end
              where id = $1 and generation = $2 and expires_at > $4 and ",
             is_unended!(),
             " returning id",
@@ -285,7 +288,8 @@ pub async fn spend_refresh(
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         concat!(
             "update sessions set key_hash = $2, refresh_hash = $3, access_expires_at = $4,
-                                 expires_at = $5, last_used_at = $6, generation = generation + 1
+                                 expires_at = $5, last_used_at = $6, generation = generation + 1,
+                                 tokens_end_at = case when tokens_end_at > $4 then tokens_end_at else $4 end
              where refresh_hash = $1 and expires_at > $6 and ",
             is_unended!(),
             " returning id",
@@ -396,7 +400,7 @@ pub async fn delete_expired(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from sessions where id in (
              select id from sessions
-             where expires_at < $1 and access_expires_at < $1
+             where expires_at < $1 and tokens_end_at < $1
              limit $2)",
     ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
