@@ -50,6 +50,11 @@ impl Transport {
         &self.base
     }
 
+    /// The server's origin, as it is written into the vault.
+    pub fn origin(&self) -> String {
+        self.base.origin().ascii_serialization()
+    }
+
     /// What time it is on the server, as far as is known.
     pub fn moment(&self) -> Moment {
         let offset = self.offset.load(Ordering::Relaxed);

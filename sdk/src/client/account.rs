@@ -178,6 +178,20 @@ impl Client {
         self.authorized(|access| spelling.change_password(access, current.as_ref(), &new)).await
     }
 
+    /// Starts over: removes what the vault holds in whatever [state](crate::VaultState) it is, such as one that
+    /// a newer version has written, another server's, or one whose key is out of reach, with sign-ins
+    /// that are under way. Where a session can be read, it is ended at the server first, as by
+    /// [`sign_out`](Self::sign_out). For a button that the user presses.
+    ///
+    /// # Errors
+    /// [`Kind::Storage`] where the disk lets nothing be removed.
+    pub async fn forget_everything(&self) -> Result<()> {
+        if let Err(error) = self.core.leave().await {
+            tracing::warn!(%error, "a session was not ended before it is forgotten");
+        }
+        self.core.forget_everything().await
+    }
+
     /// Deletes the account and forgets the session.
     ///
     /// # Errors

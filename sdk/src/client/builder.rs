@@ -24,6 +24,7 @@ pub struct ClientBuilder {
     vault: Option<Vault>,
     redirects: Vec<String>,
     api_origins: Vec<String>,
+    moved_from: Vec<String>,
     app: App,
     http: Option<reqwest::Client>,
     timeout: Duration,
@@ -39,6 +40,7 @@ impl ClientBuilder {
             vault: None,
             redirects: Vec::new(),
             api_origins: Vec::new(),
+            moved_from: Vec::new(),
             app: App::default(),
             http: None,
             timeout: http::TIMEOUT,
@@ -53,8 +55,8 @@ impl ClientBuilder {
     }
 
     /// Where the session is kept; in memory unless this is called, so that it ends with the process.
-    /// One vault for each server, a staging server too: what it holds is sent to whichever server is
-    /// named.
+    /// One vault for each server, a staging server too: what another server has issued is never sent,
+    /// and the client says [`VaultState::OtherServer`](crate::VaultState::OtherServer).
     pub fn vault(self, vault: Vault) -> Self {
         ClientBuilder { vault: Some(vault), ..self }
     }
@@ -71,6 +73,13 @@ impl ClientBuilder {
     /// [`Client::api`] may send the access token. Call it once for each.
     pub fn api_origin(mut self, origin: impl Into<String>) -> Self {
         self.api_origins.push(origin.into());
+        self
+    }
+
+    /// An address, such as `https://old.example.org`, at which the same server was reached before: a
+    /// session that began there goes on. Call it once for each.
+    pub fn moved_from(mut self, server: impl Into<String>) -> Self {
+        self.moved_from.push(server.into());
         self
     }
 
@@ -124,6 +133,9 @@ impl ClientBuilder {
         for origin in &self.api_origins {
             origins.push(self.address(origin)?.origin());
         }
+        let former = self.moved_from.iter().map(|server| self.address(server));
+        let former = former.map(|server| Ok(server?.origin().ascii_serialization()));
+        let former = former.collect::<Result<Vec<_>>>()?;
         let http = match self.http {
             Some(http) => http,
             None => http::client()?,
@@ -131,7 +143,7 @@ impl ClientBuilder {
         let api = Shared::new(origins)?;
         let transport = Transport::new(http, base, self.clock, self.timeout);
         let vault = self.vault.unwrap_or_else(Vault::memory);
-        let core = Core::new(transport, vault, self.dialect, self.app);
+        let core = Core::new(transport, vault, self.dialect, self.app, former);
         Ok(Client {
             core,
             parts: Arc::new(Parts { redirects, api, completing: tokio::sync::Mutex::default() }),

@@ -430,9 +430,13 @@ fn abandon(session: Option<Box<Session>>, kept: Option<Box<Session>>) -> Option<
 
 fn leave(step: Leaving, event: Event) -> (State, Vec<Action>) {
     match (step, event) {
-        (Leaving::Lock(ours), Event::Locked(Err(VaultState::Newer))) => {
+        // It is not ours to end.
+        (
+            Leaving::Lock(ours),
+            Event::Locked(Err(state @ (VaultState::Newer | VaultState::OtherServer))),
+        ) => {
             let kept = |session| State::SignedIn(Kept { session, is_saved: true });
-            let answer = Action::Answer(Err(Kind::Storage { state: VaultState::Newer }));
+            let answer = Action::Answer(Err(Kind::Storage { state }));
             (ours.map_or(State::Unknown, kept), vec![Action::Unlock, answer])
         }
         (Leaving::Lock(ours), Event::Locked(held)) => {

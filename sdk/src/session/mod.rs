@@ -21,7 +21,7 @@ use machine::{Action, Event, State, Verdict, step};
 use record::Held;
 pub(crate) use record::{Record, Session};
 pub use status::Status;
-use stored::{encode, is_lost, parse, state_of, storage};
+use stored::{encode, is_lost, state_of, storage};
 
 use crate::dialects::{App, Call, Credential, Dialect, Refusal, Tokens};
 use crate::error::{Error, Kind, Result, SignOutReason};
@@ -44,6 +44,8 @@ pub(crate) struct Core {
     vault: Vault,
     dialect: Dialect,
     app: App,
+    /// Under which origins the server was known before.
+    former_origins: Vec<String>,
     machine: AsyncMutex<Machine>,
     /// What is given out without waiting for anybody.
     at_hand: RwLock<Option<Arc<AtHand>>>,
@@ -88,8 +90,15 @@ struct Run {
 }
 
 impl Core {
-    pub fn new(transport: Transport, vault: Vault, dialect: Dialect, app: App) -> Arc<Self> {
+    pub fn new(
+        transport: Transport,
+        vault: Vault,
+        dialect: Dialect,
+        app: App,
+        former_origins: Vec<String>,
+    ) -> Arc<Self> {
         Arc::new(Core {
+            former_origins,
             transport,
             vault,
             dialect,
@@ -131,7 +140,11 @@ impl Core {
     }
 
     pub async fn vault_state(&self) -> VaultState {
-        self.vault.state().await
+        let state = self.vault.state().await;
+        match self.parse(self.vault.read().await) {
+            Ok(_) => state,
+            Err(error) => state_of(&error),
+        }
     }
 
     /// An access token that works, as far as can be known here.
@@ -235,6 +248,20 @@ impl Core {
         .await
     }
 
+    /// Removes what is stored, whatever it is and whoever has issued it. The server hears nothing.
+    pub async fn forget_everything(self: &Arc<Self>) -> Result<()> {
+        let core = Arc::clone(self);
+        joined(tokio::spawn(async move {
+            let mut machine = core.machine().await;
+            core.alone().await?.forget_whatever_it_is().await.map_err(storage)?;
+            machine.record = Record::default();
+            machine.state = State::SignedOut(SignOutReason::SignedOut);
+            core.publish(&machine.state);
+            Ok(())
+        }))
+        .await
+    }
+
     /// Changes what is stored, alone among tasks and processes.
     pub async fn change<T: Send + 'static>(
         self: &Arc<Self>,
@@ -246,7 +273,7 @@ impl Core {
             let locked = core.alone().await?;
             let read = locked.read().await;
             let stored = read.as_ref().ok().cloned().flatten();
-            let mut record = match parse(read) {
+            let mut record = match core.parse(read) {
                 // What was stored is lost; what is in memory is not.
                 Err(error) if is_lost(&error) => {
                     Record { held: machine.state.held(), ..Record::default() }
@@ -254,6 +281,7 @@ impl Core {
                 record => record?,
             };
             let changed = change(&mut record);
+            core.stamp(&mut record.held);
             let bytes = encode(&record)?;
             // Anybody may have a forged link opened, again and again.
             if stored.as_ref() != Some(&bytes) {

@@ -51,6 +51,9 @@ pub(crate) struct Session {
     /// Makes the attempts of refreshes, so that one token is always presented with the same: see
     /// [`attempt`](fn@super::attempt).
     pub attempt_key: Secret,
+    /// The origin of the server that issued the credentials; `None` in records of before it was kept.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// Counts renewals.
     pub generation: u64,
     pub dialect: Dialect,
@@ -81,6 +84,7 @@ impl Session {
         let mut session = Session {
             lineage,
             attempt_key,
+            origin: None,
             generation: 0,
             dialect,
             credential: tokens.access.clone(),

@@ -20,13 +20,36 @@ impl Core {
         }
     }
 
+    /// The record, if this server has issued what is in it.
+    pub(super) fn parse(
+        &self,
+        read: std::result::Result<Option<Vec<u8>>, VaultError>,
+    ) -> Result<Record> {
+        let record = parse(read)?;
+        let Held::SignedIn(session) = &record.held else { return Ok(record) };
+        let is_ours = |origin: &String| {
+            *origin == self.transport.origin() || self.former_origins.contains(origin)
+        };
+        match session.origin.as_ref().is_none_or(is_ours) {
+            true => Ok(record),
+            false => Err(Error::new(Kind::Storage { state: VaultState::OtherServer })),
+        }
+    }
+
+    /// Says in what is written which server it is of.
+    pub(super) fn stamp(&self, held: &mut Held) {
+        if let Held::SignedIn(session) = held {
+            session.origin = Some(self.transport.origin());
+        }
+    }
+
     /// What the vault holds, also for what is written next.
     pub(super) fn take_in(
         &self,
         machine: &mut Machine,
         read: std::result::Result<Option<Vec<u8>>, VaultError>,
     ) -> std::result::Result<Held, VaultState> {
-        match parse(read) {
+        match self.parse(read) {
             Ok(record) => {
                 machine.record = record;
                 Ok(machine.record.held.clone())
@@ -61,6 +84,7 @@ impl Core {
         let is_end = matches!(held, Held::SignedOut(_));
         let mut record = machine.record.clone();
         record.held = held;
+        self.stamp(&mut record.held);
         if let Some(state) = &run.finishes {
             record.journal.finish(state, SignInOutcome::Completed);
         }
@@ -91,7 +115,7 @@ impl Core {
     }
 }
 
-pub(super) fn parse(read: std::result::Result<Option<Vec<u8>>, VaultError>) -> Result<Record> {
+fn parse(read: std::result::Result<Option<Vec<u8>>, VaultError>) -> Result<Record> {
     let Some(bytes) = read.map_err(storage)? else { return Ok(Record::default()) };
     let state = match serde_json::from_slice::<Record>(&bytes) {
         Ok(record) if record.version == VERSION => return Ok(record),

@@ -15,11 +15,14 @@ pub(super) struct Contents {
     pub(super) keys: Keys,
     /// Whether the last write was refused.
     read_only: AtomicBool,
+    /// Whether the last lock was none.
+    is_without_locks: AtomicBool,
 }
 
 impl Contents {
     pub(super) fn new(storage: Arc<dyn Storage>, keys: Keys) -> Self {
-        Contents { storage, keys, read_only: AtomicBool::new(false) }
+        let (read_only, is_without_locks) = (AtomicBool::new(false), AtomicBool::new(false));
+        Contents { storage, keys, read_only, is_without_locks }
     }
 
     pub(super) fn read(&self) -> Result<Option<Vec<u8>>, VaultError> {
@@ -36,6 +39,7 @@ impl Contents {
         };
         match found {
             Ok(_) if self.read_only.load(Ordering::SeqCst) => VaultState::ReadOnly,
+            Ok(_) if self.is_without_locks() => VaultState::WithoutLocks,
             Ok(state) => state,
             Err(error) => error.state(),
         }
@@ -76,11 +80,38 @@ impl Contents {
         {
             return Err(unreadable(Unreadable::Newer));
         }
+        self.forget_whatever_it_is()
+    }
+
+    /// Removes what is there without looking at it.
+    pub(super) fn forget_whatever_it_is(&self) -> Result<(), VaultError> {
         self.written(self.storage.remove())
+    }
+
+    /// Waits for the lock among processes. Where there is none, the tasks of this process still wait
+    /// for each other, and the state says what that means.
+    pub(super) fn lock(&self) -> io::Result<Box<dyn Send>> {
+        let lock = self.storage.lock();
+        let is_none = lock.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Unsupported);
+        let was_none = self.is_without_locks.swap(is_none, Ordering::SeqCst);
+        if !is_none {
+            return lock;
+        }
+        if !was_none {
+            tracing::warn!(
+                vault = self.storage.name(),
+                "there are no locks between processes here"
+            );
+        }
+        Ok(Box::new(()))
     }
 
     pub(super) fn locked<T>(&self, lock: io::Result<T>) -> Result<T, VaultError> {
         self.written(lock)
+    }
+
+    fn is_without_locks(&self) -> bool {
+        self.is_without_locks.load(Ordering::SeqCst) || !self.storage.has_locks()
     }
 
     /// A key for another file in place of one that nobody can read, which makes room only once there

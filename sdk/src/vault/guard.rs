@@ -7,6 +7,7 @@ use std::thread;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::contents::Contents;
+use super::gates::Gate;
 use super::{VaultError, VaultState, blocking};
 
 /// A vault that nobody else writes, in this process or another, until this is dropped.
@@ -60,6 +61,21 @@ impl VaultGuard {
         .await
     }
 
+    /// The same, also for what a newer version has written.
+    ///
+    /// # Errors
+    ///
+    /// The record is then still there.
+    pub async fn forget_whatever_it_is(&self) -> Result<(), VaultError> {
+        let (contents, hold) = self.parts();
+        blocking(move || {
+            let removed = contents.forget_whatever_it_is();
+            drop(hold);
+            removed
+        })
+        .await
+    }
+
     fn parts(&self) -> (Arc<Contents>, Hold) {
         (self.contents.clone(), self.hold.clone())
     }
@@ -72,23 +88,17 @@ impl std::fmt::Debug for VaultGuard {
 }
 
 /// Waits for the lock: first among the tasks of this process, in their order, then among processes.
-pub(super) async fn lock(
-    contents: Arc<Contents>,
-    gate: Arc<tokio::sync::Mutex<()>>,
-) -> Result<VaultGuard, VaultError> {
+pub(super) async fn lock(contents: Arc<Contents>, gate: Gate) -> Result<VaultGuard, VaultError> {
     let gate = pass(&contents, gate).await?;
-    let storage = contents.storage.clone();
-    let lock = on_a_thread(move || Ok(Arc::new((Mutex::new(storage.lock()?), gate)))).await;
+    let waiting = contents.clone();
+    let lock = on_a_thread(move || Ok(Arc::new((Mutex::new(waiting.lock()?), gate)))).await;
     let hold = contents.locked(lock)?;
     Ok(VaultGuard { contents, hold })
 }
 
 /// The one before may wait for a key store that never answers; who has waited as long as one waits
 /// for that is told so.
-async fn pass(
-    contents: &Contents,
-    gate: Arc<tokio::sync::Mutex<()>>,
-) -> Result<OwnedMutexGuard<()>, VaultError> {
+async fn pass(contents: &Contents, gate: Gate) -> Result<OwnedMutexGuard<()>, VaultError> {
     let mut turn = std::pin::pin!(gate.lock_owned());
     loop {
         match tokio::time::timeout(contents.keys.store.patience, &mut turn).await {

@@ -10,6 +10,7 @@ mod contents;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
+mod gates;
 mod guard;
 mod key;
 mod key_file;
@@ -34,6 +35,7 @@ pub use key::{KeyStore, KeyStoreError, VaultKey};
 pub use storage::{FileStorage, Storage};
 
 use contents::Contents;
+use gates::{Gate, Gates};
 use key::FixedKey;
 use key_file::KeyFile;
 use keys::Keys;
@@ -58,6 +60,12 @@ pub enum VaultState {
     Newer,
     /// It can be read but not written: a full or read-only disk.
     ReadOnly,
+    /// It can be read and written, on a file system without locks: where two processes use it at once,
+    /// both may spend one refresh token, which ends the session in APIs that rotate.
+    WithoutLocks,
+    /// Another server has issued what is stored: none of it is sent, and nothing of it is ended. Only a
+    /// client says so, which knows its server.
+    OtherServer,
 }
 
 /// Keeps one record of at most 1 MiB, sealed: a session's, or another secret of the app's in a vault
@@ -84,7 +92,7 @@ pub enum VaultState {
 pub struct Vault {
     parts: Parts,
     contents: Arc<Contents>,
-    gate: Arc<tokio::sync::Mutex<()>>,
+    gates: Arc<Gates>,
 }
 
 /// Nobody waits longer for a key store.
@@ -186,7 +194,18 @@ impl Vault {
     /// [`ReadOnly`](VaultState::ReadOnly) where the disk has no place for a lock,
     /// [`Locked`](VaultState::Locked) where the key store keeps somebody else waiting.
     pub async fn lock(&self) -> Result<VaultGuard, VaultError> {
-        guard::lock(self.contents.clone(), self.gate.clone()).await
+        guard::lock(self.contents.clone(), self.gate().await?).await
+    }
+
+    async fn gate(&self) -> Result<Gate, VaultError> {
+        match (self.gates.known(), self.parts.file.clone()) {
+            (Some(gate), _) => Ok(gate),
+            (None, Some(file)) => {
+                let gates = self.gates.clone();
+                blocking(move || Ok(gates.of(&file))).await
+            }
+            (None, None) => Ok(self.gates.own()),
+        }
     }
 
     fn of(parts: Parts) -> Self {
@@ -197,7 +216,7 @@ impl Vault {
             parts.key_may_lie_beside && parts.file.is_some(),
         );
         let contents = Arc::new(Contents::new(parts.storage.clone(), keys));
-        Vault { parts, contents, gate: Arc::default() }
+        Vault { parts, contents, gates: Arc::default() }
     }
 }
 

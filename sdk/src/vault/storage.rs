@@ -48,8 +48,14 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Where there can be no lock.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) where there are no locks at all: the vault goes on
+    /// without them, and says so. Another error where the lock cannot be had now.
     fn lock(&self) -> io::Result<Box<dyn Send>>;
+
+    /// Whether there are locks here, as far as that can be told without waiting for one.
+    fn has_locks(&self) -> bool {
+        true
+    }
 }
 
 /// A file that only its owner reads. Beside it lie `….lock`, which stays; `….new` while it is
@@ -75,6 +81,14 @@ impl FileStorage {
         let mut name = OsString::from(&self.path);
         name.push(ending);
         name.into()
+    }
+
+    /// What all paths to this file have in common; `None` while its folder cannot be had.
+    pub(super) fn place(&self) -> Option<PathBuf> {
+        // A path may lead through links, which only a folder that is there tells.
+        self.make_folder().ok()?;
+        let folder = folder(&self.path).canonicalize().ok()?;
+        Some(folder.join(self.path.file_name()?))
     }
 
     fn make_folder(&self) -> io::Result<()> {
@@ -129,12 +143,43 @@ impl Storage for FileStorage {
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
         let file = self.open_lock()?;
-        match file.lock() {
-            // Such a system runs one process of an app.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
-            locked => locked?,
-        }
+        lock(&file, true)?;
         Ok(Box::new(file))
+    }
+
+    fn has_locks(&self) -> bool {
+        let file = File::open(self.beside(".lock"));
+        let tried = file.and_then(|file| lock(&file, false));
+        !tried.is_err_and(|error| error.kind() == io::ErrorKind::Unsupported)
+    }
+}
+
+/// Locks the file until it is closed; `Unsupported` where its file system or the system has no locks.
+/// The standard library's own lock is not made for Android.
+#[cfg(unix)]
+fn lock(file: &File, waits: bool) -> io::Result<()> {
+    use rustix::fs::{FlockOperation, flock};
+    use rustix::io::Errno;
+    let operation = match waits {
+        true => FlockOperation::LockExclusive,
+        false => FlockOperation::NonBlockingLockExclusive,
+    };
+    loop {
+        match flock(file, operation) {
+            Err(Errno::INTR) => {}
+            Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn lock(file: &File, waits: bool) -> io::Result<()> {
+    match waits {
+        true => file.lock(),
+        false => Ok(file.try_lock()?),
     }
 }
 

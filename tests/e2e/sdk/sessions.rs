@@ -52,8 +52,10 @@ async fn without_a_network_the_app_knows_who_is_signed_in() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     client.profile().await.expect("a profile");
+    let before = tap.url();
     drop(tap);
     let nowhere = Client::builder("http://127.0.0.1:9")
+        .moved_from(before)
         .clock(home.clock.clone())
         .vault(home.vault())
         .build()

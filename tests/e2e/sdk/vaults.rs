@@ -1,6 +1,7 @@
 //! What the user sees when the vault fails.
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -8,6 +9,8 @@ use propusk::{
     Client, FileStorage, KeyStore, KeyStoreError, Kind, SignOutReason, Status, Storage, Vault,
     VaultKey, VaultState,
 };
+
+use tokio::task::JoinSet;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD, key, reason};
 
@@ -49,10 +52,23 @@ impl KeyStore for Store {
     }
 }
 
-/// A disk that can be full.
+/// A disk that can be full, and one that has no locks.
 struct Disk {
     file: FileStorage,
     is_full: AtomicBool,
+    has_locks: bool,
+}
+
+impl Disk {
+    fn of(home: &Home, is_full: bool) -> Arc<Self> {
+        let file = FileStorage::new(home.folder.path().join("app.vault"));
+        Arc::new(Disk { file, is_full: AtomicBool::new(is_full), has_locks: true })
+    }
+
+    fn without_locks(home: &Home) -> Arc<Self> {
+        let file = FileStorage::new(home.folder.path().join("app.vault"));
+        Arc::new(Disk { file, is_full: AtomicBool::new(false), has_locks: false })
+    }
 }
 
 impl Storage for Disk {
@@ -80,12 +96,20 @@ impl Storage for Disk {
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
-        self.file.lock()
+        match self.has_locks {
+            true => self.file.lock(),
+            false => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }
 
 fn with_store(home: &Home, store: &Arc<Store>) -> Client {
-    let vault = Vault::sealed(home.folder.path().join("app.vault"), Arc::<Store>::clone(store));
+    with_store_of(home, &home.folder.path().join("app.vault"), store)
+}
+
+/// A client of this home's server, with a vault that may be another's.
+fn with_store_of(home: &Home, path: &Path, store: &Arc<Store>) -> Client {
+    let vault = Vault::sealed(path, Arc::<Store>::clone(store));
     home.builder().vault(vault).build().expect("a client")
 }
 
@@ -197,8 +221,7 @@ async fn a_record_of_a_newer_version_is_left_alone() {
 #[tokio::test]
 async fn a_full_disk_costs_nobody_the_session() {
     let home = Home::start().await;
-    let file = FileStorage::new(home.folder.path().join("app.vault"));
-    let disk = Arc::new(Disk { file, is_full: AtomicBool::new(false) });
+    let disk = Disk::of(&home, false);
     let app = on_disk(&home, &disk);
     app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     disk.is_full.store(true, Ordering::SeqCst);
@@ -217,8 +240,7 @@ async fn a_full_disk_costs_nobody_the_session() {
 #[tokio::test]
 async fn what_changes_nothing_is_not_written() {
     let home = Home::start().await;
-    let file = FileStorage::new(home.folder.path().join("app.vault"));
-    let disk = Arc::new(Disk { file, is_full: AtomicBool::new(false) });
+    let disk = Disk::of(&home, false);
     let app = on_disk(&home, &disk);
     app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     disk.is_full.store(true, Ordering::SeqCst);
@@ -228,8 +250,7 @@ async fn what_changes_nothing_is_not_written() {
 #[tokio::test]
 async fn nobody_is_signed_in_whose_session_cannot_be_kept() {
     let home = Home::start().await;
-    let file = FileStorage::new(home.folder.path().join("app.vault"));
-    let disk = Arc::new(Disk { file, is_full: AtomicBool::new(true) });
+    let disk = Disk::of(&home, true);
     let app = on_disk(&home, &disk);
     assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::ReadOnly);
     assert_eq!(
@@ -241,12 +262,68 @@ async fn nobody_is_signed_in_whose_session_cannot_be_kept() {
 #[tokio::test]
 async fn a_sign_out_on_a_full_disk_leaves_nothing() {
     let home = Home::start().await;
-    let file = FileStorage::new(home.folder.path().join("app.vault"));
-    let disk = Arc::new(Disk { file, is_full: AtomicBool::new(false) });
+    let disk = Disk::of(&home, false);
     let app = on_disk(&home, &disk);
     app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     disk.is_full.store(true, Ordering::SeqCst);
     app.sign_out().await.expect("a sign-out");
     let again = on_disk(&home, &disk);
     assert!(!again.status().await.expect("a status").is_signed_in());
+}
+
+#[tokio::test]
+async fn a_disk_without_locks_is_told_and_signs_in_all_the_same() {
+    let home = Home::start().await;
+    let disk = Disk::without_locks(&home);
+    let app = on_disk(&home, &disk);
+    app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    assert_eq!(app.vault_state().await, VaultState::WithoutLocks);
+    home.advance(EXPIRED);
+    // Within a process there is still one renewal at a time.
+    let mut calls = JoinSet::new();
+    for _ in 0..20 {
+        let app = app.clone();
+        calls.spawn(async move { app.profile().await });
+    }
+    for profile in calls.join_all().await {
+        profile.expect("a profile");
+    }
+    app.sign_out().await.expect("a sign-out");
+}
+
+#[tokio::test]
+async fn a_user_who_starts_over_gets_out_of_every_state() {
+    for was in ["newer", "locked", "absent", "foreign", "another server's", "signed in"] {
+        let (home, other) = (Home::start().await, Home::start().await);
+        let store = Arc::new(Store::default());
+        let app = with_store(&home, &store);
+        app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+        let session = app.access_token().await.expect("a token");
+        let path = home.folder.path().join("app.vault");
+        match was {
+            "newer" => {
+                let vault = Vault::sealed(&path, Arc::<Store>::clone(&store));
+                let newer = br#"{"version":2,"held":{"signed_in_elsewhere":1}}"#;
+                vault.lock().await.expect("a lock").write(newer).await.expect("written");
+            }
+            "locked" => store.is(LOCKED),
+            "absent" => store.is(ABSENT),
+            "foreign" => std::fs::write(&path, "no vault").expect("written"),
+            _ => {}
+        }
+        let server = if was == "another server's" { &other } else { &home };
+        let again = with_store_of(server, &path, &store);
+        again.forget_everything().await.expect("everything is forgotten");
+        assert!(!path.exists(), "{was}");
+        assert!(!again.status().await.expect("a status").is_signed_in(), "{was}");
+        store.is(OPEN);
+        again.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+        // Only a session that could be read is ended at the server, and no other server is asked to.
+        let is_alive = home
+            .server
+            .client
+            .get("/propusk/v1/account", Some(&format!("Bearer {}", session.token().expose())))
+            .await;
+        assert_eq!(is_alive.status == 200, was != "signed in", "{was}");
+    }
 }

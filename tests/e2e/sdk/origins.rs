@@ -1,0 +1,54 @@
+//! A credential goes to the server that issued it and to no other.
+
+use propusk::{Client, Kind, VaultState};
+use propusk_tests::tap::Tap;
+
+use super::{EMAIL, EXPIRED, Home, PASSWORD};
+
+fn state<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> VaultState {
+    match outcome.expect_err("a refusal").kind() {
+        Kind::Storage { state } => *state,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_another_server_has_issued_is_neither_sent_nor_ended() {
+    let (production, staging) = (Home::start().await, Home::start().await);
+    let app = production.signed_in().await;
+    let tap = Tap::open(staging.server.address).await;
+    let build =
+        || Client::builder(tap.url()).clock(staging.clock.clone()).vault(production.vault());
+    let other = build().build().expect("a client");
+    assert_eq!(other.vault_state().await, VaultState::OtherServer);
+    assert_eq!(state(other.status().await), VaultState::OtherServer);
+    assert_eq!(state(other.access_token().await), VaultState::OtherServer);
+    assert_eq!(state(other.profile().await), VaultState::OtherServer);
+    assert_eq!(state(other.refresh().await), VaultState::OtherServer);
+    assert_eq!(state(other.sign_in(EMAIL, PASSWORD).await), VaultState::OtherServer);
+    assert_eq!(state(other.sign_out().await), VaultState::OtherServer);
+    assert!(tap.seen().is_empty(), "{:?}", tap.seen());
+
+    production.advance(EXPIRED);
+    app.profile().await.expect("the session goes on");
+    production.app().profile().await.expect("and so it does after a restart");
+    // Once nobody is signed in there, the vault serves any server.
+    app.sign_out().await.expect("a sign-out");
+    build().build().expect("a client").sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+}
+
+#[tokio::test]
+async fn a_session_follows_its_server_to_another_host_that_is_named() {
+    let home = Home::start().await;
+    let (tap, app) = home.tapped().await;
+    drop(app);
+    assert_eq!(state(home.app().status().await), VaultState::OtherServer);
+    let moved = || home.builder().vault(home.vault()).moved_from(tap.url());
+    moved().build().expect("a client").profile().await.expect("the session of before");
+    home.advance(EXPIRED);
+    moved().build().expect("a client").profile().await.expect("a renewal");
+    // From now on it is of the new host.
+    home.app().profile().await.expect("the session");
+    let refused = home.builder().moved_from("no address").build();
+    assert!(matches!(refused.expect_err("a refusal").kind(), Kind::Usage), "an address");
+}
