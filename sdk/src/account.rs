@@ -1,7 +1,10 @@
 //! What apps send and show of accounts, whatever API is spoken.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// An operation that an API may or may not have.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -130,5 +133,88 @@ impl MailedLink {
     /// Of what stands in the link.
     pub fn new(uid: impl Into<String>, token: impl Into<Secret>) -> Self {
         MailedLink { uid: uid.into(), token: token.into() }
+    }
+
+    /// Of a link that a mail has brought to the app: `uid` and `token` in its query, or the last two
+    /// parts of its path; either may stand behind a `#`, where web pages have them. `None` for a link
+    /// that carries nothing like it. Its host is not looked at: what it carries is sent to the
+    /// client's own server alone.
+    pub fn parse(link: &str) -> Option<Self> {
+        let link = Url::parse(link.trim()).ok()?;
+        let fragment = link.fragment().and_then(|fragment| {
+            Url::options().base_url(Some(&Url::parse("page:/").ok()?)).parse(fragment).ok()
+        });
+        let places = fragment.iter().chain([&link]);
+        let mut found = places.filter_map(|place| named(place).or_else(|| last_two(place)));
+        let (uid, token) = found.next()?;
+        (is_uid(&uid) && is_visible(token.as_bytes())).then(|| MailedLink::new(uid, token))
+    }
+}
+
+/// A number or another id as Django writes it into links: in base64url.
+fn is_uid(text: &str) -> bool {
+    URL_SAFE_NO_PAD.decode(text).is_ok_and(|id| is_visible(&id))
+}
+
+fn is_visible(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_graphic)
+}
+
+fn named(link: &Url) -> Option<(String, String)> {
+    let value = |name| {
+        let mut pairs = link.query_pairs().filter(|(key, _)| key == name);
+        let only = pairs.next().map(|(_, value)| value.into_owned());
+        only.filter(|_| pairs.next().is_none())
+    };
+    Some((value("uid")?, value("token")?))
+}
+
+fn last_two(link: &Url) -> Option<(String, String)> {
+    let mut parts = link.path().split('/').filter(|part| !part.is_empty()).rev();
+    let (token, uid) = (parts.next()?, parts.next()?);
+    Some((uid.to_owned(), token.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mailed_links_of_all_forms_are_read() {
+        for link in [
+            "https://auth.example.org/auth/reset/MQ/abc-123",
+            "https://auth.example.org/auth/reset/MQ/abc-123/",
+            "https://app.example.org/#/password/reset/confirm/MQ/abc-123",
+            "https://app.example.org/reset?uid=MQ&token=abc-123",
+            "https://app.example.org/#/reset?token=abc-123&uid=MQ",
+            "https://app.example.org/reset?lang=ru&uid=MQ&token=abc%2D123#top",
+            "myapp://reset/MQ/abc-123",
+            "myapp://reset?uid=MQ&token=abc-123",
+            "com.example.app:/reset?uid=MQ&token=abc-123",
+            " https://auth.example.org/auth/reset/MQ/abc-123\n",
+        ] {
+            let read = MailedLink::parse(link).expect(link);
+            assert_eq!((read.uid.as_str(), read.token.expose()), ("MQ", "abc-123"), "{link}");
+            assert!(!format!("{read:?}").contains("abc-123"));
+        }
+    }
+
+    #[test]
+    fn other_links_carry_nothing() {
+        for link in [
+            "",
+            "reset/MQ/abc",
+            "https://app.example.org",
+            "https://app.example.org/reset",
+            "https://app.example.org/?uid=MQ",
+            "https://app.example.org/?uid=MQ&token=",
+            "https://app.example.org/?uid=MQ&token=a&token=b",
+            "https://app.example.org/?uid=M%20Q&token=abc",
+            "myapp:reset",
+            "https://app.example.org/orders/12345",
+            "https://app.example.org/orders/page?uid=orders&token=abc",
+        ] {
+            assert!(MailedLink::parse(link).is_none(), "{link}");
+        }
     }
 }

@@ -10,7 +10,6 @@ use url::{Origin, Url};
 
 use crate::Client;
 use crate::error::{Error, Kind, Result};
-use crate::http;
 
 /// Sends requests of an app with its access token.
 ///
@@ -35,8 +34,8 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn new(origins: Vec<Origin>) -> Result<Self> {
-        Ok(Shared { origins, http: http::client_of_apis()?, useless: Mutex::new(None) })
+    pub fn new(http: reqwest::Client, origins: Vec<Origin>) -> Self {
+        Shared { origins, http, useless: Mutex::new(None) }
     }
 
     fn allows(&self, url: &Url) -> bool {

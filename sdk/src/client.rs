@@ -59,16 +59,6 @@ impl Client {
         ClientBuilder::new(server.into())
     }
 
-    /// The builder of an HTTP client with the SDK's own TLS, which follows no redirects: for
-    /// [`ClientBuilder::http_client`] and [`api_with`](Self::api_with). A `reqwest::Client` of one's own
-    /// needs a TLS provider, which reqwest has only if the app asks it for one.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] where the system's certificates cannot be had.
-    pub fn http_builder() -> Result<reqwest::ClientBuilder> {
-        crate::http::builder()
-    }
-
     /// The API that is spoken.
     pub fn dialect(&self) -> Dialect {
         self.core.dialect()

@@ -6,17 +6,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
-use reqwest::redirect;
 use url::Url;
 
 use crate::Clock;
 use crate::clock::Moment;
 use crate::dialects::{Call, Credential, Refusal, Reply, Request, Scheme};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 
 /// No answer of an API is larger.
 const MAX_ANSWER: usize = 1 << 20;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For a whole request, unless the app says another.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -183,61 +181,4 @@ fn date_of(headers: &HeaderMap) -> Option<i64> {
 
 fn seconds(time: SystemTime) -> Option<i64> {
     i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
-}
-
-/// The client that is used unless the app brings its own.
-pub(crate) fn client() -> Result<reqwest::Client> {
-    built(builder()?)
-}
-
-/// The client for apps' own APIs.
-pub(crate) fn client_of_apis() -> Result<reqwest::Client> {
-    built(builder()?.redirect(within_an_origin()))
-}
-
-/// TLS by rustls with ring, trusting what the system trusts, following no redirects.
-pub(crate) fn builder() -> Result<reqwest::ClientBuilder> {
-    let tls = tls().map_err(|error| Error::because(Kind::Usage, error))?;
-    Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("propusk/", env!("CARGO_PKG_VERSION"))))
-}
-
-fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
-    builder.build().map_err(|error| Error::because(Kind::Usage, error))
-}
-
-/// Follows a redirect to the origin that it comes from.
-fn within_an_origin() -> redirect::Policy {
-    redirect::Policy::custom(|attempt| {
-        let from = attempt.previous().last().map(Url::origin);
-        match from {
-            Some(from) if from == attempt.url().origin() && attempt.previous().len() < 10 => {
-                attempt.follow()
-            }
-            _ => attempt.stop(),
-        }
-    })
-}
-
-#[cfg(not(target_os = "android"))]
-fn tls() -> std::result::Result<rustls::ClientConfig, rustls::Error> {
-    use rustls_platform_verifier::BuilderVerifierExt as _;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?;
-    Ok(builder.with_platform_verifier()?.with_no_client_auth())
-}
-
-/// The system's own verifier would need the Java context of the app.
-#[cfg(target_os = "android")]
-fn tls() -> std::result::Result<rustls::ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
 }

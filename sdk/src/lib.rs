@@ -14,6 +14,7 @@ pub mod fuzz;
 mod http;
 #[cfg(all(feature = "loopback", not(any(target_os = "android", target_os = "ios"))))]
 mod loopback;
+mod network;
 mod pending_sign_in;
 mod pkce;
 mod redirect;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use propusk::{Client, Registration};
 use propusk_tests::server::TestServer;
 use reqwest::header::AUTHORIZATION;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 
 const CALLS: usize = 5_000;
 const WARM_UP: usize = 500;
@@ -19,7 +20,9 @@ async fn main() -> propusk::Result<()> {
     client.sign_in("anna", "a quiet harbour at noon").await?;
     let header = client.access_token().await?.header();
     let url = format!("{}/propusk/v1/providers", server.public_url);
-    let bare = Client::http_builder()?.no_proxy().build().expect("a client");
+    // A client of an app's own needs a TLS provider, also for plain HTTP.
+    aws_lc_rs::default_provider().install_default().expect("the first one");
+    let bare = reqwest::Client::builder().no_proxy().build().expect("a client");
     let api = client.api_with(bare.clone());
 
     let (mut without, mut with) = (Vec::new(), Vec::new());

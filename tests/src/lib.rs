@@ -6,6 +6,7 @@
 //! recorded answers ([`contract`]). The tests themselves are in `e2e/`.
 
 pub mod browser;
+pub mod certificate;
 pub mod chaos;
 pub mod contract;
 pub mod database;

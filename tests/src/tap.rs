@@ -34,6 +34,7 @@ pub struct Seen {
     /// `POST /path`, without its query.
     pub what: String,
     pub authorization: Option<String>,
+    pub user_agent: Option<String>,
 }
 
 impl Tap {
@@ -136,11 +137,13 @@ fn seen_in(text: &str) -> Seen {
     let mut words = lines.next().unwrap_or_default().split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split('?').next().unwrap_or_default();
-    let authorization = lines
-        .filter_map(|line| line.split_once(": "))
-        .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
-        .map(|(_, value)| value.to_owned());
-    Seen { what: format!("{method} {path}"), authorization }
+    let headers: Vec<_> = lines.filter_map(|line| line.split_once(": ")).collect();
+    let value = |header: &str| {
+        let found = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(header));
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    let (authorization, user_agent) = (value("authorization"), value("user-agent"));
+    Seen { what: format!("{method} {path}"), authorization, user_agent }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

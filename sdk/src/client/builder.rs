@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use propusk_wire::Secret;
-use url::{Host, Url};
+use url::Url;
 
 use super::{Client, Parts};
 use crate::api::Shared;
 use crate::dialects::{App, Dialect, OAuthClient};
 use crate::error::{Error, Result};
 use crate::http::{self, Transport};
+use crate::network::{Network, is_loopback};
 use crate::redirect::RedirectUri;
 use crate::session::Core;
 use crate::{Clock, Vault};
@@ -26,6 +27,7 @@ pub struct ClientBuilder {
     api_origins: Vec<String>,
     moved_from: Vec<String>,
     app: App,
+    network: Network,
     http: Option<reqwest::Client>,
     timeout: Duration,
     allows_plain_http: bool,
@@ -42,6 +44,7 @@ impl ClientBuilder {
             api_origins: Vec::new(),
             moved_from: Vec::new(),
             app: App::default(),
+            network: Network::default(),
             http: None,
             timeout: http::TIMEOUT,
             allows_plain_http: false,
@@ -101,8 +104,37 @@ impl ClientBuilder {
         ClientBuilder { timeout, ..self }
     }
 
-    /// Another HTTP client, for a proxy or a certificate authority of one's own. It must follow no
-    /// redirects: a redirect would take passwords and tokens, which stand in bodies, with it.
+    /// Trusts this certificate authority, in PEM, beside those of the system: for a server with a
+    /// certificate of one's own. Call it once for each. It works on every system, phones too, for the
+    /// server and for [`Client::api`].
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.network.roots.push(pem.into());
+        self
+    }
+
+    /// Shows this certificate where a server asks for one (mutual TLS): its chain and its private key,
+    /// in PEM.
+    pub fn client_identity(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.network.identity = Some(pem.into());
+        self
+    }
+
+    /// Goes by this proxy, such as `http://proxy.example.org:3128` or `http://name:password@…`, in
+    /// place of the system's. What only this machine sees is reached without any.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.network.proxy = Some(url.into());
+        self
+    }
+
+    /// What requests call the app; `propusk/` and the version unless this is called.
+    pub fn user_agent(mut self, name: impl Into<String>) -> Self {
+        self.network.user_agent = Some(name.into());
+        self
+    }
+
+    /// Another HTTP client for the server. Its TLS, proxy and names are the app's affair, and none of
+    /// the above count for it. It must follow no redirects: a redirect would take passwords and tokens,
+    /// which stand in bodies, with it.
     pub fn http_client(self, http: reqwest::Client) -> Self {
         ClientBuilder { http: Some(http), ..self }
     }
@@ -138,9 +170,9 @@ impl ClientBuilder {
         let former = former.collect::<Result<Vec<_>>>()?;
         let http = match self.http {
             Some(http) => http,
-            None => http::client()?,
+            None => self.network.client(&base)?,
         };
-        let api = Shared::new(origins)?;
+        let api = Shared::new(self.network.client_of_apis(&origins)?, origins);
         let transport = Transport::new(http, base, self.clock, self.timeout);
         let vault = self.vault.unwrap_or_else(Vault::memory);
         let core = Core::new(transport, vault, self.dialect, self.app, former);
@@ -163,15 +195,6 @@ impl ClientBuilder {
             return Err(Error::usage("the address of a server has no query and no fragment"));
         }
         Ok(url)
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

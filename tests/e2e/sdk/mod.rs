@@ -4,6 +4,7 @@
 mod api;
 mod browser;
 mod clocks;
+mod network;
 mod origins;
 mod peer;
 mod processes;

@@ -110,7 +110,9 @@ impl Peer {
                 Link::of(&letter).expect("a link")
             }
         };
-        MailedLink::new(link.uid, link.token)
+        let read = MailedLink::parse(&link.url).expect("a mailed link");
+        assert_eq!((&read.uid, read.token.expose()), (&link.uid, &*link.token));
+        read
     }
 
     pub async fn suspend(&self, name: &str) {

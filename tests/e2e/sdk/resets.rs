@@ -15,7 +15,9 @@ async fn mailed(home: &Home, app: &Client, leads_to: &str) -> MailedLink {
     app.request_reset(EMAIL).await.expect("a mail");
     let Link { url, uid, token } = home.server.link_to(EMAIL).await;
     assert!(url.starts_with(leads_to), "{url}");
-    MailedLink::new(uid, token)
+    let read = MailedLink::parse(&url).expect("a mailed link");
+    assert_eq!((&read.uid, read.token.expose()), (&uid, &*token));
+    read
 }
 
 #[tokio::test]

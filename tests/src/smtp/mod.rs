@@ -1,7 +1,6 @@
 //! A mail server: it speaks ESMTP with and without TLS, remembers every command and every mail that it
 //! took, and behaves as it is told, from one moment to the next.
 
-mod certificate;
 mod session;
 
 use std::collections::HashSet;
@@ -14,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use self::certificate::Authority;
 use self::session::Connection;
+pub use crate::certificate::Authority;
 
 /// How the server treats what comes next. A connection asks anew at each command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

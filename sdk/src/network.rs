@@ -1,0 +1,153 @@
+//! The HTTP clients that the SDK makes: whom they trust, who they say that they are, and by which way
+//! they go. TLS by rustls with ring.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{NoProxy, Proxy, redirect};
+use rustls::client::WantsClientCert;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+use url::{Host, Origin, Url};
+
+use crate::error::{Error, Kind, Result};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const USER_AGENT: &str = concat!("propusk/", env!("CARGO_PKG_VERSION"));
+/// No proxy reaches what only this machine sees.
+const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
+
+/// What an app says of the network around it.
+#[derive(Default)]
+pub(crate) struct Network {
+    /// In PEM, beside those of the system.
+    pub roots: Vec<Vec<u8>>,
+    /// Certificates and their key, in PEM.
+    pub identity: Option<Vec<u8>>,
+    pub proxy: Option<String>,
+    pub user_agent: Option<String>,
+}
+
+impl Network {
+    /// For the server, following no redirects.
+    pub fn client(&self, server: &Url) -> Result<reqwest::Client> {
+        built(self.builder(is_loopback(server))?.redirect(redirect::Policy::none()))
+    }
+
+    /// For apps' own APIs at these origins.
+    pub fn client_of_apis(&self, origins: &[Origin]) -> Result<reqwest::Client> {
+        let is_local = |origin: &Origin| {
+            Url::parse(&origin.ascii_serialization()).is_ok_and(|url| is_loopback(&url))
+        };
+        built(self.builder(origins.iter().all(is_local))?.redirect(within_an_origin()))
+    }
+
+    fn builder(&self, is_local: bool) -> Result<reqwest::ClientBuilder> {
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls()?)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(self.user_agent.as_deref().unwrap_or(USER_AGENT));
+        Ok(match &self.proxy {
+            Some(proxy) => {
+                let proxy = Proxy::all(proxy).map_err(|error| unusable("the proxy", error))?;
+                builder.proxy(proxy.no_proxy(NoProxy::from_string(THIS_MACHINE)))
+            }
+            // Not by the system's proxy either.
+            None if is_local => builder.no_proxy(),
+            None => builder,
+        })
+    }
+
+    fn tls(&self) -> Result<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = Vec::new();
+        for pem in &self.roots {
+            roots.extend(certificates(pem, "a root certificate")?);
+        }
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable("TLS", error))?;
+        let builder = trusting(builder, roots)
+            .map_err(|error| unusable("a root certificate, or the system's,", error))?;
+        let Some(pem) = &self.identity else { return Ok(builder.with_no_client_auth()) };
+        let chain = certificates(pem, "the client identity")?;
+        let key = PrivateKeyDer::from_pem_slice(pem)
+            .map_err(|error| unusable("the client identity's key", error))?;
+        let config = builder.with_client_auth_cert(chain, key);
+        config.map_err(|error| unusable("the client identity", error))
+    }
+}
+
+fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let read: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match read {
+        Ok(certificates) if certificates.is_empty() => {
+            Err(unusable(what, "there is no certificate in it; PEM is expected"))
+        }
+        read => read.map_err(|error| unusable(what, error)),
+    }
+}
+
+type Trusting = ConfigBuilder<ClientConfig, WantsClientCert>;
+
+/// Trusts whom the system trusts, and these roots. A Linux without any certificates, such as a bare
+/// container, trusts nobody, which is no hindrance at a server on this machine.
+#[cfg(not(target_os = "android"))]
+fn trusting(
+    builder: ConfigBuilder<ClientConfig, WantsVerifier>,
+    roots: Vec<CertificateDer<'static>>,
+) -> std::result::Result<Trusting, rustls::Error> {
+    let (provider, has_roots) = (Arc::clone(builder.crypto_provider()), !roots.is_empty());
+    match rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider) {
+        Err(error) if !has_roots => {
+            tracing::warn!(%error, "no server is trusted by TLS");
+            Ok(builder.with_root_certificates(RootCertStore::empty()))
+        }
+        verifier => Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier?))),
+    }
+}
+
+/// The system's own verifier would need the Java context of the app.
+#[cfg(target_os = "android")]
+fn trusting(
+    builder: ConfigBuilder<ClientConfig, WantsVerifier>,
+    roots: Vec<CertificateDer<'static>>,
+) -> std::result::Result<Trusting, rustls::Error> {
+    let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for root in roots {
+        store.add(root)?;
+    }
+    Ok(builder.with_root_certificates(store))
+}
+
+fn unusable(what: &str, error: impl std::fmt::Display) -> Error {
+    Error::because(Kind::Usage, format!("{what} cannot be used: {error}"))
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+    builder.build().map_err(|error| unusable("the HTTP client", error))
+}
+
+/// Whether only this machine sees what is sent there.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Follows a redirect to the origin that it comes from.
+fn within_an_origin() -> redirect::Policy {
+    redirect::Policy::custom(|attempt| {
+        let from = attempt.previous().last().map(Url::origin);
+        match from {
+            Some(from) if from == attempt.url().origin() && attempt.previous().len() < 10 => {
+                attempt.follow()
+            }
+            _ => attempt.stop(),
+        }
+    })
+}

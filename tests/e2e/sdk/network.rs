@@ -1,0 +1,98 @@
+//! What an app says of the network around it counts for the server and for its own API.
+
+use std::net::SocketAddr;
+
+use propusk::{Client, ClientBuilder, Kind, Registration};
+use propusk_tests::certificate::Authority;
+use propusk_tests::tap::Tap;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::{EMAIL, Home, PASSWORD};
+
+/// Speaks TLS before a server.
+async fn tls_before(server: SocketAddr, acceptor: TlsAcceptor) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Who shows the wrong certificate is what the tests are about.
+                let Ok(mut client) = acceptor.accept(client).await else { return };
+                let mut server = TcpStream::connect(server).await.expect("the server");
+                drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+            });
+        }
+    });
+    format!("https://{address}")
+}
+
+/// Whether both of a client's ways to the server work.
+async fn works(builder: ClientBuilder, url: &str) -> propusk::Result<()> {
+    let client = builder.build()?;
+    client.sign_in(EMAIL, PASSWORD).await?;
+    let api = client.api();
+    let answer = api.send(api.get(format!("{url}/propusk/v1/account"))).await?;
+    assert_eq!(answer.status().as_u16(), 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_certificate_authority_of_ones_own_is_trusted_where_it_is_named() {
+    let (home, authority) = (Home::start().await, Authority::new());
+    let url = tls_before(home.server.address, authority.acceptor("127.0.0.1")).await;
+    let builder = || Client::builder(url.clone()).clock(home.clock.clone());
+    works(builder().root_certificate(authority.pem()), &url).await.expect("it is trusted");
+    let other = Authority::new().pem();
+    for builder in [builder(), builder().root_certificate(other)] {
+        let error = works(builder, &url).await.expect_err("it is not");
+        assert!(matches!(error.kind(), Kind::Network), "{error:?}");
+    }
+    for pem in ["", "no certificate"] {
+        let error = builder().root_certificate(pem).build().expect_err("no certificate");
+        assert!(matches!(error.kind(), Kind::Usage), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_shows_its_certificate_where_it_is_asked_for_one() {
+    let (home, authority) = (Home::start().await, Authority::new());
+    let acceptor = authority.acceptor_of_known("127.0.0.1");
+    let url = tls_before(home.server.address, acceptor).await;
+    let builder = || {
+        let builder = Client::builder(url.clone()).clock(home.clock.clone());
+        builder.root_certificate(authority.pem())
+    };
+    works(builder().client_identity(authority.identity("app")), &url).await.expect("it is known");
+    let error = works(builder(), &url).await.expect_err("it is not known");
+    assert!(matches!(error.kind(), Kind::Network), "{error:?}");
+    let only = builder().client_identity(authority.pem()).build();
+    assert!(matches!(only.expect_err("it lacks the key").kind(), Kind::Usage));
+}
+
+#[tokio::test]
+async fn requests_go_by_the_proxy_and_carry_the_name_of_the_app() {
+    let home = Home::start().await;
+    let tap = Tap::open(home.server.address).await;
+    // Nobody finds this host; the proxy alone does.
+    let url = "http://id.invalid";
+    let builder = || {
+        let builder = Client::builder(url).allow_plain_http().clock(home.clock.clone());
+        builder.proxy(tap.url()).user_agent("Tea/1.0")
+    };
+    works(builder(), url).await.expect("the proxy carries it");
+    let seen = tap.seen();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    for seen in &seen {
+        assert!(seen.what.contains(" http://id.invalid/propusk/v1/"), "{seen:?}");
+        assert_eq!(seen.user_agent.as_deref(), Some("Tea/1.0"));
+    }
+    // What only this machine sees goes by no proxy.
+    let local = home.server.public_url.clone();
+    let new = Registration::new(PASSWORD).email("bob@example.org");
+    let client = Client::builder(local).proxy(tap.url()).build().expect("a client");
+    client.register(&new).await.expect("an account");
+    assert_eq!(tap.seen().len(), 2);
+    assert!(builder().proxy("no proxy").build().is_err());
+}
