@@ -200,16 +200,34 @@ fn by_status(status: StatusCode) -> ProviderError {
     }
 }
 
-/// A provider's words as they may stand in a log: short, printable, and without what may be a token.
+/// A provider's words as they may stand in a log: short, printable, and without what may be a token or
+/// an address of somebody.
 pub fn loggable(words: &str) -> String {
-    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let words: String = words.chars().filter(|c| *c == ' ' || c.is_ascii_graphic()).collect();
     let masked = words.split_inclusive(|c: char| !is_of_token(c)).map(|run| {
         let token = run.trim_end_matches(|c: char| !is_of_token(c));
-        let is_token = token.len() >= MIN_TOKEN && token.bytes().any(|byte| byte.is_ascii_digit());
-        if is_token { run.replacen(token, "[redacted]", 1) } else { run.to_owned() }
+        let secret = without_host(token);
+        if may_be_token(secret) { run.replacen(secret, "[redacted]", 1) } else { run.to_owned() }
     });
     masked.collect::<String>().chars().take(MAX_WORDS).collect()
+}
+
+/// Of base64, a JWT, or an address.
+fn is_of_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_./+=~@".contains(c)
+}
+
+/// What stands behind the host, where it is a URL without its scheme.
+fn without_host(run: &str) -> &str {
+    let path = run.strip_prefix("//").and_then(|rest| Some(rest.split_once('/')?.1));
+    path.unwrap_or_else(|| if run.starts_with("//") { "" } else { run })
+}
+
+fn may_be_token(run: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| run.bytes().any(|byte| is(&byte));
+    let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    let is_address = run.trim_matches('@').contains('@');
+    is_address || run.len() >= MIN_TOKEN && (has(u8::is_ascii_digit) || is_mixed)
 }
 
 #[cfg(test)]
@@ -278,8 +296,18 @@ mod tests {
         assert_eq!(loggable("a\nb\u{1b}[31m\u{202e}c"), "ab[31mc");
         assert_eq!(
             loggable("code 4/0AX4XfWh-abc_123456789 (of https://a.example/cb) is spent"),
-            "code 4/[redacted] (of https://a.example/cb) is spent"
+            "code [redacted] (of https://a.example/cb) is spent"
         );
+        for secret in [
+            "ya29.abc-DEF/ghijklmnop+QRstuv/wx",
+            "AbCdEfGhIjKlMnOpQrStUvWx",
+            "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",
+            "anna@example.com",
+            "https://a.example/cb/AbCdEfGhIjKlMnOpQrStUvWx",
+        ] {
+            let logged = loggable(&format!("token {secret} is spent"));
+            assert!(logged.ends_with("[redacted] is spent"), "{logged}");
+        }
         assert_eq!(
             loggable("unauthorized_client_or_something_long"),
             "unauthorized_client_or_something_long"
