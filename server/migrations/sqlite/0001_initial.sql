@@ -100,6 +100,7 @@ create table identities (
     phone text,
     created_at bigint not null,
     last_used_at bigint not null,
+    linked_by_sign_in_at bigint,
     primary key (provider, subject)
 );
 
@@ -119,7 +120,8 @@ create table pending_sign_ins (
     handle_hash text unique,
     sealed text,
     link_account_id bigint,
-    link_session_id bigint
+    link_session_id bigint,
+    link_by_password boolean
 );
 
 create index pending_sign_ins_expiry on pending_sign_ins (expires_at);

@@ -104,6 +104,11 @@ impl Auth {
                 Box::pin(async move {
                     proof.require(tx, now).await?;
                     let (who, new) = (proof.who, new.as_str().to_owned());
+                    let account = accounts::account(tx, who.account_id).await?;
+                    if account.is_some_and(|account| account.password_voided) {
+                        // Its mailbox has called the account back, and sets the next one by mail.
+                        return Err(Error::ReauthenticationRequired);
+                    }
                     if !accounts::update_password(tx, who.account_id, new).await? {
                         return Err(Error::AccountNotFound);
                     }

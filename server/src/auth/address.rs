@@ -31,17 +31,24 @@ pub(super) struct Manner {
 }
 
 impl Manner {
-    /// A password that was itself set without the one before does not count until its owner has had
-    /// the time to object.
     pub fn of(policy: &Policy, proof: &Proof, account: &Account, now: i64) -> Self {
-        let set_at = account.password_by_sign_in_at;
-        let is_new = set_at.is_some_and(|at| now < at + RETURN_LIFETIME);
         Manner {
             waits: policy.new_address_waits || policy.strict,
             quiet: policy.strict,
-            by_password: proof.is_by_password() && !is_new,
+            by_password: proof.is_by_password() && has_settled_password(account, now),
         }
     }
+}
+
+/// Whether the password is its owner's: one that was set by nothing but a recent sign-in counts once
+/// they have had the time to object.
+pub(super) fn has_settled_password(account: &Account, now: i64) -> bool {
+    is_settled(account.password_by_sign_in_at, now)
+}
+
+/// Whether what a recent sign-in did is old enough to be its owner's doing.
+fn is_settled(by_sign_in_at: Option<i64>, now: i64) -> bool {
+    by_sign_in_at.is_none_or(|at| at + RETURN_LIFETIME <= now)
 }
 
 /// Gives the account, which is kept from changing, another address, or none.
@@ -157,7 +164,8 @@ fn waits_for(account: &Account, email: &Email, now: i64) -> bool {
 }
 
 /// Mails the old mailbox the link that undoes the change. It knows the identities of now, or those of
-/// the first such link that is out.
+/// the first such link that is out; none that a sign-in alone has linked in the last days, because
+/// whoever changes the address may have done that before.
 async fn offer_return(tx: &mut Tx, post: &Post, account: &Account, now: i64) -> Result<()> {
     let Some(home) = account.mailbox() else { return Ok(()) };
     let purpose = Purpose::EmailReturn;
@@ -169,7 +177,11 @@ async fn offer_return(tx: &mut Tx, post: &Post, account: &Account, now: i64) -> 
     let kept = one_time_tokens::first_kept(tx, account.id, purpose.as_str(), now).await?;
     let kept_identities = match kept {
         Some(kept) => kept,
-        None => names_of(&identities::identities(tx, account.id).await?),
+        None => {
+            let mut of_now = identities::identities(tx, account.id).await?;
+            of_now.retain(|one| is_settled(one.linked_by_sign_in_at, now));
+            names_of(&of_now)
+        }
     };
     let link =
         NewLink { purpose, to: home, by_password: false, kept_identities: Some(kept_identities) };

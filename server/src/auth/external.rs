@@ -349,5 +349,6 @@ pub(super) fn identity(profile: &Profile, account_id: i64, now: i64) -> Identity
         phone,
         created_at: now,
         last_used_at: now,
+        linked_by_sign_in_at: None,
     }
 }

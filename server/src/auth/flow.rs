@@ -189,6 +189,7 @@ impl Auth {
             sealed: None,
             link_account_id: link_to.as_ref().map(|to| to.account_id),
             link_session_id: link_to.and_then(|to| to.session_id),
+            link_by_password: link_to.map(|to| to.by_password),
         };
         self.store
             .write(move |tx| Box::pin(pending_sign_ins::insert_pending_sign_in(tx, pending)))

@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use super::address::has_settled_password;
 use super::external::{holds, identity};
 use super::flow::{AppLeg, Begun};
 use super::one_time::hash;
@@ -14,7 +15,6 @@ use super::session::{SignedIn, unended_session};
 use super::{Account, Auth};
 use crate::error::{Error, Result, SignInFault};
 use crate::identifier::{Email, Kind};
-use crate::providers::Profile;
 use crate::store::accounts;
 pub use crate::store::identities::Identity;
 use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn};
@@ -36,7 +36,11 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Begun> {
         self.look_at(proof).await?;
-        let to = LinkTo { account_id: proof.who.account_id, session_id: proof.who.session };
+        let to = LinkTo {
+            account_id: proof.who.account_id,
+            session_id: proof.who.session,
+            by_password: proof.is_by_password(),
+        };
         self.begin(provider, Some(app), Some(to), from).await
     }
 
@@ -58,6 +62,8 @@ impl Auth {
             .store
             .write(move |tx| {
                 Box::pin(async move {
+                    // Who ends sessions holds the account as well, and takes it before such rows.
+                    accounts::lock_account(tx, who.account_id).await?;
                     let spent = pending_sign_ins::spend_code(tx, hash(&code), now).await?;
                     let Some(spent) = spent else { return Ok(None) };
                     let told = told_to_app(&key, &spent, &code, &verifier);
@@ -65,10 +71,10 @@ impl Auth {
                     match told.filter(|_| is_asked_by(&spent, &who)) {
                         None => Ok(None),
                         Some(told) => {
-                            // Who ends sessions holds the account as well: none ends in between.
-                            accounts::lock_account(tx, who.account_id).await?;
                             require_session(tx, &spent).await?;
-                            link(tx, &post, who.account_id, &told.profile, now).await.map(Some)
+                            let new = identity(&told.profile, who.account_id, now);
+                            let by_password = spent.link_by_password.unwrap_or(false);
+                            link(tx, &post, new, by_password, now).await.map(Some)
                         }
                     }
                 })
@@ -148,18 +154,20 @@ async fn require_session(tx: &mut Tx, spent: &PendingSignIn) -> Result<()> {
 async fn link(
     tx: &mut Tx,
     post: &Post,
-    account_id: i64,
-    profile: &Profile,
+    new: Identity,
+    by_password: bool,
     now: i64,
 ) -> Result<Identity> {
+    let account_id = new.account_id;
     let account = accounts::account(tx, account_id).await?.ok_or(Error::AccountNotFound)?;
     if !account.is_active {
         return Err(Error::AccountInactive);
     }
-    let new = identity(profile, account_id, now);
+    let counts = by_password && has_settled_password(&account, now);
+    let new = Identity { linked_by_sign_in_at: (!counts).then_some(now), ..new };
     let (provider, subject) = (new.provider.clone(), new.subject.clone());
     if identities::insert_identity(tx, new.clone()).await? {
-        note_proof(tx, &account, profile, now).await?;
+        note_proof(tx, &account, &new, now).await?;
         post.queue_about(tx, Letter::IdentityLinked, Some(provider), &account, now).await?;
         return Ok(new);
     }
@@ -176,9 +184,9 @@ async fn link(
 
 /// A provider that vouches for the account's own address proves it. Whoever is signed in has asked, so
 /// nothing that they have put there goes.
-async fn note_proof(tx: &mut Tx, account: &Account, profile: &Profile, now: i64) -> Result<()> {
-    let email = profile.email.as_deref().and_then(Email::parse);
-    if profile.email_verified && email.is_some_and(|email| holds(account, &email)) {
+async fn note_proof(tx: &mut Tx, account: &Account, new: &Identity, now: i64) -> Result<()> {
+    let email = new.email.as_deref().and_then(Email::parse);
+    if new.email_verified && email.is_some_and(|email| holds(account, &email)) {
         identifiers::update_verified(tx, account.id, Kind::Email.as_str(), now).await?;
     }
     Ok(())

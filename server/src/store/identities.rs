@@ -18,6 +18,8 @@ pub struct Identity {
     pub phone: Option<String>,
     pub created_at: i64,
     pub last_used_at: i64,
+    /// When it was linked from within the account by a recent sign-in, without the current password.
+    pub linked_by_sign_in_at: Option<i64>,
 }
 
 /// The account that is opened by this identity.
@@ -36,7 +38,7 @@ pub async fn account_by_identity(
 pub async fn identities(tx: &mut Tx, account_id: i64) -> Result<Vec<Identity>> {
     Ok(on!(tx, db => sqlx::query_as(
         "select provider, subject, account_id, email, email_verified, name, avatar_url, phone,
-                created_at, last_used_at
+                created_at, last_used_at, linked_by_sign_in_at
          from identities
          where account_id = $1
          order by created_at, provider, subject",
@@ -57,8 +59,9 @@ pub async fn are_of(tx: &mut Tx, provider: String) -> Result<bool> {
 pub async fn insert_identity(tx: &mut Tx, identity: Identity) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "insert into identities (provider, subject, account_id, email, email_verified, name,
-                                 avatar_url, phone, created_at, last_used_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                 avatar_url, phone, created_at, last_used_at,
+                                 linked_by_sign_in_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          on conflict (provider, subject) do nothing
          returning account_id",
     )
@@ -72,6 +75,7 @@ pub async fn insert_identity(tx: &mut Tx, identity: Identity) -> Result<bool> {
     .bind(identity.phone)
     .bind(identity.created_at)
     .bind(identity.last_used_at)
+    .bind(identity.linked_by_sign_in_at)
     .fetch_optional(db).await)?;
     Ok(row.is_some())
 }

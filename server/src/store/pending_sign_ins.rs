@@ -23,9 +23,11 @@ pub struct PendingSignIn {
     /// For the row as a whole.
     pub expires_at: i64,
     pub sealed: Option<String>,
-    /// Set where its end is an identity of an account that is there; and the session that asked.
+    /// Set where its end is an identity of an account that is there; and the session that asked, and
+    /// whether it did so with the current password.
     pub link_account_id: Option<i64>,
     pub link_session_id: Option<i64>,
+    pub link_by_password: Option<bool>,
 }
 
 /// Whose identity a sign-in ends in.
@@ -34,20 +36,23 @@ pub struct LinkTo {
     pub account_id: i64,
     /// Absent where a token of a replaced server asked.
     pub session_id: Option<i64>,
+    pub by_password: bool,
 }
 
 impl PendingSignIn {
     pub fn link_to(&self) -> Option<LinkTo> {
         let account_id = self.link_account_id?;
-        Some(LinkTo { account_id, session_id: self.link_session_id })
+        let by_password = self.link_by_password.unwrap_or(false);
+        Some(LinkTo { account_id, session_id: self.link_session_id, by_password })
     }
 }
 
 pub async fn insert_pending_sign_in(tx: &mut Tx, pending: PendingSignIn) -> Result<()> {
     on!(tx, db => sqlx::query(
         "insert into pending_sign_ins (state_hash, provider, redirect, challenge, created_at,
-                                       expires_at, link_account_id, link_session_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                       expires_at, link_account_id, link_session_id,
+                                       link_by_password)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(pending.state_hash)
     .bind(pending.provider)
@@ -57,6 +62,7 @@ pub async fn insert_pending_sign_in(tx: &mut Tx, pending: PendingSignIn) -> Resu
     .bind(pending.expires_at)
     .bind(pending.link_account_id)
     .bind(pending.link_session_id)
+    .bind(pending.link_by_password)
     .execute(db).await.map(|_| ()))?;
     Ok(())
 }
@@ -75,7 +81,7 @@ pub async fn spend_state(
          where state_hash = $1 and provider = $2 and returned_at is null and expires_at > $4
            and ($3 = false or redirect is null)
          returning state_hash, provider, redirect, challenge, created_at, expires_at, sealed,
-                   link_account_id, link_session_id",
+                   link_account_id, link_session_id, link_by_password",
     )
     .bind(state_hash)
     .bind(provider)
@@ -115,7 +121,7 @@ pub async fn spend_code(tx: &mut Tx, code_hash: String, now: i64) -> Result<Opti
         "update pending_sign_ins set redeemed_at = $2, expires_at = $2
          where code_hash = $1 and redeemed_at is null and code_expires_at > $2
          returning state_hash, provider, redirect, challenge, created_at, expires_at, sealed,
-                   link_account_id, link_session_id",
+                   link_account_id, link_session_id, link_by_password",
     ).bind(code_hash.clone()).bind(now).fetch_optional(db).await)?;
     if spent.is_some() {
         on!(tx, db => sqlx::query(
@@ -156,7 +162,7 @@ pub async fn pending_by_handle(
 ) -> Result<Option<PendingSignIn>> {
     Ok(on!(tx, db => sqlx::query_as(
         "select state_hash, provider, redirect, challenge, created_at, expires_at, sealed,
-                link_account_id, link_session_id
+                link_account_id, link_session_id, link_by_password
          from pending_sign_ins
          where handle_hash = $1 and provider = $2 and expires_at > $3",
     ).bind(handle_hash).bind(provider).bind(now).fetch_optional(db).await)?)

@@ -4,10 +4,10 @@ use propusk_stand_in::{Provider, User};
 use propusk_tests::links::Link;
 use propusk_wire::Account;
 
-use super::identities::link;
+use super::identities::{finish, link, link_code};
 use super::*;
-use crate::providers::Site;
 use crate::providers::linking::{convert, register_app};
+use crate::providers::{Site, VERIFIER};
 
 const NEW: &str = "anna@example.org";
 const THIEF: &str = "thief@example.net";
@@ -170,6 +170,57 @@ async fn a_thief_of_a_session_does_not_keep_the_account() {
     assert_eq!((account.email.as_deref(), account.email_verified), (Some(EMAIL), true));
     let found = server.auth.identities(account.id).await.expect("the database answers");
     assert!(found.iter().all(|identity| identity.provider != "google"), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_was_linked_by_a_sign_in_in_the_last_days_goes_with_the_return_too() {
+    for days in [0, 8] {
+        let site = Site::start().await;
+        let server = &site.server;
+        let session = owner(server).await;
+        let thiefs = User::new("thief").with_id("66").with_email(THIEF);
+        assert_eq!(link(&site, &session, &thiefs, Provider::Vk).await.status, 201);
+        server.clock.advance(days * 24 * 3_600);
+        let session = sign_in(server, EMAIL, PASSWORD).await.expect("it signs in");
+        moved(server, &session, json!({"email": THIEF})).await;
+        assert_eq!(follow(server, &server.link_back_to(EMAIL).await).await, 200);
+        // What has been there for longer than an owner has to object is the owner's.
+        let entered = site.sign_in(&thiefs, Provider::Vk).await;
+        let account = entered.json()["account"]["id"].as_i64();
+        let owners = server.auth.find_account(EMAIL).await.expect("the database answers");
+        assert_eq!(account == owners.map(|owner| owner.id), days > 7, "{days}");
+        if days > 7 {
+            // Only the mailbox sets a password now.
+            let bearer = format!("Bearer {}", entered.field("access_token"));
+            let body = json!({"new_password": THIEFS_PASSWORD});
+            let answer = call(server, "POST", "account/password", Some(&bearer), body).await;
+            assert_refused(&answer, 403, "reauthentication_required");
+            assert!(sign_in(server, EMAIL, THIEFS_PASSWORD).await.is_none());
+        }
+    }
+}
+
+#[tokio::test]
+async fn links_that_end_at_the_same_moment_do_not_hinder_the_return() {
+    for _ in 0..3 {
+        let site = Site::start().await;
+        let server = &site.server;
+        let session = owner(server).await;
+        moved(server, &session, json!({"email": THIEF})).await;
+        let back = server.link_back_to(EMAIL).await;
+        let path = back.url.trim().replace(&server.public_url, "");
+        let mut codes = Vec::new();
+        for number in 0..6 {
+            let thiefs = User::new("thief").with_id(&format!("6{number}"));
+            codes.push(link_code(&site, &session, &thiefs, Provider::Vk).await);
+        }
+        let links = codes.iter().map(|code| finish(&site, &session, code, VERIFIER));
+        let nothing = json!({});
+        let returned = server.client.post(&path, &nothing);
+        let (_, returned) = tokio::join!(futures_util::future::join_all(links), returned);
+        assert_eq!(returned.status, 200, "{}", returned.text());
+        assert!(!is_alive(server, &session).await);
+    }
 }
 
 #[tokio::test]

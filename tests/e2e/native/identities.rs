@@ -30,7 +30,7 @@ async fn code_of(site: &Site, user: &User, provider: Provider, begun: &Answer) -
 }
 
 /// A code that links the person's identity to the session's account.
-async fn link_code(site: &Site, session: &str, user: &User, provider: Provider) -> String {
+pub async fn link_code(site: &Site, session: &str, user: &User, provider: Provider) -> String {
     let name = propusk_tests::providers::name_of(provider);
     let begun = start_link(site, session, name, json!({})).await;
     code_of(site, user, provider, &begun).await
@@ -43,7 +43,7 @@ async fn sign_in_code(site: &Site, user: &User, provider: Provider) -> String {
     parameter(&site.link_to_app(&callback).await, "code")
 }
 
-async fn finish(site: &Site, session: &str, code: &str, verifier: &str) -> Answer {
+pub async fn finish(site: &Site, session: &str, code: &str, verifier: &str) -> Answer {
     let body = json!({"code": code, "code_verifier": verifier});
     call(&site.server, "POST", "account/identities", Some(session), body).await
 }

@@ -247,6 +247,7 @@ async fn comes_by_corp(store: &Store) {
         phone: None,
         created_at: 0,
         last_used_at: 0,
+        linked_by_sign_in_at: None,
     };
     let new = NewAccount {
         password: None,

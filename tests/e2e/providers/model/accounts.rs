@@ -48,6 +48,8 @@ pub struct Account {
     pub is_active: bool,
     pub awaits_activation: bool,
     pub identities: Vec<(Identity, Person)>,
+    /// Those that were linked without the password, and when.
+    pub linked_by_sign_in: Vec<((Identity, Person), i64)>,
     /// Whoever has proved the mailbox by a reset or a believed provider, since when nothing but the
     /// password was changed: nobody else gets in.
     pub alone: Option<Person>,
@@ -193,6 +195,7 @@ impl Accounts {
         let is_known = account.identities.contains(&by);
         if !is_known {
             account.identities.push(by);
+            account.linked_by_sign_in.retain(|(other, _)| *other != by);
         }
         if claims != Claims::Proved || account.email != Some(by.1) {
             return Ok(());
@@ -218,13 +221,21 @@ impl Accounts {
     }
 
     /// An identity is linked from within: it may prove the mailbox, and takes nothing away.
-    pub fn link(&mut self, id: Id, by: (Identity, Person), claims: Claims) -> Result<(), String> {
+    pub fn link(
+        &mut self,
+        id: Id,
+        by: (Identity, Person),
+        claims: Claims,
+        by_sign_in: Option<i64>,
+    ) -> Result<(), String> {
         if self.opened_by(by).is_some_and(|holder| holder != id) {
             return Err("one identity opens two accounts".to_owned());
         }
         let account = self.change(id)?;
         if !account.identities.contains(&by) {
             account.identities.push(by);
+            account.linked_by_sign_in.retain(|(other, _)| *other != by);
+            account.linked_by_sign_in.extend(by_sign_in.map(|at| (by, at)));
             account.is_proved |= claims == Claims::Proved && account.email == Some(by.1);
         }
         Ok(())
@@ -421,7 +432,12 @@ impl Account {
         let Some(address) = self.mailbox() else { return };
         let open = |offer: &&Offer| now < offer.until;
         let kept = self.offers.iter().find(open).map(|offer| offer.kept.clone());
-        let kept = kept.unwrap_or_else(|| self.identities.clone());
+        let kept = kept.unwrap_or_else(|| {
+            let is_new = |by| {
+                self.linked_by_sign_in.iter().any(|(new, at)| new == by && now < at + RETURNS_FOR)
+            };
+            self.identities.iter().filter(|by| !is_new(*by)).copied().collect()
+        });
         self.offers.retain(|offer| now < offer.until);
         match self.offers.iter_mut().find(|offer| offer.address == address) {
             Some(offer) => offer.until = now + RETURNS_FOR + 1,

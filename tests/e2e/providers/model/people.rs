@@ -51,6 +51,7 @@ struct Begun {
     session: Credential,
     code: String,
     expires_at: i64,
+    with_password: bool,
 }
 
 /// One run: its people's addresses and names are its own.
@@ -437,7 +438,9 @@ impl<'s> Town<'s> {
         let callback = self.site.at_provider(&user, provider, &answer.field("authorize_url")).await;
         let code = parameter(&self.site.link_to_app(&callback).await, "code");
         let expires_at = self.site.server.clock.now() + 60;
-        self.begun.push(Begun { by: (identity, who), claims, session, code, expires_at });
+        let with_password = password.is_some();
+        let by = (identity, who);
+        self.begun.push(Begun { by, claims, session, code, expires_at, with_password });
         Ok(())
     }
 
@@ -446,7 +449,8 @@ impl<'s> Town<'s> {
             return Ok(());
         };
         let Some(held) = self.pick(who, with) else { return Ok(()) };
-        let Begun { by, claims, session, code, expires_at } = self.begun.remove(place);
+        let Begun { by, claims, session, code, expires_at, with_password } =
+            self.begun.remove(place);
         let body = json!({"code": code, "code_verifier": VERIFIER});
         let answer = self.post_as(&held.access, "/propusk/v1/account/identities", &body).await?;
         let is_right = self.is_alive(&held)
@@ -455,7 +459,8 @@ impl<'s> Town<'s> {
             && self.site.server.clock.now() < expires_at
             && self.accounts.opened_by(by).is_none_or(|holder| holder == held.account);
         expect(answer.status == 201, is_right, &answer)?;
-        if is_right { self.accounts.link(held.account, by, claims) } else { Ok(()) }
+        let by_sign_in = (!with_password).then(|| self.site.server.clock.now());
+        if is_right { self.accounts.link(held.account, by, claims, by_sign_in) } else { Ok(()) }
     }
 
     async fn unlink(&mut self, who: Person, with: usize, identity: Identity) -> Outcome {
