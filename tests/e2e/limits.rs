@@ -314,6 +314,85 @@ async fn many_addresses_cannot_lock_an_owner_out_of_his_other_names_there_either
     assert_eq!(login_from(&server, "198.51.100.7", "anna", PASSWORD).await, 200);
 }
 
+const HOME: &str = "198.51.100.7";
+const OFFICE: &str = "198.51.100.8";
+const NEW_PASSWORD: &str = "another fair password";
+
+/// Posts as a client of this address.
+async fn post_from(server: &TestServer, address: &str, path: &str, body: Value) -> Answer {
+    let request = Request::post(path)
+        .header("Content-Type", "application/json")
+        .header("X-Forwarded-For", address)
+        .body(body.to_string().into())
+        .expect("a request");
+    server.client.send(request).await.expect("an answer")
+}
+
+/// Guesses at a name from everywhere until unknown places are refused, where six failures are too many.
+async fn besiege(server: &TestServer, email: &str) {
+    for number in 1..=6 {
+        let address = format!("192.0.2.{number}");
+        assert_eq!(sign_in_from(server, &address, email, "wrong").await, 401);
+    }
+    assert_eq!(sign_in_from(server, "192.0.2.9", email, "wrong").await, 429);
+}
+
+/// Sets [`NEW_PASSWORD`] by a mailed link, as a client of this address.
+async fn reset_from(server: &TestServer, address: &str, email: &str) {
+    let (ask, path) = (json!({"email": email}), "/auth/users/reset_password/");
+    assert_eq!(post_from(server, address, path, ask).await.status, 204);
+    let link = server.link_to(email).await;
+    let body = json!({"uid": link.uid, "token": link.token, "new_password": NEW_PASSWORD});
+    let path = "/auth/users/reset_password_confirm/";
+    assert_eq!(post_from(server, address, path, body).await.status, 204);
+}
+
+#[tokio::test]
+async fn owner_who_resets_during_an_attack_signs_in_where_that_was_done() {
+    let server = behind_a_proxy(limits(ANY, 3, 6)).await;
+    register(&server, "anna@example.com").await;
+    for place in [HOME, OFFICE] {
+        assert_eq!(sign_in_from(&server, place, "anna@example.com", PASSWORD).await, 200);
+    }
+    besiege(&server, "anna@example.com").await;
+    reset_from(&server, HOME, "anna@example.com").await;
+    // The first reset forgets the others: nothing shows that they are the owner's.
+    assert_eq!(sign_in_from(&server, OFFICE, "anna@example.com", NEW_PASSWORD).await, 429);
+    assert_eq!(sign_in_from(&server, HOME, "anna@example.com", NEW_PASSWORD).await, 200);
+}
+
+#[tokio::test]
+async fn owner_who_activates_an_account_during_an_attack_signs_in_there() {
+    let server = behind_a_proxy(limits(ANY, 3, 6)).await;
+    let (email, password) = ("anna@example.com", "Str0ng-pass-77");
+    let account = json!({"email": email, "password": password, "re_password": password});
+    assert_eq!(post_from(&server, HOME, "/auth/users/", account).await.status, 201);
+    besiege(&server, email).await;
+    let link = server.link_to(email).await;
+    let body = json!({"uid": link.uid, "token": link.token});
+    assert_eq!(post_from(&server, HOME, "/auth/users/activation/", body).await.status, 204);
+    assert_eq!(sign_in_from(&server, OFFICE, email, password).await, 429);
+    assert_eq!(sign_in_from(&server, HOME, email, password).await, 200);
+}
+
+#[tokio::test]
+async fn refresh_at_a_place_that_was_forgotten_makes_it_known_again() {
+    let server = behind_a_proxy(limits(ANY, 3, 6)).await;
+    register(&server, "anna@example.com").await;
+    for (place, password) in [(OFFICE, PASSWORD), (HOME, NEW_PASSWORD)] {
+        if password == NEW_PASSWORD {
+            reset_from(&server, HOME, "anna@example.com").await;
+        }
+        let credentials = json!({"username": "anna@example.com", "password": password});
+        let pair = post_from(&server, place, "/api/auth/jwt/create/", credentials).await;
+        let refresh = json!({"refresh": pair.field("refresh")});
+        let refreshed = post_from(&server, OFFICE, "/api/auth/jwt/refresh/", refresh).await;
+        assert_eq!(refreshed.status, 200, "{}", refreshed.text());
+    }
+    besiege(&server, "anna@example.com").await;
+    assert_eq!(sign_in_from(&server, OFFICE, "anna@example.com", NEW_PASSWORD).await, 200);
+}
+
 #[tokio::test]
 async fn a_place_where_only_guesses_were_made_is_not_the_owners() {
     let server = behind_a_proxy(limits(ANY, ANY, 4)).await;

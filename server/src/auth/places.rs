@@ -1,9 +1,9 @@
 //! Places where an account's owner is known: networks from which a sign-in succeeded or a session
-//! was renewed. They are stored, so that they survive a restart and all servers know them.
+//! was renewed, or where a mailed link was followed. They are stored, so that they survive a restart
+//! and all servers know them. Memory keeps none: a server that had one in mind that another server
+//! has deleted would not store it again.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::digest::DigestKey;
 use super::network::Network;
@@ -17,39 +17,19 @@ const KNOWN_FOR: i64 = 90 * 24 * 3600;
 /// How exactly the last use is stored, in seconds: a place in daily use is written once a day.
 const EXACTNESS: i64 = 24 * 3600;
 
-/// Which places need not be written again; no `Debug`.
+/// Names networks as the database knows them; no `Debug`.
 pub(super) struct Places {
     key: DigestKey,
-    /// Until when a place is stored as known.
-    stored: Mutex<HashMap<(i64, String), i64>>,
 }
 
 impl Places {
     pub fn new(key: DigestKey) -> Self {
-        Places { key, stored: Mutex::default() }
+        Places { key }
     }
 
     /// The network as the database stores it.
     pub fn network(&self, from: IpAddr) -> String {
         self.key.text("place", &Network::of(from).to_bytes())
-    }
-
-    /// Forgets places that are due to be written again anyway.
-    pub fn forget_before(&self, now: i64) {
-        let keep = |until: i64| now + KNOWN_FOR - EXACTNESS <= until;
-        self.lock().retain(|_, until| keep(*until));
-    }
-
-    fn is_stored(&self, place: &(i64, String), until: i64) -> bool {
-        says(self.lock().get(place).copied(), until)
-    }
-
-    fn remember(&self, place: (i64, String), until: i64) {
-        self.lock().insert(place, until);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<(i64, String), i64>> {
-        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,13 +70,9 @@ impl Auth {
     /// and for a while after that, the place is known.
     pub(super) async fn note_place(&self, account_id: i64, from: IpAddr, session_ends: i64) {
         let until = known_until(session_ends, self.clock.now());
-        let place = (account_id, self.places.network(from));
-        if self.places.is_stored(&place, until) {
-            return;
-        }
-        match self.store_place(account_id, place.1.clone(), until).await {
-            Ok(()) => self.places.remember(place, until),
-            Err(error) => tracing::warn!(%error, "a place of an account could not be stored"),
+        let network = self.places.network(from);
+        if let Err(error) = self.store_place(account_id, network, until).await {
+            tracing::warn!(%error, "a place of an account could not be stored");
         }
     }
 

@@ -12,6 +12,7 @@ use super::one_time::{LinkChallenge, Purpose, bound_token, challenge_of_verifier
 use super::outbox::{Letter, Post};
 use super::ownership::become_sole_owner;
 use super::password::{Password, PasswordHash};
+use super::places::known_until;
 use super::session::end_sessions;
 use super::uid::account_of;
 use super::{Auth, LinkState, Policy};
@@ -21,7 +22,7 @@ use crate::language::Language;
 use crate::store::accounts::{self, Account};
 use crate::store::one_time_tokens::{self, OneTimeToken};
 use crate::store::revocations::Revocation;
-use crate::store::{Tx, identifiers, outbox};
+use crate::store::{Tx, identifiers, known_places, outbox};
 
 /// The id of no account.
 pub(super) const NOBODY: i64 = -1;
@@ -118,12 +119,13 @@ impl Auth {
 
     /// Brings an account to life whose owner has the mailed token.
     pub async fn activate(&self, uid: &str, token: &str, from: IpAddr) -> Result<()> {
-        self.limited(from, self.try_activate(uid, token)).await
+        self.limited(from, self.try_activate(uid, token, from)).await
     }
 
-    async fn try_activate(&self, uid: &str, token: &str) -> Result<()> {
+    async fn try_activate(&self, uid: &str, token: &str, from: IpAddr) -> Result<()> {
         let id = account_of(uid).ok_or(Error::UnknownUid)?;
         let (token, now) = (token.to_owned(), self.clock.now());
+        let network = self.places.network(from);
         self.store
             .write(move |tx| {
                 Box::pin(async move {
@@ -133,6 +135,7 @@ impl Auth {
                         return Err(Error::LinkInvalid);
                     }
                     identifiers::update_verified(tx, id, Kind::Email.as_str(), now).await?;
+                    known_places::note_place(tx, id, network, known_until(now, now)).await?;
                     let about = Purpose::Activation.as_str();
                     outbox::delete_mails_about(tx, id, about).await?;
                     one_time_tokens::spend_all(tx, id, about, now).await
@@ -167,14 +170,17 @@ impl Auth {
         // An open link is a proof, as a known place is one.
         let new = self.hasher.hash(new, self.origin(from, true)).await?;
         let (token, now) = (token.to_owned(), self.clock.now());
-        let post = self.post.clone();
+        let (post, network) = (self.post.clone(), self.places.network(from));
         let ended = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     lock(tx, id).await?;
                     let spent = spend(tx, Purpose::PasswordReset, id, token, now).await?;
-                    set_proved_password(tx, &post, &spent, new, now).await
+                    let ended = set_proved_password(tx, &post, &spent, new, now).await?;
+                    // Who resets because of an attack signs in here next, while it goes on.
+                    known_places::note_place(tx, id, network, known_until(now, now)).await?;
+                    Ok(ended)
                 })
             })
             .await?;

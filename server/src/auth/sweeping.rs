@@ -89,7 +89,6 @@ impl Auth {
         }
         self.revoked.forget_before(now - DAY);
         self.limits.forget_before(now);
-        self.places.forget_before(now);
         // In pieces: a backlog must neither hold up other writes nor run into a time limit.
         while self.delete_some(now).await? > 0 {}
         Ok(())

@@ -1,4 +1,5 @@
-//! Table `known_places`: networks from which an account's owner has signed in or renewed a session.
+//! Table `known_places`: networks from which an account's owner has signed in, renewed a session or
+//! followed a mailed link.
 //! A network is a keyed digest. A row goes with its account, or some time after its last use.
 
 use super::{Tx, on};
