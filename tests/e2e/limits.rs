@@ -394,6 +394,25 @@ async fn refresh_at_a_place_that_was_forgotten_makes_it_known_again() {
 }
 
 #[tokio::test]
+async fn place_of_a_key_in_use_is_the_owners() {
+    let server = behind_a_proxy(limits(ANY, 3, 6)).await;
+    register(&server, "anna@example.com").await;
+    let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
+    let key = post_from(&server, HOME, "/auth/token/login/", credentials).await;
+    let authorization = format!("Token {}", key.field("auth_token"));
+    // Once a day its use is noted.
+    server.clock.advance(24 * 3_600);
+    let request = Request::get("/auth/users/me/")
+        .header("Authorization", authorization)
+        .header("X-Forwarded-For", OFFICE)
+        .body(String::new().into())
+        .expect("a request");
+    assert_eq!(server.client.send(request).await.expect("an answer").status, 200);
+    besiege(&server, "anna@example.com").await;
+    assert_eq!(sign_in_from(&server, OFFICE, "anna@example.com", PASSWORD).await, 200);
+}
+
+#[tokio::test]
 async fn a_place_where_only_guesses_were_made_is_not_the_owners() {
     let server = behind_a_proxy(limits(ANY, ANY, 4)).await;
     register(&server, "anna@example.com").await;

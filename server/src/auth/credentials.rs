@@ -102,7 +102,7 @@ impl Auth {
         let claims = match self.tokens.read(token, now) {
             Ok(claims) if !claims.names_user => claims,
             Ok(_) | Err(TokenFault::Malformed) => {
-                return self.signed_in(token).await.map(drop).map_err(hidden);
+                return self.signed_in(token, None).await.map(drop).map_err(hidden);
             }
             Err(fault) => return Err(fault.into()),
         };
@@ -122,10 +122,11 @@ impl Auth {
         }
     }
 
-    /// Who sends this access credential, of whatever form.
-    pub async fn signed_in(&self, credential: &str) -> Result<SignedIn> {
+    /// Who sends this access credential, of whatever form; `from`: where its owner is. `None`: another
+    /// server may be asking what it was sent.
+    pub async fn signed_in(&self, credential: &str, from: Option<IpAddr>) -> Result<SignedIn> {
         if is_key(credential) || is_opaque_token(credential) {
-            return self.signed_in_by_key(credential).await;
+            return self.signed_in_by_key(credential, from).await;
         }
         if let Some(header) = Header::of(credential) {
             return self.signed_in_by_public_key(&header, credential).await;

@@ -37,7 +37,7 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Option<Introspected>> {
         self.limited(from, self.authenticate_resource_server(asking)).await?;
-        let described = match self.signed_in(token).await {
+        let described = match self.signed_in(token, None).await {
             Ok(who) => self.describe(&who, token).await,
             Err(error) => Err(error),
         };

@@ -1,16 +1,18 @@
 //! Opaque keys: 40 hex digits that open a session of their own, stored as SHA-256. A key has no time to
 //! expire at but is forgotten when it has not been used for long.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::one_time::{hash, hex};
+use super::places::known_until;
 use super::session::end_known;
 use super::{Auth, Policy, SignedIn, TokenForm, random};
 use crate::error::{Error, Result, TokenFault};
-use crate::store::accounts;
 use crate::store::sessions::{self, Session};
+use crate::store::{accounts, known_places};
 
 const BYTES: usize = 20;
 /// Uses closer together than this are noted as one, so that not every request writes.
@@ -50,8 +52,12 @@ pub(super) fn is_key(credential: &str) -> bool {
 }
 
 impl Auth {
-    /// Who sends this key.
-    pub(super) async fn signed_in_by_key(&self, key: &str) -> Result<SignedIn> {
+    /// Who sends this key; `from`: where its owner is, as with [`Auth::signed_in`].
+    pub(super) async fn signed_in_by_key(
+        &self,
+        key: &str,
+        from: Option<IpAddr>,
+    ) -> Result<SignedIn> {
         let now = self.clock.now();
         let mut tx = self.store.read().await?;
         let session = sessions::session_by_key(&mut tx, hash(key)).await?;
@@ -66,17 +72,26 @@ impl Auth {
         }
         drop(tx);
         if session.refresh_hash.is_none() && now - session.last_used_at >= NOTED_EVERY {
-            self.note_use(session.id, now, now + policy.refresh_seconds).await;
+            self.note_use(&session, from, now, now + policy.refresh_seconds).await;
         }
         let of_client = session.client_id.is_some();
         Ok(SignedIn { of_client, ..SignedIn::by(session.account_id, session.id) })
     }
 
     /// A database that only reads must keep nobody out: it is waited for a moment, and what it says
-    /// decides nothing.
-    async fn note_use(&self, id: i64, now: i64, until: i64) {
-        let noting =
-            self.store.write(move |tx| Box::pin(sessions::update_lifetime(tx, id, now, until)));
+    /// decides nothing. A key is renewed by being used, so its place is known as that of a refresh is.
+    async fn note_use(&self, session: &Session, from: Option<IpAddr>, now: i64, until: i64) {
+        let (id, account_id) = (session.id, session.account_id);
+        let network = from.map(|from| self.places.network(from));
+        let noting = self.store.write(move |tx| {
+            Box::pin(async move {
+                if let Some(network) = network {
+                    let known_until = known_until(until, now);
+                    known_places::note_place(tx, account_id, network, known_until).await?;
+                }
+                sessions::update_lifetime(tx, id, now, until).await
+            })
+        });
         match timeout(NOTED_WITHIN, noting).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the use of a key could not be noted"),

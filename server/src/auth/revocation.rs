@@ -296,7 +296,7 @@ mod tests {
         async fn sign_in(&self) -> (String, SignedIn) {
             let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
             let pair = self.one.sign_in(&POLICY, "anna", "secret", from).await.expect("right");
-            let who = self.one.signed_in(&pair.access).await.expect("a good token");
+            let who = self.one.signed_in(&pair.access, None).await.expect("a good token");
             (pair.access, who)
         }
     }
@@ -368,9 +368,9 @@ mod tests {
         let nodes = Nodes::start().await;
         let (token, who) = nodes.sign_in().await;
         nodes.two.end_all_sessions(who.account_id).await.expect("the database answers");
-        assert!(nodes.one.signed_in(&token).await.is_ok(), "memory is young enough");
+        assert!(nodes.one.signed_in(&token, None).await.is_ok(), "memory is young enough");
         nodes.clock.advance(STALE_SECONDS);
-        let refused = nodes.one.signed_in(&token).await;
+        let refused = nodes.one.signed_in(&token, None).await;
         assert!(matches!(refused, Err(Error::Token(TokenFault::Spent))));
     }
 
@@ -415,7 +415,7 @@ mod tests {
         nodes.two.read_new_revocations().await.expect("the database answers");
         let third = node(&nodes.one.store, &nodes.clock).await;
         for server in [&nodes.one, &nodes.two, &third] {
-            let refused = server.signed_in(token).await;
+            let refused = server.signed_in(token, None).await;
             assert!(matches!(refused, Err(Error::Token(TokenFault::Spent))));
         }
     }
@@ -455,9 +455,9 @@ mod tests {
             nodes.one.refresh(&POLICY, &pair.refresh, from).await.expect("not over").access;
         nodes.clock.advance(100);
         nodes.one.sweep().await.expect("the database answers");
-        let who = nodes.one.signed_in(&access).await.expect("its session is there");
+        let who = nodes.one.signed_in(&access, None).await.expect("its session is there");
         assert_eq!(nodes.one.end_all_sessions(who.account_id).await.expect("answers"), 1);
-        assert!(nodes.one.signed_in(&access).await.is_err());
+        assert!(nodes.one.signed_in(&access, None).await.is_err());
         nodes.clock.advance(POLICY.access_seconds + 24 * 3_600);
         nodes.one.sweep().await.expect("the database answers");
         let mut tx = nodes.one.store.read().await.expect("a connection");

@@ -202,7 +202,7 @@ pub fn bearer_5_5(call: &Call) -> Authenticated<'_> {
 
 async fn bearer(call: &Call, wording: &Wording) -> Result<Option<SignedIn>, Reply> {
     let Some(token) = bearer_token(call.authorization().as_deref())? else { return Ok(None) };
-    let who = call.context.auth.signed_in(&token).await;
+    let who = call.context.auth.signed_in(&token, Some(call.client())).await;
     who.map(Some).map_err(|error| wording.header_refusal(&error))
 }
 

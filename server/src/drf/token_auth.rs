@@ -51,17 +51,17 @@ async fn authenticate(call: &Call) -> Result<Option<SignedIn>, Reply> {
         Some(header) => of_header(&header)?,
         None => call.query("access_token").filter(|token| !token.is_empty()).map(Credential::InUrl),
     };
-    let auth = &call.context.auth;
+    let (auth, from) = (&call.context.auth, Some(call.client()));
     match credential {
         None => Ok(None),
         Some(Credential::Token(key)) => {
-            auth.signed_in(&key).await.map(Some).map_err(|error| refusal(&error))
+            auth.signed_in(&key, from).await.map(Some).map_err(|error| refusal(&error))
         }
-        Some(Credential::Bearer(token)) => match auth.signed_in(&token).await {
+        Some(Credential::Bearer(token)) => match auth.signed_in(&token, from).await {
             Err(Error::Token(_) | Error::AccountNotFound) => Err(refused(NO_CREDENTIALS)),
             outcome => outcome.map(Some).map_err(|error| refusal(&error)),
         },
-        Some(Credential::InUrl(token)) => match auth.signed_in(&token).await {
+        Some(Credential::InUrl(token)) => match auth.signed_in(&token, from).await {
             Ok(who) => Ok(Some(SignedIn { in_url: true, ..who })),
             // Nobody, then: no library refuses a word in the URL.
             Err(Error::Token(_) | Error::AccountNotFound) => Ok(None),

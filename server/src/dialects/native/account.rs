@@ -13,7 +13,7 @@ use crate::identifier::{Identifier, Kind};
 use crate::readable::display_name;
 
 pub async fn show(State(context): Shared, request: Request) -> Answer<propusk_wire::Account> {
-    let who = read::signed_in(&context, request.headers()).await?;
+    let (who, _) = read::sender(&context, &request).await?;
     Ok(Reply(context.auth.account(&who).await.map_err(failure)?.into()))
 }
 

@@ -11,7 +11,7 @@ use super::{Answer, Shared, read};
 use crate::auth::Identity;
 
 pub async fn list(State(context): Shared, request: Request) -> Answer<IdentitiesResponse> {
-    let who = read::signed_in(&context, request.headers()).await?;
+    let (who, _) = read::sender(&context, &request).await?;
     let identities = context.auth.own_identities(&who).await.map_err(failure)?;
     let identities = identities.into_iter().map(Into::into).collect();
     Ok(Reply(IdentitiesResponse { identities }))

@@ -38,7 +38,7 @@ pub async fn start(
     let begun = match link {
         false => auth.begin_sign_in(&name, Some(app), from).await,
         true => {
-            let who = read::signed_in(&context, &headers).await?;
+            let who = read::signed_in(&context, &headers, from).await?;
             let current = current_password.as_ref().map(Secret::expose);
             let proof = auth.prove(&who, current, from).await.map_err(failure)?;
             auth.begin_link(&proof, &name, app, from).await

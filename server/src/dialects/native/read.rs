@@ -36,9 +36,13 @@ pub async fn json_if_any<T: DeserializeOwned>(request: Request) -> Result<T, Ref
 }
 
 /// Who sends the access token of the request.
-pub async fn signed_in(context: &Context, headers: &HeaderMap) -> Result<SignedIn, Refusal> {
+pub async fn signed_in(
+    context: &Context,
+    headers: &HeaderMap,
+    from: IpAddr,
+) -> Result<SignedIn, Refusal> {
     let token = credential(headers).ok_or_else(Refusal::unauthorized)?;
-    context.auth.signed_in(&token).await.map_err(failure)
+    context.auth.signed_in(&token, Some(from)).await.map_err(failure)
 }
 
 /// The same, with where it comes from. A body may not be shared between threads, so nothing of the
@@ -48,7 +52,7 @@ pub fn sender(
     request: &Request,
 ) -> impl Future<Output = Result<(SignedIn, IpAddr), Refusal>> {
     let (from, headers) = (client(context, request), request.headers());
-    async move { Ok((signed_in(context, headers).await?, from)) }
+    async move { Ok((signed_in(context, headers, from).await?, from)) }
 }
 
 /// Whoever asks for a mail.

@@ -39,13 +39,13 @@ pub async fn refresh(State(context): Shared, request: Request) -> Answer<TokenRe
 }
 
 pub async fn list(State(context): Shared, request: Request) -> Answer<SessionsResponse> {
-    let who = read::signed_in(&context, request.headers()).await?;
+    let (who, _) = read::sender(&context, &request).await?;
     let sessions = context.auth.live_sessions(&who).await.map_err(failure)?;
     Ok(Reply(SessionsResponse { sessions: sessions.into_iter().map(Session::from).collect() }))
 }
 
 pub async fn sign_out(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
-    let who = read::signed_in(&context, request.headers()).await?;
+    let (who, _) = read::sender(&context, &request).await?;
     context.auth.end_own_session(&who).await.map_err(failure)?;
     Ok(StatusCode::NO_CONTENT)
 }

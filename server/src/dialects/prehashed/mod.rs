@@ -155,7 +155,7 @@ async fn renew(State(context): Shared, request: Request) -> Answer {
 
 async fn verify(State(context): Shared, request: Request) -> Answer {
     let access = read::token(request, "access").await?;
-    match context.auth.signed_in(&access).await {
+    match context.auth.signed_in(&access, None).await {
         Ok(_) => Ok(Reply::ok(&true)),
         Err(Error::Token(_) | Error::AccountInactive | Error::AccountNotFound) => {
             Ok(Reply::ok(&false))
