@@ -413,6 +413,34 @@ async fn place_of_a_key_in_use_is_the_owners() {
 }
 
 #[tokio::test]
+async fn owner_with_a_session_proves_the_password_while_others_guess_at_it() {
+    let server = behind_a_proxy(limits(ANY, 3, 6)).await;
+    register(&server, "anna@example.com").await;
+    let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
+    let pair = post_from(&server, HOME, "/api/auth/jwt/create/", credentials).await;
+    let access = pair.field("access");
+    besiege(&server, "anna@example.com").await;
+    // These come from an address where the owner was never seen.
+    assert_eq!(set_password(&server, &access, PASSWORD).await.status, 204);
+    assert_eq!(delete_me(&server, &access, NEW_PASSWORD).await.status, 204);
+}
+
+#[tokio::test]
+async fn names_of_one_account_are_not_shown_to_belong_together() {
+    let server = behind_a_proxy(limits(ANY, 3, 6)).await;
+    for (name, email) in [("anna", "anna@example.com"), ("bob", "bob@example.com")] {
+        let account = json!({"username": name, "email": email, "password": PASSWORD});
+        assert_eq!(server.client.post("/api/auth/register/", &account).await.status, 201);
+    }
+    besiege(&server, "anna@example.com").await;
+    for name in ["anna", "bob", "nobody"] {
+        for address in ["192.0.2.1", "203.0.113.1"] {
+            assert_eq!(login_from(&server, address, name, "wrong").await, 401, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_place_where_only_guesses_were_made_is_not_the_owners() {
     let server = behind_a_proxy(limits(ANY, ANY, 4)).await;
     register(&server, "anna@example.com").await;

@@ -1,6 +1,6 @@
 //! Limits on guessing passwords, on registering and on mails. An attempt is reserved before the
 //! password is hashed, so parallel guesses count too, and given back when it succeeds or was never
-//! looked at. Three counters: per address, per name from one address, and per account from
+//! looked at. Three counters: per address, per name from one address, and per name from
 //! everywhere. The last one never stops a place where the account's owner is known, so that an
 //! attacker cannot lock the owner out there. Counters that decide about people are also stored (see
 //! `counting`); keys are digests, because names come from outside in any length.
@@ -36,15 +36,17 @@ pub struct LimitRules {
     pub sign_ins_per_address: Allowed,
 }
 
-/// Whose password is tried.
+/// Whose password is tried. Each of the two has counts of its own, from one address and from
+/// everywhere.
 #[derive(Clone, Copy, Debug)]
-pub struct Target<'t> {
-    /// What was sent: an identifier's canonical key, or the text in its place. Attempts from one
-    /// address are counted by it, so that a refusal does not tell who is there. `None`: the signed-in
-    /// account is asked again.
-    pub name: Option<&'t str>,
-    /// The account of that name, if there is one: all its names share the count from everywhere.
-    pub account: Option<i64>,
+pub enum Target<'t> {
+    /// At a sign-in, what was sent: an identifier's canonical key, or the text in its place. Not its
+    /// account: a failure on one name that refuses the next try of another would show that both name
+    /// one account, and that there is one. So an account may be tried as often as it has names.
+    Name(&'t str),
+    /// The signed-in account is asked again. Who tries its names without being signed in does not keep
+    /// its owner from a change that needs the password.
+    Account(i64),
 }
 
 /// The address without its tag: most tags of an address lead to one mailbox.
@@ -242,17 +244,13 @@ impl Limits {
     }
 
     fn failures_on(&self, target: Target<'_>, from: IpAddr) -> Counter {
-        let name = match target.name {
-            Some(name) => self.key.digest("name", name.as_bytes()),
-            None => self.account_key(target),
-        };
-        let value = [&name[..], &Network::of(from).to_bytes()].concat();
+        let value = [&self.digest_of(target)[..], &Network::of(from).to_bytes()].concat();
         let key = self.key.digest("failures on", &value);
         Counter { key, allowed: self.rules.per_account_and_address, is_stored: true }
     }
 
     fn failures_from_everywhere(&self, target: Target<'_>) -> Counter {
-        let key = self.account_key(target);
+        let key = self.digest_of(target);
         Counter { key, allowed: self.rules.per_account, is_stored: true }
     }
 
@@ -267,10 +265,10 @@ impl Limits {
         Counter { key, allowed, is_stored }
     }
 
-    fn account_key(&self, target: Target<'_>) -> Digest {
-        match target.account {
-            Some(id) => self.key.digest("account", &id.to_be_bytes()),
-            None => self.key.digest("no account", target.name.unwrap_or_default().as_bytes()),
+    fn digest_of(&self, target: Target<'_>) -> Digest {
+        match target {
+            Target::Name(name) => self.key.digest("name", name.as_bytes()),
+            Target::Account(id) => self.key.digest("account", &id.to_be_bytes()),
         }
     }
 
@@ -350,7 +348,7 @@ mod tests {
     }
 
     fn name(name: &str) -> Target<'_> {
-        Target { name: Some(name), account: None }
+        Target::Name(name)
     }
 
     fn address(text: &str) -> IpAddr {
@@ -441,7 +439,7 @@ mod tests {
         let limits = limits();
         fail(&limits, "@7", "192.0.2.1", 3);
         fail(&limits, "7", "192.0.2.1", 2);
-        let own = Target { name: None, account: Some(7) };
+        let own = Target::Account(7);
         assert!(limits.reserve(own, address("192.0.2.1"), false, 0).is_ok());
     }
 
@@ -454,16 +452,18 @@ mod tests {
     }
 
     #[test]
-    fn names_of_one_account_are_not_shown_to_belong_together_from_one_address() {
+    fn a_signed_in_account_is_counted_apart_from_its_names() {
         let limits = limits();
-        let email = Target { name: Some("anna@example.com"), account: Some(1) };
-        let phone = Target { name: Some("+491701234567"), account: Some(1) };
-        for _ in 0..3 {
-            drop(limits.reserve(email, address("192.0.2.1"), false, 0));
+        for last in 1..=4 {
+            fail(&limits, "anna@example.com", &format!("192.0.2.{last}"), 3);
         }
-        assert!(limits.reserve(email, address("192.0.2.1"), false, 0).is_err());
-        assert!(limits.reserve(phone, address("192.0.2.1"), false, 0).is_ok());
-        assert!(limits.reserve(phone, address("192.0.2.2"), false, 0).is_err(), "four are enough");
+        let own = Target::Account(1);
+        for _ in 0..3 {
+            drop(limits.reserve(own, address("203.0.113.1"), false, 0).expect("a free place"));
+        }
+        assert!(limits.reserve(own, address("203.0.113.1"), false, 0).is_err());
+        drop(limits.reserve(own, address("203.0.113.2"), false, 0).expect("the fourth"));
+        assert!(limits.reserve(own, address("203.0.113.2"), false, 0).is_err());
     }
 
     #[test]
@@ -502,7 +502,7 @@ mod tests {
         let limits = limits();
         let from = address("192.0.2.1");
         let network = Network::of(from).to_bytes();
-        let own = Target { name: None, account: Some(1) };
+        let own = Target::Account(1);
         let keys = [
             limits.failures(from).key,
             limits.failures_on(own, from).key,

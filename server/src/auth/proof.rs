@@ -78,7 +78,7 @@ impl Auth {
         let found = accounts::credentials(&mut tx, who.account_id, network).await?;
         drop(tx);
         let is_known = is_at_known_place(found.as_ref(), self.clock.now());
-        let target = Target { name: None, account: Some(who.account_id) };
+        let target = Target::Account(who.account_id);
         let attempt = self.limits.reserve(target, from, is_known, self.clock.now())?;
         let origin = self.origin(from, is_known);
         let version = self.try_password(who, current, found, origin).await;

@@ -86,10 +86,8 @@ impl Auth {
         let lot = self.lot_of_name(name);
         let sent = Sent { identifier: identifier.as_ref(), password, from, lot };
         let found = self.find_credentials(&sent).await?;
-        let account = found.as_ref().map(|found| found.account_id);
-        let target = Target { name: Some(name), account };
         let is_known = is_at_known_place(found.as_ref(), self.clock.now());
-        let attempt = self.limits.reserve(target, from, is_known, self.clock.now())?;
+        let attempt = self.limits.reserve(Target::Name(name), from, is_known, self.clock.now())?;
         let opened = self.try_sign_in(policy, sent, found, kept).await;
         self.settle(attempt, &opened).await;
         opened
