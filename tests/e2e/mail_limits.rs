@@ -138,6 +138,23 @@ async fn accounts_at_tags_of_a_mailbox_keep_its_owner_from_nothing() {
 }
 
 #[tokio::test]
+async fn spellings_of_one_mailbox_share_what_goes_out_to_it() {
+    let server = limited(mail_limits(ANY, 2)).await;
+    let mailboxes: [&[&str]; 3] = [
+        &["vic+0@example.com", "vic+1@ｅxample.com", "vic+2@example。com"],
+        &["one+0@münchen.de", "one+1@xn--mnchen-3ya.de", "one+2@MÜNCHEN.de"],
+        &["two@gmail.com", "t.wo@gmail.com", "t.w.o@googlemail.com"],
+    ];
+    for spellings in mailboxes {
+        let before = server.mails().await.len();
+        for spelling in spellings {
+            register_waiting(&server, spelling).await;
+        }
+        assert_eq!(server.mails().await.len(), before + 2, "{spellings:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_asks_for_so_many_mails_whoever_they_are_for() {
     let server = limited(mail_limits(4, ANY)).await;
     register(&server, "anna@example.com").await;
