@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Auth;
 use super::delivery::DEAD_FOR;
-use super::one_time::RETURN_LIFETIME;
+use super::one_time::{Purpose, RETURN_LIFETIME};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::store::{
@@ -137,9 +137,10 @@ impl Auth {
                     let revocations = revocations::delete_over(tx, over, SWEPT_AT_ONCE).await?;
                     let links =
                         one_time_tokens::delete_expired(tx, now - DEAD_FOR, SWEPT_AT_ONCE).await?;
-                    let left = over - RETURN_LIFETIME;
+                    let (left, returns) = (over - RETURN_LIFETIME, Purpose::EmailReturn.as_str());
                     let addresses =
-                        identifiers::delete_left_before(tx, left, SWEPT_AT_ONCE).await?;
+                        identifiers::delete_left_before(tx, left, returns, now, SWEPT_AT_ONCE)
+                            .await?;
                     let mails = outbox::delete_dead(tx, now - DEAD_FOR, SWEPT_AT_ONCE).await?;
                     let before = now - NEVER_ACTIVATED_FOR;
                     let accounts =

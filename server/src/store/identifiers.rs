@@ -200,6 +200,16 @@ pub async fn delete_left_unproved(tx: &mut Tx, account_id: i64) -> Result<()> {
     Ok(())
 }
 
+/// Among the left addresses `l`: no link of purpose `$1` is out to this one at `$2`.
+macro_rules! no_way_back {
+    () => {
+        " not exists (
+              select 1 from one_time_tokens t
+              where t.account_id = l.account_id and t.purpose = $1 and t.address = l.shown
+                and t.spent_at is null and t.expires_at > $2) "
+    };
+}
+
 /// Forgets the addresses that the account left and to which no link of this purpose is out.
 pub async fn delete_left_for_good(
     tx: &mut Tx,
@@ -208,24 +218,35 @@ pub async fn delete_left_for_good(
     now: i64,
 ) -> Result<()> {
     on!(tx, db => sqlx::query(
-        "delete from identifiers
-         where account_id = $1 and left_at is not null and not exists (
-             select 1 from one_time_tokens t
-             where t.account_id = $1 and t.purpose = $2 and t.address = identifiers.shown
-               and t.spent_at is null and t.expires_at > $3)",
-    ).bind(account_id).bind(purpose).bind(now).execute(db).await.map(|_| ()))?;
+        concat!(
+            "delete from identifiers where key in (
+                 select l.key from identifiers l
+                 where l.account_id = $3 and l.left_at is not null and",
+            no_way_back!(),
+            ")",
+        ),
+    ).bind(purpose).bind(now).bind(account_id).execute(db).await.map(|_| ()))?;
     Ok(())
 }
 
-/// Deletes up to `limit` addresses that were left before `at`, where the account has proved its
-/// present one, and tells how many there were.
-pub async fn delete_left_before(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
+/// Deletes up to `limit` addresses that were left before `at` and to which no link of this purpose is
+/// out, where the account has proved its present one, and tells how many there were.
+pub async fn delete_left_before(
+    tx: &mut Tx,
+    at: i64,
+    purpose: &'static str,
+    now: i64,
+    limit: i64,
+) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
-        "delete from identifiers where key in (
-             select l.key from identifiers l
-             join identifiers e on e.account_id = l.account_id and e.kind = 'email'
-              and e.left_at is null and e.verified_at is not null
-             where l.left_at < $1
-             limit $2)",
-    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+        concat!(
+            "delete from identifiers where key in (
+                 select l.key from identifiers l
+                 join identifiers e on e.account_id = l.account_id and e.kind = 'email'
+                  and e.left_at is null and e.verified_at is not null
+                 where l.left_at < $3 and",
+            no_way_back!(),
+            "limit $4)",
+        ),
+    ).bind(purpose).bind(now).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }

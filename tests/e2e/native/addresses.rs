@@ -14,6 +14,7 @@ const THIEF: &str = "thief@example.net";
 const THIEFS_PASSWORD: &str = "a stolen horse, a stolen day";
 /// How long an old address may come back, in seconds.
 const RETURNS_FOR: i64 = 7 * 24 * 3_600;
+const DAY: i64 = 24 * 3_600;
 
 // ---- what people do ----------------------------------------------------------------------------
 
@@ -294,6 +295,22 @@ async fn change_at_once(server: &TestServer, session: &str, email: &str) {
         .expect("a request");
     let answer = server.client.send(request).await.expect("an answer");
     assert_eq!((answer.status.as_u16(), answer.field("email").as_str()), (200, email));
+}
+
+#[tokio::test]
+async fn an_old_address_is_kept_as_long_as_the_link_that_brings_it_back() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    change_at_once(&server, &session, NEW).await;
+    server.clock.advance(5 * DAY);
+    // The second change prolongs the link that the first one mailed.
+    let session = sign_in(&server, NEW, PASSWORD).await.expect("it signs in");
+    change_at_once(&server, &session, THIEF).await;
+    assert_eq!(follow(&server, &server.link_to(THIEF).await).await, 200);
+    server.clock.advance(4 * DAY);
+    server.auth.sweep().await.expect("the database answers");
+    assert_eq!(follow(&server, &server.link_back_to(EMAIL).await).await, 200);
+    assert!(resets(&server, EMAIL, EMAIL).await);
 }
 
 #[tokio::test]
