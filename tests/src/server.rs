@@ -126,7 +126,7 @@ impl TestServer {
                 let queued = self.auth.queued_mails().await.expect("the database answers");
                 // Late mails wait until the clock is moved.
                 let is_due = |mail: &&QueuedMail| {
-                    mail.late == 0 || mail.leased || mail.due_at <= self.clock.now()
+                    mail.waits_for.is_none() || mail.leased || mail.due_at <= self.clock.now()
                 };
                 let waiting = queued.iter().filter(is_due).count();
                 if waiting == 0 {

@@ -174,7 +174,7 @@ create table outbox (
     about text,
     created_at bigint not null,
     due_at bigint not null,
-    late bigint not null default 0,
+    waits_for text,
     leased boolean not null,
     attempts bigint not null,
     dead_at bigint,
@@ -183,6 +183,7 @@ create table outbox (
 
 create index outbox_account on outbox (account_id);
 create index outbox_token on outbox (token_hash);
+create index outbox_waiting on outbox (waits_for) where waits_for is not null;
 create index outbox_due on outbox (due_at) where dead_at is null;
 
 create table limit_counts (

@@ -116,13 +116,13 @@ async fn mail_confirmation(
     now: i64,
 ) -> Result<()> {
     let purpose = Purpose::EmailConfirm;
-    let later = post.limits.admit_mail(tx, purpose.as_str(), to.shown(), now).await?;
-    if later.is_some() && waits_for(account, to, now) {
+    let late = post.admit_link(tx, account, purpose, to.shown(), now).await?;
+    if late.is_some() && waits_for(account, to, now) {
         return Ok(());
     }
     one_time_tokens::delete_for(tx, account.id, purpose.as_str()).await?;
     let link = NewLink { purpose, to: to.shown(), by_password, kept_identities: None };
-    post.queue_admitted(tx, account, link, None, later, now).await
+    post.queue_admitted(tx, account, link, None, late, now).await
 }
 
 /// Mails the confirmation again where the mail that was asked for goes to the old address and no link
@@ -170,8 +170,8 @@ async fn offer_return(tx: &mut Tx, post: &Post, account: &Account, now: i64) -> 
     let Some(home) = account.mailbox() else { return Ok(()) };
     let purpose = Purpose::EmailReturn;
     let is_out = prolong_return(tx, account.id, home, now).await?;
-    let later = post.limits.admit_mail(tx, purpose.as_str(), home, now).await?;
-    if is_out && later.is_some() {
+    let late = post.admit_link(tx, account, purpose, home, now).await?;
+    if is_out && late.is_some() {
         return Ok(());
     }
     let kept = one_time_tokens::first_kept(tx, account.id, purpose.as_str(), now).await?;
@@ -185,7 +185,7 @@ async fn offer_return(tx: &mut Tx, post: &Post, account: &Account, now: i64) -> 
     };
     let link =
         NewLink { purpose, to: home, by_password: false, kept_identities: Some(kept_identities) };
-    post.queue_admitted(tx, account, link, None, later, now).await
+    post.queue_admitted(tx, account, link, None, late, now).await
 }
 
 /// Lets the link that is out work for seven days from now; false where there is none.

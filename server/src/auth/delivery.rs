@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::outbox::{IN_TIME, QueuedMail};
+use super::outbox::{QueuedMail, wanted_until};
 use super::{Auth, random};
 use crate::error::Result;
 use crate::mail::{Mail, Mailer, SendError, SendErrorKind};
@@ -25,8 +25,6 @@ const LEASE: i64 = 30;
 const RENEWED_EVERY: Duration = Duration::from_secs(10);
 /// How long a database is waited for that cannot take down that a mail was sent.
 const NOTED_WITHIN: Duration = Duration::from_secs(90);
-/// When a mail is given up: the link in it works no longer.
-const GIVEN_UP_AFTER: i64 = 259_200;
 const LONGEST_DELAY: i64 = 3_600;
 /// While the mail server cannot be reached at all, so that its return is soon noticed.
 const LONGEST_REST: Duration = Duration::from_secs(30);
@@ -140,9 +138,7 @@ impl Auth {
     /// Sends what was given up once more, unless its link is dead, and tells how many there are.
     pub async fn revive_dead_mails(&self) -> Result<u64> {
         let now = self.clock.now();
-        let since = now - GIVEN_UP_AFTER;
-        let revived =
-            self.store.write(move |tx| Box::pin(outbox::revive_dead(tx, now, since))).await?;
+        let revived = self.store.write(move |tx| Box::pin(outbox::revive_dead(tx, now))).await?;
         self.mail_queued.notify_one();
         Ok(revived)
     }
@@ -161,18 +157,18 @@ impl Auth {
         let until = now + LEASE;
         let mut leased =
             self.store.write(move |tx| Box::pin(outbox::lease_due(tx, now, until, free))).await?;
-        leased.sort_by_key(|mail| (mail.late, mail.created_at));
-        Ok(self.admitted(leased, now).await)
+        leased.sort_by_key(|mail| mail.created_at);
+        Ok(self.admitted(leased).await)
     }
 
     /// Those that the limits allow. Each late one is looked at in a write of its own: a write that
     /// has leased mails must not wait for a count that a request holds, which may wait for a mail.
-    async fn admitted(&self, leased: Vec<QueuedMail>, now: i64) -> Vec<QueuedMail> {
+    async fn admitted(&self, leased: Vec<QueuedMail>) -> Vec<QueuedMail> {
         let mut admitted = Vec::new();
         for mail in leased {
-            let is_admitted = match mail.late {
-                IN_TIME => Ok(true),
-                _ => self.admit_late(mail.clone(), now).await,
+            let is_admitted = match mail.waits_for {
+                None => Ok(true),
+                Some(_) => self.admit_late(mail.clone()).await,
             };
             match is_admitted {
                 Ok(true) => admitted.push(mail),
@@ -187,8 +183,8 @@ impl Auth {
         admitted
     }
 
-    async fn admit_late(&self, mail: QueuedMail, now: i64) -> Result<bool> {
-        let post = self.post.clone();
+    async fn admit_late(&self, mail: QueuedMail) -> Result<bool> {
+        let (post, now) = (self.post.clone(), self.clock.now());
         self.store
             .write(move |tx| Box::pin(async move { post.admit_late(tx, &mail, now).await }))
             .await
@@ -267,29 +263,29 @@ impl Auth {
 
     async fn note_failed(&self, queued: QueuedMail, error: SendError) -> Result<()> {
         let SendError { kind, problem } = error;
-        let (now, attempts) = (self.clock.now(), queued.attempts);
-        let age = now - queued.created_at;
-        let given_up = kind == SendErrorKind::Refused || age >= GIVEN_UP_AFTER;
-        if given_up {
-            tracing::error!(mail = queued.id, problem, "a mail was given up");
-        } else if attempts == 1 {
-            tracing::warn!(
-                mail = queued.id,
-                problem,
-                "a mail could not be sent; it is tried again"
-            );
-        }
-        let due_at = now + delay(age, kind)?;
-        self.store
+        let (now, id, attempts) = (self.clock.now(), queued.id.clone(), queued.attempts);
+        let due_at = now + delay(now - queued.created_at, kind)?;
+        let said = problem.clone();
+        let given_up = self
+            .store
             .write(move |tx| {
                 Box::pin(async move {
+                    let is_over = wanted_until(tx, &queued).await? <= now;
+                    let given_up = kind == SendErrorKind::Refused || is_over;
                     match given_up {
-                        true => outbox::bury_mail(tx, queued.id, now, problem).await,
-                        false => outbox::postpone_mail(tx, queued.id, due_at, problem).await,
+                        true => outbox::bury_mail(tx, queued.id, now, said).await?,
+                        false => outbox::postpone_mail(tx, queued.id, due_at, said).await?,
                     }
+                    Ok(given_up)
                 })
             })
-            .await
+            .await?;
+        if given_up {
+            tracing::error!(mail = id, problem, "a mail was given up");
+        } else if attempts == 1 {
+            tracing::warn!(mail = id, problem, "a mail could not be sent; it is tried again");
+        }
+        Ok(())
     }
 }
 

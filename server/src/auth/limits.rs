@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::identifier::Email;
 use crate::store::Tx;
 use crate::store::limit_counts::{self, LimitCount};
+use crate::store::outbox;
 
 /// How many failed attempts are looked at within `window` seconds.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +74,14 @@ pub struct Counter {
 }
 
 impl Counter {
+    /// When the next window begins, if the stored one is full. Nobody else counts there until the
+    /// write ends.
+    async fn full_until(&self, tx: &mut Tx, now: i64) -> Result<Option<i64>> {
+        let new_end = now + self.allowed.window;
+        let stored = limit_counts::lock(tx, hex(&self.key), new_end).await?;
+        Ok(Count::from(&stored).full_until(self.allowed, now))
+    }
+
     /// Adds one to the stored count.
     pub(super) async fn store(&self, tx: &mut Tx, now: i64) -> Result<LimitCount> {
         limit_counts::add_one(tx, hex(&self.key), now, now + self.allowed.window).await
@@ -103,6 +112,13 @@ impl From<&LimitCount> for Count {
         let count = u32::try_from(stored.count).unwrap_or(u32::MAX);
         Count { count, ends_at: stored.ends_at }
     }
+}
+
+/// How a mail waits that is too many.
+pub struct Late {
+    pub until: i64,
+    /// What it waits for, as it is stored.
+    pub count: String,
 }
 
 /// The counters; one set per server.
@@ -176,37 +192,63 @@ impl Limits {
         self.count(vec![counter], now)
     }
 
-    /// Counts a mail about something that goes out to a mailbox, and answers `None`; or answers from
-    /// when on the next one may. Each kind of mail has an allowance of its own, so that no kind uses
-    /// up what another needs.
-    pub async fn admit_mail(
+    /// Counts a notice that goes out to a mailbox; false where it may not. Each kind of mail has an
+    /// allowance of its own, so that no kind uses up what another needs.
+    pub async fn admit_notice(
         &self,
         tx: &mut Tx,
         about: &str,
         address: &str,
         now: i64,
-    ) -> Result<Option<i64>> {
+    ) -> Result<bool> {
+        if !self.rules.enabled {
+            return Ok(true);
+        }
+        let counter = self.mails_to(about, address);
+        let is_free = counter.full_until(tx, now).await?.is_none();
+        if is_free {
+            counter.store(tx, now).await?;
+        }
+        Ok(is_free)
+    }
+
+    /// Counts a mail with a link that goes out to a mailbox, and answers `None`; or answers what it
+    /// waits for. Those that wait come first: else new ones could take each window as it begins.
+    pub async fn admit_link(
+        &self,
+        tx: &mut Tx,
+        about: &str,
+        address: &str,
+        now: i64,
+    ) -> Result<Option<Late>> {
         if !self.rules.enabled {
             return Ok(None);
         }
         let counter = self.mails_to(about, address);
-        let window = counter.allowed.window;
-        let stored = limit_counts::lock(tx, hex(&counter.key), now + window).await?;
-        let full_until = Count::from(&stored).full_until(counter.allowed, now);
+        let (full_until, count) = (counter.full_until(tx, now).await?, hex(&counter.key));
+        let is_any_waiting = outbox::is_any_waiting(tx, count.clone()).await?;
+        if full_until.is_none() && !is_any_waiting {
+            counter.store(tx, now).await?;
+            return Ok(None);
+        }
+        Ok(Some(Late { until: full_until.unwrap_or(now), count }))
+    }
+
+    /// Counts a late mail, which waits for `count`, and answers `None`; or answers until when it waits
+    /// on.
+    pub async fn admit_late(&self, tx: &mut Tx, count: &str, now: i64) -> Result<Option<i64>> {
+        let Some(key) = digest(count).filter(|_| self.rules.enabled) else { return Ok(None) };
+        let counter = Counter { key, allowed: self.rules.mails_per_recipient, is_stored: true };
+        let full_until = counter.full_until(tx, now).await?;
         if full_until.is_none() {
             counter.store(tx, now).await?;
         }
         Ok(full_until)
     }
 
-    /// Costs what counting a mail costs.
+    /// Costs what counting a mail with a link costs.
     pub async fn pretend_mail(&self, tx: &mut Tx, address: &str, now: i64) -> Result<()> {
-        if self.rules.enabled {
-            let counter = self.mails_to("decoy", address);
-            limit_counts::lock(tx, hex(&counter.key), now + counter.allowed.window).await?;
-            counter.store(tx, now).await?;
-        }
-        Ok(())
+        self.admit_link(tx, "decoy", address, now).await.map(drop)
     }
 
     /// Takes in what is stored, of this server's failures and of other servers'. Their windows are

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::limits::Limits;
+use super::limits::{Late, Limits};
 use super::link::Links;
 use super::one_time::{
     LIFETIME, LinkChallenge, OneTimeKey, Purpose, bound_token, hex, is_out, row,
@@ -20,9 +20,6 @@ use crate::store::{Tx, accounts, meta, one_time_tokens, outbox};
 
 /// Rows that decoys of tokens are written to, so that they do not wait for each other.
 const DECOYS: u8 = 64;
-
-/// A mail that waits for no limit.
-pub(super) const IN_TIME: i64 = 0;
 
 /// What a mail is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +98,16 @@ pub(super) struct NewLink<'l> {
     pub kept_identities: Option<String>,
 }
 
+/// A mail that tells something and has no link.
+struct Notice<'n> {
+    letter: Letter,
+    to: &'n str,
+    /// The account has proved that address.
+    is_proved: bool,
+    /// What it names, such as a provider.
+    about: Option<String>,
+}
+
 /// What is needed to queue mails inside a transaction.
 #[derive(Clone)]
 pub(super) struct Post {
@@ -133,7 +140,11 @@ impl Post {
                 let link = NewLink { purpose, to, by_password: false, kept_identities: None };
                 self.queue_link(tx, account, link, language, now).await
             }
-            _ => self.queue_notice(tx, letter, account, language, None, now).await,
+            _ => {
+                let is_proved = account.is_mailbox_proved();
+                let notice = Notice { letter, to, is_proved, about: None };
+                self.queue_notice(tx, notice, account, language, now).await
+            }
         }
     }
 
@@ -146,24 +157,38 @@ impl Post {
         account: &Account,
         now: i64,
     ) -> Result<()> {
-        self.queue_notice(tx, letter, account, None, about, now).await
+        let Some(to) = account.mailbox() else { return Ok(()) };
+        let notice = Notice { letter, to, is_proved: account.is_mailbox_proved(), about };
+        self.queue_notice(tx, notice, account, None, now).await
     }
 
     async fn queue_notice(
         &self,
         tx: &mut Tx,
-        letter: Letter,
+        notice: Notice<'_>,
         account: &Account,
         language: Option<Language>,
-        about: Option<String>,
         now: i64,
     ) -> Result<()> {
-        let Some(to) = account.mailbox() else { return Ok(()) };
-        if self.limits.admit_mail(tx, counted_as(letter, account), to, now).await?.is_some() {
+        if !self.limits.admit_notice(tx, notice.counted_as(), notice.to, now).await? {
             return pretend_to_queue(tx, now).await;
         }
+        let Notice { letter, to, about, .. } = notice;
         let mail = QueuedMail { about, ..self.mail_to(letter, account, to, language, now)? };
         outbox::insert_mail(tx, mail).await
+    }
+
+    /// Counts a mail with a link and answers `None`, or how it has to wait.
+    pub async fn admit_link(
+        &self,
+        tx: &mut Tx,
+        account: &Account,
+        purpose: Purpose,
+        to: &str,
+        now: i64,
+    ) -> Result<Option<Late>> {
+        let about = format!("{} {}", purpose.as_str(), class_of(account, to));
+        self.limits.admit_link(tx, &about, to, now).await
     }
 
     /// Queues a mail with a link. Only the first link that is out is bound to the app that asks: with
@@ -177,28 +202,28 @@ impl Post {
         now: i64,
     ) -> Result<()> {
         let purpose = link.purpose;
-        let later = self.limits.admit_mail(tx, purpose.as_str(), link.to, now).await?;
+        let late = self.admit_link(tx, account, purpose, link.to, now).await?;
         let is_out = is_out(tx, purpose, account.id, now).await?;
-        if later.is_some() && is_out {
+        if late.is_some() && is_out {
             return pretend_to_queue(tx, now).await;
         }
         let post = Post { challenge: self.challenge.filter(|_| !is_out), ..self.clone() };
-        post.queue_admitted(tx, account, link, language, later, now).await
+        post.queue_admitted(tx, account, link, language, late, now).await
     }
 
-    /// Queues a mail with a link that has been counted, and goes out `later` where it has to wait.
+    /// Queues a mail with a link that has been counted, or has to wait for that.
     pub async fn queue_admitted(
         &self,
         tx: &mut Tx,
         account: &Account,
         link: NewLink<'_>,
         language: Option<Language>,
-        later: Option<i64>,
+        late: Option<Late>,
         now: i64,
     ) -> Result<()> {
         let mut mail = self.insert_link(tx, account, link, language, now).await?;
-        if let Some(later) = later {
-            (mail.due_at, mail.late) = (later, rank_of_late(account));
+        if let Some(Late { until, count }) = late {
+            (mail.due_at, mail.waits_for) = (until, Some(count));
         }
         outbox::insert_mail(tx, mail).await
     }
@@ -252,18 +277,20 @@ impl Post {
     }
 
     /// Whether the limits allow a late mail that is to be sent now; one that is still too many waits
-    /// longer. It locks what requests lock, in their order: the account, the count, the mail.
+    /// longer, and one whose link is over goes. It locks what requests lock, in their order: the
+    /// account, the count, the mail.
     pub async fn admit_late(&self, tx: &mut Tx, mail: &QueuedMail, now: i64) -> Result<bool> {
         if let Some(id) = mail.account_id {
             // Where the account is gone, its late mail is gone too.
             accounts::lock_account(tx, id).await?;
         }
-        if now - mail.created_at >= LIFETIME {
+        if wanted_until(tx, mail).await? <= now {
             outbox::delete_mail(tx, mail.id.clone()).await?;
             return Ok(false);
         }
-        match self.limits.admit_mail(tx, &mail.message, &mail.recipient, now).await? {
-            Some(later) => outbox::release_lease(tx, mail.id.clone(), later).await?,
+        let count = mail.waits_for.as_deref().unwrap_or_default();
+        match self.limits.admit_late(tx, count, now).await? {
+            Some(until) => outbox::release_lease(tx, mail.id.clone(), until).await?,
             None => {
                 outbox::update_in_time(tx, mail.id.clone()).await?;
                 return Ok(true);
@@ -314,14 +341,23 @@ impl Post {
     }
 }
 
-/// A late mail's place among others to the same mailbox: tags cost nothing, so that an attacker may
-/// have many accounts at them, and only the mailbox's owner can have proved an address.
-fn rank_of_late(account: &Account) -> i64 {
-    let is_tagged = account.email.as_ref().is_some_and(|email| email.contains('+'));
-    match account.email_verified_at {
-        Some(_) => IN_TIME + 1,
-        None => IN_TIME + 2 + i64::from(is_tagged),
+/// Until when a mail is worth being sent: as long as its link works, or three days.
+pub(super) async fn wanted_until(tx: &mut Tx, mail: &QueuedMail) -> Result<i64> {
+    let link_ends = match mail.token_hash.clone() {
+        Some(hash) => one_time_tokens::expires_at(tx, hash).await?,
+        None => None,
+    };
+    Ok(link_ends.unwrap_or(mail.created_at + LIFETIME))
+}
+
+/// Links to one mailbox are counted in three classes: tags cost nothing, so that an attacker may have
+/// many accounts at them, and only the mailbox's owner can have proved an address. So others use up
+/// nothing that the owner needs.
+fn class_of(account: &Account, to: &str) -> &'static str {
+    if account.is_mailbox_proved() && account.mailbox() == Some(to) {
+        return "proved";
     }
+    if to.contains('+') { "tagged" } else { "plain" }
 }
 
 async fn pretend_to_queue(tx: &mut Tx, now: i64) -> Result<()> {
@@ -330,12 +366,14 @@ async fn pretend_to_queue(tx: &mut Tx, now: i64) -> Result<()> {
     outbox::insert_mail(tx, queued(Letter::Decoy, String::new(), now)?).await
 }
 
-/// By what a notice is counted. At an address that is not proved all share one count: its owner may
-/// never have heard of the account.
-fn counted_as(letter: Letter, account: &Account) -> &'static str {
-    match account.is_mailbox_proved() || letter == Letter::AddressInUse {
-        true => letter.as_str(),
-        false => "notice",
+impl Notice<'_> {
+    /// By what it is counted. At an address that is not proved all notices share one count: its owner
+    /// may never have heard of the account.
+    fn counted_as(&self) -> &'static str {
+        match self.is_proved || self.letter == Letter::AddressInUse {
+            true => self.letter.as_str(),
+            false => "notice",
+        }
     }
 }
 
@@ -352,7 +390,7 @@ fn queued(letter: Letter, recipient: String, now: i64) -> Result<QueuedMail> {
         about: None,
         created_at: now,
         due_at: now,
-        late: IN_TIME,
+        waits_for: None,
         attempts: 0,
         leased: false,
         dead_at: None,

@@ -69,6 +69,13 @@ pub async fn is_out(tx: &mut Tx, account_id: i64, purpose: &'static str, now: i6
     Ok(row.is_some())
 }
 
+/// When the token of this hash expires.
+pub async fn expires_at(tx: &mut Tx, hash: String) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select expires_at from one_time_tokens where hash = $1",
+    ).bind(hash).fetch_optional(db).await)?)
+}
+
 /// Spends an open token: of many who present it, one gets the row.
 pub async fn spend_one_time_token(
     tx: &mut Tx,

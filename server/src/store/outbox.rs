@@ -23,8 +23,8 @@ pub struct QueuedMail {
     pub about: Option<String>,
     pub created_at: i64,
     pub due_at: i64,
-    /// Above 0: it waits for the limit of its mailbox, the lower ones first.
-    pub late: i64,
+    /// The full count of its mailbox that it waits for; `None`: it is not late.
+    pub waits_for: Option<String>,
     pub attempts: i64,
     /// A worker has it in hand until `due_at`.
     pub leased: bool,
@@ -39,7 +39,7 @@ macro_rules! returning_mail {
         concat!(
             $before,
             " id, account_id, token_hash, message, recipient, language, link, about, created_at,
-              due_at, late, attempts, leased, dead_at, problem ",
+              due_at, waits_for, attempts, leased, dead_at, problem ",
             $after
         )
     };
@@ -48,7 +48,8 @@ macro_rules! returning_mail {
 pub async fn insert_mail(tx: &mut Tx, mail: QueuedMail) -> Result<()> {
     on!(tx, db => sqlx::query(
         "insert into outbox (id, account_id, token_hash, message, recipient, language, link,
-                             about, created_at, due_at, late, attempts, leased)
+                             about, created_at, due_at, waits_for, attempts,
+                             leased)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, false)",
     )
     .bind(mail.id)
@@ -61,7 +62,7 @@ pub async fn insert_mail(tx: &mut Tx, mail: QueuedMail) -> Result<()> {
     .bind(mail.about)
     .bind(mail.created_at)
     .bind(mail.due_at)
-    .bind(mail.late)
+    .bind(mail.waits_for)
     .bind(mail.attempts)
     .execute(db).await.map(|_| ()))?;
     Ok(())
@@ -76,7 +77,7 @@ pub async fn lease_due(tx: &mut Tx, now: i64, until: i64, limit: i64) -> Result<
              where id in (
                  select id from outbox
                  where dead_at is null and due_at <= $1
-                 order by due_at, late
+                 order by due_at, created_at
                  limit $3)
                and due_at <= $1
              returning",
@@ -90,6 +91,13 @@ pub async fn next_due(tx: &mut Tx) -> Result<Option<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select min(due_at) from outbox where dead_at is null",
     ).fetch_one(db).await)?)
+}
+
+/// Whether a mail waits for this count.
+pub async fn is_any_waiting(tx: &mut Tx, count: String) -> Result<bool> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select exists (select 1 from outbox where waits_for = $1 and dead_at is null)",
+    ).bind(count).fetch_one(db).await)?)
 }
 
 pub async fn delete_mail(tx: &mut Tx, id: String) -> Result<()> {
@@ -117,10 +125,10 @@ pub async fn bury_mail(tx: &mut Tx, id: String, now: i64, problem: String) -> Re
     Ok(())
 }
 
-/// Notes that a late mail waits no longer for the limit of its mailbox.
+/// Notes that a late mail has been counted, and waits no longer.
 pub async fn update_in_time(tx: &mut Tx, id: String) -> Result<()> {
     on!(tx, db => sqlx::query(
-        "update outbox set late = 0 where id = $1",
+        "update outbox set waits_for = null where id = $1",
     ).bind(id).execute(db).await.map(|_| ()))?;
     Ok(())
 }
@@ -167,14 +175,16 @@ pub async fn queued_mails(tx: &mut Tx) -> Result<Vec<QueuedMail>> {
     ).fetch_all(db).await)?)
 }
 
-/// Makes dead letters due again, but for those with a link of before `links_since`, and tells how many
-/// there were. What has no link is as good as new.
-pub async fn revive_dead(tx: &mut Tx, now: i64, links_since: i64) -> Result<u64> {
+/// Makes dead letters due again, but for those whose link works no longer, and tells how many there
+/// were. What has no link is as good as new.
+pub async fn revive_dead(tx: &mut Tx, now: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "update outbox set dead_at = null, due_at = $1,
                            created_at = case when token_hash is null then $1 else created_at end
-         where dead_at is not null and (token_hash is null or created_at > $2)",
-    ).bind(now).bind(links_since).execute(db).await.map(|done| done.rows_affected()))?)
+         where dead_at is not null and (token_hash is null or exists (
+             select 1 from one_time_tokens t
+             where t.hash = outbox.token_hash and t.expires_at > $1))",
+    ).bind(now).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
 /// Deletes up to `limit` dead letters from before `at` and tells how many there were.
