@@ -77,6 +77,11 @@ impl TestServer {
 
     /// Starts with `native` alone, whose reset links lead to an app's own scheme.
     pub async fn of_an_app() -> Self {
+        TestServer::of_an_app_with(|_| {}).await
+    }
+
+    /// The same with settings of the test's own.
+    pub async fn of_an_app_with(change: impl FnOnce(&mut Config)) -> Self {
         TestServer::with(|config| {
             let defaults = propusk_server::default_config();
             for name in defaults.dialects.keys() {
@@ -84,6 +89,7 @@ impl TestServer {
                 config.dialect(name).enabled = name == "native";
             }
             config.links.reset = Some("myapp://reset/{uid}/{token}".to_owned());
+            change(config);
         })
         .await
     }

@@ -152,6 +152,7 @@ create table one_time_tokens (
     purpose text not null,
     address text not null,
     by_password boolean not null,
+    is_bound boolean not null,
     kept_identities text,
     created_at bigint not null,
     expires_at bigint not null,

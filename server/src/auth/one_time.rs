@@ -139,6 +139,7 @@ pub(super) fn row(
         purpose: purpose.as_str().to_owned(),
         address: address.to_owned(),
         by_password: false,
+        is_bound: false,
         kept_identities: None,
         created_at: now,
         expires_at: now + purpose.lifetime() + 1,
@@ -166,14 +167,23 @@ pub(super) async fn spend(
     }
 }
 
-/// Whether a link for this is with the account's owner, or on its way there.
-pub(super) async fn is_out(
+/// For whom a link works that is with the account's owner, or on its way there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Out {
+    ForAnyone,
+    /// Only for the app that asked for it, which may be another's than the owner's.
+    ForOneApp,
+}
+
+/// What links for this are out, if any is.
+pub(super) async fn out(
     tx: &mut Tx,
     purpose: Purpose,
     account_id: i64,
     now: i64,
-) -> Result<bool> {
-    one_time_tokens::is_out(tx, account_id, purpose.as_str(), now).await
+) -> Result<Option<Out>> {
+    let all_bound = one_time_tokens::out(tx, account_id, purpose.as_str(), now).await?;
+    Ok(all_bound.map(|bound| if bound { Out::ForOneApp } else { Out::ForAnyone }))
 }
 
 async fn state(

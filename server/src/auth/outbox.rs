@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::limits::{Late, Limits};
 use super::link::Links;
 use super::one_time::{
-    LIFETIME, LinkChallenge, OneTimeKey, Purpose, bound_token, hex, is_out, row,
+    LIFETIME, LinkChallenge, OneTimeKey, Out, Purpose, bound_token, hex, out, row,
 };
 use super::recovery::NOBODY;
 use super::{Auth, Policy, random};
@@ -192,7 +192,8 @@ impl Post {
     }
 
     /// Queues a mail with a link. Only the first link that is out is bound to the app that asks: with
-    /// a challenge of their own, others could else use up all that the owner may be mailed.
+    /// a challenge of their own, others could else use up all that the owner may be mailed. Nor does
+    /// a bound link keep a mail from going out late: it may be bound to another's app.
     pub async fn queue_link(
         &self,
         tx: &mut Tx,
@@ -203,11 +204,11 @@ impl Post {
     ) -> Result<()> {
         let purpose = link.purpose;
         let late = self.admit_link(tx, account, purpose, link.to, now).await?;
-        let is_out = is_out(tx, purpose, account.id, now).await?;
-        if late.is_some() && is_out {
+        let out = out(tx, purpose, account.id, now).await?;
+        if late.is_some() && out == Some(Out::ForAnyone) {
             return pretend_to_queue(tx, now).await;
         }
-        let post = Post { challenge: self.challenge.filter(|_| !is_out), ..self.clone() };
+        let post = Post { challenge: self.challenge.filter(|_| out.is_none()), ..self.clone() };
         post.queue_admitted(tx, account, link, language, late, now).await
     }
 
@@ -246,7 +247,8 @@ impl Post {
         let row = row(&known, purpose, account.id, to, now);
         mail.token_hash = Some(row.hash.clone());
         mail.link = Some(self.links.to(purpose, self.reset_path, account.id, app.is_some()));
-        let row = OneTimeToken { by_password, kept_identities, ..row };
+        let is_bound = app.is_some();
+        let row = OneTimeToken { by_password, is_bound, kept_identities, ..row };
         one_time_tokens::insert_one_time_token(tx, row).await?;
         Ok(mail)
     }
@@ -272,7 +274,7 @@ impl Post {
     /// has an account.
     pub async fn pretend(&self, tx: &mut Tx, address: &str, now: i64) -> Result<()> {
         self.limits.pretend_mail(tx, address, now).await?;
-        is_out(tx, Purpose::PasswordReset, NOBODY, now).await?;
+        out(tx, Purpose::PasswordReset, NOBODY, now).await?;
         pretend_to_queue(tx, now).await
     }
 

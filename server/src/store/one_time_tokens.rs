@@ -16,6 +16,8 @@ pub struct OneTimeToken {
     pub address: String,
     /// The current password came with the request for it.
     pub by_password: bool,
+    /// It works only for the app that asked for it.
+    pub is_bound: bool,
     /// The identities that a link to bring an address back keeps.
     pub kept_identities: Option<String>,
     pub created_at: i64,
@@ -26,14 +28,15 @@ pub struct OneTimeToken {
 pub async fn insert_one_time_token(tx: &mut Tx, token: OneTimeToken) -> Result<()> {
     on!(tx, db => sqlx::query(
         "insert into one_time_tokens (hash, account_id, purpose, address, by_password,
-                                      kept_identities, created_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                      is_bound, kept_identities, created_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(token.hash)
     .bind(token.account_id)
     .bind(token.purpose)
     .bind(token.address)
     .bind(token.by_password)
+    .bind(token.is_bound)
     .bind(token.kept_identities)
     .bind(token.created_at)
     .bind(token.expires_at)
@@ -50,23 +53,29 @@ pub async fn one_time_token(
     now: i64,
 ) -> Result<Option<OneTimeToken>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select hash, account_id, purpose, address, by_password, kept_identities, created_at,
-                expires_at, spent_at
+        "select hash, account_id, purpose, address, by_password, is_bound, kept_identities,
+                created_at, expires_at, spent_at
          from one_time_tokens
          where hash = $1 and account_id = $2 and purpose = $3 and expires_at > $4",
     ).bind(hash).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?)
 }
 
-/// Whether the account has an open token for this whose mail was not given up.
-pub async fn is_out(tx: &mut Tx, account_id: i64, purpose: &'static str, now: i64) -> Result<bool> {
-    let row: Option<String> = on!(tx, db => sqlx::query_scalar(
-        "select t.hash from one_time_tokens t
+/// Whether the account has an open token for this whose mail was not given up: `None` if not, `true`
+/// if all of them are bound.
+pub async fn out(
+    tx: &mut Tx,
+    account_id: i64,
+    purpose: &'static str,
+    now: i64,
+) -> Result<Option<bool>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select t.is_bound from one_time_tokens t
          left join outbox o on o.token_hash = t.hash
          where t.account_id = $1 and t.purpose = $2 and t.spent_at is null and t.expires_at > $3
            and o.dead_at is null
+         order by t.is_bound
          limit 1",
-    ).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?;
-    Ok(row.is_some())
+    ).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?)
 }
 
 /// When the token of this hash expires.
@@ -88,8 +97,8 @@ pub async fn spend_one_time_token(
         "update one_time_tokens set spent_at = $4
          where hash = $1 and account_id = $2 and purpose = $3
            and spent_at is null and expires_at > $4
-         returning hash, account_id, purpose, address, by_password, kept_identities, created_at,
-                   expires_at, spent_at",
+         returning hash, account_id, purpose, address, by_password, is_bound, kept_identities,
+                   created_at, expires_at, spent_at",
     ).bind(hash).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?)
 }
 

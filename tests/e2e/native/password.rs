@@ -1,8 +1,10 @@
 //! Passwords: changed by their owners, and set by a mailed link.
 
+use propusk_server::config::Limits;
 use propusk_tests::links::Link;
 
 use super::*;
+use crate::limits::{ANY, limits};
 
 async fn change(server: &TestServer, session: &str, body: Value) -> Answer {
     call(server, "POST", "account/password", Some(session), body).await
@@ -199,6 +201,29 @@ async fn a_strangers_challenge_keeps_no_owner_from_a_reset() {
     assert!(page.text().contains("<form"), "{}", page.text());
     assert_done(&confirm(&server, &link.uid, &link.token, NEW_PASSWORD).await, 204);
     assert!(sign_in(&server, EMAIL, NEW_PASSWORD).await.is_some());
+}
+
+#[tokio::test]
+async fn strangers_challenge_that_used_up_the_hour_keeps_no_owner_from_a_late_mail() {
+    let few = Limits { mails_per_recipient: 1, ..limits(ANY, ANY, ANY) };
+    let server = TestServer::of_an_app_with(|config| config.limits = few).await;
+    signed_up(&server, EMAIL).await;
+    let foreign = "A".repeat(43);
+    for challenge in [&*foreign, CHALLENGE, CHALLENGE, CHALLENGE] {
+        let ask = json!({"email": EMAIL, "code_challenge": challenge});
+        assert_eq!(post(&server, "password/reset", ask).await.status, 202);
+    }
+    server.mails().await;
+    assert_eq!(server.smtp.mails_to(EMAIL).len(), 1);
+    for _ in 0..2 {
+        server.clock.advance(3_600);
+        server.mails().await;
+        // The late one is out now, and works for anyone who has it.
+        assert_eq!(server.smtp.mails_to(EMAIL).len(), 2);
+    }
+    let link = server.link_to(EMAIL).await;
+    assert!(link.url.contains("/auth/reset/"), "{}", link.url);
+    assert_done(&confirm(&server, &link.uid, &link.token, NEW_PASSWORD).await, 204);
 }
 
 #[tokio::test]
