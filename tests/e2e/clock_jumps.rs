@@ -1,12 +1,16 @@
 //! A clock that is wrong for a while: what ended stays ended, and what lives stays.
 
+use propusk_server::config::Limits;
 use propusk_tests::http::Answer;
 use propusk_tests::server::TestServer;
+use propusk_tests::smtp::Behaviour;
 use serde_json::{Value, json};
 
-use crate::native::{EMAIL, NEW_PASSWORD, PASSWORD, call};
+use crate::limits::{ANY, limited, limits};
+use crate::native::{EMAIL, NEW_PASSWORD, PASSWORD, call, signed_up};
 
 const TEN_YEARS: i64 = 10 * 365 * 24 * 3_600;
+const FOUR_DAYS: i64 = 4 * 24 * 3_600;
 
 async fn open(server: &TestServer) -> Value {
     let body = json!({"identifier": EMAIL, "password": PASSWORD});
@@ -146,4 +150,51 @@ async fn sweeper_goes_on_when_the_clock_has_run_evenly_for_a_day() {
     server.clock.advance(60);
     server.auth.sweep().await.expect("the database answers");
     assert_eq!(crate::place::column(&store, sessions, sessions).await.len(), 0);
+}
+
+async fn ask_for_a_reset(server: &TestServer) {
+    let asked = server.client.post("/propusk/v1/password/reset", &json!({"email": EMAIL})).await;
+    assert_eq!(asked.status, 202);
+}
+
+/// Sets [`PASSWORD`] by the newest link.
+async fn reset(server: &TestServer) {
+    let link = server.link_to(EMAIL).await;
+    let body = json!({"uid": link.uid, "token": link.token, "new_password": PASSWORD});
+    let reset = server.client.post("/propusk/v1/password/reset/confirm", &body).await;
+    assert_eq!(reset.status, 204, "{}", reset.text());
+}
+
+#[tokio::test]
+async fn late_mail_is_sent_though_the_clock_is_far_ahead_for_a_while() {
+    let server = limited(Limits { mails_per_recipient: 1, ..limits(ANY, ANY, ANY) }).await;
+    signed_up(&server, EMAIL).await;
+    // The first reset proves the address, which has a count of its own.
+    for _ in 0..2 {
+        ask_for_a_reset(&server).await;
+        reset(&server).await;
+    }
+    ask_for_a_reset(&server).await;
+    let before = server.mails().await.len();
+    server.clock.jump(FOUR_DAYS);
+    assert_eq!(server.mails().await.len(), before + 1);
+    server.clock.jump(-FOUR_DAYS);
+    reset(&server).await;
+}
+
+#[tokio::test]
+async fn mail_that_fails_while_the_clock_is_far_ahead_is_sent_when_it_is_right_again() {
+    let server = with_account().await;
+    server.smtp.behave(Behaviour::Greylist);
+    ask_for_a_reset(&server).await;
+    for (attempts, jump) in [(1, FOUR_DAYS), (2, -FOUR_DAYS)] {
+        crate::place::soon("the mail has failed", || async {
+            let mails = server.auth.queued_mails().await.expect("the database answers");
+            mails.iter().any(|mail| mail.attempts == attempts && !mail.leased)
+        })
+        .await;
+        server.clock.jump(jump);
+    }
+    server.smtp.behave(Behaviour::Fine);
+    reset(&server).await;
 }

@@ -149,9 +149,9 @@ impl Auth {
         };
         let now = self.clock.now();
         let mut tx = self.store.read().await?;
-        let next = outbox::next_due(&mut tx).await?;
+        let is_any_due = outbox::is_any_due(&mut tx, now).await?;
         drop(tx);
-        if next.is_none_or(|next| next > now) {
+        if !is_any_due {
             return Ok(Vec::new());
         }
         let until = now + LEASE;
@@ -185,8 +185,11 @@ impl Auth {
 
     async fn admit_late(&self, mail: QueuedMail) -> Result<bool> {
         let (post, now) = (self.post.clone(), self.clock.now());
+        let is_clock_right = self.is_clock_right(now);
         self.store
-            .write(move |tx| Box::pin(async move { post.admit_late(tx, &mail, now).await }))
+            .write(move |tx| {
+                Box::pin(async move { post.admit_late(tx, &mail, now, is_clock_right).await })
+            })
             .await
     }
 
@@ -264,13 +267,14 @@ impl Auth {
     async fn note_failed(&self, queued: QueuedMail, error: SendError) -> Result<()> {
         let SendError { kind, problem } = error;
         let (now, id, attempts) = (self.clock.now(), queued.id.clone(), queued.attempts);
+        let is_clock_right = self.is_clock_right(now);
         let due_at = now + delay(now - queued.created_at, kind)?;
         let said = problem.clone();
         let given_up = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let is_over = wanted_until(tx, &queued).await? <= now;
+                    let is_over = is_clock_right && wanted_until(tx, &queued).await? <= now;
                     let given_up = kind == SendErrorKind::Refused || is_over;
                     match given_up {
                         true => outbox::bury_mail(tx, queued.id, now, said).await?,

@@ -279,14 +279,20 @@ impl Post {
     }
 
     /// Whether the limits allow a late mail that is to be sent now; one that is still too many waits
-    /// longer, and one whose link is over goes. It locks what requests lock, in their order: the
-    /// account, the count, the mail.
-    pub async fn admit_late(&self, tx: &mut Tx, mail: &QueuedMail, now: i64) -> Result<bool> {
+    /// longer, and one whose link is over goes, so long as the clock is right. It locks what requests
+    /// lock, in their order: the account, the count, the mail.
+    pub async fn admit_late(
+        &self,
+        tx: &mut Tx,
+        mail: &QueuedMail,
+        now: i64,
+        is_clock_right: bool,
+    ) -> Result<bool> {
         if let Some(id) = mail.account_id {
             // Where the account is gone, its late mail is gone too.
             accounts::lock_account(tx, id).await?;
         }
-        if wanted_until(tx, mail).await? <= now {
+        if is_clock_right && wanted_until(tx, mail).await? <= now {
             outbox::delete_mail(tx, mail.id.clone()).await?;
             return Ok(false);
         }

@@ -1,6 +1,6 @@
 //! The sweeper: deletes what is over, a day late, and only while the wall clock can be believed. A
 //! clock that jumps ahead must not delete what is alive, so after a jump the sweeper pauses until
-//! the clock has run evenly for a day.
+//! the clock has run evenly for a day, and no mail is given up as too old.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -45,12 +45,11 @@ impl ClockWatch {
         ClockWatch(Mutex::new(Watched { wall, monotonic, believed_from: monotonic, seen_at: None }))
     }
 
-    fn watched(&self) -> Watched {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, watched: Watched) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = watched;
+    /// Changes what is known, in one step: the sweeper and the worker of mails both look.
+    fn update(&self, change: impl FnOnce(Watched) -> Watched) -> Watched {
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *watched = change(*watched);
+        *watched
     }
 }
 
@@ -70,13 +69,15 @@ impl Watched {
 
     fn disbelieve(self) -> Self {
         tracing::warn!(
-            "the clock has jumped: expired rows are kept until it has run evenly for a day"
+            "the clock has jumped: expired rows and old mails are kept until it has run evenly for a \
+             day"
         );
         Watched { believed_from: self.monotonic + DAY, ..self }
     }
 
+    /// False as well until the database was asked what time it was last.
     fn is_believed(&self) -> bool {
-        self.monotonic >= self.believed_from
+        self.seen_at.is_some() && self.monotonic >= self.believed_from
     }
 }
 
@@ -94,18 +95,28 @@ impl Auth {
         Ok(())
     }
 
+    /// Whether what is over at `now`, which is the time of this moment, may be taken for over.
+    pub(super) fn is_clock_right(&self, now: i64) -> bool {
+        self.look_at_clocks(now).is_believed()
+    }
+
+    fn look_at_clocks(&self, now: i64) -> Watched {
+        let monotonic = self.clock.monotonic();
+        self.clock_watch.update(|watched| watched.look(now, monotonic))
+    }
+
     async fn clock_is_believed(&self, now: i64) -> Result<bool> {
-        let mut watched = self.clock_watch.watched().look(now, self.clock.monotonic());
+        let mut watched = self.look_at_clocks(now);
         if watched.seen_at.is_none() {
             let stored = self.note_time(now, false).await?;
-            watched = watched.compare_with_stored(stored);
+            watched = self.clock_watch.update(|watched| watched.compare_with_stored(stored));
         }
         // A time that is not believed must not vouch for itself after a restart.
         let is_due = watched.seen_at.is_none_or(|seen_at| (now - seen_at).abs() >= SEEN_EVERY);
         if watched.is_believed() && is_due {
-            watched.seen_at = Some(self.note_time(now, true).await?);
+            let seen_at = Some(self.note_time(now, true).await?);
+            watched = self.clock_watch.update(|watched| Watched { seen_at, ..watched });
         }
-        self.clock_watch.set(watched);
         Ok(watched.is_believed())
     }
 

@@ -68,6 +68,10 @@ pub async fn insert_mail(tx: &mut Tx, mail: QueuedMail) -> Result<()> {
     Ok(())
 }
 
+/// Further ahead no mail is ever due, in seconds. What is, was put off while the clock was wrong, and
+/// is due now.
+const NEVER_PUT_OFF_FOR: i64 = 2 * 3_600;
+
 /// Takes up to `limit` mails that are due, the longest waiting first; nobody else takes them before
 /// `until`.
 pub async fn lease_due(tx: &mut Tx, now: i64, until: i64, limit: i64) -> Result<Vec<QueuedMail>> {
@@ -76,21 +80,27 @@ pub async fn lease_due(tx: &mut Tx, now: i64, until: i64, limit: i64) -> Result<
             "update outbox set leased = true, due_at = $2, attempts = attempts + 1
              where id in (
                  select id from outbox
-                 where dead_at is null and due_at <= $1
+                 where dead_at is null and (due_at <= $1 or due_at > $4)
                  order by due_at, created_at
                  limit $3)
-               and due_at <= $1
+               and (due_at <= $1 or due_at > $4)
              returning",
             ""
         ),
-    ).bind(now).bind(until).bind(limit).fetch_all(db).await)?)
+    )
+    .bind(now)
+    .bind(until)
+    .bind(limit)
+    .bind(now + NEVER_PUT_OFF_FOR)
+    .fetch_all(db).await)?)
 }
 
-/// When the next mail is due, or its lease over.
-pub async fn next_due(tx: &mut Tx) -> Result<Option<i64>> {
+/// Whether any mail is due, or its lease over.
+pub async fn is_any_due(tx: &mut Tx, now: i64) -> Result<bool> {
     Ok(on!(tx, db => sqlx::query_scalar(
-        "select min(due_at) from outbox where dead_at is null",
-    ).fetch_one(db).await)?)
+        "select exists (select 1 from outbox
+                        where dead_at is null and (due_at <= $1 or due_at > $2))",
+    ).bind(now).bind(now + NEVER_PUT_OFF_FOR).fetch_one(db).await)?)
 }
 
 /// Whether a mail waits for this count.
