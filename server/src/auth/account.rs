@@ -164,7 +164,7 @@ pub(super) async fn delete(
     }
     let account = accounts::account(tx, id).await?;
     if let Some(account) = account.filter(|account| !account.awaits_activation) {
-        post.queue(tx, Letter::AccountDeleted, &account, None, now).await?;
+        post.queue_deleted(tx, &account, now).await?;
     }
     // First, because it reads how long the account's access tokens may be good.
     let subject = Subject::Account(id);

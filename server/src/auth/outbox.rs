@@ -162,6 +162,21 @@ impl Post {
         self.queue_notice(tx, notice, account, None, now).await
     }
 
+    /// Queues the notice that the account is deleted: to its mailbox, and to addresses that could come
+    /// back until now, whose owners may have lost the account to a thief.
+    pub async fn queue_deleted(&self, tx: &mut Tx, account: &Account, now: i64) -> Result<()> {
+        self.queue(tx, Letter::AccountDeleted, account, None, now).await?;
+        let returns = Purpose::EmailReturn.as_str();
+        for (to, is_proved) in one_time_tokens::addresses_out(tx, account.id, returns, now).await? {
+            if account.mailbox() != Some(&to) {
+                let (letter, to) = (Letter::AccountDeleted, to.as_str());
+                let notice = Notice { letter, to, is_proved, about: None };
+                self.queue_notice(tx, notice, account, None, now).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn queue_notice(
         &self,
         tx: &mut Tx,

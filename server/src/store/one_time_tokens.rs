@@ -127,6 +127,22 @@ pub async fn keep_no_identities(tx: &mut Tx, account_id: i64) -> Result<()> {
     Ok(())
 }
 
+/// The addresses to which open tokens of one purpose were mailed, each with whether the account has
+/// proved it.
+pub async fn addresses_out(
+    tx: &mut Tx,
+    account_id: i64,
+    purpose: &'static str,
+    now: i64,
+) -> Result<Vec<(String, bool)>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select distinct t.address, i.verified_at is not null
+         from one_time_tokens t
+         left join identifiers i on i.account_id = t.account_id and i.shown = t.address
+         where t.account_id = $1 and t.purpose = $2 and t.spent_at is null and t.expires_at > $3",
+    ).bind(account_id).bind(purpose).bind(now).fetch_all(db).await)?)
+}
+
 /// Spends what is open of one purpose, which has come to its end otherwise.
 pub async fn spend_all(
     tx: &mut Tx,

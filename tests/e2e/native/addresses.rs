@@ -314,6 +314,21 @@ async fn an_old_address_is_kept_as_long_as_the_link_that_brings_it_back() {
 }
 
 #[tokio::test]
+async fn deletion_is_told_to_an_address_that_could_come_back() {
+    let server = TestServer::start().await;
+    let session = owner(&server).await;
+    change_at_once(&server, &session, THIEF).await;
+    assert_eq!(follow(&server, &server.link_to(THIEF).await).await, 200);
+    let body = json!({"current_password": PASSWORD});
+    assert_done(&call(&server, "DELETE", "account", Some(&session), body).await, 204);
+    for told in [EMAIL, THIEF] {
+        let subjects = subjects_to(&server, told).await;
+        let deleted = subjects.iter().filter(|subject| subject.ends_with("was deleted")).count();
+        assert_eq!(deleted, 1, "{told}: {subjects:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_of_now_gets_no_resets_until_it_is_confirmed() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
