@@ -451,6 +451,9 @@ impl<'s> Town<'s> {
         let Some(held) = self.pick(who, with) else { return Ok(()) };
         let Begun { by, claims, session, code, expires_at, with_password } =
             self.begun.remove(place);
+        // As it is now: it may have signed out since, or changed the password and gone on.
+        let now = self.credentials.iter().find(|now| now.access == session.access);
+        let session = now.unwrap_or(&session).clone();
         let body = json!({"code": code, "code_verifier": VERIFIER});
         let answer = self.post_as(&held.access, "/propusk/v1/account/identities", &body).await?;
         let is_right = self.is_alive(&held)
