@@ -90,7 +90,7 @@ async fn what_was_issued_while_the_clock_was_ahead_is_refused_until_it_is_over()
             server.auth.sweep().await.expect("the database answers");
             let restarted = server.begun_anew().await;
             let access = tokens["access_token"].as_str().expect("a token");
-            assert!(restarted.signed_in(access).await.is_err(), "{way}");
+            assert!(restarted.signed_in(access, None).await.is_err(), "{way}");
         }
     }
 }
