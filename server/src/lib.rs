@@ -133,10 +133,12 @@ impl Server {
         let auth =
             open_auth(&config, clock.clone(), store.clone(), &keys, providers, &public_url).await?;
         let auth = Arc::new(auth);
-        if let Some(kid) = auth.prepare_signing_keys().await? {
+        // Before a key is made: it would be sealed under a secret that may be a slip.
+        if let Some(kid) = auth.sealed_signing_key().await? {
             return Err(KeyError::Sealed(kid).into());
         }
         keys.remember(&store).await?;
+        auth.prepare_signing_keys().await?;
         if let Some(name) = auth.exchanged_provider().await? {
             let problem = format!(
                 "issuer is another than before, and people of the one would be taken for those of \
@@ -252,14 +254,19 @@ pub async fn open_with_secret(
 ) -> Result<Arc<Auth>, StartError> {
     config.check()?;
     let store = database(config)?.open().await?;
-    let keys = load_keys(config, &store).await?;
+    let keys = match config.tokens.secret.as_ref().filter(|_| replaces_all) {
+        Some(secret) => Keys::of_operator(secret.expose()),
+        None => load_keys(config, &store).await?,
+    };
     let public_url = public_url(config, config.listen);
     let nobody = Providers::default();
-    let auth = open_auth(config, clock, store, &keys, nobody, &public_url).await?;
+    let auth = open_auth(config, clock, store.clone(), &keys, nobody, &public_url).await?;
     match auth.sealed_signing_key().await? {
-        Some(kid) if !replaces_all => Err(KeyError::Sealed(kid).into()),
-        _ => Ok(Arc::new(auth)),
+        _ if replaces_all => keys.replace(&store).await?,
+        Some(kid) => return Err(KeyError::Sealed(kid).into()),
+        None => keys.remember(&store).await?,
     }
+    Ok(Arc::new(auth))
 }
 
 async fn load_keys(config: &Config, store: &Store) -> Result<Keys, StartError> {

@@ -24,6 +24,10 @@ pub const STOP: Duration = Duration::from_secs(10);
 /// No secret from the environment: the server makes one, or a file has it.
 pub const NO_SECRET: (&str, &str) = ("PROPUSK_TOKENS__SECRET", "");
 
+/// What a server says that has another secret than its database.
+pub const ANOTHER_SECRET: &str = "tokens.secret is not the secret that this database is used with";
+pub const WITHOUT_NATIVE: (&str, &str) = ("PROPUSK_DIALECTS__NATIVE__ENABLED", "false");
+
 /// Where servers and commands of one test work: a directory and a database.
 pub struct Place {
     pub data: TempDir,

@@ -248,7 +248,7 @@ async fn a_secret_file_signs_as_the_secret_itself_does() {
     server.terminate().await;
     let other = ("PROPUSK_TOKENS__SECRET", "another-key-0123456789abcdef0123456789abcdef");
     let said = place.refused(&[other], &[]).await;
-    assert!(said.contains("sealed under another tokens.secret"), "{said}");
+    assert!(said.contains(ANOTHER_SECRET), "{said}");
     assert!(place.run(&[other], &["key", "rotate", "--now"], "").await.status.success());
     let server = place.start(&[other]).await;
     assert_eq!(me(&server.client, &access).await.status, 401);

@@ -390,6 +390,72 @@ async fn a_forgotten_secret_is_not_replaced_by_a_generated_one() {
     place.start(&[]).await;
 }
 
+const OTHER_SECRET: (&str, &str) =
+    ("PROPUSK_TOKENS__SECRET", "another-key-0123456789abcdef0123456789abcdef");
+
+#[tokio::test]
+async fn secret_of_another_database_is_refused_whichever_apis_are_on() {
+    let place = Place::new().await;
+    let server = place.start(&[WITHOUT_NATIVE]).await;
+    let (access, _) = signed_up(&server.client, "anna@example.com").await;
+    server.terminate().await;
+    let refused = async |settings: &[(&str, &str)], command: &[&str]| {
+        let said = place.refused(settings, command).await;
+        assert!(said.contains(ANOTHER_SECRET) && said.contains("key rotate --now"), "{said}");
+    };
+    refused(&[OTHER_SECRET, WITHOUT_NATIVE], &[]).await;
+    refused(&[OTHER_SECRET], &[]).await;
+    refused(&[OTHER_SECRET], &["key", "rotate"]).await;
+    // No slip has put another one in place of the database's own.
+    let server = place.start(&[WITHOUT_NATIVE]).await;
+    assert_eq!(me(&server.client, &access).await.status, 200);
+    server.terminate().await;
+    // On purpose, and back again.
+    let rotate = ["key", "rotate", "--now"];
+    assert!(place.run(&[OTHER_SECRET, WITHOUT_NATIVE], &rotate, "").await.status.success());
+    refused(&[WITHOUT_NATIVE], &[]).await;
+    let server = place.start(&[OTHER_SECRET, WITHOUT_NATIVE]).await;
+    assert_eq!(me(&server.client, &access).await.status, 401);
+    server.terminate().await;
+    assert!(place.run(&[], &rotate, "").await.status.success());
+    refused(&[OTHER_SECRET, WITHOUT_NATIVE], &[]).await;
+    let server = place.start(&[]).await;
+    assert_eq!(me(&server.client, &access).await.status, 200);
+}
+
+#[tokio::test]
+async fn secret_of_an_operator_does_not_replace_a_generated_one_by_itself() {
+    let place = Place::new().await;
+    place.start(&[NO_SECRET, WITHOUT_NATIVE]).await.terminate().await;
+    let said = place.refused(&[WITHOUT_NATIVE], &[]).await;
+    assert!(said.contains(ANOTHER_SECRET), "{said}");
+    place.start(&[NO_SECRET, WITHOUT_NATIVE]).await.terminate().await;
+    // The same secret at another place is the same.
+    let generated = std::fs::read_to_string(place.path().join("secret")).expect("the secret");
+    let moved = [("PROPUSK_TOKENS__SECRET", generated.trim())];
+    place.start(&moved).await.terminate().await;
+    assert!(place.run(&[], &["key", "rotate", "--now"], "").await.status.success());
+    place.start(&[]).await;
+}
+
+#[tokio::test]
+async fn secret_that_an_earlier_version_did_not_note_is_noted_if_its_keys_fit() {
+    let place = Place::new().await;
+    place.start(&[]).await.terminate().await;
+    let store = place.store().await;
+    let noted = "select value from meta where name = 'generated_secret'";
+    let fingerprint = column(&store, noted, noted).await;
+    let earlier = "update meta set value = 'the operator''s' where name = 'generated_secret'";
+    execute(&store, earlier.to_owned()).await;
+    let said = place.refused(&[OTHER_SECRET, WITHOUT_NATIVE], &[]).await;
+    assert!(said.contains("sealed under another tokens.secret"), "{said}");
+    let said = place.refused(&[NO_SECRET], &[]).await;
+    assert!(said.contains("set the same PROPUSK_TOKENS__SECRET"), "{said}");
+    assert_eq!(column(&store, noted, noted).await, ["the operator's"]);
+    place.start(&[WITHOUT_NATIVE]).await.terminate().await;
+    assert_eq!(column(&store, noted, noted).await, fingerprint);
+}
+
 #[tokio::test]
 async fn the_command_line_needs_no_secret_and_makes_none() {
     let place = Place::new().await;

@@ -23,6 +23,8 @@ use crate::store::{Store, meta};
 
 const GENERATED_FILE: &str = "secret";
 const FINGERPRINT: &str = "generated_secret";
+/// What an earlier version stored in place of the fingerprint of the operator's secret.
+const UNKNOWN: &str = "the operator's";
 
 /// The key material; no `Debug`, so it cannot be printed.
 pub struct Keys {
@@ -37,6 +39,12 @@ pub enum KeyError {
         "the signing key {0} is sealed under another tokens.secret: set that secret again or, if it was changed on purpose, run: propusk key rotate --now"
     )]
     Sealed(String),
+    #[error(
+        "tokens.secret is not the secret that this database is used with: set that one again (or none, \
+         where the file \"secret\" in the data directory is the right one) or, if it was changed on \
+         purpose, run: propusk key rotate --now"
+    )]
+    Changed,
     #[error("the secret file {}: {error}", path.display())]
     File { path: PathBuf, error: std::io::Error },
     #[error(
@@ -63,52 +71,87 @@ impl Keys {
         data_dir: &Path,
         store: &Store,
     ) -> std::result::Result<Self, KeyError> {
-        if let Some(secret) = secret {
-            return Ok(Keys { secret: secret.to_owned(), generated_in: None });
-        }
-        let path = data_dir.join(GENERATED_FILE);
-        match read_secret(&path) {
-            Ok(secret) => Keys::generated(secret, &path, store).await,
-            Err(error) if error.kind() == ErrorKind::NotFound => generate(&path, store).await,
-            Err(error) => Err(KeyError::File { path, error }),
+        match Keys::find(secret, data_dir, store).await? {
+            Some(keys) => Ok(keys),
+            None => generate(&data_dir.join(GENERATED_FILE), store).await,
         }
     }
 
-    async fn generated(
-        secret: String,
-        path: &Path,
+    /// The same without writing anything; none: one has to be generated.
+    pub async fn find(
+        secret: Option<&str>,
+        data_dir: &Path,
         store: &Store,
-    ) -> std::result::Result<Self, KeyError> {
-        let keys = Keys { secret, generated_in: Some(path.to_owned()) };
-        keys.check_against(store).await?;
-        Ok(keys)
+    ) -> std::result::Result<Option<Self>, KeyError> {
+        let stored = meta::get(&mut store.read().await?, FINGERPRINT).await?;
+        let keys = match secret {
+            Some(secret) => Keys::of_operator(secret),
+            None => {
+                let path = data_dir.join(GENERATED_FILE);
+                match read_secret(&path) {
+                    Ok(secret) => Keys { secret, generated_in: Some(path) },
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(KeyError::File { path, error });
+                    }
+                    Err(_) if stored.is_some() => return Err(KeyError::Missing { path }),
+                    Err(_) => return Ok(None),
+                }
+            }
+        };
+        keys.check_against(stored.as_deref())?;
+        Ok(Some(keys))
+    }
+
+    /// The operator's secret, whatever the database is used with.
+    pub fn of_operator(secret: &str) -> Self {
+        Keys { secret: secret.to_owned(), generated_in: None }
     }
 
     /// Keys that fit nothing, for who needs none.
     pub fn nobodys() -> std::result::Result<Self, KeyError> {
-        let secret = URL_SAFE_NO_PAD.encode(random::<48>()?);
-        Ok(Keys { secret, generated_in: None })
+        Ok(Keys::of_operator(&URL_SAFE_NO_PAD.encode(random::<48>()?)))
     }
 
-    /// Refuses a generated secret where the database is used with another: a second server's, or
-    /// the operator's.
-    async fn check_against(&self, store: &Store) -> std::result::Result<(), KeyError> {
-        let Some(path) = &self.generated_in else { return Ok(()) };
-        let own = URL_SAFE_NO_PAD.encode(self.derive("fingerprint"));
-        let value = own.clone();
-        let stored =
-            store.write(move |tx| Box::pin(meta::get_or_insert(tx, FINGERPRINT, value))).await?;
-        if stored == own { Ok(()) } else { Err(KeyError::Foreign { path: path.clone() }) }
-    }
-
-    /// Notes that the database is used with the operator's secret, once nothing speaks against that: a
-    /// slip must not turn the generated one away.
-    pub async fn remember(&self, store: &Store) -> std::result::Result<(), KeyError> {
-        if self.generated_in.is_none() {
-            let operators = "the operator's".to_owned();
-            store.write(|tx| Box::pin(meta::set(tx, FINGERPRINT, operators))).await?;
+    /// Refuses a secret where the database is used with another: a generated one of a second server, or
+    /// one that an operator has mistaken.
+    fn check_against(&self, stored: Option<&str>) -> std::result::Result<(), KeyError> {
+        let fits = match stored {
+            None => true,
+            Some(UNKNOWN) => self.generated_in.is_none(),
+            Some(fingerprint) => fingerprint == self.fingerprint(),
+        };
+        match &self.generated_in {
+            _ if fits => Ok(()),
+            Some(path) => Err(KeyError::Foreign { path: path.clone() }),
+            None => Err(KeyError::Changed),
         }
-        Ok(())
+    }
+
+    /// Notes that the database is used with this secret, once nothing speaks against that. Refused where
+    /// another server has meanwhile begun to use it with another one.
+    pub async fn remember(&self, store: &Store) -> std::result::Result<(), KeyError> {
+        let (own, is_operators) = (self.fingerprint(), self.generated_in.is_none());
+        let stored = store.write(move |tx| {
+            Box::pin(async move {
+                let stored = meta::get_or_insert(tx, FINGERPRINT, own.clone()).await?;
+                if is_operators && stored == UNKNOWN {
+                    meta::set(tx, FINGERPRINT, own).await?;
+                }
+                Ok(stored)
+            })
+        });
+        self.check_against(Some(&stored.await?))
+    }
+
+    /// Notes it in place of the secret that the database was used with.
+    pub async fn replace(&self, store: &Store) -> std::result::Result<(), KeyError> {
+        let own = self.fingerprint();
+        Ok(store.write(move |tx| Box::pin(meta::set(tx, FINGERPRINT, own))).await?)
+    }
+
+    /// Tells this secret from others and nothing else of it.
+    fn fingerprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.derive("fingerprint"))
     }
 
     /// Signs the tokens that a Django with the same `SECRET_KEY` would sign.
@@ -164,17 +207,16 @@ impl Keys {
 
 async fn generate(path: &Path, store: &Store) -> std::result::Result<Keys, KeyError> {
     let io = |error| KeyError::File { path: path.to_owned(), error };
-    if meta::get(&mut store.read().await?, FINGERPRINT).await?.is_some() {
-        return Err(KeyError::Missing { path: path.to_owned() });
-    }
     write_secret(path, &URL_SAFE_NO_PAD.encode(random::<48>()?)).map_err(io)?;
     // Another process may have been first; what is on disk counts.
-    let keys = Keys::generated(read_secret(path).map_err(io)?, path, store).await;
-    if matches!(keys, Err(KeyError::Foreign { .. })) {
+    let secret = read_secret(path).map_err(io)?;
+    let keys = Keys { secret, generated_in: Some(path.to_owned()) };
+    let remembered = keys.remember(store).await;
+    if matches!(remembered, Err(KeyError::Foreign { .. })) {
         // Meanwhile another server has begun to use the database with a secret of its own.
         std::fs::remove_file(path).map_err(io)?;
     }
-    keys
+    remembered.map(|()| keys)
 }
 
 fn read_secret(path: &Path) -> std::io::Result<String> {

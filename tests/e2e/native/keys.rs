@@ -9,7 +9,7 @@ use propusk_tests::http::Client;
 use propusk_wire::TokenResponse;
 
 use super::*;
-use crate::place::{NO_SECRET, Place, column, soon};
+use crate::place::{ANOTHER_SECRET, NO_SECRET, Place, column, soon};
 
 async fn published(client: &Client) -> Vec<String> {
     let keys = client.get("/.well-known/jwks.json", None).await.json();
@@ -199,12 +199,12 @@ async fn a_command_with_another_secret_leaves_a_running_servers_keys_alone() {
     let other = [("PROPUSK_TOKENS__SECRET", "another secret of an operator's shell")];
     for command in [&["key", "rotate"][..], &["key", "revoke", &kid]] {
         let refused = place.refused(&other, command).await;
-        assert!(refused.contains("is sealed under another tokens.secret"), "{refused}");
+        assert!(refused.contains(ANOTHER_SECRET), "{refused}");
     }
     assert_eq!(published(&server.client).await, std::slice::from_ref(&kid));
     server.kill().await;
     let refused = place.refused(&[url, other[0]], &["serve"]).await;
-    assert!(refused.contains("is sealed under another tokens.secret"), "{refused}");
+    assert!(refused.contains(ANOTHER_SECRET), "{refused}");
     // A slip has changed nothing.
     let server = place.start(&settings).await;
     assert_eq!(status_with(&server.client, &tokens).await, 200);

@@ -43,11 +43,10 @@ pub enum Revoking {
 }
 
 impl Auth {
-    /// Where they are used: makes the first key and reads all of them. A key that signs, now or later,
-    /// but is sealed under another secret is told by its name: nothing could be signed.
-    pub async fn prepare_signing_keys(&self) -> Result<Option<String>> {
+    /// Where they are used: makes the first key and reads all of them.
+    pub async fn prepare_signing_keys(&self) -> Result<()> {
         if !self.policies.iter().any(|policy| policy.form == TokenForm::PublicKey) {
-            return Ok(None);
+            return Ok(());
         }
         let (settings, now) = (self.signing.settings.clone(), self.clock.now());
         self.store
@@ -62,10 +61,11 @@ impl Auth {
                 })
             })
             .await?;
-        self.sealed_signing_key().await
+        self.load_signing_keys().await
     }
 
-    /// A key that signs, now or later, but is sealed under another secret than this one.
+    /// A key that signs, now or later, but is sealed under another secret than this one, so that nothing
+    /// could be signed.
     pub async fn sealed_signing_key(&self) -> Result<Option<String>> {
         self.load_signing_keys().await?;
         Ok(self.signing.sealed_away(self.clock.now()))
