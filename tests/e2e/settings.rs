@@ -178,6 +178,45 @@ async fn a_settings_file_that_cannot_be_read_is_refused_without_showing_its_secr
 }
 
 #[tokio::test]
+async fn settings_file_that_cannot_be_read_is_named_and_not_passed_over() {
+    let place = Place::new().await;
+    let written = |name: &str, bytes: &[u8]| {
+        std::fs::write(place.path().join(name), bytes).expect("a file");
+    };
+    let text = "log = \"warn\"\n";
+    written("propusk.toml", &[b"\xef\xbb\xbf", text.as_bytes()].concat());
+    let printed = settings_in_force(&place, &[], &["log"]).await;
+    assert_eq!(printed, ["log = \"warn\""], "a byte order mark is no part of it");
+    // As an editor writes it in cp1251.
+    let cp1251 = b"[product]\nname = \"\xc0\xef\xf2\xe5\xea\xe0\"\n";
+    written("propusk.toml", cp1251);
+    written("other.toml", cp1251);
+    written("broken.toml", b"log = warn\n");
+    for (arguments, problem) in [
+        (&["check-config"] as &[_], "propusk.toml cannot be read: it is not UTF-8"),
+        (&["--config", "other.toml", "check-config"], "other.toml cannot be read: it is not UTF-8"),
+        (&["--config", "broken.toml", "check-config"], "broken.toml: TOML parse error at line 1"),
+        (&["--config", "missing.toml", "check-config"], "missing.toml cannot be read: No such"),
+        (&["--config", ".", "check-config"], ". cannot be read: Is a directory"),
+    ] {
+        let said = place.refused(&[], arguments).await;
+        assert!(said.contains(problem), "{arguments:?}: {said}");
+    }
+    std::fs::remove_file(place.path().join("propusk.toml")).expect("the file");
+    std::fs::create_dir(place.path().join("propusk.toml")).expect("a directory");
+    for command in [&["serve"] as &[_], &["user", "list"], &["check-config"]] {
+        let said = place.refused(&[], command).await;
+        assert!(said.contains("propusk.toml cannot be read: Is a directory"), "{said}");
+    }
+    std::fs::remove_dir(place.path().join("propusk.toml")).expect("the directory");
+    // As one that another user owns: nobody may follow this link, not even root.
+    let link = place.path().join("propusk.toml");
+    std::os::unix::fs::symlink("propusk.toml", link).expect("a link");
+    let said = place.refused(&[], &["check-config"]).await;
+    assert!(said.contains("propusk.toml cannot be read: "), "{said}");
+}
+
+#[tokio::test]
 async fn a_setting_of_another_type_is_named_without_its_value() {
     let place = Place::new().await;
     for (text, problem) in [

@@ -1,6 +1,7 @@
 //! Where settings come from: `propusk.toml`, `.env` and the environment, and the files that hold secrets.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -17,10 +18,9 @@ impl From<config::ConfigError> for ConfigError {
     fn from(error: config::ConfigError) -> Self {
         use config::ConfigError as E;
         ConfigError::Read(match error {
-            E::FileParse { uri, cause } => {
-                let cause = cause.to_string();
-                let place = cause.lines().next().unwrap_or_default();
-                format!("{}: {place}", uri.unwrap_or_default())
+            // Where it is, and not what stands there.
+            E::FileParse { cause, .. } => {
+                cause.to_string().lines().next().unwrap_or_default().to_owned()
             }
             E::Type { key, expected, .. } => {
                 format!("{}: expected {expected}", key.unwrap_or_default())
@@ -45,9 +45,11 @@ impl Config {
     /// environment over `defaults`, and checks the result.
     pub fn load(file: Option<&Path>, defaults: &Config) -> Result<Loaded, ConfigError> {
         let path = file.unwrap_or(Path::new("propusk.toml"));
-        let toml = config::File::from(path).required(file.is_some());
+        let text = settings_file(path, file.is_some())?;
+        let toml = layer(config::File::from_str(&text, config::FileFormat::Toml));
+        let in_file = |error| ConfigError::Read(format!("{}: {error}", path.display()));
         let layers = [
-            (path.display().to_string(), layer(toml.format(config::FileFormat::Toml))?),
+            (path.display().to_string(), toml.map_err(in_file)?),
             (".env".to_owned(), layer(environment(dot_env()?))?),
             ("environment".to_owned(), layer(environment(process_environment()?))?),
         ];
@@ -184,10 +186,26 @@ fn process_environment() -> Result<Vec<Variable>, ConfigError> {
     Ok(variables)
 }
 
+/// The text of the settings' file. Only one that is not there at all, and need not be, is as good as
+/// empty: what an operator has written must not be passed over.
+fn settings_file(path: &Path, must_exist: bool) -> Result<String, ConfigError> {
+    let problem = |problem: &dyn std::fmt::Display| {
+        ConfigError::Read(format!("{} cannot be read: {problem}", path.display()))
+    };
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => Vec::new(),
+        Err(error) => return Err(problem(&error)),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| problem(&"it is not UTF-8"))?;
+    // Some editors put a byte order mark before the text.
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+}
+
 fn dot_env() -> Result<Vec<Variable>, ConfigError> {
     let text = match std::fs::read_to_string(".env") {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(_) => return Err(ConfigError::DotEnv("it cannot be opened or is not UTF-8")),
     };
     let mut variables = dot_env::parse(&text)
