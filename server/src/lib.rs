@@ -20,6 +20,7 @@ mod providers;
 mod python;
 pub mod readable;
 mod redirect;
+mod rehearsal;
 pub mod store;
 mod tls;
 
@@ -57,7 +58,8 @@ use crate::pages::Pages;
 use crate::providers::Providers;
 pub use crate::providers::is_openid_connect;
 use crate::redirect::Redirects;
-use crate::store::{Database, Schema, ServingLock, Store, StoreError};
+pub use crate::rehearsal::{check, check_against_database, look_at_database};
+use crate::store::{Database, ServingLock, Store, StoreError};
 
 /// What the database may still do after the last answer.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
@@ -91,6 +93,13 @@ pub enum StartError {
     Numbers(#[from] NumbersError),
     #[error(transparent)]
     Domain(#[from] Error),
+}
+
+impl StartError {
+    /// Whether a later start may well succeed with the same settings.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, StartError::Store(error) if error.may_pass())
+    }
 }
 
 /// A server that listens and has not begun to answer.
@@ -140,12 +149,7 @@ impl Server {
         keys.remember(&store).await?;
         auth.prepare_signing_keys().await?;
         if let Some(name) = auth.exchanged_provider().await? {
-            let problem = format!(
-                "issuer is another than before, and people of the one would be taken for those of \
-                 the other; give it another name or, if they are the same people, run: propusk \
-                 provider moved {name}"
-            );
-            return Err(provider_problem((name, problem)).into());
+            return Err(exchanged(&name));
         }
         if matches!(store, Store::Sqlite { .. }) {
             auth.release_mails().await?;
@@ -226,14 +230,6 @@ pub fn default_config() -> Config {
     Config { dialects: dialects::defaults(), providers: providers::defaults(), ..Config::default() }
 }
 
-/// Checks what the settings alone cannot say of themselves.
-pub fn check(config: &Config) -> Result<(), StartError> {
-    providers::check(&config.providers, &config.outbound).map_err(provider_problem)?;
-    let public_url = public_url(config, config.listen);
-    AppLinks::new(config, &public_url)?;
-    Ok(Mailer::check(&config.mail, &config.product, &public_url)?)
-}
-
 /// Opens the domain without serving it, as the command line does: it signs and reads no tokens, so
 /// it asks for no secret.
 pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
@@ -279,12 +275,6 @@ pub async fn migrate(config: &Config) -> Result<(), StartError> {
     store::create_data_dir(&config.data_dir)?;
     database(config)?.open_or_make().await?.close().await;
     Ok(())
-}
-
-/// The database of the settings, by its address without password, and the state of its schema.
-pub async fn look_at_database(config: &Config) -> Result<(String, Schema), StartError> {
-    let database = database(config)?;
-    Ok((database.to_string(), database.schema().await?))
 }
 
 fn database(config: &Config) -> Result<Database, StoreError> {
@@ -427,6 +417,15 @@ fn hashing(config: &Config) -> HashSettings {
     HashSettings { memory_kib, time, threads, queue, share }
 }
 
+fn exchanged(name: &str) -> StartError {
+    let problem = format!(
+        "issuer is another than before, and people of the one would be taken for those of the \
+         other; give it another name or, if they are the same people, run: propusk provider moved \
+         {name}"
+    );
+    provider_problem((name.to_owned(), problem)).into()
+}
+
 fn provider_problem((name, problem): (String, String)) -> ConfigError {
     ConfigError::Provider { name, problem }
 }
@@ -480,10 +479,7 @@ async fn create_superuser(auth: &Auth, superuser: &Superuser) -> Result<(), Star
     }
     let Some(first) = identifiers.first() else { return Ok(()) };
     let sign_up_name = Some(first.shown().to_owned());
-    let password =
-        superuser.password.as_ref().ok_or(StartError::Superuser("a password is missing"))?;
-    let password = Password::parse(password.expose())
-        .map_err(|_| StartError::Superuser("the password is longer than 1024 bytes"))?;
+    let password = superuser_password(superuser)?;
     let registration = Registration {
         identifiers,
         password: NewPassword::Plain(password),
@@ -498,6 +494,13 @@ async fn create_superuser(auth: &Auth, superuser: &Superuser) -> Result<(), Star
         Ok(_) | Err(Error::Taken(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+fn superuser_password(superuser: &Superuser) -> Result<Password, StartError> {
+    let password =
+        superuser.password.as_ref().ok_or(StartError::Superuser("a password is missing"))?;
+    Password::parse(password.expose())
+        .map_err(|_| StartError::Superuser("the password is longer than 1024 bytes"))
 }
 
 fn superuser_identifiers(superuser: &Superuser) -> Result<Vec<Identifier>, StartError> {

@@ -1,9 +1,10 @@
 //! Starting: schemas, locks, the superuser, secrets that are generated.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use propusk_server::store::Store;
+use propusk_server::store::{Database, Store};
 use propusk_tests::process::{self, Finished, Process};
 use serde_json::json;
 
@@ -330,6 +331,98 @@ async fn a_superuser_without_a_password_or_with_a_name_that_is_none_is_refused()
         assert_eq!(status.code(), Some(1));
         assert!(stderr.contains(problem), "{stderr}");
     }
+}
+
+/// Everything in the directory, with modes and hashes of what is in it, but for the files that SQLite
+/// takes away by itself when nobody has the database open.
+fn lies_in(place: &Place) -> Vec<(String, u32, u64)> {
+    let hash = |path: &String| {
+        let mut hasher = DefaultHasher::new();
+        std::fs::read(path).unwrap_or_default().hash(&mut hasher);
+        hasher.finish()
+    };
+    let files = modes_below(place.path()).into_iter();
+    let files = files.filter(|(path, _)| !path.ends_with("-wal") && !path.ends_with("-shm"));
+    let mut all: Vec<_> = files.map(|(path, mode)| (path.clone(), mode, hash(&path))).collect();
+    all.sort();
+    all
+}
+
+/// A start that is refused leaves its last writes beside the file of SQLite, and whoever closes it next
+/// moves them into it.
+async fn settle(place: &Place) {
+    if place.path().join("propusk.sqlite3").exists() {
+        let database = Database::of(None, place.path()).expect("a database");
+        database.schema().await.expect("it opens");
+    }
+}
+
+/// `check-config` and `serve` refuse with the same words, and the first of them writes nothing.
+async fn refused_by_both(place: &Place, settings: &[(&str, &str)], problem: &str) {
+    settle(place).await;
+    let before = lies_in(place);
+    let Finished { status, stdout, stderr } = place.run(settings, &["check-config"], "").await;
+    assert_eq!(status.code(), Some(1), "{problem}: {stdout}");
+    assert!(stderr.contains(problem) && !stdout.contains("can be used"), "{stdout}{stderr}");
+    assert_eq!(lies_in(place), before, "{problem}");
+    let Finished { status, stderr, .. } = place.run(settings, &[], "").await;
+    assert_eq!(status.code(), Some(1), "{problem}");
+    assert!(stderr.contains(problem), "{stderr}");
+}
+
+#[tokio::test]
+async fn check_config_refuses_what_a_start_refuses() {
+    let place = Place::new().await;
+    place.write("file", "");
+    let root = ("PROPUSK_SUPERUSER__EMAIL", "root@example.com");
+    let password = ("PROPUSK_SUPERUSER__PASSWORD", PASSWORD);
+    for (settings, problem) in [
+        (&[("PROPUSK_PASSWORD__MEMORY_KIB", "1")] as &[_], "password hashing"),
+        (&[("PROPUSK_PASSWORD__TIME", "0")], "password hashing"),
+        (&[password, ("PROPUSK_SUPERUSER__USERNAME", "a@b")], "superuser: not a username"),
+        (&[root], "superuser: a password is missing"),
+        (&[("PROPUSK_DATABASE_URL", "postgres://[")], "database_url"),
+        (
+            &[("PROPUSK_DATABASE_URL", "postgres://a@localhost/a?sslmode=verify")],
+            "database_url: sslmode verify is unknown",
+        ),
+        (&[("PROPUSK_DATABASE_URL", "sqlite:///nonexistent/dir/x.db")], "/nonexistent/dir"),
+        (&[("PROPUSK_DATA_DIR", "file")], "file"),
+        (&[("PROPUSK_DATA_DIR", "file/data")], "file"),
+    ] {
+        refused_by_both(&place, settings, problem).await;
+    }
+    if let Some(url) = place.database.url().filter(|url| url.contains("postgres@")) {
+        let url = url.replace("postgres@", "propusk_nobody@");
+        let nobody = [("PROPUSK_DATABASE_URL", url.as_str())];
+        refused_by_both(&place, &nobody, "(28000)").await;
+    }
+    // What may be there in a moment.
+    let absent = [("PROPUSK_DATABASE_URL", "postgres://a@127.0.0.1:1/a"), root];
+    let Finished { status, stdout, .. } = place.run(&absent, &["check-config"], "").await;
+    assert!(status.success() && stdout.contains("cannot be reached"), "{stdout}");
+}
+
+#[tokio::test]
+async fn check_config_looks_at_the_database_as_a_start_does() {
+    let place = Place::new().await;
+    let root = ("PROPUSK_SUPERUSER__EMAIL", "anna@example.com");
+    let server = place.start(&[]).await;
+    signed_up(&server.client, "anna@example.com").await;
+    server.terminate().await;
+    refused_by_both(&place, &[NO_SECRET], "set the same PROPUSK_TOKENS__SECRET").await;
+    refused_by_both(&place, &[OTHER_SECRET], ANOTHER_SECRET).await;
+    refused_by_both(&place, &[("PROPUSK_ACCOUNTS__FIRST_ID", "100")], "accounts.first_id").await;
+    let other = ("PROPUSK_SUPERUSER__EMAIL", "root@example.com");
+    refused_by_both(&place, &[other], "superuser: a password is missing").await;
+    // An account has this address: no password is needed.
+    settle(&place).await;
+    let before = lies_in(&place);
+    let checked = place.run(&[root], &["check-config"], "").await;
+    assert!(checked.status.success(), "{}", checked.stderr);
+    assert_eq!(lies_in(&place), before);
+    place.write("numbers", "seven");
+    refused_by_both(&place, &[], "does not hold two numbers").await;
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::{Auth, random};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::providers::{Authorize, Code, Grant, Profile, Provider, ProviderError, loggable};
 use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn, Returned as Kept};
-use crate::store::{identities, meta};
+use crate::store::{Tx, identities, meta};
 
 /// How long somebody may take at the provider, in seconds.
 pub const SIGN_IN_LIFETIME: i64 = 600;
@@ -106,16 +106,11 @@ impl Auth {
             let name = provider.name().to_owned();
             let is_same = self.store.write(move |tx| {
                 Box::pin(async move {
-                    let known = meta::get_or_insert(tx, issuer_of(&name), issuer.clone()).await?;
-                    if known == issuer {
-                        return Ok(true);
+                    let is_same = !is_exchanged(tx, &name, &issuer).await?;
+                    if is_same {
+                        meta::set(tx, issuer_of(&name), issuer).await?;
                     }
-                    // Nobody has come by the other one: it was a slip.
-                    if identities::are_of(tx, name.clone()).await? {
-                        return Ok(false);
-                    }
-                    meta::set(tx, issuer_of(&name), issuer).await?;
-                    Ok(true)
+                    Ok(is_same)
                 })
             });
             if !is_same.await? {
@@ -326,6 +321,15 @@ fn code_refused(provider: &Provider, error: &ProviderError) -> Error {
     }
     tracing::warn!(provider = provider.name(), %error, "a provider refused its code");
     Error::Provider(error.into())
+}
+
+/// Whether people have come by the provider of this name under another issuer. Where nobody has, the
+/// other one was a slip.
+pub async fn is_exchanged(tx: &mut Tx, name: &str, issuer: &str) -> Result<bool> {
+    match meta::get(tx, issuer_of(name)).await? {
+        Some(known) if known != issuer => identities::are_of(tx, name.to_owned()).await,
+        _ => Ok(false),
+    }
 }
 
 /// Where it is kept who a provider has said that it is.

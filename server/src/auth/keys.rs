@@ -19,7 +19,7 @@ use super::sealing::SealingKey;
 use super::token_id::TokenIdKey;
 use crate::error::Error;
 use crate::owner_only;
-use crate::store::{Store, meta};
+use crate::store::{Store, Tx, meta};
 
 const GENERATED_FILE: &str = "secret";
 const FINGERPRINT: &str = "generated_secret";
@@ -71,7 +71,8 @@ impl Keys {
         data_dir: &Path,
         store: &Store,
     ) -> std::result::Result<Self, KeyError> {
-        match Keys::find(secret, data_dir, store).await? {
+        let found = Keys::find(secret, data_dir, &mut store.read().await?).await?;
+        match found {
             Some(keys) => Ok(keys),
             None => generate(&data_dir.join(GENERATED_FILE), store).await,
         }
@@ -81,9 +82,9 @@ impl Keys {
     pub async fn find(
         secret: Option<&str>,
         data_dir: &Path,
-        store: &Store,
+        tx: &mut Tx,
     ) -> std::result::Result<Option<Self>, KeyError> {
-        let stored = meta::get(&mut store.read().await?, FINGERPRINT).await?;
+        let stored = meta::get(tx, FINGERPRINT).await?;
         let keys = match secret {
             Some(secret) => Keys::of_operator(secret),
             None => {

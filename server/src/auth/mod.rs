@@ -56,6 +56,7 @@ pub use application::{
 pub use credentials::Renewed;
 pub use digest::DigestKey;
 pub use external::Entry;
+pub use flow::is_exchanged;
 pub use flow::{
     AppLeg, Begun, CODE_LIFETIME, Callback, Failed, ProviderName, Returned, SIGN_IN_LIFETIME,
 };
@@ -67,7 +68,7 @@ pub use linking::Identity;
 pub use live_sessions::LiveSession;
 pub use named::Named;
 pub use names::{Change, NewNames};
-pub use numbers::{Import, NumberConflict};
+pub use numbers::{Import, NumberConflict, find_conflict};
 pub use one_time::{LinkState, OneTimeKey, Purpose, link_challenge};
 pub use operator::COUNTED_SESSIONS;
 use outbox::Post;
@@ -79,7 +80,7 @@ pub use refresh_token::{Attempt, RefreshKey};
 pub use registration::{NewPassword, Registration};
 pub use renewal::{DeviceName, Issued};
 use restored::Numbers;
-pub use restored::{HIGHEST_NUMBER, NumbersError};
+pub use restored::{HIGHEST_NUMBER, NumbersError, check_number_file};
 pub use revocation::HEARD_WITHIN;
 use revocation::Revoked;
 pub use sealing::SealingKey;

@@ -42,10 +42,7 @@ impl NumberFile {
         let mut file = options.open(path)?;
         let mut text = String::new();
         file.read_to_string(&mut text)?;
-        let recorded = match text.is_empty() {
-            true => Recorded::default(),
-            false => Recorded::parse(&text).ok_or_else(unreadable)?,
-        };
+        let recorded = Recorded::read(&text)?;
         let mut state = State { file, recorded };
         state.write(true)?;
         if let Some(folder) = path.parent() {
@@ -53,6 +50,15 @@ impl NumberFile {
         }
         let given = AtomicI64::new(recorded.given);
         Ok((NumberFile { state: Mutex::new(state), given }, recorded))
+    }
+
+    /// Refuses a file that [`NumberFile::open`] would refuse.
+    pub fn check(path: &Path) -> Result<()> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Recorded::read(&text).map(drop),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the number is known to the file already.
@@ -100,6 +106,14 @@ impl State {
 }
 
 impl Recorded {
+    /// What a file with this text has recorded; a new one is empty.
+    fn read(text: &str) -> Result<Self> {
+        match text.is_empty() {
+            true => Ok(Recorded::default()),
+            false => Recorded::parse(text).ok_or_else(unreadable),
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (given, reserved) = text.strip_suffix('\n')?.split_once(' ')?;
         Some(Recorded { given: given.parse().ok()?, reserved: reserved.parse().ok()? })

@@ -86,7 +86,8 @@ impl Auth {
     }
 }
 
-async fn find_conflict(tx: &mut Tx, first_id: i64) -> Result<Option<NumberConflict>> {
+/// Why the numbers of new accounts cannot begin with `first_id`.
+pub async fn find_conflict(tx: &mut Tx, first_id: i64) -> Result<Option<NumberConflict>> {
     let highest = accounts::highest_imported(tx).await?;
     if let Some(highest) = highest.filter(|highest| *highest >= first_id) {
         return Ok(Some(NumberConflict::Imported(highest)));

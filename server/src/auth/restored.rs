@@ -37,6 +37,12 @@ pub enum NumbersError {
     Domain(#[from] Error),
 }
 
+/// Reads the file of numbers without changing it.
+pub fn check_number_file(data_dir: &Path) -> std::result::Result<(), NumbersError> {
+    let path = data_dir.join(FILE);
+    NumberFile::check(&path).map_err(|error| NumbersError::File { path, error })
+}
+
 impl Numbers {
     fn learn(&self, last: i64) {
         self.last.fetch_max(last, Ordering::SeqCst);

@@ -18,7 +18,7 @@ use propusk_server::auth::{
 };
 use propusk_server::config::{Config, DialectSettings, Loaded, MAX_FIRST_ID, flatten, flaw};
 use propusk_server::identifier::{Identifier, Kind, Phone};
-use propusk_server::store::{Schema, StoreError};
+use propusk_server::store::Schema;
 use propusk_server::{Clock, Server, begin_numbers, default_config, is_openid_connect};
 use time::format_description::well_known::Iso8601;
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
@@ -307,13 +307,17 @@ async fn check_config(config: &Config, origins: &BTreeMap<String, String>) -> Ou
     let looked = propusk_server::look_at_database(config).await;
     match &looked {
         Ok((name, schema)) => say(&format!("database: {name}: {}", described(*schema)))?,
-        Err(error) => warnings.push(error.to_string()),
+        // A start would wait for it.
+        Err(error) if error.may_pass() => warnings.push(error.to_string()),
+        Err(_) => {}
     }
     for warning in &warnings {
         say(&format!("warning: {warning}"))?;
     }
-    if let Ok((_, Schema::Newer(version))) = looked {
-        return Err(StoreError::NewerSchema(version).into());
+    match looked {
+        Ok((_, schema)) => propusk_server::check_against_database(config, schema).await?,
+        Err(error) if error.may_pass() => {}
+        Err(error) => return Err(error.into()),
     }
     match warnings.len() {
         0 => say("These settings can be used."),

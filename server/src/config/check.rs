@@ -129,6 +129,9 @@ impl Config {
         if self.database_url.as_ref().is_some_and(|url| !has_engine(url)) {
             return invalid("database_url", "must begin with sqlite:// or postgres://");
         }
+        if let Some(problem) = self.refused_ssl_mode() {
+            return Err(ConfigError::invalid("database_url", problem));
+        }
         Ok(())
     }
 

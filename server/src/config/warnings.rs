@@ -6,7 +6,7 @@ use std::fmt;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::{Config, Secret};
+use super::Config;
 
 /// 7 MiB in five passes, 19 MiB in two and 46 MiB in one cost about this (OWASP's least for argon2id).
 const LEAST_HASH_COST: u64 = 35_000;
@@ -133,35 +133,31 @@ impl Config {
         failures.into_iter().filter(is_none).map(warn).collect()
     }
 
-    /// What the database's driver would skip without a word in `check-config`, and so go on in clear.
+    /// What the database's driver skips without a word, and so goes on in clear.
     fn database_tls(&self) -> Vec<Warning> {
-        let Some(url) = self.database_url.as_ref().map(Secret::expose) else { return Vec::new() };
-        let Some(url) = Url::parse(url).ok().filter(|url| url.scheme().starts_with("postgres"))
-        else {
-            return Vec::new();
+        let Some(url) = self.postgres_url() else { return Vec::new() };
+        let is_unknown = |name: &&str| {
+            name.to_ascii_lowercase().contains("ssl") && !SSL_PARAMETERS.contains(name)
         };
-        let is_mode = |mode: &str| SSL_MODES.contains(&mode.to_ascii_lowercase().as_str());
-        let mut modes: Vec<String> = Vec::new();
-        let mut warnings = Vec::new();
-        for (name, value) in url.query_pairs() {
-            if matches!(&*name, "sslmode" | "ssl-mode") {
-                modes.push(value.into_owned());
-            } else if name.to_ascii_lowercase().contains("ssl") && !SSL_PARAMETERS.contains(&&*name)
-            {
-                let problem = format!("{name} is no parameter that is known, and is skipped");
-                warnings.push(Warning::new("database_url", problem));
-            }
+        let names: Vec<_> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+        let unknown = names.iter().map(String::as_str).filter(is_unknown);
+        let skipped =
+            unknown.map(|name| format!("{name} is no parameter that is known, and is skipped"));
+        let mut problems: Vec<_> = skipped.collect();
+        if ssl_modes(&url).is_empty() {
+            problems.extend(std::env::var("PGSSLMODE").ok().as_deref().and_then(unknown_ssl_mode));
         }
-        if modes.is_empty() {
-            modes.extend(std::env::var("PGSSLMODE"));
-        }
-        let unknown = modes.into_iter().filter(|mode| !is_mode(mode));
-        warnings.extend(unknown.map(|mode| {
-            let problem =
-                format!("sslmode {mode} is unknown; it is one of {}", SSL_MODES.join(", "));
-            Warning::new("database_url", problem)
-        }));
-        warnings
+        problems.into_iter().map(|problem| Warning::new("database_url", problem)).collect()
+    }
+
+    /// What the driver refuses.
+    pub(super) fn refused_ssl_mode(&self) -> Option<String> {
+        ssl_modes(&self.postgres_url()?).iter().find_map(|mode| unknown_ssl_mode(mode))
+    }
+
+    fn postgres_url(&self) -> Option<Url> {
+        let url = Url::parse(self.database_url.as_ref()?.expose()).ok()?;
+        url.scheme().starts_with("postgres").then_some(url)
     }
 
     /// A bare word is taken for the name of a module, so that nothing else is logged.
@@ -251,6 +247,17 @@ impl Config {
         };
         self.cors.origins.iter().filter(is_clear).map(warn).collect()
     }
+}
+
+fn ssl_modes(url: &Url) -> Vec<String> {
+    let of_mode = url.query_pairs().filter(|(name, _)| matches!(&**name, "sslmode" | "ssl-mode"));
+    of_mode.map(|(_, mode)| mode.into_owned()).collect()
+}
+
+fn unknown_ssl_mode(mode: &str) -> Option<String> {
+    let is_known = SSL_MODES.contains(&mode.to_ascii_lowercase().as_str());
+    let mode = mode.escape_debug();
+    (!is_known).then(|| format!("sslmode {mode} is unknown; it is one of {}", SSL_MODES.join(", ")))
 }
 
 fn is_this_machine(url: &Url) -> bool {

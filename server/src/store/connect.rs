@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::group_commit::Writer;
 use super::postgres::{self, ACQUIRE_LIMIT, is_not_there_yet};
-use super::{Database, Store};
+use super::{Database, Handle, Store, Tx};
 use crate::error::words_of;
 use crate::owner_only;
 
@@ -177,6 +177,37 @@ impl Database {
         self.store().await
     }
 
+    /// Opens it to look at what is in it, whatever its schema; to be closed after that.
+    pub async fn open_for_reading(&self) -> Result<Tx, StoreError> {
+        let handle = match self {
+            Database::Sqlite(options) => {
+                let options = looking(options).pragma("query_only", "on");
+                let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options);
+                Handle::Sqlite(pool.await?.acquire().await?)
+            }
+            Database::Postgres(options) => {
+                Handle::Postgres(self.connected(postgres::Pool::new(options)?.acquire()).await?)
+            }
+        };
+        Ok(Tx(handle))
+    }
+
+    /// Refuses a place where the data directory or the SQLite file cannot be made.
+    pub fn check_place(&self, data_dir: &Path) -> Result<(), StoreError> {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let data_dir = absolute(data_dir);
+        // The start makes those of its folders that are missing.
+        if let Some(folder) = data_dir.ancestors().find(|folder| folder.exists()) {
+            check_folder(folder)?;
+        }
+        let Database::Sqlite(options) = self else { return Ok(()) };
+        let file = absolute(options.get_filename());
+        match file.parent().filter(|folder| !data_dir.starts_with(folder)) {
+            Some(folder) => check_folder(folder),
+            None => Ok(()),
+        }
+    }
+
     /// Opens it as it is.
     pub async fn open(&self) -> Result<Store, StoreError> {
         match self.schema().await? {
@@ -259,6 +290,14 @@ impl fmt::Display for Database {
     }
 }
 
+fn check_folder(path: &Path) -> Result<(), StoreError> {
+    let found = std::fs::metadata(path).and_then(|found| match found.is_dir() {
+        true => Ok(()),
+        false => Err(std::io::ErrorKind::NotADirectory.into()),
+    });
+    found.map_err(|error| StoreError::DataDir { path: path.to_owned(), error })
+}
+
 /// Opens the database at `url` for serving, as [`Database::open_or_make`] does.
 pub async fn connect(url: Option<&str>, data_dir: &Path) -> Result<Store, StoreError> {
     Database::of(url, data_dir)?.open_or_make().await
@@ -309,8 +348,7 @@ async fn sqlite_schema(options: &SqliteConnectOptions) -> Result<Schema, StoreEr
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Schema::Absent),
         Err(error) => return Err(StoreError::DataDir { path: file.to_owned(), error }),
     }
-    let options = options.clone().create_if_missing(false).busy_timeout(BUSY_TIMEOUT);
-    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let mut connection = SqliteConnection::connect_with(&looking(options)).await?;
     let tables: i64 =
         sqlx::query_scalar("select count(*) from sqlite_master where name = '_sqlx_migrations'")
             .fetch_one(&mut connection)
@@ -343,13 +381,16 @@ async fn migrate_sqlite(options: &SqliteConnectOptions) -> Result<(), StoreError
     Ok(connection.close().await?)
 }
 
+fn looking(options: &SqliteConnectOptions) -> SqliteConnectOptions {
+    options.clone().create_if_missing(false).busy_timeout(BUSY_TIMEOUT)
+}
+
 fn settings(options: &SqliteConnectOptions) -> SqliteConnectOptions {
-    let options = options.clone().create_if_missing(false).foreign_keys(true);
-    options
+    looking(options)
+        .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         // An acknowledged write survives a power cut; with NORMAL it survives only the process.
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
 }
 
 async fn sqlite(options: &SqliteConnectOptions) -> Result<Store, StoreError> {

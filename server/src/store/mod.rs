@@ -101,6 +101,16 @@ impl Tx {
     }
 }
 
+impl Tx {
+    /// Ends the connection, and what SQLite keeps beside its file as long as there is one.
+    pub async fn close(self) {
+        if let Handle::Sqlite(connection) = self.0 {
+            // It was only looked at: nothing can be lost.
+            drop(connection.close().await);
+        }
+    }
+}
+
 impl Store {
     /// A connection for reading; it goes back to the pool when dropped.
     pub async fn read(&self) -> Result<Tx> {

@@ -161,15 +161,24 @@ struct Shared {
     tally: Mutex<Tally>,
 }
 
+fn cost(settings: &HashSettings) -> Result<Argon2Cost, HashError> {
+    let HashSettings { memory_kib, time, threads, queue, share } = *settings;
+    if threads == 0 || queue == 0 || share == 0 {
+        return Err(HashError::Settings("threads, queue and share must be at least 1"));
+    }
+    Argon2Cost::argon2id(memory_kib, time)
+        .ok_or(HashError::Settings("the argon2 memory or time is out of the supported range"))
+}
+
 impl Hasher {
+    /// Refuses settings that it cannot start with.
+    pub fn check(settings: &HashSettings) -> Result<(), HashError> {
+        cost(settings).map(drop)
+    }
+
     pub fn start(settings: HashSettings) -> Result<Hasher, HashError> {
-        let HashSettings { memory_kib, time, threads, queue, share } = settings;
-        if threads == 0 || queue == 0 || share == 0 {
-            return Err(HashError::Settings("threads, queue and share must be at least 1"));
-        }
-        let current = Argon2Cost::argon2id(memory_kib, time).ok_or(HashError::Settings(
-            "the argon2 memory or time is out of the supported range",
-        ))?;
+        let HashSettings { threads, queue, share, .. } = settings;
+        let current = cost(&settings)?;
         let pool =
             Pool::start(threads, queue, share, current.block_count()).map_err(HashError::Thread)?;
         let shared = Shared { pool, current, tally: Mutex::default() };

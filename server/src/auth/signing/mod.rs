@@ -7,7 +7,7 @@ mod rotation;
 
 pub use access_token::{Access, Header, Issuer};
 pub use key::Jwk;
-pub use rotation::{KeyState, ListedKey, Revoking};
+pub use rotation::{KeyState, ListedKey, Revoking, sealed_key};
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

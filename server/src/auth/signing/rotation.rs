@@ -7,6 +7,7 @@ use super::key::NewKey;
 use super::{SigningKeys, SigningSettings, Times, signs_at};
 use crate::algorithm::Algorithm;
 use crate::error::Result;
+use crate::store::Tx;
 use crate::store::signing_keys::{self, KeyRow};
 
 /// By how much nodes' clocks and their hearing of a new key may differ, in seconds.
@@ -152,6 +153,17 @@ impl Auth {
         self.load_signing_keys().await?;
         Ok(revoking)
     }
+}
+
+/// The same as [`Auth::sealed_signing_key`], of a database that is only looked at.
+pub async fn sealed_key(
+    tx: &mut Tx,
+    settings: SigningSettings,
+    now: i64,
+) -> Result<Option<String>> {
+    let keys = SigningKeys::new(settings);
+    keys.replace(signing_keys::signing_keys(tx).await?);
+    Ok(keys.sealed_away(now))
 }
 
 impl SigningKeys {

@@ -1,0 +1,91 @@
+//! What a start would refuse for good, found without writing anything: for `propusk check-config`.
+
+use crate::auth::keys::{KeyError, Keys};
+use crate::auth::password::Hasher;
+use crate::auth::{self, signing};
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::providers::Providers;
+use crate::store::identifiers::claimant_by_key;
+use crate::store::{Schema, StoreError, Tx};
+use crate::{
+    AppLinks, Mailer, StartError, database, hashing, provider_problem, providers, public_url,
+    superuser_identifiers, superuser_password,
+};
+
+/// Checks what the settings say of themselves and of the folders that they name.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    providers::check(&config.providers, &config.outbound).map_err(provider_problem)?;
+    let public_url = public_url(config, config.listen);
+    AppLinks::new(config, &public_url)?;
+    Mailer::check(&config.mail, &config.product, &public_url)?;
+    Hasher::check(&hashing(config))?;
+    superuser_identifiers(&config.superuser)?;
+    Ok(database(config)?.check_place(&config.data_dir)?)
+}
+
+/// The database of the settings, by its address without password, and the state of its schema.
+pub async fn look_at_database(config: &Config) -> Result<(String, Schema), StartError> {
+    let database = database(config)?;
+    Ok((database.to_string(), database.schema().await?))
+}
+
+/// Checks what the settings and a database in this state say of each other. Of an older schema only
+/// the secret can be read before it is brought up to date.
+pub async fn check_against_database(config: &Config, schema: Schema) -> Result<(), StartError> {
+    match schema {
+        Schema::Absent => {
+            let is_wanted = !superuser_identifiers(&config.superuser)?.is_empty();
+            return if is_wanted {
+                superuser_password(&config.superuser).map(drop)
+            } else {
+                Ok(())
+            };
+        }
+        Schema::Newer(version) => return Err(StoreError::NewerSchema(version).into()),
+        Schema::Older | Schema::Current => {}
+    }
+    let mut tx = database(config)?.open_for_reading().await?;
+    let checked = check_contents(config, schema, &mut tx).await;
+    tx.close().await;
+    checked
+}
+
+async fn check_contents(config: &Config, schema: Schema, tx: &mut Tx) -> Result<(), StartError> {
+    let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
+    let keys = Keys::find(secret, &config.data_dir, tx).await?;
+    auth::check_number_file(&config.data_dir)?;
+    if schema == Schema::Older {
+        return Ok(());
+    }
+    let public_url = public_url(config, config.listen);
+    if let Some(keys) = keys {
+        let settings = crate::signing(config, &keys, &public_url);
+        if let Some(kid) = signing::sealed_key(tx, settings, Clock::system().now()).await? {
+            return Err(KeyError::Sealed(kid).into());
+        }
+    }
+    let providers = Providers::new(&config.providers, &config.outbound, &public_url)
+        .map_err(provider_problem)?;
+    for provider in providers.all() {
+        let Some(issuer) = provider.issuer() else { continue };
+        if auth::is_exchanged(tx, provider.name(), issuer).await? {
+            return Err(crate::exchanged(provider.name()));
+        }
+    }
+    if let Some(first_id) = config.accounts.first_id
+        && let Some(conflict) = auth::find_conflict(tx, first_id).await?
+    {
+        return Err(StartError::FirstId(conflict));
+    }
+    let identifiers = superuser_identifiers(&config.superuser)?;
+    for identifier in &identifiers {
+        if claimant_by_key(tx, identifier.key().to_owned()).await?.is_some() {
+            return Ok(());
+        }
+    }
+    match identifiers.is_empty() {
+        true => Ok(()),
+        false => superuser_password(&config.superuser).map(drop),
+    }
+}
