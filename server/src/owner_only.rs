@@ -1,7 +1,7 @@
 //! Files and folders that only their owner may read, whatever the umask, and which ones others can
 //! read all the same.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -14,6 +14,23 @@ pub fn options() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+/// Takes from others what they may do with a file that was there already. One that belongs to another
+/// user stays as it is: only that user can.
+pub fn restrict(file: &File) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let is_open = |file: std::fs::Metadata| file.permissions().mode() & 0o077 != 0;
+        let restricted = match file.metadata().is_ok_and(is_open) {
+            true => file.set_permissions(std::fs::Permissions::from_mode(0o600)),
+            false => Ok(()),
+        };
+        if let Err(error) = restricted {
+            tracing::debug!(%error, "a file stays open to others");
+        }
+    }
 }
 
 /// Makes the folder, and those above it, where they are missing.

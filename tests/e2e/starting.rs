@@ -167,6 +167,47 @@ async fn what_lies_on_the_disk_is_its_owners_alone_whatever_the_umask() {
     }
 }
 
+/// What an earlier start, a restore or another program has left.
+#[tokio::test]
+async fn files_that_lie_open_are_restricted_or_warned_of() {
+    let place = Place::new().await;
+    let elsewhere = place.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).expect("a folder");
+    let url = format!("sqlite://{}", elsewhere.join("x.db").display());
+    let settings = [("PROPUSK_DATABASE_URL", url.as_str())];
+    let opened = |names: &[&str], mode| {
+        for name in names {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(place.path().join(name), mode).expect("a mode");
+        }
+    };
+    let owned = ["lock", "numbers", "elsewhere/x.db", "elsewhere/x.db-serving"];
+    for name in owned {
+        place.write(name, "");
+    }
+    opened(&owned, 0o644);
+    let (_, said) = place.start(&settings).await.terminate().await;
+    assert!(!said.contains("x.db; run"), "{said}");
+    for (path, mode) in modes_below(place.path()) {
+        assert!(mode == 0o600 || Path::new(&path).is_dir(), "{path}: {mode:o}");
+    }
+    // What is in it may be known already: that is the operator's to judge.
+    opened(&["elsewhere/x.db"], 0o644);
+    let server = place.start(&settings).await;
+    signed_up(&server.client, "anna@example.com").await;
+    opened(&["elsewhere/x.db-wal"], 0o604);
+    let checked = place.run(&settings, &["check-config"], "").await.stdout;
+    for file in ["x.db", "x.db-wal"] {
+        let path = elsewhere.join(file).canonicalize().expect("the file");
+        let warning = format!("database_url: others on this machine can read {}; ", path.display());
+        assert!(checked.contains(&warning), "{checked}");
+    }
+    let (_, said) = server.terminate().await;
+    assert!(said.contains("x.db; run: chmod 600"), "{said}");
+    let mode = std::fs::metadata(elsewhere.join("x.db")).expect("the file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+}
+
 #[tokio::test]
 async fn secrets_that_others_can_read_are_warned_of() {
     let place = Place::new().await;

@@ -10,6 +10,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::owner_only;
+
 /// Numbers that are reserved at once.
 const BLOCK: i64 = 100;
 
@@ -40,6 +42,7 @@ impl NumberFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path)?;
+        owner_only::restrict(&file);
         let mut text = String::new();
         file.read_to_string(&mut text)?;
         let recorded = Recorded::read(&text)?;

@@ -1,15 +1,17 @@
-//! What of the settings lies open to other users of the machine.
+//! What of the settings and of the database lies open to other users of the machine.
 
 use std::path::{Path, PathBuf};
 
-use super::Config;
 use super::warnings::Warning;
+use super::{Config, Secret};
 use crate::owner_only::is_open_to_others;
+use crate::store::Database;
 
 impl Config {
-    /// A warning for each secret and the data directory that others can read.
+    /// A warning for each secret, the database and the data directory that others can read.
     pub(super) fn exposed_files(&self) -> Vec<Warning> {
-        let files = self.secret_files().into_iter().map(|(key, path)| (key, path, 600));
+        let files = self.secret_files().into_iter().chain(self.database_files());
+        let files = files.map(|(key, path)| (key, path, 600));
         let folder = ("data_dir".to_owned(), self.data_dir.clone(), 700);
         let open = files.chain([folder]).filter(|(_, path, _)| is_open_to_others(path));
         let warning = |(key, path, mode): (String, PathBuf, u32)| {
@@ -19,6 +21,18 @@ impl Config {
             Warning::new(key, problem)
         };
         open.map(warning).collect()
+    }
+
+    /// The files of a SQLite database, with its setting.
+    fn database_files(&self) -> Vec<(String, PathBuf)> {
+        let url = self.database_url.as_ref().map(Secret::expose);
+        let key = if url.is_some() { "database_url" } else { "data_dir" };
+        let database = Database::of(url, &self.data_dir);
+        let files = database.map(|database| database.files()).unwrap_or_default();
+        // One that holds nothing yet is restricted when it is opened.
+        let holds_something =
+            |path: &PathBuf| std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
+        files.into_iter().filter(holds_something).map(|path| (key.to_owned(), path)).collect()
     }
 
     /// Every file that may hold a secret, with its setting.

@@ -106,6 +106,7 @@ pub fn lock_for_serving(url: Option<&str>, data_dir: &Path) -> Result<ServingLoc
 fn lock(path: &Path) -> Result<File, StoreError> {
     let io = |error| StoreError::DataDir { path: path.to_owned(), error };
     let file = owner_only::options().create(true).open(path).map_err(io)?;
+    owner_only::restrict(&file);
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked(path.to_owned())),
@@ -175,6 +176,16 @@ impl Database {
             Schema::Absent | Schema::Older => self.migrate().await?,
         }
         self.store().await
+    }
+
+    /// The files that it is made of, where it is made of files.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Database::Sqlite(options) => {
+                ["", "-wal", "-shm"].map(|ending| beside(options.get_filename(), ending)).into()
+            }
+            Database::Postgres(_) => Vec::new(),
+        }
     }
 
     /// Opens it to look at what is in it, whatever its schema; to be closed after that.
@@ -375,7 +386,11 @@ async fn migrate_sqlite(options: &SqliteConnectOptions) -> Result<(), StoreError
     };
     // SQLite gives its further files the mode of this one.
     let io = |error| StoreError::DataDir { path: file.to_owned(), error };
-    owner_only::options().create(true).open(file).map_err(io)?;
+    let opened = owner_only::options().create(true).open(file).map_err(io)?;
+    if opened.metadata().map_err(io)?.len() == 0 {
+        owner_only::restrict(&opened);
+    }
+    drop(opened);
     let mut connection = SqliteConnection::connect_with(&settings(options)).await?;
     SQLITE.run(&mut connection).await?;
     Ok(connection.close().await?)
