@@ -402,6 +402,7 @@ async fn every_form_of_dot_env_is_read_rightly_or_refused_with_its_line() {
         format!("PROPUSK_TOKENS__SECRET='{secret}\n'\n"),
         format!("PROPUSK_TOKENS__SECRET='{secret}'\nexport propusk_TOKENS__secret='{secret}'\n"),
         format!("PROPUSK_TOKENS__SECRET: '{secret}'\n"),
+        format!("A=1\rPROPUSK_TOKENS__SECRET='{secret}'\r"),
     ] {
         place.write(".env", &text);
         let said = place.refused(&[NO_SECRET], &["check-config"]).await;

@@ -14,6 +14,8 @@ const NEEDS_QUOTES: &str = "a value with a blank, a quote or $ # \\ ` must stand
                             it would be read otherwise elsewhere";
 const BEHIND_QUOTE: &str = "something follows the closing quote";
 const SEVERAL_LINES: &str = "the value must stand on one line, without control characters";
+const LONE_CR: &str = "a carriage return stands alone, which ends a line for some readers and not for others; \
+                       save it with line ends of Unix or Windows";
 const BACKSLASH: &str = "it must not end with a backslash";
 const SET_TWICE: &str = "the setting is set in a line above already";
 
@@ -29,6 +31,11 @@ pub(super) type Variable = (String, String);
 
 /// The variables of ours in the text of such a file; those of others are skipped.
 pub(super) fn parse(text: &str) -> Result<Vec<Variable>, Fault> {
+    if let Some(before) = before_lone_return(text) {
+        // For who sees it as a line end.
+        let line = before.matches(['\n', '\r']).count() - before.matches("\r\n").count() + 1;
+        return Err(Fault { line, problem: LONE_CR });
+    }
     // Some editors put a byte order mark before the text.
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut line = 1;
@@ -46,6 +53,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<Variable>, Fault> {
         rest = after;
     }
     Ok(variables)
+}
+
+/// The text before the first carriage return that does not end a line together with a line feed.
+fn before_lone_return(text: &str) -> Option<&str> {
+    let mut returns = text.match_indices('\r');
+    let (at, _) = returns.find(|(at, _)| !text[at + 1..].starts_with('\n'))?;
+    Some(&text[..at])
 }
 
 /// Whether a variable of this name is one of ours, in whatever case.
@@ -195,7 +209,11 @@ mod tests {
             ("PROPUSK_LOG='a''b'", 1, BEHIND_QUOTE),
             ("PROPUSK_LOG='a'#b", 1, BEHIND_QUOTE),
             ("PROPUSK_LOG='a\tb'", 1, SEVERAL_LINES),
-            ("PROPUSK_LOG='a\rb'", 1, SEVERAL_LINES),
+            ("PROPUSK_LOG='a\rb'", 1, LONE_CR),
+            ("A=1\rPROPUSK_LOG=warn\r", 1, LONE_CR),
+            ("A=1\r\nB=1\nC=1\rPROPUSK_LOG=warn", 3, LONE_CR),
+            ("PROPUSK_LOG=warn\r", 1, LONE_CR),
+            ("# a\rPROPUSK_LOG=warn\n", 1, LONE_CR),
             ("PROPUSK_LOG=1\nA=2\npropusk_log=1", 3, SET_TWICE),
             ("A='1\n2'\nPROPUSK_LOG=1\nexport PROPUSK_LOG=2", 4, SET_TWICE),
             ("A='1\n2", 1, OPEN_QUOTE),
