@@ -428,6 +428,16 @@ async fn what_stands_around_a_secret_by_mistake_is_refused_and_said() {
         (["", "\u{a0}"], "has a blank or a line end before or behind it"),
         (["\"", "\""], "stands in quotes"),
         (["'", "'"], "stands in quotes"),
+        (["`", "`"], "stands in quotes"),
+        (["“", "”"], "stands in quotes"),
+        (["‘", "’"], "stands in quotes"),
+        (["«", "»"], "stands in quotes"),
+        (["a\u{feff}", ""], "has a character in it that shows nothing"),
+        (["", "\u{200b}"], "has a character in it that shows nothing"),
+        (["\u{2060}", ""], "has a character in it that shows nothing"),
+        (["a\n", ""], "has a line end or another control character in it"),
+        (["a\t", ""], "has a line end or another control character in it"),
+        (["", "\u{1b}[A"], "has a line end or another control character in it"),
     ] {
         let secret = around.join(SECRET);
         place.write("secret.txt", &format!("{secret}\r\n"));

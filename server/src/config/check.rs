@@ -226,16 +226,36 @@ impl Mail {
     }
 }
 
-/// What an editor, a shell or a container's file of variables has left around a secret.
+/// Quotes that may stand around a value, as shells and as word processors write them.
+const QUOTES: [(char, char); 9] = [
+    ('"', '"'),
+    ('\'', '\''),
+    ('`', '`'),
+    ('“', '”'),
+    ('”', '”'),
+    ('„', '“'),
+    ('‘', '’'),
+    ('’', '’'),
+    ('«', '»'),
+];
+
+/// What an editor, a shell, a copied text or a container's file of variables has left around a secret
+/// or in it.
 pub fn flaw(secret: &str) -> Option<&'static str> {
-    let is_quoted =
-        |quote| secret.len() > 1 && secret.starts_with(quote) && secret.ends_with(quote);
+    let is_quoted = |(open, close): &(char, char)| {
+        secret.strip_prefix(*open).is_some_and(|rest| rest.ends_with(*close))
+    };
+    let breaks_a_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     if secret.starts_with('\u{feff}') {
         Some("begins with a byte order mark; save it without")
     } else if secret.trim() != secret {
         Some("has a blank or a line end before or behind it; remove it")
-    } else if is_quoted('"') || is_quoted('\'') {
+    } else if QUOTES.iter().any(is_quoted) {
         Some("stands in quotes, which would be part of it; remove them")
+    } else if secret.contains(['\u{feff}', '\u{200b}', '\u{2060}']) {
+        Some("has a character in it that shows nothing (U+FEFF, U+200B or U+2060); remove it")
+    } else if secret.contains(breaks_a_line) {
+        Some("has a line end or another control character in it; it is one line")
     } else {
         None
     }
