@@ -506,6 +506,14 @@ async fn settings_that_undo_the_rest_are_warned_of_by_check_config_and_at_every_
         (&[("PROPUSK_LIMITS__ENABLED", "false")], "limits.enabled: is off"),
         (&[("PROPUSK_LIMITS__PER_ACCOUNT", "4000000000")], "limits.per_account: is so high"),
         (
+            &[("PROPUSK_LIMITS__REGISTRATIONS_PER_ADDRESS", "100000")],
+            "limits.registrations_per_address: is so high",
+        ),
+        (
+            &[("PROPUSK_LIMITS__SIGN_INS_PER_ADDRESS", "100000")],
+            "limits.sign_ins_per_address: is so high",
+        ),
+        (
             &[("PROPUSK_DATABASE_URL", "postgres://a@localhost/a"), ("PGSSLMODE", "on")],
             "database_url: sslmode on is unknown",
         ),

@@ -120,17 +120,19 @@ impl Config {
             let problem = "is off: passwords can be guessed, and mails sent, without end";
             return vec![Warning::new("limits.enabled", problem)];
         }
-        let failures = [
+        let attempts = [
             ("per_address", limits.per_address),
             ("per_account_and_address", limits.per_account_and_address),
             ("per_account", limits.per_account),
+            ("registrations_per_address", limits.registrations_per_address),
             ("mails_per_address", limits.mails_per_address),
+            ("sign_ins_per_address", limits.sign_ins_per_address),
             ("mails_per_recipient", limits.mails_per_recipient),
         ];
         let is_none = |(_, allowed): &(&str, u32)| *allowed >= NO_LIMIT;
         let warn =
             |(name, _)| Warning::new(format!("limits.{name}"), "is so high that it stops nobody");
-        failures.into_iter().filter(is_none).map(warn).collect()
+        attempts.into_iter().filter(is_none).map(warn).collect()
     }
 
     /// What the database's driver skips without a word, and so goes on in clear.
