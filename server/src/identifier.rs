@@ -111,7 +111,8 @@ impl Email {
 
     fn read(text: &str) -> Option<Email> {
         let (local, domain) = text.rsplit_once('@')?;
-        if !is_local_part(local) {
+        // IDNA leaves some of these out without a word: people would see one domain in many spellings.
+        if !is_local_part(local) || domain.contains(|c| is_invisible(c) || disturbs_a_line(c)) {
             return None;
         }
         let key_domain = canonical_domain(domain)?;
@@ -381,6 +382,15 @@ mod tests {
             "a@b.com\n",
             " a@b.com",
             "a@xn--zzzzzz9.com",
+            "a@ex\u{ad}ample.com",
+            "a@ex\u{34f}ample.com",
+            "a@ex\u{200b}ample.com",
+            "a@ex\u{200d}ample.com",
+            "a@ex\u{2060}ample.com",
+            "a@ex\u{3164}ample.com",
+            "a@ex\u{fe0f}ample.com",
+            "a@ex\u{feff}ample.com",
+            "a@\u{202e}example.com",
         ];
         for text in cases {
             assert_eq!(email(text), None, "{text:?}");

@@ -84,6 +84,31 @@ async fn username_that_hides_something_is_refused_at_every_door() {
 }
 
 #[tokio::test]
+async fn email_whose_domain_hides_something_is_refused_at_every_door() {
+    let server = TestServer::start().await;
+    let bearer = access(&server, "anna@example.com").await;
+    for hidden in ["\u{200b}", "\u{ad}", "\u{2060}", "\u{fe0f}", "\u{feff}", "\u{3164}", "\u{34f}"]
+    {
+        let email = format!("new@ex{hidden}ample.com");
+        let body = json!({"email": email, "password": PASSWORD});
+        let answer = server.client.post("/api/auth/users/", &body).await;
+        assert_eq!(answer.status, 400, "{hidden:?}");
+        assert_eq!(answer.json(), json!({"email": ["Enter a valid email address."]}));
+        assert_invalid(&server.client.post("/propusk/v1/accounts", &body).await, "email");
+        let body = json!({"email": email, "current_password": PASSWORD});
+        assert_invalid(&patch(&server, &bearer, &body).await, "email");
+        let phone = "+491701234567";
+        let body = json!({"phone_number": phone, "email": email, "hash_password": PASSWORD});
+        let answer = server.client.post("/authorization/registration", &body).await;
+        assert_eq!(answer.status, 422);
+        let body = json!({"login": "new", "email": email, "password": PASSWORD});
+        let answer = server.client.post("/v1/creat_autor", &body).await;
+        assert_eq!(answer.status, 400);
+        assert_eq!(answer.json(), json!({"email": ["Enter a valid email address."]}));
+    }
+}
+
+#[tokio::test]
 async fn phone_begins_with_a_country_code_at_every_door() {
     let server = TestServer::start().await;
     let bearer = access(&server, "anna@example.com").await;
