@@ -110,21 +110,27 @@ impl Fields {
     ) -> Result<Profile, ProviderError> {
         let subject = subject
             .filter(|subject| subject.len() <= MAX_SUBJECT && !subject.contains(disturbs_a_line));
-        Ok(Profile {
+        let person = Profile {
             provider: provider.to_owned(),
             subject: subject.ok_or(ProviderError::Unusable("it names nobody"))?,
-            email: self
-                .text("email")
-                .filter(|email| email.len() <= MAX_EMAIL && !email.contains(disturbs_a_line)),
+            email: None,
             email_verified: false,
             name: None,
             avatar_url: None,
             phone: None,
-        })
+        };
+        Ok(person.mailed(self.text("email")))
     }
 }
 
 impl Profile {
+    /// One line that is not longer than an address can be.
+    pub(super) fn mailed(self, email: Option<String>) -> Self {
+        let is_sound =
+            |email: &String| email.len() <= MAX_EMAIL && !email.contains(disturbs_a_line);
+        Profile { email: email.filter(is_sound), ..self }
+    }
+
     pub(super) fn named(self, name: Option<String>) -> Self {
         Profile { name: name.as_deref().and_then(cleaned_name), ..self }
     }

@@ -33,8 +33,9 @@ pub(super) async fn profile(provider: &Provider, token: &str) -> Result<Profile,
     }
     let email = user.text("default_email").or_else(|| user.texts("emails").into_iter().next());
     let is_proved = email.as_ref().is_some_and(|email| provider.gives_address(email));
-    let person = user.person(&provider.name, user.id("id"))?;
-    Ok(Profile { email, ..person }
+    Ok(user
+        .person(&provider.name, user.id("id"))?
+        .mailed(email)
         .verified(is_proved)
         .named(user.text("real_name").or_else(|| user.text("display_name")))
         .pictured(avatar(&user))

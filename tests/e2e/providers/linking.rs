@@ -328,6 +328,23 @@ async fn google_is_believed_about_the_mailboxes_that_it_keeps_only() {
 }
 
 #[tokio::test]
+async fn email_of_a_provider_that_is_no_line_is_as_good_as_none() {
+    let site = start().await;
+    let long = format!("{}@yandex.ru", "a".repeat(200_000));
+    let mut number = 500;
+    for provider in [Provider::Yandex, Provider::MailRu, Provider::Google] {
+        for email in ["a\0@yandex.ru", "a\u{202e}@mail.ru", "a\u{1b}[2J@yandex.ru", &long] {
+            number += 1;
+            let user = User::new("x").with_id(number.to_string()).with_email(email);
+            let id = converted(&site, &user, provider).await;
+            let identities = site.server.auth.identities(id).await.expect("the database answers");
+            assert_eq!(identities[0].email, None, "{provider:?} {email:.20}");
+            assert!(!identities[0].email_verified);
+        }
+    }
+}
+
+#[tokio::test]
 async fn yandex_and_mail_ru_are_believed_about_their_own_mailboxes_only() {
     let site = start().await;
     let own = [
