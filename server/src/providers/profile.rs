@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::ProviderError;
 use super::outbound::Reply;
+use crate::identifier::Phone;
 use crate::readable::{cleaned_name, disturbs_a_line};
 
 const MAX_SUBJECT: usize = 255;
@@ -145,15 +146,14 @@ impl Profile {
         Profile { avatar_url: url.filter(is_sound), ..self }
     }
 
-    /// Digits, with or without a plus before them.
+    /// A number with its country code; VK leaves the plus before bare digits out.
     pub(super) fn called(self, phone: Option<String>) -> Self {
-        let phone = phone.map(|phone| phone.trim_start_matches('+').to_owned());
-        let is_sound = |phone: &String| {
-            (7..=15).contains(&phone.len())
-                && phone.bytes().all(|byte| byte.is_ascii_digit())
-                && !phone.starts_with('0')
-        };
-        Profile { phone: phone.filter(is_sound).map(|phone| format!("+{phone}")), ..self }
+        let international = phone.map(|phone| {
+            let is_bare = phone.bytes().all(|byte| byte.is_ascii_digit());
+            if is_bare { format!("+{phone}") } else { phone }
+        });
+        let phone = international.as_deref().and_then(Phone::parse);
+        Profile { phone: phone.map(|phone| phone.shown().to_owned()), ..self }
     }
 
     pub(super) fn verified(self, email_verified: bool) -> Self {
@@ -334,7 +334,12 @@ mod tests {
             .called(Some("79123456789".to_owned()));
         assert_eq!(person.name.as_deref(), Some("Anna"));
         assert_eq!(person.phone.as_deref(), Some("+79123456789"));
-        assert_eq!(person.clone().called(Some("+0123456789".to_owned())).phone, None);
+        // OpenID Connect Core 1.0 section 5.1.
+        let called = |phone: &str| person.clone().called(Some(phone.to_owned())).phone;
+        assert_eq!(called("+1 (425) 555-1212").as_deref(), Some("+14255551212"));
+        for phone in ["+0123456789", "1234567", "(425) 555-1212", "+1 (604) 555-1234;ext=5678"] {
+            assert_eq!(called(phone), None, "{phone}");
+        }
         let person = person.pictured(Some("javascript:alert(1)".to_owned())).verified(true);
         assert_eq!((person.avatar_url, person.email_verified), (None, false));
     }
