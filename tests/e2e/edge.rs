@@ -469,6 +469,14 @@ async fn a_body_in_another_coding_than_chunks_is_refused() {
 }
 
 #[tokio::test]
+async fn request_line_over_64_kib_is_answered_414() {
+    let edge = Edge::start().await;
+    let line = |length: usize| get(&format!("/{}", "a".repeat(length)));
+    assert_eq!(edge.ask(line(40 * 1024)).await.status, 431);
+    assert_eq!(edge.ask(line(70 * 1024)).await.status, 414);
+}
+
+#[tokio::test]
 async fn a_head_of_32_kib_is_read_and_a_byte_more_is_not() {
     let edge = Edge::start().await;
     let of_length = |length: usize| {
@@ -540,6 +548,11 @@ async fn two_lines_of_credentials_are_refused_by_every_api() {
             }
         }
     }
+    // Also where the token stands elsewhere.
+    let path = format!("/validate/jwt/access?access={access}");
+    assert_eq!(edge.ask(get(&path)).await.status, 200);
+    let lines = ["Bearer x".to_owned(), format!("Bearer {access}")];
+    assert_eq!(edge.ask(get_with(&path, &lines)).await.status, 401);
 }
 
 #[tokio::test]

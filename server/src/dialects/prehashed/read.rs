@@ -73,12 +73,13 @@ impl Form {
 
 /// A token: the query's parameter, else the header's, else, where there is a body, its field.
 pub async fn token(request: Request, name: &'static str) -> Result<String, Reply> {
-    if let Some(token) = in_query(&request, name) {
-        return Ok(token);
-    }
+    // Whichever is used: what a proxy in front and this server could read in two ways is refused.
     if request.headers().get_all(AUTHORIZATION).iter().count() > 1 {
         let text = "Invalid authentication credentials";
         return Err(Reply::detail(StatusCode::UNAUTHORIZED, text));
+    }
+    if let Some(token) = in_query(&request, name) {
+        return Ok(token);
     }
     if let Some(token) = in_header(request.headers()) {
         return Ok(token);
