@@ -73,6 +73,8 @@ async fn who_sends_too_slowly_is_cut_off_and_others_are_served_meanwhile() {
     slow.spawn(sends_nothing_more(address));
     slow.spawn(sends_a_second_head_in_drops(address));
     slow.spawn(sends_a_head_in_drops(address));
+    slow.spawn(sends_half_a_head_behind_a_request(address, get("/healthz")));
+    slow.spawn(sends_half_a_head_behind_a_request(address, post_json("/token", "{}")));
     slow.spawn(sends_no_body(address));
     slow.spawn(sends_a_body_in_drops(address));
     slow.spawn(takes_no_answers(address));
@@ -110,6 +112,15 @@ async fn sends_a_second_head_in_drops(server: SocketAddr) {
     let began = Instant::now();
     wire.send(HALF_A_HEAD).await;
     drip(&mut wire).await;
+    assert_took(began, HEAD_DEADLINE);
+}
+
+/// The server reads both at once.
+async fn sends_half_a_head_behind_a_request(server: SocketAddr, request: String) {
+    let mut wire = Wire::with(server, format!("{request}GET /he")).await;
+    wire.answer().await;
+    let began = Instant::now();
+    assert_eq!(wire.rest().await, "");
     assert_took(began, HEAD_DEADLINE);
 }
 

@@ -4,28 +4,61 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
 
-/// Whether bytes have come since a head has been awaited: noted by the stream, read by the timer.
+/// What has come on a connection: noted by the stream and the service, read by the timer. hyper may
+/// have read the beginning of the next head together with a request, so arrivals alone do not tell.
 #[derive(Clone, Debug, Default)]
-pub struct Arrivals(Arc<AtomicBool>);
+pub struct Arrivals(Arc<Mutex<Arrived>>);
+
+#[derive(Debug, Default)]
+struct Arrived {
+    total: u64,
+    /// Since the last empty line, which ends a head, and a body in chunks too.
+    since_empty_line: u64,
+    line_is_empty: bool,
+    /// How much of that is the body of the last request.
+    body: u64,
+}
 
 impl Arrivals {
-    pub fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    pub fn note(&self, bytes: &[u8]) {
+        let mut arrived = self.lock();
+        for byte in bytes {
+            arrived.total += 1;
+            arrived.since_empty_line += 1;
+            match byte {
+                b'\n' if arrived.line_is_empty => arrived.since_empty_line = 0,
+                b'\n' => arrived.line_is_empty = true,
+                b'\r' => {}
+                _ => arrived.line_is_empty = false,
+            }
+        }
     }
 
-    fn forget(&self) {
-        self.0.store(false, Ordering::Relaxed);
+    /// A head has been read. `body`: the length that it gives; none for a body in chunks.
+    pub fn note_request(&self, body: Option<u64>) {
+        self.lock().body = body.unwrap_or(0);
     }
 
-    fn have_come(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Whether something is there already behind the last request. An empty line in its body hides that,
+    /// and the connection then counts as idle.
+    fn has_more(&self) -> bool {
+        let arrived = self.lock();
+        arrived.since_empty_line > arrived.body
+    }
+
+    fn total(&self) -> u64 {
+        self.lock().total
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arrived> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,13 +95,14 @@ impl Timer for HeadTimer {
 
     fn sleep_until(&self, in_time: Instant) -> Pin<Box<dyn Sleep>> {
         let is_new = self.is_new.swap(false, Ordering::Relaxed);
-        self.arrivals.forget();
-        let until = if is_new { in_time } else { self.now() + self.idle };
+        let has_begun = is_new || self.arrivals.has_more();
+        let until = if has_begun { in_time } else { self.now() + self.idle };
         Box::pin(AwaitedHead {
             sleep: Box::pin(tokio::time::sleep_until(until.into())),
             head: self.head,
+            before: self.arrivals.total(),
             arrivals: self.arrivals.clone(),
-            has_begun: is_new,
+            has_begun,
         })
     }
 }
@@ -78,6 +112,8 @@ struct AwaitedHead {
     sleep: Pin<Box<tokio::time::Sleep>>,
     head: Duration,
     arrivals: Arrivals,
+    /// What had come when the wait began.
+    before: u64,
     has_begun: bool,
 }
 
@@ -85,7 +121,7 @@ impl Future for AwaitedHead {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.has_begun && self.arrivals.have_come() {
+        if !self.has_begun && self.arrivals.total() > self.before {
             self.has_begun = true;
             let due = tokio::time::Instant::now() + self.head;
             self.sleep.as_mut().reset(due);
@@ -118,11 +154,35 @@ mod tests {
         let timer = HeadTimer::new(HEAD, IDLE);
         let first = next_head(&timer);
         assert!((9..=10).contains(&seconds(first).await));
-        timer.arrivals().note();
+        timer.arrivals().note(b"GET / HTTP/1.1\r\n\r\n");
+        timer.arrivals().note_request(Some(0));
         let second = next_head(&timer);
         assert!((74..=75).contains(&seconds(second).await), "what came before is of no head");
         let third = next_head(&timer);
-        timer.arrivals().note();
+        timer.arrivals().note(b"G");
         assert!((9..=10).contains(&seconds(third).await));
+    }
+
+    #[test]
+    fn what_follows_a_request_is_known_in_every_cut() {
+        const CHUNKED: Option<u64> = None;
+        for (bytes, body, has_more) in [
+            ("GET / HTTP/1.1\r\n\r\n", Some(0), false),
+            ("\r\nGET / HTTP/1.1\n\n\r\n", Some(0), false),
+            ("GET / HTTP/1.1\r\n\r\nGET /he", Some(0), true),
+            ("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", Some(2), false),
+            ("POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}G", Some(2), true),
+            ("POST / HTTP/1.1\r\n\r\n2\r\n{}\r\n0\r\n\r\n", CHUNKED, false),
+            ("POST / HTTP/1.1\r\n\r\n2\r\n{}\r\n0\r\n\r\nG", CHUNKED, true),
+        ] {
+            for cut in 0..bytes.len() {
+                let arrivals = Arrivals::default();
+                let (first, second) = bytes.as_bytes().split_at(cut);
+                arrivals.note(first);
+                arrivals.note(second);
+                arrivals.note_request(body);
+                assert_eq!(arrivals.has_more(), has_more, "{bytes:?} cut at {cut}");
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -102,8 +102,12 @@ fn spawn(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
-    let service = service_fn(move |request| answer(app.clone(), request, peer));
     let timer = HeadTimer::new(HEADER_DEADLINE, idle);
+    let arrivals = timer.arrivals();
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        arrivals.note_request(request.body().size_hint().exact());
+        answer(app.clone(), request, peer)
+    });
     let stream = Impatient::new(stream, WRITE_DEADLINE, timer.arrivals());
     let connection = http1::Builder::new()
         .timer(timer)

@@ -50,9 +50,7 @@ impl AsyncRead for Impatient {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let poll = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.arrivals.note();
-        }
+        self.arrivals.note(&buffer.filled()[before..]);
         poll
     }
 }
