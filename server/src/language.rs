@@ -1,5 +1,7 @@
 //! The languages in which mails and pages speak.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -28,6 +30,17 @@ impl Language {
             Language::En => "en",
             Language::Ru => "ru",
             Language::Uk => "uk",
+        }
+    }
+
+    /// A name as it stands within a sentence: Russian and Ukrainian put it in quotes, unless it has
+    /// some already.
+    pub fn quoted(self, name: &str) -> Cow<'_, str> {
+        match self {
+            Language::Ru | Language::Uk if !name.contains(['«', '"', '“', '„']) => {
+                format!("«{name}»").into()
+            }
+            _ => name.into(),
         }
     }
 

@@ -27,8 +27,9 @@ const MAX_LINE: usize = 998;
 pub(super) struct Composer {
     from: Mailbox,
     reply_to: Option<Mailbox>,
-    /// What people call the place.
+    /// What people call the place: the name that the operator gives, else the host.
     product: String,
+    has_name: bool,
     /// Where they ask for help.
     support: Option<String>,
     /// The host of the public URL as mail writes it: a name in ASCII, or an address in brackets.
@@ -99,9 +100,9 @@ impl Composer {
             None => Mailbox::new(product.clone(), Address::new_dangerous("no-reply", &host)),
         };
         let reply_to = names.reply_to.map(mailbox).transpose().map_err(MailError::ReplyTo)?;
-        let product = product.unwrap_or(shown_host);
+        let (has_name, product) = (product.is_some(), product.unwrap_or(shown_host));
         let support = names.support.map(str::to_owned);
-        Ok(Composer { from, reply_to, product, support, host, as_it_is })
+        Ok(Composer { from, reply_to, product, has_name, support, host, as_it_is })
     }
 
     /// What the server calls itself to other mail servers.
@@ -162,9 +163,13 @@ impl Composer {
         let words = texts::words(&mail.message, mail.language);
         let frame = &texts::frame(mail.language);
         let provider = provider_of(&mail.message);
+        let product = match self.has_name {
+            true => mail.language.quoted(&self.product),
+            false => self.product.as_str().into(),
+        };
         let [subject, why, otherwise, footer] =
             [words.subject, words.why, words.otherwise, frame.footer]
-                .map(|text| text.replace("{provider}", provider).replace("{host}", &self.product));
+                .map(|text| text.replace("{provider}", provider).replace("{host}", &product));
         let (why, otherwise, footer) = (&*why, &*otherwise, &*footer);
         let support = self.support.as_deref();
         let life = life_of(&mail.message, frame);

@@ -183,8 +183,7 @@ impl<'p> Desk<'p> {
     }
 
     fn frame(&self) -> Frame<'_> {
-        let Pages { product, support, .. } = self.pages;
-        Frame::once(self.language, product).with_support(support.as_deref())
+        Frame::once(self.language, &self.pages.product).of(self.pages)
     }
 }
 

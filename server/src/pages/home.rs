@@ -22,8 +22,7 @@ pub fn router(pages: &Arc<Pages>, has_docs: bool) -> Router {
             let language = chosen_language(&head).unwrap_or(pages.language);
             let path = format!("{}/", pages.prefix);
             let page = HomePage {
-                frame: Frame::new(language, &pages.product, &path)
-                    .with_support(pages.support.as_deref()),
+                frame: Frame::new(language, &pages.product, &path).of(&pages),
                 texts: &Texts::of(language).home,
                 docs: has_docs.then(|| format!("{}/docs", pages.prefix)),
             };

@@ -48,8 +48,9 @@ pub struct Pages {
     proxies: TrustedProxies,
     /// For visitors who do not say which.
     language: Language,
-    /// What visitors call the place.
+    /// What visitors call the place: the name that the operator gives, else the host.
     product: String,
+    has_name: bool,
     /// Where they ask for help.
     support: Option<String>,
     /// The public host, as visitors know it.
@@ -69,9 +70,10 @@ impl Pages {
     ) -> Self {
         let (host, prefix) = host_and_path(public_url);
         let Product { name, support } = product.clone();
+        let has_name = name.is_some();
         let product = name.unwrap_or_else(|| host.clone());
         let headers = PageHeaders::new();
-        Pages { auth, proxies, language, product, support, host, prefix, headers }
+        Pages { auth, proxies, language, product, has_name, support, host, prefix, headers }
     }
 
     /// The public host.

@@ -1,7 +1,11 @@
 //! The pages as templates: one layout, a page for each form, and one for everything that only tells.
 
-use askama::Template;
+use std::borrow::Cow;
 
+use askama::Template;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use super::Pages;
 use super::texts::{EmailTexts, HomeTexts, LinkTexts, Message, PasswordTexts, Texts};
 use crate::language::Language;
 
@@ -11,12 +15,30 @@ pub const STYLE: &str = concat!(
     include_str!("../../templates/pages/style.css"),
 );
 
+/// What has a meaning of its own in a link, or no place there (RFC 6068 section 2).
+const IN_MAILTO: &AsciiSet = &CONTROLS
+    .add(b'%')
+    .add(b'?')
+    .add(b'&')
+    .add(b'#')
+    .add(b'/')
+    .add(b'=')
+    .add(b'[')
+    .add(b']')
+    .add(b'`')
+    .add(b'^')
+    .add(b'|')
+    .add(b'{')
+    .add(b'}');
+
 /// What is around every page.
 pub struct Frame<'p> {
     pub language: Language,
     pub texts: &'static Texts,
     /// What people call the place.
     pub host: &'p str,
+    /// Whether that is a name that the operator gives, and no host.
+    pub has_name: bool,
     /// Where they ask for help.
     pub support: Option<&'p str>,
     /// The path of the link, as a browser may ask for it. Without one the page cannot be had a second
@@ -33,18 +55,28 @@ impl<'p> Frame<'p> {
     /// For a page whose address has done its work when the page is shown.
     pub fn once(language: Language, host: &'p str) -> Self {
         let texts = Texts::of(language);
-        Frame { language, texts, host, support: None, path: None, style: STYLE }
+        Frame { language, texts, host, has_name: false, support: None, path: None, style: STYLE }
     }
 
-    pub fn with_support(self, support: Option<&'p str>) -> Self {
-        Frame { support, ..self }
+    /// With what the operator of these pages has named.
+    pub fn of(self, pages: &'p Pages) -> Self {
+        Frame { has_name: pages.has_name, support: pages.support.as_deref(), ..self }
     }
 
-    /// The link to it: a page, or a mail to an address.
+    /// The place within a sentence.
+    pub(super) fn place(&self) -> Cow<'p, str> {
+        match self.has_name {
+            true => self.language.quoted(self.host),
+            false => self.host.into(),
+        }
+    }
+
+    /// The link to the support: a page, or a mail to an address.
     pub(super) fn support_link(&self) -> String {
-        let support = self.support.unwrap_or_default();
-        let scheme = if support.starts_with("https://") { "" } else { "mailto:" };
-        format!("{scheme}{support}")
+        match self.support.unwrap_or_default() {
+            page if page.starts_with("https://") => page.to_owned(),
+            address => format!("mailto:{}", utf8_percent_encode(address, IN_MAILTO)),
+        }
     }
 
     /// The link in the language that the visitor sees.

@@ -229,8 +229,7 @@ impl<'p> Visit<'p> {
     }
 
     fn frame(&self) -> Frame<'_> {
-        let Pages { product, support, .. } = self.pages;
-        Frame::new(self.language, product, &self.link.path).with_support(support.as_deref())
+        Frame::new(self.language, &self.pages.product, &self.link.path).of(self.pages)
     }
 
     fn respond(&self, status: StatusCode, page: &impl Template) -> Response {

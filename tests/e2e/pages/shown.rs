@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use propusk_server::language::Language;
 use sha2::{Digest, Sha256};
 
 use super::*;
@@ -159,6 +160,34 @@ async fn configured_links_replace_ours_so_that_a_mail_opens_an_app() {
     site.arrived_with("https://app.example/e-mail/").await;
     let ours = site.links().await.into_iter().find(|link| link.contains("/auth/"));
     assert_eq!(ours, None);
+}
+
+#[tokio::test]
+async fn name_of_the_product_stands_in_quotes_where_the_language_has_it_so() {
+    let named = Site::with(|config| {
+        config.product.name = Some("Моя Аптека".to_owned());
+        config.product.support = Some("a%b&c?d#e@example.com".to_owned());
+        config.mail.language = Language::Ru;
+    });
+    let named = named.await;
+    let path = named.mailed(RESET).await;
+    let mail = named.server.smtp.mails().pop().expect("a mail").letter();
+    assert_eq!(mail.subject, "Новый пароль на «Моя Аптека»");
+    assert!(mail.text.contains("на «Моя Аптека» запросили новый пароль"), "{}", mail.text);
+    for (language, place) in [("ru", "«Моя Аптека»"), ("uk", "«Моя Аптека»"), ("en", "Моя Аптека")]
+    {
+        let page = named.server.client.get(&format!("{path}?lang={language}"), None).await.text();
+        assert!(page.contains(&format!("<strong>{place}</strong>")), "{page}");
+        assert!(page.contains("<span>Моя Аптека</span>"), "{page}");
+        let link = "href=\"mailto:a%25b%26c%3Fd%23e@example.com\"";
+        assert!(page.contains(link), "{page}");
+    }
+    let site = Site::with(|config| config.mail.language = Language::Ru).await;
+    let path = site.mailed(RESET).await;
+    let mail = site.server.smtp.mails().pop().expect("a mail").letter();
+    assert!(!mail.subject.contains('«') && !mail.text.contains('«'), "{}", mail.text);
+    let page = site.server.client.get(&format!("{path}?lang=uk"), None).await.text();
+    assert!(!page.contains('«'), "{page}");
 }
 
 #[tokio::test]
