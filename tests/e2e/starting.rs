@@ -257,6 +257,8 @@ async fn first_steps_are_shown_on_a_terminal_alone() {
     let place = Place::new().await;
     let url = "https://auth.example.com";
     let settings = [("PROPUSK_PUBLIC_URL", url)];
+    let piped = place.start(&settings).await.terminate().await.1;
+    assert!(!piped.contains("curl") && piped.contains("listening on http://127"), "{piped}");
     let last = "/api/auth/users/me/ -H \"Authorization: Bearer $TOKEN\"";
     let database = place.database.url();
     let (_, shown) =
@@ -264,8 +266,6 @@ async fn first_steps_are_shown_on_a_terminal_alone() {
     for step in [&format!("described at {url}/docs"), &format!("curl {url}/api/auth/users/ ")] {
         assert!(shown.contains(step), "{shown}");
     }
-    let piped = place.start(&settings).await.terminate().await.1;
-    assert!(!piped.contains("curl") && piped.contains("listening on http://127"), "{piped}");
 }
 
 #[tokio::test]

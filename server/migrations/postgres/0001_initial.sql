@@ -12,7 +12,6 @@ create table accounts (
     imported boolean not null,
     joined_at bigint,
     foreign_not_before bigint not null,
-    foreign_access_not_before bigint not null,
     undated_refused boolean not null,
     password_proved boolean not null,
     password_voided boolean not null default false,

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
 use super::external::{Door, Entry};
-use super::foreign::foreign_not_before;
 use super::one_time::hash;
 use super::session::{By, Kept, SignedIn, active_account, end_known};
 use super::{Auth, Policy, random};
@@ -285,8 +284,7 @@ impl Auth {
             let id = id.clone();
             let ended = self.store.write(move |tx| {
                 Box::pin(async move {
-                    accounts::refuse_foreign_access(tx, account_id, foreign_not_before(now))
-                        .await?;
+                    accounts::refuse_undated(tx, account_id).await?;
                     sessions::end_client_sessions(tx, account_id, id, now, AT_ONCE).await
                 })
             });

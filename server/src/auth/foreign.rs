@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::session::{
     Advanced, RefreshToken, advance, hidden, insert_new, make_room, new_session_id,
 };
-use super::token::{AccountClaim, Claims, TokenType};
+use super::token::{AccountClaim, Claims};
 use super::token_id::SESSION_IDS;
 use super::{Auth, Policy};
 use crate::error::{Error, Result, TokenFault};
@@ -106,7 +106,7 @@ pub(super) async fn end_foreign(
         return Err(TokenFault::Spent.into());
     }
     if let AccountClaim::Id(account_id) = refresh.claims.account {
-        accounts::refuse_foreign_access(tx, account_id, foreign_not_before(now)).await?;
+        accounts::refuse_undated(tx, account_id).await?;
     }
     let adopted = adopted_id(&refresh.jti);
     let is_its = |session: &Session| refresh.claims.account == AccountClaim::Id(session.account_id);
@@ -141,13 +141,9 @@ fn check_honoured(claims: &Claims, account: &Account) -> Result<()> {
     if !account.is_active {
         return Err(Error::AccountInactive);
     }
-    // A password change or a sign-out reaches foreign tokens by their time of issue. That of one
-    // session reaches the access tokens of all: who is signed in elsewhere refreshes.
-    let not_before = match claims.is(TokenType::Access) {
-        true => account.foreign_not_before.max(account.foreign_access_not_before),
-        false => account.foreign_not_before,
-    };
-    if claims.issued_at.unwrap_or(0) < not_before {
+    // A password change or a sign-out of all sessions reaches foreign tokens by their time of issue.
+    // That of one session does not: the others are on other devices, and stay signed in.
+    if claims.issued_at.unwrap_or(0) < account.foreign_not_before {
         return Err(TokenFault::Spent.into());
     }
     Ok(())

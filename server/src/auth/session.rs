@@ -288,7 +288,7 @@ pub(super) async fn advance(
 /// Ends a session that was found alive, and writes what outstanding access tokens must hear of.
 pub(super) async fn end_known(tx: &mut Tx, id: i64, now: i64) -> Result<Revocation> {
     // The account's row before the session's, as everywhere: no two writes block each other.
-    accounts::refuse_foreign_access_of_session(tx, id, foreign_not_before(now)).await?;
+    accounts::refuse_undated_of_session(tx, id).await?;
     if !sessions::end_session(tx, id, now).await? {
         return Err(TokenFault::Spent.into());
     }

@@ -33,8 +33,6 @@ pub struct Account {
     pub joined_at: Option<i64>,
     /// Tokens of a replaced server that were issued before this moment are refused.
     pub foreign_not_before: i64,
-    /// The same for access tokens alone.
-    pub foreign_access_not_before: i64,
     /// Tokens of a replaced server that do not say when they were issued are refused: something has
     /// changed here since the import.
     pub undated_refused: bool,
@@ -87,7 +85,7 @@ macro_rules! select_account {
                     a.password_voided, a.password_by_sign_in_at, a.is_superuser,
                     a.created_at,
                     a.last_sign_in_at, a.imported, a.joined_at, a.foreign_not_before,
-                    a.foreign_access_not_before, a.undated_refused, a.language,
+                    a.undated_refused, a.language,
                     e.shown as email, e.verified_at as email_verified_at,
                     e.owned_at as email_owned_at,
                     (select f.shown from identifiers f
@@ -166,9 +164,9 @@ pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "insert into accounts (password, display_name, sign_up_name, is_superuser, is_active,
                                awaits_activation, language, created_at, imported,
-                               foreign_not_before, foreign_access_not_before, undated_refused,
-                               password_proved, session_generation)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, false, 0, 0, false, false, 0)
+                               foreign_not_before, undated_refused, password_proved,
+                               session_generation)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, false, 0, false, false, 0)
          returning id",
     )
     .bind(new.password.clone())
@@ -202,9 +200,9 @@ pub async fn insert_imported_account(
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "insert into accounts (id, password, display_name, sign_up_name, is_superuser, is_active,
                                awaits_activation, language, created_at, imported, joined_at,
-                               foreign_not_before, foreign_access_not_before, undated_refused,
-                               password_proved, session_generation)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, $11, 0, $12, false, 0)
+                               foreign_not_before, undated_refused, password_proved,
+                               session_generation)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, $11, $12, false, 0)
          on conflict (id) do nothing
          returning id",
     )
@@ -375,28 +373,13 @@ pub async fn refuse_undated(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Refuses the account's foreign access tokens from before `at`, which never goes back, and all foreign
-/// tokens that do not say when they were issued.
-pub async fn refuse_foreign_access(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
-    on!(tx, db => sqlx::query(
-        "update accounts set foreign_access_not_before = case when foreign_access_not_before > $2
-                                                              then foreign_access_not_before
-                                                              else $2 end,
-                             undated_refused = true
-         where id = $1 and imported = true",
-    ).bind(id).bind(at).execute(db).await.map(|_| ()))?;
-    Ok(())
-}
-
 /// The same for the account of a session.
-pub async fn refuse_foreign_access_of_session(tx: &mut Tx, session: i64, at: i64) -> Result<()> {
+pub async fn refuse_undated_of_session(tx: &mut Tx, session: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
-        "update accounts set foreign_access_not_before = case when foreign_access_not_before > $2
-                                                              then foreign_access_not_before
-                                                              else $2 end,
-                             undated_refused = true
-         where id = (select account_id from sessions where id = $1) and imported = true",
-    ).bind(session).bind(at).execute(db).await.map(|_| ()))?;
+        "update accounts set undated_refused = true
+         where id = (select account_id from sessions where id = $1)
+           and imported = true and undated_refused = false",
+    ).bind(session).execute(db).await.map(|_| ()))?;
     Ok(())
 }
 

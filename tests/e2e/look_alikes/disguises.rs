@@ -33,8 +33,10 @@ pub const DISGUISES: [(Kin, &str, Disguise); 46] = [
     (Same, "ligature in the domain", |_, l, d| changed_text(l, d, "st", "ﬆ")),
     (Same, "circled letter in the domain", |_, l, d| changed(l, d, 'o', "ⓞ")),
     (Same, "mathematical letter in the domain", |_, l, d| changed(l, d, 'e', "𝐞")),
-    (Same, "soft hyphen in the domain", |r, l, d| Some(format!("{l}@{}", r.inserted(d, "\u{ad}")))),
-    (Same, "zero-width space in the domain", |r, l, d| {
+    (Other, "soft hyphen in the domain", |r, l, d| {
+        Some(format!("{l}@{}", r.inserted(d, "\u{ad}")))
+    }),
+    (Other, "zero-width space in the domain", |r, l, d| {
         Some(format!("{l}@{}", r.inserted(d, "\u{200b}")))
     }),
     (Same, "punycode of the domain", |_, l, d| match d {

@@ -212,7 +212,7 @@ async fn links_that_end_at_the_same_moment_do_not_hinder_the_return() {
         let path = back.url.trim().replace(&server.public_url, "");
         let mut codes = Vec::new();
         for number in 0..6 {
-            let thiefs = User::new("thief").with_id(&format!("6{number}"));
+            let thiefs = User::new("thief").with_id(format!("6{number}"));
             codes.push(link_code(&site, &session, &thiefs, Provider::Vk).await);
         }
         let links = codes.iter().map(|code| finish(&site, &session, code, VERIFIER));

@@ -106,5 +106,6 @@ async fn whoever_gives_up_waiting_stops_nothing() {
     tap.release();
     client.access_token().await.expect("a token");
     assert_eq!(tap.count(REFRESH), 1, "the refresh went on without whoever began it");
-    home.app().access_token().await.expect("what came of it is kept");
+    let again = home.builder().vault(home.vault()).moved_from(tap.url()).build();
+    again.expect("a client").access_token().await.expect("what came of it is kept");
 }
