@@ -2,6 +2,7 @@
 //! it leaves is what lies on the disk.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -37,6 +38,8 @@ pub(super) struct Setting {
     pub clock: Clock,
     pub faults: Arc<Faults>,
     pub oauth_client: Option<(String, String)>,
+    /// Where the one server is reached, by this process and others.
+    pub addresses: Vec<SocketAddr>,
 }
 
 /// Kills one process: whoever strikes tells the harness and waits for the end.
@@ -88,7 +91,7 @@ impl Life {
 
 impl Process {
     /// Starts at the server's shim with what the vault holds.
-    pub fn start(setting: &Setting, shim: std::net::SocketAddr, death: Death) -> Self {
+    pub fn start(setting: &Setting, shim: SocketAddr, death: Death) -> Self {
         let life = Arc::new(Life::default());
         let storage = Disk {
             file: FileStorage::new(&setting.vault),
@@ -103,6 +106,9 @@ impl Process {
             .clock(setting.clock.clone());
         if let Some((id, secret)) = &setting.oauth_client {
             builder = builder.oauth_client(id, secret.as_str());
+        }
+        for address in &setting.addresses {
+            builder = builder.moved_from(format!("http://{address}"));
         }
         let client = builder.build().expect("a client");
         let runtime =

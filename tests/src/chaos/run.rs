@@ -117,12 +117,16 @@ impl World {
             clock: self.clock.clone(),
             faults,
             oauth_client: (api == Api::OAuth).then(|| self.oauth_client()),
+            addresses: vec![self.server.address],
         };
         let mut cast = Cast { setting, network, shims: vec![], processes: vec![], deaths, tell };
         for process in 0..processes {
             let death = cast.death(process);
             let shim = Shim::open(Arc::clone(&cast.network), death).await;
             cast.shims.push(shim.expect("a port"));
+        }
+        cast.setting.addresses.extend(cast.shims.iter().map(|shim| shim.address));
+        for process in 0..processes {
             cast.processes.push(cast.start(process));
         }
         cast
