@@ -1,17 +1,21 @@
 //! Reading and replacing the record: what may be overwritten, and what becomes of a file that nobody
 //! can read. Everything here blocks.
 
+use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::keys::{Keys, Known, state_of};
+use super::patience::{is_away, patiently};
 use super::sealed::{Keeper, MAX_RECORD, Sealed, Unreadable, seal};
-use super::{Storage, VaultError, VaultState};
+use super::{FileStorage, Storage, VaultError, VaultState};
 
 /// The storage and the keys to it.
 pub(super) struct Contents {
     pub(super) storage: Arc<dyn Storage>,
+    /// The same storage, where it is a file.
+    file: Option<FileStorage>,
     pub(super) keys: Keys,
     /// Whether the last write was refused.
     read_only: AtomicBool,
@@ -20,19 +24,19 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    pub(super) fn new(storage: Arc<dyn Storage>, keys: Keys) -> Self {
+    pub(super) fn new(storage: Arc<dyn Storage>, file: Option<FileStorage>, keys: Keys) -> Self {
         let (read_only, is_without_locks) = (AtomicBool::new(false), AtomicBool::new(false));
-        Contents { storage, keys, read_only, is_without_locks }
+        Contents { storage, file, keys, read_only, is_without_locks }
     }
 
     pub(super) fn read(&self) -> Result<Option<Vec<u8>>, VaultError> {
-        let Some(file) = self.file()? else { return Ok(None) };
+        let Some(file) = self.stored()? else { return Ok(None) };
         let (_, record) = self.open(&file)?;
         Ok(Some(record))
     }
 
     pub(super) fn state(&self) -> VaultState {
-        let found = match self.file() {
+        let found = match self.stored() {
             Ok(None) => self.keys.state(),
             Ok(Some(file)) => self.open(&file).map(|(known, _)| state_of(known.keeper)),
             Err(error) => Err(error),
@@ -54,7 +58,7 @@ impl Contents {
         if record.len() > MAX_RECORD {
             return Err(VaultError::new(VaultState::ReadOnly, "a record has 1 MiB at most"));
         }
-        let known = match self.file()? {
+        let known = match self.stored_in_time()? {
             None => self.keys.for_new_file(hold)?,
             Some(file) => match self.open(&file) {
                 Ok((opened, _)) => self.keys.to_seal_again(opened, hold),
@@ -62,11 +66,8 @@ impl Contents {
                 Err(error) => return Err(error),
             },
         };
-        let name = self.storage.name();
-        self.written(
-            seal(&known.key, known.keeper, name, record)
-                .and_then(|sealed| self.storage.write(&sealed)),
-        )?;
+        let sealed = self.written(seal(&known.key, known.keeper, self.storage.name(), record))?;
+        self.written(patiently(|| self.storage.write(&sealed)))?;
         if known.keeper == Keeper::Store {
             self.keys.forget_beside();
         }
@@ -75,7 +76,7 @@ impl Contents {
 
     /// What a newer version has written is not ours to remove.
     pub(super) fn forget(&self) -> Result<(), VaultError> {
-        if let Some(file) = self.file()?
+        if let Some(file) = self.stored_in_time()?
             && Sealed::parse(&file).is_err_and(|error| error == Unreadable::Newer)
         {
             return Err(unreadable(Unreadable::Newer));
@@ -85,13 +86,13 @@ impl Contents {
 
     /// Removes what is there without looking at it.
     pub(super) fn forget_whatever_it_is(&self) -> Result<(), VaultError> {
-        self.written(self.storage.remove())
+        self.written(patiently(|| self.storage.remove()))
     }
 
     /// Waits for the lock among processes. Where there is none, the tasks of this process still wait
     /// for each other, and the state says what that means.
     pub(super) fn lock(&self) -> io::Result<Box<dyn Send>> {
-        let lock = self.storage.lock();
+        let lock = patiently(|| self.storage.lock());
         let is_none = lock.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Unsupported);
         let was_none = self.is_without_locks.swap(is_none, Ordering::SeqCst);
         if !is_none {
@@ -118,24 +119,48 @@ impl Contents {
     /// is one.
     fn replaced(&self, hold: &(impl Clone + Send + 'static)) -> Result<Known, VaultError> {
         let known = self.keys.for_new_file(hold)?;
-        self.written(self.storage.set_aside())?;
+        self.written(patiently(|| self.storage.set_aside()))?;
         tracing::warn!(vault = self.storage.name(), "a vault that nobody can read was set aside");
         Ok(known)
     }
 
-    fn open(&self, file: &[u8]) -> Result<(Known, Vec<u8>), VaultError> {
-        let sealed = Sealed::parse(file).map_err(unreadable)?;
-        self.keys.open(&sealed, self.storage.name())
+    fn open(&self, stored: &[u8]) -> Result<(Known, Vec<u8>), VaultError> {
+        let opened = Sealed::parse(stored)
+            .map_err(unreadable)
+            .and_then(|sealed| self.keys.open(&sealed, self.storage.name()));
+        match (&opened, &self.file) {
+            (Ok(_), Some(file)) => file.folder.recognize(),
+            (Err(error), Some(file))
+                if error.state() == VaultState::Foreign && file.folder.is_elsewhere() =>
+            {
+                return Err(locked("another folder with another vault is in place of the vault's"));
+            }
+            _ => {}
+        }
+        opened
     }
 
-    fn file(&self) -> Result<Option<Vec<u8>>, VaultError> {
-        self.storage.read().map_err(|error| VaultError::new(VaultState::Locked, error))
+    fn stored(&self) -> Result<Option<Vec<u8>>, VaultError> {
+        self.storage.read().map_err(locked)
+    }
+
+    fn stored_in_time(&self) -> Result<Option<Vec<u8>>, VaultError> {
+        patiently(|| self.storage.read()).map_err(locked)
     }
 
     fn written<T>(&self, outcome: io::Result<T>) -> Result<T, VaultError> {
+        if let Err(error) = &outcome
+            && is_away(error)
+        {
+            return outcome.map_err(locked);
+        }
         self.read_only.store(outcome.is_err(), Ordering::SeqCst);
         outcome.map_err(|error| VaultError::new(VaultState::ReadOnly, error))
     }
+}
+
+fn locked(why: impl Into<Box<dyn StdError + Send + Sync>>) -> VaultError {
+    VaultError::new(VaultState::Locked, why)
 }
 
 fn unreadable(why: Unreadable) -> VaultError {

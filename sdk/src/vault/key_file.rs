@@ -4,17 +4,23 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::folder::Folder;
 use super::storage::{FileStorage, read_if_any, remove_if_any, replace};
 use super::{KeyStore, KeyStoreError, VaultKey};
 
 pub(super) struct KeyFile {
     path: PathBuf,
     new: PathBuf,
+    folder: Folder,
 }
 
 impl KeyFile {
     pub(super) fn beside(storage: &FileStorage) -> Self {
-        KeyFile { path: storage.beside(".key"), new: storage.beside(".key.new") }
+        KeyFile {
+            path: storage.beside(".key"),
+            new: storage.beside(".key.new"),
+            folder: storage.folder.clone(),
+        }
     }
 
     pub(super) fn remove(&self) -> io::Result<()> {
@@ -24,12 +30,19 @@ impl KeyFile {
 
 impl KeyStore for KeyFile {
     fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
-        let text = read_if_any(&self.path).map_err(fails)?;
+        let text = self.folder.while_here(|| read_if_any(&self.path)).map_err(fails)?;
+        if text.is_none() {
+            // A key is lost only where its folder is there without it.
+            self.folder.check().map_err(fails)?;
+        }
         Ok(text.and_then(|text| VaultKey::from_text(&text)))
     }
 
     fn save(&self, key: &VaultKey) -> Result<(), KeyStoreError> {
-        replace(&self.path, &self.new, key.to_text().as_bytes()).map_err(fails)
+        // The system's store may have been asked for long, and the folder have gone meanwhile.
+        self.folder
+            .while_here(|| replace(&self.path, &self.new, key.to_text().as_bytes()))
+            .map_err(fails)
     }
 }
 

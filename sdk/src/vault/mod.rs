@@ -8,6 +8,7 @@
 mod attempts;
 mod contents;
 mod error;
+mod folder;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod gates;
@@ -21,6 +22,7 @@ mod memory;
     any(target_os = "linux", target_os = "macos", target_os = "ios", windows)
 ))]
 mod os_store;
+mod patience;
 pub(crate) mod sealed;
 mod storage;
 
@@ -50,7 +52,8 @@ pub enum VaultState {
     /// It can, but the system has no store for keys, so that the key lies beside the file.
     Degraded,
     /// It cannot be read now, and is still there: the system's store gives the key to nobody, or does
-    /// not answer, or the disk does not.
+    /// not answer, or the disk does not, or the folder of the file is away: an encrypted disk, a network
+    /// home. A folder that stays away is given up when the app starts anew.
     Locked,
     /// The system has no store for keys, and the app has not asked for less.
     Absent,
@@ -192,7 +195,8 @@ impl Vault {
     /// # Errors
     ///
     /// [`ReadOnly`](VaultState::ReadOnly) where the disk has no place for a lock,
-    /// [`Locked`](VaultState::Locked) where the key store keeps somebody else waiting.
+    /// [`Locked`](VaultState::Locked) where the key store keeps somebody else waiting, or the folder of
+    /// the file has been away for 3 seconds.
     pub async fn lock(&self) -> Result<VaultGuard, VaultError> {
         guard::lock(self.contents.clone(), self.gate().await?).await
     }
@@ -215,7 +219,7 @@ impl Vault {
             parts.file.as_ref().map(KeyFile::beside),
             parts.key_may_lie_beside && parts.file.is_some(),
         );
-        let contents = Arc::new(Contents::new(parts.storage.clone(), keys));
+        let contents = Arc::new(Contents::new(parts.storage.clone(), parts.file.clone(), keys));
         Vault { parts, contents, gates: Arc::default() }
     }
 }

@@ -5,12 +5,18 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::folder::{Folder, parent};
 use super::sealed::MAX_SEALED;
 
 /// Keeps the sealed bytes of one vault. [`FileStorage`] is the one for apps; another serves to try
 /// what happens when a disk fails.
 ///
 /// Calls may block. Only the holder of the lock writes, sets aside or removes.
+///
+/// Any of them may fail with [`NotConnected`](io::ErrorKind::NotConnected) or
+/// [`StaleNetworkFileHandle`](io::ErrorKind::StaleNetworkFileHandle) while the disk is away: the vault
+/// then asks again for up to 3 seconds before it locks or writes, and is
+/// [`Locked`](super::VaultState::Locked) until the disk is back.
 pub trait Storage: Send + Sync {
     /// The vault's name, which is sealed with the bytes: those of another vault do not open.
     fn name(&self) -> &str;
@@ -61,11 +67,16 @@ pub trait Storage: Send + Sync {
 /// A file that only its owner reads. Beside it lie `….lock`, which stays; `….new` while it is
 /// written; `….lost`, if there once was a file that nobody could read.
 ///
-/// The folder is made, for its owner alone, when it is first needed.
+/// The folder is made, for its owner alone, when it is first needed. Once the file has been seen in it,
+/// the folder is remembered, and never made again: while it is missing, or another one without the file
+/// is at its path (an empty mount point), every call fails with
+/// [`NotConnected`](io::ErrorKind::NotConnected) and changes nothing. On systems other than Unix only a
+/// missing folder is noticed. Clones share what was seen.
 #[derive(Clone, Debug)]
 pub struct FileStorage {
     path: PathBuf,
     name: String,
+    pub(super) folder: Folder,
 }
 
 impl FileStorage {
@@ -73,7 +84,8 @@ impl FileStorage {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        FileStorage { path, name }
+        let folder = Folder::of(path.clone());
+        FileStorage { path, name, folder }
     }
 
     /// The file beside it of the same name with this ending.
@@ -87,17 +99,29 @@ impl FileStorage {
     pub(super) fn place(&self) -> Option<PathBuf> {
         // A path may lead through links, which only a folder that is there tells.
         self.make_folder().ok()?;
-        let folder = folder(&self.path).canonicalize().ok()?;
+        let folder = self.folder.path().canonicalize().ok()?;
         Some(folder.join(self.path.file_name()?))
     }
 
     fn make_folder(&self) -> io::Result<()> {
-        let folder = folder(&self.path);
+        if self.folder.is_known() {
+            return self.folder.check();
+        }
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)
+        builder.create(self.folder.path())
+    }
+
+    fn remove_all(&self) -> io::Result<()> {
+        remove_if_any(&self.path)?;
+        remove_if_any(&self.beside(".new"))?;
+        remove_if_any(&self.beside(".lost"))?;
+        match sync_folder(self.folder.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
     }
 
     /// A lock needs no more than a file that can be opened: on a disk that has become read-only, the
@@ -107,9 +131,8 @@ impl FileStorage {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         private(&mut options);
-        self.make_folder()
-            .and_then(|()| options.open(&path))
-            .or_else(|refused| File::open(&path).map_err(|_| refused))
+        self.make_folder()?;
+        options.open(&path).or_else(|refused| File::open(&path).map_err(|_| refused))
     }
 }
 
@@ -119,30 +142,40 @@ impl Storage for FileStorage {
     }
 
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        read_if_any(&self.path)
+        let found = self.folder.while_here(|| read_if_any(&self.path))?;
+        match found {
+            Some(_) => self.folder.saw_file(),
+            // The file may be missing because its folder has just gone.
+            None => self.folder.check()?,
+        }
+        Ok(found)
     }
 
     fn write(&self, sealed: &[u8]) -> io::Result<()> {
-        self.make_folder()?;
-        replace(&self.path, &self.beside(".new"), sealed)
+        self.folder.while_here(|| {
+            self.make_folder()?;
+            replace(&self.path, &self.beside(".new"), sealed)
+        })?;
+        self.folder.settle();
+        Ok(())
     }
 
     fn set_aside(&self) -> io::Result<()> {
-        fs::rename(&self.path, self.beside(".lost"))
+        self.folder.while_here(|| fs::rename(&self.path, self.beside(".lost")))?;
+        self.folder.settle();
+        Ok(())
     }
 
     fn remove(&self) -> io::Result<()> {
-        remove_if_any(&self.path)?;
-        remove_if_any(&self.beside(".new"))?;
-        remove_if_any(&self.beside(".lost"))?;
-        match sync_folder(folder(&self.path)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            done => done,
+        self.folder.while_here(|| self.remove_all())?;
+        if self.folder.is_known() {
+            self.folder.settle();
         }
+        Ok(())
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
-        let file = self.open_lock()?;
+        let file = self.folder.while_here(|| self.open_lock())?;
         lock(&file, true)?;
         Ok(Box::new(file))
     }
@@ -202,7 +235,7 @@ pub(super) fn replace(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = remove_if_any(new);
     }
     written?;
-    sync_folder(folder(path))
+    sync_folder(parent(path))
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -252,10 +285,3 @@ fn private(options: &mut OpenOptions) {
 /// On Windows the folder's list of rights is inherited, and an app's data folder is its owner's.
 #[cfg(not(unix))]
 fn private(_: &mut OpenOptions) {}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}

@@ -86,6 +86,28 @@ fn on_a_read_only_disk_the_record_can_be_read() {
     assert_eq!(app.ask("state"), "Ready");
 }
 
+#[test]
+fn a_disk_that_is_unmounted_is_waited_for() {
+    if !may_mount("a_disk_that_is_unmounted_is_waited_for") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, aside) = (folder.path().join("disk"), folder.path().join("aside"));
+    fs::create_dir(&disk).unwrap();
+    fs::create_dir(&aside).unwrap();
+    let mut app = app_on_a_small_disk(&disk);
+    let moved =
+        |from: &Path, to: &Path| format!("run mount --move {} {}", from.display(), to.display());
+    assert_eq!(app.ask("write kept"), "done");
+    assert_eq!(app.ask(&moved(&disk, &aside)), "done");
+    assert_eq!(app.ask("read"), "Locked");
+    assert_eq!(app.ask("write lost"), "Locked");
+    assert_eq!(app.ask(&format!("run test -z \"$(ls -A {})\"", disk.display())), "done");
+    assert_eq!(app.ask(&moved(&aside, &disk)), "done");
+    assert_eq!(app.ask("read"), "kept");
+    assert_eq!(app.ask("write next"), "done");
+}
+
 #[tokio::test]
 async fn where_there_can_be_no_folder_an_error_says_so() {
     let folder = tempfile::tempdir().unwrap();

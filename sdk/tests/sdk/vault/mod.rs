@@ -1,6 +1,8 @@
 //! The vault: what is stored is had again whole, or the app is told exactly why not.
 
 #[cfg(unix)]
+mod away;
+#[cfg(unix)]
 mod crash;
 mod damage;
 #[cfg(target_os = "linux")]

@@ -120,7 +120,8 @@ impl Storage for SlowDisk {
     }
 }
 
-struct TheKey;
+/// A store that has the key of the tests.
+pub(super) struct TheKey;
 
 impl KeyStore for TheKey {
     fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {

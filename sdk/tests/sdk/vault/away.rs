@@ -1,0 +1,247 @@
+//! Folders that are away for a moment: what was stored is waited for, and nothing is made in its place.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+
+use propusk::{FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultKey, VaultState};
+
+use super::part::key;
+use super::waiting::TheKey;
+use super::{had, names, some, write};
+
+/// A disk with the folder of a vault, which can be taken away.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn new() -> Self {
+        Disk(tempfile::tempdir().unwrap())
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.0.path().join("home")
+    }
+
+    fn elsewhere(&self) -> PathBuf {
+        self.0.path().join("elsewhere")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder().join("vault")
+    }
+
+    fn vault(&self) -> Vault {
+        Vault::file(self.file(), key())
+    }
+
+    fn goes_away(&self) {
+        fs::rename(self.folder(), self.elsewhere()).unwrap();
+    }
+
+    /// As an encrypted disk that is closed: its mount point is an empty folder.
+    fn leaves_a_mount_point(&self) {
+        self.goes_away();
+        fs::create_dir(self.folder()).unwrap();
+    }
+
+    fn comes_back(&self) {
+        if self.folder().exists() {
+            fs::remove_dir_all(self.folder()).unwrap();
+        }
+        fs::rename(self.elsewhere(), self.folder()).unwrap();
+    }
+}
+
+async fn lock(vault: &Vault) -> Result<(), VaultState> {
+    vault.lock().await.map(drop).map_err(|error| error.state())
+}
+
+#[tokio::test]
+async fn a_missing_folder_is_a_locked_vault_and_is_not_made_anew() {
+    let disk = Disk::new();
+    let (writer, reader) = (disk.vault(), disk.vault());
+    write(&writer, "kept").await.unwrap();
+    assert_eq!(had(&reader).await, some("kept"));
+    disk.goes_away();
+    for vault in [&writer, &reader] {
+        assert_eq!(had(vault).await, Err(VaultState::Locked));
+        assert_eq!(vault.state().await, VaultState::Locked);
+    }
+    let (written, locked) = tokio::join!(write(&writer, "lost"), lock(&reader));
+    assert_eq!(written, Err(VaultState::Locked));
+    assert_eq!(locked, Err(VaultState::Locked));
+    assert_eq!(names(disk.0.path()), ["elsewhere"]);
+    disk.comes_back();
+    assert_eq!(had(&writer).await, some("kept"));
+    assert_eq!(write(&reader, "next").await, Ok(()));
+    assert_eq!(writer.state().await, VaultState::Ready);
+}
+
+#[tokio::test]
+async fn an_empty_mount_point_is_no_vault_without_a_record() {
+    let disk = Disk::new();
+    let vault = disk.vault();
+    write(&vault, "kept").await.unwrap();
+    let guard = vault.lock().await.unwrap();
+    disk.leaves_a_mount_point();
+    assert_eq!(had(&vault).await, Err(VaultState::Locked));
+    let written = guard.write(b"lost").await.map_err(|error| error.state());
+    assert_eq!(written, Err(VaultState::Locked), "also where the lock is held already");
+    drop(guard);
+    assert_eq!(lock(&vault).await, Err(VaultState::Locked));
+    assert!(names(&disk.folder()).is_empty());
+    disk.comes_back();
+    assert_eq!(had(&vault).await, some("kept"));
+}
+
+/// Says how often it was asked for the lock.
+struct Told {
+    file: FileStorage,
+    asked: Sender<()>,
+}
+
+impl Storage for Told {
+    fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        self.file.read()
+    }
+
+    fn write(&self, sealed: &[u8]) -> io::Result<()> {
+        self.file.write(sealed)
+    }
+
+    fn set_aside(&self) -> io::Result<()> {
+        self.file.set_aside()
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.file.remove()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send>> {
+        let lock = self.file.lock();
+        // The test hears the first one.
+        let _ = self.asked.send(());
+        lock
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_comes_back_in_time_is_written() {
+    let disk = Disk::new();
+    let (asked, asks) = channel();
+    let told = Told { file: FileStorage::new(disk.file()), asked };
+    let vault = Vault::with_storage(Arc::new(told), Arc::new(TheKey));
+    write(&disk.vault(), "kept").await.unwrap();
+    assert_eq!(had(&vault).await, some("kept"));
+    disk.leaves_a_mount_point();
+    let waiting = vault.clone();
+    let written = tokio::spawn(async move { write(&waiting, "next").await });
+    let back = tokio::task::spawn_blocking(move || {
+        asks.recv().unwrap();
+        disk.comes_back();
+        disk
+    });
+    let disk = back.await.unwrap();
+    assert_eq!(written.await.unwrap(), Ok(()));
+    assert_eq!(had(&disk.vault()).await, some("next"));
+}
+
+#[tokio::test]
+async fn another_folder_with_a_vault_that_opens_is_the_place_from_then_on() {
+    let disk = Disk::new();
+    let vault = disk.vault();
+    write(&vault, "first").await.unwrap();
+    disk.goes_away();
+    write(&disk.vault(), "restored").await.unwrap();
+    assert_eq!(had(&vault).await, some("restored"));
+    fs::remove_file(disk.file()).unwrap();
+    assert_eq!(had(&vault).await, Ok(None));
+    assert_eq!(write(&vault, "next").await, Ok(()));
+}
+
+#[tokio::test]
+async fn another_folder_with_another_vault_is_left_alone() {
+    let disk = Disk::new();
+    let vault = disk.vault();
+    write(&vault, "kept").await.unwrap();
+    disk.leaves_a_mount_point();
+    fs::write(disk.file(), "of somebody else").unwrap();
+    assert_eq!(had(&vault).await, Err(VaultState::Locked));
+    assert_eq!(write(&vault, "lost").await, Err(VaultState::Locked));
+    assert_eq!(fs::read(disk.file()).unwrap(), b"of somebody else");
+    disk.comes_back();
+    assert_eq!(had(&vault).await, some("kept"));
+}
+
+#[tokio::test]
+async fn a_file_that_is_removed_from_its_folder_is_gone() {
+    let disk = Disk::new();
+    let vault = disk.vault();
+    write(&vault, "kept").await.unwrap();
+    fs::remove_file(disk.file()).unwrap();
+    assert_eq!(had(&vault).await, Ok(None));
+    assert_eq!(write(&vault, "next").await, Ok(()));
+    assert_eq!(had(&vault).await, some("next"));
+}
+
+#[tokio::test]
+async fn before_the_file_was_seen_the_folder_is_made() {
+    let disk = Disk::new();
+    let vault = disk.vault();
+    assert_eq!(lock(&vault).await, Ok(()));
+    fs::remove_dir_all(disk.folder()).unwrap();
+    assert_eq!(had(&vault).await, Ok(None));
+    assert_eq!(write(&vault, "first").await, Ok(()));
+}
+
+/// A system without a store for keys, which does something while it is asked.
+struct Absent(Box<dyn Fn() + Send + Sync>);
+
+impl KeyStore for Absent {
+    fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
+        (self.0)();
+        Err(KeyStoreError::Absent("for the test".to_owned()))
+    }
+
+    fn save(&self, _: &VaultKey) -> Result<(), KeyStoreError> {
+        unreachable!("it has never said that it has none")
+    }
+}
+
+#[tokio::test]
+async fn no_key_is_put_onto_a_mount_point() {
+    let disk = Arc::new(Disk::new());
+    let goes = disk.clone();
+    let store = Absent(Box::new(move || goes.leaves_a_mount_point()));
+    let vault = Vault::sealed(disk.file(), Arc::new(store)).degrade_to_file();
+    write(&disk.vault(), "of a key that is gone").await.unwrap();
+    fs::write(disk.file(), "damaged").unwrap();
+    assert_eq!(had(&vault).await, Err(VaultState::Foreign));
+    // The next write needs a new key, and the folder goes while the vault asks for it.
+    assert_eq!(write(&vault, "lost").await, Err(VaultState::Locked));
+    assert!(names(&disk.folder()).is_empty());
+}
+
+#[tokio::test]
+async fn a_key_beside_a_file_that_is_away_is_not_lost() {
+    let disk = Disk::new();
+    let modest = || {
+        let store = Arc::new(Absent(Box::new(|| {})));
+        Vault::sealed(disk.file(), store).degrade_to_file()
+    };
+    let vault = modest();
+    write(&vault, "kept").await.unwrap();
+    assert_eq!(names(&disk.folder()), ["vault", "vault.key", "vault.lock"]);
+    disk.leaves_a_mount_point();
+    assert_eq!(had(&vault).await, Err(VaultState::Locked));
+    assert_eq!(write(&vault, "lost").await, Err(VaultState::Locked));
+    assert!(names(&disk.folder()).is_empty());
+    disk.comes_back();
+    assert_eq!(had(&modest()).await, some("kept"));
+}
