@@ -6,6 +6,7 @@
 //! nothing is overwritten because of a locked store.
 
 mod attempts;
+mod changes;
 mod contents;
 mod error;
 mod folder;
@@ -25,6 +26,7 @@ mod os_store;
 mod patience;
 pub(crate) mod sealed;
 mod storage;
+mod watch;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -36,6 +38,7 @@ pub use guard::VaultGuard;
 pub use key::{KeyStore, KeyStoreError, VaultKey};
 pub use storage::{FileStorage, Storage};
 
+use changes::Changes;
 use contents::Contents;
 use gates::{Gate, Gates};
 use key::FixedKey;
@@ -199,6 +202,12 @@ impl Vault {
     /// the file has been away for 3 seconds.
     pub async fn lock(&self) -> Result<VaultGuard, VaultError> {
         guard::lock(self.contents.clone(), self.gate().await?).await
+    }
+
+    /// Tells when anybody changes what is stored, from now on.
+    #[allow(dead_code, reason = "the session is to call it")]
+    pub(crate) async fn changes(&self) -> Changes {
+        Changes::of(self.parts.storage.clone(), self.parts.file.clone()).await
     }
 
     async fn gate(&self) -> Result<Gate, VaultError> {

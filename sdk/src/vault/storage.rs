@@ -1,7 +1,8 @@
 //! Where the sealed bytes lie.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -58,6 +59,18 @@ pub trait Storage: Send + Sync {
     /// without them, and says so. Another error where the lock cannot be had now.
     fn lock(&self) -> io::Result<Box<dyn Send>>;
 
+    /// A number that differs whenever what is stored does, without reading it all. It lets an app hear of
+    /// what other processes do.
+    ///
+    /// `None`, as by default, where that cannot be told.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody can tell now.
+    fn version(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// Whether there are locks here, as far as that can be told without waiting for one.
     fn has_locks(&self) -> bool {
         true
@@ -93,6 +106,12 @@ impl FileStorage {
         let mut name = OsString::from(&self.path);
         name.push(ending);
         name.into()
+    }
+
+    /// Without its folder.
+    #[cfg(any(target_os = "linux", target_os = "macos", windows))]
+    pub(super) fn file_name(&self) -> Option<OsString> {
+        self.path.file_name().map(OsString::from)
     }
 
     /// What all paths to this file have in common; `None` while its folder cannot be had.
@@ -180,11 +199,35 @@ impl Storage for FileStorage {
         Ok(Box::new(file))
     }
 
+    fn version(&self) -> io::Result<Option<u64>> {
+        let file = self.folder.while_here(|| match fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => found.map(Some),
+        })?;
+        match file {
+            Some(_) if self.folder.is_known() => {}
+            Some(_) => self.folder.saw_file(),
+            None => self.folder.check()?,
+        }
+        Ok(Some(file.map_or(0, |file| fingerprint(&file))))
+    }
+
     fn has_locks(&self) -> bool {
         let file = File::open(self.beside(".lock"));
         let tried = file.and_then(|file| lock(&file, false));
         !tried.is_err_and(|error| error.kind() == io::ErrorKind::Unsupported)
     }
+}
+
+/// Differs for every file that was put in place of another.
+fn fingerprint(file: &Metadata) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // A disk without times still has the rest.
+    file.modified().ok().hash(&mut hasher);
+    file.len().hash(&mut hasher);
+    #[cfg(unix)]
+    std::os::unix::fs::MetadataExt::ino(file).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Locks the file until it is closed; `Unsupported` where its file system or the system has no locks.

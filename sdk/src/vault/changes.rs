@@ -1,0 +1,194 @@
+//! Learning that what is stored has changed, in this process or another: the system's notification makes
+//! it prompt, and a look every two seconds makes it certain, also on network disks.
+
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::watch::{Watch, refreshed};
+use super::{FileStorage, Storage};
+
+/// How long a change may go unnoticed without a notification.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// Tells when the stored bytes change. It stops when it is dropped.
+pub(crate) struct Changes {
+    storage: Arc<dyn Storage>,
+    /// The same storage, where it is a file.
+    file: Option<FileStorage>,
+    watch: Option<Watch>,
+    /// The version at the last look; `None` if there has been none that told.
+    seen: Option<u64>,
+    period: Duration,
+}
+
+impl Changes {
+    /// From now on.
+    pub(super) async fn of(storage: Arc<dyn Storage>, file: Option<FileStorage>) -> Self {
+        let mut changes = Changes { storage, file, watch: None, seen: None, period: PERIOD };
+        changes.seen = changes.look().await.unwrap_or_default();
+        changes
+    }
+
+    /// Waits until the stored bytes may have changed since the last time that this returned, or since
+    /// this value was made. A folder that goes away is no change. Nothing is missed if the future is
+    /// dropped. It never returns where the storage does not tell versions.
+    #[allow(dead_code, reason = "the session is to call it")]
+    pub(crate) async fn changed(&mut self) {
+        loop {
+            self.pause().await;
+            match self.look().await {
+                Ok(Some(version)) if self.seen != Some(version) => {
+                    self.seen = Some(version);
+                    return;
+                }
+                Ok(None) => pending().await,
+                // The disk may be away: the next look will tell.
+                Ok(Some(_)) | Err(_) => {}
+            }
+        }
+    }
+
+    async fn pause(&mut self) {
+        let period = tokio::time::sleep(self.period);
+        match &mut self.watch {
+            Some(watch) => tokio::select! {
+                () = period => {}
+                () = watch.notified() => {}
+            },
+            None => period.await,
+        }
+    }
+
+    /// The version now. The folder is watched before it is asked for, so that no change falls between.
+    async fn look(&mut self) -> io::Result<Option<u64>> {
+        let (storage, file, watch) = (self.storage.clone(), self.file.clone(), self.watch.take());
+        let looked = tokio::task::spawn_blocking(move || {
+            let watch = file.and_then(|file| refreshed(watch, &file));
+            (watch, storage.version())
+        });
+        let (watch, version) = looked.await.map_err(io::Error::other)?;
+        self.watch = watch;
+        version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::vault::key::FixedKey;
+    use crate::{Vault, VaultKey};
+
+    /// Longer than any test.
+    const NEVER: Duration = Duration::from_secs(86_400);
+
+    fn key() -> VaultKey {
+        VaultKey::from_bytes([7; 32])
+    }
+
+    fn path(folder: &Path) -> PathBuf {
+        folder.join("home").join("vault")
+    }
+
+    /// As another process writes, which has a value of its own.
+    async fn write(folder: &Path, text: &str) {
+        let other = Vault::file(path(folder), key());
+        other.lock().await.unwrap().write(text.as_bytes()).await.unwrap();
+    }
+
+    async fn changes(folder: &Path) -> Changes {
+        Vault::file(path(folder), key()).changes().await
+    }
+
+    async fn changes_without_notification(folder: &Path) -> Changes {
+        let storage = FileStorage::new(path(folder));
+        Vault::with_storage(Arc::new(storage), Arc::new(FixedKey(key()))).changes().await
+    }
+
+    /// Whether the next look finds nothing new.
+    async fn is_quiet(changes: &mut Changes) -> bool {
+        let hour = Duration::from_secs(3600);
+        tokio::time::timeout(hour, changes.changed()).await.is_err()
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "macos", windows))]
+    #[tokio::test]
+    async fn a_write_of_another_process_is_notified_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "first").await;
+        let mut changes = changes(folder.path()).await;
+        changes.period = NEVER;
+        for text in ["second", "third"] {
+            write(folder.path(), text).await;
+            changes.changed().await;
+        }
+        fs::remove_file(path(folder.path())).unwrap();
+        changes.changed().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_notification_a_look_every_two_seconds_finds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut changes = changes_without_notification(folder.path()).await;
+        assert!(changes.watch.is_none());
+        for text in ["first, which makes the folder", "second"] {
+            write(folder.path(), text).await;
+            let began = tokio::time::Instant::now();
+            changes.changed().await;
+            assert!(began.elapsed() <= PERIOD + Duration::from_millis(1));
+        }
+        assert!(is_quiet(&mut changes).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_folder_that_is_replaced_or_away_is_no_end_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, away) = (folder.path().join("home"), folder.path().join("away"));
+        write(folder.path(), "first").await;
+        let mut changes = changes(folder.path()).await;
+        fs::rename(&home, &away).unwrap();
+        write(folder.path(), "restored").await;
+        changes.changed().await;
+        fs::rename(&home, folder.path().join("gone")).unwrap();
+        assert!(is_quiet(&mut changes).await);
+        fs::rename(&away, &home).unwrap();
+        changes.changed().await;
+        write(folder.path(), "second").await;
+        changes.changed().await;
+        assert!(is_quiet(&mut changes).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_dropped_while_it_waits_misses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut changes = changes(folder.path()).await;
+        let second = Duration::from_secs(1);
+        assert!(tokio::time::timeout(second, changes.changed()).await.is_err());
+        write(folder.path(), "first").await;
+        changes.changed().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_vault_in_memory_never_tells() {
+        let vault = Vault::memory();
+        let mut changes = vault.changes().await;
+        vault.lock().await.unwrap().write(b"record").await.unwrap();
+        assert!(is_quiet(&mut changes).await);
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "macos", windows))]
+    #[tokio::test]
+    async fn the_thread_that_notifies_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "first").await;
+        let changes = changes(folder.path()).await;
+        let mut notified = changes.watch.as_ref().unwrap().receiver();
+        drop(changes);
+        // The thread has the sender, and drops it when it ends.
+        while notified.changed().await.is_ok() {}
+    }
+}
