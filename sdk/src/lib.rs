@@ -37,5 +37,5 @@ pub use reqwest;
 pub use session::Status;
 pub use vault::{
     FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultError, VaultGuard, VaultKey,
-    VaultState,
+    VaultSlots, VaultState,
 };

@@ -58,6 +58,15 @@ impl Attempts {
         })
     }
 
+    /// `hold` as with [`save`](Self::save).
+    pub(super) fn remove(&self, hold: impl Send + 'static) -> Result<(), KeyStoreError> {
+        self.ask(move |store| {
+            let removed = store.remove();
+            drop(hold);
+            removed
+        })
+    }
+
     /// Whether an answer is still out that nobody waits for.
     pub(super) fn are_stuck(&self) -> bool {
         *self.line.asking.lock().unwrap_or_else(PoisonError::into_inner) == Asking::InVain

@@ -89,6 +89,15 @@ impl Contents {
         self.written(patiently(|| self.storage.remove()))
     }
 
+    /// Removes everything, the keys and the lock too. What cannot be removed keeps nothing else, and is
+    /// the error.
+    pub(super) fn erase(&self, hold: &(impl Clone + Send + 'static)) -> Result<(), VaultError> {
+        let record = self.forget_whatever_it_is();
+        let keys = self.keys.erase(hold);
+        let lock = self.file.as_ref().map_or(Ok(()), FileStorage::remove_lock);
+        record.and(keys).and_then(|()| self.written(lock))
+    }
+
     /// Waits for the lock among processes. Where there is none, the tasks of this process still wait
     /// for each other, and the state says what that means.
     pub(super) fn lock(&self) -> io::Result<Box<dyn Send>> {

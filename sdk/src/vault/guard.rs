@@ -76,6 +76,12 @@ impl VaultGuard {
         .await
     }
 
+    /// Removes the record, the keys and the lock. Another process that waits for the lock gets a new one.
+    pub(super) async fn erase(self) -> Result<(), VaultError> {
+        let (contents, hold) = self.parts();
+        blocking(move || contents.erase(&hold)).await
+    }
+
     fn parts(&self) -> (Arc<Contents>, Hold) {
         (self.contents.clone(), self.hold.clone())
     }

@@ -56,7 +56,7 @@ impl fmt::Debug for VaultKey {
 /// Keeps one key: the operating system's store, or one that an app supplies, such as Android's
 /// Keystore.
 ///
-/// Both calls may block, and show something to the user: they are made on a thread of their own.
+/// The calls may block, and show something to the user: they are made on a thread of their own.
 /// The vault waits for them [so long](super::Vault::key_store_timeout) and makes one at a time.
 pub trait KeyStore: Send + Sync {
     /// The key, or `None` if the store is certain to have none: what it sealed is then lost.
@@ -72,6 +72,17 @@ pub trait KeyStore: Send + Sync {
     ///
     /// Where the key is not kept.
     fn save(&self, key: &VaultKey) -> Result<(), KeyStoreError>;
+
+    /// Removes the key, if there is one. It is asked for when a slot is
+    /// [removed](super::VaultSlots::remove); a store that does not know how keeps the key, which then
+    /// opens nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the key is still there.
+    fn remove(&self) -> Result<(), KeyStoreError> {
+        Ok(())
+    }
 }
 
 /// Why a store neither gives nor takes a key.

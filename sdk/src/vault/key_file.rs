@@ -24,6 +24,7 @@ impl KeyFile {
     }
 
     pub(super) fn remove(&self) -> io::Result<()> {
+        remove_if_any(&self.new)?;
         remove_if_any(&self.path)
     }
 }

@@ -109,6 +109,17 @@ impl Keys {
         }
     }
 
+    /// Removes the keys, wherever they are. A system without a store has none in it.
+    pub(super) fn erase(&self, hold: &(impl Clone + Send + 'static)) -> Result<(), VaultError> {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let beside = self.beside.as_ref().map_or(Ok(()), KeyFile::remove);
+        match self.store.remove(hold.clone()) {
+            Ok(()) | Err(KeyStoreError::Absent(_)) => {}
+            Err(error) => return Err(self.out_of_reach(error)),
+        }
+        beside.map_err(|error| VaultError::new(VaultState::ReadOnly, error))
+    }
+
     /// How a vault stands that has no file.
     pub(super) fn state(&self) -> Result<VaultState, VaultError> {
         if let Some(known) = self.known() {

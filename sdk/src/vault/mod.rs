@@ -25,6 +25,7 @@ mod memory;
 mod os_store;
 mod patience;
 pub(crate) mod sealed;
+mod slots;
 mod storage;
 mod watch;
 
@@ -36,6 +37,7 @@ use std::time::Duration;
 pub use error::VaultError;
 pub use guard::VaultGuard;
 pub use key::{KeyStore, KeyStoreError, VaultKey};
+pub use slots::VaultSlots;
 pub use storage::{FileStorage, Storage};
 
 use changes::Changes;

@@ -8,22 +8,27 @@ use keyring_core::{CredentialStore, Entry, Error};
 
 use super::{KeyStore, KeyStoreError, VaultKey};
 
-/// The account under which the key is kept, beside the app's own name.
+/// The account under which the key is kept, beside the app's own name; those of slots follow behind it.
 const ACCOUNT: &str = "propusk-vault-key";
 
 pub(super) struct OsStore {
     service: String,
+    account: String,
 }
 
 impl OsStore {
     pub(super) fn new(service: &str) -> Self {
-        OsStore { service: service.to_owned() }
+        OsStore { service: service.to_owned(), account: ACCOUNT.to_owned() }
+    }
+
+    pub(super) fn for_slot(service: &str, name: &str) -> Self {
+        OsStore { service: service.to_owned(), account: format!("{ACCOUNT}.{name}") }
     }
 
     fn entry(&self) -> Result<Entry, KeyStoreError> {
         let store = system::open().map_err(system::explain)?;
         let modifiers = HashMap::from_iter(system::MODIFIERS.iter().copied());
-        Entry::new_in_store_with_modifiers(&store, &self.service, ACCOUNT, &modifiers)
+        Entry::new_in_store_with_modifiers(&store, &self.service, &self.account, &modifiers)
             .map_err(system::explain)
     }
 }
@@ -39,6 +44,14 @@ impl KeyStore for OsStore {
 
     fn save(&self, key: &VaultKey) -> Result<(), KeyStoreError> {
         self.entry()?.set_secret(key.to_text().as_bytes()).map_err(system::explain)
+    }
+
+    fn remove(&self) -> Result<(), KeyStoreError> {
+        match self.entry()?.delete_credential() {
+            Ok(()) => Ok(()),
+            Err(Error::NoEntry) => system::is_certain(),
+            Err(error) => Err(system::explain(error)),
+        }
     }
 }
 

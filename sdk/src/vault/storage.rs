@@ -133,6 +133,41 @@ impl FileStorage {
         builder.create(self.folder.path())
     }
 
+    fn lock_once(&self) -> io::Result<File> {
+        let file = self.folder.while_here(|| self.open_lock())?;
+        lock(&file, true)?;
+        Ok(file)
+    }
+
+    /// Removes the lock, by who has it.
+    #[cfg(unix)]
+    pub(super) fn remove_lock(&self) -> io::Result<()> {
+        self.folder.while_here(|| remove_if_any(&self.beside(".lock")))
+    }
+
+    /// Elsewhere it cannot be told whether a lock was removed before one had it, so that it stays.
+    #[cfg(not(unix))]
+    pub(super) fn remove_lock(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Whether this is still the lock: who had it before may have removed it.
+    #[cfg(unix)]
+    fn is_lock(&self, file: &File) -> io::Result<bool> {
+        use std::os::unix::fs::MetadataExt;
+        let ours = file.metadata()?;
+        match fs::metadata(self.beside(".lock")) {
+            Ok(lock) => Ok(lock.dev() == ours.dev() && lock.ino() == ours.ino()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn is_lock(&self, _: &File) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn remove_all(&self) -> io::Result<()> {
         remove_if_any(&self.path)?;
         remove_if_any(&self.beside(".new"))?;
@@ -194,8 +229,14 @@ impl Storage for FileStorage {
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
-        let file = self.folder.while_here(|| self.open_lock())?;
-        lock(&file, true)?;
+        let mut file = self.lock_once()?;
+        // Bounded, as some network disks give one file a new inode whenever they are asked.
+        for _ in 0..8 {
+            if self.is_lock(&file)? {
+                break;
+            }
+            file = self.lock_once()?;
+        }
         Ok(Box::new(file))
     }
 

@@ -99,6 +99,7 @@ fn a_process_of_its_own_does_what_it_is_told() {
 fn play(part: &str) {
     let mut part: Box<dyn FnMut(&str) -> String> = match part {
         "echo" => Box::new(str::to_owned as Part),
+        "slots" => Box::new(vault::slots::play()),
         "vault" => Box::new(vault::part::play()),
         unknown => panic!("there is no part {unknown}"),
     };

@@ -13,6 +13,7 @@ use zbus::blocking::fdo::DBusProxy;
 
 use super::names;
 use super::part::with_vault;
+use super::slots::with_keyring;
 use crate::process::{Process, playing};
 
 const SERVICE: &str = "org.freedesktop.secrets";
@@ -133,6 +134,12 @@ impl Session {
         Process::start(with_vault(&mut command, kind, self.home.path().join("app")))
     }
 
+    /// As [`app`](Self::app), with several vaults.
+    fn slots(&self) -> Process {
+        let mut command = self.of_the_user(playing("slots"));
+        with_keyring(&mut command, &self.home.path().join("app"))
+    }
+
     fn vault_file(&self) -> std::path::PathBuf {
         self.home.path().join("app/org.example.app.vault")
     }
@@ -203,6 +210,26 @@ fn processes_that_start_at_once_make_one_key() {
     }
     assert_eq!(session.app("keyring").ask("read"), "20");
     assert_eq!(session.secrets().len(), 1);
+}
+
+#[test]
+fn each_slot_has_a_key_of_its_own_which_is_removed_with_it() {
+    let session = Session::unlocked();
+    let mut app = session.slots();
+    assert_eq!(app.ask("write anna one"), "done");
+    assert_eq!(app.ask("write boris two"), "done");
+    assert_eq!(session.secrets().len(), 2);
+    let mut late = session.slots();
+    assert_eq!(late.ask("names"), "anna boris");
+    assert_eq!(late.ask("read anna"), "one");
+    assert_eq!(late.ask("remove anna"), "done");
+    assert_eq!(session.secrets().len(), 1);
+    assert_eq!(app.ask("read anna"), "nothing");
+    assert_eq!(app.ask("read boris"), "two");
+    assert_eq!(app.ask("remove anna"), "done");
+    session.lock();
+    assert_eq!(app.ask("remove boris"), "Storage { state: Locked }");
+    assert_eq!(app.ask("names"), "");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod key_store;
 #[cfg(all(feature = "keyring", target_os = "linux"))]
 mod keyring;
 pub mod part;
+pub mod slots;
 mod waiting;
 
 use std::fs;

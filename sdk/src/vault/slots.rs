@@ -1,0 +1,243 @@
+//! Several vaults in one folder, by name: one for each account or environment of an app, and which of them
+//! is the current one.
+
+use std::fmt;
+use std::fs::{self, DirEntry};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::key::FixedKey;
+use super::patience::{is_away, patiently};
+use super::{FileStorage, KeyStore, Storage, Vault, VaultError, VaultKey, VaultState, blocking};
+use crate::{Error, Result};
+
+/// How the files of slots end.
+const ENDING: &str = ".vault";
+
+/// The longest name, in bytes: file systems take 255 with all endings.
+const LONGEST_NAME: usize = 64;
+
+/// What Windows takes for devices, whatever follows behind a dot.
+const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+
+/// The vaults of an app that keeps several: for more than one account, or more than one server. Each has
+/// a name, a file `<name>.vault` in one folder, and a key of its own. The folder has nothing else in it.
+///
+/// ```
+/// use propusk::{VaultKey, VaultSlots};
+///
+/// # async fn example(folder: &std::path::Path) -> propusk::Result<()> {
+/// // in an app: VaultSlots::keyring("org.example.app", folder)
+/// let slots = VaultSlots::file(folder, VaultKey::generate().expect("random bytes"));
+/// let vault = slots.open("anna@example.org")?; // for Client::builder(…).vault(vault)
+/// slots.switch_to("anna@example.org").await?;
+/// assert_eq!(slots.current().await?.as_deref(), Some("anna@example.org"));
+/// # drop(vault);
+/// # Ok(())
+/// # }
+/// # let folder = tempfile::tempdir().unwrap();
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(example(folder.path())).unwrap();
+/// ```
+///
+/// A name has 1 to 64 of the characters `a-z 0-9 . _ - @ +`, begins and ends with a letter or a digit, and
+/// is no device of Windows (`con`, `com1`, …), so that it names one file on every system.
+///
+/// Clones are the same slots. Processes may use them at once. It must be used within a tokio runtime.
+#[derive(Clone)]
+pub struct VaultSlots {
+    folder: PathBuf,
+    keys: Arc<KeyStores>,
+    /// The file that has the name of the current slot in it.
+    marker: FileStorage,
+}
+
+/// The key store for the name of a slot.
+type KeyStores = dyn Fn(&str) -> Arc<dyn KeyStore> + Send + Sync;
+
+impl VaultSlots {
+    /// With keys in the operating system's store, under the app's own name and that of the slot; see
+    /// [`Vault::keyring`].
+    #[cfg(all(
+        feature = "keyring",
+        any(target_os = "linux", target_os = "macos", target_os = "ios", windows)
+    ))]
+    pub fn keyring(service: &str, folder: impl Into<PathBuf>) -> Self {
+        let service = service.to_owned();
+        VaultSlots::sealed(folder, move |name| {
+            Arc::new(super::os_store::OsStore::for_slot(&service, name))
+        })
+    }
+
+    /// With one key for all, which the app keeps: for servers and tests.
+    pub fn file(folder: impl Into<PathBuf>, key: VaultKey) -> Self {
+        let key = Arc::new(FixedKey(key));
+        VaultSlots::sealed(folder, move |_| key.clone())
+    }
+
+    /// With the key store that this returns for the name of a slot, such as Android's Keystore with an
+    /// alias for each name.
+    pub fn sealed(
+        folder: impl Into<PathBuf>,
+        keys: impl Fn(&str) -> Arc<dyn KeyStore> + Send + Sync + 'static,
+    ) -> Self {
+        let folder = folder.into();
+        let marker = FileStorage::new(folder.join("current"));
+        VaultSlots { folder, keys: Arc::new(keys), marker }
+    }
+
+    /// The vault of this name. Nothing is made before its first write; what is opened twice takes turns.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`](crate::Kind::Usage) where it cannot be a name; the source says why.
+    pub fn open(&self, name: &str) -> Result<Vault> {
+        check(name)?;
+        Ok(Vault::sealed(self.folder.join(format!("{name}{ENDING}")), (self.keys)(name)))
+    }
+
+    /// The names of the slots that have been written, in order. That of an account which has signed out
+    /// is among them until it is [removed](Self::remove).
+    ///
+    /// # Errors
+    ///
+    /// [`Storage`](crate::Kind::Storage) where the folder cannot be read now.
+    pub async fn names(&self) -> Result<Vec<String>> {
+        let slots = self.clone();
+        Ok(blocking(move || slots.listed().map_err(unread)).await?)
+    }
+
+    /// The name that was [switched to](Self::switch_to) last, in any process; `None` before, and once that
+    /// slot was removed. The slot may not have been written yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Storage`](crate::Kind::Storage) where the folder cannot be read now.
+    pub async fn current(&self) -> Result<Option<String>> {
+        let slots = self.clone();
+        Ok(blocking(move || slots.marked().map_err(unread)).await?)
+    }
+
+    /// Makes this slot the current one, for this and the other processes. It is on the disk when this
+    /// returns; a process that is killed meanwhile leaves one name or the other. Clients that are in use
+    /// keep their vault.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`](crate::Kind::Usage) where it cannot be a name, [`Storage`](crate::Kind::Storage) where it
+    /// cannot be written: the current slot is then what it was.
+    pub async fn switch_to(&self, name: &str) -> Result<()> {
+        check(name)?;
+        let (slots, name) = (self.clone(), name.to_owned());
+        Ok(blocking(move || slots.mark(&name).map_err(unwritten)).await?)
+    }
+
+    /// Removes a slot, readable or not: its file, what lies beside it, and its key where the key store can
+    /// remove it ([`KeyStore::remove`]). It is the current one no longer. The server hears nothing of it:
+    /// sign out before. A client that still uses the slot finds nobody signed in.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`](crate::Kind::Usage) where it cannot be a name, [`Storage`](crate::Kind::Storage) where
+    /// something of it is still there: the rest is removed all the same, and it may be tried again.
+    pub async fn remove(&self, name: &str) -> Result<()> {
+        let vault = self.open(name)?;
+        let (slots, name) = (self.clone(), name.to_owned());
+        let unmarked = blocking(move || slots.unmark(&name).map_err(unwritten)).await;
+        vault.lock().await?.erase().await?;
+        Ok(unmarked?)
+    }
+
+    fn listed(&self) -> io::Result<Vec<String>> {
+        let found = self.marker.folder.while_here(|| match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            entries => entries?.collect::<io::Result<Vec<DirEntry>>>(),
+        })?;
+        let mut names: Vec<String> = found.iter().filter_map(slot_of).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn marked(&self) -> io::Result<Option<String>> {
+        let text = self.marker.read()?.and_then(|text| String::from_utf8(text).ok());
+        Ok(text.filter(|name| problem_of(name).is_none()))
+    }
+
+    fn mark(&self, name: &str) -> io::Result<()> {
+        let _lock = self.lock_marker()?;
+        patiently(|| self.marker.write(name.as_bytes()))
+    }
+
+    fn unmark(&self, name: &str) -> io::Result<()> {
+        let _lock = self.lock_marker()?;
+        match self.marked()? {
+            Some(marked) if marked == name => self.marker.remove(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Two processes must not write the marker's new file at once. Where there are no locks, a marker that
+    /// was written by two is still replaced as a whole.
+    fn lock_marker(&self) -> io::Result<Option<Box<dyn Send>>> {
+        match patiently(|| self.marker.lock()) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
+            locked => locked.map(Some),
+        }
+    }
+}
+
+impl fmt::Debug for VaultSlots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VaultSlots").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+fn slot_of(file: &DirEntry) -> Option<String> {
+    let file = file.file_name().into_string().ok()?;
+    let name = file.strip_suffix(ENDING)?;
+    problem_of(name).is_none().then(|| name.to_owned())
+}
+
+fn check(name: &str) -> Result<()> {
+    match problem_of(name) {
+        None => Ok(()),
+        Some(problem) => Err(Error::usage(format!("{name:?} cannot name a slot: {problem}"))),
+    }
+}
+
+/// Why this is no name. Capital letters are refused because some disks take them for small ones.
+fn problem_of(name: &str) -> Option<&'static str> {
+    let is_of_name =
+        |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'@' | b'+');
+    let is_edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || bytes.len() > LONGEST_NAME {
+        Some("it has 1 to 64 characters")
+    } else if !bytes.iter().all(is_of_name) {
+        Some("it is made of a-z, 0-9 and . _ - @ +")
+    } else if !is_edge(bytes.first()) || !is_edge(bytes.last()) {
+        Some("it begins and ends with a letter or a digit")
+    } else if is_device(name) {
+        Some("it is a device on Windows")
+    } else {
+        None
+    }
+}
+
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    let is_numbered = |kind: &str| {
+        stem.strip_prefix(kind)
+            .is_some_and(|number| number.len() == 1 && number.as_bytes()[0].is_ascii_digit())
+    };
+    DEVICES.contains(&stem) || is_numbered("com") || is_numbered("lpt")
+}
+
+fn unread(error: io::Error) -> VaultError {
+    VaultError::new(VaultState::Locked, error)
+}
+
+fn unwritten(error: io::Error) -> VaultError {
+    let state = if is_away(&error) { VaultState::Locked } else { VaultState::ReadOnly };
+    VaultError::new(state, error)
+}
