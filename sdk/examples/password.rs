@@ -14,7 +14,7 @@
 
 use std::io::{self, BufRead, Write};
 
-use propusk::{Client, Kind, Registration, Result, Secret, Status, Vault};
+use propusk::{Client, Kind, Registration, Result, Secret, Vault};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -28,14 +28,11 @@ async fn main() -> Result<()> {
         Some(email) => enter(&client, email).await?,
         None => {}
     }
-    match client.status().await? {
-        status if status.is_signed_in() => show(&client).await,
-        Status::SignedOut { reason } => {
+    let status = client.status().await?;
+    match status.reason() {
+        None => show(&client).await,
+        Some(reason) => {
             println!("Nobody is signed in ({reason:?}). Name your e-mail address.");
-            Ok(())
-        }
-        other => {
-            println!("{other:?}");
             Ok(())
         }
     }

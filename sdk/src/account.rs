@@ -18,6 +18,8 @@ pub enum Operation {
     ResendActivation,
     /// Sign in with a password.
     SignIn,
+    /// Take over tokens that the app has kept until now.
+    Adopt,
     /// Renew the access token.
     Refresh,
     /// Tell the server that the session is over; without it, signing out only forgets the tokens.

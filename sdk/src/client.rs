@@ -7,6 +7,7 @@ mod native;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use propusk_wire::Secret;
 use tokio::sync::watch;
@@ -16,10 +17,10 @@ pub use browser::{BrowserSignIn, Completed};
 pub use builder::ClientBuilder;
 
 use crate::dialects::{Call, Credential, Refusal};
-use crate::error::{Error, Kind, Rejection, Result, SignOutReason};
+use crate::error::{Error, Kind, Rejection, Result};
 use crate::http::Failure;
 use crate::redirect::RedirectUri;
-use crate::session::{AtHand, Core, Status};
+use crate::session::{AtHand, Core, OfflineIdentity, OfflinePolicy, Status, Who};
 use crate::{Dialect, Operation, Profile, VaultState};
 
 /// Signs in at one server and keeps the session; a cheap clone, all of which share the session.
@@ -69,7 +70,8 @@ impl Client {
         self.dialect().supports(operation)
     }
 
-    /// Whether somebody is signed in. Reads the vault if that has not been done; needs no network.
+    /// Whether somebody is signed in, and who. Reads the vault if that has not been done; waits for no
+    /// network and for no renewal.
     ///
     /// # Errors
     /// [`Kind::Storage`] while the vault cannot be read: nothing is known then, and nobody is signed
@@ -79,9 +81,35 @@ impl Client {
     }
 
     /// The changes of [`Status`], for a screen that follows them. It begins with what is known: call
-    /// [`status`](Self::status) once to have the vault read.
+    /// [`status`](Self::status) once to have the vault read. What other processes do that share the
+    /// vault is told within two seconds, while somebody watches.
     pub fn watch(&self) -> watch::Receiver<Status> {
         self.core.watch()
+    }
+
+    /// Waits until nothing is under way: a renewal, a sign-out that the server has to hear of, a session
+    /// that could not be written. Whether all of it is done within this time.
+    ///
+    /// To be called by a program that ends: one for the command line before `main` returns, a handler
+    /// of a push message, an app's extension. What is not done then is done at the next start.
+    pub async fn settled(&self, limit: Duration) -> bool {
+        self.core.settled(limit).await
+    }
+
+    /// The network is another one, or there is one again: what waits because the server could not be
+    /// reached is tried at once.
+    pub fn network_changed(&self) {
+        self.core.note_network();
+    }
+
+    /// Who is signed in, and how far that can be relied on without asking the server: from what the
+    /// vault holds under its seal, and the latest time that was ever known of the server's. A device's
+    /// clock that is set back gains nothing. Costs no network.
+    ///
+    /// # Errors
+    /// [`Kind::SignedOut`], [`Kind::Storage`].
+    pub async fn offline_identity(&self, policy: OfflinePolicy) -> Result<OfflineIdentity> {
+        self.core.offline_identity(policy).await
     }
 
     /// In which state the vault is.
@@ -97,6 +125,18 @@ impl Client {
     /// where it has to be renewed and cannot be now.
     pub async fn access_token(&self) -> Result<AccessToken> {
         Ok(AccessToken(self.core.at_hand().await?))
+    }
+
+    /// The same for this sign-in alone: what one person has begun is not done in the name of the next.
+    ///
+    /// # Errors
+    /// [`Kind::OtherSignIn`]; as of [`access_token`](Self::access_token).
+    pub async fn access_token_of(&self, who: &Who) -> Result<AccessToken> {
+        let at_hand = self.core.at_hand().await?;
+        match at_hand.who.is_same(who) {
+            true => Ok(AccessToken(at_hand)),
+            false => Err(Error::new(Kind::OtherSignIn)),
+        }
     }
 
     /// Renews the access token even if it still works. A server of `simplejwt_rotating` may renew only
@@ -139,7 +179,7 @@ impl Client {
             Err(Failure::Refused(Refusal::Unauthorized | Refusal::SignedOut(_))) => {
                 let next = self.core.instead_of(&at_hand.credential.token).await?;
                 if next.lineage != at_hand.lineage {
-                    return Err(Error::signed_out(SignOutReason::SignedOut));
+                    return Err(Error::new(Kind::OtherSignIn));
                 }
                 match self.core.transport().send(spell(&next.credential)?).await {
                     // A token that has just been made: the account is refused, not the token.
@@ -178,6 +218,11 @@ impl AccessToken {
     /// The bare token.
     pub fn token(&self) -> &Secret {
         &self.0.credential.token
+    }
+
+    /// Whose it is.
+    pub fn who(&self) -> &Who {
+        &self.0.who
     }
 
     /// When it expires by the server's clock, in seconds since 1970; `None` where it does not, or nobody

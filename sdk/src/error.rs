@@ -40,6 +40,8 @@ pub enum Kind {
         /// How long to wait.
         after: Duration,
     },
+    /// Somebody else is signed in than whom this was for: nothing was sent in another's name.
+    OtherSignIn,
     /// The user, or the app, gave up.
     Cancelled,
     /// The vault cannot be read or written now. Nobody is signed out by this.
@@ -138,6 +140,7 @@ impl fmt::Display for Error {
             Kind::Rejected(rejection) => write!(f, "the server refuses: {}", rejection.code),
             Kind::Network => f.write_str("the server cannot be reached"),
             Kind::Later { after } => write!(f, "the server asks to wait {} s", after.as_secs()),
+            Kind::OtherSignIn => f.write_str("somebody else is signed in"),
             Kind::Cancelled => f.write_str("given up"),
             Kind::Storage { state } => write!(f, "the vault cannot be used: {state:?}"),
             Kind::Unsupported(operation) => write!(f, "this API has no {operation:?}"),

@@ -1,6 +1,8 @@
 //! Sends what a dialect spells and reads what comes back, with a time limit and a size limit. What is
 //! learnt by the way is the server's clock.
 
+mod conditional;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,6 +14,7 @@ use crate::Clock;
 use crate::clock::Moment;
 use crate::dialects::{Call, Credential, Refusal, Reply, Request, Scheme};
 use crate::error::{Error, Kind};
+use conditional::Condition;
 
 /// No answer of an API is larger.
 const MAX_ANSWER: usize = 1 << 20;
@@ -69,10 +72,33 @@ impl Transport {
         self.offset.store(offset, Ordering::Relaxed);
     }
 
+    /// How long a request may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Sends a call and reads its answer.
     pub async fn send<T>(&self, call: Call<T>) -> std::result::Result<T, Failure> {
+        self.exchange(call, None).await
+    }
+
+    /// The same, if by the time that its body is sent this is still so; else it is cut off.
+    pub async fn send_if<T>(
+        &self,
+        call: Call<T>,
+        is_so: impl Future<Output = bool> + Send + 'static,
+    ) -> std::result::Result<T, Failure> {
+        self.exchange(call, Some(Box::pin(is_so))).await
+    }
+
+    async fn exchange<T>(
+        &self,
+        call: Call<T>,
+        condition: Option<Condition>,
+    ) -> std::result::Result<T, Failure> {
         let Call { request, read } = call;
-        let response = self.build(request)?.send().await.map_err(Failure::network)?;
+        let request = self.build(request, condition)?;
+        let response = request.send().await.map_err(Failure::network)?;
         let reply = self.receive(response).await?;
         let outcome = read(&reply);
         // A page of a proxy says nothing about the server's clock.
@@ -85,7 +111,11 @@ impl Transport {
         })
     }
 
-    fn build(&self, request: Request) -> std::result::Result<reqwest::RequestBuilder, Failure> {
+    fn build(
+        &self,
+        request: Request,
+        condition: Option<Condition>,
+    ) -> std::result::Result<reqwest::RequestBuilder, Failure> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), request.path));
         if !request.query.is_empty() {
@@ -98,7 +128,11 @@ impl Transport {
             builder = builder.header(AUTHORIZATION, header_of(credential)?);
         }
         if let Some(body) = request.body {
-            builder = builder.header(CONTENT_TYPE, "application/json").body(body.to_string());
+            let body = match condition {
+                Some(condition) => conditional::body(body.to_string(), condition),
+                None => body.to_string().into(),
+            };
+            builder = builder.header(CONTENT_TYPE, "application/json").body(body);
         }
         Ok(builder)
     }

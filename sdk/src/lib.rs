@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod account;
+mod adopted;
 mod api;
 mod client;
 mod clock;
@@ -22,6 +23,7 @@ mod session;
 mod vault;
 
 pub use account::{MailedLink, Operation, Profile, Registered, Registration};
+pub use adopted::Tokens;
 pub use api::Api;
 pub use client::{AccessToken, BrowserSignIn, Client, ClientBuilder, Completed, SignOut};
 pub use clock::Clock;
@@ -34,7 +36,7 @@ pub use propusk_wire::{
 };
 pub use redirect::RedirectUri;
 pub use reqwest;
-pub use session::Status;
+pub use session::{Adoption, Change, OfflineIdentity, OfflinePolicy, Phase, Status, Trust, Who};
 pub use vault::{
     FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultError, VaultGuard, VaultKey,
     VaultSlots, VaultState,

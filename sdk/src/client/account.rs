@@ -4,8 +4,8 @@ use propusk_wire::Secret;
 
 use super::Client;
 use crate::error::{Error, Kind, Result};
-use crate::session::AtHand;
-use crate::{MailedLink, Operation, Profile, Registered, Registration, pkce};
+use crate::session::{Adoption, AtHand, Told};
+use crate::{MailedLink, Operation, Profile, Registered, Registration, Tokens, pkce};
 
 /// Whether the server knows of a sign-out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,8 +13,9 @@ use crate::{MailedLink, Operation, Profile, Registered, Registration, pkce};
 pub enum SignOut {
     /// It has ended the session.
     Told,
-    /// It could not be reached, or its API has no sign-out: the tokens are forgotten here, and end
-    /// there when they expire.
+    /// It could not be reached within 5 s: the vault remembers to tell it at the next chance.
+    Owed,
+    /// Its API has no sign-out: the tokens are forgotten here, and end there when they expire.
     Forgotten,
 }
 
@@ -77,13 +78,34 @@ impl Client {
         }
     }
 
-    /// Forgets the session here, and ends it on the server if that can be reached.
+    /// Signs out. Nobody is signed in as soon as the vault has been written, whether or not there is a
+    /// network; then the server is told, which is waited for 5 s at most.
     ///
     /// # Errors
     /// [`Kind::Storage`] if what is stored could not be removed: the session may be there again at
     /// the next start.
     pub async fn sign_out(&self) -> Result<SignOut> {
-        Ok(if self.core.leave().await? { SignOut::Told } else { SignOut::Forgotten })
+        Ok(match self.core.leave().await? {
+            Told::Heard => SignOut::Told,
+            Told::Owed => SignOut::Owed,
+            Told::Never => SignOut::Forgotten,
+        })
+    }
+
+    /// Takes over tokens that the app has kept until now, so that its users need not sign in again. It
+    /// returns when they lie in the vault: delete the old store then. No network is needed; the server
+    /// is asked about them at the first chance, and only its own word ends the session.
+    ///
+    /// The same tokens again change nothing ([`Adoption::Known`]), also after a sign-out, so that it may
+    /// be called at every start until the old store is gone.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] for tokens of another API, [`Kind::Usage`] for what is no token,
+    /// [`Kind::OtherSignIn`] while somebody is signed in, [`Kind::Storage`]: the old store must stay.
+    pub async fn adopt(&self, tokens: Tokens) -> Result<Adoption> {
+        let now = self.core.transport().moment().server;
+        let adopted = self.dialect().adopt(&tokens, now)?;
+        self.core.adopt(adopted, tokens.fingerprint()).await
     }
 
     /// Asks the server whether the access token works; `false` is the server's own word. Whether

@@ -175,7 +175,7 @@ impl ClientBuilder {
         let api = Shared::new(self.network.client_of_apis(&origins)?, origins);
         let transport = Transport::new(http, base, self.clock, self.timeout);
         let vault = self.vault.unwrap_or_else(Vault::memory);
-        let core = Core::new(transport, vault, self.dialect, self.app, former);
+        let core = Core::new(transport, vault, self.dialect, self.app, former)?;
         Ok(Client {
             core,
             parts: Arc::new(Parts { redirects, api, completing: tokio::sync::Mutex::default() }),

@@ -4,6 +4,7 @@ use propusk_wire::{Secret, UpdateAccountRequest};
 use serde::Deserialize;
 use serde_json::{Map, json};
 
+use super::adopted;
 use super::drf::djoser::Users;
 use super::drf::{refusal, simple_jwt};
 use super::reply::read;
@@ -21,6 +22,7 @@ impl Spelling for DjoserJwt {
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Register,
+            Operation::Adopt,
             Operation::Activate,
             Operation::ResendActivation,
             Operation::SignIn,
@@ -34,6 +36,10 @@ impl Spelling for DjoserJwt {
             Operation::RequestReset,
             Operation::ConfirmReset,
         ]
+    }
+
+    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+        adopted::jwt_pair(kept, Scheme::Bearer, now)
     }
 
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {

@@ -5,7 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use propusk_wire::Secret;
 use serde::Deserialize;
-use serde_json::Number;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Number, Value};
+
+use super::Credential;
 
 /// No token lives longer here, so that a time can be added to what one says.
 const CENTURY: i64 = 3_155_760_000;
@@ -17,12 +20,33 @@ struct Claims {
     exp: Number,
 }
 
+/// What a JWT calls its account: SimpleJWT's claim, or the registered one.
+pub(crate) fn account_of(credential: &Credential) -> Option<String> {
+    let claims = claims::<Map<String, Value>>(&credential.token)?;
+    match claims.get("user_id").or_else(|| claims.get("sub"))? {
+        Value::String(id) => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+/// What kind of token it says to be, where it is a JWT: SimpleJWT's `access` or `refresh`, or nothing.
+pub(super) fn kind(token: &Secret) -> Option<String> {
+    let claims = claims::<Map<String, Value>>(token)?;
+    Some(claims.get("token_type").and_then(Value::as_str).unwrap_or_default().to_owned())
+}
+
 /// Seconds that a JWT lives from `now` on; `None` where it does not tell.
 pub(super) fn lives(token: &Secret, now: i64) -> Option<i64> {
+    let claims: Claims = claims(token)?;
+    seconds(&claims.exp).map(|exp| lifetime(exp.saturating_sub(now)))
+}
+
+/// What stands between the dots; nobody verifies it here.
+fn claims<T: DeserializeOwned>(token: &Secret) -> Option<T> {
     let payload = token.expose().split('.').nth(1)?;
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let claims: Claims = serde_json::from_slice(&payload).ok()?;
-    seconds(&claims.exp).map(|exp| lifetime(exp.saturating_sub(now)))
+    serde_json::from_slice(&payload).ok()
 }
 
 /// Whole seconds of a number that may be a float.

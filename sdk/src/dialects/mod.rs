@@ -1,6 +1,7 @@
 //! How each API spells each operation. Nothing here sends or stores: an operation becomes a
 //! [`Call`], which is a request and how its answer is read.
 
+mod adopted;
 mod djoser_jwt;
 mod djoser_token;
 mod drf;
@@ -26,6 +27,8 @@ use serde_json::Value;
 
 use crate::error::{Error, Rejection, Result, SignOutReason};
 use crate::{MailedLink, Operation, Profile, Registered, Registration};
+
+pub(crate) use jwt::account_of;
 
 /// The API that a server speaks.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -61,6 +64,12 @@ impl Dialect {
     /// Whether the API has the operation.
     pub fn supports(self, operation: Operation) -> bool {
         self.spelling().operations().contains(&operation)
+    }
+
+    /// Tokens that an app has kept until now; what no API has given is refused.
+    pub(crate) fn adopt(self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+        adopted::checked(kept)?;
+        self.spelling().adopt(kept, now)
     }
 
     pub(crate) fn spelling(self) -> &'static dyn Spelling {
@@ -192,6 +201,17 @@ pub(crate) trait Spelling: Send + Sync {
     /// Whether a refresh works only once the access token has expired.
     fn refreshes_after_expiry(&self) -> bool {
         false
+    }
+
+    /// Whether a refresh token works once, and the answer to its refresh comes once.
+    fn spends_refresh_tokens(&self) -> bool {
+        false
+    }
+
+    /// Tokens that an app has kept until now, as this API gives them; what has the form of another API
+    /// is unsupported.
+    fn adopt(&self, _kept: &crate::Tokens, _now: i64) -> Result<Tokens> {
+        Err(Error::unsupported(Operation::Adopt))
     }
 
     fn register(&self, _new: &Registration) -> Result<Call<Registered>> {

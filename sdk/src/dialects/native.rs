@@ -12,6 +12,7 @@ use propusk_wire::{
 use serde::Serialize;
 use serde_json::Value;
 
+use super::adopted;
 use super::jwt::lifetime;
 use super::reply::{is_sendable, read};
 use super::request::segment;
@@ -32,6 +33,7 @@ impl Spelling for Native {
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Register,
+            Operation::Adopt,
             Operation::Activate,
             Operation::ResendActivation,
             Operation::SignIn,
@@ -48,6 +50,10 @@ impl Spelling for Native {
             Operation::Sessions,
             Operation::Identities,
         ]
+    }
+
+    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+        adopted::marked_pair(kept, "pr1.", now)
     }
 
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {

@@ -8,6 +8,7 @@ use propusk_wire::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::adopted;
 use super::reply::{Token, read, rejection};
 use super::request::members_of;
 use super::{
@@ -22,6 +23,7 @@ impl Spelling for Prehashed {
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Register,
+            Operation::Adopt,
             Operation::SignIn,
             Operation::ProviderTokenSignIn,
             Operation::Refresh,
@@ -30,6 +32,10 @@ impl Spelling for Prehashed {
     }
 
     /// The tokens that are answered are not kept: a registration signs nobody in here.
+    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+        adopted::jwt_pair(kept, Scheme::Bearer, now)
+    }
+
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {
         let mut body = members_of(new, &[("phone", "phone_number"), ("email", "email")])?;
         body.insert("hash_password".to_owned(), json!(new.password));

@@ -3,6 +3,7 @@
 use propusk_wire::Secret;
 use serde_json::{Map, Value, json};
 
+use super::adopted;
 use super::drf::simple_jwt;
 use super::drf::{profile, refusal};
 use super::reply::{read, rejection};
@@ -21,6 +22,7 @@ impl Spelling for Simplejwt {
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Register,
+            Operation::Adopt,
             Operation::SignIn,
             Operation::Refresh,
             Operation::Verify,
@@ -28,6 +30,10 @@ impl Spelling for Simplejwt {
             Operation::RequestReset,
             Operation::ConfirmReset,
         ]
+    }
+
+    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+        adopted::jwt_pair(kept, Scheme::Bearer, now)
     }
 
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {

@@ -4,6 +4,7 @@ use propusk_wire::Secret;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::adopted;
 use super::drf::{refusal, simple_jwt};
 use super::reply::read;
 use super::request::members_of;
@@ -15,11 +16,25 @@ pub(super) struct SimplejwtRotating;
 
 impl Spelling for SimplejwtRotating {
     fn operations(&self) -> &'static [Operation] {
-        &[Operation::Register, Operation::SignIn, Operation::Refresh, Operation::Verify]
+        &[
+            Operation::Register,
+            Operation::Adopt,
+            Operation::SignIn,
+            Operation::Refresh,
+            Operation::Verify,
+        ]
     }
 
     fn refreshes_after_expiry(&self) -> bool {
         true
+    }
+
+    fn spends_refresh_tokens(&self) -> bool {
+        true
+    }
+
+    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+        adopted::jwt_pair(kept, Scheme::Bare, now)
     }
 
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {

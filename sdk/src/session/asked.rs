@@ -1,46 +1,69 @@
-//! The server's side of the session: renewing it, opening one, telling that one is over.
+//! What the server is asked about a session: other tokens for it, whether it still counts, and that it
+//! is over.
 
-use super::machine::Verdict;
-use super::record::Opening;
-use super::{Core, Run, Session, attempt, random_text};
-use crate::dialects::{Refusal, Renewal, Tokens};
+use std::sync::Arc;
+
+use super::decide::Verdict;
+use super::{Core, Session, Want, attempt};
+use crate::Operation;
+use crate::dialects::{Call, Refusal, Renewal, Tokens};
 use crate::error::{Error, Kind, Result, SignOutReason};
 use crate::http::Failure;
 
+type Answer = std::result::Result<Tokens, Verdict>;
+
 impl Core {
-    /// Renews, or where the API cannot, asks whether the credential is still good.
-    pub(super) async fn ask(
-        &self,
-        session: &Session,
-        run: &mut Run,
-    ) -> std::result::Result<Tokens, Verdict> {
-        let spelling = session.dialect.spelling();
-        let Some(refresh) = &session.refresh else { return self.check(session, run).await };
-        let attempt = attempt(&session.attempt_key, refresh);
-        let renewal =
-            Renewal { access: &session.credential, refresh, attempt: &attempt, app: &self.app };
-        let call = spelling.refresh(&renewal).map_err(|error| run.verdict(error))?;
-        self.transport.send(call).await.map_err(|failure| run.failed(failure))
+    /// Renews, or where that is not to be, asks whether the credential is still good.
+    pub(super) async fn ask(self: &Arc<Self>, session: &Session, want: &Want) -> Answer {
+        if !want.sends_refresh_token(session) {
+            return self.check(session).await;
+        }
+        let call = self.refresh_call(session).map_err(Verdict::Passing)?;
+        // Between the vault and the wire a process may be stopped for hours.
+        let (core, asked) = (Arc::clone(self), session.clone());
+        let is_current = async move { core.is_current(&asked).await };
+        self.transport.send_if(call, is_current).await.map_err(verdict)
     }
 
-    async fn check(
-        &self,
-        session: &Session,
-        run: &mut Run,
-    ) -> std::result::Result<Tokens, Verdict> {
-        if !session.is_alive(self.transport.moment().server) {
-            return Err(Verdict::Over(SignOutReason::Expired));
+    fn refresh_call(&self, session: &Session) -> Result<Call<Tokens>> {
+        let refresh = session.refresh.as_ref().ok_or_else(|| Error::new(Kind::Protocol))?;
+        let attempt = attempt(&session.attempt_key, refresh);
+        session.dialect.spelling().refresh(&Renewal {
+            access: &session.credential,
+            refresh,
+            attempt: &attempt,
+            app: &self.app,
+        })
+    }
+
+    /// Without a refresh token, or with one that is not to be spent for it.
+    async fn check(&self, session: &Session) -> Answer {
+        let is_alive = session.is_alive(self.transport.moment().server);
+        // A credential that nothing renews is no good any more; another one, its renewal tells.
+        let refused = || match session.refresh {
+            Some(_) => Verdict::TooEarly,
+            None => Verdict::Over(SignOutReason::Expired),
+        };
+        if !is_alive {
+            return Err(refused());
         }
         let spelling = session.dialect.spelling();
-        let call = spelling.profile(&session.credential).map_err(|error| run.verdict(error))?;
-        let profile = match self.transport.send(call).await {
-            Ok(profile) => profile,
-            // A credential that nothing renews is no good any more.
-            Err(Failure::Refused(Refusal::Unauthorized)) => {
-                return Err(Verdict::Over(SignOutReason::Expired));
+        let mut profile = None;
+        let sent = match session.dialect.supports(Operation::Profile) {
+            true => {
+                let call = spelling.profile(&session.credential).map_err(Verdict::Passing)?;
+                self.transport.send(call).await.map(|told| profile = Some(told)).map(|()| true)
             }
-            Err(failure) => return Err(run.failed(failure)),
+            false => {
+                let call = spelling.verify(&session.credential).map_err(Verdict::Passing)?;
+                self.transport.send(call).await
+            }
         };
+        match sent {
+            Ok(true) => {}
+            Ok(false) | Err(Failure::Refused(Refusal::Unauthorized)) => return Err(refused()),
+            Err(failure) => return Err(verdict(failure)),
+        }
         let now = self.transport.moment().server;
         Ok(Tokens {
             access: session.credential.clone(),
@@ -48,37 +71,19 @@ impl Core {
             refresh: None,
             refresh_lives: None,
             session_id: None,
-            profile: Some(profile),
+            profile,
         })
-    }
-
-    pub(super) async fn open(&self, run: &mut Run) -> std::result::Result<Box<Session>, Kind> {
-        let Some(call) = run.enter.take() else { return Err(Kind::Usage) };
-        let opened = match self.transport.send(call).await {
-            Ok(tokens) => self.opened(tokens),
-            Err(failure) => Err(failure.into()),
-        };
-        opened.map_err(|error| {
-            let kind = error.kind().clone();
-            run.problem = Some(error);
-            kind
-        })
-    }
-
-    fn opened(&self, tokens: Tokens) -> Result<Box<Session>> {
-        let opening =
-            Opening { dialect: self.dialect, lineage: random_text()?, attempt_key: random_text()? };
-        Ok(Box::new(Session::open(opening, tokens, self.transport.moment())))
     }
 
     /// Tells the server that a session is over; whether it has heard. Some APIs hear it from a good
     /// access token only.
-    pub(super) async fn tell(&self, session: &Session) -> bool {
+    pub(super) async fn tell(self: &Arc<Self>, session: &Session) -> bool {
         match self.tell_with(session).await {
             Err(Failure::Refused(Refusal::Unauthorized)) if session.refresh.is_some() => {}
             outcome => return has_heard(outcome),
         }
-        match self.ask(session, &mut Run::default()).await {
+        let Ok(call) = self.refresh_call(session) else { return false };
+        match self.transport.send(call).await.map_err(verdict) {
             Ok(tokens) => {
                 let renewed = session.clone().renewed(tokens, self.transport.moment());
                 has_heard(self.tell_with(&renewed).await)
@@ -94,6 +99,20 @@ impl Core {
             Ok(call) => self.transport.send(call).await.map(|()| true),
             Err(_) => Ok(false),
         }
+    }
+}
+
+fn verdict(failure: Failure) -> Verdict {
+    match failure {
+        Failure::Refused(Refusal::SignedOut(reason)) => Verdict::Over(reason),
+        Failure::Refused(Refusal::Spent) => Verdict::Spent,
+        Failure::Refused(Refusal::TooEarly) => Verdict::TooEarly,
+        // A renewal has no path but the API's own: what answers there is a proxy, or a failure.
+        Failure::Unexpected(status) => Verdict::Passing(Error::because(
+            Kind::Network,
+            format!("status {status}, and no answer of the API"),
+        )),
+        failure => Verdict::Passing(failure.into()),
     }
 }
 

@@ -1,42 +1,58 @@
-//! The session at work: runs the [`machine`] with the real vault and the real server. One renewal at
-//! a time in this process, shared by everybody who waits for it, and one at a time among processes
-//! that share a vault. A caller that goes away stops nothing: the work goes on to its end.
+//! The session at work. One renewal at a time in this process, shared by everybody who waits for it.
+//! What is in memory and what the vault holds change together, in short steps and by one at a time;
+//! the server is asked between them, and whoever comes back with its answer looks first whether what
+//! was asked about still counts ([`decide`]). A caller that goes away stops nothing: the work goes on
+//! to its end.
 
+mod adoption;
 mod asked;
 mod attempt;
-mod machine;
+mod changes;
+mod decide;
+mod entering;
+mod flight;
+mod lease;
+mod leaving;
+mod owed;
 mod record;
+mod renewal;
 mod status;
 mod stored;
+mod trouble;
+mod trust;
+mod work;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use propusk_wire::Secret;
 use reqwest::header::HeaderValue;
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, watch};
+use tokio::sync::{Mutex as AsyncMutex, watch};
 
+pub use adoption::Adoption;
 pub(crate) use attempt::{attempt, random_text};
-use machine::{Action, Event, State, Verdict, step};
+use decide::{State, merged};
+use flight::{Flight, landed};
+pub(crate) use leaving::Told;
 use record::Held;
 pub(crate) use record::{Record, Session};
-pub use status::Status;
-use stored::{encode, is_lost, state_of, storage};
+pub use status::{Change, Phase, Status, Who};
+use stored::{Desk, Seen, state_of};
+use trouble::Trouble;
+pub use trust::{OfflineIdentity, OfflinePolicy, Trust};
+use work::Work;
 
-use crate::dialects::{App, Call, Credential, Dialect, Refusal, Tokens};
+use crate::dialects::{App, Credential, Dialect};
 use crate::error::{Error, Kind, Result, SignOutReason};
-use crate::http::{Failure, Transport, header_of};
-use crate::vault::{Vault, VaultGuard};
+use crate::http::{Transport, header_of};
+use crate::vault::Vault;
 use crate::{Profile, VaultState};
 
 /// A token with less to live than this, in seconds, is not given out while another can be had.
 const ALMOST_OVER: i64 = 5;
-/// How long another process may have the vault; longer than a refresh takes.
-const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(45);
-/// How long after a failure nothing is fetched that nobody waits for.
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
-/// How often a session that could not be written is tried to be written again.
-const SAVE_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long another process may have the vault, which nobody has across the network.
+const LOCK_PATIENCE: Duration = Duration::from_secs(15);
 
 /// The one session of a client.
 pub(crate) struct Core {
@@ -46,23 +62,52 @@ pub(crate) struct Core {
     app: App,
     /// Under which origins the server was known before.
     former_origins: Vec<String>,
-    machine: AsyncMutex<Machine>,
+    /// Names this client in leases.
+    name: String,
+    memory: AsyncMutex<Memory>,
+    /// The record that was seen last.
+    seen: Mutex<Seen>,
     /// What is given out without waiting for anybody.
     at_hand: RwLock<Option<Arc<AtHand>>>,
-    /// The renewal under way.
-    flight: Mutex<Option<watch::Receiver<Option<Outcome>>>>,
     status: watch::Sender<Status>,
+    loading: Flight,
+    renewing: Flight,
+    /// Whoever signs in is alone.
+    entering: AsyncMutex<()>,
+    /// Whoever tells the server what is owed is alone.
+    telling: AsyncMutex<()>,
+    /// When the server may be told, by this device's clock; `NOTHING_OWED` where there is nothing.
+    tells_at: AtomicI64,
+    trouble: Mutex<Trouble>,
+    work: Work,
+    /// When the server was last asked about what was taken over, by this device's clock.
+    verified_at: AtomicI64,
     /// Somebody waits to write a session that could not be written.
     saves_again: AtomicBool,
-    /// Until when, by this device's clock, nothing is fetched that nobody waits for.
-    rests_until: AtomicI64,
+    /// Somebody looks what other processes do.
+    looks: AtomicBool,
 }
 
-type Outcome = Result<Option<Credential>>;
+const NOTHING_OWED: i64 = i64::MAX;
 
-struct Machine {
+/// Where the session stands, changed by one at a time.
+struct Memory {
     state: State,
-    record: Record,
+}
+
+/// Which token is wanted.
+#[derive(Clone, Debug)]
+pub(crate) enum Want {
+    /// One that works.
+    Token,
+    /// Another than this one, which a server has refused.
+    InsteadOf(Secret),
+    /// Another one, whether the one that is held works or not.
+    Renewal,
+    /// The server's word on what was taken over from the app.
+    Verification,
+    /// Only that what could not be written is written.
+    Saving,
 }
 
 /// A token in the form in which it is sent.
@@ -70,23 +115,14 @@ pub(crate) struct AtHand {
     pub credential: Credential,
     pub header: HeaderValue,
     pub profile: Option<Profile>,
+    pub who: Who,
     /// The sign-in that it is of.
     pub lineage: Secret,
     fresh_until: Option<i64>,
     pub expires_at: Option<i64>,
-}
-
-/// What a run of the machine needs beside it, and what it leaves.
-#[derive(Default)]
-struct Run {
-    enter: Option<Call<Tokens>>,
-    /// The sign-in with a provider that ends by entering.
-    finishes: Option<Secret>,
-    lock: Option<VaultGuard>,
-    /// Why something failed, in full.
-    problem: Option<Error>,
-    answer: Option<Outcome>,
-    told: bool,
+    /// It is renewed by the call that needs it, and by nothing else.
+    is_renewed_by_calls: bool,
+    is_unverified: bool,
 }
 
 impl Core {
@@ -96,20 +132,29 @@ impl Core {
         dialect: Dialect,
         app: App,
         former_origins: Vec<String>,
-    ) -> Arc<Self> {
-        Arc::new(Core {
-            former_origins,
+    ) -> Result<Arc<Self>> {
+        Ok(Arc::new(Core {
             transport,
             vault,
             dialect,
             app,
-            machine: AsyncMutex::new(Machine { state: State::Unknown, record: Record::default() }),
+            former_origins,
+            name: random_text()?.expose().to_owned(),
+            memory: AsyncMutex::new(Memory { state: State::Unknown }),
+            seen: Mutex::default(),
             at_hand: RwLock::new(None),
-            flight: Mutex::new(None),
-            status: watch::Sender::new(Status::Unknown),
+            status: watch::Sender::new(Status::unknown()),
+            loading: Flight::new(),
+            renewing: Flight::new(),
+            entering: AsyncMutex::new(()),
+            telling: AsyncMutex::new(()),
+            tells_at: AtomicI64::new(NOTHING_OWED),
+            trouble: Mutex::default(),
+            work: Work::new(),
+            verified_at: AtomicI64::new(0),
             saves_again: AtomicBool::new(false),
-            rests_until: AtomicI64::new(0),
-        })
+            looks: AtomicBool::new(false),
+        }))
     }
 
     pub fn transport(&self) -> &Transport {
@@ -124,115 +169,45 @@ impl Core {
         &self.app
     }
 
-    pub fn watch(&self) -> watch::Receiver<Status> {
-        self.status.subscribe()
-    }
-
-    /// The server has just answered.
-    pub fn note_answer(&self) {
+    /// The server has just answered: what could not be done may be done now.
+    pub fn note_answer(self: &Arc<Self>) {
+        self.trouble().note_answer();
         self.status.send_if_modified(|status| {
-            let was_offline = *status == Status::Offline;
+            let was_offline = status.phase == Phase::Offline;
             if was_offline {
-                *status = Status::SignedIn;
+                status.phase = Phase::SignedIn;
             }
             was_offline
         });
+        self.tell_at_a_chance();
+    }
+
+    /// The way to the server is another one.
+    pub fn note_network(&self) {
+        self.trouble().end();
     }
 
     pub async fn vault_state(&self) -> VaultState {
         let state = self.vault.state().await;
-        match self.parse(self.vault.read().await) {
+        match self.vault_record().await {
             Ok(_) => state,
             Err(error) => state_of(&error),
         }
     }
 
-    /// An access token that works, as far as can be known here.
-    pub async fn at_hand(self: &Arc<Self>) -> Result<Arc<AtHand>> {
-        let now = self.transport.moment().server;
-        if let Some(at_hand) = self.held() {
-            if at_hand.fresh_until.is_none_or(|until| now < until) {
-                return Ok(at_hand);
-            }
-            if at_hand.expires_at.is_none_or(|at| now.saturating_add(ALMOST_OVER) < at) {
-                // It still works; the next one is fetched meanwhile.
-                if self.transport.device_now() >= self.rests_until.load(Ordering::Relaxed) {
-                    drop(self.flight(Event::TokenWanted));
-                }
-                return Ok(at_hand);
-            }
-        }
-        self.renewed(Event::TokenWanted).await
-    }
-
-    /// Another access token than this one, which a server has refused.
-    pub async fn instead_of(self: &Arc<Self>, refused: &Secret) -> Result<Arc<AtHand>> {
-        let at_hand = self.renewed(Event::TokenRefused(refused.clone())).await?;
-        if at_hand.credential.token != *refused {
-            return Ok(at_hand);
-        }
-        // The renewal that was under way may have begun before the refusal.
-        self.renewed(Event::TokenRefused(refused.clone())).await
-    }
-
-    /// A renewed access token, whether the one that is held still works or not.
-    pub async fn renew(self: &Arc<Self>) -> Result<()> {
-        let before = self.held().map(|at_hand| at_hand.credential.token.clone());
-        let at_hand = self.renewed(Event::RenewalWanted).await?;
-        if before.as_ref() == Some(&at_hand.credential.token) {
-            // What was under way may have been something else.
-            self.renewed(Event::RenewalWanted).await?;
-        }
-        Ok(())
-    }
-
-    /// Opens a session by what the call answers. `finishes` is the sign-in with a provider that has
-    /// come to its end with it.
-    pub async fn enter(
-        self: &Arc<Self>,
-        call: Call<Tokens>,
-        finishes: Option<Secret>,
-    ) -> Result<()> {
-        let run = Run { enter: Some(call), finishes, ..Run::default() };
-        self.spawn(Event::EnterWanted, run).await?.answer()?;
-        Ok(())
-    }
-
-    /// Ends the session; whether the server has been told.
-    pub async fn leave(self: &Arc<Self>) -> Result<bool> {
-        let run = self.spawn(Event::LeaveWanted, Run::default()).await?;
-        let told = run.told;
-        run.answer().map(|_| told)
-    }
-
-    /// Whether somebody is signed in, as far as is known without waiting for what is under way.
+    /// Whether somebody is signed in: no network is waited for.
     pub async fn status(self: &Arc<Self>) -> Result<Status> {
-        if self.machine.try_lock().is_ok() {
-            match self.profile().await {
-                Ok(_) => {}
-                Err(error) if matches!(error.kind(), Kind::SignedOut { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(*self.status.borrow())
+        self.known().await?;
+        Ok(self.status.borrow().clone())
     }
 
     /// The account as it was last seen; needs no network.
     pub async fn profile(self: &Arc<Self>) -> Result<Option<Profile>> {
-        if let Some(at_hand) = self.held() {
-            return Ok(at_hand.profile.clone());
+        self.known().await?;
+        match self.held() {
+            Some(at_hand) => Ok(at_hand.profile.clone()),
+            None => Err(self.nobody()),
         }
-        let core = Arc::clone(self);
-        joined(tokio::spawn(async move {
-            let mut machine = core.machine().await;
-            core.load(&mut machine).await?;
-            match &machine.state {
-                State::SignedIn(kept) => Ok(kept.session.profile.clone()),
-                State::SignedOut(reason) => Err(Error::signed_out(*reason)),
-                _ => Err(Error::new(Kind::Protocol)),
-            }
-        }))
-        .await
     }
 
     /// Keeps what the server has just told whoever has this sign-in of the account, to be shown without
@@ -248,20 +223,6 @@ impl Core {
         .await
     }
 
-    /// Removes what is stored, whatever it is and whoever has issued it. The server hears nothing.
-    pub async fn forget_everything(self: &Arc<Self>) -> Result<()> {
-        let core = Arc::clone(self);
-        joined(tokio::spawn(async move {
-            let mut machine = core.machine().await;
-            core.alone().await?.forget_whatever_it_is().await.map_err(storage)?;
-            machine.record = Record::default();
-            machine.state = State::SignedOut(SignOutReason::SignedOut);
-            core.publish(&machine.state);
-            Ok(())
-        }))
-        .await
-    }
-
     /// Changes what is stored, alone among tasks and processes.
     pub async fn change<T: Send + 'static>(
         self: &Arc<Self>,
@@ -269,237 +230,192 @@ impl Core {
     ) -> Result<T> {
         let core = Arc::clone(self);
         joined(tokio::spawn(async move {
-            let mut machine = core.machine().await;
-            let locked = core.alone().await?;
-            let read = locked.read().await;
-            let stored = read.as_ref().ok().cloned().flatten();
-            let mut record = match core.parse(read) {
-                // What was stored is lost; what is in memory is not.
-                Err(error) if is_lost(&error) => {
-                    Record { held: machine.state.held(), ..Record::default() }
-                }
-                record => record?,
-            };
+            let _busy = core.work.begin();
+            let mut memory = core.memory.lock().await;
+            let desk = core.alone().await?;
+            let mut record = desk.record(&memory.state)?;
             let changed = change(&mut record);
-            core.stamp(&mut record.held);
-            let bytes = encode(&record)?;
-            // Anybody may have a forged link opened, again and again.
-            if stored.as_ref() != Some(&bytes) {
-                locked.write(&bytes).await.map_err(storage)?;
-            }
-            machine.record = record;
-            core.adopt(&mut machine);
+            let held = record.held.clone();
+            core.write(&desk, record).await?;
+            core.take_in(&mut memory, held);
             Ok(changed)
         }))
         .await
+    }
+
+    /// Removes what is stored, whatever it is and whoever has issued it. The server hears nothing.
+    pub async fn forget_everything(self: &Arc<Self>) -> Result<()> {
+        let core = Arc::clone(self);
+        joined(tokio::spawn(async move {
+            let _busy = core.work.begin();
+            let mut memory = core.memory.lock().await;
+            core.alone().await?.forget_whatever_it_is().await?;
+            core.forget_seen();
+            core.note_owed(false);
+            memory.state = State::SignedOut(SignOutReason::SignedOut);
+            core.publish(&memory.state, Change::SignedOut);
+            Ok(())
+        }))
+        .await
+    }
+
+    /// Waits until nothing is under way: renewals, sign-outs that the server has to hear of, a session
+    /// that could not be written. Whether all of it is done.
+    pub async fn settled(self: &Arc<Self>, limit: Duration) -> bool {
+        let settling = async {
+            let is_told = match self.tells_at.load(Ordering::Relaxed) {
+                NOTHING_OWED => true,
+                _ => matches!(self.tell_owed().await, Ok(true)),
+            };
+            let is_saved = match self.memory.lock().await.state {
+                State::SignedIn(ref kept) => kept.is_saved,
+                _ => true,
+            };
+            let is_saved = is_saved || landed(self.renewal(Want::Saving)).await.is_ok();
+            self.work.done().await;
+            is_told && is_saved
+        };
+        tokio::time::timeout(limit, settling).await.unwrap_or(false)
+    }
+
+    /// Looks into the vault unless somebody is known to be signed in; one look for everybody who asks.
+    async fn known(self: &Arc<Self>) -> Result<()> {
+        if self.status.borrow().is_signed_in() {
+            return Ok(());
+        }
+        let core = Arc::clone(self);
+        landed(self.loading.join(|| async move {
+            let mut memory = core.memory.lock().await;
+            match memory.state {
+                State::Unknown => core.look(&mut memory, Change::Started).await,
+                State::SignedIn(_) => Ok(()),
+                State::SignedOut(_) => {
+                    if let Err(error) = core.look(&mut memory, Change::OtherProcess).await {
+                        tracing::debug!(%error, "whether another process has signed in is not known");
+                    }
+                    Ok(())
+                }
+            }
+        }))
+        .await
+    }
+
+    /// What the vault holds now, by a look that waits for no lock.
+    async fn look(self: &Arc<Self>, memory: &mut Memory, change: Change) -> Result<()> {
+        let read = self.vault_record().await;
+        let held = read.as_ref().map(|record| record.held.clone()).map_err(state_of);
+        let before = memory.state.clone();
+        let state = match merged(before.clone(), held) {
+            Ok(state) => state,
+            Err(state) => return Err(read.err().unwrap_or(Kind::Storage { state }.into())),
+        };
+        let has_changed = is_changed(&before, &state);
+        self.learn_clock(&before, &state);
+        memory.state = state;
+        if has_changed {
+            self.publish(&memory.state, change_of(&memory.state, change));
+        }
+        if read.is_ok_and(|record| record.owed.iter().any(|owed| self.is_ours(owed.session()))) {
+            self.note_owed(true);
+            self.tell_at_a_chance();
+        }
+        Ok(())
+    }
+
+    /// What an earlier process has learnt of the server's clock when it last renewed.
+    fn learn_clock(&self, before: &State, now: &State) {
+        if let (State::Unknown, Some(session)) = (before, now.session()) {
+            self.transport.set_offset(session.clock_offset);
+        }
+    }
+
+    /// What a change or another process has left in the vault.
+    fn take_in(&self, memory: &mut Memory, held: Held) {
+        let before = memory.state.clone();
+        let Ok(state) = merged(before.clone(), Ok(held)) else { return };
+        self.learn_clock(&before, &state);
+        memory.state = state;
+        let change = match is_changed(&before, &memory.state) {
+            true => Change::OtherProcess,
+            false => Change::Profile,
+        };
+        self.publish(&memory.state, change);
+    }
+
+    /// The same with the vault locked.
+    fn merge(&self, memory: &mut Memory, desk: &Desk) -> Result<()> {
+        let before = memory.state.clone();
+        memory.state = merged(before.clone(), desk.held()).map_err(|_| desk.problem())?;
+        if is_changed(&before, &memory.state) {
+            self.publish(&memory.state, change_of(&memory.state, Change::OtherProcess));
+        }
+        Ok(())
     }
 
     fn held(&self) -> Option<Arc<AtHand>> {
         self.at_hand.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn renewed(self: &Arc<Self>, event: Event) -> Result<Arc<AtHand>> {
-        let mut flight = self.flight(event);
-        let landed = flight.wait_for(Option::is_some).await;
-        // Without an outcome the runtime is going down.
-        let outcome = landed.map_err(|error| Error::because(Kind::Cancelled, error))?.clone();
-        outcome.unwrap_or_else(|| Err(Error::new(Kind::Cancelled)))?;
-        self.held().ok_or_else(|| Error::signed_out(SignOutReason::SignedOut))
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The renewal under way, or a new one.
-    fn flight(self: &Arc<Self>, event: Event) -> watch::Receiver<Option<Outcome>> {
-        let mut flight = self.flight_slot();
-        if let Some(flight) = flight.as_ref().filter(|flight| flight.has_changed().is_ok()) {
-            return flight.clone();
-        }
-        let (lands, waits) = watch::channel(None);
-        *flight = Some(waits.clone());
-        let core = Arc::clone(self);
-        tokio::spawn(async move {
-            let outcome = core.run(event, Run::default()).await.answer();
-            *core.flight_slot() = None;
-            lands.send_replace(Some(outcome));
-        });
-        waits
+    /// Why nobody is signed in.
+    fn nobody(&self) -> Error {
+        let reason = self.status.borrow().reason();
+        Error::signed_out(reason.unwrap_or(SignOutReason::SignedOut))
     }
 
-    fn flight_slot(&self) -> MutexGuard<'_, Option<watch::Receiver<Option<Outcome>>>> {
-        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn spawn(self: &Arc<Self>, event: Event, run: Run) -> Result<Run> {
-        let core = Arc::clone(self);
-        joined(tokio::spawn(async move { Ok(core.run(event, run).await) })).await
-    }
-
-    /// The machine at rest, for one at a time.
-    async fn machine(&self) -> AsyncMutexGuard<'_, Machine> {
-        let mut machine = self.machine.lock().await;
-        if machine.state.is_under_way() {
-            let state = std::mem::replace(&mut machine.state, State::Unknown);
-            machine.state = state.interrupted();
-            self.publish(&machine.state);
-        }
-        machine
-    }
-
-    /// Lets the machine run until it rests.
-    async fn run(self: &Arc<Self>, event: Event, mut run: Run) -> Run {
-        let mut machine = self.machine().await;
-        // Neither a sign-in nor a sign-out needs to know what was before.
-        if !matches!(event, Event::EnterWanted | Event::LeaveWanted)
-            && let Err(error) = self.load(&mut machine).await
-        {
-            run.answer = Some(Err(error));
-            return run;
-        }
-        let mut next = Some(event);
-        while let Some(event) = next.take() {
-            let state = std::mem::replace(&mut machine.state, State::Unknown);
-            let (state, actions) = step(state, event, self.transport.moment());
-            machine.state = state;
-            self.publish(&machine.state);
-            for action in actions {
-                if let Some(event) = self.act(&mut machine, &mut run, action).await {
-                    next = Some(event);
-                }
-            }
-        }
-        self.rest(&machine, &run);
-        run
-    }
-
-    /// Reads the vault unless somebody is known to be signed in.
-    async fn load(&self, machine: &mut Machine) -> Result<()> {
-        if !matches!(machine.state, State::Unknown | State::SignedOut(_)) {
-            return Ok(());
-        }
-        let read = self.take_in(machine, self.vault.read().await);
-        let failed = read.as_ref().err().copied();
-        let state = std::mem::replace(&mut machine.state, State::Unknown);
-        (machine.state, _) = step(state, Event::Read(read), self.transport.moment());
-        self.learn_clock(&machine.state);
-        self.publish(&machine.state);
-        match (&machine.state, failed) {
-            (State::Unknown, Some(state)) => Err(Error::new(Kind::Storage { state })),
-            _ => Ok(()),
-        }
-    }
-
-    /// What was learnt of the server's clock when the session that has been read was last renewed.
-    fn learn_clock(&self, state: &State) {
-        if let State::SignedIn(kept) = state {
-            self.transport.set_offset(kept.session.clock_offset);
-        }
-    }
-
-    async fn act(
-        self: &Arc<Self>,
-        machine: &mut Machine,
-        run: &mut Run,
-        action: Action,
-    ) -> Option<Event> {
-        match action {
-            Action::Read => Some(Event::Read(self.take_in(machine, self.vault.read().await))),
-            Action::Lock => Some(Event::Locked(self.lock(machine, run).await)),
-            Action::Write(held) => Some(Event::Written(self.write(machine, run, held).await)),
-            Action::Renew(session) => Some(Event::Renewed(self.ask(&session, run).await)),
-            Action::Enter => Some(Event::Entered(self.open(run).await)),
-            Action::Leave(session) => {
-                run.told = self.tell(&session).await;
-                Some(Event::Left)
-            }
-            Action::Abandon(session) => {
-                let core = Arc::clone(self);
-                tokio::spawn(async move { core.tell(&session).await });
-                None
-            }
-            Action::Unlock => {
-                run.lock = None;
-                None
-            }
-            Action::Answer(answer) => {
-                run.answer = Some(answer.map_err(|kind| run.error(kind)));
-                None
-            }
-        }
-    }
-
-    /// What another process or a change has left.
-    fn adopt(&self, machine: &mut Machine) {
-        let is_at_rest = matches!(machine.state, State::Unknown | State::SignedOut(_));
-        if is_at_rest {
-            let read = Event::Read(Ok(machine.record.held.clone()));
-            let state = std::mem::replace(&mut machine.state, State::Unknown);
-            (machine.state, _) = step(state, read, self.transport.moment());
-            self.learn_clock(&machine.state);
-        } else if let (State::SignedIn(kept), Held::SignedIn(held)) =
-            (&mut machine.state, &machine.record.held)
-            && kept.session.lineage == held.lineage
-        {
-            kept.session.profile = held.profile.clone();
-        }
-        self.publish(&machine.state);
-    }
-
-    fn publish(&self, state: &State) {
-        let at_hand = state.session().and_then(|session| AtHand::of(&session).map(Arc::new));
-        *self.at_hand.write().unwrap_or_else(PoisonError::into_inner) = at_hand;
-        let status = match state {
-            State::Unknown => Status::Unknown,
-            State::SignedOut(reason) => Status::SignedOut { reason: *reason },
-            State::SignedIn(_) => Status::SignedIn,
-            State::Renewing { .. } => Status::Refreshing,
-            State::Entering { .. } | State::Leaving { .. } => return,
+    /// Lets everybody know where the session stands. What is told is told once.
+    fn publish(&self, state: &State, change: Change) {
+        let session = state.session();
+        let at_hand = session.and_then(AtHand::of).map(Arc::new);
+        let phase = match state {
+            State::Unknown => Phase::Unknown,
+            State::SignedOut(reason) => Phase::SignedOut { reason: *reason },
+            State::SignedIn(_) => Phase::SignedIn,
         };
-        self.tell_status(status);
+        let who = session.map(Who::of);
+        *self.at_hand.write().unwrap_or_else(PoisonError::into_inner) = at_hand;
+        self.announce(Status { phase, who, change });
     }
 
-    fn tell_status(&self, status: Status) {
+    /// Somebody is signed in, in this phase.
+    fn publish_phase(&self, phase: Phase) {
+        let who = self.status.borrow().who.clone();
+        self.announce(Status { phase, who, change: Change::Refreshed });
+    }
+
+    fn announce(&self, status: Status) {
         self.status.send_if_modified(|told| {
-            let is_new = *told != status;
-            *told = status;
+            let is_new = told.phase != status.phase
+                || told.who != status.who
+                || !matches!(status.change, Change::Profile | Change::Started);
+            let is_new = is_new && *told != status;
+            if is_new {
+                *told = status;
+            }
             is_new
         });
     }
+}
 
-    /// After a run: whether there is a network, and whether something is still to be written.
-    fn rest(self: &Arc<Self>, machine: &Machine, run: &Run) {
-        let State::SignedIn(kept) = &machine.state else { return };
-        let pause = match run.problem.as_ref().map(Error::kind) {
-            Some(Kind::Network) => {
-                self.tell_status(Status::Offline);
-                PAUSE
-            }
-            Some(Kind::Later { after }) => *after,
-            _ => std::time::Duration::ZERO,
-        };
-        let seconds = i64::try_from(pause.as_secs()).unwrap_or(i64::MAX);
-        let until = self.transport.device_now().saturating_add(seconds);
-        self.rests_until.store(until, Ordering::Relaxed);
-        if !kept.is_saved && !self.saves_again.swap(true, Ordering::SeqCst) {
-            let wait = SavesAgain(Arc::downgrade(self));
-            tokio::spawn(async move {
-                tokio::time::sleep(SAVE_AGAIN).await;
-                let core = wait.0.upgrade();
-                drop(wait);
-                if let Some(core) = core {
-                    drop(core.flight(Event::SaveWanted));
-                }
-            });
+/// Whether another token, or nobody, is signed in by it.
+fn is_changed(before: &State, after: &State) -> bool {
+    match (before, after) {
+        (State::SignedIn(before), State::SignedIn(after)) => {
+            before.session.lineage != after.session.lineage
+                || before.session.generation != after.session.generation
         }
+        (before, after) => before != after,
     }
 }
 
-/// Waits to write what could not be written; over when it is dropped, be it with its runtime.
-struct SavesAgain(Weak<Core>);
-
-impl Drop for SavesAgain {
-    fn drop(&mut self) {
-        if let Some(core) = self.0.upgrade() {
-            core.saves_again.store(false, Ordering::SeqCst);
-        }
+/// What is lost has been ended by nobody's wish.
+fn change_of(state: &State, change: Change) -> Change {
+    match state {
+        State::SignedOut(SignOutReason::VaultLost) => Change::Ended,
+        _ => change,
     }
 }
 
@@ -510,50 +426,21 @@ impl AtHand {
             credential: session.credential.clone(),
             header: header_of(&session.credential).ok()?,
             profile: session.profile.clone(),
+            who: Who::of(session),
             lineage: session.lineage.clone(),
             fresh_until: session.fresh_until(),
             expires_at: session.access_expires_at,
+            is_renewed_by_calls: session.spends(),
+            is_unverified: session.is_unverified,
         })
     }
-}
 
-impl Run {
-    fn answer(self) -> Outcome {
-        self.answer.unwrap_or_else(|| Err(Error::new(Kind::Protocol)))
+    fn is_fresh(&self, server_now: i64) -> bool {
+        self.fresh_until.is_none_or(|until| server_now < until)
     }
 
-    /// The error of this kind, with its cause if it is known.
-    fn error(&self, kind: Kind) -> Error {
-        match &self.problem {
-            Some(problem) if *problem.kind() == kind => problem.clone(),
-            _ => Error::new(kind),
-        }
-    }
-
-    /// In which state the vault is, that could not be used.
-    fn stored(&mut self, error: Error) -> VaultState {
-        let state = state_of(&error);
-        self.problem = Some(error);
-        state
-    }
-
-    fn failed(&mut self, failure: Failure) -> Verdict {
-        match failure {
-            Failure::Refused(Refusal::SignedOut(reason)) => Verdict::Over(reason),
-            Failure::Refused(Refusal::Spent) => Verdict::Spent,
-            Failure::Refused(Refusal::TooEarly) => Verdict::TooEarly,
-            Failure::Unexpected(status) => {
-                let problem = format!("status {status}, and no answer of the API");
-                self.verdict(Error::because(Kind::Network, problem))
-            }
-            failure => self.verdict(failure.into()),
-        }
-    }
-
-    fn verdict(&mut self, error: Error) -> Verdict {
-        let kind = error.kind().clone();
-        self.problem = Some(error);
-        Verdict::Passing(kind)
+    fn is_alive(&self, server_now: i64) -> bool {
+        self.expires_at.is_none_or(|at| server_now < at)
     }
 }
 

@@ -1,11 +1,30 @@
-//! What an app watches to know which screen to show.
+//! What an app watches to know which screen to show: whether somebody is signed in, who, and why it
+//! has changed.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
+
+use super::Session;
 use crate::SignOutReason;
+use crate::dialects::account_of;
 
-/// Whether somebody is signed in, as far as is known now.
+/// Whether somebody is signed in, as far as is known now, and who.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Whether somebody is.
+    pub phase: Phase,
+    /// Who is; `None` where nobody is, or where it is not known yet.
+    pub who: Option<Who>,
+    /// What has led to it.
+    pub change: Change,
+}
+
+/// Whether somebody is signed in.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub enum Status {
+pub enum Phase {
     /// Not known yet: the vault has not been read, or cannot be read now. Wait; this is no sign-out.
     Unknown,
     /// Nobody is.
@@ -21,9 +40,76 @@ pub enum Status {
     Offline,
 }
 
+/// Who is signed in. Two of them are equal in [`sign_in`](Self::sign_in) if and only if they are of one
+/// sign-in: the same account after another sign-in is somebody else here.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub struct Who {
+    /// Names the sign-in, in every API and in all processes that share the vault. Made on this device;
+    /// no secret.
+    pub sign_in: String,
+    /// The server's id of the session, where the API tells (`native`).
+    pub session_id: Option<String>,
+    /// The server's id of the account, as in [`Profile::id`](crate::Profile::id); `None` until the API
+    /// has told it.
+    pub account_id: Option<String>,
+}
+
+/// Why a [`Status`] is what it is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Nothing has changed: it is what the vault held at the start, or nothing is known yet.
+    Started,
+    /// This app has signed in.
+    SignedIn,
+    /// This app has handed over the tokens that it kept until now.
+    Adopted,
+    /// The access token was renewed, or is being renewed, or could not be.
+    Refreshed,
+    /// This app has signed out.
+    SignedOut,
+    /// The server has ended the session, or what was stored is lost; the reason says which.
+    Ended,
+    /// Another process that shares the vault has signed in or out, or has renewed.
+    OtherProcess,
+    /// The account's profile was asked for or changed.
+    Profile,
+}
+
 impl Status {
     /// Whether somebody is signed in, with or without a network.
-    pub fn is_signed_in(self) -> bool {
-        matches!(self, Status::SignedIn | Status::Refreshing | Status::Offline)
+    pub fn is_signed_in(&self) -> bool {
+        matches!(self.phase, Phase::SignedIn | Phase::Refreshing | Phase::Offline)
+    }
+
+    /// Why nobody is signed in; `None` where somebody is, or where it is not known yet.
+    pub fn reason(&self) -> Option<SignOutReason> {
+        match self.phase {
+            Phase::SignedOut { reason } => Some(reason),
+            _ => None,
+        }
+    }
+
+    pub(super) fn unknown() -> Self {
+        Status { phase: Phase::Unknown, who: None, change: Change::Started }
+    }
+}
+
+impl Who {
+    pub(super) fn of(session: &Session) -> Self {
+        let told = session.profile.as_ref().and_then(|profile| profile.id.clone());
+        let hash = digest(&SHA256, session.lineage.expose().as_bytes());
+        let short = hash.as_ref().get(..16).unwrap_or_default();
+        Who {
+            sign_in: URL_SAFE_NO_PAD.encode(short),
+            session_id: session.session_id.clone(),
+            account_id: told.or_else(|| account_of(&session.credential)),
+        }
+    }
+
+    /// Whether both are of one sign-in.
+    pub fn is_same(&self, other: &Who) -> bool {
+        self.sign_in == other.sign_in
     }
 }

@@ -1,126 +1,197 @@
 //! The vault's side of the session: the record that it holds, read and written by one at a time among
-//! processes.
+//! processes. The lock is held for reading and writing alone, never while the server is asked.
 
-use super::record::VERSION;
-use super::{Core, Held, LOCK_PATIENCE, Machine, Record, Run};
+use std::sync::PoisonError;
+
+use super::decide::State;
+use super::record::{Held, VERSION};
+use super::{Core, LOCK_PATIENCE, Record, Session, random_text};
 use crate::VaultState;
 use crate::error::{Error, Kind, Result};
-use crate::pending_sign_in::Outcome as SignInOutcome;
 use crate::vault::{VaultError, VaultGuard};
+
+/// The vault, which nobody else writes meanwhile, and what it holds.
+pub(super) struct Desk {
+    guard: VaultGuard,
+    read: Result<Record>,
+}
+
+/// Which record was seen last; an earlier one is no longer what counts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Seen {
+    series: String,
+    number: u64,
+}
+
+impl Desk {
+    pub fn held(&self) -> std::result::Result<Held, VaultState> {
+        self.read.as_ref().map(|record| record.held.clone()).map_err(state_of)
+    }
+
+    /// The record to be written over. What was lost is made anew of what is in memory.
+    pub fn record(&self, memory: &State) -> Result<Record> {
+        match &self.read {
+            Ok(record) => Ok(record.clone()),
+            Err(error) if is_replaceable(error) => {
+                Ok(Record { held: memory.held(), ..Record::default() })
+            }
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// Why it is not known what the vault holds.
+    pub fn problem(&self) -> Error {
+        match &self.read {
+            Err(error) => error.clone(),
+            Ok(_) => Error::new(Kind::Protocol),
+        }
+    }
+
+    /// As it was found.
+    pub fn found(&self) -> Option<&Record> {
+        self.read.as_ref().ok()
+    }
+
+    pub async fn forget(&self) -> std::result::Result<(), VaultError> {
+        self.guard.forget().await
+    }
+
+    pub async fn forget_whatever_it_is(&self) -> std::result::Result<(), VaultError> {
+        self.guard.forget_whatever_it_is().await
+    }
+}
 
 impl Core {
     /// The vault, alone among processes. One that has been stopped while it had the lock, and not
     /// killed, keeps nobody waiting for ever.
-    pub(super) async fn alone(&self) -> Result<VaultGuard> {
-        match tokio::time::timeout(LOCK_PATIENCE, self.vault.lock()).await {
-            Ok(locked) => locked.map_err(storage),
+    pub(super) async fn alone(&self) -> Result<Desk> {
+        let guard = match tokio::time::timeout(LOCK_PATIENCE, self.vault.lock()).await {
+            Ok(locked) => locked?,
             Err(elapsed) => {
-                Err(Error::because(Kind::Storage { state: VaultState::Locked }, elapsed))
+                return Err(Error::because(Kind::Storage { state: VaultState::Locked }, elapsed));
             }
-        }
+        };
+        let before = self.last_seen();
+        let read = guard.read().await;
+        Ok(Desk { guard, read: self.parse(read, &before) })
     }
 
-    /// The record, if this server has issued what is in it.
-    pub(super) fn parse(
+    /// What the vault holds, without a lock: one of the records that were written, wholly.
+    pub(super) async fn vault_record(&self) -> Result<Record> {
+        let before = self.last_seen();
+        self.parse(self.vault.read().await, &before)
+    }
+
+    /// The record, if this server has issued what is in it and nobody has put back an older one than
+    /// that which was seen before it was read.
+    fn parse(
         &self,
         read: std::result::Result<Option<Vec<u8>>, VaultError>,
+        before: &Seen,
     ) -> Result<Record> {
-        let record = parse(read)?;
-        let Held::SignedIn(session) = &record.held else { return Ok(record) };
-        let is_ours = |origin: &String| {
-            *origin == self.transport.origin() || self.former_origins.contains(origin)
-        };
-        match session.origin.as_ref().is_none_or(is_ours) {
-            true => Ok(record),
-            false => Err(Error::new(Kind::Storage { state: VaultState::OtherServer })),
+        let Some(bytes) = read? else { return Ok(Record::default()) };
+        let record = parse(&bytes)?;
+        if let Held::SignedIn(session) = &record.held
+            && !self.is_ours(session)
+        {
+            return Err(Error::new(Kind::Storage { state: VaultState::OtherServer }));
+        }
+        let seen = Seen { series: record.series.clone(), number: record.number };
+        if before.is_of(&seen) && seen.number < before.number {
+            return Err(Error::new(Kind::Storage { state: VaultState::WentBack }));
+        }
+        self.note_seen(seen);
+        Ok(record)
+    }
+
+    fn last_seen(&self) -> Seen {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whoever has read earlier may be later here.
+    fn note_seen(&self, seen: Seen) {
+        let mut last = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !last.is_of(&seen) || last.number < seen.number {
+            *last = seen;
         }
     }
 
-    /// Says in what is written which server it is of.
-    pub(super) fn stamp(&self, held: &mut Held) {
-        if let Held::SignedIn(session) = held {
+    /// Whether this server has issued it.
+    pub(super) fn is_ours(&self, session: &Session) -> bool {
+        session.origin.as_ref().is_none_or(|origin| {
+            *origin == self.transport.origin() || self.former_origins.contains(origin)
+        })
+    }
+
+    /// Writes what has changed; what has not is not written, for anybody may have a forged link opened,
+    /// again and again.
+    pub(super) async fn write(&self, desk: &Desk, mut record: Record) -> Result<()> {
+        if let Held::SignedIn(session) = &mut record.held {
             session.origin = Some(self.transport.origin());
         }
-    }
-
-    /// What the vault holds, also for what is written next.
-    pub(super) fn take_in(
-        &self,
-        machine: &mut Machine,
-        read: std::result::Result<Option<Vec<u8>>, VaultError>,
-    ) -> std::result::Result<Held, VaultState> {
-        match self.parse(read) {
-            Ok(record) => {
-                machine.record = record;
-                Ok(machine.record.held.clone())
-            }
-            Err(error) => {
-                machine.record = Record::default();
-                Err(state_of(&error))
-            }
+        if let Ok(found) = &desk.read
+            && encode(found)? == encode(&record)?
+        {
+            return Ok(());
         }
-    }
-
-    pub(super) async fn lock(
-        &self,
-        machine: &mut Machine,
-        run: &mut Run,
-    ) -> std::result::Result<Held, VaultState> {
-        let locked = match self.alone().await {
-            Ok(locked) => locked,
-            Err(error) => return Err(run.stored(error)),
+        let last = self.last_seen();
+        if record.series.is_empty() {
+            // Over a record that is lost, or was put back, the series goes on.
+            record.series = match last.series.is_empty() {
+                true => random_text()?.expose().to_owned(),
+                false => last.series.clone(),
+            };
+            record.number = last.number;
+        }
+        record.number = record.number.saturating_add(1);
+        record.latest = match newly_vouched(desk.found(), &record) {
+            // The server knows what time it is.
+            Some(at) => at,
+            None => record.latest.max(self.transport.moment().server),
         };
-        let read = locked.read().await;
-        run.lock = Some(locked);
-        self.take_in(machine, read)
+        desk.guard.write(&encode(&record)?).await?;
+        self.note_seen(Seen { series: record.series, number: record.number });
+        Ok(())
     }
 
-    pub(super) async fn write(
-        &self,
-        machine: &mut Machine,
-        run: &mut Run,
-        held: Held,
-    ) -> std::result::Result<(), VaultState> {
-        let is_end = matches!(held, Held::SignedOut(_));
-        let mut record = machine.record.clone();
-        record.held = held;
-        self.stamp(&mut record.held);
-        if let Some(state) = &run.finishes {
-            record.journal.finish(state, SignInOutcome::Completed);
+    /// The same for an end, which must not come back: removing needs no room. Whether the record was
+    /// written, and not only removed.
+    pub(super) async fn write_end(&self, desk: &Desk, record: Record) -> Result<bool> {
+        match self.write(desk, record).await {
+            Err(error) if state_of(&error) != VaultState::Newer && desk.forget().await.is_ok() => {
+                self.forget_seen();
+                Ok(false)
+            }
+            written => written.map(|()| true),
         }
-        let Some(locked) = &run.lock else { return Err(VaultState::Locked) };
-        let written = match encode(&record) {
-            Ok(bytes) => locked.write(&bytes).await,
-            Err(error) => {
-                run.problem = Some(error);
-                return Err(VaultState::ReadOnly);
-            }
-        };
-        match written {
-            Ok(()) => {
-                machine.record = record;
-                Ok(())
-            }
-            // Removing needs no room, and what has ended must not come back.
-            Err(error)
-                if is_end
-                    && error.state() != VaultState::Newer
-                    && locked.forget().await.is_ok() =>
-            {
-                machine.record = Record::default();
-                Ok(())
-            }
-            Err(error) => Err(run.stored(storage(error))),
-        }
+    }
+
+    /// What is stored next begins anew.
+    pub(super) fn forget_seen(&self) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen::default();
     }
 }
 
-fn parse(read: std::result::Result<Option<Vec<u8>>, VaultError>) -> Result<Record> {
-    let Some(bytes) = read.map_err(storage)? else { return Ok(Record::default()) };
-    let state = match serde_json::from_slice::<Record>(&bytes) {
-        Ok(record) if record.version == VERSION => return Ok(record),
+impl Seen {
+    fn is_of(&self, other: &Seen) -> bool {
+        !self.series.is_empty() && self.series == other.series
+    }
+}
+
+/// When the server has vouched for the session, if that is newer than what was found.
+fn newly_vouched(found: Option<&Record>, record: &Record) -> Option<i64> {
+    let vouched_at = |record: &Record| match &record.held {
+        Held::SignedIn(session) => session.vouched_at,
+        Held::SignedOut(_) => None,
+    };
+    vouched_at(record).filter(|at| found.and_then(vouched_at) != Some(*at))
+}
+
+fn parse(bytes: &[u8]) -> Result<Record> {
+    let state = match serde_json::from_slice::<Record>(bytes) {
+        Ok(record) if record.is_known() => return Ok(record),
         Ok(_) => VaultState::Newer,
-        Err(_) if is_newer(&bytes) => VaultState::Newer,
+        Err(_) if is_newer(bytes) => VaultState::Newer,
         Err(_) => VaultState::Foreign,
     };
     Err(Error::new(Kind::Storage { state }))
@@ -132,13 +203,9 @@ fn is_newer(bytes: &[u8]) -> bool {
     version.is_some_and(|version| version > u64::from(VERSION))
 }
 
-pub(super) fn encode(record: &Record) -> Result<Vec<u8>> {
+fn encode(record: &Record) -> Result<Vec<u8>> {
     serde_json::to_vec(record)
         .map_err(|error| Error::because(Kind::Storage { state: VaultState::Foreign }, error))
-}
-
-pub(super) fn storage(error: VaultError) -> Error {
-    error.into()
 }
 
 pub(super) fn state_of(error: &Error) -> VaultState {
@@ -148,6 +215,7 @@ pub(super) fn state_of(error: &Error) -> VaultState {
     }
 }
 
-pub(super) fn is_lost(error: &Error) -> bool {
-    *error.kind() == Kind::Storage { state: VaultState::Foreign }
+/// Nothing of it counts any more.
+pub(super) fn is_replaceable(error: &Error) -> bool {
+    matches!(state_of(error), VaultState::Foreign | VaultState::WentBack)
 }

@@ -4,12 +4,12 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use super::machine::{Kept, State};
+use super::decide::{Kept, State};
 use super::record::{Held, Opening};
-use super::{Core, Machine, Record, Run, Session};
+use super::{Core, Record, Session};
 use crate::clock::Moment;
 use crate::dialects::{Credential, Scheme, Tokens};
-use crate::{Client, Dialect, Profile, SignOutReason, Status, Storage, Vault, VaultKey};
+use crate::{Client, Dialect, Phase, Profile, SignOutReason, Storage, Vault, VaultKey};
 
 /// A disk whose lock another process has.
 struct Taken {
@@ -82,8 +82,8 @@ fn a_runtime_that_goes_away_in_the_middle_leaves_nobody_stuck() {
     give.send(()).expect("somebody waits for the lock");
 
     runtime().block_on(async {
-        let nobody = Status::SignedOut { reason: SignOutReason::NeverSignedIn };
-        assert_eq!(client.status().await.expect("a status"), nobody);
+        let nobody = Phase::SignedOut { reason: SignOutReason::NeverSignedIn };
+        assert_eq!(client.status().await.expect("a status").phase, nobody);
         give.send(()).expect("the lock");
         client.sign_out().await.expect("a sign-out");
     });
@@ -124,8 +124,8 @@ async fn however_often_a_session_cannot_be_written_one_waits_to_write_it() {
     let core = core(&Vault::memory());
     for _ in 0..3 {
         let kept = Kept { session: session("ours"), is_saved: false };
-        let machine = Machine { state: State::SignedIn(kept), record: Record::default() };
-        core.rest(&machine, &Run::default());
+        core.memory.lock().await.state = State::SignedIn(kept);
+        core.rest().await;
     }
     // Who waits keeps no more than this of it.
     assert_eq!(Arc::weak_count(&core), 1);

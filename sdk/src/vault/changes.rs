@@ -34,7 +34,6 @@ impl Changes {
     /// Waits until the stored bytes may have changed since the last time that this returned, or since
     /// this value was made. A folder that goes away is no change. Nothing is missed if the future is
     /// dropped. It never returns where the storage does not tell versions.
-    #[allow(dead_code, reason = "the session is to call it")]
     pub(crate) async fn changed(&mut self) {
         loop {
             self.pause().await;

@@ -71,6 +71,9 @@ pub enum VaultState {
     /// It can be read and written, on a file system without locks: where two processes use it at once,
     /// both may spend one refresh token, which ends the session in APIs that rotate.
     WithoutLocks,
+    /// Somebody has put an older record back, such as a backup or a program that synchronises folders:
+    /// none of it is sent. Only a running client says so, which has seen a later one.
+    WentBack,
     /// Another server has issued what is stored: none of it is sent, and nothing of it is ended. Only a
     /// client says so, which knows its server.
     OtherServer,
@@ -207,7 +210,6 @@ impl Vault {
     }
 
     /// Tells when anybody changes what is stored, from now on.
-    #[allow(dead_code, reason = "the session is to call it")]
     pub(crate) async fn changes(&self) -> Changes {
         Changes::of(self.parts.storage.clone(), self.parts.file.clone()).await
     }

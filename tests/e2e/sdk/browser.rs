@@ -1,6 +1,6 @@
 //! Sign-ins that go through a browser and come back by a link.
 
-use propusk::{Client, Completed, Kind, RedirectUri, Secret, SignOutReason, Status};
+use propusk::{Client, Completed, Kind, Phase, RedirectUri, Secret, SignOutReason};
 use propusk_server::Clock as ServerClock;
 use propusk_stand_in::{Behaviour, Consent, Endpoint, Provider, User};
 use tempfile::TempDir;
@@ -71,7 +71,7 @@ async fn an_app_that_was_killed_meanwhile_is_signed_in_by_the_link_that_starts_i
     let link = desk.link(&desk.app()).await;
     let app = desk.app();
     assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
-    assert_eq!(desk.app().status().await.expect("a status"), Status::SignedIn);
+    assert_eq!(desk.app().status().await.expect("a status").phase, Phase::SignedIn);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Networks that fail, proxies that speak for the server, and the list of sessions.
 
-use propusk::{Client, Kind, Status};
+use propusk::{Client, Kind, Phase};
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
 
@@ -43,7 +43,7 @@ async fn nobody_but_the_server_ends_a_session() {
         let kind = outcome.expect_err("no token").kind().clone();
         assert!(matches!(kind, Kind::Network | Kind::Later { .. }), "{impostor:?}: {kind:?}");
         assert!(client.status().await.expect("a status").is_signed_in(), "{impostor:?}");
-        client.access_token().await.expect("a token, once the server answers");
+        client.refresh().await.expect("a token, once the server answers");
     }
 }
 
@@ -60,14 +60,14 @@ async fn without_a_network_the_app_knows_who_is_signed_in() {
         .vault(home.vault())
         .build()
         .expect("a client");
-    assert_eq!(nowhere.status().await.expect("a status"), Status::SignedIn);
+    assert_eq!(nowhere.status().await.expect("a status").phase, Phase::SignedIn);
     let profile = nowhere.cached_profile().await.expect("no network is needed");
     assert_eq!(profile.and_then(|profile| profile.email).as_deref(), Some(EMAIL));
     nowhere.access_token().await.expect("a token that still works");
     home.advance(EXPIRED);
     let error = nowhere.access_token().await.expect_err("no network");
     assert_eq!(*error.kind(), Kind::Network);
-    assert_eq!(nowhere.status().await.expect("a status"), Status::Offline);
+    assert_eq!(nowhere.status().await.expect("a status").phase, Phase::Offline);
 }
 
 #[tokio::test]
@@ -78,9 +78,9 @@ async fn an_app_that_was_offline_is_told_when_the_server_answers_again() {
     tap.answer(REFRESH, None);
     // It still works for three seconds, and cannot be renewed now.
     client.access_token().await.expect("a token");
-    assert_eq!(client.status().await.expect("a status"), Status::Offline);
+    assert_eq!(client.status().await.expect("a status").phase, Phase::Offline);
     client.verify().await.expect("an answer");
-    assert_eq!(client.status().await.expect("a status"), Status::SignedIn);
+    assert_eq!(client.status().await.expect("a status").phase, Phase::SignedIn);
 }
 
 #[tokio::test]

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use propusk::{SignOut, SignOutReason, Status};
+use propusk::{Change, Phase, SignOut, SignOutReason};
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
+
+const SIGN_OUT: &str = "DELETE /propusk/v1/sessions/current";
+/// Longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn the_server_ends_the_session_and_the_vault_holds_no_token() {
@@ -22,12 +26,45 @@ async fn the_server_ends_the_session_and_the_vault_holds_no_token() {
 }
 
 #[tokio::test]
-async fn without_a_network_the_tokens_are_forgotten_all_the_same() {
+async fn what_could_not_be_told_is_owed_and_told_at_the_next_start() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
-    tap.answer("DELETE /propusk/v1/sessions/current", None);
-    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Forgotten);
+    let token = client.access_token().await.expect("a token");
+    tap.answer(SIGN_OUT, None);
+    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Owed);
+    assert_eq!(reason(client.access_token().await), SignOutReason::SignedOut);
+    assert_eq!(tap.count(SIGN_OUT), 1);
+    drop(client);
+    let next = home.builder().vault(home.vault()).moved_from(tap.url()).build().expect("a client");
+    assert!(!next.status().await.expect("a status").is_signed_in());
+    assert!(next.settled(LIMIT).await, "the server has heard of it");
+    let authorization = format!("Bearer {}", token.token().expose());
+    let answer = home.server.client.get("/propusk/v1/account", Some(&authorization)).await;
+    assert_eq!(answer.status, 401);
+    let record = home.vault().read().await.expect("readable").expect("a record");
+    let record = String::from_utf8(record).expect("JSON");
+    assert!(!record.contains("pr1.") && !record.contains("eyJ"), "{record}");
+}
+
+#[tokio::test]
+async fn it_is_told_at_once_however_long_the_server_takes() {
+    let home = Home::start().await;
+    let (tap, client) = home.tapped().await;
+    tap.hold();
+    let mut status = client.watch();
+    let leaving = tokio::spawn({
+        let client = client.clone();
+        async move { client.sign_out().await }
+    });
+    // Nothing but the vault has answered yet.
+    let told = status.wait_for(|status| !status.is_signed_in()).await.expect("a status").clone();
+    assert_eq!(told.phase, Phase::SignedOut { reason: SignOutReason::SignedOut });
+    assert_eq!((told.who, told.change), (None, Change::SignedOut));
+    tap.wait_for(SIGN_OUT).await;
+    assert!(!leaving.is_finished());
     assert_eq!(reason(home.app().access_token().await), SignOutReason::SignedOut);
+    tap.release();
+    assert_eq!(leaving.await.expect("no panic").expect("a sign-out"), SignOut::Told);
 }
 
 #[tokio::test]
@@ -39,8 +76,8 @@ async fn another_process_hears_of_it_when_its_token_is_refused() {
     one.sign_out().await.expect("a sign-out");
     assert_eq!(reason(other.profile().await), SignOutReason::SignedOut);
     assert_eq!(
-        other.status().await.expect("a status"),
-        Status::SignedOut { reason: SignOutReason::SignedOut }
+        other.status().await.expect("a status").phase,
+        Phase::SignedOut { reason: SignOutReason::SignedOut }
     );
     one.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
     other.profile().await.expect("which the other finds");
@@ -80,11 +117,11 @@ async fn a_session_that_was_ended_elsewhere_is_told_with_its_reason() {
     let mut status = one.watch();
     assert_eq!(reason(one.profile().await), SignOutReason::Ended);
     let ended = status.wait_for(|status| !status.is_signed_in());
-    let ended = *tokio::time::timeout(Duration::from_secs(5), ended)
+    let ended = tokio::time::timeout(Duration::from_secs(5), ended)
         .await
         .expect("it is told")
         .expect("a status");
-    assert_eq!(ended, Status::SignedOut { reason: SignOutReason::Ended });
+    assert_eq!(ended.phase, Phase::SignedOut { reason: SignOutReason::Ended });
 }
 
 #[tokio::test]

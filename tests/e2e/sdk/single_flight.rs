@@ -64,7 +64,7 @@ async fn a_token_about_to_expire_is_given_out_while_the_next_is_fetched() {
     tap.wait_for(REFRESH).await;
     tap.release();
     let mut status = client.watch();
-    status.wait_for(|status| *status == propusk::Status::SignedIn).await.expect("a status");
+    status.wait_for(|status| status.phase == propusk::Phase::SignedIn).await.expect("a status");
     assert_ne!(client.access_token().await.expect("a token").token(), &before);
 }
 
@@ -78,7 +78,7 @@ async fn a_server_that_is_busy_is_left_in_peace_while_the_token_works() {
     client.access_token().await.expect("a token that works");
     tap.wait_for(REFRESH).await;
     let mut status = client.watch();
-    status.wait_for(|status| *status == propusk::Status::SignedIn).await.expect("a status");
+    status.wait_for(|status| status.phase == propusk::Phase::SignedIn).await.expect("a status");
     for _ in 0..10 {
         client.access_token().await.expect("a token that works");
     }

@@ -1,7 +1,7 @@
 //! One suite for every API that has the operation: against this server, and against the real Django
 //! stacks.
 
-use propusk::{Client, Dialect, Kind, Operation, Registered, SignOut, SignOutReason, Status};
+use propusk::{Client, Dialect, Kind, Operation, Phase, Registered, SignOut, SignOutReason};
 use propusk_tests::django::Stack;
 
 use super::peer::Peer;
@@ -59,15 +59,15 @@ async fn sign_in(peer: &Peer) {
     peer.account("nina").await;
     let client = client(peer);
     assert_eq!(
-        client.status().await.expect("a status"),
-        Status::SignedOut { reason: SignOutReason::NeverSignedIn }
+        client.status().await.expect("a status").phase,
+        Phase::SignedOut { reason: SignOutReason::NeverSignedIn }
     );
     let refused = client.sign_in(&peer.identifier("nina"), "another password").await;
     assert_eq!(code(refused), "invalid_credentials");
     assert_eq!(reason(client.access_token().await), SignOutReason::NeverSignedIn);
 
     client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
-    assert_eq!(client.status().await.expect("a status"), Status::SignedIn);
+    assert_eq!(client.status().await.expect("a status").phase, Phase::SignedIn);
     if peer.has(Operation::Verify) {
         assert!(client.verify().await.expect("an answer"));
     }
@@ -86,7 +86,7 @@ async fn restart(peer: &Peer) {
     let first = app();
     first.sign_in(&peer.identifier("olga"), PASSWORD).await.expect("a sign-in");
     let again = app();
-    assert_eq!(again.status().await.expect("a status"), Status::SignedIn);
+    assert_eq!(again.status().await.expect("a status").phase, Phase::SignedIn);
     let (one, other) = (first.access_token().await, again.access_token().await);
     assert_eq!(one.expect("a token").token(), other.expect("a token").token());
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use propusk::{
-    Client, FileStorage, KeyStore, KeyStoreError, Kind, SignOutReason, Status, Storage, Vault,
+    Client, FileStorage, KeyStore, KeyStoreError, Kind, Phase, SignOutReason, Storage, Vault,
     VaultKey, VaultState,
 };
 
@@ -143,10 +143,10 @@ async fn a_locked_store_is_no_sign_out() {
     let app = with_store(&home, &store);
     assert_eq!(state(app.status().await), VaultState::Locked);
     assert_eq!(state(app.access_token().await), VaultState::Locked);
-    assert_eq!(*app.watch().borrow(), Status::Unknown);
+    assert_eq!(app.watch().borrow().phase, Phase::Unknown);
     assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::Locked);
     store.is(OPEN);
-    assert_eq!(app.status().await.expect("a status"), Status::SignedIn);
+    assert_eq!(app.status().await.expect("a status").phase, Phase::SignedIn);
     app.profile().await.expect("the session of before");
 }
 
@@ -171,8 +171,8 @@ async fn a_vault_whose_key_is_gone_is_a_sign_out_with_that_reason() {
     *store.key.lock().expect("unpoisoned") = None;
     let app = with_store(&home, &store);
     assert_eq!(
-        app.status().await.expect("a status"),
-        Status::SignedOut { reason: SignOutReason::VaultLost }
+        app.status().await.expect("a status").phase,
+        Phase::SignedOut { reason: SignOutReason::VaultLost }
     );
     assert_eq!(reason(app.access_token().await), SignOutReason::VaultLost);
     app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
@@ -254,8 +254,8 @@ async fn nobody_is_signed_in_whose_session_cannot_be_kept() {
     let app = on_disk(&home, &disk);
     assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::ReadOnly);
     assert_eq!(
-        app.status().await.expect("a status"),
-        Status::SignedOut { reason: SignOutReason::NeverSignedIn }
+        app.status().await.expect("a status").phase,
+        Phase::SignedOut { reason: SignOutReason::NeverSignedIn }
     );
 }
 

@@ -9,6 +9,7 @@ use propusk_wire::Secret;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::adopted;
 use super::drf::djoser::Users;
 use super::drf::{self, Names, refusal};
 use super::reply::{Token, read};
@@ -27,6 +28,7 @@ impl Spelling for DjoserToken {
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Register,
+            Operation::Adopt,
             Operation::Activate,
             Operation::ResendActivation,
             Operation::SignIn,
@@ -40,6 +42,14 @@ impl Spelling for DjoserToken {
             Operation::RequestReset,
             Operation::ConfirmReset,
         ]
+    }
+
+    fn spends_refresh_tokens(&self) -> bool {
+        true
+    }
+
+    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+        adopted::opaque(kept, now)
     }
 
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {

@@ -1,0 +1,96 @@
+//! Tokens that an app has kept until now, in the form of each API: another form is told apart before
+//! anything is sent.
+
+use propusk_wire::Secret;
+
+use super::reply::is_sendable;
+use super::{Credential, Scheme, Tokens, jwt};
+use crate::adopted::Tokens as Kept;
+use crate::error::{Error, Result};
+use crate::{Operation, adopted};
+
+/// A pair of JWTs; the access token may be missing.
+pub(super) fn jwt_pair(kept: &Kept, scheme: Scheme, now: i64) -> Result<Tokens> {
+    let refresh = kept.refresh.as_ref().ok_or_else(another_form)?;
+    let kind = jwt::kind(refresh).ok_or_else(another_form)?;
+    if kind == "access" {
+        return Err(Error::usage("an access token stands in the place of the refresh token"));
+    }
+    let access = match &kept.access {
+        Some(access) => jwt::kind(access).map(|_| access).ok_or_else(another_form)?,
+        None => &Secret::default(),
+    };
+    Ok(Tokens {
+        access_lives: lives(kept, now),
+        refresh_lives: jwt::lives(refresh, now),
+        ..pair(scheme, access, refresh)
+    })
+}
+
+/// An access token that is a JWT, and a refresh token that begins with this.
+pub(super) fn marked_pair(kept: &Kept, mark: &str, now: i64) -> Result<Tokens> {
+    let refresh = kept.refresh.as_ref().ok_or_else(another_form)?;
+    let is_ours = |access: &Secret| jwt::kind(access).is_some();
+    if !refresh.expose().starts_with(mark) || !kept.access.as_ref().is_none_or(is_ours) {
+        return Err(another_form());
+    }
+    let access = kept.access.clone().unwrap_or_default();
+    Ok(Tokens { access_lives: lives(kept, now), ..pair(Scheme::Bearer, &access, refresh) })
+}
+
+/// A key that never expires, or an OAuth pair: neither of them a JWT.
+pub(super) fn opaque(kept: &Kept, now: i64) -> Result<Tokens> {
+    if kept.all().any(|token| jwt::kind(token).is_some()) {
+        return Err(another_form());
+    }
+    match (&kept.access, &kept.refresh) {
+        (Some(key), None) => Ok(Tokens {
+            access: Credential { scheme: Scheme::Token, token: key.clone() },
+            access_lives: None,
+            refresh: None,
+            refresh_lives: None,
+            session_id: None,
+            profile: None,
+        }),
+        (access, Some(refresh)) => {
+            let access = access.clone().unwrap_or_default();
+            Ok(Tokens { access_lives: lives(kept, now), ..pair(Scheme::Bearer, &access, refresh) })
+        }
+        (None, None) => Err(another_form()),
+    }
+}
+
+/// Refuses what no API has given.
+pub(super) fn checked(kept: &adopted::Tokens) -> Result<()> {
+    match kept.all().count() > 0 && kept.all().all(|token| is_sendable(token.expose())) {
+        true => Ok(()),
+        false => {
+            Err(Error::usage("a token is missing, is empty, or has characters that no token has"))
+        }
+    }
+}
+
+fn pair(scheme: Scheme, access: &Secret, refresh: &Secret) -> Tokens {
+    Tokens {
+        access: Credential { scheme, token: access.clone() },
+        access_lives: None,
+        refresh: Some(refresh.clone()),
+        refresh_lives: None,
+        session_id: None,
+        profile: None,
+    }
+}
+
+/// Seconds that the access token lives; none where there is none, or where it does not tell.
+fn lives(kept: &Kept, now: i64) -> Option<i64> {
+    let Some(access) = &kept.access else { return Some(0) };
+    let told = kept.access_expires_at.map(|at| jwt::lifetime(at.saturating_sub(now)));
+    jwt::lives(access, now).or(told)
+}
+
+fn another_form() -> Error {
+    Error::because(
+        crate::Kind::Unsupported(Operation::Adopt),
+        "these tokens have not the form of this API",
+    )
+}

@@ -1,0 +1,112 @@
+//! Signing in: the vault is looked at before a password is sent, and the session counts once it lies on
+//! the disk. The one before is over then, and the server is told so.
+
+use std::sync::Arc;
+
+use propusk_wire::Secret;
+use tracing::Instrument;
+
+use super::decide::{Kept, State};
+use super::record::{Held, Opening};
+use super::stored::is_replaceable;
+use super::{Change, Core, Session, joined, random_text};
+use crate::dialects::{Call, Tokens};
+use crate::error::Result;
+use crate::pending_sign_in::Outcome;
+
+impl Core {
+    /// Opens a session by what the call answers. `finishes` is the sign-in with a provider that has
+    /// come to its end with it.
+    pub async fn enter(
+        self: &Arc<Self>,
+        call: Call<Tokens>,
+        finishes: Option<Secret>,
+    ) -> Result<()> {
+        let core = Arc::clone(self);
+        let span = tracing::info_span!("sign-in", dialect = ?self.dialect);
+        let entering = async move {
+            let _busy = core.work.begin();
+            let _one_at_a_time = core.entering.lock().await;
+            core.is_there().await?;
+            core.trouble().end();
+            let tokens = core.transport.send(call).await?;
+            let session = core.opened(tokens)?;
+            core.keep_opened(session, finishes).await
+        };
+        joined(tokio::spawn(entering.instrument(span))).await
+    }
+
+    /// A vault that cannot be read cannot be written.
+    async fn is_there(self: &Arc<Self>) -> Result<()> {
+        let mut memory = self.memory.lock().await;
+        let looked = match memory.state {
+            // Who was signed in before is shown meanwhile.
+            State::Unknown => self.look(&mut memory, Change::Started).await,
+            _ => self.vault_record().await.map(|_| ()),
+        };
+        looked.or_else(|error| if is_replaceable(&error) { Ok(()) } else { Err(error) })
+    }
+
+    fn opened(&self, tokens: Tokens) -> Result<Box<Session>> {
+        let opening =
+            Opening { dialect: self.dialect, lineage: random_text()?, attempt_key: random_text()? };
+        Ok(Box::new(Session::open(opening, tokens, self.transport.moment())))
+    }
+
+    async fn keep_opened(
+        self: &Arc<Self>,
+        session: Box<Session>,
+        finishes: Option<Secret>,
+    ) -> Result<()> {
+        let mut memory = self.memory.lock().await;
+        let before = memory.state.session().cloned().map(Box::new);
+        let kept = async {
+            let desk = self.alone().await?;
+            let mut record = desk.record(&memory.state)?;
+            let now = self.transport.device_now();
+            let stored = match &record.held {
+                Held::SignedIn(stored) => Some(stored.clone()),
+                Held::SignedOut(_) => None,
+            };
+            for over in [stored, before.clone()].into_iter().flatten() {
+                // Some servers give the same token again, and what ends the one would end the other.
+                if over.credential != session.credential {
+                    record.owe(over, now);
+                }
+            }
+            record.held = Held::SignedIn(session.clone());
+            record.lease = None;
+            if let Some(state) = &finishes {
+                record.journal.finish(state, Outcome::Completed);
+            }
+            let is_owed = !record.owed.is_empty();
+            self.write(&desk, record).await.map(|()| is_owed)
+        };
+        match kept.await {
+            Ok(is_owed) => {
+                memory.state = State::SignedIn(Kept { session, is_saved: true });
+                self.publish(&memory.state, Change::SignedIn);
+                self.note_owed(is_owed);
+                self.tell_at_a_chance();
+                Ok(())
+            }
+            Err(error) => {
+                self.abandon(session, before);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends a session that could not be kept; nobody waits for it.
+    fn abandon(self: &Arc<Self>, session: Box<Session>, before: Option<Box<Session>>) {
+        if before.is_some_and(|before| before.credential == session.credential) {
+            return;
+        }
+        let core = Arc::clone(self);
+        let busy = self.work.begin();
+        tokio::spawn(async move {
+            core.tell_in_time(&session).await;
+            drop(busy);
+        });
+    }
+}

@@ -1,0 +1,104 @@
+//! Who renews now: written into the vault before a refresh token is sent, in place of a lock that would
+//! be held across the network. Others wait for it a while; one that runs out unanswered, or whose
+//! process has died, keeps nobody waiting.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::random_text;
+
+/// The lease of one renewal.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Lease {
+    /// Names the client that has it.
+    holder: String,
+    /// The process of that client, and this run of it: its number is given again.
+    #[serde(default)]
+    process: u32,
+    #[serde(default)]
+    run: String,
+    /// By this device's clock, in seconds since 1970.
+    until: i64,
+    /// How long it was given for, in seconds.
+    lives: i64,
+}
+
+impl Lease {
+    /// Of this client, for one request.
+    pub fn new(holder: &str, now: i64, limit: Duration) -> Self {
+        let lives = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
+        Lease {
+            holder: holder.to_owned(),
+            process: std::process::id(),
+            run: run().to_owned(),
+            until: now.saturating_add(lives),
+            lives,
+        }
+    }
+
+    pub fn is_of(&self, holder: &str) -> bool {
+        self.holder == holder
+    }
+
+    /// How long it holds from now on; nothing where its process has died.
+    pub fn holds(&self, now: i64) -> Duration {
+        let is_of_before = self.process == std::process::id() && self.run != run();
+        match is_of_before || !is_alive(self.process) {
+            true => Duration::ZERO,
+            false => self.left(now),
+        }
+    }
+
+    /// The same, whether its process is alive or not. A clock that was set back makes nothing last.
+    pub fn left(&self, now: i64) -> Duration {
+        let left = self.until.saturating_sub(now);
+        let is_possible = (1..=self.lives).contains(&left);
+        Duration::from_secs(u64::try_from(left).ok().filter(|_| is_possible).unwrap_or(0))
+    }
+}
+
+/// Names this run of the process.
+fn run() -> &'static str {
+    static RUN: OnceLock<String> = OnceLock::new();
+    RUN.get_or_init(|| random_text().map(|text| text.expose().to_owned()).unwrap_or_default())
+}
+
+/// Whether there is such a process, as far as this one may know.
+#[cfg(unix)]
+fn is_alive(process: u32) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn is_alive(_: u32) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_holds_for_one_request_and_no_longer() {
+        let lease = Lease::new("a", 1_000, Duration::from_secs(20));
+        for (now, left) in [(1_000, 21), (1_020, 1), (1_021, 0), (9_000, 0), (990, 0)] {
+            assert_eq!(lease.holds(now), Duration::from_secs(left), "{now}");
+        }
+        assert!(lease.is_of("a") && !lease.is_of("b"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_process_that_has_died_keeps_nobody_waiting() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let process = child.id();
+        child.wait().unwrap();
+        let lease = Lease { process, ..Lease::new("a", 1_000, Duration::from_secs(20)) };
+        assert_eq!(lease.holds(1_000), Duration::ZERO);
+        assert_eq!(lease.left(1_000), Duration::from_secs(21));
+    }
+}

@@ -1,0 +1,97 @@
+//! Sign-outs that the server has not heard of yet. They lie in the vault beside what ended them, and
+//! are told at the next chance: after a network has come back, or at the next start.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Core, NOTHING_OWED, Record, Session};
+use crate::Operation;
+use crate::error::Result;
+
+/// No device has more of them; the oldest are let go.
+const MOST: usize = 8;
+/// How long it is tried to tell, in seconds.
+const LIFE: i64 = 30 * 24 * 3_600;
+/// How long the server is waited for when it is told.
+pub(super) const LIMIT: Duration = Duration::from_secs(5);
+/// After this time, in seconds, what could not be told may be told again.
+pub(super) const AGAIN: i64 = 10;
+
+/// A session that is over here and not yet there.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Owed {
+    session: Box<Session>,
+    /// By this device's clock, in seconds since 1970.
+    since: i64,
+}
+
+impl Record {
+    /// Remembers to tell the server. Of one sign-in the newest tokens count.
+    pub fn owe(&mut self, session: Box<Session>, now: i64) {
+        if !session.dialect.supports(Operation::SignOut) {
+            return;
+        }
+        let known = self.owed.iter().position(|owed| owed.session.lineage == session.lineage);
+        match known.and_then(|at| self.owed.get_mut(at)) {
+            Some(owed) if owed.session.generation >= session.generation => {}
+            Some(owed) => owed.session = session,
+            None => self.owed.push(Owed { session, since: now }),
+        }
+        let surplus = self.owed.len().saturating_sub(MOST);
+        self.owed.drain(..surplus);
+    }
+}
+
+impl Owed {
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn is_old(&self, now: i64) -> bool {
+        now.saturating_sub(self.since) > LIFE
+    }
+}
+
+impl Core {
+    /// Tells the server of all ends that it has not heard of; whether it has heard of all. What it has
+    /// heard of is owed no longer.
+    pub(super) async fn tell_owed(self: &Arc<Self>) -> Result<bool> {
+        let _one_at_a_time = self.telling.lock().await;
+        let record = self.vault_record().await?;
+        let ours = record.owed.iter().filter(|owed| self.is_ours(&owed.session));
+        let (mut heard, mut is_all) = (Vec::new(), true);
+        for owed in ours {
+            match owed.is_old(self.transport.device_now()) || self.tell_in_time(&owed.session).await
+            {
+                true => heard.push(owed.session.clone()),
+                false => is_all = false,
+            }
+        }
+        self.note_told(is_all);
+        if !heard.is_empty() {
+            self.change(move |record| {
+                record.owed.retain(|owed| !heard.iter().any(|heard| is_same(heard, &owed.session)));
+            })
+            .await?;
+        }
+        Ok(is_all)
+    }
+
+    /// Whether the server has heard of the end of this session.
+    pub(super) async fn tell_in_time(self: &Arc<Self>, session: &Session) -> bool {
+        tokio::time::timeout(LIMIT, self.tell(session)).await.unwrap_or(false)
+    }
+
+    fn note_told(&self, is_all: bool) {
+        let again = self.transport.device_now().saturating_add(AGAIN);
+        self.tells_at.store(if is_all { NOTHING_OWED } else { again }, Ordering::Relaxed);
+    }
+}
+
+/// Of one sign-in, and no newer tokens.
+fn is_same(told: &Session, owed: &Session) -> bool {
+    told.lineage == owed.lineage && told.generation >= owed.generation
+}

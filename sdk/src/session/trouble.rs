@@ -1,0 +1,121 @@
+//! A server in trouble is left in peace: after a failure nothing is renewed for a while, whoever asks.
+//! What the server itself names (`Retry-After`) counts, up to five minutes; where it names nothing, or
+//! cannot be reached, the pause grows from failure to failure, up to a minute. Then one renewal goes
+//! out, and its outcome is everybody's.
+
+use std::time::Duration;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::error::{Error, Kind};
+
+/// The longest pause that a server can ask for, in seconds.
+const LONGEST_ASKED: i64 = 300;
+/// The longest pause where it has not asked, in seconds.
+const LONGEST: i64 = 60;
+
+/// What is known of the server's troubles; times by this device's clock, in seconds since 1970.
+#[derive(Default)]
+pub(super) struct Trouble {
+    failures: u32,
+    pause: Option<Pause>,
+}
+
+struct Pause {
+    from: i64,
+    until: i64,
+    /// What failed.
+    error: Error,
+}
+
+impl Trouble {
+    /// Why nothing is asked of the server now.
+    pub fn refusal(&self, now: i64) -> Option<Error> {
+        // A clock that was set back ends it.
+        let pause = self.pause.as_ref().filter(|pause| (pause.from..pause.until).contains(&now))?;
+        Some(match pause.error.kind() {
+            Kind::Later { .. } => {
+                let left = u64::try_from(pause.until.saturating_sub(now)).unwrap_or(0);
+                Kind::Later { after: Duration::from_secs(left) }.into()
+            }
+            _ => pause.error.clone(),
+        })
+    }
+
+    /// A renewal has failed with this.
+    pub fn note(&mut self, error: &Error, now: i64) {
+        let seconds = match error.kind() {
+            Kind::Later { after } => {
+                i64::try_from(after.as_secs()).unwrap_or(LONGEST_ASKED).clamp(1, LONGEST_ASKED)
+            }
+            Kind::Network => grown(self.failures),
+            _ => return,
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.pause =
+            Some(Pause { from: now, until: now.saturating_add(seconds), error: error.clone() });
+    }
+
+    /// The way to the server has changed, or somebody asks for it explicitly.
+    pub fn end(&mut self) {
+        *self = Trouble::default();
+    }
+
+    /// The server answers; what it has asked for itself still counts.
+    pub fn note_answer(&mut self) {
+        let is_asked = |pause: &Pause| matches!(pause.error.kind(), Kind::Later { .. });
+        if !self.pause.as_ref().is_some_and(is_asked) {
+            self.end();
+        }
+    }
+}
+
+/// The pause after so many failures in a row. The first is none: a connection may have been closed
+/// while it was idle. Clients that failed together do not come back together.
+fn grown(failures: u32) -> i64 {
+    let longest = match failures {
+        0 => return 0,
+        failures => LONGEST.min(1 << failures.min(10)),
+    };
+    let mut random = [0];
+    // Without random numbers nothing else works here either.
+    let _ = SystemRandom::new().fill(&mut random);
+    longest - longest / 2 * i64::from(random[0]) / 256
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn later(seconds: u64) -> Error {
+        Kind::Later { after: Duration::from_secs(seconds) }.into()
+    }
+
+    #[test]
+    fn what_the_server_names_counts_up_to_five_minutes() {
+        for (named, left) in [(7, 7), (300, 300), (3_600, 300)] {
+            let mut trouble = Trouble::default();
+            trouble.note(&later(named), 1_000);
+            let until = 1_000 + i64::try_from(left).unwrap();
+            assert_eq!(trouble.refusal(1_000).unwrap().kind(), later(left).kind());
+            assert_eq!(trouble.refusal(until - 1).unwrap().kind(), later(1).kind());
+            assert!(trouble.refusal(until).is_none());
+            assert!(trouble.refusal(999).is_none(), "a clock that was set back");
+        }
+    }
+
+    #[test]
+    fn without_a_word_the_pause_grows_to_a_minute() {
+        let mut trouble = Trouble::default();
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            trouble.note(&Kind::Network.into(), 1_000);
+            pauses.push((0..100).take_while(|s| trouble.refusal(1_000 + s).is_some()).count());
+        }
+        assert_eq!(pauses[0], 0);
+        assert!((1..=2).contains(&pauses[1]), "{pauses:?}");
+        assert!(pauses[7..].iter().all(|pause| (30..=60).contains(pause)), "{pauses:?}");
+        trouble.end();
+        assert!(trouble.refusal(1_000).is_none());
+    }
+}
