@@ -67,3 +67,42 @@ impl Body for Conditional {
         SizeHint::with_exact(self.text.as_ref().map_or(0, |text| text.len() as u64))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    /// What arrives of a request whose body is to be sent or not.
+    async fn arrives(is_so: bool) -> String {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let client = crate::network::Network::default();
+        let client = client.client(&url::Url::parse(&url).unwrap()).unwrap();
+        let sending = tokio::spawn(async move {
+            let body = body("secret".to_owned(), Box::pin(async move { is_so }));
+            client.post(url).body(body).send().await.is_ok()
+        });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).ends_with("secret") {
+            if stream.read_buf(&mut seen).await.unwrap() == 0 {
+                break;
+            }
+        }
+        drop(stream);
+        assert!(!sending.await.unwrap(), "nobody has answered");
+        String::from_utf8(seen).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_body_is_sent_with_its_length_or_not_at_all() {
+        let sent = arrives(true).await;
+        assert!(
+            sent.contains("content-length: 6\r\n") && sent.ends_with("\r\n\r\nsecret"),
+            "{sent}"
+        );
+        assert!(!arrives(false).await.contains("secret"));
+    }
+}

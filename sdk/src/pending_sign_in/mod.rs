@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::RedirectUri;
 use crate::deeplink::{Broken, Link};
 use crate::pkce::{hash, is_same};
+use crate::session::Unknown;
 
 /// How long a sign-in may take, in seconds; the server's word if that is less.
 const LIFE: i64 = 600;
@@ -31,6 +32,8 @@ pub(crate) struct Journal {
     /// The oldest first.
     over: Vec<Past>,
     reset: Option<ResetProof>,
+    #[serde(flatten)]
+    unknown: Unknown,
 }
 
 /// Proves that this app asked for the reset links that lead to it.

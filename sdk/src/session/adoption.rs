@@ -50,9 +50,9 @@ impl Core {
     /// Keeps these tokens as a session; `hash` tells them from others. The server is asked about them
     /// afterwards.
     pub async fn adopt(self: &Arc<Self>, tokens: Tokens, hash: String) -> Result<Adoption> {
-        let core = Arc::clone(self);
+        let (core, busy) = (Arc::clone(self), self.work.begin());
         let adoption = joined(tokio::spawn(async move {
-            let _busy = core.work.begin();
+            let _busy = busy;
             core.adopt_now(tokens, hash).await
         }))
         .await?;

@@ -22,10 +22,10 @@ impl Core {
         call: Call<Tokens>,
         finishes: Option<Secret>,
     ) -> Result<()> {
-        let core = Arc::clone(self);
+        let (core, busy) = (Arc::clone(self), self.work.begin());
         let span = tracing::info_span!("sign-in", dialect = ?self.dialect);
         let entering = async move {
-            let _busy = core.work.begin();
+            let _busy = busy;
             let _one_at_a_time = core.entering.lock().await;
             core.is_there().await?;
             core.trouble().end();
@@ -64,10 +64,7 @@ impl Core {
             let desk = self.alone().await?;
             let mut record = desk.record(&memory.state)?;
             let now = self.transport.device_now();
-            let stored = match &record.held {
-                Held::SignedIn(stored) => Some(stored.clone()),
-                Held::SignedOut(_) => None,
-            };
+            let stored = record.session().cloned().map(Box::new);
             for over in [stored, before.clone()].into_iter().flatten() {
                 // Some servers give the same token again, and what ends the one would end the other.
                 if over.credential != session.credential {

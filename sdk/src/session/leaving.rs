@@ -36,10 +36,10 @@ pub(crate) enum Told {
 impl Core {
     /// Ends the session.
     pub async fn leave(self: &Arc<Self>) -> Result<Told> {
-        let core = Arc::clone(self);
+        let (core, busy) = (Arc::clone(self), self.work.begin());
         let span = tracing::info_span!("sign-out", dialect = ?self.dialect);
         let leaving = async move {
-            let _busy = core.work.begin();
+            let _busy = busy;
             let left = core.leave_here().await?;
             let told = core.leave_there(&left).await;
             left.written.map(|_| told)

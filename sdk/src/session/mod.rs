@@ -36,7 +36,7 @@ use decide::{State, merged};
 use flight::{Flight, landed};
 pub(crate) use leaving::Told;
 use record::Held;
-pub(crate) use record::{Record, Session};
+pub(crate) use record::{Record, Session, Unknown};
 pub use status::{Change, Phase, Status, Who};
 use stored::{Desk, Seen, state_of};
 use trouble::Trouble;
@@ -228,9 +228,9 @@ impl Core {
         self: &Arc<Self>,
         change: impl FnOnce(&mut Record) -> T + Send + 'static,
     ) -> Result<T> {
-        let core = Arc::clone(self);
+        let (core, busy) = (Arc::clone(self), self.work.begin());
         joined(tokio::spawn(async move {
-            let _busy = core.work.begin();
+            let _busy = busy;
             let mut memory = core.memory.lock().await;
             let desk = core.alone().await?;
             let mut record = desk.record(&memory.state)?;
@@ -245,9 +245,9 @@ impl Core {
 
     /// Removes what is stored, whatever it is and whoever has issued it. The server hears nothing.
     pub async fn forget_everything(self: &Arc<Self>) -> Result<()> {
-        let core = Arc::clone(self);
+        let (core, busy) = (Arc::clone(self), self.work.begin());
         joined(tokio::spawn(async move {
-            let _busy = core.work.begin();
+            let _busy = busy;
             let mut memory = core.memory.lock().await;
             core.alone().await?.forget_whatever_it_is().await?;
             core.forget_seen();

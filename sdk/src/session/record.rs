@@ -71,6 +71,14 @@ impl Default for Record {
 }
 
 impl Record {
+    /// Whoever is signed in.
+    pub fn session(&self) -> Option<&Session> {
+        match &self.held {
+            Held::SignedIn(session) => Some(session),
+            Held::SignedOut(_) => None,
+        }
+    }
+
     /// Whether this version may read it, and write it again.
     pub fn is_known(&self) -> bool {
         self.version == VERSION

@@ -109,10 +109,11 @@ impl Core {
         let core = Arc::clone(self);
         self.renewing.join(|| {
             let span = tracing::info_span!("renewal", dialect = ?core.dialect);
+            let busy = core.work.begin();
             async move {
-                let _busy = core.work.begin();
                 let outcome = core.renew_for(want).await;
                 core.rest().await;
+                drop(busy);
                 outcome
             }
             .instrument(span)

@@ -3,7 +3,7 @@
 
 use std::sync::PoisonError;
 
-use super::decide::State;
+use super::decide::{State, is_base};
 use super::record::{Held, VERSION};
 use super::{Core, LOCK_PATIENCE, Record, Session, random_text};
 use crate::VaultState;
@@ -178,13 +178,11 @@ impl Seen {
     }
 }
 
-/// When the server has vouched for the session, if that is newer than what was found.
+/// When the server has vouched for the session, if it is another one than was found, or renewed.
 fn newly_vouched(found: Option<&Record>, record: &Record) -> Option<i64> {
-    let vouched_at = |record: &Record| match &record.held {
-        Held::SignedIn(session) => session.vouched_at,
-        Held::SignedOut(_) => None,
-    };
-    vouched_at(record).filter(|at| found.and_then(vouched_at) != Some(*at))
+    let session = record.session()?;
+    let is_known = found.and_then(Record::session).is_some_and(|found| is_base(found, session));
+    session.vouched_at.filter(|_| !is_known)
 }
 
 fn parse(bytes: &[u8]) -> Result<Record> {

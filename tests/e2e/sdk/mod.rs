@@ -1,10 +1,15 @@
 //! The SDK as apps use it: against this server, and against the real Django stacks whose APIs it
 //! speaks.
 
+mod adoption;
 mod api;
 mod browser;
 mod clocks;
+mod first_answers;
+mod identity;
+mod leases;
 mod network;
+mod offline;
 mod origins;
 mod peer;
 mod processes;
@@ -13,7 +18,9 @@ mod sessions;
 mod sign_out;
 mod single_flight;
 mod suite;
+mod trouble;
 mod vaults;
+mod watching;
 
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! A server of one of the six APIs: ours, or the Django that it was first.
 
+use std::net::SocketAddr;
+
 use propusk::{Client, ClientBuilder, Clock, Dialect, MailedLink, Operation, Registration};
 use propusk_server::auth::NewClient;
 use propusk_stand_in::{Provider, StandIn, User};
@@ -54,11 +56,15 @@ impl Peer {
     }
 
     pub fn builder(&self) -> ClientBuilder {
-        let url = match &self.server {
-            Server::Ours(ours) => &ours.0.public_url,
-            Server::Django(django) => &django.url,
-        };
-        Client::builder(url.clone())
+        self.builder_at(match &self.server {
+            Server::Ours(ours) => ours.0.public_url.clone(),
+            Server::Django(django) => django.url.clone(),
+        })
+    }
+
+    /// A client that reaches it at this address.
+    pub fn builder_at(&self, url: String) -> ClientBuilder {
+        Client::builder(url)
             .dialect(self.dialect)
             .clock(self.clock.clone())
             .oauth_client(django::CLIENT_ID, django::CLIENT_SECRET)
@@ -68,6 +74,14 @@ impl Peer {
         self.dialect.supports(operation)
     }
 
+    /// Where ours listens.
+    pub fn address(&self) -> SocketAddr {
+        match &self.server {
+            Server::Ours(ours) => ours.0.address,
+            Server::Django(django) => panic!("a Django at {}", django.url),
+        }
+    }
+
     /// Until the access token has expired, but not the refresh token.
     pub async fn expire_access(&self) {
         let seconds = match self.dialect {
@@ -75,6 +89,11 @@ impl Peer {
             Dialect::Native => 901,
             _ => 301,
         };
+        self.advance(seconds).await;
+    }
+
+    /// Time passes, for the server and the device.
+    pub async fn advance(&self, seconds: i64) {
         self.clock.set(self.clock.now() + seconds);
         match &self.server {
             Server::Ours(ours) => ours.0.clock.advance(seconds),

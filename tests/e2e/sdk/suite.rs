@@ -1,12 +1,20 @@
 //! One suite for every API that has the operation: against this server, and against the real Django
 //! stacks.
 
-use propusk::{Client, Dialect, Kind, Operation, Phase, Registered, SignOut, SignOutReason};
+use std::path::Path;
+use std::time::Duration;
+
+use propusk::{
+    Adoption, Client, Dialect, Kind, Operation, Phase, Registered, Secret, SignOut, SignOutReason,
+    Tokens,
+};
 use propusk_tests::django::Stack;
 
 use super::peer::Peer;
 use super::{PASSWORD, code, reason, vault_at};
 
+/// Longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(30);
 const OTHER: &str = "another harbour at night";
 
 async fn suite(peer: Peer) {
@@ -15,6 +23,7 @@ async fn suite(peer: Peer) {
     restart(&peer).await;
     renewal(&peer).await;
     sign_out(&peer).await;
+    adoption(&peer).await;
     suspension(&peer).await;
     reset(&peer).await;
     changes(&peer).await;
@@ -120,6 +129,52 @@ async fn sign_out(peer: &Peer) {
     // When the access token has expired, too.
     peer.expire_access().await;
     assert_eq!(client.sign_out().await.expect("a sign-out"), told);
+}
+
+/// What an app kept before it had this SDK.
+async fn adoption(peer: &Peer) {
+    peer.account("sara").await;
+    let (old, new) =
+        (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let app = |folder: &Path| peer.builder().vault(vault_at(folder)).build().expect("a client");
+    app(old.path()).sign_in(&peer.identifier("sara"), PASSWORD).await.expect("a sign-in");
+    let tokens = kept_in(old.path()).await;
+
+    let client = app(new.path());
+    assert_eq!(client.adopt(tokens.clone()).await.expect("an adoption"), Adoption::Taken);
+    // It lies on the disk by now, and the server has been asked.
+    assert!(app(new.path()).status().await.expect("a status").is_signed_in());
+    assert!(client.settled(LIMIT).await);
+    assert_eq!(client.adopt(tokens.clone()).await.expect("no error"), Adoption::Known);
+    peer.expire_access().await;
+    client.access_token().await.expect("a token");
+    if peer.has(Operation::Profile) {
+        client.profile().await.expect("a profile");
+    }
+    let other = Tokens::pair("another", "one");
+    if peer.dialect != Dialect::DjoserToken {
+        let refused = client.adopt(other).await.expect_err("another form");
+        assert_eq!(*refused.kind(), Kind::Unsupported(Operation::Adopt));
+    } else {
+        let refused = client.adopt(other).await.expect_err("somebody is signed in");
+        assert_eq!(*refused.kind(), Kind::OtherSignIn);
+    }
+    client.sign_out().await.expect("a sign-out");
+    let again = app(new.path());
+    assert_eq!(again.adopt(tokens).await.expect("no error"), Adoption::Known);
+    assert_eq!(reason(again.access_token().await), SignOutReason::SignedOut);
+}
+
+/// What lies in a vault, as another app would have kept it.
+async fn kept_in(folder: &Path) -> Tokens {
+    let record = vault_at(folder).read().await.expect("readable").expect("a record");
+    let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+    let session = &record["held"]["signed_in"];
+    Tokens {
+        access: session["credential"]["token"].as_str().map(Secret::from),
+        refresh: session["refresh"].as_str().map(Secret::from),
+        ..Tokens::default()
+    }
 }
 
 /// What is known of a suspended account differs; nobody gets an answer by its credentials.

@@ -219,6 +219,86 @@ async fn a_record_of_a_newer_version_is_left_alone() {
 }
 
 #[tokio::test]
+async fn what_a_newer_version_has_written_stays_where_an_older_one_may_read_it() {
+    let home = Home::start().await;
+    home.signed_in().await;
+    let vault = home.vault();
+    let guard = vault.lock().await.expect("a lock");
+    let record = guard.read().await.expect("readable").expect("a record");
+    let mut record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+    record["version"] = 2.into();
+    record["readable_by"] = 1.into();
+    record["number"] = (record["number"].as_u64().expect("a number") + 1).into();
+    record["passkeys"] = serde_json::json!([{"id": "p"}]);
+    record["held"]["signed_in"]["bound_to"] = "a key of the device".into();
+    record["journal"]["later"] = serde_json::json!({"more": true});
+    guard.write(record.to_string().as_bytes()).await.expect("written");
+    drop(guard);
+
+    let app = home.app();
+    app.refresh().await.expect("a renewal");
+    app.cancel_sign_in(&"no state".into()).await.expect("a journal");
+    let after = vault.read().await.expect("readable").expect("a record");
+    let after: serde_json::Value = serde_json::from_slice(&after).expect("JSON");
+    assert_ne!(after["held"]["signed_in"]["refresh"], record["held"]["signed_in"]["refresh"]);
+    let session = &after["held"]["signed_in"];
+    assert_eq!((&after["version"], &after["readable_by"]), (&2.into(), &1.into()));
+    assert_eq!(after["passkeys"], record["passkeys"]);
+    assert_eq!(session["bound_to"], record["held"]["signed_in"]["bound_to"]);
+    assert_eq!(after["journal"]["later"], record["journal"]["later"]);
+    app.sign_out().await.expect("a sign-out");
+    let left = vault.read().await.expect("readable").expect("a record");
+    let left: serde_json::Value = serde_json::from_slice(&left).expect("JSON");
+    assert_eq!(left["passkeys"], record["passkeys"]);
+}
+
+#[tokio::test]
+async fn an_older_record_that_somebody_puts_back_is_said_and_never_sent() {
+    let home = Home::start().await;
+    let app = home.signed_in().await;
+    let path = home.folder.path().join("app.vault");
+    let older = std::fs::read(&path).expect("a vault");
+    app.refresh().await.expect("a renewal");
+    std::fs::write(&path, &older).expect("put back");
+    assert_eq!(app.vault_state().await, VaultState::WentBack);
+    home.advance(EXPIRED);
+    app.profile().await.expect("what is in memory is newer");
+    assert_eq!(app.vault_state().await, VaultState::Ready);
+    home.app().profile().await.expect("and it is written again");
+    // Also after a sign-out: nobody comes back by it.
+    app.sign_out().await.expect("a sign-out");
+    std::fs::write(&path, &older).expect("put back");
+    assert_eq!(reason(app.access_token().await), SignOutReason::SignedOut);
+    assert_eq!(app.vault_state().await, VaultState::WentBack);
+    app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    assert_eq!(app.vault_state().await, VaultState::Ready);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_away_for_a_moment_costs_nobody_the_session() {
+    let home = Home::start().await;
+    let folder = home.folder.path().join("disk");
+    let vault = || super::vault_at(&folder);
+    let app = home.builder().vault(vault()).build().expect("a client");
+    app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let elsewhere = home.folder.path().join("unmounted");
+    std::fs::rename(&folder, &elsewhere).expect("it goes away");
+    // What is left is the mount point.
+    std::fs::create_dir(&folder).expect("a folder");
+    assert_eq!(app.vault_state().await, VaultState::Locked);
+    app.access_token().await.expect("the token that works");
+    home.advance(EXPIRED);
+    assert_eq!(state(app.access_token().await), VaultState::Locked);
+    assert!(app.status().await.expect("a status").is_signed_in());
+    assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 0);
+    std::fs::remove_dir(&folder).expect("empty");
+    std::fs::rename(&elsewhere, &folder).expect("it comes back");
+    app.access_token().await.expect("a token");
+    let again = home.builder().vault(vault()).build().expect("a client");
+    again.profile().await.expect("and it is written");
+}
+
+#[tokio::test]
 async fn a_full_disk_costs_nobody_the_session() {
     let home = Home::start().await;
     let disk = Disk::of(&home, false);

@@ -1,0 +1,122 @@
+//! Taking over what an app has kept until now, so that nobody has to sign in again.
+
+use std::time::Duration;
+
+use propusk::{Adoption, Change, Client, Dialect, Kind, Operation, SignOutReason, Tokens};
+use propusk_tests::tap::Tap;
+
+use super::{EMAIL, Home, PASSWORD};
+
+/// Longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(30);
+const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
+
+/// What a client of this home has, as another app would have kept it.
+async fn kept(home: &Home) -> Tokens {
+    home.signed_in().await;
+    let record = home.vault().read().await.expect("readable").expect("a record");
+    let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+    let session = &record["held"]["signed_in"];
+    let text = |value: &serde_json::Value| value.as_str().expect("a token").to_owned();
+    Tokens::pair(text(&session["credential"]["token"]), text(&session["refresh"]))
+}
+
+fn kind<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> Kind {
+    outcome.expect_err("a failure").kind().clone()
+}
+
+#[tokio::test]
+async fn it_needs_no_network_and_is_verified_once_there_is_one() {
+    let (home, next) = (Home::start().await, tempfile::tempdir().expect("a folder"));
+    let tokens = kept(&home).await;
+    let tap = Tap::open(home.server.address).await;
+    let app = || {
+        let vault = super::vault_at(next.path());
+        Client::builder(tap.url()).clock(home.clock.clone()).vault(vault).build().expect("a client")
+    };
+    tap.answer(REFRESH, None);
+    let client = app();
+    assert_eq!(client.adopt(tokens).await.expect("an adoption"), Adoption::Taken);
+    client.settled(LIMIT).await;
+    let status = client.status().await.expect("a status");
+    assert!(status.is_signed_in(), "{status:?}");
+    // The process ends, and the network is back.
+    let next = app();
+    next.access_token().await.expect("what was taken over still works");
+    assert!(next.settled(LIMIT).await);
+    assert_eq!(tap.count(REFRESH), 2);
+    next.access_token().await.expect("a token");
+    next.settled(LIMIT).await;
+    assert_eq!(tap.count(REFRESH), 2, "verified once");
+}
+
+#[tokio::test]
+async fn only_the_servers_word_ends_it() {
+    let (home, next) = (Home::start().await, tempfile::tempdir().expect("a folder"));
+    let tokens = kept(&home).await;
+    home.memory().sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    // Ended before it was taken over.
+    home.app().sign_out().await.expect("a sign-out");
+    let client = home.builder().vault(super::vault_at(next.path())).build().expect("a client");
+    let mut status = client.watch();
+    assert_eq!(client.adopt(tokens).await.expect("an adoption"), Adoption::Taken);
+    let ended = status.wait_for(|status| status.reason() == Some(SignOutReason::Ended)).await;
+    assert_eq!(ended.expect("a status").change, Change::Ended);
+}
+
+#[tokio::test]
+async fn somebody_else_who_is_signed_in_stays_so() {
+    let (home, other) = (Home::start().await, Home::start().await);
+    let tokens = kept(&home).await;
+    let client = other.signed_in().await;
+    let who = client.status().await.expect("a status").who.expect("somebody");
+    assert_eq!(kind(client.adopt(tokens).await), Kind::OtherSignIn);
+    assert_eq!(client.access_token_of(&who).await.expect("a token").who(), &who);
+}
+
+#[tokio::test]
+async fn what_no_api_or_another_has_given_is_refused_before_any_request() {
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCIsImV4cCI6NDEwMjQ0NDgwMH0.c2ln";
+    let access = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo0MTAyNDQ0ODAwfQ.c2ln";
+    let key = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
+    let unsupported = Kind::Unsupported(Operation::Adopt);
+    for dialect in Dialect::ALL {
+        let nobody = client(dialect);
+        for nothing in [
+            Tokens::default(),
+            Tokens::key(""),
+            Tokens::key("Token abc"),
+            Tokens::pair(access, "a b"),
+            Tokens::pair(format!("{access}\n"), jwt),
+        ] {
+            assert_eq!(kind(nobody.adopt(nothing.clone()).await), Kind::Usage, "{nothing:?}");
+        }
+        let is_token = dialect == Dialect::DjoserToken;
+        let is_jwt = !matches!(dialect, Dialect::DjoserToken | Dialect::Native);
+        for (tokens, is_its_own) in [
+            (Tokens::key(key), is_token),
+            (Tokens::pair("opaque", "opaque-too"), is_token),
+            (Tokens::pair(access, jwt), is_jwt),
+            (Tokens { refresh: Some(jwt.into()), ..Tokens::default() }, is_jwt),
+            (Tokens::pair(access, "pr1.abc"), dialect == Dialect::Native),
+            (Tokens::key(access), false),
+            (Tokens::pair(key, jwt), false),
+        ] {
+            match client(dialect).adopt(tokens.clone()).await {
+                Ok(adoption) => assert_eq!((adoption, is_its_own), (Adoption::Taken, true)),
+                Err(error) => {
+                    assert_eq!((error.kind(), is_its_own), (&unsupported, false), "{dialect:?}");
+                }
+            }
+        }
+        if is_jwt {
+            let swapped = Tokens::pair(jwt, access);
+            assert_eq!(kind(nobody.adopt(swapped).await), Kind::Usage, "{dialect:?}");
+        }
+        assert!(!nobody.status().await.expect("a status").is_signed_in());
+    }
+}
+
+fn client(dialect: Dialect) -> Client {
+    Client::builder("http://127.0.0.1:9").dialect(dialect).build().expect("a client")
+}

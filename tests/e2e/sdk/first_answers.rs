@@ -1,0 +1,112 @@
+//! The first answers after a start: right for everybody who asks, and waiting for nothing but the
+//! vault.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use propusk::{Client, KeyStore, KeyStoreError, Phase, Vault, VaultKey};
+use tokio::task::JoinSet;
+
+use super::{EXPIRED, Home, PASSWORD, key};
+
+const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
+
+/// A store that gives the key when it is told to.
+struct Slow {
+    asked: Sender<()>,
+    answers: Mutex<Receiver<()>>,
+}
+
+impl KeyStore for Slow {
+    fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
+        let failed = |_| KeyStoreError::Other("the test is over".to_owned());
+        self.asked.send(()).map_err(|_| KeyStoreError::Other("the test is over".to_owned()))?;
+        let answers =
+            self.answers.lock().map_err(|_| KeyStoreError::Other("a panic".to_owned()))?;
+        answers.recv().map_err(failed)?;
+        Ok(Some(key()))
+    }
+
+    fn save(&self, _: &VaultKey) -> Result<(), KeyStoreError> {
+        Ok(())
+    }
+}
+
+/// The vault of [`Home::signed_in`], whose key comes when the sender says so.
+fn slow(home: &Home) -> (Client, Receiver<()>, Sender<()>) {
+    let ((asked, asks), (answer, answers)) = (channel(), channel());
+    let store = Slow { asked, answers: Mutex::new(answers) };
+    let vault = Vault::sealed(home.folder.path().join("app.vault"), Arc::new(store));
+    (home.builder().vault(vault).build().expect("a client"), asks, answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_ask_at_once_the_key_store_is_asked_once_and_all_are_answered() {
+    let home = Home::start().await;
+    // The key is the same, and the store is now the one that keeps it.
+    let store = Vault::sealed(home.folder.path().join("app.vault"), Arc::new(Fixed));
+    let first = home.builder().vault(store).build().expect("a client");
+    first.sign_in(super::EMAIL, PASSWORD).await.expect("a sign-in");
+    let (client, asks, answer) = slow(&home);
+    let mut calls = JoinSet::new();
+    for _ in 0..100 {
+        let client = client.clone();
+        calls.spawn(async move {
+            let status = client.status().await?;
+            client.cached_profile().await?;
+            client.access_token().await?;
+            Ok::<_, propusk::Error>(status)
+        });
+    }
+    tokio::task::spawn_blocking(move || {
+        asks.recv().expect("the store is asked");
+        answer.send(()).expect("an answer");
+        assert!(asks.recv().is_err(), "and not again");
+    });
+    while let Some(call) = calls.join_next().await {
+        assert_eq!(call.expect("no panic").expect("an answer").phase, Phase::SignedIn);
+    }
+}
+
+struct Fixed;
+
+impl KeyStore for Fixed {
+    fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
+        Ok(Some(key()))
+    }
+
+    fn save(&self, _: &VaultKey) -> Result<(), KeyStoreError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn who_is_signed_in_is_known_while_a_renewal_or_a_sign_in_waits_for_the_network() {
+    let home = Home::start().await;
+    let (tap, client) = home.tapped().await;
+    let who = client.status().await.expect("a status").who;
+    home.advance(EXPIRED);
+    tap.hold();
+    let renewal = tokio::spawn({
+        let client = client.clone();
+        async move { client.access_token().await.map(|_| ()) }
+    });
+    tap.wait_for(REFRESH).await;
+    let status = client.status().await.expect("a status");
+    assert_eq!((status.phase, &status.who), (Phase::Refreshing, &who));
+    client.cached_profile().await.expect("what is known");
+
+    // Another start, whose first act is a sign-in.
+    let next = home.builder().vault(home.vault()).moved_from(tap.url()).build().expect("a client");
+    let started = Client::builder(tap.url()).vault(home.vault()).build().expect("a client");
+    let entering = tokio::spawn({
+        let started = started.clone();
+        async move { started.sign_in(super::EMAIL, PASSWORD).await }
+    });
+    tap.wait_for("POST /propusk/v1/sessions").await;
+    assert_eq!(started.status().await.expect("a status").who, who);
+    assert_eq!(next.status().await.expect("a status").who, who);
+    tap.release();
+    renewal.await.expect("no panic").ok();
+    entering.await.expect("no panic").expect("a sign-in");
+}

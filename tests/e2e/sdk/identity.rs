@@ -1,0 +1,51 @@
+//! Who is signed in: told with every status, and bound to what is done in somebody's name.
+
+use propusk::{Change, Kind, Phase, SignOutReason};
+
+use super::{EMAIL, EXPIRED, Home, PASSWORD};
+
+#[tokio::test]
+async fn every_status_says_who_is_signed_in_and_why() {
+    let home = Home::start().await;
+    let client = home.signed_in().await;
+    let mut status = client.watch();
+    let signed_in = status.borrow_and_update().clone();
+    assert_eq!((signed_in.phase, signed_in.change), (Phase::SignedIn, Change::SignedIn));
+    let who = signed_in.who.expect("somebody");
+    let profile = client.profile().await.expect("a profile");
+    assert_eq!(who.account_id, profile.id);
+    let sessions = client.sessions().await.expect("a list");
+    assert_eq!(who.session_id.as_ref(), sessions.first().map(|session| &session.id));
+
+    client.refresh().await.expect("a renewal");
+    let renewed = status.borrow_and_update().clone();
+    assert_eq!((renewed.who.as_ref(), renewed.change), (Some(&who), Change::Refreshed));
+    let started = home.app().status().await.expect("a status");
+    assert_eq!((started.who.as_ref(), started.change), (Some(&who), Change::Started));
+
+    client.sign_out().await.expect("a sign-out");
+    let left = status.borrow_and_update().clone();
+    let nobody = Phase::SignedOut { reason: SignOutReason::SignedOut };
+    assert_eq!((left.phase, left.who, left.change), (nobody, None, Change::SignedOut));
+
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let again = client.status().await.expect("a status").who.expect("somebody");
+    assert_eq!(again.account_id, who.account_id);
+    assert!(!again.is_same(&who), "another sign-in");
+}
+
+#[tokio::test]
+async fn what_one_person_has_begun_is_not_done_in_the_name_of_the_next() {
+    let home = Home::start().await;
+    let (tap, client) = home.tapped().await;
+    let who = client.status().await.expect("a status").who.expect("somebody");
+    client.access_token_of(&who).await.expect("a token");
+    client.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
+    client.settled(std::time::Duration::from_secs(30)).await;
+    tap.forget();
+    home.advance(EXPIRED);
+    let refused = client.access_token_of(&who).await.expect_err("somebody else");
+    assert_eq!(*refused.kind(), Kind::OtherSignIn);
+    let next = client.status().await.expect("a status").who.expect("somebody");
+    client.access_token_of(&next).await.expect("a token");
+}

@@ -1,0 +1,165 @@
+//! Whose turn it is among processes: said in the vault, and never by a lock that is held while the
+//! server is asked.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use propusk::{Client, Clock, Dialect, Kind, Operation, Vault};
+use propusk_tests::tap::Tap;
+use serde_json::{Value, json};
+
+use super::peer::Peer;
+use super::{EXPIRED, Home, PASSWORD, vault_at};
+
+const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
+/// Longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A process that does nothing, as one that is stopped.
+struct Stopped(Child);
+
+impl Stopped {
+    fn start() -> Self {
+        let child = Command::new("sleep").arg("600").stdout(Stdio::null()).spawn();
+        Stopped(child.expect("a process"))
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // It may have been killed before.
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+/// As if this process had begun a renewal just now.
+async fn leased(vault: &Vault, process: u32, clock: &Clock) {
+    let guard = vault.lock().await.expect("a lock");
+    let record = guard.read().await.expect("readable").expect("a record");
+    let mut record: Value = serde_json::from_slice(&record).expect("JSON");
+    record["lease"] =
+        json!({"holder": "another", "process": process, "until": clock.now() + 21, "lives": 21});
+    let number = record["number"].as_u64().expect("a number");
+    record["number"] = json!(number + 1);
+    guard.write(record.to_string().as_bytes()).await.expect("written");
+}
+
+#[tokio::test]
+async fn the_vault_is_free_while_the_server_is_asked() {
+    let home = Home::start().await;
+    let (tap, client) = home.tapped().await;
+    home.advance(EXPIRED);
+    tap.hold();
+    let renewal = tokio::spawn({
+        let client = client.clone();
+        async move { client.access_token().await.map(|_| ()) }
+    });
+    tap.wait_for(REFRESH).await;
+    let vault = home.vault();
+    let lock = tokio::time::timeout(LIMIT, vault.lock()).await.expect("nobody has it");
+    drop(lock.expect("a lock"));
+    assert!(!renewal.is_finished());
+    tap.release();
+    renewal.await.expect("no panic").expect("a token");
+}
+
+#[tokio::test]
+async fn the_answer_that_another_process_waits_for_is_everybodys() {
+    let home = Home::start().await;
+    let (tap, one) = home.tapped().await;
+    let other = Client::builder(tap.url()).clock(home.clock.clone()).vault(home.vault());
+    let other = other.build().expect("a client");
+    home.advance(EXPIRED);
+    tap.hold();
+    let token = |client: Client| {
+        tokio::spawn(async move { client.access_token().await.map(|token| token.token().clone()) })
+    };
+    let first = token(one);
+    tap.wait_for(REFRESH).await;
+    let second = token(other);
+    tap.release();
+    let (first, second) = (first.await.expect("no panic"), second.await.expect("no panic"));
+    assert_eq!(first.expect("a token"), second.expect("a token"));
+    assert_eq!(tap.count(REFRESH), 1);
+}
+
+#[tokio::test]
+async fn a_stopped_process_is_not_waited_for_where_an_answer_can_be_had_twice() {
+    let home = Home::start().await;
+    let client = home.signed_in().await;
+    let stopped = Stopped::start();
+    home.advance(EXPIRED);
+    leased(&home.vault(), stopped.0.id(), &home.clock).await;
+    client.profile().await.expect("a profile");
+}
+
+#[tokio::test]
+async fn where_it_cannot_the_call_is_for_later_and_the_token_is_not_spent() {
+    let peer = Peer::ours(Dialect::SimplejwtRotating).await;
+    peer.account("nina").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let tap = Tap::open(peer.address()).await;
+    let vault = vault_at(folder.path());
+    let client = peer.builder_at(tap.url()).vault(vault.clone()).build().expect("a client");
+    client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
+    peer.expire_access().await;
+    let mut stopped = Stopped::start();
+    leased(&vault, stopped.0.id(), &peer.clock).await;
+    let error = client.access_token().await.expect_err("another process renews");
+    assert!(matches!(error.kind(), Kind::Later { .. }), "{error:?}");
+    assert!(client.status().await.expect("a status").is_signed_in());
+    assert_eq!(tap.count("POST /token/refresh"), 0);
+    // It was killed: nobody waits for the end of its time.
+    stopped.0.kill().and_then(|()| stopped.0.wait()).expect("killed");
+    client.access_token().await.expect("a token");
+    assert_eq!(tap.count("POST /token/refresh"), 1);
+}
+
+#[tokio::test]
+async fn a_sign_out_breaks_it() {
+    let home = Home::start().await;
+    let client = home.signed_in().await;
+    let stopped = Stopped::start();
+    leased(&home.vault(), stopped.0.id(), &home.clock).await;
+    client.sign_out().await.expect("a sign-out");
+    client.sign_in(super::EMAIL, PASSWORD).await.expect("a sign-in");
+    home.advance(EXPIRED);
+    client.access_token().await.expect("a token, and nobody else's turn");
+}
+
+#[tokio::test]
+async fn what_can_be_lost_is_renewed_by_the_call_that_needs_it_and_by_nothing_else() {
+    let peer = Peer::ours(Dialect::DjoserToken).await;
+    assert!(peer.has(Operation::ProviderTokenSignIn));
+    let tap = Tap::open(peer.address()).await;
+    let client = peer.builder_at(tap.url()).build().expect("a client");
+    let token = peer.provider_token("vera");
+    client.sign_in_with_provider_token("yandex", token).await.expect("a sign-in");
+    let before = client.access_token().await.expect("a token");
+    let lives = before.expires_at().expect("an end") - peer.clock.now();
+    peer.advance(lives - 30).await;
+    let still = client.access_token().await.expect("a token that still works");
+    assert_eq!(still.token(), before.token());
+    assert!(client.settled(LIMIT).await);
+    assert_eq!(tap.count("POST /auth/token/"), 0);
+    peer.advance(30).await;
+    let after = client.access_token().await.expect("a token");
+    assert_ne!(after.token(), before.token());
+    assert_eq!(tap.count("POST /auth/token/"), 1);
+}
+
+#[tokio::test]
+async fn an_orderly_end_waits_for_what_is_under_way() {
+    let home = Home::start().await;
+    let (tap, client) = home.tapped().await;
+    home.advance(EXPIRED - 30);
+    tap.hold();
+    client.access_token().await.expect("a token that still works");
+    tap.wait_for(REFRESH).await;
+    assert!(!client.settled(Duration::from_millis(1)).await, "the next one is being fetched");
+    tap.release();
+    assert!(client.settled(LIMIT).await);
+    let next = home.builder().vault(home.vault()).moved_from(tap.url()).build().expect("a client");
+    let (one, other) = (client.access_token().await, next.access_token().await);
+    assert_eq!(one.expect("a token").token(), other.expect("a token").token());
+}

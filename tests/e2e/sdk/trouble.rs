@@ -1,0 +1,118 @@
+//! A server in trouble is left in peace, and nobody waits longer than that takes.
+
+use std::time::Duration;
+
+use propusk::{Client, Error, Kind};
+use propusk_tests::tap::Tap;
+use tokio::task::JoinSet;
+
+use super::{EMAIL, EXPIRED, Home, PASSWORD};
+
+const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
+const MANY: usize = 100;
+
+fn busy(seconds: u32) -> String {
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nretry-after: {seconds}\r\ncontent-length: 0\r\n\r\n"
+    )
+}
+
+async fn refused(client: &Client) -> Error {
+    client.access_token().await.map(|_| ()).expect_err("no token now")
+}
+
+/// Which of these pauses the error asks for.
+fn after(error: &Error) -> Duration {
+    match error.kind() {
+        Kind::Later { after } => *after,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn expired(home: &Home) -> (Tap, Client) {
+    let (tap, client) = home.tapped().await;
+    home.advance(EXPIRED);
+    (tap, client)
+}
+
+#[tokio::test]
+async fn what_a_busy_server_asks_for_holds_for_every_caller() {
+    let home = Home::start().await;
+    let (tap, client) = expired(&home).await;
+    tap.answer(REFRESH, Some(&busy(7)));
+    assert_eq!(after(&refused(&client).await), Duration::from_secs(7));
+    home.advance(3);
+    for _ in 0..MANY {
+        assert_eq!(after(&refused(&client).await), Duration::from_secs(4));
+    }
+    assert_eq!(tap.count(REFRESH), 1);
+    // Then one renewal goes out, however many wait.
+    home.advance(4);
+    tap.answer(REFRESH, Some(&busy(3_600)));
+    let mut calls = JoinSet::new();
+    for _ in 0..MANY {
+        let client = client.clone();
+        calls.spawn(async move { refused(&client).await });
+    }
+    for error in calls.join_all().await {
+        assert_eq!(error.kind(), &Kind::Later { after: Duration::from_secs(3_600) }, "{error:?}");
+    }
+    assert_eq!(tap.count(REFRESH), 2);
+    assert_eq!(after(&refused(&client).await), Duration::from_secs(300), "at most five minutes");
+    home.advance(300);
+    client.access_token().await.expect("a token");
+    assert_eq!(tap.count(REFRESH), 3);
+}
+
+#[tokio::test]
+async fn it_keeps_nobody_from_what_needs_no_renewal() {
+    let home = Home::start().await;
+    let (tap, client) = expired(&home).await;
+    tap.answer(REFRESH, Some(&busy(60)));
+    refused(&client).await;
+    assert!(client.status().await.expect("a status").is_signed_in());
+    client.sign_out().await.expect("a sign-out");
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    client.access_token().await.expect("a token");
+}
+
+#[tokio::test]
+async fn an_explicit_refresh_a_sign_in_and_another_network_end_it() {
+    let home = Home::start().await;
+    let (tap, client) = expired(&home).await;
+    for way in ["refresh", "network"] {
+        tap.answer(REFRESH, Some(&busy(60)));
+        refused(&client).await;
+        let before = tap.count(REFRESH);
+        refused(&client).await;
+        assert_eq!(tap.count(REFRESH), before);
+        match way {
+            "refresh" => client.refresh().await.expect("a renewal"),
+            _ => client.network_changed(),
+        }
+        client.access_token().await.expect("a token");
+        assert_eq!(tap.count(REFRESH), before + 1, "{way}");
+        home.advance(EXPIRED);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_fails_is_asked_less_and_less_often() {
+    let home = Home::start().await;
+    let (tap, client) = expired(&home).await;
+    let broken = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
+    for _ in 0..MANY {
+        tap.answer(REFRESH, Some(broken));
+    }
+    for _ in 0..MANY {
+        assert_eq!(*refused(&client).await.kind(), Kind::Network);
+    }
+    // The first may have met a connection that was closed while it was idle.
+    assert_eq!(tap.count(REFRESH), 2);
+    for _ in 0..600 {
+        home.advance(1);
+        refused(&client).await;
+    }
+    let asked = tap.count(REFRESH);
+    assert!((12..30).contains(&asked), "in ten minutes: {asked}");
+}

@@ -1,0 +1,49 @@
+//! What another process does reaches whoever watches.
+
+use std::time::Duration;
+
+use propusk::{Change, Client, Phase, SignOutReason, Status};
+use tokio::sync::watch;
+
+use super::{EMAIL, Home, PASSWORD};
+
+/// Longer than anything here takes.
+const LIMIT: Duration = Duration::from_secs(20);
+
+async fn told(status: &mut watch::Receiver<Status>, is_it: impl FnMut(&Status) -> bool) -> Status {
+    let told = tokio::time::timeout(LIMIT, status.wait_for(is_it));
+    told.await.expect("it is told").expect("a status").clone()
+}
+
+#[tokio::test]
+async fn the_sign_in_renewal_and_sign_out_of_another_process_are_told() {
+    let home = Home::start().await;
+    let (one, other) = (home.app(), home.app());
+    assert!(!other.status().await.expect("a status").is_signed_in());
+    let mut status = other.watch();
+
+    one.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let who = one.status().await.expect("a status").who;
+    let seen = told(&mut status, |status| status.phase == Phase::SignedIn).await;
+    assert_eq!((&seen.who, seen.change), (&who, Change::OtherProcess));
+    let token = |client: Client| async move {
+        client.access_token().await.expect("a token").token().clone()
+    };
+    assert_eq!(token(one.clone()).await, token(other.clone()).await);
+
+    one.sign_out().await.expect("a sign-out");
+    let seen = told(&mut status, |status| !status.is_signed_in()).await;
+    let reason = SignOutReason::SignedOut;
+    assert_eq!((seen.phase, seen.change), (Phase::SignedOut { reason }, Change::OtherProcess));
+}
+
+#[tokio::test]
+async fn a_watch_that_ended_begins_again() {
+    let home = Home::start().await;
+    let (one, other) = (home.app(), home.app());
+    other.status().await.expect("a status");
+    drop(other.watch());
+    one.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let mut status = other.watch();
+    told(&mut status, Status::is_signed_in).await;
+}
