@@ -18,7 +18,7 @@ pub(crate) struct Changes {
     /// The same storage, where it is a file.
     file: Option<FileStorage>,
     watch: Option<Watch>,
-    /// The version at the last look; `None` if there has been none that told.
+    /// The version at the last look; `None` if no look has found it out yet.
     seen: Option<u64>,
     period: Duration,
 }
@@ -33,7 +33,7 @@ impl Changes {
 
     /// Waits until the stored bytes may have changed since the last time that this returned, or since
     /// this value was made. A folder that goes away is no change. Nothing is missed if the future is
-    /// dropped. It never returns where the storage does not tell versions.
+    /// dropped. It never returns where the storage has no versions.
     pub(crate) async fn changed(&mut self) {
         loop {
             self.pause().await;
@@ -43,7 +43,7 @@ impl Changes {
                     return;
                 }
                 Ok(None) => pending().await,
-                // The disk may be away: the next look will tell.
+                // The disk may be away: the next look may find it.
                 Ok(Some(_)) | Err(_) => {}
             }
         }

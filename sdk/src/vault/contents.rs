@@ -5,9 +5,10 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use super::keys::{Keys, Known, state_of};
-use super::patience::{is_away, patiently};
+use super::patience::{is_away, patiently, patiently_since};
 use super::sealed::{Keeper, MAX_RECORD, Sealed, Unreadable, seal};
 use super::{FileStorage, Storage, VaultError, VaultState};
 
@@ -89,8 +90,8 @@ impl Contents {
         self.written(patiently(|| self.storage.remove()))
     }
 
-    /// Removes everything, the keys and the lock too. What cannot be removed keeps nothing else, and is
-    /// the error.
+    /// Removes everything, the keys and the lock too. Where one of these fails, the others are removed all
+    /// the same, and the first error is returned.
     pub(super) fn erase(&self, hold: &(impl Clone + Send + 'static)) -> Result<(), VaultError> {
         let record = self.forget_whatever_it_is();
         let keys = self.keys.erase(hold);
@@ -100,8 +101,8 @@ impl Contents {
 
     /// Waits for the lock among processes. Where there is none, the tasks of this process still wait
     /// for each other, and the state says what that means.
-    pub(super) fn lock(&self) -> io::Result<Box<dyn Send>> {
-        let lock = patiently(|| self.storage.lock());
+    pub(super) fn lock(&self, asked: Instant) -> io::Result<Box<dyn Send>> {
+        let lock = patiently_since(asked, || self.storage.lock());
         let is_none = lock.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Unsupported);
         let was_none = self.is_without_locks.swap(is_none, Ordering::SeqCst);
         if !is_none {

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
@@ -95,9 +96,10 @@ impl std::fmt::Debug for VaultGuard {
 
 /// Waits for the lock: first among the tasks of this process, in their order, then among processes.
 pub(super) async fn lock(contents: Arc<Contents>, gate: Gate) -> Result<VaultGuard, VaultError> {
+    let asked = Instant::now();
     let gate = pass(&contents, gate).await?;
     let waiting = contents.clone();
-    let lock = on_a_thread(move || Ok(Arc::new((Mutex::new(waiting.lock()?), gate)))).await;
+    let lock = on_a_thread(move || Ok(Arc::new((Mutex::new(waiting.lock(asked)?), gate)))).await;
     let hold = contents.locked(lock)?;
     Ok(VaultGuard { contents, hold })
 }

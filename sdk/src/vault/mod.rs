@@ -58,7 +58,8 @@ pub enum VaultState {
     Degraded,
     /// It cannot be read now, and is still there: the system's store gives the key to nobody, or does
     /// not answer, or the disk does not, or the folder of the file is away: an encrypted disk, a network
-    /// home. A folder that stays away is given up when the app starts anew.
+    /// home. After a new start of the app, a folder that is still away is taken for one that has never
+    /// been there.
     Locked,
     /// The system has no store for keys, and the app has not asked for less.
     Absent,
@@ -203,13 +204,13 @@ impl Vault {
     /// # Errors
     ///
     /// [`ReadOnly`](VaultState::ReadOnly) where the disk has no place for a lock,
-    /// [`Locked`](VaultState::Locked) where the key store keeps somebody else waiting, or the folder of
-    /// the file has been away for 3 seconds.
+    /// [`Locked`](VaultState::Locked) where the key store keeps another task waiting, or the folder of the
+    /// file has been away for 3 seconds.
     pub async fn lock(&self) -> Result<VaultGuard, VaultError> {
         guard::lock(self.contents.clone(), self.gate().await?).await
     }
 
-    /// Tells when anybody changes what is stored, from now on.
+    /// Waits for changes of what is stored, by any process, from now on.
     pub(crate) async fn changes(&self) -> Changes {
         Changes::of(self.parts.storage.clone(), self.parts.file.clone()).await
     }

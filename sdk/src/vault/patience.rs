@@ -12,8 +12,17 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const PERIOD: Duration = Duration::from_millis(50);
 
 /// Tries until it does not fail because the disk is away, and for 3 seconds at most. Blocks.
-pub(super) fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+pub(super) fn patiently<T>(attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    patiently_since(Instant::now(), attempt)
+}
+
+/// As [`patiently`], but for 3 seconds since it was asked for: those who wait in a line do not wait for
+/// the disk one after the other. It tries once at least.
+pub(super) fn patiently_since<T>(
+    asked: Instant,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    let deadline = asked + PATIENCE;
     loop {
         match attempt() {
             Err(error) if is_away(&error) && Instant::now() < deadline => thread::sleep(PERIOD),

@@ -132,9 +132,9 @@ impl VaultSlots {
         Ok(blocking(move || slots.mark(&name).map_err(unwritten)).await?)
     }
 
-    /// Removes a slot, readable or not: its file, what lies beside it, and its key where the key store can
-    /// remove it ([`KeyStore::remove`]). It is the current one no longer. The server hears nothing of it:
-    /// sign out before. A client that still uses the slot finds nobody signed in.
+    /// Removes a slot, readable or not: its file, what earlier writes have left, and its key where the key
+    /// store can remove it ([`KeyStore::remove`]). It is then not the current slot any more. The server is not
+    /// informed: sign out before. A client that still uses the slot finds no session.
     ///
     /// # Errors
     ///

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use super::folder::{Folder, parent};
 use super::sealed::MAX_SEALED;
 
+/// How often a lock may be removed in a row while one waits for it.
+const MOST_REMOVALS: usize = 128;
+
 /// Keeps the sealed bytes of one vault. [`FileStorage`] is the one for apps; another serves to try
 /// what happens when a disk fails.
 ///
@@ -62,11 +65,11 @@ pub trait Storage: Send + Sync {
     /// A number that differs whenever what is stored does, without reading it all. It lets an app hear of
     /// what other processes do.
     ///
-    /// `None`, as by default, where that cannot be told.
+    /// `None`, the default, where there is no such number.
     ///
     /// # Errors
     ///
-    /// Where nobody can tell now.
+    /// Where it cannot be read now.
     fn version(&self) -> io::Result<Option<u64>> {
         Ok(None)
     }
@@ -139,13 +142,13 @@ impl FileStorage {
         Ok(file)
     }
 
-    /// Removes the lock, by who has it.
+    /// Removes the lock. Only its holder may.
     #[cfg(unix)]
     pub(super) fn remove_lock(&self) -> io::Result<()> {
         self.folder.while_here(|| remove_if_any(&self.beside(".lock")))
     }
 
-    /// Elsewhere it cannot be told whether a lock was removed before one had it, so that it stays.
+    /// Other systems have no stable way to find out that a lock was removed while one waited for it: it stays.
     #[cfg(not(unix))]
     pub(super) fn remove_lock(&self) -> io::Result<()> {
         Ok(())
@@ -231,7 +234,7 @@ impl Storage for FileStorage {
     fn lock(&self) -> io::Result<Box<dyn Send>> {
         let mut file = self.lock_once()?;
         // Bounded, as some network disks give one file a new inode whenever they are asked.
-        for _ in 0..8 {
+        for _ in 0..MOST_REMOVALS {
             if self.is_lock(&file)? {
                 break;
             }

@@ -5,12 +5,13 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Instant;
 
 use propusk::{FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultKey, VaultState};
 
 use super::part::key;
 use super::waiting::TheKey;
-use super::{had, names, some, write};
+use super::{forget, had, names, some, write};
 
 /// A disk with the folder of a vault, which can be taken away.
 struct Disk(tempfile::TempDir);
@@ -69,9 +70,14 @@ async fn a_missing_folder_is_a_locked_vault_and_is_not_made_anew() {
         assert_eq!(had(vault).await, Err(VaultState::Locked));
         assert_eq!(vault.state().await, VaultState::Locked);
     }
-    let (written, locked) = tokio::join!(write(&writer, "lost"), lock(&reader));
+    let began = Instant::now();
+    let (written, locked, forgotten) =
+        tokio::join!(write(&writer, "lost"), lock(&reader), forget(&writer));
     assert_eq!(written, Err(VaultState::Locked));
     assert_eq!(locked, Err(VaultState::Locked));
+    assert_eq!(forgotten, Err(VaultState::Locked));
+    let waited = began.elapsed().as_secs();
+    assert!((3..6).contains(&waited), "all wait at once, for 3 s: {waited} s");
     assert_eq!(names(disk.0.path()), ["elsewhere"]);
     disk.comes_back();
     assert_eq!(had(&writer).await, some("kept"));
