@@ -2,23 +2,23 @@
 //! be held across the network. Others wait for it a while; one that runs out unanswered, or whose
 //! process has died, keeps nobody waiting.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::random_text;
+use crate::error::Result;
 
 /// The lease of one renewal.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Lease {
     /// Names the client that has it.
     holder: String,
-    /// The process of that client, and this run of it: its number is given again.
+    /// The process of that client.
     #[serde(default)]
     process: u32,
-    #[serde(default)]
-    run: String,
     /// By this device's clock, in seconds since 1970.
     until: i64,
     /// How long it was given for, in seconds.
@@ -27,28 +27,28 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// Of this client, for one request.
-    pub fn new(holder: &str, now: i64, limit: Duration) -> Self {
+    pub fn new(holder: &Holder, now: i64, limit: Duration) -> Self {
         let lives = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
         Lease {
-            holder: holder.to_owned(),
+            holder: holder.0.clone(),
             process: std::process::id(),
-            run: run().to_owned(),
             until: now.saturating_add(lives),
             lives,
         }
     }
 
-    pub fn is_of(&self, holder: &str) -> bool {
-        self.holder == holder
+    pub fn is_of(&self, holder: &Holder) -> bool {
+        self.holder == holder.0
     }
 
-    /// How long it holds from now on; nothing where its process has died.
+    /// How long it holds from now on; nothing where whoever has it is gone.
     pub fn holds(&self, now: i64) -> Duration {
-        let is_of_before = self.process == std::process::id() && self.run != run();
-        match is_of_before || !is_alive(self.process) {
-            true => Duration::ZERO,
-            false => self.left(now),
-        }
+        let is_there = match self.process == std::process::id() {
+            // The number may be that of an earlier process.
+            true => holders().contains(&self.holder),
+            false => is_alive(self.process),
+        };
+        if is_there { self.left(now) } else { Duration::ZERO }
     }
 
     /// The same, whether its process is alive or not. A clock that was set back makes nothing last.
@@ -59,10 +59,28 @@ impl Lease {
     }
 }
 
-/// Names this run of the process.
-fn run() -> &'static str {
-    static RUN: OnceLock<String> = OnceLock::new();
-    RUN.get_or_init(|| random_text().map(|text| text.expose().to_owned()).unwrap_or_default())
+/// Who may have a lease: one client of this process, as long as it is there.
+pub(crate) struct Holder(String);
+
+/// The clients of this process.
+static HOLDERS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn holders() -> MutexGuard<'static, BTreeSet<String>> {
+    HOLDERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Holder {
+    pub fn new() -> Result<Self> {
+        let name = random_text()?.expose().to_owned();
+        holders().insert(name.clone());
+        Ok(Holder(name))
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        holders().remove(&self.0);
+    }
 }
 
 /// Whether there is such a process, as far as this one may know.
@@ -84,11 +102,14 @@ mod tests {
 
     #[test]
     fn a_lease_holds_for_one_request_and_no_longer() {
-        let lease = Lease::new("a", 1_000, Duration::from_secs(20));
+        let (holder, other) = (Holder::new().unwrap(), Holder::new().unwrap());
+        let lease = Lease::new(&holder, 1_000, Duration::from_secs(20));
         for (now, left) in [(1_000, 21), (1_020, 1), (1_021, 0), (9_000, 0), (990, 0)] {
             assert_eq!(lease.holds(now), Duration::from_secs(left), "{now}");
         }
-        assert!(lease.is_of("a") && !lease.is_of("b"));
+        assert!(lease.is_of(&holder) && !lease.is_of(&other));
+        drop(holder);
+        assert_eq!(lease.holds(1_000), Duration::ZERO, "a client that is gone");
     }
 
     #[cfg(unix)]
@@ -97,7 +118,8 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let process = child.id();
         child.wait().unwrap();
-        let lease = Lease { process, ..Lease::new("a", 1_000, Duration::from_secs(20)) };
+        let holder = Holder::new().unwrap();
+        let lease = Lease { process, ..Lease::new(&holder, 1_000, Duration::from_secs(20)) };
         assert_eq!(lease.holds(1_000), Duration::ZERO);
         assert_eq!(lease.left(1_000), Duration::from_secs(21));
     }

@@ -34,6 +34,7 @@ pub use adoption::Adoption;
 pub(crate) use attempt::{attempt, random_text};
 use decide::{State, merged};
 use flight::{Flight, landed};
+use lease::Holder;
 pub(crate) use leaving::Told;
 use record::Held;
 pub(crate) use record::{Record, Session, Unknown};
@@ -63,7 +64,7 @@ pub(crate) struct Core {
     /// Under which origins the server was known before.
     former_origins: Vec<String>,
     /// Names this client in leases.
-    name: String,
+    holder: Holder,
     memory: AsyncMutex<Memory>,
     /// The record that was seen last.
     seen: Mutex<Seen>,
@@ -139,7 +140,7 @@ impl Core {
             dialect,
             app,
             former_origins,
-            name: random_text()?.expose().to_owned(),
+            holder: Holder::new()?,
             memory: AsyncMutex::new(Memory { state: State::Unknown }),
             seen: Mutex::default(),
             at_hand: RwLock::new(None),

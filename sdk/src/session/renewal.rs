@@ -200,7 +200,7 @@ impl Core {
     ) -> Result<Step> {
         let now = self.transport.device_now();
         let lease = desk.found().and_then(|record| record.lease.as_ref());
-        let lease = lease.filter(|lease| !lease.is_of(&self.name));
+        let lease = lease.filter(|lease| !lease.is_of(&self.holder));
         let holds = lease.map_or(Duration::ZERO, |lease| lease.holds(now));
         if !holds.is_zero() {
             if Instant::now() < others_until {
@@ -216,7 +216,7 @@ impl Core {
         }
         let others = lease.map_or(Duration::ZERO, |lease| lease.left(now));
         let mut record = desk.record(&State::SignedIn(kept.clone()))?;
-        record.lease = Some(Lease::new(&self.name, now, self.transport.timeout()));
+        record.lease = Some(Lease::new(&self.holder, now, self.transport.timeout()));
         if let Err(error) = self.write(desk, record).await {
             tracing::info!(%error, "others are not told of a renewal");
         }
@@ -316,7 +316,7 @@ impl Core {
             if is_to_be_written(&state, &record.held) {
                 record.held = state.held();
             }
-            record.lease = record.lease.filter(|lease| !lease.is_of(&self.name));
+            record.lease = record.lease.filter(|lease| !lease.is_of(&self.holder));
             if let Some(over) = over {
                 record.owe(over, self.transport.device_now());
             }
