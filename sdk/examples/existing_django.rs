@@ -18,10 +18,8 @@ async fn main() -> Result<()> {
         println!("usage: existing_django SERVER EMAIL PASSWORD");
         return Ok(());
     };
-    let client = Client::builder(server.clone())
-        .dialect(Dialect::DjoserJwt)
-        .vault(Vault::memory())
-        .build()?;
+    let client =
+        Client::builder(server).dialect(Dialect::DjoserJwt).vault(Vault::memory()).build()?;
     // What this API does not have is known before any request.
     println!("lists sessions: {}", client.supports(Operation::Sessions));
 
@@ -30,8 +28,7 @@ async fn main() -> Result<()> {
     println!("signed in as {}", profile.username.as_deref().unwrap_or("somebody"));
 
     // The app's own views, with the token attached.
-    let api = client.api();
-    let answer = api.send(api.get(format!("{server}/api/auth/users/me/"))).await?;
+    let answer = client.api().get("/api/auth/users/me/").send().await?;
     println!("status {}", answer.status());
 
     let signed_out = client.sign_out().await?;

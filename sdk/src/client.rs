@@ -139,6 +139,18 @@ impl Client {
         }
     }
 
+    /// Another access token than this one, which a server has refused, for clients that [`api`](Self::api)
+    /// does not serve, such as WebSocket and gRPC. However many callers were refused with the same token,
+    /// one renewal is made, and none where it has been made already. Where the API cannot renew the token
+    /// now, it is the same one again. A second refusal in a row is the server's answer: do not ask again.
+    ///
+    /// # Errors
+    /// As of [`access_token`](Self::access_token); [`Kind::SignedOut`] also where another sign-in has taken
+    /// the place of the token's own.
+    pub async fn access_token_instead_of(&self, refused: &AccessToken) -> Result<AccessToken> {
+        self.instead_of(&refused.0).await.map(AccessToken)
+    }
+
     /// Renews the access token even if it still works. A server of `simplejwt_rotating` may renew only
     /// what has expired: nothing changes before.
     ///
@@ -156,6 +168,15 @@ impl Client {
         self.core.profile().await
     }
 
+    /// What one person has asked for is not done in the name of another, who has signed in meanwhile.
+    async fn instead_of(&self, refused: &AtHand) -> Result<Arc<AtHand>> {
+        let next = self.core.instead_of(&refused.credential.token).await?;
+        match next.lineage == refused.lineage {
+            true => Ok(next),
+            false => Err(Error::signed_out(SignOutReason::SignedOut)),
+        }
+    }
+
     /// Sends what needs an access token, and once more with another one if it is refused.
     pub(crate) async fn authorized<T>(
         &self,
@@ -164,8 +185,7 @@ impl Client {
         self.authorized_by(spell).await.map(|(answer, _)| answer)
     }
 
-    /// The same, and whose token it was. What one person has asked for is not done in the name of
-    /// another, who has signed in meanwhile.
+    /// The same, and whose token it was.
     pub(crate) async fn authorized_by<T>(
         &self,
         spell: impl Fn(&Credential) -> Result<Call<T>>,
@@ -177,10 +197,7 @@ impl Client {
         }
         match outcome {
             Err(Failure::Refused(Refusal::Unauthorized | Refusal::SignedOut(_))) => {
-                let next = self.core.instead_of(&at_hand.credential.token).await?;
-                if next.lineage != at_hand.lineage {
-                    return Err(Error::new(Kind::OtherSignIn));
-                }
+                let next = self.instead_of(&at_hand).await?;
                 match self.core.transport().send(spell(&next.credential)?).await {
                     // A token that has just been made: the account is refused, not the token.
                     Err(Failure::Refused(Refusal::Unauthorized)) => Err(refused()),

@@ -24,7 +24,7 @@ mod vault;
 
 pub use account::{MailedLink, Operation, Profile, Registered, Registration};
 pub use adopted::Tokens;
-pub use api::Api;
+pub use api::{Api, ApiRequest};
 pub use client::{AccessToken, BrowserSignIn, Client, ClientBuilder, Completed, SignOut};
 pub use clock::Clock;
 pub use dialects::Dialect;

@@ -33,7 +33,7 @@ async fn main() -> propusk::Result<()> {
         answer.bytes().await.expect("a body");
         let bare_took = began.elapsed().as_nanos();
         let began = Instant::now();
-        let answer = api.send(api.get(&url)).await?;
+        let answer = api.get(&url).send().await?;
         answer.bytes().await.expect("a body");
         let api_took = began.elapsed().as_nanos();
         if call >= WARM_UP {

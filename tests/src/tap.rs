@@ -35,6 +35,8 @@ pub struct Seen {
     pub what: String,
     pub authorization: Option<String>,
     pub user_agent: Option<String>,
+    /// The whole request.
+    pub text: String,
 }
 
 impl Tap {
@@ -143,7 +145,8 @@ fn seen_in(text: &str) -> Seen {
         found.map(|(_, value)| (*value).to_owned())
     };
     let (authorization, user_agent) = (value("authorization"), value("user-agent"));
-    Seen { what: format!("{method} {path}"), authorization, user_agent }
+    let what = format!("{method} {path}");
+    Seen { what, authorization, user_agent, text: text.to_owned() }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,15 +1,15 @@
 //! The app's own API: a token for it, and for nobody else.
 
-use propusk::{Client, Kind};
+use propusk::{Client, Dialect, Kind, SignOutReason};
 use propusk_tests::tap::Tap;
 
-use super::{EMAIL, EXPIRED, Home, PASSWORD};
+use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
 
 const ACCOUNT: &str = "GET /propusk/v1/account";
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
 /// The server as it is, and once more as an API of the app's.
-async fn app(home: &Home) -> (Tap, Tap, Client) {
+pub async fn app(home: &Home) -> (Tap, Tap, Client) {
     let (server, api) =
         (Tap::open(home.server.address).await, Tap::open(home.server.address).await);
     let client = Client::builder(server.url())
@@ -27,14 +27,15 @@ fn redirect(to: &str) -> String {
     )
 }
 
-const REFUSAL: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+pub const REFUSAL: &str =
+    "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 #[tokio::test]
 async fn the_token_is_attached() {
     let home = Home::start().await;
     let (_server, tap, client) = app(&home).await;
     let api = client.api();
-    let answer = api.send(api.get(format!("{}/propusk/v1/account", tap.url()))).await;
+    let answer = api.get(format!("{}/propusk/v1/account", tap.url())).send().await;
     assert_eq!(answer.expect("an answer").status(), 200);
     let token = client.access_token().await.expect("a token");
     let expected = format!("Bearer {}", token.token().expose());
@@ -53,7 +54,7 @@ async fn nothing_is_sent_to_another_origin() {
         format!("http://localhost:{}/propusk/v1/account", address.port()),
         format!("http://127.0.0.1@{address}/propusk/v1/account"),
     ] {
-        let error = api.send(api.get(url)).await.expect_err("a refusal");
+        let error = api.get(url).send().await.expect_err("a refusal");
         assert_eq!(*error.kind(), Kind::Usage);
     }
     assert!(stranger.seen().is_empty());
@@ -66,12 +67,12 @@ async fn a_redirect_takes_no_token_to_another_origin() {
     let stranger = Tap::open(home.server.address).await;
     let api = client.api();
     tap.answer(ACCOUNT, Some(&redirect(&format!("{}/propusk/v1/account", stranger.url()))));
-    let answer = api.send(api.get(format!("{}/propusk/v1/account", tap.url()))).await;
+    let answer = api.get(format!("{}/propusk/v1/account", tap.url())).send().await;
     assert_eq!(answer.expect("an answer").status(), 302, "it is not followed");
     assert!(stranger.seen().is_empty());
 
     tap.answer(ACCOUNT, Some(&redirect("/propusk/v1/sessions")));
-    let answer = api.send(api.get(format!("{}/propusk/v1/account", tap.url()))).await;
+    let answer = api.get(format!("{}/propusk/v1/account", tap.url())).send().await;
     assert_eq!(answer.expect("an answer").status(), 200, "within an origin it is");
 }
 
@@ -82,7 +83,7 @@ async fn a_refused_request_is_sent_once_more_with_another_token() {
     let api = client.api();
     tap.answer("POST /propusk/v1/providers/complete", Some(REFUSAL));
     let request = api.post(format!("{}/propusk/v1/providers/complete", tap.url()));
-    let answer = api.send(request.body("{\"code\":\"a\",\"code_verifier\":\"b\"}")).await;
+    let answer = request.body("{\"code\":\"a\",\"code_verifier\":\"b\"}").send().await;
     // The second time it was the server that read the body.
     assert_eq!(answer.expect("an answer").status(), 400);
     let tokens: Vec<_> = tap.seen().into_iter().map(|seen| seen.authorization).collect();
@@ -100,11 +101,107 @@ async fn an_api_that_always_refuses_does_not_wear_out_the_session() {
         for _ in 0..2 {
             tap.answer(ACCOUNT, Some(REFUSAL));
         }
-        let answer = api.send(api.get(format!("{}/propusk/v1/account", tap.url()))).await;
+        let answer = api.get(format!("{}/propusk/v1/account", tap.url())).send().await;
         assert_eq!(answer.expect("an answer").status(), 401);
     }
     assert_eq!(server.count(REFRESH), 1, "a token that was refused anew is not renewed again");
     client.profile().await.expect("still signed in");
+}
+
+/// What comes of a `GET` of the API, which refuses it as often as is said.
+async fn refused(tap: &Tap, client: &Client, path: &str, times: usize) -> propusk::Result<u16> {
+    let what = format!("GET {}", path.split('?').next().unwrap_or_default());
+    for _ in 0..times {
+        tap.answer(&what, Some(REFUSAL));
+    }
+    let answer = client.api().get(format!("{}{path}", tap.url())).send().await?;
+    Ok(answer.status().as_u16())
+}
+
+#[tokio::test]
+async fn two_endpoints_that_always_refuse_do_not_renew_in_turn() {
+    let home = Home::start().await;
+    let (server, tap, client) = app(&home).await;
+    for path in ["/tea", "/coffee"] {
+        assert_eq!(refused(&tap, &client, path, 2).await.expect("an answer"), 401);
+    }
+    assert_eq!(server.count(REFRESH), 2, "each may be right once");
+    for query in 0..10 {
+        for path in ["/tea", "/coffee"] {
+            let path = format!("{path}?page={query}");
+            assert_eq!(refused(&tap, &client, &path, 1).await.expect("an answer"), 401);
+        }
+    }
+    assert_eq!(server.count(REFRESH), 2);
+    home.advance(61);
+    assert_eq!(refused(&tap, &client, "/tea", 2).await.expect("an answer"), 401);
+    assert_eq!(server.count(REFRESH), 3, "once a minute it may be another reason");
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_all_of_its_paths_is_not_believed_at_each() {
+    let home = Home::start().await;
+    let (server, tap, client) = app(&home).await;
+    for number in 0..100 {
+        let path = format!("/orders/{number}");
+        let times = if number < 8 { 2 } else { 1 };
+        assert_eq!(refused(&tap, &client, &path, times).await.expect("an answer"), 401);
+    }
+    assert_eq!(server.count(REFRESH), 8);
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_noticed_at_every_other_endpoint() {
+    let home = Home::start().await;
+    let (_server, tap, client) = app(&home).await;
+    assert_eq!(refused(&tap, &client, "/tea", 2).await.expect("an answer"), 401);
+    end_all(&home, &client).await;
+    let outcome = refused(&tap, &client, "/propusk/v1/account", 0).await;
+    assert_eq!(reason(outcome), SignOutReason::Ended);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_has_accepted_a_token_is_believed_at_once() {
+    let home = Home::start().await;
+    let (server, tap, client) = app(&home).await;
+    let path = "/propusk/v1/account";
+    assert_eq!(refused(&tap, &client, path, 1).await.expect("an answer"), 200);
+    assert_eq!(server.count(REFRESH), 1);
+    end_all(&home, &client).await;
+    assert_eq!(reason(refused(&tap, &client, path, 0).await), SignOutReason::Ended);
+}
+
+#[tokio::test]
+async fn another_sign_in_is_not_held_to_what_the_last_one_was_refused() {
+    let home = Home::start().await;
+    let (server, tap, client) = app(&home).await;
+    assert_eq!(refused(&tap, &client, "/tea", 2).await.expect("an answer"), 401);
+    client.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
+    assert_eq!(refused(&tap, &client, "/tea", 2).await.expect("an answer"), 401);
+    assert_eq!(server.count(REFRESH), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_renewed_yet_is_not_tried_with_every_call() {
+    let home = Home::start().await;
+    let (server, tap) =
+        (Tap::open(home.server.address).await, Tap::open(home.server.address).await);
+    let client = Client::builder(server.url()).dialect(Dialect::SimplejwtRotating);
+    let client = client.api_origin(tap.url()).clock(home.clock.clone()).build();
+    let client = client.expect("a client");
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    for _ in 0..10 {
+        assert_eq!(refused(&tap, &client, "/tea", 1).await.expect("an answer"), 401);
+    }
+    assert!(server.count("POST /token/refresh") <= 2, "{}", server.count("POST /token/refresh"));
+}
+
+/// Ends the client's session from another device.
+async fn end_all(home: &Home, client: &Client) {
+    let other = home.memory();
+    other.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    other.end_other_sessions(None).await.expect("the other one ends");
+    client.status().await.expect("nothing is known of it");
 }
 
 #[tokio::test]
@@ -113,7 +210,7 @@ async fn an_expired_token_is_renewed_before_it_is_sent() {
     let (server, tap, client) = app(&home).await;
     home.advance(EXPIRED);
     let api = client.api();
-    let answer = api.send(api.get(format!("{}/propusk/v1/account", tap.url()))).await;
+    let answer = api.get(format!("{}/propusk/v1/account", tap.url())).send().await;
     assert_eq!(answer.expect("an answer").status(), 200);
     assert_eq!((server.count(REFRESH), tap.count(ACCOUNT)), (1, 1));
 }

@@ -32,8 +32,7 @@ async fn tls_before(server: SocketAddr, acceptor: TlsAcceptor) -> String {
 async fn works(builder: ClientBuilder, url: &str) -> propusk::Result<()> {
     let client = builder.build()?;
     client.sign_in(EMAIL, PASSWORD).await?;
-    let api = client.api();
-    let answer = api.send(api.get(format!("{url}/propusk/v1/account"))).await?;
+    let answer = client.api().get(format!("{url}/propusk/v1/account")).send().await?;
     assert_eq!(answer.status().as_u16(), 200);
     Ok(())
 }

@@ -227,8 +227,7 @@ impl Cast {
 }
 
 async fn call(client: &Client, url: &str) -> Ended {
-    let api = client.api();
-    let Ok(answer) = timeout(PATIENCE, api.send(api.get(url))).await else {
+    let Ok(answer) = timeout(PATIENCE, client.api().get(url).send()).await else {
         return Ended::Failed("no answer in time".to_owned());
     };
     match answer {

@@ -1,0 +1,203 @@
+//! The app's own API, called with the access token: attached, renewed, and the request sent again
+//! once if it is refused. A token goes to the origins that the app has named and to no other.
+
+mod refusals;
+mod request;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Method, Request, Response, StatusCode};
+use url::{Origin, Url};
+
+pub use request::ApiRequest;
+
+use crate::Client;
+use crate::error::{Error, Kind, Result};
+use crate::session::AtHand;
+use refusals::{Endpoint, Refusals};
+
+/// A request that cannot be sent twice takes no token that expires within this many seconds.
+const NEARLY_EXPIRED: i64 = 60;
+
+/// Sends requests of an app with its access token.
+///
+/// ```no_run
+/// # async fn example(client: propusk::Client) -> propusk::Result<()> {
+/// let api = client.api();
+/// let orders = api.get("https://api.example.org/orders").query(&[("page", "2")]).send().await?;
+/// let order = serde_json::json!({ "tea": "green", "grams": 100 });
+/// let made = api.post("https://api.example.org/orders").json(&order).send().await?;
+/// # Ok(()) }
+/// ```
+///
+/// Addresses are absolute, or paths such as `/orders` at the origin of the client's server.
+#[derive(Clone, Debug)]
+pub struct Api {
+    client: Client,
+    http: reqwest::Client,
+}
+
+/// What all [`Api`]s of a client share.
+pub(crate) struct Shared {
+    origins: Vec<Origin>,
+    http: reqwest::Client,
+    refusals: Mutex<Refusals>,
+}
+
+impl Shared {
+    pub fn new(http: reqwest::Client, origins: Vec<Origin>) -> Self {
+        Shared { origins, http, refusals: Mutex::default() }
+    }
+
+    fn allows(&self, url: &Url) -> bool {
+        self.origins.contains(&url.origin())
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Client {
+    /// Calls to the app's own API, at the server's origin or one of
+    /// [`api_origin`](crate::ClientBuilder::api_origin). Redirects are followed within an origin.
+    pub fn api(&self) -> Api {
+        Api { client: self.clone(), http: self.parts.api.http.clone() }
+    }
+
+    /// The same with the app's own HTTP client. One that follows redirects must take
+    /// `Authorization` off where they lead to another origin, as reqwest's own policies do.
+    pub fn api_with(&self, http: reqwest::Client) -> Api {
+        Api { client: self.clone(), http }
+    }
+}
+
+impl Api {
+    /// Begins a `GET`.
+    pub fn get(&self, url: impl AsRef<str>) -> ApiRequest {
+        self.request(Method::GET, url)
+    }
+
+    /// Begins a `POST`.
+    pub fn post(&self, url: impl AsRef<str>) -> ApiRequest {
+        self.request(Method::POST, url)
+    }
+
+    /// Begins a `PUT`.
+    pub fn put(&self, url: impl AsRef<str>) -> ApiRequest {
+        self.request(Method::PUT, url)
+    }
+
+    /// Begins a `PATCH`.
+    pub fn patch(&self, url: impl AsRef<str>) -> ApiRequest {
+        self.request(Method::PATCH, url)
+    }
+
+    /// Begins a `DELETE`.
+    pub fn delete(&self, url: impl AsRef<str>) -> ApiRequest {
+        self.request(Method::DELETE, url)
+    }
+
+    /// Begins a `HEAD`.
+    pub fn head(&self, url: impl AsRef<str>) -> ApiRequest {
+        self.request(Method::HEAD, url)
+    }
+
+    /// Begins a request of any method. An address that begins with a slash, such as `/orders`, is a path
+    /// at the origin of the client's server, whatever path the server's own address has. A wrong address
+    /// is an error of [`ApiRequest::send`].
+    pub fn request(&self, method: Method, url: impl AsRef<str>) -> ApiRequest {
+        ApiRequest::new(self.clone(), method, self.resolve(url.as_ref()))
+    }
+
+    /// Sends a request that was built elsewhere, as [`ApiRequest::send`] does. An `Authorization` header
+    /// that it has is replaced.
+    ///
+    /// # Errors
+    /// As of [`ApiRequest::send`].
+    pub async fn execute(&self, request: Request) -> Result<Response> {
+        let client = &self.client;
+        if !client.parts.api.allows(request.url()) {
+            return Err(Error::usage("the access token is not for this origin; see api_origin"));
+        }
+        let again = request.try_clone();
+        let token = match again {
+            Some(_) => client.core.at_hand().await?,
+            None => client.lasting_token().await?,
+        };
+        let response = self.send_with(request, &token).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        let next = client.token_after_refusal(response.url(), &token).await?;
+        match (again, next) {
+            (Some(again), Some(next)) => self.send_with(again, &next).await,
+            _ => Ok(response),
+        }
+    }
+
+    async fn send_with(&self, mut request: Request, token: &AtHand) -> Result<Response> {
+        request.headers_mut().insert(AUTHORIZATION, token.header.clone());
+        let response = self.http.execute(request).await.map_err(network)?;
+        if response.status().is_success() {
+            self.client.core.note_answer();
+            self.client.parts.api.refusals().note_accepted(&Endpoint::of(response.url()));
+        }
+        Ok(response)
+    }
+
+    fn resolve(&self, url: &str) -> Result<Url> {
+        let base = self.client.core.transport().base();
+        let resolved = match url.starts_with('/') {
+            // `//host/path` is a path of no origin but its own.
+            true => base.join(url).ok().filter(|joined| joined.origin() == base.origin()),
+            false => Url::parse(url).ok(),
+        };
+        let problem = "the address of a request is a URL, or a path that begins with one slash";
+        resolved.ok_or_else(|| Error::usage(problem))
+    }
+}
+
+impl Client {
+    /// A token for a request that cannot be sent twice: one that is about to expire is renewed first.
+    async fn lasting_token(&self) -> Result<Arc<AtHand>> {
+        let token = self.core.at_hand().await?;
+        let soon = self.core.transport().moment().server.saturating_add(NEARLY_EXPIRED);
+        if token.expires_at.is_none_or(|at| soon < at) {
+            return Ok(token);
+        }
+        match self.core.renew().await {
+            Err(error) if matches!(error.kind(), Kind::SignedOut { .. }) => return Err(error),
+            Err(error) => tracing::debug!(%error, "a token is sent that is about to expire"),
+            Ok(()) => {}
+        }
+        self.core.at_hand().await
+    }
+
+    /// Another token of the same sign-in than this one, which an endpoint has refused; `None` where
+    /// there is no other, or another would not help.
+    async fn token_after_refusal(
+        &self,
+        url: &Url,
+        refused: &AtHand,
+    ) -> Result<Option<Arc<AtHand>>> {
+        let (shared, endpoint) = (&self.parts.api, Endpoint::of(url));
+        let (token, now) = (&refused.credential.token, self.core.transport().device_now());
+        // A redirect may have led to a stranger.
+        if !shared.allows(url) || !shared.refusals().may_renew(&endpoint, refused, now) {
+            return Ok(None);
+        }
+        let next = self.core.instead_of(token).await?;
+        if next.credential.token == *token {
+            shared.refusals().note_no_other(&endpoint);
+            return Ok(None);
+        }
+        // What one person has sent is not sent again in the name of another.
+        Ok((next.lineage == refused.lineage).then_some(next))
+    }
+}
+
+fn network(error: reqwest::Error) -> Error {
+    Error::because(Kind::Network, error.without_url())
+}
