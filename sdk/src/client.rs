@@ -17,7 +17,7 @@ pub use browser::{BrowserSignIn, Completed};
 pub use builder::ClientBuilder;
 
 use crate::dialects::{Call, Credential, Refusal};
-use crate::error::{Error, Kind, Rejection, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::Failure;
 use crate::redirect::RedirectUri;
 use crate::session::{AtHand, Core, OfflineIdentity, OfflinePolicy, Status, Who};
@@ -145,8 +145,8 @@ impl Client {
     /// now, it is the same one again. A second refusal in a row is the server's answer: do not ask again.
     ///
     /// # Errors
-    /// As of [`access_token`](Self::access_token); [`Kind::SignedOut`] also where another sign-in has taken
-    /// the place of the token's own.
+    /// As of [`access_token`](Self::access_token); [`Kind::OtherSignIn`] where another sign-in has taken the
+    /// place of the token's own.
     pub async fn access_token_instead_of(&self, refused: &AccessToken) -> Result<AccessToken> {
         self.instead_of(&refused.0).await.map(AccessToken)
     }
@@ -173,7 +173,7 @@ impl Client {
         let next = self.core.instead_of(&refused.credential.token).await?;
         match next.lineage == refused.lineage {
             true => Ok(next),
-            false => Err(Error::signed_out(SignOutReason::SignedOut)),
+            false => Err(Error::new(Kind::OtherSignIn)),
         }
     }
 
@@ -196,11 +196,15 @@ impl Client {
             self.core.note_answer();
         }
         match outcome {
-            Err(Failure::Refused(Refusal::Unauthorized | Refusal::SignedOut(_))) => {
+            Err(Failure::Refused(
+                Refusal::Unauthorized | Refusal::AccountInactive | Refusal::SignedOut(_),
+            )) => {
                 let next = self.instead_of(&at_hand).await?;
                 match self.core.transport().send(spell(&next.credential)?).await {
-                    // A token that has just been made: the account is refused, not the token.
-                    Err(Failure::Refused(Refusal::Unauthorized)) => Err(refused()),
+                    Err(Failure::Refused(Refusal::Unauthorized)) => Err(Error::because(
+                        Kind::Protocol,
+                        "the server refuses an access token that it has just issued",
+                    )),
                     outcome => Ok((outcome?, next)),
                 }
             }
@@ -211,11 +215,6 @@ impl Client {
     pub(crate) async fn send<T>(&self, call: Result<Call<T>>) -> Result<T> {
         Ok(self.core.transport().send(call?).await?)
     }
-}
-
-fn refused() -> Error {
-    let code = "account_inactive".to_owned();
-    Error::new(Kind::Rejected(Rejection { code, ..Rejection::default() }))
 }
 
 impl fmt::Debug for Client {

@@ -1,12 +1,12 @@
 //! What an app is told when something does not work: kinds that call for a reaction each, and for
 //! every sign-out its reason.
 
-use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::rejection::Rejection;
 use crate::{Operation, VaultState};
 
 /// What operations return.
@@ -55,21 +55,6 @@ pub enum Kind {
     Protocol,
     /// The app asked for something that cannot be: a bad address, a builder without its parts.
     Usage,
-}
-
-/// What the server refused, and why.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Rejection {
-    /// What happened, in the words of [`ProblemCode`](propusk_wire::ProblemCode) whatever API is
-    /// spoken: `invalid_credentials`, `invalid_fields`, `weak_password`, … Where OAuth refuses the app
-    /// and not who uses it, OAuth's own: `invalid_client`, …
-    pub code: String,
-    /// What is wrong with members of what was sent, by their names in [`Registration`](crate::Registration).
-    /// Codes of [`FieldCode`](propusk_wire::FieldCode) on `native`, else the server's own sentences.
-    pub fields: BTreeMap<String, Vec<String>>,
-    /// The server's own sentence, where it has one.
-    pub detail: Option<String>,
 }
 
 /// Why nobody is signed in.
@@ -135,18 +120,94 @@ impl From<Kind> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind() {
-            Kind::SignedOut { reason } => write!(f, "nobody is signed in: {reason:?}"),
-            Kind::Rejected(rejection) => write!(f, "the server refuses: {}", rejection.code),
-            Kind::Network => f.write_str("the server cannot be reached"),
-            Kind::Later { after } => write!(f, "the server asks to wait {} s", after.as_secs()),
-            Kind::OtherSignIn => f.write_str("somebody else is signed in"),
-            Kind::Cancelled => f.write_str("given up"),
-            Kind::Storage { state } => write!(f, "the vault cannot be used: {state:?}"),
-            Kind::Unsupported(operation) => write!(f, "this API has no {operation:?}"),
-            Kind::Protocol => f.write_str("the server answers what its API does not have"),
-            Kind::Usage => f.write_str("this cannot be asked for"),
+        match (self.kind(), &self.0.source) {
+            // What the app has done wrong stands in no other place.
+            (Kind::Usage, Some(problem)) => write!(f, "{}: {problem}", Kind::Usage),
+            (kind, _) => kind.fmt(f),
         }
+    }
+}
+
+/// In English, for a log or a user.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::SignedOut { reason } => write!(f, "nobody is signed in: {reason}"),
+            Kind::Rejected(rejection) => rejection.fmt(f),
+            Kind::Network => f.write_str("the server cannot be reached"),
+            Kind::Later { after } => {
+                write!(f, "the server asks to try again in {} s", after.as_secs())
+            }
+            Kind::OtherSignIn => f.write_str("somebody else is signed in by now"),
+            Kind::Cancelled => f.write_str("cancelled"),
+            Kind::Storage { state } => {
+                write!(f, "the stored session cannot be used now: {}", state_in_words(*state))
+            }
+            Kind::Unsupported(operation) => {
+                write!(f, "the API of this server cannot {}", operation_in_words(*operation))
+            }
+            Kind::Protocol => f.write_str("the server gives an answer that its API does not have"),
+            Kind::Usage => f.write_str("invalid use"),
+        }
+    }
+}
+
+/// In English, as the end of a sentence.
+impl fmt::Display for SignOutReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SignOutReason::NeverSignedIn => "there has been no sign-in yet",
+            SignOutReason::SignedOut => "the user signed out",
+            SignOutReason::Reused => {
+                "the server ended the session because a copy of its token was used"
+            }
+            SignOutReason::AccountInactive => "the account is suspended or deleted",
+            SignOutReason::AnswerLost => {
+                "the answer to the last renewal of the session was lost, or the session has expired"
+            }
+            SignOutReason::VaultLost => "the stored session cannot be read any more",
+            SignOutReason::Expired => "the session has expired",
+            SignOutReason::Ended => "the session was ended at the server",
+        })
+    }
+}
+
+fn state_in_words(state: VaultState) -> &'static str {
+    match state {
+        VaultState::Ready => "the vault was busy",
+        VaultState::Degraded => "its key lies in a file beside it",
+        VaultState::Locked => "the system's key store or the disk does not give it out",
+        VaultState::Absent => "this system has no key store",
+        VaultState::Foreign => "it belongs to another key or is damaged",
+        VaultState::Newer => "a newer version of the app has written it",
+        VaultState::ReadOnly => "the disk is full or read-only",
+        VaultState::WithoutLocks => "the disk has no file locks",
+        VaultState::WentBack => "somebody has put an older record back",
+        VaultState::OtherServer => "another server has issued it",
+    }
+}
+
+/// What follows "cannot".
+fn operation_in_words(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Register => "create an account",
+        Operation::Activate => "activate an account",
+        Operation::ResendActivation => "send the activation mail again",
+        Operation::SignIn => "sign in with a password",
+        Operation::Adopt => "take over tokens of this form",
+        Operation::Refresh => "renew an access token",
+        Operation::SignOut => "end a session",
+        Operation::Verify => "verify an access token",
+        Operation::Profile => "show the account",
+        Operation::UpdateProfile => "change the account",
+        Operation::ChangePassword => "change the password",
+        Operation::DeleteAccount => "delete the account",
+        Operation::RequestReset => "send a link that resets the password",
+        Operation::ConfirmReset => "reset the password with a link",
+        Operation::ProviderSignIn => "sign in with a provider in the browser",
+        Operation::ProviderTokenSignIn => "sign in with a token of a provider",
+        Operation::Sessions => "list the sessions of the account",
+        Operation::Identities => "list or link the sign-ins of other providers",
     }
 }
 
@@ -164,5 +225,39 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_is_wrong_in_words() {
+        use crate::RejectionCode;
+        let ended = SignOutReason::Ended;
+        let rejected = Rejection::new(RejectionCode::WrongPassword);
+        for (error, words) in [
+            (Error::signed_out(ended), "nobody is signed in: the session was ended at the server"),
+            (Error::new(Kind::Rejected(rejected)), "The current password is wrong."),
+            (
+                Error::new(Kind::Later { after: Duration::from_secs(7) }),
+                "the server asks to try again in 7 s",
+            ),
+            (
+                Error::new(Kind::Storage { state: VaultState::ReadOnly }),
+                "the stored session cannot be used now: the disk is full or read-only",
+            ),
+            (
+                Error::unsupported(Operation::Sessions),
+                "the API of this server cannot list the sessions of the account",
+            ),
+            (Error::usage("no address of a server"), "invalid use: no address of a server"),
+            (Error::new(Kind::Usage), "invalid use"),
+            (Error::because(Kind::Network, "status 502"), "the server cannot be reached"),
+            (Error::new(Kind::Cancelled), "cancelled"),
+        ] {
+            assert_eq!(error.to_string(), words);
+        }
     }
 }

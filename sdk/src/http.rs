@@ -10,10 +10,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use url::Url;
 
-use crate::Clock;
 use crate::clock::Moment;
 use crate::dialects::{Call, Credential, Refusal, Reply, Request, Scheme};
 use crate::error::{Error, Kind};
+use crate::{Clock, Rejection, RejectionCode};
+
 use conditional::Condition;
 
 /// No answer of an API is larger.
@@ -170,6 +171,9 @@ impl Failure {
             | Failure::Unexpected(_)
             | Failure::Refused(Refusal::Unexpected) => Kind::Network,
             Failure::Unsendable(_) => Kind::Usage,
+            Failure::Refused(Refusal::AccountInactive) => {
+                Kind::Rejected(Rejection::new(RejectionCode::AccountInactive))
+            }
             Failure::Refused(Refusal::Rejected(rejection)) => Kind::Rejected(rejection.clone()),
             Failure::Refused(Refusal::SignedOut(reason)) => Kind::SignedOut { reason: *reason },
             Failure::Refused(Refusal::Later(after)) => Kind::Later { after: *after },

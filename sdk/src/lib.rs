@@ -19,6 +19,7 @@ mod network;
 mod pending_sign_in;
 mod pkce;
 mod redirect;
+mod rejection;
 mod session;
 mod vault;
 
@@ -28,13 +29,14 @@ pub use api::{Api, ApiRequest};
 pub use client::{AccessToken, BrowserSignIn, Client, ClientBuilder, Completed, SignOut};
 pub use clock::Clock;
 pub use dialects::Dialect;
-pub use error::{Error, Kind, Rejection, Result, SignOutReason};
+pub use error::{Error, Kind, Result, SignOutReason};
 #[cfg(all(feature = "loopback", not(any(target_os = "android", target_os = "ios"))))]
 pub use loopback::Loopback;
 pub use propusk_wire::{
     FieldCode, Identity, ProblemCode, Provider, Secret, Session, UpdateAccountRequest,
 };
 pub use redirect::RedirectUri;
+pub use rejection::{FieldProblem, Rejection, RejectionCode};
 pub use reqwest;
 pub use session::{Adoption, Change, OfflineIdentity, OfflinePolicy, Phase, Status, Trust, Who};
 pub use vault::{

@@ -5,7 +5,9 @@ use propusk_wire::Secret;
 use super::Client;
 use crate::error::{Error, Kind, Result};
 use crate::session::{Adoption, AtHand, Told};
-use crate::{MailedLink, Operation, Profile, Registered, Registration, Tokens, pkce};
+use crate::{
+    MailedLink, Operation, Profile, Registered, Registration, RejectionCode, Tokens, pkce,
+};
 
 /// Whether the server knows of a sign-out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -250,5 +252,5 @@ impl Client {
 }
 
 fn is_unknown(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Rejected(rejection) if rejection.code == "not_found")
+    matches!(error.kind(), Kind::Rejected(rejection) if rejection.code == RejectionCode::NotFound)
 }

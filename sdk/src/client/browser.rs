@@ -9,9 +9,10 @@ use propusk_wire::{Identity, LinkRequest, Provider, Secret, StartSignInRequest};
 use super::Client;
 use crate::deeplink;
 use crate::dialects::native;
-use crate::error::{Error, Kind, Rejection, Result};
+use crate::error::{Error, Kind, Result};
 use crate::pending_sign_in::{Arrival, Outcome, PendingSignIn};
 use crate::pkce;
+use crate::rejection::{Rejection, RejectionCode};
 use crate::{Operation, RedirectUri};
 
 /// A sign-in that goes on in a browser.
@@ -127,14 +128,13 @@ impl Client {
             Arrival::NotOurs => Ok(Completed::NotOurs),
             Arrival::Ended { outcome: Outcome::Cancelled, .. }
             | Arrival::Over(Outcome::Cancelled) => Err(Error::new(Kind::Cancelled)),
-            Arrival::Ended { error, .. } => Err(rejected(&error)),
-            Arrival::Over(Outcome::Expired) => Err(rejected("sign_in_expired")),
-            Arrival::Over(Outcome::Failed) | Arrival::Unknown => Err(rejected("sign_in_unknown")),
+            Arrival::Ended { error, .. } => Err(rejected(error.as_str())),
+            Arrival::Over(Outcome::Expired) => Err(rejected(RejectionCode::SignInExpired)),
+            Arrival::Over(Outcome::Failed) | Arrival::Unknown => {
+                Err(rejected(RejectionCode::SignInUnknown))
+            }
             Arrival::Broken(broken) => Err(Error::because(
-                Kind::Rejected(Rejection {
-                    code: "sign_in_unknown".into(),
-                    ..Rejection::default()
-                }),
+                Kind::Rejected(Rejection::new(RejectionCode::SignInUnknown)),
                 format!("a link that no server has made: {broken:?}"),
             )),
         }
@@ -220,6 +220,6 @@ fn pending(provider: &str, redirect: &RedirectUri, verifier: Secret, link: bool)
     }
 }
 
-fn rejected(code: &str) -> Error {
-    Error::new(Kind::Rejected(Rejection { code: code.to_owned(), ..Rejection::default() }))
+fn rejected(code: impl Into<RejectionCode>) -> Error {
+    Error::new(Kind::Rejected(Rejection::new(code)))
 }

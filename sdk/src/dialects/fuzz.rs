@@ -69,6 +69,11 @@ fn check(reply: &Reply, reading: Reading<Tokens>) {
             );
         }
         Err(Refusal::Later(wait)) => assert!((1..=3_600).contains(&wait.as_secs())),
-        Err(Refusal::Rejected(_) | Refusal::Unauthorized | Refusal::Unexpected) => {}
+        Err(
+            Refusal::Rejected(_)
+            | Refusal::Unauthorized
+            | Refusal::AccountInactive
+            | Refusal::Unexpected,
+        ) => {}
     }
 }

@@ -25,8 +25,8 @@ use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{Error, Rejection, Result, SignOutReason};
-use crate::{MailedLink, Operation, Profile, Registered, Registration};
+use crate::error::{Error, Result, SignOutReason};
+use crate::{MailedLink, Operation, Profile, Registered, Registration, Rejection};
 
 pub(crate) use jwt::account_of;
 
@@ -142,6 +142,8 @@ pub(crate) enum Refusal {
     SignedOut(SignOutReason),
     /// The access token is not taken: after a refresh the request may be sent again.
     Unauthorized,
+    /// Nor is any other of this account, which is suspended or gone. The API may renew them all the same.
+    AccountInactive,
     /// The server's own word on the refresh token: it was spent before. Whether that was us is not
     /// known here. OAuth has the same word for a token that has expired or was revoked.
     Spent,

@@ -3,7 +3,7 @@
 
 use propusk_wire::{
     Account, ActivateRequest, Activation, ChangePasswordRequest, CompleteSignInRequest,
-    ConfirmResetRequest, DeleteAccountRequest, EmailRequest, EndSessionsRequest,
+    ConfirmResetRequest, DeleteAccountRequest, EmailRequest, EndSessionsRequest, FieldCode,
     IdentitiesResponse, Identity, LinkRequest, Problem, ProblemCode, Provider, ProvidersResponse,
     RefreshRequest, RegisterRequest, RegisterResponse, RequestResetRequest, Secret, Session,
     SessionsResponse, SignInRequest, StartSignInRequest, StartSignInResponse, TokenResponse,
@@ -17,7 +17,8 @@ use super::jwt::lifetime;
 use super::reply::{is_sendable, read};
 use super::request::segment;
 use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens};
-use crate::error::{Error, Rejection, Result, SignOutReason};
+use crate::error::{Error, Result, SignOutReason};
+use crate::rejection::{FieldProblem, Rejection};
 use crate::{MailedLink, Operation, Profile, Registered, Registration};
 
 pub(super) struct Native;
@@ -358,15 +359,11 @@ fn rejected(problem: Problem) -> Refusal {
     if problem.status >= 500 && problem.code != ProblemCode::ProviderUnavailable {
         return Refusal::Unexpected;
     }
-    let texts = |codes: Vec<propusk_wire::FieldCode>| {
-        codes.iter().map(|code| code.as_str().to_owned()).collect()
+    let coded = |codes: Vec<FieldCode>| {
+        codes.into_iter().map(|code| FieldProblem::new(code, None)).collect()
     };
-    let fields = problem.fields.into_iter().map(|(name, codes)| (our_name(name), texts(codes)));
-    Refusal::Rejected(Rejection {
-        code: problem.code.as_str().to_owned(),
-        fields: fields.collect(),
-        detail: None,
-    })
+    let fields = problem.fields.into_iter().map(|(name, codes)| (our_name(name), coded(codes)));
+    Refusal::Rejected(Rejection { fields: fields.collect(), ..Rejection::new(problem.code) })
 }
 
 fn our_name(name: String) -> String {

@@ -4,7 +4,7 @@
 //! sent: an app that hashes gives the hash; one that gives the password itself has accounts that sign
 //! in by every other API too. Tokens stand in addresses, because the document knows no other place.
 
-use propusk_wire::Secret;
+use propusk_wire::{FieldCode, Secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,7 +14,8 @@ use super::request::members_of;
 use super::{
     App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens, jwt,
 };
-use crate::error::{Error, Rejection, Result, SignOutReason};
+use crate::error::{Error, Result, SignOutReason};
+use crate::rejection::{FieldProblem, Rejection, RejectionCode};
 use crate::{Operation, Profile, Registered, Registration};
 
 pub(super) struct Prehashed;
@@ -135,8 +136,8 @@ fn tokens(Token(access): Token, now: i64) -> Tokens {
 
 fn refusal(reply: &Reply) -> Refusal {
     let rejection = match reply.status {
-        401 => reply.detail().map(|said| rejection("invalid_credentials", said)),
-        409 => reply.detail().map(|said| rejection("identifier_taken", said)),
+        401 => reply.detail().map(|said| rejection(RejectionCode::InvalidCredentials, said)),
+        409 => reply.detail().map(|said| rejection(RejectionCode::IdentifierTaken, said)),
         422 => unprocessable(reply),
         _ => None,
     };
@@ -155,12 +156,12 @@ fn refresh_refusal(reply: &Reply) -> Refusal {
 fn provider_refusal(reply: &Reply) -> Refusal {
     let Some(said) = reply.detail() else { return refusal(reply) };
     let code = match (reply.status, said.as_str()) {
-        (401, "Invalid provider token") => "provider_refused",
+        (401, "Invalid provider token") => RejectionCode::ProviderRefused,
         // Only suspended accounts have this here.
-        (401, "Invalid credentials") => "account_inactive",
-        (404, "User not found") => "not_found",
-        (409, "This account is already in use") => "account_in_use",
-        (502, _) => "provider_unavailable",
+        (401, "Invalid credentials") => RejectionCode::AccountInactive,
+        (404, "User not found") => RejectionCode::NotFound,
+        (409, "This account is already in use") => RejectionCode::AccountInUse,
+        (502, _) => RejectionCode::ProviderUnavailable,
         _ => return refusal(reply),
     };
     Refusal::Rejected(rejection(code, said))
@@ -177,11 +178,11 @@ fn unprocessable(reply: &Reply) -> Option<Rejection> {
         finding.kind == "string_too_short" && finding.field() == Some("password")
     };
     let weak = !detail.is_empty() && detail.iter().all(is_weak);
-    let code = if weak { "weak_password" } else { "invalid_fields" };
-    let mut rejection = Rejection { code: code.to_owned(), ..Rejection::default() };
+    let code = if weak { RejectionCode::WeakPassword } else { RejectionCode::InvalidFields };
+    let mut rejection = Rejection::new(code);
     for finding in detail {
-        match finding.field() {
-            Some(field) => rejection.fields.entry(field.to_owned()).or_default().push(finding.msg),
+        match finding.field().map(str::to_owned) {
+            Some(field) => rejection.fields.entry(field).or_default().push(finding.problem()),
             None => rejection.detail = Some(finding.msg),
         }
     }
@@ -198,6 +199,16 @@ struct Finding {
 }
 
 impl Finding {
+    fn problem(self) -> FieldProblem {
+        let code = match self.kind.as_str() {
+            "missing" => FieldCode::Required,
+            "string_too_short" => FieldCode::TooShort,
+            "string_too_long" => FieldCode::TooLong,
+            _ => FieldCode::Invalid,
+        };
+        FieldProblem::new(code, Some(self.msg))
+    }
+
     fn field(&self) -> Option<&str> {
         match self.loc.get(1)?.as_str()? {
             "phone_number" => Some("phone"),

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{Reading, Refusal, Reply};
-use crate::error::Rejection;
+use crate::{Rejection, RejectionCode};
 
 /// Where an answer does not tell how long to wait.
 const WAIT: u64 = 5;
@@ -85,8 +85,8 @@ pub(super) fn read<T>(
 }
 
 /// A rejection that is one sentence.
-pub(super) fn rejection(code: &str, sentence: impl Into<String>) -> Rejection {
-    Rejection { code: code.to_owned(), detail: Some(sentence.into()), ..Rejection::default() }
+pub(super) fn rejection(code: RejectionCode, sentence: impl Into<String>) -> Rejection {
+    Rejection { detail: Some(sentence.into()), ..Rejection::new(code) }
 }
 
 /// A token of an answer: not empty, and nothing in it that a header could not carry.

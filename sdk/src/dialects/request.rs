@@ -30,7 +30,9 @@ impl Call<Profile> {
         let Call { request, read } = self;
         Call::new(request, |reply| match read(reply) {
             Ok(_) => Ok(true),
-            Err(Refusal::Unauthorized | Refusal::SignedOut(_)) => Ok(false),
+            Err(Refusal::Unauthorized | Refusal::AccountInactive | Refusal::SignedOut(_)) => {
+                Ok(false)
+            }
             Err(other) => Err(other),
         })
     }
@@ -41,7 +43,7 @@ impl Call<()> {
     pub(super) fn or_over(self) -> Self {
         let Call { request, read } = self;
         Call::new(request, |reply| match read(reply) {
-            Err(Refusal::SignedOut(_)) => Ok(()),
+            Err(Refusal::SignedOut(_) | Refusal::AccountInactive) => Ok(()),
             other => other,
         })
     }

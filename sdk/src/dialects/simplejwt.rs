@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 
 use super::adopted;
 use super::drf::simple_jwt;
-use super::drf::{profile, refusal};
+use super::drf::{problem, profile, refusal};
 use super::reply::{read, rejection};
 use super::request::members_of;
 use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens};
-use crate::error::{Rejection, Result};
+use crate::error::Result;
+use crate::rejection::{Rejection, RejectionCode};
 use crate::{MailedLink, Operation, Profile, Registered, Registration};
 
 pub(super) struct Simplejwt;
@@ -97,14 +98,16 @@ fn own_refusal(reply: &Reply) -> Refusal {
 
 fn own_rejection(said: String) -> Rejection {
     let (code, field) = match said.as_str() {
-        "Username already exists." => ("identifier_taken", Some("username")),
-        "Email already exists." => ("identifier_taken", Some("email")),
-        "Email is required" | "Enter a valid email address." => ("invalid_fields", Some("email")),
-        "User with this email does not exist" => ("not_found", None),
-        "Invalid uid" | "Invalid or expired token" => ("link_invalid", None),
-        _ => ("invalid_fields", None),
+        "Username already exists." => (RejectionCode::IdentifierTaken, Some("username")),
+        "Email already exists." => (RejectionCode::IdentifierTaken, Some("email")),
+        "Email is required" | "Enter a valid email address." => {
+            (RejectionCode::InvalidFields, Some("email"))
+        }
+        "User with this email does not exist" => (RejectionCode::NotFound, None),
+        "Invalid uid" | "Invalid or expired token" => (RejectionCode::LinkInvalid, None),
+        _ => (RejectionCode::InvalidFields, None),
     };
     let mut rejection = rejection(code, said.as_str());
-    rejection.fields.extend(field.map(|field| (field.to_owned(), vec![said])));
+    rejection.fields.extend(field.map(|field| (field.to_owned(), vec![problem(said)])));
     rejection
 }

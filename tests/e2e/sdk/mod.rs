@@ -14,6 +14,7 @@ mod offline;
 mod origins;
 mod peer;
 mod processes;
+mod rejections;
 mod resets;
 mod sessions;
 mod sign_out;
@@ -63,6 +64,11 @@ impl Home {
 
     pub fn builder(&self) -> ClientBuilder {
         Client::builder(self.server.public_url.clone()).clock(self.clock.clone())
+    }
+
+    /// The same on the way of a tap.
+    pub fn builder_at(&self, tap: &Tap) -> ClientBuilder {
+        Client::builder(tap.url()).clock(self.clock.clone())
     }
 
     /// An app that keeps nothing.
@@ -117,7 +123,7 @@ pub fn reason<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> SignOutReason 
 /// With which code the server refused.
 pub fn code<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> String {
     match outcome.expect_err("a refusal").kind() {
-        Kind::Rejected(rejection) => rejection.code.clone(),
+        Kind::Rejected(rejection) => rejection.code.to_string(),
         other => panic!("{other:?}"),
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use propusk::{
-    Adoption, Client, Dialect, Kind, Operation, Phase, Registered, Secret, SignOut, SignOutReason,
-    Tokens,
+    Adoption, Client, Dialect, Kind, Operation, Phase, Registered, RejectionCode, Secret, SignOut,
+    SignOutReason, Tokens,
 };
 use propusk_tests::django::Stack;
 
@@ -190,7 +190,9 @@ async fn suspension(peer: &Peer) {
             [SignOutReason::AccountInactive, SignOutReason::Ended].contains(reason),
             "{refused:?}"
         ),
-        Kind::Rejected(rejection) => assert_eq!(rejection.code, "account_inactive", "{refused:?}"),
+        Kind::Rejected(rejection) => {
+            assert_eq!(rejection.code, RejectionCode::AccountInactive, "{refused:?}");
+        }
         other => panic!("{other:?}"),
     }
 }

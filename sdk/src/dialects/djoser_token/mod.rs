@@ -169,9 +169,11 @@ fn awaits(reply: &Reply) -> Option<Registered> {
     drf::profile(reply).map(|_| Registered::AwaitsActivation)
 }
 
-/// What is said of a key is final; what is said of a pair's access token, its refresh has to tell.
+/// What is said of a key is final; what is said of a pair's access token, its refresh has to tell, which
+/// also an account that is suspended may have.
 fn unauthorized(scheme: Scheme, reply: &Reply) -> Refusal {
     match (reply.detail().as_deref(), scheme) {
+        (Some("User inactive or deleted."), Scheme::Bearer) => Refusal::AccountInactive,
         (Some("User inactive or deleted."), _) => {
             Refusal::SignedOut(SignOutReason::AccountInactive)
         }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Number, json};
 
 use super::unauthorized;
+use crate::RejectionCode;
 use crate::dialects::drf::refusal;
 use crate::dialects::reply::{Token, read, rejection};
 use crate::dialects::{
@@ -125,13 +126,15 @@ fn conversion_refusal(reply: &Reply) -> Refusal {
     let Some(error) = oauth_error(reply) else { return refusal(reply, &[]) };
     let said = error.error_description.as_deref().unwrap_or_default();
     let code = match (error.error.as_str(), said) {
-        ("invalid_grant", INACTIVE) => "account_inactive",
-        ("access_denied", UNREACHABLE) => "provider_unavailable",
-        ("access_denied", IN_USE) => "account_in_use",
-        ("access_denied", _) => "provider_refused",
-        ("invalid_request", NO_BACKEND) => "not_found",
-        ("invalid_request", NO_CLIENT) => "invalid_client",
-        ("invalid_request", said) if said.starts_with(PROVIDER_FAILED) => "provider_unavailable",
+        ("invalid_grant", INACTIVE) => RejectionCode::AccountInactive,
+        ("access_denied", UNREACHABLE) => RejectionCode::ProviderUnavailable,
+        ("access_denied", IN_USE) => RejectionCode::AccountInUse,
+        ("access_denied", _) => RejectionCode::ProviderRefused,
+        ("invalid_request", NO_BACKEND) => RejectionCode::NotFound,
+        ("invalid_request", NO_CLIENT) => RejectionCode::InvalidClient,
+        ("invalid_request", said) if said.starts_with(PROVIDER_FAILED) => {
+            RejectionCode::ProviderUnavailable
+        }
         _ => return app_refusal(error),
     };
     Refusal::Rejected(rejection(code, said))
@@ -140,7 +143,8 @@ fn conversion_refusal(reply: &Reply) -> Refusal {
 /// A refusal of the app, not of who uses it: OAuth's own words for it.
 fn app_refusal(error: OAuthError) -> Refusal {
     let OAuthError { error, error_description } = error;
-    let mut rejection = rejection(&error, error_description.as_deref().unwrap_or(&error));
+    let said = error_description.as_deref().unwrap_or(&error);
+    let mut rejection = rejection(error.as_str().into(), said);
     rejection.detail = rejection.detail.filter(|detail| !detail.is_empty());
     Refusal::Rejected(rejection)
 }

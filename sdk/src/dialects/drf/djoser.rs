@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{LINK, Names, profile, refusal};
 use crate::dialects::reply::read;
 use crate::dialects::{Call, Credential, Reading, Refusal, Reply, Request, Scheme};
-use crate::error::{Error, Rejection, Result};
-use crate::{MailedLink, Profile};
+use crate::error::{Error, Result};
+use crate::{MailedLink, Profile, Rejection, RejectionCode};
 
 const NEW_PASSWORD: Names = &[("new_password", "password")];
 const OF_LINK: Names = &[("uid", LINK), ("token", LINK), ("new_password", "password")];
@@ -31,10 +31,7 @@ impl Users {
         let request = Request::post(self.at("resend_activation/"), json!({ "email": email }));
         Call::new(request, |reply| {
             read(reply, Reply::done, |reply| match (reply.status, reply.body.is_empty()) {
-                (400, true) => Refusal::Rejected(Rejection {
-                    code: "not_found".to_owned(),
-                    ..Rejection::default()
-                }),
+                (400, true) => Refusal::Rejected(Rejection::new(RejectionCode::NotFound)),
                 _ => refusal(reply, &[]),
             })
         })

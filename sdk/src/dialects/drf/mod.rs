@@ -6,13 +6,14 @@ pub(super) mod simple_jwt;
 
 use std::collections::BTreeMap;
 
+use propusk_wire::FieldCode;
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
 use super::reply::rejection;
 use super::{Refusal, Reply};
 use crate::Profile;
-use crate::error::Rejection;
+use crate::rejection::{FieldProblem, Rejection, RejectionCode};
 
 /// What the API calls a member that is called otherwise here.
 pub(super) type Names = &'static [(&'static str, &'static str)];
@@ -22,11 +23,17 @@ pub(super) const LINK: &str = "link";
 /// Where the serializer puts what is about no field.
 const NO_FIELD: &str = "non_field_errors";
 /// What Django's validators say of passwords begins with one of these.
-const WEAK: [&str; 4] = [
-    "The password is too similar to",
-    "This password is too short",
-    "This password is too common",
-    "This password is entirely numeric",
+const WEAK: [&str; 4] = [TOO_SIMILAR, TOO_SHORT, TOO_COMMON, ENTIRELY_NUMERIC];
+const TOO_SIMILAR: &str = "The password is too similar to";
+const TOO_SHORT: &str = "This password is too short";
+const TOO_COMMON: &str = "This password is too common";
+const ENTIRELY_NUMERIC: &str = "This password is entirely numeric";
+/// What is said of a field that is not there, or has nothing in it.
+const MISSING: [&str; 4] = [
+    "This field is required",
+    "This field may not be blank",
+    "This field may not be null",
+    "Email is required",
 ];
 const TAKEN: &str = "already exists.";
 /// djoser's word for a conflict that only the database has noticed.
@@ -86,7 +93,9 @@ fn bad_request(reply: &Reply, names: Names) -> Option<Rejection> {
     match reply.json()? {
         Value::Object(members) => invalid_fields(members, names),
         Value::Array(list) => match &sentences(Value::Array(list))?[..] {
-            [conflict] if conflict == CONFLICT => Some(rejection("identifier_taken", CONFLICT)),
+            [conflict] if conflict == CONFLICT => {
+                Some(rejection(RejectionCode::IdentifierTaken, CONFLICT))
+            }
             _ => None,
         },
         _ => None,
@@ -96,8 +105,8 @@ fn bad_request(reply: &Reply, names: Names) -> Option<Rejection> {
 fn forbidden(reply: &Reply) -> Option<Rejection> {
     let sentence = reply.detail()?;
     let code = match sentence.as_str() {
-        STALE_LINK => "link_invalid",
-        SIGN_IN_AGAIN => "reauthentication_required",
+        STALE_LINK => RejectionCode::LinkInvalid,
+        SIGN_IN_AGAIN => RejectionCode::ReauthenticationRequired,
         _ => return None,
     };
     Some(rejection(code, sentence))
@@ -121,7 +130,32 @@ fn invalid_fields(members: Map<String, Value>, names: Names) -> Option<Rejection
     let code = code_of(&fields);
     let about_none = [NO_FIELD, LINK].into_iter().filter_map(|name| fields.remove(name));
     let detail = about_none.flatten().next();
-    Some(Rejection { code: code.to_owned(), fields, detail })
+    let coded = |said: Vec<String>| said.into_iter().map(problem).collect();
+    let fields = fields.into_iter().map(|(name, said)| (name, coded(said))).collect();
+    Some(Rejection { code, fields, detail })
+}
+
+/// A sentence about a field, and its code where it can be told.
+pub(super) fn problem(sentence: String) -> FieldProblem {
+    let starts = |starts: &[&str]| starts.iter().any(|start| sentence.starts_with(start));
+    let code = if starts(&MISSING) {
+        FieldCode::Required
+    } else if sentence.ends_with(TAKEN) {
+        FieldCode::Taken
+    } else if starts(&[TOO_SIMILAR]) {
+        FieldCode::TooSimilar
+    } else if starts(&[TOO_COMMON]) {
+        FieldCode::TooCommon
+    } else if starts(&[ENTIRELY_NUMERIC]) {
+        FieldCode::EntirelyNumeric
+    } else if starts(&[TOO_SHORT, "Ensure this field has at least"]) {
+        FieldCode::TooShort
+    } else if starts(&["Ensure this field has no more than"]) {
+        FieldCode::TooLong
+    } else {
+        FieldCode::Invalid
+    };
+    FieldProblem::new(code, Some(sentence))
 }
 
 fn our_name(names: Names, name: &str) -> String {
@@ -134,7 +168,7 @@ fn sentences(value: Value) -> Option<Vec<String>> {
     (!sentences.is_empty()).then_some(sentences)
 }
 
-fn code_of(fields: &BTreeMap<String, Vec<String>>) -> &'static str {
+fn code_of(fields: &BTreeMap<String, Vec<String>>) -> RejectionCode {
     let all = |test: fn(&str, &str) -> bool| {
         fields.iter().all(|(name, said)| said.iter().all(|sentence| test(name, sentence)))
     };
@@ -142,16 +176,16 @@ fn code_of(fields: &BTreeMap<String, Vec<String>>) -> &'static str {
         name == "password" && WEAK.iter().any(|weak| sentence.starts_with(weak))
     };
     if fields.contains_key(LINK) {
-        "link_invalid"
+        RejectionCode::LinkInvalid
     } else if all(|_, sentence| sentence.ends_with(TAKEN)) {
-        "identifier_taken"
+        RejectionCode::IdentifierTaken
     } else if all(is_weak) {
-        "weak_password"
+        RejectionCode::WeakPassword
     } else if all(|name, sentence| name == "current_password" && sentence == WRONG_PASSWORD) {
-        "wrong_password"
+        RejectionCode::WrongPassword
     } else if all(|name, sentence| name == NO_FIELD && sentence == WRONG_CREDENTIALS) {
-        "invalid_credentials"
+        RejectionCode::InvalidCredentials
     } else {
-        "invalid_fields"
+        RejectionCode::InvalidFields
     }
 }

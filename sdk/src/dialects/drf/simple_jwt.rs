@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Names, refusal};
+use crate::RejectionCode;
 use crate::dialects::reply::{Token, read, rejection};
 use crate::dialects::{
     Call, Credential, Reading, Refusal, Renewal, Reply, Request, Scheme, Tokens, jwt,
@@ -105,7 +106,11 @@ pub fn blacklist(path: &str, refresh: &Secret) -> Call<()> {
 
 /// 401 of a view that asks for an access token: a refresh may help, and tells if it cannot.
 pub fn unauthorized(reply: &Reply) -> Refusal {
-    reply.detail().map_or(Refusal::Unexpected, |_| Refusal::Unauthorized)
+    let Some(refusal) = reply.json::<TokenRefusal>() else { return Refusal::Unexpected };
+    match refusal.code.as_deref() {
+        Some("user_inactive" | "user_not_found") => Refusal::AccountInactive,
+        _ => Refusal::Unauthorized,
+    }
 }
 
 /// What a view that asks for an access token answers.
@@ -140,7 +145,9 @@ fn empty(reply: &Reply) -> Option<()> {
 
 fn credentials_refusal(reply: &Reply, names: Names) -> Refusal {
     match (reply.status, reply.detail()) {
-        (401, Some(sentence)) => Refusal::Rejected(rejection("invalid_credentials", sentence)),
+        (401, Some(sentence)) => {
+            Refusal::Rejected(rejection(RejectionCode::InvalidCredentials, sentence))
+        }
         _ => refusal(reply, names),
     }
 }

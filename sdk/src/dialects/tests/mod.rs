@@ -85,7 +85,7 @@ impl Asked {
 fn in_words<T>(reading: Reading<T>) -> String {
     match reading {
         Ok(_) => "ok".to_owned(),
-        Err(Refusal::Rejected(rejection)) => rejection.code,
+        Err(Refusal::Rejected(rejection)) => rejection.code.as_str().to_owned(),
         Err(Refusal::SignedOut(reason)) => format!("signed out: {reason:?}"),
         Err(other) => format!("{other:?}"),
     }

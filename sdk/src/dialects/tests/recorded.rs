@@ -75,7 +75,12 @@ const VERIFY: &[Rule] = &[
     (400, "Token is blacklisted", "ok"),
     (400, "", "invalid_fields"),
 ];
-const SIGNED_IN: &[Rule] = &[(200, "", "ok"), (401, "", "Unauthorized")];
+const SIGNED_IN: &[Rule] = &[
+    (200, "", "ok"),
+    (401, "user_inactive", "AccountInactive"),
+    (401, "user_not_found", "AccountInactive"),
+    (401, "", "Unauthorized"),
+];
 const KEY: &[Rule] = &[
     (200, "", "ok"),
     (401, "User inactive or deleted.", "signed out: AccountInactive"),
@@ -182,7 +187,7 @@ fn endpoints() -> Vec<Endpoint> {
 
 const BEARER: &[Rule] = &[
     (200, "", "ok"),
-    (401, "User inactive or deleted.", "signed out: AccountInactive"),
+    (401, "User inactive or deleted.", "AccountInactive"),
     (401, "", "Unauthorized"),
 ];
 const REVOKE: &[Rule] = &[(204, "", "ok"), (401, "", "Unauthorized")];
