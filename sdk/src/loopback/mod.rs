@@ -7,11 +7,13 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use propusk_wire::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -27,8 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// After the system has refused a connection, for want of descriptors perhaps.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Browsers open more than they use. Others wait in the system's queue.
+/// Browsers open more than they use. More that are still to send their request are not kept.
 const MOST_CONNECTIONS: usize = 64;
+/// With those that are being answered; others wait in the system's queue.
+const MOST_IN_ALL: usize = 4 * MOST_CONNECTIONS;
 /// The longest link, and the cookies of everything else that has ever run on this machine's ports.
 const MAX_HEAD: usize = 64 * 1024;
 const MOST_HEADERS: usize = 100;
@@ -111,13 +115,13 @@ fn at(address: SocketAddr, loopback_link: &str) -> String {
 }
 
 async fn serve(listener: &TcpListener, desk: &Arc<Desk>) -> String {
-    let mut visits = JoinSet::new();
+    let (mut visits, mut readings) = (JoinSet::new(), Readings::default());
     loop {
         tokio::select! {
-            accepted = listener.accept(), if visits.len() < MOST_CONNECTIONS => match accepted {
+            accepted = listener.accept(), if visits.len() < MOST_IN_ALL => match accepted {
                 Ok((stream, _)) => {
-                    let desk = Arc::clone(desk);
-                    visits.spawn(async move { desk.receive(stream).await });
+                    let (desk, reading) = (Arc::clone(desk), readings.begin());
+                    visits.spawn(async move { desk.receive(stream, reading).await });
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a connection of a browser was not accepted");
@@ -133,6 +137,49 @@ async fn serve(listener: &TcpListener, desk: &Arc<Desk>) -> String {
     }
 }
 
+/// The connections that are still to send their request, the oldest first. Where another program of this
+/// machine opens them and sends nothing, it does not keep the browser out.
+#[derive(Default)]
+struct Readings(Vec<Kept>);
+
+/// Dropping it ends the reading.
+struct Kept {
+    ends: oneshot::Sender<()>,
+    has_spoken: Arc<AtomicBool>,
+}
+
+/// What a connection knows of its [`Kept`].
+struct Reading {
+    ended: oneshot::Receiver<()>,
+    has_spoken: Arc<AtomicBool>,
+}
+
+impl Readings {
+    /// Of too many the oldest that has sent nothing goes, else the oldest.
+    fn begin(&mut self) -> Reading {
+        self.0.retain(|kept| !kept.ends.is_closed());
+        if self.0.len() >= MOST_CONNECTIONS {
+            let is_silent = |kept: &Kept| !kept.has_spoken.load(Ordering::Relaxed);
+            self.0.remove(self.0.iter().position(is_silent).unwrap_or(0));
+        }
+        let (ends, ended) = oneshot::channel();
+        let has_spoken = Arc::new(AtomicBool::new(false));
+        self.0.push(Kept { ends, has_spoken: Arc::clone(&has_spoken) });
+        Reading { ended, has_spoken }
+    }
+}
+
+impl Reading {
+    /// The head of the request, if it comes in time.
+    async fn head(self, stream: &mut TcpStream) -> Option<Vec<u8>> {
+        tokio::select! {
+            biased;
+            head = timeout(PATIENCE, read_head(stream, &self.has_spoken)) => head.ok()?,
+            _ = self.ended => None,
+        }
+    }
+}
+
 /// What all connections need to know.
 struct Desk {
     redirect: RedirectUri,
@@ -144,8 +191,8 @@ struct Desk {
 
 impl Desk {
     /// The link, if this is the browser that is waited for.
-    async fn receive(&self, mut stream: TcpStream) -> Option<String> {
-        let head = timeout(PATIENCE, read_head(&mut stream)).await.ok()??;
+    async fn receive(&self, mut stream: TcpStream, reading: Reading) -> Option<String> {
+        let head = reading.head(&mut stream).await?;
         let (answer, link) = self.answer(&head);
         // The link is had, whether or not the page can be shown.
         let _ = timeout(FAREWELL, say(&mut stream, &answer.bytes(), link.is_some())).await;
@@ -205,13 +252,14 @@ fn accepted_languages<'h>(headers: &[httparse::Header<'h>]) -> &'h str {
 
 /// A request without its body, or as much as is read of one that is too long; none if the client
 /// goes away before.
-async fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
+async fn read_head(stream: &mut TcpStream, has_spoken: &AtomicBool) -> Option<Vec<u8>> {
     let mut head = Vec::with_capacity(4096);
     while head.len() <= MAX_HEAD {
         let seen = head.len().saturating_sub(3);
         if stream.read_buf(&mut head).await.ok()? == 0 {
             return None;
         }
+        has_spoken.store(true, Ordering::Relaxed);
         if head.get(seen..)?.windows(4).any(|end| end == b"\r\n\r\n") {
             return Some(head);
         }

@@ -201,6 +201,33 @@ async fn whoever_says_nothing_keeps_nobody_waiting() {
     assert_eq!(waiting.ends().await, LINK);
 }
 
+#[tokio::test]
+async fn two_hundred_who_say_nothing_do_not_keep_the_browser_out() {
+    let waiting = wait().await;
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        silent.push(waiting.connect().await);
+    }
+    let link = timeout(Duration::from_secs(1), waiting.ends()).await;
+    assert_eq!(link.expect("the browser is answered within a second"), LINK);
+    for stream in silent.drain(..100) {
+        assert_eq!(read(stream).await, "", "it was sent away");
+    }
+}
+
+#[tokio::test]
+async fn nor_do_those_who_begin_and_never_end() {
+    let waiting = wait().await;
+    let mut begun = Vec::new();
+    for _ in 0..200 {
+        let mut stream = waiting.connect().await;
+        stream.write_all(b"GET /signed-in?").await.expect("sent");
+        begun.push(stream);
+    }
+    let link = timeout(Duration::from_secs(1), waiting.ends()).await;
+    assert_eq!(link.expect("the browser is answered within a second"), LINK);
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_says_nothing_is_sent_away_and_others_follow() {
     let waiting = wait().await;
