@@ -31,21 +31,32 @@ pub(crate) struct Network {
 
 impl Network {
     /// For the server, following no redirects.
-    pub fn client(&self, server: &Url) -> Result<reqwest::Client> {
-        built(self.builder(is_loopback(server))?.redirect(redirect::Policy::none()))
+    pub fn client(&self, tls: &ClientConfig, server: &Url) -> Result<reqwest::Client> {
+        let builder = self.builder(tls, is_loopback(server))?;
+        built(builder.redirect(redirect::Policy::none()))
     }
 
     /// For apps' own APIs at these origins.
-    pub fn client_of_apis(&self, origins: &[Origin]) -> Result<reqwest::Client> {
+    pub fn client_of_apis(
+        &self,
+        tls: &ClientConfig,
+        origins: &[Origin],
+        longest_silence: Option<Duration>,
+    ) -> Result<reqwest::Client> {
         let is_local = |origin: &Origin| {
             Url::parse(&origin.ascii_serialization()).is_ok_and(|url| is_loopback(&url))
         };
-        built(self.builder(origins.iter().all(is_local))?.redirect(within_an_origin()))
+        let builder = self.builder(tls, origins.iter().all(is_local))?;
+        let builder = builder.redirect(within_an_origin());
+        built(match longest_silence {
+            Some(silence) => builder.read_timeout(silence),
+            None => builder,
+        })
     }
 
-    fn builder(&self, is_local: bool) -> Result<reqwest::ClientBuilder> {
+    fn builder(&self, tls: &ClientConfig, is_local: bool) -> Result<reqwest::ClientBuilder> {
         let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls()?)
+            .tls_backend_preconfigured(tls.clone())
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent(self.user_agent.as_deref().unwrap_or(USER_AGENT));
         Ok(match &self.proxy {
@@ -59,7 +70,8 @@ impl Network {
         })
     }
 
-    fn tls(&self) -> Result<ClientConfig> {
+    /// Reads the system's certificates, once for all clients.
+    pub fn tls(&self) -> Result<ClientConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = Vec::new();
         for pem in &self.roots {

@@ -5,6 +5,7 @@ mod refusals;
 mod request;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, Request, Response, StatusCode};
@@ -19,6 +20,9 @@ use refusals::{Endpoint, Refusals};
 
 /// A request that cannot be sent twice takes no token that expires within this many seconds.
 const NEARLY_EXPIRED: i64 = 60;
+
+/// How long an API may be silent, unless the app says another.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sends requests of an app with its access token.
 ///
@@ -35,18 +39,26 @@ const NEARLY_EXPIRED: i64 = 60;
 #[derive(Clone, Debug)]
 pub struct Api {
     client: Client,
-    http: reqwest::Client,
+    http: Http,
+}
+
+/// The limit of a client cannot be taken off a request, so that there are two.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    pub limited: reqwest::Client,
+    /// For requests with a limit of their own.
+    pub unlimited: reqwest::Client,
 }
 
 /// What all [`Api`]s of a client share.
 pub(crate) struct Shared {
     origins: Vec<Origin>,
-    http: reqwest::Client,
+    http: Http,
     refusals: Mutex<Refusals>,
 }
 
 impl Shared {
-    pub fn new(http: reqwest::Client, origins: Vec<Origin>) -> Self {
+    pub fn new(http: Http, origins: Vec<Origin>) -> Self {
         Shared { origins, http, refusals: Mutex::default() }
     }
 
@@ -67,8 +79,10 @@ impl Client {
     }
 
     /// The same with the app's own HTTP client. One that follows redirects must take
-    /// `Authorization` off where they lead to another origin, as reqwest's own policies do.
+    /// `Authorization` off where they lead to another origin, as reqwest's own policies do. Its time limits
+    /// are the app's affair.
     pub fn api_with(&self, http: reqwest::Client) -> Api {
+        let http = Http { limited: http.clone(), unlimited: http };
         Api { client: self.clone(), http }
     }
 }
@@ -139,7 +153,11 @@ impl Api {
 
     async fn send_with(&self, mut request: Request, token: &AtHand) -> Result<Response> {
         request.headers_mut().insert(AUTHORIZATION, token.header.clone());
-        let response = self.http.execute(request).await.map_err(network)?;
+        let http = match request.timeout() {
+            Some(_) => &self.http.unlimited,
+            None => &self.http.limited,
+        };
+        let response = http.execute(request).await.map_err(network)?;
         if response.status().is_success() {
             self.client.core.note_answer();
             self.client.parts.api.refusals().note_accepted(&Endpoint::of(response.url()));

@@ -21,7 +21,7 @@ pub struct ApiRequest {
 
 impl ApiRequest {
     pub(super) fn new(api: Api, method: Method, url: Result<Url>) -> Self {
-        let builder = url.map(|url| api.http.request(method, url));
+        let builder = url.map(|url| api.http.limited.request(method, url));
         ApiRequest { api, builder }
     }
 
@@ -70,7 +70,8 @@ impl ApiRequest {
         self.with(|builder| builder.body(body))
     }
 
-    /// How long this request may take until its answer has been read whole.
+    /// How long this request may take until its answer has been read whole, in place of
+    /// [`ClientBuilder::api_timeout`](crate::ClientBuilder::api_timeout).
     pub fn timeout(self, timeout: Duration) -> Self {
         self.with(|builder| builder.timeout(timeout))
     }

@@ -8,7 +8,7 @@ use propusk_wire::Secret;
 use url::Url;
 
 use super::{Client, Parts};
-use crate::api::Shared;
+use crate::api::{self, Shared};
 use crate::dialects::{App, Dialect, OAuthClient};
 use crate::error::{Error, Result};
 use crate::http::{self, Transport};
@@ -30,6 +30,7 @@ pub struct ClientBuilder {
     network: Network,
     http: Option<reqwest::Client>,
     timeout: Duration,
+    api_timeout: Duration,
     allows_plain_http: bool,
     clock: Clock,
 }
@@ -47,6 +48,7 @@ impl ClientBuilder {
             network: Network::default(),
             http: None,
             timeout: http::TIMEOUT,
+            api_timeout: api::TIMEOUT,
             allows_plain_http: false,
             clock: Clock::system(),
         }
@@ -99,9 +101,17 @@ impl ClientBuilder {
     }
 
     /// How long an answer of the server may take; 20 s unless this is called. Calls to the app's own
-    /// API are not meant.
+    /// API have [`api_timeout`](Self::api_timeout).
     pub fn timeout(self, timeout: Duration) -> Self {
         ClientBuilder { timeout, ..self }
+    }
+
+    /// How long the app's own API may be silent: until its answer begins, with the time that sending the
+    /// request takes, and between two parts of the answer; 60 s unless this is called. A long download is
+    /// not cut off by it; a long upload takes a limit of its own, which replaces this one:
+    /// [`ApiRequest::timeout`](crate::ApiRequest::timeout).
+    pub fn api_timeout(self, timeout: Duration) -> Self {
+        ClientBuilder { api_timeout: timeout, ..self }
     }
 
     /// Trusts this certificate authority, in PEM, beside those of the system: for a server with a
@@ -168,11 +178,14 @@ impl ClientBuilder {
         let former = self.moved_from.iter().map(|server| self.address(server));
         let former = former.map(|server| Ok(server?.origin().ascii_serialization()));
         let former = former.collect::<Result<Vec<_>>>()?;
+        let tls = self.network.tls()?;
         let http = match self.http {
             Some(http) => http,
-            None => self.network.client(&base)?,
+            None => self.network.client(&tls, &base)?,
         };
-        let api = Shared::new(self.network.client_of_apis(&origins)?, origins);
+        let of_apis = |silence| self.network.client_of_apis(&tls, &origins, silence);
+        let (limited, unlimited) = (of_apis(Some(self.api_timeout))?, of_apis(None)?);
+        let api = Shared::new(api::Http { limited, unlimited }, origins);
         let transport = Transport::new(http, base, self.clock, self.timeout);
         let vault = self.vault.unwrap_or_else(Vault::memory);
         let core = Core::new(transport, vault, self.dialect, self.app, former)?;

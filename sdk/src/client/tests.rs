@@ -24,7 +24,8 @@ async fn an_http_client_without_time_limits_waits_no_longer_than_the_clients() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = format!("http://{}", silent.local_addr().expect("an address"));
     let address = server.parse().expect("an address");
-    let http = crate::network::Network::default().client(&address).expect("an HTTP client");
+    let network = crate::network::Network::default();
+    let http = network.client(&network.tls().expect("TLS"), &address).expect("an HTTP client");
     let client = Client::builder(server)
         .http_client(http)
         .timeout(std::time::Duration::from_millis(20))

@@ -3,6 +3,7 @@
 
 mod adoption;
 mod api;
+mod api_limits;
 mod api_requests;
 mod browser;
 mod clocks;
