@@ -25,6 +25,8 @@ mod vault;
 
 pub use account::{MailedLink, Operation, Profile, Registered, Registration};
 pub use adopted::Tokens;
+#[cfg(feature = "tower")]
+pub use api::{AccessTokenLayer, AccessTokenService};
 pub use api::{Api, ApiRequest};
 pub use client::{AccessToken, BrowserSignIn, Client, ClientBuilder, Completed, SignOut};
 pub use clock::Clock;

@@ -3,6 +3,8 @@
 
 mod refusals;
 mod request;
+#[cfg(feature = "tower")]
+mod tower;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +14,8 @@ use reqwest::{Method, Request, Response, StatusCode};
 use url::{Origin, Url};
 
 pub use request::ApiRequest;
+#[cfg(feature = "tower")]
+pub use tower::{AccessTokenLayer, AccessTokenService};
 
 use crate::Client;
 use crate::error::{Error, Kind, Result};
@@ -133,7 +137,7 @@ impl Api {
     pub async fn execute(&self, request: Request) -> Result<Response> {
         let client = &self.client;
         if !client.parts.api.allows(request.url()) {
-            return Err(Error::usage("the access token is not for this origin; see api_origin"));
+            return Err(not_allowed());
         }
         let again = request.try_clone();
         let token = match again {
@@ -159,8 +163,7 @@ impl Api {
         };
         let response = http.execute(request).await.map_err(network)?;
         if response.status().is_success() {
-            self.client.core.note_answer();
-            self.client.parts.api.refusals().note_accepted(&Endpoint::of(response.url()));
+            self.client.note_accepted(&Endpoint::of(response.url()));
         }
         Ok(response)
     }
@@ -193,6 +196,12 @@ impl Client {
         self.core.at_hand().await
     }
 
+    /// An endpoint has accepted a token, and there is a network.
+    fn note_accepted(&self, endpoint: &Endpoint) {
+        self.core.note_answer();
+        self.parts.api.refusals().note_accepted(endpoint);
+    }
+
     /// Another token of the same sign-in than this one, which an endpoint has refused; `None` where
     /// there is no other, or another would not help.
     async fn token_after_refusal(
@@ -214,6 +223,10 @@ impl Client {
         // What one person has sent is not sent again in the name of another.
         Ok((next.lineage == refused.lineage).then_some(next))
     }
+}
+
+fn not_allowed() -> Error {
+    Error::usage("the access token is not for this origin; see api_origin")
 }
 
 fn network(error: reqwest::Error) -> Error {

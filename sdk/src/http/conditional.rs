@@ -78,8 +78,9 @@ mod tests {
     async fn arrives(is_so: bool) -> String {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let client = crate::network::Network::default();
-        let client = client.client(&url::Url::parse(&url).unwrap()).unwrap();
+        let network = crate::network::Network::default();
+        let (tls, server) = (network.tls().unwrap(), url::Url::parse(&url).unwrap());
+        let client = network.client(&tls, &server).unwrap();
         let sending = tokio::spawn(async move {
             let body = body("secret".to_owned(), Box::pin(async move { is_so }));
             client.post(url).body(body).send().await.is_ok()

@@ -21,6 +21,7 @@ mod sessions;
 mod sign_out;
 mod single_flight;
 mod suite;
+mod tower_clients;
 mod trouble;
 mod vaults;
 mod watching;
