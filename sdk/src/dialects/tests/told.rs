@@ -296,6 +296,40 @@ fn what_is_wrong_stands_under_our_names() {
 }
 
 #[test]
+fn a_sentence_of_django_has_the_code_of_our_own_api() {
+    for (sentence, code) in [
+        ("This field is required.", FieldCode::Required),
+        ("This field may not be blank.", FieldCode::Required),
+        ("This field may not be null.", FieldCode::Required),
+        ("user with this email already exists.", FieldCode::Taken),
+        ("Enter a valid email address.", FieldCode::Invalid),
+        ("Введите правильный адрес.", FieldCode::Invalid),
+        ("Ensure this field has no more than 254 characters.", FieldCode::TooLong),
+        ("Ensure this field has at least 3 characters.", FieldCode::TooShort),
+        ("This password is too short. It must contain at least 8 characters.", FieldCode::TooShort),
+        ("This password is too common.", FieldCode::TooCommon),
+        ("This password is entirely numeric.", FieldCode::EntirelyNumeric),
+        ("The password is too similar to the email.", FieldCode::TooSimilar),
+    ] {
+        let answer = json_reply(400, &json!({ "email": [sentence] }));
+        let refused = rejection(Dialect::DjoserJwt, Operation::Register, &answer);
+        let problem = FieldProblem::new(code, Some(sentence.to_owned()));
+        assert_eq!(refused.fields["email"], [problem]);
+    }
+    for (kind, code) in [
+        ("missing", FieldCode::Required),
+        ("string_too_short", FieldCode::TooShort),
+        ("string_too_long", FieldCode::TooLong),
+        ("value_error", FieldCode::Invalid),
+    ] {
+        let finding = json!({ "type": kind, "loc": ["body", "phone_number"], "msg": "so" });
+        let answer = json_reply(422, &json!({ "detail": [finding] }));
+        let refused = rejection(Dialect::Prehashed, Operation::Register, &answer);
+        assert_eq!(refused.fields["phone"], [FieldProblem::new(code, Some("so".to_owned()))]);
+    }
+}
+
+#[test]
 fn a_sentence_that_is_said_twice_is_kept_once() {
     let blank = "This field may not be blank.";
     let body = json!({ "password": [blank], "re_password": [blank] });
