@@ -19,7 +19,7 @@ pub use tower::{AccessTokenLayer, AccessTokenService};
 
 use crate::Client;
 use crate::error::{Error, Kind, Result};
-use crate::session::AtHand;
+use crate::session::{AtHand, Who};
 use refusals::{Endpoint, Refusals};
 
 /// A request that cannot be sent twice takes no token that expires within this many seconds.
@@ -44,6 +44,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Api {
     client: Client,
     http: Http,
+    /// In whose name alone it sends.
+    of: Option<Who>,
 }
 
 /// The limit of a client cannot be taken off a request, so that there are two.
@@ -79,7 +81,7 @@ impl Client {
     /// Calls to the app's own API, at the server's origin or one of
     /// [`api_origin`](crate::ClientBuilder::api_origin). Redirects are followed within an origin.
     pub fn api(&self) -> Api {
-        Api { client: self.clone(), http: self.parts.api.http.clone() }
+        Api { client: self.clone(), http: self.parts.api.http.clone(), of: None }
     }
 
     /// The same with the app's own HTTP client. One that follows redirects must take
@@ -87,11 +89,17 @@ impl Client {
     /// are the app's affair.
     pub fn api_with(&self, http: reqwest::Client) -> Api {
         let http = Http { limited: http.clone(), unlimited: http };
-        Api { client: self.clone(), http }
+        Api { client: self.clone(), http, of: None }
     }
 }
 
 impl Api {
+    /// The same in the name of this sign-in alone: once somebody else has signed in, nothing is sent, and
+    /// the error is [`Kind::OtherSignIn`].
+    pub fn of(&self, who: &Who) -> Api {
+        Api { of: Some(who.clone()), ..self.clone() }
+    }
+
     /// Begins a `GET`.
     pub fn get(&self, url: impl AsRef<str>) -> ApiRequest {
         self.request(Method::GET, url)
@@ -144,6 +152,9 @@ impl Api {
             Some(_) => client.core.at_hand().await?,
             None => client.lasting_token().await?,
         };
+        if self.of.as_ref().is_some_and(|who| !token.who.is_same(who)) {
+            return Err(Error::new(Kind::OtherSignIn));
+        }
         let response = self.send_with(request, &token).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
@@ -198,7 +209,11 @@ impl Client {
 
     /// An endpoint has accepted a token, and there is a network.
     fn note_accepted(&self, endpoint: &Endpoint) {
-        self.core.note_answer();
+        match endpoint.is_at(&self.core.transport().base().origin()) {
+            true => self.core.note_answer(),
+            // That there is a network does not tell how the server is.
+            false => self.core.note_network_works(),
+        }
         self.parts.api.refusals().note_accepted(endpoint);
     }
 

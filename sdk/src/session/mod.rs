@@ -173,6 +173,11 @@ impl Core {
     /// The server has just answered: what could not be done may be done now.
     pub fn note_answer(self: &Arc<Self>) {
         self.trouble().note_answer();
+        self.note_network_works();
+    }
+
+    /// Some server has answered.
+    pub fn note_network_works(self: &Arc<Self>) {
         self.status.send_if_modified(|status| {
             let was_offline = status.phase == Phase::Offline;
             if was_offline {

@@ -39,13 +39,18 @@ async fn what_one_person_has_begun_is_not_done_in_the_name_of_the_next() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     let who = client.status().await.expect("a status").who.expect("somebody");
+    let account = "/propusk/v1/account";
     client.access_token_of(&who).await.expect("a token");
+    client.api().of(&who).get(account).send().await.expect("an answer");
     client.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
     client.settled(std::time::Duration::from_secs(30)).await;
     tap.forget();
     home.advance(EXPIRED);
     let refused = client.access_token_of(&who).await.expect_err("somebody else");
     assert_eq!(*refused.kind(), Kind::OtherSignIn);
+    let refused = client.api().of(&who).get(account).send().await.expect_err("somebody else");
+    assert_eq!(*refused.kind(), Kind::OtherSignIn);
+    assert!(tap.seen().iter().all(|seen| !seen.what.ends_with(account)), "{:?}", tap.seen());
     let next = client.status().await.expect("a status").who.expect("somebody");
     client.access_token_of(&next).await.expect("a token");
 }
