@@ -39,6 +39,8 @@ impl Core {
 async fn look_after(watched: Weak<Core>) {
     let Some(core) = watched.upgrade() else { return };
     let mut changes = core.vault.changes().await;
+    // What was done while nobody watched.
+    core.look_again().await;
     drop(core);
     loop {
         let has_changed = timeout(STILL_WATCHED, changes.changed()).await.is_ok();

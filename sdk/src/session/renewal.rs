@@ -50,8 +50,14 @@ struct Asked {
 impl Core {
     /// An access token that works, as far as can be known here.
     pub async fn at_hand(self: &Arc<Self>) -> Result<Arc<AtHand>> {
+        let at_hand = match self.held() {
+            Some(at_hand) => at_hand,
+            None => {
+                self.known().await?;
+                self.held().ok_or_else(|| self.nobody())?
+            }
+        };
         let now = self.transport.moment().server;
-        let Some(at_hand) = self.held() else { return self.renewed(Want::Token).await };
         let is_fresh = at_hand.is_fresh(now);
         if !is_fresh && !at_hand.is_alive(now.saturating_add(ALMOST_OVER)) {
             return self.renewed(Want::Token).await;

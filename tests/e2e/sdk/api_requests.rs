@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use propusk::reqwest::Method;
 use propusk::reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use propusk::reqwest::multipart::Form;
-use propusk::{Api, ApiRequest, Kind, SignOutReason};
+use propusk::{Api, ApiRequest, Kind};
 use propusk_tests::tap::{Seen, Tap};
 use tokio::task::JoinSet;
 
 use super::api::{REFUSAL, app};
-use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
+use super::{EMAIL, EXPIRED, Home, PASSWORD};
 
 const ORDERS: &str = "POST /orders";
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
@@ -179,5 +179,5 @@ async fn another_sign_in_gives_no_token_in_place_of_the_one_before() {
     let refused = client.access_token().await.expect("a token");
     client.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
     let outcome = client.access_token_instead_of(&refused).await;
-    assert_eq!(reason(outcome), SignOutReason::SignedOut);
+    assert_eq!(*outcome.expect_err("somebody else").kind(), Kind::OtherSignIn);
 }
