@@ -4,7 +4,7 @@ use propusk_wire::Secret;
 
 use super::Client;
 use crate::error::{Error, Kind, Result};
-use crate::session::{Adoption, AtHand, Told};
+use crate::session::{Adoption, AtHand, Record, Told};
 use crate::{
     MailedLink, Operation, Profile, Registered, Registration, RejectionCode, Tokens, pkce,
 };
@@ -151,9 +151,10 @@ impl Client {
     /// `None` where the vault can keep no verifier: the link then leads to a page of the server.
     async fn reset_challenge(&self) -> Result<Option<String>> {
         let (new, now) = (pkce::verifier()?, self.core.transport().device_now());
-        let kept = self.core.change(move |record| record.journal.ask_for_reset(new, now)).await;
-        match kept {
-            Ok(verifier) => Ok(Some(pkce::challenge(&verifier))),
+        let origins = self.core.origins();
+        let ask = move |record: &mut Record| record.journal.ask_for_reset(new, &origins, now);
+        match self.core.change(ask).await {
+            Ok(verifier) => Ok(verifier.as_ref().map(pkce::challenge)),
             Err(error) if matches!(error.kind(), Kind::Storage { .. }) => {
                 tracing::warn!(%error, "the reset link cannot be bound to this app");
                 Ok(None)
@@ -183,7 +184,8 @@ impl Client {
 
     async fn reset_verifier(&self) -> Result<Option<Secret>> {
         let now = self.core.transport().device_now();
-        self.core.change(move |record| record.journal.reset_verifier(now)).await
+        let origins = self.core.origins();
+        self.core.change(move |record| record.journal.reset_verifier(&origins, now)).await
     }
 
     /// Sets another password. The current one may be left out on `native` within five minutes of a

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::pending_sign_in::{Arrival, Outcome, PendingSignIn};
 use crate::pkce;
 use crate::rejection::{Rejection, RejectionCode};
-use crate::{Operation, RedirectUri};
+use crate::{Operation, RedirectUri, VaultState};
 
 /// A sign-in that goes on in a browser.
 #[derive(Clone, Debug)]
@@ -75,8 +75,7 @@ impl Client {
         self.require(Operation::ProviderSignIn)?;
         let (verifier, start) = start_of(redirect)?;
         let started = self.send(native::start(None, provider, &start)).await?;
-        let pending = pending(provider, redirect, verifier, false);
-        self.keep(pending, started).await
+        self.keep(pending(provider, redirect, verifier), started).await
     }
 
     /// Begins to link another identity to the account that is signed in. The current password may be
@@ -98,9 +97,11 @@ impl Client {
         };
         let (verifier, start) = start_of(redirect)?;
         let start = StartSignInRequest { link: true, current_password, ..start };
-        let started =
-            self.authorized(|access| native::start(Some(access), provider, &start)).await?;
-        self.keep(pending(provider, redirect, verifier, true), started).await
+        let (started, by) =
+            self.authorized_by(|access| native::start(Some(access), provider, &start)).await?;
+        let sign_in = Some(by.who.sign_in.clone());
+        let pending = pending(provider, redirect, verifier);
+        self.keep(PendingSignIn { link: true, sign_in, ..pending }, started).await
     }
 
     /// Takes a link that the system has brought to the app, at its start or while it runs. A link that
@@ -161,7 +162,8 @@ impl Client {
     ) -> Result<BrowserSignIn> {
         let (state, now) = (Secret::from(started.state), self.core.transport().device_now());
         let expires_at = PendingSignIn::expiry(started.expires_in, now);
-        let pending = PendingSignIn { state: state.clone(), expires_at, ..pending };
+        let origin = Some(self.core.transport().origin());
+        let pending = PendingSignIn { state: state.clone(), expires_at, origin, ..pending };
         let expires_in = pending.expires_at.saturating_sub(now);
         self.core.change(move |record| record.journal.begin(pending, now)).await?;
         Ok(BrowserSignIn {
@@ -172,6 +174,9 @@ impl Client {
     }
 
     async fn redeem(&self, code: Secret, sign_in: PendingSignIn) -> Result<Completed> {
+        if !self.core.is_origin_ours(sign_in.origin.as_ref()) {
+            return Err(Error::new(Kind::Storage { state: VaultState::OtherServer }));
+        }
         let state = sign_in.state.clone();
         let redeemed = match sign_in.link {
             true => self.redeem_link(code, &sign_in).await,
@@ -193,6 +198,11 @@ impl Client {
 
     async fn redeem_link(&self, code: Secret, sign_in: &PendingSignIn) -> Result<Completed> {
         let link = LinkRequest { code, code_verifier: sign_in.verifier.clone() };
+        let at_hand = self.core.at_hand().await?;
+        // What one person has begun is not linked to the account of the next.
+        if sign_in.sign_in.as_ref().is_some_and(|begun| *begun != at_hand.who.sign_in) {
+            return Err(Error::new(Kind::OtherSignIn));
+        }
         let identity = self.authorized(|access| native::link(access, &link)).await?;
         let state = sign_in.state.clone();
         self.core.change(move |record| record.journal.finish(&state, Outcome::Completed)).await?;
@@ -210,12 +220,11 @@ fn start_of(redirect: &RedirectUri) -> Result<(Secret, StartSignInRequest)> {
     Ok((verifier, start))
 }
 
-fn pending(provider: &str, redirect: &RedirectUri, verifier: Secret, link: bool) -> PendingSignIn {
+fn pending(provider: &str, redirect: &RedirectUri, verifier: Secret) -> PendingSignIn {
     PendingSignIn {
         verifier,
         provider: provider.to_owned(),
         redirect: redirect.as_str().to_owned(),
-        link,
         ..PendingSignIn::default()
     }
 }

@@ -43,6 +43,8 @@ struct ResetProof {
     verifier: Secret,
     /// Seconds since 1970, by the clock of the device.
     expires_at: i64,
+    /// The origin of the server that was asked.
+    origin: Option<String>,
 }
 
 /// A sign-in that goes on in a browser.
@@ -58,6 +60,10 @@ pub(crate) struct PendingSignIn {
     pub expires_at: i64,
     /// Links the identity to the account that is signed in.
     pub link: bool,
+    /// The sign-in for which it links, as in [`Who`](crate::Who).
+    pub sign_in: Option<String>,
+    /// The origin of the server at which it began; `None` in records of before it was kept.
+    pub origin: Option<String>,
 }
 
 /// One that is over.
@@ -100,6 +106,18 @@ pub(crate) enum Arrival {
     NotOurs,
     /// No server has made it.
     Broken(Broken),
+}
+
+impl ResetProof {
+    fn is_good(&self, now: i64) -> bool {
+        let left = self.expires_at.saturating_sub(now);
+        // A clock that was set back makes nothing last for ever.
+        0 < left && left <= 2 * RESET_LIFE
+    }
+
+    fn is_of(&self, origins: &[String]) -> bool {
+        self.origin.as_ref().is_none_or(|origin| origins.contains(origin))
+    }
 }
 
 impl PendingSignIn {
@@ -179,21 +197,25 @@ impl Journal {
         }
     }
 
-    /// The verifier for a reset link that is asked for now: the one that is kept, for it serves all
-    /// links that are out, or else `new`.
-    pub fn ask_for_reset(&mut self, new: Secret, now: i64) -> Secret {
-        let verifier = self.reset_verifier(now).unwrap_or(new);
+    /// The verifier for a reset link that is asked for now at the server of these origins, the present one
+    /// first: the one that is kept, for it serves all links that are out, or else `new`. `None` where another server's links are
+    /// out, whose verifier stays.
+    pub fn ask_for_reset(&mut self, new: Secret, origins: &[String], now: i64) -> Option<Secret> {
+        let kept = self.reset.as_ref().filter(|proof| proof.is_good(now));
+        if kept.is_some_and(|proof| !proof.is_of(origins)) {
+            return None;
+        }
+        let verifier = kept.map_or(new, |proof| proof.verifier.clone());
         let expires_at = now.saturating_add(RESET_LIFE);
-        self.reset = Some(ResetProof { verifier: verifier.clone(), expires_at });
-        verifier
+        let origin = origins.first().cloned();
+        self.reset = Some(ResetProof { verifier: verifier.clone(), expires_at, origin });
+        Some(verifier)
     }
 
-    /// The verifier of the reset links that may be out.
-    pub fn reset_verifier(&self, now: i64) -> Option<Secret> {
+    /// The verifier of the reset links that may be out from the server of these origins.
+    pub fn reset_verifier(&self, origins: &[String], now: i64) -> Option<Secret> {
         let proof = self.reset.as_ref()?;
-        let left = proof.expires_at.saturating_sub(now);
-        // A clock that was set back makes nothing last for ever.
-        (0 < left && left <= 2 * RESET_LIFE).then(|| proof.verifier.clone())
+        (proof.is_good(now) && proof.is_of(origins)).then(|| proof.verifier.clone())
     }
 
     /// The open sign-in of this state, if it was to come back here. All are looked at, whichever it

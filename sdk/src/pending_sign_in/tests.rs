@@ -26,6 +26,7 @@ fn sign_in(state: &str, redirect: &str, expires_at: i64) -> PendingSignIn {
         redirect: redirect.to_owned(),
         expires_at,
         link: false,
+        ..PendingSignIn::default()
     }
 }
 
@@ -532,22 +533,33 @@ fn a_journal_of_another_version_is_read() {
 #[test]
 fn one_verifier_serves_the_reset_links_of_four_days() {
     let life = 4 * 24 * 3_600;
+    let ours = ["https://id.example.org".to_owned()];
+    let theirs = ["https://staging.example.org".to_owned()];
+    let moved = ["https://new.example.org".to_owned(), ours[0].clone()];
     let mut journal = Journal::default();
-    assert_eq!(journal.reset_verifier(NOW), None);
-    assert_eq!(journal.ask_for_reset("one".into(), NOW).expose(), "one");
-    assert_eq!(journal.ask_for_reset("other".into(), NOW + 1).expose(), "one");
-    let kept = |now| journal.reset_verifier(now).map(|verifier| verifier.expose().to_owned());
+    let ask = |journal: &mut Journal, new: &str, origins: &[String], now| {
+        let verifier = journal.ask_for_reset(new.into(), origins, now);
+        verifier.map(|verifier| verifier.expose().to_owned())
+    };
+    assert_eq!(journal.reset_verifier(&ours, NOW), None);
+    assert_eq!(ask(&mut journal, "one", &ours, NOW).as_deref(), Some("one"));
+    assert_eq!(ask(&mut journal, "other", &ours, NOW + 1).as_deref(), Some("one"));
+    assert_eq!(ask(&mut journal, "theirs", &theirs, NOW + 1), None, "another server's stays");
+    assert_eq!(journal.reset_verifier(&theirs, NOW + 1), None);
+    assert!(journal.reset_verifier(&moved, NOW + 1).is_some(), "the host has moved");
+    let kept =
+        |now| journal.reset_verifier(&ours, now).map(|verifier| verifier.expose().to_owned());
     assert_eq!(kept(NOW + life), Some("one".to_owned()));
     for now in [NOW + 1 + life, NOW - life, i64::MIN, i64::MAX] {
         assert_eq!(kept(now), None, "{now}");
     }
-    assert_eq!(journal.ask_for_reset("new".into(), NOW + 1 + life).expose(), "new");
+    assert_eq!(ask(&mut journal, "new", &theirs, NOW + 1 + life).as_deref(), Some("new"));
 }
 
 #[test]
 fn a_journal_shows_no_secret() {
     let mut journal = journal();
-    journal.ask_for_reset("the reset's".into(), NOW);
+    journal.ask_for_reset("the reset's".into(), &[], NOW);
     let arrival = journal
         .arrive(parse("com.example.app:/signed-in?code=c0de&state=scheme", &redirects()), NOW);
     let shown = format!("{journal:?} {arrival:?}");

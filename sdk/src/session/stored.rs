@@ -118,7 +118,17 @@ impl Core {
 
     /// Whether this server has issued it.
     pub(super) fn is_ours(&self, session: &Session) -> bool {
-        session.origin.as_ref().is_none_or(|origin| {
+        self.is_origin_ours(session.origin.as_ref())
+    }
+
+    /// The origins of the client's server, the present one first.
+    pub(crate) fn origins(&self) -> Vec<String> {
+        [self.transport.origin()].into_iter().chain(self.former_origins.iter().cloned()).collect()
+    }
+
+    /// Whether this is the client's server, by its present name or a former one.
+    pub(crate) fn is_origin_ours(&self, origin: Option<&String>) -> bool {
+        origin.is_none_or(|origin| {
             *origin == self.transport.origin() || self.former_origins.contains(origin)
         })
     }

@@ -23,9 +23,13 @@ impl Desk {
     }
 
     fn app(&self) -> Client {
-        let mut builder = Client::builder(self.site.server.public_url.clone())
-            .clock(self.clock.clone())
-            .vault(vault_at(self.folder.path()));
+        self.app_at(self.site.server.public_url.clone())
+    }
+
+    /// An app of this device whose server is at this address.
+    fn app_at(&self, url: String) -> Client {
+        let mut builder =
+            Client::builder(url).clock(self.clock.clone()).vault(vault_at(self.folder.path()));
         for redirect in REDIRECTS {
             builder = builder.redirect(redirect);
         }
@@ -215,6 +219,38 @@ async fn an_identity_is_linked_and_unlinked_from_a_session() {
     assert_eq!(app.profile().await.expect("a profile").username.as_deref(), Some("anna"));
     app.unlink("google", &identity.subject, None).await.expect("unlinked");
     assert!(app.identities().await.expect("a list").is_empty());
+}
+
+#[tokio::test]
+async fn what_one_person_has_begun_is_not_linked_to_the_account_of_the_next() {
+    let desk = Desk::start().await;
+    let app = desk.app();
+    for name in ["anna", "boris"] {
+        let new = propusk::Registration::new("a quiet harbour at noon").username(name);
+        app.register(&new).await.expect("an account");
+    }
+    app.sign_in("anna", "a quiet harbour at noon").await.expect("a sign-in");
+    let begun = app.begin_link("google", None, None).await.expect("it begins");
+    let link = desk.browse(&begun.authorize_url).await;
+    app.sign_in("boris", "a quiet harbour at noon").await.expect("another sign-in");
+    let refused = app.complete_sign_in(&link).await.expect_err("somebody else");
+    assert_eq!(*refused.kind(), Kind::OtherSignIn);
+    assert!(app.identities().await.expect("a list").is_empty());
+}
+
+#[tokio::test]
+async fn the_code_of_a_sign_in_goes_to_the_server_at_which_it_began() {
+    let (desk, staging) = (Desk::start().await, super::Home::start().await);
+    let begun = desk.app().begin_sign_in("google").await.expect("it begins");
+    let link = desk.browse(&begun.authorize_url).await;
+    let tap = propusk_tests::tap::Tap::open(staging.server.address).await;
+    let other = desk.app_at(tap.url());
+    let refused = other.complete_sign_in(&link).await.expect_err("another server");
+    let state = propusk::VaultState::OtherServer;
+    assert_eq!(*refused.kind(), Kind::Storage { state });
+    assert!(tap.seen().is_empty(), "{:?}", tap.seen());
+    let completed = desk.app().complete_sign_in(&link).await.expect("a session");
+    assert_eq!(completed, Completed::SignedIn);
 }
 
 #[tokio::test]
