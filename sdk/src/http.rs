@@ -39,6 +39,8 @@ pub(crate) enum Failure {
     /// This status, and nothing that the API has.
     Unexpected(u16),
     Network(reqwest::Error),
+    /// By the time that it was to be sent there was no need to.
+    Outdated,
     /// The request cannot be sent as it is.
     Unsendable(&'static str),
 }
@@ -98,6 +100,14 @@ impl Transport {
         condition: Option<Condition>,
     ) -> std::result::Result<T, Failure> {
         let Call { request, read } = call;
+        let mut condition = condition;
+        // Without a body there is nothing to hold back until the connection is there.
+        if request.body.is_none()
+            && let Some(condition) = condition.take()
+            && !condition.await
+        {
+            return Err(Failure::Outdated);
+        }
         let request = self.build(request, condition)?;
         let response = request.send().await.map_err(Failure::network)?;
         let reply = self.receive(response).await?;
@@ -168,6 +178,7 @@ impl Failure {
             // No such path, or no such method: no server of this API.
             Failure::Unexpected(404 | 405 | 501) => Kind::Protocol,
             Failure::Network(_)
+            | Failure::Outdated
             | Failure::Unexpected(_)
             | Failure::Refused(Refusal::Unexpected) => Kind::Network,
             Failure::Unsendable(_) => Kind::Usage,
@@ -193,7 +204,7 @@ impl From<Failure> for Error {
             Failure::Unexpected(status) => {
                 Error::because(kind, format!("status {status}, and no answer of the API"))
             }
-            Failure::Refused(_) => Error::new(kind),
+            Failure::Refused(_) | Failure::Outdated => Error::new(kind),
         }
     }
 }

@@ -22,9 +22,6 @@ use crate::error::{Error, Kind, Result};
 use crate::session::{AtHand, Who};
 use refusals::{Endpoint, Refusals};
 
-/// A request that cannot be sent twice takes no token that expires within this many seconds.
-const NEARLY_EXPIRED: i64 = 60;
-
 /// How long an API may be silent, unless the app says another.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -150,7 +147,7 @@ impl Api {
         let again = request.try_clone();
         let token = match again {
             Some(_) => client.core.at_hand().await?,
-            None => client.lasting_token().await?,
+            None => client.core.lasting().await?,
         };
         if self.of.as_ref().is_some_and(|who| !token.who.is_same(who)) {
             return Err(Error::new(Kind::OtherSignIn));
@@ -160,6 +157,9 @@ impl Api {
             return Ok(response);
         }
         let next = client.token_after_refusal(response.url(), &token).await?;
+        if self.of.is_some() && !client.core.is_signed_in_as(&token.who) {
+            return Err(Error::new(Kind::OtherSignIn));
+        }
         match (again, next) {
             (Some(again), Some(next)) => self.send_with(again, &next).await,
             _ => Ok(response),
@@ -174,7 +174,7 @@ impl Api {
         };
         let response = http.execute(request).await.map_err(network)?;
         if response.status().is_success() {
-            self.client.note_accepted(&Endpoint::of(response.url()));
+            self.client.note_accepted(response.url());
         }
         Ok(response)
     }
@@ -192,29 +192,12 @@ impl Api {
 }
 
 impl Client {
-    /// A token for a request that cannot be sent twice: one that is about to expire is renewed first.
-    async fn lasting_token(&self) -> Result<Arc<AtHand>> {
-        let token = self.core.at_hand().await?;
-        let soon = self.core.transport().moment().server.saturating_add(NEARLY_EXPIRED);
-        if token.expires_at.is_none_or(|at| soon < at) {
-            return Ok(token);
-        }
-        match self.core.renew().await {
-            Err(error) if matches!(error.kind(), Kind::SignedOut { .. }) => return Err(error),
-            Err(error) => tracing::debug!(%error, "a token is sent that is about to expire"),
-            Ok(()) => {}
-        }
-        self.core.at_hand().await
-    }
-
     /// An endpoint has accepted a token, and there is a network.
-    fn note_accepted(&self, endpoint: &Endpoint) {
-        match endpoint.is_at(&self.core.transport().base().origin()) {
-            true => self.core.note_answer(),
-            // That there is a network does not tell how the server is.
-            false => self.core.note_network_works(),
+    fn note_accepted(&self, url: &Url) {
+        self.core.note_answer();
+        if self.parts.api.allows(url) {
+            self.parts.api.refusals().note_accepted(&Endpoint::of(url));
         }
-        self.parts.api.refusals().note_accepted(endpoint);
     }
 
     /// Another token of the same sign-in than this one, which an endpoint has refused; `None` where

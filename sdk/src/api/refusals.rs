@@ -45,10 +45,6 @@ impl Endpoint {
     pub fn of(url: &Url) -> Self {
         Endpoint { origin: url.origin(), path: url.path().to_owned() }
     }
-
-    pub fn is_at(&self, origin: &Origin) -> bool {
-        self.origin == *origin
-    }
 }
 
 impl Refusals {

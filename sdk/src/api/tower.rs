@@ -11,7 +11,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use url::Url;
 
-use super::{Endpoint, not_allowed};
+use super::not_allowed;
 use crate::Client;
 use crate::error::{Error, Result};
 use crate::session::AtHand;
@@ -86,14 +86,14 @@ impl AccessTokenLayer {
 
     async fn token_for<B>(&self, request: &mut Request<B>) -> Result<(Url, Arc<AtHand>)> {
         let url = self.url_of(request.uri())?;
-        let token = self.client.lasting_token().await?;
+        let token = self.client.core.lasting().await?;
         request.headers_mut().insert(AUTHORIZATION, token.header.clone());
         Ok((url, token))
     }
 
     async fn learn(&self, url: &Url, token: &AtHand, verdict: Verdict) -> Result<()> {
         match verdict {
-            Verdict::Accepted => self.client.note_accepted(&Endpoint::of(url)),
+            Verdict::Accepted => self.client.note_accepted(url),
             Verdict::Refused => drop(self.client.token_after_refusal(url, token).await?),
             Verdict::Unknown => {}
         }

@@ -17,7 +17,8 @@ pub enum SignOut {
     Told,
     /// It could not be reached within 5 s: the vault remembers to tell it at the next chance.
     Owed,
-    /// Its API has no sign-out: the tokens are forgotten here, and end there when they expire.
+    /// Its API has no sign-out, or it could not be reached and the vault had no room to remember it: the
+    /// tokens are forgotten here, and end there when they expire.
     Forgotten,
 }
 
@@ -87,7 +88,7 @@ impl Client {
     /// [`Kind::Storage`] if what is stored could not be removed: the session may be there again at
     /// the next start.
     pub async fn sign_out(&self) -> Result<SignOut> {
-        Ok(match self.core.leave().await? {
+        Ok(match self.core.leave(None).await? {
             Told::Heard => SignOut::Told,
             Told::Owed => SignOut::Owed,
             Told::Never => SignOut::Forgotten,
@@ -212,7 +213,7 @@ impl Client {
     /// # Errors
     /// [`Kind::Storage`] where the disk lets nothing be removed.
     pub async fn forget_everything(&self) -> Result<()> {
-        if let Err(error) = self.core.leave().await {
+        if let Err(error) = self.core.leave(None).await {
             tracing::warn!(%error, "a session was not ended before it is forgotten");
         }
         self.core.forget_everything().await
@@ -225,8 +226,13 @@ impl Client {
     pub async fn delete_account(&self, current: Option<Secret>) -> Result<()> {
         self.require(Operation::DeleteAccount)?;
         let spelling = self.spelling();
-        self.authorized(|access| spelling.delete_account(access, current.as_ref())).await?;
-        self.core.leave().await.map(|_| ())
+        let ((), by) =
+            self.authorized_by(|access| spelling.delete_account(access, current.as_ref())).await?;
+        // Meanwhile somebody else may have signed in. What cannot be forgotten now opens nothing.
+        if let Err(error) = self.core.leave(Some(by.lineage.clone())).await {
+            tracing::warn!(%error, "the session of a deleted account is not forgotten yet");
+        }
+        Ok(())
     }
 
     /// A profile that cannot be kept is asked for again next time.

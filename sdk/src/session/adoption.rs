@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::{Kept, State, merged};
 use super::record::Opening;
-use super::{Change, Core, Record, Session, Want, joined, random_text};
+use super::{Change, Core, Record, Session, Want, is_changed, joined, random_text};
 use crate::dialects::Tokens;
 use crate::error::{Error, Kind, Result};
 
@@ -72,9 +72,12 @@ impl Core {
         let held = desk.held();
         let state = merged(memory.state.clone(), held)
             .map_err(|state| Error::new(Kind::Storage { state }))?;
-        if let State::SignedIn(kept) = state {
-            memory.state = State::SignedIn(kept);
-            self.publish(&memory.state, Change::OtherProcess);
+        if let State::SignedIn(_) = state {
+            let has_changed = is_changed(&memory.state, &state);
+            memory.state = state;
+            if has_changed {
+                self.publish(&memory.state, Change::OtherProcess);
+            }
             return Err(Error::because(
                 Kind::OtherSignIn,
                 "somebody is signed in; sign out before tokens are handed over",
@@ -86,7 +89,8 @@ impl Core {
         let until = match (&tokens.refresh, tokens.refresh_lives, tokens.access_lives) {
             (Some(_), lives, _) | (None, _, lives) => lives.map(|lives| at.server + lives),
         };
-        let session = Box::new(Session::adopt(opening, tokens, at));
+        let origin = Some(self.transport.origin());
+        let session = Box::new(Session { origin, ..Session::adopt(opening, tokens, at) });
         record.note_adopted(hash, until, at.server);
         record.lease = None;
         let state = State::SignedIn(Kept { session, is_saved: true });

@@ -86,9 +86,19 @@ impl Core {
         match self.transport.send(call).await.map_err(verdict) {
             Ok(tokens) => {
                 let renewed = session.clone().renewed(tokens, self.transport.moment());
+                self.owe_renewed(renewed.clone()).await;
                 has_heard(self.tell_with(&renewed).await)
             }
             Err(verdict) => matches!(verdict, Verdict::Over(_) | Verdict::Spent),
+        }
+    }
+
+    /// What was renewed to be told over is alive until the server has heard.
+    async fn owe_renewed(self: &Arc<Self>, renewed: Session) {
+        let now = self.transport.device_now();
+        let owed = self.change(move |record| record.owe(Box::new(renewed), now)).await;
+        if let Err(error) = owed {
+            tracing::info!(%error, "a sign-out may be lost");
         }
     }
 

@@ -95,6 +95,10 @@ pub(crate) fn merged(memory: State, stored: Result<Held, VaultState>) -> Result<
         (State::SignedIn(_), Ok(Held::SignedOut(SignOutReason::NeverSignedIn))) => {
             Ok(State::SignedOut(SignOutReason::VaultLost))
         }
+        // Why nobody is signed in is known better here.
+        (State::SignedOut(reason), Ok(Held::SignedOut(SignOutReason::NeverSignedIn))) => {
+            Ok(State::SignedOut(reason))
+        }
         (_, Ok(held)) => Ok(State::of(held)),
         // What was stored is lost, or somebody has put an older record back: what is in memory is not.
         (State::SignedIn(ours), Err(VaultState::Foreign | VaultState::WentBack)) => {

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use propusk_wire::Secret;
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::decide::{Kept, State};
+use super::owed::LIMIT;
 use super::record::{Held, Opening};
 use super::stored::is_replaceable;
 use super::{Change, Core, Session, joined, random_text};
@@ -28,10 +30,14 @@ impl Core {
             let _busy = busy;
             let _one_at_a_time = core.entering.lock().await;
             core.is_there().await?;
-            core.trouble().end();
+            // A telling under way may end the very token that a sign-in is given again.
+            let telling = timeout(LIMIT, core.telling.lock()).await;
             let tokens = core.transport.send(call).await?;
+            core.trouble().end();
             let session = core.opened(tokens)?;
-            core.keep_opened(session, finishes).await
+            let kept = core.keep_opened(session, finishes).await;
+            drop(telling);
+            kept
         };
         joined(tokio::spawn(entering.instrument(span))).await
     }
@@ -50,7 +56,9 @@ impl Core {
     fn opened(&self, tokens: Tokens) -> Result<Box<Session>> {
         let opening =
             Opening { dialect: self.dialect, lineage: random_text()?, attempt_key: random_text()? };
-        Ok(Box::new(Session::open(opening, tokens, self.transport.moment())))
+        let mut session = Session::open(opening, tokens, self.transport.moment());
+        session.origin = Some(self.transport.origin());
+        Ok(Box::new(session))
     }
 
     async fn keep_opened(
@@ -66,10 +74,7 @@ impl Core {
             let now = self.transport.device_now();
             let stored = record.session().cloned().map(Box::new);
             for over in [stored, before.clone()].into_iter().flatten() {
-                // Some servers give the same token again, and what ends the one would end the other.
-                if over.credential != session.credential {
-                    record.owe(over, now);
-                }
+                record.owe(over, now);
             }
             record.held = Held::SignedIn(session.clone());
             record.lease = None;

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::random_text;
 use crate::error::Result;
 
+/// No lease is longer, in seconds, however long the app lets a request take.
+const LONGEST: i64 = 600;
+
 /// The lease of one renewal.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Lease {
@@ -28,7 +31,7 @@ pub(crate) struct Lease {
 impl Lease {
     /// Of this client, for one request.
     pub fn new(holder: &Holder, now: i64, limit: Duration) -> Self {
-        let lives = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
+        let lives = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX).clamp(0, LONGEST) + 1;
         Lease {
             holder: holder.0.clone(),
             process: std::process::id(),
@@ -51,11 +54,12 @@ impl Lease {
         if is_there { self.left(now) } else { Duration::ZERO }
     }
 
-    /// The same, whether its process is alive or not. A clock that was set back makes nothing last.
+    /// The same, whether its process is alive or not. A clock that was set right by a little counts;
+    /// one that was set back makes nothing last.
     pub fn left(&self, now: i64) -> Duration {
-        let left = self.until.saturating_sub(now);
-        let is_possible = (1..=self.lives).contains(&left);
-        Duration::from_secs(u64::try_from(left).ok().filter(|_| is_possible).unwrap_or(0))
+        let (left, lives) = (self.until.saturating_sub(now), self.lives.clamp(0, LONGEST + 1));
+        let left = if left > 2 * lives { 0 } else { left.clamp(0, lives) };
+        Duration::from_secs(u64::try_from(left).unwrap_or(0))
     }
 }
 
@@ -104,7 +108,7 @@ mod tests {
     fn a_lease_holds_for_one_request_and_no_longer() {
         let (holder, other) = (Holder::new().unwrap(), Holder::new().unwrap());
         let lease = Lease::new(&holder, 1_000, Duration::from_secs(20));
-        for (now, left) in [(1_000, 21), (1_020, 1), (1_021, 0), (9_000, 0), (990, 0)] {
+        for (now, left) in [(1_000, 21), (1_020, 1), (1_021, 0), (9_000, 0), (990, 21), (900, 0)] {
             assert_eq!(lease.holds(now), Duration::from_secs(left), "{now}");
         }
         assert!(lease.is_of(&holder) && !lease.is_of(&other));

@@ -2,15 +2,15 @@
 //! afterwards, and what it could not be told is owed.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+use propusk_wire::Secret;
 use tracing::Instrument;
 
 use super::decide::State;
 use super::flight::landed;
-use super::owed::{AGAIN, LIMIT};
+use super::owed::LIMIT;
 use super::record::Held;
-use super::{Change, Core, Memory, NOTHING_OWED, Session, joined, state_of};
+use super::{Change, Core, Memory, Session, joined, state_of};
 use crate::VaultState;
 use crate::error::{Result, SignOutReason};
 
@@ -29,18 +29,18 @@ pub(crate) enum Told {
     Heard,
     /// It will be told at the next chance.
     Owed,
-    /// Its API has no sign-out.
+    /// Its API has no sign-out, or it could neither be told nor written down.
     Never,
 }
 
 impl Core {
-    /// Ends the session.
-    pub async fn leave(self: &Arc<Self>) -> Result<Told> {
+    /// Ends the session; of this sign-in alone, if one is named.
+    pub async fn leave(self: &Arc<Self>, only: Option<Secret>) -> Result<Told> {
         let (core, busy) = (Arc::clone(self), self.work.begin());
         let span = tracing::info_span!("sign-out", dialect = ?self.dialect);
         let leaving = async move {
             let _busy = busy;
-            let left = core.leave_here().await?;
+            let left = core.leave_here(only).await?;
             let told = core.leave_there(&left).await;
             left.written.map(|_| told)
         };
@@ -48,7 +48,7 @@ impl Core {
     }
 
     /// From here on nobody is signed in.
-    async fn leave_here(self: &Arc<Self>) -> Result<Left> {
+    async fn leave_here(self: &Arc<Self>, only: Option<Secret>) -> Result<Left> {
         let mut memory = self.memory.lock().await;
         let desk = self.alone().await;
         let held = desk.as_ref().map_err(state_of).and_then(|desk| desk.held());
@@ -61,6 +61,10 @@ impl Core {
             Ok(Held::SignedOut(_)) => None,
             Err(_) => memory.state.session().cloned().map(Box::new),
         };
+        let lineage = session.as_ref().map(|session| session.lineage.clone());
+        if only.is_some() && lineage != only {
+            return Ok(Left { session: None, written: Ok(true) });
+        }
         let written = async {
             let desk = desk?;
             let mut record = desk.record(&memory.state)?;
@@ -73,6 +77,10 @@ impl Core {
             self.write_end(&desk, record).await
         };
         let written = written.await;
+        if let (Err(_), Some(lineage)) = (&written, lineage) {
+            self.note_over(Some((lineage, SignOutReason::SignedOut)));
+            self.write_again();
+        }
         memory.state = State::SignedOut(SignOutReason::SignedOut);
         self.publish(&memory.state, Change::SignedOut);
         Ok(Left { session, written })
@@ -80,7 +88,9 @@ impl Core {
 
     /// Tells the server, for which a renewal that is under way may bring newer tokens.
     async fn leave_there(self: &Arc<Self>, left: &Left) -> Told {
-        let Some(session) = &left.session else { return Told::Heard };
+        let Some(session) = &left.session else {
+            return if self.owes() { Told::Owed } else { Told::Heard };
+        };
         if !session.dialect.supports(crate::Operation::SignOut) {
             return Told::Never;
         }
@@ -96,33 +106,9 @@ impl Core {
         };
         match tokio::time::timeout(LIMIT, telling).await {
             Ok(true) => Told::Heard,
-            _ => Told::Owed,
+            _ if matches!(left.written, Ok(true)) => Told::Owed,
+            _ => Told::Never,
         }
-    }
-
-    /// Whether there is something that the server has to be told; what could not be told just now is
-    /// told later.
-    pub(super) fn note_owed(&self, is_owed: bool) {
-        let at = if is_owed { self.transport.device_now() } else { NOTHING_OWED };
-        self.tells_at.store(at, Ordering::Relaxed);
-    }
-
-    /// Tells the server what is owed, if it is time to; nobody waits for it.
-    pub(super) fn tell_at_a_chance(self: &Arc<Self>) {
-        let (now, at) = (self.transport.device_now(), self.tells_at.load(Ordering::Relaxed));
-        // A clock that was set back makes nobody wait.
-        if at == NOTHING_OWED || (now < at && at <= now.saturating_add(AGAIN)) {
-            return;
-        }
-        self.tells_at.store(now.saturating_add(AGAIN), Ordering::Relaxed);
-        let core = Arc::clone(self);
-        let busy = self.work.begin();
-        tokio::spawn(async move {
-            if let Err(error) = core.tell_owed().await {
-                tracing::info!(%error, "the server is told of a sign-out later");
-            }
-            drop(busy);
-        });
     }
 }
 

@@ -22,7 +22,7 @@ mod trouble;
 mod trust;
 mod work;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ use decide::{State, merged};
 use flight::{Flight, landed};
 use lease::Holder;
 pub(crate) use leaving::Told;
+use owed::Owing;
 use record::Held;
 pub(crate) use record::{Record, Session, Unknown};
 pub use status::{Change, Phase, Status, Who};
@@ -77,8 +78,7 @@ pub(crate) struct Core {
     entering: AsyncMutex<()>,
     /// Whoever tells the server what is owed is alone.
     telling: AsyncMutex<()>,
-    /// When the server may be told, by this device's clock; `NOTHING_OWED` where there is nothing.
-    tells_at: AtomicI64,
+    owing: Mutex<Owing>,
     trouble: Mutex<Trouble>,
     work: Work,
     /// When the server was last asked about what was taken over, by this device's clock.
@@ -88,8 +88,6 @@ pub(crate) struct Core {
     /// Somebody looks what other processes do.
     looks: AtomicBool,
 }
-
-const NOTHING_OWED: i64 = i64::MAX;
 
 /// Where the session stands, changed by one at a time.
 struct Memory {
@@ -149,7 +147,7 @@ impl Core {
             renewing: Flight::new(),
             entering: AsyncMutex::new(()),
             telling: AsyncMutex::new(()),
-            tells_at: AtomicI64::new(NOTHING_OWED),
+            owing: Mutex::default(),
             trouble: Mutex::default(),
             work: Work::new(),
             verified_at: AtomicI64::new(0),
@@ -170,14 +168,8 @@ impl Core {
         &self.app
     }
 
-    /// The server has just answered: what could not be done may be done now.
+    /// A server has just answered: what could not be done may be done now.
     pub fn note_answer(self: &Arc<Self>) {
-        self.trouble().note_answer();
-        self.note_network_works();
-    }
-
-    /// Some server has answered.
-    pub fn note_network_works(self: &Arc<Self>) {
         self.status.send_if_modified(|status| {
             let was_offline = status.phase == Phase::Offline;
             if was_offline {
@@ -189,8 +181,12 @@ impl Core {
     }
 
     /// The way to the server is another one.
-    pub fn note_network(&self) {
+    pub fn note_network(self: &Arc<Self>) {
         self.trouble().end();
+        if self.owes() {
+            self.note_owed(true);
+            self.tell_at_a_chance();
+        }
     }
 
     pub async fn vault_state(&self) -> VaultState {
@@ -205,6 +201,11 @@ impl Core {
     pub async fn status(self: &Arc<Self>) -> Result<Status> {
         self.known().await?;
         Ok(self.status.borrow().clone())
+    }
+
+    /// Whether this sign-in is the one that is held.
+    pub fn is_signed_in_as(&self, who: &Who) -> bool {
+        self.held().is_some_and(|at_hand| at_hand.who.is_same(who))
     }
 
     /// The account as it was last seen; needs no network.
@@ -269,19 +270,29 @@ impl Core {
     /// that could not be written. Whether all of it is done.
     pub async fn settled(self: &Arc<Self>, limit: Duration) -> bool {
         let settling = async {
-            let is_told = match self.tells_at.load(Ordering::Relaxed) {
-                NOTHING_OWED => true,
-                _ => matches!(self.tell_owed().await, Ok(true)),
-            };
-            let is_saved = match self.memory.lock().await.state {
-                State::SignedIn(ref kept) => kept.is_saved,
-                _ => true,
-            };
-            let is_saved = is_saved || landed(self.renewal(Want::Saving)).await.is_ok();
             self.work.done().await;
-            is_told && is_saved
+            if self.owes()
+                && let Err(error) = self.tell_owed().await
+            {
+                tracing::info!(%error, "the server is told of a sign-out later");
+            }
+            if !self.is_saved().await {
+                // Whether it is saved now is asked below.
+                let _ = landed(self.renewal(Want::Saving)).await;
+            }
+            self.work.done().await;
+            !self.owes() && self.is_saved().await
         };
         tokio::time::timeout(limit, settling).await.unwrap_or(false)
+    }
+
+    /// Whether the vault holds what is in memory.
+    async fn is_saved(&self) -> bool {
+        let is_saved = match &self.memory.lock().await.state {
+            State::SignedIn(kept) => kept.is_saved,
+            State::SignedOut(_) | State::Unknown => true,
+        };
+        is_saved && !self.has_unwritten_end()
     }
 
     /// Looks into the vault unless somebody is known to be signed in; one look for everybody who asks.
@@ -321,6 +332,9 @@ impl Core {
         if has_changed {
             self.publish(&memory.state, change_of(&memory.state, change));
         }
+        if matches!(&memory.state, State::SignedIn(kept) if !kept.is_saved) {
+            self.write_again();
+        }
         if read.is_ok_and(|record| record.owed.iter().any(|owed| self.is_ours(owed.session()))) {
             self.note_owed(true);
             self.tell_at_a_chance();
@@ -341,9 +355,10 @@ impl Core {
         let Ok(state) = merged(before.clone(), Ok(held)) else { return };
         self.learn_clock(&before, &state);
         memory.state = state;
-        let change = match is_changed(&before, &memory.state) {
-            true => Change::OtherProcess,
-            false => Change::Profile,
+        let change = match (&before, is_changed(&before, &memory.state)) {
+            (State::Unknown, _) => Change::Started,
+            (_, true) => Change::OtherProcess,
+            (_, false) => Change::Profile,
         };
         self.publish(&memory.state, change);
     }
@@ -392,12 +407,19 @@ impl Core {
         self.announce(Status { phase, who, change: Change::Refreshed });
     }
 
-    fn announce(&self, status: Status) {
+    fn announce(&self, mut status: Status) {
         self.status.send_if_modified(|told| {
-            let is_new = told.phase != status.phase
-                || told.who != status.who
-                || !matches!(status.change, Change::Profile | Change::Started);
-            let is_new = is_new && *told != status;
+            let is_silent =
+                matches!(status.change, Change::Profile | Change::Started | Change::OtherProcess);
+            let is_same = told.is_signed_in()
+                && told.who.as_ref().map(|who| &who.sign_in)
+                    == status.who.as_ref().map(|who| &who.sign_in);
+            if is_same && status.change == Change::Profile {
+                // What was learnt of the account says nothing about the network.
+                status.phase = told.phase;
+            }
+            let is_new = *told != status
+                && (told.phase != status.phase || told.who != status.who || !is_silent);
             if is_new {
                 *told = status;
             }

@@ -1,13 +1,12 @@
 //! Sign-outs that the server has not heard of yet. They lie in the vault beside what ended them, and
 //! are told at the next chance: after a network has come back, or at the next start.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Core, NOTHING_OWED, Record, Session};
+use super::{Core, Record, Session};
 use crate::Operation;
 use crate::error::Result;
 
@@ -17,8 +16,32 @@ const MOST: usize = 8;
 const LIFE: i64 = 30 * 24 * 3_600;
 /// How long the server is waited for when it is told.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
-/// After this time, in seconds, what could not be told may be told again.
-pub(super) const AGAIN: i64 = 10;
+/// After this time, in seconds, what could not be told may be told again; then after twice that, up to
+/// an hour.
+const AGAIN: i64 = 10;
+const LONGEST_AGAIN: i64 = 3_600;
+
+/// When the server is told what is owed.
+#[derive(Default)]
+pub(super) struct Owing {
+    /// Not before, by this device's clock; nothing is owed where there is no time.
+    at: Option<i64>,
+    failures: u32,
+}
+
+impl Owing {
+    /// Whether it is time to; the next time is later.
+    fn begins(&mut self, now: i64) -> bool {
+        let again = LONGEST_AGAIN.min(AGAIN << self.failures.min(16));
+        // A clock that was set back makes nobody wait.
+        let is_time = self.at.is_some_and(|at| at <= now || at > now.saturating_add(LONGEST_AGAIN));
+        if is_time {
+            self.at = Some(now.saturating_add(again));
+            self.failures = self.failures.saturating_add(1);
+        }
+        is_time
+    }
+}
 
 /// A session that is over here and not yet there.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -85,9 +108,39 @@ impl Core {
         tokio::time::timeout(LIMIT, self.tell(session)).await.unwrap_or(false)
     }
 
+    /// Whether there is something that the server has to be told, from now on.
+    pub(super) fn note_owed(&self, is_owed: bool) {
+        let at = is_owed.then(|| self.transport.device_now());
+        *self.owing() = Owing { at, failures: 0 };
+    }
+
+    pub(super) fn owes(&self) -> bool {
+        self.owing().at.is_some()
+    }
+
+    /// Tells the server what is owed, if it is time to; nobody waits for it.
+    pub(super) fn tell_at_a_chance(self: &Arc<Self>) {
+        let now = self.transport.device_now();
+        if !self.owing().begins(now) {
+            return;
+        }
+        let (core, busy) = (Arc::clone(self), self.work.begin());
+        tokio::spawn(async move {
+            if let Err(error) = core.tell_owed().await {
+                tracing::info!(%error, "the server is told of a sign-out later");
+            }
+            drop(busy);
+        });
+    }
+
     fn note_told(&self, is_all: bool) {
-        let again = self.transport.device_now().saturating_add(AGAIN);
-        self.tells_at.store(if is_all { NOTHING_OWED } else { again }, Ordering::Relaxed);
+        if is_all {
+            *self.owing() = Owing::default();
+        }
+    }
+
+    fn owing(&self) -> MutexGuard<'_, Owing> {
+        self.owing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -16,6 +16,7 @@ use super::lease::Lease;
 use super::record::Held;
 use super::stored::Desk;
 use super::{ALMOST_OVER, AtHand, Change, Core, Memory, Phase, Record, Session, Want, state_of};
+use crate::clock::Moment;
 use crate::dialects::Tokens;
 use crate::error::{Error, Kind, Result};
 
@@ -105,9 +106,31 @@ impl Core {
         may
     }
 
+    /// A token that is not about to expire, where one can be had.
+    pub async fn lasting(self: &Arc<Self>) -> Result<Arc<AtHand>> {
+        let at_hand = self.at_hand().await?;
+        match at_hand.is_fresh(self.transport.moment().server) {
+            true => Ok(at_hand),
+            false => self.renewed(Want::Token).await,
+        }
+    }
+
     async fn renewed(self: &Arc<Self>, want: Want) -> Result<Arc<AtHand>> {
-        landed(self.renewal(want)).await?;
-        self.held().ok_or_else(|| self.nobody())
+        landed(self.renewal(want.clone())).await?;
+        if !self.holds_a_token() {
+            // What was under way was something else, or nothing has come of it.
+            landed(self.renewal(want)).await?;
+        }
+        let at_hand = self.held().ok_or_else(|| self.nobody())?;
+        match self.holds_a_token() {
+            true => Ok(at_hand),
+            false => Err(Error::because(Kind::Network, "the server renews nothing now")),
+        }
+    }
+
+    fn holds_a_token(&self) -> bool {
+        let now = self.transport.moment().server;
+        self.held().is_none_or(|at_hand| at_hand.is_alive(now))
     }
 
     /// The renewal under way, or a new one.
@@ -118,7 +141,9 @@ impl Core {
             let busy = core.work.begin();
             async move {
                 let outcome = core.renew_for(want).await;
-                core.rest().await;
+                if !core.is_saved().await {
+                    core.write_again();
+                }
                 drop(busy);
                 outcome
             }
@@ -138,10 +163,11 @@ impl Core {
                 }
             };
             let answer = self.ask(&asked.session, &want).await;
-            if matches!(answer, Err(Verdict::Spent)) {
+            let at = self.transport.moment();
+            if matches!(answer, Err(Verdict::Spent | Verdict::Over(_))) {
                 self.wait_for_others(&asked).await;
             }
-            if let Some(outcome) = self.last_step(&asked.session, &want, answer).await {
+            if let Some(outcome) = self.last_step(&asked.session, &want, answer, at).await {
                 return outcome;
             }
         }
@@ -166,7 +192,8 @@ impl Core {
             Err(error) => return self.given_or(&kept, want, error),
         };
         // What somebody else has fetched is not what was refused.
-        let want = if kept.session.credential.token == was { want } else { &Want::Token };
+        let is_another = kept.session.credential.token != was;
+        let want = if is_another && want.is_of_no_use() { &Want::Token } else { want };
         let kept = match self.saved(&mut memory, &desk, kept.clone()).await {
             Ok(saved) => saved,
             Err(error) => return self.given_or(&kept, want, error),
@@ -253,12 +280,13 @@ impl Core {
         asked: &Session,
         want: &Want,
         answer: std::result::Result<Tokens, Verdict>,
+        at: Moment,
     ) -> Option<Result<()>> {
         let mut memory = self.memory.lock().await;
         let desk = self.alone().await;
         let held = desk.as_ref().map_err(state_of).and_then(Desk::held);
         let state = merged(memory.state.clone(), held).unwrap_or(memory.state.clone());
-        match answered(asked, &state, answer, self.transport.moment()) {
+        match answered(asked, &state, answer, at) {
             Outcome::Renewed(session) => {
                 let state = State::SignedIn(Kept { session, is_saved: false });
                 self.keep(&mut memory, desk, state, None).await;
@@ -332,13 +360,23 @@ impl Core {
         if let Err(error) = &written {
             tracing::warn!(%error, "the vault is written later");
         }
+        let before = memory.state.session().map(|session| session.lineage.clone());
         memory.state = match state {
             State::SignedIn(kept) => {
                 State::SignedIn(Kept { is_saved: kept.is_saved || written.is_ok(), ..kept })
             }
             // The server has spoken; a vault that cannot be written does not bring the session back.
-            state => state,
+            State::SignedOut(reason) => {
+                if let (Err(_), Some(lineage)) = (&written, before) {
+                    self.note_over(Some((lineage, reason)));
+                }
+                State::SignedOut(reason)
+            }
+            State::Unknown => State::Unknown,
         };
+        if written.is_err() {
+            self.write_again();
+        }
     }
 
     /// The server has answered for the session.
@@ -351,7 +389,8 @@ impl Core {
     /// this.
     fn given_or(&self, kept: &Kept, want: &Want, error: Error) -> Result<Step> {
         let is_alive = kept.session.is_alive(self.transport.moment().server);
-        match is_alive && !want.is_of_no_use() && !matches!(error.kind(), Kind::SignedOut { .. }) {
+        let is_enough = !want.is_of_no_use() && !matches!(want, Want::Saving);
+        match is_alive && is_enough && !matches!(error.kind(), Kind::SignedOut { .. }) {
             true => Ok(Step::Given),
             false => Err(error),
         }
@@ -362,13 +401,9 @@ impl Core {
         self.trouble().refusal(self.transport.device_now()).is_some()
     }
 
-    /// After a renewal: what could not be written is tried again.
-    pub(super) async fn rest(self: &Arc<Self>) {
-        let is_saved = match &self.memory.lock().await.state {
-            State::SignedIn(kept) => kept.is_saved,
-            _ => true,
-        };
-        if is_saved || self.saves_again.swap(true, Ordering::SeqCst) {
+    /// What could not be written is written a little later; one at a time waits for that.
+    pub(super) fn write_again(self: &Arc<Self>) {
+        if self.saves_again.swap(true, Ordering::SeqCst) {
             return;
         }
         let wait = SavesAgain(Arc::downgrade(self));
@@ -376,7 +411,13 @@ impl Core {
             sleep(SAVE_AGAIN).await;
             let core = wait.0.upgrade();
             drop(wait);
-            if let Some(core) = core {
+            let Some(core) = core else { return };
+            if core.has_unwritten_end() {
+                if let Err(error) = core.change(|_| ()).await {
+                    tracing::debug!(%error, "the end of a session cannot be written yet");
+                    core.write_again();
+                }
+            } else {
                 drop(core.renewal(Want::Saving));
             }
         });

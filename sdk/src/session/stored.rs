@@ -3,24 +3,29 @@
 
 use std::sync::PoisonError;
 
+use propusk_wire::Secret;
+
 use super::decide::{State, is_base};
 use super::record::{Held, VERSION};
 use super::{Core, LOCK_PATIENCE, Record, Session, random_text};
 use crate::VaultState;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, SignOutReason};
 use crate::vault::{VaultError, VaultGuard};
 
 /// The vault, which nobody else writes meanwhile, and what it holds.
 pub(super) struct Desk {
     guard: VaultGuard,
     read: Result<Record>,
+    /// What counts where the vault's own record is lost.
+    last: Record,
 }
 
-/// Which record was seen last; an earlier one is no longer what counts.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What was seen last; an earlier record of the same series no longer counts.
+#[derive(Clone, Default)]
 pub(super) struct Seen {
-    series: String,
-    number: u64,
+    record: Record,
+    /// An end that could not be written: what the vault still holds of that sign-in is over.
+    over: Option<(Secret, SignOutReason)>,
 }
 
 impl Desk {
@@ -33,7 +38,7 @@ impl Desk {
         match &self.read {
             Ok(record) => Ok(record.clone()),
             Err(error) if is_replaceable(error) => {
-                Ok(Record { held: memory.held(), ..Record::default() })
+                Ok(Record { held: memory.held(), lease: None, ..self.last.clone() })
             }
             Err(error) => Err(error.clone()),
         }
@@ -65,42 +70,38 @@ impl Core {
     /// The vault, alone among processes. One that has been stopped while it had the lock, and not
     /// killed, keeps nobody waiting for ever.
     pub(super) async fn alone(&self) -> Result<Desk> {
-        let guard = match tokio::time::timeout(LOCK_PATIENCE, self.vault.lock()).await {
-            Ok(locked) => locked?,
-            Err(elapsed) => {
-                return Err(Error::because(Kind::Storage { state: VaultState::Locked }, elapsed));
-            }
-        };
+        let guard = in_time(self.vault.lock()).await?;
         let before = self.last_seen();
-        let read = guard.read().await;
-        Ok(Desk { guard, read: self.parse(read, &before) })
+        let read = in_time(guard.read()).await;
+        let read = read.and_then(|bytes| self.parse(bytes, &before));
+        Ok(Desk { guard, read, last: before.record })
     }
 
     /// What the vault holds, without a lock: one of the records that were written, wholly.
     pub(super) async fn vault_record(&self) -> Result<Record> {
         let before = self.last_seen();
-        self.parse(self.vault.read().await, &before)
+        self.parse(in_time(self.vault.read()).await?, &before)
     }
 
     /// The record, if this server has issued what is in it and nobody has put back an older one than
     /// that which was seen before it was read.
-    fn parse(
-        &self,
-        read: std::result::Result<Option<Vec<u8>>, VaultError>,
-        before: &Seen,
-    ) -> Result<Record> {
-        let Some(bytes) = read? else { return Ok(Record::default()) };
-        let record = parse(&bytes)?;
+    fn parse(&self, bytes: Option<Vec<u8>>, before: &Seen) -> Result<Record> {
+        let Some(bytes) = bytes else { return Ok(Record::default()) };
+        let mut record = parse(&bytes)?;
         if let Held::SignedIn(session) = &record.held
             && !self.is_ours(session)
         {
             return Err(Error::new(Kind::Storage { state: VaultState::OtherServer }));
         }
-        let seen = Seen { series: record.series.clone(), number: record.number };
-        if before.is_of(&seen) && seen.number < before.number {
+        if before.is_of(&record) && record.number < before.record.number {
             return Err(Error::new(Kind::Storage { state: VaultState::WentBack }));
         }
-        self.note_seen(seen);
+        self.note_seen(&record);
+        if let (Some(session), Some((lineage, reason))) = (record.session(), before.over.as_ref())
+            && session.lineage == *lineage
+        {
+            record.held = Held::SignedOut(*reason);
+        }
         Ok(record)
     }
 
@@ -109,11 +110,21 @@ impl Core {
     }
 
     /// Whoever has read earlier may be later here.
-    fn note_seen(&self, seen: Seen) {
+    fn note_seen(&self, record: &Record) {
         let mut last = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if !last.is_of(&seen) || last.number < seen.number {
-            *last = seen;
+        if !last.is_of(record) || last.record.number < record.number {
+            last.record = record.clone();
         }
+    }
+
+    /// An end that could not be written counts all the same, and is written with whatever is written
+    /// next.
+    pub(super) fn note_over(&self, over: Option<(Secret, SignOutReason)>) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).over = over;
+    }
+
+    pub(super) fn has_unwritten_end(&self) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).over.is_some()
     }
 
     /// Whether this server has issued it.
@@ -138,20 +149,22 @@ impl Core {
     pub(super) async fn write(&self, desk: &Desk, mut record: Record) -> Result<()> {
         if let Held::SignedIn(session) = &mut record.held {
             session.origin = Some(self.transport.origin());
+            // Some servers give the same token again, and what ends the one would end the other.
+            record.owed.retain(|owed| owed.session().credential != session.credential);
         }
         if let Ok(found) = &desk.read
+            && !self.has_unwritten_end()
             && encode(found)? == encode(&record)?
         {
             return Ok(());
         }
-        let last = self.last_seen();
-        if record.series.is_empty() {
-            // Over a record that is lost, or was put back, the series goes on.
-            record.series = match last.series.is_empty() {
-                true => random_text()?.expose().to_owned(),
-                false => last.series.clone(),
-            };
-            record.number = last.number;
+        // Only over an older record that was put back the series goes on: what is lost or was removed
+        // may have been further on than is known here.
+        if desk.found().is_none_or(|found| found.series.is_empty())
+            && desk.held() != Err(VaultState::WentBack)
+        {
+            record.series = random_text()?.expose().to_owned();
+            record.number = 0;
         }
         record.number = record.number.saturating_add(1);
         record.latest = match newly_vouched(desk.found(), &record) {
@@ -159,8 +172,9 @@ impl Core {
             Some(at) => at,
             None => record.latest.max(self.transport.moment().server),
         };
-        desk.guard.write(&encode(&record)?).await?;
-        self.note_seen(Seen { series: record.series, number: record.number });
+        in_time(desk.guard.write(&encode(&record)?)).await?;
+        self.note_seen(&record);
+        self.note_over(None);
         Ok(())
     }
 
@@ -169,7 +183,7 @@ impl Core {
     pub(super) async fn write_end(&self, desk: &Desk, record: Record) -> Result<bool> {
         match self.write(desk, record).await {
             Err(error) if state_of(&error) != VaultState::Newer && desk.forget().await.is_ok() => {
-                self.forget_seen();
+                self.note_over(None);
                 Ok(false)
             }
             written => written.map(|()| true),
@@ -183,8 +197,16 @@ impl Core {
 }
 
 impl Seen {
-    fn is_of(&self, other: &Seen) -> bool {
-        !self.series.is_empty() && self.series == other.series
+    fn is_of(&self, record: &Record) -> bool {
+        !record.series.is_empty() && self.record.series == record.series
+    }
+}
+
+/// No disk is waited for any longer; what has begun is finished.
+async fn in_time<T>(work: impl Future<Output = std::result::Result<T, VaultError>>) -> Result<T> {
+    match tokio::time::timeout(LOCK_PATIENCE, work).await {
+        Ok(done) => Ok(done?),
+        Err(elapsed) => Err(Error::because(Kind::Storage { state: VaultState::Locked }, elapsed)),
     }
 }
 

@@ -125,7 +125,7 @@ async fn however_often_a_session_cannot_be_written_one_waits_to_write_it() {
     for _ in 0..3 {
         let kept = Kept { session: session("ours"), is_saved: false };
         core.memory.lock().await.state = State::SignedIn(kept);
-        core.rest().await;
+        core.write_again();
     }
     // Who waits keeps no more than this of it.
     assert_eq!(Arc::weak_count(&core), 1);

@@ -48,8 +48,7 @@ impl Trouble {
             Kind::Later { after } => {
                 i64::try_from(after.as_secs()).unwrap_or(LONGEST_ASKED).clamp(1, LONGEST_ASKED)
             }
-            Kind::Network => grown(self.failures),
-            _ => return,
+            _ => grown(self.failures),
         };
         self.failures = self.failures.saturating_add(1);
         self.pause =
@@ -59,14 +58,6 @@ impl Trouble {
     /// The way to the server has changed, or somebody asks for it explicitly.
     pub fn end(&mut self) {
         *self = Trouble::default();
-    }
-
-    /// The server answers; what it has asked for itself still counts.
-    pub fn note_answer(&mut self) {
-        let is_asked = |pause: &Pause| matches!(pause.error.kind(), Kind::Later { .. });
-        if !self.pause.as_ref().is_some_and(is_asked) {
-            self.end();
-        }
     }
 }
 

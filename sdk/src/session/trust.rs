@@ -62,7 +62,10 @@ impl Core {
         let session = kept.session;
         let now = self.transport.moment().server;
         if now > record.latest.saturating_add(WRITE_AGAIN) {
-            self.change(move |record| record.latest = record.latest.max(now)).await?;
+            let written = self.change(move |record| record.latest = record.latest.max(now)).await;
+            if let Err(error) = written {
+                tracing::warn!(%error, "how late it is cannot be written down");
+            }
         }
         let seconds = i64::try_from(policy.trusted_for.as_secs()).unwrap_or(i64::MAX);
         let until = session.vouched_at.map(|at| at.saturating_add(seconds));

@@ -322,7 +322,11 @@ pub(super) fn replace(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = remove_if_any(new);
     }
     written?;
-    sync_folder(parent(path))
+    if let Err(error) = sync_folder(parent(path)) {
+        // It is in place, and whoever reads finds it; only a machine that stops now may lose it.
+        tracing::warn!(%error, "it is not certain that the disk has kept a vault");
+    }
+    Ok(())
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use propusk::{Adoption, Change, Client, Dialect, Kind, Operation, SignOutReason, Tokens};
+use propusk::{Adoption, Change, Client, Dialect, Kind, Operation, SignOut, SignOutReason, Tokens};
+use propusk_tests::django::Stack;
 use propusk_tests::tap::Tap;
 
+use super::peer::Peer;
 use super::{EMAIL, Home, PASSWORD};
 
 /// Longer than anything here takes.
@@ -48,6 +50,46 @@ async fn it_needs_no_network_and_is_verified_once_there_is_one() {
     next.access_token().await.expect("a token");
     next.settled(LIMIT).await;
     assert_eq!(tap.count(REFRESH), 2, "verified once");
+}
+
+/// Its first call needs another access token, while it is being verified.
+#[tokio::test]
+async fn a_refresh_token_alone_gives_a_token_that_works() {
+    for dialect in [Dialect::SimplejwtRotating, Dialect::Simplejwt, Dialect::DjoserJwt] {
+        let peer = Peer::ours(dialect).await;
+        peer.account("nina").await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let vault = super::vault_at(folder.path());
+        let old = peer.builder().vault(vault.clone()).build().expect("a client");
+        old.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
+        let before = old.access_token().await.expect("a token").token().clone();
+        let record = vault.read().await.expect("readable").expect("a record");
+        let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+        let refresh = record["held"]["signed_in"]["refresh"].as_str().expect("a refresh token");
+        peer.expire_access().await;
+        let client = peer.builder().build().expect("a client");
+        let alone = Tokens { refresh: Some(refresh.into()), ..Tokens::default() };
+        assert_eq!(client.adopt(alone).await.expect("an adoption"), Adoption::Taken);
+        let token = client.access_token().await.expect("a token");
+        assert!(token.token() != &before && !token.token().expose().is_empty(), "{dialect:?}");
+        assert!(client.verify().await.expect("an answer"), "{dialect:?}");
+    }
+}
+
+/// djoser gives the key again that a sign-out has not been told of yet.
+#[tokio::test]
+async fn a_key_that_is_given_again_is_not_ended_by_the_sign_out_of_before() {
+    let peer = Peer::django(Stack::DjoserToken).await;
+    peer.account("nina").await;
+    let tap = Tap::open(peer.address()).await;
+    let client = peer.builder_at(tap.url()).build().expect("a client");
+    client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
+    tap.answer("POST /auth/token/logout/", None);
+    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Owed);
+    client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("another sign-in");
+    client.network_changed();
+    assert!(client.settled(LIMIT).await);
+    client.profile().await.expect("the key works");
 }
 
 #[tokio::test]

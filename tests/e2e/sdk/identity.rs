@@ -54,3 +54,17 @@ async fn what_one_person_has_begun_is_not_done_in_the_name_of_the_next() {
     let next = client.status().await.expect("a status").who.expect("somebody");
     client.access_token_of(&next).await.expect("a token");
 }
+
+#[tokio::test]
+async fn a_refusal_after_another_process_has_signed_in_is_said_as_that() {
+    let home = Home::start().await;
+    let client = home.signed_in().await;
+    let who = client.status().await.expect("a status").who.expect("somebody");
+    let next = home.app();
+    next.sign_in(EMAIL, PASSWORD).await.expect("another process signs in");
+    assert!(next.settled(std::time::Duration::from_secs(30)).await, "the first session is over");
+    for _ in 0..2 {
+        let refused = client.api().of(&who).get("/propusk/v1/account").send().await;
+        assert_eq!(*refused.expect_err("somebody else").kind(), Kind::OtherSignIn);
+    }
+}

@@ -74,11 +74,14 @@ impl Peer {
         self.dialect.supports(operation)
     }
 
-    /// Where ours listens.
+    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         match &self.server {
             Server::Ours(ours) => ours.0.address,
-            Server::Django(django) => panic!("a Django at {}", django.url),
+            Server::Django(django) => {
+                let address = django.url.trim_start_matches("http://").trim_end_matches('/');
+                address.parse().expect("an address of this machine")
+            }
         }
     }
 

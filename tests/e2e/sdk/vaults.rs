@@ -14,6 +14,9 @@ use tokio::task::JoinSet;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD, key, reason};
 
+/// Longer than anything here takes.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// A system's store that can be locked and emptied.
 #[derive(Default)]
 struct Store {
@@ -56,18 +59,22 @@ impl KeyStore for Store {
 struct Disk {
     file: FileStorage,
     is_full: AtomicBool,
+    /// Another process has it, and does not let go.
+    is_taken: AtomicBool,
     has_locks: bool,
 }
 
 impl Disk {
     fn of(home: &Home, is_full: bool) -> Arc<Self> {
         let file = FileStorage::new(home.folder.path().join("app.vault"));
-        Arc::new(Disk { file, is_full: AtomicBool::new(is_full), has_locks: true })
+        let is_taken = AtomicBool::new(false);
+        Arc::new(Disk { file, is_full: AtomicBool::new(is_full), is_taken, has_locks: true })
     }
 
     fn without_locks(home: &Home) -> Arc<Self> {
         let file = FileStorage::new(home.folder.path().join("app.vault"));
-        Arc::new(Disk { file, is_full: AtomicBool::new(false), has_locks: false })
+        let (is_full, is_taken) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Disk { file, is_full, is_taken, has_locks: false })
     }
 }
 
@@ -97,6 +104,7 @@ impl Storage for Disk {
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
         match self.has_locks {
+            true if self.is_taken.load(Ordering::SeqCst) => Err(io::ErrorKind::TimedOut.into()),
             true => self.file.lock(),
             false => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -349,6 +357,68 @@ async fn a_sign_out_on_a_full_disk_leaves_nothing() {
     app.sign_out().await.expect("a sign-out");
     let again = on_disk(&home, &disk);
     assert!(!again.status().await.expect("a status").is_signed_in());
+}
+
+#[tokio::test]
+async fn a_sign_out_that_cannot_be_written_counts_and_is_written_later() {
+    let home = Home::start().await;
+    let disk = Disk::of(&home, false);
+    let app = on_disk(&home, &disk);
+    app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    disk.is_taken.store(true, Ordering::SeqCst);
+    app.sign_out().await.expect_err("it cannot be written");
+    for _ in 0..3 {
+        assert!(!app.status().await.expect("a status").is_signed_in());
+        assert_eq!(reason(app.access_token().await), SignOutReason::SignedOut);
+    }
+    disk.is_taken.store(false, Ordering::SeqCst);
+    app.cancel_sign_in(&"no state".into()).await.expect("whatever is written next");
+    assert!(!home.app().status().await.expect("a status").is_signed_in());
+}
+
+#[tokio::test]
+async fn an_end_is_orderly_only_once_the_disk_has_everything() {
+    let home = Home::start().await;
+    let disk = Disk::of(&home, false);
+    let app = on_disk(&home, &disk);
+    app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    assert!(app.settled(LIMIT).await);
+    disk.is_full.store(true, Ordering::SeqCst);
+    app.refresh().await.expect("tokens in memory");
+    assert!(!app.settled(LIMIT).await, "they are not on the disk");
+    disk.is_full.store(false, Ordering::SeqCst);
+    assert!(app.settled(LIMIT).await);
+    home.app().profile().await.expect("a session");
+}
+
+#[tokio::test]
+async fn who_signs_in_after_the_file_was_removed_is_nobodys_older_record() {
+    let home = Home::start().await;
+    let (one, other) = (home.signed_in().await, home.app());
+    for _ in 0..3 {
+        other.refresh().await.expect("a renewal, which the first has not seen");
+    }
+    std::fs::remove_file(home.folder.path().join("app.vault")).expect("removed");
+    one.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    home.advance(EXPIRED);
+    other.access_token().await.expect("the new session's");
+    let who = |client: Client| async move { client.status().await.expect("a status").who };
+    assert_eq!(who(other).await, who(one).await);
+}
+
+#[tokio::test]
+async fn a_sign_out_is_told_to_the_server_that_has_the_session_and_to_no_other() {
+    let home = Home::start().await;
+    let (tap, app) = home.tapped().await;
+    std::fs::write(home.folder.path().join("app.vault"), "garbage").expect("written");
+    tap.answer("DELETE /propusk/v1/sessions/current", None);
+    assert_eq!(app.sign_out().await.expect("a sign-out"), propusk::SignOut::Owed);
+    let other = propusk_tests::tap::Tap::open(home.server.address).await;
+    let client = Client::builder(other.url()).clock(home.clock.clone()).vault(home.vault());
+    let client = client.build().expect("a client");
+    assert!(!client.status().await.expect("a status").is_signed_in());
+    assert!(client.settled(LIMIT).await);
+    assert!(other.seen().is_empty(), "{:?}", other.seen());
 }
 
 #[tokio::test]

@@ -112,6 +112,9 @@ fn a_vault_that_cannot_be_read_now_signs_nobody_out_and_nobody_in() {
                 (State::SignedIn(_), Ok(Held::SignedOut(SignOutReason::NeverSignedIn))) => {
                     assert_eq!(merged, Ok(State::SignedOut(SignOutReason::VaultLost)), "{case}");
                 }
+                (State::SignedOut(_), Ok(Held::SignedOut(SignOutReason::NeverSignedIn))) => {
+                    assert_eq!(merged, Ok(memory.clone()), "{case}");
+                }
                 (State::SignedIn(ours), Ok(Held::SignedOut(SignOutReason::AnswerLost)))
                     if !ours.is_saved =>
                 {
