@@ -21,6 +21,8 @@ mod pkce;
 mod redirect;
 mod rejection;
 mod session;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod vault;
 
 pub use account::{MailedLink, Operation, Profile, Registered, Registration};

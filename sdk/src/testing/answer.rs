@@ -1,0 +1,176 @@
+//! Answers that a test gives to the fake server.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use hyper::{Response, StatusCode};
+use propusk_wire::{Problem, ProblemCode};
+use serde::Serialize;
+
+use super::store::Refusal;
+
+/// What [`Server`](super::Server) answers in place of its own answer, or none at all.
+///
+/// ```
+/// use propusk::ProblemCode;
+/// use propusk::testing::Answer;
+///
+/// let busy = Answer::status(503).header("Retry-After", "7");
+/// let orders = Answer::status(200).json(&["tea", "rye bread"]);
+/// let refused = Answer::problem(429, ProblemCode::RateLimited);
+/// # drop((busy, orders, refused));
+/// ```
+#[derive(Clone)]
+pub struct Answer(pub(super) Plan);
+
+#[derive(Clone)]
+pub(super) enum Plan {
+    Reply(Reply),
+    Closed,
+    Lost,
+}
+
+/// A status with headers and a body.
+#[derive(Clone)]
+pub(super) struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    /// This status, without a body.
+    ///
+    /// # Panics
+    /// If it is not from 200 to 599.
+    pub fn status(status: u16) -> Self {
+        Answer(Plan::Reply(Reply::new(final_status(status))))
+    }
+
+    /// A refusal as Propusk's own API writes it: a problem document with this code. An app sees
+    /// [`Kind::Rejected`](crate::Kind::Rejected), or a sign-out where the code says that.
+    ///
+    /// # Panics
+    /// If the status is not from 200 to 599.
+    pub fn problem(status: u16, code: ProblemCode) -> Self {
+        let status = final_status(status);
+        Answer(Plan::Reply(Refusal::new(status, code).into()))
+    }
+
+    /// None: the connection is closed, and the server has not seen the request.
+    pub fn closed() -> Self {
+        Answer(Plan::Closed)
+    }
+
+    /// The server does what the request asks for, and the answer is lost: the connection is closed
+    /// in its place.
+    pub fn lost() -> Self {
+        Answer(Plan::Lost)
+    }
+
+    /// With this header in addition.
+    ///
+    /// # Panics
+    /// For a name or a value that no header can have.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if let Plan::Reply(reply) = &mut self.0 {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("the name of a header");
+            reply.headers.insert(name, HeaderValue::from_str(value).expect("a header's value"));
+        }
+        self
+    }
+
+    /// With this body, as it is.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        if let Plan::Reply(reply) = &mut self.0 {
+            reply.body = body.into().into();
+        }
+        self
+    }
+
+    /// With this body as JSON, and the media type `application/json`.
+    ///
+    /// # Panics
+    /// If it cannot be written as JSON.
+    #[must_use]
+    pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Self {
+        if let Plan::Reply(reply) = &mut self.0 {
+            reply.set_json("application/json", body);
+        }
+        self
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            // Headers and body may hold tokens.
+            Plan::Reply(reply) => write!(f, "Answer({})", reply.status.as_u16()),
+            Plan::Closed => f.write_str("Answer(closed)"),
+            Plan::Lost => f.write_str("Answer(lost)"),
+        }
+    }
+}
+
+impl Reply {
+    pub fn new(status: StatusCode) -> Self {
+        Reply { status, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    pub fn of_json(status: StatusCode, body: &impl Serialize) -> Self {
+        let mut reply = Reply::new(status);
+        reply.set_json("application/json", body);
+        reply
+    }
+
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// As it is sent at this time by the server's clock, in seconds since 1970.
+    pub fn sent_at(self, now: i64) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        // A scripted date stays: apps are tested against servers whose clock is wrong.
+        response.headers_mut().entry(DATE).or_insert_with(|| date(now));
+        response
+    }
+
+    fn set_json(&mut self, media_type: &'static str, body: &(impl Serialize + ?Sized)) {
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        self.body = serde_json::to_vec(body).expect("a body that can be written as JSON").into();
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { status, code, fields } = refusal;
+        let title = status.canonical_reason().unwrap_or_default().to_owned();
+        let mut reply = Reply::new(status);
+        let problem = Problem { title, status: status.as_u16(), code, fields };
+        reply.set_json("application/problem+json", &problem);
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                reply.with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
+            _ => reply,
+        }
+    }
+}
+
+fn final_status(status: u16) -> StatusCode {
+    assert!((200..=599).contains(&status), "no status of an answer: {status}");
+    StatusCode::from_u16(status).expect("a status from 200 to 599")
+}
+
+fn date(now: i64) -> HeaderValue {
+    let since = std::time::Duration::from_secs(now.try_into().unwrap_or(0));
+    let text = httpdate::fmt_http_date(std::time::UNIX_EPOCH + since);
+    HeaderValue::try_from(text).expect("a date is a header's value")
+}

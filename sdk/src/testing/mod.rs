@@ -1,0 +1,62 @@
+//! For the tests of apps, and for nothing else: a fake [`Server`] with scripted answers and a clock
+//! that is moved by hand, a `FailingVault` whose disk and key store fail on demand, a `Browser`
+//! that comes back. No container, no network and no waiting. Feature `testing`, as a
+//! dev-dependency:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! propusk = { version = "0.1", features = ["testing"] }
+//! ```
+//!
+//! A whole test of an app, which shows orders of its own API, as the body of a `#[tokio::test]`:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use propusk::testing::{Answer, Server};
+//! use propusk::{Client, Kind, SignOutReason};
+//!
+//! /// What the app does.
+//! async fn orders(client: &Client, api: &str) -> propusk::Result<Vec<String>> {
+//!     let answer = client.api().get(&format!("{api}/orders")).send().await?;
+//!     Ok(answer.json().await.unwrap_or_default())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> propusk::Result<()> {
+//! let server = Server::start().await;
+//! server.add_account("anna@example.org", "a quiet harbour at noon");
+//! server.answer_signed_in("GET", "/orders", Answer::status(200).json(&["tea"]));
+//!
+//! let client = server.client();
+//! client.sign_in("anna@example.org", "a quiet harbour at noon").await?;
+//! assert_eq!(orders(&client, server.url()).await?, ["tea"]);
+//!
+//! // An hour later the access token has expired, and is renewed by itself.
+//! server.advance(Duration::from_secs(3_600));
+//! assert_eq!(orders(&client, server.url()).await?, ["tea"]);
+//! assert_eq!(server.count("POST", "/propusk/v1/sessions/refresh"), 1);
+//!
+//! // Anna ends the session from another device.
+//! server.end_sessions("anna@example.org");
+//! server.advance(Duration::from_secs(3_600));
+//! let error = orders(&client, server.url()).await.unwrap_err();
+//! assert_eq!(*error.kind(), Kind::SignedOut { reason: SignOutReason::Ended });
+//! # Ok(()) }
+//! ```
+//!
+//! A call that makes no sense, such as one that names an unknown account, panics and says why.
+//! It runs wherever the SDK does, phones included.
+
+mod accounts;
+mod answer;
+mod federation;
+mod routes;
+mod script;
+mod server;
+mod sessions;
+mod store;
+
+pub use answer::Answer;
+pub use script::{HeldRequest, ReceivedRequest};
+pub use server::Server;

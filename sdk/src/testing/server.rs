@@ -1,0 +1,382 @@
+//! The fake server as a test uses it, and the connections that it serves.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use propusk_wire::{Secret, Session};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::answer::{Answer, Plan, Reply};
+use super::routes;
+use super::script::{HeldRequest, ReceivedRequest, Script, Step};
+use super::store::{Store, StoredAccount};
+use crate::{Client, ClientBuilder, Clock, MailedLink};
+
+/// When every server starts by its own clock: the first second of 2026.
+const START: i64 = 1_767_225_600;
+
+/// A fake of Propusk's own API at a free port of this machine, in memory. It answers as the real
+/// server does as far as an app can see: access tokens live for 900 s, refresh tokens rotate, a
+/// lost answer to a refresh can be had again. Its clock does not move until
+/// [`advance`](Self::advance).
+///
+/// A request is answered by the first of these that fits it: an answer for the next request
+/// ([`answer_next`](Self::answer_next), [`hold_next`](Self::hold_next)), an answer for all requests
+/// ([`answer_always`](Self::answer_always), [`answer_signed_in`](Self::answer_signed_in)), the API
+/// itself, 404.
+///
+/// Dropping it closes the port and all connections.
+pub struct Server {
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+struct Shared {
+    url: String,
+    clock: Clock,
+    store: Mutex<Store>,
+    script: Mutex<Script>,
+    is_online: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Listens at a free port of `127.0.0.1`, with no accounts.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with its I/O enabled, and if the system gives no port.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("the address of the port"));
+        let clock = Clock::manual(START);
+        let shared = Arc::new(Shared {
+            store: Mutex::new(Store::new(clock.clone(), url.clone())),
+            url,
+            clock,
+            script: Mutex::default(),
+            is_online: watch::Sender::new(true),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Server { shared, accepting }
+    }
+
+    /// Its address, such as `http://127.0.0.1:49152`; behind it, paths of the app's own API too.
+    pub fn url(&self) -> &str {
+        &self.shared.url
+    }
+
+    /// The builder of a client of this server, which goes by its clock. The session is kept in
+    /// memory unless it is given a vault, such as that of a [`FailingVault`](super::FailingVault).
+    pub fn builder(&self) -> ClientBuilder {
+        Client::builder(self.url()).clock(self.clock())
+    }
+
+    /// A client of this server that keeps its session in memory.
+    ///
+    /// # Panics
+    /// Where the system has no TLS that works.
+    pub fn client(&self) -> Client {
+        self.builder().build().expect("a client of the fake server")
+    }
+
+    /// Its clock, which is also that of its [clients](Self::builder): it begins in the first second
+    /// of 2026. For a device whose clock is wrong, give [`ClientBuilder::clock`] another one.
+    pub fn clock(&self) -> Clock {
+        self.shared.clock.clone()
+    }
+
+    /// Lets time pass for the server and its clients, in whole seconds. Nothing waits for it:
+    /// access tokens expire after 900 s, sessions after 60 days without a refresh, a sign-in in the
+    /// browser after ten minutes, its code after one.
+    pub fn advance(&self, by: Duration) {
+        let seconds = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
+        self.shared.clock.set(self.shared.clock.now().saturating_add(seconds));
+    }
+
+    /// Adds an account that signs in with this password; its address is proved.
+    ///
+    /// # Panics
+    /// If the address belongs to another account.
+    pub fn add_account(&self, email: &str, password: impl Into<Secret>) {
+        let mut store = self.store();
+        assert!(store.account_by_email(email).is_none(), "there is an account of {email}");
+        store.insert_account(StoredAccount {
+            email: Some(email.to_owned()),
+            email_verified: true,
+            password: Some(password.into()),
+            ..StoredAccount::default()
+        });
+    }
+
+    /// Suspends an account: its requests are refused as
+    /// [`account_inactive`](crate::ProblemCode::AccountInactive), and with the next refresh its
+    /// clients are signed out.
+    ///
+    /// # Panics
+    /// If there is no such account, as all functions here that name one.
+    pub fn suspend(&self, email: &str) {
+        self.change(email, |account| account.is_suspended = true);
+    }
+
+    /// Lets an account in again that was [suspended](Self::suspend) or waits for its activation.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn enable(&self, email: &str) {
+        self.change(email, |account| (account.is_suspended, account.is_new) = (false, false));
+    }
+
+    /// Deletes an account; its sessions end.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn delete_account(&self, email: &str) {
+        let mut store = self.store();
+        let account = id_of(&store, email);
+        store.delete_account(account);
+    }
+
+    /// The address is proved, as if its owner had opened the link in a mail; one that the account
+    /// has changed to takes the place of the old one.
+    ///
+    /// # Panics
+    /// If there is no account that has the address, or has changed to it.
+    pub fn confirm_email(&self, email: &str) {
+        let mut store = self.store();
+        let waits = |account: &StoredAccount| account.pending_email.as_deref() == Some(email);
+        match store.accounts.values_mut().find(|account| waits(account)) {
+            Some(account) => {
+                account.email = account.pending_email.take();
+                account.email_verified = true;
+            }
+            None => {
+                drop(store);
+                self.change(email, |account| account.email_verified = true);
+            }
+        }
+    }
+
+    /// Accounts that are registered from now on with an e-mail address wait for their activation.
+    /// See [`mailed_link`](Self::mailed_link).
+    pub fn require_activation(&self) {
+        self.store().awaits_activation = true;
+    }
+
+    /// The newest link that was mailed to this address and still works, for an activation
+    /// or a password reset. It works once.
+    pub fn mailed_link(&self, email: &str) -> Option<MailedLink> {
+        self.store().link_in_mailbox(email)
+    }
+
+    /// The live sessions of an account, the last used first. None of them is the current one.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn sessions(&self, email: &str) -> Vec<Session> {
+        let store = self.store();
+        store.sessions_of(id_of(&store, email), None)
+    }
+
+    /// Ends one session, as its owner does from another device.
+    ///
+    /// # Panics
+    /// If there was no such session.
+    pub fn end_session(&self, id: &str) {
+        let is_known = self.store().end(id);
+        assert!(is_known, "there is no session of this id");
+    }
+
+    /// Ends all sessions of an account.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn end_sessions(&self, email: &str) {
+        let mut store = self.store();
+        let account = id_of(&store, email);
+        store.end_sessions_of(account, None);
+    }
+
+    /// Refuses every access token that has been issued until now, with 401, also at the app's own
+    /// paths. Sessions go on: the next refresh gives a token that works.
+    pub fn revoke_access_tokens(&self) {
+        for token in self.store().access_tokens.values_mut() {
+            token.is_revoked = true;
+        }
+    }
+
+    /// Answers the next request of this method and path (`/propusk/v1/sessions`, without a query)
+    /// in this way. Called again, it is for the request after that.
+    pub fn answer_next(&self, method: &str, path: &str, answer: Answer) {
+        self.script().answer_next(method, path, answer);
+    }
+
+    /// Answers all requests of this method and path in this way, until it is called again with
+    /// another answer: for the app's own API. Access tokens are not looked at.
+    pub fn answer_always(&self, method: &str, path: &str, answer: Answer) {
+        self.script().answer_always(method, path, answer, false);
+    }
+
+    /// The same for requests with an access token that works. Those without one, or with one that
+    /// has expired, was [revoked](Self::revoke_access_tokens) or belongs to a session that has
+    /// ended, are answered with 401; those of a suspended account with 403.
+    pub fn answer_signed_in(&self, method: &str, path: &str, answer: Answer) {
+        self.script().answer_always(method, path, answer, true);
+    }
+
+    /// Keeps the next request of this method and path waiting until the test lets it go on.
+    pub fn hold_next(&self, method: &str, path: &str) -> HeldRequest {
+        self.script().hold_next(method, path)
+    }
+
+    /// The network is gone: open connections are cut, those that are begun are closed at once.
+    pub fn offline(&self) {
+        self.shared.is_online.send_replace(false);
+    }
+
+    /// The network is there again. A client that waits before it tries again learns of it by
+    /// [`Client::network_changed`], as in an app.
+    pub fn online(&self) {
+        self.shared.is_online.send_replace(true);
+    }
+
+    /// All requests so far, the first one first, with those that were answered by the script or not
+    /// at all. Those while [offline](Self::offline) have not come.
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.script().seen.clone()
+    }
+
+    /// How many requests of this method and path there were.
+    pub fn count(&self, method: &str, path: &str) -> usize {
+        let is_it = |seen: &&ReceivedRequest| seen.method() == method && seen.path() == path;
+        self.script().seen.iter().filter(is_it).count()
+    }
+
+    /// Forgets the requests so far, so that a test counts from here.
+    pub fn forget_requests(&self) {
+        self.script().seen.clear();
+    }
+
+    fn change(&self, email: &str, change: impl FnOnce(&mut StoredAccount)) {
+        let mut store = self.store();
+        let id = id_of(&store, email);
+        if let Some(account) = store.accounts.get_mut(&id) {
+            change(account);
+        }
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        lock(&self.shared.store)
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        lock(&self.shared.script)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("url", &self.url()).finish_non_exhaustive()
+    }
+}
+
+fn id_of(store: &Store, email: &str) -> i64 {
+    match store.account_by_email(email) {
+        Some(id) => id,
+        None => panic!("there is no account of {email}"),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    // Dropped with this task, and with it all connections.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted && *shared.is_online.borrow() {
+                    connections.spawn(serve(stream, Arc::clone(&shared)));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let mut is_online = shared.is_online.subscribe();
+    let service = service_fn(move |request| respond(Arc::clone(&shared), request));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        biased;
+        _ = is_online.wait_for(|is_online| !is_online) => {}
+        // A request that was left unanswered is an error here, and meant.
+        _ = connection => {}
+    }
+}
+
+/// There is no answer: the connection is closed.
+#[derive(Debug)]
+struct Unanswered;
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request is not answered")
+    }
+}
+
+impl std::error::Error for Unanswered {}
+
+async fn respond(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Unanswered> {
+    let request = ReceivedRequest::read(request).await.map_err(|_| Unanswered)?;
+    let step = lock(&shared.script).receive(request.clone());
+    let answer = match step {
+        Some(Step::Answer(answer)) => Some(answer),
+        Some(Step::Hold(gate)) => gate.pass().await,
+        Some(Step::SignedIn(answer)) => match lock(&shared.store).sender(&request) {
+            Ok(_) => Some(answer),
+            Err(refusal) => Some(Answer(Plan::Reply(refusal.into()))),
+        },
+        None => None,
+    };
+    Ok(shared.reply(answer, &request)?.sent_at(shared.clock.now()))
+}
+
+impl Shared {
+    fn reply(
+        &self,
+        answer: Option<Answer>,
+        request: &ReceivedRequest,
+    ) -> Result<Reply, Unanswered> {
+        match answer.map(|answer| answer.0) {
+            None => Ok(routes::answer(&mut lock(&self.store), request)),
+            Some(Plan::Reply(reply)) => Ok(reply),
+            Some(Plan::Closed) => Err(Unanswered),
+            Some(Plan::Lost) => {
+                routes::answer(&mut lock(&self.store), request);
+                Err(Unanswered)
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Sessions of the fake server: sign-in, refresh with rotation, access tokens, and the list of
+//! where an account is signed in.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::StatusCode;
+use propusk_wire::{
+    EndSessionsRequest, ProblemCode, RefreshRequest, Secret, Session, SessionsResponse,
+    SignInRequest, TokenResponse,
+};
+use serde_json::json;
+
+use super::answer::Reply;
+use super::script::ReceivedRequest;
+use super::store::{Handled, Refusal, Store, no_content, random};
+
+/// How long an access token lives, in seconds.
+const ACCESS_SECONDS: i64 = 900;
+/// How long a session lives without a refresh, in seconds.
+const REFRESH_SECONDS: i64 = 5_184_000;
+/// How long after a sign-in no current password is needed, in seconds.
+const RECENT_SECONDS: i64 = 300;
+
+/// A session, live or ended.
+pub(super) struct StoredSession {
+    account: i64,
+    device_name: Option<String>,
+    created_at: i64,
+    last_used_at: i64,
+    expires_at: i64,
+    /// The refresh token that has not been used.
+    current: String,
+    is_ended: bool,
+}
+
+/// An access token that was issued.
+pub(super) struct AccessToken {
+    session: String,
+    expires_at: i64,
+    pub is_revoked: bool,
+}
+
+/// A refresh token that was issued.
+pub(super) struct RefreshToken {
+    session: String,
+    /// Once it is spent.
+    spent: Option<Spent>,
+}
+
+/// The refresh that has spent a token.
+struct Spent {
+    attempt: Option<Secret>,
+    successor: String,
+}
+
+/// Whose access token came with a request.
+pub(super) struct Sender {
+    pub account: i64,
+    pub session: String,
+}
+
+impl Store {
+    pub fn sign_in(&mut self, request: SignInRequest) -> Handled {
+        let wrong = || Refusal::unauthorized(ProblemCode::InvalidCredentials);
+        let id = self.account_by_identifier(request.identifier.trim()).ok_or_else(wrong)?;
+        let account = self.accounts.get(&id).ok_or_else(wrong)?;
+        if account.password.as_ref() != Some(&request.password) {
+            return Err(wrong());
+        }
+        self.open_session(id, request.device_name)
+    }
+
+    /// Opens a session of the account; refused while it is inactive.
+    pub fn open_session(&mut self, account: i64, device_name: Option<String>) -> Handled {
+        self.check_active(account)?;
+        let id: String = random().expose().chars().take(16).collect();
+        let current = self.issue_refresh_token(&id);
+        let now = self.now();
+        let session = StoredSession {
+            account,
+            device_name,
+            created_at: now,
+            last_used_at: now,
+            expires_at: now + REFRESH_SECONDS,
+            current: current.clone(),
+            is_ended: false,
+        };
+        self.sessions.insert(id.clone(), session);
+        self.tokens(account, &id, &current)
+    }
+
+    /// As the real server does it: a token works once, the same token with the same attempt gives
+    /// the same successor until that is used, and every other use of a spent one ends the session.
+    pub fn refresh(&mut self, request: &RefreshRequest) -> Handled {
+        let token = self.refresh_tokens.get(request.refresh_token.expose());
+        let token = token.ok_or_else(|| Refusal::unauthorized(ProblemCode::InvalidCredentials))?;
+        let id = token.session.clone();
+        let session = self.live(&id).ok_or_else(ended)?;
+        let (account, current) = (session.account, session.current.clone());
+        self.check_active(account)?;
+        let successor = match &token.spent {
+            None => self.rotate(request, &id),
+            Some(spent) if spent.successor == current && spent.is_by(request) => current,
+            Some(_) => {
+                self.end(&id);
+                return Err(Refusal::unauthorized(ProblemCode::TokenReused));
+            }
+        };
+        self.tokens(account, &id, &successor)
+    }
+
+    pub fn list_sessions(&self, sender: &Sender) -> Handled {
+        let sessions = self.sessions_of(sender.account, Some(&sender.session));
+        Ok(Reply::of_json(StatusCode::OK, &SessionsResponse { sessions }))
+    }
+
+    /// The live sessions of an account, the last used first.
+    pub fn sessions_of(&self, account: i64, current: Option<&str>) -> Vec<Session> {
+        let live = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.account == account && session.is_live(self.now()));
+        let mut sessions: Vec<_> = live
+            .map(|(id, session)| Session {
+                id: id.clone(),
+                device_name: session.device_name.clone(),
+                api: "native".to_owned(),
+                client: None,
+                created_at: session.created_at,
+                last_used_at: session.last_used_at,
+                expires_at: session.expires_at,
+                current: current == Some(id.as_str()),
+            })
+            .collect();
+        sessions.sort_by_key(|session| -session.last_used_at);
+        sessions
+    }
+
+    pub fn sign_out(&mut self, sender: &Sender) -> Handled {
+        self.end(&sender.session);
+        Ok(no_content())
+    }
+
+    pub fn end_one(&mut self, sender: &Sender, id: &str, request: &EndSessionsRequest) -> Handled {
+        if id != sender.session {
+            self.reauthenticate(sender, request.current_password.as_ref())?;
+        }
+        match self.live(id).map(|session| session.account) {
+            Some(account) if account == sender.account => {
+                self.end(id);
+                Ok(no_content())
+            }
+            _ => Err(Refusal::not_found()),
+        }
+    }
+
+    pub fn end_others(&mut self, sender: &Sender, request: &EndSessionsRequest) -> Handled {
+        self.reauthenticate(sender, request.current_password.as_ref())?;
+        self.end_sessions_of(sender.account, Some(&sender.session));
+        Ok(no_content())
+    }
+
+    /// Ends all sessions of an account but this one.
+    pub fn end_sessions_of(&mut self, account: i64, except: Option<&str>) {
+        for (id, session) in &mut self.sessions {
+            if session.account == account && except != Some(id.as_str()) {
+                session.is_ended = true;
+            }
+        }
+    }
+
+    /// Whether there was such a session.
+    pub fn end(&mut self, id: &str) -> bool {
+        let session = self.sessions.get_mut(id);
+        session.map(|session| session.is_ended = true).is_some()
+    }
+
+    /// Whose access token this is; refused unless it works.
+    pub fn sender(&self, request: &ReceivedRequest) -> Result<Sender, Refusal> {
+        let unknown = || Refusal::unauthorized(ProblemCode::InvalidCredentials);
+        let token = request.bearer().and_then(|bearer| self.access_tokens.get(bearer));
+        let token = token.filter(|token| !token.is_revoked).ok_or_else(unknown)?;
+        if token.expires_at <= self.now() {
+            return Err(Refusal::unauthorized(ProblemCode::TokenExpired));
+        }
+        let account = self.live(&token.session).ok_or_else(ended)?.account;
+        self.check_active(account)?;
+        Ok(Sender { account, session: token.session.clone() })
+    }
+
+    /// The current password, or a sign-in under five minutes old.
+    pub fn reauthenticate(&self, sender: &Sender, current: Option<&Secret>) -> Result<(), Refusal> {
+        let password = self.accounts.get(&sender.account).and_then(|a| a.password.as_ref());
+        let since = self.live(&sender.session).map(|session| session.created_at);
+        match current {
+            Some(current) if password == Some(current) => Ok(()),
+            Some(_) => Err(Refusal::forbidden(ProblemCode::WrongPassword)),
+            None if since.is_some_and(|since| self.now() - since < RECENT_SECONDS) => Ok(()),
+            None => Err(Refusal::forbidden(ProblemCode::ReauthenticationRequired)),
+        }
+    }
+
+    fn check_active(&self, account: i64) -> Result<(), Refusal> {
+        let account = self.accounts.get(&account).ok_or_else(ended)?;
+        match account.is_inactive() {
+            true => Err(Refusal::forbidden(ProblemCode::AccountInactive)),
+            false => Ok(()),
+        }
+    }
+
+    fn live(&self, id: &str) -> Option<&StoredSession> {
+        self.sessions.get(id).filter(|session| session.is_live(self.now()))
+    }
+
+    /// Spends the token of the request, and gives its successor.
+    fn rotate(&mut self, request: &RefreshRequest, id: &str) -> String {
+        let successor = self.issue_refresh_token(id);
+        if let Some(token) = self.refresh_tokens.get_mut(request.refresh_token.expose()) {
+            let attempt = request.attempt.clone();
+            token.spent = Some(Spent { attempt, successor: successor.clone() });
+        }
+        let now = self.now();
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.current.clone_from(&successor);
+            (session.last_used_at, session.expires_at) = (now, now + REFRESH_SECONDS);
+        }
+        successor
+    }
+
+    fn issue_refresh_token(&mut self, session: &str) -> String {
+        let token = format!("pr1.{}", random().expose());
+        let stored = RefreshToken { session: session.to_owned(), spent: None };
+        self.refresh_tokens.insert(token.clone(), stored);
+        token
+    }
+
+    fn tokens(&mut self, account: i64, session: &str, refresh: &str) -> Handled {
+        let response = TokenResponse {
+            session_id: session.to_owned(),
+            access_token: self.issue_access_token(account, session),
+            token_type: "Bearer".to_owned(),
+            expires_in: ACCESS_SECONDS,
+            refresh_token: refresh.into(),
+            refresh_expires_in: REFRESH_SECONDS,
+            account: self.account(account)?,
+        };
+        Ok(Reply::of_json(StatusCode::OK, &response))
+    }
+
+    /// With the claims of a real one, for apps that show them, and a signature that no key
+    /// verifies.
+    fn issue_access_token(&mut self, account: i64, session: &str) -> Secret {
+        let (now, id, signature) = (self.now(), random(), random());
+        let expires_at = now + ACCESS_SECONDS;
+        let header = json!({"typ": "at+jwt", "alg": "ES256", "kid": "testing"});
+        let claims = json!({
+            "iss": self.url, "aud": self.url, "sub": account.to_string(), "sid": session,
+            "jti": id.expose(), "client_id": "propusk", "iat": now, "exp": expires_at,
+        });
+        let [header, claims] =
+            [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let token = format!("{header}.{claims}.{}", signature.expose());
+        let session = session.to_owned();
+        self.access_tokens
+            .insert(token.clone(), AccessToken { session, expires_at, is_revoked: false });
+        token.into()
+    }
+}
+
+impl StoredSession {
+    fn is_live(&self, now: i64) -> bool {
+        !self.is_ended && now < self.expires_at
+    }
+}
+
+impl Spent {
+    /// Whether the request is the very refresh that has spent the token, sent again.
+    fn is_by(&self, request: &RefreshRequest) -> bool {
+        self.attempt.is_some() && self.attempt == request.attempt
+    }
+}
+
+fn ended() -> Refusal {
+    Refusal::unauthorized(ProblemCode::SessionEnded)
+}
