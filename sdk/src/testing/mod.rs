@@ -1,5 +1,5 @@
 //! For the tests of apps, and for nothing else: a fake [`Server`] with scripted answers and a clock
-//! that is moved by hand, a `FailingVault` whose disk and key store fail on demand, a `Browser`
+//! that is moved by hand, a `FailingVault` whose disk and key store fail on demand, a [`Browser`]
 //! that comes back. No container, no network and no waiting. Feature `testing`, as a
 //! dev-dependency:
 //!
@@ -50,6 +50,7 @@
 
 mod accounts;
 mod answer;
+mod browser;
 mod federation;
 mod routes;
 mod script;
@@ -58,5 +59,6 @@ mod sessions;
 mod store;
 
 pub use answer::Answer;
+pub use browser::Browser;
 pub use script::{HeldRequest, ReceivedRequest};
 pub use server::Server;
