@@ -1,5 +1,5 @@
 //! For the tests of apps, and for nothing else: a fake [`Server`] with scripted answers and a clock
-//! that is moved by hand, a `FailingVault` whose disk and key store fail on demand, a [`Browser`]
+//! that is moved by hand, a [`FailingVault`] whose disk and key store fail on demand, a [`Browser`]
 //! that comes back. No container, no network and no waiting. Feature `testing`, as a
 //! dev-dependency:
 //!
@@ -57,8 +57,10 @@ mod script;
 mod server;
 mod sessions;
 mod store;
+mod vault;
 
 pub use answer::Answer;
 pub use browser::Browser;
 pub use script::{HeldRequest, ReceivedRequest};
 pub use server::Server;
+pub use vault::{DiskState, FailingVault, HeldLock, KeyStoreState};

@@ -1,0 +1,284 @@
+//! A vault in memory whose disk and key store fail when the test says so.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::{KeyStore, KeyStoreError, Storage, Vault, VaultKey};
+
+/// What a disk does.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum DiskState {
+    /// It reads and writes.
+    #[default]
+    Works,
+    /// It reads, and takes nothing: [`VaultState::ReadOnly`](crate::VaultState::ReadOnly).
+    Full,
+    /// It neither reads nor writes: [`VaultState::Locked`](crate::VaultState::Locked).
+    Unreadable,
+    /// It has no locks between processes:
+    /// [`VaultState::WithoutLocks`](crate::VaultState::WithoutLocks).
+    WithoutLocks,
+}
+
+/// What the system's store for keys does.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum KeyStoreState {
+    /// It gives and takes keys.
+    #[default]
+    Open,
+    /// It is locked, or its user refuses: [`VaultState::Locked`](crate::VaultState::Locked).
+    Locked,
+    /// There is none: [`VaultState::Absent`](crate::VaultState::Absent).
+    Absent,
+}
+
+/// The disk and the key store of a device, in memory, which outlast the [`Vault`]s that are made of
+/// them. Clones are the same device.
+///
+/// ```
+/// use propusk::testing::{DiskState, FailingVault, Server};
+/// use propusk::{Kind, VaultState};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> propusk::Result<()> {
+/// let (server, device) = (Server::start().await, FailingVault::new());
+/// server.add_account("anna@example.org", "a quiet harbour at noon");
+/// let app = server.builder().vault(device.vault()).build()?;
+///
+/// device.set_disk(DiskState::Full);
+/// let error = app.sign_in("anna@example.org", "a quiet harbour at noon").await.unwrap_err();
+/// assert_eq!(*error.kind(), Kind::Storage { state: VaultState::ReadOnly });
+///
+/// device.set_disk(DiskState::Works);
+/// app.sign_in("anna@example.org", "a quiet harbour at noon").await?;
+/// drop(app);
+/// let app = server.builder().vault(device.vault()).build()?; // the next start
+/// assert!(app.status().await?.is_signed_in());
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Default)]
+pub struct FailingVault {
+    disk: Arc<Disk>,
+    keys: Arc<Keys>,
+}
+
+impl FailingVault {
+    /// An empty disk that works, and a key store that is open and has no key.
+    pub fn new() -> Self {
+        FailingVault::default()
+    }
+
+    /// A vault over what is stored: call it once for each start of the app, or for each process.
+    /// For the next start, drop the clients of the one before.
+    pub fn vault(&self) -> Vault {
+        let storage = DiskStorage(Arc::clone(&self.disk));
+        Vault::with_storage(Arc::new(storage), Arc::<Keys>::clone(&self.keys))
+    }
+
+    /// What the disk does from now on.
+    pub fn set_disk(&self, state: DiskState) {
+        self.disk.inner().state = state;
+    }
+
+    /// What the key store does from now on. A running app has read the key already, and goes on: a
+    /// locked store is seen at the next start.
+    pub fn set_key_store(&self, state: KeyStoreState) {
+        lock(&self.keys.0).state = state;
+    }
+
+    /// Changes a byte of what is stored, as a disk does that fails: it is
+    /// [`VaultState::Foreign`](crate::VaultState::Foreign) until it is written again. Without
+    /// anything stored, it changes nothing.
+    pub fn damage(&self) {
+        let mut disk = self.disk.inner();
+        if let Some(last) = disk.bytes.as_mut().and_then(|bytes| bytes.last_mut()) {
+            *last ^= 1;
+            disk.version += 1;
+        }
+    }
+
+    /// Removes the key, as when a backup is restored on another device: at the next start, what is
+    /// stored is [`VaultState::Foreign`](crate::VaultState::Foreign).
+    pub fn lose_key(&self) {
+        lock(&self.keys.0).key = None;
+    }
+
+    /// Takes the lock, as another process does to write, and keeps it until the value is dropped:
+    /// what the app writes waits. Blocks the thread while a vault has the lock.
+    pub fn hold_lock(&self) -> HeldLock {
+        HeldLock(self.disk.acquire())
+    }
+
+    /// Whether nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.disk.inner().bytes.is_none()
+    }
+}
+
+impl fmt::Debug for FailingVault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailingVault")
+            .field("disk", &self.disk.inner().state)
+            .field("key_store", &lock(&self.keys.0).state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The lock of a [`FailingVault`], until it is dropped.
+#[must_use = "dropping it gives the lock back"]
+pub struct HeldLock(#[expect(dead_code, reason = "dropping it is what it is for")] DiskLock);
+
+impl fmt::Debug for HeldLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldLock")
+    }
+}
+
+/// Bytes that all vaults of a device share.
+#[derive(Default)]
+struct Disk {
+    inner: Mutex<DiskInner>,
+    unlocked: Condvar,
+}
+
+#[derive(Default)]
+struct DiskInner {
+    state: DiskState,
+    bytes: Option<Vec<u8>>,
+    /// Grows with every change.
+    version: u64,
+    is_locked: bool,
+}
+
+/// The lock between the vaults of a disk, given back when it is dropped.
+struct DiskLock(Arc<Disk>);
+
+/// The disk as one vault sees it.
+struct DiskStorage(Arc<Disk>);
+
+impl Disk {
+    fn inner(&self) -> MutexGuard<'_, DiskInner> {
+        lock(&self.inner)
+    }
+
+    fn acquire(self: &Arc<Self>) -> DiskLock {
+        let free = self.unlocked.wait_while(self.inner(), |disk| disk.is_locked);
+        free.unwrap_or_else(PoisonError::into_inner).is_locked = true;
+        DiskLock(Arc::clone(self))
+    }
+
+    /// Replaces what is stored, if the disk lets it.
+    fn store(&self, bytes: Option<Vec<u8>>) -> io::Result<()> {
+        let mut disk = self.inner();
+        match disk.state {
+            // On a full disk there is still room for nothing.
+            DiskState::Full if bytes.is_some() => return Err(io::ErrorKind::StorageFull.into()),
+            DiskState::Unreadable => return Err(unreadable()),
+            DiskState::Works | DiskState::Full | DiskState::WithoutLocks => {}
+        }
+        disk.bytes = bytes;
+        disk.version += 1;
+        Ok(())
+    }
+}
+
+impl Drop for DiskLock {
+    fn drop(&mut self) {
+        self.0.inner().is_locked = false;
+        self.0.unlocked.notify_one();
+    }
+}
+
+impl Storage for DiskStorage {
+    fn name(&self) -> &str {
+        "testing"
+    }
+
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        let disk = self.0.inner();
+        match disk.state {
+            DiskState::Unreadable => Err(unreadable()),
+            _ => Ok(disk.bytes.clone()),
+        }
+    }
+
+    fn write(&self, sealed: &[u8]) -> io::Result<()> {
+        self.0.store(Some(sealed.to_vec()))
+    }
+
+    fn set_aside(&self) -> io::Result<()> {
+        self.0.store(None)
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.0.store(None)
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send>> {
+        if !self.has_locks() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(Box::new(self.0.acquire()))
+    }
+
+    fn version(&self) -> io::Result<Option<u64>> {
+        let disk = self.0.inner();
+        match disk.state {
+            DiskState::Unreadable => Err(unreadable()),
+            _ => Ok(Some(disk.version)),
+        }
+    }
+
+    fn has_locks(&self) -> bool {
+        self.0.inner().state != DiskState::WithoutLocks
+    }
+}
+
+fn unreadable() -> io::Error {
+    io::Error::other("the test makes the disk fail")
+}
+
+/// The key store of a device.
+#[derive(Default)]
+struct Keys(Mutex<KeysInner>);
+
+#[derive(Default)]
+struct KeysInner {
+    state: KeyStoreState,
+    key: Option<VaultKey>,
+}
+
+impl Keys {
+    fn open(&self) -> Result<MutexGuard<'_, KeysInner>, KeyStoreError> {
+        let keys = lock(&self.0);
+        let why = || "the test says so".to_owned();
+        match keys.state {
+            KeyStoreState::Open => Ok(keys),
+            KeyStoreState::Locked => Err(KeyStoreError::Locked(why())),
+            KeyStoreState::Absent => Err(KeyStoreError::Absent(why())),
+        }
+    }
+}
+
+impl KeyStore for Keys {
+    fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
+        Ok(self.open()?.key.clone())
+    }
+
+    fn save(&self, key: &VaultKey) -> Result<(), KeyStoreError> {
+        self.open()?.key = Some(key.clone());
+        Ok(())
+    }
+
+    fn remove(&self) -> Result<(), KeyStoreError> {
+        self.open()?.key = None;
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
