@@ -2,5 +2,7 @@
 
 #[cfg(test)]
 mod process;
+#[cfg(all(test, feature = "testing"))]
+mod testing;
 #[cfg(test)]
 mod vault;

@@ -1,0 +1,51 @@
+//! What apps test themselves with, as an app's test uses it.
+
+mod accounts;
+mod browser;
+mod script;
+mod server;
+mod vault;
+
+use propusk::testing::Server;
+use propusk::{Client, Kind, Rejection, SignOutReason};
+
+pub const EMAIL: &str = "anna@example.org";
+pub const PASSWORD: &str = "a quiet harbour at noon";
+pub const SIGN_IN: &str = "/propusk/v1/sessions";
+pub const REFRESH: &str = "/propusk/v1/sessions/refresh";
+pub const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+/// A server with an account of [`EMAIL`].
+pub async fn server() -> Server {
+    let server = Server::start().await;
+    server.add_account(EMAIL, PASSWORD);
+    server
+}
+
+/// The same, and a client that is signed in.
+pub async fn signed_in() -> (Server, Client) {
+    let server = server().await;
+    let client = server.client();
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    (server, client)
+}
+
+pub fn kind<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> Kind {
+    outcome.expect_err("an error").kind().clone()
+}
+
+/// The reason of a sign-out.
+pub fn reason<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> SignOutReason {
+    match kind(outcome) {
+        Kind::SignedOut { reason } => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What the server has refused.
+pub fn rejection<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> Rejection {
+    match kind(outcome) {
+        Kind::Rejected(rejection) => rejection,
+        other => panic!("{other:?}"),
+    }
+}
