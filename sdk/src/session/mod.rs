@@ -342,9 +342,9 @@ impl Core {
         Ok(())
     }
 
-    /// What an earlier process has learnt of the server's clock when it last renewed.
+    /// What another process has learnt of the server's clock when it last renewed.
     fn learn_clock(&self, before: &State, now: &State) {
-        if let (State::Unknown, Some(session)) = (before, now.session()) {
+        if let Some(session) = now.session().filter(|_| is_changed(before, now)) {
             self.transport.set_offset(session.clock_offset);
         }
     }
@@ -367,6 +367,7 @@ impl Core {
     fn merge(&self, memory: &mut Memory, desk: &Desk) -> Result<()> {
         let before = memory.state.clone();
         memory.state = merged(before.clone(), desk.held()).map_err(|_| desk.problem())?;
+        self.learn_clock(&before, &memory.state);
         if is_changed(&before, &memory.state) {
             self.publish(&memory.state, change_of(&memory.state, Change::OtherProcess));
         }

@@ -178,8 +178,7 @@ impl Core {
     async fn first_step(self: &Arc<Self>, want: &Want, others_until: Instant) -> Result<Step> {
         let mut memory = self.memory.lock().await;
         let kept = memory.kept()?;
-        let now = self.transport.moment().server;
-        if want.is_met_by(&kept, now) {
+        if want.is_met_by(&kept, self.transport.moment().server) {
             return Ok(Step::Given);
         }
         let desk = match self.alone().await {
@@ -198,7 +197,7 @@ impl Core {
             Ok(saved) => saved,
             Err(error) => return self.given_or(&kept, want, error),
         };
-        if want.is_met_by(&kept, now) {
+        if want.is_met_by(&kept, self.transport.moment().server) {
             return Ok(Step::Given);
         }
         if let Some(error) = self.trouble().refusal(self.transport.device_now()) {
