@@ -15,6 +15,7 @@ use super::flight::{Landing, landed};
 use super::lease::Lease;
 use super::record::Held;
 use super::stored::Desk;
+use super::trust::TOLERANCE;
 use super::{ALMOST_OVER, AtHand, Change, Core, Memory, Phase, Record, Session, Want, state_of};
 use crate::clock::Moment;
 use crate::dialects::Tokens;
@@ -191,8 +192,13 @@ impl Core {
             Err(error) => return self.given_or(&kept, want, error),
         };
         // What somebody else has fetched is not what was refused.
-        let is_another = kept.session.credential.token != was;
-        let want = if is_another && want.is_of_no_use() { &Want::Token } else { want };
+        let is_another = kept.session.credential.token != was && want.is_of_no_use();
+        let want = match is_another {
+            // Nobody knows whether this one has expired too.
+            true if self.was_set_back(&desk) => &Want::Renewal,
+            true => &Want::Token,
+            false => want,
+        };
         let kept = match self.saved(&mut memory, &desk, kept.clone()).await {
             Ok(saved) => saved,
             Err(error) => return self.given_or(&kept, want, error),
@@ -207,6 +213,12 @@ impl Core {
             true => self.take_turn(&desk, kept, want, others_until).await,
             false => Ok(Step::asks(*kept.session, Duration::ZERO)),
         }
+    }
+
+    /// Whether this device's clock was set back since the server was last heard.
+    fn was_set_back(&self, desk: &Desk) -> bool {
+        let latest = desk.found().map_or(0, |record| record.latest);
+        self.transport.moment().server < latest.saturating_sub(TOLERANCE)
     }
 
     /// A session that could not be written before is written before anything else.

@@ -11,7 +11,7 @@ use crate::Profile;
 use crate::error::Result;
 
 /// How far a clock may be off before it counts as set back, in seconds.
-const TOLERANCE: i64 = 120;
+pub(super) const TOLERANCE: i64 = 120;
 /// How often, in seconds, it is written how late it is.
 const WRITE_AGAIN: i64 = 60;
 
