@@ -4,22 +4,21 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use propusk::{
     Client, Clock, Dialect, FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultKey,
 };
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
 use super::faults::Faults;
+use super::life::{Life, Teller};
 use super::plan::SaveFault;
 
 /// How long a client waits for an answer.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A process that runs.
 pub(super) struct Process {
@@ -42,61 +41,16 @@ pub(super) struct Setting {
     pub addresses: Vec<SocketAddr>,
 }
 
-/// Kills one process: whoever strikes tells the harness and waits for the end.
-#[derive(Clone)]
-pub(super) struct Death {
-    pub process: usize,
-    pub tell: UnboundedSender<usize>,
-}
-
-impl Death {
-    pub fn tell(&self) {
-        // A harness that has gone needs no word.
-        let _ = self.tell.send(self.process);
-    }
-
-    /// The harness kills the process; the connection that is closed then is the last of it.
-    pub async fn strike(&self) -> io::Result<()> {
-        self.tell();
-        std::future::pending().await
-    }
-}
-
-/// Whether a process is alive.
-#[derive(Default)]
-struct Life {
-    is_over: Mutex<bool>,
-    ends: Condvar,
-    /// A blow is meant for one process and not for its successor.
-    is_struck: AtomicBool,
-}
-
-impl Life {
-    fn end(&self) {
-        *self.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.ends.notify_all();
-    }
-
-    fn is_over(&self) -> bool {
-        *self.is_over.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait_for_end(&self) {
-        let mut is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*is_over {
-            is_over = self.ends.wait(is_over).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
 impl Process {
     /// Starts at the server's shim with what the vault holds.
-    pub fn start(setting: &Setting, shim: SocketAddr, death: Death) -> Self {
+    pub fn start(setting: &Setting, shim: SocketAddr, teller: Teller) -> Self {
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let life = Arc::new(Life::default());
         let storage = Disk {
             file: FileStorage::new(&setting.vault),
             life: Arc::clone(&life),
-            death,
+            teller,
             faults: Arc::clone(&setting.faults),
         };
         let mut builder = Client::builder(format!("http://{shim}"))
@@ -111,8 +65,6 @@ impl Process {
             builder = builder.moved_from(format!("http://{address}"));
         }
         let client = builder.build().expect("a client");
-        let runtime =
-            Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         Process { client, runtime: Some(runtime), life }
     }
 
@@ -152,18 +104,14 @@ impl KeyStore for Key {
 struct Disk {
     file: FileStorage,
     life: Arc<Life>,
-    death: Death,
+    teller: Teller,
     faults: Arc<Faults>,
 }
 
 impl Disk {
-    fn alive(&self) -> io::Result<()> {
-        if self.life.is_over() { Err(io::Error::other("the process is dead")) } else { Ok(()) }
-    }
-
     fn die(&self) -> io::Error {
-        if !self.life.is_struck.swap(true, Ordering::SeqCst) {
-            self.death.tell();
+        if self.life.strike() {
+            self.teller.died();
         }
         self.life.wait_for_end();
         io::Error::other("the process is dead")
@@ -176,12 +124,12 @@ impl Storage for Disk {
     }
 
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        self.alive()?;
+        self.life.pass()?;
         self.file.read()
     }
 
     fn write(&self, sealed: &[u8]) -> io::Result<()> {
-        self.alive()?;
+        self.life.pass()?;
         match self.faults.save() {
             None => self.file.write(sealed),
             Some(SaveFault::Full) => Err(io::ErrorKind::StorageFull.into()),
@@ -194,17 +142,17 @@ impl Storage for Disk {
     }
 
     fn set_aside(&self) -> io::Result<()> {
-        self.alive()?;
+        self.life.pass()?;
         self.file.set_aside()
     }
 
     fn remove(&self) -> io::Result<()> {
-        self.alive()?;
+        self.life.pass()?;
         self.file.remove()
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
-        self.alive()?;
+        self.life.pass()?;
         self.file.lock()
     }
 }

@@ -12,7 +12,9 @@ use super::run::{Mishap, Outcome};
 use super::world::{Api, World};
 
 /// Servers that are attacked at once.
-const WORLDS: usize = 4;
+const WORLDS: usize = 6;
+/// So many processes are tried with what takes longer.
+const TYPICAL: usize = 2;
 
 /// What the runs of one API came to.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,8 @@ pub struct Tally {
     pub forked: usize,
     pub tokens_lost: usize,
     pub stuck: usize,
+    /// An act has come to something else than it must.
+    pub other: usize,
     /// Lost by the API's own rule.
     pub answers_lost: usize,
     /// The plans with a mishap, and which.
@@ -40,7 +44,7 @@ impl Harness {
         Harness(worlds)
     }
 
-    /// All single faults of an API and so many random pairs of them.
+    /// All single faults and acts of an API and so many random pairs.
     pub async fn attack(&self, api: Api, pairs: usize, seed: u64) -> Tally {
         let plans = plans(&self.0[0], api, pairs, seed).await;
         tally(&self.0, api, plans).await
@@ -51,8 +55,8 @@ impl Harness {
 pub fn write_head(to: &mut dyn Write) -> io::Result<()> {
     writeln!(
         to,
-        "{:<20} {:>6} {:>11} {:>7} {:>12} {:>6} {:>14}",
-        "API", "runs", "signed out", "forked", "tokens lost", "stuck", "by its rule *"
+        "{:<20} {:>6} {:>11} {:>7} {:>12} {:>6} {:>6} {:>14}",
+        "API", "runs", "signed out", "forked", "tokens lost", "stuck", "other", "by its rule *"
     )
 }
 
@@ -61,21 +65,35 @@ pub fn write_foot(to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "* the API spends a refresh token whose answer was lost, and the app is told so")
 }
 
-/// Every single fault for one to three processes, then pairs.
+/// Every single fault for one to three processes, all acts, and then pairs.
 async fn plans(world: &World, api: Api, pairs: usize, seed: u64) -> Vec<Plan> {
     let mut plans = Vec::new();
     let (mut messages, mut saves) = (0, 0);
     for processes in 1..=3 {
-        let quiet = Plan { processes, faults: vec![] };
+        let quiet = Plan::quiet(processes);
         (messages, saves) = world.run(api, &quiet).await.counted;
         plans.push(quiet);
         plans.extend(Plan::singles(processes, messages, saves));
+        plans.extend(Plan::acts(processes));
+        if processes == TYPICAL {
+            plans.extend(acts_with_faults(world, api).await);
+        }
     }
     plans.extend(
         (0..pairs).map(|pair| {
             Plan::pair(seed.wrapping_add(pair.try_into().unwrap_or(0)), messages, saves)
         }),
     );
+    plans
+}
+
+/// Each act, and a fault at it or right after it.
+async fn acts_with_faults(world: &World, api: Api) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for plan in Plan::acts(TYPICAL).into_iter().filter(Plan::is_worth_faults) {
+        let before = world.run(api, &plan).await.before_acts;
+        plans.extend(plan.with_faults_after(before));
+    }
     plans
 }
 
@@ -111,10 +129,10 @@ impl Tally {
 
     /// A line of the table, and every mishap with the plan that repeats it.
     pub fn write(&self, api: Api, to: &mut dyn Write) -> io::Result<()> {
-        let Tally { runs, signed_out, forked, tokens_lost, stuck, answers_lost, .. } = self;
+        let Tally { runs, signed_out, forked, tokens_lost, stuck, other, answers_lost, .. } = self;
         writeln!(
             to,
-            "{:<20} {runs:>6} {signed_out:>11} {forked:>7} {tokens_lost:>12} {stuck:>6} {answers_lost:>14}",
+            "{:<20} {runs:>6} {signed_out:>11} {forked:>7} {tokens_lost:>12} {stuck:>6} {other:>6} {answers_lost:>14}",
             api.name()
         )?;
         for (plan, mishap) in &self.mishaps {
@@ -132,6 +150,7 @@ impl Tally {
                 Mishap::Forked(_) => self.forked += 1,
                 Mishap::TokensLost(_) => self.tokens_lost += 1,
                 Mishap::Stuck(_) => self.stuck += 1,
+                Mishap::Other(_) => self.other += 1,
             }
             self.mishaps.push((plan.to_string(), mishap));
         }

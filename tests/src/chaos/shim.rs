@@ -10,8 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::faults::Faults;
+use super::life::Teller;
 use super::plan::MessageFault;
-use super::process::Death;
 
 /// What a proxy says that lets nobody through.
 const PROXY: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-type: text/html\r\ncontent-length: 21\r\n\
@@ -51,15 +51,15 @@ pub(super) struct Shim {
 }
 
 impl Shim {
-    pub async fn open(network: Arc<Network>, death: Death) -> io::Result<Self> {
+    pub async fn open(network: Arc<Network>, teller: Teller) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (network, death) = (Arc::clone(&network), death.clone());
+                let (network, teller) = (Arc::clone(&network), teller.clone());
                 tokio::spawn(async move {
                     // What breaks on the way is what this is for.
-                    let _ = carry(client, &network, &death).await;
+                    let _ = carry(client, &network, &teller).await;
                 });
             }
         });
@@ -73,12 +73,13 @@ impl Drop for Shim {
     }
 }
 
-async fn carry(mut client: TcpStream, network: &Network, death: &Death) -> io::Result<()> {
-    let Some(request) = read_request(&mut client).await? else { return Ok(()) };
+async fn carry(mut client: TcpStream, network: &Network, teller: &Teller) -> io::Result<()> {
+    let Some(mut begun) = Begun::read(&mut client).await? else { return Ok(()) };
+    let Some(request) = begun.whole(&mut client).await? else { return Ok(()) };
     let fault = network.faults.message();
     let answer = match fault {
         Some(MessageFault::DropRequest) => return Ok(()),
-        Some(MessageFault::CrashBeforeSend) => return death.strike().await,
+        Some(MessageFault::CrashBeforeSend) => return teller.strike().await,
         Some(MessageFault::Proxy) => PROXY.into(),
         Some(MessageFault::LateRequest) => {
             network.late.lock().unwrap_or_else(PoisonError::into_inner).push(request);
@@ -101,7 +102,7 @@ async fn carry(mut client: TcpStream, network: &Network, death: &Death) -> io::R
     };
     match fault {
         Some(MessageFault::DropAnswer) => Ok(()),
-        Some(MessageFault::CrashAfterSend) => death.strike().await,
+        Some(MessageFault::CrashAfterSend) => teller.strike().await,
         Some(MessageFault::LateAnswer) => wait_until_gone(&mut client).await,
         Some(MessageFault::CutAnswer) => client.write_all(&answer[..answer.len() / 2]).await,
         _ => client.write_all(&answer).await,
@@ -110,30 +111,50 @@ async fn carry(mut client: TcpStream, network: &Network, death: &Death) -> io::R
 
 /// One whole request, which asks that the connection be closed after it.
 pub(crate) async fn read_request(client: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
-    let mut read = Vec::new();
-    let head = loop {
-        if let Some(head) = read.windows(4).position(|end| end == b"\r\n\r\n") {
-            break head;
-        }
-        if client.read_buf(&mut read).await? == 0 {
-            return Ok(None);
-        }
-    };
-    let text = String::from_utf8_lossy(&read[..head]).into_owned();
-    let length = text
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .and_then(|(_, length)| length.trim().parse::<usize>().ok())
-        .unwrap_or(0);
-    while read.len() < head + 4 + length {
-        if client.read_buf(&mut read).await? == 0 {
-            return Ok(None);
+    match Begun::read(client).await? {
+        Some(mut begun) => begun.whole(client).await,
+        None => Ok(None),
+    }
+}
+
+/// A request whose head has arrived.
+struct Begun {
+    read: Vec<u8>,
+    head: usize,
+}
+
+impl Begun {
+    async fn read(client: &mut TcpStream) -> io::Result<Option<Self>> {
+        let mut read = Vec::new();
+        loop {
+            if let Some(head) = read.windows(4).position(|end| end == b"\r\n\r\n") {
+                return Ok(Some(Begun { read, head }));
+            }
+            if client.read_buf(&mut read).await? == 0 {
+                return Ok(None);
+            }
         }
     }
-    let mut request = format!("{text}\r\nconnection: close\r\n\r\n").into_bytes();
-    request.extend_from_slice(&read[head + 4..]);
-    Ok(Some(request))
+
+    /// With its body, once that is there; to be asked again by whoever has given up waiting.
+    async fn whole(&mut self, client: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
+        let Begun { read, head } = self;
+        let text = String::from_utf8_lossy(&read[..*head]).into_owned();
+        let length = text
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            .and_then(|(_, length)| length.trim().parse::<usize>().ok())
+            .unwrap_or(0);
+        while read.len() < *head + 4 + length {
+            if client.read_buf(read).await? == 0 {
+                return Ok(None);
+            }
+        }
+        let mut request = format!("{text}\r\nconnection: close\r\n\r\n").into_bytes();
+        request.extend_from_slice(&read[*head + 4..]);
+        Ok(Some(request))
+    }
 }
 
 async fn wait_until_gone(client: &mut TcpStream) -> io::Result<()> {

@@ -1,9 +1,9 @@
 //! A server, its clock, and people who sign in.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-use propusk::{Client, Clock, Dialect, Vault, VaultKey};
+use propusk::{Client, Clock, Dialect, Operation, Tokens, Vault, VaultKey};
 use propusk_server::auth::password::Password;
 use propusk_server::auth::{NewClient, NewPassword, Registration};
 use propusk_server::identifier::{Email, Identifier, Phone, Username};
@@ -51,6 +51,11 @@ impl Api {
         }
     }
 
+    /// Whether it can be told that a session is over.
+    pub(super) fn has_sign_out(self) -> bool {
+        self.dialect().supports(Operation::SignOut)
+    }
+
     pub(super) fn dialect(self) -> Dialect {
         match self {
             Api::Password(dialect) => dialect,
@@ -68,6 +73,8 @@ impl Api {
 pub struct World {
     pub(super) server: TestServer,
     pub(super) clock: Clock,
+    /// What the devices' clock is ahead of the server's, in seconds.
+    skew: AtomicI64,
     stand_in: StandIn,
     people: AtomicUsize,
     vaults: TempDir,
@@ -80,6 +87,24 @@ pub(super) struct Person {
     username: String,
     pub vault: PathBuf,
     pub key: VaultKey,
+}
+
+/// With what somebody signs in, as often as need be.
+#[derive(Clone)]
+pub(super) enum WayIn {
+    Password(String),
+    Provider(String),
+}
+
+impl WayIn {
+    pub async fn sign_in(&self, client: &Client) -> propusk::Result<()> {
+        match self {
+            WayIn::Password(identifier) => client.sign_in(identifier, PASSWORD).await,
+            WayIn::Provider(token) => {
+                client.sign_in_with_provider_token("yandex", token.as_str()).await
+            }
+        }
+    }
 }
 
 impl World {
@@ -103,13 +128,36 @@ impl World {
         assert!(made.await.expect("the database answers"));
         let clock = Clock::manual(server.clock.now());
         let vaults = tempfile::tempdir().expect("a directory");
-        World { server, clock, stand_in, people: AtomicUsize::new(0), vaults }
+        World {
+            server,
+            clock,
+            skew: AtomicI64::new(0),
+            stand_in,
+            people: AtomicUsize::new(0),
+            vaults,
+        }
     }
 
     /// Moves the clocks of the server and of all devices.
     pub(super) fn advance(&self, seconds: i64) {
         self.server.clock.advance(seconds);
-        self.clock.set(self.server.clock.now());
+        self.set_devices();
+    }
+
+    /// Moves the clocks of all devices against the server's.
+    pub(super) fn shift(&self, seconds: i64) {
+        self.skew.fetch_add(seconds, Ordering::SeqCst);
+        self.set_devices();
+    }
+
+    /// The clocks of devices and server are the same.
+    pub(super) fn straighten(&self) {
+        self.skew.store(0, Ordering::SeqCst);
+        self.set_devices();
+    }
+
+    fn set_devices(&self) {
+        self.clock.set(self.server.clock.now() + self.skew.load(Ordering::SeqCst));
     }
 
     pub(super) fn oauth_client(&self) -> (String, String) {
@@ -143,20 +191,39 @@ impl World {
 
     /// Signs somebody in, before anything goes wrong.
     pub(super) async fn sign_in(&self, api: Api, person: &Person) -> propusk::Result<()> {
+        let vault = Vault::file(&person.vault, person.key.clone());
+        self.way_in(api, person).sign_in(&self.client(api, vault)?).await
+    }
+
+    /// Tokens of a sign-in with another vault, as an app would have kept them without the SDK.
+    pub(super) async fn tokens(&self, api: Api, person: &Person) -> propusk::Result<Tokens> {
+        let vault = Vault::file(person.vault.with_extension("old"), person.key.clone());
+        self.way_in(api, person).sign_in(&self.client(api, vault.clone())?).await?;
+        let record = vault.read().await.expect("a vault that can be read").expect("a record");
+        let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+        let session = &record["held"]["signed_in"];
+        let text = |value: &serde_json::Value| value.as_str().expect("a token").to_owned();
+        Ok(Tokens::pair(text(&session["credential"]["token"]), text(&session["refresh"])))
+    }
+
+    fn client(&self, api: Api, vault: Vault) -> propusk::Result<Client> {
         let (id, secret) = OAUTH;
-        let client = Client::builder(format!("http://{}", self.server.address))
+        Client::builder(format!("http://{}", self.server.address))
             .dialect(api.dialect())
-            .vault(Vault::file(&person.vault, person.key.clone()))
+            .vault(vault)
             .clock(self.clock.clone())
             .oauth_client(id, secret)
-            .build()?;
+            .build()
+    }
+
+    pub(super) fn way_in(&self, api: Api, person: &Person) -> WayIn {
         match api {
-            Api::Password(Dialect::Simplejwt) => client.sign_in(&person.username, PASSWORD).await,
-            Api::Password(_) => client.sign_in(&person.email, PASSWORD).await,
+            Api::Password(Dialect::Simplejwt) => WayIn::Password(person.username.clone()),
+            Api::Password(_) => WayIn::Password(person.email.clone()),
             Api::OAuth => {
                 let user = User::new(&person.username).with_id(person.number.to_string());
                 let token = self.stand_in.access_token(Provider::Yandex, CLIENT_ID, &user);
-                client.sign_in_with_provider_token("yandex", token).await
+                WayIn::Provider(token.to_string())
             }
         }
     }

@@ -1,0 +1,128 @@
+//! What the app and its device do between rounds: sign-outs and sign-ins, tokens that are taken over,
+//! another server, a clock that is moved.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use propusk::{Adoption, Client, Kind, Tokens, Vault, VaultState};
+use tokio::net::TcpListener;
+
+use super::cast::Cast;
+use super::jobs::Job;
+use super::plan::Act;
+use super::run::Mishap;
+use super::world::{ACCESS_SECONDS, Api, Person, WayIn, World};
+
+/// With what the acts of a run are done.
+pub(super) struct Props {
+    pub api: Api,
+    pub person: Person,
+    pub way_in: WayIn,
+    /// What an app without the SDK has kept.
+    pub tokens: Option<Arc<Tokens>>,
+}
+
+impl Cast<'_> {
+    pub async fn act(&mut self, act: Act, props: &Props) -> Result<(), Mishap> {
+        let last = self.processes.len() - 1;
+        match act {
+            Act::SignOutAndIn(process) => {
+                let process = process.min(last);
+                self.meanwhile(process, Job::SignOut, Job::CallUnlessLeft).await?;
+                let way_in = Job::SignIn(props.way_in.clone());
+                self.jobs([(process, way_in)].into()).await
+            }
+            Act::SignInOver(process) => {
+                let way_in = Job::SignIn(props.way_in.clone());
+                self.meanwhile(process.min(last), way_in, Job::Call).await
+            }
+            Act::AdoptByOne => self.adopt(&[0], props).await,
+            Act::AdoptByAll => self.adopt(&self.all(), props).await,
+            Act::OtherOrigin => another_server(self.world, props).await,
+            Act::Clock(seconds) => {
+                self.world.shift(seconds);
+                Ok(())
+            }
+        }
+    }
+
+    /// One process does this when all have to renew, and the others that.
+    async fn meanwhile(&mut self, one: usize, this: Job, that: Job) -> Result<(), Mishap> {
+        self.world.advance(ACCESS_SECONDS + 1);
+        let all = self.all().into_iter().map(|process| (process, that.clone()));
+        let mut jobs: BTreeMap<usize, Job> = all.collect();
+        jobs.insert(one, this);
+        self.jobs(jobs).await
+    }
+
+    async fn adopt(&mut self, who: &[usize], props: &Props) -> Result<(), Mishap> {
+        let Some(tokens) = &props.tokens else { return Ok(()) };
+        let adopts = |process: &usize| (*process, Job::Adopt(Arc::clone(tokens)));
+        self.jobs(who.iter().map(adopts).collect()).await
+    }
+
+    /// Tokens that were taken over once are known, whether or not their session has ended.
+    pub async fn knows(&mut self, tokens: &Tokens) -> Result<(), Mishap> {
+        self.is_known(tokens).await?;
+        self.jobs([(0, Job::SignOut)].into()).await?;
+        self.is_known(tokens).await?;
+        let status = self.processes[0].client.status().await;
+        match status.is_ok_and(|status| status.is_signed_in()) {
+            true => Err(Mishap::Other("tokens of a session that has ended sign in".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    async fn is_known(&self, tokens: &Tokens) -> Result<(), Mishap> {
+        let (client, tokens) = (self.processes[0].client.clone(), tokens.clone());
+        let adopting = self.processes[0].spawn(async move { client.adopt(tokens).await });
+        match adopting.await {
+            Ok(Ok(Adoption::Known)) => Ok(()),
+            outcome => Err(Mishap::Other(format!("known tokens: {outcome:?}"))),
+        }
+    }
+}
+
+/// A client of another server gets nothing out of the vault, leaves it as it is, and sends nothing.
+async fn another_server(world: &World, props: &Props) -> Result<(), Mishap> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&asked);
+    let counting = tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            counts.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let client = stranger(world, props, &url).expect("a client");
+    let outcomes = [
+        ("status", client.status().await.map(drop)),
+        ("access_token", client.access_token().await.map(drop)),
+        ("sign_out", client.sign_out().await.map(drop)),
+        ("sign_in", props.way_in.sign_in(&client).await),
+    ];
+    counting.abort();
+    let refusal = Kind::Storage { state: VaultState::OtherServer };
+    for (what, outcome) in outcomes {
+        if !outcome.as_ref().is_err_and(|error| *error.kind() == refusal) {
+            return Err(Mishap::Other(format!("{what} at another server: {outcome:?}")));
+        }
+    }
+    match asked.load(Ordering::SeqCst) {
+        0 => Ok(()),
+        _ => Err(Mishap::Other("another server was asked".to_owned())),
+    }
+}
+
+fn stranger(world: &World, props: &Props, url: &str) -> propusk::Result<Client> {
+    let (id, secret) = world.oauth_client();
+    Client::builder(url)
+        .dialect(props.api.dialect())
+        .vault(Vault::file(&props.person.vault, props.person.key.clone()))
+        .clock(world.clock.clone())
+        .timeout(Duration::from_millis(400))
+        .oauth_client(id, secret)
+        .build()
+}

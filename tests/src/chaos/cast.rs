@@ -1,0 +1,148 @@
+//! The processes of a run: they are killed and started again, until each has done what it was to do.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::faults::Faults;
+use super::jobs::{Ended, Job};
+use super::life::{Event, Teller};
+use super::plan::Plan;
+use super::process::{Process, Setting};
+use super::run::Mishap;
+use super::shim::{Network, Shim};
+use super::world::{Api, Person, World};
+
+/// How often a job is tried that fails without a sign-out.
+const TRIES: usize = 6;
+/// A lease runs out after this time, in seconds.
+const LEASE: i64 = 2;
+/// The processes of a run.
+pub(super) struct Cast<'w> {
+    pub world: &'w World,
+    pub network: Arc<Network>,
+    pub processes: Vec<Process>,
+    /// How often a sign-in was tried of which nobody knows what has come of it.
+    pub lost_sign_ins: usize,
+    setting: Setting,
+    shims: Vec<Shim>,
+    events: UnboundedReceiver<Event>,
+    tell: UnboundedSender<Event>,
+}
+
+/// What is still to be done, by whom.
+struct Open {
+    jobs: BTreeMap<usize, Job>,
+    tries: BTreeMap<usize, usize>,
+    waiting: FuturesUnordered<BoxFuture<'static, (usize, Option<Ended>)>>,
+}
+
+impl<'w> Cast<'w> {
+    pub async fn start(
+        world: &'w World,
+        api: Api,
+        person: &Person,
+        plan: &Plan,
+        faults: Arc<Faults>,
+    ) -> Self {
+        let (server, late) = (world.server.address, Mutex::default());
+        let network = Arc::new(Network { server, faults: Arc::clone(&faults), late });
+        let (tell, events) = unbounded_channel();
+        let mut shims = Vec::new();
+        for process in 0..plan.processes.max(1) {
+            let teller = Teller { process, tell: tell.clone() };
+            shims.push(Shim::open(Arc::clone(&network), teller).await.expect("a port"));
+        }
+        let addresses = shims.iter().map(|shim| shim.address).chain([server]).collect();
+        let setting = Setting {
+            dialect: api.dialect(),
+            vault: person.vault.clone(),
+            key: person.key.clone(),
+            clock: world.clock.clone(),
+            faults,
+            oauth_client: (api == Api::OAuth).then(|| world.oauth_client()),
+            addresses,
+        };
+        let (processes, lost_sign_ins) = (Vec::new(), 0);
+        let mut cast =
+            Cast { world, network, processes, lost_sign_ins, setting, shims, events, tell };
+        for process in 0..cast.shims.len() {
+            let started = cast.begin(process);
+            cast.processes.push(started);
+        }
+        cast
+    }
+
+    pub fn all(&self) -> Vec<usize> {
+        (0..self.processes.len()).collect()
+    }
+
+    pub fn restart(&mut self, process: usize) {
+        self.processes[process] = self.begin(process);
+    }
+
+    fn begin(&self, process: usize) -> Process {
+        let teller = Teller { process, tell: self.tell.clone() };
+        Process::start(&self.setting, self.shims[process].address, teller)
+    }
+
+    /// Each of these processes asks the server for the account until it is answered.
+    pub async fn calls(&mut self, who: &[usize]) -> Result<(), Mishap> {
+        self.jobs(who.iter().map(|process| (*process, Job::Call)).collect()).await
+    }
+
+    /// Processes do their jobs at once until all are done. One that is killed is started
+    /// again.
+    pub async fn jobs(&mut self, jobs: BTreeMap<usize, Job>) -> Result<(), Mishap> {
+        let waiting = jobs.iter().map(|(process, job)| self.job(*process, job)).collect();
+        let mut open = Open { jobs, tries: BTreeMap::new(), waiting };
+        while !open.jobs.is_empty() {
+            tokio::select! {
+                Some((process, ended)) = open.waiting.next() => {
+                    self.ended(&mut open, process, ended)?;
+                }
+                Some(Event::Died(process)) = self.events.recv() => self.restart(process),
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(
+        &mut self,
+        open: &mut Open,
+        process: usize,
+        ended: Option<Ended>,
+    ) -> Result<(), Mishap> {
+        let Some(job) = open.jobs.get(&process).cloned() else { return Ok(()) };
+        match ended {
+            Some(Ended::Done) => {
+                open.jobs.remove(&process);
+                return Ok(());
+            }
+            Some(Ended::SignedOut(reason)) => return Err(Mishap::SignedOut(reason)),
+            Some(Ended::Failed(why)) if open.tries.get(&process) >= Some(&TRIES) => {
+                return Err(Mishap::Stuck(why));
+            }
+            // It failed, or the process was killed.
+            _ => {}
+        }
+        *open.tries.entry(process).or_default() += 1;
+        self.lost_sign_ins += usize::from(matches!(job, Job::SignIn(_)));
+        // Pauses after failures and leases of the dead run out.
+        self.world.advance(LEASE);
+        self.processes[process].client.network_changed();
+        open.waiting.push(self.job(process, &job));
+        Ok(())
+    }
+
+    fn job(&self, process: usize, job: &Job) -> BoxFuture<'static, (usize, Option<Ended>)> {
+        let (client, job) = (self.processes[process].client.clone(), job.clone());
+        let url = format!("http://{}/propusk/v1/account", self.shims[process].address);
+        let done = self.processes[process].spawn(async move { job.run(&client, &url).await });
+        async move { (process, done.await.ok()) }.boxed()
+    }
+}
