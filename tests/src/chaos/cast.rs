@@ -66,6 +66,7 @@ impl<'w> Cast<'w> {
             faults,
             oauth_client: (api == Api::OAuth).then(|| world.oauth_client()),
             addresses,
+            has_locks: !plan.is_lockless,
         };
         let (processes, lost_sign_ins) = (Vec::new(), 0);
         let mut cast =

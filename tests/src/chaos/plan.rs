@@ -125,6 +125,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// Each before the round of this number.
     pub acts: Vec<(usize, Act)>,
+    /// The disk has no locks between processes.
+    pub is_lockless: bool,
 }
 
 impl Plan {
@@ -138,6 +140,14 @@ impl Plan {
         let faults = of_messages(0..messages, &MESSAGE_FAULTS);
         let faults = faults.chain(of_saves(0..saves, &SAVE_FAULTS));
         Plan::quiet(processes).with_each(faults)
+    }
+
+    /// Runs without locks: a quiet one, and with faults of the first messages, when all renew at once.
+    pub fn lockless(processes: usize, messages: usize) -> Vec<Plan> {
+        let quiet = Plan { is_lockless: true, ..Plan::quiet(processes) };
+        let mut plans = quiet.with_each(of_messages(0..messages, &MESSAGE_HANDFUL));
+        plans.push(quiet);
+        plans
     }
 
     /// A run with each act alone.
@@ -167,6 +177,7 @@ impl Plan {
         let faults = (0..2).map(|_| any_fault(&mut random, most_messages, most_saves)).collect();
         let plan = Plan { faults, ..Plan::quiet(processes) };
         match random.random_range(0..8) {
+            0 => Plan { is_lockless: true, ..plan },
             1..=3 => Plan { acts: any_acts(&mut random), ..plan },
             _ => plan,
         }
@@ -248,6 +259,9 @@ fn any_acts(random: &mut StdRng) -> Vec<(usize, Act)> {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} processes", self.processes)?;
+        if self.is_lockless {
+            write!(f, ", no locks")?;
+        }
         for (round, act) in &self.acts {
             write!(f, ", before round {round}: {act:?}")?;
         }

@@ -37,6 +37,7 @@ pub(super) struct Setting {
     pub clock: Clock,
     pub faults: Arc<Faults>,
     pub oauth_client: Option<(String, String)>,
+    pub has_locks: bool,
     /// Where the one server is reached, by this process and others.
     pub addresses: Vec<SocketAddr>,
 }
@@ -52,6 +53,7 @@ impl Process {
             life: Arc::clone(&life),
             teller,
             faults: Arc::clone(&setting.faults),
+            has_locks: setting.has_locks,
         };
         let mut builder = Client::builder(format!("http://{shim}"))
             .dialect(setting.dialect)
@@ -106,6 +108,7 @@ struct Disk {
     life: Arc<Life>,
     teller: Teller,
     faults: Arc<Faults>,
+    has_locks: bool,
 }
 
 impl Disk {
@@ -153,6 +156,13 @@ impl Storage for Disk {
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
         self.life.pass()?;
-        self.file.lock()
+        match self.has_locks {
+            true => self.file.lock(),
+            false => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn has_locks(&self) -> bool {
+        self.has_locks
     }
 }
