@@ -7,7 +7,7 @@ use clap::Parser;
 use propusk_tests::chaos::{Api, Harness, write_foot, write_head};
 
 /// Runs the SDK against a server while messages are lost, repeated, delayed and cut, the disk is
-/// full or has no locks, processes are killed, people sign in and out, and clocks are
+/// full or has no locks, processes are killed or stand still, people sign in and out, and clocks are
 /// moved: every single fault, then random pairs of them.
 #[derive(Parser)]
 struct Arguments {

@@ -1,26 +1,32 @@
-//! The processes of a run: they are killed and started again, until each has done what it was to do.
+//! The processes of a run: they are killed and started again, stand still and go on, until each has
+//! done what it was to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::sleep;
 
 use super::faults::Faults;
 use super::jobs::{Ended, Job};
-use super::life::{Event, Teller};
+use super::life::{Event, Stopped, Teller};
 use super::plan::Plan;
 use super::process::{Process, Setting};
 use super::run::Mishap;
 use super::shim::{Network, Shim};
-use super::world::{Api, Person, World};
+use super::world::{ACCESS_SECONDS, Api, Person, World};
 
 /// How often a job is tried that fails without a sign-out.
 const TRIES: usize = 6;
 /// A lease runs out after this time, in seconds.
 const LEASE: i64 = 2;
+/// How long others stand before a lock that nobody lets go of.
+const BEFORE_A_LOCK: Duration = Duration::from_millis(200);
+
 /// The processes of a run.
 pub(super) struct Cast<'w> {
     pub world: &'w World,
@@ -30,15 +36,28 @@ pub(super) struct Cast<'w> {
     pub lost_sign_ins: usize,
     setting: Setting,
     shims: Vec<Shim>,
+    /// Those that stand still.
+    stopped: BTreeSet<usize>,
     events: UnboundedReceiver<Event>,
     tell: UnboundedSender<Event>,
 }
 
 /// What is still to be done, by whom.
 struct Open {
+    /// All that was to be done.
+    all: BTreeMap<usize, Job>,
     jobs: BTreeMap<usize, Job>,
     tries: BTreeMap<usize, usize>,
     waiting: FuturesUnordered<BoxFuture<'static, (usize, Option<Ended>)>>,
+    stopped: Vec<Stopped>,
+}
+
+impl Open {
+    /// What is expected of whoever calls before all of this is done.
+    fn call(&self) -> Job {
+        let is_call = |job: &Job| matches!(job, Job::Call | Job::Settle);
+        if self.all.values().all(is_call) { Job::Call } else { Job::CallUnlessLeft }
+    }
 }
 
 impl<'w> Cast<'w> {
@@ -68,9 +87,18 @@ impl<'w> Cast<'w> {
             addresses,
             has_locks: !plan.is_lockless,
         };
-        let (processes, lost_sign_ins) = (Vec::new(), 0);
-        let mut cast =
-            Cast { world, network, processes, lost_sign_ins, setting, shims, events, tell };
+        let (processes, stopped, lost_sign_ins) = (Vec::new(), BTreeSet::new(), 0);
+        let mut cast = Cast {
+            world,
+            network,
+            processes,
+            lost_sign_ins,
+            setting,
+            shims,
+            stopped,
+            events,
+            tell,
+        };
         for process in 0..cast.shims.len() {
             let started = cast.begin(process);
             cast.processes.push(started);
@@ -96,20 +124,24 @@ impl<'w> Cast<'w> {
         self.jobs(who.iter().map(|process| (*process, Job::Call)).collect()).await
     }
 
-    /// Processes do their jobs at once until all are done. One that is killed is started
-    /// again.
+    /// Processes do their jobs at once until all are done. One that is killed is started again; while
+    /// one stands still, the others renew twice.
     pub async fn jobs(&mut self, jobs: BTreeMap<usize, Job>) -> Result<(), Mishap> {
         let waiting = jobs.iter().map(|(process, job)| self.job(*process, job)).collect();
-        let mut open = Open { jobs, tries: BTreeMap::new(), waiting };
+        let (all, tries, stopped) = (jobs.clone(), BTreeMap::new(), Vec::new());
+        let mut open = Open { all, jobs, tries, waiting, stopped };
         while !open.jobs.is_empty() {
             tokio::select! {
                 Some((process, ended)) = open.waiting.next() => {
                     self.ended(&mut open, process, ended)?;
                 }
-                Some(Event::Died(process)) = self.events.recv() => self.restart(process),
+                Some(event) = self.events.recv() => self.happened(&mut open, event).await,
             }
         }
-        Ok(())
+        match open.stopped.is_empty() {
+            true => Ok(()),
+            false => self.others_go_on(open).await,
+        }
     }
 
     fn ended(
@@ -138,6 +170,54 @@ impl<'w> Cast<'w> {
         self.processes[process].client.network_changed();
         open.waiting.push(self.job(process, &job));
         Ok(())
+    }
+
+    async fn happened(&mut self, open: &mut Open, event: Event) {
+        match event {
+            Event::Died(process) => self.restart(process),
+            Event::Stopped(stopped) if stopped.has_lock => {
+                // The others wait all the while.
+                for _ in 0..2 {
+                    self.world.advance(ACCESS_SECONDS + 1);
+                    sleep(BEFORE_A_LOCK).await;
+                }
+                self.goes_on(stopped);
+            }
+            Event::Stopped(stopped) => {
+                self.processes[stopped.process].stop();
+                self.stopped.insert(stopped.process);
+                open.jobs.remove(&stopped.process);
+                open.stopped.push(stopped);
+            }
+        }
+    }
+
+    /// Those that do not stand still renew twice; then those do that did.
+    async fn others_go_on(&mut self, open: Open) -> Result<(), Mishap> {
+        let call = open.call();
+        let others = self.all().into_iter().filter(|process| !self.stopped.contains(process));
+        let others: BTreeMap<usize, Job> = others.map(|process| (process, call.clone())).collect();
+        for _ in 0..2 {
+            self.world.advance(ACCESS_SECONDS + 1);
+            Box::pin(self.jobs(others.clone())).await?;
+        }
+        let mut went_on = BTreeMap::new();
+        for stopped in open.stopped {
+            let job = open.all.get(&stopped.process).unwrap_or(&call).clone();
+            self.lost_sign_ins += usize::from(matches!(job, Job::SignIn(_)));
+            went_on.insert(stopped.process, job);
+            self.goes_on(stopped);
+        }
+        Box::pin(self.jobs(went_on)).await
+    }
+
+    fn goes_on(&mut self, stopped: Stopped) {
+        self.stopped.remove(&stopped.process);
+        self.processes[stopped.process].go_on();
+        if let Some(goes_on) = stopped.goes_on {
+            // A connection that is gone needs no word.
+            let _ = goes_on.send(());
+        }
     }
 
     fn job(&self, process: usize, job: &Job) -> BoxFuture<'static, (usize, Option<Ended>)> {

@@ -33,6 +33,17 @@ impl Faults {
         self.plan.message(at)
     }
 
+    /// Whether a process is to be stopped at the next message before that is sent; it counts then.
+    pub fn stops_before_send(&self) -> bool {
+        let at = self.messages.load(Ordering::SeqCst);
+        self.is_armed.load(Ordering::SeqCst)
+            && self.plan.message(at) == Some(MessageFault::StopBeforeSend)
+            && self
+                .messages
+                .compare_exchange(at, at + 1, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok()
+    }
+
     /// What happens to the next write.
     pub fn save(&self) -> Option<SaveFault> {
         let at = self.next(&self.saves)?;

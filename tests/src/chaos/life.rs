@@ -1,45 +1,97 @@
-//! Whether a process is alive, and how the harness hears of it.
+//! Whether a process runs, stands still or is dead, and how the harness hears of it.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+/// How it stands with a process.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Standing {
+    Runs,
+    Stopped,
+    Over,
+}
 
 /// The life of one process, shared by all that moves in it.
-#[derive(Default)]
 pub(super) struct Life {
-    is_over: Mutex<bool>,
-    ends: Condvar,
+    shared: Arc<Shared>,
+    worker: Handle,
     /// A blow is meant for one process and not for its successor.
     is_struck: AtomicBool,
 }
 
-impl Life {
-    pub fn end(&self) {
-        *self.over() = true;
-        self.ends.notify_all();
+struct Shared {
+    standing: Mutex<Standing>,
+    changes: Condvar,
+}
+
+impl Shared {
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An error for the dead.
+    fn set(&self, standing: Standing) {
+        let mut now = self.standing();
+        if *now != Standing::Over {
+            *now = standing;
+        }
+        self.changes.notify_all();
+    }
+
+    fn wait_while(&self, waits: impl Fn(Standing) -> bool) -> Standing {
+        let mut now = self.standing();
+        while waits(*now) {
+            now = self.changes.wait(now).unwrap_or_else(PoisonError::into_inner);
+        }
+        *now
+    }
+}
+
+impl Life {
+    pub fn of(runtime: &Runtime) -> Self {
+        let shared = Shared { standing: Mutex::new(Standing::Runs), changes: Condvar::new() };
+        let (shared, worker) = (Arc::new(shared), runtime.handle().clone());
+        Life { shared, worker, is_struck: AtomicBool::new(false) }
+    }
+
+    pub fn end(&self) {
+        self.shared.set(Standing::Over);
+    }
+
+    /// Nothing moves from now on: the one thread of its runtime waits, and its disk does.
+    pub fn stop(&self) {
+        self.shared.set(Standing::Stopped);
+        let shared = Arc::clone(&self.shared);
+        self.worker.spawn(async move { shared.wait_while(|now| now == Standing::Stopped) });
+    }
+
+    pub fn go_on(&self) {
+        self.shared.set(Standing::Runs);
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        *self.shared.standing() == Standing::Stopped
+    }
+
+    /// Waits while it stands still; an error for the dead.
     pub fn pass(&self) -> io::Result<()> {
-        if *self.over() { Err(io::Error::other("the process is dead")) } else { Ok(()) }
+        match self.shared.wait_while(|now| now == Standing::Stopped) {
+            Standing::Over => Err(io::Error::other("the process is dead")),
+            Standing::Runs | Standing::Stopped => Ok(()),
+        }
     }
 
     pub fn wait_for_end(&self) {
-        let mut is_over = self.over();
-        while !*is_over {
-            is_over = self.ends.wait(is_over).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.shared.wait_while(|now| now != Standing::Over);
     }
 
     /// Whether this is the first blow.
     pub fn strike(&self) -> bool {
         !self.is_struck.swap(true, Ordering::SeqCst)
-    }
-
-    fn over(&self) -> MutexGuard<'_, bool> {
-        self.is_over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -47,6 +99,17 @@ impl Life {
 pub(super) enum Event {
     /// It is to be killed and started again.
     Died(usize),
+    /// It stands still, or is to.
+    Stopped(Stopped),
+}
+
+/// A process that stands still.
+pub(super) struct Stopped {
+    pub process: usize,
+    /// Nobody else can write the vault.
+    pub has_lock: bool,
+    /// Whoever waits for it to go on.
+    pub goes_on: Option<oneshot::Sender<()>>,
 }
 
 /// Tells the harness of one process. A harness that has gone needs no word.
@@ -61,9 +124,21 @@ impl Teller {
         let _ = self.tell.send(Event::Died(self.process));
     }
 
+    pub fn stopped(&self, has_lock: bool, goes_on: Option<oneshot::Sender<()>>) {
+        let stopped = Stopped { process: self.process, has_lock, goes_on };
+        let _ = self.tell.send(Event::Stopped(stopped));
+    }
+
     /// The harness kills the process; the connection that is closed then is the last of it.
     pub async fn strike(&self) -> io::Result<()> {
         self.died();
         std::future::pending().await
+    }
+
+    /// The harness stops the process; tells when it goes on, or is gone.
+    pub fn stop(&self) -> oneshot::Receiver<()> {
+        let (goes_on, going) = oneshot::channel();
+        self.stopped(false, Some(goes_on));
+        going
     }
 }

@@ -1,6 +1,6 @@
 //! Whether users stay signed in when everything fails: the real SDK against the real server, through
 //! a network that loses, repeats, delays and cuts messages, on a disk that fills up or has no locks, in
-//! processes that are killed at every step, while people sign in and out and clocks are
+//! processes that are killed or stand still at every step, while people sign in and out and clocks are
 //! moved. A run is a plan and always the same for it, but for the order in which processes that run at
 //! once are served.
 

@@ -43,6 +43,10 @@ pub enum MessageFault {
     CrashBeforeSend,
     /// The process is killed when the server has answered.
     CrashAfterSend,
+    /// The process stands still when its connection stands and before it sends, and others go on.
+    StopBeforeSend,
+    /// The process stands still when the server has answered.
+    StopAfterSend,
 }
 
 /// What happens when the vault is written.
@@ -54,6 +58,10 @@ pub enum SaveFault {
     CrashAfter,
     /// The disk is full.
     Full,
+    /// The process stands still before anything is written, and has the lock.
+    StopBefore,
+    /// The process stands still when everything is written, and has no lock any more.
+    StopAfter,
 }
 
 /// What the app and its device do between two rounds.
@@ -73,7 +81,7 @@ pub enum Act {
     Clock(i64),
 }
 
-/// Every fault of a message.
+/// Every fault of a message but those that take long.
 pub const MESSAGE_FAULTS: [MessageFault; 11] = [
     MessageFault::DropRequest,
     MessageFault::DropAnswer,
@@ -88,9 +96,16 @@ pub const MESSAGE_FAULTS: [MessageFault; 11] = [
     MessageFault::CrashAfterSend,
 ];
 
-/// Every fault of a write.
+/// Every fault of a write but those that take long.
 pub const SAVE_FAULTS: [SaveFault; 3] =
     [SaveFault::CrashBefore, SaveFault::CrashAfter, SaveFault::Full];
+
+/// A process that stands still, at a message.
+const MESSAGE_STOPS: [MessageFault; 2] =
+    [MessageFault::StopBeforeSend, MessageFault::StopAfterSend];
+
+/// A process that stands still, at a write.
+const SAVE_STOPS: [SaveFault; 2] = [SaveFault::StopBefore, SaveFault::StopAfter];
 
 /// The faults of messages that acts are tried with.
 const MESSAGE_HANDFUL: [MessageFault; 4] = [
@@ -115,6 +130,8 @@ const ACTS: [Act; 8] = [
 const WITHOUT_FAULTS: [Act; 4] =
     [Act::SignOutAndIn(1), Act::SignInOver(0), Act::OtherOrigin, Act::Clock(-3_600)];
 const DAY: i64 = 86_400;
+/// One of so many faults in random plans is a process that stands still, which takes seconds.
+const RARELY: usize = 40;
 /// How many messages and writes of an act are tried to fail.
 const RIGHT_AFTER: (usize, usize) = (3, 2);
 
@@ -139,6 +156,13 @@ impl Plan {
     pub fn singles(processes: usize, messages: usize, saves: usize) -> Vec<Plan> {
         let faults = of_messages(0..messages, &MESSAGE_FAULTS);
         let faults = faults.chain(of_saves(0..saves, &SAVE_FAULTS));
+        Plan::quiet(processes).with_each(faults)
+    }
+
+    /// All runs in which a process stands still once.
+    pub fn stops(processes: usize, messages: usize, saves: usize) -> Vec<Plan> {
+        let faults = of_messages(0..messages, &MESSAGE_STOPS);
+        let faults = faults.chain(of_saves(0..saves, &SAVE_STOPS));
         Plan::quiet(processes).with_each(faults)
     }
 
@@ -177,7 +201,8 @@ impl Plan {
         let faults = (0..2).map(|_| any_fault(&mut random, most_messages, most_saves)).collect();
         let plan = Plan { faults, ..Plan::quiet(processes) };
         match random.random_range(0..8) {
-            0 => Plan { is_lockless: true, ..plan },
+            // Whoever is stopped before it writes undoes without a lock what others have written.
+            0 if !plan.has_stops() => Plan { is_lockless: true, ..plan },
             1..=3 => Plan { acts: any_acts(&mut random), ..plan },
             _ => plan,
         }
@@ -216,6 +241,13 @@ impl Plan {
     fn with_each(&self, faults: impl Iterator<Item = Fault>) -> Vec<Plan> {
         faults.map(|fault| Plan { faults: vec![fault], ..self.clone() }).collect()
     }
+
+    fn has_stops(&self) -> bool {
+        self.faults.iter().any(|fault| match fault {
+            Fault::Message(_, fault) => MESSAGE_STOPS.contains(fault),
+            Fault::Save(_, fault) => SAVE_STOPS.contains(fault),
+        })
+    }
 }
 
 impl Act {
@@ -233,11 +265,16 @@ fn of_saves(at: Range<usize>, faults: &[SaveFault]) -> impl Iterator<Item = Faul
 }
 
 fn any_fault(random: &mut StdRng, messages: usize, saves: usize) -> Fault {
-    if random.random_range(0..MESSAGE_FAULTS.len() + SAVE_FAULTS.len()) < SAVE_FAULTS.len() {
-        let fault = SAVE_FAULTS.choose(random).copied().unwrap_or(SaveFault::Full);
+    let is_stop = random.random_range(0..RARELY) == 0;
+    let (of_messages, of_saves): (&[MessageFault], &[SaveFault]) = match is_stop {
+        true => (&MESSAGE_STOPS, &SAVE_STOPS),
+        false => (&MESSAGE_FAULTS, &SAVE_FAULTS),
+    };
+    if random.random_range(0..of_messages.len() + of_saves.len()) < of_saves.len() {
+        let fault = of_saves.choose(random).copied().unwrap_or(SaveFault::Full);
         return Fault::Save(random.random_range(0..saves.max(1)), fault);
     }
-    let fault = MESSAGE_FAULTS.choose(random).copied().unwrap_or(MessageFault::DropAnswer);
+    let fault = of_messages.choose(random).copied().unwrap_or(MessageFault::DropAnswer);
     Fault::Message(random.random_range(0..messages.max(1)), fault)
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use propusk::{
@@ -47,13 +48,14 @@ impl Process {
     pub fn start(setting: &Setting, shim: SocketAddr, teller: Teller) -> Self {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let life = Arc::new(Life::default());
+        let life = Arc::new(Life::of(&runtime));
         let storage = Disk {
             file: FileStorage::new(&setting.vault),
             life: Arc::clone(&life),
             teller,
             faults: Arc::clone(&setting.faults),
             has_locks: setting.has_locks,
+            stops_unlocked: Arc::default(),
         };
         let mut builder = Client::builder(format!("http://{shim}"))
             .dialect(setting.dialect)
@@ -76,6 +78,17 @@ impl Process {
         work: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
         self.runtime.as_ref().expect("a process that lives").spawn(work)
+    }
+}
+
+impl Process {
+    /// Nothing of it moves until it goes on.
+    pub fn stop(&self) {
+        self.life.stop();
+    }
+
+    pub fn go_on(&self) {
+        self.life.go_on();
     }
 }
 
@@ -102,13 +115,15 @@ impl KeyStore for Key {
     }
 }
 
-/// A disk that fails as planned, and does nothing for the dead.
+/// A disk that fails as planned, and does nothing for the dead or for those that stand still.
 struct Disk {
     file: FileStorage,
     life: Arc<Life>,
     teller: Teller,
     faults: Arc<Faults>,
     has_locks: bool,
+    /// The process stands still as soon as it has let go of the lock.
+    stops_unlocked: Arc<AtomicBool>,
 }
 
 impl Disk {
@@ -128,7 +143,9 @@ impl Storage for Disk {
 
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
         self.life.pass()?;
-        self.file.read()
+        let read = self.file.read();
+        self.life.pass()?;
+        read
     }
 
     fn write(&self, sealed: &[u8]) -> io::Result<()> {
@@ -140,6 +157,16 @@ impl Storage for Disk {
             Some(SaveFault::CrashAfter) => {
                 self.file.write(sealed)?;
                 Err(self.die())
+            }
+            Some(SaveFault::StopBefore) => {
+                self.life.stop();
+                self.teller.stopped(self.has_locks, None);
+                self.life.pass()?;
+                self.file.write(sealed)
+            }
+            Some(SaveFault::StopAfter) => {
+                self.stops_unlocked.store(true, Ordering::SeqCst);
+                self.file.write(sealed)
             }
         }
     }
@@ -155,14 +182,46 @@ impl Storage for Disk {
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
-        self.life.pass()?;
-        match self.has_locks {
-            true => self.file.lock(),
-            false => Err(io::ErrorKind::Unsupported.into()),
+        loop {
+            self.life.pass()?;
+            let lock = match self.has_locks {
+                true => Some(self.file.lock()?),
+                false => None,
+            };
+            // Whoever is stopped while it waits for a lock gets none.
+            if self.life.is_stopped() {
+                continue;
+            }
+            let (life, teller) = (Arc::clone(&self.life), self.teller.clone());
+            let stops = Arc::clone(&self.stops_unlocked);
+            return match lock {
+                Some(lock) => Ok(Box::new(Lock { lock: Some(lock), life, teller, stops })),
+                None => Err(io::ErrorKind::Unsupported.into()),
+            };
         }
     }
 
     fn has_locks(&self) -> bool {
         self.has_locks
+    }
+}
+
+/// The lock, and what is to happen when it is free.
+struct Lock {
+    lock: Option<Box<dyn Send>>,
+    life: Arc<Life>,
+    teller: Teller,
+    stops: Arc<AtomicBool>,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(self.lock.take());
+        if self.stops.swap(false, Ordering::SeqCst) {
+            self.life.stop();
+            self.teller.stopped(false, None);
+            // An end of the process is an end of this as well.
+            let _ = self.life.pass();
+        }
     }
 }

@@ -65,7 +65,7 @@ pub fn write_foot(to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "* the API spends a refresh token whose answer was lost, and the app is told so")
 }
 
-/// Every single fault for one to three processes, all acts, a disk without
+/// Every single fault for one to three processes, all acts, processes that stand still, a disk without
 /// locks, and then pairs.
 async fn plans(world: &World, api: Api, pairs: usize, seed: u64) -> Vec<Plan> {
     let mut plans = Vec::new();
@@ -77,6 +77,7 @@ async fn plans(world: &World, api: Api, pairs: usize, seed: u64) -> Vec<Plan> {
         plans.extend(Plan::singles(processes, messages, saves));
         plans.extend(Plan::acts(processes));
         if processes == TYPICAL {
+            plans.extend(Plan::stops(processes, messages, saves));
             plans.extend(Plan::lockless(processes, messages));
             plans.extend(acts_with_faults(world, api).await);
         }

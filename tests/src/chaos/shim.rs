@@ -4,10 +4,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::faults::Faults;
 use super::life::Teller;
@@ -16,6 +18,9 @@ use super::plan::MessageFault;
 /// What a proxy says that lets nobody through.
 const PROXY: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-type: text/html\r\ncontent-length: 21\r\n\
                      connection: close\r\n\r\n<h1>Sign in here</h1>";
+
+/// What has left a process before it stands still arrives within this time.
+const LEAVING: Duration = Duration::from_millis(100);
 
 /// What all shims of a run share.
 pub(super) struct Network {
@@ -75,6 +80,9 @@ impl Drop for Shim {
 
 async fn carry(mut client: TcpStream, network: &Network, teller: &Teller) -> io::Result<()> {
     let Some(mut begun) = Begun::read(&mut client).await? else { return Ok(()) };
+    if network.faults.stops_before_send() {
+        return stop_before_send(client, begun, network, teller).await;
+    }
     let Some(request) = begun.whole(&mut client).await? else { return Ok(()) };
     let fault = network.faults.message();
     let answer = match fault {
@@ -103,10 +111,41 @@ async fn carry(mut client: TcpStream, network: &Network, teller: &Teller) -> io:
     match fault {
         Some(MessageFault::DropAnswer) => Ok(()),
         Some(MessageFault::CrashAfterSend) => teller.strike().await,
+        Some(MessageFault::StopAfterSend) => match teller.stop().await {
+            Ok(()) => client.write_all(&answer).await,
+            Err(_) => Ok(()),
+        },
         Some(MessageFault::LateAnswer) => wait_until_gone(&mut client).await,
         Some(MessageFault::CutAnswer) => client.write_all(&answer[..answer.len() / 2]).await,
         _ => client.write_all(&answer).await,
     }
+}
+
+/// The process stands still when its connection stands. What it has not sent by then, it sends when it
+/// goes on, if it still wants to.
+async fn stop_before_send(
+    mut client: TcpStream,
+    mut begun: Begun,
+    network: &Network,
+    teller: &Teller,
+) -> io::Result<()> {
+    let goes_on = teller.stop();
+    let early = timeout(LEAVING, begun.whole(&mut client)).await;
+    let answer = match early {
+        Ok(Ok(Some(request))) => Some(network.ask(&request).await?),
+        _ => None,
+    };
+    if goes_on.await.is_err() {
+        return Ok(());
+    }
+    let answer = match answer {
+        Some(answer) => answer,
+        None => match begun.whole(&mut client).await? {
+            Some(request) => network.ask(&request).await?,
+            None => return Ok(()),
+        },
+    };
+    client.write_all(&answer).await
 }
 
 /// One whole request, which asks that the connection be closed after it.
