@@ -20,6 +20,9 @@ struct Arguments {
     /// Only APIs whose names begin so: native, simplejwt, djoser_jwt, prehashed, djoser_token.
     #[arg(long)]
     api: Option<String>,
+    /// Only runs whose descriptions contain this, such as one of an earlier report.
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 fn main() -> io::Result<ExitCode> {
@@ -28,7 +31,7 @@ fn main() -> io::Result<ExitCode> {
     tokio::runtime::Runtime::new()?.block_on(run(arguments))
 }
 
-async fn run(Arguments { pairs, seed, api }: Arguments) -> io::Result<ExitCode> {
+async fn run(Arguments { pairs, seed, api, only }: Arguments) -> io::Result<ExitCode> {
     let is_meant = |one: &Api| api.as_deref().is_none_or(|name| one.name().starts_with(name));
     let apis: Vec<Api> = Api::ALL.into_iter().filter(is_meant).collect();
     let (harness, mut out) = (Harness::start().await, io::stdout());
@@ -36,7 +39,7 @@ async fn run(Arguments { pairs, seed, api }: Arguments) -> io::Result<ExitCode> 
     let mut is_clean = true;
     for (number, api) in apis.iter().enumerate() {
         let share = pairs / apis.len() + usize::from(number < pairs % apis.len());
-        let tally = harness.attack(*api, share, seed).await;
+        let tally = harness.attack(*api, share, seed, &only).await;
         tally.write(*api, &mut out)?;
         is_clean &= tally.is_clean();
     }

@@ -44,9 +44,11 @@ impl Harness {
         Harness(worlds)
     }
 
-    /// All single faults and acts of an API and so many random pairs.
-    pub async fn attack(&self, api: Api, pairs: usize, seed: u64) -> Tally {
-        let plans = plans(&self.0[0], api, pairs, seed).await;
+    /// All single faults and acts of an API and so many random pairs; of these all whose descriptions
+    /// contain this.
+    pub async fn attack(&self, api: Api, pairs: usize, seed: u64, only: &str) -> Tally {
+        let mut plans = plans(&self.0[0], api, pairs, seed).await;
+        plans.retain(|plan| plan.to_string().contains(only));
         tally(&self.0, api, plans).await
     }
 }
