@@ -200,7 +200,8 @@ fn verdict(
         (Dialect::DjoserToken, operation, 401) if is_shown_a_key(operation) => {
             match (detail?, scheme) {
                 ("Invalid token.", Scheme::Token) => ended("Ended"),
-                ("User inactive or deleted.", _) => ended("AccountInactive"),
+                // Of an OAuth pair its refresh has to tell.
+                ("User inactive or deleted.", Scheme::Token) => ended("AccountInactive"),
                 _ => None,
             }
         }
