@@ -112,6 +112,18 @@ impl Error {
     }
 }
 
+/// Of an answer of the app's API: the rest of it did not come, or is not what was expected.
+impl From<reqwest::Error> for Error {
+    fn from(error: reqwest::Error) -> Self {
+        let kind = match error.is_builder() || error.is_decode() {
+            true => Kind::Protocol,
+            false => Kind::Network,
+        };
+        // The address may hold a token.
+        Error::because(kind, error.without_url())
+    }
+}
+
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
         Error::new(kind)
@@ -123,6 +135,10 @@ impl fmt::Display for Error {
         match (self.kind(), &self.0.source) {
             // What the app has done wrong stands in no other place.
             (Kind::Usage, Some(problem)) => write!(f, "{}: {problem}", Kind::Usage),
+            (Kind::Network, Some(problem)) => match network_in_words(problem.as_ref()) {
+                Some(words) => f.write_str(words),
+                None => Kind::Network.fmt(f),
+            },
             (kind, _) => kind.fmt(f),
         }
     }
@@ -171,6 +187,27 @@ impl fmt::Display for SignOutReason {
         })
     }
 }
+
+/// What has happened on the way to a server, where more is known than that it cannot be reached.
+fn network_in_words(problem: &(dyn StdError + 'static)) -> Option<&'static str> {
+    if problem.is::<Unexpected>() {
+        return Some("something else answers in the place of the server, or it fails");
+    }
+    let error = problem.downcast_ref::<reqwest::Error>()?;
+    error.is_timeout().then_some("the server does not answer in time")
+}
+
+/// A status that comes with no answer of the API.
+#[derive(Debug)]
+pub(crate) struct Unexpected(pub u16);
+
+impl fmt::Display for Unexpected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "status {}, and no answer of the API", self.0)
+    }
+}
+
+impl StdError for Unexpected {}
 
 fn state_in_words(state: VaultState) -> &'static str {
     match state {
@@ -252,7 +289,7 @@ mod tests {
                 Error::unsupported(Operation::Sessions),
                 "the API of this server cannot list the sessions of the account",
             ),
-            (Error::usage("no address of a server"), "invalid use: no address of a server"),
+            (Error::usage("no redirect is given"), "invalid use: no redirect is given"),
             (Error::new(Kind::Usage), "invalid use"),
             (Error::because(Kind::Network, "status 502"), "the server cannot be reached"),
             (Error::new(Kind::Cancelled), "cancelled"),

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::clock::Moment;
 use crate::dialects::{Call, Credential, Refusal, Reply, Request, Scheme};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Unexpected};
 use crate::{Clock, Rejection, RejectionCode};
 
 use conditional::Condition;
@@ -201,9 +201,7 @@ impl From<Failure> for Error {
         match failure {
             Failure::Network(error) => Error::because(kind, error),
             Failure::Unsendable(problem) => Error::because(kind, problem),
-            Failure::Unexpected(status) => {
-                Error::because(kind, format!("status {status}, and no answer of the API"))
-            }
+            Failure::Unexpected(status) => Error::because(kind, Unexpected(status)),
             Failure::Refused(_) | Failure::Outdated => Error::new(kind),
         }
     }

@@ -196,10 +196,14 @@ impl ClientBuilder {
     }
 
     fn address(&self, text: &str) -> Result<Url> {
-        let url = Url::parse(text).map_err(|_| Error::usage("no address of a server"))?;
+        let url = Url::parse(text).map_err(|_| {
+            Error::usage("the address of a server is a whole one, such as https://id.example.org")
+        })?;
         let is_plain = url.scheme() == "http" && (self.allows_plain_http || is_loopback(&url));
         if !(url.scheme() == "https" || is_plain) {
-            return Err(Error::usage("the address of a server begins with https://"));
+            return Err(Error::usage(
+                "the address of a server begins with https://, or with http:// on this machine",
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Error::usage("the address of a server holds no password"));

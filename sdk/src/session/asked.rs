@@ -7,7 +7,7 @@ use super::decide::Verdict;
 use super::{Core, Session, Want, attempt};
 use crate::Operation;
 use crate::dialects::{Call, Refusal, Renewal, Tokens};
-use crate::error::{Error, Kind, Result, SignOutReason};
+use crate::error::{Error, Kind, Result, SignOutReason, Unexpected};
 use crate::http::Failure;
 
 type Answer = std::result::Result<Tokens, Verdict>;
@@ -118,10 +118,9 @@ fn verdict(failure: Failure) -> Verdict {
         Failure::Refused(Refusal::Spent) => Verdict::Spent,
         Failure::Refused(Refusal::TooEarly) => Verdict::TooEarly,
         // A renewal has no path but the API's own: what answers there is a proxy, or a failure.
-        Failure::Unexpected(status) => Verdict::Passing(Error::because(
-            Kind::Network,
-            format!("status {status}, and no answer of the API"),
-        )),
+        Failure::Unexpected(status) => {
+            Verdict::Passing(Error::because(Kind::Network, Unexpected(status)))
+        }
         failure => Verdict::Passing(failure.into()),
     }
 }

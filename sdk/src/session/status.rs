@@ -1,6 +1,8 @@
 //! What an app watches to know which screen to show: whether somebody is signed in, who, and why it
 //! has changed.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
@@ -75,6 +77,35 @@ pub enum Change {
     OtherProcess,
     /// The account's profile was asked for or changed.
     Profile,
+}
+
+/// In English, for a log.
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Phase::Unknown => f.write_str("not known yet"),
+            Phase::SignedOut { reason } => write!(f, "signed out: {reason}"),
+            Phase::SignedIn => f.write_str("signed in"),
+            Phase::Refreshing => f.write_str("signed in, the access token is being renewed"),
+            Phase::Offline => f.write_str("signed in, offline"),
+        }
+    }
+}
+
+/// In English, for a log.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Change::Started => "at the start",
+            Change::SignedIn => "by a sign-in",
+            Change::Adopted => "by tokens of before",
+            Change::Refreshed => "by a renewal",
+            Change::SignedOut => "by a sign-out",
+            Change::Ended => "by the end of the session",
+            Change::OtherProcess => "by another process",
+            Change::Profile => "by the account's profile",
+        })
+    }
 }
 
 impl Status {
