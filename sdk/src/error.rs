@@ -209,7 +209,7 @@ impl fmt::Display for Unexpected {
 
 impl StdError for Unexpected {}
 
-fn state_in_words(state: VaultState) -> &'static str {
+pub(crate) fn state_in_words(state: VaultState) -> &'static str {
     match state {
         VaultState::Ready => "the vault was busy",
         VaultState::Degraded => "its key lies in a file beside it",

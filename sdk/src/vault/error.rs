@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::VaultState;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, state_in_words};
 
 /// Why a vault could not be read or written. Nothing that was stored is lost by it, except where the
 /// state is [`Foreign`](VaultState::Foreign): that was lost before.
@@ -30,7 +30,7 @@ impl VaultError {
 
 impl fmt::Display for VaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the vault cannot be used ({:?}): {}", self.state, self.source)
+        write!(f, "the vault cannot be used: {} ({})", state_in_words(self.state), self.source)
     }
 }
 

@@ -185,6 +185,7 @@ impl<'w> Cast<'w> {
             }
             Event::Stopped(stopped) => {
                 self.processes[stopped.process].stop();
+                stopped.tell();
                 self.stopped.insert(stopped.process);
                 open.jobs.remove(&stopped.process);
                 open.stopped.push(stopped);
@@ -194,6 +195,8 @@ impl<'w> Cast<'w> {
 
     /// Those that do not stand still renew twice; then those do that did.
     async fn others_go_on(&mut self, open: Open) -> Result<(), Mishap> {
+        // A network keeps nothing for as long as a process may stand still.
+        self.network.release().await;
         let call = open.call();
         let others = self.all().into_iter().filter(|process| !self.stopped.contains(process));
         let others: BTreeMap<usize, Job> = others.map(|process| (process, call.clone())).collect();
@@ -214,10 +217,7 @@ impl<'w> Cast<'w> {
     fn goes_on(&mut self, stopped: Stopped) {
         self.stopped.remove(&stopped.process);
         self.processes[stopped.process].go_on();
-        if let Some(goes_on) = stopped.goes_on {
-            // A connection that is gone needs no word.
-            let _ = goes_on.send(());
-        }
+        stopped.tell();
     }
 
     fn job(&self, process: usize, job: &Job) -> BoxFuture<'static, (usize, Option<Ended>)> {

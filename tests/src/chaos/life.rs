@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// How it stands with a process.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -108,8 +107,15 @@ pub(super) struct Stopped {
     pub process: usize,
     /// Nobody else can write the vault.
     pub has_lock: bool,
-    /// Whoever waits for it to go on.
-    pub goes_on: Option<oneshot::Sender<()>>,
+    /// Whoever waits for it to stand still, and then to go on.
+    pub waits: Option<UnboundedSender<()>>,
+}
+
+impl Stopped {
+    /// A connection that is gone needs no word.
+    pub fn tell(&self) {
+        let _ = self.waits.as_ref().map(|waits| waits.send(()));
+    }
 }
 
 /// Tells the harness of one process. A harness that has gone needs no word.
@@ -124,8 +130,8 @@ impl Teller {
         let _ = self.tell.send(Event::Died(self.process));
     }
 
-    pub fn stopped(&self, has_lock: bool, goes_on: Option<oneshot::Sender<()>>) {
-        let stopped = Stopped { process: self.process, has_lock, goes_on };
+    pub fn stopped(&self, has_lock: bool, waits: Option<UnboundedSender<()>>) {
+        let stopped = Stopped { process: self.process, has_lock, waits };
         let _ = self.tell.send(Event::Stopped(stopped));
     }
 
@@ -135,10 +141,11 @@ impl Teller {
         std::future::pending().await
     }
 
-    /// The harness stops the process; tells when it goes on, or is gone.
-    pub fn stop(&self) -> oneshot::Receiver<()> {
-        let (goes_on, going) = oneshot::channel();
-        self.stopped(false, Some(goes_on));
-        going
+    /// The harness stops the process. It tells when that stands still, and again when that goes on;
+    /// nothing if that is gone.
+    pub fn stop(&self) -> UnboundedReceiver<()> {
+        let (waits, told) = unbounded_channel();
+        self.stopped(false, Some(waits));
+        told
     }
 }

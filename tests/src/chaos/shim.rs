@@ -111,10 +111,13 @@ async fn carry(mut client: TcpStream, network: &Network, teller: &Teller) -> io:
     match fault {
         Some(MessageFault::DropAnswer) => Ok(()),
         Some(MessageFault::CrashAfterSend) => teller.strike().await,
-        Some(MessageFault::StopAfterSend) => match teller.stop().await {
-            Ok(()) => client.write_all(&answer).await,
-            Err(_) => Ok(()),
-        },
+        Some(MessageFault::StopAfterSend) => {
+            let mut told = teller.stop();
+            match (told.recv().await, told.recv().await) {
+                (Some(()), Some(())) => client.write_all(&answer).await,
+                _ => Ok(()),
+            }
+        }
         Some(MessageFault::LateAnswer) => wait_until_gone(&mut client).await,
         Some(MessageFault::CutAnswer) => client.write_all(&answer[..answer.len() / 2]).await,
         _ => client.write_all(&answer).await,
@@ -129,13 +132,16 @@ async fn stop_before_send(
     network: &Network,
     teller: &Teller,
 ) -> io::Result<()> {
-    let goes_on = teller.stop();
+    let mut told = teller.stop();
+    if told.recv().await.is_none() {
+        return Ok(());
+    }
     let early = timeout(LEAVING, begun.whole(&mut client)).await;
     let answer = match early {
         Ok(Ok(Some(request))) => Some(network.ask(&request).await?),
         _ => None,
     };
-    if goes_on.await.is_err() {
+    if told.recv().await.is_none() {
         return Ok(());
     }
     let answer = match answer {
