@@ -277,8 +277,7 @@ impl Core {
                 tracing::info!(%error, "the server is told of a sign-out later");
             }
             if !self.is_saved().await {
-                // Whether it is saved now is asked below.
-                let _ = landed(self.renewal(Want::Saving)).await;
+                self.save().await;
             }
             self.work.done().await;
             !self.owes() && self.is_saved().await
@@ -293,6 +292,17 @@ impl Core {
             State::SignedOut(_) | State::Unknown => true,
         };
         is_saved && !self.has_unwritten_end()
+    }
+
+    /// Writes what could not be written before; whether it could now, [`is_saved`](Self::is_saved) tells.
+    async fn save(self: &Arc<Self>) {
+        let saved = match self.has_unwritten_end() {
+            true => self.change(|_| ()).await,
+            false => landed(self.renewal(Want::Saving)).await,
+        };
+        if let Err(error) = saved {
+            tracing::debug!(%error, "the vault cannot be written yet");
+        }
     }
 
     /// Looks into the vault unless somebody is known to be signed in; one look for everybody who asks.

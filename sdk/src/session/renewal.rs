@@ -423,13 +423,9 @@ impl Core {
             let core = wait.0.upgrade();
             drop(wait);
             let Some(core) = core else { return };
+            core.save().await;
             if core.has_unwritten_end() {
-                if let Err(error) = core.change(|_| ()).await {
-                    tracing::debug!(%error, "the end of a session cannot be written yet");
-                    core.write_again();
-                }
-            } else {
-                drop(core.renewal(Want::Saving));
+                core.write_again();
             }
         });
     }

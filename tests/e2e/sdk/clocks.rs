@@ -15,6 +15,22 @@ async fn with_clock(home: &Home, seconds: i64) -> (Tap, Clock, Client) {
 }
 
 #[tokio::test]
+async fn what_one_process_has_learnt_of_the_servers_clock_counts_for_all() {
+    let home = Home::start().await;
+    let (tap, clock, one) = with_clock(&home, 0).await;
+    one.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let other = Client::builder(tap.url()).clock(clock.clone()).vault(home.vault());
+    let other = other.build().expect("a client");
+    other.access_token().await.expect("a token");
+    home.server.clock.advance(EXPIRED);
+    clock.set(clock.now() + EXPIRED + 86_400);
+    let renewed = one.access_token().await.expect("a token");
+    let taken = other.access_token().await.expect("the same token");
+    assert_eq!(renewed.token(), taken.token());
+    assert_eq!(tap.count(REFRESH), 1, "by the server's clock it is fresh");
+}
+
+#[tokio::test]
 async fn a_clock_that_is_a_day_off_changes_nothing() {
     for off in [-86_400, 86_400] {
         let home = Home::start().await;
