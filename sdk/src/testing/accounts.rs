@@ -21,7 +21,10 @@ use crate::pkce;
 const PASSWORD_CHARACTERS: usize = 8;
 
 impl Store {
-    pub fn register(&mut self, new: RegisterRequest) -> Handled {
+    pub fn register(&mut self, mut new: RegisterRequest) -> Handled {
+        for name in [&mut new.email, &mut new.phone, &mut new.username] {
+            *name = name.take().map(|name| name.trim().to_owned());
+        }
         let names = [("email", &new.email), ("phone", &new.phone), ("username", &new.username)];
         if names.iter().all(|(_, name)| name.is_none()) {
             return Err(Refusal::of_field("email", FieldCode::Required));
@@ -69,7 +72,11 @@ impl Store {
 
     /// 202, whether there is such an account or not.
     pub fn request_reset(&mut self, request: RequestResetRequest) -> Handled {
-        if let Some(id) = self.account_by_email(&request.email) {
+        let is_active = |store: &Store, id: &i64| {
+            store.accounts.get(id).is_some_and(|account| !account.is_new && !account.is_suspended)
+        };
+        let account = self.account_by_email(&request.email);
+        if let Some(id) = account.filter(|id| is_active(self, id)) {
             let purpose = Purpose::Reset { challenge: request.code_challenge };
             self.mail_link(id, &request.email, purpose);
         }

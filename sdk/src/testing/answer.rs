@@ -50,7 +50,8 @@ impl Answer {
     }
 
     /// A refusal as Propusk's own API writes it: a problem document with this code. An app sees
-    /// [`Kind::Rejected`](crate::Kind::Rejected), or a sign-out where the code says that.
+    /// [`Kind::Rejected`](crate::Kind::Rejected), a sign-out where the code says that, or
+    /// [`Kind::Later`](crate::Kind::Later) where the status is 429 or 503.
     ///
     /// # Panics
     /// If the status is not from 200 to 599.

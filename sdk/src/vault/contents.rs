@@ -95,7 +95,11 @@ impl Contents {
     pub(super) fn erase(&self, hold: &(impl Clone + Send + 'static)) -> Result<(), VaultError> {
         let record = self.forget_whatever_it_is();
         let keys = self.keys.erase(hold);
-        let lock = self.file.as_ref().map_or(Ok(()), FileStorage::remove_lock);
+        // A key store that has not answered may still remove the key: nobody makes another meanwhile.
+        let lock = match (&keys, &self.file) {
+            (Ok(()), Some(file)) => file.remove_lock(),
+            _ => Ok(()),
+        };
         record.and(keys).and_then(|()| self.written(lock))
     }
 

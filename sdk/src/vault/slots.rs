@@ -134,7 +134,8 @@ impl VaultSlots {
 
     /// Removes a slot, readable or not: its file, what earlier writes have left, and its key where the key
     /// store can remove it ([`KeyStore::remove`]). It is then not the current slot any more. The server is not
-    /// informed: sign out before. A client that still uses the slot finds no session.
+    /// informed: sign out before, and wait until it has been ([`SignOut::Told`](crate::SignOut::Told)), for what
+    /// it still has to hear lies in the slot. A client that still uses the slot finds no session.
     ///
     /// # Errors
     ///

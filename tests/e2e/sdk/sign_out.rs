@@ -103,8 +103,9 @@ async fn a_refresh_under_way_does_not_outlive_it() {
         let _ = refreshing.await.expect("no panic");
         assert_eq!(reason(client.access_token().await), SignOutReason::SignedOut, "{moment}");
         assert_eq!(reason(home.app().access_token().await), SignOutReason::SignedOut, "{moment}");
-        let seen = tap.seen();
-        assert!(seen.is_empty(), "{moment}: {seen:?}");
+        // At most the server hears that what came too late is over, too.
+        let seen: Vec<_> = tap.seen().into_iter().map(|seen| seen.what).collect();
+        assert!(seen.iter().all(|what| what == SIGN_OUT), "{moment}: {seen:?}");
     }
 }
 
