@@ -190,7 +190,15 @@ impl Client {
         &self,
         spell: impl Fn(&Credential) -> Result<Call<T>>,
     ) -> Result<(T, Arc<AtHand>)> {
-        let at_hand = self.core.at_hand().await?;
+        self.authorized_as(self.core.at_hand().await?, spell).await
+    }
+
+    /// The same with this token, or one of the same sign-in.
+    pub(crate) async fn authorized_as<T>(
+        &self,
+        at_hand: Arc<AtHand>,
+        spell: impl Fn(&Credential) -> Result<Call<T>>,
+    ) -> Result<(T, Arc<AtHand>)> {
         let outcome = self.core.transport().send(spell(&at_hand.credential)?).await;
         if !matches!(outcome, Err(Failure::Network(_) | Failure::Unexpected(_))) {
             self.core.note_answer();

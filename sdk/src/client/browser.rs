@@ -203,7 +203,8 @@ impl Client {
         if sign_in.sign_in.as_ref().is_some_and(|begun| *begun != at_hand.who.sign_in) {
             return Err(Error::new(Kind::OtherSignIn));
         }
-        let identity = self.authorized(|access| native::link(access, &link)).await?;
+        let (identity, _) =
+            self.authorized_as(at_hand, |access| native::link(access, &link)).await?;
         let state = sign_in.state.clone();
         self.core.change(move |record| record.journal.finish(&state, Outcome::Completed)).await?;
         Ok(Completed::Linked(Box::new(identity)))

@@ -6,6 +6,8 @@
 //! can be had again. And a renewed session that could not be written is kept in memory and written
 //! before anything else.
 
+use propusk_wire::Secret;
+
 use super::record::{Held, Session};
 use crate::VaultState;
 use crate::clock::Moment;
@@ -124,10 +126,12 @@ fn newest(ours: Kept, theirs: Box<Session>) -> State {
     })
 }
 
-/// What the answer to a renewal of `asked` leads to, where `state` is how it stands by now.
+/// What the answer to a renewal of `asked` leads to, where `state` is how it stands by now. `lost` is
+/// the sign-in that was given up because an answer was lost.
 pub(crate) fn answered(
     asked: &Session,
     state: &State,
+    lost: Option<&Secret>,
     answer: Result<Tokens, Verdict>,
     at: Moment,
 ) -> Outcome {
@@ -142,14 +146,20 @@ pub(crate) fn answered(
         },
         // Another process has renewed the same sign-in.
         (State::SignedIn(kept), Ok(tokens)) if kept.session.lineage == asked.lineage => {
-            let ours = renewed(tokens);
+            let mut ours = renewed(tokens);
+            // It has only asked about the access token, and has spent nothing.
+            if kept.session.refresh == asked.refresh && ours.refresh != asked.refresh {
+                ours.generation = kept.session.generation + 1;
+            }
             match ours.generation > kept.session.generation {
                 true => Outcome::Renewed(ours),
                 false => Outcome::Overtaken(None),
             }
         }
         // Another process has given up on the token whose answer has come after all.
-        (State::SignedOut(SignOutReason::AnswerLost), Ok(tokens)) => {
+        (State::SignedOut(SignOutReason::AnswerLost), Ok(tokens))
+            if lost.is_none_or(|lost| *lost == asked.lineage) =>
+        {
             Outcome::Renewed(renewed(tokens))
         }
         (_, Ok(tokens)) => Outcome::Overtaken(Some(renewed(tokens))),

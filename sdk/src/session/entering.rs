@@ -31,7 +31,7 @@ impl Core {
             let _one_at_a_time = core.entering.lock().await;
             core.is_there().await?;
             // A telling under way may end the very token that a sign-in is given again.
-            let telling = timeout(LIMIT, core.telling.lock()).await;
+            let telling = timeout(2 * LIMIT, core.telling.lock()).await;
             let tokens = core.transport.send(call).await?;
             core.trouble().end();
             let session = core.opened(tokens)?;
@@ -107,7 +107,11 @@ impl Core {
         let core = Arc::clone(self);
         let busy = self.work.begin();
         tokio::spawn(async move {
-            core.tell_in_time(&session).await;
+            let _one_at_a_time = core.telling.lock().await;
+            // Some servers give the same token again.
+            if core.held().is_none_or(|held| held.credential != session.credential) {
+                core.tell_in_time(&session).await;
+            }
             drop(busy);
         });
     }

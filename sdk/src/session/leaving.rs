@@ -10,6 +10,7 @@ use super::decide::State;
 use super::flight::landed;
 use super::owed::LIMIT;
 use super::record::Held;
+use super::stored::Over;
 use super::{Change, Core, Memory, Session, joined, state_of};
 use crate::VaultState;
 use crate::error::{Result, SignOutReason};
@@ -58,8 +59,10 @@ impl Core {
         }
         let session = match held {
             Ok(Held::SignedIn(theirs)) => Some(newest(&memory, theirs)),
+            // The file was removed, or another process has given up what is in memory.
+            Ok(Held::SignedOut(SignOutReason::NeverSignedIn | SignOutReason::AnswerLost))
+            | Err(_) => memory.state.session().cloned().map(Box::new),
             Ok(Held::SignedOut(_)) => None,
-            Err(_) => memory.state.session().cloned().map(Box::new),
         };
         let lineage = session.as_ref().map(|session| session.lineage.clone());
         if only.is_some() && lineage != only {
@@ -77,8 +80,8 @@ impl Core {
             self.write_end(&desk, record).await
         };
         let written = written.await;
-        if let (Err(_), Some(lineage)) = (&written, lineage) {
-            self.note_over(Some((lineage, SignOutReason::SignedOut)));
+        if let (Err(_), Some(session)) = (&written, session.clone()) {
+            self.note_over(Some(Over { session, reason: SignOutReason::SignedOut }));
             self.write_again();
         }
         memory.state = State::SignedOut(SignOutReason::SignedOut);
@@ -106,7 +109,12 @@ impl Core {
         };
         match tokio::time::timeout(LIMIT, telling).await {
             Ok(true) => Told::Heard,
-            _ if matches!(left.written, Ok(true)) => Told::Owed,
+            _ if matches!(left.written, Ok(true)) => {
+                if !self.owes() {
+                    self.note_owed(true);
+                }
+                Told::Owed
+            }
             _ => Told::Never,
         }
     }

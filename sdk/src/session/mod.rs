@@ -190,7 +190,8 @@ impl Core {
     }
 
     pub async fn vault_state(&self) -> VaultState {
-        let state = self.vault.state().await;
+        let state = tokio::time::timeout(LOCK_PATIENCE, self.vault.state()).await;
+        let state = state.unwrap_or(VaultState::Locked);
         match self.vault_record().await {
             Ok(_) => state,
             Err(error) => state_of(&error),
@@ -243,6 +244,9 @@ impl Core {
             let mut record = desk.record(&memory.state)?;
             let changed = change(&mut record);
             let held = record.held.clone();
+            if !core.owes() && record.owed.iter().any(|owed| core.is_ours(owed.session())) {
+                core.note_owed(true);
+            }
             core.write(&desk, record).await?;
             core.take_in(&mut memory, held);
             Ok(changed)
@@ -346,7 +350,9 @@ impl Core {
             self.write_again();
         }
         if read.is_ok_and(|record| record.owed.iter().any(|owed| self.is_ours(owed.session()))) {
-            self.note_owed(true);
+            if !self.owes() {
+                self.note_owed(true);
+            }
             self.tell_at_a_chance();
         }
         Ok(())

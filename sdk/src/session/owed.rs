@@ -4,6 +4,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
 
 use super::{Core, Record, Session};
@@ -82,25 +83,31 @@ impl Core {
     /// Tells the server of all ends that it has not heard of; whether it has heard of all. What it has
     /// heard of is owed no longer.
     pub(super) async fn tell_owed(self: &Arc<Self>) -> Result<bool> {
+        let record = self.vault_record().await?;
+        for owed in record.owed.iter().filter(|owed| self.is_ours(&owed.session)) {
+            self.tell_one(&owed.session.lineage).await?;
+        }
+        let record = self.vault_record().await?;
+        let owes = record.owed.iter().any(|owed| self.is_ours(&owed.session));
+        if !owes {
+            *self.owing() = Owing::default();
+        }
+        Ok(!owes)
+    }
+
+    /// Tells of one end, unless that is owed no longer.
+    async fn tell_one(self: &Arc<Self>, lineage: &Secret) -> Result<()> {
         let _one_at_a_time = self.telling.lock().await;
         let record = self.vault_record().await?;
-        let ours = record.owed.iter().filter(|owed| self.is_ours(&owed.session));
-        let (mut heard, mut is_all) = (Vec::new(), true);
-        for owed in ours {
-            match owed.is_old(self.transport.device_now()) || self.tell_in_time(&owed.session).await
-            {
-                true => heard.push(owed.session.clone()),
-                false => is_all = false,
-            }
+        let owed = record.owed.iter().find(|owed| owed.session.lineage == *lineage);
+        let Some(owed) = owed else { return Ok(()) };
+        let is_old = owed.is_old(self.transport.device_now());
+        if is_old || self.tell_in_time(&owed.session).await {
+            let heard = owed.session.clone();
+            self.change(move |record| record.owed.retain(|owed| !is_same(&heard, &owed.session)))
+                .await?;
         }
-        self.note_told(is_all);
-        if !heard.is_empty() {
-            self.change(move |record| {
-                record.owed.retain(|owed| !heard.iter().any(|heard| is_same(heard, &owed.session)));
-            })
-            .await?;
-        }
-        Ok(is_all)
+        Ok(())
     }
 
     /// Whether the server has heard of the end of this session.
@@ -131,12 +138,6 @@ impl Core {
             }
             drop(busy);
         });
-    }
-
-    fn note_told(&self, is_all: bool) {
-        if is_all {
-            *self.owing() = Owing::default();
-        }
     }
 
     fn owing(&self) -> MutexGuard<'_, Owing> {

@@ -45,6 +45,9 @@ pub(crate) struct Record {
     /// What was taken over from the app, the oldest first.
     #[serde(default)]
     pub adopted: Vec<Adopted>,
+    /// The sign-in whose refresh token was given up because its answer was lost.
+    #[serde(default)]
+    pub lost: Option<Secret>,
     /// The latest time that was ever known here, by the server's clock.
     #[serde(default)]
     pub latest: i64,
@@ -64,6 +67,7 @@ impl Default for Record {
             lease: None,
             owed: Vec::new(),
             adopted: Vec::new(),
+            lost: None,
             latest: 0,
             unknown: Unknown::default(),
         }

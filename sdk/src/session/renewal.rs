@@ -14,12 +14,14 @@ use super::decide::{Kept, Outcome, State, Verdict, answered, is_base, merged};
 use super::flight::{Landing, landed};
 use super::lease::Lease;
 use super::record::Held;
-use super::stored::Desk;
+use super::stored::{Desk, Over, is_not_ours};
 use super::trust::TOLERANCE;
-use super::{ALMOST_OVER, AtHand, Change, Core, Memory, Phase, Record, Session, Want, state_of};
+use super::{
+    ALMOST_OVER, AtHand, Change, Core, Memory, Phase, Record, Session, Want, change_of, state_of,
+};
 use crate::clock::Moment;
 use crate::dialects::Tokens;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, SignOutReason};
 
 /// How long another process that renews is waited for.
 const OTHERS: Duration = Duration::from_secs(3);
@@ -117,7 +119,13 @@ impl Core {
     }
 
     async fn renewed(self: &Arc<Self>, want: Want) -> Result<Arc<AtHand>> {
-        landed(self.renewal(want.clone())).await?;
+        let outcome = landed(self.renewal(want.clone())).await;
+        let is_anothers = matches!(want, Want::Token) && outcome.is_err();
+        if is_anothers && self.held().is_some() && self.holds_a_token() {
+            // What has failed was more than a token that works.
+            return self.held().ok_or_else(|| self.nobody());
+        }
+        outcome?;
         if !self.holds_a_token() {
             // What was under way was something else, or nothing has come of it.
             landed(self.renewal(want)).await?;
@@ -297,7 +305,8 @@ impl Core {
         let desk = self.alone().await;
         let held = desk.as_ref().map_err(state_of).and_then(Desk::held);
         let state = merged(memory.state.clone(), held).unwrap_or(memory.state.clone());
-        match answered(asked, &state, answer, at) {
+        let lost = desk.as_ref().ok().and_then(Desk::found).and_then(|record| record.lost.clone());
+        match answered(asked, &state, lost.as_ref(), answer, at) {
             Outcome::Renewed(session) => {
                 let state = State::SignedIn(Kept { session, is_saved: false });
                 self.keep(&mut memory, desk, state, None).await;
@@ -314,7 +323,7 @@ impl Core {
             Outcome::Overtaken(over) => {
                 let is_owed = over.is_some();
                 self.keep(&mut memory, desk, state, over).await;
-                self.publish(&memory.state, Change::OtherProcess);
+                self.publish(&memory.state, change_of(&memory.state, Change::OtherProcess));
                 if is_owed {
                     self.note_owed(true);
                     self.tell_at_a_chance();
@@ -355,9 +364,14 @@ impl Core {
         state: State,
         over: Option<Box<Session>>,
     ) {
+        let before = memory.state.session().cloned().map(Box::new);
+        let lineage = before.as_ref().map(|session| session.lineage.clone());
         let written = async {
             let desk = desk?;
             let mut record = desk.record(&state)?;
+            if state == State::SignedOut(SignOutReason::AnswerLost) {
+                record.lost = lineage;
+            }
             if is_to_be_written(&state, &record.held) {
                 record.held = state.held();
             }
@@ -371,15 +385,16 @@ impl Core {
         if let Err(error) = &written {
             tracing::warn!(%error, "the vault is written later");
         }
-        let before = memory.state.session().map(|session| session.lineage.clone());
         memory.state = match state {
             State::SignedIn(kept) => {
                 State::SignedIn(Kept { is_saved: kept.is_saved || written.is_ok(), ..kept })
             }
             // The server has spoken; a vault that cannot be written does not bring the session back.
             State::SignedOut(reason) => {
-                if let (Err(_), Some(lineage)) = (&written, before) {
-                    self.note_over(Some((lineage, reason)));
+                if let (Err(error), Some(session)) = (&written, before)
+                    && !is_not_ours(error)
+                {
+                    self.note_over(Some(Over { session, reason }));
                 }
                 State::SignedOut(reason)
             }

@@ -3,8 +3,6 @@
 
 use std::sync::PoisonError;
 
-use propusk_wire::Secret;
-
 use super::decide::{State, is_base};
 use super::record::{Held, VERSION};
 use super::{Core, LOCK_PATIENCE, Record, Session, random_text};
@@ -24,8 +22,14 @@ pub(super) struct Desk {
 #[derive(Clone, Default)]
 pub(super) struct Seen {
     record: Record,
-    /// An end that could not be written: what the vault still holds of that sign-in is over.
-    over: Option<(Secret, SignOutReason)>,
+    over: Option<Over>,
+}
+
+/// An end that could not be written: what the vault still holds of that sign-in is over.
+#[derive(Clone)]
+pub(super) struct Over {
+    pub session: Box<Session>,
+    pub reason: SignOutReason,
 }
 
 impl Desk {
@@ -36,6 +40,10 @@ impl Desk {
     /// The record to be written over. What was lost is made anew of what is in memory.
     pub fn record(&self, memory: &State) -> Result<Record> {
         match &self.read {
+            // What was taken over once stays known, also where the file was removed.
+            Ok(record) if record.series.is_empty() => {
+                Ok(Record { adopted: self.last.adopted.clone(), ..record.clone() })
+            }
             Ok(record) => Ok(record.clone()),
             Err(error) if is_replaceable(error) => {
                 Ok(Record { held: memory.held(), lease: None, ..self.last.clone() })
@@ -57,12 +65,12 @@ impl Desk {
         self.read.as_ref().ok()
     }
 
-    pub async fn forget(&self) -> std::result::Result<(), VaultError> {
-        self.guard.forget().await
+    async fn forget(&self) -> Result<()> {
+        in_time(self.guard.forget()).await
     }
 
-    pub async fn forget_whatever_it_is(&self) -> std::result::Result<(), VaultError> {
-        self.guard.forget_whatever_it_is().await
+    pub async fn forget_whatever_it_is(&self) -> Result<()> {
+        in_time(self.guard.forget_whatever_it_is()).await
     }
 }
 
@@ -97,10 +105,11 @@ impl Core {
             return Err(Error::new(Kind::Storage { state: VaultState::WentBack }));
         }
         self.note_seen(&record);
-        if let (Some(session), Some((lineage, reason))) = (record.session(), before.over.as_ref())
-            && session.lineage == *lineage
-        {
-            record.held = Held::SignedOut(*reason);
+        if let Some(over) = before.over.as_ref().filter(|over| over.ends(&record)) {
+            record.held = Held::SignedOut(over.reason);
+            if over.reason == SignOutReason::SignedOut {
+                record.owe(over.session.clone(), self.transport.device_now());
+            }
         }
         Ok(record)
     }
@@ -119,7 +128,7 @@ impl Core {
 
     /// An end that could not be written counts all the same, and is written with whatever is written
     /// next.
-    pub(super) fn note_over(&self, over: Option<(Secret, SignOutReason)>) {
+    pub(super) fn note_over(&self, over: Option<Over>) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).over = over;
     }
 
@@ -149,6 +158,7 @@ impl Core {
     pub(super) async fn write(&self, desk: &Desk, mut record: Record) -> Result<()> {
         if let Held::SignedIn(session) = &mut record.held {
             session.origin = Some(self.transport.origin());
+            record.lost = None;
             // Some servers give the same token again, and what ends the one would end the other.
             record.owed.retain(|owed| owed.session().credential != session.credential);
         }
@@ -193,6 +203,18 @@ impl Core {
     /// What is stored next begins anew.
     pub(super) fn forget_seen(&self) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen::default();
+    }
+}
+
+impl Over {
+    /// Whether the record holds what is over. Of an answer that was lost here, another process may have
+    /// heard.
+    fn ends(&self, record: &Record) -> bool {
+        let is_lost = self.reason == SignOutReason::AnswerLost;
+        record.session().is_some_and(|held| {
+            held.lineage == self.session.lineage
+                && (!is_lost || held.generation <= self.session.generation)
+        })
     }
 }
 
@@ -243,6 +265,11 @@ pub(super) fn state_of(error: &Error) -> VaultState {
         Kind::Storage { state } => *state,
         _ => VaultState::Foreign,
     }
+}
+
+/// A newer version's, or another server's: nothing is written over it.
+pub(super) fn is_not_ours(error: &Error) -> bool {
+    matches!(state_of(error), VaultState::Newer | VaultState::OtherServer)
 }
 
 /// Nothing of it counts any more.

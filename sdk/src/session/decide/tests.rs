@@ -142,7 +142,7 @@ fn only_the_servers_word_on_what_is_still_held_ends_a_session() {
             let is_word = matches!(answer, Err(Verdict::Over(_) | Verdict::Spent));
             let is_base = state.session().is_some_and(|held| is_base(&asked, held));
             let case = format!("{state:?} {answer:?}");
-            let is_over = matches!(answered(&asked, &state, answer, AT), Outcome::Over(_));
+            let is_over = matches!(answered(&asked, &state, None, answer, AT), Outcome::Over(_));
             assert_eq!(is_over, is_word && is_base, "{case}");
         }
     }
@@ -152,7 +152,7 @@ fn only_the_servers_word_on_what_is_still_held_ends_a_session() {
 fn tokens_are_kept_or_the_server_is_told_that_nobody_has_them() {
     let asked = session("ours", 2);
     for state in memories() {
-        let outcome = answered(&asked, &state, Ok(tokens(9)), AT);
+        let outcome = answered(&asked, &state, None, Ok(tokens(9)), AT);
         let case = format!("{state:?}: {outcome:?}");
         match outcome {
             Outcome::Renewed(session) => {
@@ -179,4 +179,24 @@ fn tokens_are_kept_or_the_server_is_told_that_nobody_has_them() {
             Outcome::Over(_) | Outcome::Unchanged(_) => panic!("{case}"),
         }
     }
+}
+
+#[test]
+fn what_was_given_up_comes_back_for_nobody_else() {
+    let (asked, lost) = (session("ours", 2), State::SignedOut(SignOutReason::AnswerLost));
+    let outcome = |of: &str| answered(&asked, &lost, Some(&of.into()), Ok(tokens(9)), AT);
+    assert!(matches!(outcome("ours"), Outcome::Renewed(_)));
+    assert!(matches!(outcome("theirs"), Outcome::Overtaken(Some(_))));
+}
+
+#[test]
+fn a_verification_does_not_stand_in_the_way_of_a_renewal() {
+    let asked = session("ours", 2);
+    // Another process has asked whether the access token is good, and has kept that.
+    let verified = Box::new(Session { generation: 3, ..(*asked).clone() });
+    let state = State::SignedIn(Kept { session: verified, is_saved: true });
+    let Outcome::Renewed(renewed) = answered(&asked, &state, None, Ok(tokens(9)), AT) else {
+        panic!("the refresh token is spent")
+    };
+    assert_eq!((renewed.generation, renewed.refresh), (4, Some("refresh 9".into())));
 }
