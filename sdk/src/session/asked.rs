@@ -75,21 +75,24 @@ impl Core {
         })
     }
 
-    /// Tells the server that a session is over; whether it has heard. Some APIs hear it from a good
-    /// access token only.
-    pub(super) async fn tell(self: &Arc<Self>, session: &Session) -> bool {
+    /// Tells the server that a session is over; up to which renewal of it the server has heard. Some APIs
+    /// hear it from a good access token only.
+    pub(super) async fn tell(self: &Arc<Self>, session: &Session) -> Option<u64> {
+        let generation = session.generation;
         match self.tell_with(session).await {
             Err(Failure::Refused(Refusal::Unauthorized)) if session.refresh.is_some() => {}
-            outcome => return has_heard(outcome),
+            outcome => return has_heard(outcome).then_some(generation),
         }
-        let Ok(call) = self.refresh_call(session) else { return false };
+        let call = self.refresh_call(session).ok()?;
         match self.transport.send(call).await.map_err(verdict) {
             Ok(tokens) => {
                 let renewed = session.clone().renewed(tokens, self.transport.moment());
                 self.owe_renewed(renewed.clone()).await;
-                has_heard(self.tell_with(&renewed).await)
+                has_heard(self.tell_with(&renewed).await).then_some(renewed.generation)
             }
-            Err(verdict) => matches!(verdict, Verdict::Over(_) | Verdict::Spent),
+            Err(verdict) => {
+                matches!(verdict, Verdict::Over(_) | Verdict::Spent).then_some(generation)
+            }
         }
     }
 

@@ -104,7 +104,7 @@ impl Core {
             }
             match left.written {
                 Ok(true) => matches!(self.tell_owed().await, Ok(true)),
-                _ => self.tell(session).await,
+                _ => self.tell(session).await.is_some(),
             }
         };
         match tokio::time::timeout(LIMIT, telling).await {

@@ -101,18 +101,22 @@ impl Core {
         let record = self.vault_record().await?;
         let owed = record.owed.iter().find(|owed| owed.session.lineage == *lineage);
         let Some(owed) = owed else { return Ok(()) };
-        let is_old = owed.is_old(self.transport.device_now());
-        if is_old || self.tell_in_time(&owed.session).await {
-            let heard = owed.session.clone();
-            self.change(move |record| record.owed.retain(|owed| !is_same(&heard, &owed.session)))
-                .await?;
-        }
-        Ok(())
+        let heard = match owed.is_old(self.transport.device_now()) {
+            true => Some(owed.session.generation),
+            false => self.tell_in_time(&owed.session).await,
+        };
+        let Some(heard) = heard else { return Ok(()) };
+        let is_heard = move |owed: &Session, lineage: &Secret| {
+            owed.lineage == *lineage && owed.generation <= heard
+        };
+        let lineage = lineage.clone();
+        self.change(move |record| record.owed.retain(|owed| !is_heard(&owed.session, &lineage)))
+            .await
     }
 
-    /// Whether the server has heard of the end of this session.
-    pub(super) async fn tell_in_time(self: &Arc<Self>, session: &Session) -> bool {
-        tokio::time::timeout(LIMIT, self.tell(session)).await.unwrap_or(false)
+    /// The same as [`tell`](Self::tell), within a limit.
+    pub(super) async fn tell_in_time(self: &Arc<Self>, session: &Session) -> Option<u64> {
+        tokio::time::timeout(LIMIT, self.tell(session)).await.unwrap_or_default()
     }
 
     /// Whether there is something that the server has to be told, from now on.
@@ -143,9 +147,4 @@ impl Core {
     fn owing(&self) -> MutexGuard<'_, Owing> {
         self.owing.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Of one sign-in, and no newer tokens.
-fn is_same(told: &Session, owed: &Session) -> bool {
-    told.lineage == owed.lineage && told.generation >= owed.generation
 }
