@@ -20,7 +20,7 @@ pub use tower::{AccessTokenLayer, AccessTokenService};
 use crate::Client;
 use crate::error::{Error, Kind, Result};
 use crate::session::{AtHand, Who};
-use refusals::{Endpoint, Refusals};
+use refusals::{Endpoint, Refusals, is_at};
 
 /// How long an API may be silent, unless the app says another.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
@@ -66,7 +66,7 @@ impl Shared {
     }
 
     fn allows(&self, url: &Url) -> bool {
-        self.origins.contains(&url.origin())
+        self.origins.iter().any(|origin| is_at(origin, url))
     }
 
     fn refusals(&self) -> MutexGuard<'_, Refusals> {
@@ -196,7 +196,7 @@ impl Client {
     fn note_accepted(&self, url: &Url) {
         self.core.note_answer();
         if self.parts.api.allows(url) {
-            self.parts.api.refusals().note_accepted(&Endpoint::of(url));
+            self.parts.api.refusals().note_accepted(url);
         }
     }
 

@@ -41,6 +41,18 @@ pub(super) struct Refusals {
     accepting: Vec<Origin>,
 }
 
+/// Whether the address is at this origin; no copy is made of it, since every request asks.
+pub(super) fn is_at(origin: &Origin, url: &Url) -> bool {
+    match origin {
+        Origin::Tuple(scheme, host, port) => {
+            scheme == url.scheme()
+                && url.port_or_known_default() == Some(*port)
+                && url.host().is_some_and(|at| *host == at)
+        }
+        Origin::Opaque(_) => false,
+    }
+}
+
 impl Endpoint {
     pub fn of(url: &Url) -> Self {
         Endpoint { origin: url.origin(), path: url.path().to_owned() }
@@ -79,11 +91,13 @@ impl Refusals {
         }
     }
 
-    /// The endpoint has accepted a token.
-    pub fn note_accepted(&mut self, endpoint: &Endpoint) {
-        self.entries.retain(|entry| entry.endpoint != *endpoint);
-        if !self.accepting.contains(&endpoint.origin) {
-            self.accepting.push(endpoint.origin.clone());
+    /// The endpoint at this address has accepted a token.
+    pub fn note_accepted(&mut self, url: &Url) {
+        if !self.accepting.iter().any(|origin| is_at(origin, url)) {
+            self.accepting.push(url.origin());
         }
+        self.entries.retain(|entry| {
+            !(is_at(&entry.endpoint.origin, url) && entry.endpoint.path == url.path())
+        });
     }
 }

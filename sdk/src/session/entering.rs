@@ -12,7 +12,7 @@ use super::owed::LIMIT;
 use super::record::{Held, Opening};
 use super::stored::is_replaceable;
 use super::{Change, Core, Session, joined, random_text};
-use crate::dialects::{Call, Tokens};
+use crate::dialects::{Call, Dialect, Tokens};
 use crate::error::Result;
 use crate::pending_sign_in::Outcome;
 
@@ -30,8 +30,11 @@ impl Core {
             let _busy = busy;
             let _one_at_a_time = core.entering.lock().await;
             core.is_there().await?;
-            // A telling under way may end the very token that a sign-in is given again.
-            let telling = timeout(2 * LIMIT, core.telling.lock()).await;
+            // djoser gives a key again, which a telling under way may end.
+            let telling = match core.dialect {
+                Dialect::DjoserToken => timeout(2 * LIMIT, core.telling.lock()).await.ok(),
+                _ => None,
+            };
             let tokens = core.transport.send(call).await?;
             core.trouble().end();
             let session = core.opened(tokens)?;

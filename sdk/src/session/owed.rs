@@ -131,6 +131,10 @@ impl Core {
 
     /// Tells the server what is owed, if it is time to; nobody waits for it.
     pub(super) fn tell_at_a_chance(self: &Arc<Self>) {
+        // Every answer of a server comes by here.
+        if !self.owes() {
+            return;
+        }
         let now = self.transport.device_now();
         if !self.owing().begins(now) {
             return;

@@ -66,11 +66,12 @@ impl Core {
         if !is_fresh && !at_hand.is_alive(now.saturating_add(ALMOST_OVER)) {
             return self.renewed(Want::Token).await;
         }
+        let is_to_be_renewed = !is_fresh && !at_hand.is_renewed_by_calls;
         // It still works; what is to be done about it is done meanwhile.
-        if !self.rests() {
+        if (at_hand.is_unverified || is_to_be_renewed) && !self.rests() {
             if at_hand.is_unverified && self.may_verify() {
                 drop(self.renewal(Want::Verification));
-            } else if !is_fresh && !at_hand.is_renewed_by_calls {
+            } else if is_to_be_renewed {
                 drop(self.renewal(Want::Token));
             }
         }
