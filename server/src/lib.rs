@@ -38,10 +38,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app_links::AppLinks;
-use crate::auth::keys::{KeyError, Keys};
 use crate::auth::limits::{Allowed, LimitRules};
 use crate::auth::password::{HashError, HashSettings, Hasher, Password};
-use crate::auth::signing::{Issuer, SigningSettings};
+use crate::auth::secret::{KeyError, Keys};
+use crate::auth::tokens::signing::{Issuer, SigningSettings};
 use crate::auth::{
     Auth, Links, NewPassword, NumberConflict, NumbersError, Parts, RESET_PATH, Registration,
 };

@@ -1,8 +1,8 @@
 //! What a start would refuse for good, found without writing anything: for `propusk check-config`.
 
-use crate::auth::keys::{KeyError, Keys};
 use crate::auth::password::Hasher;
-use crate::auth::{self, signing};
+use crate::auth::secret::{KeyError, Keys};
+use crate::auth::{self, tokens::signing};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::providers::Providers;

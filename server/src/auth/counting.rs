@@ -4,16 +4,16 @@
 
 use std::net::IpAddr;
 
-use super::Auth;
-use super::limits::{Attempt, Counter};
-use super::network::Network;
-use super::password::Origin;
+use crate::auth::Auth;
+use crate::auth::limits::network::Network;
+use crate::auth::limits::{Attempt, Counter};
+use crate::auth::password::Origin;
 use crate::error::Result;
 use crate::store::limit_counts;
 
 impl Auth {
     /// Loads what was counted before the start.
-    pub(super) async fn load_counts(&self) -> Result<()> {
+    pub(in crate::auth) async fn load_counts(&self) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.store.read().await?;
         let stored = limit_counts::open_counts(&mut tx, now).await?;
@@ -22,19 +22,19 @@ impl Auth {
     }
 
     /// Settles an attempt by what came of it.
-    pub(super) async fn settle<T>(&self, attempt: Attempt<'_>, outcome: &Result<T>) {
+    pub(in crate::auth) async fn settle<T>(&self, attempt: Attempt<'_>, outcome: &Result<T>) {
         self.store_counts(attempt.settle(outcome)).await;
     }
 
     /// Counts a request for a mail.
-    pub(super) async fn count_question(&self, from: IpAddr) -> Result<()> {
+    pub(in crate::auth) async fn count_question(&self, from: IpAddr) -> Result<()> {
         let asked = self.limits.count_question(from, self.clock.now())?;
         self.store_counts(asked.fail()).await;
         Ok(())
     }
 
     /// Whose password is to be hashed, as the queue of hashes sees it.
-    pub(super) fn origin(&self, from: IpAddr, is_known: bool) -> Origin {
+    pub(in crate::auth) fn origin(&self, from: IpAddr, is_known: bool) -> Origin {
         match self.limits.are_enabled() {
             true => Origin::client(Network::of(from), is_known),
             false => Origin::SERVER,
@@ -42,7 +42,7 @@ impl Auth {
     }
 
     /// A count that cannot be stored counts in memory: the answer does not depend on it.
-    pub(super) async fn store_counts(&self, counters: Vec<Counter>) {
+    pub(in crate::auth) async fn store_counts(&self, counters: Vec<Counter>) {
         if counters.is_empty() {
             return;
         }

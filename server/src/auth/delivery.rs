@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::outbox::{QueuedMail, wanted_until};
-use super::{Auth, random};
+use crate::auth::mailing::outbox::{QueuedMail, wanted_until};
+use crate::auth::{Auth, random};
 use crate::error::Result;
 use crate::mail::{Mail, Mailer, SendError, SendErrorKind};
 use crate::store::{accounts, outbox};
@@ -31,7 +31,7 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 /// How long mails under way may take to their end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(7);
 /// How long a dead letter is kept, in seconds.
-pub(super) const DEAD_FOR: i64 = 30 * 24 * 3_600;
+pub(in crate::auth) const DEAD_FOR: i64 = 30 * 24 * 3_600;
 
 /// What failed, if anything did.
 type Attempted = Option<SendErrorKind>;

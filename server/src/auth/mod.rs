@@ -1,90 +1,62 @@
 //! The domain: every rule about accounts, sign-ins, sessions and tokens. It knows no HTTP and no API;
 //! an API that serves it describes itself in a [`Policy`].
 
-mod account;
-mod address;
-mod application;
+mod accounts;
 mod counting;
-mod credentials;
 mod delivery;
-mod digest;
-mod external;
-mod flow;
-mod flow_key;
-mod foreign;
-mod introspection;
-pub mod jwt;
-mod key;
-pub mod keys;
+mod federation;
 pub mod limits;
-mod link;
-mod linking;
-mod live_sessions;
-mod named;
-mod names;
-mod network;
-mod number_file;
+mod mailing;
 mod numbers;
-mod one_time;
+mod oauth_clients;
 mod operator;
-mod outbox;
-mod ownership;
 pub mod password;
-mod places;
-mod proof;
-mod recovery;
-mod redemption;
-mod refresh_token;
-mod registration;
-mod rehashing;
-mod renewal;
 mod restored;
-mod revocation;
-mod sealing;
-mod session;
+mod revoked;
+pub mod secret;
+mod secrets;
+mod sessions;
 mod sign_in;
-pub mod signing;
-mod sweeping;
-pub mod token;
-pub mod token_id;
-mod uid;
+mod sweeper;
+pub mod tokens;
 
-pub use account::Account;
-pub use application::{
-    ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS, OpaquePair,
-};
-pub use credentials::Renewed;
-pub use digest::DigestKey;
-pub use external::Entry;
-pub use flow::is_exchanged;
-pub use flow::{
+pub use accounts::account::Account;
+pub use accounts::identifiers::{Change, NewNames};
+pub use accounts::import::{Import, NumberConflict, find_conflict};
+pub use accounts::recovery::{Asked, Requested};
+pub use accounts::registration::{NewPassword, Registration};
+pub use federation::account::Entry;
+pub use federation::flow::is_exchanged;
+pub use federation::flow::{
     AppLeg, Begun, CODE_LIFETIME, Callback, Failed, ProviderName, Returned, SIGN_IN_LIFETIME,
 };
-pub use flow_key::FlowKey;
-pub use introspection::Introspected;
-pub use key::Key;
-pub use link::Links;
-pub use linking::Identity;
-pub use live_sessions::LiveSession;
-pub use named::Named;
-pub use names::{Change, NewNames};
-pub use numbers::{Import, NumberConflict, find_conflict};
-pub use one_time::{LinkState, OneTimeKey, Purpose, link_challenge};
+pub use federation::linking::Identity;
+pub use federation::redeem::ProviderTokens;
+pub use limits::network::Network;
+pub use mailing::links::Links;
+pub use mailing::one_time_token::{LinkState, OneTimeKey, Purpose, link_challenge};
+use mailing::outbox::Post;
+pub use mailing::outbox::QueuedMail;
+pub use oauth_clients::introspection::Introspected;
+pub use oauth_clients::pairs::{
+    ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS, OpaquePair,
+};
 pub use operator::COUNTED_SESSIONS;
-use outbox::Post;
-pub use outbox::QueuedMail;
-pub use proof::Proof;
-pub use recovery::{Asked, Requested};
-pub use redemption::ProviderTokens;
-pub use refresh_token::{Attempt, RefreshKey};
-pub use registration::{NewPassword, Registration};
-pub use renewal::{DeviceName, Issued};
 use restored::Numbers;
 pub use restored::{HIGHEST_NUMBER, NumbersError, check_number_file};
-pub use revocation::HEARD_WITHIN;
-use revocation::Revoked;
-pub use sealing::SealingKey;
-pub use session::{Pair, SignedIn};
+pub use revoked::HEARD_WITHIN;
+use revoked::Revoked;
+pub use secrets::digest::DigestKey;
+pub use secrets::flow_key::FlowKey;
+pub use secrets::sealing::SealingKey;
+pub use sessions::list::LiveSession;
+pub use sessions::reauthentication::Proof;
+pub use sessions::session::{Pair, SignedIn};
+pub use sign_in::api_token::Key;
+pub use sign_in::credentials::Renewed;
+pub use sign_in::rotation::{DeviceName, Issued};
+pub use sign_in::user_name_tokens::Named;
+pub use tokens::derived_refresh::{Attempt, RefreshKey};
 
 use std::sync::Arc;
 
@@ -98,14 +70,14 @@ use crate::providers::Providers;
 use crate::redirect::Redirects;
 use crate::store::Store;
 use crate::store::meta::{self, LONGEST_ACCESS};
-use jwt::Hs256;
+use limits::places::Places;
 use limits::{LimitRules, Limits};
 use password::{HashError, Hasher, Password, TooLong};
-use places::Places;
-use signing::{SigningKeys, SigningSettings};
-use sweeping::ClockWatch;
-use token::Tokens;
-use token_id::TokenIdKey;
+use sweeper::ClockWatch;
+use tokens::hs256::Hs256;
+use tokens::signing::{SigningKeys, SigningSettings};
+use tokens::simple_jwt::Tokens;
+use tokens::token_id::TokenIdKey;
 
 /// How one API signs in: the rules that differ between APIs. Sessions remember it by name.
 #[derive(Clone, Copy, Debug)]
@@ -322,7 +294,7 @@ async fn longest_access(parts: &Parts) -> Result<i64> {
 /// A random value that was made with the database. Keys that others must not have, who may have the
 /// server's secret, do not follow from that alone.
 async fn installation(store: &Store) -> Result<String> {
-    let new = one_time::hex(&random::<32>()?);
+    let new = mailing::one_time_token::hex(&random::<32>()?);
     store.write(move |tx| Box::pin(meta::get_or_insert(tx, "installation", new))).await
 }
 

@@ -1,11 +1,11 @@
 //! What an operator does, who proves nothing: the command line is theirs.
 
-use super::Auth;
-use super::account::delete;
-use super::outbox::Letter;
-use super::password::Origin;
-use super::registration::NewPassword;
-use super::session::end_sessions;
+use crate::auth::Auth;
+use crate::auth::accounts::account::delete;
+use crate::auth::accounts::registration::NewPassword;
+use crate::auth::mailing::outbox::Letter;
+use crate::auth::password::Origin;
+use crate::auth::sessions::session::end_sessions;
 use crate::error::Result;
 use crate::identifier::{Identifier, Kind, Phone, account_of_stand_in};
 use crate::store::accounts::{self, Account};

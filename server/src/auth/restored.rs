@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::Auth;
-use super::number_file::{NumberFile, Recorded};
-use super::session::Opened;
+use crate::auth::Auth;
+use crate::auth::numbers::file::{NumberFile, Recorded};
+use crate::auth::sessions::session::Opened;
 use crate::error::{Error, Result};
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 use crate::store::{Tx, accounts, meta};
@@ -22,7 +22,7 @@ const FILE: &str = "numbers";
 
 /// The account numbers that were given out, as far as this process knows.
 #[derive(Default)]
-pub(super) struct Numbers {
+pub(in crate::auth) struct Numbers {
     /// The database gives no new account a number up to here.
     last: AtomicI64,
     file: OnceLock<Arc<NumberFile>>,
@@ -111,7 +111,7 @@ impl Auth {
     /// If the database has taken the place of one that had given more numbers, as a restored backup
     /// does, the numbers go on above them, and tokens are looked up. Else notes those that other
     /// servers and the command line have given, so that any data directory knows an older database.
-    pub(super) async fn compare_numbers(&self) -> Result<()> {
+    pub(in crate::auth) async fn compare_numbers(&self) -> Result<()> {
         // In this order: a number that is given meanwhile is in the database.
         let known = self.numbers.highest();
         let last = self.last_number().await?;
@@ -165,7 +165,7 @@ impl Auth {
 
     /// Refuses a well-signed token of ours if it names a number that this database has never given to
     /// an account: another account must not get it later.
-    pub(super) async fn check_number(&self, account_id: i64) -> Result<()> {
+    pub(in crate::auth) async fn check_number(&self, account_id: i64) -> Result<()> {
         if self.numbers.knows(account_id) {
             return Ok(());
         }
@@ -185,7 +185,7 @@ impl Auth {
     }
 
     /// What follows the write that opened a session.
-    pub(super) async fn note_opened(&self, opened: Opened, ended: &[Revocation]) {
+    pub(in crate::auth) async fn note_opened(&self, opened: Opened, ended: &[Revocation]) {
         self.revoked.apply(ended);
         // The owner may be mailed of the sign-in.
         self.mail_queued.notify_one();
@@ -193,7 +193,7 @@ impl Auth {
     }
 
     /// Notes that an account has this number, before that is answered.
-    pub(super) async fn note_number(&self, number: i64) {
+    pub(in crate::auth) async fn note_number(&self, number: i64) {
         self.numbers.learn(number);
         let Some(file) = self.numbers.file.get().filter(|file| !file.has(number)) else { return };
         let file = Arc::clone(file);

@@ -13,7 +13,7 @@ use argon2::Block;
 use tokio::sync::oneshot;
 
 use super::HashError;
-use crate::auth::network::Network;
+use crate::auth::limits::network::Network;
 
 /// Who asks for a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

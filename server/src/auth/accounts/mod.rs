@@ -1,0 +1,9 @@
+//! Accounts: making, naming, recovering and deleting them.
+
+pub mod account;
+pub mod address;
+pub mod identifiers;
+pub mod import;
+pub mod ownership;
+pub mod recovery;
+pub mod registration;

@@ -1,0 +1,193 @@
+//! Identities as an account's owner deals with them: the list, linking one from a session, and
+//! unlinking. A link is bound to the account and the session that asked for it, and nobody enters by
+//! its code.
+
+use std::net::IpAddr;
+
+use crate::auth::accounts::address::has_settled_password;
+use crate::auth::federation::account::{holds, identity};
+use crate::auth::federation::flow::{AppLeg, Begun};
+use crate::auth::federation::redeem::told_to_app;
+use crate::auth::mailing::one_time_token::hash;
+use crate::auth::mailing::outbox::{Letter, Post};
+use crate::auth::sessions::reauthentication::Proof;
+use crate::auth::sessions::session::{SignedIn, unended_session};
+use crate::auth::{Account, Auth};
+use crate::error::{Error, Result, SignInFault};
+use crate::identifier::{Email, Kind};
+use crate::store::accounts;
+pub use crate::store::identities::Identity;
+use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn};
+use crate::store::{Tx, identifiers, identities};
+
+impl Auth {
+    /// What opens the account beside a password, the oldest first.
+    pub async fn own_identities(&self, who: &SignedIn) -> Result<Vec<Identity>> {
+        self.account(who).await?;
+        self.identities(who.account_id).await
+    }
+
+    /// Begins a sign-in with a provider whose end is an identity of the account.
+    pub async fn begin_link(
+        &self,
+        proof: &Proof,
+        provider: &str,
+        app: AppLeg,
+        from: IpAddr,
+    ) -> Result<Begun> {
+        self.look_at(proof).await?;
+        let to = LinkTo {
+            account_id: proof.who.account_id,
+            session_id: proof.who.session,
+            by_password: proof.is_by_password(),
+        };
+        self.begin(provider, Some(app), Some(to), from).await
+    }
+
+    /// Ends it: from now on the identity opens the account of whoever began it and has the verifier.
+    pub async fn complete_link(
+        &self,
+        who: &SignedIn,
+        code: &str,
+        verifier: &str,
+        from: IpAddr,
+    ) -> Result<Identity> {
+        self.limited(from, self.link_by_code(who, code, verifier)).await
+    }
+
+    async fn link_by_code(&self, who: &SignedIn, code: &str, verifier: &str) -> Result<Identity> {
+        let (key, post, now) = (self.flow_key.clone(), self.post.clone(), self.clock.now());
+        let (who, code, verifier) = (*who, code.to_owned(), verifier.to_owned());
+        let linked = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    // Who ends sessions holds the account as well, and takes it before such rows.
+                    accounts::lock_account(tx, who.account_id).await?;
+                    let spent = pending_sign_ins::spend_code(tx, hash(&code), now).await?;
+                    let Some(spent) = spent else { return Ok(None) };
+                    let told = told_to_app(&key, &spent, &code, &verifier);
+                    // What does not fit has burnt the code, so this is no error.
+                    match told.filter(|_| is_asked_by(&spent, &who)) {
+                        None => Ok(None),
+                        Some(told) => {
+                            require_session(tx, &spent).await?;
+                            let new = identity(&told.profile, who.account_id, now);
+                            let by_password = spent.link_by_password.unwrap_or(false);
+                            link(tx, &post, new, by_password, now).await.map(Some)
+                        }
+                    }
+                })
+            })
+            .await?;
+        self.mail_queued.notify_one();
+        Ok(linked.ok_or(SignInFault::Unknown)?)
+    }
+
+    /// Takes an identity away; false when it is not the account's.
+    pub async fn unlink(&self, proof: &Proof, provider: &str, subject: &str) -> Result<bool> {
+        let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
+        let (provider, subject) = (provider.to_owned(), subject.to_owned());
+        let configured = self.configured_providers();
+        let unlinked = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let id = proof.who.account_id;
+                    proof.require(tx, now).await?;
+                    // Postgres keeps no NUL, and is asked for none.
+                    let is_text = !provider.contains('\0') && !subject.contains('\0');
+                    if !is_text
+                        || !identities::delete_identity(tx, id, provider.clone(), subject).await?
+                    {
+                        return Ok(false);
+                    }
+                    let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
+                    let is_open = account.is_opened_by_password()
+                        || opened_by_provider(tx, id, &configured).await?;
+                    if !is_open {
+                        return Err(Error::NoIdentifier);
+                    }
+                    let letter = Letter::IdentityUnlinked;
+                    post.queue_about(tx, letter, Some(provider), &account, now).await?;
+                    Ok(true)
+                })
+            })
+            .await?;
+        self.mail_queued.notify_one();
+        Ok(unlinked)
+    }
+
+    /// The names of the providers that people can come by.
+    pub(in crate::auth) fn configured_providers(&self) -> Vec<String> {
+        self.providers().map(|one| one.name.to_owned()).collect()
+    }
+}
+
+/// Whether a provider lets anybody into the account, of those that are configured.
+pub(in crate::auth) async fn opened_by_provider(
+    tx: &mut Tx,
+    account_id: i64,
+    configured: &[String],
+) -> Result<bool> {
+    let identities = identities::identities(tx, account_id).await?;
+    Ok(identities.iter().any(|identity| configured.contains(&identity.provider)))
+}
+
+fn is_asked_by(spent: &PendingSignIn, who: &SignedIn) -> bool {
+    spent.link_to().is_some_and(|to| to.account_id == who.account_id)
+}
+
+/// Refuses where the session that asked for the link has ended since, as by a change of password.
+async fn require_session(tx: &mut Tx, spent: &PendingSignIn) -> Result<()> {
+    match spent.link_to().and_then(|to| to.session_id) {
+        Some(session) => match unended_session(tx, session).await {
+            Err(Error::Token(_)) => Err(SignInFault::Unknown.into()),
+            outcome => outcome.map(drop),
+        },
+        // A token of a replaced server asked, with the password.
+        None => Ok(()),
+    }
+}
+
+/// Opens the account, which is kept from changing, by the identity too.
+async fn link(
+    tx: &mut Tx,
+    post: &Post,
+    new: Identity,
+    by_password: bool,
+    now: i64,
+) -> Result<Identity> {
+    let account_id = new.account_id;
+    let account = accounts::account(tx, account_id).await?.ok_or(Error::AccountNotFound)?;
+    if !account.is_active {
+        return Err(Error::AccountInactive);
+    }
+    let counts = by_password && has_settled_password(&account, now);
+    let new = Identity { linked_by_sign_in_at: (!counts).then_some(now), ..new };
+    let (provider, subject) = (new.provider.clone(), new.subject.clone());
+    if identities::insert_identity(tx, new.clone()).await? {
+        note_proof(tx, &account, &new, now).await?;
+        post.queue_about(tx, Letter::IdentityLinked, Some(provider), &account, now).await?;
+        return Ok(new);
+    }
+    match identities::account_by_identity(tx, provider.clone(), subject.clone()).await? {
+        Some(holder) if holder == account_id => {
+            identities::update_identity(tx, new.clone()).await?;
+            let own = identities::identities(tx, account_id).await?;
+            let is_it = |one: &Identity| one.provider == provider && one.subject == subject;
+            Ok(own.into_iter().find(is_it).unwrap_or(new))
+        }
+        _ => Err(SignInFault::IdentityTaken.into()),
+    }
+}
+
+/// A provider that vouches for the account's own address proves it. Whoever is signed in has asked, so
+/// nothing that they have put there goes.
+async fn note_proof(tx: &mut Tx, account: &Account, new: &Identity, now: i64) -> Result<()> {
+    let email = new.email.as_deref().and_then(Email::parse);
+    if new.email_verified && email.is_some_and(|email| holds(account, &email)) {
+        identifiers::update_verified(tx, account.id, Kind::Email.as_str(), now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! What came of a sign-in with a provider, for whoever began it: an app that has the verifier gets
+//! a session, a client of the document the provider's tokens. A code is spent together with what it
+//! is good for, so that a failure of ours leaves it; a refused account leaves it to the app, too.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use subtle::ConstantTimeEq;
+
+use crate::auth::federation::account::{Door, Entry, HANDLE, is_handle};
+use crate::auth::federation::flow::{Callback, Told};
+use crate::auth::mailing::one_time_token::hash;
+use crate::auth::secrets::flow_key::{FlowKey, challenge_of};
+use crate::auth::sessions::session::{By, Opened};
+use crate::auth::sign_in::rotation::{DeviceName, Issued, kept_for};
+use crate::auth::{Account, Auth, Policy, random};
+use crate::error::{Error, ProviderFault, Result, SignInFault};
+use crate::providers::{Grant, Profile, Provider};
+use crate::store::pending_sign_ins::{self, PendingSignIn};
+use crate::store::{Tx, accounts};
+
+/// How long a handle stands for a provider's token, in seconds.
+const HANDLE_LIFETIME: i64 = 600;
+
+/// A provider's tokens, or a handle in their place; no `Debug`.
+pub struct ProviderTokens {
+    pub access_token: String,
+    pub refresh_token: Option<String>,
+    /// In seconds.
+    pub expires_in: Option<i64>,
+}
+
+/// What a code has come to.
+enum Found {
+    Tokens(ProviderTokens),
+    Burnt,
+    NoCode,
+}
+
+impl Auth {
+    /// Ends an app's sign-in: the account is entered or made, and a session opened. Whoever has the
+    /// code without the verifier gets nothing, and nor does anybody after that.
+    pub async fn complete_sign_in(
+        &self,
+        policy: &Policy,
+        code: &str,
+        verifier: &str,
+        device: Option<DeviceName>,
+        from: IpAddr,
+    ) -> Result<Issued> {
+        let kept = kept_for(device)?;
+        let door = Door {
+            policy: *policy,
+            entry: Entry::Either,
+            kept: kept.clone(),
+            by: By::Owner,
+            from,
+            noticed: self.noticed_network(policy, from),
+        };
+        let (opened, account) =
+            self.limited(from, self.enter_by_code(door, code, verifier)).await?;
+        self.note_place(account.id, from, opened.at + policy.refresh_seconds).await;
+        self.issue_first(policy, opened, &kept, account)
+    }
+
+    async fn enter_by_code(
+        &self,
+        door: Door,
+        code: &str,
+        verifier: &str,
+    ) -> Result<(Opened, Account)> {
+        match self.try_enter_by_code(door.clone(), code, verifier).await {
+            Err(error) if door.opens_for_who_comes_second(&error) => {
+                self.try_enter_by_code(door, code, verifier).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn try_enter_by_code(
+        &self,
+        door: Door,
+        code: &str,
+        verifier: &str,
+    ) -> Result<(Opened, Account)> {
+        let (key, post, now) = (self.flow_key.clone(), self.post.clone(), self.clock.now());
+        let (code, verifier) = (code.to_owned(), verifier.to_owned());
+        let entered = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let spent = pending_sign_ins::spend_code(tx, hash(&code), now).await?;
+                    // By the code of a link nobody enters.
+                    let spent = spent.filter(|spent| spent.link_to().is_none());
+                    let told = spent.and_then(|spent| told_to_app(&key, &spent, &code, &verifier));
+                    // A wrong verifier has burnt the code, so this is no error.
+                    let Some(told) = told else { return Ok(None) };
+                    let (opened, ended) = door.open(tx, &post, &told.profile, now).await?;
+                    let account = accounts::account(tx, opened.account_id).await?;
+                    Ok(Some((opened, account.ok_or(Error::AccountNotFound)?, ended)))
+                })
+            })
+            .await?;
+        let (opened, account, ended) = entered.ok_or(SignInFault::Unknown)?;
+        self.note_opened(opened, &ended).await;
+        Ok((opened, account))
+    }
+
+    /// Gives the provider's tokens for our code, or for the provider's with the state of an open
+    /// sign-in; `strict`: a handle for them, good for [`Auth::sign_in_with_token`] alone.
+    pub async fn redeem_code(
+        &self,
+        policy: &Policy,
+        provider: &str,
+        callback: Callback,
+        from: IpAddr,
+    ) -> Result<ProviderTokens> {
+        let provider = self.provider(provider)?;
+        self.limits.count_sign_in(from, self.clock.now())?;
+        self.counted(from, self.tokens_for(policy.strict, provider, callback)).await
+    }
+
+    async fn tokens_for(
+        &self,
+        by_handle: bool,
+        provider: &Provider,
+        callback: Callback,
+    ) -> Result<ProviderTokens> {
+        let (key, now) = (self.flow_key.clone(), self.clock.now());
+        let (name, binds_device) = (provider.name().to_owned(), provider.binds_device());
+        let sent = callback.clone();
+        let found = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let code = sent.code.as_deref().unwrap_or_default();
+                    let Some(spent) = pending_sign_ins::spend_code(tx, hash(code), now).await?
+                    else {
+                        return Ok(Found::NoCode);
+                    };
+                    // What does not fit has burnt the code, so this is no error.
+                    let Some(told) = told_by_code(&key, &name, binds_device, &spent, &sent) else {
+                        return Ok(Found::Burnt);
+                    };
+                    let tokens = given_out(tx, &key, by_handle, spent.state_hash, told, now);
+                    tokens.await.map(Found::Tokens)
+                })
+            })
+            .await?;
+        match found {
+            Found::Tokens(tokens) => Ok(tokens),
+            Found::Burnt => Err(SignInFault::Unknown.into()),
+            Found::NoCode => self.tokens_for_theirs(by_handle, provider, callback).await,
+        }
+    }
+
+    /// For a code that is not one of ours: with the state of an open sign-in it may be the
+    /// provider's.
+    async fn tokens_for_theirs(
+        &self,
+        by_handle: bool,
+        provider: &Provider,
+        callback: Callback,
+    ) -> Result<ProviderTokens> {
+        let state = callback.state.as_deref().ok_or(SignInFault::Unknown)?;
+        let pending = self.spend_state(provider, state, true).await?;
+        let told = self.what_was_told(provider, &pending, &callback).await?;
+        let (key, now) = (self.flow_key.clone(), self.clock.now());
+        let given_out = self.store.write(move |tx| {
+            Box::pin(
+                async move { given_out(tx, &key, by_handle, pending.state_hash, told, now).await },
+            )
+        });
+        given_out.await
+    }
+
+    /// The person behind a handle; none: it is none.
+    pub(in crate::auth) async fn profile_of_handle(
+        &self,
+        provider: &str,
+        token: &str,
+    ) -> Result<Option<Profile>> {
+        if !is_handle(token) {
+            return Ok(None);
+        }
+        let mut tx = self.store.read().await?;
+        let (hash, now) = (hash(token), self.clock.now());
+        let found =
+            pending_sign_ins::pending_by_handle(&mut tx, hash, provider.to_owned(), now).await?;
+        let told: Option<Told> = found.and_then(|found| self.flow_key.open(token, &found.sealed?));
+        match told {
+            Some(told) => Ok(Some(told.profile)),
+            None => Err(Error::Provider(ProviderFault::Refused)),
+        }
+    }
+}
+
+/// What was told, for who has the verifier of the challenge.
+pub(in crate::auth) fn told_to_app(
+    key: &FlowKey,
+    spent: &PendingSignIn,
+    code: &str,
+    verifier: &str,
+) -> Option<Told> {
+    let expected = spent.challenge.as_deref()?;
+    let is_apps = challenge_of(verifier).as_bytes().ct_eq(expected.as_bytes());
+    match bool::from(is_apps) && is_verifier(verifier) {
+        true => key.open(code, spent.sealed.as_deref()?),
+        false => None,
+    }
+}
+
+/// What was told, for who has the code of a sign-in with this provider that no app waits for, and
+/// whatever else of it has been sent along is right.
+fn told_by_code(
+    key: &FlowKey,
+    provider: &str,
+    binds_device: bool,
+    spent: &PendingSignIn,
+    sent: &Callback,
+) -> Option<Told> {
+    let is_of_state = sent.state.as_deref().is_none_or(|state| hash(state) == spent.state_hash);
+    let is_fetched = spent.redirect.is_none() && spent.provider == provider;
+    if !is_of_state || !is_fetched {
+        return None;
+    }
+    let told: Told = key.open(sent.code.as_deref()?, spent.sealed.as_deref()?)?;
+    (!binds_device || told.device_id == sent.device_id).then_some(told)
+}
+
+/// The provider's tokens, or a handle that stands for them from now on.
+async fn given_out(
+    tx: &mut Tx,
+    key: &FlowKey,
+    by_handle: bool,
+    state_hash: String,
+    told: Told,
+    now: i64,
+) -> Result<ProviderTokens> {
+    if !by_handle {
+        let Grant { access_token, refresh_token, expires_in, .. } = told.grant;
+        return Ok(ProviderTokens { access_token, refresh_token, expires_in });
+    }
+    let handle = format!("{HANDLE}{}", URL_SAFE_NO_PAD.encode(random::<32>()?));
+    let (hash, sealed, until) = (hash(&handle), key.seal(&handle, &told)?, now + HANDLE_LIFETIME);
+    match pending_sign_ins::update_handle(tx, state_hash, hash, sealed, until).await? {
+        true => Ok(ProviderTokens {
+            access_token: handle,
+            refresh_token: None,
+            expires_in: Some(HANDLE_LIFETIME),
+        }),
+        false => Err(SignInFault::Unknown.into()),
+    }
+}
+
+/// RFC 7636 section 4.1.
+fn is_verifier(text: &str) -> bool {
+    (43..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'))
+}

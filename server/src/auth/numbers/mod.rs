@@ -1,0 +1,3 @@
+//! Account numbers that were given out.
+
+pub mod file;

@@ -1,0 +1,5 @@
+//! Keys and random values, and what is made with them.
+
+pub mod digest;
+pub mod flow_key;
+pub mod sealing;

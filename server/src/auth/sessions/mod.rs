@@ -1,0 +1,5 @@
+//! Sessions: opening, listing and ending them.
+
+pub mod list;
+pub mod reauthentication;
+pub mod session;

@@ -1,0 +1,300 @@
+//! Credentials of every form: the pair of a sign-in, refreshing it, ending it, verifying a token, and who
+//! sends an access credential. What is ours is told by its form; a JWT that names no session of ours is
+//! left to [`crate::auth::sign_in::replaced_server`].
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value};
+
+use crate::auth::oauth_clients::pairs::is_opaque_token;
+use crate::auth::sessions::session::{
+    Advanced, Opened, Pair, RefreshToken, SignedIn, active_account, advance, end_known,
+    generation_in_id, hidden, live_session, unended_session,
+};
+use crate::auth::sign_in::api_token::is_key;
+use crate::auth::sign_in::replaced_server::end_foreign;
+use crate::auth::sign_in::rotation::end_reused;
+use crate::auth::tokens::signing::{Access, Header};
+use crate::auth::tokens::simple_jwt::{
+    AccountClaim, Claims, Grant, TokenType, claims_of_sign_in, derived,
+};
+use crate::auth::tokens::token_id::TokenId;
+use crate::auth::{Auth, Policy, TokenForm};
+use crate::error::{Error, Result, TokenFault};
+use crate::store::accounts;
+use crate::store::revocations::{Reason, Revocation, Subject};
+use crate::store::{Tx, sessions};
+
+/// What a refresh answers; a new refresh token only where the policy rotates.
+pub struct Renewed {
+    pub access: String,
+    pub refresh: Option<String>,
+}
+
+/// What came of a refresh token that is ours.
+enum Refreshed {
+    Advanced(Advanced),
+    /// It had been used before, and its session is over.
+    Ended(Revocation),
+}
+
+impl Auth {
+    /// The tokens of a new session, in the policy's form.
+    pub(in crate::auth) async fn pair(&self, policy: &Policy, opened: Opened) -> Result<Pair> {
+        let Opened { session, account_id, at, .. } = opened;
+        match policy.form {
+            TokenForm::UserName => self.named_pair(policy, session, account_id, at).await,
+            TokenForm::SimpleJwt | TokenForm::Key | TokenForm::PublicKey => {
+                self.simple_jwt_pair(policy, session, account_id, at)
+            }
+        }
+    }
+
+    fn simple_jwt_pair(&self, policy: &Policy, id: i64, account_id: i64, now: i64) -> Result<Pair> {
+        let claims = claims_of_sign_in();
+        let first = Advanced { session: id, account_id, generation: 0, ended: Vec::new() };
+        Ok(Pair {
+            refresh: self.sign(policy, TokenType::Refresh, &first, claims.clone(), now)?,
+            access: self.sign(policy, TokenType::Access, &first, claims, now)?,
+        })
+    }
+
+    /// Makes new tokens of a refresh token, under the rules of `policy`.
+    pub async fn refresh(&self, policy: &Policy, token: &str, from: IpAddr) -> Result<Renewed> {
+        let now = self.clock.now();
+        let refresh = self.read_refresh(policy, token, now).await?;
+        let claims = refresh.claims.whole()?;
+        let advanced = match refresh.id {
+            Some(id) => self.advance_own(policy, id, now).await?,
+            None => self.advance_foreign(policy, refresh, now).await?,
+        };
+        self.revoked.apply(&advanced.ended);
+        self.note_place(advanced.account_id, from, now + policy.refresh_seconds).await;
+        let carried = derived(&claims);
+        let access = self.sign(policy, TokenType::Access, &advanced, carried, now)?;
+        let next = || self.sign(policy, TokenType::Refresh, &advanced, claims, now);
+        let refresh = policy.rotating.then(next).transpose()?;
+        Ok(Renewed { access, refresh })
+    }
+
+    /// Ends the session of a refresh token: neither it nor its access tokens work any longer.
+    pub async fn sign_out(&self, policy: &Policy, token: &str) -> Result<()> {
+        let now = self.clock.now();
+        let refresh = self.read_refresh(policy, token, now).await?;
+        let policy_name = policy.name;
+        let ended = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    match refresh.id {
+                        Some(id) => end_own(tx, id, policy_name, now).await.map(Some),
+                        None => end_foreign(tx, refresh, now).await,
+                    }
+                })
+            })
+            .await?;
+        self.revoked.apply(ended.as_slice());
+        Ok(())
+    }
+
+    /// Whether a token is good: one of this shape of any type, or any other that signs in. An access
+    /// token of ours is checked without the database.
+    pub async fn verify(&self, token: &str) -> Result<()> {
+        let now = self.clock.now();
+        let claims = match self.tokens.read(token, now) {
+            Ok(claims) if !claims.names_user => claims,
+            Ok(_) | Err(TokenFault::Malformed) => {
+                return self.signed_in(token, None).await.map(drop).map_err(hidden);
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        claims.id_and_expiry()?;
+        match self.own_id(&claims, now)? {
+            None => self.verify_foreign(&claims).await,
+            Some(id) if claims.is(TokenType::Refresh) => {
+                self.check_number_in(&claims).await?;
+                let mut tx = self.store.read().await?;
+                let session = live_session(&mut tx, id, None, now).await?;
+                active_account(&mut tx, session.account_id).await.map_err(hidden)?;
+                Ok(())
+            }
+            Some(id) => {
+                self.check_own(id.session, claims.account).await.map(|_| ()).map_err(hidden)
+            }
+        }
+    }
+
+    /// Who sends this access credential, of whatever form; `from`: where its owner is. `None`: another
+    /// server may be asking what it was sent.
+    pub async fn signed_in(&self, credential: &str, from: Option<IpAddr>) -> Result<SignedIn> {
+        if is_key(credential) || is_opaque_token(credential) {
+            return self.signed_in_by_key(credential, from).await;
+        }
+        if let Some(header) = Header::of(credential) {
+            return self.signed_in_by_public_key(&header, credential).await;
+        }
+        let now = self.clock.now();
+        let claims = match self.tokens.read(credential, now) {
+            Ok(claims) if !claims.names_user => claims,
+            Ok(_) | Err(TokenFault::Malformed) => return self.signed_in_by_name(credential).await,
+            Err(fault) => return Err(fault.into()),
+        };
+        claims.id_and_expiry()?;
+        claims.expect(TokenType::Access)?;
+        match self.own_id(&claims, now)? {
+            Some(id) => {
+                let account_id = self.check_own(id.session, claims.account).await?;
+                Ok(SignedIn::by(account_id, id.session))
+            }
+            None => {
+                let account = self.foreign_account(&claims).await?.ok_or(Error::AccountNotFound)?;
+                let account_id = account.id;
+                Ok(SignedIn { account_id, session: None, in_url: false, of_client: false })
+            }
+        }
+    }
+
+    /// Who sends this token, which anybody could check, so long as an API is served that gives such.
+    async fn signed_in_by_public_key(&self, header: &Header, token: &str) -> Result<SignedIn> {
+        let is_served = self.policies.iter().any(|policy| policy.form == TokenForm::PublicKey);
+        if !is_served {
+            return Err(TokenFault::Malformed.into());
+        }
+        let Access { account_id, session } = self.read_access_token(header, token).await?;
+        self.check_own(session, AccountClaim::Id(account_id)).await?;
+        Ok(SignedIn::by(account_id, session))
+    }
+
+    /// Signs a token of a session that has come so far.
+    fn sign(
+        &self,
+        policy: &Policy,
+        kind: TokenType,
+        of: &Advanced,
+        claims: Map<String, Value>,
+        now: i64,
+    ) -> Result<String> {
+        let (generation, seconds) = match kind {
+            TokenType::Access => (0, policy.access_seconds),
+            TokenType::Refresh => (generation_in_id(of.generation), policy.refresh_seconds),
+        };
+        let grant = Grant {
+            kind,
+            id: TokenId { session: of.session, policy: policy.code, generation },
+            account_id: of.account_id,
+            text_id: policy.text_id,
+            now,
+            expires_at: now + seconds,
+        };
+        self.tokens.sign(grant, claims)
+    }
+
+    async fn read_refresh(&self, policy: &Policy, token: &str, now: i64) -> Result<RefreshToken> {
+        let claims = self.tokens.read(token, now)?;
+        let (jti, expires_at) = claims.id_and_expiry()?;
+        let jti = jti.to_owned();
+        claims.expect(TokenType::Refresh)?;
+        let id = self.own_id(&claims, now)?;
+        if id.is_some_and(|id| id.policy != policy.code) {
+            // Single use could be laundered through another API.
+            return Err(TokenFault::Malformed.into());
+        }
+        if id.is_some() {
+            self.check_number_in(&claims).await?;
+        }
+        Ok(RefreshToken { claims, jti, expires_at, id })
+    }
+
+    /// The id of a token of ours; `None` for a foreign token, where those are honoured. Others may have
+    /// the key that signs, so an access token is good no longer than it is given out for, whatever its
+    /// `exp` says.
+    fn own_id(&self, claims: &Claims, now: i64) -> Result<Option<TokenId>> {
+        let Some(id) = claims.id else {
+            return if self.accept_foreign { Ok(None) } else { Err(TokenFault::Malformed.into()) };
+        };
+        let policy = self.policies.iter().find(|policy| policy.code == id.policy);
+        let life = policy.ok_or(TokenFault::Malformed)?.access_seconds;
+        if claims.is(TokenType::Access) && claims.issued_at.is_none_or(|at| at + life <= now) {
+            return Err(TokenFault::Expired.into());
+        }
+        Ok(Some(id))
+    }
+
+    async fn advance_own(&self, policy: &Policy, id: TokenId, now: i64) -> Result<Advanced> {
+        let (policy, post) = (*policy, self.post.clone());
+        let refreshed = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if policy.strict && policy.rotating && is_reused(tx, id, policy.name).await? {
+                        let session = unended_session(tx, id.session).await?;
+                        return end_reused(tx, &post, &session, now).await.map(Refreshed::Ended);
+                    }
+                    let session = live_session(tx, id, Some(policy.name), now).await?;
+                    active_account(tx, session.account_id).await?;
+                    policy.check_refresh_time(session.access_expires_at, now)?;
+                    advance(tx, &policy, &session, now).await.map(Refreshed::Advanced)
+                })
+            })
+            .await?;
+        match refreshed {
+            Refreshed::Advanced(advanced) => Ok(advanced),
+            Refreshed::Ended(revocation) => {
+                self.revoked.apply(&[revocation]);
+                self.mail_queued.notify_one();
+                Err(TokenFault::Spent.into())
+            }
+        }
+    }
+
+    /// The same as [`Auth::check_number`] for a refresh token of ours.
+    async fn check_number_in(&self, claims: &Claims) -> Result<()> {
+        match claims.account {
+            AccountClaim::Id(id) => self.check_number(id).await.map_err(hidden),
+            AccountClaim::Absent | AccountClaim::Unknown => Ok(()),
+        }
+    }
+
+    /// Checks an own access token's session and account in memory, or in the database while memory
+    /// cannot be trusted.
+    async fn check_own(&self, session: i64, account: AccountClaim) -> Result<i64> {
+        let AccountClaim::Id(account_id) = account else {
+            return Err(TokenFault::NoAccount.into());
+        };
+        self.check_number(account_id).await?;
+        match self.revoked.reason(Subject::Account(account_id)) {
+            Some(Reason::Deleted) => return Err(Error::AccountNotFound),
+            Some(_) => return Err(Error::AccountInactive),
+            None => {}
+        }
+        if self.revoked.reason(Subject::Session(session)).is_some() {
+            return Err(TokenFault::Spent.into());
+        }
+        let sessions_ended = self.revoked.reason(Subject::SessionsOf(account_id)).is_some();
+        if sessions_ended || !self.revoked.knows_all(self.clock.now()) {
+            let mut tx = self.store.read().await?;
+            if !accounts::is_active(&mut tx, account_id).await?.ok_or(Error::AccountNotFound)? {
+                return Err(Error::AccountInactive);
+            }
+            if unended_session(&mut tx, session).await?.account_id != account_id {
+                return Err(TokenFault::Malformed.into());
+            }
+        }
+        Ok(account_id)
+    }
+}
+
+/// Whether the refresh token was used before while its session goes on.
+async fn is_reused(tx: &mut Tx, id: TokenId, policy: &str) -> Result<bool> {
+    let session = sessions::session(tx, id.session).await?;
+    Ok(session.is_some_and(|session| {
+        !session.has_ended
+            && session.policy == policy
+            && generation_in_id(session.generation) != id.generation
+    }))
+}
+
+async fn end_own(tx: &mut Tx, id: TokenId, policy: &str, now: i64) -> Result<Revocation> {
+    let session = live_session(tx, id, Some(policy), now).await?;
+    end_known(tx, session.id, now).await
+}

@@ -1,0 +1,9 @@
+//! Signing in with a password, and refreshing and checking tokens of every form.
+
+pub mod api_token;
+pub mod credentials;
+pub mod password;
+pub mod rehashing;
+pub mod replaced_server;
+pub mod rotation;
+pub mod user_name_tokens;

@@ -1,0 +1,7 @@
+//! Token formats: making and reading them. Nothing here knows the database's rows.
+
+pub mod derived_refresh;
+pub mod hs256;
+pub mod signing;
+pub mod simple_jwt;
+pub mod token_id;

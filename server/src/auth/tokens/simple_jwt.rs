@@ -1,0 +1,311 @@
+//! Tokens in the shape of djangorestframework-simplejwt: claims, and their checks in its order. The
+//! `jti` is an id of ours (see [`crate::auth::tokens::token_id`]); a token whose `jti` is not one, or not one for what
+//! the token says, is foreign.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::auth::tokens::hs256::Hs256;
+use crate::auth::tokens::token_id::{Owner, Says, TokenId, TokenIdKey};
+use crate::error::{Result, TokenFault};
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenType {
+    Access,
+    Refresh,
+}
+
+impl TokenType {
+    fn as_str(self) -> &'static str {
+        match self {
+            TokenType::Access => "access",
+            TokenType::Refresh => "refresh",
+        }
+    }
+}
+
+/// Signs and reads tokens.
+#[derive(Clone)]
+pub struct Tokens {
+    key: Hs256,
+    ids: TokenIdKey,
+}
+
+/// What a new token is for; its other claims are given beside it.
+#[derive(Clone, Copy)]
+pub struct Grant {
+    pub kind: TokenType,
+    pub id: TokenId,
+    pub account_id: i64,
+    /// Whether `user_id` is text, where no other token gives its form.
+    pub text_id: bool,
+    pub now: i64,
+    pub expires_at: i64,
+}
+
+/// A correctly signed payload whose times have been checked.
+pub struct Claims {
+    payload: Vec<u8>,
+    token_type: Option<Value>,
+    pub expires_at: Option<i64>,
+    pub issued_at: Option<i64>,
+    pub jti: Option<String>,
+    /// What the `jti` is, where it is ours; then the account is that of its session.
+    pub id: Option<TokenId>,
+    pub account: AccountClaim,
+    /// The token has another form, that of `named`.
+    pub names_user: bool,
+}
+
+/// The claim `user_id`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountClaim {
+    Absent,
+    /// There, but nothing that could be an id.
+    Unknown,
+    Id(i64),
+}
+
+impl Tokens {
+    pub fn new(key: Hs256, ids: TokenIdKey) -> Self {
+        Tokens { key, ids }
+    }
+
+    /// A token with these claims, of which type, times, id and account are set here.
+    pub fn sign(&self, grant: Grant, mut claims: Map<String, Value>) -> Result<String> {
+        let Grant { kind, id, account_id, text_id, now, expires_at } = grant;
+        let user_id = match claims.get("user_id") {
+            // In the form of the refresh token that the claims come from.
+            Some(Value::Number(_)) => account_id.into(),
+            Some(Value::String(_)) => account_id.to_string().into(),
+            _ if text_id => account_id.to_string().into(),
+            _ => account_id.into(),
+        };
+        let jti = self.ids.write(id, says(kind, account_id, Some(now)));
+        claims.insert("token_type".to_owned(), kind.as_str().into());
+        claims.insert("jti".to_owned(), jti.into());
+        claims.insert("exp".to_owned(), expires_at.into());
+        claims.insert("iat".to_owned(), now.into());
+        claims.insert("user_id".to_owned(), user_id);
+        Ok(self.key.sign(&serde_json::to_vec(&claims)?))
+    }
+
+    /// Checks signature and times: `exp` must lie ahead without any leeway, `iat` and `nbf` must not.
+    pub fn read(&self, token: &str, now: i64) -> std::result::Result<Claims, TokenFault> {
+        let payload = self.key.verify(token).ok_or(TokenFault::Malformed)?;
+        let raw: RawClaims = serde_json::from_slice(&payload).map_err(|_| TokenFault::Malformed)?;
+        let issued_at = raw.iat.map(|iat| seconds(&iat)).transpose()?;
+        let not_before = raw.nbf.map(|nbf| seconds(&nbf)).transpose()?;
+        let jti = raw.jti.map(|jti| text(jti).ok_or(TokenFault::Malformed)).transpose()?;
+        let account = account_claim(raw.user_id.as_ref());
+        let id = self.own_id(jti.as_deref(), raw.token_type.as_ref(), account, issued_at);
+        // Another node of ours may be ahead by a moment: its tokens are good here too.
+        let is_own = id.is_some();
+        let makes_sense = |from: &i64| *from >= 0 && (is_own || *from <= now);
+        if !issued_at.iter().chain(&not_before).all(makes_sense) {
+            return Err(TokenFault::Malformed);
+        }
+        let expires_at = raw.exp.map(|exp| seconds(&exp)).transpose()?;
+        if expires_at.is_some_and(|exp| exp <= now) {
+            return Err(TokenFault::Expired);
+        }
+        let names_user = raw.mode.is_some() && raw.token_type.is_none();
+        let token_type = raw.token_type;
+        Ok(Claims { payload, token_type, expires_at, issued_at, jti, id, account, names_user })
+    }
+
+    /// The id of a token that is ours: its `jti` was made for this type, account and time of issue.
+    fn own_id(
+        &self,
+        jti: Option<&str>,
+        token_type: Option<&Value>,
+        account: AccountClaim,
+        issued_at: Option<i64>,
+    ) -> Option<TokenId> {
+        let kind = [TokenType::Access, TokenType::Refresh]
+            .into_iter()
+            .find(|kind| token_type.and_then(Value::as_str) == Some(kind.as_str()))?;
+        let AccountClaim::Id(account_id) = account else { return None };
+        self.ids.read(jti?, says(kind, account_id, issued_at))
+    }
+}
+
+/// What binds the id of a token of this shape; only an access token by its time of issue.
+fn says(kind: TokenType, account_id: i64, issued_at: Option<i64>) -> Says<'static> {
+    let time = issued_at.filter(|_| kind == TokenType::Access);
+    Says { kind, time, owner: Owner::Account(account_id) }
+}
+
+impl Claims {
+    /// The id and expiry that every token needs: exp first, then jti, as the library checks them.
+    pub fn id_and_expiry(&self) -> std::result::Result<(&str, i64), TokenFault> {
+        let expires_at = self.expires_at.ok_or(TokenFault::NoExp)?;
+        Ok((self.jti.as_deref().ok_or(TokenFault::NoId)?, expires_at))
+    }
+
+    pub fn is(&self, kind: TokenType) -> bool {
+        matches!(&self.token_type, Some(Value::String(text)) if text == kind.as_str())
+    }
+
+    /// Refuses every type but `kind`.
+    pub fn expect(&self, kind: TokenType) -> std::result::Result<(), TokenFault> {
+        match &self.token_type {
+            None => Err(TokenFault::NoType),
+            Some(_) if self.is(kind) => Ok(()),
+            Some(_) => Err(TokenFault::WrongType),
+        }
+    }
+
+    /// All claims in their order: what a rotated refresh token has.
+    pub fn whole(&self) -> Result<Map<String, Value>> {
+        Ok(serde_json::from_slice(&self.payload)?)
+    }
+}
+
+const OWN_CLAIMS: [&str; 4] = ["token_type", "exp", "iat", "jti"];
+
+/// The claims of a token that is made of a refresh token: the documented ones first, behind them
+/// whatever else that token carries.
+pub fn derived(of: &Map<String, Value>) -> Map<String, Value> {
+    let own = OWN_CLAIMS.map(|name| (name.to_owned(), Value::Null));
+    let carried = of.iter().filter(|(name, _)| !OWN_CLAIMS.contains(&name.as_str()));
+    own.into_iter().chain(carried.map(|(name, value)| (name.clone(), value.clone()))).collect()
+}
+
+/// The claims of a new sign-in, to be filled in.
+pub fn claims_of_sign_in() -> Map<String, Value> {
+    derived(&Map::from_iter([("user_id".to_owned(), Value::Null)]))
+}
+
+#[derive(Deserialize)]
+struct RawClaims {
+    #[serde(default, deserialize_with = "present")]
+    token_type: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    exp: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    iat: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    nbf: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    jti: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    user_id: Option<Value>,
+    mode: Option<serde::de::IgnoredAny>,
+}
+
+/// A claim that is `null` is there, and wrong, rather than absent.
+fn present<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
+
+/// The last second of the year 9999; what claims to be later is no time.
+const END_OF_TIME: f64 = 253_402_300_799.0;
+
+/// A NumericDate (RFC 7519 section 2), its fraction cut.
+fn seconds(claim: &Value) -> std::result::Result<i64, TokenFault> {
+    match claim.as_f64() {
+        // Any moment before 1970 is as good as the first.
+        Some(seconds) if (-END_OF_TIME..0.0).contains(&seconds) => Ok(-1),
+        #[expect(clippy::cast_possible_truncation, reason = "the range is checked beside it")]
+        Some(seconds) if (0.0..=END_OF_TIME).contains(&seconds) => Ok(seconds as i64),
+        _ => Err(TokenFault::Malformed),
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn account_claim(claim: Option<&Value>) -> AccountClaim {
+    let id = match claim {
+        None => return AccountClaim::Absent,
+        Some(Value::Number(number)) => number.as_i64(),
+        Some(Value::String(digits)) => digits.parse().ok(),
+        Some(_) => None,
+    };
+    id.map_or(AccountClaim::Unknown, AccountClaim::Id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens() -> Tokens {
+        Tokens::new(Hs256::new(&[7; 32]), TokenIdKey::new(&[8; 32]))
+    }
+
+    fn signed(claims: &Value) -> String {
+        Hs256::new(&[7; 32]).sign(claims.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_time_claim_of_another_type_or_out_of_range_is_never_accepted() {
+        let wrong = [
+            Value::Null,
+            true.into(),
+            "9999999999".into(),
+            Value::Array(vec![]),
+            Value::Object(Map::new()),
+            (-1).into(),
+            1e300.into(),
+            u64::MAX.into(),
+            (1_u64 << 63).into(),
+        ];
+        for claim in ["exp", "iat", "nbf"] {
+            for value in &wrong {
+                let mut claims = serde_json::json!({"exp": 1_000, "iat": 1, "jti": "x"});
+                claims[claim] = value.clone();
+                let read = tokens().read(&signed(&claims), 500);
+                assert!(
+                    matches!(read.err(), Some(TokenFault::Malformed | TokenFault::Expired)),
+                    "{claim} {value}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_ends_at_its_expiry_and_not_a_second_later() {
+        let token = signed(&serde_json::json!({"exp": 1_000, "iat": 400}));
+        assert!(tokens().read(&token, 999).is_ok());
+        assert_eq!(tokens().read(&token, 1_000).err(), Some(TokenFault::Expired));
+        assert_eq!(tokens().read(&token, 399).err(), Some(TokenFault::Malformed));
+    }
+
+    #[test]
+    fn claims_that_are_not_ours_travel_on() {
+        let token = signed(
+            &serde_json::json!({"token_type": "refresh", "exp": 9, "jti": "x", "user_id": "1", "aud": "y"}),
+        );
+        let claims = tokens().read(&token, 1).expect("a good token");
+        assert_eq!(claims.account, AccountClaim::Id(1));
+        let id = TokenId { session: 7, policy: 1, generation: 0 };
+        let whole = claims.whole().expect("an object");
+        let grant = Grant {
+            kind: TokenType::Access,
+            id,
+            account_id: 1,
+            text_id: false,
+            now: 1,
+            expires_at: 2,
+        };
+        let access = tokens().sign(grant, derived(&whole)).expect("JSON");
+        let refresh = Grant { kind: TokenType::Refresh, ..grant };
+        let refresh = tokens().sign(refresh, whole).expect("JSON");
+        let names = |token: &str| {
+            let payload = Hs256::new(&[7; 32]).verify(token).expect("a good token");
+            let claims: Map<String, Value> = serde_json::from_slice(&payload).expect("an object");
+            claims.keys().cloned().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(&access), "token_type exp iat jti user_id aud");
+        // As the library has it: in place, and what was missing at the end.
+        assert_eq!(names(&refresh), "token_type exp jti user_id aud iat");
+    }
+}
