@@ -38,13 +38,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app_links::AppLinks;
-use crate::auth::limits::{Allowed, LimitRules};
 use crate::auth::password::{HashError, HashSettings, Hasher, Password};
-use crate::auth::secret::{KeyError, Keys};
-use crate::auth::tokens::signing::{Issuer, SigningSettings};
+use crate::auth::{Allowed, LimitRules};
 use crate::auth::{
     Auth, Links, NewPassword, NumberConflict, NumbersError, Parts, RESET_PATH, Registration,
 };
+use crate::auth::{Issuer, SigningSettings};
+use crate::auth::{KeyError, Keys};
 pub use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Superuser};
 use crate::dialects::Dialect;

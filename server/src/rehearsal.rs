@@ -1,8 +1,8 @@
 //! What a start would refuse for good, found without writing anything: for `propusk check-config`.
 
+use crate::auth;
 use crate::auth::password::Hasher;
-use crate::auth::secret::{KeyError, Keys};
-use crate::auth::{self, tokens::signing};
+use crate::auth::{KeyError, Keys};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::providers::Providers;
@@ -61,7 +61,7 @@ async fn check_contents(config: &Config, schema: Schema, tx: &mut Tx) -> Result<
     let public_url = public_url(config, config.listen);
     if let Some(keys) = keys {
         let settings = crate::signing(config, &keys, &public_url);
-        if let Some(kid) = signing::sealed_key(tx, settings, Clock::system().now()).await? {
+        if let Some(kid) = auth::sealed_key(tx, settings, Clock::system().now()).await? {
             return Err(KeyError::Sealed(kid).into());
         }
     }

@@ -1,6 +1,6 @@
 //! Tokens that a replaced Django signed with the same key: honoured until they end, and revocable.
 
-use propusk_server::auth::tokens::hs256::Hs256;
+use propusk_server::auth::Hs256;
 use propusk_tests::SECRET;
 use propusk_tests::http::Answer;
 use propusk_tests::server::TestServer;

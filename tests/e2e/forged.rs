@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use propusk_server::auth::tokens::hs256::Hs256;
+use propusk_server::auth::Hs256;
 use propusk_server::config::Signing;
 use propusk_tests::SECRET;
 use propusk_tests::http::Answer;

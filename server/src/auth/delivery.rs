@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use crate::auth::domain::Auth;
 use crate::auth::mailing::outbox::{QueuedMail, wanted_until};
-use crate::auth::{Auth, random};
+use crate::auth::secrets::random::random;
 use crate::error::Result;
 use crate::mail::{Mail, Mailer, SendError, SendErrorKind};
 use crate::store::{accounts, outbox};

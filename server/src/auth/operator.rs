@@ -1,8 +1,8 @@
 //! What an operator does, who proves nothing: the command line is theirs.
 
-use crate::auth::Auth;
 use crate::auth::accounts::account::delete;
 use crate::auth::accounts::registration::NewPassword;
+use crate::auth::domain::Auth;
 use crate::auth::mailing::outbox::Letter;
 use crate::auth::password::Origin;
 use crate::auth::sessions::session::end_sessions;

@@ -3,10 +3,9 @@
 //! not heard of open nothing.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use crate::auth::Auth;
+use crate::auth::domain::Auth;
 use crate::auth::numbers::file::{NumberFile, Recorded};
 use crate::auth::sessions::session::Opened;
 use crate::error::{Error, Result};
@@ -19,14 +18,6 @@ const LEFT_OUT: i64 = 100_000;
 pub const HIGHEST_NUMBER: i64 = (1 << 53) - 1;
 /// The name of the file in the data directory.
 const FILE: &str = "numbers";
-
-/// The account numbers that were given out, as far as this process knows.
-#[derive(Default)]
-pub(in crate::auth) struct Numbers {
-    /// The database gives no new account a number up to here.
-    last: AtomicI64,
-    file: OnceLock<Arc<NumberFile>>,
-}
 
 /// Why the file of numbers cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,22 +32,6 @@ pub enum NumbersError {
 pub fn check_number_file(data_dir: &Path) -> std::result::Result<(), NumbersError> {
     let path = data_dir.join(FILE);
     NumberFile::check(&path).map_err(|error| NumbersError::File { path, error })
-}
-
-impl Numbers {
-    fn learn(&self, last: i64) {
-        self.last.fetch_max(last, Ordering::SeqCst);
-    }
-
-    /// No number above this one was given out, as far as is known here.
-    fn highest(&self) -> i64 {
-        let given = self.file.get().map_or(0, |file| file.given());
-        given.max(self.last.load(Ordering::SeqCst))
-    }
-
-    fn knows(&self, number: i64) -> bool {
-        number <= self.last.load(Ordering::SeqCst)
-    }
 }
 
 impl Auth {

@@ -7,33 +7,25 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::auth::Auth;
-use crate::error::Result;
-use crate::store::Tx;
-use crate::store::revocations::{self, Reason, Revocation, Subject};
-
-const POLL: Duration = Duration::from_millis(250);
-/// After this time every running server that reaches the database has heard of a change.
-pub const HEARD_WITHIN: Duration = Duration::from_secs(1);
+use crate::store::revocations::{Reason, Revocation, Subject};
 /// Each poll begins at the newest row of this long ago: rows become visible in the order of commits,
 /// not of their numbers, and no write takes longer. Clocks of other machines play no part.
 const OVERLAP: Duration = Duration::from_secs(60);
 /// The same at the start, by number.
 const SEQ_OVERLAP: i64 = 1_000;
-/// Rows that are read at once.
-const PAGE: usize = 10_000;
+
 /// When polling has failed for this long, memory is not trusted and the database is asked.
-const STALE: Duration = Duration::from_secs(5);
-const STALE_SECONDS: i64 = 5;
+pub(in crate::auth) const STALE: Duration = Duration::from_secs(5);
+pub(in crate::auth) const STALE_SECONDS: i64 = 5;
 
 /// When the database was last read, by two clocks: one that never steps, and one that goes on while
 /// the machine sleeps.
 #[derive(Clone, Copy)]
-struct LastRead {
-    at: Instant,
-    seconds: i64,
+pub(in crate::auth) struct LastRead {
+    pub(in crate::auth) at: Instant,
+    pub(in crate::auth) seconds: i64,
 }
 
 /// Which rows the next poll reads: those from `first` on, which was the newest row when polls began
@@ -101,7 +93,7 @@ impl Revoked {
     }
 
     /// Begins anew with these rows, because the database is another one than before.
-    fn replace(&self, all: &[Revocation]) {
+    pub(in crate::auth) fn replace(&self, all: &[Revocation]) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         entries.clear();
         self.newest.store(0, Ordering::SeqCst);
@@ -121,7 +113,7 @@ impl Revoked {
         }
     }
 
-    fn newest(&self) -> i64 {
+    pub(in crate::auth) fn newest(&self) -> i64 {
         self.newest.load(Ordering::SeqCst)
     }
 
@@ -130,7 +122,7 @@ impl Revoked {
     }
 
     /// Where the next poll begins.
-    fn first_to_read(&self) -> i64 {
+    pub(in crate::auth) fn first_to_read(&self) -> i64 {
         let newest = self.newest();
         let mut window = self.window();
         if window.since.elapsed() >= OVERLAP {
@@ -145,340 +137,7 @@ impl Revoked {
         entries.retain(|_, entry| entry.until >= at);
     }
 
-    fn mark_read(&self, read: LastRead) {
+    pub(in crate::auth) fn mark_read(&self, read: LastRead) {
         *self.last_read.write().unwrap_or_else(PoisonError::into_inner) = read;
-    }
-}
-
-impl Auth {
-    /// Loads everything that can still matter; done before the server listens.
-    pub(in crate::auth) async fn load_revocations(&self) -> Result<()> {
-        self.compare_numbers().await?;
-        let read = LastRead { at: Instant::now(), seconds: self.clock.now() };
-        let mut tx = self.store.read().await?;
-        let all = read_from(&mut tx, 0, read.seconds).await?;
-        self.revoked.replace(&all);
-        self.revoked.mark_read(read);
-        Ok(())
-    }
-
-    async fn read_news(&self) -> Result<()> {
-        self.read_new_revocations().await?;
-        self.compare_numbers().await?;
-        self.load_signing_keys().await
-    }
-
-    /// Reads what has come since the last time, however long that is ago. Where the newest known row
-    /// is gone, the database is another one, such as a restored backup, and everything is read anew.
-    async fn read_new_revocations(&self) -> Result<()> {
-        let read = LastRead { at: Instant::now(), seconds: self.clock.now() };
-        let (newest, first) = (self.revoked.newest(), self.revoked.first_to_read());
-        let mut tx = self.store.read().await?;
-        let changes = read_from(&mut tx, first, read.seconds).await?;
-        if newest > 0 && !changes.iter().any(|change| change.seq == newest) {
-            drop(tx);
-            return self.load_revocations().await;
-        }
-        self.revoked.apply(&changes);
-        self.revoked.mark_read(read);
-        Ok(())
-    }
-
-    /// Reads other processes' changes for ever.
-    pub async fn follow_revocations(&self) {
-        let mut announcements = self.store.announcements();
-        let mut failing = false;
-        loop {
-            announcements.next_within(POLL).await;
-            // A connection that died without a word must not stop the reading.
-            let read = timeout(STALE, self.read_news()).await;
-            let read = read.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
-            if let (Err(error), false) = (&read, failing) {
-                tracing::warn!(%error, "revocations cannot be read; tokens are checked in the database");
-            }
-            failing = read.is_err();
-        }
-    }
-}
-
-/// All rows numbered from `first` on.
-async fn read_from(tx: &mut Tx, first: i64, now: i64) -> Result<Vec<Revocation>> {
-    let (mut all, mut first) = (Vec::new(), first);
-    loop {
-        let page = revocations::revocations_from(tx, first, now, PAGE).await?;
-        all.extend(page.revocations);
-        match page.next {
-            Some(next) => first = next,
-            None => return Ok(all),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
-    use tempfile::TempDir;
-
-    use super::*;
-    use crate::algorithm::Algorithm;
-    use crate::auth::limits::{Allowed, LimitRules};
-    use crate::auth::password::{HashSettings, Hasher, Password};
-    use crate::auth::secrets::digest::DigestKey;
-    use crate::auth::secrets::flow_key::FlowKey;
-    use crate::auth::secrets::sealing::SealingKey;
-    use crate::auth::tokens::derived_refresh::RefreshKey;
-    use crate::auth::tokens::hs256::Hs256;
-    use crate::auth::tokens::signing::{Issuer, SigningSettings};
-    use crate::auth::tokens::token_id::TokenIdKey;
-    use crate::auth::{
-        Links, NewPassword, OneTimeKey, Parts, Policy, RESET_PATH, Registration, SignedIn,
-        TokenForm,
-    };
-    use crate::clock::Clock;
-    use crate::error::{Error, TokenFault};
-    use crate::identifier::{Identifier, Kind};
-    use crate::language::Language;
-    use crate::providers::Providers;
-    use crate::redirect::Redirects;
-    use crate::store::accounts;
-    use crate::store::{Store, connect, on, sessions};
-
-    const POLICY: Policy = Policy {
-        name: "test",
-        code: 0,
-        signs_in_by: &[Kind::Username],
-        access_seconds: 3_600,
-        refresh_seconds: 86_400,
-        absolute_seconds: None,
-        grace_seconds: 0,
-        max_sessions: 200,
-        rotating: false,
-        early_refresh_seconds: None,
-        strict: false,
-        tells_inactive: false,
-        new_address_waits: false,
-        activation: None,
-        new_network_notice: None,
-        form: TokenForm::SimpleJwt,
-        text_id: false,
-        reset_path: RESET_PATH,
-    };
-
-    /// Two servers on one database and one clock; neither reads on its own.
-    struct Nodes {
-        one: Auth,
-        two: Auth,
-        clock: Clock,
-        _dir: TempDir,
-    }
-
-    impl Nodes {
-        async fn start() -> Nodes {
-            let dir = tempfile::tempdir().expect("a temporary directory");
-            let store = connect(None, dir.path()).await.expect("a new database");
-            let clock = Clock::manual(1_000_000);
-            let one = node(&store, &clock).await;
-            let two = node(&store, &clock).await;
-            let registration = Registration {
-                identifiers: vec![Identifier::parse_as("anna", &[Kind::Username]).expect("a name")],
-                password: NewPassword::Plain(Password::parse("secret").expect("short")),
-                display_name: None,
-                sign_up_name: None,
-                is_superuser: false,
-                language: None,
-                awaits_activation: false,
-            };
-            one.register(registration, None).await.expect("the name is free");
-            Nodes { one, two, clock, _dir: dir }
-        }
-
-        async fn sign_in(&self) -> (String, SignedIn) {
-            let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            let pair = self.one.sign_in(&POLICY, "anna", "secret", from).await.expect("right");
-            let who = self.one.signed_in(&pair.access, None).await.expect("a good token");
-            (pair.access, who)
-        }
-    }
-
-    async fn node(store: &Store, clock: &Clock) -> Auth {
-        let hashing = HashSettings { memory_kib: 64, time: 1, threads: 1, queue: 8, share: 1 };
-        let allowed = Allowed { attempts: 1, window: 1 };
-        let limits = LimitRules {
-            enabled: false,
-            per_address: allowed,
-            per_account_and_address: allowed,
-            per_account: allowed,
-            registrations_per_address: allowed,
-            mails_per_address: allowed,
-            mails_per_recipient: allowed,
-            sign_ins_per_address: allowed,
-        };
-        Auth::open(Parts {
-            store: store.clone(),
-            clock: clock.clone(),
-            hasher: Hasher::start(hashing).expect("threads"),
-            signing_secret: Hs256::new(&[1; 32]),
-            token_ids: TokenIdKey::new(&[2; 32]),
-            user_names: Hs256::new(&[8; 32]),
-            shares_user_names: false,
-            one_time: OneTimeKey::new([9; 32]),
-            flow_key: FlowKey::new([10; 32]),
-            digest_key: DigestKey::new([1; 32]),
-            refresh_key: RefreshKey::new([11; 32]),
-            signing: SigningSettings {
-                issuer: Issuer {
-                    issuer: "http://localhost".to_owned(),
-                    audience: "http://localhost".to_owned(),
-                },
-                algorithm: Algorithm::Es256,
-                overlap: 600,
-                sealing: SealingKey::new([12; 32]),
-            },
-            providers: Providers::default(),
-            redirects: Redirects::new(Vec::new()),
-            links: Links {
-                public_url: "http://localhost".to_owned(),
-                activation: None,
-                reset: None,
-                email_reset: None,
-            },
-            language: Language::En,
-            policies: vec![POLICY],
-            limits,
-            accept_foreign: false,
-        })
-        .await
-        .expect("the database answers")
-    }
-
-    #[tokio::test]
-    async fn a_node_that_was_away_reads_all_that_it_missed() {
-        let nodes = Nodes::start().await;
-        let (_, who) = nodes.sign_in().await;
-        nodes.two.end_all_sessions(who.account_id).await.expect("the database answers");
-        nodes.clock.advance(600);
-        nodes.one.read_new_revocations().await.expect("the database answers");
-        let sessions = Subject::SessionsOf(who.account_id);
-        assert_eq!(nodes.one.revoked.reason(sessions), Some(Reason::Ended));
-    }
-
-    #[tokio::test]
-    async fn while_memory_is_old_the_database_is_asked() {
-        let nodes = Nodes::start().await;
-        let (token, who) = nodes.sign_in().await;
-        nodes.two.end_all_sessions(who.account_id).await.expect("the database answers");
-        assert!(nodes.one.signed_in(&token, None).await.is_ok(), "memory is young enough");
-        nodes.clock.advance(STALE_SECONDS);
-        let refused = nodes.one.signed_in(&token, None).await;
-        assert!(matches!(refused, Err(Error::Token(TokenFault::Spent))));
-    }
-
-    #[tokio::test]
-    async fn the_last_word_on_an_account_counts_in_whatever_order_it_is_heard() {
-        let nodes = Nodes::start().await;
-        let (_, who) = nodes.sign_in().await;
-        for is_active in [false, true, false] {
-            nodes.two.set_active(who.account_id, is_active).await.expect("the database answers");
-        }
-        let account = Subject::Account(who.account_id);
-        for _ in 0..2 {
-            nodes.one.read_new_revocations().await.expect("the database answers");
-            assert_eq!(nodes.one.revoked.reason(account), Some(Reason::Suspended));
-        }
-        nodes.one.set_active(who.account_id, true).await.expect("the database answers");
-        nodes.one.read_new_revocations().await.expect("the database answers");
-        assert_eq!(nodes.one.revoked.reason(account), None);
-    }
-
-    #[tokio::test]
-    async fn sign_out_under_a_wrong_clock_lasts_when_the_clock_is_right_again() {
-        for behind in [7_200, 3 * 24 * 3_600] {
-            let nodes = Nodes::start().await;
-            let (first, who) = nodes.sign_in().await;
-            let (second, _) = nodes.sign_in().await;
-            nodes.clock.jump(-behind);
-            nodes.one.end_own_session(&who).await.expect("it is alive");
-            nodes.clock.jump(behind);
-            refused_after_a_minute(&nodes, &first).await;
-            nodes.clock.jump(-behind);
-            nodes.one.end_all_sessions(who.account_id).await.expect("the database answers");
-            nodes.clock.jump(behind);
-            refused_after_a_minute(&nodes, &second).await;
-        }
-    }
-
-    /// By the servers that were there, and by one that is started now.
-    async fn refused_after_a_minute(nodes: &Nodes, token: &str) {
-        nodes.clock.advance(60);
-        nodes.one.sweep().await.expect("the database answers");
-        nodes.two.read_new_revocations().await.expect("the database answers");
-        let third = node(&nodes.one.store, &nodes.clock).await;
-        for server in [&nodes.one, &nodes.two, &third] {
-            let refused = server.signed_in(token, None).await;
-            assert!(matches!(refused, Err(Error::Token(TokenFault::Spent))));
-        }
-    }
-
-    #[tokio::test]
-    async fn restored_database_is_read_anew() {
-        let nodes = Nodes::start().await;
-        let (_, who) = nodes.sign_in().await;
-        let account = Subject::Account(who.account_id);
-        for is_active in [false, true, false] {
-            nodes.one.set_active(who.account_id, is_active).await.expect("the database answers");
-        }
-        // What a backup of before the first change has.
-        let restored = nodes.one.store.write(move |tx| {
-            Box::pin(async move {
-                for sql in ["delete from revocations", "update sqlite_sequence set seq = 0"] {
-                    on!(tx, db => sqlx::query(sql).execute(db).await.map(drop))?;
-                }
-                accounts::update_active(tx, who.account_id, true).await
-            })
-        });
-        restored.await.expect("the database answers");
-        nodes.one.read_new_revocations().await.expect("the database answers");
-        assert_eq!(nodes.one.revoked.reason(account), None);
-        nodes.two.set_active(who.account_id, false).await.expect("the database answers");
-        nodes.one.read_new_revocations().await.expect("the database answers");
-        assert_eq!(nodes.one.revoked.reason(account), Some(Reason::Suspended));
-    }
-
-    #[tokio::test]
-    async fn a_session_stays_as_long_as_its_last_access_token() {
-        let nodes = Nodes::start().await;
-        let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let pair = nodes.one.sign_in(&POLICY, "anna", "secret", from).await.expect("right");
-        nodes.clock.advance(POLICY.refresh_seconds - 1);
-        let access =
-            nodes.one.refresh(&POLICY, &pair.refresh, from).await.expect("not over").access;
-        nodes.clock.advance(100);
-        nodes.one.sweep().await.expect("the database answers");
-        let who = nodes.one.signed_in(&access, None).await.expect("its session is there");
-        assert_eq!(nodes.one.end_all_sessions(who.account_id).await.expect("answers"), 1);
-        assert!(nodes.one.signed_in(&access, None).await.is_err());
-        nodes.clock.advance(POLICY.access_seconds + 24 * 3_600);
-        nodes.one.sweep().await.expect("the database answers");
-        let mut tx = nodes.one.store.read().await.expect("a connection");
-        let session = sessions::session(&mut tx, who.session.expect("ours")).await;
-        assert!(session.expect("the database answers").is_none());
-    }
-
-    #[tokio::test]
-    async fn a_change_is_heard_whatever_clock_the_other_machine_has() {
-        let nodes = Nodes::start().await;
-        let (_, who) = nodes.sign_in().await;
-        let (early, late) = (nodes.clock.now() - 7_200, nodes.clock.now());
-        for (at, reason) in [(late, Reason::Suspended), (early, Reason::Revived)] {
-            let subject = Subject::Account(who.account_id);
-            let written = nodes
-                .two
-                .store
-                .write(move |tx| Box::pin(revocations::insert_revocation(tx, subject, reason, at)));
-            written.await.expect("the database answers");
-            nodes.one.read_new_revocations().await.expect("the database answers");
-        }
-        assert_eq!(nodes.one.revoked.reason(Subject::Account(who.account_id)), None);
     }
 }

@@ -10,9 +10,9 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 use crate::auth::mailing::one_time_token::OneTimeKey;
-use crate::auth::random;
 use crate::auth::secrets::digest::DigestKey;
 use crate::auth::secrets::flow_key::FlowKey;
+use crate::auth::secrets::random::random;
 use crate::auth::secrets::sealing::SealingKey;
 use crate::auth::tokens::derived_refresh::RefreshKey;
 use crate::auth::tokens::hs256::Hs256;

@@ -2,12 +2,10 @@
 //! clock that jumps ahead must not delete what is alive, so after a jump the sweeper pauses until
 //! the clock has run evenly for a day, and no mail is given up as too old.
 
-use std::sync::{Mutex, PoisonError};
-
-use crate::auth::Auth;
+use crate::auth::clock_watch::{DAY, Watched};
 use crate::auth::delivery::DEAD_FOR;
+use crate::auth::domain::Auth;
 use crate::auth::mailing::one_time_token::{Purpose, RETURN_LIFETIME};
-use crate::clock::Clock;
 use crate::error::Result;
 use crate::store::{
     accounts, identifiers, known_places, limit_counts, meta, one_time_tokens, outbox,
@@ -18,68 +16,10 @@ use crate::store::{
 const NEVER_ACTIVATED_FOR: i64 = 30 * DAY;
 /// Rows that the sweeper deletes in one write.
 const SWEPT_AT_ONCE: i64 = 5_000;
-const DAY: i64 = 24 * 3_600;
-/// How far wall clock and monotonic clock may differ between two runs, in seconds.
-const TOLERANCE: i64 = 60;
 /// The latest believed time at which a sweeper was seen to run, in `meta`.
 const SEEN_AT: &str = "swept_at";
 /// How often that is written, in seconds.
 const SEEN_EVERY: i64 = 3_600;
-
-/// Compares the wall clock with the monotonic clock from run to run.
-pub(in crate::auth) struct ClockWatch(Mutex<Watched>);
-
-#[derive(Clone, Copy)]
-struct Watched {
-    wall: i64,
-    monotonic: i64,
-    /// The wall clock is believed again at this time of the monotonic clock.
-    believed_from: i64,
-    /// What the database had as the latest run, once it has been read.
-    seen_at: Option<i64>,
-}
-
-impl ClockWatch {
-    pub fn new(clock: &Clock) -> Self {
-        let (wall, monotonic) = (clock.now(), clock.monotonic());
-        ClockWatch(Mutex::new(Watched { wall, monotonic, believed_from: monotonic, seen_at: None }))
-    }
-
-    /// Changes what is known, in one step: the sweeper and the worker of mails both look.
-    fn update(&self, change: impl FnOnce(Watched) -> Watched) -> Watched {
-        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *watched = change(*watched);
-        *watched
-    }
-}
-
-impl Watched {
-    /// The state after a look at both clocks.
-    fn look(self, wall: i64, monotonic: i64) -> Self {
-        let drift = (wall - self.wall) - (monotonic - self.monotonic);
-        let seen = Watched { wall, monotonic, ..self };
-        if drift.abs() <= TOLERANCE { seen } else { seen.disbelieve() }
-    }
-
-    /// A process that has just begun knows no jump; what the database saw last stands in for it.
-    fn compare_with_stored(self, seen_at: i64) -> Self {
-        let known = Watched { seen_at: Some(seen_at), ..self };
-        if (self.wall - seen_at).abs() <= DAY { known } else { known.disbelieve() }
-    }
-
-    fn disbelieve(self) -> Self {
-        tracing::warn!(
-            "the clock has jumped: expired rows and old mails are kept until it has run evenly for a \
-             day"
-        );
-        Watched { believed_from: self.monotonic + DAY, ..self }
-    }
-
-    /// False as well until the database was asked what time it was last.
-    fn is_believed(&self) -> bool {
-        self.seen_at.is_some() && self.monotonic >= self.believed_from
-    }
-}
 
 impl Auth {
     /// Deletes what has been over for a day from the database and from memory.
@@ -114,8 +54,8 @@ impl Auth {
         // A time that is not believed must not vouch for itself after a restart.
         let is_due = watched.seen_at.is_none_or(|seen_at| (now - seen_at).abs() >= SEEN_EVERY);
         if watched.is_believed() && is_due {
-            let seen_at = Some(self.note_time(now, true).await?);
-            watched = self.clock_watch.update(|watched| Watched { seen_at, ..watched });
+            let seen_at = self.note_time(now, true).await?;
+            watched = self.clock_watch.update(|watched| watched.with_stored(seen_at));
         }
         Ok(watched.is_believed())
     }

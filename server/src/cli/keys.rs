@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 use propusk_server::algorithm::Algorithm;
 use propusk_server::auth::Auth;
-use propusk_server::auth::tokens::signing::{KeyState, ListedKey, Revoking};
+use propusk_server::auth::{KeyState, ListedKey, Revoking};
 use propusk_server::config::Config;
 use propusk_server::{Clock, open_with_secret};
 

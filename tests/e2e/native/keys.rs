@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use propusk_server::auth::tokens::signing::{KeyState, Revoking};
+use propusk_server::auth::{KeyState, Revoking};
 use propusk_tests::http::Client;
 use propusk_wire::TokenResponse;
 

@@ -5,19 +5,21 @@
 
 use std::net::IpAddr;
 
-use crate::auth::accounts::recovery::lock;
-use crate::auth::federation::account::holds;
+use crate::auth::accounts::find::lock;
+use crate::auth::domain::Auth;
 use crate::auth::mailing::one_time_token::{Purpose, RETURN_LIFETIME, spend};
 use crate::auth::mailing::outbox::{Letter, NewLink, Post};
 use crate::auth::mailing::uid::account_of;
+use crate::auth::names::holds;
+use crate::auth::policy::Policy;
 use crate::auth::sessions::reauthentication::Proof;
 use crate::auth::sessions::session::end_sessions;
-use crate::auth::{Account, Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
-use crate::store::one_time_tokens::OneTimeToken;
+use crate::store::accounts::{self, Account};
+use crate::store::one_time_tokens::{self, OneTimeToken};
 use crate::store::revocations::Revocation;
-use crate::store::{Tx, accounts, identifiers, identities, one_time_tokens, pending_sign_ins};
+use crate::store::{Tx, identifiers, identities, pending_sign_ins};
 
 /// How a new address is taken by an API.
 #[derive(Clone, Copy)]
@@ -397,4 +399,12 @@ async fn give_back(
     one_time_tokens::delete_one_time_tokens(tx, id).await?;
     delete_return(tx, id, spent.address.clone()).await?;
     end_sessions(tx, id, None, now).await
+}
+
+/// The account's own address is one that an account has already.
+pub(in crate::auth) fn refuse_own(account: &Account, new: &Email, manner: Manner) -> Result<()> {
+    match holds(account, new) && !manner.quiet {
+        true => Err(Error::Taken(Kind::Email)),
+        false => Ok(()),
+    }
 }

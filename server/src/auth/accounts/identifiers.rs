@@ -3,12 +3,12 @@
 
 use std::net::IpAddr;
 
-use crate::auth::accounts::address::{self, Manner};
-use crate::auth::federation::account::holds;
-use crate::auth::federation::linking::opened_by_provider;
+use crate::auth::accounts::address::{self, Manner, refuse_own};
+use crate::auth::accounts::ownership::opened_by_provider;
+use crate::auth::domain::Auth;
 use crate::auth::mailing::outbox::{Letter, Post};
+use crate::auth::policy::Policy;
 use crate::auth::sessions::reauthentication::Proof;
-use crate::auth::{Auth, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
@@ -123,14 +123,6 @@ impl Auth {
             .await?;
         self.mail_queued.notify_one();
         Ok(())
-    }
-}
-
-/// The account's own address is one that an account has already.
-pub(in crate::auth) fn refuse_own(account: &Account, new: &Email, manner: Manner) -> Result<()> {
-    match holds(account, new) && !manner.quiet {
-        true => Err(Error::Taken(Kind::Email)),
-        false => Ok(()),
     }
 }
 

@@ -2,9 +2,10 @@
 //! numbers of accounts registered here begin above all of its numbers, and only an account that was
 //! imported keeps the number that it had there.
 
-use crate::auth::Auth;
-use crate::auth::accounts::registration::{Registration, hold_identifiers};
-use crate::auth::sign_in::replaced_server::first_honoured;
+use crate::auth::accounts::create::hold_identifiers;
+use crate::auth::accounts::registration::Registration;
+use crate::auth::domain::Auth;
+use crate::auth::sessions::cut_off::first_honoured;
 use crate::error::Result;
 use crate::store::accounts::{self, Account};
 use crate::store::{Tx, identifiers, revocations};

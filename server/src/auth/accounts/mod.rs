@@ -2,6 +2,8 @@
 
 pub mod account;
 pub mod address;
+pub mod create;
+pub mod find;
 pub mod identifiers;
 pub mod import;
 pub mod ownership;

@@ -30,3 +30,13 @@ pub(in crate::auth) async fn become_sole_owner(
     let returns = Purpose::EmailReturn.as_str();
     one_time_tokens::delete_to_unproved(tx, account_id, returns).await
 }
+
+/// Whether a provider lets anybody into the account, of those that are configured.
+pub(in crate::auth) async fn opened_by_provider(
+    tx: &mut Tx,
+    account_id: i64,
+    configured: &[String],
+) -> Result<bool> {
+    let identities = identities::identities(tx, account_id).await?;
+    Ok(identities.iter().any(|identity| configured.contains(&identity.provider)))
+}

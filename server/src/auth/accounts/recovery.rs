@@ -4,39 +4,28 @@
 
 use std::net::IpAddr;
 
-use crate::auth::accounts::address::{self, Manner};
-use crate::auth::accounts::identifiers::refuse_own;
-use crate::auth::accounts::ownership::become_sole_owner;
-use crate::auth::federation::account::holds;
-use crate::auth::federation::linking::opened_by_provider;
+use crate::auth::accounts::address::{self, Manner, refuse_own};
+use crate::auth::accounts::find::{holder, lock};
+use crate::auth::accounts::ownership::{become_sole_owner, opened_by_provider};
+use crate::auth::domain::Auth;
 use crate::auth::limits::places::known_until;
 use crate::auth::mailing::one_time_token::{
-    LinkChallenge, Purpose, bound_token, challenge_of_verifier, spend,
+    LinkState, Purpose, bound_token, challenge_of_verifier, spend, state,
 };
-use crate::auth::mailing::outbox::{Letter, Post};
+use crate::auth::mailing::outbox::{Letter, NOBODY, Post};
 use crate::auth::mailing::uid::account_of;
+use crate::auth::names::holds;
 use crate::auth::password::{Password, PasswordHash};
+use crate::auth::policy::Policy;
+use crate::auth::requester::Asked;
+use crate::auth::secrets::random::hash;
 use crate::auth::sessions::session::end_sessions;
-use crate::auth::{Auth, LinkState, Policy};
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Kind};
-use crate::language::Language;
 use crate::store::accounts::{self, Account};
 use crate::store::one_time_tokens::{self, OneTimeToken};
 use crate::store::revocations::Revocation;
 use crate::store::{Tx, identifiers, known_places, outbox};
-
-/// The id of no account.
-pub(in crate::auth) const NOBODY: i64 = -1;
-
-/// Whoever asks for a mail.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked {
-    pub from: IpAddr,
-    pub language: Option<Language>,
-    /// Binds a reset link that leads to an app's own scheme to the app that asks.
-    pub challenge: Option<LinkChallenge>,
-}
 
 /// What came of asking for a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +75,7 @@ impl Auth {
         asked: Asked,
     ) -> Result<Requested> {
         let email_key = Email::parse(email).map(|email| email.key().to_owned());
-        let post = Post { challenge: asked.challenge, ..self.post_of(policy) };
+        let post = Post { challenge: asked.challenge, ..self.post.for_api(policy) };
         let now = self.clock.now();
         self.count_question(asked.from).await?;
         // What is no address is nobody's.
@@ -251,6 +240,13 @@ impl Auth {
         accounts::is_active(&mut tx, id).await?.ok_or(Error::UnknownUid)?;
         Ok(id)
     }
+
+    /// What a link would do; it is left as it is.
+    pub async fn check_link(&self, purpose: Purpose, uid: &str, token: &str) -> Result<LinkState> {
+        let Some(account_id) = account_of(uid) else { return Ok(LinkState::Dead) };
+        let mut tx = self.store.read().await?;
+        state(&mut tx, purpose, account_id, hash(token), self.clock.now()).await
+    }
 }
 
 /// Whether a mail for this purpose may go to the account, which a provider opens or not.
@@ -268,25 +264,6 @@ fn gets(account: &Account, purpose: Purpose, by_provider: bool) -> bool {
         Purpose::EmailReset => account.is_active && account.email_verified_at.is_some(),
         // Mailed with a change of address, and never asked for.
         Purpose::EmailConfirm | Purpose::EmailReturn => false,
-    }
-}
-
-/// The account of an address, or of the mailbox behind it, kept from changing until the write ends: a
-/// link must not go out for what is no longer so. An unknown address costs the same statements.
-pub(in crate::auth) async fn holder(tx: &mut Tx, key: String) -> Result<Option<Account>> {
-    let id = identifiers::claimant_by_key(tx, key.clone()).await?.unwrap_or(NOBODY);
-    accounts::lock_account(tx, id).await?;
-    let account = accounts::account(tx, id).await?;
-    Ok(account.filter(|account| {
-        let own = [account.email.as_deref(), account.mailbox()];
-        own.into_iter().flatten().filter_map(Email::parse).any(|own| own.key() == key)
-    }))
-}
-
-pub(in crate::auth) async fn lock(tx: &mut Tx, id: i64) -> Result<()> {
-    match accounts::lock_account(tx, id).await? {
-        true => Ok(()),
-        false => Err(Error::UnknownUid),
     }
 }
 

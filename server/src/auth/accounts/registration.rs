@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 
-use crate::auth::accounts::recovery::{Asked, holder};
-use crate::auth::mailing::one_time_token::Purpose;
+use crate::auth::accounts::create::insert;
+use crate::auth::accounts::find::holder;
+use crate::auth::domain::Auth;
 use crate::auth::mailing::outbox::{Letter, Post};
 use crate::auth::password::{Origin, Password, PasswordHash};
-use crate::auth::sessions::session::{By, Kept, Opened, Pair, new_session_id, open_session};
-use crate::auth::{Auth, Policy};
+use crate::auth::policy::Policy;
+use crate::auth::requester::Asked;
+use crate::auth::sessions::session::{By, Kept, Opened, Pair, open_session};
+use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, Result};
 use crate::identifier::{Identifier, Kind};
 use crate::language::Language;
@@ -160,42 +163,6 @@ impl Auth {
             NewPassword::Unusable => Ok(None),
         }
     }
-}
-
-pub(in crate::auth) async fn insert(
-    tx: &mut Tx,
-    post: &Post,
-    new: &NewAccount,
-    identifiers: &[Identifier],
-) -> Result<Account> {
-    // Looked at first: a failed insert would use up an account id on Postgres.
-    for identifier in identifiers {
-        if identifiers::claimant_by_key(tx, identifier.key().to_owned()).await?.is_some() {
-            return Err(Error::Taken(identifier.kind()));
-        }
-    }
-    let id = accounts::insert_account(tx, new).await?;
-    hold_identifiers(tx, id, identifiers, new.created_at).await?;
-    let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
-    if account.awaits_activation {
-        post.queue(tx, Letter::Link(Purpose::Activation), &account, None, new.created_at).await?;
-    }
-    Ok(account)
-}
-
-/// Gives the identifiers to a new account.
-pub(in crate::auth) async fn hold_identifiers(
-    tx: &mut Tx,
-    id: i64,
-    identifiers: &[Identifier],
-    now: i64,
-) -> Result<()> {
-    for identifier in identifiers {
-        if !identifiers::insert_identifier(tx, id, identifier, now).await? {
-            return Err(Error::Taken(identifier.kind()));
-        }
-    }
-    Ok(())
 }
 
 /// The number of the new account, or one that is used up where somebody has the address `key`.

@@ -5,26 +5,23 @@
 use std::net::IpAddr;
 
 use crate::auth::accounts::ownership::become_sole_owner;
+use crate::auth::domain::Auth;
+use crate::auth::federation::answer::told;
+use crate::auth::federation::handle::is_handle;
+use crate::auth::federation::identity::identity;
 use crate::auth::limits::places::owner_at_new_network;
 use crate::auth::mailing::outbox::{Letter, Post};
-use crate::auth::sessions::session::{
-    By, Kept, Opened, Pair, end_sessions, new_session_id, open_session,
-};
-use crate::auth::{Auth, Policy};
+use crate::auth::names::holds;
+use crate::auth::policy::Policy;
+use crate::auth::sessions::session::{By, Kept, Opened, Pair, end_sessions, open_session};
+use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::identifier::{Email, Identifier, Kind};
-use crate::providers::{Profile, Provider, ProviderError};
+use crate::providers::{Profile, Provider};
 use crate::store::accounts::{self, Account, NewAccount};
-use crate::store::identities::{self, Identity};
+use crate::store::identities::{self};
 use crate::store::revocations::Revocation;
 use crate::store::{Tx, identifiers};
-
-/// How a token begins that stands for a provider's, and is ours.
-pub(in crate::auth) const HANDLE: &str = "ph1.";
-
-pub(in crate::auth) fn is_handle(token: &str) -> bool {
-    token.starts_with(HANDLE)
-}
 
 /// What whoever comes from a provider may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +67,6 @@ impl Auth {
         self.pair(policy, opened).await
     }
 
-    pub(in crate::auth) fn provider(&self, name: &str) -> Result<&Provider> {
-        self.providers.get(name).ok_or(Error::Provider(ProviderFault::Unknown))
-    }
-
     /// Whose access token this is; one that was issued to another application is nobody's.
     pub(in crate::auth) async fn profile_of_token(
         &self,
@@ -105,28 +98,6 @@ impl Auth {
             .await?;
         self.note_opened(opened, &ended).await;
         Ok(opened)
-    }
-
-    /// Runs what others do, for as long as they like, and counts on the address only what they
-    /// refuse.
-    pub(in crate::auth) async fn counted<T>(
-        &self,
-        from: IpAddr,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        self.limits.check_address(from, self.clock.now())?;
-        let outcome = work.await;
-        let is_refused = matches!(
-            &outcome,
-            Err(Error::Provider(ProviderFault::Refused) | Error::SignIn(SignInFault::Unknown))
-        );
-        if is_refused {
-            // Where there is no room left, enough has been counted.
-            if let Ok(attempt) = self.limits.reserve_link(from, self.clock.now()) {
-                self.store_counts(attempt.fail()).await;
-            }
-        }
-        outcome
     }
 }
 
@@ -208,18 +179,6 @@ impl Door {
     }
 }
 
-/// What a provider's failure is called here; the log has the rest.
-pub(in crate::auth) fn told(provider: &Provider, error: &ProviderError) -> Error {
-    let name = provider.name();
-    match error {
-        ProviderError::Refused(_) | ProviderError::Foreign => {
-            tracing::info!(provider = name, %error, "a provider's code or token is not honoured");
-        }
-        _ => tracing::warn!(provider = name, %error, "a provider does not answer as it should"),
-    }
-    Error::Provider(error.into())
-}
-
 /// The account that the identity opens, kept from changing until the write ends.
 async fn account_of(tx: &mut Tx, profile: &Profile) -> Result<Option<Account>> {
     let Some(id) = id_of(tx, profile).await? else { return Ok(None) };
@@ -280,12 +239,6 @@ async fn link(
     Ok(Entered { account_id: holder, ended: Vec::new() })
 }
 
-/// Whether this is the account's address, however it is spelled.
-pub(in crate::auth) fn holds(account: &Account, email: &Email) -> bool {
-    let own = account.email.as_deref().and_then(Email::parse);
-    own.is_some_and(|own| own.key() == email.key())
-}
-
 /// Whether the account's address is its mailbox. Else an older address, which was proved, may still
 /// call the account back, and a provider's word about the new one takes nothing over.
 fn is_home(account: &Account) -> bool {
@@ -321,8 +274,7 @@ async fn create(
         created_at: now,
     };
     let identifiers: Vec<_> = email.clone().map(Identifier::Email).into_iter().collect();
-    let account_id =
-        crate::auth::accounts::registration::insert(tx, post, &new, &identifiers).await?.id;
+    let account_id = crate::auth::accounts::create::insert(tx, post, &new, &identifiers).await?.id;
     if let Some(email) = email.filter(|_| profile.email_verified) {
         // There is no other way in yet.
         identifiers::update_owned(tx, account_id, email.key().to_owned(), now).await?;
@@ -335,23 +287,5 @@ async fn insert(tx: &mut Tx, profile: &Profile, account_id: i64, now: i64) -> Re
     match identities::insert_identity(tx, identity(profile, account_id, now)).await? {
         true => Ok(()),
         false => Err(SignInFault::Registered.into()),
-    }
-}
-
-pub(in crate::auth) fn identity(profile: &Profile, account_id: i64, now: i64) -> Identity {
-    let Profile { provider, subject, email, email_verified, name, avatar_url, phone } =
-        profile.clone();
-    Identity {
-        provider,
-        subject,
-        account_id,
-        email,
-        email_verified,
-        name,
-        avatar_url,
-        phone,
-        created_at: now,
-        last_used_at: now,
-        linked_by_sign_in_at: None,
     }
 }

@@ -6,14 +6,13 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 
-use crate::auth::federation::account::told;
-use crate::auth::mailing::one_time_token::hash;
+use crate::auth::domain::Auth;
+use crate::auth::federation::answer::{Callback, Told, code_refused, told};
 use crate::auth::secrets::flow_key::challenge_of;
-use crate::auth::{Auth, random};
+use crate::auth::secrets::random::{hash, random};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
-use crate::providers::{Authorize, Code, Grant, Profile, Provider, ProviderError, loggable};
+use crate::providers::{Authorize, Code, Provider, loggable};
 use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn, Returned as Kept};
 use crate::store::{Tx, identities, meta};
 
@@ -43,17 +42,6 @@ pub struct Begun {
     pub expires_in: i64,
 }
 
-/// What a browser brings back from a provider; no `Debug`.
-#[derive(Clone, Default)]
-pub struct Callback {
-    pub code: Option<String>,
-    pub state: Option<String>,
-    pub device_id: Option<String>,
-    pub iss: Option<String>,
-    pub error: Option<String>,
-    pub error_description: Option<String>,
-}
-
 /// What a browser's return came to; no `Debug`.
 pub struct Returned {
     /// Where the app waits; none: the code is fetched.
@@ -70,14 +58,6 @@ pub enum Failed {
     Cancelled,
     Refused,
     Unavailable,
-}
-
-/// What a provider told, until the app asks for it.
-#[derive(Deserialize, Serialize)]
-pub(in crate::auth) struct Told {
-    pub profile: Profile,
-    pub grant: Grant,
-    pub device_id: Option<String>,
 }
 
 /// A provider, for people to choose.
@@ -290,6 +270,10 @@ impl Auth {
             false => Err(SignInFault::Unknown.into()),
         }
     }
+
+    pub(in crate::auth) fn provider(&self, name: &str) -> Result<&Provider> {
+        self.providers.get(name).ok_or(Error::Provider(ProviderFault::Unknown))
+    }
 }
 
 impl From<ProviderFault> for Failed {
@@ -311,16 +295,6 @@ fn place_of(redirect: &str) -> String {
         None => format!("{}:", url.scheme()),
     });
     place.unwrap_or_else(|| "no URL".to_owned()).chars().take(MAX_PLACE).collect()
-}
-
-/// A refusal of a code that the provider itself has sent, which a mistake in the settings can be
-/// behind.
-fn code_refused(provider: &Provider, error: &ProviderError) -> Error {
-    if !matches!(error, ProviderError::Refused(_)) {
-        return told(provider, error);
-    }
-    tracing::warn!(provider = provider.name(), %error, "a provider refused its code");
-    Error::Provider(error.into())
 }
 
 /// Whether people have come by the provider of this name under another issuer. Where nobody has, the

@@ -5,17 +5,20 @@
 use std::net::IpAddr;
 
 use crate::auth::accounts::address::has_settled_password;
-use crate::auth::federation::account::{holds, identity};
+use crate::auth::accounts::ownership::opened_by_provider;
+use crate::auth::domain::Auth;
+use crate::auth::federation::answer::told_to_app;
 use crate::auth::federation::flow::{AppLeg, Begun};
-use crate::auth::federation::redeem::told_to_app;
-use crate::auth::mailing::one_time_token::hash;
+use crate::auth::federation::identity::identity;
 use crate::auth::mailing::outbox::{Letter, Post};
+use crate::auth::names::holds;
+use crate::auth::requester::SignedIn;
+use crate::auth::secrets::random::hash;
 use crate::auth::sessions::reauthentication::Proof;
-use crate::auth::sessions::session::{SignedIn, unended_session};
-use crate::auth::{Account, Auth};
+use crate::auth::sessions::session::unended_session;
 use crate::error::{Error, Result, SignInFault};
 use crate::identifier::{Email, Kind};
-use crate::store::accounts;
+use crate::store::accounts::{self, Account};
 pub use crate::store::identities::Identity;
 use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn};
 use crate::store::{Tx, identifiers, identities};
@@ -122,16 +125,6 @@ impl Auth {
     pub(in crate::auth) fn configured_providers(&self) -> Vec<String> {
         self.providers().map(|one| one.name.to_owned()).collect()
     }
-}
-
-/// Whether a provider lets anybody into the account, of those that are configured.
-pub(in crate::auth) async fn opened_by_provider(
-    tx: &mut Tx,
-    account_id: i64,
-    configured: &[String],
-) -> Result<bool> {
-    let identities = identities::identities(tx, account_id).await?;
-    Ok(identities.iter().any(|identity| configured.contains(&identity.provider)))
 }
 
 fn is_asked_by(spent: &PendingSignIn, who: &SignedIn) -> bool {

@@ -4,32 +4,18 @@
 
 use std::net::IpAddr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use subtle::ConstantTimeEq;
-
-use crate::auth::federation::account::{Door, Entry, HANDLE, is_handle};
-use crate::auth::federation::flow::{Callback, Told};
-use crate::auth::mailing::one_time_token::hash;
-use crate::auth::secrets::flow_key::{FlowKey, challenge_of};
+use crate::auth::domain::Auth;
+use crate::auth::federation::account::{Door, Entry};
+use crate::auth::federation::answer::{Callback, told_by_code, told_to_app};
+use crate::auth::federation::handle::{ProviderTokens, given_out};
+use crate::auth::policy::Policy;
+use crate::auth::secrets::random::hash;
 use crate::auth::sessions::session::{By, Opened};
 use crate::auth::sign_in::rotation::{DeviceName, Issued, kept_for};
-use crate::auth::{Account, Auth, Policy, random};
-use crate::error::{Error, ProviderFault, Result, SignInFault};
-use crate::providers::{Grant, Profile, Provider};
-use crate::store::pending_sign_ins::{self, PendingSignIn};
-use crate::store::{Tx, accounts};
-
-/// How long a handle stands for a provider's token, in seconds.
-const HANDLE_LIFETIME: i64 = 600;
-
-/// A provider's tokens, or a handle in their place; no `Debug`.
-pub struct ProviderTokens {
-    pub access_token: String,
-    pub refresh_token: Option<String>,
-    /// In seconds.
-    pub expires_in: Option<i64>,
-}
+use crate::error::{Error, Result, SignInFault};
+use crate::providers::Provider;
+use crate::store::accounts::{self, Account};
+use crate::store::pending_sign_ins;
 
 /// What a code has come to.
 enum Found {
@@ -174,88 +160,4 @@ impl Auth {
         });
         given_out.await
     }
-
-    /// The person behind a handle; none: it is none.
-    pub(in crate::auth) async fn profile_of_handle(
-        &self,
-        provider: &str,
-        token: &str,
-    ) -> Result<Option<Profile>> {
-        if !is_handle(token) {
-            return Ok(None);
-        }
-        let mut tx = self.store.read().await?;
-        let (hash, now) = (hash(token), self.clock.now());
-        let found =
-            pending_sign_ins::pending_by_handle(&mut tx, hash, provider.to_owned(), now).await?;
-        let told: Option<Told> = found.and_then(|found| self.flow_key.open(token, &found.sealed?));
-        match told {
-            Some(told) => Ok(Some(told.profile)),
-            None => Err(Error::Provider(ProviderFault::Refused)),
-        }
-    }
-}
-
-/// What was told, for who has the verifier of the challenge.
-pub(in crate::auth) fn told_to_app(
-    key: &FlowKey,
-    spent: &PendingSignIn,
-    code: &str,
-    verifier: &str,
-) -> Option<Told> {
-    let expected = spent.challenge.as_deref()?;
-    let is_apps = challenge_of(verifier).as_bytes().ct_eq(expected.as_bytes());
-    match bool::from(is_apps) && is_verifier(verifier) {
-        true => key.open(code, spent.sealed.as_deref()?),
-        false => None,
-    }
-}
-
-/// What was told, for who has the code of a sign-in with this provider that no app waits for, and
-/// whatever else of it has been sent along is right.
-fn told_by_code(
-    key: &FlowKey,
-    provider: &str,
-    binds_device: bool,
-    spent: &PendingSignIn,
-    sent: &Callback,
-) -> Option<Told> {
-    let is_of_state = sent.state.as_deref().is_none_or(|state| hash(state) == spent.state_hash);
-    let is_fetched = spent.redirect.is_none() && spent.provider == provider;
-    if !is_of_state || !is_fetched {
-        return None;
-    }
-    let told: Told = key.open(sent.code.as_deref()?, spent.sealed.as_deref()?)?;
-    (!binds_device || told.device_id == sent.device_id).then_some(told)
-}
-
-/// The provider's tokens, or a handle that stands for them from now on.
-async fn given_out(
-    tx: &mut Tx,
-    key: &FlowKey,
-    by_handle: bool,
-    state_hash: String,
-    told: Told,
-    now: i64,
-) -> Result<ProviderTokens> {
-    if !by_handle {
-        let Grant { access_token, refresh_token, expires_in, .. } = told.grant;
-        return Ok(ProviderTokens { access_token, refresh_token, expires_in });
-    }
-    let handle = format!("{HANDLE}{}", URL_SAFE_NO_PAD.encode(random::<32>()?));
-    let (hash, sealed, until) = (hash(&handle), key.seal(&handle, &told)?, now + HANDLE_LIFETIME);
-    match pending_sign_ins::update_handle(tx, state_hash, hash, sealed, until).await? {
-        true => Ok(ProviderTokens {
-            access_token: handle,
-            refresh_token: None,
-            expires_in: Some(HANDLE_LIFETIME),
-        }),
-        false => Err(SignInFault::Unknown.into()),
-    }
-}
-
-/// RFC 7636 section 4.1.
-fn is_verifier(text: &str) -> bool {
-    (43..=128).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'))
 }

@@ -13,13 +13,12 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::auth::limits::network::Network;
-use crate::auth::mailing::one_time_token::hex;
 use crate::auth::secrets::digest::{Digest, DigestKey};
+use crate::auth::secrets::random::hex;
 use crate::error::{Error, Result};
 use crate::identifier::Email;
-use crate::store::Tx;
 use crate::store::limit_counts::{self, LimitCount};
-use crate::store::outbox;
+use crate::store::{Tx, outbox};
 
 /// How many failed attempts are looked at within `window` seconds.
 #[derive(Clone, Copy, Debug)]

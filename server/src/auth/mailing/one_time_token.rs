@@ -2,18 +2,15 @@
 //! and the id of its mail, so that the mail can be written again after a crash while the database
 //! knows only the token's hash.
 
-use std::net::IpAddr;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::auth::Auth;
-use crate::auth::mailing::uid::account_of;
+use crate::auth::secrets::random::{hash, hex};
 use crate::error::{Error, Result};
-use crate::store::one_time_tokens::OneTimeToken;
-use crate::store::{Tx, accounts, one_time_tokens};
+use crate::store::one_time_tokens::{self, OneTimeToken};
+use crate::store::{Tx, accounts};
 
 /// How long a link works, in seconds; as Django's `PASSWORD_RESET_TIMEOUT`, its last second included.
 pub(in crate::auth) const LIFETIME: i64 = 259_200;
@@ -107,15 +104,6 @@ pub(in crate::auth) fn bound_token(token: &str, challenge: &LinkChallenge) -> St
     hex(&Sha256::new().chain_update(Sha256::digest(token)).chain_update(challenge).finalize())
 }
 
-/// What the database knows of a token.
-pub(in crate::auth) fn hash(token: &str) -> String {
-    hex(&Sha256::digest(token))
-}
-
-pub(in crate::auth) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
-}
-
 /// Six digits until the year 2069.
 fn base36(seconds: i64) -> String {
     let digit = |place: u32| {
@@ -186,7 +174,7 @@ pub(in crate::auth) async fn out(
     Ok(all_bound.map(|bound| if bound { Out::ForOneApp } else { Out::ForAnyone }))
 }
 
-async fn state(
+pub(in crate::auth) async fn state(
     tx: &mut Tx,
     purpose: Purpose,
     account_id: i64,
@@ -200,27 +188,6 @@ async fn state(
     let account = accounts::account(tx, account_id).await?;
     let signed_in_since = account.and_then(|account| account.last_sign_in_at) >= Some(spent_at);
     Ok(if signed_in_since { LinkState::Dead } else { LinkState::Spent })
-}
-
-impl Auth {
-    /// What a link would do; it is left as it is.
-    pub async fn check_link(&self, purpose: Purpose, uid: &str, token: &str) -> Result<LinkState> {
-        let Some(account_id) = account_of(uid) else { return Ok(LinkState::Dead) };
-        let mut tx = self.store.read().await?;
-        state(&mut tx, purpose, account_id, hash(token), self.clock.now()).await
-    }
-
-    /// Counts an attempt to use a link as failed, unless `work` succeeds.
-    pub(in crate::auth) async fn limited<T>(
-        &self,
-        from: IpAddr,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let attempt = self.limits.reserve_link(from, self.clock.now())?;
-        let outcome = work.await;
-        self.settle(attempt, &outcome).await;
-        outcome
-    }
 }
 
 #[cfg(test)]

@@ -3,20 +3,20 @@
 
 use std::sync::Arc;
 
-use crate::auth::accounts::recovery::NOBODY;
 use crate::auth::limits::{Late, Limits};
 use crate::auth::mailing::links::Links;
 use crate::auth::mailing::one_time_token::{
-    LIFETIME, LinkChallenge, OneTimeKey, Out, Purpose, bound_token, hex, out, row,
+    LIFETIME, LinkChallenge, OneTimeKey, Out, Purpose, bound_token, out, row,
 };
-use crate::auth::{Auth, Policy, random};
+use crate::auth::policy::Policy;
+use crate::auth::secrets::random::{hex, random};
 use crate::error::Result;
 use crate::language::Language;
 use crate::mail::{Mail, Message};
-use crate::store::accounts::Account;
-use crate::store::one_time_tokens::OneTimeToken;
+use crate::store::accounts::{self, Account};
+use crate::store::one_time_tokens::{self, OneTimeToken};
 pub use crate::store::outbox::QueuedMail;
-use crate::store::{Tx, accounts, meta, one_time_tokens, outbox};
+use crate::store::{Tx, meta, outbox};
 
 /// Rows that decoys of tokens are written to, so that they do not wait for each other.
 const DECOYS: u8 = 64;
@@ -123,6 +123,11 @@ pub(in crate::auth) struct Post {
 }
 
 impl Post {
+    /// For mails that an API asks for.
+    pub fn for_api(&self, policy: &Policy) -> Self {
+        Post { reset_path: policy.reset_path, ..self.clone() }
+    }
+
     /// Queues a mail to the account's mailbox, if there is one. What is counted per mailbox are mails
     /// that go out. Beyond the limit a notice is left out; a link is left out too where one is out
     /// for this account, and else goes out as soon as the limit allows.
@@ -421,12 +426,8 @@ fn queued(letter: Letter, recipient: String, now: i64) -> Result<QueuedMail> {
     })
 }
 
-impl Auth {
-    /// For mails that an API asks for.
-    pub(in crate::auth) fn post_of(&self, policy: &Policy) -> Post {
-        Post { reset_path: policy.reset_path, ..self.post.clone() }
-    }
-}
+/// The id of no account.
+pub(in crate::auth) const NOBODY: i64 = -1;
 
 #[cfg(test)]
 mod tests {

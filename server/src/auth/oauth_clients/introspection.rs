@@ -7,12 +7,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use crate::auth::oauth_clients::pairs::{ClientName, OWN_APPS};
-use crate::auth::sessions::session::{SignedIn, active_account, unended_session};
-use crate::auth::sign_in::api_token::ends_at;
-use crate::auth::{Account, Auth};
+use crate::auth::domain::Auth;
+use crate::auth::oauth_clients::registry::ClientName;
+use crate::auth::requester::SignedIn;
+use crate::auth::sessions::session::{active_account, unended_session};
+use crate::auth::tokens::opaque::ends_at;
+use crate::auth::tokens::signing::access_token::OWN_APPS;
 use crate::error::{ClientFault, Error, Result, TokenFault};
 use crate::identifier::stand_in;
+use crate::store::accounts::Account;
 use crate::store::{Tx, identifiers, sessions};
 
 /// What a good access credential says.

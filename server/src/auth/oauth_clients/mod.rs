@@ -2,3 +2,4 @@
 
 pub mod introspection;
 pub mod pairs;
+pub mod registry;

@@ -3,26 +3,20 @@
 
 use std::net::IpAddr;
 
-use subtle::ConstantTimeEq;
-
+use crate::auth::domain::Auth;
 use crate::auth::federation::account::{Door, Entry};
-use crate::auth::mailing::one_time_token::hash;
-use crate::auth::sessions::session::{By, Kept, SignedIn, active_account, end_known};
-use crate::auth::{Auth, Policy, random};
+use crate::auth::policy::Policy;
+use crate::auth::requester::SignedIn;
+use crate::auth::secrets::random::hash;
+use crate::auth::sessions::session::{By, Kept, active_account, end_known};
+use crate::auth::tokens::opaque::random_token;
 use crate::error::{ClientFault, Error, ProviderFault, Result, TokenFault};
 pub use crate::store::oauth_clients::OAuthClient;
 use crate::store::sessions::{self, NewPair, Session};
 use crate::store::{Tx, accounts, oauth_clients};
 
-const TOKEN_LENGTH: usize = 30;
 /// Sessions that are ended or deleted in one write.
-const AT_ONCE: i64 = 5_000;
-/// A secret that is shorter could be guessed from its hash.
-pub const MIN_CLIENT_SECRET: usize = 16;
-
-/// The client of a session that no application opened: our own apps, by any API. No application may
-/// call itself so.
-pub const OWN_APPS: &str = "propusk";
+pub(in crate::auth) const AT_ONCE: i64 = 5_000;
 
 /// Two opaque tokens of one session; no `Debug`.
 pub struct OpaquePair {
@@ -30,24 +24,6 @@ pub struct OpaquePair {
     pub refresh: String,
     /// In seconds.
     pub expires_in: i64,
-}
-
-/// How a client names itself.
-#[derive(Clone, Copy)]
-pub struct ClientName<'c> {
-    pub id: &'c str,
-    pub secret: Option<&'c str>,
-}
-
-/// A client to be; no `Debug`.
-pub struct NewClient {
-    pub id: String,
-    pub name: String,
-    pub secret: Option<String>,
-    pub is_public: bool,
-    pub allows_password: bool,
-    /// It may ask what access credentials say, and nothing else.
-    pub introspects: bool,
 }
 
 impl OpaquePair {
@@ -66,65 +42,7 @@ impl OpaquePair {
     }
 }
 
-/// Whether a credential has the form of an opaque access token.
-pub(in crate::auth) fn is_opaque_token(credential: &str) -> bool {
-    credential.len() == TOKEN_LENGTH && credential.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// Letters and digits, each as likely as any other.
-fn random_token() -> Result<String> {
-    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    let mut token = String::with_capacity(TOKEN_LENGTH);
-    while token.len() < TOKEN_LENGTH {
-        let bytes: [u8; TOKEN_LENGTH] = random()?;
-        // 248 is the highest multiple of 62 that a byte can be below.
-        let letters = bytes
-            .into_iter()
-            .filter(|byte| *byte < 248)
-            .map(|byte| LETTERS[usize::from(byte % 62)]);
-        token.extend(letters.take(TOKEN_LENGTH - token.len()).map(char::from));
-    }
-    Ok(token)
-}
-
 impl Auth {
-    /// The client of this id, if it shows its secret; a public one need not.
-    pub(in crate::auth) async fn authenticate_client(
-        &self,
-        name: ClientName<'_>,
-    ) -> Result<OAuthClient> {
-        if name.id.contains('\0') {
-            // Postgres keeps no such text, nor looks for one.
-            return Err(ClientFault::Unknown.into());
-        }
-        let mut tx = self.store.read().await?;
-        let client = oauth_clients::oauth_client(&mut tx, name.id.to_owned()).await?;
-        let client = client.ok_or(ClientFault::Unknown)?;
-        let is_shown = match (&client.secret_hash, name.secret) {
-            (Some(stored), Some(secret)) => {
-                bool::from(hash(secret).as_bytes().ct_eq(stored.as_bytes()))
-            }
-            (None, Some(_)) => false,
-            (_, None) => client.is_public,
-        };
-        if is_shown { Ok(client) } else { Err(ClientFault::Secret.into()) }
-    }
-
-    /// The same for an application that signs people in, with a limit on failures for each address.
-    pub async fn authenticate_client_from(
-        &self,
-        name: ClientName<'_>,
-        from: IpAddr,
-    ) -> Result<OAuthClient> {
-        let app = async {
-            match self.authenticate_client(name).await? {
-                client if client.introspects => Err(ClientFault::Unknown.into()),
-                client => Ok(client),
-            }
-        };
-        self.limited(from, app).await
-    }
-
     /// A pair for whoever a provider's access token belongs to; `provider` none: the client asks
     /// for one that nobody knows.
     pub async fn convert_token(
@@ -295,52 +213,6 @@ impl Auth {
                 return Ok(());
             }
         }
-    }
-
-    /// A secret that nobody guesses.
-    pub fn new_client_secret() -> Result<String> {
-        Ok(format!("{}{}", random_token()?, random_token()?))
-    }
-
-    /// Registers a client; false when the id is there already.
-    pub async fn create_client(&self, new: NewClient) -> Result<bool> {
-        let client = OAuthClient {
-            secret_hash: new.secret.as_deref().map(hash),
-            id: new.id,
-            name: new.name,
-            is_public: new.is_public,
-            allows_password: new.allows_password,
-            introspects: new.introspects,
-            created_at: self.clock.now(),
-        };
-        self.store.write(move |tx| Box::pin(oauth_clients::insert_oauth_client(tx, client))).await
-    }
-
-    /// All clients, by their ids.
-    pub async fn clients(&self) -> Result<Vec<OAuthClient>> {
-        let mut tx = self.store.read().await?;
-        oauth_clients::oauth_clients(&mut tx).await
-    }
-
-    /// Removes a client with its sessions; false when there is none of this id. The sessions go first,
-    /// in pieces, because there may be very many.
-    pub async fn delete_client(&self, id: &str) -> Result<bool> {
-        loop {
-            let id = id.to_owned();
-            let deleted = self.store.write(move |tx| Box::pin(delete_some_of_client(tx, id)));
-            if let Some(was_there) = deleted.await? {
-                return Ok(was_there);
-            }
-        }
-    }
-}
-
-/// Deletes some sessions of a client or, where none is left, the client; `None` while there may be
-/// more to do.
-async fn delete_some_of_client(tx: &mut Tx, id: String) -> Result<Option<bool>> {
-    match sessions::delete_client_sessions(tx, id.clone(), AT_ONCE).await? {
-        0 => oauth_clients::delete_oauth_client(tx, id).await.map(Some),
-        _ => Ok(None),
     }
 }
 

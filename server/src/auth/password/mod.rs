@@ -10,12 +10,13 @@ mod schemes;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::encoded::{Argon2Cost, Scheme, StoredHash};
+use self::pool::{Memory, Pool};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-use self::encoded::{Argon2Cost, Scheme, StoredHash};
 pub use self::pool::Origin;
-use self::pool::{Memory, Pool};
 pub use self::schemes::{Lot, Tally};
+use crate::error::{Error, Fault};
 use crate::python;
 
 /// argon2id cost and the pool that runs it.
@@ -277,6 +278,15 @@ fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
     // Without a reader the compiler could leave the writes out.
     std::hint::black_box(bytes);
+}
+
+impl From<HashError> for Error {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Error::Busy { retry_after: 2 },
+            other => Error::Internal(Fault::Hashing(other.to_string())),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::auth::mailing::one_time_token::hex;
+use crate::auth::secrets::random::hex;
 
 /// A keyed digest; one in 2^64 pairs of different values is alike.
 pub type Digest = [u8; 16];

@@ -2,4 +2,5 @@
 
 pub mod digest;
 pub mod flow_key;
+pub mod random;
 pub mod sealing;

@@ -1,11 +1,11 @@
 //! Where somebody is signed in, by whatever API, as the owner of the account sees and ends it.
 
-use crate::auth::Auth;
+use crate::auth::domain::Auth;
+use crate::auth::requester::SignedIn;
+use crate::auth::sessions::cut_off::{first_honoured, foreign_not_before};
 use crate::auth::sessions::reauthentication::Proof;
-use crate::auth::sessions::session::{
-    SignedIn, end_known, end_sessions, name_of_session, session_of_name,
-};
-use crate::auth::sign_in::replaced_server::{first_honoured, foreign_not_before};
+use crate::auth::sessions::session::{end_known, end_sessions};
+use crate::auth::tokens::session_id::{name_of_session, session_of_name};
 use crate::error::{Error, Result, TokenFault};
 use crate::store::sessions::{self, Session};
 use crate::store::{Tx, accounts, meta};

@@ -3,11 +3,12 @@
 
 use std::net::IpAddr;
 
-use crate::auth::Auth;
+use crate::auth::domain::Auth;
 use crate::auth::limits::Target;
+use crate::auth::limits::places::is_at_known_place;
 use crate::auth::password::{Origin, Password, PasswordHash, Verdict};
-use crate::auth::sessions::session::{SignedIn, require_recent_sign_in};
-use crate::auth::sign_in::password::is_at_known_place;
+use crate::auth::requester::SignedIn;
+use crate::auth::sessions::session::require_recent_sign_in;
 use crate::error::{Error, Result};
 use crate::store::Tx;
 use crate::store::accounts::{self, Credentials};

@@ -1,16 +1,16 @@
 //! Sessions in the store: opening, finding, advancing and ending them, and what of them is in a
 //! credential.
 
-use crate::auth::sign_in::replaced_server::foreign_not_before;
-use crate::auth::tokens::simple_jwt::Claims;
-use crate::auth::tokens::token_id::{GENERATIONS, SESSION_IDS, TokenId};
-use crate::auth::{Policy, random};
+use crate::auth::policy::Policy;
+use crate::auth::requester::SignedIn;
+use crate::auth::sessions::cut_off::foreign_not_before;
+use crate::auth::tokens::session_id::generation_in_id;
+use crate::auth::tokens::token_id::TokenId;
 use crate::error::{ClientFault, Error, Fault, Result, TokenFault};
-use crate::store::Tx;
 use crate::store::accounts::{self, Account};
-use crate::store::oauth_clients;
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 use crate::store::sessions::{self, Session, Surplus};
+use crate::store::{Tx, oauth_clients};
 
 /// A sign-in at most this many seconds old may change identifiers without the password.
 const RECENT: i64 = 300;
@@ -19,34 +19,6 @@ const RECENT: i64 = 300;
 pub struct Pair {
     pub access: String,
     pub refresh: String,
-}
-
-/// Whoever sent a good access credential.
-#[derive(Clone, Copy, Debug)]
-pub struct SignedIn {
-    pub account_id: i64,
-    /// Absent for a token of a replaced server.
-    pub session: Option<i64>,
-    /// The credential stood in the URL, where others may have seen it.
-    pub in_url: bool,
-    /// The credential was given to an OAuth client.
-    pub of_client: bool,
-}
-
-impl SignedIn {
-    /// By a credential of a session, which stood where it belongs.
-    pub(in crate::auth) fn by(account_id: i64, session: i64) -> Self {
-        SignedIn { account_id, session: Some(session), in_url: false, of_client: false }
-    }
-}
-
-/// A refresh token after its checks that need no database.
-pub(in crate::auth) struct RefreshToken {
-    pub claims: Claims,
-    pub jti: String,
-    pub expires_at: i64,
-    /// None: a foreign token.
-    pub id: Option<TokenId>,
 }
 
 /// What is stored of a new session beside its times; what opens it, as hashes.
@@ -162,11 +134,6 @@ impl Lives {
     }
 }
 
-/// A new random session id.
-pub(in crate::auth) fn new_session_id() -> Result<i64> {
-    Ok((u64::from_le_bytes(random()?) % SESSION_IDS).cast_signed())
-}
-
 /// Stores a session under a random id, which of 2^60 is nobody else's.
 pub(in crate::auth) async fn insert_new(
     tx: &mut Tx,
@@ -223,11 +190,6 @@ pub(in crate::auth) async fn end_sessions(
     }
     let subject = Subject::SessionsOf(account_id);
     Ok(vec![revocations::insert_revocation(tx, subject, Reason::Ended, now).await?])
-}
-
-/// The part of a generation that fits into a token's id.
-pub(in crate::auth) fn generation_in_id(generation: i64) -> u32 {
-    u32::try_from(generation.rem_euclid(i64::from(GENERATIONS))).unwrap_or_default()
 }
 
 /// The session of a refresh token that has neither ended nor been rotated past it.
@@ -305,15 +267,4 @@ pub(in crate::auth) fn hidden(error: Error) -> Error {
         Error::AccountInactive | Error::AccountNotFound => TokenFault::Malformed.into(),
         other => other,
     }
-}
-
-/// A session's public name: its id in 15 hex digits.
-pub(in crate::auth) fn name_of_session(id: i64) -> String {
-    format!("{id:015x}")
-}
-
-/// The id of a name that [`name_of_session`] has made.
-pub(in crate::auth) fn session_of_name(name: &str) -> Option<i64> {
-    let id = i64::from_str_radix(name, 16).ok().filter(|id| *id >= 0)?;
-    (name_of_session(id) == name).then_some(id)
 }

@@ -6,50 +6,20 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::auth::domain::Auth;
 use crate::auth::limits::places::known_until;
-use crate::auth::mailing::one_time_token::{hash, hex};
+use crate::auth::policy::{Policy, TokenForm};
+use crate::auth::requester::SignedIn;
+use crate::auth::secrets::random::hash;
 use crate::auth::sessions::session::end_known;
-use crate::auth::{Auth, Policy, SignedIn, TokenForm, random};
+use crate::auth::tokens::opaque::ends_at;
 use crate::error::{Error, Result, TokenFault};
 use crate::store::sessions::{self, Session};
 use crate::store::{accounts, known_places};
 
-const BYTES: usize = 20;
 /// Uses closer together than this are noted as one, so that not every request writes.
 const NOTED_EVERY: i64 = 24 * 3_600;
 const NOTED_WITHIN: Duration = Duration::from_secs(1);
-
-/// A credential to be given out once; no `Debug`, so that it reaches no log.
-pub struct Key(String);
-
-impl Key {
-    pub(in crate::auth) fn new() -> Result<Self> {
-        Ok(Key(hex(&random::<BYTES>()?)))
-    }
-
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// What is stored of it.
-    pub(in crate::auth) fn hash(&self) -> String {
-        hash(&self.0)
-    }
-}
-
-/// A key lives as long as its session, an access token with a refresh token beside it only its own time.
-pub(in crate::auth) fn ends_at(session: &Session) -> i64 {
-    match session.refresh_hash {
-        Some(_) => session.access_expires_at,
-        None => session.expires_at,
-    }
-}
-
-/// Whether a credential has the form of a key.
-pub(in crate::auth) fn is_key(credential: &str) -> bool {
-    credential.len() == 2 * BYTES
-        && credential.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
 
 impl Auth {
     /// Who sends this key; `from`: where its owner is, as with [`Auth::signed_in`].

@@ -6,24 +6,25 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-use crate::auth::oauth_clients::pairs::is_opaque_token;
+use crate::auth::domain::Auth;
+use crate::auth::policy::{Policy, TokenForm};
+use crate::auth::requester::SignedIn;
 use crate::auth::sessions::session::{
-    Advanced, Opened, Pair, RefreshToken, SignedIn, active_account, advance, end_known,
-    generation_in_id, hidden, live_session, unended_session,
+    Advanced, Opened, Pair, active_account, advance, end_known, hidden, live_session,
+    unended_session,
 };
-use crate::auth::sign_in::api_token::is_key;
 use crate::auth::sign_in::replaced_server::end_foreign;
 use crate::auth::sign_in::rotation::end_reused;
-use crate::auth::tokens::signing::{Access, Header};
+use crate::auth::tokens::opaque::{is_key, is_opaque_token};
+use crate::auth::tokens::session_id::generation_in_id;
+use crate::auth::tokens::signing::access_token::{Access, Header};
 use crate::auth::tokens::simple_jwt::{
-    AccountClaim, Claims, Grant, TokenType, claims_of_sign_in, derived,
+    AccountClaim, Claims, Grant, RefreshToken, claims_of_sign_in, derived,
 };
-use crate::auth::tokens::token_id::TokenId;
-use crate::auth::{Auth, Policy, TokenForm};
+use crate::auth::tokens::token_id::{TokenId, TokenType};
 use crate::error::{Error, Result, TokenFault};
-use crate::store::accounts;
 use crate::store::revocations::{Reason, Revocation, Subject};
-use crate::store::{Tx, sessions};
+use crate::store::{Tx, accounts, sessions};
 
 /// What a refresh answers; a new refresh token only where the policy rotates.
 pub struct Renewed {

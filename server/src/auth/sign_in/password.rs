@@ -4,14 +4,16 @@
 
 use std::net::IpAddr;
 
+use crate::auth::domain::Auth;
 use crate::auth::limits::Target;
-use crate::auth::limits::places::{known_until, owner_at_new_network, says};
+use crate::auth::limits::places::{is_at_known_place, known_until, owner_at_new_network, says};
 use crate::auth::mailing::outbox::Letter;
 use crate::auth::password::{Lot, Password, Verdict};
+use crate::auth::policy::Policy;
 use crate::auth::sessions::reauthentication::held_password;
-use crate::auth::sessions::session::{By, Kept, Opened, Pair, new_session_id, open_session};
-use crate::auth::sign_in::api_token::Key;
-use crate::auth::{Auth, Policy};
+use crate::auth::sessions::session::{By, Kept, Opened, Pair, open_session};
+use crate::auth::tokens::opaque::Key;
+use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
 use crate::store::accounts::{self, Credentials};
@@ -195,9 +197,4 @@ impl Auth {
         }
         Ok(Some(opened))
     }
-}
-
-/// Whether the account's owner is known where the credentials are asked for.
-pub(in crate::auth) fn is_at_known_place(found: Option<&Credentials>, now: i64) -> bool {
-    found.and_then(|found| found.known_until).is_some_and(|until| until > now)
 }

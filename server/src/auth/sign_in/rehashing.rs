@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::auth::Auth;
-use crate::auth::password::{Lot, Origin, Password, Tally};
+use crate::auth::domain::Auth;
+use crate::auth::password::{Origin, Password, Tally};
 use crate::error::{Error, Result};
 use crate::store::accounts;
 
@@ -20,16 +20,6 @@ const IDLE_PARTS: u32 = 100;
 const FIRST_COUNT: Duration = Duration::from_secs(5);
 
 impl Auth {
-    /// Stands for a name without a password.
-    pub(in crate::auth) fn lot_of_name(&self, name: &str) -> Lot {
-        Lot(self.digest_key.digest("lot of name", name.as_bytes()))
-    }
-
-    /// Stands for an account without a password.
-    pub(in crate::auth) fn lot_of_account(&self, id: i64) -> Lot {
-        Lot(self.digest_key.digest("lot of account", &id.to_be_bytes()))
-    }
-
     /// Hashes a password anew whose stored hash `was` it has just fitted; no request waits for it.
     pub(in crate::auth) fn rehash_later(&self, id: i64, was: String, password: Password) {
         let (hasher, store) = (self.hasher.clone(), self.store.clone());

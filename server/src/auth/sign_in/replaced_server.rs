@@ -6,18 +6,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use crate::auth::sessions::session::{
-    Advanced, RefreshToken, advance, hidden, insert_new, make_room, new_session_id,
-};
-use crate::auth::tokens::simple_jwt::{AccountClaim, Claims};
+use crate::auth::domain::Auth;
+use crate::auth::policy::Policy;
+use crate::auth::sessions::session::{Advanced, advance, hidden, insert_new, make_room};
+use crate::auth::tokens::session_id::new_session_id;
+use crate::auth::tokens::simple_jwt::{AccountClaim, Claims, RefreshToken};
 use crate::auth::tokens::token_id::SESSION_IDS;
-use crate::auth::{Auth, Policy};
 use crate::error::{Error, Result, TokenFault};
 use crate::identifier::{Identifier, Kind};
 use crate::store::accounts::{self, Account};
 use crate::store::revocations::{self, Reason, Revocation, Subject};
 use crate::store::sessions::{self, Session};
-use crate::store::{Tx, identifiers, meta, spent_tokens};
+use crate::store::{Tx, identifiers, spent_tokens};
 
 /// What tells a foreign refresh token from others, and when it expires.
 pub(in crate::auth) struct ForeignRefresh {
@@ -161,19 +161,6 @@ fn check_imported(claims: &Claims, account: &Account) -> Result<()> {
         true => Ok(()),
         false => Err(TokenFault::Malformed.into()),
     }
-}
-
-/// Before this moment no token of a replaced server is honoured, whosever it is; 0: all may be.
-pub(in crate::auth) async fn first_honoured(tx: &mut Tx) -> Result<i64> {
-    let at = meta::get(tx, meta::FOREIGN_NOT_BEFORE).await?;
-    Ok(at.and_then(|at| at.parse().ok()).unwrap_or(0))
-}
-
-/// The time from which on a token of a replaced server must have been issued to be honoured after
-/// `now`, when sessions end or the password changes. Tokens count whole seconds: one of this second may
-/// have been issued before.
-pub(in crate::auth) fn foreign_not_before(now: i64) -> i64 {
-    now + 1
 }
 
 /// Refuses a token that was spent here, or whose session has ended.

@@ -6,13 +6,13 @@ use std::net::IpAddr;
 
 use subtle::ConstantTimeEq;
 
+use crate::auth::domain::Auth;
 use crate::auth::mailing::outbox::{Letter, Post};
-use crate::auth::sessions::session::{
-    Kept, Lives, Opened, active_account, end_known, name_of_session,
-};
+use crate::auth::policy::Policy;
+use crate::auth::sessions::session::{Kept, Lives, Opened, active_account, end_known};
 use crate::auth::tokens::derived_refresh::{Attempt, Presented, new_secret};
-use crate::auth::tokens::signing::Access;
-use crate::auth::{Auth, Policy};
+use crate::auth::tokens::session_id::name_of_session;
+use crate::auth::tokens::signing::access_token::Access;
 use crate::error::{Error, Result, TokenFault};
 use crate::readable;
 use crate::store::Tx;

@@ -7,13 +7,14 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::auth::domain::Auth;
+use crate::auth::policy::{Policy, TokenForm};
+use crate::auth::requester::SignedIn;
 use crate::auth::sessions::session::{
     Advanced, Pair, active_account, advance, hidden, live_session,
 };
 use crate::auth::sign_in::replaced_server::{ForeignRefresh, account_imported_as, adopt_foreign};
-use crate::auth::tokens::simple_jwt::TokenType;
-use crate::auth::tokens::token_id::{Owner, Says, TokenId, hyphenated, without_hyphens};
-use crate::auth::{Auth, Policy, SignedIn, TokenForm};
+use crate::auth::tokens::token_id::{Owner, Says, TokenId, TokenType, hyphenated, without_hyphens};
 use crate::error::{Error, Result, TokenFault};
 use crate::identifier::{Identifier, Kind, account_of_stand_in, stand_in};
 use crate::store::accounts::{self, Account};

@@ -7,8 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::auth::mailing::one_time_token::hex;
-use crate::auth::random;
+use crate::auth::secrets::random::{hex, random};
 use crate::error::Result;
 
 const PREFIX: &str = "pr1.";
@@ -112,7 +111,7 @@ impl Attempt {
 
     /// What is stored of it.
     pub(in crate::auth) fn hash(&self) -> String {
-        crate::auth::mailing::one_time_token::hash(&self.0)
+        crate::auth::secrets::random::hash(&self.0)
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod derived_refresh;
 pub mod hs256;
+pub mod opaque;
+pub mod session_id;
 pub mod signing;
 pub mod simple_jwt;
 pub mod token_id;

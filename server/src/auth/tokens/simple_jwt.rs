@@ -6,15 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::auth::tokens::hs256::Hs256;
-use crate::auth::tokens::token_id::{Owner, Says, TokenId, TokenIdKey};
+use crate::auth::tokens::token_id::{Owner, Says, TokenId, TokenIdKey, TokenType};
 use crate::error::{Result, TokenFault};
-
-/// What a token is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenType {
-    Access,
-    Refresh,
-}
 
 impl TokenType {
     fn as_str(self) -> &'static str {
@@ -132,7 +125,11 @@ impl Tokens {
 }
 
 /// What binds the id of a token of this shape; only an access token by its time of issue.
-fn says(kind: TokenType, account_id: i64, issued_at: Option<i64>) -> Says<'static> {
+pub(in crate::auth) fn says(
+    kind: TokenType,
+    account_id: i64,
+    issued_at: Option<i64>,
+) -> Says<'static> {
     let time = issued_at.filter(|_| kind == TokenType::Access);
     Says { kind, time, owner: Owner::Account(account_id) }
 }
@@ -216,7 +213,7 @@ fn seconds(claim: &Value) -> std::result::Result<i64, TokenFault> {
     }
 }
 
-fn text(value: Value) -> Option<String> {
+pub(in crate::auth) fn text(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         _ => None,
@@ -231,6 +228,15 @@ fn account_claim(claim: Option<&Value>) -> AccountClaim {
         Some(_) => None,
     };
     id.map_or(AccountClaim::Unknown, AccountClaim::Id)
+}
+
+/// A refresh token after its checks that need no database.
+pub(in crate::auth) struct RefreshToken {
+    pub claims: Claims,
+    pub jti: String,
+    pub expires_at: i64,
+    /// None: a foreign token.
+    pub id: Option<TokenId>,
 }
 
 #[cfg(test)]

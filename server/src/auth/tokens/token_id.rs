@@ -8,8 +8,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::auth::tokens::simple_jwt::TokenType;
-
 const GENERATION_BITS: u32 = 26;
 /// Generations are counted modulo this.
 pub const GENERATIONS: u32 = 1 << GENERATION_BITS;
@@ -126,6 +124,13 @@ pub fn hyphenated(id: &str) -> String {
 pub fn without_hyphens(uuid: &str) -> Option<String> {
     let id = uuid.replace('-', "");
     (id.len() == 32 && id.is_ascii() && hyphenated(&id) == uuid).then_some(id)
+}
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenType {
+    Access,
+    Refresh,
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::key::SigningKey;
-use crate::auth::oauth_clients::pairs::OWN_APPS;
-use crate::auth::sessions::session::{name_of_session, session_of_name};
+use crate::auth::tokens::session_id::{name_of_session, session_of_name};
+use crate::auth::tokens::signing::key::SigningKey;
 use crate::error::{Error, Fault, Result, TokenFault};
 
 const TYPE: &str = "at+jwt";
@@ -122,6 +121,10 @@ impl Header {
         serde_json::from_slice(&payload).ok()
     }
 }
+
+/// The client of a session that no application opened: our own apps, by any API. No application may
+/// call itself so.
+pub const OWN_APPS: &str = "propusk";
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,44 @@
+//! The rows of a new account.
+
+use crate::auth::mailing::one_time_token::Purpose;
+use crate::auth::mailing::outbox::{Letter, Post};
+use crate::error::{Error, Result};
+use crate::identifier::Identifier;
+use crate::store::accounts::{self, Account, NewAccount};
+use crate::store::{Tx, identifiers};
+
+pub(in crate::auth) async fn insert(
+    tx: &mut Tx,
+    post: &Post,
+    new: &NewAccount,
+    identifiers: &[Identifier],
+) -> Result<Account> {
+    // Looked at first: a failed insert would use up an account id on Postgres.
+    for identifier in identifiers {
+        if identifiers::claimant_by_key(tx, identifier.key().to_owned()).await?.is_some() {
+            return Err(Error::Taken(identifier.kind()));
+        }
+    }
+    let id = accounts::insert_account(tx, new).await?;
+    hold_identifiers(tx, id, identifiers, new.created_at).await?;
+    let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
+    if account.awaits_activation {
+        post.queue(tx, Letter::Link(Purpose::Activation), &account, None, new.created_at).await?;
+    }
+    Ok(account)
+}
+
+/// Gives the identifiers to a new account.
+pub(in crate::auth) async fn hold_identifiers(
+    tx: &mut Tx,
+    id: i64,
+    identifiers: &[Identifier],
+    now: i64,
+) -> Result<()> {
+    for identifier in identifiers {
+        if !identifiers::insert_identifier(tx, id, identifier, now).await? {
+            return Err(Error::Taken(identifier.kind()));
+        }
+    }
+    Ok(())
+}

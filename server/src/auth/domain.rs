@@ -1,0 +1,265 @@
+//! [`Auth`], the domain's door: what it is made of, and the limits on who may try how often.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::auth::clock_watch::ClockWatch;
+use crate::auth::limits::network::Network;
+use crate::auth::limits::places::Places;
+use crate::auth::limits::{Attempt, Counter, LimitRules, Limits};
+use crate::auth::mailing::links::Links;
+use crate::auth::mailing::one_time_token::OneTimeKey;
+use crate::auth::mailing::outbox::Post;
+use crate::auth::numbers::Numbers;
+use crate::auth::password::{Hasher, Lot, Origin};
+use crate::auth::policy::{Policy, RESET_PATH, TokenForm};
+use crate::auth::revoked::Revoked;
+use crate::auth::secrets::digest::DigestKey;
+use crate::auth::secrets::flow_key::FlowKey;
+use crate::auth::secrets::random::{hex, random};
+use crate::auth::tokens::derived_refresh::RefreshKey;
+use crate::auth::tokens::hs256::Hs256;
+use crate::auth::tokens::signing::keys::{SigningKeys, SigningSettings};
+use crate::auth::tokens::simple_jwt::Tokens;
+use crate::auth::tokens::token_id::TokenIdKey;
+use crate::clock::Clock;
+use crate::error::{Error, ProviderFault, Result, SignInFault};
+use crate::language::Language;
+use crate::providers::Providers;
+use crate::redirect::Redirects;
+use crate::store::meta::{self, LONGEST_ACCESS};
+use crate::store::{Store, limit_counts};
+
+/// What the domain is made of.
+pub struct Parts {
+    pub store: Store,
+    pub clock: Clock,
+    pub hasher: Hasher,
+    /// Signs tokens that name the account's number.
+    pub signing_secret: Hs256,
+    /// Makes the ids of tokens.
+    pub token_ids: TokenIdKey,
+    /// Signs tokens that name their user.
+    pub user_names: Hs256,
+    /// Whether a replaced server signed such tokens with the same key.
+    pub shares_user_names: bool,
+    pub one_time: OneTimeKey,
+    pub flow_key: FlowKey,
+    pub refresh_key: RefreshKey,
+    pub digest_key: DigestKey,
+    /// Signs tokens that anybody can check.
+    pub signing: SigningSettings,
+    pub providers: Providers,
+    pub redirects: Redirects,
+    pub links: Links,
+    /// The language of mails where nobody says which.
+    pub language: Language,
+    /// The policies of the APIs that are switched on.
+    pub policies: Vec<Policy>,
+    pub limits: LimitRules,
+    /// Whether tokens are honoured that a replaced server signed with the same key.
+    pub accept_foreign: bool,
+}
+
+/// The domain's door; shared by everything that serves.
+pub struct Auth {
+    pub(in crate::auth) store: Store,
+    pub(in crate::auth) clock: Clock,
+    pub(in crate::auth) hasher: Hasher,
+    pub(in crate::auth) tokens: Tokens,
+    pub(in crate::auth) token_ids: TokenIdKey,
+    pub(in crate::auth) user_names: Hs256,
+    pub(in crate::auth) shares_user_names: bool,
+    pub(in crate::auth) post: Post,
+    /// Wakes the worker that sends mail.
+    pub(in crate::auth) mail_queued: Notify,
+    pub(in crate::auth) providers: Providers,
+    pub(in crate::auth) redirects: Redirects,
+    pub(in crate::auth) flow_key: FlowKey,
+    pub(in crate::auth) refresh_key: RefreshKey,
+    pub(in crate::auth) signing: SigningKeys,
+    pub(in crate::auth) policies: Vec<Policy>,
+    pub(in crate::auth) limits: Arc<Limits>,
+    pub(in crate::auth) digest_key: DigestKey,
+    pub(in crate::auth) places: Places,
+    pub(in crate::auth) revoked: Revoked,
+    pub(in crate::auth) clock_watch: ClockWatch,
+    pub(in crate::auth) numbers: Numbers,
+    pub(in crate::auth) accept_foreign: bool,
+}
+
+impl Auth {
+    /// Loads what must be known before the first request.
+    pub async fn open(parts: Parts) -> Result<Self> {
+        let longest_access = longest_access(&parts).await?;
+        let token_ids = parts.token_ids.mixed_with(&installation(&parts.store).await?);
+        let limits = Arc::new(Limits::new(parts.limits, parts.digest_key.clone()));
+        let clock_watch = ClockWatch::new(&parts.clock);
+        let auth = Auth {
+            store: parts.store,
+            clock: parts.clock,
+            hasher: parts.hasher,
+            tokens: Tokens::new(parts.signing_secret, token_ids.clone()),
+            token_ids,
+            user_names: parts.user_names,
+            shares_user_names: parts.shares_user_names,
+            post: Post {
+                key: parts.one_time,
+                links: parts.links,
+                challenge: None,
+                reset_path: RESET_PATH,
+                language: parts.language,
+                limits: Arc::clone(&limits),
+            },
+            mail_queued: Notify::new(),
+            providers: parts.providers,
+            redirects: parts.redirects,
+            flow_key: parts.flow_key,
+            refresh_key: parts.refresh_key,
+            signing: SigningKeys::new(parts.signing),
+            policies: parts.policies,
+            limits,
+            places: Places::new(parts.digest_key.clone()),
+            digest_key: parts.digest_key,
+            revoked: Revoked::new(longest_access),
+            clock_watch,
+            numbers: Numbers::default(),
+            accept_foreign: parts.accept_foreign,
+        };
+        auth.load_revocations().await?;
+        auth.load_counts().await?;
+        Ok(auth)
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.store.ping().await
+    }
+
+    /// Runs what others do, for as long as they like, and counts on the address only what they
+    /// refuse.
+    pub(in crate::auth) async fn counted<T>(
+        &self,
+        from: IpAddr,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.limits.check_address(from, self.clock.now())?;
+        let outcome = work.await;
+        let is_refused = matches!(
+            &outcome,
+            Err(Error::Provider(ProviderFault::Refused) | Error::SignIn(SignInFault::Unknown))
+        );
+        if is_refused {
+            // Where there is no room left, enough has been counted.
+            if let Ok(attempt) = self.limits.reserve_link(from, self.clock.now()) {
+                self.store_counts(attempt.fail()).await;
+            }
+        }
+        outcome
+    }
+
+    /// Counts an attempt to use a link as failed, unless `work` succeeds.
+    pub(in crate::auth) async fn limited<T>(
+        &self,
+        from: IpAddr,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let attempt = self.limits.reserve_link(from, self.clock.now())?;
+        let outcome = work.await;
+        self.settle(attempt, &outcome).await;
+        outcome
+    }
+
+    /// Loads what was counted before the start.
+    pub(in crate::auth) async fn load_counts(&self) -> Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.store.read().await?;
+        let stored = limit_counts::open_counts(&mut tx, now).await?;
+        self.limits.learn(&stored, now);
+        Ok(())
+    }
+
+    /// Settles an attempt by what came of it.
+    pub(in crate::auth) async fn settle<T>(&self, attempt: Attempt<'_>, outcome: &Result<T>) {
+        self.store_counts(attempt.settle(outcome)).await;
+    }
+
+    /// Counts a request for a mail.
+    pub(in crate::auth) async fn count_question(&self, from: IpAddr) -> Result<()> {
+        let asked = self.limits.count_question(from, self.clock.now())?;
+        self.store_counts(asked.fail()).await;
+        Ok(())
+    }
+
+    /// Whose password is to be hashed, as the queue of hashes sees it.
+    pub(in crate::auth) fn origin(&self, from: IpAddr, is_known: bool) -> Origin {
+        match self.limits.are_enabled() {
+            true => Origin::client(Network::of(from), is_known),
+            false => Origin::SERVER,
+        }
+    }
+
+    /// A count that cannot be stored counts in memory: the answer does not depend on it.
+    pub(in crate::auth) async fn store_counts(&self, counters: Vec<Counter>) {
+        if counters.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let stored = self
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let mut stored = Vec::new();
+                    for counter in &counters {
+                        stored.push(counter.store(tx, now).await?);
+                    }
+                    Ok(stored)
+                })
+            })
+            .await;
+        match stored {
+            Ok(stored) => self.limits.learn(&stored, now),
+            Err(error) => tracing::warn!(%error, "a failed attempt could not be stored"),
+        }
+    }
+
+    /// Stands for a name without a password.
+    pub(in crate::auth) fn lot_of_name(&self, name: &str) -> Lot {
+        Lot(self.digest_key.digest("lot of name", name.as_bytes()))
+    }
+
+    /// Stands for an account without a password.
+    pub(in crate::auth) fn lot_of_account(&self, id: i64) -> Lot {
+        Lot(self.digest_key.digest("lot of account", &id.to_be_bytes()))
+    }
+}
+
+/// The longest life that an access token was ever given here: one made under other settings may
+/// still be out, and what was revoked then must not come back.
+async fn longest_access(parts: &Parts) -> Result<i64> {
+    // Keys are looked up at every use, so they need not hear of anything.
+    let expiring = parts.policies.iter().filter(|policy| policy.form != TokenForm::Key);
+    let current = expiring.map(|policy| policy.access_seconds).max().unwrap_or(0);
+    parts
+        .store
+        .write(move |tx| {
+            Box::pin(async move {
+                let stored = meta::get_or_insert(tx, LONGEST_ACCESS, current.to_string()).await?;
+                let stored = stored.parse().unwrap_or(0);
+                if stored < current {
+                    meta::set(tx, LONGEST_ACCESS, current.to_string()).await?;
+                }
+                Ok(current.max(stored))
+            })
+        })
+        .await
+}
+
+/// A random value that was made with the database. Keys that others must not have, who may have the
+/// server's secret, do not follow from that alone.
+async fn installation(store: &Store) -> Result<String> {
+    let new = hex(&random::<32>()?);
+    store.write(move |tx| Box::pin(meta::get_or_insert(tx, "installation", new))).await
+}

@@ -1,0 +1,47 @@
+//! Noting the networks where the owner of an account signs in.
+
+use std::net::IpAddr;
+
+use crate::auth::domain::Auth;
+use crate::auth::limits::places::{known_until, says};
+use crate::auth::policy::Policy;
+use crate::error::Result;
+use crate::store::known_places;
+
+impl Auth {
+    /// The network of a sign-in whose owner is mailed if it is a new one.
+    pub(in crate::auth) fn noticed_network(&self, policy: &Policy, from: IpAddr) -> Option<String> {
+        policy.new_network_notice.unwrap_or_default().then(|| self.places.network(from))
+    }
+
+    /// Notes that the account's owner has used a credential here; for as long as the session lives,
+    /// and for a while after that, the place is known.
+    pub(in crate::auth) async fn note_place(
+        &self,
+        account_id: i64,
+        from: IpAddr,
+        session_ends: i64,
+    ) {
+        let until = known_until(session_ends, self.clock.now());
+        let network = self.places.network(from);
+        if let Err(error) = self.store_place(account_id, network, until).await {
+            tracing::warn!(%error, "a place of an account could not be stored");
+        }
+    }
+
+    async fn store_place(&self, account_id: i64, network: String, until: i64) -> Result<()> {
+        let mut tx = self.store.read().await?;
+        let known = known_places::known_until(&mut tx, account_id, network.clone()).await?;
+        drop(tx);
+        if says(known, until) {
+            return Ok(());
+        }
+        self.store
+            .write(move |tx| {
+                Box::pin(
+                    async move { known_places::note_place(tx, account_id, network, until).await },
+                )
+            })
+            .await
+    }
+}
