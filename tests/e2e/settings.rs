@@ -419,25 +419,25 @@ async fn every_form_of_dot_env_is_read_rightly_or_refused_with_its_line() {
 }
 
 #[tokio::test]
-async fn what_stands_around_a_secret_by_mistake_is_refused_and_said() {
+async fn secret_with_stray_characters_is_refused_with_the_reason() {
     let place = Place::new().await;
     for (around, problem) in [
         (["\u{feff}", ""], "begins with a byte order mark"),
-        (["", " "], "has a blank or a line end before or behind it"),
-        (["\t", ""], "has a blank or a line end before or behind it"),
-        (["", "\u{a0}"], "has a blank or a line end before or behind it"),
-        (["\"", "\""], "stands in quotes"),
-        (["'", "'"], "stands in quotes"),
-        (["`", "`"], "stands in quotes"),
-        (["“", "”"], "stands in quotes"),
-        (["‘", "’"], "stands in quotes"),
-        (["«", "»"], "stands in quotes"),
-        (["a\u{feff}", ""], "has a character in it that shows nothing"),
-        (["", "\u{200b}"], "has a character in it that shows nothing"),
-        (["\u{2060}", ""], "has a character in it that shows nothing"),
-        (["a\n", ""], "has a line end or another control character in it"),
-        (["a\t", ""], "has a line end or another control character in it"),
-        (["", "\u{1b}[A"], "has a line end or another control character in it"),
+        (["", " "], "has white space before or after it"),
+        (["\t", ""], "has white space before or after it"),
+        (["", "\u{a0}"], "has white space before or after it"),
+        (["\"", "\""], "is in quotes"),
+        (["'", "'"], "is in quotes"),
+        (["`", "`"], "is in quotes"),
+        (["“", "”"], "is in quotes"),
+        (["‘", "’"], "is in quotes"),
+        (["«", "»"], "is in quotes"),
+        (["a\u{feff}", ""], "contains an invisible character"),
+        (["", "\u{200b}"], "contains an invisible character"),
+        (["\u{2060}", ""], "contains an invisible character"),
+        (["a\n", ""], "contains a line end or another control character"),
+        (["a\t", ""], "contains a line end or another control character"),
+        (["", "\u{1b}[A"], "contains a line end or another control character"),
     ] {
         let secret = around.join(SECRET);
         place.write("secret.txt", &format!("{secret}\r\n"));
