@@ -98,7 +98,7 @@ async fn a_deletion_is_asked_about() {
     for answer in ["", "n\n", "anna@example.com\n"] {
         let Finished { status, stderr, .. } = place.run(&[], &delete, answer).await;
         assert_eq!(status.code(), Some(1), "{answer:?}");
-        assert!(stderr.contains("Delete account 1 (anna@example.com) for good?"), "{stderr}");
+        assert!(stderr.contains("Delete account 1 (anna@example.com) permanently?"), "{stderr}");
     }
     assert!(place.user(&["list"]).await.contains("anna@example.com"));
     assert!(place.run(&[], &delete, "y\n").await.status.success());
@@ -119,7 +119,7 @@ async fn a_released_phone_is_free_for_another_account() {
     let access = sign_in(client, "anna@example.com", PASSWORD).await.field("access");
     assert_eq!(me(client, &access).await.json()["phone"], Value::Null);
     let said = place.refused(&[], &["user", "release-phone", "+491709999999"]).await;
-    assert!(said.contains("no account holds this phone number"), "{said}");
+    assert!(said.contains("no account has this phone number"), "{said}");
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn an_account_that_cannot_be_made_is_refused() {
     place.user_with(&["create", "anna@example.com"], PASSWORD).await;
     for (arguments, input, problem) in [
         (&["ANNA@example.com"] as &[_], PASSWORD, "the email is taken"),
-        (&["a@b@c"], PASSWORD, "neither an e-mail address nor a phone number nor a username"),
+        (&["a@b@c"], PASSWORD, "not an e-mail address, a phone number or a username"),
         (&["bob"], "\n", "the password is empty"),
         (&["bob"], &"x".repeat(1_025), "the password is longer than 1024 bytes"),
         (&["bob", "--hashed"], PASSWORD, "not a hash of a known scheme"),
@@ -249,7 +249,7 @@ async fn what_an_editor_left_around_a_secret_is_no_part_of_it() {
     place.store().await.close().await;
     for (flawed, problem) in [
         ("\u{feff}correct horse battery\n", "byte order mark"),
-        ("correct horse battery \n", "a blank"),
+        ("correct horse battery \n", "white space"),
         ("\"correct horse battery\"\n", "quotes"),
         ("'correct horse battery'", "quotes"),
     ] {
@@ -303,7 +303,7 @@ async fn a_username_that_is_anothers_id_has_to_be_told_apart() {
     }
     for command in [&["delete", "1", "--yes"] as &[_], &["disable", "1"], &["show", "1"]] {
         let said = place.refused(&[], &[&["user"], command].concat()).await;
-        assert!(said.contains("say id:2 or id:1"), "{said}");
+        assert!(said.contains("use id:2 or id:1"), "{said}");
     }
     assert!(place.user(&["show", "id:1"]).await.contains("anna@example.com"));
     assert!(place.user(&["show", "3"]).await.contains("username      3\n"));
@@ -349,12 +349,12 @@ async fn a_mail_that_was_given_up_is_listed_and_sent_once_more() {
     let asked = json!({"email": "anna@example.com"});
     let answer = server.client.post("/auth/users/reset_password/", &asked).await;
     assert_eq!(answer.status, 204);
-    soon("the mail is given up", || async { mail("list").await.starts_with("given up") }).await;
+    soon("the mail is given up", || async { mail("list").await.starts_with("failed") }).await;
     let listed = mail("list").await;
     assert!(listed.contains("anna@example.com") && listed.contains("attempts: 1"), "{listed}");
     assert!(!listed.contains("://"), "{listed}");
     smtp.behave(Behaviour::Fine);
-    assert_eq!(mail("retry").await, "mails to be sent once more: 1\n");
+    assert_eq!(mail("retry").await, "mails queued again: 1\n");
     assert_eq!(smtp.wait_for("anna@example.com", 1).await.len(), 1);
     soon("nothing waits", || async { mail("list").await.is_empty() }).await;
 }

@@ -133,7 +133,7 @@ async fn names_of_the_command_line_keep_the_same_rules() {
     place.store().await.close().await;
     for name in ["a\u{2028}b", "a\u{3164}", "propusk-1", "+0 123 456 7890"] {
         let said = place.refused(&[], &["user", "create", name]).await;
-        assert!(said.contains("neither an e-mail address nor a phone number"), "{said}");
+        assert!(said.contains("not an e-mail address, a phone number"), "{said}");
         let first =
             [("PROPUSK_SUPERUSER__USERNAME", name), ("PROPUSK_SUPERUSER__PASSWORD", PASSWORD)];
         let said = place.refused(&first, &["serve"]).await;
@@ -142,7 +142,7 @@ async fn names_of_the_command_line_keep_the_same_rules() {
     for name in DISTURBING {
         let create = ["client", "create", "--id", "app", "--name", name];
         let said = place.refused(&[], &create).await;
-        assert!(said.contains("a name is one line of 1 to 150 characters"), "{said}");
+        assert!(said.contains("a name must be one line of 1 to 150 characters"), "{said}");
     }
 }
 

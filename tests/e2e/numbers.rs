@@ -18,7 +18,7 @@ async fn an_account_is_imported_under_its_number_and_later_ones_come_after_it() 
     let create = ["create", "anna@example.com", "--id", "41", "--joined", "2021-03-04T05:06:07Z"];
     assert_eq!(place.user_with(&create, PASSWORD).await, "created account 41\n");
     let shown = place.user(&["show", "id:41"]).await;
-    assert!(shown.contains("made there: Thu, 04 Mar 2021 05:06:07 GMT"), "{shown}");
+    assert!(shown.contains("created there: Thu, 04 Mar 2021 05:06:07 GMT"), "{shown}");
     let next = place.user_with(&["create", "bob@example.com"], PASSWORD).await;
     assert_eq!(next, "created account 42\n");
     assert_eq!(

@@ -1,27 +1,31 @@
-//! `propusk client …`: the applications that exchange a provider's token for ours.
+//! `propusk client …`: the applications that exchange a provider's token for one of this server.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use propusk_server::auth::{Auth, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS};
+use propusk_server::config::Config;
 use propusk_server::readable::display_name;
 
-use super::{Outcome, confirm, done, name_database, read_secret, say};
+use super::Outcome;
+use super::database::open;
+use super::input::{confirm, read_secret};
+use super::output::{done, name_database, say};
 
 const MAX_ID: usize = 200;
 const MAX_SECRET: usize = 500;
 
 #[derive(Subcommand)]
 pub enum ClientCommand {
-    /// Register an application. Without --secret or --secret-file a new secret is made and printed
+    /// Register an application. Without --secret or --secret-file a new secret is generated and printed
     /// once.
     Create(Application),
     /// List all applications.
     List,
-    /// Remove an application and end the sessions that were opened for it.
+    /// Remove an application and end its sessions.
     Delete {
         id: String,
-        /// Do not ask.
+        /// Do not ask for confirmation.
         #[arg(long)]
         yes: bool,
     },
@@ -29,33 +33,34 @@ pub enum ClientCommand {
 
 #[derive(Args)]
 pub struct Application {
-    /// What it calls itself; one that is baked into apps can be kept.
+    /// Its client id; an id that is built into released apps can be kept.
     #[arg(long)]
     id: String,
-    /// For people.
+    /// A name to show to users.
     #[arg(long)]
     name: String,
-    /// Its secret, at least 16 bytes; other people on this machine can see it here.
+    /// Its secret, at least 16 bytes. Other users of this machine can see it on the command line.
     #[arg(long, conflicts_with = "secret_file")]
     secret: Option<String>,
     /// Read its secret from this file; - is standard input.
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// It cannot keep a secret: it need not send one to get or refresh a pair. To convert or revoke
-    /// a token it has to send the one it is given here.
+    /// It cannot keep a secret, and needs none to get or refresh a pair. To convert or revoke a token
+    /// it must send the secret that it gets here.
     #[arg(long)]
     public: bool,
-    /// It may send names and passwords.
+    /// It may sign users in with their passwords.
     #[arg(long)]
     allow_password: bool,
-    /// It is a service that asks what access tokens say (RFC 7662), and signs nobody in.
+    /// It is a resource server that introspects access tokens (RFC 7662) and signs no user in.
     #[arg(long, conflicts_with_all = ["public", "allow_password"])]
     introspect: bool,
 }
 
-pub async fn work(auth: &Auth, command: ClientCommand) -> Outcome {
+pub async fn work(config: &Config, command: ClientCommand) -> Outcome {
+    let auth = open(config).await?;
     match command {
-        ClientCommand::Create(application) => create(auth, application).await,
+        ClientCommand::Create(application) => create(&auth, application).await,
         ClientCommand::List => {
             name_database();
             for client in auth.clients().await? {
@@ -78,16 +83,16 @@ async fn create(auth: &Auth, application: Application) -> Outcome {
         application;
     let is_blank = |c: char| c.is_control() || c.is_whitespace();
     if id.is_empty() || id.len() > MAX_ID || id.contains(is_blank) {
-        return Err("an id has 1 to 200 characters without spaces".into());
+        return Err("an id must have 1 to 200 characters without spaces".into());
     }
     if id == OWN_APPS {
-        return Err(format!("{OWN_APPS} is how our own apps are called").into());
+        return Err(format!("{OWN_APPS} is reserved for our own apps").into());
     }
-    let name = display_name(&name).ok_or("a name is one line of 1 to 150 characters")?;
+    let name = display_name(&name).ok_or("a name must be one line of 1 to 150 characters")?;
     let given = secret_file.as_deref().map(read_secret).transpose()?.or(secret);
     let is_sound = |secret: &String| (MIN_CLIENT_SECRET..=MAX_SECRET).contains(&secret.len());
     if !given.as_ref().is_none_or(is_sound) {
-        return Err("a secret has 16 to 500 bytes".into());
+        return Err("a secret must have 16 to 500 bytes".into());
     }
     let made = match (&given, public) {
         (None, false) => Some(Auth::new_client_secret()?),
@@ -102,16 +107,16 @@ async fn create(auth: &Auth, application: Application) -> Outcome {
         introspects: introspect,
     };
     if !auth.create_client(new).await? {
-        return Err("there is an application with this id already".into());
+        return Err("an application with this id already exists".into());
     }
     done(&format!("registered application {id}"))?;
     match made {
-        Some(secret) => say(&format!("its secret, shown only now: {secret}")),
+        Some(secret) => say(&format!("its secret, printed only once: {secret}")),
         None => Ok(()),
     }
 }
 
-/// Never its secret, which nobody has any more.
+/// Without its secret, of which only a hash is stored.
 fn line_of(client: &OAuthClient) -> String {
     let kind = if client.is_public { "public" } else { "confidential" };
     let grants = match client {

@@ -169,7 +169,7 @@ async fn keys_are_worked_on_from_the_command_line_while_the_server_runs() {
     assert!(listed.starts_with(&format!("{old}  ES256  made ")), "{listed}");
     assert!(listed.trim_end().ends_with("  signs"), "{listed}");
     let said = key(&["rotate", "--algorithm", "EdDSA"]).await;
-    let next = said.trim_end().strip_prefix("made key ").expect("its name").to_owned();
+    let next = said.trim_end().strip_prefix("created key ").expect("its name").to_owned();
     soon("it is published", || async { published(client).await.contains(&next) }).await;
     let listed = key(&["list"]).await;
     assert!(listed.contains(&format!("{next}  EdDSA  made ")), "{listed}");
@@ -183,7 +183,7 @@ async fn keys_are_worked_on_from_the_command_line_while_the_server_runs() {
     let tokens = refreshed(client, &tokens).await;
     assert_eq!(status_with(client, &tokens).await, 200);
     let refused = place.refused(&[], &["key", "revoke", &old]).await;
-    assert!(refused.contains("there is no key of this name"), "{refused}");
+    assert!(refused.contains("there is no such key"), "{refused}");
 }
 
 #[tokio::test]

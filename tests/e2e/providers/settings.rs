@@ -361,15 +361,15 @@ async fn an_application_that_cannot_be_is_refused() {
     client(&place, &["create", "--id", "app", "--name", "App"], "").await;
     let long = "x".repeat(201);
     for (id, more, problem) in [
-        ("app", &[] as &[_], "there is an application with this id already"),
-        ("short", &["--secret", "fifteen-letters"], "a secret has 16 to 500 bytes"),
-        ("empty", &["--secret", ""], "a secret has 16 to 500 bytes"),
+        ("app", &[] as &[_], "an application with this id already exists"),
+        ("short", &["--secret", "fifteen-letters"], "a secret must have 16 to 500 bytes"),
+        ("empty", &["--secret", ""], "a secret must have 16 to 500 bytes"),
         ("no-file", &["--secret-file", "missing.txt"], "missing.txt"),
-        ("propusk", &[], "propusk is how our own apps are called"),
-        ("", &[], "an id has 1 to 200 characters without spaces"),
-        ("two words", &[], "an id has 1 to 200 characters without spaces"),
-        ("line\nbreak", &[], "an id has 1 to 200 characters without spaces"),
-        (&long, &[], "an id has 1 to 200 characters without spaces"),
+        ("propusk", &[], "propusk is reserved for our own apps"),
+        ("", &[], "an id must have 1 to 200 characters without spaces"),
+        ("two words", &[], "an id must have 1 to 200 characters without spaces"),
+        ("line\nbreak", &[], "an id must have 1 to 200 characters without spaces"),
+        (&long, &[], "an id must have 1 to 200 characters without spaces"),
     ] {
         let create = ["client", "create", "--id", id, "--name", "App"];
         let said = place.refused(&[], &[&create, more].concat()).await;
@@ -424,7 +424,7 @@ async fn the_identities_of_an_account_are_shown_to_the_operator() {
         });
         let answer = server.client.post("/auth/convert-token/", &body).await;
         let shown = place.user(&["show", "greta@example.com"]).await;
-        assert!(shown.contains("signs in by   google 77, greta@example.com (proved)"), "{shown}");
+        assert!(shown.contains("signs in by   google 77, greta@example.com (verified)"), "{shown}");
         // VK proves nothing, so it does not open the account.
         assert_eq!(answer.status == 200, provider == Provider::Google, "{}", answer.text());
         assert_eq!(shown.matches("signs in by").count(), 1, "{shown}");

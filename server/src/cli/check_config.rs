@@ -1,0 +1,49 @@
+//! `propusk check-config`: the settings in force, and whether a server can use them.
+
+use std::collections::BTreeMap;
+
+use propusk_server::config::{Config, flatten};
+use propusk_server::store::Schema;
+
+use super::Outcome;
+use super::output::say;
+
+/// Prints the settings in force, each with where it comes from, and whether a server can use them.
+pub async fn check_config(config: &Config, origins: &BTreeMap<String, String>) -> Outcome {
+    propusk_server::check(config)?;
+    for (key, value) in flatten(&serde_json::to_value(config)?) {
+        let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
+        let origin = origins.get(&key).map_or("default", String::as_str);
+        say(&format!("{key} = {value}  # {origin}"))?;
+    }
+    let mut warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
+    let looked = propusk_server::look_at_database(config).await;
+    match &looked {
+        Ok((name, schema)) => say(&format!("database: {name}: {}", described(*schema)))?,
+        // A start would wait for the database.
+        Err(error) if error.may_pass() => warnings.push(error.to_string()),
+        Err(_) => {}
+    }
+    for warning in &warnings {
+        say(&format!("warning: {warning}"))?;
+    }
+    match looked {
+        Ok((_, schema)) => propusk_server::check_against_database(config, schema).await?,
+        Err(error) if error.may_pass() => {}
+        Err(error) => return Err(error.into()),
+    }
+    match warnings.len() {
+        0 => say("These settings can be used."),
+        1 => say("These settings can be used, with the warning above."),
+        number => say(&format!("These settings can be used, with the {number} warnings above.")),
+    }
+}
+
+fn described(schema: Schema) -> &'static str {
+    match schema {
+        Schema::Absent => "none yet; the start creates it",
+        Schema::Older => "has an older schema; the start brings it up to date",
+        Schema::Current => "up to date",
+        Schema::Newer(_) => "has the schema of a newer version of Propusk; this version refuses it",
+    }
+}

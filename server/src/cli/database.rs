@@ -1,0 +1,31 @@
+//! The database that a command works on.
+
+use std::sync::{Arc, OnceLock};
+
+use propusk_server::auth::Auth;
+use propusk_server::config::Config;
+use propusk_server::{Clock, open_with_secret};
+
+use super::Outcome;
+
+/// The address of the open database.
+static NAME: OnceLock<String> = OnceLock::new();
+
+/// The address of the database, once it is open.
+pub fn name() -> Option<&'static str> {
+    NAME.get().map(String::as_str)
+}
+
+pub async fn open(config: &Config) -> Outcome<Arc<Auth>> {
+    Ok(noted(propusk_server::open(config, Clock::system()).await?))
+}
+
+/// For work on signing keys, whose private halves are sealed under the server's secret.
+pub async fn open_with_keys(config: &Config, replaces_all: bool) -> Outcome<Arc<Auth>> {
+    Ok(noted(open_with_secret(config, Clock::system(), replaces_all).await?))
+}
+
+fn noted(auth: Arc<Auth>) -> Arc<Auth> {
+    NAME.get_or_init(|| auth.database());
+    auth
+}

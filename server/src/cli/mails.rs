@@ -1,0 +1,48 @@
+//! `propusk mail …`: mails that have not been sent.
+
+use clap::Subcommand;
+use propusk_server::auth::QueuedMail;
+use propusk_server::config::Config;
+
+use super::Outcome;
+use super::database::open;
+use super::output::{date, done, name_database, say};
+
+#[derive(Subcommand)]
+pub enum MailCommand {
+    /// List the mails that wait or have failed, without their content.
+    List,
+    /// Send failed mails again.
+    Retry,
+}
+
+pub async fn work(config: &Config, command: MailCommand) -> Outcome {
+    let auth = open(config).await?;
+    match command {
+        MailCommand::List => {
+            name_database();
+            for mail in auth.queued_mails().await? {
+                say(&line_of(&mail))?;
+            }
+            Ok(())
+        }
+        MailCommand::Retry => {
+            let revived = auth.revive_dead_mails().await?;
+            done(&format!("mails queued again: {revived}"))
+        }
+    }
+}
+
+fn line_of(mail: &QueuedMail) -> String {
+    let state = if mail.dead_at.is_some() { "failed" } else { "waiting" };
+    format!(
+        "{state:<8}  {}  {:<14}  {}  attempts: {}  {}",
+        date(mail.created_at),
+        mail.message,
+        mail.recipient.escape_debug(),
+        mail.attempts,
+        mail.problem.as_deref().unwrap_or_default(),
+    )
+    .trim_end()
+    .to_owned()
+}
