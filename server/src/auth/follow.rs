@@ -104,8 +104,7 @@ mod tests {
 
     use crate::auth::tokens::token_id::TokenIdKey;
     use crate::auth::{
-        Issuer, Links, NewPassword, Parts, Policy, RESET_PATH, Registration, SignedIn,
-        SigningSettings, TokenForm,
+        Issuer, Links, NewPassword, Parts, Policy, Registration, SignedIn, SigningSettings,
     };
     use crate::clock::Clock;
     use crate::error::{Error, TokenFault};
@@ -121,20 +120,8 @@ mod tests {
         code: 0,
         signs_in_by: &[Kind::Username],
         access_seconds: 3_600,
-        refresh_seconds: 86_400,
-        absolute_seconds: None,
-        grace_seconds: 0,
         max_sessions: 200,
-        rotating: false,
-        early_refresh_seconds: None,
-        strict: false,
-        tells_inactive: false,
-        new_address_waits: false,
-        activation: None,
-        new_network_notice: None,
-        form: TokenForm::SimpleJwt,
-        text_id: false,
-        reset_path: RESET_PATH,
+        ..Policy::BASE
     };
 
     /// Two servers on one database and one clock; neither reads on its own.

@@ -49,7 +49,7 @@ pub use oauth_clients::introspection::Introspected;
 pub use oauth_clients::pairs::OpaquePair;
 pub use oauth_clients::registry::{ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient};
 pub use operator::COUNTED_SESSIONS;
-pub use policy::{Policy, RESET_PATH, TokenForm};
+pub use policy::{Policy, RESET_PATH, ResetPage, TokenForm};
 pub use requester::{Asked, SignedIn};
 pub use restored::{HIGHEST_NUMBER, NumbersError, check_number_file};
 pub use secret::{KeyError, Keys};

@@ -1,6 +1,7 @@
 //! What differs between the APIs that sign in: each describes itself in one [`Policy`].
 
 use crate::auth::password::{Password, TooLong};
+use crate::config::MAX_SESSIONS;
 use crate::error::{Result, TokenFault};
 use crate::identifier::Kind;
 
@@ -17,8 +18,9 @@ pub struct Policy {
     pub refresh_seconds: i64,
     /// How long a session lives at most, however it is used; none: as long as it is used.
     pub absolute_seconds: Option<i64>,
-    /// How long a spent refresh token whose attempt was not named gets the same answer again.
-    pub grace_seconds: i64,
+    /// How long a spent refresh token whose attempt was not named gets the same answer again, where
+    /// that is a setting.
+    pub grace_seconds: Option<i64>,
     /// How many live sessions an account has at most.
     pub max_sessions: i64,
     /// A refresh answers a new refresh token and spends the old one.
@@ -39,13 +41,49 @@ pub struct Policy {
     pub form: TokenForm,
     /// Whether its tokens name the account's number as text.
     pub text_id: bool,
-    /// Where the link in a mail of this API leads that resets a password.
-    pub reset_path: &'static str,
+    /// The API's own page for a new password; `None`: the server's page at [`RESET_PATH`].
+    pub reset_page: Option<ResetPage>,
+}
+
+/// An API's own page for a new password.
+#[derive(Clone, Copy, Debug)]
+pub struct ResetPage {
+    /// Without a final slash.
+    pub path: &'static str,
+    /// The mailed link to it, with `{uid}` and `{token}`.
+    pub link: &'static str,
 }
 
 impl Policy {
+    /// What an API has if it does not say otherwise; it must state its own name, code and kinds of
+    /// identifiers.
+    pub const BASE: Policy = Policy {
+        name: "",
+        code: 0,
+        signs_in_by: &[],
+        access_seconds: 300,
+        refresh_seconds: 86_400,
+        absolute_seconds: None,
+        grace_seconds: None,
+        max_sessions: MAX_SESSIONS,
+        rotating: false,
+        early_refresh_seconds: None,
+        strict: false,
+        tells_inactive: false,
+        new_address_waits: false,
+        activation: None,
+        new_network_notice: None,
+        form: TokenForm::SimpleJwt,
+        text_id: false,
+        reset_page: None,
+    };
+
     /// Refuses a refresh while the access token, which ends then, has longer to live than the leeway.
-    pub(crate) fn check_refresh_time(&self, access_expires_at: i64, now: i64) -> Result<()> {
+    pub(in crate::auth) fn check_refresh_time(
+        &self,
+        access_expires_at: i64,
+        now: i64,
+    ) -> Result<()> {
         let wait = self.early_refresh_seconds.map_or(0, |leeway| access_expires_at - leeway - now);
         match wait {
             1.. => Err(TokenFault::TooEarly { retry_after: wait }.into()),
@@ -54,7 +92,7 @@ impl Policy {
     }
 
     /// A password as this API means it: what a client has hashed is taken byte by byte.
-    pub(super) fn password(&self, text: &str) -> std::result::Result<Password, TooLong> {
+    pub(in crate::auth) fn password(&self, text: &str) -> std::result::Result<Password, TooLong> {
         let password = Password::parse(text)?;
         Ok(match self.form {
             TokenForm::UserName => password.verbatim(),

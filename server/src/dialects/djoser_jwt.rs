@@ -5,14 +5,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Dialect;
-use crate::auth::{
-    Account, Change, NewNames, NewPassword, Policy, Proof, RESET_PATH, Registration, TokenForm,
-};
-use crate::config::MAX_SESSIONS;
+use crate::api::Context;
+use crate::auth::{Account, Change, NewNames, NewPassword, Policy, Proof, Registration};
 use crate::drf::djoser::{self, Site};
 use crate::drf::fields::{Form, Given, Text};
 use crate::drf::simple_jwt::{self, V5_3};
-use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure};
+use crate::drf::{self, Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Phone};
 use crate::openapi::{DJOSER, DRF, Fragment, SIMPLE_JWT};
@@ -22,22 +20,9 @@ pub const DIALECT: Dialect = Dialect {
         name: "djoser_jwt",
         code: 3,
         signs_in_by: &[Kind::Email, Kind::Phone],
-        access_seconds: 300,
-        refresh_seconds: 86_400,
-        absolute_seconds: None,
-        grace_seconds: 0,
-        max_sessions: MAX_SESSIONS,
-        rotating: false,
-        early_refresh_seconds: None,
-        strict: false,
-        tells_inactive: false,
-        new_address_waits: false,
-        activation: None,
-        new_network_notice: None,
-        form: TokenForm::SimpleJwt,
-        text_id: false,
-        reset_path: RESET_PATH,
+        ..Policy::BASE
     },
+    signing: None,
     mount: |context| drf::mount(context, views()),
     openapi: || {
         Fragment::of(

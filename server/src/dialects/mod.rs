@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use crate::auth::{Policy, TokenForm};
+use crate::api::Context;
+use crate::auth::Policy;
 use crate::config::{DialectSettings, Signing};
-use crate::drf::Context;
 use crate::openapi::Fragment;
 
 /// Every API there is.
@@ -33,6 +33,8 @@ const ALL: &[Dialect] = &[
 #[derive(Clone, Copy)]
 pub struct Dialect {
     pub policy: Policy,
+    /// Which key signs its tokens, where that is a setting.
+    pub signing: Option<Signing>,
     /// Its routes.
     pub mount: fn(&Arc<Context>) -> Router,
     /// What the OpenAPI document says of it.
@@ -41,7 +43,7 @@ pub struct Dialect {
 
 /// The settings of every API as they are where nothing is configured.
 pub fn defaults() -> BTreeMap<String, DialectSettings> {
-    ALL.iter().map(|dialect| (dialect.policy.name.to_owned(), settings(&dialect.policy))).collect()
+    ALL.iter().map(|dialect| (dialect.policy.name.to_owned(), settings(dialect))).collect()
 }
 
 /// The APIs that are switched on, as configured.
@@ -57,7 +59,8 @@ pub fn enabled(configured: &BTreeMap<String, DialectSettings>) -> Vec<Dialect> {
         .collect()
 }
 
-fn settings(policy: &Policy) -> DialectSettings {
+/// A setting that an API does not have is `None`, and is then unknown in the settings' file.
+fn settings(Dialect { policy, signing, .. }: &Dialect) -> DialectSettings {
     DialectSettings {
         enabled: true,
         access_seconds: policy.access_seconds,
@@ -65,31 +68,33 @@ fn settings(policy: &Policy) -> DialectSettings {
         strict: policy.strict,
         early_refresh_seconds: policy.early_refresh_seconds,
         absolute_seconds: policy.absolute_seconds,
-        grace_seconds: (policy.form == TokenForm::PublicKey).then_some(policy.grace_seconds),
+        grace_seconds: policy.grace_seconds,
         max_sessions: policy.max_sessions,
         activation: policy.activation,
         new_network_notice: policy.new_network_notice,
-        signing: (policy.form == TokenForm::UserName).then_some(Signing::Derived),
+        signing: *signing,
     }
 }
 
 fn configure(policy: Policy, settings: &DialectSettings) -> Policy {
+    let DialectSettings { early_refresh_seconds, absolute_seconds, grace_seconds, .. } = *settings;
     Policy {
         access_seconds: settings.access_seconds,
         refresh_seconds: settings.refresh_seconds,
-        early_refresh_seconds: policy
-            .early_refresh_seconds
-            .map(|own| settings.early_refresh_seconds.unwrap_or(own)),
-        absolute_seconds: policy
-            .absolute_seconds
-            .map(|own| settings.absolute_seconds.unwrap_or(own)),
-        grace_seconds: settings.grace_seconds.unwrap_or(policy.grace_seconds),
+        early_refresh_seconds: chosen(policy.early_refresh_seconds, early_refresh_seconds),
+        absolute_seconds: chosen(policy.absolute_seconds, absolute_seconds),
+        grace_seconds: chosen(policy.grace_seconds, grace_seconds),
         strict: settings.strict,
         max_sessions: settings.max_sessions,
-        activation: settings.activation.or(policy.activation),
-        new_network_notice: settings.new_network_notice.or(policy.new_network_notice),
+        activation: chosen(policy.activation, settings.activation),
+        new_network_notice: chosen(policy.new_network_notice, settings.new_network_notice),
         ..policy
     }
+}
+
+/// The value of a setting that exists only where the API has a default for it.
+fn chosen<T: Copy>(default: Option<T>, configured: Option<T>) -> Option<T> {
+    default.and(configured.or(default))
 }
 
 #[cfg(test)]
@@ -97,6 +102,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::api::Route;
     use crate::drf::View;
     use crate::openapi;
 
@@ -106,18 +112,15 @@ mod tests {
             let routes = views.iter().map(View::route);
             routes.map(|(path, allow)| (path.to_owned(), allow.to_owned())).collect()
         };
-        let owned = |(path, allow, _): (String, &str, _)| (path, allow.to_owned());
+        let of_routes = |routes: Vec<Route>| routes.iter().map(Route::description).collect();
         match name {
             "djoser_token" => of_views(djoser_token::views()),
             "djoser_jwt" => of_views(djoser_jwt::views()),
             "simplejwt" => of_views(simplejwt::views()),
             "simplejwt_rotating" => of_views(simplejwt_rotating::views()),
-            "prehashed" => prehashed::routes().into_iter().map(owned).collect(),
-            "native" => native::routes()
-                .into_iter()
-                .map(|(path, allow, _)| (format!("/propusk/v1{path}"), allow.to_owned()))
-                .collect(),
-            other => panic!("the routes of {other} are not looked at here"),
+            "prehashed" => of_routes(prehashed::routes()),
+            "native" => of_routes(native::routes()),
+            other => panic!("the routes of {other} are not listed in this test"),
         }
     }
 

@@ -6,37 +6,32 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Dialect;
+use crate::api::Context;
 use crate::auth::password::Password;
-use crate::auth::{Account, NewPassword, Policy, Registration, Requested, TokenForm};
-use crate::config::MAX_SESSIONS;
+use crate::auth::{Account, NewPassword, Policy, Registration, Requested, ResetPage};
 use crate::drf::fields::{Form, Text};
 use crate::drf::simple_jwt::{self, V5_5};
-use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure};
+use crate::drf::{self, Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Username};
 use crate::openapi::{DRF, Fragment, SIMPLE_JWT};
+
+/// A POST of this API, whose GET is a page for the browser that follows the mailed link.
+const RESET_PAGE: ResetPage = ResetPage {
+    path: "/api/auth/password/reset/confirm",
+    link: "/api/auth/password/reset/confirm/?uid={uid}&token={token}",
+};
 
 pub const DIALECT: Dialect = Dialect {
     policy: Policy {
         name: "simplejwt",
         code: 1,
         signs_in_by: &[Kind::Username],
-        access_seconds: 300,
-        refresh_seconds: 86_400,
-        absolute_seconds: None,
-        grace_seconds: 0,
-        max_sessions: MAX_SESSIONS,
-        rotating: false,
-        early_refresh_seconds: None,
-        strict: false,
-        tells_inactive: false,
-        new_address_waits: false,
-        activation: None,
-        new_network_notice: None,
-        form: TokenForm::SimpleJwt,
         text_id: true,
-        reset_path: "/api/auth/password/reset/confirm/?uid={uid}&token={token}",
+        reset_page: Some(RESET_PAGE),
+        ..Policy::BASE
     },
+    signing: None,
     mount: |context| drf::mount(context, views()),
     openapi: || {
         Fragment::of("simplejwt", &[DRF, SIMPLE_JWT, include_str!("../openapi/simplejwt.json")])

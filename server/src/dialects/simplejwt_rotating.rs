@@ -7,12 +7,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::Dialect;
+use crate::api::Context;
 use crate::auth::password::Password;
-use crate::auth::{NewPassword, Policy, RESET_PATH, Registration, TokenForm};
-use crate::config::MAX_SESSIONS;
+use crate::auth::{NewPassword, Policy, Registration};
 use crate::drf::fields::{Form, Text};
 use crate::drf::simple_jwt::{self, V5_3};
-use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure};
+use crate::drf::{self, Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::openapi::{DRF, Fragment, SIMPLE_JWT};
@@ -23,22 +23,11 @@ pub const DIALECT: Dialect = Dialect {
         name: "simplejwt_rotating",
         code: 2,
         signs_in_by: &[Kind::Email],
-        access_seconds: 300,
-        refresh_seconds: 86_400,
-        absolute_seconds: None,
-        grace_seconds: 0,
-        max_sessions: MAX_SESSIONS,
         rotating: true,
         early_refresh_seconds: Some(30),
-        strict: false,
-        tells_inactive: false,
-        new_address_waits: false,
-        activation: None,
-        new_network_notice: None,
-        form: TokenForm::SimpleJwt,
-        text_id: false,
-        reset_path: RESET_PATH,
+        ..Policy::BASE
     },
+    signing: None,
     mount: |context| drf::mount(context, views()),
     openapi: || {
         Fragment::of(

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::fields::{Form, Text};
 use super::reply::{Answer, Reply};
-use super::view::{Call, Context};
+use super::view::Call;
+use crate::api::Context;
 use crate::auth::password::Password;
 use crate::auth::password::rules::{self, Finding, MIN_LENGTH};
 use crate::auth::{Account, Proof, Requested};

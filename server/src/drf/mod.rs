@@ -11,5 +11,5 @@ pub mod simple_jwt;
 pub mod token_auth;
 mod view;
 
-pub use reply::{Answer, Reply, common_failure, unknown_path};
-pub use view::{Call, Context, View, mount};
+pub use reply::{Answer, Reply, common_failure};
+pub use view::{Call, View, mount};

@@ -3,14 +3,14 @@
 
 use axum::body::Body;
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY,
-    WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use axum::http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
 use super::fields::FieldErrors;
+use crate::api::SECURITY_HEADERS;
 use crate::error::Error;
 
 /// An answer before the view's headers are added.
@@ -47,7 +47,6 @@ pub(super) struct ViewHeaders<'v> {
     pub no_store: bool,
 }
 
-const NOT_FOUND_PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n";
 const BAD_REQUEST_PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Bad Request (400)</title>\n</head>\n<body>\n  <h1>Bad Request (400)</h1><p></p>\n</body>\n</html>\n";
 const SERVER_ERROR_PAGE: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Server Error (500)</title>\n</head>\n<body>\n  <h1>Server Error (500)</h1><p></p>\n</body>\n</html>\n";
 
@@ -190,23 +189,9 @@ impl Reply {
         if let Some(retry_after) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
         }
-        for (name, value) in SECURITY_HEADERS {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
+        headers.extend(SECURITY_HEADERS);
         response
     }
-}
-
-const SECURITY_HEADERS: [(&str, &str); 4] = [
-    ("x-frame-options", "DENY"),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "same-origin"),
-    ("cross-origin-opener-policy", "same-origin"),
-];
-
-/// Django's answer to a path that nothing serves.
-pub fn unknown_path() -> Response<Body> {
-    Reply::page(StatusCode::NOT_FOUND, NOT_FOUND_PAGE).into_bare_response()
 }
 
 /// The refusals that have one form in every API of this family.

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::fields::{Form, Text};
 use super::reply::{Answer, Reply, common_failure};
-use super::view::{Authenticated, Call, Context};
+use super::view::{Authenticated, Call};
+use crate::api::Context;
 use crate::auth::{Account, Pair, Renewed, SignedIn};
 use crate::error::{Error, TokenFault};
 

@@ -19,25 +19,16 @@ use serde_json::json;
 use super::fields::Form;
 use super::form::{self, BodyError};
 use super::negotiate::{self, Unacceptable};
-use super::reply::{Answer, Reply, ViewHeaders, unknown_path};
-use crate::auth::{Asked, Auth, Policy, SignedIn};
+use super::reply::{Answer, Reply, ViewHeaders};
+use crate::api::{self, Context, HEAD_LAST, unknown_path};
+use crate::auth::{Asked, SignedIn};
 use crate::error::Error;
 use crate::http::body::{self, BodyRefusal};
-use crate::http::client::TrustedProxies;
 use crate::http::head;
 use crate::language::Language;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Handler = Box<dyn Fn(Call) -> BoxFuture<Answer> + Send + Sync>;
-
-/// What the handlers of one API share.
-pub struct Context {
-    pub auth: Arc<Auth>,
-    pub policy: Policy,
-    /// Where the server is reached from outside, without a final slash.
-    pub public_url: Arc<str>,
-    pub proxies: TrustedProxies,
-}
 
 /// One request on its way to a handler.
 pub struct Call {
@@ -157,31 +148,8 @@ impl View {
     {
         let handler: Handler = Box::new(move |call| Box::pin(handler(call)));
         self.handlers.push(Route { method, open, handler });
-        self.allow = self.allowed_methods();
+        self.allow = api::allow(self.handlers.iter().map(|route| &route.method), &HEAD_LAST);
         self
-    }
-
-    /// In the order in which Django names methods.
-    fn allowed_methods(&self) -> String {
-        let has = |method: &Method| self.handlers.iter().any(|route| route.method == *method);
-        [
-            Method::GET,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-            Method::HEAD,
-            Method::OPTIONS,
-        ]
-        .iter()
-        .filter(|method| match **method {
-            Method::HEAD => has(&Method::GET),
-            Method::OPTIONS => true,
-            _ => has(method),
-        })
-        .map(Method::as_str)
-        .collect::<Vec<_>>()
-        .join(", ")
     }
 
     /// The path, and the value of `Allow`.
@@ -203,13 +171,13 @@ type Parameters = std::result::Result<RawPathParams, RawPathParamsRejection>;
 pub fn mount(context: &Arc<Context>, views: Vec<View>) -> Router {
     let mut router = Router::new();
     for view in views {
-        let (path, view) = (view.path.trim_end_matches('/'), Arc::new(view));
-        for spelling in [path.to_owned(), format!("{path}/")] {
+        let view = Arc::new(view);
+        for path in api::slash_forms(view.path) {
             let (context, view) = (Arc::clone(context), Arc::clone(&view));
             let handler = move |parameters: Parameters, request: Request| {
                 dispatch(Arc::clone(&view), Arc::clone(&context), parameters, request)
             };
-            router = router.route(&spelling, any(handler));
+            router = router.route(&path, any(handler));
         }
     }
     router

@@ -39,8 +39,6 @@ const PURPOSES: [Purpose; 5] = [
     Purpose::EmailConfirm,
     Purpose::EmailReturn,
 ];
-/// Where an API that has its own POST there sends its users; only their GET is ours.
-const CONFIRM: &str = "/api/auth/password/reset/confirm";
 
 /// What all pages share.
 pub struct Pages {
@@ -153,16 +151,16 @@ fn link(pages: &Pages, purpose: Purpose, parameters: &Parameters, path: &str) ->
     Link { purpose, uid: named("uid"), token: named("token"), path }
 }
 
-/// A layer that shows the form for a new password at [`CONFIRM`] to whoever opens it with the two
-/// parameters of a mailed link; every other request goes on.
+/// A layer that shows the form for a new password at `reset_page`, the path of an API's own, if the
+/// browser opens it with the two parameters of a mailed link. Other requests pass through.
 pub async fn confirm_link(
-    State(pages): State<Arc<Pages>>,
+    State((pages, reset_page)): State<(Arc<Pages>, &'static str)>,
     request: Request,
     next: Next,
 ) -> Response {
     let looks = matches!(*request.method(), Method::GET | Method::HEAD);
     let path = request.uri().path();
-    if !looks || path.strip_suffix('/').unwrap_or(path) != CONFIRM {
+    if !looks || path.strip_suffix('/').unwrap_or(path) != reset_page {
         return next.run(request).await;
     }
     match link_of_query(&pages, request.uri().query().unwrap_or_default()) {

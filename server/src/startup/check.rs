@@ -1,17 +1,17 @@
-//! What a start would refuse for good, found without writing anything: for `propusk check-config`.
+//! Finds what a start would refuse for good, without writing anything: for `propusk check-config`.
 
-use crate::auth;
+use super::accounts::{superuser_identifiers, superuser_password};
+use super::error::StartError;
+use super::parts::{self, changed_issuer, database, hashing, provider_problem, public_url};
+use crate::app_links::AppLinks;
 use crate::auth::password::Hasher;
-use crate::auth::{KeyError, Keys};
+use crate::auth::{self, KeyError, Keys};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::providers::Providers;
+use crate::mail::Mailer;
+use crate::providers::{self, Providers};
 use crate::store::identifiers::claimant_by_key;
 use crate::store::{Schema, StoreError, Tx};
-use crate::{
-    AppLinks, Mailer, StartError, database, hashing, provider_problem, providers, public_url,
-    superuser_identifiers, superuser_password,
-};
 
 /// Checks what the settings say of themselves and of the folders that they name.
 pub fn check(config: &Config) -> Result<(), StartError> {
@@ -60,7 +60,7 @@ async fn check_contents(config: &Config, schema: Schema, tx: &mut Tx) -> Result<
     }
     let public_url = public_url(config, config.listen);
     if let Some(keys) = keys {
-        let settings = crate::signing(config, &keys, &public_url);
+        let settings = parts::signing(config, &keys, &public_url);
         if let Some(kid) = auth::sealed_key(tx, settings, Clock::system().now()).await? {
             return Err(KeyError::Sealed(kid).into());
         }
@@ -70,7 +70,7 @@ async fn check_contents(config: &Config, schema: Schema, tx: &mut Tx) -> Result<
     for provider in providers.all() {
         let Some(issuer) = provider.issuer() else { continue };
         if auth::is_exchanged(tx, provider.name(), issuer).await? {
-            return Err(crate::exchanged(provider.name()));
+            return Err(changed_issuer(provider.name()));
         }
     }
     if let Some(first_id) = config.accounts.first_id

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use hyper::Request;
 use propusk_server::auth::password::Password;
-use propusk_server::auth::{Asked, NewPassword, Policy, RESET_PATH, Registration, TokenForm};
+use propusk_server::auth::{Asked, NewPassword, Policy, Registration};
 use propusk_server::config::Config;
 use propusk_server::identifier::{Email, Identifier, Kind};
 use propusk_tests::http::Answer;
@@ -36,21 +36,8 @@ const POLICY: Policy = Policy {
     name: "djoser_jwt",
     code: 3,
     signs_in_by: &[Kind::Email],
-    access_seconds: 300,
-    refresh_seconds: 86_400,
-    rotating: false,
-    early_refresh_seconds: None,
-    absolute_seconds: None,
-    grace_seconds: 0,
     max_sessions: 200,
-    tells_inactive: false,
-    new_address_waits: false,
-    activation: None,
-    new_network_notice: None,
-    strict: false,
-    form: TokenForm::SimpleJwt,
-    text_id: false,
-    reset_path: RESET_PATH,
+    ..Policy::BASE
 };
 
 /// A server with one account, which has not been activated.

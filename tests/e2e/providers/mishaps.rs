@@ -222,7 +222,7 @@ async fn a_provider_cannot_take_the_name_of_another_whose_people_are_here() {
     comes_by_corp(&store).await;
     store.close().await;
     let said = place.refused(&corp(right), &["serve"]).await;
-    assert!(said.contains("providers.corp: issuer is another than before"), "{said}");
+    assert!(said.contains("providers.corp: issuer has changed"), "{said}");
     place.start(&corp(other)).await.terminate().await;
     let moved = place.run(&corp(right), &["provider", "moved", "corp"], "").await;
     assert!(moved.status.success(), "{}", moved.stderr);

@@ -8,7 +8,7 @@ use crate::auth::mailing::links::Links;
 use crate::auth::mailing::one_time_token::{
     LIFETIME, LinkChallenge, OneTimeKey, Out, Purpose, bound_token, out, row,
 };
-use crate::auth::policy::Policy;
+use crate::auth::policy::{Policy, RESET_PATH};
 use crate::auth::secrets::random::{hex, random};
 use crate::error::Result;
 use crate::language::Language;
@@ -125,7 +125,8 @@ pub(in crate::auth) struct Post {
 impl Post {
     /// For mails that an API asks for.
     pub fn for_api(&self, policy: &Policy) -> Self {
-        Post { reset_path: policy.reset_path, ..self.clone() }
+        let reset_path = policy.reset_page.map_or(RESET_PATH, |page| page.link);
+        Post { reset_path, ..self.clone() }
     }
 
     /// Queues a mail to the account's mailbox, if there is one. What is counted per mailbox are mails

@@ -249,7 +249,7 @@ impl Genuine {
         match (&self.attempt_hash, &session.attempt_hash) {
             (Some(own), Some(stored)) => own.as_bytes().ct_eq(stored.as_bytes()).into(),
             // Another node's clock may be ahead: that makes the grace no longer.
-            (None, None) => (now - session.last_used_at).abs() < policy.grace_seconds,
+            (None, None) => (now - session.last_used_at).abs() < policy.grace_seconds.unwrap_or(0),
             _ => false,
         }
     }

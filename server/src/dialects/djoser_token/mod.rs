@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Dialect;
-use crate::auth::{Account, Key, NewPassword, Policy, RESET_PATH, Registration, TokenForm};
-use crate::config::MAX_SESSIONS;
+use crate::api::Context;
+use crate::auth::{Account, Key, NewPassword, Policy, Registration, TokenForm};
 use crate::drf::djoser::{self, Site};
 use crate::drf::fields::{Form, Text};
-use crate::drf::{self, Answer, Call, Context, Reply, View, common_failure, token_auth};
+use crate::drf::{self, Answer, Call, Reply, View, common_failure, token_auth};
 use crate::error::Error;
 use crate::identifier::{Email, Identifier, Kind};
 use crate::openapi::{DJOSER, DRF, Fragment};
@@ -24,20 +24,10 @@ pub const DIALECT: Dialect = Dialect {
         access_seconds: 36_000,
         // A key lives a year after its last use.
         refresh_seconds: 31_536_000,
-        absolute_seconds: None,
-        grace_seconds: 0,
-        max_sessions: MAX_SESSIONS,
-        rotating: false,
-        early_refresh_seconds: None,
-        strict: false,
-        tells_inactive: false,
-        new_address_waits: false,
-        activation: None,
-        new_network_notice: None,
         form: TokenForm::Key,
-        text_id: false,
-        reset_path: RESET_PATH,
+        ..Policy::BASE
     },
+    signing: None,
     mount: |context| drf::mount(context, views()),
     openapi: || {
         let file = include_str!("../../openapi/djoser_token.json");

@@ -7,9 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::failure;
+use crate::api::Context;
 use crate::auth::{ClientName, Introspected, OAuthClient, OpaquePair};
 use crate::drf::fields::{Form, Text};
-use crate::drf::{Answer, Call, Context, Reply, View, token_auth};
+use crate::drf::{Answer, Call, Reply, View, token_auth};
 use crate::error::{ClientFault, Error, ProviderFault, SignInFault};
 
 pub fn views() -> Vec<View> {

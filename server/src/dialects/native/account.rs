@@ -6,7 +6,8 @@ use propusk_wire::{DeleteAccountRequest, FieldCode, Secret, UpdateAccountRequest
 
 use super::problem::{Fields, Refusal, failure};
 use super::reply::Reply;
-use super::{Answer, Shared, read};
+use super::{Answer, read};
+use crate::api::Shared;
 use crate::auth::{Account, Change, NewNames};
 use crate::error::Error;
 use crate::identifier::{Identifier, Kind};

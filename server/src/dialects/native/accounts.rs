@@ -9,9 +9,9 @@ use propusk_wire::{
 use super::account;
 use super::problem::{Fields, Refusal, failure};
 use super::reply::Created;
-use super::{Shared, password, read};
+use super::{password, read};
+use crate::api::{Context, Shared};
 use crate::auth::{NewPassword, Policy, Registration};
-use crate::drf::Context;
 use crate::identifier::{Identifier, Kind};
 use crate::language::Language;
 
@@ -36,7 +36,7 @@ pub async fn register(
 }
 
 pub async fn activate(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
-    let from = read::client(&context, &request);
+    let from = context.client(&request);
     let ActivateRequest { uid, token } = read::json(request).await?;
     context.auth.activate(&uid, token.expose(), from).await.map_err(failure)?;
     Ok(StatusCode::NO_CONTENT)

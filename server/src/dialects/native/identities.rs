@@ -7,7 +7,8 @@ use propusk_wire::{IdentitiesResponse, LinkRequest, Secret, UnlinkRequest};
 
 use super::problem::{Refusal, failure};
 use super::reply::{Created, Reply};
-use super::{Answer, Shared, read};
+use super::{Answer, read};
+use crate::api::Shared;
 use crate::auth::Identity;
 
 pub async fn list(State(context): Shared, request: Request) -> Answer<IdentitiesResponse> {

@@ -12,8 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 
-use super::Shared;
-use crate::drf::Context;
+use crate::api::{Context, Shared};
 
 pub fn router() -> Router<Arc<Context>> {
     Router::new().route("/.well-known/jwks.json", get(published))

@@ -16,17 +16,14 @@ mod sessions;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
 use axum::http::header::{ALLOW, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, delete, get, post};
 use propusk_wire::ProblemCode;
 
 use super::Dialect;
-use crate::auth::{Policy, RESET_PATH, TokenForm};
-use crate::config::MAX_SESSIONS;
-use crate::drf::Context;
+use crate::api::{self, Context, HEAD_LAST, Route};
+use crate::auth::{Policy, TokenForm};
 use crate::identifier::Kind;
 use crate::openapi::{Fragment, wire_schemas};
 use problem::Refusal;
@@ -41,19 +38,16 @@ pub const DIALECT: Dialect = Dialect {
         // 60 days after its last use, one year after it was opened.
         refresh_seconds: 5_184_000,
         absolute_seconds: Some(31_536_000),
-        grace_seconds: 0,
-        max_sessions: MAX_SESSIONS,
+        grace_seconds: Some(0),
         rotating: true,
-        early_refresh_seconds: None,
-        strict: false,
         tells_inactive: true,
         new_address_waits: true,
         form: TokenForm::PublicKey,
-        text_id: false,
         activation: Some(false),
         new_network_notice: Some(false),
-        reset_path: RESET_PATH,
+        ..Policy::BASE
     },
+    signing: None,
     mount,
     openapi: || {
         let file = include_str!("../../openapi/native.json");
@@ -61,68 +55,43 @@ pub const DIALECT: Dialect = Dialect {
     },
 };
 
-/// What every handler is given.
-type Shared = State<Arc<Context>>;
 /// What every handler answers.
 type Answer<T> = Result<Reply<T>, Refusal>;
-/// A path below `/propusk/v1`, its `Allow`, and its handlers.
-type Route = (&'static str, &'static str, MethodRouter<Arc<Context>>);
 
 /// The whole API.
 pub fn routes() -> Vec<Route> {
+    let at = |path| Route::at(format!("/propusk/v1{path}"));
     vec![
-        ("/accounts", "POST, OPTIONS", post(accounts::register)),
-        ("/accounts/activate", "POST, OPTIONS", post(accounts::activate)),
-        ("/accounts/resend", "POST, OPTIONS", post(accounts::resend)),
-        (
-            "/account",
-            "GET, PATCH, DELETE, HEAD, OPTIONS",
-            get(account::show).patch(account::change).delete(account::delete),
-        ),
-        ("/account/password", "POST, OPTIONS", post(password::change)),
-        ("/password/reset", "POST, OPTIONS", post(password::request_reset)),
-        ("/password/reset/confirm", "POST, OPTIONS", post(password::confirm_reset)),
-        (
-            "/account/identities",
-            "GET, POST, HEAD, OPTIONS",
-            get(identities::list).post(identities::link),
-        ),
-        ("/account/identities/{provider}/{subject}", "DELETE, OPTIONS", delete(identities::unlink)),
-        ("/providers", "GET, HEAD, OPTIONS", get(providers::list)),
-        ("/providers/{name}/start", "POST, OPTIONS", post(providers::start)),
-        ("/providers/complete", "POST, OPTIONS", post(providers::complete)),
-        (
-            "/sessions",
-            "GET, POST, DELETE, HEAD, OPTIONS",
-            get(sessions::list).post(sessions::sign_in).delete(sessions::end_others),
-        ),
-        ("/sessions/refresh", "POST, OPTIONS", post(sessions::refresh)),
-        ("/sessions/current", "DELETE, OPTIONS", delete(sessions::sign_out)),
-        ("/sessions/{id}", "DELETE, OPTIONS", delete(sessions::end_one)),
+        at("/accounts").post(accounts::register),
+        at("/accounts/activate").post(accounts::activate),
+        at("/accounts/resend").post(accounts::resend),
+        at("/account").get(account::show).patch(account::change).delete(account::delete),
+        at("/account/password").post(password::change),
+        at("/password/reset").post(password::request_reset),
+        at("/password/reset/confirm").post(password::confirm_reset),
+        at("/account/identities").get(identities::list).post(identities::link),
+        at("/account/identities/{provider}/{subject}").delete(identities::unlink),
+        at("/providers").get(providers::list),
+        at("/providers/{name}/start").post(providers::start),
+        at("/providers/complete").post(providers::complete),
+        at("/sessions").get(sessions::list).post(sessions::sign_in).delete(sessions::end_others),
+        at("/sessions/refresh").post(sessions::refresh),
+        at("/sessions/current").delete(sessions::sign_out),
+        at("/sessions/{id}").delete(sessions::end_one),
     ]
 }
 
 fn mount(context: &Arc<Context>) -> Router {
-    let mut router = keys::router();
-    for (path, allow, methods) in routes() {
-        let methods =
-            methods.fallback(move |method: Method| async move { other_method(&method, allow) });
-        let path = format!("/propusk/v1{path}");
-        router = router.route(&path, methods.clone()).route(&format!("{path}/"), methods);
-    }
-    for unknown in ["", "/", "/{*rest}"] {
-        let not_found = any(|| async { Refusal::of(StatusCode::NOT_FOUND, ProblemCode::NotFound) });
-        router = router.route(&format!("/propusk{unknown}"), not_found);
-    }
-    router.with_state(Arc::clone(context))
+    let router = keys::router().merge(api::mount(routes(), &HEAD_LAST, other_method));
+    api::not_found_below(router, "/propusk", Refusal::not_found).with_state(Arc::clone(context))
 }
 
-fn other_method(method: &Method, allow: &'static str) -> Response {
+fn other_method(method: &Method, allow: HeaderValue) -> Response {
     let mut response = match *method {
         Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         _ => Refusal::of(StatusCode::METHOD_NOT_ALLOWED, ProblemCode::MethodNotAllowed)
             .into_response(),
     };
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response.headers_mut().insert(ALLOW, allow);
     response
 }

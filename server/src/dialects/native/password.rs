@@ -7,11 +7,11 @@ use propusk_wire::{
 };
 
 use super::problem::{Fields, Refusal, failure};
-use super::{Shared, read};
+use super::read;
+use crate::api::{Context, Shared};
 use crate::auth::password::Password;
 use crate::auth::password::rules::{self, Finding};
 use crate::auth::{Asked, link_challenge};
-use crate::drf::Context;
 
 pub async fn change(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
     let (who, from) = read::sender(&context, &request).await?;
@@ -47,7 +47,7 @@ pub async fn confirm_reset(
     State(context): Shared,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
-    let from = read::client(&context, &request);
+    let from = context.client(&request);
     let ConfirmResetRequest { uid, token, new_password, code_verifier } =
         read::json(request).await?;
     let new = acceptable("new_password", &new_password, [])?;

@@ -10,9 +10,9 @@ use propusk_wire::{
 use super::problem::failure;
 use super::reply::Reply;
 use super::sessions::device;
-use super::{Answer, Shared, read};
+use super::{Answer, read};
+use crate::api::{Context, Shared};
 use crate::auth::{AppLeg, Begun};
-use crate::drf::Context;
 
 pub async fn list(State(context): Shared) -> Reply<ProvidersResponse> {
     let providers = context.auth.providers().map(|provider| Provider {
@@ -27,7 +27,7 @@ pub async fn start(
     parameters: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
 ) -> Answer<StartSignInResponse> {
-    let from = read::client(&context, &request);
+    let from = context.client(&request);
     let name = parameters.ok().and_then(|all| all.iter().next().map(|(_, name)| name.to_owned()));
     let name = name.unwrap_or_default();
     let headers = request.headers().clone();
@@ -48,7 +48,7 @@ pub async fn start(
 }
 
 pub async fn complete(State(context): Shared, request: Request) -> Answer<TokenResponse> {
-    let from = read::client(&context, &request);
+    let from = context.client(&request);
     let CompleteSignInRequest { code, code_verifier, device_name } = read::json(request).await?;
     let device = device(device_name)?;
     let Context { auth, policy, .. } = &*context;

@@ -15,8 +15,8 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
 use super::problem::{Fields, Refusal, failure};
+use crate::api::Context;
 use crate::auth::{Asked, SignedIn};
-use crate::drf::Context;
 use crate::http::body::{self, BodyRefusal};
 use crate::http::head;
 use crate::language::Language;
@@ -51,7 +51,7 @@ pub fn sender(
     context: &Context,
     request: &Request,
 ) -> impl Future<Output = Result<(SignedIn, IpAddr), Refusal>> {
-    let (from, headers) = (client(context, request), request.headers());
+    let (from, headers) = (context.client(request), request.headers());
     async move { Ok((signed_in(context, headers, from).await?, from)) }
 }
 
@@ -59,12 +59,7 @@ pub fn sender(
 pub fn asked(context: &Context, request: &Request) -> Asked {
     let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let language = header.and_then(Language::accepted);
-    Asked { from: client(context, request), language, challenge: None }
-}
-
-/// Where the request comes from.
-pub fn client(context: &Context, request: &Request) -> IpAddr {
-    context.proxies.client(request.extensions(), request.headers())
+    Asked { from: context.client(request), language, challenge: None }
 }
 
 const SCHEMES: [&str; 3] = ["Bearer", "Token", "JWT"];

@@ -10,12 +10,12 @@ use propusk_wire::{
 
 use super::problem::{Refusal, failure};
 use super::reply::Reply;
-use super::{Answer, Shared, read};
+use super::{Answer, read};
+use crate::api::{Context, Shared};
 use crate::auth::{Attempt, DeviceName, Issued, LiveSession, Proof};
-use crate::drf::Context;
 
 pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenResponse> {
-    let from = read::client(&context, &request);
+    let from = context.client(&request);
     let SignInRequest { identifier, password, device_name } = read::json(request).await?;
     let device = device(device_name)?;
     let Context { auth, policy, .. } = &*context;
@@ -26,7 +26,7 @@ pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenRe
 }
 
 pub async fn refresh(State(context): Shared, request: Request) -> Answer<TokenResponse> {
-    let from = read::client(&context, &request);
+    let from = context.client(&request);
     let RefreshRequest { refresh_token, attempt } = read::json(request).await?;
     let attempt = attempt.map(|text| {
         Attempt::parse(text.expose())

@@ -13,17 +13,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode};
-use axum::routing::{MethodRouter, any, get, post};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use self::read::Form;
 use self::reply::{Answer, Finding, Reply};
 use super::Dialect;
+use crate::api::{self, Context, HEAD_SECOND, Route, Shared};
 use crate::auth::password::Password;
-use crate::auth::{Asked, Named, NewPassword, Pair, Policy, RESET_PATH, Registration, TokenForm};
-use crate::config::MAX_SESSIONS;
-use crate::drf::Context;
+use crate::auth::{Asked, Named, NewPassword, Pair, Policy, Registration, TokenForm};
+use crate::config::Signing;
 use crate::error::Error;
 use crate::identifier::{Email, Identifier, Kind, Phone};
 use crate::language::Language;
@@ -37,78 +37,39 @@ pub const DIALECT: Dialect = Dialect {
         access_seconds: 3600,
         // The document's tokens expire 10 800 seconds apart.
         refresh_seconds: 14_400,
-        absolute_seconds: None,
-        grace_seconds: 0,
-        max_sessions: MAX_SESSIONS,
-        rotating: false,
-        early_refresh_seconds: None,
-        strict: false,
-        tells_inactive: false,
-        new_address_waits: false,
-        activation: None,
-        new_network_notice: None,
         form: TokenForm::UserName,
-        text_id: false,
-        reset_path: RESET_PATH,
+        ..Policy::BASE
     },
+    signing: Some(Signing::Derived),
     mount,
     openapi: || Fragment::of("prehashed", &[include_str!("../../openapi/prehashed.json")]),
 };
 
-/// A path, its `Allow`, and its handlers.
-type Route = (String, &'static str, MethodRouter<Arc<Context>>);
-
 /// The whole API.
 pub fn routes() -> Vec<Route> {
-    let own: [(&str, _, _); 5] = [
-        ("/authorization/registration", POST, post(register)),
-        ("/authorization/login/email", POST, post(sign_in_by_email)),
-        ("/authorization/login/phone/number", POST, post(sign_in_by_phone)),
-        ("/validate/jwt/refresh", GET_AND_POST, get(renew).post(renew)),
-        ("/validate/jwt/access", GET_AND_POST, get(verify).post(verify)),
+    let own = [
+        Route::at("/authorization/registration").post(register),
+        Route::at("/authorization/login/email").post(sign_in_by_email),
+        Route::at("/authorization/login/phone/number").post(sign_in_by_phone),
+        Route::at("/validate/jwt/refresh").get(renew).post(renew),
+        Route::at("/validate/jwt/access").get(verify).post(verify),
     ];
-    let own = own.into_iter().map(|(path, allow, methods)| (path.to_owned(), allow, methods));
-    own.chain(provider::routes()).collect()
+    own.into_iter().chain(provider::routes()).collect()
 }
 
 fn mount(context: &Arc<Context>) -> Router {
-    let mut router = Router::new();
-    for (path, allow, methods) in routes() {
-        router = with_methods(router, &path, allow, methods);
-    }
-    for root in ["/authorization", "/validate"].into_iter().chain(provider::roots()) {
-        for unknown in ["", "/", "/{*rest}"] {
-            let not_found = any(|| async { Reply::detail(StatusCode::NOT_FOUND, "Not Found") });
-            router = router.route(&format!("{root}{unknown}"), not_found);
-        }
-    }
-    router.with_state(Arc::clone(context))
+    let not_found = || Reply::detail(StatusCode::NOT_FOUND, "Not Found");
+    let roots = ["/authorization", "/validate"].into_iter().chain(provider::roots());
+    let router = api::mount(routes(), &HEAD_SECOND, other_method);
+    roots
+        .fold(router, |router, root| api::not_found_below(router, root, not_found))
+        .with_state(Arc::clone(context))
 }
-
-/// Adds a path, with and without its final slash, and the answer to methods that it does not have.
-fn with_methods(
-    router: Router<Arc<Context>>,
-    path: &str,
-    allow: &'static str,
-    methods: MethodRouter<Arc<Context>>,
-) -> Router<Arc<Context>> {
-    let methods = methods.fallback(move |method| async move { other_method(&method, allow) });
-    router.route(path, methods.clone()).route(&format!("{path}/"), methods)
-}
-
-const GET: &str = "GET, HEAD, OPTIONS";
-const POST: &str = "POST, OPTIONS";
-const GET_AND_POST: &str = "GET, HEAD, POST, OPTIONS";
-
-type Shared = State<Arc<Context>>;
 
 async fn register(State(context): Shared, request: Request) -> Answer {
     let Context { auth, policy, .. } = &*context;
-    let asked = Asked {
-        from: client(&context, &request),
-        language: read::language(&request),
-        challenge: None,
-    };
+    let from = context.client(&request);
+    let asked = Asked { from, language: read::language(&request), challenge: None };
     auth.admit_registration(asked.from).map_err(failure)?;
     let request = RegisterRequest::read(read::form(request).await?)?;
     let registration = request.registration(asked.language);
@@ -121,14 +82,14 @@ async fn register(State(context): Shared, request: Request) -> Answer {
 }
 
 async fn sign_in_by_email(State(context): Shared, request: Request) -> Answer {
-    let from = client(&context, &request);
+    let from = context.client(&request);
     let mut form = read::form(request).await?;
     let email = form.email("email").map(Identifier::Email);
     sign_in(&context, &[Kind::Email], CredentialsRequest::read(form, email)?, from).await
 }
 
 async fn sign_in_by_phone(State(context): Shared, request: Request) -> Answer {
-    let from = client(&context, &request);
+    let from = context.client(&request);
     let mut form = read::form(request).await?;
     let phone = form.phone("phone_number").map(Identifier::Phone);
     sign_in(&context, &[Kind::Phone], CredentialsRequest::read(form, phone)?, from).await
@@ -146,7 +107,7 @@ async fn sign_in(
 }
 
 async fn renew(State(context): Shared, request: Request) -> Answer {
-    let from = client(&context, &request);
+    let from = context.client(&request);
     let refresh = read::token(request, "refresh").await?;
     let named = context.auth.renew_named(&context.policy, &refresh, from).await;
     let named = named.map_err(failure)?;
@@ -164,15 +125,12 @@ async fn verify(State(context): Shared, request: Request) -> Answer {
     }
 }
 
-fn other_method(method: &Method, allow: &'static str) -> Reply {
-    match *method {
+fn other_method(method: &Method, allow: HeaderValue) -> Response {
+    let reply = match *method {
         Method::OPTIONS => Reply::allowed(allow),
         _ => Reply::method_not_allowed(allow),
-    }
-}
-
-fn client(context: &Context, request: &Request) -> IpAddr {
-    context.proxies.client(request.extensions(), request.headers())
+    };
+    reply.into_response()
 }
 
 /// No `Debug`: it holds a secret.

@@ -3,14 +3,13 @@
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::routing::get;
 use serde::Serialize;
 
 use super::read::{self, Params};
 use super::reply::{Answer, Finding, Reply};
-use super::{GET, GET_AND_POST, PairResponse, Route, Shared, client, failure};
+use super::{PairResponse, failure};
+use crate::api::{Context, Route, Shared};
 use crate::auth::{Callback, Entry, ProviderTokens};
-use crate::drf::Context;
 use crate::error::{Error, ProviderFault, SignInFault};
 
 /// The first part of each path, and whose it is.
@@ -30,27 +29,27 @@ fn routes_of(root: &str, provider: &'static str) -> [Route; 4] {
     let enter =
         |entry| move |state: Shared, request: Request| enter(state, provider, entry, request);
     let redeem = move |state: Shared, request: Request| redeem(state, provider, request);
+    let link = move |state: Shared, request: Request| link(state, provider, request);
     let (register, sign_in) = (enter(Entry::Register), enter(Entry::SignIn));
+    let at = |path| Route::at(format!("{root}/{path}"));
     [
-        ("link", GET, get(move |state: Shared, request| link(state, provider, request))),
-        ("get/token", GET_AND_POST, get(redeem).post(redeem)),
-        ("registration", GET_AND_POST, get(register).post(register)),
-        ("login", GET_AND_POST, get(sign_in).post(sign_in)),
+        at("link").get(link),
+        at("get/token").get(redeem).post(redeem),
+        at("registration").get(register).post(register),
+        at("login").get(sign_in).post(sign_in),
     ]
-    // Who only looks spends and makes nothing.
-    .map(|(path, allow, methods)| {
-        (format!("{root}/{path}"), allow, methods.head(|| async { StatusCode::OK }))
-    })
+    // GET redeems codes and makes accounts; HEAD changes nothing.
+    .map(|route| route.head(|| async { StatusCode::OK }))
 }
 
 async fn link(State(context): Shared, provider: &'static str, request: Request) -> Answer {
-    let from = client(&context, &request);
+    let from = context.client(&request);
     let begun = context.auth.begin_sign_in(provider, None, from).await.map_err(refusal)?;
     Ok(Reply::ok(&begun.authorize_url))
 }
 
 async fn redeem(State(context): Shared, provider: &'static str, request: Request) -> Answer {
-    let from = client(&context, &request);
+    let from = context.client(&request);
     let mut params = read::params(request).await?;
     let callback = read_callback(&mut params, provider)?;
     let Context { auth, policy, .. } = &*context;
@@ -64,7 +63,7 @@ async fn enter(
     entry: Entry,
     request: Request,
 ) -> Answer {
-    let from = client(&context, &request);
+    let from = context.client(&request);
     let token = read::token(request, "access_token").await?;
     if token.trim().is_empty() {
         // Not worth a question to the provider.

@@ -18,7 +18,7 @@ pub struct Reply {
     status: StatusCode,
     /// Empty where the answer has none.
     json: Vec<u8>,
-    allow: Option<&'static str>,
+    allow: Option<HeaderValue>,
     retry_after: Option<i64>,
 }
 
@@ -100,13 +100,13 @@ impl Reply {
         Reply::json(StatusCode::UNPROCESSABLE_ENTITY, &json!({ "detail": findings }))
     }
 
-    pub fn method_not_allowed(allow: &'static str) -> Self {
+    pub fn method_not_allowed(allow: HeaderValue) -> Self {
         let reply = Reply::detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
         Reply { allow: Some(allow), ..reply }
     }
 
     /// The answer to OPTIONS.
-    pub fn allowed(allow: &'static str) -> Self {
+    pub fn allowed(allow: HeaderValue) -> Self {
         let status = StatusCode::NO_CONTENT;
         Reply { status, json: Vec::new(), allow: Some(allow), retry_after: None }
     }
@@ -150,7 +150,7 @@ impl IntoResponse for Reply {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(allow) = self.allow {
-            headers.insert(ALLOW, HeaderValue::from_static(allow));
+            headers.insert(ALLOW, allow);
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,0 +1,79 @@
+//! The router of the whole server: pages, APIs, documentation and health checks.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+
+use crate::api::{self, Context};
+use crate::app_links::AppLinks;
+use crate::auth::Auth;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::dialects::{self, Dialect};
+use crate::http::client::TrustedProxies;
+use crate::pages::{self, Pages};
+use crate::{http, openapi};
+
+pub fn app(
+    config: &Config,
+    clock: Clock,
+    auth: &Arc<Auth>,
+    public_url: &Arc<str>,
+    app_links: AppLinks,
+) -> Router {
+    let ready_auth = Arc::clone(auth);
+    let proxies = TrustedProxies::new(&config.http.trusted_proxies);
+    let (language, product) = (config.mail.language, &config.product);
+    let pages = Pages::new(Arc::clone(auth), proxies.clone(), language, product, public_url);
+    let pages = Arc::new(pages);
+    let dialects = dialects::enabled(&config.dialects);
+    let docs = config.docs.enabled.then(|| docs(&dialects, public_url, pages.host()));
+    let mut app = pages::router(&pages);
+    for dialect in dialects {
+        let context = Arc::new(Context {
+            auth: Arc::clone(auth),
+            policy: dialect.policy,
+            public_url: Arc::clone(public_url),
+            proxies: proxies.clone(),
+        });
+        app = app.merge(routes(&dialect, &context, &pages));
+    }
+    let app = app
+        .merge(docs.unwrap_or_default())
+        .merge(pages::home::router(&pages, config.docs.enabled))
+        .merge(app_links.router())
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(move || ready(Arc::clone(&ready_auth))))
+        .fallback(|| async { api::unknown_path() });
+    http::cors::allow(app, &config.cors.origins)
+        .layer(from_fn(http::layers::log))
+        .layer(from_fn_with_state(clock, http::layers::date))
+}
+
+/// An API's routes, with the page for a new password in front if the API has a path for it.
+fn routes(dialect: &Dialect, context: &Arc<Context>, pages: &Arc<Pages>) -> Router {
+    let routes = (dialect.mount)(context);
+    match dialect.policy.reset_page {
+        None => routes,
+        Some(page) => {
+            let state = (Arc::clone(pages), page.path);
+            routes.route_layer(from_fn_with_state(state, pages::confirm_link))
+        }
+    }
+}
+
+fn docs(dialects: &[Dialect], public_url: &str, host: &str) -> Router {
+    let fragments = dialects.iter().map(|dialect| (dialect.openapi)()).collect();
+    pages::docs::router(&openapi::document(public_url, fragments), host)
+}
+
+/// Whether requests that need the database can be served.
+async fn ready(auth: Arc<Auth>) -> (StatusCode, &'static str) {
+    match auth.ping().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    }
+}

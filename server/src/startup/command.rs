@@ -1,0 +1,54 @@
+//! Opens the domain and the database for the command line, without serving.
+
+use std::sync::Arc;
+
+use super::error::StartError;
+use super::parts::{database, load_keys, open_auth, public_url};
+use crate::auth::Auth;
+use crate::auth::{KeyError, Keys};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::providers::Providers;
+use crate::store;
+
+/// Opens the domain. The command line signs and reads no tokens, so it needs no secret.
+pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
+    let store = database(config)?.open().await?;
+    let public_url = public_url(config, config.listen);
+    // No sign-in happens here, so an error in a provider's settings must not block the operator.
+    let providers = Providers::default();
+    let keys = Keys::nobodys()?;
+    Ok(Arc::new(open_auth(config, clock, store, &keys, providers, &public_url).await?))
+}
+
+/// Opens the domain with the server's secret, under which signing keys are sealed. A secret that does
+/// not match the stored keys is refused, because a running server could not read what is written with
+/// it; with `replaces_all` it takes the place of the old one.
+pub async fn open_with_secret(
+    config: &Config,
+    clock: Clock,
+    replaces_all: bool,
+) -> Result<Arc<Auth>, StartError> {
+    config.check()?;
+    let store = database(config)?.open().await?;
+    let keys = match config.tokens.secret.as_ref().filter(|_| replaces_all) {
+        Some(secret) => Keys::of_operator(secret.expose()),
+        None => load_keys(config, &store).await?,
+    };
+    let public_url = public_url(config, config.listen);
+    let providers = Providers::default();
+    let auth = open_auth(config, clock, store.clone(), &keys, providers, &public_url).await?;
+    match auth.sealed_signing_key().await? {
+        _ if replaces_all => keys.replace(&store).await?,
+        Some(kid) => return Err(KeyError::Sealed(kid).into()),
+        None => keys.remember(&store).await?,
+    }
+    Ok(Arc::new(auth))
+}
+
+/// Creates the database if there is none, and brings its schema up to date.
+pub async fn migrate(config: &Config) -> Result<(), StartError> {
+    store::create_data_dir(&config.data_dir)?;
+    database(config)?.open_or_make().await?.close().await;
+    Ok(())
+}

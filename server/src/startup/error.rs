@@ -1,0 +1,42 @@
+//! Why the server does not start.
+
+use std::net::SocketAddr;
+
+use crate::auth::KeyError;
+use crate::auth::password::HashError;
+use crate::auth::{NumberConflict, NumbersError};
+use crate::config::ConfigError;
+use crate::error::Error;
+use crate::mail::MailError;
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    #[error("password hashing: {0}")]
+    Hashing(#[from] HashError),
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    #[error("cannot listen on {0}: {1}; another address is set with PROPUSK_LISTEN")]
+    Listen(SocketAddr, std::io::Error),
+    #[error("accounts.first_id: {0}")]
+    FirstId(NumberConflict),
+    #[error("superuser: {0}")]
+    Superuser(&'static str),
+    #[error(transparent)]
+    Numbers(#[from] NumbersError),
+    #[error(transparent)]
+    Domain(#[from] Error),
+}
+
+impl StartError {
+    /// Whether a later start may succeed with the same settings.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, StartError::Store(error) if error.may_pass())
+    }
+}

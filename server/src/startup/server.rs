@@ -1,0 +1,194 @@
+//! The server: binding, serving and shutting down.
+
+use std::future::Future;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::accounts::{begin_numbers, create_superuser};
+use super::app::app;
+use super::error::StartError;
+use super::parts::{
+    changed_issuer, connections, database, database_url, load_keys, open_auth, provider_problem,
+    public_url,
+};
+use crate::app_links::AppLinks;
+use crate::auth::Auth;
+use crate::auth::{KeyError, Keys};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::listen::{self, Connections};
+use crate::mail::Mailer;
+use crate::providers::Providers;
+use crate::store::{self, Database, ServingLock, Store, StoreError};
+
+/// How long the database may take to close.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+/// The pause between attempts to reach the database: the first, and the longest.
+const DATABASE_PAUSE: Duration = Duration::from_millis(250);
+const MAX_DATABASE_PAUSE: Duration = Duration::from_secs(5);
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long mails under way may delay the end.
+const MAIL_DEADLINE: Duration = Duration::from_secs(9);
+
+/// A server that listens but does not answer yet.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    public_url: Arc<str>,
+    connections: Connections,
+    app: Router,
+    auth: Arc<Auth>,
+    mailer: Arc<Mailer>,
+    store: Store,
+    /// Prevents a second server on the same data.
+    _lock: ServingLock,
+}
+
+impl Server {
+    /// Opens the database (migrating it), loads keys and revocations, and listens.
+    pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
+        config.check()?;
+        store::create_data_dir(&config.data_dir)?;
+        let lock = store::lock_for_serving(database_url(&config), &config.data_dir)?;
+        let store = open_when_there(&database(&config)?).await?;
+        let keys = load_keys(&config, &store).await?;
+        let listen_failed = |error| StartError::Listen(config.listen, error);
+        let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
+        let address = listener.local_addr().map_err(listen_failed)?;
+        let public_url = public_url(&config, address);
+        let app_links = AppLinks::new(&config, &public_url)?;
+        let mailer = open_mailer(&config, &public_url)?;
+        let providers = Providers::new(&config.providers, &config.outbound, &public_url)
+            .map_err(provider_problem)?;
+        let auth =
+            open_auth(&config, clock.clone(), store.clone(), &keys, providers, &public_url).await?;
+        prepare(&auth, &keys, &store, &config).await?;
+        let auth = Arc::new(auth);
+        Ok(Server {
+            listener,
+            address,
+            app: app(&config, clock, &auth, &public_url, app_links),
+            public_url,
+            connections: connections(&config.http),
+            auth,
+            mailer: Arc::new(mailer),
+            store,
+            _lock: lock,
+        })
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address its users know.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// The domain behind the APIs.
+    pub fn auth(&self) -> Arc<Auth> {
+        Arc::clone(&self.auth)
+    }
+
+    /// Where it sends mail.
+    pub fn mail_goes_to(&self) -> String {
+        self.mailer.describe()
+    }
+
+    /// Answers until `shutdown`, lets running requests end, and closes the database.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let following = tokio::spawn({
+            let auth = Arc::clone(&self.auth);
+            async move { auth.follow_revocations().await }
+        });
+        let sweeping = tokio::spawn(sweep(Arc::clone(&self.auth)));
+        let counting = tokio::spawn({
+            let auth = Arc::clone(&self.auth);
+            async move { auth.follow_schemes().await }
+        });
+        let (stop_mail, stopping) = watch::channel(false);
+        let delivering = tokio::spawn(Arc::clone(&self.auth).deliver_mail(self.mailer, stopping));
+        // Mail delivery ends together with the last requests.
+        let shutdown = async {
+            shutdown.await;
+            stop_mail.send_replace(true);
+        };
+        listen::serve(self.listener, self.app, self.connections, shutdown).await;
+        following.abort();
+        sweeping.abort();
+        counting.abort();
+        if tokio::time::timeout(MAIL_DEADLINE, delivering).await.is_err() {
+            tracing::warn!("mail was not delivered before the deadline; the next start sends it");
+        }
+        self.auth.close_numbers();
+        if tokio::time::timeout(CLOSE_DEADLINE, self.store.close()).await.is_err() {
+            tracing::warn!("the database did not close before the deadline");
+        }
+    }
+}
+
+fn open_mailer(config: &Config, public_url: &str) -> Result<Mailer, StartError> {
+    let Config { mail, product, data_dir, .. } = config;
+    let on_terminal = std::io::stdout().is_terminal();
+    Ok(Mailer::open(mail, product, public_url, data_dir, on_terminal)?)
+}
+
+/// Checks and completes what the database holds before the first request.
+async fn prepare(
+    auth: &Auth,
+    keys: &Keys,
+    store: &Store,
+    config: &Config,
+) -> Result<(), StartError> {
+    // Before a key is made: with a wrong secret it would be sealed under that.
+    if let Some(kid) = auth.sealed_signing_key().await? {
+        return Err(KeyError::Sealed(kid).into());
+    }
+    keys.remember(store).await?;
+    auth.prepare_signing_keys().await?;
+    if let Some(name) = auth.exchanged_provider().await? {
+        return Err(changed_issuer(&name));
+    }
+    if matches!(store, Store::Sqlite { .. }) {
+        auth.release_mails().await?;
+    }
+    if let Err(error) = auth.count_schemes_first().await {
+        tracing::warn!(%error, "password schemes could not be counted: a sign-in of an unknown user takes as long as one argon2id hash");
+    }
+    auth.keep_numbers_in(&config.data_dir, config.database_url.is_none()).await?;
+    begin_numbers(auth, config).await?;
+    create_superuser(auth, &config.superuser).await
+}
+
+/// After a restart of the machine the database may take longer to start than this server.
+async fn open_when_there(database: &Database) -> Result<Store, StoreError> {
+    let mut pause = DATABASE_PAUSE;
+    loop {
+        match database.open_or_make().await {
+            Err(error) if error.may_pass() => {
+                tracing::warn!(%error, "waiting for the database");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(MAX_DATABASE_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn sweep(auth: Arc<Auth>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = auth.sweep().await {
+            tracing::warn!(%error, "expired rows could not be deleted; the next sweep tries again");
+        }
+    }
+}
