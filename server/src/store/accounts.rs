@@ -1,5 +1,5 @@
-//! Table `accounts`: one row per person. Ids are never used twice, because tokens out in the world
-//! name them. A row goes when its account is deleted, and takes identifiers and identities with it.
+//! Table `accounts`: one row per account. Ids are never reused, because issued tokens contain them.
+//! A row is deleted with its account, and its identifiers and identities with it.
 
 use sqlx::SqliteConnection;
 
@@ -7,64 +7,65 @@ use super::postgres::Lease;
 use super::{Engine, Tx, on};
 use crate::error::Result;
 
-/// An account as the domain needs it, with its identifiers beside it.
+/// An account as the domain needs it, with its identifiers.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Account {
     pub id: i64,
     pub display_name: Option<String>,
-    /// What it registered with, where an API shows that as its username.
+    /// The identifier it registered with; some APIs show it as the username.
     pub sign_up_name: Option<String>,
     pub is_active: bool,
-    /// Not active because its owner has not followed the mailed link yet.
+    /// Not active because its owner has not opened the mailed link yet.
     pub awaits_activation: bool,
     pub has_password: bool,
-    /// Whoever set the password had proved the mailbox in the same act.
+    /// The owner set the password by a link to the mailbox, and so proved the mailbox.
     pub password_proved: bool,
-    /// The password was taken away; a new one is set by mail.
+    /// The password was removed; a mailed link sets a new one.
     pub password_voided: bool,
-    /// When the password was set by a recent sign-in, without the one before.
+    /// When the password was set after a recent sign-in, without the current password.
     pub password_by_sign_in_at: Option<i64>,
     pub is_superuser: bool,
     pub created_at: i64,
     pub last_sign_in_at: Option<i64>,
-    /// A replaced server knew this account by the same number.
+    /// The account was imported from a replaced server, under the same number.
     pub imported: bool,
-    /// When the account was made there, where that is known.
+    /// When the account was created there, if known.
     pub joined_at: Option<i64>,
     /// Tokens of a replaced server that were issued before this moment are refused.
     pub foreign_not_before: i64,
-    /// Tokens of a replaced server that do not say when they were issued are refused: something has
-    /// changed here since the import.
+    /// Tokens of a replaced server without an issue time are refused, because the account has
+    /// changed since the import.
     pub undated_refused: bool,
     /// The language in which its owner registered.
     pub language: Option<String>,
     pub email: Option<String>,
-    /// When its mailbox was proved.
+    /// When its mailbox was verified.
     pub email_verified_at: Option<i64>,
-    /// When its mailbox was first proved in an act that left no other way in.
+    /// When its mailbox was first verified by a link whose use removed every other way to sign in.
     pub email_owned_at: Option<i64>,
-    /// The proved address that the account had before, as long as it may come back.
+    /// The verified address that the account had before, while it may be restored.
     pub former_email: Option<String>,
-    /// The address that waits for its mailbox to confirm it, and until when it may.
+    /// The new address that waits for confirmation by its mailbox, and until when it may be
+    /// confirmed.
     pub pending_email: Option<String>,
     pub pending_email_until: Option<i64>,
     pub phone: Option<String>,
     pub username: Option<String>,
 }
 
-/// What sign-in reads: the account's id, state and stored password.
+/// What a sign-in reads: the account's id, state and stored password.
 #[derive(Clone, sqlx::FromRow)]
 pub struct Credentials {
     pub account_id: i64,
     pub password: Option<String>,
-    /// Another one for each password; hashing the same password anew leaves it.
+    /// Changes with every new password, and not when the same password is hashed again.
     pub password_version: i64,
     pub is_active: bool,
-    /// Until when the asking network is known for the account.
+    /// Until when the client's network is known for the account.
     pub known_until: Option<i64>,
 }
 
-/// A row to be.
+/// A row to insert.
 #[derive(Clone)]
 pub struct NewAccount {
     pub password: Option<String>,
@@ -153,7 +154,7 @@ pub async fn password_version(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
     ).bind(id).fetch_optional(db).await)?)
 }
 
-/// Whether the account may act: `None` when it is not there.
+/// Whether the account is active; `None` if there is none.
 pub async fn is_active(tx: &mut Tx, id: i64) -> Result<Option<bool>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select is_active from accounts where id = $1",
@@ -180,7 +181,7 @@ pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
     .fetch_one(db).await)?)
 }
 
-/// Whether a number lies among those of accounts that were registered here.
+/// Whether a number is in the range of accounts that were registered here.
 pub async fn is_number_of_ours(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select exists (select 1 from accounts where id <= $1 and imported = false)
@@ -188,8 +189,8 @@ pub async fn is_number_of_ours(tx: &mut Tx, id: i64) -> Result<bool> {
     ).bind(id).fetch_one(db).await)?)
 }
 
-/// Stores an account under the number that it had elsewhere, whose foreign tokens from before a moment
-/// are refused; false when the number is taken.
+/// Stores an account with the number that it had on another server. Foreign tokens from before the
+/// given time are refused. False if the number is taken.
 pub async fn insert_imported_account(
     tx: &mut Tx,
     id: i64,
@@ -222,8 +223,8 @@ pub async fn insert_imported_account(
     Ok(row.is_some())
 }
 
-/// Makes the numbers of new accounts go on above `number`, unless they do already. Each engine has a
-/// sequence of its own kind.
+/// Raises the next account number above `number`, unless it is higher already. Each engine has its
+/// own kind of sequence.
 pub async fn raise_sequence(tx: &mut Tx, number: i64) -> Result<()> {
     match tx.engine() {
         Engine::Sqlite(db) => raise_sqlite_sequence(db, number).await?,
@@ -232,7 +233,8 @@ pub async fn raise_sequence(tx: &mut Tx, number: i64) -> Result<()> {
     Ok(())
 }
 
-/// The highest number that an account was given, or that was left out; the next one follows it.
+/// The highest number that was given to an account or skipped; the next account gets the one after
+/// it.
 pub async fn last_number(tx: &mut Tx) -> Result<i64> {
     Ok(match tx.engine() {
         Engine::Sqlite(db) => {
@@ -253,7 +255,7 @@ pub async fn last_number(tx: &mut Tx) -> Result<i64> {
     })
 }
 
-/// SQLite has no row for a table that nothing was inserted into.
+/// SQLite has no sequence row for a table before the first insert.
 async fn raise_sqlite_sequence(db: &mut SqliteConnection, number: i64) -> sqlx::Result<()> {
     sqlx::query(
         "insert into sqlite_sequence (name, seq)
@@ -269,7 +271,7 @@ async fn raise_sqlite_sequence(db: &mut SqliteConnection, number: i64) -> sqlx::
         .map(drop)
 }
 
-/// The lock keeps inserts from drawing numbers between the look and the change.
+/// The lock prevents inserts from taking numbers between the read and the change.
 async fn raise_postgres_sequence(db: &mut Lease, number: i64) -> sqlx::Result<()> {
     sqlx::query("lock table accounts in share row exclusive mode").execute(&mut *db).await?;
     sqlx::query(
@@ -283,14 +285,14 @@ async fn raise_postgres_sequence(db: &mut Lease, number: i64) -> sqlx::Result<()
     .map(drop)
 }
 
-/// The highest number that an account was imported under.
+/// The highest number of an imported account.
 pub async fn highest_imported(tx: &mut Tx) -> Result<Option<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select max(id) from accounts where imported = true",
     ).fetch_one(db).await)?)
 }
 
-/// Up to `limit` accounts that were registered here and have numbers below `id`.
+/// Up to `limit` accounts that were registered here with numbers below `id`.
 pub async fn registered_below(tx: &mut Tx, id: i64, limit: i64) -> Result<Vec<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select id from accounts
@@ -300,8 +302,8 @@ pub async fn registered_below(tx: &mut Tx, id: i64, limit: i64) -> Result<Vec<i6
     ).bind(id).bind(limit).fetch_all(db).await)?)
 }
 
-/// Notes a sign-in with the password of this version; false when the account was suspended, deleted
-/// or given another password meanwhile.
+/// Records a sign-in with the password of this version; false if the account was suspended or
+/// deleted, or its password changed, in the meantime.
 pub async fn update_signed_in(tx: &mut Tx, id: i64, at: i64, version: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set last_sign_in_at = $2
@@ -311,8 +313,8 @@ pub async fn update_signed_in(tx: &mut Tx, id: i64, at: i64, version: i64) -> Re
     Ok(row.is_some())
 }
 
-/// Replaces the stored hash `was` by another one of the same password, unless it was replaced
-/// meanwhile.
+/// Replaces the stored hash `was` by a new hash of the same password, unless it has changed in the
+/// meantime.
 pub async fn update_rehashed(tx: &mut Tx, id: i64, was: String, new: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set password = $3
@@ -321,7 +323,7 @@ pub async fn update_rehashed(tx: &mut Tx, id: i64, was: String, new: String) -> 
     Ok(())
 }
 
-/// Notes a sign-in that needs no password, as a registration is one.
+/// Records a sign-in without a password, such as a registration.
 pub async fn update_last_sign_in(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set last_sign_in_at = $2
@@ -330,8 +332,8 @@ pub async fn update_last_sign_in(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
     Ok(())
 }
 
-/// Keeps other writes to the account waiting until this one ends (SQLite has one writer anyway);
-/// false when it is not there.
+/// Blocks other writes to the account until this one ends (SQLite has one writer anyway); false if
+/// there is no such account.
 pub async fn lock_account(tx: &mut Tx, id: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set is_active = is_active
@@ -341,7 +343,7 @@ pub async fn lock_account(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Sets a new password; false when the account is not there.
+/// Sets a new password; false if there is no such account.
 pub async fn update_password(tx: &mut Tx, id: i64, password: String) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set password = $2, password_version = password_version + 1,
@@ -352,8 +354,8 @@ pub async fn update_password(tx: &mut Tx, id: i64, password: String) -> Result<b
     Ok(row.is_some())
 }
 
-/// Refuses the account's foreign tokens from before `at`, and those that do not say when they were
-/// issued. The moment never goes back: a clock that is behind must not revive what was refused.
+/// Refuses the account's foreign tokens from before `at`, and those without an issue time. The
+/// stored time never goes back: a clock that is behind must not make refused tokens valid again.
 pub async fn refuse_foreign_before(tx: &mut Tx, id: i64, at: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set foreign_not_before = case when foreign_not_before > $2
@@ -364,7 +366,7 @@ pub async fn refuse_foreign_before(tx: &mut Tx, id: i64, at: i64) -> Result<()> 
     Ok(())
 }
 
-/// Refuses the account's foreign tokens that do not say when they were issued.
+/// Refuses the account's foreign tokens without an issue time.
 pub async fn refuse_undated(tx: &mut Tx, id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set undated_refused = true
@@ -373,7 +375,7 @@ pub async fn refuse_undated(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// The same for the account of a session.
+/// Like [`refuse_undated`], for the account of a session.
 pub async fn refuse_undated_of_session(tx: &mut Tx, session: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set undated_refused = true
@@ -383,8 +385,8 @@ pub async fn refuse_undated_of_session(tx: &mut Tx, session: i64) -> Result<()> 
     Ok(())
 }
 
-/// Ends all sessions of the account but those that are moved along to the new generation, which is
-/// answered; `None` when the account is not there.
+/// Ends all sessions of the account, except those that the caller moves to the new generation,
+/// which is returned; `None` if there is no such account.
 pub async fn next_session_generation(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "update accounts set session_generation = session_generation + 1
@@ -401,7 +403,7 @@ pub async fn last_of_page(tx: &mut Tx, after: i64, limit: i64) -> Result<Option<
 }
 
 /// Ends all sessions of the accounts from `first` to `last`, and refuses their foreign tokens from
-/// before this moment, which never goes back.
+/// before this time, which never goes back.
 pub async fn end_sessions_of_range(
     tx: &mut Tx,
     first: i64,
@@ -422,7 +424,7 @@ pub async fn end_sessions_of_range(
     Ok(())
 }
 
-/// Gives the account another name for people to read, or none.
+/// Sets or removes the account's display name.
 pub async fn update_display_name(tx: &mut Tx, id: i64, name: Option<String>) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set display_name = $2
@@ -431,7 +433,7 @@ pub async fn update_display_name(tx: &mut Tx, id: i64, name: Option<String>) -> 
     Ok(())
 }
 
-/// Notes whether the password was set by whoever proved the mailbox.
+/// Records whether the password was set by a link to the mailbox.
 pub async fn update_password_proved(tx: &mut Tx, id: i64, proved: bool) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set password_proved = $2
@@ -440,7 +442,8 @@ pub async fn update_password_proved(tx: &mut Tx, id: i64, proved: bool) -> Resul
     Ok(())
 }
 
-/// Notes when the password was set by a recent sign-in, without the one before; `None`: it was not.
+/// Records when the password was set after a recent sign-in, without the current password; `None`
+/// if it was not.
 pub async fn update_password_by_sign_in(tx: &mut Tx, id: i64, at: Option<i64>) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set password_by_sign_in_at = $2
@@ -449,7 +452,7 @@ pub async fn update_password_by_sign_in(tx: &mut Tx, id: i64, at: Option<i64>) -
     Ok(())
 }
 
-/// Notes that the password was taken away until a mailed link sets another.
+/// Records that the password was removed until a mailed link sets a new one.
 pub async fn update_password_voided(tx: &mut Tx, id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set password_voided = true
@@ -458,7 +461,7 @@ pub async fn update_password_voided(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Takes the password away.
+/// Removes the password.
 pub async fn delete_password(tx: &mut Tx, id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update accounts set password = null, password_version = password_version + 1,
@@ -468,7 +471,7 @@ pub async fn delete_password(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Brings an account to life that waits for it; false when it does not.
+/// Activates an account that waits for it; false if it does not wait.
 pub async fn update_activated(tx: &mut Tx, id: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set is_active = true, awaits_activation = false
@@ -478,7 +481,8 @@ pub async fn update_activated(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Suspends or revives, also one that waits to be activated; false when the account is not there.
+/// Suspends or activates an account, also one that waits for its activation; false if there is no
+/// such account.
 pub async fn update_active(tx: &mut Tx, id: i64, is_active: bool) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set is_active = $2, awaits_activation = false
@@ -497,8 +501,8 @@ pub async fn delete_account(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Deletes up to `limit` accounts that were made before `at` and never activated, and tells how many
-/// there were.
+/// Deletes up to `limit` accounts that were created before `at` and never activated, and returns
+/// how many.
 pub async fn delete_never_activated(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from accounts where id in (

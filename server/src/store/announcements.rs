@@ -1,5 +1,5 @@
-//! Being told of new revocations: Postgres does so at once; SQLite, and Postgres while the listening
-//! connection is away, only lets time pass.
+//! Notifications of new revocations. Postgres sends them at once; with SQLite, or while the
+//! listening connection is down, the caller polls.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Store;
 use super::postgres::ACQUIRE_LIMIT;
 
-/// A connection that has been silent for so long is asked whether it still lives.
+/// A connection that is silent for so long is probed.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// A place to wait at.
+/// Waits for notifications.
 pub struct Announcements {
     store: Store,
     listener: Option<PgListener>,
-    /// A connection that is being made; on a slow network it takes longer than one wait.
+    /// A connection that is being opened; on a slow network that takes longer than one wait.
     connecting: Option<JoinHandle<Option<PgListener>>>,
     heard_at: Instant,
 }
@@ -31,7 +31,7 @@ impl Store {
 }
 
 impl Announcements {
-    /// Returns when something new is announced, and after this time in any case.
+    /// Returns when a revocation is announced, or after `time`.
     pub async fn next_within(&mut self, time: Duration) {
         let due = Instant::now() + time;
         if self.is_silent(due).await {
@@ -41,7 +41,7 @@ impl Announcements {
             self.connect(due).await;
         }
         if self.hears(due).await {
-            // One look serves everything that has been announced by now.
+            // One read by the caller covers all announcements so far.
             while self.hears(Instant::now()).await {}
             self.heard_at = Instant::now();
             return;
@@ -49,7 +49,7 @@ impl Announcements {
         tokio::time::sleep_until(due).await;
     }
 
-    /// Whether the connection has died without a word: nothing would ever be heard on it.
+    /// Whether the connection has died silently, so that no announcement can arrive.
     async fn is_silent(&mut self, due: Instant) -> bool {
         let Some(listener) = &mut self.listener else { return false };
         if self.heard_at.elapsed() < SILENCE {
@@ -59,7 +59,7 @@ impl Announcements {
         !matches!(timeout_at(due, listener.execute("select 1")).await, Ok(Ok(_)))
     }
 
-    /// Takes the connection if it is made by then; otherwise the making goes on.
+    /// Takes the connection if it opens before `due`; otherwise opening continues.
     async fn connect(&mut self, due: Instant) {
         let Store::Postgres(pool) = &self.store else { return };
         let begin = || tokio::spawn(listen(pool.options().clone()));
@@ -71,7 +71,7 @@ impl Announcements {
         }
     }
 
-    /// Whether something is announced by then. A connection that is lost is given up.
+    /// Whether a revocation is announced before `due`. A lost connection is dropped.
     async fn hears(&mut self, due: Instant) -> bool {
         let Some(listener) = &mut self.listener else { return false };
         match timeout_at(due, listener.try_recv()).await {
@@ -93,9 +93,9 @@ impl Drop for Announcements {
     }
 }
 
-/// Without a listener the caller reads on its own time, so a failure only costs promptness.
+/// Without a listener the caller polls, so a failure only delays the news.
 async fn listen(options: PgConnectOptions) -> Option<PgListener> {
-    // Only sqlx's own pool can give a listening connection.
+    // Only sqlx's own pool provides a listening connection.
     let own = PgPoolOptions::new()
         .max_connections(1)
         .max_lifetime(None)
@@ -104,7 +104,7 @@ async fn listen(options: PgConnectOptions) -> Option<PgListener> {
         .connect_lazy_with(options);
     let connected = async {
         let mut listener = PgListener::connect_with(&own).await.ok()?;
-        // It would make another connection within one wait.
+        // It would open another connection within one wait.
         listener.eager_reconnect(false);
         listener.listen("propusk_revocations").await.ok()?;
         Some(listener)

@@ -1,5 +1,5 @@
-//! Opening the database: which one the settings mean, settings of the connections, the state of its
-//! schema, migrations, and the lock that keeps a second server away from the same SQLite file.
+//! Opens the database: finds it from the settings, configures connections, checks and migrates the
+//! schema, and takes the lock that prevents a second server on the same SQLite file.
 
 use std::fmt;
 use std::fs::File;
@@ -23,13 +23,13 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 const SQLITE_FILE: &str = "propusk.sqlite3";
-/// How long another process may take to migrate, and how often that is looked at.
+/// How long to wait for another process that migrates, and the interval between checks.
 const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
 const MIGRATION_PAUSE: Duration = Duration::from_millis(50);
-/// What a migration of a large database may take.
+/// The time limit of one migration; a large database takes long.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(3600);
 const SQLITE_READERS: u32 = 4;
-/// Another process (the command line) may hold SQLite's write lock for a moment.
+/// Another process (the command line) may hold SQLite's write lock for a short time.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the database could not be opened.
@@ -49,7 +49,7 @@ pub enum StoreError {
     DataDir { path: PathBuf, error: std::io::Error },
     #[error("migration: {0}")]
     Migrate(MigrateError),
-    /// Without the URL: it may hold a password.
+    /// Without the URL, which may contain a password.
     #[error("database_url cannot be read as a URL of its engine")]
     Url,
     #[error("database: {}", words_of(.0))]
@@ -66,7 +66,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the database may well be there in a moment.
+    /// Whether the database may become reachable soon.
     pub fn may_pass(&self) -> bool {
         matches!(self, StoreError::Unreachable { .. })
     }
@@ -82,12 +82,12 @@ impl From<MigrateError> for StoreError {
     }
 }
 
-/// Held by a serving process for as long as it lives; the system frees it when the process dies.
+/// A serving process holds it until it ends; the system releases it if the process dies.
 #[derive(Debug)]
 pub struct ServingLock(#[expect(dead_code, reason = "the open files are the lock")] Vec<File>);
 
-/// Takes the data directory for this server alone, and the SQLite file, wherever it lies and however
-/// it is reached.
+/// Locks the data directory and the SQLite file for this server, through whatever path or link the
+/// file is reached.
 pub fn lock_for_serving(url: Option<&str>, data_dir: &Path) -> Result<ServingLock, StoreError> {
     let mut locks = vec![lock(&data_dir.join("lock"))?];
     let file = match url {
@@ -98,7 +98,7 @@ pub fn lock_for_serving(url: Option<&str>, data_dir: &Path) -> Result<ServingLoc
         Some(_) => None,
     };
     if let Some(file) = file {
-        locks.push(lock(&beside(&file, "-serving"))?);
+        locks.push(lock(&sibling(&file, "-serving"))?);
     }
     Ok(ServingLock(locks))
 }
@@ -114,7 +114,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Creates the data directory where it is missing, for its owner's eyes only.
+/// Creates the data directory if it is missing, readable by its owner only.
 pub fn create_data_dir(data_dir: &Path) -> Result<(), StoreError> {
     owner_only::create_folder(data_dir)
         .map_err(|error| StoreError::DataDir { path: data_dir.to_owned(), error })
@@ -123,15 +123,15 @@ pub fn create_data_dir(data_dir: &Path) -> Result<(), StoreError> {
 /// The state of a database's schema, as this binary sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Schema {
-    /// Nothing of Propusk is there.
+    /// There is no Propusk schema.
     Absent,
     Older,
     Current,
-    /// It has this migration, which is unknown here.
+    /// It has this migration, which this binary does not know.
     Newer(i64),
 }
 
-/// A migration that a database has gone through: version, checksum, success.
+/// An applied migration: version, checksum, success.
 type Applied = (i64, Vec<u8>, bool);
 
 fn schema_of(known: &Migrator, applied: &[Applied]) -> Schema {
@@ -152,7 +152,7 @@ fn schema_of(known: &Migrator, applied: &[Applied]) -> Schema {
 const APPLIED: &str = "select version, checksum, success from _sqlx_migrations order by version";
 
 impl Database {
-    /// The database at `url`; none is a SQLite file in the data directory.
+    /// The database at `url`; `None`: a SQLite file in the data directory.
     pub fn of(url: Option<&str>, data_dir: &Path) -> Result<Self, StoreError> {
         match url {
             None => {
@@ -167,8 +167,8 @@ impl Database {
         }
     }
 
-    /// Opens it for serving: makes it where there is none, and brings its schema up to date. A schema
-    /// from a newer binary is refused and left as it is.
+    /// Opens it for serving: creates it if there is none, and brings its schema up to date. A
+    /// schema of a newer binary is refused and not changed.
     pub async fn open_or_make(&self) -> Result<Store, StoreError> {
         match self.schema().await? {
             Schema::Current => {}
@@ -178,17 +178,17 @@ impl Database {
         self.store().await
     }
 
-    /// The files that it is made of, where it is made of files.
+    /// Its files, if it is a SQLite database.
     pub fn files(&self) -> Vec<PathBuf> {
         match self {
             Database::Sqlite(options) => {
-                ["", "-wal", "-shm"].map(|ending| beside(options.get_filename(), ending)).into()
+                ["", "-wal", "-shm"].map(|ending| sibling(options.get_filename(), ending)).into()
             }
             Database::Postgres(_) => Vec::new(),
         }
     }
 
-    /// Opens it to look at what is in it, whatever its schema; to be closed after that.
+    /// Opens it to read its content, with any schema; the caller must close it.
     pub async fn open_for_reading(&self) -> Result<Tx, StoreError> {
         let handle = match self {
             Database::Sqlite(options) => {
@@ -203,11 +203,11 @@ impl Database {
         Ok(Tx(handle))
     }
 
-    /// Refuses a place where the data directory or the SQLite file cannot be made.
+    /// Refuses a place where the data directory or the SQLite file cannot be created.
     pub fn check_place(&self, data_dir: &Path) -> Result<(), StoreError> {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let data_dir = absolute(data_dir);
-        // The start makes those of its folders that are missing.
+        // The start creates missing folders.
         if let Some(folder) = data_dir.ancestors().find(|folder| folder.exists()) {
             check_folder(folder)?;
         }
@@ -219,7 +219,7 @@ impl Database {
         }
     }
 
-    /// Opens it as it is.
+    /// Opens it without a migration; an older schema is refused.
     pub async fn open(&self) -> Result<Store, StoreError> {
         match self.schema().await? {
             Schema::Current => self.store().await,
@@ -229,14 +229,14 @@ impl Database {
         }
     }
 
-    /// Looks at it and changes nothing.
+    /// Reads the state of the schema and changes nothing.
     pub async fn schema(&self) -> Result<Schema, StoreError> {
         match self {
             Database::Sqlite(options) => sqlite_schema(options).await,
             Database::Postgres(options) => {
                 let mut connection = self.connected(PgConnection::connect_with(options)).await?;
                 let schema = self.connected(postgres_schema(&mut connection)).await?;
-                // What it has answered is known, whatever comes of its end.
+                // The answer is already known, so a failed close does not matter.
                 drop(timeout(ACQUIRE_LIMIT, connection.close()).await);
                 Ok(schema)
             }
@@ -247,7 +247,7 @@ impl Database {
         match self {
             Database::Sqlite(options) => migrate_sqlite(options).await,
             Database::Postgres(options) => {
-                // Without the time limits of requests: a migration may take its time.
+                // Without the time limits of requests: a migration may take longer.
                 let mut connection = self.connected(PgConnection::connect_with(options)).await?;
                 let migrated = timeout(MIGRATION_LIMIT, POSTGRES.run(&mut connection)).await;
                 migrated.map_err(|_| sqlx::Error::PoolTimedOut)??;
@@ -314,7 +314,7 @@ pub async fn connect(url: Option<&str>, data_dir: &Path) -> Result<Store, StoreE
     Database::of(url, data_dir)?.open_or_make().await
 }
 
-/// A database in memory would be another one for each connection.
+/// An in-memory database is refused: every connection would see its own.
 fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(StoreError::UnknownEngine);
@@ -322,15 +322,15 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
     SqliteConnectOptions::from_str(url).map_err(|_| StoreError::Url)
 }
 
-/// A path beside the file itself, also where `file` is a link to it.
-fn beside(file: &Path, ending: &str) -> PathBuf {
+/// A path next to the file; if `file` is a link, next to the file that it points to.
+fn sibling(file: &Path, ending: &str) -> PathBuf {
     let file = std::fs::canonicalize(file).unwrap_or_else(|_| in_real_folder(file));
     let mut path = file.into_os_string();
     path.push(ending);
     path.into()
 }
 
-/// For a file that is not there yet.
+/// For a file that does not exist yet.
 fn in_real_folder(file: &Path) -> PathBuf {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     match (folder.unwrap_or(Path::new(".")).canonicalize(), file.file_name()) {
@@ -350,7 +350,7 @@ async fn postgres_schema(connection: &mut PgConnection) -> sqlx::Result<Schema> 
     Ok(schema_of(&POSTGRES, &applied))
 }
 
-/// An empty file is what a start leaves that was killed at once.
+/// An empty file counts as no database: a start that was killed early leaves one.
 async fn sqlite_schema(options: &SqliteConnectOptions) -> Result<Schema, StoreError> {
     let file = options.get_filename();
     match std::fs::metadata(file) {
@@ -372,10 +372,10 @@ async fn sqlite_schema(options: &SqliteConnectOptions) -> Result<Schema, StoreEr
     Ok(schema_of(&SQLITE, &applied))
 }
 
-/// Migrates while no other process does: SQLite has no lock for that of its own.
+/// Migrates under a file lock: SQLite has no lock of its own for migrations.
 async fn migrate_sqlite(options: &SqliteConnectOptions) -> Result<(), StoreError> {
     let file = options.get_filename();
-    let path = beside(file, "-migrating");
+    let path = sibling(file, "-migrating");
     let due = Instant::now() + MIGRATION_PATIENCE;
     let _lock = loop {
         match lock(&path) {
@@ -384,7 +384,7 @@ async fn migrate_sqlite(options: &SqliteConnectOptions) -> Result<(), StoreError
             locked => break locked?,
         }
     };
-    // SQLite gives its further files the mode of this one.
+    // SQLite creates its other files with the mode of this one.
     let io = |error| StoreError::DataDir { path: file.to_owned(), error };
     let opened = owner_only::options().create(true).open(file).map_err(io)?;
     if opened.metadata().map_err(io)?.len() == 0 {

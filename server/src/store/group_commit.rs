@@ -1,6 +1,6 @@
-//! SQLite's writer: one task owns the writing connection, takes every write that is waiting,
-//! runs each in a savepoint of one `begin immediate`, commits once and then answers them all.
-//! So one fsync serves many writers, and nobody ever meets "database is locked".
+//! SQLite's writer: one task owns the writing connection, takes all waiting writes, runs each in a
+//! savepoint of one `begin immediate`, commits once and then answers them all. So one fsync serves
+//! many writers, and no writer gets "database is locked".
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use tokio::time::timeout;
 use super::{BoxFuture, Handle, Tx};
 use crate::error::{Error, Fault, Result, is_passing};
 
-/// How many writes may wait, and how many share one commit at most.
+/// How many writes may wait, and how many share one commit.
 const QUEUE: usize = 4_096;
 const BATCH: usize = 256;
-/// Until a write is answered; only a disk that does not answer makes it wait so long.
+/// How long a caller waits for its write; only a disk that hangs takes so long.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
-/// Hands writes to the writing task; clones share it.
+/// Sends writes to the writing task; clones share it.
 #[derive(Clone)]
 pub struct Writer(mpsc::Sender<Message>);
 
@@ -30,7 +30,7 @@ enum Message {
 }
 
 impl Writer {
-    /// Starts the writing task on a connection of its own.
+    /// Starts the writing task on its own connection.
     pub(super) fn start(connection: PoolConnection<Sqlite>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(run(Tx(Handle::Sqlite(connection)), receiver));
@@ -49,24 +49,24 @@ impl Writer {
             self.0.send(Message::Write(Box::new(write))).await.map_err(|_| gone())?;
             answered.await.map_err(|_| gone())?
         };
-        // The write may still be stored, as after a lost connection.
+        // The write may still be committed, as after a lost connection.
         timeout(ANSWER_LIMIT, outcome).await.unwrap_or(Err(Error::Busy { retry_after: 1 }))
     }
 
-    /// Waits until everything queued before is committed, then ends the task.
+    /// Waits until all queued writes are committed, then ends the task.
     pub(super) async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.0.send(Message::Close(done)).await.is_ok() {
-            // An error means that the task has already ended, which is what is wanted.
+            // An error means that the task has ended already.
             closed.await.unwrap_or_default();
         }
     }
 }
 
-/// A write with its type forgotten.
+/// A write of any result type.
 trait Write: Send {
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
-    /// Answers with the outcome, or with the failure of the commit.
+    /// Sends the outcome, or the failure of the commit.
     fn answer(self: Box<Self>, commit: Result<()>);
 }
 
@@ -98,7 +98,7 @@ where
             (Ok(()), None) => Err(Error::Internal(Fault::WriterGone)),
             (Err(error), _) => Err(error),
         };
-        // The asker may have gone away; the write stands all the same.
+        // The caller may have stopped waiting; the write is valid.
         drop(self.answer.send(outcome));
     }
 }
@@ -120,14 +120,14 @@ async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
         }
         if let Some(done) = close {
             drop(tx);
-            // The closer may have gone away; the task ends all the same.
+            // The caller may have stopped waiting; the task ends in any case.
             let _ = done.send(());
             return;
         }
     }
 }
 
-/// What each write of a group is told whose commit failed; none of them is stored.
+/// The error for every write of a group whose commit failed; none of them is stored.
 fn not_committed(error: &sqlx::Error) -> Error {
     match is_passing(error) {
         true => Error::Busy { retry_after: 1 },
@@ -155,7 +155,8 @@ async fn commit(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
         Err(error) => Err(error),
     };
     if outcome.is_err() {
-        // SQLite may have rolled back by itself (disk full): then this fails, and all is well.
+        // SQLite may have rolled back by itself (disk full); this statement then fails, which is
+        // harmless.
         drop(execute(tx, "rollback").await);
     }
     outcome

@@ -1,21 +1,21 @@
 //! Table `identifiers`: e-mail addresses, phones and usernames in one namespace, by canonical key.
-//! A row goes with its account, or when the account gives the identifier up. An address that was left
-//! without the password, or for one that is not confirmed yet, keeps its row, with `left_at`: it opens
-//! nothing, may come back, and a proved one is kept from others. The sweeper deletes it when it can
-//! come back no longer.
+//! A row is deleted with its account, or when the account removes the identifier. An address that
+//! was replaced without the password, or by one that is not confirmed yet, keeps its row with
+//! `left_at` set: it opens no account, can be restored, and if it is verified no other account can
+//! take it. The sweeper deletes the row when the address can no longer be restored.
 
 use super::{Tx, on};
 use crate::error::Result;
 use crate::identifier::Identifier;
 
-/// The account that holds `key`.
+/// The account that has `key`.
 pub async fn account_by_key(tx: &mut Tx, key: String) -> Result<Option<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select account_id from identifiers where key = $1 and left_at is null",
     ).bind(key).fetch_optional(db).await)?)
 }
 
-/// The account that holds `key`, or from which a proved address of this key may not be taken.
+/// The account that has `key`, or that still reserves it as a verified former address.
 pub async fn claimant_by_key(tx: &mut Tx, key: String) -> Result<Option<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select account_id from identifiers
@@ -23,8 +23,8 @@ pub async fn claimant_by_key(tx: &mut Tx, key: String) -> Result<Option<i64>> {
     ).bind(key).fetch_optional(db).await)?)
 }
 
-/// Gives the identifier to the account; false when another claims it already. An address that was
-/// left without ever being proved gives way.
+/// Gives the identifier to the account; false if another account has or reserves it. A former
+/// address that was never verified is not reserved.
 pub async fn insert_identifier(
     tx: &mut Tx,
     account_id: i64,
@@ -50,7 +50,8 @@ pub async fn insert_identifier(
     Ok(row.is_some())
 }
 
-/// Shows an identifier that the account holds in another spelling; false when it does not hold it.
+/// Changes the spelling in which an identifier of the account is shown; false if the account does
+/// not have it.
 pub async fn update_shown(tx: &mut Tx, account_id: i64, identifier: &Identifier) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update identifiers set shown = $3
@@ -65,7 +66,7 @@ pub async fn update_shown(tx: &mut Tx, account_id: i64, identifier: &Identifier)
     Ok(row.is_some())
 }
 
-/// Notes the name, letter by letter, by which a replaced server knew the account.
+/// Records the exact name by which a replaced server knew the account.
 pub async fn update_imported_as(
     tx: &mut Tx,
     account_id: i64,
@@ -83,7 +84,7 @@ pub async fn update_imported_as(
     Ok(())
 }
 
-/// The account that holds `key` since it was imported with this name, letter by letter.
+/// The account that has had `key` since it was imported with exactly this name.
 pub async fn account_imported_as(tx: &mut Tx, key: String, name: String) -> Result<Option<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select account_id from identifiers
@@ -91,7 +92,7 @@ pub async fn account_imported_as(tx: &mut Tx, key: String, name: String) -> Resu
     ).bind(key).bind(name).fetch_optional(db).await)?)
 }
 
-/// Takes the account's identifier of this kind away; false when it had none.
+/// Removes the account's identifier of this kind; false if it had none.
 pub async fn delete_identifier(tx: &mut Tx, account_id: i64, kind: &'static str) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "delete from identifiers
@@ -101,7 +102,7 @@ pub async fn delete_identifier(tx: &mut Tx, account_id: i64, kind: &'static str)
     Ok(row.is_some())
 }
 
-/// Notes that the account has proved its identifier of this kind; the first time counts.
+/// Records that the account has verified its identifier of this kind; the first time is kept.
 pub async fn update_verified(
     tx: &mut Tx,
     account_id: i64,
@@ -115,8 +116,8 @@ pub async fn update_verified(
     Ok(())
 }
 
-/// The name by which a replaced server knew the account, which still has it: its username, else its
-/// e-mail address, else its phone.
+/// The name by which a replaced server knew the account, if the account still has it: its username,
+/// else its e-mail address, else its phone.
 pub async fn imported_name(tx: &mut Tx, account_id: i64) -> Result<Option<String>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select imported_as from identifiers
@@ -126,7 +127,7 @@ pub async fn imported_name(tx: &mut Tx, account_id: i64) -> Result<Option<String
     ).bind(account_id).fetch_optional(db).await)?)
 }
 
-/// The address by which a replaced server knew the account, which still has it.
+/// The address by which a replaced server knew the account, if the account still has it.
 pub async fn imported_address(tx: &mut Tx, account_id: i64) -> Result<Option<String>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select imported_as from identifiers
@@ -137,8 +138,8 @@ pub async fn imported_address(tx: &mut Tx, account_id: i64) -> Result<Option<Str
     ).bind(account_id).fetch_optional(db).await)?)
 }
 
-/// Notes that the address `key` of the account, held or left, was proved in an act that left no
-/// other way in; the first time counts.
+/// Records that the address `key` of the account, present or former, was verified by a link whose
+/// use removed every other way to sign in; the first time is kept.
 pub async fn update_owned(tx: &mut Tx, account_id: i64, key: String, at: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update identifiers set verified_at = coalesce(verified_at, $3),
@@ -148,7 +149,7 @@ pub async fn update_owned(tx: &mut Tx, account_id: i64, key: String, at: i64) ->
     Ok(())
 }
 
-/// Leaves the account's address; it may come back.
+/// Makes the account's address a former one, which can be restored.
 pub async fn leave_email(tx: &mut Tx, account_id: i64, at: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update identifiers set left_at = $2
@@ -157,7 +158,7 @@ pub async fn leave_email(tx: &mut Tx, account_id: i64, at: i64) -> Result<()> {
     Ok(())
 }
 
-/// When the account left the address `key`; `None` where it did not.
+/// When the address `key` became a former one; `None` if it is not.
 pub async fn left_at(tx: &mut Tx, account_id: i64, key: String) -> Result<Option<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select left_at from identifiers
@@ -165,7 +166,7 @@ pub async fn left_at(tx: &mut Tx, account_id: i64, key: String) -> Result<Option
     ).bind(account_id).bind(key).fetch_optional(db).await)?)
 }
 
-/// Gives the address `key` back to the account, which must hold none.
+/// Restores the former address `key`; the account must have no address.
 pub async fn return_email(tx: &mut Tx, account_id: i64, key: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update identifiers set left_at = null
@@ -174,7 +175,7 @@ pub async fn return_email(tx: &mut Tx, account_id: i64, key: String) -> Result<(
     Ok(())
 }
 
-/// The addresses that the account left at `since` or later, by key and as shown.
+/// The addresses that became former ones at `since` or later, by key and as shown.
 pub async fn left_since(tx: &mut Tx, account_id: i64, since: i64) -> Result<Vec<(String, String)>> {
     Ok(on!(tx, db => sqlx::query_as(
         "select key, shown from identifiers
@@ -182,7 +183,7 @@ pub async fn left_since(tx: &mut Tx, account_id: i64, since: i64) -> Result<Vec<
     ).bind(account_id).bind(since).fetch_all(db).await)?)
 }
 
-/// Forgets an address that the account left.
+/// Deletes a former address.
 pub async fn delete_left(tx: &mut Tx, account_id: i64, key: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "delete from identifiers
@@ -191,7 +192,7 @@ pub async fn delete_left(tx: &mut Tx, account_id: i64, key: String) -> Result<()
     Ok(())
 }
 
-/// Forgets the addresses that the account left and had not proved.
+/// Deletes the former addresses that were never verified.
 pub async fn delete_left_unproved(tx: &mut Tx, account_id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "delete from identifiers
@@ -200,7 +201,7 @@ pub async fn delete_left_unproved(tx: &mut Tx, account_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Among the left addresses `l`: no link of purpose `$1` is out to this one at `$2`.
+/// Condition on former addresses `l`: at `$2` there is no open link of purpose `$1` to this one.
 macro_rules! no_way_back {
     () => {
         " not exists (
@@ -210,7 +211,7 @@ macro_rules! no_way_back {
     };
 }
 
-/// Forgets the addresses that the account left and to which no link of this purpose is out.
+/// Deletes the account's former addresses to which no link of this purpose is open.
 pub async fn delete_left_for_good(
     tx: &mut Tx,
     account_id: i64,
@@ -229,8 +230,8 @@ pub async fn delete_left_for_good(
     Ok(())
 }
 
-/// Deletes up to `limit` addresses that were left before `at` and to which no link of this purpose is
-/// out, where the account has proved its present one, and tells how many there were.
+/// Deletes up to `limit` former addresses from before `at` that have no open link of this purpose,
+/// if the account has verified its present address; returns how many.
 pub async fn delete_left_before(
     tx: &mut Tx,
     at: i64,

@@ -1,11 +1,11 @@
-//! Table `identities`: who an account's owner is at a provider, by the provider's own name for
-//! them. A row goes with its account, when its owner unlinks it, or when somebody
-//! else proves to own the account's mailbox.
+//! Table `identities`: an account's identities at providers, by the provider's subject. A row is
+//! deleted with its account, when the owner unlinks it, or when another person proves ownership of
+//! the account's mailbox.
 
 use super::{Tx, on};
 use crate::error::Result;
 
-/// What a provider told at the last sign-in.
+/// An identity, with the provider's data of the last sign-in.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Identity {
     pub provider: String,
@@ -18,11 +18,12 @@ pub struct Identity {
     pub phone: Option<String>,
     pub created_at: i64,
     pub last_used_at: i64,
-    /// When it was linked from within the account by a recent sign-in, without the current password.
+    /// When it was linked from within the account after a recent sign-in, without the current
+    /// password.
     pub linked_by_sign_in_at: Option<i64>,
 }
 
-/// The account that is opened by this identity.
+/// The account of this identity.
 pub async fn account_by_identity(
     tx: &mut Tx,
     provider: String,
@@ -45,7 +46,7 @@ pub async fn identities(tx: &mut Tx, account_id: i64) -> Result<Vec<Identity>> {
     ).bind(account_id).fetch_all(db).await)?)
 }
 
-/// Whether anybody has come by this provider.
+/// Whether there is an identity of this provider.
 pub async fn are_of(tx: &mut Tx, provider: String) -> Result<bool> {
     let found: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "select account_id from identities
@@ -55,7 +56,7 @@ pub async fn are_of(tx: &mut Tx, provider: String) -> Result<bool> {
     Ok(found.is_some())
 }
 
-/// Gives the identity to the account; false when somebody holds it already.
+/// Gives the identity to the account; false if an account has it already.
 pub async fn insert_identity(tx: &mut Tx, identity: Identity) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "insert into identities (provider, subject, account_id, email, email_verified, name,
@@ -80,7 +81,7 @@ pub async fn insert_identity(tx: &mut Tx, identity: Identity) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Notes what the provider tells now.
+/// Stores the provider's data of this sign-in.
 pub async fn update_identity(tx: &mut Tx, identity: Identity) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update identities set email = $3, email_verified = $4, name = $5, avatar_url = $6,
@@ -99,7 +100,7 @@ pub async fn update_identity(tx: &mut Tx, identity: Identity) -> Result<()> {
     Ok(())
 }
 
-/// Takes an identity away from the account; false when it is not its own.
+/// Removes an identity from the account; false if the account does not have it.
 pub async fn delete_identity(
     tx: &mut Tx,
     account_id: i64,
@@ -114,7 +115,7 @@ pub async fn delete_identity(
     Ok(row.is_some())
 }
 
-/// Takes all of the account's identities away but the one given; with none given, all.
+/// Removes all of the account's identities except the given one; `None`: all.
 pub async fn delete_other_identities(
     tx: &mut Tx,
     account_id: i64,

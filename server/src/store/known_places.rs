@@ -1,12 +1,12 @@
-//! Table `known_places`: networks from which an account's owner has signed in, renewed a session or
-//! followed a mailed link.
-//! A network is a keyed digest. A row goes with its account, or some time after its last use.
+//! Table `known_places`: networks from which an account's owner has signed in, refreshed a session
+//! or opened a mailed link. A network is a keyed digest. A row is deleted with its account, or some
+//! time after its last use.
 
 use super::{Tx, on};
 use crate::error::Result;
 
-/// Notes that the account's owner is known at this network until `until`; an earlier note of a later
-/// instant stays.
+/// Records that the account's owner is known at this network until `until`; a later time that is
+/// stored already is kept.
 pub async fn note_place(tx: &mut Tx, account_id: i64, network: String, until: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "insert into known_places (account_id, network, known_until)
@@ -24,7 +24,7 @@ pub async fn known_until(tx: &mut Tx, account_id: i64, network: String) -> Resul
     ).bind(account_id).bind(network).fetch_optional(db).await)?)
 }
 
-/// Forgets where the account was used.
+/// Deletes the known networks of the account.
 pub async fn delete_places(tx: &mut Tx, account_id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "delete from known_places where account_id = $1",
@@ -32,7 +32,7 @@ pub async fn delete_places(tx: &mut Tx, account_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Deletes up to `limit` places that are known no longer and answers how many there were.
+/// Deletes up to `limit` expired rows and returns how many.
 pub async fn delete_forgotten(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from known_places where (account_id, network) in (

@@ -1,5 +1,5 @@
 //! Table `limit_counts`: how often something has happened in its current window. Keys are keyed
-//! digests. A row is of no use once its window is over, and is then deleted by the sweeper.
+//! digests. The sweeper deletes a row when its window has ended.
 
 use super::{Tx, on};
 use crate::error::Result;
@@ -12,8 +12,8 @@ pub struct LimitCount {
     pub ends_at: i64,
 }
 
-/// Adds one, in a new window up to `new_end` where the stored one is over (or further ahead than a
-/// window is long: a clock was set back); answers the row as it is now.
+/// Adds one, in a new window up to `new_end` if the stored one has ended (or ends later than a
+/// window can, after a clock was set back); returns the new row.
 pub async fn add_one(tx: &mut Tx, key: String, now: i64, new_end: i64) -> Result<LimitCount> {
     Ok(on!(tx, db => sqlx::query_as(
         "insert into limit_counts (key, count, ends_at) values ($1, 1, $3)
@@ -26,8 +26,7 @@ pub async fn add_one(tx: &mut Tx, key: String, now: i64, new_end: i64) -> Result
     ).bind(key).bind(now).bind(new_end).fetch_one(db).await)?)
 }
 
-/// The row, which no other write changes until this one ends; a new one has an empty window up to
-/// `new_end`.
+/// The row, locked until this write ends; a new one has an empty window up to `new_end`.
 pub async fn lock(tx: &mut Tx, key: String, new_end: i64) -> Result<LimitCount> {
     Ok(on!(tx, db => sqlx::query_as(
         "insert into limit_counts (key, count, ends_at) values ($1, 0, $2)
@@ -36,14 +35,14 @@ pub async fn lock(tx: &mut Tx, key: String, new_end: i64) -> Result<LimitCount> 
     ).bind(key).bind(new_end).fetch_one(db).await)?)
 }
 
-/// All windows that are not over.
+/// All counts whose window has not ended.
 pub async fn open_counts(tx: &mut Tx, now: i64) -> Result<Vec<LimitCount>> {
     Ok(on!(tx, db => sqlx::query_as(
         "select key, count, ends_at from limit_counts where ends_at > $1",
     ).bind(now).fetch_all(db).await)?)
 }
 
-/// Deletes up to `limit` rows whose window is over and answers how many there were.
+/// Deletes up to `limit` rows whose window has ended and returns how many.
 pub async fn delete_ended(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from limit_counts where key in (

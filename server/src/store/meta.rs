@@ -1,18 +1,18 @@
-//! Table `meta`: facts about the installation, by name, and decoys of one-time tokens;
-//! nothing of it expires.
+//! Table `meta`: facts about the installation, by name, and decoys of one-time tokens; no row
+//! expires.
 
 use super::{Tx, on};
 use crate::error::Result;
 
-/// The longest life that an access token was ever given, in seconds.
+/// The longest lifetime that an access token was ever given, in seconds.
 pub const LONGEST_ACCESS: &str = "longest_access_seconds";
 
-/// Tokens of a replaced server from before this moment are refused, in seconds.
+/// Tokens of a replaced server that were issued before this time are refused, in seconds.
 pub const FOREIGN_NOT_BEFORE: &str = "foreign_not_before";
-/// There is a file of the numbers given out beside the database.
+/// A file next to the database records the numbers that were given out.
 pub const NUMBERS_KEPT: &str = "numbers_kept";
 
-/// Stores `value` under `name` unless something is there, and tells what is there now.
+/// Stores `value` under `name` if there is none yet, and returns the stored value.
 pub async fn get_or_insert(tx: &mut Tx, name: impl Into<String>, value: String) -> Result<String> {
     let name = name.into();
     on!(tx, db => sqlx::query(
@@ -39,7 +39,7 @@ pub async fn set(tx: &mut Tx, name: impl Into<String>, value: String) -> Result<
     Ok(())
 }
 
-/// A write that costs what storing a one-time token costs, to a row that nobody reads.
+/// A write that costs as much as storing a one-time token, to a row that is never read.
 pub async fn write_decoy(tx: &mut Tx, slot: u8, value: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "insert into meta (name, value) values ($1, $2)

@@ -1,7 +1,7 @@
-//! Where everything durable lives: one set of statements over SQLite or Postgres.
-//! Reads take a connection of the pool; writes are whole transactions, on SQLite many of them
-//! behind one commit (see `group_commit`). Answers leave after the commit only.
-//! `connect` opens databases, `postgres` keeps connections.
+//! The durable data: one set of statements for SQLite and Postgres. Reads take a connection of the
+//! pool; writes are whole transactions, on SQLite many of them with one commit (see
+//! `group_commit`). A write is answered only after its commit. `connect` opens databases,
+//! `postgres` manages connections.
 
 pub mod accounts;
 mod announcements;
@@ -37,7 +37,7 @@ use crate::error::{Error, Fault, Result};
 pub use connect::{Schema, ServingLock, StoreError, connect, create_data_dir, lock_for_serving};
 use group_commit::Writer;
 
-/// Runs one statement on whichever engine the transaction belongs to.
+/// Runs one statement on the engine of the transaction.
 macro_rules! on {
     ($tx:expr, $db:ident => $query:expr) => {
         match $tx.engine() {
@@ -50,10 +50,10 @@ macro_rules! on {
 }
 pub(crate) use on;
 
-/// Longer than SQLite waits for a lock: a disk that does not answer must not hold requests for ever.
+/// Longer than SQLite waits for a lock: a disk that hangs must not block requests for ever.
 const DISK_LIMIT: Duration = Duration::from_secs(10);
 
-/// Postgres' connections have a limit of their own.
+/// Postgres connections have their own limit.
 pub(crate) async fn within_disk_limit<T>(
     statement: impl Future<Output = sqlx::Result<T>>,
 ) -> sqlx::Result<T> {
@@ -61,10 +61,10 @@ pub(crate) async fn within_disk_limit<T>(
     timeout(DISK_LIMIT, statement).await.map_err(no_answer)?
 }
 
-/// A boxed future, as a write is one.
+/// A boxed future, as writes need it.
 pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
 
-/// Which database the settings mean.
+/// The database that the settings name.
 #[derive(Clone)]
 pub enum Database {
     Sqlite(SqliteConnectOptions),
@@ -78,7 +78,7 @@ pub enum Store {
     Postgres(postgres::Pool),
 }
 
-/// A connection that statements run on, inside a write or for reading.
+/// A connection to run statements on, inside a write or for reading.
 pub struct Tx(Handle);
 
 enum Handle {
@@ -102,17 +102,17 @@ impl Tx {
 }
 
 impl Tx {
-    /// Ends the connection, and what SQLite keeps beside its file as long as there is one.
+    /// Closes the connection, and with it the files that SQLite keeps only while there is one.
     pub async fn close(self) {
         if let Handle::Sqlite(connection) = self.0 {
-            // It was only looked at: nothing can be lost.
+            // It was only read, so nothing can be lost.
             drop(connection.close().await);
         }
     }
 }
 
 impl Store {
-    /// A connection for reading; it goes back to the pool when dropped.
+    /// A connection for reading; it returns to the pool when dropped.
     pub async fn read(&self) -> Result<Tx> {
         Ok(Tx(match self {
             Store::Sqlite { readers, .. } => Handle::Sqlite(readers.acquire().await?),
@@ -120,9 +120,9 @@ impl Store {
         }))
     }
 
-    /// Runs `work` as one transaction and answers after its commit. `Err` rolls it back; a refusal
-    /// that must leave a trace is therefore an `Ok` value. The write goes on to its end even when
-    /// the caller stops waiting.
+    /// Runs `work` as one transaction and answers after its commit. `Err` rolls back; a refusal
+    /// that must store something is therefore an `Ok` value. The write runs to its end even if the
+    /// caller stops waiting.
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -156,7 +156,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the writer after what is queued and closes the connections.
+    /// Ends the writer after its queue is empty, and closes the connections.
     pub async fn close(&self) {
         match self {
             Store::Sqlite { readers, writer } => {
@@ -179,7 +179,7 @@ where
     let Handle::Postgres(mut lease) = tx.0 else { return Err(Fault::WriterGone.into()) };
     match &outcome {
         Ok(_) => lease.commit().await?,
-        // A connection that cannot do even this is closed, which ends the transaction too.
+        // A connection whose rollback fails is closed, which ends the transaction too.
         Err(_) => drop(lease.roll_back().await),
     }
     outcome

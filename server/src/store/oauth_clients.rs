@@ -1,5 +1,5 @@
-//! Table `oauth_clients`: applications that exchange a provider's token for ours. An operator adds
-//! and removes them; the sessions that were opened for one go with it.
+//! Table `oauth_clients`: applications that exchange a provider's token for one of this server. An
+//! operator adds and removes them; removing one deletes its sessions.
 
 use super::{Tx, on};
 use crate::error::Result;
@@ -8,15 +8,15 @@ use crate::error::Result;
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct OAuthClient {
     pub id: String,
-    /// For people.
+    /// A name to show to users.
     pub name: String,
-    /// SHA-256 of its secret; secrets are long enough for that.
+    /// SHA-256 of its secret, which is long enough that a slow hash is not needed.
     pub secret_hash: Option<String>,
-    /// It cannot keep a secret, so it need not send one.
+    /// It cannot keep a secret and need not send one.
     pub is_public: bool,
-    /// It may send names and passwords.
+    /// It may sign users in with their passwords.
     pub allows_password: bool,
-    /// It is a service that may ask what access credentials say, and signs nobody in.
+    /// It is a resource server that may introspect access tokens and signs no user in.
     pub introspects: bool,
     pub created_at: i64,
 }
@@ -29,7 +29,7 @@ pub async fn oauth_client(tx: &mut Tx, id: String) -> Result<Option<OAuthClient>
     ).bind(id).fetch_optional(db).await)?)
 }
 
-/// All of them, by their ids.
+/// All clients, ordered by id.
 pub async fn oauth_clients(tx: &mut Tx) -> Result<Vec<OAuthClient>> {
     Ok(on!(tx, db => sqlx::query_as(
         "select id, name, secret_hash, is_public, allows_password, introspects, created_at
@@ -38,7 +38,7 @@ pub async fn oauth_clients(tx: &mut Tx) -> Result<Vec<OAuthClient>> {
     ).fetch_all(db).await)?)
 }
 
-/// Adds a client; false when the id is there already.
+/// Adds a client; false if the id exists already.
 pub async fn insert_oauth_client(tx: &mut Tx, client: OAuthClient) -> Result<bool> {
     let row: Option<String> = on!(tx, db => sqlx::query_scalar(
         "insert into oauth_clients (id, name, secret_hash, is_public, allows_password, introspects,
@@ -58,7 +58,7 @@ pub async fn insert_oauth_client(tx: &mut Tx, client: OAuthClient) -> Result<boo
     Ok(row.is_some())
 }
 
-/// Removes a client, and with it all sessions that were opened for it; false when it was not there.
+/// Removes a client and all its sessions; false if there is no such client.
 pub async fn delete_oauth_client(tx: &mut Tx, id: String) -> Result<bool> {
     let row: Option<String> = on!(tx, db => sqlx::query_scalar(
         "delete from oauth_clients

@@ -1,7 +1,7 @@
-//! Table `one_time_tokens`: what mailed links carry, as SHA-256. A spent row stays, so that it is known
-//! as spent while its token lives; the sweeper deletes rows 30 days after that, as long as a dead
-//! letter may hold on to them. A change that makes a link unsafe deletes the account's rows, and with
-//! them the mails that have not gone out.
+//! Table `one_time_tokens`: the tokens of mailed links, as SHA-256. A spent row stays so that a
+//! second use is recognised; the sweeper deletes rows 30 days after they expire, as long as a
+//! failed mail may refer to them. A change that makes a link unsafe deletes the account's rows, and
+//! with them the mails that have not been sent.
 
 use super::{Tx, on};
 use crate::error::Result;
@@ -12,13 +12,13 @@ pub struct OneTimeToken {
     pub hash: String,
     pub account_id: i64,
     pub purpose: String,
-    /// Where it was mailed to.
+    /// The recipient's address.
     pub address: String,
-    /// The current password came with the request for it.
+    /// The request for it came with the current password.
     pub by_password: bool,
-    /// It works only for the app that asked for it.
+    /// Only the app that requested it can use it.
     pub is_bound: bool,
-    /// The identities that a link to bring an address back keeps.
+    /// The identities that stay linked if this link restores an address.
     pub kept_identities: Option<String>,
     pub created_at: i64,
     pub expires_at: i64,
@@ -60,8 +60,8 @@ pub async fn one_time_token(
     ).bind(hash).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?)
 }
 
-/// Whether the account has an open token for this whose mail was not given up: `None` if not, `true`
-/// if all of them are bound.
+/// Whether the account has open tokens for this purpose whose mail has not failed: `None` if there
+/// is none, `true` if all of them are bound.
 pub async fn out(
     tx: &mut Tx,
     account_id: i64,
@@ -85,7 +85,7 @@ pub async fn expires_at(tx: &mut Tx, hash: String) -> Result<Option<i64>> {
     ).bind(hash).fetch_optional(db).await)?)
 }
 
-/// Spends an open token: of many who present it, one gets the row.
+/// Spends an open token: of concurrent requests, exactly one gets the row.
 pub async fn spend_one_time_token(
     tx: &mut Tx,
     hash: String,
@@ -102,7 +102,7 @@ pub async fn spend_one_time_token(
     ).bind(hash).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?)
 }
 
-/// The identities that the oldest open token of one purpose keeps.
+/// The identities that stay linked by the oldest open token of one purpose.
 pub async fn first_kept(
     tx: &mut Tx,
     account_id: i64,
@@ -118,7 +118,7 @@ pub async fn first_kept(
     ).bind(account_id).bind(purpose).bind(now).fetch_optional(db).await)?)
 }
 
-/// Lets no token of the account keep an identity.
+/// Removes the kept identities from all tokens of the account.
 pub async fn keep_no_identities(tx: &mut Tx, account_id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update one_time_tokens set kept_identities = '[]'
@@ -127,8 +127,7 @@ pub async fn keep_no_identities(tx: &mut Tx, account_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// The addresses to which open tokens of one purpose were mailed, each with whether the account has
-/// proved it.
+/// The addresses with open tokens of one purpose, each with whether the account has verified it.
 pub async fn addresses_out(
     tx: &mut Tx,
     account_id: i64,
@@ -143,7 +142,7 @@ pub async fn addresses_out(
     ).bind(account_id).bind(purpose).bind(now).fetch_all(db).await)?)
 }
 
-/// Spends what is open of one purpose, which has come to its end otherwise.
+/// Spends all open tokens of one purpose, whose goal was reached otherwise.
 pub async fn spend_all(
     tx: &mut Tx,
     account_id: i64,
@@ -157,8 +156,8 @@ pub async fn spend_all(
     Ok(())
 }
 
-/// Deletes the account's tokens, as if they had never been, but for those that bring an address
-/// back: nothing that is done to the account takes that from the address's owner.
+/// Deletes the account's tokens, except those that restore an address: no change to the account may
+/// take that link from the address's owner.
 pub async fn delete_one_time_tokens(tx: &mut Tx, account_id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "delete from one_time_tokens where account_id = $1 and purpose <> 'email_return'",
@@ -174,7 +173,7 @@ pub async fn delete_for(tx: &mut Tx, account_id: i64, purpose: &'static str) -> 
     Ok(())
 }
 
-/// Deletes the tokens of this purpose that were mailed to addresses that the account has not proved.
+/// Deletes the tokens of this purpose that were mailed to addresses the account has not verified.
 pub async fn delete_to_unproved(tx: &mut Tx, account_id: i64, purpose: &'static str) -> Result<()> {
     on!(tx, db => sqlx::query(
         "delete from one_time_tokens
@@ -200,8 +199,7 @@ pub async fn delete_mailed_to(
     Ok(())
 }
 
-/// Lets the open token of one purpose that was mailed to this address live until `until`; false where
-/// there is none.
+/// Extends the open token of one purpose for this address until `until`; false if there is none.
 pub async fn prolong(
     tx: &mut Tx,
     account_id: i64,
@@ -225,7 +223,7 @@ pub async fn prolong(
     Ok(!rows.is_empty())
 }
 
-/// Deletes up to `limit` rows whose tokens expired before `at` and tells how many there were.
+/// Deletes up to `limit` rows whose tokens expired before `at` and returns how many.
 pub async fn delete_expired(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from one_time_tokens where hash in (

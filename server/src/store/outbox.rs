@@ -1,35 +1,35 @@
-//! Table `outbox`: mails to be sent, written in the transaction of the change that they tell of. A row
-//! goes when the mail server has taken its mail or when the link in it has died; one that was given
-//! up stays as a dead letter for 30 days, to be looked at and sent again. Among them are decoys, which
-//! cost what a mail costs and are never sent.
+//! Table `outbox`: mails to send, written in the transaction of the change that they report. A row
+//! is deleted when the mail server has accepted the mail, or when its link has expired; a failed
+//! one stays as a dead letter for 30 days, for an operator to see and send again. Some rows are
+//! decoys, which cost as much as a mail and are never sent.
 
 use super::{Tx, on};
 use crate::error::Result;
 
-/// A mail that waits. The token of its link is not here: it is made again from the id.
+/// A queued mail. The token of its link is not stored: it is derived from the id.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct QueuedMail {
     pub id: String,
-    /// Absent once the account is deleted: what the mail tells is none the less true.
+    /// `None` after the account is deleted: the mail is still true.
     pub account_id: Option<i64>,
     /// SHA-256 of the token in the link.
     pub token_hash: Option<String>,
     pub message: String,
     pub recipient: String,
     pub language: String,
-    /// With `{token}` where the token will stand.
+    /// With `{token}` in the place of the token.
     pub link: Option<String>,
-    /// What the mail names: a device, or a provider of the settings.
+    /// A device or a provider that the mail names.
     pub about: Option<String>,
     pub created_at: i64,
     pub due_at: i64,
-    /// The full count of its mailbox that it waits for; `None`: it is not late.
+    /// The rate limit of its mailbox that delays the mail; `None`: not delayed.
     pub waits_for: Option<String>,
     pub attempts: i64,
-    /// A worker has it in hand until `due_at`.
+    /// A worker has leased it until `due_at`.
     pub leased: bool,
     pub dead_at: Option<i64>,
-    /// What the mail server said last.
+    /// The last reply of the mail server.
     pub problem: Option<String>,
 }
 
@@ -68,12 +68,11 @@ pub async fn insert_mail(tx: &mut Tx, mail: QueuedMail) -> Result<()> {
     Ok(())
 }
 
-/// Further ahead no mail is ever due, in seconds. What is, was put off while the clock was wrong, and
-/// is due now.
+/// In seconds. No mail is ever scheduled further ahead; one that is was scheduled by a wrong clock,
+/// and is due now.
 const NEVER_PUT_OFF_FOR: i64 = 2 * 3_600;
 
-/// Takes up to `limit` mails that are due, the longest waiting first; nobody else takes them before
-/// `until`.
+/// Leases up to `limit` due mails until `until`, the longest waiting first.
 pub async fn lease_due(tx: &mut Tx, now: i64, until: i64, limit: i64) -> Result<Vec<QueuedMail>> {
     Ok(on!(tx, db => sqlx::query_as(
         returning_mail!(
@@ -95,7 +94,7 @@ pub async fn lease_due(tx: &mut Tx, now: i64, until: i64, limit: i64) -> Result<
     .fetch_all(db).await)?)
 }
 
-/// Whether any mail is due, or its lease over.
+/// Whether a mail is due or its lease has expired.
 pub async fn is_any_due(tx: &mut Tx, now: i64) -> Result<bool> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select exists (select 1 from outbox
@@ -103,7 +102,7 @@ pub async fn is_any_due(tx: &mut Tx, now: i64) -> Result<bool> {
     ).bind(now).bind(now + NEVER_PUT_OFF_FOR).fetch_one(db).await)?)
 }
 
-/// Whether a mail waits for this count.
+/// Whether a mail waits for this rate limit.
 pub async fn is_any_waiting(tx: &mut Tx, count: String) -> Result<bool> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select exists (select 1 from outbox where waits_for = $1 and dead_at is null)",
@@ -117,7 +116,7 @@ pub async fn delete_mail(tx: &mut Tx, id: String) -> Result<()> {
     Ok(())
 }
 
-/// Gives a mail back that could not be sent: to be tried again at `due_at`.
+/// Returns a mail that could not be sent, to be retried at `due_at`.
 pub async fn postpone_mail(tx: &mut Tx, id: String, due_at: i64, problem: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update outbox set leased = false, due_at = $2, problem = $3
@@ -126,7 +125,7 @@ pub async fn postpone_mail(tx: &mut Tx, id: String, due_at: i64, problem: String
     Ok(())
 }
 
-/// Gives a mail up.
+/// Makes a mail a dead letter.
 pub async fn bury_mail(tx: &mut Tx, id: String, now: i64, problem: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update outbox set leased = false, dead_at = $2, problem = $3
@@ -135,7 +134,7 @@ pub async fn bury_mail(tx: &mut Tx, id: String, now: i64, problem: String) -> Re
     Ok(())
 }
 
-/// Notes that a late mail has been counted, and waits no longer.
+/// Records that a delayed mail has been counted and waits no longer.
 pub async fn update_in_time(tx: &mut Tx, id: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update outbox set waits_for = null where id = $1",
@@ -143,7 +142,7 @@ pub async fn update_in_time(tx: &mut Tx, id: String) -> Result<()> {
     Ok(())
 }
 
-/// Prolongs the lease of a mail.
+/// Extends the lease of a mail.
 pub async fn renew_lease(tx: &mut Tx, id: String, until: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update outbox set due_at = $2
@@ -152,7 +151,7 @@ pub async fn renew_lease(tx: &mut Tx, id: String, until: i64) -> Result<()> {
     Ok(())
 }
 
-/// Gives a mail back that was taken and not tried to the end.
+/// Returns a leased mail whose attempt was not finished.
 pub async fn release_lease(tx: &mut Tx, id: String, now: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update outbox set leased = false, due_at = $2
@@ -161,7 +160,7 @@ pub async fn release_lease(tx: &mut Tx, id: String, now: i64) -> Result<()> {
     Ok(())
 }
 
-/// Gives back all mails that were taken.
+/// Returns all leased mails.
 pub async fn release_leases(tx: &mut Tx, now: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update outbox set leased = false, due_at = $1
@@ -170,7 +169,7 @@ pub async fn release_leases(tx: &mut Tx, now: i64) -> Result<()> {
     Ok(())
 }
 
-/// Deletes the account's mails about `message` that have not gone out.
+/// Deletes the account's unsent mails about `message`.
 pub async fn delete_mails_about(tx: &mut Tx, account_id: i64, message: &'static str) -> Result<()> {
     on!(tx, db => sqlx::query(
         "delete from outbox where account_id = $1 and message = $2",
@@ -178,15 +177,15 @@ pub async fn delete_mails_about(tx: &mut Tx, account_id: i64, message: &'static 
     Ok(())
 }
 
-/// All mails that wait or were given up, the oldest first; no decoys, which are for nobody.
+/// All mails that wait or have failed, the oldest first, without decoys.
 pub async fn queued_mails(tx: &mut Tx) -> Result<Vec<QueuedMail>> {
     Ok(on!(tx, db => sqlx::query_as(
         returning_mail!("select", "from outbox where recipient <> '' order by created_at, id"),
     ).fetch_all(db).await)?)
 }
 
-/// Makes dead letters due again, but for those whose link works no longer, and tells how many there
-/// were. What has no link is as good as new.
+/// Makes dead letters due again, except those whose link has expired, and returns how many. A mail
+/// without a link never expires.
 pub async fn revive_dead(tx: &mut Tx, now: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "update outbox set dead_at = null, due_at = $1,
@@ -197,7 +196,7 @@ pub async fn revive_dead(tx: &mut Tx, now: i64) -> Result<u64> {
     ).bind(now).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
-/// Deletes up to `limit` dead letters from before `at` and tells how many there were.
+/// Deletes up to `limit` dead letters from before `at` and returns how many.
 pub async fn delete_dead(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from outbox where id in (

@@ -1,40 +1,40 @@
-//! Table `pending_sign_ins`: sign-ins with a provider under way. A row is known by three hashes,
-//! one after the other: of the state that the browser brings back and of the one-time code, each
-//! spent by the statement that reads it, and of the handle that stands for the provider's tokens
-//! while it lasts. What the provider told is sealed with the code or the handle, which are not kept
-//! here. The sweeper deletes rows whose time is over.
+//! Table `pending_sign_ins`: sign-ins with a provider in progress. A row is found by three hashes,
+//! one after the other: of the state that the browser returns, of the one-time code, each spent by
+//! the statement that reads it, and of the handle that represents the provider's tokens until the
+//! row expires. The provider's answer is sealed with the code or the handle, which are not stored.
+//! The sweeper deletes expired rows.
 
 use super::{Tx, on};
 use crate::error::Result;
 
-/// How long a row is left for what the provider is asked once its state has been spent, in seconds.
+/// In seconds: how long a row stays, after its state is spent, for the requests to the provider.
 const IN_WORK: i64 = 600;
 
-/// A sign-in that has been begun.
+/// A sign-in that has started.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct PendingSignIn {
     pub state_hash: String,
     pub provider: String,
-    /// Where the app waits; none: whoever asked for the link fetches what came of it.
+    /// Where the app waits; `None`: the client that asked for the link fetches the result.
     pub redirect: Option<String>,
     /// The app's S256 code challenge.
     pub challenge: Option<String>,
     pub created_at: i64,
-    /// For the row as a whole.
+    /// When the whole row expires.
     pub expires_at: i64,
     pub sealed: Option<String>,
-    /// Set where its end is an identity of an account that is there; and the session that asked, and
-    /// whether it did so with the current password.
+    /// Set if the sign-in links an identity to an existing account; with the session that asked,
+    /// and whether it asked with the current password.
     pub link_account_id: Option<i64>,
     pub link_session_id: Option<i64>,
     pub link_by_password: Option<bool>,
 }
 
-/// Whose identity a sign-in ends in.
+/// The account that a sign-in links an identity to.
 #[derive(Clone, Copy)]
 pub struct LinkTo {
     pub account_id: i64,
-    /// Absent where a token of a replaced server asked.
+    /// `None` if the request came with a token of a replaced server.
     pub session_id: Option<i64>,
     pub by_password: bool,
 }
@@ -67,8 +67,8 @@ pub async fn insert_pending_sign_in(tx: &mut Tx, pending: PendingSignIn) -> Resu
     Ok(())
 }
 
-/// Spends the state of a sign-in with this provider: of many browsers that bring it, one gets the
-/// row. With `without_redirect` only a sign-in whose result is fetched.
+/// Spends the state of a sign-in with this provider: of concurrent requests, exactly one gets the
+/// row. With `without_redirect`: only a sign-in whose result is fetched.
 pub async fn spend_state(
     tx: &mut Tx,
     state_hash: String,
@@ -91,14 +91,14 @@ pub async fn spend_state(
     .fetch_optional(db).await)?)
 }
 
-/// What the browser's return came to.
+/// The result of the browser's return.
 pub struct Returned {
     pub code_hash: String,
     pub code_expires_at: i64,
     pub sealed: String,
 }
 
-/// Keeps what the provider told for whoever brings the code; false when the row is gone.
+/// Stores the provider's answer for the client that has the code; false if the row is gone.
 pub async fn update_returned(tx: &mut Tx, state_hash: String, returned: Returned) -> Result<bool> {
     let row: Option<String> = on!(tx, db => sqlx::query_scalar(
         "update pending_sign_ins set code_hash = $2, code_expires_at = $3, expires_at = $3,
@@ -114,8 +114,8 @@ pub async fn update_returned(tx: &mut Tx, state_hash: String, returned: Returned
     Ok(row.is_some())
 }
 
-/// Spends a code: of many who bring it, one gets the row, where nothing is left of what the
-/// provider told.
+/// Spends a code: of concurrent requests, exactly one gets the row, and the provider's answer is
+/// deleted from the table.
 pub async fn spend_code(tx: &mut Tx, code_hash: String, now: i64) -> Result<Option<PendingSignIn>> {
     let spent: Option<PendingSignIn> = on!(tx, db => sqlx::query_as(
         "update pending_sign_ins set redeemed_at = $2, expires_at = $2
@@ -132,7 +132,7 @@ pub async fn spend_code(tx: &mut Tx, code_hash: String, now: i64) -> Result<Opti
     Ok(spent)
 }
 
-/// Gives the row another life under a handle; false when it is gone.
+/// Puts the row under a handle with a new expiry; false if it is gone.
 pub async fn update_handle(
     tx: &mut Tx,
     state_hash: String,
@@ -153,7 +153,7 @@ pub async fn update_handle(
     Ok(row.is_some())
 }
 
-/// The sign-in that a handle stands for.
+/// The sign-in of a handle.
 pub async fn pending_by_handle(
     tx: &mut Tx,
     handle_hash: String,
@@ -168,7 +168,7 @@ pub async fn pending_by_handle(
     ).bind(handle_hash).bind(provider).bind(now).fetch_optional(db).await)?)
 }
 
-/// Deletes what would end in an identity of the account.
+/// Deletes the sign-ins that would link an identity to the account.
 pub async fn delete_links_to(tx: &mut Tx, account_id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "delete from pending_sign_ins where link_account_id = $1",
@@ -176,7 +176,7 @@ pub async fn delete_links_to(tx: &mut Tx, account_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Deletes up to `limit` rows whose time was over before `at` and tells how many there were.
+/// Deletes up to `limit` rows that expired before `at` and returns how many.
 pub async fn delete_expired(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from pending_sign_ins where state_hash in (

@@ -1,5 +1,5 @@
-//! Connections to Postgres. Every wait has a limit on our side; after it the connection is dropped,
-//! which closes its socket without a farewell, and its place in the pool is free. (sqlx's own pool
+//! Connections to Postgres. Every wait has a time limit on our side; after it the connection is
+//! dropped: its socket is closed at once and its place in the pool becomes free. (sqlx's own pool
 //! pings before and after each use, and waits without a limit when a connection is returned.)
 
 use std::fmt;
@@ -18,22 +18,22 @@ use sqlx::{Connection, Describe, Either, Execute, Executor, PgConnection, Postgr
 use tokio::time::{Instant, sleep, timeout};
 
 const CONNECTIONS: usize = 16;
-/// Until a connection is there, an idle or a new one.
+/// How long to wait for a connection, idle or new.
 pub(super) const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
-/// A database that is just starting refuses connections for a moment: how long that is borne, and how
-/// often another attempt is made.
+/// A database that is starting refuses connections: how long to retry, and how often.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(4);
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
-/// The server ends a statement by itself after this many milliseconds.
+/// The server cancels a statement after this many milliseconds.
 const SERVER_STATEMENT_LIMIT: &str = "5000";
-/// For a network that no longer carries the server's answer.
+/// Our own limit, if the network no longer carries the server's answer.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(6);
-/// A transaction whose client has vanished holds its locks no longer than this many milliseconds.
+/// The server ends an idle transaction, and its locks, after this many milliseconds: its client may
+/// be gone.
 const SERVER_TRANSACTION_LIMIT: &str = "10000";
-/// How the server finds out that its client has vanished: seconds of silence, seconds between
-/// probes, probes.
+/// How the server detects a client that is gone: seconds of silence, seconds between probes, number
+/// of probes.
 const SERVER_KEEPALIVES: [&str; 3] = ["30", "10", "3"];
-/// Firewalls forget connections that are idle for long.
+/// Firewalls drop connections that are idle for longer.
 const IDLE_LIMIT: Duration = Duration::from_secs(240);
 const AGE_LIMIT: Duration = Duration::from_secs(1800);
 /// More than there are different statements: each is prepared once per connection.
@@ -72,7 +72,7 @@ impl managed::Manager for Manager {
 }
 
 impl Pool {
-    /// Connections are made when they are needed.
+    /// Connections are opened on demand.
     pub(super) fn new(options: &PgConnectOptions) -> sqlx::Result<Self> {
         let [idle, interval, count] = SERVER_KEEPALIVES;
         let options = options.clone().statement_cache_capacity(PREPARED_STATEMENTS).options([
@@ -86,7 +86,7 @@ impl Pool {
         Ok(Pool(pool.map_err(|error| sqlx::Error::Configuration(error.into()))?))
     }
 
-    /// A connection of the pool, or a new one.
+    /// An idle connection of the pool, or a new one.
     pub async fn acquire(&self) -> sqlx::Result<Lease> {
         let object = self.object().await?;
         Ok(Lease { object: Some(object), pool: self.clone(), state: State::Free })
@@ -105,25 +105,25 @@ impl Pool {
         &self.0.manager().0
     }
 
-    /// Where one connection was found dead, the idle ones are too: the server was restarted, or the
-    /// network no longer knows them.
+    /// Drops the idle connections after one was found dead: the server was restarted or the network
+    /// has forgotten them all.
     fn drop_idle(&self) {
         drop(self.0.retain(|_, _| false));
     }
 
-    /// Takes leave of the server; what is in use is closed when it is returned.
+    /// Closes idle connections; a connection in use is closed when it is returned.
     pub(super) async fn close(&self) {
         let idle = self.0.retain(|_, _| false).removed;
         self.0.close();
-        // A connection on which the farewell fails is closed all the same.
+        // A connection whose close fails is closed anyway.
         drop(limited(try_join_all(idle.into_iter().map(Connection::close))).await);
     }
 }
 
-/// One connection for as long as its holder needs it. It goes back to the pool only if the server has
+/// One connection for as long as its holder needs it. It returns to the pool only if the server has
 /// answered everything and no transaction is open; otherwise it is closed.
 pub struct Lease {
-    /// None only after the connection has failed.
+    /// `None` only after the connection has failed.
     object: Option<Object<Manager>>,
     pool: Pool,
     state: State,
@@ -131,24 +131,24 @@ pub struct Lease {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Each statement stands for itself.
+    /// No transaction: each statement commits by itself.
     Free,
     InTransaction,
-    /// A statement of the transaction has failed: the server accepts only its end.
+    /// A statement of the transaction has failed: the server accepts only a rollback.
     Aborted,
-    /// The server has not answered yet, or never will.
+    /// The server has not answered the last statement.
     Unanswered,
 }
 
 impl Lease {
-    /// Begins a transaction. Nothing of it has been sent yet, so it may begin on another connection.
+    /// Begins a transaction. Nothing has been sent before, so it may begin on another connection.
     pub(super) async fn begin(&mut self) -> sqlx::Result<()> {
         self.run(Statement::simple("begin")).await?;
         self.state = State::InTransaction;
         Ok(())
     }
 
-    /// Postgres answers the commit of a failed transaction as if it were one.
+    /// Postgres answers the commit of a failed transaction like a success, and rolls back.
     pub(super) async fn commit(&mut self) -> sqlx::Result<()> {
         if self.state != State::InTransaction {
             return Err(sqlx::Error::Protocol("commit of a failed transaction".to_owned()));
@@ -164,8 +164,8 @@ impl Lease {
         Ok(())
     }
 
-    /// Runs a statement to its end. Outside a transaction it is a read: on a connection that is found
-    /// dead it is tried once more on another one.
+    /// Runs a statement to its end. Outside a transaction a statement is a read: on a dead
+    /// connection it is retried once on another one.
     async fn run(&mut self, statement: Statement) -> sqlx::Result<Vec<Step>> {
         let may_repeat = self.state == State::Free;
         match self.attempt(statement.clone()).await {
@@ -193,7 +193,7 @@ impl Lease {
         outcome
     }
 
-    /// For what has no retry; the connection is closed at the end.
+    /// For work without a retry; the connection is closed at the end.
     fn connection(&mut self) -> sqlx::Result<&mut PgConnection> {
         self.state = State::Unanswered;
         Ok(self.object.as_mut().ok_or_else(gone)?)
@@ -221,7 +221,7 @@ impl fmt::Debug for Lease {
     }
 }
 
-/// How sqlx's queries reach the connection.
+/// Lets sqlx's queries run on the connection.
 impl<'c> Executor<'c> for &'c mut Lease {
     type Database = Postgres;
 
@@ -265,7 +265,7 @@ impl<'c> Executor<'c> for &'c mut Lease {
     }
 }
 
-/// A statement with its arguments; a clone can be sent again.
+/// A statement with its arguments; a clone can be sent again for a retry.
 #[derive(Clone)]
 struct Statement {
     sql: SqlStr,
@@ -314,8 +314,8 @@ fn gone() -> sqlx::Error {
     sqlx::Error::Io(ErrorKind::NotConnected.into())
 }
 
-/// Whether the connection had ended before the statement came. After a limit it had not: another wait
-/// of that length would be of no use.
+/// Whether the connection was dead before the statement was sent. A time limit does not count: a
+/// retry would only wait as long again.
 fn is_dead(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() != ErrorKind::TimedOut,
@@ -324,21 +324,20 @@ fn is_dead(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the server has answered the statement and goes on listening.
+/// Whether the server has answered the statement and accepts further ones.
 fn is_an_answer(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(error) = error else { return false };
     let error = error.try_downcast_ref::<PgDatabaseError>();
     error.is_some_and(|error| !matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
-/// Whether a database may well be there in a moment that is not there now: it is starting, it stops,
-/// it has no connection to spare, it has not been created, or a proxy before it closes connections
-/// without a word.
+/// Whether the database may become reachable soon: it is starting or stopping, has no free
+/// connection, has not been created yet, or a proxy in front of it closes connections silently.
 pub(super) fn is_not_there_yet(error: &sqlx::Error) -> bool {
     const STATES: [&str; 6] = ["57P01", "57P02", "57P03", "53300", "3D000", "08006"];
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
-        // What sqlx makes of the end of the connection while it asks for TLS.
+        // sqlx's error when the connection ends while it asks for TLS.
         sqlx::Error::Protocol(text) => text.contains("response from SSLRequest: 0x00"),
         sqlx::Error::Database(error) => error.code().is_some_and(|code| STATES.contains(&&*code)),
         _ => false,

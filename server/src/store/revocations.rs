@@ -1,9 +1,8 @@
-//! Table `revocations`: what outstanding access tokens must hear of, in order of their numbers. Every
-//! node reads the newest rows again and again. A row keeps the instant until which it matters, the
-//! end of the last token that it refuses, so that it does not depend on the clock of the act alone.
-//! The sweeper deletes rows a day after that instant, but keeps the newest one, by which nodes know
-//! the database again, and the deletions of accounts: tokens of a replaced server may name those for
-//! long.
+//! Table `revocations`: the events that invalidate issued access tokens, in order of their numbers.
+//! Every node polls for new rows. A row stores the time until which it matters, the expiry of the
+//! last token that it refuses, so that it does not depend on one clock. The sweeper deletes rows a
+//! day after that time, except the newest one, by which nodes recognise the database, and those of
+//! deleted accounts, which tokens of a replaced server may name much later.
 
 use super::meta::LONGEST_ACCESS;
 use super::{Tx, on};
@@ -35,14 +34,14 @@ impl Reason {
     }
 }
 
-/// Whom it happened to.
+/// What it applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     Session(i64),
     Account(i64),
-    /// The sessions that an account had, however many.
+    /// All sessions of an account.
     SessionsOf(i64),
-    /// Every session that there was, however many.
+    /// Every session of the server.
     Everybody,
 }
 
@@ -51,15 +50,15 @@ pub struct Revocation {
     pub seq: i64,
     pub subject: Subject,
     pub reason: Reason,
-    /// No token that it refuses is good for longer.
+    /// The expiry of the last token that it refuses.
     pub until: i64,
 }
 
-/// An account within its limits has fewer sessions; of one beyond them these speak for all.
+/// More sessions than an account within its limits has; beyond that, these are representative.
 const LOOKED_AT: i64 = 2_000;
 
-/// Writes what access tokens must hear of. It matters until the last token is over that may be out:
-/// one of the longest life made now, or what the sessions remember of theirs.
+/// Stores a revocation. It matters until the last issued token expires: the longest lifetime from
+/// now, or what the sessions record.
 pub async fn insert_revocation(
     tx: &mut Tx,
     subject: Subject,
@@ -97,17 +96,17 @@ pub async fn insert_revocation(
     Ok(Revocation { seq, subject, reason, until })
 }
 
-/// Rows in order, and where the next page begins if there may be one.
+/// Rows in order, and the start of the next page if there may be one.
 pub struct Page {
     pub revocations: Vec<Revocation>,
     pub next: Option<i64>,
 }
 
-/// The newest rows are read whatever their time.
+/// The newest rows are read even if they have expired.
 const NEWEST: i64 = 10_000;
 
-/// Up to `limit` rows numbered from `first` on. An old deletion of an account is left out that
-/// mattered to access tokens until before `since`.
+/// Up to `limit` rows numbered from `first` on. The old deletion of an account is left out if no
+/// access token needed it after `since`.
 pub async fn revocations_from(tx: &mut Tx, first: i64, since: i64, limit: usize) -> Result<Page> {
     type Row = (i64, Option<i64>, Option<i64>, String, i64);
     let rows: Vec<Row> = on!(tx, db => sqlx::query_as(
@@ -123,7 +122,7 @@ pub async fn revocations_from(tx: &mut Tx, first: i64, since: i64, limit: usize)
     Ok(Page { revocations: rows.into_iter().filter_map(read).collect(), next })
 }
 
-/// A row with an unknown reason is from a newer version and means nothing here.
+/// A row with an unknown reason is from a newer version and is ignored.
 fn read(
     (seq, session, account, reason, until): (i64, Option<i64>, Option<i64>, String, i64),
 ) -> Option<Revocation> {
@@ -137,7 +136,7 @@ fn read(
     Some(Revocation { seq, subject, reason, until })
 }
 
-/// Whether an account of this id was there once and has been deleted.
+/// Whether an account with this id existed and was deleted.
 pub async fn was_deleted(tx: &mut Tx, account_id: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "select seq from revocations
@@ -147,8 +146,7 @@ pub async fn was_deleted(tx: &mut Tx, account_id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Deletes up to `limit` rows that have mattered to no token since `before`, and answers how many
-/// those were.
+/// Deletes up to `limit` rows that expired before `before` and returns how many.
 pub async fn delete_over(tx: &mut Tx, before: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from revocations where seq in (

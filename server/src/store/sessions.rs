@@ -1,41 +1,42 @@
-//! Table `sessions`: one row per sign-in, whatever the API. A session ends by itself (`ended_at`) or
-//! with all others of its account: it remembers the account's session generation under which it was
-//! opened, and is over when the account has moved on. An ended row stays until its refresh token
-//! would have expired, so that the token is known as spent; the sweeper deletes it a day later. Rows
-//! of a deleted account are deleted in pieces: there may be very many, so no foreign key does it.
+//! Table `sessions`: one row per sign-in, of all APIs. A session ends by itself (`ended_at`) or
+//! with all others of its account: it stores the account's session generation at its start, and has
+//! ended when the account has a newer one. An ended row stays until its refresh token would have
+//! expired, so that a replay of the token is recognised; the sweeper deletes it a day later. Rows
+//! of a deleted account are deleted in batches and not by a foreign key, because there may be very
+//! many.
 
 use super::{Tx, on};
 use crate::error::Result;
 
-/// A sign-in. `generation` counts rotations; `signed_in_at` is absent where its owner was not seen
-/// to sign in here: another server saw it, or somebody brought a provider's token.
+/// A sign-in. `generation` counts rotations. `signed_in_at` is `None` if this server did not see
+/// the owner sign in: the session began with a token of a replaced server or of a provider.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Session {
     pub id: i64,
     pub account_id: i64,
     pub policy: String,
-    /// SHA-256 of the key that opens it, where its API gives keys.
+    /// SHA-256 of its API token, if its API issues such tokens.
     pub key_hash: Option<String>,
-    /// SHA-256 of the opaque refresh token beside the key; with one, the key is an access token
-    /// that expires.
+    /// SHA-256 of the opaque refresh token; if there is one, the API token is an access token and
+    /// expires.
     pub refresh_hash: Option<String>,
-    /// The OAuth client that it was opened for.
+    /// The OAuth client of the session.
     pub client_id: Option<String>,
-    /// What the device called itself.
+    /// The device name that the client sent.
     pub device_name: Option<String>,
     pub generation: i64,
-    /// What its refresh tokens are derived from, where they are.
+    /// The secret from which its refresh tokens are derived, if they are.
     pub refresh_secret: Option<String>,
-    /// SHA-256 of the attempt that made the present generation.
+    /// SHA-256 of the attempt that created the present generation.
     pub attempt_hash: Option<String>,
     pub created_at: i64,
     pub signed_in_at: Option<i64>,
     pub last_used_at: i64,
     pub access_expires_at: i64,
     pub expires_at: i64,
-    /// No use prolongs it beyond this.
+    /// The session ends then, even if it is used.
     pub absolute_expires_at: Option<i64>,
-    /// By itself or with all others of its account.
+    /// By itself or with all other sessions of its account.
     pub has_ended: bool,
 }
 
@@ -85,8 +86,8 @@ pub async fn session_by_key(tx: &mut Tx, key_hash: String) -> Result<Option<Sess
     ).bind(key_hash).fetch_optional(db).await)?)
 }
 
-/// Stores a new session under the present generation of its account, which must be there and is
-/// answered; `None` when the id is there already.
+/// Stores a new session under the present generation of its account, which must exist, and returns
+/// the generation; `None` if the session id exists already.
 pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<Option<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "insert into sessions (id, account_id, policy, key_hash, refresh_hash, client_id,
@@ -133,17 +134,18 @@ pub async fn count_unended(
     ).bind(account_id).bind(policy).bind(generation).bind(limit).fetch_one(db).await)?)
 }
 
-/// Which sessions have to make room for another one.
+/// Which sessions end to make room for a new one.
 pub struct Surplus {
     pub account_id: i64,
     pub policy: String,
     pub generation: i64,
-    /// The session that room is made for.
+    /// The new session.
     pub keep: i64,
     pub count: i64,
 }
 
-/// Ends sessions of an account under one policy: first those that are over, then the longest unused.
+/// Ends sessions of an account under one policy: first those that have expired, then the least
+/// recently used.
 pub async fn end_surplus(tx: &mut Tx, surplus: Surplus, at: i64) -> Result<Vec<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "update sessions set ended_at = $6 where id in (
@@ -163,7 +165,7 @@ pub async fn end_surplus(tx: &mut Tx, surplus: Surplus, at: i64) -> Result<Vec<i
     .fetch_all(db).await)?)
 }
 
-/// Notes a refresh that leaves the refresh token as it is; false when the session has ended.
+/// Records a refresh that keeps the refresh token; false if the session has ended.
 pub async fn update_used(tx: &mut Tx, id: i64, at: i64, access_expires_at: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         concat!(
@@ -177,7 +179,7 @@ pub async fn update_used(tx: &mut Tx, id: i64, at: i64, access_expires_at: i64) 
     Ok(row.is_some())
 }
 
-/// Notes a use that prolongs the session, unless a later one is noted.
+/// Records a use that extends the session, unless a later one is recorded.
 pub async fn update_lifetime(tx: &mut Tx, id: i64, at: i64, expires_at: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         concat!(
@@ -189,7 +191,7 @@ pub async fn update_lifetime(tx: &mut Tx, id: i64, at: i64, expires_at: i64) -> 
     Ok(())
 }
 
-/// Spends the refresh token of `generation`: of many who present it, one gets true.
+/// Spends the refresh token of `generation`: of concurrent requests, exactly one gets true.
 pub async fn spend_generation(
     tx: &mut Tx,
     id: i64,
@@ -217,7 +219,7 @@ pub async fn spend_generation(
     Ok(row.is_some())
 }
 
-/// What a rotation leaves behind.
+/// What a rotation stores.
 pub struct Rotation {
     pub attempt_hash: Option<String>,
     pub at: i64,
@@ -225,7 +227,7 @@ pub struct Rotation {
     pub expires_at: i64,
 }
 
-/// Spends the derived refresh token of `generation`: of many who present it, one gets true.
+/// Spends the derived refresh token of `generation`: of concurrent requests, exactly one gets true.
 pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         concat!(
@@ -247,7 +249,7 @@ pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation)
     Ok(row.is_some())
 }
 
-/// No person has more; a program that never signs out may.
+/// More than a user has; a program that never signs out may have more.
 const LISTED: i64 = 1_000;
 
 /// The account's sessions that have neither ended nor expired, the last used first.
@@ -269,7 +271,7 @@ pub async fn session_by_refresh(tx: &mut Tx, refresh_hash: String) -> Result<Opt
     ).bind(refresh_hash).fetch_optional(db).await)?)
 }
 
-/// What an opaque pair is replaced by.
+/// The tokens that replace an opaque pair.
 pub struct NewPair {
     pub key_hash: String,
     pub refresh_hash: String,
@@ -277,8 +279,8 @@ pub struct NewPair {
     pub expires_at: i64,
 }
 
-/// Spends an opaque refresh token: of many who present it, one gets true, and both tokens are
-/// replaced.
+/// Spends an opaque refresh token and replaces both tokens: of concurrent requests, exactly one
+/// gets true.
 pub async fn spend_refresh(
     tx: &mut Tx,
     refresh_hash: String,
@@ -305,8 +307,7 @@ pub async fn spend_refresh(
     Ok(row.is_some())
 }
 
-/// Ends up to `limit` of the account's sessions that were opened for an OAuth client, and answers
-/// how many those were.
+/// Ends up to `limit` of the account's sessions of an OAuth client, and returns how many.
 pub async fn end_client_sessions(
     tx: &mut Tx,
     account_id: i64,
@@ -327,7 +328,7 @@ pub async fn end_client_sessions(
     .execute(db).await.map(|done| done.rows_affected()))?)
 }
 
-/// Deletes up to `limit` sessions of an OAuth client and answers how many those were.
+/// Deletes up to `limit` sessions of an OAuth client and returns how many.
 pub async fn delete_client_sessions(tx: &mut Tx, client_id: String, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from sessions where id in (
@@ -335,7 +336,7 @@ pub async fn delete_client_sessions(tx: &mut Tx, client_id: String, limit: i64) 
     ).bind(client_id).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
-/// Deletes up to `limit` sessions of an account and answers how many those were.
+/// Deletes up to `limit` sessions of an account and returns how many.
 pub async fn delete_account_sessions(tx: &mut Tx, account_id: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from sessions where id in (
@@ -343,7 +344,7 @@ pub async fn delete_account_sessions(tx: &mut Tx, account_id: i64, limit: i64) -
     ).bind(account_id).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
-/// Ends a session; false when it had ended before or is not there.
+/// Ends a session; false if it has ended already or does not exist.
 pub async fn end_session(tx: &mut Tx, id: i64, at: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         concat!(
@@ -356,7 +357,7 @@ pub async fn end_session(tx: &mut Tx, id: i64, at: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Takes a session along to its account's new generation, if it has not ended before.
+/// Moves a session to its account's new generation, if it has not ended.
 pub async fn move_along(tx: &mut Tx, id: i64, account_id: i64, generation: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update sessions set account_generation = $3
@@ -365,9 +366,9 @@ pub async fn move_along(tx: &mut Tx, id: i64, account_id: i64, generation: i64) 
     Ok(())
 }
 
-/// How many sessions accounts from `first` to `last` have that have not ended, counted up to `limit`.
-/// Those of earlier generations are not looked at: they may be very many. (SQLite keeps the order of
-/// a cross join.)
+/// How many sessions of the accounts from `first` to `last` have not ended, counted up to `limit`.
+/// Sessions of earlier generations, which may be very many, are not read. (SQLite keeps the order
+/// of a cross join.)
 pub async fn count_of_accounts(tx: &mut Tx, first: i64, last: i64, limit: i64) -> Result<i64> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select count(*) from (
@@ -382,8 +383,8 @@ pub async fn count_of_accounts(tx: &mut Tx, first: i64, last: i64, limit: i64) -
     ).bind(first).bind(last).bind(limit).fetch_one(db).await)?)
 }
 
-/// Deletes up to `limit` sessions of accounts that were deleted, as long as their revocations matter
-/// or after, and answers how many those were.
+/// Deletes up to `limit` sessions of deleted accounts whose revocations still matter at `since`,
+/// and returns how many.
 pub async fn delete_orphans(tx: &mut Tx, since: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from sessions where id in (
@@ -394,8 +395,8 @@ pub async fn delete_orphans(tx: &mut Tx, since: i64, limit: i64) -> Result<u64> 
     ).bind(since).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
-/// Deletes up to `limit` rows that can open nothing any more (the last access token may outlive the
-/// refresh token) and tells how many there were.
+/// Deletes up to `limit` rows whose tokens have all expired (the last access token may outlive the
+/// refresh token), and returns how many.
 pub async fn delete_expired(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from sessions where id in (
@@ -405,7 +406,7 @@ pub async fn delete_expired(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
-/// Notes what the access token of an OAuth client was given for.
+/// Records the scope of an OAuth client's access token.
 pub async fn update_scope(tx: &mut Tx, id: i64, scope: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update sessions set scope = $2
@@ -414,7 +415,7 @@ pub async fn update_scope(tx: &mut Tx, id: i64, scope: String) -> Result<()> {
     Ok(())
 }
 
-/// What the session's access token was given for; `None`: for everything.
+/// The scope of the session's access token; `None`: every scope.
 pub async fn scope(tx: &mut Tx, id: i64) -> Result<Option<String>> {
     let row: Option<Option<String>> = on!(tx, db => sqlx::query_scalar(
         "select scope from sessions where id = $1",

@@ -1,11 +1,12 @@
-//! Table `signing_keys`: pairs of keys for tokens that anybody can check, the private half sealed. A key
-//! signs from `signs_from` until a later one does, and checks until `ends_at`. A row goes a while after
-//! that, so that an operator sees what was there, but at once when the key is revoked.
+//! Table `signing_keys`: key pairs for tokens that can be verified with a published key; the
+//! private half is sealed. A key signs from `signs_from` until a later one does, and verifies until
+//! `ends_at`. An ended row stays for a while, for an operator to see; a revoked key is deleted at
+//! once.
 
 use super::{Tx, meta, on};
 use crate::error::Result;
 
-/// Who works on the keys holds this row of `meta` until the end of the write.
+/// A write that changes keys locks this row of `meta` until its end.
 const LOCK: &str = "signing_keys";
 
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -13,21 +14,21 @@ pub struct KeyRow {
     pub kid: String,
     pub algorithm: String,
     pub public_key: String,
-    /// Sealed.
+    /// Sealed with the server's secret.
     pub private_key: String,
     pub created_at: i64,
     pub signs_from: i64,
-    /// Absent while no later key is known.
+    /// `None` while there is no later key.
     pub ends_at: Option<i64>,
 }
 
-/// All keys, those that sign last at the end, kept from changing until the write ends.
+/// All keys in the order in which they sign, locked until the write ends.
 pub async fn lock_signing_keys(tx: &mut Tx) -> Result<Vec<KeyRow>> {
     meta::set(tx, LOCK, String::new()).await?;
     signing_keys(tx).await
 }
 
-/// All keys, those that sign last at the end.
+/// All keys in the order in which they sign.
 pub async fn signing_keys(tx: &mut Tx) -> Result<Vec<KeyRow>> {
     Ok(on!(tx, db => sqlx::query_as(
         "select kid, algorithm, public_key, private_key, created_at, signs_from, ends_at
@@ -53,7 +54,7 @@ pub async fn insert_signing_key(tx: &mut Tx, key: KeyRow) -> Result<()> {
     Ok(())
 }
 
-/// Gives an end to all keys that have none yet.
+/// Sets the end of all keys that have none yet.
 pub async fn retire_signing_keys(tx: &mut Tx, at: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update signing_keys set ends_at = $1 where ends_at is null",
@@ -66,7 +67,7 @@ pub async fn delete_signing_keys(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
-/// False when it is not there.
+/// False if there is no such key.
 pub async fn delete_signing_key(tx: &mut Tx, kid: String) -> Result<bool> {
     let row: Option<String> = on!(tx, db => sqlx::query_scalar(
         "delete from signing_keys where kid = $1 returning kid",
@@ -81,7 +82,7 @@ pub async fn update_signs_from(tx: &mut Tx, kid: String, at: i64) -> Result<()> 
     Ok(())
 }
 
-/// Takes back that the key is to end.
+/// Removes the end of the key.
 pub async fn update_endless(tx: &mut Tx, kid: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "update signing_keys set ends_at = null where kid = $1",

@@ -1,5 +1,5 @@
-//! Table `spent_tokens`: refresh tokens of a replaced server that were used up here, by `jti`.
-//! A row goes when its token has expired.
+//! Table `spent_tokens`: refresh tokens of a replaced server that were spent here, by `jti`. The
+//! sweeper deletes a row when its token has expired.
 
 use super::{Tx, on};
 use crate::error::Result;
@@ -11,7 +11,7 @@ pub async fn is_spent(tx: &mut Tx, jti: String) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Spends the token: of many who present it, one gets true.
+/// Spends the token: of concurrent requests, exactly one gets true.
 pub async fn spend_token(tx: &mut Tx, jti: String, expires_at: i64) -> Result<bool> {
     let row: Option<String> = on!(tx, db => sqlx::query_scalar(
         "insert into spent_tokens (jti, expires_at) values ($1, $2)
