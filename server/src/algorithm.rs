@@ -1,4 +1,4 @@
-//! How tokens are signed that anybody can check (RFC 7518, RFC 8037).
+//! The signature algorithms of tokens that are verified with a published key (RFC 7518, RFC 8037).
 
 use serde::{Deserialize, Serialize};
 

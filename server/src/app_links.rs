@@ -1,6 +1,6 @@
-//! Links of the public host that open apps: the two files in which the systems of phones look which
-//! apps that are. Apple's names the paths too, which are those where apps wait for a sign-in to end,
-//! and what the settings add; Android's apps name theirs themselves.
+//! Links of the public host that open apps: the two files from which phones learn which apps these
+//! are. Apple's file also lists the paths: those where apps wait for a sign-in to end, and those of
+//! the settings; Android apps declare their paths themselves.
 //! <https://developer.apple.com/documentation/xcode/supporting-associated-domains>,
 //! <https://developers.google.com/digital-asset-links/v1/getting-started>
 
@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::config::{self, Config, ConfigError};
 
-/// The files, as far as there are apps for them.
+/// The files; `None` if there are no apps for the system.
 #[derive(Clone, Debug, Default)]
 pub struct AppLinks {
     apple: Option<Value>,
@@ -25,7 +25,7 @@ pub struct AppLinks {
 }
 
 impl AppLinks {
-    /// `public_url` is where the server is reached.
+    /// `public_url`: the server's URL.
     pub fn new(config: &Config, public_url: &str) -> Result<Self, ConfigError> {
         let invalid =
             |key: &'static str, problem: &'static str| Err(ConfigError::invalid(key, problem));
@@ -62,7 +62,7 @@ impl AppLinks {
         Ok(AppLinks { apple: apple_file(apple, &paths), android: android_file(&android) })
     }
 
-    /// Each file where it is looked for; one without apps is not there.
+    /// Each file at its standard path; a file without apps is not served.
     pub fn router(self) -> Router {
         let files = [
             ("/.well-known/apple-app-site-association", self.apple),
@@ -75,7 +75,7 @@ impl AppLinks {
     }
 }
 
-/// An app may be added any day, so nobody keeps the file for long.
+/// Cached for one hour only: an operator may add an app.
 fn headers() -> HeaderMap {
     HeaderMap::from_iter([
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
@@ -84,7 +84,7 @@ fn headers() -> HeaderMap {
     ])
 }
 
-/// The paths of the public host that open apps, each once.
+/// The distinct paths of the public host that open apps.
 fn claimed(redirects: &[String], more: &[String], public_url: &str) -> Vec<String> {
     let own = Url::parse(public_url).map(|url| url.origin());
     let redirects = redirects.iter().filter_map(|redirect| Url::parse(redirect).ok());
@@ -109,7 +109,7 @@ fn apple_file(apps: &[String], paths: &[String]) -> Option<Value> {
     })
 }
 
-/// A package whose apps are signed by several certificates stands there once.
+/// A package with several certificates is listed once.
 fn android_file(apps: &[(&str, &str)]) -> Option<Value> {
     let mut packages: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (package, fingerprint) in apps {
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_app_of_apples_is_a_team_and_a_bundle() {
+    fn apple_app_is_a_team_and_a_bundle() {
         for good in ["A1B2C3D4E5.com.example.app", "0000000000.app", "ABCDEFGHIJ.com.Ex-ample.a1"] {
             assert!(is_apple_app(good), "{good}");
         }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_of_androids_is_a_package_and_a_certificate() {
+    fn android_app_is_a_package_and_a_certificate() {
         let fingerprint = ["0F"; 32].join(":");
         let app = |package: &str, fingerprint: &str| format!("{package}={fingerprint}");
         let good = app("com.example.app_1", &fingerprint);

@@ -1,35 +1,35 @@
-//! The only source of time: the system's clock, or one that a test moves by hand.
+//! The only source of time: the system clock, or one that a test sets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Tells the time in whole seconds since the Unix epoch.
+/// A clock with a resolution of one second since the Unix epoch.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
     System { started: Instant },
-    Manual(Arc<Hands>),
+    Manual(Arc<ManualTime>),
 }
 
-/// What a test sets.
+/// The state of a manual clock.
 #[derive(Debug)]
-struct Hands {
+struct ManualTime {
     wall: AtomicI64,
     monotonic: AtomicI64,
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// The system clock.
     pub fn system() -> Self {
         Clock(Source::System { started: Instant::now() })
     }
 
-    /// A clock that stands at `seconds` until [`Clock::advance`] moves it; clones share it.
+    /// A clock that shows `seconds` until [`Clock::advance`] moves it; clones share it.
     pub fn manual(seconds: i64) -> Self {
-        Clock(Source::Manual(Arc::new(Hands {
+        Clock(Source::Manual(Arc::new(ManualTime {
             wall: AtomicI64::new(seconds),
             monotonic: AtomicI64::new(0),
         })))
@@ -42,7 +42,7 @@ impl Clock {
         }
     }
 
-    /// Seconds that have passed since some moment; unlike [`Clock::now`] it is never set anew.
+    /// Seconds since an arbitrary moment; unlike [`Clock::now`] it is never set back.
     pub fn monotonic(&self) -> i64 {
         match &self.0 {
             Source::System { started } => {
@@ -52,7 +52,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock; the system's clock cannot be moved, so there it does nothing.
+    /// Advances a manual clock; does nothing to the system clock.
     pub fn advance(&self, seconds: i64) {
         if let Source::Manual(hands) = &self.0 {
             hands.wall.fetch_add(seconds, Ordering::SeqCst);
@@ -60,7 +60,8 @@ impl Clock {
         }
     }
 
-    /// Sets a manual clock forward or back, as an operator or a wrong time server does: no time passes.
+    /// Sets a manual clock forward or back, as an operator or a wrong time server does;
+    /// [`Clock::monotonic`] does not change.
     pub fn jump(&self, seconds: i64) {
         if let Source::Manual(hands) = &self.0 {
             hands.wall.fetch_add(seconds, Ordering::SeqCst);

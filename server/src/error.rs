@@ -1,5 +1,5 @@
-//! What can be refused, in the domain's own words: no status codes and no texts of an API.
-//! Every dialect matches all of it without a wildcard, so a new refusal gets its answer everywhere.
+//! The domain's errors, without status codes and texts of an API. Every dialect matches all of them
+//! without a wildcard, so that a new error gets its answer everywhere.
 
 use crate::identifier::Kind;
 
@@ -8,8 +8,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// A refused use case.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Unknown identifier, wrong password or suspended account: on purpose not told apart.
-    #[error("the credentials do not fit")]
+    /// Unknown identifier, wrong password or suspended account: deliberately indistinguishable.
+    #[error("the credentials are wrong")]
     InvalidCredentials,
     /// The current password, asked for again before a sensitive change, is wrong.
     #[error("the current password is wrong")]
@@ -17,16 +17,16 @@ pub enum Error {
     /// A token was not accepted.
     #[error("token refused: {0:?}")]
     Token(TokenFault),
-    /// A good credential of a suspended account.
+    /// A valid credential of a suspended account.
     #[error("the account is suspended")]
     AccountInactive,
-    /// A good credential of an account that is not (or no longer) there.
+    /// A valid credential of an account that does not exist (any more).
     #[error("there is no such account")]
     AccountNotFound,
     /// The identifier belongs to another account.
     #[error("the {} is taken", .0.as_str())]
     Taken(Kind),
-    /// The change would leave nothing to sign in by.
+    /// The change would leave no identifier to sign in with.
     #[error("the account would have no identifier left")]
     NoIdentifier,
     /// A password above the limit of 1 024 bytes.
@@ -36,38 +36,39 @@ pub enum Error {
     #[error("a recent sign-in is needed")]
     ReauthenticationRequired,
     /// The uid of a mailed link names no account.
-    #[error("a link of no account")]
+    #[error("the link names no account")]
     UnknownUid,
-    /// A one-time token that was never mailed for this, or works no longer.
-    #[error("the link works no longer")]
+    /// A one-time token that was never mailed for this purpose, or has become invalid.
+    #[error("the link is not valid (any more)")]
     LinkInvalid,
-    /// A one-time token that has done its work, with no sign-in since.
-    #[error("the link has done its work")]
+    /// A spent one-time token, if there was no sign-in since.
+    #[error("the link is spent")]
     LinkSpent,
-    /// A provider's word could not be had.
+    /// A provider's answer could not be obtained.
     #[error("provider: {0:?}")]
     Provider(ProviderFault),
-    /// A sign-in with a provider came to nothing.
+    /// A sign-in with a provider failed.
     #[error("sign-in with a provider: {0:?}")]
     SignIn(SignInFault),
     /// An application was not accepted.
     #[error("client application: {0:?}")]
     Client(ClientFault),
-    /// Too many failed attempts; seconds until the next one is looked at.
+    /// Too many failed attempts; seconds until the next one is allowed.
     #[error("too many attempts, next in {retry_after} s")]
     RateLimited { retry_after: i64 },
-    /// More work than can be done in a reasonable time; seconds until a retry makes sense.
+    /// Too much load; seconds until a retry makes sense.
     #[error("busy, next in {retry_after} s")]
     Busy { retry_after: i64 },
-    /// Storage or another part of the server failed; the log has the cause, the client does not.
+    /// Storage or another part of the server failed; the cause goes to the log and not to the
+    /// client.
     #[error(transparent)]
     Internal(#[from] Fault),
 }
 
-/// Why a token was not accepted, as finely as an API tells it.
+/// Why a token was not accepted, as precisely as any API reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFault {
-    /// Not a token of ours: form, signature, algorithm, or a time claim that makes no sense.
+    /// Not a token of this server: wrong form, signature or algorithm, or an impossible time claim.
     Malformed,
     Expired,
     NoExp,
@@ -76,47 +77,47 @@ pub enum TokenFault {
     NoId,
     /// No claim that names an account.
     NoAccount,
-    /// Used up, or its session has ended.
+    /// Spent, or its session has ended.
     Spent,
-    /// A refresh token that had been used before: its session is ended by that.
+    /// A refresh token that was used before; its session ends.
     Reused,
-    /// A refresh token whose access token is still alive, where the policy wants it to be over; seconds
-    /// until a refresh is granted.
+    /// The access token is still valid, and the policy allows no refresh yet; seconds until it
+    /// does.
     TooEarly {
         retry_after: i64,
     },
 }
 
-/// Why a provider's word could not be had.
+/// Why a provider's answer could not be obtained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProviderFault {
     /// No such provider is configured.
     Unknown,
-    /// It does not honour the code or token, or issued it to another application.
+    /// It refuses the code or token, or issued it to another application.
     Refused,
-    /// It answers with this status and no reason.
+    /// It answers with this status and without a reason.
     Status(u16),
-    /// What it answers cannot be used.
+    /// Its answer cannot be used.
     Unusable,
     Unreachable,
 }
 
-/// Why a sign-in with a provider came to nothing.
+/// Why a sign-in with a provider failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInFault {
-    /// It was never begun, is over, took too long, or is another's.
+    /// It was never started, has ended or expired, or belongs to another client.
     Unknown,
-    /// The app may not be returned to there.
+    /// The redirect is not registered.
     RedirectNotAllowed,
-    /// What the app sends as its code challenge is none.
+    /// The code challenge is invalid.
     ChallengeInvalid,
-    /// Nobody has registered with this identity.
+    /// No account has this identity.
     NotRegistered,
-    /// Somebody has registered with this identity.
+    /// An account has this identity already.
     Registered,
-    /// The address belongs to an account that this identity does not open.
+    /// The address belongs to an account without this identity.
     AccountInUse,
-    /// The identity that was to be linked opens another account.
+    /// The identity to link belongs to another account.
     IdentityTaken,
 }
 
@@ -126,11 +127,11 @@ pub enum ClientFault {
     Unknown,
     /// Its secret is wrong.
     Secret,
-    /// It may not sign in this way.
+    /// It may not use this grant.
     Grant,
 }
 
-/// A failure of the server's own parts.
+/// An internal failure.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     #[error("database: {}", words_of(.0))]
@@ -141,15 +142,15 @@ pub enum Fault {
     WriterGone,
     #[error("password hashing: {0}")]
     Hashing(String),
-    #[error("the system gives no random numbers: {0}")]
+    #[error("the system provides no random numbers: {0}")]
     Random(#[from] getrandom::Error),
-    #[error("a random session id is taken")]
+    #[error("a random session id exists already")]
     SessionIdTaken,
     #[error("token payload: {0}")]
     Payload(#[from] serde_json::Error),
-    #[error("something cannot be sealed")]
+    #[error("sealing failed")]
     Sealed,
-    #[error("a signing key cannot be made")]
+    #[error("a signing key could not be created")]
     KeyNotMade,
     #[error(
         "no key to sign with: the one in force is sealed under another tokens.secret; see propusk key list"
@@ -177,7 +178,7 @@ impl From<TokenFault> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if is_passing(&error) {
+        if is_transient(&error) {
             tracing::warn!(error = words_of(&error), "the database is not available");
             return Error::Busy { retry_after: 1 };
         }
@@ -185,25 +186,25 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// An error in words for operators: with its code, and without the line of Postgres' own source that sqlx
+/// A database error for operators: with its code, and without the source line of Postgres that sqlx
 /// adds.
 pub(crate) fn words_of(error: &sqlx::Error) -> String {
     match error {
-        sqlx::Error::Database(told) => match told.code() {
-            Some(code) => format!("{} ({code})", told.message()),
-            None => told.message().to_owned(),
+        sqlx::Error::Database(error) => match error.code() {
+            Some(code) => format!("{} ({code})", error.message()),
+            None => error.message().to_owned(),
         },
         other => other.to_string(),
     }
 }
 
-/// Whether the same request may well succeed in a moment: no connection, a lock, a full disk.
-pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
+/// Whether the same request may succeed soon: no connection, a lock, a full disk.
+pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             // SQLite: busy, locked, full (the low byte of the extended code). Postgres: connection
-            // failures, out of resources, an operator's or a timeout's doing, serialisation.
+            // failures, out of resources, ended by an operator or a time limit, serialisation.
             let sqlite = code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 13));
             let postgres = ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class));
             if code.len() == 5 { postgres } else { sqlite }

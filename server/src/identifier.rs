@@ -1,6 +1,6 @@
-//! What an account is named by: an e-mail address, a phone number or a username, each parsed on construction.
-//! `key()` is equal for all spellings of one name and unique across the three kinds; `shown()` is what people see and
-//! where mail goes. `Debug` tells the kind only.
+//! The identifiers of an account: an e-mail address, a phone number or a username, each parsed on
+//! construction. `key()` is equal for all spellings of one identifier and unique across the three
+//! kinds; `shown()` is for display and for sending mail. `Debug` shows the kind only.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -36,7 +36,7 @@ pub enum Identifier {
 }
 
 impl Identifier {
-    /// The first of `kinds` that the text is a name of.
+    /// Parses the text as the first of `kinds` that fits.
     pub fn parse_as(text: &str, kinds: &[Kind]) -> Option<Identifier> {
         kinds.iter().find_map(|kind| match kind {
             Kind::Email => Email::parse(text).map(Identifier::Email),
@@ -77,7 +77,8 @@ impl Identifier {
     }
 }
 
-/// An address as Django's `EmailValidator` has it, less quoted local parts and what IDNA cannot map.
+/// An address that Django's `EmailValidator` accepts, without quoted local parts and domains that
+/// IDNA cannot map.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email {
     shown: String,
@@ -91,7 +92,8 @@ impl Email {
         fits.then_some(email)
     }
 
-    /// Whether only its length may keep the text from being an address: Django refuses the form from 321 characters on.
+    /// Whether the text has the form of an address, whatever its length: Django refuses the form
+    /// from 321 characters on.
     pub fn has_form(text: &str) -> bool {
         match text.chars().count() {
             ..=MAX_EMAIL => Email::parse(text).is_some(),
@@ -111,12 +113,14 @@ impl Email {
 
     fn read(text: &str) -> Option<Email> {
         let (local, domain) = text.rsplit_once('@')?;
-        // IDNA leaves some of these out without a word: people would see one domain in many spellings.
+        // IDNA silently removes some of these characters: one domain would have many visible
+        // spellings.
         if !is_local_part(local) || domain.contains(|c| is_invisible(c) || disturbs_a_line(c)) {
             return None;
         }
         let key_domain = canonical_domain(domain)?;
-        // One by one: the whole text's lower case would end in a final sigma, which is another domain.
+        // Character by character: lower-casing the whole text would produce a final sigma, which is
+        // another domain.
         let lower: String = domain.chars().flat_map(char::to_lowercase).collect();
         Some(Email {
             shown: format!("{local}@{lower}"),
@@ -125,7 +129,7 @@ impl Email {
     }
 }
 
-/// A number as E.164 writes it: `+` and 10 to 15 digits. No national prefix is guessed.
+/// An E.164 number: `+` and 10 to 15 digits. No national prefix is guessed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Phone(String);
 
@@ -140,7 +144,7 @@ impl Phone {
         valid.then_some(Phone(text))
     }
 
-    /// The text without what people put between digits.
+    /// The text without separators between digits.
     pub fn without_separators(text: &str) -> String {
         text.replace(is_separator, "")
     }
@@ -154,9 +158,9 @@ impl Phone {
     }
 }
 
-/// What people and their keyboards put between the digits of a phone number: every space, dash and
-/// invisible format character of Unicode (White_Space without control characters such as a tab,
-/// Dash_Punctuation and Format), the minus sign, brackets and dots.
+/// The characters that users and their keyboards put between the digits of a phone number: every
+/// space, dash and invisible format character of Unicode (White_Space without control characters
+/// such as a tab, Dash_Punctuation and Format), the minus sign, brackets and dots.
 fn is_separator(c: char) -> bool {
     (c.is_whitespace() && !c.is_control())
         || is_format(c)
@@ -213,13 +217,14 @@ fn is_format(c: char) -> bool {
     )
 }
 
-/// A chosen name, which can be neither an e-mail address nor a phone number, so that nobody sits on another's.
+/// A chosen name. It cannot look like an e-mail address or a phone number, so that it cannot occupy
+/// another person's identifier.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Username(String);
 
 impl Username {
     pub fn parse(text: &str) -> Option<Username> {
-        // Normalised before anything is looked at: full-width forms hide an `@`, digits and spaces.
+        // Normalised before the checks: full-width forms hide an `@`, digits and spaces.
         let text: String = text.nfkc().collect();
         let text = text.trim();
         let valid = (1..=MAX_USERNAME).contains(&text.chars().count())
@@ -233,7 +238,7 @@ impl Username {
         &self.0
     }
 
-    /// The name itself: its case counts.
+    /// The name itself, case-sensitive.
     pub fn key(&self) -> &str {
         &self.0
     }
@@ -257,13 +262,14 @@ impl fmt::Debug for Username {
     }
 }
 
-/// ASCII atoms between dots. Quoted ones may hold `@`, commas and spaces, which mail programs read in different ways.
+/// ASCII atoms between dots. Quoted parts may contain `@`, commas and spaces, which mail programs
+/// interpret differently.
 fn is_local_part(local: &str) -> bool {
     let is_atom = |b: u8| b.is_ascii_alphanumeric() || b"-!#$%&'*+/=?^_`{}|~".contains(&b);
     local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atom))
 }
 
-/// One spelling for all of a domain's: lower case, punycode, addresses in their shortest form.
+/// The canonical spelling of a domain: lower case, punycode, addresses in their shortest form.
 fn canonical_domain(domain: &str) -> Option<String> {
     if domain == "localhost" {
         return Some(domain.to_owned());
@@ -272,7 +278,7 @@ fn canonical_domain(domain: &str) -> Option<String> {
         return canonical_literal(literal);
     }
     let ascii = idna::domain_to_ascii(domain).ok()?;
-    // Mapping can produce what it was not given: a full-width comma becomes a comma.
+    // Mapping can produce forbidden characters: a full-width comma becomes a comma.
     is_domain(&ascii).then_some(ascii)
 }
 
@@ -281,7 +287,7 @@ fn canonical_literal(literal: &str) -> Option<String> {
     v4.or_else(|_| literal.parse::<Ipv6Addr>().map(|address| format!("[{address}]"))).ok()
 }
 
-/// Django's rule: the last label may begin with a hyphen, but has two characters.
+/// Django's rule: the last label may begin with a hyphen, but must have two characters.
 fn is_domain(ascii: &str) -> bool {
     let Some((labels, last)) = ascii.rsplit_once('.') else {
         return false;
@@ -296,12 +302,12 @@ fn is_domain(ascii: &str) -> bool {
         && labels.split('.').all(|label| is_label(label) && !label.starts_with('-'))
 }
 
-/// What an account is called that has no name of its own; no username has this form.
+/// The name that APIs show for an account without an identifier; no username has this form.
 pub fn stand_in(account_id: i64) -> String {
     format!("{STAND_IN}-{account_id}")
 }
 
-/// The account that a stand-in names.
+/// The account of a stand-in name.
 pub fn account_of_stand_in(text: &str) -> Option<i64> {
     let id = text.strip_prefix(STAND_IN)?.strip_prefix('-')?.parse().ok()?;
     (stand_in(id) == text).then_some(id)
@@ -317,7 +323,7 @@ fn looks_like_stand_in(text: &str) -> bool {
     })
 }
 
-/// Digits of any script: what a person would read as a number must not name someone else.
+/// Digits of any script: a name that looks like a phone number must not be a username.
 fn looks_like_phone(text: &str) -> bool {
     let text = Phone::without_separators(text);
     let digits = text.strip_prefix('+').unwrap_or(&text);
@@ -333,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn an_email_is_shown_as_typed_and_keyed_without_disguise() {
+    fn email_is_shown_as_typed_and_has_a_canonical_key() {
         let cases = [
             ("Anna@Example.COM", "Anna@example.com", "anna@example.com"),
             ("a+Tag@example.com", "a+Tag@example.com", "a+tag@example.com"),
@@ -351,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_email_is_refused() {
+    fn email_of_another_form_is_refused() {
         let cases = [
             "",
             "a",
@@ -398,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn an_email_has_at_most_254_characters_in_both_spellings() {
+    fn email_has_at_most_254_characters_in_both_spellings() {
         let of_length = |n: usize| format!("{}@example.com", "a".repeat(n - 12));
         assert!(Email::parse(&of_length(254)).is_some());
         assert!(Email::parse(&of_length(255)).is_none());
@@ -408,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_has_any_space_dash_or_format_character_between_its_digits() {
+    fn phone_allows_any_space_dash_or_format_character_between_its_digits() {
         for separator in [
             " ",
             "\u{a0}",
@@ -447,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_is_its_plus_and_digits() {
+    fn phone_is_its_plus_and_digits() {
         let parsed = |text: &str| Phone::parse(text).map(|phone| phone.key().to_owned());
         assert_eq!(parsed("+7 (123)\u{a0}456-78.90").as_deref(), Some("+71234567890"));
         assert!(parsed("+123456789012345").is_some());
@@ -465,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn a_username_is_normalised_and_keeps_its_case() {
+    fn username_is_normalised_and_keeps_its_case() {
         let parsed = |text: &str| Username::parse(text).map(|name| name.key().to_owned());
         for (text, key) in
             [(" Ａnna ", "Anna"), ("ﬁx", "fix"), ("123456", "123456"), ("Анна К.", "Анна К.")]
@@ -525,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_tells_no_identifier() {
+    fn debug_shows_no_identifier() {
         let shown = |text| {
             format!("{:?}", Identifier::parse_as(text, &[Kind::Email, Kind::Phone, Kind::Username]))
         };
@@ -535,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn random_texts_that_are_accepted_are_harmless_and_have_stable_keys() {
+    fn identifier_of_random_text_is_harmless_and_has_a_stable_key() {
         let pieces: Vec<&str> = "a B 1 @ . - _ + , \" [ ] : ( ) ; < > \\ / % xn-- com .com @b.co 我 ß ı İ K ſ Σ ς ё é \
             e\u{301} \u{ad} \u{200b} \u{200d} \u{202e} \u{fe0f} ＠ ， 。 ．． \u{3000} \u{a0} \0 \r \n \x1f \x7f \u{85} ٧ １ Ⅷ ½ 😀"
             .split(' ')

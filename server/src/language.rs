@@ -1,4 +1,4 @@
-//! The languages in which mails and pages speak.
+//! The languages of mails and pages.
 
 use std::borrow::Cow;
 
@@ -33,8 +33,7 @@ impl Language {
         }
     }
 
-    /// A name as it stands within a sentence: Russian and Ukrainian put it in quotes, unless it has
-    /// some already.
+    /// A name within a sentence: Russian and Ukrainian quote it, unless it has quotes already.
     pub fn quoted(self, name: &str) -> Cow<'_, str> {
         match self {
             Language::Ru | Language::Uk if !name.contains(['«', '"', '“', '„']) => {
@@ -48,14 +47,14 @@ impl Language {
         Language::ALL.into_iter().find(|language| code.eq_ignore_ascii_case(language.code()))
     }
 
-    /// The one of ours that an `Accept-Language` header (RFC 9110 section 12.5.4) likes best.
+    /// The supported language that an `Accept-Language` header (RFC 9110 section 12.5.4) prefers.
     pub fn accepted(header: &str) -> Option<Self> {
         let offers = header.split(',').filter_map(|offer| {
             let (range, parameters) = offer.split_once(';').unwrap_or((offer, ""));
             let language = Language::parse(range.trim().split('-').next().unwrap_or_default())?;
             Some((language, quality(parameters)?))
         });
-        // Of equals the first, as it stands first in the header.
+        // Among equal weights the first in the header.
         offers
             .fold(None, |best: Option<(Language, f32)>, offer| match best {
                 Some(best) if best.1 >= offer.1 => Some(best),
@@ -65,7 +64,7 @@ impl Language {
     }
 }
 
-/// The weight among the parameters; `None` for what is not acceptable.
+/// The weight among the parameters; `None` if not acceptable.
 fn quality(parameters: &str) -> Option<f32> {
     let weight = parameters.split(';').find_map(|one| one.trim().strip_prefix("q="));
     let quality = weight.map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0));
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_liked_language_of_ours_is_taken() {
+    fn language_is_the_preferred_one_of_those_supported() {
         let cases = [
             ("ru", Some(Language::Ru)),
             ("uk-UA,uk;q=0.9,ru;q=0.8,en;q=0.7", Some(Language::Uk)),

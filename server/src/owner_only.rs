@@ -1,5 +1,4 @@
-//! Files and folders that only their owner may read, whatever the umask, and which ones others can
-//! read all the same.
+//! Files and folders that only their owner may read, whatever the umask, and a check for others.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -7,7 +6,7 @@ use std::path::Path;
 
 const OTHERS: u32 = 0o007;
 
-/// Opens for writing; a file that is made so is its owner's alone.
+/// Options for writing; a new file is readable by its owner only.
 pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
@@ -16,8 +15,8 @@ pub fn options() -> OpenOptions {
     options
 }
 
-/// Takes from others what they may do with a file that was there already. One that belongs to another
-/// user stays as it is: only that user can.
+/// Removes other users' rights on an existing file. A file of another user is not changed: only
+/// that user can.
 pub fn restrict(file: &File) {
     #[cfg(unix)]
     {
@@ -28,12 +27,12 @@ pub fn restrict(file: &File) {
             false => Ok(()),
         };
         if let Err(error) = restricted {
-            tracing::debug!(%error, "a file stays open to others");
+            tracing::debug!(%error, "other users' access to a file could not be removed");
         }
     }
 }
 
-/// Makes the folder, and those above it, where they are missing.
+/// Creates the folder and its missing parents.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -42,8 +41,8 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Whether all users of the machine can read or change what is there. A group may: secrets are given
-/// to a service that way.
+/// Whether all users of the machine can read or change the file. Group access is allowed: services
+/// get secrets that way.
 pub fn is_open_to_others(path: &Path) -> bool {
     #[cfg(unix)]
     let mode = std::fs::metadata(path)

@@ -1,9 +1,10 @@
-//! What Python's `str` and `float` mean by white space, digit, word and text, where Rust's standard library differs.
-//! Answers of the libraries depend on these small rules: what is trimmed, what counts as a number, how `1e22` reads.
+//! Python's `str` and `float` rules for white space, digits, words and text, where Rust's standard
+//! library differs. Answers of the libraries depend on these rules: what is trimmed, what is a
+//! number, how `1e22` is written.
 
 use unicode_normalization::char::is_combining_mark;
 
-/// `str.strip()`: beside White_Space, Python also cuts the four separators U+001C..U+001F.
+/// `str.strip()`: in addition to White_Space, Python removes the four separators U+001C..U+001F.
 pub fn strip(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\x1c'..='\x1f'))
 }
@@ -33,7 +34,8 @@ pub fn float(value: f64) -> String {
     }
 }
 
-/// As many digits as the shortest form has. Between two equally near ones Python takes the even one, `{:?}` the greater.
+/// As many digits as the shortest form has. Between two equally near values Python takes the even
+/// one, `{:?}` the greater.
 fn rounded_to_even(value: f64, shortest: &str) -> String {
     let (digits, exponent) = shortest.split_once('e').unwrap_or((shortest, ""));
     let decimals = digits.split_once('.').map_or(0, |(_, part)| part.len());
@@ -67,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_is_what_python_says_it_is() {
+    fn white_space_is_pythons() {
         assert_eq!(strip("\u{a0}\t a b\u{1c}\u{3000}\n"), "a b");
         assert_eq!(strip("\u{200b}a\u{feff}"), "\u{200b}a\u{feff}");
     }

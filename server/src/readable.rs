@@ -1,17 +1,17 @@
-//! Texts that others have chosen and people read: names of people and devices. What may stand in one, and
-//! what a mail program would make a link of.
+//! Texts that users choose and others read: names of users and devices. Which characters are
+//! allowed, and which names a mail program would turn into links.
 
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
 
 const MAX_DISPLAY_NAME: usize = 150;
 
-/// A name that people read: one line, up to 150 characters.
+/// A display name: one line, up to 150 characters.
 pub fn display_name(text: &str) -> Option<String> {
     line(text, MAX_DISPLAY_NAME)
 }
 
-/// A display name made of whatever text another server has: what disturbs is left out.
+/// A display name from another server's text, without disallowed characters.
 pub fn cleaned_name(text: &str) -> Option<String> {
     let clean = text.chars().filter_map(|c| match disturbs_a_line(c) {
         true => c.is_whitespace().then_some(' '),
@@ -21,8 +21,8 @@ pub fn cleaned_name(text: &str) -> Option<String> {
     display_name(&name)
 }
 
-/// A text that can be shown in one line, without white space at its ends: 1 to `max` characters, at
-/// least one of them visible.
+/// A text that can be shown on one line, trimmed: 1 to `max` characters, at least one of them
+/// visible.
 pub fn line(text: &str, max: usize) -> Option<String> {
     let text = text.trim();
     let fits = (1..=max).contains(&text.chars().count());
@@ -30,21 +30,21 @@ pub fn line(text: &str, max: usize) -> Option<String> {
     (fits && text.contains(is_seen) && !text.contains(disturbs_a_line)).then(|| text.to_owned())
 }
 
-/// What ends a line, commands a terminal, or turns the direction of the text behind it.
+/// Characters that end a line, control a terminal, or change the direction of the following text.
 pub fn disturbs_a_line(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
             | '\u{fff9}'..='\u{fffb}')
 }
 
-/// What shows nothing: Unicode's Default_Ignorable_Code_Point, and the characters whose picture is blank.
-/// In names of some scripts, and in emoji, a few of them have a meaning.
+/// Invisible characters: Unicode's Default_Ignorable_Code_Point, and those with a blank glyph. In
+/// names of some scripts, and in emoji, a few of them are meaningful.
 pub fn is_invisible(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         || matches!(c, '\u{2800}' | '\u{fffc}' | '\u{1d159}')
 }
 
-/// Whether a mail program may make a link of the text: an address, a host, a phone number.
+/// Whether a mail program may turn the text into a link: an address, a host, a phone number.
 pub fn may_become_a_link(text: &str) -> bool {
     let has_dot_inside = |word: &str| word.trim_matches(is_dot).contains(is_dot);
     let numbers = text.split_whitespace().filter(|word| !word.contains(char::is_alphabetic));
@@ -54,10 +54,10 @@ pub fn may_become_a_link(text: &str) -> bool {
         || digits >= PHONE_DIGITS
 }
 
-/// As few as phone numbers have that are made links of.
+/// The minimum of digits of a phone number that is turned into a link.
 const PHONE_DIGITS: usize = 5;
 
-/// What separates the labels of a host: IDNA reads all of these as a dot.
+/// Separators of host labels: IDNA reads all of these as a dot.
 pub fn is_dot(c: char) -> bool {
     matches!(c, '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}')
 }
@@ -67,8 +67,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn display_name_is_one_line_with_something_to_see() {
-        // Joiners of Persian and Indic names, and of emoji, stay.
+    fn display_name_is_one_visible_line() {
+        // Joiners of Persian and Indic names and of emoji are kept.
         for name in
             ["Anna", "می\u{200c}خواهم", "क्\u{200d}ष", "👩\u{200d}💻", "❤\u{fe0f}", "O'Brien"]
         {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_may_become_a_link_is_known() {
+    fn link_like_text_is_recognised() {
         for text in [
             "evil.com",
             "evil\u{3002}com",

@@ -1,10 +1,9 @@
-//! Where an app may be returned to: links that the operator has registered, compared letter by
-//! letter. Only a loopback address may have any port (RFC 8252 section 7.3): the system gives an
-//! app whichever is free.
+//! The links that an app may be returned to: registered by the operator and compared exactly. Only
+//! a loopback address may have any port (RFC 8252 section 7.3): the system assigns a free one.
 
 const LOOPBACK: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
-/// Schemes that a browser keeps for itself.
-const KEPT: [&str; 19] = [
+/// Schemes that browsers reserve.
+const RESERVED: [&str; 19] = [
     "about",
     "blob",
     "chrome",
@@ -26,7 +25,7 @@ const KEPT: [&str; 19] = [
     "wss",
 ];
 
-/// The links of apps.
+/// The registered links.
 #[derive(Clone, Debug)]
 pub struct Redirects(Vec<String>);
 
@@ -40,24 +39,24 @@ impl Redirects {
     }
 }
 
-/// Whether browsers open it at an address of this machine.
+/// Whether it leads to a loopback address.
 pub fn is_loopback(redirect: &str) -> bool {
     behind_port(redirect).is_some()
 }
 
-/// Whether a link may be registered: absolute and plain, of no scheme that a browser keeps, over
+/// Whether a link may be registered: absolute, without extras, not of a reserved scheme, and over
 /// the web only encrypted or to a loopback address.
 pub fn may_be_registered(redirect: &str) -> bool {
     let is_plain = redirect.bytes().all(|b| b.is_ascii_graphic())
         && !redirect.contains(['#', '*', '\\', '"', '<', '>', '{', '}', '^', '`', '|']);
     let Ok(url) = url::Url::parse(redirect) else { return false };
-    // As a browser would write it: nothing in it may be read in two ways.
+    // Exactly as a browser writes it, so that it can be read in only one way.
     let is_canonical = url.as_str() == redirect || url.as_str().strip_suffix('/') == Some(redirect);
     let has_credentials = !url.username().is_empty() || url.password().is_some();
     let is_sound = match url.scheme() {
         "https" => url.has_host() && is_canonical,
         "http" => is_loopback(redirect) && is_canonical,
-        scheme => !KEPT.contains(&scheme) && is_canonical,
+        scheme => !RESERVED.contains(&scheme) && is_canonical,
     };
     is_plain && is_sound && !has_credentials
 }
@@ -67,7 +66,7 @@ fn is_same(allowed: &str, redirect: &str) -> bool {
         || behind_port(allowed).is_some_and(|allowed| behind_port(redirect) == Some(allowed))
 }
 
-/// A loopback link without its port: the host and what follows the port.
+/// A loopback link without its port: the host and the part after the port.
 fn behind_port(redirect: &str) -> Option<(&str, &str)> {
     let host = LOOPBACK.into_iter().find(|host| redirect.starts_with(host))?;
     let rest = &redirect[host.len()..];
@@ -89,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_registered_link_is_allowed() {
+    fn redirect_is_allowed_only_if_registered() {
         let redirects = Redirects::new(
             [
                 "https://app.example.com/cb?x=1",
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_in_two_ways_is_not_registered() {
+    fn redirect_that_can_be_read_in_two_ways_is_not_registered() {
         for good in [
             "https://app.example.com/cb",
             "https://app.example.com",

@@ -1,6 +1,6 @@
-//! What an operator should know about a certificate that is refused.
+//! Explains to an operator why a certificate is refused.
 
-/// The words of an error, with the way out where one is known; `setting` names the file of further
+/// The error text, with a remedy if one is known; `setting` is the setting for further certificate
 /// authorities.
 pub fn explained(words: String, setting: &str) -> String {
     let way_out = if words.contains("CaUsedAsEndEntity") {
@@ -8,7 +8,7 @@ pub fn explained(words: String, setting: &str) -> String {
          (openssl req -x509 … -addext basicConstraints=critical,CA:FALSE), or sign one with an authority \
          whose certificate is in"
     } else if words.contains("UnknownIssuer") {
-        "the authority that signed the server's certificate is not known here; its certificate belongs into"
+        "the authority that signed the server's certificate is unknown; add its certificate to"
     } else {
         return words;
     };
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_self_signed_certificate_is_explained_and_other_errors_stay() {
+    fn self_signed_certificate_is_explained_and_other_errors_are_unchanged() {
         let words = "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))".to_owned();
         let explained_words = explained(words.clone(), "mail.ca_file");
         assert!(explained_words.starts_with(&words) && explained_words.ends_with("mail.ca_file)"));

@@ -271,7 +271,7 @@ async fn a_list_of_networks_may_come_from_the_environment() {
     let expected = "http.trusted_proxies = [\"10.0.0.0/8\",\"192.0.2.1/32\",\"::1/128\"]";
     assert_eq!(printed, [expected]);
     let said = place.refused(&proxies("10.0.0.0/8,anywhere"), &["check-config"]).await;
-    assert!(said.contains("anywhere is no network"), "{said}");
+    assert!(said.contains("anywhere is not a network"), "{said}");
 }
 
 #[tokio::test]
@@ -519,9 +519,9 @@ async fn settings_that_undo_the_rest_are_warned_of_by_check_config_and_at_every_
         ),
         (
             &[("PROPUSK_DATABASE_URL", "postgres://a@localhost/a?sslMode=require")],
-            "database_url: sslMode is no parameter",
+            "database_url: sslMode is an unknown parameter",
         ),
-        (&[("PROPUSK_LOG", "verbose")], "log: verbose is no level"),
+        (&[("PROPUSK_LOG", "verbose")], "log: verbose is not a level"),
         (&[("PROPUSK_PROVIDERS__VK__CLIENT_ID", "1")], "providers.vk: redirects.allowed is empty"),
         (
             &[("PROPUSK_LINKS__ACTIVATION", "app://{uid}/{token}")],
@@ -529,7 +529,7 @@ async fn settings_that_undo_the_rest_are_warned_of_by_check_config_and_at_every_
         ),
         (
             &[("PROPUSK_LINKS__RESET", "http://a.example/{uid}/{token}")],
-            "links.reset: leads over http://",
+            "links.reset: uses http://",
         ),
         (&[("PROPUSK_CORS__ORIGINS", "http://a.example")], "cors.origins: http://a.example"),
     ] {

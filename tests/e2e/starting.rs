@@ -330,7 +330,7 @@ async fn an_older_schema_is_told_by_commands_and_left_to_migrate() {
     execute(&store, "update _sqlx_migrations set success = false".to_owned()).await;
     let before = contents(&store).await;
     let said = place.refused(&[], &["user", "list"]).await;
-    assert!(said.contains("is an older one: run propusk migrate first"), "{said}");
+    assert!(said.contains("is older: run propusk migrate first"), "{said}");
     assert_eq!(contents(&store).await, before);
 }
 

@@ -21,7 +21,7 @@ pub async fn check_config(config: &Config, origins: &BTreeMap<String, String>) -
     match &looked {
         Ok((name, schema)) => say(&format!("database: {name}: {}", described(*schema)))?,
         // A start would wait for the database.
-        Err(error) if error.may_pass() => warnings.push(error.to_string()),
+        Err(error) if error.is_transient() => warnings.push(error.to_string()),
         Err(_) => {}
     }
     for warning in &warnings {
@@ -29,7 +29,7 @@ pub async fn check_config(config: &Config, origins: &BTreeMap<String, String>) -
     }
     match looked {
         Ok((_, schema)) => propusk_server::check_against_database(config, schema).await?,
-        Err(error) if error.may_pass() => {}
+        Err(error) if error.is_transient() => {}
         Err(error) => return Err(error.into()),
     }
     match warnings.len() {

@@ -1,42 +1,42 @@
-//! The file `.env`. Shells, Docker, compose and systemd read such files by rules of their own, so a
-//! value of ours is read only where all of them agree: it stands in single quotes, or in double
+//! The file `.env`. Shells, Docker, compose and systemd read such files by different rules, so a
+//! Propusk variable is accepted only if all of them read it alike: in single quotes, or in double
 //! quotes or none without the characters that some of them replace. Everything else is refused with
 //! its line.
 
-/// Blanks that may stand around a name, the equals sign and a value.
+/// White space that may surround a name, the equals sign and a value.
 const BLANKS: [char; 2] = [' ', '\t'];
-/// What some readers replace, or take for the beginning of a comment.
+/// Characters that some readers replace, or read as the start of a comment.
 const REPLACED: [char; 4] = ['$', '#', '\\', '`'];
 
 const NOT_AN_ASSIGNMENT: &str = "it is not NAME=value";
 const OPEN_QUOTE: &str = "a quote is not closed";
-const NEEDS_QUOTES: &str = "a value with a blank, a quote or $ # \\ ` must stand in single quotes, or \
-                            it would be read otherwise elsewhere";
-const BEHIND_QUOTE: &str = "something follows the closing quote";
-const SEVERAL_LINES: &str = "the value must stand on one line, without control characters";
-const LONE_CR: &str = "a carriage return stands alone, which ends a line for some readers and not for others; \
-                       save it with line ends of Unix or Windows";
+const NEEDS_QUOTES: &str = "a value with white space, a quote or $ # \\ ` must be in single quotes; \
+                            other programs would read it differently";
+const BEHIND_QUOTE: &str = "there is text after the closing quote";
+const SEVERAL_LINES: &str = "the value must be on one line, without control characters";
+const LONE_CR: &str = "a carriage return without a line feed ends a line for some readers and not for others; save \
+                       the file with Unix or Windows line ends";
 const BACKSLASH: &str = "it must not end with a backslash";
-const SET_TWICE: &str = "the setting is set in a line above already";
+const SET_TWICE: &str = "the setting is already set in an earlier line";
 
-/// What is wrong, and in which line.
+/// An error and its line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub line: usize,
     pub problem: &'static str,
 }
 
-/// One variable of ours: its name in capitals, and its value.
+/// A Propusk variable: its name in capitals, and its value.
 pub(super) type Variable = (String, String);
 
-/// The variables of ours in the text of such a file; those of others are skipped.
+/// The Propusk variables in the text of such a file; others are skipped.
 pub(super) fn parse(text: &str) -> Result<Vec<Variable>, Fault> {
     if let Some(before) = before_lone_return(text) {
-        // For who sees it as a line end.
+        // The line as editors count it.
         let line = before.matches(['\n', '\r']).count() - before.matches("\r\n").count() + 1;
         return Err(Fault { line, problem: LONE_CR });
     }
-    // Some editors put a byte order mark before the text.
+    // Some editors write a byte order mark first.
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut line = 1;
     let mut variables: Vec<Variable> = Vec::new();
@@ -55,19 +55,19 @@ pub(super) fn parse(text: &str) -> Result<Vec<Variable>, Fault> {
     Ok(variables)
 }
 
-/// The text before the first carriage return that does not end a line together with a line feed.
+/// The text before the first carriage return that is not part of a line end.
 fn before_lone_return(text: &str) -> Option<&str> {
     let mut returns = text.match_indices('\r');
     let (at, _) = returns.find(|(at, _)| !text[at + 1..].starts_with('\n'))?;
     Some(&text[..at])
 }
 
-/// Whether a variable of this name is one of ours, in whatever case.
+/// Whether a variable has our prefix, in upper or lower case.
 pub(super) fn is_ours(name: &str) -> bool {
     name.get(..8).is_some_and(|prefix| prefix.eq_ignore_ascii_case("PROPUSK_"))
 }
 
-/// The first assignment, if it is one of ours, and the text behind it.
+/// The first assignment, if it is a Propusk variable, and the text after it.
 fn first(text: &str) -> Result<(Option<Variable>, &str), &'static str> {
     let (line, after) = split_line(text);
     let head = line.trim_matches(BLANKS);
@@ -98,7 +98,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_part)
 }
 
-/// A value of ours, which stands on one line.
+/// The value of a Propusk variable, which must be on one line.
 fn own_value(text: &str) -> Result<(&str, &str), &'static str> {
     let (line, after) = split_line(text);
     let value = match line.chars().next() {
@@ -111,7 +111,7 @@ fn own_value(text: &str) -> Result<(&str, &str), &'static str> {
     }
 }
 
-/// What stands before the closing quote; a comment may follow.
+/// The text before the closing quote; a comment may follow.
 fn quoted(text: &str, quote: char) -> Result<&str, &'static str> {
     let (value, behind) = text.split_once(quote).ok_or(OPEN_QUOTE)?;
     if quote == '"' && value.contains(REPLACED) {
@@ -133,7 +133,7 @@ fn bare(value: &str) -> Result<&str, &'static str> {
     }
 }
 
-/// What follows a value of others, which may be quoted and have several lines.
+/// The text after another variable's value, which may be quoted and have several lines.
 fn skip_value(text: &str) -> Result<&str, &'static str> {
     let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'));
     let Some(quote) = quote else {
@@ -152,7 +152,7 @@ fn skip_value(text: &str) -> Result<&str, &'static str> {
     Err(OPEN_QUOTE)
 }
 
-/// The first line without its end, and the text behind it.
+/// The first line without its end, and the text after it.
 fn split_line(text: &str) -> (&str, &str) {
     let (line, after) = text.split_once('\n').unwrap_or((text, ""));
     (line.strip_suffix('\r').unwrap_or(line), after)
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_every_reader_reads_alike_is_read() {
+    fn line_that_all_readers_read_alike_is_accepted() {
         for (text, expected) in [
             ("", ""),
             ("# PROPUSK_LOG=warn\n\n  \t\n", ""),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_readers_disagree_about_is_refused_with_its_line() {
+    fn line_that_readers_read_differently_is_refused_with_its_number() {
         for (text, line, problem) in [
             ("PROPUSK_LOG", 1, NOT_AN_ASSIGNMENT),
             ("A=1\nPROPUSK_LOG: warn", 2, NOT_AN_ASSIGNMENT),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_values_of_others_are_skipped_whole() {
+    fn values_of_other_variables_are_skipped_completely() {
         let text = "A=a$b # c\nexport B=\"x\nPROPUSK_LOG=no\n\\\"\"\nC='\nPROPUSK_LOG=no' # d\nPROPUSK_LOG=yes";
         assert_eq!(read(text).as_deref(), Ok("PROPUSK_LOG=yes"));
     }

@@ -1,4 +1,4 @@
-//! What of the settings and of the database lies open to other users of the machine.
+//! Secrets and data that other users of the machine can read.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ impl Config {
         let key = if url.is_some() { "database_url" } else { "data_dir" };
         let database = Database::of(url, &self.data_dir);
         let files = database.map(|database| database.files()).unwrap_or_default();
-        // One that holds nothing yet is restricted when it is opened.
+        // An empty one is restricted when it is opened.
         let holds_something =
             |path: &PathBuf| std::fs::metadata(path).is_ok_and(|file| file.len() > 0);
         files.into_iter().filter(holds_something).map(|path| (key.to_owned(), path)).collect()

@@ -1,5 +1,5 @@
 //! Settings: defaults, then `propusk.toml`, then `.env`, then the environment
-//! (`PROPUSK_SECTION__KEY`). A key that nobody knows is refused, with the nearest known one named.
+//! (`PROPUSK_SECTION__KEY`). An unknown key is refused, with the nearest known one suggested.
 
 mod check;
 mod dot_env;
@@ -49,21 +49,22 @@ impl Serialize for Secret {
     }
 }
 
-/// All settings. Every one has a default; `propusk check-config` prints those in force.
+/// All settings. Each has a default; `propusk check-config` prints the values in force.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Config {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 picks a free port.
     #[serde(deserialize_with = "listen_address")]
     pub listen: SocketAddr,
-    /// The server's address as its users write it. Derived from `listen` on a loopback address.
+    /// The server's URL as its users write it. `None`: derived from `listen`, if that is a loopback
+    /// address.
     pub public_url: Option<String>,
-    /// Where generated secrets and the SQLite file live.
+    /// The folder of generated secrets and the SQLite file.
     pub data_dir: PathBuf,
-    /// `sqlite://…` or `postgres://…`; none is a SQLite file in the data directory.
+    /// `sqlite://…` or `postgres://…`. `None`: a SQLite file in the data directory.
     pub database_url: Option<Secret>,
     pub database_url_file: Option<PathBuf>,
-    /// What goes to the log, in the syntax of `RUST_LOG`.
+    /// The log filter, in the syntax of `RUST_LOG`.
     pub log: String,
     pub tokens: Tokens,
     pub accounts: Accounts,
@@ -77,14 +78,14 @@ pub struct Config {
     pub links: Links,
     pub redirects: Redirects,
     pub app_links: AppLinks,
-    /// By their names; which are known, and their defaults, `providers` says. Others speak OpenID
-    /// Connect.
+    /// By name; `providers` knows some names and their defaults. All others are OpenID Connect
+    /// providers.
     pub providers: BTreeMap<String, ProviderSettings>,
     pub outbound: Outbound,
-    /// By the names of the APIs; one that is not here has its defaults.
+    /// By API name; an API that is missing here has its defaults.
     pub dialects: BTreeMap<String, DialectSettings>,
     pub superuser: Superuser,
-    /// The settings' file, if a secret stands in it.
+    /// The settings file, if it contains a secret.
     #[serde(skip)]
     pub file_with_secrets: Option<PathBuf>,
 }
@@ -92,30 +93,30 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Tokens {
-    /// Signs tokens; at least 32 bytes. None: one is generated and kept in the data directory.
+    /// Signs tokens; at least 32 bytes. `None`: generated and kept in the data directory.
     pub secret: Option<Secret>,
     pub secret_file: Option<PathBuf>,
-    /// Whether tokens of a replaced server that are signed with the same secret are honoured, for the
-    /// accounts that were imported from it.
+    /// Whether tokens of a replaced server, signed with the same secret, are accepted for accounts
+    /// that were imported from it.
     pub accept_foreign: bool,
-    /// How signing keys work that are made from now on.
+    /// The algorithm of new signing keys.
     pub algorithm: Algorithm,
-    /// Whom access tokens of `native` are for. None: the public URL.
+    /// The audience of `native` access tokens. `None`: the public URL.
     pub audience: Option<String>,
     /// How long a new signing key is published before it signs.
     pub key_overlap_seconds: i64,
 }
 
-/// The accounts that are made here.
+/// New accounts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Accounts {
-    /// The number of the first one; above every number that another system with the same secret has
-    /// given. None: numbers begin at 1.
+    /// The number of the first one; it must be above every number that another system with the same
+    /// secret has given. `None`: numbers begin at 1.
     pub first_id: Option<i64>,
 }
 
-/// The cost of argon2id and the pool that pays it.
+/// The cost of argon2id, and its thread pool.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Hashing {
@@ -123,11 +124,11 @@ pub struct Hashing {
     pub time: u32,
     /// Hashing threads, each with its own memory.
     pub threads: usize,
-    /// Hashes that may wait; more are answered 503.
+    /// Hashes that may wait; further requests are answered 503.
     pub queue: usize,
 }
 
-/// Failed sign-ins that are looked at.
+/// How many attempts are allowed.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Limits {
@@ -144,10 +145,9 @@ pub struct Limits {
     pub mails_per_address: u32,
     /// Mails of one kind to one mailbox in one hour.
     pub mails_per_recipient: u32,
-    /// Requests from one address in ten minutes that begin, redeem or enter by a sign-in with a
-    /// provider.
+    /// Requests from one address in ten minutes that start or complete a sign-in with a provider.
     pub sign_ins_per_address: u32,
-    /// Hashes for one address that may wait while others wait. None: an eighth of
+    /// Hashes for one address that may wait while others wait. `None`: an eighth of
     /// `password.queue`.
     pub hashes_per_address: Option<usize>,
 }
@@ -155,10 +155,10 @@ pub struct Limits {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Http {
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// Networks whose `X-Forwarded-For` is trusted.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Connections at a time; further ones wait.
+    /// Concurrent connections; further clients wait.
     pub max_connections: usize,
     /// How long a connection is kept between two requests.
     pub idle_seconds: u64,
@@ -173,7 +173,7 @@ pub struct Cors {
     pub origins: Vec<String>,
 }
 
-/// The description of the APIs, for programs and for people.
+/// The documentation of the APIs, for programs and for readers.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Docs {
@@ -181,40 +181,40 @@ pub struct Docs {
     pub enabled: bool,
 }
 
-/// What mails and pages call the place that people sign in to.
+/// What mails and pages call this service.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Product {
-    /// None: the public host.
+    /// `None`: the public host.
     pub name: Option<String>,
-    /// Where people ask for help: an e-mail address or a web page.
+    /// Where users get help: an e-mail address or a web page.
     pub support: Option<String>,
 }
 
-/// How mail leaves.
+/// How mail is sent.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Mail {
     /// `smtp://host` (port 25), `smtp://user:password@host?tls=required` (STARTTLS, 587) or
-    /// `smtps://…` (TLS, 465); credentials only with TLS or to this machine. None: mails are
+    /// `smtps://…` (TLS, 465); credentials only with TLS or to this machine. `None`: mails are
     /// written as files to `mail` in the data directory.
     pub smtp_url: Option<Secret>,
     pub smtp_url_file: Option<PathBuf>,
     /// Certificates (PEM) to trust besides the public ones.
     pub ca_file: Option<PathBuf>,
-    /// The sender, `Name <address>`. None: `no-reply@` the public host.
+    /// The sender, `Name <address>`. `None`: `no-reply@` and the public host.
     pub from: Option<String>,
-    /// Where answers go, `Name <address>`. None: to the sender.
+    /// The reply address, `Name <address>`. `None`: the sender.
     pub reply_to: Option<String>,
-    /// The language of mails and pages where nobody says which.
+    /// The default language of mails and pages.
     pub language: Language,
-    /// How long the mail server may take for one reply, at most 600; a whole mail half as long
-    /// again.
+    /// How long the mail server may take for one reply, at most 600; a whole mail may take half as
+    /// long again.
     pub timeout_seconds: u64,
 }
 
-/// Where mailed links lead, with `{uid}` and `{token}` in it: a front end, or an app's own scheme.
-/// None: to the server's own pages.
+/// Targets of mailed links, with `{uid}` and `{token}`: a front end, or an app's own scheme.
+/// `None`: the server's own pages.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Links {
@@ -223,12 +223,12 @@ pub struct Links {
     pub email_reset: Option<String>,
 }
 
-/// Where apps wait for a provider's sign-in to end.
+/// Where apps are returned to after a sign-in with a provider.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Redirects {
-    /// Links of apps, compared letter by letter; a loopback one such as `http://127.0.0.1/cb` with
-    /// any port.
+    /// Links of apps, compared exactly; a loopback link such as `http://127.0.0.1/cb` may have any
+    /// port.
     #[serde(deserialize_with = "texts")]
     pub allowed: Vec<String>,
 }
@@ -244,40 +244,37 @@ pub struct AppLinks {
     /// it.
     #[serde(deserialize_with = "texts")]
     pub android: Vec<String>,
-    /// Paths that open Apple's apps beside those of `redirects.allowed`; `*` stands for whatever
-    /// follows.
+    /// Paths that open Apple's apps, in addition to those of `redirects.allowed`; `*` matches any
+    /// rest.
     #[serde(deserialize_with = "texts")]
     pub paths: Vec<String>,
 }
 
-/// One provider that people sign in with: Google, VK ID, Yandex, Mail.ru, or any with OpenID
-/// Connect.
+/// A provider to sign in with: Google, VK ID, Yandex, Mail.ru, or any OpenID Connect provider.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct ProviderSettings {
-    /// What the provider calls this server. None: nobody signs in with it.
+    /// This server's client id there. `None`: the provider is off.
     pub client_id: Option<String>,
-    /// Further ids of the same apps there, such as those for telephones, whose tokens are honoured
-    /// too.
+    /// Further client ids there, such as those of mobile apps, whose tokens are accepted too.
     #[serde(deserialize_with = "texts")]
     pub other_client_ids: Vec<String>,
     pub client_secret: Option<Secret>,
     pub client_secret_file: Option<PathBuf>,
-    /// What people call the provider.
+    /// The provider's name for users.
     pub title: Option<String>,
-    /// What is asked for, with spaces between.
+    /// The requested scopes, separated by spaces.
     pub scope: Option<String>,
-    /// Who the provider says that it is; where it speaks OpenID Connect, its endpoints are found
-    /// there.
+    /// The provider's issuer; an OpenID Connect provider's endpoints are discovered there.
     pub issuer: Option<String>,
     pub authorize_url: Option<String>,
     pub token_url: Option<String>,
     pub userinfo_url: Option<String>,
-    /// Tells whose a token is. None: beside `userinfo_url`.
+    /// Reports the owner of a token. `None`: next to `userinfo_url`.
     pub tokeninfo_url: Option<String>,
-    /// Domains whose addresses the provider itself hands out, so that it is believed about them.
-    /// None, for one that says which addresses are proved: it is believed about all, and so may
-    /// open every account that it names.
+    /// Domains whose addresses the provider itself assigns, so that its word about them is trusted.
+    /// Empty, for a provider that says which addresses are verified: it is trusted about all, and
+    /// can open every account that it names.
     #[serde(deserialize_with = "texts")]
     pub mail_domains: Vec<String>,
     /// Certificates (PEM) to trust besides the public ones.
@@ -290,16 +287,16 @@ pub struct ProviderSettings {
 pub struct Outbound {
     /// How long a whole request may take.
     pub timeout_seconds: u64,
-    /// Networks of one's own that providers may be in. Others that are not public are never
-    /// connected to, but for an address that stands in a provider's settings itself.
+    /// Private networks that providers may be in. Other non-public addresses are never connected
+    /// to, except one that a provider's settings contain literally.
     #[serde(deserialize_with = "networks")]
     pub internal_networks: Vec<IpNet>,
 }
 
-/// How many live sessions an account has at most by one API, if the settings do not say otherwise.
+/// The default maximum of live sessions of an account at one API.
 pub const MAX_SESSIONS: i64 = 200;
 
-/// How one API is served. Which there are, and their defaults, the APIs say themselves.
+/// How one API is served. The APIs themselves define which there are, and their defaults.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default)]
 pub struct DialectSettings {
@@ -307,43 +304,42 @@ pub struct DialectSettings {
     /// Lifetimes of tokens in seconds.
     pub access_seconds: i64,
     pub refresh_seconds: i64,
-    /// Whether answers hide who has an account where the API's document tells it.
+    /// Strict mode: answers hide who has an account, even if the API's document reveals it.
     pub strict: bool,
-    /// How many live sessions an account has at most by this API.
+    /// The maximum of live sessions of an account at this API.
     pub max_sessions: i64,
-    /// How long before its access token expires a refresh token is taken, where an API waits for that.
+    /// How long before the access token expires a refresh is allowed, if the API restricts it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_refresh_seconds: Option<i64>,
-    /// How long a session lives at most, however it is used.
+    /// The maximum lifetime of a session, even if it is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absolute_seconds: Option<i64>,
-    /// How long a spent refresh token whose attempt was not named gets the same answer again.
+    /// How long a spent refresh token gets the same answer again, if the client sent no attempt id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_seconds: Option<i64>,
-    /// Where it is for the operator to say: whether a new account, which must have an e-mail address
-    /// then, is dead until the link is followed that is mailed to it.
+    /// If this is configurable: whether a new account, which then needs an e-mail address, is
+    /// inactive until its owner opens the mailed link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activation: Option<bool>,
-    /// Where it is for the operator to say: whether owners are mailed of a sign-in from a network
-    /// where they have not signed in before.
+    /// If this is configurable: whether owners get a mail about a sign-in from a new network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_network_notice: Option<bool>,
-    /// Which key signs tokens that name their user.
+    /// The key that signs tokens with a user name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signing: Option<Signing>,
 }
 
-/// A key for tokens that name their user.
+/// A key for tokens with a user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Signing {
-    /// The secret as it is: other services that have it can check the tokens.
+    /// The secret itself: other services that have it can verify the tokens.
     Shared,
-    /// One that is derived from the secret.
+    /// A key derived from the secret.
     Derived,
 }
 
-/// An account made at the start if nobody holds its identifiers yet.
+/// An account that is created at the start, unless its identifiers are taken.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Superuser {
@@ -474,7 +470,7 @@ impl Default for DialectSettings {
 pub enum ConfigError {
     #[error("unknown setting {key}{}", .nearest.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
     Unknown { key: String, nearest: Option<String> },
-    /// Where it is wrong, not what stands there: that may be a secret.
+    /// The place of the error, without the value, which may be a secret.
     #[error("{0}")]
     Read(String),
     #[error(".env cannot be read: {0}")]
@@ -499,12 +495,12 @@ impl ConfigError {
 }
 
 impl Config {
-    /// How an API is to be served, to be changed.
+    /// The settings of an API, to be changed.
     pub fn dialect(&mut self, name: &str) -> &mut DialectSettings {
         self.dialects.entry(name.to_owned()).or_default()
     }
 
-    /// Whether an API signs tokens that name their user with the secret as it is.
+    /// Whether an API signs tokens with a user name with the secret itself.
     pub fn shares_user_names(&self) -> bool {
         self.dialects.values().any(|dialect| dialect.signing == Some(Signing::Shared))
     }

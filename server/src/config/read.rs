@@ -1,4 +1,4 @@
-//! Where settings come from: `propusk.toml`, `.env` and the environment, and the files that hold secrets.
+//! Reads settings from `propusk.toml`, `.env`, the environment, and files that contain secrets.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -18,7 +18,7 @@ impl From<config::ConfigError> for ConfigError {
     fn from(error: config::ConfigError) -> Self {
         use config::ConfigError as E;
         ConfigError::Read(match error {
-            // Where it is, and not what stands there.
+            // The place of the error, without the value.
             E::FileParse { cause, .. } => {
                 cause.to_string().lines().next().unwrap_or_default().to_owned()
             }
@@ -34,15 +34,15 @@ impl From<config::ConfigError> for ConfigError {
     }
 }
 
-/// The settings in force, and where each that is not a default comes from.
+/// The settings in force, and the origin of each that is not a default.
 pub struct Loaded {
     pub config: Config,
     pub origins: BTreeMap<String, String>,
 }
 
 impl Config {
-    /// Reads `propusk.toml` (or the file named by the caller, which must then exist), `.env` and the
-    /// environment over `defaults`, and checks the result.
+    /// Reads `propusk.toml` (or the given file, which must then exist), `.env` and the environment
+    /// over `defaults`, and checks the result.
     pub fn load(file: Option<&Path>, defaults: &Config) -> Result<Loaded, ConfigError> {
         let path = file.unwrap_or(Path::new("propusk.toml"));
         let text = settings_file(path, file.is_some())?;
@@ -75,13 +75,13 @@ impl Config {
         Ok(Loaded { config, origins })
     }
 
-    /// The part of the settings whose keys are not fields: read under what the sources say, so that a
-    /// source may name one setting of an API or a provider and leave the others.
+    /// The settings whose keys are not fields: a source may set one setting of an API or a provider
+    /// and keep the others.
     fn named_defaults(&self) -> NamedDefaults<'_> {
         NamedDefaults { dialects: &self.dialects, providers: &self.providers }
     }
 
-    /// The secrets that have been read from files, with those files.
+    /// Reads the secrets that are in files, and returns their keys and files.
     fn read_secret_files(&mut self) -> Result<Vec<(String, PathBuf)>, ConfigError> {
         let mut read = Vec::new();
         for SecretPlace { key, value, file } in self.secret_places() {
@@ -92,7 +92,7 @@ impl Config {
         Ok(read)
     }
 
-    /// Every secret that may stand in a file.
+    /// Every secret that may be in a file.
     fn secret_places(&mut self) -> Vec<SecretPlace<'_>> {
         let Config { database_url, database_url_file, .. } = self;
         let Tokens { secret, secret_file, .. } = &mut self.tokens;
@@ -130,7 +130,7 @@ impl Config {
     }
 }
 
-/// A secret, and the file that it may stand in.
+/// A secret, and the file that may contain it.
 struct SecretPlace<'c> {
     key: String,
     value: &'c mut Option<Secret>,
@@ -150,7 +150,7 @@ struct NamedDefaults<'c> {
     providers: &'c BTreeMap<String, ProviderSettings>,
 }
 
-/// Variables of ours as a source of settings.
+/// The Propusk variables as a source of settings.
 fn environment(variables: Vec<Variable>) -> config::Environment {
     config::Environment::with_prefix("PROPUSK")
         .prefix_separator("_")
@@ -159,7 +159,8 @@ fn environment(variables: Vec<Variable>) -> config::Environment {
         .source(Some(variables.into_iter().collect()))
 }
 
-/// Kubernetes sets these in every container beside a service called `propusk` or `propusk-…`.
+/// Whether Kubernetes sets the variable in every container, because there is a service called
+/// `propusk` or `propusk-…`.
 fn is_of_kubernetes(name: &str) -> bool {
     name.strip_prefix("PROPUSK_").is_some_and(|rest| {
         let rest = format!("_{rest}_");
@@ -167,7 +168,7 @@ fn is_of_kubernetes(name: &str) -> bool {
     })
 }
 
-/// The process's variables that are ours, in whatever case; they must be text, and set once.
+/// The Propusk variables of the process, in upper or lower case; they must be text, and set once.
 fn process_environment() -> Result<Vec<Variable>, ConfigError> {
     let mut variables: Vec<Variable> = Vec::new();
     for (name, value) in std::env::vars_os() {
@@ -179,15 +180,15 @@ fn process_environment() -> Result<Vec<Variable>, ConfigError> {
         let value = value.into_string().map_err(|_| problem("is not UTF-8"))?;
         let capitals = name.to_ascii_uppercase();
         if variables.iter().any(|(known, _)| *known == capitals) {
-            return Err(problem("is set twice, in other case"));
+            return Err(problem("is set twice, in different case"));
         }
         variables.push((capitals, value));
     }
     Ok(variables)
 }
 
-/// The text of the settings' file. Only one that is not there at all, and need not be, is as good as
-/// empty: what an operator has written must not be passed over.
+/// The text of the settings file. Only a missing file that is not required counts as empty: what an
+/// operator has written must not be ignored.
 fn settings_file(path: &Path, must_exist: bool) -> Result<String, ConfigError> {
     let problem = |problem: &dyn std::fmt::Display| {
         ConfigError::Read(format!("{} cannot be read: {problem}", path.display()))
@@ -198,7 +199,7 @@ fn settings_file(path: &Path, must_exist: bool) -> Result<String, ConfigError> {
         Err(error) => return Err(problem(&error)),
     };
     let text = String::from_utf8(bytes).map_err(|_| problem(&"it is not UTF-8"))?;
-    // Some editors put a byte order mark before the text.
+    // Some editors write a byte order mark first.
     Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
 }
 
@@ -223,7 +224,7 @@ fn refuse_unknown(sources: &config::Config, defaults: &Config) -> Result<(), Con
         let setting = key.strip_prefix("providers.").and_then(|rest| rest.split_once('.'));
         let is_known = |(_, setting): (&str, &str)| of_a_provider.contains_key(setting);
         if !known.contains_key(&key) && !setting.is_some_and(is_known) {
-            // A provider may be one that nobody knows by name yet.
+            // A provider may have any name.
             let of_this = setting.filter(|(_, setting)| !setting.contains('.')).map(|(name, _)| {
                 of_a_provider.keys().map(move |key| format!("providers.{name}.{key}"))
             });
@@ -241,7 +242,7 @@ fn refuse_unknown(sources: &config::Config, defaults: &Config) -> Result<(), Con
     Ok(())
 }
 
-/// Settings by their dotted names; lists are values.
+/// Settings by their dotted keys; lists are values.
 pub fn flatten(settings: &Value) -> BTreeMap<String, Value> {
     let mut flat = BTreeMap::new();
     let mut open = vec![(String::new(), settings)];
@@ -275,7 +276,7 @@ fn read_secret(key: &str, path: &Path, is_set: bool) -> Result<Secret, ConfigErr
     }
 }
 
-/// An address with its port, or the name of this machine with one.
+/// An address with its port, or `localhost` with one.
 pub(super) fn listen_address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(from)?;
     let spelled = match text.split_once(':') {
@@ -284,7 +285,7 @@ pub(super) fn listen_address<'de, D: Deserializer<'de>>(from: D) -> Result<Socke
     };
     spelled.parse().map_err(|_| {
         serde::de::Error::custom(format!(
-            "{} is no address with a port such as 127.0.0.1:8000, 0.0.0.0:8000 (all of IPv4) or \
+            "{} is not an address with a port such as 127.0.0.1:8000, 0.0.0.0:8000 (all of IPv4) or \
              [::]:8000",
             text.escape_debug()
         ))
@@ -296,7 +297,7 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>,
     texts(from)?.iter().map(|item| network(item)).collect()
 }
 
-/// A list, or text with commas, as the environment has it.
+/// A list, or a text with commas as in the environment.
 pub(super) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected a list of texts, or one text with commas")]
@@ -304,7 +305,7 @@ pub(super) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D
         List(Vec<Item>),
         One(Item),
     }
-    /// Ids of some providers are numbers.
+    /// Some providers' ids are numbers.
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Item {
@@ -328,5 +329,5 @@ fn network<E: serde::de::Error>(text: &str) -> Result<IpNet, E> {
     let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
     text.parse()
         .or_else(|_| address())
-        .map_err(|_| E::custom(format!("{text} is no network such as 10.0.0.0/8")))
+        .map_err(|_| E::custom(format!("{text} is not a network such as 10.0.0.0/8")))
 }

@@ -1,5 +1,4 @@
-//! Settings that can be used and that undo what the others protect: said by `check-config` and at
-//! every start.
+//! Settings that are valid but weaken others: reported by `check-config` and at every start.
 
 use std::fmt;
 
@@ -8,10 +7,11 @@ use url::{Host, Url};
 
 use super::Config;
 
-/// 7 MiB in five passes, 19 MiB in two and 46 MiB in one cost about this (OWASP's least for argon2id).
+/// 7 MiB in five passes, 19 MiB in two and 46 MiB in one cost about this much (OWASP's minimum for
+/// argon2id).
 const LEAST_HASH_COST: u64 = 35_000;
 const LEAST_HASH_MEMORY: u32 = 7_168;
-/// No limit of attempts stops anybody beyond this.
+/// A higher limit stops no attacker.
 const NO_LIMIT: u32 = 100_000;
 const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 const SSL_PARAMETERS: [&str; 9] = [
@@ -27,7 +27,7 @@ const SSL_PARAMETERS: [&str; 9] = [
 ];
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// A setting and what is to be said of it.
+/// A setting and its problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     pub key: String,
@@ -47,7 +47,7 @@ impl fmt::Display for Warning {
 }
 
 impl Config {
-    /// What an operator should know about these settings, sound as they are.
+    /// What an operator should know about valid settings.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         warnings.extend(self.clear_public_url());
@@ -70,24 +70,24 @@ impl Config {
     fn clear_public_url(&self) -> Option<Warning> {
         let url = Url::parse(self.public_url.as_deref()?).ok()?;
         let is_reached_by_others = !self.listen.ip().is_loopback() || !is_this_machine(&url);
-        let problem = "begins with http://: passwords, tokens and mailed links can be read on the \
-                       way; let a proxy speak TLS and write https://";
+        let problem = "begins with http://: others can read passwords, tokens and mailed links in \
+                       transit; put a TLS proxy in front and write https://";
         (url.scheme() == "http" && is_reached_by_others)
             .then(|| Warning::new("public_url", problem))
     }
 
     fn published_secret(&self) -> Option<Warning> {
         let secret = self.tokens.secret.as_ref()?.expose();
-        let problem = "begins with django-insecure-: a project was made with this key, and it is \
-                       in the repository of many; others may know it";
+        let problem = "begins with django-insecure-: Django generated this key for a new project, \
+                       and such keys are often committed to repositories; others may know it";
         let is_known = secret.to_ascii_lowercase().starts_with("django-insecure-");
         is_known.then(|| Warning::new("tokens.secret", problem))
     }
 
     fn shared_numbers(&self) -> Option<Warning> {
-        let problem = "is not set: another system with the key in tokens.secret takes the numbers of our \
-                       accounts for its own, and lets our users in as its users; set a number above all \
-                       that it has given, or use a key that nothing else uses";
+        let problem = "is not set: another system with the key in tokens.secret takes our account \
+                       numbers for its own, and accepts our users as its users; set a number above \
+                       all that it has given, or use a key that no other system has";
         let is_shared = self.tokens.secret.is_some() && self.accounts.first_id.is_none();
         is_shared.then(|| Warning::new("accounts.first_id", problem))
     }
@@ -99,8 +99,8 @@ impl Config {
         };
         let wide = self.http.trusted_proxies.iter().find(is_wide)?;
         let problem = format!(
-            "{wide} is more than a network of your own: a client there chooses its address by \
-             itself, and no limit of attempts holds"
+            "{wide} is larger than a private network: a client in it can choose its address, and \
+             no limit of attempts works"
         );
         Some(Warning::new("http.trusted_proxies", problem))
     }
@@ -109,15 +109,15 @@ impl Config {
         let (memory, passes) = (self.password.memory_kib, self.password.time);
         let is_cheap =
             memory < LEAST_HASH_MEMORY || u64::from(memory) * u64::from(passes) < LEAST_HASH_COST;
-        let problem = "with password.time, a hash costs so little that a stolen database gives its \
-                       passwords away; the defaults are 19456 and 2";
+        let problem = "with password.time, makes hashes so cheap that the passwords of a stolen \
+                       database can be found; the defaults are 19456 and 2";
         is_cheap.then(|| Warning::new("password.memory_kib", problem))
     }
 
     fn no_limits(&self) -> Vec<Warning> {
         let limits = &self.limits;
         if !limits.enabled {
-            let problem = "is off: passwords can be guessed, and mails sent, without end";
+            let problem = "is off: passwords can be guessed, and mails sent, without limit";
             return vec![Warning::new("limits.enabled", problem)];
         }
         let attempts = [
@@ -130,12 +130,14 @@ impl Config {
             ("mails_per_recipient", limits.mails_per_recipient),
         ];
         let is_none = |(_, allowed): &(&str, u32)| *allowed >= NO_LIMIT;
-        let warn =
-            |(name, _)| Warning::new(format!("limits.{name}"), "is so high that it stops nobody");
+        let warn = |(name, _)| {
+            Warning::new(format!("limits.{name}"), "is so high that it stops no attack")
+        };
         attempts.into_iter().filter(is_none).map(warn).collect()
     }
 
-    /// What the database's driver skips without a word, and so goes on in clear.
+    /// TLS parameters that the database driver ignores silently, so that it connects without
+    /// encryption.
     fn database_tls(&self) -> Vec<Warning> {
         let Some(url) = self.postgres_url() else { return Vec::new() };
         let is_unknown = |name: &&str| {
@@ -143,8 +145,7 @@ impl Config {
         };
         let names: Vec<_> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
         let unknown = names.iter().map(String::as_str).filter(is_unknown);
-        let skipped =
-            unknown.map(|name| format!("{name} is no parameter that is known, and is skipped"));
+        let skipped = unknown.map(|name| format!("{name} is an unknown parameter and is ignored"));
         let mut problems: Vec<_> = skipped.collect();
         if ssl_modes(&url).is_empty() {
             problems.extend(std::env::var("PGSSLMODE").ok().as_deref().and_then(unknown_ssl_mode));
@@ -152,7 +153,7 @@ impl Config {
         problems.into_iter().map(|problem| Warning::new("database_url", problem)).collect()
     }
 
-    /// What the driver refuses.
+    /// An `sslmode` that the driver refuses.
     pub(super) fn refused_ssl_mode(&self) -> Option<String> {
         ssl_modes(&self.postgres_url()?).iter().find_map(|mode| unknown_ssl_mode(mode))
     }
@@ -162,7 +163,7 @@ impl Config {
         url.scheme().starts_with("postgres").then_some(url)
     }
 
-    /// A bare word is taken for the name of a module, so that nothing else is logged.
+    /// A bare word is read as a module name, so that nothing else is logged.
     fn unknown_log_level(&self) -> Option<Warning> {
         let is_level = |word: &str| {
             LOG_LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word))
@@ -173,7 +174,7 @@ impl Config {
             .find(|word| !word.is_empty() && !word.contains(['=', '[', ':']) && !is_level(word))?;
         let levels = LOG_LEVELS.join(", ");
         let problem = format!(
-            "{} is no level, and taken for a module's name; levels are {levels}",
+            "{} is not a level and is read as a module name; levels are {levels}",
             unknown.escape_debug()
         );
         Some(Warning::new("log", problem))
@@ -187,14 +188,14 @@ impl Config {
         let configured = self.providers.iter().filter(|(_, provider)| provider.client_id.is_some());
         let warn = |(name, _)| {
             let problem =
-                "redirects.allowed is empty: no app can begin a sign-in with it at native";
+                "redirects.allowed is empty: no app can start a sign-in with it at native";
             Warning::new(format!("providers.{name}"), problem)
         };
         configured.map(warn).collect()
     }
 
     fn mails_to_files(&self) -> Option<Warning> {
-        let problem = "is not set: mails are written to files and go nowhere";
+        let problem = "is not set: mails are written to files and not sent";
         let is_public = self.public_url.is_some() && self.mail.smtp_url.is_none();
         is_public.then(|| Warning::new("mail.smtp_url", problem))
     }
@@ -207,15 +208,16 @@ impl Config {
             Host::Ipv4(address) => !address.is_private() && !address.is_loopback(),
             Host::Ipv6(address) => !address.is_loopback() && !address.is_unique_local(),
         };
-        let problem = "sends mails, with links that open accounts, without TLS or where there is \
-                       none; add ?tls=required";
+        let problem = "sends mails, whose links give access to accounts, without TLS if the server \
+                       has none; add ?tls=required";
         (url.scheme() == "smtp" && !is_required && is_public)
             .then(|| Warning::new("mail.smtp_url", problem))
     }
 
     fn exposed_links(&self) -> Vec<Warning> {
         let links = &self.links;
-        // One to an app's own scheme is used only where it is bound to the app that asks.
+        // `links.reset` may lead to an app's own scheme: it is used only if it is bound to the app
+        // that asks.
         let each = [
             ("links.activation", &links.activation),
             ("links.reset", &links.reset),
@@ -226,11 +228,11 @@ impl Config {
             let problem = match url.scheme() {
                 "https" => return None,
                 "http" if is_this_machine(&url) => return None,
-                "http" => "leads over http://: the link can be read on the way",
+                "http" => "uses http://: others can read the link in transit",
                 _ if key == "links.reset" => return None,
                 _ => {
-                    "leads to an app's own scheme, which any app can claim; better is an https link \
-                      that the app has claimed (Universal Link, App Link)"
+                    "leads to an app's own scheme, which any app can claim; an https link that the \
+                      app has claimed is safer (Universal Link, App Link)"
                 }
             };
             Some(Warning::new(key, problem))
@@ -244,7 +246,7 @@ impl Config {
         };
         let warn = |origin| {
             let problem =
-                format!("{origin} is not encrypted: who is on the way can change its scripts");
+                format!("{origin} is not encrypted: its scripts can be changed in transit");
             Warning::new("cors.origins", problem)
         };
         self.cors.origins.iter().filter(is_clear).map(warn).collect()

@@ -32,7 +32,7 @@ pub const DIALECT: Dialect = Dialect {
     },
 };
 
-/// The whole API.
+/// All its views.
 pub fn views() -> Vec<View> {
     let user_view = |path, name| {
         View::at(path, name).authenticated(simple_jwt::bearer_5_3).cookies().signed_in_only()
@@ -139,7 +139,7 @@ async fn logout(call: Call) -> Answer {
     simple_jwt::blacklist(call, failure).await
 }
 
-/// How djoser's views speak here.
+/// The answers of djoser's views in this API.
 struct Users;
 
 impl Site for Users {
@@ -162,7 +162,7 @@ impl Site for Users {
 const EMAIL: Text = djoser::EMAIL.optional();
 const PHONE: Text = Text::REQUIRED.max(16).phone().optional();
 
-/// The identifiers that a request brings.
+/// The identifiers of a request.
 #[derive(Default)]
 struct Identifiers {
     email: Option<Email>,
@@ -170,14 +170,15 @@ struct Identifiers {
 }
 
 impl Identifiers {
-    /// Where it must not be told what is taken, only a mailbox can be told.
+    /// In strict mode the answer cannot say that a name is taken; only a mail can, so an address is
+    /// required.
     fn require_email(&self, form: &mut Form) {
         if self.email.is_none() && self.phone.is_some() {
             form.fail("email", "This field is required.");
         }
     }
 
-    /// Notes in the form which of them somebody else holds.
+    /// Records in the form which of them are taken.
     async fn refuse_taken(&self, form: &mut Form, call: &Call) -> Result<(), Reply> {
         for identifier in self.list() {
             if call.context.auth.is_taken(&identifier, None).await.map_err(failure)? {
@@ -200,7 +201,7 @@ struct RegisterRequest {
 }
 
 impl RegisterRequest {
-    /// What is missing is noted in the form, which must be finished before this is used.
+    /// Missing fields are recorded in the form, which must be finished before this is used.
     fn read(form: &mut Form) -> Self {
         let identifiers = Identifiers {
             email: form.text("email", &EMAIL).and_then(|email| Email::parse(&email)),
@@ -273,7 +274,7 @@ struct UserResponse {
 }
 
 impl UserResponse {
-    /// What is answered to a registration whose mailbox has to confirm it, whatever comes of it.
+    /// The answer in strict mode, the same whether the registration succeeds or not.
     fn unconfirmed(identifiers: &[Identifier]) -> Self {
         let of = |kind| identifiers.iter().find(|one| one.kind() == kind);
         let shown = |one: &Identifier| one.shown().to_owned();
@@ -321,7 +322,7 @@ fn failure(error: Error) -> Reply {
         Error::ReauthenticationRequired => djoser::sign_in_again(),
         Error::UnknownUid => djoser::invalid_uid(),
         Error::LinkInvalid | Error::LinkSpent => djoser::invalid_link_token(),
-        // No route here leads to a provider.
+        // No route of this API uses a provider.
         Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
             common_failure(&error)

@@ -1,6 +1,6 @@
-//! The APIs that are served. Each file translates one document: routes, handlers, requests,
-//! responses, and the words of every refusal; none decides a rule. A further one is a file here and
-//! its name in the two lists below.
+//! The APIs (dialects) that are served. Each file translates one document: routes, handlers,
+//! requests, responses, and the text of every refusal; none decides a rule. To add one, write a
+//! file here and add it to `mod` and `ALL` below.
 
 mod djoser_jwt;
 mod djoser_token;
@@ -19,7 +19,7 @@ use crate::auth::Policy;
 use crate::config::{DialectSettings, Signing};
 use crate::openapi::Fragment;
 
-/// Every API there is.
+/// All APIs.
 const ALL: &[Dialect] = &[
     native::DIALECT,
     djoser_token::DIALECT,
@@ -37,16 +37,16 @@ pub struct Dialect {
     pub signing: Option<Signing>,
     /// Its routes.
     pub mount: fn(&Arc<Context>) -> Router,
-    /// What the OpenAPI document says of it.
+    /// Its part of the OpenAPI document.
     pub openapi: fn() -> Fragment,
 }
 
-/// The settings of every API as they are where nothing is configured.
+/// The default settings of every API.
 pub fn defaults() -> BTreeMap<String, DialectSettings> {
     ALL.iter().map(|dialect| (dialect.policy.name.to_owned(), settings(dialect))).collect()
 }
 
-/// The APIs that are switched on, as configured.
+/// The APIs that are switched on, with their settings.
 pub fn enabled(configured: &BTreeMap<String, DialectSettings>) -> Vec<Dialect> {
     ALL.iter()
         .copied()
@@ -59,7 +59,7 @@ pub fn enabled(configured: &BTreeMap<String, DialectSettings>) -> Vec<Dialect> {
         .collect()
 }
 
-/// A setting that an API does not have is `None`, and is then unknown in the settings' file.
+/// A setting that an API does not have is `None`, and is then unknown to the settings file.
 fn settings(Dialect { policy, signing, .. }: &Dialect) -> DialectSettings {
     DialectSettings {
         enabled: true,
@@ -106,7 +106,7 @@ mod tests {
     use crate::drf::View;
     use crate::openapi;
 
-    /// Every path that an API mounts, with the methods of its `Allow`.
+    /// Every path of an API, with its `Allow`.
     fn mounted(name: &str) -> Vec<(String, String)> {
         let of_views = |views: Vec<View>| {
             let routes = views.iter().map(View::route);
@@ -124,7 +124,7 @@ mod tests {
         }
     }
 
-    /// The same as the OpenAPI document has it.
+    /// The same from the OpenAPI document.
     fn described(dialect: &Dialect) -> BTreeMap<String, BTreeSet<String>> {
         let document = openapi::document("http://localhost", vec![(dialect.openapi)()]);
         let paths = document["paths"].as_object().expect("paths").iter();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn every_route_is_described_and_nothing_else() {
+    fn route_is_described_and_nothing_else_is() {
         for dialect in ALL {
             let name = dialect.policy.name;
             let methods = |allow: &str| -> BTreeSet<String> {
@@ -147,14 +147,14 @@ mod tests {
             let mounted: BTreeMap<_, _> =
                 mounted(name).into_iter().map(|(path, allow)| (path, methods(&allow))).collect();
             let mut described = described(dialect);
-            // What others than this API's clients look up.
+            // Paths for resource servers, not for clients of this API.
             described.retain(|path, _| !path.starts_with("/.well-known/"));
             assert_eq!(described, mounted, "{name}");
         }
     }
 
     #[test]
-    fn no_two_apis_share_a_name_or_a_code() {
+    fn dialects_share_no_name_and_no_code() {
         for (place, one) in ALL.iter().enumerate() {
             assert!(one.policy.code < 16, "{} has four bits in a token id", one.policy.name);
             for other in &ALL[..place] {

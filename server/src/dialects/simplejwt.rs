@@ -38,7 +38,7 @@ pub const DIALECT: Dialect = Dialect {
     },
 };
 
-/// The whole API.
+/// All its views.
 pub fn views() -> Vec<View> {
     vec![
         View::at("/api/auth/login/", "Token Obtain Pair")
@@ -95,7 +95,7 @@ async fn request_reset(mut call: Call) -> Answer {
     let requested = auth.request_password_reset(policy, &request.email, call.asked()).await;
     match requested.map_err(failure)? {
         Requested::Unknown if !policy.strict => Err(refused("User with this email does not exist")),
-        // A suspended account is there too, though it gets no mail.
+        // A suspended account exists too, although it gets no mail.
         Requested::Sent | Requested::NotSent | Requested::Unknown => {
             Ok(Reply::ok(&json!({ "message": "Password reset link sent" })))
         }
@@ -106,7 +106,7 @@ async fn reset(mut call: Call) -> Answer {
     let mut form = call.form().await?;
     let ConfirmRequest { uid, token, new_password } = ConfirmRequest::read(&mut form, &call)?;
     let reset = call.context.auth.reset_password(&uid, &token, new_password, call.client()).await;
-    reset.map_err(|error| failure(call.told(error)))?;
+    reset.map_err(|error| failure(call.mask_link_error(error)))?;
     Ok(Reply::ok(&json!({ "message": "Password has been reset" })))
 }
 
@@ -117,7 +117,7 @@ struct RegisterRequest {
 }
 
 impl RegisterRequest {
-    /// The document's own view has one text for whatever is missing.
+    /// The document's own view has one text for any missing field.
     fn read(mut form: Form) -> Result<Self, Reply> {
         let mut text = |name| form.text(name, &Text::REQUIRED);
         let (Some(username), Some(email), Some(password)) =
@@ -170,7 +170,7 @@ struct ConfirmRequest {
 }
 
 impl ConfirmRequest {
-    /// The link's parts stand in the query, as in the link itself.
+    /// The link's parts are in the query, as in the link itself.
     fn read(form: &mut Form, call: &Call) -> Result<Self, Reply> {
         let query = |name| call.query(name).filter(|value| !value.is_empty());
         let new_password = form.text("new_password", &Text::REQUIRED);
@@ -227,7 +227,7 @@ fn failure(error: Error) -> Reply {
         Error::UnknownUid => refused("Invalid uid"),
         Error::LinkInvalid | Error::LinkSpent => refused("Invalid or expired token"),
         Error::ReauthenticationRequired => refused("Sign in again to change this."),
-        // No route here leads to a provider.
+        // No route of this API uses a provider.
         Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
             common_failure(&error)

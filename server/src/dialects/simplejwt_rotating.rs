@@ -1,5 +1,5 @@
-//! The API of `tests/contract/exchanges-003.json`: e-mail addresses, SimpleJWT 5.3 with
-//! refresh tokens that work once.
+//! The API of `tests/contract/exchanges-003.json`: e-mail addresses, SimpleJWT 5.3 with refresh
+//! tokens that can be used once.
 
 use axum::http::StatusCode;
 use base64::Engine as _;
@@ -37,7 +37,7 @@ pub const DIALECT: Dialect = Dialect {
     },
 };
 
-/// The whole API.
+/// All its views.
 pub fn views() -> Vec<View> {
     vec![
         View::at("/v1/creat_autor", "Create Autor")
@@ -90,7 +90,7 @@ struct RegisterRequest {
 }
 
 impl RegisterRequest {
-    /// What is missing is noted in the form, which must be finished before this is used.
+    /// Missing fields are recorded in the form, which must be finished before this is used.
     fn read(form: &mut Form) -> Self {
         let login = form.text("login", &Text::REQUIRED.max(150));
         if login.as_deref().is_some_and(|login| display_name(login).is_none()) {
@@ -179,7 +179,7 @@ fn failure(error: Error) -> Reply {
         Error::LinkInvalid | Error::LinkSpent => {
             Reply::field("token", "Invalid token for given user.")
         }
-        // No route here leads to a provider.
+        // No route of this API uses a provider.
         Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
             common_failure(&error)

@@ -1,5 +1,5 @@
-//! What djoser brings to an API: its views of users, of links that were mailed, and its words. The API
-//! says in a [`Site`] how it shows an account and how it refuses.
+//! djoser's part of an API: its views of users and of mailed links, and its texts. The API
+//! implements [`Site`] to say how it shows an account and words a refusal.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -20,22 +20,23 @@ pub trait Site {
     /// How an account is shown.
     type User: From<Account> + Serialize;
 
-    /// The account behind a call whose credential was good.
+    /// The account of a call with a valid credential.
     fn account(call: &Call) -> impl Future<Output = Result<Account, Reply>> + Send;
 
-    /// What a password must not resemble: verbose names and values, in Django's order.
+    /// What a password must not resemble: Django's verbose names with the values, in Django's
+    /// order.
     fn known(account: &Account) -> Vec<(&'static str, &str)>;
 
-    /// The API's words for what was refused.
+    /// The API's answer to an error.
     fn failure(error: Error) -> Reply;
 }
 
-/// An address that is stored.
+/// An address to store.
 pub const EMAIL: Text = Text::REQUIRED.max(254).email();
-/// An address that is only looked for.
-const SOUGHT_EMAIL: Text = Text::REQUIRED.email();
+/// An address to look up.
+const LOOKUP_EMAIL: Text = Text::REQUIRED.email();
 
-/// The only user in the list is oneself.
+/// The list contains only the caller.
 pub async fn list<S: Site>(call: Call) -> Answer {
     let account = S::account(&call).await?;
     Ok(Reply::ok(&[S::User::from(account)]))
@@ -68,7 +69,7 @@ pub async fn set_password<S: Site>(mut call: Call) -> Answer {
     Ok(Reply::no_content())
 }
 
-/// Called `set_username` where accounts have a name beside their address.
+/// Called `set_username` in APIs whose accounts also have a username.
 pub async fn set_email<S: Site>(mut call: Call) -> Answer {
     S::account(&call).await?;
     let mut form = call.form().await?;
@@ -92,11 +93,11 @@ pub async fn activate<S: Site>(mut call: Call) -> Answer {
         Err(Error::LinkSpent) => {
             Err(Reply::detail(StatusCode::FORBIDDEN, "Stale token for given user."))
         }
-        Err(error) => Err(S::failure(call.told(error))),
+        Err(error) => Err(S::failure(call.mask_link_error(error))),
     }
 }
 
-/// Tells whether an account of this address waits for its activation, unless the API is strict.
+/// Reveals whether an account with this address waits for its activation, unless the API is strict.
 pub async fn resend_activation<S: Site>(mut call: Call) -> Answer {
     let email = read_email(&mut call).await?;
     let Context { auth, policy, .. } = &*call.context;
@@ -120,7 +121,7 @@ pub async fn reset_password<S: Site>(mut call: Call) -> Answer {
     let link = Link::read_checked(&mut form);
     let new = form.text("new_password", &Text::REQUIRED.password()).unwrap_or_default();
     form.finish()?;
-    // The library compares the password with whoever sends it, not with the link's account.
+    // The library compares the password with the sender's account, not with the link's.
     let sender = match call.who {
         Some(_) => Some(S::account(&call).await?),
         None => None,
@@ -128,7 +129,7 @@ pub async fn reset_password<S: Site>(mut call: Call) -> Answer {
     let known = sender.as_ref().map(S::known).unwrap_or_default();
     let new = acceptable_password("new_password", &new, &known)?;
     let reset = call.context.auth.reset_password(&link.uid, &link.token, new, call.client()).await;
-    reset.map_err(|error| S::failure(call.told(error)))?;
+    reset.map_err(|error| S::failure(call.mask_link_error(error)))?;
     Ok(Reply::no_content())
 }
 
@@ -140,7 +141,7 @@ pub async fn request_email_reset<S: Site>(mut call: Call) -> Answer {
     Ok(Reply::no_content())
 }
 
-/// Here the serializer has no fields for the link.
+/// In this view the serializer has no fields for the link.
 pub async fn reset_email<S: Site>(mut call: Call) -> Answer {
     let mut form = call.form().await?;
     let link = Link::read(&form);
@@ -149,11 +150,11 @@ pub async fn reset_email<S: Site>(mut call: Call) -> Answer {
     let new = new.ok_or_else(|| S::failure(Error::NoIdentifier))?;
     let (Context { auth, policy, .. }, from) = (&*call.context, call.client());
     let reset = auth.reset_email(&link.uid, &link.token, new, policy.strict, from).await;
-    reset.map_err(|error| new_email_failure::<S>(call.told(error)))?;
+    reset.map_err(|error| new_email_failure::<S>(call.mask_link_error(error)))?;
     Ok(Reply::no_content())
 }
 
-/// The caller's account, where the path names it or nobody; another's is not found.
+/// The caller's account, if the path names it or no account; another account is not found.
 pub async fn own_account<S: Site>(call: &Call) -> Result<Account, Reply> {
     let account = S::account(call).await?;
     match call.parameter() {
@@ -163,7 +164,7 @@ pub async fn own_account<S: Site>(call: &Call) -> Result<Account, Reply> {
     }
 }
 
-/// Reads `current_password` and proves it; a wrong one is noted in the form.
+/// Reads and verifies `current_password`; a wrong one is recorded in the form.
 async fn prove_password<S: Site>(form: &mut Form, call: &Call) -> Result<Option<Proof>, Reply> {
     let Some(current) = form.text("current_password", &Text::REQUIRED) else { return Ok(None) };
     let who = call.signed_in()?;
@@ -181,7 +182,7 @@ fn new_email(form: &mut Form) -> Option<Email> {
     form.text("new_email", &EMAIL).and_then(|email| Email::parse(&email))
 }
 
-/// An address that another account has is refused under the field that names it.
+/// Reports a taken address under the field `new_email`.
 fn new_email_failure<S: Site>(error: Error) -> Reply {
     match error {
         Error::Taken(kind) => Reply::field("new_email", taken(kind).1),
@@ -189,7 +190,7 @@ fn new_email_failure<S: Site>(error: Error) -> Reply {
     }
 }
 
-/// Django's password validators, whose findings stand under `field`.
+/// Django's password validators; the form reports their findings under `field`.
 pub fn acceptable_password(
     field: &'static str,
     password: &str,
@@ -203,7 +204,7 @@ pub fn acceptable_password(
     Password::parse(password).map_err(|_| password_too_long(field))
 }
 
-/// Django's words for what a validator finds.
+/// Django's text for a validator's finding.
 fn words(finding: &Finding<'_>) -> String {
     match finding {
         Finding::TooSimilar(name) => format!("The password is too similar to the {name}."),
@@ -217,12 +218,13 @@ fn words(finding: &Finding<'_>) -> String {
 
 async fn read_email(call: &mut Call) -> Result<String, Reply> {
     let mut form = call.form().await?;
-    let email = form.text("email", &SOUGHT_EMAIL).unwrap_or_default();
+    let email = form.text("email", &LOOKUP_EMAIL).unwrap_or_default();
     form.finish()?;
     Ok(email)
 }
 
-/// What a mailed link carries; no `Debug`. The library checks the cut texts and uses the uncut ones.
+/// The content of a mailed link; no `Debug`. The library validates the trimmed values and uses the
+/// untrimmed ones.
 struct Link {
     uid: String,
     token: String,
@@ -233,7 +235,7 @@ impl Link {
         Link { uid: form.unchecked("uid"), token: form.unchecked("token") }
     }
 
-    /// What is missing is noted in the form, which must be finished before this is used.
+    /// Missing fields are recorded in the form, which must be finished before this is used.
     fn read_checked(form: &mut Form) -> Self {
         for field in ["uid", "token"] {
             form.text(field, &Text::REQUIRED);
@@ -244,7 +246,7 @@ impl Link {
 
 const WRONG_PASSWORD: &str = "Invalid password.";
 
-/// The field of an identifier that somebody holds, and what is said of it.
+/// The field and the text for an identifier that is taken.
 pub fn taken(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Email => ("email", "user with this email already exists."),

@@ -1,6 +1,6 @@
-//! Text fields of a serializer, checked as Django REST framework checks them: the same messages in the same order, all
-//! failing fields at once. A handler makes a `Form` of the body, reads its fields in the serializer's order, adds what
-//! it finds out itself with `fail`, and ends with `finish`.
+//! Text fields of a serializer, checked as Django REST framework checks them: the same messages in
+//! the same order, all failing fields at once. A handler makes a `Form` of the body, reads its
+//! fields in the serializer's order, adds its own findings with `fail`, and ends with `finish`.
 
 use super::form::{Data, Fields};
 use super::json::Json;
@@ -26,12 +26,13 @@ impl Form {
         }
     }
 
-    /// The text of a field, if it has one and passes; what is wrong with it waits for `finish`.
+    /// The text of a field if it is valid; errors are kept for `finish`.
     pub fn text(&mut self, name: &'static str, field: &Text) -> Option<String> {
         self.given(name, field).text()
     }
 
-    /// As `text`, for those who must tell an absent field from an emptied one. A field that fails counts as absent.
+    /// Like `text`, but distinguishes an absent field from an empty one. An invalid field counts as
+    /// absent.
     pub fn given(&mut self, name: &'static str, field: &Text) -> Given {
         let value = self.fields.get(name);
         let left_out = self.fields.are_of_form() && value.is_some_and(Json::is_empty_text);
@@ -47,7 +48,8 @@ impl Form {
         given
     }
 
-    /// The text or number of a field as it was sent, uncut and unchecked; of anything else nothing.
+    /// The text or number of a field as it was sent, untrimmed and unchecked; empty for any other
+    /// value.
     pub fn unchecked(&self, name: &str) -> String {
         match self.fields.get(name) {
             Some(Json::Text { text, .. } | Json::Int(text) | Json::Float(text)) => text.clone(),
@@ -55,8 +57,8 @@ impl Form {
         }
     }
 
-    /// A field as Python writes it: what is there is a text, whatever it is. What no secret can be is as good as any
-    /// other that is none.
+    /// A field as Python's `str()` writes it: every value is a text. A value that cannot be a
+    /// secret gets a placeholder, which matches no secret.
     pub fn as_written(&self, name: &str) -> Option<String> {
         Some(match self.fields.get(name)? {
             Json::Text { text, .. } | Json::Int(text) | Json::Float(text) => text.clone(),
@@ -65,7 +67,7 @@ impl Form {
         })
     }
 
-    /// A field that was sent as a text, uncut and unchecked, and is not empty.
+    /// A field that was sent as a text, untrimmed and unchecked, if it is not empty.
     pub fn text_as_sent(&self, name: &str) -> Option<String> {
         match self.fields.get(name)? {
             Json::Text { text, .. } if !text.is_empty() => Some(text.clone()),
@@ -73,8 +75,8 @@ impl Form {
         }
     }
 
-    /// A later finding about a field; it stands where the field was read, before other messages, as that of Django's
-    /// `UniqueValidator` does.
+    /// Adds a later error of a field. It is reported where the field was read, before its other
+    /// messages, like that of Django's `UniqueValidator`.
     pub fn fail(&mut self, name: &'static str, message: impl Into<String>) {
         match self.errors.iter_mut().find(|(field, _)| *field == name) {
             Some((_, messages)) => messages.insert(0, message.into()),
@@ -88,7 +90,7 @@ impl Form {
     }
 }
 
-/// What a request says about a field.
+/// The value of a field, if the request has one.
 #[derive(PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub enum Given {
@@ -138,7 +140,7 @@ impl Serialize for FieldErrors {
     }
 }
 
-/// A `CharField` and its kin; always trimmed.
+/// A `CharField` or a similar field; always trimmed.
 #[derive(Clone, Copy)]
 pub struct Text {
     presence: Presence,
@@ -174,7 +176,7 @@ impl Text {
         Text { shape: Shape::Email, ..self }
     }
 
-    /// E.164; separators are taken out before anything is checked, and from the text given back.
+    /// E.164; separators are removed before the check, and from the returned text.
     pub const fn phone(self) -> Text {
         Text { shape: Shape::Phone, ..self }
     }
@@ -188,7 +190,7 @@ impl Text {
         Text { presence: Presence::NotRequired, ..self }
     }
 
-    /// May be absent, null or blank, as a model field with `null=True, blank=True`.
+    /// May be absent, null or blank, like a model field with `null=True, blank=True`.
     pub const fn optional(self) -> Text {
         Text { presence: Presence::MayBeEmpty, ..self }
     }
@@ -234,7 +236,7 @@ impl Text {
         if messages.is_empty() { Ok(Given::Text(text)) } else { Err(messages) }
     }
 
-    /// In the order in which the validators run: those of the model, then those of the field.
+    /// The messages in the order of Django's validators: first the model's, then the field's.
     fn messages(&self, text: &str, surrogate: Option<u32>) -> Vec<String> {
         let is = |shape| self.shape == shape;
         let phone = is(Shape::Phone) && Phone::parse(text).is_none();
@@ -295,7 +297,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_required_text_answers_as_a_char_field() {
+    async fn required_text_answers_like_a_char_field() {
         let cases = [
             ("\" \\u001fx\\n\"", "Text(\"x\")"),
             ("12345", "Text(\"12345\")"),
@@ -321,7 +323,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_email_field_never_says_that_it_wants_a_string() {
+    async fn email_field_never_asks_for_a_string() {
         let cases = [
             ("true", "Enter a valid email address."),
             ("[]", "Enter a valid email address."),
@@ -342,7 +344,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_phone_loses_its_separators_before_it_is_checked() {
+    async fn phone_loses_its_separators_before_the_checks() {
         let cases = [
             ("\"+7 (123) 456-78-90\"", "Text(\"+71234567890\")"),
             ("\"( )\"", "Enter a valid value."),
@@ -360,7 +362,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_has_at_most_1024_bytes() {
+    async fn password_has_at_most_1024_bytes() {
         let message = "Ensure this field has no more than 1024 characters.";
         let field = Text::REQUIRED.password();
         assert_eq!(json(field, &format!("\"{}\"", "я".repeat(513))).await, message);
@@ -370,7 +372,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn fields_that_need_not_be_there_tell_absent_null_and_blank_apart() {
+    async fn optional_fields_distinguish_absent_null_and_blank() {
         for (value, given) in [("null", "Null"), ("\" \"", "Blank"), ("\"\"", "Blank")] {
             assert_eq!(json(PHONE, value).await, given);
         }
@@ -380,7 +382,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_leaves_out_what_is_not_required_by_leaving_it_blank() {
+    async fn form_omits_an_optional_field_by_leaving_it_blank() {
         let field = Text::REQUIRED.not_required();
         let blank = "This field may not be blank.";
         for (body, given) in [("b=", "Absent"), ("a=", "Absent"), ("a=+", blank)] {
@@ -404,7 +406,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_object_is_a_non_field_error() {
+    async fn body_that_is_no_object_is_a_non_field_error() {
         let cases = [
             ("null", "No data provided"),
             ("[]", "Invalid data. Expected a dictionary, but got list."),

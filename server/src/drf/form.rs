@@ -17,7 +17,7 @@ const MAX_BOUNDARY: usize = 201;
 #[cfg_attr(test, derive(Debug))]
 pub enum Data {
     Object(Fields),
-    /// JSON that is no object.
+    /// JSON that is not an object.
     NotObject(Json),
 }
 
@@ -42,7 +42,7 @@ impl Fields {
         self.values.iter().rfind(|(field, _)| field == name).map(|(_, value)| value)
     }
 
-    /// Whether they came from a form, where nothing can be left out but by leaving it blank.
+    /// Whether they came from a form, where a field can only be omitted by leaving it blank.
     pub fn are_of_form(&self) -> bool {
         self.of_form
     }
@@ -54,7 +54,7 @@ impl Fields {
 
 /// `content_type` is the header as it was sent; an empty body needs none and has no fields.
 pub async fn read(content_type: Option<&str>, body: Bytes) -> Result<Data, BodyError> {
-    // What the WSGI server of Python reports for a request without the header.
+    // What Python's WSGI server reports for a request without the header.
     let content_type = content_type.unwrap_or("text/plain");
     let range = MediaRange::parse(content_type);
     if body.is_empty() {
@@ -89,7 +89,8 @@ fn urlencoded(body: &[u8]) -> Result<Data, BodyError> {
     Ok(Fields::of_form(fields.map(|(name, value)| (name.into_owned(), text(value))).collect()))
 }
 
-/// Django's refusals before it looks at a body; the first compares with case, unlike the choice of a parser.
+/// Django's checks before it reads a body; the media type is compared case-sensitively here, unlike
+/// in the choice of a parser.
 fn boundary(content_type: &str) -> Result<String, BodyError> {
     if !content_type.starts_with("multipart/") {
         return Err(broken_form(format!("Invalid Content-Type: {content_type}")));
@@ -122,7 +123,7 @@ async fn multipart(boundary: &str, body: Bytes) -> Result<Data, BodyError> {
             continue;
         };
         if part.file_name().is_some_and(|file| !file.is_empty()) {
-            // To a text field a file is what a list is: no text.
+            // A text field refuses a file as it refuses a list.
             files.push((name, Json::List));
         } else {
             let content = part.bytes().await.map_err(broken_form)?;
@@ -136,7 +137,7 @@ async fn multipart(boundary: &str, body: Bytes) -> Result<Data, BodyError> {
     Ok(Fields::of_form(texts))
 }
 
-/// A body that stops short, or never has its boundary, ends where it stops, as for Django.
+/// A truncated body, or one without its boundary, ends where it stops, as in Django.
 async fn next_part<'m>(parts: &mut Multipart<'m>) -> Result<Option<multer::Field<'m>>, BodyError> {
     match parts.next_field().await {
         Err(multer::Error::IncompleteStream | multer::Error::IncompleteHeaders) => Ok(None),
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_content_type_chooses_the_parser_without_case_and_with_stars() {
+    async fn content_type_selects_the_parser_without_case_and_with_stars() {
         for content_type in ["*/*", "application/*", "*/JSON", "Application/Json; charset=utf-8"] {
             let fields = fields(content_type, r#"{"a": "1", "a": "2"}"#).await;
             assert_eq!(shown(&fields, "a").as_deref(), Some("2"), "{content_type}");
@@ -199,14 +200,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_empty_body_has_no_fields_whatever_its_type() {
+    async fn empty_body_has_no_fields_for_any_type() {
         for content_type in ["application/json", "text/plain", "multipart/form-data"] {
             assert!(fields(content_type, "").await.get("a").is_none());
         }
     }
 
     #[tokio::test]
-    async fn json_that_is_no_object_is_told_from_broken_json() {
+    async fn json_that_is_no_object_differs_from_broken_json() {
         let data = read(Some("application/json"), "[]".into()).await;
         assert!(matches!(data, Ok(Data::NotObject(Json::List))));
         let text = "JSON parse error - Expecting value: line 1 column 1 (char 0)";
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_than_a_thousand_fields_are_refused() {
+    async fn form_with_more_than_a_thousand_fields_is_refused() {
         assert!(fields(URLENCODED, "&".repeat(999)).await.get("a").is_none());
         let body = Bytes::from("&".repeat(1000));
         assert!(matches!(read(Some(URLENCODED), body).await, Err(BodyError::TooManyFields)));
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_broken_multipart_form_is_a_parse_error() {
+    async fn multipart_form_that_is_broken_is_a_parse_error() {
         let cases = [
             ("multipart/form-data", "Invalid boundary in multipart: None"),
             ("multipart/form-data; boundary=\"a \"", "Invalid boundary in multipart: a "),
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_multipart_form_that_stops_short_has_what_came_before() {
+    async fn multipart_form_that_is_truncated_has_the_fields_before() {
         for body in ["--b\r\n", "no boundary", "--c\r\nContent-Disposition: form-data"] {
             let fields = fields("multipart/form-data; boundary=b", body).await;
             assert!(fields.get("a").is_none(), "{body}");

@@ -1,6 +1,7 @@
-//! JSON as Python's `json` reads it behind Django REST framework: its numbers as text, lone surrogates, the last of
-//! equal keys, and its words for what is wrong. serde_json refuses lone surrogates and rewrites numbers, hence a reader
-//! of our own. Nothing here is `Debug` outside tests: bodies hold passwords.
+//! JSON as Python's `json` reads it for Django REST framework: numbers as text, lone surrogates,
+//! the last of equal keys, and Python's error messages. serde_json refuses lone surrogates and
+//! rewrites numbers, so this is a separate reader. Nothing here is `Debug` outside tests: bodies
+//! hold passwords.
 
 use crate::python;
 
@@ -17,13 +18,13 @@ pub enum Json {
     Int(String),
     /// `str()` of the number: `1.5`, `1e+22`, `inf`.
     Float(String),
-    /// A lone surrogate stands as U+FFFD in `text`; `surrogate` is the first of them.
+    /// In `text` a lone surrogate is replaced by U+FFFD; `surrogate` is the first of them.
     Text {
         text: String,
         surrogate: Option<u32>,
     },
     List,
-    /// In the order of the text, equal keys included: the last one wins.
+    /// In the order of the text, with equal keys; the last one counts.
     Object(Vec<(String, Json)>),
 }
 
@@ -69,7 +70,8 @@ fn decode(bytes: &[u8]) -> Result<&str, String> {
     let (valid, rest) = bytes.split_at(error.valid_up_to());
     match error.error_len() {
         Some(length) => Err(undecodable(rest, valid.len(), length)),
-        // Python's stream reader keeps a cut last character for a next read that never comes.
+        // Python's stream reader keeps an incomplete last character for the next read, which never
+        // comes.
         None => Ok(std::str::from_utf8(valid).unwrap_or_default()),
     }
 }
@@ -204,7 +206,7 @@ impl Reader<'_> {
         Ok(key)
     }
 
-    /// After a member: true at the closing bracket, false past a comma.
+    /// After a member: true at the closing bracket, false after a comma.
     fn ends_with(&mut self, bracket: &str) -> Result<bool, String> {
         self.skip_space();
         if self.skip(bracket) {
@@ -285,7 +287,7 @@ impl Reader<'_> {
 
     fn hex(&self, at: usize) -> Option<u32> {
         let digits = self.text.get(at..at + 6)?.strip_prefix("\\u")?;
-        // from_str_radix would take a sign too.
+        // from_str_radix would accept a sign.
         let all_hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
         all_hex.then(|| u32::from_str_radix(digits, 16).ok())?
     }
@@ -370,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_surrogate_is_reported_with_its_code_point() {
+    fn lone_surrogate_is_reported_with_its_code_point() {
         let value = parse(br#""a\udfff\ud800b""#).expect("accepted");
         let Json::Text { text, surrogate } = value else { panic!("no text") };
         assert_eq!((text.as_str(), surrogate), ("a\u{fffd}\u{fffd}b", Some(0xdfff)));
@@ -422,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_last_character_is_forgotten_as_python_does() {
+    fn incomplete_last_character_is_dropped_as_in_python() {
         assert_eq!(parse(b"{}\xd0"), Ok(Json::Object(vec![])));
     }
 }

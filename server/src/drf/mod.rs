@@ -1,5 +1,5 @@
-//! How Django REST framework reads requests and words its answers, once for the APIs that are built
-//! on it. It decides nothing about accounts.
+//! How Django REST framework reads requests and words its answers, for all APIs that are built on
+//! it. It decides nothing about accounts.
 
 pub mod djoser;
 pub mod fields;

@@ -1,10 +1,10 @@
-//! Which media types a request offers and accepts, as Django REST framework compares them: by type and subtype, `*`
-//! matching any, without case, parameters and `q` left aside. An answer that would be acceptable as HTML (the browsable
-//! page) counts as acceptable; it is sent as JSON.
+//! Which media types a request sends and accepts, compared as Django REST framework does: by type
+//! and subtype, `*` matching any, without case, parameters and `q`. A client that only accepts HTML
+//! (the browsable page) is accepted and gets JSON.
 
 use crate::python;
 
-/// Type and subtype of what is rendered, under the name that `?format=` gives them.
+/// The rendered types and subtypes, with their names in `?format=`.
 const RENDERERS: [(&str, &str, &str); 2] =
     [("json", "application", "json"), ("api", "text", "html")];
 
@@ -12,7 +12,7 @@ const RENDERERS: [(&str, &str, &str); 2] =
 pub enum Unacceptable {
     /// 406.
     Accept,
-    /// 404: no renderer has the name that `?format=` asks for.
+    /// 404: no renderer has this `?format=` name.
     Format,
 }
 
@@ -28,7 +28,7 @@ pub fn accept(accept: Option<&str>, format: Option<&str>) -> Result<(), Unaccept
     if found { Ok(()) } else { Err(Unacceptable::Accept) }
 }
 
-/// `type/subtype` of a header, either of which may be `*`.
+/// `type/subtype` of a header; each may be `*`.
 pub struct MediaRange {
     kind: String,
     sub: String,
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_not_acceptable() {
+    fn other_media_types_are_not_acceptable() {
         for header in ["", "*", "application/xml", "application/json+x", "json", "text/plain, a/b"]
         {
             assert_eq!(accept(Some(header), None), Err(Unacceptable::Accept), "{header}");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_narrows_the_choice_first() {
+    fn format_is_applied_first() {
         assert_eq!(accept(None, Some("json")), Ok(()));
         assert_eq!(accept(Some("text/html"), Some("json")), Err(Unacceptable::Accept));
         assert_eq!(accept(Some("application/json"), Some("api")), Err(Unacceptable::Accept));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_may_be_quoted_and_hold_a_semicolon() {
+    fn parameter_may_be_quoted_and_contain_a_semicolon() {
         let header = r#"Multipart/Form-Data; charset="a;boundary=no"; BOUNDARY = "x;\"y""#;
         assert_eq!(parameter(header, "boundary").as_deref(), Some("x;\"y"));
         assert_eq!(parameter("a/b; boundary", "boundary"), None);

@@ -1,5 +1,5 @@
-//! Answers as Django REST framework gives them: compact JSON bodies, Django's own HTML pages for
-//! unknown paths and failures, and the headers that stand on all of them.
+//! Answers in the form of Django REST framework: compact JSON bodies, Django's HTML pages for
+//! failures, and the headers of all of them.
 
 use axum::body::Body;
 use axum::http::header::{
@@ -19,7 +19,7 @@ pub struct Reply {
     body: Content,
     retry_after: Option<i64>,
     is_private: bool,
-    /// A 401 about an application, whom no challenge helps.
+    /// A 401 about an application, which gets no challenge.
     is_of_client: bool,
 }
 
@@ -36,10 +36,10 @@ impl From<FieldErrors> for Reply {
     }
 }
 
-/// What a handler comes to: either side is sent.
+/// A handler's result; both variants are sent.
 pub type Answer = Result<Reply, Reply>;
 
-/// The view's share of an answer's headers.
+/// The headers that the view adds to an answer.
 pub(super) struct ViewHeaders<'v> {
     pub allow: &'v str,
     pub vary: &'static str,
@@ -77,7 +77,7 @@ impl Reply {
         Reply::empty(StatusCode::NO_CONTENT)
     }
 
-    /// No content, announced as JSON all the same.
+    /// No content, but with the media type of JSON.
     pub fn no_content_as_json() -> Self {
         Reply { status: StatusCode::NO_CONTENT, body: Content::EmptyJson, ..Reply::no_content() }
     }
@@ -94,12 +94,12 @@ impl Reply {
         Reply { is_of_client: true, ..reply }
     }
 
-    /// Kept by no cache (RFC 6749 section 5.1).
+    /// Must not be cached (RFC 6749 section 5.1).
     pub fn private(self) -> Self {
         Reply { is_private: true, ..self }
     }
 
-    /// A status that says all there is to say.
+    /// A status without a body.
     pub fn empty(status: StatusCode) -> Self {
         Reply::new(status, Content::Empty)
     }
@@ -139,7 +139,7 @@ impl Reply {
         Reply::detail(StatusCode::SERVICE_UNAVAILABLE, text).after(retry_after)
     }
 
-    /// A refusal that a retry so many seconds later may not meet.
+    /// A refusal that may not apply to a retry after so many seconds.
     pub fn after(self, retry_after: i64) -> Self {
         Reply { retry_after: Some(retry_after), ..self }
     }
@@ -194,7 +194,7 @@ impl Reply {
     }
 }
 
-/// The refusals that have one form in every API of this family.
+/// The errors that have the same answer in every API of this family.
 pub fn common_failure(error: &Error) -> Reply {
     match error {
         Error::RateLimited { retry_after } => Reply::throttled(*retry_after),

@@ -1,5 +1,5 @@
-//! What djangorestframework-simplejwt brings to an API: its views, its serializers, how it reads the
-//! `Authorization` header, and the words of its refusals, in which two generations differ.
+//! djangorestframework-simplejwt's part of an API: its views, its serializers, how it reads the
+//! `Authorization` header, and the texts of its refusals, in which two versions differ.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -18,10 +18,10 @@ pub const REFRESH: &str = "Takes a refresh type JSON web token and returns an ac
 pub const VERIFY: &str = "Takes a token and indicates if it is valid.  This view provides no\ninformation about a token's fitness for a particular use.";
 pub const BLACKLIST: &str = "Takes a token and blacklists it. Must be used with the\n`rest_framework_simplejwt.token_blacklist` app installed.";
 
-/// The words that an API has for refusals.
+/// How an API answers an error.
 type Failure = fn(Error) -> Reply;
 
-/// The library's view that signs in; the API chooses the name's field.
+/// The library's view that signs in; the API chooses the name of the first field.
 pub async fn obtain_pair(mut call: Call, name: &'static str, failure: Failure) -> Answer {
     let request = CredentialsRequest::read(call.form().await?, name)?;
     let Context { auth, policy, .. } = &*call.context;
@@ -52,7 +52,7 @@ pub async fn blacklist(mut call: Call, failure: Failure) -> Answer {
     Ok(Reply::ok(&json!({})))
 }
 
-/// A name, in a field of the API's choice, and a password; no `Debug`.
+/// A name, in a field that the API chooses, and a password; no `Debug`.
 struct CredentialsRequest {
     name: String,
     password: String,
@@ -67,7 +67,7 @@ impl CredentialsRequest {
     }
 }
 
-/// One token, in a field of the view's choice; no `Debug`.
+/// One token, in a field that the view chooses; no `Debug`.
 struct TokenRequest(String);
 
 impl TokenRequest {
@@ -90,8 +90,8 @@ impl From<Pair> for PairResponse {
     }
 }
 
-/// The refresh token is there where the API rotates it. The order is the library's, which differs
-/// from the pair's.
+/// The refresh token is present if the API rotates it. The order of the fields is the library's and
+/// differs from the pair's.
 #[derive(Serialize)]
 struct RenewedResponse {
     access: String,
@@ -105,7 +105,7 @@ impl From<Renewed> for RenewedResponse {
     }
 }
 
-/// The texts in which the generations differ.
+/// The texts in which the versions differ.
 pub struct Wording {
     invalid: &'static str,
     expired: &'static str,
@@ -119,7 +119,7 @@ pub const V5_3: Wording = Wording {
     spent: "Token is blacklisted",
 };
 
-/// From 5.5 on, without a blacklist: there is no word for a token that has been ended.
+/// From 5.5 on, without a blacklist: an ended token has no text of its own.
 pub const V5_5: Wording =
     Wording { invalid: "Token is invalid", expired: "Token is expired", spent: "Token is invalid" };
 
@@ -174,7 +174,7 @@ impl Wording {
         Reply::json(StatusCode::UNAUTHORIZED, &body)
     }
 
-    /// The account behind a call that has passed [`bearer_5_3`] or [`bearer_5_5`].
+    /// The account of a call that has passed [`bearer_5_3`] or [`bearer_5_5`].
     pub async fn account(&self, call: &Call) -> Result<Account, Reply> {
         let who = call.signed_in()?;
         call.context.auth.account(who).await.map_err(|error| self.header_refusal(&error))
@@ -186,7 +186,7 @@ pub fn no_active_account() -> Reply {
     Reply::detail(StatusCode::UNAUTHORIZED, "No active account found with the given credentials")
 }
 
-/// 401 of a refresh for a suspended account.
+/// 401 of a refresh by a suspended account.
 pub fn no_active_account_for_token() -> Reply {
     Reply::detail(StatusCode::UNAUTHORIZED, "No active account found for the given token.")
 }
@@ -207,7 +207,7 @@ async fn bearer(call: &Call, wording: &Wording) -> Result<Option<SignedIn>, Repl
     who.map(Some).map_err(|error| wording.header_refusal(&error))
 }
 
-/// The scheme counts its letters' case; any other scheme is as good as no header.
+/// The scheme is case-sensitive; any other scheme counts as no header.
 fn bearer_token(header: Option<&[u8]>) -> Result<Option<String>, Reply> {
     let mut words =
         header.unwrap_or_default().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());

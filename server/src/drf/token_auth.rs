@@ -1,6 +1,6 @@
-//! How an API reads credentials that are one opaque word: `Token <key>` as Django REST framework has
-//! it, `Bearer <token>` and `?access_token=` as django-oauth-toolkit has them, and the refusals of
-//! drf-social-oauth2, which looks at `Bearer` last. Any access credential is good in each place.
+//! How an API reads opaque credentials: `Token <key>` as in Django REST framework, `Bearer <token>`
+//! and `?access_token=` as in django-oauth-toolkit, and the refusals of drf-social-oauth2, which
+//! reads `Bearer` last. Every kind of access credential is accepted in each place.
 
 use axum::http::StatusCode;
 
@@ -19,19 +19,19 @@ const INVALID_CHARACTERS: &str =
     "Invalid token header. Token string should not contain invalid characters.";
 const INVALID_TOKEN: &str = "Invalid token.";
 
-/// A credential, with the place where it stood.
+/// A credential, by the place where it was sent.
 enum Credential {
     Token(String),
     Bearer(String),
     InUrl(String),
 }
 
-/// Reads the credential of a call in every place that the libraries know.
+/// Reads the credential from every place that the libraries know.
 pub fn token_or_bearer(call: &Call) -> Authenticated<'_> {
     Box::pin(authenticate(call))
 }
 
-/// 401 for a credential, as long as it stands in the `Token` scheme.
+/// 401 for a credential in the `Token` scheme.
 pub fn refusal(error: &Error) -> Reply {
     match error {
         Error::Token(_) | Error::AccountNotFound => refused(INVALID_TOKEN),
@@ -40,7 +40,7 @@ pub fn refusal(error: &Error) -> Reply {
     }
 }
 
-/// The account behind a call that has passed [`token_or_bearer`].
+/// The account of a call that has passed [`token_or_bearer`].
 pub async fn account(call: &Call) -> Result<Account, Reply> {
     let who = call.signed_in()?;
     call.context.auth.account(who).await.map_err(|error| refusal(&error))
@@ -63,7 +63,7 @@ async fn authenticate(call: &Call) -> Result<Option<SignedIn>, Reply> {
         },
         Some(Credential::InUrl(token)) => match auth.signed_in(&token, from).await {
             Ok(who) => Ok(Some(SignedIn { in_url: true, ..who })),
-            // Nobody, then: no library refuses a word in the URL.
+            // No library refuses a wrong token in the URL: the call is anonymous.
             Err(Error::Token(_) | Error::AccountNotFound) => Ok(None),
             Err(error) => Err(refusal(&error)),
         },
@@ -89,9 +89,9 @@ fn of_token_scheme(key: Option<&[u8]>, more: Option<&[u8]>) -> Result<Credential
     }
 }
 
-/// Any other scheme is as good as no header.
+/// Any other scheme counts as no header.
 fn of_bearer_scheme(header: &[u8]) -> Result<Option<Credential>, Reply> {
-    // The libraries read these bytes as latin-1, whose white space is wider than that of ASCII.
+    // The libraries read these bytes as latin-1, which has more white space than ASCII.
     let header: String = header.iter().copied().map(char::from).collect();
     let words: Vec<_> = header.split_whitespace().collect();
     match words[..] {
@@ -114,7 +114,7 @@ mod tests {
 
     fn read(header: &[u8]) -> String {
         match of_header(header) {
-            Ok(None) => "nobody".to_owned(),
+            Ok(None) => "anonymous".to_owned(),
             Ok(Some(Credential::Token(key))) => format!("token {key}"),
             Ok(Some(Credential::Bearer(token))) => format!("bearer {token}"),
             Ok(Some(Credential::InUrl(_))) => "a URL is no header".to_owned(),
@@ -123,17 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_has_no_case_and_any_white_space_behind_it() {
+    fn scheme_is_case_insensitive_with_any_white_space_after_it() {
         let cases: [(&[u8], &str); 9] = [
             (b"Token k", "token k"),
             (b" tOKEN \t k ", "token k"),
             (b"bEARER  t", "bearer t"),
             (b"Bearer\xa0t", "bearer t"),
             (b"Bearer \xff", "bearer \u{ff}"),
-            (b"", "nobody"),
-            (b"Token: k", "nobody"),
-            (b"Basic k", "nobody"),
-            (b"0123456789", "nobody"),
+            (b"", "anonymous"),
+            (b"Token: k", "anonymous"),
+            (b"Basic k", "anonymous"),
+            (b"0123456789", "anonymous"),
         ];
         for (header, expected) in cases {
             assert_eq!(read(header), expected, "{header:?}");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_scheme_needs_exactly_one_word_of_utf_8() {
+    fn scheme_needs_exactly_one_word_of_utf_8() {
         let headers: [&[u8]; 6] = [
             b"Token",
             b"Token a b",
@@ -154,6 +154,6 @@ mod tests {
             assert_eq!(read(header), "refused", "{header:?}");
         }
         // Only ASCII white space ends the first scheme.
-        assert_eq!(read(b"Token\xa0k"), "nobody");
+        assert_eq!(read(b"Token\xa0k"), "anonymous");
     }
 }

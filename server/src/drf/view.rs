@@ -1,6 +1,6 @@
-//! Views: what Django REST framework does around a handler, in its order: negotiation, credentials,
-//! permission, method, and only then the body, when the handler reads it. A view is mounted under
-//! both spellings of its path, with and without the final slash.
+//! Views: what Django REST framework does before a handler, in its order: negotiation, credentials,
+//! permission, method. The handler itself reads the body. A view is served with and without its
+//! final slash.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -33,15 +33,15 @@ type Handler = Box<dyn Fn(Call) -> BoxFuture<Answer> + Send + Sync>;
 /// One request on its way to a handler.
 pub struct Call {
     pub context: Arc<Context>,
-    /// Who sent a good access token; always there behind a view that asks for one.
+    /// The account and session of a valid access token; always present if the view requires one.
     pub who: Option<SignedIn>,
     parts: request::Parts,
     parameter: Option<String>,
-    /// In a mutex only because a body may not be shared between threads; nobody waits for it.
+    /// In a mutex only because a body is not `Sync`; there is no contention.
     body: Mutex<Body>,
 }
 
-/// Somebody, nobody, or a refusal.
+/// The caller, `None` for an anonymous call, or a refusal.
 pub type Authenticated<'c> =
     Pin<Box<dyn Future<Output = Result<Option<SignedIn>, Reply>> + Send + 'c>>;
 
@@ -54,7 +54,7 @@ pub struct View {
     name: &'static str,
     description: &'static str,
     authenticator: Option<Authenticator>,
-    /// The API also knows session cookies, which shows in `Vary`.
+    /// The original API also reads session cookies, which its `Vary` shows.
     cookies: bool,
     signed_in_only: bool,
     challenge: &'static str,
@@ -69,8 +69,8 @@ struct Route {
 }
 
 impl View {
-    /// A view at `path` (with its final slash, where the document has one), called `name` in the
-    /// answer to OPTIONS; everybody may use it and credentials are not looked at.
+    /// A view at `path` (with its final slash, if the document has one), called `name` in the
+    /// answer to OPTIONS. It is open to all and does not read credentials.
     pub fn at(path: &'static str, name: &'static str) -> Self {
         View {
             path,
@@ -89,7 +89,7 @@ impl View {
         View { description, ..self }
     }
 
-    /// Credentials are read; broken ones are refused even where none are needed.
+    /// Reads credentials; invalid ones are refused even if none are needed.
     pub fn authenticated(self, authenticator: Authenticator) -> Self {
         View { authenticator: Some(authenticator), ..self }
     }
@@ -98,12 +98,12 @@ impl View {
         View { cookies: true, ..self }
     }
 
-    /// How a 401 asks for credentials; `Bearer` unless told otherwise.
+    /// How a 401 asks for credentials; by default `Bearer`.
     pub fn challenged(self, challenge: &'static str) -> Self {
         View { challenge, ..self }
     }
 
-    /// Only for who is signed in, whatever the method, but for those added by [`View::open_post`].
+    /// Requires a sign-in for all methods, except those added by [`View::open_post`].
     pub fn signed_in_only(self) -> Self {
         View { signed_in_only: true, ..self }
     }
@@ -116,7 +116,7 @@ impl View {
         self.handle(Method::POST, false, handler)
     }
 
-    /// POST for everybody on a view that is otherwise for who is signed in.
+    /// A POST without sign-in on a view that otherwise requires one.
     pub fn open_post<F: Future<Output = Answer> + Send + 'static>(
         self,
         handler: fn(Call) -> F,
@@ -164,10 +164,10 @@ impl View {
     }
 }
 
-/// The parts of a path, where they are UTF-8.
+/// The parameters of a path, if they are UTF-8.
 type Parameters = std::result::Result<RawPathParams, RawPathParamsRejection>;
 
-/// Routes for `views`, each under both spellings of its path.
+/// A router for `views`, each with and without its final slash.
 pub fn mount(context: &Arc<Context>, views: Vec<View>) -> Router {
     let mut router = Router::new();
     for view in views {
@@ -190,13 +190,13 @@ async fn dispatch(
     request: Request,
 ) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
-    // Django writes every method in capitals before it looks at it.
+    // Django converts the method to upper case first.
     if let Ok(method) = Method::from_bytes(parts.method.as_str().to_ascii_uppercase().as_bytes()) {
         parts.method = method;
     }
     let parameter = match &parameters {
         Ok(parameters) => parameters.iter().next().map(|(_, value)| value.to_owned()),
-        // What is no text names nothing, and is answered as any other name that does.
+        // A path segment that is not UTF-8 matches nothing: treat it like an unknown id.
         Err(_) => Some("\u{fffd}".to_owned()),
     };
     if parameter.as_deref() == Some("") {
@@ -213,7 +213,7 @@ impl View {
     async fn answer(&self, mut call: Call, headers: &mut ViewHeaders<'_>) -> Answer {
         call.negotiate()?;
         if call.parameter().contains('.') {
-            // The router takes what follows a dot for a format, and knows none of that name.
+            // Django's router reads the text after a dot as a format, and knows none of that name.
             return Err(Reply::not_found());
         }
         if let Some(authenticator) = self.authenticator {
@@ -221,7 +221,8 @@ impl View {
             if self.cookies && call.who.is_none() {
                 headers.vary = "Accept, Cookie";
             }
-            // RFC 6750 section 2.3: caches know the answer by the URL, which here is a credential.
+            // RFC 6750 section 2.3: caches store the answer by its URL, which contains the
+            // credential.
             headers.no_store = call.who.is_some_and(|who| who.in_url);
         }
         let route = self.find(&call.parts.method);
@@ -247,7 +248,7 @@ impl View {
 }
 
 impl Call {
-    /// The body as a form whose fields can be read.
+    /// The body as a form.
     pub async fn form(&mut self) -> Result<Form, Reply> {
         let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
         let body = std::mem::take(body);
@@ -258,7 +259,7 @@ impl Call {
         Ok(Form::new(data)?)
     }
 
-    /// The part of the path that varies; empty where none does.
+    /// The parameter of the path; empty if it has none.
     pub fn parameter(&self) -> &str {
         self.parameter.as_deref().unwrap_or_default()
     }
@@ -277,7 +278,7 @@ impl Call {
             .map(Cow::into_owned)
     }
 
-    /// Whether anything stands behind the path.
+    /// Whether the URL has a query.
     pub fn has_query(&self) -> bool {
         self.parts.uri.query().is_some_and(|query| !query.is_empty())
     }
@@ -287,25 +288,26 @@ impl Call {
         self.context.proxies.client(&self.parts.extensions, &self.parts.headers)
     }
 
-    /// Whoever asks for a mail.
+    /// Who asks for a mail, and in which language.
     pub fn asked(&self) -> Asked {
         Asked { from: self.client(), language: self.language(), challenge: None }
     }
 
-    /// The language that the client likes best, of those that mails have.
+    /// The client's preferred language among those of our mails.
     pub fn language(&self) -> Option<Language> {
         self.header(ACCEPT_LANGUAGE.as_str()).as_deref().and_then(Language::accepted)
     }
 
-    /// What is told of a refused link: a strict API does not tell a wrong uid from a wrong token.
-    pub fn told(&self, error: Error) -> Error {
+    /// Hides the reason of a refused link if the API is strict: a wrong uid looks like a wrong
+    /// token.
+    pub fn mask_link_error(&self, error: Error) -> Error {
         match error {
             Error::UnknownUid if self.context.policy.strict => Error::LinkInvalid,
             other => other,
         }
     }
 
-    /// Whoever is signed in; behind a view for everybody that may be nobody.
+    /// The signed-in caller; refuses an anonymous one.
     pub fn signed_in(&self) -> Result<&SignedIn, Reply> {
         self.who.as_ref().ok_or_else(Reply::not_signed_in)
     }

@@ -1,4 +1,4 @@
-//! Reading a request's body, at most 64 KiB within 15 seconds, and whether that was done.
+//! Reads a request's body, at most 64 KiB within 15 seconds, and records whether it was read.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 pub const MAX_BYTES: usize = 64 * 1024;
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Why there is no body.
+/// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyRefusal {
     TooLarge,
@@ -23,13 +23,13 @@ pub enum BodyRefusal {
     Broken,
 }
 
-/// A request's body that notes when it has been read to its end.
-pub struct Watched<B> {
+/// A request's body that records when it has been read to its end.
+pub struct TrackedBody<B> {
     body: B,
     unread: Unread,
 }
 
-/// Whether there is something of a body that has not been read.
+/// Whether a part of the body has not been read.
 #[derive(Clone)]
 pub struct Unread(Arc<AtomicBool>);
 
@@ -39,14 +39,14 @@ impl Unread {
     }
 }
 
-impl<B: http_body::Body> Watched<B> {
+impl<B: http_body::Body> TrackedBody<B> {
     pub fn watch(request: Request<B>) -> (Request<Self>, Unread) {
         let unread = Unread(Arc::new(AtomicBool::new(!request.body().is_end_stream())));
-        (request.map(|body| Watched { body, unread: unread.clone() }), unread)
+        (request.map(|body| TrackedBody { body, unread: unread.clone() }), unread)
     }
 }
 
-impl<B: http_body::Body + Unpin> http_body::Body for Watched<B> {
+impl<B: http_body::Body + Unpin> http_body::Body for TrackedBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 

@@ -1,5 +1,5 @@
 //! The client's address: the socket's, or, behind configured proxies, the rightmost address of
-//! `X-Forwarded-For` that is not a proxy's. What a client writes there itself is never believed.
+//! `X-Forwarded-For` that is not a proxy's. What the client itself writes there is never trusted.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::listen::Peer;
 
-/// The networks whose `X-Forwarded-For` is believed.
+/// The networks whose `X-Forwarded-For` is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Arc<[IpNet]>);
 
@@ -18,7 +18,7 @@ impl TrustedProxies {
         TrustedProxies(networks.into())
     }
 
-    /// Whose request this is.
+    /// The address of the request's client.
     pub fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
         let Some(Peer(peer)) = extensions.get() else { return Ipv4Addr::UNSPECIFIED.into() };
         let mut client = peer.ip().to_canonical();
@@ -28,7 +28,7 @@ impl TrustedProxies {
             }
             match address(hop) {
                 Some(address) => client = address,
-                // A proxy that is trusted wrote nonsense: stop at the last address that is known.
+                // A trusted proxy wrote nonsense: use the last known address.
                 None => break,
             }
         }
@@ -74,13 +74,13 @@ mod tests {
     }
 
     #[test]
-    fn a_header_from_anyone_else_is_ignored() {
+    fn header_is_ignored_unless_a_proxy_sent_it() {
         assert_eq!(client(&[], "192.0.2.1:5", &["198.51.100.7"]), "192.0.2.1");
         assert_eq!(client(&["10.0.0.0/8"], "192.0.2.1:5", &["198.51.100.7"]), "192.0.2.1");
     }
 
     #[test]
-    fn the_rightmost_untrusted_hop_is_the_client() {
+    fn client_is_the_rightmost_untrusted_hop() {
         let proxies = ["10.0.0.0/8"];
         assert_eq!(client(&proxies, "10.1.1.1:5", &["1.1.1.1, 198.51.100.7"]), "198.51.100.7");
         assert_eq!(
@@ -92,13 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_from_a_proxy_leaves_the_proxy_as_the_client() {
+    fn client_is_the_proxy_if_it_wrote_nonsense() {
         assert_eq!(client(&["10.0.0.0/8"], "10.1.1.1:5", &["1.1.1.1, unknown"]), "10.1.1.1");
         assert_eq!(client(&["10.0.0.0/8"], "10.1.1.1:5", &[]), "10.1.1.1");
     }
 
     #[test]
-    fn what_a_client_wrote_before_does_not_hide_it() {
+    fn client_is_not_hidden_by_its_own_header() {
         let proxies = ["10.0.0.0/8"];
         assert_eq!(client(&proxies, "10.1.1.1:5", &["\u{fc}, 198.51.100.7"]), "198.51.100.7");
         assert_eq!(client(&proxies, "10.1.1.1:5", &["x, 198.51.100.7:4711"]), "198.51.100.7");

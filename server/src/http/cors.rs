@@ -1,5 +1,5 @@
-//! Cross-origin requests, as the Fetch standard has them: scripts of the configured origins may call
-//! the APIs, with whatever headers they ask for and with credentials. Nothing changes for others.
+//! Cross-origin requests, as in the Fetch standard: scripts of the configured origins may call the
+//! APIs, with any headers and with credentials. Other requests are not affected.
 
 use std::sync::Arc;
 
@@ -14,25 +14,25 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
-/// What the APIs have. A list of our own instead of what the browser asks for: an answer that may be
-/// kept must not depend on the question.
+/// The methods of the APIs. A fixed list instead of the requested method: a cached answer must not
+/// depend on the request.
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
-/// What front ends of a Django send, as `django-cors-headers` allows it, and the language of mails:
-/// allowed besides what a browser asks for, so that one preflight serves more requests.
+/// Headers that front ends of Django servers send, as in `django-cors-headers`, and the language of
+/// mails: always allowed, so that one preflight serves more requests.
 const HEADERS: &str = "accept, accept-language, authorization, content-type, user-agent, x-csrftoken, x-requested-with";
-/// What scripts may read besides the headers that they always may.
+/// Headers that scripts may read in addition to the standard ones.
 const EXPOSED: &str = "Retry-After, WWW-Authenticate";
-/// Seconds; no browser but one keeps it longer.
+/// In seconds; only one browser caches it longer.
 const MAX_AGE: &str = "7200";
 
-/// Of the headers that a browser asks for, the bytes that are answered: tracers and such add a few.
+/// The maximum size of requested headers in the answer: tracing tools add a few.
 const MAX_ASKED_HEADERS: usize = 2_048;
 
 /// The origins whose scripts may call.
 #[derive(Clone)]
 struct Origins(Arc<[String]>);
 
-/// Lets scripts of these origins call what the router serves.
+/// Lets scripts of these origins call the router.
 pub fn allow(router: Router, origins: &[String]) -> Router {
     if origins.is_empty() {
         return router;
@@ -41,8 +41,8 @@ pub fn allow(router: Router, origins: &[String]) -> Router {
 }
 
 impl Origins {
-    /// The request's origin, if it is one of these, letter by letter: browsers write an origin in one
-    /// way only.
+    /// The request's origin, if it is allowed; compared exactly, because browsers write an origin
+    /// in only one way.
     fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let mut sent = headers.get_all(ORIGIN).iter();
         let origin = sent.next().filter(|_| sent.next().is_none())?;
@@ -70,8 +70,8 @@ async fn answer(State(origins): State<Origins>, request: Request, next: Next) ->
     response
 }
 
-/// A cache must not hand out this answer to a script of a configured origin, which would miss its
-/// headers there. Only what is read is kept; all else stays as the API says it.
+/// A cache must not serve this answer to a script of a configured origin, whose headers it lacks.
+/// Only reads can be cached; other answers are not changed.
 async fn answer_others(request: Request, next: Next) -> Response {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = next.run(request).await;
@@ -81,7 +81,7 @@ async fn answer_others(request: Request, next: Next) -> Response {
     response
 }
 
-/// An OPTIONS of a client that is no browser asks for the description of a route.
+/// A browser's preflight; other clients send OPTIONS to get the description of a route.
 fn is_preflight(request: &Request) -> bool {
     *request.method() == Method::OPTIONS
         && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
@@ -100,7 +100,7 @@ fn preflight(origin: HeaderValue, asked: &HeaderMap) -> Response {
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
-/// The usual headers, and those that are asked for; what no browser would write adds none.
+/// The usual headers and the requested ones; a request that no browser would write adds none.
 fn allowed_headers(asked: &HeaderMap) -> HeaderValue {
     let usual = || HeaderValue::from_static(HEADERS);
     let lines = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
@@ -119,7 +119,7 @@ fn allowed_headers(asked: &HeaderMap) -> HeaderValue {
     HeaderValue::try_from(all.collect::<Vec<_>>().join(", ")).unwrap_or_else(|_| usual())
 }
 
-/// Adds `Origin` to `Vary`, in one line with what stands there: some caches read only the first.
+/// Adds `Origin` to `Vary`, in one line: some caches read only the first one.
 fn vary_by_origin(headers: &mut HeaderMap) {
     let stated: Vec<&[u8]> = headers.get_all(VARY).iter().map(HeaderValue::as_bytes).collect();
     let mut names = stated.iter().flat_map(|line| line.split(|byte| *byte == b','));
@@ -128,7 +128,7 @@ fn vary_by_origin(headers: &mut HeaderMap) {
         return;
     }
     let joined = [&stated[..], &[b"Origin"]].concat().join(&b", "[..]);
-    // Pieces of headers that were valid make a valid one.
+    // Joined valid headers are valid.
     if let Ok(joined) = HeaderValue::from_bytes(&joined) {
         headers.insert(VARY, joined);
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_allowed_only_letter_by_letter() {
+    fn origin_is_compared_exactly() {
         const APP: &str = "https://app.example.com";
         let configured = [APP, "http://localhost:5173"];
         for origin in configured {

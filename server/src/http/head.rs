@@ -1,4 +1,4 @@
-//! The head of a request: what HTTP/1.1 asks of it (RFC 9112) and hyper leaves to its users, and the
+//! The head of a request: checks of HTTP/1.1 (RFC 9112) that hyper leaves to its users, and the
 //! `Authorization` header as the APIs read it.
 
 use std::borrow::Cow;
@@ -19,8 +19,8 @@ pub fn refusal<B>(request: &Request<B>) -> Option<StatusCode> {
     (!is_sound).then_some(StatusCode::BAD_REQUEST)
 }
 
-/// The credentials of a request. Several lines are read as one, as WSGI hands them to the libraries,
-/// and so name no token.
+/// The credentials of a request. Several lines are joined, as WSGI does for the libraries, and so
+/// never form a valid token.
 pub fn authorization(headers: &HeaderMap) -> Option<Cow<'_, [u8]>> {
     let lines = headers.get_all(AUTHORIZATION).iter();
     let lines: Vec<&[u8]> = lines.map(HeaderValue::as_bytes).collect();
@@ -31,7 +31,7 @@ pub fn authorization(headers: &HeaderMap) -> Option<Cow<'_, [u8]>> {
     }
 }
 
-/// As the client wrote it, but for blanks around values.
+/// The size as the client wrote it, without white space around values.
 fn size<B>(request: &Request<B>) -> usize {
     let line = request.method().as_str().len() + " ".len() + request.uri().to_string().len();
     let headers = request.headers().iter();
@@ -40,7 +40,8 @@ fn size<B>(request: &Request<B>) -> usize {
     line + " HTTP/1.1\r\n".len() + headers + "\r\n".len()
 }
 
-/// Whether the host is named once, as RFC 9112 section 3.2 asks for; before 1.1 it may be left out.
+/// Whether there is exactly one host, as RFC 9112 section 3.2 requires; before 1.1 it may be
+/// missing.
 fn has_host<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -55,8 +56,8 @@ fn is_authority(host: &HeaderValue) -> bool {
     authority.is_some_and(|authority| !authority.as_str().contains('@'))
 }
 
-/// Whether the body is sent as it is, or in chunks and nothing else: what a proxy in front and this
-/// server could read in two ways is refused.
+/// Whether the body has no transfer coding but `chunked`: a request that a proxy and this server
+/// could read differently is refused.
 fn has_one_coding(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked =
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_lines_of_credentials_are_read_as_one() {
+    fn authorization_lines_are_joined() {
         let read = |lines: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for line in lines {

@@ -1,6 +1,6 @@
-//! When hyper gives a connection up that sends no request: between two requests it may be idle for a
-//! while, because proxies keep connections open; but once the first byte of a request has come, the
-//! whole head must come soon. (hyper has one time limit for both.)
+//! Time limits for request heads: a connection may be idle between two requests, because proxies
+//! keep connections open; but after the first byte of a request, the whole head must arrive soon.
+//! (hyper has one limit for both.)
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,18 +11,19 @@ use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
 
-/// What has come on a connection: noted by the stream and the service, read by the timer. hyper may
-/// have read the beginning of the next head together with a request, so arrivals alone do not tell.
+/// The bytes received on a connection: recorded by the stream and the service, read by the timer.
+/// hyper may have read the start of the next head together with a request, so arrivals alone are
+/// not enough.
 #[derive(Clone, Debug, Default)]
 pub struct Arrivals(Arc<Mutex<Arrived>>);
 
 #[derive(Debug, Default)]
 struct Arrived {
     total: u64,
-    /// Since the last empty line, which ends a head, and a body in chunks too.
+    /// Bytes since the last empty line, which ends a head or a chunked body.
     since_empty_line: u64,
     line_is_empty: bool,
-    /// How much of that is the body of the last request.
+    /// How many of these belong to the body of the last request.
     body: u64,
 }
 
@@ -41,12 +42,12 @@ impl Arrivals {
         }
     }
 
-    /// A head has been read. `body`: the length that it gives; none for a body in chunks.
+    /// Records that a head was read. `body`: its content length; `None` for a chunked body.
     pub fn note_request(&self, body: Option<u64>) {
         self.lock().body = body.unwrap_or(0);
     }
 
-    /// Whether something is there already behind the last request. An empty line in its body hides that,
+    /// Whether bytes of the next request have arrived. An empty line in the last body hides them,
     /// and the connection then counts as idle.
     fn has_more(&self) -> bool {
         let arrived = self.lock();
@@ -62,7 +63,7 @@ impl Arrivals {
     }
 }
 
-/// The clock of one connection. hyper starts it each time when it begins to wait for a head.
+/// The timer of one connection. hyper starts it when it begins to wait for a head.
 pub struct HeadTimer {
     head: Duration,
     idle: Duration,
@@ -71,8 +72,8 @@ pub struct HeadTimer {
 }
 
 impl HeadTimer {
-    /// `head` from the first byte of a head, `idle` until it comes. A new connection has to send its
-    /// first head within `head` too.
+    /// `head`: the limit from the first byte of a head; `idle`: the limit until that byte. A new
+    /// connection must send its first head within `head` too.
     pub fn new(head: Duration, idle: Duration) -> Self {
         let (arrivals, is_new) = (Arrivals::default(), AtomicBool::new(true));
         HeadTimer { head, idle, arrivals, is_new }
@@ -107,12 +108,12 @@ impl Timer for HeadTimer {
     }
 }
 
-/// Ends when the head has not come in time. The connection polls it after each read.
+/// Completes when the head is late. The connection polls it after each read.
 struct AwaitedHead {
     sleep: Pin<Box<tokio::time::Sleep>>,
     head: Duration,
     arrivals: Arrivals,
-    /// What had come when the wait began.
+    /// The bytes received before the wait began.
     before: u64,
     has_begun: bool,
 }
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_idle_connection_lives_longer_than_one_that_is_new_or_has_begun_a_head() {
+    async fn connection_that_is_idle_lives_longer_than_a_new_one_or_one_with_a_partial_head() {
         let timer = HeadTimer::new(HEAD, IDLE);
         let first = next_head(&timer);
         assert!((9..=10).contains(&seconds(first).await));
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_request_is_known_in_every_cut() {
+    fn bytes_of_the_next_request_are_detected_at_every_cut() {
         const CHUNKED: Option<u64> = None;
         for (bytes, body, has_more) in [
             ("GET / HTTP/1.1\r\n\r\n", Some(0), false),

@@ -1,6 +1,6 @@
-//! Around every request: one log line, the time, and a 500 instead of a cut connection when a handler
-//! panics.
-//! The line names the route, never the path, query or body as sent: those may hold secrets.
+//! Around every request: one log line, the time, and a 500 instead of a closed connection if a
+//! handler panics. The log line contains the route, never the path, query or body as sent: they may
+//! contain secrets.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, UNIX_EPOCH};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 
-/// Runs the request and logs what came of it.
+/// Runs the request and logs its result.
 pub async fn log(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = known_method(request.method().as_str());
@@ -28,7 +28,7 @@ pub async fn log(request: Request, next: Next) -> Response {
     response
 }
 
-/// Tells by which clock tokens begin and end; apps with a wrong one go by it.
+/// Sends the time of the clock that tokens use; apps correct their own clocks with it.
 pub async fn date(State(clock): State<Clock>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let now = u64::try_from(clock.now())
@@ -41,7 +41,7 @@ pub async fn date(State(clock): State<Clock>, request: Request, next: Next) -> R
     response
 }
 
-/// A method is any word that the client likes; only the usual ones are worth a line of the log.
+/// A client may send any word as a method; only known ones are logged.
 fn known_method(method: &str) -> &'static str {
     ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
         .into_iter()

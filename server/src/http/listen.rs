@@ -1,5 +1,6 @@
-//! The accept loop: deadlines for request headers and idle connections, a cap on connections, an
-//! orderly stop. (`axum::serve` sets no timer, so a half-sent header would hold its connection for ever.)
+//! The accept loop: deadlines for request heads and idle connections, a maximum of connections, and
+//! an orderly stop. (`axum::serve` sets no timer, so a half-sent head would block its connection
+//! for ever.)
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -22,32 +23,32 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
-use super::body::Watched;
+use super::body::TrackedBody;
 use super::head;
 use super::head_timer::HeadTimer;
-use super::stalled::Impatient;
+use super::stalled::WriteTimeout;
 
-/// From the first byte of the headers to the last one; of a new connection from its beginning.
+/// From the first byte of a head to the last; for a new connection, from its start.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-/// A client that takes nothing of its answer for this long is cut off.
+/// A client that reads nothing of its answer for this long is disconnected.
 const WRITE_DEADLINE: Duration = Duration::from_secs(15);
-/// What is running at the stop may take this long to end.
+/// How long running requests may take after the stop.
 const STOP_DEADLINE: Duration = Duration::from_secs(8);
-/// A head that does not fit into this is answered 431 unread; what fits is measured.
+/// A larger head is answered 431 unread; a smaller one is measured.
 const HEAD_BUFFER: usize = 2 * head::MAX_BYTES;
 /// A pause after a failure to accept, such as too many open files, so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The other end of the connection, as the socket tells it.
+/// The address of the peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-/// What the operator decides.
+/// The operator's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Connections {
-    /// At a time; further ones wait.
+    /// Concurrent connections; further clients wait.
     pub max: usize,
-    /// How long one is kept between two requests.
+    /// How long a connection may be idle between two requests.
     pub idle: Duration,
 }
 
@@ -78,11 +79,12 @@ pub async fn serve(
     }
     drop(listener);
     if tokio::time::timeout(STOP_DEADLINE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests did not end in time and will be cut off");
+        tracing::warn!("some requests did not end before the deadline and are disconnected");
     }
 }
 
-/// Waits for a free place first: further clients wait in the system's backlog.
+/// Accepts a connection when there is a free place; until then clients wait in the system's
+/// backlog.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -108,7 +110,7 @@ fn spawn(
         arrivals.note_request(request.body().size_hint().exact());
         answer(app.clone(), request, peer)
     });
-    let stream = Impatient::new(stream, WRITE_DEADLINE, timer.arrivals());
+    let stream = WriteTimeout::new(stream, WRITE_DEADLINE, timer.arrivals());
     let connection = http1::Builder::new()
         .timer(timer)
         .header_read_timeout(HEADER_DEADLINE)
@@ -131,7 +133,7 @@ async fn answer(
     if let Some(status) = head::refusal(&request) {
         return Ok(last_on_connection(status.into_response()));
     }
-    let (request, unread) = Watched::watch(request);
+    let (request, unread) = TrackedBody::watch(request);
     let mut request: Request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
     let response = app.oneshot(request).await?;
@@ -139,7 +141,7 @@ async fn answer(
     Ok(if is_refusal && unread.is_left() { last_on_connection(response) } else { response })
 }
 
-/// What the client still sends is not read, so the next request has to come on another connection.
+/// Closes the connection after this answer, because the rest of the body is not read.
 fn last_on_connection(mut response: Response) -> Response {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response

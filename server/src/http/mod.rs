@@ -1,4 +1,4 @@
-//! The edge: accepting connections, the client's address, logging and limits that hold for every API.
+//! The edge: accepting connections, the client's address, logging, and limits for every API.
 //! Nothing here knows what is served.
 
 pub mod body;

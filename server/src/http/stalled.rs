@@ -1,5 +1,5 @@
-//! A stream that gives up on a peer who takes nothing: hyper has a deadline for reading headers, but
-//! none for writing, so whoever never reads would hold a connection for ever.
+//! A stream that fails if its peer reads nothing: hyper has a deadline for reading heads but none
+//! for writing, so a client that never reads would hold a connection for ever.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -14,19 +14,19 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::head_timer::Arrivals;
 
 /// Fails a write that has made no progress for `patience`.
-pub struct Impatient {
+pub struct WriteTimeout {
     stream: TcpStream,
     patience: Duration,
-    /// Runs while a write waits.
+    /// The timer of a waiting write.
     waiting: Pin<Box<Sleep>>,
     is_waiting: bool,
     arrivals: Arrivals,
 }
 
-impl Impatient {
+impl WriteTimeout {
     pub fn new(stream: TcpStream, patience: Duration, arrivals: Arrivals) -> Self {
         let waiting = Box::pin(sleep(patience));
-        Impatient { stream, patience, waiting, is_waiting: false, arrivals }
+        WriteTimeout { stream, patience, waiting, is_waiting: false, arrivals }
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -42,7 +42,7 @@ impl Impatient {
     }
 }
 
-impl AsyncRead for Impatient {
+impl AsyncRead for WriteTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -55,7 +55,7 @@ impl AsyncRead for Impatient {
     }
 }
 
-impl AsyncWrite for Impatient {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -97,12 +97,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_peer_that_takes_nothing_is_given_up() {
+    async fn write_to_a_peer_that_reads_nothing_fails() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it listens");
         let (silent, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let (_silent, (stream, _)) = (silent.expect("a peer"), accepted.expect("a connection"));
-        let mut stream = Impatient::new(stream, Duration::from_millis(50), Arrivals::default());
+        let mut stream = WriteTimeout::new(stream, Duration::from_millis(50), Arrivals::default());
         let chunk = vec![0; 1 << 20];
         let outcome = async {
             loop {

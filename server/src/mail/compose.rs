@@ -1,4 +1,4 @@
-//! Writes a mail as it travels: who sends it, to whom, its headers, and its words as text and as HTML.
+//! Composes a mail: sender, recipient, headers, and its text as plain text and HTML.
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -23,22 +23,22 @@ use crate::readable::is_dot;
 /// RFC 5322 section 2.1.1.
 const MAX_LINE: usize = 998;
 
-/// What all mails of this server have in common.
+/// The parts that all mails share.
 pub(super) struct Composer {
     from: Mailbox,
     reply_to: Option<Mailbox>,
-    /// What people call the place: the name that the operator gives, else the host.
+    /// The name of the service: the operator's name for it, else the host.
     product: String,
     has_name: bool,
-    /// Where they ask for help.
+    /// Where users get help.
     support: Option<String>,
-    /// The host of the public URL as mail writes it: a name in ASCII, or an address in brackets.
+    /// The host of the public URL as mail writes it: an ASCII name, or an address in brackets.
     host: String,
-    /// Whether the text is left as people read it, and not wrapped up for mail servers of any age.
+    /// Whether the text is sent readable, and not encoded for old mail servers.
     as_it_is: bool,
 }
 
-/// The names that the operator gives; each may be left out.
+/// The operator's names; each is optional.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Names<'n> {
     pub from: Option<&'n str>,
@@ -47,8 +47,8 @@ pub(super) struct Names<'n> {
     pub support: Option<&'n str>,
 }
 
-/// A mail ready to leave.
-pub(super) struct Letter {
+/// A mail ready to send.
+pub(super) struct ComposedMail {
     pub id: String,
     pub envelope: Envelope,
     pub content: Vec<u8>,
@@ -60,7 +60,7 @@ pub(super) struct Letter {
 #[template(path = "mail.txt")]
 struct Text<'a> {
     why: &'a str,
-    named: Option<Named<'a>>,
+    named: Option<LabelledName<'a>>,
     link: Option<&'a str>,
     life: &'a str,
     button: &'a str,
@@ -76,7 +76,7 @@ struct Html<'a> {
     language: &'a str,
     subject: &'a str,
     why: &'a str,
-    named: Option<Named<'a>>,
+    named: Option<LabelledName<'a>>,
     link: Option<&'a str>,
     life: &'a str,
     button: &'a str,
@@ -105,15 +105,15 @@ impl Composer {
         Ok(Composer { from, reply_to, product, has_name, support, host, as_it_is })
     }
 
-    /// What the server calls itself to other mail servers.
+    /// The server's name for other mail servers.
     pub fn host_name(&self) -> &str {
         &self.host
     }
 
-    pub fn compose(&self, mail: &Mail) -> Result<Letter, SendError> {
+    pub fn compose(&self, mail: &Mail) -> Result<ComposedMail, SendError> {
         let to = recipient(&mail.to)
             .ok_or_else(|| refused("the stored address is none that mail can be sent to"))?;
-        let link = link_of(&mail.message).map(as_one_word);
+        let link = link_of(&mail.message).map(unbroken_link);
         let parts = self.render(mail, link.as_deref()).map_err(|error| refused(&error))?;
         let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.clone()])
             .map_err(|error| refused(&error))?;
@@ -124,7 +124,7 @@ impl Composer {
             .singlepart(self.part(ContentType::TEXT_HTML, parts.html))
             .formatted();
         let content = [headers.to_string().into_bytes(), body].concat();
-        Ok(Letter { id: mail.id.clone(), envelope, content, date: date.into(), link })
+        Ok(ComposedMail { id: mail.id.clone(), envelope, content, date: date.into(), link })
     }
 
     fn headers(&self, id: &str, to: Address, subject: String, date: Date) -> Headers {
@@ -137,7 +137,7 @@ impl Composer {
         headers.set(Subject::from(subject));
         headers.set(date);
         headers.set(MessageId::from(format!("<{id}@{}>", self.host)));
-        // So that no holiday notice answers it (RFC 3834; the second is Exchange's own).
+        // Prevents automatic replies (RFC 3834; the second header is Exchange's own).
         headers.insert_raw(header("Auto-Submitted", "auto-generated"));
         headers.insert_raw(header("X-Auto-Response-Suppress", "All"));
         headers.set(MIME_VERSION_1_0);
@@ -147,7 +147,7 @@ impl Composer {
     fn part(&self, content_type: ContentType, text: String) -> SinglePart {
         let part = SinglePart::builder().header(content_type);
         let fits = text.lines().all(|line| line.len() <= MAX_LINE);
-        // ASCII needs no encoding, which would break long links in the source.
+        // ASCII needs no encoding; an encoding would break long links in the source.
         let encoding = match text.is_ascii() {
             true => ContentTransferEncoding::SevenBit,
             false => ContentTransferEncoding::EightBit,
@@ -172,8 +172,9 @@ impl Composer {
                 .map(|text| text.replace("{provider}", provider).replace("{host}", &product));
         let (why, otherwise, footer) = (&*why, &*otherwise, &*footer);
         let support = self.support.as_deref();
-        let life = life_of(&mail.message, frame);
-        let is_named = |named: &Named<'_>| !named.name.is_empty() && !would_be_linked(named.name);
+        let life = lifetime_text(&mail.message, frame);
+        let is_named =
+            |named: &LabelledName<'_>| !named.name.is_empty() && !may_become_link(named.name);
         let named = named(&mail.message, frame).filter(is_named);
         let (button, language) = (words.button, Language::code(mail.language));
         let text =
@@ -229,20 +230,20 @@ fn link_of(message: &Message) -> Option<&str> {
     }
 }
 
-/// A name that stands on a line of its own, and what it names.
+/// A name on its own line, with a label.
 #[derive(Clone, Copy)]
-struct Named<'a> {
+struct LabelledName<'a> {
     label: &'a str,
     name: &'a str,
 }
 
-fn named<'a>(message: &'a Message, frame: &'a Frame) -> Option<Named<'a>> {
+fn named<'a>(message: &'a Message, frame: &'a Frame) -> Option<LabelledName<'a>> {
     match message {
         Message::PasswordReset { username, .. } | Message::EmailReset { username, .. } => {
-            Some(Named { label: frame.account, name: username })
+            Some(LabelledName { label: frame.account, name: username })
         }
         Message::SessionEnded { device } | Message::NewNetwork { device } => {
-            device.as_deref().map(|name| Named { label: frame.device, name })
+            device.as_deref().map(|name| LabelledName { label: frame.device, name })
         }
         Message::Activation { .. }
         | Message::EmailConfirm { .. }
@@ -265,16 +266,16 @@ fn provider_of(message: &Message) -> &str {
     }
 }
 
-/// How long the link works, in words.
-fn life_of<'f>(message: &Message, frame: &'f Frame) -> &'f str {
+/// The lifetime of the link, in words.
+fn lifetime_text<'f>(message: &Message, frame: &'f Frame) -> &'f str {
     match message {
         Message::EmailReturn { .. } => frame.return_life,
         _ => frame.link_life,
     }
 }
 
-/// The link without what would end its line or be left out of it by a mail program.
-fn as_one_word(link: &str) -> String {
+/// The link with characters percent-encoded that would end its line or break it in a mail program.
+fn unbroken_link(link: &str) -> String {
     let mut word = String::with_capacity(link.len());
     for c in link.chars() {
         if c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"') {
@@ -287,23 +288,23 @@ fn as_one_word(link: &str) -> String {
     word
 }
 
-/// Whether a mail program may make a link of the name, or it says more than a name does. Anybody can
-/// register an address that is not theirs and have us mail it the name that they chose.
-fn would_be_linked(name: &str) -> bool {
+/// Whether a mail program may turn the name into a link, or it is more than a name. An attacker can
+/// register with another person's address and a chosen name, which we would then mail.
+fn may_become_link(name: &str) -> bool {
     let has_dot_inside = || name.trim_matches(is_dot).contains(is_dot);
     name.contains(['/', ':', '\\'])
         || name.contains(char::is_control)
         || name.to_ascii_lowercase().starts_with("www.")
-        || (name.contains(char::is_whitespace) && has_dot_inside() && !ends_in_initial(name))
+        || (name.contains(char::is_whitespace) && has_dot_inside() && !ends_with_initial(name))
 }
 
-/// `Anna K.`, `A. K. Smith`: each dot ends a word.
-fn ends_in_initial(name: &str) -> bool {
+/// `Anna K.`, `A. K. Smith`: a dot ends each word.
+fn ends_with_initial(name: &str) -> bool {
     name.split_whitespace().all(|word| !word.trim_end_matches(is_dot).contains(is_dot))
 }
 
-/// The recipient as the envelope has it. The parts are those of an address that was parsed by our own
-/// stricter rules, so nothing in them can end a line or the angle brackets.
+/// The recipient for the envelope. The address was parsed by our stricter rules, so it cannot end a
+/// line or the angle brackets.
 fn recipient(stored: &str) -> Option<Address> {
     let email = Email::parse(stored)?;
     let (local, _) = email.shown().rsplit_once('@')?;
@@ -324,13 +325,13 @@ fn address_literal(address: IpAddr) -> String {
     }
 }
 
-/// An address of the settings, with a name before it or without.
+/// An address from the settings, with or without a name.
 fn mailbox(from: &str) -> Result<Mailbox, &'static str> {
     const FORM: &str = "must be an e-mail address, or a name with one: Example <mail@example.com>";
     if from.contains(char::is_control) {
         return Err(FORM);
     }
-    // By hand: people write names with commas and dots, and without the quotes that these want.
+    // Parsed by hand: operators write names with commas and dots, and without the required quotes.
     let (name, address) = match from.trim().strip_suffix('>').and_then(|rest| rest.rsplit_once('<'))
     {
         Some((name, address)) => (unquoted(name.trim()), address),
@@ -393,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_is_written_in_every_language() {
+    fn message_is_composed_in_every_language() {
         let composer = composer(None, "https://xn--e1afmkfd.xn--p1ai/base");
         let mut subjects = std::collections::BTreeSet::new();
         for language in Language::ALL {
@@ -426,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_read_themselves_is_left_as_it_is() {
+    fn mail_for_readers_of_the_file_is_not_encoded() {
         let line = "https://a.example/auth/reset/MQ/c7-0f?x=1&y=2\r\n";
         for as_it_is in [true, false] {
             let composer = Composer::new(Names::default(), "https://a.example", as_it_is);
@@ -441,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_in_ascii_leaves_as_it_is_read() {
+    fn mail_in_ascii_is_not_encoded() {
         let composer = composer(None, "https://a.example");
         let link = format!("https://a.example/auth/reset/{}", "x".repeat(200));
         for language in Language::ALL {
@@ -475,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_carries_the_names_that_the_operator_gives() {
+    fn mail_contains_the_operators_names() {
         let names = Names {
             reply_to: Some("Help <help@example.com>"),
             product: Some("Cats & <Dogs>"),
@@ -505,20 +506,20 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_an_advertisement_is_not_mailed() {
+    fn name_that_would_become_a_link_is_not_mailed() {
         for name in ["anna", "Anna K.", "A. K. Smith", "ivan.petrov", "anna@example.com", "..."] {
-            assert!(!would_be_linked(name), "{name}");
+            assert!(!may_become_link(name), "{name}");
         }
         let ads = ["https://evil.example", "evil.example/x", "www.evil.example", "win: evil"];
         let ads =
             ads.into_iter().chain(["You won, see evil.example", "a\nb", "see evil\u{3002}com"]);
         for name in ads {
-            assert!(would_be_linked(name), "{name}");
+            assert!(may_become_link(name), "{name}");
         }
     }
 
     #[test]
-    fn stored_addresses_become_recipients() {
+    fn recipient_is_parsed_from_a_stored_address() {
         let long_local = "a".repeat(100);
         let long = (format!("{long_local}@example.com"), format!("{long_local}@example.com"));
         let cases = [
@@ -550,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sender_is_configured_or_made_of_the_public_host() {
+    fn sender_is_configured_or_derived_from_the_public_host() {
         let cases = [
             (None, "https://auth.example.com/x", "no-reply@auth.example.com"),
             (None, "http://127.0.0.1:8000", "no-reply@[127.0.0.1]"),

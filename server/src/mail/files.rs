@@ -1,17 +1,17 @@
-//! Mails as files in a folder, for a server that is being tried out: nothing leaves the machine.
+//! Mails as files in a folder, for a server that is being tried out: nothing is sent.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::compose::Letter;
+use super::compose::ComposedMail;
 use super::{MailError, SendError, SendErrorKind};
 use crate::owner_only;
 
 pub(super) struct Folder {
     path: PathBuf,
-    /// Whether somebody sits at a terminal who may want to follow the links.
+    /// Whether the server runs at a terminal, where the links are useful.
     on_terminal: bool,
 }
 
@@ -23,17 +23,17 @@ impl Folder {
         }
     }
 
-    pub async fn keep(&self, letter: Letter) -> Result<(), SendError> {
-        let path = self.path.join(format!("{}-{}.eml", stamp(letter.date), letter.id));
+    pub async fn keep(&self, mail: ComposedMail) -> Result<(), SendError> {
+        let path = self.path.join(format!("{}-{}.eml", stamp(mail.date), mail.id));
         let writing =
-            tokio::task::spawn_blocking(move || write(&path, &as_file(&letter)).map(|()| letter));
+            tokio::task::spawn_blocking(move || write(&path, &as_file(&mail)).map(|()| mail));
         let failed = |error: io::Error| {
             let problem = format!("{}: {error}", self.path.display());
             SendError::new(SendErrorKind::Unreachable, problem)
         };
-        let letter = writing.await.map_err(io::Error::other).flatten().map_err(failed)?;
+        let mail = writing.await.map_err(io::Error::other).flatten().map_err(failed)?;
         if self.on_terminal {
-            show(&letter);
+            show(&mail);
         }
         Ok(())
     }
@@ -43,27 +43,28 @@ impl Folder {
     }
 }
 
-/// With the ends of lines that files have here, so that a link can be copied from its line.
-fn as_file(letter: &Letter) -> Vec<u8> {
-    String::from_utf8_lossy(&letter.content).replace("\r\n", "\n").into_bytes()
+/// With local line ends, so that a link can be copied from its line.
+fn as_file(mail: &ComposedMail) -> Vec<u8> {
+    String::from_utf8_lossy(&mail.content).replace("\r\n", "\n").into_bytes()
 }
 
-/// Writes beside the place and renames, so that nobody ever reads half a mail.
+/// Writes a temporary file and renames it, so that no half-written mail can be read.
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     owner_only::options().create(true).truncate(true).open(&new)?.write_all(content)?;
     fs::rename(&new, path)
 }
 
-/// Prints the link for whoever tries the server out. To the terminal alone: a log would keep it.
-fn show(letter: &Letter) {
-    let (Some(link), [to]) = (&letter.link, letter.envelope.to()) else { return };
+/// Prints the link for an operator who tries the server out. Only to the terminal: a log would keep
+/// it.
+fn show(mail: &ComposedMail) {
+    let (Some(link), [to]) = (&mail.link, mail.envelope.to()) else { return };
     if let Err(error) = writeln!(io::stdout().lock(), "mail to {to}: {link}") {
         tracing::warn!(%error, "a mail was written, but its link could not be shown");
     }
 }
 
-/// `20261106T084937Z`, so that files stand in the order of time.
+/// `20261106T084937Z`, so that file names sort by time.
 fn stamp(date: SystemTime) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -84,14 +85,14 @@ mod tests {
     use crate::mail::{Mail, Mailer, Message};
 
     #[test]
-    fn a_file_is_named_by_its_time() {
+    fn file_name_is_the_time() {
         let at = |seconds| stamp(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         assert_eq!(at(784_111_777), "19941106T084937Z");
         assert_eq!(at(1_798_761_599), "20261231T235959Z");
     }
 
     #[tokio::test]
-    async fn a_mail_is_a_file_that_only_its_owner_reads() {
+    async fn mail_file_is_readable_by_its_owner_only() {
         let data = tempfile::tempdir().expect("a temporary directory");
         let mailer = Mailer::open(
             &config::Mail::default(),
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_folder_that_cannot_be_written_is_told() {
+    async fn unwritable_folder_is_reported() {
         let data = tempfile::tempdir().expect("a temporary directory");
         fs::write(data.path().join("mail"), "").expect("a file in its place");
         let opened = Mailer::open(

@@ -1,5 +1,5 @@
-//! How a mail is written and leaves: [`Mailer`] turns a [`Mail`] into a message in the recipient's
-//! language and hands it to the SMTP server of the settings, or to a file where there is none.
+//! Composing and sending mail: [`Mailer`] turns a [`Mail`] into a message in the recipient's
+//! language and sends it by SMTP, or writes it to a file if no server is configured.
 
 mod compose;
 mod files;
@@ -17,17 +17,17 @@ use self::smtp_url::Server;
 use crate::config;
 use crate::language::Language;
 
-/// A mail to be sent. No `Debug`: a link signs in whoever holds it.
+/// A mail to send. No `Debug`: its link grants access.
 pub struct Mail {
-    /// 32 hex digits. Whoever sends a mail again gives it the same, so that doubles can be told.
+    /// 32 hex digits. A repeated attempt has the same id, so that duplicates can be recognised.
     pub id: String,
-    /// The stored address, never one that was typed into a request.
+    /// The stored address, never one from a request.
     pub to: String,
     pub language: Language,
     pub message: Message,
 }
 
-/// What a mail says.
+/// The content of a mail.
 pub enum Message {
     Activation {
         link: String,
@@ -40,48 +40,48 @@ pub enum Message {
         link: String,
         username: String,
     },
-    /// To a new address, which proves itself by the link.
+    /// To a new address, which the link confirms.
     EmailConfirm {
         link: String,
     },
-    /// To the old address, which comes back by the link.
+    /// To the old address, which the link restores.
     EmailReturn {
         link: String,
     },
-    /// Told to the address that the account had before.
+    /// To the address that the account had before.
     EmailChanged,
-    /// The account has another password.
+    /// The password has changed.
     PasswordChanged,
-    /// The account was given a password by an operator.
+    /// An operator has set the password.
     PasswordSetByOperator,
-    /// The account has another phone.
+    /// The phone number has changed.
     PhoneChanged,
-    /// The account is gone.
+    /// The account was deleted.
     AccountDeleted,
-    /// Somebody tried to register with the address of an account.
+    /// A registration was attempted with the address of an account.
     AddressInUse,
-    /// A refresh token came a second time, so its session was ended.
+    /// A refresh token was reused, so its session has ended.
     SessionEnded {
         device: Option<String>,
     },
-    /// A sign-in from a network where the owner had not signed in before.
+    /// A sign-in from a network that is new for the account.
     NewNetwork {
         device: Option<String>,
     },
-    /// A sign-in with a provider opens the account from now on.
+    /// A provider's identity was linked to the account.
     IdentityLinked {
         provider: String,
     },
-    /// One opens it no longer.
+    /// An identity was unlinked.
     IdentityUnlinked {
         provider: String,
     },
 }
 
-/// Why mail cannot be set up.
+/// Why the mail settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// Without the URL: it may hold a password.
+    /// Without the URL, which may contain a password.
     #[error("mail.smtp_url: {0}")]
     Url(&'static str),
     #[error("mail.ca_file: {}: {problem}", path.display())]
@@ -102,17 +102,17 @@ pub enum MailError {
 #[derive(Debug)]
 pub struct SendError {
     pub kind: SendErrorKind,
-    /// One line for the log, without credentials, addresses, tokens and the mail itself.
+    /// One line for the log, without credentials, addresses, tokens and content.
     pub problem: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendErrorKind {
-    /// The server cannot be reached or wants none of our mails, whichever they are.
+    /// The server cannot be reached, or refuses all our mails.
     Unreachable,
-    /// The server asks to come again with this mail.
+    /// The server asks to retry this mail later.
     Deferred,
-    /// The server will never take this mail.
+    /// The server refuses this mail permanently.
     Refused,
 }
 
@@ -122,8 +122,7 @@ impl SendError {
     }
 }
 
-/// Sends mails. Each has a connection of its own: they are few, and one that went wrong leaves
-/// nothing behind.
+/// Sends mails. Each uses its own connection: they are few, and a failed one leaves no state.
 pub struct Mailer {
     composer: Composer,
     exit: Exit,
@@ -135,8 +134,8 @@ enum Exit {
 }
 
 impl Mailer {
-    /// Takes mails to the SMTP server, else to the folder `mail` of `data_dir`, and then shows their
-    /// links on the terminal if there is one.
+    /// Sends mails to the SMTP server; without one, writes them to the folder `mail` of `data_dir`
+    /// and shows their links on the terminal if there is one.
     pub fn open(
         config: &config::Mail,
         product: &config::Product,
@@ -155,7 +154,7 @@ impl Mailer {
         Ok(Mailer { composer, exit })
     }
 
-    /// Checks the settings without opening anything.
+    /// Checks the settings and opens nothing.
     pub fn check(
         config: &config::Mail,
         product: &config::Product,
@@ -164,7 +163,7 @@ impl Mailer {
         read(config, product, public_url).map(drop)
     }
 
-    /// Sends a mail. An error means that the server has not said that it took the mail.
+    /// Sends a mail. An error means that the server has not confirmed that it accepted the mail.
     pub async fn send(&self, mail: &Mail) -> Result<(), SendError> {
         let letter = self.composer.compose(mail)?;
         match &self.exit {
@@ -173,7 +172,7 @@ impl Mailer {
         }
     }
 
-    /// Where mails go, without credentials.
+    /// The destination of mails, without credentials.
     pub fn describe(&self) -> String {
         match &self.exit {
             Exit::Smtp(relay) => relay.describe(),
@@ -182,7 +181,7 @@ impl Mailer {
     }
 }
 
-/// Who sends, and the mail server if there is one.
+/// The composer, and the mail server if there is one.
 fn read(
     config: &config::Mail,
     product: &config::Product,

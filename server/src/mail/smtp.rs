@@ -1,5 +1,5 @@
-//! Hands mails to an SMTP server (RFC 5321), step by step, so that each step has its time and an error
-//! says whose fault it is.
+//! Sends mails to an SMTP server (RFC 5321), step by step, so that each step has a time limit and
+//! an error says which side failed.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,28 +10,28 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use tokio::time::timeout;
 
-use super::compose::Letter;
+use super::compose::ComposedMail;
 use super::smtp_url::{Account, Server};
 use super::{SendError, SendErrorKind};
 use crate::tls::explained;
 
-/// For one of a host's addresses, so that another can still be tried.
+/// For each address of a host, so that the next one can be tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// For the goodbye after a mail, which nobody waits for.
+/// For the QUIT after a mail; no request waits for it.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Of a server's words, the characters that are told.
+/// The maximum length of a server's reply in the log.
 const MAX_WORDS: usize = 500;
-/// Runs of letters and digits in a link that are at least as long may be a token.
+/// A run of letters and digits in a link of at least this length may be a token.
 const MIN_TOKEN: usize = 16;
 
-/// The way to the mail server.
+/// The connection settings of the mail server.
 pub(super) struct Relay {
     server: Server,
-    /// For one reply, and half as long again for a whole mail.
+    /// The limit for one reply; a whole mail may take half as long again.
     reply_timeout: Duration,
 }
 
-/// What the server was asked when it failed.
+/// The step at which the server failed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Connect,
@@ -61,22 +61,22 @@ impl Relay {
         self.server.describe()
     }
 
-    pub async fn send(&self, letter: &Letter) -> Result<(), SendError> {
+    pub async fn send(&self, mail: &ComposedMail) -> Result<(), SendError> {
         let whole = self.reply_timeout.mul_f32(1.5);
-        match timeout(whole, self.deliver(letter)).await {
-            Ok(delivered) => delivered.map_err(|failure| self.explain(&failure, letter)),
+        match timeout(whole, self.deliver(mail)).await {
+            Ok(delivered) => delivered.map_err(|failure| self.explain(&failure, mail)),
             Err(_) => {
-                let problem = format!("the mail server was not done after {whole:?}");
+                let problem = format!("the mail server did not finish within {whole:?}");
                 Err(SendError::new(SendErrorKind::Unreachable, problem))
             }
         }
     }
 
-    async fn deliver(&self, letter: &Letter) -> Result<(), Failure> {
+    async fn deliver(&self, mail: &ComposedMail) -> Result<(), Failure> {
         let mut connection = self.connect().await?;
-        let delivered = self.hand_over(&mut connection, letter).await;
-        // Once the server has the mail, neither a slow goodbye nor a broken connection may make it
-        // look unsent: it would be sent twice.
+        let delivered = self.hand_over(&mut connection, mail).await;
+        // The server has the mail now: a slow QUIT or a broken connection must not count as a
+        // failure, or the mail would be sent twice.
         tokio::spawn(async move { timeout(QUIT_TIMEOUT, connection.abort()).await });
         delivered
     }
@@ -116,16 +116,16 @@ impl Relay {
     async fn hand_over(
         &self,
         connection: &mut AsyncSmtpConnection,
-        letter: &Letter,
+        mail: &ComposedMail,
     ) -> Result<(), Failure> {
-        let from = letter.envelope.from().cloned();
+        let from = mail.envelope.from().cloned();
         self.within(Step::Sender, connection.command(Mail::new(from, Vec::new()))).await?;
-        for to in letter.envelope.to() {
+        for to in mail.envelope.to() {
             let rcpt = Rcpt::new(to.clone(), Vec::new());
             self.within(Step::Recipient, connection.command(rcpt)).await?;
         }
         self.within(Step::Content, connection.command(Data)).await?;
-        self.within(Step::Content, connection.message(&letter.content)).await?;
+        self.within(Step::Content, connection.message(&mail.content)).await?;
         Ok(())
     }
 
@@ -141,7 +141,7 @@ impl Relay {
         }
     }
 
-    fn explain(&self, Failure { step, cause }: &Failure, letter: &Letter) -> SendError {
+    fn explain(&self, Failure { step, cause }: &Failure, mail: &ComposedMail) -> SendError {
         let doing = match step {
             Step::Connect => "connecting",
             Step::StartTls => "STARTTLS",
@@ -158,23 +158,23 @@ impl Relay {
             }
         };
         let words = match error.status() {
-            // What is said about an account may repeat its name or what was sent for it.
+            // The reply to a sign-in may repeat the account's name or password.
             Some(code) if *step == Step::SignIn => format!("refused ({code})"),
             Some(code) => format!("{code} {}", source(error)),
             None => explained(error.to_string(), "mail.ca_file"),
         };
         let kind = kind(*step, error.status().map(u16::from), &words);
-        SendError::new(kind, format!("{doing}: {}", one_line(&without_secrets(words, letter))))
+        SendError::new(kind, format!("{doing}: {}", one_line(&without_secrets(words, mail))))
     }
 }
 
-/// Whose fault a reply means. Until the recipient is named, nothing has been said about this mail.
+/// Classifies a reply. Until the recipient is sent, a refusal is not about this mail.
 fn kind(step: Step, code: Option<u16>, words: &str) -> SendErrorKind {
     match code {
         // Closing down.
         None | Some(421) => SendErrorKind::Unreachable,
         Some(400..=499) if step >= Step::Sender => SendErrorKind::Deferred,
-        // Wrong order, no mail here at all, sign in first: the same for every mail.
+        // Wrong order, no mail accepted, sign-in required: the same for every mail.
         Some(503 | 521 | 530 | 534 | 535 | 538) => SendErrorKind::Unreachable,
         Some(code @ 500..=599) if step >= Step::Recipient => match is_final(code, words) {
             true => SendErrorKind::Refused,
@@ -184,8 +184,9 @@ fn kind(step: Step, code: Option<u16>, words: &str) -> SendErrorKind {
     }
 }
 
-/// Whether a refusal is about this mail, and not about a quota, a policy or a setting that somebody can
-/// mend: by its enhanced status (RFC 3463: address, disabled mailbox, content), else by its code.
+/// Whether a refusal is final for this mail, and not about a quota, a policy or a setting that can
+/// be fixed: by its enhanced status (RFC 3463: address, disabled mailbox, content), else by its
+/// code.
 fn is_final(code: u16, words: &str) -> bool {
     let enhanced = words.split_whitespace().find_map(|word| word.strip_prefix("5."));
     match enhanced.and_then(|status| status.split_once('.')) {
@@ -200,12 +201,12 @@ fn source(error: &lettre::transport::smtp::Error) -> String {
     std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
 }
 
-/// The words without what they may repeat of the mail: its recipient, and tokens of its link.
-fn without_secrets(mut words: String, letter: &Letter) -> String {
+/// The reply without its copies of the recipient and the link's tokens.
+fn without_secrets(mut words: String, mail: &ComposedMail) -> String {
     let is_separator = |c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_';
-    let link = letter.link.iter().flat_map(|link| link.split(is_separator));
+    let link = mail.link.iter().flat_map(|link| link.split(is_separator));
     let tokens = link.filter(|run| run.len() >= MIN_TOKEN);
-    for secret in letter.envelope.to().iter().map(Address::as_ref).chain(tokens) {
+    for secret in mail.envelope.to().iter().map(Address::as_ref).chain(tokens) {
         words = words.replace(secret, "…");
     }
     words
@@ -223,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_mean_whose_fault_it_is() {
+    fn reply_is_classified_by_its_cause() {
         use SendErrorKind::{Deferred, Refused, Unreachable};
         let cases = [
             (Step::Connect, None, "", Unreachable),
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_words_become_one_short_line() {
+    fn reply_is_logged_as_one_short_line() {
         assert_eq!(
             one_line("550 5.1.1\r\nno\u{1b}[31m\u{9b}such\tuser"),
             "550 5.1.1 no\\u{1b}[31m\\u{9b}such user"

@@ -1,4 +1,4 @@
-//! What the settings say of the mail server: its URL, and the certificates to trust.
+//! The mail server of the settings: its URL, and the certificates to trust.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(super) struct Server {
     pub host: String,
     pub port: u16,
     pub tls: Tls,
-    /// How we present ourselves.
+    /// Our name in EHLO.
     pub own_name: ClientId,
     pub account: Option<Account>,
 }
@@ -27,11 +27,11 @@ pub(super) struct Account {
 }
 
 impl Server {
-    /// Reads the URL; `own_name` is how the server presents itself unless the URL's path says otherwise.
+    /// Reads the URL; `own_name` is our name in EHLO unless the URL's path has another.
     pub fn read(url: &str, ca_file: Option<&Path>, own_name: &str) -> Result<Self, MailError> {
         let url = Url::parse(url).map_err(|_| {
             MailError::Url(
-                "is no URL such as smtps://user:password@mail.example.com; characters other than letters and digits in user and password must be percent-encoded",
+                "is not a URL such as smtps://user:password@mail.example.com; characters other than letters and digits in user and password must be percent-encoded",
             )
         })?;
         let host = host(&url)?;
@@ -48,7 +48,7 @@ impl Server {
             path if path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b)) => {
                 path.to_owned()
             }
-            _ => return Err(MailError::Url("has a path that is no host name for EHLO")),
+            _ => return Err(MailError::Url("has a path that is not a host name for EHLO")),
         };
         let (own_name, port) = (ClientId::Domain(own_name), url.port().unwrap_or(default_port));
         Ok(Server { host, port, tls, own_name, account })
@@ -67,7 +67,7 @@ impl Server {
     }
 }
 
-/// The host as it is connected to and as its certificate must name it.
+/// The host to connect to, as its certificate must name it.
 fn host(url: &Url) -> Result<String, MailError> {
     const NO_HOST: MailError = MailError::Url("names no host");
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or(NO_HOST)?;
@@ -82,14 +82,14 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-/// How the connection is protected, and the port for that.
+/// The protection of the connection, and its port.
 fn security(url: &Url, host: &str, ca_file: Option<&Path>) -> Result<(Tls, u16), MailError> {
     let parameters = || tls_parameters(host, ca_file);
     let pairs: Vec<_> = url.query_pairs().collect();
     let tls = match pairs.as_slice() {
         [] => None,
         [(name, value)] if name == "tls" => Some(value.as_ref()),
-        _ => return Err(MailError::Url("knows no parameter but tls")),
+        _ => return Err(MailError::Url("has a parameter other than tls")),
     };
     match (url.scheme(), tls) {
         ("smtp", None) => Ok((Tls::None, 25)),
@@ -113,9 +113,9 @@ fn tls_parameters(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, M
 fn certificates(path: &Path) -> Result<Certificate, MailError> {
     let failed = |problem: String| MailError::CaFile { path: path.to_owned(), problem };
     let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-    // A file without any would be taken for an empty list.
+    // A file without certificates would count as an empty list.
     if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
-        return Err(failed("holds no certificate in PEM form".to_owned()));
+        return Err(failed("contains no certificate in PEM form".to_owned()));
     }
     Certificate::from_pem(&pem).map_err(|error| failed(error.to_string()))
 }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_are_read_from_urls() {
+    fn url_names_server_and_protection() {
         let cases = [
             ("smtp://mail.example", "smtp://mail.example:25"),
             ("smtp://mail.example:2525/", "smtp://mail.example:2525"),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_urls_are_refused_without_their_secrets() {
+    fn url_error_contains_no_secret() {
         let urls = [
             "user:hunter2@mail.example",
             "http://user:hunter2@mail.example",
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ca_file_must_hold_certificates() {
+    fn ca_file_must_contain_certificates() {
         let data = tempfile::tempdir().expect("a temporary directory");
         let path = data.path().join("ca.pem");
         for content in

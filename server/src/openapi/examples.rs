@@ -1,4 +1,4 @@
-//! Examples of bodies, where the files name none, from what their schemas give as examples.
+//! Adds examples of bodies, if the files have none, from the examples of their schemas.
 
 use serde_json::{Map, Value};
 
@@ -49,7 +49,7 @@ impl Schemas<'_> {
     }
 }
 
-/// The type of a schema; the first, where there are several.
+/// The type of a schema; the first if there are several.
 fn kind(schema: &Value) -> &str {
     schema["type"].as_str().or_else(|| schema["type"].get(0)?.as_str()).unwrap_or_default()
 }

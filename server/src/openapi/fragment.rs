@@ -1,4 +1,4 @@
-//! One API's share of the document, and the rules by which its file becomes that.
+//! One API's part of the document, and the rules that complete its files.
 
 use serde_json::{Map, Value, json};
 
@@ -7,15 +7,15 @@ use super::{each_object, object};
 /// The methods of a path, as OpenAPI names them.
 pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// One API's paths with what they refer to, as its files say it.
+/// One API's paths and components, as in its files.
 pub struct Fragment {
-    /// The API's name, which stands before all others.
+    /// The API's name, the prefix of all its names.
     name: &'static str,
     value: Value,
 }
 
 impl Fragment {
-    /// Puts files together, of which the later ones are about more special things and win.
+    /// Merges files; later ones are more specific and win.
     pub fn of(name: &'static str, files: &[&str]) -> Self {
         let mut value = json!({});
         for file in files {
@@ -27,20 +27,19 @@ impl Fragment {
         Fragment { name, value }
     }
 
-    /// Adds schemas under what the files say of them.
+    /// Adds schemas; the files' own definitions win.
     pub fn with_schemas(self, schemas: Map<String, Value>) -> Self {
         let mut value = json!({ "components": { "schemas": schemas } });
         merge(&mut value, self.value);
         Fragment { value, ..self }
     }
 
-    /// What the document takes over:
-    /// - a path that refers to one of `pathItems` gets a copy, with `x-suffix` behind each
-    ///   `operationId`, the tag `x-tag`, and `x-responses`, where it names these;
-    /// - an operation without `security` needs what the file's `security` says;
-    /// - operations can also be answered by what stands in `x-every`, and those with a body by what
-    ///   stands in `x-with-body`;
-    /// - ids, tags, and names of components get the API's name in front.
+    /// The fragment's part of the document:
+    /// - a path that refers to one of `pathItems` gets a copy, with `x-suffix` appended to each
+    ///   `operationId`, and with the path's `x-tag` and `x-responses`, if it has them;
+    /// - an operation without `security` has the file's `security`;
+    /// - every operation has the answers in `x-every`, and one with a body those in `x-with-body`;
+    /// - ids, tags, and names of components get the API's name as a prefix.
     pub fn into_share(mut self) -> Value {
         self.copy_path_items();
         let rules = Rules {
@@ -87,7 +86,7 @@ impl Fragment {
         }
     }
 
-    /// Makes the names of components the API's own, and those by which they are referred to.
+    /// Prefixes the names of components and the references to them.
     fn take_names(&mut self) {
         let name = self.name;
         if let Some(components) = object(&mut self.value, "components") {
@@ -108,7 +107,7 @@ impl Fragment {
     }
 }
 
-/// What the operations of an API have in common.
+/// The common rules of an API's operations.
 struct Rules {
     name: &'static str,
     security: Value,
@@ -140,7 +139,7 @@ impl Rules {
         }
     }
 
-    /// What an operation says itself goes before the rule. Sorted by status.
+    /// An operation's own answer wins over the rule. Sorted by status.
     fn answer(&self, operation: &mut Value, has_body: bool) {
         let mut responses = self.every.clone();
         if has_body {
@@ -154,7 +153,7 @@ impl Rules {
     }
 }
 
-/// Makes a copy of a path's operations fit for its place.
+/// Adapts a copy of a path item to its place.
 fn adapt(item: &mut Value, at: &Value) {
     for method in METHODS {
         let Some(operation) = item.get_mut(method) else { continue };
@@ -190,8 +189,8 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// Puts `over` into `base`: objects by their members, lists one behind the other, anything else in its
-/// place. A reference is whole: nothing is put into it.
+/// Merges `over` into `base`: objects member by member, lists appended, anything else replaced. A
+/// reference is replaced as a whole.
 pub fn merge(base: &mut Value, over: Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over))

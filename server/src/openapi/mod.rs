@@ -1,9 +1,9 @@
-//! The OpenAPI 3.1 document of the APIs that are switched on. Each API brings a [`Fragment`]: its paths
-//! and what they refer to, in the files beside this one; put together, their names never collide.
+//! The OpenAPI 3.1 document of the enabled APIs. Each API provides a [`Fragment`], its paths and
+//! components from the files in this folder; their prefixed names never collide.
 //!
-//! The files leave out what a rule says: see [`Fragment::into_share`]. What they say beyond OpenAPI stays
-//! in the document: `x-common` marks an answer that many operations give, `x-may-be-empty` one that
-//! comes without its body too, `x-value` is what the header of a security scheme holds.
+//! The files omit what a rule adds: see [`Fragment::into_share`]. Their extensions stay in the
+//! document: `x-common` marks an answer that many operations give, `x-may-be-empty` one that may
+//! also come without a body, `x-value` is the header value of a security scheme.
 
 mod examples;
 mod fragment;
@@ -15,14 +15,14 @@ use self::fragment::merge;
 pub use self::fragment::{Fragment, METHODS};
 pub use self::wire::schemas as wire_schemas;
 
-/// How Django REST framework refuses.
+/// The refusals of Django REST framework.
 pub const DRF: &str = include_str!("drf.json");
-/// What djoser's views take and answer.
+/// The requests and answers of djoser's views.
 pub const DJOSER: &str = include_str!("djoser.json");
-/// What SimpleJWT's views take and answer.
+/// The requests and answers of SimpleJWT's views.
 pub const SIMPLE_JWT: &str = include_str!("simple_jwt.json");
 
-/// The document of a server that its users reach at `public_url`.
+/// The document of the server at `public_url`.
 pub fn document(public_url: &str, fragments: Vec<Fragment>) -> Value {
     let mut document = json!({
         "openapi": "3.1.0",
@@ -48,12 +48,12 @@ pub fn document(public_url: &str, fragments: Vec<Fragment>) -> Value {
 
 const ABOUT: &str = "An account that was made by one API signs in by every other that knows one of its names, and an access token of one is good for the others.\n\nEvery path is answered with and without its final slash, but for those below `/.well-known`.";
 
-/// An object of the document; nothing where there is none.
+/// An object of the document; `None` if there is none.
 fn object<'v>(value: &'v mut Value, key: &str) -> Option<&'v mut Map<String, Value>> {
     value.get_mut(key)?.as_object_mut()
 }
 
-/// Does something to every object in a value, the outer ones first.
+/// Calls `act` for every object in a value, outer ones first.
 fn each_object(value: &mut Value, act: &mut impl FnMut(&mut Map<String, Value>)) {
     match value {
         Value::Object(members) => {

@@ -1,4 +1,4 @@
-//! The schemas of our own API, from the types that it reads and writes.
+//! The schemas of our own API, from its wire types.
 
 use propusk_wire as wire;
 use serde_json::{Map, Value};
@@ -33,7 +33,7 @@ use super::each_object;
 )))]
 struct Wire;
 
-/// All of them, by the names of the types; see [`name_of`].
+/// All schemas, by type name; see [`name_of`].
 pub fn schemas() -> Map<String, Value> {
     let components = Wire::openapi().components.expect("the types above");
     let schemas = serde_json::to_value(components.schemas);
@@ -50,8 +50,8 @@ pub fn schemas() -> Map<String, Value> {
     schemas.into_iter().map(|(name, schema)| (name_of(&name), schema)).collect()
 }
 
-/// Generators of clients make types of their own for each operation, `…Request` and `…Response`: no type
-/// of the document ends so.
+/// Client generators create types `…Request` and `…Response` for each operation, so no type of the
+/// document may end so.
 fn name_of(schema: &str) -> String {
     match (schema.strip_suffix("Request"), schema.strip_suffix("Response")) {
         (Some(stem), _) => format!("{stem}Input"),
@@ -60,7 +60,7 @@ fn name_of(schema: &str) -> String {
     }
 }
 
-/// Documentation of Rust refers to other documentation of Rust, which is not here.
+/// Replaces links to other Rust documentation, which is not in the document.
 fn without_links(description: &str) -> String {
     let mut plain = String::new();
     let mut rest = description;
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_schema_has_a_name_that_generators_give() {
+    fn schema_names_do_not_collide_with_those_of_generators() {
         let schemas = schemas();
         assert!(schemas.contains_key("SignInInput") && schemas.contains_key("TokenOutput"));
         for name in schemas.keys() {

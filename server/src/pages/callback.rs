@@ -1,6 +1,5 @@
-//! Where providers send browsers back to. The visitor goes on in the app that began the sign-in;
-//! where no app waits at a link, whoever asked for the sign-in reads the code here, as JSON or from
-//! a page.
+//! The callbacks of providers. The visitor continues in the app that began the sign-in; if no app
+//! waits at a link, the client that asked for the sign-in gets the code here, as JSON or on a page.
 
 use std::sync::Arc;
 
@@ -25,42 +24,42 @@ use crate::error::{Error, SignInFault};
 use crate::language::Language;
 use crate::redirect::is_loopback;
 
-/// The callbacks of all providers, each with and without the final slash.
+/// The callbacks of all providers, with and without the final slash.
 pub fn router(pages: &Arc<Pages>) -> Router {
     let mut router = Router::new();
     for provider in pages.auth.providers() {
         for end in ["", "/"] {
             let (pages, name) = (Arc::clone(pages), Arc::<str>::from(provider.name));
-            let come_back = move |request: Request| {
+            let answer_callback = move |request: Request| {
                 let (pages, name) = (Arc::clone(&pages), Arc::clone(&name));
-                async move { come_back(&pages, &name, request).await }
+                async move { answer_callback(&pages, &name, request).await }
             };
-            // Who only looks spends nothing.
-            let methods = get(come_back).head(|| async { StatusCode::OK });
+            // HEAD spends nothing.
+            let methods = get(answer_callback).head(|| async { StatusCode::OK });
             router = router.route(&format!("{}{end}", provider.callback_path), methods);
         }
     }
     router
 }
 
-async fn come_back(pages: &Pages, provider: &str, request: Request) -> Response<Body> {
+async fn answer_callback(pages: &Pages, provider: &str, request: Request) -> Response<Body> {
     let (head, _) = request.into_parts();
-    let desk = Desk::new(pages, provider, &head);
+    let responder = CallbackResponder::new(pages, provider, &head);
     let from = pages.proxies.client(&head.extensions, &head.headers);
     let callback = read(head.uri.query().unwrap_or_default());
     match pages.auth.return_from_provider(provider, callback, from).await {
-        Ok(returned) => desk.send_on(&returned),
-        Err(error) => desk.failure(&error),
+        Ok(returned) => responder.answer(&returned),
+        Err(error) => responder.failure(&error),
     }
 }
 
-/// One browser that has come back.
-struct Desk<'p> {
+/// Answers a browser that a provider has sent back.
+struct CallbackResponder<'p> {
     pages: &'p Pages,
     title: &'p str,
     language: Language,
     texts: &'static Texts,
-    /// A program asks, not a person.
+    /// The client is a program, not a browser.
     as_json: bool,
 }
 
@@ -71,12 +70,12 @@ struct Code<'r> {
     device_id: Option<&'r str>,
 }
 
-impl<'p> Desk<'p> {
+impl<'p> CallbackResponder<'p> {
     fn new(pages: &'p Pages, provider: &str, head: &request::Parts) -> Self {
         let language = chosen_language(head).unwrap_or(pages.language);
         let accept =
             head.headers.get(ACCEPT).map(|accept| String::from_utf8_lossy(accept.as_bytes()));
-        Desk {
+        CallbackResponder {
             pages,
             title: pages.auth.provider_title(provider).unwrap_or_default(),
             language,
@@ -85,12 +84,12 @@ impl<'p> Desk<'p> {
         }
     }
 
-    fn send_on(&self, returned: &Returned) -> Response<Body> {
+    fn answer(&self, returned: &Returned) -> Response<Body> {
         match (&returned.redirect, &returned.outcome) {
             (Some(redirect), outcome) => self.to_app(redirect, &returned.state, outcome),
             (None, Ok(code)) => self.code(code, returned.device_id.as_deref()),
             (None, Err(failed)) if self.as_json => {
-                self.json(status(*failed), &json!({ "detail": word(*failed) }))
+                self.json(status(*failed), &json!({ "detail": error_code(*failed) }))
             }
             (None, Err(failed)) => {
                 let page = ReturnPage {
@@ -113,7 +112,7 @@ impl<'p> Desk<'p> {
     ) -> Response<Body> {
         let (pair, outcome) = match outcome {
             Ok(code) => (("code", code.as_str()), Outcome::Confirmed),
-            Err(failed) => (("error", word(*failed)), outcome_of(*failed)),
+            Err(failed) => (("error", error_code(*failed)), outcome_of(*failed)),
         };
         let link = link_with(redirect, &[pair, ("state", state)]);
         let page = ReturnPage {
@@ -187,7 +186,7 @@ impl<'p> Desk<'p> {
     }
 }
 
-/// For who reads the result here; an app reads it from its link.
+/// The status for a client that gets the result here; an app gets it by its link.
 fn status(failed: Failed) -> StatusCode {
     match failed {
         Failed::Cancelled | Failed::Refused => StatusCode::BAD_REQUEST,
@@ -203,8 +202,8 @@ fn outcome_of(failed: Failed) -> Outcome {
     }
 }
 
-/// What an app is told; nothing that a provider wrote.
-fn word(failed: Failed) -> &'static str {
+/// The error code for an app; it contains no text of the provider.
+fn error_code(failed: Failed) -> &'static str {
     match failed {
         Failed::Cancelled => "access_denied",
         Failed::Refused => "provider_refused",
@@ -212,8 +211,8 @@ fn word(failed: Failed) -> &'static str {
     }
 }
 
-/// The parameters of a callback, which VK may also send as JSON in one of them. One that comes
-/// twice makes all worthless.
+/// The parameters of a callback, which VK may also send as JSON in one of them. A repeated
+/// parameter makes the callback invalid.
 fn read(query: &str) -> Callback {
     let mut found: Map<String, Value> = Map::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_is_read_from_the_query_or_from_the_payload_in_it() {
+    fn callback_is_read_from_the_query_or_from_its_payload() {
         assert_eq!(of("code=c&state=s&x=1"), "c s - - - -");
         assert_eq!(
             of("error=access_denied&state=s&error_description=x"),
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_twice_or_is_no_text_is_not_there() {
+    fn callback_ignores_repeated_parameters_and_those_without_text() {
         for query in [
             "code=c&code=d&state=s",
             "code=c&state=s&state=s",

@@ -1,11 +1,11 @@
-//! What the forms send, and what is wrong with it, in the visitor's words.
+//! The content of submitted forms, and their errors in the visitor's language.
 
 use super::page::PasswordMistakes;
 use super::texts::{EmailTexts, PasswordTexts};
 use crate::auth::password::{Password, rules};
 use crate::identifier::Email;
 
-/// The last value of each name; empty where there is none.
+/// The last value of each name; empty if there is none.
 pub fn values<const N: usize>(encoded: &[u8], names: [&str; N]) -> [String; N] {
     let mut values = names.map(|_| String::new());
     for (name, value) in form_urlencoded::parse(encoded) {
@@ -16,7 +16,7 @@ pub fn values<const N: usize>(encoded: &[u8], names: [&str; N]) -> [String; N] {
     values
 }
 
-/// The new password, which stands there twice.
+/// The new password, which the form contains twice.
 pub fn password(form: &[u8], texts: &PasswordTexts) -> Result<Password, PasswordMistakes> {
     let [first, second] = values(form, ["password", "repeat"]).map(|text| Password::parse(&text));
     let only = |mistake| PasswordMistakes { password: vec![mistake], repeat: None };
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_of_a_password_is_named_at_its_field() {
+    fn password_errors_are_shown_at_their_fields() {
         let texts = &Texts::of(Language::En).password;
         let long = "x%2D".repeat(513);
         let long = format!("password={long}&repeat={long}");
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_value_of_a_name_counts() {
+    fn form_uses_the_last_value_of_a_name() {
         assert_eq!(values(b"a=1&b=x+y&a=%D1%8F&c=3", ["a", "b", "d"]), ["я", "x y", ""]);
     }
 }

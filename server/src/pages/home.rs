@@ -1,4 +1,4 @@
-//! The page at `/`: what this server is, and the way to the description of its APIs.
+//! The page at `/`: what this server is, with a link to the documentation of its APIs.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::page::{Frame, HomePage};
 use super::texts::Texts;
 use super::visit::chosen_language;
 
-/// The route of the page; `has_docs`: whether the APIs are described here.
+/// The route of the page. `has_docs`: whether the documentation is served.
 pub fn router(pages: &Arc<Pages>, has_docs: bool) -> Router {
     let pages = Arc::clone(pages);
     let show = move |request: Request| {

@@ -1,6 +1,6 @@
-//! What a browser shows when somebody opens a mailed link, or comes back from a provider. GET and
-//! HEAD only look at the link, because mail scanners open it too; POST uses it. Everything works
-//! without scripts.
+//! The pages for mailed links and for browsers that come back from a provider. GET and HEAD only
+//! check the link, because mail scanners open it too; POST uses it. Everything works without
+//! scripts.
 
 mod callback;
 pub mod docs;
@@ -44,16 +44,16 @@ const PURPOSES: [Purpose; 5] = [
 pub struct Pages {
     auth: Arc<Auth>,
     proxies: TrustedProxies,
-    /// For visitors who do not say which.
+    /// The default language.
     language: Language,
-    /// What visitors call the place: the name that the operator gives, else the host.
+    /// The name of the service: the operator's name for it, else the host.
     product: String,
     has_name: bool,
-    /// Where they ask for help.
+    /// Where users get help.
     support: Option<String>,
-    /// The public host, as visitors know it.
+    /// The public host.
     host: String,
-    /// The path of the public URL, which a proxy in front takes away.
+    /// The path of the public URL, which a proxy in front removes.
     prefix: String,
     headers: PageHeaders,
 }
@@ -95,8 +95,8 @@ fn root(purpose: Purpose) -> &'static str {
     }
 }
 
-/// The pages of the kinds of links, each with and without the final slash, and of what comes
-/// back from providers.
+/// The pages of all kinds of links, with and without the final slash, and the callbacks of
+/// providers.
 pub fn router(pages: &Arc<Pages>) -> Router {
     let mut router = Router::new();
     for purpose in PURPOSES {
@@ -114,7 +114,7 @@ pub fn router(pages: &Arc<Pages>) -> Router {
     router.merge(callback::router(pages))
 }
 
-/// The parts of a path, where they are UTF-8.
+/// The parameters of a path, if they are UTF-8.
 type Parameters = Result<RawPathParams, RawPathParamsRejection>;
 
 async fn look_at(
@@ -141,7 +141,7 @@ async fn make_use_of(
     }
 }
 
-/// What is not UTF-8 stands for no link that was ever mailed.
+/// A path that is not UTF-8 matches no mailed link.
 fn link(pages: &Pages, purpose: Purpose, parameters: &Parameters, path: &str) -> Link {
     let named = |wanted: &str| {
         let found = parameters.iter().flatten().find(|(name, _)| *name == wanted);
@@ -182,7 +182,7 @@ fn link_of_query(pages: &Pages, query: &str) -> Option<Link> {
     Some(Link { purpose, uid, token, path })
 }
 
-/// A part of a path or of a query, percent-encoded.
+/// A path segment or query value, percent-encoded.
 fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
@@ -192,13 +192,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_of_a_path_stays_one() {
+    fn path_segment_is_encoded_as_one_segment() {
         assert_eq!(encoded("MQ"), "MQ");
         assert_eq!(encoded("a/b?c#d%e f+g\"<я"), "a%2Fb%3Fc%23d%25e%20f%2Bg%22%3C%D1%8F");
     }
 
     #[test]
-    fn the_public_url_gives_host_and_prefix() {
+    fn public_url_gives_host_and_prefix() {
         let cases = [
             ("https://auth.example.org", "auth.example.org", ""),
             ("http://127.0.0.1:8000", "127.0.0.1:8000", ""),

@@ -1,4 +1,4 @@
-//! The pages as templates: one layout, a page for each form, and one for everything that only tells.
+//! The pages as templates: one layout, a page for each form, and one for messages.
 
 use std::borrow::Cow;
 
@@ -9,13 +9,13 @@ use super::Pages;
 use super::texts::{EmailTexts, HomeTexts, LinkTexts, Message, PasswordTexts, Texts};
 use crate::language::Language;
 
-/// Stands in every page, so that it needs nothing else; the content security policy names its hash.
+/// Included in every page, so that it loads nothing; the content security policy contains its hash.
 pub const STYLE: &str = concat!(
     include_str!("../../templates/pages/colours.css"),
     include_str!("../../templates/pages/style.css"),
 );
 
-/// What has a meaning of its own in a link, or no place there (RFC 6068 section 2).
+/// Characters with a meaning in a mailto link, or not allowed there (RFC 6068 section 2).
 const IN_MAILTO: &AsciiSet = &CONTROLS
     .add(b'%')
     .add(b'?')
@@ -31,18 +31,18 @@ const IN_MAILTO: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
-/// What is around every page.
+/// The parts that every page has.
 pub struct Frame<'p> {
     pub language: Language,
     pub texts: &'static Texts,
-    /// What people call the place.
+    /// The name of the service.
     pub host: &'p str,
-    /// Whether that is a name that the operator gives, and no host.
+    /// Whether `host` is the operator's name for the service, and not a host.
     pub has_name: bool,
-    /// Where they ask for help.
+    /// Where users get help.
     pub support: Option<&'p str>,
-    /// The path of the link, as a browser may ask for it. Without one the page cannot be had a second
-    /// time: it has neither a choice of languages nor a form nor a way to try again.
+    /// The path of the link for browsers. `None`: the page cannot be loaded again, so it has no
+    /// choice of languages, no form and no retry.
     pub path: Option<&'p str>,
     pub style: &'static str,
 }
@@ -52,18 +52,18 @@ impl<'p> Frame<'p> {
         Frame { path: Some(path), ..Frame::once(language, host) }
     }
 
-    /// For a page whose address has done its work when the page is shown.
+    /// For a page whose URL is spent when the page is shown.
     pub fn once(language: Language, host: &'p str) -> Self {
         let texts = Texts::of(language);
         Frame { language, texts, host, has_name: false, support: None, path: None, style: STYLE }
     }
 
-    /// With what the operator of these pages has named.
+    /// Adds the names that the operator has set.
     pub fn of(self, pages: &'p Pages) -> Self {
         Frame { has_name: pages.has_name, support: pages.support.as_deref(), ..self }
     }
 
-    /// The place within a sentence.
+    /// The name of the service within a sentence.
     pub(super) fn place(&self) -> Cow<'p, str> {
         match self.has_name {
             true => self.language.quoted(self.host),
@@ -71,7 +71,7 @@ impl<'p> Frame<'p> {
         }
     }
 
-    /// The link to the support: a page, or a mail to an address.
+    /// The link to the support: a page or a mail address.
     pub(super) fn support_link(&self) -> String {
         match self.support.unwrap_or_default() {
             page if page.starts_with("https://") => page.to_owned(),
@@ -79,7 +79,7 @@ impl<'p> Frame<'p> {
         }
     }
 
-    /// The link in the language that the visitor sees.
+    /// The link with the visitor's language.
     fn action(&self) -> String {
         format!("{}?lang={}", self.path.unwrap_or_default(), self.language.code())
     }
@@ -94,7 +94,7 @@ impl<'p> Frame<'p> {
 pub struct HomePage<'p> {
     pub frame: Frame<'p>,
     pub texts: &'p HomeTexts,
-    /// Where the APIs are described.
+    /// The documentation of the APIs.
     pub docs: Option<String>,
 }
 
@@ -114,7 +114,7 @@ pub struct PasswordPage<'p> {
     pub mistakes: PasswordMistakes,
 }
 
-/// What is wrong with the two passwords of the form; nothing where it is shown first.
+/// The errors of the two password fields; empty when the form is shown first.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct PasswordMistakes {
     pub password: Vec<&'static str>,
@@ -137,10 +137,10 @@ pub struct EmailPage<'p> {
     pub mistake: Option<&'static str>,
 }
 
-/// How a message looks; the words say the same.
+/// The look of a message; its text says the same.
 pub enum Tone {
     Good,
-    /// The link does nothing (any more).
+    /// The link does not work (any more).
     Spent,
     Bad,
 }
@@ -153,6 +153,6 @@ pub struct MessagePage<'p> {
     pub tone: Tone,
     /// When to try again.
     pub wait: Option<String>,
-    /// Whether the way back to the link is shown; only where the frame has its path.
+    /// Whether to show a link to try again; only if the frame has a path.
     pub again: bool,
 }

@@ -1,5 +1,5 @@
-//! Pages as responses: never kept, never framed, with no address sent on, and nothing in them that
-//! runs or loads.
+//! Pages as responses: not cached, not framed, without a referrer, and without anything that runs
+//! or loads.
 
 use askama::Template;
 use axum::body::Body;
@@ -16,13 +16,13 @@ use sha2::{Digest, Sha256};
 use super::page::STYLE;
 use crate::language::Language;
 
-/// The headers that stand on every page.
+/// The headers of every page.
 pub struct PageHeaders(HeaderMap);
 
 const FIXED: [(HeaderName, &str); 7] = [
     (CONTENT_TYPE, "text/html; charset=utf-8"),
     (CACHE_CONTROL, "no-store"),
-    // The address of a page is the secret itself.
+    // The URL of a page contains a secret.
     (REFERRER_POLICY, "no-referrer"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
@@ -42,7 +42,7 @@ impl PageHeaders {
         PageHeaders(fixed.into_iter().chain([(CONTENT_SECURITY_POLICY, policy)]).collect())
     }
 
-    /// For an answer that is no page.
+    /// For an answer that is not a page.
     pub fn of_data(&self) -> HeaderMap {
         let mut headers = self.0.clone();
         headers.remove(CONTENT_SECURITY_POLICY);

@@ -1,9 +1,9 @@
-//! The link that leads back to an app: its registered redirect with what the app is to learn.
+//! The link back to an app: its registered redirect with the result.
 
 use super::encoded;
 
-/// The redirect with these parameters after those it has. What stands in it already stays as it is,
-/// byte for byte: apps compare it. It has no fragment, which the settings refuse.
+/// The redirect with these parameters appended. The registered part is not changed, byte for byte,
+/// because apps compare it. It has no fragment, which the settings refuse.
 pub fn link_with(redirect: &str, pairs: &[(&str, &str)]) -> String {
     let mut link = redirect.to_owned();
     for (name, value) in pairs {
@@ -26,7 +26,7 @@ mod tests {
     const PAIRS: [(&str, &str); 2] = [("code", "a1"), ("state", "b2")];
 
     #[test]
-    fn parameters_follow_whatever_the_redirect_is() {
+    fn parameters_are_appended_to_every_kind_of_redirect() {
         let bare = [
             "myapp:/cb",
             "myapp://cb",
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_follow_those_that_the_redirect_has() {
+    fn parameters_are_appended_to_existing_ones() {
         let cases = [
             ("https://app.example.com/cb?x=1", "https://app.example.com/cb?x=1&code=a1&state=b2"),
             ("myapp:/cb?a=b+c%20d&a=?", "myapp:/cb?a=b+c%20d&a=?&code=a1&state=b2"),
@@ -57,13 +57,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_cannot_leave_its_parameter() {
+    fn parameter_value_is_encoded() {
         let link = link_with("myapp:/cb", &[("error", "a b+c&d=e#f?%/\"<я"), ("a&b", "")]);
         assert_eq!(link, "myapp:/cb?error=a%20b%2Bc%26d%3De%23f%3F%25%2F%22%3C%D1%8F&a%26b=");
     }
 
     #[test]
-    fn nothing_to_tell_leaves_the_redirect_alone() {
+    fn redirect_is_unchanged_without_parameters() {
         assert_eq!(link_with("myapp:/cb", &[]), "myapp:/cb");
         assert_eq!(link_with("myapp:/cb?", &[]), "myapp:/cb?");
     }

@@ -1,18 +1,18 @@
-//! The pages at which a sign-in with a provider leaves the browser: the way back to the app, and
-//! the code for an app that no link can open. Their frames are those of [`Frame::once`].
+//! The pages after a sign-in with a provider: the link back to the app, and the code for an app
+//! that no link can open. Their frames are those of [`Frame::once`].
 
 use askama::Template;
 
 use super::page::{Frame, Tone};
 use super::texts::{CodeTexts, ReturnTexts};
 
-/// What came of it at the provider. The sign-in itself ends in the app.
+/// The result at the provider. The sign-in itself ends in the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Confirmed,
     /// By the visitor.
     Cancelled,
-    /// The provider said no, or something that cannot be believed.
+    /// The provider refused, or its answer cannot be trusted.
     Refused,
     Unreachable,
 }
@@ -24,12 +24,12 @@ pub struct ReturnPage<'p> {
     pub outcome: Outcome,
     /// The provider's title.
     pub provider: &'p str,
-    /// Whoever chooses this chooses where the visitor goes, and with `javascript:` what runs there.
-    /// It is only ever [`link_with`](super::return_link::link_with) of a redirect that is
-    /// registered for the app, never a part of a request. None: no app waits.
+    /// This decides where the visitor goes, and a `javascript:` link would run code. It is always
+    /// [`link_with`](super::return_link::link_with) of a redirect that is registered for the app,
+    /// never a part of a request. `None`: no app waits.
     pub link: Option<&'p str>,
     /// Whether the browser follows the link at once; only for loopback redirects. Browsers open an
-    /// app only at a touch, which is also when whoever did not begin can still stop.
+    /// app only after a click, and a visitor who did not begin the sign-in can still stop there.
     pub by_itself: bool,
 }
 
@@ -48,7 +48,7 @@ impl ReturnPage<'_> {
         (self.outcome != Outcome::Confirmed).then_some(Tone::Bad)
     }
 
-    /// Whether closing the page keeps something from happening.
+    /// Whether closing the page prevents the sign-in.
     fn waits_for_the_visitor(&self) -> bool {
         self.outcome == Outcome::Confirmed && !self.by_itself
     }
@@ -60,7 +60,7 @@ impl ReturnPage<'_> {
 pub struct CodePage<'p> {
     pub frame: Frame<'p>,
     pub code: &'p str,
-    /// Where the provider gave one.
+    /// The provider's device id, if it sent one.
     pub device_id: Option<&'p str>,
 }
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_title_of_a_provider_and_the_link_stay_text() {
+    fn return_page_escapes_title_and_link() {
         let link = "myapp:/cb?a=b&c='\"><script>";
         let provider = "<b>M&M</b>";
         let page =
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn every_outcome_leads_back_to_the_app() {
+    fn return_page_links_to_the_app_for_every_outcome() {
         for outcome in OUTCOMES {
             let html = return_page(outcome, false).render().unwrap();
             let button = r#"<a class="button" href="http://127.0.0.1:7/cb?a=b&#38;code=c">"#;
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_app_that_waits_the_page_leads_nowhere() {
+    fn return_page_has_no_link_if_no_app_waits() {
         for by_itself in [true, false] {
             let page = ReturnPage { link: None, ..return_page(Outcome::Cancelled, by_itself) };
             let html = page.render().unwrap();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_page_that_is_told_to_moves_on_by_itself() {
+    fn return_page_follows_its_link_only_if_it_may() {
         for outcome in OUTCOMES {
             for by_itself in [true, false] {
                 let html = return_page(outcome, by_itself).render().unwrap();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_promised_that_nothing_happens_where_it_happens_anyway() {
+    fn return_page_does_not_promise_that_closing_it_cancels() {
         let not_you = Texts::of(Language::En).sign_in.not_you;
         for outcome in OUTCOMES {
             for by_itself in [true, false] {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_cannot_be_had_again_offers_no_other_language() {
+    fn page_that_cannot_be_reloaded_offers_no_other_language() {
         let message = &Texts::of(Language::En).sign_in.over;
         let over =
             MessagePage { frame: frame(), message, tone: Tone::Spent, wait: None, again: false };
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_id_is_shown_where_there_is_one() {
+    fn device_id_is_shown_if_there_is_one() {
         assert!(!code_page(None).contains("device_id"));
         let html = code_page(Some("d3v<"));
         assert!(html.contains("device_id"));

@@ -1,4 +1,4 @@
-//! One request for a link: who asks, in which language, and what comes of it.
+//! One request for a mailed link: the client, the language, and the answer.
 
 use std::net::IpAddr;
 
@@ -23,7 +23,7 @@ pub struct Link {
     pub purpose: Purpose,
     pub uid: String,
     pub token: String,
-    /// Where a browser finds its page.
+    /// The path of its page.
     pub path: String,
 }
 
@@ -35,7 +35,7 @@ pub struct Visit<'p> {
     from: IpAddr,
 }
 
-/// A form, with what is told when it is shown again.
+/// A form, with its errors when it is shown again.
 enum Form {
     Button,
     Password(PasswordMistakes),
@@ -49,7 +49,7 @@ impl<'p> Visit<'p> {
         Visit { pages, link, language, texts: Texts::of(language), from }
     }
 
-    /// Shows what the link would do, and leaves it as it is.
+    /// Shows what the link does, and does not change it.
     pub async fn look(&self) -> Response {
         let form = match self.link.purpose {
             Purpose::Activation | Purpose::EmailConfirm | Purpose::EmailReturn => Form::Button,
@@ -70,7 +70,7 @@ impl<'p> Visit<'p> {
         }
     }
 
-    /// For a form that did not arrive.
+    /// The answer to a form that could not be read.
     pub fn unread(&self, refusal: BodyRefusal) -> Response {
         let status = match refusal {
             BodyRefusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -140,10 +140,10 @@ impl<'p> Visit<'p> {
         self.show_if_open(StatusCode::UNPROCESSABLE_ENTITY, form).await
     }
 
-    /// Nobody fills in a form whose link does nothing.
+    /// Shows the form only if the link is open.
     async fn show_if_open(&self, status: StatusCode, form: Form) -> Response {
         let Link { purpose, uid, token, .. } = &self.link;
-        // Whoever only looks learns nothing from the status.
+        // A GET must not reveal the state of the link by its status.
         let closed = if status == StatusCode::OK { status } else { StatusCode::BAD_REQUEST };
         match self.pages.auth.check_link(*purpose, uid, token).await {
             Ok(LinkState::Open) => self.form(status, form),
@@ -190,7 +190,7 @@ impl<'p> Visit<'p> {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 self.trouble(status, &self.texts.busy, Some(*retry_after))
             }
-            // The forms let none of the others through; that one comes all the same is our fault.
+            // The forms prevent the other errors; one of them is a bug.
             Error::InvalidCredentials
             | Error::WrongPassword
             | Error::Token(_)
@@ -213,7 +213,7 @@ impl<'p> Visit<'p> {
         self.respond(status, &MessagePage { frame, message, tone, wait: None, again: false })
     }
 
-    /// What does not depend on the link, so that trying again makes sense.
+    /// A failure that does not depend on the link, so that a retry makes sense.
     fn trouble(&self, status: StatusCode, message: &Message, retry_after: Option<i64>) -> Response {
         let wait = retry_after.map(|seconds| wait(self.language, seconds));
         let page = MessagePage { frame: self.frame(), message, tone: Tone::Bad, wait, again: true };
@@ -237,7 +237,7 @@ impl<'p> Visit<'p> {
     }
 }
 
-/// `?lang=`, else what the browser likes best.
+/// `?lang=`, else the browser's preference.
 pub fn chosen_language(head: &request::Parts) -> Option<Language> {
     let [lang] = forms::values(head.uri.query().unwrap_or_default().as_bytes(), ["lang"]);
     let accepted = || {

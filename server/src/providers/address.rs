@@ -1,5 +1,6 @@
-//! Which addresses a provider may have. What is not public is never connected to, however it is
-//! spelled or looked up: a provider's document must not make this server ask its own network.
+//! The addresses that a provider may have. A non-public address is never connected to, however it
+//! is written or resolved: a provider's document must not make this server send requests into its
+//! own network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,28 +11,27 @@ use url::Host;
 
 use super::ProviderError;
 
-/// What a provider's requests may reach besides the public internet.
+/// What requests to a provider may allowed_hosts in addition to the public internet.
 #[derive(Debug, Default)]
-pub(super) struct Reach {
-    /// Host and port of endpoints that the operator has written into the settings as an internal
-    /// address.
+pub(super) struct AllowedHosts {
+    /// Host and port of endpoints that the operator has configured with an internal address.
     own: Vec<(String, u16)>,
-    /// Hosts of the URLs in this provider's settings.
+    /// The hosts of the URLs in this provider's settings.
     named: Vec<String>,
     networks: Vec<IpNet>,
-    /// Whether one of `named` leads into one of `networks`. Only then do these count for what the
-    /// provider's own documents name too.
+    /// Whether one of `named` resolves into one of `networks`. Only then the networks are also
+    /// allowed for hosts in the provider's own documents.
     is_inside: AtomicBool,
 }
 
-impl Reach {
-    /// `networks` are the operator's, where providers may be.
+impl AllowedHosts {
+    /// `networks`: the private networks that providers may be in.
     pub fn new(networks: Vec<IpNet>) -> Self {
-        Reach { networks, ..Reach::default() }
+        AllowedHosts { networks, ..AllowedHosts::default() }
     }
 
-    /// Adds a URL of the provider's settings: its host may be in one of the networks, and where the
-    /// operator wrote an internal address there, or the name of this machine, it is reached.
+    /// Adds a URL of the provider's settings: its host may be in one of the networks, and an
+    /// internal address in it, or the name of this machine, may be reached.
     pub fn include(&mut self, url: &Url) {
         self.named.extend(url.host_str().map(str::to_owned));
         let is_inside = address_of(url).is_some_and(|address| self.is_in_network(address));
@@ -43,7 +43,7 @@ impl Reach {
         }
     }
 
-    /// Refuses a URL that may not be asked for. A name is checked again when it has been looked up.
+    /// Refuses a URL that must not be requested. A host name is checked again after its lookup.
     pub fn check(&self, url: &Url) -> Result<(), ProviderError> {
         let Some((host, port)) = url.host_str().zip(url.port_or_known_default()) else {
             return Err(ProviderError::Blocked);
@@ -55,15 +55,15 @@ impl Reach {
             return Ok(());
         }
         let may_be_asked = match url.host() {
-            // A name may lead to an own network, where no certificate need be. One in the settings
-            // is looked up for its own port: on others it must not lead to this machine.
+            // A name may resolve into a private network, where no certificate is needed. A name in
+            // the settings is allowed on its own port; on others it must not lead to this machine.
             Some(Host::Domain(name)) => {
                 let is_own = self.own.iter().any(|(own, _)| own == name);
-                (is_encrypted(url) || self.may_be_inside(name))
-                    && (!is_own || self.admits(name, Ipv4Addr::LOCALHOST.into(), true))
+                (is_encrypted(url) || self.may_use_networks(name))
+                    && (!is_own || self.allows(name, Ipv4Addr::LOCALHOST.into(), true))
             }
-            Some(Host::Ipv4(address)) => self.admits(host, address.into(), is_encrypted(url)),
-            Some(Host::Ipv6(address)) => self.admits(host, address.into(), is_encrypted(url)),
+            Some(Host::Ipv4(address)) => self.allows(host, address.into(), is_encrypted(url)),
+            Some(Host::Ipv6(address)) => self.allows(host, address.into(), is_encrypted(url)),
             None => false,
         };
         match may_be_asked && matches!(url.scheme(), "http" | "https") {
@@ -72,24 +72,24 @@ impl Reach {
         }
     }
 
-    /// Whether a connection to the address may be made for this name.
-    pub fn admits_for(&self, name: &str, address: IpAddr, encrypted: bool) -> bool {
+    /// Whether a connection to this address is allowed for this name.
+    pub fn allows_for(&self, name: &str, address: IpAddr, encrypted: bool) -> bool {
         let is_own = address.is_loopback() && self.own.iter().any(|(own, _)| own == name);
-        is_own || self.admits(name, address, encrypted)
+        is_own || self.allows(name, address, encrypted)
     }
 
-    /// Over the internet only what is encrypted.
-    fn admits(&self, host: &str, address: IpAddr, encrypted: bool) -> bool {
-        if self.is_in_network(address) && self.may_be_inside(host) {
+    /// Over the internet only encrypted connections.
+    fn allows(&self, host: &str, address: IpAddr, encrypted: bool) -> bool {
+        if self.is_in_network(address) && self.may_use_networks(host) {
             self.is_inside.fetch_or(self.is_named(host), Ordering::Relaxed);
             return true;
         }
         encrypted && !is_internal(address)
     }
 
-    /// Whether the networks count for this host: the operator wrote it, or another of this provider's
-    /// that leads there.
-    fn may_be_inside(&self, host: &str) -> bool {
+    /// Whether the networks are allowed for this host: the operator configured it, or another host
+    /// of this provider that is in them.
+    fn may_use_networks(&self, host: &str) -> bool {
         !self.networks.is_empty() && (self.is_named(host) || self.is_inside.load(Ordering::Relaxed))
     }
 
@@ -114,7 +114,7 @@ fn is_encrypted(url: &Url) -> bool {
     url.scheme() == "https"
 }
 
-/// Whether a URL names an internal address, or this machine.
+/// Whether a URL contains an internal address or names this machine.
 pub(super) fn is_own(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => is_this_machine(name),
@@ -128,8 +128,7 @@ fn is_this_machine(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// Whether the address is other than one of the public internet's (the special-purpose registries
-/// of RFC 6890).
+/// Whether the address is not on the public internet (the special-purpose registries of RFC 6890).
 fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_internal_v4(address),
@@ -155,7 +154,7 @@ fn is_internal_v4(address: Ipv4Addr) -> bool {
 
 fn is_internal_v6(address: Ipv6Addr) -> bool {
     let parts = address.segments();
-    // What a translator or a tunnel makes of it is an IPv4 address.
+    // An IPv4 address that a translator or tunnel embeds in IPv6.
     let carried = match parts {
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0, 0, 0, 0, 0, 0, high, low] => Some((high, low)),
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some((high, low)),
@@ -175,20 +174,20 @@ fn is_internal_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
-    fn reach(own: &[&str], networks: &[&str]) -> Reach {
+    fn allowed_hosts(own: &[&str], networks: &[&str]) -> AllowedHosts {
         let networks = networks.iter().map(|text| text.parse().expect("a network")).collect();
-        let mut reach = Reach::new(networks);
+        let mut allowed_hosts = AllowedHosts::new(networks);
         for url in own {
-            reach.include(&url.parse().expect("a URL"));
+            allowed_hosts.include(&url.parse().expect("a URL"));
         }
-        reach
+        allowed_hosts
     }
 
-    fn admits(reach: &Reach, url: &str) -> bool {
-        url.parse().is_ok_and(|url| reach.check(&url).is_ok())
+    fn allows(allowed_hosts: &AllowedHosts, url: &str) -> bool {
+        url.parse().is_ok_and(|url| allowed_hosts.check(&url).is_ok())
     }
 
-    /// Spellings of hosts that lead inside, as a URL may have them.
+    /// Spellings of internal hosts in URLs.
     const INSIDE: &str = "127.0.0.1 127.1 127.0.1 0177.0.0.1 0x7f.1 0x7f000001 2130706433 017700000001 \
         0x7f.0.0.0x1 127.0.0.1. 127.127.127.127 127.255.255.254 0 0.0.0.0 0.0.0.0. 0x0 00000000000 0.1.2.3 \
         10.0.0.1 10.1 10.255.255.255 0xa.0.0.1 012.0.0.1 167772161 172.16.0.1 172.31.255.254 172.16.1 \
@@ -208,12 +207,12 @@ mod tests {
         １２７.０.０.１ 127。0。0。1 ①②⑦.⓪.⓪.① 127%2e0%2e0%2e1 %31%32%37.0.0.1";
 
     #[test]
-    fn no_spelling_of_an_internal_address_is_asked() {
-        let nothing = Reach::default();
+    fn internal_address_is_refused_in_every_spelling() {
+        let nothing = AllowedHosts::default();
         let mut forms = 0;
         for host in INSIDE.split_whitespace() {
             for url in [format!("https://{host}/x"), format!("http://{host}:8080/token")] {
-                assert!(!admits(&nothing, &url), "{url}");
+                assert!(!allows(&nothing, &url), "{url}");
                 forms += 1;
             }
         }
@@ -239,28 +238,28 @@ mod tests {
             "http://[::1%25lo]/",
             "http://[::ffff:127.0.0.1%250]/",
         ] {
-            assert!(!admits(&nothing, url), "{url}");
+            assert!(!allows(&nothing, url), "{url}");
             forms += 1;
         }
         assert!(forms >= 200, "{forms}");
     }
 
     #[test]
-    fn a_name_that_leads_inside_is_not_connected_to() {
-        let nothing = Reach::default();
-        assert!(admits(&nothing, "https://localhost/x"), "looked up first");
+    fn name_that_resolves_to_an_internal_address_is_refused() {
+        let nothing = AllowedHosts::default();
+        assert!(allows(&nothing, "https://localhost/x"), "looked up first");
         for address in
             ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fd00::1", "::ffff:10.0.0.1"]
         {
             let address = address.parse().expect("an address");
             for name in ["localhost", "rebinding.example.com"] {
-                assert!(!nothing.admits_for(name, address, true), "{name} {address}");
+                assert!(!nothing.allows_for(name, address, true), "{name} {address}");
             }
         }
         for address in
             ["8.8.8.8", "87.240.132.67", "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
         {
-            assert!(nothing.admits_for(
+            assert!(nothing.allows_for(
                 "id.example.com",
                 address.parse().expect("an address"),
                 true
@@ -269,11 +268,16 @@ mod tests {
     }
 
     #[test]
-    fn an_internal_address_in_the_settings_admits_itself_and_no_other() {
-        let reach = reach(&["http://127.0.0.1:9400/vk/token", "http://localhost:9401/"], &[]);
-        assert!(admits(&reach, "http://127.0.0.1:9400/other"));
-        assert!(admits(&reach, "http://localhost:9401/"));
-        assert!(reach.admits_for("localhost", "127.0.0.1".parse().expect("an address"), true));
+    fn internal_address_in_the_settings_allows_only_itself() {
+        let allowed_hosts =
+            allowed_hosts(&["http://127.0.0.1:9400/vk/token", "http://localhost:9401/"], &[]);
+        assert!(allows(&allowed_hosts, "http://127.0.0.1:9400/other"));
+        assert!(allows(&allowed_hosts, "http://localhost:9401/"));
+        assert!(allowed_hosts.allows_for(
+            "localhost",
+            "127.0.0.1".parse().expect("an address"),
+            true
+        ));
         for other in [
             "http://127.0.0.1:9401/",
             "http://127.0.0.1/",
@@ -283,10 +287,14 @@ mod tests {
             "https://localhost:9400/",
             "https://localhost/",
         ] {
-            assert!(!admits(&reach, other), "{other}");
+            assert!(!allows(&allowed_hosts, other), "{other}");
         }
-        assert!(!reach.admits_for("localhost", "10.0.0.1".parse().expect("an address"), true));
-        let public = super::tests::reach(&["https://93.184.216.34/"], &[]);
+        assert!(!allowed_hosts.allows_for(
+            "localhost",
+            "10.0.0.1".parse().expect("an address"),
+            true
+        ));
+        let public = super::tests::allowed_hosts(&["https://93.184.216.34/"], &[]);
         assert_eq!(public.own, []);
     }
 
@@ -295,36 +303,40 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_reached_where_the_settings_of_the_provider_lead_there() {
-        let reach = reach(&["http://id.corp.example/"], &["10.8.0.0/16"]);
-        assert!(admits(&reach, "http://id.corp.example/"));
-        assert!(reach.admits_for("id.corp.example", ip("10.8.0.7"), true));
-        assert!(!reach.admits_for("id.corp.example", ip("10.9.0.7"), true));
-        // From now on what the provider's document names may be there too.
-        assert!(admits(&reach, "http://10.8.1.1/token"));
-        assert!(reach.admits_for("keys.corp.example", ip("10.8.0.8"), true));
-        assert!(!admits(&reach, "http://10.9.1.1/token"));
-        assert!(reach.admits_for("id.example.com", ip("8.8.8.8"), true));
+    fn network_is_reached_if_the_providers_settings_lead_there() {
+        let allowed_hosts = allowed_hosts(&["http://id.corp.example/"], &["10.8.0.0/16"]);
+        assert!(allows(&allowed_hosts, "http://id.corp.example/"));
+        assert!(allowed_hosts.allows_for("id.corp.example", ip("10.8.0.7"), true));
+        assert!(!allowed_hosts.allows_for("id.corp.example", ip("10.9.0.7"), true));
+        // From now on the provider's document may name hosts there too.
+        assert!(allows(&allowed_hosts, "http://10.8.1.1/token"));
+        assert!(allowed_hosts.allows_for("keys.corp.example", ip("10.8.0.8"), true));
+        assert!(!allows(&allowed_hosts, "http://10.9.1.1/token"));
+        assert!(allowed_hosts.allows_for("id.example.com", ip("8.8.8.8"), true));
         assert!(
-            !reach.admits_for("id.example.com", ip("8.8.8.8"), false),
+            !allowed_hosts.allows_for("id.example.com", ip("8.8.8.8"), false),
             "in clear over the internet"
         );
-        assert!(admits(&reach, "https://8.8.8.8/") && !admits(&reach, "http://8.8.8.8/"));
-        let by_address = super::tests::reach(&["http://10.8.1.1/"], &["10.8.0.0/16"]);
-        assert!(by_address.admits_for("keys.corp.example", ip("10.8.0.8"), true));
+        assert!(
+            allows(&allowed_hosts, "https://8.8.8.8/")
+                && !allows(&allowed_hosts, "http://8.8.8.8/")
+        );
+        let by_address = super::tests::allowed_hosts(&["http://10.8.1.1/"], &["10.8.0.0/16"]);
+        assert!(by_address.allows_for("keys.corp.example", ip("10.8.0.8"), true));
     }
 
     #[test]
-    fn a_network_is_not_reached_for_a_provider_elsewhere() {
-        let reach = reach(&["https://id.example.com/"], &["10.8.0.0/16"]);
-        // Its name leads to the internet; a document of its own names what is inside.
-        assert!(reach.admits_for("id.example.com", ip("8.8.8.8"), true));
+    fn network_is_not_reached_for_another_provider() {
+        let allowed_hosts = allowed_hosts(&["https://id.example.com/"], &["10.8.0.0/16"]);
+        // Its name resolves to the internet; its document names an internal host.
+        assert!(allowed_hosts.allows_for("id.example.com", ip("8.8.8.8"), true));
         assert!(
-            !admits(&reach, "http://10.8.1.1/token") && !admits(&reach, "https://10.8.1.1/token")
+            !allows(&allowed_hosts, "http://10.8.1.1/token")
+                && !allows(&allowed_hosts, "https://10.8.1.1/token")
         );
-        assert!(!admits(&reach, "http://keys.corp.example/"));
+        assert!(!allows(&allowed_hosts, "http://keys.corp.example/"));
         for encrypted in [true, false] {
-            assert!(!reach.admits_for("keys.corp.example", ip("10.8.0.8"), encrypted));
+            assert!(!allowed_hosts.allows_for("keys.corp.example", ip("10.8.0.8"), encrypted));
         }
     }
 }

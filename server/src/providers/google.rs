@@ -1,16 +1,16 @@
-//! Google: a token is checked by `tokeninfo`, since the answer of `userinfo` does not tell to whom
-//! it was issued. An address is proved only where Google keeps the mailbox: it verified any other
-//! once, and does not know who has it now.
+//! Google: a token is checked with `tokeninfo`, because the answer of `userinfo` does not say for
+//! which client it was issued. An address counts as verified only if Google hosts the mailbox:
+//! Google verified any other one once, and does not know who has it now.
 
-use super::outbound::Ask;
+use super::outbound::ProviderRequest;
 use super::profile::{Fields, Profile};
 use super::{Authorize, Provider, ProviderError, bearer};
 
-/// What an issuer of OpenID Connect calls itself where it is Google.
+/// Google's issuer in OpenID Connect.
 pub(super) const ISSUER: &str = "https://accounts.google.com";
 const OWN_DOMAINS: [&str; 2] = ["gmail.com", "googlemail.com"];
 
-/// The issuer with and without its scheme: both occur.
+/// The issuer with or without its scheme: both occur.
 pub(super) fn is_issuer(iss: &str, issuer: Option<&str>) -> bool {
     let Some(issuer) = issuer else { return false };
     iss == issuer || Some(iss) == issuer.strip_prefix("https://")
@@ -33,7 +33,7 @@ pub(super) fn authorize<'a>(
 }
 
 pub(super) async fn profile(provider: &Provider, token: &str) -> Result<Profile, ProviderError> {
-    let mut ask = Ask::get(provider.userinfo_url()?);
+    let mut ask = ProviderRequest::get(provider.userinfo_url()?);
     ask.headers.extend(bearer("Bearer", token)?);
     let user = Fields::of(&provider.outbound.send(ask).await?)?;
     let subject = user.id("sub").or_else(|| user.id("id"));
@@ -42,24 +42,24 @@ pub(super) async fn profile(provider: &Provider, token: &str) -> Result<Profile,
     if !provider.is_ours(&audience) || issued.text("sub").is_some_and(|sub| Some(sub) != subject) {
         return Err(ProviderError::Foreign);
     }
-    let person = user.person(&provider.name, subject)?;
-    let is_believed = person.email.as_deref().is_some_and(|email| provider.may_prove(email));
+    let person = user.profile(&provider.name, subject)?;
+    let is_believed = person.email.as_deref().is_some_and(|email| provider.is_trusted_about(email));
     let is_proved = user.is_true("email_verified") || user.is_true("verified_email");
-    let is_kept = person.email.as_deref().is_some_and(|email| keeps_mailbox(email, &user));
+    let is_kept = person.email.as_deref().is_some_and(|email| hosts_mailbox(email, &user));
     Ok(person
-        .verified(is_proved && is_believed && is_kept)
-        .named(user.text("name"))
-        .pictured(user.text("picture")))
+        .with_verified_email(is_proved && is_believed && is_kept)
+        .with_name(user.text("name"))
+        .with_avatar(user.text("picture")))
 }
 
-/// Whether Google keeps the mailbox: of its own domains, or for the organisation named in `hd`.
-pub(super) fn keeps_mailbox(email: &str, user: &Fields) -> bool {
+/// Whether Google hosts the mailbox: in its own domains, or for the organisation in `hd`.
+pub(super) fn hosts_mailbox(email: &str, user: &Fields) -> bool {
     let domain = email.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
     let is_own = domain.is_some_and(|domain| OWN_DOMAINS.contains(&domain.as_str()));
     is_own || user.text("hd").is_some()
 }
 
-/// What `tokeninfo` says, asked by POST: a token has no business in a URL.
+/// The answer of `tokeninfo`, requested by POST so that the token is not in a URL.
 async fn issued_to(provider: &Provider, token: &str) -> Result<Fields, ProviderError> {
     let url = provider.endpoints.tokeninfo.clone();
     let url = url.ok_or(ProviderError::Unusable("no tokeninfo_url"))?;

@@ -1,5 +1,5 @@
-//! Mail.ru: failures come with status 200, the answer about a user names the client that the token
-//! was issued to. An address is proved only where the mailbox is Mail.ru's own.
+//! Mail.ru: failures have status 200, and the answer about a user names the client that the token
+//! was issued to. An address counts as verified only if the mailbox is Mail.ru's own.
 
 use super::profile::{Fields, Profile};
 use super::{Authorize, Provider, ProviderError};
@@ -27,10 +27,10 @@ pub(super) async fn profile(provider: &Provider, token: &str) -> Result<Profile,
         return Err(ProviderError::Foreign);
     }
     let email = user.text("email");
-    let is_proved = email.as_ref().is_some_and(|email| provider.gives_address(email));
+    let is_proved = email.as_ref().is_some_and(|email| provider.assigns_address(email));
     Ok(user
-        .person(&provider.name, user.id("id"))?
-        .verified(is_proved)
-        .named(user.text("name").or_else(|| user.text("nickname")))
-        .pictured(user.text("image")))
+        .profile(&provider.name, user.id("id"))?
+        .with_verified_email(is_proved)
+        .with_name(user.text("name").or_else(|| user.text("nickname")))
+        .with_avatar(user.text("image")))
 }

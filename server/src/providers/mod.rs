@@ -1,6 +1,6 @@
-//! Providers that people sign in with: Google, VK ID, Yandex, Mail.ru, and any with OpenID Connect.
-//! Here is how each is asked and what it says; what follows from that for accounts, the domain
-//! decides.
+//! Providers to sign in with: Google, VK ID, Yandex, Mail.ru, and any OpenID Connect provider. This
+//! module sends requests to them and reads their answers; the domain decides what follows for
+//! accounts.
 
 mod address;
 mod google;
@@ -25,23 +25,22 @@ pub use self::settings::{Problem, check, defaults, is_openid_connect};
 use crate::config::{Outbound as OutboundSettings, ProviderSettings};
 use crate::error::ProviderFault;
 use oidc::Oidc;
-use outbound::{Ask, Outbound, Reply};
+use outbound::{Outbound, ProviderRequest, Reply};
 
-/// Why a provider's word could not be had. Shown in the log only, never with a token or a URL in
-/// it.
+/// Why a provider's answer could not be obtained. For the log only, without tokens and URLs.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    #[error("it does not honour the code or token ({0})")]
+    #[error("it refuses the code or token ({0})")]
     Refused(String),
     #[error("the token was issued to another application")]
     Foreign,
     #[error("it answers with status {0}")]
     Status(u16),
-    #[error("its answer is of no use: {0}")]
+    #[error("its answer cannot be used: {0}")]
     Unusable(&'static str),
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
-    #[error("its address is not one that may be connected to")]
+    #[error("its address is not allowed")]
     Blocked,
 }
 
@@ -56,12 +55,12 @@ impl From<&ProviderError> for ProviderFault {
     }
 }
 
-/// The providers that are configured, by their names.
+/// The configured providers, by name.
 #[derive(Default)]
 pub struct Providers(BTreeMap<String, Provider>);
 
 impl Providers {
-    /// Those with a client id; the settings of the others have to be sound all the same.
+    /// Only those with a client id; the settings of the others must be valid too.
     pub fn new(
         settings: &BTreeMap<String, ProviderSettings>,
         outbound: &OutboundSettings,
@@ -81,13 +80,13 @@ impl Providers {
         self.0.get(name)
     }
 
-    /// In the order of their names.
+    /// Ordered by name.
     pub fn all(&self) -> impl Iterator<Item = &Provider> {
         self.0.values()
     }
 }
 
-/// One provider, ready to be asked.
+/// A provider, ready for requests.
 pub struct Provider {
     name: String,
     title: String,
@@ -104,7 +103,7 @@ pub struct Provider {
     outbound: Outbound,
 }
 
-/// The ways in which providers differ.
+/// The kinds of providers.
 enum Kind {
     Google,
     Vk,
@@ -113,7 +112,7 @@ enum Kind {
     Oidc(Box<Oidc>),
 }
 
-/// As configured; what is absent, discovery tells.
+/// As configured; discovery supplies the missing ones.
 #[derive(Default)]
 struct Endpoints {
     authorize: Option<Url>,
@@ -122,7 +121,7 @@ struct Endpoints {
     tokeninfo: Option<Url>,
 }
 
-/// What an authorize URL is made of.
+/// The parameters of an authorize URL.
 pub struct Authorize<'a> {
     pub state: &'a str,
     /// S256 of the code verifier (RFC 7636 section 4.2).
@@ -136,12 +135,12 @@ impl Provider {
         &self.name
     }
 
-    /// What people call it.
+    /// Its name for users.
     pub fn title(&self) -> &str {
         &self.title
     }
 
-    /// Who a provider of the settings' own says that it is, which its names for people depend on.
+    /// The issuer of an OpenID Connect provider, on which its subjects depend.
     pub fn issuer(&self) -> Option<&str> {
         match self.kind {
             Kind::Oidc(_) => self.issuer.as_deref(),
@@ -149,28 +148,28 @@ impl Provider {
         }
     }
 
-    /// Where it sends people back to, below the public URL.
+    /// The path of its redirect URI.
     pub fn callback_path(&self) -> &str {
         &self.callback_path
     }
 
-    /// Where it sends people back to.
+    /// Its redirect URI.
     pub fn redirect_uri(&self) -> &str {
         &self.redirect_uri
     }
 
-    /// Whether the documented link names the redirect; Yandex's goes to the first one that is
+    /// Whether the documented link contains the redirect URI; Yandex uses the first one that is
     /// registered there.
     pub fn link_names_redirect(&self) -> bool {
         !matches!(self.kind, Kind::Yandex)
     }
 
-    /// Whether a sign-in is bound to a device that the provider names.
+    /// Whether a sign-in is bound to a device id of the provider.
     pub fn binds_device(&self) -> bool {
         matches!(self.kind, Kind::Vk)
     }
 
-    /// Where a browser goes to sign in.
+    /// The URL where a browser signs in.
     pub async fn authorize_url(
         &self,
         ask: &Authorize<'_>,
@@ -191,7 +190,7 @@ impl Provider {
         Ok(with_query(base.as_str(), &pairs))
     }
 
-    /// Who a browser that comes back claims to be sent by (RFC 9207), compared with who was asked.
+    /// Compares the issuer in a callback (RFC 9207) with the provider of the sign-in.
     pub async fn is_issuer(&self, iss: Option<&str>, now: i64) -> Result<bool, ProviderError> {
         match (iss, &self.kind) {
             (iss, Kind::Oidc(oidc)) => {
@@ -204,7 +203,7 @@ impl Provider {
         }
     }
 
-    /// For a provider without a documented issuer: where its authorize page is.
+    /// For a provider without a documented issuer: the origin of its authorize URL.
     fn issuer_of_url(&self) -> Option<String> {
         let of_url = || Some(self.endpoints.authorize.as_ref()?.origin().ascii_serialization());
         self.issuer.clone().or_else(of_url)
@@ -219,7 +218,7 @@ impl Provider {
         }
     }
 
-    /// Whose tokens these are, as they came of an exchange.
+    /// The owner of the tokens of an exchange.
     pub async fn owner(
         &self,
         grant: &Grant,
@@ -234,14 +233,15 @@ impl Provider {
         }
     }
 
-    /// Whose access token this is, if it was issued to us; one of another application is refused.
+    /// The owner of an access token that was issued to us; a token of another application is
+    /// refused.
     pub async fn profile(&self, access_token: &str) -> Result<Profile, ProviderError> {
         match &self.kind {
             Kind::Google => google::profile(self, access_token).await,
             Kind::Vk => vk::profile(self, access_token).await,
             Kind::Yandex => yandex::profile(self, access_token).await,
             Kind::MailRu => mail_ru::profile(self, access_token).await,
-            // An access token alone does not tell to whom it was issued.
+            // An access token alone does not say for which client it was issued.
             Kind::Oidc(_) => Err(ProviderError::Foreign),
         }
     }
@@ -255,18 +255,18 @@ impl Provider {
         std::iter::once(&self.client_id).chain(&self.other_client_ids)
     }
 
-    /// Whether the provider hands out addresses of this domain itself.
-    fn gives_address(&self, email: &str) -> bool {
+    /// Whether the provider itself assigns addresses of this domain.
+    fn assigns_address(&self, email: &str) -> bool {
         let domain = email.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
         domain.is_some_and(|domain| self.mail_domains.contains(&domain))
     }
 
-    /// Whether a provider that says which addresses are proved is believed about this one.
-    fn may_prove(&self, email: &str) -> bool {
-        self.mail_domains.is_empty() || self.gives_address(email)
+    /// Whether the provider's word that this address is verified is trusted.
+    fn is_trusted_about(&self, email: &str) -> bool {
+        self.mail_domains.is_empty() || self.assigns_address(email)
     }
 
-    /// Asks for something about a token, which stands in the body: it has no business in a URL.
+    /// Sends a request about a token, which is in the body so that it is not in a URL.
     async fn post(&self, url: Url, pairs: &[(&str, &str)]) -> Result<Reply, ProviderError> {
         let headers = HeaderMap::from_iter([
             (ACCEPT, HeaderValue::from_static("application/json")),
@@ -274,7 +274,9 @@ impl Provider {
         ]);
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         let body = body.into_bytes();
-        self.outbound.send(Ask { method: Method::POST, url, headers, body, repeatable: true }).await
+        self.outbound
+            .send(ProviderRequest { method: Method::POST, url, headers, body, repeatable: true })
+            .await
     }
 
     fn userinfo_url(&self) -> Result<Url, ProviderError> {
@@ -282,7 +284,7 @@ impl Provider {
     }
 }
 
-/// The header that carries a token; one that no header can carry was never issued.
+/// The header with a token; a token that no header can contain was never issued.
 fn bearer(scheme: &str, token: &str) -> Result<HeaderMap, ProviderError> {
     let value = HeaderValue::try_from(format!("{scheme} {token}"));
     let mut value = value.map_err(|_| ProviderError::Refused("no token".to_owned()))?;
@@ -290,7 +292,7 @@ fn bearer(scheme: &str, token: &str) -> Result<HeaderMap, ProviderError> {
     Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
 }
 
-/// The URL with further parameters, in their order, and with nothing encoded that need not be.
+/// The URL with further parameters in the given order, encoded only if necessary.
 fn with_query(base: &str, pairs: &[(&str, &str)]) -> String {
     let mut url = base.to_owned();
     let mut separator = if base.contains('?') { '&' } else { '?' };
@@ -325,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_keeps_its_order_and_is_encoded_where_it_must_be() {
+    fn query_keeps_its_order_and_is_encoded_only_if_necessary() {
         let pairs =
             [("scope", "openid email"), ("redirect_uri", "https://a.example/cb"), ("x", "я&=#+?")];
         assert_eq!(

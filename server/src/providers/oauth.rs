@@ -1,4 +1,4 @@
-//! The authorization code grant (RFC 6749 section 4.1, RFC 7636), as all providers have it.
+//! The authorization code grant (RFC 6749 section 4.1, RFC 7636), common to all providers.
 
 use std::fmt;
 
@@ -16,21 +16,21 @@ use reqwest::{Method, Url};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::outbound::{Ask, Outbound};
+use super::outbound::{Outbound, ProviderRequest};
 use super::profile::Fields;
 use super::{Provider, ProviderError};
 
-/// A code as a browser brought it, with what the flow knows; no `Debug`.
+/// A code from a callback, with the flow's values; no `Debug`.
 pub struct Code<'c> {
     pub code: &'c str,
     pub verifier: &'c str,
     pub state: &'c str,
-    /// The one of the authorize URL, if it had one.
+    /// The redirect URI of the authorize URL, if it had one.
     pub redirect_uri: Option<&'c str>,
     pub device_id: Option<&'c str>,
 }
 
-/// What a provider gives for a code.
+/// The tokens that a provider issues for a code.
 #[derive(Clone, Deserialize, Serialize)]
 pub struct Grant {
     pub access_token: String,
@@ -46,8 +46,8 @@ impl fmt::Debug for Grant {
     }
 }
 
-/// Exchanges a code at the configured endpoint; the client stands in the body, with what is
-/// `extra`.
+/// Exchanges a code at the configured endpoint; the client credentials are in the body, with the
+/// `extra` parameters.
 pub(super) async fn exchange(
     provider: &Provider,
     code: &Code<'_>,
@@ -81,11 +81,13 @@ pub(super) async fn exchange_at(
         request = request.add_extra_param(*name, *value);
     }
     let answer =
-        request.request_async(&Way(&provider.outbound)).await.map_err(|error| match error {
-            RequestTokenError::Request(error) => error,
-            RequestTokenError::ServerResponse(_) => ProviderError::Refused(String::new()),
-            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-                ProviderError::Unusable("no tokens")
+        request.request_async(&OAuthTransport(&provider.outbound)).await.map_err(|error| {
+            match error {
+                RequestTokenError::Request(error) => error,
+                RequestTokenError::ServerResponse(_) => ProviderError::Refused(String::new()),
+                RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
+                    ProviderError::Unusable("no tokens")
+                }
             }
         })?;
     Ok(answer.into())
@@ -99,10 +101,10 @@ type Client = oauth2::Client<
     BasicRevocationErrorResponse,
 >;
 
-/// What the `oauth2` crate sends by.
-struct Way<'o>(&'o Outbound);
+/// The HTTP client of the `oauth2` crate.
+struct OAuthTransport<'o>(&'o Outbound);
 
-impl<'c> AsyncHttpClient<'c> for Way<'_> {
+impl<'c> AsyncHttpClient<'c> for OAuthTransport<'_> {
     type Error = ProviderError;
     type Future = BoxFuture<'c, Result<HttpResponse, ProviderError>>;
 
@@ -111,17 +113,23 @@ impl<'c> AsyncHttpClient<'c> for Way<'_> {
     }
 }
 
-/// Sends what the `oauth2` crate wants sent, and lets it see successes only.
+/// Sends a request of the `oauth2` crate, which sees only successes.
 async fn send(outbound: &Outbound, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
     let (head, body) = request.into_parts();
     let url = head.uri.to_string().parse().map_err(|_| ProviderError::Unusable("no URL"))?;
-    let ask = Ask { method: Method::POST, url, headers: head.headers, body, repeatable: false };
+    let ask = ProviderRequest {
+        method: Method::POST,
+        url,
+        headers: head.headers,
+        body,
+        repeatable: false,
+    };
     let reply = outbound.send(ask).await?;
     Fields::of(&reply)?;
     Ok(HttpResponse::new(reply.body))
 }
 
-/// A token answer whose `token_type` may be missing and whose `expires_in` may be a text.
+/// A token response whose `token_type` may be missing and whose `expires_in` may be a text.
 #[derive(Debug, Deserialize, Serialize)]
 struct Answer {
     access_token: AccessToken,

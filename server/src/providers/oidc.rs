@@ -1,6 +1,6 @@
-//! Any provider with OpenID Connect, by its issuer alone: endpoints from its discovery document,
-//! the person from an id token that is checked whole (OpenID Connect Core 1.0 section 3.1.3.7),
-//! details from its userinfo.
+//! Any OpenID Connect provider, by its issuer alone: endpoints from its discovery document, the
+//! user from a fully validated id token (OpenID Connect Core 1.0 section 3.1.3.7), details from its
+//! userinfo.
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,19 +15,19 @@ use tokio::sync::Mutex;
 
 use super::google;
 use super::oauth::{self, Code, Grant};
-use super::outbound::Ask;
+use super::outbound::ProviderRequest;
 use super::profile::{Fields, Profile};
 use super::{Authorize, Provider, ProviderError, bearer};
 
-/// How long what was discovered is good, in seconds.
-const KEPT: i64 = 3_600;
-/// How soon after the last look a key that is not known is looked for again.
-const ASKED_AGAIN: i64 = 60;
-/// How far the provider's clock may be off (id tokens only).
+/// How long discovered data is cached, in seconds.
+const CACHED_FOR: i64 = 3_600;
+/// The minimum time between two lookups of an unknown key, in seconds.
+const REFETCH_AFTER: i64 = 60;
+/// The tolerated difference of the provider's clock, in seconds (id tokens only).
 const LEEWAY: i64 = 30;
-/// The year 10000: what claims to be a time behind it is none.
+/// The year 10000: a later time claim is invalid.
 const END_OF_TIME: f64 = 253_402_300_800.0;
-/// Public keys only: a secret one could be anybody's who knows the public one.
+/// Asymmetric algorithms only: with a symmetric one, the public key could be used as the secret.
 const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -40,8 +40,7 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-/// What is known of the provider so far. Whoever waits for a lock waits for the same answer, or for
-/// the same failure: if all asked in turn, each would wait for the time of all before it.
+/// Cached discovery and keys, single-flight: concurrent callers share one fetch and its failure.
 #[derive(Default)]
 pub(super) struct Oidc {
     discovered: Mutex<Option<(i64, Discovered)>>,
@@ -49,14 +48,14 @@ pub(super) struct Oidc {
     failures: AtomicU64,
 }
 
-/// The parts of a discovery document (OpenID Connect Discovery 1.0 section 3) that are used.
+/// The used parts of a discovery document (OpenID Connect Discovery 1.0 section 3).
 #[derive(Clone)]
 pub(super) struct Discovered {
     pub authorization_endpoint: Url,
     pub token_endpoint: Url,
     pub userinfo_endpoint: Option<Url>,
     pub jwks_uri: Url,
-    /// RFC 9207: a redirect without `iss` is none of this provider's.
+    /// RFC 9207: the provider always sends `iss`, so a callback without it is refused.
     pub promises_iss: bool,
     auth_type: AuthType,
 }
@@ -86,7 +85,7 @@ impl Oidc {
         let failures = self.failures();
         let mut known = self.discovered.lock().await;
         if let Some((at, discovered)) = &*known
-            && is_fresh(*at, now, KEPT)
+            && is_fresh(*at, now, CACHED_FOR)
         {
             return Ok(discovered.clone());
         }
@@ -106,7 +105,7 @@ impl Oidc {
         oauth::exchange_at(provider, token_endpoint, auth_type, code, &[]).await
     }
 
-    /// Whoever the id token names, with what userinfo adds.
+    /// The user in the id token, with the details of userinfo.
     pub async fn owner(
         &self,
         provider: &Provider,
@@ -120,47 +119,49 @@ impl Oidc {
         check(&claims, provider, nonce, now)?;
         let mut user = Fields::new(claims);
         let subject = subject_of(&user);
-        let mut proved = user.proved_email();
+        let mut proved = user.verified_email();
         if let Some(url) = self.discovered(provider, now).await?.userinfo_endpoint {
-            let mut ask = Ask::get(url);
+            let mut ask = ProviderRequest::get(url);
             ask.headers.extend(bearer("Bearer", &grant.access_token)?);
             let more = Fields::of(&provider.outbound.send(ask).await?)?;
-            // OpenID Connect Core 1.0 section 5.3.2: of another person it says nothing here.
+            // OpenID Connect Core 1.0 section 5.3.2: an answer about another subject is ignored.
             if subject_of(&more) != subject {
                 return Err(ProviderError::Foreign);
             }
             if user.value("email_verified").is_none() {
-                proved = more.proved_email();
+                proved = more.verified_email();
             }
             user.complete(more);
         }
-        let person = user.person(&provider.name, subject)?;
+        let person = user.profile(&provider.name, subject)?;
         let is_proved = person.email.is_some() && person.email == proved;
         let is_believed = person.email.as_deref().is_some_and(|email| {
             let is_google = provider.issuer.as_deref() == Some(google::ISSUER);
-            provider.may_prove(email) && (!is_google || google::keeps_mailbox(email, &user))
+            provider.is_trusted_about(email) && (!is_google || google::hosts_mailbox(email, &user))
         });
         Ok(person
-            .verified(is_proved && is_believed)
-            .named(user.text("name").or_else(|| user.text("preferred_username")))
-            .pictured(user.text("picture"))
-            .called(user.text("phone_number")))
+            .with_verified_email(is_proved && is_believed)
+            .with_name(user.text("name").or_else(|| user.text("preferred_username")))
+            .with_avatar(user.text("picture"))
+            .with_phone(user.text("phone_number")))
     }
 
-    /// The key that a token names, looked for again where the known ones are others.
+    /// The key that a token names; if it is unknown, the keys are fetched again.
     async fn key_of(
         &self,
         provider: &Provider,
         token: &str,
         now: i64,
     ) -> Result<Jwk, ProviderError> {
-        let header = decode_header(token).map_err(|_| bad("an id token that is none"))?;
+        let header = decode_header(token).map_err(|_| bad("a malformed id token"))?;
         let kid = header.kid.as_deref();
         let failures = self.failures();
         let mut known = self.keys.lock().await;
         if let Some((at, keys)) = &*known {
             let found = find(keys, kid);
-            if found.is_some() && is_fresh(*at, now, KEPT) || is_fresh(*at, now, ASKED_AGAIN) {
+            if found.is_some() && is_fresh(*at, now, CACHED_FOR)
+                || is_fresh(*at, now, REFETCH_AFTER)
+            {
                 return found.ok_or(bad("an id token of an unknown key"));
             }
         }
@@ -183,18 +184,20 @@ impl Oidc {
     fn unless_failed_since(&self, failures: u64) -> Result<(), ProviderError> {
         match self.failures() == failures {
             true => Ok(()),
-            false => Err(ProviderError::Unreachable("it has just failed another".to_owned())),
+            false => {
+                Err(ProviderError::Unreachable("it failed for a concurrent request".to_owned()))
+            }
         }
     }
 }
 
-/// To the letter: a blank more is another person.
+/// Compared exactly: one more blank is another subject.
 fn subject_of(user: &Fields) -> Option<String> {
     let subject = user.value("sub")?.as_str()?;
     (!subject.trim().is_empty()).then(|| subject.to_owned())
 }
 
-/// A clock that was set back makes nothing last longer.
+/// A clock that was set back must not extend the cache.
 fn is_fresh(at: i64, now: i64, seconds: i64) -> bool {
     (at..at + seconds).contains(&now)
 }
@@ -207,7 +210,7 @@ async fn discover(provider: &Provider) -> Result<Discovered, ProviderError> {
     let issuer = provider.issuer.as_deref().unwrap_or_default();
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let url = url.parse().map_err(|_| bad("no issuer"))?;
-    let document = Fields::of(&provider.outbound.send(Ask::get(url)).await?)?;
+    let document = Fields::of(&provider.outbound.send(ProviderRequest::get(url)).await?)?;
     if document.text("issuer").as_deref() != Some(issuer) {
         return Err(bad("a discovery document of another issuer"));
     }
@@ -227,7 +230,7 @@ async fn discover(provider: &Provider) -> Result<Discovered, ProviderError> {
         userinfo_endpoint: endpoint(&configured.userinfo, "userinfo_endpoint"),
         jwks_uri: endpoint(&None, "jwks_uri").ok_or_else(missing)?,
         promises_iss: document.is_true("authorization_response_iss_parameter_supported"),
-        // Basic is what is meant where none is named.
+        // Basic is the default if no method is named.
         auth_type: match takes("client_secret_post") && !takes("client_secret_basic") {
             true => AuthType::RequestBody,
             false => AuthType::BasicAuth,
@@ -235,7 +238,8 @@ async fn discover(provider: &Provider) -> Result<Discovered, ProviderError> {
     })
 }
 
-/// Whether somebody may be sent there: encrypted, or where the operator has the issuer without it.
+/// Whether a browser may be sent there: encrypted, or the operator configured the issuer without
+/// encryption.
 fn is_for_browsers(provider: &Provider, url: &Url) -> bool {
     let is_plain =
         url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
@@ -245,14 +249,14 @@ fn is_for_browsers(provider: &Provider, url: &Url) -> bool {
 }
 
 async fn fetch_keys(provider: &Provider, url: Url) -> Result<JwkSet, ProviderError> {
-    let document = Fields::of(&provider.outbound.send(Ask::get(url)).await?)?;
+    let document = Fields::of(&provider.outbound.send(ProviderRequest::get(url)).await?)?;
     let keys = document.value("keys").and_then(Value::as_array).ok_or(bad("no keys"))?;
-    // A key of a kind that is not known here is another's business.
+    // Keys of unknown kinds are ignored.
     let keys = keys.iter().filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
     Ok(JwkSet { keys: keys.collect() })
 }
 
-/// The named key; without a name there must be only one. A key for other work does not sign.
+/// The key with this id; without an id there must be only one. A key for another use does not sign.
 fn find(keys: &JwkSet, kid: Option<&str>) -> Option<Jwk> {
     let found = match (kid, keys.keys.as_slice()) {
         (Some(kid), _) => keys.find(kid),
@@ -264,17 +268,17 @@ fn find(keys: &JwkSet, kid: Option<&str>) -> Option<Jwk> {
     found.filter(signs).cloned()
 }
 
-/// The claims of a token that the key has signed.
+/// The claims of a token with a valid signature of the key.
 fn verified_claims(token: &str, key: &Jwk) -> Result<Map<String, Value>, ProviderError> {
-    let header = decode_header(token).map_err(|_| bad("an id token that is none"))?;
+    let header = decode_header(token).map_err(|_| bad("a malformed id token"))?;
     if !ALGORITHMS.contains(&header.alg) {
-        return Err(bad("an id token of an algorithm that is not taken"));
+        return Err(bad("an id token with an unsupported algorithm"));
     }
-    // RFC 7515 section 4.1.11: no extension is understood here.
+    // RFC 7515 section 4.1.11: no critical extension is supported.
     if header.crit.is_some() {
         return Err(bad("an id token with critical extensions"));
     }
-    let key = DecodingKey::from_jwk(key).map_err(|_| bad("a key that is none"))?;
+    let key = DecodingKey::from_jwk(key).map_err(|_| bad("an invalid key"))?;
     let mut validation = Validation::new(header.alg);
     // Checked below, by the server's clock.
     validation.validate_exp = false;
@@ -308,13 +312,13 @@ fn check(
     #[expect(clippy::cast_precision_loss, reason = "as above")]
     let leeway = LEEWAY as f64;
     if !time("exp").is_some_and(|exp| exp > now - leeway) {
-        return Err(bad("an id token that is too old"));
+        return Err(bad("an expired id token"));
     }
     let is_past = |name: &str| {
         claims.get(name).is_none_or(|_| time(name).is_some_and(|at| at <= now + leeway))
     };
     if !claims.contains_key("iat") || !is_past("iat") || !is_past("nbf") {
-        return Err(bad("an id token of the future"));
+        return Err(bad("an id token issued in the future"));
     }
     if !bool::from(sent.as_bytes().ct_eq(nonce.as_bytes())) {
         return Err(bad("an id token of another sign-in"));
@@ -322,7 +326,7 @@ fn check(
     Ok(())
 }
 
-/// Whether the token is for this client, and for no other that might not be trusted with it.
+/// Whether the token is for this client only; other audiences might not be trustworthy.
 fn is_audience(claims: &Map<String, Value>, client_id: &str) -> bool {
     let is_ours = match claims.get("aud") {
         Some(Value::String(audience)) => audience == client_id,
@@ -367,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_token_is_for_this_sign_in_of_this_client() {
+    fn id_token_is_for_this_sign_in_of_this_client() {
         assert!(accepts(|_| {}));
         assert!(accepts(|claims| claims["aud"] = json!(["client"])));
         assert!(accepts(|claims| {
@@ -401,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_is_kept_for_its_time_and_not_while_the_clock_stands_back() {
+    fn discovery_is_cached_for_its_time_and_not_after_the_clock_was_set_back() {
         assert!(is_fresh(100, 100, 10) && is_fresh(100, 109, 10));
         assert!(!is_fresh(100, 110, 10) && !is_fresh(100, 99, 10));
     }

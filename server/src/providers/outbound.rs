@@ -1,5 +1,6 @@
-//! Requests to a provider: a time for the whole, a size for the answer, no redirects, no proxies,
-//! no internal addresses, and a second try only where the first cannot have done anything.
+//! Requests to a provider: a time limit for the whole, a size limit for the answer, no redirects,
+//! no proxies, no internal addresses, and a retry only if the first attempt cannot have had an
+//! effect.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,19 +15,19 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::ProviderError;
-use super::address::Reach;
+use super::address::AllowedHosts;
 use crate::tls::explained;
 
-/// Far above any answer that a provider has reason to give.
+/// Far above the size of any legitimate answer.
 const MAX_BYTES: usize = 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The way to one provider.
+/// The HTTP clients for one provider.
 pub(super) struct Outbound {
     client: reqwest::Client,
-    /// For what is not encrypted, whose names must lead to an own machine or network.
+    /// For unencrypted requests, whose names must resolve to this machine or a private network.
     plain: reqwest::Client,
-    reach: Arc<Reach>,
+    allowed_hosts: Arc<AllowedHosts>,
 }
 
 /// A whole answer.
@@ -36,27 +37,31 @@ pub(super) struct Reply {
 }
 
 /// One request; no `Debug`: it holds secrets.
-pub(super) struct Ask {
+pub(super) struct ProviderRequest {
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
-    /// Whether asking twice does no more than asking once.
+    /// Whether the request is idempotent.
     pub repeatable: bool,
 }
 
-impl Ask {
+impl ProviderRequest {
     pub fn get(url: Url) -> Self {
         let headers =
             HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-        Ask { method: Method::GET, url, headers, body: Vec::new(), repeatable: true }
+        ProviderRequest { method: Method::GET, url, headers, body: Vec::new(), repeatable: true }
     }
 }
 
 impl Outbound {
-    /// `ca_file` holds certificates to trust besides the public ones.
-    pub fn new(reach: Reach, timeout: Duration, ca_file: Option<&Path>) -> Result<Self, String> {
-        let (reach, tls) = (Arc::new(reach), tls(ca_file)?);
+    /// `ca_file`: certificates to trust in addition to the public ones.
+    pub fn new(
+        allowed_hosts: AllowedHosts,
+        timeout: Duration,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, String> {
+        let (allowed_hosts, tls) = (Arc::new(allowed_hosts), tls(ca_file)?);
         let client = |encrypted| {
             let client = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -64,19 +69,19 @@ impl Outbound {
                 .no_proxy()
                 .connect_timeout(CONNECT_TIMEOUT.min(timeout))
                 .timeout(timeout)
-                .dns_resolver(GuardedNames { reach: Arc::clone(&reach), encrypted })
+                .dns_resolver(GuardedNames { allowed_hosts: Arc::clone(&allowed_hosts), encrypted })
                 .retry(reqwest::retry::never())
                 .user_agent(concat!("propusk/", env!("CARGO_PKG_VERSION")))
                 .build();
             client.map_err(|error| format!("no HTTP client: {}", error.without_url()))
         };
-        Ok(Outbound { client: client(true)?, plain: client(false)?, reach })
+        Ok(Outbound { client: client(true)?, plain: client(false)?, allowed_hosts })
     }
 
-    pub async fn send(&self, ask: Ask) -> Result<Reply, ProviderError> {
-        self.reach.check(&ask.url)?;
+    pub async fn send(&self, ask: ProviderRequest) -> Result<Reply, ProviderError> {
+        self.allowed_hosts.check(&ask.url)?;
         match self.try_once(&ask).await {
-            // Nothing was sent, or sending it again does no harm.
+            // Nothing was sent, or the request is idempotent.
             Err(error) if error.is_connect() || (ask.repeatable && error.is_request()) => {
                 if error.is_timeout() {
                     return Err(unreachable(error));
@@ -87,7 +92,7 @@ impl Outbound {
         }
     }
 
-    async fn try_once(&self, ask: &Ask) -> reqwest::Result<reqwest::Response> {
+    async fn try_once(&self, ask: &ProviderRequest) -> reqwest::Result<reqwest::Response> {
         let client = if ask.url.scheme() == "https" { &self.client } else { &self.plain };
         let request = client.request(ask.method.clone(), ask.url.clone());
         request.headers(ask.headers.clone()).body(ask.body.clone()).send().await
@@ -105,7 +110,7 @@ impl Outbound {
     }
 }
 
-/// The URL stays out of every log: it may hold a token.
+/// The URL is never logged: it may contain a token.
 fn unreachable(error: reqwest::Error) -> ProviderError {
     let error = error.without_url();
     let mut text = error.to_string();
@@ -130,7 +135,7 @@ fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
             roots.add(certificate).map_err(|error| failed(error.to_string()))?;
         }
         if roots.len() == before {
-            return Err(failed("holds no certificate (PEM)".to_owned()));
+            return Err(failed("contains no certificate (PEM)".to_owned()));
         }
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -140,23 +145,23 @@ fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Looks names up and gives only addresses that may be connected to, which are then the ones that
-/// are.
+/// A DNS resolver that returns only allowed addresses, which are then the ones connected to.
 struct GuardedNames {
-    reach: Arc<Reach>,
+    allowed_hosts: Arc<AllowedHosts>,
     encrypted: bool,
 }
 
 impl Resolve for GuardedNames {
     fn resolve(&self, name: Name) -> Resolving {
-        let (reach, encrypted) = (Arc::clone(&self.reach), self.encrypted);
+        let (allowed_hosts, encrypted) = (Arc::clone(&self.allowed_hosts), self.encrypted);
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let is_admitted =
-                |address: &SocketAddr| reach.admits_for(name.as_str(), address.ip(), encrypted);
+            let is_admitted = |address: &SocketAddr| {
+                allowed_hosts.allows_for(name.as_str(), address.ip(), encrypted)
+            };
             let admitted: Vec<SocketAddr> = found.filter(is_admitted).collect();
             if admitted.is_empty() {
-                return Err("the name leads to no address that may be connected to".into());
+                return Err("the name resolves to no allowed address".into());
             }
             Ok(Box::new(admitted.into_iter()) as Addrs)
         })

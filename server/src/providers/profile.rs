@@ -1,5 +1,5 @@
-//! What a provider tells of a person, read carefully: a field of another type is as good as none,
-//! and only `true` is true.
+//! A provider's data about a user, read strictly: a field of the wrong type counts as missing, and
+//! only `true` is true.
 
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -14,15 +14,15 @@ const MAX_SUBJECT: usize = 255;
 const MAX_URL: usize = 2_048;
 const MAX_EMAIL: usize = 320;
 
-/// A person as a provider knows them. `Debug` tells only who vouches.
+/// A user's profile at a provider. `Debug` shows only the provider.
 #[derive(Clone, Deserialize, Serialize)]
 pub struct Profile {
     pub provider: String,
-    /// The provider's own, never changing name for the person.
+    /// The provider's permanent id of the user.
     pub subject: String,
-    /// As it was sent, which need not be an address.
+    /// As it was sent; it may not be a valid address.
     pub email: Option<String>,
-    /// Whether the provider is to be believed that the person has this address.
+    /// Whether the provider is trusted that the user has this address.
     pub email_verified: bool,
     pub name: Option<String>,
     pub avatar_url: Option<String>,
@@ -35,7 +35,7 @@ impl std::fmt::Debug for Profile {
     }
 }
 
-/// The members of an answer.
+/// The fields of an answer.
 pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -43,7 +43,8 @@ impl Fields {
         Fields(map)
     }
 
-    /// Reads an answer: what it says comes before its status, because failures come with 200 too.
+    /// Reads an answer: an error in the body is read before the status, because failures may have
+    /// status 200.
     pub fn of(reply: &Reply) -> Result<Self, ProviderError> {
         let body = serde_json::from_slice(&reply.body).ok();
         if let Some(Value::Object(body)) = body {
@@ -57,7 +58,7 @@ impl Fields {
         Err(by_status(reply.status))
     }
 
-    /// A text with something in it.
+    /// A text that is not empty.
     pub fn text(&self, name: &str) -> Option<String> {
         let text = self.0.get(name)?.as_str()?.trim();
         (!text.is_empty()).then(|| text.to_owned())
@@ -75,9 +76,9 @@ impl Fields {
         self.0.get(name) == Some(&Value::Bool(true))
     }
 
-    /// The address that these very fields call proved: what others say of another one does not
-    /// count. Cognito and Apple write `true` as a text.
-    pub fn proved_email(&self) -> Option<String> {
+    /// The address that these fields call verified; a verification in other fields does not count.
+    /// Cognito and Apple write `true` as a text.
+    pub fn verified_email(&self) -> Option<String> {
         let word = self.0.get("email_verified");
         let is_proved = word.is_some_and(|word| *word == Value::Bool(true) || *word == "true");
         self.text("email").filter(|_| is_proved)
@@ -96,15 +97,15 @@ impl Fields {
         self.0.get(name)
     }
 
-    /// Adds what is not there yet.
+    /// Adds missing fields.
     pub fn complete(&mut self, with: Fields) {
         for (name, value) in with.0 {
             self.0.entry(name).or_insert(value);
         }
     }
 
-    /// The person of whom these are the fields, called `subject`.
-    pub fn person(
+    /// The profile with these fields and this subject.
+    pub fn profile(
         &self,
         provider: &str,
         subject: Option<String>,
@@ -113,7 +114,7 @@ impl Fields {
             .filter(|subject| subject.len() <= MAX_SUBJECT && !subject.contains(disturbs_a_line));
         let person = Profile {
             provider: provider.to_owned(),
-            subject: subject.ok_or(ProviderError::Unusable("it names nobody"))?,
+            subject: subject.ok_or(ProviderError::Unusable("it names no user"))?,
             email: None,
             email_verified: false,
             name: None,
@@ -125,19 +126,19 @@ impl Fields {
 }
 
 impl Profile {
-    /// One line that is not longer than an address can be.
+    /// One line of at most an address's length.
     pub(super) fn mailed(self, email: Option<String>) -> Self {
         let is_sound =
             |email: &String| email.len() <= MAX_EMAIL && !email.contains(disturbs_a_line);
         Profile { email: email.filter(is_sound), ..self }
     }
 
-    pub(super) fn named(self, name: Option<String>) -> Self {
+    pub(super) fn with_name(self, name: Option<String>) -> Self {
         Profile { name: name.as_deref().and_then(cleaned_name), ..self }
     }
 
-    /// Only what a browser may load safely.
-    pub(super) fn pictured(self, url: Option<String>) -> Self {
+    /// Only a URL that a browser can load safely.
+    pub(super) fn with_avatar(self, url: Option<String>) -> Self {
         let is_sound = |url: &String| {
             url.len() <= MAX_URL
                 && !url.contains(disturbs_a_line)
@@ -146,8 +147,8 @@ impl Profile {
         Profile { avatar_url: url.filter(is_sound), ..self }
     }
 
-    /// A number with its country code; VK leaves the plus before bare digits out.
-    pub(super) fn called(self, phone: Option<String>) -> Self {
+    /// A number with its country code; VK omits the plus.
+    pub(super) fn with_phone(self, phone: Option<String>) -> Self {
         let international = phone.map(|phone| {
             let is_bare = phone.bytes().all(|byte| byte.is_ascii_digit());
             if is_bare { format!("+{phone}") } else { phone }
@@ -156,20 +157,20 @@ impl Profile {
         Profile { phone: phone.map(|phone| phone.shown().to_owned()), ..self }
     }
 
-    pub(super) fn verified(self, email_verified: bool) -> Self {
+    pub(super) fn with_verified_email(self, email_verified: bool) -> Self {
         Profile { email_verified: email_verified && self.email.is_some(), ..self }
     }
 }
 
-/// The code with which VK says that a token was revoked; its others are about VK or the request (6: too
-/// many, 9: flood, 10: a fault of its own).
+/// VK's error code for a revoked token; its other codes are about VK or the request (6: too many,
+/// 9: flood, 10: internal error).
 const VK_REVOKED: i64 = 5;
-/// Of a provider's words, the characters that are logged.
+/// The maximum length of a provider's text in the log.
 const MAX_WORDS: usize = 200;
-/// Letters and digits in a row that may be a token.
+/// A run of letters and digits of this length may be a token.
 const MIN_TOKEN: usize = 16;
 
-/// What a body with an `error` in it means.
+/// The meaning of a body with an `error`.
 fn refusal(body: &Map<String, Value>, status: StatusCode) -> Option<ProviderError> {
     let error = body.get("error").filter(|error| !error.is_null())?;
     if let Some(number) = error.get("error_code") {
@@ -177,9 +178,9 @@ fn refusal(body: &Map<String, Value>, status: StatusCode) -> Option<ProviderErro
     }
     let code = error.as_str().unwrap_or("an error");
     if matches!(code, "server_error" | "temporarily_unavailable" | "slow_down") {
-        return Some(ProviderError::Unreachable("it says that it is not available".to_owned()));
+        return Some(ProviderError::Unreachable("it reports that it is not available".to_owned()));
     }
-    // A refused request has one of these; behind any other status stands another trouble.
+    // A refused request has one of these statuses; others mean another failure.
     matches!(status.as_u16(), 200..=299 | 400 | 401).then(|| {
         let description = body.get("error_description").and_then(Value::as_str);
         let words = [Some(code), description].into_iter().flatten().map(loggable);
@@ -187,7 +188,7 @@ fn refusal(body: &Map<String, Value>, status: StatusCode) -> Option<ProviderErro
     })
 }
 
-/// An error as VK's methods have it, a number within an object.
+/// An error of VK's methods: a number within an object.
 fn of_vk(number: &Value) -> ProviderError {
     let number = number.as_i64().or_else(|| number.as_str()?.parse().ok());
     match number {
@@ -206,25 +207,24 @@ fn by_status(status: StatusCode) -> ProviderError {
     }
 }
 
-/// A provider's words as they may stand in a log: short, printable, and without what may be a token or
-/// an address of somebody.
+/// A provider's text for the log: short, printable, and without possible tokens or addresses.
 pub fn loggable(words: &str) -> String {
     let words: String = words.chars().filter(|c| *c == ' ' || c.is_ascii_graphic()).collect();
-    let masked = words.split_inclusive(|c: char| !is_of_token(c)).map(|run| {
-        let token = run.trim_end_matches(|c: char| !is_of_token(c));
-        let secret = without_host(token);
+    let masked = words.split_inclusive(|c: char| !is_token_char(c)).map(|run| {
+        let token = run.trim_end_matches(|c: char| !is_token_char(c));
+        let secret = after_host(token);
         if may_be_token(secret) { run.replacen(secret, "[redacted]", 1) } else { run.to_owned() }
     });
     masked.collect::<String>().chars().take(MAX_WORDS).collect()
 }
 
-/// Of base64, a JWT, or an address.
-fn is_of_token(c: char) -> bool {
+/// A character of base64, a JWT or an address.
+fn is_token_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_./+=~@".contains(c)
 }
 
-/// What stands behind the host, where it is a URL without its scheme.
-fn without_host(run: &str) -> &str {
+/// The rest after the host, if it is a URL without its scheme.
+fn after_host(run: &str) -> &str {
     let path = run.strip_prefix("//").and_then(|rest| Some(rest.split_once('/')?.1));
     path.unwrap_or_else(|| if run.starts_with("//") { "" } else { run })
 }
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_believed_before_its_status() {
+    fn body_error_is_read_before_the_status() {
         let refused = |status, body| matches!(read(status, body), Err(ProviderError::Refused(_)));
         assert!(refused(200, r#"{"error": "invalid_token"}"#));
         assert!(refused(200, r#"{"error": {"error_code": 5}}"#));
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_another_type_is_not_there() {
+    fn field_of_another_type_counts_as_missing() {
         let Value::Object(map) = json!({
             "text": " x ", "blank": " ", "number": 7, "float": 1.5, "true": true, "word": "true", "one": 1,
             "list": ["a", 1, "b"],
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn words_for_the_log_are_short_and_hold_no_token() {
+    fn log_text_is_short_and_contains_no_token() {
         assert_eq!(loggable("invalid_scope"), "invalid_scope");
         assert_eq!(loggable("redirect_uri is not registered"), "redirect_uri is not registered");
         assert_eq!(loggable("a\nb\u{1b}[31m\u{202e}c"), "ab[31mc");
@@ -322,25 +322,26 @@ mod tests {
     }
 
     #[test]
-    fn a_person_needs_a_name_of_the_providers() {
+    fn profile_needs_a_subject() {
         let fields = Fields::new(Map::new());
         for subject in [None, Some("x".repeat(256)), Some("a\nb".into()), Some("a\u{202e}b".into())]
         {
-            assert!(fields.person("vk", subject).is_err());
+            assert!(fields.profile("vk", subject).is_err());
         }
-        let person = fields.person("vk", Some("1".to_owned())).expect("a person");
+        let person = fields.profile("vk", Some("1".to_owned())).expect("a person");
         let person = person
-            .named(Some("\u{202e}Anna\u{1b}\n".to_owned()))
-            .called(Some("79123456789".to_owned()));
+            .with_name(Some("\u{202e}Anna\u{1b}\n".to_owned()))
+            .with_phone(Some("79123456789".to_owned()));
         assert_eq!(person.name.as_deref(), Some("Anna"));
         assert_eq!(person.phone.as_deref(), Some("+79123456789"));
         // OpenID Connect Core 1.0 section 5.1.
-        let called = |phone: &str| person.clone().called(Some(phone.to_owned())).phone;
+        let called = |phone: &str| person.clone().with_phone(Some(phone.to_owned())).phone;
         assert_eq!(called("+1 (425) 555-1212").as_deref(), Some("+14255551212"));
         for phone in ["+0123456789", "1234567", "(425) 555-1212", "+1 (604) 555-1234;ext=5678"] {
             assert_eq!(called(phone), None, "{phone}");
         }
-        let person = person.pictured(Some("javascript:alert(1)".to_owned())).verified(true);
+        let person =
+            person.with_avatar(Some("javascript:alert(1)".to_owned())).with_verified_email(true);
         assert_eq!((person.avatar_url, person.email_verified), (None, false));
     }
 }

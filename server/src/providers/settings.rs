@@ -1,19 +1,19 @@
-//! From settings to providers: what is known of each beforehand, and what cannot be.
+//! Builds providers from settings: the known ones with their defaults, and the checks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::Url;
 
-use super::address::{Reach, is_own};
+use super::address::{AllowedHosts, is_own};
 use super::outbound::Outbound;
 use super::{Endpoints, Kind, Provider};
 use crate::config::{Outbound as OutboundSettings, ProviderSettings};
 
-/// Why a provider cannot be had: its name, and what is wrong with its settings.
+/// A provider's name, and the error in its settings.
 pub type Problem = (String, String);
 
-/// The providers that are known beforehand, without the client ids that make them work.
+/// The known providers, without the client ids that enable them.
 pub fn defaults() -> BTreeMap<String, ProviderSettings> {
     let some = |text: &str| Some(text.to_owned());
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
@@ -83,7 +83,7 @@ pub fn defaults() -> BTreeMap<String, ProviderSettings> {
     ])
 }
 
-/// Checks all settings without asking anybody.
+/// Checks all settings without sending a request.
 pub fn check(
     settings: &BTreeMap<String, ProviderSettings>,
     outbound: &OutboundSettings,
@@ -94,7 +94,7 @@ pub fn check(
     Ok(())
 }
 
-/// A provider of its settings; one without a client id is only of use for the check.
+/// Builds a provider from its settings; without a client id only to check them.
 pub(super) fn provider(
     name: &str,
     settings: &ProviderSettings,
@@ -112,7 +112,7 @@ fn build(
 ) -> Result<Provider, String> {
     let (kind, path) = kind_and_path(name)?;
     if settings.client_id.as_deref().is_some_and(|id| id.trim().is_empty()) {
-        // A token that names no client would be taken for ours.
+        // A token without a client would be accepted as ours.
         return Err("client_id is empty".to_owned());
     }
     let read = |key, url: &Option<String>| {
@@ -120,16 +120,16 @@ fn build(
     };
     let issuer = read("issuer", &settings.issuer)?;
     if matches!(kind, Kind::Oidc(_)) && issuer.is_none() {
-        return Err("issuer is missing: its endpoints are found there".to_owned());
+        return Err("issuer is missing: its endpoints are discovered there".to_owned());
     }
     let authorize = read("authorize_url", &settings.authorize_url)?;
     let token = read("token_url", &settings.token_url)?;
     let userinfo = read("userinfo_url", &settings.userinfo_url)?;
-    let beside = || userinfo.as_ref().and_then(|url| url.join("tokeninfo").ok());
-    let tokeninfo = read("tokeninfo_url", &settings.tokeninfo_url)?.or_else(beside);
-    let mut reach = Reach::new(outbound.internal_networks.clone());
+    let next_to_userinfo = || userinfo.as_ref().and_then(|url| url.join("tokeninfo").ok());
+    let tokeninfo = read("tokeninfo_url", &settings.tokeninfo_url)?.or_else(next_to_userinfo);
+    let mut allowed_hosts = AllowedHosts::new(outbound.internal_networks.clone());
     for url in [&issuer, &authorize, &token, &userinfo, &tokeninfo].into_iter().flatten() {
-        reach.include(url);
+        allowed_hosts.include(url);
     }
     let timeout = Duration::from_secs(outbound.timeout_seconds);
     let domains = settings.mail_domains.iter();
@@ -146,15 +146,15 @@ fn build(
         endpoints: Endpoints { authorize, token, userinfo, tokeninfo },
         redirect_uri: format!("{public_url}{path}/callback"),
         callback_path: format!("{path}/callback"),
-        outbound: Outbound::new(reach, timeout, settings.ca_file.as_deref())?,
+        outbound: Outbound::new(allowed_hosts, timeout, settings.ca_file.as_deref())?,
     })
 }
 
-/// What a provider of this name is, and the first part of its paths here.
+/// The kind of a provider with this name, and the first part of its paths here.
 fn kind_and_path(name: &str) -> Result<(Kind, String), String> {
     let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
     if name.is_empty() || name.len() > 32 || !name.bytes().all(is_name) {
-        return Err("a name has 1 to 32 lower-case letters, digits, - and _".to_owned());
+        return Err("a name must have 1 to 32 lower-case letters, digits, - and _".to_owned());
     }
     Ok(match name {
         "google" => (Kind::Google, "/google".to_owned()),
@@ -165,7 +165,7 @@ fn kind_and_path(name: &str) -> Result<(Kind, String), String> {
     })
 }
 
-/// Whether a provider of this name is one of the settings' own.
+/// Whether a provider with this name is an OpenID Connect provider.
 pub fn is_openid_connect(name: &str) -> bool {
     matches!(kind_and_path(name), Ok((Kind::Oidc(_), _)))
 }
@@ -177,16 +177,16 @@ fn default_scope(kind: &Kind) -> &'static str {
     }
 }
 
-/// VK ID's exchange knows none: PKCE is what proves the client there.
+/// VK ID's exchange uses no secret: PKCE authenticates the client.
 fn secret(kind: &Kind, settings: &ProviderSettings) -> Option<String> {
     let secret = settings.client_secret.as_ref().filter(|_| !matches!(kind, Kind::Vk));
     secret.map(|secret| secret.expose().to_owned())
 }
 
-/// Encrypted, or on a machine or network of one's own.
+/// An encrypted URL, or one on this machine or in a private network.
 fn endpoint(key: &str, text: &str, outbound: &OutboundSettings) -> Result<Url, String> {
-    let url: Url = text.parse().map_err(|_| format!("{key} is no URL"))?;
-    // Where a name leads is seen when it has been looked up.
+    let url: Url = text.parse().map_err(|_| format!("{key} is not a URL"))?;
+    // Where a name resolves to is checked at its lookup.
     let may_be_own =
         is_own(&url) || (url.domain().is_some() && !outbound.internal_networks.is_empty());
     let is_web = url.scheme() == "https" || (url.scheme() == "http" && may_be_own);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_beforehand_is_sound() {
+    fn defaults_are_valid() {
         for name in ["google", "vk", "yandex", "mail_ru"] {
             assert_eq!(problem(name, |_| {}), None, "{name}");
         }
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_encrypted_unless_it_is_ones_own() {
+    fn endpoint_is_encrypted_unless_it_is_internal() {
         for url in [
             "https://id.example.com/x",
             "http://127.0.0.1:9400/x",
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_a_network_of_ones_own_needs_no_encryption() {
+    fn endpoint_in_a_private_network_needs_no_encryption() {
         let corp = ProviderSettings {
             issuer: Some("http://id.internal.example".to_owned()),
             ..ProviderSettings::default()
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_further_provider_needs_an_issuer_and_a_plain_name() {
+    fn provider_with_its_own_name_needs_an_issuer_and_a_plain_name() {
         let issuer =
             |corp: &mut ProviderSettings| corp.issuer = Some("https://id.example.com".to_owned());
         assert_eq!(problem("corp-id_2", issuer), None);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_certificates_must_hold_one() {
+    fn ca_file_must_contain_a_certificate() {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let file = folder.path().join("ca.pem");
         let with_file = |vk: &mut ProviderSettings| vk.ca_file = Some(file.clone());
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn tokeninfo_lies_beside_userinfo() {
+    fn tokeninfo_is_next_to_userinfo() {
         let google = defaults().remove("google").expect("it is known");
         let outbound = OutboundSettings::default();
         let google =

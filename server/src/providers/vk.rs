@@ -1,6 +1,5 @@
-//! VK ID: PKCE spelled `s256`, a device that the provider names and wants to hear again, user data
-//! by POST. That `user_info` accepts our client id for a token is what tells that the token is
-//! ours.
+//! VK ID: PKCE with the spelling `s256`, a device id that must be sent back, user data by POST. A
+//! token is ours if `user_info` accepts it with our client id.
 
 use super::oauth::Code;
 use super::profile::{Fields, Profile};
@@ -21,7 +20,7 @@ pub(super) fn authorize<'a>(
     ]
 }
 
-/// What an exchange has beside what RFC 6749 knows.
+/// VK's extra parameters of an exchange.
 pub(super) fn exchange<'c>(code: &Code<'c>) -> Result<[(&'static str, &'c str); 2], ProviderError> {
     let device_id =
         code.device_id.ok_or_else(|| ProviderError::Refused("no device_id".to_owned()))?;
@@ -49,10 +48,10 @@ async fn profile_for(
     let user = answer.object("user").ok_or(ProviderError::Unusable("no user"))?;
     let names = [user.text("first_name"), user.text("last_name")];
     let name = names.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    // Its `verified` is about the account, and nothing is said of the address.
+    // Its `verified` is about the account; it does not verify the address.
     Ok(user
-        .person(&provider.name, user.id("user_id"))?
-        .named(Some(name))
-        .pictured(user.text("avatar"))
-        .called(user.text("phone")))
+        .profile(&provider.name, user.id("user_id"))?
+        .with_name(Some(name))
+        .with_avatar(user.text("avatar"))
+        .with_phone(user.text("phone")))
 }

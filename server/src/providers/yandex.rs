@@ -1,7 +1,7 @@
-//! Yandex ID: the answer about a user names the client that the token was issued to. An address is
-//! proved only where the mailbox is Yandex's own.
+//! Yandex ID: the answer about a user names the client that the token was issued to. An address
+//! counts as verified only if the mailbox is Yandex's own.
 
-use super::outbound::Ask;
+use super::outbound::ProviderRequest;
 use super::profile::{Fields, Profile};
 use super::{Authorize, Provider, ProviderError, bearer};
 
@@ -25,21 +25,21 @@ pub(super) fn authorize<'a>(
 pub(super) async fn profile(provider: &Provider, token: &str) -> Result<Profile, ProviderError> {
     let mut url = provider.userinfo_url()?;
     url.query_pairs_mut().append_pair("format", "json");
-    let mut ask = Ask::get(url);
+    let mut ask = ProviderRequest::get(url);
     ask.headers.extend(bearer("OAuth", token)?);
     let user = Fields::of(&provider.outbound.send(ask).await?)?;
     if !provider.is_ours(&user.id("client_id").unwrap_or_default()) {
         return Err(ProviderError::Foreign);
     }
     let email = user.text("default_email").or_else(|| user.texts("emails").into_iter().next());
-    let is_proved = email.as_ref().is_some_and(|email| provider.gives_address(email));
+    let is_proved = email.as_ref().is_some_and(|email| provider.assigns_address(email));
     Ok(user
-        .person(&provider.name, user.id("id"))?
+        .profile(&provider.name, user.id("id"))?
         .mailed(email)
-        .verified(is_proved)
-        .named(user.text("real_name").or_else(|| user.text("display_name")))
-        .pictured(avatar(&user))
-        .called(user.object("default_phone").and_then(|phone| phone.text("number"))))
+        .with_verified_email(is_proved)
+        .with_name(user.text("real_name").or_else(|| user.text("display_name")))
+        .with_avatar(avatar(&user))
+        .with_phone(user.object("default_phone").and_then(|phone| phone.text("number"))))
 }
 
 fn avatar(user: &Fields) -> Option<String> {

@@ -1,4 +1,4 @@
-//! What the settings say of accounts: the number of the first one, and the superuser.
+//! Accounts from the settings: the number of the first one, and the superuser.
 
 use super::error::StartError;
 use crate::auth::password::Password;
@@ -7,7 +7,7 @@ use crate::config::{Config, Superuser};
 use crate::error::Error;
 use crate::identifier::{Email, Identifier, Phone, Username};
 
-/// Gives new accounts the numbers that the settings ask for.
+/// Makes the numbers of new accounts begin as configured.
 pub async fn begin_numbers(auth: &Auth, config: &Config) -> Result<(), StartError> {
     let Some(first_id) = config.accounts.first_id else { return Ok(()) };
     match auth.begin_numbers_at(first_id).await? {

@@ -1,4 +1,5 @@
-//! Finds what a start would refuse for good, without writing anything: for `propusk check-config`.
+//! Checks for `propusk check-config`: finds everything that a start would refuse, without writing
+//! anything.
 
 use super::accounts::{superuser_identifiers, superuser_password};
 use super::error::StartError;
@@ -13,7 +14,7 @@ use crate::providers::{self, Providers};
 use crate::store::identifiers::claimant_by_key;
 use crate::store::{Schema, StoreError, Tx};
 
-/// Checks what the settings say of themselves and of the folders that they name.
+/// Checks the settings and the folders that they name.
 pub fn check(config: &Config) -> Result<(), StartError> {
     providers::check(&config.providers, &config.outbound).map_err(provider_problem)?;
     let public_url = public_url(config, config.listen);
@@ -30,8 +31,8 @@ pub async fn look_at_database(config: &Config) -> Result<(String, Schema), Start
     Ok((database.to_string(), database.schema().await?))
 }
 
-/// Checks what the settings and a database in this state say of each other. Of an older schema only
-/// the secret can be read before it is brought up to date.
+/// Checks the settings against a database in this state. In an older schema only the secret can be
+/// checked.
 pub async fn check_against_database(config: &Config, schema: Schema) -> Result<(), StartError> {
     match schema {
         Schema::Absent => {

@@ -49,6 +49,6 @@ pub async fn open_with_secret(
 /// Creates the database if there is none, and brings its schema up to date.
 pub async fn migrate(config: &Config) -> Result<(), StartError> {
     store::create_data_dir(&config.data_dir)?;
-    database(config)?.open_or_make().await?.close().await;
+    database(config)?.open_or_create().await?.close().await;
     Ok(())
 }

@@ -36,7 +36,7 @@ pub enum StartError {
 
 impl StartError {
     /// Whether a later start may succeed with the same settings.
-    pub fn may_pass(&self) -> bool {
-        matches!(self, StartError::Store(error) if error.may_pass())
+    pub fn is_transient(&self) -> bool {
+        matches!(self, StartError::Store(error) if error.is_transient())
     }
 }

@@ -56,7 +56,7 @@ impl Server {
         config.check()?;
         store::create_data_dir(&config.data_dir)?;
         let lock = store::lock_for_serving(database_url(&config), &config.data_dir)?;
-        let store = open_when_there(&database(&config)?).await?;
+        let store = open_with_retry(&database(&config)?).await?;
         let keys = load_keys(&config, &store).await?;
         let listen_failed = |error| StartError::Listen(config.listen, error);
         let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
@@ -169,11 +169,11 @@ async fn prepare(
 }
 
 /// After a restart of the machine the database may take longer to start than this server.
-async fn open_when_there(database: &Database) -> Result<Store, StoreError> {
+async fn open_with_retry(database: &Database) -> Result<Store, StoreError> {
     let mut pause = DATABASE_PAUSE;
     loop {
-        match database.open_or_make().await {
-            Err(error) if error.may_pass() => {
+        match database.open_or_create().await {
+            Err(error) if error.is_transient() => {
                 tracing::warn!(%error, "waiting for the database");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(MAX_DATABASE_PAUSE);

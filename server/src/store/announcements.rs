@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_that_takes_longer_than_a_wait_is_made_once() {
+    async fn connection_that_opens_slowly_is_opened_once() {
         let database = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = database.local_addr().expect("its address").port();
         let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);

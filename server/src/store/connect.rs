@@ -14,7 +14,7 @@ use sqlx::{Connection, PgConnection, SqliteConnection};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::group_commit::Writer;
-use super::postgres::{self, ACQUIRE_LIMIT, is_not_there_yet};
+use super::postgres::{self, ACQUIRE_LIMIT, may_become_reachable};
 use super::{Database, Handle, Store, Tx};
 use crate::error::words_of;
 use crate::owner_only;
@@ -38,7 +38,7 @@ pub enum StoreError {
     #[error("database_url must begin with sqlite:// or postgres://")]
     UnknownEngine,
     #[error(
-        "the database was written by a newer version of Propusk (schema {0} is unknown here); it was left untouched: start that version"
+        "the database was written by a newer version of Propusk (schema {0} is unknown here); it was not changed: start that version"
     )]
     NewerSchema(i64),
     #[error("another server is running on the same data ({} is locked)", .0.display())]
@@ -61,13 +61,13 @@ pub enum StoreError {
          propusk serve and propusk migrate make one"
     )]
     Absent(String),
-    #[error("the schema of {0} is an older one: run propusk migrate first")]
+    #[error("the schema of {0} is older: run propusk migrate first")]
     OlderSchema(String),
 }
 
 impl StoreError {
     /// Whether the database may become reachable soon.
-    pub fn may_pass(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(self, StoreError::Unreachable { .. })
     }
 }
@@ -169,7 +169,7 @@ impl Database {
 
     /// Opens it for serving: creates it if there is none, and brings its schema up to date. A
     /// schema of a newer binary is refused and not changed.
-    pub async fn open_or_make(&self) -> Result<Store, StoreError> {
+    pub async fn open_or_create(&self) -> Result<Store, StoreError> {
         match self.schema().await? {
             Schema::Current => {}
             Schema::Newer(version) => return Err(StoreError::NewerSchema(version)),
@@ -270,7 +270,7 @@ impl Database {
     ) -> Result<T, StoreError> {
         let outcome = timeout(ACQUIRE_LIMIT, work).await;
         match outcome.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-            Err(error) if is_not_there_yet(&error) => {
+            Err(error) if may_become_reachable(&error) => {
                 Err(StoreError::Unreachable { name: self.to_string(), error })
             }
             outcome => Ok(outcome?),
@@ -309,9 +309,9 @@ fn check_folder(path: &Path) -> Result<(), StoreError> {
     found.map_err(|error| StoreError::DataDir { path: path.to_owned(), error })
 }
 
-/// Opens the database at `url` for serving, as [`Database::open_or_make`] does.
+/// Opens the database at `url` for serving, as [`Database::open_or_create`] does.
 pub async fn connect(url: Option<&str>, data_dir: &Path) -> Result<Store, StoreError> {
-    Database::of(url, data_dir)?.open_or_make().await
+    Database::of(url, data_dir)?.open_or_create().await
 }
 
 /// An in-memory database is refused: every connection would see its own.
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_is_current_only_if_every_migration_is_there_as_it_is_known() {
+    fn schema_is_current_only_if_every_known_migration_is_applied_unchanged() {
         assert_eq!(schema_of(&SQLITE, &applied()), Schema::Current);
         assert_eq!(schema_of(&SQLITE, &[]), Schema::Absent);
         let mut changed = applied();
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_database_holds_no_password() {
+    fn database_name_contains_no_password() {
         let name = |url| Database::of(Some(url), Path::new("data")).expect("a URL").to_string();
         assert_eq!(
             name("postgres://anna:canary@db.example/propusk"),

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::{BoxFuture, Handle, Tx};
-use crate::error::{Error, Fault, Result, is_passing};
+use crate::error::{Error, Fault, Result, is_transient};
 
 /// How many writes may wait, and how many share one commit.
 const QUEUE: usize = 4_096;
@@ -129,7 +129,7 @@ async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
 
 /// The error for every write of a group whose commit failed; none of them is stored.
 fn not_committed(error: &sqlx::Error) -> Error {
-    match is_passing(error) {
+    match is_transient(error) {
         true => Error::Busy { retry_after: 1 },
         false => Error::Internal(Fault::Commit(error.to_string())),
     }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_write_leaves_nothing_and_its_neighbours_alone() {
+    async fn write_that_is_refused_stores_nothing_and_does_not_affect_its_group() {
         let (store, _dir) = store().await;
         let (one, refused, two) =
             tokio::join!(set(&store, "a"), fail_after_writing(&store, "b"), set(&store, "c"));
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_statement_leaves_its_neighbours_alone() {
+    async fn write_with_a_failed_statement_does_not_affect_its_group() {
         let (store, _dir) = store().await;
         let failing = store.write(|tx| {
             Box::pin(async move {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_in_a_write_is_an_error_of_that_write_alone() {
+    async fn write_that_panics_does_not_affect_its_group() {
         let (store, _dir) = store().await;
         let panicking = store.write::<(), _>(|_| Box::pin(async { panic!("on purpose") }));
         let (panicked, fine) = tokio::join!(panicking, set(&store, "a"));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_queued_before_the_close_is_written() {
+    async fn close_waits_for_queued_writes() {
         let (store, dir) = store().await;
         let (written, ()) = tokio::join!(set(&store, "a"), store.close());
         assert!(written.is_ok());
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_is_never_answered_is_given_up() {
+    async fn write_without_an_answer_times_out() {
         let (store, _dir) = store().await;
         tokio::time::pause();
         let given_up = store.write::<(), _>(|_| Box::pin(std::future::pending())).await;
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_goes_on_when_nobody_waits_for_it() {
+    async fn write_continues_if_its_caller_is_gone() {
         let (store, _dir) = store().await;
         let (started, has_started) = oneshot::channel::<()>();
         let (go_on, may_go_on) = oneshot::channel::<()>();

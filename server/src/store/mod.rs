@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_statement_on_a_disk_that_does_not_answer_is_given_up() {
+    async fn statement_on_a_disk_that_hangs_times_out() {
         let hanging = std::future::pending::<sqlx::Result<()>>();
         let given_up = within_disk_limit(hanging).await.map_err(Error::from);
         assert!(matches!(given_up, Err(Error::Busy { .. })));

@@ -55,7 +55,7 @@ impl managed::Manager for Manager {
         let due = Instant::now() + CONNECT_PATIENCE;
         loop {
             match PgConnection::connect_with(&self.0).await {
-                Err(error) if is_not_there_yet(&error) && Instant::now() < due => {
+                Err(error) if may_become_reachable(&error) && Instant::now() < due => {
                     sleep(CONNECT_PAUSE).await;
                 }
                 outcome => return outcome,
@@ -333,7 +333,7 @@ fn is_an_answer(error: &sqlx::Error) -> bool {
 
 /// Whether the database may become reachable soon: it is starting or stopping, has no free
 /// connection, has not been created yet, or a proxy in front of it closes connections silently.
-pub(super) fn is_not_there_yet(error: &sqlx::Error) -> bool {
+pub(super) fn may_become_reachable(error: &sqlx::Error) -> bool {
     const STATES: [&str; 6] = ["57P01", "57P02", "57P03", "53300", "3D000", "08006"];
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,

@@ -144,10 +144,10 @@ async fn a_provider_that_could_not_be_asked_is_refused_before_the_server_starts(
         ("VK__TOKEN_URL", "http://id.example.com/x", "providers.vk: token_url must be https://"),
         ("VK__AUTHORIZE_URL", "ftp://id.example.com/x", "providers.vk: authorize_url must be"),
         ("VK__USERINFO_URL", "https://me:canary@id.example.com/", "vk: userinfo_url must be"),
-        ("VK__USERINFO_URL", "id.example.com", "providers.vk: userinfo_url is no URL"),
+        ("VK__USERINFO_URL", "id.example.com", "providers.vk: userinfo_url is not a URL"),
         ("GOOGLE__TOKENINFO_URL", "https://id.example.com/#x", "google: tokeninfo_url must be"),
         ("VK__CA_FILE", "missing.pem", "providers.vk: ca_file missing.pem"),
-        ("VK__CA_FILE", "nothing.pem", "ca_file nothing.pem: holds no certificate"),
+        ("VK__CA_FILE", "nothing.pem", "ca_file nothing.pem: contains no certificate"),
     ] {
         let setting = provider(setting);
         for command in [&["check-config"] as &[_], &[]] {
@@ -169,7 +169,7 @@ async fn a_provider_needs_a_plain_name() {
         let text = format!("[providers.\"{name}\"]\nissuer = \"https://id.example.com\"\n");
         place.write("propusk.toml", &text);
         let said = place.refused(&[], &["check-config"]).await;
-        let problem = format!("providers.{name}: a name has 1 to 32 lower-case letters");
+        let problem = format!("providers.{name}: a name must have 1 to 32 lower-case letters");
         assert!(said.contains(&problem), "{said}");
     }
     place.write("propusk.toml", "[providers.corp-id_2]\nissuer = \"https://id.example.com\"\n");

@@ -1,5 +1,6 @@
-//! The API of `tests/contract/exchanges-000.json`: e-mail addresses that are confirmed by mail, djoser's
-//! user routes, an opaque key for every sign-in; a provider's token for a pair (`oauth`).
+//! The API of `tests/contract/exchanges-000.json`: e-mail addresses that are confirmed by mail,
+//! djoser's user routes, an API token for every sign-in, and a provider's token for a token pair
+//! (`oauth`).
 
 mod oauth;
 
@@ -22,7 +23,7 @@ pub const DIALECT: Dialect = Dialect {
         code: 5,
         signs_in_by: &[Kind::Email],
         access_seconds: 36_000,
-        // A key lives a year after its last use.
+        // An API token expires a year after its last use.
         refresh_seconds: 31_536_000,
         form: TokenForm::Key,
         ..Policy::BASE
@@ -35,7 +36,7 @@ pub const DIALECT: Dialect = Dialect {
     },
 };
 
-/// The whole API.
+/// All its views.
 pub fn views() -> Vec<View> {
     let view = |path, name| {
         View::at(path, name)
@@ -110,7 +111,7 @@ async fn register(mut call: Call) -> Answer {
     Ok(Reply::created(&RegisterResponse::from(account)))
 }
 
-/// Nothing of an account can be written here: the address changes by routes of its own.
+/// No field of an account can be written here: the address changes by other routes.
 async fn change(mut call: Call) -> Answer {
     let account = djoser::own_account::<Users>(&call).await?;
     call.form().await?.finish()?;
@@ -130,7 +131,7 @@ async fn logout(call: Call) -> Answer {
     Ok(Reply::no_content())
 }
 
-/// How djoser's views speak here.
+/// The answers of djoser's views in this API.
 struct Users;
 
 impl Site for Users {
@@ -156,7 +157,7 @@ struct RegisterRequest {
 }
 
 impl RegisterRequest {
-    /// What is missing is noted in the form, which must be finished before this is used.
+    /// Missing fields are recorded in the form, which must be finished before this is used.
     fn read(form: &mut Form) -> Self {
         let email = form.text("email", &djoser::EMAIL).and_then(|email| Email::parse(&email));
         let password = form.text("password", &Text::REQUIRED.password()).unwrap_or_default();
@@ -195,7 +196,7 @@ struct LoginRequest {
 }
 
 impl LoginRequest {
-    /// What is left out fits no account.
+    /// A missing field counts as empty and matches no account.
     fn read(mut form: Form) -> Result<Self, Reply> {
         let text = Text::REQUIRED.not_required();
         let password = form.text("password", &text).unwrap_or_default();
@@ -258,7 +259,7 @@ fn failure(error: Error) -> Reply {
         Error::ReauthenticationRequired => djoser::sign_in_again(),
         Error::UnknownUid => djoser::invalid_uid(),
         Error::LinkInvalid | Error::LinkSpent => djoser::invalid_link_token(),
-        // The routes of `oauth` have their own words for these.
+        // The routes of `oauth` answer these themselves.
         Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
             common_failure(&error)

@@ -1,5 +1,5 @@
-//! The routes of drf-social-oauth2: a provider's token for a pair of ours, and what its refresh
-//! token is for.
+//! The routes of drf-social-oauth2: a provider's token for a token pair of this server, and the use
+//! of its refresh token.
 
 use axum::http::StatusCode;
 use base64::Engine as _;
@@ -62,8 +62,8 @@ async fn convert(mut call: Call) -> Answer {
     Ok(pair_reply(&pair, SCOPE))
 }
 
-/// The application by the header, which the library looks at first and forgives where it does not
-/// fit, else by the body.
+/// The application by the header, which the library reads first and ignores if it is wrong, else by
+/// the body.
 async fn converting_client(call: &Call, request: &ConvertRequest) -> Result<OAuthClient, Error> {
     let id = &request.client_id;
     if let Some((named, secret)) = basic(call).filter(|(named, _)| named == id) {
@@ -75,8 +75,7 @@ async fn converting_client(call: &Call, request: &ConvertRequest) -> Result<OAut
     authenticate(call, id, Some(&request.client_secret)).await
 }
 
-/// Answers as oauthlib does: by the kind of grant first, and whatever is sent is compared as it was
-/// sent.
+/// Answers as oauthlib does: by the kind of grant first. Values are compared as they were sent.
 async fn token(mut call: Call) -> Answer {
     let form = call.form().await?;
     if call.has_query() {
@@ -161,7 +160,7 @@ async fn end_sessions(mut call: Call) -> Answer {
     Ok(Reply::no_content_as_json())
 }
 
-/// RFC 7662: for applications that were registered for it, by the header or else by the body.
+/// RFC 7662: for applications registered for it, by the header or else by the body.
 async fn introspect(mut call: Call) -> Answer {
     let form = call.form().await?;
     let asking = ResourceServer::read(&call, &form)?;
@@ -178,10 +177,10 @@ async fn introspect(mut call: Call) -> Answer {
     .private())
 }
 
-/// How a resource server names itself; no `Debug`.
+/// A resource server's credentials; no `Debug`.
 struct ResourceServer {
-    /// A header is read in two ways: RFC 6749 section 2.3.1 wants id and secret percent-encoded, and
-    /// django-oauth-toolkit leaves them as they are.
+    /// A header can be read in two ways: RFC 6749 section 2.3.1 percent-encodes id and secret, and
+    /// django-oauth-toolkit does not.
     readings: Vec<(String, String)>,
 }
 
@@ -204,8 +203,8 @@ impl ResourceServer {
     }
 }
 
-/// The application that asks, by the header, else by the body. As in oauthlib, the body only adds a
-/// secret where the header names an application, and whoever sends a header has to show one.
+/// The calling application, by the header, else by the body. As in oauthlib, the body only adds a
+/// secret if the header names an application, and a header must contain one.
 async fn client_of(call: &Call, form: &Form) -> Result<OAuthClient, Reply> {
     let mut id = form.as_written("client_id").unwrap_or_default();
     let mut secret = form.as_written("client_secret").filter(|secret| !secret.is_empty());
@@ -222,25 +221,25 @@ async fn client_of(call: &Call, form: &Form) -> Result<OAuthClient, Reply> {
     authenticate(call, &id, secret.as_deref()).await.map_err(grant_failure)
 }
 
-/// A header that is forgiven counts as a failure all the same.
+/// A wrong header that is ignored still counts as a failed attempt.
 async fn authenticate(call: &Call, id: &str, secret: Option<&str>) -> Result<OAuthClient, Error> {
     let auth = &call.context.auth;
     auth.authenticate_client_from(ClientName { id, secret }, call.client()).await
 }
 
-/// Whether the header says who asks, as opposed to whom a token is about.
+/// Whether the header identifies the caller, and is not the token in question.
 fn is_basic(call: &Call) -> bool {
     let header = call.authorization().unwrap_or_default();
     header.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic"))
 }
 
-/// Whether there is anything behind the word `Basic`.
+/// Whether there is anything after the word `Basic`.
 fn has_basic(call: &Call) -> bool {
     let header = call.authorization().unwrap_or_default();
     header.strip_prefix(b"Basic ").is_some_and(|rest| !rest.is_empty())
 }
 
-/// Id and secret of a Basic header, whose scheme has no case, as they were sent and decoded.
+/// Id and secret of a Basic header (its scheme is case-insensitive), as they were sent and decoded.
 fn readings_of_basic(call: &Call) -> Vec<(String, String)> {
     let header = call.authorization();
     let header = header.as_deref().and_then(|header| std::str::from_utf8(header).ok());
@@ -250,8 +249,7 @@ fn readings_of_basic(call: &Call) -> Vec<(String, String)> {
     sent.into_iter().chain(decoded).collect()
 }
 
-/// Id and secret of an `Authorization: Basic` header, percent-decoded as RFC 6749 section 2.3.1 has
-/// it.
+/// Id and secret of an `Authorization: Basic` header, percent-decoded (RFC 6749 section 2.3.1).
 fn basic(call: &Call) -> Option<(String, String)> {
     let header = call.authorization()?;
     let header = std::str::from_utf8(&header).ok()?;
@@ -273,7 +271,7 @@ fn percent_decoded(id: &str, secret: &str) -> Option<(String, String)> {
     Some((unquoted(id)?, unquoted(secret)?))
 }
 
-/// What of the two scopes is asked for; anything else is refused.
+/// The requested scopes; an unknown scope is refused.
 fn granted_scope(asked: Option<&str>) -> Result<String, Reply> {
     let Some(asked) = asked else { return Ok(SCOPE.to_owned()) };
     let words: Vec<&str> = asked.trim().split(' ').collect();
@@ -338,7 +336,7 @@ fn pair_reply(pair: &OpaquePair, scope: &str) -> Reply {
     .private()
 }
 
-/// What RFC 7662 section 2.2 names, of what is known here.
+/// The fields of RFC 7662 section 2.2 that are known here.
 #[derive(Serialize)]
 struct IntrospectionResponse {
     active: bool,

@@ -1,4 +1,4 @@
-//! An account as its owner deals with it: showing, changing and deleting it.
+//! The owner's account: showing, changing and deleting it.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -62,12 +62,12 @@ fn new_names(request: &UpdateAccountRequest) -> Result<NewNames, Refusal> {
     }
 }
 
-/// What a member of this name names; what is wrong with it is noted in the fields.
+/// Reads the identifier in a member; an invalid one is recorded in `fields`.
 pub fn identifier(kind: Kind, text: &str, fields: &mut Fields) -> Option<Identifier> {
     noted(kind.as_str(), Identifier::parse_as(text.trim(), &[kind]), fields)
 }
 
-/// A display name; what is wrong with it is noted in the fields.
+/// Reads a display name; an invalid one is recorded in `fields`.
 pub fn name(text: &str, fields: &mut Fields) -> Option<String> {
     noted("display_name", display_name(text), fields)
 }

@@ -1,4 +1,4 @@
-//! New accounts: registering, and proving the mailbox by the link that was mailed.
+//! New accounts: registration, and activation by a mailed link.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;

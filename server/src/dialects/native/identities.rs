@@ -1,4 +1,4 @@
-//! The identities that open an account: the list, the end of linking one, and unlinking.
+//! The identities of an account: listing, linking and unlinking.
 
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
@@ -18,7 +18,7 @@ pub async fn list(State(context): Shared, request: Request) -> Answer<Identities
     Ok(Reply(IdentitiesResponse { identities }))
 }
 
-/// What [`start`](super::providers::start) began with `link`.
+/// Completes what [`start`](super::providers::start) began with `link`.
 pub async fn link(
     State(context): Shared,
     request: Request,
@@ -36,7 +36,7 @@ pub async fn unlink(
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let (who, from) = read::sender(&context, &request).await?;
-    // What is no text names no identity.
+    // A path that is not UTF-8 names no identity.
     let parameters = parameters.map_err(|_| Refusal::not_found())?;
     let [provider, subject] = ["provider", "subject"].map(|wanted| {
         let found = parameters.iter().find(|(name, _)| *name == wanted);

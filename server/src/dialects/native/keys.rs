@@ -1,5 +1,5 @@
-//! The keys by which anybody checks access tokens (RFC 7517 section 5): open to every web page, and kept
-//! by whoever reads them for less time than a new key is published before it signs.
+//! The public keys that verify access tokens (RFC 7517 section 5). Every web page may read them;
+//! they are cached for less time than a new key is published before it signs.
 
 use std::sync::Arc;
 

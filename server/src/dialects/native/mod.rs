@@ -1,6 +1,6 @@
-//! Our own API, `/propusk/v1/…`, whose requests and answers are the types of `propusk-wire`. Its access
-//! tokens are good at every other API, and theirs here. Refusals are problem documents (RFC 9457) with
-//! a `code` for programs.
+//! Our own API, `/propusk/v1/…`, with the request and response types of `propusk-wire`. Its access
+//! tokens are valid at every other API, and theirs here. Refusals are problem documents (RFC 9457)
+//! with a `code` for programs.
 
 mod account;
 mod accounts;
@@ -35,7 +35,7 @@ pub const DIALECT: Dialect = Dialect {
         code: 6,
         signs_in_by: &[Kind::Email, Kind::Phone, Kind::Username],
         access_seconds: 900,
-        // 60 days after its last use, one year after it was opened.
+        // 60 days after the last use, one year after the sign-in.
         refresh_seconds: 5_184_000,
         absolute_seconds: Some(31_536_000),
         grace_seconds: Some(0),
@@ -55,10 +55,10 @@ pub const DIALECT: Dialect = Dialect {
     },
 };
 
-/// What every handler answers.
+/// A handler's result.
 type Answer<T> = Result<Reply<T>, Refusal>;
 
-/// The whole API.
+/// All its routes.
 pub fn routes() -> Vec<Route> {
     let at = |path| Route::at(format!("/propusk/v1{path}"));
     vec![

@@ -1,4 +1,4 @@
-//! Passwords: changing one's own, and setting one by the link that was mailed.
+//! Passwords: changing one, and resetting one by a mailed link.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -57,7 +57,7 @@ pub async fn confirm_reset(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A new password that is not easy to guess for who knows what the account is called.
+/// A new password that cannot be guessed easily from the account's names.
 pub fn acceptable<'k>(
     field: &str,
     password: &Secret,

@@ -1,4 +1,4 @@
-//! Refusals: what each of the domain's errors is called here.
+//! Refusals: the problem document of each domain error.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use propusk_wire::{FieldCode, Problem, ProblemCode};
 use super::reply::with_headers;
 use crate::error::{Error, ProviderFault, SignInFault, TokenFault};
 
-/// What is wrong with members of a request, by their names.
+/// The invalid members of a request, by name.
 pub type Fields = BTreeMap<String, Vec<FieldCode>>;
 
 /// A problem document with the headers that belong to it.
@@ -27,17 +27,17 @@ impl Refusal {
         Refusal { problem, retry_after: None }
     }
 
-    /// Members that are missing, or are not what they have to be.
+    /// Missing or invalid members.
     pub fn of_fields(fields: Fields) -> Self {
         Refusal::of(StatusCode::UNPROCESSABLE_ENTITY, ProblemCode::InvalidFields).with(fields)
     }
 
-    /// One member with one thing wrong.
+    /// One invalid member.
     pub fn of_field(name: &str, code: FieldCode) -> Self {
         Refusal::of_fields(Fields::from([(name.to_owned(), vec![code])]))
     }
 
-    /// No access token, or none that anything is known of.
+    /// No access token, or an unknown one.
     pub fn unauthorized() -> Self {
         Refusal::of(StatusCode::UNAUTHORIZED, ProblemCode::InvalidCredentials)
     }
@@ -71,7 +71,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The answer to a use case that was refused.
+/// The answer to a domain error.
 pub fn failure(error: Error) -> Refusal {
     use ProblemCode as Code;
     let refused = |code| Refusal::of(StatusCode::FORBIDDEN, code);

@@ -1,4 +1,5 @@
-//! Signing in with a provider: the list of them, the beginning and the end of an app's sign-in.
+//! Sign-in with a provider: the list of providers, and the start and completion of an app's
+//! sign-in.
 
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};

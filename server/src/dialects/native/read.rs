@@ -1,5 +1,5 @@
-//! Reading requests: the body as JSON, which names every member that is missing or wrong, the access
-//! token in whatever scheme it stands, and whom the request comes from.
+//! Reading requests: the body as JSON, reporting every missing or invalid member; the access token
+//! in any scheme; and the client.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -21,12 +21,12 @@ use crate::http::body::{self, BodyRefusal};
 use crate::http::head;
 use crate::language::Language;
 
-/// The body, a JSON object.
+/// Reads the body as a JSON object.
 pub async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
     of_members(members(&bytes(request).await?)?)
 }
 
-/// The same for a request whose members may all be absent, and then the body too.
+/// Like [`json`], for a request whose members are all optional; its body may be empty.
 pub async fn json_if_any<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
     let body = bytes(request).await?;
     match body.is_empty() {
@@ -35,7 +35,7 @@ pub async fn json_if_any<T: DeserializeOwned>(request: Request) -> Result<T, Ref
     }
 }
 
-/// Who sends the access token of the request.
+/// The caller of the request, by its access token.
 pub async fn signed_in(
     context: &Context,
     headers: &HeaderMap,
@@ -45,8 +45,8 @@ pub async fn signed_in(
     context.auth.signed_in(&token, Some(from)).await.map_err(failure)
 }
 
-/// The same, with where it comes from. A body may not be shared between threads, so nothing of the
-/// request but its headers is held while this waits.
+/// Like [`signed_in`], with the client's address. A body is not `Sync`, so only the headers of the
+/// request are held across the await.
 pub fn sender(
     context: &Context,
     request: &Request,
@@ -55,7 +55,7 @@ pub fn sender(
     async move { Ok((signed_in(context, headers, from).await?, from)) }
 }
 
-/// Whoever asks for a mail.
+/// Who asks for a mail, and in which language.
 pub fn asked(context: &Context, request: &Request) -> Asked {
     let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let language = header.and_then(Language::accepted);
@@ -94,7 +94,8 @@ fn invalid_json() -> Refusal {
     Refusal::of(StatusCode::BAD_REQUEST, ProblemCode::InvalidJson)
 }
 
-/// Reads again with something harmless in the place of what was wrong, until nothing more is.
+/// Deserializes repeatedly, replacing each invalid member by a harmless value, until all invalid
+/// ones are known.
 fn of_members<T: DeserializeOwned>(mut members: Map<String, Value>) -> Result<T, Refusal> {
     let mut fields = Fields::new();
     loop {
@@ -115,7 +116,7 @@ fn of_members<T: DeserializeOwned>(mut members: Map<String, Value>) -> Result<T,
     }
 }
 
-/// What a type finds wrong with its members.
+/// An invalid member, as deserialization reports it.
 #[derive(Debug)]
 enum Wrong {
     Missing(&'static str),
@@ -141,7 +142,7 @@ impl serde::de::Error for Wrong {
     }
 }
 
-/// A value that knows its name; no `Debug`: it may be a secret.
+/// A value with its member's name; no `Debug`: it may be a secret.
 struct Member {
     name: String,
     value: Value,
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn every_member_that_is_missing_or_wrong_is_named() {
+    fn json_reports_every_missing_or_invalid_member() {
         let refusal = read::<CompleteSignInRequest>(&json!({"code": 1, "device_name": []}));
         let refusal = refusal.expect_err("three things are wrong");
         for part in
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_absent_may_be_null_and_what_is_unknown_is_skipped() {
+    fn json_allows_null_for_optional_members_and_ignores_unknown_ones() {
         let body = json!({"code": "a", "code_verifier": "b", "device_name": null, "more": [{}]});
         let read_whole = read::<CompleteSignInRequest>(&body).expect("whole");
         assert_eq!((read_whole.code.expose(), read_whole.device_name), ("a", None));
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_stands_bare_or_in_a_scheme() {
+    fn access_token_is_read_bare_or_with_a_scheme() {
         use axum::http::header::AUTHORIZATION;
 
         for (header, expected) in [

@@ -1,4 +1,4 @@
-//! Answers: JSON that no cache keeps, since most of it holds secrets.
+//! Answers: JSON that must not be cached, since most of it holds secrets.
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -8,7 +8,7 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// A good answer, 200.
+/// A success, 200.
 pub struct Reply<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Reply<T> {
@@ -17,7 +17,7 @@ impl<T: Serialize> IntoResponse for Reply<T> {
     }
 }
 
-/// What has been made, 201.
+/// A created resource, 201.
 pub struct Created<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Created<T> {

@@ -1,4 +1,4 @@
-//! Sessions: signing in with a password, refreshing, and the list of where somebody is signed in.
+//! Sessions: signing in with a password, refreshing, and listing and ending sessions.
 
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
@@ -19,7 +19,7 @@ pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenRe
     let SignInRequest { identifier, password, device_name } = read::json(request).await?;
     let device = device(device_name)?;
     let Context { auth, policy, .. } = &*context;
-    // As at the registration: keyboards of phones put a space behind what they complete.
+    // As in the registration: phone keyboards add a space after a completed word.
     let who = identifier.trim();
     let issued = auth.sign_in_on_device(policy, who, password.expose(), device, from).await;
     Ok(Reply(issued.map_err(failure)?.into()))
@@ -77,7 +77,7 @@ async fn proof(context: &Context, request: Request) -> Result<Proof, Refusal> {
     context.auth.prove(&who, current, from).await.map_err(failure)
 }
 
-/// What a device calls itself.
+/// The device name of a request.
 pub fn device(name: Option<String>) -> Result<Option<DeviceName>, Refusal> {
     let parsed = name.map(|name| {
         DeviceName::parse(&name).ok_or_else(|| Refusal::of_field("device_name", FieldCode::Invalid))

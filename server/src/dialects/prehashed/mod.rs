@@ -1,8 +1,8 @@
-//! The API of `tests/contract/exchanges-001.json`: e-mail and phone, a secret that the client has
-//! hashed, tokens that name their user. Its document shows no refusals; they are FastAPI's here.
+//! The API of `tests/contract/exchanges-001.json`: e-mail and phone, a password that the client has
+//! hashed, tokens with a user name. Its document shows no refusals; they are FastAPI's here.
 //!
-//! `strict`: for a provider's code a handle is answered in place of the provider's tokens (`provider`),
-//! and a registration answers 202 without tokens, whether the names are taken or not.
+//! `strict`: for a provider's code it answers a handle in place of the provider's tokens
+//! (`provider`), and to a registration 202 without tokens, whether the names are taken or not.
 
 mod provider;
 mod read;
@@ -45,7 +45,7 @@ pub const DIALECT: Dialect = Dialect {
     openapi: || Fragment::of("prehashed", &[include_str!("../../openapi/prehashed.json")]),
 };
 
-/// The whole API.
+/// All its routes.
 pub fn routes() -> Vec<Route> {
     let own = [
         Route::at("/authorization/registration").post(register),
@@ -193,7 +193,7 @@ impl From<Pair> for PairResponse {
     }
 }
 
-/// `email` is what the token calls its user, which need not be an address.
+/// `email` is the user name in the token, which need not be an address.
 #[derive(Serialize)]
 struct RenewedResponse {
     access: String,
@@ -214,12 +214,12 @@ fn failure(error: Error) -> Reply {
         Error::Token(_) | Error::AccountInactive | Error::AccountNotFound => {
             Reply::detail(StatusCode::UNAUTHORIZED, "Invalid refresh token")
         }
-        // Which of them would tell whose phone belongs to whose address.
+        // Naming the identifier would reveal which phone and address belong together.
         Error::Taken(Kind::Email | Kind::Phone | Kind::Username) => {
             Reply::detail(StatusCode::CONFLICT, "User already exists")
         }
         Error::PasswordTooLong => Reply::unprocessable(&[Finding::too_long("hash_password")]),
-        // The routes of `provider` have their own words for these.
+        // The routes of `provider` answer these themselves.
         Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => Reply::failed(&error),
         Error::RateLimited { retry_after } => {
             Reply::later(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", retry_after)

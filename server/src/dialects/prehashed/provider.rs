@@ -1,5 +1,5 @@
-//! Sign-in with Google, VK ID, Yandex and Mail.ru as the document has it: a link, the provider's
-//! tokens for a code, our tokens for the provider's.
+//! Sign-in with Google, VK ID, Yandex and Mail.ru as in the document: a link, the provider's tokens
+//! for a code, our tokens for a provider's token.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -12,11 +12,11 @@ use crate::api::{Context, Route, Shared};
 use crate::auth::{Callback, Entry, ProviderTokens};
 use crate::error::{Error, ProviderFault, SignInFault};
 
-/// The first part of each path, and whose it is.
+/// The first part of each path, and its provider.
 const PROVIDERS: [(&str, &str); 4] =
     [("/google", "google"), ("/vk", "vk"), ("/mail.ru", "mail_ru"), ("/yandex", "yandex")];
 
-/// What all paths of a provider begin with.
+/// The first parts of all paths.
 pub fn roots() -> impl Iterator<Item = &'static str> {
     PROVIDERS.into_iter().map(|(root, _)| root)
 }
@@ -66,7 +66,7 @@ async fn enter(
     let from = context.client(&request);
     let token = read::token(request, "access_token").await?;
     if token.trim().is_empty() {
-        // Not worth a question to the provider.
+        // An empty token needs no request to the provider.
         return Err(Reply::unprocessable(&[Finding::missing("query", "access_token")]));
     }
     let Context { auth, policy, .. } = &*context;
@@ -74,7 +74,7 @@ async fn enter(
     Ok(Reply::ok(&PairResponse::from(pair.map_err(refusal)?)))
 }
 
-/// VK's codes are redeemed with their device.
+/// VK redeems a code together with its device id.
 fn read_callback(params: &mut Params, provider: &str) -> Result<Callback, Reply> {
     let code = params.required("code");
     let device_id = match provider {
@@ -86,7 +86,7 @@ fn read_callback(params: &mut Params, provider: &str) -> Result<Callback, Reply>
     Ok(Callback { code, device_id, state, ..Callback::default() })
 }
 
-/// `expire_in`, as the document spells it.
+/// The document spells it `expire_in`.
 #[derive(Serialize)]
 struct ProviderTokensResponse {
     access_token: String,

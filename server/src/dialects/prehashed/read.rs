@@ -1,6 +1,6 @@
-//! Reading requests: a body in JSON or as a urlencoded form, whose fields are checked all before one
-//! is refused; and a token from the query, the header or the body. Nothing here is `Debug`: bodies
-//! hold secrets.
+//! Reading requests: a body in JSON or as a urlencoded form, with all invalid fields reported at
+//! once; and a token from the query, the header or the body. Nothing here is `Debug`: bodies hold
+//! secrets.
 
 use axum::body::Bytes;
 use axum::extract::Request;
@@ -16,7 +16,7 @@ use crate::language::Language;
 
 const MIN_SECRET_BYTES: usize = 8;
 
-/// The fields of a body, and what was wrong with those that have been read.
+/// The fields of a body, and the errors of those that were read.
 pub struct Form {
     fields: Map<String, Value>,
     findings: Vec<Finding>,
@@ -49,7 +49,8 @@ impl Form {
         self.found(Phone::parse(text.trim()), || Finding::no_phone(field))
     }
 
-    /// A secret to be kept. One to be checked has no rules: other APIs have others.
+    /// A new password. Only a new one has rules: an existing one may come from an API with other
+    /// rules.
     pub fn new_secret(&mut self, field: &'static str) -> Option<Password> {
         let text = self.text(field)?;
         let secret =
@@ -58,7 +59,7 @@ impl Form {
         self.found(long_enough, || Finding::too_short(field))
     }
 
-    /// The refusal of all that was wrong.
+    /// The refusal with all errors.
     pub fn refusal(&self) -> Reply {
         Reply::unprocessable(&self.findings)
     }
@@ -71,9 +72,9 @@ impl Form {
     }
 }
 
-/// A token: the query's parameter, else the header's, else, where there is a body, its field.
+/// A token: from the query, else from the header, else from the body if there is one.
 pub async fn token(request: Request, name: &'static str) -> Result<String, Reply> {
-    // Whichever is used: what a proxy in front and this server could read in two ways is refused.
+    // In all cases: a request that a proxy and this server could read differently is refused.
     if request.headers().get_all(AUTHORIZATION).iter().count() > 1 {
         let text = "Invalid authentication credentials";
         return Err(Reply::detail(StatusCode::UNAUTHORIZED, text));
@@ -91,7 +92,7 @@ pub async fn token(request: Request, name: &'static str) -> Result<String, Reply
     form.text(name).ok_or_else(|| form.refusal())
 }
 
-/// Parameters of the query, else of the body, and what is missing of them.
+/// Parameters of the query, else of the body, and the missing ones.
 pub struct Params {
     query: Vec<(String, String)>,
     body: Map<String, Value>,
@@ -136,7 +137,7 @@ impl Params {
     }
 }
 
-/// The language that the client likes best, of those that mails have.
+/// The client's preferred language among those of our mails.
 pub fn language(request: &Request) -> Option<Language> {
     let accepted = request.headers().get(ACCEPT_LANGUAGE)?;
     Language::accepted(&String::from_utf8_lossy(accepted.as_bytes()))
@@ -178,7 +179,7 @@ fn json(body: &[u8]) -> Result<Map<String, Value>, Reply> {
     Err(Reply::unprocessable(&[finding]))
 }
 
-/// The byte at which reading stopped.
+/// The position of the byte where parsing stopped.
 fn place(error: &serde_json::Error, body: &[u8]) -> usize {
     if error.is_eof() {
         return body.len();
@@ -206,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_body_is_refused_at_the_byte_where_it_breaks() {
+    fn body_error_names_the_byte_where_parsing_stopped() {
         for (body, at) in [
             ("{", 1),
             ("{\"a\": ", 6),

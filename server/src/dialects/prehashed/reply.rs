@@ -1,5 +1,5 @@
-//! Answers as FastAPI words them: JSON, and `detail` where something is refused. What was sent is
-//! never echoed, because it may be a secret.
+//! Answers in the form of FastAPI: JSON, with `detail` in refusals. The input is never echoed,
+//! because it may be a secret.
 
 use axum::body::Body;
 use axum::http::header::{
@@ -11,18 +11,18 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use serde_json::json;
 
-/// What a handler comes to: either side is sent.
+/// A handler's result; both variants are sent.
 pub type Answer = Result<Reply, Reply>;
 
 pub struct Reply {
     status: StatusCode,
-    /// Empty where the answer has none.
+    /// Empty: no body.
     json: Vec<u8>,
     allow: Option<HeaderValue>,
     retry_after: Option<i64>,
 }
 
-/// What is wrong with a request, and where.
+/// An error in a request, with its place.
 #[derive(Serialize)]
 pub struct Finding {
     #[serde(rename = "type")]
@@ -87,7 +87,7 @@ impl Reply {
         Reply::json(StatusCode::OK, body)
     }
 
-    /// What comes of it is not told.
+    /// The answer does not reveal the result.
     pub fn accepted() -> Self {
         Reply::json(StatusCode::ACCEPTED, &json!({}))
     }
@@ -137,7 +137,7 @@ impl IntoResponse for Reply {
         let headers = response.headers_mut();
         for (name, value) in [
             (CACHE_CONTROL, "no-store"),
-            // Tokens may stand in the address.
+            // The URL may contain tokens.
             (REFERRER_POLICY, "no-referrer"),
             (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         ] {

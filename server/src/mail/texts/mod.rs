@@ -1,4 +1,4 @@
-//! What mails say, a file for each language. A message without words in one of them does not compile.
+//! The texts of mails, a file for each language. A missing text does not compile.
 
 mod en;
 mod ru;
@@ -7,26 +7,27 @@ mod uk;
 use super::Message;
 use crate::language::Language;
 
-/// The words of one message; `{host}` is replaced by the server's host, `{provider}` by the provider's title.
+/// The texts of one message; `{host}` is replaced by the server's host, `{provider}` by the
+/// provider's title.
 pub(super) struct Words {
     pub subject: &'static str,
-    /// Why this mail came.
+    /// Why the reader gets this mail.
     pub why: &'static str,
     /// What the link does, if there is one.
     pub button: &'static str,
-    /// What to do if it was not the reader's doing.
+    /// What to do if the reader did not cause it.
     pub otherwise: &'static str,
 }
 
-/// The words around every message.
+/// The texts around every message.
 pub(super) struct Frame {
     pub account: &'static str,
     pub device: &'static str,
     pub link_life: &'static str,
-    /// For the link that brings an address back.
+    /// The lifetime of a link that restores an address.
     pub return_life: &'static str,
     pub without_button: &'static str,
-    /// Before the place where people ask for help.
+    /// Before the support address.
     pub support: &'static str,
     pub footer: &'static str,
 }
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn mails_say_what_a_native_reader_would_write() {
+    fn mails_read_like_native_text() {
         let sentences = [
             (
                 Language::Ru,
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_invited_to_a_new_password() {
+    fn mails_do_not_use_the_ukrainian_word_for_invite() {
         // «Запросити» is to invite a guest; only Russian asks for something with the like word.
         let words = all_words(Language::Uk).to_lowercase();
         for invitation in ["запросил", "запросіть", "запрошен"] {

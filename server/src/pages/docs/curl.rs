@@ -1,10 +1,10 @@
-//! A request as a command for a shell.
+//! A request as a shell command.
 
 use serde_json::Value;
 
 use super::schema::{Document, items, text};
 
-/// The example of an operation, sent to the server of the document.
+/// The example of an operation, sent to the document's server.
 pub fn command(
     document: &Document<'_>,
     path: &str,
@@ -29,8 +29,8 @@ pub fn command(
     words.join(" \\\n  ")
 }
 
-/// The path with its parameters, and the query: what it needs, or all that it may have. Placeholders
-/// stay as they can be read.
+/// The path with its parameters, and the query with required parameters or with all of them.
+/// Placeholders stay readable.
 fn filled(path: &str, parameters: &[&Value], wants_all: bool) -> String {
     let (mut path, mut query) = (path.to_owned(), Vec::new());
     for parameter in parameters {
@@ -46,7 +46,7 @@ fn filled(path: &str, parameters: &[&Value], wants_all: bool) -> String {
     if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
 }
 
-/// The header that the first way to show who asks wants; none, where nobody has to.
+/// The header of the first security scheme; `None` if no credential is needed.
 fn credential(document: &Document<'_>, operation: &Value) -> Option<String> {
     let schemes = &document.0["components"]["securitySchemes"];
     let first = items(&operation["security"]).next()?.as_object()?;
@@ -58,7 +58,7 @@ fn credential(document: &Document<'_>, operation: &Value) -> Option<String> {
     Some(format!("Authorization: {value}"))
 }
 
-/// One word for a POSIX shell.
+/// Quotes a word for a POSIX shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_stays_one_in_a_shell() {
+    fn word_is_quoted_as_one_in_a_shell() {
         assert_eq!(quoted("a b"), "'a b'");
         assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
     }

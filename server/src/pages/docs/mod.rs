@@ -1,5 +1,5 @@
-//! `/openapi.json`, and `/docs`, the page that shows it to people: written once, at the start, with its
-//! style and script inside, so that it loads nothing.
+//! `/openapi.json`, and `/docs`, the page for readers: rendered once at the start, with its style
+//! and script inlined, so that it loads nothing.
 
 mod curl;
 mod operation;
@@ -28,7 +28,7 @@ const STYLE: &str = concat!(
 );
 const SCRIPT: &str = include_str!("../../../templates/docs/script.js");
 
-/// Where the document and the page are, for a server called `host`.
+/// The routes of the document and the page, for a server called `host`.
 pub fn router(document: &Value, host: &str) -> Router {
     let json = Bytes::from(document.to_string());
     let page = DocsPage::new(&Document(document), host).render();
@@ -58,14 +58,14 @@ struct DocsPage<'d> {
 struct Api<'d> {
     name: &'d str,
     about: String,
-    /// Answers that any of its operations can give.
+    /// Answers that all its operations can give.
     common: Vec<Response>,
-    /// What the bodies of these have.
+    /// The fields of their bodies.
     fields: Vec<Row>,
     groups: Vec<Group<'d>>,
 }
 
-/// Operations that belong together.
+/// Related operations.
 struct Group<'d> {
     name: &'d str,
     about: String,
@@ -118,7 +118,7 @@ impl<'d> Group<'d> {
 
 fn headers(more: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> HeaderMap {
     let fixed = [
-        // The server may be another one after a while.
+        // The server may change.
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
@@ -129,7 +129,7 @@ fn json_headers() -> [(HeaderName, HeaderValue); 1] {
     [(CONTENT_TYPE, HeaderValue::from_static("application/json"))]
 }
 
-/// Nothing but the style and the script of the page itself may be used in it.
+/// Only the style and script of the page itself may run in it.
 fn page_headers() -> [(HeaderName, HeaderValue); 6] {
     let [style, script] = [STYLE, SCRIPT].map(|text| STANDARD.encode(Sha256::digest(text)));
     let policy = format!(

@@ -19,17 +19,17 @@ pub struct Operation<'d> {
     pub path: &'d str,
     pub summary: &'d str,
     pub about: String,
-    /// How it is shown who asks, in words; empty where nobody has to.
+    /// The required credential, in words; empty if none is needed.
     pub needs: String,
     pub parameters: Vec<Row>,
-    /// What the body may be.
+    /// The media types of the body.
     pub media_types: String,
     pub fields: Vec<Row>,
     pub curl: String,
     pub responses: Vec<Response>,
 }
 
-/// One status, with what it is answered with.
+/// One status with its answer.
 #[derive(Clone)]
 pub struct Response {
     pub status: String,
@@ -54,7 +54,7 @@ pub fn all<'d>(document: &Document<'d>) -> Vec<Operation<'d>> {
     operations
 }
 
-/// The answers that the operations of an API share, so that they are shown once.
+/// The answers that all operations of an API share, so that they are shown once.
 pub fn common_responses(document: &Document<'_>, api: &str) -> Vec<Response> {
     let mut common: Vec<Response> = common(document, api)
         .filter_map(|(name, response)| Some((status_of(document, name)?, response)))
@@ -64,7 +64,7 @@ pub fn common_responses(document: &Document<'_>, api: &str) -> Vec<Response> {
     common
 }
 
-/// What their bodies have, which are alike.
+/// The fields of their bodies, which are alike.
 pub fn common_fields(document: &Document<'_>, api: &str) -> Vec<Row> {
     let first = common(document, api).next();
     first.map(|(_, response)| document.rows(&body(response)["schema"])).unwrap_or_default()
@@ -86,7 +86,7 @@ fn is_common(response: &Value) -> bool {
     response["x-common"] == true
 }
 
-/// The status with which a shared answer is given.
+/// The status of a shared answer.
 fn status_of<'d>(document: &Document<'d>, name: &str) -> Option<&'d str> {
     let reference = format!("#/components/responses/{name}");
     let paths = document.0["paths"].as_object().into_iter().flatten();
@@ -98,7 +98,7 @@ fn status_of<'d>(document: &Document<'d>, name: &str) -> Option<&'d str> {
     found.map(|(status, _)| status.as_str())
 }
 
-/// The first of the bodies that an answer can have.
+/// The first possible body of an answer.
 fn body(response: &Value) -> &Value {
     let content = response["content"].as_object();
     content.and_then(|content| content.values().next()).unwrap_or(&Value::Null)
@@ -163,7 +163,7 @@ impl Response {
     }
 }
 
-/// The ways to show who asks, each as its scheme says it.
+/// The accepted credentials, each as its security scheme describes it.
 fn needs(document: &Document<'_>, operation: &Value) -> String {
     let schemes = &document.0["components"]["securitySchemes"];
     let ways = items(&operation["security"]).flat_map(|way| way.as_object().into_iter().flatten());

@@ -1,4 +1,4 @@
-//! Reading the document: what a path in it leads to, and schemas as rows of a table.
+//! Reads the document: resolves references, and turns schemas into table rows.
 
 use serde_json::Value;
 
@@ -13,14 +13,14 @@ pub struct Document<'d>(pub &'d Value);
 pub struct Row {
     pub name: String,
     pub kind: String,
-    /// Where a parameter stands.
+    /// The place of a parameter: path, query or header.
     pub place: &'static str,
     pub is_required: bool,
     pub about: String,
 }
 
 impl<'d> Document<'d> {
-    /// A text at a JSON pointer; empty where there is none.
+    /// The text at a JSON pointer; empty if there is none.
     pub fn text(&self, pointer: &str) -> &'d str {
         self.0.pointer(pointer).map(text).unwrap_or_default()
     }
@@ -30,13 +30,13 @@ impl<'d> Document<'d> {
         self.0.pointer(pointer).into_iter().flat_map(items)
     }
 
-    /// What a reference leads to; anything else is itself.
+    /// The target of a reference; any other value is returned as it is.
     pub fn resolve(&self, value: &'d Value) -> &'d Value {
         let target = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
         target.and_then(|pointer| self.0.pointer(pointer)).unwrap_or(value)
     }
 
-    /// The members of a body with this schema, those of inner objects behind a dot.
+    /// The members of a body with this schema, inner ones with dotted names.
     pub fn rows(&self, schema: &'d Value) -> Vec<Row> {
         let mut rows = Vec::new();
         self.add_rows(schema, "", &mut rows);
@@ -63,7 +63,7 @@ impl<'d> Document<'d> {
         }
     }
 
-    /// The object that a schema is about: itself, what a list holds, or the first of several.
+    /// The object of a schema: itself, the items of a list, or the first alternative.
     fn inner(&self, schema: &'d Value) -> &'d Value {
         let schema = self.resolve(schema);
         if is_list(schema) {
@@ -92,8 +92,8 @@ impl<'d> Document<'d> {
         names.join(" or ")
     }
 
-    /// The description, and which values there are, where these are few. A description of all values
-    /// goes before that of the place.
+    /// The description, with the allowed values if there are few. A description on the values wins
+    /// over one on the place.
     fn about(&self, schema: &'d Value) -> String {
         let target = self.resolve(schema);
         let choices = ["anyOf", "oneOf"].into_iter().flat_map(|key| items(&schema[key]));
@@ -111,7 +111,7 @@ impl<'d> Document<'d> {
     }
 }
 
-/// The items of a list; none where it is none.
+/// The items of a list; empty for any other value.
 pub fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }

@@ -1,7 +1,7 @@
-//! Descriptions as HTML: paragraphs, lists, and `code` between backticks; of Markdown no more than
-//! the descriptions use.
+//! Descriptions as HTML: paragraphs, lists, and `code` in backticks; only the Markdown that the
+//! descriptions use.
 
-/// What may stand in a page as it is.
+/// HTML that is safe to include in a page.
 pub fn html(text: &str) -> String {
     text.split("\n\n").map(paragraph).collect()
 }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paragraphs_lists_and_code_are_told_apart_and_markup_is_text() {
+    fn html_has_paragraphs_lists_and_code_and_escapes_markup() {
         let cases = [
             ("", ""),
             ("One\ntwo.\n\nThree `<b>`.", "<p>One two.</p><p>Three <code>&lt;b&gt;</code>.</p>"),

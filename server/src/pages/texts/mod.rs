@@ -1,5 +1,5 @@
-//! What the pages say. One struct holds every text, and each language fills all of it: a text that is
-//! missing in one of them does not compile.
+//! The texts of the pages. One struct holds all texts, and every language fills all of it: a
+//! missing text does not compile.
 
 mod en;
 mod ru;
@@ -12,14 +12,14 @@ use crate::language::Language;
 pub struct Texts {
     /// The language's own name.
     pub language: &'static str,
-    /// What the choice of languages is called.
+    /// The label of the language choice.
     pub languages: &'static str,
-    /// Stands before the title where a form is shown again.
+    /// A prefix of the title when a form is shown again.
     pub mistake: &'static str,
-    /// Back to the link, after a failure that leaves it as it was.
+    /// Back to the link, after a failure that did not change it.
     pub again: &'static str,
     pub home: HomeTexts,
-    /// Before the place where visitors ask for help.
+    /// Before the support address.
     pub support: &'static str,
     activation: LinkTexts,
     password_reset: LinkTexts,
@@ -28,7 +28,7 @@ pub struct Texts {
     email_return: LinkTexts,
     pub password: PasswordTexts,
     pub email: EmailTexts,
-    /// The new address belongs to another account by now.
+    /// Another account has the new address by now.
     pub email_taken: Message,
     pub sign_in: SignInTexts,
     pub too_many: Message,
@@ -37,28 +37,28 @@ pub struct Texts {
     pub broken_form: Message,
 }
 
-/// What the server says of itself.
+/// The description of the server.
 pub struct HomeTexts {
     pub title: &'static str,
-    /// The host stands between the two.
+    /// The host is between the two.
     pub about: [&'static str; 2],
     pub docs: &'static str,
 }
 
-/// The course of one kind of link.
+/// The texts of one kind of link.
 pub struct LinkTexts {
     pub title: &'static str,
-    /// What pressing the button does; the host stands between the two.
+    /// What the button does; the host is between the two.
     pub about: [&'static str; 2],
     pub button: &'static str,
-    /// For whoever did not ask for the mail.
+    /// For a reader who did not ask for the mail.
     pub not_you: &'static str,
     pub done: Message,
     pub spent: Message,
     pub dead: Message,
 }
 
-/// What there is to know and what to do next.
+/// What happened and what to do next.
 pub struct Message {
     pub title: &'static str,
     pub text: &'static str,
@@ -87,28 +87,28 @@ pub struct EmailTexts {
     pub taken: &'static str,
 }
 
-/// When a provider has sent the visitor back.
+/// After a provider has sent the visitor back.
 pub struct SignInTexts {
     pub confirmed: ReturnTexts,
     pub cancelled: ReturnTexts,
     pub refused: ReturnTexts,
     pub unreachable: ReturnTexts,
-    /// The way to the app.
+    /// The link to the app.
     pub button: &'static str,
-    /// For whoever did not begin to sign in.
+    /// For a visitor who did not begin the sign-in.
     pub not_you: &'static str,
     pub code: CodeTexts,
-    /// Nobody knows any more which app to return to.
+    /// The sign-in is unknown, so there is no app to return to.
     pub over: Message,
-    /// Only as long as the page can be loaded again, and so for `busy`.
+    /// Only while the page can be loaded again; also for `busy`.
     pub too_many: Message,
     pub busy: Message,
 }
 
 pub struct ReturnTexts {
     pub title: &'static str,
-    /// What the provider has done and what to do now. Its title stands between the two, where Russian
-    /// and Ukrainian leave every name as it is.
+    /// What the provider did and what to do now. Its title is between the two, where Russian and
+    /// Ukrainian do not inflect names.
     pub about: [&'static str; 2],
 }
 
@@ -152,7 +152,7 @@ impl PasswordTexts {
     }
 }
 
-/// When to try again. Abbreviated units spare Russian and Ukrainian their three plurals.
+/// When to try again. Abbreviated units avoid the three plural forms of Russian and Ukrainian.
 pub fn wait(language: Language, seconds: i64) -> String {
     let (number, minutes) =
         if seconds < 60 { (seconds.max(1), false) } else { ((seconds + 59) / 60, true) };
@@ -174,7 +174,7 @@ mod tests {
     use crate::auth::{CODE_LIFETIME, SIGN_IN_LIFETIME};
 
     #[test]
-    fn the_limits_that_the_texts_name_are_those_that_hold() {
+    fn texts_name_the_actual_limits() {
         for language in Language::ALL {
             let texts = &Texts::of(language).password;
             let shortest = format!(" {MIN_LENGTH} ");
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_lasts_as_long_as_the_texts_say() {
+    fn texts_name_the_actual_lifetime_of_a_sign_in() {
         assert_eq!(SIGN_IN_LIFETIME, 10 * 60, "ten minutes, in words");
         for language in Language::ALL {
             let code = &Texts::of(language).sign_in.code;
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_say_what_a_native_reader_would_write() {
+    fn pages_read_like_native_text() {
         let (en, ru, uk) = (&en::TEXTS, &ru::TEXTS, &uk::TEXTS);
         for (text, phrase) in [
             (en.email.hint, "Check it for typos"),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_rounded_up_to_whole_minutes() {
+    fn wait_is_rounded_up_to_whole_minutes() {
         let cases = [(0, "1\u{a0}s"), (59, "59\u{a0}s"), (60, "1\u{a0}min"), (61, "2\u{a0}min")];
         for (seconds, shown) in cases {
             let text = format!("Please try again in {shown}.");
