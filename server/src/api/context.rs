@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 
-use crate::auth::{Auth, Policy};
+use crate::auth::{Asked, Auth, Policy};
 use crate::http::client::TrustedProxies;
+use crate::http::head;
 
 pub struct Context {
     pub auth: Arc<Auth>,
@@ -17,6 +18,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// Who asks for a mail, and in which language.
+    pub fn asked(&self, request: &Request) -> Asked {
+        let language = head::language(request.headers());
+        Asked { from: self.client(request), language, challenge: None }
+    }
+
     /// The client's address.
     pub fn client(&self, request: &Request) -> IpAddr {
         self.proxies.client(request.extensions(), request.headers())

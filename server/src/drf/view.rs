@@ -9,9 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{RawPathParams, Request};
-use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE};
+use axum::extract::Request;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{Method, Response, StatusCode, request};
 use axum::routing::any;
 use serde_json::json;
@@ -25,6 +24,7 @@ use crate::auth::{Asked, SignedIn};
 use crate::error::Error;
 use crate::http::body::{self, BodyRefusal};
 use crate::http::head;
+use crate::http::path::Parameters;
 use crate::language::Language;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -164,9 +164,6 @@ impl View {
     }
 }
 
-/// The parameters of a path, if they are UTF-8.
-type Parameters = std::result::Result<RawPathParams, RawPathParamsRejection>;
-
 /// A router for `views`, each with and without its final slash.
 pub fn mount(context: &Arc<Context>, views: Vec<View>) -> Router {
     let mut router = Router::new();
@@ -295,7 +292,7 @@ impl Call {
 
     /// The client's preferred language among those of our mails.
     pub fn language(&self) -> Option<Language> {
-        self.header(ACCEPT_LANGUAGE.as_str()).as_deref().and_then(Language::accepted)
+        head::language(&self.parts.headers)
     }
 
     /// Hides the reason of a refused link if the API is strict: a wrong uid looks like a wrong

@@ -1,11 +1,13 @@
 //! The head of a request: checks of HTTP/1.1 (RFC 9112) that hyper leaves to its users, and the
-//! `Authorization` header as the APIs read it.
+//! headers that all APIs read alike.
 
 use std::borrow::Cow;
 
-use axum::http::header::{AUTHORIZATION, HOST, TRANSFER_ENCODING};
+use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HOST, TRANSFER_ENCODING};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
+
+use crate::language::Language;
 
 /// The request line and all header lines together.
 pub const MAX_BYTES: usize = 32 * 1024;
@@ -29,6 +31,12 @@ pub fn authorization(headers: &HeaderMap) -> Option<Cow<'_, [u8]>> {
         [line] => Some(Cow::Borrowed(line)),
         _ => Some(Cow::Owned(lines.join(&b","[..]))),
     }
+}
+
+/// The client's preferred language among those of our mails and pages.
+pub fn language(headers: &HeaderMap) -> Option<Language> {
+    let accepted = headers.get(ACCEPT_LANGUAGE)?;
+    Language::accepted(&String::from_utf8_lossy(accepted.as_bytes()))
 }
 
 /// The size as the client wrote it, without white space around values.

@@ -8,4 +8,5 @@ pub mod head;
 mod head_timer;
 pub mod layers;
 pub mod listen;
+pub mod path;
 mod stalled;

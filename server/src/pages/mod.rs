@@ -16,8 +16,7 @@ mod visit;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{RawPathParams, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -30,6 +29,7 @@ use crate::auth::{Auth, Purpose};
 use crate::config::Product;
 use crate::http::body;
 use crate::http::client::TrustedProxies;
+use crate::http::path::{Parameters, parameter};
 use crate::language::Language;
 
 const PURPOSES: [Purpose; 5] = [
@@ -114,9 +114,6 @@ pub fn router(pages: &Arc<Pages>) -> Router {
     router.merge(callback::router(pages))
 }
 
-/// The parameters of a path, if they are UTF-8.
-type Parameters = Result<RawPathParams, RawPathParamsRejection>;
-
 async fn look_at(
     pages: Arc<Pages>,
     purpose: Purpose,
@@ -143,12 +140,9 @@ async fn make_use_of(
 
 /// A path that is not UTF-8 matches no mailed link.
 fn link(pages: &Pages, purpose: Purpose, parameters: &Parameters, path: &str) -> Link {
-    let named = |wanted: &str| {
-        let found = parameters.iter().flatten().find(|(name, _)| *name == wanted);
-        found.map(|(_, value)| value.to_owned()).unwrap_or_default()
-    };
+    let [uid, token] = ["uid", "token"].map(|name| parameter(parameters, name));
     let path = format!("{}{path}", pages.prefix);
-    Link { purpose, uid: named("uid"), token: named("token"), path }
+    Link { purpose, uid, token, path }
 }
 
 /// A layer that shows the form for a new password at `reset_page`, the path of an API's own, if the

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use askama::Template;
-use axum::http::header::{ACCEPT_LANGUAGE, HeaderValue, RETRY_AFTER};
+use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::http::{StatusCode, request};
 use axum::response::Response;
 
@@ -15,6 +15,7 @@ use super::{Pages, forms};
 use crate::auth::{LinkState, Purpose};
 use crate::error::Error;
 use crate::http::body::BodyRefusal;
+use crate::http::head;
 use crate::identifier::Kind;
 use crate::language::Language;
 
@@ -238,11 +239,7 @@ impl<'p> Visit<'p> {
 }
 
 /// `?lang=`, else the browser's preference.
-pub fn chosen_language(head: &request::Parts) -> Option<Language> {
-    let [lang] = forms::values(head.uri.query().unwrap_or_default().as_bytes(), ["lang"]);
-    let accepted = || {
-        let header = head.headers.get(ACCEPT_LANGUAGE)?.as_bytes();
-        Language::accepted(&String::from_utf8_lossy(header))
-    };
-    Language::parse(&lang).or_else(accepted)
+pub fn chosen_language(request: &request::Parts) -> Option<Language> {
+    let [lang] = forms::values(request.uri.query().unwrap_or_default().as_bytes(), ["lang"]);
+    Language::parse(&lang).or_else(|| head::language(&request.headers))
 }

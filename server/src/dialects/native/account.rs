@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use propusk_wire::{DeleteAccountRequest, FieldCode, Secret, UpdateAccountRequest};
+use propusk_wire::{DeleteAccountRequest, FieldCode, UpdateAccountRequest};
 
 use super::problem::{Fields, Refusal, failure};
 use super::reply::Reply;
@@ -23,8 +23,7 @@ pub async fn change(State(context): Shared, request: Request) -> Answer<propusk_
     let request: UpdateAccountRequest = read::json(request).await?;
     let new = new_names(&request)?;
     let auth = &context.auth;
-    let current = request.current_password.as_ref().map(Secret::expose);
-    let proof = auth.prove(&who, current, from).await.map_err(failure)?;
+    let proof = read::proof(&context, &who, request.current_password.as_ref(), from).await?;
     let taken = auth.taken_names(&context.policy, &proof, &new.identifiers, from).await;
     if let Some(kind) = taken.map_err(failure)?.first() {
         return Err(failure(Error::Taken(*kind)));
@@ -35,8 +34,7 @@ pub async fn change(State(context): Shared, request: Request) -> Answer<propusk_
 pub async fn delete(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
     let (who, from) = read::sender(&context, &request).await?;
     let DeleteAccountRequest { current_password } = read::json_if_any(request).await?;
-    let current = current_password.as_ref().map(Secret::expose);
-    let proof = context.auth.prove(&who, current, from).await.map_err(failure)?;
+    let proof = read::proof(&context, &who, current_password.as_ref(), from).await?;
     context.auth.delete_own_account(&proof).await.map_err(failure)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -19,7 +19,7 @@ pub async fn register(
     State(context): Shared,
     request: Request,
 ) -> Result<Created<RegisterResponse>, Refusal> {
-    let asked = read::asked(&context, &request);
+    let asked = context.asked(&request);
     let Context { auth, policy, .. } = &*context;
     auth.admit_registration(asked.from).map_err(failure)?;
     let registration = registration(policy, &read::json(request).await?, asked.language)?;
@@ -44,7 +44,7 @@ pub async fn activate(State(context): Shared, request: Request) -> Result<Status
 
 /// The answer is the same whether there is such an account or not.
 pub async fn resend(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
-    let asked = read::asked(&context, &request);
+    let asked = context.asked(&request);
     let EmailRequest { email } = read::json(request).await?;
     let Context { auth, policy, .. } = &*context;
     auth.request_activation(policy, email.trim(), asked).await.map_err(failure)?;

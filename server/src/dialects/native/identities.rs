@@ -1,15 +1,15 @@
 //! The identities of an account: listing, linking and unlinking.
 
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{RawPathParams, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use propusk_wire::{IdentitiesResponse, LinkRequest, Secret, UnlinkRequest};
+use propusk_wire::{IdentitiesResponse, LinkRequest, UnlinkRequest};
 
 use super::problem::{Refusal, failure};
 use super::reply::{Created, Reply};
 use super::{Answer, read};
 use crate::api::Shared;
 use crate::auth::Identity;
+use crate::http::path::{self, Parameters};
 
 pub async fn list(State(context): Shared, request: Request) -> Answer<IdentitiesResponse> {
     let (who, _) = read::sender(&context, &request).await?;
@@ -32,19 +32,17 @@ pub async fn link(
 
 pub async fn unlink(
     State(context): Shared,
-    parameters: Result<RawPathParams, RawPathParamsRejection>,
+    parameters: Parameters,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let (who, from) = read::sender(&context, &request).await?;
-    // A path that is not UTF-8 names no identity.
-    let parameters = parameters.map_err(|_| Refusal::not_found())?;
-    let [provider, subject] = ["provider", "subject"].map(|wanted| {
-        let found = parameters.iter().find(|(name, _)| *name == wanted);
-        found.map(|(_, value)| value.to_owned()).unwrap_or_default()
-    });
+    if parameters.is_err() {
+        return Err(Refusal::not_found());
+    }
+    let [provider, subject] =
+        ["provider", "subject"].map(|name| path::parameter(&parameters, name));
     let UnlinkRequest { current_password } = read::json_if_any(request).await?;
-    let current = current_password.as_ref().map(Secret::expose);
-    let proof = context.auth.prove(&who, current, from).await.map_err(failure)?;
+    let proof = read::proof(&context, &who, current_password.as_ref(), from).await?;
     match context.auth.unlink(&proof, &provider, &subject).await.map_err(failure)? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Refusal::not_found()),

@@ -21,8 +21,7 @@ pub async fn change(State(context): Shared, request: Request) -> Result<StatusCo
     let names = [&account.email, &account.phone, &account.username, &account.display_name];
     let known = names.into_iter().filter_map(Option::as_deref);
     let new = acceptable("new_password", &new_password, known)?;
-    let current = current_password.as_ref().map(Secret::expose);
-    let proof = auth.prove(&who, current, from).await.map_err(failure)?;
+    let proof = read::proof(&context, &who, current_password.as_ref(), from).await?;
     auth.change_password(&proof, new).await.map_err(failure)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -32,7 +31,7 @@ pub async fn request_reset(
     State(context): Shared,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
-    let asked = read::asked(&context, &request);
+    let asked = context.asked(&request);
     let RequestResetRequest { email, code_challenge } = read::json(request).await?;
     let challenge = code_challenge.as_deref().map(|text| {
         link_challenge(text).ok_or_else(|| Refusal::of_field("code_challenge", FieldCode::Invalid))

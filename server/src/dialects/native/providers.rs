@@ -1,11 +1,10 @@
 //! Sign-in with a provider: the list of providers, and the start and completion of an app's
 //! sign-in.
 
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{RawPathParams, Request, State};
+use axum::extract::{Request, State};
 use propusk_wire::{
-    CompleteSignInRequest, Provider, ProvidersResponse, Secret, StartSignInRequest,
-    StartSignInResponse, TokenResponse,
+    CompleteSignInRequest, Provider, ProvidersResponse, StartSignInRequest, StartSignInResponse,
+    TokenResponse,
 };
 
 use super::problem::failure;
@@ -14,6 +13,7 @@ use super::sessions::device;
 use super::{Answer, read};
 use crate::api::{Context, Shared};
 use crate::auth::{AppLeg, Begun};
+use crate::http::path::{self, Parameters};
 
 pub async fn list(State(context): Shared) -> Reply<ProvidersResponse> {
     let providers = context.auth.providers().map(|provider| Provider {
@@ -25,12 +25,11 @@ pub async fn list(State(context): Shared) -> Reply<ProvidersResponse> {
 
 pub async fn start(
     State(context): Shared,
-    parameters: Result<RawPathParams, RawPathParamsRejection>,
+    parameters: Parameters,
     request: Request,
 ) -> Answer<StartSignInResponse> {
     let from = context.client(&request);
-    let name = parameters.ok().and_then(|all| all.iter().next().map(|(_, name)| name.to_owned()));
-    let name = name.unwrap_or_default();
+    let name = path::parameter(&parameters, "name");
     let headers = request.headers().clone();
     let request: StartSignInRequest = read::json(request).await?;
     let StartSignInRequest { redirect, code_challenge: challenge, link, current_password } =
@@ -40,8 +39,7 @@ pub async fn start(
         false => auth.begin_sign_in(&name, Some(app), from).await,
         true => {
             let who = read::signed_in(&context, &headers, from).await?;
-            let current = current_password.as_ref().map(Secret::expose);
-            let proof = auth.prove(&who, current, from).await.map_err(failure)?;
+            let proof = read::proof(&context, &who, current_password.as_ref(), from).await?;
             auth.begin_link(&proof, &name, app, from).await
         }
     };

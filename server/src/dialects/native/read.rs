@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::{ACCEPT_LANGUAGE, HeaderMap};
-use propusk_wire::{FieldCode, ProblemCode};
+use axum::http::header::HeaderMap;
+use propusk_wire::{FieldCode, ProblemCode, Secret};
 use serde::Deserializer;
 use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer, Visitor};
@@ -16,10 +16,9 @@ use serde_json::{Map, Value};
 
 use super::problem::{Fields, Refusal, failure};
 use crate::api::Context;
-use crate::auth::{Asked, SignedIn};
+use crate::auth::{Proof, SignedIn};
 use crate::http::body::{self, BodyRefusal};
 use crate::http::head;
-use crate::language::Language;
 
 /// Reads the body as a JSON object.
 pub async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
@@ -55,11 +54,15 @@ pub fn sender(
     async move { Ok((signed_in(context, headers, from).await?, from)) }
 }
 
-/// Who asks for a mail, and in which language.
-pub fn asked(context: &Context, request: &Request) -> Asked {
-    let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let language = header.and_then(Language::accepted);
-    Asked { from: context.client(request), language, challenge: None }
+/// Evidence of re-authentication: the current password in the request, or a recent sign-in.
+pub async fn proof(
+    context: &Context,
+    who: &SignedIn,
+    current_password: Option<&Secret>,
+    from: IpAddr,
+) -> Result<Proof, Refusal> {
+    let current = current_password.map(Secret::expose);
+    context.auth.prove(who, current, from).await.map_err(failure)
 }
 
 const SCHEMES: [&str; 3] = ["Bearer", "Token", "JWT"];

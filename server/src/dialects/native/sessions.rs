@@ -1,11 +1,10 @@
 //! Sessions: signing in with a password, refreshing, and listing and ending sessions.
 
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{RawPathParams, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use propusk_wire::{
-    EndSessionsRequest, FieldCode, RefreshRequest, Secret, Session, SessionsResponse,
-    SignInRequest, TokenResponse,
+    EndSessionsRequest, FieldCode, RefreshRequest, Session, SessionsResponse, SignInRequest,
+    TokenResponse,
 };
 
 use super::problem::{Refusal, failure};
@@ -13,6 +12,7 @@ use super::reply::Reply;
 use super::{Answer, read};
 use crate::api::{Context, Shared};
 use crate::auth::{Attempt, DeviceName, Issued, LiveSession, Proof};
+use crate::http::path::{self, Parameters};
 
 pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenResponse> {
     let from = context.client(&request);
@@ -52,12 +52,12 @@ pub async fn sign_out(State(context): Shared, request: Request) -> Result<Status
 
 pub async fn end_one(
     State(context): Shared,
-    parameters: Result<RawPathParams, RawPathParamsRejection>,
+    parameters: Parameters,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
-    let id = parameters.ok().and_then(|all| all.iter().next().map(|(_, id)| id.to_owned()));
+    let id = path::parameter(&parameters, "id");
     let proof = proof(&context, request).await?;
-    let ended = context.auth.end_session(&proof, &id.unwrap_or_default()).await;
+    let ended = context.auth.end_session(&proof, &id).await;
     match ended.map_err(failure)? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Refusal::not_found()),
@@ -73,8 +73,7 @@ pub async fn end_others(State(context): Shared, request: Request) -> Result<Stat
 async fn proof(context: &Context, request: Request) -> Result<Proof, Refusal> {
     let (who, from) = read::sender(context, &request).await?;
     let EndSessionsRequest { current_password } = read::json_if_any(request).await?;
-    let current = current_password.as_ref().map(Secret::expose);
-    context.auth.prove(&who, current, from).await.map_err(failure)
+    read::proof(context, &who, current_password.as_ref(), from).await
 }
 
 /// The device name of a request.

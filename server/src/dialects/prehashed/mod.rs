@@ -22,7 +22,7 @@ use self::reply::{Answer, Finding, Reply};
 use super::Dialect;
 use crate::api::{self, Context, HEAD_SECOND, Route, Shared};
 use crate::auth::password::Password;
-use crate::auth::{Asked, Named, NewPassword, Pair, Policy, Registration, TokenForm};
+use crate::auth::{Named, NewPassword, Pair, Policy, Registration, TokenForm};
 use crate::config::Signing;
 use crate::error::Error;
 use crate::identifier::{Email, Identifier, Kind, Phone};
@@ -68,8 +68,7 @@ fn mount(context: &Arc<Context>) -> Router {
 
 async fn register(State(context): Shared, request: Request) -> Answer {
     let Context { auth, policy, .. } = &*context;
-    let from = context.client(&request);
-    let asked = Asked { from, language: read::language(&request), challenge: None };
+    let asked = context.asked(&request);
     auth.admit_registration(asked.from).map_err(failure)?;
     let request = RegisterRequest::read(read::form(request).await?)?;
     let registration = request.registration(asked.language);

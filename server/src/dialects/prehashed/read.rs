@@ -4,7 +4,7 @@
 
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use serde_json::{Map, Value};
 
@@ -12,7 +12,6 @@ use super::reply::{Finding, Reply};
 use crate::auth::password::Password;
 use crate::http::body::{self, BodyRefusal};
 use crate::identifier::{Email, Phone};
-use crate::language::Language;
 
 const MIN_SECRET_BYTES: usize = 8;
 
@@ -135,12 +134,6 @@ impl Params {
             false => Err(Reply::unprocessable(&self.findings)),
         }
     }
-}
-
-/// The client's preferred language among those of our mails.
-pub fn language(request: &Request) -> Option<Language> {
-    let accepted = request.headers().get(ACCEPT_LANGUAGE)?;
-    Language::accepted(&String::from_utf8_lossy(accepted.as_bytes()))
 }
 
 fn in_query(request: &Request, name: &str) -> Option<String> {
