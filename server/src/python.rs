@@ -14,7 +14,8 @@ pub fn is_digit(c: char) -> bool {
     DIGIT_EDGES.partition_point(|&edge| edge <= u32::from(c)) % 2 == 1
 }
 
-/// `\w` of `re`: letters, numbers and `_`. Unicode counts vowel signs and circled letters as alphabetic, Python does not.
+/// `\w` of `re`: letters, numbers and `_`. Unicode counts vowel signs and circled letters as
+/// alphabetic, Python does not.
 pub fn is_word(c: char) -> bool {
     let circled = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}');
     c == '_' || (c.is_alphanumeric() && !is_combining_mark(c) && !circled)
@@ -45,7 +46,8 @@ fn rounded_to_even(value: f64, shortest: &str) -> String {
     }
 }
 
-/// Where runs of digits begin and end (exclusive), alternately; from the Unicode 14 tables of Python 3.11.
+/// Where runs of digits begin and end (exclusive), alternately; from the Unicode 14 tables of
+/// Python 3.11.
 const DIGIT_EDGES: [u32; 162] = [
     0x30, 0x3a, 0xb2, 0xb4, 0xb9, 0xba, 0x660, 0x66a, 0x6f0, 0x6fa, 0x7c0, 0x7ca, 0x966, 0x970,
     0x9e6, 0x9f0, 0xa66, 0xa70, 0xae6, 0xaf0, 0xb66, 0xb70, 0xbe6, 0xbf0, 0xc66, 0xc70, 0xce6,

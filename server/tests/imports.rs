@@ -1,11 +1,11 @@
-//! Reads the `use` lines of the sources: an import goes to a lower floor, and no files import each other
-//! in a circle. Give a new file or folder a floor in the lists below.
+//! Reads the `use` lines of the sources: an import goes to a lower floor, and no files import each
+//! other in a circle. Give a new file or folder a floor in the lists below.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The files and folders of a folder, from the top floor down. Entries of one floor do not import each
-/// other.
+/// The files and folders of a folder, from the top floor down. Entries of one floor do not import
+/// each other.
 type Floors = &'static [&'static [&'static str]];
 
 const SERVER: Floors = &[
@@ -25,8 +25,8 @@ const SERVER: Floors = &[
     &["algorithm", "clock", "language", "owner_only", "python", "readable", "redirect", "tls"],
 ];
 
-/// Use cases are above `domain`; below it are mechanisms, which know neither `domain` nor a use case.
-/// Entries that are not listed are not checked.
+/// Use cases are above `domain`; below it are mechanisms, which know neither `domain` nor a use
+/// case. Entries that are not listed are not checked.
 const AUTH: Floors = &[&["signing"], &["password"]];
 
 /// Entries that are not listed are not checked.
@@ -146,8 +146,8 @@ impl Sources {
         in_circles.map(named).collect()
     }
 
-    /// Every import from one file of the crate to another, where it is defined. What a file only hands
-    /// on with `pub use` is no import.
+    /// Every import from one file of the crate to another, where it is defined. What a file only
+    /// hands on with `pub use` is no import.
     fn edges(&self) -> impl Iterator<Item = (&Path, PathBuf)> {
         self.files.iter().flat_map(|(from, imports)| {
             let own = imports.iter().filter(|import| !import.is_public);

@@ -58,8 +58,8 @@ pub struct ImportInput {
     /// Import the account with the number that it had there.
     #[arg(long, value_name = "N")]
     id: Option<i64>,
-    /// When it was created there, as in 2021-03-04T05:06:07Z (UTC if no offset is given); tokens from
-    /// before this time are refused.
+    /// When it was created there, as in 2021-03-04T05:06:07Z (UTC if no offset is given); tokens
+    /// from before this time are refused.
     #[arg(long, value_name = "TIME", requires = "id", value_parser = moment)]
     joined: Option<i64>,
 }
@@ -224,8 +224,8 @@ async fn delete(auth: &Auth, who: &str, yes: bool) -> Outcome {
     say_when_heard("deleted").await
 }
 
-/// The account that WHO names. A username may equal the id of another account; the operator must then
-/// say which one to use.
+/// The account that WHO names. A username may equal the id of another account; the operator must
+/// then say which one to use.
 async fn find(auth: &Auth, who: &str) -> Outcome<Account> {
     let by_id = match who.strip_prefix("id:").unwrap_or(who).parse() {
         Ok(id) => auth.account_by_id(id).await?,

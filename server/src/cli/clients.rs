@@ -17,8 +17,8 @@ const MAX_SECRET: usize = 500;
 
 #[derive(Subcommand)]
 pub enum ClientCommand {
-    /// Register an application. Without --secret or --secret-file a new secret is generated and printed
-    /// once.
+    /// Register an application. Without --secret or --secret-file a new secret is generated and
+    /// printed once.
     Create(Application),
     /// List all applications.
     List,
@@ -45,8 +45,8 @@ pub struct Application {
     /// Read its secret from this file; - is standard input.
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// It cannot keep a secret, and needs none to get or refresh a pair. To convert or revoke a token
-    /// it must send the secret that it gets here.
+    /// It cannot keep a secret, and needs none to get or refresh a pair. To convert or revoke a
+    /// token it must send the secret that it gets here.
     #[arg(long)]
     public: bool,
     /// It may sign users in with their passwords.

@@ -13,8 +13,8 @@ use super::output::{date, name_database, say, say_when_heard};
 pub enum KeyCommand {
     /// List all keys with their states.
     List,
-    /// Create a key. It is published at once and signs after tokens.key_overlap_seconds; the old key
-    /// verifies until the last token that it signed has expired.
+    /// Create a key. It is published at once and signs after tokens.key_overlap_seconds; the old
+    /// key verifies until the last token that it signed has expired.
     Rotate {
         /// ES256 or EdDSA instead of the algorithm of the settings.
         #[arg(long, value_parser = parse_algorithm)]

@@ -10,8 +10,8 @@ use super::output::done;
 
 #[derive(Subcommand)]
 pub enum ProviderCommand {
-    /// Confirm that an OpenID Connect provider now has the issuer of the settings, and still the same
-    /// users.
+    /// Confirm that an OpenID Connect provider now has the issuer of the settings, and still the
+    /// same users.
     Moved { name: String },
 }
 

@@ -27,8 +27,8 @@ pub async fn serve(config: Config) -> Outcome {
     Ok(())
 }
 
-/// Raises the soft limit of open files, usually 1024, to the hard limit: every connection is an open
-/// file.
+/// Raises the soft limit of open files, usually 1024, to the hard limit: every connection is an
+/// open file.
 fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

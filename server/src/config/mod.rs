@@ -200,7 +200,7 @@ pub struct Mail {
     /// written as files to `mail` in the data directory.
     pub smtp_url: Option<Secret>,
     pub smtp_url_file: Option<PathBuf>,
-    /// Certificates (PEM) to trust besides the public ones.
+    /// Certificates (PEM) to trust in addition to the public ones.
     pub ca_file: Option<PathBuf>,
     /// The sender, `Name <address>`. `None`: `no-reply@` and the public host.
     pub from: Option<String>,
@@ -277,7 +277,7 @@ pub struct ProviderSettings {
     /// can open every account that it names.
     #[serde(deserialize_with = "texts")]
     pub mail_domains: Vec<String>,
-    /// Certificates (PEM) to trust besides the public ones.
+    /// Certificates (PEM) to trust in addition to the public ones.
     pub ca_file: Option<PathBuf>,
 }
 

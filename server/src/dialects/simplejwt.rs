@@ -1,5 +1,5 @@
-//! The API of `tests/contract/exchanges-002.json`: usernames, SimpleJWT 5.5, a profile, passwords reset
-//! by mail.
+//! The API of `tests/contract/exchanges-002.json`: usernames, SimpleJWT 5.5, a profile, passwords
+//! reset by mail.
 
 use axum::http::StatusCode;
 use serde::Serialize;

@@ -1,5 +1,6 @@
-//! Reads a request's body as Django REST framework does: JSON, a urlencoded or a multipart form, chosen by the
-//! Content-Type. In each the last field of a name wins; a file in a form hides a text of the same name.
+//! Reads a request's body as Django REST framework does: JSON, a urlencoded or a multipart form,
+//! chosen by the Content-Type. In each the last field of a name wins; a file in a form hides a text
+//! of the same name.
 
 use super::json::{self, Json};
 use super::negotiate::{self, MediaRange};

@@ -47,7 +47,8 @@ impl MediaRange {
     }
 }
 
-/// A parameter of a header such as `multipart/form-data; boundary=x`, unquoted; the last one of that name.
+/// A parameter of a header such as `multipart/form-data; boundary=x`, unquoted; the last one of
+/// that name.
 pub fn parameter(header: &str, wanted: &str) -> Option<String> {
     let parameters = split_parameters(header).skip(1).filter_map(|p| p.split_once('='));
     let (_, value) =

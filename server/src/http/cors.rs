@@ -52,8 +52,8 @@ impl Origins {
 }
 
 /// Answers preflights of the configured origins and marks the answers to their requests.
-/// (tower-http's `CorsLayer` answers every OPTIONS as a preflight and rewrites `Vary`: the answers of
-/// the APIs would no longer be those that were recorded.)
+/// (tower-http's `CorsLayer` answers every OPTIONS as a preflight and rewrites `Vary`: the answers
+/// of the APIs would no longer be those that were recorded.)
 async fn answer(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let Some(origin) = origins.allowed(request.headers()) else {
         return answer_others(request, next).await;

@@ -21,9 +21,9 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError
     Ok(Arc::new(open_auth(config, clock, store, &keys, providers, &public_url).await?))
 }
 
-/// Opens the domain with the server's secret, under which signing keys are sealed. A secret that does
-/// not match the stored keys is refused, because a running server could not read what is written with
-/// it; with `replaces_all` it takes the place of the old one.
+/// Opens the domain with the server's secret, under which signing keys are sealed. A secret that
+/// does not match the stored keys is refused, because a running server could not read what is
+/// written with it; with `replaces_all` it takes the place of the old one.
 pub async fn open_with_secret(
     config: &Config,
     clock: Clock,

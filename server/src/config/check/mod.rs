@@ -1,5 +1,5 @@
-//! Checks what the types of the settings cannot say, section by section. Every error has the full key
-//! of the setting and says what is allowed.
+//! Checks what the types of the settings cannot say, section by section. Every error has the full
+//! key of the setting and says what is allowed.
 
 mod secrets;
 mod urls;

@@ -13,8 +13,8 @@ const QUOTES: [(char, char); 9] = [
     ('«', '»'),
 ];
 
-/// What an editor, a shell, the clipboard or a container's file of variables has left around a secret
-/// or in it. It would silently be part of the secret.
+/// What an editor, a shell, the clipboard or a container's file of variables has left around a
+/// secret or in it. It would silently be part of the secret.
 pub fn flaw(secret: &str) -> Option<&'static str> {
     let is_quoted = |(open, close): &(char, char)| {
         secret.strip_prefix(*open).is_some_and(|rest| rest.ends_with(*close))

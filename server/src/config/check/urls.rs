@@ -24,8 +24,8 @@ pub fn is_base_url(text: &str) -> bool {
     })
 }
 
-/// Whether a link may be mailed: not of a scheme that browsers reserve, and without a placeholder in
-/// its host.
+/// Whether a link may be mailed: not of a scheme that browsers reserve, and without a placeholder
+/// in its host.
 pub fn is_link(text: &str) -> bool {
     const RESERVED: [&str; 8] =
         ["about", "blob", "data", "file", "filesystem", "javascript", "vbscript", "view-source"];
