@@ -31,7 +31,7 @@ async fn an_account_is_imported_under_its_number_and_later_ones_come_after_it() 
     for taken in ["41", "42"] {
         let arguments = ["user", "create", "emil@example.com", "--id", taken];
         let refused = place.run(&[], &arguments, PASSWORD).await;
-        assert!(refused.stderr.contains(&format!("the number {taken} is or was")), "{taken}");
+        assert!(refused.stderr.contains(&format!("the number {taken} belongs or")), "{taken}");
         assert_eq!(refused.status.code(), Some(1));
     }
     for wrong in ["0", "-1", "1073741824", "9223372036854775807"] {

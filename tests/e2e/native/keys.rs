@@ -166,13 +166,13 @@ async fn keys_are_worked_on_from_the_command_line_while_the_server_runs() {
         place.unnamed(&done.stdout)
     };
     let listed = key(&["list"]).await;
-    assert!(listed.starts_with(&format!("{old}  ES256  made ")), "{listed}");
+    assert!(listed.starts_with(&format!("{old}  ES256  created ")), "{listed}");
     assert!(listed.trim_end().ends_with("  signs"), "{listed}");
     let said = key(&["rotate", "--algorithm", "EdDSA"]).await;
     let next = said.trim_end().strip_prefix("created key ").expect("its name").to_owned();
     soon("it is published", || async { published(client).await.contains(&next) }).await;
     let listed = key(&["list"]).await;
-    assert!(listed.contains(&format!("{next}  EdDSA  made ")), "{listed}");
+    assert!(listed.contains(&format!("{next}  EdDSA  created ")), "{listed}");
     assert!(listed.contains("signs from "), "{listed}");
     assert_eq!(key(&["revoke", &old]).await, format!("revoked; {next} signs now\n"));
     soon("its token is refused", || async { status_with(client, &tokens).await == 401 }).await;
