@@ -6,7 +6,7 @@ use std::path::Path;
 
 use propusk_tests::process::Finished;
 
-use crate::place::*;
+use propusk_tests::operator::*;
 
 /// Settings of the harness, given up for the defaults: an empty value is none.
 const AS_SHIPPED: [(&str, &str); 7] = [

@@ -4,7 +4,7 @@ use propusk_server::config::Limits;
 use propusk_wire::{Activation, RegisterResponse};
 
 use super::*;
-use crate::limits::{ANY, limits};
+use propusk_tests::limits::{ANY, limits};
 
 #[tokio::test]
 async fn an_account_is_made_of_any_identifier_and_is_known_by_it() {

@@ -5,7 +5,7 @@ use propusk_server::config::Config;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::place::Place;
+use propusk_tests::operator::Place;
 
 const APPLE: &str = "/.well-known/apple-app-site-association";
 const ANDROID: &str = "/.well-known/assetlinks.json";

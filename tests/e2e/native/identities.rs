@@ -379,7 +379,8 @@ async fn somebody_who_came_by_a_provider_sets_a_first_password() {
 
 #[tokio::test]
 async fn guessed_codes_are_counted_on_the_address() {
-    let few = crate::limits::limits(2, crate::limits::ANY, crate::limits::ANY);
+    let few =
+        propusk_tests::limits::limits(2, propusk_tests::limits::ANY, propusk_tests::limits::ANY);
     let site = Site::with(|config| config.limits = few).await;
     let session = signed_up(&site.server, EMAIL).await;
     for status in [400, 400, 429] {

@@ -9,7 +9,7 @@ use propusk_tests::http::Client;
 use propusk_wire::TokenResponse;
 
 use super::*;
-use crate::place::{ANOTHER_SECRET, NO_SECRET, Place, column, soon};
+use propusk_tests::operator::{ANOTHER_SECRET, NO_SECRET, Place, column, soon};
 
 async fn published(client: &Client) -> Vec<String> {
     let keys = client.get("/.well-known/jwks.json", None).await.json();

@@ -4,7 +4,7 @@ use propusk_server::config::Limits;
 use propusk_tests::links::Link;
 
 use super::*;
-use crate::limits::{ANY, limits};
+use propusk_tests::limits::{ANY, limits};
 
 async fn change(server: &TestServer, session: &str, body: Value) -> Answer {
     call(server, "POST", "account/password", Some(session), body).await

@@ -5,9 +5,9 @@ use propusk_server::config::Limits;
 use propusk_stand_in::{Provider, User};
 
 use super::*;
-use crate::limits::{ANY, limits};
 use crate::providers::linking::{convert, register_app};
 use crate::providers::{CHALLENGE, REDIRECT, Site};
+use propusk_tests::limits::{ANY, limits};
 
 /// A sensitive change: where it is asked for, with what, and how it is answered when it is made.
 type Change = (Method, &'static str, Value, u16);

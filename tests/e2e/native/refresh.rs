@@ -7,7 +7,7 @@ use propusk_wire::TokenResponse;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::place::Place;
+use propusk_tests::operator::Place;
 
 const DAY: i64 = 24 * 3_600;
 
@@ -447,7 +447,7 @@ async fn the_command_reaches_a_running_server() {
     assert_eq!(server.client.get("/propusk/v1/account", Some(&bearer(&tokens))).await.status, 200);
     let done = place.run(&[], &["session", "invalidate-all", "--yes"], "").await;
     assert_eq!(place.unnamed(&done.stdout), "1 session ended\n", "{}", done.stderr);
-    crate::place::soon("the token is refused", || async {
+    propusk_tests::operator::soon("the token is refused", || async {
         server.client.get("/propusk/v1/account", Some(&bearer(&tokens))).await.status == 401
     })
     .await;

@@ -5,7 +5,7 @@ use propusk_wire::{SessionsResponse, TokenResponse};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::place::{Place, execute};
+use propusk_tests::operator::{Place, execute};
 
 async fn open_on(server: &TestServer, device: &str) -> TokenResponse {
     let body = json!({"identifier": EMAIL, "password": PASSWORD, "device_name": device});

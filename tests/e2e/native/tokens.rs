@@ -193,7 +193,7 @@ async fn a_refresh_token_is_no_access_token_and_the_reverse() {
 
 #[tokio::test]
 async fn where_the_api_is_off_its_tokens_are_good_nowhere() {
-    let place = crate::place::Place::new().await;
+    let place = propusk_tests::operator::Place::new().await;
     // Or the issuer would be another after the restart.
     let url = ("PROPUSK_PUBLIC_URL", "http://localhost:8000");
     let server = place.start(&[url]).await;

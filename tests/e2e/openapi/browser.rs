@@ -4,7 +4,7 @@ use propusk_tests::browser::Browser;
 use propusk_tests::server::TestServer;
 use serde_json::{Value, json};
 
-use crate::phone::phone;
+use propusk_tests::phone::phone;
 
 /// Operations that can be seen.
 const SHOWN: &str = "[...document.querySelectorAll('.operation')].filter(e => e.checkVisibility()).map(e => e.querySelector('.body').id)";

@@ -1,7 +1,7 @@
 //! The pages in a real browser: a telephone 360 px wide, in the dark, whose owner reads Russian.
 
 use super::*;
-use crate::phone::{assert_looks_well, phone, text};
+use propusk_tests::phone::{assert_looks_well, phone, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_activated_by_a_click() {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Duration, timeout};
 
 use super::*;
-use crate::phone::{assert_looks_well, phone, text};
+use propusk_tests::phone::{assert_looks_well, phone, text};
 
 const ALLOW: &str = "button[value=allow]";
 const CANCEL: &str = "button[value=cancel]";

@@ -11,7 +11,7 @@ use propusk_tests::providers::CLIENT_ID;
 use propusk_tests::server::TestServer;
 
 use super::*;
-use crate::foreign::django;
+use propusk_tests::tokens::django;
 
 const PASSWORD: &str = "correct horse battery";
 const NEW_PASSWORD: &str = "another fair password";
@@ -943,7 +943,7 @@ async fn strict_api_does_not_tell_who_has_an_address_that_is_only_claimed() {
 #[tokio::test]
 async fn newcomers_by_a_provider_count_like_registrations() {
     let site = Site::with(|config| {
-        config.limits = crate::limits::limits(1_000, 1_000, 1_000);
+        config.limits = propusk_tests::limits::limits(1_000, 1_000, 1_000);
         config.limits.registrations_per_address = 4;
     })
     .await;

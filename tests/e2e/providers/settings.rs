@@ -1,7 +1,7 @@
 //! Settings of providers, and applications on the command line.
 
 use super::*;
-use crate::place::*;
+use propusk_tests::operator::*;
 use propusk_tests::process::{Finished, Process};
 use propusk_tests::providers::{CLIENT_ID, register_at, variables};
 

@@ -1,0 +1,6 @@
+//! Accounts and their identifiers: which e-mail address, phone number or username opens which account.
+
+mod identifiers;
+mod look_alikes;
+mod names;
+mod numbers;

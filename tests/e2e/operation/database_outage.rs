@@ -1,0 +1,234 @@
+//! Postgres that goes away: its network, its connections, and at the start the whole of it. The server
+//! waits for nothing without a limit and heals without help. (On SQLite there is nothing of the kind.)
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use propusk_server::config::{Config, Secret};
+use propusk_server::store::{self, Store};
+use propusk_tests::database::Database;
+use propusk_tests::database_proxy::DatabaseProxy;
+use propusk_tests::http::Client;
+use propusk_tests::process::{self, Process};
+use propusk_tests::server::TestServer;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use propusk_tests::operator::{PASSWORD, me, refresh, register, signed_up};
+
+/// As many as the server has connections.
+const AT_ONCE: usize = 16;
+/// The server's limit for one statement, and what a busy machine adds.
+const HEALED_WITHIN: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server whose Postgres is reached by way of a proxy.
+async fn behind_proxy(url: &str) -> (TestServer, DatabaseProxy) {
+    let proxy = DatabaseProxy::open(url).await;
+    let url = Secret::new(proxy.url(url));
+    let server = TestServer::with(|config: &mut Config| config.database_url = Some(url)).await;
+    (server, proxy)
+}
+
+async fn ask_at_once(client: &Client, access: &str) -> Vec<u16> {
+    let mut asking = JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let (client, access) = (client.clone(), access.to_owned());
+        asking.spawn(async move { me(&client, &access).await.status.as_u16() });
+    }
+    timeout(PATIENCE, asking.join_all()).await.expect("every request is answered")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packets_that_are_lost_in_the_middle_of_statements_cost_seconds() {
+    let database = Database::fresh().await;
+    let Some(url) = database.url() else { return };
+    let (server, proxy) = behind_proxy(url).await;
+    let (access, token) = signed_up(&server.client, "anna@example.com").await;
+    assert_eq!(ask_at_once(&server.client, &access).await, [200; AT_ONCE]);
+    proxy.lose_open_connections();
+    let began = Instant::now();
+    let statuses = ask_at_once(&server.client, &access).await;
+    assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
+    assert!(statuses.contains(&503), "the statements were in flight");
+    assert!(began.elapsed() < HEALED_WITHIN, "{:?}", began.elapsed());
+    // Every place in the pool is free again, for reads and for writes.
+    assert_eq!(ask_at_once(&server.client, &access).await, [200; AT_ONCE]);
+    assert_eq!(refresh(&server.client, &token).await.status, 200);
+    assert_eq!(server.client.get("/readyz", None).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_was_lost_takes_the_others_with_it() {
+    let database = Database::fresh().await;
+    let Some(url) = database.url() else { return };
+    let (server, proxy) = behind_proxy(url).await;
+    let (access, _) = signed_up(&server.client, "anna@example.com").await;
+    assert_eq!(ask_at_once(&server.client, &access).await, [200; AT_ONCE]);
+    proxy.lose_open_connections();
+    // The first one pays for all.
+    let _ = me(&server.client, &access).await;
+    for _ in 0..AT_ONCE {
+        let began = Instant::now();
+        assert_eq!(me(&server.client, &access).await.status, 200);
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn connections_that_were_cut_are_replaced_and_nobody_notices() {
+    let database = Database::fresh().await;
+    let Some(url) = database.url() else { return };
+    let (server, proxy) = behind_proxy(url).await;
+    let (access, token) = signed_up(&server.client, "anna@example.com").await;
+    for _ in 0..3 {
+        assert_eq!(ask_at_once(&server.client, &access).await, [200; AT_ONCE]);
+        proxy.cut_open_connections();
+        assert_eq!(me(&server.client, &access).await.status, 200);
+        proxy.cut_open_connections();
+        assert_eq!(refresh(&server.client, &token).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn connections_that_the_database_ended_are_replaced_and_nobody_notices() {
+    let database = Database::fresh().await;
+    let Some(url) = database.url() else { return };
+    let (server, _proxy) = behind_proxy(url).await;
+    let (access, token) = signed_up(&server.client, "anna@example.com").await;
+    assert_eq!(ask_at_once(&server.client, &access).await, [200; AT_ONCE]);
+    let end_all = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()";
+    let Store::Postgres(pool) = store::connect(Some(url), "".as_ref()).await.expect("a database")
+    else {
+        panic!("a Postgres")
+    };
+    let mut operator = pool.acquire().await.expect("a connection");
+    for _ in 0..2 {
+        let ended: i64 =
+            sqlx::query_scalar(end_all).fetch_one(&mut operator).await.expect("the operator may");
+        assert!(ended > 0);
+        assert_eq!(me(&server.client, &access).await.status, 200);
+        sqlx::query(end_all).execute(&mut operator).await.expect("the operator may");
+        assert_eq!(refresh(&server.client, &token).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_whose_statement_was_given_up_is_closed_and_others_are_kept() {
+    let database = Database::fresh().await;
+    let Some(url) = database.url() else { return };
+    let Store::Postgres(pool) = store::connect(Some(url), "".as_ref()).await.expect("a database")
+    else {
+        panic!("a Postgres")
+    };
+    let which = "select pg_backend_pid()";
+    let mut first = Vec::new();
+    for _ in 0..3 {
+        let mut connection = pool.acquire().await.expect("a connection");
+        first.push(
+            sqlx::query_scalar::<_, i32>(which).fetch_one(&mut connection).await.expect("it"),
+        );
+    }
+    assert_eq!(first, [first[0]; 3], "one that has answered is used again");
+    let mut connection = pool.acquire().await.expect("a connection");
+    let given_up = sqlx::query("select pg_sleep(2)").execute(&mut connection);
+    assert!(timeout(Duration::from_millis(200), given_up).await.is_err());
+    drop(connection);
+    let mut connection = pool.acquire().await.expect("a connection");
+    let second: i32 = sqlx::query_scalar(which).fetch_one(&mut connection).await.expect("it");
+    assert_ne!(second, first[0]);
+}
+
+#[tokio::test]
+async fn a_write_is_begun_again_only_while_nothing_of_it_was_sent() {
+    let database = Database::fresh().await;
+    let Some(url) = database.url() else { return };
+    let (server, proxy) = behind_proxy(url).await;
+    proxy.lose_statement("begin");
+    assert_eq!(register(&server.client, "email", "anna@example.com").await.status, 201);
+    // The server commits of its own accord, too, and it may be that commit which is lost.
+    for number in 0..20 {
+        let email = format!("bob{number}@example.com");
+        proxy.lose_statement("commit");
+        if register(&server.client, "email", &email).await.status == 503 {
+            assert_eq!(register(&server.client, "email", &email).await.status, 201);
+            return;
+        }
+    }
+    panic!("no registration has met the lost commit");
+}
+
+/// How often the database is waited for, without what the server does of its own accord meanwhile.
+async fn fewest_round_trips(proxy: &DatabaseProxy, mut ask: impl AsyncFnMut()) -> usize {
+    let mut fewest = usize::MAX;
+    for _ in 0..30 {
+        let before = proxy.round_trips();
+        ask().await;
+        fewest = fewest.min(proxy.round_trips() - before);
+    }
+    fewest
+}
+
+/// A pool that pings adds two for each read and each write.
+#[tokio::test]
+async fn reads_and_refreshes_wait_for_the_database_as_rarely_as_they_can() {
+    let database = Database::fresh().await;
+    let Some(url) = database.url() else { return };
+    let (server, proxy) = behind_proxy(url).await;
+    let (access, token) = signed_up(&server.client, "anna@example.com").await;
+    let read = async || assert_eq!(me(&server.client, &access).await.status, 200);
+    let renew = async || assert_eq!(refresh(&server.client, &token).await.status, 200);
+    let counted = (fewest_round_trips(&proxy, read).await, fewest_round_trips(&proxy, renew).await);
+    assert_eq!(counted, (1, 6));
+}
+
+/// An address that nobody listens at yet.
+async fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    listener.local_addr().expect("its address")
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_yet_is_waited_for_by_serve_alone() {
+    let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
+    let Some(url) = database.url() else { return };
+    let address = free_address().await;
+    let mut later = url::Url::parse(url).expect("a URL");
+    later.set_host(Some("127.0.0.1")).expect("a host");
+    later.set_port(Some(address.port())).expect("a port");
+    let began = Instant::now();
+    let migrated = process::run(data.path(), Some(later.as_str()), &[], &["migrate"], "").await;
+    assert_eq!(migrated.status.code(), Some(1));
+    assert!(migrated.stderr.contains("cannot be reached"), "{}", migrated.stderr);
+    let checked = process::run(data.path(), Some(later.as_str()), &[], &["check-config"], "").await;
+    assert!(checked.stdout.contains("cannot be reached"), "{}", checked.stdout);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let proxy = tokio::spawn({
+        let url = url.to_owned();
+        async move {
+            // It has been asked for once, and was not there.
+            let absent = TcpListener::bind(address).await.expect("the address is free");
+            absent.accept().await.expect("a connection");
+            drop(absent);
+            DatabaseProxy::open_at(address, &url).await
+        }
+    });
+    let server = Process::start(data.path(), Some(later.as_str()), &[]).await;
+    let _proxy = proxy.await.expect("the proxy");
+    let body = json!({"email": "anna@example.com", "password": PASSWORD});
+    assert_eq!(server.client.post("/api/auth/users/", &body).await.status, 201);
+    let (_, output) = server.terminate().await;
+    assert!(output.contains("waiting for the database"), "{output}");
+}
+
+#[tokio::test]
+async fn a_server_that_waits_for_its_database_stops_when_it_is_asked_to() {
+    let data = tempfile::tempdir().expect("a directory");
+    let url = format!("postgres://propusk:canary@{}/propusk", free_address().await);
+    let waiting = Process::waiting_for("waiting for the database", data.path(), &url).await;
+    let (status, output) = waiting.terminate().await;
+    assert!(status.success() && !output.contains("canary"), "{output}");
+}

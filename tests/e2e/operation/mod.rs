@@ -1,0 +1,11 @@
+//! What an operator does and meets: settings, commands, starting, stopping, backups, outages.
+
+mod commands;
+mod database_outage;
+mod durability;
+mod load;
+mod restart;
+mod restored_backup;
+mod settings;
+mod starting;
+mod stopping;

@@ -1,0 +1,74 @@
+//! Stopping: what has begun is answered, and nobody holds it up.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use propusk_tests::connection::{Wire, post};
+use propusk_tests::operator::*;
+
+/// A sign-in whose handler waits for its body.
+async fn begun_sign_in(server: SocketAddr, body: &str) -> Wire {
+    let headers = format!("Expect: 100-continue\r\nContent-Length: {}\r\n", body.len());
+    let mut wire = Wire::with(server, post("/api/auth/jwt/create/", &headers, "")).await;
+    assert_eq!(wire.head().await.status, 100);
+    wire
+}
+
+async fn refuses_connections(server: SocketAddr) -> bool {
+    let refused = TcpStream::connect(server).await.err();
+    refused.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_answers_what_has_begun_and_takes_nothing_new() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let (client, address) = (server.client.clone(), server.address);
+    assert_eq!(register(&client, "email", "anna@example.com").await.status, 201);
+    let body = json!({"username": "anna@example.com", "password": PASSWORD}).to_string();
+    let mut running = Vec::new();
+    for _ in 0..8 {
+        running.push(begun_sign_in(address, &body).await);
+    }
+    let began = Instant::now();
+    let stopping = tokio::spawn(server.terminate());
+    soon("new connections are refused", || refuses_connections(address)).await;
+    for wire in &mut running {
+        wire.send(&body).await;
+        let answer = wire.answer().await;
+        assert!(answer.status == 200 && answer.json()["refresh"].is_string(), "{answer:?}");
+        assert_eq!(wire.rest().await, "");
+    }
+    let (status, output) = stopping.await.expect("the server stops");
+    assert_eq!((status.code(), began.elapsed() < STOP), (Some(0), true), "{output}");
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_holds_no_stop_up() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let _no_body = begun_sign_in(server.address, "of a length").await;
+    let _half_a_head = Wire::with(server.address, "POST /token HTTP/1.1\r\nHo").await;
+    let _nothing = Wire::open(server.address).await;
+    assert_eq!(server.client.get("/healthz", None).await.status, 200);
+    let began = Instant::now();
+    let (status, output) = server.terminate().await;
+    assert_eq!(status.code(), Some(0), "{output}");
+    assert!(began.elapsed() < STOP, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_stop_at_rest_takes_no_time_and_keeps_everything() {
+    let place = Place::new().await;
+    let server = place.start(&[]).await;
+    let (access, _) = signed_up(&server.client, "anna@example.com").await;
+    let _idle = Wire::open(server.address).await;
+    let began = Instant::now();
+    let (status, _) = server.terminate().await;
+    assert_eq!(status.code(), Some(0));
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert_eq!(me(&place.start(&[]).await.client, &access).await.status, 200);
+}

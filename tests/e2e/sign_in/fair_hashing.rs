@@ -1,0 +1,106 @@
+//! The queue of password hashes: one address takes it from nobody else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hyper::Request;
+use propusk_server::config::Hashing;
+use propusk_tests::http::Client;
+use propusk_tests::server::TestServer;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use propusk_tests::limits::{ANY, PASSWORD, limits, register};
+
+/// Far more than any test counts.
+const MANY: u32 = 1_000_000;
+
+async fn server(are_limited: bool) -> TestServer {
+    TestServer::with(|config| {
+        config.limits = limits(MANY, MANY, ANY);
+        config.limits.enabled = are_limited;
+        config.http.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+        config.password = Hashing { memory_kib: 8_192, time: 2, threads: 1, queue: 16 };
+    })
+    .await
+}
+
+async fn sign_in(client: &Client, address: &str, email: &str, password: &str) -> u16 {
+    let body = json!({"email": email, "password": password});
+    let request = Request::post("/token")
+        .header("Content-Type", "application/json")
+        .header("X-Forwarded-For", address)
+        .body(body.to_string().into())
+        .expect("a request");
+    client.send(request).await.expect("an answer").status.as_u16()
+}
+
+/// An address with twelve accounts of its own, which signs in again and again from 48 clients.
+struct Flood {
+    clients: JoinSet<usize>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Flood {
+    async fn start(server: &TestServer) -> Self {
+        for number in 0..12 {
+            register(server, &format!("own{number}@example.com")).await;
+        }
+        let (mut clients, is_over) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
+        for number in 0..48 {
+            let (client, is_over) = (server.client.clone(), Arc::clone(&is_over));
+            let email = format!("own{}@example.com", number % 12);
+            clients.spawn(async move {
+                let mut refused = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    let status = sign_in(&client, "192.0.2.1", &email, PASSWORD).await;
+                    refused += usize::from(status == 503);
+                }
+                refused
+            });
+        }
+        Flood { clients, is_over }
+    }
+
+    /// How often it was told to come back.
+    async fn end(self) -> usize {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.clients.join_all().await.into_iter().sum()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_with_accounts_of_its_own_keeps_nobody_else_from_signing_in() {
+    let server = server(true).await;
+    for number in 0..6 {
+        register(&server, &format!("victim{number}@example.com")).await;
+    }
+    let flood = Flood::start(&server).await;
+    for round in 0..3 {
+        let mut victims = JoinSet::new();
+        for number in 0..6 {
+            let client = server.client.clone();
+            victims.spawn(async move {
+                let address = format!("198.51.100.{}", 10 * round + number);
+                let email = format!("victim{number}@example.com");
+                sign_in(&client, &address, &email, PASSWORD).await
+            });
+        }
+        assert_eq!(victims.join_all().await, [200; 6]);
+    }
+    assert!(flood.end().await > 0, "the address was never told to come back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_limits_the_queue_is_first_come_first_served() {
+    let server = server(false).await;
+    register(&server, "anna@example.com").await;
+    let flood = Flood::start(&server).await;
+    let mut statuses = Vec::new();
+    for number in 0..12 {
+        let address = format!("198.51.100.{number}");
+        statuses.push(sign_in(&server.client, &address, "anna@example.com", PASSWORD).await);
+    }
+    flood.end().await;
+    assert!(statuses.contains(&503), "{statuses:?}");
+}

@@ -1,0 +1,311 @@
+//! Tokens that a replaced Django signed with the same key: honoured until they end, and revocable.
+
+use propusk_tests::http::Answer;
+use propusk_tests::server::TestServer;
+use propusk_tests::tokens::django;
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "correct horse battery";
+/// Above every number of the Django.
+const FIRST_ID: i64 = 1_000;
+
+async fn with_account() -> TestServer {
+    with_account_and(|_| {}).await
+}
+
+async fn with_account_and(change: impl FnOnce(&mut propusk_server::config::Config)) -> TestServer {
+    let server = TestServer::with(|config| {
+        config.tokens.accept_foreign = true;
+        config.accounts.first_id = Some(FIRST_ID);
+        change(config);
+    });
+    let server = server.await;
+    server.import("anna@example.com", PASSWORD, 1, None).await;
+    server
+}
+
+async fn me(server: &TestServer, access: &str) -> Answer {
+    server.client.get("/api/auth/users/me/", Some(&format!("Bearer {access}"))).await
+}
+
+async fn refresh(server: &TestServer, path: &str, token: &str) -> Answer {
+    server.client.post(path, &json!({"refresh": token})).await
+}
+
+/// Signs in, and changes the password.
+async fn change_password(server: &TestServer) {
+    let body = json!({"username": "anna@example.com", "password": PASSWORD});
+    let pair = server.client.post("/api/auth/jwt/create/", &body).await;
+    let body = json!({"current_password": PASSWORD, "new_password": "another fair password"});
+    let own = format!("Bearer {}", pair.field("access"));
+    let changed = server.client.post_as(&own, "/api/auth/users/set_password/", &body).await;
+    assert_eq!(changed.status, 204);
+}
+
+fn spent() -> Value {
+    json!({"detail": "Token is blacklisted", "code": "token_not_valid"})
+}
+
+#[tokio::test]
+async fn an_access_token_works_until_it_ends() {
+    let server = with_account().await;
+    let access = django(&server, 1, "access", 299, "0123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &access).await.json()["email"], "anna@example.com");
+    server.clock.advance(1);
+    assert_eq!(me(&server, &access).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_access_token_of_a_suspended_or_deleted_account_is_refused() {
+    let server = with_account().await;
+    let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
+    server.auth.set_active(1, false).await.expect("the database answers");
+    assert_eq!(me(&server, &access).await.json()["code"], "user_inactive");
+    server.auth.delete_account(1).await.expect("the database answers");
+    assert_eq!(me(&server, &access).await.json()["code"], "user_not_found");
+    let verified = server.client.post("/token/verify", &json!({"token": access})).await;
+    assert_eq!(verified.status, 401);
+}
+
+#[tokio::test]
+async fn a_refresh_token_works_again_and_again_where_the_api_does_not_rotate() {
+    let server = with_account().await;
+    let token = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
+    for path in ["/api/auth/jwt/refresh/", "/api/auth/jwt/refresh/"] {
+        let access = refresh(&server, path, &token).await.field("access");
+        assert_eq!(me(&server, &access).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_logout_ends_a_refresh_token_and_the_access_tokens_made_of_it_here() {
+    let server = with_account().await;
+    let token = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
+    let access = refresh(&server, "/api/auth/jwt/refresh/", &token).await.field("access");
+    let body = json!({"refresh": token});
+    assert_eq!(server.client.post("/api/auth/logout/", &body).await.status, 200);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
+    assert_eq!(server.client.post("/api/auth/logout/", &body).await.json(), spent());
+    let verified = server.client.post("/token/verify", &json!({"token": token})).await;
+    assert_eq!(verified.json(), spent());
+    assert_eq!(me(&server, &access).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_rotating_refresh_spends_it_and_the_next_one_is_ours() {
+    let server = with_account().await;
+    let token = django(&server, 1, "refresh", 269, "0123456789abcdef0123456789abcdef");
+    let early = refresh(&server, "/token/refresh", &token).await;
+    assert_eq!(early.json()["detail"], "Token is not valid yet");
+    assert_eq!(early.headers["retry-after"], "1");
+    server.clock.advance(1);
+    let renewed = refresh(&server, "/token/refresh", &token).await;
+    assert_eq!(renewed.status, 200);
+    assert_eq!(refresh(&server, "/token/refresh", &token).await.json(), spent());
+    server.clock.advance(300);
+    let next = renewed.field("refresh");
+    assert_eq!(refresh(&server, "/token/refresh", &next).await.status, 200);
+    assert_eq!(refresh(&server, "/token/refresh", &next).await.json(), spent());
+}
+
+#[tokio::test]
+async fn a_change_of_password_ends_the_older_ones() {
+    let server = with_account().await;
+    let token = django(&server, 1, "refresh", 60, "0123456789abcdef0123456789abcdef");
+    let access = django(&server, 1, "access", 60, "1123456789abcdef0123456789abcdef");
+    change_password(&server).await;
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
+    assert_eq!(me(&server, &access).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_change_of_password_made_with_one_spares_none() {
+    let server = with_account().await;
+    let access = django(&server, 1, "access", 60, "0123456789abcdef0123456789abcdef");
+    let thiefs = django(&server, 1, "refresh", 30, "1123456789abcdef0123456789abcdef");
+    let body = json!({"current_password": PASSWORD, "new_password": "another fair password"});
+    let header = format!("Bearer {access}");
+    let changed = server.client.post_as(&header, "/api/auth/users/set_password/", &body).await;
+    assert_eq!(changed.status, 204);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &thiefs).await.json(), spent());
+    assert_eq!(me(&server, &access).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_operators_sign_out_ends_them() {
+    let server = with_account().await;
+    let token = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
+    server.auth.end_all_sessions(1).await.expect("the database answers");
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
+}
+
+/// Signs out one session of the account, in one way or another.
+async fn sign_out(server: &TestServer, way: &str, token: &str) {
+    if way == "logout" {
+        assert_eq!(refresh(server, "/api/auth/logout/", token).await.status, 200);
+        return;
+    }
+    let access = match way {
+        "an own session" => {
+            let body = json!({"username": "anna@example.com", "password": PASSWORD});
+            server.client.post("/api/auth/jwt/create/", &body).await.field("access")
+        }
+        _ => refresh(server, "/api/auth/jwt/refresh/", token).await.field("access"),
+    };
+    let request = hyper::Request::delete("/propusk/v1/sessions/current")
+        .header("Authorization", format!("Bearer {access}"))
+        .body(String::new().into())
+        .expect("a request");
+    assert_eq!(server.client.send(request).await.expect("an answer").status, 204);
+}
+
+#[tokio::test]
+async fn a_sign_out_of_one_session_signs_no_other_device_out() {
+    for way in ["logout", "an own session", "an adopted session"] {
+        let server = with_account().await;
+        let token = django(&server, 1, "refresh", 40, "0123456789abcdef0123456789abcdef");
+        let tablets = django(&server, 1, "refresh", 400, "2123456789abcdef0123456789abcdef");
+        sign_out(&server, way, &token).await;
+        assert_eq!(
+            refresh(&server, "/api/auth/jwt/refresh/", &token).await.status == 401,
+            way != "an own session",
+            "{way}"
+        );
+        let renewed = refresh(&server, "/api/auth/jwt/refresh/", &tablets).await;
+        assert_eq!(me(&server, &renewed.field("access")).await.status, 200, "{way}");
+    }
+}
+
+#[tokio::test]
+async fn an_ended_session_is_not_opened_again_through_another_api() {
+    let server = with_account().await;
+    let token = django(&server, 1, "refresh", 400, "0123456789abcdef0123456789abcdef");
+    sign_out(&server, "an adopted session", &token).await;
+    for path in ["/api/auth/jwt/refresh/", "/token/refresh", "/api/auth/token/refresh/"] {
+        assert_eq!(refresh(&server, path, &token).await.status, 401, "{path}");
+    }
+    for path in ["/token/verify", "/api/auth/jwt/verify/"] {
+        let verified = server.client.post(path, &json!({"token": token})).await;
+        assert_eq!(verified.status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_that_are_imported_after_everything_was_ended_honour_nothing_older() {
+    let server = with_account().await;
+    let older = django(&server, 2, "access", 40, "0123456789abcdef0123456789abcdef");
+    server.auth.end_all_that_was_issued().await.expect("the database answers");
+    server.import("bob@example.com", PASSWORD, 2, None).await;
+    assert_eq!(me(&server, &older).await.status, 401);
+    server.clock.advance(2);
+    let newer = django(&server, 2, "access", 0, "1123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &newer).await.status, 200);
+}
+
+#[tokio::test]
+async fn clock_that_is_behind_revives_none() {
+    for everybody in [false, true] {
+        let server = with_account().await;
+        let token = django(&server, 1, "refresh", 3_600, "0123456789abcdef0123456789abcdef");
+        server.auth.end_all_sessions(1).await.expect("the database answers");
+        server.clock.jump(-7_200);
+        if everybody {
+            server.auth.end_all_that_was_issued().await.expect("the database answers");
+        } else {
+            change_password(&server).await;
+        }
+        server.clock.jump(7_200);
+        let refreshed = refresh(&server, "/api/auth/jwt/refresh/", &token).await;
+        assert_eq!(refreshed.json(), spent(), "everybody: {everybody}");
+    }
+}
+
+#[tokio::test]
+async fn it_is_no_recent_sign_in() {
+    let server = with_account().await;
+    let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
+    let mut request = hyper::Request::patch("/api/auth/users/me/");
+    request = request.header("Authorization", format!("Bearer {access}"));
+    let request = request.header("Content-Type", "application/json");
+    let body = r#"{"email": "other@example.com"}"#.to_owned();
+    let answer = server.client.send(request.body(body.into()).expect("a request")).await;
+    assert_eq!(answer.expect("an answer").status, 403);
+}
+
+#[tokio::test]
+async fn they_can_be_refused_altogether() {
+    let server = with_account_and(|config| config.tokens.accept_foreign = false).await;
+    let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
+    let token = django(&server, 1, "refresh", 0, "1123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &access).await.status, 401);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.status, 401);
+    let verified = server.client.post("/token/verify", &json!({"token": token})).await;
+    assert_eq!(verified.status, 401);
+}
+
+#[tokio::test]
+async fn none_opens_an_account_that_was_registered_here() {
+    let server = with_account().await;
+    let body = json!({"email": "bob@example.com", "password": PASSWORD});
+    let id = server.client.post("/api/auth/users/", &body).await.json()["id"].as_i64();
+    let id = id.expect("a number");
+    assert_eq!(id, FIRST_ID);
+    let access = django(&server, id, "access", 0, "0123456789abcdef0123456789abcdef");
+    let token = django(&server, id, "refresh", 0, "1123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &access).await.json()["code"], "token_not_valid");
+    for path in ["/api/auth/jwt/refresh/", "/api/auth/token/refresh/", "/token/refresh"] {
+        assert_eq!(refresh(&server, path, &token).await.status, 401, "{path}");
+    }
+    let logout = server.client.post("/api/auth/logout/", &json!({"refresh": token})).await;
+    assert_eq!(logout.status, 401);
+    for token in [access, token] {
+        let verified = server.client.post("/token/verify", &json!({"token": token})).await;
+        assert_eq!(verified.status, 401);
+    }
+    let unknown = django(&server, 77, "access", 0, "2123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &unknown).await.json()["code"], "user_not_found");
+    let verified = server.client.post("/token/verify", &json!({"token": unknown})).await;
+    assert_eq!(verified.status, 200);
+}
+
+#[tokio::test]
+async fn one_from_before_the_account_was_made_there_means_another() {
+    let server = with_account().await;
+    let now = server.clock.now();
+    server.import("carol@example.com", PASSWORD, 2, Some(now - 100)).await;
+    for (age, status) in [(101, 401), (100, 200)] {
+        let access = django(&server, 2, "access", age, "0123456789abcdef0123456789abcdef");
+        assert_eq!(me(&server, &access).await.status, status, "{age}");
+        let token = django(&server, 2, "refresh", age, "1123456789abcdef0123456789abcdef");
+        let refreshed = refresh(&server, "/api/auth/jwt/refresh/", &token).await;
+        assert_eq!(refreshed.status, status, "{age}");
+        let verified = server.client.post("/token/verify", &json!({"token": access})).await;
+        assert_eq!(verified.status, status, "{age}");
+    }
+}
+
+#[tokio::test]
+async fn a_sibling_of_the_second_of_a_change_is_refused() {
+    let server = with_account().await;
+    let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
+    let sibling = django(&server, 1, "access", 0, "1123456789abcdef0123456789abcdef");
+    let body = json!({"current_password": PASSWORD, "new_password": "another fair password"});
+    let header = format!("Bearer {access}");
+    let changed = server.client.post_as(&header, "/api/auth/users/set_password/", &body).await;
+    assert_eq!(changed.status, 204);
+    assert_eq!(me(&server, &sibling).await.status, 401);
+    server.clock.advance(1);
+    let later = django(&server, 1, "access", 0, "2123456789abcdef0123456789abcdef");
+    assert_eq!(me(&server, &later).await.status, 200);
+}
+
+#[tokio::test]
+async fn one_id_in_the_tokens_of_two_accounts_opens_no_session_twice() {
+    let server = with_account().await;
+    server.import("carol@example.com", PASSWORD, 2, None).await;
+    let jti = "0123456789abcdef0123456789abcdef";
+    let annas = django(&server, 1, "refresh", 0, jti);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &annas).await.status, 200);
+    let carols = django(&server, 2, "refresh", 0, jti);
+    assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &carols).await.status, 401);
+}
