@@ -36,8 +36,9 @@ fn read(name: &str) -> String {
 
 /// Every setting with its value where nothing is configured, as `check-config` prints it.
 async fn shipped() -> BTreeMap<String, String> {
-    let place = Place::new().await;
-    let Finished { status, stdout, stderr } = place.run(&AS_SHIPPED, &["check-config"], "").await;
+    let operator = Operator::new().await;
+    let Finished { status, stdout, stderr } =
+        operator.run(&AS_SHIPPED, &["check-config"], "").await;
     assert!(status.success(), "{stderr}");
     let lines = stdout.lines().filter_map(|line| without_origin(line).split_once(" = "));
     lines.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
@@ -146,15 +147,16 @@ async fn every_variable_that_is_named_is_a_setting() {
 
 #[tokio::test]
 async fn env_example_sets_nothing_by_itself_and_all_of_it_is_accepted() {
-    let place = Place::new().await;
+    let operator = Operator::new().await;
     let example = read(".env.example");
     let is_set = |line: &&str| !line.is_empty() && !line.starts_with('#');
     assert_eq!(example.lines().find(is_set), None);
     let uncommented: Vec<&str> =
         example.lines().filter_map(|line| line.strip_prefix('#')).filter(is_assignment).collect();
     assert!(uncommented.len() > 10, "{uncommented:?}");
-    place.write(".env", &uncommented.join("\n"));
-    let Finished { status, stdout, stderr } = place.run(&AS_SHIPPED, &["check-config"], "").await;
+    operator.write(".env", &uncommented.join("\n"));
+    let Finished { status, stdout, stderr } =
+        operator.run(&AS_SHIPPED, &["check-config"], "").await;
     assert!(status.success(), "{stderr}");
     for line in [
         "public_url = \"https://auth.example.com\"",

@@ -1,5 +1,5 @@
-//! A real browser: Chromium without a window, driven by the chromedriver on the PATH over the protocol
-//! of the W3C's WebDriver. Both end with the test.
+//! A real browser: headless Chromium, driven by the chromedriver on the PATH over the W3C WebDriver
+//! protocol. Both end with the test.
 
 use std::io::ErrorKind;
 use std::process::Stdio;
@@ -14,10 +14,10 @@ use crate::http::{Answer, Client};
 
 /// Longer than a busy machine takes to start a browser.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it may find no port before something else is wrong.
+/// How many attempts to get a port before the test fails.
 const STARTS: usize = 20;
 const STARTED: &str = "started successfully on port ";
-/// The name under which the protocol hands out elements.
+/// The key under which the protocol returns elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// One window.
@@ -28,7 +28,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// A telephone of this width whose owner reads `language` and likes `theme` (`dark` or `light`).
+    /// A phone of this width whose user reads `language` and prefers `theme` (`dark` or `light`).
     pub async fn phone(width: u32, theme: &str, language: &str) -> Self {
         let (process, port) = start_driver().await;
         let driver = Client::new(format!("http://127.0.0.1:{port}"));
@@ -58,7 +58,7 @@ impl Browser {
         arrived.await.unwrap_or_else(|_| panic!("no page behind {selector}"));
     }
 
-    /// Between two pages there is none that could answer.
+    /// While a new page loads, there may be no page that answers.
     async fn has_arrived(&self) -> bool {
         let script = "return !window.isLeft && document.readyState === 'complete'";
         let answer = self.ask("execute/sync", &json!({"script": script, "args": []})).await;
@@ -70,14 +70,15 @@ impl Browser {
         self.call(&format!("element/{element}/value"), &json!({ "text": text })).await;
     }
 
-    /// What a JavaScript expression comes to on the page; the page's own policy does not bind it.
+    /// The value of a JavaScript expression on the page; the page's content security policy does
+    /// not apply to it.
     pub async fn evaluate(&self, expression: &str) -> Value {
         let script = json!({"script": format!("return {expression}"), "args": []});
         self.call("execute/sync", &script).await
     }
 
-    /// What the browser found wrong with its pages since it was last asked; that an answer has the
-    /// status of a failure is not the page's fault.
+    /// The browser's complaints about its pages since the last call, without those about an
+    /// answer's error status.
     pub async fn complaints(&self) -> Vec<Value> {
         let log = self.call("se/log", &json!({"type": "browser"})).await;
         let mut complaints = log.as_array().expect("a list").clone();
@@ -99,7 +100,8 @@ impl Browser {
     }
 }
 
-/// The driver with its port. One that it finds free for IPv6 may be in use for IPv4; then it ends.
+/// The driver with its port. A port that is free for IPv6 may be in use for IPv4; the driver then
+/// ends.
 async fn start_driver() -> (Child, u16) {
     for _ in 0..STARTS {
         let mut process = spawn_driver();
@@ -128,7 +130,7 @@ fn spawn_driver() -> Child {
     }
 }
 
-/// The free port that it has found, as it says itself; none: it has ended.
+/// The free port that the driver reports; `None` if it has ended.
 async fn port(mut lines: Lines<BufReader<ChildStdout>>) -> Option<u16> {
     let found = timeout(PATIENCE, async {
         while let Some(line) = lines.next_line().await.expect("readable output") {
@@ -144,7 +146,7 @@ async fn port(mut lines: Lines<BufReader<ChildStdout>>) -> Option<u16> {
 async fn open_session(driver: &Client, width: u32, language: &str) -> String {
     let metrics = json!({"width": width, "height": 740, "pixelRatio": 1.0, "touch": true});
     let options = json!({
-        // The pipe ends the browser with its driver, however that ends.
+        // Chromium ends when the pipe closes, that is, with its driver.
         "args": ["--headless=new", "--no-sandbox", "--remote-debugging-pipe",
                  "--disable-dev-shm-usage", format!("--accept-lang={language}")],
         "mobileEmulation": {"deviceMetrics": metrics},

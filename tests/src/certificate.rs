@@ -1,4 +1,4 @@
-//! A certificate authority of the test's own, and what it certifies.
+//! A certificate authority of the test's own, and its certificates.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl Authority {
         self.acceptor_as(host, builder().with_no_client_auth())
     }
 
-    /// The same for clients alone that show a certificate of this authority.
+    /// The same, but only for clients with a certificate of this authority.
     pub fn acceptor_of_known(&self, host: &str) -> TlsAcceptor {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).expect("a certificate");

@@ -1,4 +1,4 @@
-//! A bare connection: bytes as the test writes them, answers as the server does.
+//! A bare TCP connection: the test writes the bytes and reads the answers unparsed.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Wire(BufReader<TcpStream>);
 
-/// One answer, its head as it came.
+/// One answer; its head is not parsed.
 #[derive(Debug, PartialEq)]
 pub struct Answer {
     pub status: u16,
@@ -53,7 +53,7 @@ impl Wire {
         answer
     }
 
-    /// The next answer to HEAD, or an interim one: what follows is not its body.
+    /// The next answer to HEAD, or an interim one: no body follows.
     pub async fn head(&mut self) -> Answer {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -66,11 +66,10 @@ impl Wire {
         Answer { status, head, body: String::new() }
     }
 
-    /// Everything until the server closes the connection, in whatever way.
+    /// Everything until the server closes the connection, with or without a reset.
     pub async fn rest(&mut self) -> String {
         let mut rest = Vec::new();
         let read = timeout(PATIENCE, self.0.read_to_end(&mut rest)).await;
-        // A reset is an end as well.
         let _ = read.expect("the server closes the connection");
         String::from_utf8(rest).expect("UTF-8")
     }
@@ -95,7 +94,7 @@ impl Answer {
     }
 }
 
-/// A POST of JSON with these header lines, each with its line end, in the place of a length.
+/// A POST of JSON with these header lines, each with its line end, instead of `Content-Length`.
 pub fn post(path: &str, headers: &str, body: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{headers}\r\n{body}"

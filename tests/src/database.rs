@@ -1,5 +1,5 @@
-//! A database for each test: a SQLite file in the server's data directory, or, where
-//! `TEST_DATABASE_URL` names a Postgres server, a new database on it that is dropped at the end.
+//! A database for each test: a SQLite file in the server's data directory, or, if
+//! `TEST_DATABASE_URL` names a Postgres server, a new database there that is dropped at the end.
 
 use std::env;
 use std::path::Path;
@@ -9,10 +9,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use url::Url;
 
-/// Where a server keeps SQLite in its data directory.
+/// The SQLite file of a server in its data directory.
 const SQLITE_FILE: &str = "propusk.sqlite3";
 
-/// Lives as long as its test.
+/// Exists as long as its test.
 pub struct Database(Option<Postgres>);
 
 struct Postgres {
@@ -32,12 +32,12 @@ impl Database {
         Database(Some(Postgres { server, name, url: url.into() }))
     }
 
-    /// None: the server's default, a SQLite file.
+    /// `None`: the server's default, a SQLite file.
     pub fn url(&self) -> Option<&str> {
         self.0.as_ref().map(|postgres| postgres.url.as_str())
     }
 
-    /// Does `statement` beside the server, whose data directory this is.
+    /// Executes `statement` directly, without the server whose data directory this is.
     pub async fn execute(&self, data: &Path, statement: &'static str) {
         match self.url() {
             Some(url) => {
@@ -77,7 +77,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let Some(Postgres { server, name, .. }) = self.0.take() else { return };
-        // On a thread of its own, because a runtime cannot be entered from within another.
+        // On a separate thread, because a runtime cannot be entered from within another.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let drop_it = execute(&server, format!("drop database if exists {name} with (force)"));

@@ -1,5 +1,5 @@
-//! A way to a Postgres that can lose packets, as a firewall does: connections stay open, and nothing
-//! arrives any more. It also counts how often a client has waited for the database.
+//! A proxy to Postgres that can lose packets like a firewall: connections stay open, but nothing
+//! arrives any more. It also counts the round trips to the database.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
-/// How the server says that it has answered everything: `ReadyForQuery`, but for its last byte.
+/// The server's message that everything is answered, `ReadyForQuery`, without its last byte.
 const READY: &[u8] = b"Z\0\0\0\x05";
 
-/// What happens to the connections that are open.
+/// What happens to the open connections.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Fate {
     Lost,
@@ -24,21 +24,21 @@ enum Fate {
 #[derive(Default)]
 struct Seen {
     round_trips: AtomicUsize,
-    /// The next statement with this text does not arrive, and its connection ends.
+    /// The next statement with this text is lost, and its connection ends.
     lost_statement: Mutex<Option<&'static str>>,
 }
 
 pub struct DatabaseProxy {
     address: SocketAddr,
     seen: Arc<Seen>,
-    /// The connections up to this number, and what has become of them.
+    /// The connections up to this number, and their fate.
     fate: watch::Sender<(usize, Fate)>,
     opened: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
 
 impl DatabaseProxy {
-    /// To the server of this URL.
+    /// Opens a proxy to the server of this URL.
     pub async fn open(database_url: &str) -> Self {
         DatabaseProxy::open_at(SocketAddr::from(([127, 0, 0, 1], 0)), database_url).await
     }
@@ -69,7 +69,7 @@ impl DatabaseProxy {
         DatabaseProxy { address, seen, fate, opened, accepting }
     }
 
-    /// The same database by way of the proxy.
+    /// The URL of the same database through the proxy.
     pub fn url(&self, database_url: &str) -> String {
         let mut url = Url::parse(database_url).expect("a URL");
         url.set_host(Some("127.0.0.1")).expect("a host");
@@ -77,23 +77,22 @@ impl DatabaseProxy {
         url.into()
     }
 
-    /// From now on nothing arrives on the connections that are open; new ones are carried.
+    /// From now on nothing arrives on the open connections; new ones work.
     pub fn lose_open_connections(&self) {
         self.fate.send_replace((self.opened.load(Ordering::SeqCst), Fate::Lost));
     }
 
-    /// Ends the connections that are open, as a restart of the database does.
+    /// Ends the open connections, as a restart of the database does.
     pub fn cut_open_connections(&self) {
         self.fate.send_replace((self.opened.load(Ordering::SeqCst), Fate::Cut));
     }
 
-    /// Ends the connection on which the next statement with this text comes, and keeps that from the
-    /// database.
+    /// Drops the next statement with this text, and ends its connection.
     pub fn lose_statement(&self, text: &'static str) {
         *self.seen.lost_statement.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
     }
 
-    /// How often the database has answered everything that it was sent.
+    /// How often the database has answered everything that was sent.
     pub fn round_trips(&self) -> usize {
         self.seen.round_trips.load(Ordering::SeqCst)
     }
@@ -118,7 +117,7 @@ async fn carry(
     let answered = pass(&mut from_server, &mut to_client, |bytes| seen.count(bytes));
     let fate = async {
         let met = fates.wait_for(|(last, _)| number <= *last).await;
-        // The test is over when nothing can decide any more.
+        // The sender is gone: the test is over.
         met.map_or(Fate::Cut, |met| met.1)
     };
     let fate = tokio::select! {
@@ -127,7 +126,7 @@ async fn carry(
         () = answered => Fate::Cut,
     };
     if fate == Fate::Lost {
-        // The sockets stay open, and nothing reads or writes.
+        // The sockets stay open, but nothing reads or writes.
         std::future::pending::<()>().await;
     }
 }
@@ -149,7 +148,7 @@ fn occurrences(bytes: &[u8], text: &[u8]) -> usize {
     bytes.windows(text.len()).filter(|window| *window == text).count()
 }
 
-/// Hands bytes on until the connection ends or they may not pass.
+/// Copies bytes until the connection ends or `may_pass` refuses them.
 async fn pass(
     from: &mut (impl AsyncReadExt + Unpin),
     to: &mut (impl AsyncWriteExt + Unpin),

@@ -1,5 +1,5 @@
-//! The real libraries whose APIs the SDK speaks, and those that take our tokens: Django stacks as child
-//! processes. `django/README.md` describes them.
+//! The real libraries whose APIs the SDK speaks, and those that accept our tokens: Django stacks as
+//! child processes. `django/README.md` describes them.
 
 use std::env;
 use std::fs;
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const READY: &str = "ready ";
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/django");
 
-/// Which of them; named as the dialect is.
+/// A stack; it has the name of its dialect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stack {
     DjoserToken,
@@ -50,7 +50,7 @@ impl Stack {
         }
     }
 
-    /// Whose libraries it runs with.
+    /// The name of the file with its libraries.
     fn requirements(self) -> &'static str {
         match self {
             Stack::SimplejwtRotating => Stack::DjoserJwt.name(),
@@ -75,7 +75,8 @@ impl Django {
         Django::spawned(stack.name(), stack.requirements(), directory).await
     }
 
-    /// A Django with an API of its own, with these settings, that takes the tokens of another server.
+    /// A Django with an API of its own and these settings, which accepts the tokens of another
+    /// server.
     pub async fn resource_server(settings: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         fs::write(directory.path().join("from_handbook.py"), settings).expect("a new file");
@@ -88,22 +89,22 @@ impl Django {
         Django { client: Client::new(url.clone()), url, directory, _process: process }
     }
 
-    /// Sets its clock on by so many seconds.
+    /// Moves its clock forward.
     pub async fn set_on(&self, seconds: i64) {
         self.control("clock", json!({ "ahead": seconds })).await;
     }
 
-    /// Suspends the account that signs in by this name, or lets it in again.
+    /// Suspends or reactivates the account with this sign-in name.
     pub async fn set_active(&self, name: &str, is_active: bool) {
         self.control("account", json!({ "name": name, "is_active": is_active })).await;
     }
 
-    /// Deletes the account that signs in by this name.
+    /// Deletes the account with this sign-in name.
     pub async fn delete(&self, name: &str) {
         self.control("account", json!({ "name": name })).await;
     }
 
-    /// The newest mail to this address. It is there before the answer to what it was sent for.
+    /// The newest mail to this address. It is there before the answer of the request that sends it.
     pub fn newest_to(&self, recipient: &str) -> Option<Letter> {
         let mut letters: Vec<_> = fs::read_dir(self.directory.path().join("mails"))
             .map(|mails| mails.map(|mail| mail.expect("a mail").path()).collect())
@@ -119,7 +120,7 @@ impl Django {
     }
 }
 
-/// The Python of an environment, in which the libraries of its file of requirements are.
+/// The Python of an environment that has the libraries of this file of requirements.
 pub fn python(requirements: &str) -> PathBuf {
     let python = environments().join(requirements).join("bin/python");
     assert!(python.exists(), "{} is missing: see {DIRECTORY}/README.md", python.display());
@@ -128,12 +129,12 @@ pub fn python(requirements: &str) -> PathBuf {
 
 fn spawn(stack: &str, requirements: &str, directory: &Path) -> Child {
     Command::new(python(requirements))
-        // Nothing of whoever runs the tests, and nothing left in the sources.
+        // No settings of the user who runs the tests, and no files left in the sources.
         .args(["-E", "-s", "-B", "serve.py", stack])
         .arg(directory)
         .current_dir(DIRECTORY)
         .env("DJANGO_SECRET", SECRET)
-        // The pipe ends it with the tests, however those end.
+        // The process ends when the pipe closes, however the tests end.
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -141,13 +142,13 @@ fn spawn(stack: &str, requirements: &str, directory: &Path) -> Child {
         .expect("Python starts")
 }
 
-/// Beside what cargo builds.
+/// In the target directory of cargo.
 fn environments() -> PathBuf {
     let tests = env::current_exe().expect("the path of the tests");
     tests.ancestors().nth(3).expect("target/<profile>/deps").join("django")
 }
 
-/// Where it listens, as it says itself in its only line.
+/// The address that it prints in its only line.
 async fn url(stdout: ChildStdout) -> String {
     let mut lines = BufReader::new(stdout).lines();
     let line = timeout(PATIENCE, lines.next_line()).await.expect("Django starts");

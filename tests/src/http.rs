@@ -1,4 +1,4 @@
-//! A plain HTTP/1.1 client: it sends what it is given, headers and all, and follows no redirect.
+//! A plain HTTP/1.1 client: it sends exactly the given headers and follows no redirect.
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -8,7 +8,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-/// Whatever kept an answer from arriving.
+/// Why an answer did not arrive.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Talks to one server; clones share its connections.
@@ -43,47 +43,73 @@ impl Client {
 
     /// Posts JSON.
     pub async fn try_post(&self, path: &str, body: &Value) -> Result<Answer, Error> {
-        self.post_request(path, body, None).await
+        let request = Request::post(path).header("Content-Type", "application/json");
+        self.send(request.body(Full::from(body.to_string()))?).await
     }
 
     /// Posts JSON; a server that does not answer fails the test.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        answered(path, self.post_request(path, body, None).await)
+        self.call("POST", path, None, body).await
     }
 
     pub async fn post_as(&self, authorization: &str, path: &str, body: &Value) -> Answer {
-        answered(path, self.post_request(path, body, Some(authorization)).await)
+        self.call("POST", path, Some(authorization), body).await
+    }
+
+    /// Posts JSON through a proxy, as a client with this address.
+    pub async fn post_from(&self, address: &str, path: &str, body: &Value) -> Answer {
+        self.request("POST", path, &[("X-Forwarded-For", address)], body).await
     }
 
     pub async fn get(&self, path: &str, authorization: Option<&str>) -> Answer {
-        let mut request = Request::get(path);
-        if let Some(authorization) = authorization {
-            request = request.header("Authorization", authorization);
-        }
-        let request = request.body(Full::default()).expect("a path and header of the test's own");
-        answered(path, self.send(request).await)
+        self.call("GET", path, authorization, &Value::Null).await
     }
 
-    async fn post_request(
+    /// Sends JSON; `null` is no body.
+    pub async fn call(
         &self,
+        method: &str,
         path: &str,
-        body: &Value,
         authorization: Option<&str>,
-    ) -> Result<Answer, Error> {
-        let mut request = Request::post(path).header("Content-Type", "application/json");
-        if let Some(authorization) = authorization {
-            request = request.header("Authorization", authorization);
+        body: &Value,
+    ) -> Answer {
+        let header = authorization.map(|authorization| ("Authorization", authorization));
+        self.request(method, path, header.as_slice(), body).await
+    }
+
+    /// The same with any headers.
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
-        self.send(request.body(Full::from(body.to_string()))?).await
+        let body = if body.is_null() {
+            Full::default()
+        } else {
+            request = request.header("Content-Type", "application/json");
+            Full::from(body.to_string())
+        };
+        let request = request.body(body).expect("a path and headers of the test's own");
+        let outcome = self.send(request).await;
+        outcome.unwrap_or_else(|error| panic!("{method} {path} is not answered: {error:?}"))
     }
 }
 
-fn answered(path: &str, outcome: Result<Answer, Error>) -> Answer {
-    outcome.unwrap_or_else(|error| panic!("{path} is not answered: {error:?}"))
+/// A client, or a server that has one.
+impl AsRef<Client> for Client {
+    fn as_ref(&self) -> &Client {
+        self
+    }
 }
 
 impl Answer {
-    /// All values of a header in one line, as a proxy would join them.
+    /// All values of a header in one line, joined as by a proxy.
     pub fn header(&self, name: &str) -> Option<String> {
         let values = self.headers.get_all(name).iter();
         let texts: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();

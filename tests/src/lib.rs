@@ -1,9 +1,13 @@
-//! The harness of the end-to-end tests: a server in this process ([`server`]) or as a child of it
-//! ([`process`]), a database for each test, a plain HTTP client, a mail server ([`smtp`]) whose mails
-//! are read ([`mailbox`]), a browser ([`browser`]), an OpenID provider ([`oidc_provider`]), Django
-//! stacks ([`django`]), a way on which requests are seen ([`recording_proxy`]), a network, a disk and processes
-//! that fail ([`chaos`]), what the server says of its own APIs ([`openapi`]), and the replay of the
-//! recorded answers ([`contract`]). The tests themselves are in `e2e/`.
+//! The harness of the end-to-end tests.
+//!
+//! Servers: in this process ([`server`]) or as a child process that an operator starts
+//! ([`operator`], [`process`]), each with a database of its own. Clients: a plain one ([`http`]), a
+//! bare connection ([`connection`]), a user of djoser's API ([`user`]) and of ours ([`native`]), a
+//! browser ([`browser`], [`phone`]). Peers: a mail server ([`smtp`], [`mailbox`]), OpenID providers
+//! ([`oidc_provider`], [`providers`]), Django stacks ([`django`]), proxies that record requests
+//! ([`recording_proxy`]) or lose packets ([`database_proxy`]), and faults of network, disk and
+//! processes ([`chaos`]). Expectations: the recorded answers ([`contract`]) and the server's own
+//! description ([`openapi`]). The tests themselves are in `e2e/`.
 
 pub mod browser;
 pub mod certificate;
@@ -17,6 +21,7 @@ pub mod http;
 pub mod limits;
 pub mod links;
 pub mod mailbox;
+pub mod native;
 pub mod oidc_provider;
 pub mod openapi;
 pub mod operator;
@@ -27,6 +32,7 @@ pub mod recording_proxy;
 pub mod server;
 pub mod smtp;
 pub mod tokens;
+pub mod user;
 
 /// The signing key of every server under test; long enough to be accepted, and known to the tests.
 pub const SECRET: &str = "oracle-signing-key-0123456789abcdef0123456789abcdef";

@@ -7,10 +7,10 @@ use crate::http::Answer;
 use crate::server::TestServer;
 
 pub const PASSWORD: &str = "correct horse battery";
-/// No limit at all, where a test is about another one.
+/// In effect no limit, for the limits that a test is not about.
 pub const ANY: u32 = 1_000;
 
-/// Limits as small as a test likes; `per_address` and so on as in the settings.
+/// Limits with small numbers; the parameters are named like the settings.
 pub fn limits(per_address: u32, per_account_and_address: u32, per_account: u32) -> Limits {
     let (registrations_per_address, mails_per_address, mails_per_recipient) = (ANY, ANY, ANY);
     Limits {

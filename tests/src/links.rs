@@ -1,4 +1,4 @@
-//! The link of a mail, as whoever reads the mail uses it.
+//! The link in a mail, with its parts.
 
 use regex_lite::Regex;
 
@@ -13,7 +13,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// The first one in the plain text.
+    /// The first one in the plain text, if there is one.
     pub fn of(letter: &Letter) -> Option<Link> {
         let pattern = r"\S+://\S+(?:/|\?uid=)([\w-]+)(?:/|&token=)([0-9a-z]{6}-[0-9a-f]{32})\s";
         let found = Regex::new(pattern).expect("a pattern").captures(&letter.text)?;

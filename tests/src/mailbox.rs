@@ -1,4 +1,4 @@
-//! Mails as their readers see them: parsed, with the link that they are about.
+//! Received mails, parsed, with their links.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::smtp::{Received, SmtpServer};
 /// How long a mail may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A mail, read.
+/// A parsed mail.
 #[derive(Clone, Debug)]
 pub struct Letter {
     pub from: String,
-    /// Of the header, not of the envelope.
+    /// From the header, not from the envelope.
     pub to: String,
     pub subject: String,
     pub text: String,
@@ -26,7 +26,7 @@ pub struct Letter {
 impl Letter {
     pub fn read(content: &[u8]) -> Self {
         let mail = MessageParser::new().parse(content).expect("a mail");
-        // As it is written: the parser knows no addresses such as a@[127.0.0.1].
+        // From the raw header: the parser knows no addresses such as a@[127.0.0.1].
         let address = |name: &'static str| {
             let written = mail.header_raw(name).unwrap_or_else(|| panic!("no {name}")).trim();
             assert_eq!(written.matches('@').count(), 1, "{name}: {written}");
@@ -58,7 +58,7 @@ impl Received {
 }
 
 impl SmtpServer {
-    /// The mails to this address, in the order in which they came.
+    /// The mails to this address, in order of arrival.
     pub fn mails_to(&self, recipient: &str) -> Vec<Letter> {
         let to_them = |mail: &Received| mail.to.iter().any(|to| to == recipient);
         self.mails().iter().filter(|mail| to_them(mail)).map(Received::letter).collect()
@@ -68,7 +68,7 @@ impl SmtpServer {
         self.mails_to(recipient).pop()
     }
 
-    /// Waits until so many mails have come to this address, and gives them all.
+    /// Waits for `count` mails to this address, and returns them.
     pub async fn wait_for(&self, recipient: &str, count: usize) -> Vec<Letter> {
         let mut taken = self.taken();
         let arrival = taken.wait_for(|_| self.mails_to(recipient).len() >= count);

@@ -1,6 +1,5 @@
-//! A real OpenID provider that is none of ours: the `oidc-provider` of npm as a child process, and
-//! the browser of somebody who signs in there. `oidc-provider/provider.mjs` describes its
-//! configuration.
+//! An independent OpenID provider: the npm package `oidc-provider` as a child process, and the
+//! browser of a user who signs in there. `oidc-provider/provider.mjs` describes its configuration.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -27,7 +26,7 @@ const REDIRECTS: usize = 10;
 
 /// A running provider; killed when dropped.
 pub struct OidcProvider {
-    /// Its address too: `http://127.0.0.1:PORT`.
+    /// This is also its address: `http://127.0.0.1:PORT`.
     pub issuer: String,
     pub client: Client,
     _process: Child,
@@ -40,14 +39,13 @@ impl OidcProvider {
         OidcProvider { client: Client::new(issuer.clone()), issuer, _process: process }
     }
 
-    /// What it says of itself.
+    /// Its discovery document.
     pub async fn discovery(&self) -> Value {
         self.client.get("/.well-known/openid-configuration", None).await.json()
     }
 
-    /// Plays a new browser that opens the URL of an authorization request, up to the address
-    /// outside the provider to which that leads. The account is named by the request's
-    /// `login_hint`.
+    /// Opens the URL of an authorization request like a new browser, and follows redirects up to
+    /// the first address outside the provider. The account is named by the request's `login_hint`.
     pub async fn authorize(&self, url: &str) -> String {
         let mut url = Url::parse(url).expect("a URL");
         let mut cookies = Cookies::default();
@@ -80,12 +78,12 @@ impl OidcProvider {
     }
 }
 
-/// The cookies of one sign-in. Their paths are ignored: one request is under way at a time.
+/// The cookies of one sign-in. Their paths are ignored: there is one request at a time.
 #[derive(Default)]
 struct Cookies(BTreeMap<String, String>);
 
 impl Cookies {
-    /// An empty value takes a cookie back.
+    /// An empty value deletes a cookie.
     fn keep(&mut self, answer: &Answer) {
         for cookie in answer.headers.get_all("Set-Cookie") {
             let cookie = cookie.to_str().expect("a cookie in ASCII");
@@ -112,7 +110,7 @@ fn spawn(config: &Value) -> Child {
         .arg("provider.mjs")
         .current_dir(DIRECTORY)
         .env("OIDC_PROVIDER", config.to_string())
-        // The pipe ends it with the tests, however those end.
+        // The process ends when the pipe closes, however the tests end.
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -126,7 +124,7 @@ fn spawn(config: &Value) -> Child {
     }
 }
 
-/// Where it listens, as it says itself in its only line.
+/// The address that it prints in its only line.
 async fn issuer(stdout: ChildStdout) -> String {
     let mut lines = BufReader::new(stdout).lines();
     let line = timeout(PATIENCE, lines.next_line()).await.expect("the OpenID provider starts");

@@ -1,4 +1,4 @@
-//! The OpenAPI document of a server, and whether an exchange is as it says.
+//! The OpenAPI document of a server, and whether an exchange matches it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -21,17 +21,17 @@ pub struct Document {
 pub struct Operation<'d> {
     pub path: &'d str,
     pub method: &'static str,
-    /// What stands under the path, which may have parameters for all its operations.
+    /// The path item, which may have parameters for all its operations.
     pub item: &'d Value,
     pub value: &'d Value,
 }
 
-/// What was asked.
+/// A request that was sent.
 pub struct Asked<'a> {
     pub method: &'a str,
-    /// With the query.
+    /// Includes the query.
     pub path: &'a str,
-    /// Where it could be read.
+    /// `None` if it is no JSON.
     pub body: Option<&'a Value>,
 }
 
@@ -52,7 +52,7 @@ impl Document {
         all.collect()
     }
 
-    /// What a reference leads to; anything else is itself.
+    /// The target of a reference; any other value is returned as it is.
     pub fn resolve<'d>(&'d self, value: &'d Value) -> &'d Value {
         match value["$ref"].as_str() {
             Some(reference) => self
@@ -63,8 +63,8 @@ impl Document {
         }
     }
 
-    /// What about an exchange is not as the document says. A path that the document does not have,
-    /// and methods that it does not name, must be refused, but for pages for people.
+    /// All differences between an exchange and the document. Paths and methods that are not in the
+    /// document must be refused, except pages for people.
     pub fn problems(&self, asked: &Asked<'_>, answer: &Answer) -> Vec<String> {
         let path = asked.path.split('?').next().unwrap_or_default();
         let method = asked.method.to_ascii_lowercase();
@@ -78,7 +78,8 @@ impl Document {
         }
     }
 
-    /// The operation, its path in either spelling; one without parameters goes first.
+    /// The operation for a path with or without its final slash; a path without parameters takes
+    /// precedence.
     fn find(&self, path: &str, method: &str) -> Option<Operation<'_>> {
         let operations = self.operations().into_iter().filter(|it| it.method == method);
         let mut fitting: Vec<_> = operations.filter(|it| fits(it.path, path)).collect();
@@ -132,7 +133,7 @@ impl Document {
         problems
     }
 
-    /// Of a request that was granted.
+    /// The problems of a request that succeeded.
     fn request_problems(&self, operation: &Operation<'_>, asked: &Asked<'_>) -> Vec<String> {
         let query = asked.path.split_once('?').map(|(_, query)| query).unwrap_or_default();
         let query: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
@@ -144,7 +145,7 @@ impl Document {
         });
         let mut problems: Vec<_> =
             parameters.map(|parameter| format!("granted without {}", parameter["name"])).collect();
-        // One that may be left out may also be looked past.
+        // An optional body may also be ignored.
         let request = &operation.value["requestBody"];
         if let (Some(body), true) = (asked.body, request["required"] == true) {
             let schema = &request["content"]["application/json"]["schema"];
@@ -154,7 +155,7 @@ impl Document {
         problems
     }
 
-    /// Why a body does not fit its schema. In a strict one it has no member that is not described.
+    /// Why a body does not match its schema. Strict: members that are not described are errors.
     pub fn misfits(
         &self,
         place: &str,
@@ -184,7 +185,7 @@ impl Document {
 }
 
 impl<'d> Operation<'d> {
-    /// Of the path and of the operation.
+    /// Parameters of the path and of the operation.
     pub fn parameters(&self) -> impl Iterator<Item = &'d Value> + use<'d> {
         let lists = [&self.item["parameters"], &self.value["parameters"]];
         lists.into_iter().filter_map(Value::as_array).flatten()
@@ -201,7 +202,7 @@ fn media_type(answer: &Answer) -> String {
     header.split(';').next().unwrap_or_default().to_owned()
 }
 
-/// Whether a path as sent is one of a documented path, where each `{…}` is a part.
+/// Whether a request path matches a documented path, in which each `{…}` is one segment.
 fn fits(documented: &str, sent: &str) -> bool {
     let parts = |path: &str| -> Vec<String> {
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -215,7 +216,7 @@ fn fits(documented: &str, sent: &str) -> bool {
     documented.len() == sent.len() && documented.iter().zip(&sent).all(same)
 }
 
-/// Every object has only the members that are described.
+/// Forbids members that are not described, in every object.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -231,7 +232,8 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// Numbers as texts: those are taken for their text, which the document need not say.
+/// Numbers become texts: the server accepts a number for its text, which the document need not
+/// mention.
 fn with_texts(body: &Value) -> Value {
     match body {
         Value::Object(members) => {

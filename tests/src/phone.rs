@@ -1,4 +1,4 @@
-//! A telephone 360 px wide, in the dark, whose owner reads Russian.
+//! A phone 360 px wide, in dark mode, with Russian as its language.
 
 use crate::browser::Browser;
 use serde_json::Value;
@@ -9,8 +9,8 @@ pub async fn phone() -> Browser {
     Browser::phone(WIDTH, "dark", "ru").await
 }
 
-/// Styled, dark, no wider than the screen, all that is touched large enough, and nothing that the
-/// browser refuses.
+/// Styled, dark, no wider than the screen, large enough to touch, and with no complaints of the
+/// browser.
 pub async fn assert_looks_well(browser: &Browser, heading: &str) {
     assert_eq!(text(browser, "h1").await, heading);
     let width = browser.evaluate("document.documentElement.scrollWidth").await;

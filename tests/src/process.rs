@@ -1,4 +1,4 @@
-//! The real binary as a child process, so that it can be killed, stopped, and its output read.
+//! The real binary as a child process, which can be killed and stopped, and whose output is read.
 
 use std::env;
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::SECRET;
 use crate::http::Client;
 
-/// Long enough for a busy machine; a server that takes longer has failed.
+/// Long enough for a busy machine; a server that takes longer fails the test.
 const PATIENCE: Duration = Duration::from_secs(60);
 const READY: &str = "listening on ";
 
@@ -32,17 +32,17 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the binary with its data in `data`, and returns once it says that it listens.
+    /// Starts the binary with its data in `data`, and returns once it listens.
     pub async fn start(data: &Path, database_url: Option<&str>, settings: &[(&str, &str)]) -> Self {
         Process::started(command(data, database_url, settings)).await
     }
 
-    /// Starts it with a database that is not there, and returns once it has logged this.
+    /// Starts it while the database is not there, and returns once it has logged this text.
     pub async fn waiting_for(text: &'static str, data: &Path, database_url: &str) -> Self {
         Process::until(text, command(data, Some(database_url), &[])).await.0
     }
 
-    /// The same under a umask of the test's own, in octal digits.
+    /// Starts it with this umask, in octal digits.
     pub async fn start_with_umask(
         umask: &str,
         data: &Path,
@@ -55,7 +55,7 @@ impl Process {
         Process::started(shell).await
     }
 
-    /// Starts it with a terminal of its own, and returns once it has written this there.
+    /// Starts it on a terminal of its own, and returns once it has written this text there.
     pub async fn on_a_terminal(
         text: &'static str,
         data: &Path,
@@ -74,7 +74,7 @@ impl Process {
         process
     }
 
-    /// Starts it, and returns what it writes after this text.
+    /// Starts it, and returns the output after this text.
     async fn until(text: &'static str, mut command: Command) -> (Self, String) {
         let mut child = command.spawn().expect("the binary starts");
         let output = Arc::new(Mutex::new(String::new()));
@@ -95,19 +95,19 @@ impl Process {
         }
     }
 
-    /// Its resident memory in KiB, as the system counts it.
+    /// Its resident memory in KiB.
     pub async fn memory(&self) -> u64 {
         let pid = self.child.id().expect("the child is running").to_string();
         let ps = Command::new("ps").args(["-o", "rss=", "-p", &pid]).output().await.expect("ps");
         String::from_utf8_lossy(&ps.stdout).trim().parse().expect("a number")
     }
 
-    /// Kills it, as the system does when memory runs out: no warning, no clean-up.
+    /// Kills it without a warning, like the system when memory runs out.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("the child can be killed");
     }
 
-    /// Asks it to stop and returns everything that it has printed.
+    /// Stops it and returns everything that it has printed.
     pub async fn terminate(mut self) -> (ExitStatus, String) {
         let pid = self.child.id().expect("the child is running");
         let kill = Command::new("sh").arg("-c").arg(format!("kill -TERM {pid}")).status().await;
@@ -122,14 +122,20 @@ impl Process {
     }
 }
 
-/// What a command that has ended has printed.
+impl AsRef<Client> for Process {
+    fn as_ref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// The output of a command that has ended.
 pub struct Finished {
     pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// Runs the binary to its end, as an operator does; `input` is what he types.
+/// Runs the binary to its end, as an operator does; `input` is typed.
 pub async fn run(
     data: &Path,
     database_url: Option<&str>,
@@ -140,7 +146,7 @@ pub async fn run(
     let mut command = command(data, database_url, settings);
     let mut child = command.args(arguments).stdin(Stdio::piped()).spawn().expect("the binary");
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
-    // A command that asks for nothing may have closed it by now.
+    // A command that reads no input may have closed it already.
     let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
     let ended = timeout(PATIENCE, child.wait_with_output()).await;
@@ -170,7 +176,7 @@ fn command_of(
         .env("PROPUSK_PASSWORD__TIME", "1")
         .envs(database_url.map(|url| ("PROPUSK_DATABASE_URL", url)))
         .envs(settings.iter().copied())
-        // No settings file of whoever runs the tests.
+        // The settings file of the user who runs the tests must not be found.
         .current_dir(data)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -179,7 +185,7 @@ fn command_of(
     command
 }
 
-/// `PROPUSK_BIN`, else what cargo builds beside the tests.
+/// `PROPUSK_BIN`, or the binary in the target directory.
 fn binary() -> PathBuf {
     if let Some(path) = env::var_os("PROPUSK_BIN") {
         return path.into();
@@ -187,7 +193,7 @@ fn binary() -> PathBuf {
     beside_tests("propusk")
 }
 
-/// A program that cargo builds beside the tests.
+/// A program in the target directory of these tests.
 pub fn beside_tests(name: &str) -> PathBuf {
     let tests = env::current_exe().expect("the path of the tests");
     let path = tests.parent().and_then(Path::parent).expect("target/<profile>/deps").join(name);
@@ -195,7 +201,7 @@ pub fn beside_tests(name: &str) -> PathBuf {
     path
 }
 
-/// Keeps every line, and sends what follows the text once it is there.
+/// Collects every line, and sends the text that follows `text`.
 async fn gather(
     pipe: impl AsyncRead + Unpin,
     output: Arc<Mutex<String>>,
@@ -205,7 +211,7 @@ async fn gather(
     let mut lines = BufReader::new(pipe).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         if let Some((_, rest)) = line.split_once(text) {
-            // The first one is waited for.
+            // Only the first one is awaited.
             let _ = found.try_send(rest.trim().to_owned());
         }
         let mut output = output.lock().expect("a whole log");

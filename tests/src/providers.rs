@@ -1,13 +1,13 @@
-//! A server that knows the stand-in's providers: settings that point at it, and its redirects
+//! A server with the stand-in's providers: settings that point at it, and redirects that are
 //! registered there.
 
 use propusk_server::config::{Config, Secret};
 use propusk_stand_in::{Client, Endpoint, Provider, StandIn};
 
-/// What each provider of the stand-in calls the server under test.
+/// The client id of the server under test at every provider.
 pub const CLIENT_ID: &str = "propusk-client-id";
 pub const CLIENT_SECRET: &str = "propusk-client-secret";
-/// Somebody else's application at the same providers.
+/// Another application at the same providers.
 pub const OTHER_CLIENT_ID: &str = "other-client-id";
 
 /// The provider's name in the settings.
@@ -60,7 +60,7 @@ pub fn variables(stand_in: &StandIn) -> Vec<(String, String)> {
     variables
 }
 
-/// Tells the stand-in of the server at `public_url`, and of another application.
+/// Registers the server at `public_url`, and another application, at the stand-in.
 pub fn register_at(stand_in: &StandIn, public_url: &str) {
     for provider in Provider::ALL {
         let redirect = |base: &str| format!("{base}{}/callback", root_of(provider));
@@ -77,7 +77,7 @@ pub fn register_at(stand_in: &StandIn, public_url: &str) {
     }
 }
 
-/// VK ID knows no secrets.
+/// VK ID has no client secrets.
 fn has_secret(provider: Provider) -> bool {
     !matches!(provider, Provider::Vk)
 }

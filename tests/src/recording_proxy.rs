@@ -1,5 +1,5 @@
-//! A way to a server on which every request is seen, and some are held back, answered otherwise or
-//! not at all.
+//! A proxy to a server that records every request, and can hold some back, answer them itself, or
+//! drop them.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::chaos::read_request;
 
-/// One way to one server.
+/// A proxy to one server.
 pub struct Tap {
     pub address: SocketAddr,
     state: Arc<State>,
@@ -22,13 +22,13 @@ pub struct Tap {
 struct State {
     server: SocketAddr,
     seen: Mutex<Vec<Seen>>,
-    /// What the next requests to a path are answered instead.
+    /// The answers for the next requests to a path; `None`: the connection is closed.
     instead: Mutex<VecDeque<(String, Option<String>)>>,
-    /// Requests pass one by one while it is held.
+    /// Requests wait here while they are held.
     gate: Semaphore,
 }
 
-/// A request that has come by.
+/// A recorded request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Seen {
     /// `POST /path`, without its query.
@@ -54,7 +54,7 @@ impl Tap {
             async move {
                 while let Ok((client, _)) = listener.accept().await {
                     let state = Arc::clone(&state);
-                    // Who goes away in the middle is what some tests are about.
+                    // Some tests are about clients that close the connection early.
                     tokio::spawn(async move { drop(carry(client, &state).await) });
                 }
             }
@@ -71,7 +71,7 @@ impl Tap {
         lock(&self.state.seen).clone()
     }
 
-    /// How many requests there were to this method and path.
+    /// How many requests had this method and path.
     pub fn count(&self, what: &str) -> usize {
         self.seen().iter().filter(|seen| seen.what == what).count()
     }
@@ -80,8 +80,8 @@ impl Tap {
         lock(&self.state.seen).clear();
     }
 
-    /// Answers the next request to this method and path with these bytes, or with nothing; the server
-    /// does not see it.
+    /// Answers the next request to this method and path with these bytes, or not at all; the server
+    /// does not get it.
     pub fn answer(&self, what: &str, with: Option<&str>) {
         lock(&self.state.instead).push_back((what.to_owned(), with.map(str::to_owned)));
     }
@@ -95,7 +95,7 @@ impl Tap {
         self.state.gate.add_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// Waits until a request to this method and path has come.
+    /// Waits until a request with this method and path arrives.
     pub async fn wait_for(&self, what: &str) {
         while self.count(what) == 0 {
             tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! A server in the test's own process: fresh database, free port, a clock that stands still until the
-//! test moves it, cheap password hashes, no limits, a mail server of its own.
+//! A server in the test's own process: fresh database, free port, a clock that the test moves,
+//! cheap password hashes, no limits, a mail server of its own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,12 +24,12 @@ use crate::links::Link;
 use crate::providers::{point_at, register_at};
 use crate::smtp::{Received, SmtpServer};
 
-/// What the clock shows at first.
+/// The first time that the clock shows.
 const START: i64 = 1_790_000_000;
-/// Longer than all mails of a test take.
+/// Longer than all mails of a test need.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where links lead that bring an address back.
+/// The path of links that bring back an address.
 const RETURNS: &str = "/auth/return-email/";
 
 pub struct TestServer {
@@ -38,9 +38,9 @@ pub struct TestServer {
     pub address: SocketAddr,
     pub clock: Clock,
     pub auth: Arc<Auth>,
-    /// Where its mails go.
+    /// The mail server that receives its mails.
     pub smtp: SmtpServer,
-    /// Where its users reach it.
+    /// The URL for its users.
     pub public_url: String,
     running: JoinHandle<()>,
     database: Database,
@@ -52,7 +52,7 @@ impl TestServer {
         TestServer::with(|_| {}).await
     }
 
-    /// Starts with settings of the test's own.
+    /// Starts with settings that the test changes.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let (data, database) =
             (tempfile::tempdir().expect("a temporary directory"), Database::fresh().await);
@@ -80,7 +80,7 @@ impl TestServer {
         TestServer::of_an_app_with(|_| {}).await
     }
 
-    /// The same with settings of the test's own.
+    /// The same with settings that the test changes.
     pub async fn of_an_app_with(change: impl FnOnce(&mut Config)) -> Self {
         TestServer::with(|config| {
             let defaults = propusk_server::default_config();
@@ -114,18 +114,18 @@ impl TestServer {
         crate::contract::replay(seed, subject).await;
     }
 
-    /// The database by the side of the server.
+    /// The same database, without the server.
     pub async fn store(&self) -> Store {
         store::connect(self.database.url(), self.data.path()).await.expect("the database")
     }
 
-    /// The domain once more on the same database and clock, as a process sees it that has just begun.
+    /// A second `Auth` on the same database and clock, like that of another process.
     pub async fn begun_anew(&self) -> Arc<Auth> {
         let config = config(&self.data, &self.database);
         propusk_server::open(&config, self.clock.clone()).await.expect("the database opens")
     }
 
-    /// All mails that have arrived, the oldest first, once no further one waits to be sent.
+    /// All mails that have arrived, the oldest first, once no other mail waits to be sent.
     pub async fn mails(&self) -> Vec<Received> {
         let is_sent = async {
             loop {
@@ -138,7 +138,7 @@ impl TestServer {
                 if waiting == 0 {
                     return;
                 }
-                // Looking costs time that the worker needs.
+                // Each look takes time from the worker.
                 sleep(
                     Duration::from_millis(2) * u32::try_from(waiting).unwrap_or(u32::MAX).min(50),
                 )
@@ -149,12 +149,12 @@ impl TestServer {
         self.smtp.mails()
     }
 
-    /// Does a statement beside the server.
+    /// Executes a statement directly in the database.
     pub async fn execute(&self, statement: &'static str) {
         self.database.execute(self.data.path(), statement).await;
     }
 
-    /// Imports an account with a password, as from a server that is replaced.
+    /// Imports an account with a password, as from a replaced server.
     pub async fn import(&self, who: &str, password: &str, number: i64, joined_at: Option<i64>) {
         let kinds = [Kind::Email, Kind::Phone, Kind::Username];
         let identifier = Identifier::parse_as(who, &kinds).expect("an identifier");
@@ -177,7 +177,7 @@ impl TestServer {
         self.newest_link(email, |link| !link.url.contains(RETURNS)).await
     }
 
-    /// The newest link that was mailed to this address and brings it back.
+    /// The newest link in a mail to this address that brings it back.
     pub async fn link_back_to(&self, email: &str) -> Link {
         self.newest_link(email, |link| link.url.contains(RETURNS)).await
     }
@@ -192,6 +192,12 @@ impl TestServer {
     async fn account_id(&self, who: &str) -> i64 {
         let found = self.auth.find_account(who).await.expect("the database answers");
         found.unwrap_or_else(|| panic!("no account {who}")).id
+    }
+}
+
+impl AsRef<Client> for TestServer {
+    fn as_ref(&self) -> &Client {
+        &self.client
     }
 }
 
@@ -236,7 +242,7 @@ fn config(data: &TempDir, database: &Database) -> Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         data_dir: data.path().to_owned(),
         database_url: database.url().map(Secret::new),
-        // The least that argon2 takes: its cost is not what these tests are about.
+        // The least that argon2 accepts: these tests are not about its cost.
         password: Hashing { memory_kib: 64, time: 1, threads: 2, queue: 1_024 },
         ..Config::default()
     };

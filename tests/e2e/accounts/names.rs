@@ -1,34 +1,27 @@
-//! What may stand in a name: the same rule at every door, in each API's own form.
+//! The characters that names may contain: the same rule in every API, refused in each API's own
+//! form.
 
-use http_body_util::Full;
-use hyper::Request;
 use propusk_tests::http::Answer;
 use propusk_tests::server::TestServer;
 use serde_json::{Value, json};
 
-use propusk_tests::operator::{PASSWORD, Place};
+use propusk_tests::operator::Operator;
+use propusk_tests::user::{PASSWORD, signed_up};
 
-/// What disturbs a line.
+/// Control characters and other line breakers.
 const DISTURBING: [&str; 6] =
     ["a\u{202e}b", "a\u{1b}[2Jb", "a\nb", "a\u{2028}b", "a\u{2029}b", "a\u{2066}b"];
-/// What shows nothing.
+/// Invisible text.
 const INVISIBLE: [&str; 7] =
     ["a\u{200b}b", "a\u{ad}", "a\u{3164}", "a\u{fe0f}b", "a\u{2800}", "a\u{fffc}b", "\u{e0100}b"];
 
-async fn access(server: &TestServer, email: &str) -> String {
-    let body = json!({"email": email, "password": PASSWORD});
-    assert_eq!(server.client.post("/api/auth/users/", &body).await.status, 201);
-    let body = json!({"username": email, "password": PASSWORD});
-    let pair = server.client.post("/api/auth/jwt/create/", &body).await;
-    format!("Bearer {}", pair.field("access"))
+/// The `Authorization` of a new account.
+async fn bearer_of(server: &TestServer, email: &str) -> String {
+    format!("Bearer {}", signed_up(server, email).await.0)
 }
 
-async fn patch(server: &TestServer, access: &str, body: &Value) -> Answer {
-    let request = Request::patch("/propusk/v1/account")
-        .header("Content-Type", "application/json")
-        .header("Authorization", access)
-        .body(Full::from(body.to_string()));
-    server.client.send(request.expect("a request")).await.expect("an answer")
+async fn change(server: &TestServer, bearer: &str, body: &Value) -> Answer {
+    server.client.call("PATCH", "/propusk/v1/account", Some(bearer), body).await
 }
 
 #[track_caller]
@@ -38,9 +31,9 @@ fn assert_invalid(answer: &Answer, field: &str) {
 }
 
 #[tokio::test]
-async fn display_name_that_disturbs_a_line_is_refused_at_every_door() {
+async fn display_name_with_control_characters_is_refused_by_every_api() {
     let server = TestServer::start().await;
-    let bearer = access(&server, "anna@example.com").await;
+    let bearer = bearer_of(&server, "anna@example.com").await;
     for name in DISTURBING.into_iter().chain(["\u{200d}", "\u{2800}"]) {
         let email = "new@example.com";
         let body = json!({"login": name, "email": email, "password": PASSWORD});
@@ -50,27 +43,27 @@ async fn display_name_that_disturbs_a_line_is_refused_at_every_door() {
         let body = json!({"display_name": name, "email": email, "password": PASSWORD});
         assert_invalid(&server.client.post("/propusk/v1/accounts", &body).await, "display_name");
         let body = json!({ "display_name": name });
-        assert_invalid(&patch(&server, &bearer, &body).await, "display_name");
+        assert_invalid(&change(&server, &bearer, &body).await, "display_name");
         let body =
             json!({"identifier": "anna@example.com", "password": PASSWORD, "device_name": name});
         assert_invalid(&server.client.post("/propusk/v1/sessions", &body).await, "device_name");
     }
-    // Joiners and emoji belong to names.
-    for (place, name) in ["می\u{200c}خواهم", "👩\u{200d}💻 O'Brien"].into_iter().enumerate()
+    // Joiners and emoji are allowed in names.
+    for (number, name) in ["می\u{200c}خواهم", "👩\u{200d}💻 O'Brien"].into_iter().enumerate()
     {
-        let email = format!("{place}@example.com");
+        let email = format!("{number}@example.com");
         let body = json!({"login": name, "email": email, "password": PASSWORD});
         let answer = server.client.post("/v1/creat_autor", &body).await;
         assert_eq!((answer.status.as_u16(), answer.field("login").as_str()), (201, name));
-        let changed = patch(&server, &bearer, &json!({ "display_name": name })).await;
+        let changed = change(&server, &bearer, &json!({ "display_name": name })).await;
         assert_eq!(changed.field("display_name"), name);
     }
 }
 
 #[tokio::test]
-async fn username_that_hides_something_is_refused_at_every_door() {
+async fn username_with_invisible_characters_is_refused_by_every_api() {
     let server = TestServer::start().await;
-    let bearer = access(&server, "anna@example.com").await;
+    let bearer = bearer_of(&server, "anna@example.com").await;
     let stand_ins = ["propusk-1", "PROPUSK-7", "propusk\u{2011}7"];
     for name in DISTURBING.into_iter().chain(INVISIBLE).chain(stand_ins) {
         let body = json!({"username": name, "email": "new@example.com", "password": PASSWORD});
@@ -79,14 +72,14 @@ async fn username_that_hides_something_is_refused_at_every_door() {
         assert_eq!(answer.json(), json!({"error": "Username already exists."}));
         let body = json!({"username": name, "password": PASSWORD});
         assert_invalid(&server.client.post("/propusk/v1/accounts", &body).await, "username");
-        assert_invalid(&patch(&server, &bearer, &json!({ "username": name })).await, "username");
+        assert_invalid(&change(&server, &bearer, &json!({ "username": name })).await, "username");
     }
 }
 
 #[tokio::test]
-async fn email_whose_domain_hides_something_is_refused_at_every_door() {
+async fn email_with_invisible_characters_in_its_domain_is_refused_by_every_api() {
     let server = TestServer::start().await;
-    let bearer = access(&server, "anna@example.com").await;
+    let bearer = bearer_of(&server, "anna@example.com").await;
     for hidden in ["\u{200b}", "\u{ad}", "\u{2060}", "\u{fe0f}", "\u{feff}", "\u{3164}", "\u{34f}"]
     {
         let email = format!("new@ex{hidden}ample.com");
@@ -96,7 +89,7 @@ async fn email_whose_domain_hides_something_is_refused_at_every_door() {
         assert_eq!(answer.json(), json!({"email": ["Enter a valid email address."]}));
         assert_invalid(&server.client.post("/propusk/v1/accounts", &body).await, "email");
         let body = json!({"email": email, "current_password": PASSWORD});
-        assert_invalid(&patch(&server, &bearer, &body).await, "email");
+        assert_invalid(&change(&server, &bearer, &body).await, "email");
         let phone = "+491701234567";
         let body = json!({"phone_number": phone, "email": email, "hash_password": PASSWORD});
         let answer = server.client.post("/authorization/registration", &body).await;
@@ -109,9 +102,9 @@ async fn email_whose_domain_hides_something_is_refused_at_every_door() {
 }
 
 #[tokio::test]
-async fn phone_begins_with_a_country_code_at_every_door() {
+async fn phone_needs_a_country_code_in_every_api() {
     let server = TestServer::start().await;
-    let bearer = access(&server, "anna@example.com").await;
+    let bearer = bearer_of(&server, "anna@example.com").await;
     let phone = "+0 123 456 7890";
     let body = json!({"phone": phone, "password": PASSWORD});
     let answer = server.client.post("/api/auth/users/", &body).await;
@@ -120,7 +113,7 @@ async fn phone_begins_with_a_country_code_at_every_door() {
         (400, json!({"phone": ["Enter a valid value."]}))
     );
     assert_invalid(&server.client.post("/propusk/v1/accounts", &body).await, "phone");
-    assert_invalid(&patch(&server, &bearer, &json!({ "phone": phone })).await, "phone");
+    assert_invalid(&change(&server, &bearer, &json!({ "phone": phone })).await, "phone");
     let body = json!({"phone_number": phone, "email": "b@example.com", "hash_password": PASSWORD});
     let answer = server.client.post("/authorization/registration", &body).await;
     assert_eq!(answer.status, 422);
@@ -128,33 +121,33 @@ async fn phone_begins_with_a_country_code_at_every_door() {
 }
 
 #[tokio::test]
-async fn names_of_the_command_line_keep_the_same_rules() {
-    let place = Place::new().await;
-    place.store().await.close().await;
+async fn names_from_the_command_line_follow_the_same_rules() {
+    let operator = Operator::new().await;
+    operator.store().await.close().await;
     for name in ["a\u{2028}b", "a\u{3164}", "propusk-1", "+0 123 456 7890"] {
-        let said = place.refused(&[], &["user", "create", name]).await;
+        let said = operator.refused(&[], &["user", "create", name]).await;
         assert!(said.contains("not an e-mail address, a phone number"), "{said}");
         let first =
             [("PROPUSK_SUPERUSER__USERNAME", name), ("PROPUSK_SUPERUSER__PASSWORD", PASSWORD)];
-        let said = place.refused(&first, &["serve"]).await;
+        let said = operator.refused(&first, &["serve"]).await;
         assert!(said.contains("superuser"), "{said}");
     }
     for name in DISTURBING {
         let create = ["client", "create", "--id", "app", "--name", name];
-        let said = place.refused(&[], &create).await;
+        let said = operator.refused(&[], &create).await;
         assert!(said.contains("a name must be one line of 1 to 150 characters"), "{said}");
     }
 }
 
-/// What a mail program would make a link of, as its name.
+/// Names that a mail program would turn into a link.
 const LINKED: [&str; 5] =
     ["evil.com", "evil\u{3002}org", "evil\u{ff0e}net", "win evil.biz", "call 12345"];
 
 #[tokio::test]
 async fn name_that_would_become_a_link_is_mailed_only_to_a_proved_address() {
     let server = TestServer::start().await;
-    for (place, name) in LINKED.into_iter().chain(["anna"]).enumerate() {
-        let email = format!("{place}@example.com");
+    for (number, name) in LINKED.into_iter().chain(["anna"]).enumerate() {
+        let email = format!("{number}@example.com");
         let body = json!({"username": name, "email": email, "password": PASSWORD});
         let answer = server.client.post("/api/auth/register/", &body).await;
         assert_eq!(answer.status, 201, "{name}: {}", answer.text());
@@ -167,7 +160,7 @@ async fn name_that_would_become_a_link_is_mailed_only_to_a_proved_address() {
         let body = json!({"new_password": "an0ther fair password"});
         assert_eq!(server.client.post(&path, &body).await.status, 200);
     }
-    // Now it is the owner's own name.
+    // The reset has proved the address, so the name is the owner's.
     asked_for_a_reset(&server, "0@example.com").await;
     let text = server.smtp.newest_to("0@example.com").expect("a mail").text;
     assert!(text.contains("Account: evil.com\n"), "{text}");

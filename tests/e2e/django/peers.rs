@@ -1,4 +1,4 @@
-//! The Django stacks with which other tests compare are what they take them for.
+//! Checks that the Django stacks used as peers behave as other tests assume.
 
 use propusk_tests::django::{CLIENT_ID, CLIENT_SECRET, Django, Stack};
 use propusk_tests::http::Answer;
@@ -12,7 +12,7 @@ fn bearer(answer: &Answer, token: &str) -> String {
     format!("Bearer {}", answer.field(token))
 }
 
-/// What a POST is answered, which has to have this status.
+/// The answer to a POST, which must have this status.
 async fn posted(django: &Django, path: &str, body: Value, status: u16) -> Answer {
     let answer = django.client.post(path, &body).await;
     assert_eq!(answer.status, status, "{path}: {}", answer.text());
@@ -45,7 +45,7 @@ async fn djoser_signs_in_with_a_key_once_the_address_is_confirmed() {
 }
 
 #[tokio::test]
-async fn drf_social_oauth2_has_a_pair_for_a_token_of_a_provider() {
+async fn drf_social_oauth2_converts_a_token_of_a_provider() {
     let django = Django::start(Stack::DjoserToken).await;
     let convert = |backend: &str, token: &str| {
         json!({

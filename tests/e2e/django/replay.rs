@@ -1,4 +1,4 @@
-//! The recorded answers of the real libraries, all of them, in their order.
+//! Replays the recorded answers of the real libraries, in order.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,8 @@ use propusk_tests::smtp::{Received, SmtpServer};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-/// The applications of the recording, whether they are public and may send passwords, and their secret.
+/// The applications of the recording: the id, whether it is public, and whether it may send
+/// passwords.
 const CLIENTS: [(&str, bool, bool); 3] = [
     ("oracle-client-id", false, true),
     ("oracle-public-id", true, true),
@@ -24,7 +25,7 @@ const CLIENTS: [(&str, bool, bool); 3] = [
 ];
 const CLIENT_SECRET: &str = "oracle-client-secret";
 
-/// Longer than the mails of a recording take.
+/// Longer than the mails of a recording need.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
@@ -74,7 +75,7 @@ async fn djoser_jwt_answers_as_recorded() {
     with_the_librarys_key().await.replay("004").await;
 }
 
-/// A server that takes the library's place, whose tokens the rows make.
+/// A server that replaces the library, whose tokens are made by the rows.
 async fn with_the_librarys_key() -> TestServer {
     TestServer::with(honour_the_librarys).await
 }
@@ -85,7 +86,7 @@ fn honour_the_librarys(config: &mut Config) {
 }
 
 #[tokio::test]
-async fn the_binary_answers_as_recorded_with_its_command_line_behind_it() {
+async fn binary_and_its_command_line_answer_as_recorded() {
     for seed in ["000", "001", "002", "003", "004"] {
         let operator = Operator::new().await;
         let smtp_url = operator.smtp.url();
@@ -109,7 +110,7 @@ async fn the_binary_answers_as_recorded_with_its_command_line_behind_it() {
     }
 }
 
-/// Somebody with a shell on the server's machine.
+/// An operator with a shell on the server's machine.
 struct Operator {
     data: TempDir,
     database: Database,

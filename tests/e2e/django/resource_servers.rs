@@ -1,5 +1,5 @@
-//! Services that take our access tokens, configured as the handbook says: SimpleJWT, PyJWT, python-jose and
-//! jose by the published keys, django-oauth-toolkit by introspection.
+//! Services that accept our access tokens, configured as in the handbook: SimpleJWT, PyJWT,
+//! python-jose and jose by the published keys, django-oauth-toolkit by introspection.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -12,11 +12,11 @@ use serde_json::json;
 use tokio::process::Command;
 
 const PASSWORD: &str = "correct horse battery";
-/// What stands for the server in the handbook.
+/// The server's URL in the handbook.
 const HANDBOOKS_URL: &str = "https://auth.example.com";
 const NODE_MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/oidc-provider/node_modules");
 
-/// A server that has the time of this machine, by which the libraries check.
+/// A server with the clock of this machine, which the libraries use too.
 #[expect(clippy::disallowed_methods, reason = "the libraries go by the real clock")]
 async fn server() -> TestServer {
     let server = TestServer::start().await;
@@ -25,7 +25,7 @@ async fn server() -> TestServer {
     server
 }
 
-/// The example of the handbook behind this title, for `server`.
+/// The handbook's example under this title, adapted to `server`.
 fn example(title: &str, server: &TestServer) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/README.md");
     let handbook = std::fs::read_to_string(path).expect("the handbook");
@@ -38,7 +38,7 @@ fn example(title: &str, server: &TestServer) -> String {
     code.join("\n").replace(HANDBOOKS_URL, &server.public_url)
 }
 
-/// The id and an access token of `native` of a new account.
+/// The id of a new account, and an access token of `native`.
 async fn signed_up(server: &TestServer, name: &str) -> (i64, String) {
     let account = json!({"username": name, "password": PASSWORD});
     let answer = server.client.post("/propusk/v1/accounts", &account).await;
@@ -49,14 +49,14 @@ async fn signed_up(server: &TestServer, name: &str) -> (i64, String) {
     (id, tokens.field("access_token"))
 }
 
-/// A token of which a letter of the payload is another.
+/// The token with one letter of its payload changed.
 fn forged(token: &str) -> String {
     let place = token.find('.').expect("a header") + 10;
     let other = if &token[place..=place] == "A" { "B" } else { "A" };
     format!("{}{other}{}", &token[..place], &token[place + 1..])
 }
 
-/// What a program prints that gets this code and argument.
+/// The output of a program with this code and argument.
 async fn run(mut program: Command, argument: &str) -> String {
     let output = program.arg(argument).stdin(Stdio::null()).output().await.expect("it runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -65,7 +65,7 @@ async fn run(mut program: Command, argument: &str) -> String {
 }
 
 #[tokio::test]
-async fn simple_jwt_takes_our_tokens_as_the_handbook_configures_it() {
+async fn simplejwt_accepts_our_tokens_as_the_handbook_configures_it() {
     let server = server().await;
     let django = Django::resource_server(&example("SimpleJWT", &server)).await;
     let (id, token) = signed_up(&server, "anna").await;
@@ -85,7 +85,7 @@ async fn simple_jwt_takes_our_tokens_as_the_handbook_configures_it() {
 }
 
 #[tokio::test]
-async fn libraries_of_python_check_our_tokens_as_the_handbook_has_it() {
+async fn python_libraries_verify_our_tokens_as_the_handbook_configures_them() {
     let server = server().await;
     let (id, token) = signed_up(&server, "anna").await;
     for library in ["PyJWT", "python-jose"] {
@@ -110,7 +110,7 @@ except Exception as error:
 }
 
 #[tokio::test]
-async fn jose_checks_our_tokens_as_the_handbook_has_it() {
+async fn jose_verifies_our_tokens_as_the_handbook_configures_it() {
     let server = server().await;
     let (id, token) = signed_up(&server, "anna").await;
     let code = example("jose", &server)
@@ -118,7 +118,7 @@ async fn jose_checks_our_tokens_as_the_handbook_has_it() {
 const [token] = process.argv.slice(2);
 console.log(await accountOf(token).catch((error) => `refused ${error.code}`));
 ";
-    // In the folder of its modules, where Node.js looks for them.
+    // In the folder of its modules, which Node.js searches.
     let folder = tempfile::tempdir_in(NODE_MODULES).expect("the modules are installed");
     let file = folder.path().join("check.mjs");
     std::fs::write(&file, code).expect("a new file");
@@ -131,7 +131,7 @@ console.log(await accountOf(token).catch((error) => `refused ${error.code}`));
     assert!(run(program(), &forged(&token)).await.starts_with("refused"));
 }
 
-/// A server where `orders` may introspect, and a Django that does.
+/// A server where `orders` may introspect, and a Django that does so.
 async fn with_oauth_toolkit() -> (TestServer, Django) {
     let server = server().await;
     let secret = "a-secret-of-the-service";
@@ -150,7 +150,7 @@ async fn with_oauth_toolkit() -> (TestServer, Django) {
 }
 
 #[tokio::test]
-async fn django_oauth_toolkit_asks_about_our_tokens_as_the_handbook_configures_it() {
+async fn django_oauth_toolkit_introspects_our_tokens_as_the_handbook_configures_it() {
     let (server, django) = with_oauth_toolkit().await;
     let (id, token) = signed_up(&server, "anna").await;
     let answer = django.client.get("/whoami/", Some(&format!("Bearer {token}"))).await;
@@ -165,7 +165,7 @@ async fn django_oauth_toolkit_asks_about_our_tokens_as_the_handbook_configures_i
 
 /// The superuser of the Django is `admin`.
 #[tokio::test]
-async fn a_stranger_with_the_name_of_the_superuser_is_somebody_else_there() {
+async fn account_named_like_the_superuser_is_another_user_at_a_resource_server() {
     let (server, django) = with_oauth_toolkit().await;
     let (_, token) = signed_up(&server, "admin").await;
     let answer = django.client.get("/whoami/", Some(&format!("Bearer {token}"))).await;

@@ -1,7 +1,8 @@
-//! A mail server that is away, defers, hangs and comes back, and a server that is killed meanwhile: every
-//! acknowledged request's mail arrives, twice only where a kill came between, and then the same mail.
+//! A mail server that is down, defers, hangs and recovers, and a server that is killed meanwhile:
+//! the mail of every acknowledged request arrives, twice only after a kill, and then identical.
 //!
-//! Each fault lasts a few seconds; `PROPUSK_TEST_MAIL_PHASE_SECONDS=60` makes it what it is in life.
+//! Each fault lasts a few seconds; `PROPUSK_TEST_MAIL_PHASE_SECONDS=60` makes them as long as in
+//! production.
 
 use std::collections::{HashMap, HashSet};
 use std::env;
@@ -21,12 +22,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 const CLIENTS: usize = 4;
-/// Between two requests of a client.
+/// The pause between two requests of a client.
 const PACE: Duration = Duration::from_millis(50);
 const PASSWORD: &str = "Str0ng-pass-77";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_mail_arrives_through_a_mail_server_that_fails_and_a_server_that_is_killed() {
+async fn mail_arrives_through_faults_of_the_mail_server_and_kills_of_the_server() {
     let mut site = Site::start().await;
     let mut asking = Asking::start(site.client());
     site.pass(Behaviour::Fine).await;
@@ -44,19 +45,19 @@ async fn every_mail_arrives_through_a_mail_server_that_fails_and_a_server_that_i
     assert_twice_only_across_a_kill(&mails, &site.taken_at_kill);
 }
 
-/// How long each fault lasts.
+/// The duration of each fault.
 fn phase() -> Duration {
     let seconds = env::var("PROPUSK_TEST_MAIL_PHASE_SECONDS").map(|text| text.parse());
     Duration::from_secs(seconds.map_or(Ok(3), |seconds| seconds).expect("a number of seconds"))
 }
 
-/// The server, its mail server, and their places on disk.
+/// The server, its mail server, and their data on disk.
 struct Site {
     server: Option<Process>,
     smtp: SmtpServer,
     database: Database,
     data: TempDir,
-    /// How many mails had arrived at each kill.
+    /// The number of mails that had arrived at each kill.
     taken_at_kill: Vec<usize>,
 }
 
@@ -89,14 +90,14 @@ impl Site {
     async fn is_killed(&mut self, asking: &Asking) {
         let server = self.server.take().expect("the server runs");
         server.kill().await;
-        // What the server had sent may still be on its way.
+        // A mail that the server has sent may still be in transit.
         sleep(Duration::from_millis(200)).await;
         self.taken_at_kill.push(self.smtp.mails().len());
         self.serve().await;
         asking.go_on_at(self.client());
     }
 
-    /// Waits until the operator sees no waiting mail.
+    /// Waits until the queue is empty for the operator.
     async fn has_sent_all(&self) {
         let is_empty = async {
             loop {
@@ -109,14 +110,14 @@ impl Site {
                 sleep(Duration::from_millis(200)).await;
             }
         };
-        // Half of a mail's age may pass until it is tried again.
-        // On Postgres, half a minute more for the mails that a killed server had in hand.
+        // A retry may wait for half the age of a mail. On Postgres, half a minute more for the
+        // mails that a killed server had leased.
         let patience = Duration::from_secs(60) + 5 * phase();
         timeout(patience, is_empty).await.expect("nothing waits for ever");
     }
 }
 
-/// Clients that ask for mails, wherever the server is at the moment.
+/// Clients that request mails from the current server.
 struct Asking {
     clients: JoinSet<()>,
     server: watch::Sender<Client>,
@@ -177,7 +178,7 @@ async fn ask_until_stopped(
                     sent.transpose().expect("the test listens");
                 }
                 Ok(answer) => panic!("{path}: {} {}", answer.status, answer.text()),
-                // Killed: what it asked for last may have been done or not.
+                // After a kill the last request may or may not have been done.
                 Err(_) => {
                     place.changed().await.expect("the server comes back");
                     break;
@@ -187,7 +188,7 @@ async fn ask_until_stopped(
     }
 }
 
-/// As many different mails as were acknowledged, each with a link of its own.
+/// There are as many different mails as acknowledged requests, each with its own link.
 fn assert_everybody_got(asked: &[String], mails: &[Received]) {
     let mut links: HashMap<String, HashSet<String>> = HashMap::new();
     for mail in mails {

@@ -1,20 +1,20 @@
-//! Limits on mails: so many go out to a mailbox, and so many may be asked for from an address, whether or
-//! not an account is there.
+//! Limits on mails: the number that a mailbox gets, and the number that an address may request,
+//! whether or not there is an account.
 
-use hyper::Request;
 use propusk_server::config::Limits;
 use propusk_tests::http::Answer;
 use propusk_tests::server::TestServer;
-use serde_json::{Value, json};
+use propusk_tests::user::change_me;
+use serde_json::json;
 
 use propusk_tests::limits::{ANY, PASSWORD, assert_throttled, limited, limits, register};
 
-/// Limits on mails alone.
+/// Limits on mails and no others.
 fn mail_limits(mails_per_address: u32, mails_per_recipient: u32) -> Limits {
     Limits { mails_per_address, mails_per_recipient, ..limits(ANY, ANY, ANY) }
 }
 
-/// The ways to ask for a mail, with what each answers where it knows nobody of that name.
+/// The ways to request a mail, with the answer for an unknown address.
 const MAILING: [(&str, u16); 3] = [
     ("/auth/users/reset_password/", 204),
     ("/auth/users/resend_activation/", 400),
@@ -25,21 +25,11 @@ async fn ask_for_a_mail(server: &TestServer, path: &str, email: &str) -> Answer 
     server.client.post(path, &json!({"email": email})).await
 }
 
-/// Changes one's own account.
-async fn change(server: &TestServer, access: &str, body: Value) -> u16 {
-    let request = Request::patch("/api/auth/users/me/")
-        .header("Authorization", format!("Bearer {access}"))
-        .header("Content-Type", "application/json")
-        .body(body.to_string().into())
-        .expect("a request");
-    server.client.send(request).await.expect("an answer").status.as_u16()
-}
-
 #[tokio::test]
-async fn a_mailbox_gets_so_many_mails_in_an_hour_and_no_more() {
+async fn mailbox_gets_no_more_mails_in_an_hour_than_the_limit() {
     let server = limited(mail_limits(ANY, 3)).await;
     register(&server, "anna@example.com").await;
-    // Every spelling and every API share one counter, and all answers are as always.
+    // Every spelling and every API share one counter, and all answers are as usual.
     for (path, spelling) in [
         ("/auth/users/reset_password/", "anna@example.com"),
         ("/api/auth/password/reset/", "ANNA@Example.com"),
@@ -50,14 +40,14 @@ async fn a_mailbox_gets_so_many_mails_in_an_hour_and_no_more() {
         assert!(ask_for_a_mail(&server, path, spelling).await.status.is_success(), "{spelling}");
     }
     assert_eq!(server.mails().await.len(), 3);
-    // The link that is out stays good.
+    // The link that was sent stays valid.
     let link = server.link_to("anna@example.com").await;
     let body = json!({"uid": link.uid, "token": link.token, "new_password": "A-new-pass-99"});
     let reset = server.client.post("/auth/users/reset_password_confirm/", &body).await;
     assert_eq!(reset.status, 204);
 }
 
-/// Resets the password by the newest link, so that none is out any more.
+/// Resets the password with the newest link, so that no link is valid.
 async fn reset_by_mail(server: &TestServer, email: &str) {
     let link = server.link_to(email).await;
     let body = json!({"uid": link.uid, "token": link.token, "new_password": "A-new-pass-99"});
@@ -65,19 +55,19 @@ async fn reset_by_mail(server: &TestServer, email: &str) {
     assert_eq!(reset.status, 204);
 }
 
-/// How many mails have come to addresses that begin so.
+/// The number of mails to addresses that start with this.
 async fn mails_to(server: &TestServer, start: &str) -> usize {
     let mails = server.mails().await;
     mails.iter().flat_map(|mail| &mail.to).filter(|to| to.starts_with(start)).count()
 }
 
 #[tokio::test]
-async fn a_mail_beyond_the_limit_is_sent_late_and_once_where_no_link_is_out() {
+async fn mail_beyond_the_limit_is_sent_late_and_once_if_no_link_is_valid() {
     let server = limited(mail_limits(ANY, 1)).await;
     register(&server, "anna@example.com").await;
     let path = MAILING[0].0;
     let ask = || ask_for_a_mail(&server, path, "anna@example.com");
-    // The first reset proves the address, which has a count of its own.
+    // The first reset proves the address, which then has its own count.
     for _ in 0..2 {
         assert_eq!(ask().await.status, 204);
         reset_by_mail(&server, "anna@example.com").await;
@@ -91,7 +81,7 @@ async fn a_mail_beyond_the_limit_is_sent_late_and_once_where_no_link_is_out() {
     assert_eq!(mails_to(&server, "anna").await, before);
     server.clock.advance(1);
     assert_eq!(mails_to(&server, "anna").await, before + 1);
-    // It counts in the hour in which it goes out.
+    // The mail counts in the hour in which it is sent.
     reset_by_mail(&server, "anna@example.com").await;
     let before = mails_to(&server, "anna").await;
     assert_eq!(ask().await.status, 204);
@@ -99,7 +89,7 @@ async fn a_mail_beyond_the_limit_is_sent_late_and_once_where_no_link_is_out() {
 }
 
 #[tokio::test]
-async fn questions_about_other_addresses_of_a_mailbox_keep_nobody_from_a_reset() {
+async fn reset_works_whatever_is_asked_about_other_addresses_of_the_mailbox() {
     let server = limited(mail_limits(ANY, 3)).await;
     register(&server, "owner@example.com").await;
     for (path, unknown) in MAILING {
@@ -121,12 +111,12 @@ async fn register_waiting(server: &TestServer, email: &str) {
 }
 
 #[tokio::test]
-async fn accounts_at_tags_of_a_mailbox_keep_its_owner_from_nothing() {
+async fn accounts_at_tagged_addresses_do_not_hinder_the_owner_of_the_mailbox() {
     let server = limited(mail_limits(ANY, 2)).await;
     for number in 0..6 {
         register_waiting(&server, &format!("owner+{number}@example.com")).await;
     }
-    // The owner's own does not wait for those.
+    // The owner's own mail does not wait for those.
     register_waiting(&server, "owner@example.com").await;
     assert_eq!(mails_to(&server, "owner").await, 3);
     let link = server.link_to("owner@example.com").await;
@@ -139,7 +129,7 @@ async fn accounts_at_tags_of_a_mailbox_keep_its_owner_from_nothing() {
 }
 
 #[tokio::test]
-async fn proved_address_is_mailed_whatever_its_mailbox_gets_for_others() {
+async fn proved_address_gets_its_mail_whatever_its_mailbox_gets_for_others() {
     let server = limited(mail_limits(ANY, 2)).await;
     register_waiting(&server, "owner@gmail.com").await;
     let link = server.link_to("owner@gmail.com").await;
@@ -156,7 +146,7 @@ async fn proved_address_is_mailed_whatever_its_mailbox_gets_for_others() {
     let before = mails_to(&server, "owner@").await;
     assert_eq!(ask_for_a_mail(&server, path, "owner@gmail.com").await.status, 204);
     assert_eq!(mails_to(&server, "owner@").await, before + 1);
-    // Two of each class, one of which has had only one so far.
+    // Two of each class, except one that has had only one.
     assert_eq!(mails_to(&server, "o").await - before, 2 + 2 + 1);
 }
 
@@ -172,7 +162,7 @@ async fn late_mail_goes_out_before_what_was_asked_for_after_it() {
         ask_for_a_mail(&server, path, &format!("{name}@gmail.com")).await;
     }
     assert_eq!((mails_to(&server, "o.wner").await, mails_to(&server, "owner").await), (1, 0));
-    // Whoever asks at the second at which the hour begins comes after that.
+    // A request in the first second of the hour comes after the late mail.
     server.clock.advance(3_600);
     ask_for_a_mail(&server, path, "ow.ner@gmail.com").await;
     assert_eq!((mails_to(&server, "ow.ner").await, mails_to(&server, "owner").await), (0, 1));
@@ -181,7 +171,7 @@ async fn late_mail_goes_out_before_what_was_asked_for_after_it() {
 }
 
 #[tokio::test]
-async fn spellings_of_one_mailbox_share_what_goes_out_to_it() {
+async fn limit_is_shared_by_all_spellings_of_a_mailbox() {
     let server = limited(mail_limits(ANY, 2)).await;
     let mailboxes: [&[&str]; 3] = [
         &["vic+0@example.com", "vic+1@ｅxample.com", "vic+2@example。com"],
@@ -209,7 +199,7 @@ async fn late_mail_is_sent_as_long_as_its_link_works() {
     let leave = async |email: &str| {
         let pair = json!({"username": anna, "password": "A-new-pass-99"});
         let access = server.client.post("/api/auth/jwt/create/", &pair).await.field("access");
-        assert_eq!(change(&server, &access, json!({ "email": email })).await, 200);
+        assert_eq!(change_me(&server, &access, &json!({ "email": email })).await.status, 200);
     };
     let come_back = async || {
         let url = server.link_back_to(anna).await.url;
@@ -230,7 +220,7 @@ async fn late_mail_is_sent_as_long_as_its_link_works() {
 }
 
 #[tokio::test]
-async fn an_address_asks_for_so_many_mails_whoever_they_are_for() {
+async fn address_may_ask_for_a_limited_number_of_mails_to_any_recipient() {
     let server = limited(mail_limits(4, ANY)).await;
     register(&server, "anna@example.com").await;
     for email in ["anna@example.com", "nobody@example.com", "other@example.com", "no address"] {
@@ -246,7 +236,7 @@ async fn an_address_asks_for_so_many_mails_whoever_they_are_for() {
 }
 
 #[tokio::test]
-async fn known_and_unknown_mailboxes_are_answered_alike_beyond_the_limit() {
+async fn answers_beyond_the_limit_are_alike_for_known_and_unknown_mailboxes() {
     let server = limited(mail_limits(ANY, 2)).await;
     register(&server, "anna@example.com").await;
     let mut seen = Vec::new();
@@ -263,17 +253,17 @@ async fn known_and_unknown_mailboxes_are_answered_alike_beyond_the_limit() {
 }
 
 #[tokio::test]
-async fn nobody_is_flooded_with_mails_that_nobody_asked_for() {
+async fn notices_do_not_flood_a_mailbox() {
     let server = limited(mail_limits(ANY, 3)).await;
     register(&server, "anna@example.com").await;
     let pair = json!({"username": "anna@example.com", "password": PASSWORD});
     let access = server.client.post("/api/auth/jwt/create/", &pair).await.field("access");
     for number in 0..10 {
-        // The address of a stranger is taken and left, and each time it would be told.
+        // A stranger's address is set and removed, and would be notified each time.
         for email in [format!("stranger+{number}@example.com"), format!("own{number}@example.com")]
         {
             let body = json!({ "email": email });
-            assert_eq!(change(&server, &access, body).await, 200);
+            assert_eq!(change_me(&server, &access, &body).await.status, 200);
         }
     }
     let to_stranger = |to: &String| to.starts_with("stranger");
@@ -287,14 +277,14 @@ async fn nobody_is_flooded_with_mails_that_nobody_asked_for() {
 }
 
 #[tokio::test]
-async fn notices_use_up_nothing_that_a_link_needs() {
+async fn notices_do_not_count_towards_the_limit_of_links() {
     let server = limited(mail_limits(ANY, 1)).await;
     register(&server, "anna@example.com").await;
     let pair = json!({"username": "anna@example.com", "password": PASSWORD});
     let access = server.client.post("/api/auth/jwt/create/", &pair).await.field("access");
     for email in ["other@example.com", "anna@example.com"] {
-        assert_eq!(change(&server, &access, json!({ "email": email })).await, 200);
-        // Before the next change takes a mail back that is under way.
+        assert_eq!(change_me(&server, &access, &json!({ "email": email })).await.status, 200);
+        // Before the next change cancels a mail that is in transit.
         server.mails().await;
     }
     let before = mails_to(&server, "anna").await;
@@ -303,7 +293,7 @@ async fn notices_use_up_nothing_that_a_link_needs() {
 }
 
 #[tokio::test]
-async fn the_limits_on_mails_are_on_by_default() {
+async fn limits_on_mails_are_on_by_default() {
     let server = limited(Limits::default()).await;
     register(&server, "anna@example.com").await;
     for _ in 0..11 {

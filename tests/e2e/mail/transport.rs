@@ -1,4 +1,4 @@
-//! Mails on their way to a mail server: what protects them, and what its answers and silences mean.
+//! Delivery to a mail server: transport security, and the meaning of its answers and timeouts.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ fn open(url: &str, ca_file: Option<PathBuf>) -> Result<Mailer, MailError> {
     Mailer::open(&config, &Product::default(), "https://auth.example.com", data.path(), false)
 }
 
-/// A mailer that trusts the server's authority.
+/// A mailer that trusts the certificate authority of the server.
 fn mailer(server: &SmtpServer) -> Mailer {
     open(&server.url(), Some(server.ca_file())).expect("settings of the test's own")
 }
@@ -53,7 +53,7 @@ fn url_with(server: &SmtpServer, credentials: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_mail_arrives_whole_whatever_protects_its_way() {
+async fn mail_arrives_whole_with_every_kind_of_transport_security() {
     for protection in [Protection::None, Protection::StartTls, Protection::Tls] {
         let server = SmtpServer::with(Options { protection, ..Options::default() }).await;
         send(&mailer(&server)).await.expect("the mail is taken");
@@ -74,7 +74,7 @@ async fn a_mail_arrives_whole_whatever_protects_its_way() {
 }
 
 #[tokio::test]
-async fn a_server_that_nobody_vouches_for_gets_no_mail() {
+async fn server_without_a_trusted_certificate_gets_no_mail() {
     for protection in [Protection::StartTls, Protection::Tls] {
         let server = SmtpServer::with(Options { protection, ..Options::default() }).await;
         let untrusting = open(&server.url(), None).expect("a URL");
@@ -98,7 +98,7 @@ async fn a_server_that_nobody_vouches_for_gets_no_mail() {
 }
 
 #[tokio::test]
-async fn a_server_without_starttls_gets_no_mail_where_it_is_required() {
+async fn server_without_starttls_gets_no_mail_where_it_is_required() {
     let server = SmtpServer::start().await;
     let required = open(&format!("{}?tls=required", server.url()), None).expect("a URL");
     assert_eq!(failure(&required).await.kind, SendErrorKind::Unreachable);
@@ -109,7 +109,7 @@ async fn a_server_without_starttls_gets_no_mail_where_it_is_required() {
 }
 
 #[tokio::test]
-async fn the_mailer_signs_in_where_it_is_told_how() {
+async fn mailer_signs_in_with_configured_credentials() {
     for mechanisms in ["PLAIN", "LOGIN", "PLAIN LOGIN"] {
         for protection in [Protection::None, Protection::StartTls, Protection::Tls] {
             let server = signing_in(protection, mechanisms).await;
@@ -123,7 +123,7 @@ async fn the_mailer_signs_in_where_it_is_told_how() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_no_fault_of_the_mail() {
+async fn wrong_credentials_do_not_count_against_the_mail() {
     let server = signing_in(Protection::Tls, "PLAIN LOGIN").await;
     for url in [url_with(&server, "us%3Aer:hunter3"), server.url()] {
         let mailer = open(&url, Some(server.ca_file())).expect("a URL");
@@ -137,7 +137,7 @@ async fn wrong_credentials_are_no_fault_of_the_mail() {
 }
 
 #[tokio::test]
-async fn a_connection_reset_after_the_mail_was_taken_does_not_double_it() {
+async fn connection_reset_after_the_mail_was_taken_does_not_double_it() {
     for protection in [Protection::None, Protection::StartTls, Protection::Tls] {
         let server = SmtpServer::with(Options { protection, ..Options::default() }).await;
         server.behave(Behaviour::AcceptThenReset);
@@ -151,7 +151,7 @@ async fn a_connection_reset_after_the_mail_was_taken_does_not_double_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_is_left() {
+async fn server_that_falls_silent_is_abandoned() {
     let at = ["CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA"].map(Behaviour::HangAt);
     let silences: JoinSet<()> =
         at.into_iter().chain([Behaviour::HangAfterData]).map(sends_into_silence).collect();
@@ -168,7 +168,7 @@ async fn sends_into_silence(behaviour: Behaviour) {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unreachable_until_it_comes() {
+async fn server_that_is_not_there_is_unreachable_until_it_comes() {
     let server = SmtpServer::start().await;
     let (address, url) = (server.address, server.url());
     let mailer = mailer(&server);
@@ -184,7 +184,7 @@ async fn a_server_that_is_not_there_is_unreachable_until_it_comes() {
 }
 
 #[tokio::test]
-async fn what_the_server_answers_decides_whether_the_mail_is_tried_again() {
+async fn answer_of_the_server_decides_whether_the_mail_is_retried() {
     let server = SmtpServer::start().await;
     let mailer = mailer(&server);
     let answer = |at, text: &str| Behaviour::Answer(at, text.to_owned());
@@ -218,7 +218,7 @@ async fn what_the_server_answers_decides_whether_the_mail_is_tried_again() {
 }
 
 #[tokio::test]
-async fn each_mail_has_one_recipient_and_only_its_own_commands() {
+async fn mail_has_one_recipient_and_only_its_own_commands() {
     let server = SmtpServer::start().await;
     let mailer = mailer(&server);
     let long = format!("https://a.example/{}/.", "x".repeat(3_000));
@@ -252,7 +252,7 @@ async fn each_mail_has_one_recipient_and_only_its_own_commands() {
 }
 
 #[tokio::test]
-async fn an_address_with_commands_in_it_reaches_no_server() {
+async fn address_that_contains_commands_is_never_sent() {
     let server = SmtpServer::start().await;
     let mailer = mailer(&server);
     let addresses = [
@@ -272,7 +272,7 @@ async fn an_address_with_commands_in_it_reaches_no_server() {
 }
 
 #[tokio::test]
-async fn every_stored_address_is_written_as_mail_servers_read_it() {
+async fn address_is_written_as_mail_servers_read_it() {
     let server = SmtpServer::start().await;
     let mailer = mailer(&server);
     let long = format!("{}@example.com", "a".repeat(242));

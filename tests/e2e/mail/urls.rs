@@ -1,5 +1,5 @@
-//! Nothing that a request says about hosts reaches a mail: every URL in every mail begins with the
-//! configured public URL.
+//! No host from a request reaches a mail: every URL in every mail begins with the configured public
+//! URL.
 
 use std::net::SocketAddr;
 
@@ -11,10 +11,10 @@ use propusk_tests::connection::{Answer, Wire};
 
 const PUBLIC: &str = "https://auth.example.com";
 const PASSWORD: &str = "a fair password";
-/// Stands in every form where another host is named.
+/// The other host that every form names.
 const ELSEWHERE: &str = "evil.example";
 
-/// How a request says where it goes: what stands before its path, its version, its headers.
+/// How a request names its target: the text before its path, its version, its headers.
 type Form = (&'static str, &'static str, &'static str);
 
 const FORMS: [Form; 30] = [
@@ -51,13 +51,13 @@ const FORMS: [Form; 30] = [
 ];
 
 #[tokio::test]
-async fn a_link_begins_with_the_public_url_wherever_the_request_says_it_goes() {
+async fn link_begins_with_the_public_url_whatever_host_the_request_names() {
     let server = TestServer::with(|config| config.public_url = Some(PUBLIC.to_owned())).await;
     all_links_are_ours(&server).await;
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_believed_about_addresses_is_not_about_hosts() {
+async fn proxy_that_is_trusted_for_addresses_is_not_trusted_for_hosts() {
     let server = TestServer::with(|config| {
         config.public_url = Some(PUBLIC.to_owned());
         config.http.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
@@ -75,17 +75,17 @@ async fn all_links_are_ours(server: &TestServer) {
     for (number, form) in FORMS.iter().enumerate() {
         asked += asks(server.address, number, form).await;
     }
-    // Some forms are no HTTP and refused as such.
+    // Some forms are not valid HTTP and are refused.
     assert!(asked >= 5 * (FORMS.len() - 9), "{asked} requests are answered");
     let mails = server.mails().await;
     assert_eq!(mails.len() - before, asked);
-    // The mails before are notices, which have no link.
+    // The earlier mails are notices, which have no link.
     for mail in &mails[before..] {
         assert_only_our_urls(mail);
     }
 }
 
-/// Only an address that has been proved by a mail can be moved by one.
+/// A mail can move only an address that was proved by mail.
 async fn prove_address(server: &TestServer) {
     let asked = json!({"email": "anna@example.com"});
     assert_eq!(server.client.post("/auth/users/reset_password/", &asked).await.status, 204);
@@ -95,7 +95,7 @@ async fn prove_address(server: &TestServer) {
     assert_eq!(server.client.post(path, &body).await.status, 204);
 }
 
-/// Asks for each kind of mail and tells how many of the requests succeeded.
+/// Requests each kind of mail and returns how many requests succeeded.
 async fn asks(server: SocketAddr, number: usize, form: &Form) -> usize {
     let email = format!("new{number}@example.com");
     let anna = json!({"email": "anna@example.com"});
@@ -149,7 +149,7 @@ fn urls_in(text: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| word.contains("://"))
 }
 
-/// What the elements of a page refer to, in whatever way.
+/// All URLs in the elements of a page.
 fn targets_in(html: &str) -> impl Iterator<Item = &str> {
     let attributes = ["href=\"", "src=\"", "action=\"", "background=\""];
     attributes.into_iter().flat_map(|attribute| {

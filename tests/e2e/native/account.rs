@@ -1,4 +1,4 @@
-//! What its owner sees and changes of an account.
+//! What an owner sees and changes of an account.
 
 use super::*;
 
@@ -7,7 +7,7 @@ async fn change(server: &TestServer, session: &str, body: Value) -> Answer {
 }
 
 #[tokio::test]
-async fn an_account_is_shown_to_whoever_has_an_access_token_of_any_api_and_to_nobody_else() {
+async fn account_is_shown_with_an_access_token_of_any_api_and_not_without() {
     let server = TestServer::start().await;
     let session = signed_up(&server, EMAIL).await;
     let account = own(&server, &session).await;
@@ -35,7 +35,7 @@ async fn an_account_is_shown_to_whoever_has_an_access_token_of_any_api_and_to_no
         assert_refused(&answer, 401, "invalid_credentials");
         assert_eq!(answer.header("WWW-Authenticate").as_deref(), Some("Bearer"));
     }
-    // Not in the URL, where others may have seen it.
+    // Tokens are not accepted in the URL, where others may see them.
     for name in ["access_token", "access", "token"] {
         let path = format!("account?{name}={token}");
         let answer = call(&server, "GET", &path, None, Value::Null).await;
@@ -44,7 +44,7 @@ async fn an_account_is_shown_to_whoever_has_an_access_token_of_any_api_and_to_no
 }
 
 #[tokio::test]
-async fn only_what_a_change_names_is_changed() {
+async fn change_affects_only_what_it_names() {
     let server = TestServer::start().await;
     let session = signed_up(&server, EMAIL).await;
     let before = own(&server, &session).await;
@@ -69,7 +69,7 @@ async fn only_what_a_change_names_is_changed() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_change_is_named_and_nothing_is_changed() {
+async fn change_with_mistakes_names_them_and_changes_nothing() {
     let server = TestServer::start().await;
     let session = signed_up(&server, EMAIL).await;
     let body = json!({"email": "x", "phone": "", "username": 1, "display_name": "Anna"});
@@ -91,7 +91,7 @@ async fn what_is_wrong_with_a_change_is_named_and_nothing_is_changed() {
 }
 
 #[tokio::test]
-async fn links_to_an_address_die_with_it_and_another_spelling_of_it_is_none() {
+async fn links_die_with_their_address_and_another_spelling_is_no_change() {
     let server = TestServer::start().await;
     let session = signed_up(&server, EMAIL).await;
     post(&server, "password/reset", json!({"email": EMAIL})).await;
@@ -129,7 +129,7 @@ async fn links_to_an_address_die_with_it_and_another_spelling_of_it_is_none() {
 }
 
 #[tokio::test]
-async fn the_last_thing_to_sign_in_by_is_kept() {
+async fn last_means_of_sign_in_cannot_be_removed() {
     let server = TestServer::start().await;
     let session = signed_up(&server, EMAIL).await;
     let answer = change(&server, &session, json!({"email": null, "display_name": "Anna"})).await;
@@ -145,7 +145,7 @@ async fn the_last_thing_to_sign_in_by_is_kept() {
 }
 
 #[tokio::test]
-async fn a_deleted_account_is_gone_with_all_that_it_had() {
+async fn deleted_account_leaves_nothing() {
     let server = TestServer::start().await;
     let session = signed_up(&server, EMAIL).await;
     let other = sign_in(&server, EMAIL, PASSWORD).await.expect("it signs in");
@@ -160,7 +160,7 @@ async fn a_deleted_account_is_gone_with_all_that_it_had() {
 }
 
 #[tokio::test]
-async fn a_suspended_account_is_shown_to_nobody() {
+async fn suspended_account_is_not_shown() {
     let server = TestServer::start().await;
     let session = signed_up(&server, EMAIL).await;
     let id = own(&server, &session).await.id;
@@ -179,7 +179,7 @@ async fn a_suspended_account_is_shown_to_nobody() {
 }
 
 #[tokio::test]
-async fn every_path_has_its_methods_with_and_without_a_slash() {
+async fn paths_answer_alike_with_and_without_a_slash() {
     let server = TestServer::start().await;
     for (path, allow) in [
         ("accounts", "POST, OPTIONS"),

@@ -1,4 +1,4 @@
-//! Registering and activating.
+//! Registration and activation.
 
 use propusk_server::config::Limits;
 use propusk_wire::{Activation, RegisterResponse};
@@ -7,7 +7,7 @@ use super::*;
 use propusk_tests::limits::{ANY, limits};
 
 #[tokio::test]
-async fn an_account_is_made_of_any_identifier_and_is_known_by_it() {
+async fn account_is_registered_with_any_identifier() {
     let server = TestServer::start().await;
     for identifiers in [
         json!({"email": "Anna@Example.com"}),
@@ -36,7 +36,7 @@ async fn an_account_is_made_of_any_identifier_and_is_known_by_it() {
 }
 
 #[tokio::test]
-async fn everything_that_is_missing_or_wrong_is_named_at_once() {
+async fn registration_names_all_mistakes_at_once() {
     let server = TestServer::start().await;
     let none = json!({"email": ["required"], "phone": ["required"], "username": ["required"]});
     let long = "x".repeat(1_025);
@@ -53,7 +53,7 @@ async fn everything_that_is_missing_or_wrong_is_named_at_once() {
             json!({"password": PASSWORD, "email": "x", "phone": "112", "username": EMAIL}),
             json!({"email": ["invalid"], "phone": ["invalid"], "username": ["invalid"]}),
         ),
-        // Nobody sits on another's address or number by choosing it as a name.
+        // A username cannot be an address or a number, which may be another person's.
         (
             json!({"password": PASSWORD, "username": "+491701234567"}),
             json!({"username": ["invalid"]}),
@@ -89,7 +89,7 @@ async fn everything_that_is_missing_or_wrong_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_easy_to_guess_is_refused_with_the_reasons() {
+async fn password_that_is_easy_to_guess_is_refused_with_the_reasons() {
     let server = TestServer::start().await;
     for (password, codes) in [
         ("", json!(["too_short"])),
@@ -112,7 +112,7 @@ async fn a_password_that_is_easy_to_guess_is_refused_with_the_reasons() {
 }
 
 #[tokio::test]
-async fn an_identifier_belongs_to_one_account_however_it_is_spelled() {
+async fn identifier_belongs_to_one_account_however_it_is_spelled() {
     let server = TestServer::start().await;
     let body = json!({
         "email": EMAIL, "phone": "+491701234567", "username": "anna", "password": PASSWORD,
@@ -143,7 +143,7 @@ async fn activating(strict: bool) -> TestServer {
 }
 
 #[tokio::test]
-async fn where_accounts_are_activated_one_is_dead_until_its_link_is_followed() {
+async fn account_waits_for_its_activation_link() {
     let server = activating(false).await;
     let body = json!({"username": "anna", "phone": "+491701234567", "password": PASSWORD});
     let answer = register(&server, body.clone()).await;
@@ -170,12 +170,12 @@ async fn where_accounts_are_activated_one_is_dead_until_its_link_is_followed() {
 }
 
 #[tokio::test]
-async fn the_link_is_mailed_again_in_the_readers_language_and_nobody_learns_to_whom() {
+async fn activation_link_is_mailed_again_in_the_readers_language_without_revealing_the_account() {
     let server = activating(false).await;
     let body = json!({"email": EMAIL, "password": PASSWORD});
-    let request = Request::post("/propusk/v1/accounts").header("Accept-Language", "uk");
-    let request = request.body(body.to_string().into()).expect("a request");
-    assert_eq!(server.client.send(request).await.expect("an answer").status, 201);
+    let language = [("Accept-Language", "uk")];
+    let answer = server.client.request("POST", "/propusk/v1/accounts", &language, &body).await;
+    assert_eq!(answer.status, 201);
     server.mails().await;
     let first = server.smtp.newest_to(EMAIL).expect("a mail");
     assert!(first.subject.contains("Активація"), "{}", first.subject);
@@ -191,7 +191,7 @@ async fn the_link_is_mailed_again_in_the_readers_language_and_nobody_learns_to_w
 }
 
 #[tokio::test]
-async fn a_strict_registration_is_answered_alike_for_an_address_in_use_whose_owner_is_told() {
+async fn strict_registration_answers_alike_for_an_address_in_use_and_informs_its_owner() {
     for activation in [false, true] {
         let server = TestServer::with(|config| {
             let native = native(config);
@@ -216,7 +216,7 @@ async fn a_strict_registration_is_answered_alike_for_an_address_in_use_whose_own
             server.smtp.mails_to(EMAIL).into_iter().map(|letter| letter.subject).collect();
         let in_use = told.iter().filter(|told| told.contains("already have an account"));
         assert_eq!((told.len(), in_use.count()), (1 + usize::from(activation), 1), "{told:?}");
-        // A name is everybody's to see, and is told.
+        // A username is public, so its use is reported.
         let body = json!({"username": "first", "email": "x@example.com", "password": PASSWORD});
         let answer = register(&server, body).await;
         assert_refused_with(&answer, 409, "identifier_taken", json!({"username": ["taken"]}));
@@ -224,7 +224,7 @@ async fn a_strict_registration_is_answered_alike_for_an_address_in_use_whose_own
 }
 
 #[tokio::test]
-async fn a_mailbox_that_gets_no_more_mails_does_not_tell_whether_it_has_an_account() {
+async fn mailbox_beyond_its_limit_does_not_reveal_an_account() {
     let few = Limits { mails_per_recipient: 1, ..limits(ANY, ANY, ANY) };
     let server = TestServer::with(|config| {
         config.limits = few;
@@ -248,7 +248,7 @@ async fn a_mailbox_that_gets_no_more_mails_does_not_tell_whether_it_has_an_accou
 }
 
 #[tokio::test]
-async fn an_address_registers_so_often_whatever_comes_of_it() {
+async fn registrations_are_limited_for_an_address_whatever_their_outcome() {
     let few = Limits { registrations_per_address: 3, ..limits(ANY, ANY, ANY) };
     let server = TestServer::with(|config| config.limits = few).await;
     let body = json!({"email": EMAIL, "password": PASSWORD});

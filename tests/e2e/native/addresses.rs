@@ -1,10 +1,12 @@
-//! How an account moves to another address, who hears of it, and how the old one comes back.
+//! How an account changes its address, which notices are sent, and how the old address returns.
 
 use propusk_stand_in::{Provider, User};
 use propusk_tests::links::Link;
 use propusk_wire::Account;
 
 use super::identities::{finish, link, link_code};
+use propusk_tests::user::change_me;
+
 use super::*;
 use crate::providers::linking::{convert, register_app};
 use crate::providers::{Site, VERIFIER};
@@ -12,11 +14,11 @@ use crate::providers::{Site, VERIFIER};
 const NEW: &str = "anna@example.org";
 const THIEF: &str = "thief@example.net";
 const THIEFS_PASSWORD: &str = "a stolen horse, a stolen day";
-/// How long an old address may come back, in seconds.
+/// How long an old address can return, in seconds.
 const RETURNS_FOR: i64 = 7 * 24 * 3_600;
 const DAY: i64 = 24 * 3_600;
 
-// ---- what people do ----------------------------------------------------------------------------
+// ---- what users do -----------------------------------------------------------------------------
 
 async fn change(server: &TestServer, session: &str, body: Value) -> Answer {
     call(server, "PATCH", "account", Some(session), body).await
@@ -26,7 +28,7 @@ async fn moved(server: &TestServer, session: &str, body: Value) -> Account {
     read(&change(server, session, body).await, 200)
 }
 
-/// Asks for a reset by this address; whether a mail with a link has come to that one.
+/// Requests a reset by this address; returns whether a link was mailed to the other one.
 async fn resets(server: &TestServer, asked: &str, mailed_to: &str) -> bool {
     let before = server.mails().await.len();
     assert_done(&post(server, "password/reset", json!({"email": asked})).await, 202);
@@ -40,7 +42,7 @@ async fn reset(server: &TestServer, link: &Link, password: &str) -> Answer {
     post(server, "password/reset/confirm", body).await
 }
 
-/// Follows a link to its page and presses the button there.
+/// Opens the page of a link and presses its button.
 async fn follow(server: &TestServer, link: &Link) -> u16 {
     let path = link.url.trim().strip_prefix(&server.public_url).expect("a link to the server");
     let page = server.client.get(path, None).await;
@@ -49,7 +51,7 @@ async fn follow(server: &TestServer, link: &Link) -> u16 {
     pressed.status.as_u16()
 }
 
-/// An account that has proved its address, with [`PASSWORD`]; signed in a moment ago.
+/// An account with a proved address and [`PASSWORD`]; signed in just now.
 async fn owner(server: &TestServer) -> String {
     signed_up(server, EMAIL).await;
     assert!(resets(server, EMAIL, EMAIL).await);
@@ -65,7 +67,7 @@ async fn subjects_to(server: &TestServer, email: &str) -> Vec<String> {
 // ---- a new address -----------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_new_address_waits_until_its_mailbox_has_confirmed_it() {
+async fn new_address_waits_until_its_mailbox_has_confirmed_it() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     let account = moved(&server, &session, json!({"email": NEW})).await;
@@ -77,7 +79,7 @@ async fn a_new_address_waits_until_its_mailbox_has_confirmed_it() {
     assert!(resets(&server, EMAIL, EMAIL).await && !resets(&server, NEW, NEW).await);
 
     let link = server.link_to(NEW).await;
-    // A mail scanner only looks.
+    // A mail scanner only opens the page.
     let path = link.url.trim().strip_prefix(&server.public_url).expect("a link to the server");
     assert_eq!(server.client.get(path, None).await.status, 200);
     assert_eq!(own(&server, &session).await, account);
@@ -92,7 +94,7 @@ async fn a_new_address_waits_until_its_mailbox_has_confirmed_it() {
 }
 
 #[tokio::test]
-async fn a_new_address_that_is_not_confirmed_in_time_waits_no_longer() {
+async fn new_address_that_is_not_confirmed_in_time_expires() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     moved(&server, &session, json!({"email": NEW})).await;
@@ -106,7 +108,7 @@ async fn a_new_address_that_is_not_confirmed_in_time_waits_no_longer() {
 }
 
 #[tokio::test]
-async fn only_the_newest_of_new_addresses_waits_and_the_present_one_calls_it_off() {
+async fn new_address_replaces_one_that_waits_and_the_present_one_cancels_it() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     moved(&server, &session, json!({"email": "typo@example.org"})).await;
@@ -124,7 +126,7 @@ async fn only_the_newest_of_new_addresses_waits_and_the_present_one_calls_it_off
 }
 
 #[tokio::test]
-async fn a_new_address_that_is_taken_meanwhile_stays_anothers() {
+async fn new_address_that_another_account_takes_meanwhile_is_lost() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     moved(&server, &session, json!({"email": NEW})).await;
@@ -138,13 +140,13 @@ async fn a_new_address_that_is_taken_meanwhile_stays_anothers() {
 // ---- the old address ---------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_thief_of_a_session_does_not_keep_the_account() {
+async fn thief_of_a_session_does_not_keep_the_account() {
     let site = Site::start().await;
     let server = &site.server;
     let session = owner(server).await;
     let own_identity = User::new("anna").with_id("11");
     assert_eq!(link(&site, &session, &own_identity, Provider::Yandex).await.status, 201);
-    // Without the password, and then everything that an owner can do.
+    // A change without the password, and then everything else that an owner can do.
     moved(server, &session, json!({"email": THIEF})).await;
     assert_eq!(follow(server, &server.link_to(THIEF).await).await, 200);
     assert!(resets(server, THIEF, THIEF).await);
@@ -174,7 +176,7 @@ async fn a_thief_of_a_session_does_not_keep_the_account() {
 }
 
 #[tokio::test]
-async fn what_was_linked_by_a_sign_in_in_the_last_days_goes_with_the_return_too() {
+async fn return_of_an_address_also_removes_identities_linked_in_the_last_days() {
     for days in [0, 8] {
         let site = Site::start().await;
         let server = &site.server;
@@ -185,13 +187,13 @@ async fn what_was_linked_by_a_sign_in_in_the_last_days_goes_with_the_return_too(
         let session = sign_in(server, EMAIL, PASSWORD).await.expect("it signs in");
         moved(server, &session, json!({"email": THIEF})).await;
         assert_eq!(follow(server, &server.link_back_to(EMAIL).await).await, 200);
-        // What has been there for longer than an owner has to object is the owner's.
+        // Identities that are older than the time to object belong to the owner.
         let entered = site.sign_in(&thiefs, Provider::Vk).await;
         let account = entered.json()["account"]["id"].as_i64();
         let owners = server.auth.find_account(EMAIL).await.expect("the database answers");
         assert_eq!(account == owners.map(|owner| owner.id), days > 7, "{days}");
         if days > 7 {
-            // Only the mailbox sets a password now.
+            // Now only a mailed link can set a password.
             let bearer = format!("Bearer {}", entered.field("access_token"));
             let body = json!({"new_password": THIEFS_PASSWORD});
             let answer = call(server, "POST", "account/password", Some(&bearer), body).await;
@@ -202,7 +204,7 @@ async fn what_was_linked_by_a_sign_in_in_the_last_days_goes_with_the_return_too(
 }
 
 #[tokio::test]
-async fn links_that_end_at_the_same_moment_do_not_hinder_the_return() {
+async fn return_of_an_address_works_while_its_identities_are_unlinked() {
     for _ in 0..3 {
         let site = Site::start().await;
         let server = &site.server;
@@ -225,7 +227,7 @@ async fn links_that_end_at_the_same_moment_do_not_hinder_the_return() {
 }
 
 #[tokio::test]
-async fn an_old_address_comes_back_for_seven_days_and_to_nobody_else_meanwhile() {
+async fn old_address_can_return_for_seven_days_and_is_reserved_meanwhile() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     moved(&server, &session, json!({"email": NEW})).await;
@@ -243,7 +245,7 @@ async fn an_old_address_comes_back_for_seven_days_and_to_nobody_else_meanwhile()
 }
 
 #[tokio::test]
-async fn who_knows_the_password_is_only_told_unless_it_is_as_new_as_the_theft() {
+async fn change_with_the_password_only_notifies_unless_the_password_is_new_too() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     let body = json!({"email": NEW, "current_password": PASSWORD});
@@ -254,7 +256,7 @@ async fn who_knows_the_password_is_only_told_unless_it_is_as_new_as_the_theft() 
     let letters = server.smtp.mails_to(EMAIL);
     assert!(letters.iter().all(|letter| !letter.text.contains("/return-email/")));
 
-    // A password that was set by a stolen session proves no more than the session.
+    // A password that was set in a stolen session proves no more than the session.
     let body = json!({"new_password": THIEFS_PASSWORD});
     let answer = call(&server, "POST", "account/password", Some(&session), body).await;
     assert_done(&answer, 204);
@@ -270,7 +272,7 @@ async fn who_knows_the_password_is_only_told_unless_it_is_as_new_as_the_theft() 
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_away_without_the_password_comes_back() {
+async fn address_removed_without_the_password_can_return() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     moved(&server, &session, json!({"email": null, "username": "thief"})).await;
@@ -282,23 +284,17 @@ async fn an_address_that_is_taken_away_without_the_password_comes_back() {
     assert!(sign_in(&server, EMAIL, NEW_PASSWORD).await.is_some());
 }
 
-// ---- where the document shows a new address at once ----------------------------------------------
+// ---- APIs that show a new address at once
+// --------------------------------------------------------
 
 async fn change_at_once(server: &TestServer, session: &str, email: &str) {
-    let token = session.trim_start_matches("Bearer ");
-    let request = Request::builder()
-        .method("PATCH")
-        .uri("/api/auth/users/me/")
-        .header("Content-Type", "application/json")
-        .header("Authorization", format!("Bearer {token}"))
-        .body(Full::from(json!({"email": email}).to_string()))
-        .expect("a request");
-    let answer = server.client.send(request).await.expect("an answer");
+    let access = session.trim_start_matches("Bearer ");
+    let answer = change_me(server, access, &json!({"email": email})).await;
     assert_eq!((answer.status.as_u16(), answer.field("email").as_str()), (200, email));
 }
 
 #[tokio::test]
-async fn an_old_address_is_kept_as_long_as_the_link_that_brings_it_back() {
+async fn old_address_is_kept_as_long_as_its_return_link() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     change_at_once(&server, &session, NEW).await;
@@ -314,7 +310,7 @@ async fn an_old_address_is_kept_as_long_as_the_link_that_brings_it_back() {
 }
 
 #[tokio::test]
-async fn deletion_is_told_to_an_address_that_could_come_back() {
+async fn deletion_notifies_an_address_that_could_return() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     change_at_once(&server, &session, THIEF).await;
@@ -329,7 +325,7 @@ async fn deletion_is_told_to_an_address_that_could_come_back() {
 }
 
 #[tokio::test]
-async fn an_address_of_now_gets_no_resets_until_it_is_confirmed() {
+async fn changed_address_gets_no_resets_until_it_is_confirmed() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     change_at_once(&server, &session, NEW).await;
@@ -347,7 +343,7 @@ async fn an_address_of_now_gets_no_resets_until_it_is_confirmed() {
 }
 
 #[tokio::test]
-async fn an_address_given_with_the_password_gets_no_resets_until_it_is_confirmed_either() {
+async fn changed_address_gets_no_resets_even_with_the_password_until_it_is_confirmed() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     let login = json!({"username": EMAIL, "password": PASSWORD});
@@ -367,12 +363,12 @@ async fn an_address_given_with_the_password_gets_no_resets_until_it_is_confirmed
     assert_eq!(follow(&server, &server.link_to(NEW).await).await, 200);
     assert!(own(&server, &session).await.email_verified);
     assert!(resets(&server, NEW, NEW).await && !resets(&server, EMAIL, EMAIL).await);
-    // Nothing brings the old address back: it is anybody's who proves it.
+    // The old address cannot return: another account may register and prove it.
     signed_up(&server, EMAIL).await;
 }
 
 #[tokio::test]
-async fn an_address_that_nobody_proved_takes_nothing_from_the_owner_of_the_next() {
+async fn unproved_address_takes_nothing_from_the_owner_of_the_next() {
     for is_shown_at_once in [true, false] {
         let server = TestServer::start().await;
         let session = signed_up(&server, THIEF).await;
@@ -388,13 +384,13 @@ async fn an_address_that_nobody_proved_takes_nothing_from_the_owner_of_the_next(
         let path = back.url.trim().replace(&server.public_url, "");
         assert_eq!(server.client.post(&path, &json!({})).await.status, 400);
         assert!(sign_in(&server, EMAIL, NEW_PASSWORD).await.is_some());
-        // The other address is anybody's again.
+        // The other address is free again.
         signed_up(&server, THIEF).await;
     }
 }
 
 #[tokio::test]
-async fn a_reset_at_the_old_address_leaves_nothing_to_who_gave_the_new_one() {
+async fn reset_at_the_old_address_discards_the_new_one() {
     let site = Site::start().await;
     let server = &site.server;
     let session = owner(server).await;
@@ -416,7 +412,7 @@ async fn a_reset_at_the_old_address_leaves_nothing_to_who_gave_the_new_one() {
     for asked in [THIEF, EMAIL] {
         assert!(!resets(server, asked, THIEF).await);
     }
-    // A provider that is believed about the thief's address opens an account of the thief's own.
+    // A provider that is trusted for the thief's address opens an account of the thief's own.
     register_app(server).await;
     let entered = convert_by_google(&site, &thiefs.with_id("67")).await;
     assert_ne!(entered, Some(account.id));
@@ -424,7 +420,7 @@ async fn a_reset_at_the_old_address_leaves_nothing_to_who_gave_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_provider_takes_over_nothing_that_an_older_address_may_call_back() {
+async fn provider_takes_no_account_whose_older_address_may_return() {
     let site = Site::start().await;
     let server = &site.server;
     register_app(server).await;
@@ -440,7 +436,7 @@ async fn a_provider_takes_over_nothing_that_an_older_address_may_call_back() {
         (answer.status.as_u16(), answer.field("error_description").as_str()),
         (400, expected)
     );
-    // Nor does one that the account knows already and that proves the address only now.
+    // The same for an identity that the account has, and that proves the address only now.
     let silent = thief.clone().without_email().with_id("67");
     assert_eq!(link(&site, &session, &silent, Provider::Google).await.status, 201);
     let entered = convert_by_google(&site, &thief.with_id("67")).await;
@@ -453,18 +449,18 @@ async fn a_provider_takes_over_nothing_that_an_older_address_may_call_back() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_named_again_is_no_change() {
+async fn address_that_is_named_again_is_no_change() {
     let server = TestServer::start().await;
     let session = owner(&server).await;
     change_at_once(&server, &session, NEW).await;
-    // The sign-in is too old for a change by now.
+    // Now the sign-in is too old for a change.
     server.clock.advance(RECENT + 1);
     let before = server.mails().await.len();
     change_at_once(&server, &session, NEW).await;
     assert_eq!(mailed(&server, before).await, Vec::<String>::new());
 }
 
-/// The account that this person's Google identity opens.
+/// The account that the user's Google identity opens.
 async fn convert_by_google(site: &Site, user: &User) -> Option<i64> {
     let answer = convert(site, user, Provider::Google).await;
     let token = (answer.status == 200).then(|| answer.field("access_token"))?;
@@ -474,7 +470,7 @@ async fn convert_by_google(site: &Site, user: &User) -> Option<i64> {
 // ---- notices -----------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn an_owner_hears_of_what_was_done_to_the_account() {
+async fn owner_is_notified_of_changes_to_the_account() {
     let site = Site::start().await;
     let server = &site.server;
     let session = signed_up(server, EMAIL).await;
@@ -511,11 +507,11 @@ async fn an_owner_hears_of_what_was_done_to_the_account() {
 // ---- owners ------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn an_activated_account_is_its_owners_alone_after_the_first_reset() {
+async fn activated_account_is_its_owners_alone_after_the_first_reset() {
     let site = Site::start().await;
     register_app(&site.server).await;
     let server = &site.server;
-    // A stranger gives the owner's address, and the owner follows the mail.
+    // A stranger registers the owner's address, and the owner follows the mailed link.
     let body = json!({"email": EMAIL, "password": THIEFS_PASSWORD, "re_password": THIEFS_PASSWORD});
     assert_eq!(server.client.post("/auth/users/", &body).await.status, 201);
     let link_of_mail = server.link_to(EMAIL).await;
@@ -543,7 +539,7 @@ async fn an_activated_account_is_its_owners_alone_after_the_first_reset() {
     let account = own(server, &session).await;
     assert_eq!((account.phone, account.username.as_deref()), (None, Some("stranger")));
 
-    // What the owner adds from now on stays at the next reset.
+    // What the owner adds from now on survives the next reset.
     let own_identity = User::new("anna").with_id("12").with_email("anna@example.net");
     assert_eq!(link(&site, &session, &own_identity, Provider::Yandex).await.status, 201);
     assert!(resets(server, EMAIL, EMAIL).await);

@@ -1,18 +1,16 @@
-//! The files that tell phones which apps open links of the public host.
+//! The files that name the apps which open links of the public host on a phone.
 
-use hyper::Request;
 use propusk_server::config::Config;
 use serde_json::{Value, json};
 
 use super::*;
-use propusk_tests::operator::Place;
+use propusk_tests::operator::Operator;
 
 const APPLE: &str = "/.well-known/apple-app-site-association";
 const ANDROID: &str = "/.well-known/assetlinks.json";
 
 async fn get(server: &TestServer, method: &str, path: &str) -> Answer {
-    let request = Request::builder().method(method).uri(path).body(Full::default());
-    server.client.send(request.expect("a request")).await.expect("an answer")
+    server.client.call(method, path, None, &Value::Null).await
 }
 
 #[track_caller]
@@ -46,7 +44,7 @@ fn with_apps(config: &mut Config) {
 }
 
 #[tokio::test]
-async fn apples_systems_are_told_apps_and_paths() {
+async fn app_links_name_apps_and_paths_for_apple() {
     let server = TestServer::with(with_apps).await;
     let apps = json!(["A1B2C3D4E5.com.example.app", "A1B2C3D4E5.com.example.beta"]);
     let file = json!({
@@ -60,7 +58,7 @@ async fn apples_systems_are_told_apps_and_paths() {
 }
 
 #[tokio::test]
-async fn android_is_told_packages_and_certificates() {
+async fn app_links_name_packages_and_certificates_for_android() {
     let server = TestServer::with(with_apps).await;
     let app = |package: &str, fingerprints: &[String]| {
         json!({
@@ -80,7 +78,7 @@ async fn android_is_told_packages_and_certificates() {
 }
 
 #[tokio::test]
-async fn a_file_is_read_and_nothing_else() {
+async fn app_links_answer_get_and_nothing_else() {
     let server = TestServer::with(with_apps).await;
     for path in [APPLE, ANDROID] {
         let whole = get(&server, "GET", path).await;
@@ -96,7 +94,7 @@ async fn a_file_is_read_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn without_apps_there_are_no_files() {
+async fn app_links_are_absent_without_apps() {
     let server = TestServer::start().await;
     for path in [APPLE, ANDROID, "/.well-known/", "/.well-known/apple-app-site-association.json"] {
         assert_eq!(get(&server, "GET", path).await.status, 404, "{path}");
@@ -110,8 +108,8 @@ async fn without_apps_there_are_no_files() {
 }
 
 #[tokio::test]
-async fn what_is_no_app_or_path_is_refused_before_the_server_starts() {
-    let place = Place::new().await;
+async fn app_links_with_an_invalid_app_or_path_are_refused_at_start() {
+    let operator = Operator::new().await;
     let lower = format!("com.example.app={}", fingerprint("0f"));
     let short = format!("com.example.app={}", &fingerprint("0F")[3..]);
     let apple = "app_links.apple: must be ids of apps";
@@ -129,7 +127,7 @@ async fn what_is_no_app_or_path_is_refused_before_the_server_starts() {
     ] {
         let setting = format!("PROPUSK_APP_LINKS__{name}");
         for command in [&["check-config"] as &[_], &["serve"]] {
-            let said = place.refused(&[(&*setting, value)], command).await;
+            let said = operator.refused(&[(&*setting, value)], command).await;
             assert!(said.contains(problem), "{said}");
         }
     }
@@ -137,7 +135,7 @@ async fn what_is_no_app_or_path_is_refused_before_the_server_starts() {
 
 #[tokio::test]
 async fn apps_are_set_by_the_environment_and_by_the_file() {
-    let place = Place::new().await;
+    let operator = Operator::new().await;
     let (one, two) = (fingerprint("0F"), fingerprint("1E"));
     let android = format!("com.example.app={one}, com.example.app={two}");
     let settings = [
@@ -145,7 +143,7 @@ async fn apps_are_set_by_the_environment_and_by_the_file() {
         ("PROPUSK_APP_LINKS__PATHS", "/auth/activate/*,/auth/reset/*"),
         ("PROPUSK_APP_LINKS__ANDROID", android.as_str()),
     ];
-    let server = place.start(&settings).await;
+    let server = operator.start(&settings).await;
     let file = server.client.get(APPLE, None).await.json();
     let components = json!([{"/": "/auth/activate/*"}, {"/": "/auth/reset/*"}]);
     assert_eq!(file["applinks"]["details"][0]["components"], components);
@@ -155,8 +153,8 @@ async fn apps_are_set_by_the_environment_and_by_the_file() {
     let toml = format!(
         "[app_links]\nandroid = [\"com.example.app={one}\"]\napple = [\"A1B2C3D4E5.com.example.app\"]\npaths = [\"/x\"]\n"
     );
-    place.write("propusk.toml", &toml);
-    let printed = place.run(&[], &["check-config"], "").await.stdout;
+    operator.write("propusk.toml", &toml);
+    let printed = operator.run(&[], &["check-config"], "").await.stdout;
     let line = "app_links.apple = [\"A1B2C3D4E5.com.example.app\"]  # propusk.toml";
     assert!(printed.lines().any(|one| one == line), "{printed}");
 }

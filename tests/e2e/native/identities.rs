@@ -10,7 +10,7 @@ use crate::providers::{CHALLENGE, REDIRECT, Site, VERIFIER, parameter};
 const LINKED: &str = "A sign-in was added to your account";
 const UNLINKED: &str = "A sign-in was removed from your account";
 
-/// A sign-in that is to end in an identity of the session's account.
+/// Starts to link an identity to the session's account.
 async fn start_link(site: &Site, session: &str, provider: &str, more: Value) -> Answer {
     let mut body = json!({"redirect": REDIRECT, "code_challenge": CHALLENGE, "link": true});
     if let Some(password) = more["current_password"].as_str() {
@@ -20,7 +20,7 @@ async fn start_link(site: &Site, session: &str, provider: &str, more: Value) -> 
     call(&site.server, "POST", &path, Some(session), body).await
 }
 
-/// The code that the browser brings to the app.
+/// The code that the browser hands to the app.
 async fn code_of(site: &Site, user: &User, provider: Provider, begun: &Answer) -> String {
     assert_eq!(begun.status, 200, "{}", begun.text());
     let callback = site.at_provider(user, provider, &begun.field("authorize_url")).await;
@@ -29,7 +29,7 @@ async fn code_of(site: &Site, user: &User, provider: Provider, begun: &Answer) -
     parameter(&link, "code")
 }
 
-/// A code that links the person's identity to the session's account.
+/// A code that links the user's identity to the session's account.
 pub async fn link_code(site: &Site, session: &str, user: &User, provider: Provider) -> String {
     let name = propusk_tests::providers::name_of(provider);
     let begun = start_link(site, session, name, json!({})).await;
@@ -67,7 +67,7 @@ async fn listed(site: &Site, session: &str) -> Vec<(String, String)> {
     identities.into_iter().map(|one| (one.provider, one.subject)).collect()
 }
 
-/// Whose account a provider's person comes to.
+/// The account that a provider's user signs in to.
 async fn comes_to(site: &Site, user: &User, provider: Provider) -> Option<i64> {
     let done = site.sign_in(user, provider).await;
     (done.status == 200).then(|| done.json()["account"]["id"].as_i64().expect("an id"))
@@ -83,7 +83,7 @@ async fn told(site: &Site, email: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_linked_identity_opens_the_account_from_now_on() {
+async fn linked_identity_opens_the_account_from_now_on() {
     let site = Site::start().await;
     let session = signed_up(&site.server, EMAIL).await;
     let id = own(&site.server, &session).await.id;
@@ -110,7 +110,7 @@ async fn a_linked_identity_opens_the_account_from_now_on() {
 }
 
 #[tokio::test]
-async fn a_link_begins_only_for_who_proves_to_be_the_owner() {
+async fn link_begins_only_with_reauthentication() {
     let site = Site::start().await;
     let session = signed_up(&site.server, EMAIL).await;
     site.server.clock.advance(RECENT + 1);
@@ -130,7 +130,7 @@ async fn a_link_begins_only_for_who_proves_to_be_the_owner() {
 }
 
 #[tokio::test]
-async fn nobody_enters_by_the_code_of_a_link_and_links_by_that_of_a_sign_in() {
+async fn code_of_a_link_signs_nobody_in_and_code_of_a_sign_in_links_nothing() {
     let site = Site::start().await;
     let session = signed_up(&site.server, EMAIL).await;
     let user = User::new("greta");
@@ -145,7 +145,7 @@ async fn nobody_enters_by_the_code_of_a_link_and_links_by_that_of_a_sign_in() {
         assert_refused(&answer, 400, "sign_in_unknown");
         assert_refused(&site.complete(&code, VERIFIER).await, 400, "sign_in_unknown");
     }
-    // Nor by the endpoints of the document.
+    // The same for the endpoints of the recorded API.
     let code = link_code(&site, &session, &user, Provider::Yandex).await;
     let path = format!("/yandex/get/token?code={code}");
     assert_eq!(site.client().get(&path, None).await.status, 400);
@@ -154,7 +154,7 @@ async fn nobody_enters_by_the_code_of_a_link_and_links_by_that_of_a_sign_in() {
 }
 
 #[tokio::test]
-async fn a_link_ends_in_the_account_that_began_it_or_nowhere() {
+async fn link_ends_in_the_account_that_began_it() {
     let site = Site::start().await;
     let (hers, theirs) =
         (signed_up(&site.server, EMAIL).await, signed_up(&site.server, "bob@example.com").await);
@@ -177,7 +177,7 @@ async fn a_link_ends_in_the_account_that_began_it_or_nowhere() {
 }
 
 #[tokio::test]
-async fn a_link_dies_with_the_session_that_began_it() {
+async fn link_dies_with_the_session_that_began_it() {
     let site = Site::start().await;
     let session = signed_up(&site.server, EMAIL).await;
     let stolen = sign_in(&site.server, EMAIL, PASSWORD).await.expect("it signs in");
@@ -188,21 +188,21 @@ async fn a_link_dies_with_the_session_that_began_it() {
     assert_done(&call(&site.server, "POST", path, Some(&session), body).await, 204);
     assert_refused(&finish(&site, &session, &code, VERIFIER).await, 400, "sign_in_unknown");
     assert!(listed(&site, &session).await.is_empty());
-    // Another session of the account may end what goes on.
+    // Another session of the account may cancel a link that is in progress.
     let code = link_code(&site, &session, &user, Provider::Google).await;
     let other = sign_in(&site.server, EMAIL, NEW_PASSWORD).await.expect("it signs in");
     assert_eq!(finish(&site, &other, &code, VERIFIER).await.status, 201);
 }
 
 #[tokio::test]
-async fn an_identity_of_another_account_stays_there() {
+async fn identity_of_another_account_stays_there() {
     let site = Site::start().await;
     let user = User::new("greta");
     let theirs = comes_to(&site, &user, Provider::Vk).await;
     let session = signed_up(&site.server, EMAIL).await;
     let code = link_code(&site, &session, &user, Provider::Vk).await;
     for _ in 0..2 {
-        // The refusal leaves the code, which is good for nothing else.
+        // The refusal does not spend the code, which can only be used for its own purpose.
         let answer = finish(&site, &session, &code, VERIFIER).await;
         assert_refused(&answer, 409, "identity_taken");
     }
@@ -212,7 +212,7 @@ async fn an_identity_of_another_account_stays_there() {
 }
 
 #[tokio::test]
-async fn linking_what_is_linked_answers_the_same_and_tells_nobody() {
+async fn link_of_a_linked_identity_answers_the_same_and_mails_nothing() {
     let site = Site::start().await;
     let session = signed_up(&site.server, EMAIL).await;
     let user = User::new("greta");
@@ -227,7 +227,7 @@ async fn linking_what_is_linked_answers_the_same_and_tells_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_accounts_that_link_one_identity_at_the_same_moment_one_has_it() {
+async fn race_of_two_accounts_for_one_identity_has_one_winner() {
     let site = Site::start().await;
     for round in 0..10 {
         let user = User::new(format!("user{round}")).with_id((700 + round).to_string());
@@ -253,11 +253,11 @@ async fn of_two_accounts_that_link_one_identity_at_the_same_moment_one_has_it() 
 }
 
 #[tokio::test]
-async fn what_vouches_for_the_accounts_own_address_proves_it_and_takes_nothing_away() {
+async fn identity_with_the_accounts_address_proves_it_and_removes_nothing() {
     let site = Site::start().await;
     let session = signed_up(&site.server, EMAIL).await;
     let unproved = User::new("anna").with_id("801");
-    // VK is not believed about addresses, and another address proves nothing of this one.
+    // VK is not trusted for addresses, and another address proves nothing about this one.
     assert_eq!(link(&site, &session, &unproved, Provider::Vk).await.status, 201);
     let other = User::new("greta").with_id("802");
     assert_eq!(link(&site, &session, &other, Provider::Google).await.status, 201);
@@ -277,7 +277,7 @@ async fn what_vouches_for_the_accounts_own_address_proves_it_and_takes_nothing_a
 }
 
 #[tokio::test]
-async fn an_unlinked_identity_opens_the_account_no_longer() {
+async fn unlinked_identity_opens_the_account_no_longer() {
     let site = Site::start().await;
     let session = signed_up(&site.server, EMAIL).await;
     let id = own(&site.server, &session).await.id;
@@ -311,13 +311,13 @@ async fn an_unlinked_identity_opens_the_account_no_longer() {
 }
 
 #[tokio::test]
-async fn the_last_way_in_is_not_unlinked() {
+async fn last_means_of_sign_in_is_not_unlinked() {
     let site = Site::start().await;
     let user = User::new("greta").with_id("901").without_email();
     let done = site.sign_in(&user, Provider::Vk).await;
     let session = format!("Bearer {}", done.field("access_token"));
     assert_refused(&unlink(&site, &session, "vk", "901").await, 409, "nothing_to_sign_in_by");
-    // A password without a name to send with it opens nothing, nor does a name alone.
+    // A password needs an identifier, and an identifier a password.
     let body = json!({"new_password": NEW_PASSWORD});
     let answer = call(&site.server, "POST", "account/password", Some(&session), body).await;
     assert_done(&answer, 204);
@@ -333,7 +333,7 @@ async fn the_last_way_in_is_not_unlinked() {
 }
 
 #[tokio::test]
-async fn an_address_without_a_password_keeps_one_identity() {
+async fn account_without_a_password_keeps_one_identity() {
     let site = Site::start().await;
     let user = User::new("greta").with_id("902");
     let done = site.sign_in(&user, Provider::Google).await;
@@ -345,7 +345,7 @@ async fn an_address_without_a_password_keeps_one_identity() {
     assert_done(&unlink(&site, &session, "google", "902").await, 204);
     let refused = unlink(&site, &session, "vk", "902").await;
     assert_refused(&refused, 409, "nothing_to_sign_in_by");
-    // With an identity the address may go.
+    // With an identity left, the address may be removed.
     let body = json!({"email": null});
     assert_eq!(call(&site.server, "PATCH", "account", Some(&session), body).await.status, 200);
     let id = own(&site.server, &session).await.id;
@@ -353,7 +353,7 @@ async fn an_address_without_a_password_keeps_one_identity() {
 }
 
 #[tokio::test]
-async fn somebody_who_came_by_a_provider_sets_a_first_password() {
+async fn account_from_a_provider_sets_a_first_password() {
     let site = Site::start().await;
     let done = site.sign_in(&User::new("greta"), Provider::Google).await;
     let session = format!("Bearer {}", done.field("access_token"));

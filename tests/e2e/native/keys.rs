@@ -1,4 +1,4 @@
-//! Signing keys: the first one, their rotation with an overlap, and their end at once when one is stolen.
+//! Signing keys: the first one, rotation with an overlap, and immediate revocation of a stolen one.
 
 use std::collections::BTreeSet;
 
@@ -9,17 +9,12 @@ use propusk_tests::http::Client;
 use propusk_wire::TokenResponse;
 
 use super::*;
-use propusk_tests::operator::{ANOTHER_SECRET, NO_SECRET, Place, column, soon};
+use propusk_tests::operator::{ANOTHER_SECRET, NO_SECRET, Operator, column, soon};
 
 async fn published(client: &Client) -> Vec<String> {
     let keys = client.get("/.well-known/jwks.json", None).await.json();
     let keys = keys["keys"].as_array().expect("a list").clone();
     keys.iter().map(|key| key["kid"].as_str().expect("a name").to_owned()).collect()
-}
-
-async fn open(client: &Client) -> TokenResponse {
-    let body = json!({"identifier": EMAIL, "password": PASSWORD});
-    read(&client.post("/propusk/v1/sessions", &body).await, 200)
 }
 
 fn kid_of(tokens: &TokenResponse) -> String {
@@ -49,35 +44,34 @@ async fn rotate(server: &TestServer, at_once: bool) -> String {
 }
 
 #[tokio::test]
-async fn a_new_key_is_published_before_it_signs_and_the_old_one_checks_until_its_last_token_is_over()
- {
+async fn new_key_is_published_before_it_signs_and_the_old_one_until_its_last_token_expires() {
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
     let client = &server.client;
     let old = published(client).await;
-    assert_eq!(kid_of(&open(client).await), old[0]);
+    assert_eq!(kid_of(&open(client, EMAIL).await), old[0]);
     let began = server.clock.now();
     let new = rotate(&server, false).await;
     assert_eq!(published(client).await, [old[0].clone(), new.clone()]);
     assert_eq!(states(&server).await, [KeyState::Signs, KeyState::Next(began + 600)]);
     server.clock.advance(599);
-    let last = open(client).await;
+    let last = open(client, EMAIL).await;
     assert_eq!(kid_of(&last), old[0]);
     server.clock.advance(1);
-    let first = open(client).await;
+    let first = open(client, EMAIL).await;
     assert_eq!(kid_of(&first), new);
     server.clock.advance(898);
     assert_eq!(status_with(client, &last).await, 200);
     assert!(published(client).await.contains(&old[0]));
     assert!(matches!(states(&server).await[..], [KeyState::Checks(_), KeyState::Signs]));
-    // The longest life here is that of OAuth tokens and of prehashed, not ours.
+    // The longest lifetime is that of OAuth and prehashed tokens, not of ours.
     server.clock.advance(40_000);
     assert_eq!(published(client).await, [new]);
     assert!(matches!(states(&server).await[..], [KeyState::Over(_), KeyState::Signs]));
 }
 
 #[tokio::test]
-async fn whoever_keeps_the_keys_for_as_long_as_they_may_never_meets_an_unknown_one() {
+async fn cached_keys_contain_every_key_in_use() {
     let server = TestServer::with(|config| {
         config.tokens.key_overlap_seconds = 300;
         native(config).access_seconds = 120;
@@ -91,7 +85,7 @@ async fn whoever_keeps_the_keys_for_as_long_as_they_may_never_meets_an_unknown_o
         if round % 6 == 0 {
             rotate(&server, false).await;
         }
-        tokens.push((server.clock.now(), open(client).await));
+        tokens.push((server.clock.now(), open(client, EMAIL).await));
         tokens.retain(|(at, _)| server.clock.now() < at + 120);
         for (_, token) in &tokens {
             assert_eq!(status_with(client, token).await, 200, "round {round}");
@@ -107,11 +101,11 @@ async fn whoever_keeps_the_keys_for_as_long_as_they_may_never_meets_an_unknown_o
 }
 
 #[tokio::test]
-async fn a_stolen_key_is_good_for_nothing_at_once_and_costs_clients_a_refresh() {
+async fn stolen_key_is_useless_at_once_and_costs_clients_a_refresh() {
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
     let client = &server.client;
-    let tokens = open(client).await;
+    let tokens = open(client, EMAIL).await;
     let stolen = kid_of(&tokens);
     let new = rotate(&server, true).await;
     assert_eq!(published(client).await, std::slice::from_ref(&new));
@@ -126,11 +120,11 @@ async fn a_stolen_key_is_good_for_nothing_at_once_and_costs_clients_a_refresh() 
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_replaced_by_the_next_one_or_by_a_new_one() {
+async fn revoked_key_is_replaced_by_the_next_one_or_by_a_new_one() {
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
     let client = &server.client;
-    let tokens = open(client).await;
+    let tokens = open(client, EMAIL).await;
     let revoke = async |kid: String| {
         server.auth.revoke_signing_key(&kid).await.expect("the database answers")
     };
@@ -143,27 +137,27 @@ async fn a_revoked_key_is_replaced_by_the_next_one_or_by_a_new_one() {
     assert_eq!(status_with(client, &tokens).await, 401);
     assert_eq!(published(client).await, std::slice::from_ref(&made));
     let unused = rotate(&server, false).await;
-    // The present one had been given its end, which is taken back.
+    // The present key had its end set, which is cancelled.
     assert_eq!(revoke(unused).await, Revoking::Revoked);
     server.clock.advance(10 * 86_400);
-    assert_eq!(kid_of(&open(client).await), made);
+    assert_eq!(kid_of(&open(client, EMAIL).await), made);
     assert_eq!(published(client).await, [made]);
     assert_eq!(revoke("nothing".to_owned()).await, Revoking::Unknown);
 }
 
 #[tokio::test]
-async fn keys_are_worked_on_from_the_command_line_while_the_server_runs() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn keys_are_managed_from_the_command_line_while_the_server_runs() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     let client = &server.client;
     let body = json!({"email": EMAIL, "password": PASSWORD});
     assert_eq!(client.post("/propusk/v1/accounts", &body).await.status, 201);
-    let tokens = open(client).await;
+    let tokens = open(client, EMAIL).await;
     let old = kid_of(&tokens);
     let key = async |arguments: &[&str]| {
-        let done = place.run(&[], &[&["key"], arguments].concat(), "").await;
+        let done = operator.run(&[], &[&["key"], arguments].concat(), "").await;
         assert!(done.status.success(), "{arguments:?}: {}", done.stderr);
-        place.unnamed(&done.stdout)
+        operator.unnamed(&done.stdout)
     };
     let listed = key(&["list"]).await;
     assert!(listed.starts_with(&format!("{old}  ES256  created ")), "{listed}");
@@ -182,59 +176,59 @@ async fn keys_are_worked_on_from_the_command_line_while_the_server_runs() {
     soon("its token is refused", || async { status_with(client, &tokens).await == 401 }).await;
     let tokens = refreshed(client, &tokens).await;
     assert_eq!(status_with(client, &tokens).await, 200);
-    let refused = place.refused(&[], &["key", "revoke", &old]).await;
+    let refused = operator.refused(&[], &["key", "revoke", &old]).await;
     assert!(refused.contains("there is no such key"), "{refused}");
 }
 
 #[tokio::test]
-async fn a_command_with_another_secret_leaves_a_running_servers_keys_alone() {
-    let place = Place::new().await;
+async fn command_with_another_secret_leaves_a_running_servers_keys_alone() {
+    let operator = Operator::new().await;
     let url = ("PROPUSK_PUBLIC_URL", "http://localhost:8000");
     let settings = [url, NO_SECRET];
-    let server = place.start(&settings).await;
+    let server = operator.start(&settings).await;
     let body = json!({"email": EMAIL, "password": PASSWORD});
     assert_eq!(server.client.post("/propusk/v1/accounts", &body).await.status, 201);
-    let tokens = open(&server.client).await;
+    let tokens = open(&server.client, EMAIL).await;
     let kid = kid_of(&tokens);
     let other = [("PROPUSK_TOKENS__SECRET", "another secret of an operator's shell")];
     for command in [&["key", "rotate"][..], &["key", "revoke", &kid]] {
-        let refused = place.refused(&other, command).await;
+        let refused = operator.refused(&other, command).await;
         assert!(refused.contains(ANOTHER_SECRET), "{refused}");
     }
     assert_eq!(published(&server.client).await, std::slice::from_ref(&kid));
     server.kill().await;
-    let refused = place.refused(&[url, other[0]], &["serve"]).await;
+    let refused = operator.refused(&[url, other[0]], &["serve"]).await;
     assert!(refused.contains(ANOTHER_SECRET), "{refused}");
-    // A slip has changed nothing.
-    let server = place.start(&settings).await;
+    // The mistake has changed nothing.
+    let server = operator.start(&settings).await;
     assert_eq!(status_with(&server.client, &tokens).await, 200);
-    assert_eq!(kid_of(&open(&server.client).await), kid);
+    assert_eq!(kid_of(&open(&server.client, EMAIL).await), kid);
 }
 
 #[tokio::test]
-async fn a_key_outlives_a_restart_and_lies_sealed_in_the_database() {
-    let place = Place::new().await;
+async fn key_outlives_a_restart_and_lies_sealed_in_the_database() {
+    let operator = Operator::new().await;
     let url = [("PROPUSK_PUBLIC_URL", "http://localhost:8000")];
-    let server = place.start(&url).await;
+    let server = operator.start(&url).await;
     let body = json!({"email": EMAIL, "password": PASSWORD});
     assert_eq!(server.client.post("/propusk/v1/accounts", &body).await.status, 201);
-    let tokens = open(&server.client).await;
+    let tokens = open(&server.client, EMAIL).await;
     server.kill().await;
-    let server = place.start(&url).await;
+    let server = operator.start(&url).await;
     assert_eq!(status_with(&server.client, &tokens).await, 200);
     assert_eq!(published(&server.client).await, [kid_of(&tokens)]);
-    let store = place.store().await;
+    let store = operator.store().await;
     let sealed = "select private_key from signing_keys";
     let sealed = column(&store, sealed, sealed).await;
     let sealed = URL_SAFE_NO_PAD.decode(&sealed[0]).expect("base64url");
-    // The OID of EC keys stands in every PKCS #8 of one.
+    // The OID of EC keys, which every PKCS #8 of an EC key contains.
     let oid = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
     assert!(sealed.len() > 100 && !sealed.windows(oid.len()).any(|part| part == oid));
 }
 
 #[tokio::test]
 async fn settings_of_keys_that_make_no_sense_are_refused() {
-    let place = Place::new().await;
+    let operator = Operator::new().await;
     for (setting, value, said) in [
         ("PROPUSK_TOKENS__KEY_OVERLAP_SECONDS", "299", "must be from 300 to 604800"),
         ("PROPUSK_TOKENS__ALGORITHM", "RS256", "tokens.algorithm"),
@@ -250,7 +244,7 @@ async fn settings_of_keys_that_make_no_sense_are_refused() {
             "dialects.native.absolute_seconds: must be from 1",
         ),
     ] {
-        let refused = place.refused(&[(setting, value)], &["serve"]).await;
+        let refused = operator.refused(&[(setting, value)], &["serve"]).await;
         assert!(refused.contains(said), "{setting}: {refused}");
     }
 }

@@ -1,12 +1,14 @@
 //! The notice of a sign-in from a network where the account's owner has not signed in before.
 
+use propusk_server::config::Config;
+
 use super::*;
 
 const HOME: &str = "192.0.2.1";
 const CAFE: &str = "198.51.100.7";
 const SUBJECT: &str = "A new sign-in to your account at ";
 
-/// A server whose clients say where they are.
+/// Trusts the address that a client claims, and sends notices.
 fn noticing(config: &mut Config) {
     config.http.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
     native(config).new_network_notice = Some(true);
@@ -18,16 +20,11 @@ async fn sign_in_from(server: &TestServer, path: &str, from: &str) {
         _ => json!({"username": EMAIL, "password": PASSWORD}),
     };
     let path = if path == "sessions" { "/propusk/v1/sessions" } else { path };
-    let request = Request::post(path)
-        .header("Content-Type", "application/json")
-        .header("X-Forwarded-For", from)
-        .body(Full::from(body.to_string()))
-        .expect("a request");
-    let answer = server.client.send(request).await.expect("an answer");
+    let answer = server.client.post_from(from, path, &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
-/// How many notices have come.
+/// The number of notices so far.
 async fn notices(server: &TestServer) -> usize {
     server.mails().await.iter().filter(|mail| mail.letter().subject.starts_with(SUBJECT)).count()
 }

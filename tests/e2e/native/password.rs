@@ -15,7 +15,7 @@ async fn confirm(server: &TestServer, uid: &str, token: &str, new: &str) -> Answ
     post(server, "password/reset/confirm", body).await
 }
 
-/// Sessions of every API that has any, of the account that has [`PASSWORD`].
+/// Sessions of every API for the account with [`PASSWORD`].
 async fn sessions_of_all_apis(server: &TestServer) -> Vec<String> {
     let email = json!({"email": EMAIL, "hash_password": PASSWORD, "password": PASSWORD});
     let username = json!({"username": EMAIL, "password": PASSWORD});
@@ -33,7 +33,7 @@ async fn sessions_of_all_apis(server: &TestServer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_changed_password_ends_every_session_but_the_one_that_changed_it() {
+async fn changed_password_ends_every_session_but_the_one_that_changed_it() {
     let server = TestServer::start().await;
     let session = signed_up(&server, EMAIL).await;
     let others = sessions_of_all_apis(&server).await;
@@ -52,7 +52,7 @@ async fn a_changed_password_ends_every_session_but_the_one_that_changed_it() {
 }
 
 #[tokio::test]
-async fn a_changed_password_kills_the_links_that_were_mailed_before() {
+async fn changed_password_kills_the_links_that_were_mailed_before() {
     let server = TestServer::start().await;
     let session = signed_up(&server, EMAIL).await;
     post(&server, "password/reset", json!({"email": EMAIL})).await;
@@ -64,7 +64,7 @@ async fn a_changed_password_kills_the_links_that_were_mailed_before() {
 }
 
 #[tokio::test]
-async fn a_new_password_is_measured_like_one_at_a_registration() {
+async fn new_password_is_measured_like_one_at_a_registration() {
     let server = TestServer::start().await;
     let session = signed_up(&server, "anna.smith@example.com").await;
     let body = json!({"username": "shalott", "display_name": "Lady Guinevere"});
@@ -88,7 +88,7 @@ async fn a_new_password_is_measured_like_one_at_a_registration() {
 }
 
 #[tokio::test]
-async fn a_reset_is_answered_alike_for_everybody_and_mailed_to_who_is_there() {
+async fn reset_is_answered_alike_and_mailed_only_to_accounts() {
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
     let off = signed_up(&server, "off@example.com").await;
@@ -107,7 +107,7 @@ async fn a_reset_is_answered_alike_for_everybody_and_mailed_to_who_is_there() {
 }
 
 #[tokio::test]
-async fn a_mailed_link_sets_a_password_once_and_ends_every_session() {
+async fn mailed_link_sets_a_password_once_and_ends_every_session() {
     let server = TestServer::start().await;
     let session = signed_up(&server, EMAIL).await;
     let others = sessions_of_all_apis(&server).await;
@@ -129,7 +129,7 @@ async fn a_mailed_link_sets_a_password_once_and_ends_every_session() {
 }
 
 #[tokio::test]
-async fn a_link_of_another_account_or_purpose_sets_no_password() {
+async fn link_for_another_account_or_purpose_sets_no_password() {
     let server = TestServer::start().await;
     for email in [EMAIL, "mallory@example.com"] {
         signed_up(&server, email).await;
@@ -152,13 +152,13 @@ async fn a_link_of_another_account_or_purpose_sets_no_password() {
     assert_done(&confirm(&server, &hers.uid, &hers.token, NEW_PASSWORD).await, 204);
 }
 
-/// The base64url of 32 bytes.
+/// A code verifier: 32 bytes in base64url.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-/// Its S256, both from RFC 7636 appendix B.
+/// Its S256 challenge, both from RFC 7636 appendix B.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 #[tokio::test]
-async fn a_reset_link_to_an_apps_own_scheme_works_only_with_the_verifier_of_the_app_that_asked() {
+async fn reset_link_to_an_apps_scheme_needs_the_code_verifier_of_that_app() {
     let server = TestServer::of_an_app().await;
     signed_up(&server, EMAIL).await;
     let ask = json!({"email": EMAIL, "code_challenge": CHALLENGE});
@@ -171,7 +171,7 @@ async fn a_reset_link_to_an_apps_own_scheme_works_only_with_the_verifier_of_the_
         let answer = post(&server, "password/reset/confirm", confirm(verifier)).await;
         assert_eq!((answer.status.as_u16(), answer.field("code").as_str()), (400, "link_invalid"));
     }
-    // Nor does the server's own page open for who has caught the link.
+    // The server's own page does not open either for a stolen link.
     let page = server.client.get(&format!("/auth/reset/{uid}/{token}"), None).await;
     assert!(!page.text().contains("<form"), "{}", page.text());
     let answer = post(&server, "password/reset/confirm", confirm(json!(VERIFIER))).await;
@@ -180,10 +180,10 @@ async fn a_reset_link_to_an_apps_own_scheme_works_only_with_the_verifier_of_the_
 }
 
 #[tokio::test]
-async fn a_strangers_challenge_keeps_no_owner_from_a_reset() {
+async fn challenge_of_a_stranger_does_not_hinder_the_owners_reset() {
     let server = TestServer::of_an_app().await;
     signed_up(&server, EMAIL).await;
-    // What the stranger's app knows is no verifier of the owner's.
+    // The code verifier of the stranger's app is not the owner's.
     let foreign = "A".repeat(43);
     for challenge in [&*foreign, &foreign, &foreign, CHALLENGE] {
         let ask = json!({"email": EMAIL, "code_challenge": challenge});
@@ -194,7 +194,7 @@ async fn a_strangers_challenge_keeps_no_owner_from_a_reset() {
     let links: Vec<_> = letters.iter().filter_map(Link::of).collect();
     let bound = links.iter().filter(|link| link.url.starts_with("myapp://")).count();
     assert_eq!((links.len(), bound), (4, 1), "{links:?}");
-    // Mails go out side by side, so the order tells nothing.
+    // Mails are sent concurrently, so their order means nothing.
     let of_server = |link: &&Link| link.url.starts_with(&server.public_url);
     let link = links.iter().find(of_server).expect("a link to the server");
     let path = link.url.trim().strip_prefix(&server.public_url).expect("a link to the server");
@@ -206,7 +206,7 @@ async fn a_strangers_challenge_keeps_no_owner_from_a_reset() {
 }
 
 #[tokio::test]
-async fn strangers_challenge_that_used_up_the_hour_keeps_no_owner_from_a_late_mail() {
+async fn challenge_of_a_stranger_does_not_hinder_the_owners_late_mail() {
     let few = Limits { mails_per_recipient: 1, ..limits(ANY, ANY, ANY) };
     let server = TestServer::of_an_app_with(|config| config.limits = few).await;
     signed_up(&server, EMAIL).await;
@@ -220,7 +220,7 @@ async fn strangers_challenge_that_used_up_the_hour_keeps_no_owner_from_a_late_ma
     for _ in 0..2 {
         server.clock.advance(3_600);
         server.mails().await;
-        // The late one is out now, and works for anyone who has it.
+        // The late mail is sent now, and its link works without a code verifier.
         assert_eq!(server.smtp.mails_to(EMAIL).len(), 2);
     }
     let link = server.link_to(EMAIL).await;
@@ -229,7 +229,7 @@ async fn strangers_challenge_that_used_up_the_hour_keeps_no_owner_from_a_late_ma
 }
 
 #[tokio::test]
-async fn a_reset_that_is_asked_for_without_a_challenge_leads_to_the_servers_own_page() {
+async fn reset_without_a_challenge_leads_to_the_servers_page() {
     let server = TestServer::of_an_app().await;
     signed_up(&server, EMAIL).await;
     assert_eq!(post(&server, "password/reset", json!({"email": EMAIL})).await.status, 202);

@@ -1,4 +1,5 @@
-//! What a sensitive change asks for: the current password, or a sign-in under five minutes old.
+//! Re-authentication for sensitive changes: the current password, or a sign-in less than five
+//! minutes ago.
 
 use hyper::Method;
 use propusk_server::config::Limits;
@@ -9,10 +10,10 @@ use crate::providers::linking::{convert, register_app};
 use crate::providers::{CHALLENGE, REDIRECT, Site};
 use propusk_tests::limits::{ANY, limits};
 
-/// A sensitive change: where it is asked for, with what, and how it is answered when it is made.
+/// A sensitive change: method, path, body, and the status of its success.
 type Change = (Method, &'static str, Value, u16);
 
-/// Every one of them, to names that are as new as the number.
+/// All sensitive changes, with names made from the number.
 fn changes(number: usize) -> [Change; 8] {
     let start = json!({"redirect": REDIRECT, "code_challenge": CHALLENGE, "link": true});
     [
@@ -21,7 +22,7 @@ fn changes(number: usize) -> [Change; 8] {
         (Method::PATCH, "account", json!({"username": format!("anna{number}")}), 200),
         (Method::POST, "account/password", json!({"new_password": NEW_PASSWORD}), 204),
         (Method::POST, "providers/google/start", start, 200),
-        // There is no such identity, which is told only to who may take one away.
+        // There is no such identity, which is reported only after re-authentication.
         (Method::DELETE, "account/identities/google/1", json!({}), 404),
         (Method::DELETE, "sessions", json!({}), 204),
         (Method::DELETE, "account", json!({}), 204),
@@ -41,7 +42,7 @@ async fn make(
     call(server, method.as_str(), path, Some(session), body).await
 }
 
-/// A session of a new account, opened some seconds ago.
+/// A session of a new account, opened this many seconds ago.
 async fn session_of_age(site: &Site, number: usize, seconds: i64) -> (String, String) {
     let email = format!("anna{number}.{seconds}@example.com");
     let session = signed_up(&site.server, &email).await;
@@ -50,7 +51,7 @@ async fn session_of_age(site: &Site, number: usize, seconds: i64) -> (String, St
 }
 
 #[tokio::test]
-async fn a_sign_in_of_a_moment_ago_is_proof_enough_and_an_older_one_is_none() {
+async fn recent_sign_in_is_enough_and_an_older_one_is_not() {
     let site = Site::start().await;
     for (number, change) in changes(0).iter().enumerate() {
         let (_, session) = session_of_age(&site, number, RECENT).await;
@@ -66,7 +67,7 @@ async fn a_sign_in_of_a_moment_ago_is_proof_enough_and_an_older_one_is_none() {
 }
 
 #[tokio::test]
-async fn a_clock_that_steps_back_makes_no_sign_in_younger() {
+async fn clock_that_steps_back_makes_no_sign_in_recent() {
     let server = TestServer::start().await;
     let session = signed_up(&server, EMAIL).await;
     server.clock.advance(-RECENT - 1);
@@ -76,7 +77,7 @@ async fn a_clock_that_steps_back_makes_no_sign_in_younger() {
 }
 
 #[tokio::test]
-async fn the_current_password_is_proof_however_old_the_sign_in_is_and_a_wrong_one_is_none() {
+async fn current_password_is_enough_whatever_the_age_of_the_sign_in() {
     let site = Site::start().await;
     for (number, (seconds, wrong)) in
         [(0, "wrong"), (RECENT + 1, ""), (RECENT + 1, NEW_PASSWORD)].into_iter().enumerate()
@@ -95,7 +96,7 @@ async fn the_current_password_is_proof_however_old_the_sign_in_is_and_a_wrong_on
 }
 
 #[tokio::test]
-async fn a_refreshed_session_is_as_old_as_its_sign_in() {
+async fn refreshed_session_is_as_old_as_its_sign_in() {
     let site = Site::start().await;
     signed_up(&site.server, EMAIL).await;
     let body = json!({"identifier": EMAIL, "password": PASSWORD});
@@ -111,10 +112,10 @@ async fn a_refreshed_session_is_as_old_as_its_sign_in() {
 }
 
 #[tokio::test]
-async fn a_credential_of_an_application_is_never_enough_not_even_with_the_password() {
+async fn application_credential_is_never_enough_even_with_the_password() {
     let site = Site::start().await;
     register_app(&site.server).await;
-    // The account has a password that its owner has set by mail, so Google opens it too.
+    // The owner has set the password by mail, so Google opens the account too.
     let user = User::new("anna");
     signed_up(&site.server, EMAIL).await;
     post(&site.server, "password/reset", json!({"email": EMAIL})).await;
@@ -132,13 +133,13 @@ async fn a_credential_of_an_application_is_never_enough_not_even_with_the_passwo
         }
     }
     assert_eq!(own(&site.server, &session).await, before);
-    // What people read of each other opens nothing.
+    // The display name is public and cannot be used to sign in.
     let body = json!({"display_name": "Anna"});
     assert_eq!(call(&site.server, "PATCH", "account", Some(&session), body).await.status, 200);
 }
 
 #[tokio::test]
-async fn nobody_changes_anything_without_a_credential() {
+async fn change_without_a_credential_is_refused() {
     let site = Site::start().await;
     for change in changes(0) {
         for session in ["", "Bearer x", "Basic YTpi"] {
@@ -149,10 +150,10 @@ async fn nobody_changes_anything_without_a_credential() {
 }
 
 #[tokio::test]
-async fn a_display_name_needs_no_proof() {
+async fn display_name_needs_no_reauthentication() {
     let site = Site::start().await;
     let (email, session) = session_of_age(&site, 0, RECENT + 1).await;
-    // Naming what the account is called already changes nothing.
+    // A change to the values that the account already has is no change.
     let body = json!({"display_name": "Anna", "email": email, "phone": null});
     let answer = call(&site.server, "PATCH", "account", Some(&session), body).await;
     let changed: propusk_wire::Account = read(&answer, 200);
@@ -160,7 +161,7 @@ async fn a_display_name_needs_no_proof() {
 }
 
 #[tokio::test]
-async fn a_stolen_access_token_is_no_way_to_guess_the_password() {
+async fn guesses_of_the_password_with_a_stolen_access_token_are_limited() {
     for (number, change) in changes(0).iter().enumerate() {
         let few = Limits { per_account_and_address: 3, ..limits(ANY, ANY, ANY) };
         let site = Site::with(|config| config.limits = few).await;

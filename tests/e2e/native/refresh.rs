@@ -1,4 +1,5 @@
-//! Refreshing: a lost answer is had again, a copied token ends the session, and what else ends one.
+//! Refreshing: retries get the lost answer, a reused token ends the session, and other reasons for
+//! its end.
 
 use propusk_server::algorithm::Algorithm;
 use propusk_tests::contract::Backdoor as _;
@@ -7,7 +8,7 @@ use propusk_wire::TokenResponse;
 use tokio::task::JoinSet;
 
 use super::*;
-use propusk_tests::operator::Place;
+use propusk_tests::operator::Operator;
 
 const DAY: i64 = 24 * 3_600;
 
@@ -15,22 +16,17 @@ const DAY: i64 = 24 * 3_600;
 async fn signed_in() -> (TestServer, TokenResponse) {
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
-    let tokens = open(&server).await;
+    let tokens = open_on_phone(&server).await;
     (server, tokens)
 }
 
-async fn open(server: &TestServer) -> TokenResponse {
+async fn open_on_phone(server: &TestServer) -> TokenResponse {
     let body = json!({"identifier": EMAIL, "password": PASSWORD, "device_name": "Anna’s phone"});
     read(&post(server, "sessions", body).await, 200)
 }
 
 fn attempt(number: u32) -> String {
     format!("attempt-{number:0>14}")
-}
-
-async fn refresh(server: &TestServer, tokens: &TokenResponse, attempt: &str) -> Answer {
-    let body = json!({"refresh_token": tokens.refresh_token, "attempt": attempt});
-    post(server, "sessions/refresh", body).await
 }
 
 async fn refresh_without_attempt(server: &TestServer, tokens: &TokenResponse) -> Answer {
@@ -41,11 +37,7 @@ async fn renewed(server: &TestServer, tokens: &TokenResponse, attempt: &str) -> 
     read(&refresh(server, tokens, attempt).await, 200)
 }
 
-fn bearer(tokens: &TokenResponse) -> String {
-    format!("Bearer {}", tokens.access_token.expose())
-}
-
-/// How many mails have told that a session was ended.
+/// The number of mails that report the end of a session.
 async fn warnings(server: &TestServer) -> usize {
     server.mails().await;
     let letters = server.smtp.mails_to(EMAIL);
@@ -53,7 +45,7 @@ async fn warnings(server: &TestServer) -> usize {
 }
 
 #[tokio::test]
-async fn a_refresh_answers_the_same_session_with_new_tokens() {
+async fn refresh_answers_the_same_session_with_new_tokens() {
     let (server, first) = signed_in().await;
     server.clock.advance(1_000);
     let second = renewed(&server, &first, &attempt(1)).await;
@@ -67,7 +59,7 @@ async fn a_refresh_answers_the_same_session_with_new_tokens() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_had_again_until_its_token_has_been_used() {
+async fn retry_gets_the_lost_answer_until_its_token_is_used() {
     let (server, first) = signed_in().await;
     let second = renewed(&server, &first, &attempt(1)).await;
     for days in [0, 1, 30] {
@@ -82,9 +74,9 @@ async fn a_lost_answer_is_had_again_until_its_token_has_been_used() {
 }
 
 #[tokio::test]
-async fn a_copied_token_ends_the_session_and_its_owner_is_told() {
+async fn reused_token_ends_the_session_and_notifies_its_owner() {
     let (server, first) = signed_in().await;
-    let other = open(&server).await;
+    let other = open_on_phone(&server).await;
     let second = renewed(&server, &first, &attempt(1)).await;
     assert_eq!(warnings(&server).await, 0);
     assert_refused(&refresh(&server, &first, &attempt(2)).await, 401, "token_reused");
@@ -104,7 +96,7 @@ async fn a_copied_token_ends_the_session_and_its_owner_is_told() {
 }
 
 #[tokio::test]
-async fn a_token_two_steps_back_ends_the_session_whatever_the_attempt() {
+async fn token_two_rotations_old_ends_the_session_whatever_the_attempt() {
     for last in [attempt(1), attempt(3), attempt(9)] {
         let (server, first) = signed_in().await;
         let second = renewed(&server, &first, &attempt(1)).await;
@@ -116,7 +108,7 @@ async fn a_token_two_steps_back_ends_the_session_whatever_the_attempt() {
 }
 
 #[tokio::test]
-async fn without_an_attempt_nothing_is_told_twice() {
+async fn refresh_without_an_attempt_is_answered_once() {
     let (server, first) = signed_in().await;
     let second: TokenResponse = read(&refresh_without_attempt(&server, &first).await, 200);
     assert!(is_alive(&server, &bearer(&second)).await);
@@ -125,7 +117,7 @@ async fn without_an_attempt_nothing_is_told_twice() {
 }
 
 #[tokio::test]
-async fn a_clock_that_steps_back_gives_no_grace() {
+async fn clock_that_steps_back_gives_no_grace_period() {
     let (server, first) = signed_in().await;
     let second: TokenResponse = read(&refresh_without_attempt(&server, &first).await, 200);
     server.clock.advance(-1);
@@ -134,30 +126,30 @@ async fn a_clock_that_steps_back_gives_no_grace() {
 }
 
 #[tokio::test]
-async fn within_the_grace_the_same_answer_is_told_to_who_names_no_attempt() {
+async fn grace_period_repeats_the_answer_for_a_refresh_without_an_attempt() {
     let server = TestServer::with(|config| native(config).grace_seconds = Some(10)).await;
     signed_up(&server, EMAIL).await;
-    let first = open(&server).await;
+    let first = open_on_phone(&server).await;
     let second: TokenResponse = read(&refresh_without_attempt(&server, &first).await, 200);
     server.clock.advance(9);
     let again: TokenResponse = read(&refresh_without_attempt(&server, &first).await, 200);
     assert_eq!(again.refresh_token, second.refresh_token);
     server.clock.advance(1);
     assert_refused(&refresh_without_attempt(&server, &first).await, 401, "token_reused");
-    let first = open(&server).await;
+    let first = open_on_phone(&server).await;
     renewed(&server, &first, &attempt(1)).await;
     assert_refused(&refresh_without_attempt(&server, &first).await, 401, "token_reused");
-    let first = open(&server).await;
+    let first = open_on_phone(&server).await;
     read::<TokenResponse>(&refresh_without_attempt(&server, &first).await, 200);
     assert_refused(&refresh(&server, &first, &attempt(1)).await, 401, "token_reused");
-    // The grace never reaches several generations back.
-    let first = open(&server).await;
+    // The grace period covers one generation of tokens.
+    let first = open_on_phone(&server).await;
     let second: TokenResponse = read(&refresh_without_attempt(&server, &first).await, 200);
     let _: TokenResponse = read(&refresh_without_attempt(&server, &second).await, 200);
     assert_refused(&refresh_without_attempt(&server, &first).await, 401, "token_reused");
 }
 
-/// What a refresh is answered, asked again where the server says that it is busy.
+/// The answer to a refresh; retried while the server reports that it is busy.
 async fn served(client: &Client, body: &Value) -> Answer {
     loop {
         let answer = client.post("/propusk/v1/sessions/refresh", body).await;
@@ -168,7 +160,7 @@ async fn served(client: &Client, body: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn of_a_thousand_at_once_with_one_attempt_everybody_gets_the_same() {
+async fn concurrent_refreshes_with_one_attempt_get_the_same_answer() {
     let (server, first) = signed_in().await;
     let mut requests = JoinSet::new();
     for _ in 0..1_000 {
@@ -181,13 +173,13 @@ async fn of_a_thousand_at_once_with_one_attempt_everybody_gets_the_same() {
     let successor = &all[0];
     assert!(all.iter().all(|one| one.refresh_token == successor.refresh_token));
     assert!(is_alive(&server, &bearer(successor)).await);
-    // One generation: the next one follows it.
+    // One generation only: the next token continues from it.
     renewed(&server, successor, &attempt(2)).await;
     assert_eq!(warnings(&server).await, 0);
 }
 
 #[tokio::test]
-async fn of_many_at_once_with_attempts_of_their_own_one_goes_on_and_the_session_ends() {
+async fn concurrent_refreshes_with_different_attempts_end_the_session() {
     let (server, first) = signed_in().await;
     let mut requests = JoinSet::new();
     for number in 0..100 {
@@ -207,17 +199,17 @@ async fn of_many_at_once_with_attempts_of_their_own_one_goes_on_and_the_session_
 }
 
 #[tokio::test]
-async fn a_session_ends_when_it_is_not_used_and_at_the_latest_after_a_year() {
+async fn session_ends_if_unused_and_after_a_year_at_the_latest() {
     let (server, first) = signed_in().await;
     server.clock.advance(60 * DAY - 1);
     let mut tokens = renewed(&server, &first, &attempt(1)).await;
-    let idle = open(&server).await;
+    let idle = open_on_phone(&server).await;
     for number in 2..7 {
         server.clock.advance(50 * DAY);
         tokens = renewed(&server, &tokens, &attempt(number)).await;
     }
     assert_refused(&refresh(&server, &idle, &attempt(1)).await, 401, "session_ended");
-    // 310 days are over: what is left is less than an idle time.
+    // After 310 days, less than an idle time is left.
     assert_eq!(tokens.refresh_expires_in, 55 * DAY + 1);
     server.clock.advance(55 * DAY - 600);
     tokens = renewed(&server, &tokens, &attempt(7)).await;
@@ -231,7 +223,7 @@ async fn a_session_ends_when_it_is_not_used_and_at_the_latest_after_a_year() {
 }
 
 #[tokio::test]
-async fn what_is_no_attempt_or_no_token_is_refused_and_spends_nothing() {
+async fn malformed_attempt_or_token_is_refused_and_rotates_nothing() {
     let (server, first) = signed_in().await;
     for wrong in ["", "short", &"a".repeat(21), &"a".repeat(129), &format!("{}=", "a".repeat(22))] {
         let answer = refresh(&server, &first, wrong).await;
@@ -253,7 +245,7 @@ async fn what_is_no_attempt_or_no_token_is_refused_and_spends_nothing() {
 }
 
 #[tokio::test]
-async fn tokens_of_other_apis_are_refreshed_where_they_come_from() {
+async fn tokens_of_other_apis_are_refreshed_by_those_apis() {
     let (server, first) = signed_in().await;
     let login = json!({"username": EMAIL, "password": PASSWORD});
     let jwt = server.client.post("/api/auth/jwt/create/", &login).await.field("refresh");
@@ -273,9 +265,9 @@ async fn tokens_of_other_apis_are_refreshed_where_they_come_from() {
 }
 
 #[tokio::test]
-async fn a_suspended_account_does_not_refresh_and_goes_on_afterwards() {
+async fn suspended_account_cannot_refresh_and_can_again_afterwards() {
     let (server, first) = signed_in().await;
-    let spent = open(&server).await;
+    let spent = open_on_phone(&server).await;
     let second = renewed(&server, &spent, &attempt(1)).await;
     server.set_active(EMAIL, false).await;
     for (tokens, number) in [(&first, 1), (&spent, 1), (&second, 2)] {
@@ -289,7 +281,7 @@ async fn a_suspended_account_does_not_refresh_and_goes_on_afterwards() {
     assert_refused(&refresh(&server, &first, &attempt(2)).await, 401, "session_ended");
 }
 
-/// Something that leaves nobody signed in but whoever did it.
+/// A change that signs out every session except the one that makes it.
 #[derive(Clone, Copy, Debug)]
 enum Change {
     OwnPassword,
@@ -318,7 +310,7 @@ impl Change {
         Change::Everybody,
     ];
 
-    /// The status of its answer, for what is asked over HTTP.
+    /// Makes the change; the status of the answer if it is an HTTP request.
     async fn happens(self, server: &TestServer, by: &str) -> u16 {
         let client = &server.client;
         let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
@@ -381,15 +373,15 @@ impl Change {
 }
 
 #[tokio::test]
-async fn every_change_of_credentials_ends_what_was_refreshed_before() {
+async fn change_of_credentials_ends_refreshed_sessions() {
     for change in Change::ALL {
         let (server, acting) = signed_in().await;
-        let fresh = open(&server).await;
-        let spent = open(&server).await;
+        let fresh = open_on_phone(&server).await;
+        let spent = open_on_phone(&server).await;
         let successor = renewed(&server, &spent, &attempt(1)).await;
         let status = change.happens(&server, &bearer(&acting)).await;
         assert!(status < 300, "{change:?}: {status}");
-        // At once, in the answer after the answer.
+        // The next refresh already sees it.
         for (tokens, number) in [(&fresh, 1), (&spent, 1), (&successor, 2)] {
             let answer = refresh(&server, tokens, &attempt(number)).await;
             assert_refused(&answer, 401, "session_ended");
@@ -401,7 +393,7 @@ async fn every_change_of_credentials_ends_what_was_refreshed_before() {
 }
 
 #[tokio::test]
-async fn after_a_restored_backup_one_command_ends_all_that_comes_back() {
+async fn restored_backup_is_cleared_of_sessions_by_one_command() {
     let (server, first) = signed_in().await;
     let client = &server.client;
     let login = json!({"username": EMAIL, "password": PASSWORD});
@@ -409,8 +401,8 @@ async fn after_a_restored_backup_one_command_ends_all_that_comes_back() {
     let rotating = client.post("/token", &json!({"email": EMAIL, "password": PASSWORD})).await;
     let key = client.post("/auth/token/login/", &login).await.field("auth_token");
     let second = renewed(&server, &first, &attempt(1)).await;
-    // A session that the restored database has never heard of.
-    let lost = open(&server).await;
+    // A session that is missing in the restored database.
+    let lost = open_on_phone(&server).await;
     server.auth.end_all_that_was_issued().await.expect("the database answers");
     for tokens in [&first, &second, &lost] {
         assert_eq!(refresh(&server, tokens, &attempt(2)).await.status, 401);
@@ -428,25 +420,25 @@ async fn after_a_restored_backup_one_command_ends_all_that_comes_back() {
         assert_eq!(client.post(path, &json!({"refresh": token})).await.status, 401, "{path}");
     }
     server.clock.advance(1);
-    let again = open(&server).await;
+    let again = open_on_phone(&server).await;
     assert!(is_alive(&server, &bearer(&again)).await);
     renewed(&server, &again, &attempt(1)).await;
 }
 
 #[tokio::test]
-async fn the_command_reaches_a_running_server() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn command_that_ends_sessions_reaches_a_running_server() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     let body = json!({"email": EMAIL, "password": PASSWORD});
     assert_eq!(server.client.post("/propusk/v1/accounts", &body).await.status, 201);
     let body = json!({"identifier": EMAIL, "password": PASSWORD});
     let tokens: TokenResponse = read(&server.client.post("/propusk/v1/sessions", &body).await, 200);
     let command = ["session", "invalidate-all"];
-    let refused = place.run(&[], &command, "n\n").await;
+    let refused = operator.run(&[], &command, "n\n").await;
     assert_eq!(refused.status.code(), Some(1), "{}", refused.stderr);
     assert_eq!(server.client.get("/propusk/v1/account", Some(&bearer(&tokens))).await.status, 200);
-    let done = place.run(&[], &["session", "invalidate-all", "--yes"], "").await;
-    assert_eq!(place.unnamed(&done.stdout), "1 session ended\n", "{}", done.stderr);
+    let done = operator.run(&[], &["session", "invalidate-all", "--yes"], "").await;
+    assert_eq!(operator.unnamed(&done.stdout), "1 session ended\n", "{}", done.stderr);
     propusk_tests::operator::soon("the token is refused", || async {
         server.client.get("/propusk/v1/account", Some(&bearer(&tokens))).await.status == 401
     })
@@ -457,9 +449,9 @@ async fn the_command_reaches_a_running_server() {
 }
 
 #[tokio::test]
-async fn a_changed_secret_ends_sessions_with_a_definite_word() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn changed_secret_ends_sessions_with_a_final_error() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     let body = json!({"email": EMAIL, "password": PASSWORD});
     assert_eq!(server.client.post("/propusk/v1/accounts", &body).await.status, 201);
     let body = json!({"identifier": EMAIL, "password": PASSWORD});
@@ -467,13 +459,13 @@ async fn a_changed_secret_ends_sessions_with_a_definite_word() {
     server.kill().await;
     let other =
         [("PROPUSK_TOKENS__SECRET", "another-signing-key-0123456789abcdef0123456789abcdef")];
-    let said = place.refused(&other, &[]).await;
+    let said = operator.refused(&other, &[]).await;
     assert!(said.contains("propusk key rotate --now"), "{said}");
     let algorithm = Algorithm::EdDsa.as_str();
     let rotated =
-        place.run(&other, &["key", "rotate", "--now", "--algorithm", algorithm], "").await;
+        operator.run(&other, &["key", "rotate", "--now", "--algorithm", algorithm], "").await;
     assert!(rotated.status.success(), "{}", rotated.stderr);
-    let server = place.start(&other).await;
+    let server = operator.start(&other).await;
     let body = json!({"refresh_token": tokens.refresh_token, "attempt": attempt(1)});
     let answer = server.client.post("/propusk/v1/sessions/refresh", &body).await;
     assert_refused(&answer, 401, "session_ended");

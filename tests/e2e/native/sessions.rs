@@ -1,19 +1,21 @@
-//! Signing in, the list of where somebody is signed in, and ending what is on it.
+//! Signing in, the list of sessions, and ending them.
 
 use propusk_tests::contract::Backdoor as _;
 use propusk_wire::{SessionsResponse, TokenResponse};
 use tokio::task::JoinSet;
 
+use http_body_util::Full;
+use hyper::Request;
+
 use super::*;
-use propusk_tests::operator::{Place, execute};
+use propusk_tests::operator::{Operator, execute};
+
+/// Marks each refresh of these tests: none of them is a retry.
+const ATTEMPT: &str = "aaaaaaaaaaaaaaaaaaaaaa";
 
 async fn open_on(server: &TestServer, device: &str) -> TokenResponse {
     let body = json!({"identifier": EMAIL, "password": PASSWORD, "device_name": device});
     read(&post(server, "sessions", body).await, 200)
-}
-
-fn bearer(tokens: &TokenResponse) -> String {
-    format!("Bearer {}", tokens.access_token.expose())
 }
 
 async fn listed(server: &TestServer, authorization: &str) -> Vec<propusk_wire::Session> {
@@ -25,13 +27,8 @@ async fn end(server: &TestServer, authorization: &str, what: &str, body: Value) 
     call(server, "DELETE", what, Some(authorization), body).await
 }
 
-async fn refresh(server: &TestServer, tokens: &TokenResponse) -> Answer {
-    let body = json!({"refresh_token": tokens.refresh_token, "attempt": "a".repeat(22)});
-    post(server, "sessions/refresh", body).await
-}
-
 #[tokio::test]
-async fn an_account_signs_in_by_each_of_its_names() {
+async fn sign_in_works_with_each_identifier() {
     let server = TestServer::start().await;
     let body = json!({"email": EMAIL, "phone": "+491701234567", "username": "anna",
                       "password": PASSWORD});
@@ -44,7 +41,8 @@ async fn an_account_signs_in_by_each_of_its_names() {
 }
 
 #[tokio::test]
-async fn unknown_and_wrong_are_not_told_apart_and_only_the_password_tells_that_an_account_rests() {
+async fn sign_in_answers_alike_for_unknown_and_wrong_and_reveals_suspension_only_with_the_password()
+{
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
     let refusal = async |who: &str, password: &str| {
@@ -64,7 +62,7 @@ async fn unknown_and_wrong_are_not_told_apart_and_only_the_password_tells_that_a
 }
 
 #[tokio::test]
-async fn an_account_that_waits_for_its_activation_is_told_so_by_its_password_alone() {
+async fn sign_in_reveals_a_missing_activation_only_with_the_password() {
     let server = TestServer::with(|config| native(config).activation = Some(true)).await;
     register(&server, json!({"email": EMAIL, "password": PASSWORD})).await;
     let body = json!({"identifier": EMAIL, "password": PASSWORD});
@@ -76,7 +74,7 @@ async fn an_account_that_waits_for_its_activation_is_told_so_by_its_password_alo
 }
 
 #[tokio::test]
-async fn members_that_are_missing_or_wrong_are_named() {
+async fn sign_in_names_members_that_are_missing_or_wrong() {
     let server = TestServer::start().await;
     let answer = post(&server, "sessions", json!({"identifier": 7})).await;
     let fields = json!({"identifier": ["invalid"], "password": ["required"]});
@@ -94,7 +92,7 @@ async fn members_that_are_missing_or_wrong_are_named() {
 }
 
 #[tokio::test]
-async fn the_list_has_the_sessions_of_every_api_the_last_used_first() {
+async fn list_has_the_sessions_of_every_api_the_last_used_first() {
     let server = TestServer::start().await;
     let body = json!({"email": EMAIL, "password": PASSWORD});
     register(&server, body).await;
@@ -109,7 +107,7 @@ async fn the_list_has_the_sessions_of_every_api_the_last_used_first() {
     server.clock.advance(10);
     let tablet = open_on(&server, "tablet").await;
     server.clock.advance(10);
-    let used = refresh(&server, &phone).await;
+    let used = refresh(&server, &phone, ATTEMPT).await;
     let used: TokenResponse = read(&used, 200);
     let sessions = listed(&server, &bearer(&used)).await;
     let shown: Vec<_> = sessions
@@ -129,27 +127,27 @@ async fn the_list_has_the_sessions_of_every_api_the_last_used_first() {
     assert!(sessions[0].current);
     assert_eq!((sessions[0].created_at, sessions[0].client.as_deref()), (began, None));
     assert_eq!(sessions[0].expires_at, began + 40 + 5_184_000);
-    // What has expired is not on it.
+    // Expired sessions are not listed.
     server.clock.advance(86_400);
-    let used: TokenResponse = read(&refresh(&server, &used).await, 200);
+    let used: TokenResponse = read(&refresh(&server, &used, ATTEMPT).await, 200);
     let apis: Vec<_> =
         listed(&server, &bearer(&used)).await.into_iter().map(|one| one.api).collect();
     assert_eq!(apis, ["native", "native", "djoser_token"]);
 }
 
 #[tokio::test]
-async fn every_sign_in_is_a_session_of_its_own() {
+async fn sign_in_starts_a_session_of_its_own() {
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
     let (one, two) = (open_on(&server, "a").await, open_on(&server, "a").await);
     assert_ne!(one.session_id, two.session_id);
     assert_eq!(one.session_id.len(), 15);
-    let renewed: TokenResponse = read(&refresh(&server, &one).await, 200);
+    let renewed: TokenResponse = read(&refresh(&server, &one, ATTEMPT).await, 200);
     assert_eq!(renewed.session_id, one.session_id);
 }
 
 #[tokio::test]
-async fn ending_ones_own_session_asks_for_nothing_more() {
+async fn ending_the_own_session_needs_nothing_more() {
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
     for by_name in [false, true] {
@@ -161,11 +159,11 @@ async fn ending_ones_own_session_asks_for_nothing_more() {
         };
         assert_done(&end(&server, &bearer(&tokens), &path, Value::Null).await, 204);
         assert!(!is_alive(&server, &bearer(&tokens)).await);
-        assert_refused(&refresh(&server, &tokens).await, 401, "session_ended");
+        assert_refused(&refresh(&server, &tokens, ATTEMPT).await, 401, "session_ended");
         let again = end(&server, &bearer(&tokens), "sessions/current", Value::Null).await;
         assert_refused(&again, 401, "session_ended");
     }
-    // Whatever API has opened it.
+    // Sessions of every API are listed.
     let login = json!({"username": EMAIL, "password": PASSWORD});
     let pair = server.client.post("/api/auth/jwt/create/", &login).await;
     let jwt = format!("Bearer {}", pair.field("access"));
@@ -174,7 +172,7 @@ async fn ending_ones_own_session_asks_for_nothing_more() {
 }
 
 #[tokio::test]
-async fn ending_others_asks_for_the_password_or_a_sign_in_of_a_moment_ago() {
+async fn ending_other_sessions_needs_the_password_or_a_recent_sign_in() {
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
     for what in ["one", "all"] {
@@ -184,9 +182,9 @@ async fn ending_others_asks_for_the_password_or_a_sign_in_of_a_moment_ago() {
             "one" => format!("sessions/{}", victim.session_id),
             _ => "sessions".to_owned(),
         };
-        // A refresh makes no sign-in younger.
+        // A refresh does not count as a recent sign-in.
         server.clock.advance(RECENT + 1);
-        let acting: TokenResponse = read(&refresh(&server, &acting).await, 200);
+        let acting: TokenResponse = read(&refresh(&server, &acting, ATTEMPT).await, 200);
         let refused = end(&server, &bearer(&acting), &path, Value::Null).await;
         assert_refused(&refused, 403, "reauthentication_required");
         let wrong = json!({"current_password": "wrong"});
@@ -202,12 +200,12 @@ async fn ending_others_asks_for_the_password_or_a_sign_in_of_a_moment_ago() {
     let acting = open_on(&server, "tablet").await;
     server.clock.advance(RECENT);
     assert_done(&end(&server, &bearer(&acting), "sessions", Value::Null).await, 204);
-    assert_refused(&refresh(&server, &victim).await, 401, "session_ended");
+    assert_refused(&refresh(&server, &victim, ATTEMPT).await, 401, "session_ended");
     assert_eq!(listed(&server, &bearer(&acting)).await.len(), 1);
 }
 
 #[tokio::test]
-async fn of_many_that_end_one_session_at_once_nobody_is_told_that_the_own_one_is_over() {
+async fn ending_one_session_concurrently_never_reports_the_own_session_as_ended() {
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
     for _ in 0..10 {
@@ -215,11 +213,11 @@ async fn of_many_that_end_one_session_at_once_nobody_is_told_that_the_own_one_is
         let acting = open_on(&server, "tablet").await;
         let mut at_once = JoinSet::new();
         for _ in 0..8 {
-            let request = Request::delete(format!("/propusk/v1/sessions/{}", victim.session_id))
-                .header("Authorization", bearer(&acting))
-                .body(Full::default());
-            let (client, request) = (server.client.clone(), request.expect("a request"));
-            at_once.spawn(async move { client.send(request).await.expect("an answer").status });
+            let (path, bearer) = (format!("sessions/{}", victim.session_id), bearer(&acting));
+            let client = server.client.clone();
+            at_once.spawn(async move {
+                call(&client, "DELETE", &path, Some(&bearer), Value::Null).await.status
+            });
         }
         let mut statuses = at_once.join_all().await;
         statuses.sort_unstable();
@@ -229,7 +227,7 @@ async fn of_many_that_end_one_session_at_once_nobody_is_told_that_the_own_one_is
 }
 
 #[tokio::test]
-async fn another_accounts_session_is_as_good_as_none() {
+async fn session_of_another_account_is_unknown() {
     let server = TestServer::start().await;
     let anna = signed_up(&server, EMAIL).await;
     signed_up(&server, "bob@example.com").await;
@@ -251,24 +249,21 @@ async fn another_accounts_session_is_as_good_as_none() {
 }
 
 #[tokio::test]
-async fn a_session_that_cannot_be_ended_is_not_said_to_be() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn ending_a_session_is_not_reported_if_the_database_fails() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     let body = json!({"email": EMAIL, "password": PASSWORD});
     assert_eq!(server.client.post("/propusk/v1/accounts", &body).await.status, 201);
-    let body = json!({"identifier": EMAIL, "password": PASSWORD});
-    let tokens: TokenResponse = read(&server.client.post("/propusk/v1/sessions", &body).await, 200);
-    let store = place.store().await;
+    let tokens = open(&server, EMAIL).await;
+    let store = operator.store().await;
     execute(&store, "alter table revocations rename to gone".to_owned()).await;
-    let request = Request::delete("/propusk/v1/sessions/current")
-        .header("Authorization", bearer(&tokens))
-        .body(Full::default());
-    let answer = server.client.send(request.expect("a request")).await.expect("an answer");
+    let current = "sessions/current";
+    let answer = call(&server, "DELETE", current, Some(&bearer(&tokens)), Value::Null).await;
     assert!(answer.status.is_server_error(), "{}", answer.status);
 }
 
 #[tokio::test]
-async fn another_method_is_told_which_there_are() {
+async fn other_methods_are_answered_with_those_allowed() {
     let server = TestServer::start().await;
     for (path, allow) in [
         ("sessions", "GET, POST, DELETE, HEAD, OPTIONS"),

@@ -1,5 +1,5 @@
-//! Access tokens: what they say, where they are good, who else can check them, and what is not taken for
-//! one.
+//! Access tokens: their claims, where they are accepted, verification by other services, and
+//! invalid tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -37,7 +37,7 @@ async fn account_with(server: &TestServer, authorization: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_token_says_what_is_documented_and_nothing_else() {
+async fn token_has_the_documented_claims_and_no_others() {
     let server = TestServer::start().await;
     let tokens = tokens(&server).await;
     let token = tokens.access_token.expose();
@@ -60,7 +60,7 @@ async fn a_token_says_what_is_documented_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_at_every_api_in_each_of_its_schemes() {
+async fn token_is_good_at_every_api_in_each_of_its_schemes() {
     let server = TestServer::start().await;
     let token = tokens(&server).await.access_token.expose().to_owned();
     for (path, scheme) in [
@@ -80,7 +80,7 @@ async fn a_token_is_good_at_every_api_in_each_of_its_schemes() {
 }
 
 #[tokio::test]
-async fn a_credential_of_every_other_api_is_good_here() {
+async fn credential_of_every_other_api_is_good_here() {
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
     let client = &server.client;
@@ -100,7 +100,7 @@ async fn a_credential_of_every_other_api_is_good_here() {
 }
 
 #[tokio::test]
-async fn anybody_can_check_a_token_by_the_published_keys() {
+async fn token_is_verified_by_the_published_keys() {
     for (signing, algorithm) in
         [(Signing::Es256, Algorithm::ES256), (Signing::EdDsa, Algorithm::EdDSA)]
     {
@@ -121,7 +121,7 @@ async fn anybody_can_check_a_token_by_the_published_keys() {
         let mut validation = Validation::new(algorithm);
         validation.set_audience(&["https://api.example.com"]);
         validation.set_issuer(&[&server.public_url]);
-        // The clock of this server is no real one.
+        // The server's clock is not the real one.
         validation.validate_exp = false;
         let key = DecodingKey::from_jwk(key).expect("a key");
         let read = jsonwebtoken::decode::<Value>(&token, &key, &validation).expect("it is signed");
@@ -131,7 +131,7 @@ async fn anybody_can_check_a_token_by_the_published_keys() {
 }
 
 #[tokio::test]
-async fn why_a_token_is_refused_is_told() {
+async fn refusal_of_a_token_names_the_reason() {
     let server = TestServer::start().await;
     let first = tokens(&server).await;
     let bearer = format!("Bearer {}", first.access_token.expose());
@@ -161,7 +161,7 @@ async fn why_a_token_is_refused_is_told() {
 }
 
 #[tokio::test]
-async fn a_clock_that_steps_signs_nobody_out() {
+async fn clock_that_steps_ends_no_session() {
     let server = TestServer::start().await;
     let first = tokens(&server).await;
     for step in [-3_600, 3_600, -60, 60, 1, -1] {
@@ -182,7 +182,7 @@ async fn a_clock_that_steps_signs_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_is_no_access_token_and_the_reverse() {
+async fn refresh_token_is_no_access_token_and_the_reverse() {
     let server = TestServer::start().await;
     let tokens = tokens(&server).await;
     let answer = account_with(&server, tokens.refresh_token.expose()).await;
@@ -192,11 +192,11 @@ async fn a_refresh_token_is_no_access_token_and_the_reverse() {
 }
 
 #[tokio::test]
-async fn where_the_api_is_off_its_tokens_are_good_nowhere() {
-    let place = propusk_tests::operator::Place::new().await;
-    // Or the issuer would be another after the restart.
+async fn tokens_of_an_api_that_is_off_are_refused_everywhere() {
+    let operator = propusk_tests::operator::Operator::new().await;
+    // The issuer must stay the same after the restart.
     let url = ("PROPUSK_PUBLIC_URL", "http://localhost:8000");
-    let server = place.start(&[url]).await;
+    let server = operator.start(&[url]).await;
     let body = json!({"email": EMAIL, "password": PASSWORD});
     assert_eq!(server.client.post("/propusk/v1/accounts", &body).await.status, 201);
     let body = json!({"identifier": EMAIL, "password": PASSWORD});
@@ -205,20 +205,20 @@ async fn where_the_api_is_off_its_tokens_are_good_nowhere() {
     assert_eq!(server.client.get(ME, Some(&bearer)).await.status, 200);
     server.kill().await;
     let off = ("PROPUSK_DIALECTS__NATIVE__ENABLED", "false");
-    let server = place.start(&[url, off]).await;
+    let server = operator.start(&[url, off]).await;
     assert_eq!(server.client.get(ME, Some(&bearer)).await.status, 401);
     assert_eq!(server.client.get("/.well-known/jwks.json", None).await.status, 404);
     server.kill().await;
-    let server = place.start(&[url]).await;
+    let server = operator.start(&[url]).await;
     assert_eq!(server.client.get(ME, Some(&bearer)).await.status, 200);
 }
 
-/// The public key in every form in which somebody may have it.
+/// The public key in every common form.
 fn forms_of(jwk: &Value) -> Vec<Vec<u8>> {
     let bytes = |name: &str| {
         URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap_or_default()).expect("base64url")
     };
-    // RFC 5480 and RFC 8410: what stands before the bits of the key.
+    // The bytes before the key itself (RFC 5480 and RFC 8410).
     let (prefix, raw) = match jwk["kty"] == "EC" {
         true => (
             "3059301306072a8648ce3d020106082a8648ce3d030107034200",
@@ -228,7 +228,7 @@ fn forms_of(jwk: &Value) -> Vec<Vec<u8>> {
     };
     let prefix = (0..prefix.len())
         .step_by(2)
-        .map(|place| u8::from_str_radix(&prefix[place..place + 2], 16).expect("hex"));
+        .map(|operator| u8::from_str_radix(&prefix[operator..operator + 2], 16).expect("hex"));
     let der: Vec<u8> = prefix.chain(raw.iter().copied()).collect();
     let text = STANDARD.encode(&der);
     let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
@@ -261,7 +261,7 @@ fn hs256(key: &[u8], header: &Value, claims: &Value) -> String {
 }
 
 #[tokio::test]
-async fn no_other_algorithm_makes_a_public_key_a_secret() {
+async fn public_key_is_never_used_as_a_secret_of_another_algorithm() {
     for signing in [Signing::Es256, Signing::EdDsa] {
         let server = TestServer::with(|config| config.tokens.algorithm = signing).await;
         let token = tokens(&server).await.access_token.expose().to_owned();
@@ -297,7 +297,7 @@ async fn no_other_algorithm_makes_a_public_key_a_secret() {
     }
 }
 
-/// Headers with this algorithm, and what else might mislead.
+/// Headers with this algorithm, with other misleading fields.
 fn disguises(good: &Value, algorithm: &str, other: &str, jwk: &Value) -> Vec<Value> {
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut header = good.clone();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use propusk_tests::phone::phone;
 
-/// Operations that can be seen.
+/// Visible operations.
 const SHOWN: &str = "[...document.querySelectorAll('.operation')].filter(e => e.checkVisibility()).map(e => e.querySelector('.body').id)";
 
 async fn open(browser: &Browser, server: &TestServer, hash: &str) {
@@ -14,7 +14,7 @@ async fn open(browser: &Browser, server: &TestServer, hash: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_fits_a_telephone_and_loads_nothing_but_itself() {
+async fn docs_fit_a_phone_and_load_nothing_from_elsewhere() {
     let (server, browser) = (TestServer::start().await, phone().await);
     open(&browser, &server, "").await;
     let apis = "[...document.querySelectorAll('main h2')].map(e => e.textContent)";
@@ -34,7 +34,7 @@ async fn it_fits_a_telephone_and_loads_nothing_but_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_typed_into_the_filter_is_what_is_left() {
+async fn filter_shows_matching_requests_alone() {
     let (server, browser) = (TestServer::start().await, phone().await);
     open(&browser, &server, "").await;
     browser.type_into("#filter", "POST Djoser_JWT verify").await;
@@ -47,7 +47,7 @@ async fn what_is_typed_into_the_filter_is_what_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_with_a_hash_opens_its_request() {
+async fn hash_of_the_url_opens_its_request() {
     let (server, browser) = (TestServer::start().await, phone().await);
     open(&browser, &server, "#simplejwt.login").await;
     let opened =

@@ -1,4 +1,4 @@
-//! Clients that generators make of the document: their TypeScript compiles, their Python can be imported.
+//! Clients generated from the document: the TypeScript compiles, the Python can be imported.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// Longer than a busy machine takes for one of them.
+/// Longer than a busy machine needs for one of them.
 const PATIENCE: Duration = Duration::from_secs(300);
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi-schema");
 const TSC: &str = "node_modules/typescript/bin/tsc";
@@ -22,7 +22,7 @@ async fn folder() -> TempDir {
     folder
 }
 
-/// Where `../run` puts the generators.
+/// The folder in which `../run` installs the generators.
 fn generators() -> PathBuf {
     let tests = std::env::current_exe().expect("the path of the tests");
     let target = tests.ancestors().nth(3).expect("target/<profile>/deps");
@@ -31,7 +31,7 @@ fn generators() -> PathBuf {
     generators
 }
 
-/// Runs a program, which has to succeed, in this folder.
+/// Runs a program in this folder; it must succeed.
 async fn run(folder: &Path, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) {
     let bin = generators();
     let path = std::env::var("PATH").unwrap_or_default();
@@ -45,7 +45,7 @@ async fn run(folder: &Path, program: impl AsRef<std::ffi::OsStr>, arguments: &[&
 }
 
 #[tokio::test]
-async fn the_typescript_of_openapi_generator_compiles() {
+async fn typescript_of_openapi_generator_compiles() {
     let folder = folder().await;
     let generator = generators().join("openapi-generator-cli");
     run(
@@ -68,7 +68,7 @@ async fn the_typescript_of_openapi_generator_compiles() {
 }
 
 #[tokio::test]
-async fn all_modules_of_openapi_python_client_can_be_imported() {
+async fn python_modules_of_openapi_python_client_can_be_imported() {
     let folder = folder().await;
     let generator = generators().join("openapi-python-client");
     let generate =

@@ -1,5 +1,5 @@
-//! The document against the running server: each operation is sent its example, and what it does not
-//! expect; every answer must be one that is described, and none a failure.
+//! The document against the running server: each operation gets its example and unexpected
+//! requests. Every answer must be described, and none may be a server error.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ const PASSWORD: &str = "blue-herons-at-dawn";
 const CLIENT_SECRET: &str = "a secret of the application";
 const JSON: &str = "application/json";
 
-/// What its example alone does not bring to success: it takes a link out of a mail, an account that waits
-/// for one, or a browser that has been at a provider.
+/// The example of these operations is not enough for success: they need a link from a mail, an
+/// account that waits for one, or a browser that has been at a provider.
 const NEED_MORE: [&str; 14] = [
     "native.activate",
     "native.confirm_reset",
@@ -35,15 +35,15 @@ const NEED_MORE: [&str; 14] = [
     "simplejwt.reset",
 ];
 
-/// The names and credentials of somebody who has just signed in by an API, under the placeholders that
-/// the examples have in their place.
+/// The names and credentials of a user who has just signed in with an API, by the placeholders that
+/// the examples contain.
 struct Person {
     words: BTreeMap<&'static str, String>,
-    /// The header for what needs one.
+    /// The header for operations that need one.
     authorization: String,
 }
 
-/// A server with an application, and providers that know nobody.
+/// A server with an application, and providers without users.
 async fn server() -> (TestServer, propusk_stand_in::StandIn) {
     let (server, stand_in) = TestServer::with_providers(|config| {
         config.dialect("simplejwt_rotating").early_refresh_seconds = Some(300);
@@ -75,7 +75,7 @@ async fn server() -> (TestServer, propusk_stand_in::StandIn) {
 }
 
 impl Person {
-    /// Registers the `number`th and signs in by the API of the operation.
+    /// Registers the `number`th user and signs in with the API of the operation.
     async fn new(server: &TestServer, number: usize, api: &str) -> Self {
         let (email, phone, username) = (
             format!("anna{number}@example.com"),
@@ -134,7 +134,7 @@ impl Person {
         Person { words, authorization }
     }
 
-    /// Somebody who is not there yet.
+    /// A user who is not registered yet.
     fn stranger(number: usize) -> Self {
         let words = BTreeMap::from([
             ("anna@example.com", format!("bob{number}@example.com")),
@@ -144,7 +144,7 @@ impl Person {
         Person { words, authorization: String::new() }
     }
 
-    /// An example with the person's own words in it.
+    /// An example with the user's values in place of its placeholders.
     fn fill(&self, example: &Value) -> Value {
         match example {
             Value::String(text) => self.word(text).into(),
@@ -181,7 +181,7 @@ impl Person {
     }
 }
 
-/// What is sent beside method and path.
+/// What is sent in addition to method and path.
 #[derive(Clone, Default)]
 struct Sent {
     headers: Vec<(&'static str, String)>,
@@ -211,7 +211,7 @@ async fn send(server: &TestServer, method: &str, path: &str, sent: &Sent) -> Ans
     server.client.send(request).await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"))
 }
 
-/// Sends, and looks whether the answer is one that is described.
+/// Sends a request, and checks that the answer is described.
 async fn ask(
     server: &TestServer,
     document: &Document,
@@ -236,7 +236,7 @@ async fn ask(
 }
 
 #[tokio::test]
-async fn every_example_is_answered_as_described() {
+async fn examples_are_answered_as_described() {
     let (server, _stand_in) = server().await;
     let document = Document::of(&server.client).await;
     for (number, operation) in document.operations().iter().enumerate() {
@@ -265,7 +265,7 @@ fn needs_more(operation: &Operation<'_>) -> bool {
 }
 
 #[tokio::test]
-async fn what_is_not_expected_is_refused_as_described() {
+async fn unexpected_requests_are_refused_as_described() {
     let (server, _stand_in) = server().await;
     let document = Document::of(&server.client).await;
     for (number, operation) in document.operations().iter().enumerate() {
@@ -289,7 +289,7 @@ async fn what_is_not_expected_is_refused_as_described() {
     }
 }
 
-/// Bodies that are none, and the example with something else in the place of each member.
+/// Invalid bodies, and the example with another value in place of each member.
 fn broken(example: &Value) -> Vec<(&'static str, Vec<u8>)> {
     let mut bodies: Vec<(&str, Vec<u8>)> = vec![
         (JSON, b"{".to_vec()),

@@ -1,5 +1,5 @@
-//! `/openapi.json` and `/docs`: the document is sound, says what the server does, and the page shows it.
-//! That recorded answers are as it says, the replay sees to.
+//! `/openapi.json` and `/docs`: the document is valid, describes what the server does, and the page
+//! shows it. The replay checks the recorded answers against it.
 
 mod browser;
 mod clients;
@@ -10,7 +10,7 @@ use propusk_tests::openapi::Document;
 use propusk_tests::server::TestServer;
 
 #[tokio::test]
-async fn an_api_that_is_off_is_not_described() {
+async fn api_that_is_off_is_not_described() {
     let server = TestServer::with(|config| {
         for name in ["djoser_token", "djoser_jwt", "simplejwt", "prehashed", "native"] {
             config.dialect(name).enabled = false;
@@ -28,7 +28,7 @@ async fn an_api_that_is_off_is_not_described() {
 }
 
 #[tokio::test]
-async fn both_are_gone_where_they_are_switched_off() {
+async fn document_and_page_can_be_switched_off() {
     let server = TestServer::with(|config| config.docs.enabled = false).await;
     for path in ["/openapi.json", "/docs", "/docs/"] {
         assert_eq!(server.client.get(path, None).await.status, 404, "{path}");

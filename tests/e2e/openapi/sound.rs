@@ -1,4 +1,4 @@
-//! The document by itself.
+//! The document itself.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use propusk_tests::openapi::Document;
 use propusk_tests::server::TestServer;
 use serde_json::Value;
 
-/// What the makers of OpenAPI say of version 3.1 (`../openapi-schema`).
+/// The official schema of version 3.1 (`../openapi-schema`).
 const OFFICIAL: &str =
     "openapi-schema/node_modules/@seriousme/openapi-schema-validator/schemas/v3.1/schema.json";
 
@@ -16,7 +16,7 @@ async fn document() -> Document {
 }
 
 #[tokio::test]
-async fn it_is_openapi_3_1() {
+async fn document_is_openapi_3_1() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(OFFICIAL);
     let official = std::fs::read_to_string(&path);
     let official = official.unwrap_or_else(|error| {
@@ -32,7 +32,7 @@ async fn it_is_openapi_3_1() {
 }
 
 #[tokio::test]
-async fn every_schema_is_json_schema() {
+async fn schemas_are_json_schema() {
     let document = document().await.json;
     let schemas = document["components"]["schemas"].as_object().expect("schemas");
     assert!(schemas.len() > 50);
@@ -43,7 +43,7 @@ async fn every_schema_is_json_schema() {
 }
 
 #[tokio::test]
-async fn every_reference_leads_somewhere_and_every_type_of_the_wire_is_used() {
+async fn references_resolve_and_every_type_of_the_wire_is_used() {
     let document = document().await;
     let mut referred = BTreeSet::new();
     references(&document.json, &mut referred);
@@ -69,7 +69,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[tokio::test]
-async fn every_operation_has_a_name_of_its_own_a_summary_and_its_parameters() {
+async fn operations_have_unique_names_summaries_and_parameters() {
     let document = document().await;
     let mut ids = BTreeSet::new();
     let tags: Vec<_> = document.json["tags"].as_array().expect("tags").iter().collect();
@@ -95,7 +95,7 @@ async fn every_operation_has_a_name_of_its_own_a_summary_and_its_parameters() {
     }
 }
 
-/// As generators write the names of types.
+/// How generators write the names of types.
 fn in_capitals(name: &str) -> String {
     let words = name.split(|c: char| !c.is_alphanumeric()).filter_map(|word| {
         let first = word.chars().next()?;
@@ -104,9 +104,9 @@ fn in_capitals(name: &str) -> String {
     words.collect()
 }
 
-/// They make one of each component, and `…Request` and `…Response` of each operation.
+/// Generators make a type of each component, and `…Request` and `…Response` of each operation.
 #[tokio::test]
-async fn no_two_types_of_a_generated_client_have_one_name() {
+async fn types_of_a_generated_client_have_unique_names() {
     let document = document().await;
     let components = document.json["components"].as_object().expect("components").values();
     let components = components.flat_map(|kind| kind.as_object().expect("components").keys());
@@ -121,7 +121,7 @@ async fn no_two_types_of_a_generated_client_have_one_name() {
     assert!(twice.is_empty(), "{twice:?}");
 }
 
-/// Generators take the first type of several, or make one function of each.
+/// Generators take the first of several media types, or make one function of each.
 #[tokio::test]
 async fn bodies_of_requests_are_described_as_json_alone() {
     let document = document().await;
@@ -136,7 +136,7 @@ async fn bodies_of_requests_are_described_as_json_alone() {
 }
 
 #[tokio::test]
-async fn every_example_is_what_its_schema_says() {
+async fn examples_match_their_schemas() {
     let document = document().await;
     let mut compared = 0;
     for operation in document.operations() {

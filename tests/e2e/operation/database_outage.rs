@@ -1,5 +1,5 @@
-//! Postgres that goes away: its network, its connections, and at the start the whole of it. The server
-//! waits for nothing without a limit and heals without help. (On SQLite there is nothing of the kind.)
+//! Postgres outages: of its network, of its connections, and at the start. Every wait of the server
+//! has a limit, and it recovers without help. (SQLite has no such outages.)
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use propusk_tests::operator::{PASSWORD, me, refresh, register, signed_up};
+use propusk_tests::user::{PASSWORD, me, refresh, register, signed_up};
 
-/// As many as the server has connections.
+/// The number of connections of the server.
 const AT_ONCE: usize = 16;
-/// The server's limit for one statement, and what a busy machine adds.
+/// The server's limit for one statement, plus the delay of a busy machine.
 const HEALED_WITHIN: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server whose Postgres is reached by way of a proxy.
+/// A server with a proxy in front of its Postgres.
 async fn behind_proxy(url: &str) -> (TestServer, DatabaseProxy) {
     let proxy = DatabaseProxy::open(url).await;
     let url = Secret::new(proxy.url(url));
@@ -42,7 +42,7 @@ async fn ask_at_once(client: &Client, access: &str) -> Vec<u16> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn packets_that_are_lost_in_the_middle_of_statements_cost_seconds() {
+async fn packets_lost_during_statements_cost_seconds() {
     let database = Database::fresh().await;
     let Some(url) = database.url() else { return };
     let (server, proxy) = behind_proxy(url).await;
@@ -54,21 +54,21 @@ async fn packets_that_are_lost_in_the_middle_of_statements_cost_seconds() {
     assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
     assert!(statuses.contains(&503), "the statements were in flight");
     assert!(began.elapsed() < HEALED_WITHIN, "{:?}", began.elapsed());
-    // Every place in the pool is free again, for reads and for writes.
+    // Every connection of the pools for reads and for writes is free again.
     assert_eq!(ask_at_once(&server.client, &access).await, [200; AT_ONCE]);
     assert_eq!(refresh(&server.client, &token).await.status, 200);
     assert_eq!(server.client.get("/readyz", None).await.status, 200);
 }
 
 #[tokio::test]
-async fn an_idle_connection_that_was_lost_takes_the_others_with_it() {
+async fn lost_idle_connection_closes_the_others() {
     let database = Database::fresh().await;
     let Some(url) = database.url() else { return };
     let (server, proxy) = behind_proxy(url).await;
     let (access, _) = signed_up(&server.client, "anna@example.com").await;
     assert_eq!(ask_at_once(&server.client, &access).await, [200; AT_ONCE]);
     proxy.lose_open_connections();
-    // The first one pays for all.
+    // The first request has the whole delay.
     let _ = me(&server.client, &access).await;
     for _ in 0..AT_ONCE {
         let began = Instant::now();
@@ -78,7 +78,7 @@ async fn an_idle_connection_that_was_lost_takes_the_others_with_it() {
 }
 
 #[tokio::test]
-async fn connections_that_were_cut_are_replaced_and_nobody_notices() {
+async fn connections_that_were_cut_are_replaced_unnoticed() {
     let database = Database::fresh().await;
     let Some(url) = database.url() else { return };
     let (server, proxy) = behind_proxy(url).await;
@@ -93,7 +93,7 @@ async fn connections_that_were_cut_are_replaced_and_nobody_notices() {
 }
 
 #[tokio::test]
-async fn connections_that_the_database_ended_are_replaced_and_nobody_notices() {
+async fn connections_that_the_database_ended_are_replaced_unnoticed() {
     let database = Database::fresh().await;
     let Some(url) = database.url() else { return };
     let (server, _proxy) = behind_proxy(url).await;
@@ -117,7 +117,7 @@ async fn connections_that_the_database_ended_are_replaced_and_nobody_notices() {
 }
 
 #[tokio::test]
-async fn a_connection_whose_statement_was_given_up_is_closed_and_others_are_kept() {
+async fn connection_with_an_abandoned_statement_is_closed_and_others_are_kept() {
     let database = Database::fresh().await;
     let Some(url) = database.url() else { return };
     let Store::Postgres(pool) = store::connect(Some(url), "".as_ref()).await.expect("a database")
@@ -143,13 +143,13 @@ async fn a_connection_whose_statement_was_given_up_is_closed_and_others_are_kept
 }
 
 #[tokio::test]
-async fn a_write_is_begun_again_only_while_nothing_of_it_was_sent() {
+async fn write_is_retried_only_if_nothing_of_it_was_sent() {
     let database = Database::fresh().await;
     let Some(url) = database.url() else { return };
     let (server, proxy) = behind_proxy(url).await;
     proxy.lose_statement("begin");
     assert_eq!(register(&server.client, "email", "anna@example.com").await.status, 201);
-    // The server commits of its own accord, too, and it may be that commit which is lost.
+    // The server also commits in the background, and that commit may be the lost one.
     for number in 0..20 {
         let email = format!("bob{number}@example.com");
         proxy.lose_statement("commit");
@@ -161,7 +161,7 @@ async fn a_write_is_begun_again_only_while_nothing_of_it_was_sent() {
     panic!("no registration has met the lost commit");
 }
 
-/// How often the database is waited for, without what the server does of its own accord meanwhile.
+/// The number of round trips of a request, without those of background work.
 async fn fewest_round_trips(proxy: &DatabaseProxy, mut ask: impl AsyncFnMut()) -> usize {
     let mut fewest = usize::MAX;
     for _ in 0..30 {
@@ -174,7 +174,7 @@ async fn fewest_round_trips(proxy: &DatabaseProxy, mut ask: impl AsyncFnMut()) -
 
 /// A pool that pings adds two for each read and each write.
 #[tokio::test]
-async fn reads_and_refreshes_wait_for_the_database_as_rarely_as_they_can() {
+async fn reads_and_refreshes_make_the_fewest_round_trips() {
     let database = Database::fresh().await;
     let Some(url) = database.url() else { return };
     let (server, proxy) = behind_proxy(url).await;
@@ -185,14 +185,14 @@ async fn reads_and_refreshes_wait_for_the_database_as_rarely_as_they_can() {
     assert_eq!(counted, (1, 6));
 }
 
-/// An address that nobody listens at yet.
+/// An address that is not in use yet.
 async fn free_address() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     listener.local_addr().expect("its address")
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_yet_is_waited_for_by_serve_alone() {
+async fn database_that_is_not_ready_is_awaited_by_serve_alone() {
     let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
     let Some(url) = database.url() else { return };
     let address = free_address().await;
@@ -209,7 +209,7 @@ async fn a_database_that_is_not_there_yet_is_waited_for_by_serve_alone() {
     let proxy = tokio::spawn({
         let url = url.to_owned();
         async move {
-            // It has been asked for once, and was not there.
+            // The server has tried once to connect.
             let absent = TcpListener::bind(address).await.expect("the address is free");
             absent.accept().await.expect("a connection");
             drop(absent);
@@ -225,7 +225,7 @@ async fn a_database_that_is_not_there_yet_is_waited_for_by_serve_alone() {
 }
 
 #[tokio::test]
-async fn a_server_that_waits_for_its_database_stops_when_it_is_asked_to() {
+async fn server_that_waits_for_its_database_stops_on_request() {
     let data = tempfile::tempdir().expect("a directory");
     let url = format!("postgres://propusk:canary@{}/propusk", free_address().await);
     let waiting = Process::waiting_for("waiting for the database", data.path(), &url).await;

@@ -1,4 +1,4 @@
-//! What was acknowledged is there after the server was killed.
+//! Acknowledged writes survive a kill of the server.
 
 use propusk_tests::database::Database;
 use propusk_tests::process::Process;
@@ -8,13 +8,13 @@ use super::load::{Load, assert_all_sign_in};
 const ROUNDS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_acknowledged_account_survives_kill_9() {
+async fn acknowledged_accounts_survive_kill_9() {
     let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
     let mut all = Vec::new();
     let mut server = Process::start(data.path(), database.url(), &[]).await;
     for round in 0..ROUNDS {
         let mut load = Load::start(&server.client, round);
-        // Another moment in each round.
+        // A different moment in each round.
         all.extend(load.acknowledged(40 + 17 * round).await);
         load.outage_begins();
         server.kill().await;

@@ -1,4 +1,4 @@
-//! Clients that register one account after another, and what can be said of those accounts afterwards.
+//! Clients that register account after account, and a check that these accounts exist afterwards.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 const CLIENTS: usize = 32;
 const PASSWORD: &str = "a fair password";
 
-/// Many clients at work on one server, wherever it listens at the moment.
+/// Many concurrent clients of one server, which may move to another address.
 pub struct Load {
     clients: JoinSet<()>,
     server: watch::Sender<Client>,
@@ -35,7 +35,7 @@ struct Shared {
 }
 
 impl Load {
-    /// `round` keeps the names of one load apart from another's.
+    /// `round` keeps the addresses of two loads apart.
     pub fn start(server: &Client, round: usize) -> Self {
         let (sender, acknowledged) = mpsc::unbounded_channel();
         let (server, place) = watch::channel(server.clone());
@@ -47,7 +47,7 @@ impl Load {
         Load { clients, server, acknowledged, shared }
     }
 
-    /// Waits until so many more accounts are registered.
+    /// Waits for `count` more registrations.
     pub async fn acknowledged(&mut self, count: usize) -> Vec<Registered> {
         let mut registered = Vec::new();
         while registered.len() < count {
@@ -61,7 +61,8 @@ impl Load {
         self.shared.outage.store(true, Ordering::SeqCst);
     }
 
-    /// The server is back, at this place; waits until so many requests sent from now on succeeded.
+    /// The server is back at this address; waits until `count` requests sent from now on have
+    /// succeeded.
     pub async fn outage_ends(&mut self, server: &Client, count: usize) -> Vec<Registered> {
         self.server.send_replace(server.clone());
         self.shared.is_over.store(true, Ordering::SeqCst);
@@ -72,11 +73,11 @@ impl Load {
         registered
     }
 
-    /// Lets the clients finish, and returns what they had registered meanwhile.
+    /// Lets the clients finish, and returns the remaining registrations.
     pub async fn stop(self) -> Vec<Registered> {
         let Load { mut clients, server, mut acknowledged, shared } = self;
         shared.stop.store(true, Ordering::SeqCst);
-        // Wakes those that wait for the server to come back.
+        // Wakes the clients that wait for the server's return.
         drop(server);
         while let Some(client) = clients.join_next().await {
             client.expect("a client saw only answers that it may see");
@@ -89,8 +90,8 @@ impl Load {
     }
 }
 
-/// Registers until stopped. Without an outage every request succeeds; in one it fails as something that
-/// may be tried again, or not at all.
+/// Registers until stopped. Without an outage every request succeeds; during one it may fail with
+/// an error that allows a retry, or without an answer.
 async fn register(
     round: usize,
     mut place: watch::Receiver<Client>,
@@ -127,7 +128,7 @@ async fn register(
     }
 }
 
-/// Every acknowledged account signs in.
+/// Every acknowledged account can sign in.
 pub async fn assert_all_sign_in(client: &Client, registered: &[Registered]) {
     assert!(!registered.is_empty());
     for Registered { email, .. } in registered {

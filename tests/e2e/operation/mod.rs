@@ -1,4 +1,4 @@
-//! What an operator does and meets: settings, commands, starting, stopping, backups, outages.
+//! The operator's side: settings, commands, starting, stopping, backups, outages.
 
 mod commands;
 mod database_outage;

@@ -1,6 +1,6 @@
-//! A restart under load: of Postgres where `TEST_POSTGRES_RESTART` holds the command that does it,
-//! otherwise of the server. Requests fail meanwhile, nothing acknowledged is lost, and nobody has to help.
-//! (The command stops every test on that Postgres, so with it this test runs alone.)
+//! A restart under load: of Postgres if `TEST_POSTGRES_RESTART` has the command for it, otherwise
+//! of the server. Requests fail meanwhile, no acknowledged account is lost, and recovery needs no
+//! help. (The command disturbs every test on that Postgres, so this test then runs alone.)
 
 use std::env;
 use std::path::Path;
@@ -14,11 +14,11 @@ use tokio::time::timeout;
 use super::load::{Load, assert_all_sign_in};
 
 const AT_WORK: usize = 100;
-/// Recovery without help takes moments; this only ends a test that would wait for ever.
+/// Recovery takes moments; this only ends a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_survives_a_restart_under_load() {
+async fn acknowledged_accounts_survive_a_restart_under_load() {
     let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
     let mut server = Process::start(data.path(), database.url(), &[]).await;
     let mut load = Load::start(&server.client, 0);

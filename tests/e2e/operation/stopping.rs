@@ -1,4 +1,4 @@
-//! Stopping: what has begun is answered, and nobody holds it up.
+//! Stopping: open requests are answered, and no client can delay it.
 
 use std::net::SocketAddr;
 
@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use propusk_tests::connection::{Wire, post};
 use propusk_tests::operator::*;
+use propusk_tests::user::*;
 
 /// A sign-in whose handler waits for its body.
 async fn begun_sign_in(server: SocketAddr, body: &str) -> Wire {
@@ -23,9 +24,9 @@ async fn refuses_connections(server: SocketAddr) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_answers_what_has_begun_and_takes_nothing_new() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn stop_answers_open_requests_and_accepts_no_new_ones() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     let (client, address) = (server.client.clone(), server.address);
     assert_eq!(register(&client, "email", "anna@example.com").await.status, 201);
     let body = json!({"username": "anna@example.com", "password": PASSWORD}).to_string();
@@ -47,9 +48,9 @@ async fn a_stop_answers_what_has_begun_and_takes_nothing_new() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_ends_holds_no_stop_up() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn stop_does_not_wait_for_a_client_that_never_ends() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     let _no_body = begun_sign_in(server.address, "of a length").await;
     let _half_a_head = Wire::with(server.address, "POST /token HTTP/1.1\r\nHo").await;
     let _nothing = Wire::open(server.address).await;
@@ -61,14 +62,14 @@ async fn a_client_that_never_ends_holds_no_stop_up() {
 }
 
 #[tokio::test]
-async fn a_stop_at_rest_takes_no_time_and_keeps_everything() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn stop_without_requests_is_quick_and_loses_nothing() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     let (access, _) = signed_up(&server.client, "anna@example.com").await;
     let _idle = Wire::open(server.address).await;
     let began = Instant::now();
     let (status, _) = server.terminate().await;
     assert_eq!(status.code(), Some(0));
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
-    assert_eq!(me(&place.start(&[]).await.client, &access).await.status, 200);
+    assert_eq!(me(&operator.start(&[]).await.client, &access).await.status, 200);
 }

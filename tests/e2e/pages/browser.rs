@@ -1,10 +1,10 @@
-//! The pages in a real browser: a telephone 360 px wide, in the dark, whose owner reads Russian.
+//! The pages in a real browser: a phone 360 px wide, in dark mode, with Russian as its language.
 
 use super::*;
 use propusk_tests::phone::{assert_looks_well, phone, text};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_is_activated_by_a_click() {
+async fn account_is_activated_by_a_click() {
     let (site, browser) = (Site::start().await, phone().await);
     browser.open(&site.arrived_with(ACTIVATION).await).await;
     assert_looks_well(&browser, "Активация учётной записи").await;
@@ -15,7 +15,7 @@ async fn an_account_is_activated_by_a_click() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_typed_and_typed_again_after_a_mistake() {
+async fn password_is_typed_and_typed_again_after_a_mistake() {
     let (site, browser) = (Site::start().await, phone().await);
     site.mailed(RESET).await;
     browser.open(&site.arrived_with(&format!("{RESET}/")).await).await;
@@ -37,7 +37,7 @@ async fn a_password_is_typed_and_typed_again_after_a_mistake() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_visitor_changes_the_language() {
+async fn visitor_changes_the_language() {
     let (site, browser) = (Site::start().await, phone().await);
     browser.open(&site.arrived_with(ACTIVATION).await).await;
     browser.follow("nav a[hreflang=uk]").await;

@@ -1,11 +1,11 @@
-//! Pages speak the language that was chosen, else the browser's, else the server's.
+//! The language of pages: the visitor's choice, or that of the browser, or that of the server.
 
 use propusk_server::language::Language;
 
 use super::*;
 
 #[tokio::test]
-async fn a_choice_goes_before_the_browser_and_the_browser_before_the_server() {
+async fn language_is_chosen_by_the_visitor_then_the_browser_then_the_server() {
     let site = Site::with(|config| config.mail.language = Language::Uk).await;
     let link = site.mailed(ACTIVATION).await;
     for (query, accept, language, title) in [
@@ -30,7 +30,7 @@ async fn a_choice_goes_before_the_browser_and_the_browser_before_the_server() {
 }
 
 #[tokio::test]
-async fn what_comes_of_a_form_is_told_in_the_language_of_the_form() {
+async fn result_of_a_form_is_in_the_language_of_the_form() {
     let site = Site::start().await;
     let link = site.mailed(RESET).await;
     let form = site.get(&format!("{link}?lang=ru")).await.text();
@@ -44,7 +44,7 @@ async fn what_comes_of_a_form_is_told_in_the_language_of_the_form() {
 }
 
 #[tokio::test]
-async fn every_language_links_to_the_same_page_in_the_others() {
+async fn language_links_lead_to_the_same_page() {
     let site = Site::start().await;
     let link = site.mailed(RESET).await;
     let (uid, token) = uid_and_token(&link);

@@ -1,5 +1,5 @@
-//! The pages behind mailed links: looking changes nothing, using works once, and every refusal is a page
-//! that says what to do.
+//! The pages behind mailed links: opening one changes nothing, using it works once, and every
+//! refusal is a page that explains it.
 
 mod browser;
 mod language;
@@ -20,12 +20,12 @@ use serde_json::json;
 const EMAIL: &str = "anna@example.com";
 const PASSWORD: &str = "correct horse battery";
 const NEW_PASSWORD: &str = "another horse, another day";
-/// What the page of a link says that does nothing.
+/// The text on the page of a link that does nothing.
 const DEAD: &str = "This link no longer works";
 /// How long a link works, in seconds.
 const LIFETIME: i64 = 259_200;
 
-/// What a link is for, by the root of its path.
+/// The purpose of a link, by the root of its path.
 const ACTIVATION: &str = "/auth/activate";
 const RESET: &str = "/auth/reset";
 const EMAIL_RESET: &str = "/auth/reset-email";
@@ -40,7 +40,7 @@ const POLICY: Policy = Policy {
     ..Policy::BASE
 };
 
-/// A server with one account, which has not been activated.
+/// A server with one account that is not activated.
 struct Site {
     server: TestServer,
 }
@@ -56,7 +56,7 @@ impl Site {
         Site { server }
     }
 
-    /// The link of a mail that has just been asked for; its path with uid and token.
+    /// The path, with uid and token, of the link in a mail that is requested now.
     async fn mailed(&self, root: &str) -> String {
         let (auth, asked) = (
             &self.server.auth,
@@ -66,7 +66,7 @@ impl Site {
             self.activate().await;
         }
         let requested = match root {
-            // Registering has asked for it.
+            // The registration has requested it.
             ACTIVATION => return self.arrived(root).await,
             RESET => auth.request_password_reset(&POLICY, EMAIL, asked).await,
             _ => auth.request_email_reset(&POLICY, EMAIL, asked).await,
@@ -115,7 +115,7 @@ impl Site {
         self.server.client.send(request).await.expect("an answer")
     }
 
-    /// Sends a form, as a browser does.
+    /// Sends a form like a browser.
     async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = Request::post(path)
@@ -125,7 +125,7 @@ impl Site {
         self.server.client.send(request).await.expect("an answer")
     }
 
-    /// Uses a link in the way that its page does.
+    /// Uses a link in the same way as its page.
     async fn make_use_of(&self, link: &str) -> Answer {
         self.submit(link, filled_in(link)).await
     }
@@ -136,7 +136,7 @@ impl Site {
     }
 }
 
-/// What its owner writes into the form behind a link.
+/// What the owner enters in the form behind a link.
 fn filled_in(link: &str) -> &'static [(&'static str, &'static str)] {
     match root_of(link) {
         ACTIVATION => &[],
@@ -169,7 +169,7 @@ fn anna() -> Registration {
     }
 }
 
-/// The one heading of a page.
+/// The only heading of a page.
 fn heading(page: &Answer) -> String {
     let html = page.text();
     assert_eq!(html.matches("<h1>").count(), 1, "{html}");

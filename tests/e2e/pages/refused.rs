@@ -1,11 +1,11 @@
-//! What is refused: links that do nothing, and forms that are filled in wrongly and shown again.
+//! Refusals: links that do nothing, and forms that are shown again with the mistake.
 
 use propusk_server::config::Limits;
 
 use super::*;
 
 #[tokio::test]
-async fn a_link_that_was_never_mailed_does_nothing_and_says_so() {
+async fn link_that_was_never_mailed_does_nothing_and_says_so() {
     let site = Site::start().await;
     let activation = site.mailed(ACTIVATION).await;
     let (uid, token) = uid_and_token(&activation);
@@ -14,14 +14,14 @@ async fn a_link_that_was_never_mailed_does_nothing_and_says_so() {
             assert_does_nothing(&site, &format!("{root}/{uid}/{token}")).await;
         }
     }
-    // A token is good for one thing only.
+    // A token has one purpose.
     assert_does_nothing(&site, &format!("{RESET}/{uid}/{token}")).await;
     assert_does_nothing(&site, &format!("{EMAIL_RESET}/{uid}/{token}")).await;
     assert_eq!(site.make_use_of(&activation).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_link_works_for_three_days() {
+async fn link_works_for_three_days() {
     for root in ROOTS {
         let site = Site::start().await;
         let link = site.mailed(root).await;
@@ -45,7 +45,7 @@ async fn assert_does_nothing(site: &Site, link: &str) {
 }
 
 #[tokio::test]
-async fn a_password_that_is_refused_is_asked_for_again_at_its_field() {
+async fn password_that_is_refused_is_asked_for_again_at_its_field() {
     let site = Site::start().await;
     let link = site.mailed(RESET).await;
     let long = "Long-1".repeat(200);
@@ -69,7 +69,7 @@ async fn a_password_that_is_refused_is_asked_for_again_at_its_field() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_refused_is_asked_for_again_with_what_was_typed() {
+async fn address_that_is_refused_is_asked_for_again_with_what_was_typed() {
     let site = Site::start().await;
     let link = site.mailed(EMAIL_RESET).await;
     let taken = json!({"email": "berta@example.com", "password": PASSWORD});
@@ -87,7 +87,7 @@ async fn an_address_that_is_refused_is_asked_for_again_with_what_was_typed() {
     assert_eq!(site.make_use_of(&link).await.status, 200);
 }
 
-/// A mistake stands beside its field, is tied to it, and the field has the focus.
+/// The message is next to its field and tied to it, and the field has the focus.
 fn assert_told_at(page: &Answer, field: &str, mistake: &str) {
     let html = page.text();
     assert!(between(&html, "<title>", "</title>").starts_with("Error: "), "{html}");
@@ -103,7 +103,7 @@ fn assert_told_at(page: &Answer, field: &str, mistake: &str) {
 }
 
 #[tokio::test]
-async fn nobody_fills_in_a_form_whose_link_does_nothing() {
+async fn form_is_not_shown_for_a_link_that_does_nothing() {
     let site = Site::start().await;
     for root in [RESET, EMAIL_RESET] {
         let page = site.submit(&format!("{root}/MQ/x"), &[("password", "1")]).await;
@@ -112,7 +112,7 @@ async fn nobody_fills_in_a_form_whose_link_does_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_guesses_links_has_to_wait() {
+async fn guesses_of_links_are_limited() {
     let site = Site::with(|config| {
         config.limits = Limits { enabled: true, per_address: 3, ..Limits::default() };
     });
@@ -131,7 +131,7 @@ async fn whoever_guesses_links_has_to_wait() {
 }
 
 #[tokio::test]
-async fn a_form_that_is_too_large_is_answered_with_a_page() {
+async fn form_that_is_too_large_is_answered_with_a_page() {
     let site = Site::start().await;
     let link = site.mailed(RESET).await;
     let page = site.submit(&link, &[("password", &"x".repeat(70_000))]).await;

@@ -1,4 +1,4 @@
-//! Links that work: looked at as often as one likes, used once.
+//! Links that work: opened any number of times, used once.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 
 #[tokio::test]
-async fn looking_uses_nothing_up_and_using_works_once() {
+async fn page_spends_its_link_only_when_it_is_used() {
     for (root, asks, done) in [
         (ACTIVATION, "Activate your account", "Your account is active"),
         (RESET, "Choose a new password", "Your password has been changed"),
@@ -35,7 +35,7 @@ async fn looking_uses_nothing_up_and_using_works_once() {
 }
 
 #[tokio::test]
-async fn the_button_activates_and_whoever_presses_it_again_is_sent_to_sign_in() {
+async fn button_activates_and_leads_to_the_sign_in_the_second_time() {
     let site = Site::start().await;
     let link = site.mailed(ACTIVATION).await;
     site.get(&link).await;
@@ -48,7 +48,7 @@ async fn the_button_activates_and_whoever_presses_it_again_is_sent_to_sign_in() 
 }
 
 #[tokio::test]
-async fn the_form_sets_the_password() {
+async fn form_sets_the_password() {
     let site = Site::start().await;
     let link = site.mailed(RESET).await;
     site.get(&link).await;
@@ -59,7 +59,7 @@ async fn the_form_sets_the_password() {
 }
 
 #[tokio::test]
-async fn the_form_changes_the_address() {
+async fn form_changes_the_address() {
     let site = Site::start().await;
     let link = site.mailed(EMAIL_RESET).await;
     site.submit(&link, &[("email", " anna@example.org ")]).await;
@@ -68,7 +68,7 @@ async fn the_form_changes_the_address() {
 }
 
 #[tokio::test]
-async fn the_link_of_an_api_that_answers_post_there_shows_the_same_form() {
+async fn link_of_an_api_that_answers_post_there_shows_the_same_form() {
     let site = Site::start().await;
     let link = site.mailed(RESET).await;
     let (uid, token) = uid_and_token(&link);
@@ -92,7 +92,7 @@ async fn the_link_of_an_api_that_answers_post_there_shows_the_same_form() {
 }
 
 #[tokio::test]
-async fn a_page_is_kept_by_nobody_loads_nothing_and_runs_nothing() {
+async fn page_is_not_cached_loads_nothing_and_runs_nothing() {
     let site = Site::start().await;
     let link = site.mailed(ACTIVATION).await;
     let pages = [
@@ -131,7 +131,7 @@ async fn a_page_is_kept_by_nobody_loads_nothing_and_runs_nothing() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_that_takes_a_path_away_forms_go_where_they_are_mailed() {
+async fn forms_keep_the_path_that_a_proxy_removes() {
     let public = "https://example.org/sign-in";
     let site = Site::with(|config| config.public_url = Some(public.to_owned())).await;
     let link = site.mailed(ACTIVATION).await;
@@ -141,7 +141,7 @@ async fn behind_a_proxy_that_takes_a_path_away_forms_go_where_they_are_mailed() 
 }
 
 #[tokio::test]
-async fn configured_links_replace_ours_so_that_a_mail_opens_an_app() {
+async fn links_in_mails_can_open_an_app() {
     let site = Site::with(|config| {
         config.links.activation = Some("anna-app://activate?u={uid}&t={token}".to_owned());
         config.links.reset = Some("https://app.example/reset#{uid}/{token}".to_owned());
@@ -163,7 +163,7 @@ async fn configured_links_replace_ours_so_that_a_mail_opens_an_app() {
 }
 
 #[tokio::test]
-async fn name_of_the_product_stands_in_quotes_where_the_language_has_it_so() {
+async fn product_name_is_quoted_as_the_language_needs() {
     let named = Site::with(|config| {
         config.product.name = Some("Моя Аптека".to_owned());
         config.product.support = Some("a%b&c?d#e@example.com".to_owned());

@@ -31,7 +31,7 @@ async fn href_of(browser: &Browser, selector: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_agrees_is_led_back_to_the_app_which_signs_in() {
+async fn consent_leads_back_to_the_app_which_signs_in() {
     let (site, browser) = start().await;
     for provider in Provider::ALL {
         site.stand_in.sign_in_as(provider, User::new(name_of(provider)));
@@ -49,7 +49,7 @@ async fn whoever_agrees_is_led_back_to_the_app_which_signs_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_cancels_is_told_so_and_led_back_to_the_app() {
+async fn cancellation_is_shown_and_leads_back_to_the_app() {
     let (site, browser) = start().await;
     for provider in Provider::ALL {
         let begun = site.begin(provider, REDIRECT).await;
@@ -62,7 +62,7 @@ async fn whoever_cancels_is_told_so_and_led_back_to_the_app() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_goes_on_by_itself_to_an_app_that_listens_on_this_machine() {
+async fn browser_goes_on_by_itself_to_an_app_that_listens_on_this_machine() {
     let (site, browser) = start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let redirect = format!("http://{}/done", listener.local_addr().expect("an address"));
@@ -80,7 +80,7 @@ async fn a_browser_goes_on_by_itself_to_an_app_that_listens_on_this_machine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_no_app_to_return_to_reads_the_code_and_the_device() {
+async fn page_shows_the_code_and_the_device_without_an_app_to_return_to() {
     let (site, browser) = start().await;
     browser.open(&site.link(Provider::Vk).await).await;
     browser.follow(ALLOW).await;
@@ -100,7 +100,7 @@ async fn whoever_has_no_app_to_return_to_reads_the_code_and_the_device() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_is_loaded_again_says_that_the_sign_in_is_over() {
+async fn page_that_is_loaded_again_says_that_the_sign_in_is_over() {
     let (site, browser) = start().await;
     let begun = site.begin(Provider::Google, REDIRECT).await;
     browser.open(&begun.authorize_url).await;

@@ -5,7 +5,7 @@ use propusk_stand_in::Consent;
 use propusk_tests::providers::CLIENT_ID;
 
 #[tokio::test]
-async fn a_link_has_the_parameters_of_the_document_in_its_order() {
+async fn link_has_the_parameters_of_the_document_in_its_order() {
     let site = Site::start().await;
     for (provider, expected) in [
         (
@@ -44,7 +44,7 @@ async fn a_link_has_the_parameters_of_the_document_in_its_order() {
 }
 
 #[tokio::test]
-async fn who_cancels_where_no_app_waits_is_told_that() {
+async fn cancellation_without_an_app_is_shown() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         site.stand_in.consent(provider, Consent::Deny);
@@ -62,7 +62,7 @@ async fn who_cancels_where_no_app_waits_is_told_that() {
 }
 
 #[tokio::test]
-async fn only_vk_has_a_device_that_a_callback_tells_of() {
+async fn device_is_reported_by_the_callback_of_vk_alone() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let link = site.link(provider).await;
@@ -77,7 +77,7 @@ async fn only_vk_has_a_device_that_a_callback_tells_of() {
 }
 
 #[tokio::test]
-async fn whoever_fetches_a_providers_tokens_registers_once_and_signs_in_with_them() {
+async fn fetched_provider_tokens_register_once_and_sign_in() {
     let site = Site::start().await;
     for (provider, id) in Provider::ALL.into_iter().zip(["601", "602", "603", "604"]) {
         let user = User::new(format!("user{id}")).with_id(id);

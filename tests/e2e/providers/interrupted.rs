@@ -1,7 +1,7 @@
 //! What goes wrong between two steps, or between two starts of the server, and whom it may cost
 //! nothing.
 
-use hyper::{Method, Request};
+use hyper::Request;
 use propusk_server::store::Store;
 use propusk_server::store::accounts::{self, NewAccount};
 use propusk_server::store::identities::{self, Identity};
@@ -12,7 +12,8 @@ use propusk_tests::providers::{CLIENT_ID, register_at, variables};
 use super::linking::{convert, me, register_app, send};
 use super::*;
 use propusk_tests::limits::{ANY, limits};
-use propusk_tests::operator::{PASSWORD, Place};
+use propusk_tests::operator::Operator;
+use propusk_tests::user::PASSWORD;
 
 const ME: &str = "/api/auth/users/me/";
 
@@ -21,25 +22,25 @@ fn owner() -> User {
 }
 
 #[tokio::test]
-async fn a_providers_token_is_no_sign_in_of_now() {
+async fn provider_token_is_no_recent_sign_in() {
     let site = Site::start().await;
     let by_app = site.sign_in(&owner(), Provider::Google).await.field("access_token");
     let token = site.stand_in.access_token(Provider::Google, CLIENT_ID, &owner());
     let by_token = site.enter(Provider::Google, "login", &token).await.field("access");
     let body = json!({"email": "thief@example.com"});
-    let refused = send(&site, Method::PATCH, ME, &by_token, &body).await;
+    let refused = send(&site, "PATCH", ME, &by_token, &body).await;
     assert_eq!(refused.status, 403, "{}", refused.text());
     let body = json!({"phone": "+491701234567"});
-    let allowed = send(&site, Method::PATCH, ME, &by_app, &body).await;
+    let allowed = send(&site, "PATCH", ME, &by_app, &body).await;
     assert_eq!(allowed.status, 200, "{}", allowed.text());
 }
 
 #[tokio::test]
-async fn another_spelling_of_ones_own_address_stays_proved() {
+async fn own_address_in_another_spelling_stays_proved() {
     let site = Site::start().await;
     let access = site.sign_in(&owner(), Provider::Google).await.field("access_token");
     let body = json!({"email": "Greta@Example.com", "phone": "+491701234567"});
-    let changed = send(&site, Method::PATCH, ME, &access, &body).await;
+    let changed = send(&site, "PATCH", ME, &access, &body).await;
     assert_eq!(changed.field("email"), "Greta@example.com");
     let again = site.sign_in(&owner(), Provider::Google).await;
     assert_eq!(again.json()["account"]["email_verified"], true);
@@ -48,7 +49,7 @@ async fn another_spelling_of_ones_own_address_stays_proved() {
 }
 
 #[tokio::test]
-async fn a_slow_provider_and_impatient_clients_lock_nobody_out() {
+async fn slow_provider_and_impatient_clients_lock_no_account() {
     let site = Site::with(|config| config.limits = limits(5, ANY, ANY)).await;
     let new = json!({"email": "anna@example.com", "password": PASSWORD});
     assert_eq!(site.client().post("/api/auth/users/", &new).await.status, 201);
@@ -77,7 +78,7 @@ fn asked(site: &Site) -> usize {
 }
 
 #[tokio::test]
-async fn who_takes_all_the_time_there_is_still_arrives() {
+async fn slow_sign_in_within_the_time_limit_succeeds() {
     let site = Site::start().await;
     let begun = site.begin(Provider::Vk, REDIRECT).await;
     site.server.clock.advance(599);
@@ -90,7 +91,7 @@ async fn who_takes_all_the_time_there_is_still_arrives() {
 }
 
 #[tokio::test]
-async fn a_refused_sign_in_leaves_its_code_to_the_app() {
+async fn refused_sign_in_leaves_its_code_to_the_app() {
     let site = Site::start().await;
     let id = site.sign_in(&owner(), Provider::Vk).await.json()["account"]["id"].clone();
     let id = id.as_i64().expect("an id");
@@ -107,7 +108,7 @@ async fn a_refused_sign_in_leaves_its_code_to_the_app() {
 }
 
 #[tokio::test]
-async fn who_only_looks_spends_and_makes_nothing() {
+async fn head_request_spends_and_creates_nothing() {
     let site = Site::start().await;
     let link = site.link(Provider::Yandex).await;
     let callback = site.at_provider(&owner(), Provider::Yandex, &link).await;
@@ -127,7 +128,7 @@ async fn who_only_looks_spends_and_makes_nothing() {
 }
 
 #[tokio::test]
-async fn an_application_ends_sessions_of_its_own_only() {
+async fn application_ends_sessions_of_its_own_only() {
     let site = Site::start().await;
     register_app(&site.server).await;
     let new = propusk_server::auth::NewClient {
@@ -168,33 +169,35 @@ async fn fetched_code(server: &Process, stand_in: &StandIn) -> String {
 }
 
 #[tokio::test]
-async fn a_code_of_another_secret_is_unknown() {
-    let (place, stand_in) = (Place::new().await, StandIn::start().await.expect("the stand-in"));
+async fn code_of_another_secret_is_unknown() {
+    let (operator, stand_in) =
+        (Operator::new().await, StandIn::start().await.expect("the stand-in"));
     let variables = variables(&stand_in);
-    let server = place.start(&settings(&variables)).await;
+    let server = operator.start(&settings(&variables)).await;
     let code = fetched_code(&server, &stand_in).await;
     server.terminate().await;
     let other = ("PROPUSK_TOKENS__SECRET", "another-signing-key-0123456789abcdef0123456789");
-    assert!(place.run(&[other], &["key", "rotate", "--now"], "").await.status.success());
-    let server = place.start(&[settings(&variables), vec![other]].concat()).await;
+    assert!(operator.run(&[other], &["key", "rotate", "--now"], "").await.status.success());
+    let server = operator.start(&[settings(&variables), vec![other]].concat()).await;
     let answer = server.client.get(&format!("/yandex/get/token?code={code}"), None).await;
     assert_eq!((answer.status.as_u16(), answer.field("detail").as_str()), (400, "Invalid code"));
 }
 
 #[tokio::test]
-async fn whose_provider_is_not_served_any_more_gets_in_by_mail() {
-    let (place, stand_in) = (Place::new().await, StandIn::start().await.expect("the stand-in"));
+async fn account_of_a_removed_provider_is_recovered_by_mail() {
+    let (operator, stand_in) =
+        (Operator::new().await, StandIn::start().await.expect("the stand-in"));
     let variables = variables(&stand_in);
     let asks_for_reset = async |settings: &[(&str, &str)]| {
-        let server = place.start(settings).await;
+        let server = operator.start(settings).await;
         let body = json!({"email": "greta@example.com"});
         let answer = server.client.post("/auth/users/reset_password/", &body).await;
         assert_eq!(answer.status, 204);
-        while !place.run(&[], &["mail", "list"], "").await.stdout.is_empty() {}
+        while !operator.run(&[], &["mail", "list"], "").await.stdout.is_empty() {}
         server.terminate().await;
-        std::fs::read_dir(place.path().join("mail")).map_or(0, Iterator::count)
+        std::fs::read_dir(operator.path().join("mail")).map_or(0, Iterator::count)
     };
-    let server = place.start(&settings(&variables)).await;
+    let server = operator.start(&settings(&variables)).await;
     let token = stand_in.access_token(Provider::Google, CLIENT_ID, &owner());
     let registered = format!("/google/registration?access_token={token}");
     assert_eq!(server.client.get(&registered, None).await.status, 200);
@@ -204,8 +207,8 @@ async fn whose_provider_is_not_served_any_more_gets_in_by_mail() {
 }
 
 #[tokio::test]
-async fn a_provider_cannot_take_the_name_of_another_whose_people_are_here() {
-    let place = Place::new().await;
+async fn provider_cannot_take_the_name_of_another_that_has_accounts() {
+    let operator = Operator::new().await;
     let corp = |issuer| {
         [
             ("PROPUSK_PROVIDERS__CORP__ISSUER", issuer),
@@ -216,19 +219,19 @@ async fn a_provider_cannot_take_the_name_of_another_whose_people_are_here() {
     let [slip, right, other] =
         ["https://id.example.com/", "https://id.example.com", "https://login.example.org"];
     for issuer in [slip, right, slip, other] {
-        place.start(&corp(issuer)).await.terminate().await;
+        operator.start(&corp(issuer)).await.terminate().await;
     }
-    let store = place.store().await;
+    let store = operator.store().await;
     comes_by_corp(&store).await;
     store.close().await;
-    let said = place.refused(&corp(right), &["serve"]).await;
+    let said = operator.refused(&corp(right), &["serve"]).await;
     assert!(said.contains("providers.corp: issuer has changed"), "{said}");
-    place.start(&corp(other)).await.terminate().await;
-    let moved = place.run(&corp(right), &["provider", "moved", "corp"], "").await;
+    operator.start(&corp(other)).await.terminate().await;
+    let moved = operator.run(&corp(right), &["provider", "moved", "corp"], "").await;
     assert!(moved.status.success(), "{}", moved.stderr);
-    place.start(&corp(right)).await.terminate().await;
+    operator.start(&corp(right)).await.terminate().await;
     for nothing in ["google", "nobody"] {
-        let said = place.refused(&corp(right), &["provider", "moved", nothing]).await;
+        let said = operator.refused(&corp(right), &["provider", "moved", nothing]).await;
         assert!(said.contains("no OpenID Connect provider of this name"), "{said}");
     }
 }
@@ -267,10 +270,10 @@ async fn comes_by_corp(store: &Store) {
 }
 
 #[tokio::test]
-async fn an_operator_works_on_whatever_is_wrong_with_a_provider() {
-    let place = Place::new().await;
+async fn operator_manages_accounts_while_a_provider_is_misconfigured() {
+    let operator = Operator::new().await;
     let broken = [("PROPUSK_PROVIDERS__VK__CA_FILE", "/nowhere.pem")];
-    assert!(place.refused(&broken, &["serve"]).await.contains("providers.vk: ca_file"));
-    let listed = place.run(&broken, &["client", "list"], "").await;
+    assert!(operator.refused(&broken, &["serve"]).await.contains("providers.vk: ca_file"));
+    let listed = operator.run(&broken, &["client", "list"], "").await;
     assert!(listed.status.success(), "{}", listed.stderr);
 }

@@ -2,7 +2,6 @@
 //! provider's own name for them; an address counts where the provider is believed about it, and its
 //! first proof makes a sole owner.
 
-use hyper::{Method, Request};
 use propusk_server::auth::password::Password;
 use propusk_server::auth::{Account, NewClient, NewPassword};
 use propusk_server::store::identities::Identity;
@@ -86,16 +85,8 @@ pub async fn refresh_pair(site: &Site, refresh: &str) -> Answer {
     site.client().post("/auth/token/", &body).await
 }
 
-/// Sends JSON by another method than POST.
-pub async fn send(site: &Site, method: Method, path: &str, access: &str, body: &Value) -> Answer {
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("Content-Type", "application/json")
-        .header("Authorization", format!("Bearer {access}"))
-        .body(body.to_string().into())
-        .expect("a request");
-    site.client().send(request).await.expect("an answer")
+pub async fn send(site: &Site, method: &str, path: &str, access: &str, body: &Value) -> Answer {
+    site.client().call(method, path, Some(&format!("Bearer {access}")), body).await
 }
 
 /// Whose credential this is.
@@ -225,7 +216,7 @@ fn squatter() -> User {
 // ---- who is who --------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_person_is_known_by_the_providers_id_whatever_else_they_say() {
+async fn person_is_identified_by_the_providers_id_alone() {
     let site = start().await;
     for (number, provider) in Provider::ALL.into_iter().enumerate() {
         let email = format!("first{number}@example.com");
@@ -242,7 +233,7 @@ async fn a_person_is_known_by_the_providers_id_whatever_else_they_say() {
 }
 
 #[tokio::test]
-async fn the_same_id_at_another_provider_is_another_person() {
+async fn id_at_another_provider_is_another_person() {
     let site = start().await;
     let mut ids = Vec::new();
     for provider in Provider::ALL {
@@ -255,7 +246,7 @@ async fn the_same_id_at_another_provider_is_another_person() {
 }
 
 #[tokio::test]
-async fn one_registers_once_and_signs_in_only_after_it() {
+async fn registration_works_once_and_sign_in_only_after_it() {
     let site = start().await;
     for (number, provider) in Provider::ALL.into_iter().enumerate() {
         let email = format!("user{number}@example.com");
@@ -328,7 +319,7 @@ async fn google_is_believed_about_the_mailboxes_that_it_keeps_only() {
 }
 
 #[tokio::test]
-async fn email_of_a_provider_that_is_no_line_is_as_good_as_none() {
+async fn email_of_a_provider_with_control_characters_is_ignored() {
     let site = start().await;
     let long = format!("{}@yandex.ru", "a".repeat(200_000));
     let mut number = 500;
@@ -377,7 +368,7 @@ async fn yandex_and_mail_ru_are_believed_about_their_own_mailboxes_only() {
 }
 
 #[tokio::test]
-async fn an_operator_says_which_mailboxes_are_the_providers() {
+async fn operator_configures_the_mailboxes_of_a_provider() {
     let site = Site::with(|config| {
         config.provider("yandex").mail_domains = vec!["Corp.Example".to_owned()];
         config.provider("mail_ru").mail_domains = Vec::new();
@@ -409,7 +400,7 @@ async fn vk_is_never_believed_about_an_address() {
 }
 
 #[tokio::test]
-async fn what_is_no_address_makes_an_account_without_one() {
+async fn invalid_address_makes_an_account_without_one() {
     let site = start().await;
     let long = format!("{}@example.com", "x".repeat(255 - "@example.com".len()));
     let emails = [None, Some(""), Some(" "), Some("no address"), Some("@example.com")];
@@ -431,7 +422,7 @@ async fn what_is_no_address_makes_an_account_without_one() {
 }
 
 #[tokio::test]
-async fn an_address_of_254_characters_is_one() {
+async fn address_of_254_characters_is_one() {
     let site = start().await;
     let email = format!("{}@example.com", "x".repeat(254 - "@example.com".len()));
     let user = User::new("x").with_email(&email);
@@ -442,7 +433,7 @@ async fn an_address_of_254_characters_is_one() {
 // ---- linking -----------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn verified_addresses_of_two_providers_open_one_account() {
+async fn verified_address_at_two_providers_opens_one_account() {
     let site = start().await;
     let at_yandex = User::new("anna").with_id("11").with_email("Anna@yandex.ru");
     let at_google = User::new("anna").with_id("22").with_email("anna@YANDEX.ru");
@@ -462,7 +453,7 @@ async fn verified_addresses_of_two_providers_open_one_account() {
 }
 
 #[tokio::test]
-async fn an_account_with_a_password_of_its_registration_is_not_entered() {
+async fn account_with_a_password_of_its_registration_is_not_entered() {
     for way in ["djoser_token", "djoser_jwt", "prehashed", "simplejwt_rotating"] {
         let site = start().await;
         register_by_password(&site, way, OWNER).await;
@@ -480,7 +471,7 @@ async fn an_account_with_a_password_of_its_registration_is_not_entered() {
 }
 
 #[tokio::test]
-async fn a_password_set_by_mail_lets_the_provider_in() {
+async fn password_set_by_mail_lets_the_provider_in() {
     let site = start().await;
     register_by_password(&site, "djoser_jwt", OWNER).await;
     reset(&site, OWNER).await;
@@ -491,7 +482,7 @@ async fn a_password_set_by_mail_lets_the_provider_in() {
 }
 
 #[tokio::test]
-async fn a_proof_of_the_old_mailbox_says_nothing_of_a_new_one() {
+async fn proof_of_the_old_mailbox_is_no_proof_of_a_new_one() {
     for way in ["set_email", "patch"] {
         let site = start().await;
         register_by_password(&site, "djoser_jwt", "old@example.com").await;
@@ -505,7 +496,7 @@ async fn a_proof_of_the_old_mailbox_says_nothing_of_a_new_one() {
             }
             _ => {
                 let body = json!({"email": OWNER});
-                send(&site, Method::PATCH, "/api/auth/users/me/", &access, &body).await
+                send(&site, "PATCH", "/api/auth/users/me/", &access, &body).await
             }
         };
         assert!(changed.status.is_success(), "{way} {}", changed.text());
@@ -514,7 +505,7 @@ async fn a_proof_of_the_old_mailbox_says_nothing_of_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_password_of_an_operators_choice_proves_nothing() {
+async fn password_set_by_an_operator_proves_nothing() {
     let site = start().await;
     register_by_password(&site, "djoser_jwt", OWNER).await;
     reset(&site, OWNER).await;
@@ -523,7 +514,7 @@ async fn a_password_of_an_operators_choice_proves_nothing() {
 }
 
 #[tokio::test]
-async fn a_changed_password_is_the_owners_still() {
+async fn changed_password_is_the_owners_still() {
     let site = start().await;
     register_by_password(&site, "djoser_jwt", OWNER).await;
     reset(&site, OWNER).await;
@@ -537,7 +528,7 @@ async fn a_changed_password_is_the_owners_still() {
 }
 
 #[tokio::test]
-async fn a_mere_claim_enters_no_account_and_learns_nothing_at_login() {
+async fn mere_claim_enters_no_account_and_learns_nothing_at_login() {
     let site = start().await;
     register_by_password(&site, "djoser_jwt", "password@example.com").await;
     register_by_password(&site, "djoser_token", "inactive@example.com").await;
@@ -608,7 +599,7 @@ async fn squatted(site: &Site) -> (i64, Held) {
     let held = Held::by(site, &squatter(), Provider::Vk).await;
     let body = json!({"phone": PHONE});
     let key = &held.access[1];
-    let answer = send(site, Method::PATCH, "/api/auth/users/me/", key, &body).await;
+    let answer = send(site, "PATCH", "/api/auth/users/me/", key, &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(account(site, PHONE).await.id, id);
     (id, held)
@@ -630,7 +621,7 @@ async fn assert_shut_out(site: &Site, id: i64, held: &Held) {
 }
 
 #[tokio::test]
-async fn an_owner_who_comes_by_a_believed_provider_is_alone_in_the_account() {
+async fn owner_who_comes_by_a_believed_provider_is_alone_in_the_account() {
     for way in ["convert", "complete", "login"] {
         let site = beside_a_django().await;
         let (id, held) = squatted(&site).await;
@@ -660,7 +651,7 @@ async fn an_owner_who_comes_by_a_believed_provider_is_alone_in_the_account() {
 }
 
 #[tokio::test]
-async fn an_owner_who_comes_by_mail_is_alone_in_the_account() {
+async fn owner_who_comes_by_mail_is_alone_in_the_account() {
     let site = start().await;
     let (id, held) = squatted(&site).await;
     reset(&site, OWNER).await;
@@ -671,7 +662,7 @@ async fn an_owner_who_comes_by_mail_is_alone_in_the_account() {
 }
 
 #[tokio::test]
-async fn a_squatters_password_phone_and_sessions_end_with_the_owners_reset() {
+async fn squatters_password_phone_and_sessions_end_with_the_owners_reset() {
     for way in ["djoser_jwt", "prehashed"] {
         let site = start().await;
         register_by_password(&site, way, OWNER).await;
@@ -697,7 +688,7 @@ async fn a_squatters_password_phone_and_sessions_end_with_the_owners_reset() {
 }
 
 #[tokio::test]
-async fn an_identity_that_comes_to_prove_its_address_ends_what_was_before() {
+async fn identity_that_comes_to_prove_its_address_ends_what_was_before() {
     let site = start().await;
     let id = converted(&site, &owner().with_email_verified(false), Provider::Google).await;
     let held = Held::by(&site, &owner().with_email_verified(false), Provider::Google).await;
@@ -711,7 +702,7 @@ async fn an_identity_that_comes_to_prove_its_address_ends_what_was_before() {
 }
 
 #[tokio::test]
-async fn a_password_that_proved_nothing_ends_with_the_first_proof() {
+async fn password_that_proved_nothing_ends_with_the_first_proof() {
     let site = start().await;
     let id = converted(&site, &owner().with_email_verified(false), Provider::Google).await;
     set_password_as_operator(&site, id).await;
@@ -722,7 +713,7 @@ async fn a_password_that_proved_nothing_ends_with_the_first_proof() {
 }
 
 #[tokio::test]
-async fn a_proof_of_another_address_proves_nothing_of_the_accounts() {
+async fn proof_of_another_address_proves_nothing_of_the_accounts() {
     let site = start().await;
     let id = converted(&site, &owner().with_email_verified(false), Provider::Google).await;
     let other = owner().with_email("other@example.com");
@@ -731,7 +722,7 @@ async fn a_proof_of_another_address_proves_nothing_of_the_accounts() {
 }
 
 #[tokio::test]
-async fn a_squatter_who_is_late_gets_nothing_of_the_owners() {
+async fn squatter_who_is_late_gets_nothing_of_the_owners() {
     let site = start().await;
     let id = converted(&site, &owner(), Provider::Google).await;
     assert_not_believed(&site, &squatter(), Provider::Vk).await;
@@ -742,7 +733,7 @@ async fn a_squatter_who_is_late_gets_nothing_of_the_owners() {
 }
 
 #[tokio::test]
-async fn a_reset_is_mailed_where_there_is_a_password_or_a_mailbox_to_prove() {
+async fn reset_is_mailed_where_there_is_a_password_or_a_mailbox_to_prove() {
     let site = start().await;
     let proved = User::new("proved").with_id("1");
     converted(&site, &proved, Provider::Google).await;
@@ -760,7 +751,7 @@ async fn a_reset_is_mailed_where_there_is_a_password_or_a_mailbox_to_prove() {
 // ---- what is kept ------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn what_a_provider_tells_is_kept_and_renewed_at_each_sign_in() {
+async fn profile_from_a_provider_is_stored_and_renewed_at_each_sign_in() {
     let site = start().await;
     for provider in Provider::ALL {
         let user = User::new("anna").with_id("31").with_name("Anna", "Example").without_email();
@@ -804,7 +795,7 @@ async fn kept(site: &Site, id: i64) -> Kept {
 }
 
 #[tokio::test]
-async fn a_picture_is_kept_only_from_where_it_is_safe() {
+async fn picture_is_kept_only_from_where_it_is_safe() {
     let site = start().await;
     let urls = ["http://img.example/1", "javascript:alert(1)", "data:image/png;base64,", "/x", ""];
     for (number, url) in urls.into_iter().enumerate() {
@@ -820,7 +811,7 @@ async fn a_picture_is_kept_only_from_where_it_is_safe() {
 // ---- suspended and gone ------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_suspended_account_is_refused_by_every_way() {
+async fn suspended_account_is_refused_by_every_way() {
     let site = start().await;
     let id = converted(&site, &owner(), Provider::Google).await;
     suspend(&site, id).await;
@@ -841,14 +832,14 @@ async fn a_suspended_account_is_refused_by_every_way() {
 }
 
 #[tokio::test]
-async fn a_deleted_account_frees_its_identity_and_address() {
+async fn deleted_account_frees_its_identity_and_address() {
     let site = start().await;
     register_by_password(&site, "djoser_jwt", OWNER).await;
     reset(&site, OWNER).await;
     let id = converted(&site, &owner(), Provider::Google).await;
     let access = sign_in(&site, OWNER, NEW_PASSWORD).await.field("access");
     let body = json!({"current_password": NEW_PASSWORD});
-    let answer = send(&site, Method::DELETE, "/api/auth/users/me/", &access, &body).await;
+    let answer = send(&site, "DELETE", "/api/auth/users/me/", &access, &body).await;
     assert_eq!(answer.status, 204, "{}", answer.text());
     assert_eq!(enter(&site, &owner(), Provider::Google, "login").await.status, 404);
     let squat = converted(&site, &squatter(), Provider::Vk).await;
@@ -885,7 +876,7 @@ async fn account_without_any_name_has_a_stand_in_and_tokens_that_work() {
 }
 
 #[tokio::test]
-async fn accounts_without_any_name_are_told_apart_by_every_api() {
+async fn accounts_without_any_name_are_distinguished_by_every_api() {
     let site = start().await;
     let mut shown = std::collections::BTreeSet::new();
     for id in ["41", "42"] {
@@ -905,7 +896,7 @@ async fn accounts_without_any_name_are_told_apart_by_every_api() {
         let name = json!({"username": format!("somebody{id}")});
         let app = site.sign_in(&user, Provider::Vk).await.field("access_token");
         let path = "/propusk/v1/account";
-        let named = send(&site, Method::PATCH, path, &app, &name).await;
+        let named = send(&site, "PATCH", path, &app, &name).await;
         assert_eq!(named.status, 200, "{}", named.text());
         let valid = format!("/validate/jwt/access?access={access}");
         assert_eq!(site.client().get(&valid, None).await.text(), "true");
@@ -917,7 +908,7 @@ async fn accounts_without_any_name_are_told_apart_by_every_api() {
 }
 
 #[tokio::test]
-async fn strict_api_does_not_tell_who_has_an_address_that_is_only_claimed() {
+async fn strict_api_does_not_reveal_who_has_an_address_that_is_only_claimed() {
     let site = Site::with(|config| {
         for dialect in ["djoser_token", "native", "prehashed"] {
             config.dialect(dialect).strict = true;
@@ -960,7 +951,7 @@ async fn newcomers_by_a_provider_count_like_registrations() {
 }
 
 #[tokio::test]
-async fn name_that_a_provider_tells_is_cleaned() {
+async fn name_from_a_provider_is_cleaned() {
     let site = start().await;
     let user = User { name: "\u{202e}An\u{1b}[31mna\nB\u{2028}".to_owned(), ..owner() };
     let tokens = site.sign_in(&user, Provider::Google).await;

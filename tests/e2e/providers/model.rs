@@ -34,7 +34,7 @@ const SEEDS: [u8; 3] = [1, 2, 3];
 const FURTHER_RUNS: u32 = 9;
 
 #[test]
-fn whoever_proves_a_mailbox_ends_alone_in_its_account() {
+fn proof_of_a_mailbox_leaves_its_owner_alone_in_the_account() {
     let runtime = Runtime::new().expect("a runtime");
     let site = runtime.block_on(async {
         let site = Site::start().await;

@@ -4,7 +4,7 @@ use super::*;
 use propusk_stand_in::Consent;
 
 #[tokio::test]
-async fn an_app_signs_in_with_every_provider_and_comes_again_to_the_same_account() {
+async fn app_signs_in_with_every_provider_and_comes_again_to_the_same_account() {
     let site = Site::start().await;
     for (provider, id) in Provider::ALL.into_iter().zip(["501", "502", "503", "504"]) {
         let user = User::new(format!("user{id}")).with_id(id);
@@ -24,7 +24,7 @@ async fn an_app_signs_in_with_every_provider_and_comes_again_to_the_same_account
 }
 
 #[tokio::test]
-async fn what_vk_tells_in_one_parameter_is_as_good() {
+async fn callback_of_vk_may_have_one_parameter() {
     let site = Site::start().await;
     site.stand_in.vk_payload(true);
     let user = User::new("user505").with_id("505");
@@ -41,7 +41,7 @@ async fn what_vk_tells_in_one_parameter_is_as_good() {
 }
 
 #[tokio::test]
-async fn a_session_ends_when_the_app_says_so() {
+async fn session_ends_when_the_app_signs_out() {
     let site = Site::start().await;
     let token = site.sign_in(&User::new("greta"), Provider::Google).await.field("access_token");
     let bearer = format!("Bearer {token}");
@@ -64,7 +64,7 @@ async fn sign_out(site: &Site, authorization: Option<&str>) -> u16 {
 }
 
 #[tokio::test]
-async fn the_page_leads_to_the_redirect_that_the_app_has_asked_for() {
+async fn page_leads_to_the_redirect_that_the_app_has_asked_for() {
     let site = Site::start().await;
     let user = User::new("greta");
     for redirect in [REDIRECTS[0], REDIRECTS[1], "http://127.0.0.1:49152/done"] {
@@ -82,7 +82,7 @@ async fn the_page_leads_to_the_redirect_that_the_app_has_asked_for() {
 }
 
 #[tokio::test]
-async fn a_refusal_at_the_provider_reaches_the_app() {
+async fn refusal_at_the_provider_reaches_the_app() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         site.stand_in.consent(provider, Consent::Deny);

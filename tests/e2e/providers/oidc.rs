@@ -120,7 +120,7 @@ fn extend(object: &mut Value, with: Value) {
 }
 
 #[tokio::test]
-async fn somebody_signs_in_again_and_again_by_either_way_of_naming_the_client() {
+async fn sign_in_works_repeatedly_with_either_client_authentication() {
     for (client, change) in [
         (json!({}), json!({})),
         (
@@ -144,7 +144,7 @@ async fn somebody_signs_in_again_and_again_by_either_way_of_naming_the_client() 
 }
 
 #[tokio::test]
-async fn a_configured_provider_is_listed_with_its_title() {
+async fn configured_provider_is_listed_with_its_title() {
     let site = Site::with(|config| add_corp(config, "https://id.example.com")).await;
     let listed = site.client().get("/propusk/v1/providers", None).await.json();
     let listed = listed["providers"].as_array().expect("a list").clone();
@@ -152,7 +152,7 @@ async fn a_configured_provider_is_listed_with_its_title() {
 }
 
 #[tokio::test]
-async fn whoever_cancels_there_goes_back_to_the_app() {
+async fn cancellation_leads_back_to_the_app() {
     let corp = Corp::start(json!({}), json!({})).await;
     let (begun, callback) = corp.come_back("deny").await;
     let link = corp.site.link_to_app(&callback).await;
@@ -160,7 +160,7 @@ async fn whoever_cancels_there_goes_back_to_the_app() {
 }
 
 #[tokio::test]
-async fn a_provider_that_promises_to_name_itself_must_and_only_itself() {
+async fn provider_that_promises_the_iss_parameter_must_send_its_own() {
     let corp = Corp::start(json!({}), json!({})).await;
     for iss in [None, Some("https://evil.example.com"), Some(""), Some(PUBLIC_URL)] {
         let (begun, callback) = corp.come_back("anna").await;
@@ -178,7 +178,7 @@ async fn a_provider_that_promises_to_name_itself_must_and_only_itself() {
 }
 
 #[tokio::test]
-async fn a_provider_that_does_not_promise_it_need_not_name_itself_but_be_no_other() {
+async fn provider_without_that_promise_may_omit_iss_but_not_send_another() {
     let corp = Corp::start(json!({}), json!({"authorization_response_iss": false})).await;
     corp.sign_in("anna").await;
     let (_, callback) = corp.come_back("anna").await;
@@ -265,7 +265,7 @@ fn assert_refused(link: &str, what: &str) {
 }
 
 #[tokio::test]
-async fn a_key_of_each_kind_signs_and_no_public_half_of_one_does() {
+async fn key_of_each_kind_signs_and_no_public_half_of_one_does() {
     let lying = Lying::start().await;
     for key in &lying.issuer.keys {
         for alg in ALGORITHMS {
@@ -308,7 +308,7 @@ fn code<M: Mac + KeyInit>(secret: &[u8], input: &[u8]) -> Vec<u8> {
 type Spoil = fn(&str) -> String;
 
 #[tokio::test]
-async fn an_id_token_is_signed_whole_by_a_key_of_the_provider() {
+async fn id_token_is_signed_whole_by_a_key_of_the_provider() {
     let lying = Lying::start().await;
     let claims = |nonce: &str| lying.issuer.claims(nonce, lying.now());
     for alg in ["none", "None", "ES256"] {
@@ -356,7 +356,7 @@ async fn an_id_token_is_signed_whole_by_a_key_of_the_provider() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_provider_does_not_publish_signs_nothing() {
+async fn key_that_the_provider_does_not_publish_signs_nothing() {
     let lying = Lying::start().await;
     let unnamed = |nonce: &str, kid: Value| {
         let mut header = json!({"alg": "ES256"});
@@ -375,7 +375,7 @@ async fn a_key_that_the_provider_does_not_publish_signs_nothing() {
 }
 
 #[tokio::test]
-async fn an_id_token_with_any_wrong_claim_is_refused() {
+async fn id_token_with_any_wrong_claim_is_refused() {
     let lying = Lying::start().await;
     let now = lying.now();
     let (url, client) = (lying.issuer.url.as_str(), hostile::CLIENT_ID);
@@ -457,7 +457,7 @@ async fn an_id_token_with_any_wrong_claim_is_refused() {
 }
 
 #[tokio::test]
-async fn an_id_token_of_another_sign_in_is_refused() {
+async fn id_token_of_another_sign_in_is_refused() {
     let lying = Lying::start().await;
     let mut seen = None;
     let first = |nonce: &str| {
@@ -529,7 +529,7 @@ async fn userinfo_of_another_person_is_refused() {
 }
 
 #[tokio::test]
-async fn an_address_is_proved_only_by_what_names_it() {
+async fn address_is_proved_only_by_what_names_it() {
     let lying = Lying::start().await;
     for (token, userinfo) in [
         (
@@ -589,7 +589,7 @@ async fn assert_address(lying: &Lying, token: &Value, userinfo: &Value, expected
 }
 
 #[tokio::test]
-async fn a_provider_that_is_down_at_the_start_is_found_once_it_is_up() {
+async fn provider_that_is_down_at_the_start_is_found_once_it_is_up() {
     let lying = Lying::start().await;
     lying.issuer.hang_up_at_discovery();
     for _ in 0..2 {
@@ -607,7 +607,7 @@ async fn a_provider_that_is_down_at_the_start_is_found_once_it_is_up() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_silent_provider_does_not_wait_for_all_before_him() {
+async fn wait_for_a_silent_provider_does_not_add_up() {
     let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let port = silent.local_addr().expect("an address").port();
     let site = Site::with(|config| {
@@ -626,7 +626,7 @@ async fn whoever_waits_for_a_silent_provider_does_not_wait_for_all_before_him() 
 }
 
 #[tokio::test]
-async fn a_discovery_document_that_is_of_no_use_begins_nothing() {
+async fn discovery_document_that_is_of_no_use_begins_nothing() {
     let lying = Lying::start().await;
     let url = &lying.issuer.url;
     for (name, values) in [
@@ -702,7 +702,7 @@ fn ways_to(trap: u16) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_endpoint_of_a_discovery_document_leads_inside() {
+async fn discovery_document_endpoints_never_lead_to_private_addresses() {
     let (lying, trap) = (Lying::start().await, Peer::trap().await);
     trap.answer("/x", Reply::Json(json!({"sub": "1001", "keys": []})));
     let urls = ways_to(trap.port());
@@ -727,7 +727,7 @@ async fn no_endpoint_of_a_discovery_document_leads_inside() {
 }
 
 #[tokio::test]
-async fn an_issuer_at_the_name_of_this_machine_opens_no_other_port_of_it() {
+async fn issuer_on_localhost_opens_no_other_port() {
     let (issuer, trap) = (Issuer::start().await, Peer::trap().await);
     let url = format!("http://localhost:{}", issuer.peer.port());
     let site = Site::with(|config| {
@@ -752,7 +752,7 @@ async fn an_issuer_at_the_name_of_this_machine_opens_no_other_port_of_it() {
 }
 
 #[tokio::test]
-async fn an_endpoint_inside_is_reached_where_the_settings_have_its_network() {
+async fn private_endpoint_is_reached_if_the_settings_allow_its_network() {
     for (network, is_reached) in [("10.0.0.0/8", false), ("127.0.0.0/8", true)] {
         let (issuer, inside) = (Issuer::start().await, Peer::trap().await);
         inside.answer("/userinfo", Reply::Json(json!({"sub": "1001", "name": "Ivo Inside"})));
@@ -774,7 +774,7 @@ async fn an_endpoint_inside_is_reached_where_the_settings_have_its_network() {
 }
 
 #[tokio::test]
-async fn a_redirect_of_the_provider_is_not_followed() {
+async fn redirect_of_the_provider_is_not_followed() {
     let (lying, trap) = (Lying::start().await, Peer::trap().await);
     for path in ["/token", "/jwks", "/userinfo"] {
         for status in [301, 302, 303, 307, 308] {
@@ -806,7 +806,7 @@ impl Lying {
 }
 
 #[tokio::test]
-async fn a_bare_access_token_of_such_a_provider_is_good_for_nothing() {
+async fn access_token_alone_of_such_a_provider_is_refused() {
     let lying = Lying::start().await;
     let client = lying.site.client();
     register_app(&lying.site).await;

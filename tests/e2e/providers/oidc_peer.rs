@@ -45,7 +45,7 @@ fn pkce(login_hint: &str) -> [(&str, &str); 3] {
 }
 
 #[tokio::test]
-async fn the_peer_describes_itself() {
+async fn peer_describes_itself() {
     let peer = peer(json!({})).await;
     let discovery = peer.discovery().await;
     assert_eq!(discovery["issuer"], peer.issuer);
@@ -54,7 +54,7 @@ async fn the_peer_describes_itself() {
 }
 
 #[tokio::test]
-async fn the_peer_signs_in_the_account_of_the_hint() {
+async fn peer_signs_in_the_account_of_the_hint() {
     let peer = peer(json!({})).await;
     let answer = authorize(&peer, &pkce("anna")).await;
     assert!(!answer["code"].is_empty());
@@ -63,7 +63,7 @@ async fn the_peer_signs_in_the_account_of_the_hint() {
 }
 
 #[tokio::test]
-async fn the_peer_refuses_where_the_user_does_and_without_pkce() {
+async fn peer_refuses_where_the_user_does_and_without_pkce() {
     let peer = peer(json!({})).await;
     let answer = authorize(&peer, &pkce("deny")).await;
     assert_eq!(answer["error"], "access_denied");
@@ -73,7 +73,7 @@ async fn the_peer_refuses_where_the_user_does_and_without_pkce() {
 }
 
 #[tokio::test]
-async fn the_peer_can_be_one_that_does_not_name_itself() {
+async fn peer_can_be_one_that_does_not_name_itself() {
     let peer = peer(json!({"authorization_response_iss": false})).await;
     let discovery = peer.discovery().await;
     assert!(discovery["authorization_response_iss_parameter_supported"].is_null());
@@ -82,7 +82,7 @@ async fn the_peer_can_be_one_that_does_not_name_itself() {
 }
 
 #[tokio::test]
-async fn the_peer_changes_its_keys_when_told() {
+async fn peer_changes_its_keys_on_request() {
     let peer = peer(json!({})).await;
     let before = kids(&peer).await;
     peer.rotate().await;

@@ -106,7 +106,7 @@ const WITNESSES: [(Provider, Endpoint); 5] = [
 ];
 
 #[tokio::test]
-async fn a_token_whose_provider_is_out_of_order_converts_to_nothing() {
+async fn token_whose_provider_is_out_of_order_converts_to_nothing() {
     let (site, trap) = (Site::with(impatient).await, Peer::trap().await);
     register_app(&site).await;
     for (provider, endpoint) in WITNESSES {
@@ -159,7 +159,7 @@ fn refusal_to_convert(provider: Provider, heard: Heard) -> Value {
 }
 
 #[tokio::test]
-async fn nobody_registers_or_enters_by_a_provider_out_of_order() {
+async fn registration_and_sign_in_fail_while_the_provider_is_out_of_order() {
     let (site, trap) = (Site::with(impatient).await, Peer::trap().await);
     for ((provider, endpoint), id) in WITNESSES.into_iter().zip(["1", "2", "3", "4", "5"]) {
         let user = User::new(format!("user{id}")).with_id(id);
@@ -193,7 +193,7 @@ fn assert_refusal(answer: &Answer, heard: Heard, what: &str) {
 }
 
 #[tokio::test]
-async fn a_code_is_exchanged_once_whatever_becomes_of_it() {
+async fn code_is_exchanged_once_whatever_the_outcome() {
     let (site, trap) = (Site::with(impatient).await, Peer::trap().await);
     let user = User::new("greta");
     for provider in Provider::ALL {
@@ -217,7 +217,7 @@ async fn a_code_is_exchanged_once_whatever_becomes_of_it() {
 }
 
 #[tokio::test]
-async fn an_app_is_told_that_its_provider_is_out_of_order() {
+async fn app_is_informed_that_its_provider_is_out_of_order() {
     let (site, trap) = (Site::with(impatient).await, Peer::trap().await);
     for ((provider, endpoint), id) in WITNESSES.into_iter().zip(["1", "2", "3", "4", "5"]) {
         let user = User::new(format!("user{id}")).with_id(id);
@@ -265,7 +265,7 @@ fn exchanges(site: &Site, provider: Provider) -> usize {
 }
 
 #[tokio::test]
-async fn others_are_served_while_a_provider_is_silent() {
+async fn requests_are_served_while_a_provider_is_silent() {
     let site = Arc::new(Site::with(|config| config.outbound.timeout_seconds = 60).await);
     let user = User::new("greta").with_id("1");
     let token = site.stand_in.access_token(Provider::Vk, CLIENT_ID, &user);
@@ -291,7 +291,7 @@ fn asked(site: &Site, endpoint: Endpoint) -> usize {
 }
 
 #[tokio::test]
-async fn no_token_stands_in_a_url_and_each_provider_is_asked_in_its_own_way() {
+async fn tokens_are_in_no_url_and_each_provider_is_asked_in_its_own_way() {
     let site = Site::start().await;
     register_app(&site).await;
     for (provider, id) in Provider::ALL.into_iter().zip(["1", "2", "3", "4"]) {
@@ -347,7 +347,7 @@ fn tokens() -> Reply {
 }
 
 #[tokio::test]
-async fn an_application_that_is_removed_while_its_provider_thinks_gets_no_session() {
+async fn application_that_is_removed_during_a_conversion_gets_no_session() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let site = Site::with(|config| play_mail_ru(config, &url)).await;
@@ -370,7 +370,7 @@ async fn an_application_that_is_removed_while_its_provider_thinks_gets_no_sessio
 }
 
 #[tokio::test]
-async fn a_question_that_is_not_answered_in_time_is_not_asked_again() {
+async fn request_that_times_out_is_not_retried() {
     let site = Site::with(impatient).await;
     let token = site.stand_in.access_token(Provider::Vk, CLIENT_ID, &User::new("greta"));
     site.stand_in.behave(Provider::Vk, Endpoint::UserInfo, Behaviour::Never);
@@ -379,7 +379,7 @@ async fn a_question_that_is_not_answered_in_time_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn a_question_is_repeated_after_a_broken_connection_and_an_exchange_never() {
+async fn request_is_retried_after_a_broken_connection_and_an_exchange_never() {
     let peer = Peer::start().await;
     let site = Site::with(|config| play_mail_ru(config, &peer.url(""))).await;
     let user = User::new("olga");
@@ -403,7 +403,7 @@ async fn a_question_is_repeated_after_a_broken_connection_and_an_exchange_never(
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_not_read_to_it() {
+async fn endless_answer_is_cut_off() {
     let peer = Peer::start().await;
     let site = Site::with(|config| play_mail_ru(config, &peer.url(""))).await;
     let user = User::new("olga");
@@ -421,7 +421,7 @@ async fn an_answer_without_end_is_not_read_to_it() {
 }
 
 #[tokio::test]
-async fn a_provider_that_nobody_plays_is_not_available_at_once() {
+async fn unreachable_provider_is_reported_at_once() {
     let free = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let url = format!("http://{}", free.local_addr().expect("an address"));
     drop(free);
@@ -443,7 +443,7 @@ async fn a_provider_that_nobody_plays_is_not_available_at_once() {
 }
 
 #[tokio::test]
-async fn a_provider_of_a_private_authority_is_reached_by_its_file_alone() {
+async fn provider_of_a_private_authority_is_reached_by_its_file_alone() {
     let (authority, another) = (Authority::new(), Authority::new());
     let folder = tempfile::tempdir().expect("a temporary directory");
     let file = |name: &str, authority: &Authority| {

@@ -30,7 +30,7 @@ async fn start(site: &Site, provider: Provider, redirect: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn no_link_but_a_registered_one_is_returned_to() {
+async fn redirect_must_be_a_registered_link() {
     let site = Site::start().await;
     let corpus = close_to_registered(&REDIRECTS);
     assert!(corpus.len() >= 400, "{}", corpus.len());
@@ -45,7 +45,7 @@ async fn no_link_but_a_registered_one_is_returned_to() {
 }
 
 #[tokio::test]
-async fn a_redirect_that_is_no_text_begins_nothing() {
+async fn redirect_that_is_no_text_begins_nothing() {
     let site = Site::start().await;
     for redirect in
         [json!(null), json!(1), json!([REDIRECT]), json!({"url": REDIRECT}), json!(true)]
@@ -60,7 +60,7 @@ async fn a_redirect_that_is_no_text_begins_nothing() {
 }
 
 #[tokio::test]
-async fn registered_links_and_every_port_of_a_loopback_one_are_returned_to() {
+async fn redirects_to_registered_links_and_every_port_of_a_loopback_one_work() {
     let site = Site::with(|config| {
         config.redirects.allowed.push("http://[::1]:8000/v6".to_owned());
     });
@@ -84,7 +84,7 @@ async fn registered_links_and_every_port_of_a_loopback_one_are_returned_to() {
 
 /// What a server without settings of that kind allows.
 #[tokio::test]
-async fn without_registered_links_no_app_is_returned_to() {
+async fn redirects_are_refused_without_registered_links() {
     let site = Site::with(|config| config.redirects.allowed.clear()).await;
     let loopback = ["http://127.0.0.1/", "http://127.0.0.1:8080/cb", "http://[::1]/", ""];
     for redirect in REDIRECTS.into_iter().chain(loopback) {
@@ -99,7 +99,7 @@ fn wishes(to: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_callback_sends_nobody_where_its_query_says() {
+async fn callback_ignores_redirects_in_its_query() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let begun = site.begin(provider, REDIRECT).await;
@@ -127,7 +127,7 @@ async fn a_callback_sends_nobody_where_its_query_says() {
 }
 
 #[tokio::test]
-async fn a_callback_without_a_sign_in_sends_nobody_anywhere() {
+async fn callback_without_a_sign_in_redirects_nowhere() {
     let site = Site::start().await;
     let mut targets = close_to_registered(&REDIRECTS);
     targets.retain(|target| target.contains("evil"));
@@ -145,7 +145,7 @@ async fn a_callback_without_a_sign_in_sends_nobody_anywhere() {
 
 /// With and without a final slash, by every method, at every route that a browser may be sent to.
 #[tokio::test]
-async fn no_route_of_a_provider_answers_with_a_redirect() {
+async fn provider_routes_never_answer_with_a_redirect() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         for route in ["callback", "link", "get/token", "login", "registration", "", "/evil.example"]
@@ -167,7 +167,7 @@ async fn no_route_of_a_provider_answers_with_a_redirect() {
 }
 
 #[tokio::test]
-async fn a_provider_sends_its_visitors_to_the_public_url_whatever_a_request_calls_the_host() {
+async fn provider_returns_to_the_public_url_whatever_the_host_header() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let start = format!("/propusk/v1/providers/{}/start", name_of(provider));
@@ -188,7 +188,7 @@ async fn a_provider_sends_its_visitors_to_the_public_url_whatever_a_request_call
 }
 
 #[tokio::test]
-async fn settings_with_a_link_that_is_not_safe_do_not_start_a_server() {
+async fn settings_with_an_unsafe_link_are_refused() {
     for link in unsafe_links() {
         let mut config = Config::default();
         config.redirects.allowed = vec![REDIRECT.to_owned(), link.to_owned()];
@@ -199,7 +199,7 @@ async fn settings_with_a_link_that_is_not_safe_do_not_start_a_server() {
 }
 
 #[tokio::test]
-async fn settings_with_links_of_apps_are_sound() {
+async fn settings_with_links_of_apps_are_accepted() {
     let mut config = Config::default();
     config.redirects.allowed = REDIRECTS.map(str::to_owned).to_vec();
     let more = ["myapp://cb", "myapp:/cb", "https://app.example.com", "http://[::1]:8000/cb"];

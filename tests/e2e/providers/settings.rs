@@ -4,6 +4,7 @@ use super::*;
 use propusk_tests::operator::*;
 use propusk_tests::process::{Finished, Process};
 use propusk_tests::providers::{CLIENT_ID, register_at, variables};
+use propusk_tests::user::*;
 
 const SECRET: &str = "canary-secret-of-an-application";
 
@@ -12,8 +13,8 @@ fn provider(setting: &str) -> String {
 }
 
 /// The value that `check-config` prints for a setting.
-async fn in_force(place: &Place, settings: &[(&str, &str)], name: &str) -> String {
-    let Finished { status, stdout, stderr } = place.run(settings, &["check-config"], "").await;
+async fn in_force(operator: &Operator, settings: &[(&str, &str)], name: &str) -> String {
+    let Finished { status, stdout, stderr } = operator.run(settings, &["check-config"], "").await;
     assert!(status.success(), "{stderr}");
     let value = stdout.lines().find_map(|line| line.strip_prefix(&format!("{name} = ")));
     let value = value.and_then(|value| value.rsplit_once("  # "));
@@ -21,33 +22,33 @@ async fn in_force(place: &Place, settings: &[(&str, &str)], name: &str) -> Strin
 }
 
 #[tokio::test]
-async fn a_client_id_of_digits_is_a_text_wherever_it_comes_from() {
-    let place = Place::new().await;
+async fn client_id_of_digits_is_a_text_from_every_source() {
+    let operator = Operator::new().await;
     let (id, others) = (provider("VK__CLIENT_ID"), provider("VK__OTHER_CLIENT_IDS"));
     for digits in ["51234567", "0051234567", "512345671234567890123"] {
         let settings = [(id.as_str(), digits), (others.as_str(), digits)];
-        let printed = in_force(&place, &settings, "providers.vk.client_id").await;
+        let printed = in_force(&operator, &settings, "providers.vk.client_id").await;
         assert_eq!(printed, format!("\"{digits}\""));
-        let printed = in_force(&place, &settings, "providers.vk.other_client_ids").await;
+        let printed = in_force(&operator, &settings, "providers.vk.other_client_ids").await;
         assert_eq!(printed, format!("[\"{digits}\"]"));
     }
     for (toml, others) in [("51234567", "[1, \"2\"]"), ("\"51234567\"", "\"1, 2\"")] {
         let text = format!("[providers.vk]\nclient_id = {toml}\nother_client_ids = {others}\n");
-        place.write("propusk.toml", &text);
-        assert_eq!(in_force(&place, &[], "providers.vk.client_id").await, "\"51234567\"");
-        let printed = in_force(&place, &[], "providers.vk.other_client_ids").await;
+        operator.write("propusk.toml", &text);
+        assert_eq!(in_force(&operator, &[], "providers.vk.client_id").await, "\"51234567\"");
+        let printed = in_force(&operator, &[], "providers.vk.other_client_ids").await;
         assert_eq!(printed, "[\"1\",\"2\"]");
     }
-    place.write("propusk.toml", "[providers.vk]\nother_client_ids = [[1]]\n");
-    let said = place.refused(&[], &["check-config"]).await;
+    operator.write("propusk.toml", "[providers.vk]\nother_client_ids = [[1]]\n");
+    let said = operator.refused(&[], &["check-config"]).await;
     let problem = "providers.vk.other_client_ids: expected a list of texts";
     assert!(said.contains(problem), "{said}");
 }
 
 #[tokio::test]
-async fn a_setting_of_one_provider_leaves_the_others_known_beforehand() {
-    let place = Place::new().await;
-    place.write("propusk.toml", "[providers.vk]\ntitle = \"VK\"\n");
+async fn setting_of_one_provider_leaves_the_others_known_beforehand() {
+    let operator = Operator::new().await;
+    operator.write("propusk.toml", "[providers.vk]\ntitle = \"VK\"\n");
     let scope = provider("GOOGLE__SCOPE");
     let settings = [(scope.as_str(), "openid email")];
     for (name, value) in [
@@ -57,39 +58,39 @@ async fn a_setting_of_one_provider_leaves_the_others_known_beforehand() {
         ("providers.google.issuer", "\"https://accounts.google.com\""),
         ("providers.mail_ru.client_id", "(not set)"),
     ] {
-        assert_eq!(in_force(&place, &settings, name).await, value, "{name}");
+        assert_eq!(in_force(&operator, &settings, name).await, value, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_client_secret_is_read_from_its_file_and_never_printed() {
-    let place = Place::new().await;
-    place.write("secret.txt", &format!("{SECRET}\n"));
+async fn client_secret_is_read_from_its_file_and_never_printed() {
+    let operator = Operator::new().await;
+    operator.write("secret.txt", &format!("{SECRET}\n"));
     let (value, file) = (provider("VK__CLIENT_SECRET"), provider("VK__CLIENT_SECRET_FILE"));
     for setting in [(value.as_str(), SECRET), (file.as_str(), "secret.txt")] {
         let Finished { status, stdout, stderr } =
-            place.run(&[setting], &["check-config"], "").await;
+            operator.run(&[setting], &["check-config"], "").await;
         assert!(status.success(), "{stderr}");
         assert!(stdout.contains("providers.vk.client_secret = \"[redacted]\"  # "), "{stdout}");
         assert!(!(stdout + &stderr).contains("canary"));
     }
     let both = [(value.as_str(), SECRET), (file.as_str(), "secret.txt")];
-    let said = place.refused(&both, &["check-config"]).await;
+    let said = operator.refused(&both, &["check-config"]).await;
     let problem = "providers.vk.client_secret_file: set the value or the file, not both";
     assert!(said.contains(problem) && !said.contains("canary"), "{said}");
-    let said = place.refused(&[(file.as_str(), "missing.txt")], &["check-config"]).await;
+    let said = operator.refused(&[(file.as_str(), "missing.txt")], &["check-config"]).await;
     assert!(said.contains("providers.vk.client_secret_file: missing.txt cannot"), "{said}");
 }
 
 #[tokio::test]
-async fn a_client_secret_of_a_file_is_shown_to_the_provider() {
-    let place = Place::new().await;
+async fn client_secret_of_a_file_is_shown_to_the_provider() {
+    let operator = Operator::new().await;
     let stand_in = StandIn::start().await.expect("the stand-in starts");
-    place.write("secret.txt", &format!("{}\n", propusk_tests::providers::CLIENT_SECRET));
+    operator.write("secret.txt", &format!("{}\n", propusk_tests::providers::CLIENT_SECRET));
     let mut settings = variables(&stand_in);
     settings.retain(|(name, _)| !name.ends_with("__CLIENT_SECRET"));
     settings.push((provider("GOOGLE__CLIENT_SECRET_FILE"), "secret.txt".to_owned()));
-    let server = place.start(&borrowed(&settings)).await;
+    let server = operator.start(&borrowed(&settings)).await;
     register_at(&stand_in, &base_of(&server));
     assert_eq!(code_at_google(&server, &stand_in).await.status, 200);
     let asked = stand_in.requests();
@@ -116,8 +117,8 @@ fn borrowed(settings: &[(String, String)]) -> Vec<(&str, &str)> {
 }
 
 #[tokio::test]
-async fn an_unknown_setting_of_a_provider_is_refused_and_the_nearest_named() {
-    let place = Place::new().await;
+async fn unknown_setting_of_a_provider_is_refused_and_the_nearest_named() {
+    let operator = Operator::new().await;
     for (setting, nearest) in [
         ("VK__CLIENT_IDD", "providers.vk.client_idd; did you mean providers.vk.client_id?"),
         ("CORP__ISSUERR", "providers.corp.issuerr; did you mean providers.corp.issuer?"),
@@ -125,19 +126,19 @@ async fn an_unknown_setting_of_a_provider_is_refused_and_the_nearest_named() {
         ("MAIL__RU__CLIENT_ID", "did you mean providers.mail_ru.client_id?"),
     ] {
         let setting = provider(setting);
-        let said = place.refused(&[(setting.as_str(), "canary")], &["check-config"]).await;
+        let said = operator.refused(&[(setting.as_str(), "canary")], &["check-config"]).await;
         assert!(said.contains("unknown setting providers."), "{said}");
         assert!(said.contains(nearest) && !said.contains("canary"), "{said}");
     }
-    place.write("propusk.toml", "[providers.corp]\nissuerr = \"canary\"\n");
-    let said = place.refused(&[], &[]).await;
+    operator.write("propusk.toml", "[providers.corp]\nissuerr = \"canary\"\n");
+    let said = operator.refused(&[], &[]).await;
     assert!(said.contains("did you mean providers.corp.issuer?"), "{said}");
 }
 
 #[tokio::test]
-async fn a_provider_that_could_not_be_asked_is_refused_before_the_server_starts() {
-    let place = Place::new().await;
-    place.write("nothing.pem", "no certificate\n");
+async fn provider_with_invalid_urls_is_refused_at_start() {
+    let operator = Operator::new().await;
+    operator.write("nothing.pem", "no certificate\n");
     for (setting, value, problem) in [
         ("CORP__CLIENT_ID", "1", "providers.corp: issuer is missing"),
         ("CORP__ISSUER", "http://id.example.com", "providers.corp: issuer must be https://"),
@@ -151,48 +152,49 @@ async fn a_provider_that_could_not_be_asked_is_refused_before_the_server_starts(
     ] {
         let setting = provider(setting);
         for command in [&["check-config"] as &[_], &[]] {
-            let said = place.refused(&[(setting.as_str(), value)], command).await;
+            let said = operator.refused(&[(setting.as_str(), value)], command).await;
             assert!(said.contains(problem) && !said.contains("canary"), "{said}");
         }
     }
     for own in ["http://127.0.0.1:1/x", "http://localhost/x", "http://10.0.0.1/x"] {
         let setting = provider("VK__TOKEN_URL");
-        let printed = in_force(&place, &[(setting.as_str(), own)], "providers.vk.token_url").await;
+        let printed =
+            in_force(&operator, &[(setting.as_str(), own)], "providers.vk.token_url").await;
         assert_eq!(printed, format!("\"{own}\""));
     }
 }
 
 #[tokio::test]
-async fn a_provider_needs_a_plain_name() {
-    let place = Place::new().await;
+async fn provider_needs_a_plain_name() {
+    let operator = Operator::new().await;
     for name in ["Corp Id", "a/b", "корп", &"x".repeat(33)] {
         let text = format!("[providers.\"{name}\"]\nissuer = \"https://id.example.com\"\n");
-        place.write("propusk.toml", &text);
-        let said = place.refused(&[], &["check-config"]).await;
+        operator.write("propusk.toml", &text);
+        let said = operator.refused(&[], &["check-config"]).await;
         let problem = format!("providers.{name}: a name must have 1 to 32 lower-case letters");
         assert!(said.contains(&problem), "{said}");
     }
-    place.write("propusk.toml", "[providers.corp-id_2]\nissuer = \"https://id.example.com\"\n");
-    assert!(place.run(&[], &["check-config"], "").await.status.success());
+    operator.write("propusk.toml", "[providers.corp-id_2]\nissuer = \"https://id.example.com\"\n");
+    assert!(operator.run(&[], &["check-config"], "").await.status.success());
 }
 
 #[tokio::test]
-async fn a_time_that_nobody_waits_is_refused() {
-    let place = Place::new().await;
+async fn timeout_out_of_range_is_refused() {
+    let operator = Operator::new().await;
     for seconds in ["0", "61", "-1"] {
         let settings = [("PROPUSK_OUTBOUND__TIMEOUT_SECONDS", seconds)];
-        let said = place.refused(&settings, &["check-config"]).await;
+        let said = operator.refused(&settings, &["check-config"]).await;
         assert!(said.contains("outbound.timeout_seconds"), "{said}");
     }
 }
 
 #[tokio::test]
-async fn redirects_of_apps_may_stand_in_one_variable_with_commas() {
-    let place = Place::new().await;
+async fn redirects_of_apps_may_be_one_variable_with_commas() {
+    let operator = Operator::new().await;
     const ALLOWED: &str = "PROPUSK_REDIRECTS__ALLOWED";
     let given =
         "com.example.app:/oauth, https://app.example.com/in?from=auth,http://127.0.0.1/done";
-    let printed = in_force(&place, &[(ALLOWED, given)], "redirects.allowed").await;
+    let printed = in_force(&operator, &[(ALLOWED, given)], "redirects.allowed").await;
     let expected = "[\"com.example.app:/oauth\",\"https://app.example.com/in?from=auth\",\
                     \"http://127.0.0.1/done\"]";
     assert_eq!(printed, expected);
@@ -208,13 +210,13 @@ async fn redirects_of_apps_may_stand_in_one_variable_with_commas() {
         "/in",
     ] {
         let both = format!("com.example.app:/oauth,{unsafe_one}");
-        let said = place.refused(&[(ALLOWED, &both)], &["check-config"]).await;
+        let said = operator.refused(&[(ALLOWED, &both)], &["check-config"]).await;
         assert!(said.contains("redirects.allowed: must be https://"), "{unsafe_one}: {said}");
     }
 }
 
 #[tokio::test]
-async fn a_provider_without_a_client_id_is_not_there() {
+async fn provider_without_a_client_id_is_off() {
     let site = Site::with(|config| config.provider("vk").client_id = None).await;
     let listed = site.client().get("/propusk/v1/providers", None).await.json();
     let names: Vec<_> = listed["providers"].as_array().expect("a list").iter().collect();
@@ -238,12 +240,12 @@ async fn a_provider_without_a_client_id_is_not_there() {
 }
 
 /// `propusk client …`, which succeeds.
-async fn client(place: &Place, arguments: &[&str], input: &str) -> String {
+async fn client(operator: &Operator, arguments: &[&str], input: &str) -> String {
     let arguments = [&["client"], arguments].concat();
-    place.store().await.close().await;
-    let Finished { status, stdout, stderr } = place.run(&[], &arguments, input).await;
+    operator.store().await.close().await;
+    let Finished { status, stdout, stderr } = operator.run(&[], &arguments, input).await;
     assert!(status.success(), "{arguments:?}: {stderr}");
-    place.unnamed(&stdout)
+    operator.unnamed(&stdout)
 }
 
 /// How the server answers an application that asks for a grant which is for nobody.
@@ -258,52 +260,52 @@ async fn is_heard(server: &Process, id: &str, secret: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_made_secret_is_printed_once_and_works_at_once() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn made_secret_is_printed_once_and_works_at_once() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     let create = ["create", "--id", "app", "--name", "An App"];
-    let said = client(&place, &create, "").await;
+    let said = client(&operator, &create, "").await;
     let (first, rest) = said.split_once('\n').expect("two lines");
     assert_eq!(first, "registered application app");
     let secret = rest.trim().rsplit(' ').next().expect("a secret");
     assert!(secret.len() >= 40 && secret.bytes().all(|b| b.is_ascii_alphanumeric()), "{secret}");
     assert!(is_heard(&server, "app", secret).await);
     assert!(!is_heard(&server, "app", &secret[1..]).await);
-    let other = client(&place, &["create", "--id", "other", "--name", "x"], "").await;
+    let other = client(&operator, &["create", "--id", "other", "--name", "x"], "").await;
     assert!(!other.contains(secret));
-    let listed = client(&place, &["list"], "").await;
+    let listed = client(&operator, &["list"], "").await;
     assert_eq!(listed, "app  confidential  An App\nother  confidential  x\n");
 }
 
 #[tokio::test]
-async fn a_secret_of_the_operators_may_come_in_three_ways() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
-    place.write("secret.txt", &format!("{SECRET}\n"));
+async fn secret_of_the_operator_has_three_sources() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
+    operator.write("secret.txt", &format!("{SECRET}\n"));
     for (id, arguments, input) in [
         ("argument", ["--secret", SECRET], String::new()),
         ("file", ["--secret-file", "secret.txt"], String::new()),
         ("input", ["--secret-file", "-"], format!("{SECRET}\r\n")),
     ] {
         let create = [&["create", "--id", id, "--name", "App"] as &[_], &arguments].concat();
-        let said = client(&place, &create, &input).await;
+        let said = client(&operator, &create, &input).await;
         assert_eq!(said, format!("registered application {id}\n"));
         assert!(is_heard(&server, id, SECRET).await, "{id}");
         assert!(!is_heard(&server, id, "canary").await, "{id}");
     }
-    assert!(!client(&place, &["list"], "").await.contains("canary"));
+    assert!(!client(&operator, &["list"], "").await.contains("canary"));
 }
 
 #[tokio::test]
-async fn a_public_application_needs_no_secret_and_may_have_one() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn public_application_needs_no_secret_and_may_have_one() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     let create = |id| ["create", "--id", id, "--name", "App", "--public"];
-    let said = client(&place, &create("bare"), "").await;
+    let said = client(&operator, &create("bare"), "").await;
     assert_eq!(said, "registered application bare\n", "no secret is made");
     let both = [&create("both") as &[_], &["--secret", SECRET, "--allow-password"]].concat();
-    client(&place, &both, "").await;
-    let listed = client(&place, &["list"], "").await;
+    client(&operator, &both, "").await;
+    let listed = client(&operator, &["list"], "").await;
     assert_eq!(listed, "bare  public  App\nboth  public  App  password\n");
     for (id, secret, heard) in [
         ("bare", "", true),
@@ -317,13 +319,13 @@ async fn a_public_application_needs_no_secret_and_may_have_one() {
 }
 
 #[tokio::test]
-async fn only_an_application_that_was_allowed_to_sends_passwords() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn password_grant_needs_permission_for_the_application() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     register(&server.client, "email", "anna@example.com").await;
     for (id, more) in [("may", &["--allow-password"] as &[_]), ("may-not", &[])] {
         let create = ["create", "--id", id, "--name", "App", "--secret", SECRET];
-        client(&place, &[&create, more].concat(), "").await;
+        client(&operator, &[&create, more].concat(), "").await;
         let body = json!({
             "grant_type": "password", "username": "anna@example.com", "password": PASSWORD,
             "client_id": id, "client_secret": SECRET,
@@ -334,13 +336,16 @@ async fn only_an_application_that_was_allowed_to_sends_passwords() {
 }
 
 #[tokio::test]
-async fn a_service_that_introspects_is_registered_for_that_alone() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn service_that_introspects_is_registered_for_that_alone() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     let create =
         ["create", "--id", "orders", "--name", "Orders", "--secret", SECRET, "--introspect"];
-    client(&place, &create, "").await;
-    assert_eq!(client(&place, &["list"], "").await, "orders  confidential  Orders  introspect\n");
+    client(&operator, &create, "").await;
+    assert_eq!(
+        client(&operator, &["list"], "").await,
+        "orders  confidential  Orders  introspect\n"
+    );
     assert!(!is_heard(&server, "orders", SECRET).await, "it signs nobody in");
     let (access, refresh) = signed_up(&server.client, "anna@example.com").await;
     for (token, is_active) in [(&access, true), (&refresh, false)] {
@@ -350,15 +355,15 @@ async fn a_service_that_introspects_is_registered_for_that_alone() {
     }
     for more in ["--public", "--allow-password"] {
         let both = ["client", "create", "--id", "both", "--name", "x", "--introspect", more];
-        let Finished { status, stderr, .. } = place.run(&[], &both, "").await;
+        let Finished { status, stderr, .. } = operator.run(&[], &both, "").await;
         assert!(!status.success() && stderr.contains("cannot be used with"), "{stderr}");
     }
 }
 
 #[tokio::test]
-async fn an_application_that_cannot_be_is_refused() {
-    let place = Place::new().await;
-    client(&place, &["create", "--id", "app", "--name", "App"], "").await;
+async fn invalid_application_is_refused() {
+    let operator = Operator::new().await;
+    client(&operator, &["create", "--id", "app", "--name", "App"], "").await;
     let long = "x".repeat(201);
     for (id, more, problem) in [
         ("app", &[] as &[_], "an application with this id already exists"),
@@ -372,19 +377,19 @@ async fn an_application_that_cannot_be_is_refused() {
         (&long, &[], "an id must have 1 to 200 characters without spaces"),
     ] {
         let create = ["client", "create", "--id", id, "--name", "App"];
-        let said = place.refused(&[], &[&create, more].concat()).await;
+        let said = operator.refused(&[], &[&create, more].concat()).await;
         assert!(said.contains(problem), "{id}: {said}");
     }
-    assert_eq!(client(&place, &["list"], "").await, "app  confidential  App\n");
+    assert_eq!(client(&operator, &["list"], "").await, "app  confidential  App\n");
 }
 
 #[tokio::test]
-async fn an_application_is_removed_once_it_is_confirmed_and_its_sessions_end_at_once() {
-    let place = Place::new().await;
-    let server = place.start(&[]).await;
+async fn application_is_removed_once_it_is_confirmed_and_its_sessions_end_at_once() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
     register(&server.client, "email", "anna@example.com").await;
     let create = ["create", "--id", "app", "--name", "App", "--secret", SECRET, "--allow-password"];
-    client(&place, &create, "").await;
+    client(&operator, &create, "").await;
     let body = json!({
         "grant_type": "password", "username": "anna@example.com", "password": PASSWORD,
         "client_id": "app", "client_secret": SECRET,
@@ -393,28 +398,28 @@ async fn an_application_is_removed_once_it_is_confirmed_and_its_sessions_end_at_
     let bearer = format!("Bearer {}", pair.field("access_token"));
     let me = || server.client.get("/auth/users/me/", Some(&bearer));
     for no in ["n\n", "", "no\n"] {
-        let asked = place.run(&[], &["client", "delete", "app"], no).await;
+        let asked = operator.run(&[], &["client", "delete", "app"], no).await;
         assert_eq!(asked.status.code(), Some(1));
         assert!(asked.stderr.contains("Remove application \"app\""), "{}", asked.stderr);
     }
     assert_eq!(me().await.status, 200);
-    assert_eq!(client(&place, &["delete", "app"], "y\n").await, "removed\n");
+    assert_eq!(client(&operator, &["delete", "app"], "y\n").await, "removed\n");
     assert_eq!(me().await.status, 401);
     assert!(!is_heard(&server, "app", SECRET).await);
-    let said = place.refused(&[], &["client", "delete", "--yes", "app"]).await;
+    let said = operator.refused(&[], &["client", "delete", "--yes", "app"]).await;
     assert!(said.contains("there is no such application"), "{said}");
-    client(&place, &create, "").await;
-    assert_eq!(client(&place, &["delete", "app", "--yes"], "").await, "removed\n");
-    assert_eq!(client(&place, &["list"], "").await, "");
+    client(&operator, &create, "").await;
+    assert_eq!(client(&operator, &["delete", "app", "--yes"], "").await, "removed\n");
+    assert_eq!(client(&operator, &["list"], "").await, "");
 }
 
 #[tokio::test]
-async fn the_identities_of_an_account_are_shown_to_the_operator() {
-    let place = Place::new().await;
+async fn identities_of_an_account_are_shown_to_the_operator() {
+    let operator = Operator::new().await;
     let stand_in = StandIn::start().await.expect("the stand-in starts");
     let settings = variables(&stand_in);
-    let server = place.start(&borrowed(&settings)).await;
-    client(&place, &["create", "--id", "app", "--name", "App", "--secret", SECRET], "").await;
+    let server = operator.start(&borrowed(&settings)).await;
+    client(&operator, &["create", "--id", "app", "--name", "App", "--secret", SECRET], "").await;
     for (provider, backend) in [(Provider::Google, "google-oauth2"), (Provider::Vk, "vk-oauth2")] {
         let user = User::new("greta").with_id("77");
         let token = stand_in.access_token(provider, CLIENT_ID, &user);
@@ -423,7 +428,7 @@ async fn the_identities_of_an_account_are_shown_to_the_operator() {
             "client_secret": SECRET, "token": token,
         });
         let answer = server.client.post("/auth/convert-token/", &body).await;
-        let shown = place.user(&["show", "greta@example.com"]).await;
+        let shown = operator.user(&["show", "greta@example.com"]).await;
         assert!(shown.contains("signs in by   google 77, greta@example.com (verified)"), "{shown}");
         // VK proves nothing, so it does not open the account.
         assert_eq!(answer.status == 200, provider == Provider::Google, "{}", answer.text());
@@ -432,11 +437,11 @@ async fn the_identities_of_an_account_are_shown_to_the_operator() {
 }
 
 #[tokio::test]
-async fn a_refusal_at_the_providers_own_page_leaves_one_warning() {
-    let place = Place::new().await;
+async fn refusal_at_the_providers_own_page_leaves_one_warning() {
+    let operator = Operator::new().await;
     let stand_in = StandIn::start().await.expect("the stand-in starts");
     let settings = variables(&stand_in);
-    let server = place.start(&borrowed(&settings)).await;
+    let server = operator.start(&borrowed(&settings)).await;
     register_at(&stand_in, &base_of(&server));
     let link = server.client.get("/google/link", None).await.json();
     let (_, state) = link.as_str().and_then(|link| link.split_once("state=")).expect("a state");
@@ -458,10 +463,10 @@ async fn a_refusal_at_the_providers_own_page_leaves_one_warning() {
 }
 
 #[tokio::test]
-async fn a_redirect_that_is_refused_is_logged_without_what_follows_its_host() {
-    let place = Place::new().await;
+async fn redirect_that_is_refused_is_logged_without_what_follows_its_host() {
+    let operator = Operator::new().await;
     let stand_in = StandIn::start().await.expect("the stand-in starts");
-    let server = place.start(&borrowed(&variables(&stand_in))).await;
+    let server = operator.start(&borrowed(&variables(&stand_in))).await;
     for redirect in
         ["https://user:canary@evil.example/canary?canary#canary", "evil:canary", "canary"]
     {

@@ -1,16 +1,16 @@
-//! Whether somebody has an account: told only by the APIs whose documents tell it, and by those not
-//! where `strict` is set.
+//! Whether an account exists: revealed only by the APIs whose documents reveal it, and by those not
+//! if `strict` is set.
 
 use propusk_tests::http::Answer;
 use propusk_tests::server::TestServer;
 use serde_json::json;
 
 const PASSWORD: &str = "a fair password";
-/// Active, suspended, waiting for its activation, and nobody at all.
+/// Active, suspended, waiting for activation, and not registered.
 const WHO: [&str; 4] =
     ["anna@example.com", "off@example.com", "new@example.com", "nobody@example.com"];
 
-/// A server that knows all of [`WHO`] but the last.
+/// A server that has all accounts of [`WHO`] except the last.
 async fn server(strict: Option<&str>) -> TestServer {
     let server = TestServer::with(|config| {
         if let Some(dialect) = strict {
@@ -30,7 +30,7 @@ async fn server(strict: Option<&str>) -> TestServer {
     server
 }
 
-/// Everything of an answer but the moment at which it was given.
+/// Everything in an answer except its time.
 fn whole(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let headers = answer.headers.iter().filter(|(name, _)| *name != "date");
     let mut headers: Vec<_> = headers
@@ -40,7 +40,7 @@ fn whole(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     (answer.status.as_u16(), headers, answer.text())
 }
 
-/// Asks for each of [`WHO`]; who then got a mail.
+/// Sends the request for each of [`WHO`]; returns the recipients of mails.
 async fn answered_alike(server: &TestServer, path: &str, status: u16) -> Vec<String> {
     let before = server.mails().await.len();
     let mut answers = Vec::new();
@@ -54,14 +54,14 @@ async fn answered_alike(server: &TestServer, path: &str, status: u16) -> Vec<Str
 }
 
 #[tokio::test]
-async fn a_reset_of_djoser_answers_everybody_alike_and_mails_whom_it_may() {
+async fn reset_of_djoser_answers_alike_and_mails_only_accounts() {
     let server = server(None).await;
     let mailed = answered_alike(&server, "/auth/users/reset_password/", 204).await;
     assert_eq!(mailed, ["anna@example.com"]);
 }
 
 #[tokio::test]
-async fn a_strict_api_answers_everybody_alike_where_its_document_does_not() {
+async fn strict_api_answers_alike_where_its_document_does_not() {
     let server = server(Some("djoser_token")).await;
     let mailed = answered_alike(&server, "/auth/users/resend_activation/", 204).await;
     assert_eq!(mailed, ["new@example.com"]);
@@ -72,7 +72,7 @@ async fn a_strict_api_answers_everybody_alike_where_its_document_does_not() {
 }
 
 #[tokio::test]
-async fn a_strict_api_answers_a_wrong_token_alike_whoever_it_is_for() {
+async fn strict_api_answers_a_wrong_token_alike_for_every_uid() {
     let server = server(Some("djoser_token")).await;
     let uids = [mailed_uid(&server).await, "OTk5OTk5".to_owned(), "MA".to_owned()];
     for (path, more) in [
@@ -98,7 +98,7 @@ async fn mailed_uid(server: &TestServer) -> String {
 }
 
 #[tokio::test]
-async fn a_strict_registration_succeeds_for_an_address_in_use_and_tells_its_owner() {
+async fn strict_registration_succeeds_for_an_address_in_use_and_informs_its_owner() {
     let server = server(Some("simplejwt")).await;
     let before = server.mails().await.len();
     let mut answers = Vec::new();

@@ -1,18 +1,16 @@
-//! Tokens of our form that another holder of the shared key has made out of genuine ones: each is answered
-//! as a token of the other system is, never as one of ours.
+//! Tokens of our format that another holder of the shared key has made from genuine ones: each is
+//! treated as a token of the other system, never as one of ours.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use propusk_server::auth::Hs256;
 use propusk_server::config::Signing;
 use propusk_tests::SECRET;
-use propusk_tests::http::Answer;
 use propusk_tests::server::TestServer;
+use propusk_tests::user::{PASSWORD, me, signed_in};
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "correct horse battery";
-
-/// Two people who registered here, on servers that honour foreign tokens and that do not.
+/// Two accounts that registered here, on servers that accept foreign tokens and that do not.
 async fn servers() -> [TestServer; 2] {
     let honouring = TestServer::with(|config| {
         config.tokens.accept_foreign = true;
@@ -28,29 +26,19 @@ async fn servers() -> [TestServer; 2] {
     servers
 }
 
-async fn signed_in(server: &TestServer, name: &str) -> (String, String) {
-    let body = json!({"username": format!("{name}@example.com"), "password": PASSWORD});
-    let pair = server.client.post("/api/auth/jwt/create/", &body).await;
-    (pair.field("access"), pair.field("refresh"))
-}
-
 fn claims_of(token: &str) -> Value {
     let payload = token.split('.').nth(1).expect("three parts");
     let json = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
     serde_json::from_slice(&json).expect("JSON")
 }
 
-/// The same token with other claims, signed with the shared key.
+/// The token with other claims, signed with the shared key.
 fn forged(token: &str, changes: &Value) -> String {
     let mut claims = claims_of(token);
     for (name, value) in changes.as_object().expect("claims") {
         claims[name] = value.clone();
     }
     Hs256::new(SECRET.as_bytes()).sign(claims.to_string().as_bytes())
-}
-
-async fn me(server: &TestServer, access: &str) -> Answer {
-    server.client.get("/api/auth/users/me/", Some(&format!("Bearer {access}"))).await
 }
 
 async fn post(server: &TestServer, path: &str, body: Value) -> u16 {
@@ -60,8 +48,8 @@ async fn post(server: &TestServer, path: &str, body: Value) -> u16 {
 #[tokio::test]
 async fn own_session_with_the_number_of_another_opens_nothing() {
     for server in servers().await {
-        let (access, refresh) = signed_in(&server, "anna").await;
-        let bob = claims_of(&signed_in(&server, "bob").await.0)["user_id"].clone();
+        let (access, refresh) = signed_in(&server, "anna@example.com").await;
+        let bob = claims_of(&signed_in(&server, "bob@example.com").await.0)["user_id"].clone();
         let text = json!(bob.to_string());
         for user_id in [bob, text, json!(999_999)] {
             let access = forged(&access, &json!({"user_id": user_id}));
@@ -81,9 +69,9 @@ async fn own_session_with_the_number_of_another_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_does_not_outlive_what_it_was_given_for() {
+async fn token_does_not_outlive_what_it_was_given_for() {
     for server in servers().await {
-        let (access, refresh) = signed_in(&server, "anna").await;
+        let (access, refresh) = signed_in(&server, "anna@example.com").await;
         let far = server.clock.now() + 30 * 366 * 86_400;
         let access = forged(&access, &json!({"exp": far}));
         let refresh = forged(&refresh, &json!({"exp": far}));
@@ -104,9 +92,9 @@ async fn a_token_does_not_outlive_what_it_was_given_for() {
 }
 
 #[tokio::test]
-async fn a_token_of_one_type_is_none_of_the_other() {
+async fn token_of_one_type_is_none_of_the_other() {
     for server in servers().await {
-        let (access, refresh) = signed_in(&server, "anna").await;
+        let (access, refresh) = signed_in(&server, "anna@example.com").await;
         let as_access = forged(&refresh, &json!({"token_type": "access"}));
         let as_refresh = forged(&access, &json!({"token_type": "refresh"}));
         assert_eq!(me(&server, &as_access).await.status, 401);
@@ -116,9 +104,9 @@ async fn a_token_of_one_type_is_none_of_the_other() {
 }
 
 #[tokio::test]
-async fn what_survives_a_password_change_is_nothing() {
+async fn password_change_leaves_no_token_alive() {
     for server in servers().await {
-        let (access, refresh) = signed_in(&server, "anna").await;
+        let (access, refresh) = signed_in(&server, "anna@example.com").await;
         let far = server.clock.now() + 30 * 366 * 86_400;
         let stolen =
             [forged(&access, &json!({"exp": far})), forged(&refresh, &json!({"exp": far}))];
@@ -157,7 +145,7 @@ async fn named(server: &TestServer, email: &str) -> (String, String) {
     (pair.field("access"), pair.field("refresh"))
 }
 
-/// A token as the FastAPI that is replaced makes it.
+/// A token as the replaced FastAPI makes it.
 fn fastapi(server: &TestServer, user_name: &str, mode: &str, uuid: &str) -> String {
     let header = json!({"alg": "HS256", "typ": "JWT", "uuid": uuid});
     let exp = server.clock.now() + 3_000;
@@ -190,7 +178,7 @@ async fn shared_prehashed_tokens_are_checked_with_the_shared_key_and_bound_to_th
     }
 }
 
-/// What other services of the FastAPI read in a new token.
+/// The claim of a new token that other services of the FastAPI read.
 fn user_name(access: &str) -> String {
     let payload = Hs256::new(SECRET.as_bytes()).verify(access).expect("the shared key");
     let claims: Value = serde_json::from_slice(&payload).expect("claims");
@@ -198,11 +186,11 @@ fn user_name(access: &str) -> String {
 }
 
 #[tokio::test]
-async fn shared_tokens_name_nobody_by_an_address_that_was_only_typed() {
+async fn shared_tokens_name_no_account_by_an_unproved_address() {
     let server = sharing().await;
     server.import("Ceo@example.com", PASSWORD, 7, None).await;
     assert_eq!(user_name(&named(&server, "ceo@example.com").await.0), "Ceo@example.com");
-    let own = signed_in(&server, "ceo").await.0;
+    let own = signed_in(&server, "ceo@example.com").await.0;
     let body = json!({"email": "elsewhere@example.com"}).to_string();
     let request = hyper::Request::patch("/api/auth/users/me/")
         .header("Authorization", format!("Bearer {own}"))
@@ -229,7 +217,7 @@ async fn shared_tokens_name_nobody_by_an_address_that_was_only_typed() {
 }
 
 #[tokio::test]
-async fn fastapi_tokens_are_good_for_whom_was_imported_with_the_address_until_something_changes() {
+async fn fastapi_tokens_work_for_an_imported_account_until_it_changes() {
     for change in ["nothing", "password", "state", "sessions", "address", "one session"] {
         let server = sharing().await;
         server.import("Anna@example.com", PASSWORD, 7, None).await;
@@ -242,7 +230,7 @@ async fn fastapi_tokens_are_good_for_whom_was_imported_with_the_address_until_so
             assert_eq!(renewed.status, 200);
             assert_eq!(me(&server, &renewed.field("access")).await.json()["id"], 7);
         }
-        let own = signed_in(&server, "anna").await.0;
+        let own = signed_in(&server, "anna@example.com").await.0;
         match change {
             "password" => {
                 let body =
@@ -308,7 +296,7 @@ async fn fastapi_tokens_open_no_account_that_was_registered_here_or_imported_oth
 }
 
 #[tokio::test]
-async fn every_access_token_that_signs_in_verifies() {
+async fn access_tokens_that_sign_in_also_verify() {
     let server = TestServer::start().await;
     let body = json!({"email": "anna@example.com", "phone_number": "+491701234567",
         "hash_password": PASSWORD});
@@ -319,7 +307,7 @@ async fn every_access_token_that_signs_in_verifies() {
     let key = server.client.post("/auth/token/login/", &key).await.field("auth_token");
     let tokens = [
         named(&server, "anna@example.com").await.0,
-        signed_in(&server, "anna").await.0,
+        signed_in(&server, "anna@example.com").await.0,
         native,
         key,
     ];

@@ -1,11 +1,11 @@
 //! What limits remember across a restart, even one without a warning: failures, mails, and the places
 //! where an account's owner is known.
 
-use hyper::Request;
 use propusk_tests::process::Process;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use propusk_tests::operator::{PASSWORD, Place, column, register};
+use propusk_tests::operator::{Operator, column};
+use propusk_tests::user::{PASSWORD, register};
 
 const EMAIL: &str = "anna@example.com";
 
@@ -18,27 +18,16 @@ fn settings<'s>(limit: &'s str, value: &'s str) -> Vec<(&'s str, &'s str)> {
     ]
 }
 
-async fn post_from(server: &Process, address: &str, path: &str, body: Value) -> (u16, Value) {
-    let request = Request::post(path)
-        .header("Content-Type", "application/json")
-        .header("X-Forwarded-For", address)
-        .body(body.to_string().into())
-        .expect("a request");
-    let answer = server.client.send(request).await.expect("an answer");
-    let status = answer.status.as_u16();
-    (status, if status == 204 { Value::Null } else { answer.json() })
-}
-
 async fn sign_in_from(server: &Process, address: &str, email: &str, password: &str) -> u16 {
     let body = json!({"email": email, "password": password});
-    post_from(server, address, "/token", body).await.0
+    server.client.post_from(address, "/token", &body).await.status.as_u16()
 }
 
 #[tokio::test]
 async fn failures_are_counted_on_after_a_kill() {
     let settings = settings("PROPUSK_LIMITS__PER_ACCOUNT_AND_ADDRESS", "3");
-    let place = Place::new().await;
-    let server = place.start(&settings).await;
+    let operator = Operator::new().await;
+    let server = operator.start(&settings).await;
     assert_eq!(register(&server.client, "email", EMAIL).await.status, 201);
     for name in [EMAIL, "nobody@example.com"] {
         for _ in 0..3 {
@@ -46,7 +35,7 @@ async fn failures_are_counted_on_after_a_kill() {
         }
     }
     server.kill().await;
-    let server = place.start(&settings).await;
+    let server = operator.start(&settings).await;
     for name in [EMAIL, "nobody@example.com"] {
         assert_eq!(sign_in_from(&server, "192.0.2.1", name, PASSWORD).await, 429, "{name}");
     }
@@ -54,19 +43,19 @@ async fn failures_are_counted_on_after_a_kill() {
 }
 
 #[tokio::test]
-async fn an_address_that_failed_too_often_waits_after_a_kill_too() {
+async fn address_that_failed_too_often_waits_after_a_kill_too() {
     let settings = settings("PROPUSK_LIMITS__PER_ADDRESS", "3");
-    let place = Place::new().await;
-    let server = place.start(&settings).await;
+    let operator = Operator::new().await;
+    let server = operator.start(&settings).await;
     for name in ["a@example.com", "b@example.com"] {
         assert_eq!(sign_in_from(&server, "192.0.2.1", name, "wrong").await, 401);
     }
     // A wrong link counts like a wrong password.
     let link = json!({"uid": "MQ", "token": "wrong", "new_password": "Str0ng-pass-77"});
     let path = "/auth/users/reset_password_confirm/";
-    assert_eq!(post_from(&server, "192.0.2.1", path, link).await.0, 400);
+    assert_eq!(server.client.post_from("192.0.2.1", path, &link).await.status, 400);
     server.kill().await;
-    let server = place.start(&settings).await;
+    let server = operator.start(&settings).await;
     assert_eq!(sign_in_from(&server, "192.0.2.1", "c@example.com", "wrong").await, 429);
     assert_eq!(sign_in_from(&server, "192.0.2.2", "c@example.com", "wrong").await, 401);
 }
@@ -74,18 +63,17 @@ async fn an_address_that_failed_too_often_waits_after_a_kill_too() {
 #[tokio::test]
 async fn places_of_a_sign_in_and_of_a_refresh_are_known_after_a_kill() {
     let settings = settings("PROPUSK_LIMITS__PER_ACCOUNT", "4");
-    let place = Place::new().await;
-    let server = place.start(&settings).await;
+    let operator = Operator::new().await;
+    let server = operator.start(&settings).await;
     assert_eq!(register(&server.client, "email", EMAIL).await.status, 201);
     let credentials = json!({"username": EMAIL, "password": PASSWORD});
     let path = "/api/auth/jwt/create/";
-    let (status, pair) = post_from(&server, "198.51.100.1", path, credentials).await;
-    assert_eq!(status, 200);
-    let refresh = json!({"refresh": pair["refresh"]});
+    let pair = server.client.post_from("198.51.100.1", path, &credentials).await;
+    let refresh = json!({"refresh": pair.field("refresh")});
     let path = "/api/auth/jwt/refresh/";
-    assert_eq!(post_from(&server, "198.51.100.2", path, refresh).await.0, 200);
+    assert_eq!(server.client.post_from("198.51.100.2", path, &refresh).await.status, 200);
     server.kill().await;
-    let server = place.start(&settings).await;
+    let server = operator.start(&settings).await;
     for number in 1..=4 {
         let address = format!("192.0.2.{number}");
         assert_eq!(sign_in_from(&server, &address, EMAIL, "wrong").await, 401);
@@ -99,50 +87,50 @@ async fn places_of_a_sign_in_and_of_a_refresh_are_known_after_a_kill() {
 #[tokio::test]
 async fn requests_for_mails_are_counted_on_after_a_kill() {
     let settings = settings("PROPUSK_LIMITS__MAILS_PER_ADDRESS", "2");
-    let place = Place::new().await;
-    let server = place.start(&settings).await;
+    let operator = Operator::new().await;
+    let server = operator.start(&settings).await;
     let path = "/auth/users/reset_password/";
     let ask = json!({"email": EMAIL});
     for _ in 0..2 {
-        assert_eq!(post_from(&server, "192.0.2.1", path, ask.clone()).await.0, 204);
+        assert_eq!(server.client.post_from("192.0.2.1", path, &ask).await.status, 204);
     }
     server.kill().await;
-    let server = place.start(&settings).await;
-    assert_eq!(post_from(&server, "192.0.2.1", path, ask.clone()).await.0, 429);
-    assert_eq!(post_from(&server, "192.0.2.2", path, ask).await.0, 204);
+    let server = operator.start(&settings).await;
+    assert_eq!(server.client.post_from("192.0.2.1", path, &ask).await.status, 429);
+    assert_eq!(server.client.post_from("192.0.2.2", path, &ask).await.status, 204);
 }
 
 #[tokio::test]
 async fn mails_to_a_mailbox_are_counted_on_after_a_kill() {
     let settings = settings("PROPUSK_LIMITS__MAILS_PER_RECIPIENT", "2");
-    let place = Place::new().await;
-    let server = place.start(&settings).await;
+    let operator = Operator::new().await;
+    let server = operator.start(&settings).await;
     assert_eq!(register(&server.client, "email", EMAIL).await.status, 201);
     let ask = json!({"email": EMAIL});
     let path = "/auth/users/reset_password/";
     for _ in 0..2 {
-        assert_eq!(post_from(&server, "192.0.2.1", path, ask.clone()).await.0, 204);
+        assert_eq!(server.client.post_from("192.0.2.1", path, &ask).await.status, 204);
     }
     server.kill().await;
-    let server = place.start(&settings).await;
+    let server = operator.start(&settings).await;
     for _ in 0..3 {
-        assert_eq!(post_from(&server, "192.0.2.1", path, ask.clone()).await.0, 204);
+        assert_eq!(server.client.post_from("192.0.2.1", path, &ask).await.status, 204);
     }
     server.kill().await;
     let sql = "select cast(count(*) as text) from one_time_tokens";
-    assert_eq!(column(&place.store().await, sql, sql).await, ["2"]);
+    assert_eq!(column(&operator.store().await, sql, sql).await, ["2"]);
 }
 
 #[tokio::test]
-async fn what_limits_remember_names_nobody() {
+async fn stored_limits_contain_no_names() {
     let settings = settings("PROPUSK_LIMITS__PER_ACCOUNT", "4");
-    let place = Place::new().await;
-    let server = place.start(&settings).await;
+    let operator = Operator::new().await;
+    let server = operator.start(&settings).await;
     assert_eq!(register(&server.client, "email", EMAIL).await.status, 201);
     assert_eq!(sign_in_from(&server, "198.51.100.1", EMAIL, PASSWORD).await, 200);
     assert_eq!(sign_in_from(&server, "192.0.2.1", EMAIL, "wrong").await, 401);
     server.kill().await;
-    let store = place.store().await;
+    let store = operator.store().await;
     let keys = "select key from limit_counts";
     let places = "select network from known_places";
     let counted = column(&store, keys, keys).await;
@@ -155,14 +143,14 @@ async fn what_limits_remember_names_nobody() {
 #[tokio::test]
 async fn servers_of_one_database_share_failures_and_places() {
     let settings = settings("PROPUSK_LIMITS__PER_ACCOUNT", "4");
-    let place = Place::new().await;
+    let operator = Operator::new().await;
     // SQLite belongs to one server.
-    if place.database.url().is_none() {
+    if operator.database.url().is_none() {
         return;
     }
     let other_place = tempfile::tempdir().expect("a directory");
-    let one = place.start(&settings).await;
-    let other = Process::start(other_place.path(), place.database.url(), &settings).await;
+    let one = operator.start(&settings).await;
+    let other = Process::start(other_place.path(), operator.database.url(), &settings).await;
     assert_eq!(register(&one.client, "email", EMAIL).await.status, 201);
     assert_eq!(sign_in_from(&one, "198.51.100.1", EMAIL, PASSWORD).await, 200);
     for number in 1..=3 {

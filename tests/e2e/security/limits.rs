@@ -11,7 +11,7 @@ use propusk_tests::limits::{ANY, PASSWORD, assert_throttled, limited, limits, re
 use propusk_tests::process::Process;
 use propusk_tests::providers::CLIENT_ID;
 use propusk_tests::server::TestServer;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::providers::{CHALLENGE, REDIRECT, Site, VERIFIER};
@@ -29,15 +29,6 @@ async fn sign_in(server: &TestServer, email: &str, password: &str) -> Answer {
     server.client.post("/token", &json!({"email": email, "password": password})).await
 }
 
-async fn post_with(server: &TestServer, headers: &[(&str, &str)], path: &str, body: Value) -> u16 {
-    let mut request = Request::post(path).header("Content-Type", "application/json");
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let request = request.body(body.to_string().into()).expect("a request");
-    server.client.send(request).await.expect("an answer").status.as_u16()
-}
-
 /// Signs in with these headers.
 async fn sign_in_with(
     server: &TestServer,
@@ -45,7 +36,8 @@ async fn sign_in_with(
     email: &str,
     password: &str,
 ) -> u16 {
-    post_with(server, headers, "/token", json!({"email": email, "password": password})).await
+    let body = json!({"email": email, "password": password});
+    server.client.request("POST", "/token", headers, &body).await.status.as_u16()
 }
 
 /// Signs in as a client of this address.
@@ -56,7 +48,7 @@ async fn sign_in_from(server: &TestServer, address: &str, email: &str, password:
 /// The same by username.
 async fn login_from(server: &TestServer, address: &str, username: &str, password: &str) -> u16 {
     let body = json!({"username": username, "password": password});
-    post_with(server, &[("X-Forwarded-For", address)], "/api/auth/login/", body).await
+    server.client.post_from(address, "/api/auth/login/", &body).await.status.as_u16()
 }
 
 async fn fail(server: &TestServer, email: &str, times: usize) {
@@ -66,7 +58,7 @@ async fn fail(server: &TestServer, email: &str, times: usize) {
 }
 
 #[tokio::test]
-async fn an_address_that_failed_too_often_is_told_to_wait_by_every_api() {
+async fn address_that_failed_too_often_has_to_wait_in_every_api() {
     let server = limited(limits(3, ANY, ANY)).await;
     register(&server, "anna@example.com").await;
     for email in ["a@example.com", "b@example.com", "c@example.com"] {
@@ -84,7 +76,7 @@ async fn an_address_that_failed_too_often_is_told_to_wait_by_every_api() {
 }
 
 #[tokio::test]
-async fn a_limit_passes_with_its_window_however_often_one_knocks_meanwhile() {
+async fn limit_ends_with_its_window_whatever_is_tried_meanwhile() {
     let server = limited(limits(2, ANY, ANY)).await;
     register(&server, "anna@example.com").await;
     fail(&server, "anna@example.com", 2).await;
@@ -101,7 +93,7 @@ async fn a_limit_passes_with_its_window_however_often_one_knocks_meanwhile() {
 }
 
 #[tokio::test]
-async fn an_account_is_closed_to_one_address_and_its_neighbours_are_not() {
+async fn account_is_closed_to_one_address_alone() {
     let server = behind_a_proxy(limits(ANY, 2, ANY)).await;
     register(&server, "anna@example.com").await;
     register(&server, "bob@example.com").await;
@@ -114,7 +106,7 @@ async fn an_account_is_closed_to_one_address_and_its_neighbours_are_not() {
 }
 
 #[tokio::test]
-async fn a_success_of_ones_own_takes_back_no_failure() {
+async fn success_on_another_account_clears_no_failure() {
     let server = limited(limits(4, 3, ANY)).await;
     register(&server, "anna@example.com").await;
     register(&server, "mallory@example.com").await;
@@ -130,7 +122,7 @@ async fn a_success_of_ones_own_takes_back_no_failure() {
 }
 
 #[tokio::test]
-async fn a_success_takes_back_no_earlier_failure_on_the_same_account() {
+async fn success_on_the_same_account_clears_no_failure() {
     let server = limited(limits(ANY, 3, ANY)).await;
     register(&server, "anna@example.com").await;
     for _ in 0..2 {
@@ -142,7 +134,7 @@ async fn a_success_takes_back_no_earlier_failure_on_the_same_account() {
 }
 
 #[tokio::test]
-async fn what_a_client_says_about_its_address_does_not_help_it() {
+async fn address_claimed_by_a_client_is_ignored() {
     let server = limited(limits(3, ANY, ANY)).await;
     for (number, status) in [(1, 401), (2, 401), (3, 401), (4, 429), (5, 429)] {
         let address = format!("198.51.100.{number}");
@@ -159,7 +151,7 @@ async fn what_a_client_says_about_its_address_does_not_help_it() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_the_hop_that_the_proxy_has_seen_counts() {
+async fn proxy_reports_the_hop_that_counts() {
     let server = behind_a_proxy(limits(7, ANY, ANY)).await;
     // The client is 198.51.100.7 each time, whatever it wrote before that.
     let spellings: [&[&str]; 7] = [
@@ -182,7 +174,7 @@ async fn behind_a_proxy_the_hop_that_the_proxy_has_seen_counts() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_another_header_than_its_own_counts_for_nothing() {
+async fn proxy_header_other_than_the_configured_one_is_ignored() {
     let server = behind_a_proxy(limits(2, ANY, ANY)).await;
     for (number, status) in [(1, 401), (2, 401), (3, 429)] {
         let address = format!("203.0.113.{number}");
@@ -196,7 +188,7 @@ async fn behind_a_proxy_another_header_than_its_own_counts_for_nothing() {
 }
 
 #[tokio::test]
-async fn an_ipv6_network_is_one_client() {
+async fn ipv6_network_is_one_client() {
     let server = behind_a_proxy(limits(2, ANY, ANY)).await;
     for (address, status) in [
         ("2001:db8:0:1::1", 401),
@@ -209,7 +201,7 @@ async fn an_ipv6_network_is_one_client() {
 }
 
 #[tokio::test]
-async fn every_spelling_of_a_mailbox_shares_one_counter() {
+async fn mailbox_has_one_counter_for_all_spellings() {
     let server = limited(limits(ANY, 7, ANY)).await;
     register(&server, "anna@example.com").await;
     for spelling in [
@@ -230,7 +222,7 @@ async fn every_spelling_of_a_mailbox_shares_one_counter() {
 }
 
 #[tokio::test]
-async fn every_spelling_of_a_phone_shares_one_counter() {
+async fn phone_has_one_counter_for_all_spellings() {
     let server = limited(limits(ANY, 4, ANY)).await;
     let create = |phone: &str| {
         let body = json!({"username": phone, "password": "wrong"});
@@ -244,7 +236,7 @@ async fn every_spelling_of_a_phone_shares_one_counter() {
 }
 
 #[tokio::test]
-async fn many_addresses_cannot_lock_an_owner_out_of_where_he_has_signed_in() {
+async fn owner_is_not_locked_out_where_he_has_signed_in() {
     let server = behind_a_proxy(limits(ANY, 3, 6)).await;
     register(&server, "anna@example.com").await;
     assert_eq!(sign_in_from(&server, "198.51.100.7", "anna@example.com", PASSWORD).await, 200);
@@ -265,7 +257,7 @@ async fn many_addresses_cannot_lock_an_owner_out_of_where_he_has_signed_in() {
 }
 
 #[tokio::test]
-async fn many_addresses_cannot_lock_an_owner_out_of_his_other_names_there_either() {
+async fn owner_is_not_locked_out_by_other_names_there_either() {
     let server = behind_a_proxy(limits(ANY, 3, 6)).await;
     let account = json!({"username": "anna", "email": "anna@example.com", "password": PASSWORD});
     assert_eq!(server.client.post("/api/auth/register/", &account).await.status, 201);
@@ -282,16 +274,6 @@ const HOME: &str = "198.51.100.7";
 const OFFICE: &str = "198.51.100.8";
 const NEW_PASSWORD: &str = "another fair password";
 
-/// Posts as a client of this address.
-async fn post_from(server: &TestServer, address: &str, path: &str, body: Value) -> Answer {
-    let request = Request::post(path)
-        .header("Content-Type", "application/json")
-        .header("X-Forwarded-For", address)
-        .body(body.to_string().into())
-        .expect("a request");
-    server.client.send(request).await.expect("an answer")
-}
-
 /// Guesses at a name from everywhere until unknown places are refused, where six failures are too many.
 async fn besiege(server: &TestServer, email: &str) {
     for number in 1..=6 {
@@ -304,11 +286,11 @@ async fn besiege(server: &TestServer, email: &str) {
 /// Sets [`NEW_PASSWORD`] by a mailed link, as a client of this address.
 async fn reset_from(server: &TestServer, address: &str, email: &str) {
     let (ask, path) = (json!({"email": email}), "/auth/users/reset_password/");
-    assert_eq!(post_from(server, address, path, ask).await.status, 204);
+    assert_eq!(server.client.post_from(address, path, &ask).await.status, 204);
     let link = server.link_to(email).await;
     let body = json!({"uid": link.uid, "token": link.token, "new_password": NEW_PASSWORD});
     let path = "/auth/users/reset_password_confirm/";
-    assert_eq!(post_from(server, address, path, body).await.status, 204);
+    assert_eq!(server.client.post_from(address, path, &body).await.status, 204);
 }
 
 #[tokio::test]
@@ -330,17 +312,17 @@ async fn owner_who_activates_an_account_during_an_attack_signs_in_there() {
     let server = behind_a_proxy(limits(ANY, 3, 6)).await;
     let (email, password) = ("anna@example.com", "Str0ng-pass-77");
     let account = json!({"email": email, "password": password, "re_password": password});
-    assert_eq!(post_from(&server, HOME, "/auth/users/", account).await.status, 201);
+    assert_eq!(server.client.post_from(HOME, "/auth/users/", &account).await.status, 201);
     besiege(&server, email).await;
     let link = server.link_to(email).await;
     let body = json!({"uid": link.uid, "token": link.token});
-    assert_eq!(post_from(&server, HOME, "/auth/users/activation/", body).await.status, 204);
+    assert_eq!(server.client.post_from(HOME, "/auth/users/activation/", &body).await.status, 204);
     assert_eq!(sign_in_from(&server, OFFICE, email, password).await, 429);
     assert_eq!(sign_in_from(&server, HOME, email, password).await, 200);
 }
 
 #[tokio::test]
-async fn refresh_at_a_place_that_was_forgotten_makes_it_known_again() {
+async fn refresh_from_a_forgotten_address_makes_it_known_again() {
     let server = behind_a_proxy(limits(ANY, 3, 6)).await;
     register(&server, "anna@example.com").await;
     for (place, password) in [(OFFICE, PASSWORD), (HOME, NEW_PASSWORD)] {
@@ -348,9 +330,9 @@ async fn refresh_at_a_place_that_was_forgotten_makes_it_known_again() {
             reset_from(&server, HOME, "anna@example.com").await;
         }
         let credentials = json!({"username": "anna@example.com", "password": password});
-        let pair = post_from(&server, place, "/api/auth/jwt/create/", credentials).await;
+        let pair = server.client.post_from(place, "/api/auth/jwt/create/", &credentials).await;
         let refresh = json!({"refresh": pair.field("refresh")});
-        let refreshed = post_from(&server, OFFICE, "/api/auth/jwt/refresh/", refresh).await;
+        let refreshed = server.client.post_from(OFFICE, "/api/auth/jwt/refresh/", &refresh).await;
         assert_eq!(refreshed.status, 200, "{}", refreshed.text());
     }
     besiege(&server, "anna@example.com").await;
@@ -358,11 +340,11 @@ async fn refresh_at_a_place_that_was_forgotten_makes_it_known_again() {
 }
 
 #[tokio::test]
-async fn place_of_a_key_in_use_is_the_owners() {
+async fn address_where_an_api_token_is_used_is_the_owners() {
     let server = behind_a_proxy(limits(ANY, 3, 6)).await;
     register(&server, "anna@example.com").await;
     let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
-    let key = post_from(&server, HOME, "/auth/token/login/", credentials).await;
+    let key = server.client.post_from(HOME, "/auth/token/login/", &credentials).await;
     let authorization = format!("Token {}", key.field("auth_token"));
     // Once a day its use is noted.
     server.clock.advance(24 * 3_600);
@@ -377,11 +359,11 @@ async fn place_of_a_key_in_use_is_the_owners() {
 }
 
 #[tokio::test]
-async fn owner_with_a_session_proves_the_password_while_others_guess_at_it() {
+async fn owner_with_a_session_verifies_the_password_during_an_attack() {
     let server = behind_a_proxy(limits(ANY, 3, 6)).await;
     register(&server, "anna@example.com").await;
     let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
-    let pair = post_from(&server, HOME, "/api/auth/jwt/create/", credentials).await;
+    let pair = server.client.post_from(HOME, "/api/auth/jwt/create/", &credentials).await;
     let access = pair.field("access");
     besiege(&server, "anna@example.com").await;
     // These come from an address where the owner was never seen.
@@ -405,7 +387,7 @@ async fn names_of_one_account_are_not_shown_to_belong_together() {
 }
 
 #[tokio::test]
-async fn a_place_where_only_guesses_were_made_is_not_the_owners() {
+async fn address_with_guesses_alone_is_not_the_owners() {
     let server = behind_a_proxy(limits(ANY, ANY, 4)).await;
     register(&server, "anna@example.com").await;
     for status in [401, 401, 401, 401, 429] {
@@ -418,7 +400,7 @@ async fn a_place_where_only_guesses_were_made_is_not_the_owners() {
 }
 
 #[tokio::test]
-async fn unknown_and_known_accounts_are_limited_alike() {
+async fn accounts_known_and_unknown_are_limited_alike() {
     let server = limited(limits(ANY, 3, ANY)).await;
     register(&server, "anna@example.com").await;
     register(&server, "off@example.com").await;
@@ -437,27 +419,20 @@ async fn unknown_and_known_accounts_are_limited_alike() {
     assert!(seen.iter().all(|answers| *answers == seen[0]), "{seen:?}");
 }
 
-/// Sends a request that asks for the current password.
-async fn prove(server: &TestServer, access: &str, method: &str, path: &str, body: Value) -> Answer {
-    let request = Request::builder().method(method).uri(path);
-    let request = request.header("Authorization", format!("Bearer {access}"));
-    let request = request.header("Content-Type", "application/json");
-    let request = request.body(body.to_string().into()).expect("a request");
-    server.client.send(request).await.expect("an answer")
-}
-
 async fn set_password(server: &TestServer, access: &str, current: &str) -> Answer {
     let body = json!({"current_password": current, "new_password": "another fair password"});
-    prove(server, access, "POST", "/api/auth/users/set_password/", body).await
+    let bearer = format!("Bearer {access}");
+    server.client.post_as(&bearer, "/api/auth/users/set_password/", &body).await
 }
 
 async fn delete_me(server: &TestServer, access: &str, current: &str) -> Answer {
     let body = json!({"current_password": current});
-    prove(server, access, "DELETE", "/api/auth/users/me/", body).await
+    let bearer = format!("Bearer {access}");
+    server.client.call("DELETE", "/api/auth/users/me/", Some(&bearer), &body).await
 }
 
 #[tokio::test]
-async fn a_stolen_access_token_is_no_way_to_guess_the_password() {
+async fn guesses_of_the_password_with_a_stolen_access_token_are_limited() {
     let server = limited(limits(ANY, 3, ANY)).await;
     register(&server, "anna@example.com").await;
     let access = sign_in(&server, "anna@example.com", PASSWORD).await.field("access");
@@ -474,7 +449,7 @@ async fn a_stolen_access_token_is_no_way_to_guess_the_password() {
 }
 
 #[tokio::test]
-async fn asking_for_the_current_password_counts_on_the_address_as_well() {
+async fn current_password_guesses_count_on_the_address_too() {
     let server = limited(limits(2, ANY, ANY)).await;
     register(&server, "anna@example.com").await;
     let access = sign_in(&server, "anna@example.com", PASSWORD).await.field("access");
@@ -484,7 +459,7 @@ async fn asking_for_the_current_password_counts_on_the_address_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn guesses_at_the_same_moment_are_counted_before_they_are_looked_at() {
+async fn guesses_at_once_are_counted_before_they_are_checked() {
     let server = limited(limits(ANY, 5, ANY)).await;
     register(&server, "anna@example.com").await;
     let mut guesses = JoinSet::new();
@@ -499,7 +474,7 @@ async fn guesses_at_the_same_moment_are_counted_before_they_are_looked_at() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_guess_is_not_counted() {
+async fn request_without_a_guess_is_not_counted() {
     let server = limited(limits(2, 2, 2)).await;
     register(&server, "anna@example.com").await;
     for body in [json!({}), json!({"email": "anna@example.com"}), json!([]), json!({"email": []})] {
@@ -509,7 +484,7 @@ async fn a_request_without_a_guess_is_not_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_that_was_never_looked_at_is_not_counted() {
+async fn sign_in_that_was_never_checked_is_not_counted() {
     let server = TestServer::with(|config| {
         config.limits = limits(8, ANY, ANY);
         config.password = Hashing { memory_kib: 19_456, time: 4, threads: 1, queue: 1 };
@@ -530,7 +505,7 @@ async fn a_sign_in_that_was_never_looked_at_is_not_counted() {
 }
 
 #[tokio::test]
-async fn an_address_registers_so_often_and_no_oftener_whatever_comes_of_it() {
+async fn registrations_are_limited_for_an_address_whatever_their_outcome() {
     let few = Limits { registrations_per_address: 4, ..limits(ANY, ANY, ANY) };
     let server = limited(few).await;
     register(&server, "anna@example.com").await;
@@ -594,7 +569,7 @@ async fn convert(site: &Site, secret: &str, token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn an_address_begins_so_many_sign_ins_with_providers_and_no_more() {
+async fn provider_sign_ins_are_limited_for_an_address() {
     let few = Limits { sign_ins_per_address: 5, ..limits(ANY, ANY, ANY) };
     let (site, token) = site(few).await;
     let registration = format!("/google/registration?access_token={token}");
@@ -620,7 +595,7 @@ async fn an_address_begins_so_many_sign_ins_with_providers_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_sign_in_is_counted_where_it_begins_and_not_where_it_ends() {
+async fn provider_sign_in_is_counted_where_it_begins() {
     let few = Limits { sign_ins_per_address: 3, ..limits(ANY, ANY, ANY) };
     let (site, _) = site(few).await;
     for _ in 0..2 {
@@ -636,7 +611,7 @@ async fn a_sign_in_is_counted_where_it_begins_and_not_where_it_ends() {
 }
 
 #[tokio::test]
-async fn the_sign_ins_of_one_address_are_not_those_of_its_neighbour() {
+async fn provider_sign_ins_of_two_addresses_are_counted_apart() {
     let few = Limits { sign_ins_per_address: 1, ..limits(ANY, ANY, ANY) };
     let site = Site::with(|config| {
         config.limits = few;
@@ -644,15 +619,15 @@ async fn the_sign_ins_of_one_address_are_not_those_of_its_neighbour() {
     })
     .await;
     for (address, status) in [("192.0.2.1", 200), ("192.0.2.1", 429), ("192.0.2.2", 200)] {
-        let headers = [("X-Forwarded-For", address)];
         let body = json!({"redirect": REDIRECT, "code_challenge": CHALLENGE});
         let path = "/propusk/v1/providers/vk/start";
-        assert_eq!(post_with(&site.server, &headers, path, body).await, status, "{address}");
+        let answer = site.client().post_from(address, path, &body).await;
+        assert_eq!(answer.status, status, "{address}");
     }
 }
 
 #[tokio::test]
-async fn wrong_secrets_of_clients_are_counted_on_the_address_wherever_they_stand() {
+async fn wrong_client_secrets_count_on_the_address_wherever_they_are_sent() {
     let (site, token) = site(limits(4, ANY, ANY)).await;
     for _ in 0..10 {
         assert_eq!(convert(&site, CLIENT_SECRET, &token).await.status, 200);
@@ -701,7 +676,7 @@ async fn guessed_codes_states_and_tokens_are_counted_on_the_address() {
 }
 
 #[tokio::test]
-async fn names_as_long_as_a_body_allows_do_not_fill_the_memory() {
+async fn long_names_do_not_fill_the_memory() {
     let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
     let settings =
         [("PROPUSK_LIMITS__ENABLED", "true"), ("PROPUSK_LIMITS__PER_ADDRESS", "1000000")];

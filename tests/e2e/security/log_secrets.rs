@@ -25,7 +25,7 @@ const WRONG_PASSWORD: &str = "canary-wrong-password-9b27";
 const NEW_PASSWORD: &str = "canary-new-password-77de";
 
 #[tokio::test]
-async fn no_secret_reaches_the_log_at_its_finest_level() {
+async fn secrets_reach_no_log_at_its_finest_level() {
     let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
     let server = Process::start(data.path(), database.url(), &[("PROPUSK_LOG", "trace")]).await;
     let mut secrets = [PASSWORD, WRONG_PASSWORD, NEW_PASSWORD, SECRET].map(str::to_owned).to_vec();
@@ -55,7 +55,7 @@ async fn no_secret_reaches_the_log_at_its_finest_level() {
 }
 
 #[tokio::test]
-async fn a_mailed_token_is_in_its_mail_and_nowhere_else() {
+async fn mailed_token_is_in_its_mail_and_nowhere_else() {
     let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
     let smtp = SmtpServer::start().await;
     let url = smtp.url();
@@ -90,7 +90,7 @@ const APP_SECRET: &str = "canary-secret-of-an-application";
 const WRONG_SECRET: &str = "canary-wrong-secret-of-an-application";
 
 #[tokio::test]
-async fn no_secret_of_a_sign_in_with_a_provider_is_logged_or_kept() {
+async fn secrets_of_a_sign_in_with_a_provider_are_not_logged_or_stored() {
     let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
     let stand_in = StandIn::start().await.expect("the stand-in starts");
     for strict in ["false", "true"] {

@@ -1,4 +1,4 @@
-//! What attackers try: guessing, enumeration, forged tokens, races, secrets in logs.
+//! Attacks: guessing, enumeration, forged tokens, races, secrets in logs.
 
 mod enumeration;
 mod forged;

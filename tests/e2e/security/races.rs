@@ -1,4 +1,4 @@
-//! Many requests at the same moment for something that may happen only once.
+//! Concurrent requests for something that may happen only once.
 
 use propusk_tests::http::Answer;
 use propusk_tests::links::Link;
@@ -18,7 +18,7 @@ async fn all_at_once(server: &TestServer, path: &'static str, bodies: Vec<Value>
     requests.join_all().await
 }
 
-/// `letters` with those capital whose bit is set in `number`: 128 spellings of seven letters.
+/// `letters`, where each bit of `number` makes one capital: 128 spellings of seven letters.
 fn spelling(letters: &str, number: usize) -> String {
     let letters = letters.chars().enumerate();
     letters
@@ -40,7 +40,7 @@ async fn one_is_registered(path: &'static str, body: fn(String) -> Value, duplic
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_mailbox_registered_in_a_hundred_spellings_becomes_one_account() {
+async fn mailbox_registered_in_a_hundred_spellings_becomes_one_account() {
     let duplicate = || json!({"email": ["user with this email already exists."]});
     let rotating =
         |email| json!({"login": "someone", "email": email, "password": "a fair password"});
@@ -50,7 +50,7 @@ async fn one_mailbox_registered_in_a_hundred_spellings_becomes_one_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_username_registered_a_hundred_times_becomes_one_account() {
+async fn username_registered_a_hundred_times_becomes_one_account() {
     let server = TestServer::start().await;
     let body = |number| {
         let email = format!("someone{number}@example.com");
@@ -69,7 +69,7 @@ async fn one_username_registered_a_hundred_times_becomes_one_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotating_refresh_token_works_once() {
+async fn rotating_refresh_token_works_once() {
     let server = TestServer::start().await;
     let account =
         json!({"login": "anna", "email": "anna@example.com", "password": "a fair password"});
@@ -89,14 +89,14 @@ async fn a_rotating_refresh_token_works_once() {
             json!({"detail": "Token is blacklisted", "code": "token_not_valid"})
         );
     }
-    // The losers do not harm the session of the winner.
+    // The losers do not affect the session of the winner.
     server.clock.advance(301);
     let next = json!({"refresh": fresh[0].field("refresh")});
     assert_eq!(server.client.post("/token/refresh", &next).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mailed_token_works_once() {
+async fn mailed_token_works_once() {
     let server = TestServer::start().await;
     let password = "Str0ng-pass-77";
     let account =
@@ -124,7 +124,7 @@ async fn a_mailed_token_works_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_link_outlives_the_address_that_it_was_mailed_to() {
+async fn links_do_not_outlive_the_address_they_were_mailed_to() {
     const ROUNDS: usize = 25;
     let server = TestServer::start().await;
     let password = "Str0ng-pass-77";
@@ -149,7 +149,7 @@ async fn no_link_outlives_the_address_that_it_was_mailed_to() {
     }
     server.mails().await;
     for round in 0..ROUNDS {
-        // Until then resets go to the old one.
+        // Until then resets go to the old address.
         let confirm = server.link_to(&format!("new{round}@example.com")).await.url;
         let path = confirm.trim().replace(&server.public_url, "");
         assert_eq!(server.client.post(&path, &json!({})).await.status, 200);
@@ -164,7 +164,7 @@ async fn no_link_outlives_the_address_that_it_was_mailed_to() {
     }
 }
 
-/// Sends all bodies at once: one of them, whose number it returns, is answered 204, and no other one.
+/// Sends all bodies at once. Exactly one is answered 204; returns its index.
 async fn one_succeeds(server: &TestServer, path: &'static str, bodies: Vec<Value>) -> usize {
     let mut requests = JoinSet::new();
     for (number, body) in bodies.into_iter().enumerate() {

@@ -1,5 +1,5 @@
-//! Without the mailed token no sequence of calls changes an account: all sequences of up to six calls,
-//! one after another, in one de Bruijn sequence.
+//! Without the mailed token no sequence of calls changes an account: one de Bruijn sequence
+//! contains all sequences of up to six calls.
 
 use http_body_util::Full;
 use hyper::Request;
@@ -8,11 +8,11 @@ use propusk_tests::links::Link;
 use propusk_tests::server::TestServer;
 use serde_json::{Value, json};
 
-/// Of each kind of call the next way of making it is taken whenever its turn comes.
+/// Each time a kind of call is due, its next variant is used.
 const CALLS: [fn(&Scene, usize) -> Call; 4] = [ask, confirm, activate, page];
-/// So many calls in a row are tried in every order.
+/// The length of the sequences of which all orders are tried.
 const IN_A_ROW: usize = 6;
-/// After so many calls the victims are looked at.
+/// The number of calls after which the victims are checked.
 const LOOK_EVERY: usize = 500;
 
 const PASSWORD: &str = "Str0ng-pass-77";
@@ -22,7 +22,7 @@ const ACTIVE: &str = "anna@example.com";
 const INACTIVE: &str = "new@example.com";
 
 #[tokio::test]
-async fn no_six_calls_in_any_order_change_an_account_without_its_mailed_token() {
+async fn six_calls_in_any_order_change_no_account_without_its_mailed_token() {
     let server = TestServer::start().await;
     let scene = Scene::set(&server).await;
     let before = scene.victims(&server).await;
@@ -39,7 +39,8 @@ async fn no_six_calls_in_any_order_change_an_account_without_its_mailed_token() 
     scene.mailed_tokens_still_work(&server).await;
 }
 
-/// Every word of `length` letters once, and the first ones again at the end, where the circle is cut.
+/// A sequence with every word of `length` letters once; its start is repeated at the end, because
+/// the sequence is a circle.
 fn de_bruijn(letters: usize, length: usize) -> Vec<usize> {
     let mut sequence = Vec::new();
     append(1, 1, letters, &mut vec![0; length + 1], &mut sequence);
@@ -65,21 +66,21 @@ fn append(t: usize, p: usize, letters: usize, word: &mut Vec<usize>, sequence: &
 }
 
 #[test]
-fn the_sequence_has_every_word() {
+fn sequence_has_every_word() {
     let sequence = de_bruijn(3, 4);
     let words: std::collections::HashSet<_> = sequence.windows(4).collect();
     assert_eq!((words.len(), sequence.len()), (81, 84));
 }
 
-/// The victims' links, which they alone have read, and the caller's own.
+/// The links of the victims, which only they have read, and those of the caller.
 struct Scene {
-    /// Where an active account sets a new password, and where an inactive one is activated.
+    /// The reset link of an active account, and the activation link of an inactive one.
     reset: Link,
     activation: Link,
-    /// The same for two accounts of the caller's.
+    /// The same for two accounts of the caller.
     own_reset: Link,
     own_activation: Link,
-    /// Signed in as the active account.
+    /// A session of the active account.
     session: String,
 }
 
@@ -107,7 +108,7 @@ impl Scene {
         }
     }
 
-    /// Everything of the victims that could have changed: accounts, passwords, a session.
+    /// All that could have changed for the victims: accounts, passwords, a session.
     async fn victims(&self, server: &TestServer) -> Vec<String> {
         let mut seen = Vec::new();
         for email in [ACTIVE, INACTIVE] {
@@ -123,14 +124,14 @@ impl Scene {
         seen
     }
 
-    /// What was tried with them elsewhere has spent none of the victims' tokens.
+    /// The attempts elsewhere have spent none of the victims' tokens.
     async fn mailed_tokens_still_work(&self, server: &TestServer) {
         let Link { uid, token, .. } = &self.activation;
         let body = json!({"uid": uid, "token": token});
         assert_eq!(server.client.post("/auth/users/activation/", &body).await.status, 204);
         let new = json!({"username": INACTIVE, "password": PASSWORD});
         assert_eq!(server.client.post("/auth/token/login/", &new).await.status, 200);
-        // The form that the attempts have sent is one that the page takes.
+        // The page accepts a form like those of the attempts.
         let Link { uid, token, .. } = &self.reset;
         let page = server.client.send(form("reset", uid, token)).await.expect("an answer");
         assert!(!page.status.is_server_error(), "{} {}", page.status, page.text());
@@ -138,7 +139,7 @@ impl Scene {
         assert_eq!(answer.status, 200, "{} {}", page.status, page.text());
     }
 
-    /// Tokens that are not the active account's for a reset.
+    /// Tokens that are no reset tokens of the active account.
     fn wrong_for_reset(&self, turn: usize) -> (&str, &str) {
         let (victim, inactive) = (self.reset.uid.as_str(), self.activation.uid.as_str());
         let pairs: [(&str, &str); 7] = [
@@ -153,7 +154,7 @@ impl Scene {
         pairs[turn % pairs.len()]
     }
 
-    /// Every other token, and those of a reset of the password.
+    /// Every other token, and those for a password reset.
     fn wrong_for_email(&self, turn: usize) -> (&str, &str) {
         match turn % 8 {
             7 => (&self.reset.uid, &self.reset.token),
@@ -181,7 +182,7 @@ async fn sign_in(server: &TestServer, path: &str, password: &str) -> propusk_tes
 /// A request that must not change anything.
 struct Call {
     request: Request<Full<Bytes>>,
-    /// Refused with a status; a page says it in its own way.
+    /// Refused with a status; a page shows it in its own way.
     is_refused: bool,
 }
 
@@ -253,7 +254,7 @@ fn post_page(scene: &Scene, turn: usize) -> Call {
     Call { request: form(path, uid, token), is_refused: false }
 }
 
-/// What the pages' buttons send, with all that any of them asks for.
+/// The form of every page's button, with all fields that any of them needs.
 fn form(path: &str, uid: &str, token: &str) -> Request<Full<Bytes>> {
     let request = Request::post(format!("/auth/{path}/{uid}/{token}"));
     let request = request.header("Content-Type", "application/x-www-form-urlencoded");
@@ -261,7 +262,7 @@ fn form(path: &str, uid: &str, token: &str) -> Request<Full<Bytes>> {
     request.body(Full::from(form)).expect("a request")
 }
 
-/// Pages of wrong links and, as a scanner of mails would, of the right ones.
+/// Pages of wrong links, and of the right ones as a mail scanner opens them.
 fn get_page(scene: &Scene, turn: usize) -> Call {
     let Scene { reset, activation, .. } = scene;
     let (wrong, not_active) = (scene.wrong_for_reset(turn), scene.wrong_for_activation(turn));

@@ -1,4 +1,5 @@
-//! What `strict` hides, API by API: whether somebody has an account, and whether a link's uid is right.
+//! What strict mode hides, API by API: whether an account exists, and whether a link's uid is
+//! correct.
 
 use propusk_tests::http::Answer;
 use propusk_tests::server::TestServer;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 const EMAIL: &str = "anna@example.com";
 const PASSWORD: &str = "a fair password";
 
-/// A server whose APIs are all strict, and an account on it.
+/// A server with all APIs in strict mode, and an account.
 async fn server() -> TestServer {
     let server = TestServer::with(|config| {
         for dialect in propusk_server::default_config().dialects.keys() {
@@ -25,14 +26,14 @@ fn assert_refused(answer: &Answer, refusal: &Value) {
     assert_eq!((answer.status.as_u16(), answer.text()), (400, refusal.to_string()));
 }
 
-/// An answer without what is new in every one.
+/// An answer without the values that are always new.
 fn shape(answer: &Answer) -> (u16, Vec<String>) {
     let keys = answer.json().as_object().map(|body| body.keys().cloned().collect());
     (answer.status.as_u16(), keys.unwrap_or_default())
 }
 
 #[tokio::test]
-async fn a_registration_that_answers_no_id_succeeds_for_an_address_in_use() {
+async fn registration_that_answers_no_id_succeeds_for_an_address_in_use() {
     let server = server().await;
     for (path, fresh) in
         [("/api/auth/register/", "bob@example.com"), ("/v1/creat_autor", "cid@example.com")]
@@ -45,7 +46,7 @@ async fn a_registration_that_answers_no_id_succeeds_for_an_address_in_use() {
         }
         assert_eq!((answers[0].0, &answers[0]), (201, &answers[1]), "{path}");
     }
-    // Its owner is told each time, and nobody got an account by it.
+    // The owner is notified each time, and no account was created.
     let mails = server.mails().await;
     assert_eq!(mails.iter().flat_map(|mail| &mail.to).collect::<Vec<_>>(), [EMAIL, EMAIL]);
     assert!(server.auth.find_account("second").await.expect("an answer").is_none());
@@ -54,7 +55,7 @@ async fn a_registration_that_answers_no_id_succeeds_for_an_address_in_use() {
 }
 
 #[tokio::test]
-async fn a_username_in_use_is_told_before_anything_of_the_address() {
+async fn username_in_use_is_reported_before_the_address_is_looked_up() {
     let server = server().await;
     for email in [EMAIL, "fresh@example.com"] {
         let body = json!({"username": "anna", "email": email, "password": PASSWORD});
@@ -65,7 +66,7 @@ async fn a_username_in_use_is_told_before_anything_of_the_address() {
 }
 
 #[tokio::test]
-async fn registration_of_djoser_answers_a_number_whoever_has_the_address() {
+async fn registration_of_djoser_answers_a_number_even_for_an_address_in_use() {
     let server = server().await;
     for (path, fresh) in
         [("/auth/users/", "bob@example.com"), ("/api/auth/users/", "cid@example.com")]
@@ -84,11 +85,12 @@ async fn registration_of_djoser_answers_a_number_whoever_has_the_address() {
         assert_eq!((second - first, third - second), (1, 1), "{path}");
         assert_eq!((made, made), (pretended, again), "{path}");
         let mails = server.mails().await.split_off(before);
-        // They leave at the same time.
+        // They are sent concurrently.
         let mut told: Vec<_> = mails.iter().flat_map(|mail| &mail.to).collect();
         told.sort();
         assert_eq!(told, [EMAIL, EMAIL, fresh], "{path}");
-        // The number that was used up is nobody's, and the new account opens by its mail alone.
+        // The number that was used up has no account, and the new account can be opened by its mail
+        // alone.
         assert!(server.auth.account_by_id(*second).await.expect("an answer").is_none());
         let sign_in = json!({"username": fresh, "password": "Str0ng-pass-77"});
         let signed_in = || server.client.post("/api/auth/jwt/create/", &sign_in);
@@ -164,7 +166,7 @@ async fn registration_of_prehashed_answers_no_tokens_and_leaves_out_a_phone_in_u
 }
 
 #[tokio::test]
-async fn an_activation_mail_can_be_asked_for_whoever_it_is() {
+async fn activation_mail_can_be_requested_for_any_address() {
     let server = server().await;
     for path in ["/auth/users/resend_activation/", "/api/auth/users/resend_activation/"] {
         for email in [EMAIL, "nobody@example.com"] {
@@ -175,7 +177,7 @@ async fn an_activation_mail_can_be_asked_for_whoever_it_is() {
 }
 
 #[tokio::test]
-async fn a_reset_can_be_asked_for_whatever_the_address_is() {
+async fn reset_can_be_requested_for_any_address() {
     let server = server().await;
     let path = "/api/auth/password/reset/";
     for email in [EMAIL, "nobody@example.com", "no address"] {
@@ -190,7 +192,7 @@ async fn a_reset_can_be_asked_for_whatever_the_address_is() {
 }
 
 #[tokio::test]
-async fn a_wrong_uid_is_answered_as_a_wrong_token() {
+async fn wrong_uid_is_answered_as_a_wrong_token() {
     let server = server().await;
     let wrong = json!({"token": ["Invalid token for given user."]});
     for uid in ["MQ", "OTk5OTk5", "x"] {
@@ -211,7 +213,7 @@ async fn a_wrong_uid_is_answered_as_a_wrong_token() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_comes_again_ends_its_session_and_the_owner_is_told() {
+async fn reused_refresh_token_ends_its_session_and_notifies_the_owner() {
     let server = server().await;
     let credentials = json!({"email": EMAIL, "password": PASSWORD});
     let [first, other] = [
@@ -236,6 +238,6 @@ async fn a_refresh_token_that_comes_again_ends_its_session_and_the_owner_is_told
     assert_eq!(server.client.post("/token/verify", &access).await.status, 401);
     let told = server.mails().await;
     assert_eq!(told.iter().flat_map(|mail| &mail.to).collect::<Vec<_>>(), [EMAIL]);
-    // The owner's other sign-in goes on.
+    // The owner's other session stays.
     assert_eq!(refresh(other.field("refresh")).await.status, 200);
 }

@@ -1,6 +1,6 @@
-//! Whether an e-mail address, a phone number or a username is taken: which routes tell it, and that each
-//! asks for a proof first and counts like a registration. Every route of the server is asked, as its
-//! OpenAPI document lists them, so one that is new and tells is found.
+//! Whether an e-mail address, a phone number or a username is taken: which routes reveal it, and
+//! that each needs re-authentication first and counts like a registration. Every route of the
+//! server's OpenAPI document is tried, so a new one that reveals it is found.
 
 use http_body_util::Full;
 use hyper::Request;
@@ -16,10 +16,10 @@ use propusk_tests::limits::{ANY, limits};
 
 const PASSWORD: &str = "a fair password";
 const NAMES: [&str; 3] = ["email", "phone", "username"];
-/// What somebody has, in the order of [`NAMES`].
+/// The names of an existing account, in the order of [`NAMES`].
 const TAKEN: [&str; 3] = ["taken@example.com", "+491700000000", "taken"];
 
-/// The routes that tell, and of which names.
+/// The routes that reveal taken names, and of which kind.
 pub const TELLING: &[(&str, &[&str])] = &[
     ("patch /api/auth/users/me/", &["email", "phone"]),
     ("patch /api/auth/users/{id}/", &["email", "phone"]),
@@ -36,7 +36,7 @@ pub const TELLING: &[(&str, &[&str])] = &[
     ("put /api/auth/users/{id}/", &["email", "phone"]),
 ];
 
-/// A server on which somebody has all of [`TAKEN`].
+/// A server where an account has all of [`TAKEN`].
 pub struct Asked {
     pub server: TestServer,
     /// `method path` of every route.
@@ -44,20 +44,20 @@ pub struct Asked {
     made: u32,
 }
 
-/// Who is signed in while a route is asked.
+/// The account that is signed in for a request.
 struct Actor {
     id: i64,
     access: String,
-    /// Of a link that gives the account another address.
+    /// A link that gives the account another address.
     link: (String, String),
 }
 
-/// What a question is asked with.
+/// The evidence that a request contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum With {
-    /// The current password, a recent sign-in, a good link.
+    /// The current password, a recent sign-in, a valid link.
     Proof,
-    /// A wrong password, an old sign-in, a link that is none.
+    /// A wrong password, an old sign-in, an invalid link.
     NoProof,
 }
 
@@ -72,7 +72,7 @@ impl Asked {
         asked
     }
 
-    /// Makes an account by no route, so that nothing is counted.
+    /// Creates an account without a request, so that nothing is counted.
     async fn register(&self, names: &[&str], password: &str) -> i64 {
         let kinds = [Kind::Email, Kind::Phone, Kind::Username];
         let name = |name| Identifier::parse_as(name, &kinds).expect("a name");
@@ -88,7 +88,7 @@ impl Asked {
         self.server.auth.register(registration, None).await.expect("it is made").id
     }
 
-    /// Names that nobody has.
+    /// Names that are not taken.
     pub fn free(&mut self) -> [String; 3] {
         self.made += 1;
         let n = self.made;
@@ -108,7 +108,7 @@ impl Asked {
         Actor { id, access: pair.field("access"), link }
     }
 
-    /// A link that gives the account another address, which it gets once it has proved its own.
+    /// A link that gives the account another address, after it has proved its own.
     async fn link(&self, email: &str) -> (String, String) {
         let client = &self.server.client;
         let ask = json!({ "email": email });
@@ -122,7 +122,7 @@ impl Asked {
         (link.uid, link.token)
     }
 
-    /// Sends everything that a route may read of names and proofs.
+    /// Sends every member that a route may read about names and re-authentication.
     pub async fn ask(&mut self, route: &str, names: &[String; 3], with: With) -> Answer {
         let mut actor = self.actor(route.ends_with("email_confirm/") && with == With::Proof).await;
         let mut current = PASSWORD;
@@ -154,7 +154,7 @@ impl Asked {
         self.server.client.send(request).await.expect("an answer")
     }
 
-    /// An access token of a sign-in that is no longer recent.
+    /// An access token from a sign-in that is no longer recent.
     async fn refreshed(&self, actor: &Actor) -> String {
         let found = self.server.auth.account_by_id(actor.id).await.expect("an answer");
         let email = found.and_then(|account| account.email).expect("its address");
@@ -165,7 +165,8 @@ impl Asked {
         self.server.client.post("/api/auth/jwt/refresh/", &body).await.field("access")
     }
 
-    /// What each route tells: it refuses a name that is taken, and not, or otherwise, one that is free.
+    /// What each route reveals: it refuses a taken name, and does not refuse a free one, or
+    /// differently.
     pub async fn told(&mut self, with: With) -> Vec<(String, Vec<&'static str>)> {
         let mut told = Vec::new();
         for route in self.routes.clone() {
@@ -188,7 +189,7 @@ impl Asked {
         told
     }
 
-    /// What each route answers otherwise to a name that is taken than to one that is free.
+    /// The names for which each route answers differently if they are taken.
     pub async fn answered_apart(&mut self) -> Vec<(String, Vec<&'static str>)> {
         let mut apart = Vec::new();
         for route in self.routes.clone() {
@@ -211,7 +212,7 @@ impl Asked {
     }
 }
 
-/// An answer without its texts and numbers, which name what was sent.
+/// An answer without texts and numbers that repeat the request.
 fn shape(answer: &Answer) -> (u16, Value) {
     let status = answer.status.as_u16();
     let body = serde_json::from_slice(&answer.body).unwrap_or(Value::from(answer.text()));
@@ -230,7 +231,7 @@ fn shape_of(value: Value) -> Value {
     }
 }
 
-/// What is refused, and how.
+/// The field that is refused, and how.
 fn refusal(answer: &Answer) -> Option<(u16, String)> {
     let status = answer.status.as_u16();
     assert!(status < 500, "{status} {}", answer.text());
@@ -242,13 +243,13 @@ fn telling() -> Vec<(String, Vec<&'static str>)> {
 }
 
 #[tokio::test]
-async fn routes_that_tell_of_a_taken_name_are_all_known() {
+async fn routes_that_reveal_a_taken_name_are_all_known() {
     let mut asked = Asked::with(|_| {}).await;
     assert_eq!(asked.told(With::Proof).await, telling());
 }
 
 #[tokio::test]
-async fn routes_that_need_a_sign_in_or_a_link_tell_nothing_without_its_proof() {
+async fn routes_that_need_a_sign_in_or_a_link_reveal_nothing_without_it() {
     let mut asked = Asked::with(|_| {}).await;
     let without_sign_in: Vec<_> = telling()
         .into_iter()
@@ -260,7 +261,7 @@ async fn routes_that_need_a_sign_in_or_a_link_tell_nothing_without_its_proof() {
     assert_eq!(asked.told(With::NoProof).await, without_sign_in);
 }
 
-/// Where nobody has to be signed in.
+/// Routes that need no sign-in.
 const REGISTRATIONS: [&str; 6] = [
     "/api/auth/register/",
     "/api/auth/users/",
@@ -271,7 +272,7 @@ const REGISTRATIONS: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn routes_tell_nothing_to_an_address_that_has_registered_too_often() {
+async fn routes_reveal_nothing_to_an_address_that_has_registered_too_often() {
     let few = Limits { registrations_per_address: 3, ..limits(ANY, ANY, ANY) };
     let mut asked = Asked::with(|config| config.limits = few).await;
     let body = json!({"email": TAKEN[0], "password": PASSWORD});
@@ -281,7 +282,7 @@ async fn routes_tell_nothing_to_an_address_that_has_registered_too_often() {
     }
     let none: Vec<(String, Vec<&str>)> = Vec::new();
     assert_eq!(asked.told(With::Proof).await, none);
-    // Not because they refuse everything.
+    // They do not refuse everything.
     let free = asked.free();
     let answer = asked.ask("get /api/auth/users/me/", &free, With::Proof).await;
     assert_eq!(answer.status, 200);
@@ -327,7 +328,7 @@ async fn all_strict() -> Asked {
 }
 
 #[tokio::test]
-async fn strict_apis_answer_alike_whatever_is_taken_but_what_no_mailbox_can_be_told() {
+async fn strict_apis_answer_alike_for_taken_addresses() {
     let expected = [
         ("patch /api/auth/users/me/", vec!["phone"]),
         ("patch /api/auth/users/{id}/", vec!["phone"]),
@@ -341,7 +342,7 @@ async fn strict_apis_answer_alike_whatever_is_taken_but_what_no_mailbox_can_be_t
     assert_eq!(all_strict().await.answered_apart().await, expected);
 }
 
-/// What is answered otherwise only after a provider's code, or a refresh token that was used before.
+/// Routes that answer differently only after a provider's code, or a reused refresh token.
 const ELSEWHERE: [&str; 9] = [
     "get /google/get/token",
     "get /mail.ru/get/token",
@@ -354,7 +355,7 @@ const ELSEWHERE: [&str; 9] = [
     "post /yandex/get/token",
 ];
 
-/// The routes of the handbook's table of what a client notices of `strict`.
+/// The routes in the handbook's table of strict mode.
 fn routes_of_the_handbook() -> Vec<String> {
     let handbook = include_str!("../../../server/README.md");
     let (_, section) = handbook.split_once("## The strict twins").expect("the section");

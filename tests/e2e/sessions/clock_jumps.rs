@@ -1,4 +1,4 @@
-//! A clock that is wrong for a while: what ended stays ended, and what lives stays.
+//! A clock that is wrong for a while: ended sessions stay ended, and live ones live.
 
 use propusk_server::config::Limits;
 use propusk_tests::http::Answer;
@@ -6,8 +6,8 @@ use propusk_tests::server::TestServer;
 use propusk_tests::smtp::Behaviour;
 use serde_json::{Value, json};
 
-use crate::native::{EMAIL, NEW_PASSWORD, PASSWORD, call, signed_up};
 use propusk_tests::limits::{ANY, limited, limits};
+use propusk_tests::native::{EMAIL, NEW_PASSWORD, PASSWORD, call, signed_up};
 
 const TEN_YEARS: i64 = 10 * 365 * 24 * 3_600;
 const FOUR_DAYS: i64 = 4 * 24 * 3_600;
@@ -67,7 +67,7 @@ async fn sign_out_while_the_clock_is_behind_lasts() {
 }
 
 #[tokio::test]
-async fn what_was_issued_while_the_clock_was_ahead_is_refused_until_it_is_over() {
+async fn tokens_issued_while_the_clock_was_ahead_are_refused_meanwhile() {
     const AHEAD: i64 = 3 * 24 * 3_600;
     for way in ["sign-out", "everybody"] {
         let server = with_account().await;
@@ -157,7 +157,7 @@ async fn ask_for_a_reset(server: &TestServer) {
     assert_eq!(asked.status, 202);
 }
 
-/// Sets [`PASSWORD`] by the newest link.
+/// Sets [`PASSWORD`] with the newest link.
 async fn reset(server: &TestServer) {
     let link = server.link_to(EMAIL).await;
     let body = json!({"uid": link.uid, "token": link.token, "new_password": PASSWORD});
@@ -169,7 +169,7 @@ async fn reset(server: &TestServer) {
 async fn late_mail_is_sent_though_the_clock_is_far_ahead_for_a_while() {
     let server = limited(Limits { mails_per_recipient: 1, ..limits(ANY, ANY, ANY) }).await;
     signed_up(&server, EMAIL).await;
-    // The first reset proves the address, which has a count of its own.
+    // The first reset proves the address, which then has its own count.
     for _ in 0..2 {
         ask_for_a_reset(&server).await;
         reset(&server).await;

@@ -1,4 +1,4 @@
-//! One account store behind all the APIs: what is good in another API than its own, and what is not.
+//! One account store behind all APIs: which credentials work in other APIs, and which do not.
 
 use propusk_tests::http::Client;
 use propusk_tests::server::TestServer;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 const PASSWORD: &str = "correct horse battery";
 
-/// An API with an account of its own, as that API signs it in.
+/// An API, with the sign-in of an account of its own.
 struct Api {
     register: (&'static str, Value),
     sign_in: (&'static str, Value),
@@ -52,7 +52,7 @@ impl Api {
 }
 
 #[tokio::test]
-async fn an_access_token_of_any_api_opens_every_profile() {
+async fn access_token_of_any_api_opens_every_profile() {
     let server = TestServer::start().await;
     for (api, name) in apis().into_iter().zip(["ann", "bob@example.com", "cid@example.com"]) {
         let (access, _) = api.signed_in(&server.client).await;
@@ -64,7 +64,7 @@ async fn an_access_token_of_any_api_opens_every_profile() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_is_good_only_in_its_own_api() {
+async fn refresh_token_is_good_only_in_its_own_api() {
     let server = TestServer::with(|config| {
         config.dialect("simplejwt_rotating").early_refresh_seconds = Some(300)
     })
@@ -88,7 +88,7 @@ async fn a_refresh_token_is_good_only_in_its_own_api() {
 }
 
 #[tokio::test]
-async fn an_account_signs_in_through_every_api_that_takes_its_identifier() {
+async fn account_signs_in_through_every_api_that_takes_its_identifier() {
     let server = TestServer::start().await;
     for api in apis() {
         api.signed_in(&server.client).await;

@@ -1,5 +1,5 @@
-//! How long a session lasts and what ends it: lifetimes, the early-refresh rule, sign-out, a change of
-//! password, suspension and deletion, each seen through access and refresh tokens.
+//! How long a session lives and what ends it: lifetimes, the early-refresh rule, sign-out, password
+//! change, suspension and deletion, each seen through access and refresh tokens.
 
 use propusk_tests::http::{Answer, Client};
 use propusk_tests::server::TestServer;
@@ -42,7 +42,7 @@ impl Session {
         format!("Bearer {}", self.access)
     }
 
-    /// Both tokens are refused, and for having been ended.
+    /// Both tokens are refused because the session has ended.
     async fn has_ended(&self, client: &Client) {
         let me = self.me(client).await;
         assert_eq!(me.status, 401);
@@ -77,7 +77,7 @@ async fn set_password(client: &Client, session: &Session, new: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn tokens_live_as_long_as_they_say_and_not_a_second_longer() {
+async fn tokens_live_as_long_as_they_claim_and_not_a_second_longer() {
     let server = with_account().await;
     let session = sign_in(&server).await;
     server.clock.advance(299);
@@ -94,7 +94,7 @@ async fn tokens_live_as_long_as_they_say_and_not_a_second_longer() {
 }
 
 #[tokio::test]
-async fn a_logout_ends_its_own_session_only() {
+async fn logout_ends_its_own_session_only() {
     let server = with_account().await;
     let (phone, tablet) = (sign_in(&server).await, sign_in(&server).await);
     let answer = server.client.post("/api/auth/logout/", &json!({"refresh": phone.refresh})).await;
@@ -104,7 +104,7 @@ async fn a_logout_ends_its_own_session_only() {
 }
 
 #[tokio::test]
-async fn an_access_token_made_by_a_refresh_ends_with_its_session() {
+async fn access_token_made_by_a_refresh_ends_with_its_session() {
     let server = with_account().await;
     let session = sign_in(&server).await;
     let access = session.refresh(&server.client).await.field("access");
@@ -114,7 +114,7 @@ async fn an_access_token_made_by_a_refresh_ends_with_its_session() {
 }
 
 #[tokio::test]
-async fn a_change_of_password_ends_every_session_but_the_one_that_made_it() {
+async fn password_change_ends_every_session_but_its_own() {
     let server = with_account().await;
     let (acting, other) = (sign_in(&server).await, sign_in(&server).await);
     assert_eq!(set_password(&server.client, &acting, "another fair password").await, 204);
@@ -127,7 +127,7 @@ async fn a_change_of_password_ends_every_session_but_the_one_that_made_it() {
 }
 
 #[tokio::test]
-async fn a_change_of_password_reaches_the_sessions_of_the_other_apis() {
+async fn password_change_ends_the_sessions_of_the_other_apis() {
     let server = with_account().await;
     let body = json!({"email": "anna@example.com", "password": PASSWORD});
     let pair = server.client.post("/token", &body).await;
@@ -145,7 +145,7 @@ async fn a_change_of_password_reaches_the_sessions_of_the_other_apis() {
 }
 
 #[tokio::test]
-async fn a_suspended_account_is_refused_everywhere_and_lives_again_afterwards() {
+async fn suspended_account_is_refused_everywhere_and_works_again_afterwards() {
     let server = with_account().await;
     let session = sign_in(&server).await;
     let id = account_id(&server).await;
@@ -164,7 +164,7 @@ async fn a_suspended_account_is_refused_everywhere_and_lives_again_afterwards() 
 }
 
 #[tokio::test]
-async fn a_deleted_account_takes_its_sessions_along() {
+async fn deleted_account_loses_its_sessions() {
     let server = with_account().await;
     let session = sign_in(&server).await;
     let id = account_id(&server).await;
@@ -180,9 +180,9 @@ async fn a_deleted_account_takes_its_sessions_along() {
     assert_eq!(session.me(&server.client).await.status, 401);
 }
 
-/// A leeway of 30 seconds, where nothing is configured.
+/// The default leeway is 30 seconds.
 #[tokio::test]
-async fn a_rotating_refresh_waits_until_the_access_token_is_nearly_over() {
+async fn rotating_refresh_waits_until_the_access_token_is_nearly_over() {
     let server = with_account().await;
     let body = json!({"email": "anna@example.com", "password": PASSWORD});
     let pair = server.client.post("/token", &body).await;
@@ -197,7 +197,8 @@ async fn a_rotating_refresh_waits_until_the_access_token_is_nearly_over() {
     server.clock.advance(1);
     let renewed = server.client.post("/token/refresh", &refresh).await;
     assert_eq!(renewed.status, 200);
-    // The new pair waits for its own access token, and the old token is used up rather than early.
+    // The new pair waits for its own access token, and the old token is reported as used rather
+    // than as early.
     let next = json!({"refresh": renewed.field("refresh")});
     assert_eq!(server.client.post("/token/refresh", &next).await.json(), early);
     let spent = json!({"detail": "Token is blacklisted", "code": "token_not_valid"});
@@ -207,7 +208,7 @@ async fn a_rotating_refresh_waits_until_the_access_token_is_nearly_over() {
 }
 
 #[tokio::test]
-async fn a_rotating_refresh_may_be_allowed_at_any_time_or_only_after_the_expiry() {
+async fn rotating_refresh_may_be_allowed_at_any_time_or_only_after_the_expiry() {
     for (leeway, access_life, granted_after) in [(0, 300, 300), (300, 300, 0), (400, 300, 0)] {
         let server = TestServer::with(|config| {
             let rotating = config.dialect("simplejwt_rotating");
@@ -233,7 +234,7 @@ async fn a_rotating_refresh_may_be_allowed_at_any_time_or_only_after_the_expiry(
 }
 
 #[tokio::test]
-async fn a_switched_off_api_is_gone_and_its_credentials_with_it() {
+async fn disabled_api_is_gone_with_its_credentials() {
     let server = with_account().await;
     let session = sign_in(&server).await;
     let off = TestServer::with(|config| config.dialect("djoser_jwt").enabled = false).await;
@@ -248,7 +249,7 @@ async fn a_switched_off_api_is_gone_and_its_credentials_with_it() {
 }
 
 #[tokio::test]
-async fn a_sign_in_shows_in_no_other_token() {
+async fn sign_in_time_is_in_no_other_token() {
     let server = with_account().await;
     let ids: Vec<Value> = {
         let (one, two) = (sign_in(&server).await, sign_in(&server).await);
@@ -273,7 +274,7 @@ fn claim(token: &str, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_date_of_answers_is_of_the_clock_that_tokens_go_by() {
+async fn date_header_uses_the_clock_of_the_tokens() {
     let server = TestServer::start().await;
     server.clock.advance(86_400);
     let answer = server.client.get("/healthz", None).await;

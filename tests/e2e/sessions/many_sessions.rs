@@ -1,5 +1,5 @@
-//! Accounts with very many sessions: ending them costs the same as ending one, deleting them goes in
-//! pieces, and each API keeps an account within a number of them.
+//! Accounts with very many sessions: ending all costs the same as ending one, deletion happens in
+//! batches, and each API limits the sessions of an account.
 
 use propusk_server::auth::NewPassword;
 use propusk_server::auth::password::Password;
@@ -8,13 +8,13 @@ use propusk_tests::http::Answer;
 use propusk_tests::server::TestServer;
 use serde_json::{Value, json};
 
-use crate::native::{EMAIL, NEW_PASSWORD, PASSWORD, call};
+use propusk_tests::native::{EMAIL, NEW_PASSWORD, PASSWORD, call};
 use propusk_tests::operator::{column, execute};
 
-/// More than are deleted in one write.
+/// More than one write deletes.
 const MANY: i64 = 12_000;
 
-/// A server with one account, which may have this many sessions by `djoser_jwt`.
+/// A server with one account, which may have this many sessions of `djoser_jwt`.
 async fn with_account(max_sessions: i64) -> TestServer {
     let server =
         TestServer::with(|config| config.dialect("djoser_jwt").max_sessions = max_sessions);
@@ -24,7 +24,7 @@ async fn with_account(max_sessions: i64) -> TestServer {
     server
 }
 
-/// Gives account 1 as many sessions of an API as a program has that never signs out.
+/// Gives account 1 many sessions of an API, like a program that never signs out.
 async fn open_many(server: &TestServer, store: &Store, count: i64, client: Option<&str>) {
     let (now, client) = (server.clock.now(), client.map_or("null".into(), |id| format!("'{id}'")));
     let opened = format!(
@@ -66,7 +66,7 @@ async fn refresh(server: &TestServer, pair: &Value) -> u16 {
     server.client.post("/api/auth/jwt/refresh/", &body).await.status.as_u16()
 }
 
-/// A request of our own API by the session of a pair.
+/// A request of our own API with a pair of `djoser_jwt`.
 async fn native(
     server: &TestServer,
     pair: &Value,
@@ -214,7 +214,7 @@ async fn sign_in_beyond_the_number_of_sessions_ends_the_longest_unused_one() {
 }
 
 #[tokio::test]
-async fn sign_in_beyond_the_number_of_sessions_ends_those_first_that_are_over() {
+async fn sign_in_beyond_the_number_of_sessions_removes_expired_ones_first() {
     let server = with_account(2).await;
     let over = open(&server).await;
     server.clock.advance(10);

@@ -1,9 +1,8 @@
-//! The queue of password hashes: one address takes it from nobody else.
+//! The queue of password hashes: one address cannot fill it at the expense of others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hyper::Request;
 use propusk_server::config::Hashing;
 use propusk_tests::http::Client;
 use propusk_tests::server::TestServer;
@@ -12,7 +11,7 @@ use tokio::task::JoinSet;
 
 use propusk_tests::limits::{ANY, PASSWORD, limits, register};
 
-/// Far more than any test counts.
+/// Far more than any test needs.
 const MANY: u32 = 1_000_000;
 
 async fn server(are_limited: bool) -> TestServer {
@@ -27,15 +26,10 @@ async fn server(are_limited: bool) -> TestServer {
 
 async fn sign_in(client: &Client, address: &str, email: &str, password: &str) -> u16 {
     let body = json!({"email": email, "password": password});
-    let request = Request::post("/token")
-        .header("Content-Type", "application/json")
-        .header("X-Forwarded-For", address)
-        .body(body.to_string().into())
-        .expect("a request");
-    client.send(request).await.expect("an answer").status.as_u16()
+    client.post_from(address, "/token", &body).await.status.as_u16()
 }
 
-/// An address with twelve accounts of its own, which signs in again and again from 48 clients.
+/// An address with twelve accounts, which signs in continuously from 48 clients.
 struct Flood {
     clients: JoinSet<usize>,
     is_over: Arc<AtomicBool>,
@@ -62,7 +56,7 @@ impl Flood {
         Flood { clients, is_over }
     }
 
-    /// How often it was told to come back.
+    /// The number of its requests that had to retry.
     async fn end(self) -> usize {
         self.is_over.store(true, Ordering::Relaxed);
         self.clients.join_all().await.into_iter().sum()
@@ -70,7 +64,7 @@ impl Flood {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_with_accounts_of_its_own_keeps_nobody_else_from_signing_in() {
+async fn address_with_many_sign_ins_does_not_delay_others() {
     let server = server(true).await;
     for number in 0..6 {
         register(&server, &format!("victim{number}@example.com")).await;
@@ -92,7 +86,7 @@ async fn an_address_with_accounts_of_its_own_keeps_nobody_else_from_signing_in()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_limits_the_queue_is_first_come_first_served() {
+async fn queue_is_first_come_first_served_without_limits() {
     let server = server(false).await;
     register(&server, "anna@example.com").await;
     let flood = Flood::start(&server).await;

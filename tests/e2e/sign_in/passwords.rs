@@ -1,4 +1,4 @@
-//! Passwords behind the APIs: hashes that another server stored, and more sign-ins than can be hashed.
+//! Passwords: hashes from another server, and more sign-ins than can be hashed.
 
 use propusk_server::auth::password::PasswordHash;
 use propusk_server::auth::{NewPassword, Registration};
@@ -11,7 +11,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
 
-use propusk_tests::operator::{self, PASSWORD, Place, column, soon};
+use propusk_tests::operator::{Operator, column, soon};
+use propusk_tests::user::{self, PASSWORD};
 
 /// Django 5.0's encoding of `correct horse battery`, with few rounds.
 const DJANGO: &str =
@@ -36,11 +37,11 @@ async fn sign_in(server: &TestServer, email: &str, password: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn an_imported_account_keeps_its_password() {
+async fn imported_account_keeps_its_password() {
     let server = TestServer::start().await;
     import(&server, "anna@example.com", DJANGO).await;
     assert_eq!(sign_in(&server, "anna@example.com", "correct horse batter").await.status, 401);
-    // The first success hashes anew, the second verifies what that stored.
+    // The first success replaces the hash, the second verifies the new one.
     for _ in 0..2 {
         let answer = sign_in(&server, "anna@example.com", "correct horse battery").await;
         assert_eq!(answer.status, 200);
@@ -49,68 +50,67 @@ async fn an_imported_account_keeps_its_password() {
 }
 
 /// The stored password of the only account.
-async fn stored(place: &Place) -> String {
+async fn stored(operator: &Operator) -> String {
     let sql = "select password from accounts";
-    column(&place.store().await, sql, sql).await.remove(0)
+    column(&operator.store().await, sql, sql).await.remove(0)
 }
 
 #[tokio::test]
-async fn an_imported_hash_is_replaced_after_the_answer_and_what_was_proved_stays_so() {
-    let place = Place::new().await;
-    place.write("hash", DJANGO);
-    place.user(&["create", "anna@example.com", "--hashed", "--password-file", "hash"]).await;
-    let server = place.start(&[]).await;
-    assert_eq!(operator::sign_in(&server.client, "anna@example.com", "wrong").await.status, 401);
-    assert_eq!(stored(&place).await, DJANGO);
-    let pair = operator::sign_in(&server.client, "anna@example.com", PASSWORD).await;
+async fn imported_hash_is_replaced_after_the_answer_and_proofs_stay() {
+    let operator = Operator::new().await;
+    operator.write("hash", DJANGO);
+    operator.user(&["create", "anna@example.com", "--hashed", "--password-file", "hash"]).await;
+    let server = operator.start(&[]).await;
+    assert_eq!(user::sign_in(&server.client, "anna@example.com", "wrong").await.status, 401);
+    assert_eq!(stored(&operator).await, DJANGO);
+    let pair = user::sign_in(&server.client, "anna@example.com", PASSWORD).await;
     assert_eq!(pair.status, 200);
-    // A change that falls into the same moment is none of the worse for it.
+    // A concurrent password change is not overwritten.
     let body = json!({"current_password": PASSWORD, "new_password": "another fair password"});
     let bearer = format!("Bearer {}", pair.field("access"));
     let path = "/api/auth/users/set_password/";
     assert_eq!(server.client.post_as(&bearer, path, &body).await.status, 204);
-    soon("argon2", || async { stored(&place).await.starts_with("$argon2id$v=19$m=64,") }).await;
-    let changed =
-        operator::sign_in(&server.client, "anna@example.com", "another fair password").await;
+    soon("argon2", || async { stored(&operator).await.starts_with("$argon2id$v=19$m=64,") }).await;
+    let changed = user::sign_in(&server.client, "anna@example.com", "another fair password").await;
     assert_eq!(changed.status, 200);
-    assert_eq!(operator::sign_in(&server.client, "anna@example.com", PASSWORD).await.status, 401);
+    assert_eq!(user::sign_in(&server.client, "anna@example.com", PASSWORD).await.status, 401);
 }
 
 /// How long a sign-in with a wrong password takes.
 async fn time_of(server: &Process, email: &str) -> Duration {
     let began = Instant::now();
-    assert_eq!(operator::sign_in(&server.client, email, "wrong").await.status, 401);
+    assert_eq!(user::sign_in(&server.client, email, "wrong").await.status, 401);
     began.elapsed()
 }
 
 #[tokio::test]
-async fn an_unknown_name_costs_what_an_imported_account_costs() {
-    // So many rounds take a hundred times as long as the settings of the tests.
+async fn unknown_name_costs_the_time_of_an_imported_account() {
+    // This many rounds take a hundred times as long as with the settings of the tests.
     let costly = DJANGO.replace("$1000$", "$100000$");
-    let place = Place::new().await;
-    let mut server = place.start(&[]).await;
-    place.user_with(&["create", "anna@example.com", "--hashed"], &costly).await;
+    let operator = Operator::new().await;
+    let mut server = operator.start(&[]).await;
+    operator.user_with(&["create", "anna@example.com", "--hashed"], &costly).await;
     let is_as_slow = async |server: &Process| {
         let known = time_of(server, "anna@example.com").await;
         time_of(server, "nobody@example.com").await * 3 > known
     };
     soon("unknown names cost as much", || is_as_slow(&server)).await;
     server.kill().await;
-    server = place.start(&[]).await;
-    // An account without a password, too.
-    place.user_with(&["create", "bob@example.com", "--hashed"], "!unusable").await;
+    server = operator.start(&[]).await;
+    // The same for an account without a password.
+    operator.user_with(&["create", "bob@example.com", "--hashed"], "!unusable").await;
     assert!(is_as_slow(&server).await);
     assert!(
         time_of(&server, "bob@example.com").await * 3 > time_of(&server, "anna@example.com").await
     );
 }
 
-/// One password as a phone composes it, and as a Mac may take it apart.
+/// One password in composed form, as from a phone, and in decomposed form, as from a Mac.
 const SPELLINGS: [&str; 2] =
     ["p\u{e4}ssw\u{f6}rd \u{439} 77", "pa\u{308}sswo\u{308}rd \u{438}\u{306} 77"];
 
 #[tokio::test]
-async fn a_password_fits_in_every_spelling_of_its_characters() {
+async fn password_fits_in_every_spelling_of_its_characters() {
     let server = TestServer::start().await;
     for (number, password) in SPELLINGS.iter().enumerate() {
         let email = format!("anna{number}@example.com");
@@ -129,7 +129,7 @@ async fn a_password_fits_in_every_spelling_of_its_characters() {
 }
 
 #[tokio::test]
-async fn what_a_client_has_hashed_is_taken_byte_by_byte() {
+async fn prehashed_password_is_compared_byte_by_byte() {
     let server = TestServer::start().await;
     for (number, secret) in SPELLINGS.map(|text| text.repeat(3)).iter().enumerate() {
         let account = json!({
@@ -147,7 +147,7 @@ async fn what_a_client_has_hashed_is_taken_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn an_account_without_a_usable_password_signs_nobody_in() {
+async fn account_without_a_usable_password_signs_nobody_in() {
     let server = TestServer::start().await;
     for (email, encoded) in [("a@example.com", "!unusable"), ("b@example.com", "md5$x$y")] {
         import(&server, email, encoded).await;
@@ -158,7 +158,7 @@ async fn an_account_without_a_usable_password_signs_nobody_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sign_ins_beyond_the_queue_are_told_to_come_back() {
+async fn sign_ins_beyond_the_queue_have_to_retry() {
     let server = TestServer::with(|config| {
         config.password = Hashing { memory_kib: 19_456, time: 2, threads: 1, queue: 2 };
     })
@@ -182,7 +182,7 @@ async fn sign_ins_beyond_the_queue_are_told_to_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_that_is_under_way_does_not_outlive_its_password() {
+async fn sign_in_under_way_does_not_outlive_its_password() {
     let server = TestServer::with(|config| {
         config.password = Hashing { memory_kib: 19_456, time: 2, threads: 1, queue: 64 };
     })
@@ -194,7 +194,7 @@ async fn a_sign_in_that_is_under_way_does_not_outlive_its_password() {
         let body = json!({"email": "anna@example.com", "password": "correct horse battery"});
         sign_ins.spawn(async move { client.post("/token", &body).await });
     }
-    // The first answer shows that the others have read what was stored and wait for their hash.
+    // After the first answer, the others have read the stored hash and wait for theirs.
     let first = sign_ins.join_next().await.expect("eight were sent").expect("no panic");
     assert_eq!(first.status, 200);
     let other = NewPassword::Encoded(PasswordHash::new("!none".to_owned()));

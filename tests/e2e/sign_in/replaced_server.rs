@@ -1,12 +1,13 @@
-//! Tokens that a replaced Django signed with the same key: honoured until they end, and revocable.
+//! Tokens that a replaced Django signed with the same key: accepted until they expire, and
+//! revocable.
 
 use propusk_tests::http::Answer;
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::django;
+use propusk_tests::user::{PASSWORD, me};
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "correct horse battery";
-/// Above every number of the Django.
+/// Above every account number of the Django.
 const FIRST_ID: i64 = 1_000;
 
 async fn with_account() -> TestServer {
@@ -22,10 +23,6 @@ async fn with_account_and(change: impl FnOnce(&mut propusk_server::config::Confi
     let server = server.await;
     server.import("anna@example.com", PASSWORD, 1, None).await;
     server
-}
-
-async fn me(server: &TestServer, access: &str) -> Answer {
-    server.client.get("/api/auth/users/me/", Some(&format!("Bearer {access}"))).await
 }
 
 async fn refresh(server: &TestServer, path: &str, token: &str) -> Answer {
@@ -47,7 +44,7 @@ fn spent() -> Value {
 }
 
 #[tokio::test]
-async fn an_access_token_works_until_it_ends() {
+async fn access_token_works_until_it_ends() {
     let server = with_account().await;
     let access = django(&server, 1, "access", 299, "0123456789abcdef0123456789abcdef");
     assert_eq!(me(&server, &access).await.json()["email"], "anna@example.com");
@@ -56,7 +53,7 @@ async fn an_access_token_works_until_it_ends() {
 }
 
 #[tokio::test]
-async fn an_access_token_of_a_suspended_or_deleted_account_is_refused() {
+async fn access_token_of_a_suspended_or_deleted_account_is_refused() {
     let server = with_account().await;
     let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
     server.auth.set_active(1, false).await.expect("the database answers");
@@ -68,7 +65,7 @@ async fn an_access_token_of_a_suspended_or_deleted_account_is_refused() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_works_again_and_again_where_the_api_does_not_rotate() {
+async fn refresh_token_works_again_and_again_where_the_api_does_not_rotate() {
     let server = with_account().await;
     let token = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
     for path in ["/api/auth/jwt/refresh/", "/api/auth/jwt/refresh/"] {
@@ -78,7 +75,7 @@ async fn a_refresh_token_works_again_and_again_where_the_api_does_not_rotate() {
 }
 
 #[tokio::test]
-async fn a_logout_ends_a_refresh_token_and_the_access_tokens_made_of_it_here() {
+async fn logout_ends_a_refresh_token_and_the_access_tokens_made_of_it_here() {
     let server = with_account().await;
     let token = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
     let access = refresh(&server, "/api/auth/jwt/refresh/", &token).await.field("access");
@@ -92,7 +89,7 @@ async fn a_logout_ends_a_refresh_token_and_the_access_tokens_made_of_it_here() {
 }
 
 #[tokio::test]
-async fn a_rotating_refresh_spends_it_and_the_next_one_is_ours() {
+async fn rotating_refresh_spends_the_token_and_the_next_one_is_ours() {
     let server = with_account().await;
     let token = django(&server, 1, "refresh", 269, "0123456789abcdef0123456789abcdef");
     let early = refresh(&server, "/token/refresh", &token).await;
@@ -109,7 +106,7 @@ async fn a_rotating_refresh_spends_it_and_the_next_one_is_ours() {
 }
 
 #[tokio::test]
-async fn a_change_of_password_ends_the_older_ones() {
+async fn password_change_ends_older_tokens() {
     let server = with_account().await;
     let token = django(&server, 1, "refresh", 60, "0123456789abcdef0123456789abcdef");
     let access = django(&server, 1, "access", 60, "1123456789abcdef0123456789abcdef");
@@ -119,7 +116,7 @@ async fn a_change_of_password_ends_the_older_ones() {
 }
 
 #[tokio::test]
-async fn a_change_of_password_made_with_one_spares_none() {
+async fn password_change_made_with_a_token_spares_none() {
     let server = with_account().await;
     let access = django(&server, 1, "access", 60, "0123456789abcdef0123456789abcdef");
     let thiefs = django(&server, 1, "refresh", 30, "1123456789abcdef0123456789abcdef");
@@ -132,14 +129,14 @@ async fn a_change_of_password_made_with_one_spares_none() {
 }
 
 #[tokio::test]
-async fn an_operators_sign_out_ends_them() {
+async fn sign_out_by_the_operator_ends_the_tokens() {
     let server = with_account().await;
     let token = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
     server.auth.end_all_sessions(1).await.expect("the database answers");
     assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
 }
 
-/// Signs out one session of the account, in one way or another.
+/// Signs out one session of the account, in one of several ways.
 async fn sign_out(server: &TestServer, way: &str, token: &str) {
     if way == "logout" {
         assert_eq!(refresh(server, "/api/auth/logout/", token).await.status, 200);
@@ -160,7 +157,7 @@ async fn sign_out(server: &TestServer, way: &str, token: &str) {
 }
 
 #[tokio::test]
-async fn a_sign_out_of_one_session_signs_no_other_device_out() {
+async fn sign_out_of_one_session_signs_no_other_device_out() {
     for way in ["logout", "an own session", "an adopted session"] {
         let server = with_account().await;
         let token = django(&server, 1, "refresh", 40, "0123456789abcdef0123456789abcdef");
@@ -177,7 +174,7 @@ async fn a_sign_out_of_one_session_signs_no_other_device_out() {
 }
 
 #[tokio::test]
-async fn an_ended_session_is_not_opened_again_through_another_api() {
+async fn ended_session_is_not_opened_again_through_another_api() {
     let server = with_account().await;
     let token = django(&server, 1, "refresh", 400, "0123456789abcdef0123456789abcdef");
     sign_out(&server, "an adopted session", &token).await;
@@ -191,7 +188,7 @@ async fn an_ended_session_is_not_opened_again_through_another_api() {
 }
 
 #[tokio::test]
-async fn accounts_that_are_imported_after_everything_was_ended_honour_nothing_older() {
+async fn accounts_imported_after_all_sessions_were_ended_accept_no_older_token() {
     let server = with_account().await;
     let older = django(&server, 2, "access", 40, "0123456789abcdef0123456789abcdef");
     server.auth.end_all_that_was_issued().await.expect("the database answers");
@@ -203,7 +200,7 @@ async fn accounts_that_are_imported_after_everything_was_ended_honour_nothing_ol
 }
 
 #[tokio::test]
-async fn clock_that_is_behind_revives_none() {
+async fn clock_that_is_behind_revives_no_token() {
     for everybody in [false, true] {
         let server = with_account().await;
         let token = django(&server, 1, "refresh", 3_600, "0123456789abcdef0123456789abcdef");
@@ -221,7 +218,7 @@ async fn clock_that_is_behind_revives_none() {
 }
 
 #[tokio::test]
-async fn it_is_no_recent_sign_in() {
+async fn token_is_no_recent_sign_in() {
     let server = with_account().await;
     let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
     let mut request = hyper::Request::patch("/api/auth/users/me/");
@@ -233,7 +230,7 @@ async fn it_is_no_recent_sign_in() {
 }
 
 #[tokio::test]
-async fn they_can_be_refused_altogether() {
+async fn tokens_can_be_refused_altogether() {
     let server = with_account_and(|config| config.tokens.accept_foreign = false).await;
     let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
     let token = django(&server, 1, "refresh", 0, "1123456789abcdef0123456789abcdef");
@@ -244,7 +241,7 @@ async fn they_can_be_refused_altogether() {
 }
 
 #[tokio::test]
-async fn none_opens_an_account_that_was_registered_here() {
+async fn tokens_open_no_account_that_was_registered_here() {
     let server = with_account().await;
     let body = json!({"email": "bob@example.com", "password": PASSWORD});
     let id = server.client.post("/api/auth/users/", &body).await.json()["id"].as_i64();
@@ -269,7 +266,7 @@ async fn none_opens_an_account_that_was_registered_here() {
 }
 
 #[tokio::test]
-async fn one_from_before_the_account_was_made_there_means_another() {
+async fn token_older_than_its_account_means_another_account() {
     let server = with_account().await;
     let now = server.clock.now();
     server.import("carol@example.com", PASSWORD, 2, Some(now - 100)).await;
@@ -285,7 +282,7 @@ async fn one_from_before_the_account_was_made_there_means_another() {
 }
 
 #[tokio::test]
-async fn a_sibling_of_the_second_of_a_change_is_refused() {
+async fn token_of_the_same_second_as_a_password_change_is_refused() {
     let server = with_account().await;
     let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
     let sibling = django(&server, 1, "access", 0, "1123456789abcdef0123456789abcdef");
@@ -300,7 +297,7 @@ async fn a_sibling_of_the_second_of_a_change_is_refused() {
 }
 
 #[tokio::test]
-async fn one_id_in_the_tokens_of_two_accounts_opens_no_session_twice() {
+async fn token_id_shared_by_two_accounts_opens_no_session_twice() {
     let server = with_account().await;
     server.import("carol@example.com", PASSWORD, 2, None).await;
     let jti = "0123456789abcdef0123456789abcdef";

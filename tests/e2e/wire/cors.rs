@@ -1,14 +1,13 @@
-//! Scripts of other origins: the configured ones may call the APIs, nobody else sees a difference.
+//! Scripts of other origins: configured origins may call the APIs; for all others nothing changes.
 
-use http_body_util::Full;
-use hyper::Request;
 use hyper::body::Bytes;
 use propusk_tests::http::{Answer, Client};
 use propusk_tests::process::Process;
 use propusk_tests::server::TestServer;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use propusk_tests::operator::*;
+use propusk_tests::user::*;
 
 const APP: &str = "https://app.example.com";
 const LOCAL: &str = "http://localhost:5173";
@@ -22,12 +21,7 @@ async fn server() -> TestServer {
 }
 
 async fn ask(client: &Client, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let mut request = Request::builder().method(method).uri(path);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let request = request.body(Full::<Bytes>::default()).expect("a request of the test's own");
-    client.send(request).await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"))
+    client.request(method, path, headers, &Value::Null).await
 }
 
 /// What a browser sends before a PATCH with a token.
@@ -40,7 +34,7 @@ async fn preflight(client: &Client, path: &str, origin: &str) -> Answer {
     ask(client, "OPTIONS", path, &headers).await
 }
 
-/// Everything but the time of day.
+/// The answer without its `Date`.
 fn shown(answer: &Answer) -> (u16, Vec<(String, String)>, Bytes) {
     let mut headers: Vec<_> = answer
         .headers
@@ -52,7 +46,7 @@ fn shown(answer: &Answer) -> (u16, Vec<(String, String)>, Bytes) {
     (answer.status.as_u16(), headers, answer.body.clone())
 }
 
-/// Names of a list in a header, in small letters.
+/// The names in a header's list, in lower case.
 fn names(answer: &Answer, header: &str) -> Vec<String> {
     let list = answer.header(header).unwrap_or_default().to_lowercase();
     list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
@@ -63,10 +57,11 @@ fn says_nothing_of_origins(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-async fn a_preflight_of_a_configured_origin_is_answered_before_the_api() {
+async fn preflight_of_a_configured_origin_is_answered_before_the_api() {
     let server = server().await;
     for origin in [APP, LOCAL] {
-        // Protected, open, and unknown paths: the refusal of what follows is for the script to read.
+        // Protected, open and unknown paths: the script must be able to read the refusal that
+        // follows.
         for path in [ME, "/api/auth/jwt/create", "/token", "/nothing/here"] {
             let answer = preflight(&server.client, path, origin).await;
             assert_eq!((answer.status.as_u16(), answer.text().as_str()), (204, ""), "{path}");
@@ -91,7 +86,7 @@ async fn a_preflight_of_a_configured_origin_is_answered_before_the_api() {
 }
 
 #[tokio::test]
-async fn the_headers_that_a_configured_origin_asks_for_are_allowed() {
+async fn headers_that_a_configured_origin_asks_for_are_allowed() {
     let server = server().await;
     let preflight = async |asked: &str| {
         let headers = [
@@ -107,7 +102,7 @@ async fn the_headers_that_a_configured_origin_asks_for_are_allowed() {
     for name in ["authorization", "content-type", "sentry-trace", "baggage", "traceparent"] {
         assert!(allowed.iter().any(|allowed| allowed == name), "{name}: {allowed:?}");
     }
-    // What no browser writes adds nothing.
+    // Origins that no browser sends change nothing.
     let usual = preflight("").await;
     for nonsense in ["a b", "x(y)", "a:b", &format!("x-{}", "y".repeat(4_000))] {
         assert_eq!(preflight(nonsense).await, usual, "{nonsense:.40}");
@@ -115,7 +110,7 @@ async fn the_headers_that_a_configured_origin_asks_for_are_allowed() {
 }
 
 #[tokio::test]
-async fn a_preflight_of_anybody_else_is_answered_as_the_api_does() {
+async fn preflight_of_another_origin_is_answered_as_the_api_does() {
     let (server, without) = tokio::join!(server(), TestServer::start());
     for origin in [
         "null",
@@ -141,7 +136,7 @@ async fn a_preflight_of_anybody_else_is_answered_as_the_api_does() {
 }
 
 #[tokio::test]
-async fn two_origins_in_one_request_are_nobodys() {
+async fn origins_named_twice_in_one_request_are_ignored() {
     let server = server().await;
     for second in [APP, "https://evil.example"] {
         let headers =
@@ -153,7 +148,7 @@ async fn two_origins_in_one_request_are_nobodys() {
 }
 
 #[tokio::test]
-async fn an_options_request_that_is_no_preflight_reaches_the_api() {
+async fn options_request_that_is_no_preflight_reaches_the_api() {
     let server = server().await;
     let path = "/api/auth/jwt/create/";
     let described = ask(&server.client, "OPTIONS", path, &[]).await;
@@ -169,7 +164,7 @@ async fn an_options_request_that_is_no_preflight_reaches_the_api() {
 }
 
 #[tokio::test]
-async fn every_answer_to_a_configured_origin_can_be_read_by_its_script() {
+async fn answers_to_a_configured_origin_can_be_read_by_its_script() {
     let server = server().await;
     let (access, _) = signed_up(&server.client, "anna@example.com").await;
     let bearer = format!("Bearer {access}");
@@ -197,24 +192,18 @@ async fn every_answer_to_a_configured_origin_can_be_read_by_its_script() {
 }
 
 #[tokio::test]
-async fn a_script_reads_when_it_may_try_again() {
+async fn retry_after_can_be_read_by_a_script() {
     let server = TestServer::with(|config| {
         config.cors.origins = vec![APP.to_owned()];
         config.limits.enabled = true;
         config.limits.per_address = 1;
     })
     .await;
-    let credentials = json!({"username": "nobody@example.com", "password": "wrong"}).to_string();
-    let attempt = || {
-        let request = Request::post("/api/auth/jwt/create/")
-            .header("Content-Type", "application/json")
-            .header("Origin", APP)
-            .body(Full::from(credentials.clone()))
-            .expect("a request of the test's own");
-        server.client.send(request)
-    };
-    assert_eq!(attempt().await.expect("an answer").status, 401);
-    let limited = attempt().await.expect("an answer");
+    let credentials = json!({"username": "nobody@example.com", "password": "wrong"});
+    let (path, origin) = ("/api/auth/jwt/create/", [("Origin", APP)]);
+    let attempt = || server.client.request("POST", path, &origin, &credentials);
+    assert_eq!(attempt().await.status, 401);
+    let limited = attempt().await;
     assert_eq!(limited.status, 429);
     assert!(limited.header("Retry-After").is_some());
     assert_eq!(limited.header("Access-Control-Allow-Origin").as_deref(), Some(APP));
@@ -222,7 +211,7 @@ async fn a_script_reads_when_it_may_try_again() {
 }
 
 #[tokio::test]
-async fn others_are_answered_as_without_the_setting_but_for_what_caches_must_know() {
+async fn other_origins_are_answered_as_without_the_setting_but_for_vary() {
     let (server, without) = tokio::join!(server(), TestServer::start());
     let other = [("Origin", "https://evil.example")];
     for (method, path) in [
@@ -251,7 +240,7 @@ async fn others_are_answered_as_without_the_setting_but_for_what_caches_must_kno
 }
 
 #[tokio::test]
-async fn nothing_changes_where_no_origin_is_configured() {
+async fn answers_do_not_change_without_configured_origins() {
     let server = TestServer::start().await;
     for (method, path) in [("GET", ME), ("OPTIONS", ME), ("OPTIONS", "/token"), ("GET", "/a")] {
         let plain = ask(&server.client, method, path, &[]).await;
@@ -262,10 +251,10 @@ async fn nothing_changes_where_no_origin_is_configured() {
 }
 
 #[tokio::test]
-async fn origins_come_from_the_environment_and_preflights_stand_in_the_log() {
-    let place = Place::new().await;
+async fn origins_come_from_the_environment_and_preflights_are_logged() {
+    let operator = Operator::new().await;
     let origins = ("PROPUSK_CORS__ORIGINS", "https://app.example.com, http://localhost:5173");
-    let server: Process = place.start(&[origins]).await;
+    let server: Process = operator.start(&[origins]).await;
     assert_eq!(preflight(&server.client, ME, LOCAL).await.status, 204);
     assert_eq!(preflight(&server.client, ME, "https://evil.example").await.status, 401);
     let (_, log) = server.terminate().await;
@@ -274,8 +263,8 @@ async fn origins_come_from_the_environment_and_preflights_stand_in_the_log() {
 }
 
 #[tokio::test]
-async fn an_origin_that_no_browser_writes_so_is_refused_at_the_start() {
-    let place = Place::new().await;
+async fn origin_in_a_form_that_no_browser_sends_is_refused_at_start() {
+    let operator = Operator::new().await;
     for origin in [
         "*",
         "null",
@@ -289,7 +278,7 @@ async fn an_origin_that_no_browser_writes_so_is_refused_at_the_start() {
         "myapp://callback",
     ] {
         let given = format!("{APP},{origin}");
-        let said = place.refused(&[("PROPUSK_CORS__ORIGINS", &given)], &["check-config"]).await;
+        let said = operator.refused(&[("PROPUSK_CORS__ORIGINS", &given)], &["check-config"]).await;
         assert!(
             said.contains("cors.origins: must be origins such as https://"),
             "{origin}: {said}"

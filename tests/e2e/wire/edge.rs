@@ -1,5 +1,5 @@
-//! The edge under clients that send too slowly, too much, or nonsense: each is answered or cut off, and
-//! nobody else notices.
+//! Clients that send too slowly, too much, or nonsense: each is answered or cut off, without an
+//! effect on others.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use propusk_tests::connection::{Answer, Wire, get, post, post_json};
-use propusk_tests::operator::{PASSWORD, signed_up};
+use propusk_tests::user::{PASSWORD, signed_up};
 
-/// The binary with its place on disk; the server ends first.
+/// The binary with its data directory; the server is dropped first.
 struct Edge {
     server: Process,
     _database: Database,
@@ -40,7 +40,7 @@ impl Edge {
         Wire::open(self.server.address).await
     }
 
-    /// What a connection of its own is answered first.
+    /// The first answer on a new connection.
     async fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
         Wire::with(self.server.address, request).await.answer().await
     }
@@ -51,16 +51,17 @@ impl Edge {
 /// Longer than any deadline of the server; it only ends a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(40);
 const SLOW_CLIENTS: usize = 300;
-/// Seconds until a request whose head does not arrive is given up: 10, and what a busy machine adds.
+/// Seconds until the server abandons a request whose head does not arrive: 10, plus the delay of a
+/// busy machine.
 const HEAD_DEADLINE: RangeInclusive<f64> = 9.5..=14.0;
-/// Seconds until an idle connection is closed, as this test sets it.
+/// Seconds until an idle connection is closed, as set by this test.
 const IDLE_DEADLINE: RangeInclusive<f64> = 15.5..=20.0;
-/// The same for a body, or for an answer that is not taken: 15.
+/// The same for a body, or for an answer that the client does not read: 15.
 const BODY_DEADLINE: RangeInclusive<f64> = 14.5..=19.0;
 const HALF_A_HEAD: &str = "POST /token HTTP/1.1\r\nHost: a\r\nCookie: a";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_sends_too_slowly_is_cut_off_and_others_are_served_meanwhile() {
+async fn slow_clients_are_cut_off_and_others_are_served_meanwhile() {
     let edge = Edge::with(&[("PROPUSK_HTTP__IDLE_SECONDS", "16")]).await;
     let address = edge.server.address;
     let (stop, stopped) = watch::channel(());
@@ -95,7 +96,7 @@ async fn sends_nothing(server: SocketAddr) {
     assert_took(began, HEAD_DEADLINE);
 }
 
-/// Its first request is answered, and no second one follows for longer than a head may take.
+/// Its first request is answered, and no second one follows for longer than the limit for a head.
 async fn sends_nothing_more(server: SocketAddr) {
     let mut wire = Wire::with(server, get("/healthz")).await;
     assert_eq!(wire.answer().await.status, 200);
@@ -124,7 +125,7 @@ async fn sends_half_a_head_behind_a_request(server: SocketAddr, request: String)
     assert_took(began, HEAD_DEADLINE);
 }
 
-/// Every single byte is in time, all of them together are not.
+/// Every single byte is in time, but the whole head is not.
 async fn sends_a_head_in_drops(server: SocketAddr) {
     let began = Instant::now();
     let mut wire = Wire::with(server, HALF_A_HEAD).await;
@@ -147,7 +148,7 @@ async fn sends_a_body_in_drops(server: SocketAddr) {
     assert_took(began, BODY_DEADLINE);
 }
 
-/// Asks on and on and reads nothing, so that the server cannot send any more.
+/// Sends requests continuously and reads nothing, so that the server cannot send any more.
 async fn takes_no_answers(server: SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4_096).expect("a small buffer");
@@ -165,7 +166,7 @@ fn assert_too_slow(answer: &Answer) {
     assert_eq!(answer.json(), json!({"detail": "Request body did not arrive in time."}));
 }
 
-/// Sends a byte now and then until the server does not take any more.
+/// Sends a byte from time to time until the server accepts no more.
 async fn drip(wire: &mut Wire) {
     let mut ticks = interval(Duration::from_millis(500));
     while wire.try_send("a").await.is_ok() {
@@ -178,7 +179,7 @@ fn assert_took(began: Instant, seconds: RangeInclusive<f64>) {
     assert!(seconds.contains(&took), "{took} s");
 }
 
-/// Signs in again and again, each time at once, and counts.
+/// Signs in repeatedly, checks that the answer is quick, and counts.
 async fn keep_asking(server: SocketAddr, stopped: watch::Receiver<()>) -> usize {
     let mut ticks = interval(Duration::from_millis(100));
     let mut served = 0;
@@ -216,13 +217,13 @@ async fn connections_beyond_the_cap_wait_for_a_place() {
 
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// JSON of exactly this length, which names a token that is none.
+/// JSON of exactly this length, with an invalid token.
 fn body_of(length: usize) -> String {
     let empty = r#"{"token": ""}"#.len();
     format!(r#"{{"token": "{}"}}"#, "x".repeat(length - empty))
 }
 
-/// The body in chunks of a kibibyte.
+/// The body in chunks of one KiB.
 fn chunked(body: &str) -> String {
     let chunks = body.as_bytes().chunks(1024).map(|chunk| {
         let text = std::str::from_utf8(chunk).expect("ASCII");
@@ -237,7 +238,7 @@ fn assert_too_large(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn a_body_over_64_kib_is_refused_however_its_length_is_told() {
+async fn body_over_64_kib_is_refused_however_its_length_is_declared() {
     let edge = Edge::start().await;
     let (fits, too_large) = (body_of(BODY_LIMIT), body_of(BODY_LIMIT + 1));
     for path in ["/token/verify", "/api/auth/jwt/verify/"] {
@@ -250,7 +251,7 @@ async fn a_body_over_64_kib_is_refused_however_its_length_is_told() {
 }
 
 #[tokio::test]
-async fn a_length_over_64_kib_is_refused_before_the_body_is_sent() {
+async fn length_over_64_kib_is_refused_before_the_body_is_sent() {
     let edge = Edge::start().await;
     for length in ["65537", "99999999999"] {
         let head = post("/token", &format!("Content-Length: {length}\r\n"), "");
@@ -261,7 +262,7 @@ async fn a_length_over_64_kib_is_refused_before_the_body_is_sent() {
 }
 
 #[tokio::test]
-async fn a_body_without_an_end_is_answered_while_it_is_sent() {
+async fn body_without_an_end_is_answered_while_it_is_sent() {
     let edge = Edge::start().await;
     let mut wire = edge.open().await;
     wire.send(post("/token", "Transfer-Encoding: chunked\r\n", "")).await;
@@ -281,7 +282,7 @@ async fn headers_over_the_limit_are_answered_431() {
     for fits in [long(24 * 1024), many(90)] {
         assert_eq!(edge.ask(fits).await.status, 200);
     }
-    // The limit of 32 KiB is looked at when the buffer is full, which may hold as much again.
+    // The limit of 32 KiB is checked when the buffer is full, which may hold twice as much.
     for too_large in [long(64 * 1024), many(2_000)] {
         assert_eq!(edge.ask(too_large).await.status, 431);
     }
@@ -292,7 +293,7 @@ async fn headers_over_the_limit_are_answered_431() {
 const NOT_FOUND: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n";
 
 #[tokio::test]
-async fn a_path_that_nothing_serves_is_answered_with_djangos_page() {
+async fn path_that_nothing_serves_is_answered_with_djangos_page() {
     let edge = Edge::start().await;
     let requests = [
         get("/nothing"),
@@ -311,7 +312,7 @@ async fn a_path_that_nothing_serves_is_answered_with_djangos_page() {
 }
 
 #[tokio::test]
-async fn an_answer_to_head_has_the_headers_of_get_and_no_body() {
+async fn answer_to_head_has_the_headers_of_get_and_no_body() {
     let edge = Edge::start().await;
     for path in ["/healthz", "/nothing", "/api/auth/", "/api/auth/users/me/", "/token"] {
         let mut wire = Wire::with(edge.server.address, get(path)).await;
@@ -319,7 +320,7 @@ async fn an_answer_to_head_has_the_headers_of_get_and_no_body() {
         wire.send(format!("HEAD {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).await;
         let head = wire.head().await;
         assert_eq!(wire.rest().await, "", "{path}");
-        // The refusal names the method, which is a letter longer than GET.
+        // The refusal contains the method, which is one letter longer than GET.
         let of_method = usize::from(shown.status == 405);
         let length = |answer: &Answer| answer.header("content-length")?.parse::<usize>().ok();
         assert_eq!(head.status, shown.status, "{path}");
@@ -332,7 +333,7 @@ async fn an_answer_to_head_has_the_headers_of_get_and_no_body() {
 async fn pipelined_requests_are_answered_in_order() {
     let edge = Edge::start().await;
     let sign_in = post_json("/token", r#"{"email": "nobody@example.com", "password": "whatever"}"#);
-    // Hashing takes its time; what comes after has to wait.
+    // The first one hashes a password; the answers after it have to wait.
     let round =
         [sign_in, get("/healthz"), get("/nothing"), post_json("/token", "{}"), get("/token")];
     let mut wire = Wire::with(edge.server.address, round.concat().repeat(10)).await;
@@ -357,7 +358,7 @@ async fn json_nested_ten_thousand_deep_is_a_bad_request() {
     assert_eq!(edge.ask(get("/healthz")).await.status, 200);
 }
 
-/// Request targets of which a careless reader makes nonsense.
+/// Request targets that a careless parser misreads.
 const TARGETS: [&[u8]; 16] = [
     b"/%",
     b"/%zz",
@@ -378,7 +379,7 @@ const TARGETS: [&[u8]; 16] = [
 ];
 
 #[tokio::test]
-async fn a_target_that_is_no_text_is_refused_and_breaks_nothing() {
+async fn target_that_is_no_text_is_refused_and_breaks_nothing() {
     let edge = Edge::start().await;
     for target in TARGETS {
         for method in ["GET", "POST", "DELETE"] {
@@ -393,7 +394,7 @@ async fn a_target_that_is_no_text_is_refused_and_breaks_nothing() {
 }
 
 #[tokio::test]
-async fn a_part_of_a_path_that_is_no_text_names_nothing_of_ours() {
+async fn path_segment_that_is_no_text_matches_nothing() {
     let edge = Edge::start().await;
     for part in ["%ff", "%ed%a0%80", "%c3", "%", "%zz", "%00"] {
         let answer = edge.ask(get(&format!("/api/auth/users/{part}/"))).await;
@@ -403,7 +404,7 @@ async fn a_part_of_a_path_that_is_no_text_names_nothing_of_ours() {
 }
 
 #[tokio::test]
-async fn the_root_says_what_this_is_and_leads_to_the_description() {
+async fn root_names_the_server_and_leads_to_the_description() {
     let edge = Edge::start().await;
     let page = edge.ask(get("/")).await;
     assert_eq!(page.status, 200);
@@ -417,21 +418,21 @@ async fn the_root_says_what_this_is_and_leads_to_the_description() {
 }
 
 #[tokio::test]
-async fn what_a_server_prints_for_a_program_has_no_first_steps() {
+async fn first_steps_are_not_printed_for_a_program() {
     let edge = Edge::start().await;
     let (_, output) = edge.server.terminate().await;
     assert!(output.contains("listening on http://"), "{output}");
     assert!(!output.contains("curl"), "{output}");
 }
 
-/// A request with these lines in its head.
+/// A request with these header lines.
 fn with_lines(first: &str, lines: &[&str]) -> String {
     let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     format!("{first}\r\n{lines}\r\n")
 }
 
 #[tokio::test]
-async fn a_request_names_its_host_once() {
+async fn host_must_be_named_once() {
     let edge = Edge::start().await;
     let get_1_1 = "GET /healthz HTTP/1.1";
     for (first, lines, status) in [
@@ -456,7 +457,7 @@ async fn a_request_names_its_host_once() {
 }
 
 #[tokio::test]
-async fn a_body_in_another_coding_than_chunks_is_refused() {
+async fn body_in_another_coding_than_chunks_is_refused() {
     let edge = Edge::start().await;
     for (lines, status) in [
         (&["Transfer-Encoding: chunked"] as &[_], 401),
@@ -488,7 +489,7 @@ async fn request_line_over_64_kib_is_answered_414() {
 }
 
 #[tokio::test]
-async fn a_head_of_32_kib_is_read_and_a_byte_more_is_not() {
+async fn head_of_32_kib_is_read_and_a_byte_more_is_not() {
     let edge = Edge::start().await;
     let of_length = |length: usize| {
         let empty = with_lines("GET /healthz HTTP/1.1", &["Host: a", "Cookie: "]).len();
@@ -503,7 +504,7 @@ async fn a_head_of_32_kib_is_read_and_a_byte_more_is_not() {
 }
 
 #[tokio::test]
-async fn a_refusal_before_the_body_was_read_closes_the_connection_and_says_so() {
+async fn refusal_before_the_body_was_read_closes_the_connection_and_says_so() {
     let edge = Edge::start().await;
     let length = "Content-Length: 1000\r\n";
     for (request, status) in [
@@ -520,7 +521,7 @@ async fn a_refusal_before_the_body_was_read_closes_the_connection_and_says_so() 
         assert_eq!(answer.header("connection"), Some("close"), "{request:.60}");
         assert_eq!(wire.rest().await, "");
     }
-    // One whose body was read leaves the connection open.
+    // A request whose body was read leaves the connection open.
     let mut wire = Wire::with(edge.server.address, post_json("/token", "{}")).await;
     let answer = wire.answer().await;
     assert_eq!((answer.status, answer.header("connection")), (400, None));
@@ -529,7 +530,7 @@ async fn a_refusal_before_the_body_was_read_closes_the_connection_and_says_so() 
 }
 
 #[tokio::test]
-async fn two_lines_of_credentials_are_refused_by_every_api() {
+async fn credentials_in_two_headers_are_refused_by_every_api() {
     let edge = Edge::start().await;
     let (access, _) = signed_up(&edge.server.client, "anna@example.com").await;
     let get_with = |path: &str, lines: &[String]| {
@@ -559,7 +560,7 @@ async fn two_lines_of_credentials_are_refused_by_every_api() {
             }
         }
     }
-    // Also where the token stands elsewhere.
+    // Also if the token is elsewhere.
     let path = format!("/validate/jwt/access?access={access}");
     assert_eq!(edge.ask(get(&path)).await.status, 200);
     let lines = ["Bearer x".to_owned(), format!("Bearer {access}")];
@@ -567,7 +568,7 @@ async fn two_lines_of_credentials_are_refused_by_every_api() {
 }
 
 #[tokio::test]
-async fn answers_with_tokens_are_kept_by_no_cache() {
+async fn answers_with_tokens_are_not_cached() {
     let edge = Edge::start().await;
     let client = &edge.server.client;
     let (_, refresh) = signed_up(client, "anna@example.com").await;

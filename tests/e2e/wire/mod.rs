@@ -1,4 +1,4 @@
-//! HTTP itself, in every API alike: slow and malformed requests, sizes, other origins.
+//! HTTP itself, the same in every API: slow and malformed requests, sizes, other origins.
 
 mod cors;
 mod edge;

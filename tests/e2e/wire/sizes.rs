@@ -17,7 +17,7 @@ fn registrations(length: usize) -> [(&'static str, Value); 2] {
 }
 
 #[tokio::test]
-async fn a_password_has_at_most_1024_bytes() {
+async fn password_has_at_most_1024_bytes() {
     let server = TestServer::start().await;
     for (path, body) in registrations(1_025) {
         let answer = server.client.post(path, &body).await;
@@ -34,7 +34,7 @@ async fn a_password_has_at_most_1024_bytes() {
 }
 
 #[tokio::test]
-async fn a_body_has_at_most_64_kib() {
+async fn body_has_at_most_64_kib() {
     let server = TestServer::start().await;
     let empty = json!({"token": ""}).to_string().len();
     for (length, status) in [(65_536, 401), (65_537, 413)] {

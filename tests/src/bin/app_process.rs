@@ -1,5 +1,5 @@
-//! A process of an app, for tests with several: finds the session in the vault, calls its API many
-//! times at once, and says how often that went well.
+//! A process of an app, for tests with several: it loads the session from the vault, calls its API
+//! many times at once, and prints how many calls succeeded.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 struct Arguments {
     url: String,
     vault: std::path::PathBuf,
-    /// What its clock shows.
+    /// The time on its clock.
     now: i64,
     calls: usize,
 }
@@ -33,7 +33,7 @@ async fn main() -> propusk::Result<()> {
         good += usize::from(call.is_ok_and(|token| token.is_ok()));
     }
     client.profile().await?;
-    // Whoever started this reads it.
+    // The parent process reads it.
     let _ = writeln!(io::stdout(), "{good}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! An answer against what is expected: every difference, as a line that can be read.
+//! Compares an answer with what is expected and reports every difference as a readable line.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ pub struct Difference {
     pub got: String,
 }
 
-/// The circumstances of an answer.
+/// The context of an answer.
 pub struct Comparison<'c> {
     pub now: i64,
     pub secret: &'c str,
@@ -52,7 +52,7 @@ impl Comparison<'_> {
                 let got: Option<Value> = serde_json::from_slice(&answer.body).ok();
                 let matcher = Matcher { now: self.now, ids: self.ids };
                 let fits = got.as_ref().is_some_and(|got| matcher.fits(expected, got));
-                // Written without white space and needless escapes; also refuses a doubled key.
+                // Compact, with no needless escapes; this also finds a repeated key.
                 let compact = got.map(|got| got.to_string());
                 let is_compact = self.indented || compact.as_ref() == Some(&text);
                 (!fits || !is_compact)
@@ -72,8 +72,8 @@ impl Comparison<'_> {
             serde_json::from_slice::<Value>(&answer.body).ok().map(|json| json[name].clone());
         let read = token.as_ref().and_then(Value::as_str).and_then(|token| {
             match expected["claims"].get("user_name") {
-                // The server's key for these is its own: that it signed them shows where it takes
-                // them back.
+                // The server signs these with a key that the tests do not have; that it accepts
+                // them shows that they are its own.
                 Some(_) => tokens::decode(token),
                 None => tokens::read(token, self.secret),
             }

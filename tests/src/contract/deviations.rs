@@ -1,5 +1,6 @@
-//! Where Propusk answers otherwise than recorded, on purpose, row by row. A row that is not here must
-//! answer as recorded; one that is here must answer exactly what stands here, and not as recorded.
+//! Where Propusk deliberately answers differently from the recording, row by row. A row that is not
+//! listed must answer as recorded; a listed one must answer exactly what is listed, and not as
+//! recorded.
 
 use serde_json::Value;
 
@@ -10,17 +11,17 @@ use Instead::{AccessRefused, AsRow, AsRowBut, Json, NoBody, OptionsBody, Page, R
 /// Why an answer may differ; the numbers are those of the list of deliberate differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// One account for each mailbox, however its address is spelled.
+    /// One account for each mailbox, in every spelling of its address.
     OneMailbox = 1,
-    /// The link of one mail is of no use for another's purpose.
+    /// The link of one mail cannot be used for the purpose of another.
     OnePurpose = 7,
     /// A sign-out ends the access tokens of its session too, and a reset those of all sessions.
     SessionEnds = 8,
     /// Nothing is refreshed or verified for a suspended or deleted account.
     AccountGone = 11,
-    /// A path answers at once, with its final slash or without.
+    /// A path answers without a redirect, with or without its final slash.
     EitherSlash = 13,
-    /// One account for each e-mail address, also where the library allows several.
+    /// One account for each e-mail address, even where the library allows several.
     OneEmail = 14,
     /// The library crashes here.
     Crash = 16,
@@ -28,25 +29,25 @@ pub enum Reason {
     NewSession = 3,
     /// Nothing is opened for a suspended account.
     Suspended = 4,
-    /// An account is entered by its address only where that is safe.
+    /// An address opens an existing account only if that is safe.
     AccountInUse = 5,
-    /// What a provider writes in a failure is not passed on.
+    /// The text of a provider's failure is not passed on.
     ProviderBody = 15,
-    /// A provider tells no address, or none that could be one.
+    /// A provider sends no address, or an invalid one.
     NoAddress = 25,
-    /// An access credential of any API is good in every scheme that an API takes.
+    /// An access credential of any API is accepted in every scheme that an API takes.
     AnyCredential = 17,
     /// A password has at most 1 024 bytes.
     LongPassword = 18,
-    /// The link of a mail shows a page.
+    /// The link of a mail opens a page.
     LinkPage = 19,
     /// A refresh token that names no account is refused.
     NoAccount = 20,
-    /// A phone is ASCII digits behind a `+`; its separators are stripped.
+    /// A phone number is ASCII digits after a `+`; separators are removed.
     PhoneForm = 22,
 }
 
-/// A row that is answered otherwise.
+/// A row that is answered differently.
 #[derive(Debug)]
 pub struct Deviation {
     pub id: &'static str,
@@ -54,12 +55,12 @@ pub struct Deviation {
     instead: Instead,
 }
 
-/// What is answered.
+/// The answer instead of the recorded one.
 #[derive(Debug)]
 enum Instead {
-    /// What another row was answered.
+    /// The answer of another row.
     AsRow(&'static str),
-    /// The same, but for its body.
+    /// The same, except for its body.
     AsRowBut(&'static str, &'static str),
     /// 401 of a route that takes a token in its body.
     RefreshRefused(&'static str),
@@ -67,9 +68,9 @@ enum Instead {
     AccessRefused(Route, &'static str),
     Json(u16, Route, &'static str),
     NoBody(u16, Route),
-    /// A description of the route, which is free.
+    /// A description of the route; its body is free.
     OptionsBody(Route),
-    /// A page for people, which is free.
+    /// A page for people; its body is free.
     Page(u16),
 }
 
@@ -77,7 +78,7 @@ const POST: Route = Route { allow: "POST, OPTIONS", vary: "Accept" };
 const USERS: Route = Route { allow: "GET, POST, HEAD, OPTIONS", vary: "Accept, Cookie" };
 const ME: Route = Route { allow: "GET, PUT, PATCH, DELETE, HEAD, OPTIONS", vary: "Accept" };
 const PROFILE: Route = Route { allow: "GET, HEAD, OPTIONS", vary: "Accept" };
-/// The list of 000, where no cookie signs in.
+/// The list of users in file 000: there is no sign-in by cookie.
 const OWN_USERS: Route = Route { allow: "GET, POST, HEAD, OPTIONS", vary: "Accept" };
 
 const NO_GET: Instead = Json(405, POST, r#"{"detail":"Method \"GET\" not allowed."}"#);
@@ -92,7 +93,7 @@ const ACCOUNT_INACTIVE: Instead =
 const INVALID: Instead = RefreshRefused("Token is invalid");
 const INVALID_OR_EXPIRED: Instead = RefreshRefused("Token is invalid or expired");
 const NO_ID: Instead = RefreshRefused("Token has no id");
-/// A link's uid or token that is none, and a header's key.
+/// An invalid uid or token of a link, and the API token in a header.
 const NO_UID: Instead = AsRow("000-0222");
 const NO_TOKEN: Instead = AsRow("000-0215");
 const NO_KEY: Instead = AsRow("000-0370");
@@ -100,7 +101,7 @@ const OWN_EMAIL_EXISTS: Instead = AsRow("000-0069");
 const PASSWORD_TOO_LONG: Instead =
     Json(400, OWN_USERS, r#"{"password":["Ensure this field has no more than 1024 characters."]}"#);
 
-/// A converted token, and what a provider that fails is called.
+/// A converted token, and the answer if a provider fails.
 const PAIR: Instead = AsRow("000-0476");
 const UNREACHABLE: Instead = AsRow("000-0489");
 const IN_USE: Instead = Json(
@@ -240,8 +241,8 @@ pub const DEVIATIONS: &[Deviation] = &[
     deviates("004-0535", Reason::AccountGone, ACCOUNT_INACTIVE),
 ];
 
-/// Rows whose answer is free: the library matches `jwt/create` and `jwt/refresh` as prefixes without an
-/// end. Only a failure of the server would be wrong.
+/// Rows whose answer is free: the library matches `jwt/create` and `jwt/refresh` as prefixes
+/// without an end. Only a server error would be wrong.
 pub const FREE: &[&str] = &["004-0195", "004-0197", "004-0198", "004-0306"];
 
 impl Deviation {
@@ -249,7 +250,7 @@ impl Deviation {
         DEVIATIONS.iter().find(|deviation| deviation.id == id)
     }
 
-    /// What is to be answered; `rows` are those of the same file.
+    /// The expected answer; `rows` are those of the same file.
     pub fn expectation(&self, rows: &[Row]) -> Expectation {
         let json = |text: &str| {
             ExpectedBody::Json(serde_json::from_str(text).expect("the JSON of this table is right"))

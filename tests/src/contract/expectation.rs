@@ -1,4 +1,4 @@
-//! What an answer must be: as recorded, less what is free; or as a deviation says.
+//! What an answer must be: as recorded, except for what is free, or as a deviation states.
 //!
 //! Free: bodies and headers of HTML pages (unknown paths, the browsable API), bodies of `OPTIONS`.
 //! Free within bodies ([`super::matching`]): the text after `JSON parse error - `, some claims.
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::rows::{Exchange, Response};
 
-/// The headers that are compared, with their value where a row names none.
+/// The headers that are compared, with their value if a row does not name them.
 const COMPARED: [(&str, Option<&str>); 8] = [
     ("Content-Type", None),
     ("Allow", None),
@@ -19,14 +19,14 @@ const COMPARED: [(&str, Option<&str>); 8] = [
     ("Cross-Origin-Opener-Policy", Some("same-origin")),
 ];
 
-/// Compared only where a row names it.
+/// Compared only if a row names it.
 const CACHE_CONTROL: &str = "Cache-Control";
 
 /// An answer to compare with.
 #[derive(Clone, Debug)]
 pub struct Expectation {
     pub status: u16,
-    /// Each compared header; `None`: it must be absent. Empty where headers are free.
+    /// Each compared header; `None`: the header must be absent. Empty if headers are free.
     pub headers: Vec<(&'static str, Option<String>)>,
     pub body: ExpectedBody,
     pub tokens: Map<String, Value>,
@@ -64,7 +64,7 @@ impl Expectation {
         }
     }
 
-    /// An answer of one of our routes, with the headers that those have.
+    /// An answer of one of our routes, with the headers of that route.
     pub fn of_route(status: u16, route: Route, body: ExpectedBody) -> Self {
         let named = |name: &str| match name {
             "Content-Type" => Some(Some("application/json".to_owned())),
@@ -87,7 +87,7 @@ impl Expectation {
     }
 }
 
-/// Everything compared, from what is named and what every answer has.
+/// All compared headers: those named, and those of every answer.
 fn headers(named: impl Fn(&str) -> Option<Option<String>>) -> Vec<(&'static str, Option<String>)> {
     let compared = COMPARED.into_iter();
     compared.map(|(name, usual)| (name, named(name).unwrap_or(usual.map(str::to_owned)))).collect()

@@ -1,5 +1,5 @@
-//! Rows about mails: to whom one goes and the link in it. All its other words are free. And one-time
-//! tokens of an age, which are read from a mail.
+//! Rows about mails: the recipient and the link are compared, all other words are free. Also
+//! one-time tokens of a given age, which are read from a mail.
 
 use regex_lite::Regex;
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::links::Link;
 use crate::mailbox::capture;
 use crate::smtp::Received;
 
-/// What stands for a value in the link of a recorded text, and which values it may have.
+/// Placeholders in the link of a recorded text, and the values that each may have.
 const PLACEHOLDERS: [(&str, &str); 2] =
     [("<uid>", r"([\w-]+)"), ("<django_token>", "([0-9a-z]{6}-[0-9a-f]{32})")];
 
@@ -37,7 +37,7 @@ impl<B: Backdoor> Replay<'_, B> {
         }
     }
 
-    /// Of those that have arrived since this was last asked.
+    /// Among the mails that have arrived since the last call.
     async fn newest_to(&mut self, recipient: &str) -> Option<Received> {
         let new = self.subject.backdoor.mails().await.split_off(self.mails);
         self.mails += new.len();
@@ -45,11 +45,11 @@ impl<B: Backdoor> Replay<'_, B> {
         new.into_iter().rfind(|mail| to_them(mail) && !is_notice(mail))
     }
 
-    /// Asks for a link `age` seconds ago.
+    /// Requests a link as it would have been `age` seconds ago.
     pub(super) async fn aged_link(&mut self, who: &str, age: i64) -> Option<Link> {
         let clock = self.subject.backdoor.clock()?;
         let email = self.subject.backdoor.email_of(who).await;
-        // Nothing may be left that would wait for the time to come back.
+        // No mail may wait for the clock to be set back to now.
         self.newest_to(&email).await;
         clock.advance(-age);
         let path = repairs::link_route(self.seed);
@@ -60,14 +60,14 @@ impl<B: Backdoor> Replay<'_, B> {
     }
 }
 
-/// What tells an owner of a change beside the recorded mails: it has no link, or one that only takes
-/// the change back.
+/// A notice to an owner, which the recording does not have: it has no link, or one that only
+/// reverses the change.
 fn is_notice(mail: &Received) -> bool {
     let text = mail.letter().text;
     links_in(&text).iter().all(|link| link.contains("/auth/return-email/"))
 }
 
-/// Everything wrong with a mail; `public_url` is the server's, with which its links begin.
+/// All differences of a mail; `public_url` is the start of the server's links.
 fn differences(expected: &ExpectedMail, mail: &Received, public_url: &str) -> Vec<Difference> {
     let recipients = [expected.to.clone()];
     let mut found = Vec::new();
@@ -86,7 +86,7 @@ fn differences(expected: &ExpectedMail, mail: &Received, public_url: &str) -> Ve
     found
 }
 
-/// From the scheme of the one URL to the end of its line.
+/// From the scheme of the only URL to the end of its line.
 fn recorded_link(text: &str) -> &str {
     let start = text.find("http://<host>/").expect("a recorded mail has a link");
     text[start..].lines().next().unwrap_or_default()

@@ -1,4 +1,5 @@
-//! Whether JSON is as expected: key order counts, placeholders stand for what changes from run to run.
+//! Whether JSON is as expected: key order counts, placeholders match values that change from run to
+//! run.
 
 use std::collections::HashMap;
 
@@ -8,14 +9,14 @@ use serde_json::{Map, Value};
 const NEAR: i64 = 3;
 const PARSE_ERROR: &str = "JSON parse error - ";
 
-/// Which account id here plays the part of which recorded one. Refused registrations shift the ids,
-/// so they are compared as names: the same account always the same, another one another.
+/// Which account id corresponds to which recorded one. Refused registrations shift the ids, so only
+/// identity is compared: the same account has the same id, another account another id.
 #[derive(Clone, Debug, Default)]
 pub struct AccountIds {
     ours_by_recorded: HashMap<i64, i64>,
 }
 
-/// What the placeholders are measured by.
+/// The values against which placeholders are checked.
 pub struct Matcher<'m> {
     pub now: i64,
     pub ids: &'m mut AccountIds,
@@ -50,7 +51,7 @@ impl Matcher<'_> {
         }
     }
 
-    /// The claims of a token. `iat_is_free`: of an access token that a refresh gave.
+    /// The claims of a token. `iat_is_free`: the access token comes from a refresh.
     pub fn claims_fit(
         &mut self,
         expected: &Map<String, Value>,
@@ -67,7 +68,8 @@ impl Matcher<'_> {
         })
     }
 
-    /// Numbers everywhere: the libraries write text only in one of the APIs, or copy a client's text.
+    /// Numbers everywhere: the libraries write text only in one of the APIs, or repeat a client's
+    /// text.
     fn account_fits(&mut self, expected: &Value, got: &Value) -> bool {
         let same_type = expected.is_string() == got.is_string();
         match (id(expected), id(got)) {

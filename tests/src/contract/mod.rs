@@ -1,9 +1,9 @@
-//! The replay of the recorded answers: every row of a file is sent to a server in its order, and every
-//! difference is gathered, so that one run shows all of them.
+//! The replay of the recorded answers: every row of a file is sent to a server in order, and all
+//! differences are collected, so that one run shows all of them.
 //!
-//! `rows` what is recorded · `request` sending it · `expectation` what has to come back · `compare`,
-//! `matching` and `mails` whether it did · `deviations` where we differ on purpose · `repairs` what then
-//! has to be put right · `skipped` what waits.
+//! `rows` what is recorded · `request` sends it · `expectation` what must come back · `compare`,
+//! `matching` and `mails` whether it did · `deviations` where we differ on purpose · `repairs` what
+//! must then be restored · `skipped` rows that are left out.
 
 mod compare;
 mod deviations;
@@ -36,26 +36,26 @@ use crate::http::{Answer, Client};
 use crate::openapi::{Asked, Document};
 use crate::smtp::Received;
 
-/// What happens behind the API of a server: through its own parts, or its command line.
+/// Changes behind the API of a server: through its own parts, or its command line.
 pub trait Backdoor {
-    /// Suspends or revives the account called so.
+    /// Suspends or reactivates the account with this name.
     fn set_active(&self, who: &str, is_active: bool) -> impl Future<Output = ()>;
     fn delete(&self, who: &str) -> impl Future<Output = ()>;
     fn email_of(&self, who: &str) -> impl Future<Output = String>;
-    /// All mails that have arrived, the oldest first, once no further one waits to be sent.
+    /// All mails that have arrived, the oldest first, once no other mail waits to be sent.
     fn mails(&self) -> impl Future<Output = Vec<Received>>;
-    /// The server's clock, where it can be set.
+    /// The server's clock; `None` if it cannot be set.
     fn clock(&self) -> Option<&Clock>;
-    /// Marks all accounts as imported under their numbers, so that tokens that the client makes are
-    /// honoured; false where there is no way to.
+    /// Marks all accounts as imported under their numbers, so that tokens made by the client are
+    /// accepted; false if that is not possible.
     fn imports_all(&self) -> impl Future<Output = bool>;
 }
 
-/// The server that is replayed against.
+/// The server under test.
 pub struct Subject<'s, B> {
     pub client: &'s Client,
     pub secret: &'s str,
-    /// What the links in mails begin with.
+    /// The start of the links in mails.
     pub public_url: &'s str,
     /// The server's time, in seconds.
     pub now: &'s dyn Fn() -> i64,
@@ -65,7 +65,7 @@ pub struct Subject<'s, B> {
 /// How long an OAuth2 access token lives.
 const OAUTH_ACCESS_SECONDS: i64 = 36_000;
 
-/// A row that was not answered as it has to be.
+/// A row with a wrong answer.
 #[derive(Debug)]
 struct Mismatch {
     id: String,
@@ -131,13 +131,13 @@ struct Replay<'r, B> {
     seed: &'r str,
     rows: &'r [Row],
     subject: Subject<'r, B>,
-    /// What the server says of itself, which every answer has to be like.
+    /// The server's own description, which every answer must match.
     document: Document,
     captures: Captures,
-    /// Captures that are not there because a token could not be made.
+    /// Captures that are missing because a token could not be made.
     left_out: BTreeSet<String>,
     ids: AccountIds,
-    /// How many of the mails have been looked at.
+    /// How many of the mails have been checked.
     mails: usize,
     mismatches: Vec<Mismatch>,
 }
@@ -163,8 +163,8 @@ impl<B: Backdoor> Replay<'_, B> {
         }
     }
 
-    /// A token of the server that is replaced is good for accounts that were imported from it alone, so
-    /// one that the client makes needs such accounts.
+    /// A token of the replaced server works only for accounts imported from it, so a token made by
+    /// the client needs such accounts.
     async fn can_be_made(&self, mint: &Mint) -> bool {
         match &mint.recipe {
             Recipe::Signed { key, .. } => {
@@ -177,7 +177,7 @@ impl<B: Backdoor> Replay<'_, B> {
     async fn exchange(&mut self, row: &Row, exchange: &Exchange) {
         let request = match exchange.request.fill(&self.captures) {
             Ok(request) => request,
-            // What came of a token that could not be made is left out too.
+            // Captures that depend on a token that could not be made are left out too.
             Err(Missing::Capture(name)) if self.left_out.contains(&name) => {
                 for name in exchange.capture.keys() {
                     self.captures.remove(name);
@@ -210,7 +210,7 @@ impl<B: Backdoor> Replay<'_, B> {
                 comparison(&self.subject, &mut self.ids, exchange).differences(&recorded, answer);
             return self.extend(row, differences);
         };
-        // Compared on a copy of the ids: a deviation must not teach the replay anything.
+        // Compared with a copy of the ids: a deviation must not add any.
         let as_recorded = comparison(&self.subject, &mut self.ids.clone(), exchange)
             .differences(&recorded, answer);
         if as_recorded.is_empty() {

@@ -1,20 +1,20 @@
-//! What the replay does before a row whose state an earlier deviation or a skipped row has changed, so
-//! that the row can still be compared.
+//! What the replay does before a row whose state an earlier deviation or a skipped row has changed,
+//! so that the row can still be compared.
 
 /// A step before a row.
 #[derive(Debug)]
 pub struct Repair {
     pub before: &'static str,
-    /// Which row made it necessary.
+    /// The row that made it necessary.
     pub because_of: &'static str,
     pub step: Step,
 }
 
 #[derive(Debug)]
 pub enum Step {
-    /// An account that the recording goes on using lives again.
+    /// Reactivates an account that the recording continues to use.
     Reactivate(&'static str),
-    /// Signs in and gives what the fields of the answer hold the names of what they held before.
+    /// Signs in and stores the fields of the answer under the names that held the earlier ones.
     SignInAgain {
         who: &'static str,
         password: &'static str,
@@ -23,7 +23,7 @@ pub enum Step {
 }
 
 pub const REPAIRS: &[Repair] = &[
-    // The reset ended the session whose sign-out the row is about.
+    // The reset has ended the session that this row signs out.
     Repair {
         before: "000-0467",
         because_of: "000-0459",
@@ -69,7 +69,7 @@ pub const REPAIRS: &[Repair] = &[
     },
 ];
 
-/// Where an API signs in, and the field that names the account.
+/// The sign-in route of an API, and the field that names the account.
 pub fn sign_in_route(seed: &str) -> (&'static str, &'static str) {
     match seed {
         "000" => ("/auth/token/login/", "username"),
@@ -80,7 +80,7 @@ pub fn sign_in_route(seed: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// Where an API is asked to mail the link of which a row wants an old token.
+/// The route that mails the link of which a row needs an old token.
 pub fn link_route(seed: &str) -> &'static str {
     match seed {
         "000" => "/auth/users/resend_activation/",

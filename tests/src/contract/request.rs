@@ -15,13 +15,13 @@ use super::rows::{Body, Raw, Request};
 
 const BOUNDARY: &str = "----a-boundary-that-no-value-contains";
 
-/// Values that earlier answers gave, by name.
+/// Values from earlier answers, by name.
 pub type Captures = HashMap<String, String>;
 
 /// Why a request cannot be made.
 #[derive(Debug)]
 pub enum Missing {
-    /// No earlier answer gave this.
+    /// No earlier answer contained this.
     Capture(String),
     Form(String),
 }
@@ -36,7 +36,7 @@ impl fmt::Display for Missing {
 }
 
 impl Request {
-    /// The request to send, or the capture that it lacks.
+    /// The request to send, or the capture that is missing.
     pub fn fill(&self, captures: &Captures) -> Result<HttpRequest<Full<Bytes>>, Missing> {
         let path = filled(&self.path, captures)?;
         let mut request = HttpRequest::builder().method(self.method.as_bytes()).uri(path);
@@ -53,7 +53,7 @@ impl Request {
 }
 
 impl Body {
-    /// Its members, where they can be read.
+    /// Its members, if it can be parsed.
     pub fn as_json(&self) -> Option<Value> {
         match self {
             Body::Json { body } => Some(body.clone()),
@@ -122,7 +122,7 @@ fn filled_fields(
     fields.map(|(name, value)| Ok((name.clone(), filled(value, captures)?))).collect()
 }
 
-/// Header text above U+007F stands for single latin-1 bytes, as HTTP sends them.
+/// Each character above U+007F in a header text is one latin-1 byte, as HTTP sends it.
 fn header_value(text: &str) -> Result<HeaderValue, Missing> {
     let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
     let bytes = bytes.map_err(|error| Missing::Form(format!("{text:?}: {error}")))?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// One row, in the order of its replay.
+/// One row; rows are in the order of the replay.
 #[derive(Debug, Deserialize)]
 pub struct Row {
     pub id: String,
@@ -15,7 +15,7 @@ pub struct Row {
     pub action: Action,
 }
 
-/// What a row asks for.
+/// The step that a row describes.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Action {
@@ -25,7 +25,7 @@ pub enum Action {
     },
     Setup {
         setup: Setup,
-        /// Name to a path in what the setup gives.
+        /// Maps a name to a path in the result of the setup.
         #[serde(default)]
         capture: BTreeMap<String, String>,
     },
@@ -34,15 +34,15 @@ pub enum Action {
     },
 }
 
-/// A request and the answer that it got.
+/// A request and its recorded answer.
 #[derive(Debug, Deserialize)]
 pub struct Exchange {
     pub request: Request,
     pub response: Response,
-    /// Path of a token in the answer (`json.access`) to its header and claims.
+    /// Maps the path of a token in the answer (`json.access`) to its header and claims.
     #[serde(default)]
     pub jwt: Map<String, Value>,
-    /// Name to a path in the answer.
+    /// Maps a name to a path in the answer.
     #[serde(default)]
     pub capture: BTreeMap<String, String>,
 }
@@ -100,7 +100,7 @@ pub enum Recipe {
     Tampered { from: String, tamper: Tamper },
 }
 
-/// What is done to a good token.
+/// How a good token is damaged.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tamper {
@@ -127,12 +127,12 @@ pub enum Setup {
         user: BTreeMap<String, String>,
         age: i64,
     },
-    /// The access tokens that OAuth2 gave to the user end.
+    /// The access tokens that OAuth2 has given to the user expire.
     #[serde(rename = "expire_bearer")]
     ExpireBearer {},
 }
 
-/// A mail that has been sent since the last such row, or must not have been.
+/// A mail that must, or must not, have been sent since the last such row.
 #[derive(Debug, Deserialize)]
 pub struct ExpectedMail {
     pub to: String,
@@ -140,7 +140,7 @@ pub struct ExpectedMail {
     pub none: bool,
     #[serde(default)]
     pub text: String,
-    /// Name to a pattern with one group, in the plain text.
+    /// Maps a name to a pattern with one group, in the plain text.
     #[serde(default)]
     pub capture: BTreeMap<String, String>,
 }

@@ -1,4 +1,4 @@
-//! Tokens as a client may make them: good ones, odd ones and forged ones; and reading those of the server.
+//! Makes tokens as a client may make them (good, odd and forged), and reads those of the server.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -39,7 +39,7 @@ pub fn read(token: &str, secret: &str) -> Option<(Value, Map<String, Value>)> {
     decode(token)
 }
 
-/// Header and claims of a token, whoever signed it.
+/// Header and claims of a token, whatever its signature.
 pub fn decode(token: &str) -> Option<(Value, Map<String, Value>)> {
     let [header, payload, _] = thirds(token)?;
     let header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
@@ -47,7 +47,7 @@ pub fn decode(token: &str) -> Option<(Value, Map<String, Value>)> {
     Some((header, claims))
 }
 
-/// `"now+300"` is a number of seconds; every other value is itself, the word `"soon"` too.
+/// `"now+300"` is a number of seconds; every other value is unchanged, even the word `"soon"`.
 fn at(value: &Value, now: i64) -> Value {
     let offset = value.as_str().and_then(|text| text.strip_prefix("now"));
     match offset.map(|offset| if offset.is_empty() { Ok(0) } else { offset.parse::<i64>() }) {
@@ -94,7 +94,7 @@ fn encoded(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// The first letter, because the bits of the last one may be padding.
+/// The first letter: the bits of the last one may be padding.
 fn other_first_letter(signature: &str) -> String {
     let first = if signature.starts_with('A') { 'B' } else { 'A' };
     signature.chars().enumerate().map(|(i, letter)| if i == 0 { first } else { letter }).collect()

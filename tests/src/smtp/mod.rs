@@ -1,5 +1,5 @@
-//! A mail server: it speaks ESMTP with and without TLS, remembers every command and every mail that it
-//! took, and behaves as it is told, from one moment to the next.
+//! A mail server: it speaks ESMTP with and without TLS, records every command and every mail, and
+//! behaves as the test orders, which may change at any time.
 
 mod session;
 
@@ -16,28 +16,29 @@ use tokio::task::JoinHandle;
 use self::session::Connection;
 pub use crate::certificate::Authority;
 
-/// How the server treats what comes next. A connection asks anew at each command.
+/// How the server treats the next command; a connection looks at this before each command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Behaviour {
     #[default]
     Fine,
     /// Connections are closed at once.
     Refuse,
-    /// 451 for every recipient but those let through by [`SmtpServer::let_through`].
+    /// 451 for every recipient except those of [`SmtpServer::let_through`].
     Greylist,
     /// 550 for every recipient.
     RefuseRecipient,
-    /// The final dot is never answered, and the mail not taken.
+    /// The final dot is never answered, and the mail is not accepted.
     HangAfterData,
-    /// The mail is taken and answered 250, and the connection reset.
+    /// The mail is accepted and answered 250, then the connection is reset.
     AcceptThenReset,
     /// This command is never answered; `CONNECT` stands for the greeting.
     HangAt(&'static str),
-    /// This command is answered so, without the line's end; `CONNECT` is the greeting, `.` the mail.
+    /// This command gets this answer, without the line end; `CONNECT` is the greeting, `.` the
+    /// mail.
     Answer(&'static str, String),
 }
 
-/// What protects a connection.
+/// The transport security of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protection {
     #[default]
@@ -48,14 +49,14 @@ pub enum Protection {
 
 /// What kind of server to start.
 pub struct Options {
-    /// Where to listen; a free port of 127.0.0.1 unless a test says otherwise.
+    /// The address to listen on; by default a free port of 127.0.0.1.
     pub listen: SocketAddr,
     pub protection: Protection,
-    /// What its certificate names, a host name or an address.
+    /// The host name or address in its certificate.
     pub certified_as: &'static str,
-    /// User and password without whom no mail is taken.
+    /// User and password; without them no mail is accepted.
     pub account: Option<(&'static str, &'static str)>,
-    /// The ways to sign in that it offers.
+    /// The sign-in mechanisms that it offers.
     pub mechanisms: &'static str,
 }
 
@@ -71,12 +72,12 @@ impl Default for Options {
     }
 }
 
-/// A mail as it came.
+/// A mail as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
     pub from: String,
     pub to: Vec<String>,
-    /// Without the transport's dots.
+    /// Without the dots that SMTP adds.
     pub content: Vec<u8>,
 }
 
@@ -89,14 +90,14 @@ pub struct SmtpServer {
     _folder: TempDir,
 }
 
-/// What all connections share.
+/// Shared by all connections.
 struct State {
     protection: Protection,
     account: Option<(&'static str, &'static str)>,
     mechanisms: &'static str,
     tls: tokio_rustls::TlsAcceptor,
     shared: Mutex<Shared>,
-    /// How many mails there are, to wait for.
+    /// The number of mails, to wait for.
     taken: watch::Sender<usize>,
 }
 
@@ -133,7 +134,7 @@ impl SmtpServer {
         SmtpServer { address, state, listening, ca_file, _folder: folder }
     }
 
-    /// `smtp://` or `smtps://` with this server's port, as the settings want it.
+    /// `smtp://` or `smtps://` with this server's port, as in the settings.
     pub fn url(&self) -> String {
         match self.state.protection {
             Protection::None => format!("smtp://{}", self.address),
@@ -151,12 +152,12 @@ impl SmtpServer {
         self.state.shared().behaviour = behaviour;
     }
 
-    /// Takes this recipient in spite of the grey list.
+    /// Accepts this recipient in spite of greylisting.
     pub fn let_through(&self, recipient: &str) {
         self.state.shared().let_through.insert(recipient.to_owned());
     }
 
-    /// Every command line that came, in order, without the lines of mails and of passwords.
+    /// Every command line received, in order, without mails and passwords.
     pub fn commands(&self) -> Vec<String> {
         self.state.shared().commands.clone()
     }
@@ -165,12 +166,12 @@ impl SmtpServer {
         self.state.shared().connections
     }
 
-    /// The mails taken, in the order in which they came.
+    /// The accepted mails, in order of arrival.
     pub fn mails(&self) -> Vec<Received> {
         self.state.shared().mails.clone()
     }
 
-    /// Changes whenever a mail is taken.
+    /// Changes with every accepted mail.
     pub(crate) fn taken(&self) -> watch::Receiver<usize> {
         self.state.taken.subscribe()
     }
@@ -201,7 +202,7 @@ impl State {
 async fn listen(listener: TcpListener, state: Arc<State>) {
     while let Ok((stream, _)) = listener.accept().await {
         state.shared().connections += 1;
-        // A connection that breaks off is the client's affair.
+        // A connection that breaks is the client's problem.
         tokio::spawn(Connection::serve(stream, Arc::clone(&state)));
     }
 }

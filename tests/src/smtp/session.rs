@@ -1,4 +1,4 @@
-//! One connection: commands are read line by line, and every line must end in CR LF, as RFC 5321 has it.
+//! One connection: commands are read line by line, and every line must end in CR LF (RFC 5321).
 
 use std::future::pending;
 use std::io;
@@ -12,7 +12,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::{Behaviour, Protection, Received, State};
 
-/// With TLS or without, it can be reset.
+/// A stream, with or without TLS, that can be reset.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
     const IS_PLAIN: bool;
 
@@ -43,7 +43,7 @@ pub(super) struct Connection<S: Stream> {
     to: Vec<String>,
 }
 
-/// What comes after a command.
+/// What follows a command.
 enum Next {
     Command,
     Upgrade,
@@ -51,7 +51,7 @@ enum Next {
 }
 
 impl Connection<TcpStream> {
-    /// Serves a client from the greeting to its end, in TLS as soon as that is agreed.
+    /// Serves a client from the greeting to the end, in TLS once that is agreed.
     pub async fn serve(stream: TcpStream, state: Arc<State>) -> io::Result<()> {
         if state.behaviour() == Behaviour::Refuse {
             return stream.set_zero_linger();
@@ -252,7 +252,7 @@ impl<S: Stream> Connection<S> {
         self.to.clear();
     }
 
-    /// A command, or `None` at the end.
+    /// A command; `None` at the end.
     async fn line(&mut self) -> io::Result<Option<String>> {
         let Some(line) = self.raw_line().await? else { return Ok(None) };
         let line = line.strip_suffix(b"\r\n").unwrap_or(b"a line without CR LF");

@@ -1,4 +1,4 @@
-//! The answers that all providers have in common.
+//! The answers that all providers share.
 
 use std::io;
 

@@ -1,21 +1,22 @@
-//! An app on this machine to come back to, for trying by hand: it shows what it was told.
+//! An app on this machine for manual tests: a sign-in returns to it, and it shows the query that it
+//! received.
 
 use hyper::StatusCode;
 
 use crate::answer::{self, Answer};
 
-/// Where it waits.
+/// The path of its redirect.
 pub(crate) const PATH: &str = "/app";
 
 pub(crate) fn come_back(query: &str) -> Answer {
-    match told(query) {
+    match shell_text(query) {
         Some(text) => answer::text(StatusCode::OK, text),
         None => answer::text(StatusCode::BAD_REQUEST, "neither a code nor an error"),
     }
 }
 
-/// The code as a shell takes it; whatever else is in the query, a shell never gets.
-fn told(query: &str) -> Option<String> {
+/// The code, quoted for a shell; nothing else of the query is passed to a shell.
+fn shell_text(query: &str) -> Option<String> {
     let found = |name: &str| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         pairs
@@ -40,16 +41,16 @@ mod tests {
 
     #[test]
     fn a_code_is_shown_as_a_shell_takes_it() {
-        let text = told("code=a-B_9&state=s").expect("a code");
+        let text = shell_text("code=a-B_9&state=s").expect("a code");
         assert!(text.ends_with("\n\nCODE=a-B_9\n"), "{text}");
-        let text = told("error=access_denied&state=s").expect("an error");
+        let text = shell_text("error=access_denied&state=s").expect("an error");
         assert!(text.ends_with(": access_denied\n"), "{text}");
     }
 
     #[test]
     fn what_a_shell_would_run_is_not_shown() {
         for query in ["", "code=", "code=a;ls", "code=$(ls)", "code=a%0Als", "error=a%20b"] {
-            assert_eq!(told(query), None, "{query}");
+            assert_eq!(shell_text(query), None, "{query}");
         }
     }
 }

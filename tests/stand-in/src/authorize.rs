@@ -1,28 +1,28 @@
-//! Where the browser is sent: what is asked for is checked, the user is asked, a code is issued.
+//! The authorization endpoints: the request is checked, the user is asked, a code is issued.
 
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
 use crate::answer::{self, Answer};
-use crate::desk::{Desk, Grant, random};
+use crate::records::{Grant, Records, random};
 use crate::request::Request;
 use crate::{Client, Consent, Provider, User, page};
 use crate::{google, mail_ru, vk, yandex};
 
-/// In what the providers differ.
+/// How the providers differ.
 pub(crate) struct Rules {
-    /// Whether the client's first redirect may be meant by naming none.
+    /// Whether a request without a redirect means the client's first one.
     pub redirect_may_be_left_out: bool,
     /// The least length of `state`; 0 if it may be left out.
     pub state: usize,
     pub challenge_needed: bool,
-    /// How the method of the challenge may be spelt; always SHA-256.
+    /// The accepted names of the challenge method, which is always SHA-256.
     pub methods: &'static [&'static str],
-    /// One of these words has to be in the scope; if there are none, it may be left out.
+    /// The scope needs one of these words; if the list is empty, it may be left out.
     pub scope: &'static [&'static str],
-    /// What a request without a scope gets.
+    /// The scope of a request that names none.
     pub default_scope: &'static str,
-    /// Everything that there is.
+    /// All scopes of the provider.
     pub whole_scope: &'static str,
     pub code_prefix: &'static str,
     /// Random bytes of a code.
@@ -42,30 +42,30 @@ pub(crate) fn code(provider: Provider) -> String {
     random(rules(provider).code_prefix, rules(provider).code_bytes)
 }
 
-/// `error` and `error_description`, which go back with the browser.
+/// `error` and `error_description`, for the redirect.
 type Fault = (&'static str, String);
 
-pub(crate) fn answer(desk: &mut Desk, request: &Request) -> Answer {
-    let asks = desk.consent == Consent::Ask;
+pub(crate) fn answer(records: &mut Records, request: &Request) -> Answer {
+    let asks = records.consent == Consent::Ask;
     if !(request.is(&Method::GET) || asks && request.is(&Method::POST)) {
         return answer::method_not_allowed(if asks { "GET, POST" } else { "GET" });
     }
-    match destination(desk, request) {
+    match destination(records, request) {
         Err(reason) => answer::text(StatusCode::BAD_REQUEST, reason),
         Ok((client, redirect)) => match check(request, &client) {
-            Err(fault) => refuse(desk, request, &redirect, fault),
-            Ok(()) => decide(desk, request, &client, redirect),
+            Err(fault) => refuse(records, request, &redirect, fault),
+            Ok(()) => decide(records, request, &client, redirect),
         },
     }
 }
 
-/// To whom and where the answer goes; while that is in doubt the browser is sent nowhere.
-fn destination(desk: &Desk, request: &Request) -> Result<(Client, String), String> {
+/// The client, and the redirect for the answer; without both there is no redirect at all.
+fn destination(records: &Records, request: &Request) -> Result<(Client, String), String> {
     if let Some(name) = request.repeated() {
         return Err(format!("{name} is given more than once"));
     }
     let id = request.in_query("client_id").ok_or("client_id is missing")?;
-    let client = desk.client(id).ok_or("there is no such client")?;
+    let client = records.client(id).ok_or("there is no such client")?;
     let redirect = match request.in_query("redirect_uri") {
         Some(given) => client.redirects.iter().find(|known| *known == given),
         None if rules(request.provider).redirect_may_be_left_out => client.redirects.first(),
@@ -101,7 +101,7 @@ fn check_challenge(request: &Request, needed: bool) -> Result<(), Fault> {
             Err(invalid("code_challenge is not 43 characters of base64url"))
         }
         (Some(_), Some(method)) if methods.contains(&method) => Ok(()),
-        // Without a method `plain` would be meant (RFC 7636, section 4.3).
+        // Without a method, `plain` is meant (RFC 7636, section 4.3).
         (Some(_), _) => Err(invalid("code_challenge_method is not supported")),
     }
 }
@@ -114,46 +114,46 @@ fn invalid(description: impl Into<String>) -> Fault {
     ("invalid_request", description.into())
 }
 
-fn decide(desk: &mut Desk, request: &Request, client: &Client, redirect: String) -> Answer {
-    let decision = match desk.consent {
-        Consent::Grant => Some(desk.user.clone()),
+fn decide(records: &mut Records, request: &Request, client: &Client, redirect: String) -> Answer {
+    let decision = match records.consent {
+        Consent::Grant => Some(records.user.clone()),
         Consent::Deny => None,
         Consent::Ask if request.is(&Method::GET) => {
-            return answer::html(page::ask(request.provider, &client.id, &desk.user));
+            return answer::html(page::ask(request.provider, &client.id, &records.user));
         }
-        Consent::Ask => page::decision(request, &desk.user),
+        Consent::Ask => page::decision(request, &records.user),
     };
     match decision {
-        Some(user) => grant(desk, request, user, redirect),
+        Some(user) => grant(records, request, user, redirect),
         None => {
             let fault = ("access_denied", "the user said no".to_owned());
-            refuse(desk, request, &redirect, fault)
+            refuse(records, request, &redirect, fault)
         }
     }
 }
 
-fn grant(desk: &mut Desk, request: &Request, user: User, redirect: String) -> Answer {
+fn grant(records: &mut Records, request: &Request, user: User, redirect: String) -> Answer {
     let provider = request.provider;
     let text = |name| request.in_query(name).map(str::to_owned);
     let client_id = request.in_query("client_id").unwrap_or_default();
     let scope = request.in_query("scope").unwrap_or(rules(provider).default_scope);
-    let first = desk.agree(client_id, &user);
+    let first = records.agree(client_id, &user);
     let mut grant = Grant::new(client_id, user, scope);
     grant.nonce = text("nonce");
     let asked_again =
         request.in_query("prompt").is_some_and(|p| p.split(' ').any(|w| w == "consent"));
     grant.offline = request.in_query("access_type") == Some("offline") && (first || asked_again);
     let code = code(provider);
-    let parameters = callback(desk, request, &code, &grant.device_id);
-    desk.issue_code(code, grant, redirect.clone(), text("code_challenge"));
-    send_back(desk, request, &redirect, parameters)
+    let parameters = callback(records, request, &code, &grant.device_id);
+    records.issue_code(code, grant, redirect.clone(), text("code_challenge"));
+    send_back(records, request, &redirect, parameters)
 }
 
 type Parameters = Vec<(&'static str, String)>;
 
-fn callback(desk: &Desk, request: &Request, code: &str, device_id: &str) -> Parameters {
+fn callback(records: &Records, request: &Request, code: &str, device_id: &str) -> Parameters {
     let state = request.in_query("state");
-    if request.provider == Provider::Vk && desk.payload {
+    if request.provider == Provider::Vk && records.payload {
         let payload = json!({
             "type": "code_v2", "code": code, "state": state, "device_id": device_id,
             "expires_in": 600,
@@ -170,17 +170,22 @@ fn callback(desk: &Desk, request: &Request, code: &str, device_id: &str) -> Para
     parameters
 }
 
-fn refuse(desk: &Desk, request: &Request, redirect: &str, (error, why): Fault) -> Answer {
+fn refuse(records: &Records, request: &Request, redirect: &str, (error, why): Fault) -> Answer {
     let mut parameters = vec![("error", error.to_owned()), ("error_description", why)];
     parameters.extend(request.in_query("state").map(|state| ("state", state.to_owned())));
-    send_back(desk, request, redirect, parameters)
+    send_back(records, request, redirect, parameters)
 }
 
-fn send_back(desk: &Desk, request: &Request, redirect: &str, mut query: Parameters) -> Answer {
-    query.extend(desk.iss.clone().map(|iss| ("iss", iss)));
+fn send_back(
+    records: &Records,
+    request: &Request,
+    redirect: &str,
+    mut query: Parameters,
+) -> Answer {
+    query.extend(records.iss.clone().map(|iss| ("iss", iss)));
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
     let joint = if redirect.contains('?') { '&' } else { '?' };
-    // The form of the page that asks must not be posted to the client as well.
+    // 303, so that the browser does not post the form of the consent page to the client as well.
     let status = if request.is(&Method::POST) { StatusCode::SEE_OTHER } else { StatusCode::FOUND };
     answer::redirect(status, &format!("{redirect}{joint}{query}"))
 }

@@ -1,4 +1,4 @@
-//! How an endpoint can be out of order.
+//! The faults that an endpoint can have.
 
 use std::convert::Infallible;
 use std::future;
@@ -18,33 +18,33 @@ use crate::answer::{self, Answer, JSON};
 const CHUNK: usize = 16 * 1024;
 const BETWEEN_BYTES: Duration = Duration::from_millis(500);
 
-/// How an endpoint answers, whatever it is asked.
+/// How an endpoint answers, whatever the request is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Behaviour {
-    /// As the provider does.
+    /// Like the real provider.
     #[default]
     Fine,
     /// This status, and the text `provider says no`.
     Status(u16),
     /// The provider's own error object, and status 200.
     ErrorWith200,
-    /// Status 200, and a page where JSON belongs.
+    /// Status 200, and a page instead of JSON.
     Garbage,
     /// Status 200, and `{}`.
     EmptyObject,
-    /// So many bytes of JSON, streamed without a length.
+    /// This many bytes of JSON, streamed without a length.
     Huge(usize),
     /// Status 200, then a byte each half second, for ever.
     Trickle,
-    /// The request is read, and that is all.
+    /// The request is read and never answered.
     Never,
-    /// Status 307, which has a client that follows it repeat method and body there.
+    /// Status 307: a client that follows it repeats method and body at that URL.
     RedirectTo(String),
-    /// A `Content-Length` larger than what comes before the connection ends.
+    /// A `Content-Length` that is larger than the body; then the connection ends.
     CutOff,
 }
 
-/// The answer of an endpoint that is out of order; `None` where it is fine.
+/// The answer of an endpoint with a fault; `None` if it has none.
 pub(crate) async fn act(behaviour: Behaviour, provider: Provider) -> Option<Answer> {
     Some(match behaviour {
         Behaviour::Fine => return None,
@@ -97,7 +97,7 @@ fn huge(length: usize) -> impl Stream<Item = Bytes> + Send + 'static {
     stream::iter(pieces)
 }
 
-/// White space, with which JSON may begin: only patience tells that nothing follows.
+/// White space, with which JSON may begin: the client cannot know that nothing follows.
 fn trickle() -> impl Stream<Item = Bytes> + Send + 'static {
     stream::unfold(false, async |begun| {
         if begun {
@@ -110,7 +110,7 @@ fn trickle() -> impl Stream<Item = Bytes> + Send + 'static {
 fn cut_off() -> Answer {
     let begin = stream::unfold(false, async |begun| {
         if begun {
-            // What there is has to leave before the end is noticed to be too early.
+            // The bytes must leave before the connection ends too early.
             tokio::task::yield_now().await;
             return None;
         }

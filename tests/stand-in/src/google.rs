@@ -1,12 +1,12 @@
-//! Google: OpenID Connect with a secret, and `tokeninfo`, which tells for whom a token is.
+//! Google: OpenID Connect with a secret, and `tokeninfo`, which names the client of a token.
 
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::answer::{self, Answer};
 use crate::authorize::Rules;
-use crate::desk::{Desk, Grant};
 use crate::oracle::{self, Holder};
+use crate::records::{Grant, Records};
 use crate::request::Request;
 use crate::token::{self, Both, Refusal};
 
@@ -27,23 +27,23 @@ const PROFILE: [&str; 2] = ["profile", "https://www.googleapis.com/auth/userinfo
 
 pub(crate) const ACCESS: &str = "ya29.a0";
 
-pub(crate) fn token(desk: &mut Desk, request: &Request) -> Answer {
+pub(crate) fn token(records: &mut Records, request: &Request) -> Answer {
     if !request.is(&Method::POST) {
         return answer::method_not_allowed("POST");
     }
-    exchange(desk, request).map_or_else(refusal, |tokens| answer::json(StatusCode::OK, &tokens))
+    exchange(records, request).map_or_else(refusal, |tokens| answer::json(StatusCode::OK, &tokens))
 }
 
-fn exchange(desk: &mut Desk, request: &Request) -> Result<Value, Refusal> {
+fn exchange(records: &mut Records, request: &Request) -> Result<Value, Refusal> {
     let grant_type = token::grant_type(request)?;
-    let client = token::authenticate(desk, request, Both::Refused)?;
+    let client = token::authenticate(records, request, Both::Refused)?;
     let grant = match grant_type {
-        "authorization_code" => token::spend_code(desk, request, &client, token::same_redirect)?,
-        "refresh_token" => desk.refresh(request.needed("refresh_token")?, &client.id)?,
+        "authorization_code" => token::spend_code(records, request, &client, token::same_redirect)?,
+        "refresh_token" => records.refresh(request.needed("refresh_token")?, &client.id)?,
         _ => return Err(Refusal::GrantType),
     };
     let mut tokens = json!({
-        "access_token": desk.issue_access(ACCESS, &grant),
+        "access_token": records.issue_access(ACCESS, &grant),
         "expires_in": 3599,
         "scope": grant.scope,
         "token_type": "Bearer",
@@ -53,7 +53,7 @@ fn exchange(desk: &mut Desk, request: &Request) -> Result<Value, Refusal> {
         tokens["id_token"] = json!(token::id_token("https://accounts.google.com", &grant, &person));
     }
     if grant.offline && grant_type == "authorization_code" {
-        tokens["refresh_token"] = json!(desk.issue_refresh("1//0", &grant));
+        tokens["refresh_token"] = json!(records.issue_refresh("1//0", &grant));
     }
     Ok(tokens)
 }
@@ -80,12 +80,12 @@ fn refusal(refusal: Refusal) -> Answer {
     error_with(status, error, &description)
 }
 
-pub(crate) fn user_info(desk: &Desk, request: &Request) -> Answer {
+pub(crate) fn user_info(records: &Records, request: &Request) -> Answer {
     if !request.is(&Method::GET) {
         return answer::method_not_allowed("GET");
     }
     let token = request.authorization("Bearer").unwrap_or_default();
-    match oracle::holder(desk, token, RULES.whole_scope) {
+    match oracle::holder(records, token, RULES.whole_scope) {
         Holder::Answer(answer) => answer,
         Holder::Nobody => error_with(401, "invalid_request", "Invalid Credentials"),
         Holder::Grant(grant) => {
@@ -97,7 +97,7 @@ pub(crate) fn user_info(desk: &Desk, request: &Request) -> Answer {
     }
 }
 
-/// What the scope lets be known.
+/// The user's data that the scope allows.
 fn person(grant: &Grant) -> Map<String, Value> {
     let user = &grant.user;
     let mut person = Map::new();
@@ -120,20 +120,20 @@ fn person(grant: &Grant) -> Map<String, Value> {
     person
 }
 
-pub(crate) fn token_info(desk: &Desk, request: &Request) -> Answer {
+pub(crate) fn token_info(records: &Records, request: &Request) -> Answer {
     let token = match request.method.as_str() {
         "GET" => request.in_query("access_token"),
         "POST" => request.in_form("access_token"),
         _ => return answer::method_not_allowed("GET, POST"),
     };
-    match oracle::holder(desk, token.unwrap_or_default(), RULES.whole_scope) {
+    match oracle::holder(records, token.unwrap_or_default(), RULES.whole_scope) {
         Holder::Answer(answer) => answer,
         Holder::Nobody => error_with(400, "invalid_token", "Invalid Value"),
         Holder::Grant(grant) => answer::json(StatusCode::OK, &about(&grant)),
     }
 }
 
-/// Here everything is a text.
+/// All values are texts here.
 fn about(grant: &Grant) -> Value {
     let mut about = json!({
         "azp": grant.client_id,
@@ -148,8 +148,8 @@ fn about(grant: &Grant) -> Value {
             Value::Bool(verified) => json!(verified.to_string()),
             other => other.clone(),
         };
-        let told = [("email", json!(grant.user.email)), ("email_verified", verified)];
-        for (name, value) in told.into_iter().filter(|(_, value)| !value.is_null()) {
+        let sent = [("email", json!(grant.user.email)), ("email_verified", verified)];
+        for (name, value) in sent.into_iter().filter(|(_, value)| !value.is_null()) {
             about[name] = value;
         }
     }

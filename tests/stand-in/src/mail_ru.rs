@@ -1,12 +1,12 @@
-//! Mail.ru: the token travels as a parameter, and every error comes with status 200.
+//! Mail.ru: the token is a parameter, and every error has status 200.
 
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::answer::{self, Answer};
 use crate::authorize::Rules;
-use crate::desk::{Desk, Grant};
 use crate::oracle::{self, Holder};
+use crate::records::{Grant, Records};
 use crate::request::Request;
 use crate::token::{self, Both, Refusal};
 
@@ -24,28 +24,28 @@ pub(crate) const RULES: Rules = Rules {
 
 pub(crate) const ACCESS: &str = "mr-";
 
-pub(crate) fn token(desk: &mut Desk, request: &Request) -> Answer {
+pub(crate) fn token(records: &mut Records, request: &Request) -> Answer {
     if !request.is(&Method::POST) {
         return answer::method_not_allowed("POST");
     }
-    exchange(desk, request).map_or_else(refusal, |tokens| answer::json(StatusCode::OK, &tokens))
+    exchange(records, request).map_or_else(refusal, |tokens| answer::json(StatusCode::OK, &tokens))
 }
 
-fn exchange(desk: &mut Desk, request: &Request) -> Result<Value, Refusal> {
+fn exchange(records: &mut Records, request: &Request) -> Result<Value, Refusal> {
     let grant_type = token::grant_type(request)?;
-    let client = token::authenticate(desk, request, Both::HeaderCounts)?;
+    let client = token::authenticate(records, request, Both::HeaderCounts)?;
     let grant = match grant_type {
-        "authorization_code" => token::spend_code(desk, request, &client, token::same_redirect)?,
-        "refresh_token" => desk.refresh(request.needed("refresh_token")?, &client.id)?,
+        "authorization_code" => token::spend_code(records, request, &client, token::same_redirect)?,
+        "refresh_token" => records.refresh(request.needed("refresh_token")?, &client.id)?,
         _ => return Err(Refusal::GrantType),
     };
     let mut tokens = json!({
-        "access_token": desk.issue_access(ACCESS, &grant),
+        "access_token": records.issue_access(ACCESS, &grant),
         "expires_in": 3600,
     });
-    // The refresh token stays as it is, and is not told again.
+    // The refresh token does not change, and is not sent again.
     if grant_type == "authorization_code" {
-        tokens["refresh_token"] = json!(desk.issue_refresh("mr-", &grant));
+        tokens["refresh_token"] = json!(records.issue_refresh("mr-", &grant));
     }
     Ok(tokens)
 }
@@ -72,13 +72,13 @@ fn error(error: &str, code: u8, description: &str) -> Answer {
     answer::json(StatusCode::OK, &body)
 }
 
-pub(crate) fn user_info(desk: &Desk, request: &Request) -> Answer {
+pub(crate) fn user_info(records: &Records, request: &Request) -> Answer {
     let token = match request.method.as_str() {
         "GET" => request.in_query("access_token"),
         "POST" => request.in_form("access_token"),
         _ => return answer::method_not_allowed("GET, POST"),
     };
-    match oracle::holder(desk, token.unwrap_or_default(), RULES.whole_scope) {
+    match oracle::holder(records, token.unwrap_or_default(), RULES.whole_scope) {
         Holder::Answer(answer) => answer,
         Holder::Nobody => error("invalid token", 6, "token not found"),
         Holder::Grant(grant) => answer::json(StatusCode::OK, &person(&grant)),

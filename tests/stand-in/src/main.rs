@@ -1,5 +1,5 @@
-//! `propusk-stand-in`: the four providers for trying a server by hand, with a page that asks, and an
-//! app to come back to.
+//! `propusk-stand-in`: the four providers for manual tests, with a consent page, and an app to
+//! return to.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -12,18 +12,18 @@ use propusk_stand_in::{Client, Consent, Endpoint, Provider, StandIn};
 
 const CLIENT: &str = "stand-in";
 const SECRET: &str = "stand-in-secret";
-/// Where the examples of the SDK wait for the browser.
+/// The redirect of the SDK's examples.
 const LOOPBACK: &str = "http://127.0.0.1/signed-in";
 const HEAD: &str = "# These lines, pasted into another terminal, let a server that is started there sign in here:\n";
 
-/// Stands in for Google, VK, Yandex and Mail.ru, and prints the settings of a server that uses it.
+/// Imitates Google, VK, Yandex and Mail.ru, and prints the settings of a server that uses it.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
     /// Where the providers listen
     #[arg(long, default_value = "127.0.0.1:9400")]
     listen: SocketAddr,
-    /// Where browsers find the server that signs users in
+    /// The URL of the server that signs users in
     #[arg(long, default_value = "http://127.0.0.1:8000")]
     public_url: String,
 }
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     writeln!(settings, "export PROPUSK_REDIRECTS__ALLOWED={},{LOOPBACK}", stand_in.app_url())?;
     io::stdout().write_all(settings.as_bytes())?;
-    // Until it is interrupted.
+    // Until the process is interrupted.
     future::pending().await
 }
 
@@ -58,7 +58,7 @@ fn path(provider: Provider) -> &'static str {
     }
 }
 
-/// VK asks nobody for one.
+/// VK has no client secrets.
 fn secret(provider: Provider) -> Option<&'static str> {
     (provider != Provider::Vk).then_some(SECRET)
 }

@@ -1,24 +1,24 @@
-//! Tokens that say what is to be answered, as in the recordings: `ok-NAME`, `nomail-NAME`,
-//! `http-CODE`, `garbage-x`.
+//! Tokens that name their own answer, as in the recordings: `ok-NAME`, `nomail-NAME`, `http-CODE`,
+//! `garbage-x`.
 
 use crate::User;
 use crate::answer::Answer;
 use crate::behaviour;
-use crate::desk::{Desk, Grant};
+use crate::records::{Grant, Records};
 
-/// What an access token leads to.
+/// The result of an access token.
 pub(crate) enum Holder {
     Grant(Box<Grant>),
     Nobody,
-    /// Whatever was asked, this is the answer.
+    /// This answer, whatever the request is.
     Answer(Answer),
 }
 
-pub(crate) fn holder(desk: &Desk, token: &str, whole_scope: &str) -> Holder {
-    if let Some(grant) = desk.access(token) {
+pub(crate) fn holder(records: &Records, token: &str, whole_scope: &str) -> Holder {
+    if let Some(grant) = records.access(token) {
         return Holder::Grant(Box::new(grant.clone()));
     }
-    let Some(client_id) = &desk.oracle else { return Holder::Nobody };
+    let Some(client_id) = &records.oracle else { return Holder::Nobody };
     let (kind, name) = token.split_once('-').unwrap_or((token, ""));
     let live = |user| Holder::Grant(Box::new(Grant::new(client_id, user, whole_scope)));
     match kind {

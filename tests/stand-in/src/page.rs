@@ -1,4 +1,4 @@
-//! The page that asks whether to sign in, for trying things by hand and for tests in a browser.
+//! The consent page, for manual tests and tests in a browser.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ button{flex:1;padding:.7rem;font:inherit;border:1px solid #b8c1d1;border-radius:
 background:#fff;cursor:pointer}\
 button[value=allow]{background:#2456d6;border-color:#2456d6;color:#fff}";
 
-/// The form goes to the very URL of the page, so the whole request is checked once more.
+/// The form posts to the URL of the page itself, so the whole request is checked again.
 pub(crate) fn ask(provider: Provider, client_id: &str, user: &User) -> String {
     let title = provider.title();
     let verified = if provider == Provider::Google { VERIFIED } else { "" };
@@ -58,7 +58,7 @@ const VERIFIED: &str = "<label>email_verified <select name=\"verified\">\
 <option value=\"\">as it is</option><option>true</option><option>false</option>\
 <option value=\"text\">the text \"true\"</option><option>absent</option></select></label>";
 
-/// Who was chosen on the page; `None` if the answer is no.
+/// The chosen user; `None` if consent is refused.
 pub(crate) fn decision(request: &Request, user: &User) -> Option<User> {
     if request.in_form("decision") != Some("allow") {
         return None;
@@ -71,7 +71,7 @@ pub(crate) fn decision(request: &Request, user: &User) -> Option<User> {
     match (request.in_form("mail"), request.in_form("email")) {
         (Some("none"), _) => user = user.without_email(),
         (Some("blank"), _) => user.email = Some(String::new()),
-        // Somebody else does not inherit the address that was left in its field.
+        // Another user does not get the address that was left in its field.
         (_, Some(email)) if Some(email) != offered => user.email = Some(email.to_owned()),
         (_, _) => {}
     }

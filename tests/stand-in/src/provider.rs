@@ -1,6 +1,6 @@
-//! The four providers, their endpoints, and at which paths they are served.
+//! The four providers, their endpoints, and the paths of these.
 
-/// An identity provider that is stood in for.
+/// An identity provider that the stand-in imitates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Provider {
     Google,
@@ -10,14 +10,14 @@ pub enum Provider {
     MailRu,
 }
 
-/// What a provider is asked for.
+/// An endpoint of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// Where the browser is sent.
+    /// The browser is sent there.
     Authorize,
     Token,
     UserInfo,
-    /// Google's alone; the other three answer 404 there.
+    /// Only Google has it; the other three answer 404.
     TokenInfo,
 }
 
@@ -25,7 +25,7 @@ impl Provider {
     pub const ALL: [Provider; 4] =
         [Provider::Google, Provider::Vk, Provider::Yandex, Provider::MailRu];
 
-    /// As people write it.
+    /// The name for people.
     pub fn title(self) -> &'static str {
         match self {
             Provider::Google => "Google",
@@ -59,7 +59,7 @@ pub(crate) fn path(provider: Provider, endpoint: Endpoint) -> String {
     format!("/{}/{last}", provider.prefix())
 }
 
-/// What is served at a path.
+/// The endpoint at a path.
 pub(crate) fn at(asked: &str) -> Option<(Provider, Endpoint)> {
     let everywhere = [Endpoint::Authorize, Endpoint::Token, Endpoint::UserInfo];
     let mut served: Vec<_> =

@@ -1,4 +1,4 @@
-//! What a provider was asked, kept for the test to look at.
+//! The requests to a provider, recorded for the tests.
 
 use http_body_util::{BodyExt, Limited};
 use hyper::Method;
@@ -9,7 +9,7 @@ use crate::{Endpoint, Provider};
 
 const MAX_BODY: usize = 64 * 1024;
 
-/// One request as it came.
+/// One recorded request.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub provider: Provider,
@@ -17,7 +17,7 @@ pub struct Request {
     /// `GET`, `POST` …
     pub method: String,
     pub query: Vec<(String, String)>,
-    /// Empty when the body was not declared to be a form.
+    /// Empty if the body was not declared as a form.
     pub form: Vec<(String, String)>,
     /// Names are in lower case.
     pub headers: Vec<(String, String)>,
@@ -67,7 +67,7 @@ impl Request {
         self.method == method.as_str()
     }
 
-    /// What an authorization header carries after `scheme`.
+    /// The value of an authorization header after `scheme`.
     pub(crate) fn authorization(&self, scheme: &str) -> Option<&str> {
         let (given, rest) = self.header("authorization")?.split_once(' ')?;
         given.eq_ignore_ascii_case(scheme).then_some(rest)
@@ -77,7 +77,7 @@ impl Request {
         self.in_form(name).ok_or_else(|| Refusal::Request(format!("{name} is missing")))
     }
 
-    /// A parameter that came more than once: which of them counts would be anybody's guess.
+    /// A parameter that is repeated: it is not defined which one counts.
     pub(crate) fn repeated(&self) -> Option<&str> {
         [&self.query, &self.form].into_iter().find_map(|parameters| {
             let mut names: Vec<_> = parameters.iter().map(|(name, _)| name.as_str()).collect();

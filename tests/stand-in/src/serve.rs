@@ -1,4 +1,4 @@
-//! The server: reads a request, notes it, and has the provider answer.
+//! The server: reads a request, records it, and lets the provider answer.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -13,19 +13,19 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::answer::{self, Answer};
-use crate::desk::Desk;
+use crate::records::Records;
 use crate::request::Request;
 use crate::{Endpoint, Provider, app, authorize, behaviour, provider};
 use crate::{google, mail_ru, vk, yandex};
 
-/// What all connections share.
+/// Shared by all connections.
 #[derive(Default)]
 pub(crate) struct Shared(Mutex<State>);
 
 #[derive(Default)]
 pub(crate) struct State {
     pub requests: Vec<Request>,
-    desks: HashMap<Provider, Desk>,
+    records: HashMap<Provider, Records>,
 }
 
 impl Shared {
@@ -35,16 +35,16 @@ impl Shared {
 }
 
 impl State {
-    pub fn desk(&mut self, provider: Provider) -> &mut Desk {
-        self.desks.entry(provider).or_default()
+    pub fn records(&mut self, provider: Provider) -> &mut Records {
+        self.records.entry(provider).or_default()
     }
 }
 
-/// Serves until it is aborted, and its connections with it.
+/// Serves until it is aborted, together with its connections.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
-        // Whoever failed to connect sees that himself.
+        // The client notices its own failed connection.
         let Ok((stream, _)) = listener.accept().await else { continue };
         let shared = Arc::clone(&shared);
         let service = service_fn(move |request| respond(Arc::clone(&shared), request));
@@ -69,25 +69,25 @@ async fn respond(
     let behaviour = {
         let mut state = shared.lock();
         state.requests.push(request.clone());
-        state.desk(provider).behaviours.get(&endpoint).cloned().unwrap_or_default()
+        state.records(provider).behaviours.get(&endpoint).cloned().unwrap_or_default()
     };
     if let Some(answer) = behaviour::act(behaviour, provider).await {
         return Ok(answer);
     }
-    Ok(route(shared.lock().desk(provider), &request))
+    Ok(route(shared.lock().records(provider), &request))
 }
 
-fn route(desk: &mut Desk, request: &Request) -> Answer {
+fn route(records: &mut Records, request: &Request) -> Answer {
     match (request.endpoint, request.provider) {
-        (Endpoint::Authorize, _) => authorize::answer(desk, request),
-        (Endpoint::Token, Provider::Google) => google::token(desk, request),
-        (Endpoint::Token, Provider::Vk) => vk::token(desk, request),
-        (Endpoint::Token, Provider::Yandex) => yandex::token(desk, request),
-        (Endpoint::Token, Provider::MailRu) => mail_ru::token(desk, request),
-        (Endpoint::UserInfo, Provider::Google) => google::user_info(desk, request),
-        (Endpoint::UserInfo, Provider::Vk) => vk::user_info(desk, request),
-        (Endpoint::UserInfo, Provider::Yandex) => yandex::user_info(desk, request),
-        (Endpoint::UserInfo, Provider::MailRu) => mail_ru::user_info(desk, request),
-        (Endpoint::TokenInfo, _) => google::token_info(desk, request),
+        (Endpoint::Authorize, _) => authorize::answer(records, request),
+        (Endpoint::Token, Provider::Google) => google::token(records, request),
+        (Endpoint::Token, Provider::Vk) => vk::token(records, request),
+        (Endpoint::Token, Provider::Yandex) => yandex::token(records, request),
+        (Endpoint::Token, Provider::MailRu) => mail_ru::token(records, request),
+        (Endpoint::UserInfo, Provider::Google) => google::user_info(records, request),
+        (Endpoint::UserInfo, Provider::Vk) => vk::user_info(records, request),
+        (Endpoint::UserInfo, Provider::Yandex) => yandex::user_info(records, request),
+        (Endpoint::UserInfo, Provider::MailRu) => mail_ru::user_info(records, request),
+        (Endpoint::TokenInfo, _) => google::token_info(records, request),
     }
 }

@@ -1,4 +1,4 @@
-//! The handle of a running stand-in, with which a test says how things are at the providers.
+//! The handle of a running stand-in, with which a test sets the behaviour of the providers.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,7 +7,7 @@ use std::sync::{Arc, MutexGuard};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::desk::Grant;
+use crate::records::Grant;
 use crate::serve::{Shared, State, serve};
 use crate::{Behaviour, Endpoint, Provider, Request, User};
 use crate::{app, authorize, google, mail_ru, provider, vk, yandex};
@@ -16,13 +16,13 @@ use crate::{app, authorize, google, mail_ru, provider, vk, yandex};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     pub id: String,
-    /// `None` for a public client, which then has to use PKCE. VK asks nobody for a secret.
+    /// `None` for a public client, which must use PKCE. VK has no client secrets.
     pub secret: Option<String>,
-    /// Compared to the letter. At Yandex the first is meant by naming none.
+    /// Compared exactly. At Yandex a request without a redirect means the first one.
     pub redirects: Vec<String>,
 }
 
-/// What the user does when he is asked whether to sign in.
+/// How the user answers the question for consent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Consent {
     /// Agrees at once.
@@ -34,7 +34,7 @@ pub enum Consent {
     Ask,
 }
 
-/// All four providers on one port; they stop, and cut their connections, when it is dropped.
+/// All four providers on one port; dropping it stops them and cuts their connections.
 pub struct StandIn {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -55,12 +55,12 @@ impl StandIn {
         Ok(StandIn { address, shared, server })
     }
 
-    /// Where an endpoint is: `http://127.0.0.1:PORT/vk/authorize`.
+    /// The URL of an endpoint: `http://127.0.0.1:PORT/vk/authorize`.
     pub fn url(&self, provider: Provider, endpoint: Endpoint) -> String {
         format!("http://{}{}", self.address, provider::path(provider, endpoint))
     }
 
-    /// Where an app waits that shows what it is told: `http://127.0.0.1:PORT/app`.
+    /// The redirect of an app that shows what it receives: `http://127.0.0.1:PORT/app`.
     pub fn app_url(&self) -> String {
         format!("http://{}{}", self.address, app::PATH)
     }
@@ -68,27 +68,27 @@ impl StandIn {
     /// Registers a client, or replaces the one of the same id.
     pub fn register(&self, provider: Provider, client: Client) {
         let mut state = self.state();
-        let clients = &mut state.desk(provider).clients;
+        let clients = &mut state.records(provider).clients;
         clients.retain(|known| known.id != client.id);
         clients.push(client);
     }
 
-    /// Who sits at the browser; at first it is `User::new("greta")`.
+    /// The user at the browser; at first `User::new("greta")`.
     pub fn sign_in_as(&self, provider: Provider, user: User) {
-        self.state().desk(provider).user = user;
+        self.state().records(provider).user = user;
     }
 
-    /// What he does when asked; at first he agrees.
+    /// How the user answers; at first with consent.
     pub fn consent(&self, provider: Provider, consent: Consent) {
-        self.state().desk(provider).consent = consent;
+        self.state().records(provider).consent = consent;
     }
 
-    /// Puts an endpoint out of order, until it is told to be fine again.
+    /// Sets the behaviour of an endpoint until it is set again.
     pub fn behave(&self, provider: Provider, endpoint: Endpoint, behaviour: Behaviour) {
-        self.state().desk(provider).behaviours.insert(endpoint, behaviour);
+        self.state().records(provider).behaviours.insert(endpoint, behaviour);
     }
 
-    /// Everything that was asked so far at any endpoint, the oldest first.
+    /// All requests so far to any endpoint, the oldest first.
     pub fn requests(&self) -> Vec<Request> {
         self.state().requests.clone()
     }
@@ -97,7 +97,7 @@ impl StandIn {
         self.state().requests.clear();
     }
 
-    /// A live access token, as if just issued to that client with all rights.
+    /// A live access token, as if just issued to that client with all scopes.
     pub fn access_token(&self, provider: Provider, client_id: &str, user: &User) -> String {
         let grant = whole_grant(provider, client_id, user);
         let prefix = match provider {
@@ -106,11 +106,11 @@ impl StandIn {
             Provider::Yandex => yandex::ACCESS,
             Provider::MailRu => mail_ru::ACCESS,
         };
-        self.state().desk(provider).issue_access(prefix, &grant)
+        self.state().records(provider).issue_access(prefix, &grant)
     }
 
-    /// A code, as if just issued to that client with all rights; of VK's it is
-    /// [`StandIn::device_id`] that tells the device. Without a redirect it is the client's first.
+    /// A code, as if just issued to that client with all scopes; [`StandIn::device_id`] has the
+    /// device of VK's code. Without a redirect the client's first one is used.
     pub fn code(
         &self,
         provider: Provider,
@@ -122,38 +122,38 @@ impl StandIn {
         let grant = whole_grant(provider, client_id, user);
         let code = authorize::code(provider);
         let mut state = self.state();
-        let desk = state.desk(provider);
-        let first = desk.client(client_id).and_then(|client| client.redirects.first());
+        let records = state.records(provider);
+        let first = records.client(client_id).and_then(|client| client.redirects.first());
         let sent_to = redirect_uri.or(first.map(String::as_str)).unwrap_or_default().to_owned();
-        desk.issue_code(code.clone(), grant, sent_to, challenge.map(str::to_owned));
+        records.issue_code(code.clone(), grant, sent_to, challenge.map(str::to_owned));
         code
     }
 
-    /// The device to which VK has issued a code.
+    /// The device to which VK issued a code.
     pub fn device_id(&self, code: &str) -> Option<String> {
-        self.state().desk(Provider::Vk).device_id(code)
+        self.state().records(Provider::Vk).device_id(code)
     }
 
-    /// Makes all codes that are not spent yet too old.
+    /// Expires all unspent codes.
     pub fn expire_codes(&self, provider: Provider) {
-        self.state().desk(provider).expire_codes();
+        self.state().records(provider).expire_codes();
     }
 
-    /// From now on user info, and Google's tokeninfo, also know the tokens of the recordings, as
-    /// issued to that client: `ok-NAME` is a user of that name, `nomail-NAME` one without an
-    /// address, `http-CODE` answers that status, `garbage-x` a page where JSON belongs.
+    /// From now on user info, and Google's tokeninfo, also accept the tokens of the recordings, as
+    /// issued to that client: `ok-NAME` is a user with that name, `nomail-NAME` one without an
+    /// address, `http-CODE` answers that status, `garbage-x` a page instead of JSON.
     pub fn take_oracle_tokens(&self, provider: Provider, client_id: &str) {
-        self.state().desk(provider).oracle = Some(client_id.to_owned());
+        self.state().records(provider).oracle = Some(client_id.to_owned());
     }
 
-    /// Whether VK's callback carries one parameter `payload` with JSON instead of separate ones.
+    /// Whether VK's callback has one parameter `payload` with JSON instead of separate ones.
     pub fn vk_payload(&self, payload: bool) {
-        self.state().desk(Provider::Vk).payload = payload;
+        self.state().records(Provider::Vk).payload = payload;
     }
 
-    /// Adds `iss` to the callback (RFC 9207), also to one that tells an error.
+    /// Adds `iss` to the callback (RFC 9207), also to an error.
     pub fn callback_iss(&self, provider: Provider, iss: Option<String>) {
-        self.state().desk(provider).iss = iss;
+        self.state().records(provider).iss = iss;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

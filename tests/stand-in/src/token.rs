@@ -1,4 +1,4 @@
-//! What the token endpoints have in common: who asks, and whether the code is his to spend.
+//! What the token endpoints share: client authentication, and the checks before a code is spent.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::Client;
-use crate::desk::{Code, Desk, Grant, random};
+use crate::records::{Code, Grant, Records, random};
 use crate::request::Request;
 
-/// Why there is no token; each provider has its own words for it.
+/// Why no token is issued; each provider has its own error text for it.
 pub(crate) enum Refusal {
     /// A parameter is missing or wrong.
     Request(String),
@@ -17,29 +17,33 @@ pub(crate) enum Refusal {
     UnknownClient,
     SecretMissing,
     SecretWrong,
-    /// Unknown, spent, too old, or another client's.
+    /// Unknown, spent, expired, or another client's.
     Code,
-    /// Not the redirect to which the code went.
+    /// Not the redirect of the authorization request.
     Redirect,
     VerifierMissing,
     VerifierWrong,
-    /// There was no challenge.
+    /// The authorization request had no challenge.
     VerifierUnasked,
     /// Not the device to which VK issued the code or token.
     Device,
     RefreshToken,
 }
 
-/// What to do with credentials in the header and in the form.
+/// How to treat credentials in both the header and the form.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Both {
-    /// One way only (RFC 6749, section 2.3).
+    /// Only one of them is allowed (RFC 6749, section 2.3).
     Refused,
     HeaderCounts,
 }
 
-/// The client that asks, by a Basic header or by the form.
-pub(crate) fn authenticate(desk: &Desk, request: &Request, both: Both) -> Result<Client, Refusal> {
+/// The client, authenticated by a Basic header or by the form.
+pub(crate) fn authenticate(
+    records: &Records,
+    request: &Request,
+    both: Both,
+) -> Result<Client, Refusal> {
     let (id, secret) = match request.header("authorization") {
         Some(_) => {
             let (id, secret) = basic(request)
@@ -56,7 +60,7 @@ pub(crate) fn authenticate(desk: &Desk, request: &Request, both: Both) -> Result
             request.in_form("client_secret").map(str::to_owned),
         ),
     };
-    let client = desk.client(&id).ok_or(Refusal::UnknownClient)?;
+    let client = records.client(&id).ok_or(Refusal::UnknownClient)?;
     match (&client.secret, secret) {
         (Some(_), None) => Err(Refusal::SecretMissing),
         (known, given) if *known == given => Ok(client.clone()),
@@ -70,7 +74,7 @@ fn basic(request: &Request) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
-/// Nothing twice; the grant type.
+/// The grant type, if no parameter is repeated.
 pub(crate) fn grant_type(request: &Request) -> Result<&str, Refusal> {
     match request.repeated() {
         Some(name) => Err(Refusal::Request(format!("{name} is given more than once"))),
@@ -78,14 +82,14 @@ pub(crate) fn grant_type(request: &Request) -> Result<&str, Refusal> {
     }
 }
 
-/// Spends the code and checks what proves that it is in the right hands.
+/// Spends the code and checks that the client may have it.
 pub(crate) fn spend_code(
-    desk: &mut Desk,
+    records: &mut Records,
     request: &Request,
     client: &Client,
     redirect: impl Fn(&Code, Option<&str>) -> bool,
 ) -> Result<Grant, Refusal> {
-    let code = desk.spend_code(request.needed("code")?, &client.id)?;
+    let code = records.spend_code(request.needed("code")?, &client.id)?;
     if !redirect(&code, request.in_form("redirect_uri")) {
         return Err(Refusal::Redirect);
     }
@@ -93,7 +97,7 @@ pub(crate) fn spend_code(
     Ok(code.grant)
 }
 
-/// The redirect has to be told again.
+/// The redirect must be repeated.
 pub(crate) fn same_redirect(code: &Code, given: Option<&str>) -> bool {
     given == Some(&code.sent_to)
 }
@@ -117,7 +121,7 @@ fn is_verifier(text: &str) -> bool {
     (43..=128).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-/// A JWT whose signature nobody can check: the keys are not published.
+/// A JWT whose signature cannot be checked: the keys are not published.
 pub(crate) fn id_token(issuer: &str, grant: &Grant, more: &Value) -> String {
     let now = unix_now();
     let mut claims = json!({

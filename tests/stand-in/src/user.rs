@@ -1,33 +1,33 @@
-//! Who signs in at a provider.
+//! The users of a provider.
 
 use serde_json::Value;
 
 /// A person with an account at a provider.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
-    /// Digits, because VK tells it as a number too.
+    /// Digits, because VK also sends it as a number.
     pub id: String,
-    /// The account's name; Yandex and Mail.ru tell it.
+    /// The account's name, which Yandex and Mail.ru send.
     pub login: String,
-    /// `None` is absent from the answers, an empty text is an empty text.
+    /// `None` is absent from the answers, an empty text is sent as such.
     pub email: Option<String>,
-    /// Google's alone: `true`, `false`, `"true"`, or null for absent.
+    /// Google only: `true`, `false`, `"true"`, or null for absent.
     pub email_verified: Value,
-    /// Google's alone: an organisation that keeps its mail there gave the account.
+    /// Google only: the account belongs to an organisation that keeps its mail at Google.
     pub is_of_organisation: bool,
     /// First and last name in one.
     pub name: String,
     pub first_name: String,
     pub last_name: String,
-    /// The picture's URL; Yandex tells its id only, and gets the text as it is.
+    /// The picture's URL; Yandex sends only an id, which is this text unchanged.
     pub avatar: Option<String>,
-    /// As a person writes it: `+7 900 000-00-00`. VK tells its digits only.
+    /// As people write it: `+7 900 000-00-00`. VK sends only its digits.
     pub phone: Option<String>,
 }
 
 impl User {
-    /// Somebody with a verified address at example.com, and an id made of the login: the same one
-    /// that the token `ok-LOGIN` stands for (see [`crate::StandIn::take_oracle_tokens`]).
+    /// A user with a verified address at example.com, and an id made from the login: the user of
+    /// the token `ok-LOGIN` (see [`crate::StandIn::take_oracle_tokens`]).
     pub fn new(login: impl Into<String>) -> Self {
         let login = login.into();
         let id = login.chars().map(u64::from).sum::<u64>() * 1000 + login.chars().count() as u64;
@@ -60,7 +60,7 @@ impl User {
         self
     }
 
-    /// No address, and so nothing of its being verified.
+    /// No address, and no statement whether it is verified.
     #[must_use]
     pub fn without_email(mut self) -> Self {
         self.email = None;
@@ -68,21 +68,21 @@ impl User {
         self
     }
 
-    /// What Google says of the address: `true`, `false`, `"true"`, or `Value::Null` for nothing.
+    /// Google's statement about the address: `true`, `false`, `"true"`, or `Value::Null` for none.
     #[must_use]
     pub fn with_email_verified(mut self, verified: impl Into<Value>) -> Self {
         self.email_verified = verified.into();
         self
     }
 
-    /// A private account: Google says `hd` of none.
+    /// A private account, for which Google sends no `hd`.
     #[must_use]
     pub fn without_organisation(mut self) -> Self {
         self.is_of_organisation = false;
         self
     }
 
-    /// What Google calls `hd`: the domain of the organisation.
+    /// Google's `hd`: the domain of the organisation.
     pub(crate) fn hosted_domain(&self) -> Option<&str> {
         let (_, domain) = self.email.as_deref()?.rsplit_once('@')?;
         let is_googles = ["gmail.com", "googlemail.com"].contains(&domain);

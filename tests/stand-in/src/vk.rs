@@ -1,12 +1,12 @@
-//! VK ID: PKCE and a device instead of a secret, and errors that come with status 200.
+//! VK ID: PKCE and a device instead of a secret, and errors with status 200.
 
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::answer::{self, Answer};
 use crate::authorize::Rules;
-use crate::desk::{Desk, Grant};
 use crate::oracle::{self, Holder};
+use crate::records::{Grant, Records};
 use crate::request::Request;
 use crate::token::{self, Refusal};
 use crate::{Client, User};
@@ -25,32 +25,32 @@ pub(crate) const RULES: Rules = Rules {
 
 pub(crate) const ACCESS: &str = "vk2.a.";
 
-pub(crate) fn token(desk: &mut Desk, request: &Request) -> Answer {
+pub(crate) fn token(records: &mut Records, request: &Request) -> Answer {
     if !request.is(&Method::POST) {
         return answer::method_not_allowed("POST");
     }
-    exchange(desk, request).map_or_else(refusal, |tokens| answer::json(StatusCode::OK, &tokens))
+    exchange(records, request).map_or_else(refusal, |tokens| answer::json(StatusCode::OK, &tokens))
 }
 
-/// A secret is not asked for, and ignored where it comes.
-fn exchange(desk: &mut Desk, request: &Request) -> Result<Value, Refusal> {
+/// A secret is not needed, and ignored if sent.
+fn exchange(records: &mut Records, request: &Request) -> Result<Value, Refusal> {
     let grant_type = token::grant_type(request)?;
-    let client = desk.client(request.needed("client_id")?).cloned();
+    let client = records.client(request.needed("client_id")?).cloned();
     let client = client.ok_or(Refusal::UnknownClient)?;
     let state = request.needed("state")?;
     let device_id = request.needed("device_id")?;
     let (grant, id_token) = match grant_type {
         "authorization_code" => {
-            let grant = spend_code(desk, request, &client, device_id)?;
+            let grant = spend_code(records, request, &client, device_id)?;
             let id_token = token::id_token("VK", &grant, &json!({}));
             (grant, Some(id_token))
         }
-        "refresh_token" => (spend_refresh(desk, request, &client, device_id)?, None),
+        "refresh_token" => (spend_refresh(records, request, &client, device_id)?, None),
         _ => return Err(Refusal::GrantType),
     };
     let mut tokens = json!({
-        "refresh_token": desk.issue_refresh("vk2.r.", &grant),
-        "access_token": desk.issue_access(ACCESS, &grant),
+        "refresh_token": records.issue_refresh("vk2.r.", &grant),
+        "access_token": records.issue_access(ACCESS, &grant),
         "token_type": "Bearer",
         "expires_in": 3600,
         "user_id": number(&grant.user),
@@ -64,7 +64,7 @@ fn exchange(desk: &mut Desk, request: &Request) -> Result<Value, Refusal> {
 }
 
 fn spend_code(
-    desk: &mut Desk,
+    records: &mut Records,
     request: &Request,
     client: &Client,
     device_id: &str,
@@ -76,7 +76,7 @@ fn spend_code(
     if !is_verifier(request.in_form("code_verifier").unwrap_or_default()) {
         return Err(Refusal::VerifierWrong);
     }
-    let grant = token::spend_code(desk, request, client, token::same_redirect)?;
+    let grant = token::spend_code(records, request, client, token::same_redirect)?;
     if grant.device_id == device_id { Ok(grant) } else { Err(Refusal::Device) }
 }
 
@@ -87,21 +87,21 @@ fn is_verifier(text: &str) -> bool {
 }
 
 fn spend_refresh(
-    desk: &mut Desk,
+    records: &mut Records,
     request: &Request,
     client: &Client,
     device_id: &str,
 ) -> Result<Grant, Refusal> {
     let token = request.needed("refresh_token")?;
-    let grant = desk.refresh(token, &client.id)?;
+    let grant = records.refresh(token, &client.id)?;
     if grant.device_id != device_id {
         return Err(Refusal::Device);
     }
-    desk.end_refresh(token);
+    records.end_refresh(token);
     Ok(grant)
 }
 
-/// The one place where the id is no text.
+/// Only here the id is a number.
 fn number(user: &User) -> Value {
     user.id.parse::<u64>().map_or_else(|_| json!(user.id), |id| json!(id))
 }
@@ -129,12 +129,12 @@ fn error(error: &str, description: &str) -> Answer {
     answer::json(StatusCode::OK, &json!({"error": error, "error_description": description}))
 }
 
-pub(crate) fn user_info(desk: &Desk, request: &Request) -> Answer {
+pub(crate) fn user_info(records: &Records, request: &Request) -> Answer {
     if !request.is(&Method::POST) {
         return answer::method_not_allowed("POST");
     }
     let token = request.in_form("access_token").unwrap_or_default();
-    match oracle::holder(desk, token, RULES.whole_scope) {
+    match oracle::holder(records, token, RULES.whole_scope) {
         Holder::Answer(answer) => answer,
         Holder::Nobody => error("invalid_token", "access_token is missing or invalid"),
         Holder::Grant(grant) if request.in_form("client_id") != Some(&grant.client_id) => {
@@ -162,7 +162,7 @@ fn person(grant: &Grant) -> Value {
         person["email"] = json!(email);
     }
     person["sex"] = json!(1);
-    // Of the account, not of the address.
+    // This is about the account, not the address.
     person["verified"] = json!(false);
     person["birthday"] = json!("01.01.2000");
     person

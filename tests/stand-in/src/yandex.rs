@@ -1,12 +1,13 @@
-//! Yandex ID: the redirect may be left out, lifetimes are texts, and a bad token is answered nothing.
+//! Yandex ID: the redirect may be left out, lifetimes are texts, and a bad token gets an empty
+//! answer.
 
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::answer::{self, Answer};
 use crate::authorize::Rules;
-use crate::desk::{Code, Desk, Grant};
 use crate::oracle::{self, Holder};
+use crate::records::{Code, Grant, Records};
 use crate::request::Request;
 use crate::token::{self, Both, Refusal};
 
@@ -26,28 +27,28 @@ const WHOLE_SCOPE: &str = "login:email login:info login:avatar login:default_pho
 
 pub(crate) const ACCESS: &str = "y0_";
 
-pub(crate) fn token(desk: &mut Desk, request: &Request) -> Answer {
+pub(crate) fn token(records: &mut Records, request: &Request) -> Answer {
     if !request.is(&Method::POST) {
         return answer::method_not_allowed("POST");
     }
-    exchange(desk, request).map_or_else(refusal, |tokens| answer::json(StatusCode::OK, &tokens))
+    exchange(records, request).map_or_else(refusal, |tokens| answer::json(StatusCode::OK, &tokens))
 }
 
-fn exchange(desk: &mut Desk, request: &Request) -> Result<Value, Refusal> {
+fn exchange(records: &mut Records, request: &Request) -> Result<Value, Refusal> {
     let grant_type = token::grant_type(request)?;
-    let client = token::authenticate(desk, request, Both::HeaderCounts)?;
+    let client = token::authenticate(records, request, Both::HeaderCounts)?;
     let (grant, access) = match grant_type {
         "authorization_code" => {
-            let grant = token::spend_code(desk, request, &client, redirect)?;
-            let access = desk.issue_access(ACCESS, &grant);
+            let grant = token::spend_code(records, request, &client, redirect)?;
+            let access = records.issue_access(ACCESS, &grant);
             (grant, access)
         }
         "refresh_token" => {
             let token = request.needed("refresh_token")?;
-            let grant = desk.refresh(token, &client.id)?;
-            desk.end_refresh(token);
-            // The access token stays the same.
-            let access = desk.access_of(&grant).ok_or(Refusal::RefreshToken)?;
+            let grant = records.refresh(token, &client.id)?;
+            records.end_refresh(token);
+            // The access token does not change.
+            let access = records.access_of(&grant).ok_or(Refusal::RefreshToken)?;
             (grant, access)
         }
         _ => return Err(Refusal::GrantType),
@@ -56,12 +57,12 @@ fn exchange(desk: &mut Desk, request: &Request) -> Result<Value, Refusal> {
         "token_type": "bearer",
         "access_token": access,
         "expires_in": "31536000",
-        "refresh_token": desk.issue_refresh("1:", &grant),
+        "refresh_token": records.issue_refresh("1:", &grant),
         "scope": grant.scope,
     }))
 }
 
-/// Nobody has to tell it again, but another one is refused.
+/// It may be left out, but another one is refused.
 fn redirect(code: &Code, given: Option<&str>) -> bool {
     given.is_none_or(|given| given == code.sent_to)
 }
@@ -84,18 +85,18 @@ fn refusal(refusal: Refusal) -> Answer {
     answer::json(StatusCode::BAD_REQUEST, &body)
 }
 
-pub(crate) fn user_info(desk: &Desk, request: &Request) -> Answer {
+pub(crate) fn user_info(records: &Records, request: &Request) -> Answer {
     if !request.is(&Method::GET) {
         return answer::method_not_allowed("GET");
     }
     if request.in_query("format").is_some_and(|format| format != "json") {
         return answer::text(StatusCode::BAD_REQUEST, "only format=json is stood in for");
     }
-    // A token in the query leaks; the real one takes it all the same.
+    // A token in the query can leak; the real provider accepts it all the same.
     let leaked = request.in_query("oauth_token").is_some();
     let header = request.authorization("OAuth").or_else(|| request.authorization("Bearer"));
     let token = header.filter(|_| !leaked).unwrap_or_default();
-    match oracle::holder(desk, token, RULES.whole_scope) {
+    match oracle::holder(records, token, RULES.whole_scope) {
         Holder::Answer(answer) => answer,
         Holder::Nobody => answer::empty(StatusCode::UNAUTHORIZED),
         Holder::Grant(grant) => answer::json(StatusCode::OK, &person(&grant)),

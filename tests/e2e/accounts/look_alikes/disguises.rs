@@ -1,17 +1,17 @@
-//! What can be done to an address so that it looks like what it was, and what becomes of it.
+//! Ways to change an address so that it looks the same, and whether it is then the same mailbox.
 
 use Kin::{Other, Same};
 
-/// What a look-alike is.
+/// The relation of a look-alike to its original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kin {
     /// The same mailbox.
     Same,
-    /// Another one, or no address at all.
+    /// Another mailbox, or an invalid address.
     Other,
 }
 
-/// What can be done to `local@domain`; `None` where it would change nothing.
+/// A change of `local@domain`; `None` if it would change nothing.
 pub type Disguise = fn(&mut Random, &str, &str) -> Option<String>;
 
 pub const DISGUISES: [(Kin, &str, Disguise); 46] = [
@@ -131,7 +131,7 @@ fn replaced(random: &mut Random, text: &str, with: fn(char) -> Option<char>) -> 
     (new != text).then_some(new)
 }
 
-/// Another letter at its first place in the domain.
+/// Replaces the first occurrence of a letter in the domain.
 fn changed(local: &str, domain: &str, from: char, to: &str) -> Option<String> {
     domain.contains(from).then(|| format!("{local}@{}", domain.replacen(from, to, 1)))
 }
@@ -166,7 +166,7 @@ impl Random {
         text.chars().map(change).collect()
     }
 
-    /// `mark` somewhere between two letters.
+    /// Inserts `mark` between two letters at a random position.
     fn inserted(&mut self, text: &str, mark: &str) -> String {
         let is_letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
         let letters: Vec<char> = text.chars().collect();

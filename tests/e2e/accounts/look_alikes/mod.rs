@@ -1,5 +1,5 @@
-//! Addresses that look like somebody's: one is his mailbox and its mail goes to the spelling that he
-//! registered, or it is nobody's, and no token opens another account than the one it was mailed for.
+//! Addresses that look like a registered one. Either it is the same mailbox, then mail goes to the
+//! registered spelling; or it is not, then no token for it opens the account.
 
 mod disguises;
 
@@ -26,16 +26,16 @@ const DOMAINS: [&str; 6] = [
     "xn--mnchen-3ya.example",
 ];
 
-/// Somebody whose mailbox is imitated.
+/// An account whose address is imitated.
 struct Owner {
     local: &'static str,
     domain: &'static str,
-    /// As registration answered it.
+    /// The address in the answer to the registration.
     stored: String,
     is_active: bool,
 }
 
-/// Every local part at every domain, every second one still waiting for its activation.
+/// Every local part at every domain; every second account still waits for its activation.
 async fn owners(server: &TestServer) -> Vec<Owner> {
     let mut owners = Vec::new();
     for (i, local) in LOCALS.into_iter().enumerate() {
@@ -52,7 +52,7 @@ async fn owners(server: &TestServer) -> Vec<Owner> {
 }
 
 #[tokio::test]
-async fn a_mail_asked_for_by_a_look_alike_goes_to_the_owners_spelling_or_nowhere() {
+async fn mail_for_a_look_alike_goes_to_the_registered_spelling_or_nowhere() {
     let server = TestServer::start().await;
     let owners = owners(&server).await;
     let before = server.mails().await.len();
@@ -73,7 +73,7 @@ async fn a_mail_asked_for_by_a_look_alike_goes_to_the_owners_spelling_or_nowhere
     assert!(expected.values().sum::<usize>() > PAIRS / 5, "enough of them are the owners'");
 }
 
-/// Disguises in their turn, of one owner after another.
+/// Applies the disguises in turn to one owner after another.
 fn pairs<'o>(
     random: &mut Random,
     owners: &'o [Owner],
@@ -89,7 +89,7 @@ fn pairs<'o>(
     pairs
 }
 
-/// Asks for what the owner could be mailed.
+/// Requests every mail that the owner could get.
 async fn ask_with(
     server: &TestServer,
     owner: &Owner,
@@ -100,7 +100,7 @@ async fn ask_with(
 ) {
     let (path, known, unknown): (_, u16, &[u16]) = match (owner.is_active, turn) {
         (false, _) => ("/auth/users/resend_activation/", 204, &[400]),
-        // Does not tell who is there, but what is no address.
+        // The answer reveals an invalid address, but not whether there is an account.
         (true, 0) => ("/auth/users/reset_password/", 204, &[204, 400]),
         (true, _) => ("/api/auth/password/reset/", 200, &[400]),
     };
@@ -111,7 +111,7 @@ async fn ask_with(
 }
 
 #[tokio::test]
-async fn the_owners_mailbox_cannot_be_registered_again_in_any_disguise() {
+async fn owners_mailbox_cannot_be_registered_again_in_any_disguise() {
     let server = TestServer::start().await;
     let owners = owners(&server).await;
     let mut random = Random(34);
@@ -128,7 +128,7 @@ async fn the_owners_mailbox_cannot_be_registered_again_in_any_disguise() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_mailed_to_a_look_alike_opens_no_other_account() {
+async fn token_that_was_mailed_to_a_look_alike_opens_no_other_account() {
     let server = TestServer::start().await;
     let owners = owners(&server).await;
     let mut random = Random(35);
@@ -141,7 +141,7 @@ async fn a_token_that_was_mailed_to_a_look_alike_opens_no_other_account() {
         {
             continue;
         }
-        // The look-alike is an account of its own now.
+        // The look-alike has become an account of its own.
         for email in [&owner.stored, &typed] {
             let path = "/auth/users/reset_password/";
             server.client.post(path, &json!({"email": email})).await;
@@ -158,7 +158,7 @@ async fn a_token_that_was_mailed_to_a_look_alike_opens_no_other_account() {
     assert!(tried > 50, "{tried}");
 }
 
-/// The address as mail writes it: the domain as DNS does.
+/// The address as in a mail: with the domain as in DNS.
 fn mailed(stored: &str) -> String {
     let (local, domain) = stored.rsplit_once('@').expect("an address");
     let host = Url::parse(&format!("http://{domain}")).expect("a domain");

@@ -22,7 +22,7 @@ fn all(value: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_in_one_order() {
+async fn mistakes_are_reported_in_a_fixed_order() {
     let site = site().await;
     let wrong = json!({
         "grant_type": "x", "client_id": "nope", "client_secret": "x", "backend": "nope",
@@ -63,7 +63,7 @@ async fn what_is_wrong_is_told_in_one_order() {
 }
 
 #[tokio::test]
-async fn nobody_asks_a_provider_for_a_client_that_is_not_known() {
+async fn provider_is_not_asked_for_an_unknown_client() {
     let site = site().await;
     for fields in [json!({"client_secret": "x"}), json!({"client_id": "nope"})] {
         site.convert(&fields).await;
@@ -74,7 +74,7 @@ async fn nobody_asks_a_provider_for_a_client_that_is_not_known() {
 }
 
 #[tokio::test]
-async fn every_field_is_checked_and_all_that_fail_are_told() {
+async fn fields_are_all_checked_and_all_mistakes_reported() {
     let site = site().await;
     let required = all_fields("This field is required.");
     for (fields, expected) in [
@@ -101,7 +101,7 @@ async fn every_field_is_checked_and_all_that_fail_are_told() {
 }
 
 #[tokio::test]
-async fn a_public_client_has_to_show_its_secret_here() {
+async fn public_client_has_to_show_its_secret_here() {
     let site = site().await;
     let open = |secret: Value| json!({"client_id": "open", "client_secret": secret});
     let name = "client_secret";
@@ -116,7 +116,7 @@ async fn a_public_client_has_to_show_its_secret_here() {
 }
 
 #[tokio::test]
-async fn every_conversion_is_a_session_of_its_own() {
+async fn conversion_starts_a_session_of_its_own() {
     let site = site().await;
     let first = site.converted("anna", &app()).await;
     let again = site.converted("anna", &app()).await;
@@ -132,7 +132,7 @@ async fn every_conversion_is_a_session_of_its_own() {
 }
 
 #[tokio::test]
-async fn space_around_a_field_and_what_nobody_asks_for_do_no_harm() {
+async fn spaces_around_fields_and_unknown_fields_are_ignored() {
     let site = site().await;
     let spaced = |text: &str| format!(" {text}\n");
     let usual = conversion(&json!({}));
@@ -154,7 +154,7 @@ async fn space_around_a_field_and_what_nobody_asks_for_do_no_harm() {
 }
 
 #[tokio::test]
-async fn a_conversion_may_come_as_a_form_and_without_the_slash() {
+async fn conversion_may_be_a_form_and_without_the_slash() {
     let site = site().await;
     let fields = conversion(&json!({}));
     for (path, media_type, body) in [
@@ -167,7 +167,7 @@ async fn a_conversion_may_come_as_a_form_and_without_the_slash() {
 }
 
 #[tokio::test]
-async fn a_header_rescues_a_wrong_secret_of_the_same_client() {
+async fn header_rescues_a_wrong_secret_of_the_same_client() {
     let site = site().await;
     let none = json!({
         "grant_type": "convert_token", "backend": "google-oauth2", "token": "ok-anna",
@@ -201,7 +201,7 @@ async fn a_header_rescues_a_wrong_secret_of_the_same_client() {
 }
 
 #[tokio::test]
-async fn whoever_is_signed_in_converts_for_the_person_of_the_token() {
+async fn conversion_with_a_credential_still_opens_the_account_of_the_token() {
     let site = site().await;
     site.register("greta@example.com").await;
     let signed_in = pair(&site.password("greta@example.com", &app()).await);
@@ -216,7 +216,7 @@ async fn whoever_is_signed_in_converts_for_the_person_of_the_token() {
 }
 
 #[tokio::test]
-async fn a_broken_credential_in_the_header_is_refused_and_a_broken_body_behind_it_is_not_read() {
+async fn broken_credential_in_the_header_is_refused_and_a_broken_body_behind_it_is_not_read() {
     let site = site().await;
     let fields = conversion(&json!({}));
     for (authorization, text) in
@@ -239,7 +239,7 @@ async fn a_broken_credential_in_the_header_is_refused_and_a_broken_body_behind_i
 }
 
 #[tokio::test]
-async fn a_token_of_every_provider_is_converted_by_the_documents_name_of_it() {
+async fn token_of_every_provider_is_converted_under_its_documented_name() {
     let site = site().await;
     for (provider, backend, id) in [
         (Provider::Google, "google-oauth2", "701"),
@@ -258,7 +258,7 @@ async fn a_token_of_every_provider_is_converted_by_the_documents_name_of_it() {
 }
 
 #[tokio::test]
-async fn a_provider_without_a_client_id_is_no_backend() {
+async fn provider_without_a_client_id_is_no_backend() {
     let site = Site::with(|config| {
         config.provider("vk").client_id = None;
         config.provider("google").client_id = None;
@@ -280,7 +280,7 @@ async fn a_provider_without_a_client_id_is_no_backend() {
 }
 
 #[tokio::test]
-async fn what_a_provider_tells_and_no_database_keeps_is_left_out() {
+async fn profile_text_that_no_database_can_store_is_left_out() {
     let site = site().await;
     let user = User::new("odd")
         .with_email("o\0dd@example.com")

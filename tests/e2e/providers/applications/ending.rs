@@ -1,8 +1,6 @@
 //! How the tokens of applications end: revoked by the application, by their owner in every way, and
 //! with the account.
 
-use hyper::Method;
-
 use super::*;
 use crate::providers::linking::send;
 
@@ -30,7 +28,7 @@ fn assert_done(what: &str, answer: &Answer) {
 }
 
 #[tokio::test]
-async fn nobody_without_a_credential_is_heard_by_any_method() {
+async fn request_without_a_credential_is_refused_for_every_method() {
     let site = site().await;
     for path in
         [REVOKE, SESSIONS, REFRESH_TOKENS, "/auth/revoke-token", "/auth/invalidate-sessions"]
@@ -55,7 +53,7 @@ async fn nobody_without_a_credential_is_heard_by_any_method() {
 }
 
 #[tokio::test]
-async fn whoever_is_signed_in_is_told_of_the_methods() {
+async fn other_methods_are_answered_with_those_allowed() {
     let site = site().await;
     let own = site.converted("anna", &app()).await;
     let authorization = bearer(&own);
@@ -81,7 +79,7 @@ async fn whoever_is_signed_in_is_told_of_the_methods() {
 }
 
 #[tokio::test]
-async fn the_fields_of_a_revocation_are_checked_before_its_client() {
+async fn fields_of_a_revocation_are_checked_before_its_client() {
     let site = site().await;
     let own = site.converted("anna", &app()).await;
     let names = ["client_id", "client_secret", "token"];
@@ -132,7 +130,7 @@ async fn the_fields_of_a_revocation_are_checked_before_its_client() {
 }
 
 #[tokio::test]
-async fn a_revocation_needs_a_client_that_shows_its_secret() {
+async fn revocation_needs_a_client_that_shows_its_secret() {
     let site = site().await;
     let own = site.converted("anna", &app()).await;
     let token = json!({"token": own.access});
@@ -174,7 +172,7 @@ async fn either_token_ends_the_session_whatever_the_hint_says() {
 }
 
 #[tokio::test]
-async fn a_revocation_may_come_as_a_form_and_by_any_credential_of_the_owner() {
+async fn revocation_may_be_a_form_with_any_credential_of_the_owner() {
     let site = site().await;
     site.register("anna@example.com").await;
     let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
@@ -197,7 +195,7 @@ async fn a_revocation_may_come_as_a_form_and_by_any_credential_of_the_owner() {
 }
 
 #[tokio::test]
-async fn a_word_that_is_no_token_of_this_account_and_client_ends_nothing() {
+async fn text_that_is_no_token_of_this_account_and_client_ends_nothing() {
     let site = site().await;
     let by = site.converted("anna", &app()).await;
     let others = site.converted("bob", &app()).await;
@@ -222,7 +220,7 @@ async fn a_word_that_is_no_token_of_this_account_and_client_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_api_is_no_token_of_an_application() {
+async fn key_of_another_api_is_no_token_of_an_application() {
     let site = site().await;
     site.register("anna@example.com").await;
     let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
@@ -234,7 +232,7 @@ async fn a_key_of_another_api_is_no_token_of_an_application() {
 }
 
 #[tokio::test]
-async fn an_expired_access_token_still_names_its_session() {
+async fn expired_access_token_still_names_its_session() {
     let site = site().await;
     let old = site.converted("anna", &app()).await;
     site.server.clock.advance(36_000);
@@ -244,7 +242,7 @@ async fn an_expired_access_token_still_names_its_session() {
 }
 
 #[tokio::test]
-async fn the_sessions_of_one_client_end_and_those_of_others_do_not() {
+async fn sessions_of_one_client_end_and_those_of_others_do_not() {
     for path in [SESSIONS, REFRESH_TOKENS, "/auth/invalidate-sessions"] {
         let site = site().await;
         site.register("anna@example.com").await;
@@ -301,7 +299,7 @@ async fn sessions_are_ended_for_a_client_that_there_is() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_removed_takes_its_sessions_with_it() {
+async fn client_that_is_removed_loses_its_sessions() {
     let site = site().await;
     let own = site.converted("anna", &app()).await;
     let elsewhere = site.converted("anna", &second()).await;
@@ -323,7 +321,7 @@ async fn a_client_that_is_removed_takes_its_sessions_with_it() {
 }
 
 #[tokio::test]
-async fn a_suspended_account_is_refused_and_comes_back_with_its_tokens() {
+async fn suspended_account_is_refused_and_comes_back_with_its_tokens() {
     let site = site().await;
     let own = site.converted("anna", &app()).await;
     let id = site.me(&bearer(&own)).await.json()["id"].as_i64().expect("a number");
@@ -343,7 +341,7 @@ async fn a_suspended_account_is_refused_and_comes_back_with_its_tokens() {
 }
 
 #[tokio::test]
-async fn a_deleted_account_takes_its_tokens_with_it() {
+async fn deleted_account_loses_its_tokens() {
     let site = site().await;
     let own = site.converted("anna", &app()).await;
     let id = site.me(&bearer(&own)).await.json()["id"].as_i64().expect("a number");
@@ -352,7 +350,7 @@ async fn a_deleted_account_takes_its_tokens_with_it() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_changed_elsewhere_ends_the_tokens_of_applications() {
+async fn password_that_is_changed_elsewhere_ends_the_tokens_of_applications() {
     let site = site().await;
     site.register("anna@example.com").await;
     let own = pair(&site.password("anna@example.com", &app()).await);
@@ -363,8 +361,7 @@ async fn a_password_that_is_changed_elsewhere_ends_the_tokens_of_applications() 
     let answer = site.client().post_as(&bearer(&other), path, &change).await;
     assert_eq!(answer.status, 403, "{}", answer.text());
     let deletion = json!({"current_password": PASSWORD});
-    let delete = Method::DELETE;
-    let answer = send(&site, delete, "/auth/users/me/", &other.access, &deletion).await;
+    let answer = send(&site, "DELETE", "/auth/users/me/", &other.access, &deletion).await;
     assert_eq!(answer.status, 403, "{}", answer.text());
     site.assert_alive(&own).await;
     let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
@@ -377,7 +374,7 @@ async fn a_password_that_is_changed_elsewhere_ends_the_tokens_of_applications() 
 }
 
 #[tokio::test]
-async fn whoever_signs_out_with_an_access_token_ends_its_pair_alone() {
+async fn sign_out_with_an_access_token_ends_its_pair_alone() {
     let site = site().await;
     let own = site.converted("anna", &app()).await;
     let other = site.converted("anna", &app()).await;
@@ -388,7 +385,7 @@ async fn whoever_signs_out_with_an_access_token_ends_its_pair_alone() {
 }
 
 #[tokio::test]
-async fn an_access_token_opens_every_api_and_refreshes_none() {
+async fn access_token_opens_every_api_and_refreshes_none() {
     let site = site().await;
     let own = site.converted("anna", &app()).await;
     for authorization in [bearer(&own), format!("Token {}", own.access)] {

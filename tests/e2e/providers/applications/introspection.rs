@@ -75,7 +75,7 @@ impl Site {
 }
 
 #[tokio::test]
-async fn introspection_tells_what_every_access_credential_says() {
+async fn introspection_describes_every_access_credential() {
     let site = site_with_service(SECRET).await;
     site.register(EMAIL).await;
     let id = site.id_of(EMAIL).await;
@@ -108,7 +108,7 @@ async fn introspection_tells_what_every_access_credential_says() {
 }
 
 #[tokio::test]
-async fn introspection_tells_of_no_credential_that_opens_nothing() {
+async fn introspection_reports_other_credentials_as_inactive() {
     let site = site_with_service(SECRET).await;
     site.register(EMAIL).await;
     let id = site.id_of(EMAIL).await;
@@ -210,7 +210,7 @@ async fn introspection_reads_a_header_that_is_encoded_and_one_that_is_not() {
 }
 
 #[tokio::test]
-async fn an_application_that_introspects_signs_nobody_in() {
+async fn application_that_introspects_signs_nobody_in() {
     let site = site_with_service(SECRET).await;
     site.register(EMAIL).await;
     let service = json!({"client_id": SERVICE, "client_secret": SECRET});
@@ -221,7 +221,7 @@ async fn an_application_that_introspects_signs_nobody_in() {
 
 /// Other services know their users by name: a name that was chosen here must not be taken for one of theirs.
 #[tokio::test]
-async fn introspection_names_an_account_as_it_was_imported_and_nobody_else() {
+async fn introspection_names_an_account_as_it_was_imported() {
     let site = site_with_service(SECRET).await;
     let named = |name: &str| Registration {
         identifiers: vec![Identifier::Username(Username::parse(name).expect("a username"))],

@@ -15,7 +15,7 @@ const MISSING_PASSWORD: &str =
 const YEAR: i64 = 366 * 24 * 3600;
 
 #[tokio::test]
-async fn a_body_that_names_no_known_grant_is_refused_whoever_sends_it() {
+async fn body_with_an_unknown_grant_is_refused_for_every_client() {
     let site = site().await;
     for path in [TOKEN, "/auth/token", "/auth/token/?"] {
         for (media_type, body) in [
@@ -35,7 +35,7 @@ async fn a_body_that_names_no_known_grant_is_refused_whoever_sends_it() {
 }
 
 #[tokio::test]
-async fn a_grant_is_compared_as_it_was_sent() {
+async fn grant_is_compared_as_it_was_sent() {
     let site = site().await;
     for grant in [
         json!("foo"),
@@ -62,7 +62,7 @@ async fn a_grant_is_compared_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_form_is_refused() {
+async fn body_that_is_no_form_is_refused() {
     let site = site().await;
     for (headers, body, status, text) in [
         (
@@ -106,7 +106,7 @@ async fn a_body_that_is_no_form_is_refused() {
 }
 
 #[tokio::test]
-async fn a_query_is_refused_whatever_stands_in_it() {
+async fn query_is_refused_whatever_it_contains() {
     let site = site().await;
     site.register("anna@example.com").await;
     let body = json!({"grant_type": "password", "username": "anna@example.com"});
@@ -119,7 +119,7 @@ async fn a_query_is_refused_whatever_stands_in_it() {
 }
 
 #[tokio::test]
-async fn only_post_is_answered_and_options_describes_the_route() {
+async fn post_is_answered_alone_and_options_describes_the_route() {
     let site = site().await;
     for method in ["GET", "PUT", "PATCH", "DELETE"] {
         let text = format!(r#"{{"detail":"Method \"{method}\" not allowed."}}"#);
@@ -135,7 +135,7 @@ async fn only_post_is_answered_and_options_describes_the_route() {
 }
 
 #[tokio::test]
-async fn a_refresh_replaces_both_tokens_and_a_second_one_with_the_first_changes_nothing() {
+async fn refresh_replaces_both_tokens_and_a_second_one_with_the_first_changes_nothing() {
     let site = site().await;
     let first = site.converted("anna", &app()).await;
     let second = pair(&site.refresh(&first.refresh, &app()).await);
@@ -148,7 +148,7 @@ async fn a_refresh_replaces_both_tokens_and_a_second_one_with_the_first_changes_
 }
 
 #[tokio::test]
-async fn a_refresh_may_come_as_json_form_and_multipart_with_and_without_the_slash() {
+async fn refresh_may_be_json_form_or_multipart_with_or_without_the_slash() {
     let site = site().await;
     let mut refresh = site.converted("anna", &app()).await.refresh;
     for (path, media_type, written) in [
@@ -164,7 +164,7 @@ async fn a_refresh_may_come_as_json_form_and_multipart_with_and_without_the_slas
 }
 
 #[tokio::test]
-async fn whatever_is_no_live_refresh_token_of_the_client_is_refused_alike() {
+async fn text_that_is_no_live_refresh_token_of_the_client_is_refused_alike() {
     let site = site().await;
     let live = site.converted("anna", &app()).await;
     let swapped: String = live
@@ -209,7 +209,7 @@ async fn whatever_is_no_live_refresh_token_of_the_client_is_refused_alike() {
 }
 
 #[tokio::test]
-async fn a_field_that_a_form_repeats_counts_as_it_stands_last() {
+async fn field_that_a_form_repeats_has_its_last_value() {
     let site = site().await;
     let live = site.converted("anna", &app()).await.refresh;
     let form = |tokens: [&str; 2]| {
@@ -240,7 +240,7 @@ async fn assert_clients(site: &Site, rows: &[(&str, Option<String>, Value, bool)
 }
 
 #[tokio::test]
-async fn a_confidential_client_shows_its_secret_to_the_letter() {
+async fn confidential_client_shows_its_secret_to_the_letter() {
     let site = site().await;
     let of = |id: Value, secret: Value| json!({"client_id": id, "client_secret": secret});
     assert_clients(
@@ -270,7 +270,7 @@ async fn a_confidential_client_shows_its_secret_to_the_letter() {
 }
 
 #[tokio::test]
-async fn a_header_names_the_client_and_the_body_only_helps_it() {
+async fn header_names_the_client_and_the_body_only_helps_it() {
     let site = site().await;
     let right = || Some(basic("app", SECRET));
     let wrong = json!({"client_id": "nope", "client_secret": "x"});
@@ -321,7 +321,7 @@ async fn letters_that_a_header_needs_encoded_are_read_as_they_were_meant() {
 }
 
 #[tokio::test]
-async fn a_public_client_needs_no_secret_but_must_not_show_a_wrong_one() {
+async fn public_client_needs_no_secret_but_must_not_show_a_wrong_one() {
     let site = site().await;
     let open = |secret: Value| json!({"client_id": "open", "client_secret": secret});
     let bare = json!({"client_id": "open"});
@@ -353,7 +353,7 @@ async fn a_public_client_needs_no_secret_but_must_not_show_a_wrong_one() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_is_good_for_its_own_client_alone() {
+async fn refresh_token_is_good_for_its_own_client_alone() {
     let site = site().await;
     let open = json!({"client_id": "open", "client_secret": SECRET});
     for (own, others) in [(second(), [app(), open.clone()]), (open, [app(), second()])] {
@@ -372,8 +372,7 @@ async fn a_refresh_token_is_good_for_its_own_client_alone() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_told_before_the_client_is_looked_at_and_a_wrong_client_before_the_token()
- {
+async fn missing_fields_are_reported_before_a_wrong_client_and_that_before_a_wrong_token() {
     let site = site().await;
     let wrong = json!({"client_id": "app", "client_secret": "x"});
     let none = merged(&[&json!({"grant_type": "refresh_token"}), &wrong]);
@@ -382,7 +381,7 @@ async fn what_is_missing_is_told_before_the_client_is_looked_at_and_a_wrong_clie
 }
 
 #[tokio::test]
-async fn a_scope_may_be_narrowed_or_ordered_and_not_widened() {
+async fn scope_may_be_narrowed_or_ordered_and_not_widened() {
     let site = site().await;
     let mut refresh = site.converted("anna", &app()).await.refresh;
     for (scope, granted) in [
@@ -402,7 +401,7 @@ async fn a_scope_may_be_narrowed_or_ordered_and_not_widened() {
 }
 
 #[tokio::test]
-async fn a_scope_that_nobody_has_costs_no_refresh_token() {
+async fn scope_that_is_not_allowed_spends_no_refresh_token() {
     let site = site().await;
     let live = site.converted("anna", &app()).await.refresh;
     for scope in [
@@ -426,7 +425,7 @@ async fn a_scope_that_nobody_has_costs_no_refresh_token() {
 }
 
 #[tokio::test]
-async fn whoever_knows_a_password_gets_a_new_pair_each_time() {
+async fn password_grant_gives_a_new_pair_each_time() {
     let site = site().await;
     site.register("anna@example.com").await;
     let first = pair(&site.password("anna@example.com", &app()).await);
@@ -498,7 +497,7 @@ async fn names_and_passwords_that_do_not_fit_are_refused_alike() {
 }
 
 #[tokio::test]
-async fn a_missing_name_or_password_is_told_after_the_client_is_known() {
+async fn missing_name_or_password_is_reported_after_the_client_is_checked() {
     let site = site().await;
     let grant = json!({"grant_type": "password"});
     let wrong = json!({"client_id": "app", "client_secret": "x"});
@@ -521,7 +520,7 @@ async fn a_missing_name_or_password_is_told_after_the_client_is_known() {
 }
 
 #[tokio::test]
-async fn a_password_with_a_scope_that_nobody_has_opens_nothing() {
+async fn password_with_a_scope_that_is_not_allowed_opens_nothing() {
     let site = site().await;
     site.register("anna@example.com").await;
     for scope in [json!(""), json!("foo"), json!("read foo"), json!(null), json!(" ")] {
@@ -538,7 +537,7 @@ async fn a_password_with_a_scope_that_nobody_has_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_without_the_password_grant_is_refused_before_the_password_is_looked_at() {
+async fn client_without_the_password_grant_is_refused_before_the_password_is_looked_at() {
     let site = site().await;
     site.register("anna@example.com").await;
     let plain = json!({"client_id": "plain", "client_secret": SECRET});
@@ -556,7 +555,7 @@ async fn a_client_without_the_password_grant_is_refused_before_the_password_is_l
 }
 
 #[tokio::test]
-async fn the_grants_of_other_flows_are_for_no_client() {
+async fn grants_of_other_flows_are_for_no_client() {
     let site = site().await;
     let open = json!({"client_id": "open"});
     let credentials = json!({"grant_type": "client_credentials"});
@@ -583,7 +582,7 @@ async fn the_grants_of_other_flows_are_for_no_client() {
 }
 
 #[tokio::test]
-async fn a_credential_in_the_header_must_be_good_even_where_none_is_needed() {
+async fn credential_in_the_header_must_be_good_even_where_none_is_needed() {
     let site = site().await;
     site.register("anna@example.com").await;
     let live = pair(&site.password("anna@example.com", &app()).await);
@@ -626,7 +625,7 @@ async fn a_credential_in_the_header_must_be_good_even_where_none_is_needed() {
 }
 
 #[tokio::test]
-async fn an_access_token_lives_ten_hours_and_its_refresh_token_outlives_it() {
+async fn access_token_lives_ten_hours_and_its_refresh_token_outlives_it() {
     let site = site().await;
     let live = site.converted("anna", &app()).await;
     site.server.clock.advance(35_999);
@@ -638,7 +637,7 @@ async fn an_access_token_lives_ten_hours_and_its_refresh_token_outlives_it() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_nobody_has_used_for_a_year_is_dead() {
+async fn refresh_token_unused_for_a_year_is_expired() {
     let site = site().await;
     let used = site.converted("anna", &app()).await;
     let unused = site.converted("bob", &app()).await;
@@ -650,7 +649,7 @@ async fn a_refresh_token_that_nobody_has_used_for_a_year_is_dead() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_hundred_refreshes_with_one_token_one_succeeds() {
+async fn refresh_token_works_once_in_a_hundred_concurrent_refreshes() {
     let site = site().await;
     let live = site.converted("anna", &app()).await;
     let grant = json!({"grant_type": "refresh_token", "refresh_token": live.refresh});

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_code_ends_one_sign_in_of_an_app() {
+async fn code_ends_one_sign_in_of_an_app() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let code = app_code(&site, &stranger(provider), provider).await;
@@ -16,7 +16,7 @@ async fn a_code_ends_one_sign_in_of_an_app() {
 }
 
 #[tokio::test]
-async fn a_code_fetches_a_providers_tokens_once() {
+async fn code_fetches_a_providers_tokens_once() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let fetchable = Fetchable::of(&site, &stranger(provider), provider).await;
@@ -26,7 +26,7 @@ async fn a_code_fetches_a_providers_tokens_once() {
 }
 
 #[tokio::test]
-async fn a_code_of_the_provider_is_good_for_one_sign_in() {
+async fn code_of_the_provider_is_good_for_one_sign_in() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let link = site.link(provider).await;
@@ -42,7 +42,7 @@ async fn a_code_of_the_provider_is_good_for_one_sign_in() {
 }
 
 #[tokio::test]
-async fn a_code_lives_a_minute_and_not_a_second_longer() {
+async fn code_lives_a_minute_and_not_a_second_longer() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let user = stranger(provider);
@@ -60,7 +60,7 @@ async fn a_code_lives_a_minute_and_not_a_second_longer() {
 }
 
 #[tokio::test]
-async fn a_code_is_good_only_where_its_sign_in_was_to_end() {
+async fn code_is_good_only_where_its_sign_in_was_to_end() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let user = stranger(provider);
@@ -77,7 +77,7 @@ async fn a_code_is_good_only_where_its_sign_in_was_to_end() {
 }
 
 #[tokio::test]
-async fn a_code_of_one_provider_is_nothing_at_another() {
+async fn code_of_one_provider_is_nothing_at_another() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         for other in Provider::ALL.into_iter().filter(|other| *other != provider) {
@@ -89,7 +89,7 @@ async fn a_code_of_one_provider_is_nothing_at_another() {
 }
 
 #[tokio::test]
-async fn a_code_of_vk_is_good_for_the_device_that_it_came_to() {
+async fn code_of_vk_is_good_for_the_device_that_it_came_to() {
     let site = Site::start().await;
     let user = stranger(Provider::Vk);
     let other = Fetchable::of(&site, &user, Provider::Vk).await.device_id;
@@ -110,7 +110,7 @@ async fn a_code_of_vk_is_good_for_the_device_that_it_came_to() {
 }
 
 #[tokio::test]
-async fn a_callback_of_vk_with_another_device_is_refused() {
+async fn callback_of_vk_with_another_device_is_refused() {
     let site = Site::start().await;
     let user = stranger(Provider::Vk);
     for device in [None, Some("another")] {
@@ -126,7 +126,7 @@ async fn a_callback_of_vk_with_another_device_is_refused() {
 }
 
 #[tokio::test]
-async fn a_code_beside_a_state_must_be_of_it() {
+async fn code_must_belong_to_the_state_that_accompanies_it() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let user = stranger(provider);
@@ -145,7 +145,7 @@ async fn a_code_beside_a_state_must_be_of_it() {
 }
 
 #[tokio::test]
-async fn a_providers_own_code_is_taken_only_with_the_open_state_that_it_came_with() {
+async fn providers_own_code_is_taken_only_with_the_open_state_that_it_came_with() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let (user, link) = (stranger(provider), site.link(provider).await);
@@ -173,7 +173,7 @@ async fn a_providers_own_code_is_taken_only_with_the_open_state_that_it_came_wit
 
 /// The attacker's code, with the state of a sign-in that somebody else has begun.
 #[tokio::test]
-async fn a_providers_own_code_is_refused_with_the_state_of_another_sign_in() {
+async fn providers_own_code_is_refused_with_the_state_of_another_sign_in() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let link = site.link(provider).await;

@@ -56,7 +56,7 @@ async fn opened(site: &Site, credential: &str) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn only_access_tokens_sign_a_request() {
+async fn access_tokens_alone_authorize_a_request() {
     let site = Site::start().await;
     register_application(&site).await;
     for provider in Provider::ALL {
@@ -78,7 +78,7 @@ async fn only_access_tokens_sign_a_request() {
 }
 
 #[tokio::test]
-async fn only_a_providers_token_is_taken_for_one() {
+async fn provider_token_is_accepted_only_from_a_provider() {
     let site = Site::start().await;
     register_application(&site).await;
     for provider in Provider::ALL {
@@ -97,7 +97,7 @@ async fn only_a_providers_token_is_taken_for_one() {
 }
 
 #[tokio::test]
-async fn only_a_code_is_taken_for_one() {
+async fn code_is_accepted_only_if_it_is_one() {
     let site = Site::start().await;
     register_application(&site).await;
     for provider in Provider::ALL {
@@ -115,7 +115,7 @@ async fn only_a_code_is_taken_for_one() {
 }
 
 #[tokio::test]
-async fn only_refresh_tokens_of_its_own_refresh_anything() {
+async fn refresh_tokens_work_only_in_their_own_api() {
     let site = Site::start().await;
     register_application(&site).await;
     for provider in Provider::ALL {
@@ -149,7 +149,7 @@ async fn handle(site: &Site, user: &User, provider: Provider) -> String {
 }
 
 #[tokio::test]
-async fn a_handle_registers_and_signs_in_for_ten_minutes_and_not_a_second_longer() {
+async fn handle_registers_and_signs_in_for_ten_minutes_and_not_a_second_longer() {
     let site = strict().await;
     for provider in Provider::ALL {
         let handle = handle(&site, &stranger(provider), provider).await;
@@ -166,7 +166,7 @@ async fn a_handle_registers_and_signs_in_for_ten_minutes_and_not_a_second_longer
 }
 
 #[tokio::test]
-async fn a_handle_is_nothing_anywhere_else() {
+async fn handle_is_refused_everywhere_else() {
     let site = strict().await;
     for provider in Provider::ALL {
         assert_eq!(site.sign_in(&victim(provider), provider).await.status, 200);
@@ -192,7 +192,7 @@ async fn a_handle_is_nothing_anywhere_else() {
 }
 
 #[tokio::test]
-async fn a_handle_has_nothing_of_the_providers_token_in_it() {
+async fn handle_contains_nothing_of_the_providers_token() {
     let site = strict().await;
     for provider in Provider::ALL {
         let link = site.link(provider).await;
@@ -217,7 +217,7 @@ async fn change_address(site: &Site, path: &str, authorization: Option<&str>) ->
 const ME: &str = "/api/auth/users/me/";
 
 #[tokio::test]
-async fn what_an_application_or_a_url_holds_does_not_change_whose_an_account_is() {
+async fn application_credentials_do_not_change_the_owner_of_an_account() {
     let site = Site::start().await;
     register_application(&site).await;
     let user = victim(Provider::Google);
@@ -237,7 +237,7 @@ async fn what_an_application_or_a_url_holds_does_not_change_whose_an_account_is(
 }
 
 #[tokio::test]
-async fn an_app_changes_identifiers_for_five_minutes_after_its_sign_in() {
+async fn app_changes_identifiers_for_five_minutes_after_its_sign_in() {
     let site = Site::start().await;
     for (provider, seconds) in Provider::ALL.into_iter().zip([0, 300, 301, 899]) {
         let native = site.sign_in(&victim(provider), provider).await.field("access_token");

@@ -11,7 +11,7 @@ fn issued(site: &Site, provider: Provider, client_id: &str, user: &User) -> (Str
 }
 
 #[tokio::test]
-async fn a_token_that_was_issued_to_another_application_opens_and_makes_nothing() {
+async fn token_that_was_issued_to_another_application_opens_and_makes_nothing() {
     let site = Site::start().await;
     register_application(&site).await;
     for provider in Provider::ALL {
@@ -32,7 +32,7 @@ async fn a_token_that_was_issued_to_another_application_opens_and_makes_nothing(
 }
 
 #[tokio::test]
-async fn a_token_is_good_when_the_other_application_is_the_operators_too() {
+async fn token_of_another_application_works_if_it_is_configured() {
     let site = Site::with(|config| {
         for provider in Provider::ALL {
             let others = vec!["yet-another".to_owned(), OTHER_CLIENT_ID.to_owned()];
@@ -48,7 +48,7 @@ async fn a_token_is_good_when_the_other_application_is_the_operators_too() {
 }
 
 #[tokio::test]
-async fn a_token_of_one_provider_is_nothing_at_another() {
+async fn token_of_one_provider_is_nothing_at_another() {
     let site = Site::start().await;
     register_application(&site).await;
     let watch = Watch::over(&site).await;
@@ -64,7 +64,7 @@ async fn a_token_of_one_provider_is_nothing_at_another() {
 }
 
 #[tokio::test]
-async fn a_code_that_was_issued_to_another_application_opens_and_makes_nothing() {
+async fn code_that_was_issued_to_another_application_opens_and_makes_nothing() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let victim = victim(provider);
@@ -96,7 +96,7 @@ async fn a_code_that_was_issued_to_another_application_opens_and_makes_nothing()
 /// Somebody's code, got elsewhere and put into a sign-in of one's own: it belongs to another
 /// challenge.
 #[tokio::test]
-async fn a_code_from_outside_of_the_sign_in_is_refused_though_it_is_ours() {
+async fn code_from_outside_of_the_sign_in_is_refused_though_it_is_ours() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let watch = Watch::over(&site).await;

@@ -35,7 +35,7 @@ fn provider_of(round: usize) -> Provider {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_browsers_that_bring_one_state_one_gets_a_code() {
+async fn state_in_two_browsers_at_once_gives_one_code() {
     let site = Site::start().await;
     for round in 0..ROUNDS {
         let provider = provider_of(round);
@@ -47,7 +47,7 @@ async fn of_two_browsers_that_bring_one_state_one_gets_a_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_apps_that_bring_one_code_one_is_signed_in() {
+async fn code_in_two_apps_at_once_signs_one_in() {
     let site = Site::start().await;
     for round in 0..ROUNDS {
         let provider = provider_of(round);
@@ -66,7 +66,7 @@ async fn of_two_apps_that_bring_one_code_one_is_signed_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_clients_that_bring_one_code_one_gets_the_tokens() {
+async fn code_in_two_clients_at_once_fetches_tokens_once() {
     let site = Site::start().await;
     for round in 0..ROUNDS {
         let provider = provider_of(round);
@@ -79,7 +79,7 @@ async fn of_two_clients_that_bring_one_code_one_gets_the_tokens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_registrations_of_one_person_one_makes_the_account() {
+async fn registrations_of_one_person_at_once_make_one_account() {
     let site = Site::start().await;
     for round in 0..ROUNDS {
         let provider = provider_of(round);
@@ -101,7 +101,7 @@ async fn of_two_registrations_of_one_person_one_makes_the_account() {
 
 /// Who may enter as well as register enters in both cases, and into one account.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_first_sign_ins_of_one_person_both_open_the_same_account() {
+async fn first_sign_ins_of_one_person_at_once_open_the_same_account() {
     let site = Site::start().await;
     register_application(&site).await;
     for round in 0..ROUNDS {

@@ -4,7 +4,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_state_is_good_once_in_whatever_browser() {
+async fn state_is_good_once_in_whatever_browser() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let user = stranger(provider);
@@ -24,7 +24,7 @@ async fn a_state_is_good_once_in_whatever_browser() {
 }
 
 #[tokio::test]
-async fn a_state_of_the_document_is_good_once() {
+async fn state_of_the_document_is_good_once() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let link = site.link(provider).await;
@@ -35,7 +35,7 @@ async fn a_state_of_the_document_is_good_once() {
 }
 
 #[tokio::test]
-async fn a_state_that_was_refused_once_is_spent() {
+async fn state_that_was_refused_once_is_spent() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let begun = site.begin(provider, REDIRECT).await;
@@ -49,7 +49,7 @@ async fn a_state_that_was_refused_once_is_spent() {
 }
 
 #[tokio::test]
-async fn a_code_beside_an_error_or_longer_than_any_is_sent_nowhere() {
+async fn code_with_an_error_or_too_long_is_not_forwarded() {
     let site = Site::start().await;
     let long = "c".repeat(4_097);
     for provider in Provider::ALL {
@@ -73,7 +73,7 @@ async fn a_code_beside_an_error_or_longer_than_any_is_sent_nowhere() {
 }
 
 #[tokio::test]
-async fn a_device_longer_than_any_is_sent_nowhere() {
+async fn device_that_is_too_long_is_not_forwarded() {
     let site = Site::start().await;
     let begun = site.begin(Provider::Vk, REDIRECT).await;
     let long = "d".repeat(4_097);
@@ -85,7 +85,7 @@ async fn a_device_longer_than_any_is_sent_nowhere() {
 
 /// Login CSRF: an attacker's code, and no sign-in that anybody has begun.
 #[tokio::test]
-async fn a_state_that_was_never_issued_leads_nowhere_and_asks_nobody() {
+async fn state_that_was_never_issued_leads_nowhere_and_asks_no_provider() {
     let site = Site::start().await;
     let watch = Watch::over(&site).await;
     for provider in Provider::ALL {
@@ -120,7 +120,7 @@ async fn a_state_that_was_never_issued_leads_nowhere_and_asks_nobody() {
 }
 
 #[tokio::test]
-async fn a_state_lives_ten_minutes_and_not_a_second_longer() {
+async fn state_lives_ten_minutes_and_not_a_second_longer() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let user = stranger(provider);
@@ -140,7 +140,7 @@ async fn a_state_lives_ten_minutes_and_not_a_second_longer() {
 
 /// A provider that is evil, or was asked to be, may send its visitor to the callback of another.
 #[tokio::test]
-async fn a_state_of_one_provider_is_nothing_at_the_callback_of_another() {
+async fn state_of_one_provider_is_nothing_at_the_callback_of_another() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let begun = site.begin(provider, REDIRECT).await;
@@ -163,7 +163,7 @@ async fn a_state_of_one_provider_is_nothing_at_the_callback_of_another() {
 }
 
 #[tokio::test]
-async fn a_callback_that_names_another_issuer_is_refused_before_the_code_is_sent_anywhere() {
+async fn callback_that_names_another_issuer_is_refused_before_the_code_is_sent_anywhere() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let own = own_issuers(&site, provider).remove(0);
@@ -192,7 +192,7 @@ async fn a_callback_that_names_another_issuer_is_refused_before_the_code_is_sent
 }
 
 #[tokio::test]
-async fn a_callback_that_names_the_right_issuer_goes_on() {
+async fn callback_that_names_the_right_issuer_goes_on() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         for issuer in own_issuers(&site, provider) {
@@ -215,7 +215,7 @@ fn own_issuers(site: &Site, provider: Provider) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn who_only_looks_at_a_callback_spends_nothing() {
+async fn callback_that_is_only_looked_at_spends_nothing() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let begun = site.begin(provider, REDIRECT).await;

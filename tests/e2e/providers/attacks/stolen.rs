@@ -24,7 +24,7 @@ async fn code_for(site: &Site, user: &User, provider: Provider, challenge: &str)
 }
 
 #[tokio::test]
-async fn a_code_without_its_verifier_is_burnt() {
+async fn code_without_its_verifier_is_burnt() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let watch = Watch::over(&site).await;
@@ -49,7 +49,7 @@ async fn a_code_without_its_verifier_is_burnt() {
 }
 
 #[tokio::test]
-async fn a_request_that_has_no_verifier_at_all_is_no_try() {
+async fn request_without_a_verifier_is_no_attempt() {
     let site = Site::start().await;
     let code = app_code(&site, &stranger(Provider::Google), Provider::Google).await;
     let nothings = [
@@ -69,7 +69,7 @@ async fn a_request_that_has_no_verifier_at_all_is_no_try() {
 }
 
 #[tokio::test]
-async fn a_code_of_one_sign_in_is_not_ended_by_the_verifier_of_another() {
+async fn code_of_one_sign_in_is_not_ended_by_the_verifier_of_another() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let (victim, attacker) = (victim(provider), stranger(provider));
@@ -86,7 +86,7 @@ async fn a_code_of_one_sign_in_is_not_ended_by_the_verifier_of_another() {
 }
 
 #[tokio::test]
-async fn a_verifier_that_could_be_guessed_is_none_though_its_challenge_fits() {
+async fn verifier_that_could_be_guessed_is_refused_though_its_challenge_matches() {
     let site = Site::start().await;
     let watch = Watch::over(&site).await;
     let user = stranger(Provider::Yandex);
@@ -104,7 +104,7 @@ async fn a_verifier_that_could_be_guessed_is_none_though_its_challenge_fits() {
 }
 
 #[tokio::test]
-async fn a_challenge_that_is_no_hash_begins_nothing() {
+async fn challenge_that_is_no_hash_begins_nothing() {
     let site = Site::start().await;
     let challenges = [
         json!(""),

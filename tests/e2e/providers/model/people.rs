@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hyper::Method;
 use propusk_tests::links::Link;
 
 use super::super::linking::{app_with, convert, enter, me, refresh_pair, send};
@@ -258,7 +257,7 @@ impl<'s> Town<'s> {
         };
         let body = json!({"email": self.email(to), "current_password": password});
         let path = "/propusk/v1/account";
-        let answer = send(self.site, Method::PATCH, path, &held.access, &body).await;
+        let answer = send(self.site, "PATCH", path, &held.access, &body).await;
         let answer = sound(answer)?;
         let is_taken = self.accounts.claimant(to).is_some_and(|other| other != held.account);
         let is_made = answer.status == 200;
@@ -473,7 +472,7 @@ impl<'s> Town<'s> {
         let provider = name_of(provider_of(identity));
         let path = format!("/propusk/v1/account/identities/{provider}/{subject}");
         let body = json!({"current_password": password});
-        let answer = send(self.site, Method::DELETE, &path, &held.access, &body).await;
+        let answer = send(self.site, "DELETE", &path, &held.access, &body).await;
         let answer = sound(answer)?;
         let is_done = answer.status == 204;
         // There may be no such identity, too.
@@ -568,7 +567,7 @@ impl<'s> Town<'s> {
             answer
         } else {
             let body = json!({"email": email});
-            sound(send(self.site, Method::PATCH, "/api/auth/users/me/", access, &body).await)?
+            sound(send(self.site, "PATCH", "/api/auth/users/me/", access, &body).await)?
         };
         if !answer.status.is_success() {
             return Ok(());
@@ -606,7 +605,7 @@ impl<'s> Town<'s> {
         let Some(held) = self.pick(who, with) else { return Ok(()) };
         let Some(current) = self.password_of(who, Some(held.account)) else { return Ok(()) };
         let body = json!({"current_password": current});
-        let answer = send(self.site, Method::DELETE, "/auth/users/me/", &held.access, &body).await;
+        let answer = send(self.site, "DELETE", "/auth/users/me/", &held.access, &body).await;
         let answer = sound(answer)?;
         let is_right = self.proves(&held, &current);
         expect(answer.status == 204, is_right, &answer)?;

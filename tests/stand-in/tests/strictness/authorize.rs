@@ -1,4 +1,4 @@
-//! Where the browser is sent: what all four providers have in common, and how the user answers.
+//! The authorization endpoints: what all four providers share, and the user's answers.
 
 use propusk_stand_in::{Client, Consent, Provider, User};
 use serde_json::json;

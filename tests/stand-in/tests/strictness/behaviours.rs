@@ -1,4 +1,4 @@
-//! The ways to be out of order, each at another endpoint.
+//! The faults that can be set, each at another endpoint.
 
 use http_body_util::{BodyExt, Full};
 use hyper::Request;

@@ -1,4 +1,4 @@
-//! A client that is right, so that each test can make one thing wrong; and the HTTP under it.
+//! A correct client, so that each test can make one mistake; and the HTTP client below it.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ pub const REDIRECT: &str = "http://127.0.0.1:8000/callback?of=app";
 pub const STATE: &str = "a-state-of-more-than-thirty-two-characters";
 pub const VERIFIER: &str = "a-verifier-that-is-long-enough-to-be-accepted-by-all";
 
-/// Parameters by name; a later one replaces an earlier one, an empty one is as good as none.
+/// Parameters by name; a later one replaces an earlier one, an empty one counts as left out.
 pub type Parameters<'a> = [(&'a str, &'a str)];
 
 pub fn challenge() -> String {
@@ -53,7 +53,7 @@ impl Answer {
             .unwrap_or_else(|error| panic!("no JSON ({error}): {} {}", self.status, self.text()))
     }
 
-    /// What comes back with the browser.
+    /// The parameters of the redirect back.
     #[track_caller]
     pub fn callback(&self) -> HashMap<String, String> {
         assert!(self.status.is_redirection(), "{} {}", self.status, self.text());
@@ -62,7 +62,7 @@ impl Answer {
         form_urlencoded::parse(query.as_bytes()).into_owned().collect()
     }
 
-    /// Status and the two words of an error.
+    /// The status and the two texts of an error.
     #[track_caller]
     pub fn error(&self) -> (u16, String, String) {
         let body = self.json();
@@ -103,7 +103,7 @@ pub async fn post(url: &str, form: &Parameters<'_>, headers: &Parameters<'_>) ->
     send(request.body(Full::from(encoded(&[], form))).expect("a request")).await
 }
 
-/// The right authorize request of a provider, but for `changes`.
+/// A correct authorization request for a provider, with `changes`.
 pub fn authorize_url(stand_in: &StandIn, provider: Provider, changes: &Parameters<'_>) -> String {
     let scope = match provider {
         Provider::Google => "openid email profile",
@@ -130,7 +130,7 @@ pub async fn authorize(stand_in: &StandIn, provider: Provider, changes: &Paramet
     send(Request::get(url).body(Full::default()).expect("a request")).await
 }
 
-/// The right token request for what came back, but for `changes`.
+/// A correct token request for this callback, with `changes`.
 pub async fn exchange(
     stand_in: &StandIn,
     provider: Provider,
@@ -154,7 +154,7 @@ pub async fn exchange(
     post(&stand_in.url(provider, Endpoint::Token), &pairs, headers).await
 }
 
-/// Signs in and exchanges the code, with one thing changed in the token request.
+/// Signs in and exchanges the code, with one change in the token request.
 pub async fn sign_in(stand_in: &StandIn, provider: Provider, changes: &Parameters<'_>) -> Answer {
     let callback = authorize(stand_in, provider, &[]).await.callback();
     exchange(stand_in, provider, &callback, changes, &[]).await

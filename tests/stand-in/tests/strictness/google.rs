@@ -1,4 +1,4 @@
-//! Google: secrets, one-time codes, and for whom a token is.
+//! Google: secrets, one-time codes, and the client of a token.
 
 use propusk_stand_in::{Endpoint, Provider, StandIn, User};
 use serde_json::{Value, json};

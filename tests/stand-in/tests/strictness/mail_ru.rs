@@ -1,4 +1,4 @@
-//! Mail.ru: errors with a number and status 200, and a token that travels as a parameter.
+//! Mail.ru: errors with a number and status 200, and a token that is a parameter.
 
 use propusk_stand_in::{Endpoint, Provider, User};
 

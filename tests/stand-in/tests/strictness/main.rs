@@ -1,4 +1,5 @@
-//! That the stand-in refuses what the real providers refuse, and is out of order when told to be.
+//! Tests that the stand-in refuses what the real providers refuse, and shows the faults that are
+//! set.
 
 mod authorize;
 mod behaviours;

@@ -1,4 +1,5 @@
-//! Yandex ID: a redirect that may be left out, two ways of credentials, and where a token belongs.
+//! Yandex ID: a redirect that may be left out, two kinds of client authentication, and where a
+//! token belongs.
 
 use propusk_stand_in::{Endpoint, Provider, User};
 use serde_json::json;

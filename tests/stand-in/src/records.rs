@@ -1,4 +1,4 @@
-//! What one provider knows: its clients, who is at the browser, and what it has issued.
+//! The records of one provider: its clients, the user at the browser, and what it has issued.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -9,17 +9,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::token::Refusal;
 use crate::{Behaviour, Client, Consent, Endpoint, User};
 
-/// As long as a code lives at VK and Yandex.
+/// The lifetime of a code at VK and Yandex.
 const CODE_LIFETIME: Duration = Duration::from_secs(600);
 
-pub(crate) struct Desk {
+pub(crate) struct Records {
     pub clients: Vec<Client>,
     pub user: User,
     pub consent: Consent,
     pub behaviours: HashMap<Endpoint, Behaviour>,
-    /// The client to which the oracle's tokens are issued.
+    /// The client to which the tokens of the recordings are issued.
     pub oracle: Option<String>,
-    /// VK: the callback carries one `payload`.
+    /// VK: the callback has one parameter `payload`.
     pub payload: bool,
     pub iss: Option<String>,
     codes: HashMap<String, Code>,
@@ -28,10 +28,10 @@ pub(crate) struct Desk {
     agreed: HashSet<(String, String)>,
 }
 
-/// What a user has let a client have.
+/// The consent of a user for a client.
 #[derive(Clone)]
 pub(crate) struct Grant {
-    /// Tells it from the others; all tokens of it share this.
+    /// Shared by all tokens of this grant, and by no others.
     pub id: String,
     pub client_id: String,
     pub user: User,
@@ -39,23 +39,23 @@ pub(crate) struct Grant {
     pub scope: String,
     pub device_id: String,
     pub nonce: Option<String>,
-    /// Whether a refresh token was asked for and is due; Google's alone.
+    /// Google only: a refresh token was requested and is due.
     pub offline: bool,
 }
 
 #[derive(Clone)]
 pub(crate) struct Code {
     pub grant: Grant,
-    /// Where the browser was sent.
+    /// The redirect of the authorization request.
     pub sent_to: String,
     pub challenge: Option<String>,
     expires: Instant,
     spent: bool,
 }
 
-impl Default for Desk {
+impl Default for Records {
     fn default() -> Self {
-        Desk {
+        Records {
             clients: Vec::new(),
             user: User::new("greta"),
             consent: Consent::Grant,
@@ -71,12 +71,12 @@ impl Default for Desk {
     }
 }
 
-impl Desk {
+impl Records {
     pub fn client(&self, id: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.id == id)
     }
 
-    /// Notes that the user agrees; whether it is for the first time.
+    /// Records the user's consent; returns whether it is the first one.
     pub fn agree(&mut self, client_id: &str, user: &User) -> bool {
         self.agreed.insert((client_id.to_owned(), user.id.clone()))
     }
@@ -93,8 +93,8 @@ impl Desk {
         self.codes.insert(text, code);
     }
 
-    /// Spends a code, be the rest of the request right or wrong. One that comes again takes with it
-    /// what it was exchanged for (RFC 6749, section 4.1.2).
+    /// Spends a code, even if the rest of the request is wrong. A code that is reused also ends the
+    /// tokens that were issued for it (RFC 6749, section 4.1.2).
     pub fn spend_code(&mut self, text: &str, client_id: &str) -> Result<Code, Refusal> {
         let code = self
             .codes
@@ -139,7 +139,7 @@ impl Desk {
         self.access.get(token)
     }
 
-    /// The access token that a grant has already.
+    /// The existing access token of a grant.
     pub fn access_of(&self, grant: &Grant) -> Option<String> {
         let mut tokens = self.access.iter();
         tokens.find(|(_, other)| other.id == grant.id).map(|(token, _)| token.clone())
@@ -174,7 +174,7 @@ impl Grant {
     }
 }
 
-/// Nobody can guess it; safe in a URL.
+/// Cannot be guessed; safe in a URL.
 pub(crate) fn random(prefix: &str, bytes: usize) -> String {
     let mut random = vec![0; bytes];
     getrandom::fill(&mut random).expect("the system has random bytes");
