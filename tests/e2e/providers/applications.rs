@@ -1,5 +1,5 @@
-//! The routes of drf-social-oauth2: converting, refreshing, revoking. What is expected was measured
-//! on the libraries; where we differ on purpose, a test says so.
+//! The routes of drf-social-oauth2: convert, refresh, revoke. The expected answers were measured
+//! with the libraries; where we differ on purpose, a test states it.
 
 mod converting;
 mod ending;
@@ -12,11 +12,11 @@ use hyper::Request;
 use propusk_server::auth::NewClient;
 use propusk_tests::providers::CLIENT_ID;
 
-/// What the passwords of these tests are.
+/// The password of these tests.
 const PASSWORD: &str = "Str0ng-pass-77";
 const SECRET: &str = "an-application-secret";
 const SECOND_SECRET: &str = "second-secret-000";
-/// With every letter that the Basic header can mistake.
+/// Contains every character that the Basic header may get wrong.
 const ODD_SECRET: &str = "a:b c+d% of letters";
 
 const INVALID_CLIENT: &str = r#"{"error":"invalid_client"}"#;
@@ -63,7 +63,7 @@ async fn site() -> Site {
     site
 }
 
-/// The fields of a client's own.
+/// The credentials of a client.
 fn app() -> Value {
     json!({"client_id": "app", "client_secret": SECRET})
 }
@@ -72,7 +72,7 @@ fn second() -> Value {
     json!({"client_id": "second", "client_secret": SECOND_SECRET})
 }
 
-/// All members of the objects; a later one wins.
+/// All members of the objects; the last value wins.
 fn merged(objects: &[&Value]) -> Value {
     let members = objects.iter().flat_map(|object| object.as_object().expect("an object").clone());
     Value::Object(members.collect())
@@ -108,7 +108,7 @@ const URLENCODED: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=b";
 
 impl Site {
-    /// Sends anything.
+    /// Sends any request.
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
@@ -129,7 +129,7 @@ impl Site {
         self.client().post("/auth/convert-token/", &conversion(fields)).await
     }
 
-    /// A person of the stand-in's, by an application.
+    /// Converts a token of a stand-in's user for an application.
     async fn converted(&self, name: &str, client: &Value) -> Pair {
         pair(&self.convert(&merged(&[client, &json!({"token": format!("ok-{name}")})])).await)
     }
@@ -139,7 +139,7 @@ impl Site {
         self.client().post("/auth/token/", &merged(&[&grant, client])).await
     }
 
-    /// An account with a password.
+    /// Registers an account with a password.
     async fn register(&self, email: &str) {
         let body = json!({"email": email, "password": PASSWORD});
         assert_eq!(self.client().post("/api/auth/users/", &body).await.status, 201);
@@ -159,7 +159,7 @@ impl Site {
         assert_eq!(me.status, 200, "{}", me.text());
     }
 
-    /// Neither token of the pair opens anything any more.
+    /// Both tokens of the pair are refused everywhere.
     async fn assert_dead(&self, pair: &Pair, client: &Value) {
         self.assert_access_dead(pair).await;
         assert_says(
@@ -176,7 +176,7 @@ impl Site {
     }
 }
 
-/// A conversion at Google, unless the fields say otherwise.
+/// A conversion with a token of Google; `fields` may replace values.
 fn conversion(fields: &Value) -> Value {
     let usual = json!({
         "grant_type": "convert_token", "backend": "google-oauth2", "client_id": "app",
@@ -185,7 +185,7 @@ fn conversion(fields: &Value) -> Value {
     merged(&[&usual, fields])
 }
 
-/// The tokens of a success, which has the members in the library's order and is kept by no cache.
+/// The tokens of a success, whose members have the library's order and which is not cached.
 fn pair(answer: &Answer) -> Pair {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let (access, refresh) = (answer.field("access_token"), answer.field("refresh_token"));
@@ -203,7 +203,7 @@ fn pair(answer: &Answer) -> Pair {
     Pair { access, refresh }
 }
 
-/// The answer, with the headers that every answer of these routes has.
+/// Checks the answer and the headers that all answers of these routes have.
 #[track_caller]
 fn assert_says(what: &str, answer: &Answer, status: u16, body: &str) {
     assert_eq!((answer.status.as_u16(), answer.text().as_str()), (status, body), "{what}");
@@ -216,14 +216,14 @@ fn assert_headers(what: &str, answer: &Answer) {
     assert_eq!(header("Content-Type").as_deref(), Some("application/json"), "{what}");
     assert_eq!(header("Allow").as_deref(), Some("POST, OPTIONS"), "{what}");
     assert_eq!(header("Vary").as_deref(), Some("Accept"), "{what}");
-    // A client is not asked for a scheme that it could not use.
+    // A client is not challenged for a scheme that it cannot use.
     let challenge = (answer.status == 401 && answer.text().contains("detail")).then_some("Token");
     if answer.status == 401 && !answer.text().is_empty() {
         assert_eq!(header("WWW-Authenticate").as_deref(), challenge, "{what}");
     }
 }
 
-/// As the libraries name what is wrong with one field.
+/// The libraries' text for a mistake in one field.
 fn field_error(field: &str, message: &str) -> String {
     format!(r#"{{"{field}":["{message}"]}}"#)
 }

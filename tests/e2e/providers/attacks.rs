@@ -1,5 +1,5 @@
-//! What must not work: tokens, states and codes in the wrong hands. Whatever is refused has made no
-//! account, opened no session, and changed nothing of anybody's.
+//! Attacks: tokens, states and codes in the wrong hands. A refused request creates no account,
+//! opens no session, and changes nothing of any account.
 
 mod codes;
 mod credentials;
@@ -17,21 +17,21 @@ use super::*;
 
 const OAUTH_SECRET: &str = "an application's secret";
 
-/// Who has an account before anything happens: another person at each provider.
+/// A user who has an account beforehand: another person at each provider.
 fn victim(provider: Provider) -> User {
     User::new(format!("victim{}", provider as usize)).with_id("700")
 }
 
-/// Who has none.
+/// A user without an account.
 fn stranger(provider: Provider) -> User {
     User::new(format!("stranger{}", provider as usize)).with_id("800")
 }
 
-/// All accounts, and who their owners are at the providers.
+/// All accounts, with their identities at the providers.
 struct Watch(String);
 
 impl Watch {
-    /// From now on a sign-in would be a second later than the last, and so be seen.
+    /// Advances the clock, so that a later sign-in would be visible.
     async fn over(site: &Site) -> Self {
         site.server.clock.advance(1);
         Watch(everybody(site).await)
@@ -42,7 +42,7 @@ impl Watch {
     }
 }
 
-/// With the times of their last sign-ins.
+/// Includes the times of the last sign-ins.
 async fn everybody(site: &Site) -> String {
     let auth = &site.server.auth;
     let mut text = String::new();
@@ -53,23 +53,23 @@ async fn everybody(site: &Site) -> String {
     text
 }
 
-/// How often a provider was asked to exchange a code.
+/// The number of code exchanges at a provider.
 fn exchanges(site: &Site) -> usize {
     let requests = site.stand_in.requests();
     requests.iter().filter(|request| request.endpoint == Endpoint::Token).count()
 }
 
-/// A query of these parameters.
+/// A query with these parameters.
 fn query(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// The callback of a provider as anybody may write it.
+/// The callback of a provider with any parameters.
 fn callback_of(provider: Provider, pairs: &[(&str, &str)]) -> String {
     format!("{}/callback?{}", root_of(provider), query(pairs))
 }
 
-/// A code of the provider and what belongs to it, as it stands in a callback.
+/// A code of the provider and the parameters that belong to it in a callback.
 async fn brought(site: &Site, user: &User, provider: Provider, url: &str) -> Vec<(String, String)> {
     let callback = site.at_provider(user, provider, url).await;
     let (_, query) = callback.split_once('?').expect("a query");
@@ -82,7 +82,7 @@ async fn redeem(site: &Site, provider: Provider, pairs: &[(&str, &str)]) -> Answ
     site.client().get(&path, None).await
 }
 
-/// What a client of the document holds after its user has come back: our code, and the device.
+/// The values that a client of the recorded API has after the callback: our code, and the device.
 struct Fetchable {
     code: String,
     state: String,
@@ -104,14 +104,14 @@ impl Fetchable {
     }
 }
 
-/// The code with which an app ends its sign-in.
+/// The code with which an app completes its sign-in.
 async fn app_code(site: &Site, user: &User, provider: Provider) -> String {
     let begun = site.begin(provider, REDIRECT).await;
     let callback = site.at_provider(user, provider, &begun.authorize_url).await;
     parameter(&site.link_to_app(&callback).await, "code")
 }
 
-/// The page of a callback that leads nowhere.
+/// Checks that a callback shows a page without a way back.
 async fn is_over(site: &Site, callback: &str) {
     let page = site.visit(callback).await;
     assert_eq!(page.status, 400, "{}", page.text());

@@ -1,4 +1,4 @@
-//! A sign-in in a real browser: a telephone 360 px wide, in the dark, whose owner reads Russian.
+//! A sign-in in a real browser: a phone 360 px wide, in dark mode, with Russian as its language.
 
 use propusk_stand_in::Consent;
 use propusk_tests::browser::Browser;
@@ -13,10 +13,10 @@ use propusk_tests::phone::{assert_looks_well, phone, text};
 const ALLOW: &str = "button[value=allow]";
 const CANCEL: &str = "button[value=cancel]";
 const TO_THE_APP: &str = "a.button";
-/// Longer than a busy machine takes to follow a link.
+/// Longer than a busy machine needs to follow a link.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server whose providers ask, and a browser.
+/// A server whose providers ask for consent, and a browser.
 async fn start() -> (Site, Browser) {
     let site = Site::start().await;
     for provider in Provider::ALL {
@@ -111,7 +111,7 @@ async fn page_that_is_loaded_again_says_that_the_sign_in_is_over() {
     assert_looks_well(&browser, "Продолжить этот вход нельзя").await;
     let buttons = browser.evaluate("document.querySelectorAll('a, button').length").await;
     assert_eq!(buttons, 0);
-    // What the app has in hand already is not lost by that.
+    // The app can still use the code that it already has.
     let done = site.complete(&parameter(&link, "code"), VERIFIER).await;
     assert_eq!(done.status, 200, "{}", done.text());
 }

@@ -1,4 +1,4 @@
-//! `/vk/…`, `/mail.ru/…`, `/yandex/…` as the document has them, and `/google/…` after them.
+//! `/vk/…`, `/mail.ru/…`, `/yandex/…` as in the document of that API, and `/google/…` like them.
 
 use super::*;
 use propusk_stand_in::Consent;

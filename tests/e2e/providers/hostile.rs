@@ -1,4 +1,4 @@
-//! An OpenID provider that says whatever a test wants it to say, with keys of its own.
+//! An OpenID provider that answers whatever a test wants, with keys of its own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,20 +14,20 @@ pub const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 pub struct Issuer {
     pub peer: Peer,
-    /// Its name too.
+    /// Also its issuer.
     pub url: String,
     /// One of each kind: RS256, ES256, EdDSA.
     pub keys: [Key; 3],
 }
 
-/// A key that signs id tokens, called as its algorithm is.
+/// A key that signs id tokens, named like its algorithm.
 pub struct Key {
     pub alg: &'static str,
     pair: KeyPair,
 }
 
 impl Issuer {
-    /// One that does as it should, until it is told otherwise.
+    /// Starts one that behaves correctly until a test changes that.
     pub async fn start() -> Self {
         let peer = Peer::start().await;
         let keys = ["RS256", "ES256", "EdDSA"].map(Key::new);
@@ -36,7 +36,7 @@ impl Issuer {
         issuer
     }
 
-    /// Makes it honest again.
+    /// Makes it correct again.
     pub fn restore(&self) {
         let keys: Vec<_> = self.keys.iter().map(Key::jwk).collect();
         self.publish(&self.discovery());
@@ -67,7 +67,7 @@ impl Issuer {
         self.peer.asked(DISCOVERY).len()
     }
 
-    /// What is given for any code.
+    /// Sets the id token for every code.
     pub fn give(&self, id_token: Option<&str>) {
         let answer = json!({
             "access_token": "a-token-of-the-issuer", "token_type": "Bearer", "expires_in": 300,
@@ -76,7 +76,7 @@ impl Issuer {
         self.peer.answer("/token", Reply::Json(answer));
     }
 
-    /// A person, as he may be told of at this time.
+    /// Correct claims of a user at this time.
     pub fn claims(&self, nonce: &str, now: i64) -> Value {
         json!({
             "iss": self.url, "sub": "1001", "aud": CLIENT_ID, "exp": now + 300, "iat": now, "nonce": nonce,
@@ -114,13 +114,13 @@ impl Key {
         jwk
     }
 
-    /// A token that the key signs.
+    /// A token signed with the key.
     pub fn token(&self, claims: &Value) -> String {
         let header = json!({"alg": self.alg, "kid": self.alg});
         token(&header, claims, |input| self.sign(input))
     }
 
-    /// The forms in which the public half stands about.
+    /// The common forms of the public key.
     pub fn public_forms(&self) -> Vec<Vec<u8>> {
         let (pem, jwk) = (self.pair.public_key_pem(), self.jwk());
         let unix = pem.replace("\r\n", "\n");
@@ -146,7 +146,7 @@ impl Key {
     }
 }
 
-/// A token of whatever parts.
+/// A token of any parts.
 pub fn token(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
     let part = |part: &Value| encoded(part.to_string().as_bytes());
     let input = format!("{}.{}", part(header), part(claims));
@@ -158,7 +158,7 @@ fn encoded(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The numbers of a DER sequence, without the zeros before them.
+/// The numbers of a DER sequence, without leading zeros.
 fn integers(der: &[u8]) -> Vec<Vec<u8>> {
     let (mut rest, mut numbers) = (content(der).0, Vec::new());
     while !rest.is_empty() {
@@ -169,7 +169,7 @@ fn integers(der: &[u8]) -> Vec<Vec<u8>> {
     numbers
 }
 
-/// The content of the first element, and what comes after it.
+/// The content of the first element, and the bytes after it.
 fn content(der: &[u8]) -> (&[u8], &[u8]) {
     let (length, start) = match der[1] {
         short @ 0..=127 => (usize::from(short), 2),

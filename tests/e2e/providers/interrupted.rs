@@ -1,5 +1,5 @@
-//! What goes wrong between two steps, or between two starts of the server, and whom it may cost
-//! nothing.
+//! Sign-ins that are interrupted between two steps, or between two starts of the server, and their
+//! effects.
 
 use hyper::Request;
 use propusk_server::store::Store;
@@ -148,7 +148,7 @@ async fn application_ends_sessions_of_its_own_only() {
     assert_eq!(me(&site, &access).await.status, 200);
 }
 
-/// The settings of a server in a place, with the providers of a stand-in.
+/// The settings of a server with the providers of a stand-in.
 fn settings(variables: &[(String, String)]) -> Vec<(&str, &str)> {
     variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
@@ -158,7 +158,7 @@ async fn begin_at(server: &Process, provider: Provider) -> String {
     answer.json().as_str().expect("a link").to_owned()
 }
 
-/// The code of a sign-in that was begun at this server.
+/// The code of a sign-in that was started at this server.
 async fn fetched_code(server: &Process, stand_in: &StandIn) -> String {
     let base = format!("http://{}", server.address);
     register_at(stand_in, &base);
@@ -236,7 +236,7 @@ async fn provider_cannot_take_the_name_of_another_that_has_accounts() {
     }
 }
 
-/// Somebody has signed in with the provider.
+/// Inserts a sign-in with the provider.
 async fn comes_by_corp(store: &Store) {
     let person = |account_id| Identity {
         provider: "corp".to_owned(),

@@ -1,6 +1,6 @@
-//! Which account a provider's word opens, and what is kept of it: people are known by the
-//! provider's own name for them; an address counts where the provider is believed about it, and its
-//! first proof makes a sole owner.
+//! Which account an identity opens, and what is stored of it: users are identified by the
+//! provider's id; an address counts if the provider is trusted for it, and its first proof leaves
+//! one owner.
 
 use propusk_server::auth::password::Password;
 use propusk_server::auth::{Account, NewClient, NewPassword};
@@ -21,9 +21,9 @@ const PHONE: &str = "+79160000001";
 const APP: &str = "linking-app";
 const APP_SECRET: &str = "linking-app-secret-0123456789";
 
-// ---- what people do ----------------------------------------------------------------------------
+// ---- what users do -----------------------------------------------------------------------------
 
-/// A site with that application which honours tokens of a Django, too.
+/// A site with that application which also accepts tokens of a Django.
 async fn beside_a_django() -> Site {
     let site = Site::with(|config| {
         config.tokens.accept_foreign = true;
@@ -54,7 +54,7 @@ pub async fn register_app(server: &TestServer) {
     assert!(server.auth.create_client(new).await.expect("the database answers"));
 }
 
-/// Exchanges a provider's token as the document's client does.
+/// Converts a provider's token.
 pub async fn convert(site: &Site, user: &User, provider: Provider) -> Answer {
     let backend = match provider {
         Provider::Google => "google-oauth2",
@@ -67,13 +67,13 @@ pub async fn convert(site: &Site, user: &User, provider: Provider) -> Answer {
     site.client().post("/auth/convert-token/", &body).await
 }
 
-/// `registration` or `login` of the document, with a token of the provider's.
+/// `registration` or `login` of the recorded API, with a provider's token.
 pub async fn enter(site: &Site, user: &User, provider: Provider, what: &str) -> Answer {
     let token = site.stand_in.access_token(provider, CLIENT_ID, user);
     site.enter(provider, what, &token).await
 }
 
-/// The body with the application's name in it.
+/// The body with the application's credentials.
 pub fn app_with(mut body: Value) -> Value {
     body["client_id"] = json!(APP);
     body["client_secret"] = json!(APP_SECRET);
@@ -89,7 +89,7 @@ pub async fn send(site: &Site, method: &str, path: &str, access: &str, body: &Va
     site.client().call(method, path, Some(&format!("Bearer {access}")), body).await
 }
 
-/// Whose credential this is.
+/// The account of this credential.
 pub async fn me(site: &Site, access: &str) -> Answer {
     site.client().get("/auth/users/me/", Some(&format!("Bearer {access}"))).await
 }
@@ -100,7 +100,7 @@ async fn id_of(site: &Site, access: &str) -> i64 {
     me.json()["id"].as_i64().expect("an id")
 }
 
-/// The account that opens.
+/// The account that a conversion opens.
 async fn converted(site: &Site, user: &User, provider: Provider) -> i64 {
     let pair = convert(site, user, provider).await;
     assert_eq!(pair.status, 200, "{provider:?} {}", pair.text());
@@ -170,8 +170,8 @@ async fn set_password_as_operator(site: &Site, id: i64) {
     assert!(site.server.auth.set_password(id, password).await.expect("the database answers"));
 }
 
-/// Each way of coming with a provider is refused as for an address that somebody else's password
-/// opens.
+/// Every way of sign-in with a provider is refused as for an address that belongs to an account
+/// with a password.
 async fn assert_in_use(site: &Site, user: &User, provider: Provider) {
     let answer = convert(site, user, provider).await;
     let expected = json!({"error": "access_denied",
@@ -191,7 +191,7 @@ async fn assert_in_use_for_apps(site: &Site, user: &User, provider: Provider) {
     assert_eq!((answer.status.as_u16(), answer.field("code").as_str()), (409, "account_in_use"));
 }
 
-/// The same for one who only claims the address: `login` knows nobody.
+/// The same for a user who only claims the address: `login` finds no account.
 async fn assert_not_believed(site: &Site, user: &User, provider: Provider) {
     let answer = convert(site, user, provider).await;
     let expected = json!({"error": "access_denied",
@@ -203,17 +203,17 @@ async fn assert_not_believed(site: &Site, user: &User, provider: Provider) {
     assert_in_use_for_apps(site, user, provider).await;
 }
 
-/// Somebody whom Google believes to have the address.
+/// A user whose address Google confirms.
 fn owner() -> User {
     User::new("owner").with_id("7001").with_email(OWNER)
 }
 
-/// Somebody who says at VK that the address is theirs.
+/// A user who claims the address at VK.
 fn squatter() -> User {
     User::new("squatter").with_id("666").with_email(OWNER)
 }
 
-// ---- who is who --------------------------------------------------------------------------------
+// ---- identities --------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn person_is_identified_by_the_providers_id_alone() {
@@ -264,7 +264,7 @@ async fn registration_works_once_and_sign_in_only_after_it() {
     }
 }
 
-// ---- whose word on an address counts -----------------------------------------------------------
+// ---- providers that are trusted for addresses --------------------------------------------------
 
 /// Whether the first sign-in proves the address; the account and the identity must agree.
 async fn proves(site: &Site, user: &User, provider: Provider) -> bool {
@@ -553,7 +553,7 @@ async fn mere_claim_enters_no_account_and_learns_nothing_at_login() {
 
 // ---- the first proof of a mailbox --------------------------------------------------------------
 
-/// Credentials of every kind that one who came from a provider can have.
+/// Credentials of every kind that a user of a provider can have.
 struct Held {
     access: Vec<String>,
     pair_refresh: String,
@@ -561,7 +561,7 @@ struct Held {
 }
 
 impl Held {
-    /// By an identity that has an account already, or makes one.
+    /// From an identity, with its existing account or a new one.
     async fn by(site: &Site, user: &User, provider: Provider) -> Held {
         let pair = convert(site, user, provider).await;
         let app = site.sign_in(user, provider).await;
@@ -593,7 +593,7 @@ impl Held {
     }
 }
 
-/// The squatter has the owner's address by VK, with all that he can add.
+/// The squatter has registered the owner's address with VK, with everything that can be added.
 async fn squatted(site: &Site) -> (i64, Held) {
     let id = converted(site, &squatter(), Provider::Vk).await;
     let held = Held::by(site, &squatter(), Provider::Vk).await;
@@ -605,14 +605,14 @@ async fn squatted(site: &Site) -> (i64, Held) {
     (id, held)
 }
 
-/// The squatter comes back: refused with the owner's address, welcome without it.
+/// The squatter returns: refused with the owner's address, accepted without it.
 async fn assert_shut_out(site: &Site, id: i64, held: &Held) {
     held.assert_dead(site).await;
     assert!(is_nobodys(site, PHONE).await);
     assert_not_believed(site, &squatter(), Provider::Vk).await;
     let own = converted(site, &squatter().without_email(), Provider::Vk).await;
     assert_ne!(own, id);
-    // With an account of his own, what he says of the address changes nothing.
+    // The squatter has an account now, so the claimed address changes nothing.
     assert_eq!(converted(site, &squatter(), Provider::Vk).await, own);
     held.assert_dead(site).await;
     assert_eq!(account(site, OWNER).await.id, id);
@@ -695,7 +695,7 @@ async fn identity_that_comes_to_prove_its_address_ends_what_was_before() {
     assert_eq!(converted(&site, &owner(), Provider::Google).await, id);
     held.assert_dead(&site).await;
     assert!(account(&site, OWNER).await.email_verified_at.is_some());
-    // It was the first proof; later ones end nothing.
+    // That was the first proof; later ones end nothing.
     let held = Held::by(&site, &owner(), Provider::Google).await;
     assert_eq!(converted(&site, &owner(), Provider::Google).await, id);
     assert_eq!(me(&site, &held.access[0]).await.status, 200);
@@ -748,7 +748,7 @@ async fn reset_is_mailed_where_there_is_a_password_or_a_mailbox_to_prove() {
     }
 }
 
-// ---- what is kept ------------------------------------------------------------------------------
+// ---- what is stored ----------------------------------------------------------------------------
 
 #[tokio::test]
 async fn profile_from_a_provider_is_stored_and_renewed_at_each_sign_in() {
@@ -808,7 +808,7 @@ async fn picture_is_kept_only_from_where_it_is_safe() {
     }
 }
 
-// ---- suspended and gone ------------------------------------------------------------------------
+// ---- suspended and deleted ---------------------------------------------------------------------
 
 #[tokio::test]
 async fn suspended_account_is_refused_by_every_way() {
@@ -824,7 +824,7 @@ async fn suspended_account_is_refused_by_every_way() {
     }
     let answer = site.sign_in(&owner(), Provider::Google).await;
     assert_eq!((answer.status.as_u16(), answer.field("code").as_str()), (403, "account_inactive"));
-    // Nor by another identity with the same address, proved or not.
+    // The same for another identity with the same address, proved or not.
     assert_in_use(&site, &owner().with_id("7002"), Provider::Google).await;
     assert_not_believed(&site, &squatter(), Provider::Vk).await;
     assert!(site.server.auth.set_active(id, true).await.expect("the database answers"));
@@ -892,7 +892,7 @@ async fn accounts_without_any_name_are_distinguished_by_every_api() {
         }
         let found = site.server.auth.find_account(&stand_in).await.expect("an answer");
         assert_eq!(found.map(|account| account.id), Some(id));
-        // A username of its own changes neither the name nor the tokens that are out.
+        // Choosing a username changes neither the name in tokens nor existing tokens.
         let name = json!({"username": format!("somebody{id}")});
         let app = site.sign_in(&user, Provider::Vk).await.field("access_token");
         let path = "/propusk/v1/account";
@@ -946,7 +946,7 @@ async fn newcomers_by_a_provider_count_like_registrations() {
     }
     assert_eq!(convert(&site, &squatter(), Provider::Vk).await.status, 429);
     assert_eq!(site.sign_in(&squatter(), Provider::Vk).await.status, 429);
-    // Who has an account comes in all the same.
+    // Existing accounts are not limited.
     assert_eq!(enter(&site, &User::new("known"), Provider::Vk, "login").await.status, 200);
 }
 

@@ -1,4 +1,5 @@
-//! Signing in with Google, VK ID, Yandex and Mail.ru, played by a strict stand-in.
+//! Signing in with Google, VK ID, Yandex and Mail.ru, imitated by a strict stand-in, and with
+//! OpenID Connect.
 
 mod applications;
 mod attacks;
@@ -35,13 +36,13 @@ pub const REDIRECT: &str = REDIRECTS[0];
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// A server with all providers, and the people who come to it.
+/// A server with all providers, and the stand-in for them.
 pub struct Site {
     pub server: TestServer,
     pub stand_in: StandIn,
 }
 
-/// A sign-in that an app has begun.
+/// A sign-in that an app has started.
 pub struct Begun {
     pub authorize_url: String,
     pub state: String,
@@ -65,7 +66,7 @@ impl Site {
         &self.server.client
     }
 
-    /// Begins an app's sign-in.
+    /// Starts a sign-in as an app.
     pub async fn begin(&self, provider: Provider, redirect: &str) -> Begun {
         let body = json!({"redirect": redirect, "code_challenge": CHALLENGE});
         let path = format!("/propusk/v1/providers/{}/start", name_of(provider));
@@ -74,15 +75,15 @@ impl Site {
         Begun { authorize_url: answer.field("authorize_url"), state: answer.field("state") }
     }
 
-    /// The link of the document.
+    /// The authorization URL from the recorded API.
     pub async fn link(&self, provider: Provider) -> String {
         let answer = self.client().get(&format!("{}/link", root_of(provider)), None).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json().as_str().expect("a JSON text").to_owned()
     }
 
-    /// What a browser does at the provider: the path and query at our server to which it is sent
-    /// back.
+    /// Goes through the provider as a browser; returns the path and query of the redirect to our
+    /// server.
     pub async fn at_provider(
         &self,
         user: &User,
@@ -96,27 +97,27 @@ impl Site {
         location.strip_prefix(&self.server.public_url).unwrap_or(&location).to_owned()
     }
 
-    /// The link back to the app on the page that a callback shows.
+    /// The link back to the app on the page of a callback.
     pub async fn link_to_app(&self, callback: &str) -> String {
         let page = self.visit(callback).await;
         assert_eq!(page.status, 200, "{}", page.text());
         href(&page)
     }
 
-    /// Opens a page of ours as a browser does.
+    /// Opens a page like a browser.
     pub async fn visit(&self, path: &str) -> Answer {
         let request = hyper::Request::get(path).header("Accept", "text/html,*/*;q=0.8");
         let request = request.body(http_body_util::Full::default()).expect("a path");
         self.client().send(request).await.expect("an answer")
     }
 
-    /// Redeems a code as the app does.
+    /// Redeems a code like an app.
     pub async fn complete(&self, code: &str, verifier: &str) -> Answer {
         let body = json!({"code": code, "code_verifier": verifier});
         self.client().post("/propusk/v1/providers/complete", &body).await
     }
 
-    /// A whole sign-in of an app.
+    /// A whole sign-in of an app; returns its last answer.
     pub async fn sign_in(&self, user: &User, provider: Provider) -> Answer {
         let begun = self.begin(provider, REDIRECT).await;
         let callback = self.at_provider(user, provider, &begun.authorize_url).await;
@@ -124,7 +125,7 @@ impl Site {
         self.complete(&parameter(&link, "code"), VERIFIER).await
     }
 
-    /// The provider's tokens by the endpoints of the document.
+    /// The provider's tokens, from the endpoints of the recorded API.
     pub async fn fetch_tokens(&self, user: &User, provider: Provider) -> Value {
         let link = self.link(provider).await;
         let callback = self.at_provider(user, provider, &link).await;
@@ -140,7 +141,7 @@ impl Site {
         answer.json()
     }
 
-    /// `registration` or `login` of the document.
+    /// `registration` or `login` of the recorded API.
     pub async fn enter(&self, provider: Provider, what: &str, token: &str) -> Answer {
         let token: String = form_urlencoded::byte_serialize(token.as_bytes()).collect();
         let path = format!("{}/{what}?access_token={token}", root_of(provider));

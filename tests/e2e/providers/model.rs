@@ -1,14 +1,14 @@
-//! Many people, good and bad, in any order: whoever proves a mailbox ends alone in its account.
+//! Honest users and attackers in any order: after the proof of a mailbox, its owner alone has
+//! access to its account.
 //!
-//! Three users and two attackers do what the APIs let them do. Each reads one mailbox and has one
-//! identity at Google, which is believed about its address, and one at VK, which is not. Users stay
-//! with what is theirs; attackers register anybody's address, claim it at VK, move their accounts
-//! to it, and ask for mails to it. After every act the accounts, and every credential that anybody
-//! ever got, are compared with [`accounts`], which is what is expected.
+//! Three users and two attackers do what the APIs allow. Each reads one mailbox and has one
+//! identity at Google, which is trusted for its address, and one at VK, which is not. Users act on
+//! their own accounts only; attackers register any address, claim it at VK, move their accounts to
+//! it, and request mails to it. After every act the accounts, and every credential that was ever
+//! issued, are compared with [`accounts`], which has the expected state.
 //!
 //! The usual suite does a few runs. `PROPUSK_MODEL_RUNS=1000 cargo test -p propusk-tests --test e2e
-//! providers::model` does that many more, with seeds that nobody has chosen; what fails is made
-//! small and printed.
+//! providers::model` does that many more, with random seeds; a failure is reduced and printed.
 
 mod accounts;
 mod act;
@@ -30,7 +30,7 @@ const ACTS: usize = 50;
 /// Runs of each seed.
 const RUNS: u32 = 3;
 const SEEDS: [u8; 3] = [1, 2, 3];
-/// Runs of a seed that is not known beforehand.
+/// Runs with a random seed.
 const FURTHER_RUNS: u32 = 9;
 
 #[test]

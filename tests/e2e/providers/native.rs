@@ -1,4 +1,4 @@
-//! The two legs of PKCE, by the routes of our own API.
+//! The two steps of PKCE with the routes of our own API.
 
 use super::*;
 use propusk_stand_in::Consent;

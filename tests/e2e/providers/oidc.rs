@@ -1,4 +1,4 @@
-//! A provider with OpenID Connect, by configuration alone: a real one, and one that lies.
+//! A provider with OpenID Connect, added by configuration alone: a real one, and a lying one.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,9 +17,9 @@ use super::*;
 
 const PUBLIC_URL: &str = "https://auth.example.com";
 const CALLBACK: &str = "/providers/corp/callback";
-/// What form encoding changes in every way.
+/// Form encoding changes its characters in every way.
 const CLIENT_SECRET: &str = "a secret: 100% + between & the=two";
-/// How long discovery and keys are kept, and how soon an unknown key is looked for again.
+/// How long discovery and keys are cached, and how soon an unknown key triggers a new fetch.
 const KEPT: i64 = 3_600;
 const ASKED_AGAIN: i64 = 60;
 
@@ -49,7 +49,7 @@ fn assert_unavailable(answer: &Answer) {
     );
 }
 
-/// The real provider, and a server that knows it.
+/// The real provider, and a server that uses it.
 struct Corp {
     peer: OidcProvider,
     site: Site,
@@ -63,12 +63,12 @@ impl Corp {
             add_corp(config, &peer.issuer);
         });
         let site = site.await;
-        // The provider has the world's clock.
+        // The provider uses the real time.
         site.server.clock.advance(now() - site.server.clock.now());
         Corp { peer, site }
     }
 
-    /// The path at our server to which somebody is sent back.
+    /// The path at our server after the provider.
     async fn come_back(&self, hint: &str) -> (Begun, String) {
         let begun = begin_at_corp(&self.site).await;
         let url = format!("{}&login_hint={hint}", begun.authorize_url);
@@ -78,7 +78,7 @@ impl Corp {
         (begun, path.to_owned())
     }
 
-    /// A whole sign-in: the account.
+    /// A whole sign-in; returns the account.
     async fn sign_in(&self, hint: &str) -> Value {
         let (_, callback) = self.come_back(hint).await;
         let link = self.site.link_to_app(&callback).await;
@@ -199,7 +199,7 @@ async fn new_keys_are_looked_for_a_minute_after_the_last_look() {
     assert_eq!(corp.sign_in("anna").await, anna);
 }
 
-/// The provider that lies, and a server that knows it.
+/// The lying provider, and a server that uses it.
 struct Lying {
     issuer: Issuer,
     site: Site,
@@ -220,14 +220,14 @@ impl Lying {
         self.site.server.clock.now()
     }
 
-    /// The claims of an honest token, changed, in a token of the first key.
+    /// A token of the first key with correct claims, then changed.
     fn token(&self, nonce: &str, change: impl FnOnce(&mut Value)) -> String {
         let mut claims = self.issuer.claims(nonce, self.now());
         change(&mut claims);
         self.issuer.keys[1].token(&claims)
     }
 
-    /// The link that the app gets where this id token is given to the sign-in of the nonce.
+    /// The link to the app if the sign-in with this nonce gets this id token.
     async fn link(&self, id_token: impl FnOnce(&str) -> Option<String>) -> String {
         let begun = begin_at_corp(&self.site).await;
         let nonce = parameter(&begun.authorize_url, "nonce");
@@ -240,7 +240,7 @@ impl Lying {
         assert_refused(&self.link(id_token).await, what);
     }
 
-    /// An honest token goes through, so that what is refused is refused for its own sake.
+    /// Checks that a correct token is accepted, so that refusals have the intended reason.
     async fn accepts(&self, what: &str, id_token: impl FnOnce(&str) -> Option<String>) -> Value {
         let link = self.link(id_token).await;
         assert!(link.contains("?code="), "{what}: {link}");
@@ -491,7 +491,7 @@ async fn secrets_and_tokens_go_where_the_provider_wants_them_and_into_no_url() {
     assert_eq!((userinfo.method.as_str(), userinfo.query.as_str()), ("GET", ""));
 }
 
-/// The exchange of a provider that knows clients by these methods.
+/// The exchange with a provider that supports these methods of client authentication.
 async fn exchanged(lying: &Lying, methods: &Value) -> Asked {
     let mut discovery = lying.issuer.discovery();
     discovery["token_endpoint_auth_methods_supported"] = methods.clone();
@@ -549,7 +549,7 @@ async fn address_is_proved_only_by_what_names_it() {
     ] {
         assert_unproved(&lying, &token, &userinfo, "a@example.com").await;
     }
-    // Cognito and Apple write it so.
+    // Cognito and Apple send a text.
     for word in [json!(true), json!("true")] {
         let token = json!({"email": "a@example.com", "email_verified": word});
         assert_address(&lying, &token, &json!({}), ("a@example.com", true)).await;
@@ -669,7 +669,7 @@ async fn discovery_document_that_is_of_no_use_begins_nothing() {
     lying.accepts("the right one", |nonce| Some(lying.token(nonce, |_| {}))).await;
 }
 
-/// Spellings of this machine, for which the port of the trap and a path are still to come.
+/// Spellings of this machine's address; the port of the trap and a path are added.
 const THIS_MACHINE: &str = "127.0.0.1 127.1 127.0.1 0127.0.0.1 0x7f.1 0x7f000001 0X7F000001 2130706433 017700000001 \
     0x7f.0.0.0x1 127.0.0.1. 127.127.127.127 127.255.255.254 0 0.0.0.0 0.0.0.0. 0x0 00000000000 127.0x0.0.1 0177.1 \
     127.0.0.01 0x7F.0x0.0x0.0x1 127.2 0177.0.0.01 0x7f.0x1 [::1] [::] [0:0:0:0:0:0:0:1] [::0001] [0000::1] \
@@ -709,7 +709,7 @@ async fn discovery_document_endpoints_never_lead_to_private_addresses() {
     assert!(urls.len() >= 100, "{}", urls.len());
     for name in ["token_endpoint", "jwks_uri", "userinfo_endpoint"] {
         for url in &urls {
-            // What was discovered before is too old.
+            // The cached discovery document has expired.
             lying.site.server.clock.advance(KEPT);
             let mut discovery = lying.issuer.discovery();
             discovery[name] = url.as_str().into();

@@ -1,4 +1,4 @@
-//! The OpenID provider with which other tests sign in is what they take it for.
+//! Checks that the real OpenID provider of other tests behaves as they assume.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Providers that answer badly, slowly, never, or from where no answer may be had.
+//! Providers that answer badly, slowly, never, or from addresses that must not be reached.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use super::peer::{Peer, Reply};
 use super::*;
 
 const APP: (&str, &str) = ("an-app", "the secret of an app");
-/// Longer than a busy machine takes for anything that ends, and much shorter than for ever.
+/// Longer than a busy machine needs for anything that ends, and much shorter than for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Ten times what an answer may have.
+/// Ten times the limit of an answer.
 const HUGE: usize = 10 * 1024 * 1024;
 
 /// Lets an application convert providers' tokens.
@@ -36,7 +36,7 @@ pub async fn register_app(site: &Site) {
     assert!(site.server.auth.create_client(new).await.expect("the database answers"));
 }
 
-/// `convert-token` by that application.
+/// `convert-token` with that application.
 pub async fn convert(site: &Site, backend: &str, token: &str) -> Answer {
     let body = json!({
         "grant_type": "convert_token", "client_id": APP.0, "client_secret": APP.1, "backend": backend,
@@ -54,7 +54,7 @@ fn backend_of(provider: Provider) -> &'static str {
     }
 }
 
-/// What is to be understood of a provider out of order.
+/// The meaning of a faulty provider's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heard {
     No,
@@ -69,9 +69,9 @@ fn heard(provider: Provider, endpoint: Endpoint, behaviour: &Behaviour) -> Heard
         Behaviour::Status(503) => Heard::Nothing,
         Behaviour::Status(status) => Heard::Status(*status),
         Behaviour::RedirectTo(_) => Heard::Status(307),
-        // VK's error is that it is out of order; the others' that they know no such token.
+        // VK's error means a fault; that of the others an unknown token.
         Behaviour::ErrorWith200 if !is_vk => Heard::No,
-        // Where a client should be named and none is, the token is another's.
+        // If the client is missing in the answer, the token is another's.
         Behaviour::EmptyObject if endpoint != Endpoint::Token && !is_vk => Heard::No,
         _ => Heard::Nothing,
     }
@@ -96,7 +96,7 @@ fn impatient(config: &mut Config) {
     config.outbound.timeout_seconds = 1;
 }
 
-/// Those who say whose a token is.
+/// The endpoints that name the owner of a token.
 const WITNESSES: [(Provider, Endpoint); 5] = [
     (Provider::Google, Endpoint::UserInfo),
     (Provider::Google, Endpoint::TokenInfo),
@@ -131,7 +131,7 @@ async fn token_whose_provider_is_out_of_order_converts_to_nothing() {
     assert_eq!(trap.connections(), 0);
 }
 
-/// Google is believed about the address, so the first comer's account is opened to it alone.
+/// Google is trusted for the address, so it alone opens the first account.
 fn expected_after(provider: Provider) -> u16 {
     match provider {
         Provider::Google => 200,
@@ -182,7 +182,7 @@ async fn registration_and_sign_in_fail_while_the_provider_is_out_of_order() {
     assert_eq!(trap.connections(), 0);
 }
 
-/// As the document has it.
+/// As in the document of the API.
 fn assert_refusal(answer: &Answer, heard: Heard, what: &str) {
     let expected = match heard {
         Heard::No => (401, "Invalid provider token"),
@@ -240,7 +240,7 @@ fn word(heard: Heard) -> &'static str {
     }
 }
 
-/// What an app is told that begins a sign-in now.
+/// The error that an app gets when a sign-in fails.
 async fn error_of_app(site: &Site, provider: Provider, user: &User) -> String {
     let begun = site.begin(provider, REDIRECT).await;
     let callback = site.at_provider(user, provider, &begun.authorize_url).await;
@@ -331,7 +331,7 @@ async fn tokens_are_in_no_url_and_each_provider_is_asked_in_its_own_way() {
     assert!(asked(&site, Endpoint::TokenInfo) > 0);
 }
 
-/// A Mail.ru that is played by the peer, but for the page where people sign in.
+/// Mail.ru imitated by the peer, except for its consent page.
 fn play_mail_ru(config: &mut Config, url: &str) {
     let mail_ru = config.provider("mail_ru");
     mail_ru.token_url = Some(format!("{url}/token"));
@@ -415,7 +415,7 @@ async fn endless_answer_is_cut_off() {
         let told = error_of_app(&site, Provider::MailRu, &user);
         assert_eq!(timeout(PATIENCE, told).await.expect("an end"), "provider_unavailable");
         let sent = peer.sent() - before;
-        // What lies in the system's buffers has left too.
+        // The count includes bytes in the system's buffers.
         assert!(sent < HUGE, "{path}: {sent} bytes");
     }
 }
@@ -459,7 +459,7 @@ async fn provider_of_a_private_authority_is_reached_by_its_file_alone() {
     assert!(!is_reached(&authority, "127.0.0.1", Some(&own)).await, "it is asked for by name");
 }
 
-/// Whether somebody registers at `https://localhost` with a certificate for this host.
+/// Whether a sign-in works at `https://localhost` with a certificate for this host.
 async fn is_reached(authority: &Authority, host: &str, ca_file: Option<&Path>) -> bool {
     let peer = Peer::with_tls(authority.acceptor(host)).await;
     peer.answer("/userinfo", somebody());

@@ -1,5 +1,5 @@
-//! A server that a test makes up: it answers each path as it is told to, by hanging up too, keeps
-//! what it was asked, and counts who connects.
+//! A scripted server: it answers each path as a test wants, or closes the connection, records
+//! requests, and counts connections.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -15,28 +15,28 @@ use tokio_rustls::TlsAcceptor;
 
 const CHUNK: usize = 16 * 1024;
 
-/// What is answered at a path.
+/// The answer at a path.
 #[derive(Clone, Debug)]
 pub enum Reply {
     Json(Value),
-    /// A status, and `no` for a body.
+    /// A status, with the body `no`.
     Status(u16),
     /// A redirect with this status.
     Redirect(u16, String),
-    /// The request is read, and the connection ends.
+    /// The request is read, and the connection closed.
     HangUp,
-    /// JSON that never ends, as fast as it is taken.
+    /// JSON without an end, as fast as the client reads it.
     Endless,
 }
 
-/// Stops, and cuts its connections, when it is dropped.
+/// Dropping it stops it and cuts its connections.
 pub struct Peer {
     pub address: SocketAddr,
     shared: Arc<Shared>,
     serving: JoinHandle<()>,
 }
 
-/// One request as it came.
+/// One recorded request.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub method: String,
@@ -59,12 +59,12 @@ impl Peer {
         Peer::bind((Ipv4Addr::LOCALHOST, 0).into(), None).await.expect("a free port")
     }
 
-    /// One that speaks TLS.
+    /// The same with TLS.
     pub async fn with_tls(acceptor: TlsAcceptor) -> Self {
         Peer::bind((Ipv4Addr::LOCALHOST, 0).into(), Some(acceptor)).await.expect("a free port")
     }
 
-    /// One that is reached at every address of this machine, where nobody ought to come.
+    /// Listens at every address of this machine, for connections that must not be made.
     pub async fn trap() -> Self {
         match Peer::bind((Ipv6Addr::UNSPECIFIED, 0).into(), None).await {
             Ok(trap) => trap,
@@ -95,7 +95,7 @@ impl Peer {
         self.answer_in_turn(path, [reply]);
     }
 
-    /// The last of them is repeated.
+    /// The last reply is repeated.
     pub fn answer_in_turn(&self, path: &str, replies: impl IntoIterator<Item = Reply>) {
         let mut all = self.shared.replies.lock().expect("whole replies");
         all.insert(path.to_owned(), replies.into_iter().collect());
@@ -110,7 +110,7 @@ impl Peer {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// How much has left for whoever takes what never ends.
+    /// The number of bytes sent of endless answers.
     pub fn sent(&self) -> usize {
         self.shared.sent.load(Ordering::SeqCst)
     }

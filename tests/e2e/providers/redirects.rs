@@ -1,5 +1,5 @@
-//! Where a browser is sent, and where never: to the links that the operator has registered, letter
-//! by letter, and from a page that the visitor sees.
+//! Where a browser is sent: only to links that the operator has registered, compared exactly, and
+//! from a page that the visitor sees.
 
 mod corpus;
 
@@ -10,12 +10,12 @@ use propusk_server::{Clock, Server};
 use super::*;
 use corpus::{close_to_registered, unsafe_links};
 
-/// Parameters by which others tell where to go next.
+/// Common names of parameters with a redirect.
 const PARAMETERS: [&str; 7] =
     ["redirect", "redirect_uri", "next", "return_to", "url", "continue", "link"];
 const EVIL: &str = "https://evil.example/cb";
 
-/// Nothing sends the browser on, and nothing of the page leads to where it must not.
+/// There is no redirect, and no link on the page to a forbidden place.
 fn leads_nowhere(answer: &Answer) {
     assert!(!answer.status.is_redirection(), "{}", answer.status);
     assert!(answer.header("location").is_none());
@@ -82,7 +82,7 @@ async fn redirects_to_registered_links_and_every_port_of_a_loopback_one_work() {
     }
 }
 
-/// What a server without settings of that kind allows.
+/// The defaults of a server without such settings.
 #[tokio::test]
 async fn redirects_are_refused_without_registered_links() {
     let site = Site::with(|config| config.redirects.allowed.clear()).await;
@@ -92,7 +92,7 @@ async fn redirects_are_refused_without_registered_links() {
     }
 }
 
-/// A query that asks to be sent to a stranger's page in every way.
+/// A query that requests a redirect to a stranger's page in every way.
 fn wishes(to: &str) -> String {
     let pairs = PARAMETERS.map(|name| (name, to));
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
@@ -143,7 +143,7 @@ async fn callback_without_a_sign_in_redirects_nowhere() {
     }
 }
 
-/// With and without a final slash, by every method, at every route that a browser may be sent to.
+/// With and without a final slash, by every method, on every route that a browser may open.
 #[tokio::test]
 async fn provider_routes_never_answer_with_a_redirect() {
     let site = Site::start().await;

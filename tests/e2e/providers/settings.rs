@@ -97,7 +97,7 @@ async fn client_secret_of_a_file_is_shown_to_the_provider() {
     assert!(asked.iter().any(|request| format!("{request:?}").contains("propusk-client-secret")));
 }
 
-/// The code that a browser brings back from Google.
+/// The answer to the code that a browser brings back from Google.
 async fn code_at_google(server: &Process, stand_in: &StandIn) -> Answer {
     stand_in.sign_in_as(Provider::Google, User::new("greta"));
     let link = server.client.get("/google/link", None).await;
@@ -248,7 +248,7 @@ async fn client(operator: &Operator, arguments: &[&str], input: &str) -> String 
     operator.unnamed(&stdout)
 }
 
-/// How the server answers an application that asks for a grant which is for nobody.
+/// The answer to an application that requests a grant that no client may use.
 async fn is_heard(server: &Process, id: &str, secret: &str) -> bool {
     let body =
         json!({"grant_type": "client_credentials", "client_id": id, "client_secret": secret});

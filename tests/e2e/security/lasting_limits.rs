@@ -1,5 +1,5 @@
-//! What limits remember across a restart, even one without a warning: failures, mails, and the places
-//! where an account's owner is known.
+//! Limits that survive a restart, even a kill: failures, mails, and the addresses where an
+//! account's owner has signed in.
 
 use propusk_tests::process::Process;
 use serde_json::json;
@@ -9,7 +9,8 @@ use propusk_tests::user::{PASSWORD, register};
 
 const EMAIL: &str = "anna@example.com";
 
-/// Limits that no test reaches but by the named setting, and clients that a test tells apart.
+/// Limits that no test reaches except the named one; the server trusts the addresses that clients
+/// claim.
 fn settings<'s>(limit: &'s str, value: &'s str) -> Vec<(&'s str, &'s str)> {
     vec![
         ("PROPUSK_LIMITS__ENABLED", "true"),
@@ -144,7 +145,7 @@ async fn stored_limits_contain_no_names() {
 async fn servers_of_one_database_share_failures_and_places() {
     let settings = settings("PROPUSK_LIMITS__PER_ACCOUNT", "4");
     let operator = Operator::new().await;
-    // SQLite belongs to one server.
+    // SQLite allows one server.
     if operator.database.url().is_none() {
         return;
     }
@@ -157,7 +158,7 @@ async fn servers_of_one_database_share_failures_and_places() {
         let address = format!("192.0.2.{number}");
         assert_eq!(sign_in_from(&one, &address, EMAIL, "wrong").await, 401);
     }
-    // With its own failure the other one learns of those.
+    // A server reads the failures at others when it records one of its own.
     assert_eq!(sign_in_from(&other, "192.0.2.4", EMAIL, "wrong").await, 401);
     assert_eq!(sign_in_from(&other, "203.0.113.1", EMAIL, PASSWORD).await, 429);
     assert_eq!(sign_in_from(&other, "198.51.100.1", EMAIL, PASSWORD).await, 200);

@@ -1,5 +1,5 @@
-//! Limits on guessing passwords, codes and secrets: what is counted, on whom, for how long, and what does not get
-//! around it.
+//! Limits on guessing passwords, codes and secrets: what is counted, for which key, for how long,
+//! and attempts to get around them.
 
 use hyper::Request;
 use propusk_server::auth::NewClient;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::providers::{CHALLENGE, REDIRECT, Site, VERIFIER};
 
-/// A server that believes its clients' `X-Forwarded-For`, so that a test can be many clients.
+/// A server that trusts `X-Forwarded-For`, so that a test can have many addresses.
 async fn behind_a_proxy(limits: Limits) -> TestServer {
     TestServer::with(|config: &mut Config| {
         config.limits = limits;
@@ -40,7 +40,7 @@ async fn sign_in_with(
     server.client.request("POST", "/token", headers, &body).await.status.as_u16()
 }
 
-/// Signs in as a client of this address.
+/// Signs in from this address.
 async fn sign_in_from(server: &TestServer, address: &str, email: &str, password: &str) -> u16 {
     sign_in_with(server, &[("X-Forwarded-For", address)], email, password).await
 }
@@ -153,7 +153,7 @@ async fn address_claimed_by_a_client_is_ignored() {
 #[tokio::test]
 async fn proxy_reports_the_hop_that_counts() {
     let server = behind_a_proxy(limits(7, ANY, ANY)).await;
-    // The client is 198.51.100.7 each time, whatever it wrote before that.
+    // The client is 198.51.100.7 each time, whatever it put before that.
     let spellings: [&[&str]; 7] = [
         &["198.51.100.7"],
         &["203.0.113.1, 198.51.100.7"],
@@ -244,11 +244,11 @@ async fn owner_is_not_locked_out_where_he_has_signed_in() {
         let address = format!("192.0.2.{number}");
         assert_eq!(sign_in_from(&server, &address, "anna@example.com", "wrong").await, 401);
     }
-    // From now on nobody new is heard, not even with the password, but the owner is.
+    // From now on new addresses are refused, even with the password, but not the owner's.
     assert_eq!(sign_in_from(&server, "192.0.2.9", "anna@example.com", "wrong").await, 429);
     assert_eq!(sign_in_from(&server, "203.0.113.1", "anna@example.com", PASSWORD).await, 429);
     assert_eq!(sign_in_from(&server, "198.51.100.7", "anna@example.com", PASSWORD).await, 200);
-    // Each for himself: it is no way around the limit of the owner's address.
+    // The limit of the owner's address still applies.
     for status in [401, 401, 401, 429] {
         assert_eq!(sign_in_from(&server, "198.51.100.7", "anna@example.com", "no").await, status);
     }
@@ -274,7 +274,7 @@ const HOME: &str = "198.51.100.7";
 const OFFICE: &str = "198.51.100.8";
 const NEW_PASSWORD: &str = "another fair password";
 
-/// Guesses at a name from everywhere until unknown places are refused, where six failures are too many.
+/// Guesses from many addresses until unknown addresses are refused; six failures are the limit.
 async fn besiege(server: &TestServer, email: &str) {
     for number in 1..=6 {
         let address = format!("192.0.2.{number}");
@@ -283,7 +283,7 @@ async fn besiege(server: &TestServer, email: &str) {
     assert_eq!(sign_in_from(server, "192.0.2.9", email, "wrong").await, 429);
 }
 
-/// Sets [`NEW_PASSWORD`] by a mailed link, as a client of this address.
+/// Sets [`NEW_PASSWORD`] with a mailed link, from this address.
 async fn reset_from(server: &TestServer, address: &str, email: &str) {
     let (ask, path) = (json!({"email": email}), "/auth/users/reset_password/");
     assert_eq!(server.client.post_from(address, path, &ask).await.status, 204);
@@ -302,7 +302,7 @@ async fn owner_who_resets_during_an_attack_signs_in_where_that_was_done() {
     }
     besiege(&server, "anna@example.com").await;
     reset_from(&server, HOME, "anna@example.com").await;
-    // The first reset forgets the others: nothing shows that they are the owner's.
+    // The first reset forgets the other addresses: nothing shows that they are the owner's.
     assert_eq!(sign_in_from(&server, OFFICE, "anna@example.com", NEW_PASSWORD).await, 429);
     assert_eq!(sign_in_from(&server, HOME, "anna@example.com", NEW_PASSWORD).await, 200);
 }
@@ -346,7 +346,7 @@ async fn address_where_an_api_token_is_used_is_the_owners() {
     let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
     let key = server.client.post_from(HOME, "/auth/token/login/", &credentials).await;
     let authorization = format!("Token {}", key.field("auth_token"));
-    // Once a day its use is noted.
+    // Its use is recorded once a day.
     server.clock.advance(24 * 3_600);
     let request = Request::get("/auth/users/me/")
         .header("Authorization", authorization)
@@ -366,7 +366,7 @@ async fn owner_with_a_session_verifies_the_password_during_an_attack() {
     let pair = server.client.post_from(HOME, "/api/auth/jwt/create/", &credentials).await;
     let access = pair.field("access");
     besiege(&server, "anna@example.com").await;
-    // These come from an address where the owner was never seen.
+    // These come from an address where the owner has never signed in.
     assert_eq!(set_password(&server, &access, PASSWORD).await.status, 204);
     assert_eq!(delete_me(&server, &access, NEW_PASSWORD).await.status, 204);
 }
@@ -393,7 +393,7 @@ async fn address_with_guesses_alone_is_not_the_owners() {
     for status in [401, 401, 401, 401, 429] {
         assert_eq!(sign_in_from(&server, "192.0.2.1", "anna@example.com", "wrong").await, status);
     }
-    // Somebody else's success at that place is none of hers.
+    // Another account's success at that address does not count for hers.
     register(&server, "mallory@example.com").await;
     assert_eq!(sign_in_from(&server, "192.0.2.1", "mallory@example.com", PASSWORD).await, 200);
     assert_eq!(sign_in_from(&server, "192.0.2.1", "anna@example.com", PASSWORD).await, 429);
@@ -499,7 +499,7 @@ async fn sign_in_that_was_never_checked_is_not_counted() {
     }
     let answers = attempts.join_all().await;
     assert!(answers.contains(&503), "the queue is full for some: {answers:?}");
-    // Nobody has failed so far: every password was right, or was not looked at.
+    // No failure so far: every password was right, or was not checked.
     fail(&server, "anna@example.com", 8).await;
     assert_eq!(sign_in(&server, "anna@example.com", PASSWORD).await.status, 429);
 }
@@ -509,7 +509,7 @@ async fn registrations_are_limited_for_an_address_whatever_their_outcome() {
     let few = Limits { registrations_per_address: 4, ..limits(ANY, ANY, ANY) };
     let server = limited(few).await;
     register(&server, "anna@example.com").await;
-    // A name that is taken, a weak password and a form that is none count like an account.
+    // A taken name, a weak password and an invalid form count like a new account.
     for (path, body) in [
         ("/api/auth/users/", json!({"email": "anna@example.com", "password": PASSWORD})),
         ("/v1/creat_autor", json!({"login": "x", "email": "anna@example.com", "password": "x"})),
@@ -546,7 +546,7 @@ async fn site(limits: Limits) -> (Site, String) {
     (site, token)
 }
 
-/// A request of any route by which a sign-in with a provider begins.
+/// A request to a route where a sign-in with a provider begins.
 async fn come_by(site: &Site, route: &str, token: &str) -> Answer {
     let client = site.client();
     match route {
@@ -575,7 +575,7 @@ async fn provider_sign_ins_are_limited_for_an_address() {
     let registration = format!("/google/registration?access_token={token}");
     let code = "/mail.ru/get/token?code=unknown";
     let routes = ["start", "link", "convert-token", &registration, code];
-    // An account is there already for the registration, and nobody has given the code.
+    // An account exists already for the registration, and the code is invalid.
     for (route, status) in routes.into_iter().zip([200, 200, 200, 409, 400]) {
         let answer = come_by(&site, route, &token).await;
         assert_eq!(answer.status, status, "{route}: {}", answer.text());
@@ -602,7 +602,7 @@ async fn provider_sign_in_is_counted_where_it_begins() {
         let signed_in = site.sign_in(&User::new("greta"), Provider::Google).await;
         assert_eq!(signed_in.status, 200, "{}", signed_in.text());
     }
-    // What cannot begin is counted all the same: each leaves a line in the log.
+    // Requests that are refused count too: each leaves a line in the log.
     let body = json!({"redirect": "https://evil.example/", "code_challenge": CHALLENGE});
     for status in [403, 429] {
         let refused = site.client().post("/propusk/v1/providers/vk/start", &body).await;
@@ -637,7 +637,7 @@ async fn wrong_client_secrets_count_on_the_address_wherever_they_are_sent() {
     let mut right = grant.clone();
     right["client_secret"] = CLIENT_SECRET.into();
     assert_eq!(site.client().post("/auth/token/", &grant).await.status, 401);
-    // A right secret in the body does not hide wrong ones in the header.
+    // A correct secret in the body does not hide wrong ones in the header.
     let header = "Basic YXBwOndyb25n";
     let answer = site.client().post_as(header, "/auth/token/", &right).await;
     assert_eq!(answer.field("error"), "unauthorized_client");
@@ -690,6 +690,6 @@ async fn long_names_do_not_fill_the_memory() {
         }
         memory.push(server.memory().await);
     }
-    // The first round is what a server at work takes; 500 names after it are 57 MiB.
+    // The first round is the memory of a busy server; 500 names after it are 57 MiB.
     assert!(memory[2] < memory[0] + 15 * 1024, "KiB: {memory:?}");
 }

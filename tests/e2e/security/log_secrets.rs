@@ -1,6 +1,6 @@
-//! No password and no token reaches the log, whatever is asked and however much is logged; and no token
-//! that opens something without a password is in the database. Providers' tokens, codes and secrets are
-//! no different.
+//! No password and no token reaches the log, whatever the requests and the log level; and no token
+//! that works without a password is in the database. The same holds for tokens, codes and secrets
+//! of providers.
 
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ async fn secrets_reach_no_log_at_its_finest_level() {
         prehashed(&server.client).await,
         native(&server.client).await,
     ] {
-        // A signature alone would do to complete a token.
+        // With the signature alone a token could be completed.
         secrets
             .extend(tokens.iter().filter_map(|token| token.rsplit('.').next()).map(str::to_owned));
         secrets.extend(tokens);
@@ -121,7 +121,7 @@ async fn secrets_of_a_sign_in_with_a_provider_are_not_logged_or_stored() {
         }
         let store = store::connect(database.url(), data.path()).await.expect("the database");
         let sealed = "select provider from pending_sign_ins where sealed is not null";
-        // What has been redeemed is gone; of each provider there is a handle.
+        // Redeemed codes are deleted; a handle of each provider remains.
         let left = if strict == "true" { Provider::ALL.len() } else { 0 };
         assert_eq!(column(&store, sealed, sealed).await.len(), left, "strict {strict}");
         drop(store);
@@ -142,7 +142,8 @@ async fn secrets_of_a_sign_in_with_a_provider_are_not_logged_or_stored() {
     }
 }
 
-/// The first secret that stands in a text. One pass: there are many of them, and the text is long.
+/// The first secret that occurs in a text. One pass, because there are many secrets and the text is
+/// long.
 fn first_in<'s>(text: &str, secrets: &'s [String]) -> Option<&'s str> {
     let mut by_start: HashMap<&[u8], Vec<&str>> = HashMap::new();
     for secret in secrets {
@@ -155,7 +156,7 @@ fn first_in<'s>(text: &str, secrets: &'s [String]) -> Option<&'s str> {
     })
 }
 
-/// Everything secret that the providers were sent, and the states that were shown them.
+/// All secrets that the providers received, and the states of the authorization requests.
 fn told_to(stand_in: &StandIn) -> Vec<String> {
     const SECRET: [&str; 6] =
         ["state", "code", "code_verifier", "client_secret", "access_token", "refresh_token"];
@@ -170,14 +171,14 @@ fn told_to(stand_in: &StandIn) -> Vec<String> {
     secrets
 }
 
-/// Somebody with an account at a provider.
+/// A user with an account at a provider.
 struct Visitor<'s> {
     client: &'s Client,
     stand_in: &'s StandIn,
     provider: Provider,
 }
 
-/// Each returns the secrets that were seen.
+/// Each method returns the secrets that it has seen.
 impl Visitor<'_> {
     async fn begin(&self) -> Answer {
         let body = json!({"redirect": REDIRECT, "code_challenge": CHALLENGE});
@@ -203,7 +204,7 @@ impl Visitor<'_> {
         self.client.post("/propusk/v1/providers/complete", &body).await
     }
 
-    /// Signs in, once with a wrong verifier and once well, and tries everything again.
+    /// Signs in, once with a wrong code verifier and once correctly, and then repeats everything.
     async fn comes_with_an_app(&self) -> Vec<String> {
         let mut secrets = Vec::new();
         for verifier in [WRONG_SECRET, VERIFIER] {
@@ -252,7 +253,7 @@ impl Visitor<'_> {
         secrets
     }
 
-    /// By the endpoints of the document; the tokens are the provider's, or a handle for them.
+    /// With the endpoints of the recorded API; the tokens are the provider's, or handles for them.
     async fn fetches_tokens(&self) -> Vec<String> {
         let root = root_of(self.provider);
         let link = self.client.get(&format!("{root}/link"), None).await;
@@ -281,7 +282,7 @@ impl Visitor<'_> {
         secrets
     }
 
-    /// Exchanges a token, refreshes, revokes, each also with a wrong secret and token.
+    /// Converts, refreshes, revokes, each also with a wrong secret and token.
     async fn converts(&self) -> Vec<String> {
         let backend = match self.provider {
             Provider::Google => "google-oauth2",
@@ -329,7 +330,7 @@ impl Visitor<'_> {
         secrets
     }
 
-    /// Comes back while the provider is out of order, and with what no provider has given.
+    /// Comes back while the provider has faults, and with invented codes.
     async fn meets_disorder(&self) -> Vec<String> {
         let mut secrets = Vec::new();
         let root = root_of(self.provider);
@@ -362,7 +363,7 @@ impl Visitor<'_> {
     }
 }
 
-/// Three mails, and the opaque token of a sign-in, used in a header and in a URL.
+/// Three mails, and the opaque token of a sign-in, sent in a header and in a URL.
 async fn asks_for_mails(client: &Client) -> String {
     let new = json!({"email": "dan@example.com", "password": PASSWORD, "re_password": PASSWORD});
     assert_eq!(client.post("/auth/users/", &new).await.status, 201);
@@ -379,7 +380,7 @@ async fn asks_for_mails(client: &Client) -> String {
     key
 }
 
-/// Uses every link where it belongs and where it does not, on pages and by the APIs.
+/// Uses every link for its purpose and for others, on pages and in the APIs.
 async fn presents(client: &Client, links: &[Link]) {
     for Link { uid, token, .. } in links {
         for path in ["auth/activate", "auth/reset", "auth/reset-email", "nowhere"] {
@@ -403,7 +404,7 @@ async fn presents(client: &Client, links: &[Link]) {
     }
 }
 
-/// The whole database, and whatever else the server keeps.
+/// The whole database, and all other files of the server.
 async fn stored(data: &TempDir, database: &Database) -> String {
     let mut bytes = database.dump().await.unwrap_or_default().into_bytes();
     for entry in std::fs::read_dir(data.path()).expect("the data directory") {
@@ -479,7 +480,8 @@ async fn rotated(client: &Client, token: &str) -> Vec<String> {
     secrets
 }
 
-/// Our own: whatever takes a password, with the right one, a wrong one and one that is no text.
+/// Our own API: all routes that take a password, with the right one, a wrong one, and one that is
+/// no text.
 async fn native(client: &Client) -> Vec<String> {
     let root = "/propusk/v1";
     let account = json!({"email": "fay@example.com", "password": PASSWORD, "display_name": "Fay"});
@@ -558,7 +560,7 @@ async fn signed_in(client: &Client, path: &str, credentials: &Value) -> Vec<Stri
     vec![pair.field("access"), pair.field("refresh")]
 }
 
-/// Sends the tokens where they belong and where they do not: paths, queries, other schemes.
+/// Sends the tokens in every place, right or wrong: paths, queries, other schemes.
 async fn presented(client: &Client, path: &str, tokens: &[String]) {
     for token in tokens {
         for header in [

@@ -1,4 +1,4 @@
-//! `/auth/convert-token/`: a provider's token for a pair of ours.
+//! `/auth/convert-token/`: exchanges a provider's token for a pair of ours.
 
 use super::*;
 

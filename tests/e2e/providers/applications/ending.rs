@@ -11,7 +11,7 @@ const NO_APPLICATION: &str =
     r#"{"detail":"The application linked to the provided client_id could not be found."}"#;
 
 impl Site {
-    /// Asks for a token to be revoked, in the name of whoever has the pair.
+    /// Revokes a token, authorized by this pair.
     async fn revoke(&self, by: &Pair, fields: &Value) -> Answer {
         self.client().post_as(&bearer(by), REVOKE, &merged(&[&app(), fields])).await
     }
@@ -21,7 +21,7 @@ impl Site {
     }
 }
 
-/// A success, which says nothing.
+/// A success without a body.
 #[track_caller]
 fn assert_done(what: &str, answer: &Answer) {
     assert_says(what, answer, 204, "");
@@ -307,7 +307,7 @@ async fn client_that_is_removed_loses_its_sessions() {
     site.assert_access_dead(&own).await;
     assert_says("its refresh", &site.refresh(&own.refresh, &app()).await, 401, INVALID_CLIENT);
     site.assert_alive(&elsewhere).await;
-    // Whoever takes the id later does not inherit them.
+    // The next client with this id does not get them.
     let new = NewClient {
         id: "app".to_owned(),
         name: "Another".to_owned(),
@@ -357,7 +357,7 @@ async fn password_that_is_changed_elsewhere_ends_the_tokens_of_applications() {
     let other = pair(&site.password("anna@example.com", &second()).await);
     let change = json!({"current_password": PASSWORD, "new_password": "another fair password"});
     let path = "/auth/users/set_password/";
-    // An application makes no sensitive change, with the password neither.
+    // An application cannot make a sensitive change, even with the password.
     let answer = site.client().post_as(&bearer(&other), path, &change).await;
     assert_eq!(answer.status, 403, "{}", answer.text());
     let deletion = json!({"current_password": PASSWORD});

@@ -1,4 +1,5 @@
-//! `POST /auth/introspect/`: what a resource server learns of access credentials, and who may ask.
+//! `POST /auth/introspect/`: what a resource server learns about access credentials, and which
+//! clients may ask.
 
 use propusk_server::auth::password::Password;
 use propusk_server::auth::{Import, NewPassword, Registration};
@@ -9,7 +10,7 @@ use super::*;
 const SERVICE: &str = "orders";
 const PATH: &str = "/auth/introspect/";
 const INACTIVE: &str = r#"{"active":false}"#;
-/// An account of every API's.
+/// An account of every API.
 const EMAIL: &str = "ina@example.com";
 
 /// A site whose application `orders` may introspect.
@@ -28,7 +29,7 @@ async fn site_with_service(secret: &str) -> Site {
 }
 
 impl Site {
-    /// Asks in the form of RFC 7662.
+    /// A request as in RFC 7662.
     async fn introspect(&self, authorization: Option<&str>, fields: &Value) -> Answer {
         let mut headers = vec![("Content-Type", URLENCODED)];
         headers.extend(authorization.map(|header| ("Authorization", header)));
@@ -51,7 +52,8 @@ impl Site {
         found.expect("an account").id
     }
 
-    /// An access token and a refresh token, if there is one, of each API; and how long the former lives.
+    /// The access token and, if there is one, the refresh token of each API; and the lifetime of
+    /// the former.
     async fn credentials(&self) -> Vec<(&'static str, String, Option<String>, i64)> {
         let login = json!({"username": EMAIL, "password": PASSWORD});
         let by_email = json!({"email": EMAIL, "password": PASSWORD});
@@ -158,11 +160,11 @@ async fn introspection_is_for_applications_that_were_registered_for_it() {
         (Some(&*basic(SERVICE, "wrong")), &asked, 401, INVALID_CLIENT),
         (Some(&*basic(SERVICE, "")), &asked, 401, INVALID_CLIENT),
         (Some(&*basic("nobody", SECRET)), &asked, 401, INVALID_CLIENT),
-        // A header that is wrong is not made good by the form.
+        // A wrong header is not corrected by the form.
         (Some(&*basic(SERVICE, "wrong")), &in_form(SERVICE, SECRET), 401, INVALID_CLIENT),
         (None, &in_form(SERVICE, ""), 401, INVALID_CLIENT),
         (None, &merged(&[&asked, &json!({"client_id": SERVICE})]), 401, INVALID_CLIENT),
-        // Those that sign people in, and the public one without its secret.
+        // Applications that sign users in, and the public one without its secret.
         (Some(&*basic("app", SECRET)), &asked, 403, UNAUTHORIZED_CLIENT),
         (Some(&*basic("open", SECRET)), &asked, 403, UNAUTHORIZED_CLIENT),
         (None, &in_form("app", SECRET), 403, UNAUTHORIZED_CLIENT),
@@ -194,7 +196,8 @@ async fn introspection_is_for_applications_that_were_registered_for_it() {
     assert_eq!(site.ask("GET", &path, &[], "").await.status, 405);
 }
 
-/// RFC 6749 wants the parts of the header encoded; django-oauth-toolkit leaves them as they are.
+/// RFC 6749 requires the parts of the header to be encoded; django-oauth-toolkit does not encode
+/// them.
 #[tokio::test]
 async fn introspection_reads_a_header_that_is_encoded_and_one_that_is_not() {
     let site = site_with_service(ODD_SECRET).await;
@@ -219,7 +222,8 @@ async fn application_that_introspects_signs_nobody_in() {
     assert_eq!(site.password(EMAIL, &service).await.text(), INVALID_CLIENT);
 }
 
-/// Other services know their users by name: a name that was chosen here must not be taken for one of theirs.
+/// Other services identify users by name: a name that was chosen here must not be mistaken for one
+/// of theirs.
 #[tokio::test]
 async fn introspection_names_an_account_as_it_was_imported() {
     let site = site_with_service(SECRET).await;
@@ -240,7 +244,7 @@ async fn introspection_names_an_account_as_it_was_imported() {
     let own = format!("propusk-{}", stranger.id);
     assert_eq!(site.username_of("Admin").await, "Admin");
     assert_eq!(site.username_of("root").await, own);
-    // The name goes, and the stranger takes it.
+    // The name becomes free, and the stranger takes it.
     let free = json!({"username": "former", "current_password": PASSWORD});
     site.rename("Admin", &free).await;
     site.rename("root", &json!({"username": "Admin", "current_password": PASSWORD})).await;

@@ -1,4 +1,4 @@
-//! `/auth/token/`: who asks, with which grant, and what becomes of the tokens.
+//! `/auth/token/`: client authentication, grants, and the resulting tokens.
 
 use super::*;
 use tokio::task::JoinSet;
@@ -98,7 +98,7 @@ async fn body_that_is_no_form_is_refused() {
     ] {
         assert_says(body, &site.ask("POST", TOKEN, headers, body).await, status, text);
     }
-    // The library fails here.
+    // The library crashes here.
     for body in ["[]", "null", "5", "\"x\"", "true"] {
         let json = [("Content-Type", "application/json")];
         assert_eq!(site.ask("POST", TOKEN, &json, body).await.status, 400, "{body}");
@@ -198,7 +198,7 @@ async fn text_that_is_no_live_refresh_token_of_the_client_is_refused_alike() {
         let answer = site.client().post(TOKEN, &merged(&[&fields, &app()])).await;
         assert_says(&token.to_string(), &answer, 400, INVALID_GRANT);
     }
-    // Half a character, with which the library fails.
+    // Half a character, with which the library crashes.
     let half = json!({"grant_type": "refresh_token", "refresh_token": "HALF"});
     let half = merged(&[&half, &app()]).to_string().replace("HALF", "\\ud800");
     let answer = site.ask("POST", TOKEN, &[("Content-Type", "application/json")], &half).await;
@@ -225,7 +225,7 @@ async fn field_that_a_form_repeats_has_its_last_value() {
     pair(&site.ask("POST", TOKEN, &headers, &form(["x", &live])).await);
 }
 
-/// What a client shows in header and body, and whether it is heard.
+/// The credentials of a client in header and body, and whether they are accepted.
 async fn assert_clients(site: &Site, rows: &[(&str, Option<String>, Value, bool)]) {
     let mut refresh = site.converted("anna", &app()).await.refresh;
     for (what, authorization, client, is_heard) in rows {
@@ -336,7 +336,7 @@ async fn public_client_needs_no_secret_but_must_not_show_a_wrong_one() {
         (None, open(json!("x")), false),
         (None, open(json!(null)), false),
         (header(""), json!({}), false),
-        // Whoever sends a header has to show a secret.
+        // A client with a header must show a secret.
         (header("x"), bare.clone(), false),
         (Some(basic("nope", "x")), bare.clone(), false),
         (Some("Basic !!!".to_owned()), bare.clone(), false),
@@ -390,7 +390,7 @@ async fn scope_may_be_narrowed_or_ordered_and_not_widened() {
         ("read", "read"),
         (" read  ", "read"),
         ("read read", "read read"),
-        // What was narrowed is not kept: both is all that a token can do.
+        // A narrowed scope is not stored: the token may have both again.
         ("", "read write"),
         ("read write", "read write"),
     ] {
@@ -491,7 +491,7 @@ async fn names_and_passwords_that_do_not_fit_are_refused_alike() {
         let answer = site.password("anna@example.com", &merged(&[&fields, &app()])).await;
         assert_says(&fields.to_string(), &answer, 400, WRONG_PASSWORD);
     }
-    // Here as everywhere neither the case of an address nor the space around a password counts.
+    // As everywhere, the case of an address and the spaces around a password do not count.
     let typed = merged(&[&word(json!(format!(" {PASSWORD} "))), &app()]);
     pair(&site.password("ANNA@example.com", &typed).await);
 }
@@ -549,7 +549,7 @@ async fn client_without_the_password_grant_is_refused_before_the_password_is_loo
     let without_secret = json!({"client_id": "plain"});
     let answer = site.password("anna@example.com", &without_secret).await;
     assert_says("no secret", &answer, 401, INVALID_CLIENT);
-    // What it got by a conversion it may refresh.
+    // It may refresh a token from a conversion.
     let live = site.converted("bob", &plain).await;
     pair(&site.refresh(&live.refresh, &plain).await);
 }
@@ -608,7 +608,7 @@ async fn credential_in_the_header_must_be_good_even_where_none_is_needed() {
         ("Bearer".to_owned(), Some("Invalid token header. No backend provided.")),
         ("Bearer a b c".to_owned(), Some(spaces)),
         (bearer(&expired), Some("Invalid token header. No credentials provided.")),
-        // The library fails here.
+        // The library crashes here.
         ("Bearer google-oauth2 ok-anna".to_owned(), Some("Invalid token.")),
     ] {
         let answer = site.client().post_as(&authorization, TOKEN, &body).await;

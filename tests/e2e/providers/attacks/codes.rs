@@ -1,4 +1,4 @@
-//! Codes that come twice, late, at the wrong place, from another device, or beside the wrong state.
+//! Codes that are used twice, late, in the wrong place, from another device, or with a wrong state.
 
 use super::*;
 
@@ -171,7 +171,7 @@ async fn providers_own_code_is_taken_only_with_the_open_state_that_it_came_with(
     }
 }
 
-/// The attacker's code, with the state of a sign-in that somebody else has begun.
+/// The attacker's code, with the state of another person's sign-in.
 #[tokio::test]
 async fn providers_own_code_is_refused_with_the_state_of_another_sign_in() {
     let site = Site::start().await;

@@ -1,13 +1,12 @@
-//! Every kind of credential at every place that takes one: only the right one works there.
+//! Every kind of credential in every place that takes one: only the right kind works.
 
 use super::*;
 
-/// Everything that a person holds after coming by one provider in all ways, each under the name of
-/// its kind.
+/// Everything that a user has after signing in with one provider in all ways, by kind.
 struct Held {
-    /// What opens an account at any of our APIs.
+    /// Credentials that open an account in any of our APIs.
     access: Vec<(&'static str, String)>,
-    /// What opens none.
+    /// All others.
     other: Vec<(&'static str, String)>,
 }
 
@@ -40,7 +39,7 @@ impl Held {
     }
 }
 
-/// What somebody with this credential gets at each place where one signs a request.
+/// The statuses of this credential in every place that takes an `Authorization`.
 async fn opened(site: &Site, credential: &str) -> Vec<u16> {
     let client = site.client();
     let bearer = format!("Bearer {credential}");

@@ -1,9 +1,9 @@
-//! Tokens and codes that a provider has issued to somebody else's application.
+//! Tokens and codes that a provider has issued to another application.
 
 use super::*;
 use propusk_tests::providers::OTHER_CLIENT_ID;
 
-/// A code as if issued to that application, and the device that belongs to it.
+/// A code as if issued to that application, and its device.
 fn issued(site: &Site, provider: Provider, client_id: &str, user: &User) -> (String, String) {
     let code = site.stand_in.code(provider, client_id, None, Some(CHALLENGE), user);
     let device_id = site.stand_in.device_id(&code).unwrap_or_default();
@@ -93,7 +93,7 @@ async fn code_that_was_issued_to_another_application_opens_and_makes_nothing() {
     }
 }
 
-/// Somebody's code, got elsewhere and put into a sign-in of one's own: it belongs to another
+/// Another person's code, inserted into the attacker's own sign-in: it belongs to another
 /// challenge.
 #[tokio::test]
 async fn code_from_outside_of_the_sign_in_is_refused_though_it_is_ours() {

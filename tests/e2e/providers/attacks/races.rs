@@ -1,4 +1,4 @@
-//! Many at the same moment for what only one may have.
+//! Concurrent requests for something that only one may get.
 
 use tokio::task::JoinSet;
 
@@ -22,7 +22,7 @@ async fn twice(site: &Site, path: &str, body: Option<&Value>) -> [Answer; 2] {
     answers.try_into().unwrap_or_else(|_| panic!("two answers"))
 }
 
-/// The one that was good; the other one must have this status.
+/// The successful answer; the other one must have this status.
 fn only_one(answers: [Answer; 2], refused: u16) -> Answer {
     let mut statuses = [0, 1].map(|i: usize| answers[i].status.as_u16());
     statuses.sort_unstable();
@@ -84,7 +84,7 @@ async fn registrations_of_one_person_at_once_make_one_account() {
     for round in 0..ROUNDS {
         let provider = provider_of(round);
         let user = User::new(format!("user{round}")).with_id((1_000 + round).to_string());
-        // Without an address nothing but the identity tells that they are one.
+        // Without an address, only the identity shows that they are the same person.
         let user = if round % 8 < 4 { user.without_email() } else { user };
         let token = site.stand_in.access_token(provider, CLIENT_ID, &user);
         let query = query(&[("access_token", &token)]);
@@ -99,7 +99,7 @@ async fn registrations_of_one_person_at_once_make_one_account() {
     }
 }
 
-/// Who may enter as well as register enters in both cases, and into one account.
+/// With an API that registers and signs in at once, both succeed, with one account.
 #[tokio::test(flavor = "multi_thread")]
 async fn first_sign_ins_of_one_person_at_once_open_the_same_account() {
     let site = Site::start().await;

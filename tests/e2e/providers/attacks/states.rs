@@ -1,5 +1,5 @@
-//! States that are spent, old, invented, or of another provider; callbacks that come from somebody
-//! else.
+//! States that are spent, expired, invented, or of another provider; callbacks that an attacker
+//! sends.
 
 use super::*;
 
@@ -83,7 +83,7 @@ async fn device_that_is_too_long_is_not_forwarded() {
     assert_eq!(exchanges(&site), 0);
 }
 
-/// Login CSRF: an attacker's code, and no sign-in that anybody has begun.
+/// Login CSRF: an attacker's code, and no sign-in that was started.
 #[tokio::test]
 async fn state_that_was_never_issued_leads_nowhere_and_asks_no_provider() {
     let site = Site::start().await;
@@ -138,7 +138,7 @@ async fn state_lives_ten_minutes_and_not_a_second_longer() {
     assert_eq!(exchanges(&site), 4, "those that came in time");
 }
 
-/// A provider that is evil, or was asked to be, may send its visitor to the callback of another.
+/// A malicious provider may send its visitor to the callback of another one.
 #[tokio::test]
 async fn state_of_one_provider_is_nothing_at_the_callback_of_another() {
     let site = Site::start().await;
@@ -203,7 +203,7 @@ async fn callback_that_names_the_right_issuer_goes_on() {
     }
 }
 
-/// Google's is documented; of the others it is where their page is.
+/// Google documents its issuer; for the others it is the URL of their page.
 fn own_issuers(site: &Site, provider: Provider) -> Vec<String> {
     let page = Url::parse(&site.stand_in.url(provider, Endpoint::Authorize)).expect("a URL");
     match provider {

@@ -1,5 +1,5 @@
-//! A deep link to an app that another app got hold of: its code opens nothing without the verifier,
-//! and nothing at all after a wrong one.
+//! A deep link that reached another app: its code is useless without the code verifier, and spent
+//! after a wrong one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +13,7 @@ fn challenge_of(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
 }
 
-/// The code of a sign-in that was begun with this challenge.
+/// The code of a sign-in with this challenge.
 async fn code_for(site: &Site, user: &User, provider: Provider, challenge: &str) -> String {
     let body = json!({"redirect": REDIRECT, "code_challenge": challenge});
     let path = format!("/propusk/v1/providers/{}/start", name_of(provider));
@@ -78,7 +78,7 @@ async fn code_of_one_sign_in_is_not_ended_by_the_verifier_of_another() {
         let stolen = app_code(&site, &victim, provider).await;
         let own = code_for(&site, &attacker, provider, &challenge_of(OTHER_VERIFIER)).await;
         is_unknown_sign_in(&site.complete(&stolen, OTHER_VERIFIER).await);
-        // Login CSRF: the victim's app is handed the attacker's code.
+        // Login CSRF: the victim's app gets the attacker's code.
         is_unknown_sign_in(&site.complete(&own, VERIFIER).await);
         is_unknown_sign_in(&site.complete(&own, OTHER_VERIFIER).await);
         watch.has_seen_nothing(&site).await;
@@ -117,7 +117,7 @@ async fn challenge_that_is_no_hash_begins_nothing() {
         json!(CHALLENGE.replace('-', "/")),
         json!("~".repeat(43)),
         json!("ä".repeat(43)),
-        // Two bits are left over in the last letter.
+        // The last letter has two unused bits.
         json!("B".repeat(43)),
         json!("A".repeat(86)),
         json!(null),

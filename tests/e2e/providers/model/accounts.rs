@@ -1,4 +1,4 @@
-//! What is expected: accounts as the rules have them, and who is alone in which.
+//! The expected state: accounts by the rules, and which of them have a single owner.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::act::{Address, Claims, Identity, Person, Way};
 
 pub type Id = i64;
 
-/// An address that was left without the password, which may bring the account back.
+/// A previous address, removed without the password, that may take the account back.
 #[derive(Clone, Debug)]
 pub struct Former {
     pub address: Address,
@@ -15,7 +15,7 @@ pub struct Former {
     alone: Option<Person>,
 }
 
-/// The right of a mailbox to bring its account back, by the mail that offers it.
+/// The right of a mailbox to take its account back with the mail that offers it.
 #[derive(Clone, Debug)]
 pub struct Offer {
     address: Address,
@@ -23,24 +23,24 @@ pub struct Offer {
     until: i64,
 }
 
-/// How long that may be done, in seconds.
+/// How long an offer is valid, in seconds.
 const RETURNS_FOR: i64 = 7 * 24 * 3_600;
 
-/// An account, and its sessions' fate in `era`.
+/// An account; `era` counts the ends of all its sessions.
 #[derive(Clone, Debug, Default)]
 pub struct Account {
     pub email: Option<Address>,
-    /// Its mailbox has been shown to be read.
+    /// Its mailbox was proved.
     pub is_proved: bool,
-    /// In an act that left no other way in.
+    /// Proved by an act that ended all other access.
     pub is_owned: bool,
     /// The oldest first.
     pub formers: Vec<Former>,
     pub offers: Vec<Offer>,
-    /// The address that waits to be confirmed, and whether the password came with it.
+    /// The address that waits for its confirmation, and whether the password was given.
     pub pending: Option<(Address, bool)>,
     pub has_phone: bool,
-    /// The password was taken away until a mailed link sets another.
+    /// The password is void until a mailed link sets another.
     pub is_voided: bool,
     pub password: Option<String>,
     /// The password was set in such an act.
@@ -48,16 +48,16 @@ pub struct Account {
     pub is_active: bool,
     pub awaits_activation: bool,
     pub identities: Vec<(Identity, Person)>,
-    /// Those that were linked without the password, and when.
+    /// Identities linked without the password, with the time.
     pub linked_by_sign_in: Vec<((Identity, Person), i64)>,
-    /// Whoever has proved the mailbox by a reset or a believed provider, since when nothing but the
-    /// password was changed: nobody else gets in.
+    /// The person who proved the mailbox by a reset or a trusted provider, if only the password was
+    /// changed since: no other person has access.
     pub alone: Option<Person>,
-    /// Counts what ended all sessions.
+    /// Counts the ends of all sessions.
     pub era: usize,
 }
 
-/// What comes of a provider's word.
+/// The result of a sign-in with a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entered {
     Account(Id),
@@ -81,7 +81,7 @@ impl Accounts {
         self.0.get_mut(&id).ok_or_else(|| format!("account {id} should not be there"))
     }
 
-    /// The account that nobody else may take this address from.
+    /// The account that holds this address against all others.
     pub fn claimant(&self, address: Address) -> Option<Id> {
         let claims = |account: &Account| {
             let left = |former: &Former| former.address == address && former.is_proved;
@@ -133,7 +133,7 @@ impl Accounts {
             })
     }
 
-    /// Whether the mailbox may bring the account back now.
+    /// Whether the mailbox may take the account back now.
     pub fn may_bring_back(&self, id: Id, who: Address, now: i64) -> bool {
         self.0.get(&id).is_some_and(|account| {
             let offered = |offer: &Offer| offer.address == who && now < offer.until;
@@ -152,7 +152,7 @@ impl Accounts {
         })
     }
 
-    /// What comes of an identity whose provider tells this.
+    /// The result for an identity with these claims.
     pub fn entered(&self, by: (Identity, Person), claims: Claims, way: Way) -> Entered {
         let known = self.0.iter().find(|(_, account)| account.identities.contains(&by));
         if let Some((id, account)) = known {
@@ -189,7 +189,7 @@ impl Accounts {
         self.0.insert(id, account);
     }
 
-    /// An identity enters; the first proof of the mailbox ends what others had.
+    /// An identity signs in; the first proof of the mailbox ends all other access.
     pub fn enter(&mut self, id: Id, by: (Identity, Person), claims: Claims) -> Result<(), String> {
         let account = self.change(id)?;
         let is_known = account.identities.contains(&by);
@@ -220,7 +220,7 @@ impl Accounts {
         found.map(|(id, _)| *id)
     }
 
-    /// An identity is linked from within: it may prove the mailbox, and takes nothing away.
+    /// An identity is linked in a session: it may prove the mailbox, and removes nothing.
     pub fn link(
         &mut self,
         id: Id,
@@ -251,8 +251,8 @@ impl Accounts {
         }
     }
 
-    /// The mailbox sets a password. The first time everybody else goes, and also where another address
-    /// has not been proved: that one goes too, and the old one comes back.
+    /// The mailbox sets a password. The first time all other access ends, and again if another
+    /// address was not proved: that address is dropped, and the old one returns.
     pub fn reset(&mut self, id: Id, who: Person, password: String) -> Result<(), String> {
         let account = self.change(id)?;
         if !account.is_active {
@@ -291,7 +291,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Takes another address at once.
+    /// Changes to another address at once.
     pub fn move_to(&mut self, id: Id, to: Address, by: bool, now: i64) -> Result<(), String> {
         if self.claimant(to).is_some_and(|holder| holder != id) {
             return Err("two accounts have one address".to_owned());
@@ -311,7 +311,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Asks the mailbox of another address.
+    /// Requests a confirmation from another address.
     pub fn ask_to_move(&mut self, id: Id, to: Address, by: bool, now: i64) -> Result<(), String> {
         let account = self.change(id)?;
         if account.email == Some(to) {
@@ -325,7 +325,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Whether this is the account's address already, and no other one waits.
+    /// Whether this is already the account's address, and no other one waits.
     pub fn is_named_again(&self, id: Id, to: Address) -> bool {
         self.0.get(&id).is_some_and(|account| {
             account.email == Some(to) && account.pending.is_none_or(|(waiting, _)| waiting == to)
@@ -357,7 +357,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// The old mailbox brings its address back: who was alone then is alone again.
+    /// The old mailbox takes its address back: its single owner is restored.
     pub fn bring_back(&mut self, id: Id, who: Address, now: i64) -> Result<(), String> {
         let account = self.change(id)?;
         let offer = account.offers.iter().find(|offer| offer.address == who).cloned();
@@ -376,7 +376,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// An address that was left without being proved gives way.
+    /// Drops a previous address that was never proved.
     fn drop_unproved(&mut self, address: Address, but: Id) {
         for (_, account) in self.0.iter_mut().filter(|(id, _)| **id != but) {
             account.formers.retain(|former| former.address != address || former.is_proved);
@@ -400,18 +400,18 @@ impl Accounts {
 }
 
 impl Account {
-    /// Where its mail goes.
+    /// The address of its mail.
     pub fn mailbox(&self) -> Option<Address> {
         let former = self.formers.iter().rev().find(|former| former.is_proved);
         former.filter(|_| !self.is_proved).map(|former| former.address).or(self.email)
     }
 
-    /// No older address may call it back.
+    /// No previous address may take it back.
     fn is_home(&self) -> bool {
         self.mailbox() == self.email
     }
 
-    /// Everything goes that others may have put there, but the username.
+    /// Removes everything that others may have added, except the username.
     fn own(&mut self) {
         (self.has_phone, self.pending) = (false, None);
         for offer in &mut self.offers {
@@ -419,7 +419,7 @@ impl Account {
         }
     }
 
-    /// The present address is named again: that calls off another one that waits, and else does nothing.
+    /// The present address is named again: that cancels one that waits, and does nothing else.
     fn repeat(&mut self, present: Address, by: bool) {
         if self.pending.is_some_and(|(waiting, _)| waiting != present) {
             let goes_elsewhere = self.mailbox() != self.email;
@@ -427,7 +427,7 @@ impl Account {
         }
     }
 
-    /// Offers its mailbox to bring the account back.
+    /// Offers the account back to its mailbox.
     fn offer(&mut self, now: i64) {
         let Some(address) = self.mailbox() else { return };
         let open = |offer: &&Offer| now < offer.until;
@@ -469,7 +469,7 @@ impl Account {
         self.pending = None;
     }
 
-    /// Returns to a former address, and forgets those that were left since; false where it is none.
+    /// Returns to a previous address, and forgets later ones; false if it is none.
     fn return_to(&mut self, address: Address) -> bool {
         let Some(place) = self.formers.iter().position(|former| former.address == address) else {
             return false;

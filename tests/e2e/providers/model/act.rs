@@ -1,4 +1,4 @@
-//! What people do.
+//! The acts of users and attackers.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 pub type Person = usize;
 pub const PEOPLE: usize = 5;
 pub const ATTACKERS: std::ops::Range<Person> = 3..PEOPLE;
-/// The mailbox of the person of this number; those from [`PEOPLE`] on are read by nobody.
+/// The mailbox of the person with this number; mailboxes from [`PEOPLE`] on have no reader.
 pub type Address = usize;
 pub const ADDRESSES: usize = 2 * PEOPLE;
 
@@ -31,12 +31,12 @@ pub enum Way {
     Login,
 }
 
-/// What a provider says of an address; VK is not believed about its.
+/// A provider's claims about an address; VK is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claims {
     Nothing,
     Unproved(Address),
-    /// The own one.
+    /// The person's own address.
     Proved,
 }
 
@@ -50,7 +50,7 @@ impl Claims {
     }
 }
 
-/// The address is the person's own where a user acts.
+/// For users the address is always their own.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
     Register {
@@ -68,7 +68,7 @@ pub enum Act {
     FollowMail {
         who: Person,
     },
-    /// Asks for a reset and follows its link.
+    /// Requests a reset and follows its link.
     Recover {
         who: Person,
     },
@@ -77,7 +77,7 @@ pub enum Act {
         address: Address,
         by: Dialect,
     },
-    /// A provider is believed about the own address, or is not about any.
+    /// The claims of a provider: its user's own address, or an unproved one.
     ByProvider {
         who: Person,
         identity: Identity,
@@ -87,14 +87,14 @@ pub enum Act {
     RefreshPair {
         who: Person,
     },
-    /// Begins to link an own identity to an account, at the provider already.
+    /// Starts to link an own identity to an account, up to the provider.
     BeginLink {
         who: Person,
         with: usize,
         identity: Identity,
         claims: Claims,
     },
-    /// Brings the newest code of that home, by any own session.
+    /// Completes the newest link with any own session.
     EndLink {
         who: Person,
         with: usize,
@@ -114,19 +114,19 @@ pub enum Act {
         to: Address,
         knows_password: bool,
     },
-    /// By `PATCH account` of our own API, where the new address waits.
+    /// With `PATCH account` of our own API, where the new address waits.
     AskToMove {
         who: Person,
         with: usize,
         to: Address,
         knows_password: bool,
     },
-    /// Follows the newest link in the own mailbox that proves a new address; users do what they have
-    /// asked for.
+    /// Follows the newest link in the own mailbox that proves a new address; users do so only if
+    /// they requested it.
     Confirm {
         who: Person,
     },
-    /// Follows the newest one that brings an address back; users undo what others have asked for.
+    /// Follows the newest link that brings an address back; users do so only against others.
     BringBack {
         who: Person,
     },
@@ -150,7 +150,7 @@ pub enum Act {
 }
 
 impl Act {
-    /// Users do only what is theirs to do.
+    /// Restricts a user to acts on their own account.
     pub fn kept_honest(self) -> Self {
         let own = |who: Person, address: Address| match ATTACKERS.contains(&who) {
             true => address,
@@ -233,13 +233,13 @@ pub fn any() -> impl Strategy<Value = Act> {
         1 => (who(), with()).prop_map(|(who, with)| Act::Delete { who, with }),
         1 => address().prop_map(|address| Act::Suspend { address }),
         2 => address().prop_map(|address| Act::Revive { address }),
-        // Their sums meet no lifetime to the second.
+        // No sum of these equals a lifetime.
         1 => prop::sample::select(vec![7, 290, 3_500]).prop_map(|seconds| Act::Wait { seconds }),
     ]
     .prop_map(Act::kept_honest)
 }
 
-/// Every way in that an attacker has once everything has happened.
+/// Every kind of access that an attacker may try at the end.
 pub fn last_tries() -> Vec<Act> {
     let mut tries = Vec::new();
     for address in 0..PEOPLE {

@@ -1,5 +1,5 @@
-//! People at the server's door: each act is done by HTTP, and what comes of it is told to
-//! [`Accounts`].
+//! The people: each act is done with HTTP requests, and [`Accounts`] is updated with what is
+//! expected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ type Outcome = Result<(), String>;
 
 const APP_REVOKE: &str = "/auth/revoke-token/";
 
-/// Which route gave a credential.
+/// The route that issued a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Key,
@@ -26,7 +26,7 @@ enum Form {
     Named,
 }
 
-/// A credential, and what is expected of it.
+/// A credential, with its expected state.
 #[derive(Clone, Debug)]
 struct Credential {
     held_by: Person,
@@ -34,15 +34,15 @@ struct Credential {
     access: String,
     refresh: Option<String>,
     account: Id,
-    /// The account's count of endings when this began.
+    /// The account's `era` when the session began.
     era: usize,
     expires_at: i64,
-    /// Whom a token of [`Form::Named`] names.
+    /// The address that a token of [`Form::Named`] names.
     name: Option<Address>,
     is_ended: bool,
 }
 
-/// A link that has been begun, and is good for its account and as long as its session.
+/// A link that was started, valid for its account and as long as its session.
 #[derive(Clone, Debug)]
 struct Begun {
     by: (Identity, Person),
@@ -53,20 +53,20 @@ struct Begun {
     with_password: bool,
 }
 
-/// One run: its people's addresses and names are its own.
+/// One run, with addresses and names of its own.
 pub struct Town<'s> {
     site: &'s Site,
     run: usize,
     accounts: Accounts,
     credentials: Vec<Credential>,
-    /// Links on their way.
+    /// Links in progress.
     begun: Vec<Begun>,
-    /// Whose password is whose.
+    /// The person who knows each password.
     passwords: BTreeMap<String, Person>,
     count: usize,
-    /// Who has asked to move which account.
+    /// The persons who requested to move an account.
     asked: BTreeSet<(Person, Id)>,
-    /// The highest account id of before.
+    /// The highest account id before this run.
     after: Option<Id>,
 }
 
@@ -148,7 +148,7 @@ impl<'s> Town<'s> {
         password
     }
 
-    /// The password of the account if the person has set it, else one that they have set elsewhere.
+    /// The password of the account if the person has set it, or one that they have set elsewhere.
     fn password_of(&self, who: Person, id: Option<Id>) -> Option<String> {
         let set = id.and_then(|id| self.accounts.0.get(&id)?.password.clone());
         let own = |password: &String| self.passwords.get(password) == Some(&who);
@@ -228,7 +228,7 @@ impl<'s> Town<'s> {
         Ok(())
     }
 
-    /// The newest link in the mailbox whose URL has one of these in it.
+    /// The newest link in the mailbox whose URL contains one of these.
     async fn newest_link(&self, who: Person, parts: &[&str]) -> Option<Link> {
         self.site.server.mails().await;
         let letters = self.site.server.smtp.mails_to(&self.email(who));
@@ -236,7 +236,7 @@ impl<'s> Town<'s> {
         links.find(|link| parts.iter().any(|part| link.url.contains(part)))
     }
 
-    /// Presses the button on the page of a link; whether that did something.
+    /// Presses the button on the page of a link; returns whether that had an effect.
     async fn press(&self, link: &Link) -> Result<bool, String> {
         let path = link.url.trim().replace(&self.site.server.public_url, "");
         let answer = self.post(&path, &json!({})).await?;
@@ -265,7 +265,7 @@ impl<'s> Town<'s> {
             return Err(format!("{to} is taken: {}", answer.text()));
         }
         if is_made && self.accounts.is_named_again(held.account, to) {
-            // No change, which needs no proof.
+            // A change without effect needs no re-authentication.
             return expect(true, self.is_alive(&held), &answer);
         }
         self.expect_change(&held, password.as_deref(), is_made || answer.status == 409, &answer)?;
@@ -306,7 +306,8 @@ impl<'s> Town<'s> {
         }
     }
 
-    /// Follows the newest link in the own mailbox that activates or resets, and tells whether that did something.
+    /// Follows the newest link in the own mailbox that activates or resets; returns whether that
+    /// had an effect.
     async fn follow_mail(&mut self, who: Person) -> Result<bool, String> {
         let link = self.newest_link(who, &["/auth/activate/", "/auth/reset/"]).await;
         let Some(link) = link else { return Ok(false) };
@@ -450,7 +451,7 @@ impl<'s> Town<'s> {
         let Some(held) = self.pick(who, with) else { return Ok(()) };
         let Begun { by, claims, session, code, expires_at, with_password } =
             self.begun.remove(place);
-        // As it is now: it may have signed out since, or changed the password and gone on.
+        // The current state: it may have signed out since, or changed the password.
         let now = self.credentials.iter().find(|now| now.access == session.access);
         let session = now.unwrap_or(&session).clone();
         let body = json!({"code": code, "code_verifier": VERIFIER});
@@ -475,7 +476,7 @@ impl<'s> Town<'s> {
         let answer = send(self.site, "DELETE", &path, &held.access, &body).await;
         let answer = sound(answer)?;
         let is_done = answer.status == 204;
-        // There may be no such identity, too.
+        // The identity may also not exist.
         let is_made = is_done || answer.status == 404;
         self.expect_change(&held, password.as_deref(), is_made, &answer)?;
         let by = (identity, who);
@@ -485,8 +486,7 @@ impl<'s> Town<'s> {
         if is_done { self.accounts.unlink(held.account, by) } else { Ok(()) }
     }
 
-    /// A sensitive change is made for who knows the password, for others perhaps: if they have
-    /// signed in a moment ago.
+    /// A sensitive change succeeds with the password; without it only after a recent sign-in.
     fn expect_change(
         &self,
         held: &Credential,
@@ -519,7 +519,8 @@ impl<'s> Town<'s> {
         self.hold(who, Form::Pair, &answer, old.account)
     }
 
-    // ---- from within -----------------------------------------------------------------------------
+    // ---- in a session
+    // ----------------------------------------------------------------------------
 
     async fn change_password(&mut self, who: Person, with: usize) -> Outcome {
         let Some(held) = self.pick(who, with) else { return Ok(()) };
@@ -622,7 +623,8 @@ impl<'s> Town<'s> {
         if is_there { self.accounts.set_active(id, is_active) } else { Err("it is gone".into()) }
     }
 
-    // ---- what must be so -------------------------------------------------------------------------
+    // ---- checks
+    // ----------------------------------------------------------------------------------
 
     fn hold(&mut self, who: Person, form: Form, answer: &Answer, account: Id) -> Outcome {
         let (access, refresh, seconds) = match form {
@@ -659,7 +661,7 @@ impl<'s> Town<'s> {
         is_its_name && self.is_session_alive(held) && self.site.server.clock.now() < held.expires_at
     }
 
-    /// Compares everything with what is expected; `all`: credentials that died before, too.
+    /// Compares everything with the expected state; `all` includes credentials that have ended.
     pub async fn check(&mut self, all: bool) -> Outcome {
         self.check_accounts().await?;
         for index in 0..self.credentials.len() {
@@ -756,8 +758,8 @@ fn provider_of(identity: Identity) -> Provider {
     }
 }
 
-/// Whether it is active, awaits activation, has a password, a proved one, a proved address, an owned
-/// one, no password until a reset, a phone.
+/// Active, awaits activation, has a password, a proved one, a proved address, an owned one, a void
+/// password, a phone.
 type State = (Id, Option<String>, [bool; 8]);
 
 fn state_of(account: propusk_server::auth::Account) -> State {
@@ -774,7 +776,7 @@ fn state_of(account: propusk_server::auth::Account) -> State {
     (account.id, account.email, flags)
 }
 
-/// An answer that is no fault of the server's.
+/// An answer that is no server error.
 fn sound(answer: Answer) -> Result<Answer, String> {
     match answer.status.is_server_error() {
         true => Err(format!("{}: {}", answer.status, answer.text())),
@@ -789,7 +791,7 @@ fn expect(succeeds: bool, should: bool, answer: &Answer) -> Outcome {
     }
 }
 
-/// What a link calls an account: its number in base64url.
+/// The account number in a link, in base64url.
 fn id_of_uid(uid: &str) -> Id {
     let bytes = URL_SAFE_NO_PAD.decode(uid).expect("base64url");
     std::str::from_utf8(&bytes).ok().and_then(|id| id.parse().ok()).expect("a number")

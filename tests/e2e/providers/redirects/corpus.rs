@@ -1,9 +1,9 @@
-//! Links that look like registered ones, made of these by every change that has ever fooled
-//! somebody, and links that nobody may register.
+//! Links that resemble registered ones, made from these by many known tricks, and links that must
+//! not be registered.
 
 use std::collections::BTreeSet;
 
-/// What is put before a registered link.
+/// Prefixes for a registered link.
 const BEFORE: [&str; 34] = [
     " ",
     "\t",
@@ -41,7 +41,7 @@ const BEFORE: [&str; 34] = [
     "evil.example,",
 ];
 
-/// What is put after it.
+/// Suffixes for it.
 const AFTER: [&str; 48] = [
     " ",
     "\t",
@@ -93,7 +93,7 @@ const AFTER: [&str; 48] = [
     ",https://evil.example",
 ];
 
-/// What is put between any two letters.
+/// Insertions between any two letters.
 const BETWEEN: [&str; 7] = ["\t", "\n", "\\", "/", ".", "@", "\u{ad}"];
 
 /// Written by hand: other hosts, ports, schemes and spellings.
@@ -214,7 +214,7 @@ pub fn close_to_registered(registered: &[&str]) -> BTreeSet<String> {
     links
 }
 
-/// What somebody may take for the letter.
+/// Look-alikes of the letter.
 fn spellings(letter: char) -> [String; 4] {
     let code = u32::from(letter);
     let wide = char::from_u32(code + 0xFEE0).expect("a full-width letter");
@@ -225,7 +225,7 @@ fn spellings(letter: char) -> [String; 4] {
     [other_case.to_string(), wide.to_string(), format!("%{code:02X}"), format!("%25{code:02x}")]
 }
 
-/// Links that would be read in two ways, or that a browser keeps for itself.
+/// Links that can be read in two ways, or that a browser keeps for itself.
 pub fn unsafe_links() -> impl Iterator<Item = &'static str> {
     [
         "",
