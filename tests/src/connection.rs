@@ -11,7 +11,7 @@ use tokio::time::timeout;
 /// Longer than any deadline of the server; it only ends a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct Wire(BufReader<TcpStream>);
+pub struct Connection(BufReader<TcpStream>);
 
 /// One answer; its head is not parsed.
 #[derive(Debug, PartialEq)]
@@ -21,16 +21,16 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Wire {
+impl Connection {
     pub async fn open(server: SocketAddr) -> Self {
-        Wire(BufReader::new(TcpStream::connect(server).await.expect("a connection")))
+        Connection(BufReader::new(TcpStream::connect(server).await.expect("a connection")))
     }
 
     /// Opens a connection and sends.
     pub async fn with(server: SocketAddr, bytes: impl AsRef<[u8]>) -> Self {
-        let mut wire = Wire::open(server).await;
-        wire.send(bytes).await;
-        wire
+        let mut connection = Connection::open(server).await;
+        connection.send(bytes).await;
+        connection
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {

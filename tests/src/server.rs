@@ -120,7 +120,7 @@ impl TestServer {
     }
 
     /// A second `Auth` on the same database and clock, like that of another process.
-    pub async fn begun_anew(&self) -> Arc<Auth> {
+    pub async fn second_auth(&self) -> Arc<Auth> {
         let config = config(&self.data, &self.database);
         propusk_server::open(&config, self.clock.clone()).await.expect("the database opens")
     }

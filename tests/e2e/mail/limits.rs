@@ -151,7 +151,7 @@ async fn proved_address_gets_its_mail_whatever_its_mailbox_gets_for_others() {
 }
 
 #[tokio::test]
-async fn late_mail_goes_out_before_what_was_asked_for_after_it() {
+async fn late_mail_is_sent_before_later_requests() {
     let server = limited(mail_limits(ANY, 1)).await;
     // At Gmail a mailbox has many plain addresses.
     for name in ["owner", "o.wner", "ow.ner"] {

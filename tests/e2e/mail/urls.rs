@@ -7,7 +7,7 @@ use propusk_tests::server::TestServer;
 use propusk_tests::smtp::Received;
 use serde_json::{Value, json};
 
-use propusk_tests::connection::{Answer, Wire};
+use propusk_tests::connection::{Answer, Connection};
 
 const PUBLIC: &str = "https://auth.example.com";
 const PASSWORD: &str = "a fair password";
@@ -126,7 +126,7 @@ async fn ask(server: SocketAddr, form: &Form, path: &str, body: &Value) -> Answe
         "POST {before}{path} HTTP/{version}\r\n{headers}\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );
-    Wire::with(server, request).await.answer().await
+    Connection::with(server, request).await.answer().await
 }
 
 #[track_caller]

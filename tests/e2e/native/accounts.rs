@@ -212,10 +212,10 @@ async fn strict_registration_answers_alike_for_an_address_in_use_and_informs_its
         assert!(!answers[0].0.contains("account"), "{}", answers[0].0);
         assert!(server.auth.find_account("second").await.expect("an answer").is_none());
         server.mails().await;
-        let told: Vec<_> =
+        let mails: Vec<_> =
             server.smtp.mails_to(EMAIL).into_iter().map(|letter| letter.subject).collect();
-        let in_use = told.iter().filter(|told| told.contains("already have an account"));
-        assert_eq!((told.len(), in_use.count()), (1 + usize::from(activation), 1), "{told:?}");
+        let in_use = mails.iter().filter(|mails| mails.contains("already have an account"));
+        assert_eq!((mails.len(), in_use.count()), (1 + usize::from(activation), 1), "{mails:?}");
         // A username is public, so its use is reported.
         let body = json!({"username": "first", "email": "x@example.com", "password": PASSWORD});
         let answer = register(&server, body).await;

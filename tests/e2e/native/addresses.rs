@@ -317,10 +317,10 @@ async fn deletion_notifies_an_address_that_could_return() {
     assert_eq!(follow(&server, &server.link_to(THIEF).await).await, 200);
     let body = json!({"current_password": PASSWORD});
     assert_done(&call(&server, "DELETE", "account", Some(&session), body).await, 204);
-    for told in [EMAIL, THIEF] {
-        let subjects = subjects_to(&server, told).await;
+    for recipient in [EMAIL, THIEF] {
+        let subjects = subjects_to(&server, recipient).await;
         let deleted = subjects.iter().filter(|subject| subject.ends_with("was deleted")).count();
-        assert_eq!(deleted, 1, "{told}: {subjects:?}");
+        assert_eq!(deleted, 1, "{recipient}: {subjects:?}");
     }
 }
 

@@ -21,25 +21,25 @@ async fn start_link(site: &Site, session: &str, provider: &str, more: Value) -> 
 }
 
 /// The code that the browser hands to the app.
-async fn code_of(site: &Site, user: &User, provider: Provider, begun: &Answer) -> String {
-    assert_eq!(begun.status, 200, "{}", begun.text());
-    let callback = site.at_provider(user, provider, &begun.field("authorize_url")).await;
+async fn code_of(site: &Site, user: &User, provider: Provider, started: &Answer) -> String {
+    assert_eq!(started.status, 200, "{}", started.text());
+    let callback = site.at_provider(user, provider, &started.field("authorize_url")).await;
     let link = site.link_to_app(&callback).await;
-    assert_eq!(parameter(&link, "state"), begun.field("state"));
+    assert_eq!(parameter(&link, "state"), started.field("state"));
     parameter(&link, "code")
 }
 
 /// A code that links the user's identity to the session's account.
 pub async fn link_code(site: &Site, session: &str, user: &User, provider: Provider) -> String {
     let name = propusk_tests::providers::name_of(provider);
-    let begun = start_link(site, session, name, json!({})).await;
-    code_of(site, user, provider, &begun).await
+    let started = start_link(site, session, name, json!({})).await;
+    code_of(site, user, provider, &started).await
 }
 
 /// A code of an ordinary sign-in.
 async fn sign_in_code(site: &Site, user: &User, provider: Provider) -> String {
-    let begun = site.begin(provider, REDIRECT).await;
-    let callback = site.at_provider(user, provider, &begun.authorize_url).await;
+    let started = site.begin(provider, REDIRECT).await;
+    let callback = site.at_provider(user, provider, &started.authorize_url).await;
     parameter(&site.link_to_app(&callback).await, "code")
 }
 
@@ -68,13 +68,13 @@ async fn listed(site: &Site, session: &str) -> Vec<(String, String)> {
 }
 
 /// The account that a provider's user signs in to.
-async fn comes_to(site: &Site, user: &User, provider: Provider) -> Option<i64> {
+async fn account_of(site: &Site, user: &User, provider: Provider) -> Option<i64> {
     let done = site.sign_in(user, provider).await;
     (done.status == 200).then(|| done.json()["account"]["id"].as_i64().expect("an id"))
 }
 
 /// Subjects of the mails to this address, in alphabetical order.
-async fn told(site: &Site, email: &str) -> Vec<String> {
+async fn subjects_to(site: &Site, email: &str) -> Vec<String> {
     site.server.mails().await;
     let letters = site.server.smtp.mails_to(email).into_iter();
     let mut subjects: Vec<_> = letters.map(|letter| letter.subject).collect();
@@ -97,14 +97,14 @@ async fn linked_identity_opens_the_account_from_now_on() {
         let now = site.server.clock.now();
         assert_eq!((linked.created_at, linked.last_used_at), (now, now));
         site.server.clock.advance(1);
-        assert_eq!(comes_to(&site, &user, provider).await, Some(id), "{provider:?}");
+        assert_eq!(account_of(&site, &user, provider).await, Some(id), "{provider:?}");
     }
     let answer = call(&site.server, "GET", "account/identities", Some(&session), Value::Null).await;
     let IdentitiesResponse { identities } = read(&answer, 200);
     assert_eq!(identities.len(), Provider::ALL.len());
     assert!(identities.iter().all(|one| one.last_used_at == one.created_at + 1));
     assert!(is_alive(&site.server, &session).await);
-    let mails = told(&site, EMAIL).await;
+    let mails = subjects_to(&site, EMAIL).await;
     assert_eq!(mails.len(), Provider::ALL.len());
     assert!(mails.iter().all(|subject| subject.starts_with(LINKED)), "{mails:?}");
 }
@@ -115,22 +115,22 @@ async fn link_begins_only_with_reauthentication() {
     let session = signed_up(&site.server, EMAIL).await;
     site.server.clock.advance(RECENT + 1);
     site.stand_in.forget_requests();
-    let begun = start_link(&site, "Bearer x", "google", json!({})).await;
-    assert_refused(&begun, 401, "invalid_credentials");
-    let begun = start_link(&site, &session, "google", json!({})).await;
-    assert_refused(&begun, 403, "reauthentication_required");
+    let started = start_link(&site, "Bearer x", "google", json!({})).await;
+    assert_refused(&started, 401, "invalid_credentials");
+    let started = start_link(&site, &session, "google", json!({})).await;
+    assert_refused(&started, 403, "reauthentication_required");
     let wrong = json!({"current_password": "wrong"});
-    let begun = start_link(&site, &session, "google", wrong).await;
-    assert_refused(&begun, 403, "wrong_password");
+    let started = start_link(&site, &session, "google", wrong).await;
+    assert_refused(&started, 403, "wrong_password");
     let right = json!({"current_password": PASSWORD});
     assert_refused(&start_link(&site, &session, "nobody", right.clone()).await, 404, "not_found");
-    let begun = start_link(&site, &session, "google", right).await;
-    let code = code_of(&site, &User::new("greta"), Provider::Google, &begun).await;
+    let started = start_link(&site, &session, "google", right).await;
+    let code = code_of(&site, &User::new("greta"), Provider::Google, &started).await;
     assert_eq!(finish(&site, &session, &code, VERIFIER).await.status, 201);
 }
 
 #[tokio::test]
-async fn code_of_a_link_signs_nobody_in_and_code_of_a_sign_in_links_nothing() {
+async fn code_of_a_link_cannot_sign_in_and_code_of_a_sign_in_cannot_link() {
     let site = Site::start().await;
     let session = signed_up(&site.server, EMAIL).await;
     let user = User::new("greta");
@@ -198,7 +198,7 @@ async fn link_dies_with_the_session_that_began_it() {
 async fn identity_of_another_account_stays_there() {
     let site = Site::start().await;
     let user = User::new("greta");
-    let theirs = comes_to(&site, &user, Provider::Vk).await;
+    let theirs = account_of(&site, &user, Provider::Vk).await;
     let session = signed_up(&site.server, EMAIL).await;
     let code = link_code(&site, &session, &user, Provider::Vk).await;
     for _ in 0..2 {
@@ -207,8 +207,8 @@ async fn identity_of_another_account_stays_there() {
         assert_refused(&answer, 409, "identity_taken");
     }
     assert!(listed(&site, &session).await.is_empty());
-    assert_eq!(comes_to(&site, &user, Provider::Vk).await, theirs);
-    assert!(told(&site, EMAIL).await.is_empty());
+    assert_eq!(account_of(&site, &user, Provider::Vk).await, theirs);
+    assert!(subjects_to(&site, EMAIL).await.is_empty());
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn link_of_a_linked_identity_answers_the_same_and_mails_nothing() {
     assert_eq!(again.name.as_deref(), Some("Greta Garbo"), "what the provider tells is new");
     let last_used_at = first.last_used_at + 5;
     assert_eq!(again, Identity { name: again.name.clone(), last_used_at, ..first });
-    assert_eq!(told(&site, EMAIL).await.len(), 1);
+    assert_eq!(subjects_to(&site, EMAIL).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -270,7 +270,7 @@ async fn identity_with_the_accounts_address_proves_it_and_removes_nothing() {
     for (user, provider) in
         [(&unproved, Provider::Vk), (&other, Provider::Google), (&proved, Provider::Google)]
     {
-        assert_eq!(comes_to(&site, user, provider).await, Some(account.id));
+        assert_eq!(account_of(&site, user, provider).await, Some(account.id));
     }
     assert!(is_alive(&site.server, &session).await);
     assert!(sign_in(&site.server, EMAIL, PASSWORD).await.is_some());
@@ -300,9 +300,9 @@ async fn unlinked_identity_opens_the_account_no_longer() {
     assert_done(&unlink(&site, &session, "google", &odd.id).await, 204);
     assert_refused(&unlink(&site, &session, "google", &odd.id).await, 404, "not_found");
     assert!(listed(&site, &session).await.is_empty());
-    let comes_to = comes_to(&site, &odd, Provider::Google).await;
+    let comes_to = account_of(&site, &odd, Provider::Google).await;
     assert!(comes_to.is_some_and(|other| other != id), "{comes_to:?}");
-    let mails = told(&site, EMAIL).await;
+    let mails = subjects_to(&site, EMAIL).await;
     let [linked, unlinked] = &mails[..] else { panic!("{mails:?}") };
     assert!(linked.starts_with(LINKED) && unlinked.starts_with(UNLINKED), "{mails:?}");
     for letter in site.server.smtp.mails_to(EMAIL) {
@@ -349,7 +349,7 @@ async fn account_without_a_password_keeps_one_identity() {
     let body = json!({"email": null});
     assert_eq!(call(&site.server, "PATCH", "account", Some(&session), body).await.status, 200);
     let id = own(&site.server, &session).await.id;
-    assert_eq!(comes_to(&site, &user, Provider::Vk).await, Some(id));
+    assert_eq!(account_of(&site, &user, Provider::Vk).await, Some(id));
 }
 
 #[tokio::test]

@@ -5,12 +5,12 @@ mod accounts;
 mod addresses;
 mod app_links;
 mod identities;
-mod keys;
 mod new_networks;
 mod password;
-mod proof;
+mod reauthentication;
 mod refresh;
 mod sessions;
+mod signing_keys;
 mod tokens;
 
 use propusk_tests::http::Answer;

@@ -224,11 +224,11 @@ async fn ask(
     let body = serde_json::from_slice(&sent.body).ok().filter(|_| is_json);
     let asked = Asked { method: operation.method, path, body: body.as_ref() };
     let problems = document.problems(&asked, &answer);
-    let told = String::from_utf8_lossy(&sent.body).chars().take(300).collect::<String>();
-    assert!(problems.is_empty(), "{} {path} {told}: {problems:#?}", operation.id());
+    let shown = String::from_utf8_lossy(&sent.body).chars().take(300).collect::<String>();
+    assert!(problems.is_empty(), "{} {path} {shown}: {problems:#?}", operation.id());
     assert!(
         !answer.status.is_server_error(),
-        "{} {path} {told}: {}",
+        "{} {path} {shown}: {}",
         operation.id(),
         answer.text()
     );
@@ -251,8 +251,8 @@ async fn examples_are_answered_as_described() {
             sent = sent.with(JSON, person.fill(example).to_string());
         }
         let answer = ask(&server, &document, operation, &person.path(operation), &sent).await;
-        let told = format!("{}: {} {}", operation.id(), answer.status, answer.text());
-        assert_eq!(answer.status.is_success(), !needs_more(operation), "{told}");
+        let shown = format!("{}: {} {}", operation.id(), answer.status, answer.text());
+        assert_eq!(answer.status.is_success(), !needs_more(operation), "{shown}");
     }
 }
 

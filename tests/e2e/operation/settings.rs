@@ -61,7 +61,7 @@ async fn environment_variables_of_other_programs_are_no_settings() {
 }
 
 #[tokio::test]
-async fn weak_secret_is_refused_wherever_it_comes_from() {
+async fn weak_secret_is_refused_from_every_source() {
     let operator = Operator::new().await;
     for (secret, problem) in [
         ("short", "tokens.secret: must have at least 32 bytes"),
@@ -548,7 +548,7 @@ async fn settings_that_weaken_security_cause_warnings_in_check_config_and_at_sta
 }
 
 #[tokio::test]
-async fn check_config_says_where_each_value_comes_from() {
+async fn check_config_shows_the_source_of_each_value() {
     let operator = Operator::new().await;
     operator.write("propusk.toml", "log = \"warn\"\n[limits]\nper_address = 1\n");
     operator.write("other.toml", "[mail]\nfrom = \"a@example.com\"\n");

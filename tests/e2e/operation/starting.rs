@@ -64,7 +64,7 @@ async fn migrate_makes_the_schema_and_may_be_run_again() {
 }
 
 #[tokio::test]
-async fn second_server_on_a_data_directory_is_refused_and_the_first_goes_on() {
+async fn second_server_on_a_data_directory_is_refused_and_the_first_keeps_running() {
     let operator = Operator::new().await;
     let first = operator.start(&[]).await;
     let (access, _) = signed_up(&first.client, "anna@example.com").await;
@@ -592,7 +592,7 @@ async fn secret_that_an_earlier_version_did_not_record_is_recorded_if_its_keys_f
 }
 
 #[tokio::test]
-async fn command_line_needs_no_secret_and_makes_none() {
+async fn command_line_needs_no_secret_and_generates_none() {
     let operator = Operator::new().await;
     assert!(operator.run(&[NO_SECRET], &["migrate"], "").await.status.success());
     let create = ["user", "create", "anna@example.com"];

@@ -6,16 +6,17 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use propusk_tests::connection::{Wire, post};
+use propusk_tests::connection::{Connection, post};
 use propusk_tests::operator::*;
 use propusk_tests::user::*;
 
 /// A sign-in whose handler waits for its body.
-async fn begun_sign_in(server: SocketAddr, body: &str) -> Wire {
+async fn started_sign_in(server: SocketAddr, body: &str) -> Connection {
     let headers = format!("Expect: 100-continue\r\nContent-Length: {}\r\n", body.len());
-    let mut wire = Wire::with(server, post("/api/auth/jwt/create/", &headers, "")).await;
-    assert_eq!(wire.head().await.status, 100);
-    wire
+    let mut connection =
+        Connection::with(server, post("/api/auth/jwt/create/", &headers, "")).await;
+    assert_eq!(connection.head().await.status, 100);
+    connection
 }
 
 async fn refuses_connections(server: SocketAddr) -> bool {
@@ -32,16 +33,16 @@ async fn stop_answers_open_requests_and_accepts_no_new_ones() {
     let body = json!({"username": "anna@example.com", "password": PASSWORD}).to_string();
     let mut running = Vec::new();
     for _ in 0..8 {
-        running.push(begun_sign_in(address, &body).await);
+        running.push(started_sign_in(address, &body).await);
     }
     let began = Instant::now();
     let stopping = tokio::spawn(server.terminate());
     soon("new connections are refused", || refuses_connections(address)).await;
-    for wire in &mut running {
-        wire.send(&body).await;
-        let answer = wire.answer().await;
+    for connection in &mut running {
+        connection.send(&body).await;
+        let answer = connection.answer().await;
         assert!(answer.status == 200 && answer.json()["refresh"].is_string(), "{answer:?}");
-        assert_eq!(wire.rest().await, "");
+        assert_eq!(connection.rest().await, "");
     }
     let (status, output) = stopping.await.expect("the server stops");
     assert_eq!((status.code(), began.elapsed() < STOP), (Some(0), true), "{output}");
@@ -51,9 +52,9 @@ async fn stop_answers_open_requests_and_accepts_no_new_ones() {
 async fn stop_does_not_wait_for_a_client_that_never_ends() {
     let operator = Operator::new().await;
     let server = operator.start(&[]).await;
-    let _no_body = begun_sign_in(server.address, "of a length").await;
-    let _half_a_head = Wire::with(server.address, "POST /token HTTP/1.1\r\nHo").await;
-    let _nothing = Wire::open(server.address).await;
+    let _no_body = started_sign_in(server.address, "of a length").await;
+    let _half_a_head = Connection::with(server.address, "POST /token HTTP/1.1\r\nHo").await;
+    let _nothing = Connection::open(server.address).await;
     assert_eq!(server.client.get("/healthz", None).await.status, 200);
     let began = Instant::now();
     let (status, output) = server.terminate().await;
@@ -66,7 +67,7 @@ async fn stop_without_requests_is_quick_and_loses_nothing() {
     let operator = Operator::new().await;
     let server = operator.start(&[]).await;
     let (access, _) = signed_up(&server.client, "anna@example.com").await;
-    let _idle = Wire::open(server.address).await;
+    let _idle = Connection::open(server.address).await;
     let began = Instant::now();
     let (status, _) = server.terminate().await;
     assert_eq!(status.code(), Some(0));

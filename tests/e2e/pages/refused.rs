@@ -5,7 +5,7 @@ use propusk_server::config::Limits;
 use super::*;
 
 #[tokio::test]
-async fn link_that_was_never_mailed_does_nothing_and_says_so() {
+async fn link_that_was_never_mailed_does_nothing_and_reports_it() {
     let site = Site::start().await;
     let activation = site.mailed(ACTIVATION).await;
     let (uid, token) = uid_and_token(&activation);
@@ -60,7 +60,7 @@ async fn password_that_is_refused_is_asked_for_again_at_its_field() {
     ] {
         let page = site.submit(&link, &[("password", password), ("repeat", repeat)]).await;
         assert_eq!((page.status.as_u16(), heading(&page).as_str()), (422, "Choose a new password"));
-        assert_told_at(&page, field, mistake);
+        assert_mistake_at(&page, field, mistake);
         let html = page.text();
         assert!(password.is_empty() || !html.contains(password), "the password is echoed");
     }
@@ -69,7 +69,7 @@ async fn password_that_is_refused_is_asked_for_again_at_its_field() {
 }
 
 #[tokio::test]
-async fn address_that_is_refused_is_asked_for_again_with_what_was_typed() {
+async fn address_that_is_refused_is_asked_for_again_with_the_input() {
     let site = Site::start().await;
     let link = site.mailed(EMAIL_RESET).await;
     let taken = json!({"email": "berta@example.com", "password": PASSWORD});
@@ -81,20 +81,20 @@ async fn address_that_is_refused_is_asked_for_again_with_what_was_typed() {
     ] {
         let page = site.submit(&link, &[("email", entered)]).await;
         assert_eq!(page.status, 422, "{entered}");
-        assert_told_at(&page, "email", mistake);
+        assert_mistake_at(&page, "email", mistake);
         assert!(page.text().contains(&format!(" value=\"{shown}\" ")), "{}", page.text());
     }
     assert_eq!(site.make_use_of(&link).await.status, 200);
 }
 
 /// The message is next to its field and tied to it, and the field has the focus.
-fn assert_told_at(page: &Answer, field: &str, mistake: &str) {
+fn assert_mistake_at(page: &Answer, field: &str, mistake: &str) {
     let html = page.text();
     assert!(between(&html, "<title>", "</title>").starts_with("Error: "), "{html}");
     assert_eq!(html.matches("aria-invalid=").count(), 1, "{html}");
     assert_eq!(html.matches(" autofocus").count(), 1, "{html}");
-    let told = between(&html, &format!("id=\"{field}-mistake\">"), "</div>");
-    assert!(told.contains(mistake), "{told}");
+    let message = between(&html, &format!("id=\"{field}-mistake\">"), "</div>");
+    assert!(message.contains(mistake), "{message}");
     let input = between(&html, &format!(" id=\"{field}\""), ">");
     assert!(input.contains("aria-invalid=\"true\""), "{input}");
     assert!(input.contains("autofocus"), "{input}");

@@ -3,7 +3,7 @@
 
 mod codes;
 mod credentials;
-mod foreign;
+mod other_applications;
 mod races;
 mod states;
 mod stolen;
@@ -106,8 +106,8 @@ impl Fetchable {
 
 /// The code with which an app completes its sign-in.
 async fn app_code(site: &Site, user: &User, provider: Provider) -> String {
-    let begun = site.begin(provider, REDIRECT).await;
-    let callback = site.at_provider(user, provider, &begun.authorize_url).await;
+    let started = site.begin(provider, REDIRECT).await;
+    let callback = site.at_provider(user, provider, &started.authorize_url).await;
     parameter(&site.link_to_app(&callback).await, "code")
 }
 

@@ -35,14 +35,14 @@ async fn consent_leads_back_to_the_app_which_signs_in() {
     let (site, browser) = start().await;
     for provider in Provider::ALL {
         site.stand_in.sign_in_as(provider, User::new(name_of(provider)));
-        let begun = site.begin(provider, REDIRECT).await;
-        browser.open(&begun.authorize_url).await;
+        let started = site.begin(provider, REDIRECT).await;
+        browser.open(&started.authorize_url).await;
         browser.follow(ALLOW).await;
         assert_looks_well(&browser, "Вернитесь в\u{a0}приложение").await;
         assert!(text(&browser, "main").await.contains("Вы не начинали этот вход?"));
         let link = href_of(&browser, TO_THE_APP).await;
         let code = parameter(&link, "code");
-        assert_eq!(link, format!("{REDIRECT}?code={code}&state={}", begun.state));
+        assert_eq!(link, format!("{REDIRECT}?code={code}&state={}", started.state));
         let done = site.complete(&code, VERIFIER).await;
         assert_eq!(done.status, 200, "{provider:?} {}", done.text());
     }
@@ -52,28 +52,28 @@ async fn consent_leads_back_to_the_app_which_signs_in() {
 async fn cancellation_is_shown_and_leads_back_to_the_app() {
     let (site, browser) = start().await;
     for provider in Provider::ALL {
-        let begun = site.begin(provider, REDIRECT).await;
-        browser.open(&begun.authorize_url).await;
+        let started = site.begin(provider, REDIRECT).await;
+        browser.open(&started.authorize_url).await;
         browser.follow(CANCEL).await;
         assert_looks_well(&browser, "Вход отменён").await;
         let link = href_of(&browser, TO_THE_APP).await;
-        assert_eq!(link, format!("{REDIRECT}?error=access_denied&state={}", begun.state));
+        assert_eq!(link, format!("{REDIRECT}?error=access_denied&state={}", started.state));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn browser_goes_on_by_itself_to_an_app_that_listens_on_this_machine() {
+async fn browser_continues_by_itself_to_an_app_that_listens_on_this_machine() {
     let (site, browser) = start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let redirect = format!("http://{}/done", listener.local_addr().expect("an address"));
-    let begun = site.begin(Provider::Yandex, &redirect).await;
+    let started = site.begin(Provider::Yandex, &redirect).await;
     let mut visits = listen(listener);
-    browser.open(&begun.authorize_url).await;
+    browser.open(&started.authorize_url).await;
     browser.follow(ALLOW).await;
     let target = timeout(PATIENCE, visits.recv()).await.expect("the browser arrives");
     let target = target.expect("the app listens");
     assert!(target.starts_with("/done?code="), "{target}");
-    assert_eq!(parameter(&target, "state"), begun.state);
+    assert_eq!(parameter(&target, "state"), started.state);
     let done = site.complete(&parameter(&target, "code"), VERIFIER).await;
     assert_eq!(done.status, 200, "{}", done.text());
     assert_eq!(browser.complaints().await, [] as [Value; 0]);
@@ -102,8 +102,8 @@ async fn page_shows_the_code_and_the_device_without_an_app_to_return_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn page_that_is_loaded_again_says_that_the_sign_in_is_over() {
     let (site, browser) = start().await;
-    let begun = site.begin(Provider::Google, REDIRECT).await;
-    browser.open(&begun.authorize_url).await;
+    let started = site.begin(Provider::Google, REDIRECT).await;
+    browser.open(&started.authorize_url).await;
     browser.follow(ALLOW).await;
     let link = href_of(&browser, TO_THE_APP).await;
     let here = browser.evaluate("location.href").await;
@@ -119,16 +119,16 @@ async fn page_that_is_loaded_again_says_that_the_sign_in_is_over() {
 /// An app that listens: the path and query of each request. Browsers also open connections that
 /// they do not use.
 fn listen(listener: TcpListener) -> UnboundedReceiver<String> {
-    let (tell, told) = unbounded_channel();
+    let (sender, receiver) = unbounded_channel();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(receive(stream, tell.clone()));
+            tokio::spawn(receive(stream, sender.clone()));
         }
     });
-    told
+    receiver
 }
 
-async fn receive(mut stream: TcpStream, tell: UnboundedSender<String>) {
+async fn receive(mut stream: TcpStream, sender: UnboundedSender<String>) {
     let head = head(&mut stream).await;
     let page = "<!DOCTYPE html><link rel=\"icon\" href=\"data:,\"><title>the app</title>";
     let length = page.len();
@@ -137,7 +137,7 @@ async fn receive(mut stream: TcpStream, tell: UnboundedSender<String>) {
          Connection: close\r\n\r\n{page}"
     );
     stream.write_all(answer.as_bytes()).await.ok();
-    tell.send(head.split(' ').nth(1).unwrap_or_default().to_owned()).ok();
+    sender.send(head.split(' ').nth(1).unwrap_or_default().to_owned()).ok();
 }
 
 async fn head(stream: &mut TcpStream) -> String {

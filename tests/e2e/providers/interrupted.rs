@@ -222,7 +222,7 @@ async fn provider_cannot_take_the_name_of_another_that_has_accounts() {
         operator.start(&corp(issuer)).await.terminate().await;
     }
     let store = operator.store().await;
-    comes_by_corp(&store).await;
+    insert_corp_sign_in(&store).await;
     store.close().await;
     let said = operator.refused(&corp(right), &["serve"]).await;
     assert!(said.contains("providers.corp: issuer has changed"), "{said}");
@@ -237,7 +237,7 @@ async fn provider_cannot_take_the_name_of_another_that_has_accounts() {
 }
 
 /// Inserts a sign-in with the provider.
-async fn comes_by_corp(store: &Store) {
+async fn insert_corp_sign_in(store: &Store) {
     let person = |account_id| Identity {
         provider: "corp".to_owned(),
         subject: "1".to_owned(),

@@ -24,7 +24,7 @@ const APP_SECRET: &str = "linking-app-secret-0123456789";
 // ---- what users do -----------------------------------------------------------------------------
 
 /// A site with that application which also accepts tokens of a Django.
-async fn beside_a_django() -> Site {
+async fn with_django() -> Site {
     let site = Site::with(|config| {
         config.tokens.accept_foreign = true;
         config.accounts.first_id = Some(1);
@@ -112,7 +112,7 @@ async fn account(site: &Site, who: &str) -> Account {
     found.unwrap_or_else(|| panic!("no account {who}"))
 }
 
-async fn is_nobodys(site: &Site, who: &str) -> bool {
+async fn is_unknown(site: &Site, who: &str) -> bool {
     site.server.auth.find_account(who).await.expect("the database answers").is_none()
 }
 
@@ -225,7 +225,7 @@ async fn person_is_identified_by_the_providers_id_alone() {
         let changed = User::new("gerda").with_id("501").with_email("second@example.com");
         assert_eq!(converted(&site, &changed, provider).await, id, "{provider:?}");
         assert_eq!(account(&site, &email).await.id, id);
-        assert!(is_nobodys(&site, "second@example.com").await, "what they say is not theirs");
+        assert!(is_unknown(&site, "second@example.com").await, "what they say is not theirs");
         assert_not_believed(&site, &first.clone().with_id("502"), provider).await;
         let namesake = converted(&site, &first.without_email().with_id("502"), provider).await;
         assert_ne!(namesake, id, "the same name, but not the same person");
@@ -259,7 +259,7 @@ async fn registration_works_once_and_sign_in_only_after_it() {
         ] {
             let answer = enter(&site, &user, provider, what).await;
             assert_eq!(answer.status, status, "{provider:?} {what} {}", answer.text());
-            assert_eq!(!is_nobodys(&site, &email).await, is_there);
+            assert_eq!(!is_unknown(&site, &email).await, is_there);
         }
     }
 }
@@ -279,7 +279,7 @@ async fn proves(site: &Site, user: &User, provider: Provider) -> bool {
 }
 
 #[tokio::test]
-async fn google_is_believed_when_it_says_true_and_not_otherwise() {
+async fn google_is_trusted_if_email_verified_is_true() {
     let site = start().await;
     let words = [
         (json!(true), true),
@@ -299,7 +299,7 @@ async fn google_is_believed_when_it_says_true_and_not_otherwise() {
 }
 
 #[tokio::test]
-async fn google_is_believed_about_the_mailboxes_that_it_keeps_only() {
+async fn google_is_trusted_for_its_own_mailboxes_only() {
     let site = start().await;
     let cases = [
         ("gmail.com", false, true),
@@ -336,7 +336,7 @@ async fn email_of_a_provider_with_control_characters_is_ignored() {
 }
 
 #[tokio::test]
-async fn yandex_and_mail_ru_are_believed_about_their_own_mailboxes_only() {
+async fn yandex_and_mail_ru_are_trusted_for_their_own_mailboxes_only() {
     let site = start().await;
     let own = [
         (Provider::Yandex, ["yandex.ru", "YA.RU", "Yandex.Com", "yandex.com.tr"]),
@@ -390,7 +390,7 @@ async fn operator_configures_the_mailboxes_of_a_provider() {
 }
 
 #[tokio::test]
-async fn vk_is_never_believed_about_an_address() {
+async fn vk_is_never_trusted_for_an_address() {
     let site = start().await;
     for (number, domain) in ["vk.com", "mail.ru", "gmail.com", "example.com"].iter().enumerate() {
         let user = User::new("x").with_id(format!("{number}1"));
@@ -453,7 +453,7 @@ async fn verified_address_at_two_providers_opens_one_account() {
 }
 
 #[tokio::test]
-async fn account_with_a_password_of_its_registration_is_not_entered() {
+async fn account_with_a_password_is_not_opened_by_an_identity() {
     for way in ["djoser_token", "djoser_jwt", "prehashed", "simplejwt_rotating"] {
         let site = start().await;
         register_by_password(&site, way, OWNER).await;
@@ -528,7 +528,7 @@ async fn changed_password_is_the_owners_still() {
 }
 
 #[tokio::test]
-async fn mere_claim_enters_no_account_and_learns_nothing_at_login() {
+async fn claimed_address_opens_no_account_and_login_reveals_none() {
     let site = start().await;
     register_by_password(&site, "djoser_jwt", "password@example.com").await;
     register_by_password(&site, "djoser_token", "inactive@example.com").await;
@@ -608,7 +608,7 @@ async fn squatted(site: &Site) -> (i64, Held) {
 /// The squatter returns: refused with the owner's address, accepted without it.
 async fn assert_shut_out(site: &Site, id: i64, held: &Held) {
     held.assert_dead(site).await;
-    assert!(is_nobodys(site, PHONE).await);
+    assert!(is_unknown(site, PHONE).await);
     assert_not_believed(site, &squatter(), Provider::Vk).await;
     let own = converted(site, &squatter().without_email(), Provider::Vk).await;
     assert_ne!(own, id);
@@ -621,9 +621,9 @@ async fn assert_shut_out(site: &Site, id: i64, held: &Held) {
 }
 
 #[tokio::test]
-async fn owner_who_comes_by_a_believed_provider_is_alone_in_the_account() {
+async fn owner_from_a_trusted_provider_is_alone_in_the_account() {
     for way in ["convert", "complete", "login"] {
-        let site = beside_a_django().await;
+        let site = with_django().await;
         let (id, held) = squatted(&site).await;
         site.server.imports_all().await;
         site.server.clock.advance(1);
@@ -651,7 +651,7 @@ async fn owner_who_comes_by_a_believed_provider_is_alone_in_the_account() {
 }
 
 #[tokio::test]
-async fn owner_who_comes_by_mail_is_alone_in_the_account() {
+async fn owner_with_a_mailed_link_is_alone_in_the_account() {
     let site = start().await;
     let (id, held) = squatted(&site).await;
     reset(&site, OWNER).await;
@@ -688,7 +688,7 @@ async fn squatters_password_phone_and_sessions_end_with_the_owners_reset() {
 }
 
 #[tokio::test]
-async fn identity_that_comes_to_prove_its_address_ends_what_was_before() {
+async fn identity_that_proves_its_address_later_ends_all_other_access() {
     let site = start().await;
     let id = converted(&site, &owner().with_email_verified(false), Provider::Google).await;
     let held = Held::by(&site, &owner().with_email_verified(false), Provider::Google).await;
@@ -713,7 +713,7 @@ async fn password_that_proved_nothing_ends_with_the_first_proof() {
 }
 
 #[tokio::test]
-async fn proof_of_another_address_proves_nothing_of_the_accounts() {
+async fn proof_of_another_address_does_not_prove_the_accounts() {
     let site = start().await;
     let id = converted(&site, &owner().with_email_verified(false), Provider::Google).await;
     let other = owner().with_email("other@example.com");
@@ -722,7 +722,7 @@ async fn proof_of_another_address_proves_nothing_of_the_accounts() {
 }
 
 #[tokio::test]
-async fn squatter_who_is_late_gets_nothing_of_the_owners() {
+async fn squatter_who_is_late_gets_no_access() {
     let site = start().await;
     let id = converted(&site, &owner(), Provider::Google).await;
     assert_not_believed(&site, &squatter(), Provider::Vk).await;
@@ -777,8 +777,8 @@ async fn profile_from_a_provider_is_stored_and_renewed_at_each_sign_in() {
             false => picture,
         };
         assert_eq!(avatar.as_deref(), Some(expected), "{provider:?}");
-        assert!(is_nobodys(&site, "+79160000002").await, "nobody has proved the phone");
-        assert!(is_nobodys(&site, &email).await, "the account stays as it was");
+        assert!(is_unknown(&site, "+79160000002").await, "nobody has proved the phone");
+        assert!(is_unknown(&site, &email).await, "the account stays as it was");
     }
 }
 

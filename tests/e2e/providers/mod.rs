@@ -43,7 +43,7 @@ pub struct Site {
 }
 
 /// A sign-in that an app has started.
-pub struct Begun {
+pub struct StartedSignIn {
     pub authorize_url: String,
     pub state: String,
 }
@@ -67,12 +67,12 @@ impl Site {
     }
 
     /// Starts a sign-in as an app.
-    pub async fn begin(&self, provider: Provider, redirect: &str) -> Begun {
+    pub async fn begin(&self, provider: Provider, redirect: &str) -> StartedSignIn {
         let body = json!({"redirect": redirect, "code_challenge": CHALLENGE});
         let path = format!("/propusk/v1/providers/{}/start", name_of(provider));
         let answer = self.client().post(&path, &body).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        Begun { authorize_url: answer.field("authorize_url"), state: answer.field("state") }
+        StartedSignIn { authorize_url: answer.field("authorize_url"), state: answer.field("state") }
     }
 
     /// The authorization URL from the recorded API.
@@ -119,8 +119,8 @@ impl Site {
 
     /// A whole sign-in of an app; returns its last answer.
     pub async fn sign_in(&self, user: &User, provider: Provider) -> Answer {
-        let begun = self.begin(provider, REDIRECT).await;
-        let callback = self.at_provider(user, provider, &begun.authorize_url).await;
+        let started = self.begin(provider, REDIRECT).await;
+        let callback = self.at_provider(user, provider, &started.authorize_url).await;
         let link = self.link_to_app(&callback).await;
         self.complete(&parameter(&link, "code"), VERIFIER).await
     }

@@ -4,7 +4,7 @@ use super::*;
 use propusk_stand_in::Consent;
 
 #[tokio::test]
-async fn app_signs_in_with_every_provider_and_comes_again_to_the_same_account() {
+async fn app_signs_in_with_every_provider_repeatedly_to_the_same_account() {
     let site = Site::start().await;
     for (provider, id) in Provider::ALL.into_iter().zip(["501", "502", "503", "504"]) {
         let user = User::new(format!("user{id}")).with_id(id);
@@ -28,11 +28,11 @@ async fn callback_of_vk_may_have_one_parameter() {
     let site = Site::start().await;
     site.stand_in.vk_payload(true);
     let user = User::new("user505").with_id("505");
-    let begun = site.begin(Provider::Vk, REDIRECT).await;
-    let callback = site.at_provider(&user, Provider::Vk, &begun.authorize_url).await;
+    let started = site.begin(Provider::Vk, REDIRECT).await;
+    let callback = site.at_provider(&user, Provider::Vk, &started.authorize_url).await;
     assert!(callback.starts_with("/vk/callback?payload=%7B"), "{callback}");
     let link = site.link_to_app(&callback).await;
-    assert_eq!(parameter(&link, "state"), begun.state);
+    assert_eq!(parameter(&link, "state"), started.state);
     let done = site.complete(&parameter(&link, "code"), VERIFIER).await;
     assert_eq!(done.json()["account"]["email"], "user505@example.com", "{}", done.text());
     let tokens = site.fetch_tokens(&user, Provider::Vk).await;
@@ -68,12 +68,12 @@ async fn page_leads_to_the_redirect_that_the_app_has_asked_for() {
     let site = Site::start().await;
     let user = User::new("greta");
     for redirect in [REDIRECTS[0], REDIRECTS[1], "http://127.0.0.1:49152/done"] {
-        let begun = site.begin(Provider::Vk, redirect).await;
-        let callback = site.at_provider(&user, Provider::Vk, &begun.authorize_url).await;
+        let started = site.begin(Provider::Vk, redirect).await;
+        let callback = site.at_provider(&user, Provider::Vk, &started.authorize_url).await;
         let page = site.visit(&callback).await;
         let link = href(&page);
         assert!(link.starts_with(redirect), "{link}");
-        assert_eq!(parameter(&link, "state"), begun.state);
+        assert_eq!(parameter(&link, "state"), started.state);
         let by_itself = page.text().contains("http-equiv=\"refresh\"");
         assert_eq!(by_itself, redirect.starts_with("http://127.0.0.1"), "{redirect}");
         let done = site.complete(&parameter(&link, "code"), VERIFIER).await;
@@ -86,9 +86,10 @@ async fn refusal_at_the_provider_reaches_the_app() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         site.stand_in.consent(provider, Consent::Deny);
-        let begun = site.begin(provider, REDIRECT).await;
-        let callback = site.at_provider(&User::new("greta"), provider, &begun.authorize_url).await;
+        let started = site.begin(provider, REDIRECT).await;
+        let callback =
+            site.at_provider(&User::new("greta"), provider, &started.authorize_url).await;
         let link = site.link_to_app(&callback).await;
-        assert_eq!(link, format!("{REDIRECT}?error=access_denied&state={}", begun.state));
+        assert_eq!(link, format!("{REDIRECT}?error=access_denied&state={}", started.state));
     }
 }

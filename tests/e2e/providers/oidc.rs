@@ -36,10 +36,10 @@ async fn start_at_corp(site: &Site) -> Answer {
     site.client().post("/propusk/v1/providers/corp/start", &body).await
 }
 
-async fn begin_at_corp(site: &Site) -> Begun {
+async fn start_sign_in_at_corp(site: &Site) -> StartedSignIn {
     let answer = start_at_corp(site).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    Begun { authorize_url: answer.field("authorize_url"), state: answer.field("state") }
+    StartedSignIn { authorize_url: answer.field("authorize_url"), state: answer.field("state") }
 }
 
 fn assert_unavailable(answer: &Answer) {
@@ -69,13 +69,13 @@ impl Corp {
     }
 
     /// The path at our server after the provider.
-    async fn come_back(&self, hint: &str) -> (Begun, String) {
-        let begun = begin_at_corp(&self.site).await;
-        let url = format!("{}&login_hint={hint}", begun.authorize_url);
+    async fn come_back(&self, hint: &str) -> (StartedSignIn, String) {
+        let started = start_sign_in_at_corp(&self.site).await;
+        let url = format!("{}&login_hint={hint}", started.authorize_url);
         let callback = self.peer.authorize(&url).await;
         let path = callback.strip_prefix(PUBLIC_URL).unwrap_or_else(|| panic!("{callback}"));
         assert!(path.starts_with(CALLBACK), "{callback}");
-        (begun, path.to_owned())
+        (started, path.to_owned())
     }
 
     /// A whole sign-in; returns the account.
@@ -154,16 +154,16 @@ async fn configured_provider_is_listed_with_its_title() {
 #[tokio::test]
 async fn cancellation_leads_back_to_the_app() {
     let corp = Corp::start(json!({}), json!({})).await;
-    let (begun, callback) = corp.come_back("deny").await;
+    let (started, callback) = corp.come_back("deny").await;
     let link = corp.site.link_to_app(&callback).await;
-    assert_eq!(link, format!("{REDIRECT}?error=access_denied&state={}", begun.state));
+    assert_eq!(link, format!("{REDIRECT}?error=access_denied&state={}", started.state));
 }
 
 #[tokio::test]
 async fn provider_that_promises_the_iss_parameter_must_send_its_own() {
     let corp = Corp::start(json!({}), json!({})).await;
     for iss in [None, Some("https://evil.example.com"), Some(""), Some(PUBLIC_URL)] {
-        let (begun, callback) = corp.come_back("anna").await;
+        let (started, callback) = corp.come_back("anna").await;
         let (path, query) = callback.split_once('?').expect("a query");
         let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "iss");
         let mut changed = form_urlencoded::Serializer::new(String::new());
@@ -171,7 +171,7 @@ async fn provider_that_promises_the_iss_parameter_must_send_its_own() {
         let link = corp.site.link_to_app(&format!("{path}?{}", changed.finish())).await;
         assert_eq!(
             link,
-            format!("{REDIRECT}?error=provider_refused&state={}", begun.state),
+            format!("{REDIRECT}?error=provider_refused&state={}", started.state),
             "{iss:?}"
         );
     }
@@ -229,10 +229,10 @@ impl Lying {
 
     /// The link to the app if the sign-in with this nonce gets this id token.
     async fn link(&self, id_token: impl FnOnce(&str) -> Option<String>) -> String {
-        let begun = begin_at_corp(&self.site).await;
-        let nonce = parameter(&begun.authorize_url, "nonce");
+        let started = start_sign_in_at_corp(&self.site).await;
+        let nonce = parameter(&started.authorize_url, "nonce");
         self.issuer.give(id_token(&nonce).as_deref());
-        let callback = format!("{CALLBACK}?code=any&state={}", begun.state);
+        let callback = format!("{CALLBACK}?code=any&state={}", started.state);
         self.site.link_to_app(&callback).await
     }
 
@@ -249,7 +249,7 @@ impl Lying {
         done.json()["account"].clone()
     }
 
-    async fn assert_nobody_came(&self) {
+    async fn assert_no_account(&self) {
         let found = self.site.server.auth.find_account("ivo@example.com").await;
         assert!(found.expect("the database answers").is_none());
     }
@@ -280,7 +280,7 @@ async fn key_of_each_kind_signs_and_no_public_half_of_one_does() {
             }
         }
     }
-    lying.assert_nobody_came().await;
+    lying.assert_no_account().await;
     for key in &lying.issuer.keys {
         let honest = |nonce: &str| Some(key.token(&lying.issuer.claims(nonce, lying.now())));
         assert_eq!(lying.accepts(key.alg, honest).await["email"], "ivo@example.com");
@@ -351,7 +351,7 @@ async fn id_token_is_signed_whole_by_a_key_of_the_provider() {
             })
             .await;
     }
-    lying.assert_nobody_came().await;
+    lying.assert_no_account().await;
     lying.accepts("an honest one", |nonce| Some(honest(nonce))).await;
 }
 
@@ -371,7 +371,7 @@ async fn key_that_the_provider_does_not_publish_signs_nothing() {
     for kid in [json!(null), json!("unknown"), json!(""), json!("RS256"), json!("../../dev/null")] {
         lying.refuses(&kid.to_string(), |nonce| unnamed(nonce, kid.clone())).await;
     }
-    lying.assert_nobody_came().await;
+    lying.assert_no_account().await;
 }
 
 #[tokio::test]
@@ -449,11 +449,11 @@ async fn id_token_with_any_wrong_claim_is_refused() {
             })
             .await;
     }
-    lying.assert_nobody_came().await;
+    lying.assert_no_account().await;
     let shared = |nonce: &str| {
         Some(lying.token(nonce, |c| extend(c, json!({"aud": [other, client], "azp": client}))))
     };
-    lying.accepts("shared, and told so", shared).await;
+    lying.accepts("shared, and declared as such", shared).await;
 }
 
 #[tokio::test]
@@ -523,13 +523,13 @@ async fn userinfo_of_another_person_is_refused() {
         lying.issuer.peer.answer("/userinfo", reply);
         lying.refuses("no userinfo", honest).await;
     }
-    lying.assert_nobody_came().await;
+    lying.assert_no_account().await;
     let asked = lying.issuer.peer.asked("/userinfo");
     assert!(asked.iter().all(|asked| asked.query.is_empty() && asked.method == "GET"));
 }
 
 #[tokio::test]
-async fn address_is_proved_only_by_what_names_it() {
+async fn address_is_proved_only_by_the_answer_that_names_it() {
     let lying = Lying::start().await;
     for (token, userinfo) in [
         (
@@ -626,7 +626,7 @@ async fn wait_for_a_silent_provider_does_not_add_up() {
 }
 
 #[tokio::test]
-async fn discovery_document_that_is_of_no_use_begins_nothing() {
+async fn discovery_document_that_is_invalid_starts_no_sign_in() {
     let lying = Lying::start().await;
     let url = &lying.issuer.url;
     for (name, values) in [
@@ -719,7 +719,7 @@ async fn discovery_document_endpoints_never_lead_to_private_addresses() {
             assert_eq!(trap.connections(), 0, "{what}");
         }
     }
-    lying.assert_nobody_came().await;
+    lying.assert_no_account().await;
     drop(tokio::net::TcpStream::connect(("127.0.0.1", trap.port())).await.expect("a trap"));
     while trap.connections() == 0 {
         tokio::task::yield_now().await;
@@ -795,11 +795,11 @@ impl Lying {
     /// A sign-in during which one path redirects.
     async fn redirected(&self, path: &str, status: u16, to: &str) {
         self.issuer.restore();
-        let begun = begin_at_corp(&self.site).await;
-        let nonce = parameter(&begun.authorize_url, "nonce");
+        let started = start_sign_in_at_corp(&self.site).await;
+        let nonce = parameter(&started.authorize_url, "nonce");
         self.issuer.give(Some(&self.token(&nonce, |_| {})));
         self.issuer.peer.answer(path, Reply::Redirect(status, to.to_owned()));
-        let callback = format!("{CALLBACK}?code=any&state={}", begun.state);
+        let callback = format!("{CALLBACK}?code=any&state={}", started.state);
         let link = self.site.link_to_app(&callback).await;
         assert_eq!(parameter(&link, "error"), "provider_unavailable", "{path} {status}");
     }

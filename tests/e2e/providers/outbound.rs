@@ -56,24 +56,24 @@ fn backend_of(provider: Provider) -> &'static str {
 
 /// The meaning of a faulty provider's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Heard {
+enum Meaning {
     No,
     Status(u16),
     Nothing,
 }
 
-fn heard(provider: Provider, endpoint: Endpoint, behaviour: &Behaviour) -> Heard {
+fn meaning(provider: Provider, endpoint: Endpoint, behaviour: &Behaviour) -> Meaning {
     let is_vk = provider == Provider::Vk;
     match behaviour {
-        Behaviour::Status(401) => Heard::No,
-        Behaviour::Status(503) => Heard::Nothing,
-        Behaviour::Status(status) => Heard::Status(*status),
-        Behaviour::RedirectTo(_) => Heard::Status(307),
+        Behaviour::Status(401) => Meaning::No,
+        Behaviour::Status(503) => Meaning::Nothing,
+        Behaviour::Status(status) => Meaning::Status(*status),
+        Behaviour::RedirectTo(_) => Meaning::Status(307),
         // VK's error means a fault; that of the others an unknown token.
-        Behaviour::ErrorWith200 if !is_vk => Heard::No,
+        Behaviour::ErrorWith200 if !is_vk => Meaning::No,
         // If the client is missing in the answer, the token is another's.
-        Behaviour::EmptyObject if endpoint != Endpoint::Token && !is_vk => Heard::No,
-        _ => Heard::Nothing,
+        Behaviour::EmptyObject if endpoint != Endpoint::Token && !is_vk => Meaning::No,
+        _ => Meaning::Nothing,
     }
 }
 
@@ -106,7 +106,7 @@ const WITNESSES: [(Provider, Endpoint); 5] = [
 ];
 
 #[tokio::test]
-async fn token_whose_provider_is_out_of_order_converts_to_nothing() {
+async fn token_whose_provider_is_out_of_order_is_not_converted() {
     let (site, trap) = (Site::with(impatient).await, Peer::trap().await);
     register_app(&site).await;
     for (provider, endpoint) in WITNESSES {
@@ -116,11 +116,11 @@ async fn token_whose_provider_is_out_of_order_converts_to_nothing() {
             site.stand_in.behave(provider, endpoint, trouble.clone());
             let converted = convert(&site, backend_of(provider), &token);
             let answer = timeout(PATIENCE, converted).await.expect("an end");
-            let heard = heard(provider, endpoint, &trouble);
+            let meaning = meaning(provider, endpoint, &trouble);
             assert_eq!(answer.status, 400, "{provider:?} {trouble:?} {}", answer.text());
             assert_eq!(
                 answer.json(),
-                refusal_to_convert(provider, heard),
+                refusal_to_convert(provider, meaning),
                 "{provider:?} {endpoint:?} {trouble:?}"
             );
         }
@@ -139,19 +139,19 @@ fn expected_after(provider: Provider) -> u16 {
     }
 }
 
-fn refusal_to_convert(provider: Provider, heard: Heard) -> Value {
-    let (error, description) = match (heard, provider) {
-        (Heard::No, Provider::Vk) => {
+fn refusal_to_convert(provider: Provider, meaning: Meaning) -> Value {
+    let (error, description) = match (meaning, provider) {
+        (Meaning::No, Provider::Vk) => {
             ("access_denied", "User revoke access to the token".to_owned())
         }
-        (Heard::No, _) => ("access_denied", "Your credentials aren't allowed".to_owned()),
-        (Heard::Status(400), Provider::Google | Provider::Yandex | Provider::MailRu) => {
+        (Meaning::No, _) => ("access_denied", "Your credentials aren't allowed".to_owned()),
+        (Meaning::Status(400), Provider::Google | Provider::Yandex | Provider::MailRu) => {
             ("access_denied", "Authentication process canceled".to_owned())
         }
-        (Heard::Status(status), Provider::Google | Provider::Yandex | Provider::MailRu) => {
+        (Meaning::Status(status), Provider::Google | Provider::Yandex | Provider::MailRu) => {
             ("invalid_request", format!("Backend responded with HTTP{status}."))
         }
-        (Heard::Status(_) | Heard::Nothing, _) => {
+        (Meaning::Status(_) | Meaning::Nothing, _) => {
             ("access_denied", "The authentication provider could not be reached".to_owned())
         }
     };
@@ -169,8 +169,8 @@ async fn registration_and_sign_in_fail_while_the_provider_is_out_of_order() {
             for what in ["registration", "login"] {
                 let entered = site.enter(provider, what, &token);
                 let answer = timeout(PATIENCE, entered).await.expect("an end");
-                let heard = heard(provider, endpoint, &trouble);
-                assert_refusal(&answer, heard, &format!("{provider:?} {what} {trouble:?}"));
+                let meaning = meaning(provider, endpoint, &trouble);
+                assert_refusal(&answer, meaning, &format!("{provider:?} {what} {trouble:?}"));
             }
         }
         site.stand_in.behave(provider, endpoint, Behaviour::Fine);
@@ -183,10 +183,10 @@ async fn registration_and_sign_in_fail_while_the_provider_is_out_of_order() {
 }
 
 /// As in the document of the API.
-fn assert_refusal(answer: &Answer, heard: Heard, what: &str) {
-    let expected = match heard {
-        Heard::No => (401, "Invalid provider token"),
-        Heard::Status(_) | Heard::Nothing => (502, "Provider is not available"),
+fn assert_refusal(answer: &Answer, meaning: Meaning, what: &str) {
+    let expected = match meaning {
+        Meaning::No => (401, "Invalid provider token"),
+        Meaning::Status(_) | Meaning::Nothing => (502, "Provider is not available"),
     };
     let detail = answer.field("detail");
     assert_eq!((answer.status.as_u16(), detail.as_str()), expected, "{what}");
@@ -199,15 +199,15 @@ async fn code_is_exchanged_once_whatever_the_outcome() {
     for provider in Provider::ALL {
         for trouble in troubles(&trap) {
             site.stand_in.behave(provider, Endpoint::Token, trouble.clone());
-            let (heard, what) =
-                (heard(provider, Endpoint::Token, &trouble), format!("{provider:?} {trouble:?}"));
+            let (meaning, what) =
+                (meaning(provider, Endpoint::Token, &trouble), format!("{provider:?} {trouble:?}"));
             site.stand_in.forget_requests();
             let error = timeout(PATIENCE, error_of_app(&site, provider, &user)).await;
-            assert_eq!(error.expect("an end"), word(heard), "{what}");
+            assert_eq!(error.expect("an end"), word(meaning), "{what}");
             assert_eq!(exchanges(&site, provider), 1, "{what}");
             site.stand_in.forget_requests();
             let answer = timeout(PATIENCE, redeem_theirs(&site, provider, &user)).await;
-            assert_refusal(&answer.expect("an end"), heard, &what);
+            assert_refusal(&answer.expect("an end"), meaning, &what);
             assert_eq!(exchanges(&site, provider), 1, "{what}");
         }
         site.stand_in.behave(provider, Endpoint::Token, Behaviour::Fine);
@@ -224,7 +224,7 @@ async fn app_is_informed_that_its_provider_is_out_of_order() {
         for trouble in troubles(&trap) {
             site.stand_in.behave(provider, endpoint, trouble.clone());
             let error = timeout(PATIENCE, error_of_app(&site, provider, &user)).await;
-            let expected = word(heard(provider, endpoint, &trouble));
+            let expected = word(meaning(provider, endpoint, &trouble));
             assert_eq!(error.expect("an end"), expected, "{provider:?} {trouble:?}");
         }
         site.stand_in.behave(provider, endpoint, Behaviour::Fine);
@@ -233,19 +233,19 @@ async fn app_is_informed_that_its_provider_is_out_of_order() {
     assert_eq!(trap.connections(), 0);
 }
 
-fn word(heard: Heard) -> &'static str {
-    match heard {
-        Heard::No => "provider_refused",
-        Heard::Status(_) | Heard::Nothing => "provider_unavailable",
+fn word(meaning: Meaning) -> &'static str {
+    match meaning {
+        Meaning::No => "provider_refused",
+        Meaning::Status(_) | Meaning::Nothing => "provider_unavailable",
     }
 }
 
 /// The error that an app gets when a sign-in fails.
 async fn error_of_app(site: &Site, provider: Provider, user: &User) -> String {
-    let begun = site.begin(provider, REDIRECT).await;
-    let callback = site.at_provider(user, provider, &begun.authorize_url).await;
+    let started = site.begin(provider, REDIRECT).await;
+    let callback = site.at_provider(user, provider, &started.authorize_url).await;
     let link = site.link_to_app(&callback).await;
-    assert_eq!(parameter(&link, "state"), begun.state);
+    assert_eq!(parameter(&link, "state"), started.state);
     parameter(&link, "error")
 }
 
@@ -338,7 +338,7 @@ fn play_mail_ru(config: &mut Config, url: &str) {
     mail_ru.userinfo_url = Some(format!("{url}/userinfo"));
 }
 
-fn somebody() -> Reply {
+fn some_user_info() -> Reply {
     Reply::Json(json!({"id": "77", "client_id": CLIENT_ID, "email": "olga@example.com"}))
 }
 
@@ -363,8 +363,8 @@ async fn application_that_is_removed_during_a_conversion_gets_no_session() {
         connection.write_all(answer.as_bytes()).await.expect("an answer");
     };
     let (answer, ()) = tokio::join!(convert(&site, "mailru", "a-token"), provider);
-    let told = (answer.status.as_u16(), answer.field("error_description"));
-    assert_eq!(told, (400, "Invalid client_id parameter value.".to_owned()), "{}", answer.text());
+    let error = (answer.status.as_u16(), answer.field("error_description"));
+    assert_eq!(error, (400, "Invalid client_id parameter value.".to_owned()), "{}", answer.text());
     let accounts = site.server.auth.accounts_after(0, 10).await.expect("the database answers");
     assert_eq!(accounts.len(), 0);
 }
@@ -389,12 +389,12 @@ async fn request_is_retried_after_a_broken_connection_and_an_exchange_never() {
     peer.answer("/token", tokens());
     for status in [500, 502, 503, 504] {
         let before = peer.asked("/userinfo").len();
-        peer.answer_in_turn("/userinfo", [Reply::Status(status), somebody()]);
+        peer.answer_in_turn("/userinfo", [Reply::Status(status), some_user_info()]);
         assert_eq!(error_of_app(&site, Provider::MailRu, &user).await, "provider_unavailable");
         assert_eq!(peer.asked("/userinfo").len(), before + 1, "{status}");
     }
     let before = peer.asked("/userinfo").len();
-    peer.answer_in_turn("/userinfo", [Reply::HangUp, somebody()]);
+    peer.answer_in_turn("/userinfo", [Reply::HangUp, some_user_info()]);
     assert_eq!(site.sign_in(&user, Provider::MailRu).await.status, 200);
     assert_eq!(peer.asked("/userinfo").len(), before + 2);
     peer.answer("/userinfo", Reply::HangUp);
@@ -409,11 +409,11 @@ async fn endless_answer_is_cut_off() {
     let user = User::new("olga");
     for path in ["/token", "/userinfo"] {
         peer.answer("/token", tokens());
-        peer.answer("/userinfo", somebody());
+        peer.answer("/userinfo", some_user_info());
         peer.answer(path, Reply::Endless);
         let before = peer.sent();
-        let told = error_of_app(&site, Provider::MailRu, &user);
-        assert_eq!(timeout(PATIENCE, told).await.expect("an end"), "provider_unavailable");
+        let error = error_of_app(&site, Provider::MailRu, &user);
+        assert_eq!(timeout(PATIENCE, error).await.expect("an end"), "provider_unavailable");
         let sent = peer.sent() - before;
         // The count includes bytes in the system's buffers.
         assert!(sent < HUGE, "{path}: {sent} bytes");
@@ -432,12 +432,12 @@ async fn unreachable_provider_is_reported_at_once() {
     let site = site.await;
     register_app(&site).await;
     let quickly = async {
-        let told = error_of_app(&site, Provider::MailRu, &User::new("olga")).await;
-        assert_eq!(told, "provider_unavailable");
+        let error = error_of_app(&site, Provider::MailRu, &User::new("olga")).await;
+        assert_eq!(error, "provider_unavailable");
         let answer = site.enter(Provider::MailRu, "login", "a-token").await;
-        assert_refusal(&answer, Heard::Nothing, "login");
+        assert_refusal(&answer, Meaning::Nothing, "login");
         let answer = convert(&site, "mailru", "a-token").await;
-        assert_eq!(answer.json(), refusal_to_convert(Provider::MailRu, Heard::Nothing));
+        assert_eq!(answer.json(), refusal_to_convert(Provider::MailRu, Meaning::Nothing));
     };
     timeout(PATIENCE / 2, quickly).await.expect("no waiting for the time of a request");
 }
@@ -462,7 +462,7 @@ async fn provider_of_a_private_authority_is_reached_by_its_file_alone() {
 /// Whether a sign-in works at `https://localhost` with a certificate for this host.
 async fn is_reached(authority: &Authority, host: &str, ca_file: Option<&Path>) -> bool {
     let peer = Peer::with_tls(authority.acceptor(host)).await;
-    peer.answer("/userinfo", somebody());
+    peer.answer("/userinfo", some_user_info());
     let site = Site::with(|config| {
         play_mail_ru(config, &format!("https://localhost:{}", peer.port()));
         config.provider("mail_ru").ca_file = ca_file.map(Path::to_owned);
@@ -472,7 +472,7 @@ async fn is_reached(authority: &Authority, host: &str, ca_file: Option<&Path>) -
     match answer.status.as_u16() {
         200 => true,
         _ => {
-            assert_refusal(&answer, Heard::Nothing, host);
+            assert_refusal(&answer, Meaning::Nothing, host);
             assert!(peer.asked("/userinfo").is_empty(), "no token was sent");
             false
         }

@@ -45,7 +45,7 @@ async fn redirect_must_be_a_registered_link() {
 }
 
 #[tokio::test]
-async fn redirect_that_is_no_text_begins_nothing() {
+async fn redirect_that_is_no_text_starts_no_sign_in() {
     let site = Site::start().await;
     for redirect in
         [json!(null), json!(1), json!([REDIRECT]), json!({"url": REDIRECT}), json!(true)]
@@ -72,9 +72,9 @@ async fn redirects_to_registered_links_and_every_port_of_a_loopback_one_work() {
     }
     allowed.push("http://[::1]/v6".to_owned());
     for redirect in allowed {
-        let begun = site.begin(Provider::Yandex, &redirect).await;
+        let started = site.begin(Provider::Yandex, &redirect).await;
         let user = User::new("greta");
-        let callback = site.at_provider(&user, Provider::Yandex, &begun.authorize_url).await;
+        let callback = site.at_provider(&user, Provider::Yandex, &started.authorize_url).await;
         let link = site.link_to_app(&callback).await;
         assert!(link.starts_with(&redirect), "{redirect}: {link}");
         let added = link[redirect.len()..].trim_start_matches(['?', '&']);
@@ -102,21 +102,21 @@ fn wishes(to: &str) -> String {
 async fn callback_ignores_redirects_in_its_query() {
     let site = Site::start().await;
     for provider in Provider::ALL {
-        let begun = site.begin(provider, REDIRECT).await;
+        let started = site.begin(provider, REDIRECT).await;
         let user = User::new("greta").with_id("900");
-        let callback = site.at_provider(&user, provider, &begun.authorize_url).await;
+        let callback = site.at_provider(&user, provider, &started.authorize_url).await;
         let page = site.visit(&format!("{callback}&{}", wishes(EVIL))).await;
         leads_nowhere(&page);
         let link = href(&page);
         let expected =
-            format!("{REDIRECT}?code={}&state={}", parameter(&link, "code"), begun.state);
+            format!("{REDIRECT}?code={}&state={}", parameter(&link, "code"), started.state);
         assert_eq!(link, expected);
 
-        let begun = site.begin(provider, REDIRECT).await;
+        let started = site.begin(provider, REDIRECT).await;
         let refused = format!("{}/callback?error=access_denied&state=", root_of(provider));
-        let page = site.visit(&format!("{refused}{}&{}", begun.state, wishes(EVIL))).await;
+        let page = site.visit(&format!("{refused}{}&{}", started.state, wishes(EVIL))).await;
         leads_nowhere(&page);
-        assert_eq!(href(&page), format!("{REDIRECT}?error=access_denied&state={}", begun.state));
+        assert_eq!(href(&page), format!("{REDIRECT}?error=access_denied&state={}", started.state));
 
         let link = site.link(provider).await;
         let callback = site.at_provider(&user, provider, &link).await;

@@ -235,8 +235,8 @@ async fn provider_without_a_client_id_is_off() {
     let link = site.client().get("/vk/link", None).await;
     assert_eq!(link.text(), r#"{"detail":"Not Found"}"#);
     let body = json!({"redirect": REDIRECT, "code_challenge": CHALLENGE});
-    let begun = site.client().post("/propusk/v1/providers/vk/start", &body).await;
-    assert_eq!((begun.status.as_u16(), begun.field("code").as_str()), (404, "not_found"));
+    let started = site.client().post("/propusk/v1/providers/vk/start", &body).await;
+    assert_eq!((started.status.as_u16(), started.field("code").as_str()), (404, "not_found"));
 }
 
 /// `propusk client …`, which succeeds.
@@ -249,7 +249,7 @@ async fn client(operator: &Operator, arguments: &[&str], input: &str) -> String 
 }
 
 /// The answer to an application that requests a grant that no client may use.
-async fn is_heard(server: &Process, id: &str, secret: &str) -> bool {
+async fn is_accepted(server: &Process, id: &str, secret: &str) -> bool {
     let body =
         json!({"grant_type": "client_credentials", "client_id": id, "client_secret": secret});
     match server.client.post("/auth/token/", &body).await.field("error").as_str() {
@@ -269,8 +269,8 @@ async fn made_secret_is_printed_once_and_works_at_once() {
     assert_eq!(first, "registered application app");
     let secret = rest.trim().rsplit(' ').next().expect("a secret");
     assert!(secret.len() >= 40 && secret.bytes().all(|b| b.is_ascii_alphanumeric()), "{secret}");
-    assert!(is_heard(&server, "app", secret).await);
-    assert!(!is_heard(&server, "app", &secret[1..]).await);
+    assert!(is_accepted(&server, "app", secret).await);
+    assert!(!is_accepted(&server, "app", &secret[1..]).await);
     let other = client(&operator, &["create", "--id", "other", "--name", "x"], "").await;
     assert!(!other.contains(secret));
     let listed = client(&operator, &["list"], "").await;
@@ -290,8 +290,8 @@ async fn secret_of_the_operator_has_three_sources() {
         let create = [&["create", "--id", id, "--name", "App"] as &[_], &arguments].concat();
         let said = client(&operator, &create, &input).await;
         assert_eq!(said, format!("registered application {id}\n"));
-        assert!(is_heard(&server, id, SECRET).await, "{id}");
-        assert!(!is_heard(&server, id, "canary").await, "{id}");
+        assert!(is_accepted(&server, id, SECRET).await, "{id}");
+        assert!(!is_accepted(&server, id, "canary").await, "{id}");
     }
     assert!(!client(&operator, &["list"], "").await.contains("canary"));
 }
@@ -314,7 +314,7 @@ async fn public_application_needs_no_secret_and_may_have_one() {
         ("both", SECRET, true),
         ("both", "wrong", false),
     ] {
-        assert_eq!(is_heard(&server, id, secret).await, heard, "{id} {secret}");
+        assert_eq!(is_accepted(&server, id, secret).await, heard, "{id} {secret}");
     }
 }
 
@@ -346,7 +346,7 @@ async fn service_that_introspects_is_registered_for_that_alone() {
         client(&operator, &["list"], "").await,
         "orders  confidential  Orders  introspect\n"
     );
-    assert!(!is_heard(&server, "orders", SECRET).await, "it signs nobody in");
+    assert!(!is_accepted(&server, "orders", SECRET).await, "it signs nobody in");
     let (access, refresh) = signed_up(&server.client, "anna@example.com").await;
     for (token, is_active) in [(&access, true), (&refresh, false)] {
         let body = json!({"token": token, "client_id": "orders", "client_secret": SECRET});
@@ -405,7 +405,7 @@ async fn application_is_removed_once_it_is_confirmed_and_its_sessions_end_at_onc
     assert_eq!(me().await.status, 200);
     assert_eq!(client(&operator, &["delete", "app"], "y\n").await, "removed\n");
     assert_eq!(me().await.status, 401);
-    assert!(!is_heard(&server, "app", SECRET).await);
+    assert!(!is_accepted(&server, "app", SECRET).await);
     let said = operator.refused(&[], &["client", "delete", "--yes", "app"]).await;
     assert!(said.contains("there is no such application"), "{said}");
     client(&operator, &create, "").await;

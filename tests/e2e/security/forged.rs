@@ -46,7 +46,7 @@ async fn post(server: &TestServer, path: &str, body: Value) -> u16 {
 }
 
 #[tokio::test]
-async fn own_session_with_the_number_of_another_opens_nothing() {
+async fn session_with_the_number_of_another_account_is_refused() {
     for server in servers().await {
         let (access, refresh) = signed_in(&server, "anna@example.com").await;
         let bob = claims_of(&signed_in(&server, "bob@example.com").await.0)["user_id"].clone();
@@ -69,7 +69,7 @@ async fn own_session_with_the_number_of_another_opens_nothing() {
 }
 
 #[tokio::test]
-async fn token_does_not_outlive_what_it_was_given_for() {
+async fn token_does_not_outlive_its_session() {
     for server in servers().await {
         let (access, refresh) = signed_in(&server, "anna@example.com").await;
         let far = server.clock.now() + 30 * 366 * 86_400;

@@ -62,7 +62,7 @@ async fn address_that_failed_too_often_waits_after_a_kill_too() {
 }
 
 #[tokio::test]
-async fn places_of_a_sign_in_and_of_a_refresh_are_known_after_a_kill() {
+async fn addresses_of_a_sign_in_and_of_a_refresh_are_known_after_a_kill() {
     let settings = settings("PROPUSK_LIMITS__PER_ACCOUNT", "4");
     let operator = Operator::new().await;
     let server = operator.start(&settings).await;
@@ -142,7 +142,7 @@ async fn stored_limits_contain_no_names() {
 }
 
 #[tokio::test]
-async fn servers_of_one_database_share_failures_and_places() {
+async fn servers_of_one_database_share_failures_and_addresses() {
     let settings = settings("PROPUSK_LIMITS__PER_ACCOUNT", "4");
     let operator = Operator::new().await;
     // SQLite allows one server.

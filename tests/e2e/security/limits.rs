@@ -275,7 +275,7 @@ const OFFICE: &str = "198.51.100.8";
 const NEW_PASSWORD: &str = "another fair password";
 
 /// Guesses from many addresses until unknown addresses are refused; six failures are the limit.
-async fn besiege(server: &TestServer, email: &str) {
+async fn attack(server: &TestServer, email: &str) {
     for number in 1..=6 {
         let address = format!("192.0.2.{number}");
         assert_eq!(sign_in_from(server, &address, email, "wrong").await, 401);
@@ -300,7 +300,7 @@ async fn owner_who_resets_during_an_attack_signs_in_where_that_was_done() {
     for place in [HOME, OFFICE] {
         assert_eq!(sign_in_from(&server, place, "anna@example.com", PASSWORD).await, 200);
     }
-    besiege(&server, "anna@example.com").await;
+    attack(&server, "anna@example.com").await;
     reset_from(&server, HOME, "anna@example.com").await;
     // The first reset forgets the other addresses: nothing shows that they are the owner's.
     assert_eq!(sign_in_from(&server, OFFICE, "anna@example.com", NEW_PASSWORD).await, 429);
@@ -313,7 +313,7 @@ async fn owner_who_activates_an_account_during_an_attack_signs_in_there() {
     let (email, password) = ("anna@example.com", "Str0ng-pass-77");
     let account = json!({"email": email, "password": password, "re_password": password});
     assert_eq!(server.client.post_from(HOME, "/auth/users/", &account).await.status, 201);
-    besiege(&server, email).await;
+    attack(&server, email).await;
     let link = server.link_to(email).await;
     let body = json!({"uid": link.uid, "token": link.token});
     assert_eq!(server.client.post_from(HOME, "/auth/users/activation/", &body).await.status, 204);
@@ -335,7 +335,7 @@ async fn refresh_from_a_forgotten_address_makes_it_known_again() {
         let refreshed = server.client.post_from(OFFICE, "/api/auth/jwt/refresh/", &refresh).await;
         assert_eq!(refreshed.status, 200, "{}", refreshed.text());
     }
-    besiege(&server, "anna@example.com").await;
+    attack(&server, "anna@example.com").await;
     assert_eq!(sign_in_from(&server, OFFICE, "anna@example.com", NEW_PASSWORD).await, 200);
 }
 
@@ -354,7 +354,7 @@ async fn address_where_an_api_token_is_used_is_the_owners() {
         .body(String::new().into())
         .expect("a request");
     assert_eq!(server.client.send(request).await.expect("an answer").status, 200);
-    besiege(&server, "anna@example.com").await;
+    attack(&server, "anna@example.com").await;
     assert_eq!(sign_in_from(&server, OFFICE, "anna@example.com", PASSWORD).await, 200);
 }
 
@@ -365,7 +365,7 @@ async fn owner_with_a_session_verifies_the_password_during_an_attack() {
     let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
     let pair = server.client.post_from(HOME, "/api/auth/jwt/create/", &credentials).await;
     let access = pair.field("access");
-    besiege(&server, "anna@example.com").await;
+    attack(&server, "anna@example.com").await;
     // These come from an address where the owner has never signed in.
     assert_eq!(set_password(&server, &access, PASSWORD).await.status, 204);
     assert_eq!(delete_me(&server, &access, NEW_PASSWORD).await.status, 204);
@@ -378,7 +378,7 @@ async fn names_of_one_account_are_not_shown_to_belong_together() {
         let account = json!({"username": name, "email": email, "password": PASSWORD});
         assert_eq!(server.client.post("/api/auth/register/", &account).await.status, 201);
     }
-    besiege(&server, "anna@example.com").await;
+    attack(&server, "anna@example.com").await;
     for name in ["anna", "bob", "nobody"] {
         for address in ["192.0.2.1", "203.0.113.1"] {
             assert_eq!(login_from(&server, address, name, "wrong").await, 401, "{name}");
@@ -547,7 +547,7 @@ async fn site(limits: Limits) -> (Site, String) {
 }
 
 /// A request to a route where a sign-in with a provider begins.
-async fn come_by(site: &Site, route: &str, token: &str) -> Answer {
+async fn start_sign_in(site: &Site, route: &str, token: &str) -> Answer {
     let client = site.client();
     match route {
         "start" => {
@@ -577,21 +577,21 @@ async fn provider_sign_ins_are_limited_for_an_address() {
     let routes = ["start", "link", "convert-token", &registration, code];
     // An account exists already for the registration, and the code is invalid.
     for (route, status) in routes.into_iter().zip([200, 200, 200, 409, 400]) {
-        let answer = come_by(&site, route, &token).await;
+        let answer = start_sign_in(&site, route, &token).await;
         assert_eq!(answer.status, status, "{route}: {}", answer.text());
     }
     site.stand_in.forget_requests();
     for route in routes {
-        let answer = come_by(&site, route, &token).await;
+        let answer = start_sign_in(&site, route, &token).await;
         assert_eq!(answer.status, 429, "{route}: {}", answer.text());
         assert_eq!(answer.header("Retry-After").as_deref(), Some("600"), "{route}");
     }
     assert_eq!(site.stand_in.requests().len(), 0, "nobody was asked");
-    let problem = come_by(&site, "start", &token).await.json();
+    let problem = start_sign_in(&site, "start", &token).await.json();
     assert_eq!((&problem["code"], &problem["status"]), (&json!("rate_limited"), &json!(429)));
-    assert_throttled(&come_by(&site, "convert-token", &token).await, "600 seconds");
+    assert_throttled(&start_sign_in(&site, "convert-token", &token).await, "600 seconds");
     site.server.clock.advance(600);
-    assert_eq!(come_by(&site, "start", &token).await.status, 200);
+    assert_eq!(start_sign_in(&site, "start", &token).await.status, 200);
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ async fn secrets_of_a_sign_in_with_a_provider_are_not_logged_or_stored() {
         });
         for (visitor, id) in visitors.iter().zip(["801", "802", "803", "804"]) {
             stand_in.sign_in_as(visitor.provider, User::new(format!("user{id}")).with_id(id));
-            secrets.extend(visitor.comes_with_an_app().await);
+            secrets.extend(visitor.signs_in_with_an_app().await);
             secrets.extend(visitor.links_and_unlinks().await);
             secrets.extend(visitor.fetches_tokens().await);
         }
@@ -128,9 +128,9 @@ async fn secrets_of_a_sign_in_with_a_provider_are_not_logged_or_stored() {
         let mut kept = stored(&data, &database).await;
         for visitor in &visitors {
             secrets.extend(visitor.converts().await);
-            secrets.extend(visitor.meets_disorder().await);
+            secrets.extend(visitor.meets_faults().await);
         }
-        secrets.extend(told_to(&stand_in));
+        secrets.extend(secrets_sent_to(&stand_in));
         kept += &stored(&data, &database).await;
         let (_, log) = server.terminate().await;
         assert!(log.contains("pending_sign_ins"), "statements are logged");
@@ -157,7 +157,7 @@ fn first_in<'s>(text: &str, secrets: &'s [String]) -> Option<&'s str> {
 }
 
 /// All secrets that the providers received, and the states of the authorization requests.
-fn told_to(stand_in: &StandIn) -> Vec<String> {
+fn secrets_sent_to(stand_in: &StandIn) -> Vec<String> {
     const SECRET: [&str; 6] =
         ["state", "code", "code_verifier", "client_secret", "access_token", "refresh_token"];
     let mut secrets = Vec::new();
@@ -205,18 +205,18 @@ impl Visitor<'_> {
     }
 
     /// Signs in, once with a wrong code verifier and once correctly, and then repeats everything.
-    async fn comes_with_an_app(&self) -> Vec<String> {
+    async fn signs_in_with_an_app(&self) -> Vec<String> {
         let mut secrets = Vec::new();
         for verifier in [WRONG_SECRET, VERIFIER] {
-            let begun = self.begin().await;
-            let callback = self.consent(&begun.field("authorize_url")).await;
+            let started = self.begin().await;
+            let callback = self.consent(&started.field("authorize_url")).await;
             let code = parameter(&href(&self.visit(&callback).await), "code");
             let done = self.complete(&code, verifier).await;
             assert_eq!(done.status == 200, verifier == VERIFIER, "{}", done.text());
             self.complete(&code, verifier).await;
             self.visit(&callback).await;
             self.client.get(&format!("/propusk/v1/providers/complete?code={code}"), None).await;
-            secrets.extend([begun.field("state"), parameter(&callback, "code"), code]);
+            secrets.extend([started.field("state"), parameter(&callback, "code"), code]);
             if done.status == 200 {
                 let key = done.field("access_token");
                 presented(self.client, "/api/auth/users/me/", std::slice::from_ref(&key)).await;
@@ -241,14 +241,14 @@ impl Visitor<'_> {
                 "current_password": PASSWORD,
             });
             let path = format!("/propusk/v1/providers/{}/start", name_of(self.provider));
-            let begun = self.client.post_as(&bearer, &path, &body).await;
-            let callback = self.consent(&begun.field("authorize_url")).await;
+            let started = self.client.post_as(&bearer, &path, &body).await;
+            let callback = self.consent(&started.field("authorize_url")).await;
             let code = parameter(&href(&self.visit(&callback).await), "code");
             let body = json!({"code": code, "code_verifier": verifier});
             for path in ["account/identities", "providers/complete", "account/identities"] {
                 self.client.post_as(&bearer, &format!("/propusk/v1/{path}"), &body).await;
             }
-            secrets.extend([begun.field("state"), parameter(&callback, "code"), code]);
+            secrets.extend([started.field("state"), parameter(&callback, "code"), code]);
         }
         secrets
     }
@@ -331,7 +331,7 @@ impl Visitor<'_> {
     }
 
     /// Comes back while the provider has faults, and with invented codes.
-    async fn meets_disorder(&self) -> Vec<String> {
+    async fn meets_faults(&self) -> Vec<String> {
         let mut secrets = Vec::new();
         let root = root_of(self.provider);
         for endpoint in [Endpoint::Token, Endpoint::UserInfo] {
@@ -345,12 +345,12 @@ impl Visitor<'_> {
                 Disorder::RedirectTo(format!("http://127.0.0.1:1/{WRONG_SECRET}")),
             ] {
                 self.stand_in.behave(self.provider, endpoint, disorder);
-                let begun = self.begin().await;
-                let callback = self.consent(&begun.field("authorize_url")).await;
+                let started = self.begin().await;
+                let callback = self.consent(&started.field("authorize_url")).await;
                 self.visit(&callback).await;
                 let token = format!("canary-token-{}", secrets.len());
                 self.client.get(&format!("{root}/login?access_token={token}"), None).await;
-                secrets.extend([begun.field("state"), parameter(&callback, "code"), token]);
+                secrets.extend([started.field("state"), parameter(&callback, "code"), token]);
             }
             self.stand_in.behave(self.provider, endpoint, Disorder::Fine);
         }
@@ -476,7 +476,7 @@ async fn rotated(client: &Client, token: &str) -> Vec<String> {
             secrets.extend([answer.field("access_token"), answer.field("refresh_token")]);
         }
     }
-    assert_eq!(secrets.len(), 6, "it is refreshed and told again");
+    assert_eq!(secrets.len(), 6, "it is refreshed and answered again");
     secrets
 }
 

@@ -86,9 +86,9 @@ async fn registration_of_djoser_answers_a_number_even_for_an_address_in_use() {
         assert_eq!((made, made), (pretended, again), "{path}");
         let mails = server.mails().await.split_off(before);
         // They are sent concurrently.
-        let mut told: Vec<_> = mails.iter().flat_map(|mail| &mail.to).collect();
-        told.sort();
-        assert_eq!(told, [EMAIL, EMAIL, fresh], "{path}");
+        let mut notified: Vec<_> = mails.iter().flat_map(|mail| &mail.to).collect();
+        notified.sort();
+        assert_eq!(notified, [EMAIL, EMAIL, fresh], "{path}");
         // The number that was used up has no account, and the new account can be opened by its mail
         // alone.
         assert!(server.auth.account_by_id(*second).await.expect("an answer").is_none());
@@ -236,8 +236,8 @@ async fn reused_refresh_token_ends_its_session_and_notifies_the_owner() {
     }
     let access = json!({"token": next.field("access")});
     assert_eq!(server.client.post("/token/verify", &access).await.status, 401);
-    let told = server.mails().await;
-    assert_eq!(told.iter().flat_map(|mail| &mail.to).collect::<Vec<_>>(), [EMAIL]);
+    let notified = server.mails().await;
+    assert_eq!(notified.iter().flat_map(|mail| &mail.to).collect::<Vec<_>>(), [EMAIL]);
     // The owner's other session stays.
     assert_eq!(refresh(other.field("refresh")).await.status, 200);
 }

@@ -20,7 +20,7 @@ const NAMES: [&str; 3] = ["email", "phone", "username"];
 const TAKEN: [&str; 3] = ["taken@example.com", "+491700000000", "taken"];
 
 /// The routes that reveal taken names, and of which kind.
-pub const TELLING: &[(&str, &[&str])] = &[
+pub const REVEALING: &[(&str, &[&str])] = &[
     ("patch /api/auth/users/me/", &["email", "phone"]),
     ("patch /api/auth/users/{id}/", &["email", "phone"]),
     ("patch /propusk/v1/account", &["email", "phone", "username"]),
@@ -37,7 +37,7 @@ pub const TELLING: &[(&str, &[&str])] = &[
 ];
 
 /// A server where an account has all of [`TAKEN`].
-pub struct Asked {
+pub struct Survey {
     pub server: TestServer,
     /// `method path` of every route.
     pub routes: Vec<String>,
@@ -61,15 +61,15 @@ pub enum With {
     NoProof,
 }
 
-impl Asked {
+impl Survey {
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let server = TestServer::with(change).await;
         let document = Document::of(&server.client).await;
         let routes = document.operations().into_iter();
         let routes = routes.map(|one| format!("{} {}", one.method, one.path)).collect();
-        let asked = Asked { server, routes, made: 0 };
-        asked.register(&TAKEN, "another fair password").await;
-        asked
+        let survey = Survey { server, routes, made: 0 };
+        survey.register(&TAKEN, "another fair password").await;
+        survey
     }
 
     /// Creates an account without a request, so that nothing is counted.
@@ -167,8 +167,8 @@ impl Asked {
 
     /// What each route reveals: it refuses a taken name, and does not refuse a free one, or
     /// differently.
-    pub async fn told(&mut self, with: With) -> Vec<(String, Vec<&'static str>)> {
-        let mut told = Vec::new();
+    pub async fn revealed(&mut self, with: With) -> Vec<(String, Vec<&'static str>)> {
+        let mut revealed = Vec::new();
         for route in self.routes.clone() {
             let free = self.free();
             let free = refusal(&self.ask(&route, &free, with).await);
@@ -182,11 +182,11 @@ impl Asked {
                 }
             }
             if !names.is_empty() {
-                told.push((route, names));
+                revealed.push((route, names));
             }
         }
-        told.sort();
-        told
+        revealed.sort();
+        revealed
     }
 
     /// The names for which each route answers differently if they are taken.
@@ -238,27 +238,27 @@ fn refusal(answer: &Answer) -> Option<(u16, String)> {
     (status >= 400).then(|| (status, answer.text()))
 }
 
-fn telling() -> Vec<(String, Vec<&'static str>)> {
-    TELLING.iter().map(|(route, names)| ((*route).to_owned(), names.to_vec())).collect()
+fn revealing() -> Vec<(String, Vec<&'static str>)> {
+    REVEALING.iter().map(|(route, names)| ((*route).to_owned(), names.to_vec())).collect()
 }
 
 #[tokio::test]
 async fn routes_that_reveal_a_taken_name_are_all_known() {
-    let mut asked = Asked::with(|_| {}).await;
-    assert_eq!(asked.told(With::Proof).await, telling());
+    let mut survey = Survey::with(|_| {}).await;
+    assert_eq!(survey.revealed(With::Proof).await, revealing());
 }
 
 #[tokio::test]
 async fn routes_that_need_a_sign_in_or_a_link_reveal_nothing_without_it() {
-    let mut asked = Asked::with(|_| {}).await;
-    let without_sign_in: Vec<_> = telling()
+    let mut survey = Survey::with(|_| {}).await;
+    let without_sign_in: Vec<_> = revealing()
         .into_iter()
         .filter(|(route, _)| {
             let is_registration = |path| route == &format!("post {path}");
             REGISTRATIONS.into_iter().any(is_registration)
         })
         .collect();
-    assert_eq!(asked.told(With::NoProof).await, without_sign_in);
+    assert_eq!(survey.revealed(With::NoProof).await, without_sign_in);
 }
 
 /// Routes that need no sign-in.
@@ -274,29 +274,29 @@ const REGISTRATIONS: [&str; 6] = [
 #[tokio::test]
 async fn routes_reveal_nothing_to_an_address_that_has_registered_too_often() {
     let few = Limits { registrations_per_address: 3, ..limits(ANY, ANY, ANY) };
-    let mut asked = Asked::with(|config| config.limits = few).await;
+    let mut survey = Survey::with(|config| config.limits = few).await;
     let body = json!({"email": TAKEN[0], "password": PASSWORD});
     for status in [400, 400, 400, 429] {
-        let answer = asked.server.client.post("/api/auth/users/", &body).await;
+        let answer = survey.server.client.post("/api/auth/users/", &body).await;
         assert_eq!(answer.status, status);
     }
     let none: Vec<(String, Vec<&str>)> = Vec::new();
-    assert_eq!(asked.told(With::Proof).await, none);
+    assert_eq!(survey.revealed(With::Proof).await, none);
     // They do not refuse everything.
-    let free = asked.free();
-    let answer = asked.ask("get /api/auth/users/me/", &free, With::Proof).await;
+    let free = survey.free();
+    let answer = survey.ask("get /api/auth/users/me/", &free, With::Proof).await;
     assert_eq!(answer.status, 200);
 }
 
 #[tokio::test]
 async fn changes_of_names_count_like_registrations() {
     let few = Limits { registrations_per_address: 2, ..limits(ANY, ANY, ANY) };
-    for (route, _) in TELLING.iter().filter(|(route, _)| !route.ends_with("{id}/")) {
-        let mut asked = Asked::with(|config| config.limits = few).await;
+    for (route, _) in REVEALING.iter().filter(|(route, _)| !route.ends_with("{id}/")) {
+        let mut survey = Survey::with(|config| config.limits = few).await;
         let taken = TAKEN.map(str::to_owned);
         let mut statuses = Vec::new();
         for _ in 0..3 {
-            statuses.push(asked.ask(route, &taken, With::Proof).await.status.as_u16());
+            statuses.push(survey.ask(route, &taken, With::Proof).await.status.as_u16());
         }
         assert!(matches!(statuses[..], [400 | 409, 400 | 409, 429]), "{route}: {statuses:?}");
     }
@@ -305,21 +305,21 @@ async fn changes_of_names_count_like_registrations() {
 #[tokio::test]
 async fn display_name_is_changed_without_being_counted() {
     let few = Limits { registrations_per_address: 0, ..limits(ANY, ANY, ANY) };
-    let mut asked = Asked::with(|config| config.limits = few).await;
-    let actor = asked.actor(false).await;
+    let mut survey = Survey::with(|config| config.limits = few).await;
+    let actor = survey.actor(false).await;
     let request = Request::patch("/propusk/v1/account")
         .header("Content-Type", "application/json")
         .header("Authorization", format!("Bearer {}", actor.access))
         .body(Full::from(json!({"display_name": "Anna"}).to_string()));
-    let answer = asked.server.client.send(request.expect("a request")).await.expect("an answer");
+    let answer = survey.server.client.send(request.expect("a request")).await.expect("an answer");
     assert_eq!(
         (answer.status.as_u16(), &answer.json()["display_name"]),
         (200, &Value::from("Anna"))
     );
 }
 
-async fn all_strict() -> Asked {
-    Asked::with(|config| {
+async fn all_strict() -> Survey {
+    Survey::with(|config| {
         for dialect in propusk_server::default_config().dialects.keys() {
             config.dialect(dialect).strict = true;
         }
@@ -380,7 +380,7 @@ fn routes_of_the_handbook() -> Vec<String> {
 
 #[tokio::test]
 async fn handbook_names_every_route_that_answers_otherwise_with_strict() {
-    let (mut loose, mut strict) = (Asked::with(|_| {}).await, all_strict().await);
+    let (mut loose, mut strict) = (Survey::with(|_| {}).await, all_strict().await);
     let mut otherwise: Vec<_> = ELSEWHERE.into_iter().map(str::to_owned).collect();
     for route in loose.routes.clone() {
         let mut probes = vec![(loose.free(), With::Proof), (loose.free(), With::NoProof)];

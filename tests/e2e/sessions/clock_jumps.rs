@@ -88,7 +88,7 @@ async fn tokens_issued_while_the_clock_was_ahead_are_refused_meanwhile() {
         for _ in 0..40 {
             server.clock.advance(2 * 3_600 - 200);
             server.auth.sweep().await.expect("the database answers");
-            let restarted = server.begun_anew().await;
+            let restarted = server.second_auth().await;
             let access = tokens["access_token"].as_str().expect("a token");
             assert!(restarted.signed_in(access, None).await.is_err(), "{way}");
         }
@@ -125,7 +125,7 @@ async fn restart_while_the_clock_is_far_ahead_deletes_nothing() {
     server.auth.sweep().await.expect("the database answers");
     server.clock.jump(TEN_YEARS);
     server.auth.sweep().await.expect("the database answers");
-    let restarted = server.begun_anew().await;
+    let restarted = server.second_auth().await;
     restarted.sweep().await.expect("the database answers");
     server.clock.jump(-TEN_YEARS);
     let body = json!({"refresh_token": tokens["refresh_token"], "attempt": "a".repeat(22)});
@@ -134,7 +134,7 @@ async fn restart_while_the_clock_is_far_ahead_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn sweeper_goes_on_when_the_clock_has_run_evenly_for_a_day() {
+async fn sweeper_resumes_when_the_clock_has_run_evenly_for_a_day() {
     let server = with_account().await;
     let tokens = open(&server).await;
     let left = send(&server, &tokens, "DELETE", "sessions/current", Value::Null).await;

@@ -82,7 +82,7 @@ async fn address_with_many_sign_ins_does_not_delay_others() {
         }
         assert_eq!(victims.join_all().await, [200; 6]);
     }
-    assert!(flood.end().await > 0, "the address was never told to come back");
+    assert!(flood.end().await > 0, "the address was never limited");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -147,7 +147,7 @@ async fn prehashed_password_is_compared_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn account_without_a_usable_password_signs_nobody_in() {
+async fn account_without_a_usable_password_cannot_sign_in() {
     let server = TestServer::start().await;
     for (email, encoded) in [("a@example.com", "!unusable"), ("b@example.com", "md5$x$y")] {
         import(&server, email, encoded).await;

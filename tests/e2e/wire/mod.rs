@@ -1,5 +1,5 @@
 //! HTTP itself, the same in every API: slow and malformed requests, sizes, other origins.
 
 mod cors;
-mod edge;
+mod http;
 mod sizes;

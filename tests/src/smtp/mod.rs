@@ -31,7 +31,7 @@ pub enum Behaviour {
     HangAfterData,
     /// The mail is accepted and answered 250, then the connection is reset.
     AcceptThenReset,
-    /// This command is never answered; `CONNECT` stands for the greeting.
+    /// This command is never answered; `CONNECT` means the greeting.
     HangAt(&'static str),
     /// This command gets this answer, without the line end; `CONNECT` is the greeting, `.` the
     /// mail.

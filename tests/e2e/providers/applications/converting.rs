@@ -230,12 +230,12 @@ async fn broken_credential_in_the_header_is_refused_and_a_broken_body_behind_it_
         assert_says(method, &site.ask(method, CONVERT, &[], "").await, 405, &text);
     }
     assert_eq!(site.ask("HEAD", CONVERT, &[], "").await.status, 405);
-    let told = site.ask("OPTIONS", CONVERT, &[], "").await;
-    assert_eq!((told.status.as_u16(), told.field("name").as_str()), (200, "Convert Token"));
+    let options = site.ask("OPTIONS", CONVERT, &[], "").await;
+    assert_eq!((options.status.as_u16(), options.field("name").as_str()), (200, "Convert Token"));
     let described = "Implements an endpoint to convert a provider token to an access token\n\nThe \
                      endpoint is used in the following flows:\n\n* Authorization code\n* Client \
                      credentials";
-    assert_eq!(told.field("description"), described);
+    assert_eq!(options.field("description"), described);
 }
 
 #[tokio::test]

@@ -72,9 +72,9 @@ async fn other_methods_are_answered_with_those_allowed() {
             assert_says(path, &site.ask(method, path, &headers, "").await, 405, &text);
         }
         assert_eq!(site.ask("HEAD", path, &headers, "").await.status, 405);
-        let told = site.ask("OPTIONS", path, &headers, "").await;
-        assert_eq!((told.status.as_u16(), told.field("name").as_str()), (200, name));
-        assert_eq!(told.field("description"), description);
+        let options = site.ask("OPTIONS", path, &headers, "").await;
+        assert_eq!((options.status.as_u16(), options.field("name").as_str()), (200, name));
+        assert_eq!(options.field("description"), description);
     }
 }
 
@@ -321,7 +321,7 @@ async fn client_that_is_removed_loses_its_sessions() {
 }
 
 #[tokio::test]
-async fn suspended_account_is_refused_and_comes_back_with_its_tokens() {
+async fn suspended_account_is_refused_and_its_tokens_work_again_afterwards() {
     let site = site().await;
     let own = site.converted("anna", &app()).await;
     let id = site.me(&bearer(&own)).await.json()["id"].as_i64().expect("a number");
@@ -385,7 +385,7 @@ async fn sign_out_with_an_access_token_ends_its_pair_alone() {
 }
 
 #[tokio::test]
-async fn access_token_opens_every_api_and_refreshes_none() {
+async fn access_token_works_in_every_api_and_cannot_refresh() {
     let site = site().await;
     let own = site.converted("anna", &app()).await;
     for authorization in [bearer(&own), format!("Token {}", own.access)] {

@@ -94,8 +94,8 @@ async fn introspection_describes_every_access_credential() {
         }
     }
     let pair = pair(&site.password(EMAIL, &app()).await);
-    let told = site.introspected(&pair.access).await.json();
-    assert_eq!((&told["client_id"], &told["exp"]), (&json!("app"), &json!(now + 36_000)));
+    let described = site.introspected(&pair.access).await.json();
+    assert_eq!((&described["client_id"], &described["exp"]), (&json!("app"), &json!(now + 36_000)));
     site.assert_inactive(&pair.refresh, "an application's refresh token").await;
     let narrow = merged(&[&app(), &json!({"scope": "read"})]);
     let narrowed = super::pair(&site.refresh(&pair.refresh, &narrow).await);
@@ -213,7 +213,7 @@ async fn introspection_reads_a_header_that_is_encoded_and_one_that_is_not() {
 }
 
 #[tokio::test]
-async fn application_that_introspects_signs_nobody_in() {
+async fn application_that_introspects_cannot_sign_in() {
     let site = site_with_service(SECRET).await;
     site.register(EMAIL).await;
     let service = json!({"client_id": SERVICE, "client_secret": SECRET});

@@ -126,16 +126,16 @@ async fn post_is_answered_alone_and_options_describes_the_route() {
         assert_says(method, &site.ask(method, TOKEN, &[], "").await, 405, &text);
     }
     assert_eq!(site.ask("HEAD", TOKEN, &[], "").await.status, 405);
-    let told = site.ask("OPTIONS", "/auth/token", &[], "").await;
-    assert_eq!(told.status, 200);
-    assert_eq!(told.field("name"), "Token");
+    let options = site.ask("OPTIONS", "/auth/token", &[], "").await;
+    assert_eq!(options.status, 200);
+    assert_eq!(options.field("name"), "Token");
     let described = "Implements an endpoint to provide access tokens\n\nThe endpoint is used in the \
                      following flows:\n\n* Authorization code\n* Password\n* Client credentials";
-    assert_eq!(told.field("description"), described);
+    assert_eq!(options.field("description"), described);
 }
 
 #[tokio::test]
-async fn refresh_replaces_both_tokens_and_a_second_one_with_the_first_changes_nothing() {
+async fn refresh_replaces_both_tokens_and_a_reuse_changes_nothing() {
     let site = site().await;
     let first = site.converted("anna", &app()).await;
     let second = pair(&site.refresh(&first.refresh, &app()).await);
@@ -240,7 +240,7 @@ async fn assert_clients(site: &Site, rows: &[(&str, Option<String>, Value, bool)
 }
 
 #[tokio::test]
-async fn confidential_client_shows_its_secret_to_the_letter() {
+async fn confidential_client_needs_its_exact_secret() {
     let site = site().await;
     let of = |id: Value, secret: Value| json!({"client_id": id, "client_secret": secret});
     assert_clients(
@@ -353,7 +353,7 @@ async fn public_client_needs_no_secret_but_must_not_show_a_wrong_one() {
 }
 
 #[tokio::test]
-async fn refresh_token_is_good_for_its_own_client_alone() {
+async fn refresh_token_works_for_its_own_client_alone() {
     let site = site().await;
     let open = json!({"client_id": "open", "client_secret": SECRET});
     for (own, others) in [(second(), [app(), open.clone()]), (open, [app(), second()])] {

@@ -26,17 +26,17 @@ async fn code_fetches_a_providers_tokens_once() {
 }
 
 #[tokio::test]
-async fn code_of_the_provider_is_good_for_one_sign_in() {
+async fn code_of_the_provider_works_for_one_sign_in() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let link = site.link(provider).await;
         let callback = site.at_provider(&victim(provider), provider, &link).await;
         assert_eq!(site.client().get(&callback, None).await.status, 200);
         let watch = Watch::over(&site).await;
-        let begun = site.begin(provider, REDIRECT).await;
+        let started = site.begin(provider, REDIRECT).await;
         let state = parameter(&link, "state");
-        let link = site.link_to_app(&callback.replace(&state, &begun.state)).await;
-        assert_eq!(link, format!("{REDIRECT}?error=provider_refused&state={}", begun.state));
+        let link = site.link_to_app(&callback.replace(&state, &started.state)).await;
+        assert_eq!(link, format!("{REDIRECT}?error=provider_refused&state={}", started.state));
         watch.has_seen_nothing(&site).await;
     }
 }
@@ -77,7 +77,7 @@ async fn code_is_good_only_where_its_sign_in_was_to_end() {
 }
 
 #[tokio::test]
-async fn code_of_one_provider_is_nothing_at_another() {
+async fn code_of_one_provider_is_refused_at_another() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         for other in Provider::ALL.into_iter().filter(|other| *other != provider) {
@@ -89,7 +89,7 @@ async fn code_of_one_provider_is_nothing_at_another() {
 }
 
 #[tokio::test]
-async fn code_of_vk_is_good_for_the_device_that_it_came_to() {
+async fn code_of_vk_works_only_with_its_device() {
     let site = Site::start().await;
     let user = stranger(Provider::Vk);
     let other = Fetchable::of(&site, &user, Provider::Vk).await.device_id;
@@ -114,13 +114,13 @@ async fn callback_of_vk_with_another_device_is_refused() {
     let site = Site::start().await;
     let user = stranger(Provider::Vk);
     for device in [None, Some("another")] {
-        let begun = site.begin(Provider::Vk, REDIRECT).await;
-        let callback = site.at_provider(&user, Provider::Vk, &begun.authorize_url).await;
+        let started = site.begin(Provider::Vk, REDIRECT).await;
+        let callback = site.at_provider(&user, Provider::Vk, &started.authorize_url).await;
         let code = parameter(&callback, "code");
-        let mut pairs = vec![("code", &*code), ("state", &begun.state)];
+        let mut pairs = vec![("code", &*code), ("state", &started.state)];
         pairs.extend(device.map(|device| ("device_id", device)));
         let link = site.link_to_app(&callback_of(Provider::Vk, &pairs)).await;
-        assert_eq!(link, format!("{REDIRECT}?error=provider_refused&state={}", begun.state));
+        assert_eq!(link, format!("{REDIRECT}?error=provider_refused&state={}", started.state));
         is_over(&site, &callback).await;
     }
 }
@@ -155,14 +155,14 @@ async fn providers_own_code_is_taken_only_with_the_open_state_that_it_came_with(
             let state = state.map(|state| ("state".to_owned(), state.to_owned()));
             kept.cloned().chain(state).collect::<Vec<_>>()
         };
-        let begun = site.begin(provider, REDIRECT).await;
+        let started = site.begin(provider, REDIRECT).await;
         let spent = Fetchable::of(&site, &user, provider).await.state;
         let asked = exchanges(&site);
-        for state in [None, Some(&*begun.state), Some(&*spent), Some("x")] {
+        for state in [None, Some(&*started.state), Some(&*spent), Some("x")] {
             is_invalid_code(&fetch(&site, provider, &with_state(state)).await);
         }
         assert_eq!(exchanges(&site), asked);
-        let callback = site.at_provider(&user, provider, &begun.authorize_url).await;
+        let callback = site.at_provider(&user, provider, &started.authorize_url).await;
         assert!(site.link_to_app(&callback).await.contains("code="), "the app goes on");
 
         let fetched = fetch(&site, provider, &brought).await;

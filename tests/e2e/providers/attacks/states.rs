@@ -8,14 +8,14 @@ async fn state_is_good_once_in_whatever_browser() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let user = stranger(provider);
-        let begun = site.begin(provider, REDIRECT).await;
-        let callback = site.at_provider(&user, provider, &begun.authorize_url).await;
+        let started = site.begin(provider, REDIRECT).await;
+        let callback = site.at_provider(&user, provider, &started.authorize_url).await;
         let link = site.link_to_app(&callback).await;
         let asked = exchanges(&site);
         is_over(&site, &callback).await;
         let other_browser = Client::new(site.server.public_url.clone());
         assert_eq!(other_browser.get(&callback, None).await.status, 400);
-        let fresh = site.at_provider(&user, provider, &begun.authorize_url).await;
+        let fresh = site.at_provider(&user, provider, &started.authorize_url).await;
         is_over(&site, &fresh).await;
         assert_eq!(exchanges(&site), asked, "a spent state asks nobody");
         let done = site.complete(&parameter(&link, "code"), VERIFIER).await;
@@ -38,9 +38,10 @@ async fn state_of_the_document_is_good_once() {
 async fn state_that_was_refused_once_is_spent() {
     let site = Site::start().await;
     for provider in Provider::ALL {
-        let begun = site.begin(provider, REDIRECT).await;
-        let callback = site.at_provider(&stranger(provider), provider, &begun.authorize_url).await;
-        let error = [("error", "access_denied"), ("state", &*begun.state)];
+        let started = site.begin(provider, REDIRECT).await;
+        let callback =
+            site.at_provider(&stranger(provider), provider, &started.authorize_url).await;
+        let error = [("error", "access_denied"), ("state", &*started.state)];
         let link = site.link_to_app(&callback_of(provider, &error)).await;
         assert_eq!(parameter(&link, "error"), "access_denied");
         is_over(&site, &callback).await;
@@ -58,9 +59,9 @@ async fn code_with_an_error_or_too_long_is_not_forwarded() {
             ("error", "server_error", "provider_refused"),
             ("code", &*long, "provider_refused"),
         ] {
-            let begun = site.begin(provider, REDIRECT).await;
+            let started = site.begin(provider, REDIRECT).await;
             let mut brought =
-                brought(&site, &stranger(provider), provider, &begun.authorize_url).await;
+                brought(&site, &stranger(provider), provider, &started.authorize_url).await;
             brought.retain(|(key, _)| key != name);
             brought.push((name.to_owned(), value.to_owned()));
             let pairs: Vec<_> = brought.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -75,9 +76,9 @@ async fn code_with_an_error_or_too_long_is_not_forwarded() {
 #[tokio::test]
 async fn device_that_is_too_long_is_not_forwarded() {
     let site = Site::start().await;
-    let begun = site.begin(Provider::Vk, REDIRECT).await;
+    let started = site.begin(Provider::Vk, REDIRECT).await;
     let long = "d".repeat(4_097);
-    let pairs = [("code", "c"), ("state", &*begun.state), ("device_id", &*long)];
+    let pairs = [("code", "c"), ("state", &*started.state), ("device_id", &*long)];
     let link = site.link_to_app(&callback_of(Provider::Vk, &pairs)).await;
     assert_eq!(parameter(&link, "error"), "provider_refused");
     assert_eq!(exchanges(&site), 0);
@@ -124,8 +125,8 @@ async fn state_lives_ten_minutes_and_not_a_second_longer() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let user = stranger(provider);
-        let (begun, link) = (site.begin(provider, REDIRECT).await, site.link(provider).await);
-        let in_time = site.at_provider(&user, provider, &begun.authorize_url).await;
+        let (started, link) = (site.begin(provider, REDIRECT).await, site.link(provider).await);
+        let in_time = site.at_provider(&user, provider, &started.authorize_url).await;
         let late = site.at_provider(&user, provider, &link).await;
         site.server.clock.advance(599);
         assert!(site.link_to_app(&in_time).await.contains("code="));
@@ -140,11 +141,12 @@ async fn state_lives_ten_minutes_and_not_a_second_longer() {
 
 /// A malicious provider may send its visitor to the callback of another one.
 #[tokio::test]
-async fn state_of_one_provider_is_nothing_at_the_callback_of_another() {
+async fn state_of_one_provider_is_refused_at_the_callback_of_another() {
     let site = Site::start().await;
     for provider in Provider::ALL {
-        let begun = site.begin(provider, REDIRECT).await;
-        let callback = site.at_provider(&stranger(provider), provider, &begun.authorize_url).await;
+        let started = site.begin(provider, REDIRECT).await;
+        let callback =
+            site.at_provider(&stranger(provider), provider, &started.authorize_url).await;
         let (_, query) = callback.split_once('?').expect("a query");
         let link = site.link(provider).await;
         let state = parameter(&link, "state");
@@ -177,11 +179,11 @@ async fn callback_that_names_another_issuer_is_refused_before_the_code_is_sent_a
         ];
         for issuer in foreign {
             site.stand_in.callback_iss(provider, Some(issuer.clone()));
-            let begun = site.begin(provider, REDIRECT).await;
+            let started = site.begin(provider, REDIRECT).await;
             let callback =
-                site.at_provider(&stranger(provider), provider, &begun.authorize_url).await;
+                site.at_provider(&stranger(provider), provider, &started.authorize_url).await;
             let link = site.link_to_app(&callback).await;
-            let refused = format!("{REDIRECT}?error=provider_refused&state={}", begun.state);
+            let refused = format!("{REDIRECT}?error=provider_refused&state={}", started.state);
             assert_eq!(link, refused, "{provider:?} {issuer}");
             let link = site.link(provider).await;
             let callback = site.at_provider(&stranger(provider), provider, &link).await;
@@ -192,7 +194,7 @@ async fn callback_that_names_another_issuer_is_refused_before_the_code_is_sent_a
 }
 
 #[tokio::test]
-async fn callback_that_names_the_right_issuer_goes_on() {
+async fn callback_that_names_the_right_issuer_continues() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         for issuer in own_issuers(&site, provider) {
@@ -218,8 +220,9 @@ fn own_issuers(site: &Site, provider: Provider) -> Vec<String> {
 async fn callback_that_is_only_looked_at_spends_nothing() {
     let site = Site::start().await;
     for provider in Provider::ALL {
-        let begun = site.begin(provider, REDIRECT).await;
-        let callback = site.at_provider(&stranger(provider), provider, &begun.authorize_url).await;
+        let started = site.begin(provider, REDIRECT).await;
+        let callback =
+            site.at_provider(&stranger(provider), provider, &started.authorize_url).await;
         for method in ["HEAD", "OPTIONS", "POST", "PUT", "DELETE"] {
             let answer = send(&site, Request::builder().method(method).uri(&callback)).await;
             assert!(answer.header("location").is_none());

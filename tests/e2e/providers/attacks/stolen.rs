@@ -17,9 +17,9 @@ fn challenge_of(verifier: &str) -> String {
 async fn code_for(site: &Site, user: &User, provider: Provider, challenge: &str) -> String {
     let body = json!({"redirect": REDIRECT, "code_challenge": challenge});
     let path = format!("/propusk/v1/providers/{}/start", name_of(provider));
-    let begun = site.client().post(&path, &body).await;
-    assert_eq!(begun.status, 200, "{}", begun.text());
-    let callback = site.at_provider(user, provider, &begun.field("authorize_url")).await;
+    let started = site.client().post(&path, &body).await;
+    assert_eq!(started.status, 200, "{}", started.text());
+    let callback = site.at_provider(user, provider, &started.field("authorize_url")).await;
     parameter(&site.link_to_app(&callback).await, "code")
 }
 
@@ -104,7 +104,7 @@ async fn verifier_that_could_be_guessed_is_refused_though_its_challenge_matches(
 }
 
 #[tokio::test]
-async fn challenge_that_is_no_hash_begins_nothing() {
+async fn challenge_that_is_no_hash_starts_no_sign_in() {
     let site = Site::start().await;
     let challenges = [
         json!(""),

@@ -159,7 +159,7 @@ impl Accounts {
             let enters = account.is_active && way != Way::Registration;
             return if enters { Entered::Account(*id) } else { Entered::Refused };
         }
-        let holder = claims.told(by.1).and_then(|address| self.claimant(address));
+        let holder = claims.address_of(by.1).and_then(|address| self.claimant(address));
         let Some((id, account)) = holder.and_then(|id| Some((id, self.0.get(&id)?))) else {
             return if way == Way::Login { Entered::Refused } else { Entered::New };
         };
@@ -174,11 +174,11 @@ impl Accounts {
 
     pub fn made_by(&mut self, id: Id, by: (Identity, Person), claims: Claims) {
         let is_proved = claims == Claims::Proved;
-        if let Some(address) = claims.told(by.1) {
+        if let Some(address) = claims.address_of(by.1) {
             self.drop_unproved(address, id);
         }
         let account = Account {
-            email: claims.told(by.1),
+            email: claims.address_of(by.1),
             is_proved,
             is_owned: is_proved,
             is_active: true,

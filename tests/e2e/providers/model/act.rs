@@ -41,7 +41,7 @@ pub enum Claims {
 }
 
 impl Claims {
-    pub fn told(self, who: Person) -> Option<Address> {
+    pub fn address_of(self, who: Person) -> Option<Address> {
         match self {
             Claims::Nothing => None,
             Claims::Unproved(address) => Some(address),

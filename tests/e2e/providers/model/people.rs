@@ -44,7 +44,7 @@ struct Credential {
 
 /// A link that was started, valid for its account and as long as its session.
 #[derive(Clone, Debug)]
-struct Begun {
+struct StartedLink {
     by: (Identity, Person),
     claims: Claims,
     session: Credential,
@@ -60,7 +60,7 @@ pub struct Town<'s> {
     accounts: Accounts,
     credentials: Vec<Credential>,
     /// Links in progress.
-    begun: Vec<Begun>,
+    started_links: Vec<StartedLink>,
     /// The person who knows each password.
     passwords: BTreeMap<String, Person>,
     count: usize,
@@ -77,7 +77,7 @@ impl<'s> Town<'s> {
             run,
             accounts: Accounts::default(),
             credentials: Vec::new(),
-            begun: Vec::new(),
+            started_links: Vec::new(),
             passwords: BTreeMap::new(),
             count: 0,
             asked: BTreeSet::new(),
@@ -133,7 +133,7 @@ impl<'s> Town<'s> {
     fn user(&self, identity: Identity, who: Person, claims: Claims) -> User {
         let number = usize::from(identity == Identity::Vk) + 2 * who + 100 * (self.run + 1);
         let user = User::new("x").with_id(number.to_string());
-        match claims.told(who) {
+        match claims.address_of(who) {
             Some(address) => {
                 user.with_email(self.email(address)).with_email_verified(claims == Claims::Proved)
             }
@@ -440,17 +440,24 @@ impl<'s> Town<'s> {
         let expires_at = self.site.server.clock.now() + 60;
         let with_password = password.is_some();
         let by = (identity, who);
-        self.begun.push(Begun { by, claims, session, code, expires_at, with_password });
+        self.started_links.push(StartedLink {
+            by,
+            claims,
+            session,
+            code,
+            expires_at,
+            with_password,
+        });
         Ok(())
     }
 
     async fn end_link(&mut self, who: Person, with: usize) -> Outcome {
-        let Some(place) = self.begun.iter().rposition(|begun| begun.by.1 == who) else {
+        let Some(place) = self.started_links.iter().rposition(|link| link.by.1 == who) else {
             return Ok(());
         };
         let Some(held) = self.pick(who, with) else { return Ok(()) };
-        let Begun { by, claims, session, code, expires_at, with_password } =
-            self.begun.remove(place);
+        let StartedLink { by, claims, session, code, expires_at, with_password } =
+            self.started_links.remove(place);
         // The current state: it may have signed out since, or changed the password.
         let now = self.credentials.iter().find(|now| now.access == session.access);
         let session = now.unwrap_or(&session).clone();

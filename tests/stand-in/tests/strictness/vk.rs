@@ -32,9 +32,9 @@ async fn a_right_client_learns_who_signed_in() {
 
     let url = stand_in.url(VK, Endpoint::UserInfo);
     let form = [("access_token", text(&tokens, "access_token")), ("client_id", CLIENT)];
-    let told = &post(&url, &form, &[]).await.json()["user"];
-    assert_eq!((text(told, "user_id"), text(told, "phone")), (&*user.id, "79000000000"));
-    assert_eq!((text(told, "email"), &told["verified"]), ("heidi@example.com", &json!(false)));
+    let sent = &post(&url, &form, &[]).await.json()["user"];
+    assert_eq!((text(sent, "user_id"), text(sent, "phone")), (&*user.id, "79000000000"));
+    assert_eq!((text(sent, "email"), &sent["verified"]), ("heidi@example.com", &json!(false)));
 }
 
 #[tokio::test]
@@ -162,9 +162,9 @@ async fn address_and_phone_are_told_only_if_asked_for() {
     let callback = authorize(&stand_in, VK, &[("scope", "")]).await.callback();
     let tokens = exchange(&stand_in, VK, &callback, &[], &[]).await.json();
     let form = [("access_token", text(&tokens, "access_token")), ("client_id", CLIENT)];
-    let told = post(&stand_in.url(VK, Endpoint::UserInfo), &form, &[]).await.json();
-    assert!(told["user"]["email"].is_null() && told["user"]["phone"].is_null());
-    assert_eq!(told["user"]["first_name"], "Heidi");
+    let sent = post(&stand_in.url(VK, Endpoint::UserInfo), &form, &[]).await.json();
+    assert!(sent["user"]["email"].is_null() && sent["user"]["phone"].is_null());
+    assert_eq!(sent["user"]["first_name"], "Heidi");
 }
 
 #[tokio::test]

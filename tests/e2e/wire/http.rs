@@ -15,34 +15,34 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
 
-use propusk_tests::connection::{Answer, Wire, get, post, post_json};
+use propusk_tests::connection::{Answer, Connection, get, post, post_json};
 use propusk_tests::user::{PASSWORD, signed_up};
 
 /// The binary with its data directory; the server is dropped first.
-struct Edge {
+struct Site {
     server: Process,
     _database: Database,
     _data: TempDir,
 }
 
-impl Edge {
+impl Site {
     async fn start() -> Self {
-        Edge::with(&[]).await
+        Site::with(&[]).await
     }
 
     async fn with(settings: &[(&str, &str)]) -> Self {
         let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
         let server = Process::start(data.path(), database.url(), settings).await;
-        Edge { server, _database: database, _data: data }
+        Site { server, _database: database, _data: data }
     }
 
-    async fn open(&self) -> Wire {
-        Wire::open(self.server.address).await
+    async fn open(&self) -> Connection {
+        Connection::open(self.server.address).await
     }
 
     /// The first answer on a new connection.
     async fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
-        Wire::with(self.server.address, request).await.answer().await
+        Connection::with(self.server.address, request).await.answer().await
     }
 }
 
@@ -62,8 +62,8 @@ const HALF_A_HEAD: &str = "POST /token HTTP/1.1\r\nHost: a\r\nCookie: a";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_clients_are_cut_off_and_others_are_served_meanwhile() {
-    let edge = Edge::with(&[("PROPUSK_HTTP__IDLE_SECONDS", "16")]).await;
-    let address = edge.server.address;
+    let site = Site::with(&[("PROPUSK_HTTP__IDLE_SECONDS", "16")]).await;
+    let address = site.server.address;
     let (stop, stopped) = watch::channel(());
     let others = tokio::spawn(keep_asking(address, stopped));
     let mut slow = JoinSet::new();
@@ -86,65 +86,67 @@ async fn slow_clients_are_cut_off_and_others_are_served_meanwhile() {
 
 async fn sends_half_a_head(server: SocketAddr) {
     let began = Instant::now();
-    Wire::with(server, HALF_A_HEAD).await.rest().await;
+    Connection::with(server, HALF_A_HEAD).await.rest().await;
     assert_took(began, HEAD_DEADLINE);
 }
 
 async fn sends_nothing(server: SocketAddr) {
     let began = Instant::now();
-    assert_eq!(Wire::open(server).await.rest().await, "");
+    assert_eq!(Connection::open(server).await.rest().await, "");
     assert_took(began, HEAD_DEADLINE);
 }
 
 /// Its first request is answered, and no second one follows for longer than the limit for a head.
 async fn sends_nothing_more(server: SocketAddr) {
-    let mut wire = Wire::with(server, get("/healthz")).await;
-    assert_eq!(wire.answer().await.status, 200);
+    let mut connection = Connection::with(server, get("/healthz")).await;
+    assert_eq!(connection.answer().await.status, 200);
     let began = Instant::now();
-    assert_eq!(wire.rest().await, "");
+    assert_eq!(connection.rest().await, "");
     assert_took(began, IDLE_DEADLINE);
 }
 
 /// It is idle first, and then too slow with its second head.
 async fn sends_a_second_head_in_drops(server: SocketAddr) {
-    let mut wire = Wire::with(server, get("/healthz")).await;
-    assert_eq!(wire.answer().await.status, 200);
+    let mut connection = Connection::with(server, get("/healthz")).await;
+    assert_eq!(connection.answer().await.status, 200);
     sleep(Duration::from_secs(4)).await;
     let began = Instant::now();
-    wire.send(HALF_A_HEAD).await;
-    drip(&mut wire).await;
+    connection.send(HALF_A_HEAD).await;
+    drip(&mut connection).await;
     assert_took(began, HEAD_DEADLINE);
 }
 
 /// The server reads both at once.
 async fn sends_half_a_head_behind_a_request(server: SocketAddr, request: String) {
-    let mut wire = Wire::with(server, format!("{request}GET /he")).await;
-    wire.answer().await;
+    let mut connection = Connection::with(server, format!("{request}GET /he")).await;
+    connection.answer().await;
     let began = Instant::now();
-    assert_eq!(wire.rest().await, "");
+    assert_eq!(connection.rest().await, "");
     assert_took(began, HEAD_DEADLINE);
 }
 
 /// Every single byte is in time, but the whole head is not.
 async fn sends_a_head_in_drops(server: SocketAddr) {
     let began = Instant::now();
-    let mut wire = Wire::with(server, HALF_A_HEAD).await;
-    drip(&mut wire).await;
+    let mut connection = Connection::with(server, HALF_A_HEAD).await;
+    drip(&mut connection).await;
     assert_took(began, HEAD_DEADLINE);
 }
 
 async fn sends_no_body(server: SocketAddr) {
     let began = Instant::now();
-    let mut wire = Wire::with(server, post("/token", "Content-Length: 100\r\n", "")).await;
-    assert_too_slow(&wire.answer().await);
-    assert_eq!(wire.rest().await, "");
+    let mut connection =
+        Connection::with(server, post("/token", "Content-Length: 100\r\n", "")).await;
+    assert_too_slow(&connection.answer().await);
+    assert_eq!(connection.rest().await, "");
     assert_took(began, BODY_DEADLINE);
 }
 
 async fn sends_a_body_in_drops(server: SocketAddr) {
     let began = Instant::now();
-    let mut wire = Wire::with(server, post("/token", "Content-Length: 100\r\n", "{")).await;
-    drip(&mut wire).await;
+    let mut connection =
+        Connection::with(server, post("/token", "Content-Length: 100\r\n", "{")).await;
+    drip(&mut connection).await;
     assert_took(began, BODY_DEADLINE);
 }
 
@@ -167,9 +169,9 @@ fn assert_too_slow(answer: &Answer) {
 }
 
 /// Sends a byte from time to time until the server accepts no more.
-async fn drip(wire: &mut Wire) {
+async fn drip(connection: &mut Connection) {
     let mut ticks = interval(Duration::from_millis(500));
-    while wire.try_send("a").await.is_ok() {
+    while connection.try_send("a").await.is_ok() {
         ticks.tick().await;
     }
 }
@@ -187,7 +189,7 @@ async fn keep_asking(server: SocketAddr, stopped: watch::Receiver<()>) -> usize 
         ticks.tick().await;
         let began = Instant::now();
         let body = r#"{"email": "nobody@example.com", "password": "whatever it is"}"#;
-        let answer = Wire::with(server, post_json("/token", body)).await.answer().await;
+        let answer = Connection::with(server, post_json("/token", body)).await.answer().await;
         assert_eq!(answer.status, 401);
         assert_took(began, 0.0..=3.0);
         served += 1;
@@ -197,12 +199,12 @@ async fn keep_asking(server: SocketAddr, stopped: watch::Receiver<()>) -> usize 
 
 #[tokio::test]
 async fn connections_beyond_the_cap_wait_for_a_place() {
-    let edge = Edge::with(&[("PROPUSK_HTTP__MAX_CONNECTIONS", "2")]).await;
-    let mut first = edge.open().await;
-    let mut second = edge.open().await;
+    let site = Site::with(&[("PROPUSK_HTTP__MAX_CONNECTIONS", "2")]).await;
+    let mut first = site.open().await;
+    let mut second = site.open().await;
     second.send(get("/healthz")).await;
     assert_eq!(second.answer().await.status, 200);
-    let mut third = edge.open().await;
+    let mut third = site.open().await;
     third.send(get("/healthz")).await;
     for _ in 0..50 {
         first.send(get("/healthz")).await;
@@ -239,52 +241,52 @@ fn assert_too_large(answer: &Answer) {
 
 #[tokio::test]
 async fn body_over_64_kib_is_refused_however_its_length_is_declared() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     let (fits, too_large) = (body_of(BODY_LIMIT), body_of(BODY_LIMIT + 1));
     for path in ["/token/verify", "/api/auth/jwt/verify/"] {
-        assert_eq!(edge.ask(post_json(path, &fits)).await.status, 401, "{path}");
-        assert_too_large(&edge.ask(post_json(path, &too_large)).await);
+        assert_eq!(site.ask(post_json(path, &fits)).await.status, 401, "{path}");
+        assert_too_large(&site.ask(post_json(path, &too_large)).await);
         let in_chunks = |body| post(path, "Transfer-Encoding: chunked\r\n", &chunked(body));
-        assert_eq!(edge.ask(in_chunks(&fits)).await.status, 401, "{path}");
-        assert_too_large(&edge.ask(in_chunks(&too_large)).await);
+        assert_eq!(site.ask(in_chunks(&fits)).await.status, 401, "{path}");
+        assert_too_large(&site.ask(in_chunks(&too_large)).await);
     }
 }
 
 #[tokio::test]
 async fn length_over_64_kib_is_refused_before_the_body_is_sent() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     for length in ["65537", "99999999999"] {
         let head = post("/token", &format!("Content-Length: {length}\r\n"), "");
-        let mut wire = Wire::with(edge.server.address, head).await;
-        assert_too_large(&wire.answer().await);
-        assert_eq!(wire.rest().await, "", "the connection is of no more use");
+        let mut connection = Connection::with(site.server.address, head).await;
+        assert_too_large(&connection.answer().await);
+        assert_eq!(connection.rest().await, "", "the connection is of no more use");
     }
 }
 
 #[tokio::test]
 async fn body_without_an_end_is_answered_while_it_is_sent() {
-    let edge = Edge::start().await;
-    let mut wire = edge.open().await;
-    wire.send(post("/token", "Transfer-Encoding: chunked\r\n", "")).await;
+    let site = Site::start().await;
+    let mut connection = site.open().await;
+    connection.send(post("/token", "Transfer-Encoding: chunked\r\n", "")).await;
     let chunk = format!("400\r\n{}\r\n", " ".repeat(1024));
     for _ in 0..65 {
-        wire.send(&chunk).await;
+        connection.send(&chunk).await;
     }
-    assert_too_large(&wire.answer().await);
+    assert_too_large(&connection.answer().await);
 }
 
 #[tokio::test]
 async fn headers_over_the_limit_are_answered_431() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     let with = |headers: &str| format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
     let long = |length| with(&format!("Cookie: {}\r\n", "x".repeat(length)));
     let many = |count| with(&"X: y\r\n".repeat(count));
     for fits in [long(24 * 1024), many(90)] {
-        assert_eq!(edge.ask(fits).await.status, 200);
+        assert_eq!(site.ask(fits).await.status, 200);
     }
     // The limit of 32 KiB is checked when the buffer is full, which may hold twice as much.
     for too_large in [long(64 * 1024), many(2_000)] {
-        assert_eq!(edge.ask(too_large).await.status, 431);
+        assert_eq!(site.ask(too_large).await.status, 431);
     }
 }
 
@@ -293,8 +295,8 @@ async fn headers_over_the_limit_are_answered_431() {
 const NOT_FOUND: &str = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n";
 
 #[tokio::test]
-async fn path_that_nothing_serves_is_answered_with_djangos_page() {
-    let edge = Edge::start().await;
+async fn unknown_path_is_answered_with_djangos_page() {
+    let site = Site::start().await;
     let requests = [
         get("/nothing"),
         get("/api/auth/users//"),
@@ -304,7 +306,7 @@ async fn path_that_nothing_serves_is_answered_with_djangos_page() {
         "BREW /nothing HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
     ];
     for request in requests {
-        let answer = edge.ask(&request).await;
+        let answer = site.ask(&request).await;
         assert_eq!((answer.status, answer.body.as_str()), (404, NOT_FOUND), "{request:.60}");
         assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
         assert_eq!(answer.header("x-frame-options"), Some("DENY"));
@@ -313,13 +315,15 @@ async fn path_that_nothing_serves_is_answered_with_djangos_page() {
 
 #[tokio::test]
 async fn answer_to_head_has_the_headers_of_get_and_no_body() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     for path in ["/healthz", "/nothing", "/api/auth/", "/api/auth/users/me/", "/token"] {
-        let mut wire = Wire::with(edge.server.address, get(path)).await;
-        let shown = wire.answer().await;
-        wire.send(format!("HEAD {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).await;
-        let head = wire.head().await;
-        assert_eq!(wire.rest().await, "", "{path}");
+        let mut connection = Connection::with(site.server.address, get(path)).await;
+        let shown = connection.answer().await;
+        connection
+            .send(format!("HEAD {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+            .await;
+        let head = connection.head().await;
+        assert_eq!(connection.rest().await, "", "{path}");
         // The refusal contains the method, which is one letter longer than GET.
         let of_method = usize::from(shown.status == 405);
         let length = |answer: &Answer| answer.header("content-length")?.parse::<usize>().ok();
@@ -331,31 +335,31 @@ async fn answer_to_head_has_the_headers_of_get_and_no_body() {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     let sign_in = post_json("/token", r#"{"email": "nobody@example.com", "password": "whatever"}"#);
     // The first one hashes a password; the answers after it have to wait.
     let round =
         [sign_in, get("/healthz"), get("/nothing"), post_json("/token", "{}"), get("/token")];
-    let mut wire = Wire::with(edge.server.address, round.concat().repeat(10)).await;
+    let mut connection = Connection::with(site.server.address, round.concat().repeat(10)).await;
     for _ in 0..10 {
         for status in [401, 200, 404, 400, 405] {
-            assert_eq!(wire.answer().await.status, status);
+            assert_eq!(connection.answer().await.status, status);
         }
     }
 }
 
 #[tokio::test]
 async fn json_nested_ten_thousand_deep_is_a_bad_request() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     let nested = |open: &str, close: &str| open.repeat(10_000) + "1" + &close.repeat(10_000);
     let (lists, objects) = (nested("[", "]"), nested(r#"{"":"#, "}"));
     let field = format!(r#"{{"email": {lists}, "password": "x"}}"#);
     for body in [lists, objects, "[".repeat(BODY_LIMIT), field] {
-        let answer = edge.ask(post_json("/token", &body)).await;
+        let answer = site.ask(post_json("/token", &body)).await;
         let detail = answer.json()["detail"].to_string();
         assert_eq!((answer.status, detail.contains("JSON parse error - ")), (400, true));
     }
-    assert_eq!(edge.ask(get("/healthz")).await.status, 200);
+    assert_eq!(site.ask(get("/healthz")).await.status, 200);
 }
 
 /// Request targets that a careless parser misreads.
@@ -380,24 +384,24 @@ const TARGETS: [&[u8]; 16] = [
 
 #[tokio::test]
 async fn target_that_is_no_text_is_refused_and_breaks_nothing() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     for target in TARGETS {
         for method in ["GET", "POST", "DELETE"] {
             let request =
                 [method.as_bytes(), b" ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
-            let answer = edge.ask(request).await;
+            let answer = site.ask(request).await;
             let shown = String::from_utf8_lossy(target);
             assert!((400..500).contains(&answer.status), "{method} {shown}: {answer:?}");
         }
     }
-    assert_eq!(edge.ask(get("/healthz")).await.status, 200);
+    assert_eq!(site.ask(get("/healthz")).await.status, 200);
 }
 
 #[tokio::test]
 async fn path_segment_that_is_no_text_matches_nothing() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     for part in ["%ff", "%ed%a0%80", "%c3", "%", "%zz", "%00"] {
-        let answer = edge.ask(get(&format!("/api/auth/users/{part}/"))).await;
+        let answer = site.ask(get(&format!("/api/auth/users/{part}/"))).await;
         let refused = json!({"detail": "Authentication credentials were not provided."});
         assert_eq!((answer.status, answer.json()), (401, refused), "{part}");
     }
@@ -405,22 +409,22 @@ async fn path_segment_that_is_no_text_matches_nothing() {
 
 #[tokio::test]
 async fn root_names_the_server_and_leads_to_the_description() {
-    let edge = Edge::start().await;
-    let page = edge.ask(get("/")).await;
+    let site = Site::start().await;
+    let page = site.ask(get("/")).await;
     assert_eq!(page.status, 200);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(page.body.contains("Propusk") && page.body.contains("href=\"/docs\""), "{}", page.body);
-    let russian = edge.ask(get("/?lang=ru")).await;
+    let russian = site.ask(get("/?lang=ru")).await;
     assert!(russian.body.contains("Сервер входа"), "{}", russian.body);
-    let edge = Edge::with(&[("PROPUSK_DOCS__ENABLED", "false")]).await;
-    let page = edge.ask(get("/")).await;
+    let site = Site::with(&[("PROPUSK_DOCS__ENABLED", "false")]).await;
+    let page = site.ask(get("/")).await;
     assert!(page.status == 200 && !page.body.contains("/docs"), "{}", page.body);
 }
 
 #[tokio::test]
 async fn first_steps_are_not_printed_for_a_program() {
-    let edge = Edge::start().await;
-    let (_, output) = edge.server.terminate().await;
+    let site = Site::start().await;
+    let (_, output) = site.server.terminate().await;
     assert!(output.contains("listening on http://"), "{output}");
     assert!(!output.contains("curl"), "{output}");
 }
@@ -433,7 +437,7 @@ fn with_lines(first: &str, lines: &[&str]) -> String {
 
 #[tokio::test]
 async fn host_must_be_named_once() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     let get_1_1 = "GET /healthz HTTP/1.1";
     for (first, lines, status) in [
         (get_1_1, &["Host: a"] as &[_], 200),
@@ -448,17 +452,17 @@ async fn host_must_be_named_once() {
         ("GET /healthz HTTP/1.0", &[], 200),
         ("GET /healthz HTTP/1.0", &["Host: a", "Host: a"], 400),
     ] {
-        let answer = edge.ask(with_lines(first, lines)).await;
+        let answer = site.ask(with_lines(first, lines)).await;
         assert_eq!(answer.status, status, "{first} {lines:?}");
     }
-    let mut wire = Wire::with(edge.server.address, with_lines(get_1_1, &[])).await;
-    assert_eq!(wire.answer().await.header("connection"), Some("close"));
-    assert_eq!(wire.rest().await, "");
+    let mut connection = Connection::with(site.server.address, with_lines(get_1_1, &[])).await;
+    assert_eq!(connection.answer().await.header("connection"), Some("close"));
+    assert_eq!(connection.rest().await, "");
 }
 
 #[tokio::test]
 async fn body_in_another_coding_than_chunks_is_refused() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     for (lines, status) in [
         (&["Transfer-Encoding: chunked"] as &[_], 401),
         (&["Transfer-Encoding: Chunked"], 401),
@@ -475,37 +479,37 @@ async fn body_in_another_coding_than_chunks_is_refused() {
     ] {
         let head: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
         let body = r#"{"token": "x"}"#;
-        let answer = edge.ask(post("/token/verify", &head, &chunked(body))).await;
+        let answer = site.ask(post("/token/verify", &head, &chunked(body))).await;
         assert_eq!(answer.status, status, "{lines:?}");
     }
 }
 
 #[tokio::test]
 async fn request_line_over_64_kib_is_answered_414() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     let line = |length: usize| get(&format!("/{}", "a".repeat(length)));
-    assert_eq!(edge.ask(line(40 * 1024)).await.status, 431);
-    assert_eq!(edge.ask(line(70 * 1024)).await.status, 414);
+    assert_eq!(site.ask(line(40 * 1024)).await.status, 431);
+    assert_eq!(site.ask(line(70 * 1024)).await.status, 414);
 }
 
 #[tokio::test]
 async fn head_of_32_kib_is_read_and_a_byte_more_is_not() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     let of_length = |length: usize| {
         let empty = with_lines("GET /healthz HTTP/1.1", &["Host: a", "Cookie: "]).len();
         let cookie = format!("Cookie: {}", "x".repeat(length - empty));
         with_lines("GET /healthz HTTP/1.1", &["Host: a", &cookie])
     };
     assert_eq!(of_length(32 * 1024).len(), 32 * 1024);
-    assert_eq!(edge.ask(of_length(32 * 1024)).await.status, 200);
+    assert_eq!(site.ask(of_length(32 * 1024)).await.status, 200);
     for length in [32 * 1024 + 1, 48 * 1024, 63 * 1024] {
-        assert_eq!(edge.ask(of_length(length)).await.status, 431, "{length}");
+        assert_eq!(site.ask(of_length(length)).await.status, 431, "{length}");
     }
 }
 
 #[tokio::test]
 async fn refusal_before_the_body_was_read_closes_the_connection_and_says_so() {
-    let edge = Edge::start().await;
+    let site = Site::start().await;
     let length = "Content-Length: 1000\r\n";
     for (request, status) in [
         (post("/token", "Content-Length: 65537\r\n", ""), 413),
@@ -515,24 +519,24 @@ async fn refusal_before_the_body_was_read_closes_the_connection_and_says_so() {
         (post("/api/auth/users/me/", "Transfer-Encoding: chunked\r\n", ""), 401),
         (post("/propusk/v1/account/password", length, ""), 401),
     ] {
-        let mut wire = Wire::with(edge.server.address, &request).await;
-        let answer = wire.answer().await;
+        let mut connection = Connection::with(site.server.address, &request).await;
+        let answer = connection.answer().await;
         assert_eq!(answer.status, status, "{request:.60}");
         assert_eq!(answer.header("connection"), Some("close"), "{request:.60}");
-        assert_eq!(wire.rest().await, "");
+        assert_eq!(connection.rest().await, "");
     }
     // A request whose body was read leaves the connection open.
-    let mut wire = Wire::with(edge.server.address, post_json("/token", "{}")).await;
-    let answer = wire.answer().await;
+    let mut connection = Connection::with(site.server.address, post_json("/token", "{}")).await;
+    let answer = connection.answer().await;
     assert_eq!((answer.status, answer.header("connection")), (400, None));
-    wire.send(get("/healthz")).await;
-    assert_eq!(wire.answer().await.status, 200);
+    connection.send(get("/healthz")).await;
+    assert_eq!(connection.answer().await.status, 200);
 }
 
 #[tokio::test]
 async fn credentials_in_two_headers_are_refused_by_every_api() {
-    let edge = Edge::start().await;
-    let (access, _) = signed_up(&edge.server.client, "anna@example.com").await;
+    let site = Site::start().await;
+    let (access, _) = signed_up(&site.server.client, "anna@example.com").await;
     let get_with = |path: &str, lines: &[String]| {
         let lines: String = lines.iter().map(|line| format!("Authorization: {line}\r\n")).collect();
         format!("GET {path} HTTP/1.1\r\nHost: a\r\n{lines}\r\n")
@@ -547,13 +551,13 @@ async fn credentials_in_two_headers_are_refused_by_every_api() {
     ] {
         let good = format!("{scheme} {access}");
         assert_eq!(
-            edge.ask(get_with(path, std::slice::from_ref(&good))).await.status,
+            site.ask(get_with(path, std::slice::from_ref(&good))).await.status,
             200,
             "{path}"
         );
         for second in [good.clone(), format!("{scheme} x"), String::new(), "Basic x".to_owned()] {
             for lines in [[good.clone(), second.clone()], [second.clone(), good.clone()]] {
-                let answer = edge.ask(get_with(path, &lines)).await;
+                let answer = site.ask(get_with(path, &lines)).await;
                 assert_eq!(answer.status, 401, "{path} {scheme} and {second:.10}");
                 let media_type = answer.header("content-type").expect("the API's own form");
                 assert!(media_type.contains("json"), "{media_type}");
@@ -562,15 +566,15 @@ async fn credentials_in_two_headers_are_refused_by_every_api() {
     }
     // Also if the token is elsewhere.
     let path = format!("/validate/jwt/access?access={access}");
-    assert_eq!(edge.ask(get(&path)).await.status, 200);
+    assert_eq!(site.ask(get(&path)).await.status, 200);
     let lines = ["Bearer x".to_owned(), format!("Bearer {access}")];
-    assert_eq!(edge.ask(get_with(&path, &lines)).await.status, 401);
+    assert_eq!(site.ask(get_with(&path, &lines)).await.status, 401);
 }
 
 #[tokio::test]
 async fn answers_with_tokens_are_not_cached() {
-    let edge = Edge::start().await;
-    let client = &edge.server.client;
+    let site = Site::start().await;
+    let client = &site.server.client;
     let (_, refresh) = signed_up(client, "anna@example.com").await;
     let by_name = json!({"username": "anna@example.com", "password": PASSWORD});
     let by_email = json!({"email": "anna@example.com", "password": PASSWORD});

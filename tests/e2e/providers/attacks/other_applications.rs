@@ -11,7 +11,7 @@ fn issued(site: &Site, provider: Provider, client_id: &str, user: &User) -> (Str
 }
 
 #[tokio::test]
-async fn token_that_was_issued_to_another_application_opens_and_makes_nothing() {
+async fn token_of_another_application_opens_and_creates_no_account() {
     let site = Site::start().await;
     register_application(&site).await;
     for provider in Provider::ALL {
@@ -48,7 +48,7 @@ async fn token_of_another_application_works_if_it_is_configured() {
 }
 
 #[tokio::test]
-async fn token_of_one_provider_is_nothing_at_another() {
+async fn token_of_one_provider_is_refused_at_another() {
     let site = Site::start().await;
     register_application(&site).await;
     let watch = Watch::over(&site).await;
@@ -64,7 +64,7 @@ async fn token_of_one_provider_is_nothing_at_another() {
 }
 
 #[tokio::test]
-async fn code_that_was_issued_to_another_application_opens_and_makes_nothing() {
+async fn code_of_another_application_opens_and_creates_no_account() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let victim = victim(provider);
@@ -72,11 +72,11 @@ async fn code_that_was_issued_to_another_application_opens_and_makes_nothing() {
         let watch = Watch::over(&site).await;
         let foreign = || issued(&site, provider, OTHER_CLIENT_ID, &victim);
 
-        let begun = site.begin(provider, REDIRECT).await;
+        let started = site.begin(provider, REDIRECT).await;
         let (code, device) = foreign();
-        let pairs = [("code", &*code), ("device_id", &device), ("state", &begun.state)];
+        let pairs = [("code", &*code), ("device_id", &device), ("state", &started.state)];
         let link = site.link_to_app(&callback_of(provider, &pairs)).await;
-        assert_eq!(link, format!("{REDIRECT}?error=provider_refused&state={}", begun.state));
+        assert_eq!(link, format!("{REDIRECT}?error=provider_refused&state={}", started.state));
 
         let state = parameter(&site.link(provider).await, "state");
         let (code, device) = foreign();
@@ -100,11 +100,11 @@ async fn code_from_outside_of_the_sign_in_is_refused_though_it_is_ours() {
     let site = Site::start().await;
     for provider in Provider::ALL {
         let watch = Watch::over(&site).await;
-        let begun = site.begin(provider, REDIRECT).await;
+        let started = site.begin(provider, REDIRECT).await;
         let (code, device) = issued(&site, provider, CLIENT_ID, &victim(provider));
-        let pairs = [("code", &*code), ("device_id", &device), ("state", &begun.state)];
+        let pairs = [("code", &*code), ("device_id", &device), ("state", &started.state)];
         let link = site.link_to_app(&callback_of(provider, &pairs)).await;
-        assert_eq!(link, format!("{REDIRECT}?error=provider_refused&state={}", begun.state));
+        assert_eq!(link, format!("{REDIRECT}?error=provider_refused&state={}", started.state));
         watch.has_seen_nothing(&site).await;
     }
 }
