@@ -10,7 +10,7 @@ use propusk_tests::providers::CLIENT_ID;
 use propusk_tests::server::TestServer;
 
 use super::*;
-use propusk_tests::tokens::django;
+use propusk_tests::tokens::{claims_of, django};
 
 const PASSWORD: &str = "correct horse battery";
 const NEW_PASSWORD: &str = "another fair password";
@@ -859,7 +859,7 @@ async fn account_without_any_name_has_a_stand_in_and_tokens_that_work() {
     let stand_in = format!("propusk-{id}");
     assert_eq!((renewed.status.as_u16(), renewed.field("email")), (200, stand_in.clone()));
     for access in [pair.field("access"), renewed.field("access")] {
-        assert_eq!(claims(&access)["user_name"], stand_in);
+        assert_eq!(claims_of(&access)["user_name"], stand_in);
         let valid = format!("/validate/jwt/access?access={access}");
         assert_eq!(site.client().get(&valid, None).await.text(), "true");
         assert_eq!(me(&site, &access).await.json()["email"], "");
@@ -885,7 +885,7 @@ async fn accounts_without_any_name_are_distinguished_by_every_api() {
         let access = pair.field("access");
         let id = id_of(&site, &access).await;
         let stand_in = format!("propusk-{id}");
-        assert_eq!(claims(&access)["user_name"], stand_in);
+        assert_eq!(claims_of(&access)["user_name"], stand_in);
         for path in ["/api/auth/users/me/", "/api/auth/profile/"] {
             let answer = site.client().get(path, Some(&format!("Bearer {access}"))).await;
             assert_eq!(answer.field("username"), stand_in, "{path}");
@@ -901,7 +901,7 @@ async fn accounts_without_any_name_are_distinguished_by_every_api() {
         let valid = format!("/validate/jwt/access?access={access}");
         assert_eq!(site.client().get(&valid, None).await.text(), "true");
         let again = enter(&site, &user, Provider::Vk, "login").await;
-        assert_eq!(claims(&again.field("access"))["user_name"], stand_in);
+        assert_eq!(claims_of(&again.field("access"))["user_name"], stand_in);
         shown.insert(stand_in);
     }
     assert_eq!(shown.len(), 2);
@@ -959,11 +959,4 @@ async fn name_from_a_provider_is_cleaned() {
     let bearer = format!("Bearer {}", tokens.field("access_token"));
     let own = site.client().get("/propusk/v1/account/identities", Some(&bearer)).await.json();
     assert_eq!(own["identities"][0]["name"], "An[31mna B");
-}
-
-fn claims(jwt: &str) -> Value {
-    use base64::Engine as _;
-    let payload = jwt.split('.').nth(1).expect("three parts");
-    let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload);
-    serde_json::from_slice(&decoded.expect("base64url")).expect("JSON")
 }

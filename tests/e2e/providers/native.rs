@@ -55,12 +55,8 @@ async fn session_ends_when_the_app_signs_out() {
 }
 
 async fn sign_out(site: &Site, authorization: Option<&str>) -> u16 {
-    let mut request = hyper::Request::delete("/propusk/v1/sessions/current");
-    if let Some(authorization) = authorization {
-        request = request.header("Authorization", authorization);
-    }
-    let request = request.body(http_body_util::Full::default()).expect("a path");
-    site.client().send(request).await.expect("an answer").status.as_u16()
+    let path = "/propusk/v1/sessions/current";
+    site.client().call("DELETE", path, authorization, &Value::Null).await.status.as_u16()
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! Tokens of our format that another holder of the shared key has made from genuine ones: each is
 //! treated as a token of the other system, never as one of ours.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use propusk_server::auth::Hs256;
 use propusk_server::config::Signing;
 use propusk_tests::SECRET;
+use propusk_tests::native::call;
 use propusk_tests::server::TestServer;
-use propusk_tests::user::{PASSWORD, me, signed_in};
+use propusk_tests::tokens::claims_of;
+use propusk_tests::user::{PASSWORD, change_me, me, signed_in};
 use serde_json::{Value, json};
 
 /// Two accounts that registered here, on servers that accept foreign tokens and that do not.
@@ -24,12 +24,6 @@ async fn servers() -> [TestServer; 2] {
         }
     }
     servers
-}
-
-fn claims_of(token: &str) -> Value {
-    let payload = token.split('.').nth(1).expect("three parts");
-    let json = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
-    serde_json::from_slice(&json).expect("JSON")
 }
 
 /// The token with other claims, signed with the shared key.
@@ -191,12 +185,8 @@ async fn shared_tokens_name_no_account_by_an_unproved_address() {
     server.import("Ceo@example.com", PASSWORD, 7, None).await;
     assert_eq!(user_name(&named(&server, "ceo@example.com").await.0), "Ceo@example.com");
     let own = signed_in(&server, "ceo@example.com").await.0;
-    let body = json!({"email": "elsewhere@example.com"}).to_string();
-    let request = hyper::Request::patch("/api/auth/users/me/")
-        .header("Authorization", format!("Bearer {own}"))
-        .header("Content-Type", "application/json");
-    let moved = server.client.send(request.body(body.into()).expect("a request")).await;
-    assert_eq!(moved.expect("an answer").status, 200);
+    let moved = change_me(&server, &own, &json!({"email": "elsewhere@example.com"})).await;
+    assert_eq!(moved.status, 200);
     assert_eq!(user_name(&named(&server, "elsewhere@example.com").await.0), "propusk-7");
 
     let body = json!({"email": "admin@example.com", "phone_number": "+491701234567", "hash_password": PASSWORD});
@@ -246,21 +236,16 @@ async fn fastapi_tokens_work_for_an_imported_account_until_it_changes() {
             }
             "sessions" => drop(server.auth.end_all_sessions(7).await.expect("answers")),
             "one session" => {
-                let mut request = hyper::Request::delete("/propusk/v1/sessions/current");
-                request = request.header("Authorization", format!("Bearer {own}"));
-                let request = request.body(String::new().into()).expect("a request");
-                let ended = server.client.send(request).await.expect("an answer");
+                let bearer = format!("Bearer {own}");
+                let path = "sessions/current";
+                let ended = call(&server, "DELETE", path, Some(&bearer), Value::Null).await;
                 assert_eq!(ended.status, 204);
             }
             "address" => {
                 for email in ["other@example.com", "Anna@example.com"] {
                     // An API that changes the address at once.
-                    let mut request = hyper::Request::patch("/api/auth/users/me/");
-                    request = request.header("Authorization", format!("Bearer {own}"));
-                    let request = request.header("Content-Type", "application/json");
-                    let body = json!({"email": email}).to_string();
-                    let changed = server.client.send(request.body(body.into()).expect("a request"));
-                    assert_eq!(changed.await.expect("an answer").status, 200);
+                    let changed = change_me(&server, &own, &json!({"email": email})).await;
+                    assert_eq!(changed.status, 200);
                 }
             }
             _ => {}

@@ -516,10 +516,7 @@ async fn native(client: &Client) -> Vec<String> {
                 "redirect": REDIRECT, "code_challenge": CHALLENGE, "link": true,
                 "code": NEW_PASSWORD, "code_verifier": NEW_PASSWORD,
             });
-            let request = Request::builder().method(method).uri(format!("{root}/{path}"));
-            let request = request.header("Authorization", &bearer);
-            let request = request.body(body.to_string().into()).expect("a request");
-            client.send(request).await.expect("an answer");
+            client.call(method, &format!("{root}/{path}"), Some(&bearer), &body).await;
         }
     }
     presented(client, &format!("{root}/account"), &tokens).await;

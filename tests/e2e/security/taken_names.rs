@@ -2,12 +2,11 @@
 //! that each needs re-authentication first and counts like a registration. Every route of the
 //! server's OpenAPI document is tried, so a new one that reveals it is found.
 
-use http_body_util::Full;
-use hyper::Request;
 use propusk_server::auth::{NewPassword, Registration, password::Password};
 use propusk_server::config::{Config, Limits};
 use propusk_server::identifier::{Identifier, Kind};
 use propusk_tests::http::Answer;
+use propusk_tests::native::call;
 use propusk_tests::openapi::Document;
 use propusk_tests::server::TestServer;
 use serde_json::{Value, json};
@@ -145,13 +144,8 @@ impl Survey {
         let path = path.replace("{id}", &actor.id.to_string()).replace(['{', '}'], "");
         let path =
             if path.contains("confirm") { format!("{path}?uid={uid}&token={token}") } else { path };
-        let request = Request::builder()
-            .method(method.to_uppercase().as_str())
-            .uri(path)
-            .header("Content-Type", "application/json")
-            .header("Authorization", format!("Bearer {}", actor.access));
-        let request = request.body(Full::from(body.to_string())).expect("a request");
-        self.server.client.send(request).await.expect("an answer")
+        let bearer = format!("Bearer {}", actor.access);
+        self.server.client.call(&method.to_uppercase(), &path, Some(&bearer), &body).await
     }
 
     /// An access token from a sign-in that is no longer recent.
@@ -307,11 +301,9 @@ async fn display_name_is_changed_without_being_counted() {
     let few = Limits { registrations_per_address: 0, ..limits(ANY, ANY, ANY) };
     let mut survey = Survey::with(|config| config.limits = few).await;
     let actor = survey.actor(false).await;
-    let request = Request::patch("/propusk/v1/account")
-        .header("Content-Type", "application/json")
-        .header("Authorization", format!("Bearer {}", actor.access))
-        .body(Full::from(json!({"display_name": "Anna"}).to_string()));
-    let answer = survey.server.client.send(request.expect("a request")).await.expect("an answer");
+    let bearer = format!("Bearer {}", actor.access);
+    let body = json!({"display_name": "Anna"});
+    let answer = call(&survey.server, "PATCH", "account", Some(&bearer), body).await;
     assert_eq!(
         (answer.status.as_u16(), &answer.json()["display_name"]),
         (200, &Value::from("Anna"))

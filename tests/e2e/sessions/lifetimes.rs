@@ -3,6 +3,7 @@
 
 use propusk_tests::http::{Answer, Client};
 use propusk_tests::server::TestServer;
+use propusk_tests::tokens::claims_of;
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "correct horse battery";
@@ -254,7 +255,7 @@ async fn sign_in_time_is_in_no_other_token() {
     let ids: Vec<Value> = {
         let (one, two) = (sign_in(&server).await, sign_in(&server).await);
         [&one.access, &one.refresh, &two.access, &two.refresh]
-            .map(|token| claim(token, "jti"))
+            .map(|token| claims_of(token)["jti"].clone())
             .into()
     };
     for (place, id) in ids.iter().enumerate() {
@@ -265,12 +266,6 @@ async fn sign_in_time_is_in_no_other_token() {
 async fn account_id(server: &TestServer) -> i64 {
     let found = server.auth.find_account("anna@example.com").await.expect("the database answers");
     found.expect("it is registered").id
-}
-
-fn claim(token: &str, name: &str) -> Value {
-    let read = propusk_tests::contract::read_token(token, propusk_tests::SECRET)
-        .expect("the server signed it");
-    read.1[name].clone()
 }
 
 #[tokio::test]

@@ -2,9 +2,10 @@
 //! revocable.
 
 use propusk_tests::http::Answer;
+use propusk_tests::native::call;
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::django;
-use propusk_tests::user::{PASSWORD, me};
+use propusk_tests::user::{PASSWORD, change_me, me};
 use serde_json::{Value, json};
 
 /// Above every account number of the Django.
@@ -149,11 +150,9 @@ async fn sign_out(server: &TestServer, way: &str, token: &str) {
         }
         _ => refresh(server, "/api/auth/jwt/refresh/", token).await.field("access"),
     };
-    let request = hyper::Request::delete("/propusk/v1/sessions/current")
-        .header("Authorization", format!("Bearer {access}"))
-        .body(String::new().into())
-        .expect("a request");
-    assert_eq!(server.client.send(request).await.expect("an answer").status, 204);
+    let bearer = format!("Bearer {access}");
+    let ended = call(server, "DELETE", "sessions/current", Some(&bearer), Value::Null).await;
+    assert_eq!(ended.status, 204);
 }
 
 #[tokio::test]
@@ -221,12 +220,8 @@ async fn clock_that_is_behind_revives_no_token() {
 async fn token_is_no_recent_sign_in() {
     let server = with_account().await;
     let access = django(&server, 1, "access", 0, "0123456789abcdef0123456789abcdef");
-    let mut request = hyper::Request::patch("/api/auth/users/me/");
-    request = request.header("Authorization", format!("Bearer {access}"));
-    let request = request.header("Content-Type", "application/json");
-    let body = r#"{"email": "other@example.com"}"#.to_owned();
-    let answer = server.client.send(request.body(body.into()).expect("a request")).await;
-    assert_eq!(answer.expect("an answer").status, 403);
+    let answer = change_me(&server, &access, &json!({"email": "other@example.com"})).await;
+    assert_eq!(answer.status, 403);
 }
 
 #[tokio::test]
