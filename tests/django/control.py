@@ -1,4 +1,4 @@
-"""The door behind the API: what time it is, and what an administrator does to an account."""
+"""Routes for the tests, behind the API: the clock, and changes that an administrator makes."""
 
 import json
 import time
@@ -16,7 +16,7 @@ travel = None
 
 
 def register_applications():
-    """The OAuth application that the tests are, or the superuser of a resource server."""
+    """Creates the OAuth application of the tests, or the superuser of a resource server."""
     if settings.STACK == "djoser_token":
         from oauth2_provider.models import Application
 
@@ -32,7 +32,7 @@ def register_applications():
 
 @csrf_exempt
 def clock(request):
-    """`{"ahead": seconds}`: the clock goes on from so much later than it is now."""
+    """`{"ahead": seconds}`: moves the clock forward by this much."""
     global travel
     now = time.time()
     if travel:
@@ -44,7 +44,7 @@ def clock(request):
 
 @csrf_exempt
 def account(request):
-    """`{"name": what signs in, "is_active": …}`; without `is_active` the account is deleted."""
+    """`{"name": sign-in name, "is_active": …}`; without `is_active` the account is deleted."""
     asked = json.loads(request.body)
     user = get_user_model().objects.get_by_natural_key(asked["name"])
     if "is_active" in asked:

@@ -1,4 +1,4 @@
-"""What the stacks have in common, and in what they differ. The rest is as the libraries have it."""
+"""What the stacks share, and how they differ. The rest are defaults of the libraries."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 EMAIL_BACKEND = "mails.Folder"
-# The cheapest of Django's: the tests wait for nothing but the answers.
+# The cheapest hasher of Django, so that the tests are quick.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}Validator"}
@@ -43,7 +43,7 @@ MIDDLEWARE = [
 ]
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 
-# What goes wrong here is seen beside the test that it fails.
+# Errors are printed with the output of the test that fails.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -106,10 +106,10 @@ match STACK:
         }
 
     case "resource_server":
-        # What the operator's handbook says, beside the database.
+        # The settings of the operator's handbook, in addition to the database.
         exec((DIRECTORY / "from_handbook.py").read_text())
 
 if STACK != "resource_server":
     REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": AUTHENTICATION}
-# Tables are made from the models as they are; nothing is migrated here.
+# Tables are created from the models; there are no migrations.
 MIGRATION_MODULES = {name.rpartition(".")[2]: None for name in INSTALLED_APPS}

@@ -1,4 +1,4 @@
-"""The API of the stack, and the door behind it."""
+"""The API of the stack, and the routes for the tests."""
 
 from django.conf import settings
 from django.urls import include, path

@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use propusk_tests::process::Finished;
-
 use propusk_tests::operator::*;
+use propusk_tests::process::Finished;
 
 /// Settings of the harness, removed in favour of the defaults: an empty value is not set.
 const AS_SHIPPED: [(&str, &str); 7] = [

@@ -1,5 +1,5 @@
-//! The end-to-end tests, in one binary: everything that a client of the server can see. A folder for
-//! each subject; its `mod.rs` says what belongs there.
+//! The end-to-end tests, in one binary: everything that a client of the server can see. There is a
+//! folder for each subject; its `mod.rs` says what belongs there.
 
 mod accounts;
 mod django;

@@ -1,9 +1,9 @@
 // An OpenID provider on a free port of 127.0.0.1 that answers its own sign-in page. It prints
-// `ready http://127.0.0.1:PORT`, which is its issuer, and ends when its standard input does.
+// `ready http://127.0.0.1:PORT`, which is its issuer, and ends when its standard input closes.
 //
 // The environment variable OIDC_PROVIDER holds its configuration in JSON:
 //   clients   metadata as of OpenID Connect Dynamic Client Registration: client_id, client_secret,
-//             redirect_uris, and whatever else differs from the defaults
+//             redirect_uris, and everything that differs from the defaults
 //   accounts  name -> claims (sub, email, email_verified, name, picture)
 //   authorization_response_iss  false: as a provider older than RFC 9207 (default true)
 //   claims_in_id_token          true: not at the userinfo endpoint alone (default false)
@@ -16,7 +16,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
-// The library's advice to operators has no reader here; its failures are printed below.
+// The library's warnings for operators are not needed here; its errors are printed below.
 console.info = console.warn = () => {};
 const { Provider, interactionPolicy } = await import('oidc-provider');
 const { createMemoryAdapter } = await import('oidc-provider/lib/adapters/memory_adapter.js');
@@ -31,7 +31,7 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 
 const settings = {
   clients: config.clients,
-  // One memory, so that sessions and codes outlive the keys.
+  // One store, so that sessions and codes outlive the keys.
   adapter: createMemoryAdapter(),
   cookies: { keys: [randomBytes(32).toString('hex')] },
   claims: {
@@ -59,7 +59,7 @@ server.on('request', (request, response) => {
 process.stdin.on('end', () => process.exit()).resume();
 console.log(`ready ${issuer}`);
 
-// The library reads its keys once; another provider over the same memory has others.
+// The library reads its keys once; a new provider with the same store has new ones.
 function start() {
   const provider = new Provider(issuer, { ...settings, jwks: { keys: signingKeys() } });
   provider.on('server_error', (_, error) => console.error(error));
@@ -84,7 +84,7 @@ function start() {
   }
 }
 
-// Names of the keys are their thumbprints.
+// The ids of the keys are their thumbprints.
 function signingKeys() {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -94,7 +94,7 @@ function signingKeys() {
   ];
 }
 
-// A browser that is signed in already signs in again for a hint at somebody else.
+// A browser with a session signs in again if the hint names another account.
 function policy() {
   const { Check, base } = interactionPolicy;
   const prompts = base();

@@ -49,23 +49,23 @@ impl Client {
 
     /// Posts JSON; a server that does not answer fails the test.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.call("POST", path, None, body).await
+        self.request("POST", path, &[], Some(body)).await
     }
 
     pub async fn post_as(&self, authorization: &str, path: &str, body: &Value) -> Answer {
-        self.call("POST", path, Some(authorization), body).await
+        self.request("POST", path, &[("Authorization", authorization)], Some(body)).await
     }
 
     /// Posts JSON through a proxy, as a client with this address.
     pub async fn post_from(&self, address: &str, path: &str, body: &Value) -> Answer {
-        self.request("POST", path, &[("X-Forwarded-For", address)], body).await
+        self.request("POST", path, &[("X-Forwarded-For", address)], Some(body)).await
     }
 
     pub async fn get(&self, path: &str, authorization: Option<&str>) -> Answer {
         self.call("GET", path, authorization, &Value::Null).await
     }
 
-    /// Sends JSON; `null` is no body.
+    /// Sends JSON; unlike in a POST, `null` is no body.
     pub async fn call(
         &self,
         method: &str,
@@ -74,27 +74,26 @@ impl Client {
         body: &Value,
     ) -> Answer {
         let header = authorization.map(|authorization| ("Authorization", authorization));
+        let body = Some(body).filter(|body| !body.is_null());
         self.request(method, path, header.as_slice(), body).await
     }
 
-    /// The same with any headers.
+    /// Sends JSON, or no body, with any headers.
     pub async fn request(
         &self,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
-        body: &Value,
+        body: Option<&Value>,
     ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let body = if body.is_null() {
-            Full::default()
-        } else {
+        if body.is_some() {
             request = request.header("Content-Type", "application/json");
-            Full::from(body.to_string())
-        };
+        }
+        let body = body.map(|body| Full::from(body.to_string())).unwrap_or_default();
         let request = request.body(body).expect("a path and headers of the test's own");
         let outcome = self.send(request).await;
         outcome.unwrap_or_else(|error| panic!("{method} {path} is not answered: {error:?}"))

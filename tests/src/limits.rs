@@ -6,7 +6,6 @@ use serde_json::json;
 use crate::http::Answer;
 use crate::server::TestServer;
 
-pub const PASSWORD: &str = "correct horse battery";
 /// In effect no limit, for the limits that a test is not about.
 pub const ANY: u32 = 1_000;
 
@@ -28,11 +27,6 @@ pub fn limits(per_address: u32, per_account_and_address: u32, per_account: u32) 
 
 pub async fn limited(limits: Limits) -> TestServer {
     TestServer::with(|config| config.limits = limits).await
-}
-
-pub async fn register(server: &TestServer, email: &str) {
-    let body = json!({"email": email, "password": PASSWORD});
-    assert_eq!(server.client.post("/api/auth/users/", &body).await.status, 201);
 }
 
 pub fn assert_throttled(answer: &Answer, available_in: &str) {

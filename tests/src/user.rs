@@ -24,9 +24,15 @@ pub async fn signed_in(server: &impl AsRef<Client>, name: &str) -> (String, Stri
     (pair.field("access"), pair.field("refresh"))
 }
 
+/// Registers an account that is not there yet.
+pub async fn new_account(server: &impl AsRef<Client>, email: &str) {
+    let answer = register(server, "email", email).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+}
+
 /// Access and refresh token of a new account.
 pub async fn signed_up(server: &impl AsRef<Client>, email: &str) -> (String, String) {
-    assert_eq!(register(server, "email", email).await.status, 201);
+    new_account(server, email).await;
     signed_in(server, email).await
 }
 

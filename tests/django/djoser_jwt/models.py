@@ -1,4 +1,4 @@
-"""An account is an e-mail address or a phone number, and `username` is the one that signs in."""
+"""An account is an e-mail address or a phone number, and `username` is the one used to sign in."""
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin

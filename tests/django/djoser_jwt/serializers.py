@@ -1,4 +1,4 @@
-"""What a user is shown as and made of, as the document has it."""
+"""The fields of a user in answers and requests, as in the document."""
 
 from django.contrib.auth import get_user_model
 from djoser.serializers import UserCreateSerializer

@@ -1,4 +1,4 @@
-"""djoser with SimpleJWT 5.3, whose blacklist is the way out."""
+"""djoser with SimpleJWT 5.3, whose blacklist signs out."""
 
 from django.urls import include, path
 from rest_framework_simplejwt.views import TokenBlacklistView

@@ -1,5 +1,5 @@
-"""Providers that ask nobody: the token `ok-NAME` is the person NAME@example.com, any other is refused
-as a provider refuses one."""
+"""Providers without a network: the token `ok-NAME` is the user NAME@example.com, any other is refused
+like a provider does."""
 
 import requests
 from social_core.backends.google import GoogleOAuth2

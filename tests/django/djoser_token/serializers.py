@@ -1,4 +1,4 @@
-"""djoser's sign-in with the field `username` for the e-mail address, as the document has it."""
+"""djoser's sign-in with the field `username` for the e-mail address, as in the document."""
 
 from djoser.serializers import TokenCreateSerializer
 from rest_framework import serializers

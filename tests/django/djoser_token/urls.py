@@ -1,4 +1,4 @@
-"""djoser with opaque keys, drf-social-oauth2."""
+"""djoser with opaque tokens, drf-social-oauth2."""
 
 from django.urls import include, path
 

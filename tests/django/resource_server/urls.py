@@ -1,4 +1,4 @@
-"""Tells whose request it is, by the authentication that the handbook's settings choose."""
+"""Answers with the user of a request, by the authentication of the handbook's settings."""
 
 from django.urls import path
 from rest_framework.decorators import api_view, permission_classes

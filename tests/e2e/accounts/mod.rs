@@ -1,4 +1,4 @@
-//! Accounts and their identifiers: which e-mail address, phone number or username opens which account.
+//! Accounts and their identifiers: which e-mail address, phone or username opens which account.
 
 mod identifiers;
 mod look_alikes;

@@ -2,9 +2,8 @@
 
 use futures_util::future::join_all;
 use propusk_server::store::Store;
-use propusk_tests::server::TestServer;
-
 use propusk_tests::operator::*;
+use propusk_tests::server::TestServer;
 use propusk_tests::user::*;
 
 const ACCEPTING: (&str, &str) = ("PROPUSK_TOKENS__ACCEPT_FOREIGN", "true");

@@ -1,5 +1,5 @@
-//! What the Django libraries answer and accept: the recorded answers are replayed here, and the real
-//! stacks, which other tests use as peers, are checked.
+//! What the Django libraries answer and accept: the replay of the recorded answers, and checks of
+//! the real stacks that other tests use as peers.
 
 mod peers;
 mod replay;

@@ -8,10 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use propusk_server::auth::NewClient;
 use propusk_tests::django::{self, Django, RESOURCE_SERVER};
 use propusk_tests::server::TestServer;
+use propusk_tests::user::PASSWORD;
 use serde_json::json;
 use tokio::process::Command;
 
-const PASSWORD: &str = "correct horse battery";
 /// The server's URL in the handbook.
 const HANDBOOKS_URL: &str = "https://auth.example.com";
 const NODE_MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/oidc-provider/node_modules");

@@ -3,11 +3,10 @@
 
 use propusk_server::config::Limits;
 use propusk_tests::http::Answer;
+use propusk_tests::limits::{ANY, assert_throttled, limited, limits};
 use propusk_tests::server::TestServer;
-use propusk_tests::user::change_me;
+use propusk_tests::user::{PASSWORD, change_me, new_account};
 use serde_json::json;
-
-use propusk_tests::limits::{ANY, PASSWORD, assert_throttled, limited, limits, register};
 
 /// Limits on mails and no others.
 fn mail_limits(mails_per_address: u32, mails_per_recipient: u32) -> Limits {
@@ -28,7 +27,7 @@ async fn ask_for_a_mail(server: &TestServer, path: &str, email: &str) -> Answer 
 #[tokio::test]
 async fn mailbox_gets_no_more_mails_in_an_hour_than_the_limit() {
     let server = limited(mail_limits(ANY, 3)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     // Every spelling and every API share one counter, and all answers are as usual.
     for (path, spelling) in [
         ("/auth/users/reset_password/", "anna@example.com"),
@@ -64,7 +63,7 @@ async fn mails_to(server: &TestServer, start: &str) -> usize {
 #[tokio::test]
 async fn mail_beyond_the_limit_is_sent_late_and_once_if_no_link_is_valid() {
     let server = limited(mail_limits(ANY, 1)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     let path = MAILING[0].0;
     let ask = || ask_for_a_mail(&server, path, "anna@example.com");
     // The first reset proves the address, which then has its own count.
@@ -91,7 +90,7 @@ async fn mail_beyond_the_limit_is_sent_late_and_once_if_no_link_is_valid() {
 #[tokio::test]
 async fn reset_works_whatever_is_asked_about_other_addresses_of_the_mailbox() {
     let server = limited(mail_limits(ANY, 3)).await;
-    register(&server, "owner@example.com").await;
+    new_account(&server, "owner@example.com").await;
     for (path, unknown) in MAILING {
         for number in 0..10 {
             let email = format!("owner+{number}@example.com");
@@ -137,7 +136,7 @@ async fn proved_address_gets_its_mail_whatever_its_mailbox_gets_for_others() {
     assert_eq!(server.client.post("/auth/users/activation/", &body).await.status, 204);
     let others = ["owner+0", "owner+1", "owner+2", "o.wner", "ow.ner", "own.er"];
     for name in others {
-        register(&server, &format!("{name}@gmail.com")).await;
+        new_account(&server, &format!("{name}@gmail.com")).await;
     }
     let path = MAILING[0].0;
     for name in others {
@@ -155,7 +154,7 @@ async fn late_mail_is_sent_before_later_requests() {
     let server = limited(mail_limits(ANY, 1)).await;
     // At Gmail a mailbox has many plain addresses.
     for name in ["owner", "o.wner", "ow.ner"] {
-        register(&server, &format!("{name}@gmail.com")).await;
+        new_account(&server, &format!("{name}@gmail.com")).await;
     }
     let path = MAILING[0].0;
     for name in ["o.wner", "owner"] {
@@ -191,7 +190,7 @@ async fn limit_is_shared_by_all_spellings_of_a_mailbox() {
 async fn late_mail_is_sent_as_long_as_its_link_works() {
     let server = limited(mail_limits(ANY, 1)).await;
     let anna = "anna@example.com";
-    register(&server, anna).await;
+    new_account(&server, anna).await;
     let path = MAILING[0].0;
     let asked = || ask_for_a_mail(&server, path, anna);
     assert_eq!(asked().await.status, 204);
@@ -222,7 +221,7 @@ async fn late_mail_is_sent_as_long_as_its_link_works() {
 #[tokio::test]
 async fn address_may_ask_for_a_limited_number_of_mails_to_any_recipient() {
     let server = limited(mail_limits(4, ANY)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     for email in ["anna@example.com", "nobody@example.com", "other@example.com", "no address"] {
         ask_for_a_mail(&server, "/api/auth/password/reset/", email).await;
     }
@@ -238,7 +237,7 @@ async fn address_may_ask_for_a_limited_number_of_mails_to_any_recipient() {
 #[tokio::test]
 async fn answers_beyond_the_limit_are_alike_for_known_and_unknown_mailboxes() {
     let server = limited(mail_limits(ANY, 2)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     let mut seen = Vec::new();
     for email in ["anna@example.com", "nobody@example.com"] {
         let mut answers = Vec::new();
@@ -255,7 +254,7 @@ async fn answers_beyond_the_limit_are_alike_for_known_and_unknown_mailboxes() {
 #[tokio::test]
 async fn notices_do_not_flood_a_mailbox() {
     let server = limited(mail_limits(ANY, 3)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     let pair = json!({"username": "anna@example.com", "password": PASSWORD});
     let access = server.client.post("/api/auth/jwt/create/", &pair).await.field("access");
     for number in 0..10 {
@@ -279,7 +278,7 @@ async fn notices_do_not_flood_a_mailbox() {
 #[tokio::test]
 async fn notices_do_not_count_towards_the_limit_of_links() {
     let server = limited(mail_limits(ANY, 1)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     let pair = json!({"username": "anna@example.com", "password": PASSWORD});
     let access = server.client.post("/api/auth/jwt/create/", &pair).await.field("access");
     for email in ["other@example.com", "anna@example.com"] {
@@ -295,7 +294,7 @@ async fn notices_do_not_count_towards_the_limit_of_links() {
 #[tokio::test]
 async fn limits_on_mails_are_on_by_default() {
     let server = limited(Limits::default()).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     for _ in 0..11 {
         let answer = ask_for_a_mail(&server, MAILING[0].0, "anna@example.com").await;
         assert_eq!(answer.status, 204);

@@ -3,11 +3,10 @@
 
 use std::net::SocketAddr;
 
+use propusk_tests::connection::{Answer, Connection};
 use propusk_tests::server::TestServer;
 use propusk_tests::smtp::Received;
 use serde_json::{Value, json};
-
-use propusk_tests::connection::{Answer, Connection};
 
 const PUBLIC: &str = "https://auth.example.com";
 const PASSWORD: &str = "a fair password";

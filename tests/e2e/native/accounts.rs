@@ -1,10 +1,10 @@
 //! Registration and activation.
 
 use propusk_server::config::Limits;
+use propusk_tests::limits::{ANY, limits};
 use propusk_wire::{Activation, RegisterResponse};
 
 use super::*;
-use propusk_tests::limits::{ANY, limits};
 
 #[tokio::test]
 async fn account_is_registered_with_any_identifier() {
@@ -174,7 +174,8 @@ async fn activation_link_is_mailed_again_in_the_readers_language_without_reveali
     let server = activating(false).await;
     let body = json!({"email": EMAIL, "password": PASSWORD});
     let language = [("Accept-Language", "uk")];
-    let answer = server.client.request("POST", "/propusk/v1/accounts", &language, &body).await;
+    let answer =
+        server.client.request("POST", "/propusk/v1/accounts", &language, Some(&body)).await;
     assert_eq!(answer.status, 201);
     server.mails().await;
     let first = server.smtp.newest_to(EMAIL).expect("a mail");

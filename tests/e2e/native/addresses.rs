@@ -2,11 +2,10 @@
 
 use propusk_stand_in::{Provider, User};
 use propusk_tests::links::Link;
+use propusk_tests::user::change_me;
 use propusk_wire::Account;
 
 use super::identities::{finish, link, link_code};
-use propusk_tests::user::change_me;
-
 use super::*;
 use crate::providers::linking::{convert, register_app};
 use crate::providers::{Site, VERIFIER};

@@ -1,10 +1,10 @@
 //! The files that name the apps which open links of the public host on a phone.
 
 use propusk_server::config::Config;
+use propusk_tests::operator::Operator;
 use serde_json::{Value, json};
 
 use super::*;
-use propusk_tests::operator::Operator;
 
 const APPLE: &str = "/.well-known/apple-app-site-association";
 const ANDROID: &str = "/.well-known/assetlinks.json";

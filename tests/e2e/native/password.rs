@@ -1,10 +1,10 @@
 //! Passwords: changed by their owners, and set by a mailed link.
 
 use propusk_server::config::Limits;
+use propusk_tests::limits::{ANY, limits};
 use propusk_tests::links::Link;
 
 use super::*;
-use propusk_tests::limits::{ANY, limits};
 
 async fn change(server: &TestServer, session: &str, body: Value) -> Answer {
     call(server, "POST", "account/password", Some(session), body).await

@@ -4,11 +4,11 @@
 use hyper::Method;
 use propusk_server::config::Limits;
 use propusk_stand_in::{Provider, User};
+use propusk_tests::limits::{ANY, limits};
 
 use super::*;
 use crate::providers::linking::{convert, register_app};
 use crate::providers::{CHALLENGE, REDIRECT, Site};
-use propusk_tests::limits::{ANY, limits};
 
 /// A sensitive change: method, path, body, and the status of its success.
 type Change = (Method, &'static str, Value, u16);

@@ -4,11 +4,11 @@
 use propusk_server::algorithm::Algorithm;
 use propusk_tests::contract::Backdoor as _;
 use propusk_tests::http::Client;
+use propusk_tests::operator::Operator;
 use propusk_wire::TokenResponse;
 use tokio::task::JoinSet;
 
 use super::*;
-use propusk_tests::operator::Operator;
 
 const DAY: i64 = 24 * 3_600;
 

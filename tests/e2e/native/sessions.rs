@@ -1,14 +1,13 @@
 //! Signing in, the list of sessions, and ending them.
 
+use http_body_util::Full;
+use hyper::Request;
 use propusk_tests::contract::Backdoor as _;
+use propusk_tests::operator::{Operator, execute};
 use propusk_wire::{SessionsResponse, TokenResponse};
 use tokio::task::JoinSet;
 
-use http_body_util::Full;
-use hyper::Request;
-
 use super::*;
-use propusk_tests::operator::{Operator, execute};
 
 /// Marks each refresh of these tests: none of them is a retry.
 const ATTEMPT: &str = "aaaaaaaaaaaaaaaaaaaaaa";

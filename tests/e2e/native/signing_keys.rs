@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use propusk_server::auth::{KeyState, Revoking};
 use propusk_tests::http::Client;
+use propusk_tests::operator::{ANOTHER_SECRET, NO_SECRET, Operator, column, soon};
 use propusk_wire::TokenResponse;
 
 use super::*;
-use propusk_tests::operator::{ANOTHER_SECRET, NO_SECRET, Operator, column, soon};
 
 async fn published(client: &Client) -> Vec<String> {
     let keys = client.get("/.well-known/jwks.json", None).await.json();

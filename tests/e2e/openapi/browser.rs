@@ -1,10 +1,9 @@
 //! The page in a real browser.
 
 use propusk_tests::browser::Browser;
+use propusk_tests::phone::phone;
 use propusk_tests::server::TestServer;
 use serde_json::{Value, json};
-
-use propusk_tests::phone::phone;
 
 /// Visible operations.
 const SHOWN: &str = "[...document.querySelectorAll('.operation')].filter(e => e.checkVisibility()).map(e => e.querySelector('.body').id)";

@@ -1,12 +1,11 @@
 //! Managing accounts from the command line, while the server runs.
 
 use propusk_tests::http::Client;
+use propusk_tests::operator::*;
 use propusk_tests::process::Finished;
 use propusk_tests::smtp::{Behaviour, SmtpServer};
-use serde_json::{Value, json};
-
-use propusk_tests::operator::*;
 use propusk_tests::user::*;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn disabled_account_is_refused_at_once_and_works_again_when_enabled() {

@@ -11,12 +11,10 @@ use propusk_tests::database_proxy::DatabaseProxy;
 use propusk_tests::http::Client;
 use propusk_tests::process::{self, Process};
 use propusk_tests::server::TestServer;
-use serde_json::json;
+use propusk_tests::user::{me, new_account, refresh, register, signed_up};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-
-use propusk_tests::user::{PASSWORD, me, refresh, register, signed_up};
 
 /// The number of connections of the server.
 const AT_ONCE: usize = 16;
@@ -218,8 +216,7 @@ async fn database_that_is_not_ready_is_awaited_by_serve_alone() {
     });
     let server = Process::start(data.path(), Some(later.as_str()), &[]).await;
     let _proxy = proxy.await.expect("the proxy");
-    let body = json!({"email": "anna@example.com", "password": PASSWORD});
-    assert_eq!(server.client.post("/api/auth/users/", &body).await.status, 201);
+    new_account(&server, "anna@example.com").await;
     let (_, output) = server.terminate().await;
     assert!(output.contains("waiting for the database"), "{output}");
 }

@@ -3,11 +3,10 @@
 
 use propusk_server::store::Store;
 use propusk_tests::http::Client;
-use propusk_tests::process::Process;
-use serde_json::json;
-
 use propusk_tests::operator::{Operator, column, execute, soon};
+use propusk_tests::process::Process;
 use propusk_tests::user::{me, register, sign_in, signed_up};
+use serde_json::json;
 
 const ANNA: &str = "anna@example.com";
 const BOB: &str = "bob@example.com";

@@ -1,9 +1,8 @@
 //! Settings: their sources, what is refused, and that secrets are never shown.
 
 use propusk_tests::SECRET;
-use propusk_tests::process::Finished;
-
 use propusk_tests::operator::*;
+use propusk_tests::process::Finished;
 use propusk_tests::user::*;
 
 #[tokio::test]

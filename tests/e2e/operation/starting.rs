@@ -5,11 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use propusk_server::store::{Database, Store};
-use propusk_tests::process::{self, Finished, Process};
-use serde_json::json;
-
 use propusk_tests::operator::*;
+use propusk_tests::process::{self, Finished, Process};
 use propusk_tests::user::*;
+use serde_json::json;
 
 /// A migration of a future version.
 const OF_TOMORROW: &str = "insert into _sqlx_migrations

@@ -2,13 +2,12 @@
 
 use std::net::SocketAddr;
 
-use serde_json::json;
-use tokio::net::TcpStream;
-use tokio::time::Instant;
-
 use propusk_tests::connection::{Connection, post};
 use propusk_tests::operator::*;
 use propusk_tests::user::*;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 /// A sign-in whose handler waits for its body.
 async fn started_sign_in(server: SocketAddr, body: &str) -> Connection {

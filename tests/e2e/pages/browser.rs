@@ -1,7 +1,8 @@
 //! The pages in a real browser: a phone 360 px wide, in dark mode, with Russian as its language.
 
-use super::*;
 use propusk_tests::phone::{assert_looks_well, phone, text};
+
+use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn account_is_activated_by_a_click() {

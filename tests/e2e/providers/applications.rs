@@ -6,11 +6,12 @@ mod ending;
 mod introspection;
 mod tokens;
 
-use super::*;
 use http_body_util::Full;
 use hyper::Request;
 use propusk_server::auth::NewClient;
 use propusk_tests::providers::CLIENT_ID;
+
+use super::*;
 
 /// The password of these tests.
 const PASSWORD: &str = "Str0ng-pass-77";

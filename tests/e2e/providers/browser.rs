@@ -2,13 +2,13 @@
 
 use propusk_stand_in::Consent;
 use propusk_tests::browser::Browser;
+use propusk_tests::phone::{assert_looks_well, phone, text};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Duration, timeout};
 
 use super::*;
-use propusk_tests::phone::{assert_looks_well, phone, text};
 
 const ALLOW: &str = "button[value=allow]";
 const CANCEL: &str = "button[value=cancel]";

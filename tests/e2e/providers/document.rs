@@ -1,8 +1,9 @@
 //! `/vk/…`, `/mail.ru/…`, `/yandex/…` as in the document of that API, and `/google/…` like them.
 
-use super::*;
 use propusk_stand_in::Consent;
 use propusk_tests::providers::CLIENT_ID;
+
+use super::*;
 
 #[tokio::test]
 async fn link_has_the_parameters_of_the_document_in_its_order() {

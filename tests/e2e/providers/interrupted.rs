@@ -6,14 +6,14 @@ use propusk_server::store::Store;
 use propusk_server::store::accounts::{self, NewAccount};
 use propusk_server::store::identities::{self, Identity};
 use propusk_stand_in::{Behaviour, Endpoint};
+use propusk_tests::limits::{ANY, limits};
+use propusk_tests::operator::Operator;
 use propusk_tests::process::Process;
 use propusk_tests::providers::{CLIENT_ID, register_at, variables};
+use propusk_tests::user::PASSWORD;
 
 use super::linking::{convert, me, register_app, send};
 use super::*;
-use propusk_tests::limits::{ANY, limits};
-use propusk_tests::operator::Operator;
-use propusk_tests::user::PASSWORD;
 
 const ME: &str = "/api/auth/users/me/";
 

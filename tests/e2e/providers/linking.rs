@@ -8,11 +8,11 @@ use propusk_server::store::identities::Identity;
 use propusk_tests::contract::Backdoor;
 use propusk_tests::providers::CLIENT_ID;
 use propusk_tests::server::TestServer;
+use propusk_tests::tokens::{claims_of, django};
+use propusk_tests::user::PASSWORD;
 
 use super::*;
-use propusk_tests::tokens::{claims_of, django};
 
-const PASSWORD: &str = "correct horse battery";
 const NEW_PASSWORD: &str = "another fair password";
 const OWNER: &str = "owner@example.com";
 const PHONE: &str = "+79160000001";

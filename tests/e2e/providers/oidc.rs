@@ -237,7 +237,7 @@ impl Lying {
     }
 
     async fn refuses(&self, what: &str, id_token: impl FnOnce(&str) -> Option<String>) {
-        assert_refused(&self.link(id_token).await, what);
+        assert_link_refused(&self.link(id_token).await, what);
     }
 
     /// Checks that a correct token is accepted, so that refusals have the intended reason.
@@ -255,7 +255,7 @@ impl Lying {
     }
 }
 
-fn assert_refused(link: &str, what: &str) {
+fn assert_link_refused(link: &str, what: &str) {
     assert!(!link.contains("code="), "{what}: {link}");
     let error = parameter(link, "error");
     assert!(

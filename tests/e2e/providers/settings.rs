@@ -1,10 +1,11 @@
 //! Settings of providers, and applications on the command line.
 
-use super::*;
 use propusk_tests::operator::*;
 use propusk_tests::process::{Finished, Process};
 use propusk_tests::providers::{CLIENT_ID, register_at, variables};
 use propusk_tests::user::*;
+
+use super::*;
 
 const SECRET: &str = "canary-secret-of-an-application";
 

@@ -7,7 +7,7 @@ use propusk_tests::SECRET;
 use propusk_tests::native::call;
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::claims_of;
-use propusk_tests::user::{PASSWORD, change_me, me, signed_in};
+use propusk_tests::user::{PASSWORD, change_me, me, new_account, signed_in};
 use serde_json::{Value, json};
 
 /// Two accounts that registered here, on servers that accept foreign tokens and that do not.
@@ -19,8 +19,7 @@ async fn servers() -> [TestServer; 2] {
     let servers = [TestServer::start().await, honouring.await];
     for server in &servers {
         for name in ["anna", "bob"] {
-            let body = json!({"email": format!("{name}@example.com"), "password": PASSWORD});
-            assert_eq!(server.client.post("/api/auth/users/", &body).await.status, 201);
+            new_account(&server, &format!("{name}@example.com")).await;
         }
     }
     servers
@@ -261,8 +260,7 @@ async fn fastapi_tokens_work_for_an_imported_account_until_it_changes() {
 async fn fastapi_tokens_open_no_account_that_was_registered_here_or_imported_otherwise() {
     let server = sharing().await;
     server.import("Anna@example.com", PASSWORD, 7, None).await;
-    let body = json!({"email": "bob@example.com", "password": PASSWORD});
-    assert_eq!(server.client.post("/api/auth/users/", &body).await.status, 201);
+    new_account(&server, "bob@example.com").await;
     for name in ["bob@example.com", "anna@example.com", "nobody@example.com", "7", ""] {
         let access = fastapi(&server, name, "access_token", UUID);
         assert_eq!(me(&server, &access).await.status, 401, "{name}");

@@ -1,11 +1,10 @@
 //! Limits that survive a restart, even a kill: failures, mails, and the addresses where an
 //! account's owner has signed in.
 
-use propusk_tests::process::Process;
-use serde_json::json;
-
 use propusk_tests::operator::{Operator, column};
+use propusk_tests::process::Process;
 use propusk_tests::user::{PASSWORD, register};
+use serde_json::json;
 
 const EMAIL: &str = "anna@example.com";
 

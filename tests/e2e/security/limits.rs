@@ -6,11 +6,12 @@ use propusk_server::config::{Config, Hashing, Limits};
 use propusk_stand_in::{Provider, User};
 use propusk_tests::database::Database;
 use propusk_tests::http::Answer;
-use propusk_tests::limits::{ANY, PASSWORD, assert_throttled, limited, limits, register};
+use propusk_tests::limits::{ANY, assert_throttled, limited, limits};
 use propusk_tests::process::Process;
 use propusk_tests::providers::CLIENT_ID;
 use propusk_tests::server::TestServer;
-use serde_json::{Value, json};
+use propusk_tests::user::{PASSWORD, new_account};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::providers::{CHALLENGE, REDIRECT, Site, VERIFIER};
@@ -36,7 +37,7 @@ async fn sign_in_with(
     password: &str,
 ) -> u16 {
     let body = json!({"email": email, "password": password});
-    server.client.request("POST", "/token", headers, &body).await.status.as_u16()
+    server.client.request("POST", "/token", headers, Some(&body)).await.status.as_u16()
 }
 
 /// Signs in from this address.
@@ -59,7 +60,7 @@ async fn fail(server: &TestServer, email: &str, times: usize) {
 #[tokio::test]
 async fn address_that_failed_too_often_has_to_wait_in_every_api() {
     let server = limited(limits(3, ANY, ANY)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     for email in ["a@example.com", "b@example.com", "c@example.com"] {
         fail(&server, email, 1).await;
     }
@@ -77,7 +78,7 @@ async fn address_that_failed_too_often_has_to_wait_in_every_api() {
 #[tokio::test]
 async fn limit_ends_with_its_window_whatever_is_tried_meanwhile() {
     let server = limited(limits(2, ANY, ANY)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     fail(&server, "anna@example.com", 2).await;
     for (passed, left) in [(0, "600 seconds"), (300, "300 seconds"), (299, "1 second")] {
         server.clock.advance(passed);
@@ -94,8 +95,8 @@ async fn limit_ends_with_its_window_whatever_is_tried_meanwhile() {
 #[tokio::test]
 async fn account_is_closed_to_one_address_alone() {
     let server = behind_a_proxy(limits(ANY, 2, ANY)).await;
-    register(&server, "anna@example.com").await;
-    register(&server, "bob@example.com").await;
+    new_account(&server, "anna@example.com").await;
+    new_account(&server, "bob@example.com").await;
     for status in [401, 401, 429] {
         assert_eq!(sign_in_from(&server, "192.0.2.1", "anna@example.com", "wrong").await, status);
     }
@@ -107,8 +108,8 @@ async fn account_is_closed_to_one_address_alone() {
 #[tokio::test]
 async fn success_on_another_account_clears_no_failure() {
     let server = limited(limits(4, 3, ANY)).await;
-    register(&server, "anna@example.com").await;
-    register(&server, "mallory@example.com").await;
+    new_account(&server, "anna@example.com").await;
+    new_account(&server, "mallory@example.com").await;
     fail(&server, "anna@example.com", 2).await;
     for _ in 0..10 {
         assert_eq!(sign_in(&server, "mallory@example.com", PASSWORD).await.status, 200);
@@ -123,7 +124,7 @@ async fn success_on_another_account_clears_no_failure() {
 #[tokio::test]
 async fn success_on_the_same_account_clears_no_failure() {
     let server = limited(limits(ANY, 3, ANY)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     for _ in 0..2 {
         fail(&server, "anna@example.com", 1).await;
         assert_eq!(sign_in(&server, "anna@example.com", PASSWORD).await.status, 200);
@@ -202,7 +203,7 @@ async fn ipv6_network_is_one_client() {
 #[tokio::test]
 async fn mailbox_has_one_counter_for_all_spellings() {
     let server = limited(limits(ANY, 7, ANY)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     for spelling in [
         "anna@example.com",
         "ANNA@EXAMPLE.COM",
@@ -237,7 +238,7 @@ async fn phone_has_one_counter_for_all_spellings() {
 #[tokio::test]
 async fn owner_is_not_locked_out_where_he_has_signed_in() {
     let server = behind_a_proxy(limits(ANY, 3, 6)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     assert_eq!(sign_in_from(&server, "198.51.100.7", "anna@example.com", PASSWORD).await, 200);
     for number in 1..=6 {
         let address = format!("192.0.2.{number}");
@@ -295,7 +296,7 @@ async fn reset_from(server: &TestServer, address: &str, email: &str) {
 #[tokio::test]
 async fn owner_who_resets_during_an_attack_signs_in_where_that_was_done() {
     let server = behind_a_proxy(limits(ANY, 3, 6)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     for place in [HOME, OFFICE] {
         assert_eq!(sign_in_from(&server, place, "anna@example.com", PASSWORD).await, 200);
     }
@@ -323,7 +324,7 @@ async fn owner_who_activates_an_account_during_an_attack_signs_in_there() {
 #[tokio::test]
 async fn refresh_from_a_forgotten_address_makes_it_known_again() {
     let server = behind_a_proxy(limits(ANY, 3, 6)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     for (place, password) in [(OFFICE, PASSWORD), (HOME, NEW_PASSWORD)] {
         if password == NEW_PASSWORD {
             reset_from(&server, HOME, "anna@example.com").await;
@@ -341,14 +342,14 @@ async fn refresh_from_a_forgotten_address_makes_it_known_again() {
 #[tokio::test]
 async fn address_where_an_api_token_is_used_is_the_owners() {
     let server = behind_a_proxy(limits(ANY, 3, 6)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
     let key = server.client.post_from(HOME, "/auth/token/login/", &credentials).await;
     let authorization = format!("Token {}", key.field("auth_token"));
     // Its use is recorded once a day.
     server.clock.advance(24 * 3_600);
     let headers = [("Authorization", &*authorization), ("X-Forwarded-For", OFFICE)];
-    let me = server.client.request("GET", "/auth/users/me/", &headers, &Value::Null).await;
+    let me = server.client.request("GET", "/auth/users/me/", &headers, None).await;
     assert_eq!(me.status, 200);
     attack(&server, "anna@example.com").await;
     assert_eq!(sign_in_from(&server, OFFICE, "anna@example.com", PASSWORD).await, 200);
@@ -357,7 +358,7 @@ async fn address_where_an_api_token_is_used_is_the_owners() {
 #[tokio::test]
 async fn owner_with_a_session_verifies_the_password_during_an_attack() {
     let server = behind_a_proxy(limits(ANY, 3, 6)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     let credentials = json!({"username": "anna@example.com", "password": PASSWORD});
     let pair = server.client.post_from(HOME, "/api/auth/jwt/create/", &credentials).await;
     let access = pair.field("access");
@@ -385,12 +386,12 @@ async fn names_of_one_account_are_not_shown_to_belong_together() {
 #[tokio::test]
 async fn address_with_guesses_alone_is_not_the_owners() {
     let server = behind_a_proxy(limits(ANY, ANY, 4)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     for status in [401, 401, 401, 401, 429] {
         assert_eq!(sign_in_from(&server, "192.0.2.1", "anna@example.com", "wrong").await, status);
     }
     // Another account's success at that address does not count for hers.
-    register(&server, "mallory@example.com").await;
+    new_account(&server, "mallory@example.com").await;
     assert_eq!(sign_in_from(&server, "192.0.2.1", "mallory@example.com", PASSWORD).await, 200);
     assert_eq!(sign_in_from(&server, "192.0.2.1", "anna@example.com", PASSWORD).await, 429);
 }
@@ -398,8 +399,8 @@ async fn address_with_guesses_alone_is_not_the_owners() {
 #[tokio::test]
 async fn accounts_known_and_unknown_are_limited_alike() {
     let server = limited(limits(ANY, 3, ANY)).await;
-    register(&server, "anna@example.com").await;
-    register(&server, "off@example.com").await;
+    new_account(&server, "anna@example.com").await;
+    new_account(&server, "off@example.com").await;
     let off = server.auth.find_account("off@example.com").await.expect("an answer");
     server.auth.set_active(off.expect("the account").id, false).await.expect("an answer");
     let mut seen = Vec::new();
@@ -430,7 +431,7 @@ async fn delete_me(server: &TestServer, access: &str, current: &str) -> Answer {
 #[tokio::test]
 async fn guesses_of_the_password_with_a_stolen_access_token_are_limited() {
     let server = limited(limits(ANY, 3, ANY)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     let access = sign_in(&server, "anna@example.com", PASSWORD).await.field("access");
     assert_eq!(set_password(&server, &access, "wrong").await.status, 400);
     assert_eq!(delete_me(&server, &access, "wrong").await.status, 400);
@@ -447,7 +448,7 @@ async fn guesses_of_the_password_with_a_stolen_access_token_are_limited() {
 #[tokio::test]
 async fn current_password_guesses_count_on_the_address_too() {
     let server = limited(limits(2, ANY, ANY)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     let access = sign_in(&server, "anna@example.com", PASSWORD).await.field("access");
     assert_eq!(set_password(&server, &access, "wrong").await.status, 400);
     assert_eq!(delete_me(&server, &access, "wrong").await.status, 400);
@@ -457,7 +458,7 @@ async fn current_password_guesses_count_on_the_address_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn guesses_at_once_are_counted_before_they_are_checked() {
     let server = limited(limits(ANY, 5, ANY)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     let mut guesses = JoinSet::new();
     for _ in 0..100 {
         let client = server.client.clone();
@@ -472,7 +473,7 @@ async fn guesses_at_once_are_counted_before_they_are_checked() {
 #[tokio::test]
 async fn request_without_a_guess_is_not_counted() {
     let server = limited(limits(2, 2, 2)).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     for body in [json!({}), json!({"email": "anna@example.com"}), json!([]), json!({"email": []})] {
         assert_eq!(server.client.post("/token", &body).await.status, 400);
     }
@@ -486,7 +487,7 @@ async fn sign_in_that_was_never_checked_is_not_counted() {
         config.password = Hashing { memory_kib: 19_456, time: 4, threads: 1, queue: 1 };
     })
     .await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     let mut attempts = JoinSet::new();
     for _ in 0..8 {
         let client = server.client.clone();
@@ -504,7 +505,7 @@ async fn sign_in_that_was_never_checked_is_not_counted() {
 async fn registrations_are_limited_for_an_address_whatever_their_outcome() {
     let few = Limits { registrations_per_address: 4, ..limits(ANY, ANY, ANY) };
     let server = limited(few).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     // A taken name, a weak password and an invalid form count like a new account.
     for (path, body) in [
         ("/api/auth/users/", json!({"email": "anna@example.com", "password": PASSWORD})),
@@ -521,7 +522,7 @@ async fn registrations_are_limited_for_an_address_whatever_their_outcome() {
     }
     assert_eq!(sign_in(&server, "anna@example.com", PASSWORD).await.status, 200);
     server.clock.advance(600);
-    register(&server, "bob@example.com").await;
+    new_account(&server, "bob@example.com").await;
 }
 
 const CLIENT_SECRET: &str = "secret-of-an-application";

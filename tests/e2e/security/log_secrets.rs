@@ -11,6 +11,7 @@ use propusk_tests::SECRET;
 use propusk_tests::database::Database;
 use propusk_tests::http::{Answer, Client};
 use propusk_tests::links::Link;
+use propusk_tests::operator::column;
 use propusk_tests::process::{Process, run};
 use propusk_tests::providers::{CLIENT_ID, name_of, register_at, root_of, variables};
 use propusk_tests::smtp::{Behaviour, SmtpServer};
@@ -18,7 +19,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::providers::{CHALLENGE, REDIRECT, VERIFIER, browse, href, parameter};
-use propusk_tests::operator::column;
 
 const PASSWORD: &str = "canary-password-4f1c";
 const WRONG_PASSWORD: &str = "canary-wrong-password-9b27";

@@ -48,7 +48,7 @@ fn de_bruijn(letters: usize, length: usize) -> Vec<usize> {
     sequence
 }
 
-/// Appends the Lyndon words whose length divides that of `word` (Fredricksen, Kessler and Maiorana).
+/// Appends the Lyndon words whose length divides that of `word` (Fredricksen, Kessler, Maiorana).
 fn append(t: usize, p: usize, letters: usize, word: &mut Vec<usize>, sequence: &mut Vec<usize>) {
     let length = word.len() - 1;
     if t > length {

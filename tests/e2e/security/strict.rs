@@ -22,7 +22,7 @@ async fn server() -> TestServer {
 }
 
 #[track_caller]
-fn assert_refused(answer: &Answer, refusal: &Value) {
+fn assert_bad_request(answer: &Answer, refusal: &Value) {
     assert_eq!((answer.status.as_u16(), answer.text()), (400, refusal.to_string()));
 }
 
@@ -60,7 +60,7 @@ async fn username_in_use_is_reported_before_the_address_is_looked_up() {
     for email in [EMAIL, "fresh@example.com"] {
         let body = json!({"username": "anna", "email": email, "password": PASSWORD});
         let answer = server.client.post("/api/auth/register/", &body).await;
-        assert_refused(&answer, &json!({"error": "Username already exists."}));
+        assert_bad_request(&answer, &json!({"error": "Username already exists."}));
     }
     assert!(server.mails().await.is_empty());
 }
@@ -132,7 +132,7 @@ async fn phone_or_username_alone_is_refused_as_needing_an_email() {
     for phone in phones {
         let body = json!({"phone": phone, "password": PASSWORD});
         let answer = server.client.post("/api/auth/users/", &body).await;
-        assert_refused(&answer, &json!({"email": ["This field is required."]}));
+        assert_bad_request(&answer, &json!({"email": ["This field is required."]}));
         let answer = server.client.post("/propusk/v1/accounts", &body).await;
         assert_eq!(answer.status, 422);
         assert_eq!(answer.json()["fields"], json!({"email": ["required"]}));
@@ -184,7 +184,7 @@ async fn reset_can_be_requested_for_any_address() {
         let answer = server.client.post(path, &json!({"email": email})).await;
         assert_eq!(answer.text(), json!({"message": "Password reset link sent"}).to_string());
     }
-    assert_refused(
+    assert_bad_request(
         &server.client.post(path, &json!({})).await,
         &json!({"error": "Email is required"}),
     );
@@ -204,11 +204,11 @@ async fn wrong_uid_is_answered_as_a_wrong_token() {
             "/api/auth/users/activation/",
             "/api/auth/users/reset_password_confirm/",
         ] {
-            assert_refused(&server.client.post(path, &link).await, &wrong);
+            assert_bad_request(&server.client.post(path, &link).await, &wrong);
         }
         let path = format!("/api/auth/password/reset/confirm/?uid={uid}&token=wrong");
         let answer = server.client.post(&path, &link).await;
-        assert_refused(&answer, &json!({"error": "Invalid or expired token"}));
+        assert_bad_request(&answer, &json!({"error": "Invalid or expired token"}));
     }
 }
 

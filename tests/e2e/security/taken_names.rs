@@ -6,12 +6,11 @@ use propusk_server::auth::{NewPassword, Registration, password::Password};
 use propusk_server::config::{Config, Limits};
 use propusk_server::identifier::{Identifier, Kind};
 use propusk_tests::http::Answer;
+use propusk_tests::limits::{ANY, limits};
 use propusk_tests::native::call;
 use propusk_tests::openapi::Document;
 use propusk_tests::server::TestServer;
 use serde_json::{Value, json};
-
-use propusk_tests::limits::{ANY, limits};
 
 const PASSWORD: &str = "a fair password";
 const NAMES: [&str; 3] = ["email", "phone", "username"];

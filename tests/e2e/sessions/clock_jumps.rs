@@ -2,12 +2,11 @@
 
 use propusk_server::config::Limits;
 use propusk_tests::http::Answer;
+use propusk_tests::limits::{ANY, limited, limits};
+use propusk_tests::native::{EMAIL, NEW_PASSWORD, PASSWORD, call, signed_up};
 use propusk_tests::server::TestServer;
 use propusk_tests::smtp::Behaviour;
 use serde_json::{Value, json};
-
-use propusk_tests::limits::{ANY, limited, limits};
-use propusk_tests::native::{EMAIL, NEW_PASSWORD, PASSWORD, call, signed_up};
 
 const TEN_YEARS: i64 = 10 * 365 * 24 * 3_600;
 const FOUR_DAYS: i64 = 4 * 24 * 3_600;

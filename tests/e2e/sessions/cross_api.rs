@@ -2,9 +2,8 @@
 
 use propusk_tests::http::Client;
 use propusk_tests::server::TestServer;
+use propusk_tests::user::PASSWORD;
 use serde_json::{Value, json};
-
-const PASSWORD: &str = "correct horse battery";
 
 /// An API, with the sign-in of an account of its own.
 struct Api {

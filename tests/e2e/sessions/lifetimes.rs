@@ -4,9 +4,9 @@
 use propusk_tests::http::{Answer, Client};
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::claims_of;
+use propusk_tests::user::{PASSWORD, new_account};
 use serde_json::{Value, json};
 
-const PASSWORD: &str = "correct horse battery";
 const ME: &str = "/api/auth/users/me/";
 const REFRESH: &str = "/api/auth/jwt/refresh/";
 
@@ -62,8 +62,7 @@ impl Session {
 
 async fn with_account() -> TestServer {
     let server = TestServer::start().await;
-    let body = json!({"email": "anna@example.com", "password": PASSWORD});
-    assert_eq!(server.client.post("/api/auth/users/", &body).await.status, 201);
+    new_account(&server, "anna@example.com").await;
     server
 }
 

@@ -5,11 +5,11 @@ use propusk_server::auth::NewPassword;
 use propusk_server::auth::password::Password;
 use propusk_server::store::Store;
 use propusk_tests::http::Answer;
-use propusk_tests::server::TestServer;
-use serde_json::{Value, json};
-
 use propusk_tests::native::{EMAIL, NEW_PASSWORD, PASSWORD, call};
 use propusk_tests::operator::{column, execute};
+use propusk_tests::server::TestServer;
+use propusk_tests::user::new_account;
+use serde_json::{Value, json};
 
 /// More than one write deletes.
 const MANY: i64 = 12_000;
@@ -19,8 +19,7 @@ async fn with_account(max_sessions: i64) -> TestServer {
     let server =
         TestServer::with(|config| config.dialect("djoser_jwt").max_sessions = max_sessions);
     let server = server.await;
-    let body = json!({"email": EMAIL, "password": PASSWORD});
-    assert_eq!(server.client.post("/api/auth/users/", &body).await.status, 201);
+    new_account(&server, EMAIL).await;
     server
 }
 

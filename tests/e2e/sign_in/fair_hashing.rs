@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use propusk_server::config::Hashing;
 use propusk_tests::http::Client;
+use propusk_tests::limits::{ANY, limits};
 use propusk_tests::server::TestServer;
+use propusk_tests::user::{PASSWORD, new_account};
 use serde_json::json;
 use tokio::task::JoinSet;
-
-use propusk_tests::limits::{ANY, PASSWORD, limits, register};
 
 /// Far more than any test needs.
 const MANY: u32 = 1_000_000;
@@ -38,7 +38,7 @@ struct Flood {
 impl Flood {
     async fn start(server: &TestServer) -> Self {
         for number in 0..12 {
-            register(server, &format!("own{number}@example.com")).await;
+            new_account(server, &format!("own{number}@example.com")).await;
         }
         let (mut clients, is_over) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
         for number in 0..48 {
@@ -67,7 +67,7 @@ impl Flood {
 async fn address_with_many_sign_ins_does_not_delay_others() {
     let server = server(true).await;
     for number in 0..6 {
-        register(&server, &format!("victim{number}@example.com")).await;
+        new_account(&server, &format!("victim{number}@example.com")).await;
     }
     let flood = Flood::start(&server).await;
     for round in 0..3 {
@@ -88,7 +88,7 @@ async fn address_with_many_sign_ins_does_not_delay_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn queue_is_first_come_first_served_without_limits() {
     let server = server(false).await;
-    register(&server, "anna@example.com").await;
+    new_account(&server, "anna@example.com").await;
     let flood = Flood::start(&server).await;
     let mut statuses = Vec::new();
     for number in 0..12 {

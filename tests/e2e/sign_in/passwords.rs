@@ -5,14 +5,13 @@ use propusk_server::auth::{NewPassword, Registration};
 use propusk_server::config::Hashing;
 use propusk_server::identifier::{Identifier, Kind};
 use propusk_tests::http::Answer;
+use propusk_tests::operator::{Operator, column, soon};
 use propusk_tests::process::Process;
 use propusk_tests::server::TestServer;
+use propusk_tests::user::{self, PASSWORD};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
-
-use propusk_tests::operator::{Operator, column, soon};
-use propusk_tests::user::{self, PASSWORD};
 
 /// Django 5.0's encoding of `correct horse battery`, with few rounds.
 const DJANGO: &str =

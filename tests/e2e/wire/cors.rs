@@ -2,12 +2,11 @@
 
 use hyper::body::Bytes;
 use propusk_tests::http::{Answer, Client};
+use propusk_tests::operator::*;
 use propusk_tests::process::Process;
 use propusk_tests::server::TestServer;
-use serde_json::{Value, json};
-
-use propusk_tests::operator::*;
 use propusk_tests::user::*;
+use serde_json::json;
 
 const APP: &str = "https://app.example.com";
 const LOCAL: &str = "http://localhost:5173";
@@ -21,7 +20,7 @@ async fn server() -> TestServer {
 }
 
 async fn ask(client: &Client, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-    client.request(method, path, headers, &Value::Null).await
+    client.request(method, path, headers, None).await
 }
 
 /// What a browser sends before a PATCH with a token.
@@ -201,7 +200,7 @@ async fn retry_after_can_be_read_by_a_script() {
     .await;
     let credentials = json!({"username": "nobody@example.com", "password": "wrong"});
     let (path, origin) = ("/api/auth/jwt/create/", [("Origin", APP)]);
-    let attempt = || server.client.request("POST", path, &origin, &credentials);
+    let attempt = || server.client.request("POST", path, &origin, Some(&credentials));
     assert_eq!(attempt().await.status, 401);
     let limited = attempt().await;
     assert_eq!(limited.status, 429);

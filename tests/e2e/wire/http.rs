@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use propusk_tests::connection::{Answer, Connection, get, post, post_json};
 use propusk_tests::database::Database;
 use propusk_tests::process::Process;
+use propusk_tests::user::{PASSWORD, signed_up};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -14,9 +16,6 @@ use tokio::net::TcpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
-
-use propusk_tests::connection::{Answer, Connection, get, post, post_json};
-use propusk_tests::user::{PASSWORD, signed_up};
 
 /// The binary with its data directory; the server is dropped first.
 struct Site {

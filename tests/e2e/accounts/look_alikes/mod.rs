@@ -5,13 +5,12 @@ mod disguises;
 
 use std::collections::BTreeMap;
 
+use disguises::Kin::{Other, Same};
+use disguises::{DISGUISES, Kin, Random};
 use propusk_tests::links::Link;
 use propusk_tests::server::TestServer;
 use serde_json::json;
 use url::Url;
-
-use disguises::Kin::{Other, Same};
-use disguises::{DISGUISES, Kin, Random};
 
 const PAIRS: usize = 5_000;
 const PASSWORD: &str = "Str0ng-pass-77";

@@ -1,7 +1,8 @@
 //! Tokens and codes that a provider has issued to another application.
 
-use super::*;
 use propusk_tests::providers::OTHER_CLIENT_ID;
+
+use super::*;
 
 /// A code as if issued to that application, and its device.
 fn issued(site: &Site, provider: Provider, client_id: &str, user: &User) -> (String, String) {

@@ -124,7 +124,7 @@ impl<'s> Town<'s> {
         }
     }
 
-    // ---- names -----------------------------------------------------------------------------------
+    // ---- names ----------------------------------------------------------------------------------
 
     fn email(&self, address: Address) -> String {
         format!("m{address}@r{}.example.com", self.run)
@@ -174,7 +174,7 @@ impl<'s> Town<'s> {
         sound(self.site.client().post_as(&format!("Bearer {access}"), path, body).await)
     }
 
-    // ---- password and mail -----------------------------------------------------------------------
+    // ---- password and mail ----------------------------------------------------------------------
 
     async fn register(&mut self, who: Person, address: Address, by: Dialect) -> Outcome {
         let (email, password) = (self.email(address), self.new_password(who));
@@ -371,7 +371,7 @@ impl<'s> Town<'s> {
         }
     }
 
-    // ---- providers -------------------------------------------------------------------------------
+    // ---- providers ------------------------------------------------------------------------------
 
     async fn come_by(
         &mut self,
