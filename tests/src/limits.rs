@@ -3,7 +3,7 @@
 use propusk_server::config::Limits;
 use serde_json::json;
 
-use crate::http::Answer;
+use crate::http::{Answer, Client};
 use crate::server::TestServer;
 
 /// In effect no limit, for the limits that a test is not about.
@@ -27,6 +27,17 @@ pub fn limits(per_address: u32, per_account_and_address: u32, per_account: u32) 
 
 pub async fn limited(limits: Limits) -> TestServer {
     TestServer::with(|config| config.limits = limits).await
+}
+
+/// The status of a sign-in at `simplejwt_rotating` from this address, as a trusted proxy reports it.
+pub async fn sign_in_from(
+    server: &impl AsRef<Client>,
+    address: &str,
+    email: &str,
+    password: &str,
+) -> u16 {
+    let body = json!({"email": email, "password": password});
+    server.as_ref().post_from(address, "/token", &body).await.status.as_u16()
 }
 
 pub fn assert_throttled(answer: &Answer, available_in: &str) {

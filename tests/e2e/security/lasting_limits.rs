@@ -1,6 +1,7 @@
 //! Limits that survive a restart, even a kill: failures, mails, and the addresses where an
 //! account's owner has signed in.
 
+use propusk_tests::limits::sign_in_from;
 use propusk_tests::operator::{Operator, column};
 use propusk_tests::process::Process;
 use propusk_tests::user::{PASSWORD, register};
@@ -16,11 +17,6 @@ fn settings<'s>(limit: &'s str, value: &'s str) -> Vec<(&'s str, &'s str)> {
         ("PROPUSK_HTTP__TRUSTED_PROXIES", "127.0.0.0/8"),
         (limit, value),
     ]
-}
-
-async fn sign_in_from(server: &Process, address: &str, email: &str, password: &str) -> u16 {
-    let body = json!({"email": email, "password": password});
-    server.client.post_from(address, "/token", &body).await.status.as_u16()
 }
 
 #[tokio::test]

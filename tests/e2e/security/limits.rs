@@ -6,7 +6,7 @@ use propusk_server::config::{Config, Hashing, Limits};
 use propusk_stand_in::{Provider, User};
 use propusk_tests::database::Database;
 use propusk_tests::http::Answer;
-use propusk_tests::limits::{ANY, assert_throttled, limited, limits};
+use propusk_tests::limits::{ANY, assert_throttled, limited, limits, sign_in_from};
 use propusk_tests::process::Process;
 use propusk_tests::providers::CLIENT_ID;
 use propusk_tests::server::TestServer;
@@ -38,11 +38,6 @@ async fn sign_in_with(
 ) -> u16 {
     let body = json!({"email": email, "password": password});
     server.client.request("POST", "/token", headers, Some(&body)).await.status.as_u16()
-}
-
-/// Signs in from this address.
-async fn sign_in_from(server: &TestServer, address: &str, email: &str, password: &str) -> u16 {
-    sign_in_with(server, &[("X-Forwarded-For", address)], email, password).await
 }
 
 /// The same by username.

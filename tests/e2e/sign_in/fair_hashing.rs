@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use propusk_server::config::Hashing;
-use propusk_tests::http::Client;
-use propusk_tests::limits::{ANY, limits};
+use propusk_tests::limits::{ANY, limits, sign_in_from};
 use propusk_tests::server::TestServer;
 use propusk_tests::user::{PASSWORD, new_account};
-use serde_json::json;
 use tokio::task::JoinSet;
 
 /// Far more than any test needs.
@@ -22,11 +20,6 @@ async fn server(are_limited: bool) -> TestServer {
         config.password = Hashing { memory_kib: 8_192, time: 2, threads: 1, queue: 16 };
     })
     .await
-}
-
-async fn sign_in(client: &Client, address: &str, email: &str, password: &str) -> u16 {
-    let body = json!({"email": email, "password": password});
-    client.post_from(address, "/token", &body).await.status.as_u16()
 }
 
 /// An address with twelve accounts, which signs in continuously from 48 clients.
@@ -47,7 +40,7 @@ impl Flood {
             clients.spawn(async move {
                 let mut refused = 0;
                 while !is_over.load(Ordering::Relaxed) {
-                    let status = sign_in(&client, "192.0.2.1", &email, PASSWORD).await;
+                    let status = sign_in_from(&client, "192.0.2.1", &email, PASSWORD).await;
                     refused += usize::from(status == 503);
                 }
                 refused
@@ -77,7 +70,7 @@ async fn address_with_many_sign_ins_does_not_delay_others() {
             victims.spawn(async move {
                 let address = format!("198.51.100.{}", 10 * round + number);
                 let email = format!("victim{number}@example.com");
-                sign_in(&client, &address, &email, PASSWORD).await
+                sign_in_from(&client, &address, &email, PASSWORD).await
             });
         }
         assert_eq!(victims.join_all().await, [200; 6]);
@@ -93,7 +86,7 @@ async fn queue_is_first_come_first_served_without_limits() {
     let mut statuses = Vec::new();
     for number in 0..12 {
         let address = format!("198.51.100.{number}");
-        statuses.push(sign_in(&server.client, &address, "anna@example.com", PASSWORD).await);
+        statuses.push(sign_in_from(&server.client, &address, "anna@example.com", PASSWORD).await);
     }
     flood.end().await;
     assert!(statuses.contains(&503), "{statuses:?}");
