@@ -1,13 +1,14 @@
-//! What is written for operators against what the server accepts: a setting that is not described,
-//! or is described but does not exist, or is described with another default, fails here.
+//! What is written for operators against what the server takes: a setting that is not described, or
+//! described and not there, or described with another default, fails here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use propusk_tests::operator::*;
 use propusk_tests::process::Finished;
 
-/// Settings of the harness, removed in favour of the defaults: an empty value is not set.
+use propusk_tests::operator::*;
+
+/// Settings of the harness, given up for the defaults: an empty value is none.
 const AS_SHIPPED: [(&str, &str); 7] = [
     ("PROPUSK_LISTEN", ""),
     ("PROPUSK_DATA_DIR", ""),
@@ -18,7 +19,7 @@ const AS_SHIPPED: [(&str, &str); 7] = [
     NO_SECRET,
 ];
 
-/// Settings that only one API has.
+/// Settings that one API has alone.
 const OF_ONE_API: [&str; 6] = [
     "early_refresh_seconds",
     "activation",
@@ -33,7 +34,7 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every setting with its default, as `check-config` prints it.
+/// Every setting with its value where nothing is configured, as `check-config` prints it.
 async fn shipped() -> BTreeMap<String, String> {
     let operator = Operator::new().await;
     let Finished { status, stdout, stderr } =
@@ -43,13 +44,13 @@ async fn shipped() -> BTreeMap<String, String> {
     lines.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// A line of `check-config` without the origin of its value.
+/// A line of `check-config` without where its value comes from.
 fn without_origin(line: &str) -> &str {
     line.rsplit_once("  # ").map_or(line, |(setting, _)| setting)
 }
 
-/// The setting as the handbook names it: settings of APIs once for all, except those that only one
-/// API has; and settings of providers once for all.
+/// The setting as the handbook names it: those of the APIs once for all of them, but for those that
+/// one API has alone, and those of providers once for all.
 fn as_described(key: &str) -> String {
     match (of_one("dialects", key), of_one("providers", key)) {
         (Some((_, setting)), _) if !OF_ONE_API.contains(&setting) => {
@@ -102,7 +103,7 @@ async fn the_handbook_tells_the_defaults() {
     let settings = shipped().await;
     let mut compared = 0;
     for (key, default) in described() {
-        // Defaults that differ between APIs or providers are described in words.
+        // Those of APIs and providers differ from one to the next, and are told in words.
         let Some(value) = settings.get(&key) else { continue };
         let expected = match value.as_str() {
             "(not set)" | "[]" => "none".to_owned(),
@@ -114,13 +115,13 @@ async fn the_handbook_tells_the_defaults() {
     assert!(compared > 20);
 }
 
-/// The settings that a text names as variables of the environment, by their dotted names.
+/// The settings named in a text as in the environment, by their dotted names.
 fn named_in(text: &str) -> BTreeSet<String> {
     let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let names = text.split("PROPUSK_").skip(1);
     names
         .map(|rest| rest.split(|c| !is_of_name(c)).next().unwrap_or_default())
-        // The prefix alone, in its explanation.
+        // The prefix alone, where it is explained.
         .filter(|name| !name.is_empty())
         .map(|name| name.to_lowercase().replace("__", "."))
         .collect()
@@ -129,7 +130,7 @@ fn named_in(text: &str) -> BTreeSet<String> {
 #[tokio::test]
 async fn every_variable_that_is_named_is_a_setting() {
     let settings = shipped().await;
-    // The operator chooses the names of further providers.
+    // Whoever adds a provider chooses its name.
     let is_known = |key: &&String| match of_one("providers", key) {
         Some((_, setting)) => settings.contains_key(&format!("providers.google.{setting}")),
         None => settings.contains_key(*key),
@@ -162,7 +163,7 @@ async fn env_example_sets_nothing_by_itself_and_all_of_it_is_accepted() {
         "cors.origins = [\"https://app.example.com\"]",
         "http.trusted_proxies = [\"127.0.0.1/32\"]",
         "redirects.allowed = [\"https://app.example.com/signed-in\",\"com.example.app:/signed-in\"]",
-        // A sample secret would be shared by all readers.
+        // A sample secret would be everybody's.
         "tokens.secret = (not set)",
         "superuser.password = (not set)",
     ] {
@@ -215,7 +216,7 @@ fn the_systemd_unit_starts_again_for_ever_and_is_hardened() {
     let path = folder.path().join("propusk.service");
     std::fs::write(&path, unit).expect("the unit");
     let rate = ["security", "--offline=true", "--threshold=30"];
-    // Without systemd, the checks above must be enough.
+    // Where there is no systemd, the lines above have to do.
     if let Ok(rated) = std::process::Command::new("systemd-analyze").args(rate).arg(&path).output()
     {
         assert!(rated.status.success(), "{}", String::from_utf8_lossy(&rated.stdout));

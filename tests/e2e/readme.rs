@@ -1,8 +1,8 @@
-//! The README's commands, run from top to bottom as written, with the output that it shows.
+//! The README's commands, pasted from top to bottom as they stand, with what they are said to print.
 //!
-//! A script named `cargo` maps `cargo run --release …` to the program that is already built. Two
-//! things are replaced in the commands: addresses, because ports may be in use here, and what the
-//! reader must replace too, such as the code on a page.
+//! A `cargo` of the test's own maps `cargo run --release …` to the program that is built beside the tests.
+//! Two things are replaced in what is pasted: the addresses, because ports may be taken here, and what the
+//! reader has to replace as well, such as the code that a page has shown.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,14 +19,14 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::providers::{browse, href, parameter};
 
-/// Longer than a busy machine needs for anything here.
+/// Longer than a busy machine takes for anything here.
 const PATIENCE: Duration = Duration::from_secs(60);
 const SERVER: &str = "127.0.0.1:8000";
 const STAND_IN: &str = "127.0.0.1:9400";
-/// Too long for here: `../run` runs this test, and also the other one with fewer pairs.
+/// Too long for here: `../run` is what runs this test, and it runs the other with fewer pairs.
 const LEFT_OUT: [&str; 2] = ["tests/run", "--bin chaos"];
 
-/// A command, and the output that the README shows.
+/// A command, and the lines that it is said to print.
 #[derive(Debug)]
 struct Step {
     command: String,
@@ -38,8 +38,7 @@ fn readme() -> String {
     std::fs::read_to_string(path).expect("the README")
 }
 
-/// The commands of all indented blocks: lines after `$ `, and whole blocks of `cargo` and
-/// `tests/run`.
+/// The commands of all indented blocks: those behind a `$ `, and whole blocks of `cargo` and `tests/run`.
 fn steps(text: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut open = false;
@@ -74,13 +73,13 @@ fn assigned(command: &str) -> Option<&str> {
     (!name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase())).then_some(name)
 }
 
-/// Words of the README and what the reader replaces them with, from a page or an answer.
+/// What the reader replaces: words of the README by what a page or an answer has said.
 type Known = Vec<(String, String)>;
 
 /// A folder with a terminal.
 struct Desk {
     folder: TempDir,
-    /// Variables set by earlier commands.
+    /// Assignments that were pasted before.
     variables: String,
     known: Known,
 }
@@ -123,7 +122,7 @@ impl Desk {
     /// Runs a command to its end and returns what it has printed.
     async fn run(&mut self, step: &Step) -> String {
         if let Some(name) = assigned(&step.command) {
-            // Evaluated once: some values are random.
+            // Once: some have random values.
             let told = format!("{}\nprintf %s \"${name}\"", step.command);
             let output = self.shell(&told, &HashMap::new()).output().await.expect("bash");
             let value = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -140,7 +139,7 @@ impl Desk {
         printed
     }
 
-    /// Starts a program in the background, and collects its lines.
+    /// Starts a program that runs on, with its lines.
     fn start(&self, command: &str, environment: &HashMap<String, String>) -> Running {
         let mut child = self.shell(&format!("exec {command}"), environment).spawn().expect("bash");
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -149,7 +148,7 @@ impl Desk {
         Running { child, lines }
     }
 
-    /// Waits for the first mail in the folder.
+    /// What a folder has of mails, as soon as it has one.
     async fn wait_for_mail(&self) {
         let mails = self.folder.path().join("propusk-data/mail");
         let is_there = || {
@@ -185,7 +184,7 @@ struct Running {
 }
 
 impl Running {
-    /// The group of the pattern in its output, once a line matches.
+    /// What the pattern's group matches in its output, as soon as a line has it.
     async fn says(&self, pattern: &str) -> String {
         let pattern = Regex::new(pattern).expect("a pattern");
         let found = || {
@@ -205,7 +204,7 @@ impl Running {
     }
 
     async fn stop(mut self) {
-        // An orderly stop, like Ctrl-C.
+        // An orderly end, as Ctrl-C is.
         let pid = self.child.id().expect("it runs");
         let stop = Command::new("sh").arg("-c").arg(format!("kill -TERM {pid}")).status().await;
         assert!(stop.expect("a shell").success());
@@ -229,7 +228,7 @@ async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Compares with what the README shows, where `…` and random words match anything.
+/// Compares with what the README shows, in which `…` and random words stand for others.
 fn assert_shown(step: &Step, shown: &str, printed: &str) {
     let random = Regex::new(r"[A-Za-z0-9_\\-]{15,}").expect("a pattern");
     let parts = shown.split('…').map(|part| {
@@ -248,13 +247,13 @@ fn assert_shown(step: &Step, shown: &str, printed: &str) {
     assert!(fits, "{}\nshown:\n{shown}\nprinted:\n{printed}", step.command);
 }
 
-/// A port that is free now.
+/// A port that was free a moment ago.
 fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").to_string()
 }
 
-/// Consents on the stand-in's page like a user, and returns the link back to the app.
+/// Does what a person does at the stand-in's page, and returns the link back to the app.
 async fn allow(authorize_url: &str, public_url: &str) -> String {
     let asked = browse(authorize_url).await;
     assert!(asked.text().contains("Allow"), "{}", asked.text());
@@ -320,7 +319,7 @@ async fn the_readme_can_be_pasted_from_top_to_bottom() {
     assert!(pasted > 15, "{pasted}");
 }
 
-/// What the reader copies from an answer into the next command.
+/// What the reader takes from an answer for the next command.
 async fn learn(desk: &mut Desk, step: &Step, printed: &str, public_url: &str, steps: &[Step]) {
     if step.command.contains("propusk-data/mail") {
         let link = printed.strip_suffix('\n').expect("a line");
@@ -364,7 +363,7 @@ async fn run_example(desk: &Desk, command: &str, public_url: &str) {
     assert!(status.expect("a status").success(), "{command}:\n{lines}");
 }
 
-/// The settings that the README shows for `.env` are accepted.
+/// Settings that the README shows for `.env` are ones that are taken.
 #[tokio::test]
 async fn the_settings_of_the_readme_are_taken() {
     let readme = readme();
@@ -381,13 +380,13 @@ async fn the_settings_of_the_readme_are_taken() {
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
 
-/// A command of the program in a document: its subcommands, and the options after them.
+/// A command of the program as a document writes it: its subcommands, and the options behind them.
 struct Written {
     subcommands: Vec<String>,
     options: Vec<String>,
 }
 
-/// `a|b` means either; capitals, brackets and quoted text are placeholders.
+/// `a|b` stands for either; capitals, brackets and what is in quotes stand for something else.
 fn written(command: &str) -> Vec<Written> {
     let command = command.split(" #").next().unwrap_or_default();
     let words: Vec<&str> =

@@ -1,5 +1,5 @@
-//! `/api/auth/{users,jwt/create,jwt/refresh,logout}/` and djoser's routes for passwords: the
-//! document shows whole answers, including headers and lengths, so they are compared whole.
+//! `/api/auth/{users,jwt/create,jwt/refresh,logout}/` and djoser's routes for passwords: the document shows whole answers, headers and
+//! lengths included, so these are compared whole.
 
 use propusk_tests::http::Answer;
 use propusk_tests::server::TestServer;
@@ -34,7 +34,7 @@ fn assert_head(answer: &Answer, head: &str, length: usize) {
     assert_eq!(answer.header("Content-Length"), Some(length.to_string()));
 }
 
-/// The ids in the document's examples are 2 and 3: its superuser came first.
+/// The ids of the document's examples are 2 and 3: its superuser was there first.
 async fn server_with_a_superuser() -> TestServer {
     TestServer::with(|config| {
         config.superuser.email = Some("admin@example.com".to_owned());

@@ -1,5 +1,5 @@
-//! `/auth/users/…`, `/auth/token/…`: registration confirmed by mail, an opaque token for every
-//! sign-in, and djoser's other routes.
+//! `/auth/users/…`, `/auth/token/…`: registration confirmed by mail, an opaque key for every sign-in, and
+//! what djoser's routes do beside.
 
 use http_body_util::Full;
 use hyper::{Method, Request};
@@ -18,7 +18,7 @@ fn user(email: &str) -> Value {
     json!({"email": email, "password": PASSWORD, "re_password": PASSWORD})
 }
 
-/// A server where the address is registered and confirmed.
+/// A server on which the address is registered and confirmed.
 async fn server_with_a_user() -> TestServer {
     let server = TestServer::start().await;
     assert_eq!(server.client.post("/auth/users/", &user(EMAIL)).await.status, 201);
@@ -231,7 +231,7 @@ async fn another_address_needs_the_password_and_the_old_one_is_told() {
     let told = server.mails().await.split_off(mails);
     let mut told: Vec<_> = told.iter().flat_map(|mail| &mail.to).collect();
     told.sort_unstable();
-    // The new address must confirm itself: until then resets go to the old one.
+    // The new one is asked to confirm itself: until then resets go to the old one.
     assert_eq!(told, [EMAIL, "new@example.com"]);
     assert_answer(&me(&server, &key).await, 200, &json!({"id": 1, "email": "new@example.com"}));
     assert_eq!(sign_in(&server, EMAIL, PASSWORD).await.status, 400);
@@ -258,7 +258,7 @@ async fn the_old_address_is_told_even_if_the_account_is_deleted_before_the_mail_
     let told = server.mails().await.split_off(mails);
     let mut told: Vec<_> = told.iter().flat_map(|mail| &mail.to).collect();
     told.sort_unstable();
-    // The old address is also notified of the deletion, because the new one is not confirmed.
+    // It also hears of the deletion, for the new one is not confirmed.
     assert_eq!(told, [EMAIL, EMAIL]);
 }
 
@@ -351,7 +351,7 @@ async fn access_credentials_cross_between_the_apis_and_sign_outs_do_not() {
     let refresh = format!("Bearer {}", pair.field("refresh"));
     let none = json!({"detail": "Invalid token header. No credentials provided."});
     assert_answer(&me(&server, &refresh).await, 401, &none);
-    // The token endpoint of the other API verifies every token that its header accepts.
+    // What the header of the other API accepts, its token endpoint verifies.
     let answer = server.client.post("/token/verify", &json!({"token": key})).await;
     assert_eq!(answer.status, 200);
 

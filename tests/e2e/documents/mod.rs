@@ -1,5 +1,5 @@
-//! What the documents of the APIs promise, example by example: their requests, and the answers
-//! exactly as documented.
+//! What the documents of the APIs promise, example by example: requests as their readers would send
+//! them, and the answers as they stand there.
 
 mod djoser_jwt;
 mod djoser_token;
@@ -10,13 +10,13 @@ mod simplejwt_rotating;
 use propusk_tests::http::Answer;
 use serde_json::Value;
 
-/// Compares status and JSON, including the order of keys.
+/// Status and JSON, with the order of its keys.
 #[track_caller]
 fn assert_answer(answer: &Answer, status: u16, json: &Value) {
     assert_eq!((answer.status.as_u16(), answer.text()), (status, json.to_string()));
 }
 
-/// The pair of tokens of a sign-in, `refresh` first.
+/// A pair of tokens, `refresh` first, as a sign-in answers it.
 #[track_caller]
 fn assert_pair(answer: &Answer) -> (String, String) {
     assert_eq!(answer.status, 200, "{}", answer.text());

@@ -1,5 +1,5 @@
-//! `/authorization/…` and `/validate/jwt/…`: the examples of the document, and where its tokens
-//! work, here and in the other APIs.
+//! `/authorization/…` and `/validate/jwt/…`: the examples of the document, and what its tokens are good
+//! for here and in the other APIs.
 
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
@@ -34,7 +34,7 @@ impl Tokens {
         Tokens { access, refresh }
     }
 
-    /// Whether they verify and refresh; both or neither must succeed.
+    /// Whether they verify and renew, which they do together.
     async fn are_good(&self, server: &TestServer) -> bool {
         let verified = verify(server, &self.access).await;
         let renewed = renew(server, &self.refresh).await.status;
@@ -170,7 +170,7 @@ async fn an_account_made_elsewhere_signs_in_with_its_password_and_is_called_by_w
     let renewed = renew(&server, &tokens.refresh).await;
     assert_eq!(renewed.field("email"), PHONE);
 
-    // Shorter than a new password may be.
+    // Shorter than a new secret may be.
     let user = json!({"login": "Ann", "email": "ann@example.com", "password": "short"});
     assert_eq!(server.client.post("/v1/creat_autor", &user).await.status, 201);
     let body = json!({"email": "ann@example.com", "hash_password": "short"});
@@ -238,7 +238,7 @@ async fn of_many_registrations_at_once_one_succeeds() {
     let mut attempts = JoinSet::new();
     for place in 0..8 {
         let client = server.client.clone();
-        // Half of them have the same phone, half the same e-mail, one both.
+        // Half of them agree in the phone, half in the e-mail, one in both.
         let phone = if place < 4 { PHONE.to_owned() } else { format!("+7999000000{place}") };
         let email = if place > 2 { EMAIL.to_owned() } else { format!("{place}@example.com") };
         let body = json!({"phone_number": phone, "email": email, "hash_password": SECRET});
@@ -268,7 +268,7 @@ async fn no_broken_token_is_accepted() {
     assert!(tokens.are_good(&server).await);
 }
 
-/// A token with one letter changed, cut off, with its parts mixed up, and with other changes.
+/// A token with one letter changed, cut off, with its parts mixed up, and dressed in other ways.
 fn broken(token: &str) -> Vec<String> {
     let mut forms = Vec::new();
     let other = |letter| if letter == 'A' { 'B' } else { 'A' };

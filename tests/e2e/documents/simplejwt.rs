@@ -20,7 +20,7 @@ async fn a_user_registers_signs_in_refreshes_and_sees_the_profile() {
     let (refresh, access) =
         assert_pair(&server.client.post("/api/auth/login/", &credentials).await);
 
-    // Tokens of the same session and second are identical.
+    // The tokens of one session and second are the same.
     server.clock.advance(1);
     let answer = server.client.post("/api/auth/token/refresh/", &json!({"refresh": refresh})).await;
     let renewed = answer.field("access");

@@ -31,7 +31,7 @@ async fn registration_answers_the_account_with_a_hash_that_is_not_of_the_passwor
         201,
         &json!({"login": "string", "password": hash, "email": "user@example.com"}),
     );
-    // Text that Django would read as the hash of this password does not work as a password.
+    // What a Django would read as the hash of this password does not sign in anywhere.
     let parts: Vec<_> = hash.split('$').collect();
     assert_eq!((parts.len(), &parts[..2]), (4, &["pbkdf2_sha256", "720000"][..]));
     assert_eq!((parts[2].len(), parts[3].len()), (22, 44));
