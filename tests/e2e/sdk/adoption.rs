@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use propusk::{Adoption, Change, Client, Dialect, Kind, Operation, SignOut, SignOutReason, Tokens};
 use propusk_tests::django::Stack;
-use propusk_tests::recording_proxy::Tap;
+use propusk_tests::tap::Tap;
 
 use super::peer::Peer;
 use super::{EMAIL, Home, PASSWORD};

@@ -1,7 +1,7 @@
 //! The app's own API: a token for it, and for nobody else.
 
 use propusk::{Client, Dialect, Kind, SignOutReason};
-use propusk_tests::recording_proxy::Tap;
+use propusk_tests::tap::Tap;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
 

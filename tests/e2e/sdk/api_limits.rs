@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use propusk::{Client, Kind};
-use propusk_tests::recording_proxy::Tap;
+use propusk_tests::tap::Tap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;

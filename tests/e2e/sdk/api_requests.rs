@@ -7,7 +7,7 @@ use propusk::reqwest::Method;
 use propusk::reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use propusk::reqwest::multipart::Form;
 use propusk::{Api, ApiRequest, Kind};
-use propusk_tests::recording_proxy::{Seen, Tap};
+use propusk_tests::tap::{Seen, Tap};
 use tokio::task::JoinSet;
 
 use super::api::{REFUSAL, app};

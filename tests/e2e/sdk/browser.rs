@@ -243,7 +243,7 @@ async fn the_code_of_a_sign_in_goes_to_the_server_at_which_it_began() {
     let (desk, staging) = (Desk::start().await, super::Home::start().await);
     let begun = desk.app().begin_sign_in("google").await.expect("it begins");
     let link = desk.browse(&begun.authorize_url).await;
-    let tap = propusk_tests::recording_proxy::Tap::open(staging.server.address).await;
+    let tap = propusk_tests::tap::Tap::open(staging.server.address).await;
     let other = desk.app_at(tap.url());
     let refused = other.complete_sign_in(&link).await.expect_err("another server");
     let state = propusk::VaultState::OtherServer;

@@ -1,7 +1,7 @@
 //! A device whose clock is wrong, or is moved.
 
 use propusk::{Client, Clock, Phase};
-use propusk_tests::recording_proxy::Tap;
+use propusk_tests::tap::Tap;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
 

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use propusk::{Client, Clock, Dialect, Kind, Operation, Vault};
-use propusk_tests::recording_proxy::Tap;
+use propusk_tests::tap::Tap;
 use serde_json::{Value, json};
 
 use super::peer::Peer;

@@ -29,8 +29,8 @@ mod watching;
 use std::path::Path;
 
 use propusk::{Client, ClientBuilder, Clock, Kind, SignOutReason, Vault, VaultKey};
-use propusk_tests::recording_proxy::Tap;
 use propusk_tests::server::TestServer;
+use propusk_tests::tap::Tap;
 
 pub const EMAIL: &str = "anna@example.org";
 pub const PASSWORD: &str = "a quiet harbour at noon";

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use propusk::{Client, ClientBuilder, Kind, Registration};
 use propusk_tests::certificate::Authority;
-use propusk_tests::recording_proxy::Tap;
+use propusk_tests::tap::Tap;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 

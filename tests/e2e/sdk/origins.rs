@@ -1,7 +1,7 @@
 //! A credential goes to the server that issued it and to no other.
 
 use propusk::{Client, Kind, VaultState};
-use propusk_tests::recording_proxy::Tap;
+use propusk_tests::tap::Tap;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
 

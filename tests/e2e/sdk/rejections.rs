@@ -3,7 +3,7 @@
 
 use propusk::{Dialect, FieldCode, Kind, Registration, Rejection, RejectionCode};
 use propusk_tests::django::Stack;
-use propusk_tests::recording_proxy::Tap;
+use propusk_tests::tap::Tap;
 
 use super::peer::Peer;
 use super::{EMAIL, Home, PASSWORD};

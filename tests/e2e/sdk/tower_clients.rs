@@ -7,7 +7,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use propusk::{AccessTokenLayer, Error, Kind, SignOutReason};
-use propusk_tests::recording_proxy::Tap;
+use propusk_tests::tap::Tap;
 use tower::{BoxError, ServiceBuilder, ServiceExt as _};
 
 use super::api::{REFUSAL, app};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use propusk::{Client, Error, Kind};
-use propusk_tests::recording_proxy::Tap;
+use propusk_tests::tap::Tap;
 use tokio::task::JoinSet;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD};

@@ -413,7 +413,7 @@ async fn a_sign_out_is_told_to_the_server_that_has_the_session_and_to_no_other()
     std::fs::write(home.folder.path().join("app.vault"), "garbage").expect("written");
     tap.answer("DELETE /propusk/v1/sessions/current", None);
     assert_eq!(app.sign_out().await.expect("a sign-out"), propusk::SignOut::Owed);
-    let other = propusk_tests::recording_proxy::Tap::open(home.server.address).await;
+    let other = propusk_tests::tap::Tap::open(home.server.address).await;
     let client = Client::builder(other.url()).clock(home.clock.clone()).vault(home.vault());
     let client = client.build().expect("a client");
     assert!(!client.status().await.expect("a status").is_signed_in());

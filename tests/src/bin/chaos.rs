@@ -6,19 +6,18 @@ use std::process::ExitCode;
 use clap::Parser;
 use propusk_tests::chaos::{Api, Harness, write_foot, write_head};
 
-/// Runs the SDK against a server with faults: messages are lost, repeated, delayed and cut; the
-/// disk is full or has no locks; processes are killed or paused; users sign in and out; clocks are
-/// moved. First every single fault, then random pairs.
+/// Runs the SDK against a server while messages are lost, repeated, delayed and cut, the disk is
+/// full or has no locks, processes are killed or stand still, people sign in and out, and clocks are
+/// moved: every single fault, then random pairs of them.
 #[derive(Parser)]
 struct Arguments {
     /// Random pairs of faults, over all APIs.
     #[arg(long, default_value_t = 2_000)]
     pairs: usize,
-    /// The seed of the random numbers.
+    /// Where the random numbers begin.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only APIs whose names begin with this: native, simplejwt, djoser_jwt, prehashed,
-    /// djoser_token.
+    /// Only APIs whose names begin so: native, simplejwt, djoser_jwt, prehashed, djoser_token.
     #[arg(long)]
     api: Option<String>,
     /// Only runs whose descriptions contain this, such as one of an earlier report.
@@ -48,8 +47,8 @@ async fn run(Arguments { pairs, seed, api, only }: Arguments) -> io::Result<Exit
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Nothing here uses TLS, but each process would read the system's certificates, which takes half
-/// of the whole time. Runs this program again without any.
+/// Nothing here speaks TLS, and every process that is started would read the system's certificates:
+/// half of the whole time. Begins again with none of them.
 #[cfg(unix)]
 fn without_certificates() -> io::Result<()> {
     use std::os::unix::process::CommandExt as _;
