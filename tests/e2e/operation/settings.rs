@@ -420,7 +420,7 @@ async fn dot_env_syntax_is_read_correctly_or_refused_with_its_line() {
 
 #[tokio::test]
 async fn secret_with_stray_characters_is_refused_with_the_reason() {
-    let place = Operator::new().await;
+    let operator = Operator::new().await;
     for (around, problem) in [
         (["\u{feff}", ""], "begins with a byte order mark"),
         (["", " "], "has white space before or after it"),
