@@ -16,12 +16,14 @@ pub use account::SignOut;
 pub use browser::{BrowserSignIn, Completed};
 pub use builder::ClientBuilder;
 
-use crate::dialects::{Call, Credential, Refusal};
+use crate::account::{Operation, Profile};
+use crate::api_access::ApiAccess;
+use crate::dialects::{Call, Credential, Dialect, Refusal};
 use crate::error::{Error, Kind, Result};
 use crate::http::Failure;
 use crate::redirect::RedirectUri;
 use crate::session::{AtHand, Core, OfflineIdentity, OfflinePolicy, Status, Who};
-use crate::{Dialect, Operation, Profile, VaultState};
+use crate::vault_state::VaultState;
 
 /// Signs in at one server and keeps the session; a cheap clone, all of which share the session.
 ///
@@ -49,7 +51,7 @@ pub struct Client {
 /// What a client is made of beside its session.
 pub(crate) struct Parts {
     pub redirects: Vec<RedirectUri>,
-    pub api: crate::api::Shared,
+    pub api: ApiAccess,
     /// Whoever redeems a link is alone.
     pub completing: tokio::sync::Mutex<()>,
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use propusk_wire::Secret;
 
-use crate::RedirectUri;
+use crate::redirect::RedirectUri;
 
 /// What is longer is not looked at.
 const MAX_LENGTH: usize = 8 * 1024;

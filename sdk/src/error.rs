@@ -6,8 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::account::Operation;
 use crate::rejection::Rejection;
-use crate::{Operation, VaultState};
+use crate::vault_state::{VaultState, state_in_words};
 
 /// What operations return.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -208,21 +209,6 @@ impl fmt::Display for Unexpected {
 }
 
 impl StdError for Unexpected {}
-
-pub(crate) fn state_in_words(state: VaultState) -> &'static str {
-    match state {
-        VaultState::Ready => "the vault was busy",
-        VaultState::Degraded => "its key lies in a file beside it",
-        VaultState::Locked => "the system's key store or the disk does not give it out",
-        VaultState::Absent => "this system has no key store",
-        VaultState::Foreign => "it belongs to another key or is damaged",
-        VaultState::Newer => "a newer version of the app has written it",
-        VaultState::ReadOnly => "the disk is full or read-only",
-        VaultState::WithoutLocks => "the disk has no file locks",
-        VaultState::WentBack => "somebody has put an older record back",
-        VaultState::OtherServer => "another server has issued it",
-    }
-}
 
 /// What follows "cannot".
 fn operation_in_words(operation: Operation) -> &'static str {

@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use url::Url;
 
-use crate::clock::Moment;
+use crate::clock::{Clock, Moment};
 use crate::dialects::{Call, Credential, Refusal, Reply, Request, Scheme};
 use crate::error::{Error, Kind, Unexpected};
-use crate::{Clock, Rejection, RejectionCode};
+use crate::rejection::{Rejection, RejectionCode};
 
 use conditional::Condition;
 

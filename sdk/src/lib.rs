@@ -4,6 +4,7 @@
 mod account;
 mod adopted;
 mod api;
+mod api_access;
 mod client;
 mod clock;
 pub mod deeplink;
@@ -23,7 +24,9 @@ mod rejection;
 mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod unknown_members;
 mod vault;
+mod vault_state;
 
 pub use account::{MailedLink, Operation, Profile, Registered, Registration};
 pub use adopted::Tokens;
@@ -45,5 +48,6 @@ pub use reqwest;
 pub use session::{Adoption, Change, OfflineIdentity, OfflinePolicy, Phase, Status, Trust, Who};
 pub use vault::{
     FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultError, VaultGuard, VaultKey,
-    VaultSlots, VaultState,
+    VaultSlots,
 };
+pub use vault_state::VaultState;

@@ -1,29 +1,24 @@
 //! The app's own API, called with the access token: attached, renewed, and the request sent again
 //! once if it is refused. A token goes to the origins that the app has named and to no other.
 
-mod refusals;
 mod request;
 #[cfg(feature = "tower")]
 mod tower;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, Request, Response, StatusCode};
-use url::{Origin, Url};
+use url::Url;
 
 pub use request::ApiRequest;
 #[cfg(feature = "tower")]
 pub use tower::{AccessTokenLayer, AccessTokenService};
 
-use crate::Client;
+use crate::api_access::{Endpoint, Http};
+use crate::client::Client;
 use crate::error::{Error, Kind, Result};
 use crate::session::{AtHand, Who};
-use refusals::{Endpoint, Refusals, is_at};
-
-/// How long an API may be silent, unless the app says another.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sends requests of an app with its access token.
 ///
@@ -43,35 +38,6 @@ pub struct Api {
     http: Http,
     /// In whose name alone it sends.
     of: Option<Who>,
-}
-
-/// The limit of a client cannot be taken off a request, so that there are two.
-#[derive(Clone, Debug)]
-pub(crate) struct Http {
-    pub limited: reqwest::Client,
-    /// For requests with a limit of their own.
-    pub unlimited: reqwest::Client,
-}
-
-/// What all [`Api`]s of a client share.
-pub(crate) struct Shared {
-    origins: Vec<Origin>,
-    http: Http,
-    refusals: Mutex<Refusals>,
-}
-
-impl Shared {
-    pub fn new(http: Http, origins: Vec<Origin>) -> Self {
-        Shared { origins, http, refusals: Mutex::default() }
-    }
-
-    fn allows(&self, url: &Url) -> bool {
-        self.origins.iter().any(|origin| is_at(origin, url))
-    }
-
-    fn refusals(&self) -> MutexGuard<'_, Refusals> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Client {

@@ -12,7 +12,7 @@ use tower_service::Service;
 use url::Url;
 
 use super::not_allowed;
-use crate::Client;
+use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::session::AtHand;
 

@@ -3,11 +3,12 @@
 use propusk_wire::Secret;
 
 use super::Client;
+use crate::account::{MailedLink, Operation, Profile, Registered, Registration};
+use crate::adopted::Tokens;
 use crate::error::{Error, Kind, Result};
+use crate::pkce;
+use crate::rejection::RejectionCode;
 use crate::session::{Adoption, AtHand, Record, Told};
-use crate::{
-    MailedLink, Operation, Profile, Registered, Registration, RejectionCode, Tokens, pkce,
-};
 
 /// Whether the server knows of a sign-out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

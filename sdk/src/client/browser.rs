@@ -7,13 +7,14 @@ use std::time::Duration;
 use propusk_wire::{Identity, LinkRequest, Provider, Secret, StartSignInRequest};
 
 use super::Client;
-use crate::deeplink;
+use crate::account::Operation;
 use crate::dialects::native;
 use crate::error::{Error, Kind, Result};
 use crate::pending_sign_in::{Arrival, Outcome, PendingSignIn};
-use crate::pkce;
+use crate::redirect::RedirectUri;
 use crate::rejection::{Rejection, RejectionCode};
-use crate::{Operation, RedirectUri, VaultState};
+use crate::vault_state::VaultState;
+use crate::{deeplink, pkce};
 
 /// A sign-in that goes on in a browser.
 #[derive(Clone, Debug)]

@@ -8,14 +8,15 @@ use propusk_wire::Secret;
 use url::Url;
 
 use super::{Client, Parts};
-use crate::api::{self, Shared};
+use crate::api_access::{self, ApiAccess, Http};
+use crate::clock::Clock;
 use crate::dialects::{App, Dialect, OAuthClient};
 use crate::error::{Error, Result};
 use crate::http::{self, Transport};
 use crate::network::{Network, is_loopback};
 use crate::redirect::RedirectUri;
 use crate::session::Core;
-use crate::{Clock, Vault};
+use crate::vault::Vault;
 
 /// The parts of a [`Client`]; only the server's address must be given.
 #[must_use]
@@ -48,7 +49,7 @@ impl ClientBuilder {
             network: Network::default(),
             http: None,
             timeout: http::TIMEOUT,
-            api_timeout: api::TIMEOUT,
+            api_timeout: api_access::TIMEOUT,
             allows_plain_http: false,
             clock: Clock::system(),
         }
@@ -185,7 +186,7 @@ impl ClientBuilder {
         };
         let of_apis = |silence| self.network.client_of_apis(&tls, &origins, silence);
         let (limited, unlimited) = (of_apis(Some(self.api_timeout))?, of_apis(None)?);
-        let api = Shared::new(api::Http { limited, unlimited }, origins);
+        let api = ApiAccess::new(Http { limited, unlimited }, origins);
         let transport = Transport::new(http, base, self.clock, self.timeout);
         let vault = self.vault.unwrap_or_else(Vault::memory);
         let core = Core::new(transport, vault, self.dialect, self.app, former)?;

@@ -3,9 +3,9 @@
 use propusk_wire::{Identity, Secret, Session, UpdateAccountRequest};
 
 use super::Client;
+use crate::account::{Operation, Profile};
 use crate::dialects::native;
 use crate::error::Result;
-use crate::{Operation, Profile};
 
 impl Client {
     /// Where the account is signed in, the newest first.

@@ -5,9 +5,10 @@ use propusk_wire::Secret;
 
 use super::reply::is_sendable;
 use super::{Credential, Scheme, Tokens, jwt};
+use crate::account::Operation;
+use crate::adopted;
 use crate::adopted::Tokens as Kept;
 use crate::error::{Error, Result};
-use crate::{Operation, adopted};
 
 /// A pair of JWTs; the access token may be missing.
 pub(super) fn jwt_pair(kept: &Kept, scheme: Scheme, now: i64) -> Result<Tokens> {
@@ -90,7 +91,7 @@ fn lives(kept: &Kept, now: i64) -> Option<i64> {
 
 fn another_form() -> Error {
     Error::because(
-        crate::Kind::Unsupported(Operation::Adopt),
+        crate::error::Kind::Unsupported(Operation::Adopt),
         "these tokens have not the form of this API",
     )
 }

@@ -10,8 +10,8 @@ use super::drf::{refusal, simple_jwt};
 use super::reply::read;
 use super::request::members_of;
 use super::{App, Call, Credential, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use crate::account::{MailedLink, Operation, Profile, Registered, Registration};
 use crate::error::{Error, Result};
-use crate::{MailedLink, Operation, Profile, Registered, Registration};
 
 pub(super) struct DjoserJwt;
 
@@ -38,7 +38,7 @@ impl Spelling for DjoserJwt {
         ]
     }
 
-    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
         adopted::jwt_pair(kept, Scheme::Bearer, now)
     }
 

@@ -25,8 +25,9 @@ use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::account::{MailedLink, Operation, Profile, Registered, Registration};
 use crate::error::{Error, Result, SignOutReason};
-use crate::{MailedLink, Operation, Profile, Registered, Registration, Rejection};
+use crate::rejection::Rejection;
 
 pub(crate) use jwt::account_of;
 
@@ -67,7 +68,7 @@ impl Dialect {
     }
 
     /// Tokens that an app has kept until now; what no API has given is refused.
-    pub(crate) fn adopt(self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+    pub(crate) fn adopt(self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
         adopted::checked(kept)?;
         self.spelling().adopt(kept, now)
     }
@@ -212,7 +213,7 @@ pub(crate) trait Spelling: Send + Sync {
 
     /// Tokens that an app has kept until now, as this API gives them; what has the form of another API
     /// is unsupported.
-    fn adopt(&self, _kept: &crate::Tokens, _now: i64) -> Result<Tokens> {
+    fn adopt(&self, _kept: &crate::adopted::Tokens, _now: i64) -> Result<Tokens> {
         Err(Error::unsupported(Operation::Adopt))
     }
 

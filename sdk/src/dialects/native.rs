@@ -17,9 +17,9 @@ use super::jwt::lifetime;
 use super::reply::{is_sendable, read};
 use super::request::segment;
 use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use crate::account::{MailedLink, Operation, Profile, Registered, Registration};
 use crate::error::{Error, Result, SignOutReason};
 use crate::rejection::{FieldProblem, Rejection};
-use crate::{MailedLink, Operation, Profile, Registered, Registration};
 
 pub(super) struct Native;
 
@@ -53,7 +53,7 @@ impl Spelling for Native {
         ]
     }
 
-    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
         adopted::marked_pair(kept, "pr1.", now)
     }
 

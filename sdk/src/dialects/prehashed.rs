@@ -14,9 +14,9 @@ use super::request::members_of;
 use super::{
     App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens, jwt,
 };
+use crate::account::{Operation, Profile, Registered, Registration};
 use crate::error::{Error, Result, SignOutReason};
 use crate::rejection::{FieldProblem, Rejection, RejectionCode};
-use crate::{Operation, Profile, Registered, Registration};
 
 pub(super) struct Prehashed;
 
@@ -33,7 +33,7 @@ impl Spelling for Prehashed {
     }
 
     /// The tokens that are answered are not kept: a registration signs nobody in here.
-    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
         adopted::jwt_pair(kept, Scheme::Bearer, now)
     }
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{Reading, Refusal, Reply};
-use crate::{Rejection, RejectionCode};
+use crate::rejection::{Rejection, RejectionCode};
 
 /// Where an answer does not tell how long to wait.
 const WAIT: u64 = 5;

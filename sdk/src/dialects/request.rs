@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::{Call, Credential, Reading, Refusal, Reply, Request};
+use crate::account::{Profile, Registration};
 use crate::error::{Error, Result};
-use crate::{Profile, Registration};
 
 impl<T: 'static> Call<T> {
     pub(super) fn new(

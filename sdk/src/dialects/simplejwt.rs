@@ -9,9 +9,9 @@ use super::drf::{problem, profile, refusal};
 use super::reply::{read, rejection};
 use super::request::members_of;
 use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use crate::account::{MailedLink, Operation, Profile, Registered, Registration};
 use crate::error::Result;
 use crate::rejection::{Rejection, RejectionCode};
-use crate::{MailedLink, Operation, Profile, Registered, Registration};
 
 pub(super) struct Simplejwt;
 
@@ -33,7 +33,7 @@ impl Spelling for Simplejwt {
         ]
     }
 
-    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
         adopted::jwt_pair(kept, Scheme::Bearer, now)
     }
 

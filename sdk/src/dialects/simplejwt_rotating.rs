@@ -9,8 +9,8 @@ use super::drf::{refusal, simple_jwt};
 use super::reply::read;
 use super::request::members_of;
 use super::{App, Call, Credential, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use crate::account::{Operation, Registered, Registration};
 use crate::error::Result;
-use crate::{Operation, Registered, Registration};
 
 pub(super) struct SimplejwtRotating;
 
@@ -33,7 +33,7 @@ impl Spelling for SimplejwtRotating {
         true
     }
 
-    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
         adopted::jwt_pair(kept, Scheme::Bare, now)
     }
 

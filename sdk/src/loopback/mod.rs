@@ -17,10 +17,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::RedirectUri;
 use crate::deeplink::{self, Link};
 use crate::error::{Error, Kind, Result};
 use crate::pkce::is_same;
+use crate::redirect::RedirectUri;
 use page::{Answer, Status};
 
 /// How long one connection may take to send its request.

@@ -6,10 +6,10 @@
 use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
 
-use crate::RedirectUri;
 use crate::deeplink::{Broken, Link};
 use crate::pkce::{hash, is_same};
-use crate::session::Unknown;
+use crate::redirect::RedirectUri;
+use crate::unknown_members::UnknownMembers;
 
 /// How long a sign-in may take, in seconds; the server's word if that is less.
 const LIFE: i64 = 600;
@@ -33,7 +33,7 @@ pub(crate) struct Journal {
     over: Vec<Past>,
     reset: Option<ResetProof>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
 /// Proves that this app asked for the reset links that lead to it.

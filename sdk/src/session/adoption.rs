@@ -3,16 +3,14 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::attempt_id::random_text;
 use super::decide::{Kept, State, merged};
-use super::record::Opening;
-use super::{Change, Core, Record, Session, Want, is_changed, joined, random_text};
+use super::renewal_purpose::Want;
+use super::session_core::{Core, is_changed, joined};
+use super::status::Change;
+use super::stored_session::{Opening, Session};
 use crate::dialects::Tokens;
 use crate::error::{Error, Kind, Result};
-
-/// More are not remembered; the oldest are let go.
-const MOST: usize = 64;
 
 /// What came of handing over tokens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,28 +20,6 @@ pub enum Adoption {
     Taken,
     /// These tokens were taken over before; nothing has changed, also where that session has ended.
     Known,
-}
-
-/// Tokens that were taken over once.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Adopted {
-    /// SHA-256 in base64url.
-    hash: String,
-    /// How long they could live, by the server's clock; for ever where nobody says.
-    until: Option<i64>,
-}
-
-impl Record {
-    fn has_adopted(&self, hash: &str) -> bool {
-        self.adopted.iter().any(|adopted| adopted.hash == hash)
-    }
-
-    fn note_adopted(&mut self, hash: String, until: Option<i64>, now: i64) {
-        self.adopted.retain(|adopted| adopted.until.is_none_or(|until| now < until));
-        self.adopted.push(Adopted { hash, until });
-        let surplus = self.adopted.len().saturating_sub(MOST);
-        self.adopted.drain(..surplus);
-    }
 }
 
 impl Core {
@@ -66,7 +42,7 @@ impl Core {
         let mut memory = self.memory.lock().await;
         let desk = self.alone().await?;
         let mut record = desk.record(&memory.state)?;
-        if record.has_adopted(&hash) {
+        if record.adopted.contains(&hash) {
             return Ok(Adoption::Known);
         }
         let held = desk.held();
@@ -91,7 +67,7 @@ impl Core {
         };
         let origin = Some(self.transport.origin());
         let session = Box::new(Session { origin, ..Session::adopt(opening, tokens, at) });
-        record.note_adopted(hash, until, at.server);
+        record.adopted.add(hash, until, at.server);
         record.lease = None;
         let state = State::SignedIn(Kept { session, is_saved: true });
         record.held = state.held();

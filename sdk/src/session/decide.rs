@@ -8,11 +8,12 @@
 
 use propusk_wire::Secret;
 
-use super::record::{Held, Session};
-use crate::VaultState;
+use super::record::Held;
+use super::stored_session::Session;
 use crate::clock::Moment;
 use crate::dialects::Tokens;
 use crate::error::{Error, SignOutReason};
+use crate::vault_state::VaultState;
 
 /// Where the session stands.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::random_text;
+use super::attempt_id::random_text;
 use crate::error::Result;
 
 /// No lease is longer, in seconds, however long the app lets a request take.

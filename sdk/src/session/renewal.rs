@@ -10,19 +10,25 @@ use propusk_wire::Secret;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::Instrument;
 
+use super::current_token::AtHand;
 use super::decide::{Kept, Outcome, State, Verdict, answered, is_base, merged};
-use super::flight::{Landing, landed};
+use super::last_seen::Over;
 use super::lease::Lease;
-use super::record::Held;
-use super::stored::{Desk, Over, is_not_ours};
-use super::trust::TOLERANCE;
-use super::{
-    ALMOST_OVER, AtHand, Change, Core, Memory, Phase, Record, Session, Want, change_of, state_of,
-};
+use super::locked_vault::{Desk, is_not_ours, state_of};
+use super::offline::TOLERANCE;
+use super::record::{Held, Record};
+use super::renewal_purpose::Want;
+use super::session_core::{Core, Memory};
+use super::single_flight::{Landing, landed};
+use super::status::{Change, Phase};
+use super::stored_session::Session;
+use super::vault_sync::change_of;
 use crate::clock::Moment;
 use crate::dialects::Tokens;
 use crate::error::{Error, Kind, Result, SignOutReason};
 
+/// A token with less to live than this, in seconds, is not given out while another can be had.
+const ALMOST_OVER: i64 = 5;
 /// How long another process that renews is waited for.
 const OTHERS: Duration = Duration::from_secs(3);
 /// How often it is looked whether it has.
@@ -378,7 +384,7 @@ impl Core {
             }
             record.lease = record.lease.filter(|lease| !lease.is_of(&self.holder));
             if let Some(over) = over {
-                record.owe(over, self.transport.device_now());
+                record.owed.add(over, self.transport.device_now());
             }
             self.write(&desk, record).await
         };
@@ -444,33 +450,6 @@ impl Core {
                 core.write_again();
             }
         });
-    }
-}
-
-impl Want {
-    /// Whether what is held will do.
-    fn is_met_by(&self, kept: &Kept, now: i64) -> bool {
-        match self {
-            Want::Token => kept.session.is_fresh(now),
-            Want::InsteadOf(refused) => *refused != kept.session.credential.token,
-            // Where a token has to expire first, the server knows whether it has: this device's clock
-            // may have been moved since the server was last heard.
-            Want::Renewal => false,
-            Want::Verification => !kept.session.is_unverified,
-            Want::Saving => kept.is_saved,
-        }
-    }
-
-    /// Whether the token that is held is of no use.
-    fn is_of_no_use(&self) -> bool {
-        matches!(self, Want::InsteadOf(_) | Want::Renewal)
-    }
-
-    /// Whether it takes the refresh token to get it. What may be lost with its answer, or has to wait,
-    /// is not sent for a verification.
-    pub(super) fn sends_refresh_token(&self, session: &Session) -> bool {
-        let is_verification = matches!(self, Want::Verification);
-        session.refresh.is_some() && !(is_verification && session.spends())
     }
 }
 

@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 
-use super::Session;
-use crate::SignOutReason;
+use super::stored_session::Session;
 use crate::dialects::account_of;
+use crate::error::SignOutReason;
 
 /// Whether somebody is signed in, as far as is known now, and who.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

@@ -5,8 +5,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use super::decide::{Kept, State};
-use super::record::{Held, Opening};
-use super::{Core, Record, Session};
+use super::record::{Held, Record};
+use super::session_core::Core;
+use super::stored_session::{Opening, Session};
 use crate::clock::Moment;
 use crate::dialects::{Credential, Scheme, Tokens};
 use crate::{Client, Dialect, Phase, Profile, SignOutReason, Storage, Vault, VaultKey};

@@ -9,12 +9,11 @@ use propusk_wire::{
     RequestResetRequest, Secret, UpdateAccountRequest,
 };
 
-use super::answer::Reply;
+use super::records::{Purpose, StoredAccount, StoredLink};
+use super::reply::{Handled, Refusal, Reply, accepted, no_content};
 use super::sessions::Sender;
-use super::store::{
-    Handled, Purpose, Refusal, Store, StoredAccount, StoredLink, accepted, no_content,
-};
-use crate::MailedLink;
+use super::store::Store;
+use crate::account::MailedLink;
 use crate::pkce;
 
 /// Characters that a password has at least.

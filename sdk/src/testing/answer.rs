@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
-use hyper::{Response, StatusCode};
-use propusk_wire::{Problem, ProblemCode};
+use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue};
+use propusk_wire::ProblemCode;
 use serde::Serialize;
 
-use super::store::Refusal;
+use super::reply::{Refusal, Reply};
 
 /// What [`Server`](super::Server) answers in place of its own answer, or none at all.
 ///
@@ -30,14 +28,6 @@ pub(super) enum Plan {
     Reply(Reply),
     Closed,
     Lost,
-}
-
-/// A status with headers and a body.
-#[derive(Clone)]
-pub(super) struct Reply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
 }
 
 impl Answer {
@@ -117,61 +107,7 @@ impl fmt::Debug for Answer {
     }
 }
 
-impl Reply {
-    pub fn new(status: StatusCode) -> Self {
-        Reply { status, headers: HeaderMap::new(), body: Bytes::new() }
-    }
-
-    pub fn of_json(status: StatusCode, body: &impl Serialize) -> Self {
-        let mut reply = Reply::new(status);
-        reply.set_json("application/json", body);
-        reply
-    }
-
-    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
-        self
-    }
-
-    /// As it is sent at this time by the server's clock, in seconds since 1970.
-    pub fn sent_at(self, now: i64) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        // A scripted date stays: apps are tested against servers whose clock is wrong.
-        response.headers_mut().entry(DATE).or_insert_with(|| date(now));
-        response
-    }
-
-    fn set_json(&mut self, media_type: &'static str, body: &(impl Serialize + ?Sized)) {
-        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        self.body = serde_json::to_vec(body).expect("a body that can be written as JSON").into();
-    }
-}
-
-impl From<Refusal> for Reply {
-    fn from(refusal: Refusal) -> Self {
-        let Refusal { status, code, fields } = refusal;
-        let title = status.canonical_reason().unwrap_or_default().to_owned();
-        let mut reply = Reply::new(status);
-        let problem = Problem { title, status: status.as_u16(), code, fields };
-        reply.set_json("application/problem+json", &problem);
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                reply.with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-            }
-            _ => reply,
-        }
-    }
-}
-
 fn final_status(status: u16) -> StatusCode {
     assert!((200..=599).contains(&status), "no status of an answer: {status}");
     StatusCode::from_u16(status).expect("a status from 200 to 599")
-}
-
-fn date(now: i64) -> HeaderValue {
-    let since = std::time::Duration::from_secs(now.try_into().unwrap_or(0));
-    let text = httpdate::fmt_http_date(std::time::UNIX_EPOCH + since);
-    HeaderValue::try_from(text).expect("a date is a header's value")
 }

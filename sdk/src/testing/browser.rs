@@ -4,9 +4,9 @@ use reqwest::header::LOCATION;
 use url::Url;
 
 use super::federation::AUTHORIZE;
-use crate::RedirectUri;
 use crate::error::{Error, Kind, Result};
 use crate::network::Network;
+use crate::redirect::RedirectUri;
 
 /// A browser, and what the person before it does at the provider of a [`Server`](super::Server).
 ///

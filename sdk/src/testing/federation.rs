@@ -10,11 +10,13 @@ use propusk_wire::{
     Provider, ProvidersResponse, Secret, StartSignInRequest, StartSignInResponse, UnlinkRequest,
 };
 
-use super::answer::Reply;
+use super::records::{Flow, Grant, StoredAccount};
+use super::reply::{Handled, Refusal, Reply, no_content};
 use super::script::ReceivedRequest;
 use super::sessions::Sender;
-use super::store::{Handled, Refusal, Store, StoredAccount, no_content, random};
-use crate::{RedirectUri, pkce};
+use super::store::{Store, random};
+use crate::pkce;
+use crate::redirect::RedirectUri;
 
 /// The page that the browser opens.
 pub(super) const AUTHORIZE: &str = "/testing/authorize";
@@ -27,25 +29,6 @@ const CHALLENGE_CHARACTERS: usize = 43;
 
 const PROVIDERS: [(&str, &str); 4] =
     [("google", "Google"), ("vk", "VK ID"), ("yandex", "Yandex"), ("mail_ru", "Mail.ru")];
-
-/// A sign-in that waits for the browser.
-pub(super) struct Flow {
-    provider: String,
-    redirect: String,
-    challenge: String,
-    /// The account that links an identity.
-    links: Option<i64>,
-    expires_at: i64,
-}
-
-/// What the browser has brought, and waits for the app.
-pub(super) struct Grant {
-    provider: String,
-    email: String,
-    challenge: String,
-    links: Option<i64>,
-    expires_at: i64,
-}
 
 pub(super) fn list_providers() -> Reply {
     let providers = PROVIDERS

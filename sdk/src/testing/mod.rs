@@ -52,6 +52,8 @@ mod accounts;
 mod answer;
 mod browser;
 mod federation;
+mod records;
+mod reply;
 mod routes;
 mod script;
 mod server;

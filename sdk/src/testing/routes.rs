@@ -3,10 +3,10 @@
 use propusk_wire::ProblemCode;
 use serde::de::DeserializeOwned;
 
-use super::answer::Reply;
 use super::federation::{AUTHORIZE, list_providers};
+use super::reply::{Handled, Refusal, Reply};
 use super::script::ReceivedRequest;
-use super::store::{Handled, Refusal, Store};
+use super::store::Store;
 
 /// Carries a request out.
 pub(super) fn answer(store: &mut Store, request: &ReceivedRequest) -> Reply {

@@ -17,11 +17,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::answer::{Answer, Plan, Reply};
+use super::answer::{Answer, Plan};
+use super::records::StoredAccount;
+use super::reply::Reply;
 use super::routes;
 use super::script::{HeldRequest, ReceivedRequest, Script, Step};
-use super::store::{Store, StoredAccount};
-use crate::{Client, ClientBuilder, Clock, MailedLink};
+use super::store::Store;
+use crate::account::MailedLink;
+use crate::client::{Client, ClientBuilder};
+use crate::clock::Clock;
 
 /// When every server starts by its own clock: the first second of 2026.
 const START: i64 = 1_767_225_600;

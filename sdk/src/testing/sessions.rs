@@ -10,9 +10,10 @@ use propusk_wire::{
 };
 use serde_json::json;
 
-use super::answer::Reply;
+use super::records::{AccessToken, RefreshToken, Spent, StoredSession};
+use super::reply::{Handled, Refusal, Reply, no_content};
 use super::script::ReceivedRequest;
-use super::store::{Handled, Refusal, Store, no_content, random};
+use super::store::{Store, random};
 
 /// How long an access token lives, in seconds.
 const ACCESS_SECONDS: i64 = 900;
@@ -20,38 +21,6 @@ const ACCESS_SECONDS: i64 = 900;
 const REFRESH_SECONDS: i64 = 5_184_000;
 /// How long after a sign-in no current password is needed, in seconds.
 const RECENT_SECONDS: i64 = 300;
-
-/// A session, live or ended.
-pub(super) struct StoredSession {
-    account: i64,
-    device_name: Option<String>,
-    created_at: i64,
-    last_used_at: i64,
-    expires_at: i64,
-    /// The refresh token that has not been used.
-    current: String,
-    is_ended: bool,
-}
-
-/// An access token that was issued.
-pub(super) struct AccessToken {
-    session: String,
-    expires_at: i64,
-    pub is_revoked: bool,
-}
-
-/// A refresh token that was issued.
-pub(super) struct RefreshToken {
-    session: String,
-    /// Once it is spent.
-    spent: Option<Spent>,
-}
-
-/// The refresh that has spent a token.
-struct Spent {
-    attempt: Option<Secret>,
-    successor: String,
-}
 
 /// Whose access token came with a request.
 pub(super) struct Sender {
@@ -264,19 +233,6 @@ impl Store {
         self.access_tokens
             .insert(token.clone(), AccessToken { session, expires_at, is_revoked: false });
         token.into()
-    }
-}
-
-impl StoredSession {
-    fn is_live(&self, now: i64) -> bool {
-        !self.is_ended && now < self.expires_at
-    }
-}
-
-impl Spent {
-    /// Whether the request is the very refresh that has spent the token, sent again.
-    fn is_by(&self, request: &RefreshRequest) -> bool {
-        self.attempt.is_some() && self.attempt == request.attempt
     }
 }
 

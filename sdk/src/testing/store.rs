@@ -3,17 +3,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hyper::StatusCode;
-use propusk_wire::{FieldCode, Identity, ProblemCode, Secret};
+use propusk_wire::{Identity, Secret};
 
-use super::answer::Reply;
-use super::federation::{Flow, Grant};
-use super::sessions::{AccessToken, RefreshToken, StoredSession};
-use crate::Clock;
+use super::records::{
+    AccessToken, Flow, Grant, Purpose, RefreshToken, StoredAccount, StoredLink, StoredSession,
+};
+use crate::clock::Clock;
 use crate::pkce;
-
-/// What a request comes to.
-pub(super) type Handled = Result<Reply, Refusal>;
 
 /// Everything.
 pub(super) struct Store {
@@ -33,48 +29,6 @@ pub(super) struct Store {
     /// With the account that each opens.
     pub identities: Vec<(i64, Identity)>,
     last_account: i64,
-}
-
-/// An account.
-#[derive(Default)]
-pub(super) struct StoredAccount {
-    pub email: Option<String>,
-    pub email_verified: bool,
-    pub pending_email: Option<String>,
-    pub phone: Option<String>,
-    pub username: Option<String>,
-    pub display_name: Option<String>,
-    pub password: Option<Secret>,
-    pub created_at: i64,
-    /// It waits for its activation.
-    pub is_new: bool,
-    pub is_suspended: bool,
-}
-
-/// A link that was mailed, as long as it works.
-pub(super) struct StoredLink {
-    pub email: String,
-    pub account: i64,
-    pub token: Secret,
-    pub purpose: Purpose,
-}
-
-/// What a mailed link is for.
-#[derive(Clone, Eq, PartialEq)]
-pub(super) enum Purpose {
-    Activation,
-    /// With the challenge of the app that has asked for it.
-    Reset {
-        challenge: Option<String>,
-    },
-}
-
-/// Why a request is refused.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub status: StatusCode,
-    pub code: ProblemCode,
-    pub fields: BTreeMap<String, Vec<FieldCode>>,
 }
 
 impl Store {
@@ -135,57 +89,7 @@ impl Store {
     }
 }
 
-impl StoredAccount {
-    pub fn is_inactive(&self) -> bool {
-        self.is_new || self.is_suspended
-    }
-}
-
-impl Refusal {
-    pub fn new(status: StatusCode, code: ProblemCode) -> Self {
-        Refusal { status, code, fields: BTreeMap::new() }
-    }
-
-    pub fn unauthorized(code: ProblemCode) -> Self {
-        Refusal::new(StatusCode::UNAUTHORIZED, code)
-    }
-
-    pub fn forbidden(code: ProblemCode) -> Self {
-        Refusal::new(StatusCode::FORBIDDEN, code)
-    }
-
-    pub fn conflict(code: ProblemCode) -> Self {
-        Refusal::new(StatusCode::CONFLICT, code)
-    }
-
-    pub fn bad_request(code: ProblemCode) -> Self {
-        Refusal::new(StatusCode::BAD_REQUEST, code)
-    }
-
-    pub fn not_found() -> Self {
-        Refusal::new(StatusCode::NOT_FOUND, ProblemCode::NotFound)
-    }
-
-    /// A member of the request that is not what it has to be.
-    pub fn of_field(name: &str, code: FieldCode) -> Self {
-        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, ProblemCode::InvalidFields).with(name, code)
-    }
-
-    pub fn with(mut self, field: &str, code: FieldCode) -> Self {
-        self.fields.insert(field.to_owned(), vec![code]);
-        self
-    }
-}
-
 /// 43 characters of base64url.
 pub(super) fn random() -> Secret {
     pkce::verifier().expect("random bytes of the system")
-}
-
-pub(super) fn no_content() -> Reply {
-    Reply::new(StatusCode::NO_CONTENT)
-}
-
-pub(super) fn accepted() -> Reply {
-    Reply::new(StatusCode::ACCEPTED)
 }

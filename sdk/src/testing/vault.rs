@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::{KeyStore, KeyStoreError, Storage, Vault, VaultKey};
+use crate::vault::{KeyStore, KeyStoreError, Storage, Vault, VaultKey};
 
 /// What a disk does.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

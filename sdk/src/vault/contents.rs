@@ -10,7 +10,8 @@ use std::time::Instant;
 use super::keys::{Keys, Known, state_of};
 use super::patience::{is_away, patiently, patiently_since};
 use super::sealed::{Keeper, MAX_RECORD, Sealed, Unreadable, seal};
-use super::{FileStorage, Storage, VaultError, VaultState};
+use super::{FileStorage, Storage, VaultError};
+use crate::vault_state::VaultState;
 
 /// The storage and the keys to it.
 pub(super) struct Contents {

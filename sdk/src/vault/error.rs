@@ -3,8 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use super::VaultState;
-use crate::error::{Error, Kind, state_in_words};
+use crate::error::{Error, Kind};
+use crate::vault_state::{VaultState, state_in_words};
 
 /// Why a vault could not be read or written. Nothing that was stored is lost by it, except where the
 /// state is [`Foreign`](VaultState::Foreign): that was lost before.

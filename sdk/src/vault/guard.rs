@@ -9,7 +9,8 @@ use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::contents::Contents;
 use super::gates::Gate;
-use super::{VaultError, VaultState, blocking};
+use super::{VaultError, blocking};
+use crate::vault_state::VaultState;
 
 /// A vault that nobody else writes, in this process or another, until this is dropped.
 ///

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::attempts::Attempts;
 use super::key_file::KeyFile;
 use super::sealed::{Keeper, Sealed};
-use super::{KeyStore, KeyStoreError, VaultError, VaultKey, VaultState};
+use super::{KeyStore, KeyStoreError, VaultError, VaultKey};
+use crate::vault_state::VaultState;
 
 /// The store, the file beside, and the key that was found last.
 pub(super) struct Keys {

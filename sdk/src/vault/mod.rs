@@ -40,6 +40,8 @@ pub use key::{KeyStore, KeyStoreError, VaultKey};
 pub use slots::VaultSlots;
 pub use storage::{FileStorage, Storage};
 
+use crate::vault_state::VaultState;
+
 use changes::Changes;
 use contents::Contents;
 use gates::{Gate, Gates};
@@ -47,38 +49,6 @@ use key::FixedKey;
 use key_file::KeyFile;
 use keys::Keys;
 use memory::MemoryStorage;
-
-/// Whether what is stored can be had.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum VaultState {
-    /// It can be read and written.
-    Ready,
-    /// It can, but the system has no store for keys, so that the key lies beside the file.
-    Degraded,
-    /// It cannot be read now, and is still there: the system's store gives the key to nobody, or does
-    /// not answer, or the disk does not, or the folder of the file is away: an encrypted disk, a network
-    /// home. After a new start of the app, a folder that is still away is taken for one that has never
-    /// been there.
-    Locked,
-    /// The system has no store for keys, and the app has not asked for less.
-    Absent,
-    /// What is stored belongs to another key, or is damaged: nobody can read it any more.
-    Foreign,
-    /// A newer version of the SDK has written it; it is left alone.
-    Newer,
-    /// It can be read but not written: a full or read-only disk.
-    ReadOnly,
-    /// It can be read and written, on a file system without locks: where two processes use it at once,
-    /// both may spend one refresh token, which ends the session in APIs that rotate.
-    WithoutLocks,
-    /// Somebody has put an older record back, such as a backup or a program that synchronises folders:
-    /// none of it is sent. Only a running client says so, which has seen a later one.
-    WentBack,
-    /// Another server has issued what is stored: none of it is sent, and nothing of it is ended. Only a
-    /// client says so, which knows its server.
-    OtherServer,
-}
 
 /// Keeps one record of at most 1 MiB, sealed: a session's, or another secret of the app's in a vault
 /// of its own. Clones are the same vault.

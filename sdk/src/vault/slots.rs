@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use super::key::FixedKey;
 use super::patience::{is_away, patiently};
-use super::{FileStorage, KeyStore, Storage, Vault, VaultError, VaultKey, VaultState, blocking};
-use crate::{Error, Result};
+use super::{FileStorage, KeyStore, Storage, Vault, VaultError, VaultKey, blocking};
+use crate::error::{Error, Result};
+use crate::vault_state::VaultState;
 
 /// How the files of slots end.
 const ENDING: &str = ".vault";

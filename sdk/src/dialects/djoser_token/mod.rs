@@ -15,8 +15,8 @@ use super::drf::{self, Names, refusal};
 use super::reply::{Token, read};
 use super::request::members_of;
 use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use crate::account::{MailedLink, Operation, Profile, Registered, Registration};
 use crate::error::{Result, SignOutReason};
-use crate::{MailedLink, Operation, Profile, Registered, Registration};
 
 pub(super) struct DjoserToken;
 
@@ -48,7 +48,7 @@ impl Spelling for DjoserToken {
         true
     }
 
-    fn adopt(&self, kept: &crate::Tokens, now: i64) -> Result<Tokens> {
+    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
         adopted::opaque(kept, now)
     }
 

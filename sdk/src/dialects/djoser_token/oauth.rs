@@ -5,13 +5,13 @@ use serde::Deserialize;
 use serde_json::{Number, json};
 
 use super::unauthorized;
-use crate::RejectionCode;
 use crate::dialects::drf::refusal;
 use crate::dialects::reply::{Token, read, rejection};
 use crate::dialects::{
     App, Call, Credential, OAuthClient, Refusal, Renewal, Reply, Request, Scheme, Tokens, jwt,
 };
 use crate::error::{Error, Result};
+use crate::rejection::RejectionCode;
 
 const INACTIVE: &str = "User inactive or deleted.";
 const UNREACHABLE: &str = "The authentication provider could not be reached";

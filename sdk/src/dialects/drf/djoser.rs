@@ -4,10 +4,11 @@ use propusk_wire::Secret;
 use serde_json::{Value, json};
 
 use super::{LINK, Names, profile, refusal};
+use crate::account::{MailedLink, Profile};
 use crate::dialects::reply::read;
 use crate::dialects::{Call, Credential, Reading, Refusal, Reply, Request, Scheme};
 use crate::error::{Error, Result};
-use crate::{MailedLink, Profile, Rejection, RejectionCode};
+use crate::rejection::{Rejection, RejectionCode};
 
 const NEW_PASSWORD: Names = &[("new_password", "password")];
 const OF_LINK: Names = &[("uid", LINK), ("token", LINK), ("new_password", "password")];

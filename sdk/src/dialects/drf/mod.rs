@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value};
 
 use super::reply::rejection;
 use super::{Refusal, Reply};
-use crate::Profile;
+use crate::account::Profile;
 use crate::rejection::{FieldProblem, Rejection, RejectionCode};
 
 /// What the API calls a member that is called otherwise here.

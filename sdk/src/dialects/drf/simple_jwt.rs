@@ -5,12 +5,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Names, refusal};
-use crate::RejectionCode;
 use crate::dialects::reply::{Token, read, rejection};
 use crate::dialects::{
     Call, Credential, Reading, Refusal, Renewal, Reply, Request, Scheme, Tokens, jwt,
 };
 use crate::error::SignOutReason;
+use crate::rejection::RejectionCode;
 
 const NOT_VALID: &str = "token_not_valid";
 /// Propusk's word for a refresh before its time; the library allows it at any time.

@@ -4,7 +4,7 @@ use super::*;
 use crate::Dialect;
 use crate::dialects::{Credential, Scheme};
 use crate::error::Kind;
-use crate::session::record::Opening;
+use crate::session::stored_session::Opening;
 
 const NOW: i64 = 1_000_000;
 const AT: Moment = Moment { server: NOW, offset: 0 };

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::decide::State;
-use super::{Change, Core, Status};
+use super::session_core::Core;
+use super::status::{Change, Status};
 
 /// How often it is asked whether anybody still watches.
 const STILL_WATCHED: Duration = Duration::from_secs(10);

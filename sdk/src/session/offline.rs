@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::decide::State;
-use super::{Core, Who};
-use crate::Profile;
+use super::session_core::Core;
+use super::status::Who;
+use crate::account::Profile;
 use crate::error::Result;
 
 /// How far a clock may be off before it counts as set back, in seconds.

@@ -3,76 +3,15 @@
 
 use std::sync::PoisonError;
 
-use super::decide::{State, is_base};
-use super::record::{Held, VERSION};
-use super::{Core, LOCK_PATIENCE, Record, Session, random_text};
-use crate::VaultState;
+use super::attempt_id::random_text;
+use super::decide::is_base;
+use super::last_seen::{Over, Seen};
+use super::locked_vault::{Desk, in_time, state_of};
+use super::record::{Held, Record, VERSION};
+use super::session_core::Core;
+use super::stored_session::Session;
 use crate::error::{Error, Kind, Result, SignOutReason};
-use crate::vault::{VaultError, VaultGuard};
-
-/// The vault, which nobody else writes meanwhile, and what it holds.
-pub(super) struct Desk {
-    guard: VaultGuard,
-    read: Result<Record>,
-    /// What counts where the vault's own record is lost.
-    last: Record,
-}
-
-/// What was seen last; an earlier record of the same series no longer counts.
-#[derive(Clone, Default)]
-pub(super) struct Seen {
-    record: Record,
-    over: Option<Over>,
-}
-
-/// An end that could not be written: what the vault still holds of that sign-in is over.
-#[derive(Clone)]
-pub(super) struct Over {
-    pub session: Box<Session>,
-    pub reason: SignOutReason,
-}
-
-impl Desk {
-    pub fn held(&self) -> std::result::Result<Held, VaultState> {
-        self.read.as_ref().map(|record| record.held.clone()).map_err(state_of)
-    }
-
-    /// The record to be written over. What was lost is made anew of what is in memory.
-    pub fn record(&self, memory: &State) -> Result<Record> {
-        match &self.read {
-            // What was taken over once stays known, also where the file was removed.
-            Ok(record) if record.series.is_empty() => {
-                Ok(Record { adopted: self.last.adopted.clone(), ..record.clone() })
-            }
-            Ok(record) => Ok(record.clone()),
-            Err(error) if is_replaceable(error) => {
-                Ok(Record { held: memory.held(), lease: None, ..self.last.clone() })
-            }
-            Err(error) => Err(error.clone()),
-        }
-    }
-
-    /// Why it is not known what the vault holds.
-    pub fn problem(&self) -> Error {
-        match &self.read {
-            Err(error) => error.clone(),
-            Ok(_) => Error::new(Kind::Protocol),
-        }
-    }
-
-    /// As it was found.
-    pub fn found(&self) -> Option<&Record> {
-        self.read.as_ref().ok()
-    }
-
-    async fn forget(&self) -> Result<()> {
-        in_time(self.guard.forget()).await
-    }
-
-    pub async fn forget_whatever_it_is(&self) -> Result<()> {
-        in_time(self.guard.forget_whatever_it_is()).await
-    }
-}
+use crate::vault_state::VaultState;
 
 impl Core {
     /// The vault, alone among processes. One that has been stopped while it had the lock, and not
@@ -108,7 +47,7 @@ impl Core {
         if let Some(over) = before.over.as_ref().filter(|over| over.ends(&record)) {
             record.held = Held::SignedOut(over.reason);
             if over.reason == SignOutReason::SignedOut {
-                record.owe(over.session.clone(), self.transport.device_now());
+                record.owed.add(over.session.clone(), self.transport.device_now());
             }
         }
         Ok(record)
@@ -206,32 +145,6 @@ impl Core {
     }
 }
 
-impl Over {
-    /// Whether the record holds what is over. Of an answer that was lost here, another process may have
-    /// heard.
-    fn ends(&self, record: &Record) -> bool {
-        let is_lost = self.reason == SignOutReason::AnswerLost;
-        record.session().is_some_and(|held| {
-            held.lineage == self.session.lineage
-                && (!is_lost || held.generation <= self.session.generation)
-        })
-    }
-}
-
-impl Seen {
-    fn is_of(&self, record: &Record) -> bool {
-        !record.series.is_empty() && self.record.series == record.series
-    }
-}
-
-/// No disk is waited for any longer; what has begun is finished.
-async fn in_time<T>(work: impl Future<Output = std::result::Result<T, VaultError>>) -> Result<T> {
-    match tokio::time::timeout(LOCK_PATIENCE, work).await {
-        Ok(done) => Ok(done?),
-        Err(elapsed) => Err(Error::because(Kind::Storage { state: VaultState::Locked }, elapsed)),
-    }
-}
-
 /// When the server has vouched for the session, if it is another one than was found, or renewed.
 fn newly_vouched(found: Option<&Record>, record: &Record) -> Option<i64> {
     let session = record.session()?;
@@ -258,21 +171,4 @@ fn is_newer(bytes: &[u8]) -> bool {
 fn encode(record: &Record) -> Result<Vec<u8>> {
     serde_json::to_vec(record)
         .map_err(|error| Error::because(Kind::Storage { state: VaultState::Foreign }, error))
-}
-
-pub(super) fn state_of(error: &Error) -> VaultState {
-    match error.kind() {
-        Kind::Storage { state } => *state,
-        _ => VaultState::Foreign,
-    }
-}
-
-/// A newer version's, or another server's: nothing is written over it.
-pub(super) fn is_not_ours(error: &Error) -> bool {
-    matches!(state_of(error), VaultState::Newer | VaultState::OtherServer)
-}
-
-/// Nothing of it counts any more.
-pub(super) fn is_replaceable(error: &Error) -> bool {
-    matches!(state_of(error), VaultState::Foreign | VaultState::WentBack)
 }

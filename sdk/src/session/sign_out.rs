@@ -7,13 +7,16 @@ use propusk_wire::Secret;
 use tracing::Instrument;
 
 use super::decide::State;
-use super::flight::landed;
-use super::owed::LIMIT;
+use super::last_seen::Over;
+use super::locked_vault::state_of;
 use super::record::Held;
-use super::stored::Over;
-use super::{Change, Core, Memory, Session, joined, state_of};
-use crate::VaultState;
+use super::server_sign_out::LIMIT;
+use super::session_core::{Core, Memory, joined};
+use super::single_flight::landed;
+use super::status::Change;
+use super::stored_session::Session;
 use crate::error::{Result, SignOutReason};
+use crate::vault_state::VaultState;
 
 /// What is left to do of a sign-out.
 struct Left {
@@ -74,7 +77,7 @@ impl Core {
             record.held = Held::SignedOut(SignOutReason::SignedOut);
             record.lease = None;
             if let Some(session) = session.clone() {
-                record.owe(session, self.transport.device_now());
+                record.owed.add(session, self.transport.device_now());
             }
             self.note_owed(!record.owed.is_empty());
             self.write_end(&desk, record).await
@@ -94,7 +97,7 @@ impl Core {
         let Some(session) = &left.session else {
             return if self.owes() { Told::Owed } else { Told::Heard };
         };
-        if !session.dialect.supports(crate::Operation::SignOut) {
+        if !session.dialect.supports(crate::account::Operation::SignOut) {
             return Told::Never;
         }
         let telling = async {

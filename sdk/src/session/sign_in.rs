@@ -7,11 +7,14 @@ use propusk_wire::Secret;
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use super::attempt_id::random_text;
 use super::decide::{Kept, State};
-use super::owed::LIMIT;
-use super::record::{Held, Opening};
-use super::stored::is_replaceable;
-use super::{Change, Core, Session, joined, random_text};
+use super::locked_vault::is_replaceable;
+use super::record::Held;
+use super::server_sign_out::LIMIT;
+use super::session_core::{Core, joined};
+use super::status::Change;
+use super::stored_session::{Opening, Session};
 use crate::dialects::{Call, Dialect, Tokens};
 use crate::error::Result;
 use crate::pending_sign_in::Outcome;
@@ -77,7 +80,7 @@ impl Core {
             let now = self.transport.device_now();
             let stored = record.session().cloned().map(Box::new);
             for over in [stored, before.clone()].into_iter().flatten() {
-                record.owe(over, now);
+                record.owed.add(over, now);
             }
             record.held = Held::SignedIn(session.clone());
             record.lease = None;

@@ -3,9 +3,12 @@
 
 use std::sync::Arc;
 
+use super::attempt_id::attempt;
 use super::decide::Verdict;
-use super::{Core, Session, Want, attempt};
-use crate::Operation;
+use super::renewal_purpose::Want;
+use super::session_core::Core;
+use super::stored_session::Session;
+use crate::account::Operation;
 use crate::dialects::{Call, Refusal, Renewal, Tokens};
 use crate::error::{Error, Kind, Result, SignOutReason, Unexpected};
 use crate::http::Failure;
@@ -25,7 +28,7 @@ impl Core {
         self.transport.send_if(call, is_current).await.map_err(verdict)
     }
 
-    fn refresh_call(&self, session: &Session) -> Result<Call<Tokens>> {
+    pub(super) fn refresh_call(&self, session: &Session) -> Result<Call<Tokens>> {
         let refresh = session.refresh.as_ref().ok_or_else(|| Error::new(Kind::Protocol))?;
         let attempt = attempt(&session.attempt_key, refresh);
         session.dialect.spelling().refresh(&Renewal {
@@ -74,48 +77,9 @@ impl Core {
             profile,
         })
     }
-
-    /// Tells the server that a session is over; up to which renewal of it the server has heard. Some APIs
-    /// hear it from a good access token only.
-    pub(super) async fn tell(self: &Arc<Self>, session: &Session) -> Option<u64> {
-        let generation = session.generation;
-        match self.tell_with(session).await {
-            Err(Failure::Refused(Refusal::Unauthorized)) if session.refresh.is_some() => {}
-            outcome => return has_heard(outcome).then_some(generation),
-        }
-        let call = self.refresh_call(session).ok()?;
-        match self.transport.send(call).await.map_err(verdict) {
-            Ok(tokens) => {
-                let renewed = session.clone().renewed(tokens, self.transport.moment());
-                self.owe_renewed(renewed.clone()).await;
-                has_heard(self.tell_with(&renewed).await).then_some(renewed.generation)
-            }
-            Err(verdict) => {
-                matches!(verdict, Verdict::Over(_) | Verdict::Spent).then_some(generation)
-            }
-        }
-    }
-
-    /// What was renewed to be told over is alive until the server has heard.
-    async fn owe_renewed(self: &Arc<Self>, renewed: Session) {
-        let now = self.transport.device_now();
-        let owed = self.change(move |record| record.owe(Box::new(renewed), now)).await;
-        if let Err(error) = owed {
-            tracing::info!(%error, "a sign-out may be lost");
-        }
-    }
-
-    async fn tell_with(&self, session: &Session) -> std::result::Result<bool, Failure> {
-        let refresh = session.refresh.as_ref();
-        let call = session.dialect.spelling().sign_out(&session.credential, refresh, &self.app);
-        match call {
-            Ok(call) => self.transport.send(call).await.map(|()| true),
-            Err(_) => Ok(false),
-        }
-    }
 }
 
-fn verdict(failure: Failure) -> Verdict {
+pub(super) fn verdict(failure: Failure) -> Verdict {
     match failure {
         Failure::Refused(Refusal::SignedOut(reason)) => Verdict::Over(reason),
         Failure::Refused(Refusal::Spent) => Verdict::Spent,
@@ -125,18 +89,5 @@ fn verdict(failure: Failure) -> Verdict {
             Verdict::Passing(Error::because(Kind::Network, Unexpected(status)))
         }
         failure => Verdict::Passing(failure.into()),
-    }
-}
-
-fn has_heard(told: std::result::Result<bool, Failure>) -> bool {
-    match told {
-        Ok(told) => told,
-        // It was over before.
-        Err(Failure::Refused(Refusal::SignedOut(_) | Refusal::Spent)) => true,
-        Err(failure) => {
-            let error = Error::from(failure);
-            tracing::info!(%error, "the server has not been told of a sign-out");
-            false
-        }
     }
 }

@@ -17,7 +17,7 @@ const MANY: usize = 8;
 
 /// An address without its query.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     origin: Origin,
     path: String,
 }
@@ -34,7 +34,7 @@ struct Refusal {
 }
 
 #[derive(Default)]
-pub(super) struct Refusals {
+pub(crate) struct Refusals {
     /// The oldest first.
     entries: Vec<Refusal>,
     /// Origins that have accepted a token; no more of them than the app has named.
@@ -42,7 +42,7 @@ pub(super) struct Refusals {
 }
 
 /// Whether the address is at this origin; no copy is made of it, since every request asks.
-pub(super) fn is_at(origin: &Origin, url: &Url) -> bool {
+pub(crate) fn is_at(origin: &Origin, url: &Url) -> bool {
     match origin {
         Origin::Tuple(scheme, host, port) => {
             scheme == url.scheme()

@@ -1,0 +1,50 @@
+//! The access token that callers get, in the form in which it is sent.
+
+use propusk_wire::Secret;
+use reqwest::header::HeaderValue;
+
+use super::status::Who;
+use super::stored_session::Session;
+use crate::account::Profile;
+use crate::dialects::Credential;
+use crate::http::header_of;
+
+/// A token in the form in which it is sent.
+pub(crate) struct AtHand {
+    pub credential: Credential,
+    pub header: HeaderValue,
+    pub profile: Option<Profile>,
+    pub who: Who,
+    /// The sign-in that it is of.
+    pub lineage: Secret,
+    fresh_until: Option<i64>,
+    pub expires_at: Option<i64>,
+    /// It is renewed by the call that needs it, and by nothing else.
+    pub is_renewed_by_calls: bool,
+    pub is_unverified: bool,
+}
+
+impl AtHand {
+    /// A token that cannot be sent is none.
+    pub fn of(session: &Session) -> Option<Self> {
+        Some(AtHand {
+            credential: session.credential.clone(),
+            header: header_of(&session.credential).ok()?,
+            profile: session.profile.clone(),
+            who: Who::of(session),
+            lineage: session.lineage.clone(),
+            fresh_until: session.fresh_until(),
+            expires_at: session.access_expires_at,
+            is_renewed_by_calls: session.spends(),
+            is_unverified: session.is_unverified,
+        })
+    }
+
+    pub fn is_fresh(&self, server_now: i64) -> bool {
+        self.fresh_until.is_none_or(|until| server_now < until)
+    }
+
+    pub fn is_alive(&self, server_now: i64) -> bool {
+        self.expires_at.is_none_or(|at| server_now < at)
+    }
+}

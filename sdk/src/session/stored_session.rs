@@ -1,0 +1,149 @@
+//! SS
+
+use propusk_wire::Secret;
+use serde::{Deserialize, Serialize};
+
+use crate::account::Profile;
+use crate::clock::Moment;
+use crate::dialects::{Credential, Dialect, Tokens};
+use crate::unknown_members::UnknownMembers;
+
+/// A token is renewed this many seconds before it expires, or a tenth of its life before if that is
+/// less.
+const MARGIN: i64 = 60;
+
+/// A sign-in, and the newest credentials of it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Session {
+    /// Tells this sign-in from others that the vault has held; known here alone.
+    pub lineage: Secret,
+    /// Makes the attempts of refreshes, so that one token is always presented with the same: see
+    /// [`attempt_id`](super::attempt_id).
+    pub attempt_key: Secret,
+    /// The origin of the server that issued the credentials; `None` in records of before it was kept.
+    #[serde(default)]
+    pub origin: Option<String>,
+    /// Counts renewals.
+    pub generation: u64,
+    pub dialect: Dialect,
+    pub credential: Credential,
+    /// By the server's clock; `None`: it does not expire, or nobody said when.
+    pub access_expires_at: Option<i64>,
+    /// Seconds that the access token had to live when it came.
+    pub access_lives: Option<i64>,
+    pub refresh: Option<Secret>,
+    /// By the server's clock.
+    pub refresh_expires_at: Option<i64>,
+    pub session_id: Option<String>,
+    pub profile: Option<Profile>,
+    /// What has to be added to this device's clock for the server's.
+    pub clock_offset: i64,
+    /// Each renewal has brought another refresh token, in an API that is not known to do that.
+    #[serde(default)]
+    pub rotates: bool,
+    /// Taken over from the app, and the server has not been asked yet.
+    #[serde(default)]
+    pub is_unverified: bool,
+    /// When the server last vouched for it, by its clock.
+    #[serde(default)]
+    pub vouched_at: Option<i64>,
+    #[serde(flatten)]
+    pub unknown: UnknownMembers,
+}
+
+/// What only whoever opens a session knows.
+pub(crate) struct Opening {
+    pub dialect: Dialect,
+    pub lineage: Secret,
+    pub attempt_key: Secret,
+}
+
+impl Session {
+    pub fn open(opening: Opening, tokens: Tokens, at: Moment) -> Self {
+        let Opening { dialect, lineage, attempt_key } = opening;
+        let mut session = Session {
+            lineage,
+            attempt_key,
+            origin: None,
+            generation: 0,
+            dialect,
+            credential: tokens.access.clone(),
+            access_expires_at: None,
+            access_lives: None,
+            refresh: None,
+            refresh_expires_at: None,
+            session_id: None,
+            profile: None,
+            clock_offset: 0,
+            rotates: false,
+            is_unverified: false,
+            vouched_at: None,
+            unknown: UnknownMembers::default(),
+        };
+        session.take(tokens, at);
+        session
+    }
+
+    /// One that the server has not opened just now: nobody has vouched for it yet.
+    pub fn adopt(opening: Opening, tokens: Tokens, at: Moment) -> Self {
+        Session { is_unverified: true, vouched_at: None, ..Session::open(opening, tokens, at) }
+    }
+
+    /// The session after a refresh.
+    pub fn renewed(mut self, tokens: Tokens, at: Moment) -> Self {
+        self.generation += 1;
+        let is_another = tokens.refresh.is_some() && tokens.refresh != self.refresh;
+        self.rotates |= is_another && self.dialect != Dialect::Native;
+        self.take(tokens, at);
+        self
+    }
+
+    /// Whether a renewal spends the refresh token, so that an answer that is lost cannot be had again.
+    pub fn spends(&self) -> bool {
+        self.refresh.is_some() && (self.rotates || self.dialect.spelling().spends_refresh_tokens())
+    }
+
+    fn take(&mut self, tokens: Tokens, at: Moment) {
+        self.credential = tokens.access;
+        self.access_lives = tokens.access_lives;
+        self.access_expires_at = tokens.access_lives.map(|lives| at.server.saturating_add(lives));
+        if tokens.refresh.is_some() {
+            self.refresh = tokens.refresh;
+        }
+        if let Some(lives) = tokens.refresh_lives {
+            self.refresh_expires_at = Some(at.server.saturating_add(lives));
+        }
+        self.session_id = tokens.session_id.or(self.session_id.take());
+        self.profile = tokens.profile.or(self.profile.take());
+        self.clock_offset = at.offset;
+        self.is_unverified = false;
+        self.vouched_at = Some(at.server);
+    }
+
+    /// Whether the access token is good for a request that begins now, by the server's clock.
+    pub fn is_fresh(&self, server_now: i64) -> bool {
+        self.fresh_until().is_none_or(|until| server_now < until)
+    }
+
+    /// Until when the access token is given out without a thought, by the server's clock.
+    pub fn fresh_until(&self) -> Option<i64> {
+        let expires_at = self.access_expires_at?;
+        let after_expiry = self.dialect.spelling().refreshes_after_expiry();
+        let margin = if after_expiry || self.refresh.is_none() { 0 } else { self.margin() };
+        Some(expires_at.saturating_sub(margin))
+    }
+
+    /// Whether the access token still works, by the server's clock.
+    pub fn is_alive(&self, server_now: i64) -> bool {
+        self.access_expires_at.is_none_or(|expires_at| server_now < expires_at)
+    }
+
+    /// Before the token expires; not the same for everybody, so that those who signed in together do
+    /// not come back together.
+    fn margin(&self) -> i64 {
+        let lives = self.access_lives.unwrap_or(0).max(0);
+        let spread = self.lineage.expose().bytes().map(i64::from).sum::<i64>() % 32;
+        let margin = MARGIN.min(lives / 10);
+        margin + margin * spread / 64
+    }
+}
