@@ -7,7 +7,7 @@
 
 #![expect(clippy::print_stdout, reason = "a program for a terminal")]
 
-use propusk::{Client, Dialect, Error, Kind, Operation, Result, Vault};
+use propusk::{Client, Dialect, Error, ErrorKind, Operation, Result, Vault};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -33,7 +33,7 @@ async fn main() -> Result<()> {
 
     let signed_out = client.sign_out().await?;
     println!("{signed_out:?}");
-    let is_over = |error: &Error| matches!(error.kind(), Kind::SignedOut { .. });
+    let is_over = |error: &Error| matches!(error.kind(), ErrorKind::SignedOut { .. });
     println!("signed out: {}", client.access_token().await.as_ref().is_err_and(is_over));
     Ok(())
 }

@@ -14,13 +14,13 @@
 
 use std::io::{self, BufRead, Write};
 
-use propusk::{Client, Kind, Registration, Result, Secret, Vault};
+use propusk::{Client, ErrorKind, Registration, Result, Secret, Vault};
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let server = std::env::var("PROPUSK_SERVER").unwrap_or("http://127.0.0.1:8000".into());
     let client = Client::builder(server)
-        .vault(Vault::keyring("org.example.propusk-password", "propusk-example").degrade_to_file())
+        .vault(Vault::keyring("org.example.propusk-password", "propusk-example").allow_key_file())
         .device_name("the command line")
         .build()?;
     match std::env::args().nth(1).as_deref() {
@@ -42,7 +42,7 @@ async fn main() -> Result<()> {
 async fn enter(client: &Client, email: &str) -> Result<()> {
     let password = ask_password();
     let refused = match client.sign_in(email, password.clone()).await {
-        Err(error) if matches!(error.kind(), Kind::Rejected(_)) => error,
+        Err(error) if matches!(error.kind(), ErrorKind::Rejected(_)) => error,
         outcome => return outcome,
     };
     match client.register(&Registration::new(password.clone()).email(email)).await {

@@ -11,7 +11,7 @@
 
 #![expect(clippy::print_stdout, reason = "a program for a terminal")]
 
-use propusk::{Client, Completed, Kind, Result, Vault};
+use propusk::{Client, ErrorKind, LinkOutcome, Result, Vault};
 
 const REDIRECT: &str = "org.example.app:/signed-in";
 
@@ -20,7 +20,7 @@ async fn main() -> Result<()> {
     let server = std::env::var("PROPUSK_SERVER").unwrap_or("http://127.0.0.1:8000".into());
     let argument = std::env::args().nth(1).unwrap_or("google".into());
     let client = Client::builder(server)
-        .vault(Vault::keyring("org.example.propusk-deep-link", "propusk-example").degrade_to_file())
+        .vault(Vault::keyring("org.example.propusk-deep-link", "propusk-example").allow_key_file())
         .redirect(REDIRECT)
         .build()?;
     if !argument.contains(':') {
@@ -30,10 +30,10 @@ async fn main() -> Result<()> {
         return Ok(());
     }
     match client.complete_sign_in(&argument).await {
-        Ok(Completed::SignedIn) => println!("Signed in."),
-        Ok(Completed::Repeated) => println!("That link has done its work."),
+        Ok(LinkOutcome::SignedIn) => println!("Signed in."),
+        Ok(LinkOutcome::AlreadyCompleted) => println!("That link has done its work."),
         Ok(other) => println!("{other:?}"),
-        Err(error) if *error.kind() == Kind::Cancelled => println!("As you like."),
+        Err(error) if *error.kind() == ErrorKind::Cancelled => println!("As you like."),
         Err(error) => return Err(error),
     }
     Ok(())

@@ -15,7 +15,7 @@ async fn main() -> Result<()> {
     let provider = std::env::args().nth(1).unwrap_or("google".into());
     let registered = RedirectUri::parse("http://127.0.0.1/signed-in")?;
     let client = Client::builder(server)
-        .vault(Vault::keyring("org.example.propusk-loopback", "propusk-example").degrade_to_file())
+        .vault(Vault::keyring("org.example.propusk-loopback", "propusk-example").allow_key_file())
         .redirect(registered.as_str())
         .build()?;
 

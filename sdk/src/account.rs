@@ -98,7 +98,7 @@ pub enum Registered {
     /// The account signs in.
     Active,
     /// It signs in once the mailed link has been opened.
-    AwaitsActivation,
+    ActivationRequired,
 }
 
 /// An account, as far as the API shows it.

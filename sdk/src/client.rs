@@ -12,17 +12,18 @@ use std::time::Duration;
 use propusk_wire::Secret;
 use tokio::sync::watch;
 
-pub use account::SignOut;
-pub use browser::{BrowserSignIn, Completed};
+pub use browser::{BrowserSignIn, LinkOutcome};
 pub use builder::ClientBuilder;
 
 use crate::account::{Operation, Profile};
 use crate::api_access::ApiAccess;
 use crate::dialects::{Call, Credential, Dialect, Refusal};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::http::Failure;
 use crate::redirect::RedirectUri;
-use crate::session::{AtHand, Core, OfflineIdentity, OfflinePolicy, Status, Who};
+use crate::session::{
+    CurrentToken, OfflineIdentity, OfflinePolicy, SessionCore, SignedInUser, Status,
+};
 use crate::vault_state::VaultState;
 
 /// Signs in at one server and keeps the session; a cheap clone, all of which share the session.
@@ -44,16 +45,16 @@ use crate::vault_state::VaultState;
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    pub(crate) core: Arc<Core>,
-    pub(crate) parts: Arc<Parts>,
+    pub(crate) core: Arc<SessionCore>,
+    pub(crate) parts: Arc<ClientParts>,
 }
 
 /// What a client is made of beside its session.
-pub(crate) struct Parts {
+pub(crate) struct ClientParts {
     pub redirects: Vec<RedirectUri>,
     pub api: ApiAccess,
     /// Whoever redeems a link is alone.
-    pub completing: tokio::sync::Mutex<()>,
+    pub redeem_lock: tokio::sync::Mutex<()>,
 }
 
 impl Client {
@@ -76,7 +77,7 @@ impl Client {
     /// network and for no renewal.
     ///
     /// # Errors
-    /// [`Kind::Storage`] while the vault cannot be read: nothing is known then, and nobody is signed
+    /// [`ErrorKind::Storage`] while the vault cannot be read: nothing is known then, and nobody is signed
     /// out.
     pub async fn status(&self) -> Result<Status> {
         self.core.status().await
@@ -94,14 +95,14 @@ impl Client {
     ///
     /// To be called by a program that ends: one for the command line before `main` returns, a handler
     /// of a push message, an app's extension. What is not done then is done at the next start.
-    pub async fn settled(&self, limit: Duration) -> bool {
-        self.core.settled(limit).await
+    pub async fn finish_pending_work(&self, limit: Duration) -> bool {
+        self.core.finish_pending_work(limit).await
     }
 
     /// The network is another one, or there is one again: what waits because the server could not be
     /// reached is tried at once.
     pub fn network_changed(&self) {
-        self.core.note_network();
+        self.core.on_network_change();
     }
 
     /// Who is signed in, and how far that can be relied on without asking the server: from what the
@@ -109,7 +110,7 @@ impl Client {
     /// clock that is set back gains nothing. Costs no network.
     ///
     /// # Errors
-    /// [`Kind::SignedOut`], [`Kind::Storage`].
+    /// [`ErrorKind::SignedOut`], [`ErrorKind::Storage`].
     pub async fn offline_identity(&self, policy: OfflinePolicy) -> Result<OfflineIdentity> {
         self.core.offline_identity(policy).await
     }
@@ -123,21 +124,21 @@ impl Client {
     /// disk.
     ///
     /// # Errors
-    /// [`Kind::SignedOut`] with the reason; [`Kind::Network`], [`Kind::Later`] or [`Kind::Storage`]
+    /// [`ErrorKind::SignedOut`] with the reason; [`ErrorKind::Network`], [`ErrorKind::RetryLater`] or [`ErrorKind::Storage`]
     /// where it has to be renewed and cannot be now.
     pub async fn access_token(&self) -> Result<AccessToken> {
-        Ok(AccessToken(self.core.at_hand().await?))
+        Ok(AccessToken(self.core.current_token().await?))
     }
 
     /// The same for this sign-in alone: what one person has begun is not done in the name of the next.
     ///
     /// # Errors
-    /// [`Kind::OtherSignIn`]; as of [`access_token`](Self::access_token).
-    pub async fn access_token_of(&self, who: &Who) -> Result<AccessToken> {
-        let at_hand = self.core.at_hand().await?;
-        match at_hand.who.is_same(who) {
-            true => Ok(AccessToken(at_hand)),
-            false => Err(Error::new(Kind::OtherSignIn)),
+    /// [`ErrorKind::OtherSignIn`]; as of [`access_token`](Self::access_token).
+    pub async fn access_token_for(&self, user: &SignedInUser) -> Result<AccessToken> {
+        let current_token = self.core.current_token().await?;
+        match current_token.user.is_same(user) {
+            true => Ok(AccessToken(current_token)),
+            false => Err(Error::new(ErrorKind::OtherSignIn)),
         }
     }
 
@@ -147,10 +148,10 @@ impl Client {
     /// now, it is the same one again. A second refusal in a row is the server's answer: do not ask again.
     ///
     /// # Errors
-    /// As of [`access_token`](Self::access_token); [`Kind::OtherSignIn`] where another sign-in has taken the
+    /// As of [`access_token`](Self::access_token); [`ErrorKind::OtherSignIn`] where another sign-in has taken the
     /// place of the token's own.
-    pub async fn access_token_instead_of(&self, refused: &AccessToken) -> Result<AccessToken> {
-        self.instead_of(&refused.0).await.map(AccessToken)
+    pub async fn replace_access_token(&self, refused: &AccessToken) -> Result<AccessToken> {
+        self.replacement_for(&refused.0).await.map(AccessToken)
     }
 
     /// Renews the access token even if it still works. A server of `simplejwt_rotating` may renew only
@@ -165,60 +166,60 @@ impl Client {
     /// The account as it was last seen: no network. `None` where nobody has asked for it yet.
     ///
     /// # Errors
-    /// [`Kind::SignedOut`], [`Kind::Storage`].
+    /// [`ErrorKind::SignedOut`], [`ErrorKind::Storage`].
     pub async fn cached_profile(&self) -> Result<Option<Profile>> {
         self.core.profile().await
     }
 
     /// What one person has asked for is not done in the name of another, who has signed in meanwhile.
-    async fn instead_of(&self, refused: &AtHand) -> Result<Arc<AtHand>> {
-        let next = self.core.instead_of(&refused.credential.token).await?;
-        match next.lineage == refused.lineage {
+    async fn replacement_for(&self, refused: &CurrentToken) -> Result<Arc<CurrentToken>> {
+        let next = self.core.replacement_for(&refused.credential.token).await?;
+        match next.sign_in_id == refused.sign_in_id {
             true => Ok(next),
-            false => Err(Error::new(Kind::OtherSignIn)),
+            false => Err(Error::new(ErrorKind::OtherSignIn)),
         }
     }
 
     /// Sends what needs an access token, and once more with another one if it is refused.
     pub(crate) async fn authorized<T>(
         &self,
-        spell: impl Fn(&Credential) -> Result<Call<T>>,
+        make_call: impl Fn(&Credential) -> Result<Call<T>>,
     ) -> Result<T> {
-        self.authorized_by(spell).await.map(|(answer, _)| answer)
+        self.authorized_by(make_call).await.map(|(answer, _)| answer)
     }
 
     /// The same, and whose token it was.
     pub(crate) async fn authorized_by<T>(
         &self,
-        spell: impl Fn(&Credential) -> Result<Call<T>>,
-    ) -> Result<(T, Arc<AtHand>)> {
-        self.authorized_as(self.core.at_hand().await?, spell).await
+        make_call: impl Fn(&Credential) -> Result<Call<T>>,
+    ) -> Result<(T, Arc<CurrentToken>)> {
+        self.authorized_as(self.core.current_token().await?, make_call).await
     }
 
     /// The same with this token, or one of the same sign-in.
     pub(crate) async fn authorized_as<T>(
         &self,
-        at_hand: Arc<AtHand>,
-        spell: impl Fn(&Credential) -> Result<Call<T>>,
-    ) -> Result<(T, Arc<AtHand>)> {
-        let outcome = self.core.transport().send(spell(&at_hand.credential)?).await;
+        current_token: Arc<CurrentToken>,
+        make_call: impl Fn(&Credential) -> Result<Call<T>>,
+    ) -> Result<(T, Arc<CurrentToken>)> {
+        let outcome = self.core.transport().send(make_call(&current_token.credential)?).await;
         if !matches!(outcome, Err(Failure::Network(_) | Failure::Unexpected(_))) {
-            self.core.note_answer();
+            self.core.on_server_answer();
         }
         match outcome {
             Err(Failure::Refused(
                 Refusal::Unauthorized | Refusal::AccountInactive | Refusal::SignedOut(_),
             )) => {
-                let next = self.instead_of(&at_hand).await?;
-                match self.core.transport().send(spell(&next.credential)?).await {
+                let next = self.replacement_for(&current_token).await?;
+                match self.core.transport().send(make_call(&next.credential)?).await {
                     Err(Failure::Refused(Refusal::Unauthorized)) => Err(Error::because(
-                        Kind::Protocol,
+                        ErrorKind::Protocol,
                         "the server refuses an access token that it has just issued",
                     )),
                     outcome => Ok((outcome?, next)),
                 }
             }
-            outcome => Ok((outcome?, at_hand)),
+            outcome => Ok((outcome?, current_token)),
         }
     }
 
@@ -238,7 +239,7 @@ impl fmt::Debug for Client {
 
 /// An access token at the moment it was asked for. Ask again for every request rather than keep it.
 #[derive(Clone)]
-pub struct AccessToken(Arc<AtHand>);
+pub struct AccessToken(Arc<CurrentToken>);
 
 impl AccessToken {
     /// The bare token.
@@ -247,8 +248,8 @@ impl AccessToken {
     }
 
     /// Whose it is.
-    pub fn who(&self) -> &Who {
-        &self.0.who
+    pub fn user(&self) -> &SignedInUser {
+        &self.0.user
     }
 
     /// When it expires by the server's clock, in seconds since 1970; `None` where it does not, or nobody

@@ -32,15 +32,15 @@ pub enum Link {
         redirect: RedirectUri,
     },
     /// Another link of the app's, or none at all.
-    NotOurs,
+    Unrelated,
     /// It leads to where sign-ins come back, but no server has made it.
-    Broken(Broken),
+    Malformed(LinkProblem),
 }
 
 /// What is wrong with a link.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub enum Broken {
+pub enum LinkProblem {
     /// It has more than 8 KiB.
     TooLong,
     /// It has a fragment.
@@ -67,20 +67,22 @@ pub enum Broken {
 /// let redirects = [RedirectUri::parse("com.example.app:/signed-in")?];
 /// let link = deeplink::parse("com.example.app:/signed-in?code=c0de&state=5tate", &redirects);
 /// assert!(matches!(link, Link::Code { .. }));
-/// assert_eq!(deeplink::parse("com.example.app:/settings", &redirects), Link::NotOurs);
+/// assert_eq!(deeplink::parse("com.example.app:/settings", &redirects), Link::Unrelated);
 /// # Ok::<(), propusk::Error>(())
 /// ```
 pub fn parse(link: &str, redirects: &[RedirectUri]) -> Link {
     if link.len() > MAX_LENGTH {
-        return Link::Broken(Broken::TooLong);
+        return Link::Malformed(LinkProblem::TooLong);
     }
     let ours = redirects.iter().filter_map(|redirect| Some((redirect, redirect.added_to(link)?)));
     // Of one that has a query and one that has not, the link was made of the longer.
     let Some((redirect, added)) = ours.max_by_key(|(redirect, _)| redirect.as_str().len()) else {
-        return Link::NotOurs;
+        return Link::Unrelated;
     };
     match read(added) {
-        Ok(Parameters { code: Some(_), error: Some(_), .. }) => Link::Broken(Broken::Contradictory),
+        Ok(Parameters { code: Some(_), error: Some(_), .. }) => {
+            Link::Malformed(LinkProblem::Contradictory)
+        }
         Ok(Parameters { code: Some(code), state: Some(state), .. }) => {
             let (code, state) = (code.into(), state.into());
             Link::Code { code, state, redirect: redirect.clone() }
@@ -88,8 +90,8 @@ pub fn parse(link: &str, redirects: &[RedirectUri]) -> Link {
         Ok(Parameters { error: Some(error), state: Some(state), .. }) => {
             Link::Failed { error, state: state.into(), redirect: redirect.clone() }
         }
-        Ok(_) => Link::Broken(Broken::Incomplete),
-        Err(broken) => Link::Broken(broken),
+        Ok(_) => Link::Malformed(LinkProblem::Incomplete),
+        Err(broken) => Link::Malformed(broken),
     }
 }
 
@@ -100,12 +102,12 @@ struct Parameters {
     error: Option<String>,
 }
 
-fn read(added: &str) -> Result<Parameters, Broken> {
+fn read(added: &str) -> Result<Parameters, LinkProblem> {
     if added.contains('#') {
-        return Err(Broken::Fragment);
+        return Err(LinkProblem::Fragment);
     }
     if added.contains(|c: char| c.is_ascii_control()) {
-        return Err(Broken::Character);
+        return Err(LinkProblem::Character);
     }
     let mut found = Parameters::default();
     for pair in added.split('&').filter(|pair| !pair.is_empty()) {
@@ -117,26 +119,26 @@ fn read(added: &str) -> Result<Parameters, Broken> {
             _ => continue,
         };
         if place.replace(text(value)?).is_some() {
-            return Err(Broken::Repeated);
+            return Err(LinkProblem::Repeated);
         }
     }
     Ok(found)
 }
 
 /// A value of ours; the server writes visible ASCII characters alone (RFC 6749 appendix A).
-fn text(value: &str) -> Result<String, Broken> {
+fn text(value: &str) -> Result<String, LinkProblem> {
     let bytes = decoded(value)?;
     if bytes.is_empty() {
-        return Err(Broken::Incomplete);
+        return Err(LinkProblem::Incomplete);
     }
     if !bytes.iter().all(u8::is_ascii_graphic) {
-        return Err(Broken::Character);
+        return Err(LinkProblem::Character);
     }
-    String::from_utf8(bytes.into_owned()).map_err(|_| Broken::Character)
+    String::from_utf8(bytes.into_owned()).map_err(|_| LinkProblem::Character)
 }
 
 /// As forms write text: `+` is a space.
-fn decoded(text: &str) -> Result<Cow<'_, [u8]>, Broken> {
+fn decoded(text: &str) -> Result<Cow<'_, [u8]>, LinkProblem> {
     if !text.contains(['%', '+']) {
         return Ok(Cow::Borrowed(text.as_bytes()));
     }
@@ -152,7 +154,7 @@ fn decoded(text: &str) -> Result<Cow<'_, [u8]>, Broken> {
     Ok(Cow::Owned(decoded))
 }
 
-fn digit(byte: Option<u8>) -> Result<u8, Broken> {
-    let value = byte.and_then(|byte| char::from(byte).to_digit(16)).ok_or(Broken::Escape)?;
-    u8::try_from(value).map_err(|_| Broken::Escape)
+fn digit(byte: Option<u8>) -> Result<u8, LinkProblem> {
+    let value = byte.and_then(|byte| char::from(byte).to_digit(16)).ok_or(LinkProblem::Escape)?;
+    u8::try_from(value).map_err(|_| LinkProblem::Escape)
 }

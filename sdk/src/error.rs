@@ -18,14 +18,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Error(Arc<Inner>);
 
 struct Inner {
-    kind: Kind,
+    kind: ErrorKind,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 /// Each calls for another reaction.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum ErrorKind {
     /// Nobody is signed in: show the sign-in.
     SignedOut {
         /// Why.
@@ -37,7 +37,7 @@ pub enum Kind {
     /// there is a network. Nobody is signed out by this.
     Network,
     /// The server has too much to do, or has had too many attempts: try again after this time.
-    Later {
+    RetryLater {
         /// How long to wait.
         after: Duration,
     },
@@ -68,7 +68,8 @@ pub enum SignOutReason {
     /// The app signed out, in this process or another.
     SignedOut,
     /// Somebody else has used a copy of the refresh token; the server has ended the session.
-    Reused,
+    #[serde(rename = "reused")]
+    TokenReused,
     /// The account is suspended or gone.
     AccountInactive,
     /// The refresh token had been used, most likely by a refresh whose answer was lost: the API has no
@@ -88,28 +89,31 @@ pub enum SignOutReason {
 
 impl Error {
     /// What to do about it.
-    pub fn kind(&self) -> &Kind {
+    pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    pub(crate) fn new(kind: Kind) -> Self {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
         Error(Arc::new(Inner { kind, source: None }))
     }
 
-    pub(crate) fn because(kind: Kind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub(crate) fn because(
+        kind: ErrorKind,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
         Error(Arc::new(Inner { kind, source: Some(source.into()) }))
     }
 
     pub(crate) fn signed_out(reason: SignOutReason) -> Self {
-        Error::new(Kind::SignedOut { reason })
+        Error::new(ErrorKind::SignedOut { reason })
     }
 
     pub(crate) fn unsupported(operation: Operation) -> Self {
-        Error::new(Kind::Unsupported(operation))
+        Error::new(ErrorKind::Unsupported(operation))
     }
 
     pub(crate) fn usage(problem: impl Into<String>) -> Self {
-        Error::because(Kind::Usage, problem.into())
+        Error::because(ErrorKind::Usage, problem.into())
     }
 }
 
@@ -117,16 +121,16 @@ impl Error {
 impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
         let kind = match error.is_builder() || error.is_decode() {
-            true => Kind::Protocol,
-            false => Kind::Network,
+            true => ErrorKind::Protocol,
+            false => ErrorKind::Network,
         };
         // The address may hold a token.
         Error::because(kind, error.without_url())
     }
 }
 
-impl From<Kind> for Error {
-    fn from(kind: Kind) -> Self {
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
         Error::new(kind)
     }
 }
@@ -135,10 +139,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.kind(), &self.0.source) {
             // What the app has done wrong stands in no other place.
-            (Kind::Usage, Some(problem)) => write!(f, "{}: {problem}", Kind::Usage),
-            (Kind::Network, Some(problem)) => match network_in_words(problem.as_ref()) {
+            (ErrorKind::Usage, Some(problem)) => write!(f, "{}: {problem}", ErrorKind::Usage),
+            (ErrorKind::Network, Some(problem)) => match network_in_words(problem.as_ref()) {
                 Some(words) => f.write_str(words),
-                None => Kind::Network.fmt(f),
+                None => ErrorKind::Network.fmt(f),
             },
             (kind, _) => kind.fmt(f),
         }
@@ -146,25 +150,27 @@ impl fmt::Display for Error {
 }
 
 /// In English, for a log or a user.
-impl fmt::Display for Kind {
+impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Kind::SignedOut { reason } => write!(f, "nobody is signed in: {reason}"),
-            Kind::Rejected(rejection) => rejection.fmt(f),
-            Kind::Network => f.write_str("the server cannot be reached"),
-            Kind::Later { after } => {
+            ErrorKind::SignedOut { reason } => write!(f, "nobody is signed in: {reason}"),
+            ErrorKind::Rejected(rejection) => rejection.fmt(f),
+            ErrorKind::Network => f.write_str("the server cannot be reached"),
+            ErrorKind::RetryLater { after } => {
                 write!(f, "the server asks to try again in {} s", after.as_secs())
             }
-            Kind::OtherSignIn => f.write_str("somebody else is signed in by now"),
-            Kind::Cancelled => f.write_str("cancelled"),
-            Kind::Storage { state } => {
+            ErrorKind::OtherSignIn => f.write_str("somebody else is signed in by now"),
+            ErrorKind::Cancelled => f.write_str("cancelled"),
+            ErrorKind::Storage { state } => {
                 write!(f, "the stored session cannot be used now: {}", state_in_words(*state))
             }
-            Kind::Unsupported(operation) => {
+            ErrorKind::Unsupported(operation) => {
                 write!(f, "the API of this server cannot {}", operation_in_words(*operation))
             }
-            Kind::Protocol => f.write_str("the server gives an answer that its API does not have"),
-            Kind::Usage => f.write_str("invalid use"),
+            ErrorKind::Protocol => {
+                f.write_str("the server gives an answer that its API does not have")
+            }
+            ErrorKind::Usage => f.write_str("invalid use"),
         }
     }
 }
@@ -175,7 +181,7 @@ impl fmt::Display for SignOutReason {
         f.write_str(match self {
             SignOutReason::NeverSignedIn => "there has been no sign-in yet",
             SignOutReason::SignedOut => "the user signed out",
-            SignOutReason::Reused => {
+            SignOutReason::TokenReused => {
                 "the server ended the session because a copy of its token was used"
             }
             SignOutReason::AccountInactive => "the account is suspended or deleted",
@@ -262,13 +268,13 @@ mod tests {
         let rejected = Rejection::new(RejectionCode::WrongPassword);
         for (error, words) in [
             (Error::signed_out(ended), "nobody is signed in: the session was ended at the server"),
-            (Error::new(Kind::Rejected(rejected)), "The current password is wrong."),
+            (Error::new(ErrorKind::Rejected(rejected)), "The current password is wrong."),
             (
-                Error::new(Kind::Later { after: Duration::from_secs(7) }),
+                Error::new(ErrorKind::RetryLater { after: Duration::from_secs(7) }),
                 "the server asks to try again in 7 s",
             ),
             (
-                Error::new(Kind::Storage { state: VaultState::ReadOnly }),
+                Error::new(ErrorKind::Storage { state: VaultState::ReadOnly }),
                 "the stored session cannot be used now: the disk is full or read-only",
             ),
             (
@@ -276,9 +282,9 @@ mod tests {
                 "the API of this server cannot list the sessions of the account",
             ),
             (Error::usage("no redirect is given"), "invalid use: no redirect is given"),
-            (Error::new(Kind::Usage), "invalid use"),
-            (Error::because(Kind::Network, "status 502"), "the server cannot be reached"),
-            (Error::new(Kind::Cancelled), "cancelled"),
+            (Error::new(ErrorKind::Usage), "invalid use"),
+            (Error::because(ErrorKind::Network, "status 502"), "the server cannot be reached"),
+            (Error::new(ErrorKind::Cancelled), "cancelled"),
         ] {
             assert_eq!(error.to_string(), words);
         }

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::clock::{Clock, Moment};
 use crate::dialects::{Call, Credential, Refusal, Reply, Request, Scheme};
-use crate::error::{Error, Kind, Unexpected};
+use crate::error::{Error, ErrorKind, Unexpected};
 use crate::rejection::{Rejection, RejectionCode};
 
 use conditional::Condition;
@@ -89,9 +89,9 @@ impl Transport {
     pub async fn send_if<T>(
         &self,
         call: Call<T>,
-        is_so: impl Future<Output = bool> + Send + 'static,
+        is_still_needed: impl Future<Output = bool> + Send + 'static,
     ) -> std::result::Result<T, Failure> {
-        self.exchange(call, Some(Box::pin(is_so))).await
+        self.exchange(call, Some(Box::pin(is_still_needed))).await
     }
 
     async fn exchange<T>(
@@ -173,23 +173,27 @@ impl Failure {
     }
 
     /// What an app is told of it, where it is not about the session.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             // No such path, or no such method: no server of this API.
-            Failure::Unexpected(404 | 405 | 501) => Kind::Protocol,
+            Failure::Unexpected(404 | 405 | 501) => ErrorKind::Protocol,
             Failure::Network(_)
             | Failure::Outdated
             | Failure::Unexpected(_)
-            | Failure::Refused(Refusal::Unexpected) => Kind::Network,
-            Failure::Unsendable(_) => Kind::Usage,
+            | Failure::Refused(Refusal::Unexpected) => ErrorKind::Network,
+            Failure::Unsendable(_) => ErrorKind::Usage,
             Failure::Refused(Refusal::AccountInactive) => {
-                Kind::Rejected(Rejection::new(RejectionCode::AccountInactive))
+                ErrorKind::Rejected(Rejection::new(RejectionCode::AccountInactive))
             }
-            Failure::Refused(Refusal::Rejected(rejection)) => Kind::Rejected(rejection.clone()),
-            Failure::Refused(Refusal::SignedOut(reason)) => Kind::SignedOut { reason: *reason },
-            Failure::Refused(Refusal::Later(after)) => Kind::Later { after: *after },
+            Failure::Refused(Refusal::Rejected(rejection)) => {
+                ErrorKind::Rejected(rejection.clone())
+            }
+            Failure::Refused(Refusal::SignedOut(reason)) => {
+                ErrorKind::SignedOut { reason: *reason }
+            }
+            Failure::Refused(Refusal::Later(after)) => ErrorKind::RetryLater { after: *after },
             Failure::Refused(Refusal::Unauthorized | Refusal::Spent | Refusal::TooEarly) => {
-                Kind::Protocol
+                ErrorKind::Protocol
             }
         }
     }

@@ -2,7 +2,6 @@
 #![warn(missing_docs)]
 
 mod account;
-mod adopted;
 mod api;
 mod api_access;
 mod client;
@@ -10,6 +9,7 @@ mod clock;
 pub mod deeplink;
 mod dialects;
 mod error;
+mod existing_tokens;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
@@ -29,14 +29,14 @@ mod vault;
 mod vault_state;
 
 pub use account::{MailedLink, Operation, Profile, Registered, Registration};
-pub use adopted::Tokens;
 #[cfg(feature = "tower")]
 pub use api::{AccessTokenLayer, AccessTokenService};
 pub use api::{Api, ApiRequest};
-pub use client::{AccessToken, BrowserSignIn, Client, ClientBuilder, Completed, SignOut};
+pub use client::{AccessToken, BrowserSignIn, Client, ClientBuilder, LinkOutcome};
 pub use clock::Clock;
 pub use dialects::Dialect;
-pub use error::{Error, Kind, Result, SignOutReason};
+pub use error::{Error, ErrorKind, Result, SignOutReason};
+pub use existing_tokens::ExistingTokens;
 #[cfg(all(feature = "loopback", not(any(target_os = "android", target_os = "ios"))))]
 pub use loopback::Loopback;
 pub use propusk_wire::{
@@ -45,7 +45,10 @@ pub use propusk_wire::{
 pub use redirect::RedirectUri;
 pub use rejection::{FieldProblem, Rejection, RejectionCode};
 pub use reqwest;
-pub use session::{Adoption, Change, OfflineIdentity, OfflinePolicy, Phase, Status, Trust, Who};
+pub use session::{
+    Adoption, OfflineIdentity, OfflinePolicy, Phase, SignOut, SignedInUser, Status, StatusChange,
+    Trust,
+};
 pub use vault::{
     FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultError, VaultGuard, VaultKey,
     VaultSlots,

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use url::{Host, Origin, Url};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const USER_AGENT: &str = concat!("propusk/", env!("CARGO_PKG_VERSION"));
@@ -134,7 +134,7 @@ fn trusting(
 }
 
 fn unusable(what: &str, error: impl std::fmt::Display) -> Error {
-    Error::because(Kind::Usage, format!("{what} cannot be used: {error}"))
+    Error::because(ErrorKind::Usage, format!("{what} cannot be used: {error}"))
 }
 
 fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {

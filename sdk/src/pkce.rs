@@ -8,14 +8,14 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A new one: 32 random bytes as 43 letters.
 pub(crate) fn verifier() -> Result<Secret> {
     let mut bytes = [0; 32];
     SystemRandom::new()
         .fill(&mut bytes)
-        .map_err(|_| Error::because(Kind::Usage, "the system gives no random bytes"))?;
+        .map_err(|_| Error::because(ErrorKind::Usage, "the system gives no random bytes"))?;
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
 }
 

@@ -20,7 +20,7 @@ pub struct RedirectUri(String);
 
 /// What has to be equal in two links; the query is compared apart.
 #[derive(Clone, Copy)]
-struct Place<'l> {
+struct Target<'l> {
     scheme: &'l str,
     host: Option<&'l str>,
     path: &'l str,
@@ -31,7 +31,7 @@ impl RedirectUri {
     ///
     /// # Errors
     ///
-    /// [`Kind::Usage`](crate::Kind::Usage) for what no server would register: what is no absolute link
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for what no server would register: what is no absolute link
     /// in the form in which browsers write it, has a fragment, credentials, or a parameter `code`,
     /// `state` or `error`; `http` to anything but `127.0.0.1` and `[::1]`; more than 1,024 characters.
     pub fn parse(link: &str) -> Result<Self> {
@@ -52,30 +52,30 @@ impl RedirectUri {
     }
 
     pub(crate) fn loopback_address(&self) -> Option<IpAddr> {
-        let host = Place::of(&self.0).filter(|place| place.is_http())?.host;
+        let host = Target::of(&self.0).filter(|target| target.is_http())?.host;
         LOOPBACK.into_iter().find(|(name, _)| host == Some(name)).map(|(_, address)| address)
     }
 
     /// Whether a link that was made for one comes in by the other: the same but for the port of
     /// this machine.
     pub(crate) fn is_same(&self, other: &RedirectUri) -> bool {
-        let places = Place::of(&self.0).zip(Place::of(&other.0));
-        places.is_some_and(|(one, other)| one.is_same(other))
-            && behind_place(&self.0) == behind_place(&other.0)
+        let targets = Target::of(&self.0).zip(Target::of(&other.0));
+        targets.is_some_and(|(one, other)| one.is_same(other))
+            && query_and_fragment(&self.0) == query_and_fragment(&other.0)
     }
 
     /// The parameters that a link has beside those of this redirect, a fragment included; none if
     /// it leads elsewhere. The server adds them and changes nothing else; systems that pass links on may
     /// write scheme and host in other cases, and an empty path as a slash (RFC 3986 section 6.2).
     pub(crate) fn added_to<'l>(&self, link: &'l str) -> Option<&'l str> {
-        if !Place::of(link)?.is_same(Place::of(&self.0)?) {
+        if !Target::of(link)?.is_same(Target::of(&self.0)?) {
             return None;
         }
-        let behind = behind_place(link);
-        let Some(own) = behind_place(&self.0).strip_prefix('?') else {
-            return Some(behind.strip_prefix('?').unwrap_or(behind));
+        let rest = query_and_fragment(link);
+        let Some(own) = query_and_fragment(&self.0).strip_prefix('?') else {
+            return Some(rest.strip_prefix('?').unwrap_or(rest));
         };
-        let added = behind.strip_prefix('?')?.strip_prefix(own)?;
+        let added = rest.strip_prefix('?')?.strip_prefix(own)?;
         let is_apart = added.is_empty() || added.starts_with(['&', '#']);
         (is_apart || own.is_empty() || own.ends_with('&')).then_some(added)
     }
@@ -87,27 +87,27 @@ impl fmt::Display for RedirectUri {
     }
 }
 
-impl<'l> Place<'l> {
+impl<'l> Target<'l> {
     fn of(link: &'l str) -> Option<Self> {
-        let end = link.len() - behind_place(link).len();
+        let end = link.len() - query_and_fragment(link).len();
         let (scheme, rest) = link.get(..end)?.split_once(':')?;
         let Some(rest) = rest.strip_prefix("//") else {
-            return Some(Place { scheme, host: None, path: rest });
+            return Some(Target { scheme, host: None, path: rest });
         };
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let path = if path.is_empty() { "/" } else { path };
-        let place = Place { scheme, host: Some(host), path };
-        if place.is_http() {
-            return Some(Place { host: Some(without_port(host)?), ..place });
+        let target = Target { scheme, host: Some(host), path };
+        if target.is_http() {
+            return Some(Target { host: Some(without_port(host)?), ..target });
         }
-        Some(place)
+        Some(target)
     }
 
     fn is_http(&self) -> bool {
         self.scheme.eq_ignore_ascii_case("http")
     }
 
-    fn is_same(self, other: Place<'_>) -> bool {
+    fn is_same(self, other: Target<'_>) -> bool {
         let is_same_host = match (self.host, other.host) {
             (Some(host), Some(other)) => host.eq_ignore_ascii_case(other),
             (None, None) => true,
@@ -118,7 +118,7 @@ impl<'l> Place<'l> {
 }
 
 /// Query and fragment.
-fn behind_place(link: &str) -> &str {
+fn query_and_fragment(link: &str) -> &str {
     link.find(['?', '#']).and_then(|at| link.get(at..)).unwrap_or_default()
 }
 
@@ -160,7 +160,7 @@ fn is_ours(parameter: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
+    use crate::ErrorKind;
 
     fn redirect(link: &str) -> RedirectUri {
         RedirectUri::parse(link).expect(link)
@@ -199,7 +199,7 @@ mod tests {
             &long,
         ] {
             let error = RedirectUri::parse(bad).expect_err(bad);
-            assert_eq!(error.kind(), &Kind::Usage, "{bad}");
+            assert_eq!(error.kind(), &ErrorKind::Usage, "{bad}");
         }
         for good in [
             "https://app.example.com/cb",

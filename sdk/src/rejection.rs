@@ -84,7 +84,7 @@ codes! {
     LinkInvalid = "link_invalid", "This link does not work any more.";
     WrongPassword = "wrong_password", "The current password is wrong.";
     ReauthenticationRequired = "reauthentication_required", "Enter the current password, or sign in again, to make this change.";
-    RateLimited = "rate_limited", "There were too many attempts: try again later.";
+    RateLimited = "rate_limited", "There were too many timed_key_store: try again later.";
     Busy = "busy", "The server is busy: try again later.";
     TooLarge = "too_large", "The request is too large.";
     TooSlow = "too_slow", "The request did not arrive in time: try again.";

@@ -23,7 +23,7 @@ async fn main() -> propusk::Result<()> {
     // A client of an app's own needs a TLS provider, also for plain HTTP.
     aws_lc_rs::default_provider().install_default().expect("the first one");
     let bare = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let api = client.api_with(bare.clone());
+    let api = client.api_with_http_client(bare.clone());
 
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for call in 0..CALLS + WARM_UP {

@@ -17,8 +17,8 @@ pub use tower::{AccessTokenLayer, AccessTokenService};
 
 use crate::api_access::{Endpoint, Http};
 use crate::client::Client;
-use crate::error::{Error, Kind, Result};
-use crate::session::{AtHand, Who};
+use crate::error::{Error, ErrorKind, Result};
+use crate::session::{CurrentToken, SignedInUser};
 
 /// Sends requests of an app with its access token.
 ///
@@ -37,30 +37,30 @@ pub struct Api {
     client: Client,
     http: Http,
     /// In whose name alone it sends.
-    of: Option<Who>,
+    user: Option<SignedInUser>,
 }
 
 impl Client {
     /// Calls to the app's own API, at the server's origin or one of
     /// [`api_origin`](crate::ClientBuilder::api_origin). Redirects are followed within an origin.
     pub fn api(&self) -> Api {
-        Api { client: self.clone(), http: self.parts.api.http.clone(), of: None }
+        Api { client: self.clone(), http: self.parts.api.http.clone(), user: None }
     }
 
     /// The same with the app's own HTTP client. One that follows redirects must take
     /// `Authorization` off where they lead to another origin, as reqwest's own policies do. Its time limits
     /// are the app's affair.
-    pub fn api_with(&self, http: reqwest::Client) -> Api {
+    pub fn api_with_http_client(&self, http: reqwest::Client) -> Api {
         let http = Http { limited: http.clone(), unlimited: http };
-        Api { client: self.clone(), http, of: None }
+        Api { client: self.clone(), http, user: None }
     }
 }
 
 impl Api {
     /// The same in the name of this sign-in alone: once somebody else has signed in, nothing is sent, and
-    /// the error is [`Kind::OtherSignIn`].
-    pub fn of(&self, who: &Who) -> Api {
-        Api { of: Some(who.clone()), ..self.clone() }
+    /// the error is [`ErrorKind::OtherSignIn`].
+    pub fn for_user(&self, user: &SignedInUser) -> Api {
+        Api { user: Some(user.clone()), ..self.clone() }
     }
 
     /// Begins a `GET`.
@@ -112,19 +112,19 @@ impl Api {
         }
         let again = request.try_clone();
         let token = match again {
-            Some(_) => client.core.at_hand().await?,
-            None => client.core.lasting().await?,
+            Some(_) => client.core.current_token().await?,
+            None => client.core.fresh_token().await?,
         };
-        if self.of.as_ref().is_some_and(|who| !token.who.is_same(who)) {
-            return Err(Error::new(Kind::OtherSignIn));
+        if self.user.as_ref().is_some_and(|user| !token.user.is_same(user)) {
+            return Err(Error::new(ErrorKind::OtherSignIn));
         }
         let response = self.send_with(request, &token).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
         let next = client.token_after_refusal(response.url(), &token).await?;
-        if self.of.is_some() && !client.core.is_signed_in_as(&token.who) {
-            return Err(Error::new(Kind::OtherSignIn));
+        if self.user.is_some() && !client.core.is_signed_in_as(&token.user) {
+            return Err(Error::new(ErrorKind::OtherSignIn));
         }
         match (again, next) {
             (Some(again), Some(next)) => self.send_with(again, &next).await,
@@ -132,7 +132,7 @@ impl Api {
         }
     }
 
-    async fn send_with(&self, mut request: Request, token: &AtHand) -> Result<Response> {
+    async fn send_with(&self, mut request: Request, token: &CurrentToken) -> Result<Response> {
         request.headers_mut().insert(AUTHORIZATION, token.header.clone());
         let http = match request.timeout() {
             Some(_) => &self.http.unlimited,
@@ -160,7 +160,7 @@ impl Api {
 impl Client {
     /// An endpoint has accepted a token, and there is a network.
     fn note_accepted(&self, url: &Url) {
-        self.core.note_answer();
+        self.core.on_server_answer();
         if self.parts.api.allows(url) {
             self.parts.api.refusals().note_accepted(url);
         }
@@ -171,21 +171,21 @@ impl Client {
     async fn token_after_refusal(
         &self,
         url: &Url,
-        refused: &AtHand,
-    ) -> Result<Option<Arc<AtHand>>> {
+        refused: &CurrentToken,
+    ) -> Result<Option<Arc<CurrentToken>>> {
         let (shared, endpoint) = (&self.parts.api, Endpoint::of(url));
         let (token, now) = (&refused.credential.token, self.core.transport().device_now());
         // A redirect may have led to a stranger.
         if !shared.allows(url) || !shared.refusals().may_renew(&endpoint, refused, now) {
             return Ok(None);
         }
-        let next = self.core.instead_of(token).await?;
+        let next = self.core.replacement_for(token).await?;
         if next.credential.token == *token {
-            shared.refusals().note_no_other(&endpoint);
+            shared.refusals().note_same_token(&endpoint);
             return Ok(None);
         }
         // What one person has sent is not sent again in the name of another.
-        Ok((next.lineage == refused.lineage).then_some(next))
+        Ok((next.sign_in_id == refused.sign_in_id).then_some(next))
     }
 }
 
@@ -194,5 +194,5 @@ fn not_allowed() -> Error {
 }
 
 fn network(error: reqwest::Error) -> Error {
-    Error::because(Kind::Network, error.without_url())
+    Error::because(ErrorKind::Network, error.without_url())
 }

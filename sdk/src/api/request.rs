@@ -9,7 +9,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::Api;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A request with the access token; see [`Api`]. What is wrong with it, such as a bad address or a body
 /// that is no JSON, is told by [`send`](Self::send).
@@ -84,12 +84,13 @@ impl ApiRequest {
     /// 401 returned, so that the app may send it again.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for another origin than the client's, a bad address, header or body: nothing is
-    /// sent. [`Kind::SignedOut`], [`Kind::Network`], [`Kind::Later`], [`Kind::Storage`]. An answer of any
+    /// [`ErrorKind::Usage`] for another origin than the client's, a bad address, header or body: nothing is
+    /// sent. [`ErrorKind::SignedOut`], [`ErrorKind::Network`], [`ErrorKind::RetryLater`], [`ErrorKind::Storage`]. An answer of any
     /// status is no error.
     pub async fn send(self) -> Result<Response> {
         let request = self.builder?.build();
-        let request = request.map_err(|error| Error::because(Kind::Usage, error.without_url()))?;
+        let request =
+            request.map_err(|error| Error::because(ErrorKind::Usage, error.without_url()))?;
         self.api.execute(request).await
     }
 

@@ -14,7 +14,7 @@ use url::Url;
 use super::not_allowed;
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::session::AtHand;
+use crate::session::CurrentToken;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -64,7 +64,7 @@ impl AccessTokenLayer {
     /// channels.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::Kind::Usage) for another origin than those of [`Client::api`].
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for another origin than those of [`Client::api`].
     pub fn connected_to(self, origin: &str) -> Result<Self> {
         let url = Url::parse(origin).map_err(|_| Error::usage("no address of an API"))?;
         match self.client.parts.api.allows(&url) {
@@ -84,14 +84,14 @@ impl AccessTokenLayer {
         url.filter(|url| self.client.parts.api.allows(url)).ok_or_else(not_allowed)
     }
 
-    async fn token_for<B>(&self, request: &mut Request<B>) -> Result<(Url, Arc<AtHand>)> {
+    async fn token_for<B>(&self, request: &mut Request<B>) -> Result<(Url, Arc<CurrentToken>)> {
         let url = self.url_of(request.uri())?;
-        let token = self.client.core.lasting().await?;
+        let token = self.client.core.fresh_token().await?;
         request.headers_mut().insert(AUTHORIZATION, token.header.clone());
         Ok((url, token))
     }
 
-    async fn learn(&self, url: &Url, token: &AtHand, verdict: Verdict) -> Result<()> {
+    async fn learn(&self, url: &Url, token: &CurrentToken, verdict: Verdict) -> Result<()> {
         match verdict {
             Verdict::Accepted => self.client.note_accepted(url),
             Verdict::Refused => drop(self.client.token_after_refusal(url, token).await?),

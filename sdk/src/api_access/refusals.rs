@@ -5,15 +5,15 @@
 use propusk_wire::Secret;
 use url::{Origin, Url};
 
-use crate::session::AtHand;
+use crate::session::CurrentToken;
 
 /// Seconds in which an endpoint that goes on refusing causes no other renewal.
-const MEMORY: i64 = 60;
+const MEMORY_SECONDS: i64 = 60;
 /// More endpoints are not remembered; the oldest is forgotten first.
-const MOST_ENDPOINTS: usize = 64;
+const MAX_ENDPOINTS: usize = 64;
 /// So many endpoints of an origin that has accepted no token yet: it refuses everything, such as an API
 /// that expects the tokens of another server.
-const MANY: usize = 8;
+const MANY_ENDPOINTS: usize = 8;
 
 /// An address without its query.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,7 +26,7 @@ pub(crate) struct Endpoint {
 struct Refusal {
     endpoint: Endpoint,
     /// The sign-in whose token it was.
-    lineage: Secret,
+    sign_in_id: Secret,
     /// The token: all that were refused with it share the one renewal.
     token: Option<Secret>,
     /// In seconds since 1970, by this device's clock.
@@ -61,31 +61,33 @@ impl Endpoint {
 
 impl Refusals {
     /// Whether the refusal of this token is worth a renewal, which is then remembered.
-    pub fn may_renew(&mut self, endpoint: &Endpoint, refused: &AtHand, now: i64) -> bool {
-        let (lineage, token) = (&refused.lineage, &refused.credential.token);
+    pub fn may_renew(&mut self, endpoint: &Endpoint, refused: &CurrentToken, now: i64) -> bool {
+        let (sign_in_id, token) = (&refused.sign_in_id, &refused.credential.token);
         // A clock that was set back makes nothing last longer.
-        self.entries.retain(|entry| (entry.at..entry.at.saturating_add(MEMORY)).contains(&now));
-        let mut same = self.entries.iter().filter(|entry| entry.lineage == *lineage);
+        self.entries
+            .retain(|entry| (entry.at..entry.at.saturating_add(MEMORY_SECONDS)).contains(&now));
+        let mut same = self.entries.iter().filter(|entry| entry.sign_in_id == *sign_in_id);
         if let Some(entry) = same.clone().find(|entry| entry.endpoint == *endpoint) {
             return entry.token.as_ref() == Some(token);
         }
         let is_shared = same.clone().any(|entry| entry.token.as_ref() == Some(token));
         let of_origin = same.by_ref().filter(|entry| entry.endpoint.origin == endpoint.origin);
-        let refuses_all = of_origin.count() >= MANY && !self.accepting.contains(&endpoint.origin);
+        let refuses_all =
+            of_origin.count() >= MANY_ENDPOINTS && !self.accepting.contains(&endpoint.origin);
         if refuses_all && !is_shared {
             return false;
         }
         self.entries.retain(|entry| entry.endpoint != *endpoint);
-        if self.entries.len() >= MOST_ENDPOINTS {
+        if self.entries.len() >= MAX_ENDPOINTS {
             self.entries.remove(0);
         }
-        let (lineage, token) = (lineage.clone(), Some(token.clone()));
-        self.entries.push(Refusal { endpoint: endpoint.clone(), lineage, token, at: now });
+        let (sign_in_id, token) = (sign_in_id.clone(), Some(token.clone()));
+        self.entries.push(Refusal { endpoint: endpoint.clone(), sign_in_id, token, at: now });
         true
     }
 
     /// The renewal has given no other token.
-    pub fn note_no_other(&mut self, endpoint: &Endpoint) {
+    pub fn note_same_token(&mut self, endpoint: &Endpoint) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.endpoint == *endpoint) {
             entry.token = None;
         }

@@ -9,8 +9,8 @@ use propusk_wire::{Identity, LinkRequest, Provider, Secret, StartSignInRequest};
 use super::Client;
 use crate::account::Operation;
 use crate::dialects::native;
-use crate::error::{Error, Kind, Result};
-use crate::pending_sign_in::{Arrival, Outcome, PendingSignIn};
+use crate::error::{Error, ErrorKind, Result};
+use crate::pending_sign_in::{LinkAction, Outcome, PendingSignIn};
 use crate::redirect::RedirectUri;
 use crate::rejection::{Rejection, RejectionCode};
 use crate::vault_state::VaultState;
@@ -31,22 +31,22 @@ pub struct BrowserSignIn {
 /// What a link has come to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub enum Completed {
+pub enum LinkOutcome {
     /// Somebody is signed in.
     SignedIn,
     /// The identity opens the account that is signed in, from now on.
     Linked(Box<Identity>),
     /// The link has done its work before: systems bring the same one twice.
-    Repeated,
+    AlreadyCompleted,
     /// Another link of the app's.
-    NotOurs,
+    Unrelated,
 }
 
 impl Client {
     /// The providers that the server has.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`], [`Kind::Network`].
+    /// [`ErrorKind::Unsupported`], [`ErrorKind::Network`].
     pub async fn providers(&self) -> Result<Vec<Provider>> {
         self.require(Operation::ProviderSignIn)?;
         self.send(Ok(native::providers())).await
@@ -57,8 +57,8 @@ impl Client {
     /// comes back to [`complete_sign_in`](Self::complete_sign_in).
     ///
     /// # Errors
-    /// [`Kind::Usage`] if the client has no redirect; [`Kind::Storage`] if the vault cannot keep what
-    /// the end will need; [`Kind::Rejected`], [`Kind::Unsupported`], [`Kind::Network`].
+    /// [`ErrorKind::Usage`] if the client has no redirect; [`ErrorKind::Storage`] if the vault cannot keep what
+    /// the end will need; [`ErrorKind::Rejected`], [`ErrorKind::Unsupported`], [`ErrorKind::Network`].
     pub async fn begin_sign_in(&self, provider: &str) -> Result<BrowserSignIn> {
         self.require(Operation::ProviderSignIn)?;
         self.begin_sign_in_at(provider, self.first_redirect()?).await
@@ -76,14 +76,14 @@ impl Client {
         self.require(Operation::ProviderSignIn)?;
         let (verifier, start) = start_of(redirect)?;
         let started = self.send(native::start(None, provider, &start)).await?;
-        self.keep(pending(provider, redirect, verifier), started).await
+        self.store_pending(pending(provider, redirect, verifier), started).await
     }
 
     /// Begins to link another identity to the account that is signed in. The current password may be
     /// left out within five minutes of a sign-in.
     ///
     /// # Errors
-    /// As of [`begin_sign_in`](Self::begin_sign_in); [`Kind::Rejected`] with `wrong_password` or
+    /// As of [`begin_sign_in`](Self::begin_sign_in); [`ErrorKind::Rejected`] with `wrong_password` or
     /// `reauthentication_required`.
     pub async fn begin_link(
         &self,
@@ -100,43 +100,45 @@ impl Client {
         let start = StartSignInRequest { link: true, current_password, ..start };
         let (started, by) =
             self.authorized_by(|access| native::start(Some(access), provider, &start)).await?;
-        let sign_in = Some(by.who.sign_in.clone());
+        let sign_in = Some(by.user.sign_in_id.clone());
         let pending = pending(provider, redirect, verifier);
-        self.keep(PendingSignIn { link: true, sign_in, ..pending }, started).await
+        self.store_pending(PendingSignIn { link: true, sign_in, ..pending }, started).await
     }
 
     /// Takes a link that the system has brought to the app, at its start or while it runs. A link that
     /// is none of the sign-ins' costs nothing and sends nothing.
     ///
     /// # Errors
-    /// [`Kind::Cancelled`] if the user said no; [`Kind::Rejected`] with `sign_in_unknown` for a link of
+    /// [`ErrorKind::Cancelled`] if the user said no; [`ErrorKind::Rejected`] with `sign_in_unknown` for a link of
     /// no sign-in of this app's, `sign_in_expired` for one that took too long, `provider_refused`,
-    /// `account_in_use` and others as the server says; [`Kind::Network`] if the server could not be
+    /// `account_in_use` and others as the server says; [`ErrorKind::Network`] if the server could not be
     /// reached: the same link may be given again within a minute, and where the server had heard the first
     /// one, the sign-in begins anew.
-    pub async fn complete_sign_in(&self, link: &str) -> Result<Completed> {
+    pub async fn complete_sign_in(&self, link: &str) -> Result<LinkOutcome> {
         self.require(Operation::ProviderSignIn)?;
         let link = deeplink::parse(link, &self.parts.redirects);
-        if link == deeplink::Link::NotOurs {
-            return Ok(Completed::NotOurs);
+        if link == deeplink::Link::Unrelated {
+            return Ok(LinkOutcome::Unrelated);
         }
         // A link that comes twice at once is redeemed once.
-        let _alone = self.parts.completing.lock().await;
+        let _alone = self.parts.redeem_lock.lock().await;
         let now = self.core.transport().device_now();
         let arrival = self.core.change(move |record| record.journal.arrive(link, now)).await?;
         match arrival {
-            Arrival::Redeem { code, sign_in } => self.redeem(code, sign_in).await,
-            Arrival::Over(Outcome::Completed) => Ok(Completed::Repeated),
-            Arrival::NotOurs => Ok(Completed::NotOurs),
-            Arrival::Ended { outcome: Outcome::Cancelled, .. }
-            | Arrival::Over(Outcome::Cancelled) => Err(Error::new(Kind::Cancelled)),
-            Arrival::Ended { error, .. } => Err(rejected(error.as_str())),
-            Arrival::Over(Outcome::Expired) => Err(rejected(RejectionCode::SignInExpired)),
-            Arrival::Over(Outcome::Failed) | Arrival::Unknown => {
+            LinkAction::Redeem { code, sign_in } => self.redeem(code, sign_in).await,
+            LinkAction::AlreadyEnded(Outcome::Completed) => Ok(LinkOutcome::AlreadyCompleted),
+            LinkAction::Unrelated => Ok(LinkOutcome::Unrelated),
+            LinkAction::Ended { outcome: Outcome::Cancelled, .. }
+            | LinkAction::AlreadyEnded(Outcome::Cancelled) => Err(Error::new(ErrorKind::Cancelled)),
+            LinkAction::Ended { error, .. } => Err(rejected(error.as_str())),
+            LinkAction::AlreadyEnded(Outcome::Expired) => {
+                Err(rejected(RejectionCode::SignInExpired))
+            }
+            LinkAction::AlreadyEnded(Outcome::Failed) | LinkAction::Unknown => {
                 Err(rejected(RejectionCode::SignInUnknown))
             }
-            Arrival::Broken(broken) => Err(Error::because(
-                Kind::Rejected(Rejection::new(RejectionCode::SignInUnknown)),
+            LinkAction::Malformed(broken) => Err(Error::because(
+                ErrorKind::Rejected(Rejection::new(RejectionCode::SignInUnknown)),
                 format!("a link that no server has made: {broken:?}"),
             )),
         }
@@ -145,7 +147,7 @@ impl Client {
     /// Gives up a sign-in whose browser the user has left.
     ///
     /// # Errors
-    /// [`Kind::Storage`].
+    /// [`ErrorKind::Storage`].
     pub async fn cancel_sign_in(&self, state: &Secret) -> Result<()> {
         let state = state.clone();
         self.core.change(move |record| record.journal.finish(&state, Outcome::Cancelled)).await
@@ -156,7 +158,7 @@ impl Client {
         self.parts.redirects.first().ok_or_else(none)
     }
 
-    async fn keep(
+    async fn store_pending(
         &self,
         pending: PendingSignIn,
         started: propusk_wire::StartSignInResponse,
@@ -174,41 +176,42 @@ impl Client {
         })
     }
 
-    async fn redeem(&self, code: Secret, sign_in: PendingSignIn) -> Result<Completed> {
+    async fn redeem(&self, code: Secret, sign_in: PendingSignIn) -> Result<LinkOutcome> {
         if !self.core.is_origin_ours(sign_in.origin.as_ref()) {
-            return Err(Error::new(Kind::Storage { state: VaultState::OtherServer }));
+            return Err(Error::new(ErrorKind::Storage { state: VaultState::OtherServer }));
         }
         let state = sign_in.state.clone();
         let redeemed = match sign_in.link {
             true => self.redeem_link(code, &sign_in).await,
             false => self.redeem_session(code, &sign_in).await,
         };
-        let is_refused =
-            |error: &Error| matches!(error.kind(), Kind::Rejected(_) | Kind::SignedOut { .. });
+        let is_refused = |error: &Error| {
+            matches!(error.kind(), ErrorKind::Rejected(_) | ErrorKind::SignedOut { .. })
+        };
         if redeemed.as_ref().is_err_and(is_refused) {
             self.core.change(move |record| record.journal.finish(&state, Outcome::Failed)).await?;
         }
         redeemed
     }
 
-    async fn redeem_session(&self, code: Secret, sign_in: &PendingSignIn) -> Result<Completed> {
+    async fn redeem_session(&self, code: Secret, sign_in: &PendingSignIn) -> Result<LinkOutcome> {
         let call = native::complete(&code, &sign_in.verifier, self.core.app())?;
-        self.core.enter(call, Some(sign_in.state.clone())).await?;
-        Ok(Completed::SignedIn)
+        self.core.open_session(call, Some(sign_in.state.clone())).await?;
+        Ok(LinkOutcome::SignedIn)
     }
 
-    async fn redeem_link(&self, code: Secret, sign_in: &PendingSignIn) -> Result<Completed> {
+    async fn redeem_link(&self, code: Secret, sign_in: &PendingSignIn) -> Result<LinkOutcome> {
         let link = LinkRequest { code, code_verifier: sign_in.verifier.clone() };
-        let at_hand = self.core.at_hand().await?;
+        let current_token = self.core.current_token().await?;
         // What one person has begun is not linked to the account of the next.
-        if sign_in.sign_in.as_ref().is_some_and(|begun| *begun != at_hand.who.sign_in) {
-            return Err(Error::new(Kind::OtherSignIn));
+        if sign_in.sign_in.as_ref().is_some_and(|begun| *begun != current_token.user.sign_in_id) {
+            return Err(Error::new(ErrorKind::OtherSignIn));
         }
         let (identity, _) =
-            self.authorized_as(at_hand, |access| native::link(access, &link)).await?;
+            self.authorized_as(current_token, |access| native::link(access, &link)).await?;
         let state = sign_in.state.clone();
         self.core.change(move |record| record.journal.finish(&state, Outcome::Completed)).await?;
-        Ok(Completed::Linked(Box::new(identity)))
+        Ok(LinkOutcome::Linked(Box::new(identity)))
     }
 }
 
@@ -232,5 +235,5 @@ fn pending(provider: &str, redirect: &RedirectUri, verifier: Secret) -> PendingS
 }
 
 fn rejected(code: impl Into<RejectionCode>) -> Error {
-    Error::new(Kind::Rejected(Rejection::new(code)))
+    Error::new(ErrorKind::Rejected(Rejection::new(code)))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use propusk_wire::Secret;
 use url::Url;
 
-use super::{Client, Parts};
+use super::{Client, ClientParts};
 use crate::api_access::{self, ApiAccess, Http};
 use crate::clock::Clock;
 use crate::dialects::{App, Dialect, OAuthClient};
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::http::{self, Transport};
 use crate::network::{Network, is_loopback};
 use crate::redirect::RedirectUri;
-use crate::session::Core;
+use crate::session::SessionCore;
 use crate::vault::Vault;
 
 /// The parts of a [`Client`]; only the server's address must be given.
@@ -26,7 +26,7 @@ pub struct ClientBuilder {
     vault: Option<Vault>,
     redirects: Vec<String>,
     api_origins: Vec<String>,
-    moved_from: Vec<String>,
+    former_server: Vec<String>,
     app: App,
     network: Network,
     http: Option<reqwest::Client>,
@@ -44,7 +44,7 @@ impl ClientBuilder {
             vault: None,
             redirects: Vec::new(),
             api_origins: Vec::new(),
-            moved_from: Vec::new(),
+            former_server: Vec::new(),
             app: App::default(),
             network: Network::default(),
             http: None,
@@ -84,8 +84,8 @@ impl ClientBuilder {
 
     /// An address, such as `https://old.example.org`, at which the same server was reached before: a
     /// session that began there goes on. Call it once for each.
-    pub fn moved_from(mut self, server: impl Into<String>) -> Self {
-        self.moved_from.push(server.into());
+    pub fn former_server(mut self, server: impl Into<String>) -> Self {
+        self.former_server.push(server.into());
         self
     }
 
@@ -125,7 +125,7 @@ impl ClientBuilder {
 
     /// Shows this certificate where a server asks for one (mutual TLS): its chain and its private key,
     /// in PEM.
-    pub fn client_identity(mut self, pem: impl Into<Vec<u8>>) -> Self {
+    pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.network.identity = Some(pem.into());
         self
     }
@@ -164,7 +164,7 @@ impl ClientBuilder {
     /// The client. Nothing is read or sent yet.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::Kind::Usage) for an address, a redirect or an origin that is none.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for an address, a redirect or an origin that is none.
     pub fn build(self) -> Result<Client> {
         let base = self.address(&self.server)?;
         let redirects = self
@@ -176,7 +176,7 @@ impl ClientBuilder {
         for origin in &self.api_origins {
             origins.push(self.address(origin)?.origin());
         }
-        let former = self.moved_from.iter().map(|server| self.address(server));
+        let former = self.former_server.iter().map(|server| self.address(server));
         let former = former.map(|server| Ok(server?.origin().ascii_serialization()));
         let former = former.collect::<Result<Vec<_>>>()?;
         let tls = self.network.tls()?;
@@ -184,15 +184,19 @@ impl ClientBuilder {
             Some(http) => http,
             None => self.network.client(&tls, &base)?,
         };
-        let of_apis = |silence| self.network.client_of_apis(&tls, &origins, silence);
-        let (limited, unlimited) = (of_apis(Some(self.api_timeout))?, of_apis(None)?);
+        let api_client = |silence| self.network.client_of_apis(&tls, &origins, silence);
+        let (limited, unlimited) = (api_client(Some(self.api_timeout))?, api_client(None)?);
         let api = ApiAccess::new(Http { limited, unlimited }, origins);
         let transport = Transport::new(http, base, self.clock, self.timeout);
         let vault = self.vault.unwrap_or_else(Vault::memory);
-        let core = Core::new(transport, vault, self.dialect, self.app, former)?;
+        let core = SessionCore::new(transport, vault, self.dialect, self.app, former)?;
         Ok(Client {
             core,
-            parts: Arc::new(Parts { redirects, api, completing: tokio::sync::Mutex::default() }),
+            parts: Arc::new(ClientParts {
+                redirects,
+                api,
+                redeem_lock: tokio::sync::Mutex::default(),
+            }),
         })
     }
 

@@ -11,7 +11,7 @@ impl Client {
     /// Where the account is signed in, the newest first.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`](crate::Kind::Unsupported); as of [`access_token`](Self::access_token).
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported); as of [`access_token`](Self::access_token).
     pub async fn sessions(&self) -> Result<Vec<Session>> {
         self.require(Operation::Sessions)?;
         self.authorized(|access| Ok(native::sessions(access))).await
@@ -20,7 +20,7 @@ impl Client {
     /// Ends one of the account's other sessions.
     ///
     /// # Errors
-    /// As of [`sessions`](Self::sessions); [`Kind::Rejected`](crate::Kind::Rejected) with `not_found`,
+    /// As of [`sessions`](Self::sessions); [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) with `not_found`,
     /// `wrong_password` or `reauthentication_required`.
     pub async fn end_session(&self, id: &str, current_password: Option<Secret>) -> Result<()> {
         self.require(Operation::Sessions)?;
@@ -66,15 +66,15 @@ impl Client {
     /// identifiers need the current password or a sign-in under five minutes old.
     ///
     /// # Errors
-    /// [`Kind::Rejected`](crate::Kind::Rejected) with what is wrong with each member;
-    /// [`Kind::Unsupported`](crate::Kind::Unsupported); [`Kind::Usage`](crate::Kind::Usage) for a
+    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) with what is wrong with each member;
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported); [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a
     /// member that the API cannot change.
     pub async fn update_profile(&self, changes: &UpdateAccountRequest) -> Result<Profile> {
         self.require(Operation::UpdateProfile)?;
-        let spelling = self.dialect().spelling();
+        let wire = self.dialect().wire();
         let (profile, by) =
-            self.authorized_by(|access| spelling.update_profile(access, changes)).await?;
-        self.keep_profile(profile.clone(), &by).await;
+            self.authorized_by(|access| wire.update_profile(access, changes)).await?;
+        self.cache_profile(profile.clone(), &by).await;
         Ok(profile)
     }
 }

@@ -7,7 +7,7 @@ use crate::Vault;
 async fn what_an_api_lacks_is_known_before_anybody_is_signed_in() {
     let builder = Client::builder("https://id.example.org").vault(Vault::memory());
     let client = builder.dialect(Dialect::SimplejwtRotating).build().expect("a client");
-    let lacks = |operation| Err::<(), _>(Kind::Unsupported(operation));
+    let lacks = |operation| Err::<(), _>(ErrorKind::Unsupported(operation));
     let kind = |outcome: Result<()>| outcome.map_err(|error| error.kind().clone());
     let changes = crate::UpdateAccountRequest::default();
     assert_eq!(kind(client.profile().await.map(drop)), lacks(Operation::Profile));
@@ -32,5 +32,5 @@ async fn an_http_client_without_time_limits_waits_no_longer_than_the_clients() {
         .build()
         .expect("a client");
     let error = client.providers().await.expect_err("no answer");
-    assert_eq!(*error.kind(), Kind::Network);
+    assert_eq!(*error.kind(), ErrorKind::Network);
 }

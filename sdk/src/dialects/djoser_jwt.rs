@@ -4,12 +4,12 @@ use propusk_wire::{Secret, UpdateAccountRequest};
 use serde::Deserialize;
 use serde_json::{Map, json};
 
-use super::adopted;
 use super::drf::djoser::Users;
 use super::drf::{refusal, simple_jwt};
+use super::existing_tokens;
 use super::reply::read;
 use super::request::members_of;
-use super::{App, Call, Credential, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use super::{App, Call, Credential, Renewal, Reply, Request, Scheme, Tokens, Wire};
 use crate::account::{MailedLink, Operation, Profile, Registered, Registration};
 use crate::error::{Error, Result};
 
@@ -18,7 +18,7 @@ pub(super) struct DjoserJwt;
 const USERS: Users =
     Users { path: "/api/auth/users/", unauthorized: |_, reply| simple_jwt::unauthorized(reply) };
 
-impl Spelling for DjoserJwt {
+impl Wire for DjoserJwt {
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Register,
@@ -38,8 +38,8 @@ impl Spelling for DjoserJwt {
         ]
     }
 
-    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
-        adopted::jwt_pair(kept, Scheme::Bearer, now)
+    fn adopt(&self, kept: &crate::existing_tokens::ExistingTokens, now: i64) -> Result<Tokens> {
+        existing_tokens::jwt_pair(kept, Scheme::Bearer, now)
     }
 
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {
@@ -132,7 +132,7 @@ fn registered(reply: &Reply) -> Option<Registered> {
         is_active: Option<bool>,
     }
     Some(match reply.json::<Response>()?.is_active {
-        Some(false) => Registered::AwaitsActivation,
+        Some(false) => Registered::ActivationRequired,
         Some(true) | None => Registered::Active,
     })
 }

@@ -37,15 +37,15 @@ pub fn answer(bytes: &[u8]) {
 
 /// Everything that a dialect reads tokens from.
 fn calls(dialect: Dialect) -> impl Iterator<Item = Call<Tokens>> {
-    let (spelling, token) = (dialect.spelling(), Secret::new("token"));
+    let (wire, token) = (dialect.wire(), Secret::new("token"));
     let client = OAuthClient { id: "client".to_owned(), secret: token.clone() };
     let app = App { device_name: None, oauth_client: Some(client) };
     let access = Credential { scheme: Scheme::Bearer, token: token.clone() };
     let renewal = Renewal { access: &access, refresh: &token, attempt: &token, app: &app };
     let calls = [
-        spelling.sign_in("anna@example.com", &token, &app),
-        spelling.sign_in_with_token("vk", &token, &app),
-        spelling.refresh(&renewal),
+        wire.sign_in("anna@example.com", &token, &app),
+        wire.sign_in_with_token("vk", &token, &app),
+        wire.refresh(&renewal),
     ];
     // What the dialect has not is not read.
     calls.into_iter().flatten()
@@ -55,7 +55,7 @@ fn check(reply: &Reply, reading: Reading<Tokens>) {
     match reading {
         Ok(tokens) => {
             assert!((200..300).contains(&reply.status));
-            let lives = [tokens.access_lives, tokens.refresh_lives].into_iter().flatten();
+            let lives = [tokens.access_lifetime, tokens.refresh_lifetime].into_iter().flatten();
             assert!({ lives }.all(|seconds| (0..=CENTURY).contains(&seconds)));
             let all = tokens.refresh.iter().chain([&tokens.access.token]);
             assert!({ all }.all(|token| is_sendable(token.expose())));

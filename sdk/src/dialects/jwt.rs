@@ -37,7 +37,7 @@ pub(super) fn kind(token: &Secret) -> Option<String> {
 }
 
 /// Seconds that a JWT lives from `now` on; `None` where it does not tell.
-pub(super) fn lives(token: &Secret, now: i64) -> Option<i64> {
+pub(super) fn lifetime_of(token: &Secret, now: i64) -> Option<i64> {
     let claims: Claims = claims(token)?;
     seconds(&claims.exp).map(|exp| lifetime(exp.saturating_sub(now)))
 }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn lives_at(claims: &str, now: i64) -> Option<i64> {
-        lives(&format!("h.{}.s", URL_SAFE_NO_PAD.encode(claims)).into(), now)
+        lifetime_of(&format!("h.{}.s", URL_SAFE_NO_PAD.encode(claims)).into(), now)
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
             assert_eq!(lives_at(claims, 1000), None, "{claims}");
         }
         for token in ["", ".", "..", "a.b", "a.!.c", "no-jwt", "pr1.x"] {
-            assert_eq!(lives(&token.into(), 1000), None, "{token}");
+            assert_eq!(lifetime_of(&token.into(), 1000), None, "{token}");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! How each API spells each operation. Nothing here sends or stores: an operation becomes a
 //! [`Call`], which is a request and how its answer is read.
 
-mod adopted;
 mod djoser_jwt;
 mod djoser_token;
 mod drf;
+mod existing_tokens;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod jwt;
@@ -64,16 +64,20 @@ impl Dialect {
 
     /// Whether the API has the operation.
     pub fn supports(self, operation: Operation) -> bool {
-        self.spelling().operations().contains(&operation)
+        self.wire().operations().contains(&operation)
     }
 
     /// Tokens that an app has kept until now; what no API has given is refused.
-    pub(crate) fn adopt(self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
-        adopted::checked(kept)?;
-        self.spelling().adopt(kept, now)
+    pub(crate) fn adopt(
+        self,
+        kept: &crate::existing_tokens::ExistingTokens,
+        now: i64,
+    ) -> Result<Tokens> {
+        existing_tokens::checked(kept)?;
+        self.wire().adopt(kept, now)
     }
 
-    pub(crate) fn spelling(self) -> &'static dyn Spelling {
+    pub(crate) fn wire(self) -> &'static dyn Wire {
         match self {
             Dialect::Native => &native::Native,
             Dialect::DjoserToken => &djoser_token::DjoserToken,
@@ -162,11 +166,11 @@ pub(crate) struct Tokens {
     pub access: Credential,
     /// Seconds from now, at least 0 and at most a century; `None`: it does not expire, or does not
     /// tell when.
-    pub access_lives: Option<i64>,
+    pub access_lifetime: Option<i64>,
     /// The next refresh token; `None`: the one that is held stays, or the API has none.
     pub refresh: Option<Secret>,
-    /// Seconds from now, as for `access_lives`.
-    pub refresh_lives: Option<i64>,
+    /// Seconds from now, as for `access_lifetime`.
+    pub refresh_lifetime: Option<i64>,
     pub session_id: Option<String>,
     pub profile: Option<Profile>,
 }
@@ -197,7 +201,7 @@ pub(crate) struct OAuthClient {
 }
 
 /// How one API spells the operations. What it does not spell, it does not have.
-pub(crate) trait Spelling: Send + Sync {
+pub(crate) trait Wire: Send + Sync {
     /// What it has.
     fn operations(&self) -> &'static [Operation];
 
@@ -213,7 +217,7 @@ pub(crate) trait Spelling: Send + Sync {
 
     /// Tokens that an app has kept until now, as this API gives them; what has the form of another API
     /// is unsupported.
-    fn adopt(&self, _kept: &crate::adopted::Tokens, _now: i64) -> Result<Tokens> {
+    fn adopt(&self, _kept: &crate::existing_tokens::ExistingTokens, _now: i64) -> Result<Tokens> {
         Err(Error::unsupported(Operation::Adopt))
     }
 

@@ -12,11 +12,11 @@ use propusk_wire::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::adopted;
+use super::existing_tokens;
 use super::jwt::lifetime;
 use super::reply::{is_sendable, read};
 use super::request::segment;
-use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Tokens, Wire};
 use crate::account::{MailedLink, Operation, Profile, Registered, Registration};
 use crate::error::{Error, Result, SignOutReason};
 use crate::rejection::{FieldProblem, Rejection};
@@ -30,7 +30,7 @@ const IDENTITIES: &str = "/propusk/v1/account/identities";
 /// More of a device's name is not sent.
 const DEVICE_NAME_CHARACTERS: usize = 100;
 
-impl Spelling for Native {
+impl Wire for Native {
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Register,
@@ -53,8 +53,8 @@ impl Spelling for Native {
         ]
     }
 
-    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
-        adopted::marked_pair(kept, "pr1.", now)
+    fn adopt(&self, kept: &crate::existing_tokens::ExistingTokens, now: i64) -> Result<Tokens> {
+        existing_tokens::marked_pair(kept, "pr1.", now)
     }
 
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {
@@ -65,16 +65,16 @@ impl Spelling for Native {
             password: new.password.clone(),
             display_name: new.display_name.clone(),
         })?;
-        let call = open(Request::post("/propusk/v1/accounts", body), Reply::json);
+        let call = anonymous(Request::post("/propusk/v1/accounts", body), Reply::json);
         Ok(call.map(|response: RegisterResponse| match response.activation {
             Activation::Active => Registered::Active,
-            Activation::Mailed => Registered::AwaitsActivation,
+            Activation::Mailed => Registered::ActivationRequired,
         }))
     }
 
     fn activate(&self, link: &MailedLink) -> Result<Call<()>> {
         let body = ActivateRequest { uid: link.uid.clone(), token: link.token.clone() };
-        Ok(open(Request::post("/propusk/v1/accounts/activate", json(&body)?), Reply::done))
+        Ok(anonymous(Request::post("/propusk/v1/accounts/activate", json(&body)?), Reply::done))
     }
 
     fn resend_activation(&self, email: &str) -> Result<Call<()>> {
@@ -87,7 +87,7 @@ impl Spelling for Native {
             password: password.clone(),
             device_name: device_name(app),
         })?;
-        Ok(open(Request::post(SESSIONS, body), tokens))
+        Ok(anonymous(Request::post(SESSIONS, body), tokens))
     }
 
     fn refresh(&self, renewal: &Renewal<'_>) -> Result<Call<Tokens>> {
@@ -101,15 +101,15 @@ impl Spelling for Native {
 
     fn sign_out(&self, access: &Credential, _: Option<&Secret>, _: &App) -> Result<Call<()>> {
         let request = Request::delete("/propusk/v1/sessions/current");
-        Ok(signed_in(request, access, Reply::done).or_over())
+        Ok(authorized(request, access, Reply::done).or_already_ended())
     }
 
     fn verify(&self, access: &Credential) -> Result<Call<bool>> {
-        Ok(self.profile(access)?.works())
+        Ok(self.profile(access)?.is_accepted())
     }
 
     fn profile(&self, access: &Credential) -> Result<Call<Profile>> {
-        Ok(signed_in(Request::get(ACCOUNT), access, profile))
+        Ok(authorized(Request::get(ACCOUNT), access, profile))
     }
 
     fn update_profile(
@@ -117,7 +117,7 @@ impl Spelling for Native {
         access: &Credential,
         changes: &UpdateAccountRequest,
     ) -> Result<Call<Profile>> {
-        Ok(signed_in(Request::patch(ACCOUNT, json(changes)?), access, profile))
+        Ok(authorized(Request::patch(ACCOUNT, json(changes)?), access, profile))
     }
 
     fn binds_reset_links(&self) -> bool {
@@ -126,7 +126,7 @@ impl Spelling for Native {
 
     fn request_reset(&self, email: &str, challenge: Option<String>) -> Result<Call<()>> {
         let body = RequestResetRequest { email: email.to_owned(), code_challenge: challenge };
-        Ok(open(Request::post("/propusk/v1/password/reset", json(&body)?), Reply::done))
+        Ok(anonymous(Request::post("/propusk/v1/password/reset", json(&body)?), Reply::done))
     }
 
     fn confirm_reset(
@@ -141,7 +141,7 @@ impl Spelling for Native {
             new_password: new_password.clone(),
             code_verifier: verifier,
         })?;
-        Ok(open(Request::post("/propusk/v1/password/reset/confirm", body), Reply::done))
+        Ok(anonymous(Request::post("/propusk/v1/password/reset/confirm", body), Reply::done))
     }
 
     fn change_password(
@@ -155,18 +155,18 @@ impl Spelling for Native {
             current_password: current.cloned(),
         })?;
         let request = Request::post("/propusk/v1/account/password", body);
-        Ok(signed_in(request, access, Reply::done))
+        Ok(authorized(request, access, Reply::done))
     }
 
     fn delete_account(&self, access: &Credential, current: Option<&Secret>) -> Result<Call<()>> {
         let body = json(&DeleteAccountRequest { current_password: current.cloned() })?;
-        Ok(signed_in(Request::delete(ACCOUNT).body(body), access, Reply::done))
+        Ok(authorized(Request::delete(ACCOUNT).body(body), access, Reply::done))
     }
 }
 
 /// Where the account is signed in, the newest first.
 pub(crate) fn sessions(access: &Credential) -> Call<Vec<Session>> {
-    let call = signed_in(Request::get(SESSIONS), access, Reply::json);
+    let call = authorized(Request::get(SESSIONS), access, Reply::json);
     call.map(|response: SessionsResponse| response.sessions)
 }
 
@@ -178,7 +178,7 @@ pub(crate) fn end_session(
 ) -> Result<Call<()>> {
     let path = format!("{SESSIONS}/{}", segment(id)?);
     let body = json(&EndSessionsRequest { current_password: current.cloned() })?;
-    Ok(signed_in(Request::delete(path).body(body), access, Reply::done))
+    Ok(authorized(Request::delete(path).body(body), access, Reply::done))
 }
 
 /// Ends all sessions of the account but the one that asks.
@@ -187,18 +187,18 @@ pub(crate) fn end_other_sessions(
     current: Option<&Secret>,
 ) -> Result<Call<()>> {
     let body = json(&EndSessionsRequest { current_password: current.cloned() })?;
-    Ok(signed_in(Request::delete(SESSIONS).body(body), access, Reply::done))
+    Ok(authorized(Request::delete(SESSIONS).body(body), access, Reply::done))
 }
 
 /// What opens the account beside a password.
 pub(crate) fn identities(access: &Credential) -> Call<Vec<Identity>> {
-    let call = signed_in(Request::get(IDENTITIES), access, Reply::json);
+    let call = authorized(Request::get(IDENTITIES), access, Reply::json);
     call.map(|response: IdentitiesResponse| response.identities)
 }
 
 /// Ends what [`start`] began with `link`.
 pub(crate) fn link(access: &Credential, link: &LinkRequest) -> Result<Call<Identity>> {
-    Ok(signed_in(Request::post(IDENTITIES, json(link)?), access, Reply::json))
+    Ok(authorized(Request::post(IDENTITIES, json(link)?), access, Reply::json))
 }
 
 /// Takes an identity off the account.
@@ -210,12 +210,12 @@ pub(crate) fn unlink(
 ) -> Result<Call<()>> {
     let path = format!("{IDENTITIES}/{}/{}", segment(provider)?, segment(subject)?);
     let body = json(&UnlinkRequest { current_password: current.cloned() })?;
-    Ok(signed_in(Request::delete(path).body(body), access, Reply::done))
+    Ok(authorized(Request::delete(path).body(body), access, Reply::done))
 }
 
 /// The providers that are configured.
 pub(crate) fn providers() -> Call<Vec<Provider>> {
-    let call = open(Request::get(PROVIDERS), Reply::json);
+    let call = anonymous(Request::get(PROVIDERS), Reply::json);
     call.map(|response: ProvidersResponse| response.providers)
 }
 
@@ -228,8 +228,8 @@ pub(crate) fn start(
     let path = format!("{PROVIDERS}/{}/start", segment(provider)?);
     let request = Request::post(path, json(start)?);
     Ok(match access {
-        Some(access) => signed_in(request, access, Reply::json),
-        None => open(request, Reply::json),
+        Some(access) => authorized(request, access, Reply::json),
+        None => anonymous(request, Reply::json),
     })
 }
 
@@ -240,21 +240,21 @@ pub(crate) fn complete(code: &Secret, verifier: &Secret, app: &App) -> Result<Ca
         code_verifier: verifier.clone(),
         device_name: device_name(app),
     })?;
-    Ok(open(Request::post("/propusk/v1/providers/complete", body), tokens))
+    Ok(anonymous(Request::post("/propusk/v1/providers/complete", body), tokens))
 }
 
 fn mail(path: &str, email: &str) -> Result<Call<()>> {
     let body = EmailRequest { email: email.to_owned() };
-    Ok(open(Request::post(path, json(&body)?), Reply::done))
+    Ok(anonymous(Request::post(path, json(&body)?), Reply::done))
 }
 
 /// A call by whoever it is.
-fn open<T: 'static>(request: Request, success: fn(&Reply) -> Option<T>) -> Call<T> {
+fn anonymous<T: 'static>(request: Request, success: fn(&Reply) -> Option<T>) -> Call<T> {
     Call::new(request, move |reply| read(reply, success, refusal))
 }
 
 /// A call that needs an access token.
-fn signed_in<T: 'static>(
+fn authorized<T: 'static>(
     request: Request,
     access: &Credential,
     success: fn(&Reply) -> Option<T>,
@@ -264,14 +264,14 @@ fn signed_in<T: 'static>(
 
 fn device_name(app: &App) -> Option<String> {
     let name = app.device_name.as_deref()?;
-    let shown = name.chars().filter(|c| !disturbs_a_line(*c)).take(DEVICE_NAME_CHARACTERS);
+    let shown = name.chars().filter(|c| !is_control_or_bidi(*c)).take(DEVICE_NAME_CHARACTERS);
     let name: String = shown.collect();
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// What the server refuses in a name; nobody is kept from signing in by what a system calls a device.
-fn disturbs_a_line(c: char) -> bool {
+fn is_control_or_bidi(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -287,9 +287,9 @@ fn tokens(reply: &Reply) -> Option<Tokens> {
         .all(|token| is_sendable(token.expose()));
     is_whole.then(|| Tokens {
         access: Credential { scheme: Scheme::Bearer, token: response.access_token },
-        access_lives: Some(lifetime(response.expires_in)),
+        access_lifetime: Some(lifetime(response.expires_in)),
         refresh: Some(response.refresh_token),
-        refresh_lives: Some(lifetime(response.refresh_expires_in)),
+        refresh_lifetime: Some(lifetime(response.refresh_expires_in)),
         session_id: Some(response.session_id),
         profile: Some(response.account.into()),
     })
@@ -347,7 +347,7 @@ fn refresh_refusal(reply: &Reply) -> Refusal {
 fn verdict(code: &ProblemCode) -> Option<Refusal> {
     let reason = match code {
         ProblemCode::SessionEnded => SignOutReason::Ended,
-        ProblemCode::TokenReused => SignOutReason::Reused,
+        ProblemCode::TokenReused => SignOutReason::TokenReused,
         ProblemCode::AccountInactive => SignOutReason::AccountInactive,
         _ => return None,
     };

@@ -8,19 +8,17 @@ use propusk_wire::{FieldCode, Secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::adopted;
+use super::existing_tokens;
 use super::reply::{Token, read, rejection};
 use super::request::members_of;
-use super::{
-    App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens, jwt,
-};
+use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Tokens, Wire, jwt};
 use crate::account::{Operation, Profile, Registered, Registration};
 use crate::error::{Error, Result, SignOutReason};
 use crate::rejection::{FieldProblem, Rejection, RejectionCode};
 
 pub(super) struct Prehashed;
 
-impl Spelling for Prehashed {
+impl Wire for Prehashed {
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Register,
@@ -33,8 +31,8 @@ impl Spelling for Prehashed {
     }
 
     /// The tokens that are answered are not kept: a registration signs nobody in here.
-    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
-        adopted::jwt_pair(kept, Scheme::Bearer, now)
+    fn adopt(&self, kept: &crate::existing_tokens::ExistingTokens, now: i64) -> Result<Tokens> {
+        existing_tokens::jwt_pair(kept, Scheme::Bearer, now)
     }
 
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {
@@ -105,7 +103,7 @@ fn pair(reply: &Reply) -> Option<Tokens> {
     }
     let Response { access, refresh: Token(refresh) } = reply.json()?;
     Some(Tokens {
-        refresh_lives: jwt::lives(&refresh, reply.server_now),
+        refresh_lifetime: jwt::lifetime_of(&refresh, reply.server_now),
         refresh: Some(refresh),
         ..tokens(access, reply.server_now)
     })
@@ -125,10 +123,10 @@ fn renewed(reply: &Reply) -> Option<Tokens> {
 
 fn tokens(Token(access): Token, now: i64) -> Tokens {
     Tokens {
-        access_lives: jwt::lives(&access, now),
+        access_lifetime: jwt::lifetime_of(&access, now),
         access: Credential { scheme: Scheme::Bearer, token: access },
         refresh: None,
-        refresh_lives: None,
+        refresh_lifetime: None,
         session_id: None,
         profile: None,
     }

@@ -13,9 +13,9 @@ use super::{Reading, Refusal, Reply};
 use crate::rejection::{Rejection, RejectionCode};
 
 /// Where an answer does not tell how long to wait.
-const WAIT: u64 = 5;
+const DEFAULT_WAIT: u64 = 5;
 /// No answer makes anybody wait longer.
-const LONGEST_WAIT: u64 = 3_600;
+const MAX_WAIT: u64 = 3_600;
 
 impl Reply {
     /// The body, where it says to be JSON and is: all of it, also what nobody asks for, because one that
@@ -53,9 +53,10 @@ impl Reply {
 
     /// In seconds or as a date.
     fn retry_after(&self) -> Duration {
-        let told = self.header(RETRY_AFTER.as_str()).map(str::trim);
-        let seconds = told.and_then(|told| told.parse().ok().or_else(|| self.seconds_until(told)));
-        Duration::from_secs(seconds.unwrap_or(WAIT).clamp(1, LONGEST_WAIT))
+        let value = self.header(RETRY_AFTER.as_str()).map(str::trim);
+        let seconds =
+            value.and_then(|value| value.parse().ok().or_else(|| self.seconds_until(value)));
+        Duration::from_secs(seconds.unwrap_or(DEFAULT_WAIT).clamp(1, MAX_WAIT))
     }
 
     /// 0 for a date that has passed.

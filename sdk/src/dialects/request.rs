@@ -26,7 +26,7 @@ impl<T: 'static> Call<T> {
 
 impl Call<Profile> {
     /// Whether the profile is shown at all.
-    pub(super) fn works(self) -> Call<bool> {
+    pub(super) fn is_accepted(self) -> Call<bool> {
         let Call { request, read } = self;
         Call::new(request, |reply| match read(reply) {
             Ok(_) => Ok(true),
@@ -40,7 +40,7 @@ impl Call<Profile> {
 
 impl Call<()> {
     /// For the end of a session: one that is over already is as good.
-    pub(super) fn or_over(self) -> Self {
+    pub(super) fn or_already_ended(self) -> Self {
         let Call { request, read } = self;
         Call::new(request, |reply| match read(reply) {
             Err(Refusal::SignedOut(_) | Refusal::AccountInactive) => Ok(()),

@@ -3,12 +3,12 @@
 use propusk_wire::Secret;
 use serde_json::{Map, Value, json};
 
-use super::adopted;
 use super::drf::simple_jwt;
 use super::drf::{problem, profile, refusal};
+use super::existing_tokens;
 use super::reply::{read, rejection};
 use super::request::members_of;
-use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Tokens, Wire};
 use crate::account::{MailedLink, Operation, Profile, Registered, Registration};
 use crate::error::Result;
 use crate::rejection::{Rejection, RejectionCode};
@@ -19,7 +19,7 @@ const REGISTER: &str = "/api/auth/register/";
 const RESET: &str = "/api/auth/password/reset/";
 const CONFIRM: &str = "/api/auth/password/reset/confirm/";
 
-impl Spelling for Simplejwt {
+impl Wire for Simplejwt {
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Register,
@@ -33,8 +33,8 @@ impl Spelling for Simplejwt {
         ]
     }
 
-    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
-        adopted::jwt_pair(kept, Scheme::Bearer, now)
+    fn adopt(&self, kept: &crate::existing_tokens::ExistingTokens, now: i64) -> Result<Tokens> {
+        existing_tokens::jwt_pair(kept, Scheme::Bearer, now)
     }
 
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {
@@ -53,7 +53,7 @@ impl Spelling for Simplejwt {
     }
 
     fn verify(&self, access: &Credential) -> Result<Call<bool>> {
-        Ok(self.profile(access)?.works())
+        Ok(self.profile(access)?.is_accepted())
     }
 
     fn profile(&self, access: &Credential) -> Result<Call<Profile>> {

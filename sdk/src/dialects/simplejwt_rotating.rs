@@ -4,17 +4,17 @@ use propusk_wire::Secret;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::adopted;
 use super::drf::{refusal, simple_jwt};
+use super::existing_tokens;
 use super::reply::read;
 use super::request::members_of;
-use super::{App, Call, Credential, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use super::{App, Call, Credential, Renewal, Reply, Request, Scheme, Tokens, Wire};
 use crate::account::{Operation, Registered, Registration};
 use crate::error::Result;
 
 pub(super) struct SimplejwtRotating;
 
-impl Spelling for SimplejwtRotating {
+impl Wire for SimplejwtRotating {
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Register,
@@ -33,8 +33,8 @@ impl Spelling for SimplejwtRotating {
         true
     }
 
-    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
-        adopted::jwt_pair(kept, Scheme::Bare, now)
+    fn adopt(&self, kept: &crate::existing_tokens::ExistingTokens, now: i64) -> Result<Tokens> {
+        existing_tokens::jwt_pair(kept, Scheme::Bare, now)
     }
 
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {

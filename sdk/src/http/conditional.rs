@@ -75,14 +75,14 @@ mod tests {
     use tokio::net::TcpListener;
 
     /// What arrives of a request whose body is to be sent or not.
-    async fn arrives(is_so: bool) -> String {
+    async fn arrives(is_still_needed: bool) -> String {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let network = crate::network::Network::default();
         let (tls, server) = (network.tls().unwrap(), url::Url::parse(&url).unwrap());
         let client = network.client(&tls, &server).unwrap();
         let sending = tokio::spawn(async move {
-            let body = body("secret".to_owned(), Box::pin(async move { is_so }));
+            let body = body("secret".to_owned(), Box::pin(async move { is_still_needed }));
             client.post(url).body(body).send().await.is_ok()
         });
         let (mut stream, _) = listener.accept().await.unwrap();

@@ -18,24 +18,24 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::deeplink::{self, Link};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::pkce::is_same;
 use crate::redirect::RedirectUri;
 use page::{Answer, Status};
 
 /// How long one connection may take to send its request.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one may take to read what it is answered.
-const FAREWELL: Duration = Duration::from_secs(1);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// After the system has refused a connection, for want of descriptors perhaps.
-const PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// Browsers open more than they use. More that are still to send their request are not kept.
-const MOST_CONNECTIONS: usize = 64;
+const MAX_UNREAD_CONNECTIONS: usize = 64;
 /// With those that are being answered; others wait in the system's queue.
-const MOST_IN_ALL: usize = 4 * MOST_CONNECTIONS;
+const MAX_CONNECTIONS: usize = 4 * MAX_UNREAD_CONNECTIONS;
 /// The longest link, and the cookies of everything else that has ever run on this machine's ports.
 const MAX_HEAD: usize = 64 * 1024;
-const MOST_HEADERS: usize = 100;
+const MAX_HEADERS: usize = 100;
 
 /// A port of this machine that waits for one sign-in. Dropping it closes the port.
 ///
@@ -67,7 +67,7 @@ impl Loopback {
     ///
     /// # Errors
     ///
-    /// [`Kind::Usage`] for another redirect, or if the system gives no port.
+    /// [`ErrorKind::Usage`] for another redirect, or if the system gives no port.
     ///
     /// # Panics
     ///
@@ -76,7 +76,7 @@ impl Loopback {
         let Some(host) = registered.loopback_address() else {
             return Err(Error::usage("a redirect that is no loopback link"));
         };
-        let no_port = |error| Error::because(Kind::Usage, error);
+        let no_port = |error| Error::because(ErrorKind::Usage, error);
         let listener = TcpListener::bind((host, 0)).await.map_err(no_port)?;
         let address = listener.local_addr().map_err(no_port)?;
         let redirect = RedirectUri::parse(&at(address, registered.as_str()))?;
@@ -94,16 +94,16 @@ impl Loopback {
     ///
     /// # Errors
     ///
-    /// [`Kind::Cancelled`] if nothing has come after this time: nobody can see a browser being closed.
+    /// [`ErrorKind::Cancelled`] if nothing has come after this time: nobody can see a browser being closed.
     pub async fn wait(self, state: &Secret, limit: Duration) -> Result<String> {
-        let desk = Arc::new(Desk {
+        let context = Arc::new(CallbackContext {
             redirect: self.redirect,
             host: self.address.to_string(),
             state: state.clone(),
         });
-        timeout(limit, serve(&self.listener, &desk))
+        timeout(limit, serve(&self.listener, &context))
             .await
-            .map_err(|_| Error::because(Kind::Cancelled, "no browser has come back"))
+            .map_err(|_| Error::because(ErrorKind::Cancelled, "no browser has come back"))
     }
 }
 
@@ -114,18 +114,18 @@ fn at(address: SocketAddr, loopback_link: &str) -> String {
     format!("http://{address}{}", tail.unwrap_or_default())
 }
 
-async fn serve(listener: &TcpListener, desk: &Arc<Desk>) -> String {
-    let (mut visits, mut readings) = (JoinSet::new(), Readings::default());
+async fn serve(listener: &TcpListener, context: &Arc<CallbackContext>) -> String {
+    let (mut visits, mut connections) = (JoinSet::new(), OpenConnections::default());
     loop {
         tokio::select! {
-            accepted = listener.accept(), if visits.len() < MOST_IN_ALL => match accepted {
+            accepted = listener.accept(), if visits.len() < MAX_CONNECTIONS => match accepted {
                 Ok((stream, _)) => {
-                    let (desk, reading) = (Arc::clone(desk), readings.begin());
-                    visits.spawn(async move { desk.receive(stream, reading).await });
+                    let (context, reader) = (Arc::clone(context), connections.begin());
+                    visits.spawn(async move { context.receive(stream, reader).await });
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a connection of a browser was not accepted");
-                    sleep(PAUSE).await;
+                    sleep(ACCEPT_RETRY_DELAY).await;
                 }
             },
             Some(visit) = visits.join_next() => {
@@ -140,48 +140,48 @@ async fn serve(listener: &TcpListener, desk: &Arc<Desk>) -> String {
 /// The connections that are still to send their request, the oldest first. Where another program of this
 /// machine opens them and sends nothing, it does not keep the browser out.
 #[derive(Default)]
-struct Readings(Vec<Kept>);
+struct OpenConnections(Vec<OpenConnection>);
 
 /// Dropping it ends the reading.
-struct Kept {
+struct OpenConnection {
     ends: oneshot::Sender<()>,
-    has_spoken: Arc<AtomicBool>,
+    has_sent: Arc<AtomicBool>,
 }
 
-/// What a connection knows of its [`Kept`].
-struct Reading {
+/// What a connection knows of its [`OpenConnection`].
+struct RequestReader {
     ended: oneshot::Receiver<()>,
-    has_spoken: Arc<AtomicBool>,
+    has_sent: Arc<AtomicBool>,
 }
 
-impl Readings {
+impl OpenConnections {
     /// Of too many the oldest that has sent nothing goes, else the oldest.
-    fn begin(&mut self) -> Reading {
+    fn begin(&mut self) -> RequestReader {
         self.0.retain(|kept| !kept.ends.is_closed());
-        if self.0.len() >= MOST_CONNECTIONS {
-            let is_silent = |kept: &Kept| !kept.has_spoken.load(Ordering::Relaxed);
-            self.0.remove(self.0.iter().position(is_silent).unwrap_or(0));
+        if self.0.len() >= MAX_UNREAD_CONNECTIONS {
+            let has_sent_nothing = |kept: &OpenConnection| !kept.has_sent.load(Ordering::Relaxed);
+            self.0.remove(self.0.iter().position(has_sent_nothing).unwrap_or(0));
         }
         let (ends, ended) = oneshot::channel();
-        let has_spoken = Arc::new(AtomicBool::new(false));
-        self.0.push(Kept { ends, has_spoken: Arc::clone(&has_spoken) });
-        Reading { ended, has_spoken }
+        let has_sent = Arc::new(AtomicBool::new(false));
+        self.0.push(OpenConnection { ends, has_sent: Arc::clone(&has_sent) });
+        RequestReader { ended, has_sent }
     }
 }
 
-impl Reading {
+impl RequestReader {
     /// The head of the request, if it comes in time.
     async fn head(self, stream: &mut TcpStream) -> Option<Vec<u8>> {
         tokio::select! {
             biased;
-            head = timeout(PATIENCE, read_head(stream, &self.has_spoken)) => head.ok()?,
+            head = timeout(REQUEST_TIMEOUT, read_head(stream, &self.has_sent)) => head.ok()?,
             _ = self.ended => None,
         }
     }
 }
 
 /// What all connections need to know.
-struct Desk {
+struct CallbackContext {
     redirect: RedirectUri,
     /// What a browser that was sent here calls it; another name is a page's that was made to resolve
     /// to this machine.
@@ -189,59 +189,62 @@ struct Desk {
     state: Secret,
 }
 
-impl Desk {
+impl CallbackContext {
     /// The link, if this is the browser that is waited for.
-    async fn receive(&self, mut stream: TcpStream, reading: Reading) -> Option<String> {
-        let head = reading.head(&mut stream).await?;
+    async fn receive(&self, mut stream: TcpStream, reader: RequestReader) -> Option<String> {
+        let head = reader.head(&mut stream).await?;
         let (answer, link) = self.answer(&head);
         // The link is had, whether or not the page can be shown.
-        let _ = timeout(FAREWELL, say(&mut stream, &answer.bytes(), link.is_some())).await;
+        let _ =
+            timeout(RESPONSE_TIMEOUT, respond(&mut stream, &answer.bytes(), link.is_some())).await;
         link
     }
 
     fn answer(&self, head: &[u8]) -> (Answer, Option<String>) {
-        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         let is_whole = match request.parse(head) {
             Ok(status) => status.is_complete(),
-            Err(httparse::Error::TooManyHeaders) => return turned_away(Status::TooLarge),
+            Err(httparse::Error::TooManyHeaders) => return refused(Status::TooLarge),
             Err(_) => false,
         };
         match (request.method, request.path) {
-            _ if head.len() > MAX_HEAD => turned_away(Status::TooLarge),
-            _ if !is_whole || !self.is_meant(request.headers) => turned_away(Status::BadRequest),
+            _ if head.len() > MAX_HEAD => refused(Status::TooLarge),
+            _ if !is_whole || !self.has_expected_host(request.headers) => {
+                refused(Status::BadRequest)
+            }
             (Some("GET"), Some(target)) => {
                 self.answer_to(target, accepted_languages(request.headers))
             }
-            _ => turned_away(Status::MethodNotAllowed),
+            _ => refused(Status::MethodNotAllowed),
         }
     }
 
     fn answer_to(&self, target: &str, languages: &str) -> (Answer, Option<String>) {
         if !target.starts_with('/') {
-            return turned_away(Status::BadRequest);
+            return refused(Status::BadRequest);
         }
         let link = format!("http://{}{target}", self.host);
         let (state, is_good) = match deeplink::parse(&link, std::slice::from_ref(&self.redirect)) {
             Link::Code { state, .. } => (state, true),
             Link::Failed { state, .. } => (state, false),
-            Link::Broken(_) => return turned_away(Status::BadRequest),
-            Link::NotOurs => return turned_away(Status::NotFound),
+            Link::Malformed(_) => return refused(Status::BadRequest),
+            Link::Unrelated => return refused(Status::NotFound),
         };
         if !is_same(state.expose(), self.state.expose()) {
-            return turned_away(Status::BadRequest);
+            return refused(Status::BadRequest);
         }
         (Answer::page(is_good, languages), Some(link))
     }
 
-    fn is_meant(&self, headers: &[httparse::Header<'_>]) -> bool {
+    fn has_expected_host(&self, headers: &[httparse::Header<'_>]) -> bool {
         let mut hosts = headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
         let first = hosts.next().is_some_and(|host| host.value == self.host.as_bytes());
         first && hosts.next().is_none()
     }
 }
 
-fn turned_away(status: Status) -> (Answer, Option<String>) {
+fn refused(status: Status) -> (Answer, Option<String>) {
     (Answer::empty(status), None)
 }
 
@@ -252,14 +255,14 @@ fn accepted_languages<'h>(headers: &[httparse::Header<'h>]) -> &'h str {
 
 /// A request without its body, or as much as is read of one that is too long; none if the client
 /// goes away before.
-async fn read_head(stream: &mut TcpStream, has_spoken: &AtomicBool) -> Option<Vec<u8>> {
+async fn read_head(stream: &mut TcpStream, has_sent: &AtomicBool) -> Option<Vec<u8>> {
     let mut head = Vec::with_capacity(4096);
     while head.len() <= MAX_HEAD {
         let seen = head.len().saturating_sub(3);
         if stream.read_buf(&mut head).await.ok()? == 0 {
             return None;
         }
-        has_spoken.store(true, Ordering::Relaxed);
+        has_sent.store(true, Ordering::Relaxed);
         if head.get(seen..)?.windows(4).any(|end| end == b"\r\n\r\n") {
             return Some(head);
         }
@@ -269,7 +272,7 @@ async fn read_head(stream: &mut TcpStream, has_spoken: &AtomicBool) -> Option<Ve
 
 /// Answers and closes. What the client still sends is read, or else the system would take back what
 /// was answered; not so the browser's that is waited for, who has sent all.
-async fn say(stream: &mut TcpStream, answer: &[u8], is_last: bool) -> std::io::Result<()> {
+async fn respond(stream: &mut TcpStream, answer: &[u8], is_last: bool) -> std::io::Result<()> {
     stream.write_all(answer).await?;
     stream.shutdown().await?;
     let mut rest = [0; 4096];

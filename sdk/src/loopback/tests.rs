@@ -156,7 +156,7 @@ async fn what_is_not_waited_for_is_turned_away_and_ends_nothing() {
 async fn what_is_too_large_is_turned_away() {
     let waiting = wait().await;
     let long = "x".repeat(MAX_HEAD);
-    let many = "X: y\r\n".repeat(MOST_HEADERS);
+    let many = "X: y\r\n".repeat(MAX_HEADERS);
     for request in [
         format!("GET /{long}"),
         format!("GET / HTTP/1.1\r\nHost: HOST\r\nX: {long}\r\n\r\n"),
@@ -195,7 +195,7 @@ async fn a_request_may_come_byte_by_byte() {
 async fn whoever_says_nothing_keeps_nobody_waiting() {
     let waiting = wait().await;
     let mut silent = Vec::new();
-    for _ in 1..MOST_CONNECTIONS {
+    for _ in 1..MAX_UNREAD_CONNECTIONS {
         silent.push(waiting.connect().await);
     }
     assert_eq!(waiting.ends().await, LINK);
@@ -232,14 +232,14 @@ async fn nor_do_those_who_begin_and_never_end() {
 async fn whoever_says_nothing_is_sent_away_and_others_follow() {
     let waiting = wait().await;
     let mut silent = Vec::new();
-    for number in 0..2 * MOST_CONNECTIONS {
+    for number in 0..2 * MAX_UNREAD_CONNECTIONS {
         let mut stream = waiting.connect().await;
         let begun: &[u8] = if number % 2 == 0 { b"GET /signed-in?" } else { b"" };
         stream.write_all(begun).await.expect("sent");
         silent.push(stream);
     }
     assert_eq!(waiting.ends().await, LINK);
-    for stream in silent.drain(..MOST_CONNECTIONS) {
+    for stream in silent.drain(..MAX_UNREAD_CONNECTIONS) {
         assert_eq!(read(stream).await, "");
     }
 }
@@ -263,7 +263,7 @@ async fn a_browser_that_does_not_stay_has_brought_its_link() {
 async fn a_browser_that_never_comes_back_is_given_up() {
     let waiting = wait().await;
     let error = waiting.end.await.expect("no panic").expect_err("nobody");
-    assert_eq!(error.kind(), &Kind::Cancelled);
+    assert_eq!(error.kind(), &ErrorKind::Cancelled);
     TcpStream::connect(waiting.address).await.expect_err("a closed port");
 }
 
@@ -281,7 +281,7 @@ async fn giving_up_closes_the_port() {
 async fn only_a_loopback_redirect_has_a_port() {
     for other in ["com.example.app:/signed-in", "https://127.0.0.1/signed-in"] {
         let redirect = RedirectUri::parse(other).expect("a redirect");
-        assert_eq!(Loopback::bind(&redirect).await.expect_err(other).kind(), &Kind::Usage);
+        assert_eq!(Loopback::bind(&redirect).await.expect_err(other).kind(), &ErrorKind::Usage);
     }
     let registered = RedirectUri::parse("http://127.0.0.1:7/signed-in?x=1").expect("a redirect");
     let loopback = Loopback::bind(&registered).await.expect("a port");

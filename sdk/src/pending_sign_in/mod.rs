@@ -6,7 +6,7 @@
 use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
 
-use crate::deeplink::{Broken, Link};
+use crate::deeplink::{Link, LinkProblem};
 use crate::pkce::{hash, is_same};
 use crate::redirect::RedirectUri;
 use crate::unknown_members::UnknownMembers;
@@ -14,10 +14,10 @@ use crate::unknown_members::UnknownMembers;
 /// How long a sign-in may take, in seconds; the server's word if that is less.
 const LIFE: i64 = 600;
 /// Whoever begins another makes room for it: the oldest is over.
-const MOST_OPEN: usize = 5;
+const MAX_OPEN: usize = 5;
 /// Counted and not timed: Android starts an app from its list of recent ones with the link of
 /// then.
-const MOST_OVER: usize = 16;
+const MAX_ENDED: usize = 16;
 /// How long the verifier of reset links is kept after a link was asked for, in seconds: such a link
 /// works for three days, and its mail may come late.
 const RESET_LIFE: i64 = 4 * 24 * 3_600;
@@ -30,7 +30,7 @@ pub(crate) struct Journal {
     /// The oldest first.
     open: Vec<PendingSignIn>,
     /// The oldest first.
-    over: Vec<Past>,
+    over: Vec<EndedSignIn>,
     reset: Option<ResetProof>,
     #[serde(flatten)]
     unknown: UnknownMembers,
@@ -60,7 +60,7 @@ pub(crate) struct PendingSignIn {
     pub expires_at: i64,
     /// Links the identity to the account that is signed in.
     pub link: bool,
-    /// The sign-in for which it links, as in [`Who`](crate::Who).
+    /// The sign-in for which it links, as in [`SignedInUser`](crate::Who).
     pub sign_in: Option<String>,
     /// The origin of the server at which it began; `None` in records of before it was kept.
     pub origin: Option<String>,
@@ -69,7 +69,7 @@ pub(crate) struct PendingSignIn {
 /// One that is over.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
-struct Past {
+struct EndedSignIn {
     state_hash: String,
     outcome: Outcome,
 }
@@ -92,20 +92,20 @@ pub(crate) enum Outcome {
 
 /// What is to be done about a link.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Arrival {
+pub(crate) enum LinkAction {
     /// Send the code with the verifier; once the server has said yes or no, [`Journal::finish`]. An
     /// answer that does not come leaves the sign-in open.
     Redeem { code: Secret, sign_in: PendingSignIn },
     /// It ends here without a code, for this reason of the server's.
     Ended { outcome: Outcome, error: String },
     /// It ended before: the link has come again, or too late.
-    Over(Outcome),
+    AlreadyEnded(Outcome),
     /// This app began no such sign-in, or one that comes back elsewhere.
     Unknown,
     /// Another link.
-    NotOurs,
+    Unrelated,
     /// No server has made it.
-    Broken(Broken),
+    Malformed(LinkProblem),
 }
 
 impl ResetProof {
@@ -141,7 +141,7 @@ impl Journal {
     /// Keeps a sign-in that is about to go to the browser.
     pub fn begin(&mut self, sign_in: PendingSignIn, now: i64) {
         self.expire(now);
-        while self.open.len() >= MOST_OPEN {
+        while self.open.len() >= MAX_OPEN {
             let oldest = self.open.remove(0);
             self.remember(&oldest.state, Outcome::Expired);
         }
@@ -150,23 +150,23 @@ impl Journal {
 
     /// What a link means, at most an end of its sign-in. Whoever redeems has to be alone until
     /// [`finish`](Self::finish), or a link that comes twice at once is redeemed twice.
-    pub fn arrive(&mut self, link: Link, now: i64) -> Arrival {
+    pub fn arrive(&mut self, link: Link, now: i64) -> LinkAction {
         self.expire(now);
         match link {
             Link::Code { code, state, redirect } => match self.find(&state, &redirect) {
-                Some(sign_in) => Arrival::Redeem { code, sign_in: sign_in.clone() },
-                None => self.past(&state).map_or(Arrival::Unknown, Arrival::Over),
+                Some(sign_in) => LinkAction::Redeem { code, sign_in: sign_in.clone() },
+                None => self.past(&state).map_or(LinkAction::Unknown, LinkAction::AlreadyEnded),
             },
             Link::Failed { error, state, redirect } => match self.find(&state, &redirect) {
                 Some(_) => {
                     let outcome = outcome_of(&error);
                     self.finish(&state, outcome);
-                    Arrival::Ended { outcome, error }
+                    LinkAction::Ended { outcome, error }
                 }
-                None => self.past(&state).map_or(Arrival::Unknown, Arrival::Over),
+                None => self.past(&state).map_or(LinkAction::Unknown, LinkAction::AlreadyEnded),
             },
-            Link::NotOurs => Arrival::NotOurs,
-            Link::Broken(broken) => Arrival::Broken(broken),
+            Link::Unrelated => LinkAction::Unrelated,
+            Link::Malformed(broken) => LinkAction::Malformed(broken),
         }
     }
 
@@ -200,7 +200,7 @@ impl Journal {
     /// The verifier for a reset link that is asked for now at the server of these origins, the present one
     /// first: the one that is kept, for it serves all links that are out, or else `new`. `None` where another server's links are
     /// out, whose verifier stays.
-    pub fn ask_for_reset(&mut self, new: Secret, origins: &[String], now: i64) -> Option<Secret> {
+    pub fn start_reset(&mut self, new: Secret, origins: &[String], now: i64) -> Option<Secret> {
         let kept = self.reset.as_ref().filter(|proof| proof.is_good(now));
         if kept.is_some_and(|proof| !proof.is_of(origins)) {
             return None;
@@ -235,8 +235,8 @@ impl Journal {
     }
 
     fn remember(&mut self, state: &Secret, outcome: Outcome) {
-        self.over.push(Past { state_hash: hash(state), outcome });
-        let surplus = self.over.len().saturating_sub(MOST_OVER);
+        self.over.push(EndedSignIn { state_hash: hash(state), outcome });
+        let surplus = self.over.len().saturating_sub(MAX_ENDED);
         self.over.drain(..surplus);
     }
 }

@@ -49,20 +49,20 @@ fn journal() -> Journal {
     journal
 }
 
-fn told(arrival: &Arrival) -> String {
+fn told(arrival: &LinkAction) -> String {
     match arrival {
-        Arrival::Redeem { code, sign_in } => {
+        LinkAction::Redeem { code, sign_in } => {
             assert_eq!(
                 sign_in.verifier.expose(),
                 format!("verifier of {}", sign_in.state.expose())
             );
             format!("redeem {} of {}", code.expose(), sign_in.state.expose())
         }
-        Arrival::Ended { outcome, error } => format!("{outcome:?}: {error}"),
-        Arrival::Over(outcome) => format!("over {outcome:?}"),
-        Arrival::Unknown => "unknown".to_owned(),
-        Arrival::NotOurs => "not ours".to_owned(),
-        Arrival::Broken(broken) => format!("{broken:?}"),
+        LinkAction::Ended { outcome, error } => format!("{outcome:?}: {error}"),
+        LinkAction::AlreadyEnded(outcome) => format!("over {outcome:?}"),
+        LinkAction::Unknown => "unknown".to_owned(),
+        LinkAction::Unrelated => "not ours".to_owned(),
+        LinkAction::Malformed(broken) => format!("{broken:?}"),
     }
 }
 
@@ -483,7 +483,7 @@ fn the_memory_of_what_is_over_is_bounded() {
         journal.begin(sign_in(&state, REDIRECTS[0], NOW + 600), NOW);
         journal.finish(&state.into(), Outcome::Completed);
     }
-    assert_eq!((journal.open.len(), journal.over.len()), (0, MOST_OVER));
+    assert_eq!((journal.open.len(), journal.over.len()), (0, MAX_ENDED));
     assert_eq!(
         opened(&mut journal, "com.example.app:/signed-in?code=c&state=s39"),
         "over Completed"
@@ -519,7 +519,7 @@ fn a_journal_of_another_version_is_read() {
     assert_eq!(journal.over[0].outcome, Outcome::Failed);
     let arrival =
         journal.arrive(parse("com.example.app:/signed-in?code=c&state=s", &redirects()), NOW);
-    assert!(matches!(arrival, Arrival::Redeem { .. }), "{arrival:?}");
+    assert!(matches!(arrival, LinkAction::Redeem { .. }), "{arrival:?}");
     for older in ["{}", r#"{"open":[{}],"over":[{}]}"#] {
         let mut journal: Journal = serde_json::from_str(older).expect("an older journal");
         journal.begin(sign_in("s", REDIRECTS[0], NOW + 600), NOW);
@@ -538,7 +538,7 @@ fn one_verifier_serves_the_reset_links_of_four_days() {
     let moved = ["https://new.example.org".to_owned(), ours[0].clone()];
     let mut journal = Journal::default();
     let ask = |journal: &mut Journal, new: &str, origins: &[String], now| {
-        let verifier = journal.ask_for_reset(new.into(), origins, now);
+        let verifier = journal.start_reset(new.into(), origins, now);
         verifier.map(|verifier| verifier.expose().to_owned())
     };
     assert_eq!(journal.reset_verifier(&ours, NOW), None);
@@ -559,7 +559,7 @@ fn one_verifier_serves_the_reset_links_of_four_days() {
 #[test]
 fn a_journal_shows_no_secret() {
     let mut journal = journal();
-    journal.ask_for_reset("the reset's".into(), &[], NOW);
+    journal.start_reset("the reset's".into(), &[], NOW);
     let arrival = journal
         .arrive(parse("com.example.app:/signed-in?code=c0de&state=scheme", &redirects()), NOW);
     let shown = format!("{journal:?} {arrival:?}");
@@ -576,7 +576,7 @@ fn a_megabyte_of_anything_costs_nothing() {
             let link = format!("{start}{}", filler.repeat(1_000_000 / filler.len()));
             assert_eq!(
                 parse(&link, &redirects()),
-                Link::Broken(Broken::TooLong),
+                Link::Malformed(LinkProblem::TooLong),
                 "{start}{filler}"
             );
         }
@@ -637,7 +637,7 @@ proptest! {
     ) {
         let mut journal = journal();
         let link = format!("com.example.app:/signed-in?code={code}&state={state}");
-        if let Arrival::Redeem { sign_in, .. } = journal.arrive(parse(&link, &redirects()), now) {
+        if let LinkAction::Redeem { sign_in, .. } = journal.arrive(parse(&link, &redirects()), now) {
             prop_assert_eq!(sign_in.state.expose(), "scheme");
             prop_assert_eq!(&state, "scheme");
             prop_assert!(now < sign_in.expires_at);
@@ -659,7 +659,7 @@ proptest! {
                 2 => {
                     let link = format!("com.example.app:/signed-in?code=c&state={state}");
                     let arrival = journal.arrive(parse(&link, &redirects()), now);
-                    if matches!(arrival, Arrival::Redeem { .. }) {
+                    if matches!(arrival, LinkAction::Redeem { .. }) {
                         prop_assert!(!completed.contains(&state));
                         journal.finish(&state.clone().into(), Outcome::Completed);
                         completed.push(state);
@@ -667,7 +667,7 @@ proptest! {
                 }
                 _ => journal.finish(&state.into(), Outcome::Cancelled),
             }
-            prop_assert!(journal.open.len() <= MOST_OPEN && journal.over.len() <= MOST_OVER);
+            prop_assert!(journal.open.len() <= MAX_OPEN && journal.over.len() <= MAX_ENDED);
         }
     }
 }

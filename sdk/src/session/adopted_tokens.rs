@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// More are not remembered; the oldest are let go.
-const MOST: usize = 64;
+const MAX_COUNT: usize = 64;
 
 /// The adopted tokens, the oldest first.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -27,7 +27,7 @@ impl AdoptedTokens {
     pub fn add(&mut self, hash: String, until: Option<i64>, now: i64) {
         self.0.retain(|adopted| adopted.until.is_none_or(|until| now < until));
         self.0.push(Adopted { hash, until });
-        let surplus = self.0.len().saturating_sub(MOST);
+        let surplus = self.0.len().saturating_sub(MAX_COUNT);
         self.0.drain(..surplus);
     }
 }

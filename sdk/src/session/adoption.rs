@@ -4,76 +4,79 @@
 use std::sync::Arc;
 
 use super::attempt_id::random_text;
-use super::decide::{Kept, State, merged};
-use super::renewal_purpose::Want;
-use super::session_core::{Core, is_changed, joined};
-use super::status::Change;
-use super::stored_session::{Opening, Session};
+use super::decide::{MemorySession, SessionState, merged_state};
+use super::renewal_purpose::RenewalPurpose;
+use super::session_core::{SessionCore, is_changed, joined};
+use super::status::StatusChange;
+use super::stored_session::{NewSession, Session};
 use crate::dialects::Tokens;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What came of handing over tokens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Adoption {
     /// They are on the disk now, and somebody is signed in by them.
-    Taken,
+    Adopted,
     /// These tokens were taken over before; nothing has changed, also where that session has ended.
-    Known,
+    AlreadyAdopted,
 }
 
-impl Core {
+impl SessionCore {
     /// Keeps these tokens as a session; `hash` tells them from others. The server is asked about them
     /// afterwards.
     pub async fn adopt(self: &Arc<Self>, tokens: Tokens, hash: String) -> Result<Adoption> {
-        let (core, busy) = (Arc::clone(self), self.work.begin());
+        let (core, work_guard) = (Arc::clone(self), self.work.begin());
         let adoption = joined(tokio::spawn(async move {
-            let _busy = busy;
+            let _work_guard = work_guard;
             core.adopt_now(tokens, hash).await
         }))
         .await?;
-        if adoption == Adoption::Taken {
-            drop(self.renewal(Want::Verification));
+        if adoption == Adoption::Adopted {
+            drop(self.start_renewal(RenewalPurpose::Verify));
         }
         Ok(adoption)
     }
 
     async fn adopt_now(self: &Arc<Self>, tokens: Tokens, hash: String) -> Result<Adoption> {
         let mut memory = self.memory.lock().await;
-        let desk = self.alone().await?;
-        let mut record = desk.record(&memory.state)?;
+        let locked = self.lock_vault().await?;
+        let mut record = locked.record(&memory.state)?;
         if record.adopted.contains(&hash) {
-            return Ok(Adoption::Known);
+            return Ok(Adoption::AlreadyAdopted);
         }
-        let held = desk.held();
-        let state = merged(memory.state.clone(), held)
-            .map_err(|state| Error::new(Kind::Storage { state }))?;
-        if let State::SignedIn(_) = state {
+        let held = locked.held();
+        let state = merged_state(memory.state.clone(), held)
+            .map_err(|state| Error::new(ErrorKind::Storage { state }))?;
+        if let SessionState::SignedIn(_) = state {
             let has_changed = is_changed(&memory.state, &state);
             memory.state = state;
             if has_changed {
-                self.publish(&memory.state, Change::OtherProcess);
+                self.publish(&memory.state, StatusChange::OtherProcess);
             }
             return Err(Error::because(
-                Kind::OtherSignIn,
+                ErrorKind::OtherSignIn,
                 "somebody is signed in; sign out before tokens are handed over",
             ));
         }
         let at = self.transport.moment();
-        let opening =
-            Opening { dialect: self.dialect, lineage: random_text()?, attempt_key: random_text()? };
-        let until = match (&tokens.refresh, tokens.refresh_lives, tokens.access_lives) {
+        let new = NewSession {
+            dialect: self.dialect,
+            sign_in_id: random_text()?,
+            attempt_key: random_text()?,
+        };
+        let until = match (&tokens.refresh, tokens.refresh_lifetime, tokens.access_lifetime) {
             (Some(_), lives, _) | (None, _, lives) => lives.map(|lives| at.server + lives),
         };
         let origin = Some(self.transport.origin());
-        let session = Box::new(Session { origin, ..Session::adopt(opening, tokens, at) });
+        let session = Box::new(Session { origin, ..Session::adopt(new, tokens, at) });
         record.adopted.add(hash, until, at.server);
         record.lease = None;
-        let state = State::SignedIn(Kept { session, is_saved: true });
+        let state = SessionState::SignedIn(MemorySession { session, is_saved: true });
         record.held = state.held();
-        self.write(&desk, record).await?;
+        self.write(&locked, record).await?;
         memory.state = state;
-        self.publish(&memory.state, Change::Adopted);
-        Ok(Adoption::Taken)
+        self.publish(&memory.state, StatusChange::Adopted);
+        Ok(Adoption::Adopted)
     }
 }

@@ -9,7 +9,7 @@ use propusk_wire::Secret;
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The one attempt for this refresh token: 43 characters of base64url.
 pub(crate) fn attempt(key: &Secret, refresh: &Secret) -> Secret {
@@ -23,6 +23,6 @@ pub(crate) fn random_text() -> Result<Secret> {
     let mut bytes = [0; 32];
     SystemRandom::new()
         .fill(&mut bytes)
-        .map_err(|_| Error::because(Kind::Usage, "the system gives no random numbers"))?;
+        .map_err(|_| Error::because(ErrorKind::Usage, "the system gives no random numbers"))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes).into())
 }

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 
 /// The longest pause that a server can ask for, in seconds.
-const LONGEST_ASKED: i64 = 300;
+const MAX_REQUESTED_PAUSE: i64 = 300;
 /// The longest pause where it has not asked, in seconds.
-const LONGEST: i64 = 60;
+const MAX_PAUSE: i64 = 60;
 
 /// What is known of the server's troubles; times by this device's clock, in seconds since 1970.
 #[derive(Default)]
-pub(super) struct Trouble {
+pub(super) struct Backoff {
     failures: u32,
     pause: Option<Pause>,
 }
@@ -28,27 +28,27 @@ struct Pause {
     error: Error,
 }
 
-impl Trouble {
+impl Backoff {
     /// Why nothing is asked of the server now.
-    pub fn refusal(&self, now: i64) -> Option<Error> {
+    pub fn current_error(&self, now: i64) -> Option<Error> {
         // A clock that was set back ends it.
         let pause = self.pause.as_ref().filter(|pause| (pause.from..pause.until).contains(&now))?;
         Some(match pause.error.kind() {
-            Kind::Later { .. } => {
+            ErrorKind::RetryLater { .. } => {
                 let left = u64::try_from(pause.until.saturating_sub(now)).unwrap_or(0);
-                Kind::Later { after: Duration::from_secs(left) }.into()
+                ErrorKind::RetryLater { after: Duration::from_secs(left) }.into()
             }
             _ => pause.error.clone(),
         })
     }
 
     /// A renewal has failed with this.
-    pub fn note(&mut self, error: &Error, now: i64) {
+    pub fn record_failure(&mut self, error: &Error, now: i64) {
         let seconds = match error.kind() {
-            Kind::Later { after } => {
-                i64::try_from(after.as_secs()).unwrap_or(LONGEST_ASKED).clamp(1, LONGEST_ASKED)
-            }
-            _ => grown(self.failures),
+            ErrorKind::RetryLater { after } => i64::try_from(after.as_secs())
+                .unwrap_or(MAX_REQUESTED_PAUSE)
+                .clamp(1, MAX_REQUESTED_PAUSE),
+            _ => pause_seconds(self.failures),
         };
         self.failures = self.failures.saturating_add(1);
         self.pause =
@@ -56,17 +56,17 @@ impl Trouble {
     }
 
     /// The way to the server has changed, or somebody asks for it explicitly.
-    pub fn end(&mut self) {
-        *self = Trouble::default();
+    pub fn reset(&mut self) {
+        *self = Backoff::default();
     }
 }
 
 /// The pause after so many failures in a row. The first is none: a connection may have been closed
 /// while it was idle. Clients that failed together do not come back together.
-fn grown(failures: u32) -> i64 {
+fn pause_seconds(failures: u32) -> i64 {
     let longest = match failures {
         0 => return 0,
-        failures => LONGEST.min(1 << failures.min(10)),
+        failures => MAX_PAUSE.min(1 << failures.min(10)),
     };
     let mut random = [0];
     // Without random numbers nothing else works here either.
@@ -79,34 +79,35 @@ mod tests {
     use super::*;
 
     fn later(seconds: u64) -> Error {
-        Kind::Later { after: Duration::from_secs(seconds) }.into()
+        ErrorKind::RetryLater { after: Duration::from_secs(seconds) }.into()
     }
 
     #[test]
     fn what_the_server_names_counts_up_to_five_minutes() {
         for (named, left) in [(7, 7), (300, 300), (3_600, 300)] {
-            let mut trouble = Trouble::default();
-            trouble.note(&later(named), 1_000);
+            let mut backoff = Backoff::default();
+            backoff.record_failure(&later(named), 1_000);
             let until = 1_000 + i64::try_from(left).unwrap();
-            assert_eq!(trouble.refusal(1_000).unwrap().kind(), later(left).kind());
-            assert_eq!(trouble.refusal(until - 1).unwrap().kind(), later(1).kind());
-            assert!(trouble.refusal(until).is_none());
-            assert!(trouble.refusal(999).is_none(), "a clock that was set back");
+            assert_eq!(backoff.current_error(1_000).unwrap().kind(), later(left).kind());
+            assert_eq!(backoff.current_error(until - 1).unwrap().kind(), later(1).kind());
+            assert!(backoff.current_error(until).is_none());
+            assert!(backoff.current_error(999).is_none(), "a clock that was set back");
         }
     }
 
     #[test]
     fn without_a_word_the_pause_grows_to_a_minute() {
-        let mut trouble = Trouble::default();
+        let mut backoff = Backoff::default();
         let mut pauses = Vec::new();
         for _ in 0..10 {
-            trouble.note(&Kind::Network.into(), 1_000);
-            pauses.push((0..100).take_while(|s| trouble.refusal(1_000 + s).is_some()).count());
+            backoff.record_failure(&ErrorKind::Network.into(), 1_000);
+            pauses
+                .push((0..100).take_while(|s| backoff.current_error(1_000 + s).is_some()).count());
         }
         assert_eq!(pauses[0], 0);
         assert!((1..=2).contains(&pauses[1]), "{pauses:?}");
         assert!(pauses[7..].iter().all(|pause| (30..=60).contains(pause)), "{pauses:?}");
-        trouble.end();
-        assert!(trouble.refusal(1_000).is_none());
+        backoff.reset();
+        assert!(backoff.current_error(1_000).is_none());
     }
 }

@@ -3,20 +3,20 @@
 use propusk_wire::Secret;
 use reqwest::header::HeaderValue;
 
-use super::status::Who;
+use super::status::SignedInUser;
 use super::stored_session::Session;
 use crate::account::Profile;
 use crate::dialects::Credential;
 use crate::http::header_of;
 
 /// A token in the form in which it is sent.
-pub(crate) struct AtHand {
+pub(crate) struct CurrentToken {
     pub credential: Credential,
     pub header: HeaderValue,
     pub profile: Option<Profile>,
-    pub who: Who,
+    pub user: SignedInUser,
     /// The sign-in that it is of.
-    pub lineage: Secret,
+    pub sign_in_id: Secret,
     fresh_until: Option<i64>,
     pub expires_at: Option<i64>,
     /// It is renewed by the call that needs it, and by nothing else.
@@ -24,18 +24,18 @@ pub(crate) struct AtHand {
     pub is_unverified: bool,
 }
 
-impl AtHand {
+impl CurrentToken {
     /// A token that cannot be sent is none.
     pub fn of(session: &Session) -> Option<Self> {
-        Some(AtHand {
+        Some(CurrentToken {
             credential: session.credential.clone(),
             header: header_of(&session.credential).ok()?,
             profile: session.profile.clone(),
-            who: Who::of(session),
-            lineage: session.lineage.clone(),
+            user: SignedInUser::of(session),
+            sign_in_id: session.sign_in_id.clone(),
             fresh_until: session.fresh_until(),
             expires_at: session.access_expires_at,
-            is_renewed_by_calls: session.spends(),
+            is_renewed_by_calls: session.spends_refresh_token(),
             is_unverified: session.is_unverified,
         })
     }

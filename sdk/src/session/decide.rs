@@ -8,7 +8,7 @@
 
 use propusk_wire::Secret;
 
-use super::record::Held;
+use super::record::StoredState;
 use super::stored_session::Session;
 use crate::clock::Moment;
 use crate::dialects::Tokens;
@@ -17,16 +17,16 @@ use crate::vault_state::VaultState;
 
 /// Where the session stands.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum State {
+pub(crate) enum SessionState {
     /// The vault has not been read, or could not be.
     Unknown,
     SignedOut(SignOutReason),
-    SignedIn(Kept),
+    SignedIn(MemorySession),
 }
 
 /// A session in memory.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Kept {
+pub(crate) struct MemorySession {
     pub session: Box<Session>,
     /// The vault holds it too.
     pub is_saved: bool,
@@ -36,13 +36,13 @@ pub(crate) struct Kept {
 #[derive(Debug)]
 pub(crate) enum Verdict {
     /// The server's own word: the session is over.
-    Over(SignOutReason),
+    Ended(SignOutReason),
     /// The refresh token had been spent.
     Spent,
     /// The refresh token works once the access token has expired.
     TooEarly,
     /// Nothing was said about the session.
-    Passing(Error),
+    Inconclusive(Error),
 }
 
 /// What an answer leads to.
@@ -51,102 +51,116 @@ pub(crate) enum Outcome {
     /// These are the tokens now, to be written.
     Renewed(Box<Session>),
     /// The session is over, to be written.
-    Over(SignOutReason),
+    Ended(SignOutReason),
     /// Meanwhile somebody else has changed what is held, which counts. The server is to be told that
     /// this session is over, which nobody holds.
-    Overtaken(Option<Box<Session>>),
+    Superseded(Option<Box<Session>>),
     /// It is as it was.
     Unchanged(Verdict),
 }
 
-impl State {
-    pub fn of(held: Held) -> Self {
+impl SessionState {
+    pub fn of(held: StoredState) -> Self {
         match held {
-            Held::SignedIn(session) => State::SignedIn(Kept { session, is_saved: true }),
-            Held::SignedOut(reason) => State::SignedOut(reason),
+            StoredState::SignedIn(session) => {
+                SessionState::SignedIn(MemorySession { session, is_saved: true })
+            }
+            StoredState::SignedOut(reason) => SessionState::SignedOut(reason),
         }
     }
 
     /// What the vault should hold.
-    pub fn held(&self) -> Held {
+    pub fn held(&self) -> StoredState {
         match self {
-            State::SignedIn(kept) => Held::SignedIn(kept.session.clone()),
-            State::SignedOut(reason) => Held::SignedOut(*reason),
-            State::Unknown => Held::SignedOut(SignOutReason::VaultLost),
+            SessionState::SignedIn(kept) => StoredState::SignedIn(kept.session.clone()),
+            SessionState::SignedOut(reason) => StoredState::SignedOut(*reason),
+            SessionState::Unknown => StoredState::SignedOut(SignOutReason::VaultLost),
         }
     }
 
     pub fn session(&self) -> Option<&Session> {
         match self {
-            State::SignedIn(kept) => Some(&kept.session),
-            State::Unknown | State::SignedOut(_) => None,
+            SessionState::SignedIn(kept) => Some(&kept.session),
+            SessionState::Unknown | SessionState::SignedOut(_) => None,
         }
     }
 }
 
 /// Where the session stands, by what is in memory and what the vault holds.
-pub(crate) fn merged(memory: State, stored: Result<Held, VaultState>) -> Result<State, VaultState> {
+pub(crate) fn merged_state(
+    memory: SessionState,
+    stored: Result<StoredState, VaultState>,
+) -> Result<SessionState, VaultState> {
     match (memory, stored) {
-        (State::SignedIn(ours), Ok(Held::SignedIn(theirs))) => Ok(newest(ours, theirs)),
+        (SessionState::SignedIn(ours), Ok(StoredState::SignedIn(theirs))) => {
+            Ok(newest(ours, theirs))
+        }
         // Another process had an older refresh token than this one, which could not be stored.
-        (State::SignedIn(ours), Ok(Held::SignedOut(SignOutReason::AnswerLost)))
+        (SessionState::SignedIn(ours), Ok(StoredState::SignedOut(SignOutReason::AnswerLost)))
             if !ours.is_saved =>
         {
-            Ok(State::SignedIn(ours))
+            Ok(SessionState::SignedIn(ours))
         }
         // It was removed under a running app.
-        (State::SignedIn(_), Ok(Held::SignedOut(SignOutReason::NeverSignedIn))) => {
-            Ok(State::SignedOut(SignOutReason::VaultLost))
+        (SessionState::SignedIn(_), Ok(StoredState::SignedOut(SignOutReason::NeverSignedIn))) => {
+            Ok(SessionState::SignedOut(SignOutReason::VaultLost))
         }
         // Why nobody is signed in is known better here.
-        (State::SignedOut(reason), Ok(Held::SignedOut(SignOutReason::NeverSignedIn))) => {
-            Ok(State::SignedOut(reason))
-        }
-        (_, Ok(held)) => Ok(State::of(held)),
+        (
+            SessionState::SignedOut(reason),
+            Ok(StoredState::SignedOut(SignOutReason::NeverSignedIn)),
+        ) => Ok(SessionState::SignedOut(reason)),
+        (_, Ok(held)) => Ok(SessionState::of(held)),
         // What was stored is lost, or somebody has put an older record back: what is in memory is not.
-        (State::SignedIn(ours), Err(VaultState::Foreign | VaultState::WentBack)) => {
-            Ok(State::SignedIn(Kept { is_saved: false, ..ours }))
+        (SessionState::SignedIn(ours), Err(VaultState::Unreadable | VaultState::RolledBack)) => {
+            Ok(SessionState::SignedIn(MemorySession { is_saved: false, ..ours }))
         }
-        (State::SignedOut(reason), Err(VaultState::Foreign | VaultState::WentBack)) => {
-            Ok(State::SignedOut(reason))
+        (SessionState::SignedOut(reason), Err(VaultState::Unreadable | VaultState::RolledBack)) => {
+            Ok(SessionState::SignedOut(reason))
         }
-        (State::Unknown, Err(VaultState::Foreign)) => {
-            Ok(State::SignedOut(SignOutReason::VaultLost))
+        (SessionState::Unknown, Err(VaultState::Unreadable)) => {
+            Ok(SessionState::SignedOut(SignOutReason::VaultLost))
         }
         (_, Err(state)) => Err(state),
     }
 }
 
 /// Of the same sign-in the later renewal; another sign-in is newer than ours.
-fn newest(ours: Kept, theirs: Box<Session>) -> State {
+fn newest(ours: MemorySession, theirs: Box<Session>) -> SessionState {
     let is_behind =
-        theirs.lineage == ours.session.lineage && theirs.generation < ours.session.generation;
-    State::SignedIn(match is_behind {
-        true => Kept { is_saved: false, ..ours },
-        false => Kept { session: theirs, is_saved: true },
+        theirs.sign_in_id == ours.session.sign_in_id && theirs.generation < ours.session.generation;
+    SessionState::SignedIn(match is_behind {
+        true => MemorySession { is_saved: false, ..ours },
+        false => MemorySession { session: theirs, is_saved: true },
     })
 }
 
 /// What the answer to a renewal of `asked` leads to, where `state` is how it stands by now. `lost` is
 /// the sign-in that was given up because an answer was lost.
-pub(crate) fn answered(
+pub(crate) fn outcome_of(
     asked: &Session,
-    state: &State,
+    state: &SessionState,
     lost: Option<&Secret>,
     answer: Result<Tokens, Verdict>,
     at: Moment,
 ) -> Outcome {
     let renewed = |tokens| Box::new(asked.clone().renewed(tokens, at));
     match (state, answer) {
-        (State::SignedIn(kept), answer) if is_base(asked, &kept.session) => match answer {
-            // What is held has the newest profile.
-            Ok(tokens) => Outcome::Renewed(Box::new((*kept.session).clone().renewed(tokens, at))),
-            Err(Verdict::Over(reason)) => Outcome::Over(reason),
-            Err(Verdict::Spent) => Outcome::Over(SignOutReason::AnswerLost),
-            Err(verdict) => Outcome::Unchanged(verdict),
-        },
+        (SessionState::SignedIn(kept), answer) if is_same_renewal(asked, &kept.session) => {
+            match answer {
+                // What is held has the newest profile.
+                Ok(tokens) => {
+                    Outcome::Renewed(Box::new((*kept.session).clone().renewed(tokens, at)))
+                }
+                Err(Verdict::Ended(reason)) => Outcome::Ended(reason),
+                Err(Verdict::Spent) => Outcome::Ended(SignOutReason::AnswerLost),
+                Err(verdict) => Outcome::Unchanged(verdict),
+            }
+        }
         // Another process has renewed the same sign-in.
-        (State::SignedIn(kept), Ok(tokens)) if kept.session.lineage == asked.lineage => {
+        (SessionState::SignedIn(kept), Ok(tokens))
+            if kept.session.sign_in_id == asked.sign_in_id =>
+        {
             let mut ours = renewed(tokens);
             // It has only asked about the access token, and has spent nothing.
             if kept.session.refresh == asked.refresh && ours.refresh != asked.refresh {
@@ -154,23 +168,23 @@ pub(crate) fn answered(
             }
             match ours.generation > kept.session.generation {
                 true => Outcome::Renewed(ours),
-                false => Outcome::Overtaken(None),
+                false => Outcome::Superseded(None),
             }
         }
         // Another process has given up on the token whose answer has come after all.
-        (State::SignedOut(SignOutReason::AnswerLost), Ok(tokens))
-            if lost.is_none_or(|lost| *lost == asked.lineage) =>
+        (SessionState::SignedOut(SignOutReason::AnswerLost), Ok(tokens))
+            if lost.is_none_or(|lost| *lost == asked.sign_in_id) =>
         {
             Outcome::Renewed(renewed(tokens))
         }
-        (_, Ok(tokens)) => Outcome::Overtaken(Some(renewed(tokens))),
-        (_, Err(_)) => Outcome::Overtaken(None),
+        (_, Ok(tokens)) => Outcome::Superseded(Some(renewed(tokens))),
+        (_, Err(_)) => Outcome::Superseded(None),
     }
 }
 
 /// Whether what is held is still what was asked about.
-pub(crate) fn is_base(asked: &Session, held: &Session) -> bool {
-    held.lineage == asked.lineage && held.generation == asked.generation
+pub(crate) fn is_same_renewal(asked: &Session, held: &Session) -> bool {
+    held.sign_in_id == asked.sign_in_id && held.generation == asked.generation
 }
 
 #[cfg(test)]

@@ -6,31 +6,31 @@ use crate::error::SignOutReason;
 
 /// What was seen last; an earlier record of the same series no longer counts.
 #[derive(Clone, Default)]
-pub(super) struct Seen {
+pub(super) struct LastSeen {
     pub record: Record,
-    pub over: Option<Over>,
+    pub over: Option<UnwrittenEnd>,
 }
 
 /// An end that could not be written: what the vault still holds of that sign-in is over.
 #[derive(Clone)]
-pub(super) struct Over {
+pub(super) struct UnwrittenEnd {
     pub session: Box<Session>,
     pub reason: SignOutReason,
 }
 
-impl Over {
+impl UnwrittenEnd {
     /// Whether the record holds what is over. Of an answer that was lost here, another process may have
     /// heard.
     pub fn ends(&self, record: &Record) -> bool {
         let is_lost = self.reason == SignOutReason::AnswerLost;
         record.session().is_some_and(|held| {
-            held.lineage == self.session.lineage
+            held.sign_in_id == self.session.sign_in_id
                 && (!is_lost || held.generation <= self.session.generation)
         })
     }
 }
 
-impl Seen {
+impl LastSeen {
     pub fn is_of(&self, record: &Record) -> bool {
         !record.series.is_empty() && self.record.series == record.series
     }

@@ -12,7 +12,7 @@ use super::attempt_id::random_text;
 use crate::error::Result;
 
 /// No lease is longer, in seconds, however long the app lets a request take.
-const LONGEST: i64 = 600;
+const MAX_DURATION: i64 = 600;
 
 /// The lease of one renewal.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -30,8 +30,8 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// Of this client, for one request.
-    pub fn new(holder: &Holder, now: i64, limit: Duration) -> Self {
-        let lives = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX).clamp(0, LONGEST) + 1;
+    pub fn new(holder: &LeaseHolder, now: i64, limit: Duration) -> Self {
+        let lives = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX).clamp(0, MAX_DURATION) + 1;
         Lease {
             holder: holder.0.clone(),
             process: std::process::id(),
@@ -40,31 +40,31 @@ impl Lease {
         }
     }
 
-    pub fn is_of(&self, holder: &Holder) -> bool {
+    pub fn is_of(&self, holder: &LeaseHolder) -> bool {
         self.holder == holder.0
     }
 
     /// How long it holds from now on; nothing where whoever has it is gone.
-    pub fn holds(&self, now: i64) -> Duration {
+    pub fn remaining(&self, now: i64) -> Duration {
         let is_there = match self.process == std::process::id() {
             // The number may be that of an earlier process.
             true => holders().contains(&self.holder),
             false => is_alive(self.process),
         };
-        if is_there { self.left(now) } else { Duration::ZERO }
+        if is_there { self.remaining_time(now) } else { Duration::ZERO }
     }
 
     /// The same, whether its process is alive or not. A clock that was set right by a little counts;
     /// one that was set back makes nothing last.
-    pub fn left(&self, now: i64) -> Duration {
-        let (left, lives) = (self.until.saturating_sub(now), self.lives.clamp(0, LONGEST + 1));
+    pub fn remaining_time(&self, now: i64) -> Duration {
+        let (left, lives) = (self.until.saturating_sub(now), self.lives.clamp(0, MAX_DURATION + 1));
         let left = if left > 2 * lives { 0 } else { left.clamp(0, lives) };
         Duration::from_secs(u64::try_from(left).unwrap_or(0))
     }
 }
 
 /// Who may have a lease: one client of this process, as long as it is there.
-pub(crate) struct Holder(String);
+pub(crate) struct LeaseHolder(String);
 
 /// The clients of this process.
 static HOLDERS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -73,15 +73,15 @@ fn holders() -> MutexGuard<'static, BTreeSet<String>> {
     HOLDERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Holder {
+impl LeaseHolder {
     pub fn new() -> Result<Self> {
         let name = random_text()?.expose().to_owned();
         holders().insert(name.clone());
-        Ok(Holder(name))
+        Ok(LeaseHolder(name))
     }
 }
 
-impl Drop for Holder {
+impl Drop for LeaseHolder {
     fn drop(&mut self) {
         holders().remove(&self.0);
     }
@@ -106,14 +106,14 @@ mod tests {
 
     #[test]
     fn a_lease_holds_for_one_request_and_no_longer() {
-        let (holder, other) = (Holder::new().unwrap(), Holder::new().unwrap());
+        let (holder, other) = (LeaseHolder::new().unwrap(), LeaseHolder::new().unwrap());
         let lease = Lease::new(&holder, 1_000, Duration::from_secs(20));
         for (now, left) in [(1_000, 21), (1_020, 1), (1_021, 0), (9_000, 0), (990, 21), (900, 0)] {
-            assert_eq!(lease.holds(now), Duration::from_secs(left), "{now}");
+            assert_eq!(lease.remaining(now), Duration::from_secs(left), "{now}");
         }
         assert!(lease.is_of(&holder) && !lease.is_of(&other));
         drop(holder);
-        assert_eq!(lease.holds(1_000), Duration::ZERO, "a client that is gone");
+        assert_eq!(lease.remaining(1_000), Duration::ZERO, "a client that is gone");
     }
 
     #[cfg(unix)]
@@ -122,9 +122,9 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let process = child.id();
         child.wait().unwrap();
-        let holder = Holder::new().unwrap();
+        let holder = LeaseHolder::new().unwrap();
         let lease = Lease { process, ..Lease::new(&holder, 1_000, Duration::from_secs(20)) };
-        assert_eq!(lease.holds(1_000), Duration::ZERO);
-        assert_eq!(lease.left(1_000), Duration::from_secs(21));
+        assert_eq!(lease.remaining(1_000), Duration::ZERO);
+        assert_eq!(lease.remaining_time(1_000), Duration::from_secs(21));
     }
 }

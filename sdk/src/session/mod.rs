@@ -34,9 +34,9 @@ mod vault_sync;
 mod watching;
 
 pub use adoption::Adoption;
-pub(crate) use current_token::AtHand;
+pub(crate) use current_token::CurrentToken;
 pub use offline::{OfflineIdentity, OfflinePolicy, Trust};
 pub(crate) use record::Record;
-pub(crate) use session_core::Core;
-pub(crate) use sign_out::Told;
-pub use status::{Change, Phase, Status, Who};
+pub(crate) use session_core::SessionCore;
+pub use sign_out::SignOut;
+pub use status::{Phase, SignedInUser, Status, StatusChange};

@@ -5,16 +5,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::decide::State;
-use super::session_core::Core;
-use super::status::Who;
+use super::decide::SessionState;
+use super::session_core::SessionCore;
+use super::status::SignedInUser;
 use crate::account::Profile;
 use crate::error::Result;
 
 /// How far a clock may be off before it counts as set back, in seconds.
-pub(super) const TOLERANCE: i64 = 120;
+pub(super) const CLOCK_TOLERANCE: i64 = 120;
 /// How often, in seconds, it is written how late it is.
-const WRITE_AGAIN: i64 = 60;
+const TIME_WRITE_PERIOD: i64 = 60;
 
 /// How far an app goes without the server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,7 +28,7 @@ pub struct OfflinePolicy {
 #[non_exhaustive]
 pub struct OfflineIdentity {
     /// Who is signed in.
-    pub who: Who,
+    pub user: SignedInUser,
     /// The account as it was last seen.
     pub profile: Option<Profile>,
     /// How far that can be relied on.
@@ -49,36 +49,42 @@ pub enum Trust {
     MustGoOnline,
 }
 
-impl Core {
+impl SessionCore {
     /// Who is signed in by the vault's record, and how far the app's policy relies on it.
     pub async fn offline_identity(
         self: &Arc<Self>,
         policy: OfflinePolicy,
     ) -> Result<OfflineIdentity> {
-        self.known().await?;
+        self.ensure_loaded().await?;
         let record = self.vault_record().await?;
-        let State::SignedIn(kept) = State::of(record.held.clone()) else {
-            return Err(self.nobody());
+        let SessionState::SignedIn(kept) = SessionState::of(record.held.clone()) else {
+            return Err(self.signed_out_error());
         };
         let session = kept.session;
         let now = self.transport.moment().server;
-        if now > record.latest.saturating_add(WRITE_AGAIN) {
-            let written = self.change(move |record| record.latest = record.latest.max(now)).await;
+        if now > record.latest_server_time.saturating_add(TIME_WRITE_PERIOD) {
+            let written = self
+                .change(move |record| {
+                    record.latest_server_time = record.latest_server_time.max(now)
+                })
+                .await;
             if let Err(error) = written {
                 tracing::warn!(%error, "how late it is cannot be written down");
             }
         }
         let seconds = i64::try_from(policy.trusted_for.as_secs()).unwrap_or(i64::MAX);
-        let until = session.vouched_at.map(|at| at.saturating_add(seconds));
+        let until = session.confirmed_at.map(|at| at.saturating_add(seconds));
         let trust = match until {
-            _ if now < record.latest.saturating_sub(TOLERANCE) => Trust::MustGoOnline,
+            _ if now < record.latest_server_time.saturating_sub(CLOCK_TOLERANCE) => {
+                Trust::MustGoOnline
+            }
             None => Trust::MustGoOnline,
             Some(_) if session.access_expires_at.is_some_and(|at| now < at) => Trust::Fresh,
             Some(until) if now < until => Trust::TrustedUntil(until),
             Some(_) => Trust::MustGoOnline,
         };
         let profile = session.profile.clone();
-        Ok(OfflineIdentity { who: Who::of(&session), profile, trust })
+        Ok(OfflineIdentity { user: SignedInUser::of(&session), profile, trust })
     }
 }
 

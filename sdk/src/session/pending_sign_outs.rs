@@ -6,28 +6,29 @@ use super::stored_session::Session;
 use crate::account::Operation;
 
 /// No device has more of them; the oldest are let go.
-const MOST: usize = 8;
+const MAX_COUNT: usize = 8;
 /// How long it is tried to tell, in seconds.
-const LIFE: i64 = 30 * 24 * 3_600;
+const MAX_AGE: i64 = 30 * 24 * 3_600;
 /// After this time, in seconds, what could not be told may be told again; then after twice that, up to
 /// an hour.
-const AGAIN: i64 = 10;
-const LONGEST_AGAIN: i64 = 3_600;
+const FIRST_RETRY_DELAY: i64 = 10;
+const MAX_RETRY_DELAY: i64 = 3_600;
 
 /// When the server is told what is owed.
 #[derive(Default)]
-pub(super) struct Owing {
+pub(super) struct SignOutRetry {
     /// Not before, by this device's clock; nothing is owed where there is no time.
     pub at: Option<i64>,
     pub failures: u32,
 }
 
-impl Owing {
+impl SignOutRetry {
     /// Whether it is time to; the next time is later.
-    pub fn begins(&mut self, now: i64) -> bool {
-        let again = LONGEST_AGAIN.min(AGAIN << self.failures.min(16));
+    pub fn start_if_due(&mut self, now: i64) -> bool {
+        let again = MAX_RETRY_DELAY.min(FIRST_RETRY_DELAY << self.failures.min(16));
         // A clock that was set back makes nobody wait.
-        let is_time = self.at.is_some_and(|at| at <= now || at > now.saturating_add(LONGEST_AGAIN));
+        let is_time =
+            self.at.is_some_and(|at| at <= now || at > now.saturating_add(MAX_RETRY_DELAY));
         if is_time {
             self.at = Some(now.saturating_add(again));
             self.failures = self.failures.saturating_add(1);
@@ -39,11 +40,11 @@ impl Owing {
 /// Sessions that ended here and of whose end the server has not heard, the oldest first.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(transparent)]
-pub(crate) struct PendingSignOuts(Vec<Owed>);
+pub(crate) struct PendingSignOuts(Vec<PendingSignOut>);
 
 /// A session that is over here and not yet there.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Owed {
+pub(crate) struct PendingSignOut {
     session: Box<Session>,
     /// By this device's clock, in seconds since 1970.
     since: i64,
@@ -55,17 +56,17 @@ impl PendingSignOuts {
         if !session.dialect.supports(Operation::SignOut) {
             return;
         }
-        let known = self.0.iter().position(|owed| owed.session.lineage == session.lineage);
+        let known = self.0.iter().position(|owed| owed.session.sign_in_id == session.sign_in_id);
         match known.and_then(|at| self.0.get_mut(at)) {
             Some(owed) if owed.session.generation >= session.generation => {}
             Some(owed) => owed.session = session,
-            None => self.0.push(Owed { session, since: now }),
+            None => self.0.push(PendingSignOut { session, since: now }),
         }
-        let surplus = self.0.len().saturating_sub(MOST);
+        let surplus = self.0.len().saturating_sub(MAX_COUNT);
         self.0.drain(..surplus);
     }
 
-    pub fn iter(&self) -> std::slice::Iter<'_, Owed> {
+    pub fn iter(&self) -> std::slice::Iter<'_, PendingSignOut> {
         self.0.iter()
     }
 
@@ -73,17 +74,17 @@ impl PendingSignOuts {
         self.0.is_empty()
     }
 
-    pub fn retain(&mut self, keeps: impl FnMut(&Owed) -> bool) {
+    pub fn retain(&mut self, keeps: impl FnMut(&PendingSignOut) -> bool) {
         self.0.retain(keeps);
     }
 }
 
-impl Owed {
+impl PendingSignOut {
     pub fn session(&self) -> &Session {
         &self.session
     }
 
     pub fn is_old(&self, now: i64) -> bool {
-        now.saturating_sub(self.since) > LIFE
+        now.saturating_sub(self.since) > MAX_AGE
     }
 }

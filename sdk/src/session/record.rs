@@ -20,7 +20,7 @@ pub(crate) struct Record {
     /// The oldest version that may read and write a record of a newer one; what it does not know stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readable_by: Option<u32>,
-    pub held: Held,
+    pub held: StoredState,
     #[serde(default)]
     pub journal: Journal,
     /// Names this record and those that are written over it.
@@ -34,16 +34,19 @@ pub(crate) struct Record {
     pub lease: Option<Lease>,
     /// Sessions whose end the server has not been told yet, the oldest first.
     #[serde(default)]
-    pub owed: PendingSignOuts,
+    #[serde(rename = "owed")]
+    pub pending_sign_outs: PendingSignOuts,
     /// What was taken over from the app, the oldest first.
     #[serde(default)]
     pub adopted: AdoptedTokens,
     /// The sign-in whose refresh token was given up because its answer was lost.
     #[serde(default)]
-    pub lost: Option<Secret>,
+    #[serde(rename = "lost")]
+    pub lost_sign_in_id: Option<Secret>,
     /// The latest time that was ever known here, by the server's clock.
     #[serde(default)]
-    pub latest: i64,
+    #[serde(rename = "latest")]
+    pub latest_server_time: i64,
     #[serde(flatten)]
     pub unknown: UnknownMembers,
 }
@@ -53,15 +56,15 @@ impl Default for Record {
         Record {
             version: VERSION,
             readable_by: None,
-            held: Held::default(),
+            held: StoredState::default(),
             journal: Journal::default(),
             series: String::new(),
             number: 0,
             lease: None,
-            owed: PendingSignOuts::default(),
+            pending_sign_outs: PendingSignOuts::default(),
             adopted: AdoptedTokens::default(),
-            lost: None,
-            latest: 0,
+            lost_sign_in_id: None,
+            latest_server_time: 0,
             unknown: UnknownMembers::default(),
         }
     }
@@ -71,8 +74,8 @@ impl Record {
     /// Whoever is signed in.
     pub fn session(&self) -> Option<&Session> {
         match &self.held {
-            Held::SignedIn(session) => Some(session),
-            Held::SignedOut(_) => None,
+            StoredState::SignedIn(session) => Some(session),
+            StoredState::SignedOut(_) => None,
         }
     }
 
@@ -86,13 +89,13 @@ impl Record {
 /// Whether somebody is signed in.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Held {
+pub(crate) enum StoredState {
     SignedIn(Box<Session>),
     SignedOut(SignOutReason),
 }
 
-impl Default for Held {
+impl Default for StoredState {
     fn default() -> Self {
-        Held::SignedOut(SignOutReason::NeverSignedIn)
+        StoredState::SignedOut(SignOutReason::NeverSignedIn)
     }
 }

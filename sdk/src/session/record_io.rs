@@ -4,24 +4,24 @@
 use std::sync::PoisonError;
 
 use super::attempt_id::random_text;
-use super::decide::is_base;
-use super::last_seen::{Over, Seen};
-use super::locked_vault::{Desk, in_time, state_of};
-use super::record::{Held, Record, VERSION};
-use super::session_core::Core;
+use super::decide::is_same_renewal;
+use super::last_seen::{LastSeen, UnwrittenEnd};
+use super::locked_vault::{LockedVault, in_time, state_of};
+use super::record::{Record, StoredState, VERSION};
+use super::session_core::SessionCore;
 use super::stored_session::Session;
-use crate::error::{Error, Kind, Result, SignOutReason};
+use crate::error::{Error, ErrorKind, Result, SignOutReason};
 use crate::vault_state::VaultState;
 
-impl Core {
+impl SessionCore {
     /// The vault, alone among processes. One that has been stopped while it had the lock, and not
     /// killed, keeps nobody waiting for ever.
-    pub(super) async fn alone(&self) -> Result<Desk> {
+    pub(super) async fn lock_vault(&self) -> Result<LockedVault> {
         let guard = in_time(self.vault.lock()).await?;
         let before = self.last_seen();
         let read = in_time(guard.read()).await;
         let read = read.and_then(|bytes| self.parse(bytes, &before));
-        Ok(Desk { guard, read, last: before.record })
+        Ok(LockedVault { guard, read, last: before.record })
     }
 
     /// What the vault holds, without a lock: one of the records that were written, wholly.
@@ -32,28 +32,28 @@ impl Core {
 
     /// The record, if this server has issued what is in it and nobody has put back an older one than
     /// that which was seen before it was read.
-    fn parse(&self, bytes: Option<Vec<u8>>, before: &Seen) -> Result<Record> {
+    fn parse(&self, bytes: Option<Vec<u8>>, before: &LastSeen) -> Result<Record> {
         let Some(bytes) = bytes else { return Ok(Record::default()) };
         let mut record = parse(&bytes)?;
-        if let Held::SignedIn(session) = &record.held
+        if let StoredState::SignedIn(session) = &record.held
             && !self.is_ours(session)
         {
-            return Err(Error::new(Kind::Storage { state: VaultState::OtherServer }));
+            return Err(Error::new(ErrorKind::Storage { state: VaultState::OtherServer }));
         }
         if before.is_of(&record) && record.number < before.record.number {
-            return Err(Error::new(Kind::Storage { state: VaultState::WentBack }));
+            return Err(Error::new(ErrorKind::Storage { state: VaultState::RolledBack }));
         }
         self.note_seen(&record);
         if let Some(over) = before.over.as_ref().filter(|over| over.ends(&record)) {
-            record.held = Held::SignedOut(over.reason);
+            record.held = StoredState::SignedOut(over.reason);
             if over.reason == SignOutReason::SignedOut {
-                record.owed.add(over.session.clone(), self.transport.device_now());
+                record.pending_sign_outs.add(over.session.clone(), self.transport.device_now());
             }
         }
         Ok(record)
     }
 
-    fn last_seen(&self) -> Seen {
+    fn last_seen(&self) -> LastSeen {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -67,7 +67,7 @@ impl Core {
 
     /// An end that could not be written counts all the same, and is written with whatever is written
     /// next.
-    pub(super) fn note_over(&self, over: Option<Over>) {
+    pub(super) fn set_unwritten_end(&self, over: Option<UnwrittenEnd>) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).over = over;
     }
 
@@ -94,14 +94,14 @@ impl Core {
 
     /// Writes what has changed; what has not is not written, for anybody may have a forged link opened,
     /// again and again.
-    pub(super) async fn write(&self, desk: &Desk, mut record: Record) -> Result<()> {
-        if let Held::SignedIn(session) = &mut record.held {
+    pub(super) async fn write(&self, locked: &LockedVault, mut record: Record) -> Result<()> {
+        if let StoredState::SignedIn(session) = &mut record.held {
             session.origin = Some(self.transport.origin());
-            record.lost = None;
+            record.lost_sign_in_id = None;
             // Some servers give the same token again, and what ends the one would end the other.
-            record.owed.retain(|owed| owed.session().credential != session.credential);
+            record.pending_sign_outs.retain(|owed| owed.session().credential != session.credential);
         }
-        if let Ok(found) = &desk.read
+        if let Ok(found) = &locked.read
             && !self.has_unwritten_end()
             && encode(found)? == encode(&record)?
         {
@@ -109,30 +109,33 @@ impl Core {
         }
         // Only over an older record that was put back the series goes on: what is lost or was removed
         // may have been further on than is known here.
-        if desk.found().is_none_or(|found| found.series.is_empty())
-            && desk.held() != Err(VaultState::WentBack)
+        if locked.found().is_none_or(|found| found.series.is_empty())
+            && locked.held() != Err(VaultState::RolledBack)
         {
             record.series = random_text()?.expose().to_owned();
             record.number = 0;
         }
         record.number = record.number.saturating_add(1);
-        record.latest = match newly_vouched(desk.found(), &record) {
+        record.latest_server_time = match newly_confirmed(locked.found(), &record) {
             // The server knows what time it is.
             Some(at) => at,
-            None => record.latest.max(self.transport.moment().server),
+            None => record.latest_server_time.max(self.transport.moment().server),
         };
-        in_time(desk.guard.write(&encode(&record)?)).await?;
+        in_time(locked.guard.write(&encode(&record)?)).await?;
         self.note_seen(&record);
-        self.note_over(None);
+        self.set_unwritten_end(None);
         Ok(())
     }
 
     /// The same for an end, which must not come back: removing needs no room. Whether the record was
     /// written, and not only removed.
-    pub(super) async fn write_end(&self, desk: &Desk, record: Record) -> Result<bool> {
-        match self.write(desk, record).await {
-            Err(error) if state_of(&error) != VaultState::Newer && desk.forget().await.is_ok() => {
-                self.note_over(None);
+    pub(super) async fn write_end(&self, locked: &LockedVault, record: Record) -> Result<bool> {
+        match self.write(locked, record).await {
+            Err(error)
+                if state_of(&error) != VaultState::NewerVersion
+                    && locked.remove().await.is_ok() =>
+            {
+                self.set_unwritten_end(None);
                 Ok(false)
             }
             written => written.map(|()| true),
@@ -141,25 +144,26 @@ impl Core {
 
     /// What is stored next begins anew.
     pub(super) fn forget_seen(&self) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen::default();
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = LastSeen::default();
     }
 }
 
 /// When the server has vouched for the session, if it is another one than was found, or renewed.
-fn newly_vouched(found: Option<&Record>, record: &Record) -> Option<i64> {
+fn newly_confirmed(found: Option<&Record>, record: &Record) -> Option<i64> {
     let session = record.session()?;
-    let is_known = found.and_then(Record::session).is_some_and(|found| is_base(found, session));
-    session.vouched_at.filter(|_| !is_known)
+    let is_known =
+        found.and_then(Record::session).is_some_and(|found| is_same_renewal(found, session));
+    session.confirmed_at.filter(|_| !is_known)
 }
 
 fn parse(bytes: &[u8]) -> Result<Record> {
     let state = match serde_json::from_slice::<Record>(bytes) {
         Ok(record) if record.is_known() => return Ok(record),
-        Ok(_) => VaultState::Newer,
-        Err(_) if is_newer(bytes) => VaultState::Newer,
-        Err(_) => VaultState::Foreign,
+        Ok(_) => VaultState::NewerVersion,
+        Err(_) if is_newer(bytes) => VaultState::NewerVersion,
+        Err(_) => VaultState::Unreadable,
     };
-    Err(Error::new(Kind::Storage { state }))
+    Err(Error::new(ErrorKind::Storage { state }))
 }
 
 fn is_newer(bytes: &[u8]) -> bool {
@@ -169,6 +173,7 @@ fn is_newer(bytes: &[u8]) -> bool {
 }
 
 fn encode(record: &Record) -> Result<Vec<u8>> {
-    serde_json::to_vec(record)
-        .map_err(|error| Error::because(Kind::Storage { state: VaultState::Foreign }, error))
+    serde_json::to_vec(record).map_err(|error| {
+        Error::because(ErrorKind::Storage { state: VaultState::Unreadable }, error)
+    })
 }

@@ -10,98 +10,102 @@ use propusk_wire::Secret;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::Instrument;
 
-use super::current_token::AtHand;
-use super::decide::{Kept, Outcome, State, Verdict, answered, is_base, merged};
-use super::last_seen::Over;
+use super::current_token::CurrentToken;
+use super::decide::{
+    MemorySession, Outcome, SessionState, Verdict, is_same_renewal, merged_state, outcome_of,
+};
+use super::last_seen::UnwrittenEnd;
 use super::lease::Lease;
-use super::locked_vault::{Desk, is_not_ours, state_of};
-use super::offline::TOLERANCE;
-use super::record::{Held, Record};
-use super::renewal_purpose::Want;
-use super::session_core::{Core, Memory};
-use super::single_flight::{Landing, landed};
-use super::status::{Change, Phase};
+use super::locked_vault::{LockedVault, is_not_ours, state_of};
+use super::offline::CLOCK_TOLERANCE;
+use super::record::{Record, StoredState};
+use super::renewal_purpose::RenewalPurpose;
+use super::session_core::{Memory, SessionCore};
+use super::single_flight::{FlightResult, flight_result};
+use super::status::{Phase, StatusChange};
 use super::stored_session::Session;
 use super::vault_sync::change_of;
 use crate::clock::Moment;
 use crate::dialects::Tokens;
-use crate::error::{Error, Kind, Result, SignOutReason};
+use crate::error::{Error, ErrorKind, Result, SignOutReason};
 
 /// A token with less to live than this, in seconds, is not given out while another can be had.
-const ALMOST_OVER: i64 = 5;
+const MIN_REMAINING_LIFE: i64 = 5;
 /// How long another process that renews is waited for.
-const OTHERS: Duration = Duration::from_secs(3);
+const OTHER_PROCESS_WAIT: Duration = Duration::from_secs(3);
 /// How often it is looked whether it has.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_PERIOD: Duration = Duration::from_millis(50);
 /// How often a session that could not be written is tried to be written again.
-const SAVE_AGAIN: Duration = Duration::from_secs(5);
+const WRITE_RETRY_DELAY: Duration = Duration::from_secs(5);
 /// After this time, in seconds, the server is asked again about what was taken over from the app.
-const VERIFY_AGAIN: i64 = 60;
+const VERIFY_PERIOD: i64 = 60;
 /// Somebody else may be first so many times in one renewal.
-const MOST_ROUNDS: usize = 5;
+const MAX_ROUNDS: usize = 5;
 
 /// What the first step of a renewal comes to.
-enum Step {
+enum RenewalStep {
     /// There is a token to give out.
-    Given,
+    Done,
     /// Another process renews now.
     Wait,
     /// This session is to be renewed.
-    Ask(Box<Asked>),
+    Send(Box<RenewalRequest>),
 }
 
 /// What is asked about.
-struct Asked {
+struct RenewalRequest {
     session: Session,
     /// So long another process may still come with an answer to the same question.
-    others: Duration,
+    other_process_limit: Duration,
 }
 
-impl Core {
+impl SessionCore {
     /// An access token that works, as far as can be known here.
-    pub async fn at_hand(self: &Arc<Self>) -> Result<Arc<AtHand>> {
-        let at_hand = match self.held() {
-            Some(at_hand) => at_hand,
+    pub async fn current_token(self: &Arc<Self>) -> Result<Arc<CurrentToken>> {
+        let current_token = match self.cached_token() {
+            Some(current_token) => current_token,
             None => {
-                self.known().await?;
-                self.held().ok_or_else(|| self.nobody())?
+                self.ensure_loaded().await?;
+                self.cached_token().ok_or_else(|| self.signed_out_error())?
             }
         };
         let now = self.transport.moment().server;
-        let is_fresh = at_hand.is_fresh(now);
-        if !is_fresh && !at_hand.is_alive(now.saturating_add(ALMOST_OVER)) {
-            return self.renewed(Want::Token).await;
+        let is_fresh = current_token.is_fresh(now);
+        if !is_fresh && !current_token.is_alive(now.saturating_add(MIN_REMAINING_LIFE)) {
+            return self.token_after_renewal(RenewalPurpose::UsableToken).await;
         }
-        let is_to_be_renewed = !is_fresh && !at_hand.is_renewed_by_calls;
+        let is_to_be_renewed = !is_fresh && !current_token.is_renewed_by_calls;
         // It still works; what is to be done about it is done meanwhile.
-        if (at_hand.is_unverified || is_to_be_renewed) && !self.rests() {
-            if at_hand.is_unverified && self.may_verify() {
-                drop(self.renewal(Want::Verification));
+        if (current_token.is_unverified || is_to_be_renewed) && !self.is_paused() {
+            if current_token.is_unverified && self.may_verify() {
+                drop(self.start_renewal(RenewalPurpose::Verify));
             } else if is_to_be_renewed {
-                drop(self.renewal(Want::Token));
+                drop(self.start_renewal(RenewalPurpose::UsableToken));
             }
         }
-        Ok(at_hand)
+        Ok(current_token)
     }
 
     /// Another access token than this one, which a server has refused.
-    pub async fn instead_of(self: &Arc<Self>, refused: &Secret) -> Result<Arc<AtHand>> {
-        let at_hand = self.renewed(Want::InsteadOf(refused.clone())).await?;
-        if at_hand.credential.token != *refused {
-            return Ok(at_hand);
+    pub async fn replacement_for(self: &Arc<Self>, refused: &Secret) -> Result<Arc<CurrentToken>> {
+        let current_token =
+            self.token_after_renewal(RenewalPurpose::ReplaceRefused(refused.clone())).await?;
+        if current_token.credential.token != *refused {
+            return Ok(current_token);
         }
         // The renewal that was under way may have begun before the refusal.
-        self.renewed(Want::InsteadOf(refused.clone())).await
+        self.token_after_renewal(RenewalPurpose::ReplaceRefused(refused.clone())).await
     }
 
     /// A renewed access token, whether the one that is held still works or not.
     pub async fn renew(self: &Arc<Self>) -> Result<()> {
-        self.trouble().end();
-        let before = self.held().map(|at_hand| at_hand.credential.token.clone());
-        let at_hand = self.renewed(Want::Renewal).await?;
-        if before.as_ref() == Some(&at_hand.credential.token) {
+        self.backoff().reset();
+        let before =
+            self.cached_token().map(|current_token| current_token.credential.token.clone());
+        let current_token = self.token_after_renewal(RenewalPurpose::ForceRenewal).await?;
+        if before.as_ref() == Some(&current_token.credential.token) {
             // What was under way may have been something else.
-            self.renewed(Want::Renewal).await?;
+            self.token_after_renewal(RenewalPurpose::ForceRenewal).await?;
         }
         Ok(())
     }
@@ -109,7 +113,7 @@ impl Core {
     /// Once a minute at most.
     fn may_verify(&self) -> bool {
         let (now, last) = (self.transport.device_now(), self.verified_at.load(Ordering::Relaxed));
-        let may = !(last..last.saturating_add(VERIFY_AGAIN)).contains(&now);
+        let may = !(last..last.saturating_add(VERIFY_PERIOD)).contains(&now);
         if may {
             self.verified_at.store(now, Ordering::Relaxed);
         }
@@ -117,375 +121,404 @@ impl Core {
     }
 
     /// A token that is not about to expire, where one can be had.
-    pub async fn lasting(self: &Arc<Self>) -> Result<Arc<AtHand>> {
-        let at_hand = self.at_hand().await?;
-        match at_hand.is_fresh(self.transport.moment().server) {
-            true => Ok(at_hand),
-            false => self.renewed(Want::Token).await,
+    pub async fn fresh_token(self: &Arc<Self>) -> Result<Arc<CurrentToken>> {
+        let current_token = self.current_token().await?;
+        match current_token.is_fresh(self.transport.moment().server) {
+            true => Ok(current_token),
+            false => self.token_after_renewal(RenewalPurpose::UsableToken).await,
         }
     }
 
-    async fn renewed(self: &Arc<Self>, want: Want) -> Result<Arc<AtHand>> {
-        let outcome = landed(self.renewal(want.clone())).await;
-        let is_anothers = matches!(want, Want::Token) && outcome.is_err();
-        if is_anothers && self.held().is_some() && self.holds_a_token() {
+    async fn token_after_renewal(
+        self: &Arc<Self>,
+        purpose: RenewalPurpose,
+    ) -> Result<Arc<CurrentToken>> {
+        let outcome = flight_result(self.start_renewal(purpose.clone())).await;
+        let is_anothers = matches!(purpose, RenewalPurpose::UsableToken) && outcome.is_err();
+        if is_anothers && self.cached_token().is_some() && self.has_usable_token() {
             // What has failed was more than a token that works.
-            return self.held().ok_or_else(|| self.nobody());
+            return self.cached_token().ok_or_else(|| self.signed_out_error());
         }
         outcome?;
-        if !self.holds_a_token() {
+        if !self.has_usable_token() {
             // What was under way was something else, or nothing has come of it.
-            landed(self.renewal(want)).await?;
+            flight_result(self.start_renewal(purpose)).await?;
         }
-        let at_hand = self.held().ok_or_else(|| self.nobody())?;
-        match self.holds_a_token() {
-            true => Ok(at_hand),
-            false => Err(Error::because(Kind::Network, "the server renews nothing now")),
+        let current_token = self.cached_token().ok_or_else(|| self.signed_out_error())?;
+        match self.has_usable_token() {
+            true => Ok(current_token),
+            false => Err(Error::because(ErrorKind::Network, "the server renews nothing now")),
         }
     }
 
-    fn holds_a_token(&self) -> bool {
+    fn has_usable_token(&self) -> bool {
         let now = self.transport.moment().server;
-        self.held().is_none_or(|at_hand| at_hand.is_alive(now))
+        self.cached_token().is_none_or(|current_token| current_token.is_alive(now))
     }
 
     /// The renewal under way, or a new one.
-    pub(super) fn renewal(self: &Arc<Self>, want: Want) -> Landing {
+    pub(super) fn start_renewal(self: &Arc<Self>, purpose: RenewalPurpose) -> FlightResult {
         let core = Arc::clone(self);
         self.renewing.join(|| {
             let span = tracing::info_span!("renewal", dialect = ?core.dialect);
-            let busy = core.work.begin();
+            let work_guard = core.work.begin();
             async move {
-                let outcome = core.renew_for(want).await;
+                let outcome = core.run_renewal(purpose).await;
                 if !core.is_saved().await {
-                    core.write_again();
+                    core.retry_write_later();
                 }
-                drop(busy);
+                drop(work_guard);
                 outcome
             }
             .instrument(span)
         })
     }
 
-    async fn renew_for(self: &Arc<Self>, want: Want) -> Result<()> {
-        self.known().await?;
-        let others_until = Instant::now() + OTHERS;
-        for _ in 0..MOST_ROUNDS {
+    async fn run_renewal(self: &Arc<Self>, purpose: RenewalPurpose) -> Result<()> {
+        self.ensure_loaded().await?;
+        let other_process_deadline = Instant::now() + OTHER_PROCESS_WAIT;
+        for _ in 0..MAX_ROUNDS {
             let asked = loop {
-                match self.first_step(&want, others_until).await? {
-                    Step::Given => return Ok(()),
-                    Step::Wait => sleep(LOOK).await,
-                    Step::Ask(asked) => break asked,
+                match self.prepare_renewal(&purpose, other_process_deadline).await? {
+                    RenewalStep::Done => return Ok(()),
+                    RenewalStep::Wait => sleep(POLL_PERIOD).await,
+                    RenewalStep::Send(asked) => break asked,
                 }
             };
-            let answer = self.ask(&asked.session, &want).await;
+            let answer = self.ask(&asked.session, &purpose).await;
             let at = self.transport.moment();
-            if matches!(answer, Err(Verdict::Spent | Verdict::Over(_))) {
-                self.wait_for_others(&asked).await;
+            if matches!(answer, Err(Verdict::Spent | Verdict::Ended(_))) {
+                self.wait_for_other_process(&asked).await;
             }
-            if let Some(outcome) = self.last_step(&asked.session, &want, answer, at).await {
+            if let Some(outcome) = self.apply_answer(&asked.session, &purpose, answer, at).await {
                 return outcome;
             }
         }
-        Err(Error::because(Kind::Network, "others were first each time"))
+        Err(Error::because(ErrorKind::Network, "other_process_limit were first each time"))
     }
 
     /// What is held, and whose turn it is.
-    async fn first_step(self: &Arc<Self>, want: &Want, others_until: Instant) -> Result<Step> {
+    async fn prepare_renewal(
+        self: &Arc<Self>,
+        purpose: &RenewalPurpose,
+        other_process_deadline: Instant,
+    ) -> Result<RenewalStep> {
         let mut memory = self.memory.lock().await;
         let kept = memory.kept()?;
-        if want.is_met_by(&kept, self.transport.moment().server) {
-            return Ok(Step::Given);
+        if purpose.is_met_by(&kept, self.transport.moment().server) {
+            return Ok(RenewalStep::Done);
         }
-        let desk = match self.alone().await {
-            Ok(desk) => desk,
-            Err(error) => return self.given_or(&kept, want, error),
+        let locked = match self.lock_vault().await {
+            Ok(locked) => locked,
+            Err(error) => return self.usable_token_or(&kept, purpose, error),
         };
         let was = kept.session.credential.token.clone();
-        let kept = match self.merge(&mut memory, &desk) {
+        let kept = match self.merge(&mut memory, &locked) {
             Ok(()) => memory.kept()?,
-            Err(error) => return self.given_or(&kept, want, error),
+            Err(error) => return self.usable_token_or(&kept, purpose, error),
         };
         // What somebody else has fetched is not what was refused.
-        let is_another = kept.session.credential.token != was && want.is_of_no_use();
-        let want = match is_another {
+        let is_another = kept.session.credential.token != was && purpose.rejects_current_token();
+        let purpose = match is_another {
             // Nobody knows whether this one has expired too.
-            true if self.was_set_back(&desk) => &Want::Renewal,
-            true => &Want::Token,
-            false => want,
+            true if self.was_set_back(&locked) => &RenewalPurpose::ForceRenewal,
+            true => &RenewalPurpose::UsableToken,
+            false => purpose,
         };
-        let kept = match self.saved(&mut memory, &desk, kept.clone()).await {
+        let kept = match self.ensure_saved(&mut memory, &locked, kept.clone()).await {
             Ok(saved) => saved,
-            Err(error) => return self.given_or(&kept, want, error),
+            Err(error) => return self.usable_token_or(&kept, purpose, error),
         };
-        if want.is_met_by(&kept, self.transport.moment().server) {
-            return Ok(Step::Given);
+        if purpose.is_met_by(&kept, self.transport.moment().server) {
+            return Ok(RenewalStep::Done);
         }
-        if let Some(error) = self.trouble().refusal(self.transport.device_now()) {
-            return self.given_or(&kept, want, error);
+        if let Some(error) = self.backoff().current_error(self.transport.device_now()) {
+            return self.usable_token_or(&kept, purpose, error);
         }
-        match want.sends_refresh_token(&kept.session) {
-            true => self.take_turn(&desk, kept, want, others_until).await,
-            false => Ok(Step::asks(*kept.session, Duration::ZERO)),
+        match purpose.sends_refresh_token(&kept.session) {
+            true => self.acquire_lease(&locked, kept, purpose, other_process_deadline).await,
+            false => Ok(RenewalStep::send(*kept.session, Duration::ZERO)),
         }
     }
 
     /// Whether this device's clock was set back since the server was last heard.
-    fn was_set_back(&self, desk: &Desk) -> bool {
-        let latest = desk.found().map_or(0, |record| record.latest);
-        self.transport.moment().server < latest.saturating_sub(TOLERANCE)
+    fn was_set_back(&self, locked: &LockedVault) -> bool {
+        let latest = locked.found().map_or(0, |record| record.latest_server_time);
+        self.transport.moment().server < latest.saturating_sub(CLOCK_TOLERANCE)
     }
 
     /// A session that could not be written before is written before anything else.
-    async fn saved(&self, memory: &mut Memory, desk: &Desk, kept: Kept) -> Result<Kept> {
+    async fn ensure_saved(
+        &self,
+        memory: &mut Memory,
+        locked: &LockedVault,
+        kept: MemorySession,
+    ) -> Result<MemorySession> {
         if kept.is_saved {
             return Ok(kept);
         }
-        let saved = Kept { is_saved: true, ..kept };
-        let state = State::SignedIn(saved.clone());
-        let record = Record { held: state.held(), ..desk.record(&state)? };
-        self.write(desk, record).await?;
+        let saved = MemorySession { is_saved: true, ..kept };
+        let state = SessionState::SignedIn(saved.clone());
+        let record = Record { held: state.held(), ..locked.record(&state)? };
+        self.write(locked, record).await?;
         memory.state = state;
         Ok(saved)
     }
 
     /// Writes down who renews, unless somebody else does.
-    async fn take_turn(
+    async fn acquire_lease(
         self: &Arc<Self>,
-        desk: &Desk,
-        kept: Kept,
-        want: &Want,
-        others_until: Instant,
-    ) -> Result<Step> {
+        locked: &LockedVault,
+        kept: MemorySession,
+        purpose: &RenewalPurpose,
+        other_process_deadline: Instant,
+    ) -> Result<RenewalStep> {
         let now = self.transport.device_now();
-        let lease = desk.found().and_then(|record| record.lease.as_ref());
+        let lease = locked.found().and_then(|record| record.lease.as_ref());
         let lease = lease.filter(|lease| !lease.is_of(&self.holder));
-        let holds = lease.map_or(Duration::ZERO, |lease| lease.holds(now));
+        let holds = lease.map_or(Duration::ZERO, |lease| lease.remaining(now));
         if !holds.is_zero() {
-            if Instant::now() < others_until {
-                return Ok(Step::Wait);
+            if Instant::now() < other_process_deadline {
+                return Ok(RenewalStep::Wait);
             }
-            if kept.session.spends() {
+            if kept.session.spends_refresh_token() {
                 let later = Error::because(
-                    Kind::Later { after: holds },
+                    ErrorKind::RetryLater { after: holds },
                     "another process renews, and its answer cannot be had twice",
                 );
-                return self.given_or(&kept, want, later);
+                return self.usable_token_or(&kept, purpose, later);
             }
         }
-        let others = lease.map_or(Duration::ZERO, |lease| lease.left(now));
-        let mut record = desk.record(&State::SignedIn(kept.clone()))?;
+        let other_process_limit = lease.map_or(Duration::ZERO, |lease| lease.remaining_time(now));
+        let mut record = locked.record(&SessionState::SignedIn(kept.clone()))?;
         record.lease = Some(Lease::new(&self.holder, now, self.transport.timeout()));
-        if let Err(error) = self.write(desk, record).await {
-            tracing::info!(%error, "others are not told of a renewal");
+        if let Err(error) = self.write(locked, record).await {
+            tracing::info!(%error, "other_process_limit are not current of a renewal");
         }
         self.publish_phase(Phase::Refreshing);
-        Ok(Step::asks(*kept.session, others))
+        Ok(RenewalStep::send(*kept.session, other_process_limit))
     }
 
     /// Another process has asked the same, and most likely has died. If it has not, its answer counts.
-    async fn wait_for_others(&self, asked: &Asked) {
-        let until = Instant::now() + asked.others;
+    async fn wait_for_other_process(&self, asked: &RenewalRequest) {
+        let until = Instant::now() + asked.other_process_limit;
         while Instant::now() < until && self.is_current(&asked.session).await {
-            sleep_until(until.min(Instant::now() + LOOK)).await;
+            sleep_until(until.min(Instant::now() + POLL_PERIOD)).await;
         }
     }
 
     /// Whether the vault still holds what was asked about, as far as it can be read.
     pub(super) async fn is_current(&self, asked: &Session) -> bool {
         match self.vault_record().await.map(|record| record.held) {
-            Ok(Held::SignedIn(held)) => is_base(asked, &held),
-            Ok(Held::SignedOut(_)) => false,
+            Ok(StoredState::SignedIn(held)) => is_same_renewal(asked, &held),
+            Ok(StoredState::SignedOut(_)) => false,
             Err(_) => true,
         }
     }
 
     /// What is to be kept of an answer. Nothing: somebody else was first, and it begins again.
-    async fn last_step(
+    async fn apply_answer(
         self: &Arc<Self>,
         asked: &Session,
-        want: &Want,
+        purpose: &RenewalPurpose,
         answer: std::result::Result<Tokens, Verdict>,
         at: Moment,
     ) -> Option<Result<()>> {
         let mut memory = self.memory.lock().await;
-        let desk = self.alone().await;
-        let held = desk.as_ref().map_err(state_of).and_then(Desk::held);
-        let state = merged(memory.state.clone(), held).unwrap_or(memory.state.clone());
-        let lost = desk.as_ref().ok().and_then(Desk::found).and_then(|record| record.lost.clone());
-        match answered(asked, &state, lost.as_ref(), answer, at) {
+        let locked = self.lock_vault().await;
+        let held = locked.as_ref().map_err(state_of).and_then(LockedVault::held);
+        let state = merged_state(memory.state.clone(), held).unwrap_or(memory.state.clone());
+        let lost = locked
+            .as_ref()
+            .ok()
+            .and_then(LockedVault::found)
+            .and_then(|record| record.lost_sign_in_id.clone());
+        match outcome_of(asked, &state, lost.as_ref(), answer, at) {
             Outcome::Renewed(session) => {
-                let state = State::SignedIn(Kept { session, is_saved: false });
-                self.keep(&mut memory, desk, state, None).await;
-                self.answered();
-                self.publish(&memory.state, Change::Refreshed);
+                let state = SessionState::SignedIn(MemorySession { session, is_saved: false });
+                self.store_outcome(&mut memory, locked, state, None).await;
+                self.on_renewal_answer();
+                self.publish(&memory.state, StatusChange::Refreshed);
                 Some(Ok(()))
             }
-            Outcome::Over(reason) => {
-                self.keep(&mut memory, desk, State::SignedOut(reason), None).await;
-                self.answered();
-                self.publish(&memory.state, Change::Ended);
+            Outcome::Ended(reason) => {
+                self.store_outcome(&mut memory, locked, SessionState::SignedOut(reason), None)
+                    .await;
+                self.on_renewal_answer();
+                self.publish(&memory.state, StatusChange::SessionEnded);
                 Some(Err(Error::signed_out(reason)))
             }
-            Outcome::Overtaken(over) => {
+            Outcome::Superseded(over) => {
                 let is_owed = over.is_some();
-                self.keep(&mut memory, desk, state, over).await;
-                self.publish(&memory.state, change_of(&memory.state, Change::OtherProcess));
+                self.store_outcome(&mut memory, locked, state, over).await;
+                self.publish(&memory.state, change_of(&memory.state, StatusChange::OtherProcess));
                 if is_owed {
-                    self.note_owed(true);
-                    self.tell_at_a_chance();
+                    self.set_pending_sign_outs(true);
+                    self.send_pending_sign_outs_if_due();
                 }
                 None
             }
             Outcome::Unchanged(verdict) => {
-                self.keep(&mut memory, desk, state, None).await;
-                Some(self.unchanged(&memory, want, verdict))
+                self.store_outcome(&mut memory, locked, state, None).await;
+                Some(self.unchanged(&memory, purpose, verdict))
             }
         }
     }
 
-    fn unchanged(self: &Arc<Self>, memory: &Memory, want: &Want, verdict: Verdict) -> Result<()> {
+    fn unchanged(
+        self: &Arc<Self>,
+        memory: &Memory,
+        purpose: &RenewalPurpose,
+        verdict: Verdict,
+    ) -> Result<()> {
         let error = match verdict {
-            Verdict::Passing(error) => error,
+            Verdict::Inconclusive(error) => error,
             // This device's clock was ahead, and the refresh token has not been spent.
             Verdict::TooEarly => {
-                self.publish(&memory.state, Change::Refreshed);
+                self.publish(&memory.state, StatusChange::Refreshed);
                 return Ok(());
             }
-            Verdict::Over(_) | Verdict::Spent => Error::new(Kind::Protocol),
+            Verdict::Ended(_) | Verdict::Spent => Error::new(ErrorKind::Protocol),
         };
-        self.trouble().note(&error, self.transport.device_now());
+        self.backoff().record_failure(&error, self.transport.device_now());
         match error.kind() {
-            Kind::Network => self.publish_phase(Phase::Offline),
-            _ => self.publish(&memory.state, Change::Refreshed),
+            ErrorKind::Network => self.publish_phase(Phase::Offline),
+            _ => self.publish(&memory.state, StatusChange::Refreshed),
         }
-        self.given_or(&memory.kept()?, want, error).map(|_| ())
+        self.usable_token_or(&memory.kept()?, purpose, error).map(|_| ())
     }
 
     /// Keeps how it stands, lets go of the lease, and remembers what the server has to be told. What
     /// cannot be written is in memory.
-    async fn keep(
+    async fn store_outcome(
         self: &Arc<Self>,
         memory: &mut Memory,
-        desk: Result<Desk>,
-        state: State,
+        locked: Result<LockedVault>,
+        state: SessionState,
         over: Option<Box<Session>>,
     ) {
         let before = memory.state.session().cloned().map(Box::new);
-        let lineage = before.as_ref().map(|session| session.lineage.clone());
+        let sign_in_id = before.as_ref().map(|session| session.sign_in_id.clone());
         let written = async {
-            let desk = desk?;
-            let mut record = desk.record(&state)?;
-            if state == State::SignedOut(SignOutReason::AnswerLost) {
-                record.lost = lineage;
+            let locked = locked?;
+            let mut record = locked.record(&state)?;
+            if state == SessionState::SignedOut(SignOutReason::AnswerLost) {
+                record.lost_sign_in_id = sign_in_id;
             }
             if is_to_be_written(&state, &record.held) {
                 record.held = state.held();
             }
             record.lease = record.lease.filter(|lease| !lease.is_of(&self.holder));
             if let Some(over) = over {
-                record.owed.add(over, self.transport.device_now());
+                record.pending_sign_outs.add(over, self.transport.device_now());
             }
-            self.write(&desk, record).await
+            self.write(&locked, record).await
         };
         let written = written.await;
         if let Err(error) = &written {
             tracing::warn!(%error, "the vault is written later");
         }
         memory.state = match state {
-            State::SignedIn(kept) => {
-                State::SignedIn(Kept { is_saved: kept.is_saved || written.is_ok(), ..kept })
-            }
+            SessionState::SignedIn(kept) => SessionState::SignedIn(MemorySession {
+                is_saved: kept.is_saved || written.is_ok(),
+                ..kept
+            }),
             // The server has spoken; a vault that cannot be written does not bring the session back.
-            State::SignedOut(reason) => {
+            SessionState::SignedOut(reason) => {
                 if let (Err(error), Some(session)) = (&written, before)
                     && !is_not_ours(error)
                 {
-                    self.note_over(Some(Over { session, reason }));
+                    self.set_unwritten_end(Some(UnwrittenEnd { session, reason }));
                 }
-                State::SignedOut(reason)
+                SessionState::SignedOut(reason)
             }
-            State::Unknown => State::Unknown,
+            SessionState::Unknown => SessionState::Unknown,
         };
         if written.is_err() {
-            self.write_again();
+            self.retry_write_later();
         }
     }
 
     /// The server has answered for the session.
-    fn answered(self: &Arc<Self>) {
-        self.trouble().end();
-        self.tell_at_a_chance();
+    fn on_renewal_answer(self: &Arc<Self>) {
+        self.backoff().reset();
+        self.send_pending_sign_outs_if_due();
     }
 
     /// The token that is held where it still works, or else why there is none. Nobody is signed out by
     /// this.
-    fn given_or(&self, kept: &Kept, want: &Want, error: Error) -> Result<Step> {
+    fn usable_token_or(
+        &self,
+        kept: &MemorySession,
+        purpose: &RenewalPurpose,
+        error: Error,
+    ) -> Result<RenewalStep> {
         let is_alive = kept.session.is_alive(self.transport.moment().server);
-        let is_enough = !want.is_of_no_use() && !matches!(want, Want::Saving);
-        match is_alive && is_enough && !matches!(error.kind(), Kind::SignedOut { .. }) {
-            true => Ok(Step::Given),
+        let is_enough =
+            !purpose.rejects_current_token() && !matches!(purpose, RenewalPurpose::Save);
+        match is_alive && is_enough && !matches!(error.kind(), ErrorKind::SignedOut { .. }) {
+            true => Ok(RenewalStep::Done),
             false => Err(error),
         }
     }
 
     /// Whether nothing is fetched now that nobody waits for.
-    fn rests(&self) -> bool {
-        self.trouble().refusal(self.transport.device_now()).is_some()
+    fn is_paused(&self) -> bool {
+        self.backoff().current_error(self.transport.device_now()).is_some()
     }
 
     /// What could not be written is written a little later; one at a time waits for that.
-    pub(super) fn write_again(self: &Arc<Self>) {
-        if self.saves_again.swap(true, Ordering::SeqCst) {
+    pub(super) fn retry_write_later(self: &Arc<Self>) {
+        if self.is_write_retry_scheduled.swap(true, Ordering::SeqCst) {
             return;
         }
-        let wait = SavesAgain(Arc::downgrade(self));
+        let wait = WriteRetryGuard(Arc::downgrade(self));
         tokio::spawn(async move {
-            sleep(SAVE_AGAIN).await;
+            sleep(WRITE_RETRY_DELAY).await;
             let core = wait.0.upgrade();
             drop(wait);
             let Some(core) = core else { return };
             core.save().await;
             if core.has_unwritten_end() {
-                core.write_again();
+                core.retry_write_later();
             }
         });
     }
 }
 
-impl Step {
-    fn asks(session: Session, others: Duration) -> Self {
-        Step::Ask(Box::new(Asked { session, others }))
+impl RenewalStep {
+    fn send(session: Session, other_process_limit: Duration) -> Self {
+        RenewalStep::Send(Box::new(RenewalRequest { session, other_process_limit }))
     }
 }
 
 impl Memory {
     /// The session, or why there is none.
-    fn kept(&self) -> Result<Kept> {
+    fn kept(&self) -> Result<MemorySession> {
         match &self.state {
-            State::SignedIn(kept) => Ok(kept.clone()),
-            State::SignedOut(reason) => Err(Error::signed_out(*reason)),
-            State::Unknown => Err(Error::new(Kind::Protocol)),
+            SessionState::SignedIn(kept) => Ok(kept.clone()),
+            SessionState::SignedOut(reason) => Err(Error::signed_out(*reason)),
+            SessionState::Unknown => Err(Error::new(ErrorKind::Protocol)),
         }
     }
 }
 
 /// Somebody else's end of the session, or what is gone, is written by nobody here.
-fn is_to_be_written(state: &State, stored: &Held) -> bool {
+fn is_to_be_written(state: &SessionState, stored: &StoredState) -> bool {
     match (state, stored) {
-        (State::SignedIn(kept), _) => !kept.is_saved,
-        (State::SignedOut(_), Held::SignedIn(_)) => true,
+        (SessionState::SignedIn(kept), _) => !kept.is_saved,
+        (SessionState::SignedOut(_), StoredState::SignedIn(_)) => true,
         _ => false,
     }
 }
 
 /// Waits to write what could not be written; over when it is dropped, be it with its runtime.
-struct SavesAgain(Weak<Core>);
+struct WriteRetryGuard(Weak<SessionCore>);
 
-impl Drop for SavesAgain {
+impl Drop for WriteRetryGuard {
     fn drop(&mut self) {
         if let Some(core) = self.0.upgrade() {
-            core.saves_again.store(false, Ordering::SeqCst);
+            core.is_write_retry_scheduled.store(false, Ordering::SeqCst);
         }
     }
 }

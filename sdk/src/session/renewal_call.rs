@@ -5,23 +5,27 @@ use std::sync::Arc;
 
 use super::attempt_id::attempt;
 use super::decide::Verdict;
-use super::renewal_purpose::Want;
-use super::session_core::Core;
+use super::renewal_purpose::RenewalPurpose;
+use super::session_core::SessionCore;
 use super::stored_session::Session;
 use crate::account::Operation;
 use crate::dialects::{Call, Refusal, Renewal, Tokens};
-use crate::error::{Error, Kind, Result, SignOutReason, Unexpected};
+use crate::error::{Error, ErrorKind, Result, SignOutReason, Unexpected};
 use crate::http::Failure;
 
 type Answer = std::result::Result<Tokens, Verdict>;
 
-impl Core {
+impl SessionCore {
     /// Renews, or where that is not to be, asks whether the credential is still good.
-    pub(super) async fn ask(self: &Arc<Self>, session: &Session, want: &Want) -> Answer {
-        if !want.sends_refresh_token(session) {
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        session: &Session,
+        purpose: &RenewalPurpose,
+    ) -> Answer {
+        if !purpose.sends_refresh_token(session) {
             return self.check(session).await;
         }
-        let call = self.refresh_call(session).map_err(Verdict::Passing)?;
+        let call = self.refresh_call(session).map_err(Verdict::Inconclusive)?;
         // Between the vault and the wire a process may be stopped for hours.
         let (core, asked) = (Arc::clone(self), session.clone());
         let is_current = async move { core.is_current(&asked).await };
@@ -29,9 +33,9 @@ impl Core {
     }
 
     pub(super) fn refresh_call(&self, session: &Session) -> Result<Call<Tokens>> {
-        let refresh = session.refresh.as_ref().ok_or_else(|| Error::new(Kind::Protocol))?;
+        let refresh = session.refresh.as_ref().ok_or_else(|| Error::new(ErrorKind::Protocol))?;
         let attempt = attempt(&session.attempt_key, refresh);
-        session.dialect.spelling().refresh(&Renewal {
+        session.dialect.wire().refresh(&Renewal {
             access: &session.credential,
             refresh,
             attempt: &attempt,
@@ -45,20 +49,24 @@ impl Core {
         // A credential that nothing renews is no good any more; another one, its renewal tells.
         let refused = || match session.refresh {
             Some(_) => Verdict::TooEarly,
-            None => Verdict::Over(SignOutReason::Expired),
+            None => Verdict::Ended(SignOutReason::Expired),
         };
         if !is_alive {
             return Err(refused());
         }
-        let spelling = session.dialect.spelling();
+        let wire = session.dialect.wire();
         let mut profile = None;
         let sent = match session.dialect.supports(Operation::Profile) {
             true => {
-                let call = spelling.profile(&session.credential).map_err(Verdict::Passing)?;
-                self.transport.send(call).await.map(|told| profile = Some(told)).map(|()| true)
+                let call = wire.profile(&session.credential).map_err(Verdict::Inconclusive)?;
+                self.transport
+                    .send(call)
+                    .await
+                    .map(|current| profile = Some(current))
+                    .map(|()| true)
             }
             false => {
-                let call = spelling.verify(&session.credential).map_err(Verdict::Passing)?;
+                let call = wire.verify(&session.credential).map_err(Verdict::Inconclusive)?;
                 self.transport.send(call).await
             }
         };
@@ -70,9 +78,9 @@ impl Core {
         let now = self.transport.moment().server;
         Ok(Tokens {
             access: session.credential.clone(),
-            access_lives: session.access_expires_at.map(|at| at.saturating_sub(now)),
+            access_lifetime: session.access_expires_at.map(|at| at.saturating_sub(now)),
             refresh: None,
-            refresh_lives: None,
+            refresh_lifetime: None,
             session_id: None,
             profile,
         })
@@ -81,13 +89,13 @@ impl Core {
 
 pub(super) fn verdict(failure: Failure) -> Verdict {
     match failure {
-        Failure::Refused(Refusal::SignedOut(reason)) => Verdict::Over(reason),
+        Failure::Refused(Refusal::SignedOut(reason)) => Verdict::Ended(reason),
         Failure::Refused(Refusal::Spent) => Verdict::Spent,
         Failure::Refused(Refusal::TooEarly) => Verdict::TooEarly,
         // A renewal has no path but the API's own: what answers there is a proxy, or a failure.
         Failure::Unexpected(status) => {
-            Verdict::Passing(Error::because(Kind::Network, Unexpected(status)))
+            Verdict::Inconclusive(Error::because(ErrorKind::Network, Unexpected(status)))
         }
-        failure => Verdict::Passing(failure.into()),
+        failure => Verdict::Inconclusive(failure.into()),
     }
 }

@@ -7,122 +7,128 @@ use std::time::Duration;
 use propusk_wire::Secret;
 
 use super::decide::Verdict;
-use super::pending_sign_outs::Owing;
+use super::pending_sign_outs::SignOutRetry;
 use super::renewal_call::verdict;
-use super::session_core::Core;
+use super::session_core::SessionCore;
 use super::stored_session::Session;
 use crate::dialects::Refusal;
 use crate::error::{Error, Result};
 use crate::http::Failure;
 
 /// How long the server is waited for when it is told.
-pub(super) const LIMIT: Duration = Duration::from_secs(5);
-impl Core {
+pub(super) const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(5);
+impl SessionCore {
     /// Tells the server of all ends that it has not heard of; whether it has heard of all. What it has
     /// heard of is owed no longer.
-    pub(super) async fn tell_owed(self: &Arc<Self>) -> Result<bool> {
+    pub(super) async fn send_pending_sign_outs(self: &Arc<Self>) -> Result<bool> {
         let record = self.vault_record().await?;
-        for owed in record.owed.iter().filter(|owed| self.is_ours(owed.session())) {
-            self.tell_one(&owed.session().lineage).await?;
+        for owed in record.pending_sign_outs.iter().filter(|owed| self.is_ours(owed.session())) {
+            self.send_pending_sign_out(&owed.session().sign_in_id).await?;
         }
         let record = self.vault_record().await?;
-        let owes = record.owed.iter().any(|owed| self.is_ours(owed.session()));
+        let owes = record.pending_sign_outs.iter().any(|owed| self.is_ours(owed.session()));
         if !owes {
-            *self.owing() = Owing::default();
+            *self.sign_out_retry() = SignOutRetry::default();
         }
         Ok(!owes)
     }
 
     /// Tells of one end, unless that is owed no longer.
-    async fn tell_one(self: &Arc<Self>, lineage: &Secret) -> Result<()> {
-        let _one_at_a_time = self.telling.lock().await;
+    async fn send_pending_sign_out(self: &Arc<Self>, sign_in_id: &Secret) -> Result<()> {
+        let _one_at_a_time = self.sign_out_lock.lock().await;
         let record = self.vault_record().await?;
-        let owed = record.owed.iter().find(|owed| owed.session().lineage == *lineage);
+        let owed =
+            record.pending_sign_outs.iter().find(|owed| owed.session().sign_in_id == *sign_in_id);
         let Some(owed) = owed else { return Ok(()) };
         let heard = match owed.is_old(self.transport.device_now()) {
             true => Some(owed.session().generation),
-            false => self.tell_in_time(owed.session()).await,
+            false => self.end_at_server_in_time(owed.session()).await,
         };
         let Some(heard) = heard else { return Ok(()) };
-        let is_heard = move |owed: &Session, lineage: &Secret| {
-            owed.lineage == *lineage && owed.generation <= heard
+        let is_heard = move |owed: &Session, sign_in_id: &Secret| {
+            owed.sign_in_id == *sign_in_id && owed.generation <= heard
         };
-        let lineage = lineage.clone();
-        self.change(move |record| record.owed.retain(|owed| !is_heard(owed.session(), &lineage)))
-            .await
+        let sign_in_id = sign_in_id.clone();
+        self.change(move |record| {
+            record.pending_sign_outs.retain(|owed| !is_heard(owed.session(), &sign_in_id))
+        })
+        .await
     }
 
-    /// The same as [`tell`](Self::tell), within a limit.
-    pub(super) async fn tell_in_time(self: &Arc<Self>, session: &Session) -> Option<u64> {
-        tokio::time::timeout(LIMIT, self.tell(session)).await.unwrap_or_default()
+    /// The same as [`end_at_server`](Self::tell), within a limit.
+    pub(super) async fn end_at_server_in_time(self: &Arc<Self>, session: &Session) -> Option<u64> {
+        tokio::time::timeout(SIGN_OUT_TIMEOUT, self.end_at_server(session))
+            .await
+            .unwrap_or_default()
     }
 
     /// Whether there is something that the server has to be told, from now on.
-    pub(super) fn note_owed(&self, is_owed: bool) {
+    pub(super) fn set_pending_sign_outs(&self, is_owed: bool) {
         let at = is_owed.then(|| self.transport.device_now());
-        *self.owing() = Owing { at, failures: 0 };
+        *self.sign_out_retry() = SignOutRetry { at, failures: 0 };
     }
 
-    pub(super) fn owes(&self) -> bool {
-        self.owing().at.is_some()
+    pub(super) fn has_pending_sign_outs(&self) -> bool {
+        self.sign_out_retry().at.is_some()
     }
 
     /// Tells the server what is owed, if it is time to; nobody waits for it.
-    pub(super) fn tell_at_a_chance(self: &Arc<Self>) {
+    pub(super) fn send_pending_sign_outs_if_due(self: &Arc<Self>) {
         // Every answer of a server comes by here.
-        if !self.owes() {
+        if !self.has_pending_sign_outs() {
             return;
         }
         let now = self.transport.device_now();
-        if !self.owing().begins(now) {
+        if !self.sign_out_retry().start_if_due(now) {
             return;
         }
-        let (core, busy) = (Arc::clone(self), self.work.begin());
+        let (core, work_guard) = (Arc::clone(self), self.work.begin());
         tokio::spawn(async move {
-            if let Err(error) = core.tell_owed().await {
-                tracing::info!(%error, "the server is told of a sign-out later");
+            if let Err(error) = core.send_pending_sign_outs().await {
+                tracing::info!(%error, "the server is current of a sign-out later");
             }
-            drop(busy);
+            drop(work_guard);
         });
     }
 
-    fn owing(&self) -> MutexGuard<'_, Owing> {
-        self.owing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn sign_out_retry(&self) -> MutexGuard<'_, SignOutRetry> {
+        self.sign_out_retry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the server that a session is over; up to which renewal of it the server has heard. Some APIs
     /// hear it from a good access token only.
-    pub(super) async fn tell(self: &Arc<Self>, session: &Session) -> Option<u64> {
+    pub(super) async fn end_at_server(self: &Arc<Self>, session: &Session) -> Option<u64> {
         let generation = session.generation;
-        match self.tell_with(session).await {
+        match self.send_sign_out(session).await {
             Err(Failure::Refused(Refusal::Unauthorized)) if session.refresh.is_some() => {}
-            outcome => return has_heard(outcome).then_some(generation),
+            outcome => return is_confirmed(outcome).then_some(generation),
         }
         let call = self.refresh_call(session).ok()?;
         match self.transport.send(call).await.map_err(verdict) {
             Ok(tokens) => {
                 let renewed = session.clone().renewed(tokens, self.transport.moment());
-                self.owe_renewed(renewed.clone()).await;
-                has_heard(self.tell_with(&renewed).await).then_some(renewed.generation)
+                self.remember_renewed(renewed.clone()).await;
+                is_confirmed(self.send_sign_out(&renewed).await).then_some(renewed.generation)
             }
             Err(verdict) => {
-                matches!(verdict, Verdict::Over(_) | Verdict::Spent).then_some(generation)
+                matches!(verdict, Verdict::Ended(_) | Verdict::Spent).then_some(generation)
             }
         }
     }
 
     /// What was renewed to be told over is alive until the server has heard.
-    async fn owe_renewed(self: &Arc<Self>, renewed: Session) {
+    async fn remember_renewed(self: &Arc<Self>, renewed: Session) {
         let now = self.transport.device_now();
-        let owed = self.change(move |record| record.owed.add(Box::new(renewed), now)).await;
+        let owed =
+            self.change(move |record| record.pending_sign_outs.add(Box::new(renewed), now)).await;
         if let Err(error) = owed {
             tracing::info!(%error, "a sign-out may be lost");
         }
     }
 
-    async fn tell_with(&self, session: &Session) -> std::result::Result<bool, Failure> {
+    async fn send_sign_out(&self, session: &Session) -> std::result::Result<bool, Failure> {
         let refresh = session.refresh.as_ref();
-        let call = session.dialect.spelling().sign_out(&session.credential, refresh, &self.app);
+        let call = session.dialect.wire().sign_out(&session.credential, refresh, &self.app);
         match call {
             Ok(call) => self.transport.send(call).await.map(|()| true),
             Err(_) => Ok(false),
@@ -130,14 +136,14 @@ impl Core {
     }
 }
 
-fn has_heard(told: std::result::Result<bool, Failure>) -> bool {
-    match told {
-        Ok(told) => told,
+fn is_confirmed(current: std::result::Result<bool, Failure>) -> bool {
+    match current {
+        Ok(current) => current,
         // It was over before.
         Err(Failure::Refused(Refusal::SignedOut(_) | Refusal::Spent)) => true,
         Err(failure) => {
             let error = Error::from(failure);
-            tracing::info!(%error, "the server has not been told of a sign-out");
+            tracing::info!(%error, "the server has not been current of a sign-out");
             false
         }
     }

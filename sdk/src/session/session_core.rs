@@ -5,22 +5,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
-use super::background_work::Work;
-use super::backoff::Trouble;
-use super::current_token::AtHand;
-use super::decide::State;
-use super::last_seen::Seen;
-use super::lease::Holder;
-use super::pending_sign_outs::Owing;
-use super::single_flight::Flight;
-use super::status::{Change, Phase, Status, Who};
+use super::background_work::BackgroundWork;
+use super::backoff::Backoff;
+use super::current_token::CurrentToken;
+use super::decide::SessionState;
+use super::last_seen::LastSeen;
+use super::lease::LeaseHolder;
+use super::pending_sign_outs::SignOutRetry;
+use super::single_flight::SingleFlight;
+use super::status::{Phase, SignedInUser, Status, StatusChange};
 use crate::dialects::{App, Dialect};
-use crate::error::{Error, Kind, Result, SignOutReason};
+use crate::error::{Error, ErrorKind, Result, SignOutReason};
 use crate::http::Transport;
 use crate::vault::Vault;
 
 /// The one session of a client.
-pub(crate) struct Core {
+pub(crate) struct SessionCore {
     pub(super) transport: Transport,
     pub(super) vault: Vault,
     pub(super) dialect: Dialect,
@@ -28,36 +28,36 @@ pub(crate) struct Core {
     /// Under which origins the server was known before.
     pub(super) former_origins: Vec<String>,
     /// Names this client in leases.
-    pub(super) holder: Holder,
+    pub(super) holder: LeaseHolder,
     pub(super) memory: AsyncMutex<Memory>,
     /// The record that was seen last.
-    pub(super) seen: Mutex<Seen>,
+    pub(super) seen: Mutex<LastSeen>,
     /// What is given out without waiting for anybody.
-    pub(super) at_hand: RwLock<Option<Arc<AtHand>>>,
+    pub(super) current_token: RwLock<Option<Arc<CurrentToken>>>,
     pub(super) status: watch::Sender<Status>,
-    pub(super) loading: Flight,
-    pub(super) renewing: Flight,
+    pub(super) loading: SingleFlight,
+    pub(super) renewing: SingleFlight,
     /// Whoever signs in is alone.
-    pub(super) entering: AsyncMutex<()>,
+    pub(super) sign_in_lock: AsyncMutex<()>,
     /// Whoever tells the server what is owed is alone.
-    pub(super) telling: AsyncMutex<()>,
-    pub(super) owing: Mutex<Owing>,
-    pub(super) trouble: Mutex<Trouble>,
-    pub(super) work: Work,
+    pub(super) sign_out_lock: AsyncMutex<()>,
+    pub(super) sign_out_retry: Mutex<SignOutRetry>,
+    pub(super) backoff: Mutex<Backoff>,
+    pub(super) work: BackgroundWork,
     /// When the server was last asked about what was taken over, by this device's clock.
     pub(super) verified_at: AtomicI64,
     /// Somebody waits to write a session that could not be written.
-    pub(super) saves_again: AtomicBool,
+    pub(super) is_write_retry_scheduled: AtomicBool,
     /// Somebody looks what other processes do.
-    pub(super) looks: AtomicBool,
+    pub(super) is_watching: AtomicBool,
 }
 
 /// Where the session stands, changed by one at a time.
 pub(super) struct Memory {
-    pub(super) state: State,
+    pub(super) state: SessionState,
 }
 
-impl Core {
+impl SessionCore {
     pub fn new(
         transport: Transport,
         vault: Vault,
@@ -65,27 +65,27 @@ impl Core {
         app: App,
         former_origins: Vec<String>,
     ) -> Result<Arc<Self>> {
-        Ok(Arc::new(Core {
+        Ok(Arc::new(SessionCore {
             transport,
             vault,
             dialect,
             app,
             former_origins,
-            holder: Holder::new()?,
-            memory: AsyncMutex::new(Memory { state: State::Unknown }),
+            holder: LeaseHolder::new()?,
+            memory: AsyncMutex::new(Memory { state: SessionState::Unknown }),
             seen: Mutex::default(),
-            at_hand: RwLock::new(None),
+            current_token: RwLock::new(None),
             status: watch::Sender::new(Status::unknown()),
-            loading: Flight::new(),
-            renewing: Flight::new(),
-            entering: AsyncMutex::new(()),
-            telling: AsyncMutex::new(()),
-            owing: Mutex::default(),
-            trouble: Mutex::default(),
-            work: Work::new(),
+            loading: SingleFlight::new(),
+            renewing: SingleFlight::new(),
+            sign_in_lock: AsyncMutex::new(()),
+            sign_out_lock: AsyncMutex::new(()),
+            sign_out_retry: Mutex::default(),
+            backoff: Mutex::default(),
+            work: BackgroundWork::new(),
             verified_at: AtomicI64::new(0),
-            saves_again: AtomicBool::new(false),
-            looks: AtomicBool::new(false),
+            is_write_retry_scheduled: AtomicBool::new(false),
+            is_watching: AtomicBool::new(false),
         }))
     }
 
@@ -102,7 +102,7 @@ impl Core {
     }
 
     /// A server has just answered: what could not be done may be done now.
-    pub fn note_answer(self: &Arc<Self>) {
+    pub fn on_server_answer(self: &Arc<Self>) {
         self.status.send_if_modified(|status| {
             let was_offline = status.phase == Phase::Offline;
             if was_offline {
@@ -110,72 +110,74 @@ impl Core {
             }
             was_offline
         });
-        self.tell_at_a_chance();
+        self.send_pending_sign_outs_if_due();
     }
 
     /// The way to the server is another one.
-    pub fn note_network(self: &Arc<Self>) {
-        self.trouble().end();
-        if self.owes() {
-            self.note_owed(true);
-            self.tell_at_a_chance();
+    pub fn on_network_change(self: &Arc<Self>) {
+        self.backoff().reset();
+        if self.has_pending_sign_outs() {
+            self.set_pending_sign_outs(true);
+            self.send_pending_sign_outs_if_due();
         }
     }
 
     /// Whether this sign-in is the one that is held.
-    pub fn is_signed_in_as(&self, who: &Who) -> bool {
-        self.held().is_some_and(|at_hand| at_hand.who.is_same(who))
+    pub fn is_signed_in_as(&self, user: &SignedInUser) -> bool {
+        self.cached_token().is_some_and(|current_token| current_token.user.is_same(user))
     }
 
-    pub(super) fn held(&self) -> Option<Arc<AtHand>> {
-        self.at_hand.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn cached_token(&self) -> Option<Arc<CurrentToken>> {
+        self.current_token.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn trouble(&self) -> MutexGuard<'_, Trouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn backoff(&self) -> MutexGuard<'_, Backoff> {
+        self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why nobody is signed in.
-    pub(super) fn nobody(&self) -> Error {
+    pub(super) fn signed_out_error(&self) -> Error {
         let reason = self.status.borrow().reason();
         Error::signed_out(reason.unwrap_or(SignOutReason::SignedOut))
     }
 
     /// Lets everybody know where the session stands. What is told is told once.
-    pub(super) fn publish(&self, state: &State, change: Change) {
+    pub(super) fn publish(&self, state: &SessionState, change: StatusChange) {
         let session = state.session();
-        let at_hand = session.and_then(AtHand::of).map(Arc::new);
+        let current_token = session.and_then(CurrentToken::of).map(Arc::new);
         let phase = match state {
-            State::Unknown => Phase::Unknown,
-            State::SignedOut(reason) => Phase::SignedOut { reason: *reason },
-            State::SignedIn(_) => Phase::SignedIn,
+            SessionState::Unknown => Phase::Unknown,
+            SessionState::SignedOut(reason) => Phase::SignedOut { reason: *reason },
+            SessionState::SignedIn(_) => Phase::SignedIn,
         };
-        let who = session.map(Who::of);
-        *self.at_hand.write().unwrap_or_else(PoisonError::into_inner) = at_hand;
-        self.announce(Status { phase, who, change });
+        let user = session.map(SignedInUser::of);
+        *self.current_token.write().unwrap_or_else(PoisonError::into_inner) = current_token;
+        self.announce(Status { phase, user, change });
     }
 
     /// Somebody is signed in, in this phase.
     pub(super) fn publish_phase(&self, phase: Phase) {
-        let who = self.status.borrow().who.clone();
-        self.announce(Status { phase, who, change: Change::Refreshed });
+        let user = self.status.borrow().user.clone();
+        self.announce(Status { phase, user, change: StatusChange::Refreshed });
     }
 
     pub(super) fn announce(&self, mut status: Status) {
-        self.status.send_if_modified(|told| {
-            let is_silent =
-                matches!(status.change, Change::Profile | Change::Started | Change::OtherProcess);
-            let is_same = told.is_signed_in()
-                && told.who.as_ref().map(|who| &who.sign_in)
-                    == status.who.as_ref().map(|who| &who.sign_in);
-            if is_same && status.change == Change::Profile {
+        self.status.send_if_modified(|current| {
+            let is_silent = matches!(
+                status.change,
+                StatusChange::ProfileUpdated | StatusChange::Initial | StatusChange::OtherProcess
+            );
+            let is_same = current.is_signed_in()
+                && current.user.as_ref().map(|user| &user.sign_in_id)
+                    == status.user.as_ref().map(|user| &user.sign_in_id);
+            if is_same && status.change == StatusChange::ProfileUpdated {
                 // What was learnt of the account says nothing about the network.
-                status.phase = told.phase;
+                status.phase = current.phase;
             }
-            let is_new = *told != status
-                && (told.phase != status.phase || told.who != status.who || !is_silent);
+            let is_new = *current != status
+                && (current.phase != status.phase || current.user != status.user || !is_silent);
             if is_new {
-                *told = status;
+                *current = status;
             }
             is_new
         });
@@ -183,10 +185,10 @@ impl Core {
 }
 
 /// Whether another token, or nobody, is signed in by it.
-pub(super) fn is_changed(before: &State, after: &State) -> bool {
+pub(super) fn is_changed(before: &SessionState, after: &SessionState) -> bool {
     match (before, after) {
-        (State::SignedIn(before), State::SignedIn(after)) => {
-            before.session.lineage != after.session.lineage
+        (SessionState::SignedIn(before), SessionState::SignedIn(after)) => {
+            before.session.sign_in_id != after.session.sign_in_id
                 || before.session.generation != after.session.generation
         }
         (before, after) => before != after,
@@ -195,7 +197,7 @@ pub(super) fn is_changed(before: &State, after: &State) -> bool {
 
 pub(super) async fn joined<T>(task: tokio::task::JoinHandle<Result<T>>) -> Result<T> {
     task.await.unwrap_or_else(|error| {
-        let kind = if error.is_panic() { Kind::Protocol } else { Kind::Cancelled };
+        let kind = if error.is_panic() { ErrorKind::Protocol } else { ErrorKind::Cancelled };
         Err(Error::because(kind, error))
     })
 }

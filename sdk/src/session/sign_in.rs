@@ -8,66 +8,71 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::attempt_id::random_text;
-use super::decide::{Kept, State};
+use super::decide::{MemorySession, SessionState};
 use super::locked_vault::is_replaceable;
-use super::record::Held;
-use super::server_sign_out::LIMIT;
-use super::session_core::{Core, joined};
-use super::status::Change;
-use super::stored_session::{Opening, Session};
+use super::record::StoredState;
+use super::server_sign_out::SIGN_OUT_TIMEOUT;
+use super::session_core::{SessionCore, joined};
+use super::status::StatusChange;
+use super::stored_session::{NewSession, Session};
 use crate::dialects::{Call, Dialect, Tokens};
 use crate::error::Result;
 use crate::pending_sign_in::Outcome;
 
-impl Core {
+impl SessionCore {
     /// Opens a session by what the call answers. `finishes` is the sign-in with a provider that has
     /// come to its end with it.
-    pub async fn enter(
+    pub async fn open_session(
         self: &Arc<Self>,
         call: Call<Tokens>,
         finishes: Option<Secret>,
     ) -> Result<()> {
-        let (core, busy) = (Arc::clone(self), self.work.begin());
+        let (core, work_guard) = (Arc::clone(self), self.work.begin());
         let span = tracing::info_span!("sign-in", dialect = ?self.dialect);
-        let entering = async move {
-            let _busy = busy;
-            let _one_at_a_time = core.entering.lock().await;
-            core.is_there().await?;
+        let sign_in_lock = async move {
+            let _work_guard = work_guard;
+            let _one_at_a_time = core.sign_in_lock.lock().await;
+            core.check_vault().await?;
             // djoser gives a key again, which a telling under way may end.
-            let telling = match core.dialect {
-                Dialect::DjoserToken => timeout(2 * LIMIT, core.telling.lock()).await.ok(),
+            let sign_out_lock = match core.dialect {
+                Dialect::DjoserToken => {
+                    timeout(2 * SIGN_OUT_TIMEOUT, core.sign_out_lock.lock()).await.ok()
+                }
                 _ => None,
             };
             let tokens = core.transport.send(call).await?;
-            core.trouble().end();
-            let session = core.opened(tokens)?;
-            let kept = core.keep_opened(session, finishes).await;
-            drop(telling);
+            core.backoff().reset();
+            let session = core.new_session(tokens)?;
+            let kept = core.store_new_session(session, finishes).await;
+            drop(sign_out_lock);
             kept
         };
-        joined(tokio::spawn(entering.instrument(span))).await
+        joined(tokio::spawn(sign_in_lock.instrument(span))).await
     }
 
     /// A vault that cannot be read cannot be written.
-    async fn is_there(self: &Arc<Self>) -> Result<()> {
+    async fn check_vault(self: &Arc<Self>) -> Result<()> {
         let mut memory = self.memory.lock().await;
         let looked = match memory.state {
             // Who was signed in before is shown meanwhile.
-            State::Unknown => self.look(&mut memory, Change::Started).await,
+            SessionState::Unknown => self.read_vault(&mut memory, StatusChange::Initial).await,
             _ => self.vault_record().await.map(|_| ()),
         };
         looked.or_else(|error| if is_replaceable(&error) { Ok(()) } else { Err(error) })
     }
 
-    fn opened(&self, tokens: Tokens) -> Result<Box<Session>> {
-        let opening =
-            Opening { dialect: self.dialect, lineage: random_text()?, attempt_key: random_text()? };
-        let mut session = Session::open(opening, tokens, self.transport.moment());
+    fn new_session(&self, tokens: Tokens) -> Result<Box<Session>> {
+        let new = NewSession {
+            dialect: self.dialect,
+            sign_in_id: random_text()?,
+            attempt_key: random_text()?,
+        };
+        let mut session = Session::open(new, tokens, self.transport.moment());
         session.origin = Some(self.transport.origin());
         Ok(Box::new(session))
     }
 
-    async fn keep_opened(
+    async fn store_new_session(
         self: &Arc<Self>,
         session: Box<Session>,
         finishes: Option<Secret>,
@@ -75,50 +80,50 @@ impl Core {
         let mut memory = self.memory.lock().await;
         let before = memory.state.session().cloned().map(Box::new);
         let kept = async {
-            let desk = self.alone().await?;
-            let mut record = desk.record(&memory.state)?;
+            let locked = self.lock_vault().await?;
+            let mut record = locked.record(&memory.state)?;
             let now = self.transport.device_now();
             let stored = record.session().cloned().map(Box::new);
             for over in [stored, before.clone()].into_iter().flatten() {
-                record.owed.add(over, now);
+                record.pending_sign_outs.add(over, now);
             }
-            record.held = Held::SignedIn(session.clone());
+            record.held = StoredState::SignedIn(session.clone());
             record.lease = None;
             if let Some(state) = &finishes {
                 record.journal.finish(state, Outcome::Completed);
             }
-            let is_owed = !record.owed.is_empty();
-            self.write(&desk, record).await.map(|()| is_owed)
+            let is_owed = !record.pending_sign_outs.is_empty();
+            self.write(&locked, record).await.map(|()| is_owed)
         };
         match kept.await {
             Ok(is_owed) => {
-                memory.state = State::SignedIn(Kept { session, is_saved: true });
-                self.publish(&memory.state, Change::SignedIn);
-                self.note_owed(is_owed);
-                self.tell_at_a_chance();
+                memory.state = SessionState::SignedIn(MemorySession { session, is_saved: true });
+                self.publish(&memory.state, StatusChange::SignedIn);
+                self.set_pending_sign_outs(is_owed);
+                self.send_pending_sign_outs_if_due();
                 Ok(())
             }
             Err(error) => {
-                self.abandon(session, before);
+                self.end_unstored_session(session, before);
                 Err(error)
             }
         }
     }
 
     /// Ends a session that could not be kept; nobody waits for it.
-    fn abandon(self: &Arc<Self>, session: Box<Session>, before: Option<Box<Session>>) {
+    fn end_unstored_session(self: &Arc<Self>, session: Box<Session>, before: Option<Box<Session>>) {
         if before.is_some_and(|before| before.credential == session.credential) {
             return;
         }
         let core = Arc::clone(self);
-        let busy = self.work.begin();
+        let work_guard = self.work.begin();
         tokio::spawn(async move {
-            let _one_at_a_time = core.telling.lock().await;
+            let _one_at_a_time = core.sign_out_lock.lock().await;
             // Some servers give the same token again.
-            if core.held().is_none_or(|held| held.credential != session.credential) {
-                core.tell_in_time(&session).await;
+            if core.cached_token().is_none_or(|held| held.credential != session.credential) {
+                core.end_at_server_in_time(&session).await;
             }
-            drop(busy);
+            drop(work_guard);
         });
     }
 }

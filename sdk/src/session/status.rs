@@ -18,9 +18,9 @@ pub struct Status {
     /// Whether somebody is.
     pub phase: Phase,
     /// Who is; `None` where nobody is, or where it is not known yet.
-    pub who: Option<Who>,
+    pub user: Option<SignedInUser>,
     /// What has led to it.
-    pub change: Change,
+    pub change: StatusChange,
 }
 
 /// Whether somebody is signed in.
@@ -42,14 +42,14 @@ pub enum Phase {
     Offline,
 }
 
-/// Who is signed in. Two of them are equal in [`sign_in`](Self::sign_in) if and only if they are of one
+/// Who is signed in. Two of them are equal in [`sign_in_id`](Self::sign_in_id) if and only if they are of one
 /// sign-in: the same account after another sign-in is somebody else here.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub struct Who {
+pub struct SignedInUser {
     /// Names the sign-in, in every API and in all processes that share the vault. Made on this device;
     /// no secret.
-    pub sign_in: String,
+    pub sign_in_id: String,
     /// The server's id of the session, where the API tells (`native`).
     pub session_id: Option<String>,
     /// The server's id of the account, as in [`Profile::id`](crate::Profile::id); `None` until the API
@@ -60,9 +60,9 @@ pub struct Who {
 /// Why a [`Status`] is what it is.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
-pub enum Change {
+pub enum StatusChange {
     /// Nothing has changed: it is what the vault held at the start, or nothing is known yet.
-    Started,
+    Initial,
     /// This app has signed in.
     SignedIn,
     /// This app has handed over the tokens that it kept until now.
@@ -72,11 +72,11 @@ pub enum Change {
     /// This app has signed out.
     SignedOut,
     /// The server has ended the session, or what was stored is lost; the reason says which.
-    Ended,
+    SessionEnded,
     /// Another process that shares the vault has signed in or out, or has renewed.
     OtherProcess,
     /// The account's profile was asked for or changed.
-    Profile,
+    ProfileUpdated,
 }
 
 /// In English, for a log.
@@ -93,17 +93,17 @@ impl fmt::Display for Phase {
 }
 
 /// In English, for a log.
-impl fmt::Display for Change {
+impl fmt::Display for StatusChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Change::Started => "at the start",
-            Change::SignedIn => "by a sign-in",
-            Change::Adopted => "by tokens of before",
-            Change::Refreshed => "by a renewal",
-            Change::SignedOut => "by a sign-out",
-            Change::Ended => "by the end of the session",
-            Change::OtherProcess => "by another process",
-            Change::Profile => "by the account's profile",
+            StatusChange::Initial => "at the start",
+            StatusChange::SignedIn => "by a sign-in",
+            StatusChange::Adopted => "by tokens of before",
+            StatusChange::Refreshed => "by a renewal",
+            StatusChange::SignedOut => "by a sign-out",
+            StatusChange::SessionEnded => "by the end of the session",
+            StatusChange::OtherProcess => "by another process",
+            StatusChange::ProfileUpdated => "by the account's profile",
         })
     }
 }
@@ -123,24 +123,24 @@ impl Status {
     }
 
     pub(super) fn unknown() -> Self {
-        Status { phase: Phase::Unknown, who: None, change: Change::Started }
+        Status { phase: Phase::Unknown, user: None, change: StatusChange::Initial }
     }
 }
 
-impl Who {
+impl SignedInUser {
     pub(super) fn of(session: &Session) -> Self {
-        let told = session.profile.as_ref().and_then(|profile| profile.id.clone());
-        let hash = digest(&SHA256, session.lineage.expose().as_bytes());
+        let current = session.profile.as_ref().and_then(|profile| profile.id.clone());
+        let hash = digest(&SHA256, session.sign_in_id.expose().as_bytes());
         let short = hash.as_ref().get(..16).unwrap_or_default();
-        Who {
-            sign_in: URL_SAFE_NO_PAD.encode(short),
+        SignedInUser {
+            sign_in_id: URL_SAFE_NO_PAD.encode(short),
             session_id: session.session_id.clone(),
-            account_id: told.or_else(|| account_of(&session.credential)),
+            account_id: current.or_else(|| account_of(&session.credential)),
         }
     }
 
     /// Whether both are of one sign-in.
-    pub fn is_same(&self, other: &Who) -> bool {
-        self.sign_in == other.sign_in
+    pub fn is_same(&self, other: &SignedInUser) -> bool {
+        self.sign_in_id == other.sign_in_id
     }
 }

@@ -16,7 +16,8 @@ const MARGIN: i64 = 60;
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Session {
     /// Tells this sign-in from others that the vault has held; known here alone.
-    pub lineage: Secret,
+    #[serde(rename = "lineage")]
+    pub sign_in_id: Secret,
     /// Makes the attempts of refreshes, so that one token is always presented with the same: see
     /// [`attempt_id`](super::attempt_id).
     pub attempt_key: Secret,
@@ -30,7 +31,8 @@ pub(crate) struct Session {
     /// By the server's clock; `None`: it does not expire, or nobody said when.
     pub access_expires_at: Option<i64>,
     /// Seconds that the access token had to live when it came.
-    pub access_lives: Option<i64>,
+    #[serde(rename = "access_lives")]
+    pub access_lifetime: Option<i64>,
     pub refresh: Option<Secret>,
     /// By the server's clock.
     pub refresh_expires_at: Option<i64>,
@@ -46,30 +48,31 @@ pub(crate) struct Session {
     pub is_unverified: bool,
     /// When the server last vouched for it, by its clock.
     #[serde(default)]
-    pub vouched_at: Option<i64>,
+    #[serde(rename = "vouched_at")]
+    pub confirmed_at: Option<i64>,
     #[serde(flatten)]
     pub unknown: UnknownMembers,
 }
 
 /// What only whoever opens a session knows.
-pub(crate) struct Opening {
+pub(crate) struct NewSession {
     pub dialect: Dialect,
-    pub lineage: Secret,
+    pub sign_in_id: Secret,
     pub attempt_key: Secret,
 }
 
 impl Session {
-    pub fn open(opening: Opening, tokens: Tokens, at: Moment) -> Self {
-        let Opening { dialect, lineage, attempt_key } = opening;
+    pub fn open(new: NewSession, tokens: Tokens, at: Moment) -> Self {
+        let NewSession { dialect, sign_in_id, attempt_key } = new;
         let mut session = Session {
-            lineage,
+            sign_in_id,
             attempt_key,
             origin: None,
             generation: 0,
             dialect,
             credential: tokens.access.clone(),
             access_expires_at: None,
-            access_lives: None,
+            access_lifetime: None,
             refresh: None,
             refresh_expires_at: None,
             session_id: None,
@@ -77,7 +80,7 @@ impl Session {
             clock_offset: 0,
             rotates: false,
             is_unverified: false,
-            vouched_at: None,
+            confirmed_at: None,
             unknown: UnknownMembers::default(),
         };
         session.take(tokens, at);
@@ -85,8 +88,8 @@ impl Session {
     }
 
     /// One that the server has not opened just now: nobody has vouched for it yet.
-    pub fn adopt(opening: Opening, tokens: Tokens, at: Moment) -> Self {
-        Session { is_unverified: true, vouched_at: None, ..Session::open(opening, tokens, at) }
+    pub fn adopt(new: NewSession, tokens: Tokens, at: Moment) -> Self {
+        Session { is_unverified: true, confirmed_at: None, ..Session::open(new, tokens, at) }
     }
 
     /// The session after a refresh.
@@ -99,25 +102,26 @@ impl Session {
     }
 
     /// Whether a renewal spends the refresh token, so that an answer that is lost cannot be had again.
-    pub fn spends(&self) -> bool {
-        self.refresh.is_some() && (self.rotates || self.dialect.spelling().spends_refresh_tokens())
+    pub fn spends_refresh_token(&self) -> bool {
+        self.refresh.is_some() && (self.rotates || self.dialect.wire().spends_refresh_tokens())
     }
 
     fn take(&mut self, tokens: Tokens, at: Moment) {
         self.credential = tokens.access;
-        self.access_lives = tokens.access_lives;
-        self.access_expires_at = tokens.access_lives.map(|lives| at.server.saturating_add(lives));
+        self.access_lifetime = tokens.access_lifetime;
+        self.access_expires_at =
+            tokens.access_lifetime.map(|lives| at.server.saturating_add(lives));
         if tokens.refresh.is_some() {
             self.refresh = tokens.refresh;
         }
-        if let Some(lives) = tokens.refresh_lives {
+        if let Some(lives) = tokens.refresh_lifetime {
             self.refresh_expires_at = Some(at.server.saturating_add(lives));
         }
         self.session_id = tokens.session_id.or(self.session_id.take());
         self.profile = tokens.profile.or(self.profile.take());
         self.clock_offset = at.offset;
         self.is_unverified = false;
-        self.vouched_at = Some(at.server);
+        self.confirmed_at = Some(at.server);
     }
 
     /// Whether the access token is good for a request that begins now, by the server's clock.
@@ -128,7 +132,7 @@ impl Session {
     /// Until when the access token is given out without a thought, by the server's clock.
     pub fn fresh_until(&self) -> Option<i64> {
         let expires_at = self.access_expires_at?;
-        let after_expiry = self.dialect.spelling().refreshes_after_expiry();
+        let after_expiry = self.dialect.wire().refreshes_after_expiry();
         let margin = if after_expiry || self.refresh.is_none() { 0 } else { self.margin() };
         Some(expires_at.saturating_sub(margin))
     }
@@ -141,8 +145,8 @@ impl Session {
     /// Before the token expires; not the same for everybody, so that those who signed in together do
     /// not come back together.
     fn margin(&self) -> i64 {
-        let lives = self.access_lives.unwrap_or(0).max(0);
-        let spread = self.lineage.expose().bytes().map(i64::from).sum::<i64>() % 32;
+        let lives = self.access_lifetime.unwrap_or(0).max(0);
+        let spread = self.sign_in_id.expose().bytes().map(i64::from).sum::<i64>() % 32;
         let margin = MARGIN.min(lives / 10);
         margin + margin * spread / 64
     }

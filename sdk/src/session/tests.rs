@@ -4,10 +4,10 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use super::decide::{Kept, State};
-use super::record::{Held, Record};
-use super::session_core::Core;
-use super::stored_session::{Opening, Session};
+use super::decide::{MemorySession, SessionState};
+use super::record::{Record, StoredState};
+use super::session_core::SessionCore;
+use super::stored_session::{NewSession, Session};
 use crate::clock::Moment;
 use crate::dialects::{Credential, Scheme, Tokens};
 use crate::{Client, Dialect, Phase, Profile, SignOutReason, Storage, Vault, VaultKey};
@@ -90,33 +90,38 @@ fn a_runtime_that_goes_away_in_the_middle_leaves_nobody_stuck() {
     });
 }
 
-fn core(vault: &Vault) -> Arc<Core> {
+fn core(vault: &Vault) -> Arc<SessionCore> {
     let client = Client::builder("https://id.example.org").vault(vault.clone()).build();
     client.expect("a client").core
 }
 
-fn session(lineage: &str) -> Box<Session> {
+fn session(sign_in_id: &str) -> Box<Session> {
     let tokens = Tokens {
         access: Credential { scheme: Scheme::Bearer, token: "access".into() },
-        access_lives: Some(900),
+        access_lifetime: Some(900),
         refresh: Some("refresh".into()),
-        refresh_lives: None,
+        refresh_lifetime: None,
         session_id: None,
         profile: None,
     };
-    let opening =
-        Opening { dialect: Dialect::Native, lineage: lineage.into(), attempt_key: "key".into() };
-    Box::new(Session::open(opening, tokens, Moment { server: 1_000, offset: 0 }))
+    let new = NewSession {
+        dialect: Dialect::Native,
+        sign_in_id: sign_in_id.into(),
+        attempt_key: "key".into(),
+    };
+    Box::new(Session::open(new, tokens, Moment { server: 1_000, offset: 0 }))
 }
 
 #[tokio::test]
 async fn what_was_told_of_one_person_is_not_shown_to_another() {
     let core = core(&Vault::memory());
-    core.change(|record| record.held = Held::SignedIn(session("new"))).await.expect("a session");
+    core.change(|record| record.held = StoredState::SignedIn(session("new")))
+        .await
+        .expect("a session");
     let profile = Profile { email: Some("anna@example.org".to_owned()), ..Profile::default() };
-    core.note_profile("old".into(), profile.clone()).await.expect("no error");
+    core.store_profile("old".into(), profile.clone()).await.expect("no error");
     assert_eq!(core.profile().await.expect("a session"), None);
-    core.note_profile("new".into(), profile.clone()).await.expect("no error");
+    core.store_profile("new".into(), profile.clone()).await.expect("no error");
     assert_eq!(core.profile().await.expect("a session"), Some(profile));
 }
 
@@ -124,9 +129,9 @@ async fn what_was_told_of_one_person_is_not_shown_to_another() {
 async fn however_often_a_session_cannot_be_written_one_waits_to_write_it() {
     let core = core(&Vault::memory());
     for _ in 0..3 {
-        let kept = Kept { session: session("ours"), is_saved: false };
-        core.memory.lock().await.state = State::SignedIn(kept);
-        core.write_again();
+        let kept = MemorySession { session: session("ours"), is_saved: false };
+        core.memory.lock().await.state = SessionState::SignedIn(kept);
+        core.retry_write_later();
     }
     // Who waits keeps no more than this of it.
     assert_eq!(Arc::weak_count(&core), 1);
@@ -137,7 +142,10 @@ async fn the_servers_clock_is_known_also_where_a_change_reads_the_vault_first() 
     let vault = Vault::memory();
     let stored = Session { clock_offset: -86_400, ..*session("ours") };
     let before = core(&vault);
-    before.change(|record| record.held = Held::SignedIn(stored.into())).await.expect("a session");
+    before
+        .change(|record| record.held = StoredState::SignedIn(stored.into()))
+        .await
+        .expect("a session");
     let started = core(&vault);
     started.change(|_| ()).await.expect("no error");
     assert_eq!(started.transport().moment().offset, -86_400);
@@ -147,7 +155,8 @@ async fn the_servers_clock_is_known_also_where_a_change_reads_the_vault_first() 
 fn a_reason_of_a_newer_version_does_not_damage_the_vault() {
     let stored = r#"{"version":1,"held":{"signed_out":"abducted"}}"#;
     let record: Record = serde_json::from_str(stored).expect("a record");
-    assert_eq!(record.held, Held::SignedOut(SignOutReason::Ended));
-    let known = serde_json::to_string(&Held::SignedOut(SignOutReason::Reused)).expect("JSON");
+    assert_eq!(record.held, StoredState::SignedOut(SignOutReason::Ended));
+    let known =
+        serde_json::to_string(&StoredState::SignedOut(SignOutReason::TokenReused)).expect("JSON");
     assert_eq!(known, r#"{"signed_out":"reused"}"#);
 }

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use propusk_wire::Secret;
 
-use super::decide::{State, merged};
-use super::locked_vault::{Desk, LOCK_PATIENCE, state_of};
-use super::record::{Held, Record};
-use super::renewal_purpose::Want;
-use super::session_core::{Core, Memory, is_changed, joined};
-use super::single_flight::landed;
-use super::status::{Change, Status};
+use super::decide::{SessionState, merged_state};
+use super::locked_vault::{LockedVault, VAULT_TIMEOUT, state_of};
+use super::record::{Record, StoredState};
+use super::renewal_purpose::RenewalPurpose;
+use super::session_core::{Memory, SessionCore, is_changed, joined};
+use super::single_flight::flight_result;
+use super::status::{Status, StatusChange};
 use crate::account::Profile;
-use crate::error::{Kind, Result, SignOutReason};
+use crate::error::{ErrorKind, Result, SignOutReason};
 use crate::vault_state::VaultState;
 
-impl Core {
+impl SessionCore {
     pub async fn vault_state(&self) -> VaultState {
-        let state = tokio::time::timeout(LOCK_PATIENCE, self.vault.state()).await;
+        let state = tokio::time::timeout(VAULT_TIMEOUT, self.vault.state()).await;
         let state = state.unwrap_or(VaultState::Locked);
         match self.vault_record().await {
             Ok(_) => state,
@@ -28,25 +28,29 @@ impl Core {
 
     /// Whether somebody is signed in: no network is waited for.
     pub async fn status(self: &Arc<Self>) -> Result<Status> {
-        self.known().await?;
+        self.ensure_loaded().await?;
         Ok(self.status.borrow().clone())
     }
 
     /// The account as it was last seen; needs no network.
     pub async fn profile(self: &Arc<Self>) -> Result<Option<Profile>> {
-        self.known().await?;
-        match self.held() {
-            Some(at_hand) => Ok(at_hand.profile.clone()),
-            None => Err(self.nobody()),
+        self.ensure_loaded().await?;
+        match self.cached_token() {
+            Some(current_token) => Ok(current_token.profile.clone()),
+            None => Err(self.signed_out_error()),
         }
     }
 
     /// Keeps what the server has just told whoever has this sign-in of the account, to be shown without
     /// network. Meanwhile somebody else may have signed in.
-    pub async fn note_profile(self: &Arc<Self>, lineage: Secret, profile: Profile) -> Result<()> {
+    pub async fn store_profile(
+        self: &Arc<Self>,
+        sign_in_id: Secret,
+        profile: Profile,
+    ) -> Result<()> {
         self.change(move |record| {
-            if let Held::SignedIn(session) = &mut record.held
-                && session.lineage == lineage
+            if let StoredState::SignedIn(session) = &mut record.held
+                && session.sign_in_id == sign_in_id
             {
                 session.profile = Some(profile);
             }
@@ -59,19 +63,21 @@ impl Core {
         self: &Arc<Self>,
         change: impl FnOnce(&mut Record) -> T + Send + 'static,
     ) -> Result<T> {
-        let (core, busy) = (Arc::clone(self), self.work.begin());
+        let (core, work_guard) = (Arc::clone(self), self.work.begin());
         joined(tokio::spawn(async move {
-            let _busy = busy;
+            let _work_guard = work_guard;
             let mut memory = core.memory.lock().await;
-            let desk = core.alone().await?;
-            let mut record = desk.record(&memory.state)?;
+            let locked = core.lock_vault().await?;
+            let mut record = locked.record(&memory.state)?;
             let changed = change(&mut record);
             let held = record.held.clone();
-            if !core.owes() && record.owed.iter().any(|owed| core.is_ours(owed.session())) {
-                core.note_owed(true);
+            if !core.has_pending_sign_outs()
+                && record.pending_sign_outs.iter().any(|owed| core.is_ours(owed.session()))
+            {
+                core.set_pending_sign_outs(true);
             }
-            core.write(&desk, record).await?;
-            core.take_in(&mut memory, held);
+            core.write(&locked, record).await?;
+            core.apply_stored(&mut memory, held);
             Ok(changed)
         }))
         .await
@@ -79,15 +85,15 @@ impl Core {
 
     /// Removes what is stored, whatever it is and whoever has issued it. The server hears nothing.
     pub async fn forget_everything(self: &Arc<Self>) -> Result<()> {
-        let (core, busy) = (Arc::clone(self), self.work.begin());
+        let (core, work_guard) = (Arc::clone(self), self.work.begin());
         joined(tokio::spawn(async move {
-            let _busy = busy;
+            let _work_guard = work_guard;
             let mut memory = core.memory.lock().await;
-            core.alone().await?.forget_whatever_it_is().await?;
+            core.lock_vault().await?.remove_any_version().await?;
             core.forget_seen();
-            core.note_owed(false);
-            memory.state = State::SignedOut(SignOutReason::SignedOut);
-            core.publish(&memory.state, Change::SignedOut);
+            core.set_pending_sign_outs(false);
+            memory.state = SessionState::SignedOut(SignOutReason::SignedOut);
+            core.publish(&memory.state, StatusChange::SignedOut);
             Ok(())
         }))
         .await
@@ -95,19 +101,19 @@ impl Core {
 
     /// Waits until nothing is under way: renewals, sign-outs that the server has to hear of, a session
     /// that could not be written. Whether all of it is done.
-    pub async fn settled(self: &Arc<Self>, limit: Duration) -> bool {
+    pub async fn finish_pending_work(self: &Arc<Self>, limit: Duration) -> bool {
         let settling = async {
-            self.work.done().await;
-            if self.owes()
-                && let Err(error) = self.tell_owed().await
+            self.work.wait_until_idle().await;
+            if self.has_pending_sign_outs()
+                && let Err(error) = self.send_pending_sign_outs().await
             {
-                tracing::info!(%error, "the server is told of a sign-out later");
+                tracing::info!(%error, "the server is current of a sign-out later");
             }
             if !self.is_saved().await {
                 self.save().await;
             }
-            self.work.done().await;
-            !self.owes() && self.is_saved().await
+            self.work.wait_until_idle().await;
+            !self.has_pending_sign_outs() && self.is_saved().await
         };
         tokio::time::timeout(limit, settling).await.unwrap_or(false)
     }
@@ -115,8 +121,8 @@ impl Core {
     /// Whether the vault holds what is in memory.
     pub(super) async fn is_saved(&self) -> bool {
         let is_saved = match &self.memory.lock().await.state {
-            State::SignedIn(kept) => kept.is_saved,
-            State::SignedOut(_) | State::Unknown => true,
+            SessionState::SignedIn(kept) => kept.is_saved,
+            SessionState::SignedOut(_) | SessionState::Unknown => true,
         };
         is_saved && !self.has_unwritten_end()
     }
@@ -125,7 +131,7 @@ impl Core {
     pub(super) async fn save(self: &Arc<Self>) {
         let saved = match self.has_unwritten_end() {
             true => self.change(|_| ()).await,
-            false => landed(self.renewal(Want::Saving)).await,
+            false => flight_result(self.start_renewal(RenewalPurpose::Save)).await,
         };
         if let Err(error) = saved {
             tracing::debug!(%error, "the vault cannot be written yet");
@@ -133,18 +139,18 @@ impl Core {
     }
 
     /// Looks into the vault unless somebody is known to be signed in; one look for everybody who asks.
-    pub(super) async fn known(self: &Arc<Self>) -> Result<()> {
+    pub(super) async fn ensure_loaded(self: &Arc<Self>) -> Result<()> {
         if self.status.borrow().is_signed_in() {
             return Ok(());
         }
         let core = Arc::clone(self);
-        landed(self.loading.join(|| async move {
+        flight_result(self.loading.join(|| async move {
             let mut memory = core.memory.lock().await;
             match memory.state {
-                State::Unknown => core.look(&mut memory, Change::Started).await,
-                State::SignedIn(_) => Ok(()),
-                State::SignedOut(_) => {
-                    if let Err(error) = core.look(&mut memory, Change::OtherProcess).await {
+                SessionState::Unknown => core.read_vault(&mut memory, StatusChange::Initial).await,
+                SessionState::SignedIn(_) => Ok(()),
+                SessionState::SignedOut(_) => {
+                    if let Err(error) = core.read_vault(&mut memory, StatusChange::OtherProcess).await {
                         tracing::debug!(%error, "whether another process has signed in is not known");
                     }
                     Ok(())
@@ -155,13 +161,17 @@ impl Core {
     }
 
     /// What the vault holds now, by a look that waits for no lock.
-    pub(super) async fn look(self: &Arc<Self>, memory: &mut Memory, change: Change) -> Result<()> {
+    pub(super) async fn read_vault(
+        self: &Arc<Self>,
+        memory: &mut Memory,
+        change: StatusChange,
+    ) -> Result<()> {
         let read = self.vault_record().await;
         let held = read.as_ref().map(|record| record.held.clone()).map_err(state_of);
         let before = memory.state.clone();
-        let state = match merged(before.clone(), held) {
+        let state = match merged_state(before.clone(), held) {
             Ok(state) => state,
-            Err(state) => return Err(read.err().unwrap_or(Kind::Storage { state }.into())),
+            Err(state) => return Err(read.err().unwrap_or(ErrorKind::Storage { state }.into())),
         };
         let has_changed = is_changed(&before, &state);
         self.learn_clock(&before, &state);
@@ -169,55 +179,57 @@ impl Core {
         if has_changed {
             self.publish(&memory.state, change_of(&memory.state, change));
         }
-        if matches!(&memory.state, State::SignedIn(kept) if !kept.is_saved) {
-            self.write_again();
+        if matches!(&memory.state, SessionState::SignedIn(kept) if !kept.is_saved) {
+            self.retry_write_later();
         }
-        if read.is_ok_and(|record| record.owed.iter().any(|owed| self.is_ours(owed.session()))) {
-            if !self.owes() {
-                self.note_owed(true);
+        if read.is_ok_and(|record| {
+            record.pending_sign_outs.iter().any(|owed| self.is_ours(owed.session()))
+        }) {
+            if !self.has_pending_sign_outs() {
+                self.set_pending_sign_outs(true);
             }
-            self.tell_at_a_chance();
+            self.send_pending_sign_outs_if_due();
         }
         Ok(())
     }
 
     /// What another process has learnt of the server's clock when it last renewed.
-    pub(super) fn learn_clock(&self, before: &State, now: &State) {
+    pub(super) fn learn_clock(&self, before: &SessionState, now: &SessionState) {
         if let Some(session) = now.session().filter(|_| is_changed(before, now)) {
             self.transport.set_offset(session.clock_offset);
         }
     }
 
     /// What a change or another process has left in the vault.
-    pub(super) fn take_in(&self, memory: &mut Memory, held: Held) {
+    pub(super) fn apply_stored(&self, memory: &mut Memory, held: StoredState) {
         let before = memory.state.clone();
-        let Ok(state) = merged(before.clone(), Ok(held)) else { return };
+        let Ok(state) = merged_state(before.clone(), Ok(held)) else { return };
         self.learn_clock(&before, &state);
         memory.state = state;
         let change = match (&before, is_changed(&before, &memory.state)) {
-            (State::Unknown, _) => Change::Started,
-            (_, true) => Change::OtherProcess,
-            (_, false) => Change::Profile,
+            (SessionState::Unknown, _) => StatusChange::Initial,
+            (_, true) => StatusChange::OtherProcess,
+            (_, false) => StatusChange::ProfileUpdated,
         };
         self.publish(&memory.state, change);
     }
 
     /// The same with the vault locked.
-    pub(super) fn merge(&self, memory: &mut Memory, desk: &Desk) -> Result<()> {
+    pub(super) fn merge(&self, memory: &mut Memory, locked: &LockedVault) -> Result<()> {
         let before = memory.state.clone();
-        memory.state = merged(before.clone(), desk.held()).map_err(|_| desk.problem())?;
+        memory.state = merged_state(before.clone(), locked.held()).map_err(|_| locked.problem())?;
         self.learn_clock(&before, &memory.state);
         if is_changed(&before, &memory.state) {
-            self.publish(&memory.state, change_of(&memory.state, Change::OtherProcess));
+            self.publish(&memory.state, change_of(&memory.state, StatusChange::OtherProcess));
         }
         Ok(())
     }
 }
 
 /// What is lost has been ended by nobody's wish.
-pub(super) fn change_of(state: &State, change: Change) -> Change {
+pub(super) fn change_of(state: &SessionState, change: StatusChange) -> StatusChange {
     match state {
-        State::SignedOut(SignOutReason::VaultLost) => Change::Ended,
+        SessionState::SignedOut(SignOutReason::VaultLost) => StatusChange::SessionEnded,
         _ => change,
     }
 }

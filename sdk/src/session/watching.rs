@@ -7,38 +7,38 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::decide::State;
-use super::session_core::Core;
-use super::status::{Change, Status};
+use super::decide::SessionState;
+use super::session_core::SessionCore;
+use super::status::{Status, StatusChange};
 
 /// How often it is asked whether anybody still watches.
-const STILL_WATCHED: Duration = Duration::from_secs(10);
+const SUBSCRIBER_CHECK_PERIOD: Duration = Duration::from_secs(10);
 
-impl Core {
+impl SessionCore {
     /// The changes of the status. While somebody has it, what other processes do is told too.
     pub fn watch(self: &Arc<Self>) -> watch::Receiver<Status> {
         let receiver = self.status.subscribe();
-        if !self.looks.swap(true, Ordering::SeqCst) {
-            let looks = Looks(Arc::downgrade(self));
-            tokio::spawn(async move { look_after(&looks.0).await });
+        if !self.is_watching.swap(true, Ordering::SeqCst) {
+            let guard = WatchGuard(Arc::downgrade(self));
+            tokio::spawn(async move { watch_vault(&guard.0).await });
         }
         receiver
     }
 
     /// Nobody watches, and nobody looks; unless whoever has come meanwhile has found somebody who looks.
-    fn is_watched_again(&self) -> bool {
-        self.looks.store(false, Ordering::SeqCst);
-        self.status.receiver_count() > 0 && !self.looks.swap(true, Ordering::SeqCst)
+    fn has_new_subscriber(&self) -> bool {
+        self.is_watching.store(false, Ordering::SeqCst);
+        self.status.receiver_count() > 0 && !self.is_watching.swap(true, Ordering::SeqCst)
     }
 
     /// Somebody may have written the vault.
     /// Whether it is known what the vault holds.
-    async fn look_again(self: &Arc<Self>) -> bool {
+    async fn refresh(self: &Arc<Self>) -> bool {
         let mut memory = self.memory.lock().await;
-        if memory.state == State::Unknown {
+        if memory.state == SessionState::Unknown {
             return true;
         }
-        let looked = self.look(&mut memory, Change::OtherProcess).await;
+        let looked = self.read_vault(&mut memory, StatusChange::OtherProcess).await;
         if let Err(error) = &looked {
             tracing::debug!(%error, "what another process has done is not known");
         }
@@ -47,31 +47,31 @@ impl Core {
 }
 
 /// Looks until nobody watches any more.
-async fn look_after(watched: &Weak<Core>) {
+async fn watch_vault(watched: &Weak<SessionCore>) {
     let Some(core) = watched.upgrade() else { return };
     let mut changes = core.vault.changes().await;
     // What was done while nobody watched.
-    let mut is_known = core.look_again().await;
+    let mut is_known = core.refresh().await;
     drop(core);
     loop {
-        let has_changed = timeout(STILL_WATCHED, changes.changed()).await.is_ok();
+        let has_changed = timeout(SUBSCRIBER_CHECK_PERIOD, changes.changed()).await.is_ok();
         let Some(core) = watched.upgrade() else { return };
-        if core.status.receiver_count() == 0 && !core.is_watched_again() {
+        if core.status.receiver_count() == 0 && !core.has_new_subscriber() {
             return;
         }
         if has_changed || !is_known {
-            is_known = core.look_again().await;
+            is_known = core.refresh().await;
         }
     }
 }
 
 /// Is there while somebody looks; gone also with its runtime.
-struct Looks(Weak<Core>);
+struct WatchGuard(Weak<SessionCore>);
 
-impl Drop for Looks {
+impl Drop for WatchGuard {
     fn drop(&mut self) {
         if let Some(core) = self.0.upgrade() {
-            core.looks.store(false, Ordering::SeqCst);
+            core.is_watching.store(false, Ordering::SeqCst);
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::reply::{Refusal, Reply};
 
-/// What [`Server`](super::Server) answers in place of its own answer, or none at all.
+/// What [`FakeServer`](super::FakeServer) answers in place of its own answer, or none at all.
 ///
 /// ```
 /// use propusk::ProblemCode;
@@ -40,8 +40,8 @@ impl Answer {
     }
 
     /// A refusal as Propusk's own API writes it: a problem document with this code. An app sees
-    /// [`Kind::Rejected`](crate::Kind::Rejected), a sign-out where the code says that, or
-    /// [`Kind::Later`](crate::Kind::Later) where the status is 429 or 503.
+    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected), a sign-out where the code says that, or
+    /// [`ErrorKind::RetryLater`](crate::ErrorKind::RetryLater) where the status is 429 or 503.
     ///
     /// # Panics
     /// If the status is not from 200 to 599.

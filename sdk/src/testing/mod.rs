@@ -1,5 +1,5 @@
-//! For the tests of apps, and for nothing else: a fake [`Server`] with scripted answers and a clock
-//! that is moved by hand, a [`FailingVault`] whose disk and key store fail on demand, a [`Browser`]
+//! For the tests of apps, and for nothing else: a fake [`FakeServer`] with scripted answers and a clock
+//! that is moved by hand, a [`FailingVault`] whose disk and key store fail on demand, a [`FakeBrowser`]
 //! that comes back. No container, no network and no waiting. Feature `testing`, as a
 //! dev-dependency:
 //!
@@ -13,8 +13,8 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use propusk::testing::{Answer, Server};
-//! use propusk::{Client, Kind, SignOutReason};
+//! use propusk::testing::{Answer, FakeServer};
+//! use propusk::{Client, ErrorKind, SignOutReason};
 //!
 //! /// What the app does.
 //! async fn orders(client: &Client, api: &str) -> propusk::Result<Vec<String>> {
@@ -24,7 +24,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> propusk::Result<()> {
-//! let server = Server::start().await;
+//! let server = FakeServer::start().await;
 //! server.add_account("anna@example.org", "a quiet harbour at noon");
 //! server.answer_signed_in("GET", "/orders", Answer::status(200).json(&["tea"]));
 //!
@@ -41,7 +41,7 @@
 //! server.end_sessions("anna@example.org");
 //! server.advance(Duration::from_secs(3_600));
 //! let error = orders(&client, server.url()).await.unwrap_err();
-//! assert_eq!(*error.kind(), Kind::SignedOut { reason: SignOutReason::Ended });
+//! assert_eq!(*error.kind(), ErrorKind::SignedOut { reason: SignOutReason::Ended });
 //! # Ok(()) }
 //! ```
 //!
@@ -62,7 +62,7 @@ mod store;
 mod vault;
 
 pub use answer::Answer;
-pub use browser::Browser;
+pub use browser::FakeBrowser;
 pub use script::{HeldRequest, ReceivedRequest};
-pub use server::Server;
+pub use server::FakeServer;
 pub use vault::{DiskState, FailingVault, HeldLock, KeyStoreState};

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::answer::Answer;
 
-/// A request that has come to the [`Server`](super::Server). Its `Debug` has the method and the
+/// A request that has come to the [`FakeServer`](super::FakeServer). Its `Debug` has the method and the
 /// path alone: headers and bodies hold passwords and tokens.
 #[derive(Clone)]
 pub struct ReceivedRequest {
@@ -83,7 +83,7 @@ impl fmt::Debug for ReceivedRequest {
     }
 }
 
-/// A request that the [`Server`](super::Server) keeps waiting. Dropping it lets the request go on.
+/// A request that the [`FakeServer`](super::FakeServer) keeps waiting. Dropping it lets the request go on.
 #[derive(Debug)]
 #[must_use = "dropping it lets the request go on"]
 pub struct HeldRequest(Arc<Gate>);
@@ -154,7 +154,7 @@ pub(super) enum Step {
 pub(super) struct Script {
     pub seen: Vec<ReceivedRequest>,
     next: VecDeque<(Route, Step)>,
-    always: Vec<(Route, Standing)>,
+    always: Vec<(Route, PermanentAnswer)>,
 }
 
 /// A method and a path.
@@ -165,7 +165,7 @@ struct Route {
 }
 
 /// An answer to every request.
-struct Standing {
+struct PermanentAnswer {
     answer: Answer,
     needs_token: bool,
 }
@@ -185,7 +185,7 @@ impl Script {
     pub fn answer_always(&mut self, method: &str, path: &str, answer: Answer, needs_token: bool) {
         let route = Route::new(method, path);
         self.always.retain(|(other, _)| *other != route);
-        self.always.push((route, Standing { answer, needs_token }));
+        self.always.push((route, PermanentAnswer { answer, needs_token }));
     }
 
     /// Notes a request, and returns what the script says of it.
@@ -196,10 +196,10 @@ impl Script {
         if let Some((_, step)) = next.and_then(|at| self.next.remove(at)) {
             return Some(step);
         }
-        let (_, standing) = self.always.iter().find(|(meant, _)| *meant == route)?;
-        Some(match standing.needs_token {
-            true => Step::SignedIn(standing.answer.clone()),
-            false => Step::Answer(standing.answer.clone()),
+        let (_, permanent) = self.always.iter().find(|(meant, _)| *meant == route)?;
+        Some(match permanent.needs_token {
+            true => Step::SignedIn(permanent.answer.clone()),
+            false => Step::Answer(permanent.answer.clone()),
         })
     }
 }

@@ -41,7 +41,7 @@ const START: i64 = 1_767_225_600;
 /// itself, 404.
 ///
 /// Dropping it closes the port and all connections.
-pub struct Server {
+pub struct FakeServer {
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
 }
@@ -54,7 +54,7 @@ struct Shared {
     is_online: watch::Sender<bool>,
 }
 
-impl Server {
+impl FakeServer {
     /// Listens at a free port of `127.0.0.1`, with no accounts.
     ///
     /// # Panics
@@ -71,7 +71,7 @@ impl Server {
             is_online: watch::Sender::new(true),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Server { shared, accepting }
+        FakeServer { shared, accepting }
     }
 
     /// Its address, such as `http://127.0.0.1:49152`; behind it, paths of the app's own API too.
@@ -287,15 +287,15 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for FakeServer {
     fn drop(&mut self) {
         self.accepting.abort();
     }
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for FakeServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("url", &self.url()).finish_non_exhaustive()
+        f.debug_struct("FakeServer").field("url", &self.url()).finish_non_exhaustive()
     }
 }
 

@@ -31,26 +31,26 @@ pub enum KeyStoreState {
     Open,
     /// It is locked, or its user refuses: [`VaultState::Locked`](crate::VaultState::Locked).
     Locked,
-    /// There is none: [`VaultState::Absent`](crate::VaultState::Absent).
-    Absent,
+    /// There is none: [`VaultState::NoKeyStore`](crate::VaultState::NoKeyStore).
+    NoStore,
 }
 
 /// The disk and the key store of a device, in memory, which outlast the [`Vault`]s that are made of
 /// them. Clones are the same device.
 ///
 /// ```
-/// use propusk::testing::{DiskState, FailingVault, Server};
-/// use propusk::{Kind, VaultState};
+/// use propusk::testing::{DiskState, FailingVault, FakeServer};
+/// use propusk::{ErrorKind, VaultState};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> propusk::Result<()> {
-/// let (server, device) = (Server::start().await, FailingVault::new());
+/// let (server, device) = (FakeServer::start().await, FailingVault::new());
 /// server.add_account("anna@example.org", "a quiet harbour at noon");
 /// let app = server.builder().vault(device.vault()).build()?;
 ///
 /// device.set_disk(DiskState::Full);
 /// let error = app.sign_in("anna@example.org", "a quiet harbour at noon").await.unwrap_err();
-/// assert_eq!(*error.kind(), Kind::Storage { state: VaultState::ReadOnly });
+/// assert_eq!(*error.kind(), ErrorKind::Storage { state: VaultState::ReadOnly });
 ///
 /// device.set_disk(DiskState::Works);
 /// app.sign_in("anna@example.org", "a quiet harbour at noon").await?;
@@ -90,7 +90,7 @@ impl FailingVault {
     }
 
     /// Changes a byte of what is stored, as a disk does that fails: it is
-    /// [`VaultState::Foreign`](crate::VaultState::Foreign) until it is written again. Without
+    /// [`VaultState::Unreadable`](crate::VaultState::Unreadable) until it is written again. Without
     /// anything stored, it changes nothing.
     pub fn damage(&self) {
         let mut disk = self.disk.inner();
@@ -101,7 +101,7 @@ impl FailingVault {
     }
 
     /// Removes the key, as when a backup is restored on another device: at the next start, what is
-    /// stored is [`VaultState::Foreign`](crate::VaultState::Foreign).
+    /// stored is [`VaultState::Unreadable`](crate::VaultState::Unreadable).
     pub fn lose_key(&self) {
         lock(&self.keys.0).key = None;
     }
@@ -258,7 +258,7 @@ impl Keys {
         match keys.state {
             KeyStoreState::Open => Ok(keys),
             KeyStoreState::Locked => Err(KeyStoreError::Locked(why())),
-            KeyStoreState::Absent => Err(KeyStoreError::Absent(why())),
+            KeyStoreState::NoStore => Err(KeyStoreError::NoStore(why())),
         }
     }
 }

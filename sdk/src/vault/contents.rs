@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::keys::{Keys, Known, state_of};
-use super::patience::{is_away, patiently, patiently_since};
-use super::sealed::{Keeper, MAX_RECORD, Sealed, Unreadable, seal};
+use super::disk_retry::{is_away, retry_while_away, retry_while_away_since};
+use super::keys::{Keys, LocatedKey, state_of};
+use super::sealed::{KeyLocation, MAX_RECORD, Sealed, Unreadable, seal};
 use super::{FileStorage, Storage, VaultError};
 use crate::vault_state::VaultState;
 
@@ -40,7 +40,7 @@ impl Contents {
     pub(super) fn state(&self) -> VaultState {
         let found = match self.stored() {
             Ok(None) => self.keys.state(),
-            Ok(Some(file)) => self.open(&file).map(|(known, _)| state_of(known.keeper)),
+            Ok(Some(file)) => self.open(&file).map(|(known, _)| state_of(known.key_location)),
             Err(error) => Err(error),
         };
         match found {
@@ -51,51 +51,57 @@ impl Contents {
         }
     }
 
-    /// `hold` is the lock, which is kept while anything here is still under way.
+    /// `lock_guard` is the lock, which is kept while anything here is still under way.
     pub(super) fn write(
         &self,
         record: &[u8],
-        hold: &(impl Clone + Send + 'static),
+        lock_guard: &(impl Clone + Send + 'static),
     ) -> Result<(), VaultError> {
         if record.len() > MAX_RECORD {
             return Err(VaultError::new(VaultState::ReadOnly, "a record has 1 MiB at most"));
         }
-        let known = match self.stored_in_time()? {
-            None => self.keys.for_new_file(hold)?,
+        let known = match self.read_with_retry()? {
+            None => self.keys.for_new_file(lock_guard)?,
             Some(file) => match self.open(&file) {
-                Ok((opened, _)) => self.keys.to_seal_again(opened, hold),
-                Err(error) if error.state() == VaultState::Foreign => self.replaced(hold)?,
+                Ok((opened, _)) => self.keys.for_existing_file(opened, lock_guard),
+                Err(error) if error.state() == VaultState::Unreadable => {
+                    self.replaced(lock_guard)?
+                }
                 Err(error) => return Err(error),
             },
         };
-        let sealed = self.written(seal(&known.key, known.keeper, self.storage.name(), record))?;
-        self.written(patiently(|| self.storage.write(&sealed)))?;
-        if known.keeper == Keeper::Store {
-            self.keys.forget_beside();
+        let sealed =
+            self.written(seal(&known.key, known.key_location, self.storage.name(), record))?;
+        self.written(retry_while_away(|| self.storage.write(&sealed)))?;
+        if known.key_location == KeyLocation::Store {
+            self.keys.remove_key_file();
         }
         Ok(())
     }
 
     /// What a newer version has written is not ours to remove.
-    pub(super) fn forget(&self) -> Result<(), VaultError> {
-        if let Some(file) = self.stored_in_time()?
+    pub(super) fn remove(&self) -> Result<(), VaultError> {
+        if let Some(file) = self.read_with_retry()?
             && Sealed::parse(&file).is_err_and(|error| error == Unreadable::Newer)
         {
             return Err(unreadable(Unreadable::Newer));
         }
-        self.forget_whatever_it_is()
+        self.remove_any_version()
     }
 
     /// Removes what is there without looking at it.
-    pub(super) fn forget_whatever_it_is(&self) -> Result<(), VaultError> {
-        self.written(patiently(|| self.storage.remove()))
+    pub(super) fn remove_any_version(&self) -> Result<(), VaultError> {
+        self.written(retry_while_away(|| self.storage.remove()))
     }
 
     /// Removes everything, the keys and the lock too. Where one of these fails, the others are removed all
     /// the same, and the first error is returned.
-    pub(super) fn erase(&self, hold: &(impl Clone + Send + 'static)) -> Result<(), VaultError> {
-        let record = self.forget_whatever_it_is();
-        let keys = self.keys.erase(hold);
+    pub(super) fn erase(
+        &self,
+        lock_guard: &(impl Clone + Send + 'static),
+    ) -> Result<(), VaultError> {
+        let record = self.remove_any_version();
+        let keys = self.keys.erase(lock_guard);
         // A key store that has not answered may still remove the key: nobody makes another meanwhile.
         let lock = match (&keys, &self.file) {
             (Ok(()), Some(file)) => file.remove_lock(),
@@ -107,7 +113,7 @@ impl Contents {
     /// Waits for the lock among processes. Where there is none, the tasks of this process still wait
     /// for each other, and the state says what that means.
     pub(super) fn lock(&self, asked: Instant) -> io::Result<Box<dyn Send>> {
-        let lock = patiently_since(asked, || self.storage.lock());
+        let lock = retry_while_away_since(asked, || self.storage.lock());
         let is_none = lock.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Unsupported);
         let was_none = self.is_without_locks.swap(is_none, Ordering::SeqCst);
         if !is_none {
@@ -132,21 +138,24 @@ impl Contents {
 
     /// A key for another file in place of one that nobody can read, which makes room only once there
     /// is one.
-    fn replaced(&self, hold: &(impl Clone + Send + 'static)) -> Result<Known, VaultError> {
-        let known = self.keys.for_new_file(hold)?;
-        self.written(patiently(|| self.storage.set_aside()))?;
+    fn replaced(
+        &self,
+        lock_guard: &(impl Clone + Send + 'static),
+    ) -> Result<LocatedKey, VaultError> {
+        let known = self.keys.for_new_file(lock_guard)?;
+        self.written(retry_while_away(|| self.storage.set_aside()))?;
         tracing::warn!(vault = self.storage.name(), "a vault that nobody can read was set aside");
         Ok(known)
     }
 
-    fn open(&self, stored: &[u8]) -> Result<(Known, Vec<u8>), VaultError> {
+    fn open(&self, stored: &[u8]) -> Result<(LocatedKey, Vec<u8>), VaultError> {
         let opened = Sealed::parse(stored)
             .map_err(unreadable)
             .and_then(|sealed| self.keys.open(&sealed, self.storage.name()));
         match (&opened, &self.file) {
-            (Ok(_), Some(file)) => file.folder.recognize(),
+            (Ok(_), Some(file)) => file.folder.confirm_home(),
             (Err(error), Some(file))
-                if error.state() == VaultState::Foreign && file.folder.is_elsewhere() =>
+                if error.state() == VaultState::Unreadable && file.folder.is_elsewhere() =>
             {
                 return Err(locked("another folder with another vault is in place of the vault's"));
             }
@@ -159,8 +168,8 @@ impl Contents {
         self.storage.read().map_err(locked)
     }
 
-    fn stored_in_time(&self) -> Result<Option<Vec<u8>>, VaultError> {
-        patiently(|| self.storage.read()).map_err(locked)
+    fn read_with_retry(&self) -> Result<Option<Vec<u8>>, VaultError> {
+        retry_while_away(|| self.storage.read()).map_err(locked)
     }
 
     fn written<T>(&self, outcome: io::Result<T>) -> Result<T, VaultError> {
@@ -180,8 +189,8 @@ fn locked(why: impl Into<Box<dyn StdError + Send + Sync>>) -> VaultError {
 
 fn unreadable(why: Unreadable) -> VaultError {
     let state = match why {
-        Unreadable::Newer => VaultState::Newer,
-        Unreadable::Damaged => VaultState::Foreign,
+        Unreadable::Newer => VaultState::NewerVersion,
+        Unreadable::Damaged => VaultState::Unreadable,
     };
     VaultError::new(state, why)
 }

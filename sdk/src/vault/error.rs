@@ -3,11 +3,11 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::vault_state::{VaultState, state_in_words};
 
 /// Why a vault could not be read or written. Nothing that was stored is lost by it, except where the
-/// state is [`Foreign`](VaultState::Foreign): that was lost before.
+/// state is [`Foreign`](VaultState::Unreadable): that was lost before.
 #[derive(Debug)]
 pub struct VaultError {
     state: VaultState,
@@ -42,6 +42,6 @@ impl StdError for VaultError {
 
 impl From<VaultError> for Error {
     fn from(error: VaultError) -> Self {
-        Error::because(Kind::Storage { state: error.state }, error)
+        Error::because(ErrorKind::Storage { state: error.state }, error)
     }
 }

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     file: PathBuf,
-    sight: Arc<Mutex<Sight>>,
+    seen: Arc<Mutex<SeenFolders>>,
 }
 
 /// In which folders the file was found.
 #[derive(Debug, Default)]
-struct Sight {
+struct SeenFolders {
     /// The vault's own folder, once it has been seen with the file in it.
     home: Option<FolderId>,
     /// The folder in which the file was read last: another one until its file has been opened.
@@ -33,7 +33,7 @@ pub(super) struct FolderId {
 
 impl Folder {
     pub fn of(file: PathBuf) -> Self {
-        Folder { file, sight: Arc::default() }
+        Folder { file, seen: Arc::default() }
     }
 
     pub fn path(&self) -> &Path {
@@ -47,7 +47,7 @@ impl Folder {
 
     /// Whether the file has been seen, so that the folder is never made again.
     pub fn is_known(&self) -> bool {
-        self.sight().home.is_some()
+        self.seen().home.is_some()
     }
 
     /// # Errors
@@ -55,7 +55,7 @@ impl Folder {
     /// [`NotConnected`](io::ErrorKind::NotConnected) while the folder is missing, or another one without
     /// the file is in its place.
     pub fn check(&self) -> io::Result<()> {
-        let Some(home) = self.sight().home else { return Ok(()) };
+        let Some(home) = self.seen().home else { return Ok(()) };
         match self.current() {
             Some(current) if current == home || self.file.exists() => Ok(()),
             _ => Err(io::Error::new(io::ErrorKind::NotConnected, "the vault's folder is away")),
@@ -63,39 +63,39 @@ impl Folder {
     }
 
     /// Does something in the folder. What fails because the folder goes away meanwhile says so.
-    pub fn while_here<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    pub fn in_folder<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.check()?;
         work().or_else(|error| self.check().and(Err(error)))
     }
 
     /// The file was read: at the first time its folder is the vault's.
-    pub fn saw_file(&self) {
+    pub fn note_file_seen(&self) {
         let current = self.current();
-        let mut sight = self.sight();
-        sight.home = sight.home.or(current);
-        sight.last = current;
+        let mut seen = self.seen();
+        seen.home = seen.home.or(current);
+        seen.last = current;
     }
 
     /// What was read last can be opened, so that its folder is the vault's.
-    pub fn recognize(&self) {
-        let mut sight = self.sight();
-        sight.home = sight.last.or(sight.home);
+    pub fn confirm_home(&self) {
+        let mut seen = self.seen();
+        seen.home = seen.last.or(seen.home);
     }
 
     /// The holder of the lock has changed what is in the folder, which is the vault's by that.
-    pub fn settle(&self) {
-        self.saw_file();
-        self.recognize();
+    pub fn confirm_current(&self) {
+        self.note_file_seen();
+        self.confirm_home();
     }
 
     /// Whether what was read last is in another folder than the vault's.
     pub fn is_elsewhere(&self) -> bool {
-        let sight = self.sight();
-        sight.home.is_some() && sight.last != sight.home
+        let seen = self.seen();
+        seen.home.is_some() && seen.last != seen.home
     }
 
-    fn sight(&self) -> MutexGuard<'_, Sight> {
-        self.sight.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self) -> MutexGuard<'_, SeenFolders> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

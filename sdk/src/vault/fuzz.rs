@@ -1,7 +1,7 @@
 //! What must hold whatever lies in place of the vault's file.
 
 use super::VaultKey;
-use super::sealed::{Keeper, Sealed, Unreadable, seal_with};
+use super::sealed::{KeyLocation, Sealed, Unreadable, seal_with};
 
 /// Any bytes are read or refused, and only what says so is taken for a newer version's. The same bytes
 /// as a record come out of the file as they went in, unless the file is changed.
@@ -16,8 +16,8 @@ pub fn vault_file(bytes: &[u8]) {
         assert!(record.is_none_or(|record| record.len() < bytes.len()));
     }
 
-    let mut file =
-        seal_with([0; 12], &key, Keeper::Store, "memory", bytes).expect("there is memory for it");
+    let mut file = seal_with([0; 12], &key, KeyLocation::Store, "memory", bytes)
+        .expect("there is memory for it");
     assert_eq!(opened(&file, &key).as_deref(), Some(bytes));
     let changed = bytes.first().map_or(0, |&byte| usize::from(byte)) % file.len();
     file[changed] ^= 0x80;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::contents::Contents;
-use super::gates::Gate;
+use super::task_locks::TaskLock;
 use super::{VaultError, blocking};
 use crate::vault_state::VaultState;
 
@@ -18,11 +18,11 @@ use crate::vault_state::VaultState;
 /// done.
 pub struct VaultGuard {
     contents: Arc<Contents>,
-    hold: Hold,
+    lock_guard: VaultLock,
 }
 
 /// The lock itself, shared with work that may outlast whoever waits for it.
-pub(super) type Hold = Arc<(Mutex<Box<dyn Send>>, OwnedMutexGuard<()>)>;
+pub(super) type VaultLock = Arc<(Mutex<Box<dyn Send>>, OwnedMutexGuard<()>)>;
 
 impl VaultGuard {
     /// The record, or `None` if there is none.
@@ -42,9 +42,9 @@ impl VaultGuard {
     ///
     /// The record is then what it was before.
     pub async fn write(&self, record: &[u8]) -> Result<(), VaultError> {
-        let (contents, hold) = self.parts();
+        let (contents, lock_guard) = self.parts();
         let record = record.to_vec();
-        blocking(move || contents.write(&record, &hold)).await
+        blocking(move || contents.write(&record, &lock_guard)).await
     }
 
     /// Removes the record, readable or not, and everything that is left of earlier ones. It needs no
@@ -53,11 +53,11 @@ impl VaultGuard {
     /// # Errors
     ///
     /// The record is then still there.
-    pub async fn forget(&self) -> Result<(), VaultError> {
-        let (contents, hold) = self.parts();
+    pub async fn remove(&self) -> Result<(), VaultError> {
+        let (contents, lock_guard) = self.parts();
         blocking(move || {
-            let removed = contents.forget();
-            drop(hold);
+            let removed = contents.remove();
+            drop(lock_guard);
             removed
         })
         .await
@@ -68,11 +68,11 @@ impl VaultGuard {
     /// # Errors
     ///
     /// The record is then still there.
-    pub async fn forget_whatever_it_is(&self) -> Result<(), VaultError> {
-        let (contents, hold) = self.parts();
+    pub async fn remove_any_version(&self) -> Result<(), VaultError> {
+        let (contents, lock_guard) = self.parts();
         blocking(move || {
-            let removed = contents.forget_whatever_it_is();
-            drop(hold);
+            let removed = contents.remove_any_version();
+            drop(lock_guard);
             removed
         })
         .await
@@ -80,12 +80,12 @@ impl VaultGuard {
 
     /// Removes the record, the keys and the lock. Another process that waits for the lock gets a new one.
     pub(super) async fn erase(self) -> Result<(), VaultError> {
-        let (contents, hold) = self.parts();
-        blocking(move || contents.erase(&hold)).await
+        let (contents, lock_guard) = self.parts();
+        blocking(move || contents.erase(&lock_guard)).await
     }
 
-    fn parts(&self) -> (Arc<Contents>, Hold) {
-        (self.contents.clone(), self.hold.clone())
+    fn parts(&self) -> (Arc<Contents>, VaultLock) {
+        (self.contents.clone(), self.lock_guard.clone())
     }
 }
 
@@ -96,23 +96,27 @@ impl std::fmt::Debug for VaultGuard {
 }
 
 /// Waits for the lock: first among the tasks of this process, in their order, then among processes.
-pub(super) async fn lock(contents: Arc<Contents>, gate: Gate) -> Result<VaultGuard, VaultError> {
+pub(super) async fn lock(
+    contents: Arc<Contents>,
+    task_lock: TaskLock,
+) -> Result<VaultGuard, VaultError> {
     let asked = Instant::now();
-    let gate = pass(&contents, gate).await?;
+    let task_lock = pass(&contents, task_lock).await?;
     let waiting = contents.clone();
-    let lock = on_a_thread(move || Ok(Arc::new((Mutex::new(waiting.lock(asked)?), gate)))).await;
-    let hold = contents.locked(lock)?;
-    Ok(VaultGuard { contents, hold })
+    let lock =
+        on_a_thread(move || Ok(Arc::new((Mutex::new(waiting.lock(asked)?), task_lock)))).await;
+    let lock_guard = contents.locked(lock)?;
+    Ok(VaultGuard { contents, lock_guard })
 }
 
 /// The one before may wait for a key store that never answers; who has waited as long as one waits
 /// for that is told so.
-async fn pass(contents: &Contents, gate: Gate) -> Result<OwnedMutexGuard<()>, VaultError> {
-    let mut turn = std::pin::pin!(gate.lock_owned());
+async fn pass(contents: &Contents, task_lock: TaskLock) -> Result<OwnedMutexGuard<()>, VaultError> {
+    let mut turn = std::pin::pin!(task_lock.lock_owned());
     loop {
-        match tokio::time::timeout(contents.keys.store.patience, &mut turn).await {
-            Ok(gate) => return Ok(gate),
-            Err(_) if contents.keys.store.are_stuck() => {
+        match tokio::time::timeout(contents.keys.store.timeout, &mut turn).await {
+            Ok(task_lock) => return Ok(task_lock),
+            Err(_) if contents.keys.store.is_stuck() => {
                 return Err(VaultError::new(
                     VaultState::Locked,
                     "a key is being saved, and the key store does not answer",

@@ -92,7 +92,7 @@ pub enum KeyStoreError {
     /// It is locked, the user refused, or nobody answers: it may work later.
     Locked(String),
     /// The system has no such store.
-    Absent(String),
+    NoStore(String),
     /// Anything else; nobody knows whether it has a key.
     Other(String),
 }
@@ -101,7 +101,7 @@ impl fmt::Display for KeyStoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             KeyStoreError::Locked(why) => write!(f, "the key store is locked: {why}"),
-            KeyStoreError::Absent(why) => write!(f, "there is no key store: {why}"),
+            KeyStoreError::NoStore(why) => write!(f, "there is no key store: {why}"),
             KeyStoreError::Other(why) => write!(f, "the key store fails: {why}"),
         }
     }

@@ -15,10 +15,10 @@ pub(super) struct KeyFile {
 }
 
 impl KeyFile {
-    pub(super) fn beside(storage: &FileStorage) -> Self {
+    pub(super) fn next_to(storage: &FileStorage) -> Self {
         KeyFile {
-            path: storage.beside(".key"),
-            new: storage.beside(".key.new"),
+            path: storage.sibling(".key"),
+            new: storage.sibling(".key.new"),
             folder: storage.folder.clone(),
         }
     }
@@ -31,7 +31,7 @@ impl KeyFile {
 
 impl KeyStore for KeyFile {
     fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
-        let text = self.folder.while_here(|| read_if_any(&self.path)).map_err(fails)?;
+        let text = self.folder.in_folder(|| read_if_any(&self.path)).map_err(fails)?;
         if text.is_none() {
             // A key is lost only where its folder is there without it.
             self.folder.check().map_err(fails)?;
@@ -42,7 +42,7 @@ impl KeyStore for KeyFile {
     fn save(&self, key: &VaultKey) -> Result<(), KeyStoreError> {
         // The system's store may have been asked for long, and the folder have gone meanwhile.
         self.folder
-            .while_here(|| replace(&self.path, &self.new, key.to_text().as_bytes()))
+            .in_folder(|| replace(&self.path, &self.new, key.to_text().as_bytes()))
             .map_err(fails)
     }
 }

@@ -4,19 +4,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::attempts::Attempts;
 use super::key_file::KeyFile;
-use super::sealed::{Keeper, Sealed};
+use super::sealed::{KeyLocation, Sealed};
+use super::timed_key_store::TimedKeyStore;
 use super::{KeyStore, KeyStoreError, VaultError, VaultKey};
 use crate::vault_state::VaultState;
 
 /// The store, the file beside, and the key that was found last.
 pub(super) struct Keys {
-    pub(super) store: Attempts,
-    beside: Option<KeyFile>,
+    pub(super) store: TimedKeyStore,
+    key_file: Option<KeyFile>,
     /// Whether a new key may lie beside the file where there is no store.
-    may_lie_beside: bool,
-    known: Mutex<Option<Known>>,
+    allows_key_file: bool,
+    known: Mutex<Option<LocatedKey>>,
     /// Set once the store was there but kept to itself: it is not asked again to take the key that
     /// lies beside the file, as it might show something to the user each time.
     store_refuses: AtomicBool,
@@ -24,77 +24,82 @@ pub(super) struct Keys {
 
 /// A key and who keeps it.
 #[derive(Clone)]
-pub(super) struct Known {
+pub(super) struct LocatedKey {
     pub key: VaultKey,
-    pub keeper: Keeper,
+    pub key_location: KeyLocation,
 }
 
 impl Keys {
     pub(super) fn new(
         store: Arc<dyn KeyStore>,
-        patience: Duration,
-        beside: Option<KeyFile>,
-        may_lie_beside: bool,
+        timeout: Duration,
+        key_file: Option<KeyFile>,
+        allows_key_file: bool,
     ) -> Self {
         Keys {
-            store: Attempts::new(store, patience),
-            beside,
-            may_lie_beside,
+            store: TimedKeyStore::new(store, timeout),
+            key_file,
+            allows_key_file,
             known: Mutex::new(None),
             store_refuses: AtomicBool::new(false),
         }
     }
 
     /// Opens a file, with the known key or with the one that its keeper has now.
-    pub(super) fn open(&self, sealed: &Sealed, name: &str) -> Result<(Known, Vec<u8>), VaultError> {
+    pub(super) fn open(
+        &self,
+        sealed: &Sealed,
+        name: &str,
+    ) -> Result<(LocatedKey, Vec<u8>), VaultError> {
         if let Some(known) = self.known()
-            && known.keeper == sealed.keeper
+            && known.key_location == sealed.key_location
             && let Some(record) = sealed.open(&known.key, name)
         {
             return Ok((known, record));
         }
-        let kept = match sealed.keeper {
-            Keeper::Store => self.store.load(),
-            Keeper::File => self.beside.as_ref().map_or(Ok(None), KeyStore::load),
+        let kept = match sealed.key_location {
+            KeyLocation::Store => self.store.load(),
+            KeyLocation::File => self.key_file.as_ref().map_or(Ok(None), KeyStore::load),
         };
-        let key = kept.map_err(|error| self.out_of_reach(error))?.ok_or_else(|| lost("no key"))?;
-        let record = sealed.open(&key, name).ok_or_else(|| lost("another key, or damage"))?;
-        Ok((self.learn(Known { key, keeper: sealed.keeper }), record))
+        let key =
+            kept.map_err(|error| self.unavailable(error))?.ok_or_else(|| unreadable("no key"))?;
+        let record = sealed.open(&key, name).ok_or_else(|| unreadable("another key, or damage"))?;
+        Ok((self.remember(LocatedKey { key, key_location: sealed.key_location }), record))
     }
 
     /// The key for a file of which there is none yet, or none that can be read. A known key serves
     /// where nobody can say that there is another.
     pub(super) fn for_new_file(
         &self,
-        hold: &(impl Clone + Send + 'static),
-    ) -> Result<Known, VaultError> {
+        lock_guard: &(impl Clone + Send + 'static),
+    ) -> Result<LocatedKey, VaultError> {
         let known = self.known();
-        let found = match self.of_store(hold) {
-            Err(error) if known.is_none() => self.beside_for(error),
+        let found = match self.key_of_store(lock_guard) {
+            Err(error) if known.is_none() => self.key_file_after(error),
             found => found,
         };
         match (found, known) {
-            (Ok(found), _) => Ok(self.learn(found)),
+            (Ok(found), _) => Ok(self.remember(found)),
             (Err(_), Some(known)) => Ok(known),
-            (Err(error), None) => Err(self.out_of_reach(error)),
+            (Err(error), None) => Err(self.unavailable(error)),
         }
     }
 
     /// The key with which a file is sealed again that this one has opened: a key that lies beside it
     /// gives way to one in the store, once there is a store.
-    pub(super) fn to_seal_again(
+    pub(super) fn for_existing_file(
         &self,
-        opened: Known,
-        hold: &(impl Clone + Send + 'static),
-    ) -> Known {
-        if opened.keeper == Keeper::Store || self.store_refuses.load(Ordering::SeqCst) {
+        opened: LocatedKey,
+        lock_guard: &(impl Clone + Send + 'static),
+    ) -> LocatedKey {
+        if opened.key_location == KeyLocation::Store || self.store_refuses.load(Ordering::SeqCst) {
             return opened;
         }
-        match self.of_store(hold) {
-            Ok(known) => self.learn(known),
-            Err(KeyStoreError::Absent(_)) => opened,
+        match self.key_of_store(lock_guard) {
+            Ok(known) => self.remember(known),
+            Err(KeyStoreError::NoStore(_)) => opened,
             Err(error) => {
-                tracing::warn!(%error, "the vault's key stays beside its file");
+                tracing::warn!(%error, "the vault's key stays key_file its file");
                 self.store_refuses.store(true, Ordering::SeqCst);
                 opened
             }
@@ -102,95 +107,101 @@ impl Keys {
     }
 
     /// To be called when nothing is sealed any more with the key that lies beside the file.
-    pub(super) fn forget_beside(&self) {
-        if let Some(beside) = &self.beside
-            && let Err(error) = beside.remove()
+    pub(super) fn remove_key_file(&self) {
+        if let Some(key_file) = &self.key_file
+            && let Err(error) = key_file.remove()
         {
-            tracing::warn!(%error, "a key that opens nothing any more stays beside the vault");
+            tracing::warn!(%error, "a key that opens nothing any more stays key_file the vault");
         }
     }
 
     /// Removes the keys, wherever they are. A system without a store has none in it.
-    pub(super) fn erase(&self, hold: &(impl Clone + Send + 'static)) -> Result<(), VaultError> {
+    pub(super) fn erase(
+        &self,
+        lock_guard: &(impl Clone + Send + 'static),
+    ) -> Result<(), VaultError> {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let beside = self.beside.as_ref().map_or(Ok(()), KeyFile::remove);
-        match self.store.remove(hold.clone()) {
-            Ok(()) | Err(KeyStoreError::Absent(_)) => {}
-            Err(error) => return Err(self.out_of_reach(error)),
+        let key_file = self.key_file.as_ref().map_or(Ok(()), KeyFile::remove);
+        match self.store.remove(lock_guard.clone()) {
+            Ok(()) | Err(KeyStoreError::NoStore(_)) => {}
+            Err(error) => return Err(self.unavailable(error)),
         }
-        beside.map_err(|error| VaultError::new(VaultState::ReadOnly, error))
+        key_file.map_err(|error| VaultError::new(VaultState::ReadOnly, error))
     }
 
     /// How a vault stands that has no file.
     pub(super) fn state(&self) -> Result<VaultState, VaultError> {
         if let Some(known) = self.known() {
-            return Ok(state_of(known.keeper));
+            return Ok(state_of(known.key_location));
         }
         match self.store.load() {
             Ok(_) => Ok(VaultState::Ready),
-            Err(KeyStoreError::Absent(_)) if self.may_lie_beside => Ok(VaultState::Degraded),
-            Err(error) => Err(self.out_of_reach(error)),
+            Err(KeyStoreError::NoStore(_)) if self.allows_key_file => Ok(VaultState::KeyInFile),
+            Err(error) => Err(self.unavailable(error)),
         }
     }
 
     /// The store's key. A new one counts once the store gives it back.
-    fn of_store(&self, hold: &(impl Clone + Send + 'static)) -> Result<Known, KeyStoreError> {
+    fn key_of_store(
+        &self,
+        lock_guard: &(impl Clone + Send + 'static),
+    ) -> Result<LocatedKey, KeyStoreError> {
         let key = match self.store.load()? {
             Some(key) => key,
             None => {
-                self.store.save(&generate()?, hold.clone())?;
+                self.store.save(&generate()?, lock_guard.clone())?;
                 self.store.load()?.ok_or_else(forgotten)?
             }
         };
-        Ok(Known { key, keeper: Keeper::Store })
+        Ok(LocatedKey { key, key_location: KeyLocation::Store })
     }
 
-    fn beside_for(&self, error: KeyStoreError) -> Result<Known, KeyStoreError> {
-        let beside = match (&error, &self.beside) {
-            (KeyStoreError::Absent(_), Some(beside)) if self.may_lie_beside => beside,
+    fn key_file_after(&self, error: KeyStoreError) -> Result<LocatedKey, KeyStoreError> {
+        let key_file = match (&error, &self.key_file) {
+            (KeyStoreError::NoStore(_), Some(key_file)) if self.allows_key_file => key_file,
             _ => return Err(error),
         };
-        let key = match beside.load()? {
+        let key = match key_file.load()? {
             Some(key) => key,
             None => {
                 let key = generate()?;
-                beside.save(&key)?;
+                key_file.save(&key)?;
                 key
             }
         };
-        tracing::warn!(%error, "the vault's key lies beside its file");
-        Ok(Known { key, keeper: Keeper::File })
+        tracing::warn!(%error, "the vault's key lies key_file its file");
+        Ok(LocatedKey { key, key_location: KeyLocation::File })
     }
 
-    fn out_of_reach(&self, error: KeyStoreError) -> VaultError {
+    fn unavailable(&self, error: KeyStoreError) -> VaultError {
         let state = match error {
             // It was there when the file was sealed, and the app would make do with less for a new one.
-            KeyStoreError::Absent(_) if self.may_lie_beside => VaultState::Locked,
-            KeyStoreError::Absent(_) => VaultState::Absent,
+            KeyStoreError::NoStore(_) if self.allows_key_file => VaultState::Locked,
+            KeyStoreError::NoStore(_) => VaultState::NoKeyStore,
             KeyStoreError::Locked(_) | KeyStoreError::Other(_) => VaultState::Locked,
         };
         VaultError::new(state, error)
     }
 
-    fn known(&self) -> Option<Known> {
+    fn known(&self) -> Option<LocatedKey> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn learn(&self, known: Known) -> Known {
+    fn remember(&self, known: LocatedKey) -> LocatedKey {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
         known
     }
 }
 
-pub(super) fn state_of(keeper: Keeper) -> VaultState {
-    match keeper {
-        Keeper::Store => VaultState::Ready,
-        Keeper::File => VaultState::Degraded,
+pub(super) fn state_of(key_location: KeyLocation) -> VaultState {
+    match key_location {
+        KeyLocation::Store => VaultState::Ready,
+        KeyLocation::File => VaultState::KeyInFile,
     }
 }
 
-fn lost(why: &str) -> VaultError {
-    VaultError::new(VaultState::Foreign, why.to_owned())
+fn unreadable(why: &str) -> VaultError {
+    VaultError::new(VaultState::Unreadable, why.to_owned())
 }
 
 fn generate() -> Result<VaultKey, KeyStoreError> {

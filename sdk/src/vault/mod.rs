@@ -5,14 +5,13 @@
 //! the file has the rest. That what is stored cannot be read *now* is told from that it is lost:
 //! nothing is overwritten because of a locked store.
 
-mod attempts;
 mod changes;
 mod contents;
+mod disk_retry;
 mod error;
 mod folder;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
-mod gates;
 mod guard;
 mod key;
 mod key_file;
@@ -23,10 +22,11 @@ mod memory;
     any(target_os = "linux", target_os = "macos", target_os = "ios", windows)
 ))]
 mod os_store;
-mod patience;
 pub(crate) mod sealed;
 mod slots;
 mod storage;
+mod task_locks;
+mod timed_key_store;
 mod watch;
 
 use std::fmt;
@@ -44,11 +44,11 @@ use crate::vault_state::VaultState;
 
 use changes::Changes;
 use contents::Contents;
-use gates::{Gate, Gates};
 use key::FixedKey;
 use key_file::KeyFile;
 use keys::Keys;
 use memory::MemoryStorage;
+use task_locks::{TaskLock, TaskLocks};
 
 /// Keeps one record of at most 1 MiB, sealed: a session's, or another secret of the app's in a vault
 /// of its own. Clones are the same vault.
@@ -74,11 +74,11 @@ use memory::MemoryStorage;
 pub struct Vault {
     parts: Parts,
     contents: Arc<Contents>,
-    gates: Arc<Gates>,
+    task_locks: Arc<TaskLocks>,
 }
 
 /// Nobody waits longer for a key store.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(86_400);
+const MAX_KEY_STORE_TIMEOUT: Duration = Duration::from_secs(86_400);
 
 /// What a vault is made of.
 #[derive(Clone)]
@@ -87,8 +87,8 @@ struct Parts {
     /// The same storage, where it is a file.
     file: Option<FileStorage>,
     keys: Arc<dyn KeyStore>,
-    key_may_lie_beside: bool,
-    patience: Duration,
+    allows_key_file: bool,
+    timeout: Duration,
 }
 
 impl Vault {
@@ -101,7 +101,7 @@ impl Vault {
 
     /// A file whose key the app keeps: for servers and tests.
     pub fn file(path: impl Into<PathBuf>, key: VaultKey) -> Self {
-        Vault::sealed(path, Arc::new(FixedKey(key)))
+        Vault::with_key_store(path, Arc::new(FixedKey(key)))
     }
 
     /// The file `<service>.vault` in this folder, and its key in the operating system's store under
@@ -118,11 +118,11 @@ impl Vault {
     ))]
     pub fn keyring(service: &str, folder: impl AsRef<std::path::Path>) -> Self {
         let path = folder.as_ref().join(os_store::file_name(service));
-        Vault::sealed(path, Arc::new(os_store::OsStore::new(service)))
+        Vault::with_key_store(path, Arc::new(os_store::OsStore::new(service)))
     }
 
     /// A file whose key is in a store that the app supplies, such as Android's Keystore.
-    pub fn sealed(path: impl Into<PathBuf>, keys: Arc<dyn KeyStore>) -> Self {
+    pub fn with_key_store(path: impl Into<PathBuf>, keys: Arc<dyn KeyStore>) -> Self {
         let file = FileStorage::new(path);
         Vault::of(Parts { file: Some(file.clone()), ..Parts::new(Arc::new(file), keys) })
     }
@@ -133,13 +133,13 @@ impl Vault {
     }
 
     /// Lets the key lie beside the file where the system has no store for keys at all, such as a
-    /// machine without a desktop: [`Degraded`](VaultState::Degraded). Whoever can read the one can
+    /// machine without a desktop: [`Degraded`](VaultState::KeyInFile). Whoever can read the one can
     /// then read the other. A store that is only locked is never passed by, and once there is one the
     /// key moves into it.
     ///
     /// To be called before the first use; without a file it changes nothing.
-    pub fn degrade_to_file(self) -> Self {
-        Vault::of(Parts { key_may_lie_beside: true, ..self.parts })
+    pub fn allow_key_file(self) -> Self {
+        Vault::of(Parts { allows_key_file: true, ..self.parts })
     }
 
     /// How long the key store is waited for; 10 s unless it is said. What takes longer, such as a user
@@ -147,7 +147,7 @@ impl Vault {
     ///
     /// To be called before the first use.
     pub fn key_store_timeout(self, timeout: Duration) -> Self {
-        Vault::of(Parts { patience: timeout.min(LONGEST_PATIENCE), ..self.parts })
+        Vault::of(Parts { timeout: timeout.min(MAX_KEY_STORE_TIMEOUT), ..self.parts })
     }
 
     /// How it stands. It may ask the key store for the key.
@@ -161,8 +161,8 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// [`Locked`](VaultState::Locked), [`Absent`](VaultState::Absent), [`Newer`](VaultState::Newer):
-    /// the record is there and cannot be read now. [`Foreign`](VaultState::Foreign): it is lost.
+    /// [`Locked`](VaultState::Locked), [`Absent`](VaultState::NoKeyStore), [`Newer`](VaultState::NewerVersion):
+    /// the record is there and cannot be read now. [`Foreign`](VaultState::Unreadable): it is lost.
     pub async fn read(&self) -> Result<Option<Vec<u8>>, VaultError> {
         let contents = self.contents.clone();
         blocking(move || contents.read()).await
@@ -177,7 +177,7 @@ impl Vault {
     /// [`Locked`](VaultState::Locked) where the key store keeps another task waiting, or the folder of the
     /// file has been away for 3 seconds.
     pub async fn lock(&self) -> Result<VaultGuard, VaultError> {
-        guard::lock(self.contents.clone(), self.gate().await?).await
+        guard::lock(self.contents.clone(), self.task_lock().await?).await
     }
 
     /// Waits for changes of what is stored, by any process, from now on.
@@ -185,26 +185,26 @@ impl Vault {
         Changes::of(self.parts.storage.clone(), self.parts.file.clone()).await
     }
 
-    async fn gate(&self) -> Result<Gate, VaultError> {
-        match (self.gates.known(), self.parts.file.clone()) {
-            (Some(gate), _) => Ok(gate),
+    async fn task_lock(&self) -> Result<TaskLock, VaultError> {
+        match (self.task_locks.known(), self.parts.file.clone()) {
+            (Some(task_lock), _) => Ok(task_lock),
             (None, Some(file)) => {
-                let gates = self.gates.clone();
-                blocking(move || Ok(gates.of(&file))).await
+                let task_locks = self.task_locks.clone();
+                blocking(move || Ok(task_locks.of(&file))).await
             }
-            (None, None) => Ok(self.gates.own()),
+            (None, None) => Ok(self.task_locks.own()),
         }
     }
 
     fn of(parts: Parts) -> Self {
         let keys = Keys::new(
             parts.keys.clone(),
-            parts.patience,
-            parts.file.as_ref().map(KeyFile::beside),
-            parts.key_may_lie_beside && parts.file.is_some(),
+            parts.timeout,
+            parts.file.as_ref().map(KeyFile::next_to),
+            parts.allows_key_file && parts.file.is_some(),
         );
         let contents = Arc::new(Contents::new(parts.storage.clone(), parts.file.clone(), keys));
-        Vault { parts, contents, gates: Arc::default() }
+        Vault { parts, contents, task_locks: Arc::default() }
     }
 }
 
@@ -216,8 +216,8 @@ impl fmt::Debug for Vault {
 
 impl Parts {
     fn new(storage: Arc<dyn Storage>, keys: Arc<dyn KeyStore>) -> Self {
-        let patience = Duration::from_secs(10);
-        Parts { storage, file: None, keys, key_may_lie_beside: false, patience }
+        let timeout = Duration::from_secs(10);
+        Parts { storage, file: None, keys, allows_key_file: false, timeout }
     }
 }
 

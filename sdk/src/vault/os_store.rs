@@ -115,16 +115,18 @@ mod system {
         use secret_service::Error as Cause;
         let text = error.to_string();
         match error {
-            Cause::Unavailable | Cause::NoResult => KeyStoreError::Absent(text),
+            Cause::Unavailable | Cause::NoResult => KeyStoreError::NoStore(text),
             Cause::Zbus(zbus::Error::Connection(error, _)) => match error.kind() {
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused => KeyStoreError::Absent(text),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused => KeyStoreError::NoStore(text),
                 _ => KeyStoreError::Locked(text),
             },
-            Cause::Zbus(zbus::Error::Address(_)) => KeyStoreError::Absent(text),
+            Cause::Zbus(zbus::Error::Address(_)) => KeyStoreError::NoStore(text),
             Cause::Zbus(zbus::Error::MethodError(name, ..)) => match name.as_str() {
                 "org.freedesktop.DBus.Error.ServiceUnknown"
                 | "org.freedesktop.DBus.Error.NameHasNoOwner"
-                | "org.freedesktop.DBus.Error.Spawn.ServiceNotFound" => KeyStoreError::Absent(text),
+                | "org.freedesktop.DBus.Error.Spawn.ServiceNotFound" => {
+                    KeyStoreError::NoStore(text)
+                }
                 _ => KeyStoreError::Locked(text),
             },
             _ => KeyStoreError::Locked(text),
@@ -183,7 +185,7 @@ mod system {
     /// A sign-in over the network has no credentials with it.
     pub(super) fn explain(error: Error) -> KeyStoreError {
         match error {
-            Error::NoStorageAccess(source) => KeyStoreError::Absent(source.to_string()),
+            Error::NoStorageAccess(source) => KeyStoreError::NoStore(source.to_string()),
             error => KeyStoreError::Locked(error.to_string()),
         }
     }

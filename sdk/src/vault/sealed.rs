@@ -27,7 +27,7 @@ const TAG: usize = 16;
 /// Who keeps the key of a file. The file says it, so that a key that is missing can be told from one
 /// that is out of reach.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Keeper {
+pub(crate) enum KeyLocation {
     /// The key store.
     Store = 0,
     /// Another file beside it.
@@ -37,7 +37,7 @@ pub(crate) enum Keeper {
 /// A file that looks like ours; whether it is, the key will tell.
 #[derive(Debug)]
 pub(crate) struct Sealed<'a> {
-    pub(super) keeper: Keeper,
+    pub(super) key_location: KeyLocation,
     nonce: [u8; NONCE_LEN],
     ciphertext: &'a [u8],
 }
@@ -61,10 +61,10 @@ impl<'a> Sealed<'a> {
             0 => return Err(Unreadable::Damaged),
             _ => return Err(Unreadable::Newer),
         }
-        let (keeper, rest) = rest.split_first().ok_or(Unreadable::Damaged)?;
-        let keeper = match *keeper {
-            0 => Keeper::Store,
-            1 => Keeper::File,
+        let (key_location, rest) = rest.split_first().ok_or(Unreadable::Damaged)?;
+        let key_location = match *key_location {
+            0 => KeyLocation::Store,
+            1 => KeyLocation::File,
             _ => return Err(Unreadable::Damaged),
         };
         let (nonce, ciphertext) =
@@ -72,14 +72,14 @@ impl<'a> Sealed<'a> {
         if ciphertext.len() < TAG || file.len() > MAX_SEALED {
             return Err(Unreadable::Damaged);
         }
-        Ok(Sealed { keeper, nonce: *nonce, ciphertext })
+        Ok(Sealed { key_location, nonce: *nonce, ciphertext })
     }
 
     /// The record, if this key has sealed it for the vault of this name and nothing was changed.
     pub(crate) fn open(&self, key: &VaultKey, name: &str) -> Option<Vec<u8>> {
         let mut record = self.ciphertext.to_vec();
         let nonce = Nonce::assume_unique_for_key(self.nonce);
-        let authenticated = authenticated(self.keeper, name);
+        let authenticated = authenticated(self.key_location, name);
         let length = cipher(key).ok()?.open_in_place(nonce, authenticated, &mut record).ok()?.len();
         record.truncate(length);
         Some(record)
@@ -89,14 +89,14 @@ impl<'a> Sealed<'a> {
 /// Seals a record for the vault of this name.
 pub(crate) fn seal(
     key: &VaultKey,
-    keeper: Keeper,
+    key_location: KeyLocation,
     name: &str,
     record: &[u8],
 ) -> io::Result<Vec<u8>> {
     let mut nonce = [0; NONCE_LEN];
     SystemRandom::new()
         .fill(&mut nonce)
-        .and_then(|()| seal_with(nonce, key, keeper, name, record))
+        .and_then(|()| seal_with(nonce, key, key_location, name, record))
         .map_err(|_| io::Error::other("the record cannot be sealed"))
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn seal(
 pub(crate) fn seal_with(
     nonce: [u8; NONCE_LEN],
     key: &VaultKey,
-    keeper: Keeper,
+    key_location: KeyLocation,
     name: &str,
     record: &[u8],
 ) -> Result<Vec<u8>, Unspecified> {
@@ -112,18 +112,18 @@ pub(crate) fn seal_with(
     ciphertext.extend_from_slice(record);
     cipher(key)?.seal_in_place_append_tag(
         Nonce::assume_unique_for_key(nonce),
-        authenticated(keeper, name),
+        authenticated(key_location, name),
         &mut ciphertext,
     )?;
-    Ok([MAGIC, &[VERSION, keeper as u8], &nonce, &ciphertext].concat())
+    Ok([MAGIC, &[VERSION, key_location as u8], &nonce, &ciphertext].concat())
 }
 
 fn cipher(key: &VaultKey) -> Result<LessSafeKey, Unspecified> {
     Ok(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key.expose())?))
 }
 
-fn authenticated(keeper: Keeper, name: &str) -> Aad<Vec<u8>> {
-    Aad::from([MAGIC, &[VERSION, keeper as u8], name.as_bytes()].concat())
+fn authenticated(key_location: KeyLocation, name: &str) -> Aad<Vec<u8>> {
+    Aad::from([MAGIC, &[VERSION, key_location as u8], name.as_bytes()].concat())
 }
 
 impl fmt::Display for Unreadable {
@@ -147,15 +147,15 @@ mod tests {
 
     #[test]
     fn the_same_record_is_never_sealed_to_the_same_bytes() {
-        let once = seal(&key(), Keeper::Store, "a", b"record").unwrap();
-        let again = seal(&key(), Keeper::Store, "a", b"record").unwrap();
+        let once = seal(&key(), KeyLocation::Store, "a", b"record").unwrap();
+        let again = seal(&key(), KeyLocation::Store, "a", b"record").unwrap();
         assert_ne!(once, again);
         assert!(!once.windows(6).any(|window| window == b"record"));
     }
 
     #[test]
     fn the_file_of_another_vault_does_not_open() {
-        let file = seal(&key(), Keeper::Store, "a", b"record").unwrap();
+        let file = seal(&key(), KeyLocation::Store, "a", b"record").unwrap();
         let sealed = Sealed::parse(&file).unwrap();
         assert_eq!(sealed.open(&key(), "a").as_deref(), Some(&b"record"[..]));
         assert_eq!(sealed.open(&key(), "b"), None);

@@ -7,17 +7,17 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::disk_retry::{is_away, retry_while_away};
 use super::key::FixedKey;
-use super::patience::{is_away, patiently};
 use super::{FileStorage, KeyStore, Storage, Vault, VaultError, VaultKey, blocking};
 use crate::error::{Error, Result};
 use crate::vault_state::VaultState;
 
 /// How the files of slots end.
-const ENDING: &str = ".vault";
+const EXTENSION: &str = ".vault";
 
 /// The longest name, in bytes: file systems take 255 with all endings.
-const LONGEST_NAME: usize = 64;
+const MAX_NAME_BYTES: usize = 64;
 
 /// What Windows takes for devices, whatever follows behind a dot.
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
@@ -65,7 +65,7 @@ impl VaultSlots {
     ))]
     pub fn keyring(service: &str, folder: impl Into<PathBuf>) -> Self {
         let service = service.to_owned();
-        VaultSlots::sealed(folder, move |name| {
+        VaultSlots::with_key_stores(folder, move |name| {
             Arc::new(super::os_store::OsStore::for_slot(&service, name))
         })
     }
@@ -73,12 +73,12 @@ impl VaultSlots {
     /// With one key for all, which the app keeps: for servers and tests.
     pub fn file(folder: impl Into<PathBuf>, key: VaultKey) -> Self {
         let key = Arc::new(FixedKey(key));
-        VaultSlots::sealed(folder, move |_| key.clone())
+        VaultSlots::with_key_stores(folder, move |_| key.clone())
     }
 
     /// With the key store that this returns for the name of a slot, such as Android's Keystore with an
     /// alias for each name.
-    pub fn sealed(
+    pub fn with_key_stores(
         folder: impl Into<PathBuf>,
         keys: impl Fn(&str) -> Arc<dyn KeyStore> + Send + Sync + 'static,
     ) -> Self {
@@ -91,10 +91,10 @@ impl VaultSlots {
     ///
     /// # Errors
     ///
-    /// [`Usage`](crate::Kind::Usage) where it cannot be a name; the source says why.
+    /// [`Usage`](crate::ErrorKind::Usage) where it cannot be a name; the source says why.
     pub fn open(&self, name: &str) -> Result<Vault> {
         check(name)?;
-        Ok(Vault::sealed(self.folder.join(format!("{name}{ENDING}")), (self.keys)(name)))
+        Ok(Vault::with_key_store(self.folder.join(format!("{name}{EXTENSION}")), (self.keys)(name)))
     }
 
     /// The names of the slots that have been written, in order. That of an account which has signed out
@@ -102,7 +102,7 @@ impl VaultSlots {
     ///
     /// # Errors
     ///
-    /// [`Storage`](crate::Kind::Storage) where the folder cannot be read now.
+    /// [`Storage`](crate::ErrorKind::Storage) where the folder cannot be read now.
     pub async fn names(&self) -> Result<Vec<String>> {
         let slots = self.clone();
         Ok(blocking(move || slots.listed().map_err(unread)).await?)
@@ -113,7 +113,7 @@ impl VaultSlots {
     ///
     /// # Errors
     ///
-    /// [`Storage`](crate::Kind::Storage) where the folder cannot be read now.
+    /// [`Storage`](crate::ErrorKind::Storage) where the folder cannot be read now.
     pub async fn current(&self) -> Result<Option<String>> {
         let slots = self.clone();
         Ok(blocking(move || slots.marked().map_err(unread)).await?)
@@ -125,7 +125,7 @@ impl VaultSlots {
     ///
     /// # Errors
     ///
-    /// [`Usage`](crate::Kind::Usage) where it cannot be a name, [`Storage`](crate::Kind::Storage) where it
+    /// [`Usage`](crate::ErrorKind::Usage) where it cannot be a name, [`Storage`](crate::ErrorKind::Storage) where it
     /// cannot be written: the current slot is then what it was.
     pub async fn switch_to(&self, name: &str) -> Result<()> {
         check(name)?;
@@ -135,12 +135,12 @@ impl VaultSlots {
 
     /// Removes a slot, readable or not: its file, what earlier writes have left, and its key where the key
     /// store can remove it ([`KeyStore::remove`]). It is then not the current slot any more. The server is not
-    /// informed: sign out before, and wait until it has been ([`SignOut::Told`](crate::SignOut::Told)), for what
+    /// informed: sign out before, and wait until it has been ([`SignOut::Confirmed`](crate::SignOut::Confirmed)), for what
     /// it still has to hear lies in the slot. A client that still uses the slot finds no session.
     ///
     /// # Errors
     ///
-    /// [`Usage`](crate::Kind::Usage) where it cannot be a name, [`Storage`](crate::Kind::Storage) where
+    /// [`Usage`](crate::ErrorKind::Usage) where it cannot be a name, [`Storage`](crate::ErrorKind::Storage) where
     /// something of it is still there: the rest is removed all the same, and it may be tried again.
     pub async fn remove(&self, name: &str) -> Result<()> {
         let vault = self.open(name)?;
@@ -151,7 +151,7 @@ impl VaultSlots {
     }
 
     fn listed(&self) -> io::Result<Vec<String>> {
-        let found = self.marker.folder.while_here(|| match fs::read_dir(&self.folder) {
+        let found = self.marker.folder.in_folder(|| match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             entries => entries?.collect::<io::Result<Vec<DirEntry>>>(),
         })?;
@@ -167,7 +167,7 @@ impl VaultSlots {
 
     fn mark(&self, name: &str) -> io::Result<()> {
         let _lock = self.lock_marker()?;
-        patiently(|| self.marker.write(name.as_bytes()))
+        retry_while_away(|| self.marker.write(name.as_bytes()))
     }
 
     fn unmark(&self, name: &str) -> io::Result<()> {
@@ -181,7 +181,7 @@ impl VaultSlots {
     /// Two processes must not write the marker's new file at once. Where there are no locks, a marker that
     /// was written by two is still replaced as a whole.
     fn lock_marker(&self) -> io::Result<Option<Box<dyn Send>>> {
-        match patiently(|| self.marker.lock()) {
+        match retry_while_away(|| self.marker.lock()) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
             locked => locked.map(Some),
         }
@@ -196,7 +196,7 @@ impl fmt::Debug for VaultSlots {
 
 fn slot_of(file: &DirEntry) -> Option<String> {
     let file = file.file_name().into_string().ok()?;
-    let name = file.strip_suffix(ENDING)?;
+    let name = file.strip_suffix(EXTENSION)?;
     problem_of(name).is_none().then(|| name.to_owned())
 }
 
@@ -213,7 +213,7 @@ fn problem_of(name: &str) -> Option<&'static str> {
         |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'@' | b'+');
     let is_edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = name.as_bytes();
-    if bytes.is_empty() || bytes.len() > LONGEST_NAME {
+    if bytes.is_empty() || bytes.len() > MAX_NAME_BYTES {
         Some("it has 1 to 64 characters")
     } else if !bytes.iter().all(is_of_name) {
         Some("it is made of a-z, 0-9 and . _ - @ +")

@@ -10,7 +10,7 @@ use super::folder::{Folder, parent};
 use super::sealed::MAX_SEALED;
 
 /// How often a lock may be removed in a row while one waits for it.
-const MOST_REMOVALS: usize = 128;
+const MAX_LOCK_REMOVALS: usize = 128;
 
 /// Keeps the sealed bytes of one vault. [`FileStorage`] is the one for apps; another serves to try
 /// what happens when a disk fails.
@@ -105,7 +105,7 @@ impl FileStorage {
     }
 
     /// The file beside it of the same name with this ending.
-    pub(super) fn beside(&self, ending: &str) -> PathBuf {
+    pub(super) fn sibling(&self, ending: &str) -> PathBuf {
         let mut name = OsString::from(&self.path);
         name.push(ending);
         name.into()
@@ -137,7 +137,7 @@ impl FileStorage {
     }
 
     fn lock_once(&self) -> io::Result<File> {
-        let file = self.folder.while_here(|| self.open_lock())?;
+        let file = self.folder.in_folder(|| self.open_lock())?;
         lock(&file, true)?;
         Ok(file)
     }
@@ -145,7 +145,7 @@ impl FileStorage {
     /// Removes the lock. Only its holder may.
     #[cfg(unix)]
     pub(super) fn remove_lock(&self) -> io::Result<()> {
-        self.folder.while_here(|| remove_if_any(&self.beside(".lock")))
+        self.folder.in_folder(|| remove_if_any(&self.sibling(".lock")))
     }
 
     /// Other systems have no stable way to find out that a lock was removed while one waited for it: it stays.
@@ -159,7 +159,7 @@ impl FileStorage {
     fn is_lock(&self, file: &File) -> io::Result<bool> {
         use std::os::unix::fs::MetadataExt;
         let ours = file.metadata()?;
-        match fs::metadata(self.beside(".lock")) {
+        match fs::metadata(self.sibling(".lock")) {
             Ok(lock) => Ok(lock.dev() == ours.dev() && lock.ino() == ours.ino()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -173,8 +173,8 @@ impl FileStorage {
 
     fn remove_all(&self) -> io::Result<()> {
         remove_if_any(&self.path)?;
-        remove_if_any(&self.beside(".new"))?;
-        remove_if_any(&self.beside(".lost"))?;
+        remove_if_any(&self.sibling(".new"))?;
+        remove_if_any(&self.sibling(".lost"))?;
         match sync_folder(self.folder.path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done,
@@ -184,7 +184,7 @@ impl FileStorage {
     /// A lock needs no more than a file that can be opened: on a disk that has become read-only, the
     /// one of before will do.
     fn open_lock(&self) -> io::Result<File> {
-        let path = self.beside(".lock");
+        let path = self.sibling(".lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         private(&mut options);
@@ -199,9 +199,9 @@ impl Storage for FileStorage {
     }
 
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        let found = self.folder.while_here(|| read_if_any(&self.path))?;
+        let found = self.folder.in_folder(|| read_if_any(&self.path))?;
         match found {
-            Some(_) => self.folder.saw_file(),
+            Some(_) => self.folder.note_file_seen(),
             // The file may be missing because its folder has just gone.
             None => self.folder.check()?,
         }
@@ -209,24 +209,24 @@ impl Storage for FileStorage {
     }
 
     fn write(&self, sealed: &[u8]) -> io::Result<()> {
-        self.folder.while_here(|| {
+        self.folder.in_folder(|| {
             self.make_folder()?;
-            replace(&self.path, &self.beside(".new"), sealed)
+            replace(&self.path, &self.sibling(".new"), sealed)
         })?;
-        self.folder.settle();
+        self.folder.confirm_current();
         Ok(())
     }
 
     fn set_aside(&self) -> io::Result<()> {
-        self.folder.while_here(|| fs::rename(&self.path, self.beside(".lost")))?;
-        self.folder.settle();
+        self.folder.in_folder(|| fs::rename(&self.path, self.sibling(".lost")))?;
+        self.folder.confirm_current();
         Ok(())
     }
 
     fn remove(&self) -> io::Result<()> {
-        self.folder.while_here(|| self.remove_all())?;
+        self.folder.in_folder(|| self.remove_all())?;
         if self.folder.is_known() {
-            self.folder.settle();
+            self.folder.confirm_current();
         }
         Ok(())
     }
@@ -234,7 +234,7 @@ impl Storage for FileStorage {
     fn lock(&self) -> io::Result<Box<dyn Send>> {
         let mut file = self.lock_once()?;
         // Bounded, as some network disks give one file a new inode whenever they are asked.
-        for _ in 0..MOST_REMOVALS {
+        for _ in 0..MAX_LOCK_REMOVALS {
             if self.is_lock(&file)? {
                 break;
             }
@@ -244,20 +244,20 @@ impl Storage for FileStorage {
     }
 
     fn version(&self) -> io::Result<Option<u64>> {
-        let file = self.folder.while_here(|| match fs::metadata(&self.path) {
+        let file = self.folder.in_folder(|| match fs::metadata(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             found => found.map(Some),
         })?;
         match file {
             Some(_) if self.folder.is_known() => {}
-            Some(_) => self.folder.saw_file(),
+            Some(_) => self.folder.note_file_seen(),
             None => self.folder.check()?,
         }
         Ok(Some(file.map_or(0, |file| fingerprint(&file))))
     }
 
     fn has_locks(&self) -> bool {
-        let file = File::open(self.beside(".lock"));
+        let file = File::open(self.sibling(".lock"));
         let tried = file.and_then(|file| lock(&file, false));
         !tried.is_err_and(|error| error.kind() == io::ErrorKind::Unsupported)
     }

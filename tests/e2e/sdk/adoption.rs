@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use propusk::{Adoption, Change, Client, Dialect, Kind, Operation, SignOut, SignOutReason, Tokens};
+use propusk::{
+    Adoption, Client, Dialect, ErrorKind, ExistingTokens, Operation, SignOut, SignOutReason,
+    StatusChange,
+};
 use propusk_tests::django::Stack;
 use propusk_tests::tap::Tap;
 
@@ -14,16 +17,16 @@ const LIMIT: Duration = Duration::from_secs(30);
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
 /// What a client of this home has, as another app would have kept it.
-async fn kept(home: &Home) -> Tokens {
+async fn kept(home: &Home) -> ExistingTokens {
     home.signed_in().await;
     let record = home.vault().read().await.expect("readable").expect("a record");
     let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
     let session = &record["held"]["signed_in"];
     let text = |value: &serde_json::Value| value.as_str().expect("a token").to_owned();
-    Tokens::pair(text(&session["credential"]["token"]), text(&session["refresh"]))
+    ExistingTokens::pair(text(&session["credential"]["token"]), text(&session["refresh"]))
 }
 
-fn kind<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> Kind {
+fn kind<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> ErrorKind {
     outcome.expect_err("a failure").kind().clone()
 }
 
@@ -38,17 +41,17 @@ async fn it_needs_no_network_and_is_verified_once_there_is_one() {
     };
     tap.answer(REFRESH, None);
     let client = app();
-    assert_eq!(client.adopt(tokens).await.expect("an adoption"), Adoption::Taken);
-    client.settled(LIMIT).await;
+    assert_eq!(client.adopt(tokens).await.expect("an adoption"), Adoption::Adopted);
+    client.finish_pending_work(LIMIT).await;
     let status = client.status().await.expect("a status");
     assert!(status.is_signed_in(), "{status:?}");
     // The process ends, and the network is back.
     let next = app();
     next.access_token().await.expect("what was taken over still works");
-    assert!(next.settled(LIMIT).await);
+    assert!(next.finish_pending_work(LIMIT).await);
     assert_eq!(tap.count(REFRESH), 2);
     next.access_token().await.expect("a token");
-    next.settled(LIMIT).await;
+    next.finish_pending_work(LIMIT).await;
     assert_eq!(tap.count(REFRESH), 2, "verified once");
 }
 
@@ -68,8 +71,8 @@ async fn a_refresh_token_alone_gives_a_token_that_works() {
         let refresh = record["held"]["signed_in"]["refresh"].as_str().expect("a refresh token");
         peer.expire_access().await;
         let client = peer.builder().build().expect("a client");
-        let alone = Tokens { refresh: Some(refresh.into()), ..Tokens::default() };
-        assert_eq!(client.adopt(alone).await.expect("an adoption"), Adoption::Taken);
+        let alone = ExistingTokens { refresh: Some(refresh.into()), ..ExistingTokens::default() };
+        assert_eq!(client.adopt(alone).await.expect("an adoption"), Adoption::Adopted);
         let token = client.access_token().await.expect("a token");
         assert!(token.token() != &before && !token.token().expose().is_empty(), "{dialect:?}");
         assert!(client.verify().await.expect("an answer"), "{dialect:?}");
@@ -85,10 +88,10 @@ async fn a_key_that_is_given_again_is_not_ended_by_the_sign_out_of_before() {
     let client = peer.builder_at(tap.url()).build().expect("a client");
     client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
     tap.answer("POST /auth/token/logout/", None);
-    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Owed);
+    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Pending);
     client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("another sign-in");
     client.network_changed();
-    assert!(client.settled(LIMIT).await);
+    assert!(client.finish_pending_work(LIMIT).await);
     client.profile().await.expect("the key works");
 }
 
@@ -101,9 +104,9 @@ async fn only_the_servers_word_ends_it() {
     home.app().sign_out().await.expect("a sign-out");
     let client = home.builder().vault(super::vault_at(next.path())).build().expect("a client");
     let mut status = client.watch();
-    assert_eq!(client.adopt(tokens).await.expect("an adoption"), Adoption::Taken);
+    assert_eq!(client.adopt(tokens).await.expect("an adoption"), Adoption::Adopted);
     let ended = status.wait_for(|status| status.reason() == Some(SignOutReason::Ended)).await;
-    assert_eq!(ended.expect("a status").change, Change::Ended);
+    assert_eq!(ended.expect("a status").change, StatusChange::SessionEnded);
 }
 
 #[tokio::test]
@@ -111,9 +114,9 @@ async fn somebody_else_who_is_signed_in_stays_so() {
     let (home, other) = (Home::start().await, Home::start().await);
     let tokens = kept(&home).await;
     let client = other.signed_in().await;
-    let who = client.status().await.expect("a status").who.expect("somebody");
-    assert_eq!(kind(client.adopt(tokens).await), Kind::OtherSignIn);
-    assert_eq!(client.access_token_of(&who).await.expect("a token").who(), &who);
+    let user = client.status().await.expect("a status").user.expect("somebody");
+    assert_eq!(kind(client.adopt(tokens).await), ErrorKind::OtherSignIn);
+    assert_eq!(client.access_token_for(&user).await.expect("a token").user(), &user);
 }
 
 #[tokio::test]
@@ -121,39 +124,39 @@ async fn what_no_api_or_another_has_given_is_refused_before_any_request() {
     let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCIsImV4cCI6NDEwMjQ0NDgwMH0.c2ln";
     let access = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo0MTAyNDQ0ODAwfQ.c2ln";
     let key = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
-    let unsupported = Kind::Unsupported(Operation::Adopt);
+    let unsupported = ErrorKind::Unsupported(Operation::Adopt);
     for dialect in Dialect::ALL {
         let nobody = client(dialect);
         for nothing in [
-            Tokens::default(),
-            Tokens::key(""),
-            Tokens::key("Token abc"),
-            Tokens::pair(access, "a b"),
-            Tokens::pair(format!("{access}\n"), jwt),
+            ExistingTokens::default(),
+            ExistingTokens::api_token(""),
+            ExistingTokens::api_token("Token abc"),
+            ExistingTokens::pair(access, "a b"),
+            ExistingTokens::pair(format!("{access}\n"), jwt),
         ] {
-            assert_eq!(kind(nobody.adopt(nothing.clone()).await), Kind::Usage, "{nothing:?}");
+            assert_eq!(kind(nobody.adopt(nothing.clone()).await), ErrorKind::Usage, "{nothing:?}");
         }
         let is_token = dialect == Dialect::DjoserToken;
         let is_jwt = !matches!(dialect, Dialect::DjoserToken | Dialect::Native);
         for (tokens, is_its_own) in [
-            (Tokens::key(key), is_token),
-            (Tokens::pair("opaque", "opaque-too"), is_token),
-            (Tokens::pair(access, jwt), is_jwt),
-            (Tokens { refresh: Some(jwt.into()), ..Tokens::default() }, is_jwt),
-            (Tokens::pair(access, "pr1.abc"), dialect == Dialect::Native),
-            (Tokens::key(access), false),
-            (Tokens::pair(key, jwt), false),
+            (ExistingTokens::api_token(key), is_token),
+            (ExistingTokens::pair("opaque", "opaque-too"), is_token),
+            (ExistingTokens::pair(access, jwt), is_jwt),
+            (ExistingTokens { refresh: Some(jwt.into()), ..ExistingTokens::default() }, is_jwt),
+            (ExistingTokens::pair(access, "pr1.abc"), dialect == Dialect::Native),
+            (ExistingTokens::api_token(access), false),
+            (ExistingTokens::pair(key, jwt), false),
         ] {
             match client(dialect).adopt(tokens.clone()).await {
-                Ok(adoption) => assert_eq!((adoption, is_its_own), (Adoption::Taken, true)),
+                Ok(adoption) => assert_eq!((adoption, is_its_own), (Adoption::Adopted, true)),
                 Err(error) => {
                     assert_eq!((error.kind(), is_its_own), (&unsupported, false), "{dialect:?}");
                 }
             }
         }
         if is_jwt {
-            let swapped = Tokens::pair(jwt, access);
-            assert_eq!(kind(nobody.adopt(swapped).await), Kind::Usage, "{dialect:?}");
+            let swapped = ExistingTokens::pair(jwt, access);
+            assert_eq!(kind(nobody.adopt(swapped).await), ErrorKind::Usage, "{dialect:?}");
         }
         assert!(!nobody.status().await.expect("a status").is_signed_in());
     }

@@ -1,6 +1,6 @@
 //! The app's own API: a token for it, and for nobody else.
 
-use propusk::{Client, Dialect, Kind, SignOutReason};
+use propusk::{Client, Dialect, ErrorKind, SignOutReason};
 use propusk_tests::tap::Tap;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
@@ -55,7 +55,7 @@ async fn nothing_is_sent_to_another_origin() {
         format!("http://127.0.0.1@{address}/propusk/v1/account"),
     ] {
         let error = api.get(url).send().await.expect_err("a refusal");
-        assert_eq!(*error.kind(), Kind::Usage);
+        assert_eq!(*error.kind(), ErrorKind::Usage);
     }
     assert!(stranger.seen().is_empty());
 }
@@ -226,7 +226,7 @@ fn an_address_that_would_show_tokens_on_the_way_is_refused() {
         "https://id.example.org/?a=b",
     ] {
         let error = Client::builder(address).build().expect_err(address);
-        assert_eq!(*error.kind(), Kind::Usage, "{address}");
+        assert_eq!(*error.kind(), ErrorKind::Usage, "{address}");
     }
     for address in ["https://id.example.org", "http://127.0.0.1:8000", "http://[::1]:1"] {
         Client::builder(address).build().expect(address);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use propusk::{Client, Kind};
+use propusk::{Client, ErrorKind};
 use propusk_tests::tap::Tap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -63,7 +63,7 @@ async fn an_api_that_never_answers_is_given_up() {
     let (home, api) = (Home::start().await, SilentApi::start("").await);
     let client = app(&home, &api, SHORT).await;
     let error = client.api().get(&api.url).send().await.expect_err("no answer");
-    assert_eq!(*error.kind(), Kind::Network);
+    assert_eq!(*error.kind(), ErrorKind::Network);
     client.profile().await.expect("still signed in");
 }
 
@@ -82,7 +82,7 @@ async fn the_limit_of_a_request_takes_the_place_of_the_clients() {
     let never = SilentApi::start("").await;
     let client = app(&home, &never, LONG).await;
     let error = client.api().get(&never.url).timeout(SHORT).send().await.expect_err("no answer");
-    assert_eq!(*error.kind(), Kind::Network);
+    assert_eq!(*error.kind(), ErrorKind::Network);
 
     let tap = Tap::open(home.server.address).await;
     let client = home.builder().api_origin(tap.url()).api_origin(never.url.clone());

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use propusk::reqwest::Method;
 use propusk::reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use propusk::reqwest::multipart::Form;
-use propusk::{Api, ApiRequest, Kind};
+use propusk::{Api, ApiRequest, ErrorKind};
 use propusk_tests::tap::{Seen, Tap};
 use tokio::task::JoinSet;
 
@@ -107,7 +107,7 @@ async fn a_request_that_cannot_be_built_is_a_mistake_of_the_app() {
         api.post(&url).header("x-one", "line\nbreak").body("tea"),
     ] {
         let error = request.send().await.expect_err("a refusal");
-        assert_eq!(*error.kind(), Kind::Usage, "{error:?}");
+        assert_eq!(*error.kind(), ErrorKind::Usage, "{error:?}");
     }
     assert!(tap.seen().is_empty() && server.seen().is_empty());
 }
@@ -162,13 +162,13 @@ async fn twenty_whose_token_was_refused_make_one_renewal() {
     let mut calls = JoinSet::new();
     for _ in 0..20 {
         let (client, refused) = (client.clone(), refused.clone());
-        calls.spawn(async move { client.access_token_instead_of(&refused).await });
+        calls.spawn(async move { client.replace_access_token(&refused).await });
     }
     while let Some(call) = calls.join_next().await {
         let next = call.expect("no panic").expect("another token");
         assert_ne!(next.token(), refused.token());
     }
-    client.access_token_instead_of(&refused).await.expect("the one that there is");
+    client.replace_access_token(&refused).await.expect("the one that there is");
     assert_eq!(tap.count(REFRESH), 1);
 }
 
@@ -178,6 +178,6 @@ async fn another_sign_in_gives_no_token_in_place_of_the_one_before() {
     let client = home.signed_in().await;
     let refused = client.access_token().await.expect("a token");
     client.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
-    let outcome = client.access_token_instead_of(&refused).await;
-    assert_eq!(*outcome.expect_err("somebody else").kind(), Kind::OtherSignIn);
+    let outcome = client.replace_access_token(&refused).await;
+    assert_eq!(*outcome.expect_err("somebody else").kind(), ErrorKind::OtherSignIn);
 }

@@ -1,6 +1,6 @@
 //! Sign-ins that go through a browser and come back by a link.
 
-use propusk::{Client, Completed, Kind, Phase, RedirectUri, Secret, SignOutReason};
+use propusk::{Client, ErrorKind, LinkOutcome, Phase, RedirectUri, Secret, SignOutReason};
 use propusk_server::Clock as ServerClock;
 use propusk_stand_in::{Behaviour, Consent, Endpoint, Provider, User};
 use tempfile::TempDir;
@@ -63,7 +63,7 @@ async fn a_running_app_is_signed_in_by_the_link() {
     assert!(providers.iter().any(|provider| provider.name == "google"));
     let link = desk.link(&app).await;
     assert!(link.starts_with(REDIRECT), "{link}");
-    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
     let profile = app.profile().await.expect("a profile");
     assert_eq!(profile.email_verified, Some(true));
     assert_eq!(profile.has_password, Some(false));
@@ -74,7 +74,7 @@ async fn an_app_that_was_killed_meanwhile_is_signed_in_by_the_link_that_starts_i
     let desk = Desk::start().await;
     let link = desk.link(&desk.app()).await;
     let app = desk.app();
-    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
     assert_eq!(desk.app().status().await.expect("a status").phase, Phase::SignedIn);
 }
 
@@ -85,9 +85,12 @@ async fn a_link_that_comes_twice_does_its_work_once() {
     let link = desk.link(&app).await;
     let (one, other) = tokio::join!(app.complete_sign_in(&link), app.complete_sign_in(&link));
     let mut outcomes = [one.expect("an outcome"), other.expect("an outcome")];
-    outcomes.sort_by_key(|outcome| *outcome != Completed::SignedIn);
-    assert_eq!(outcomes, [Completed::SignedIn, Completed::Repeated]);
-    assert_eq!(desk.app().complete_sign_in(&link).await.expect("known"), Completed::Repeated);
+    outcomes.sort_by_key(|outcome| *outcome != LinkOutcome::SignedIn);
+    assert_eq!(outcomes, [LinkOutcome::SignedIn, LinkOutcome::AlreadyCompleted]);
+    assert_eq!(
+        desk.app().complete_sign_in(&link).await.expect("known"),
+        LinkOutcome::AlreadyCompleted
+    );
     app.profile().await.expect("still signed in");
     assert_eq!(app.sessions().await.expect("a list").len(), 1);
 }
@@ -98,7 +101,7 @@ async fn sign_ins_that_overlap_all_come_to_their_end() {
     let app = desk.app();
     let (first, second) = (desk.link(&app).await, desk.link(&app).await);
     for link in [second, first] {
-        assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+        assert_eq!(app.complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
     }
 }
 
@@ -144,7 +147,7 @@ async fn a_user_who_says_no_is_no_error_of_the_servers() {
     desk.site.stand_in.consent(Provider::Google, Consent::Deny);
     let link = desk.link(&app).await;
     let error = app.complete_sign_in(&link).await.expect_err("cancelled");
-    assert_eq!(*error.kind(), Kind::Cancelled);
+    assert_eq!(*error.kind(), ErrorKind::Cancelled);
 }
 
 #[tokio::test]
@@ -165,9 +168,9 @@ async fn whoever_leaves_the_browser_begins_again() {
     let link = desk.browse(&begun.authorize_url).await;
     app.cancel_sign_in(&begun.state).await.expect("given up");
     let error = app.complete_sign_in(&link).await.expect_err("cancelled");
-    assert_eq!(*error.kind(), Kind::Cancelled);
+    assert_eq!(*error.kind(), ErrorKind::Cancelled);
     let link = desk.link(&app).await;
-    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
 }
 
 #[tokio::test]
@@ -179,11 +182,11 @@ async fn links_of_others_and_garbage_cost_nothing() {
     let scheme = link.replacen("com.example.app", "com.example.evil", 1);
     for foreign in [garbage.as_str(), "", "com.example.app:/settings", "evil://x", &scheme] {
         match app.complete_sign_in(foreign).await {
-            Ok(outcome) => assert_eq!(outcome, Completed::NotOurs),
-            Err(error) => assert!(matches!(error.kind(), Kind::Rejected(_)), "{error:?}"),
+            Ok(outcome) => assert_eq!(outcome, LinkOutcome::Unrelated),
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::Rejected(_)), "{error:?}"),
         }
     }
-    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
 }
 
 #[tokio::test]
@@ -208,14 +211,14 @@ async fn an_identity_is_linked_and_unlinked_from_a_session() {
     app.sign_in("anna", "a quiet harbour at noon").await.expect("a sign-in");
     let begun = app.begin_link("google", None, None).await.expect("it begins");
     let link = desk.browse(&begun.authorize_url).await;
-    let Completed::Linked(identity) = app.complete_sign_in(&link).await.expect("linked") else {
+    let LinkOutcome::Linked(identity) = app.complete_sign_in(&link).await.expect("linked") else {
         panic!("not linked")
     };
     let identities = app.identities().await.expect("a list");
     assert_eq!(identities, [*identity.clone()]);
 
     let other = desk.link(&app).await;
-    assert_eq!(app.complete_sign_in(&other).await.expect("a session"), Completed::SignedIn);
+    assert_eq!(app.complete_sign_in(&other).await.expect("a session"), LinkOutcome::SignedIn);
     assert_eq!(app.profile().await.expect("a profile").username.as_deref(), Some("anna"));
     app.unlink("google", &identity.subject, None).await.expect("unlinked");
     assert!(app.identities().await.expect("a list").is_empty());
@@ -234,7 +237,7 @@ async fn what_one_person_has_begun_is_not_linked_to_the_account_of_the_next() {
     let link = desk.browse(&begun.authorize_url).await;
     app.sign_in("boris", "a quiet harbour at noon").await.expect("another sign-in");
     let refused = app.complete_sign_in(&link).await.expect_err("somebody else");
-    assert_eq!(*refused.kind(), Kind::OtherSignIn);
+    assert_eq!(*refused.kind(), ErrorKind::OtherSignIn);
     assert!(app.identities().await.expect("a list").is_empty());
 }
 
@@ -247,10 +250,10 @@ async fn the_code_of_a_sign_in_goes_to_the_server_at_which_it_began() {
     let other = desk.app_at(tap.url());
     let refused = other.complete_sign_in(&link).await.expect_err("another server");
     let state = propusk::VaultState::OtherServer;
-    assert_eq!(*refused.kind(), Kind::Storage { state });
+    assert_eq!(*refused.kind(), ErrorKind::Storage { state });
     assert!(tap.seen().is_empty(), "{:?}", tap.seen());
     let completed = desk.app().complete_sign_in(&link).await.expect("a session");
-    assert_eq!(completed, Completed::SignedIn);
+    assert_eq!(completed, LinkOutcome::SignedIn);
 }
 
 #[tokio::test]
@@ -266,5 +269,5 @@ async fn a_desktop_waits_at_a_port_of_its_own() {
     let page = crate::providers::browse(&link).await;
     assert_eq!(page.status, 200);
     let came = waiting.await.expect("no panic").expect("a link");
-    assert_eq!(app.complete_sign_in(&came).await.expect("a session"), Completed::SignedIn);
+    assert_eq!(app.complete_sign_in(&came).await.expect("a session"), LinkOutcome::SignedIn);
 }

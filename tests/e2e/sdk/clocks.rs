@@ -73,7 +73,7 @@ async fn what_was_learnt_of_the_servers_clock_is_kept() {
     let (before, clock, client) = with_clock(&home, 7_200).await;
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     let tap = Tap::open(home.server.address).await;
-    let again = Client::builder(tap.url()).moved_from(before.url());
+    let again = Client::builder(tap.url()).former_server(before.url());
     let again = again.clock(clock).vault(home.vault()).build();
     again.expect("a client").profile().await.expect("a profile");
     assert_eq!(tap.count(REFRESH), 0, "by the device's clock it would have expired");

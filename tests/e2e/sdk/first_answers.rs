@@ -36,7 +36,7 @@ impl KeyStore for Slow {
 fn slow(home: &Home) -> (Client, Receiver<()>, Sender<()>) {
     let ((asked, asks), (answer, answers)) = (channel(), channel());
     let store = Slow { asked, answers: Mutex::new(answers) };
-    let vault = Vault::sealed(home.folder.path().join("app.vault"), Arc::new(store));
+    let vault = Vault::with_key_store(home.folder.path().join("app.vault"), Arc::new(store));
     (home.builder().vault(vault).build().expect("a client"), asks, answer)
 }
 
@@ -44,7 +44,7 @@ fn slow(home: &Home) -> (Client, Receiver<()>, Sender<()>) {
 async fn however_many_ask_at_once_the_key_store_is_asked_once_and_all_are_answered() {
     let home = Home::start().await;
     // The key is the same, and the store is now the one that keeps it.
-    let store = Vault::sealed(home.folder.path().join("app.vault"), Arc::new(Fixed));
+    let store = Vault::with_key_store(home.folder.path().join("app.vault"), Arc::new(Fixed));
     let first = home.builder().vault(store).build().expect("a client");
     first.sign_in(super::EMAIL, PASSWORD).await.expect("a sign-in");
     let (client, asks, answer) = slow(&home);
@@ -84,7 +84,7 @@ impl KeyStore for Fixed {
 async fn who_is_signed_in_is_known_while_a_renewal_or_a_sign_in_waits_for_the_network() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
-    let who = client.status().await.expect("a status").who;
+    let user = client.status().await.expect("a status").user;
     home.advance(EXPIRED);
     tap.hold();
     let renewal = tokio::spawn({
@@ -93,19 +93,20 @@ async fn who_is_signed_in_is_known_while_a_renewal_or_a_sign_in_waits_for_the_ne
     });
     tap.wait_for(REFRESH).await;
     let status = client.status().await.expect("a status");
-    assert_eq!((status.phase, &status.who), (Phase::Refreshing, &who));
+    assert_eq!((status.phase, &status.user), (Phase::Refreshing, &user));
     client.cached_profile().await.expect("what is known");
 
     // Another start, whose first act is a sign-in.
-    let next = home.builder().vault(home.vault()).moved_from(tap.url()).build().expect("a client");
+    let next =
+        home.builder().vault(home.vault()).former_server(tap.url()).build().expect("a client");
     let started = Client::builder(tap.url()).vault(home.vault()).build().expect("a client");
     let entering = tokio::spawn({
         let started = started.clone();
         async move { started.sign_in(super::EMAIL, PASSWORD).await }
     });
     tap.wait_for("POST /propusk/v1/sessions").await;
-    assert_eq!(started.status().await.expect("a status").who, who);
-    assert_eq!(next.status().await.expect("a status").who, who);
+    assert_eq!(started.status().await.expect("a status").user, user);
+    assert_eq!(next.status().await.expect("a status").user, user);
     tap.release();
     renewal.await.expect("no panic").ok();
     entering.await.expect("no panic").expect("a sign-in");

@@ -1,6 +1,6 @@
 //! Who is signed in: told with every status, and bound to what is done in somebody's name.
 
-use propusk::{Change, Kind, Phase, SignOutReason};
+use propusk::{ErrorKind, Phase, SignOutReason, StatusChange};
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
 
@@ -10,61 +10,65 @@ async fn every_status_says_who_is_signed_in_and_why() {
     let client = home.signed_in().await;
     let mut status = client.watch();
     let signed_in = status.borrow_and_update().clone();
-    assert_eq!((signed_in.phase, signed_in.change), (Phase::SignedIn, Change::SignedIn));
-    let who = signed_in.who.expect("somebody");
+    assert_eq!((signed_in.phase, signed_in.change), (Phase::SignedIn, StatusChange::SignedIn));
+    let user = signed_in.user.expect("somebody");
     let profile = client.profile().await.expect("a profile");
-    assert_eq!(who.account_id, profile.id);
+    assert_eq!(user.account_id, profile.id);
     let sessions = client.sessions().await.expect("a list");
-    assert_eq!(who.session_id.as_ref(), sessions.first().map(|session| &session.id));
+    assert_eq!(user.session_id.as_ref(), sessions.first().map(|session| &session.id));
 
     client.refresh().await.expect("a renewal");
     let renewed = status.borrow_and_update().clone();
-    assert_eq!((renewed.who.as_ref(), renewed.change), (Some(&who), Change::Refreshed));
+    assert_eq!((renewed.user.as_ref(), renewed.change), (Some(&user), StatusChange::Refreshed));
     let started = home.app().status().await.expect("a status");
-    assert_eq!((started.who.as_ref(), started.change), (Some(&who), Change::Started));
+    assert_eq!((started.user.as_ref(), started.change), (Some(&user), StatusChange::Initial));
 
     client.sign_out().await.expect("a sign-out");
     let left = status.borrow_and_update().clone();
     let nobody = Phase::SignedOut { reason: SignOutReason::SignedOut };
-    assert_eq!((left.phase, left.who, left.change), (nobody, None, Change::SignedOut));
+    assert_eq!((left.phase, left.user, left.change), (nobody, None, StatusChange::SignedOut));
 
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
-    let again = client.status().await.expect("a status").who.expect("somebody");
-    assert_eq!(again.account_id, who.account_id);
-    assert!(!again.is_same(&who), "another sign-in");
+    let again = client.status().await.expect("a status").user.expect("somebody");
+    assert_eq!(again.account_id, user.account_id);
+    assert!(!again.is_same(&user), "another sign-in");
 }
 
 #[tokio::test]
 async fn what_one_person_has_begun_is_not_done_in_the_name_of_the_next() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
-    let who = client.status().await.expect("a status").who.expect("somebody");
+    let user = client.status().await.expect("a status").user.expect("somebody");
     let account = "/propusk/v1/account";
-    client.access_token_of(&who).await.expect("a token");
-    client.api().of(&who).get(account).send().await.expect("an answer");
+    client.access_token_for(&user).await.expect("a token");
+    client.api().for_user(&user).get(account).send().await.expect("an answer");
     client.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
-    client.settled(std::time::Duration::from_secs(30)).await;
+    client.finish_pending_work(std::time::Duration::from_secs(30)).await;
     tap.forget();
     home.advance(EXPIRED);
-    let refused = client.access_token_of(&who).await.expect_err("somebody else");
-    assert_eq!(*refused.kind(), Kind::OtherSignIn);
-    let refused = client.api().of(&who).get(account).send().await.expect_err("somebody else");
-    assert_eq!(*refused.kind(), Kind::OtherSignIn);
+    let refused = client.access_token_for(&user).await.expect_err("somebody else");
+    assert_eq!(*refused.kind(), ErrorKind::OtherSignIn);
+    let refused =
+        client.api().for_user(&user).get(account).send().await.expect_err("somebody else");
+    assert_eq!(*refused.kind(), ErrorKind::OtherSignIn);
     assert!(tap.seen().iter().all(|seen| !seen.what.ends_with(account)), "{:?}", tap.seen());
-    let next = client.status().await.expect("a status").who.expect("somebody");
-    client.access_token_of(&next).await.expect("a token");
+    let next = client.status().await.expect("a status").user.expect("somebody");
+    client.access_token_for(&next).await.expect("a token");
 }
 
 #[tokio::test]
 async fn a_refusal_after_another_process_has_signed_in_is_said_as_that() {
     let home = Home::start().await;
     let client = home.signed_in().await;
-    let who = client.status().await.expect("a status").who.expect("somebody");
+    let user = client.status().await.expect("a status").user.expect("somebody");
     let next = home.app();
     next.sign_in(EMAIL, PASSWORD).await.expect("another process signs in");
-    assert!(next.settled(std::time::Duration::from_secs(30)).await, "the first session is over");
+    assert!(
+        next.finish_pending_work(std::time::Duration::from_secs(30)).await,
+        "the first session is over"
+    );
     for _ in 0..2 {
-        let refused = client.api().of(&who).get("/propusk/v1/account").send().await;
-        assert_eq!(*refused.expect_err("somebody else").kind(), Kind::OtherSignIn);
+        let refused = client.api().for_user(&user).get("/propusk/v1/account").send().await;
+        assert_eq!(*refused.expect_err("somebody else").kind(), ErrorKind::OtherSignIn);
     }
 }

@@ -4,7 +4,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use propusk::{Client, Clock, Dialect, Kind, Operation, Vault};
+use propusk::{Client, Clock, Dialect, ErrorKind, Operation, Vault};
 use propusk_tests::tap::Tap;
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ async fn where_it_cannot_the_call_is_for_later_and_the_token_is_not_spent() {
     let mut stopped = Stopped::start();
     leased(&vault, stopped.0.id(), &peer.clock).await;
     let error = client.access_token().await.expect_err("another process renews");
-    assert!(matches!(error.kind(), Kind::Later { .. }), "{error:?}");
+    assert!(matches!(error.kind(), ErrorKind::RetryLater { .. }), "{error:?}");
     assert!(client.status().await.expect("a status").is_signed_in());
     assert_eq!(tap.count("POST /token/refresh"), 0);
     // It was killed: nobody waits for the end of its time.
@@ -140,7 +140,7 @@ async fn what_can_be_lost_is_renewed_by_the_call_that_needs_it_and_by_nothing_el
     peer.advance(lives - 30).await;
     let still = client.access_token().await.expect("a token that still works");
     assert_eq!(still.token(), before.token());
-    assert!(client.settled(LIMIT).await);
+    assert!(client.finish_pending_work(LIMIT).await);
     assert_eq!(tap.count("POST /auth/token/"), 0);
     peer.advance(30).await;
     let after = client.access_token().await.expect("a token");
@@ -156,10 +156,14 @@ async fn an_orderly_end_waits_for_what_is_under_way() {
     tap.hold();
     client.access_token().await.expect("a token that still works");
     tap.wait_for(REFRESH).await;
-    assert!(!client.settled(Duration::from_millis(1)).await, "the next one is being fetched");
+    assert!(
+        !client.finish_pending_work(Duration::from_millis(1)).await,
+        "the next one is being fetched"
+    );
     tap.release();
-    assert!(client.settled(LIMIT).await);
-    let next = home.builder().vault(home.vault()).moved_from(tap.url()).build().expect("a client");
+    assert!(client.finish_pending_work(LIMIT).await);
+    let next =
+        home.builder().vault(home.vault()).former_server(tap.url()).build().expect("a client");
     let (one, other) = (client.access_token().await, next.access_token().await);
     assert_eq!(one.expect("a token").token(), other.expect("a token").token());
 }

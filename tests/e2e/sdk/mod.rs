@@ -28,7 +28,7 @@ mod watching;
 
 use std::path::Path;
 
-use propusk::{Client, ClientBuilder, Clock, Kind, SignOutReason, Vault, VaultKey};
+use propusk::{Client, ClientBuilder, Clock, ErrorKind, SignOutReason, Vault, VaultKey};
 use propusk_tests::server::TestServer;
 use propusk_tests::tap::Tap;
 
@@ -117,7 +117,7 @@ pub fn vault_at(folder: &Path) -> Vault {
 /// Why nobody is signed in.
 pub fn reason<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> SignOutReason {
     match outcome.expect_err("a sign-out").kind() {
-        Kind::SignedOut { reason } => *reason,
+        ErrorKind::SignedOut { reason } => *reason,
         other => panic!("{other:?}"),
     }
 }
@@ -125,7 +125,7 @@ pub fn reason<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> SignOutReason 
 /// With which code the server refused.
 pub fn code<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> String {
     match outcome.expect_err("a refusal").kind() {
-        Kind::Rejected(rejection) => rejection.code.to_string(),
+        ErrorKind::Rejected(rejection) => rejection.code.to_string(),
         other => panic!("{other:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use propusk::{Client, ClientBuilder, Kind, Registration};
+use propusk::{Client, ClientBuilder, ErrorKind, Registration};
 use propusk_tests::certificate::Authority;
 use propusk_tests::tap::Tap;
 use tokio::net::{TcpListener, TcpStream};
@@ -46,11 +46,11 @@ async fn a_certificate_authority_of_ones_own_is_trusted_where_it_is_named() {
     let other = Authority::new().pem();
     for builder in [builder(), builder().root_certificate(other)] {
         let error = works(builder, &url).await.expect_err("it is not");
-        assert!(matches!(error.kind(), Kind::Network), "{error:?}");
+        assert!(matches!(error.kind(), ErrorKind::Network), "{error:?}");
     }
     for pem in ["", "no certificate"] {
         let error = builder().root_certificate(pem).build().expect_err("no certificate");
-        assert!(matches!(error.kind(), Kind::Usage), "{error:?}");
+        assert!(matches!(error.kind(), ErrorKind::Usage), "{error:?}");
     }
 }
 
@@ -63,11 +63,13 @@ async fn a_client_shows_its_certificate_where_it_is_asked_for_one() {
         let builder = Client::builder(url.clone()).clock(home.clock.clone());
         builder.root_certificate(authority.pem())
     };
-    works(builder().client_identity(authority.identity("app")), &url).await.expect("it is known");
+    works(builder().client_certificate(authority.identity("app")), &url)
+        .await
+        .expect("it is known");
     let error = works(builder(), &url).await.expect_err("it is not known");
-    assert!(matches!(error.kind(), Kind::Network), "{error:?}");
-    let only = builder().client_identity(authority.pem()).build();
-    assert!(matches!(only.expect_err("it lacks the key").kind(), Kind::Usage));
+    assert!(matches!(error.kind(), ErrorKind::Network), "{error:?}");
+    let only = builder().client_certificate(authority.pem()).build();
+    assert!(matches!(only.expect_err("it lacks the key").kind(), ErrorKind::Usage));
 }
 
 #[tokio::test]

@@ -18,10 +18,10 @@ async fn the_servers_last_word_counts_as_long_as_the_app_says() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     let signed_in_at = home.clock.now();
-    let who = client.status().await.expect("a status").who;
+    let who = client.status().await.expect("a status").user;
     let identity = client.offline_identity(OfflinePolicy::trusted_for(Duration::ZERO)).await;
     let identity = identity.expect("somebody");
-    assert_eq!((Some(identity.who), identity.trust), (who, Trust::Fresh));
+    assert_eq!((Some(identity.user), identity.trust), (who, Trust::Fresh));
     let email = identity.profile.and_then(|profile| profile.email);
     assert_eq!(email.as_deref(), Some(EMAIL));
     home.advance(EXPIRED);

@@ -1,13 +1,13 @@
 //! A credential goes to the server that issued it and to no other.
 
-use propusk::{Client, Kind, VaultState};
+use propusk::{Client, ErrorKind, VaultState};
 use propusk_tests::tap::Tap;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
 
 fn state<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> VaultState {
     match outcome.expect_err("a refusal").kind() {
-        Kind::Storage { state } => *state,
+        ErrorKind::Storage { state } => *state,
         other => panic!("{other:?}"),
     }
 }
@@ -43,12 +43,12 @@ async fn a_session_follows_its_server_to_another_host_that_is_named() {
     let (tap, app) = home.tapped().await;
     drop(app);
     assert_eq!(state(home.app().status().await), VaultState::OtherServer);
-    let moved = || home.builder().vault(home.vault()).moved_from(tap.url());
+    let moved = || home.builder().vault(home.vault()).former_server(tap.url());
     moved().build().expect("a client").profile().await.expect("the session of before");
     home.advance(EXPIRED);
     moved().build().expect("a client").profile().await.expect("a renewal");
     // From now on it is of the new host.
     home.app().profile().await.expect("the session");
-    let refused = home.builder().moved_from("no address").build();
-    assert!(matches!(refused.expect_err("a refusal").kind(), Kind::Usage), "an address");
+    let refused = home.builder().former_server("no address").build();
+    assert!(matches!(refused.expect_err("a refusal").kind(), ErrorKind::Usage), "an address");
 }

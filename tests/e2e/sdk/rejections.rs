@@ -1,7 +1,7 @@
 //! What an app is told of a refusal is the same whatever API is spoken: a code, a sentence, and what is
 //! wrong with which field.
 
-use propusk::{Dialect, FieldCode, Kind, Registration, Rejection, RejectionCode};
+use propusk::{Dialect, ErrorKind, FieldCode, Registration, Rejection, RejectionCode};
 use propusk_tests::django::Stack;
 use propusk_tests::tap::Tap;
 
@@ -10,7 +10,7 @@ use super::{EMAIL, Home, PASSWORD};
 
 fn rejection<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> Rejection {
     match outcome.expect_err("a refusal").kind() {
-        Kind::Rejected(rejection) => rejection.clone(),
+        ErrorKind::Rejected(rejection) => rejection.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -81,7 +81,7 @@ async fn a_fresh_token_that_is_refused_says_nothing_about_the_account() {
     };
     refuse(r#"{"detail":"Given token not valid for any token type","code":"token_not_valid"}"#);
     let error = client.profile().await.expect_err("a refusal");
-    assert_eq!(*error.kind(), Kind::Protocol);
+    assert_eq!(*error.kind(), ErrorKind::Protocol);
     refuse(r#"{"detail":"User is inactive","code":"user_inactive"}"#);
     assert_eq!(rejection(client.profile().await).code, RejectionCode::AccountInactive);
     client.profile().await.expect("still signed in");

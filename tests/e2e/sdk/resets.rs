@@ -61,7 +61,7 @@ impl KeyStore for Locked {
 #[tokio::test]
 async fn where_no_verifier_can_be_kept_the_link_leads_to_the_server() {
     let home = Home::at(TestServer::of_an_app().await).await;
-    let vault = Vault::sealed(home.folder.path().join("app.vault"), Arc::new(Locked));
+    let vault = Vault::with_key_store(home.folder.path().join("app.vault"), Arc::new(Locked));
     let app = home.builder().vault(vault).build().expect("a client");
     mailed(&home, &app, &home.server.public_url).await;
 }

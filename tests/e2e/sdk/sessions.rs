@@ -1,6 +1,6 @@
 //! Networks that fail, proxies that speak for the server, and the list of sessions.
 
-use propusk::{Client, Kind, Phase};
+use propusk::{Client, ErrorKind, Phase};
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
 
@@ -41,7 +41,10 @@ async fn nobody_but_the_server_ends_a_session() {
         tap.answer(REFRESH, impostor.as_deref());
         let outcome = client.access_token().await;
         let kind = outcome.expect_err("no token").kind().clone();
-        assert!(matches!(kind, Kind::Network | Kind::Later { .. }), "{impostor:?}: {kind:?}");
+        assert!(
+            matches!(kind, ErrorKind::Network | ErrorKind::RetryLater { .. }),
+            "{impostor:?}: {kind:?}"
+        );
         assert!(client.status().await.expect("a status").is_signed_in(), "{impostor:?}");
         client.refresh().await.expect("a token, once the server answers");
     }
@@ -55,7 +58,7 @@ async fn without_a_network_the_app_knows_who_is_signed_in() {
     let before = tap.url();
     drop(tap);
     let nowhere = Client::builder("http://127.0.0.1:9")
-        .moved_from(before)
+        .former_server(before)
         .clock(home.clock.clone())
         .vault(home.vault())
         .build()
@@ -66,7 +69,7 @@ async fn without_a_network_the_app_knows_who_is_signed_in() {
     nowhere.access_token().await.expect("a token that still works");
     home.advance(EXPIRED);
     let error = nowhere.access_token().await.expect_err("no network");
-    assert_eq!(*error.kind(), Kind::Network);
+    assert_eq!(*error.kind(), ErrorKind::Network);
     assert_eq!(nowhere.status().await.expect("a status").phase, Phase::Offline);
 }
 
@@ -93,7 +96,7 @@ async fn a_server_that_is_busy_says_when_to_come_again() {
     tap.answer(REFRESH, Some(busy));
     let error = client.access_token().await.expect_err("later");
     let after = std::time::Duration::from_secs(7);
-    assert_eq!(*error.kind(), Kind::Later { after });
+    assert_eq!(*error.kind(), ErrorKind::RetryLater { after });
 }
 
 #[tokio::test]

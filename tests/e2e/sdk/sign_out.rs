@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use propusk::{Change, Phase, SignOut, SignOutReason};
+use propusk::{Phase, SignOut, SignOutReason, StatusChange};
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
 
@@ -15,7 +15,7 @@ async fn the_server_ends_the_session_and_the_vault_holds_no_token() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     let token = client.access_token().await.expect("a token");
-    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Told);
+    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Confirmed);
     let authorization = format!("Bearer {}", token.token().expose());
     let answer = home.server.client.get("/propusk/v1/account", Some(&authorization)).await;
     assert_eq!(answer.status, 401);
@@ -31,13 +31,14 @@ async fn what_could_not_be_told_is_owed_and_told_at_the_next_start() {
     let (tap, client) = home.tapped().await;
     let token = client.access_token().await.expect("a token");
     tap.answer(SIGN_OUT, None);
-    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Owed);
+    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Pending);
     assert_eq!(reason(client.access_token().await), SignOutReason::SignedOut);
     assert_eq!(tap.count(SIGN_OUT), 1);
     drop(client);
-    let next = home.builder().vault(home.vault()).moved_from(tap.url()).build().expect("a client");
+    let next =
+        home.builder().vault(home.vault()).former_server(tap.url()).build().expect("a client");
     assert!(!next.status().await.expect("a status").is_signed_in());
-    assert!(next.settled(LIMIT).await, "the server has heard of it");
+    assert!(next.finish_pending_work(LIMIT).await, "the server has heard of it");
     let authorization = format!("Bearer {}", token.token().expose());
     let answer = home.server.client.get("/propusk/v1/account", Some(&authorization)).await;
     assert_eq!(answer.status, 401);
@@ -59,12 +60,12 @@ async fn it_is_told_at_once_however_long_the_server_takes() {
     // Nothing but the vault has answered yet.
     let told = status.wait_for(|status| !status.is_signed_in()).await.expect("a status").clone();
     assert_eq!(told.phase, Phase::SignedOut { reason: SignOutReason::SignedOut });
-    assert_eq!((told.who, told.change), (None, Change::SignedOut));
+    assert_eq!((told.user, told.change), (None, StatusChange::SignedOut));
     tap.wait_for(SIGN_OUT).await;
     assert!(!leaving.is_finished());
     assert_eq!(reason(home.app().access_token().await), SignOutReason::SignedOut);
     tap.release();
-    assert_eq!(leaving.await.expect("no panic").expect("a sign-out"), SignOut::Told);
+    assert_eq!(leaving.await.expect("no panic").expect("a sign-out"), SignOut::Confirmed);
 }
 
 #[tokio::test]
@@ -137,7 +138,7 @@ async fn a_stolen_refresh_token_ends_the_session_for_both() {
     let answer = home.server.client.post("/propusk/v1/sessions/refresh", &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     home.advance(EXPIRED);
-    assert_eq!(reason(client.access_token().await), SignOutReason::Reused);
+    assert_eq!(reason(client.access_token().await), SignOutReason::TokenReused);
     let body = serde_json::json!({"refresh_token": answer.field("refresh_token")});
     let answer = home.server.client.post("/propusk/v1/sessions/refresh", &body).await;
     assert_eq!(answer.status, 401, "the thief is out, too");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use propusk::Kind;
+use propusk::ErrorKind;
 use tokio::task::JoinSet;
 
 use super::{EXPIRED, Home};
@@ -45,7 +45,7 @@ async fn all_who_wait_share_a_failure_too() {
         let outcome = call.expect("no panic");
         // Who came after the failure has tried again.
         if let Err(error) = outcome {
-            assert_eq!(*error.kind(), Kind::Network);
+            assert_eq!(*error.kind(), ErrorKind::Network);
         }
     }
     assert!(tap.count(REFRESH) <= 2, "{}", tap.count(REFRESH));
@@ -106,6 +106,6 @@ async fn whoever_gives_up_waiting_stops_nothing() {
     tap.release();
     client.access_token().await.expect("a token");
     assert_eq!(tap.count(REFRESH), 1, "the refresh went on without whoever began it");
-    let again = home.builder().vault(home.vault()).moved_from(tap.url()).build();
+    let again = home.builder().vault(home.vault()).former_server(tap.url()).build();
     again.expect("a client").access_token().await.expect("what came of it is kept");
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use propusk::{
-    Adoption, Client, Dialect, Kind, Operation, Phase, Registered, RejectionCode, Secret, SignOut,
-    SignOutReason, Tokens,
+    Adoption, Client, Dialect, ErrorKind, ExistingTokens, Operation, Phase, Registered,
+    RejectionCode, Secret, SignOut, SignOutReason,
 };
 use propusk_tests::django::Stack;
 
@@ -46,7 +46,7 @@ async fn registration(peer: &Peer) {
     let client = client(peer);
     let new = peer.registration("maria", PASSWORD);
     let registered = client.register(&new).await.expect("an account");
-    if registered == Registered::AwaitsActivation {
+    if registered == Registered::ActivationRequired {
         let refused = client.sign_in(&peer.identifier("maria"), PASSWORD).await;
         assert!(["invalid_credentials", "account_inactive"].contains(&code(refused).as_str()));
         client.resend_activation("maria@example.org").await.expect("another mail");
@@ -57,7 +57,7 @@ async fn registration(peer: &Peer) {
     client.sign_in(&peer.identifier("maria"), PASSWORD).await.expect("a sign-in");
 
     let Err(error) = client.register(&new).await else { panic!("registered twice") };
-    let Kind::Rejected(rejection) = error.kind() else { panic!("{error:?}") };
+    let ErrorKind::Rejected(rejection) = error.kind() else { panic!("{error:?}") };
     assert!(
         ["identifier_taken", "invalid_fields"].contains(&rejection.code.as_str()),
         "{rejection:?}"
@@ -122,7 +122,7 @@ async fn renewal(peer: &Peer) {
 async fn sign_out(peer: &Peer) {
     let client = signed_in(peer, "rita").await;
     let ended = client.sign_out().await.expect("a sign-out");
-    let told = if peer.has(Operation::SignOut) { SignOut::Told } else { SignOut::Forgotten };
+    let told = if peer.has(Operation::SignOut) { SignOut::Confirmed } else { SignOut::LocalOnly };
     assert_eq!(ended, told);
     assert_eq!(reason(client.access_token().await), SignOutReason::SignedOut);
     client.sign_in(&peer.identifier("rita"), PASSWORD).await.expect("another sign-in");
@@ -141,39 +141,39 @@ async fn adoption(peer: &Peer) {
     let tokens = kept_in(old.path()).await;
 
     let client = app(new.path());
-    assert_eq!(client.adopt(tokens.clone()).await.expect("an adoption"), Adoption::Taken);
+    assert_eq!(client.adopt(tokens.clone()).await.expect("an adoption"), Adoption::Adopted);
     // It lies on the disk by now, and the server has been asked.
     assert!(app(new.path()).status().await.expect("a status").is_signed_in());
-    assert!(client.settled(LIMIT).await);
-    assert_eq!(client.adopt(tokens.clone()).await.expect("no error"), Adoption::Known);
+    assert!(client.finish_pending_work(LIMIT).await);
+    assert_eq!(client.adopt(tokens.clone()).await.expect("no error"), Adoption::AlreadyAdopted);
     peer.expire_access().await;
     client.access_token().await.expect("a token");
     if peer.has(Operation::Profile) {
         client.profile().await.expect("a profile");
     }
-    let other = Tokens::pair("another", "one");
+    let other = ExistingTokens::pair("another", "one");
     if peer.dialect != Dialect::DjoserToken {
         let refused = client.adopt(other).await.expect_err("another form");
-        assert_eq!(*refused.kind(), Kind::Unsupported(Operation::Adopt));
+        assert_eq!(*refused.kind(), ErrorKind::Unsupported(Operation::Adopt));
     } else {
         let refused = client.adopt(other).await.expect_err("somebody is signed in");
-        assert_eq!(*refused.kind(), Kind::OtherSignIn);
+        assert_eq!(*refused.kind(), ErrorKind::OtherSignIn);
     }
     client.sign_out().await.expect("a sign-out");
     let again = app(new.path());
-    assert_eq!(again.adopt(tokens).await.expect("no error"), Adoption::Known);
+    assert_eq!(again.adopt(tokens).await.expect("no error"), Adoption::AlreadyAdopted);
     assert_eq!(reason(again.access_token().await), SignOutReason::SignedOut);
 }
 
 /// What lies in a vault, as another app would have kept it.
-async fn kept_in(folder: &Path) -> Tokens {
+async fn kept_in(folder: &Path) -> ExistingTokens {
     let record = vault_at(folder).read().await.expect("readable").expect("a record");
     let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
     let session = &record["held"]["signed_in"];
-    Tokens {
+    ExistingTokens {
         access: session["credential"]["token"].as_str().map(Secret::from),
         refresh: session["refresh"].as_str().map(Secret::from),
-        ..Tokens::default()
+        ..ExistingTokens::default()
     }
 }
 
@@ -186,11 +186,11 @@ async fn suspension(peer: &Peer) {
     peer.suspend("sofia").await;
     let refused = client.profile().await.expect_err("a refusal");
     match refused.kind() {
-        Kind::SignedOut { reason } => assert!(
+        ErrorKind::SignedOut { reason } => assert!(
             [SignOutReason::AccountInactive, SignOutReason::Ended].contains(reason),
             "{refused:?}"
         ),
-        Kind::Rejected(rejection) => {
+        ErrorKind::Rejected(rejection) => {
             assert_eq!(rejection.code, RejectionCode::AccountInactive, "{refused:?}");
         }
         other => panic!("{other:?}"),
@@ -247,7 +247,7 @@ async fn provider_token(peer: &Peer) {
 
 async fn what_it_lacks(peer: &Peer) {
     let client = client(peer);
-    let lacks = |operation| Err::<(), _>(Kind::Unsupported(operation));
+    let lacks = |operation| Err::<(), _>(ErrorKind::Unsupported(operation));
     let kind = |outcome: propusk::Result<()>| outcome.map_err(|error| error.kind().clone());
     if !peer.has(Operation::RequestReset) {
         let outcome = client.request_reset("nina@example.org").await;

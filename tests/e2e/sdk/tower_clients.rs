@@ -6,7 +6,7 @@ use hyper::{Request, Response, Uri};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use propusk::{AccessTokenLayer, Error, Kind, SignOutReason};
+use propusk::{AccessTokenLayer, Error, ErrorKind, SignOutReason};
 use propusk_tests::tap::Tap;
 use tower::{BoxError, ServiceBuilder, ServiceExt as _};
 
@@ -31,7 +31,7 @@ async fn status(layer: &AccessTokenLayer, url: &str) -> u16 {
     get(layer, url).await.expect("an answer").status().as_u16()
 }
 
-fn kind(outcome: Result<Response<Incoming>, BoxError>) -> Kind {
+fn kind(outcome: Result<Response<Incoming>, BoxError>) -> ErrorKind {
     let error = outcome.expect_err("a refusal");
     error.downcast_ref::<Error>().expect("one of the SDK's").kind().clone()
 }
@@ -80,7 +80,7 @@ async fn a_session_that_has_ended_is_told_in_place_of_the_answer() {
     other.end_other_sessions(None).await.expect("the other one ends");
     let url = format!("{}/propusk/v1/account", tap.url());
     let outcome = get(&client.tower_layer(), &url).await;
-    assert_eq!(kind(outcome), Kind::SignedOut { reason: SignOutReason::Ended });
+    assert_eq!(kind(outcome), ErrorKind::SignedOut { reason: SignOutReason::Ended });
 }
 
 #[tokio::test]
@@ -89,10 +89,10 @@ async fn nothing_is_sent_to_another_origin() {
     let (_server, _tap, client) = app(&home).await;
     let stranger = Tap::open(home.server.address).await;
     let url = format!("{}/propusk/v1/account", stranger.url());
-    assert_eq!(kind(get(&client.tower_layer(), &url).await), Kind::Usage);
-    assert_eq!(kind(get(&client.tower_layer(), "/propusk/v1/account").await), Kind::Usage);
+    assert_eq!(kind(get(&client.tower_layer(), &url).await), ErrorKind::Usage);
+    assert_eq!(kind(get(&client.tower_layer(), "/propusk/v1/account").await), ErrorKind::Usage);
     let error = client.tower_layer().connected_to(&stranger.url()).expect_err("a refusal");
-    assert_eq!(*error.kind(), Kind::Usage);
+    assert_eq!(*error.kind(), ErrorKind::Usage);
     assert!(stranger.seen().is_empty());
 }
 

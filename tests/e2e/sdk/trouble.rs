@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use propusk::{Client, Error, Kind};
+use propusk::{Client, Error, ErrorKind};
 use propusk_tests::tap::Tap;
 use tokio::task::JoinSet;
 
@@ -24,7 +24,7 @@ async fn refused(client: &Client) -> Error {
 /// Which of these pauses the error asks for.
 fn after(error: &Error) -> Duration {
     match error.kind() {
-        Kind::Later { after } => *after,
+        ErrorKind::RetryLater { after } => *after,
         other => panic!("{other:?}"),
     }
 }
@@ -55,7 +55,11 @@ async fn what_a_busy_server_asks_for_holds_for_every_caller() {
         calls.spawn(async move { refused(&client).await });
     }
     for error in calls.join_all().await {
-        assert_eq!(error.kind(), &Kind::Later { after: Duration::from_secs(3_600) }, "{error:?}");
+        assert_eq!(
+            error.kind(),
+            &ErrorKind::RetryLater { after: Duration::from_secs(3_600) },
+            "{error:?}"
+        );
     }
     assert_eq!(tap.count(REFRESH), 2);
     assert_eq!(after(&refused(&client).await), Duration::from_secs(300), "at most five minutes");
@@ -105,7 +109,7 @@ async fn a_server_that_fails_is_asked_less_and_less_often() {
         tap.answer(REFRESH, Some(broken));
     }
     for _ in 0..MANY {
-        assert_eq!(*refused(&client).await.kind(), Kind::Network);
+        assert_eq!(*refused(&client).await.kind(), ErrorKind::Network);
     }
     // The first may have met a connection that was closed while it was idle.
     assert_eq!(tap.count(REFRESH), 2);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use propusk::{
-    Client, FileStorage, KeyStore, KeyStoreError, Kind, Phase, SignOutReason, Storage, Vault,
+    Client, ErrorKind, FileStorage, KeyStore, KeyStoreError, Phase, SignOutReason, Storage, Vault,
     VaultKey, VaultState,
 };
 
@@ -36,7 +36,7 @@ impl Store {
     fn opened(&self) -> Result<(), KeyStoreError> {
         match self.mood.load(Ordering::SeqCst) {
             LOCKED => Err(KeyStoreError::Locked("asleep".to_owned())),
-            ABSENT => Err(KeyStoreError::Absent("none".to_owned())),
+            ABSENT => Err(KeyStoreError::NoStore("none".to_owned())),
             _ => Ok(()),
         }
     }
@@ -117,7 +117,7 @@ fn with_store(home: &Home, store: &Arc<Store>) -> Client {
 
 /// A client of this home's server, with a vault that may be another's.
 fn with_store_of(home: &Home, path: &Path, store: &Arc<Store>) -> Client {
-    let vault = Vault::sealed(path, Arc::<Store>::clone(store));
+    let vault = Vault::with_key_store(path, Arc::<Store>::clone(store));
     home.builder().vault(vault).build().expect("a client")
 }
 
@@ -138,7 +138,7 @@ fn on_disk(home: &Home, disk: &Arc<Disk>) -> Client {
 
 fn state<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> VaultState {
     match outcome.expect_err("a failure").kind() {
-        Kind::Storage { state } => *state,
+        ErrorKind::Storage { state } => *state,
         other => panic!("{other:?}"),
     }
 }
@@ -163,12 +163,12 @@ async fn a_system_without_a_store_is_told() {
     let (home, store) = (Home::start().await, Arc::new(Store::default()));
     store.is(ABSENT);
     let app = with_store(&home, &store);
-    assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::Absent);
+    assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::NoKeyStore);
     let path = home.folder.path().join("app.vault");
-    let vault = Vault::sealed(path, Arc::<Store>::clone(&store)).degrade_to_file();
+    let vault = Vault::with_key_store(path, Arc::<Store>::clone(&store)).allow_key_file();
     let app = home.builder().vault(vault).build().expect("a client");
     app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in, on purpose");
-    assert_eq!(app.vault_state().await, VaultState::Degraded);
+    assert_eq!(app.vault_state().await, VaultState::KeyInFile);
 }
 
 #[tokio::test]
@@ -220,9 +220,9 @@ async fn a_record_of_a_newer_version_is_left_alone() {
     locked.write(newer).await.expect("written");
     drop(locked);
     let app = home.app();
-    assert_eq!(state(app.status().await), VaultState::Newer);
-    assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::Newer);
-    assert_eq!(state(app.sign_out().await), VaultState::Newer);
+    assert_eq!(state(app.status().await), VaultState::NewerVersion);
+    assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::NewerVersion);
+    assert_eq!(state(app.sign_out().await), VaultState::NewerVersion);
     assert_eq!(home.vault().read().await.expect("readable"), Some(newer.to_vec()));
 }
 
@@ -268,7 +268,7 @@ async fn an_older_record_that_somebody_puts_back_is_said_and_never_sent() {
     let older = std::fs::read(&path).expect("a vault");
     app.refresh().await.expect("a renewal");
     std::fs::write(&path, &older).expect("put back");
-    assert_eq!(app.vault_state().await, VaultState::WentBack);
+    assert_eq!(app.vault_state().await, VaultState::RolledBack);
     home.advance(EXPIRED);
     app.profile().await.expect("what is in memory is newer");
     assert_eq!(app.vault_state().await, VaultState::Ready);
@@ -277,7 +277,7 @@ async fn an_older_record_that_somebody_puts_back_is_said_and_never_sent() {
     app.sign_out().await.expect("a sign-out");
     std::fs::write(&path, &older).expect("put back");
     assert_eq!(reason(app.access_token().await), SignOutReason::SignedOut);
-    assert_eq!(app.vault_state().await, VaultState::WentBack);
+    assert_eq!(app.vault_state().await, VaultState::RolledBack);
     app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     assert_eq!(app.vault_state().await, VaultState::Ready);
 }
@@ -382,12 +382,12 @@ async fn an_end_is_orderly_only_once_the_disk_has_everything() {
     let disk = Disk::of(&home, false);
     let app = on_disk(&home, &disk);
     app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
-    assert!(app.settled(LIMIT).await);
+    assert!(app.finish_pending_work(LIMIT).await);
     disk.is_full.store(true, Ordering::SeqCst);
     app.refresh().await.expect("tokens in memory");
-    assert!(!app.settled(LIMIT).await, "they are not on the disk");
+    assert!(!app.finish_pending_work(LIMIT).await, "they are not on the disk");
     disk.is_full.store(false, Ordering::SeqCst);
-    assert!(app.settled(LIMIT).await);
+    assert!(app.finish_pending_work(LIMIT).await);
     home.app().profile().await.expect("a session");
 }
 
@@ -402,8 +402,8 @@ async fn who_signs_in_after_the_file_was_removed_is_nobodys_older_record() {
     one.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     home.advance(EXPIRED);
     other.access_token().await.expect("the new session's");
-    let who = |client: Client| async move { client.status().await.expect("a status").who };
-    assert_eq!(who(other).await, who(one).await);
+    let user = |client: Client| async move { client.status().await.expect("a status").user };
+    assert_eq!(user(other).await, user(one).await);
 }
 
 #[tokio::test]
@@ -412,12 +412,12 @@ async fn a_sign_out_is_told_to_the_server_that_has_the_session_and_to_no_other()
     let (tap, app) = home.tapped().await;
     std::fs::write(home.folder.path().join("app.vault"), "garbage").expect("written");
     tap.answer("DELETE /propusk/v1/sessions/current", None);
-    assert_eq!(app.sign_out().await.expect("a sign-out"), propusk::SignOut::Owed);
+    assert_eq!(app.sign_out().await.expect("a sign-out"), propusk::SignOut::Pending);
     let other = propusk_tests::tap::Tap::open(home.server.address).await;
     let client = Client::builder(other.url()).clock(home.clock.clone()).vault(home.vault());
     let client = client.build().expect("a client");
     assert!(!client.status().await.expect("a status").is_signed_in());
-    assert!(client.settled(LIMIT).await);
+    assert!(client.finish_pending_work(LIMIT).await);
     assert!(other.seen().is_empty(), "{:?}", other.seen());
 }
 
@@ -452,7 +452,7 @@ async fn a_user_who_starts_over_gets_out_of_every_state() {
         let path = home.folder.path().join("app.vault");
         match was {
             "newer" => {
-                let vault = Vault::sealed(&path, Arc::<Store>::clone(&store));
+                let vault = Vault::with_key_store(&path, Arc::<Store>::clone(&store));
                 let newer = br#"{"version":2,"held":{"signed_in_elsewhere":1}}"#;
                 vault.lock().await.expect("a lock").write(newer).await.expect("written");
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use propusk::{Change, Client, Phase, SignOutReason, Status};
+use propusk::{Client, Phase, SignOutReason, Status, StatusChange};
 use tokio::sync::watch;
 
 use super::{EMAIL, Home, PASSWORD};
@@ -23,9 +23,9 @@ async fn the_sign_in_renewal_and_sign_out_of_another_process_are_told() {
     let mut status = other.watch();
 
     one.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
-    let who = one.status().await.expect("a status").who;
+    let user = one.status().await.expect("a status").user;
     let seen = told(&mut status, |status| status.phase == Phase::SignedIn).await;
-    assert_eq!((&seen.who, seen.change), (&who, Change::OtherProcess));
+    assert_eq!((&seen.user, seen.change), (&user, StatusChange::OtherProcess));
     let token = |client: Client| async move {
         client.access_token().await.expect("a token").token().clone()
     };
@@ -34,7 +34,10 @@ async fn the_sign_in_renewal_and_sign_out_of_another_process_are_told() {
     one.sign_out().await.expect("a sign-out");
     let seen = told(&mut status, |status| !status.is_signed_in()).await;
     let reason = SignOutReason::SignedOut;
-    assert_eq!((seen.phase, seen.change), (Phase::SignedOut { reason }, Change::OtherProcess));
+    assert_eq!(
+        (seen.phase, seen.change),
+        (Phase::SignedOut { reason }, StatusChange::OtherProcess)
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use propusk::{Adoption, Client, Kind, Tokens, Vault, VaultState};
+use propusk::{Adoption, Client, ErrorKind, ExistingTokens, Vault, VaultState};
 use tokio::net::TcpListener;
 
 use super::cast::Cast;
@@ -21,7 +21,7 @@ pub(super) struct Props {
     pub person: Person,
     pub way_in: WayIn,
     /// What an app without the SDK has kept.
-    pub tokens: Option<Arc<Tokens>>,
+    pub tokens: Option<Arc<ExistingTokens>>,
 }
 
 impl Cast<'_> {
@@ -64,7 +64,7 @@ impl Cast<'_> {
     }
 
     /// Tokens that were taken over once are known, whether or not their session has ended.
-    pub async fn knows(&mut self, tokens: &Tokens) -> Result<(), Mishap> {
+    pub async fn knows(&mut self, tokens: &ExistingTokens) -> Result<(), Mishap> {
         self.is_known(tokens).await?;
         self.jobs([(0, Job::SignOut)].into()).await?;
         self.is_known(tokens).await?;
@@ -75,11 +75,11 @@ impl Cast<'_> {
         }
     }
 
-    async fn is_known(&self, tokens: &Tokens) -> Result<(), Mishap> {
+    async fn is_known(&self, tokens: &ExistingTokens) -> Result<(), Mishap> {
         let (client, tokens) = (self.processes[0].client.clone(), tokens.clone());
         let adopting = self.processes[0].spawn(async move { client.adopt(tokens).await });
         match adopting.await {
-            Ok(Ok(Adoption::Known)) => Ok(()),
+            Ok(Ok(Adoption::AlreadyAdopted)) => Ok(()),
             outcome => Err(Mishap::Other(format!("known tokens: {outcome:?}"))),
         }
     }
@@ -104,7 +104,7 @@ async fn another_server(world: &World, props: &Props) -> Result<(), Mishap> {
         ("sign_in", props.way_in.sign_in(&client).await),
     ];
     counting.abort();
-    let refusal = Kind::Storage { state: VaultState::OtherServer };
+    let refusal = ErrorKind::Storage { state: VaultState::OtherServer };
     for (what, outcome) in outcomes {
         if !outcome.as_ref().is_err_and(|error| *error.kind() == refusal) {
             return Err(Mishap::Other(format!("{what} at another server: {outcome:?}")));

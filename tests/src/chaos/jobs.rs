@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use propusk::{Client, Kind, SignOutReason, Tokens};
+use propusk::{Client, ErrorKind, ExistingTokens, SignOutReason};
 use tokio::time::timeout;
 
 use super::world::WayIn;
@@ -23,7 +23,7 @@ pub(super) enum Job {
     SignIn(WayIn),
     SignOut,
     /// Hands over tokens, for the first time or again.
-    Adopt(Arc<Tokens>),
+    Adopt(Arc<ExistingTokens>),
     /// Waits until nothing is owed.
     Settle,
 }
@@ -56,7 +56,7 @@ impl Job {
             Job::SignIn(way_in) => ended(way_in.sign_in(client).await),
             Job::SignOut => ended(client.sign_out().await.map(drop)),
             Job::Adopt(tokens) => ended(client.adopt((*tokens).clone()).await.map(drop)),
-            Job::Settle => match client.settled(LONG_PATIENCE).await {
+            Job::Settle => match client.finish_pending_work(LONG_PATIENCE).await {
                 true => Ended::Done,
                 false => Ended::Failed("something is left to do".to_owned()),
             },
@@ -83,7 +83,7 @@ fn ended(outcome: propusk::Result<()>) -> Ended {
     match outcome {
         Ok(()) => Ended::Done,
         Err(error) => match error.kind() {
-            Kind::SignedOut { reason } => Ended::SignedOut(*reason),
+            ErrorKind::SignedOut { reason } => Ended::SignedOut(*reason),
             _ => Ended::Failed(format!("{error:?}")),
         },
     }

@@ -66,7 +66,7 @@ impl Process {
             builder = builder.oauth_client(id, secret.as_str());
         }
         for address in &setting.addresses {
-            builder = builder.moved_from(format!("http://{address}"));
+            builder = builder.former_server(format!("http://{address}"));
         }
         let client = builder.build().expect("a client");
         Process { client, runtime: Some(runtime), life }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-use propusk::{Client, Clock, Dialect, Operation, Tokens, Vault, VaultKey};
+use propusk::{Client, Clock, Dialect, ExistingTokens, Operation, Vault, VaultKey};
 use propusk_server::auth::password::Password;
 use propusk_server::auth::{NewClient, NewPassword, Registration};
 use propusk_server::identifier::{Email, Identifier, Phone, Username};
@@ -196,14 +196,18 @@ impl World {
     }
 
     /// Tokens of a sign-in with another vault, as an app would have kept them without the SDK.
-    pub(super) async fn tokens(&self, api: Api, person: &Person) -> propusk::Result<Tokens> {
+    pub(super) async fn tokens(
+        &self,
+        api: Api,
+        person: &Person,
+    ) -> propusk::Result<ExistingTokens> {
         let vault = Vault::file(person.vault.with_extension("old"), person.key.clone());
         self.way_in(api, person).sign_in(&self.client(api, vault.clone())?).await?;
         let record = vault.read().await.expect("a vault that can be read").expect("a record");
         let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
         let session = &record["held"]["signed_in"];
         let text = |value: &serde_json::Value| value.as_str().expect("a token").to_owned();
-        Ok(Tokens::pair(text(&session["credential"]["token"]), text(&session["refresh"])))
+        Ok(ExistingTokens::pair(text(&session["credential"]["token"]), text(&session["refresh"])))
     }
 
     fn client(&self, api: Api, vault: Vault) -> propusk::Result<Client> {

@@ -9,12 +9,12 @@ use propusk_wire::Secret;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::adopted;
 use super::drf::djoser::Users;
 use super::drf::{self, Names, refusal};
+use super::existing_tokens;
 use super::reply::{Token, read};
 use super::request::members_of;
-use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Spelling, Tokens};
+use super::{App, Call, Credential, Refusal, Renewal, Reply, Request, Scheme, Tokens, Wire};
 use crate::account::{MailedLink, Operation, Profile, Registered, Registration};
 use crate::error::{Result, SignOutReason};
 
@@ -24,7 +24,7 @@ const USERS: Users = Users { path: "/auth/users/", unauthorized };
 const REPEATED: Names = &[("re_password", "password")];
 const SIGN_IN: Names = &[("username", "identifier")];
 
-impl Spelling for DjoserToken {
+impl Wire for DjoserToken {
     fn operations(&self) -> &'static [Operation] {
         &[
             Operation::Register,
@@ -48,8 +48,8 @@ impl Spelling for DjoserToken {
         true
     }
 
-    fn adopt(&self, kept: &crate::adopted::Tokens, now: i64) -> Result<Tokens> {
-        adopted::opaque(kept, now)
+    fn adopt(&self, kept: &crate::existing_tokens::ExistingTokens, now: i64) -> Result<Tokens> {
+        existing_tokens::opaque(kept, now)
     }
 
     fn register(&self, new: &Registration) -> Result<Call<Registered>> {
@@ -58,7 +58,9 @@ impl Spelling for DjoserToken {
             body.insert(member.to_owned(), json!(new.password));
         }
         let request = Request::post(USERS.path, body.into());
-        Ok(Call::new(request, |reply| read(reply, awaits, |reply| refusal(reply, REPEATED))))
+        Ok(Call::new(request, |reply| {
+            read(reply, activation_required, |reply| refusal(reply, REPEATED))
+        }))
     }
 
     fn activate(&self, link: &MailedLink) -> Result<Call<()>> {
@@ -101,7 +103,7 @@ impl Spelling for DjoserToken {
     }
 
     fn verify(&self, access: &Credential) -> Result<Call<bool>> {
-        Ok(USERS.profile(access).works())
+        Ok(USERS.profile(access).is_accepted())
     }
 
     fn profile(&self, access: &Credential) -> Result<Call<Profile>> {
@@ -144,7 +146,7 @@ fn drop_key(access: &Credential) -> Call<()> {
             _ => refusal(reply, &[]),
         })
     });
-    call.or_over()
+    call.or_already_ended()
 }
 
 /// `{"auth_token": …}`
@@ -156,17 +158,17 @@ fn key(reply: &Reply) -> Option<Tokens> {
     let Token(token) = reply.json::<Response>()?.auth_token;
     Some(Tokens {
         access: Credential { scheme: Scheme::Token, token },
-        access_lives: None,
+        access_lifetime: None,
         refresh: None,
-        refresh_lives: None,
+        refresh_lifetime: None,
         session_id: None,
         profile: None,
     })
 }
 
 /// The account is shown; it waits for its mail.
-fn awaits(reply: &Reply) -> Option<Registered> {
-    drf::profile(reply).map(|_| Registered::AwaitsActivation)
+fn activation_required(reply: &Reply) -> Option<Registered> {
+    drf::profile(reply).map(|_| Registered::ActivationRequired)
 }
 
 /// What is said of a key is final; what is said of a pair's access token, its refresh has to tell, which

@@ -77,7 +77,7 @@ pub fn revoke(access: &Credential, refresh: Option<&Secret>, app: &App) -> Resul
             None => refusal(reply, &[]),
         })
     });
-    Ok(call.or_over())
+    Ok(call.or_already_ended())
 }
 
 fn client(app: &App) -> Result<&OAuthClient> {
@@ -101,9 +101,9 @@ fn pair(reply: &Reply) -> Option<Tokens> {
     let Token(refresh) = refresh_token;
     Some(Tokens {
         access: Credential { scheme: Scheme::Bearer, token: access },
-        access_lives: expires_in.as_ref().and_then(jwt::seconds).map(jwt::lifetime),
+        access_lifetime: expires_in.as_ref().and_then(jwt::seconds).map(jwt::lifetime),
         refresh: Some(refresh),
-        refresh_lives: None,
+        refresh_lifetime: None,
         session_id: None,
         profile: None,
     })

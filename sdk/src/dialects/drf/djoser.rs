@@ -24,7 +24,7 @@ pub struct Users {
 impl Users {
     pub fn activate(&self, link: &MailedLink) -> Call<()> {
         let body = json!({ "uid": link.uid, "token": link.token });
-        self.open("activation/", body, OF_LINK)
+        self.anonymous("activation/", body, OF_LINK)
     }
 
     /// Who has nothing to activate is refused without a word.
@@ -39,20 +39,20 @@ impl Users {
     }
 
     pub fn request_reset(&self, email: &str) -> Call<()> {
-        self.open("reset_password/", json!({ "email": email }), &[])
+        self.anonymous("reset_password/", json!({ "email": email }), &[])
     }
 
     pub fn confirm_reset(&self, link: &MailedLink, new_password: &Secret) -> Call<()> {
         let body = json!({ "uid": link.uid, "token": link.token, "new_password": new_password });
-        self.open("reset_password_confirm/", body, OF_LINK)
+        self.anonymous("reset_password_confirm/", body, OF_LINK)
     }
 
     pub fn profile(&self, access: &Credential) -> Call<Profile> {
-        self.signed_in(Request::get(self.at("me/")), access, profile, &[])
+        self.authorized(Request::get(self.at("me/")), access, profile, &[])
     }
 
     pub fn change_profile(&self, access: &Credential, changes: Value) -> Call<Profile> {
-        self.signed_in(Request::patch(self.at("me/"), changes), access, profile, &[])
+        self.authorized(Request::patch(self.at("me/"), changes), access, profile, &[])
     }
 
     pub fn change_password(
@@ -63,17 +63,17 @@ impl Users {
     ) -> Result<Call<()>> {
         let body = json!({ "new_password": new, "current_password": needed(current)? });
         let request = Request::post(self.at("set_password/"), body);
-        Ok(self.signed_in(request, access, Reply::done, NEW_PASSWORD))
+        Ok(self.authorized(request, access, Reply::done, NEW_PASSWORD))
     }
 
     pub fn delete(&self, access: &Credential, current: Option<&Secret>) -> Result<Call<()>> {
         let body = json!({ "current_password": needed(current)? });
         let request = Request::delete(self.at("me/")).body(body);
-        Ok(self.signed_in(request, access, Reply::done, &[]))
+        Ok(self.authorized(request, access, Reply::done, &[]))
     }
 
     /// A call whose credential is looked at.
-    fn signed_in<T: 'static>(
+    fn authorized<T: 'static>(
         &self,
         request: Request,
         access: &Credential,
@@ -90,7 +90,7 @@ impl Users {
     }
 
     /// A call by whoever it is, whose success has nothing to tell.
-    fn open(&self, path: &str, body: Value, names: Names) -> Call<()> {
+    fn anonymous(&self, path: &str, body: Value, names: Names) -> Call<()> {
         let request = Request::post(self.at(path), body);
         Call::new(request, move |reply| read(reply, Reply::done, |reply| refusal(reply, names)))
     }

@@ -61,15 +61,15 @@ enum Id {
 
 impl From<UserResponse> for Profile {
     fn from(user: UserResponse) -> Self {
-        let told = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let value = |text: Option<String>| text.filter(|text| !text.is_empty());
         Profile {
             id: Some(match user.id {
                 Id::Number(id) => id.to_string(),
                 Id::Text(id) => id,
             }),
-            email: told(user.email),
-            phone: told(user.phone),
-            username: told(user.username),
+            email: value(user.email),
+            phone: value(user.phone),
+            username: value(user.username),
             ..Profile::default()
         }
     }

@@ -30,9 +30,9 @@ impl PairResponse {
         let Token(access) = self.access;
         let refresh = self.refresh.map(|Token(refresh)| refresh);
         Tokens {
-            access_lives: jwt::lives(&access, now),
+            access_lifetime: jwt::lifetime_of(&access, now),
             access: Credential { scheme, token: access },
-            refresh_lives: refresh.as_ref().and_then(|refresh| jwt::lives(refresh, now)),
+            refresh_lifetime: refresh.as_ref().and_then(|refresh| jwt::lifetime_of(refresh, now)),
             refresh,
             session_id: None,
             profile: None,
@@ -101,7 +101,7 @@ pub fn blacklist(path: &str, refresh: &Secret) -> Call<()> {
         let ended = Refusal::SignedOut(SignOutReason::Ended);
         read(reply, empty, |reply| refresh_refusal(reply, ended))
     });
-    call.or_over()
+    call.or_already_ended()
 }
 
 /// 401 of a view that asks for an access token: a refresh may help, and tells if it cannot.

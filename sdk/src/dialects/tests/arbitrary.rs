@@ -181,7 +181,7 @@ fn verdict(
             let whole = whole && fields.is_none_or(is_map_of_texts) && reply.status != 503;
             match code.filter(|_| whole)? {
                 "session_ended" => ended("Ended"),
-                "token_reused" => ended("Reused"),
+                "token_reused" => ended("TokenReused"),
                 "account_inactive" => ended("AccountInactive"),
                 "invalid_credentials" | "token_expired"
                     if operation == Operation::Refresh && reply.status == 401 =>

@@ -2,8 +2,8 @@
 
 mod arbitrary;
 mod recorded;
-mod spelled;
-mod told;
+mod requests;
+mod responses;
 
 use propusk_wire::{Secret, UpdateAccountRequest};
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -93,39 +93,39 @@ fn in_words<T>(reading: Reading<T>) -> String {
 
 /// Asks for an operation; the first of those that one operation stands for.
 fn ask(dialect: Dialect, operation: Operation, scheme: Scheme) -> Asked {
-    let (spelling, access, app) = (dialect.spelling(), credential(scheme), app());
+    let (wire, access, app) = (dialect.wire(), credential(scheme), app());
     let password = Secret::new("Str0ng-pass-77");
     let (refresh, attempt) = (Secret::new("refresh"), Secret::new("attempt"));
     match operation {
-        Operation::Register => Asked::of(spelling.register(&registration(dialect))),
-        Operation::Activate => Asked::of(spelling.activate(&link())),
-        Operation::ResendActivation => Asked::of(spelling.resend_activation("anna@example.com")),
-        Operation::SignIn => Asked::of(spelling.sign_in("anna@example.com", &password, &app)),
-        Operation::Refresh => Asked::of(spelling.refresh(&Renewal {
+        Operation::Register => Asked::of(wire.register(&registration(dialect))),
+        Operation::Activate => Asked::of(wire.activate(&link())),
+        Operation::ResendActivation => Asked::of(wire.resend_activation("anna@example.com")),
+        Operation::SignIn => Asked::of(wire.sign_in("anna@example.com", &password, &app)),
+        Operation::Refresh => Asked::of(wire.refresh(&Renewal {
             access: &access,
             refresh: &refresh,
             attempt: &attempt,
             app: &app,
         })),
-        Operation::SignOut => Asked::of(spelling.sign_out(&access, Some(&refresh), &app)),
-        Operation::Verify => Asked::of(spelling.verify(&access)),
-        Operation::Profile => Asked::of(spelling.profile(&access)),
+        Operation::SignOut => Asked::of(wire.sign_out(&access, Some(&refresh), &app)),
+        Operation::Verify => Asked::of(wire.verify(&access)),
+        Operation::Profile => Asked::of(wire.profile(&access)),
         Operation::UpdateProfile => {
             let to = Some(Some("new@example.com".to_owned()));
             let changes = UpdateAccountRequest { email: to, ..UpdateAccountRequest::default() };
-            Asked::of(spelling.update_profile(&access, &changes))
+            Asked::of(wire.update_profile(&access, &changes))
         }
         Operation::ChangePassword => {
-            Asked::of(spelling.change_password(&access, Some(&password), &"N3w-pass-77".into()))
+            Asked::of(wire.change_password(&access, Some(&password), &"N3w-pass-77".into()))
         }
-        Operation::DeleteAccount => Asked::of(spelling.delete_account(&access, Some(&password))),
-        Operation::RequestReset => Asked::of(spelling.request_reset("anna@example.com", None)),
-        Operation::ConfirmReset => Asked::of(spelling.confirm_reset(&link(), &password, None)),
+        Operation::DeleteAccount => Asked::of(wire.delete_account(&access, Some(&password))),
+        Operation::RequestReset => Asked::of(wire.request_reset("anna@example.com", None)),
+        Operation::ConfirmReset => Asked::of(wire.confirm_reset(&link(), &password, None)),
         Operation::ProviderSignIn => {
             Asked::of(native::complete(&"code".into(), &"verifier".into(), &app))
         }
         Operation::ProviderTokenSignIn => {
-            Asked::of(spelling.sign_in_with_token("vk", &"provider-token".into(), &app))
+            Asked::of(wire.sign_in_with_token("vk", &"provider-token".into(), &app))
         }
         Operation::Sessions => Asked::of(Ok(native::sessions(&access))),
         Operation::Identities => Asked::of(Ok(native::identities(&access))),
@@ -135,7 +135,7 @@ fn ask(dialect: Dialect, operation: Operation, scheme: Scheme) -> Asked {
 
 /// Every call that a dialect has for an answer: operation and scheme.
 fn calls(dialect: Dialect) -> impl Iterator<Item = (Operation, Scheme)> {
-    let operations = dialect.spelling().operations();
+    let operations = dialect.wire().operations();
     let operations = operations.iter().filter(|operation| **operation != Operation::Adopt);
     schemes(dialect)
         .iter()
@@ -146,14 +146,14 @@ fn calls(dialect: Dialect) -> impl Iterator<Item = (Operation, Scheme)> {
 fn what_an_api_lacks_is_known_before_any_request() {
     let (access, app) = (credential(Scheme::Bearer), App::default());
     let kind = |refused: Error| refused.kind().clone();
-    let prehashed = Dialect::Prehashed.spelling();
+    let prehashed = Dialect::Prehashed.wire();
     for (refused, operation) in [
         (prehashed.profile(&access).err(), Operation::Profile),
         (prehashed.request_reset("a@example.com", None).err(), Operation::RequestReset),
         (prehashed.sign_out(&access, None, &app).err(), Operation::SignOut),
     ] {
         let refused = refused.map(kind);
-        assert_eq!(refused, Some(crate::Kind::Unsupported(operation)));
+        assert_eq!(refused, Some(crate::ErrorKind::Unsupported(operation)));
         assert!(!Dialect::Prehashed.supports(operation));
     }
 }
@@ -162,23 +162,23 @@ fn what_an_api_lacks_is_known_before_any_request() {
 fn what_would_be_lost_is_refused() {
     let named = Registration::new("p").email("a@example.com").display_name("Anna");
     for dialect in [Dialect::DjoserToken, Dialect::Prehashed, Dialect::DjoserJwt] {
-        let refused = dialect.spelling().register(&named).err().expect("a refusal");
-        assert_eq!(*refused.kind(), crate::Kind::Usage, "{dialect:?}");
+        let refused = dialect.wire().register(&named).err().expect("a refusal");
+        assert_eq!(*refused.kind(), crate::ErrorKind::Usage, "{dialect:?}");
     }
     let access = credential(Scheme::Bearer);
     let changes = UpdateAccountRequest {
         username: Some(Some("anna".to_owned())),
         ..UpdateAccountRequest::default()
     };
-    let refused = Dialect::DjoserJwt.spelling().update_profile(&access, &changes).err();
-    assert_eq!(*refused.expect("a refusal").kind(), crate::Kind::Usage);
+    let refused = Dialect::DjoserJwt.wire().update_profile(&access, &changes).err();
+    assert_eq!(*refused.expect("a refusal").kind(), crate::ErrorKind::Usage);
 }
 
 #[test]
 fn what_an_api_needs_is_asked_for() {
     let (key, pair) = (credential(Scheme::Token), credential(Scheme::Bearer));
     let nobody = App::default();
-    let djoser = Dialect::DjoserToken.spelling();
+    let djoser = Dialect::DjoserToken.wire();
     let refused = [
         djoser.sign_in_with_token("vk", &"t".into(), &nobody).err(),
         djoser.sign_out(&pair, None, &nobody).err(),
@@ -188,6 +188,6 @@ fn what_an_api_needs_is_asked_for() {
         native::unlink(&pair, "vk", "", None).err(),
     ];
     for refused in refused {
-        assert_eq!(*refused.expect("a refusal").kind(), crate::Kind::Usage);
+        assert_eq!(*refused.expect("a refusal").kind(), crate::ErrorKind::Usage);
     }
 }

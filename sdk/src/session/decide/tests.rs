@@ -3,8 +3,8 @@
 use super::*;
 use crate::Dialect;
 use crate::dialects::{Credential, Scheme};
-use crate::error::Kind;
-use crate::session::stored_session::Opening;
+use crate::error::ErrorKind;
+use crate::session::stored_session::NewSession;
 
 const NOW: i64 = 1_000_000;
 const AT: Moment = Moment { server: NOW, offset: 0 };
@@ -12,53 +12,56 @@ const AT: Moment = Moment { server: NOW, offset: 0 };
 fn tokens(number: u64) -> Tokens {
     Tokens {
         access: Credential { scheme: Scheme::Bearer, token: format!("access {number}").into() },
-        access_lives: Some(900),
+        access_lifetime: Some(900),
         refresh: Some(format!("refresh {number}").into()),
-        refresh_lives: Some(86_400),
+        refresh_lifetime: Some(86_400),
         session_id: None,
         profile: None,
     }
 }
 
 /// Of this sign-in, after so many renewals.
-fn session(lineage: &str, generation: u64) -> Box<Session> {
-    let opening =
-        Opening { dialect: Dialect::Native, lineage: lineage.into(), attempt_key: "key".into() };
+fn session(sign_in_id: &str, generation: u64) -> Box<Session> {
+    let new = NewSession {
+        dialect: Dialect::Native,
+        sign_in_id: sign_in_id.into(),
+        attempt_key: "key".into(),
+    };
     let at = Moment { server: NOW - 2_000, offset: 0 };
-    Box::new(Session { generation, ..Session::open(opening, tokens(generation), at) })
+    Box::new(Session { generation, ..Session::open(new, tokens(generation), at) })
 }
 
-fn signed_in(lineage: &str, generation: u64, is_saved: bool) -> State {
-    State::SignedIn(Kept { session: session(lineage, generation), is_saved })
+fn signed_in(sign_in_id: &str, generation: u64, is_saved: bool) -> SessionState {
+    SessionState::SignedIn(MemorySession { session: session(sign_in_id, generation), is_saved })
 }
 
 /// What is in memory, and what the vault holds.
-fn memories() -> Vec<State> {
-    let mut states = vec![State::Unknown];
+fn memories() -> Vec<SessionState> {
+    let mut states = vec![SessionState::Unknown];
     for generation in [1, 2, 3] {
         states.push(signed_in("ours", generation, true));
         states.push(signed_in("ours", generation, false));
     }
     states.push(signed_in("theirs", 1, true));
-    states.extend(reasons().map(State::SignedOut));
+    states.extend(reasons().map(SessionState::SignedOut));
     states
 }
 
-fn vaults() -> Vec<Result<Held, VaultState>> {
+fn vaults() -> Vec<Result<StoredState, VaultState>> {
     let mut vaults = Vec::new();
     for generation in [1, 2, 3] {
-        vaults.push(Ok(Held::SignedIn(session("ours", generation))));
+        vaults.push(Ok(StoredState::SignedIn(session("ours", generation))));
     }
-    vaults.push(Ok(Held::SignedIn(session("theirs", 1))));
-    vaults.extend(reasons().map(|reason| Ok(Held::SignedOut(reason))));
+    vaults.push(Ok(StoredState::SignedIn(session("theirs", 1))));
+    vaults.extend(reasons().map(|reason| Ok(StoredState::SignedOut(reason))));
     for state in [
         VaultState::Locked,
-        VaultState::Absent,
-        VaultState::Foreign,
-        VaultState::Newer,
+        VaultState::NoKeyStore,
+        VaultState::Unreadable,
+        VaultState::NewerVersion,
         VaultState::ReadOnly,
         VaultState::OtherServer,
-        VaultState::WentBack,
+        VaultState::RolledBack,
     ] {
         vaults.push(Err(state));
     }
@@ -79,10 +82,10 @@ fn reasons() -> impl Iterator<Item = SignOutReason> {
 fn answers() -> Vec<Result<Tokens, Verdict>> {
     vec![
         Ok(tokens(9)),
-        Err(Verdict::Over(SignOutReason::Ended)),
+        Err(Verdict::Ended(SignOutReason::Ended)),
         Err(Verdict::Spent),
         Err(Verdict::TooEarly),
-        Err(Verdict::Passing(Kind::Network.into())),
+        Err(Verdict::Inconclusive(ErrorKind::Network.into())),
     ]
 }
 
@@ -90,45 +93,61 @@ fn answers() -> Vec<Result<Tokens, Verdict>> {
 fn a_vault_that_cannot_be_read_now_signs_nobody_out_and_nobody_in() {
     for memory in memories() {
         for stored in vaults() {
-            let merged = merged(memory.clone(), stored.clone());
-            let case = format!("{memory:?} {stored:?}: {merged:?}");
+            let merged_state = merged_state(memory.clone(), stored.clone());
+            let case = format!("{memory:?} {stored:?}: {merged_state:?}");
             match (&memory, &stored) {
-                (_, Err(VaultState::Foreign | VaultState::WentBack)) => match &memory {
-                    State::SignedIn(_) => {
-                        let state = merged.expect("what is in memory");
+                (_, Err(VaultState::Unreadable | VaultState::RolledBack)) => match &memory {
+                    SessionState::SignedIn(_) => {
+                        let state = merged_state.expect("what is in memory");
                         assert!(
-                            matches!(&state, State::SignedIn(kept) if !kept.is_saved),
+                            matches!(&state, SessionState::SignedIn(kept) if !kept.is_saved),
                             "it is written again: {case}"
                         );
                         assert_eq!(state.session(), memory.session(), "{case}");
                     }
-                    State::SignedOut(_) => assert_eq!(merged, Ok(memory.clone()), "{case}"),
-                    State::Unknown => {
-                        let is_lost = merged == Ok(State::SignedOut(SignOutReason::VaultLost));
-                        assert_eq!(is_lost, stored == Err(VaultState::Foreign), "{case}");
+                    SessionState::SignedOut(_) => {
+                        assert_eq!(merged_state, Ok(memory.clone()), "{case}")
+                    }
+                    SessionState::Unknown => {
+                        let is_lost =
+                            merged_state == Ok(SessionState::SignedOut(SignOutReason::VaultLost));
+                        assert_eq!(is_lost, stored == Err(VaultState::Unreadable), "{case}");
                     }
                 },
-                (_, Err(state)) => assert_eq!(merged, Err(*state), "{case}"),
-                (State::SignedIn(_), Ok(Held::SignedOut(SignOutReason::NeverSignedIn))) => {
-                    assert_eq!(merged, Ok(State::SignedOut(SignOutReason::VaultLost)), "{case}");
+                (_, Err(state)) => assert_eq!(merged_state, Err(*state), "{case}"),
+                (
+                    SessionState::SignedIn(_),
+                    Ok(StoredState::SignedOut(SignOutReason::NeverSignedIn)),
+                ) => {
+                    assert_eq!(
+                        merged_state,
+                        Ok(SessionState::SignedOut(SignOutReason::VaultLost)),
+                        "{case}"
+                    );
                 }
-                (State::SignedOut(_), Ok(Held::SignedOut(SignOutReason::NeverSignedIn))) => {
-                    assert_eq!(merged, Ok(memory.clone()), "{case}");
+                (
+                    SessionState::SignedOut(_),
+                    Ok(StoredState::SignedOut(SignOutReason::NeverSignedIn)),
+                ) => {
+                    assert_eq!(merged_state, Ok(memory.clone()), "{case}");
                 }
-                (State::SignedIn(ours), Ok(Held::SignedOut(SignOutReason::AnswerLost)))
-                    if !ours.is_saved =>
+                (
+                    SessionState::SignedIn(ours),
+                    Ok(StoredState::SignedOut(SignOutReason::AnswerLost)),
+                ) if !ours.is_saved => {
+                    assert_eq!(merged_state, Ok(memory.clone()), "{case}");
+                }
+                (SessionState::SignedIn(ours), Ok(StoredState::SignedIn(theirs)))
+                    if ours.session.sign_in_id == theirs.sign_in_id =>
                 {
-                    assert_eq!(merged, Ok(memory.clone()), "{case}");
-                }
-                (State::SignedIn(ours), Ok(Held::SignedIn(theirs)))
-                    if ours.session.lineage == theirs.lineage =>
-                {
-                    let state = merged.expect("a session");
+                    let state = merged_state.expect("a session");
                     let newest = state.session().expect("a session").generation;
                     let both = [ours.session.generation, theirs.generation];
                     assert_eq!(newest, both.into_iter().max().expect("two"), "{case}");
                 }
-                (_, Ok(held)) => assert_eq!(merged, Ok(State::of(held.clone())), "{case}"),
+                (_, Ok(held)) => {
+                    assert_eq!(merged_state, Ok(SessionState::of(held.clone())), "{case}")
+                }
             }
         }
     }
@@ -139,11 +158,11 @@ fn only_the_servers_word_on_what_is_still_held_ends_a_session() {
     let asked = session("ours", 2);
     for state in memories() {
         for answer in answers() {
-            let is_word = matches!(answer, Err(Verdict::Over(_) | Verdict::Spent));
-            let is_base = state.session().is_some_and(|held| is_base(&asked, held));
+            let is_word = matches!(answer, Err(Verdict::Ended(_) | Verdict::Spent));
+            let is_same_renewal = state.session().is_some_and(|held| is_same_renewal(&asked, held));
             let case = format!("{state:?} {answer:?}");
-            let is_over = matches!(answered(&asked, &state, None, answer, AT), Outcome::Over(_));
-            assert_eq!(is_over, is_word && is_base, "{case}");
+            let is_over = matches!(outcome_of(&asked, &state, None, answer, AT), Outcome::Ended(_));
+            assert_eq!(is_over, is_word && is_same_renewal, "{case}");
         }
     }
 }
@@ -152,41 +171,45 @@ fn only_the_servers_word_on_what_is_still_held_ends_a_session() {
 fn tokens_are_kept_or_the_server_is_told_that_nobody_has_them() {
     let asked = session("ours", 2);
     for state in memories() {
-        let outcome = answered(&asked, &state, None, Ok(tokens(9)), AT);
+        let outcome = outcome_of(&asked, &state, None, Ok(tokens(9)), AT);
         let case = format!("{state:?}: {outcome:?}");
         match outcome {
             Outcome::Renewed(session) => {
                 assert_eq!(session.credential.token, "access 9".into(), "{case}");
-                assert_eq!((session.lineage.expose(), session.generation), ("ours", 3), "{case}");
+                assert_eq!(
+                    (session.sign_in_id.expose(), session.generation),
+                    ("ours", 3),
+                    "{case}"
+                );
                 let may = match &state {
-                    State::SignedIn(kept) => {
-                        kept.session.lineage == asked.lineage && kept.session.generation <= 2
+                    SessionState::SignedIn(kept) => {
+                        kept.session.sign_in_id == asked.sign_in_id && kept.session.generation <= 2
                     }
-                    State::SignedOut(reason) => *reason == SignOutReason::AnswerLost,
-                    State::Unknown => false,
+                    SessionState::SignedOut(reason) => *reason == SignOutReason::AnswerLost,
+                    SessionState::Unknown => false,
                 };
                 assert!(may, "{case}");
             }
-            Outcome::Overtaken(Some(over)) => {
+            Outcome::Superseded(Some(over)) => {
                 assert_eq!(over.credential.token, "access 9".into(), "{case}");
-                assert_ne!(state.session().map(|held| &held.lineage), Some(&asked.lineage));
+                assert_ne!(state.session().map(|held| &held.sign_in_id), Some(&asked.sign_in_id));
             }
             // The same renewal by another process: those tokens are as good, or newer.
-            Outcome::Overtaken(None) => {
+            Outcome::Superseded(None) => {
                 let held = state.session().expect("a session");
-                assert!(held.lineage == asked.lineage && held.generation >= 3, "{case}");
+                assert!(held.sign_in_id == asked.sign_in_id && held.generation >= 3, "{case}");
             }
-            Outcome::Over(_) | Outcome::Unchanged(_) => panic!("{case}"),
+            Outcome::Ended(_) | Outcome::Unchanged(_) => panic!("{case}"),
         }
     }
 }
 
 #[test]
 fn what_was_given_up_comes_back_for_nobody_else() {
-    let (asked, lost) = (session("ours", 2), State::SignedOut(SignOutReason::AnswerLost));
-    let outcome = |of: &str| answered(&asked, &lost, Some(&of.into()), Ok(tokens(9)), AT);
+    let (asked, lost) = (session("ours", 2), SessionState::SignedOut(SignOutReason::AnswerLost));
+    let outcome = |of: &str| outcome_of(&asked, &lost, Some(&of.into()), Ok(tokens(9)), AT);
     assert!(matches!(outcome("ours"), Outcome::Renewed(_)));
-    assert!(matches!(outcome("theirs"), Outcome::Overtaken(Some(_))));
+    assert!(matches!(outcome("theirs"), Outcome::Superseded(Some(_))));
 }
 
 #[test]
@@ -194,8 +217,8 @@ fn a_verification_does_not_stand_in_the_way_of_a_renewal() {
     let asked = session("ours", 2);
     // Another process has asked whether the access token is good, and has kept that.
     let verified = Box::new(Session { generation: 3, ..(*asked).clone() });
-    let state = State::SignedIn(Kept { session: verified, is_saved: true });
-    let Outcome::Renewed(renewed) = answered(&asked, &state, None, Ok(tokens(9)), AT) else {
+    let state = SessionState::SignedIn(MemorySession { session: verified, is_saved: true });
+    let Outcome::Renewed(renewed) = outcome_of(&asked, &state, None, Ok(tokens(9)), AT) else {
         panic!("the refresh token is spent")
     };
     assert_eq!((renewed.generation, renewed.refresh), (4, Some("refresh 9".into())));

@@ -1,6 +1,6 @@
 //! Screens other than the sign-in: registering, mailed links, passwords, the profile.
 
-use propusk::{FieldCode, Kind, Registered, Registration, UpdateAccountRequest};
+use propusk::{ErrorKind, FieldCode, Registered, Registration, UpdateAccountRequest};
 
 use super::{EMAIL, HOUR, PASSWORD, kind, rejection, server, signed_in};
 
@@ -40,7 +40,7 @@ async fn registration_waits_for_the_mailed_link_if_the_test_says_so() {
     server.require_activation();
     let client = server.client();
     let new = Registration::new(PASSWORD).email(OTHER);
-    assert_eq!(client.register(&new).await.expect("an account"), Registered::AwaitsActivation);
+    assert_eq!(client.register(&new).await.expect("an account"), Registered::ActivationRequired);
     let inactive = rejection(client.sign_in(OTHER, PASSWORD).await);
     assert_eq!(inactive.code.to_string(), "account_inactive");
     let first = server.mailed_link(OTHER).expect("a mail");
@@ -61,7 +61,7 @@ async fn password_reset_is_for_the_app_that_has_asked() {
     let another = server.client().confirm_reset(&link, "another harbour").await;
     assert_eq!(rejection(another).code.to_string(), "link_invalid");
     client.confirm_reset(&link, "another harbour").await.expect("a new password");
-    assert!(matches!(kind(client.profile().await), Kind::SignedOut { .. }));
+    assert!(matches!(kind(client.profile().await), ErrorKind::SignedOut { .. }));
     client.sign_in(EMAIL, "another harbour").await.expect("a sign-in");
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use propusk::testing::{Browser, FailingVault, Server};
-use propusk::{Client, Completed, Kind};
+use propusk::testing::{FailingVault, FakeBrowser, FakeServer};
+use propusk::{Client, ErrorKind, LinkOutcome};
 
 use super::{EMAIL, kind, rejection, server};
 
@@ -11,12 +11,12 @@ const REDIRECT: &str = "com.example.app:/signed-in";
 const LOOPBACK: &str = "http://127.0.0.1/signed-in";
 const BORIS: &str = "boris@example.org";
 
-fn app(server: &Server) -> Client {
+fn app(server: &FakeServer) -> Client {
     server.builder().redirect(REDIRECT).redirect(LOOPBACK).build().expect("a client")
 }
 
 /// The link that the browser brings of a sign-in that the app begins.
-async fn link(app: &Client, browser: &Browser) -> String {
+async fn link(app: &Client, browser: &FakeBrowser) -> String {
     let begun = app.begin_sign_in("google").await.expect("a sign-in begins");
     let link = browser.open(&begun.authorize_url).await.expect("a page");
     link.expect("the browser comes back")
@@ -28,10 +28,10 @@ async fn person_who_approves_is_signed_in() {
     let app = app(&server);
     let providers = app.providers().await.expect("a list");
     assert!(providers.iter().any(|provider| provider.name == "google"));
-    let link = link(&app, &Browser::approves(BORIS)).await;
+    let link = link(&app, &FakeBrowser::approves(BORIS)).await;
     assert!(link.starts_with(REDIRECT), "{link}");
-    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
-    assert_eq!(app.complete_sign_in(&link).await.expect("known"), Completed::Repeated);
+    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
+    assert_eq!(app.complete_sign_in(&link).await.expect("known"), LinkOutcome::AlreadyCompleted);
     let profile = app.profile().await.expect("a profile");
     assert_eq!(profile.email.as_deref(), Some(BORIS));
     assert_eq!(profile.has_password, Some(false));
@@ -45,23 +45,23 @@ async fn link_starts_an_app_that_was_stopped() {
         let builder = server.builder().redirect(REDIRECT).vault(device.vault());
         builder.build().expect("a client")
     };
-    let link = link(&app(), &Browser::approves(BORIS)).await;
-    assert_eq!(app().complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+    let link = link(&app(), &FakeBrowser::approves(BORIS)).await;
+    assert_eq!(app().complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
 }
 
 #[tokio::test]
 async fn person_who_denies_has_cancelled() {
     let server = server().await;
     let app = app(&server);
-    let link = link(&app, &Browser::denies()).await;
-    assert_eq!(kind(app.complete_sign_in(&link).await), Kind::Cancelled);
+    let link = link(&app, &FakeBrowser::denies()).await;
+    assert_eq!(kind(app.complete_sign_in(&link).await), ErrorKind::Cancelled);
 }
 
 #[tokio::test]
 async fn provider_that_fails_is_reported() {
     let server = server().await;
     let app = app(&server);
-    let link = link(&app, &Browser::fails("provider_unavailable")).await;
+    let link = link(&app, &FakeBrowser::fails("provider_unavailable")).await;
     let refused = rejection(app.complete_sign_in(&link).await);
     assert_eq!(refused.code.to_string(), "provider_unavailable");
 }
@@ -71,7 +71,7 @@ async fn person_who_leaves_brings_nothing() {
     let server = server().await;
     let app = app(&server);
     let begun = app.begin_sign_in("google").await.expect("a sign-in begins");
-    let nothing = Browser::leaves().open(&begun.authorize_url).await.expect("no error");
+    let nothing = FakeBrowser::leaves().open(&begun.authorize_url).await.expect("no error");
     assert_eq!(nothing, None);
     app.cancel_sign_in(&begun.state).await.expect("cancelled");
 }
@@ -80,7 +80,7 @@ async fn person_who_leaves_brings_nothing() {
 async fn address_of_an_account_with_a_password_is_in_use() {
     let server = server().await;
     let app = app(&server);
-    let link = link(&app, &Browser::approves(EMAIL)).await;
+    let link = link(&app, &FakeBrowser::approves(EMAIL)).await;
     let refused = rejection(app.complete_sign_in(&link).await);
     assert_eq!(refused.code.to_string(), "account_in_use");
 }
@@ -91,10 +91,10 @@ async fn identity_is_linked_and_opens_the_account() {
     let app = app(&server);
     app.sign_in(EMAIL, super::PASSWORD).await.expect("a sign-in");
     let begun = app.begin_link("vk", None, None).await.expect("a sign-in begins");
-    let browser = Browser::approves(EMAIL);
+    let browser = FakeBrowser::approves(EMAIL);
     let link = browser.open(&begun.authorize_url).await.expect("a page").expect("a link");
     let linked = app.complete_sign_in(&link).await.expect("linked");
-    let Completed::Linked(identity) = linked else { panic!("{linked:?}") };
+    let LinkOutcome::Linked(identity) = linked else { panic!("{linked:?}") };
     app.unlink("vk", &identity.subject, None).await.expect("unlinked");
     assert!(app.identities().await.expect("a list").is_empty());
 }
@@ -103,26 +103,26 @@ async fn identity_is_linked_and_opens_the_account() {
 async fn browser_that_comes_back_late_is_refused() {
     let server = server().await;
     let app = app(&server);
-    let link = link(&app, &Browser::approves(BORIS)).await;
+    let link = link(&app, &FakeBrowser::approves(BORIS)).await;
     server.advance(Duration::from_secs(61));
     let refused = rejection(app.complete_sign_in(&link).await);
     assert_eq!(refused.code.to_string(), "sign_in_unknown");
     let begun = app.begin_sign_in("google").await.expect("a sign-in begins");
     server.advance(Duration::from_secs(601));
-    let late = Browser::approves(BORIS).open(&begun.authorize_url).await;
-    assert_eq!(kind(late), Kind::Usage);
+    let late = FakeBrowser::approves(BORIS).open(&begun.authorize_url).await;
+    assert_eq!(kind(late), ErrorKind::Usage);
 }
 
 #[tokio::test]
 async fn browser_opens_pages_of_the_fake_server_alone() {
     let server = server().await;
-    let browser = Browser::approves(BORIS);
+    let browser = FakeBrowser::approves(BORIS);
     for address in ["", "https://id.example.org/authorize", server.url()] {
-        assert_eq!(kind(browser.open(address).await), Kind::Usage, "{address}");
+        assert_eq!(kind(browser.open(address).await), ErrorKind::Usage, "{address}");
     }
     let begun = app(&server).begin_sign_in("google").await.expect("a sign-in begins");
     server.offline();
-    assert_eq!(kind(browser.open(&begun.authorize_url).await), Kind::Network);
+    assert_eq!(kind(browser.open(&begun.authorize_url).await), ErrorKind::Network);
 }
 
 #[cfg(feature = "loopback")]
@@ -135,8 +135,8 @@ async fn browser_visits_the_loopback_port() {
     let loopback = loopback.expect("a port");
     let begun = app.begin_sign_in_at("google", loopback.redirect()).await.expect("begun");
     // Before anybody waits there: the browser does not ask.
-    let opened = Browser::approves(BORIS).open(&begun.authorize_url).await.expect("a page");
+    let opened = FakeBrowser::approves(BORIS).open(&begun.authorize_url).await.expect("a page");
     let link = loopback.wait(&begun.state, Duration::from_secs(60)).await.expect("a link");
     assert_eq!(opened.as_ref(), Some(&link));
-    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), Completed::SignedIn);
+    assert_eq!(app.complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
 }

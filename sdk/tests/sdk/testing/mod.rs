@@ -6,8 +6,8 @@ mod script;
 mod server;
 mod vault;
 
-use propusk::testing::Server;
-use propusk::{Client, Kind, Rejection, SignOutReason};
+use propusk::testing::FakeServer;
+use propusk::{Client, ErrorKind, Rejection, SignOutReason};
 
 pub const EMAIL: &str = "anna@example.org";
 pub const PASSWORD: &str = "a quiet harbour at noon";
@@ -16,28 +16,28 @@ pub const REFRESH: &str = "/propusk/v1/sessions/refresh";
 pub const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
 
 /// A server with an account of [`EMAIL`].
-pub async fn server() -> Server {
-    let server = Server::start().await;
+pub async fn server() -> FakeServer {
+    let server = FakeServer::start().await;
     server.add_account(EMAIL, PASSWORD);
     server
 }
 
 /// The same, and a client that is signed in.
-pub async fn signed_in() -> (Server, Client) {
+pub async fn signed_in() -> (FakeServer, Client) {
     let server = server().await;
     let client = server.client();
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     (server, client)
 }
 
-pub fn kind<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> Kind {
+pub fn kind<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> ErrorKind {
     outcome.expect_err("an error").kind().clone()
 }
 
 /// The reason of a sign-out.
 pub fn reason<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> SignOutReason {
     match kind(outcome) {
-        Kind::SignedOut { reason } => reason,
+        ErrorKind::SignedOut { reason } => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -45,7 +45,7 @@ pub fn reason<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> SignOutReason 
 /// What the server has refused.
 pub fn rejection<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> Rejection {
     match kind(outcome) {
-        Kind::Rejected(rejection) => rejection,
+        ErrorKind::Rejected(rejection) => rejection,
         other => panic!("{other:?}"),
     }
 }

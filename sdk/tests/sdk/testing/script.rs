@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use propusk::testing::Answer;
-use propusk::{Kind, ProblemCode, SignOutReason};
+use propusk::{ErrorKind, ProblemCode, SignOutReason};
 
 use super::{EMAIL, HOUR, PASSWORD, REFRESH, SIGN_IN, kind, reason, rejection, server, signed_in};
 
@@ -16,11 +16,11 @@ async fn scripted_answers_come_once_and_in_their_order() {
     server.answer_next("POST", SIGN_IN, Answer::problem(429, ProblemCode::RateLimited));
     server.answer_next("POST", SIGN_IN, Answer::status(200).body("<html>a captive portal</html>"));
     server.answer_next("POST", SIGN_IN, Answer::closed());
-    let later = Kind::Later { after: Duration::from_secs(7) };
+    let later = ErrorKind::RetryLater { after: Duration::from_secs(7) };
     assert_eq!(kind(client.sign_in(EMAIL, PASSWORD).await), later);
-    assert!(matches!(kind(client.sign_in(EMAIL, PASSWORD).await), Kind::Later { .. }));
-    assert_eq!(kind(client.sign_in(EMAIL, PASSWORD).await), Kind::Network);
-    assert_eq!(kind(client.sign_in(EMAIL, PASSWORD).await), Kind::Network);
+    assert!(matches!(kind(client.sign_in(EMAIL, PASSWORD).await), ErrorKind::RetryLater { .. }));
+    assert_eq!(kind(client.sign_in(EMAIL, PASSWORD).await), ErrorKind::Network);
+    assert_eq!(kind(client.sign_in(EMAIL, PASSWORD).await), ErrorKind::Network);
     assert!(server.sessions(EMAIL).is_empty());
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     assert_eq!(server.count("POST", SIGN_IN), 5);
@@ -40,7 +40,7 @@ async fn lost_answer_to_a_refresh_is_had_again() {
     let (server, client) = signed_in().await;
     server.answer_next("POST", REFRESH, Answer::lost());
     server.advance(HOUR);
-    assert_eq!(kind(client.access_token().await), Kind::Network);
+    assert_eq!(kind(client.access_token().await), ErrorKind::Network);
     client.profile().await.expect("the same tokens again");
     client.refresh().await.expect("and they go on");
     assert_eq!(server.count("POST", REFRESH), 3);
@@ -50,7 +50,7 @@ async fn lost_answer_to_a_refresh_is_had_again() {
 async fn lost_answer_leaves_what_was_done() {
     let server = server().await;
     server.answer_next("POST", SIGN_IN, Answer::lost());
-    assert_eq!(kind(server.client().sign_in(EMAIL, PASSWORD).await), Kind::Network);
+    assert_eq!(kind(server.client().sign_in(EMAIL, PASSWORD).await), ErrorKind::Network);
     assert_eq!(server.sessions(EMAIL).len(), 1);
 }
 

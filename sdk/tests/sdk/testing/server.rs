@@ -1,7 +1,7 @@
 //! Sessions at the fake server: what it does by itself.
 
 use propusk::testing::FailingVault;
-use propusk::{Clock, Phase, SignOutReason, Tokens};
+use propusk::{Clock, ExistingTokens, Phase, SignOutReason};
 
 use super::{EMAIL, HOUR, PASSWORD, REFRESH, reason, rejection, server, signed_in};
 
@@ -110,9 +110,10 @@ async fn refresh_token_that_is_copied_ends_the_session() {
     };
     client.refresh().await.expect("a renewal");
     let thief = server.client();
-    let copied = Tokens { refresh: Some(refresh_token(0).into()), ..Tokens::default() };
+    let copied =
+        ExistingTokens { refresh: Some(refresh_token(0).into()), ..ExistingTokens::default() };
     thief.adopt(copied).await.expect("taken over");
-    assert_eq!(reason(thief.access_token().await), SignOutReason::Reused);
+    assert_eq!(reason(thief.access_token().await), SignOutReason::TokenReused);
     assert_eq!(reason(client.profile().await), SignOutReason::Ended);
 }
 
@@ -131,9 +132,9 @@ async fn clock_of_a_device_that_is_wrong_is_corrected() {
 async fn offline_server_is_no_sign_out() {
     let (server, client) = signed_in().await;
     server.offline();
-    assert_eq!(super::kind(client.profile().await), propusk::Kind::Network);
+    assert_eq!(super::kind(client.profile().await), propusk::ErrorKind::Network);
     server.advance(HOUR);
-    assert_eq!(super::kind(client.access_token().await), propusk::Kind::Network);
+    assert_eq!(super::kind(client.access_token().await), propusk::ErrorKind::Network);
     assert!(client.status().await.expect("a status").is_signed_in());
     server.online();
     client.network_changed();
@@ -148,13 +149,13 @@ async fn sign_out_without_a_network_is_owed() {
     let client = app();
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     server.offline();
-    assert_eq!(client.sign_out().await.expect("a sign-out"), propusk::SignOut::Owed);
+    assert_eq!(client.sign_out().await.expect("a sign-out"), propusk::SignOut::Pending);
     drop(client);
     assert_eq!(server.sessions(EMAIL).len(), 1);
     server.online();
     let client = app();
     client.status().await.expect("a status");
     client.network_changed();
-    assert!(client.settled(HOUR).await);
+    assert!(client.finish_pending_work(HOUR).await);
     assert!(server.sessions(EMAIL).is_empty());
 }

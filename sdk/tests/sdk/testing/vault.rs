@@ -1,24 +1,24 @@
 //! A device whose disk and key store fail.
 
-use propusk::testing::{DiskState, FailingVault, KeyStoreState, Server};
-use propusk::{Client, Kind, Phase, SignOutReason, VaultState};
+use propusk::testing::{DiskState, FailingVault, FakeServer, KeyStoreState};
+use propusk::{Client, ErrorKind, Phase, SignOutReason, VaultState};
 
 use super::{EMAIL, HOUR, PASSWORD, kind, reason, server};
 
 /// A start of the app.
-fn app(server: &Server, device: &FailingVault) -> Client {
+fn app(server: &FakeServer, device: &FailingVault) -> Client {
     server.builder().vault(device.vault()).build().expect("a client")
 }
 
-async fn signed_in() -> (Server, FailingVault, Client) {
+async fn signed_in() -> (FakeServer, FailingVault, Client) {
     let (server, device) = (server().await, FailingVault::new());
     let client = app(&server, &device);
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     (server, device, client)
 }
 
-fn storage(state: VaultState) -> Kind {
-    Kind::Storage { state }
+fn storage(state: VaultState) -> ErrorKind {
+    ErrorKind::Storage { state }
 }
 
 #[tokio::test]
@@ -100,9 +100,9 @@ async fn locked_key_store_is_no_sign_out() {
 #[tokio::test]
 async fn absent_key_store_is_an_error() {
     let (server, device) = (server().await, FailingVault::new());
-    device.set_key_store(KeyStoreState::Absent);
+    device.set_key_store(KeyStoreState::NoStore);
     let absent = app(&server, &device).sign_in(EMAIL, PASSWORD).await;
-    assert_eq!(kind(absent), storage(VaultState::Absent));
+    assert_eq!(kind(absent), storage(VaultState::NoKeyStore));
 }
 
 #[tokio::test]

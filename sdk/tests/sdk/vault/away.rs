@@ -212,7 +212,7 @@ struct Absent(Box<dyn Fn() + Send + Sync>);
 impl KeyStore for Absent {
     fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
         (self.0)();
-        Err(KeyStoreError::Absent("for the test".to_owned()))
+        Err(KeyStoreError::NoStore("for the test".to_owned()))
     }
 
     fn save(&self, _: &VaultKey) -> Result<(), KeyStoreError> {
@@ -225,10 +225,10 @@ async fn no_key_is_put_onto_a_mount_point() {
     let disk = Arc::new(Disk::new());
     let goes = disk.clone();
     let store = Absent(Box::new(move || goes.leaves_a_mount_point()));
-    let vault = Vault::sealed(disk.file(), Arc::new(store)).degrade_to_file();
+    let vault = Vault::with_key_store(disk.file(), Arc::new(store)).allow_key_file();
     write(&disk.vault(), "of a key that is gone").await.unwrap();
     fs::write(disk.file(), "damaged").unwrap();
-    assert_eq!(had(&vault).await, Err(VaultState::Foreign));
+    assert_eq!(had(&vault).await, Err(VaultState::Unreadable));
     // The next write needs a new key, and the folder goes while the vault asks for it.
     assert_eq!(write(&vault, "lost").await, Err(VaultState::Locked));
     assert!(names(&disk.folder()).is_empty());
@@ -239,7 +239,7 @@ async fn a_key_beside_a_file_that_is_away_is_not_lost() {
     let disk = Disk::new();
     let modest = || {
         let store = Arc::new(Absent(Box::new(|| {})));
-        Vault::sealed(disk.file(), store).degrade_to_file()
+        Vault::with_key_store(disk.file(), store).allow_key_file()
     };
     let vault = modest();
     write(&vault, "kept").await.unwrap();

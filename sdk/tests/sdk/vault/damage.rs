@@ -42,8 +42,8 @@ async fn a_byte_that_was_changed_anywhere_is_noticed() {
             changed[position] ^= bit;
             fs::write(&path, &changed).unwrap();
             let state = match (position, changed[position]) {
-                (VERSION, 2..) => VaultState::Newer,
-                _ => VaultState::Foreign,
+                (VERSION, 2..) => VaultState::NewerVersion,
+                _ => VaultState::Unreadable,
             };
             assert_eq!(had(&vault).await, Err(state), "byte {position}");
             assert_eq!(vault.state().await, state, "byte {position}");
@@ -62,7 +62,7 @@ async fn a_file_that_is_cut_off_anywhere_is_noticed() {
     let vault = Vault::file(&path, key());
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
-        assert_eq!(had(&vault).await, Err(VaultState::Foreign), "{length} bytes");
+        assert_eq!(had(&vault).await, Err(VaultState::Unreadable), "{length} bytes");
     }
 }
 
@@ -74,10 +74,10 @@ async fn a_file_that_has_grown_is_noticed() {
     let vault = Vault::file(&path, key());
     for more in [1, 1000, 2 * 1024 * 1024] {
         fs::write(&path, [whole.clone(), vec![0; more]].concat()).unwrap();
-        assert_eq!(had(&vault).await, Err(VaultState::Foreign), "{more} bytes");
+        assert_eq!(had(&vault).await, Err(VaultState::Unreadable), "{more} bytes");
     }
     fs::File::create(&path).and_then(|file| file.set_len(1 << 40)).unwrap();
-    assert_eq!(had(&vault).await, Err(VaultState::Foreign), "a tebibyte is not read");
+    assert_eq!(had(&vault).await, Err(VaultState::Unreadable), "a tebibyte is not read");
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn the_file_of_another_vault_is_not_taken_for_ones_own() {
     sealed(&path, "the record").await;
     let other = folder.path().join("other");
     fs::rename(&path, &other).unwrap();
-    assert_eq!(had(&Vault::file(&other, key())).await, Err(VaultState::Foreign));
+    assert_eq!(had(&Vault::file(&other, key())).await, Err(VaultState::Unreadable));
     let moved = tempfile::tempdir().unwrap();
     fs::rename(&other, moved.path().join("vault")).unwrap();
     assert_eq!(had(&Vault::file(moved.path().join("vault"), key())).await, some("the record"));
@@ -99,8 +99,8 @@ async fn what_nobody_can_read_is_set_aside_by_the_next_write_and_not_before() {
     let path = folder.path().join("vault");
     let lost = sealed(&path, "of another key").await;
     let vault = Vault::file(&path, VaultKey::from_bytes([8; 32]));
-    assert_eq!(had(&vault).await, Err(VaultState::Foreign));
-    assert_eq!(vault.state().await, VaultState::Foreign);
+    assert_eq!(had(&vault).await, Err(VaultState::Unreadable));
+    assert_eq!(vault.state().await, VaultState::Unreadable);
     drop(vault.lock().await.unwrap());
     assert_eq!(names(folder.path()), ["vault", "vault.lock"]);
     write(&vault, "mine").await.unwrap();
@@ -132,10 +132,10 @@ async fn what_a_newer_version_has_written_is_left_alone() {
         newer.resize(3 * 1024 * 1024, 0);
         fs::write(&path, &newer).unwrap();
         let vault = Vault::file(&path, key());
-        assert_eq!(vault.state().await, VaultState::Newer);
-        assert_eq!(had(&vault).await, Err(VaultState::Newer));
-        assert_eq!(write(&vault, "older").await, Err(VaultState::Newer));
-        assert_eq!(forget(&vault).await, Err(VaultState::Newer));
+        assert_eq!(vault.state().await, VaultState::NewerVersion);
+        assert_eq!(had(&vault).await, Err(VaultState::NewerVersion));
+        assert_eq!(write(&vault, "older").await, Err(VaultState::NewerVersion));
+        assert_eq!(forget(&vault).await, Err(VaultState::NewerVersion));
         assert_eq!(fs::read(&path).unwrap(), newer);
     }
 }

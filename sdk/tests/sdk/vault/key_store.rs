@@ -34,7 +34,7 @@ impl Store {
     }
 
     fn is_absent(&self) {
-        self.fails(KeyStoreError::Absent("for the test".to_owned()));
+        self.fails(KeyStoreError::NoStore("for the test".to_owned()));
     }
 
     fn works(&self) {
@@ -91,11 +91,11 @@ impl Device {
 
     /// As of an app that has just started.
     fn vault(&self) -> Vault {
-        Vault::sealed(self.path(), self.store.clone())
+        Vault::with_key_store(self.path(), self.store.clone())
     }
 
     fn modest_vault(&self) -> Vault {
-        self.vault().degrade_to_file()
+        self.vault().allow_key_file()
     }
 
     fn names(&self) -> Vec<String> {
@@ -175,8 +175,8 @@ async fn a_file_restored_without_its_key_is_lost_and_the_next_write_begins_anew(
         device.store.has(key);
         fs::write(device.path(), &file).unwrap();
         let vault = device.vault();
-        assert_eq!(vault.state().await, VaultState::Foreign);
-        assert_eq!(had(&vault).await, Err(VaultState::Foreign));
+        assert_eq!(vault.state().await, VaultState::Unreadable);
+        assert_eq!(had(&vault).await, Err(VaultState::Unreadable));
         write(&vault, "anew").await.unwrap();
         assert_eq!(had(&device.vault()).await, some("anew"));
         assert_eq!(fs::read(beside(&device.path(), ".lost")).unwrap(), file);
@@ -229,15 +229,15 @@ async fn without_a_store_nothing_is_written_unless_the_app_has_asked_for_less() 
     let device = Device::new();
     device.store.is_absent();
     let vault = device.vault();
-    assert_eq!(vault.state().await, VaultState::Absent);
+    assert_eq!(vault.state().await, VaultState::NoKeyStore);
     assert_eq!(had(&vault).await, Ok(None));
-    assert_eq!(write(&vault, "new").await, Err(VaultState::Absent));
+    assert_eq!(write(&vault, "new").await, Err(VaultState::NoKeyStore));
     assert_eq!(device.names(), ["vault.lock"]);
 
     let modest = device.modest_vault();
-    assert_eq!(modest.state().await, VaultState::Degraded);
+    assert_eq!(modest.state().await, VaultState::KeyInFile);
     write(&modest, "new").await.unwrap();
-    assert_eq!(modest.state().await, VaultState::Degraded);
+    assert_eq!(modest.state().await, VaultState::KeyInFile);
     assert_eq!(device.names(), ["vault", "vault.key", "vault.lock"]);
     let key = fs::metadata(beside(&device.path(), ".key")).unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
@@ -257,7 +257,7 @@ async fn a_key_beside_the_file_moves_into_the_store_once_there_is_one() {
     write(&running, "degraded").await.unwrap();
     device.store.works();
     let vault = device.modest_vault();
-    assert_eq!(vault.state().await, VaultState::Degraded);
+    assert_eq!(vault.state().await, VaultState::KeyInFile);
     assert_eq!(had(&vault).await, some("degraded"));
     write(&vault, "moved").await.unwrap();
     assert_eq!(vault.state().await, VaultState::Ready);
@@ -278,7 +278,7 @@ async fn a_key_stays_beside_the_file_while_the_store_is_locked() {
     write(&vault, "and still").await.unwrap();
     assert_eq!(device.store.asked(), asked, "who refuses is not asked at every write");
     assert_eq!(had(&device.modest_vault()).await, some("and still"));
-    assert_eq!(vault.state().await, VaultState::Degraded);
+    assert_eq!(vault.state().await, VaultState::KeyInFile);
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn a_store_that_has_gone_away_takes_nothing_with_it() {
     let vault = device.modest_vault();
     assert_eq!(vault.state().await, VaultState::Locked);
     assert_eq!(write(&vault, "beside").await, Err(VaultState::Locked));
-    assert_eq!(device.vault().state().await, VaultState::Absent);
+    assert_eq!(device.vault().state().await, VaultState::NoKeyStore);
     assert_eq!(fs::read(device.path()).unwrap(), file);
     forget(&vault).await.unwrap();
     write(&vault, "beside").await.unwrap();
@@ -306,7 +306,7 @@ async fn a_file_whose_key_no_longer_lies_beside_it_is_lost() {
     for damage in [|key: &Path| fs::remove_file(key), |key: &Path| fs::write(key, "damaged")] {
         damage(&key).unwrap();
         let vault = device.modest_vault();
-        assert_eq!(vault.state().await, VaultState::Foreign);
+        assert_eq!(vault.state().await, VaultState::Unreadable);
         write(&vault, "anew").await.unwrap();
         assert_eq!(had(&device.modest_vault()).await, some("anew"));
     }
@@ -362,7 +362,8 @@ async fn a_store_that_does_not_answer_is_locked_and_asked_nothing_more_meanwhile
     write(&device.vault(), "kept").await.unwrap();
     let (slow, asks, may) = SlowStore::new("load");
     slow.store.has(device.store.load().unwrap());
-    let vault = Vault::sealed(device.path(), slow).key_store_timeout(Duration::from_millis(50));
+    let vault =
+        Vault::with_key_store(device.path(), slow).key_store_timeout(Duration::from_millis(50));
     for _ in 0..3 {
         assert_eq!(had(&vault).await, Err(VaultState::Locked));
         assert_eq!(write(&vault, "new").await, Err(VaultState::Locked));
@@ -378,8 +379,8 @@ async fn a_store_that_does_not_answer_is_locked_and_asked_nothing_more_meanwhile
 async fn while_a_key_is_being_saved_nobody_makes_another() {
     let device = Device::new();
     let (slow, asks, may) = SlowStore::new("save");
-    let vault =
-        Vault::sealed(device.path(), slow.clone()).key_store_timeout(Duration::from_millis(50));
+    let vault = Vault::with_key_store(device.path(), slow.clone())
+        .key_store_timeout(Duration::from_millis(50));
     while asks.try_recv().is_err() {
         assert_eq!(write(&vault, "too early").await, Err(VaultState::Locked));
     }
@@ -392,7 +393,7 @@ async fn while_a_key_is_being_saved_nobody_makes_another() {
     // The late answer ends the lock.
     write(&vault.clone().key_store_timeout(Duration::from_secs(120)), "now").await.unwrap();
     assert_eq!(slow.store.saved(), 1);
-    assert_eq!(had(&Vault::sealed(device.path(), slow)).await, some("now"));
+    assert_eq!(had(&Vault::with_key_store(device.path(), slow)).await, some("now"));
 }
 
 struct Panicking;
@@ -410,7 +411,7 @@ impl KeyStore for Panicking {
 #[tokio::test]
 async fn a_store_that_panics_is_a_store_that_fails() {
     let device = Device::new();
-    let vault = Vault::sealed(device.path(), Arc::new(Panicking));
+    let vault = Vault::with_key_store(device.path(), Arc::new(Panicking));
     for _ in 0..2 {
         assert_eq!(vault.state().await, VaultState::Locked);
         assert_eq!(write(&vault, "new").await, Err(VaultState::Locked));

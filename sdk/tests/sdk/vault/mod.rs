@@ -41,7 +41,7 @@ async fn write(vault: &Vault, text: &str) -> Result<(), VaultState> {
 
 async fn forget(vault: &Vault) -> Result<(), VaultState> {
     let guard = vault.lock().await.map_err(|error| error.state())?;
-    guard.forget().await.map_err(|error| error.state())
+    guard.remove().await.map_err(|error| error.state())
 }
 
 /// The names of the files in a folder, in order.

@@ -50,7 +50,7 @@ fn vault() -> Vault {
         #[cfg(all(feature = "keyring", target_os = "linux"))]
         "keyring" => Vault::keyring("org.example.app", place),
         #[cfg(all(feature = "keyring", target_os = "linux"))]
-        "degraded" => Vault::keyring("org.example.app", place).degrade_to_file(),
+        "degraded" => Vault::keyring("org.example.app", place).allow_key_file(),
         unknown => panic!("there is no vault {unknown}"),
     };
     // On a busy machine a real store takes its time, which is not what is tried.
@@ -67,7 +67,7 @@ async fn obey(
         "state" => return Ok(format!("{:?}", vault.state().await)),
         "read" => return Ok(text(vault.read().await?)),
         "write" => vault.lock().await?.write(rest.as_bytes()).await?,
-        "forget" => vault.lock().await?.forget().await?,
+        "forget" => vault.lock().await?.remove().await?,
         "add" => add(vault, rest.parse().unwrap()).await?,
         "lock" => *held = Some(vault.lock().await?),
         "unlock" => *held = None,

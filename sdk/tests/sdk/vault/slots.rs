@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use propusk::{Error, KeyStore, KeyStoreError, Kind, Vault, VaultKey, VaultSlots, VaultState};
+use propusk::{Error, ErrorKind, KeyStore, KeyStoreError, Vault, VaultKey, VaultSlots, VaultState};
 use tokio::runtime::Runtime;
 
 use super::part::{key, text};
@@ -74,7 +74,7 @@ fn slots(folder: &Path) -> VaultSlots {
 
 fn state<T: std::fmt::Debug>(outcome: Result<T, Error>) -> VaultState {
     match outcome.unwrap_err().kind() {
-        Kind::Storage { state } => *state,
+        ErrorKind::Storage { state } => *state,
         other => panic!("{other:?}"),
     }
 }
@@ -111,7 +111,7 @@ async fn a_name_that_is_no_file_name_on_every_system_is_refused() {
             [slots.open(name).map(drop), slots.switch_to(name).await, slots.remove(name).await];
         for outcome in refused {
             let error = outcome.expect_err(name);
-            assert_eq!(*error.kind(), Kind::Usage, "{name:?}");
+            assert_eq!(*error.kind(), ErrorKind::Usage, "{name:?}");
             let why = std::error::Error::source(&error).expect("a reason").to_string();
             assert!(why.contains("cannot name a slot"), "{why}");
         }
@@ -191,7 +191,7 @@ impl KeyStore for KeyOf {
 
 fn slots_with(folder: &Path, keys: &Arc<Keys>, fails: bool) -> VaultSlots {
     let keys = keys.clone();
-    VaultSlots::sealed(folder, move |name| {
+    VaultSlots::with_key_stores(folder, move |name| {
         Arc::new(KeyOf { keys: keys.clone(), name: name.to_owned(), fails })
     })
 }

@@ -6,63 +6,66 @@ use propusk_wire::Secret;
 use super::reply::is_sendable;
 use super::{Credential, Scheme, Tokens, jwt};
 use crate::account::Operation;
-use crate::adopted;
-use crate::adopted::Tokens as Kept;
 use crate::error::{Error, Result};
+use crate::existing_tokens;
+use crate::existing_tokens::ExistingTokens as Kept;
 
 /// A pair of JWTs; the access token may be missing.
 pub(super) fn jwt_pair(kept: &Kept, scheme: Scheme, now: i64) -> Result<Tokens> {
-    let refresh = kept.refresh.as_ref().ok_or_else(another_form)?;
-    let kind = jwt::kind(refresh).ok_or_else(another_form)?;
+    let refresh = kept.refresh.as_ref().ok_or_else(wrong_form)?;
+    let kind = jwt::kind(refresh).ok_or_else(wrong_form)?;
     if kind == "access" {
         return Err(Error::usage("an access token stands in the place of the refresh token"));
     }
     let access = match &kept.access {
-        Some(access) => jwt::kind(access).map(|_| access).ok_or_else(another_form)?,
+        Some(access) => jwt::kind(access).map(|_| access).ok_or_else(wrong_form)?,
         None => &Secret::default(),
     };
     Ok(Tokens {
-        access_lives: lives(kept, now),
-        refresh_lives: jwt::lives(refresh, now),
+        access_lifetime: lifetime_of(kept, now),
+        refresh_lifetime: jwt::lifetime_of(refresh, now),
         ..pair(scheme, access, refresh)
     })
 }
 
 /// An access token that is a JWT, and a refresh token that begins with this.
 pub(super) fn marked_pair(kept: &Kept, mark: &str, now: i64) -> Result<Tokens> {
-    let refresh = kept.refresh.as_ref().ok_or_else(another_form)?;
+    let refresh = kept.refresh.as_ref().ok_or_else(wrong_form)?;
     let is_ours = |access: &Secret| jwt::kind(access).is_some();
     if !refresh.expose().starts_with(mark) || !kept.access.as_ref().is_none_or(is_ours) {
-        return Err(another_form());
+        return Err(wrong_form());
     }
     let access = kept.access.clone().unwrap_or_default();
-    Ok(Tokens { access_lives: lives(kept, now), ..pair(Scheme::Bearer, &access, refresh) })
+    Ok(Tokens { access_lifetime: lifetime_of(kept, now), ..pair(Scheme::Bearer, &access, refresh) })
 }
 
 /// A key that never expires, or an OAuth pair: neither of them a JWT.
 pub(super) fn opaque(kept: &Kept, now: i64) -> Result<Tokens> {
     if kept.all().any(|token| jwt::kind(token).is_some()) {
-        return Err(another_form());
+        return Err(wrong_form());
     }
     match (&kept.access, &kept.refresh) {
         (Some(key), None) => Ok(Tokens {
             access: Credential { scheme: Scheme::Token, token: key.clone() },
-            access_lives: None,
+            access_lifetime: None,
             refresh: None,
-            refresh_lives: None,
+            refresh_lifetime: None,
             session_id: None,
             profile: None,
         }),
         (access, Some(refresh)) => {
             let access = access.clone().unwrap_or_default();
-            Ok(Tokens { access_lives: lives(kept, now), ..pair(Scheme::Bearer, &access, refresh) })
+            Ok(Tokens {
+                access_lifetime: lifetime_of(kept, now),
+                ..pair(Scheme::Bearer, &access, refresh)
+            })
         }
-        (None, None) => Err(another_form()),
+        (None, None) => Err(wrong_form()),
     }
 }
 
 /// Refuses what no API has given.
-pub(super) fn checked(kept: &adopted::Tokens) -> Result<()> {
+pub(super) fn checked(kept: &existing_tokens::ExistingTokens) -> Result<()> {
     match kept.all().count() > 0 && kept.all().all(|token| is_sendable(token.expose())) {
         true => Ok(()),
         false => {
@@ -74,24 +77,24 @@ pub(super) fn checked(kept: &adopted::Tokens) -> Result<()> {
 fn pair(scheme: Scheme, access: &Secret, refresh: &Secret) -> Tokens {
     Tokens {
         access: Credential { scheme, token: access.clone() },
-        access_lives: None,
+        access_lifetime: None,
         refresh: Some(refresh.clone()),
-        refresh_lives: None,
+        refresh_lifetime: None,
         session_id: None,
         profile: None,
     }
 }
 
 /// Seconds that the access token lives; none where there is none, or where it does not tell.
-fn lives(kept: &Kept, now: i64) -> Option<i64> {
+fn lifetime_of(kept: &Kept, now: i64) -> Option<i64> {
     let Some(access) = &kept.access else { return Some(0) };
-    let told = kept.access_expires_at.map(|at| jwt::lifetime(at.saturating_sub(now)));
-    jwt::lives(access, now).or(told)
+    let value = kept.access_expires_at.map(|at| jwt::lifetime(at.saturating_sub(now)));
+    jwt::lifetime_of(access, now).or(value)
 }
 
-fn another_form() -> Error {
+fn wrong_form() -> Error {
     Error::because(
-        crate::error::Kind::Unsupported(Operation::Adopt),
+        crate::error::ErrorKind::Unsupported(Operation::Adopt),
         "these tokens have not the form of this API",
     )
 }

@@ -133,7 +133,7 @@ fn pairs_of_oauth() {
         ("mail_ru", "mailru"),
         ("github", "github"),
     ] {
-        let djoser = Dialect::DjoserToken.spelling();
+        let djoser = Dialect::DjoserToken.wire();
         let call = djoser.sign_in_with_token(provider, &"token".into(), &app()).expect("a call");
         assert_eq!(call.request.body.expect("a body")["backend"], backend);
     }
@@ -162,7 +162,7 @@ fn passwords_that_are_hashed_before() {
             (Operation::ProviderTokenSignIn, "GET /vk/login", Value::Null, None),
         ],
     );
-    let prehashed = Dialect::Prehashed.spelling();
+    let prehashed = Dialect::Prehashed.wire();
     let call = prehashed.sign_in("+79000000001", &PASSWORD.into(), &app()).expect("a call");
     let (route, _, body, _) = spelled(&call.request);
     assert_eq!(route, "POST /authorization/login/phone/number");
@@ -261,7 +261,7 @@ fn simplejwt_with_rotation() {
             (Operation::Verify, "POST /token/verify", json!({ "token": "access" }), None),
         ],
     );
-    assert!(Dialect::SimplejwtRotating.spelling().refreshes_after_expiry());
+    assert!(Dialect::SimplejwtRotating.wire().refreshes_after_expiry());
 }
 
 #[test]
@@ -405,11 +405,11 @@ fn names_in_a_path_are_encoded() {
 #[test]
 fn a_long_name_of_a_device_is_cut() {
     let app = App { device_name: Some("ё".repeat(101)), ..App::default() };
-    let call = Dialect::Native.spelling().sign_in("anna", &PASSWORD.into(), &app).expect("a call");
+    let call = Dialect::Native.wire().sign_in("anna", &PASSWORD.into(), &app).expect("a call");
     assert_eq!(call.request.body.expect("a body")["device_name"], "ё".repeat(100));
     for (given, sent) in [("Anna's\u{202e} phone\n", Some("Anna's phone")), (" \t", None)] {
         let app = App { device_name: Some(given.to_owned()), ..App::default() };
-        let call = Dialect::Native.spelling().sign_in("anna", &PASSWORD.into(), &app);
+        let call = Dialect::Native.wire().sign_in("anna", &PASSWORD.into(), &app);
         let body = call.expect("a call").request.body.expect("a body");
         assert_eq!(body.get("device_name").and_then(|name| name.as_str()), sent);
     }

@@ -8,76 +8,76 @@ use std::time::{Duration, Instant};
 use super::{KeyStore, KeyStoreError, VaultKey};
 
 /// A key store that is waited for so long and no longer.
-pub(super) struct Attempts {
+pub(super) struct TimedKeyStore {
     pub(super) store: Arc<dyn KeyStore>,
-    pub(super) patience: Duration,
-    line: Arc<Line>,
+    pub(super) timeout: Duration,
+    queue: Arc<Queue>,
 }
 
 /// The question that is being asked, of which there is one at most: while the system waits for the
 /// user's password, a second one would ask for it again.
 #[derive(Default)]
-struct Line {
-    asking: Mutex<Asking>,
+struct Queue {
+    state: Mutex<QueueState>,
     free: Condvar,
 }
 
 #[derive(Clone, Copy, Default, Eq, PartialEq)]
-enum Asking {
+enum QueueState {
     #[default]
-    Nobody,
-    Somebody,
+    Idle,
+    Asking,
     /// Nobody waits for the answer any more.
-    InVain,
+    Abandoned,
 }
 
 /// Being first in the line, until it is dropped.
-struct Turn(Arc<Line>);
+struct Turn(Arc<Queue>);
 
-impl Attempts {
-    pub(super) fn new(store: Arc<dyn KeyStore>, patience: Duration) -> Self {
-        Attempts { store, patience, line: Arc::default() }
+impl TimedKeyStore {
+    pub(super) fn new(store: Arc<dyn KeyStore>, timeout: Duration) -> Self {
+        TimedKeyStore { store, timeout, queue: Arc::default() }
     }
 
     pub(super) fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
         self.ask(|store| store.load())
     }
 
-    /// `hold` is kept until the store has answered, however late: who has it keeps everybody else
+    /// `lock_guard` is kept until the store has answered, however late: who has it keeps everybody else
     /// from making another key meanwhile.
     pub(super) fn save(
         &self,
         key: &VaultKey,
-        hold: impl Send + 'static,
+        lock_guard: impl Send + 'static,
     ) -> Result<(), KeyStoreError> {
         let key = key.clone();
         self.ask(move |store| {
             let saved = store.save(&key);
-            drop(hold);
+            drop(lock_guard);
             saved
         })
     }
 
-    /// `hold` as with [`save`](Self::save).
-    pub(super) fn remove(&self, hold: impl Send + 'static) -> Result<(), KeyStoreError> {
+    /// `lock_guard` as with [`save`](Self::save).
+    pub(super) fn remove(&self, lock_guard: impl Send + 'static) -> Result<(), KeyStoreError> {
         self.ask(move |store| {
             let removed = store.remove();
-            drop(hold);
+            drop(lock_guard);
             removed
         })
     }
 
     /// Whether an answer is still out that nobody waits for.
-    pub(super) fn are_stuck(&self) -> bool {
-        *self.line.asking.lock().unwrap_or_else(PoisonError::into_inner) == Asking::InVain
+    pub(super) fn is_stuck(&self) -> bool {
+        *self.queue.state.lock().unwrap_or_else(PoisonError::into_inner) == QueueState::Abandoned
     }
 
     fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn KeyStore) -> Result<T, KeyStoreError> + Send + 'static,
     ) -> Result<T, KeyStoreError> {
-        let deadline = Instant::now() + self.patience;
-        let turn = self.line.wait(self.patience)?;
+        let deadline = Instant::now() + self.timeout;
+        let turn = self.queue.wait(self.timeout)?;
         let store = self.store.clone();
         let (answer, answered) = sync_channel(1);
         thread::Builder::new()
@@ -92,8 +92,8 @@ impl Attempts {
         match answered.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(answered) => answered,
             Err(RecvTimeoutError::Timeout) => {
-                self.line.give_up();
-                Err(silent())
+                self.queue.mark_abandoned();
+                Err(no_answer())
             }
             Err(RecvTimeoutError::Disconnected) => {
                 Err(KeyStoreError::Other("the key store panicked".to_owned()))
@@ -102,35 +102,35 @@ impl Attempts {
     }
 }
 
-impl Line {
-    fn wait(self: &Arc<Self>, patience: Duration) -> Result<Turn, KeyStoreError> {
-        let asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut asking, _) = self
+impl Queue {
+    fn wait(self: &Arc<Self>, timeout: Duration) -> Result<Turn, KeyStoreError> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = self
             .free
-            .wait_timeout_while(asking, patience, |asking| *asking != Asking::Nobody)
+            .wait_timeout_while(state, timeout, |state| *state != QueueState::Idle)
             .unwrap_or_else(PoisonError::into_inner);
-        if *asking != Asking::Nobody {
-            return Err(silent());
+        if *state != QueueState::Idle {
+            return Err(no_answer());
         }
-        *asking = Asking::Somebody;
+        *state = QueueState::Asking;
         Ok(Turn(self.clone()))
     }
 
-    fn give_up(&self) {
-        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        if *asking == Asking::Somebody {
-            *asking = Asking::InVain;
+    fn mark_abandoned(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if *state == QueueState::Asking {
+            *state = QueueState::Abandoned;
         }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        *self.0.asking.lock().unwrap_or_else(PoisonError::into_inner) = Asking::Nobody;
+        *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) = QueueState::Idle;
         self.0.free.notify_one();
     }
 }
 
-fn silent() -> KeyStoreError {
+fn no_answer() -> KeyStoreError {
     KeyStoreError::Locked("it does not answer".to_owned())
 }

@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 
 /// How long a lock or a write waits for the disk: long enough for a network to come back after the
 /// device has slept, short enough for a user who looks at a screen.
-const PATIENCE: Duration = Duration::from_secs(3);
+const MAX_WAIT: Duration = Duration::from_secs(3);
 
 /// How often the disk is asked.
 const PERIOD: Duration = Duration::from_millis(50);
 
 /// Tries until it does not fail because the disk is away, and for 3 seconds at most. Blocks.
-pub(super) fn patiently<T>(attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    patiently_since(Instant::now(), attempt)
+pub(super) fn retry_while_away<T>(attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    retry_while_away_since(Instant::now(), attempt)
 }
 
-/// As [`patiently`], but for 3 seconds since it was asked for: those who wait in a line do not wait for
+/// As [`retry_while_away`], but for 3 seconds since it was asked for: those who wait in a line do not wait for
 /// the disk one after the other. It tries once at least.
-pub(super) fn patiently_since<T>(
+pub(super) fn retry_while_away_since<T>(
     asked: Instant,
     mut attempt: impl FnMut() -> io::Result<T>,
 ) -> io::Result<T> {
-    let deadline = asked + PATIENCE;
+    let deadline = asked + MAX_WAIT;
     loop {
         match attempt() {
             Err(error) if is_away(&error) && Instant::now() < deadline => thread::sleep(PERIOD),

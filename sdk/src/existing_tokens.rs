@@ -8,14 +8,14 @@ use crate::pkce::hash;
 /// a djoser with opaque tokens as `access`.
 ///
 /// ```
-/// use propusk::Tokens;
+/// use propusk::ExistingTokens;
 ///
-/// let pair = Tokens { access: Some("eyJ…".into()), refresh: Some("eyJ…".into()), ..Tokens::default() };
-/// let key = Tokens::key("9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b");
+/// let pair = ExistingTokens { access: Some("eyJ…".into()), refresh: Some("eyJ…".into()), ..ExistingTokens::default() };
+/// let key = ExistingTokens::api_token("9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b");
 /// # drop((pair, key));
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Tokens {
+pub struct ExistingTokens {
     /// The access token, or the key.
     pub access: Option<Secret>,
     /// The refresh token.
@@ -25,15 +25,19 @@ pub struct Tokens {
     pub access_expires_at: Option<i64>,
 }
 
-impl Tokens {
+impl ExistingTokens {
     /// An access token and the refresh token that came with it.
     pub fn pair(access: impl Into<Secret>, refresh: impl Into<Secret>) -> Self {
-        Tokens { access: Some(access.into()), refresh: Some(refresh.into()), ..Tokens::default() }
+        ExistingTokens {
+            access: Some(access.into()),
+            refresh: Some(refresh.into()),
+            ..ExistingTokens::default()
+        }
     }
 
     /// The key of a djoser with opaque tokens.
-    pub fn key(key: impl Into<Secret>) -> Self {
-        Tokens { access: Some(key.into()), ..Tokens::default() }
+    pub fn api_token(token: impl Into<Secret>) -> Self {
+        ExistingTokens { access: Some(token.into()), ..ExistingTokens::default() }
     }
 
     /// Tells this sign-in from others: by the token that lives longest.

@@ -17,28 +17,28 @@ fn renewed(dialect: Dialect, scheme: Scheme, body: Value) -> Reading<Tokens> {
     let (access, app) = (credential(scheme), app());
     let (refresh, attempt) = (Secret::new("refresh"), Secret::new("attempt"));
     let renewal = Renewal { access: &access, refresh: &refresh, attempt: &attempt, app: &app };
-    let call = dialect.spelling().refresh(&renewal).expect("a refresh");
+    let call = dialect.wire().refresh(&renewal).expect("a refresh");
     (call.read)(&json_reply(200, &body))
 }
 
 fn rejection(dialect: Dialect, operation: Operation, reply: &Reply) -> Rejection {
-    let (spelling, access) = (dialect.spelling(), credential(schemes(dialect)[0]));
+    let (wire, access) = (dialect.wire(), credential(schemes(dialect)[0]));
     let refused = match operation {
         Operation::Register => {
-            let call = spelling.register(&registration(dialect)).expect("a call");
+            let call = wire.register(&registration(dialect)).expect("a call");
             (call.read)(reply).map(|_| ())
         }
         Operation::SignIn => {
-            let call = spelling.sign_in("anna", &"password".into(), &app()).expect("a call");
+            let call = wire.sign_in("anna", &"password".into(), &app()).expect("a call");
             (call.read)(reply).map(|_| ())
         }
         Operation::ChangePassword => {
             let (old, new) = (Secret::new("old"), Secret::new("new"));
-            let call = spelling.change_password(&access, Some(&old), &new).expect("a call");
+            let call = wire.change_password(&access, Some(&old), &new).expect("a call");
             (call.read)(reply)
         }
         Operation::ConfirmReset => {
-            let call = spelling.confirm_reset(&link(), &"new".into(), None).expect("a call");
+            let call = wire.confirm_reset(&link(), &"new".into(), None).expect("a call");
             (call.read)(reply)
         }
         other => panic!("not asked here: {other:?}"),
@@ -58,40 +58,40 @@ fn a_pair_lives_until_its_tokens_say() {
         (Dialect::SimplejwtRotating, Scheme::Bare),
         (Dialect::DjoserJwt, Scheme::Bearer),
     ] {
-        let call = dialect.spelling().sign_in("anna@example.com", &"password".into(), &app());
+        let call = dialect.wire().sign_in("anna@example.com", &"password".into(), &app());
         let tokens = tokens(call, pair.clone());
         assert_eq!(tokens.access, Credential { scheme, token: JWT.into() }, "{dialect:?}");
-        assert_eq!(tokens.access_lives, Some(300));
+        assert_eq!(tokens.access_lifetime, Some(300));
         assert_eq!(tokens.refresh, Some(JWT.into()));
-        assert_eq!(tokens.refresh_lives, Some(300));
+        assert_eq!(tokens.refresh_lifetime, Some(300));
     }
 }
 
 #[test]
 fn a_token_that_tells_no_end_is_taken_all_the_same() {
-    let call = Dialect::Simplejwt.spelling().sign_in("anna", &"password".into(), &app());
+    let call = Dialect::Simplejwt.wire().sign_in("anna", &"password".into(), &app());
     let tokens = tokens(call, json!({ "access": "opaque", "refresh": "opaque" }));
-    assert_eq!((tokens.access_lives, tokens.refresh_lives), (None, None));
+    assert_eq!((tokens.access_lifetime, tokens.refresh_lifetime), (None, None));
 }
 
 #[test]
 fn a_key_neither_ends_nor_is_renewed() {
-    let call = Dialect::DjoserToken.spelling().sign_in("anna@example.com", &"p".into(), &app());
+    let call = Dialect::DjoserToken.wire().sign_in("anna@example.com", &"p".into(), &app());
     let tokens = tokens(call, json!({ "auth_token": "b35f154d" }));
     assert_eq!(tokens.access, Credential { scheme: Scheme::Token, token: "b35f154d".into() });
-    assert_eq!((tokens.access_lives, tokens.refresh), (None, None));
+    assert_eq!((tokens.access_lifetime, tokens.refresh), (None, None));
 }
 
 #[test]
 fn a_pair_of_oauth_lives_for_whole_seconds() {
-    let djoser = Dialect::DjoserToken.spelling();
+    let djoser = Dialect::DjoserToken.wire();
     for (expires_in, lives) in
         [(json!(36_000), Some(36_000)), (json!(35_776.005_997), Some(35_776)), (json!(null), None)]
     {
         let call = djoser.sign_in_with_token("vk", &"token".into(), &app());
         let body = json!({ "access_token": "a", "refresh_token": "r", "expires_in": expires_in });
         let tokens = tokens(call, body);
-        assert_eq!(tokens.access_lives, lives);
+        assert_eq!(tokens.access_lifetime, lives);
         assert_eq!(tokens.refresh, Some("r".into()));
     }
 }
@@ -104,7 +104,7 @@ fn a_refresh_that_keeps_its_token_says_so() {
         (Dialect::Prehashed, json!({ "access": JWT, "email": "anna@example.com" })),
     ] {
         let tokens = renewed(dialect, Scheme::Bearer, body).expect("tokens");
-        assert_eq!((tokens.access_lives, tokens.refresh), (Some(300), None), "{dialect:?}");
+        assert_eq!((tokens.access_lifetime, tokens.refresh), (Some(300), None), "{dialect:?}");
     }
     let tokens =
         renewed(Dialect::DjoserJwt, Scheme::Bearer, json!({ "access": JWT, "refresh": "r" }));
@@ -141,7 +141,7 @@ fn a_session_of_our_own_api_comes_with_all_that_is_known() {
     });
     let tokens = renewed(Dialect::Native, Scheme::Bearer, body).expect("tokens");
     assert_eq!(tokens.session_id.as_deref(), Some("s1"));
-    assert_eq!((tokens.access_lives, tokens.refresh_lives), (Some(900), Some(5_184_000)));
+    assert_eq!((tokens.access_lifetime, tokens.refresh_lifetime), (Some(900), Some(5_184_000)));
     let profile = tokens.profile.expect("a profile");
     assert_eq!(profile.id.as_deref(), Some("7"));
     assert_eq!(profile.display_name.as_deref(), Some("Anna"));
@@ -168,7 +168,7 @@ fn a_profile_shows_what_the_api_tells() {
             Some("+7900"),
         ),
     ] {
-        let call = dialect.spelling().profile(&access).expect("a call");
+        let call = dialect.wire().profile(&access).expect("a call");
         let profile = (call.read)(&json_reply(200, &body)).expect("a profile");
         assert_eq!(profile.id.as_deref(), Some("1"));
         assert_eq!(profile.email.as_deref(), email);
@@ -191,7 +191,7 @@ fn a_token_that_does_not_work_is_the_servers_own_word() {
         (Dialect::SimplejwtRotating, Scheme::Bare, 400, blacklisted),
         (Dialect::DjoserJwt, Scheme::Bearer, 401, not_valid),
     ] {
-        let call = dialect.spelling().verify(&credential(scheme)).expect("a call");
+        let call = dialect.wire().verify(&credential(scheme)).expect("a call");
         let works = (call.read)(&json_reply(status, &body));
         assert_eq!(works, Ok(false), "{dialect:?} {body}");
     }
@@ -200,22 +200,22 @@ fn a_token_that_does_not_work_is_the_servers_own_word() {
 #[test]
 fn an_account_that_waits_for_its_mail_is_told_apart() {
     let awaits = |dialect: Dialect, body: Value| {
-        let call = dialect.spelling().register(&registration(dialect)).expect("a call");
+        let call = dialect.wire().register(&registration(dialect)).expect("a call");
         (call.read)(&json_reply(201, &body)).expect("a registration")
     };
     let djoser = json!({ "email": "a@example.com", "id": 5 });
-    assert_eq!(awaits(Dialect::DjoserToken, djoser), Registered::AwaitsActivation);
+    assert_eq!(awaits(Dialect::DjoserToken, djoser), Registered::ActivationRequired);
     for (is_active, registered) in
-        [(true, Registered::Active), (false, Registered::AwaitsActivation)]
+        [(true, Registered::Active), (false, Registered::ActivationRequired)]
     {
         let body = json!({ "id": 2, "is_active": is_active });
         assert_eq!(awaits(Dialect::DjoserJwt, body), registered);
     }
-    let call = Dialect::Prehashed.spelling().register(&registration(Dialect::Prehashed));
+    let call = Dialect::Prehashed.wire().register(&registration(Dialect::Prehashed));
     let accepted = (call.expect("a call").read)(&json_reply(202, &json!({})));
     assert_eq!(accepted, Ok(Registered::Active));
     for (activation, registered) in
-        [("active", Registered::Active), ("mailed", Registered::AwaitsActivation)]
+        [("active", Registered::Active), ("mailed", Registered::ActivationRequired)]
     {
         assert_eq!(awaits(Dialect::Native, json!({ "activation": activation })), registered);
     }
@@ -360,7 +360,7 @@ fn a_problem_document_keeps_its_codes() {
 
 #[test]
 fn a_person_unknown_to_the_provider_is_registered_by_another_call() {
-    let prehashed = Dialect::Prehashed.spelling();
+    let prehashed = Dialect::Prehashed.wire();
     let call = prehashed.sign_in_with_token("vk", &"token".into(), &app()).expect("a call");
     let refused = (call.read)(&json_reply(404, &json!({ "detail": "User not found" }))).err();
     assert!(
@@ -376,7 +376,7 @@ fn a_person_unknown_to_the_provider_is_registered_by_another_call() {
 
 #[test]
 fn a_server_is_waited_for_as_long_as_it_asks() {
-    for (status, told, seconds) in [
+    for (status, value, seconds) in [
         (429, Some("120"), 120),
         (503, Some(" 7 "), 7),
         (429, None, 5),
@@ -389,8 +389,8 @@ fn a_server_is_waited_for_as_long_as_it_asks() {
         (503, Some("Tue, 14 Nov 2023 22:00:00 GMT"), 1),
     ] {
         let mut answer = reply(status, "text/html", "<h1>Busy</h1>");
-        if let Some(told) = told {
-            answer.headers.insert("retry-after", HeaderValue::from_static(told));
+        if let Some(value) = value {
+            answer.headers.insert("retry-after", HeaderValue::from_static(value));
         }
         for dialect in Dialect::ALL {
             for (operation, scheme) in calls(dialect) {
@@ -398,7 +398,7 @@ fn a_server_is_waited_for_as_long_as_it_asks() {
                 assert_eq!(
                     outcome,
                     format!("Later({seconds}s)"),
-                    "{dialect:?} {operation:?} {told:?}"
+                    "{dialect:?} {operation:?} {value:?}"
                 );
             }
         }
@@ -441,11 +441,11 @@ fn a_refresh_token_that_the_server_does_not_know_ends_the_session() {
         let (refresh, attempt) = (Secret::new("refresh"), Secret::new("attempt"));
         let renewal = Renewal { access: &access, refresh: &refresh, attempt: &attempt, app: &app };
         let problem = |status| json!({ "title": "", "status": status, "code": code });
-        let told = |status| {
-            let call = Dialect::Native.spelling().refresh(&renewal).expect("a refresh");
+        let value = |status| {
+            let call = Dialect::Native.wire().refresh(&renewal).expect("a refresh");
             (call.read)(&json_reply(status, &problem(status))).map(|_| ())
         };
-        assert_eq!(told(401), Err(Refusal::SignedOut(SignOutReason::Ended)), "{code}");
-        assert!(matches!(told(400), Err(Refusal::Rejected(_))), "{code}");
+        assert_eq!(value(401), Err(Refusal::SignedOut(SignOutReason::Ended)), "{code}");
+        assert!(matches!(value(400), Err(Refusal::Rejected(_))), "{code}");
     }
 }
