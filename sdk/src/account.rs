@@ -1,4 +1,4 @@
-//! What apps send and show of accounts, whatever API is spoken.
+//! What apps send and receive about accounts, in every API.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,45 +10,46 @@ use url::Url;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Operation {
-    /// Make an account.
+    /// Create an account.
     Register,
-    /// Prove the mailbox of a new account.
+    /// Confirm the e-mail address of a new account.
     Activate,
-    /// Mail the activation link again.
+    /// Send the activation mail again.
     ResendActivation,
     /// Sign in with a password.
     SignIn,
-    /// Take over tokens that the app has kept until now.
+    /// Adopt tokens that the app kept before it used this SDK.
     Adopt,
     /// Renew the access token.
     Refresh,
-    /// Tell the server that the session is over; without it, signing out only forgets the tokens.
+    /// End the session at the server. Without it, signing out only deletes the tokens on this
+    /// device.
     SignOut,
     /// Ask the server whether the access token works.
     Verify,
-    /// Show the account.
+    /// Fetch the account.
     Profile,
     /// Change the account's identifiers or display name.
     UpdateProfile,
-    /// Set another password.
+    /// Change the password.
     ChangePassword,
     /// Delete the account.
     DeleteAccount,
-    /// Mail a link that sets a new password.
+    /// Send a mail with a link that resets the password.
     RequestReset,
-    /// Set a new password with a mailed link.
+    /// Reset the password with a mailed link.
     ConfirmReset,
     /// Sign in with a provider through the browser.
     ProviderSignIn,
-    /// Sign in with an access token that a provider has given the app.
+    /// Sign in with an access token that a provider has issued to the app.
     ProviderTokenSignIn,
-    /// List the sessions and end them.
+    /// List and end sessions.
     Sessions,
-    /// List, link and unlink what opens the account beside a password.
+    /// List, link and unlink identities at providers.
     Identities,
 }
 
-/// A new account. Which members are needed is the API's to say.
+/// A new account. Which members are required depends on the API.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Registration {
@@ -56,91 +57,91 @@ pub struct Registration {
     pub email: Option<String>,
     /// A phone number.
     pub phone: Option<String>,
-    /// A name to sign in by.
+    /// A username.
     pub username: Option<String>,
-    /// A name to show.
+    /// A display name.
     pub display_name: Option<String>,
     /// The password.
     pub password: Secret,
 }
 
 impl Registration {
-    /// An account with this password and no identifier yet.
+    /// A registration with this password and no identifier.
     pub fn new(password: impl Into<Secret>) -> Self {
         Registration { password: password.into(), ..Registration::default() }
     }
 
-    /// With this e-mail address.
+    /// Sets the e-mail address.
     pub fn email(self, email: impl Into<String>) -> Self {
         Registration { email: Some(email.into()), ..self }
     }
 
-    /// With this phone number.
+    /// Sets the phone number.
     pub fn phone(self, phone: impl Into<String>) -> Self {
         Registration { phone: Some(phone.into()), ..self }
     }
 
-    /// With this name to sign in by.
+    /// Sets the username.
     pub fn username(self, username: impl Into<String>) -> Self {
         Registration { username: Some(username.into()), ..self }
     }
 
-    /// With this name to show.
+    /// Sets the display name.
     pub fn display_name(self, name: impl Into<String>) -> Self {
         Registration { display_name: Some(name.into()), ..self }
     }
 }
 
-/// What came of a registration.
+/// The result of a registration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Registered {
-    /// The account signs in.
+    /// The account can sign in.
     Active,
-    /// It signs in once the mailed link has been opened.
+    /// The account can sign in after the mailed link was opened.
     ActivationRequired,
 }
 
-/// An account, as far as the API shows it.
+/// An account, as far as the API reports it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Profile {
-    /// The server's own name for the account.
+    /// The server's id of the account.
     pub id: Option<String>,
     /// The e-mail address.
     pub email: Option<String>,
-    /// Whether its owner has shown to read mail there, where the API tells.
+    /// Whether the e-mail address is verified; `None` if the API does not report it.
     pub email_verified: Option<bool>,
     /// The phone number.
     pub phone: Option<String>,
-    /// The name to sign in by.
+    /// The username.
     pub username: Option<String>,
-    /// The name to show.
+    /// The display name.
     pub display_name: Option<String>,
-    /// Whether a password opens it, where the API tells.
+    /// Whether the account has a password; `None` if the API does not report it.
     pub has_password: Option<bool>,
 }
 
-/// What a mailed link carries.
+/// The contents of a mailed link.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct MailedLink {
-    /// Names the account.
+    /// The id of the account in mailed links.
     pub uid: String,
-    /// Works once.
+    /// The one-time token.
     pub token: Secret,
 }
 
 impl MailedLink {
-    /// Of what stands in the link.
+    /// Contents that the app has taken from a link itself.
     pub fn new(uid: impl Into<String>, token: impl Into<Secret>) -> Self {
         MailedLink { uid: uid.into(), token: token.into() }
     }
 
-    /// Of a link that a mail has brought to the app: `uid` and `token` in its query, or the last two
-    /// parts of its path; either may stand behind a `#`, where web pages have them. `None` for a link
-    /// that carries nothing like it. Its host is not looked at: what it carries is sent to the
-    /// client's own server alone.
+    /// Reads a mailed link that was opened in the app. `uid` and `token` are read from the query,
+    /// or from the last two parts of the path, or from the fragment after `#`. `None` if the link
+    /// contains neither. The host is not checked, because the contents are sent only to the
+    /// client's own server.
     pub fn parse(link: &str) -> Option<Self> {
         let link = Url::parse(link.trim()).ok()?;
         let fragment = link.fragment().and_then(|fragment| {
@@ -153,7 +154,7 @@ impl MailedLink {
     }
 }
 
-/// A number or another id as Django writes it into links: in base64url.
+/// Whether this is an id as Django writes it into links: visible text in base64url.
 fn is_uid(text: &str) -> bool {
     URL_SAFE_NO_PAD.decode(text).is_ok_and(|id| is_visible(&id))
 }

@@ -1,4 +1,4 @@
-//! The app's door: one server, one vault, at most one account signed in.
+//! The client of an app: one server, one vault, and at most one signed-in account.
 
 mod account;
 mod browser;
@@ -26,11 +26,11 @@ use crate::session::{
 };
 use crate::vault_state::VaultState;
 
-/// Signs in at one server and keeps the session; a cheap clone, all of which share the session.
+/// Signs in at one server and keeps the session. Clones are cheap and share the session.
 ///
-/// Every operation runs within a tokio runtime with its I/O and time enabled, and panics outside of one.
-/// Dropping a future gives up waiting, not the session's work: a refresh, a sign-in or a sign-out that has
-/// begun is finished and what comes of it is kept.
+/// Every operation must run in a tokio runtime with I/O and time enabled, and panics outside of
+/// one. Dropping a future stops the wait, not the work: a refresh, sign-in or sign-out that has
+/// started is completed and its result is stored.
 ///
 /// ```no_run
 /// # async fn example() -> propusk::Result<()> {
@@ -49,65 +49,65 @@ pub struct Client {
     pub(crate) parts: Arc<ClientParts>,
 }
 
-/// What a client is made of beside its session.
+/// The parts of a client besides its session.
 pub(crate) struct ClientParts {
     pub redirects: Vec<RedirectUri>,
     pub api: ApiAccess,
-    /// Whoever redeems a link is alone.
+    /// Held while a link is redeemed.
     pub redeem_lock: tokio::sync::Mutex<()>,
 }
 
 impl Client {
-    /// A client of the server at this address, such as `https://id.example.org`.
+    /// Builds a client of the server at this address, such as `https://id.example.org`.
     pub fn builder(server: impl Into<String>) -> ClientBuilder {
         ClientBuilder::new(server.into())
     }
 
-    /// The API that is spoken.
+    /// The API that the client uses.
     pub fn dialect(&self) -> Dialect {
         self.core.dialect()
     }
 
-    /// Whether the API that is spoken has the operation.
+    /// Whether that API has the operation.
     pub fn supports(&self, operation: Operation) -> bool {
         self.dialect().supports(operation)
     }
 
-    /// Whether somebody is signed in, and who. Reads the vault if that has not been done; waits for no
-    /// network and for no renewal.
+    /// Whether a user is signed in, and which one. It reads the vault if needed and does not wait
+    /// for the network or for a renewal.
     ///
     /// # Errors
-    /// [`ErrorKind::Storage`] while the vault cannot be read: nothing is known then, and nobody is signed
-    /// out.
+    /// [`ErrorKind::Storage`] while the vault cannot be read: the status is unknown, and the user
+    /// is not signed out.
     pub async fn status(&self) -> Result<Status> {
         self.core.status().await
     }
 
-    /// The changes of [`Status`], for a screen that follows them. It begins with what is known: call
-    /// [`status`](Self::status) once to have the vault read. What other processes do that share the
-    /// vault is told within two seconds, while somebody watches.
+    /// A receiver of [`Status`] changes, for a user interface. It starts with what is known
+    /// already: call [`status`](Self::status) once to read the vault. While a receiver exists,
+    /// changes by other processes that share the vault are reported within two seconds.
     pub fn watch(&self) -> watch::Receiver<Status> {
         self.core.watch()
     }
 
-    /// Waits until nothing is under way: a renewal, a sign-out that the server has to hear of, a session
-    /// that could not be written. Whether all of it is done within this time.
+    /// Waits until all background work is done: renewals, pending sign-outs, and writes that
+    /// failed. Returns whether all of it was done within the limit.
     ///
-    /// To be called by a program that ends: one for the command line before `main` returns, a handler
-    /// of a push message, an app's extension. What is not done then is done at the next start.
+    /// Call it before a process exits: in a command-line program, a handler of a push message or an
+    /// app extension. Unfinished work continues at the next start.
     pub async fn finish_pending_work(&self, limit: Duration) -> bool {
         self.core.finish_pending_work(limit).await
     }
 
-    /// The network is another one, or there is one again: what waits because the server could not be
-    /// reached is tried at once.
+    /// Reports that the network has changed or is available again. Whatever waits for the server is
+    /// retried at once.
     pub fn network_changed(&self) {
         self.core.on_network_change();
     }
 
-    /// Who is signed in, and how far that can be relied on without asking the server: from what the
-    /// vault holds under its seal, and the latest time that was ever known of the server's. A device's
-    /// clock that is set back gains nothing. Costs no network.
+    /// The signed-in user, and whether the app may trust that without a request to the server. It
+    /// is based on the sealed record in the vault and on the latest server time that was ever
+    /// known, so setting the device's clock back does not extend the trust. No request is sent.
     ///
     /// # Errors
     /// [`ErrorKind::SignedOut`], [`ErrorKind::Storage`].
@@ -115,25 +115,25 @@ impl Client {
         self.core.offline_identity(policy).await
     }
 
-    /// In which state the vault is.
+    /// The state of the vault.
     pub async fn vault_state(&self) -> VaultState {
         self.core.vault_state().await
     }
 
-    /// An access token that works, renewed if need be. Without a need it costs no network and no
-    /// disk.
+    /// A valid access token, renewed if necessary. Usually this needs neither network nor disk.
     ///
     /// # Errors
-    /// [`ErrorKind::SignedOut`] with the reason; [`ErrorKind::Network`], [`ErrorKind::RetryLater`] or [`ErrorKind::Storage`]
-    /// where it has to be renewed and cannot be now.
+    /// [`ErrorKind::SignedOut`] with the reason; [`ErrorKind::Network`], [`ErrorKind::RetryLater`]
+    /// or [`ErrorKind::Storage`] if the token must be renewed and cannot be renewed now.
     pub async fn access_token(&self) -> Result<AccessToken> {
         Ok(AccessToken(self.core.current_token().await?))
     }
 
-    /// The same for this sign-in alone: what one person has begun is not done in the name of the next.
+    /// As [`access_token`](Self::access_token), but only for this sign-in. Work that one user
+    /// started is then not done in the name of the next one.
     ///
     /// # Errors
-    /// [`ErrorKind::OtherSignIn`]; as of [`access_token`](Self::access_token).
+    /// [`ErrorKind::OtherSignIn`]; those of [`access_token`](Self::access_token).
     pub async fn access_token_for(&self, user: &SignedInUser) -> Result<AccessToken> {
         let current_token = self.core.current_token().await?;
         match current_token.user.is_same(user) {
@@ -142,28 +142,28 @@ impl Client {
         }
     }
 
-    /// Another access token than this one, which a server has refused, for clients that [`api`](Self::api)
-    /// does not serve, such as WebSocket and gRPC. However many callers were refused with the same token,
-    /// one renewal is made, and none where it has been made already. Where the API cannot renew the token
-    /// now, it is the same one again. A second refusal in a row is the server's answer: do not ask again.
+    /// Another access token, after a server has refused this one. It is for clients that
+    /// [`api`](Self::api) does not cover, such as WebSocket and gRPC. All callers whose same token
+    /// was refused share one renewal. If the API cannot renew the token now, the same token is
+    /// returned. If the new token is refused too, do not ask again.
     ///
     /// # Errors
-    /// As of [`access_token`](Self::access_token); [`ErrorKind::OtherSignIn`] where another sign-in has taken the
-    /// place of the token's own.
+    /// Those of [`access_token`](Self::access_token); [`ErrorKind::OtherSignIn`] if another sign-in
+    /// has replaced the one of the token.
     pub async fn replace_access_token(&self, refused: &AccessToken) -> Result<AccessToken> {
         self.replacement_for(&refused.0).await.map(AccessToken)
     }
 
-    /// Renews the access token even if it still works. A server of `simplejwt_rotating` may renew only
-    /// what has expired: nothing changes before.
+    /// Renews the access token even if it is still valid. A server of `simplejwt_rotating` may
+    /// renew only expired tokens; before that, nothing changes.
     ///
     /// # Errors
-    /// As of [`access_token`](Self::access_token).
+    /// Those of [`access_token`](Self::access_token).
     pub async fn refresh(&self) -> Result<()> {
         self.core.renew().await
     }
 
-    /// The account as it was last seen: no network. `None` where nobody has asked for it yet.
+    /// The account as it was last fetched, without a request. `None` if it was never fetched.
     ///
     /// # Errors
     /// [`ErrorKind::SignedOut`], [`ErrorKind::Storage`].
@@ -171,7 +171,7 @@ impl Client {
         self.core.profile().await
     }
 
-    /// What one person has asked for is not done in the name of another, who has signed in meanwhile.
+    /// Another token of the same sign-in: a request of one user is not sent in the name of another.
     async fn replacement_for(&self, refused: &CurrentToken) -> Result<Arc<CurrentToken>> {
         let next = self.core.replacement_for(&refused.credential.token).await?;
         match next.sign_in_id == refused.sign_in_id {
@@ -180,7 +180,7 @@ impl Client {
         }
     }
 
-    /// Sends what needs an access token, and once more with another one if it is refused.
+    /// Sends a call with the access token, and once more with another token if it is refused.
     pub(crate) async fn authorized<T>(
         &self,
         make_call: impl Fn(&Credential) -> Result<Call<T>>,
@@ -188,7 +188,7 @@ impl Client {
         self.authorized_by(make_call).await.map(|(answer, _)| answer)
     }
 
-    /// The same, and whose token it was.
+    /// As [`authorized`](Self::authorized); also returns the token that was used.
     pub(crate) async fn authorized_by<T>(
         &self,
         make_call: impl Fn(&Credential) -> Result<Call<T>>,
@@ -196,7 +196,8 @@ impl Client {
         self.authorized_as(self.core.current_token().await?, make_call).await
     }
 
-    /// The same with this token, or one of the same sign-in.
+    /// As [`authorized_by`](Self::authorized_by), with this token or another one of the same
+    /// sign-in.
     pub(crate) async fn authorized_as<T>(
         &self,
         current_token: Arc<CurrentToken>,
@@ -237,28 +238,28 @@ impl fmt::Debug for Client {
     }
 }
 
-/// An access token at the moment it was asked for. Ask again for every request rather than keep it.
+/// An access token that is valid now. Ask for it again before every request instead of keeping it.
 #[derive(Clone)]
 pub struct AccessToken(Arc<CurrentToken>);
 
 impl AccessToken {
-    /// The bare token.
+    /// The token itself.
     pub fn token(&self) -> &Secret {
         &self.0.credential.token
     }
 
-    /// Whose it is.
+    /// The user that the token belongs to.
     pub fn user(&self) -> &SignedInUser {
         &self.0.user
     }
 
-    /// When it expires by the server's clock, in seconds since 1970; `None` where it does not, or nobody
-    /// says when.
+    /// When it expires by the server's clock, in seconds since 1970. `None` if it does not expire
+    /// or if the time is unknown.
     pub fn expires_at(&self) -> Option<i64> {
         self.0.expires_at
     }
 
-    /// As it goes into `Authorization`, marked as sensitive.
+    /// The value of the `Authorization` header, marked as sensitive.
     pub fn header(&self) -> reqwest::header::HeaderValue {
         self.0.header.clone()
     }

@@ -1,33 +1,32 @@
-//! What time it is on this device, which may be wrong; the server's own time is learnt from its
-//! answers.
+//! The device's clock, which may be wrong. The server's time is learned from its answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The device's clock, or one that a test moves by hand.
+/// The device's clock, or a manual clock for tests.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Option<Arc<AtomicI64>>);
 
 impl Clock {
-    /// The device's own.
+    /// The device's clock.
     pub fn system() -> Self {
         Clock(None)
     }
 
-    /// One that stands still at this second since 1970 until it is set.
+    /// A manual clock that shows this second since 1970 until it is set.
     pub fn manual(seconds: i64) -> Self {
         Clock(Some(Arc::new(AtomicI64::new(seconds))))
     }
 
-    /// Sets a clock that is moved by hand, and all its clones; the device's own is left alone.
+    /// Sets a manual clock and all its clones. It does nothing for the device's clock.
     pub fn set(&self, seconds: i64) {
         if let Some(manual) = &self.0 {
             manual.store(seconds, Ordering::SeqCst);
         }
     }
 
-    /// Seconds since 1970.
+    /// The time in seconds since 1970.
     pub fn now(&self) -> i64 {
         match &self.0 {
             Some(manual) => manual.load(Ordering::SeqCst),
@@ -36,10 +35,10 @@ impl Clock {
     }
 }
 
-/// A moment: this device's clock and what the server's is ahead of it.
+/// The server's time, and how far the server's clock is ahead of this device's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Moment {
-    /// Seconds since 1970 on the server.
+    /// Seconds since 1970, by the server's clock.
     pub server: i64,
     pub offset: i64,
 }

@@ -6,34 +6,34 @@ use propusk_wire::Secret;
 
 use crate::redirect::RedirectUri;
 
-/// What is longer is not looked at.
+/// The longest link that is read, in bytes.
 const MAX_LENGTH: usize = 8 * 1024;
 
-/// What a link that was opened is to this app.
+/// What a link means for this app.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Link {
-    /// A sign-in comes back with a code. It is worth something only to the app that began it.
+    /// A sign-in returns with a code. Only the app that started the sign-in can use it.
     Code {
-        /// Works once, within a minute.
+        /// The one-time code, valid for a minute.
         code: Secret,
-        /// Names the sign-in.
+        /// The id of the sign-in.
         state: Secret,
-        /// Where it came in.
+        /// The redirect that the link matched.
         redirect: RedirectUri,
     },
-    /// A sign-in comes back without one.
+    /// A sign-in returns with an error.
     Failed {
-        /// `access_denied`: the user said no. `provider_refused`, `provider_unavailable`.
+        /// `access_denied`: the user cancelled. Also `provider_refused` and `provider_unavailable`.
         error: String,
-        /// Names the sign-in.
+        /// The id of the sign-in.
         state: Secret,
-        /// Where it came in.
+        /// The redirect that the link matched.
         redirect: RedirectUri,
     },
-    /// Another link of the app's, or none at all.
+    /// The link does not lead to a redirect of this app.
     Unrelated,
-    /// It leads to where sign-ins come back, but no server has made it.
+    /// The link leads to a redirect, but a server would not have made it.
     Malformed(LinkProblem),
 }
 
@@ -41,24 +41,25 @@ pub enum Link {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum LinkProblem {
-    /// It has more than 8 KiB.
+    /// It is longer than 8 KiB.
     TooLong,
     /// It has a fragment.
     Fragment,
     /// A `%` is not followed by two hexadecimal digits.
     Escape,
-    /// A control character, or a code, state or error that is not of visible ASCII characters.
+    /// It contains a control character, or a code, state or error with other than visible ASCII
+    /// characters.
     Character,
-    /// A code, state or error comes twice.
+    /// A code, state or error appears twice.
     Repeated,
-    /// Both a code and an error.
+    /// It contains both a code and an error.
     Contradictory,
-    /// No state, or neither code nor error, or an empty one.
+    /// It has no state, or neither a code nor an error, or one of them is empty.
     Incomplete,
 }
 
-/// Reads a link that the system has brought, from whomever it comes: reads no clock, keeps nothing,
-/// and never fails. Parameters may come in any order; unknown ones are skipped.
+/// Reads a link from any source. It reads no clock, stores nothing and never fails. Parameters may
+/// be in any order; unknown ones are ignored.
 ///
 /// ```
 /// use propusk::RedirectUri;
@@ -75,7 +76,7 @@ pub fn parse(link: &str, redirects: &[RedirectUri]) -> Link {
         return Link::Malformed(LinkProblem::TooLong);
     }
     let ours = redirects.iter().filter_map(|redirect| Some((redirect, redirect.added_to(link)?)));
-    // Of one that has a query and one that has not, the link was made of the longer.
+    // If one redirect has a query and another has none, the longer one matches.
     let Some((redirect, added)) = ours.max_by_key(|(redirect, _)| redirect.as_str().len()) else {
         return Link::Unrelated;
     };
@@ -125,7 +126,8 @@ fn read(added: &str) -> Result<Parameters, LinkProblem> {
     Ok(found)
 }
 
-/// A value of ours; the server writes visible ASCII characters alone (RFC 6749 appendix A).
+/// The value of one of our parameters. The server writes only visible ASCII characters (RFC 6749
+/// appendix A).
 fn text(value: &str) -> Result<String, LinkProblem> {
     let bytes = decoded(value)?;
     if bytes.is_empty() {
@@ -137,7 +139,7 @@ fn text(value: &str) -> Result<String, LinkProblem> {
     String::from_utf8(bytes.into_owned()).map_err(|_| LinkProblem::Character)
 }
 
-/// As forms write text: `+` is a space.
+/// Decodes form encoding: `+` is a space.
 fn decoded(text: &str) -> Result<Cow<'_, [u8]>, LinkProblem> {
     if !text.contains(['%', '+']) {
         return Ok(Cow::Borrowed(text.as_bytes()));

@@ -1,5 +1,5 @@
-//! What an app is told when something does not work: kinds that call for a reaction each, and for
-//! every sign-out its reason.
+//! The errors of the SDK: an error kind for each reaction of an app, and a reason for each
+//! sign-out.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,10 +10,10 @@ use crate::account::Operation;
 use crate::rejection::Rejection;
 use crate::vault_state::{VaultState, state_in_words};
 
-/// What operations return.
+/// The result of an operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why an operation did not work; [`kind`](Self::kind) says what to do about it.
+/// Why an operation failed; [`kind`](Self::kind) shows how to react.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -22,73 +22,73 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// Each calls for another reaction.
+/// The kinds of errors. Each needs another reaction.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Nobody is signed in: show the sign-in.
+    /// No user is signed in: show the sign-in.
     SignedOut {
-        /// Why.
+        /// Why no user is signed in.
         reason: SignOutReason,
     },
-    /// The server refused what was asked: show why, and let it be corrected.
+    /// The server refused the request: show the reason and let the user correct it.
     Rejected(Rejection),
-    /// The server could not be reached, or something between gave no answer of its: try again when
-    /// there is a network. Nobody is signed out by this.
+    /// The server could not be reached, or a proxy answered instead: try again when there is a
+    /// network. The user stays signed in.
     Network,
-    /// The server has too much to do, or has had too many attempts: try again after this time.
+    /// The server is busy or has received too many attempts: try again after this time.
     RetryLater {
         /// How long to wait.
         after: Duration,
     },
-    /// Somebody else is signed in than whom this was for: nothing was sent in another's name.
+    /// Another sign-in has replaced the one that this request belongs to: nothing was sent for it.
     OtherSignIn,
-    /// The user, or the app, gave up.
+    /// The user or the app cancelled the operation.
     Cancelled,
-    /// The vault cannot be read or written now. Nobody is signed out by this.
+    /// The vault cannot be read or written now. The user stays signed in.
     Storage {
-        /// In which state it is.
+        /// The state of the vault.
         state: VaultState,
     },
-    /// The API that is spoken has no such operation; known before any request.
+    /// The API does not have this operation. No request was sent.
     Unsupported(Operation),
-    /// The server answered something that its API does not have: another version, or no such server.
+    /// The server's answer is not part of its API: another version, or the wrong server.
     Protocol,
-    /// The app asked for something that cannot be: a bad address, a builder without its parts.
+    /// Invalid use by the app: for example a bad address or a missing option.
     Usage,
 }
 
-/// Why nobody is signed in.
+/// Why no user is signed in.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SignOutReason {
-    /// Nobody has signed in yet.
+    /// No user has signed in yet.
     NeverSignedIn,
     /// The app signed out, in this process or another.
     SignedOut,
-    /// Somebody else has used a copy of the refresh token; the server has ended the session.
+    /// A copy of the refresh token was used, and the server has ended the session.
     #[serde(rename = "reused")]
     TokenReused,
-    /// The account is suspended or gone.
+    /// The account is suspended or deleted.
     AccountInactive,
-    /// The refresh token had been used, most likely by a refresh whose answer was lost: the API has no
-    /// way to hear that again. It cannot happen on an API whose refresh does not spend the token, nor on
-    /// `native`. OAuth pairs of `djoser_token` end with this when they expire or are revoked, too, which
-    /// their API does not tell apart.
+    /// The refresh token was used before, most likely by a refresh whose answer was lost, and the
+    /// API cannot repeat that answer. It cannot happen if a refresh does not spend the token, nor
+    /// on `native`. OAuth pairs of `djoser_token` also end with this reason when they expire or are
+    /// revoked, because their API does not distinguish that.
     AnswerLost,
-    /// What was stored cannot be read any more: its key is gone, or it is damaged.
+    /// The stored session cannot be read any more: its key is lost, or the file is damaged.
     VaultLost,
-    /// The session's credential has expired, and the API has no way to renew it.
+    /// The credential has expired, and the API cannot renew it.
     Expired,
-    /// The server says that the session is over: ended elsewhere, the password changed, not used for
-    /// too long. Also what a newer version has stored.
+    /// The server says that the session has ended: it was ended elsewhere, the password was
+    /// changed, or it was not used for too long. Also any reason that a newer version has stored.
     #[serde(other)]
     Ended,
 }
 
 impl Error {
-    /// What to do about it.
+    /// The kind of the error, which shows how to react.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
@@ -117,14 +117,14 @@ impl Error {
     }
 }
 
-/// Of an answer of the app's API: the rest of it did not come, or is not what was expected.
+/// An error while reading an answer of the app's API: it was cut off, or has another format.
 impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
         let kind = match error.is_builder() || error.is_decode() {
             true => ErrorKind::Protocol,
             false => ErrorKind::Network,
         };
-        // The address may hold a token.
+        // The address may contain a token.
         Error::because(kind, error.without_url())
     }
 }
@@ -138,7 +138,7 @@ impl From<ErrorKind> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.kind(), &self.0.source) {
-            // What the app has done wrong stands in no other place.
+            // For an invalid use, the source says what is wrong.
             (ErrorKind::Usage, Some(problem)) => write!(f, "{}: {problem}", ErrorKind::Usage),
             (ErrorKind::Network, Some(problem)) => match network_in_words(problem.as_ref()) {
                 Some(words) => f.write_str(words),
@@ -149,7 +149,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// In English, for a log or a user.
+/// English text for a log or a user.
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -175,7 +175,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// In English, as the end of a sentence.
+/// English text for the end of a sentence.
 impl fmt::Display for SignOutReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -195,7 +195,7 @@ impl fmt::Display for SignOutReason {
     }
 }
 
-/// What has happened on the way to a server, where more is known than that it cannot be reached.
+/// Describes a network problem more precisely, if possible.
 fn network_in_words(problem: &(dyn StdError + 'static)) -> Option<&'static str> {
     if problem.is::<Unexpected>() {
         return Some("something else answers in the place of the server, or it fails");
@@ -204,7 +204,7 @@ fn network_in_words(problem: &(dyn StdError + 'static)) -> Option<&'static str> 
     error.is_timeout().then_some("the server does not answer in time")
 }
 
-/// A status that comes with no answer of the API.
+/// A status without an answer of the API.
 #[derive(Debug)]
 pub(crate) struct Unexpected(pub u16);
 
@@ -216,7 +216,7 @@ impl fmt::Display for Unexpected {
 
 impl StdError for Unexpected {}
 
-/// What follows "cannot".
+/// The text after "cannot".
 fn operation_in_words(operation: Operation) -> &'static str {
     match operation {
         Operation::Register => "create an account",

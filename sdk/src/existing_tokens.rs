@@ -1,11 +1,11 @@
-//! What an app has kept until now of a sign-in, before it had this SDK.
+//! The tokens that an app kept before it used this SDK.
 
 use propusk_wire::Secret;
 
 use crate::pkce::hash;
 
-/// Tokens of one sign-in, as the app's API has given them: a pair, a refresh token alone, or the key of
-/// a djoser with opaque tokens as `access`.
+/// Existing tokens of one sign-in: a token pair, a refresh token alone, or in `access` the API
+/// token of a djoser server with opaque tokens.
 ///
 /// ```
 /// use propusk::ExistingTokens;
@@ -16,12 +16,12 @@ use crate::pkce::hash;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ExistingTokens {
-    /// The access token, or the key.
+    /// The access token or the API token.
     pub access: Option<Secret>,
     /// The refresh token.
     pub refresh: Option<Secret>,
-    /// When the access token expires by the server's clock, in seconds since 1970, where the app has
-    /// kept that. JWTs say it themselves.
+    /// When the access token expires by the server's clock, in seconds since 1970. `None` if the
+    /// app did not keep it; a JWT contains it.
     pub access_expires_at: Option<i64>,
 }
 
@@ -35,12 +35,12 @@ impl ExistingTokens {
         }
     }
 
-    /// The key of a djoser with opaque tokens.
+    /// The API token of a djoser server with opaque tokens.
     pub fn api_token(token: impl Into<Secret>) -> Self {
         ExistingTokens { access: Some(token.into()), ..ExistingTokens::default() }
     }
 
-    /// Tells this sign-in from others: by the token that lives longest.
+    /// The hash of the token that lives longest. It identifies the sign-in.
     pub(crate) fn fingerprint(&self) -> String {
         let longest = self.refresh.as_ref().or(self.access.as_ref());
         longest.map(hash).unwrap_or_default()

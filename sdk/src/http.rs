@@ -1,5 +1,5 @@
-//! Sends what a dialect spells and reads what comes back, with a time limit and a size limit. What is
-//! learnt by the way is the server's clock.
+//! Sends the requests of a dialect and reads the answers, with a time limit and a size limit. It
+//! also learns the server's clock from the answers.
 
 mod conditional;
 
@@ -17,12 +17,12 @@ use crate::rejection::{Rejection, RejectionCode};
 
 use conditional::Condition;
 
-/// No answer of an API is larger.
+/// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
-/// For a whole request, unless the app says another.
+/// The default time limit of a request.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The way to one server.
+/// The connection to one server.
 #[derive(Clone)]
 pub(crate) struct Transport {
     http: reqwest::Client,
@@ -32,14 +32,14 @@ pub(crate) struct Transport {
     timeout: Duration,
 }
 
-/// Why there is no answer to read.
+/// Why a call has no result.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Refused(Refusal),
-    /// This status, and nothing that the API has.
+    /// The status of an answer that is not part of the API.
     Unexpected(u16),
     Network(reqwest::Error),
-    /// By the time that it was to be sent there was no need to.
+    /// The request was not needed any more when it was about to be sent.
     Outdated,
     /// The request cannot be sent as it is.
     Unsendable(&'static str),
@@ -54,28 +54,28 @@ impl Transport {
         &self.base
     }
 
-    /// The server's origin, as it is written into the vault.
+    /// The server's origin, as it is stored in the vault.
     pub fn origin(&self) -> String {
         self.base.origin().ascii_serialization()
     }
 
-    /// What time it is on the server, as far as is known.
+    /// The server's time, as far as it is known.
     pub fn moment(&self) -> Moment {
         let offset = self.offset.load(Ordering::Relaxed);
         Moment { server: self.clock.now().saturating_add(offset), offset }
     }
 
-    /// What time it is on this device.
+    /// The device's time.
     pub fn device_now(&self) -> i64 {
         self.clock.now()
     }
 
-    /// What an earlier process has learnt of the server's clock.
+    /// Sets the difference to the server's clock that an earlier process has learned.
     pub fn set_offset(&self, offset: i64) {
         self.offset.store(offset, Ordering::Relaxed);
     }
 
-    /// How long a request may take.
+    /// The time limit of a request.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -85,7 +85,8 @@ impl Transport {
         self.exchange(call, None).await
     }
 
-    /// The same, if by the time that its body is sent this is still so; else it is cut off.
+    /// As [`send`](Self::send), but the body is sent only if it is still needed at that moment.
+    /// Otherwise the request is aborted.
     pub async fn send_if<T>(
         &self,
         call: Call<T>,
@@ -101,7 +102,7 @@ impl Transport {
     ) -> std::result::Result<T, Failure> {
         let Call { request, read } = call;
         let mut condition = condition;
-        // Without a body there is nothing to hold back until the connection is there.
+        // A request without a body cannot be held back until the connection is open.
         if request.body.is_none()
             && let Some(condition) = condition.take()
             && !condition.await
@@ -112,7 +113,7 @@ impl Transport {
         let response = request.send().await.map_err(Failure::network)?;
         let reply = self.receive(response).await?;
         let outcome = read(&reply);
-        // A page of a proxy says nothing about the server's clock.
+        // The page of a proxy says nothing about the server's clock.
         if !matches!(outcome, Err(Refusal::Unexpected | Refusal::Later(_))) {
             self.set_offset(reply.server_now.saturating_sub(self.clock.now()));
         }
@@ -167,15 +168,15 @@ impl Transport {
 }
 
 impl Failure {
-    /// No address in it: it may hold a token.
+    /// Without the address: it may contain a token.
     fn network(error: reqwest::Error) -> Self {
         Failure::Network(error.without_url())
     }
 
-    /// What an app is told of it, where it is not about the session.
+    /// The kind of error for the app, for calls that do not renew the session.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            // No such path, or no such method: no server of this API.
+            // The path or method does not exist: this is not a server of this API.
             Failure::Unexpected(404 | 405 | 501) => ErrorKind::Protocol,
             Failure::Network(_)
             | Failure::Outdated
@@ -211,7 +212,7 @@ impl From<Failure> for Error {
     }
 }
 
-/// A credential as a header that no log shows.
+/// The `Authorization` header, marked as sensitive so that logs do not show it.
 pub(crate) fn header_of(credential: &Credential) -> std::result::Result<HeaderValue, Failure> {
     let token = credential.token.expose();
     let text = match credential.scheme {

@@ -1,5 +1,5 @@
-//! The HTTP clients that the SDK makes: whom they trust, who they say that they are, and by which way
-//! they go. TLS by rustls with ring.
+//! The HTTP clients of the SDK: TLS with rustls and ring, trusted certificates, proxy and user
+//! agent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,28 +15,28 @@ use crate::error::{Error, ErrorKind, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const USER_AGENT: &str = concat!("propusk/", env!("CARGO_PKG_VERSION"));
-/// No proxy reaches what only this machine sees.
+/// Addresses that are reached without a proxy.
 const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
 
-/// What an app says of the network around it.
+/// The network options of an app.
 #[derive(Default)]
 pub(crate) struct Network {
-    /// In PEM, beside those of the system.
+    /// Root certificates in PEM, besides those of the system.
     pub roots: Vec<Vec<u8>>,
-    /// Certificates and their key, in PEM.
+    /// The client certificate and its key, in PEM.
     pub identity: Option<Vec<u8>>,
     pub proxy: Option<String>,
     pub user_agent: Option<String>,
 }
 
 impl Network {
-    /// For the server, following no redirects.
+    /// The client for the server. It does not follow redirects.
     pub fn client(&self, tls: &ClientConfig, server: &Url) -> Result<reqwest::Client> {
         let builder = self.builder(tls, is_loopback(server))?;
         built(builder.redirect(redirect::Policy::none()))
     }
 
-    /// For apps' own APIs at these origins.
+    /// The client for the app's own APIs at these origins.
     pub fn client_of_apis(
         &self,
         tls: &ClientConfig,
@@ -64,13 +64,13 @@ impl Network {
                 let proxy = Proxy::all(proxy).map_err(|error| unusable("the proxy", error))?;
                 builder.proxy(proxy.no_proxy(NoProxy::from_string(THIS_MACHINE)))
             }
-            // Not by the system's proxy either.
+            // Not through the system's proxy either.
             None if is_local => builder.no_proxy(),
             None => builder,
         })
     }
 
-    /// Reads the system's certificates, once for all clients.
+    /// Builds the TLS configuration. It reads the system's certificates once for all clients.
     pub fn tls(&self) -> Result<ClientConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = Vec::new();
@@ -103,8 +103,8 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>> 
 
 type Trusting = ConfigBuilder<ClientConfig, WantsClientCert>;
 
-/// Trusts whom the system trusts, and these roots. A Linux without any certificates, such as a bare
-/// container, trusts nobody, which is no hindrance at a server on this machine.
+/// Trusts the certificate authorities of the system and these roots. A Linux without certificates,
+/// such as a minimal container, trusts no server; a server on this machine still works.
 #[cfg(not(target_os = "android"))]
 fn trusting(
     builder: ConfigBuilder<ClientConfig, WantsVerifier>,
@@ -120,7 +120,7 @@ fn trusting(
     }
 }
 
-/// The system's own verifier would need the Java context of the app.
+/// On Android the system's verifier would need the Java context of the app.
 #[cfg(target_os = "android")]
 fn trusting(
     builder: ConfigBuilder<ClientConfig, WantsVerifier>,
@@ -141,7 +141,7 @@ fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
     builder.build().map_err(|error| unusable("the HTTP client", error))
 }
 
-/// Whether only this machine sees what is sent there.
+/// Whether the address is on this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -151,7 +151,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Follows a redirect to the origin that it comes from.
+/// Follows redirects only within the same origin.
 fn within_an_origin() -> redirect::Policy {
     redirect::Policy::custom(|attempt| {
         let from = attempt.previous().last().map(Url::origin);

@@ -1,5 +1,5 @@
-//! The proof that whoever ends a sign-in is who began it (RFC 7636): a code that another app catches
-//! is worth nothing without the verifier, which never leaves this app but to the server.
+//! PKCE (RFC 7636): proves that the app that completes a sign-in is the one that started it. A
+//! stolen code is useless without the verifier, which is sent only to the server.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A new one: 32 random bytes as 43 letters.
+/// A new verifier: 32 random bytes as 43 characters of base64url.
 pub(crate) fn verifier() -> Result<Secret> {
     let mut bytes = [0; 32];
     SystemRandom::new()
@@ -19,7 +19,7 @@ pub(crate) fn verifier() -> Result<Secret> {
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// What the server is told of a verifier at first: S256, the only method there is.
+/// The challenge that is sent first: S256, the only method that is supported.
 pub(crate) fn challenge(verifier: &Secret) -> String {
     hash(verifier)
 }
@@ -29,7 +29,7 @@ pub(crate) fn hash(secret: &Secret) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, secret.expose().as_bytes()))
 }
 
-/// Whether two texts are the same, in a time that tells nothing but their lengths.
+/// Whether two texts are equal. The time depends only on their lengths.
 pub(crate) fn is_same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }

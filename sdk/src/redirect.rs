@@ -1,5 +1,5 @@
-//! Where an app waits for a sign-in to come back: a link that the server's operator has registered
-//! for it, compared letter by letter.
+//! Redirects: the links to which a sign-in returns. The server's operator registers them, and they
+//! are compared exactly.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,13 +12,13 @@ const MAX_LENGTH: usize = 1024;
 const LOOPBACK: [(&str, IpAddr); 2] =
     [("127.0.0.1", IpAddr::V4(Ipv4Addr::LOCALHOST)), ("[::1]", IpAddr::V6(Ipv6Addr::LOCALHOST))];
 
-/// A link that leads to the app: a claimed `https` link, one of a scheme of the app's own such as
-/// `com.example.app:/signed-in`, or `http://127.0.0.1/signed-in` for a port of this machine
-/// (RFC 8252 section 7). [`deeplink`](crate::deeplink) tells which to choose.
+/// A link that leads to the app: a claimed `https` link, one with the app's own scheme such as
+/// `com.example.app:/signed-in`, or `http://127.0.0.1/signed-in` for a port of this machine (RFC
+/// 8252 section 7). [`deeplink`](crate::deeplink) explains which one to choose.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RedirectUri(String);
 
-/// What has to be equal in two links; the query is compared apart.
+/// The parts of a link that must be equal. The query is compared separately.
 #[derive(Clone, Copy)]
 struct Target<'l> {
     scheme: &'l str,
@@ -27,13 +27,14 @@ struct Target<'l> {
 }
 
 impl RedirectUri {
-    /// Takes a link as it is registered at the server, which goes by `redirects.allowed`.
+    /// Parses a redirect as it is registered in the server's setting `redirects.allowed`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for what no server would register: what is no absolute link
-    /// in the form in which browsers write it, has a fragment, credentials, or a parameter `code`,
-    /// `state` or `error`; `http` to anything but `127.0.0.1` and `[::1]`; more than 1,024 characters.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a link that a server would not register:
+    /// one that is not absolute or not in the normal form of browsers; one with a fragment,
+    /// credentials, or a parameter `code`, `state` or `error`; `http` to another host than
+    /// `127.0.0.1` and `[::1]`; more than 1,024 characters.
     pub fn parse(link: &str) -> Result<Self> {
         match problem_of(link) {
             None => Ok(RedirectUri(link.to_owned())),
@@ -41,12 +42,12 @@ impl RedirectUri {
         }
     }
 
-    /// As it was registered; with its port where the system has given one.
+    /// The redirect as it was registered; for a loopback redirect with the port of the listener.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether browsers open it at a port of this machine.
+    /// Whether it leads to a port of this machine.
     pub fn is_loopback(&self) -> bool {
         self.loopback_address().is_some()
     }
@@ -56,17 +57,17 @@ impl RedirectUri {
         LOOPBACK.into_iter().find(|(name, _)| host == Some(name)).map(|(_, address)| address)
     }
 
-    /// Whether a link that was made for one comes in by the other: the same but for the port of
-    /// this machine.
+    /// Whether a link made for one redirect arrives at the other: they may differ only in the
+    /// loopback port.
     pub(crate) fn is_same(&self, other: &RedirectUri) -> bool {
         let targets = Target::of(&self.0).zip(Target::of(&other.0));
         targets.is_some_and(|(one, other)| one.is_same(other))
             && query_and_fragment(&self.0) == query_and_fragment(&other.0)
     }
 
-    /// The parameters that a link has beside those of this redirect, a fragment included; none if
-    /// it leads elsewhere. The server adds them and changes nothing else; systems that pass links on may
-    /// write scheme and host in other cases, and an empty path as a slash (RFC 3986 section 6.2).
+    /// What a link adds to this redirect, including a fragment; `None` if the link leads elsewhere.
+    /// The server only adds parameters. Systems that forward links may change the case of scheme
+    /// and host, and may write an empty path as a slash (RFC 3986 section 6.2).
     pub(crate) fn added_to<'l>(&self, link: &'l str) -> Option<&'l str> {
         if !Target::of(link)?.is_same(Target::of(&self.0)?) {
             return None;
@@ -122,7 +123,7 @@ fn query_and_fragment(link: &str) -> &str {
     link.find(['?', '#']).and_then(|at| link.get(at..)).unwrap_or_default()
 }
 
-/// Any port will do, but it has to be one, written as a number is.
+/// The host without its port. Any port is accepted if it is a normal number.
 fn without_port(host: &str) -> Option<&str> {
     match host.rsplit_once(':') {
         Some((name, port)) if !host.ends_with(']') => {

@@ -1,5 +1,5 @@
-//! What a server refuses, in the same words whatever API is spoken: a code for programs, a sentence for
-//! the user, and what is wrong with each field.
+//! Refusals of a server, equal in all APIs: a code for programs, a sentence for the user, and the
+//! problem of each field.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,43 +7,45 @@ use std::fmt;
 use propusk_wire::{FieldCode, ProblemCode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What the server refused, and why. As text it is [`message`](Self::message).
+/// Why the server refused a request. Its text is [`message`](Self::message).
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Rejection {
-    /// What happened.
+    /// The code of the refusal.
     pub code: RejectionCode,
-    /// What is wrong with members of what was sent, by their names in
+    /// The problems of the fields that were sent, by their names in
     /// [`Registration`](crate::Registration), such as `email`.
     pub fields: BTreeMap<String, Vec<FieldProblem>>,
-    /// The server's own sentence on the whole, in its own language, where it has one.
+    /// The server's own sentence, in its own language; `None` if it sent none.
     pub detail: Option<String>,
 }
 
-/// What is wrong with one member of what was sent.
+/// What is wrong with one field.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct FieldProblem {
-    /// What is wrong; [`FieldCode::Invalid`] where the server's sentence is all that is known.
+    /// The code of the problem. [`FieldCode::Invalid`] if only the server's sentence is known.
     pub code: FieldCode,
-    /// The server's own sentence, in its own language, where it has one.
+    /// The server's own sentence, in its own language; `None` if it sent none.
     pub detail: Option<String>,
 }
 
-/// Makes the enum of codes: variant, word, and the sentence for the user, which documents the variant too.
+/// Makes the enum of codes: variant, code, and the sentence for the user, which is also the
+/// documentation of the variant.
 macro_rules! codes {
     ($($variant:ident = $word:literal, $message:literal;)*) => {
-        /// Why a server refused. As text and in JSON each is one word, such as `invalid_credentials`.
+        /// Why a server refused. In text and in JSON, each is one word such as
+        /// `invalid_credentials`.
         #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[non_exhaustive]
         pub enum RejectionCode {
             $(#[doc = $message] $variant,)*
-            /// A word of the server's own.
+            /// A code that this version does not know.
             Other(String),
         }
 
         impl RejectionCode {
-            /// The word, such as `invalid_credentials`.
+            /// The code, such as `invalid_credentials`.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(RejectionCode::$variant => $word,)*
@@ -114,8 +116,8 @@ impl Rejection {
         Rejection { code: code.into(), fields: BTreeMap::new(), detail: None }
     }
 
-    /// One sentence in English for the user. It holds nothing that was sent and none of the server's own
-    /// sentences.
+    /// One English sentence for the user. It contains nothing that was sent, and no sentence of the
+    /// server.
     pub fn message(&self) -> String {
         let message = self.code.message().map_or_else(|| other(self.code.as_str()), str::to_owned);
         let tells_fields =
@@ -138,7 +140,7 @@ impl FieldProblem {
         FieldProblem { code, detail }
     }
 
-    /// What follows the name of the field.
+    /// The text after the name of the field.
     fn in_words(&self) -> &'static str {
         match self.code {
             FieldCode::Required => "is missing",
@@ -174,7 +176,7 @@ fn other(word: &str) -> String {
     }
 }
 
-/// Whether text from outside is shown.
+/// Whether a text from outside may be shown.
 fn is_word(text: &str) -> bool {
     let is_shown = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=64).contains(&text.len()) && text.bytes().all(is_shown)

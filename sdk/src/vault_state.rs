@@ -1,38 +1,39 @@
 //! The states of a vault: whether the stored record can be read and written, and why not.
 
-/// Whether what is stored can be had.
+/// Whether the stored record can be read and written.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum VaultState {
     /// It can be read and written.
     Ready,
-    /// It can, but the system has no store for keys, so that the key lies beside the file.
+    /// It can be read and written, but the system has no key store: the key is in a file next to
+    /// the vault.
     KeyInFile,
-    /// It cannot be read now, and is still there: the system's store gives the key to nobody, or does
-    /// not answer, or the disk does not, or the folder of the file is away: an encrypted disk, a network
-    /// home. After a new start of the app, a folder that is still away is taken for one that has never
-    /// been there.
+    /// It cannot be read now, but it is not lost. The key store refuses or does not answer, the
+    /// disk does not answer, or the folder of the file is missing: for example an encrypted disk or
+    /// a network home. After a restart of the app, a folder that is still missing looks like a
+    /// first start.
     Locked,
-    /// The system has no store for keys, and the app has not asked for less.
+    /// The system has no key store, and the app has not allowed a key file.
     NoKeyStore,
-    /// What is stored belongs to another key, or is damaged: nobody can read it any more.
+    /// It is lost: it was sealed with another key, or it is damaged.
     Unreadable,
-    /// A newer version of the SDK has written it; it is left alone.
+    /// A newer version of the SDK has written it. It is not changed.
     NewerVersion,
-    /// It can be read but not written: a full or read-only disk.
+    /// It can be read but not written: the disk is full or read-only.
     ReadOnly,
-    /// It can be read and written, on a file system without locks: where two processes use it at once,
-    /// both may spend one refresh token, which ends the session in APIs that rotate.
+    /// It can be read and written, but the file system has no locks. If two processes use the vault
+    /// at once, both may spend one refresh token, which ends the session in APIs that rotate.
     WithoutLocks,
-    /// Somebody has put an older record back, such as a backup or a program that synchronises folders:
-    /// none of it is sent. Only a running client says so, which has seen a later one.
+    /// An older record was restored, for example from a backup or by a program that synchronises
+    /// folders. It is not used. Only a running client that has seen a later record reports this.
     RolledBack,
-    /// Another server has issued what is stored: none of it is sent, and nothing of it is ended. Only a
-    /// client says so, which knows its server.
+    /// Another server has issued the session. It is neither sent nor ended. Only a client reports
+    /// this, because it knows its server.
     OtherServer,
 }
 
-/// The state as the end of a sentence in English.
+/// English text for the end of a sentence.
 pub(crate) fn state_in_words(state: VaultState) -> &'static str {
     match state {
         VaultState::Ready => "the vault was busy",

@@ -1,5 +1,5 @@
-//! The app's own API, called with the access token: attached, renewed, and the request sent again
-//! once if it is refused. A token goes to the origins that the app has named and to no other.
+//! Calls to the app's own API with the access token. The token is attached and renewed, and a
+//! refused request is sent once more. The token is sent only to origins that the app has allowed.
 
 mod request;
 #[cfg(feature = "tower")]
@@ -20,7 +20,7 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{CurrentToken, SignedInUser};
 
-/// Sends requests of an app with its access token.
+/// Sends an app's requests with its access token.
 ///
 /// ```no_run
 /// # async fn example(client: propusk::Client) -> propusk::Result<()> {
@@ -36,20 +36,21 @@ use crate::session::{CurrentToken, SignedInUser};
 pub struct Api {
     client: Client,
     http: Http,
-    /// In whose name alone it sends.
+    /// Sends only while this sign-in is the current one. `None`: whichever sign-in is current.
     user: Option<SignedInUser>,
 }
 
 impl Client {
-    /// Calls to the app's own API, at the server's origin or one of
-    /// [`api_origin`](crate::ClientBuilder::api_origin). Redirects are followed within an origin.
+    /// Calls to the app's own API, at the server's origin or at one of
+    /// [`api_origin`](crate::ClientBuilder::api_origin). Redirects are followed only within an
+    /// origin.
     pub fn api(&self) -> Api {
         Api { client: self.clone(), http: self.parts.api.http.clone(), user: None }
     }
 
-    /// The same with the app's own HTTP client. One that follows redirects must take
-    /// `Authorization` off where they lead to another origin, as reqwest's own policies do. Its time limits
-    /// are the app's affair.
+    /// As [`api`](Self::api), with the app's own HTTP client. If it follows redirects, it must
+    /// remove `Authorization` when the origin changes, as reqwest's own policies do. Its timeouts
+    /// apply.
     pub fn api_with_http_client(&self, http: reqwest::Client) -> Api {
         let http = Http { limited: http.clone(), unlimited: http };
         Api { client: self.clone(), http, user: None }
@@ -57,51 +58,51 @@ impl Client {
 }
 
 impl Api {
-    /// The same in the name of this sign-in alone: once somebody else has signed in, nothing is sent, and
-    /// the error is [`ErrorKind::OtherSignIn`].
+    /// Sends only while this sign-in is the current one. Otherwise nothing is sent, and the error
+    /// is [`ErrorKind::OtherSignIn`].
     pub fn for_user(&self, user: &SignedInUser) -> Api {
         Api { user: Some(user.clone()), ..self.clone() }
     }
 
-    /// Begins a `GET`.
+    /// Starts a `GET` request.
     pub fn get(&self, url: impl AsRef<str>) -> ApiRequest {
         self.request(Method::GET, url)
     }
 
-    /// Begins a `POST`.
+    /// Starts a `POST` request.
     pub fn post(&self, url: impl AsRef<str>) -> ApiRequest {
         self.request(Method::POST, url)
     }
 
-    /// Begins a `PUT`.
+    /// Starts a `PUT` request.
     pub fn put(&self, url: impl AsRef<str>) -> ApiRequest {
         self.request(Method::PUT, url)
     }
 
-    /// Begins a `PATCH`.
+    /// Starts a `PATCH` request.
     pub fn patch(&self, url: impl AsRef<str>) -> ApiRequest {
         self.request(Method::PATCH, url)
     }
 
-    /// Begins a `DELETE`.
+    /// Starts a `DELETE` request.
     pub fn delete(&self, url: impl AsRef<str>) -> ApiRequest {
         self.request(Method::DELETE, url)
     }
 
-    /// Begins a `HEAD`.
+    /// Starts a `HEAD` request.
     pub fn head(&self, url: impl AsRef<str>) -> ApiRequest {
         self.request(Method::HEAD, url)
     }
 
-    /// Begins a request of any method. An address that begins with a slash, such as `/orders`, is a path
-    /// at the origin of the client's server, whatever path the server's own address has. A wrong address
-    /// is an error of [`ApiRequest::send`].
+    /// Starts a request with any method. An address that begins with a slash, such as `/orders`, is
+    /// a path at the origin of the client's server, even if the server's own address has a path.
+    /// [`ApiRequest::send`] reports a wrong address.
     pub fn request(&self, method: Method, url: impl AsRef<str>) -> ApiRequest {
         ApiRequest::new(self.clone(), method, self.resolve(url.as_ref()))
     }
 
-    /// Sends a request that was built elsewhere, as [`ApiRequest::send`] does. An `Authorization` header
-    /// that it has is replaced.
+    /// Sends a request that was built elsewhere, as [`ApiRequest::send`] does. Its `Authorization`
+    /// header is replaced.
     ///
     /// # Errors
     /// As of [`ApiRequest::send`].
@@ -148,7 +149,7 @@ impl Api {
     fn resolve(&self, url: &str) -> Result<Url> {
         let base = self.client.core.transport().base();
         let resolved = match url.starts_with('/') {
-            // `//host/path` is a path of no origin but its own.
+            // `//host/path` names another origin.
             true => base.join(url).ok().filter(|joined| joined.origin() == base.origin()),
             false => Url::parse(url).ok(),
         };
@@ -158,7 +159,7 @@ impl Api {
 }
 
 impl Client {
-    /// An endpoint has accepted a token, and there is a network.
+    /// An endpoint has accepted a token: the network works.
     fn note_accepted(&self, url: &Url) {
         self.core.on_server_answer();
         if self.parts.api.allows(url) {
@@ -166,8 +167,8 @@ impl Client {
         }
     }
 
-    /// Another token of the same sign-in than this one, which an endpoint has refused; `None` where
-    /// there is no other, or another would not help.
+    /// Another token of the same sign-in after an endpoint has refused this one. `None` if there is
+    /// no other token, or if another one would not help.
     async fn token_after_refusal(
         &self,
         url: &Url,
@@ -175,7 +176,7 @@ impl Client {
     ) -> Result<Option<Arc<CurrentToken>>> {
         let (shared, endpoint) = (&self.parts.api, Endpoint::of(url));
         let (token, now) = (&refused.credential.token, self.core.transport().device_now());
-        // A redirect may have led to a stranger.
+        // A redirect may have led to a foreign origin.
         if !shared.allows(url) || !shared.refusals().may_renew(&endpoint, refused, now) {
             return Ok(None);
         }
@@ -184,7 +185,7 @@ impl Client {
             shared.refusals().note_same_token(&endpoint);
             return Ok(None);
         }
-        // What one person has sent is not sent again in the name of another.
+        // A request of one user is not repeated in the name of another.
         Ok((next.sign_in_id == refused.sign_in_id).then_some(next))
     }
 }

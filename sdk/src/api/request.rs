@@ -1,4 +1,4 @@
-//! A request to the app's own API while it is put together.
+//! Builds a request to the app's own API.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use url::Url;
 use super::Api;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A request with the access token; see [`Api`]. What is wrong with it, such as a bad address or a body
-/// that is no JSON, is told by [`send`](Self::send).
+/// A request with the access token; see [`Api`]. Errors in it, such as a wrong address or a body
+/// that is not JSON, are reported by [`send`](Self::send).
 #[must_use = "nothing is sent before `send`"]
 pub struct ApiRequest {
     api: Api,
@@ -25,7 +25,7 @@ impl ApiRequest {
         ApiRequest { api, builder }
     }
 
-    /// Adds a header. `Authorization` is replaced by the access token.
+    /// Adds a header. The access token replaces `Authorization`.
     pub fn header(
         mut self,
         name: impl TryInto<HeaderName>,
@@ -40,12 +40,12 @@ impl ApiRequest {
         self
     }
 
-    /// Sets headers; those of the same names that are there already are replaced.
+    /// Sets headers and replaces existing ones with the same names.
     pub fn headers(self, headers: HeaderMap) -> Self {
         self.with(|builder| builder.headers(headers))
     }
 
-    /// Adds pairs to the query of the address, such as `&[("page", "2")]`.
+    /// Adds parameters to the query of the address, such as `&[("page", "2")]`.
     pub fn query<T: Serialize + ?Sized>(self, query: &T) -> Self {
         self.with(|builder| builder.query(query))
     }
@@ -55,7 +55,7 @@ impl ApiRequest {
         self.with(|builder| builder.json(body))
     }
 
-    /// Sets the body of an HTML form, URL-encoded, and its `Content-Type`.
+    /// Sets a URL-encoded form body and its `Content-Type`.
     pub fn form<T: Serialize + ?Sized>(self, form: &T) -> Self {
         self.with(|builder| builder.form(form))
     }
@@ -70,23 +70,24 @@ impl ApiRequest {
         self.with(|builder| builder.body(body))
     }
 
-    /// How long this request may take until its answer has been read whole, in place of
+    /// The time limit of this request, until its answer is read completely. It replaces
     /// [`ClientBuilder::api_timeout`](crate::ClientBuilder::api_timeout).
     pub fn timeout(self, timeout: Duration) -> Self {
         self.with(|builder| builder.timeout(timeout))
     }
 
-    /// Sends the request with the access token. If it is refused with 401, the token is renewed and the
-    /// request sent once more.
+    /// Sends the request with the access token. After a 401 the token is renewed and the request is
+    /// sent once more.
     ///
-    /// A multipart body or a stream cannot be sent twice. For such a request a token that expires within
-    /// a minute is renewed before; if the request is refused all the same, the token is renewed and the
-    /// 401 returned, so that the app may send it again.
+    /// A multipart body or a stream cannot be sent twice. For such a request, a token that expires
+    /// within a minute is renewed first. After a 401 the token is renewed and the 401 is returned,
+    /// so that the app can send the request again.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for another origin than the client's, a bad address, header or body: nothing is
-    /// sent. [`ErrorKind::SignedOut`], [`ErrorKind::Network`], [`ErrorKind::RetryLater`], [`ErrorKind::Storage`]. An answer of any
-    /// status is no error.
+    /// [`ErrorKind::Usage`] for an origin that is not allowed, a bad address, header or body:
+    /// nothing is sent. [`ErrorKind::SignedOut`], [`ErrorKind::Network`],
+    /// [`ErrorKind::RetryLater`], [`ErrorKind::Storage`]. An answer with any status is not an
+    /// error.
     pub async fn send(self) -> Result<Response> {
         let request = self.builder?.build();
         let request =
@@ -100,7 +101,7 @@ impl ApiRequest {
     }
 }
 
-/// Neither address, headers nor body: they may hold secrets.
+/// Without address, headers and body: they may contain secrets.
 impl fmt::Debug for ApiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiRequest").field("api", &self.api).finish_non_exhaustive()

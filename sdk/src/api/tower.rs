@@ -1,4 +1,4 @@
-//! The access token for HTTP clients that are `tower` services, such as hyper's and tonic's.
+//! The access token for HTTP clients that are `tower` services, such as those of hyper and tonic.
 
 use std::error::Error as StdError;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use crate::session::CurrentToken;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// The status of gRPC for a call without a token that works: `UNAUTHENTICATED`.
+/// The gRPC status of a call without a valid token: `UNAUTHENTICATED`.
 const GRPC_UNAUTHENTICATED: &str = "16";
 
 /// Attaches the access token to requests of a `tower` client; see [`Client::tower_layer`].
@@ -29,7 +29,7 @@ pub struct AccessTokenLayer {
 }
 
 /// A `tower` client with an [`AccessTokenLayer`]. Its errors are those of the inner client, or a
-/// [`propusk::Error`](crate::Error) where there is no token or the request is for another origin.
+/// [`propusk::Error`](crate::Error) if there is no token or the origin is not allowed.
 #[derive(Clone, Debug)]
 pub struct AccessTokenService<S> {
     inner: S,
@@ -37,13 +37,13 @@ pub struct AccessTokenService<S> {
 }
 
 impl Client {
-    /// A layer that attaches the access token to the requests of a `tower` client, such as hyper's or a
-    /// channel of tonic, at the origins of [`api`](Self::api). A token that expires within a minute is
-    /// renewed before.
+    /// A layer that attaches the access token to the requests of a `tower` client, such as hyper's
+    /// or a channel of tonic, at the origins of [`api`](Self::api). A token that expires within a
+    /// minute is renewed first.
     ///
-    /// A body of any kind cannot be sent twice: a refusal, which is a 401 or the gRPC status
-    /// `UNAUTHENTICATED` without an answer, is returned once the token has been renewed. Sent again, by a
-    /// retry layer above this one perhaps, the request has another token.
+    /// A body of any type cannot be sent twice. After a 401 or the gRPC status `UNAUTHENTICATED`,
+    /// the token is renewed and the answer is returned. If a retry layer above this one sends the
+    /// request again, it gets the new token.
     ///
     /// ```no_run
     /// # #[derive(Clone)] struct Channel;
@@ -60,11 +60,11 @@ impl Client {
 }
 
 impl AccessTokenLayer {
-    /// The origin to which the client is connected, where its requests name none: those of tonic's
+    /// The origin to which the client is connected, if its requests do not name one, as in tonic's
     /// channels.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for another origin than those of [`Client::api`].
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) if the origin is not one of [`Client::api`].
     pub fn connected_to(self, origin: &str) -> Result<Self> {
         let url = Url::parse(origin).map_err(|_| Error::usage("no address of an API"))?;
         match self.client.parts.api.allows(&url) {
@@ -101,7 +101,7 @@ impl AccessTokenLayer {
     }
 }
 
-/// What an answer says about the token.
+/// What an answer means for the token.
 enum Verdict {
     Accepted,
     Refused,
@@ -146,7 +146,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // The one that is ready is taken; its clone has to become ready first.
+        // Use the service that is ready; the clone must become ready first.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         let layer = self.layer.clone();

@@ -11,18 +11,18 @@ use url::{Origin, Url};
 pub(crate) use refusals::Endpoint;
 use refusals::{Refusals, is_at};
 
-/// How long an API may be silent, unless the app says another.
+/// How long an API may be silent by default.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The limit of a client cannot be taken off a request, so that there are two.
+/// Two HTTP clients, because a request cannot remove the read timeout of its client.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     pub limited: reqwest::Client,
-    /// For requests with a limit of their own.
+    /// For requests with their own timeout.
     pub unlimited: reqwest::Client,
 }
 
-/// What all [`Api`]s of a client share.
+/// The state that all [`Api`](crate::Api) values of a client share.
 pub(crate) struct ApiAccess {
     origins: Vec<Origin>,
     pub http: Http,

@@ -1,18 +1,18 @@
-//! Which endpoints have refused a token a moment ago: each may cause one renewal a minute until it
-//! accepts a token. What one endpoint refuses says nothing about the others, so that a session that was
-//! really ended is noticed at each of them.
+//! Endpoints that have recently refused a token. Each may cause one renewal a minute, until it
+//! accepts a token. A refusal by one endpoint says nothing about the others, so every endpoint can
+//! detect that the session has ended.
 
 use propusk_wire::Secret;
 use url::{Origin, Url};
 
 use crate::session::CurrentToken;
 
-/// Seconds in which an endpoint that goes on refusing causes no other renewal.
+/// For this many seconds, an endpoint that keeps refusing causes no other renewal.
 const MEMORY_SECONDS: i64 = 60;
-/// More endpoints are not remembered; the oldest is forgotten first.
+/// At most this many endpoints are remembered; the oldest is dropped first.
 const MAX_ENDPOINTS: usize = 64;
-/// So many endpoints of an origin that has accepted no token yet: it refuses everything, such as an API
-/// that expects the tokens of another server.
+/// If this many endpoints of an origin have refused and none has accepted a token, the origin
+/// refuses everything; it may expect the tokens of another server.
 const MANY_ENDPOINTS: usize = 8;
 
 /// An address without its query.
@@ -22,14 +22,15 @@ pub(crate) struct Endpoint {
     path: String,
 }
 
-/// An endpoint that has refused.
+/// An endpoint that has refused a token.
 struct Refusal {
     endpoint: Endpoint,
-    /// The sign-in whose token it was.
+    /// The sign-in of the token.
     sign_in_id: Secret,
-    /// The token: all that were refused with it share the one renewal.
+    /// The refused token: all endpoints that refuse the same token share one renewal. `None` if the
+    /// renewal brought no other token.
     token: Option<Secret>,
-    /// In seconds since 1970, by this device's clock.
+    /// By this device's clock, in seconds since 1970.
     at: i64,
 }
 
@@ -37,11 +38,12 @@ struct Refusal {
 pub(crate) struct Refusals {
     /// The oldest first.
     entries: Vec<Refusal>,
-    /// Origins that have accepted a token; no more of them than the app has named.
+    /// The allowed origins that have accepted a token.
     accepting: Vec<Origin>,
 }
 
-/// Whether the address is at this origin; no copy is made of it, since every request asks.
+/// Whether the address is at this origin. It does not copy the address, because it runs for every
+/// request.
 pub(crate) fn is_at(origin: &Origin, url: &Url) -> bool {
     match origin {
         Origin::Tuple(scheme, host, port) => {
@@ -60,10 +62,10 @@ impl Endpoint {
 }
 
 impl Refusals {
-    /// Whether the refusal of this token is worth a renewal, which is then remembered.
+    /// Whether this refusal justifies a renewal. The refusal is remembered.
     pub fn may_renew(&mut self, endpoint: &Endpoint, refused: &CurrentToken, now: i64) -> bool {
         let (sign_in_id, token) = (&refused.sign_in_id, &refused.credential.token);
-        // A clock that was set back makes nothing last longer.
+        // A clock that was set back does not extend the time.
         self.entries
             .retain(|entry| (entry.at..entry.at.saturating_add(MEMORY_SECONDS)).contains(&now));
         let mut same = self.entries.iter().filter(|entry| entry.sign_in_id == *sign_in_id);
@@ -86,7 +88,7 @@ impl Refusals {
         true
     }
 
-    /// The renewal has given no other token.
+    /// The renewal brought no other token.
     pub fn note_same_token(&mut self, endpoint: &Endpoint) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.endpoint == *endpoint) {
             entry.token = None;

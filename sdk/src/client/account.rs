@@ -11,23 +11,23 @@ use crate::rejection::RejectionCode;
 use crate::session::{Adoption, CurrentToken, Record, SignOut};
 
 impl Client {
-    /// Makes an account. It does not sign in.
+    /// Creates an account. It does not sign in.
     ///
     /// # Errors
-    /// [`ErrorKind::Rejected`] with what is wrong with each member; [`ErrorKind::Unsupported`].
+    /// [`ErrorKind::Rejected`] with the problem of each field; [`ErrorKind::Unsupported`].
     pub async fn register(&self, new: &Registration) -> Result<Registered> {
         self.send(self.wire().register(new)).await
     }
 
-    /// Proves the mailbox of a new account with what stood in the mailed link.
+    /// Confirms the e-mail address of a new account with the contents of the mailed link.
     ///
     /// # Errors
-    /// [`ErrorKind::Rejected`] for a link that works no longer; [`ErrorKind::Unsupported`].
+    /// [`ErrorKind::Rejected`] for a link that does not work any more; [`ErrorKind::Unsupported`].
     pub async fn activate(&self, link: &MailedLink) -> Result<()> {
         self.send(self.wire().activate(link)).await
     }
 
-    /// Asks for the activation mail again.
+    /// Sends the activation mail again.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`].
@@ -35,22 +35,22 @@ impl Client {
         self.send(self.wire().resend_activation(email)).await
     }
 
-    /// Signs in with a password. A session that was there before is ended.
+    /// Signs in with a password. The previous session is ended.
     ///
     /// # Errors
     /// [`ErrorKind::Rejected`] with the code `invalid_credentials` or `account_inactive`;
-    /// [`ErrorKind::Storage`] if the vault could not keep the session: nobody is signed in then, and no
-    /// password has been sent if that was known before.
+    /// [`ErrorKind::Storage`] if the vault cannot store the session: the user is not signed in. If
+    /// that is known in advance, the password is not sent.
     pub async fn sign_in(&self, identifier: &str, password: impl Into<Secret>) -> Result<()> {
         let call = self.wire().sign_in(identifier, &password.into(), self.core.app())?;
         self.core.open_session(call, None).await
     }
 
-    /// Signs in with an access token that a provider has given the app: `google`, `vk`, `yandex`,
-    /// `mail_ru`. Who is not known yet gets an account.
+    /// Signs in with an access token that a provider (`google`, `vk`, `yandex`, `mail_ru`) has
+    /// issued to the app. A new user gets an account.
     ///
     /// # Errors
-    /// As of [`sign_in`](Self::sign_in); [`ErrorKind::Unsupported`].
+    /// Those of [`sign_in`](Self::sign_in); [`ErrorKind::Unsupported`].
     pub async fn sign_in_with_provider_token(
         &self,
         provider: &str,
@@ -69,47 +69,48 @@ impl Client {
         }
     }
 
-    /// Signs out. Nobody is signed in as soon as the vault has been written, whether or not there is a
-    /// network; then the server is told, which is waited for 5 s at most.
+    /// Signs out. It takes effect as soon as the vault is written, with or without a network. Then
+    /// the server is informed, for at most 5 s.
     ///
     /// # Errors
-    /// [`ErrorKind::Storage`] if what is stored could not be removed: the session may be there again at
-    /// the next start.
+    /// [`ErrorKind::Storage`] if the stored session cannot be removed: it may be back at the next
+    /// start.
     pub async fn sign_out(&self) -> Result<SignOut> {
         self.core.sign_out(None).await
     }
 
-    /// Takes over tokens that the app has kept until now, so that its users need not sign in again. It
-    /// returns when they lie in the vault: delete the old store then. No network is needed; the server
-    /// is asked about them at the first chance, and only its own word ends the session.
+    /// Adopts tokens that the app kept before it used this SDK, so that its users stay signed in.
+    /// When it returns, the tokens are in the vault: delete the old store then. No network is
+    /// needed. The server verifies the tokens later, and only its answer can end the session.
     ///
-    /// The same tokens again change nothing ([`Adoption::AlreadyAdopted`]), also after a sign-out, so that it may
-    /// be called at every start until the old store is gone.
+    /// The same tokens are not adopted twice ([`Adoption::AlreadyAdopted`]), not even after a
+    /// sign-out. Call it at every start until the old store is deleted.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for tokens of another API, [`ErrorKind::Usage`] for what is no token,
-    /// [`ErrorKind::OtherSignIn`] while somebody is signed in, [`ErrorKind::Storage`]: the old store must stay.
+    /// [`ErrorKind::Unsupported`] for tokens of another API, [`ErrorKind::Usage`] for text that is
+    /// not a token, [`ErrorKind::OtherSignIn`] while a user is signed in, [`ErrorKind::Storage`]:
+    /// keep the old store.
     pub async fn adopt(&self, tokens: ExistingTokens) -> Result<Adoption> {
         let now = self.core.transport().moment().server;
         let adopted = self.dialect().adopt(&tokens, now)?;
         self.core.adopt(adopted, tokens.fingerprint()).await
     }
 
-    /// Asks the server whether the access token works; `false` is the server's own word. Whether
-    /// somebody is signed in is not touched by it.
+    /// Asks the server whether the access token is valid. `false` is the server's explicit answer.
+    /// The session does not change.
     ///
     /// # Errors
-    /// As of [`access_token`](Self::access_token); [`ErrorKind::Unsupported`].
+    /// Those of [`access_token`](Self::access_token); [`ErrorKind::Unsupported`].
     pub async fn verify(&self) -> Result<bool> {
         self.require(Operation::Verify)?;
         let current_token = self.core.current_token().await?;
         self.send(self.wire().verify(&current_token.credential)).await
     }
 
-    /// Asks the server for the account. It is kept for [`cached_profile`](Self::cached_profile).
+    /// Fetches the account and stores it for [`cached_profile`](Self::cached_profile).
     ///
     /// # Errors
-    /// As of [`access_token`](Self::access_token); [`ErrorKind::Unsupported`].
+    /// Those of [`access_token`](Self::access_token); [`ErrorKind::Unsupported`].
     pub async fn profile(&self) -> Result<Profile> {
         self.require(Operation::Profile)?;
         let wire = self.wire();
@@ -118,9 +119,9 @@ impl Client {
         Ok(profile)
     }
 
-    /// Mails a link that sets a new password. That it went well does not tell whether there is such
-    /// an account, unless the API tells. Where the API can bind the link to this app (`native`, RFC
-    /// 7636), a code verifier is kept in the vault for it, also across a sign-out.
+    /// Sends a mail with a link that resets the password. Success does not mean that the account
+    /// exists, unless the API says so. On `native` the link is bound to this app (RFC 7636): its
+    /// code verifier is kept in the vault, also across a sign-out.
     ///
     /// # Errors
     /// [`ErrorKind::Rejected`], [`ErrorKind::Unsupported`].
@@ -133,7 +134,7 @@ impl Client {
         self.send(self.wire().request_reset(email, challenge)).await
     }
 
-    /// `None` where the vault can keep no verifier: the link then leads to a page of the server.
+    /// `None` if the vault cannot store a verifier: the link then leads to a page of the server.
     async fn reset_challenge(&self) -> Result<Option<String>> {
         let (new, now) = (pkce::verifier()?, self.core.transport().device_now());
         let origins = self.core.origins();
@@ -148,12 +149,12 @@ impl Client {
         }
     }
 
-    /// Sets a new password with what stood in the mailed link.
+    /// Resets the password with the contents of the mailed link.
     ///
     /// # Errors
-    /// [`ErrorKind::Rejected`] for a link that works no longer, or that another app has asked for, or a
-    /// weak password; [`ErrorKind::Storage`] where a verifier may be kept and cannot be read;
-    /// [`ErrorKind::Unsupported`].
+    /// [`ErrorKind::Rejected`] for a link that does not work any more or that another app has
+    /// requested, or for a weak password; [`ErrorKind::Storage`] if a verifier may be stored and
+    /// cannot be read; [`ErrorKind::Unsupported`].
     pub async fn confirm_reset(
         &self,
         link: &MailedLink,
@@ -173,7 +174,7 @@ impl Client {
         self.core.change(move |record| record.journal.reset_verifier(&origins, now)).await
     }
 
-    /// Sets another password. The current one may be left out on `native` within five minutes of a
+    /// Changes the password. On `native` the current one may be omitted within five minutes after a
     /// sign-in.
     ///
     /// # Errors
@@ -189,13 +190,13 @@ impl Client {
         self.authorized(|access| wire.change_password(access, current.as_ref(), &new)).await
     }
 
-    /// Starts over: removes what the vault holds in whatever [state](crate::VaultState) it is, such as one that
-    /// a newer version has written, another server's, or one whose key is out of reach, with sign-ins
-    /// that are under way. Where a session can be read, it is ended at the server first, as by
-    /// [`sign_out`](Self::sign_out). For a button that the user presses.
+    /// Removes everything that the vault contains, in whatever [state](crate::VaultState) it is:
+    /// also a record of a newer version, of another server or with an unavailable key, and pending
+    /// sign-ins. If a session can be read, it is ended at the server first, as by
+    /// [`sign_out`](Self::sign_out). Use it for a "start over" button.
     ///
     /// # Errors
-    /// [`ErrorKind::Storage`] where the disk lets nothing be removed.
+    /// [`ErrorKind::Storage`] if the disk does not allow the removal.
     pub async fn forget_everything(&self) -> Result<()> {
         if let Err(error) = self.core.sign_out(None).await {
             tracing::warn!(%error, "a session was not ended before it is forgotten");
@@ -203,23 +204,24 @@ impl Client {
         self.core.forget_everything().await
     }
 
-    /// Deletes the account and forgets the session.
+    /// Deletes the account and its session.
     ///
     /// # Errors
-    /// As of [`change_password`](Self::change_password).
+    /// Those of [`change_password`](Self::change_password).
     pub async fn delete_account(&self, current: Option<Secret>) -> Result<()> {
         self.require(Operation::DeleteAccount)?;
         let wire = self.wire();
         let ((), by) =
             self.authorized_by(|access| wire.delete_account(access, current.as_ref())).await?;
-        // Meanwhile somebody else may have signed in. What cannot be forgotten now opens nothing.
+        // Another user may have signed in meanwhile. If the session cannot be removed now, its
+        // tokens are invalid anyway.
         if let Err(error) = self.core.sign_out(Some(by.sign_in_id.clone())).await {
             tracing::warn!(%error, "the session of a deleted account is not forgotten yet");
         }
         Ok(())
     }
 
-    /// A profile that cannot be kept is asked for again next time.
+    /// If the profile cannot be stored, it is fetched again next time.
     pub(crate) async fn cache_profile(&self, profile: Profile, by: &CurrentToken) {
         let held = self.core.profile().await;
         if held.is_ok_and(|held| held.as_ref() == Some(&profile)) {
@@ -230,7 +232,7 @@ impl Client {
         }
     }
 
-    /// Refuses before any request what the API does not have.
+    /// Refuses an operation that the API does not have, before any request.
     pub(crate) fn require(&self, operation: Operation) -> Result<()> {
         match self.supports(operation) {
             true => Ok(()),

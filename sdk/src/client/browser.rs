@@ -1,6 +1,6 @@
-//! Signing in with a provider: begun here, gone on with in a browser, ended by the link that the
-//! browser brings back. What is needed for the end lies in the vault before the browser opens, so
-//! that an app that was stopped meanwhile, or is started by that very link, completes it.
+//! Sign-in with a provider: it starts here, continues in a browser and ends with the link that the
+//! browser opens. What the last step needs is in the vault before the browser opens, so an app that
+//! was stopped meanwhile, or that the link starts, completes the sign-in.
 
 use std::time::Duration;
 
@@ -16,34 +16,34 @@ use crate::rejection::{Rejection, RejectionCode};
 use crate::vault_state::VaultState;
 use crate::{deeplink, pkce};
 
-/// A sign-in that goes on in a browser.
+/// A sign-in that continues in a browser.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BrowserSignIn {
-    /// What the browser opens: the system's browser, no web view of the app's.
+    /// The address to open in the system's browser; do not use a web view of the app.
     pub authorize_url: String,
-    /// Names this sign-in, for [`Client::cancel_sign_in`] and [`Loopback`](crate::Loopback).
+    /// The id of this sign-in, for [`Client::cancel_sign_in`] and [`Loopback`](crate::Loopback).
     pub state: Secret,
-    /// How long it may take.
+    /// How long the sign-in may take.
     pub expires_in: Duration,
 }
 
-/// What a link has come to.
+/// The result of a link.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum LinkOutcome {
-    /// Somebody is signed in.
+    /// The user is signed in.
     SignedIn,
-    /// The identity opens the account that is signed in, from now on.
+    /// The identity is now linked to the signed-in account.
     Linked(Box<Identity>),
-    /// The link has done its work before: systems bring the same one twice.
+    /// The link was completed before; systems may deliver the same link twice.
     AlreadyCompleted,
-    /// Another link of the app's.
+    /// The link does not belong to a sign-in.
     Unrelated,
 }
 
 impl Client {
-    /// The providers that the server has.
+    /// The providers of the server.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`], [`ErrorKind::Network`].
@@ -52,22 +52,24 @@ impl Client {
         self.send(Ok(native::providers())).await
     }
 
-    /// Begins a sign-in that comes back to the client's first redirect. Open
-    /// [`authorize_url`](BrowserSignIn::authorize_url) in the system's browser, and give the link that
-    /// comes back to [`complete_sign_in`](Self::complete_sign_in).
+    /// Starts a sign-in that returns to the client's first redirect. Open
+    /// [`authorize_url`](BrowserSignIn::authorize_url) in the system's browser, and pass the
+    /// returned link to [`complete_sign_in`](Self::complete_sign_in).
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] if the client has no redirect; [`ErrorKind::Storage`] if the vault cannot keep what
-    /// the end will need; [`ErrorKind::Rejected`], [`ErrorKind::Unsupported`], [`ErrorKind::Network`].
+    /// [`ErrorKind::Usage`] if the client has no redirect; [`ErrorKind::Storage`] if the vault
+    /// cannot store the pending sign-in; [`ErrorKind::Rejected`], [`ErrorKind::Unsupported`],
+    /// [`ErrorKind::Network`].
     pub async fn begin_sign_in(&self, provider: &str) -> Result<BrowserSignIn> {
         self.require(Operation::ProviderSignIn)?;
         self.begin_sign_in_at(provider, self.first_redirect()?).await
     }
 
-    /// The same at another redirect of the client's, such as that of a [`Loopback`](crate::Loopback).
+    /// As [`begin_sign_in`](Self::begin_sign_in), with another redirect of the client, such as that
+    /// of a [`Loopback`](crate::Loopback).
     ///
     /// # Errors
-    /// As of [`begin_sign_in`](Self::begin_sign_in).
+    /// Those of [`begin_sign_in`](Self::begin_sign_in).
     pub async fn begin_sign_in_at(
         &self,
         provider: &str,
@@ -79,12 +81,12 @@ impl Client {
         self.store_pending(pending(provider, redirect, verifier), started).await
     }
 
-    /// Begins to link another identity to the account that is signed in. The current password may be
-    /// left out within five minutes of a sign-in.
+    /// Starts linking another identity to the signed-in account. The current password may be
+    /// omitted within five minutes after a sign-in.
     ///
     /// # Errors
-    /// As of [`begin_sign_in`](Self::begin_sign_in); [`ErrorKind::Rejected`] with `wrong_password` or
-    /// `reauthentication_required`.
+    /// Those of [`begin_sign_in`](Self::begin_sign_in); [`ErrorKind::Rejected`] with
+    /// `wrong_password` or `reauthentication_required`.
     pub async fn begin_link(
         &self,
         provider: &str,
@@ -105,22 +107,22 @@ impl Client {
         self.store_pending(PendingSignIn { link: true, sign_in, ..pending }, started).await
     }
 
-    /// Takes a link that the system has brought to the app, at its start or while it runs. A link that
-    /// is none of the sign-ins' costs nothing and sends nothing.
+    /// Completes a sign-in with a link that the system has delivered, at the start or while the app
+    /// runs. A link that does not belong to a sign-in causes no request.
     ///
     /// # Errors
-    /// [`ErrorKind::Cancelled`] if the user said no; [`ErrorKind::Rejected`] with `sign_in_unknown` for a link of
-    /// no sign-in of this app's, `sign_in_expired` for one that took too long, `provider_refused`,
-    /// `account_in_use` and others as the server says; [`ErrorKind::Network`] if the server could not be
-    /// reached: the same link may be given again within a minute, and where the server had heard the first
-    /// one, the sign-in begins anew.
+    /// [`ErrorKind::Cancelled`] if the user cancelled; [`ErrorKind::Rejected`] with
+    /// `sign_in_unknown` if this app did not start the sign-in, `sign_in_expired` if it took too
+    /// long, `provider_refused`, `account_in_use` and other codes of the server;
+    /// [`ErrorKind::Network`] if the server could not be reached. The same link may be passed again
+    /// within a minute; if the server had received the first attempt, the user must start again.
     pub async fn complete_sign_in(&self, link: &str) -> Result<LinkOutcome> {
         self.require(Operation::ProviderSignIn)?;
         let link = deeplink::parse(link, &self.parts.redirects);
         if link == deeplink::Link::Unrelated {
             return Ok(LinkOutcome::Unrelated);
         }
-        // A link that comes twice at once is redeemed once.
+        // A link that arrives twice at once is redeemed once.
         let _alone = self.parts.redeem_lock.lock().await;
         let now = self.core.transport().device_now();
         let arrival = self.core.change(move |record| record.journal.arrive(link, now)).await?;
@@ -144,7 +146,7 @@ impl Client {
         }
     }
 
-    /// Gives up a sign-in whose browser the user has left.
+    /// Cancels a sign-in whose browser the user has closed.
     ///
     /// # Errors
     /// [`ErrorKind::Storage`].
@@ -203,7 +205,7 @@ impl Client {
     async fn redeem_link(&self, code: Secret, sign_in: &PendingSignIn) -> Result<LinkOutcome> {
         let link = LinkRequest { code, code_verifier: sign_in.verifier.clone() };
         let current_token = self.core.current_token().await?;
-        // What one person has begun is not linked to the account of the next.
+        // An identity is not linked to the account of another user.
         if sign_in.sign_in.as_ref().is_some_and(|begun| *begun != current_token.user.sign_in_id) {
             return Err(Error::new(ErrorKind::OtherSignIn));
         }

@@ -1,4 +1,4 @@
-//! How a client is put together.
+//! Builds a client.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::redirect::RedirectUri;
 use crate::session::SessionCore;
 use crate::vault::Vault;
 
-/// The parts of a [`Client`]; only the server's address must be given.
+/// The options of a [`Client`]. Only the server's address is required.
 #[must_use]
 pub struct ClientBuilder {
     server: String,
@@ -55,116 +55,114 @@ impl ClientBuilder {
         }
     }
 
-    /// The API that the server speaks; [`Dialect::Native`] unless this is called.
+    /// The API of the server. Default: [`Dialect::Native`].
     pub fn dialect(self, dialect: Dialect) -> Self {
         ClientBuilder { dialect, ..self }
     }
 
-    /// Where the session is kept; in memory unless this is called, so that it ends with the process.
-    /// One vault for each server, a staging server too: what another server has issued is never sent,
-    /// and the client says [`VaultState::OtherServer`](crate::VaultState::OtherServer).
+    /// Where the session is stored. Default: in memory, so it ends with the process. Use one vault
+    /// for each server, including a staging server: a session of another server is never sent, and
+    /// the vault state is [`VaultState::OtherServer`](crate::VaultState::OtherServer).
     pub fn vault(self, vault: Vault) -> Self {
         ClientBuilder { vault: Some(vault), ..self }
     }
 
-    /// Where the browser brings the user back to, such as `https://app.example.org/signed-in` or
-    /// `org.example.app:/signed-in`. Call it once for each; the first one is used unless a sign-in
-    /// names another.
+    /// Adds a redirect to which the browser returns, such as `https://app.example.org/signed-in` or
+    /// `org.example.app:/signed-in`. The first one is used unless a sign-in names another.
     pub fn redirect(mut self, redirect: impl Into<String>) -> Self {
         self.redirects.push(redirect.into());
         self
     }
 
-    /// An origin, such as `https://api.example.org`, beside the server's own, to which
-    /// [`Client::api`] may send the access token. Call it once for each.
+    /// Adds an origin, such as `https://api.example.org`, to which [`Client::api`] may send the
+    /// access token. The server's own origin is always allowed.
     pub fn api_origin(mut self, origin: impl Into<String>) -> Self {
         self.api_origins.push(origin.into());
         self
     }
 
-    /// An address, such as `https://old.example.org`, at which the same server was reached before: a
-    /// session that began there goes on. Call it once for each.
+    /// Adds a former address of the same server, such as `https://old.example.org`. Sessions that
+    /// started there stay valid.
     pub fn former_server(mut self, server: impl Into<String>) -> Self {
         self.former_server.push(server.into());
         self
     }
 
-    /// What the account's list of sessions calls this device.
+    /// The name of this device in the account's list of sessions.
     pub fn device_name(mut self, name: impl Into<String>) -> Self {
         self.app.device_name = Some(name.into());
         self
     }
 
-    /// The OAuth client that the app is on a `djoser_token` server, for tokens of providers.
+    /// The app's OAuth client at a `djoser_token` server, for tokens of providers.
     pub fn oauth_client(mut self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
         self.app.oauth_client = Some(OAuthClient { id: id.into(), secret: secret.into() });
         self
     }
 
-    /// How long an answer of the server may take; 20 s unless this is called. Calls to the app's own
-    /// API have [`api_timeout`](Self::api_timeout).
+    /// The time limit of a request to the server. Default: 20 s. Calls to the app's own API use
+    /// [`api_timeout`](Self::api_timeout).
     pub fn timeout(self, timeout: Duration) -> Self {
         ClientBuilder { timeout, ..self }
     }
 
-    /// How long the app's own API may be silent: until its answer begins, with the time that sending the
-    /// request takes, and between two parts of the answer; 60 s unless this is called. A long download is
-    /// not cut off by it; a long upload takes a limit of its own, which replaces this one:
+    /// How long the app's own API may be silent: from the start of the request until its answer
+    /// starts, and between two parts of the answer. Default: 60 s. It does not limit a long
+    /// download. A long upload needs its own limit, which replaces this one:
     /// [`ApiRequest::timeout`](crate::ApiRequest::timeout).
     pub fn api_timeout(self, timeout: Duration) -> Self {
         ClientBuilder { api_timeout: timeout, ..self }
     }
 
-    /// Trusts this certificate authority, in PEM, beside those of the system: for a server with a
-    /// certificate of one's own. Call it once for each. It works on every system, phones too, for the
-    /// server and for [`Client::api`].
+    /// Adds a trusted certificate authority, in PEM, besides those of the system. Use it for a
+    /// server with a private certificate authority. It works on every system, including phones, for
+    /// the server and for [`Client::api`].
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.network.roots.push(pem.into());
         self
     }
 
-    /// Shows this certificate where a server asks for one (mutual TLS): its chain and its private key,
-    /// in PEM.
+    /// The client certificate for mutual TLS: the chain and the private key, in PEM.
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.network.identity = Some(pem.into());
         self
     }
 
-    /// Goes by this proxy, such as `http://proxy.example.org:3128` or `http://name:password@…`, in
-    /// place of the system's. What only this machine sees is reached without any.
+    /// The proxy, such as `http://proxy.example.org:3128` or `http://name:password@…`, instead of
+    /// the system's. Loopback addresses are reached without a proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.network.proxy = Some(url.into());
         self
     }
 
-    /// What requests call the app; `propusk/` and the version unless this is called.
+    /// The `User-Agent` of requests. Default: `propusk/` and the version.
     pub fn user_agent(mut self, name: impl Into<String>) -> Self {
         self.network.user_agent = Some(name.into());
         self
     }
 
-    /// Another HTTP client for the server. Its TLS, proxy and names are the app's affair, and none of
-    /// the above count for it. It must follow no redirects: a redirect would take passwords and tokens,
-    /// which stand in bodies, with it.
+    /// Another HTTP client for the server. Its TLS, proxy and user agent apply instead of the
+    /// options above. It must not follow redirects: a redirect would forward passwords and tokens
+    /// in bodies.
     pub fn http_client(self, http: reqwest::Client) -> Self {
         ClientBuilder { http: Some(http), ..self }
     }
 
-    /// Takes `http://` addresses beyond this machine: passwords and tokens can be read on the way.
-    /// For a server in the next room that has no certificate yet.
+    /// Allows `http://` addresses on other machines. Passwords and tokens can then be read on the
+    /// network. Use it only for a server without a certificate in a private network.
     pub fn allow_plain_http(self) -> Self {
         ClientBuilder { allows_plain_http: true, ..self }
     }
 
-    /// Another clock than the device's.
+    /// Another clock instead of the device's.
     pub fn clock(self, clock: Clock) -> Self {
         ClientBuilder { clock, ..self }
     }
 
-    /// The client. Nothing is read or sent yet.
+    /// Builds the client. It reads nothing and sends nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for an address, a redirect or an origin that is none.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for an invalid address, redirect or origin.
     pub fn build(self) -> Result<Client> {
         let base = self.address(&self.server)?;
         let redirects = self

@@ -1,4 +1,5 @@
-//! What only Propusk's own API has: the list of sessions, the identities that open an account.
+//! Operations that only Propusk's own API has: the list of sessions, and the identities of an
+//! account.
 
 use propusk_wire::{Identity, Secret, Session, UpdateAccountRequest};
 
@@ -8,49 +9,51 @@ use crate::dialects::native;
 use crate::error::Result;
 
 impl Client {
-    /// Where the account is signed in, the newest first.
+    /// The sessions of the account, the newest first.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported); as of [`access_token`](Self::access_token).
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported); those of
+    /// [`access_token`](Self::access_token).
     pub async fn sessions(&self) -> Result<Vec<Session>> {
         self.require(Operation::Sessions)?;
         self.authorized(|access| Ok(native::sessions(access))).await
     }
 
-    /// Ends one of the account's other sessions.
+    /// Ends another session of the account.
     ///
     /// # Errors
-    /// As of [`sessions`](Self::sessions); [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) with `not_found`,
-    /// `wrong_password` or `reauthentication_required`.
+    /// Those of [`sessions`](Self::sessions); [`ErrorKind::Rejected`](crate::ErrorKind::Rejected)
+    /// with `not_found`, `wrong_password` or `reauthentication_required`.
     pub async fn end_session(&self, id: &str, current_password: Option<Secret>) -> Result<()> {
         self.require(Operation::Sessions)?;
         let current = current_password.as_ref();
         self.authorized(|access| native::end_session(access, id, current)).await
     }
 
-    /// Ends all of the account's other sessions.
+    /// Ends all other sessions of the account.
     ///
     /// # Errors
-    /// As of [`end_session`](Self::end_session).
+    /// Those of [`end_session`](Self::end_session).
     pub async fn end_other_sessions(&self, current_password: Option<Secret>) -> Result<()> {
         self.require(Operation::Sessions)?;
         let current = current_password.as_ref();
         self.authorized(|access| native::end_other_sessions(access, current)).await
     }
 
-    /// What opens the account beside a password.
+    /// The identities at providers with which the account signs in.
     ///
     /// # Errors
-    /// As of [`sessions`](Self::sessions).
+    /// Those of [`sessions`](Self::sessions).
     pub async fn identities(&self) -> Result<Vec<Identity>> {
         self.require(Operation::Identities)?;
         self.authorized(|access| Ok(native::identities(access))).await
     }
 
-    /// Takes an identity off the account.
+    /// Removes an identity from the account.
     ///
     /// # Errors
-    /// As of [`end_session`](Self::end_session); `nothing_to_sign_in_by` for the last way in.
+    /// Those of [`end_session`](Self::end_session); `nothing_to_sign_in_by` for the last way to
+    /// sign in.
     pub async fn unlink(
         &self,
         provider: &str,
@@ -62,13 +65,13 @@ impl Client {
         self.authorized(|access| native::unlink(access, provider, subject, current)).await
     }
 
-    /// Changes the account: members that are `None` stay, `Some(None)` removes. On `native`,
-    /// identifiers need the current password or a sign-in under five minutes old.
+    /// Changes the account: a member that is `None` stays, `Some(None)` removes it. On `native`, a
+    /// change of identifiers needs the current password or a sign-in within the last five minutes.
     ///
     /// # Errors
-    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) with what is wrong with each member;
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported); [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a
-    /// member that the API cannot change.
+    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) with the problem of each field;
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported);
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a member that the API cannot change.
     pub async fn update_profile(&self, changes: &UpdateAccountRequest) -> Result<Profile> {
         self.require(Operation::UpdateProfile)?;
         let wire = self.dialect().wire();

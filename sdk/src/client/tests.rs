@@ -1,4 +1,4 @@
-//! What a client does before and without an answer.
+//! What a client does before a request and without an answer.
 
 use super::*;
 use crate::Vault;

@@ -123,7 +123,7 @@ impl Wire for DjoserJwt {
     }
 }
 
-/// The account is shown; one that is inactive waits for its mail.
+/// The answer shows the account. An inactive account must be activated with the mailed link.
 fn registered(reply: &Reply) -> Option<Registered> {
     #[derive(Deserialize)]
     struct Response {

@@ -1,5 +1,5 @@
-//! Tokens that an app has kept until now, in the form of each API: another form is told apart before
-//! anything is sent.
+//! Existing tokens in the format of each API. Tokens of another format are refused before any
+//! request.
 
 use propusk_wire::Secret;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::existing_tokens;
 use crate::existing_tokens::ExistingTokens as Kept;
 
-/// A pair of JWTs; the access token may be missing.
+/// A pair of JWTs. The access token may be missing.
 pub(super) fn jwt_pair(kept: &Kept, scheme: Scheme, now: i64) -> Result<Tokens> {
     let refresh = kept.refresh.as_ref().ok_or_else(wrong_form)?;
     let kind = jwt::kind(refresh).ok_or_else(wrong_form)?;
@@ -28,7 +28,7 @@ pub(super) fn jwt_pair(kept: &Kept, scheme: Scheme, now: i64) -> Result<Tokens> 
     })
 }
 
-/// An access token that is a JWT, and a refresh token that begins with this.
+/// A JWT as access token, and a refresh token that begins with `mark`.
 pub(super) fn marked_pair(kept: &Kept, mark: &str, now: i64) -> Result<Tokens> {
     let refresh = kept.refresh.as_ref().ok_or_else(wrong_form)?;
     let is_ours = |access: &Secret| jwt::kind(access).is_some();
@@ -39,7 +39,7 @@ pub(super) fn marked_pair(kept: &Kept, mark: &str, now: i64) -> Result<Tokens> {
     Ok(Tokens { access_lifetime: lifetime_of(kept, now), ..pair(Scheme::Bearer, &access, refresh) })
 }
 
-/// A key that never expires, or an OAuth pair: neither of them a JWT.
+/// An API token that never expires, or an OAuth pair. Neither is a JWT.
 pub(super) fn opaque(kept: &Kept, now: i64) -> Result<Tokens> {
     if kept.all().any(|token| jwt::kind(token).is_some()) {
         return Err(wrong_form());
@@ -64,7 +64,7 @@ pub(super) fn opaque(kept: &Kept, now: i64) -> Result<Tokens> {
     }
 }
 
-/// Refuses what no API has given.
+/// Refuses text that cannot be a token.
 pub(super) fn checked(kept: &existing_tokens::ExistingTokens) -> Result<()> {
     match kept.all().count() > 0 && kept.all().all(|token| is_sendable(token.expose())) {
         true => Ok(()),
@@ -85,7 +85,8 @@ fn pair(scheme: Scheme, access: &Secret, refresh: &Secret) -> Tokens {
     }
 }
 
-/// Seconds that the access token lives; none where there is none, or where it does not tell.
+/// The remaining lifetime of the access token in seconds. Zero if there is no access token; `None`
+/// if it is unknown.
 fn lifetime_of(kept: &Kept, now: i64) -> Option<i64> {
     let Some(access) = &kept.access else { return Some(0) };
     let value = kept.access_expires_at.map(|at| jwt::lifetime(at.saturating_sub(now)));

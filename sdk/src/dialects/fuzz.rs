@@ -1,4 +1,4 @@
-//! What must hold whatever a server answers, or whatever stands before it.
+//! Invariants for any answer of a server or of a proxy in front of it.
 
 use propusk_wire::Secret;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -15,9 +15,9 @@ const CONTENT_TYPES: [&str; 4] = [
 ];
 const CENTURY: i64 = 3_155_760_000;
 
-/// The first byte chooses the status, the second the content type, the rest is the body; it is also what
-/// `Retry-After` says. Every dialect reads it as the answer to a sign-in and to a refresh: tokens can be
-/// sent and end in time, and nothing but a refusal in JSON ends a session.
+/// The first byte selects the status, the second the content type; the rest is the body and the
+/// value of `Retry-After`. Every dialect reads it as the answer to a sign-in and to a refresh.
+/// Tokens must be sendable and expire; only a refusal in JSON may end a session.
 pub fn answer(bytes: &[u8]) {
     let [status, content_type, body @ ..] = bytes else { return };
     let status = STATUSES[usize::from(*status) % STATUSES.len()];
@@ -35,7 +35,7 @@ pub fn answer(bytes: &[u8]) {
     }
 }
 
-/// Everything that a dialect reads tokens from.
+/// All calls whose answers contain tokens.
 fn calls(dialect: Dialect) -> impl Iterator<Item = Call<Tokens>> {
     let (wire, token) = (dialect.wire(), Secret::new("token"));
     let client = OAuthClient { id: "client".to_owned(), secret: token.clone() };
@@ -47,7 +47,7 @@ fn calls(dialect: Dialect) -> impl Iterator<Item = Call<Tokens>> {
         wire.sign_in_with_token("vk", &token, &app),
         wire.refresh(&renewal),
     ];
-    // What the dialect has not is not read.
+    // Operations that the dialect does not have are skipped.
     calls.into_iter().flatten()
 }
 

@@ -1,5 +1,5 @@
-//! What a JWT tells about itself to whoever cannot verify it: when it ends. `iat` is not looked at,
-//! because an access token from a refresh may have that of the refresh token.
+//! Reads a JWT without verifying it: when it expires, which account it is for. `iat` is not used,
+//! because an access token from a refresh may have the `iat` of the refresh token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,9 +10,9 @@ use serde_json::{Map, Number, Value};
 
 use super::Credential;
 
-/// No token lives longer here, so that a time can be added to what one says.
+/// The longest lifetime, so that it can be added to a time without overflow.
 const CENTURY: i64 = 3_155_760_000;
-/// Seconds beyond this cannot be told apart as a float.
+/// Above this, a float cannot represent every second.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 #[derive(Deserialize)]
@@ -20,7 +20,7 @@ struct Claims {
     exp: Number,
 }
 
-/// What a JWT calls its account: SimpleJWT's claim, or the registered one.
+/// The account of a JWT: SimpleJWT's claim, or the registered one.
 pub(crate) fn account_of(credential: &Credential) -> Option<String> {
     let claims = claims::<Map<String, Value>>(&credential.token)?;
     match claims.get("user_id").or_else(|| claims.get("sub"))? {
@@ -30,26 +30,27 @@ pub(crate) fn account_of(credential: &Credential) -> Option<String> {
     }
 }
 
-/// What kind of token it says to be, where it is a JWT: SimpleJWT's `access` or `refresh`, or nothing.
+/// The kind of a JWT: SimpleJWT's `access` or `refresh`, or an empty text. `None` if it is not a
+/// JWT.
 pub(super) fn kind(token: &Secret) -> Option<String> {
     let claims = claims::<Map<String, Value>>(token)?;
     Some(claims.get("token_type").and_then(Value::as_str).unwrap_or_default().to_owned())
 }
 
-/// Seconds that a JWT lives from `now` on; `None` where it does not tell.
+/// The seconds from `now` until a JWT expires. `None` if it does not say.
 pub(super) fn lifetime_of(token: &Secret, now: i64) -> Option<i64> {
     let claims: Claims = claims(token)?;
     seconds(&claims.exp).map(|exp| lifetime(exp.saturating_sub(now)))
 }
 
-/// What stands between the dots; nobody verifies it here.
+/// The claims of a JWT, without verification.
 fn claims<T: DeserializeOwned>(token: &Secret) -> Option<T> {
     let payload = token.expose().split('.').nth(1)?;
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     serde_json::from_slice(&payload).ok()
 }
 
-/// Whole seconds of a number that may be a float.
+/// The whole seconds of a number that may be a float.
 pub(super) fn seconds(number: &Number) -> Option<i64> {
     number.as_i64().or_else(|| {
         let float = number.as_f64()?.floor();
@@ -58,7 +59,7 @@ pub(super) fn seconds(number: &Number) -> Option<i64> {
     })
 }
 
-/// A lifetime in the bounds of [`Tokens`](super::Tokens).
+/// A lifetime within the limits of [`Tokens`](super::Tokens).
 pub(super) fn lifetime(seconds: i64) -> i64 {
     seconds.clamp(0, CENTURY)
 }

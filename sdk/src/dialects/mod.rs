@@ -1,5 +1,5 @@
-//! How each API spells each operation. Nothing here sends or stores: an operation becomes a
-//! [`Call`], which is a request and how its answer is read.
+//! The wire format of each API. Nothing here sends or stores: an operation becomes a [`Call`],
+//! which is a request and a function that reads its answer.
 
 mod djoser_jwt;
 mod djoser_token;
@@ -31,7 +31,7 @@ use crate::rejection::Rejection;
 
 pub(crate) use jwt::account_of;
 
-/// The API that a server speaks.
+/// The API of a server.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -41,7 +41,7 @@ pub enum Dialect {
     Native,
     /// djoser with opaque tokens and drf-social-oauth2, `/auth/…`.
     DjoserToken,
-    /// JWT pairs, passwords that the app sends hashed, `/authorization/…`.
+    /// JWT pairs; the app sends its passwords hashed, `/authorization/…`.
     Prehashed,
     /// djangorestframework-simplejwt, `/api/auth/{login,…}/`.
     Simplejwt,
@@ -52,7 +52,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Every one there is.
+    /// All dialects.
     pub const ALL: [Dialect; 6] = [
         Dialect::Native,
         Dialect::DjoserToken,
@@ -67,7 +67,7 @@ impl Dialect {
         self.wire().operations().contains(&operation)
     }
 
-    /// Tokens that an app has kept until now; what no API has given is refused.
+    /// Reads existing tokens of an app. Text that cannot be a token is refused.
     pub(crate) fn adopt(
         self,
         kept: &crate::existing_tokens::ExistingTokens,
@@ -89,7 +89,7 @@ impl Dialect {
     }
 }
 
-/// A request, and how its answer is read.
+/// A request and the function that reads its answer.
 pub(crate) struct Call<T> {
     pub request: Request,
     pub read: Box<Reader<T>>,
@@ -97,77 +97,77 @@ pub(crate) struct Call<T> {
 
 type Reader<T> = dyn FnOnce(&Reply) -> Reading<T> + Send;
 
-/// What an answer comes to.
+/// The result of reading an answer.
 pub(crate) type Reading<T> = std::result::Result<T, Refusal>;
 
-/// What is sent; no `Debug`: it holds secrets.
+/// A request. It has no `Debug`, because it contains secrets.
 pub(crate) struct Request {
     pub method: Method,
-    /// Below the server's address, beginning with a slash; percent-encoded.
+    /// The path below the server's address, with a leading slash; percent-encoded.
     pub path: String,
     /// Not yet percent-encoded.
     pub query: Vec<(&'static str, Secret)>,
     pub body: Option<Value>,
-    /// What goes into `Authorization`.
+    /// For the `Authorization` header.
     pub credential: Option<Credential>,
 }
 
-/// An access token, and how it is sent.
+/// An access token and its scheme.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Credential {
     pub scheme: Scheme,
     pub token: Secret,
 }
 
-/// What stands before a token in `Authorization`.
+/// The scheme of the `Authorization` header.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Scheme {
     Bearer,
     Token,
-    /// Nothing.
+    /// The token without a scheme.
     Bare,
 }
 
-/// What came back; no `Debug`: it holds secrets.
+/// An answer. It has no `Debug`, because it contains secrets.
 pub(crate) struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
-    /// What time it is on the server, in seconds since 1970.
+    /// The server's time, in seconds since 1970.
     pub server_now: i64,
 }
 
-/// Why an answer is not what was asked for.
+/// Why a call did not succeed.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Refusal {
-    /// The server's own word on this request.
+    /// The server refuses this request.
     Rejected(Rejection),
-    /// The server's own word on the session: only this ends one.
+    /// The server says that the session has ended. Nothing else ends a session.
     SignedOut(SignOutReason),
-    /// The access token is not taken: after a refresh the request may be sent again.
+    /// The access token is refused. After a refresh the request may be sent again.
     Unauthorized,
-    /// Nor is any other of this account, which is suspended or gone. The API may renew them all the same.
+    /// The account is suspended or deleted. The API may still renew its tokens.
     AccountInactive,
-    /// The server's own word on the refresh token: it was spent before. Whether that was us is not
-    /// known here. OAuth has the same word for a token that has expired or was revoked.
+    /// The server says that the refresh token was used before. It is unknown whether we used it.
+    /// OAuth gives the same answer for a token that has expired or was revoked.
     Spent,
-    /// The refresh token works once the access token has expired.
+    /// The refresh token works only after the access token has expired.
     TooEarly,
-    /// Later, says the server: 429, 503.
+    /// Try again later: 429 or 503.
     Later(Duration),
-    /// Nothing that the API has: a proxy's page, a failure, an answer that was cut.
+    /// Not an answer of the API: the page of a proxy, a server error, or an incomplete answer.
     Unexpected,
 }
 
-/// What opens and renews a session.
+/// The tokens of a session, from a sign-in or a refresh.
 #[derive(Debug)]
 pub(crate) struct Tokens {
     pub access: Credential,
-    /// Seconds from now, at least 0 and at most a century; `None`: it does not expire, or does not
-    /// tell when.
+    /// Seconds from now, between 0 and a century. `None` if it does not expire or if the time is
+    /// unknown.
     pub access_lifetime: Option<i64>,
-    /// The next refresh token; `None`: the one that is held stays, or the API has none.
+    /// The next refresh token. `None` if the current one stays valid, or if the API has none.
     pub refresh: Option<Secret>,
     /// Seconds from now, as for `access_lifetime`.
     pub refresh_lifetime: Option<i64>,
@@ -175,48 +175,48 @@ pub(crate) struct Tokens {
     pub profile: Option<Profile>,
 }
 
-/// What a refresh is made of.
+/// The inputs of a refresh.
 pub(crate) struct Renewal<'a> {
     pub access: &'a Credential,
     pub refresh: &'a Secret,
-    /// Kept before it is sent, so that a lost answer can be had again.
+    /// The attempt id, stored before it is sent, so that a lost answer can be requested again.
     pub attempt: &'a Secret,
     pub app: &'a App,
 }
 
-/// What the app is to the server.
+/// How the app identifies itself to the server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct App {
-    /// What the list of sessions calls this device.
+    /// The name of this device in the list of sessions.
     pub device_name: Option<String>,
     /// The OAuth client of `djoser_token`.
     pub oauth_client: Option<OAuthClient>,
 }
 
-/// The OAuth client that an app is on a drf-social-oauth2 server.
+/// The OAuth client of an app at a drf-social-oauth2 server.
 #[derive(Clone, Debug)]
 pub(crate) struct OAuthClient {
     pub id: String,
     pub secret: Secret,
 }
 
-/// How one API spells the operations. What it does not spell, it does not have.
+/// The wire format of one API. Operations without an implementation are not supported.
 pub(crate) trait Wire: Send + Sync {
-    /// What it has.
+    /// The operations of the API.
     fn operations(&self) -> &'static [Operation];
 
-    /// Whether a refresh works only once the access token has expired.
+    /// Whether a refresh works only after the access token has expired.
     fn refreshes_after_expiry(&self) -> bool {
         false
     }
 
-    /// Whether a refresh token works once, and the answer to its refresh comes once.
+    /// Whether a refresh token works once and a lost answer to its refresh cannot be requested
+    /// again.
     fn spends_refresh_tokens(&self) -> bool {
         false
     }
 
-    /// Tokens that an app has kept until now, as this API gives them; what has the form of another API
-    /// is unsupported.
+    /// Reads existing tokens in the format of this API. Another format is unsupported.
     fn adopt(&self, _kept: &crate::existing_tokens::ExistingTokens, _now: i64) -> Result<Tokens> {
         Err(Error::unsupported(Operation::Adopt))
     }
@@ -246,8 +246,8 @@ pub(crate) trait Wire: Send + Sync {
         Err(Error::unsupported(Operation::ProviderTokenSignIn))
     }
 
-    /// For a person whom [`sign_in_with_token`](Self::sign_in_with_token) does not know (rejected as
-    /// `not_found`), where the API registers by a call of its own.
+    /// Registers a user whom [`sign_in_with_token`](Self::sign_in_with_token) does not know
+    /// (rejected as `not_found`), if the API needs a separate call for that.
     fn register_with_token(
         &self,
         _provider: &str,
@@ -270,8 +270,8 @@ pub(crate) trait Wire: Send + Sync {
         Err(Error::unsupported(Operation::SignOut))
     }
 
-    /// Whether the access token works; `false` is the server's own word, be it on the token or on the
-    /// session. APIs without such a question are asked for the profile.
+    /// Whether the access token is valid. `false` is the server's explicit answer about the token
+    /// or the session. APIs without such a call are asked for the profile.
     fn verify(&self, _access: &Credential) -> Result<Call<bool>> {
         Err(Error::unsupported(Operation::Verify))
     }
@@ -280,7 +280,7 @@ pub(crate) trait Wire: Send + Sync {
         Err(Error::unsupported(Operation::Profile))
     }
 
-    /// Changes the members that are there; one that the API cannot change is an error.
+    /// Changes the given members. A member that the API cannot change is an error.
     fn update_profile(
         &self,
         _access: &Credential,
@@ -289,7 +289,7 @@ pub(crate) trait Wire: Send + Sync {
         Err(Error::unsupported(Operation::UpdateProfile))
     }
 
-    /// Whether a reset link can be bound to the app that asks for it, by the challenge of a code
+    /// Whether a reset link can be bound to the app that requests it, with the challenge of a code
     /// verifier.
     fn binds_reset_links(&self) -> bool {
         false

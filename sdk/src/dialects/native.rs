@@ -1,5 +1,6 @@
-//! Propusk's own API, `/propusk/v1/…`; its types are in `propusk-wire`. What no other API has (sessions,
-//! identities, sign-in with a provider in the browser) is in functions of this module.
+//! Propusk's own API, `/propusk/v1/…`, with the types of `propusk-wire`. Operations that no other
+//! API has (sessions, identities, sign-in with a provider in the browser) are functions of this
+//! module.
 
 use propusk_wire::{
     Account, ActivateRequest, Activation, ChangePasswordRequest, CompleteSignInRequest,
@@ -27,7 +28,7 @@ const ACCOUNT: &str = "/propusk/v1/account";
 const SESSIONS: &str = "/propusk/v1/sessions";
 const PROVIDERS: &str = "/propusk/v1/providers";
 const IDENTITIES: &str = "/propusk/v1/account/identities";
-/// More of a device's name is not sent.
+/// The longest device name that is sent.
 const DEVICE_NAME_CHARACTERS: usize = 100;
 
 impl Wire for Native {
@@ -164,7 +165,7 @@ impl Wire for Native {
     }
 }
 
-/// Where the account is signed in, the newest first.
+/// The sessions of the account, the newest first.
 pub(crate) fn sessions(access: &Credential) -> Call<Vec<Session>> {
     let call = authorized(Request::get(SESSIONS), access, Reply::json);
     call.map(|response: SessionsResponse| response.sessions)
@@ -181,7 +182,7 @@ pub(crate) fn end_session(
     Ok(authorized(Request::delete(path).body(body), access, Reply::done))
 }
 
-/// Ends all sessions of the account but the one that asks.
+/// Ends all other sessions of the account.
 pub(crate) fn end_other_sessions(
     access: &Credential,
     current: Option<&Secret>,
@@ -190,18 +191,18 @@ pub(crate) fn end_other_sessions(
     Ok(authorized(Request::delete(SESSIONS).body(body), access, Reply::done))
 }
 
-/// What opens the account beside a password.
+/// The identities with which the account signs in.
 pub(crate) fn identities(access: &Credential) -> Call<Vec<Identity>> {
     let call = authorized(Request::get(IDENTITIES), access, Reply::json);
     call.map(|response: IdentitiesResponse| response.identities)
 }
 
-/// Ends what [`start`] began with `link`.
+/// Completes what [`start`] has started with `link`.
 pub(crate) fn link(access: &Credential, link: &LinkRequest) -> Result<Call<Identity>> {
     Ok(authorized(Request::post(IDENTITIES, json(link)?), access, Reply::json))
 }
 
-/// Takes an identity off the account.
+/// Removes an identity from the account.
 pub(crate) fn unlink(
     access: &Credential,
     provider: &str,
@@ -219,7 +220,7 @@ pub(crate) fn providers() -> Call<Vec<Provider>> {
     call.map(|response: ProvidersResponse| response.providers)
 }
 
-/// Begins a sign-in in a browser; to link an identity, with the access token of the account.
+/// Starts a sign-in in a browser. With an access token it links an identity to that account.
 pub(crate) fn start(
     access: Option<&Credential>,
     provider: &str,
@@ -233,7 +234,7 @@ pub(crate) fn start(
     })
 }
 
-/// Ends what [`start`] began.
+/// Completes what [`start`] has started.
 pub(crate) fn complete(code: &Secret, verifier: &Secret, app: &App) -> Result<Call<Tokens>> {
     let body = json(&CompleteSignInRequest {
         code: code.clone(),
@@ -248,12 +249,12 @@ fn mail(path: &str, email: &str) -> Result<Call<()>> {
     Ok(anonymous(Request::post(path, json(&body)?), Reply::done))
 }
 
-/// A call by whoever it is.
+/// A call without an access token.
 fn anonymous<T: 'static>(request: Request, success: fn(&Reply) -> Option<T>) -> Call<T> {
     Call::new(request, move |reply| read(reply, success, refusal))
 }
 
-/// A call that needs an access token.
+/// A call with an access token.
 fn authorized<T: 'static>(
     request: Request,
     access: &Credential,
@@ -270,7 +271,8 @@ fn device_name(app: &App) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// What the server refuses in a name; nobody is kept from signing in by what a system calls a device.
+/// Characters that the server refuses in a name. They are removed, so that an unusual device name
+/// does not prevent a sign-in.
 fn is_control_or_bidi(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -313,7 +315,7 @@ impl From<Account> for Profile {
     }
 }
 
-/// A problem document that says itself which answer it is of.
+/// The problem document of an answer with the same status.
 fn problem(reply: &Reply) -> Option<Problem> {
     reply.json::<Problem>().filter(|problem| problem.status == reply.status)
 }
@@ -322,7 +324,7 @@ fn refusal(reply: &Reply) -> Refusal {
     problem(reply).map_or(Refusal::Unexpected, rejected)
 }
 
-/// A verdict on the session, for whatever needs it.
+/// Reads the refusal of a call with an access token.
 fn session_refusal(reply: &Reply) -> Refusal {
     let Some(problem) = problem(reply) else { return Refusal::Unexpected };
     match problem.code {
@@ -336,7 +338,7 @@ fn session_refusal(reply: &Reply) -> Refusal {
 fn refresh_refusal(reply: &Reply) -> Refusal {
     let Some(problem) = problem(reply) else { return Refusal::Unexpected };
     match problem.code {
-        // A refresh token that is none of this server's: no other answer will ever come.
+        // The refresh token is unknown to this server: another attempt cannot succeed.
         ProblemCode::InvalidCredentials | ProblemCode::TokenExpired if reply.status == 401 => {
             Refusal::SignedOut(SignOutReason::Ended)
         }
@@ -354,7 +356,7 @@ fn verdict(code: &ProblemCode) -> Option<Refusal> {
     Some(Refusal::SignedOut(reason))
 }
 
-/// The server's own failures are no answers.
+/// A failure of the server itself says nothing about the request.
 fn rejected(problem: Problem) -> Refusal {
     if problem.status >= 500 && problem.code != ProblemCode::ProviderUnavailable {
         return Refusal::Unexpected;

@@ -1,8 +1,8 @@
-//! JWT pairs whose passwords the app sends hashed (`/authorization/…`, `/validate/jwt/…`).
+//! JWT pairs; the app sends its passwords hashed (`/authorization/…`, `/validate/jwt/…`).
 //!
-//! Its document does not say how a password is hashed. What an app gives as the password is what is
-//! sent: an app that hashes gives the hash; one that gives the password itself has accounts that sign
-//! in by every other API too. Tokens stand in addresses, because the document knows no other place.
+//! The document of this API does not define the hash. The password is sent as the app gives it: an
+//! app that hashes passes the hash. Accounts of an app that passes the password itself can sign in
+//! through every other API too. Tokens are in URLs, because the document requires it.
 
 use propusk_wire::{FieldCode, Secret};
 use serde::Deserialize;
@@ -30,7 +30,7 @@ impl Wire for Prehashed {
         ]
     }
 
-    /// The tokens that are answered are not kept: a registration signs nobody in here.
+    /// The tokens in the answer are not used: a registration does not sign in.
     fn adopt(&self, kept: &crate::existing_tokens::ExistingTokens, now: i64) -> Result<Tokens> {
         existing_tokens::jwt_pair(kept, Scheme::Bearer, now)
     }
@@ -86,7 +86,7 @@ fn with_token(provider: &str, entry: &str, token: &Secret) -> Result<Call<Tokens
     Ok(Call::new(request, |reply| read(reply, pair, provider_refusal)))
 }
 
-/// A pair, or `{}` of a server that does not tell whether the names are taken.
+/// A pair, or `{}` if the server does not reveal whether the names are taken.
 fn registered(reply: &Reply) -> Option<Registered> {
     #[derive(Deserialize)]
     struct Accepted {}
@@ -109,7 +109,7 @@ fn pair(reply: &Reply) -> Option<Tokens> {
     })
 }
 
-/// `{"access": …, "email": …}`, where the latter is what the token calls its user.
+/// `{"access": …, "email": …}`. `email` is the account name in the token.
 fn renewed(reply: &Reply) -> Option<Tokens> {
     #[derive(Deserialize)]
     struct Response {
@@ -142,7 +142,7 @@ fn refusal(reply: &Reply) -> Refusal {
     rejection.map_or(Refusal::Unexpected, Refusal::Rejected)
 }
 
-/// One sentence for every reason.
+/// One sentence for all reasons.
 fn refresh_refusal(reply: &Reply) -> Refusal {
     match (reply.status, reply.detail().as_deref()) {
         (401, Some("Invalid refresh token")) => Refusal::SignedOut(SignOutReason::Ended),
@@ -155,7 +155,7 @@ fn provider_refusal(reply: &Reply) -> Refusal {
     let Some(said) = reply.detail() else { return refusal(reply) };
     let code = match (reply.status, said.as_str()) {
         (401, "Invalid provider token") => RejectionCode::ProviderRefused,
-        // Only suspended accounts have this here.
+        // Here only suspended accounts get this answer.
         (401, "Invalid credentials") => RejectionCode::AccountInactive,
         (404, "User not found") => RejectionCode::NotFound,
         (409, "This account is already in use") => RejectionCode::AccountInUse,
@@ -165,7 +165,7 @@ fn provider_refusal(reply: &Reply) -> Refusal {
     Refusal::Rejected(rejection(code, said))
 }
 
-/// FastAPI's findings, by the fields that they are about.
+/// FastAPI's validation errors, by field.
 fn unprocessable(reply: &Reply) -> Option<Rejection> {
     #[derive(Deserialize)]
     struct Response {
@@ -191,7 +191,7 @@ fn unprocessable(reply: &Reply) -> Option<Rejection> {
 struct Finding {
     #[serde(rename = "type")]
     kind: String,
-    /// The part of the request, the field, and what is in it.
+    /// The location: the part of the request, then the field.
     loc: Vec<Value>,
     msg: String,
 }

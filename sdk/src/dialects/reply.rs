@@ -1,5 +1,5 @@
-//! What every answer has in common: JSON that says to be JSON, tokens that a header can carry, and how
-//! long to wait.
+//! What the answers of all APIs have in common: JSON with its content type, tokens that a header
+//! can contain, and the time to wait.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -12,14 +12,14 @@ use serde_json::{Map, Value};
 use super::{Reading, Refusal, Reply};
 use crate::rejection::{Rejection, RejectionCode};
 
-/// Where an answer does not tell how long to wait.
+/// Seconds to wait if the answer does not say.
 const DEFAULT_WAIT: u64 = 5;
-/// No answer makes anybody wait longer.
+/// The longest wait in seconds.
 const MAX_WAIT: u64 = 3_600;
 
 impl Reply {
-    /// The body, where it says to be JSON and is: all of it, also what nobody asks for, because one that
-    /// was damaged on the way is not the server's word.
+    /// The body, if its content type is JSON and all of it is valid JSON. An answer that was
+    /// damaged on the way is not used.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Option<T> {
         if !self.says_json() {
             return None;
@@ -28,7 +28,7 @@ impl Reply {
         serde_json::from_value(whole).ok()
     }
 
-    /// The sentence of `{"detail": …}`, in which Django REST framework and FastAPI refuse.
+    /// The sentence of `{"detail": …}`, with which Django REST framework and FastAPI refuse.
     pub(super) fn detail(&self) -> Option<String> {
         match self.json::<Map<String, Value>>()?.remove("detail")? {
             Value::String(sentence) => Some(sentence),
@@ -36,7 +36,7 @@ impl Reply {
         }
     }
 
-    /// A success that has nothing to tell. 200 is none: that is what the page of a captive portal has.
+    /// A success without content: 202 or 204. 200 is not accepted, because captive portals send it.
     pub(super) fn done(&self) -> Option<()> {
         matches!(self.status, 202 | 204).then_some(())
     }
@@ -51,7 +51,7 @@ impl Reply {
             .is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
     }
 
-    /// In seconds or as a date.
+    /// The seconds or the date of `Retry-After`.
     fn retry_after(&self) -> Duration {
         let value = self.header(RETRY_AFTER.as_str()).map(str::trim);
         let seconds =
@@ -59,7 +59,7 @@ impl Reply {
         Duration::from_secs(seconds.unwrap_or(DEFAULT_WAIT).clamp(1, MAX_WAIT))
     }
 
-    /// 0 for a date that has passed.
+    /// Zero for a date in the past.
     fn seconds_until(&self, date: &str) -> Option<u64> {
         let date = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
         Some(date.as_secs().saturating_sub(u64::try_from(self.server_now).unwrap_or(0)))
@@ -70,8 +70,8 @@ impl Reply {
     }
 }
 
-/// Reads an answer. A success that `success` does not know is none of the API's; whatever else is not
-/// a matter of waiting goes to `refusal`.
+/// Reads an answer. A success that `success` does not recognise is not part of the API. A status of
+/// 429 or 503 means waiting; every other error goes to `refusal`.
 pub(super) fn read<T>(
     reply: &Reply,
     success: impl FnOnce(&Reply) -> Option<T>,
@@ -85,12 +85,12 @@ pub(super) fn read<T>(
     }
 }
 
-/// A rejection that is one sentence.
+/// A rejection with one sentence.
 pub(super) fn rejection(code: RejectionCode, sentence: impl Into<String>) -> Rejection {
     Rejection { detail: Some(sentence.into()), ..Rejection::new(code) }
 }
 
-/// A token of an answer: not empty, and nothing in it that a header could not carry.
+/// A token in an answer: not empty, and valid in a header.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Token(pub Secret);

@@ -1,4 +1,4 @@
-//! Putting requests together.
+//! Builds requests.
 
 use propusk_wire::Secret;
 use reqwest::Method;
@@ -17,7 +17,7 @@ impl<T: 'static> Call<T> {
         Call { request, read: Box::new(read) }
     }
 
-    /// The same request for something that its answer is turned into.
+    /// The same request with a converted result.
     pub(super) fn map<U: 'static>(self, turn: impl FnOnce(T) -> U + Send + 'static) -> Call<U> {
         let Call { request, read } = self;
         Call::new(request, |reply| read(reply).map(turn))
@@ -25,7 +25,7 @@ impl<T: 'static> Call<T> {
 }
 
 impl Call<Profile> {
-    /// Whether the profile is shown at all.
+    /// Whether the profile is returned.
     pub(super) fn is_accepted(self) -> Call<bool> {
         let Call { request, read } = self;
         Call::new(request, |reply| match read(reply) {
@@ -39,7 +39,7 @@ impl Call<Profile> {
 }
 
 impl Call<()> {
-    /// For the end of a session: one that is over already is as good.
+    /// For a sign-out: a session that has already ended counts as success.
     pub(super) fn or_already_ended(self) -> Self {
         let Call { request, read } = self;
         Call::new(request, |reply| match read(reply) {
@@ -88,19 +88,18 @@ impl Request {
     }
 }
 
-/// Text as one part of a path. What a path cannot hold, because URLs take it for a direction, is
-/// refused.
+/// Text as one segment of a path. Text that URLs interpret as a direction is refused.
 pub(super) fn segment(text: &str) -> Result<String> {
     if matches!(text, "" | "." | "..") {
         return Err(Error::usage("a name in a path is empty or made of dots"));
     }
     let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
-    // A plus would be a plus in a path.
+    // In a path, `+` would stay a plus sign.
     Ok(encoded.replace('+', "%20"))
 }
 
-/// What a registration names, by the API's `names` for it (ours stand first). What the API's accounts
-/// do not have is refused: it would be lost.
+/// The members of a registration, with the names of the API; `names` contains pairs of our name and
+/// theirs. A member that the API does not have is refused, because it would be lost.
 pub(super) fn members_of(new: &Registration, names: &[(&str, &str)]) -> Result<Map<String, Value>> {
     let given = [
         ("email", &new.email),

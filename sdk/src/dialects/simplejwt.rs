@@ -65,7 +65,7 @@ impl Wire for Simplejwt {
         Ok(own_view(Request::post(RESET, json!({ "email": email }))))
     }
 
-    /// The parts of the link stand in the query, as the document has it.
+    /// The parts of the link are in the query, as the document requires.
     fn confirm_reset(
         &self,
         link: &MailedLink,
@@ -79,7 +79,7 @@ impl Wire for Simplejwt {
     }
 }
 
-/// A view of the document's own, which is none of the library's: it answers `message` or `error`.
+/// A view of the document itself, not of the library. It answers with `message` or `error`.
 fn own_view(request: Request) -> Call<()> {
     Call::new(request, |reply| read(reply, |reply| text(reply, "message").map(|_| ()), own_refusal))
 }

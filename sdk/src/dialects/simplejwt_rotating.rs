@@ -59,7 +59,7 @@ impl Wire for SimplejwtRotating {
     }
 }
 
-/// What was sent is shown, with a hash for the password, which nobody needs.
+/// The answer repeats the request with a hash of the password, which is not needed.
 fn registered(reply: &Reply) -> Option<Registered> {
     #[derive(Deserialize)]
     struct Response {

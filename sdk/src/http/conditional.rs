@@ -1,6 +1,5 @@
-//! A request body that is sent only while something is so, looked at when the connection is there and
-//! the body is about to go: between that and the decision to send may lie hours, where a process was
-//! stopped.
+//! A request body that is sent only if it is still needed. That is checked when the connection is
+//! open and the body is about to be sent, because a process may be suspended for hours before that.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,10 +9,10 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
-/// Whether the body is to be sent.
+/// Returns whether the body is still needed.
 pub(crate) type Condition = Pin<Box<dyn Future<Output = bool> + Send>>;
 
-/// The text as a body.
+/// A conditional body with this text.
 pub(super) fn body(text: String, condition: Condition) -> reqwest::Body {
     reqwest::Body::wrap(Conditional {
         text: Some(text.into_bytes().into()),
@@ -74,7 +73,7 @@ mod tests {
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
 
-    /// What arrives of a request whose body is to be sent or not.
+    /// What a server receives of a request with a conditional body.
     async fn arrives(is_still_needed: bool) -> String {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());

@@ -1,5 +1,5 @@
-//! The end of a sign-in at a port of this machine (RFC 8252 section 7.3): listens until the browser
-//! comes with the link of this one sign-in, thanks it with a page, and listens no more.
+//! Completes a sign-in at a port of this machine (RFC 8252 section 7.3): listens until the browser
+//! opens the link of this sign-in, answers with a page, and closes the port.
 
 mod page;
 #[cfg(test)]
@@ -23,17 +23,19 @@ use crate::pkce::is_same;
 use crate::redirect::RedirectUri;
 use page::{Answer, Status};
 
-/// How long one connection may take to send its request.
+/// The time limit for a connection to send its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long one may take to read what it is answered.
+/// The time limit for a client to read the answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// After the system has refused a connection, for want of descriptors perhaps.
+/// The pause after the system has refused a connection, for example because no file descriptors are
+/// left.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
-/// Browsers open more than they use. More that are still to send their request are not kept.
+/// Browsers open more connections than they use. At most this many that have not sent their request
+/// are kept.
 const MAX_UNREAD_CONNECTIONS: usize = 64;
-/// With those that are being answered; others wait in the system's queue.
+/// The limit including connections that are being answered; others wait in the system's queue.
 const MAX_CONNECTIONS: usize = 4 * MAX_UNREAD_CONNECTIONS;
-/// The longest link, and the cookies of everything else that has ever run on this machine's ports.
+/// Room for the longest link and for the cookies of everything else on this machine's ports.
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
 
@@ -62,16 +64,16 @@ pub struct Loopback {
 }
 
 impl Loopback {
-    /// Listens at the host of a registered redirect, `http://127.0.0.1/…` or `http://[::1]/…`, and at
-    /// a port that is free, whatever port it names.
+    /// Listens at the host of a registered redirect, `http://127.0.0.1/…` or `http://[::1]/…`, and
+    /// at a free port. The port of the redirect is ignored.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Usage`] for another redirect, or if the system gives no port.
+    /// [`ErrorKind::Usage`] for another redirect, or if there is no free port.
     ///
     /// # Panics
     ///
-    /// Outside of a Tokio runtime.
+    /// Outside of a tokio runtime.
     pub async fn bind(registered: &RedirectUri) -> Result<Self> {
         let Some(host) = registered.loopback_address() else {
             return Err(Error::usage("a redirect that is no loopback link"));
@@ -83,18 +85,18 @@ impl Loopback {
         Ok(Loopback { listener, redirect, address })
     }
 
-    /// What to begin the sign-in with: the registered redirect at the port.
+    /// The redirect to start the sign-in with: the registered one with the port.
     pub fn redirect(&self) -> &RedirectUri {
         &self.redirect
     }
 
-    /// The link that the browser brings for the sign-in of this state. Whatever else comes is turned
-    /// away and ends nothing: other paths and states, other hosts, methods but GET. Dropping the future
-    /// closes the port, as does the first answer.
+    /// Waits for the browser and returns the link for the sign-in with this state. Other requests
+    /// are refused and do not end the wait: other paths, states, hosts and methods. Dropping the
+    /// future closes the port; so does the first result.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`] if nothing has come after this time: nobody can see a browser being closed.
+    /// [`ErrorKind::Cancelled`] after the time limit: a closed browser cannot be detected.
     pub async fn wait(self, state: &Secret, limit: Duration) -> Result<String> {
         let context = Arc::new(CallbackContext {
             redirect: self.redirect,
@@ -107,7 +109,7 @@ impl Loopback {
     }
 }
 
-/// The link at this address, whatever port it names.
+/// The link with this address instead of its own host and port.
 fn at(address: SocketAddr, loopback_link: &str) -> String {
     let behind_scheme = loopback_link.split_once("://").map_or("", |(_, rest)| rest);
     let tail = behind_scheme.find(['/', '?']).and_then(|at| behind_scheme.get(at..));
@@ -137,25 +139,26 @@ async fn serve(listener: &TcpListener, context: &Arc<CallbackContext>) -> String
     }
 }
 
-/// The connections that are still to send their request, the oldest first. Where another program of this
-/// machine opens them and sends nothing, it does not keep the browser out.
+/// Connections that have not sent their request, the oldest first. Another program on this machine
+/// that opens many and sends nothing must not block the browser.
 #[derive(Default)]
 struct OpenConnections(Vec<OpenConnection>);
 
-/// Dropping it ends the reading.
+/// Dropping it stops the reader.
 struct OpenConnection {
     ends: oneshot::Sender<()>,
     has_sent: Arc<AtomicBool>,
 }
 
-/// What a connection knows of its [`OpenConnection`].
+/// The reader's side of an [`OpenConnection`].
 struct RequestReader {
     ended: oneshot::Receiver<()>,
     has_sent: Arc<AtomicBool>,
 }
 
 impl OpenConnections {
-    /// Of too many the oldest that has sent nothing goes, else the oldest.
+    /// Adds a connection. If there are too many, the oldest one that has sent nothing is dropped,
+    /// otherwise the oldest one.
     fn begin(&mut self) -> RequestReader {
         self.0.retain(|kept| !kept.ends.is_closed());
         if self.0.len() >= MAX_UNREAD_CONNECTIONS {
@@ -170,7 +173,7 @@ impl OpenConnections {
 }
 
 impl RequestReader {
-    /// The head of the request, if it comes in time.
+    /// The head of the request; `None` if it does not arrive in time.
     async fn head(self, stream: &mut TcpStream) -> Option<Vec<u8>> {
         tokio::select! {
             biased;
@@ -183,18 +186,18 @@ impl RequestReader {
 /// What all connections need to know.
 struct CallbackContext {
     redirect: RedirectUri,
-    /// What a browser that was sent here calls it; another name is a page's that was made to resolve
-    /// to this machine.
+    /// The expected `Host` header. Another name belongs to a page whose domain resolves to this
+    /// machine (DNS rebinding).
     host: String,
     state: Secret,
 }
 
 impl CallbackContext {
-    /// The link, if this is the browser that is waited for.
+    /// The link, if this is the expected browser.
     async fn receive(&self, mut stream: TcpStream, reader: RequestReader) -> Option<String> {
         let head = reader.head(&mut stream).await?;
         let (answer, link) = self.answer(&head);
-        // The link is had, whether or not the page can be shown.
+        // The link is returned even if the page cannot be sent.
         let _ =
             timeout(RESPONSE_TIMEOUT, respond(&mut stream, &answer.bytes(), link.is_some())).await;
         link
@@ -253,8 +256,8 @@ fn accepted_languages<'h>(headers: &[httparse::Header<'h>]) -> &'h str {
     header.and_then(|header| std::str::from_utf8(header.value).ok()).unwrap_or_default()
 }
 
-/// A request without its body, or as much as is read of one that is too long; none if the client
-/// goes away before.
+/// The request without its body, or its beginning if it is too long. `None` if the client closes
+/// the connection first.
 async fn read_head(stream: &mut TcpStream, has_sent: &AtomicBool) -> Option<Vec<u8>> {
     let mut head = Vec::with_capacity(4096);
     while head.len() <= MAX_HEAD {
@@ -270,8 +273,9 @@ async fn read_head(stream: &mut TcpStream, has_sent: &AtomicBool) -> Option<Vec<
     Some(head)
 }
 
-/// Answers and closes. What the client still sends is read, or else the system would take back what
-/// was answered; not so the browser's that is waited for, who has sent all.
+/// Answers and closes the connection. The rest of the request is read first, because otherwise the
+/// system may discard the answer. That is not needed for the expected browser, whose request is
+/// complete.
 async fn respond(stream: &mut TcpStream, answer: &[u8], is_last: bool) -> std::io::Result<()> {
     stream.write_all(answer).await?;
     stream.shutdown().await?;

@@ -1,7 +1,7 @@
-//! What a browser is answered: a page that sends its user back to the app, in English, Russian or
-//! Ukrainian, without a script or anything from elsewhere; or a refusal without words.
+//! The page for the browser, which sends the user back to the app in English, Russian or Ukrainian.
+//! It has no script and no external resource. Refusals have an empty body.
 
-/// An answer with everything that goes before it.
+/// An answer with its headers.
 pub(super) struct Answer {
     status: Status,
     page: String,
@@ -17,7 +17,7 @@ pub(super) enum Status {
 }
 
 impl Answer {
-    /// For the browser that was waited for; `is_good`: it has brought a code.
+    /// The page for the expected browser. `is_good`: it has brought a code.
     pub fn page(is_good: bool, accepted_languages: &str) -> Self {
         let texts = texts(accepted_languages);
         let message = if is_good { &texts.confirmed } else { &texts.failed };
@@ -51,7 +51,7 @@ impl Status {
     }
 }
 
-/// The address of the page holds a code: it goes nowhere.
+/// The address of the page contains a code, so no `Referer` is sent.
 const HEADERS: &str = "Connection: close\r\n\
     Cache-Control: no-store\r\n\
     Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
@@ -71,7 +71,7 @@ struct Message {
     about: &'static str,
 }
 
-/// The sign-in ends in the app, so that nothing is promised here.
+/// The sign-in ends in the app, so the page does not claim success.
 const TEXTS: [Texts; 3] = [
     Texts {
         language: "en",
@@ -110,7 +110,8 @@ const TEXTS: [Texts; 3] = [
     },
 ];
 
-/// Those that an `Accept-Language` header (RFC 9110 section 12.5.4) likes best; of equals the first.
+/// The texts in the language with the highest weight in `Accept-Language` (RFC 9110 section
+/// 12.5.4); the first one if several are equal.
 fn texts(accepted_languages: &str) -> &'static Texts {
     let [english, ..] = &TEXTS;
     let mut best = (english, 0.0);

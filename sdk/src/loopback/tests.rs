@@ -1,4 +1,4 @@
-//! Browsers, and what is none, at a real port.
+//! Browsers and other clients at a real port.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ struct Waiting {
     end: JoinHandle<Result<String>>,
 }
 
-/// A port that waits for the sign-in of state `s`.
+/// A port that waits for the sign-in with state `s`.
 async fn wait() -> Waiting {
     let registered = RedirectUri::parse("http://127.0.0.1/signed-in").expect("a redirect");
     let loopback = Loopback::bind(&registered).await.expect("a port");
@@ -32,14 +32,14 @@ impl Waiting {
         self.send(request.replace("HOST", &self.address.to_string()).as_bytes()).await
     }
 
-    /// All that comes back until the other side closes.
+    /// The whole answer, until the other side closes.
     async fn send(&self, request: &[u8]) -> String {
         let mut stream = self.connect().await;
         stream.write_all(request).await.expect("sent");
         read(stream).await
     }
 
-    /// What the browser brings at last.
+    /// The link that the wait returns.
     async fn ends(self) -> String {
         let page = self.ask("GET /signed-in?code=c&state=s HTTP/1.1\r\nHost: HOST\r\n\r\n").await;
         assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");

@@ -1,7 +1,7 @@
-//! The journal of what goes on in a browser or a mail program. A sign-in lies in the vault before the
-//! browser opens, so that a link that starts the app anew still finds it; those that are over are
-//! remembered, because systems bring the same link twice, or again days later. So does the code
-//! verifier of the reset links that were asked for.
+//! The journal of pending sign-ins and reset links. A sign-in is in the vault before the browser
+//! opens, so a link that starts the app again still finds it. Ended sign-ins are remembered too,
+//! because systems may deliver the same link again, even days later. The journal also keeps the
+//! code verifier of requested reset links.
 
 use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
@@ -11,19 +11,18 @@ use crate::pkce::{hash, is_same};
 use crate::redirect::RedirectUri;
 use crate::unknown_members::UnknownMembers;
 
-/// How long a sign-in may take, in seconds; the server's word if that is less.
+/// The longest time that a sign-in may take, in seconds. The server may set a shorter one.
 const LIFE: i64 = 600;
-/// Whoever begins another makes room for it: the oldest is over.
+/// At most this many sign-ins are pending; the oldest ones expire.
 const MAX_OPEN: usize = 5;
-/// Counted and not timed: Android starts an app from its list of recent ones with the link of
-/// then.
+/// A number, not a time: Android can start an app from the list of recent apps with an old link.
 const MAX_ENDED: usize = 16;
-/// How long the verifier of reset links is kept after a link was asked for, in seconds: such a link
-/// works for three days, and its mail may come late.
+/// How long the verifier of reset links is kept after a request, in seconds. A link works for three
+/// days, and its mail may be late.
 const RESET_LIFE: i64 = 4 * 24 * 3_600;
 
-/// All of them. What is stored may be of another version: what it does not have is empty, and what
-/// is not known is skipped.
+/// The journal. Another version may have written it: missing members are empty, unknown ones are
+/// kept.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub(crate) struct Journal {
@@ -36,37 +35,38 @@ pub(crate) struct Journal {
     unknown: UnknownMembers,
 }
 
-/// Proves that this app asked for the reset links that lead to it.
+/// The code verifier that proves that this app requested a reset link.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 struct ResetProof {
     verifier: Secret,
-    /// Seconds since 1970, by the clock of the device.
+    /// By the device's clock, in seconds since 1970.
     expires_at: i64,
-    /// The origin of the server that was asked.
+    /// The origin of the server that received the request. `None` in records of older versions.
     origin: Option<String>,
 }
 
-/// A sign-in that goes on in a browser.
+/// A sign-in that continues in a browser.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub(crate) struct PendingSignIn {
     pub state: Secret,
     pub verifier: Secret,
     pub provider: String,
-    /// Text, because no rule on redirects may keep a vault from being read.
+    /// Stored as text: a stricter rule for redirects must not make a vault unreadable.
     pub redirect: String,
-    /// Seconds since 1970, by the clock of the device: [`PendingSignIn::expiry`].
+    /// By the device's clock, in seconds since 1970; see [`PendingSignIn::expiry`].
     pub expires_at: i64,
-    /// Links the identity to the account that is signed in.
+    /// Whether it links an identity to the signed-in account.
     pub link: bool,
-    /// The sign-in for which it links, as in [`SignedInUser`](crate::Who).
+    /// The sign-in whose account gets the identity; see
+    /// [`SignedInUser::sign_in_id`](crate::SignedInUser::sign_in_id).
     pub sign_in: Option<String>,
-    /// The origin of the server at which it began; `None` in records of before it was kept.
+    /// The origin of the server where the sign-in started. `None` in records of older versions.
     pub origin: Option<String>,
 }
 
-/// One that is over.
+/// A sign-in that has ended.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 struct EndedSignIn {
@@ -80,38 +80,38 @@ struct EndedSignIn {
 pub(crate) enum Outcome {
     /// It opened a session, or linked an identity.
     Completed,
-    /// By the user, or by the app.
+    /// The user or the app cancelled it.
     Cancelled,
-    /// It took too long, or made room for newer ones.
+    /// It took too long, or newer ones replaced it.
     Expired,
-    /// Refused; also what a newer version has written.
+    /// The server refused it. Also any outcome that a newer version has written.
     #[default]
     #[serde(other)]
     Failed,
 }
 
-/// What is to be done about a link.
+/// What to do with a link.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum LinkAction {
-    /// Send the code with the verifier; once the server has said yes or no, [`Journal::finish`]. An
-    /// answer that does not come leaves the sign-in open.
+    /// Send the code with the verifier, and call [`Journal::finish`] after an explicit answer.
+    /// Without an answer the sign-in stays open.
     Redeem { code: Secret, sign_in: PendingSignIn },
-    /// It ends here without a code, for this reason of the server's.
+    /// The sign-in ends without a code, with this error of the server.
     Ended { outcome: Outcome, error: String },
-    /// It ended before: the link has come again, or too late.
+    /// The sign-in has ended before: the link was delivered again or too late.
     AlreadyEnded(Outcome),
-    /// This app began no such sign-in, or one that comes back elsewhere.
+    /// This app did not start the sign-in, or the link came to another redirect.
     Unknown,
-    /// Another link.
+    /// The link does not lead to a redirect of this app.
     Unrelated,
-    /// No server has made it.
+    /// A server would not have made this link.
     Malformed(LinkProblem),
 }
 
 impl ResetProof {
     fn is_good(&self, now: i64) -> bool {
         let left = self.expires_at.saturating_sub(now);
-        // A clock that was set back makes nothing last for ever.
+        // A clock that was set back must not extend the time without limit.
         0 < left && left <= 2 * RESET_LIFE
     }
 
@@ -121,14 +121,14 @@ impl ResetProof {
 }
 
 impl PendingSignIn {
-    /// When one ends that begins now, and for which the server waits so many seconds.
+    /// When a sign-in expires that starts now. `expires_in` is the server's limit in seconds.
     pub fn expiry(expires_in: i64, now: i64) -> i64 {
         now.saturating_add(expires_in.clamp(0, LIFE))
     }
 
     fn is_open(&self, now: i64) -> bool {
         let left = self.expires_at.saturating_sub(now);
-        // A clock that was set back makes nothing last for ever.
+        // A clock that was set back must not extend the time without limit.
         0 < left && left <= 2 * LIFE
     }
 
@@ -138,7 +138,7 @@ impl PendingSignIn {
 }
 
 impl Journal {
-    /// Keeps a sign-in that is about to go to the browser.
+    /// Adds a sign-in before the browser opens.
     pub fn begin(&mut self, sign_in: PendingSignIn, now: i64) {
         self.expire(now);
         while self.open.len() >= MAX_OPEN {
@@ -148,8 +148,8 @@ impl Journal {
         self.open.push(sign_in);
     }
 
-    /// What a link means, at most an end of its sign-in. Whoever redeems has to be alone until
-    /// [`finish`](Self::finish), or a link that comes twice at once is redeemed twice.
+    /// Decides what a link means. It may end a sign-in with an error. The caller must hold a lock
+    /// until [`finish`](Self::finish), or a link that arrives twice at once is redeemed twice.
     pub fn arrive(&mut self, link: Link, now: i64) -> LinkAction {
         self.expire(now);
         match link {
@@ -170,8 +170,8 @@ impl Journal {
         }
     }
 
-    /// Notes how an open sign-in ended. One that is not open stays as it is, unless it has come to its
-    /// end after all: of two processes with the same link, one is refused.
+    /// Stores how an open sign-in ended. The outcome of an ended one changes only to completed: if
+    /// two processes have the same link, one of them is refused.
     pub fn finish(&mut self, state: &Secret, outcome: Outcome) {
         let open = self.open.len();
         self.open.retain(|sign_in| !is_same(sign_in.state.expose(), state.expose()));
@@ -186,7 +186,7 @@ impl Journal {
         }
     }
 
-    /// Ends what has taken too long.
+    /// Ends the sign-ins that have expired.
     pub fn expire(&mut self, now: i64) {
         let (open, late) = std::mem::take(&mut self.open)
             .into_iter()
@@ -197,9 +197,10 @@ impl Journal {
         }
     }
 
-    /// The verifier for a reset link that is asked for now at the server of these origins, the present one
-    /// first: the one that is kept, for it serves all links that are out, or else `new`. `None` where another server's links are
-    /// out, whose verifier stays.
+    /// The code verifier for a reset link that is requested now. `origins` are those of the
+    /// client's server, the current one first. The stored verifier is used again, because it must
+    /// match all links that are still valid; otherwise `new` is stored. `None` if links of another
+    /// server are still valid: their verifier is kept.
     pub fn start_reset(&mut self, new: Secret, origins: &[String], now: i64) -> Option<Secret> {
         let kept = self.reset.as_ref().filter(|proof| proof.is_good(now));
         if kept.is_some_and(|proof| !proof.is_of(origins)) {
@@ -212,14 +213,14 @@ impl Journal {
         Some(verifier)
     }
 
-    /// The verifier of the reset links that may be out from the server of these origins.
+    /// The verifier of reset links from the server with these origins.
     pub fn reset_verifier(&self, origins: &[String], now: i64) -> Option<Secret> {
         let proof = self.reset.as_ref()?;
         (proof.is_good(now) && proof.is_of(origins)).then(|| proof.verifier.clone())
     }
 
-    /// The open sign-in of this state, if it was to come back here. All are looked at, whichever it
-    /// is.
+    /// The open sign-in with this state, if it returns to this redirect. All are compared, so that
+    /// the time reveals nothing.
     fn find(&self, state: &Secret, redirect: &RedirectUri) -> Option<&PendingSignIn> {
         let found = self.open.iter().fold(None, |found, sign_in| {
             if is_same(sign_in.state.expose(), state.expose()) { Some(sign_in) } else { found }

@@ -1,4 +1,4 @@
-//! The journal and the reader of links together: what an app does about a link is what they say.
+//! The journal and the link parser together: what a link leads to.
 
 use proptest::prelude::*;
 
@@ -30,8 +30,8 @@ fn sign_in(state: &str, redirect: &str, expires_at: i64) -> PendingSignIn {
     }
 }
 
-/// Open: `scheme`, `https`, `port`, `six` and `beta` by where they come back to; too late: `late`; over:
-/// `done`, `gone`, `refused`.
+/// A journal with open sign-ins `scheme`, `https`, `port`, `six` and `beta`, named by their
+/// redirects; an expired one, `late`; and ended ones, `done`, `gone` and `refused`.
 fn journal() -> Journal {
     let mut journal = Journal::default();
     for (state, outcome) in
@@ -70,7 +70,7 @@ fn opened(journal: &mut Journal, link: &str) -> String {
     told(&journal.arrive(parse(link, &redirects()), NOW))
 }
 
-/// A link to each of these places, with the code `c` for the sign-in that may come there.
+/// Links with the code `c` to various places, and the expected result.
 const PLACES: &[(&str, &str)] = &[
     ("com.example.app:/signed-in?code=c&state=scheme", "redeem c of scheme"),
     ("COM.Example.App:/signed-in?code=c&state=scheme", "redeem c of scheme"),
@@ -83,7 +83,7 @@ const PLACES: &[(&str, &str)] = &[
     ("myapp://cb?flavour=beta&code=c&state=beta", "redeem c of beta"),
     ("myapp://cb/?flavour=beta&code=c&state=beta", "redeem c of beta"),
     ("myapp://CB?flavour=beta&code=c&state=beta", "redeem c of beta"),
-    // A state may come only where its sign-in was to come back.
+    // A state is accepted only at the redirect of its sign-in.
     ("com.example.app:/signed-in?code=c&state=https", "unknown"),
     ("com.example.app:/signed-in?code=c&state=port", "unknown"),
     ("com.example.app:/signed-in?code=c&state=beta", "unknown"),
@@ -143,7 +143,7 @@ const PLACES: &[(&str, &str)] = &[
     ("http://127.0.0.1:49152@evil.example/signed-in?code=c&state=port", "not ours"),
     ("http://user@127.0.0.1:49152/signed-in?code=c&state=port", "not ours"),
     ("myapp://user@cb?flavour=beta&code=c&state=beta", "not ours"),
-    // Other names of this machine, and what is no port.
+    // Other names of this machine, and invalid ports.
     ("http://localhost:49152/signed-in?code=c&state=port", "not ours"),
     ("http://127.0.0.2:49152/signed-in?code=c&state=port", "not ours"),
     ("http://127.1:49152/signed-in?code=c&state=port", "not ours"),
@@ -182,7 +182,7 @@ const PLACES: &[(&str, &str)] = &[
     ("https://app.example.com/signed-in/x?code=c&state=https", "not ours"),
     ("https://app.example.com?code=c&state=https", "not ours"),
     ("myapp://cb/x?flavour=beta&code=c&state=beta", "not ours"),
-    // Without its own parameters, or with others in their place.
+    // Without the parameters of the redirect, or with others.
     ("myapp://cb?code=c&state=beta", "not ours"),
     ("myapp://cb?code=c&state=beta&flavour=beta", "not ours"),
     ("myapp://cb?flavour=betacode=c&state=beta", "not ours"),
@@ -190,7 +190,7 @@ const PLACES: &[(&str, &str)] = &[
     ("myapp://cb?flavour=b%65ta&code=c&state=beta", "not ours"),
     ("myapp://cb", "not ours"),
     ("myapp://cb?flavour=beta", "Incomplete"),
-    // Around it.
+    // With text before or after the link.
     (" com.example.app:/signed-in?code=c&state=scheme", "not ours"),
     ("\u{feff}com.example.app:/signed-in?code=c&state=scheme", "not ours"),
     ("\"com.example.app:/signed-in?code=c&state=scheme\"", "not ours"),
@@ -204,7 +204,7 @@ const PLACES: &[(&str, &str)] = &[
     ("я", "not ours"),
 ];
 
-/// What may stand behind `com.example.app:/signed-in`.
+/// Parameters after `com.example.app:/signed-in`, and the expected result.
 const PARAMETERS: &[(&str, &str)] = &[
     ("?code=c&state=scheme", "redeem c of scheme"),
     ("?state=scheme&code=c", "redeem c of scheme"),
@@ -222,7 +222,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("?code=a%2Bb%3D%26&state=scheme", "redeem a+b=& of scheme"),
     ("?code=a=b&state=scheme", "redeem a=b of scheme"),
     ("?code=c?d&state=scheme", "redeem c?d of scheme"),
-    // Nothing came of it.
+    // An error instead of a code.
     ("?error=access_denied&state=scheme", "Cancelled: access_denied"),
     ("?state=scheme&error=access_denied", "Cancelled: access_denied"),
     ("?error=provider_refused&state=scheme", "Failed: provider_refused"),
@@ -231,7 +231,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("?error=Access_Denied&state=scheme", "Failed: Access_Denied"),
     ("?error=access_denied&state=nobody", "unknown"),
     ("?error=access_denied&state=https", "unknown"),
-    // Over.
+    // Ended sign-ins.
     ("?code=c&state=done", "over Completed"),
     ("?code=d&state=done", "over Completed"),
     ("?error=access_denied&state=done", "over Completed"),
@@ -240,7 +240,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("?code=c&state=refused", "over Failed"),
     ("?code=c&state=late", "over Expired"),
     ("?error=access_denied&state=late", "over Expired"),
-    // Another app's, another's, or made up.
+    // Of another app, or made up.
     ("?code=c&state=nobody", "unknown"),
     ("?code=c&state=Scheme", "unknown"),
     ("?code=c&state=SCHEME", "unknown"),
@@ -260,7 +260,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("?code=c&state='or'1'='1", "unknown"),
     ("?code=c&state={\"$ne\":1}", "unknown"),
     ("?code=c&state=0", "unknown"),
-    // Twice.
+    // Parameters that appear twice.
     ("?code=c&code=c&state=scheme", "Repeated"),
     ("?code=c&code=d&state=scheme", "Repeated"),
     ("?code=c&c%6Fde=d&state=scheme", "Repeated"),
@@ -270,12 +270,12 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("?code=c&state=scheme&%73tate=https", "Repeated"),
     ("?error=a&error=b&state=scheme", "Repeated"),
     ("?code=c&state=scheme?code=d&state=scheme", "Repeated"),
-    // Both.
+    // A code and an error.
     ("?code=c&error=access_denied&state=scheme", "Contradictory"),
     ("?error=access_denied&code=c&state=scheme", "Contradictory"),
     ("?code=c&err%6Fr=x&state=scheme", "Contradictory"),
     ("?code=c&error=access_denied", "Contradictory"),
-    // Not enough.
+    // Missing parameters.
     ("", "Incomplete"),
     ("?", "Incomplete"),
     ("?&", "Incomplete"),
@@ -296,7 +296,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("?id_token=t&state=scheme&token_type=bearer", "Incomplete"),
     ("?error_description=no&state=scheme", "Incomplete"),
     ("??code=c&state=scheme", "Incomplete"),
-    // Behind a fragment.
+    // In a fragment.
     ("#code=c&state=scheme", "Fragment"),
     ("#?code=c&state=scheme", "Fragment"),
     ("?#code=c&state=scheme", "Fragment"),
@@ -305,7 +305,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("?code=c&state=scheme#_=_", "Fragment"),
     ("?code=c&state=scheme#state=https", "Fragment"),
     ("?code=c&state=nobody#access_token=t", "Fragment"),
-    // Escapes that are none.
+    // Invalid escapes.
     ("?code=%&state=scheme", "Escape"),
     ("?code=%6&state=scheme", "Escape"),
     ("?code=%6g&state=scheme", "Escape"),
@@ -315,7 +315,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("?code=c&state=scheme%", "Escape"),
     ("?cod%e=c&state=scheme&%zz=1", "Escape"),
     ("?code=%я&state=scheme", "Escape"),
-    // Characters that no server writes.
+    // Characters that a server never writes.
     ("?code=c\u{0}&state=scheme", "Character"),
     ("?code=c&state=scheme\u{0}", "Character"),
     ("?code=c&state=scheme&x=\u{0}", "Character"),
@@ -446,7 +446,7 @@ fn a_sign_in_lives_for_ten_minutes_at_most() {
         (NOW + 599, "redeem c of s"),
         (NOW + 600, "over Expired"),
         (i64::MAX, "over Expired"),
-        // A clock that is set a little back, and one that starts anew.
+        // A clock that is set back a little, and one that starts again.
         (NOW - 60, "redeem c of s"),
         (NOW - 601, "over Expired"),
         (0, "over Expired"),
@@ -587,7 +587,7 @@ fn a_megabyte_of_anything_costs_nothing() {
     assert_eq!(opened(&mut journal(), &format!("{longest}x")), "TooLong");
 }
 
-/// As servers and browsers may write it: every byte escaped or, where it may, itself.
+/// Writes a value as servers and browsers may: each byte escaped or, if allowed, as it is.
 fn written(text: &str, escaped: &[bool]) -> String {
     let escapes = escaped.iter().chain(std::iter::repeat(&true));
     text.bytes()

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// More are not remembered; the oldest are let go.
+/// The list keeps this many entries; the oldest are dropped first.
 const MAX_COUNT: usize = 64;
 
 /// The adopted tokens, the oldest first.
@@ -10,12 +10,12 @@ const MAX_COUNT: usize = 64;
 #[serde(transparent)]
 pub(crate) struct AdoptedTokens(Vec<Adopted>);
 
-/// Tokens that were taken over once.
+/// The fingerprint of adopted tokens.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Adopted {
     /// SHA-256 in base64url.
     hash: String,
-    /// How long they could live, by the server's clock; for ever where nobody says.
+    /// When the tokens expire, by the server's clock. `None` if it is unknown: the entry stays.
     until: Option<i64>,
 }
 

@@ -1,5 +1,6 @@
-//! Taking over what an app has kept until now, so that nobody has to sign in again. The vault remembers
-//! what was taken over: the same tokens again are of a session that the SDK has had, and may have ended.
+//! Adoption: takes over the tokens that an app kept before it used this SDK, so that its users stay
+//! signed in. The vault remembers which tokens were adopted. The same tokens are not adopted again,
+//! because their session may have ended in the meantime.
 
 use std::sync::Arc;
 
@@ -12,19 +13,19 @@ use super::stored_session::{NewSession, Session};
 use crate::dialects::Tokens;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What came of handing over tokens.
+/// The result of [`Client::adopt`](crate::Client::adopt).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Adoption {
-    /// They are on the disk now, and somebody is signed in by them.
+    /// The tokens are stored in the vault, and the user is signed in with them.
     Adopted,
-    /// These tokens were taken over before; nothing has changed, also where that session has ended.
+    /// The same tokens were adopted before. Nothing has changed, even if their session has ended.
     AlreadyAdopted,
 }
 
 impl SessionCore {
-    /// Keeps these tokens as a session; `hash` tells them from others. The server is asked about them
-    /// afterwards.
+    /// Stores the tokens as a session and then verifies them at the server in the background.
+    /// `hash` identifies the tokens.
     pub async fn adopt(self: &Arc<Self>, tokens: Tokens, hash: String) -> Result<Adoption> {
         let (core, work_guard) = (Arc::clone(self), self.work.begin());
         let adoption = joined(tokio::spawn(async move {

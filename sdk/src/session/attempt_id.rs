@@ -1,7 +1,7 @@
-//! The attempt id of a refresh. It has to be stored before a refresh token is sent, so that a
-//! repetition is known as one. Here it is made of the token and of a random key that is stored with
-//! the session when it opens: whoever has both makes the same one, a process that was killed and
-//! another that shares the vault too, and whoever has stolen the token alone does not.
+//! The attempt id of a refresh. The server recognises a repeated refresh by it, so it must be known
+//! before the refresh token is sent. It is derived from the refresh token and a random key that is
+//! stored with the session. Every process that shares the vault, also after a crash, derives the
+//! same id; a thief who has only the token cannot.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The one attempt for this refresh token: 43 characters of base64url.
+/// The attempt id for this refresh token: 43 characters of base64url.
 pub(crate) fn attempt(key: &Secret, refresh: &Secret) -> Secret {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
     let tag = hmac::sign(&key, refresh.expose().as_bytes());

@@ -1,11 +1,11 @@
-//! What goes on in the background: counted, so that an app that ends can wait for it.
+//! Counts background work, so that an app that is about to exit can wait for it.
 
 use tokio::sync::watch;
 
-/// The work under way.
+/// The number of running tasks.
 pub(super) struct BackgroundWork(watch::Sender<usize>);
 
-/// One piece of it, until it is dropped.
+/// One running task; dropping it ends the count.
 pub(super) struct WorkGuard(watch::Sender<usize>);
 
 impl BackgroundWork {
@@ -18,9 +18,9 @@ impl BackgroundWork {
         WorkGuard(self.0.clone())
     }
 
-    /// Waits until there is none.
+    /// Waits until no task is running.
     pub async fn wait_until_idle(&self) {
-        // The sender is here, so that there is always an answer.
+        // This struct owns the sender, so the channel is never closed.
         let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
     }
 }

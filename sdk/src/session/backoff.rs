@@ -1,7 +1,7 @@
-//! A server in trouble is left in peace: after a failure nothing is renewed for a while, whoever asks.
-//! What the server itself names (`Retry-After`) counts, up to five minutes; where it names nothing, or
-//! cannot be reached, the pause grows from failure to failure, up to a minute. Then one renewal goes
-//! out, and its outcome is everybody's.
+//! Backoff: after a failed renewal no other renewal is sent for a while, whichever caller asks. A
+//! `Retry-After` of the server is obeyed, up to five minutes. Without one, the pause grows with
+//! each failure, up to a minute. After the pause one renewal is sent, and all callers share its
+//! result.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::error::{Error, ErrorKind};
 
-/// The longest pause that a server can ask for, in seconds.
+/// The longest `Retry-After` that is obeyed, in seconds.
 const MAX_REQUESTED_PAUSE: i64 = 300;
-/// The longest pause where it has not asked, in seconds.
+/// The longest pause without a `Retry-After`, in seconds.
 const MAX_PAUSE: i64 = 60;
 
-/// What is known of the server's troubles; times by this device's clock, in seconds since 1970.
+/// The failures in a row and the current pause. Times are by this device's clock, in seconds since
+/// 1970.
 #[derive(Default)]
 pub(super) struct Backoff {
     failures: u32,
@@ -24,14 +25,14 @@ pub(super) struct Backoff {
 struct Pause {
     from: i64,
     until: i64,
-    /// What failed.
+    /// The error of the last renewal.
     error: Error,
 }
 
 impl Backoff {
-    /// Why nothing is asked of the server now.
+    /// The error to return instead of a request; `None` if there is no pause now.
     pub fn current_error(&self, now: i64) -> Option<Error> {
-        // A clock that was set back ends it.
+        // A clock that was set back ends the pause.
         let pause = self.pause.as_ref().filter(|pause| (pause.from..pause.until).contains(&now))?;
         Some(match pause.error.kind() {
             ErrorKind::RetryLater { .. } => {
@@ -42,7 +43,7 @@ impl Backoff {
         })
     }
 
-    /// A renewal has failed with this.
+    /// Starts a pause after a failed renewal.
     pub fn record_failure(&mut self, error: &Error, now: i64) {
         let seconds = match error.kind() {
             ErrorKind::RetryLater { after } => i64::try_from(after.as_secs())
@@ -55,21 +56,22 @@ impl Backoff {
             Some(Pause { from: now, until: now.saturating_add(seconds), error: error.clone() });
     }
 
-    /// The way to the server has changed, or somebody asks for it explicitly.
+    /// Ends the pause: the network has changed, or the app asks explicitly.
     pub fn reset(&mut self) {
         *self = Backoff::default();
     }
 }
 
-/// The pause after so many failures in a row. The first is none: a connection may have been closed
-/// while it was idle. Clients that failed together do not come back together.
+/// The pause in seconds after this many failures in a row. The first failure causes no pause,
+/// because an idle connection may have been closed. The pause is random, so that clients that
+/// failed together do not retry together.
 fn pause_seconds(failures: u32) -> i64 {
     let longest = match failures {
         0 => return 0,
         failures => MAX_PAUSE.min(1 << failures.min(10)),
     };
     let mut random = [0];
-    // Without random numbers nothing else works here either.
+    // If there are no random numbers, every other operation fails too.
     let _ = SystemRandom::new().fill(&mut random);
     longest - longest / 2 * i64::from(random[0]) / 256
 }

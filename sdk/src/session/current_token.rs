@@ -1,4 +1,4 @@
-//! The access token that callers get, in the form in which it is sent.
+//! The access token that callers receive, with its `Authorization` header.
 
 use propusk_wire::Secret;
 use reqwest::header::HeaderValue;
@@ -9,23 +9,23 @@ use crate::account::Profile;
 use crate::dialects::Credential;
 use crate::http::header_of;
 
-/// A token in the form in which it is sent.
+/// The current access token and what is known about its session.
 pub(crate) struct CurrentToken {
     pub credential: Credential,
     pub header: HeaderValue,
     pub profile: Option<Profile>,
     pub user: SignedInUser,
-    /// The sign-in that it is of.
+    /// The sign-in that the token belongs to.
     pub sign_in_id: Secret,
     fresh_until: Option<i64>,
     pub expires_at: Option<i64>,
-    /// It is renewed by the call that needs it, and by nothing else.
+    /// Only a call that needs the token renews it: its API spends the refresh token.
     pub is_renewed_by_calls: bool,
     pub is_unverified: bool,
 }
 
 impl CurrentToken {
-    /// A token that cannot be sent is none.
+    /// `None` if the token cannot be sent in a header.
     pub fn of(session: &Session) -> Option<Self> {
         Some(CurrentToken {
             credential: session.credential.clone(),

@@ -1,9 +1,9 @@
-//! What is decided about a session, by what is in memory, what the vault holds and what the server has
-//! answered. Nothing here waits, sends or writes, so that every combination can be tried.
+//! Decisions about a session, from what is in memory, what the vault contains and what the server
+//! has answered. Nothing here waits, sends or writes, so every combination can be tested.
 //!
-//! Three rules keep users signed in. Only the server's own word on the session signs out. A refresh
-//! token is sent only while the vault holds it, so that there is always a start from which the answer
-//! can be had again. And a renewed session that could not be written is kept in memory and written
+//! Three rules keep users signed in. Only an explicit answer of the server about the session signs
+//! out. A refresh token is sent only while the vault contains it, so that a lost answer can be
+//! requested again. A renewed session that could not be written stays in memory and is written
 //! before anything else.
 
 use propusk_wire::Secret;
@@ -15,10 +15,10 @@ use crate::dialects::Tokens;
 use crate::error::{Error, SignOutReason};
 use crate::vault_state::VaultState;
 
-/// Where the session stands.
+/// The state of the session in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SessionState {
-    /// The vault has not been read, or could not be.
+    /// The vault has not been read yet, or cannot be read.
     Unknown,
     SignedOut(SignOutReason),
     SignedIn(MemorySession),
@@ -28,34 +28,34 @@ pub(crate) enum SessionState {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MemorySession {
     pub session: Box<Session>,
-    /// The vault holds it too.
+    /// Whether the vault contains the same session.
     pub is_saved: bool,
 }
 
-/// Why there are no new tokens.
+/// Why a renewal brought no tokens.
 #[derive(Debug)]
 pub(crate) enum Verdict {
-    /// The server's own word: the session is over.
+    /// The server says that the session has ended.
     Ended(SignOutReason),
-    /// The refresh token had been spent.
+    /// The server says that the refresh token was used before.
     Spent,
-    /// The refresh token works once the access token has expired.
+    /// The refresh token works only after the access token has expired.
     TooEarly,
-    /// Nothing was said about the session.
+    /// The answer says nothing about the session.
     Inconclusive(Error),
 }
 
-/// What an answer leads to.
+/// What to do after the answer to a renewal.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// These are the tokens now, to be written.
+    /// Store the renewed session.
     Renewed(Box<Session>),
-    /// The session is over, to be written.
+    /// Store that the session has ended.
     Ended(SignOutReason),
-    /// Meanwhile somebody else has changed what is held, which counts. The server is to be told that
-    /// this session is over, which nobody holds.
+    /// Another sign-in or sign-out has replaced the session that was renewed, and stays. If there
+    /// is a session here, no record contains its new tokens: end it at the server.
     Superseded(Option<Box<Session>>),
-    /// It is as it was.
+    /// Nothing has changed.
     Unchanged(Verdict),
 }
 
@@ -69,7 +69,7 @@ impl SessionState {
         }
     }
 
-    /// What the vault should hold.
+    /// What the vault should contain.
     pub fn held(&self) -> StoredState {
         match self {
             SessionState::SignedIn(kept) => StoredState::SignedIn(kept.session.clone()),
@@ -86,7 +86,8 @@ impl SessionState {
     }
 }
 
-/// Where the session stands, by what is in memory and what the vault holds.
+/// Combines the state in memory with what the vault contains. The error is a vault state in which
+/// nothing can be decided.
 pub(crate) fn merged_state(
     memory: SessionState,
     stored: Result<StoredState, VaultState>,
@@ -95,23 +96,24 @@ pub(crate) fn merged_state(
         (SessionState::SignedIn(ours), Ok(StoredState::SignedIn(theirs))) => {
             Ok(newest(ours, theirs))
         }
-        // Another process had an older refresh token than this one, which could not be stored.
+        // Another process gave up with an older refresh token than ours, which could not be stored.
         (SessionState::SignedIn(ours), Ok(StoredState::SignedOut(SignOutReason::AnswerLost)))
             if !ours.is_saved =>
         {
             Ok(SessionState::SignedIn(ours))
         }
-        // It was removed under a running app.
+        // The file was removed while the app runs.
         (SessionState::SignedIn(_), Ok(StoredState::SignedOut(SignOutReason::NeverSignedIn))) => {
             Ok(SessionState::SignedOut(SignOutReason::VaultLost))
         }
-        // Why nobody is signed in is known better here.
+        // The reason in memory is more specific.
         (
             SessionState::SignedOut(reason),
             Ok(StoredState::SignedOut(SignOutReason::NeverSignedIn)),
         ) => Ok(SessionState::SignedOut(reason)),
         (_, Ok(held)) => Ok(SessionState::of(held)),
-        // What was stored is lost, or somebody has put an older record back: what is in memory is not.
+        // The stored record is lost, or an older one was restored. The state in memory is still
+        // valid.
         (SessionState::SignedIn(ours), Err(VaultState::Unreadable | VaultState::RolledBack)) => {
             Ok(SessionState::SignedIn(MemorySession { is_saved: false, ..ours }))
         }
@@ -125,7 +127,7 @@ pub(crate) fn merged_state(
     }
 }
 
-/// Of the same sign-in the later renewal; another sign-in is newer than ours.
+/// For the same sign-in the later renewal, otherwise the stored sign-in.
 fn newest(ours: MemorySession, theirs: Box<Session>) -> SessionState {
     let is_behind =
         theirs.sign_in_id == ours.session.sign_in_id && theirs.generation < ours.session.generation;
@@ -135,8 +137,8 @@ fn newest(ours: MemorySession, theirs: Box<Session>) -> SessionState {
     })
 }
 
-/// What the answer to a renewal of `asked` leads to, where `state` is how it stands by now. `lost` is
-/// the sign-in that was given up because an answer was lost.
+/// Decides what follows from the answer to a renewal of `asked`. `state` is the state after the
+/// answer; `lost` is the sign-in that was given up because an answer was lost.
 pub(crate) fn outcome_of(
     asked: &Session,
     state: &SessionState,
@@ -148,7 +150,7 @@ pub(crate) fn outcome_of(
     match (state, answer) {
         (SessionState::SignedIn(kept), answer) if is_same_renewal(asked, &kept.session) => {
             match answer {
-                // What is held has the newest profile.
+                // The session in memory has the latest profile.
                 Ok(tokens) => {
                     Outcome::Renewed(Box::new((*kept.session).clone().renewed(tokens, at)))
                 }
@@ -162,7 +164,7 @@ pub(crate) fn outcome_of(
             if kept.session.sign_in_id == asked.sign_in_id =>
         {
             let mut ours = renewed(tokens);
-            // It has only asked about the access token, and has spent nothing.
+            // The other process only verified the access token and did not spend the refresh token.
             if kept.session.refresh == asked.refresh && ours.refresh != asked.refresh {
                 ours.generation = kept.session.generation + 1;
             }
@@ -171,7 +173,7 @@ pub(crate) fn outcome_of(
                 false => Outcome::Superseded(None),
             }
         }
-        // Another process has given up on the token whose answer has come after all.
+        // Another process gave up on this refresh token, but its answer has arrived after all.
         (SessionState::SignedOut(SignOutReason::AnswerLost), Ok(tokens))
             if lost.is_none_or(|lost| *lost == asked.sign_in_id) =>
         {
@@ -182,7 +184,7 @@ pub(crate) fn outcome_of(
     }
 }
 
-/// Whether what is held is still what was asked about.
+/// Whether `held` is the same sign-in after the same renewal as `asked`.
 pub(crate) fn is_same_renewal(asked: &Session, held: &Session) -> bool {
     held.sign_in_id == asked.sign_in_id && held.generation == asked.generation
 }

@@ -1,17 +1,18 @@
-//! LS
+//! What this process saw last of the stored record: a rollback is detected with it, and a session
+//! whose end could not be written is treated as ended.
 
 use super::record::Record;
 use super::stored_session::Session;
 use crate::error::SignOutReason;
 
-/// What was seen last; an earlier record of the same series no longer counts.
+/// The latest record that was read or written, and an end that is not written yet.
 #[derive(Clone, Default)]
 pub(super) struct LastSeen {
     pub record: Record,
     pub over: Option<UnwrittenEnd>,
 }
 
-/// An end that could not be written: what the vault still holds of that sign-in is over.
+/// The end of a session that could not be written. A stored record of that sign-in counts as ended.
 #[derive(Clone)]
 pub(super) struct UnwrittenEnd {
     pub session: Box<Session>,
@@ -19,8 +20,8 @@ pub(super) struct UnwrittenEnd {
 }
 
 impl UnwrittenEnd {
-    /// Whether the record holds what is over. Of an answer that was lost here, another process may have
-    /// heard.
+    /// Whether the record contains the ended session. After a lost answer, another process may have
+    /// received the answer and renewed: that session has not ended.
     pub fn ends(&self, record: &Record) -> bool {
         let is_lost = self.reason == SignOutReason::AnswerLost;
         record.session().is_some_and(|held| {

@@ -1,6 +1,6 @@
-//! Who renews now: written into the vault before a refresh token is sent, in place of a lock that would
-//! be held across the network. Others wait for it a while; one that runs out unanswered, or whose
-//! process has died, keeps nobody waiting.
+//! The lease of a renewal. A process writes it into the vault before it sends a refresh token, so
+//! that no lock is held during the request. Other processes wait for it for a while. A lease ends
+//! when it expires or when its process has died.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,25 +11,25 @@ use serde::{Deserialize, Serialize};
 use super::attempt_id::random_text;
 use crate::error::Result;
 
-/// No lease is longer, in seconds, however long the app lets a request take.
+/// The longest lease in seconds, whatever request timeout the app sets.
 const MAX_DURATION: i64 = 600;
 
 /// The lease of one renewal.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Lease {
-    /// Names the client that has it.
+    /// The id of the client that owns the lease.
     holder: String,
-    /// The process of that client.
+    /// The process id of that client.
     #[serde(default)]
     process: u32,
-    /// By this device's clock, in seconds since 1970.
+    /// When the lease expires, by this device's clock, in seconds since 1970.
     until: i64,
-    /// How long it was given for, in seconds.
+    /// The duration of the lease, in seconds.
     lives: i64,
 }
 
 impl Lease {
-    /// Of this client, for one request.
+    /// A lease of this client for one request.
     pub fn new(holder: &LeaseHolder, now: i64, limit: Duration) -> Self {
         let lives = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX).clamp(0, MAX_DURATION) + 1;
         Lease {
@@ -44,18 +44,18 @@ impl Lease {
         self.holder == holder.0
     }
 
-    /// How long it holds from now on; nothing where whoever has it is gone.
+    /// How long the lease is still valid. Zero if its owner no longer exists.
     pub fn remaining(&self, now: i64) -> Duration {
         let is_there = match self.process == std::process::id() {
-            // The number may be that of an earlier process.
+            // An earlier process may have had the same process id.
             true => holders().contains(&self.holder),
             false => is_alive(self.process),
         };
         if is_there { self.remaining_time(now) } else { Duration::ZERO }
     }
 
-    /// The same, whether its process is alive or not. A clock that was set right by a little counts;
-    /// one that was set back makes nothing last.
+    /// The time until the lease expires, whether or not its process is alive. Small corrections of
+    /// the clock are tolerated; a clock that was set far back does not extend the lease.
     pub fn remaining_time(&self, now: i64) -> Duration {
         let (left, lives) = (self.until.saturating_sub(now), self.lives.clamp(0, MAX_DURATION + 1));
         let left = if left > 2 * lives { 0 } else { left.clamp(0, lives) };
@@ -63,7 +63,7 @@ impl Lease {
     }
 }
 
-/// Who may have a lease: one client of this process, as long as it is there.
+/// The owner of leases: one client in this process, until it is dropped.
 pub(crate) struct LeaseHolder(String);
 
 /// The clients of this process.
@@ -87,7 +87,7 @@ impl Drop for LeaseHolder {
     }
 }
 
-/// Whether there is such a process, as far as this one may know.
+/// Whether a process with this id exists, as far as this process may know.
 #[cfg(unix)]
 fn is_alive(process: u32) -> bool {
     use rustix::process::{Pid, test_kill_process};

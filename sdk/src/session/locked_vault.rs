@@ -1,4 +1,4 @@
-//! LV
+//! The vault while this process holds its lock, with the record that was read under the lock.
 
 use std::time::Duration;
 
@@ -8,14 +8,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::vault::{VaultError, VaultGuard};
 use crate::vault_state::VaultState;
 
-/// How long another process may have the vault, which nobody has across the network.
+/// How long to wait for the lock or the disk. A lock is never held during a request, so a longer
+/// wait means that the holder hangs.
 pub(super) const VAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The vault, which nobody else writes meanwhile, and what it holds.
+/// The locked vault and its record.
 pub(super) struct LockedVault {
     pub guard: VaultGuard,
     pub read: Result<Record>,
-    /// What counts where the vault's own record is lost.
+    /// The record that was seen last, used if the stored record is lost.
     pub last: Record,
 }
 
@@ -24,10 +25,10 @@ impl LockedVault {
         self.read.as_ref().map(|record| record.held.clone()).map_err(state_of)
     }
 
-    /// The record to be written over. What was lost is made anew of what is in memory.
+    /// The record to change and write. A lost record is built again from the state in memory.
     pub fn record(&self, memory: &SessionState) -> Result<Record> {
         match &self.read {
-            // What was taken over once stays known, also where the file was removed.
+            // Fingerprints of adopted tokens are kept even if the file was removed.
             Ok(record) if record.series.is_empty() => {
                 Ok(Record { adopted: self.last.adopted.clone(), ..record.clone() })
             }
@@ -39,7 +40,7 @@ impl LockedVault {
         }
     }
 
-    /// Why it is not known what the vault holds.
+    /// Why the content of the vault is unknown.
     pub fn problem(&self) -> Error {
         match &self.read {
             Err(error) => error.clone(),
@@ -47,7 +48,7 @@ impl LockedVault {
         }
     }
 
-    /// As it was found.
+    /// The record as it was read.
     pub fn found(&self) -> Option<&Record> {
         self.read.as_ref().ok()
     }
@@ -61,7 +62,7 @@ impl LockedVault {
     }
 }
 
-/// No disk is waited for any longer; what has begun is finished.
+/// Limits the wait for a slow disk. The work continues in the background.
 pub(super) async fn in_time<T>(
     work: impl Future<Output = std::result::Result<T, VaultError>>,
 ) -> Result<T> {
@@ -80,12 +81,12 @@ pub(super) fn state_of(error: &Error) -> VaultState {
     }
 }
 
-/// A newer version's, or another server's: nothing is written over it.
+/// Whether a newer version or another server has written the record: it must not be overwritten.
 pub(super) fn is_not_ours(error: &Error) -> bool {
     matches!(state_of(error), VaultState::NewerVersion | VaultState::OtherServer)
 }
 
-/// Nothing of it counts any more.
+/// Whether the record is lost and may be overwritten.
 pub(super) fn is_replaceable(error: &Error) -> bool {
     matches!(state_of(error), VaultState::Unreadable | VaultState::RolledBack)
 }

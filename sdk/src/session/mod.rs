@@ -1,8 +1,8 @@
-//! The session at work. One renewal at a time in this process, shared by everybody who waits for it.
-//! What is in memory and what the vault holds change together, in short steps and by one at a time;
-//! the server is asked between them, and whoever comes back with its answer looks first whether what
-//! was asked about still counts ([`decide`]). A caller that goes away stops nothing: the work goes on
-//! to its end.
+//! The session of a client. One renewal runs at a time in this process, and all callers share its
+//! result. The state in memory and the record in the vault change together, in short steps under a
+//! lock. Requests are sent without a lock; after an answer it is checked whether the session is
+//! still the one that was asked about ([`decide`]). A caller that stops waiting does not stop the
+//! work.
 
 mod adopted_tokens;
 mod adoption;

@@ -1,6 +1,6 @@
-//! Who is signed in while there is no network, with a bound: how long the app takes the server's last
-//! word for good is the app's to say. Time is the latest that was ever known of the server's, so that
-//! a device's clock that is set back gains nothing.
+//! The offline identity: who is signed in without a network, and for how long the app trusts the
+//! last answer of the server. The time used is the latest server time that was ever known, so
+//! setting the device's clock back does not extend the trust.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,46 +11,46 @@ use super::status::SignedInUser;
 use crate::account::Profile;
 use crate::error::Result;
 
-/// How far a clock may be off before it counts as set back, in seconds.
+/// A clock that is behind the known time by more than this many seconds was set back.
 pub(super) const CLOCK_TOLERANCE: i64 = 120;
-/// How often, in seconds, it is written how late it is.
+/// How often the known time is stored, in seconds.
 const TIME_WRITE_PERIOD: i64 = 60;
 
-/// How far an app goes without the server.
+/// How long the app trusts the last answer of the server while it is offline.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct OfflinePolicy {
-    /// How long after the server's last word on the session the app takes it for good.
+    /// How long the session is trusted after the server last confirmed it.
     pub trusted_for: Duration,
 }
 
-/// Who is signed in, as far as can be said without asking the server.
+/// The signed-in user, as far as it is known without a request to the server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct OfflineIdentity {
-    /// Who is signed in.
+    /// The signed-in user.
     pub user: SignedInUser,
-    /// The account as it was last seen.
+    /// The account as it was last fetched. `None` if it was never fetched.
     pub profile: Option<Profile>,
-    /// How far that can be relied on.
+    /// Whether this identity can be trusted.
     pub trust: Trust,
 }
 
-/// How far an identity can be relied on without asking the server. Times are the server's, in seconds
-/// since 1970.
+/// Whether an identity can be trusted without a request to the server. Times are by the server's
+/// clock, in seconds since 1970.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Trust {
-    /// The access token of the server's last word is still good.
+    /// The access token has not expired.
     Fresh,
-    /// It is not, and by the app's policy the word still counts until then.
+    /// The access token has expired; the policy of the app trusts the session until this time.
     TrustedUntil(i64),
-    /// The word is older than the policy allows, or the device's clock was set back so that nobody
-    /// knows how old it is: the server has to be asked.
+    /// The last confirmation is older than the policy allows, or the device's clock was set back so
+    /// that its age is unknown. The app must contact the server.
     MustGoOnline,
 }
 
 impl SessionCore {
-    /// Who is signed in by the vault's record, and how far the app's policy relies on it.
+    /// The signed-in user of the stored record, and the trust by the policy of the app.
     pub async fn offline_identity(
         self: &Arc<Self>,
         policy: OfflinePolicy,
@@ -89,7 +89,7 @@ impl SessionCore {
 }
 
 impl OfflinePolicy {
-    /// Takes the server's last word for good so long.
+    /// Trusts the last answer of the server for this time.
     pub fn trusted_for(time: Duration) -> Self {
         OfflinePolicy { trusted_for: time }
     }

@@ -1,32 +1,32 @@
-//! PSO
+//! The sign-outs of which the server has not been informed yet, and when to retry. They are stored
+//! in the vault.
 
 use serde::{Deserialize, Serialize};
 
 use super::stored_session::Session;
 use crate::account::Operation;
 
-/// No device has more of them; the oldest are let go.
+/// At most this many are kept; the oldest are dropped first.
 const MAX_COUNT: usize = 8;
-/// How long it is tried to tell, in seconds.
+/// A sign-out is retried for this time, in seconds.
 const MAX_AGE: i64 = 30 * 24 * 3_600;
-/// After this time, in seconds, what could not be told may be told again; then after twice that, up to
-/// an hour.
+/// The delay before the first retry, in seconds. It doubles up to the maximum.
 const FIRST_RETRY_DELAY: i64 = 10;
 const MAX_RETRY_DELAY: i64 = 3_600;
 
-/// When the server is told what is owed.
+/// When to inform the server of pending sign-outs.
 #[derive(Default)]
 pub(super) struct SignOutRetry {
-    /// Not before, by this device's clock; nothing is owed where there is no time.
+    /// The earliest time of the next attempt, by this device's clock. `None` if nothing is pending.
     pub at: Option<i64>,
     pub failures: u32,
 }
 
 impl SignOutRetry {
-    /// Whether it is time to; the next time is later.
+    /// Returns whether an attempt is due, and schedules the next one.
     pub fn start_if_due(&mut self, now: i64) -> bool {
         let again = MAX_RETRY_DELAY.min(FIRST_RETRY_DELAY << self.failures.min(16));
-        // A clock that was set back makes nobody wait.
+        // A clock that was set back does not delay the attempt.
         let is_time =
             self.at.is_some_and(|at| at <= now || at > now.saturating_add(MAX_RETRY_DELAY));
         if is_time {
@@ -37,21 +37,21 @@ impl SignOutRetry {
     }
 }
 
-/// Sessions that ended here and of whose end the server has not heard, the oldest first.
+/// Sessions that have ended on this device while the server does not know it yet, the oldest first.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(transparent)]
 pub(crate) struct PendingSignOuts(Vec<PendingSignOut>);
 
-/// A session that is over here and not yet there.
+/// One of these sessions.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct PendingSignOut {
     session: Box<Session>,
-    /// By this device's clock, in seconds since 1970.
+    /// When the session ended, by this device's clock, in seconds since 1970.
     since: i64,
 }
 
 impl PendingSignOuts {
-    /// Remembers to tell the server. Of one sign-in the newest tokens count.
+    /// Adds a session to be ended at the server. For one sign-in only the newest tokens are kept.
     pub fn add(&mut self, session: Box<Session>, now: i64) {
         if !session.dialect.supports(Operation::SignOut) {
             return;

@@ -1,4 +1,4 @@
-//! What is kept of a session between starts, and what time it is for it.
+//! The record that the vault contains.
 
 use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
@@ -11,39 +11,41 @@ use crate::error::SignOutReason;
 use crate::pending_sign_in::Journal;
 use crate::unknown_members::UnknownMembers;
 
-/// The version that is written. A record of a newer one is read where it says that this one may.
+/// The version of the record that is written. A newer record is read if it allows this version.
 pub(crate) const VERSION: u32 = 1;
-/// All that the vault holds.
+/// Everything that the vault contains.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Record {
     pub version: u32,
-    /// The oldest version that may read and write a record of a newer one; what it does not know stays.
+    /// The oldest version that may read and change this record. Members that such a version does
+    /// not know are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readable_by: Option<u32>,
     pub held: StoredState,
     #[serde(default)]
     pub journal: Journal,
-    /// Names this record and those that are written over it.
+    /// The id of a chain of records, each written over the one before.
     #[serde(default)]
     pub series: String,
-    /// Counts the writes of a series: a lower number is an older record that somebody has put back.
+    /// The number of the record in its series. A lower number than one seen before is a restored
+    /// older record.
     #[serde(default)]
     pub number: u64,
-    /// Who renews now.
+    /// The renewal that is running now.
     #[serde(default)]
     pub lease: Option<Lease>,
-    /// Sessions whose end the server has not been told yet, the oldest first.
+    /// Sessions whose end the server does not know yet, the oldest first.
     #[serde(default)]
     #[serde(rename = "owed")]
     pub pending_sign_outs: PendingSignOuts,
-    /// What was taken over from the app, the oldest first.
+    /// The fingerprints of adopted tokens, the oldest first.
     #[serde(default)]
     pub adopted: AdoptedTokens,
-    /// The sign-in whose refresh token was given up because its answer was lost.
+    /// The sign-in that was given up because the answer to its renewal was lost.
     #[serde(default)]
     #[serde(rename = "lost")]
     pub lost_sign_in_id: Option<Secret>,
-    /// The latest time that was ever known here, by the server's clock.
+    /// The latest server time that was ever known on this device.
     #[serde(default)]
     #[serde(rename = "latest")]
     pub latest_server_time: i64,
@@ -71,7 +73,7 @@ impl Default for Record {
 }
 
 impl Record {
-    /// Whoever is signed in.
+    /// The session; `None` if the user is signed out.
     pub fn session(&self) -> Option<&Session> {
         match &self.held {
             StoredState::SignedIn(session) => Some(session),
@@ -79,14 +81,14 @@ impl Record {
         }
     }
 
-    /// Whether this version may read it, and write it again.
+    /// Whether this version may read and write the record.
     pub fn is_known(&self) -> bool {
         self.version == VERSION
             || (self.version > VERSION && self.readable_by.is_some_and(|by| by <= VERSION))
     }
 }
 
-/// Whether somebody is signed in.
+/// Whether a user is signed in, as it is stored.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StoredState {

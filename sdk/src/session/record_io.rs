@@ -1,5 +1,5 @@
-//! The vault's side of the session: the record that it holds, read and written by one at a time among
-//! processes. The lock is held for reading and writing alone, never while the server is asked.
+//! Reads and writes the record in the vault, one process at a time. The lock is held only while
+//! reading and writing, never during a request.
 
 use std::sync::PoisonError;
 
@@ -14,8 +14,8 @@ use crate::error::{Error, ErrorKind, Result, SignOutReason};
 use crate::vault_state::VaultState;
 
 impl SessionCore {
-    /// The vault, alone among processes. One that has been stopped while it had the lock, and not
-    /// killed, keeps nobody waiting for ever.
+    /// Locks the vault among all processes and reads it. The wait is limited, because a process may
+    /// be suspended while it holds the lock.
     pub(super) async fn lock_vault(&self) -> Result<LockedVault> {
         let guard = in_time(self.vault.lock()).await?;
         let before = self.last_seen();
@@ -24,14 +24,14 @@ impl SessionCore {
         Ok(LockedVault { guard, read, last: before.record })
     }
 
-    /// What the vault holds, without a lock: one of the records that were written, wholly.
+    /// Reads the record without a lock. The result is always one whole record that was written.
     pub(super) async fn vault_record(&self) -> Result<Record> {
         let before = self.last_seen();
         self.parse(in_time(self.vault.read()).await?, &before)
     }
 
-    /// The record, if this server has issued what is in it and nobody has put back an older one than
-    /// that which was seen before it was read.
+    /// Parses a record. It is refused if another server issued the session, or if it is older than
+    /// the record that was seen before the read.
     fn parse(&self, bytes: Option<Vec<u8>>, before: &LastSeen) -> Result<Record> {
         let Some(bytes) = bytes else { return Ok(Record::default()) };
         let mut record = parse(&bytes)?;
@@ -57,7 +57,7 @@ impl SessionCore {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whoever has read earlier may be later here.
+    /// Another task may have noted a later record already.
     fn note_seen(&self, record: &Record) {
         let mut last = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if !last.is_of(record) || last.record.number < record.number {
@@ -65,8 +65,8 @@ impl SessionCore {
         }
     }
 
-    /// An end that could not be written counts all the same, and is written with whatever is written
-    /// next.
+    /// Notes an end that could not be written. It counts at once and is written with the next
+    /// write.
     pub(super) fn set_unwritten_end(&self, over: Option<UnwrittenEnd>) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).over = over;
     }
@@ -75,30 +75,31 @@ impl SessionCore {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).over.is_some()
     }
 
-    /// Whether this server has issued it.
+    /// Whether this server issued the session.
     pub(super) fn is_ours(&self, session: &Session) -> bool {
         self.is_origin_ours(session.origin.as_ref())
     }
 
-    /// The origins of the client's server, the present one first.
+    /// The origins of the client's server, the current one first.
     pub(crate) fn origins(&self) -> Vec<String> {
         [self.transport.origin()].into_iter().chain(self.former_origins.iter().cloned()).collect()
     }
 
-    /// Whether this is the client's server, by its present name or a former one.
+    /// Whether this is the current or a former origin of the client's server.
     pub(crate) fn is_origin_ours(&self, origin: Option<&String>) -> bool {
         origin.is_none_or(|origin| {
             *origin == self.transport.origin() || self.former_origins.contains(origin)
         })
     }
 
-    /// Writes what has changed; what has not is not written, for anybody may have a forged link opened,
-    /// again and again.
+    /// Writes the record if it has changed. An unchanged record is not written, because any program
+    /// can open forged links again and again.
     pub(super) async fn write(&self, locked: &LockedVault, mut record: Record) -> Result<()> {
         if let StoredState::SignedIn(session) = &mut record.held {
             session.origin = Some(self.transport.origin());
             record.lost_sign_in_id = None;
-            // Some servers give the same token again, and what ends the one would end the other.
+            // Some servers issue the same token again: ending the old session would end the new
+            // one.
             record.pending_sign_outs.retain(|owed| owed.session().credential != session.credential);
         }
         if let Ok(found) = &locked.read
@@ -107,8 +108,8 @@ impl SessionCore {
         {
             return Ok(());
         }
-        // Only over an older record that was put back the series goes on: what is lost or was removed
-        // may have been further on than is known here.
+        // The series continues only over a restored older record. A lost or removed record may have
+        // had a higher number than this process knows.
         if locked.found().is_none_or(|found| found.series.is_empty())
             && locked.held() != Err(VaultState::RolledBack)
         {
@@ -117,7 +118,7 @@ impl SessionCore {
         }
         record.number = record.number.saturating_add(1);
         record.latest_server_time = match newly_confirmed(locked.found(), &record) {
-            // The server knows what time it is.
+            // The server's time is reliable.
             Some(at) => at,
             None => record.latest_server_time.max(self.transport.moment().server),
         };
@@ -127,8 +128,8 @@ impl SessionCore {
         Ok(())
     }
 
-    /// The same for an end, which must not come back: removing needs no room. Whether the record was
-    /// written, and not only removed.
+    /// Writes the end of a session. If there is no room for it, the record is removed, because the
+    /// session must not come back. Returns whether the record was written and not removed.
     pub(super) async fn write_end(&self, locked: &LockedVault, record: Record) -> Result<bool> {
         match self.write(locked, record).await {
             Err(error)
@@ -142,13 +143,13 @@ impl SessionCore {
         }
     }
 
-    /// What is stored next begins anew.
+    /// Forgets the series: the next write starts a new one.
     pub(super) fn forget_seen(&self) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = LastSeen::default();
     }
 }
 
-/// When the server has vouched for the session, if it is another one than was found, or renewed.
+/// When the server confirmed the session, if the record contains a new or renewed session.
 fn newly_confirmed(found: Option<&Record>, record: &Record) -> Option<i64> {
     let session = record.session()?;
     let is_known =

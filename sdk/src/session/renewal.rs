@@ -1,6 +1,6 @@
-//! Access tokens: which one is given out, and how the next one is had. A renewal is three steps: what
-//! is held, and whose turn it is, with the vault locked; the request, with nothing locked; what is to
-//! be kept, with the vault locked again.
+//! Access tokens and their renewal. A renewal has three steps: check the session and take the
+//! lease, with the vault locked; send the request, with nothing locked; store the result, with the
+//! vault locked again.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -29,38 +29,38 @@ use crate::clock::Moment;
 use crate::dialects::Tokens;
 use crate::error::{Error, ErrorKind, Result, SignOutReason};
 
-/// A token with less to live than this, in seconds, is not given out while another can be had.
+/// A token that expires within this many seconds is renewed before it is returned, if possible.
 const MIN_REMAINING_LIFE: i64 = 5;
-/// How long another process that renews is waited for.
+/// How long to wait for another process that is renewing.
 const OTHER_PROCESS_WAIT: Duration = Duration::from_secs(3);
-/// How often it is looked whether it has.
+/// How often to check whether the other process is done.
 const POLL_PERIOD: Duration = Duration::from_millis(50);
-/// How often a session that could not be written is tried to be written again.
+/// The delay before a failed write is retried.
 const WRITE_RETRY_DELAY: Duration = Duration::from_secs(5);
-/// After this time, in seconds, the server is asked again about what was taken over from the app.
+/// The shortest time between two verifications of adopted tokens, in seconds.
 const VERIFY_PERIOD: i64 = 60;
-/// Somebody else may be first so many times in one renewal.
+/// How often another process may be first during one renewal.
 const MAX_ROUNDS: usize = 5;
 
-/// What the first step of a renewal comes to.
+/// The result of the first step.
 enum RenewalStep {
-    /// There is a token to give out.
+    /// The token in memory is usable.
     Done,
-    /// Another process renews now.
+    /// Another process is renewing.
     Wait,
-    /// This session is to be renewed.
+    /// Send this renewal.
     Send(Box<RenewalRequest>),
 }
 
-/// What is asked about.
+/// A renewal to send.
 struct RenewalRequest {
     session: Session,
-    /// So long another process may still come with an answer to the same question.
+    /// How long another process may still receive an answer to the same renewal.
     other_process_limit: Duration,
 }
 
 impl SessionCore {
-    /// An access token that works, as far as can be known here.
+    /// An access token that has not expired, as far as this device knows.
     pub async fn current_token(self: &Arc<Self>) -> Result<Arc<CurrentToken>> {
         let current_token = match self.cached_token() {
             Some(current_token) => current_token,
@@ -75,7 +75,7 @@ impl SessionCore {
             return self.token_after_renewal(RenewalPurpose::UsableToken).await;
         }
         let is_to_be_renewed = !is_fresh && !current_token.is_renewed_by_calls;
-        // It still works; what is to be done about it is done meanwhile.
+        // The token is still valid, so the renewal runs in the background.
         if (current_token.is_unverified || is_to_be_renewed) && !self.is_paused() {
             if current_token.is_unverified && self.may_verify() {
                 drop(self.start_renewal(RenewalPurpose::Verify));
@@ -86,31 +86,31 @@ impl SessionCore {
         Ok(current_token)
     }
 
-    /// Another access token than this one, which a server has refused.
+    /// Another access token, because a server has refused this one.
     pub async fn replacement_for(self: &Arc<Self>, refused: &Secret) -> Result<Arc<CurrentToken>> {
         let current_token =
             self.token_after_renewal(RenewalPurpose::ReplaceRefused(refused.clone())).await?;
         if current_token.credential.token != *refused {
             return Ok(current_token);
         }
-        // The renewal that was under way may have begun before the refusal.
+        // The renewal that was already running may have started before the refusal.
         self.token_after_renewal(RenewalPurpose::ReplaceRefused(refused.clone())).await
     }
 
-    /// A renewed access token, whether the one that is held still works or not.
+    /// Renews the access token even if it is still valid.
     pub async fn renew(self: &Arc<Self>) -> Result<()> {
         self.backoff().reset();
         let before =
             self.cached_token().map(|current_token| current_token.credential.token.clone());
         let current_token = self.token_after_renewal(RenewalPurpose::ForceRenewal).await?;
         if before.as_ref() == Some(&current_token.credential.token) {
-            // What was under way may have been something else.
+            // The task that was already running may have had another purpose.
             self.token_after_renewal(RenewalPurpose::ForceRenewal).await?;
         }
         Ok(())
     }
 
-    /// Once a minute at most.
+    /// Limits verifications to one per minute.
     fn may_verify(&self) -> bool {
         let (now, last) = (self.transport.device_now(), self.verified_at.load(Ordering::Relaxed));
         let may = !(last..last.saturating_add(VERIFY_PERIOD)).contains(&now);
@@ -120,7 +120,7 @@ impl SessionCore {
         may
     }
 
-    /// A token that is not about to expire, where one can be had.
+    /// A token that does not expire soon, if one is available.
     pub async fn fresh_token(self: &Arc<Self>) -> Result<Arc<CurrentToken>> {
         let current_token = self.current_token().await?;
         match current_token.is_fresh(self.transport.moment().server) {
@@ -136,12 +136,12 @@ impl SessionCore {
         let outcome = flight_result(self.start_renewal(purpose.clone())).await;
         let is_anothers = matches!(purpose, RenewalPurpose::UsableToken) && outcome.is_err();
         if is_anothers && self.cached_token().is_some() && self.has_usable_token() {
-            // What has failed was more than a token that works.
+            // The renewal failed, but the current token is still usable.
             return self.cached_token().ok_or_else(|| self.signed_out_error());
         }
         outcome?;
         if !self.has_usable_token() {
-            // What was under way was something else, or nothing has come of it.
+            // The task that was running had another purpose, or brought no token.
             flight_result(self.start_renewal(purpose)).await?;
         }
         let current_token = self.cached_token().ok_or_else(|| self.signed_out_error())?;
@@ -156,7 +156,7 @@ impl SessionCore {
         self.cached_token().is_none_or(|current_token| current_token.is_alive(now))
     }
 
-    /// The renewal under way, or a new one.
+    /// Joins the running renewal, or starts one.
     pub(super) fn start_renewal(self: &Arc<Self>, purpose: RenewalPurpose) -> FlightResult {
         let core = Arc::clone(self);
         self.renewing.join(|| {
@@ -197,7 +197,7 @@ impl SessionCore {
         Err(Error::because(ErrorKind::Network, "other_process_limit were first each time"))
     }
 
-    /// What is held, and whose turn it is.
+    /// First step: checks the session and takes the lease.
     async fn prepare_renewal(
         self: &Arc<Self>,
         purpose: &RenewalPurpose,
@@ -217,10 +217,10 @@ impl SessionCore {
             Ok(()) => memory.kept()?,
             Err(error) => return self.usable_token_or(&kept, purpose, error),
         };
-        // What somebody else has fetched is not what was refused.
+        // Another process has replaced the refused token.
         let is_another = kept.session.credential.token != was && purpose.rejects_current_token();
         let purpose = match is_another {
-            // Nobody knows whether this one has expired too.
+            // It is unknown whether the other token has expired as well.
             true if self.was_set_back(&locked) => &RenewalPurpose::ForceRenewal,
             true => &RenewalPurpose::UsableToken,
             false => purpose,
@@ -241,13 +241,13 @@ impl SessionCore {
         }
     }
 
-    /// Whether this device's clock was set back since the server was last heard.
+    /// Whether this device's clock was set back since the last answer of the server.
     fn was_set_back(&self, locked: &LockedVault) -> bool {
         let latest = locked.found().map_or(0, |record| record.latest_server_time);
         self.transport.moment().server < latest.saturating_sub(CLOCK_TOLERANCE)
     }
 
-    /// A session that could not be written before is written before anything else.
+    /// Writes a session that could not be written before.
     async fn ensure_saved(
         &self,
         memory: &mut Memory,
@@ -265,7 +265,7 @@ impl SessionCore {
         Ok(saved)
     }
 
-    /// Writes down who renews, unless somebody else does.
+    /// Writes the lease, unless another process holds one.
     async fn acquire_lease(
         self: &Arc<Self>,
         locked: &LockedVault,
@@ -299,7 +299,8 @@ impl SessionCore {
         Ok(RenewalStep::send(*kept.session, other_process_limit))
     }
 
-    /// Another process has asked the same, and most likely has died. If it has not, its answer counts.
+    /// Another process has sent the same refresh token and has probably died. If it is alive, its
+    /// answer counts.
     async fn wait_for_other_process(&self, asked: &RenewalRequest) {
         let until = Instant::now() + asked.other_process_limit;
         while Instant::now() < until && self.is_current(&asked.session).await {
@@ -307,7 +308,8 @@ impl SessionCore {
         }
     }
 
-    /// Whether the vault still holds what was asked about, as far as it can be read.
+    /// Whether the vault still contains the session that is being renewed. `true` if the vault
+    /// cannot be read.
     pub(super) async fn is_current(&self, asked: &Session) -> bool {
         match self.vault_record().await.map(|record| record.held) {
             Ok(StoredState::SignedIn(held)) => is_same_renewal(asked, &held),
@@ -316,7 +318,8 @@ impl SessionCore {
         }
     }
 
-    /// What is to be kept of an answer. Nothing: somebody else was first, and it begins again.
+    /// Last step: stores what follows from the answer. `None`: another process was first, and the
+    /// renewal starts again.
     async fn apply_answer(
         self: &Arc<Self>,
         asked: &Session,
@@ -373,7 +376,7 @@ impl SessionCore {
     ) -> Result<()> {
         let error = match verdict {
             Verdict::Inconclusive(error) => error,
-            // This device's clock was ahead, and the refresh token has not been spent.
+            // This device's clock was ahead; the refresh token is not spent.
             Verdict::TooEarly => {
                 self.publish(&memory.state, StatusChange::Refreshed);
                 return Ok(());
@@ -388,8 +391,8 @@ impl SessionCore {
         self.usable_token_or(&memory.kept()?, purpose, error).map(|_| ())
     }
 
-    /// Keeps how it stands, lets go of the lease, and remembers what the server has to be told. What
-    /// cannot be written is in memory.
+    /// Stores the state, releases the lease and adds a session that must be ended at the server.
+    /// What cannot be written stays in memory.
     async fn store_outcome(
         self: &Arc<Self>,
         memory: &mut Memory,
@@ -423,7 +426,7 @@ impl SessionCore {
                 is_saved: kept.is_saved || written.is_ok(),
                 ..kept
             }),
-            // The server has spoken; a vault that cannot be written does not bring the session back.
+            // The server's answer counts even if the vault cannot be written.
             SessionState::SignedOut(reason) => {
                 if let (Err(error), Some(session)) = (&written, before)
                     && !is_not_ours(error)
@@ -439,14 +442,13 @@ impl SessionCore {
         }
     }
 
-    /// The server has answered for the session.
+    /// The server has answered a renewal: it can be reached.
     fn on_renewal_answer(self: &Arc<Self>) {
         self.backoff().reset();
         self.send_pending_sign_outs_if_due();
     }
 
-    /// The token that is held where it still works, or else why there is none. Nobody is signed out by
-    /// this.
+    /// Done if the current token is still usable, otherwise this error. It never signs out.
     fn usable_token_or(
         &self,
         kept: &MemorySession,
@@ -462,12 +464,12 @@ impl SessionCore {
         }
     }
 
-    /// Whether nothing is fetched now that nobody waits for.
+    /// Whether background renewals are paused after a failure.
     fn is_paused(&self) -> bool {
         self.backoff().current_error(self.transport.device_now()).is_some()
     }
 
-    /// What could not be written is written a little later; one at a time waits for that.
+    /// Schedules another write. Only one is scheduled at a time.
     pub(super) fn retry_write_later(self: &Arc<Self>) {
         if self.is_write_retry_scheduled.swap(true, Ordering::SeqCst) {
             return;
@@ -493,7 +495,7 @@ impl RenewalStep {
 }
 
 impl Memory {
-    /// The session, or why there is none.
+    /// The session in memory, or why there is none.
     fn kept(&self) -> Result<MemorySession> {
         match &self.state {
             SessionState::SignedIn(kept) => Ok(kept.clone()),
@@ -503,7 +505,7 @@ impl Memory {
     }
 }
 
-/// Somebody else's end of the session, or what is gone, is written by nobody here.
+/// Whether the state must be written. An end that another process has stored is not overwritten.
 fn is_to_be_written(state: &SessionState, stored: &StoredState) -> bool {
     match (state, stored) {
         (SessionState::SignedIn(kept), _) => !kept.is_saved,
@@ -512,7 +514,7 @@ fn is_to_be_written(state: &SessionState, stored: &StoredState) -> bool {
     }
 }
 
-/// Waits to write what could not be written; over when it is dropped, be it with its runtime.
+/// A scheduled write. Dropping it, also with the runtime, allows the next one.
 struct WriteRetryGuard(Weak<SessionCore>);
 
 impl Drop for WriteRetryGuard {

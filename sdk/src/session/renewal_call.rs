@@ -1,5 +1,4 @@
-//! What the server is asked about a session: other tokens for it, whether it still counts, and that it
-//! is over.
+//! The requests of a renewal: a refresh, or a check whether the access token still works.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::http::Failure;
 type Answer = std::result::Result<Tokens, Verdict>;
 
 impl SessionCore {
-    /// Renews, or where that is not to be, asks whether the credential is still good.
+    /// Sends a refresh, or checks the access token if the refresh token must not be sent.
     pub(super) async fn ask(
         self: &Arc<Self>,
         session: &Session,
@@ -26,7 +25,7 @@ impl SessionCore {
             return self.check(session).await;
         }
         let call = self.refresh_call(session).map_err(Verdict::Inconclusive)?;
-        // Between the vault and the wire a process may be stopped for hours.
+        // The process may be suspended for hours between reading the vault and sending.
         let (core, asked) = (Arc::clone(self), session.clone());
         let is_current = async move { core.is_current(&asked).await };
         self.transport.send_if(call, is_current).await.map_err(verdict)
@@ -43,10 +42,10 @@ impl SessionCore {
         })
     }
 
-    /// Without a refresh token, or with one that is not to be spent for it.
+    /// Checks the access token without the refresh token.
     async fn check(&self, session: &Session) -> Answer {
         let is_alive = session.is_alive(self.transport.moment().server);
-        // A credential that nothing renews is no good any more; another one, its renewal tells.
+        // Without a refresh token the session has ended. With one, only a refresh can show that.
         let refused = || match session.refresh {
             Some(_) => Verdict::TooEarly,
             None => Verdict::Ended(SignOutReason::Expired),
@@ -92,7 +91,8 @@ pub(super) fn verdict(failure: Failure) -> Verdict {
         Failure::Refused(Refusal::SignedOut(reason)) => Verdict::Ended(reason),
         Failure::Refused(Refusal::Spent) => Verdict::Spent,
         Failure::Refused(Refusal::TooEarly) => Verdict::TooEarly,
-        // A renewal has no path but the API's own: what answers there is a proxy, or a failure.
+        // The path of a refresh belongs to the API alone: another answer comes from a proxy or from
+        // a failing server.
         Failure::Unexpected(status) => {
             Verdict::Inconclusive(Error::because(ErrorKind::Network, Unexpected(status)))
         }

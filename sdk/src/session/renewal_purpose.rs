@@ -5,42 +5,42 @@ use propusk_wire::Secret;
 use super::decide::MemorySession;
 use super::stored_session::Session;
 
-/// Which token is wanted.
+/// What the renewal is for.
 #[derive(Clone, Debug)]
 pub(crate) enum RenewalPurpose {
-    /// One that works.
+    /// Any access token that works.
     UsableToken,
-    /// Another than this one, which a server has refused.
+    /// Another token than this one, which a server has refused.
     ReplaceRefused(Secret),
-    /// Another one, whether the one that is held works or not.
+    /// A new token, even if the current one works.
     ForceRenewal,
-    /// The server's word on what was taken over from the app.
+    /// Verify adopted tokens at the server.
     Verify,
-    /// Only that what could not be written is written.
+    /// Only write what could not be written before.
     Save,
 }
 
 impl RenewalPurpose {
-    /// Whether what is held will do.
+    /// Whether the session in memory already meets the purpose.
     pub fn is_met_by(&self, kept: &MemorySession, now: i64) -> bool {
         match self {
             RenewalPurpose::UsableToken => kept.session.is_fresh(now),
             RenewalPurpose::ReplaceRefused(refused) => *refused != kept.session.credential.token,
-            // Where a token has to expire first, the server knows whether it has: this device's clock
-            // may have been moved since the server was last heard.
+            // Where a token must expire before it can be renewed, only the server knows whether it
+            // has: this device's clock may be wrong.
             RenewalPurpose::ForceRenewal => false,
             RenewalPurpose::Verify => !kept.session.is_unverified,
             RenewalPurpose::Save => kept.is_saved,
         }
     }
 
-    /// Whether the token that is held is of no use.
+    /// Whether the current token must not be returned.
     pub fn rejects_current_token(&self) -> bool {
         matches!(self, RenewalPurpose::ReplaceRefused(_) | RenewalPurpose::ForceRenewal)
     }
 
-    /// Whether it takes the refresh token to get it. What may be lost with its answer, or has to wait,
-    /// is not sent for a verification.
+    /// Whether the refresh token must be sent. For a verification it is not sent if a lost answer
+    /// would cost the session.
     pub fn sends_refresh_token(&self, session: &Session) -> bool {
         let is_verification = matches!(self, RenewalPurpose::Verify);
         session.refresh.is_some() && !(is_verification && session.spends_refresh_token())

@@ -1,5 +1,6 @@
-//! Sign-outs that the server has not heard of yet. They lie in the vault beside what ended them, and
-//! are told at the next chance: after a network has come back, or at the next start.
+//! Ends sessions at the server after a sign-out. If the server cannot be reached, the vault keeps
+//! the sign-out as pending. It is sent again when a server answers, when the network changes, or at
+//! the next start.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,11 +16,11 @@ use crate::dialects::Refusal;
 use crate::error::{Error, Result};
 use crate::http::Failure;
 
-/// How long the server is waited for when it is told.
+/// How long to wait for the server.
 pub(super) const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(5);
 impl SessionCore {
-    /// Tells the server of all ends that it has not heard of; whether it has heard of all. What it has
-    /// heard of is owed no longer.
+    /// Informs the server of all pending sign-outs and removes those that it has confirmed. Returns
+    /// whether none is left.
     pub(super) async fn send_pending_sign_outs(self: &Arc<Self>) -> Result<bool> {
         let record = self.vault_record().await?;
         for owed in record.pending_sign_outs.iter().filter(|owed| self.is_ours(owed.session())) {
@@ -33,7 +34,7 @@ impl SessionCore {
         Ok(!owes)
     }
 
-    /// Tells of one end, unless that is owed no longer.
+    /// Informs the server of one sign-out, if it is still pending.
     async fn send_pending_sign_out(self: &Arc<Self>, sign_in_id: &Secret) -> Result<()> {
         let _one_at_a_time = self.sign_out_lock.lock().await;
         let record = self.vault_record().await?;
@@ -55,14 +56,14 @@ impl SessionCore {
         .await
     }
 
-    /// The same as [`end_at_server`](Self::tell), within a limit.
+    /// As [`end_at_server`](Self::end_at_server), with a timeout.
     pub(super) async fn end_at_server_in_time(self: &Arc<Self>, session: &Session) -> Option<u64> {
         tokio::time::timeout(SIGN_OUT_TIMEOUT, self.end_at_server(session))
             .await
             .unwrap_or_default()
     }
 
-    /// Whether there is something that the server has to be told, from now on.
+    /// Sets whether sign-outs are pending, and allows an attempt at once.
     pub(super) fn set_pending_sign_outs(&self, is_owed: bool) {
         let at = is_owed.then(|| self.transport.device_now());
         *self.sign_out_retry() = SignOutRetry { at, failures: 0 };
@@ -72,9 +73,9 @@ impl SessionCore {
         self.sign_out_retry().at.is_some()
     }
 
-    /// Tells the server what is owed, if it is time to; nobody waits for it.
+    /// Starts informing the server in the background, if an attempt is due.
     pub(super) fn send_pending_sign_outs_if_due(self: &Arc<Self>) {
-        // Every answer of a server comes by here.
+        // This runs after every answer of a server, so it must be cheap.
         if !self.has_pending_sign_outs() {
             return;
         }
@@ -95,8 +96,9 @@ impl SessionCore {
         self.sign_out_retry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the server that a session is over; up to which renewal of it the server has heard. Some APIs
-    /// hear it from a good access token only.
+    /// Ends a session at the server. Returns the number of the renewal up to which the end is
+    /// confirmed; `None` if it is not confirmed. Some APIs accept only a valid access token, so the
+    /// session may have to be renewed first.
     pub(super) async fn end_at_server(self: &Arc<Self>, session: &Session) -> Option<u64> {
         let generation = session.generation;
         match self.send_sign_out(session).await {
@@ -116,7 +118,7 @@ impl SessionCore {
         }
     }
 
-    /// What was renewed to be told over is alive until the server has heard.
+    /// Stores the renewed tokens, so that the session can still be ended if this attempt fails.
     async fn remember_renewed(self: &Arc<Self>, renewed: Session) {
         let now = self.transport.device_now();
         let owed =
@@ -139,7 +141,7 @@ impl SessionCore {
 fn is_confirmed(current: std::result::Result<bool, Failure>) -> bool {
     match current {
         Ok(current) => current,
-        // It was over before.
+        // The session had ended before.
         Err(Failure::Refused(Refusal::SignedOut(_) | Refusal::Spent)) => true,
         Err(failure) => {
             let error = Error::from(failure);

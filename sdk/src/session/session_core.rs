@@ -1,4 +1,4 @@
-//! CORE
+//! The shared state of one session: the parts, the state in memory, and the status that apps watch.
 
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -19,40 +19,40 @@ use crate::error::{Error, ErrorKind, Result, SignOutReason};
 use crate::http::Transport;
 use crate::vault::Vault;
 
-/// The one session of a client.
+/// The session of a client.
 pub(crate) struct SessionCore {
     pub(super) transport: Transport,
     pub(super) vault: Vault,
     pub(super) dialect: Dialect,
     pub(super) app: App,
-    /// Under which origins the server was known before.
+    /// The origins under which the same server was known before.
     pub(super) former_origins: Vec<String>,
-    /// Names this client in leases.
+    /// The id of this client in leases.
     pub(super) holder: LeaseHolder,
     pub(super) memory: AsyncMutex<Memory>,
     /// The record that was seen last.
     pub(super) seen: Mutex<LastSeen>,
-    /// What is given out without waiting for anybody.
+    /// The token that is returned without waiting.
     pub(super) current_token: RwLock<Option<Arc<CurrentToken>>>,
     pub(super) status: watch::Sender<Status>,
     pub(super) loading: SingleFlight,
     pub(super) renewing: SingleFlight,
-    /// Whoever signs in is alone.
+    /// Held during a sign-in.
     pub(super) sign_in_lock: AsyncMutex<()>,
-    /// Whoever tells the server what is owed is alone.
+    /// Held while the server is informed of sign-outs.
     pub(super) sign_out_lock: AsyncMutex<()>,
     pub(super) sign_out_retry: Mutex<SignOutRetry>,
     pub(super) backoff: Mutex<Backoff>,
     pub(super) work: BackgroundWork,
-    /// When the server was last asked about what was taken over, by this device's clock.
+    /// When adopted tokens were last verified, by this device's clock.
     pub(super) verified_at: AtomicI64,
-    /// Somebody waits to write a session that could not be written.
+    /// Whether another write is scheduled.
     pub(super) is_write_retry_scheduled: AtomicBool,
-    /// Somebody looks what other processes do.
+    /// Whether a task watches the vault for changes by other processes.
     pub(super) is_watching: AtomicBool,
 }
 
-/// Where the session stands, changed by one at a time.
+/// The state of the session, changed under a lock.
 pub(super) struct Memory {
     pub(super) state: SessionState,
 }
@@ -101,7 +101,7 @@ impl SessionCore {
         &self.app
     }
 
-    /// A server has just answered: what could not be done may be done now.
+    /// A server has answered: send what is pending.
     pub fn on_server_answer(self: &Arc<Self>) {
         self.status.send_if_modified(|status| {
             let was_offline = status.phase == Phase::Offline;
@@ -113,7 +113,7 @@ impl SessionCore {
         self.send_pending_sign_outs_if_due();
     }
 
-    /// The way to the server is another one.
+    /// The network has changed: retry at once.
     pub fn on_network_change(self: &Arc<Self>) {
         self.backoff().reset();
         if self.has_pending_sign_outs() {
@@ -122,7 +122,7 @@ impl SessionCore {
         }
     }
 
-    /// Whether this sign-in is the one that is held.
+    /// Whether this sign-in is the current one.
     pub fn is_signed_in_as(&self, user: &SignedInUser) -> bool {
         self.cached_token().is_some_and(|current_token| current_token.user.is_same(user))
     }
@@ -135,13 +135,13 @@ impl SessionCore {
         self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why nobody is signed in.
+    /// The error for a signed-out session, with its reason.
     pub(super) fn signed_out_error(&self) -> Error {
         let reason = self.status.borrow().reason();
         Error::signed_out(reason.unwrap_or(SignOutReason::SignedOut))
     }
 
-    /// Lets everybody know where the session stands. What is told is told once.
+    /// Publishes the state. Receivers are notified only of changes.
     pub(super) fn publish(&self, state: &SessionState, change: StatusChange) {
         let session = state.session();
         let current_token = session.and_then(CurrentToken::of).map(Arc::new);
@@ -155,7 +155,7 @@ impl SessionCore {
         self.announce(Status { phase, user, change });
     }
 
-    /// Somebody is signed in, in this phase.
+    /// Publishes a phase of the current session.
     pub(super) fn publish_phase(&self, phase: Phase) {
         let user = self.status.borrow().user.clone();
         self.announce(Status { phase, user, change: StatusChange::Refreshed });
@@ -171,7 +171,7 @@ impl SessionCore {
                 && current.user.as_ref().map(|user| &user.sign_in_id)
                     == status.user.as_ref().map(|user| &user.sign_in_id);
             if is_same && status.change == StatusChange::ProfileUpdated {
-                // What was learnt of the account says nothing about the network.
+                // A new profile says nothing about the network.
                 status.phase = current.phase;
             }
             let is_new = *current != status
@@ -184,7 +184,7 @@ impl SessionCore {
     }
 }
 
-/// Whether another token, or nobody, is signed in by it.
+/// Whether the tokens have changed, or the user has signed in or out.
 pub(super) fn is_changed(before: &SessionState, after: &SessionState) -> bool {
     match (before, after) {
         (SessionState::SignedIn(before), SessionState::SignedIn(after)) => {

@@ -1,5 +1,5 @@
-//! Signing in: the vault is looked at before a password is sent, and the session counts once it lies on
-//! the disk. The one before is over then, and the server is told so.
+//! Signing in. The vault is checked before a password is sent, and the sign-in succeeds only when
+//! the session is stored. The previous session is ended, also at the server.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use crate::error::Result;
 use crate::pending_sign_in::Outcome;
 
 impl SessionCore {
-    /// Opens a session by what the call answers. `finishes` is the sign-in with a provider that has
-    /// come to its end with it.
+    /// Opens a session with the tokens that the call returns. `finishes` is the state of the
+    /// browser sign-in that this completes.
     pub async fn open_session(
         self: &Arc<Self>,
         call: Call<Tokens>,
@@ -33,7 +33,8 @@ impl SessionCore {
             let _work_guard = work_guard;
             let _one_at_a_time = core.sign_in_lock.lock().await;
             core.check_vault().await?;
-            // djoser gives a key again, which a telling under way may end.
+            // djoser returns the same token again: a sign-out that is being sent could end the new
+            // session.
             let sign_out_lock = match core.dialect {
                 Dialect::DjoserToken => {
                     timeout(2 * SIGN_OUT_TIMEOUT, core.sign_out_lock.lock()).await.ok()
@@ -50,11 +51,11 @@ impl SessionCore {
         joined(tokio::spawn(sign_in_lock.instrument(span))).await
     }
 
-    /// A vault that cannot be read cannot be written.
+    /// A vault that cannot be read cannot be written either.
     async fn check_vault(self: &Arc<Self>) -> Result<()> {
         let mut memory = self.memory.lock().await;
         let looked = match memory.state {
-            // Who was signed in before is shown meanwhile.
+            // The previous user is shown until then.
             SessionState::Unknown => self.read_vault(&mut memory, StatusChange::Initial).await,
             _ => self.vault_record().await.map(|_| ()),
         };
@@ -110,7 +111,7 @@ impl SessionCore {
         }
     }
 
-    /// Ends a session that could not be kept; nobody waits for it.
+    /// Ends a session that could not be stored, in the background.
     fn end_unstored_session(self: &Arc<Self>, session: Box<Session>, before: Option<Box<Session>>) {
         if before.is_some_and(|before| before.credential == session.credential) {
             return;
@@ -119,7 +120,7 @@ impl SessionCore {
         let work_guard = self.work.begin();
         tokio::spawn(async move {
             let _one_at_a_time = core.sign_out_lock.lock().await;
-            // Some servers give the same token again.
+            // Some servers issue the same token again.
             if core.cached_token().is_none_or(|held| held.credential != session.credential) {
                 core.end_at_server_in_time(&session).await;
             }

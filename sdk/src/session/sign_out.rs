@@ -1,5 +1,5 @@
-//! Signing out: over when it stands in the vault, whether or not there is a network. The server is told
-//! afterwards, and what it could not be told is owed.
+//! Signing out. The session has ended once that is stored, with or without a network. Then the
+//! server is informed; if it cannot be reached, the sign-out stays pending.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use super::stored_session::Session;
 use crate::error::{Result, SignOutReason};
 use crate::vault_state::VaultState;
 
-/// What is left to do of a sign-out.
+/// The state after the local part of a sign-out.
 struct LocalSignOut {
-    /// What was signed in.
+    /// The session that was ended.
     session: Option<Box<Session>>,
-    /// Whether the vault holds what the server has to be told, and not only that nobody is signed in.
+    /// Whether the vault contains the pending sign-out. `false`: only the record was removed.
     written: Result<bool>,
 }
 
@@ -30,17 +30,18 @@ struct LocalSignOut {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SignOut {
-    /// It has ended the session.
+    /// The server has ended the session.
     Confirmed,
-    /// It could not be reached within 5 s: the vault remembers to tell it at the next chance.
+    /// The server could not be reached within 5 s. The vault keeps the sign-out and sends it later.
     Pending,
-    /// Its API has no sign-out, or it could not be reached and the vault had no room to remember it: the
-    /// tokens are forgotten here, and end there when they expire.
+    /// The API has no sign-out, or the server could not be reached and the vault could not store
+    /// the sign-out. The tokens are deleted on this device and stay valid at the server until they
+    /// expire.
     LocalOnly,
 }
 
 impl SessionCore {
-    /// Ends the session; of this sign-in alone, if one is named.
+    /// Ends the session. `only` limits it to this sign-in.
     pub async fn sign_out(self: &Arc<Self>, only: Option<Secret>) -> Result<SignOut> {
         let (core, work_guard) = (Arc::clone(self), self.work.begin());
         let span = tracing::info_span!("sign-out", dialect = ?self.dialect);
@@ -53,18 +54,18 @@ impl SessionCore {
         joined(tokio::spawn(leaving.instrument(span))).await
     }
 
-    /// From here on nobody is signed in.
+    /// The local part: after it, the user is signed out.
     async fn sign_out_locally(self: &Arc<Self>, only: Option<Secret>) -> Result<LocalSignOut> {
         let mut memory = self.memory.lock().await;
         let locked = self.lock_vault().await;
         let held = locked.as_ref().map_err(state_of).and_then(|locked| locked.held());
-        // It is not ours to end.
+        // A record of a newer version or another server is not changed.
         if let Err(VaultState::NewerVersion | VaultState::OtherServer) = held {
             return Err(locked.map_or_else(|error| error, |locked| locked.problem()));
         }
         let session = match held {
             Ok(StoredState::SignedIn(theirs)) => Some(newest(&memory, theirs)),
-            // The file was removed, or another process has given up what is in memory.
+            // The file was removed, or another process gave up the session that is in memory.
             Ok(StoredState::SignedOut(
                 SignOutReason::NeverSignedIn | SignOutReason::AnswerLost,
             ))
@@ -99,7 +100,7 @@ impl SessionCore {
         Ok(LocalSignOut { session, written })
     }
 
-    /// Tells the server, for which a renewal that is under way may bring newer tokens.
+    /// The part at the server. A running renewal may bring newer tokens for it.
     async fn sign_out_at_server(self: &Arc<Self>, left: &LocalSignOut) -> SignOut {
         let Some(session) = &left.session else {
             return if self.has_pending_sign_outs() {
@@ -113,7 +114,7 @@ impl SessionCore {
         }
         let sign_out_lock = async {
             if let Some(renewal) = self.renewing.running() {
-                // Whatever came of it is in the vault.
+                // The result of the renewal is in the vault.
                 let _ = flight_result(renewal).await;
             }
             match left.written {
@@ -134,7 +135,7 @@ impl SessionCore {
     }
 }
 
-/// Of one sign-in the later renewal.
+/// For the same sign-in the later renewal.
 fn newest(memory: &Memory, theirs: Box<Session>) -> Box<Session> {
     match memory.state.session() {
         Some(ours)

@@ -1,4 +1,5 @@
-//! One piece of work at a time, shared by everybody who waits for it. It goes on when they go away.
+//! Single flight: one task runs at a time, and all callers share its result. The task continues if
+//! they stop waiting.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -7,10 +8,10 @@ use tokio::sync::watch;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The work under way, if there is any.
+/// The running task, if any.
 pub(super) struct SingleFlight(Mutex<Option<FlightResult>>);
 
-/// Tells the outcome.
+/// Receives the result of the task.
 pub(super) type FlightResult = watch::Receiver<Option<Result<()>>>;
 
 impl SingleFlight {
@@ -18,7 +19,7 @@ impl SingleFlight {
         SingleFlight(Mutex::new(None))
     }
 
-    /// The work under way, or this one.
+    /// Joins the running task, or starts this one.
     pub fn join<F>(&self, begin: impl FnOnce() -> F) -> FlightResult
     where
         F: Future<Output = Result<()>> + Send + 'static,
@@ -37,21 +38,21 @@ impl SingleFlight {
         result
     }
 
-    /// The work under way.
+    /// The running task; `None` if there is none.
     pub fn running(&self) -> Option<FlightResult> {
         let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slot.as_ref().filter(|result| is_running(result)).cloned()
     }
 }
 
-/// It has no outcome, and its runtime has not gone away with it.
+/// Whether the task has no result yet and its runtime still exists.
 fn is_running(result: &FlightResult) -> bool {
     result.has_changed().is_ok() && result.borrow().is_none()
 }
 
 pub(super) async fn flight_result(mut result: FlightResult) -> Result<()> {
     let outcome = result.wait_for(Option::is_some).await;
-    // Without an outcome the runtime is going down, or what the app supplied has panicked.
+    // Without a result, the runtime is shutting down or the app's own code has panicked.
     let outcome = outcome.map_err(|error| Error::because(ErrorKind::Cancelled, error))?.clone();
     outcome.unwrap_or_else(|| Err(Error::new(ErrorKind::Cancelled)))
 }

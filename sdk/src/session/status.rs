@@ -1,5 +1,5 @@
-//! What an app watches to know which screen to show: whether somebody is signed in, who, and why it
-//! has changed.
+//! The status that an app watches to choose its screen: whether a user is signed in, which one, and
+//! why it changed.
 
 use std::fmt;
 
@@ -11,75 +11,78 @@ use super::stored_session::Session;
 use crate::dialects::account_of;
 use crate::error::SignOutReason;
 
-/// Whether somebody is signed in, as far as is known now, and who.
+/// Whether a user is signed in, as far as is known now, and which one.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct Status {
-    /// Whether somebody is.
+    /// Whether a user is signed in.
     pub phase: Phase,
-    /// Who is; `None` where nobody is, or where it is not known yet.
+    /// The signed-in user; `None` if there is none or if it is not known yet.
     pub user: Option<SignedInUser>,
-    /// What has led to it.
+    /// What caused this status.
     pub change: StatusChange,
 }
 
-/// Whether somebody is signed in.
+/// Whether a user is signed in.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Not known yet: the vault has not been read, or cannot be read now. Wait; this is no sign-out.
+    /// Not known yet: the vault has not been read, or cannot be read now. Wait; this is not a
+    /// sign-out.
     Unknown,
-    /// Nobody is.
+    /// No user is signed in.
     SignedOut {
-        /// Why.
+        /// Why no user is signed in.
         reason: SignOutReason,
     },
-    /// Somebody is.
+    /// A user is signed in.
     SignedIn,
-    /// Somebody is, and the access token is being renewed.
+    /// A user is signed in, and the access token is being renewed.
     Refreshing,
-    /// Somebody is, and the server could not be reached when the access token had to be renewed.
+    /// A user is signed in, and the server could not be reached when the access token had to be
+    /// renewed.
     Offline,
 }
 
-/// Who is signed in. Two of them are equal in [`sign_in_id`](Self::sign_in_id) if and only if they are of one
-/// sign-in: the same account after another sign-in is somebody else here.
+/// The signed-in user: one sign-in of one account. Two values have the same
+/// [`sign_in_id`](Self::sign_in_id) exactly if they belong to the same sign-in. After signing in
+/// again, the same account is a different value.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct SignedInUser {
-    /// Names the sign-in, in every API and in all processes that share the vault. Made on this device;
-    /// no secret.
+    /// The id of the sign-in, in every API and in all processes that share the vault. It is created
+    /// on this device and is not a secret.
     pub sign_in_id: String,
-    /// The server's id of the session, where the API tells (`native`).
+    /// The server's id of the session. `None` if the API does not report it; `native` does.
     pub session_id: Option<String>,
-    /// The server's id of the account, as in [`Profile::id`](crate::Profile::id); `None` until the API
-    /// has told it.
+    /// The server's id of the account, as in [`Profile::id`](crate::Profile::id). `None` if the API
+    /// has not reported it yet.
     pub account_id: Option<String>,
 }
 
-/// Why a [`Status`] is what it is.
+/// What caused a [`Status`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum StatusChange {
-    /// Nothing has changed: it is what the vault held at the start, or nothing is known yet.
+    /// No change: the status that the vault contained at the start, or nothing is known yet.
     Initial,
-    /// This app has signed in.
+    /// This process has signed in.
     SignedIn,
-    /// This app has handed over the tokens that it kept until now.
+    /// This process has adopted existing tokens.
     Adopted,
-    /// The access token was renewed, or is being renewed, or could not be.
+    /// The access token was renewed, is being renewed, or could not be renewed.
     Refreshed,
-    /// This app has signed out.
+    /// This process has signed out.
     SignedOut,
-    /// The server has ended the session, or what was stored is lost; the reason says which.
+    /// The server has ended the session, or the stored session is lost. See the reason.
     SessionEnded,
-    /// Another process that shares the vault has signed in or out, or has renewed.
+    /// Another process that shares the vault has signed in, signed out or renewed.
     OtherProcess,
-    /// The account's profile was asked for or changed.
+    /// The account's profile was fetched or changed.
     ProfileUpdated,
 }
 
-/// In English, for a log.
+/// English text for a log.
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -92,7 +95,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// In English, for a log.
+/// English text for a log.
 impl fmt::Display for StatusChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -109,12 +112,12 @@ impl fmt::Display for StatusChange {
 }
 
 impl Status {
-    /// Whether somebody is signed in, with or without a network.
+    /// Whether a user is signed in, with or without a network.
     pub fn is_signed_in(&self) -> bool {
         matches!(self.phase, Phase::SignedIn | Phase::Refreshing | Phase::Offline)
     }
 
-    /// Why nobody is signed in; `None` where somebody is, or where it is not known yet.
+    /// Why no user is signed in; `None` if a user is signed in or if it is not known yet.
     pub fn reason(&self) -> Option<SignOutReason> {
         match self.phase {
             Phase::SignedOut { reason } => Some(reason),
@@ -139,7 +142,7 @@ impl SignedInUser {
         }
     }
 
-    /// Whether both are of one sign-in.
+    /// Whether both values belong to the same sign-in.
     pub fn is_same(&self, other: &SignedInUser) -> bool {
         self.sign_in_id == other.sign_in_id
     }

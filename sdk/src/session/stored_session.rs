@@ -1,4 +1,4 @@
-//! SS
+//! A session as it is stored: its credentials and when they expire.
 
 use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
@@ -8,45 +8,44 @@ use crate::clock::Moment;
 use crate::dialects::{Credential, Dialect, Tokens};
 use crate::unknown_members::UnknownMembers;
 
-/// A token is renewed this many seconds before it expires, or a tenth of its life before if that is
-/// less.
+/// A token is renewed this many seconds before it expires, but at most a tenth of its lifetime
+/// before.
 const MARGIN: i64 = 60;
 
-/// A sign-in, and the newest credentials of it.
+/// One sign-in and its newest credentials.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Session {
-    /// Tells this sign-in from others that the vault has held; known here alone.
+    /// The id of the sign-in, known only on this device.
     #[serde(rename = "lineage")]
     pub sign_in_id: Secret,
-    /// Makes the attempts of refreshes, so that one token is always presented with the same: see
-    /// [`attempt_id`](super::attempt_id).
+    /// The key from which attempt ids are derived; see [`attempt_id`](super::attempt_id).
     pub attempt_key: Secret,
-    /// The origin of the server that issued the credentials; `None` in records of before it was kept.
+    /// The origin of the server that issued the credentials. `None` in records of older versions.
     #[serde(default)]
     pub origin: Option<String>,
-    /// Counts renewals.
+    /// The number of renewals.
     pub generation: u64,
     pub dialect: Dialect,
     pub credential: Credential,
-    /// By the server's clock; `None`: it does not expire, or nobody said when.
+    /// By the server's clock. `None` if it does not expire or if the time is unknown.
     pub access_expires_at: Option<i64>,
-    /// Seconds that the access token had to live when it came.
+    /// The lifetime of the access token in seconds, when it was received.
     #[serde(rename = "access_lives")]
     pub access_lifetime: Option<i64>,
     pub refresh: Option<Secret>,
-    /// By the server's clock.
+    /// By the server's clock. `None` if it does not expire or if the time is unknown.
     pub refresh_expires_at: Option<i64>,
     pub session_id: Option<String>,
     pub profile: Option<Profile>,
-    /// What has to be added to this device's clock for the server's.
+    /// Seconds to add to this device's clock to get the server's time.
     pub clock_offset: i64,
-    /// Each renewal has brought another refresh token, in an API that is not known to do that.
+    /// Whether renewals have brought new refresh tokens in an API that usually keeps them.
     #[serde(default)]
     pub rotates: bool,
-    /// Taken over from the app, and the server has not been asked yet.
+    /// Whether the tokens were adopted and the server has not verified them yet.
     #[serde(default)]
     pub is_unverified: bool,
-    /// When the server last vouched for it, by its clock.
+    /// When the server last confirmed the session, by its clock.
     #[serde(default)]
     #[serde(rename = "vouched_at")]
     pub confirmed_at: Option<i64>,
@@ -54,7 +53,7 @@ pub(crate) struct Session {
     pub unknown: UnknownMembers,
 }
 
-/// What only whoever opens a session knows.
+/// The values that are fixed when a session is opened.
 pub(crate) struct NewSession {
     pub dialect: Dialect,
     pub sign_in_id: Secret,
@@ -87,7 +86,7 @@ impl Session {
         session
     }
 
-    /// One that the server has not opened just now: nobody has vouched for it yet.
+    /// A session with adopted tokens: the server has not confirmed it yet.
     pub fn adopt(new: NewSession, tokens: Tokens, at: Moment) -> Self {
         Session { is_unverified: true, confirmed_at: None, ..Session::open(new, tokens, at) }
     }
@@ -101,7 +100,7 @@ impl Session {
         self
     }
 
-    /// Whether a renewal spends the refresh token, so that an answer that is lost cannot be had again.
+    /// Whether a renewal spends the refresh token, so that a lost answer cannot be requested again.
     pub fn spends_refresh_token(&self) -> bool {
         self.refresh.is_some() && (self.rotates || self.dialect.wire().spends_refresh_tokens())
     }
@@ -124,12 +123,12 @@ impl Session {
         self.confirmed_at = Some(at.server);
     }
 
-    /// Whether the access token is good for a request that begins now, by the server's clock.
+    /// Whether the access token can be used for a request that starts now, by the server's clock.
     pub fn is_fresh(&self, server_now: i64) -> bool {
         self.fresh_until().is_none_or(|until| server_now < until)
     }
 
-    /// Until when the access token is given out without a thought, by the server's clock.
+    /// Until when the access token is returned without a renewal, by the server's clock.
     pub fn fresh_until(&self) -> Option<i64> {
         let expires_at = self.access_expires_at?;
         let after_expiry = self.dialect.wire().refreshes_after_expiry();
@@ -137,13 +136,13 @@ impl Session {
         Some(expires_at.saturating_sub(margin))
     }
 
-    /// Whether the access token still works, by the server's clock.
+    /// Whether the access token has not expired, by the server's clock.
     pub fn is_alive(&self, server_now: i64) -> bool {
         self.access_expires_at.is_none_or(|expires_at| server_now < expires_at)
     }
 
-    /// Before the token expires; not the same for everybody, so that those who signed in together do
-    /// not come back together.
+    /// How many seconds before expiry the token is renewed. It differs between sign-ins, so that
+    /// clients that signed in together do not renew together.
     fn margin(&self) -> i64 {
         let lives = self.access_lifetime.unwrap_or(0).max(0);
         let spread = self.sign_in_id.expose().bytes().map(i64::from).sum::<i64>() % 32;

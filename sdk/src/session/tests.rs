@@ -1,4 +1,4 @@
-//! What tasks and runtimes leave behind, through the session's own door.
+//! Tests of the session that need its private parts: runtimes that end, clocks, and stored records.
 
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,7 +12,7 @@ use crate::clock::Moment;
 use crate::dialects::{Credential, Scheme, Tokens};
 use crate::{Client, Dialect, Phase, Profile, SignOutReason, Storage, Vault, VaultKey};
 
-/// A disk whose lock another process has.
+/// A disk whose lock another process holds.
 struct Taken {
     waits: Sender<()>,
     given: Mutex<Receiver<()>>,
@@ -133,7 +133,7 @@ async fn however_often_a_session_cannot_be_written_one_waits_to_write_it() {
         core.memory.lock().await.state = SessionState::SignedIn(kept);
         core.retry_write_later();
     }
-    // Who waits keeps no more than this of it.
+    // A scheduled write holds only a weak reference.
     assert_eq!(Arc::weak_count(&core), 1);
 }
 

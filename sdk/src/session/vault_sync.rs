@@ -1,4 +1,5 @@
-//! VS
+//! Keeps the state in memory and the record in the vault equal: reading, changing, saving, and
+//! waiting until all of it is done.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,13 +27,13 @@ impl SessionCore {
         }
     }
 
-    /// Whether somebody is signed in: no network is waited for.
+    /// Whether a user is signed in, without waiting for the network.
     pub async fn status(self: &Arc<Self>) -> Result<Status> {
         self.ensure_loaded().await?;
         Ok(self.status.borrow().clone())
     }
 
-    /// The account as it was last seen; needs no network.
+    /// The account as it was last fetched, without a request.
     pub async fn profile(self: &Arc<Self>) -> Result<Option<Profile>> {
         self.ensure_loaded().await?;
         match self.cached_token() {
@@ -41,8 +42,7 @@ impl SessionCore {
         }
     }
 
-    /// Keeps what the server has just told whoever has this sign-in of the account, to be shown without
-    /// network. Meanwhile somebody else may have signed in.
+    /// Stores the profile, if this sign-in is still the current one.
     pub async fn store_profile(
         self: &Arc<Self>,
         sign_in_id: Secret,
@@ -58,7 +58,7 @@ impl SessionCore {
         .await
     }
 
-    /// Changes what is stored, alone among tasks and processes.
+    /// Changes the record while the vault is locked.
     pub async fn change<T: Send + 'static>(
         self: &Arc<Self>,
         change: impl FnOnce(&mut Record) -> T + Send + 'static,
@@ -83,7 +83,7 @@ impl SessionCore {
         .await
     }
 
-    /// Removes what is stored, whatever it is and whoever has issued it. The server hears nothing.
+    /// Removes the record, in whatever state it is. The server is not informed.
     pub async fn forget_everything(self: &Arc<Self>) -> Result<()> {
         let (core, work_guard) = (Arc::clone(self), self.work.begin());
         joined(tokio::spawn(async move {
@@ -99,8 +99,8 @@ impl SessionCore {
         .await
     }
 
-    /// Waits until nothing is under way: renewals, sign-outs that the server has to hear of, a session
-    /// that could not be written. Whether all of it is done.
+    /// Waits until all background work is done: renewals, pending sign-outs, and writes that
+    /// failed. Returns whether all of it is done.
     pub async fn finish_pending_work(self: &Arc<Self>, limit: Duration) -> bool {
         let settling = async {
             self.work.wait_until_idle().await;
@@ -118,7 +118,7 @@ impl SessionCore {
         tokio::time::timeout(limit, settling).await.unwrap_or(false)
     }
 
-    /// Whether the vault holds what is in memory.
+    /// Whether the vault contains what is in memory.
     pub(super) async fn is_saved(&self) -> bool {
         let is_saved = match &self.memory.lock().await.state {
             SessionState::SignedIn(kept) => kept.is_saved,
@@ -127,7 +127,7 @@ impl SessionCore {
         is_saved && !self.has_unwritten_end()
     }
 
-    /// Writes what could not be written before; whether it could now, [`is_saved`](Self::is_saved) tells.
+    /// Retries a failed write. [`is_saved`](Self::is_saved) returns whether it succeeded.
     pub(super) async fn save(self: &Arc<Self>) {
         let saved = match self.has_unwritten_end() {
             true => self.change(|_| ()).await,
@@ -138,7 +138,7 @@ impl SessionCore {
         }
     }
 
-    /// Looks into the vault unless somebody is known to be signed in; one look for everybody who asks.
+    /// Reads the vault, unless a user is known to be signed in. All callers share one read.
     pub(super) async fn ensure_loaded(self: &Arc<Self>) -> Result<()> {
         if self.status.borrow().is_signed_in() {
             return Ok(());
@@ -160,7 +160,7 @@ impl SessionCore {
         .await
     }
 
-    /// What the vault holds now, by a look that waits for no lock.
+    /// Reads the vault without a lock and updates the state.
     pub(super) async fn read_vault(
         self: &Arc<Self>,
         memory: &mut Memory,
@@ -193,14 +193,14 @@ impl SessionCore {
         Ok(())
     }
 
-    /// What another process has learnt of the server's clock when it last renewed.
+    /// Takes over the server's clock that another process learned with its last renewal.
     pub(super) fn learn_clock(&self, before: &SessionState, now: &SessionState) {
         if let Some(session) = now.session().filter(|_| is_changed(before, now)) {
             self.transport.set_offset(session.clock_offset);
         }
     }
 
-    /// What a change or another process has left in the vault.
+    /// Updates the state after the record was changed.
     pub(super) fn apply_stored(&self, memory: &mut Memory, held: StoredState) {
         let before = memory.state.clone();
         let Ok(state) = merged_state(before.clone(), Ok(held)) else { return };
@@ -214,7 +214,7 @@ impl SessionCore {
         self.publish(&memory.state, change);
     }
 
-    /// The same with the vault locked.
+    /// Updates the state from the locked vault.
     pub(super) fn merge(&self, memory: &mut Memory, locked: &LockedVault) -> Result<()> {
         let before = memory.state.clone();
         memory.state = merged_state(before.clone(), locked.held()).map_err(|_| locked.problem())?;
@@ -226,7 +226,7 @@ impl SessionCore {
     }
 }
 
-/// What is lost has been ended by nobody's wish.
+/// A lost vault ends the session, whatever caused the read.
 pub(super) fn change_of(state: &SessionState, change: StatusChange) -> StatusChange {
     match state {
         SessionState::SignedOut(SignOutReason::VaultLost) => StatusChange::SessionEnded,

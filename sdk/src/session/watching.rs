@@ -1,4 +1,4 @@
-//! What other processes do, for whoever watches: the vault is looked at when it has changed.
+//! Watches the vault for changes by other processes, as long as an app watches the status.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -11,11 +11,12 @@ use super::decide::SessionState;
 use super::session_core::SessionCore;
 use super::status::{Status, StatusChange};
 
-/// How often it is asked whether anybody still watches.
+/// How often to check whether a receiver still exists.
 const SUBSCRIBER_CHECK_PERIOD: Duration = Duration::from_secs(10);
 
 impl SessionCore {
-    /// The changes of the status. While somebody has it, what other processes do is told too.
+    /// Subscribes to the status. While a receiver exists, changes by other processes are reported
+    /// too.
     pub fn watch(self: &Arc<Self>) -> watch::Receiver<Status> {
         let receiver = self.status.subscribe();
         if !self.is_watching.swap(true, Ordering::SeqCst) {
@@ -25,14 +26,14 @@ impl SessionCore {
         receiver
     }
 
-    /// Nobody watches, and nobody looks; unless whoever has come meanwhile has found somebody who looks.
+    /// The last receiver has gone: stops watching, unless a new receiver has come in the meantime
+    /// and no other task watches.
     fn has_new_subscriber(&self) -> bool {
         self.is_watching.store(false, Ordering::SeqCst);
         self.status.receiver_count() > 0 && !self.is_watching.swap(true, Ordering::SeqCst)
     }
 
-    /// Somebody may have written the vault.
-    /// Whether it is known what the vault holds.
+    /// Reads the vault again. Returns whether its content is known.
     async fn refresh(self: &Arc<Self>) -> bool {
         let mut memory = self.memory.lock().await;
         if memory.state == SessionState::Unknown {
@@ -46,11 +47,11 @@ impl SessionCore {
     }
 }
 
-/// Looks until nobody watches any more.
+/// Watches until no receiver is left.
 async fn watch_vault(watched: &Weak<SessionCore>) {
     let Some(core) = watched.upgrade() else { return };
     let mut changes = core.vault.changes().await;
-    // What was done while nobody watched.
+    // What was changed before the watch started.
     let mut is_known = core.refresh().await;
     drop(core);
     loop {
@@ -65,7 +66,7 @@ async fn watch_vault(watched: &Weak<SessionCore>) {
     }
 }
 
-/// Is there while somebody looks; gone also with its runtime.
+/// Marks that a task is watching. Dropping it, also with the runtime, removes the mark.
 struct WatchGuard(Weak<SessionCore>);
 
 impl Drop for WatchGuard {

@@ -1,4 +1,4 @@
-//! Accounts of the fake server: registering, mailed links, passwords, and what their owners change.
+//! Accounts of the fake server: registration, mailed links, passwords and changes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +16,7 @@ use super::store::Store;
 use crate::account::MailedLink;
 use crate::pkce;
 
-/// Characters that a password has at least.
+/// The minimum length of a password.
 const PASSWORD_CHARACTERS: usize = 8;
 
 impl Store {
@@ -59,7 +59,7 @@ impl Store {
         Ok(no_content())
     }
 
-    /// 202, whether there is such an account or not.
+    /// 202 whether or not the account exists.
     pub fn resend_activation(&mut self, request: &EmailRequest) -> Handled {
         let waits = |store: &Store, id: &i64| store.accounts.get(id).is_some_and(|a| a.is_new);
         let account = self.account_by_email(&request.email).filter(|id| waits(self, id));
@@ -69,7 +69,7 @@ impl Store {
         Ok(accepted())
     }
 
-    /// 202, whether there is such an account or not.
+    /// 202 whether or not the account exists.
     pub fn request_reset(&mut self, request: RequestResetRequest) -> Handled {
         let is_active = |store: &Store, id: &i64| {
             store.accounts.get(id).is_some_and(|account| !account.is_new && !account.is_suspended)
@@ -115,7 +115,7 @@ impl Store {
         }
         let account = self.stored(sender.account)?;
         match email {
-            // A new address waits until its mailbox has confirmed it.
+            // A new address is pending until it is confirmed.
             Some(Some(email)) if account.email.as_ref() != Some(&email) => {
                 account.pending_email = Some(email);
             }
@@ -176,7 +176,7 @@ impl Store {
         })
     }
 
-    /// The newest link that was mailed to this address and still works.
+    /// The newest valid link that was mailed to this address.
     pub fn link_in_mailbox(&self, email: &str) -> Option<MailedLink> {
         let mut links = self.links.iter().rev();
         let link = links.find(|link| link.email.eq_ignore_ascii_case(email))?;
@@ -187,7 +187,7 @@ impl Store {
         self.accounts.get_mut(&id).ok_or_else(gone)
     }
 
-    /// A link works once; one that is for something else stays.
+    /// Takes a link, which works once. A link for another purpose is kept.
     fn take_link(
         &mut self,
         of: &str,
@@ -212,7 +212,7 @@ impl Store {
     }
 }
 
-/// Names an account in mailed links.
+/// The id of an account in mailed links.
 fn uid(account: i64) -> String {
     URL_SAFE_NO_PAD.encode(account.to_string())
 }

@@ -1,4 +1,4 @@
-//! Answers that a test gives to the fake server.
+//! Scripted answers of the fake server.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::reply::{Refusal, Reply};
 
-/// What [`FakeServer`](super::FakeServer) answers in place of its own answer, or none at all.
+/// A scripted answer of [`FakeServer`](super::FakeServer), or no answer.
 ///
 /// ```
 /// use propusk::ProblemCode;
@@ -31,17 +31,17 @@ pub(super) enum Plan {
 }
 
 impl Answer {
-    /// This status, without a body.
+    /// An answer with this status and no body.
     ///
     /// # Panics
-    /// If it is not from 200 to 599.
+    /// If the status is not from 200 to 599.
     pub fn status(status: u16) -> Self {
         Answer(Plan::Reply(Reply::new(final_status(status))))
     }
 
-    /// A refusal as Propusk's own API writes it: a problem document with this code. An app sees
-    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected), a sign-out where the code says that, or
-    /// [`ErrorKind::RetryLater`](crate::ErrorKind::RetryLater) where the status is 429 or 503.
+    /// A refusal in the format of Propusk's own API: a problem document with this code. The app
+    /// gets [`ErrorKind::Rejected`](crate::ErrorKind::Rejected), a sign-out if the code means that,
+    /// or [`ErrorKind::RetryLater`](crate::ErrorKind::RetryLater) for status 429 and 503.
     ///
     /// # Panics
     /// If the status is not from 200 to 599.
@@ -50,21 +50,20 @@ impl Answer {
         Answer(Plan::Reply(Refusal::new(status, code).into()))
     }
 
-    /// None: the connection is closed, and the server has not seen the request.
+    /// No answer: the connection is closed, and the server does not process the request.
     pub fn closed() -> Self {
         Answer(Plan::Closed)
     }
 
-    /// The server does what the request asks for, and the answer is lost: the connection is closed
-    /// in its place.
+    /// The server processes the request, but its answer is lost: the connection is closed.
     pub fn lost() -> Self {
         Answer(Plan::Lost)
     }
 
-    /// With this header in addition.
+    /// Adds a header.
     ///
     /// # Panics
-    /// For a name or a value that no header can have.
+    /// If the name or the value is not valid in a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let Plan::Reply(reply) = &mut self.0 {
@@ -74,7 +73,7 @@ impl Answer {
         self
     }
 
-    /// With this body, as it is.
+    /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         if let Plan::Reply(reply) = &mut self.0 {
@@ -83,10 +82,10 @@ impl Answer {
         self
     }
 
-    /// With this body as JSON, and the media type `application/json`.
+    /// Sets the body to JSON and the content type to `application/json`.
     ///
     /// # Panics
-    /// If it cannot be written as JSON.
+    /// If the value cannot be written as JSON.
     #[must_use]
     pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Self {
         if let Plan::Reply(reply) = &mut self.0 {
@@ -99,7 +98,7 @@ impl Answer {
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            // Headers and body may hold tokens.
+            // Headers and body may contain tokens.
             Plan::Reply(reply) => write!(f, "Answer({})", reply.status.as_u16()),
             Plan::Closed => f.write_str("Answer(closed)"),
             Plan::Lost => f.write_str("Answer(lost)"),

@@ -1,4 +1,4 @@
-//! A browser that opens the address of a sign-in and comes back, or does not.
+//! A fake browser that opens the address of a sign-in and returns, or does not.
 
 use reqwest::header::LOCATION;
 use url::Url;
@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::network::Network;
 use crate::redirect::RedirectUri;
 
-/// A browser, and what the person before it does at the provider of a [`FakeServer`](super::FakeServer).
+/// A fake browser, and what its user does at the provider of a [`FakeServer`](super::FakeServer).
 ///
 /// ```
 /// use propusk::LinkOutcome;
@@ -36,40 +36,38 @@ enum UserAction {
 }
 
 impl FakeBrowser {
-    /// The person is signed in at the provider by this address, which the provider has proved, and
-    /// says yes. An account of the address is entered if it has no password; a new one is made
-    /// where there is none.
+    /// The user is signed in at the provider with this verified address and approves. An existing
+    /// account with the address is used if it has no password; otherwise a new account is created.
     pub fn approves(email: impl Into<String>) -> Self {
         FakeBrowser(UserAction::Approves(email.into()))
     }
 
-    /// The person says no: the sign-in ends with [`ErrorKind::Cancelled`].
+    /// The user denies: the sign-in ends with [`ErrorKind::Cancelled`].
     pub fn denies() -> Self {
         FakeBrowser::fails("access_denied")
     }
 
-    /// The provider fails: the link has this code in place of a sign-in, such as
-    /// `provider_unavailable`.
+    /// The provider fails: the link contains this error, such as `provider_unavailable`.
     pub fn fails(error: impl Into<String>) -> Self {
         FakeBrowser(UserAction::Fails(error.into()))
     }
 
-    /// The person closes the browser: nothing comes back.
+    /// The user closes the browser: no link returns.
     pub fn leaves() -> Self {
         FakeBrowser(UserAction::Leaves)
     }
 
     /// Opens the [`authorize_url`](crate::BrowserSignIn::authorize_url) of a sign-in. Returns the
-    /// link that the system brings to the app, for
-    /// [`Client::complete_sign_in`](crate::Client::complete_sign_in); `None` where nothing comes
-    /// back.
+    /// link that the system delivers to the app, for
+    /// [`Client::complete_sign_in`](crate::Client::complete_sign_in). `None` if no link returns.
     ///
-    /// A link to a port of this machine is opened too, in the background, so that a
-    /// [`Loopback`](crate::Loopback) gets it whether it waits already or will.
+    /// A loopback link is also opened in the background, so that a [`Loopback`](crate::Loopback)
+    /// receives it now or when it starts to wait.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for an address that no fake server has given, or one that was opened before
-    /// or has expired; [`ErrorKind::Network`] while the server is [offline](super::FakeServer::offline).
+    /// [`ErrorKind::Usage`] for an address that is not of a fake server, that was opened before or
+    /// that has expired; [`ErrorKind::Network`] while the server is
+    /// [offline](super::FakeServer::offline).
     pub async fn open(&self, authorize_url: &str) -> Result<Option<String>> {
         let mut page = Url::parse(authorize_url)
             .ok()
@@ -88,14 +86,14 @@ impl FakeBrowser {
         let link =
             location.ok_or_else(|| Error::usage("the sign-in is over, or was opened before"))?;
         if is_loopback(link) {
-            // As with a browser, the app does not hear of it if the port is closed.
+            // As with a real browser, the app does not learn of a closed port.
             tokio::spawn(http.get(link).send());
         }
         Ok(Some(link.to_owned()))
     }
 }
 
-/// Follows no redirect: where it leads is what the test wants to know.
+/// It does not follow redirects, because the test needs the link.
 fn http_client(server: &Url) -> Result<reqwest::Client> {
     let network = Network::default();
     network.client(&network.tls()?, server)

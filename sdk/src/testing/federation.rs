@@ -1,5 +1,4 @@
-//! Providers of the fake server: the sign-in that goes by the fake browser, and the identities that
-//! open an account.
+//! Providers of the fake server: sign-in with the fake browser, and identities.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -71,8 +70,8 @@ impl Store {
         Ok(Reply::of_json(StatusCode::OK, &response))
     }
 
-    /// The page of the provider: `as` is the address of the person who says yes, `error` what comes
-    /// in place of a code.
+    /// The provider's page. `as` is the address of the user who approves, `error` the error instead
+    /// of a code.
     pub fn authorize(&mut self, received: &ReceivedRequest) -> Handled {
         let parameter = |name: &str| {
             let mut pairs = url::form_urlencoded::parse(received.query().as_bytes());
@@ -153,7 +152,7 @@ impl Store {
         Ok(sender.account)
     }
 
-    /// A code for the app.
+    /// Issues a code for the app.
     fn grant(&mut self, flow: Flow, email: String) -> String {
         let Flow { provider, challenge, links, .. } = flow;
         let (code, expires_at) = (random().expose().to_owned(), self.now() + CODE_SECONDS);
@@ -162,7 +161,7 @@ impl Store {
         code
     }
 
-    /// A code is spent by the attempt, also with a wrong verifier.
+    /// Takes a code. An attempt with a wrong verifier also spends it.
     fn take_grant(
         &mut self,
         code: &Secret,
@@ -178,8 +177,8 @@ impl Store {
         grant.ok_or_else(|| Refusal::bad_request(ProblemCode::SignInUnknown))
     }
 
-    /// As the real server decides: a known identity opens its account, a new one an account without
-    /// a password at the same address, or a new account.
+    /// As in the real server: a known identity opens its account; a new one is linked to an account
+    /// with the same address and without a password, or to a new account.
     fn account_at_provider(&mut self, grant: &Grant) -> Result<i64, Refusal> {
         if let Some(account) = self.account_of_identity(grant) {
             return Ok(account);
@@ -225,12 +224,12 @@ impl Store {
     }
 }
 
-/// The provider's own name for the person with this address.
+/// The provider's id of the user with this address.
 fn subject_of(email: &str) -> String {
     URL_SAFE_NO_PAD.encode(email)
 }
 
-/// The redirect with these parameters, whose values are base64url or codes.
+/// The redirect with these parameters. Their values need no escaping.
 fn link_to(redirect: &str, parameters: &[(&str, String)]) -> String {
     let mut link = redirect.to_owned();
     for (name, value) in parameters {

@@ -1,14 +1,13 @@
-//! For the tests of apps, and for nothing else: a fake [`FakeServer`] with scripted answers and a clock
-//! that is moved by hand, a [`FailingVault`] whose disk and key store fail on demand, a [`FakeBrowser`]
-//! that comes back. No container, no network and no waiting. Feature `testing`, as a
-//! dev-dependency:
+//! Test support for apps: a [`FakeServer`] with scripted answers and a manual clock, a
+//! [`FailingVault`] whose disk and key store fail on demand, and a [`FakeBrowser`]. Tests need no
+//! container, no network and no waiting. Enable the feature `testing` in a dev-dependency:
 //!
 //! ```toml
 //! [dev-dependencies]
 //! propusk = { version = "0.1", features = ["testing"] }
 //! ```
 //!
-//! A whole test of an app, which shows orders of its own API, as the body of a `#[tokio::test]`:
+//! A complete test of an app that shows orders from its own API, as the body of a `#[tokio::test]`:
 //!
 //! ```
 //! use std::time::Duration;
@@ -45,8 +44,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A call that makes no sense, such as one that names an unknown account, panics and says why.
-//! It runs wherever the SDK does, phones included.
+//! An invalid call, such as one with an unknown account, panics with a message. It runs on every
+//! system of the SDK, including phones.
 
 mod accounts;
 mod answer;

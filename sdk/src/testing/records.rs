@@ -13,12 +13,12 @@ pub(super) struct StoredAccount {
     pub display_name: Option<String>,
     pub password: Option<Secret>,
     pub created_at: i64,
-    /// It waits for its activation.
+    /// The account must be activated.
     pub is_new: bool,
     pub is_suspended: bool,
 }
 
-/// A link that was mailed, as long as it works.
+/// A mailed link that still works.
 pub(super) struct StoredLink {
     pub email: String,
     pub account: i64,
@@ -26,11 +26,11 @@ pub(super) struct StoredLink {
     pub purpose: Purpose,
 }
 
-/// What a mailed link is for.
+/// The purpose of a mailed link.
 #[derive(Clone, Eq, PartialEq)]
 pub(super) enum Purpose {
     Activation,
-    /// With the challenge of the app that has asked for it.
+    /// With the challenge of the app that requested it.
     Reset {
         challenge: Option<String>,
     },
@@ -43,7 +43,7 @@ pub(super) struct StoredSession {
     pub created_at: i64,
     pub last_used_at: i64,
     pub expires_at: i64,
-    /// The refresh token that has not been used.
+    /// The refresh token that was not used yet.
     pub current: String,
     pub is_ended: bool,
 }
@@ -58,11 +58,11 @@ pub(super) struct AccessToken {
 /// A refresh token that was issued.
 pub(super) struct RefreshToken {
     pub session: String,
-    /// Once it is spent.
+    /// Set when the token is spent.
     pub spent: Option<Spent>,
 }
 
-/// The refresh that has spent a token.
+/// The refresh that spent a token.
 pub(super) struct Spent {
     pub attempt: Option<Secret>,
     pub successor: String,
@@ -73,12 +73,12 @@ pub(super) struct Flow {
     pub provider: String,
     pub redirect: String,
     pub challenge: String,
-    /// The account that links an identity.
+    /// The account to which the identity is linked. `None` for a sign-in.
     pub links: Option<i64>,
     pub expires_at: i64,
 }
 
-/// What the browser has brought, and waits for the app.
+/// A code that waits for the app.
 pub(super) struct Grant {
     pub provider: String,
     pub email: String,
@@ -100,7 +100,7 @@ impl StoredSession {
 }
 
 impl Spent {
-    /// Whether the request is the very refresh that has spent the token, sent again.
+    /// Whether the request repeats the refresh that spent the token.
     pub fn is_by(&self, request: &RefreshRequest) -> bool {
         self.attempt.is_some() && self.attempt == request.attempt
     }

@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode};
 use propusk_wire::{FieldCode, Problem, ProblemCode};
 use serde::Serialize;
 
-/// What a request comes to.
+/// The result of a request.
 pub(super) type Handled = Result<Reply, Refusal>;
 
 /// A status with headers and a body.
@@ -44,12 +44,12 @@ impl Reply {
         self
     }
 
-    /// As it is sent at this time by the server's clock, in seconds since 1970.
+    /// The response at this time by the server's clock, in seconds since 1970.
     pub fn sent_at(self, now: i64) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
-        // A scripted date stays: apps are tested against servers whose clock is wrong.
+        // A scripted date is kept, for tests with a wrong server clock.
         response.headers_mut().entry(DATE).or_insert_with(|| date(now));
         response
     }
@@ -101,7 +101,7 @@ impl Refusal {
         Refusal::new(StatusCode::NOT_FOUND, ProblemCode::NotFound)
     }
 
-    /// A member of the request that is not what it has to be.
+    /// A member of the request is not valid.
     pub fn of_field(name: &str, code: FieldCode) -> Self {
         Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, ProblemCode::InvalidFields).with(name, code)
     }

@@ -1,4 +1,4 @@
-//! Which request of Propusk's own API is for what.
+//! The routes of Propusk's own API.
 
 use propusk_wire::ProblemCode;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use super::reply::{Handled, Refusal, Reply};
 use super::script::ReceivedRequest;
 use super::store::Store;
 
-/// Carries a request out.
+/// Processes a request.
 pub(super) fn answer(store: &mut Store, request: &ReceivedRequest) -> Reply {
     handle(store, request).unwrap_or_else(Reply::from)
 }
@@ -35,7 +35,7 @@ fn handle(store: &mut Store, request: &ReceivedRequest) -> Handled {
     }
 }
 
-/// What needs an access token.
+/// The routes that need an access token.
 fn handle_signed_in(store: &mut Store, request: &ReceivedRequest, parts: &[&str]) -> Handled {
     let sender = &store.sender(request)?;
     match (request.method(), parts) {

@@ -1,4 +1,4 @@
-//! The requests that the fake server has received, and what it does with the next ones.
+//! The requests that the fake server has received, and the script for the next ones.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::answer::Answer;
 
-/// A request that has come to the [`FakeServer`](super::FakeServer). Its `Debug` has the method and the
-/// path alone: headers and bodies hold passwords and tokens.
+/// A request that the [`FakeServer`](super::FakeServer) has received. Its `Debug` shows only the
+/// method and the path, because headers and bodies contain passwords and tokens.
 #[derive(Clone)]
 pub struct ReceivedRequest {
     method: String,
@@ -36,18 +36,17 @@ impl ReceivedRequest {
         &self.path
     }
 
-    /// The query, percent-encoded, without the `?`; empty where there is none.
+    /// The query without the `?`, percent-encoded. Empty if there is none.
     pub fn query(&self) -> &str {
         &self.query
     }
 
-    /// The first header of this name, in whatever case; `None` where there is none, or it is no
-    /// text.
+    /// The first header with this name, in any case. `None` if there is none or if it is not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body; empty where there is none.
+    /// The body. Empty if there is none.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
@@ -55,7 +54,7 @@ impl ReceivedRequest {
     /// The body as JSON.
     ///
     /// # Errors
-    /// Where it is none, or has another form.
+    /// If the body is not JSON or does not match the type.
     pub fn json<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_slice(&self.body)
     }
@@ -83,24 +82,25 @@ impl fmt::Debug for ReceivedRequest {
     }
 }
 
-/// A request that the [`FakeServer`](super::FakeServer) keeps waiting. Dropping it lets the request go on.
+/// A request that the [`FakeServer`](super::FakeServer) holds back. Dropping it lets the request
+/// continue.
 #[derive(Debug)]
 #[must_use = "dropping it lets the request go on"]
 pub struct HeldRequest(Arc<Gate>);
 
 impl HeldRequest {
-    /// Waits until the request has come; at once where it has.
+    /// Waits until the request has arrived.
     pub async fn arrived(&self) {
-        // The sender is in this very value, so that it cannot be gone.
+        // This value owns the sender, so the channel is never closed.
         let _ = self.0.arrived.subscribe().wait_for(|arrived| *arrived).await;
     }
 
-    /// Lets the request go on: the server answers it as ever.
+    /// Lets the request continue: the server answers as usual.
     pub fn release(self) {
         self.0.release(None);
     }
 
-    /// Lets the request go on, with this answer.
+    /// Lets the request continue with this answer.
     pub fn answer(self, answer: Answer) {
         self.0.release(Some(answer));
     }
@@ -112,16 +112,16 @@ impl Drop for HeldRequest {
     }
 }
 
-/// Where one request waits.
+/// Holds back one request.
 #[derive(Debug)]
 pub(super) struct Gate {
     arrived: watch::Sender<bool>,
-    /// Once it is open: the answer, if the test has given one.
+    /// Set when the request may continue, with the answer of the test if there is one.
     opened: watch::Sender<Option<Option<Answer>>>,
 }
 
 impl Gate {
-    /// Waits until the test lets the request go on, with the answer that it has given.
+    /// Waits until the test lets the request continue, and returns its answer.
     pub async fn pass(&self) -> Option<Answer> {
         self.arrived.send_replace(true);
         let mut opened = self.opened.subscribe();
@@ -129,7 +129,7 @@ impl Gate {
         answer.flatten()
     }
 
-    /// The first word counts.
+    /// Only the first call has an effect.
     fn release(&self, answer: Option<Answer>) {
         self.opened.send_if_modified(|opened| {
             let is_first = opened.is_none();
@@ -141,15 +141,15 @@ impl Gate {
     }
 }
 
-/// What is done about one request.
+/// What to do with a request.
 pub(super) enum Step {
     Answer(Answer),
     Hold(Arc<Gate>),
-    /// An answer for requests with an access token that is good.
+    /// An answer for requests with a valid access token.
     SignedIn(Answer),
 }
 
-/// The requests so far, and the answers for those to come.
+/// The received requests and the scripted answers.
 #[derive(Default)]
 pub(super) struct Script {
     pub seen: Vec<ReceivedRequest>,
@@ -164,7 +164,7 @@ struct Route {
     path: String,
 }
 
-/// An answer to every request.
+/// An answer for all requests of a route.
 struct PermanentAnswer {
     answer: Answer,
     needs_token: bool,
@@ -188,7 +188,7 @@ impl Script {
         self.always.push((route, PermanentAnswer { answer, needs_token }));
     }
 
-    /// Notes a request, and returns what the script says of it.
+    /// Records a request and returns its scripted step.
     pub fn receive(&mut self, request: ReceivedRequest) -> Option<Step> {
         let route = Route::new(&request.method, &request.path);
         self.seen.push(request);

@@ -1,4 +1,4 @@
-//! The fake server as a test uses it, and the connections that it serves.
+//! The fake server: its API for tests, and its connections.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -27,18 +27,18 @@ use crate::account::MailedLink;
 use crate::client::{Client, ClientBuilder};
 use crate::clock::Clock;
 
-/// When every server starts by its own clock: the first second of 2026.
+/// The initial time of every server: the first second of 2026.
 const START: i64 = 1_767_225_600;
 
-/// A fake of Propusk's own API at a free port of this machine, in memory. It answers as the real
-/// server does as far as an app can see: access tokens live for 900 s, refresh tokens rotate, a
-/// lost answer to a refresh can be had again. Its clock does not move until
+/// A fake of Propusk's own API at a free port of this machine, in memory. For an app it behaves
+/// like the real server: access tokens are valid for 900 s, refresh tokens rotate, and a lost
+/// answer to a refresh can be requested again. Its clock moves only with
 /// [`advance`](Self::advance).
 ///
-/// A request is answered by the first of these that fits it: an answer for the next request
+/// A request is answered by the first of these that matches: an answer for the next request
 /// ([`answer_next`](Self::answer_next), [`hold_next`](Self::hold_next)), an answer for all requests
 /// ([`answer_always`](Self::answer_always), [`answer_signed_in`](Self::answer_signed_in)), the API
-/// itself, 404.
+/// itself, or 404.
 ///
 /// Dropping it closes the port and all connections.
 pub struct FakeServer {
@@ -55,10 +55,10 @@ struct Shared {
 }
 
 impl FakeServer {
-    /// Listens at a free port of `127.0.0.1`, with no accounts.
+    /// Starts a server at a free port of `127.0.0.1`, without accounts.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with its I/O enabled, and if the system gives no port.
+    /// Outside of a tokio runtime with I/O enabled, or if there is no free port.
     pub async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("the address of the port"));
@@ -74,13 +74,13 @@ impl FakeServer {
         FakeServer { shared, accepting }
     }
 
-    /// Its address, such as `http://127.0.0.1:49152`; behind it, paths of the app's own API too.
+    /// The address, such as `http://127.0.0.1:49152`. Paths of the app's own API are below it too.
     pub fn url(&self) -> &str {
         &self.shared.url
     }
 
-    /// The builder of a client of this server, which goes by its clock. The session is kept in
-    /// memory unless it is given a vault, such as that of a [`FailingVault`](super::FailingVault).
+    /// A builder for a client of this server, with the server's clock. The session is in memory
+    /// unless the client gets a vault, such as that of a [`FailingVault`](super::FailingVault).
     pub fn builder(&self) -> ClientBuilder {
         Client::builder(self.url()).clock(self.clock())
     }
@@ -88,26 +88,26 @@ impl FakeServer {
     /// A client of this server that keeps its session in memory.
     ///
     /// # Panics
-    /// Where the system has no TLS that works.
+    /// If TLS cannot be set up on this system.
     pub fn client(&self) -> Client {
         self.builder().build().expect("a client of the fake server")
     }
 
-    /// Its clock, which is also that of its [clients](Self::builder): it begins in the first second
-    /// of 2026. For a device whose clock is wrong, give [`ClientBuilder::clock`] another one.
+    /// The clock of the server and its [clients](Self::builder). It starts in the first second of
+    /// 2026. For a device with a wrong clock, pass another one to [`ClientBuilder::clock`].
     pub fn clock(&self) -> Clock {
         self.shared.clock.clone()
     }
 
-    /// Lets time pass for the server and its clients, in whole seconds. Nothing waits for it:
-    /// access tokens expire after 900 s, sessions after 60 days without a refresh, a sign-in in the
-    /// browser after ten minutes, its code after one.
+    /// Moves the clock of the server and its clients forward, in whole seconds, without waiting.
+    /// Access tokens expire after 900 s, sessions after 60 days without a refresh, a browser
+    /// sign-in after ten minutes, and its code after one minute.
     pub fn advance(&self, by: Duration) {
         let seconds = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
         self.shared.clock.set(self.shared.clock.now().saturating_add(seconds));
     }
 
-    /// Adds an account that signs in with this password; its address is proved.
+    /// Adds an account with this password and a verified address.
     ///
     /// # Panics
     /// If the address belongs to another account.
@@ -122,39 +122,39 @@ impl FakeServer {
         });
     }
 
-    /// Suspends an account: its requests are refused as
-    /// [`account_inactive`](crate::ProblemCode::AccountInactive), and with the next refresh its
-    /// clients are signed out.
+    /// Suspends an account. Its requests are refused as
+    /// [`account_inactive`](crate::ProblemCode::AccountInactive), and its clients are signed out at
+    /// their next refresh.
     ///
     /// # Panics
-    /// If there is no such account, as all functions here that name one.
+    /// If the account does not exist. This applies to all functions here that take an address.
     pub fn suspend(&self, email: &str) {
         self.change(email, |account| account.is_suspended = true);
     }
 
-    /// Lets an account in again that was [suspended](Self::suspend) or waits for its activation.
+    /// Activates an account that was [suspended](Self::suspend) or that waits for its activation.
     ///
     /// # Panics
-    /// If there is no such account.
+    /// If the account does not exist.
     pub fn enable(&self, email: &str) {
         self.change(email, |account| (account.is_suspended, account.is_new) = (false, false));
     }
 
-    /// Deletes an account; its sessions end.
+    /// Deletes an account and ends its sessions.
     ///
     /// # Panics
-    /// If there is no such account.
+    /// If the account does not exist.
     pub fn delete_account(&self, email: &str) {
         let mut store = self.store();
         let account = id_of(&store, email);
         store.delete_account(account);
     }
 
-    /// The address is proved, as if its owner had opened the link in a mail; one that the account
-    /// has changed to takes the place of the old one.
+    /// Confirms an address, as if the user had opened the mailed link. A pending address replaces
+    /// the old one.
     ///
     /// # Panics
-    /// If there is no account that has the address, or has changed to it.
+    /// If no account has this address or has it pending.
     pub fn confirm_email(&self, email: &str) {
         let mut store = self.store();
         let waits = |account: &StoredAccount| account.pending_email.as_deref() == Some(email);
@@ -170,31 +170,32 @@ impl FakeServer {
         }
     }
 
-    /// Accounts that are registered from now on with an e-mail address wait for their activation.
-    /// See [`mailed_link`](Self::mailed_link).
+    /// From now on, accounts that register with an e-mail address must be activated. See
+    /// [`mailed_link`](Self::mailed_link).
     pub fn require_activation(&self) {
         self.store().awaits_activation = true;
     }
 
-    /// The newest link that was mailed to this address and still works, for an activation
-    /// or a password reset. It works once.
+    /// The newest valid link that was mailed to this address, for an activation or a password
+    /// reset. It works once.
     pub fn mailed_link(&self, email: &str) -> Option<MailedLink> {
         self.store().link_in_mailbox(email)
     }
 
-    /// The live sessions of an account, the last used first. None of them is the current one.
+    /// The sessions of an account that have not ended, the last used first. None is marked as
+    /// current.
     ///
     /// # Panics
-    /// If there is no such account.
+    /// If the account does not exist.
     pub fn sessions(&self, email: &str) -> Vec<Session> {
         let store = self.store();
         store.sessions_of(id_of(&store, email), None)
     }
 
-    /// Ends one session, as its owner does from another device.
+    /// Ends one session, as if the user did it on another device.
     ///
     /// # Panics
-    /// If there was no such session.
+    /// If the session does not exist.
     pub fn end_session(&self, id: &str) {
         let is_known = self.store().end(id);
         assert!(is_known, "there is no session of this id");
@@ -203,63 +204,64 @@ impl FakeServer {
     /// Ends all sessions of an account.
     ///
     /// # Panics
-    /// If there is no such account.
+    /// If the account does not exist.
     pub fn end_sessions(&self, email: &str) {
         let mut store = self.store();
         let account = id_of(&store, email);
         store.end_sessions_of(account, None);
     }
 
-    /// Refuses every access token that has been issued until now, with 401, also at the app's own
-    /// paths. Sessions go on: the next refresh gives a token that works.
+    /// Revokes all access tokens that were issued so far: they get 401, also at the app's own
+    /// paths. Sessions continue: the next refresh returns a valid token.
     pub fn revoke_access_tokens(&self) {
         for token in self.store().access_tokens.values_mut() {
             token.is_revoked = true;
         }
     }
 
-    /// Answers the next request of this method and path (`/propusk/v1/sessions`, without a query)
-    /// in this way. Called again, it is for the request after that.
+    /// Answers the next request with this method and path (such as `/propusk/v1/sessions`, without
+    /// a query). Another call applies to the request after that.
     pub fn answer_next(&self, method: &str, path: &str, answer: Answer) {
         self.script().answer_next(method, path, answer);
     }
 
-    /// Answers all requests of this method and path in this way, until it is called again with
-    /// another answer: for the app's own API. Access tokens are not looked at.
+    /// Answers all requests with this method and path, until it is called again: for the app's own
+    /// API. Access tokens are not checked.
     pub fn answer_always(&self, method: &str, path: &str, answer: Answer) {
         self.script().answer_always(method, path, answer, false);
     }
 
-    /// The same for requests with an access token that works. Those without one, or with one that
-    /// has expired, was [revoked](Self::revoke_access_tokens) or belongs to a session that has
-    /// ended, are answered with 401; those of a suspended account with 403.
+    /// As [`answer_always`](Self::answer_always), but only for requests with a valid access token.
+    /// A request gets 401 if its token is missing, has expired, was
+    /// [revoked](Self::revoke_access_tokens) or belongs to an ended session, and 403 if the account
+    /// is suspended.
     pub fn answer_signed_in(&self, method: &str, path: &str, answer: Answer) {
         self.script().answer_always(method, path, answer, true);
     }
 
-    /// Keeps the next request of this method and path waiting until the test lets it go on.
+    /// Holds back the next request with this method and path until the test lets it continue.
     pub fn hold_next(&self, method: &str, path: &str) -> HeldRequest {
         self.script().hold_next(method, path)
     }
 
-    /// The network is gone: open connections are cut, those that are begun are closed at once.
+    /// Simulates a lost network: open connections are cut, and new ones are closed at once.
     pub fn offline(&self) {
         self.shared.is_online.send_replace(false);
     }
 
-    /// The network is there again. A client that waits before it tries again learns of it by
-    /// [`Client::network_changed`], as in an app.
+    /// Restores the network. As in an app, a client that waits for a retry learns of it with
+    /// [`Client::network_changed`].
     pub fn online(&self) {
         self.shared.is_online.send_replace(true);
     }
 
-    /// All requests so far, the first one first, with those that were answered by the script or not
-    /// at all. Those while [offline](Self::offline) have not come.
+    /// All requests so far, the first one first, including those that the script answered or that
+    /// got no answer. Requests while [offline](Self::offline) are not included.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.script().seen.clone()
     }
 
-    /// How many requests of this method and path there were.
+    /// The number of requests with this method and path.
     pub fn count(&self, method: &str, path: &str) -> usize {
         let is_it = |seen: &&ReceivedRequest| seen.method() == method && seen.path() == path;
         self.script().seen.iter().filter(is_it).count()
@@ -311,7 +313,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    // Dropped with this task, and with it all connections.
+    // Dropped with this task, which closes all connections.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -332,12 +334,12 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     tokio::select! {
         biased;
         _ = is_online.wait_for(|is_online| !is_online) => {}
-        // A request that was left unanswered is an error here, and meant.
+        // A request without an answer ends the connection with an expected error.
         _ = connection => {}
     }
 }
 
-/// There is no answer: the connection is closed.
+/// No answer: the connection is closed.
 #[derive(Debug)]
 struct Unanswered;
 

@@ -1,5 +1,5 @@
 //! Sessions of the fake server: sign-in, refresh with rotation, access tokens, and the list of
-//! where an account is signed in.
+//! sessions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,14 +15,14 @@ use super::reply::{Handled, Refusal, Reply, no_content};
 use super::script::ReceivedRequest;
 use super::store::{Store, random};
 
-/// How long an access token lives, in seconds.
+/// The lifetime of an access token, in seconds.
 const ACCESS_SECONDS: i64 = 900;
-/// How long a session lives without a refresh, in seconds.
+/// The lifetime of a session without a refresh, in seconds.
 const REFRESH_SECONDS: i64 = 5_184_000;
-/// How long after a sign-in no current password is needed, in seconds.
+/// For this many seconds after a sign-in, the current password is not needed.
 const RECENT_SECONDS: i64 = 300;
 
-/// Whose access token came with a request.
+/// The account and session of a request's access token.
 pub(super) struct Sender {
     pub account: i64,
     pub session: String,
@@ -39,7 +39,7 @@ impl Store {
         self.open_session(id, request.device_name)
     }
 
-    /// Opens a session of the account; refused while it is inactive.
+    /// Opens a session, unless the account is inactive.
     pub fn open_session(&mut self, account: i64, device_name: Option<String>) -> Handled {
         self.check_active(account)?;
         let id: String = random().expose().chars().take(16).collect();
@@ -58,8 +58,8 @@ impl Store {
         self.tokens(account, &id, &current)
     }
 
-    /// As the real server does it: a token works once, the same token with the same attempt gives
-    /// the same successor until that is used, and every other use of a spent one ends the session.
+    /// As in the real server: a token works once; the same token with the same attempt returns the
+    /// same successor until that is used; any other use of a spent token ends the session.
     pub fn refresh(&mut self, request: &RefreshRequest) -> Handled {
         let token = self.refresh_tokens.get(request.refresh_token.expose());
         let token = token.ok_or_else(|| Refusal::unauthorized(ProblemCode::InvalidCredentials))?;
@@ -83,7 +83,7 @@ impl Store {
         Ok(Reply::of_json(StatusCode::OK, &SessionsResponse { sessions }))
     }
 
-    /// The live sessions of an account, the last used first.
+    /// The sessions of an account that have not ended, the last used first.
     pub fn sessions_of(&self, account: i64, current: Option<&str>) -> Vec<Session> {
         let live = self
             .sessions
@@ -129,7 +129,7 @@ impl Store {
         Ok(no_content())
     }
 
-    /// Ends all sessions of an account but this one.
+    /// Ends all sessions of an account except this one.
     pub fn end_sessions_of(&mut self, account: i64, except: Option<&str>) {
         for (id, session) in &mut self.sessions {
             if session.account == account && except != Some(id.as_str()) {
@@ -138,13 +138,13 @@ impl Store {
         }
     }
 
-    /// Whether there was such a session.
+    /// Ends a session. Returns whether it existed.
     pub fn end(&mut self, id: &str) -> bool {
         let session = self.sessions.get_mut(id);
         session.map(|session| session.is_ended = true).is_some()
     }
 
-    /// Whose access token this is; refused unless it works.
+    /// The sender of a request, or a refusal if the access token is not valid.
     pub fn sender(&self, request: &ReceivedRequest) -> Result<Sender, Refusal> {
         let unknown = || Refusal::unauthorized(ProblemCode::InvalidCredentials);
         let token = request.bearer().and_then(|bearer| self.access_tokens.get(bearer));
@@ -157,7 +157,7 @@ impl Store {
         Ok(Sender { account, session: token.session.clone() })
     }
 
-    /// The current password, or a sign-in under five minutes old.
+    /// Requires the current password, or a sign-in within the last five minutes.
     pub fn reauthenticate(&self, sender: &Sender, current: Option<&Secret>) -> Result<(), Refusal> {
         let password = self.accounts.get(&sender.account).and_then(|a| a.password.as_ref());
         let since = self.live(&sender.session).map(|session| session.created_at);
@@ -181,7 +181,7 @@ impl Store {
         self.sessions.get(id).filter(|session| session.is_live(self.now()))
     }
 
-    /// Spends the token of the request, and gives its successor.
+    /// Spends the token of the request and returns its successor.
     fn rotate(&mut self, request: &RefreshRequest, id: &str) -> String {
         let successor = self.issue_refresh_token(id);
         if let Some(token) = self.refresh_tokens.get_mut(request.refresh_token.expose()) {
@@ -216,8 +216,7 @@ impl Store {
         Ok(Reply::of_json(StatusCode::OK, &response))
     }
 
-    /// With the claims of a real one, for apps that show them, and a signature that no key
-    /// verifies.
+    /// A token with the claims of a real one, for apps that show them, and a random signature.
     fn issue_access_token(&mut self, account: i64, session: &str) -> Secret {
         let (now, id, signature) = (self.now(), random(), random());
         let expires_at = now + ACCESS_SECONDS;

@@ -1,5 +1,5 @@
-//! What the fake server knows: accounts, sessions, tokens, mailed links and sign-ins that are under
-//! way, all in memory and by its own clock.
+//! The state of the fake server, in memory and by its own clock: accounts, sessions, tokens, mailed
+//! links and pending sign-ins.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use super::records::{
 use crate::clock::Clock;
 use crate::pkce;
 
-/// Everything.
+/// The state of the fake server.
 pub(super) struct Store {
     pub clock: Clock,
     pub url: String,
@@ -26,7 +26,7 @@ pub(super) struct Store {
     pub flows: HashMap<String, Flow>,
     /// By their code.
     pub grants: HashMap<String, Grant>,
-    /// With the account that each opens.
+    /// With their accounts.
     pub identities: Vec<(i64, Identity)>,
     last_account: i64,
 }
@@ -60,7 +60,7 @@ impl Store {
         self.last_account
     }
 
-    /// By e-mail address, in whatever case.
+    /// Finds an account by e-mail address, in any case.
     pub fn account_by_email(&self, email: &str) -> Option<i64> {
         let has = |account: &StoredAccount| {
             account.email.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(email))
@@ -68,7 +68,7 @@ impl Store {
         self.accounts.iter().find(|(_, account)| has(account)).map(|(id, _)| *id)
     }
 
-    /// By e-mail address, phone number or username.
+    /// Finds an account by e-mail address, phone number or username.
     pub fn account_by_identifier(&self, identifier: &str) -> Option<i64> {
         let is_it = |name: &Option<String>| name.as_deref() == Some(identifier);
         self.account_by_email(identifier).or_else(|| {
@@ -77,7 +77,7 @@ impl Store {
         })
     }
 
-    /// What lies in a mailbox is replaced: the newest link of each purpose works.
+    /// Mails a link. It replaces the earlier link with the same purpose.
     pub fn mail_link(&mut self, account: i64, email: &str, purpose: Purpose) {
         let is_same = |link: &StoredLink| {
             let kinds = [&link.purpose, &purpose].map(std::mem::discriminant);

@@ -1,4 +1,4 @@
-//! A vault in memory whose disk and key store fail when the test says so.
+//! A vault in memory whose disk and key store fail on demand.
 
 use std::fmt;
 use std::io;
@@ -6,14 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::vault::{KeyStore, KeyStoreError, Storage, Vault, VaultKey};
 
-/// What a disk does.
+/// The behaviour of a disk.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum DiskState {
     /// It reads and writes.
     #[default]
     Works,
-    /// It reads, and takes nothing: [`VaultState::ReadOnly`](crate::VaultState::ReadOnly).
+    /// It reads but cannot write: [`VaultState::ReadOnly`](crate::VaultState::ReadOnly).
     Full,
     /// It neither reads nor writes: [`VaultState::Locked`](crate::VaultState::Locked).
     Unreadable,
@@ -22,21 +22,21 @@ pub enum DiskState {
     WithoutLocks,
 }
 
-/// What the system's store for keys does.
+/// The behaviour of the system's key store.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum KeyStoreState {
-    /// It gives and takes keys.
+    /// It loads and saves keys.
     #[default]
     Open,
-    /// It is locked, or its user refuses: [`VaultState::Locked`](crate::VaultState::Locked).
+    /// It is locked, or the user refuses: [`VaultState::Locked`](crate::VaultState::Locked).
     Locked,
-    /// There is none: [`VaultState::NoKeyStore`](crate::VaultState::NoKeyStore).
+    /// The system has none: [`VaultState::NoKeyStore`](crate::VaultState::NoKeyStore).
     NoStore,
 }
 
-/// The disk and the key store of a device, in memory, which outlast the [`Vault`]s that are made of
-/// them. Clones are the same device.
+/// The disk and the key store of a device, in memory. They outlive the [`Vault`]s that use them.
+/// Clones are the same device.
 ///
 /// ```
 /// use propusk::testing::{DiskState, FailingVault, FakeServer};
@@ -66,32 +66,32 @@ pub struct FailingVault {
 }
 
 impl FailingVault {
-    /// An empty disk that works, and a key store that is open and has no key.
+    /// A device with an empty, working disk and an open key store without a key.
     pub fn new() -> Self {
         FailingVault::default()
     }
 
-    /// A vault over what is stored: call it once for each start of the app, or for each process.
-    /// For the next start, drop the clients of the one before.
+    /// A vault on this device. Call it once for each start of the app or for each process. Before
+    /// the next start, drop the clients of the previous one.
     pub fn vault(&self) -> Vault {
         let storage = DiskStorage(Arc::clone(&self.disk));
         Vault::with_storage(Arc::new(storage), Arc::<Keys>::clone(&self.keys))
     }
 
-    /// What the disk does from now on.
+    /// Sets the behaviour of the disk.
     pub fn set_disk(&self, state: DiskState) {
         self.disk.inner().state = state;
     }
 
-    /// What the key store does from now on. A running app has read the key already, and goes on: a
-    /// locked store is seen at the next start.
+    /// Sets the behaviour of the key store. A running app has already loaded the key, so a locked
+    /// store takes effect at the next start.
     pub fn set_key_store(&self, state: KeyStoreState) {
         lock(&self.keys.0).state = state;
     }
 
-    /// Changes a byte of what is stored, as a disk does that fails: it is
-    /// [`VaultState::Unreadable`](crate::VaultState::Unreadable) until it is written again. Without
-    /// anything stored, it changes nothing.
+    /// Damages one byte of the stored record: it is
+    /// [`VaultState::Unreadable`](crate::VaultState::Unreadable) until it is written again. It does
+    /// nothing if nothing is stored.
     pub fn damage(&self) {
         let mut disk = self.disk.inner();
         if let Some(last) = disk.bytes.as_mut().and_then(|bytes| bytes.last_mut()) {
@@ -100,14 +100,14 @@ impl FailingVault {
         }
     }
 
-    /// Removes the key, as when a backup is restored on another device: at the next start, what is
-    /// stored is [`VaultState::Unreadable`](crate::VaultState::Unreadable).
+    /// Removes the key, as when a backup is restored on another device. At the next start, the
+    /// stored record is [`VaultState::Unreadable`](crate::VaultState::Unreadable).
     pub fn lose_key(&self) {
         lock(&self.keys.0).key = None;
     }
 
-    /// Takes the lock, as another process does to write, and keeps it until the value is dropped:
-    /// what the app writes waits. Blocks the thread while a vault has the lock.
+    /// Takes the lock, as another process does to write, until the value is dropped. Meanwhile the
+    /// app's writes wait. It blocks the thread while a vault holds the lock.
     pub fn hold_lock(&self) -> HeldLock {
         HeldLock(self.disk.acquire())
     }
@@ -127,7 +127,7 @@ impl fmt::Debug for FailingVault {
     }
 }
 
-/// The lock of a [`FailingVault`], until it is dropped.
+/// The lock of a [`FailingVault`]; dropping it releases the lock.
 #[must_use = "dropping it gives the lock back"]
 pub struct HeldLock(#[expect(dead_code, reason = "dropping it is what it is for")] DiskLock);
 
@@ -137,7 +137,7 @@ impl fmt::Debug for HeldLock {
     }
 }
 
-/// Bytes that all vaults of a device share.
+/// The bytes that all vaults of a device share.
 #[derive(Default)]
 struct Disk {
     inner: Mutex<DiskInner>,
@@ -148,15 +148,15 @@ struct Disk {
 struct DiskInner {
     state: DiskState,
     bytes: Option<Vec<u8>>,
-    /// Grows with every change.
+    /// It grows with every change.
     version: u64,
     is_locked: bool,
 }
 
-/// The lock between the vaults of a disk, given back when it is dropped.
+/// The lock between the vaults of a disk; dropping it releases the lock.
 struct DiskLock(Arc<Disk>);
 
-/// The disk as one vault sees it.
+/// The disk as the storage of one vault.
 struct DiskStorage(Arc<Disk>);
 
 impl Disk {
@@ -170,11 +170,11 @@ impl Disk {
         DiskLock(Arc::clone(self))
     }
 
-    /// Replaces what is stored, if the disk lets it.
+    /// Replaces the stored bytes, if the disk allows it.
     fn store(&self, bytes: Option<Vec<u8>>) -> io::Result<()> {
         let mut disk = self.inner();
         match disk.state {
-            // On a full disk there is still room for nothing.
+            // A full disk still allows removing.
             DiskState::Full if bytes.is_some() => return Err(io::ErrorKind::StorageFull.into()),
             DiskState::Unreadable => return Err(unreadable()),
             DiskState::Works | DiskState::Full | DiskState::WithoutLocks => {}

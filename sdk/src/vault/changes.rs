@@ -1,5 +1,5 @@
-//! Learning that what is stored has changed, in this process or another: the system's notification makes
-//! it prompt, and a look every two seconds makes it certain, also on network disks.
+//! Detects changes of the stored record by any process. A notification of the system makes it fast;
+//! a check every two seconds makes it reliable, also on network disks.
 
 use std::future::pending;
 use std::io;
@@ -9,31 +9,31 @@ use std::time::Duration;
 use super::watch::{Watch, refreshed};
 use super::{FileStorage, Storage};
 
-/// How long a change may go unnoticed without a notification.
+/// The longest delay of a change without a notification.
 const PERIOD: Duration = Duration::from_secs(2);
 
-/// Tells when the stored bytes change. It stops when it is dropped.
+/// Reports changes of the stored bytes. Dropping it stops the watch.
 pub(crate) struct Changes {
     storage: Arc<dyn Storage>,
-    /// The same storage, where it is a file.
+    /// The same storage, if it is a file.
     file: Option<FileStorage>,
     watch: Option<Watch>,
-    /// The version at the last look; `None` if no look has found it out yet.
+    /// The version at the last check; `None` if it is not known yet.
     seen: Option<u64>,
     period: Duration,
 }
 
 impl Changes {
-    /// From now on.
+    /// Watches from now on.
     pub(super) async fn of(storage: Arc<dyn Storage>, file: Option<FileStorage>) -> Self {
         let mut changes = Changes { storage, file, watch: None, seen: None, period: PERIOD };
         changes.seen = changes.look().await.unwrap_or_default();
         changes
     }
 
-    /// Waits until the stored bytes may have changed since the last time that this returned, or since
-    /// this value was made. A folder that goes away is no change. Nothing is missed if the future is
-    /// dropped. It never returns where the storage has no versions.
+    /// Waits until the stored bytes may have changed since the last call returned, or since this
+    /// value was made. A folder that disappears is not a change. Dropping the future misses
+    /// nothing. It never returns if the storage has no versions.
     pub(crate) async fn changed(&mut self) {
         loop {
             self.pause().await;
@@ -43,7 +43,7 @@ impl Changes {
                     return;
                 }
                 Ok(None) => pending().await,
-                // The disk may be away: the next look may find it.
+                // The disk may be away; it is checked again.
                 Ok(Some(_)) | Err(_) => {}
             }
         }
@@ -60,7 +60,8 @@ impl Changes {
         }
     }
 
-    /// The version now. The folder is watched before it is asked for, so that no change falls between.
+    /// The current version. The watch starts before the version is read, so that no change is
+    /// missed.
     async fn look(&mut self) -> io::Result<Option<u64>> {
         let (storage, file, watch) = (self.storage.clone(), self.file.clone(), self.watch.take());
         let looked = tokio::task::spawn_blocking(move || {
@@ -93,7 +94,7 @@ mod tests {
         folder.join("home").join("vault")
     }
 
-    /// As another process writes, which has a value of its own.
+    /// Writes as another process does, with its own vault value.
     async fn write(folder: &Path, text: &str) {
         let other = Vault::file(path(folder), key());
         other.lock().await.unwrap().write(text.as_bytes()).await.unwrap();
@@ -108,7 +109,7 @@ mod tests {
         Vault::with_storage(Arc::new(storage), Arc::new(FixedKey(key()))).changes().await
     }
 
-    /// Whether the next look finds nothing new.
+    /// Whether no change is reported.
     async fn is_quiet(changes: &mut Changes) -> bool {
         let hour = Duration::from_secs(3600);
         tokio::time::timeout(hour, changes.changed()).await.is_err()
@@ -187,7 +188,7 @@ mod tests {
         let changes = changes(folder.path()).await;
         let mut notified = changes.watch.as_ref().unwrap().receiver();
         drop(changes);
-        // The thread has the sender, and drops it when it ends.
+        // The thread owns the sender and drops it at its end.
         while notified.changed().await.is_ok() {}
     }
 }

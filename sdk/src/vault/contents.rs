@@ -1,5 +1,5 @@
-//! Reading and replacing the record: what may be overwritten, and what becomes of a file that nobody
-//! can read. Everything here blocks.
+//! Reads and replaces the record: which files may be overwritten, and what happens to an unreadable
+//! one. Everything here blocks.
 
 use std::error::Error as StdError;
 use std::io;
@@ -13,15 +13,15 @@ use super::sealed::{KeyLocation, MAX_RECORD, Sealed, Unreadable, seal};
 use super::{FileStorage, Storage, VaultError};
 use crate::vault_state::VaultState;
 
-/// The storage and the keys to it.
+/// The storage and its keys.
 pub(super) struct Contents {
     pub(super) storage: Arc<dyn Storage>,
-    /// The same storage, where it is a file.
+    /// The same storage, if it is a file.
     file: Option<FileStorage>,
     pub(super) keys: Keys,
     /// Whether the last write was refused.
     read_only: AtomicBool,
-    /// Whether the last lock was none.
+    /// Whether the last attempt to lock found no support for locks.
     is_without_locks: AtomicBool,
 }
 
@@ -51,7 +51,7 @@ impl Contents {
         }
     }
 
-    /// `lock_guard` is the lock, which is kept while anything here is still under way.
+    /// Replaces the record. `lock_guard` is held until all work has finished.
     pub(super) fn write(
         &self,
         record: &[u8],
@@ -79,7 +79,7 @@ impl Contents {
         Ok(())
     }
 
-    /// What a newer version has written is not ours to remove.
+    /// Removes the record, except one that a newer version has written.
     pub(super) fn remove(&self) -> Result<(), VaultError> {
         if let Some(file) = self.read_with_retry()?
             && Sealed::parse(&file).is_err_and(|error| error == Unreadable::Newer)
@@ -89,20 +89,21 @@ impl Contents {
         self.remove_any_version()
     }
 
-    /// Removes what is there without looking at it.
+    /// Removes the record without reading it.
     pub(super) fn remove_any_version(&self) -> Result<(), VaultError> {
         self.written(retry_while_away(|| self.storage.remove()))
     }
 
-    /// Removes everything, the keys and the lock too. Where one of these fails, the others are removed all
-    /// the same, and the first error is returned.
+    /// Removes the record, the keys and the lock file. If one of them fails, the others are still
+    /// removed, and the first error is returned.
     pub(super) fn erase(
         &self,
         lock_guard: &(impl Clone + Send + 'static),
     ) -> Result<(), VaultError> {
         let record = self.remove_any_version();
         let keys = self.keys.erase(lock_guard);
-        // A key store that has not answered may still remove the key: nobody makes another meanwhile.
+        // A key store that has not answered may still remove the key: until then no other process
+        // may create one.
         let lock = match (&keys, &self.file) {
             (Ok(()), Some(file)) => file.remove_lock(),
             _ => Ok(()),
@@ -110,8 +111,8 @@ impl Contents {
         record.and(keys).and_then(|()| self.written(lock))
     }
 
-    /// Waits for the lock among processes. Where there is none, the tasks of this process still wait
-    /// for each other, and the state says what that means.
+    /// Waits for the lock between processes. Without support for locks, only the tasks of this
+    /// process wait for each other, and the state reports it.
     pub(super) fn lock(&self, asked: Instant) -> io::Result<Box<dyn Send>> {
         let lock = retry_while_away_since(asked, || self.storage.lock());
         let is_none = lock.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Unsupported);
@@ -136,8 +137,8 @@ impl Contents {
         self.is_without_locks.load(Ordering::SeqCst) || !self.storage.has_locks()
     }
 
-    /// A key for another file in place of one that nobody can read, which makes room only once there
-    /// is one.
+    /// A key for a new file in place of an unreadable one. The old file is set aside only after
+    /// there is a key.
     fn replaced(
         &self,
         lock_guard: &(impl Clone + Send + 'static),

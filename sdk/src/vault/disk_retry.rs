@@ -1,23 +1,23 @@
-//! Waiting for a disk that is away for a moment.
+//! Retries while a disk is away for a moment.
 
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a lock or a write waits for the disk: long enough for a network to come back after the
-/// device has slept, short enough for a user who looks at a screen.
+/// How long a lock or a write waits for the disk: long enough for a network to return after the
+/// device has slept, short enough for a waiting user.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 
-/// How often the disk is asked.
+/// The delay between attempts.
 const PERIOD: Duration = Duration::from_millis(50);
 
-/// Tries until it does not fail because the disk is away, and for 3 seconds at most. Blocks.
+/// Retries for at most 3 seconds while the disk is away. Blocks.
 pub(super) fn retry_while_away<T>(attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     retry_while_away_since(Instant::now(), attempt)
 }
 
-/// As [`retry_while_away`], but for 3 seconds since it was asked for: those who wait in a line do not wait for
-/// the disk one after the other. It tries once at least.
+/// As [`retry_while_away`], but for 3 seconds since `asked`, so that tasks in a queue do not wait
+/// one after the other. It tries at least once.
 pub(super) fn retry_while_away_since<T>(
     asked: Instant,
     mut attempt: impl FnMut() -> io::Result<T>,
@@ -31,8 +31,8 @@ pub(super) fn retry_while_away_since<T>(
     }
 }
 
-/// What a file system says whose network or helper process is gone, and what [`Storage`](super::Storage)
-/// says for it.
+/// Errors of a file system whose network or helper process is gone. [`Storage`](super::Storage)
+/// uses them as well.
 pub(super) fn is_away(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotConnected | io::ErrorKind::StaleNetworkFileHandle)
 }

@@ -1,4 +1,4 @@
-//! Why the vault could not be used.
+//! The error of a vault.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::fmt;
 use crate::error::{Error, ErrorKind};
 use crate::vault_state::{VaultState, state_in_words};
 
-/// Why a vault could not be read or written. Nothing that was stored is lost by it, except where the
-/// state is [`Foreign`](VaultState::Unreadable): that was lost before.
+/// Why a vault could not be read or written. The stored record is not lost, except in the state
+/// [`Unreadable`](VaultState::Unreadable).
 #[derive(Debug)]
 pub struct VaultError {
     state: VaultState,
@@ -15,7 +15,7 @@ pub struct VaultError {
 }
 
 impl VaultError {
-    /// In which state the vault is.
+    /// The state of the vault.
     pub fn state(&self) -> VaultState {
         self.state
     }

@@ -1,5 +1,5 @@
-//! The folder of a vault's file, remembered from the first sight of the file on: a network home or an
-//! encrypted disk may be away for a moment, and its empty mount point is not a vault without a record.
+//! The folder of a vault's file. It is remembered after the file was seen in it: a network home or
+//! an encrypted disk may be away for a moment, and its empty mount point is not an empty vault.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -13,17 +13,18 @@ pub(super) struct Folder {
     seen: Arc<Mutex<SeenFolders>>,
 }
 
-/// In which folders the file was found.
+/// The folders in which the file was seen.
 #[derive(Debug, Default)]
 struct SeenFolders {
-    /// The vault's own folder, once it has been seen with the file in it.
+    /// The vault's own folder. `None` until the file was seen in it.
     home: Option<FolderId>,
-    /// The folder in which the file was read last: another one until its file has been opened.
+    /// The folder in which the file was read last. It counts as the vault's only after the file was
+    /// opened.
     last: Option<FolderId>,
 }
 
-/// Tells folders apart. Other systems than Unix have no stable way to ask for it: any folder at the path
-/// is the same one there.
+/// Identifies a folder. Only Unix has a stable id; elsewhere any folder at the path counts as the
+/// same.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(not(unix), allow(dead_code))]
 pub(super) struct FolderId {
@@ -40,20 +41,20 @@ impl Folder {
         parent(&self.file)
     }
 
-    /// Which folder is at the path now; `None` if there is none, or if the disk does not say.
+    /// The folder at the path now; `None` if there is none or if the disk does not answer.
     pub fn current(&self) -> Option<FolderId> {
         fs::metadata(self.path()).ok().filter(Metadata::is_dir).map(|folder| FolderId::of(&folder))
     }
 
-    /// Whether the file has been seen, so that the folder is never made again.
+    /// Whether the file was seen, so that the folder is never created again.
     pub fn is_known(&self) -> bool {
         self.seen().home.is_some()
     }
 
     /// # Errors
     ///
-    /// [`NotConnected`](io::ErrorKind::NotConnected) while the folder is missing, or another one without
-    /// the file is in its place.
+    /// [`NotConnected`](io::ErrorKind::NotConnected) while the folder is missing, or while another
+    /// folder without the file is at its path.
     pub fn check(&self) -> io::Result<()> {
         let Some(home) = self.seen().home else { return Ok(()) };
         match self.current() {
@@ -62,13 +63,13 @@ impl Folder {
         }
     }
 
-    /// Does something in the folder. What fails because the folder goes away meanwhile says so.
+    /// Works in the folder. If the folder disappears meanwhile, the error says so.
     pub fn in_folder<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.check()?;
         work().or_else(|error| self.check().and(Err(error)))
     }
 
-    /// The file was read: at the first time its folder is the vault's.
+    /// Notes that the file was read. The first time, its folder becomes the vault's.
     pub fn note_file_seen(&self) {
         let current = self.current();
         let mut seen = self.seen();
@@ -76,19 +77,19 @@ impl Folder {
         seen.last = current;
     }
 
-    /// What was read last can be opened, so that its folder is the vault's.
+    /// Notes that the file which was read last could be opened: its folder is the vault's.
     pub fn confirm_home(&self) {
         let mut seen = self.seen();
         seen.home = seen.last.or(seen.home);
     }
 
-    /// The holder of the lock has changed what is in the folder, which is the vault's by that.
+    /// Notes that the lock holder has changed the folder: it is the vault's.
     pub fn confirm_current(&self) {
         self.note_file_seen();
         self.confirm_home();
     }
 
-    /// Whether what was read last is in another folder than the vault's.
+    /// Whether the file was read last in another folder than the vault's.
     pub fn is_elsewhere(&self) -> bool {
         let seen = self.seen();
         seen.home.is_some() && seen.last != seen.home
@@ -112,7 +113,7 @@ impl FolderId {
     }
 }
 
-/// The folder that a path to a file names.
+/// The folder of a path to a file.
 pub(super) fn parent(file: &Path) -> &Path {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

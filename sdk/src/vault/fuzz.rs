@@ -1,10 +1,10 @@
-//! What must hold whatever lies in place of the vault's file.
+//! Invariants for any bytes in place of the vault's file.
 
 use super::VaultKey;
 use super::sealed::{KeyLocation, Sealed, Unreadable, seal_with};
 
-/// Any bytes are read or refused, and only what says so is taken for a newer version's. The same bytes
-/// as a record come out of the file as they went in, unless the file is changed.
+/// Any bytes are read or refused, and only a higher version number counts as newer. A record is
+/// read back as it was written, unless the file is changed.
 pub fn vault_file(bytes: &[u8]) {
     let key = VaultKey::from_bytes([7; 32]);
     let parsed = Sealed::parse(bytes);

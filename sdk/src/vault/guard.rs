@@ -1,4 +1,4 @@
-//! The lock across tasks and processes, and what may be done while one has it.
+//! The lock between tasks and processes, and the operations that need it.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -12,20 +12,20 @@ use super::task_locks::TaskLock;
 use super::{VaultError, blocking};
 use crate::vault_state::VaultState;
 
-/// A vault that nobody else writes, in this process or another, until this is dropped.
+/// A locked vault: no other task or process writes it until this is dropped.
 ///
-/// A future of its methods that is dropped does not stop what has begun: the lock is kept until it is
-/// done.
+/// Dropping a future of its methods does not stop work that has started: the lock is held until the
+/// work is done.
 pub struct VaultGuard {
     contents: Arc<Contents>,
     lock_guard: VaultLock,
 }
 
-/// The lock itself, shared with work that may outlast whoever waits for it.
+/// The lock itself, shared with work that may outlive the caller.
 pub(super) type VaultLock = Arc<(Mutex<Box<dyn Send>>, OwnedMutexGuard<()>)>;
 
 impl VaultGuard {
-    /// The record, or `None` if there is none.
+    /// The record; `None` if there is none.
     ///
     /// # Errors
     ///
@@ -35,24 +35,24 @@ impl VaultGuard {
         blocking(move || contents.read()).await
     }
 
-    /// Replaces the record, which has 1 MiB at most. A file that nobody can read is set aside by it;
-    /// one that is only locked, or newer, stays.
+    /// Replaces the record, of at most 1 MiB. An unreadable file is set aside; one that is only
+    /// locked, or that a newer version has written, is kept.
     ///
     /// # Errors
     ///
-    /// The record is then what it was before.
+    /// The record is unchanged.
     pub async fn write(&self, record: &[u8]) -> Result<(), VaultError> {
         let (contents, lock_guard) = self.parts();
         let record = record.to_vec();
         blocking(move || contents.write(&record, &lock_guard)).await
     }
 
-    /// Removes the record, readable or not, and everything that is left of earlier ones. It needs no
-    /// key, and leaves the key where it is.
+    /// Removes the record, readable or not, and the rest of earlier ones. It needs no key and keeps
+    /// the key.
     ///
     /// # Errors
     ///
-    /// The record is then still there.
+    /// The record is still there.
     pub async fn remove(&self) -> Result<(), VaultError> {
         let (contents, lock_guard) = self.parts();
         blocking(move || {
@@ -63,11 +63,11 @@ impl VaultGuard {
         .await
     }
 
-    /// The same, also for what a newer version has written.
+    /// As [`remove`](Self::remove), also for a record of a newer version.
     ///
     /// # Errors
     ///
-    /// The record is then still there.
+    /// The record is still there.
     pub async fn remove_any_version(&self) -> Result<(), VaultError> {
         let (contents, lock_guard) = self.parts();
         blocking(move || {
@@ -78,7 +78,8 @@ impl VaultGuard {
         .await
     }
 
-    /// Removes the record, the keys and the lock. Another process that waits for the lock gets a new one.
+    /// Removes the record, the keys and the lock file. Another process that waits for the lock
+    /// creates a new one.
     pub(super) async fn erase(self) -> Result<(), VaultError> {
         let (contents, lock_guard) = self.parts();
         blocking(move || contents.erase(&lock_guard)).await
@@ -95,7 +96,7 @@ impl std::fmt::Debug for VaultGuard {
     }
 }
 
-/// Waits for the lock: first among the tasks of this process, in their order, then among processes.
+/// Waits for the lock, first among the tasks of this process, in their order, then among processes.
 pub(super) async fn lock(
     contents: Arc<Contents>,
     task_lock: TaskLock,
@@ -109,8 +110,8 @@ pub(super) async fn lock(
     Ok(VaultGuard { contents, lock_guard })
 }
 
-/// The one before may wait for a key store that never answers; who has waited as long as one waits
-/// for that is told so.
+/// Waits for the task lock. Its holder may wait for a key store that never answers: then an error
+/// is returned after the timeout.
 async fn pass(contents: &Contents, task_lock: TaskLock) -> Result<OwnedMutexGuard<()>, VaultError> {
     let mut turn = std::pin::pin!(task_lock.lock_owned());
     loop {
@@ -127,14 +128,14 @@ async fn pass(contents: &Contents, task_lock: TaskLock) -> Result<OwnedMutexGuar
     }
 }
 
-/// On a thread of its own rather than one of the runtime's, whose end waits for all of those: another
-/// process may keep the lock for long. Where nobody waits any more, what it returns is dropped.
+/// Runs on its own thread, because another process may hold the lock for long and the runtime waits
+/// for its own threads at its end. If the caller has gone, the result is dropped.
 async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let (done, outcome) = oneshot::channel();
     thread::Builder::new().name("propusk-lock".to_owned()).spawn(move || {
-        // Whoever waited may have gone.
+        // The caller may have gone.
         let _ = done.send(work());
     })?;
     outcome.await.map_err(|_| io::Error::other("waiting for the lock panicked"))?

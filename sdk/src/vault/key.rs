@@ -1,4 +1,4 @@
-//! The key that opens a vault, and who keeps it.
+//! The key of a vault, and the trait of key stores.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,11 +13,11 @@ use ring::rand::{SecureRandom, SystemRandom};
 pub struct VaultKey([u8; 32]);
 
 impl VaultKey {
-    /// A new one.
+    /// A new random key.
     ///
     /// # Errors
     ///
-    /// Where the system gives no random bytes.
+    /// If the system provides no random bytes.
     pub fn generate() -> io::Result<Self> {
         let mut bytes = [0; 32];
         SystemRandom::new()
@@ -26,17 +26,17 @@ impl VaultKey {
         Ok(VaultKey(bytes))
     }
 
-    /// One that was made elsewhere. The bytes must be random: a password is not.
+    /// A key from elsewhere. The bytes must be random; a password is not.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         VaultKey(bytes)
     }
 
-    /// The bytes themselves.
+    /// The bytes of the key.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// As text, because KDE's store holds nothing else.
+    /// The key as text, because KDE's store supports only text.
     pub(super) fn to_text(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
@@ -53,47 +53,46 @@ impl fmt::Debug for VaultKey {
     }
 }
 
-/// Keeps one key: the operating system's store, or one that an app supplies, such as Android's
+/// Stores one key: the operating system's store, or one that an app provides, such as Android's
 /// Keystore.
 ///
-/// The calls may block, and show something to the user: they are made on a thread of their own.
-/// The vault waits for them [so long](super::Vault::key_store_timeout) and makes one at a time.
+/// The calls may block and may show a dialog, so they run on their own thread, one at a time. The
+/// vault waits for them until its [timeout](super::Vault::key_store_timeout).
 pub trait KeyStore: Send + Sync {
-    /// The key, or `None` if the store is certain to have none: what it sealed is then lost.
+    /// The key. `None` only if the store is certain to have none: the vault is then lost.
     ///
     /// # Errors
     ///
-    /// Where the store cannot say, such as before the device has been unlocked.
+    /// If the store cannot say, for example before the device was unlocked.
     fn load(&self) -> Result<Option<VaultKey>, KeyStoreError>;
 
-    /// Keeps the key instead of the one that was kept before.
+    /// Saves the key and replaces the previous one.
     ///
     /// # Errors
     ///
-    /// Where the key is not kept.
+    /// If the key is not saved.
     fn save(&self, key: &VaultKey) -> Result<(), KeyStoreError>;
 
-    /// Removes the key, if there is one. It is asked for when a slot is
-    /// [removed](super::VaultSlots::remove); a store that does not know how keeps the key, which then
-    /// opens nothing.
+    /// Removes the key, if there is one. It is called when a slot is
+    /// [removed](super::VaultSlots::remove). The default keeps the key, which then opens nothing.
     ///
     /// # Errors
     ///
-    /// Where the key is still there.
+    /// If the key is still there.
     fn remove(&self) -> Result<(), KeyStoreError> {
         Ok(())
     }
 }
 
-/// Why a store neither gives nor takes a key.
+/// Why a store cannot load or save a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum KeyStoreError {
-    /// It is locked, the user refused, or nobody answers: it may work later.
+    /// It is locked, the user refused, or it does not answer: it may work later.
     Locked(String),
-    /// The system has no such store.
+    /// The system has no such store. It does not mean that the store has no key.
     NoStore(String),
-    /// Anything else; nobody knows whether it has a key.
+    /// Any other error; it is unknown whether the store has a key.
     Other(String),
 }
 
@@ -109,7 +108,7 @@ impl fmt::Display for KeyStoreError {
 
 impl StdError for KeyStoreError {}
 
-/// A key that the app holds.
+/// A key that the app provides.
 pub(super) struct FixedKey(pub VaultKey);
 
 impl KeyStore for FixedKey {

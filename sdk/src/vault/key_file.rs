@@ -1,5 +1,5 @@
-//! The key beside the file, where the system has no store for keys: whoever reads the one reads the
-//! other.
+//! The key in a file next to the vault, for systems without a key store. Any program that can read
+//! one can read the other.
 
 use std::io;
 use std::path::PathBuf;
@@ -33,14 +33,14 @@ impl KeyStore for KeyFile {
     fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
         let text = self.folder.in_folder(|| read_if_any(&self.path)).map_err(fails)?;
         if text.is_none() {
-            // A key is lost only where its folder is there without it.
+            // The key is lost only if its folder is there without it.
             self.folder.check().map_err(fails)?;
         }
         Ok(text.and_then(|text| VaultKey::from_text(&text)))
     }
 
     fn save(&self, key: &VaultKey) -> Result<(), KeyStoreError> {
-        // The system's store may have been asked for long, and the folder have gone meanwhile.
+        // The system's store may have taken long to answer, and the folder may be gone.
         self.folder
             .in_folder(|| replace(&self.path, &self.new, key.to_text().as_bytes()))
             .map_err(fails)

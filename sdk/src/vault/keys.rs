@@ -1,4 +1,4 @@
-//! Which key opens the file and which one seals it next.
+//! Decides which key opens the file and which one seals it next.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,19 +10,19 @@ use super::timed_key_store::TimedKeyStore;
 use super::{KeyStore, KeyStoreError, VaultError, VaultKey};
 use crate::vault_state::VaultState;
 
-/// The store, the file beside, and the key that was found last.
+/// The key store, the key file, and the key that was found last.
 pub(super) struct Keys {
     pub(super) store: TimedKeyStore,
     key_file: Option<KeyFile>,
-    /// Whether a new key may lie beside the file where there is no store.
+    /// Whether a key file may be created if there is no key store.
     allows_key_file: bool,
     known: Mutex<Option<LocatedKey>>,
-    /// Set once the store was there but kept to itself: it is not asked again to take the key that
-    /// lies beside the file, as it might show something to the user each time.
+    /// Set after the store refused to take over the key of the key file. It is not asked again,
+    /// because it may show a dialog each time.
     store_refuses: AtomicBool,
 }
 
-/// A key and who keeps it.
+/// A key and where it is kept.
 #[derive(Clone)]
 pub(super) struct LocatedKey {
     pub key: VaultKey,
@@ -45,7 +45,7 @@ impl Keys {
         }
     }
 
-    /// Opens a file, with the known key or with the one that its keeper has now.
+    /// Opens a file with the remembered key, or with the one that is stored now.
     pub(super) fn open(
         &self,
         sealed: &Sealed,
@@ -67,8 +67,8 @@ impl Keys {
         Ok((self.remember(LocatedKey { key, key_location: sealed.key_location }), record))
     }
 
-    /// The key for a file of which there is none yet, or none that can be read. A known key serves
-    /// where nobody can say that there is another.
+    /// The key for a file that does not exist or is unreadable. A remembered key is used if it is
+    /// unknown whether there is another.
     pub(super) fn for_new_file(
         &self,
         lock_guard: &(impl Clone + Send + 'static),
@@ -85,8 +85,8 @@ impl Keys {
         }
     }
 
-    /// The key with which a file is sealed again that this one has opened: a key that lies beside it
-    /// gives way to one in the store, once there is a store.
+    /// The key to seal a file again that was just opened. A key from a key file moves into the key
+    /// store once there is one.
     pub(super) fn for_existing_file(
         &self,
         opened: LocatedKey,
@@ -106,7 +106,7 @@ impl Keys {
         }
     }
 
-    /// To be called when nothing is sealed any more with the key that lies beside the file.
+    /// Removes the key file, when nothing is sealed with its key any more.
     pub(super) fn remove_key_file(&self) {
         if let Some(key_file) = &self.key_file
             && let Err(error) = key_file.remove()
@@ -115,7 +115,7 @@ impl Keys {
         }
     }
 
-    /// Removes the keys, wherever they are. A system without a store has none in it.
+    /// Removes the keys, wherever they are.
     pub(super) fn erase(
         &self,
         lock_guard: &(impl Clone + Send + 'static),
@@ -129,7 +129,7 @@ impl Keys {
         key_file.map_err(|error| VaultError::new(VaultState::ReadOnly, error))
     }
 
-    /// How a vault stands that has no file.
+    /// The state of a vault without a file.
     pub(super) fn state(&self) -> Result<VaultState, VaultError> {
         if let Some(known) = self.known() {
             return Ok(state_of(known.key_location));
@@ -141,7 +141,7 @@ impl Keys {
         }
     }
 
-    /// The store's key. A new one counts once the store gives it back.
+    /// The key of the store. A new key counts only after the store returns it.
     fn key_of_store(
         &self,
         lock_guard: &(impl Clone + Send + 'static),
@@ -175,7 +175,7 @@ impl Keys {
 
     fn unavailable(&self, error: KeyStoreError) -> VaultError {
         let state = match error {
-            // It was there when the file was sealed, and the app would make do with less for a new one.
+            // The file was sealed with a key of the store, so the store is only unavailable.
             KeyStoreError::NoStore(_) if self.allows_key_file => VaultState::Locked,
             KeyStoreError::NoStore(_) => VaultState::NoKeyStore,
             KeyStoreError::Locked(_) | KeyStoreError::Other(_) => VaultState::Locked,

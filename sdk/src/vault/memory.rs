@@ -1,4 +1,4 @@
-//! Storage that ends with the process.
+//! Storage in memory.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -36,7 +36,7 @@ impl Storage for MemoryStorage {
         self.set(None)
     }
 
-    /// No other process sees it.
+    /// Other processes cannot access it.
     fn lock(&self) -> io::Result<Box<dyn Send>> {
         Ok(Box::new(()))
     }

@@ -1,9 +1,8 @@
-//! Where credentials live: one sealed file, and the key that opens it in the operating system's own
-//! store.
+//! The vault: one sealed file, with its key in the operating system's key store.
 //!
-//! The system's stores keep small secrets only (Windows 2 560 bytes), so they keep 32 random bytes and
-//! the file has the rest. That what is stored cannot be read *now* is told from that it is lost:
-//! nothing is overwritten because of a locked store.
+//! The system's stores accept only small secrets (Windows: 2,560 bytes), so they keep 32 random
+//! bytes, and the file contains the rest. A record that cannot be read *now* is distinguished from
+//! a lost one: nothing is overwritten because a store is locked.
 
 mod changes;
 mod contents;
@@ -50,8 +49,8 @@ use keys::Keys;
 use memory::MemoryStorage;
 use task_locks::{TaskLock, TaskLocks};
 
-/// Keeps one record of at most 1 MiB, sealed: a session's, or another secret of the app's in a vault
-/// of its own. Clones are the same vault.
+/// Stores one sealed record of at most 1 MiB: a session, or another secret of the app in a vault of
+/// its own. Clones are the same vault.
 ///
 /// ```
 /// use propusk::{Vault, VaultError};
@@ -68,8 +67,8 @@ use task_locks::{TaskLock, TaskLocks};
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(example()).unwrap();
 /// ```
 ///
-/// It must be used within a tokio runtime that has its time enabled. Files and key stores are never
-/// waited for on the runtime's own threads.
+/// It must be used in a tokio runtime with time enabled. Files and key stores never block the
+/// runtime's own threads.
 #[derive(Clone)]
 pub struct Vault {
     parts: Parts,
@@ -77,14 +76,14 @@ pub struct Vault {
     task_locks: Arc<TaskLocks>,
 }
 
-/// Nobody waits longer for a key store.
+/// The longest timeout for a key store.
 const MAX_KEY_STORE_TIMEOUT: Duration = Duration::from_secs(86_400);
 
-/// What a vault is made of.
+/// The parts of a vault.
 #[derive(Clone)]
 struct Parts {
     storage: Arc<dyn Storage>,
-    /// The same storage, where it is a file.
+    /// The same storage, if it is a file.
     file: Option<FileStorage>,
     keys: Arc<dyn KeyStore>,
     allows_key_file: bool,
@@ -92,26 +91,30 @@ struct Parts {
 }
 
 impl Vault {
-    /// One that ends with the process.
+    /// A vault in memory; it ends with the process.
     pub fn memory() -> Self {
-        // Sealed like any other, so that there is one way; in memory the key protects from nobody.
+        // It is sealed like any other, so that there is only one code path. The key protects
+        // nothing here.
         let key = FixedKey(VaultKey::from_bytes([0; 32]));
         Vault::with_storage(Arc::new(MemoryStorage::default()), Arc::new(key))
     }
 
-    /// A file whose key the app keeps: for servers and tests.
+    /// A file whose key the app provides: for servers and tests.
     pub fn file(path: impl Into<PathBuf>, key: VaultKey) -> Self {
         Vault::with_key_store(path, Arc::new(FixedKey(key)))
     }
 
-    /// The file `<service>.vault` in this folder, and its key in the operating system's store under
-    /// the same name: Secret Service on Linux, the keychain on Apple's systems, the Credential Manager
-    /// on Windows. `service` is the app's own name, such as `org.example.app`; it has one folder.
+    /// The file `<service>.vault` in this folder, with its key in the operating system's store
+    /// under the same name: Secret Service on Linux, the keychain on Apple's systems, the
+    /// Credential Manager on Windows. `service` is the app's own name, such as `org.example.app`;
+    /// it uses one folder.
     ///
-    /// Nothing is opened before the first use. The user may then be asked to unlock the store.
+    /// Nothing is opened before the first use. The system may then ask the user to unlock the
+    /// store.
     ///
-    /// On iOS the key can be read once the device has been unlocked after its start, and never leaves
-    /// the device. It stays when the app is removed, but the file does not: the vault is then empty.
+    /// On iOS the key can be read after the device was unlocked once since its start, and it never
+    /// leaves the device. When the app is removed, the key stays but the file does not: the vault
+    /// is then empty.
     #[cfg(all(
         feature = "keyring",
         any(target_os = "linux", target_os = "macos", target_os = "ios", windows)
@@ -121,66 +124,67 @@ impl Vault {
         Vault::with_key_store(path, Arc::new(os_store::OsStore::new(service)))
     }
 
-    /// A file whose key is in a store that the app supplies, such as Android's Keystore.
+    /// A file whose key is in a store that the app provides, such as Android's Keystore.
     pub fn with_key_store(path: impl Into<PathBuf>, keys: Arc<dyn KeyStore>) -> Self {
         let file = FileStorage::new(path);
         Vault::of(Parts { file: Some(file.clone()), ..Parts::new(Arc::new(file), keys) })
     }
 
-    /// One that keeps its bytes elsewhere: to try what happens when a disk fails.
+    /// A vault with its own storage, for tests of failing disks.
     pub fn with_storage(storage: Arc<dyn Storage>, keys: Arc<dyn KeyStore>) -> Self {
         Vault::of(Parts::new(storage, keys))
     }
 
-    /// Lets the key lie beside the file where the system has no store for keys at all, such as a
-    /// machine without a desktop: [`Degraded`](VaultState::KeyInFile). Whoever can read the one can
-    /// then read the other. A store that is only locked is never passed by, and once there is one the
-    /// key moves into it.
+    /// Allows a key file next to the vault if the system has no key store, such as a machine
+    /// without a desktop: [`KeyInFile`](VaultState::KeyInFile). Any program that can read the key
+    /// file can then read the vault. A locked store is not bypassed, and the key moves into a store
+    /// once there is one.
     ///
-    /// To be called before the first use; without a file it changes nothing.
+    /// Call it before the first use. Without a file it has no effect.
     pub fn allow_key_file(self) -> Self {
         Vault::of(Parts { allows_key_file: true, ..self.parts })
     }
 
-    /// How long the key store is waited for; 10 s unless it is said. What takes longer, such as a user
-    /// who types a password, may still be done and helps the next attempt.
+    /// How long to wait for the key store. Default: 10 s. Work that takes longer, such as a user
+    /// who types a password, may still finish and helps the next attempt.
     ///
-    /// To be called before the first use.
+    /// Call it before the first use.
     pub fn key_store_timeout(self, timeout: Duration) -> Self {
         Vault::of(Parts { timeout: timeout.min(MAX_KEY_STORE_TIMEOUT), ..self.parts })
     }
 
-    /// How it stands. It may ask the key store for the key.
+    /// The state of the vault. It may ask the key store for the key.
     pub async fn state(&self) -> VaultState {
         let contents = self.contents.clone();
         blocking(move || Ok(contents.state())).await.unwrap_or_else(|error| error.state())
     }
 
-    /// The record, or `None` if there is none. It waits for no lock: it is one of those that were
-    /// written, wholly.
+    /// The record; `None` if there is none. It does not wait for a lock: the result is always one
+    /// whole record that was written.
     ///
     /// # Errors
     ///
-    /// [`Locked`](VaultState::Locked), [`Absent`](VaultState::NoKeyStore), [`Newer`](VaultState::NewerVersion):
-    /// the record is there and cannot be read now. [`Foreign`](VaultState::Unreadable): it is lost.
+    /// [`Locked`](VaultState::Locked), [`NoKeyStore`](VaultState::NoKeyStore),
+    /// [`NewerVersion`](VaultState::NewerVersion): the record is there but cannot be read now.
+    /// [`Unreadable`](VaultState::Unreadable): it is lost.
     pub async fn read(&self) -> Result<Option<Vec<u8>>, VaultError> {
         let contents = self.contents.clone();
         blocking(move || contents.read()).await
     }
 
-    /// Waits until nobody else writes, in this process or another, without blocking a thread of the
-    /// runtime. Whoever gives up waiting leaves no lock behind, nor does a process that dies.
+    /// Waits until no other task or process writes, without blocking a thread of the runtime. A
+    /// dropped future and a dead process leave no lock behind.
     ///
     /// # Errors
     ///
-    /// [`ReadOnly`](VaultState::ReadOnly) where the disk has no place for a lock,
-    /// [`Locked`](VaultState::Locked) where the key store keeps another task waiting, or the folder of the
-    /// file has been away for 3 seconds.
+    /// [`ReadOnly`](VaultState::ReadOnly) if the disk has no room for a lock file;
+    /// [`Locked`](VaultState::Locked) if the key store keeps another task waiting, or if the folder
+    /// of the file has been away for 3 seconds.
     pub async fn lock(&self) -> Result<VaultGuard, VaultError> {
         guard::lock(self.contents.clone(), self.task_lock().await?).await
     }
 
-    /// Waits for changes of what is stored, by any process, from now on.
+    /// Reports changes of the record by any process, from now on.
     pub(crate) async fn changes(&self) -> Changes {
         Changes::of(self.parts.storage.clone(), self.parts.file.clone()).await
     }
@@ -221,13 +225,13 @@ impl Parts {
     }
 }
 
-/// Runs what blocks where it may.
+/// Runs blocking work on a thread for it.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
 ) -> Result<T, VaultError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
-        // The runtime ends, or what the app supplied has panicked.
+        // The runtime is shutting down, or the app's own code has panicked.
         Err(error) => Err(VaultError::new(VaultState::Locked, error)),
     }
 }

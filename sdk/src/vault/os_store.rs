@@ -1,5 +1,5 @@
-//! The operating system's store for keys, through the keyring project's crates. It is opened anew for
-//! each of the few questions: a connection that was kept would not survive a restart of the store.
+//! The operating system's key store, with the crates of the keyring project. It is opened for each
+//! call, because a kept connection would not survive a restart of the store.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use keyring_core::{CredentialStore, Entry, Error};
 
 use super::{KeyStore, KeyStoreError, VaultKey};
 
-/// The account under which the key is kept, beside the app's own name; those of slots follow behind it.
+/// The account name of the key in the store; slots append their names.
 const ACCOUNT: &str = "propusk-vault-key";
 
 pub(super) struct OsStore {
@@ -55,7 +55,7 @@ impl KeyStore for OsStore {
     }
 }
 
-/// A name for a file from any name for a service.
+/// A file name for any service name.
 pub(super) fn file_name(service: &str) -> String {
     let mut name = String::new();
     for byte in service.bytes() {
@@ -84,8 +84,8 @@ mod system {
         Ok(zbus_secret_service_keyring_store::Store::new()?)
     }
 
-    /// A service that is locked, or has not opened its database yet, may answer that it has no such
-    /// key. Only with an open default collection is that the truth.
+    /// A service that is locked or still opens its database may answer that it has no such key.
+    /// That is certain only if the default collection is unlocked.
     pub(super) fn is_certain() -> Result<(), KeyStoreError> {
         let service =
             SecretService::connect(EncryptionType::Plain).map_err(|error| cause(&error))?;
@@ -109,8 +109,8 @@ mod system {
         }
     }
 
-    /// There is no store without a bus, without a service on it, or without a default collection in
-    /// that; anything else may pass.
+    /// There is no store without a bus, without a service on it, or without a default collection;
+    /// any other error may be temporary.
     fn cause(error: &secret_service::Error) -> KeyStoreError {
         use secret_service::Error as Cause;
         let text = error.to_string();
@@ -138,7 +138,8 @@ mod system {
 mod system {
     use super::{Arc, CredentialStore, Error, KeyStoreError};
 
-    /// Before the first unlock the device itself cannot read it; a backup has it for this device only.
+    /// Before the first unlock the device cannot read the key; a backup contains it for this device
+    /// only.
     #[cfg(target_os = "ios")]
     pub(super) const MODIFIERS: &[(&str, &str)] =
         &[("access-policy", "after-first-unlock-this-device-only")];
@@ -155,12 +156,12 @@ mod system {
         Ok(apple_native_keyring_store::keychain::Store::new()?)
     }
 
-    /// The keychain says that it is locked, never that it has nothing.
+    /// A locked keychain reports that it is locked, so a missing key is certain.
     pub(super) fn is_certain() -> Result<(), KeyStoreError> {
         Ok(())
     }
 
-    /// These systems always have a keychain: what does not work now may work later.
+    /// These systems always have a keychain, so an error may be temporary.
     pub(super) fn explain(error: Error) -> KeyStoreError {
         KeyStoreError::Locked(error.to_string())
     }
@@ -170,19 +171,19 @@ mod system {
 mod system {
     use super::{Arc, CredentialStore, Error, KeyStoreError};
 
-    /// The file does not roam to the user's other machines, so neither does its key.
+    /// The file does not roam to the user's other machines, so the key does not either.
     pub(super) const MODIFIERS: &[(&str, &str)] = &[("persistence", "Local")];
 
     pub(super) fn open() -> keyring_core::Result<Arc<CredentialStore>> {
         Ok(windows_native_keyring_store::Store::new()?)
     }
 
-    /// What is there can be read by whoever is signed in.
+    /// The signed-in user can read everything that is stored, so a missing key is certain.
     pub(super) fn is_certain() -> Result<(), KeyStoreError> {
         Ok(())
     }
 
-    /// A sign-in over the network has no credentials with it.
+    /// A network logon has no credential store.
     pub(super) fn explain(error: Error) -> KeyStoreError {
         match error {
             Error::NoStorageAccess(source) => KeyStoreError::NoStore(source.to_string()),

@@ -1,9 +1,10 @@
-//! The sealed file: who may read it is decided by its key, whether it is whole by its tag.
+//! The format of the sealed file. Its key decides who can read it; its tag shows whether it is
+//! intact.
 //!
-//! `PROPUSK`, the format's version (1 byte), who keeps the key (1 byte), a random nonce (12 bytes), the
-//! record encrypted with ChaCha20-Poly1305 (RFC 8439) and its tag (16 bytes). What stands before the
-//! nonce and the vault's name are authenticated with it, so that the file of another vault does not
-//! open.
+//! `PROPUSK`, the version of the format (1 byte), the location of the key (1 byte), a random nonce
+//! (12 bytes), the record encrypted with ChaCha20-Poly1305 (RFC 8439), and its tag (16 bytes). The
+//! bytes before the nonce and the vault's name are authenticated too, so the file of another vault
+//! does not open.
 
 use std::error::Error as StdError;
 use std::{fmt, io};
@@ -24,17 +25,17 @@ const MAGIC: &[u8] = b"PROPUSK";
 const VERSION: u8 = 1;
 const TAG: usize = 16;
 
-/// Who keeps the key of a file. The file says it, so that a key that is missing can be told from one
-/// that is out of reach.
+/// Where the key of a file is kept. The file says it, so that a missing key is distinguished from
+/// an unavailable one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum KeyLocation {
     /// The key store.
     Store = 0,
-    /// Another file beside it.
+    /// A key file next to the vault.
     File = 1,
 }
 
-/// A file that looks like ours; whether it is, the key will tell.
+/// A parsed file; only its key can show whether it is intact.
 #[derive(Debug)]
 pub(crate) struct Sealed<'a> {
     pub(super) key_location: KeyLocation,
@@ -42,17 +43,17 @@ pub(crate) struct Sealed<'a> {
     ciphertext: &'a [u8],
 }
 
-/// Why a file cannot be one that we have written.
+/// Why a file cannot be parsed.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Unreadable {
-    /// Its version is newer than ours.
+    /// Its version is higher than ours.
     Newer,
-    /// It is cut off, or something else.
+    /// It is cut off or has another format.
     Damaged,
 }
 
 impl<'a> Sealed<'a> {
-    /// Takes a file apart.
+    /// Parses a file.
     pub(crate) fn parse(file: &'a [u8]) -> Result<Self, Unreadable> {
         let rest = file.strip_prefix(MAGIC).ok_or(Unreadable::Damaged)?;
         let (version, rest) = rest.split_first().ok_or(Unreadable::Damaged)?;
@@ -75,7 +76,7 @@ impl<'a> Sealed<'a> {
         Ok(Sealed { key_location, nonce: *nonce, ciphertext })
     }
 
-    /// The record, if this key has sealed it for the vault of this name and nothing was changed.
+    /// The record, if this key has sealed it for the vault with this name and it is unchanged.
     pub(crate) fn open(&self, key: &VaultKey, name: &str) -> Option<Vec<u8>> {
         let mut record = self.ciphertext.to_vec();
         let nonce = Nonce::assume_unique_for_key(self.nonce);
@@ -86,7 +87,7 @@ impl<'a> Sealed<'a> {
     }
 }
 
-/// Seals a record for the vault of this name.
+/// Seals a record for the vault with this name.
 pub(crate) fn seal(
     key: &VaultKey,
     key_location: KeyLocation,

@@ -1,5 +1,5 @@
-//! Several vaults in one folder, by name: one for each account or environment of an app, and which of them
-//! is the current one.
+//! Named vaults in one folder, for example one for each account or environment of an app, and which
+//! of them is the current one.
 
 use std::fmt;
 use std::fs::{self, DirEntry};
@@ -13,17 +13,17 @@ use super::{FileStorage, KeyStore, Storage, Vault, VaultError, VaultKey, blockin
 use crate::error::{Error, Result};
 use crate::vault_state::VaultState;
 
-/// How the files of slots end.
+/// The extension of slot files.
 const EXTENSION: &str = ".vault";
 
-/// The longest name, in bytes: file systems take 255 with all endings.
+/// The longest name in bytes. File systems allow 255 with all extensions.
 const MAX_NAME_BYTES: usize = 64;
 
-/// What Windows takes for devices, whatever follows behind a dot.
+/// Names that Windows reserves for devices, with any extension.
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// The vaults of an app that keeps several: for more than one account, or more than one server. Each has
-/// a name, a file `<name>.vault` in one folder, and a key of its own. The folder has nothing else in it.
+/// Several named vaults of an app: for more than one account or server. Each has a name, a file
+/// `<name>.vault` in one folder, and its own key. The folder must contain nothing else.
 ///
 /// ```
 /// use propusk::{VaultKey, VaultSlots};
@@ -41,24 +41,26 @@ const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(example(folder.path())).unwrap();
 /// ```
 ///
-/// A name has 1 to 64 of the characters `a-z 0-9 . _ - @ +`, begins and ends with a letter or a digit, and
-/// is no device of Windows (`con`, `com1`, …), so that it names one file on every system.
+/// A name has 1 to 64 of the characters `a-z 0-9 . _ - @ +`, begins and ends with a letter or a
+/// digit, and is not a device name of Windows (`con`, `com1`, …), so that it is the same file on
+/// every system.
 ///
-/// Clones are the same slots. Processes may use them at once. It must be used within a tokio runtime.
+/// Clones are the same slots. Several processes may use them at once. They must be used in a tokio
+/// runtime.
 #[derive(Clone)]
 pub struct VaultSlots {
     folder: PathBuf,
     keys: Arc<KeyStores>,
-    /// The file that has the name of the current slot in it.
+    /// The file that contains the name of the current slot.
     marker: FileStorage,
 }
 
-/// The key store for the name of a slot.
+/// Returns the key store for a slot name.
 type KeyStores = dyn Fn(&str) -> Arc<dyn KeyStore> + Send + Sync;
 
 impl VaultSlots {
-    /// With keys in the operating system's store, under the app's own name and that of the slot; see
-    /// [`Vault::keyring`].
+    /// Slots with keys in the operating system's store, under the names of the app and of the slot;
+    /// see [`Vault::keyring`].
     #[cfg(all(
         feature = "keyring",
         any(target_os = "linux", target_os = "macos", target_os = "ios", windows)
@@ -70,14 +72,14 @@ impl VaultSlots {
         })
     }
 
-    /// With one key for all, which the app keeps: for servers and tests.
+    /// Slots with one shared key that the app provides: for servers and tests.
     pub fn file(folder: impl Into<PathBuf>, key: VaultKey) -> Self {
         let key = Arc::new(FixedKey(key));
         VaultSlots::with_key_stores(folder, move |_| key.clone())
     }
 
-    /// With the key store that this returns for the name of a slot, such as Android's Keystore with an
-    /// alias for each name.
+    /// Slots with the key store that `keys` returns for a slot name, such as Android's Keystore
+    /// with an alias for each name.
     pub fn with_key_stores(
         folder: impl Into<PathBuf>,
         keys: impl Fn(&str) -> Arc<dyn KeyStore> + Send + Sync + 'static,
@@ -87,61 +89,65 @@ impl VaultSlots {
         VaultSlots { folder, keys: Arc::new(keys), marker }
     }
 
-    /// The vault of this name. Nothing is made before its first write; what is opened twice takes turns.
+    /// The vault with this name. Nothing is created before its first write. A vault that is opened
+    /// twice is locked like any shared vault.
     ///
     /// # Errors
     ///
-    /// [`Usage`](crate::ErrorKind::Usage) where it cannot be a name; the source says why.
+    /// [`Usage`](crate::ErrorKind::Usage) if the name is not valid; the source says why.
     pub fn open(&self, name: &str) -> Result<Vault> {
         check(name)?;
         Ok(Vault::with_key_store(self.folder.join(format!("{name}{EXTENSION}")), (self.keys)(name)))
     }
 
-    /// The names of the slots that have been written, in order. That of an account which has signed out
-    /// is among them until it is [removed](Self::remove).
+    /// The names of the slots that were written, sorted. The slot of a signed-out account is
+    /// included until it is [removed](Self::remove).
     ///
     /// # Errors
     ///
-    /// [`Storage`](crate::ErrorKind::Storage) where the folder cannot be read now.
+    /// [`Storage`](crate::ErrorKind::Storage) if the folder cannot be read now.
     pub async fn names(&self) -> Result<Vec<String>> {
         let slots = self.clone();
         Ok(blocking(move || slots.listed().map_err(unread)).await?)
     }
 
-    /// The name that was [switched to](Self::switch_to) last, in any process; `None` before, and once that
-    /// slot was removed. The slot may not have been written yet.
+    /// The name that any process [switched to](Self::switch_to) last. `None` before the first
+    /// switch and after that slot was removed. The slot may not have been written yet.
     ///
     /// # Errors
     ///
-    /// [`Storage`](crate::ErrorKind::Storage) where the folder cannot be read now.
+    /// [`Storage`](crate::ErrorKind::Storage) if the folder cannot be read now.
     pub async fn current(&self) -> Result<Option<String>> {
         let slots = self.clone();
         Ok(blocking(move || slots.marked().map_err(unread)).await?)
     }
 
-    /// Makes this slot the current one, for this and the other processes. It is on the disk when this
-    /// returns; a process that is killed meanwhile leaves one name or the other. Clients that are in use
-    /// keep their vault.
+    /// Makes this slot the current one for all processes. It is stored when this returns; if the
+    /// process is killed meanwhile, either the old or the new name is stored. Existing clients keep
+    /// their vault.
     ///
     /// # Errors
     ///
-    /// [`Usage`](crate::ErrorKind::Usage) where it cannot be a name, [`Storage`](crate::ErrorKind::Storage) where it
-    /// cannot be written: the current slot is then what it was.
+    /// [`Usage`](crate::ErrorKind::Usage) if the name is not valid;
+    /// [`Storage`](crate::ErrorKind::Storage) if it cannot be written: the current slot does not
+    /// change.
     pub async fn switch_to(&self, name: &str) -> Result<()> {
         check(name)?;
         let (slots, name) = (self.clone(), name.to_owned());
         Ok(blocking(move || slots.mark(&name).map_err(unwritten)).await?)
     }
 
-    /// Removes a slot, readable or not: its file, what earlier writes have left, and its key where the key
-    /// store can remove it ([`KeyStore::remove`]). It is then not the current slot any more. The server is not
-    /// informed: sign out before, and wait until it has been ([`SignOut::Confirmed`](crate::SignOut::Confirmed)), for what
-    /// it still has to hear lies in the slot. A client that still uses the slot finds no session.
+    /// Removes a slot, readable or not: its file, the rest of earlier writes, and its key if the
+    /// key store can remove it ([`KeyStore::remove`]). It is not the current slot any more. The
+    /// server is not informed: sign out first and wait until that is confirmed
+    /// ([`SignOut::Confirmed`](crate::SignOut::Confirmed)), because a pending sign-out is stored in
+    /// the slot. A client that still uses the slot finds no session.
     ///
     /// # Errors
     ///
-    /// [`Usage`](crate::ErrorKind::Usage) where it cannot be a name, [`Storage`](crate::ErrorKind::Storage) where
-    /// something of it is still there: the rest is removed all the same, and it may be tried again.
+    /// [`Usage`](crate::ErrorKind::Usage) if the name is not valid;
+    /// [`Storage`](crate::ErrorKind::Storage) if a part is still there: the rest is removed, and
+    /// the call may be repeated.
     pub async fn remove(&self, name: &str) -> Result<()> {
         let vault = self.open(name)?;
         let (slots, name) = (self.clone(), name.to_owned());
@@ -178,8 +184,8 @@ impl VaultSlots {
         }
     }
 
-    /// Two processes must not write the marker's new file at once. Where there are no locks, a marker that
-    /// was written by two is still replaced as a whole.
+    /// Locks the marker, so that two processes do not write its new file at once. Without support
+    /// for locks, the marker is still replaced as a whole.
     fn lock_marker(&self) -> io::Result<Option<Box<dyn Send>>> {
         match retry_while_away(|| self.marker.lock()) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
@@ -207,7 +213,7 @@ fn check(name: &str) -> Result<()> {
     }
 }
 
-/// Why this is no name. Capital letters are refused because some disks take them for small ones.
+/// Why a name is not valid. Capital letters are refused because some disks ignore case.
 fn problem_of(name: &str) -> Option<&'static str> {
     let is_of_name =
         |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'@' | b'+');

@@ -1,4 +1,4 @@
-//! Where the sealed bytes lie.
+//! Storage of the sealed bytes, in a file or elsewhere.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -9,85 +9,86 @@ use std::path::{Path, PathBuf};
 use super::folder::{Folder, parent};
 use super::sealed::MAX_SEALED;
 
-/// How often a lock may be removed in a row while one waits for it.
+/// How often the lock file may be removed in a row while waiting for it.
 const MAX_LOCK_REMOVALS: usize = 128;
 
-/// Keeps the sealed bytes of one vault. [`FileStorage`] is the one for apps; another serves to try
-/// what happens when a disk fails.
+/// Stores the sealed bytes of one vault. Apps use [`FileStorage`]; another implementation is for
+/// tests of failing disks.
 ///
 /// Calls may block. Only the holder of the lock writes, sets aside or removes.
 ///
-/// Any of them may fail with [`NotConnected`](io::ErrorKind::NotConnected) or
-/// [`StaleNetworkFileHandle`](io::ErrorKind::StaleNetworkFileHandle) while the disk is away: the vault
-/// then asks again for up to 3 seconds before it locks or writes, and is
+/// Any call may fail with [`NotConnected`](io::ErrorKind::NotConnected) or
+/// [`StaleNetworkFileHandle`](io::ErrorKind::StaleNetworkFileHandle) while the disk is away. The
+/// vault then retries locks and writes for up to 3 seconds, and is
 /// [`Locked`](super::VaultState::Locked) until the disk is back.
 pub trait Storage: Send + Sync {
-    /// The vault's name, which is sealed with the bytes: those of another vault do not open.
+    /// The name of the vault. It is sealed with the bytes, so the bytes of another vault do not
+    /// open.
     fn name(&self) -> &str;
 
-    /// What was written last, or `None` if there is nothing.
+    /// The bytes that were written last; `None` if there are none.
     ///
     /// # Errors
     ///
-    /// Where nobody can tell now.
+    /// If that is unknown now.
     fn read(&self) -> io::Result<Option<Vec<u8>>>;
 
-    /// Replaces what is stored, wholly or not at all, whenever the process or the machine stops.
+    /// Replaces the bytes as a whole, even if the process or the machine stops.
     ///
     /// # Errors
     ///
-    /// What was stored before is then still there.
+    /// The previous bytes are still there.
     fn write(&self, sealed: &[u8]) -> io::Result<()>;
 
-    /// Moves what nobody can read out of the way, in place of what was moved there before.
+    /// Moves unreadable bytes out of the way and replaces those that were moved before.
     ///
     /// # Errors
     ///
-    /// It then stays where it was.
+    /// The bytes are still there.
     fn set_aside(&self) -> io::Result<()>;
 
-    /// Removes what is stored, what was set aside, and what an interrupted write has left.
+    /// Removes the bytes, those that were set aside, and the rest of an interrupted write.
     ///
     /// # Errors
     ///
-    /// Where something of it is still there.
+    /// If a part is still there.
     fn remove(&self) -> io::Result<()>;
 
-    /// Waits until no other process has the lock, and has it until the value is dropped or the
-    /// process dies. Within a process it is asked for by one at a time.
+    /// Waits until no other process holds the lock, and holds it until the value is dropped or the
+    /// process dies. Within a process, only one task calls it at a time.
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](io::ErrorKind::Unsupported) where there are no locks at all: the vault goes on
-    /// without them, and says so. Another error where the lock cannot be had now.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) if there are no locks at all: the vault works
+    /// without them and reports it. Another error if the lock is not available now.
     fn lock(&self) -> io::Result<Box<dyn Send>>;
 
-    /// A number that differs whenever what is stored does, without reading it all. It lets an app hear of
-    /// what other processes do.
+    /// A number that changes whenever the bytes change, without reading all of them. With it, an
+    /// app is notified of changes by other processes.
     ///
-    /// `None`, the default, where there is no such number.
+    /// `None`, the default, if there is no such number.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read now.
+    /// If it cannot be read now.
     fn version(&self) -> io::Result<Option<u64>> {
         Ok(None)
     }
 
-    /// Whether there are locks here, as far as that can be told without waiting for one.
+    /// Whether locks are supported, as far as that is known without waiting for one.
     fn has_locks(&self) -> bool {
         true
     }
 }
 
-/// A file that only its owner reads. Beside it lie `….lock`, which stays; `….new` while it is
-/// written; `….lost`, if there once was a file that nobody could read.
+/// A file that only its owner can read. Next to it are `….lock`, which stays; `….new` while it is
+/// written; and `….lost`, if there was an unreadable file.
 ///
-/// The folder is made, for its owner alone, when it is first needed. Once the file has been seen in it,
-/// the folder is remembered, and never made again: while it is missing, or another one without the file
-/// is at its path (an empty mount point), every call fails with
-/// [`NotConnected`](io::ErrorKind::NotConnected) and changes nothing. On systems other than Unix only a
-/// missing folder is noticed. Clones share what was seen.
+/// The folder is created for its owner alone when it is first needed. Once the file was seen in it,
+/// the folder is remembered and never created again. While it is missing, or while another folder
+/// without the file is at its path (an empty mount point), every call fails with
+/// [`NotConnected`](io::ErrorKind::NotConnected) and changes nothing. On systems other than Unix,
+/// only a missing folder is detected. Clones share what was seen.
 #[derive(Clone, Debug)]
 pub struct FileStorage {
     path: PathBuf,
@@ -96,7 +97,7 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    /// In this file. Its name is the vault's name; its folder may be moved.
+    /// Storage in this file. The file name is the vault's name; the folder may be moved.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -104,22 +105,23 @@ impl FileStorage {
         FileStorage { path, name, folder }
     }
 
-    /// The file beside it of the same name with this ending.
+    /// The path of this file with an extension appended.
     pub(super) fn sibling(&self, ending: &str) -> PathBuf {
         let mut name = OsString::from(&self.path);
         name.push(ending);
         name.into()
     }
 
-    /// Without its folder.
+    /// The file name without its folder.
     #[cfg(any(target_os = "linux", target_os = "macos", windows))]
     pub(super) fn file_name(&self) -> Option<OsString> {
         self.path.file_name().map(OsString::from)
     }
 
-    /// What all paths to this file have in common; `None` while its folder cannot be had.
+    /// The canonical path, the same for all paths to this file; `None` while its folder is not
+    /// available.
     pub(super) fn place(&self) -> Option<PathBuf> {
-        // A path may lead through links, which only a folder that is there tells.
+        // A path may contain links, which can be resolved only if the folder exists.
         self.make_folder().ok()?;
         let folder = self.folder.path().canonicalize().ok()?;
         Some(folder.join(self.path.file_name()?))
@@ -142,19 +144,20 @@ impl FileStorage {
         Ok(file)
     }
 
-    /// Removes the lock. Only its holder may.
+    /// Removes the lock file. Only its holder may call this.
     #[cfg(unix)]
     pub(super) fn remove_lock(&self) -> io::Result<()> {
         self.folder.in_folder(|| remove_if_any(&self.sibling(".lock")))
     }
 
-    /// Other systems have no stable way to find out that a lock was removed while one waited for it: it stays.
+    /// Other systems cannot reliably detect that a lock file was removed during the wait, so it
+    /// stays.
     #[cfg(not(unix))]
     pub(super) fn remove_lock(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Whether this is still the lock: who had it before may have removed it.
+    /// Whether this is still the lock file: its previous holder may have removed it.
     #[cfg(unix)]
     fn is_lock(&self, file: &File) -> io::Result<bool> {
         use std::os::unix::fs::MetadataExt;
@@ -181,8 +184,8 @@ impl FileStorage {
         }
     }
 
-    /// A lock needs no more than a file that can be opened: on a disk that has become read-only, the
-    /// one of before will do.
+    /// Opens the lock file. Reading is enough, so an existing one still works on a disk that has
+    /// become read-only.
     fn open_lock(&self) -> io::Result<File> {
         let path = self.sibling(".lock");
         let mut options = OpenOptions::new();
@@ -202,7 +205,7 @@ impl Storage for FileStorage {
         let found = self.folder.in_folder(|| read_if_any(&self.path))?;
         match found {
             Some(_) => self.folder.note_file_seen(),
-            // The file may be missing because its folder has just gone.
+            // The file may be missing because its folder has just disappeared.
             None => self.folder.check()?,
         }
         Ok(found)
@@ -233,7 +236,7 @@ impl Storage for FileStorage {
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
         let mut file = self.lock_once()?;
-        // Bounded, as some network disks give one file a new inode whenever they are asked.
+        // Limited, because some network disks report a new inode for the same file every time.
         for _ in 0..MAX_LOCK_REMOVALS {
             if self.is_lock(&file)? {
                 break;
@@ -263,10 +266,10 @@ impl Storage for FileStorage {
     }
 }
 
-/// Differs for every file that was put in place of another.
+/// A number that differs for every file that replaces another.
 fn fingerprint(file: &Metadata) -> u64 {
     let mut hasher = DefaultHasher::new();
-    // A disk without times still has the rest.
+    // Some disks have no modification times.
     file.modified().ok().hash(&mut hasher);
     file.len().hash(&mut hasher);
     #[cfg(unix)]
@@ -274,8 +277,8 @@ fn fingerprint(file: &Metadata) -> u64 {
     hasher.finish()
 }
 
-/// Locks the file until it is closed; `Unsupported` where its file system or the system has no locks.
-/// The standard library's own lock is not made for Android.
+/// Locks the file until it is closed. `Unsupported` if the file system or the system has no locks.
+/// The standard library does not support file locks on Android.
 #[cfg(unix)]
 fn lock(file: &File, waits: bool) -> io::Result<()> {
     use rustix::fs::{FlockOperation, flock};
@@ -303,7 +306,7 @@ fn lock(file: &File, waits: bool) -> io::Result<()> {
     }
 }
 
-/// The file's bytes, as many as ours can have and one more.
+/// The bytes of the file, up to one more than the largest valid size.
 pub(super) fn read_if_any(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -314,24 +317,24 @@ pub(super) fn read_if_any(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Writes another file and puts it in place of this one, so that there is always one of both.
+/// Writes a new file and renames it over the old one, so that one of them always exists.
 pub(super) fn replace(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = write_new(new, bytes).and_then(|()| fs::rename(new, path));
     if written.is_err() {
-        // On a full disk the half of it would stand in everybody's way; the reason comes first.
+        // On a full disk, half a file would be in the way. The first error is returned.
         let _ = remove_if_any(new);
     }
     written?;
     if let Err(error) = sync_folder(parent(path)) {
-        // It is in place, and whoever reads finds it; only a machine that stops now may lose it.
+        // The file is in place; only a crash of the machine now may lose it.
         tracing::warn!(%error, "it is not certain that the disk has kept a vault");
     }
     Ok(())
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // One that a killed process has left; a file that is made anew has the rights of ours, and is no
-    // link to somewhere else.
+    // A killed process may have left one. A new file has our permissions and is not a link to
+    // another place.
     remove_if_any(path)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -348,11 +351,11 @@ pub(super) fn remove_if_any(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A rename is on the disk when the folder is.
+/// A rename is durable only when the folder is synced.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder)?.sync_all() {
-        // Some network disks have no such thing; the rename is done.
+        // Some network disks do not support it; the rename is done.
         Err(error)
             if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
         {
@@ -362,7 +365,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Windows gives folders no handle that can be flushed, and writes its own journal.
+/// On Windows a folder cannot be flushed; the file system has its own journal.
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
@@ -373,6 +376,6 @@ fn private(options: &mut OpenOptions) {
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
 }
 
-/// On Windows the folder's list of rights is inherited, and an app's data folder is its owner's.
+/// On Windows the permissions are inherited, and an app's data folder belongs to its owner.
 #[cfg(not(unix))]
 fn private(_: &mut OpenOptions) {}

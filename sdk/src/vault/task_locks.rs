@@ -1,5 +1,5 @@
-//! The gate that tasks of this process pass before they lock, which costs a thread while one waits:
-//! vaults on one file share one, however many values of [`Vault`](super::Vault) there are.
+//! A lock between the tasks of this process, taken before the lock between processes: waiting for
+//! that costs a thread. All [`Vault`](super::Vault) values with the same file share one.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::FileStorage;
 
-/// Tasks pass it one at a time, in their order.
+/// Tasks get it one at a time, in their order.
 pub(super) type TaskLock = Arc<tokio::sync::Mutex<()>>;
 
 type LocksByPath = HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>;
 
-/// The gates of all files that are in use.
+/// The locks of all files that are in use.
 static LOCKS: Mutex<Option<LocksByPath>> = Mutex::new(None);
 
-/// The gate of one vault.
+/// The lock of one vault.
 #[derive(Default)]
 pub(super) struct TaskLocks {
     own: TaskLock,
@@ -23,17 +23,18 @@ pub(super) struct TaskLocks {
 }
 
 impl TaskLocks {
-    /// That of the file, where it has been looked up.
+    /// The lock of the file, if it was looked up before.
     pub fn known(&self) -> Option<TaskLock> {
         self.shared.get().cloned()
     }
 
-    /// That of this value alone, for what no other can have.
+    /// The lock of this value alone, for storage that is not a file.
     pub fn own(&self) -> TaskLock {
         self.own.clone()
     }
 
-    /// Looks that of the file up; blocks. Its own serves until it can be told where the file lies.
+    /// Looks up the lock of the file; blocks. Until the path of the file is known, its own lock is
+    /// used.
     pub fn of(&self, file: &FileStorage) -> TaskLock {
         match file.place() {
             Some(place) => self.shared.get_or_init(|| task_lock_of(place)).clone(),

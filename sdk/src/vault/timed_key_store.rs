@@ -1,4 +1,5 @@
-//! Asking a key store that may never answer: one question at a time, each on a thread of its own.
+//! Calls a key store that may never answer: one call at a time, each on its own thread, with a
+//! timeout.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -7,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use super::{KeyStore, KeyStoreError, VaultKey};
 
-/// A key store that is waited for so long and no longer.
+/// A key store with a timeout.
 pub(super) struct TimedKeyStore {
     pub(super) store: Arc<dyn KeyStore>,
     pub(super) timeout: Duration,
     queue: Arc<Queue>,
 }
 
-/// The question that is being asked, of which there is one at most: while the system waits for the
-/// user's password, a second one would ask for it again.
+/// The running call; there is at most one. While the system waits for the user's password, a second
+/// call would ask for it again.
 #[derive(Default)]
 struct Queue {
     state: Mutex<QueueState>,
@@ -27,11 +28,11 @@ enum QueueState {
     #[default]
     Idle,
     Asking,
-    /// Nobody waits for the answer any more.
+    /// No caller waits for the answer any more.
     Abandoned,
 }
 
-/// Being first in the line, until it is dropped.
+/// The right to make a call, until it is dropped.
 struct Turn(Arc<Queue>);
 
 impl TimedKeyStore {
@@ -43,8 +44,8 @@ impl TimedKeyStore {
         self.ask(|store| store.load())
     }
 
-    /// `lock_guard` is kept until the store has answered, however late: who has it keeps everybody else
-    /// from making another key meanwhile.
+    /// Saves the key. `lock_guard` is held until the store has answered, so that no other process
+    /// creates another key meanwhile.
     pub(super) fn save(
         &self,
         key: &VaultKey,
@@ -58,7 +59,7 @@ impl TimedKeyStore {
         })
     }
 
-    /// `lock_guard` as with [`save`](Self::save).
+    /// Removes the key; `lock_guard` as in [`save`](Self::save).
     pub(super) fn remove(&self, lock_guard: impl Send + 'static) -> Result<(), KeyStoreError> {
         self.ask(move |store| {
             let removed = store.remove();
@@ -67,7 +68,7 @@ impl TimedKeyStore {
         })
     }
 
-    /// Whether an answer is still out that nobody waits for.
+    /// Whether a call is still running whose caller has given up.
     pub(super) fn is_stuck(&self) -> bool {
         *self.queue.state.lock().unwrap_or_else(PoisonError::into_inner) == QueueState::Abandoned
     }
@@ -85,7 +86,7 @@ impl TimedKeyStore {
             .spawn(move || {
                 let answered = question(&*store);
                 drop(turn);
-                // Whoever asked may have gone.
+                // The caller may have gone.
                 let _ = answer.send(answered);
             })
             .map_err(|error| KeyStoreError::Other(error.to_string()))?;

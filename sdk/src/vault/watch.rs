@@ -1,5 +1,5 @@
-//! The system's notification that a file in a folder has changed. The folder is watched and not the file,
-//! which every write replaces.
+//! The system's notification of changes of a file. The folder is watched, because every write
+//! replaces the file.
 
 pub(super) use system::{Watch, refreshed};
 
@@ -17,7 +17,7 @@ mod system {
     pub(in crate::vault) struct Watch {
         folder: FolderId,
         notified: watch::Receiver<()>,
-        /// `None` where the system refuses to watch this folder; it is not asked again.
+        /// `None` if the system refuses to watch this folder; it is not asked again.
         _watcher: Option<RecommendedWatcher>,
     }
 
@@ -30,7 +30,7 @@ mod system {
             Watch { folder, notified, _watcher: watcher }
         }
 
-        /// Waits for a notification since the last one; for ever where the system gives none.
+        /// Waits for the next notification; forever if the system sends none.
         pub(in crate::vault) async fn notified(&mut self) {
             if self.notified.changed().await.is_err() {
                 pending().await
@@ -52,7 +52,7 @@ mod system {
         })
     }
 
-    /// The thread that it starts ends when it is dropped.
+    /// Its thread ends when it is dropped.
     fn watcher(
         file: &FileStorage,
         notify: watch::Sender<()>,
@@ -67,7 +67,8 @@ mod system {
         Ok(watcher)
     }
 
-    /// Our own reading is no change. macOS names the folder by another path than ours.
+    /// Reading is not a change. Only the file name is compared, because macOS reports another path
+    /// of the folder.
     fn concerns(event: &Event, name: Option<&OsString>) -> bool {
         let is_named = event.paths.iter().any(|path| path.file_name() == name.map(|name| &**name));
         event.need_rescan() || (is_named && !event.kind.is_access())
@@ -78,7 +79,7 @@ mod system {
 mod system {
     use crate::vault::FileStorage;
 
-    /// There is none.
+    /// This system has no notifications.
     pub(in crate::vault) enum Watch {}
 
     impl Watch {

@@ -1,4 +1,4 @@
-//! Accounts: registering, proving a mailbox, and what their owners change.
+//! Accounts: registration, activation and changes.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -8,33 +8,33 @@ use crate::Secret;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Account {
-    /// Never given to another account.
+    /// The id of the account, which is never used again.
     pub id: i64,
     /// The e-mail address, as it was written.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub email: Option<String>,
-    /// Whether its owner has shown to read mail there.
+    /// Whether the address is verified.
     pub email_verified: bool,
-    /// The address that takes its place once its mailbox has confirmed it.
+    /// The address that replaces the current one after it is confirmed.
     #[cfg_attr(feature = "openapi", schema(required))]
     #[serde(default)]
     pub pending_email: Option<String>,
     /// The phone number in E.164.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub phone: Option<String>,
-    /// The chosen name to sign in by.
+    /// The username.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub username: Option<String>,
-    /// A name to show; not unique, and nothing signs in by it.
+    /// A display name. It is not unique and cannot be used to sign in.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub display_name: Option<String>,
-    /// Whether a password opens it; without one, only a provider does.
+    /// Whether the account has a password. Without one, it signs in only with a provider.
     pub has_password: bool,
-    /// When it was made.
+    /// When the account was created.
     pub created_at: i64,
 }
 
-/// `POST accounts`. One identifier at least, each free.
+/// `POST accounts`. At least one identifier is required, and each must be free.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RegisterRequest {
@@ -44,129 +44,132 @@ pub struct RegisterRequest {
     /// A phone number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-    /// A name to sign in by.
+    /// A username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// 8 characters at least, 1 024 bytes at most; white space at its ends does not count.
+    /// At least 8 characters, at most 1 024 bytes. White space at its ends does not count.
     pub password: Secret,
-    /// A name to show, up to 150 characters.
+    /// A display name, up to 150 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
 }
 
-/// What came of a registration, 201.
+/// The result of a registration, 201.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RegisterResponse {
-    /// Whether the account signs in at once.
+    /// Whether the account can sign in at once.
     pub activation: Activation,
-    /// The account; absent where the server tells nobody who is registered.
+    /// The account. Absent if the server does not reveal who is registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
 }
 
-/// Whether an account signs in.
+/// Whether an account can sign in.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
-    /// It does.
+    /// It can.
     Active,
-    /// A link was mailed that has to be opened first.
+    /// The mailed link must be opened first.
     Mailed,
 }
 
-/// `POST accounts/activate`: what stands in a mailed link; answered 204.
+/// `POST accounts/activate`: the contents of a mailed link; answered with 204.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ActivateRequest {
-    /// Names the account.
+    /// The id of the account in mailed links.
     pub uid: String,
-    /// Works once.
+    /// The one-time token.
     pub token: Secret,
 }
 
-/// `POST accounts/resend` and `POST password/reset`: mail something to this address, 202 whether
-/// there is an account or not.
+/// `POST accounts/resend` and `POST password/reset`: send a mail to this address; 202 whether or
+/// not the account exists.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EmailRequest {
-    /// Where to.
+    /// The address.
     pub email: String,
 }
 
-/// `POST password/reset`: where to mail a link that sets another password; answered 202 whether there
-/// is an account or not.
+/// `POST password/reset`: mail a link that resets the password; answered with 202 whether or not
+/// the account exists.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RequestResetRequest {
-    /// Where to.
+    /// The address.
     pub email: String,
-    /// S256 of a code verifier that the app keeps (RFC 7636). Where the link leads to the app's own
-    /// scheme, it then works for this app alone; without it the link leads to a page of the server.
+    /// The S256 challenge of a code verifier that the app keeps (RFC 7636). If the link leads to
+    /// the app's own scheme, only this app can use it. Without a challenge, the link leads to a
+    /// page of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_challenge: Option<String>,
 }
 
-/// `POST password/reset/confirm`: what stands in a mailed link, and the new password; answered 204. All
-/// sessions end.
+/// `POST password/reset/confirm`: the contents of a mailed link and the new password; answered with
+/// 204. All sessions end.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConfirmResetRequest {
-    /// Names the account.
+    /// The id of the account in mailed links.
     pub uid: String,
-    /// Works once.
+    /// The one-time token.
     pub token: Secret,
     /// As in [`RegisterRequest::password`].
     pub new_password: Secret,
-    /// The verifier of the challenge that the link was asked for with.
+    /// The verifier of the challenge with which the link was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_verifier: Option<Secret>,
 }
 
-/// `PATCH account`: only the members that are there are changed, `null` removes. Identifiers need the
-/// current password or a sign-in under five minutes old.
+/// `PATCH account`: only the given members change, `null` removes. A change of identifiers needs
+/// the current password or a sign-in within the last five minutes.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UpdateAccountRequest {
-    /// Another e-mail address; a changed one is unproved.
+    /// Another e-mail address. A changed address is not verified.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub email: Option<Option<String>>,
     /// Another phone number.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub phone: Option<Option<String>>,
-    /// Another name to sign in by.
+    /// Another username.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub username: Option<Option<String>>,
-    /// Another name to show, up to 150 characters.
+    /// Another display name, up to 150 characters.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub display_name: Option<Option<String>>,
-    /// The password as it is.
+    /// The current password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_password: Option<Secret>,
 }
 
-/// `DELETE account`, answered 204. Needs the current password or a sign-in under five minutes old.
+/// `DELETE account`, answered with 204. It needs the current password or a sign-in within the last
+/// five minutes.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeleteAccountRequest {
-    /// The password as it is.
+    /// The current password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_password: Option<Secret>,
 }
 
-/// `POST account/password`: set another one, or a first one; answered 204. All other sessions end.
+/// `POST account/password`: change the password or set a first one; answered with 204. All other
+/// sessions end.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChangePasswordRequest {
     /// As in [`RegisterRequest::password`].
     pub new_password: Secret,
-    /// The password as it is; else a sign-in under five minutes old is needed.
+    /// The current password. Without it, a sign-in within the last five minutes is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_password: Option<Secret>,
 }
 
-/// A member that is there, be it `null`.
+/// Keeps a member that is present with the value `null`.
 fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(from).map(Some)
 }

@@ -1,6 +1,6 @@
-//! The requests and answers of Propusk's own API, `/propusk/v1/…`, as server and SDK both read them:
-//! types and their JSON, and no rule. Members that a reader does not know are skipped; times are
-//! whole seconds, since 1970 where they name a moment.
+//! The requests and answers of Propusk's own API, `/propusk/v1/…`, shared by server and SDK: types
+//! and their JSON, without rules. Unknown members are ignored. Times are whole seconds; points in
+//! time are since 1970.
 
 #![warn(missing_docs)]
 

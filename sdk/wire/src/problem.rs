@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A refusal: `code` is for programs, `title` for whoever reads a log.
+/// A refusal. `code` is for programs, `title` for people who read a log.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
@@ -12,14 +12,14 @@ pub struct Problem {
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What happened.
+    /// The code of the refusal.
     pub code: ProblemCode,
     /// What is wrong with members of the request, by their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, Vec<FieldCode>>,
 }
 
-/// Makes an enum of codes that are text on the wire; what is not known yet is kept as it came.
+/// Makes an enum of codes that are text on the wire. Unknown codes are kept.
 macro_rules! codes {
     (
         $(#[doc = $about:literal])* $name:ident
@@ -30,12 +30,12 @@ macro_rules! codes {
         #[non_exhaustive]
         pub enum $name {
             $($(#[doc = $doc])* $variant,)*
-            /// One that a newer server sends.
+            /// A code that a newer server sends.
             Other(String),
         }
 
         impl $name {
-            /// As it is written on the wire.
+            /// The code as it is on the wire.
             pub fn as_str(&self) -> &str {
                 match self {
                     $($name::$variant => $text,)*
@@ -78,7 +78,7 @@ macro_rules! codes {
     };
 }
 
-/// Texts, each with its meaning.
+/// The codes with their meanings.
 #[cfg(feature = "openapi")]
 fn schema_of_codes(
     about: &str,
@@ -93,59 +93,60 @@ fn schema_of_codes(
 }
 
 codes! {
-    /// What happened.
+    /// The code of a refusal.
     ProblemCode {
-        /// Unknown identifier, wrong password, or no access token that works.
+        /// Unknown identifier, wrong password, or no valid access token.
         InvalidCredentials = "invalid_credentials",
-        /// The account waits for its activation or is suspended.
+        /// The account is not activated yet, or it is suspended.
         AccountInactive = "account_inactive",
-        /// The session is over: signed out, password changed, account gone, or not used for long.
+        /// The session has ended: signed out, password changed, account deleted, or not used for
+        /// long.
         SessionEnded = "session_ended",
-        /// The refresh token had been used before: the session is ended.
+        /// The refresh token was used before: the session has ended.
         TokenReused = "token_reused",
-        /// The access token has expired; a refresh gives another.
+        /// The access token has expired; a refresh returns another.
         TokenExpired = "token_expired",
         /// See [`Problem::fields`].
         InvalidFields = "invalid_fields",
-        /// The body is no JSON object.
+        /// The body is not a JSON object.
         InvalidJson = "invalid_json",
         /// An identifier belongs to another account.
         IdentifierTaken = "identifier_taken",
-        /// The account would have nothing left to sign in by.
+        /// The account would have no way left to sign in.
         NothingToSignInBy = "nothing_to_sign_in_by",
-        /// The password is too easy to guess; `fields` tells why.
+        /// The password is too easy to guess; see `fields`.
         WeakPassword = "weak_password",
-        /// The mailed link works no longer.
+        /// The mailed link does not work any more.
         LinkInvalid = "link_invalid",
         /// The current password is wrong.
         WrongPassword = "wrong_password",
-        /// The current password is needed, or a sign-in under five minutes old.
+        /// The current password is needed, or a sign-in within the last five minutes.
         ReauthenticationRequired = "reauthentication_required",
-        /// Too many attempts; `Retry-After` tells when to go on.
+        /// Too many attempts; see `Retry-After`.
         RateLimited = "rate_limited",
-        /// More work than can be done; `Retry-After` tells when to go on.
+        /// The server is overloaded; see `Retry-After`.
         Busy = "busy",
         /// The body is too large.
         TooLarge = "too_large",
         /// The body did not arrive in time.
         TooSlow = "too_slow",
-        /// The provider did not let the person in.
+        /// The provider refused the sign-in.
         ProviderRefused = "provider_refused",
-        /// The provider does not answer as it should.
+        /// The provider does not answer correctly.
         ProviderUnavailable = "provider_unavailable",
-        /// The sign-in was never begun, is over, or is another's.
+        /// The sign-in was never started, has ended, or belongs to another app.
         SignInUnknown = "sign_in_unknown",
-        /// The redirect is not one of the allowed ones.
+        /// The redirect is not allowed.
         RedirectNotAllowed = "redirect_not_allowed",
         /// The address belongs to an account that this identity does not open.
         AccountInUse = "account_in_use",
-        /// The identity opens another account already.
+        /// The identity belongs to another account.
         IdentityTaken = "identity_taken",
-        /// There is no such thing.
+        /// Not found.
         NotFound = "not_found",
-        /// The path has no such method.
+        /// The path does not support this method.
         MethodNotAllowed = "method_not_allowed",
-        /// The server failed; its log has the cause.
+        /// The server failed; its log shows the cause.
         Internal = "internal",
     }
 }
@@ -155,7 +156,7 @@ codes! {
     FieldCode {
         /// It is missing.
         Required = "required",
-        /// It is not what it has to be.
+        /// It is not valid.
         Invalid = "invalid",
         /// It belongs to another account.
         Taken = "taken",
@@ -165,9 +166,9 @@ codes! {
         TooShort = "too_short",
         /// It is on the list of common passwords.
         TooCommon = "too_common",
-        /// It is nothing but digits.
+        /// It consists of digits only.
         EntirelyNumeric = "entirely_numeric",
-        /// It is too like the account's name or address.
+        /// It is too similar to the account's name or address.
         TooSimilar = "too_similar",
     }
 }

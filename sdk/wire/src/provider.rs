@@ -1,4 +1,4 @@
-//! Signing in with a provider, and the identities that open an account.
+//! Sign-in with a provider, and the identities of an account.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::Secret;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProvidersResponse {
-    /// Those that are configured.
+    /// The configured providers.
     pub providers: Vec<Provider>,
 }
 
@@ -16,9 +16,9 @@ pub struct ProvidersResponse {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Provider {
-    /// What it is called in paths.
+    /// The name in paths.
     pub name: String,
-    /// What people call it.
+    /// The name for users.
     pub title: String,
 }
 
@@ -26,28 +26,28 @@ pub struct Provider {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StartSignInRequest {
-    /// Where the app waits; it must be allowed.
+    /// The redirect of the app; it must be allowed.
     pub redirect: String,
-    /// S256 of the app's code verifier (RFC 7636 section 4.2).
+    /// The S256 challenge of the app's code verifier (RFC 7636 section 4.2).
     pub code_challenge: String,
-    /// Link the identity to the account that asks, instead of signing in: needs an access token, and
-    /// the current password or a sign-in under five minutes old.
+    /// Links the identity to the account of the access token instead of signing in. It needs an
+    /// access token, and the current password or a sign-in within the last five minutes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub link: bool,
-    /// The password as it is, for `link`.
+    /// The current password, for `link`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_password: Option<Secret>,
 }
 
-/// A sign-in that goes on in a browser.
+/// A sign-in that continues in a browser.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StartSignInResponse {
-    /// What the browser opens.
+    /// The address to open in the browser.
     pub authorize_url: String,
-    /// Comes back to the app with what came of it.
+    /// The id of the sign-in. It returns to the app with the result.
     pub state: String,
-    /// Seconds that the sign-in may take.
+    /// How long the sign-in may take, in seconds.
     pub expires_in: i64,
 }
 
@@ -55,23 +55,23 @@ pub struct StartSignInResponse {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CompleteSignInRequest {
-    /// What the browser brought to the app.
+    /// The code that the browser brought to the app.
     pub code: Secret,
-    /// What the challenge was made of.
+    /// The verifier of the challenge.
     pub code_verifier: Secret,
-    /// What the list of sessions calls this one, up to 100 characters.
+    /// The name of this session in the list of sessions, up to 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_name: Option<String>,
 }
 
-/// `POST account/identities`: ends what `start` began with `link`, by the same account; answered 201
-/// with the [`Identity`], also where it was linked before.
+/// `POST account/identities`: completes what `start` began with `link`, for the same account. It is
+/// answered with 201 and the [`Identity`], also if the identity was linked before.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LinkRequest {
-    /// What the browser brought to the app.
+    /// The code that the browser brought to the app.
     pub code: Secret,
-    /// What the challenge was made of.
+    /// The verifier of the challenge.
     pub code_verifier: Secret,
 }
 
@@ -79,16 +79,16 @@ pub struct LinkRequest {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IdentitiesResponse {
-    /// What opens the account beside a password.
+    /// The identities with which the account signs in.
     pub identities: Vec<Identity>,
 }
 
-/// `DELETE account/identities/{provider}/{subject}`, answered 204. Needs the current password or a
-/// sign-in under five minutes old.
+/// `DELETE account/identities/{provider}/{subject}`, answered with 204. It needs the current
+/// password or a sign-in within the last five minutes.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UnlinkRequest {
-    /// The password as it is.
+    /// The current password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_password: Option<Secret>,
 }
@@ -97,21 +97,21 @@ pub struct UnlinkRequest {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Identity {
-    /// The provider's name in paths.
+    /// The name of the provider in paths.
     pub provider: String,
-    /// The provider's own name for the person.
+    /// The provider's id of the user.
     pub subject: String,
-    /// The address that the provider tells, proved or not.
+    /// The address that the provider reports, verified or not.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub email: Option<String>,
-    /// The name that the provider tells.
+    /// The name that the provider reports.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub name: Option<String>,
-    /// Where a picture is.
+    /// The address of a picture.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub avatar_url: Option<String>,
-    /// When it was linked.
+    /// When the identity was linked.
     pub created_at: i64,
-    /// When it last signed in.
+    /// When the identity last signed in.
     pub last_used_at: i64,
 }

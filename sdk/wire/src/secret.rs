@@ -1,23 +1,23 @@
-//! Text that signs somebody in.
+//! Secret text, such as a password or a token.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A password, token, code or verifier. It is JSON text on the wire and `[redacted]` in a log; what it
-/// holds is read by [`expose`](Self::expose) alone.
+/// A password, token, code or verifier. It is text in JSON and `[redacted]` in a log. Its value is
+/// read only with [`expose`](Self::expose).
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(format = Password))]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a text from being shown.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Secret(text.into())
     }
 
-    /// The text itself.
+    /// The text.
     pub fn expose(&self) -> &str {
         &self.0
     }

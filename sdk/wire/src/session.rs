@@ -1,4 +1,4 @@
-//! Sessions: signing in, refreshing, and the list of where somebody is signed in.
+//! Sessions: sign-in, refresh, and the list of sessions.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,28 +12,28 @@ pub struct SignInRequest {
     pub identifier: String,
     /// The password.
     pub password: Secret,
-    /// What the list of sessions calls this one, up to 100 characters.
+    /// The name of this session in the list of sessions, up to 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_name: Option<String>,
 }
 
-/// What opens and renews a session: the answer to a sign-in and to a refresh.
+/// The tokens of a session: the answer to a sign-in and to a refresh.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TokenResponse {
-    /// Names the session; not secret.
+    /// The id of the session; not a secret.
     pub session_id: String,
     /// A JWT, for the `Authorization` header.
     pub access_token: Secret,
     /// `Bearer`.
     pub token_type: String,
-    /// Seconds that the access token lives.
+    /// How long the access token is valid, in seconds.
     pub expires_in: i64,
-    /// Good for one refresh.
+    /// Valid for one refresh.
     pub refresh_token: Secret,
-    /// Seconds that the refresh token lives.
+    /// How long the refresh token is valid, in seconds.
     pub refresh_expires_in: i64,
-    /// Whose session it is.
+    /// The account of the session.
     pub account: Account,
 }
 
@@ -41,21 +41,21 @@ pub struct TokenResponse {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RefreshRequest {
-    /// The newest one of the session.
+    /// The newest refresh token of the session.
     pub refresh_token: Secret,
-    /// Random, 22 to 128 characters of base64url, kept by the client before it sends: the same token
-    /// with the same attempt is answered with the same successor until that has been used, so that a
-    /// lost answer costs nothing.
+    /// Random, 22 to 128 characters of base64url, stored by the client before it is sent. The same
+    /// token with the same attempt is answered with the same successor until that is used, so a
+    /// lost answer can be requested again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Secret>,
 }
 
-/// `DELETE sessions` and `DELETE sessions/{id}` of another session than the own. Needs the current
-/// password or a sign-in under five minutes old.
+/// `DELETE sessions`, and `DELETE sessions/{id}` for another session than the current one. It needs
+/// the current password or a sign-in within the last five minutes.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EndSessionsRequest {
-    /// The password as it is.
+    /// The current password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_password: Option<Secret>,
 }
@@ -64,7 +64,7 @@ pub struct EndSessionsRequest {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionsResponse {
-    /// Every live session of the account, whatever API it was opened by.
+    /// All sessions of the account that have not ended, of every API.
     pub sessions: Vec<Session>,
 }
 
@@ -74,20 +74,20 @@ pub struct SessionsResponse {
 pub struct Session {
     /// For `DELETE sessions/{id}`.
     pub id: String,
-    /// What the device called itself.
+    /// The name that the device gave itself.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub device_name: Option<String>,
-    /// The API that it was opened by.
+    /// The API that opened the session.
     pub api: String,
-    /// The OAuth client that it was opened for.
+    /// The OAuth client for which the session was opened.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub client: Option<String>,
-    /// When it was opened.
+    /// When the session was opened.
     pub created_at: i64,
-    /// When it was opened or last refreshed.
+    /// When the session was opened or last refreshed.
     pub last_used_at: i64,
-    /// When it ends if it is not used.
+    /// When the session ends if it is not used.
     pub expires_at: i64,
-    /// Whether it is the one that asks.
+    /// Whether this is the session of the request.
     pub current: bool,
 }

@@ -1,7 +1,8 @@
 //! djoser with opaque tokens, and the OAuth pairs of drf-social-oauth2 (`/auth/…`).
 //!
-//! A sign-in with a password gives a key that neither expires nor is renewed, one with a provider's
-//! token a pair that is ([`oauth`]); the scheme tells which of them a credential is.
+//! A sign-in with a password returns an API token that does not expire and cannot be renewed. A
+//! sign-in with a provider's token returns an OAuth pair that can ([`oauth`]). The scheme of a
+//! credential shows which of them it is.
 
 mod oauth;
 
@@ -166,13 +167,13 @@ fn key(reply: &Reply) -> Option<Tokens> {
     })
 }
 
-/// The account is shown; it waits for its mail.
+/// The answer shows the account, which must be activated with the mailed link.
 fn activation_required(reply: &Reply) -> Option<Registered> {
     drf::profile(reply).map(|_| Registered::ActivationRequired)
 }
 
-/// What is said of a key is final; what is said of a pair's access token, its refresh has to tell, which
-/// also an account that is suspended may have.
+/// A refusal of an API token is final. After a refusal of an access token, only its refresh can
+/// show whether the session has ended; a suspended account may still be refreshed.
 fn unauthorized(scheme: Scheme, reply: &Reply) -> Refusal {
     match (reply.detail().as_deref(), scheme) {
         (Some("User inactive or deleted."), Scheme::Bearer) => Refusal::AccountInactive,

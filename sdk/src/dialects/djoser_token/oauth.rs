@@ -1,4 +1,4 @@
-//! drf-social-oauth2: a provider's token for a pair, its refresh and its end.
+//! drf-social-oauth2: exchanges a provider's token for a pair, refreshes it and revokes it.
 
 use propusk_wire::Secret;
 use serde::Deserialize;
@@ -23,7 +23,7 @@ const PROVIDER_FAILED: &str = "Backend responded with HTTP";
 #[derive(Deserialize)]
 struct PairResponse {
     access_token: Token,
-    /// The library writes a float where it gives a pair again.
+    /// The library writes a float if it returns the same pair again.
     expires_in: Option<Number>,
     refresh_token: Token,
 }
@@ -61,7 +61,7 @@ pub fn refresh(renewal: &Renewal<'_>) -> Result<Call<Tokens>> {
     Ok(Call::new(request, |reply| read(reply, pair, grant_refusal)))
 }
 
-/// With the refresh token goes the access token; the other way round the library leaves it alive.
+/// Revoking the refresh token also revokes the access token; the library does not do the reverse.
 pub fn revoke(access: &Credential, refresh: Option<&Secret>, app: &App) -> Result<Call<()>> {
     let client = client(app)?;
     let body = json!({
@@ -84,7 +84,7 @@ fn client(app: &App) -> Result<&OAuthClient> {
     app.oauth_client.as_ref().ok_or_else(|| Error::usage("this API asks for an OAuth client"))
 }
 
-/// What python-social-auth calls a provider.
+/// The name of a provider in python-social-auth.
 fn backend(provider: &str) -> &str {
     match provider {
         "google" => "google-oauth2",
@@ -113,7 +113,8 @@ fn oauth_error(reply: &Reply) -> Option<OAuthError> {
     matches!(reply.status, 400 | 401).then(|| reply.json()).flatten()
 }
 
-/// `invalid_grant` is all that is said of a refresh token, whether it was spent, revoked or too old.
+/// `invalid_grant` is the only answer about a refresh token, whether it was spent, revoked or has
+/// expired.
 fn grant_refusal(reply: &Reply) -> Refusal {
     match oauth_error(reply) {
         Some(error) if reply.status == 400 && error.error == "invalid_grant" => Refusal::Spent,
@@ -140,7 +141,7 @@ fn conversion_refusal(reply: &Reply) -> Refusal {
     Refusal::Rejected(rejection(code, said))
 }
 
-/// A refusal of the app, not of who uses it: OAuth's own words for it.
+/// A refusal of the app, not of its user, with the error code of OAuth.
 fn app_refusal(error: OAuthError) -> Refusal {
     let OAuthError { error, error_description } = error;
     let said = error_description.as_deref().unwrap_or(&error);

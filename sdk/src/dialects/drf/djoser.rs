@@ -1,4 +1,4 @@
-//! djoser's views of users, of links that were mailed, and of passwords.
+//! djoser's views: users, mailed links and passwords.
 
 use propusk_wire::Secret;
 use serde_json::{Value, json};
@@ -13,9 +13,9 @@ use crate::rejection::{Rejection, RejectionCode};
 const NEW_PASSWORD: Names = &[("new_password", "password")];
 const OF_LINK: Names = &[("uid", LINK), ("token", LINK), ("new_password", "password")];
 
-/// Where an API has djoser's views, and what it answers to a credential that is not taken.
+/// Where an API has djoser's views, and how it refuses a credential.
 pub struct Users {
-    /// With its slash.
+    /// With the slash at its end.
     pub path: &'static str,
     /// Reads a 401.
     pub unauthorized: fn(Scheme, &Reply) -> Refusal,
@@ -27,7 +27,7 @@ impl Users {
         self.anonymous("activation/", body, OF_LINK)
     }
 
-    /// Who has nothing to activate is refused without a word.
+    /// If there is nothing to activate, the refusal has no body.
     pub fn resend_activation(&self, email: &str) -> Call<()> {
         let request = Request::post(self.at("resend_activation/"), json!({ "email": email }));
         Call::new(request, |reply| {
@@ -72,7 +72,7 @@ impl Users {
         Ok(self.authorized(request, access, Reply::done, &[]))
     }
 
-    /// A call whose credential is looked at.
+    /// A call with a credential.
     fn authorized<T: 'static>(
         &self,
         request: Request,
@@ -89,7 +89,7 @@ impl Users {
         })
     }
 
-    /// A call by whoever it is, whose success has nothing to tell.
+    /// A call without a credential, whose success has no content.
     fn anonymous(&self, path: &str, body: Value, names: Names) -> Call<()> {
         let request = Request::post(self.at(path), body);
         Call::new(request, move |reply| read(reply, Reply::done, |reply| refusal(reply, names)))

@@ -1,4 +1,4 @@
-//! How Django REST framework answers, once for the four dialects that speak as it does: refusals here,
+//! The answers of Django REST framework, shared by four dialects: refusals here,
 //! djangorestframework-simplejwt in [`simple_jwt`], djoser in [`djoser`].
 
 pub(super) mod djoser;
@@ -15,20 +15,20 @@ use super::{Refusal, Reply};
 use crate::account::Profile;
 use crate::rejection::{FieldProblem, Rejection, RejectionCode};
 
-/// What the API calls a member that is called otherwise here.
+/// Pairs of the API's name and our name of a member.
 pub(super) type Names = &'static [(&'static str, &'static str)];
 
-/// What the parts of a mailed link are called together: they are nobody's to correct.
+/// One name for all parts of a mailed link, because the user cannot correct them.
 pub(super) const LINK: &str = "link";
-/// Where the serializer puts what is about no field.
+/// The member for errors that belong to no field.
 const NO_FIELD: &str = "non_field_errors";
-/// What Django's validators say of passwords begins with one of these.
+/// Django's password validators begin their sentences with one of these.
 const WEAK: [&str; 4] = [TOO_SIMILAR, TOO_SHORT, TOO_COMMON, ENTIRELY_NUMERIC];
 const TOO_SIMILAR: &str = "The password is too similar to";
 const TOO_SHORT: &str = "This password is too short";
 const TOO_COMMON: &str = "This password is too common";
 const ENTIRELY_NUMERIC: &str = "This password is entirely numeric";
-/// What is said of a field that is not there, or has nothing in it.
+/// The sentences about a missing or empty field.
 const MISSING: [&str; 4] = [
     "This field is required",
     "This field may not be blank",
@@ -36,14 +36,14 @@ const MISSING: [&str; 4] = [
     "Email is required",
 ];
 const TAKEN: &str = "already exists.";
-/// djoser's word for a conflict that only the database has noticed.
+/// djoser's answer to a conflict that only the database detects.
 const CONFLICT: &str = "Unable to create account.";
 const WRONG_CREDENTIALS: &str = "Unable to log in with provided credentials.";
 const WRONG_PASSWORD: &str = "Invalid password.";
 const STALE_LINK: &str = "Stale token for given user.";
 const SIGN_IN_AGAIN: &str = "Sign in again to change this.";
 
-/// A user as the views show one.
+/// A user in an answer.
 #[derive(Deserialize)]
 pub(super) struct UserResponse {
     id: Id,
@@ -79,7 +79,7 @@ pub(super) fn profile(reply: &Reply) -> Option<Profile> {
     reply.json::<UserResponse>().map(Profile::from)
 }
 
-/// What a view refuses, whoever asks.
+/// Reads the refusal of a view.
 pub(super) fn refusal(reply: &Reply, names: Names) -> Refusal {
     let rejection = match reply.status {
         400 => bad_request(reply, names),
@@ -112,7 +112,7 @@ fn forbidden(reply: &Reply) -> Option<Rejection> {
     Some(rejection(code, sentence))
 }
 
-/// `{"field": ["sentence", …]}`; members of another form are not looked at.
+/// `{"field": ["sentence", …]}`. Members with another format are ignored.
 fn invalid_fields(members: Map<String, Value>, names: Names) -> Option<Rejection> {
     let mut fields = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in members {
@@ -135,7 +135,7 @@ fn invalid_fields(members: Map<String, Value>, names: Names) -> Option<Rejection
     Some(Rejection { code, fields, detail })
 }
 
-/// A sentence about a field, and its code where it can be told.
+/// The problem of a field from its sentence, with its code if the sentence is known.
 pub(super) fn problem(sentence: String) -> FieldProblem {
     let starts = |starts: &[&str]| starts.iter().any(|start| sentence.starts_with(start));
     let code = if starts(&MISSING) {

@@ -1,4 +1,4 @@
-//! djangorestframework-simplejwt: pairs, what ends them, and refusals of access tokens.
+//! djangorestframework-simplejwt: token pairs, their end, and refusals of access tokens.
 
 use propusk_wire::Secret;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use crate::error::SignOutReason;
 use crate::rejection::RejectionCode;
 
 const NOT_VALID: &str = "token_not_valid";
-/// Propusk's word for a refresh before its time; the library allows it at any time.
+/// Propusk's answer to a refresh that is too early; the library allows a refresh at any time.
 const TOO_EARLY: &str = "Token is not valid yet";
 const BLACKLISTED: &str = "Token is blacklisted";
 const INACTIVE: &str = "No active account found for the given token.";
@@ -40,16 +40,16 @@ impl PairResponse {
     }
 }
 
-/// Why a view does not take a token.
+/// The refusal of a token.
 #[derive(Deserialize)]
 struct TokenRefusal {
     detail: String,
     code: Option<String>,
-    /// There in refusals of a header, where no header was sent.
+    /// Present if the token was in a header. We send it in the body, so it must be missing.
     messages: Option<serde_json::Value>,
 }
 
-/// The view that signs in, whose field for the name is the API's to choose.
+/// Signs in. The API chooses the name of the identifier's field.
 pub fn sign_in(
     path: &str,
     field: &'static str,
@@ -67,7 +67,7 @@ pub fn sign_in(
     })
 }
 
-/// The view that refreshes, and keeps the refresh token.
+/// Refreshes and keeps the refresh token.
 pub fn refresh(path: &str, renewal: &Renewal<'_>) -> Call<Tokens> {
     let (request, scheme) = (refresh_request(path, renewal), renewal.access.scheme);
     Call::new(request, move |reply| {
@@ -76,7 +76,7 @@ pub fn refresh(path: &str, renewal: &Renewal<'_>) -> Call<Tokens> {
     })
 }
 
-/// The view that refreshes where each refresh token works once.
+/// Refreshes with a refresh token that works once.
 pub fn rotate(path: &str, renewal: &Renewal<'_>) -> Call<Tokens> {
     let (request, scheme) = (refresh_request(path, renewal), renewal.access.scheme);
     Call::new(request, move |reply| {
@@ -84,7 +84,7 @@ pub fn rotate(path: &str, renewal: &Renewal<'_>) -> Call<Tokens> {
     })
 }
 
-/// The view that verifies.
+/// Verifies a token.
 pub fn verify(path: &str, access: &Credential) -> Call<bool> {
     let request = Request::post(path, json!({ "token": access.token }));
     Call::new(request, |reply| match read(reply, empty, verify_refusal) {
@@ -94,7 +94,7 @@ pub fn verify(path: &str, access: &Credential) -> Call<bool> {
     })
 }
 
-/// The view that ends a session.
+/// Ends a session.
 pub fn blacklist(path: &str, refresh: &Secret) -> Call<()> {
     let request = Request::post(path, json!({ "refresh": refresh }));
     let call = Call::new(request, |reply| {
@@ -104,7 +104,7 @@ pub fn blacklist(path: &str, refresh: &Secret) -> Call<()> {
     call.or_already_ended()
 }
 
-/// 401 of a view that asks for an access token: a refresh may help, and tells if it cannot.
+/// Reads a 401 of a view that needs an access token. A refresh may help; if not, it shows why.
 pub fn unauthorized(reply: &Reply) -> Refusal {
     let Some(refusal) = reply.json::<TokenRefusal>() else { return Refusal::Unexpected };
     match refusal.code.as_deref() {
@@ -113,7 +113,7 @@ pub fn unauthorized(reply: &Reply) -> Refusal {
     }
 }
 
-/// What a view that asks for an access token answers.
+/// Reads the answer of a view that needs an access token.
 pub fn read_signed_in<T>(
     reply: &Reply,
     success: impl FnOnce(&Reply) -> Option<T>,
@@ -133,7 +133,7 @@ fn tokens(reply: &Reply, scheme: Scheme) -> Option<Tokens> {
     Some(reply.json::<PairResponse>()?.tokens(scheme, reply.server_now))
 }
 
-/// Tokens that bring a refresh token.
+/// Tokens with a refresh token.
 fn pair(reply: &Reply, scheme: Scheme) -> Option<Tokens> {
     tokens(reply, scheme).filter(|tokens| tokens.refresh.is_some())
 }
@@ -152,13 +152,13 @@ fn credentials_refusal(reply: &Reply, names: Names) -> Refusal {
     }
 }
 
-/// What is said of a token in a body.
+/// The refusal of a token in the body.
 fn token_refusal(reply: &Reply) -> Option<TokenRefusal> {
     let refusal = (reply.status == 401).then(|| reply.json::<TokenRefusal>()).flatten()?;
     refusal.messages.is_none().then_some(refusal)
 }
 
-/// Whether the session is over; `blacklisted` is what it means that the token is.
+/// Whether the session has ended. `blacklisted` is the meaning of a token on the blacklist.
 fn refresh_refusal(reply: &Reply, blacklisted: Refusal) -> Refusal {
     let Some(said) = token_refusal(reply) else { return refusal(reply, &[]) };
     let is_not_valid = said.code.as_deref() == Some(NOT_VALID);
@@ -171,7 +171,7 @@ fn refresh_refusal(reply: &Reply, blacklisted: Refusal) -> Refusal {
     }
 }
 
-/// Until 5.4 a token on the blacklist is refused as a wrong field.
+/// Before version 5.4, a token on the blacklist is refused as an invalid field.
 fn verify_refusal(reply: &Reply) -> Refusal {
     if token_refusal(reply).is_some_and(|said| said.code.as_deref() == Some(NOT_VALID)) {
         return Refusal::Unauthorized;

@@ -1,5 +1,5 @@
-//! Answers of every kind, recorded ones that were damaged among them: none is fatal, and a session ends
-//! by the words of its server alone.
+//! Answers of all kinds, including damaged recorded ones: none causes a panic, and only an explicit
+//! answer of the server ends a session.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, json};
 use super::recorded::{exchanges, recorded_reply};
 use super::*;
 
-/// What the servers say of tokens, and what is like it.
+/// Sentences of the servers about tokens, and similar ones.
 const SENTENCES: [&str; 14] = [
     "Token is invalid",
     "Token is invalid or expired",
@@ -63,7 +63,7 @@ fn recorded_bodies() -> &'static [Vec<u8>] {
     })
 }
 
-/// One of every type.
+/// One value of each type.
 fn values() -> impl Strategy<Value = Value> {
     select(vec![
         json!(null),
@@ -77,7 +77,7 @@ fn values() -> impl Strategy<Value = Value> {
     ])
 }
 
-/// What refusals are made of, put together as it comes.
+/// Parts of refusals in random combinations.
 fn words() -> impl Strategy<Value = Vec<u8>> {
     let text = prop_oneof![select(&SENTENCES[..]), select(&CODES[..])].prop_map(Value::from);
     let value = prop_oneof![8 => text, 1 => values()];
@@ -91,7 +91,7 @@ fn words() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Refusals as our own API and as OAuth write them, of any status.
+/// Refusals of our own API and of OAuth, with any status.
 fn problems() -> impl Strategy<Value = Vec<u8>> {
     let said = (select(&CODES[..]), select(&STATUSES[..]), select(&SENTENCES[..]));
     (said, any::<bool>()).prop_map(|((code, status, sentence), is_native)| {
@@ -135,7 +135,7 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Status, content type, body, `Retry-After`, and what time it is.
+/// Status, content type, body, `Retry-After`, and the time.
 type Parts = (u16, &'static str, Vec<u8>, Option<String>, i64);
 
 fn parts() -> impl Strategy<Value = Parts> {
@@ -157,7 +157,8 @@ fn built((status, content_type, body, wait, server_now): Parts) -> Reply {
     reply
 }
 
-/// What the documents let a server say of a session, written down apart from the code that reads it.
+/// What an answer says about a session according to the documents, written independently of the
+/// code that reads it.
 fn verdict(
     dialect: Dialect,
     operation: Operation,
@@ -200,7 +201,7 @@ fn verdict(
         (Dialect::DjoserToken, operation, 401) if is_shown_a_key(operation) => {
             match (detail?, scheme) {
                 ("Invalid token.", Scheme::Token) => ended("Ended"),
-                // Of an OAuth pair its refresh has to tell.
+                // For an OAuth pair, only its refresh can show it.
                 ("User inactive or deleted.", Scheme::Token) => ended("AccountInactive"),
                 _ => None,
             }

@@ -1,4 +1,4 @@
-//! Every dialect is asked for every operation that it has, and what comes of an answer is compared.
+//! Every dialect is tested with each of its operations, and the results are compared.
 
 mod arbitrary;
 mod recorded;
@@ -10,9 +10,9 @@ use reqwest::header::{HeaderMap, HeaderValue};
 
 use super::*;
 
-/// What time it is on the server.
+/// The server's time.
 const NOW: i64 = 1_700_000_000;
-/// Ends at `NOW + 300`: `{"exp":1700000300}`.
+/// It expires at `NOW + 300`: `{"exp":1700000300}`.
 const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3MDAwMDAzMDB9.c2lnbmF0dXJl";
 
 fn reply(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Reply {
@@ -31,7 +31,7 @@ fn credential(scheme: Scheme) -> Credential {
     Credential { scheme, token: "access".into() }
 }
 
-/// The schemes of the credentials that a dialect gives.
+/// The schemes of a dialect's credentials.
 fn schemes(dialect: Dialect) -> &'static [Scheme] {
     match dialect {
         Dialect::DjoserToken => &[Scheme::Token, Scheme::Bearer],
@@ -40,7 +40,7 @@ fn schemes(dialect: Dialect) -> &'static [Scheme] {
     }
 }
 
-/// One with all that the accounts of a dialect have.
+/// A registration with all members that a dialect supports.
 fn registration(dialect: Dialect) -> Registration {
     let new = Registration::new("Str0ng-pass-77");
     match dialect {
@@ -69,7 +69,7 @@ fn link() -> MailedLink {
     MailedLink::new("MQ", "link-token")
 }
 
-/// What a call is, and what comes of an answer to it, in words.
+/// The request of a call and the result of its answer, as text.
 struct Asked {
     request: Request,
     read: Box<dyn FnOnce(&Reply) -> String>,
@@ -91,7 +91,7 @@ fn in_words<T>(reading: Reading<T>) -> String {
     }
 }
 
-/// Asks for an operation; the first of those that one operation stands for.
+/// Runs an operation; if it stands for several calls, the first one.
 fn ask(dialect: Dialect, operation: Operation, scheme: Scheme) -> Asked {
     let (wire, access, app) = (dialect.wire(), credential(scheme), app());
     let password = Secret::new("Str0ng-pass-77");
@@ -133,7 +133,7 @@ fn ask(dialect: Dialect, operation: Operation, scheme: Scheme) -> Asked {
     }
 }
 
-/// Every call that a dialect has for an answer: operation and scheme.
+/// All calls of a dialect that have an answer: operation and scheme.
 fn calls(dialect: Dialect) -> impl Iterator<Item = (Operation, Scheme)> {
     let operations = dialect.wire().operations();
     let operations = operations.iter().filter(|operation| **operation != Operation::Adopt);

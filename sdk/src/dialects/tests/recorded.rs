@@ -1,11 +1,11 @@
-//! The recorded answers of the real libraries, and what each comes to. A rule holds for the answers
-//! with its status and its words; the first that fits counts, and an answer that none fits fails.
+//! Recorded answers of the real libraries, and their expected results. A rule matches by status and
+//! words. The first matching rule counts; an answer without a rule fails the test.
 
 use serde_json::Value;
 
 use super::*;
 
-/// Status (0: any), words in the body, and what comes of it.
+/// Status (0: any), words in the body, and the expected result.
 type Rule = (u16, &'static str, &'static str);
 
 struct Endpoint {
@@ -17,7 +17,7 @@ struct Endpoint {
     rules: &'static [Rule],
 }
 
-/// Neither a page nor what the transport has to say is an answer of the API.
+/// Pages and transport errors are not answers of the API.
 const NO_ANSWER: [Rule; 8] = [
     (0, "<", "Unexpected"),
     (400, "JSON parse error", "Unexpected"),
@@ -67,7 +67,7 @@ const ROTATE: &[Rule] = &[
     (401, "token_not_valid", "signed out: Ended"),
     (400, "", "invalid_fields"),
 ];
-/// Whatever is wrong with it, the session is over.
+/// Whatever is wrong with the token, the session has ended.
 const BLACKLIST: &[Rule] = &[(200, "", "ok"), (401, "", "ok"), (400, "", "invalid_fields")];
 const VERIFY: &[Rule] = &[
     (200, "", "ok"),
@@ -223,7 +223,7 @@ fn expected(endpoint: &Endpoint, reply: &Reply) -> &'static str {
     rule.unwrap_or_else(|| panic!("no rule for {} {body}", reply.status)).2
 }
 
-/// Id, request and response of what is recorded of a dialect.
+/// The recorded exchanges of a dialect: id, request and response.
 pub(super) fn exchanges(dialect: Dialect) -> Vec<(String, Value, Value)> {
     let text = match dialect {
         Dialect::Native => return Vec::new(),
@@ -251,7 +251,7 @@ pub(super) fn recorded_reply(response: &Value) -> Reply {
     reply(status.expect("a status"), content_type, body)
 }
 
-/// An answer with values where the recording has placeholders.
+/// An answer with values instead of the placeholders of the recording.
 fn filled(json: &Value) -> Value {
     match json {
         Value::String(text) => match text.as_str() {

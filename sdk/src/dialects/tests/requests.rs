@@ -1,4 +1,4 @@
-//! How requests are spelled, one by one.
+//! The exact requests of every operation.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What answers tell: tokens and how long they live, profiles, what was wrong with which member, how
+//! What is read from answers: tokens and their lifetimes, profiles, problems of fields, and how
 //! long to wait.
 
 use serde_json::json;
@@ -368,7 +368,7 @@ fn a_person_unknown_to_the_provider_is_registered_by_another_call() {
     );
     let call = prehashed.register_with_token("vk", &"token".into(), &app()).expect("a call");
     assert_eq!(call.request.path, "/vk/registration");
-    // No such provider there.
+    // This provider does not exist there.
     let call = prehashed.sign_in_with_token("vk", &"token".into(), &app()).expect("a call");
     let refused = (call.read)(&json_reply(404, &json!({ "detail": "Not Found" }))).err();
     assert_eq!(refused, Some(Refusal::Unexpected));
@@ -384,7 +384,7 @@ fn a_server_is_waited_for_as_long_as_it_asks() {
         (429, Some("-3"), 5),
         (429, Some("0"), 1),
         (429, Some("86400"), 3_600),
-        // NOW and 90 seconds; a date that has passed.
+        // NOW plus 90 seconds, and a date in the past.
         (503, Some("Tue, 14 Nov 2023 22:14:50 GMT"), 90),
         (503, Some("Tue, 14 Nov 2023 22:00:00 GMT"), 1),
     ] {

@@ -1,4 +1,4 @@
-//! Every answer, whatever is in memory and whatever the vault holds by then.
+//! Every answer is tried with every state in memory and every content of the vault.
 
 use super::*;
 use crate::Dialect;
@@ -20,7 +20,7 @@ fn tokens(number: u64) -> Tokens {
     }
 }
 
-/// Of this sign-in, after so many renewals.
+/// A session of this sign-in after this number of renewals.
 fn session(sign_in_id: &str, generation: u64) -> Box<Session> {
     let new = NewSession {
         dialect: Dialect::Native,
@@ -35,7 +35,7 @@ fn signed_in(sign_in_id: &str, generation: u64, is_saved: bool) -> SessionState 
     SessionState::SignedIn(MemorySession { session: session(sign_in_id, generation), is_saved })
 }
 
-/// What is in memory, and what the vault holds.
+/// All states in memory.
 fn memories() -> Vec<SessionState> {
     let mut states = vec![SessionState::Unknown];
     for generation in [1, 2, 3] {
@@ -194,7 +194,7 @@ fn tokens_are_kept_or_the_server_is_told_that_nobody_has_them() {
                 assert_eq!(over.credential.token, "access 9".into(), "{case}");
                 assert_ne!(state.session().map(|held| &held.sign_in_id), Some(&asked.sign_in_id));
             }
-            // The same renewal by another process: those tokens are as good, or newer.
+            // Another process made the same renewal: its tokens are the same or newer.
             Outcome::Superseded(None) => {
                 let held = state.session().expect("a session");
                 assert!(held.sign_in_id == asked.sign_in_id && held.generation >= 3, "{case}");
@@ -215,7 +215,7 @@ fn what_was_given_up_comes_back_for_nobody_else() {
 #[test]
 fn a_verification_does_not_stand_in_the_way_of_a_renewal() {
     let asked = session("ours", 2);
-    // Another process has asked whether the access token is good, and has kept that.
+    // Another process has verified the access token and stored the result.
     let verified = Box::new(Session { generation: 3, ..(*asked).clone() });
     let state = SessionState::SignedIn(MemorySession { session: verified, is_saved: true });
     let Outcome::Renewed(renewed) = outcome_of(&asked, &state, None, Ok(tokens(9)), AT) else {

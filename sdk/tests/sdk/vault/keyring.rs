@@ -274,24 +274,24 @@ fn a_locked_keyring_without_our_key_is_not_taken_for_one_that_has_lost_it() {
     let service = session.service();
     let found = service.search_items([("service", "org.example.app")].into()).unwrap();
     found.unlocked[0].delete().unwrap();
-    assert_eq!(session.app("keyring").ask("state"), "Foreign");
+    assert_eq!(session.app("keyring").ask("state"), "Unreadable");
     session.lock();
     assert_eq!(session.app("keyring").ask("state"), "Locked");
     session.stop_daemon();
-    assert_eq!(session.app("keyring").ask("state"), "Absent");
+    assert_eq!(session.app("keyring").ask("state"), "NoKeyStore");
 }
 
 #[test]
 fn without_a_service_nothing_is_lost_and_the_key_comes_back_to_it() {
     for mut session in [Session::without_a_bus(), Session::without_a_service()] {
         let mut app = session.app("keyring");
-        assert_eq!(app.ask("state"), "Absent");
-        assert_eq!(app.ask("write new"), "Absent");
+        assert_eq!(app.ask("state"), "NoKeyStore");
+        assert_eq!(app.ask("write new"), "NoKeyStore");
         assert_eq!(app.ask("read"), "nothing");
         let mut modest = session.app("degraded");
-        assert_eq!(modest.ask("state"), "Degraded");
+        assert_eq!(modest.ask("state"), "KeyInFile");
         assert_eq!(modest.ask("write new"), "done");
-        assert_eq!(modest.ask("state"), "Degraded");
+        assert_eq!(modest.ask("state"), "KeyInFile");
         assert_eq!(session.app("degraded").ask("read"), "new");
         if session.bus.is_none() {
             continue;
@@ -310,10 +310,10 @@ fn without_a_service_nothing_is_lost_and_the_key_comes_back_to_it() {
 fn a_service_that_has_nowhere_to_keep_a_key_is_none() {
     let mut session = Session::without_a_service();
     session.start_locked();
-    assert_eq!(session.app("keyring").ask("state"), "Absent");
+    assert_eq!(session.app("keyring").ask("state"), "NoKeyStore");
     let mut modest = session.app("degraded");
     assert_eq!(modest.ask("write new"), "done");
-    assert_eq!(modest.ask("state"), "Degraded");
+    assert_eq!(modest.ask("state"), "KeyInFile");
     session.start_unlocked();
     assert_eq!(modest.ask("write moved"), "done");
     assert_eq!(modest.ask("state"), "Ready");
@@ -339,7 +339,7 @@ fn an_entry_that_is_no_key_is_replaced_by_the_next_write() {
     let found = service.search_items([("service", "org.example.app")].into()).unwrap();
     found.unlocked[0].set_secret(b"damaged", "text/plain").unwrap();
     let mut app = session.app("keyring");
-    assert_eq!(app.ask("state"), "Foreign");
+    assert_eq!(app.ask("state"), "Unreadable");
     assert_eq!(app.ask("write anew"), "done");
     assert_eq!(session.app("keyring").ask("read"), "anew");
     assert_eq!(session.secrets().len(), 1);
