@@ -1,5 +1,5 @@
-//! An app whose back end is the Django that it has today: djoser with SimpleJWT. Once Propusk serves
-//! in its place, the address changes and nothing else; tokens that are out go on working.
+//! An app for an existing Django: djoser with SimpleJWT. When Propusk replaces that server, only
+//! the address changes; issued tokens stay valid.
 //!
 //! ```text
 //! cargo run --release -p propusk --example existing_django -- http://127.0.0.1:8000 anna@example.org 'a quiet harbour'
@@ -20,7 +20,7 @@ async fn main() -> Result<()> {
     };
     let client =
         Client::builder(server).dialect(Dialect::DjoserJwt).vault(Vault::memory()).build()?;
-    // What this API does not have is known before any request.
+    // `supports` shows what the API has, without a request.
     println!("lists sessions: {}", client.supports(Operation::Sessions));
 
     client.sign_in(&email, password).await?;

@@ -1,5 +1,5 @@
-//! Signs in with a password on the command line, and stays signed in: the second time it asks for
-//! none. Everything is kept in the system's keyring and a file of the current folder.
+//! Signs in with a password on the command line and stays signed in: the next run does not ask
+//! again. The session is in a file of the current folder, its key in the system's keyring.
 //!
 //! ```text
 //! cargo run --release                                    # the server, in another terminal
@@ -38,7 +38,7 @@ async fn main() -> Result<()> {
     }
 }
 
-/// Signs in, or makes the account that is not there yet.
+/// Signs in; creates the account if it does not exist.
 async fn enter(client: &Client, email: &str) -> Result<()> {
     let password = ask_password();
     let refused = match client.sign_in(email, password.clone()).await {
@@ -67,11 +67,11 @@ async fn show(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// As it is typed; a real program hides it.
+/// Reads the password with echo; a real program hides it.
 fn ask_password() -> Secret {
     print!("Password: ");
     let mut line = String::new();
-    // Without a terminal the password is empty, and refused.
+    // Without a terminal the password is empty and is refused.
     let _ = io::stdout().flush().and_then(|()| io::stdin().lock().read_line(&mut line));
     Secret::new(line.trim_end_matches(['\r', '\n']))
 }

@@ -1,5 +1,6 @@
-//! Signs in with a provider by a deep link, in two starts of the program: the first one begins and
-//! ends, as an app that is killed while the browser is open; the second one is started by the link.
+//! Signs in with a provider by a deep link, in two runs of the program. The first run starts the
+//! sign-in and exits, like an app that is killed while the browser is open. The link starts the
+//! second run.
 //!
 //! ```text
 //! PROPUSK_REDIRECTS__ALLOWED=org.example.app:/signed-in cargo run --release   # with a provider set up

@@ -1,4 +1,4 @@
-//! Signs in with a provider on a desktop: the browser comes back to a port of this machine.
+//! Signs in with a provider on a desktop: the browser returns to a port of this machine.
 //!
 //! ```text
 //! PROPUSK_REDIRECTS__ALLOWED=http://127.0.0.1/signed-in cargo run --release   # with a provider set up

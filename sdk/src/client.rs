@@ -49,7 +49,7 @@ pub struct Client {
     pub(crate) parts: Arc<ClientParts>,
 }
 
-/// The parts of a client besides its session.
+/// The parts of a client other than its session.
 pub(crate) struct ClientParts {
     pub redirects: Vec<RedirectUri>,
     pub api: ApiAccess,

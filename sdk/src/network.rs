@@ -21,7 +21,7 @@ const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
 /// The network options of an app.
 #[derive(Default)]
 pub(crate) struct Network {
-    /// Root certificates in PEM, besides those of the system.
+    /// Root certificates in PEM, in addition to those of the system.
     pub roots: Vec<Vec<u8>>,
     /// The client certificate and its key, in PEM.
     pub identity: Option<Vec<u8>>,

@@ -1,5 +1,5 @@
-//! What the SDK adds to a call of an app's own API: the same route, called in turns by a bare reqwest
-//! with a token that it was given, and through [`propusk::Api`].
+//! The overhead of the SDK for a call of an app's own API: the same route is called in turns by a
+//! plain reqwest client with a fixed token and through [`propusk::Api`].
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -20,7 +20,7 @@ async fn main() -> propusk::Result<()> {
     client.sign_in("anna", "a quiet harbour at noon").await?;
     let header = client.access_token().await?.header();
     let url = format!("{}/propusk/v1/providers", server.public_url);
-    // A client of an app's own needs a TLS provider, also for plain HTTP.
+    // An app's own client needs a TLS provider, also for plain HTTP.
     aws_lc_rs::default_provider().install_default().expect("the first one");
     let bare = reqwest::Client::builder().no_proxy().build().expect("a client");
     let api = client.api_with_http_client(bare.clone());
@@ -43,7 +43,7 @@ async fn main() -> propusk::Result<()> {
     }
     let (without, with) = (median(without), median(with));
     let mut out = io::stdout();
-    // Whoever closes the pipe has seen enough.
+    // A closed pipe is not an error.
     let _ = writeln!(
         out,
         "median of {CALLS}: bare {:.1} µs, with the SDK {:.1} µs, overhead {:.2} µs",

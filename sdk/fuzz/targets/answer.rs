@@ -1,4 +1,4 @@
-//! Any answer of any status to a sign-in and to a refresh.
+//! Any answer, with any status, to a sign-in and to a refresh.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any link, and any that leads to where sign-ins come back.
+//! Any link, and any link to a redirect.
 
 #![no_main]
 
@@ -32,7 +32,8 @@ fuzz_target!(|link: &str| {
     }
 });
 
-/// What is read is whole and plain, and is read again from what a server would write.
+/// Everything that is read is complete and in visible characters, and is read again from a link
+/// that a server would write.
 fn check(link: &str) {
     let (name, value, state, redirect) = match parse(link, &REDIRECTS) {
         Link::Code { code, state, redirect } => ("code", code, state, redirect),

@@ -114,7 +114,7 @@ impl ClientBuilder {
         ClientBuilder { api_timeout: timeout, ..self }
     }
 
-    /// Adds a trusted certificate authority, in PEM, besides those of the system. Use it for a
+    /// Adds a trusted certificate authority, in PEM, in addition to those of the system. Use it for a
     /// server with a private certificate authority. It works on every system, including phones, for
     /// the server and for [`Client::api`].
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {

@@ -246,7 +246,7 @@ pub(crate) trait Wire: Send + Sync {
         Err(Error::unsupported(Operation::ProviderTokenSignIn))
     }
 
-    /// Registers a user whom [`sign_in_with_token`](Self::sign_in_with_token) does not know
+    /// Registers a user that is unknown to [`sign_in_with_token`](Self::sign_in_with_token)
     /// (rejected as `not_found`), if the API needs a separate call for that.
     fn register_with_token(
         &self,

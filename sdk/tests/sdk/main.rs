@@ -1,4 +1,4 @@
-//! What the SDK does, through its public door.
+//! Tests of the SDK through its public API.
 
 #[cfg(test)]
 mod process;

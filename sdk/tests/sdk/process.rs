@@ -1,5 +1,5 @@
-//! Other processes: the test binary starts itself again to play a part, and is told line by line what
-//! to do. Whatever becomes of the test, they do not outlive it.
+//! Other processes: the test binary starts itself again for a role and gets its commands line by
+//! line. The processes do not outlive the test.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -7,20 +7,20 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use crate::vault;
 
 const PART: &str = "PROPUSK_TEST_PART";
-/// What the test harness itself writes has no such beginning.
+/// Marks the lines of a role; the test harness itself writes others.
 const SAID: &str = "> ";
 
-/// A part, which answers every line with one line.
+/// A role: it answers every line with one line.
 type Part = fn(&str) -> String;
 
-/// A process that plays a part.
+/// A process with a role.
 pub struct Process {
     child: Child,
     told: ChildStdin,
     said: Lines<BufReader<ChildStdout>>,
 }
 
-/// The command that plays a part, before its environment is set.
+/// The command that starts a role, before its environment is set.
 pub fn playing(part: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(entry_arguments()).env(PART, part);
@@ -48,7 +48,7 @@ impl Process {
         Process { child, told, said }
     }
 
-    /// Tells it something, and waits for its answer.
+    /// Sends a line and waits for its answer.
     pub fn ask(&mut self, line: &str) -> String {
         self.tell(line);
         self.hear().unwrap_or_else(|| panic!("it died of `{line}`"))
@@ -58,7 +58,7 @@ impl Process {
         writeln!(self.told, "{line}").expect("it listens");
     }
 
-    /// The next line that it says, or `None` once it has ended.
+    /// The next line of its output; `None` after it has ended.
     pub fn hear(&mut self) -> Option<String> {
         self.said
             .by_ref()
@@ -66,7 +66,7 @@ impl Process {
             .find_map(|line| line.split_once(SAID).map(|(_, said)| said.to_owned()))
     }
 
-    /// As a power cut would end it.
+    /// Kills it without warning, as a power cut does.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -80,14 +80,14 @@ impl Drop for Process {
     }
 }
 
-/// Says a line on the standard output of a part.
+/// Writes a line of a role to the standard output.
 pub fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{SAID}{line}").unwrap();
     out.flush().unwrap();
 }
 
-/// Where such a process begins; without a part it is a test of them.
+/// The entry point of such a process; without a role, it is a test of them.
 #[test]
 fn a_process_of_its_own_does_what_it_is_told() {
     match std::env::var(PART) {

@@ -1,4 +1,4 @@
-//! Taking over what an app has kept until now, so that nobody has to sign in again.
+//! Adoption of existing tokens, so that users stay signed in.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use propusk_tests::tap::Tap;
 use super::peer::Peer;
 use super::{EMAIL, Home, PASSWORD};
 
-/// Longer than anything here takes.
+/// Longer than any step here takes.
 const LIMIT: Duration = Duration::from_secs(30);
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
-/// What a client of this home has, as another app would have kept it.
+/// The tokens of a client of this home, as another app would have kept them.
 async fn kept(home: &Home) -> ExistingTokens {
     home.signed_in().await;
     let record = home.vault().read().await.expect("readable").expect("a record");
@@ -55,7 +55,7 @@ async fn it_needs_no_network_and_is_verified_once_there_is_one() {
     assert_eq!(tap.count(REFRESH), 2, "verified once");
 }
 
-/// Its first call needs another access token, while it is being verified.
+/// The first call needs another access token while the tokens are being verified.
 #[tokio::test]
 async fn a_refresh_token_alone_gives_a_token_that_works() {
     for dialect in [Dialect::SimplejwtRotating, Dialect::Simplejwt, Dialect::DjoserJwt] {
@@ -79,7 +79,7 @@ async fn a_refresh_token_alone_gives_a_token_that_works() {
     }
 }
 
-/// djoser gives the key again that a sign-out has not been told of yet.
+/// djoser returns the same API token again, of whose sign-out the server does not know yet.
 #[tokio::test]
 async fn a_key_that_is_given_again_is_not_ended_by_the_sign_out_of_before() {
     let peer = Peer::django(Stack::DjoserToken).await;
@@ -100,7 +100,7 @@ async fn only_the_servers_word_ends_it() {
     let (home, next) = (Home::start().await, tempfile::tempdir().expect("a folder"));
     let tokens = kept(&home).await;
     home.memory().sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
-    // Ended before it was taken over.
+    // The session ends before its tokens are adopted.
     home.app().sign_out().await.expect("a sign-out");
     let client = home.builder().vault(super::vault_at(next.path())).build().expect("a client");
     let mut status = client.watch();

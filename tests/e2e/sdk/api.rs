@@ -1,4 +1,4 @@
-//! The app's own API: a token for it, and for nobody else.
+//! The app's own API: its requests get a token, and no others.
 
 use propusk::{Client, Dialect, ErrorKind, SignOutReason};
 use propusk_tests::tap::Tap;
@@ -8,7 +8,7 @@ use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
 const ACCOUNT: &str = "GET /propusk/v1/account";
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
-/// The server as it is, and once more as an API of the app's.
+/// The server, and the same server as an API of the app.
 pub async fn app(home: &Home) -> (Tap, Tap, Client) {
     let (server, api) =
         (Tap::open(home.server.address).await, Tap::open(home.server.address).await);
@@ -84,7 +84,7 @@ async fn a_refused_request_is_sent_once_more_with_another_token() {
     tap.answer("POST /propusk/v1/providers/complete", Some(REFUSAL));
     let request = api.post(format!("{}/propusk/v1/providers/complete", tap.url()));
     let answer = request.body("{\"code\":\"a\",\"code_verifier\":\"b\"}").send().await;
-    // The second time it was the server that read the body.
+    // The second time, the server read the body.
     assert_eq!(answer.expect("an answer").status(), 400);
     let tokens: Vec<_> = tap.seen().into_iter().map(|seen| seen.authorization).collect();
     assert_eq!(tokens.len(), 2);
@@ -108,7 +108,7 @@ async fn an_api_that_always_refuses_does_not_wear_out_the_session() {
     client.profile().await.expect("still signed in");
 }
 
-/// What comes of a `GET` of the API, which refuses it as often as is said.
+/// The result of a `GET` of the API, which refuses it this many times.
 async fn refused(tap: &Tap, client: &Client, path: &str, times: usize) -> propusk::Result<u16> {
     let what = format!("GET {}", path.split('?').next().unwrap_or_default());
     for _ in 0..times {

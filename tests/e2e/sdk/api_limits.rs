@@ -1,5 +1,4 @@
-//! How long the app's own API may be silent. Limits are short here, and an API that never answers is
-//! what they are tried on.
+//! How long the app's own API may be silent. The limits are short, and the API never answers.
 
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ const SHORT: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(60);
 const BEGUN: &str = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\ntea";
 
-/// An API that answers each request with some of [`BEGUN`] and is silent then.
+/// An API that answers each request with one of [`BEGUN`] and is then silent.
 struct SilentApi {
     url: String,
     accepting: JoinHandle<()>,
@@ -94,7 +93,7 @@ async fn the_limit_of_a_request_takes_the_place_of_the_clients() {
         async move { request.timeout(LONG).send().await.map(|answer| answer.status().as_u16()) }
     });
     tap.wait_for("GET /propusk/v1/account").await;
-    // This one has begun later.
+    // This request started later.
     client.api().get(&never.url).send().await.expect_err("no answer");
     tap.release();
     assert_eq!(waits.await.expect("no panic").expect("an answer"), 200);

@@ -1,5 +1,5 @@
-//! What a request to the app's own API is made of, what cannot be sent twice, and tokens for clients
-//! that send by themselves.
+//! The parts of a request to the app's own API, requests that cannot be sent twice, and tokens for
+//! other clients.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ const ORDERS: &str = "POST /orders";
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 const DONE: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
 
-/// What comes of a request to `POST /orders` of the API.
+/// The result of a request to `POST /orders` of the API.
 async fn sent(tap: &Tap, api: &Api, made: impl FnOnce(ApiRequest) -> ApiRequest) -> Seen {
     tap.forget();
     tap.answer(ORDERS, Some(DONE));
@@ -119,7 +119,7 @@ async fn what_cannot_be_sent_twice_takes_a_token_that_lasts() {
     let api = client.api();
     let form = || Form::new().text("tea", "green");
     let before = client.access_token().await.expect("a token");
-    // It would still be given out, and expire under way.
+    // The token would still be valid now, and expire during the request.
     home.advance(EXPIRED - 30);
     tap.answer(ORDERS, Some(DONE));
     let url = format!("{}/orders", tap.url());
@@ -127,7 +127,7 @@ async fn what_cannot_be_sent_twice_takes_a_token_that_lasts() {
     assert_eq!(answer.expect("an answer").status(), 204);
     assert_ne!(tap.seen()[0].authorization.as_deref(), before.header().to_str().ok());
 
-    // One that is refused all the same is returned, and the next one has another token.
+    // A refused request is returned, and the next one has another token.
     server.forget();
     tap.forget();
     tap.answer(ORDERS, Some(REFUSAL));

@@ -1,4 +1,4 @@
-//! Sign-ins that go through a browser and come back by a link.
+//! Sign-ins that continue in a browser and return with a link.
 
 use propusk::{Client, ErrorKind, LinkOutcome, Phase, RedirectUri, Secret, SignOutReason};
 use propusk_server::Clock as ServerClock;
@@ -26,7 +26,7 @@ impl Desk {
         self.app_at(self.site.server.public_url.clone())
     }
 
-    /// An app of this device whose server is at this address.
+    /// An app on this device with its server at this address.
     fn app_at(&self, url: String) -> Client {
         let mut builder =
             Client::builder(url).clock(self.clock.clone()).vault(vault_at(self.folder.path()));
@@ -36,7 +36,7 @@ impl Desk {
         builder.build().expect("a client")
     }
 
-    /// What the browser brings back of a sign-in that the app begins.
+    /// The link that returns from a sign-in that the app starts.
     async fn link(&self, app: &Client) -> String {
         let begun = app.begin_sign_in("google").await.expect("a sign-in begins");
         self.browse(&begun.authorize_url).await
@@ -115,7 +115,7 @@ async fn a_link_of_no_sign_in_of_this_app_is_refused() {
         assert_eq!(code(app.complete_sign_in(link).await), "sign_in_unknown");
     }
     assert_eq!(reason(app.access_token().await), SignOutReason::NeverSignedIn);
-    // The state of the one and the code of the other: login CSRF.
+    // The state of one sign-in with the code of another: login CSRF.
     let ours = desk.link(&app).await;
     let swapped =
         format!("{}&state={}", theirs.split('&').next().unwrap_or_default(), state(&ours));
@@ -136,7 +136,7 @@ async fn a_link_that_comes_too_late_is_refused() {
     assert_eq!(code(app.complete_sign_in(&link).await), "sign_in_expired");
     let link = desk.link(&app).await;
     desk.advance(61);
-    // The server gives a code one minute.
+    // A code is valid for one minute.
     assert_eq!(code(app.complete_sign_in(&link).await), "sign_in_unknown");
 }
 
@@ -198,7 +198,7 @@ async fn nobody_signs_in_with_a_stolen_link() {
     let answer =
         desk.site.complete(&code, "another verifier, which is as long as it must be").await;
     assert_eq!(answer.status, 400);
-    // The code is burnt, for the owner too.
+    // The code is spent, for its owner too.
     assert_eq!(super::code(app.complete_sign_in(&link).await), "sign_in_unknown");
 }
 

@@ -1,4 +1,4 @@
-//! A device whose clock is wrong, or is moved.
+//! A device whose clock is wrong or is changed.
 
 use propusk::{Client, Clock, Phase};
 use propusk_tests::tap::Tap;
@@ -62,7 +62,7 @@ async fn a_clock_that_is_moved_while_the_app_runs_costs_one_refresh_at_most() {
         }
         assert!(tap.count(REFRESH) <= 1, "{off}");
         home.server.clock.advance(EXPIRED);
-        // The device does not know that the token has expired, and hears it.
+        // The device does not know that the token has expired, and the server refuses it.
         client.profile().await.expect("a profile");
     }
 }

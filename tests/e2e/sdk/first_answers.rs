@@ -1,5 +1,4 @@
-//! The first answers after a start: right for everybody who asks, and waiting for nothing but the
-//! vault.
+//! The first answers after a start: they are right for all callers and wait only for the vault.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -11,7 +10,7 @@ use super::{EXPIRED, Home, PASSWORD, key};
 
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
-/// A store that gives the key when it is told to.
+/// A store that returns the key when the test allows it.
 struct Slow {
     asked: Sender<()>,
     answers: Mutex<Receiver<()>>,
@@ -32,7 +31,7 @@ impl KeyStore for Slow {
     }
 }
 
-/// The vault of [`Home::signed_in`], whose key comes when the sender says so.
+/// The vault of [`Home::signed_in`], whose key is returned when the sender allows it.
 fn slow(home: &Home) -> (Client, Receiver<()>, Sender<()>) {
     let ((asked, asks), (answer, answers)) = (channel(), channel());
     let store = Slow { asked, answers: Mutex::new(answers) };
@@ -43,7 +42,7 @@ fn slow(home: &Home) -> (Client, Receiver<()>, Sender<()>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn however_many_ask_at_once_the_key_store_is_asked_once_and_all_are_answered() {
     let home = Home::start().await;
-    // The key is the same, and the store is now the one that keeps it.
+    // The same key, now in this store.
     let store = Vault::with_key_store(home.folder.path().join("app.vault"), Arc::new(Fixed));
     let first = home.builder().vault(store).build().expect("a client");
     first.sign_in(super::EMAIL, PASSWORD).await.expect("a sign-in");
@@ -96,7 +95,7 @@ async fn who_is_signed_in_is_known_while_a_renewal_or_a_sign_in_waits_for_the_ne
     assert_eq!((status.phase, &status.user), (Phase::Refreshing, &user));
     client.cached_profile().await.expect("what is known");
 
-    // Another start, whose first act is a sign-in.
+    // Another start, which begins with a sign-in.
     let next =
         home.builder().vault(home.vault()).former_server(tap.url()).build().expect("a client");
     let started = Client::builder(tap.url()).vault(home.vault()).build().expect("a client");

@@ -1,4 +1,4 @@
-//! Who is signed in: told with every status, and bound to what is done in somebody's name.
+//! The signed-in user: it is in every status, and requests can be bound to it.
 
 use propusk::{ErrorKind, Phase, SignOutReason, StatusChange};
 

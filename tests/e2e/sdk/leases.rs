@@ -1,5 +1,4 @@
-//! Whose turn it is among processes: said in the vault, and never by a lock that is held while the
-//! server is asked.
+//! Which process renews: that is written in the vault, and no lock is held during a request.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,10 +11,10 @@ use super::peer::Peer;
 use super::{EXPIRED, Home, PASSWORD, vault_at};
 
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
-/// Longer than anything here takes.
+/// Longer than any step here takes.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A process that does nothing, as one that is stopped.
+/// A process that does nothing, like a suspended one.
 struct Stopped(Child);
 
 impl Stopped {
@@ -32,7 +31,7 @@ impl Drop for Stopped {
     }
 }
 
-/// As if this process had begun a renewal just now.
+/// Writes a lease, as if this process had just started a renewal.
 async fn leased(vault: &Vault, process: u32, clock: &Clock) {
     let guard = vault.lock().await.expect("a lock");
     let record = guard.read().await.expect("readable").expect("a record");
@@ -109,7 +108,7 @@ async fn where_it_cannot_the_call_is_for_later_and_the_token_is_not_spent() {
     assert!(matches!(error.kind(), ErrorKind::RetryLater { .. }), "{error:?}");
     assert!(client.status().await.expect("a status").is_signed_in());
     assert_eq!(tap.count("POST /token/refresh"), 0);
-    // It was killed: nobody waits for the end of its time.
+    // It was killed: its lease does not have to expire.
     stopped.0.kill().and_then(|()| stopped.0.wait()).expect("killed");
     client.access_token().await.expect("a token");
     assert_eq!(tap.count("POST /token/refresh"), 1);

@@ -1,5 +1,4 @@
-//! The SDK as apps use it: against this server, and against the real Django stacks whose APIs it
-//! speaks.
+//! The SDK as apps use it: against this server, and against the real Django stacks of its dialects.
 
 mod adoption;
 mod api;
@@ -34,10 +33,10 @@ use propusk_tests::tap::Tap;
 
 pub const EMAIL: &str = "anna@example.org";
 pub const PASSWORD: &str = "a quiet harbour at noon";
-/// Longer than an access token of `native` lives.
+/// Longer than an access token of `native` is valid.
 pub const EXPIRED: i64 = 901;
 
-/// Opens every vault of these tests.
+/// The key of all vaults in these tests.
 pub fn key() -> VaultKey {
     VaultKey::from_bytes([7; 32])
 }
@@ -50,7 +49,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// With an account of [`EMAIL`].
+    /// With the account [`EMAIL`].
     pub async fn start() -> Self {
         Home::at(TestServer::start().await).await
     }
@@ -68,12 +67,12 @@ impl Home {
         Client::builder(self.server.public_url.clone()).clock(self.clock.clone())
     }
 
-    /// The same on the way of a tap.
+    /// As [`builder`](Self::builder), through a recording proxy.
     pub fn builder_at(&self, tap: &Tap) -> ClientBuilder {
         Client::builder(tap.url()).clock(self.clock.clone())
     }
 
-    /// An app that keeps nothing.
+    /// An app with its session in memory.
     pub fn memory(&self) -> Client {
         self.builder().build().expect("a client")
     }
@@ -82,7 +81,7 @@ impl Home {
         vault_at(self.folder.path())
     }
 
-    /// An app that finds again what it has kept.
+    /// An app with a vault on the disk.
     pub fn app(&self) -> Client {
         self.builder().vault(self.vault()).build().expect("a client")
     }
@@ -94,7 +93,7 @@ impl Home {
         app
     }
 
-    /// The same on a way on which every request is seen.
+    /// The same through a proxy that records every request.
     pub async fn tapped(&self) -> (Tap, Client) {
         let tap = Tap::open(self.server.address).await;
         let app = Client::builder(tap.url()).clock(self.clock.clone()).vault(self.vault());
@@ -103,7 +102,7 @@ impl Home {
         (tap, app)
     }
 
-    /// Time passes, for the server and the device.
+    /// Moves the clocks of the server and the device.
     pub fn advance(&self, seconds: i64) {
         self.server.clock.advance(seconds);
         self.clock.set(self.clock.now() + seconds);
@@ -114,7 +113,7 @@ pub fn vault_at(folder: &Path) -> Vault {
     Vault::file(folder.join("app.vault"), key())
 }
 
-/// Why nobody is signed in.
+/// The reason of a sign-out.
 pub fn reason<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> SignOutReason {
     match outcome.expect_err("a sign-out").kind() {
         ErrorKind::SignedOut { reason } => *reason,
@@ -122,7 +121,7 @@ pub fn reason<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> SignOutReason 
     }
 }
 
-/// With which code the server refused.
+/// The code of a rejection.
 pub fn code<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> String {
     match outcome.expect_err("a refusal").kind() {
         ErrorKind::Rejected(rejection) => rejection.code.to_string(),

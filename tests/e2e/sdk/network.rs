@@ -1,4 +1,4 @@
-//! What an app says of the network around it counts for the server and for its own API.
+//! The network options of an app apply to the server and to the app's own API.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{EMAIL, Home, PASSWORD};
 
-/// Speaks TLS before a server.
+/// A TLS proxy in front of a server.
 async fn tls_before(server: SocketAddr, acceptor: TlsAcceptor) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -18,7 +18,7 @@ async fn tls_before(server: SocketAddr, acceptor: TlsAcceptor) -> String {
         while let Ok((client, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // Who shows the wrong certificate is what the tests are about.
+                // A wrong certificate is part of the tests.
                 let Ok(mut client) = acceptor.accept(client).await else { return };
                 let mut server = TcpStream::connect(server).await.expect("the server");
                 drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
@@ -28,7 +28,7 @@ async fn tls_before(server: SocketAddr, acceptor: TlsAcceptor) -> String {
     format!("https://{address}")
 }
 
-/// Whether both of a client's ways to the server work.
+/// Whether a client reaches both the server and the API.
 async fn works(builder: ClientBuilder, url: &str) -> propusk::Result<()> {
     let client = builder.build()?;
     client.sign_in(EMAIL, PASSWORD).await?;
@@ -76,7 +76,7 @@ async fn a_client_shows_its_certificate_where_it_is_asked_for_one() {
 async fn requests_go_by_the_proxy_and_carry_the_name_of_the_app() {
     let home = Home::start().await;
     let tap = Tap::open(home.server.address).await;
-    // Nobody finds this host; the proxy alone does.
+    // Only the proxy can resolve this host.
     let url = "http://id.invalid";
     let builder = || {
         let builder = Client::builder(url).allow_plain_http().clock(home.clock.clone());
@@ -89,7 +89,7 @@ async fn requests_go_by_the_proxy_and_carry_the_name_of_the_app() {
         assert!(seen.what.contains(" http://id.invalid/propusk/v1/"), "{seen:?}");
         assert_eq!(seen.user_agent.as_deref(), Some("Tea/1.0"));
     }
-    // What only this machine sees goes by no proxy.
+    // A loopback address is reached without the proxy.
     let local = home.server.public_url.clone();
     let new = Registration::new(PASSWORD).email("bob@example.org");
     let client = Client::builder(local).proxy(tap.url()).build().expect("a client");

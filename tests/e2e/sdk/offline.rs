@@ -1,4 +1,4 @@
-//! Who is signed in without a network, with a bound that the app chooses.
+//! The signed-in user without a network, for a time that the app chooses.
 
 use std::time::Duration;
 
@@ -41,14 +41,14 @@ async fn a_clock_that_is_set_back_gains_nothing() {
     let home = Home::start().await;
     home.signed_in().await;
     let signed_in_at = home.clock.now();
-    // Somebody asks late in the day, and then sets the clock back to the morning.
+    // The app asks late in the day, and then the clock is set back to the morning.
     home.clock.set(signed_in_at + 20 * HOUR);
     assert_eq!(trust(&home.app()).await, Trust::TrustedUntil(signed_in_at + 24 * HOUR));
     for back in [signed_in_at, signed_in_at + 10 * HOUR, signed_in_at - 1_000 * HOUR] {
         home.clock.set(back);
         assert_eq!(trust(&home.app()).await, Trust::MustGoOnline, "{back}");
     }
-    // A clock that was wrong for a while costs nobody more than one answer of the server.
+    // After a clock was wrong for a while, one answer of the server is enough.
     home.clock.set(signed_in_at + 400 * 24 * HOUR);
     assert_eq!(trust(&home.app()).await, Trust::MustGoOnline);
     home.clock.set(signed_in_at);

@@ -1,4 +1,4 @@
-//! A credential goes to the server that issued it and to no other.
+//! A credential is sent only to the server that issued it.
 
 use propusk::{Client, ErrorKind, VaultState};
 use propusk_tests::tap::Tap;
@@ -32,7 +32,7 @@ async fn what_another_server_has_issued_is_neither_sent_nor_ended() {
     production.advance(EXPIRED);
     app.profile().await.expect("the session goes on");
     production.app().profile().await.expect("and so it does after a restart");
-    // Once nobody is signed in there, the vault serves any server.
+    // After a sign-out, the vault can be used with any server.
     app.sign_out().await.expect("a sign-out");
     build().build().expect("a client").sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
 }
@@ -47,7 +47,7 @@ async fn a_session_follows_its_server_to_another_host_that_is_named() {
     moved().build().expect("a client").profile().await.expect("the session of before");
     home.advance(EXPIRED);
     moved().build().expect("a client").profile().await.expect("a renewal");
-    // From now on it is of the new host.
+    // From now on the session belongs to the new host.
     home.app().profile().await.expect("the session");
     let refused = home.builder().former_server("no address").build();
     assert!(matches!(refused.expect_err("a refusal").kind(), ErrorKind::Usage), "an address");

@@ -1,4 +1,4 @@
-//! A server of one of the six APIs: ours, or the Django that it was first.
+//! A server with one of the six APIs: ours, or the original Django.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use propusk_tests::server::TestServer;
 
 use super::PASSWORD;
 
-/// Longer than the access token of any API lives, but for OAuth's.
+/// Longer than any access token is valid, except an OAuth token.
 const LONG: i64 = 3_601;
 
 pub struct Peer {
@@ -62,7 +62,7 @@ impl Peer {
         })
     }
 
-    /// A client that reaches it at this address.
+    /// A builder for a client at this address.
     pub fn builder_at(&self, url: String) -> ClientBuilder {
         Client::builder(url)
             .dialect(self.dialect)
@@ -74,7 +74,7 @@ impl Peer {
         self.dialect.supports(operation)
     }
 
-    /// Where it listens.
+    /// The address of the server.
     pub fn address(&self) -> SocketAddr {
         match &self.server {
             Server::Ours(ours) => ours.0.address,
@@ -85,7 +85,7 @@ impl Peer {
         }
     }
 
-    /// Until the access token has expired, but not the refresh token.
+    /// Waits until the access token has expired, but not the refresh token.
     pub async fn expire_access(&self) {
         let seconds = match self.dialect {
             Dialect::Prehashed => LONG,
@@ -95,7 +95,7 @@ impl Peer {
         self.advance(seconds).await;
     }
 
-    /// Time passes, for the server and the device.
+    /// Moves the clocks of the server and the device.
     pub async fn advance(&self, seconds: i64) {
         self.clock.set(self.clock.now() + seconds);
         match &self.server {
@@ -106,7 +106,7 @@ impl Peer {
         }
     }
 
-    /// What this API's accounts are made of.
+    /// A registration with the members that this API needs.
     pub fn registration(&self, name: &str, password: &str) -> Registration {
         let email = email(name);
         let new = Registration::new(password);
@@ -118,12 +118,12 @@ impl Peer {
         }
     }
 
-    /// What somebody signs in by.
+    /// The identifier of an account.
     pub fn identifier(&self, name: &str) -> String {
         if self.dialect == Dialect::Simplejwt { name.to_owned() } else { email(name) }
     }
 
-    /// What stands in the newest mail to somebody.
+    /// The contents of the newest mailed link of an account.
     pub async fn mailed(&self, name: &str) -> MailedLink {
         let link = match &self.server {
             Server::Ours(ours) => ours.0.link_to(&email(name)).await,
@@ -144,7 +144,7 @@ impl Peer {
         }
     }
 
-    /// An access token that a provider has given the app of somebody.
+    /// An access token that a provider has issued to the app.
     pub fn provider_token(&self, name: &str) -> String {
         match &self.server {
             Server::Ours(ours) => {
@@ -154,7 +154,7 @@ impl Peer {
         }
     }
 
-    /// An account that signs in.
+    /// An active account.
     pub async fn account(&self, name: &str) {
         let client = self.builder().build().expect("a client");
         let new = self.registration(name, PASSWORD);

@@ -29,7 +29,7 @@ async fn three_processes_with_a_hundred_calls_each_send_one_refresh() {
         assert!(output.status.success());
     }
     assert_eq!(tap.count(REFRESH), 1);
-    // And this process finds what they have left.
+    // This process finds what the others have stored.
     client.access_token().await.expect("a token");
     assert_eq!(tap.count(REFRESH), 1);
 }

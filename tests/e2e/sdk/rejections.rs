@@ -1,5 +1,4 @@
-//! What an app is told of a refusal is the same whatever API is spoken: a code, a sentence, and what is
-//! wrong with which field.
+//! Rejections are the same in every API: a code, a sentence, and the problem of each field.
 
 use propusk::{Dialect, ErrorKind, FieldCode, Registration, Rejection, RejectionCode};
 use propusk_tests::django::Stack;
@@ -15,7 +14,7 @@ fn rejection<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> Rejection {
     }
 }
 
-/// Whether one of the codes is said of the field, and by the server in its own words where it has some.
+/// Whether the field has one of the codes, with the server's own sentence if it sent one.
 fn tells(rejection: &Rejection, field: &str, codes: &[FieldCode]) -> bool {
     let problems = rejection.fields.get(field).into_iter().flatten();
     problems.map(|problem| &problem.code).any(|code| codes.contains(code))
@@ -29,7 +28,7 @@ async fn refusals(peer: Peer) {
     assert_eq!(refused.code, RejectionCode::InvalidCredentials, "{dialect:?}");
     assert_eq!(refused.to_string(), "The sign-in name or the password is wrong.");
 
-    // The other APIs take any password.
+    // The other APIs accept any password.
     if matches!(dialect, Dialect::Native | Dialect::DjoserToken | Dialect::DjoserJwt) {
         let weak = rejection(client.register(&peer.registration("maria", "2718")).await);
         assert_eq!(weak.code, RejectionCode::WeakPassword, "{dialect:?} {weak:?}");
@@ -37,7 +36,7 @@ async fn refusals(peer: Peer) {
         assert!(tells(&weak, "password", &codes), "{dialect:?} {weak:?}");
         assert!(!weak.message().contains("2718"), "{weak}");
     }
-    // The Django of this one looks at no address.
+    // This Django does not check addresses.
     if dialect == Dialect::Simplejwt {
         return;
     }

@@ -1,4 +1,4 @@
-//! Reset links that lead to the scheme of an app: they work for the app that asked for them alone.
+//! Reset links with the scheme of an app work only for the app that requested them.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{EMAIL, Home, code, vault_at};
 
 const NEW_PASSWORD: &str = "a louder harbour at night";
 
-/// What stands in the newest link, which is read from the mail.
+/// The contents of the newest mailed link.
 async fn mailed(home: &Home, app: &Client, leads_to: &str) -> MailedLink {
     app.request_reset(EMAIL).await.expect("a mail");
     let Link { url, uid, token } = home.server.link_to(EMAIL).await;
@@ -45,7 +45,7 @@ async fn one_that_is_asked_for_after_a_sign_out_and_another_request_works_too() 
     app.confirm_reset(&link, NEW_PASSWORD).await.expect("a new password");
 }
 
-/// A store of the system that stays locked.
+/// A system store that stays locked.
 struct Locked;
 
 impl KeyStore for Locked {

@@ -1,4 +1,4 @@
-//! Networks that fail, proxies that speak for the server, and the list of sessions.
+//! Failing networks, proxies that answer instead of the server, and the list of sessions.
 
 use propusk::{Client, ErrorKind, Phase};
 
@@ -79,7 +79,7 @@ async fn an_app_that_was_offline_is_told_when_the_server_answers_again() {
     let (tap, client) = home.tapped().await;
     home.advance(EXPIRED - 3);
     tap.answer(REFRESH, None);
-    // It still works for three seconds, and cannot be renewed now.
+    // The token is valid for three more seconds and cannot be renewed now.
     client.access_token().await.expect("a token");
     assert_eq!(client.status().await.expect("a status").phase, Phase::Offline);
     client.verify().await.expect("an answer");
@@ -122,7 +122,7 @@ async fn another_sign_in_takes_the_place_of_the_one_before() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     client.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
-    // The server is told of the end of the first one without anybody waiting for it.
+    // The server is informed of the end of the first session in the background.
     for _ in 0..1_000 {
         if client.sessions().await.expect("a list").len() == 1 {
             return;

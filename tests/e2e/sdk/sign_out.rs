@@ -1,4 +1,4 @@
-//! Signing out: nothing is left, and nothing comes back.
+//! Sign-out: no token is left, and no session comes back.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use propusk::{Phase, SignOut, SignOutReason, StatusChange};
 use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
 
 const SIGN_OUT: &str = "DELETE /propusk/v1/sessions/current";
-/// Longer than anything here takes.
+/// Longer than any step here takes.
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn it_is_told_at_once_however_long_the_server_takes() {
         let client = client.clone();
         async move { client.sign_out().await }
     });
-    // Nothing but the vault has answered yet.
+    // Only the vault has answered so far.
     let told = status.wait_for(|status| !status.is_signed_in()).await.expect("a status").clone();
     assert_eq!(told.phase, Phase::SignedOut { reason: SignOutReason::SignedOut });
     assert_eq!((told.user, told.change), (None, StatusChange::SignedOut));
@@ -84,7 +84,7 @@ async fn another_process_hears_of_it_when_its_token_is_refused() {
     other.profile().await.expect("which the other finds");
 }
 
-/// At every moment of a refresh.
+/// At every step of a refresh.
 #[tokio::test]
 async fn a_refresh_under_way_does_not_outlive_it() {
     for moment in 0..40 {
@@ -104,7 +104,7 @@ async fn a_refresh_under_way_does_not_outlive_it() {
         let _ = refreshing.await.expect("no panic");
         assert_eq!(reason(client.access_token().await), SignOutReason::SignedOut, "{moment}");
         assert_eq!(reason(home.app().access_token().await), SignOutReason::SignedOut, "{moment}");
-        // At most the server hears that what came too late is over, too.
+        // At most, the server is also informed of a session that arrived too late.
         let seen: Vec<_> = tap.seen().into_iter().map(|seen| seen.what).collect();
         assert!(seen.iter().all(|what| what == SIGN_OUT), "{moment}: {seen:?}");
     }
@@ -133,7 +133,7 @@ async fn a_stolen_refresh_token_ends_the_session_for_both() {
     let record = home.vault().read().await.expect("readable").expect("a record");
     let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
     let stolen = record["held"]["signed_in"]["refresh"].as_str().expect("a refresh token");
-    // The thief has no attempt of ours.
+    // The thief does not have our attempt id.
     let body = serde_json::json!({"refresh_token": stolen, "attempt": "x".repeat(43)});
     let answer = home.server.client.post("/propusk/v1/sessions/refresh", &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());

@@ -1,4 +1,4 @@
-//! However many wait for a token, one refresh reaches the server.
+//! However many callers wait for a token, the server receives one refresh.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ async fn all_who_wait_share_a_failure_too() {
     tap.release();
     while let Some(call) = calls.join_next().await {
         let outcome = call.expect("no panic");
-        // Who came after the failure has tried again.
+        // A caller that came after the failure has tried again.
         if let Err(error) = outcome {
             assert_eq!(*error.kind(), ErrorKind::Network);
         }

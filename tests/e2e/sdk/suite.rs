@@ -1,4 +1,4 @@
-//! One suite for every API that has the operation: against this server, and against the real Django
+//! One suite for all APIs with the operation: against this server, and against the real Django
 //! stacks.
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use propusk_tests::django::Stack;
 use super::peer::Peer;
 use super::{PASSWORD, code, reason, vault_at};
 
-/// Longer than anything here takes.
+/// Longer than any step here takes.
 const LIMIT: Duration = Duration::from_secs(30);
 const OTHER: &str = "another harbour at night";
 
@@ -105,13 +105,13 @@ async fn renewal(peer: &Peer) {
     let before = client.access_token().await.expect("a token");
     peer.expire_access().await;
     let after = client.access_token().await.expect("a token");
-    // An opaque key is good for ever.
+    // An API token never expires.
     let is_renewed = peer.dialect != Dialect::DjoserToken;
     assert_eq!(before.token() != after.token(), is_renewed);
     if peer.has(Operation::Verify) {
         assert!(client.verify().await.expect("an answer"));
     }
-    // Again, with what the first renewal left.
+    // Once more, with the tokens of the first renewal.
     peer.expire_access().await;
     client.access_token().await.expect("a token");
     if peer.has(Operation::Profile) {
@@ -126,12 +126,12 @@ async fn sign_out(peer: &Peer) {
     assert_eq!(ended, told);
     assert_eq!(reason(client.access_token().await), SignOutReason::SignedOut);
     client.sign_in(&peer.identifier("rita"), PASSWORD).await.expect("another sign-in");
-    // When the access token has expired, too.
+    // Also after the access token has expired.
     peer.expire_access().await;
     assert_eq!(client.sign_out().await.expect("a sign-out"), told);
 }
 
-/// What an app kept before it had this SDK.
+/// Tokens that an app kept before it used this SDK.
 async fn adoption(peer: &Peer) {
     peer.account("sara").await;
     let (old, new) =
@@ -142,7 +142,7 @@ async fn adoption(peer: &Peer) {
 
     let client = app(new.path());
     assert_eq!(client.adopt(tokens.clone()).await.expect("an adoption"), Adoption::Adopted);
-    // It lies on the disk by now, and the server has been asked.
+    // The tokens are stored now, and the server has verified them.
     assert!(app(new.path()).status().await.expect("a status").is_signed_in());
     assert!(client.finish_pending_work(LIMIT).await);
     assert_eq!(client.adopt(tokens.clone()).await.expect("no error"), Adoption::AlreadyAdopted);
@@ -165,7 +165,7 @@ async fn adoption(peer: &Peer) {
     assert_eq!(reason(again.access_token().await), SignOutReason::SignedOut);
 }
 
-/// What lies in a vault, as another app would have kept it.
+/// The tokens in a vault, as another app would have kept them.
 async fn kept_in(folder: &Path) -> ExistingTokens {
     let record = vault_at(folder).read().await.expect("readable").expect("a record");
     let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
@@ -177,7 +177,7 @@ async fn kept_in(folder: &Path) -> ExistingTokens {
     }
 }
 
-/// What is known of a suspended account differs; nobody gets an answer by its credentials.
+/// The APIs reveal different things about a suspended account; none accepts its credentials.
 async fn suspension(peer: &Peer) {
     if !peer.has(Operation::Profile) {
         return;
@@ -241,7 +241,7 @@ async fn provider_token(peer: &Peer) {
     }
     let refused = client.sign_in_with_provider_token("yandex", "nobody's").await;
     code(refused);
-    // Whoever was signed in still is.
+    // The signed-in user stays signed in.
     client.access_token().await.expect("a token");
 }
 

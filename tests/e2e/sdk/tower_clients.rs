@@ -1,4 +1,4 @@
-//! The access token at hyper's client, as a layer of tower.
+//! The access token in hyper's client, as a tower layer.
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -63,7 +63,7 @@ async fn after_a_refusal_the_next_request_has_another_token() {
         assert_ne!(tap.seen()[0].authorization, tap.seen()[1].authorization);
         assert_eq!(server.count(REFRESH), number + 1);
     }
-    // One that refuses always costs one renewal.
+    // An endpoint that always refuses causes one renewal.
     for _ in 0..10 {
         tap.answer(ACCOUNT, Some(REFUSAL));
         assert_eq!(status(&layer, &url).await, 401);
@@ -96,7 +96,7 @@ async fn nothing_is_sent_to_another_origin() {
     assert!(stranger.seen().is_empty());
 }
 
-/// As tonic's channels do: the origin is added below the layers.
+/// As in tonic's channels: the origin is added below the layers.
 #[tokio::test]
 async fn a_connected_client_names_its_origin_once() {
     let home = Home::start().await;

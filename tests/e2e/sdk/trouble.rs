@@ -1,4 +1,4 @@
-//! A server in trouble is left in peace, and nobody waits longer than that takes.
+//! A busy or failing server: requests are reduced, and callers do not wait longer than necessary.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn refused(client: &Client) -> Error {
     client.access_token().await.map(|_| ()).expect_err("no token now")
 }
 
-/// Which of these pauses the error asks for.
+/// The time after which the error asks to retry.
 fn after(error: &Error) -> Duration {
     match error.kind() {
         ErrorKind::RetryLater { after } => *after,
@@ -46,7 +46,7 @@ async fn what_a_busy_server_asks_for_holds_for_every_caller() {
         assert_eq!(after(&refused(&client).await), Duration::from_secs(4));
     }
     assert_eq!(tap.count(REFRESH), 1);
-    // Then one renewal goes out, however many wait.
+    // Then one renewal is sent, however many callers wait.
     home.advance(4);
     tap.answer(REFRESH, Some(&busy(3_600)));
     let mut calls = JoinSet::new();
@@ -111,7 +111,7 @@ async fn a_server_that_fails_is_asked_less_and_less_often() {
     for _ in 0..MANY {
         assert_eq!(*refused(&client).await.kind(), ErrorKind::Network);
     }
-    // The first may have met a connection that was closed while it was idle.
+    // The first one may have used an idle connection that was closed.
     assert_eq!(tap.count(REFRESH), 2);
     for _ in 0..600 {
         home.advance(1);

@@ -1,4 +1,4 @@
-//! What the user sees when the vault fails.
+//! What users see when the vault fails.
 
 use std::io;
 use std::path::Path;
@@ -14,10 +14,10 @@ use tokio::task::JoinSet;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD, key, reason};
 
-/// Longer than anything here takes.
+/// Longer than any step here takes.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// A system's store that can be locked and emptied.
+/// A system store that can be locked and emptied.
 #[derive(Default)]
 struct Store {
     key: Mutex<Option<VaultKey>>,
@@ -55,11 +55,11 @@ impl KeyStore for Store {
     }
 }
 
-/// A disk that can be full, and one that has no locks.
+/// A disk that can be full or without locks.
 struct Disk {
     file: FileStorage,
     is_full: AtomicBool,
-    /// Another process has it, and does not let go.
+    /// Another process holds the lock and does not release it.
     is_taken: AtomicBool,
     has_locks: bool,
 }
@@ -115,7 +115,7 @@ fn with_store(home: &Home, store: &Arc<Store>) -> Client {
     with_store_of(home, &home.folder.path().join("app.vault"), store)
 }
 
-/// A client of this home's server, with a vault that may be another's.
+/// A client of this home's server, with a vault in another store.
 fn with_store_of(home: &Home, path: &Path, store: &Arc<Store>) -> Client {
     let vault = Vault::with_key_store(path, Arc::<Store>::clone(store));
     home.builder().vault(vault).build().expect("a client")
@@ -203,7 +203,7 @@ async fn a_damaged_file_keeps_nobody_from_a_provider() {
     let app = home.signed_in().await;
     let path = home.folder.path().join("app.vault");
     std::fs::write(&path, "garbage").expect("written");
-    // The journal of sign-ins is written, and with it who is signed in.
+    // Writing the journal of sign-ins also writes the session.
     app.cancel_sign_in(&"no state".into()).await.expect("a journal");
     home.app().profile().await.expect("a session");
     std::fs::write(&path, "garbage").expect("written");
@@ -273,7 +273,7 @@ async fn an_older_record_that_somebody_puts_back_is_said_and_never_sent() {
     app.profile().await.expect("what is in memory is newer");
     assert_eq!(app.vault_state().await, VaultState::Ready);
     home.app().profile().await.expect("and it is written again");
-    // Also after a sign-out: nobody comes back by it.
+    // Also after a sign-out: the session does not come back.
     app.sign_out().await.expect("a sign-out");
     std::fs::write(&path, &older).expect("put back");
     assert_eq!(reason(app.access_token().await), SignOutReason::SignedOut);
@@ -291,7 +291,7 @@ async fn a_folder_that_is_away_for_a_moment_costs_nobody_the_session() {
     app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     let elsewhere = home.folder.path().join("unmounted");
     std::fs::rename(&folder, &elsewhere).expect("it goes away");
-    // What is left is the mount point.
+    // Only the mount point is left.
     std::fs::create_dir(&folder).expect("a folder");
     assert_eq!(app.vault_state().await, VaultState::Locked);
     app.access_token().await.expect("the token that works");
@@ -316,10 +316,10 @@ async fn a_full_disk_costs_nobody_the_session() {
     home.advance(EXPIRED);
     app.profile().await.expect("the fresh tokens are in memory");
     home.advance(EXPIRED);
-    // They are not used up while nothing of them lies on the disk.
+    // The tokens are not spent while they are not stored.
     assert_eq!(state(app.profile().await), VaultState::ReadOnly);
     assert!(app.status().await.expect("a status").is_signed_in());
-    // The process ends here; another begins with what lay there.
+    // The process ends here; another starts with the stored record.
     disk.is_full.store(false, Ordering::SeqCst);
     let again = on_disk(&home, &disk);
     again.profile().await.expect("the answer of before is had again");
@@ -468,7 +468,8 @@ async fn a_user_who_starts_over_gets_out_of_every_state() {
         assert!(!again.status().await.expect("a status").is_signed_in(), "{was}");
         store.is(OPEN);
         again.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
-        // Only a session that could be read is ended at the server, and no other server is asked to.
+        // Only a session that could be read is ended at the server, and no other server receives a
+        // request.
         let is_alive = home
             .server
             .client

@@ -1,4 +1,4 @@
-//! What another process does reaches whoever watches.
+//! Changes by another process are reported to receivers of the status.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{EMAIL, Home, PASSWORD};
 
-/// Longer than anything here takes.
+/// Longer than any step here takes.
 const LIMIT: Duration = Duration::from_secs(20);
 
 async fn told(status: &mut watch::Receiver<Status>, is_it: impl FnMut(&Status) -> bool) -> Status {

@@ -1,4 +1,4 @@
-//! Tries whether users stay signed in when everything fails, and prints a table.
+//! Tests whether users stay signed in when everything fails, and prints a table.
 
 use std::io;
 use std::process::ExitCode;
@@ -7,17 +7,18 @@ use clap::Parser;
 use propusk_tests::chaos::{Api, Harness, write_foot, write_head};
 
 /// Runs the SDK against a server while messages are lost, repeated, delayed and cut, the disk is
-/// full or has no locks, processes are killed or stand still, people sign in and out, and clocks are
-/// moved: every single fault, then random pairs of them.
+/// full or has no locks, processes are killed or suspended, users sign in and out, and clocks are
+/// changed: every single fault, then random pairs of faults.
 #[derive(Parser)]
 struct Arguments {
-    /// Random pairs of faults, over all APIs.
+    /// The number of random pairs of faults, over all APIs.
     #[arg(long, default_value_t = 2_000)]
     pairs: usize,
-    /// Where the random numbers begin.
+    /// The first random seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only APIs whose names begin so: native, simplejwt, djoser_jwt, prehashed, djoser_token.
+    /// Only APIs whose names begin with this: native, simplejwt, djoser_jwt, prehashed,
+    /// djoser_token.
     #[arg(long)]
     api: Option<String>,
     /// Only runs whose descriptions contain this, such as one of an earlier report.
@@ -47,8 +48,8 @@ async fn run(Arguments { pairs, seed, api, only }: Arguments) -> io::Result<Exit
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Nothing here speaks TLS, and every process that is started would read the system's certificates:
-/// half of the whole time. Begins again with none of them.
+/// Nothing here uses TLS, but every started process would read the system's certificates, which
+/// takes half of the time. Restarts itself without certificates.
 #[cfg(unix)]
 fn without_certificates() -> io::Result<()> {
     use std::os::unix::process::CommandExt as _;

@@ -1,5 +1,5 @@
-//! What the app and its device do between rounds: sign-outs and sign-ins, tokens that are taken over,
-//! another server, a clock that is moved.
+//! Acts of the app and its device between rounds: sign-outs and sign-ins, adopted tokens, another
+//! server, a changed clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use super::plan::Act;
 use super::run::Mishap;
 use super::world::{ACCESS_SECONDS, Api, Person, WayIn, World};
 
-/// With what the acts of a run are done.
+/// What the acts of a run need.
 pub(super) struct Props {
     pub api: Api,
     pub person: Person,
     pub way_in: WayIn,
-    /// What an app without the SDK has kept.
+    /// Tokens that an app kept without the SDK.
     pub tokens: Option<Arc<ExistingTokens>>,
 }
 
@@ -48,7 +48,7 @@ impl Cast<'_> {
         }
     }
 
-    /// One process does this when all have to renew, and the others that.
+    /// When all processes must renew, one of them does `this` and the others do `that`.
     async fn meanwhile(&mut self, one: usize, this: Job, that: Job) -> Result<(), Mishap> {
         self.world.advance(ACCESS_SECONDS + 1);
         let all = self.all().into_iter().map(|process| (process, that.clone()));
@@ -63,7 +63,7 @@ impl Cast<'_> {
         self.jobs(who.iter().map(adopts).collect()).await
     }
 
-    /// Tokens that were taken over once are known, whether or not their session has ended.
+    /// Tokens that were adopted once are not adopted again, whether or not their session has ended.
     pub async fn knows(&mut self, tokens: &ExistingTokens) -> Result<(), Mishap> {
         self.is_known(tokens).await?;
         self.jobs([(0, Job::SignOut)].into()).await?;
@@ -85,7 +85,7 @@ impl Cast<'_> {
     }
 }
 
-/// A client of another server gets nothing out of the vault, leaves it as it is, and sends nothing.
+/// A client of another server can neither use nor change the vault, and sends nothing.
 async fn another_server(world: &World, props: &Props) -> Result<(), Mishap> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));

@@ -1,5 +1,5 @@
-//! The processes of a run: they are killed and started again, stand still and go on, until each has
-//! done what it was to do.
+//! The processes of a run: they are killed and restarted, suspended and resumed, until each has
+//! done its job.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -20,11 +20,11 @@ use super::run::Mishap;
 use super::shim::{Network, Shim};
 use super::world::{ACCESS_SECONDS, Api, Person, World};
 
-/// How often a job is tried that fails without a sign-out.
+/// How often a job is retried that fails without a sign-out.
 const TRIES: usize = 6;
-/// A lease runs out after this time, in seconds.
+/// The time after which a lease has expired, in seconds.
 const LEASE: i64 = 2;
-/// How long others stand before a lock that nobody lets go of.
+/// How long other processes wait for a lock that is not released.
 const BEFORE_A_LOCK: Duration = Duration::from_millis(200);
 
 /// The processes of a run.
@@ -32,19 +32,19 @@ pub(super) struct Cast<'w> {
     pub world: &'w World,
     pub network: Arc<Network>,
     pub processes: Vec<Process>,
-    /// How often a sign-in was tried of which nobody knows what has come of it.
+    /// How many sign-ins ended without a known result.
     pub lost_sign_ins: usize,
     setting: Setting,
     shims: Vec<Shim>,
-    /// Those that stand still.
+    /// The suspended processes.
     stopped: BTreeSet<usize>,
     events: UnboundedReceiver<Event>,
     tell: UnboundedSender<Event>,
 }
 
-/// What is still to be done, by whom.
+/// The jobs that are not done yet.
 struct Open {
-    /// All that was to be done.
+    /// All jobs of this step.
     all: BTreeMap<usize, Job>,
     jobs: BTreeMap<usize, Job>,
     tries: BTreeMap<usize, usize>,
@@ -53,7 +53,7 @@ struct Open {
 }
 
 impl Open {
-    /// What is expected of whoever calls before all of this is done.
+    /// The call that is expected to succeed while the other jobs run.
     fn call(&self) -> Job {
         let is_call = |job: &Job| matches!(job, Job::Call | Job::Settle);
         if self.all.values().all(is_call) { Job::Call } else { Job::CallUnlessLeft }
@@ -119,13 +119,13 @@ impl<'w> Cast<'w> {
         Process::start(&self.setting, self.shims[process].address, teller)
     }
 
-    /// Each of these processes asks the server for the account until it is answered.
+    /// Each of these processes requests the account until it gets an answer.
     pub async fn calls(&mut self, who: &[usize]) -> Result<(), Mishap> {
         self.jobs(who.iter().map(|process| (*process, Job::Call)).collect()).await
     }
 
-    /// Processes do their jobs at once until all are done. One that is killed is started again; while
-    /// one stands still, the others renew twice.
+    /// Runs the jobs at once until all are done. A killed process is restarted; while one is
+    /// suspended, the others renew twice.
     pub async fn jobs(&mut self, jobs: BTreeMap<usize, Job>) -> Result<(), Mishap> {
         let waiting = jobs.iter().map(|(process, job)| self.job(*process, job)).collect();
         let (all, tries, stopped) = (jobs.clone(), BTreeMap::new(), Vec::new());
@@ -160,12 +160,12 @@ impl<'w> Cast<'w> {
             Some(Ended::Failed(why)) if open.tries.get(&process) >= Some(&TRIES) => {
                 return Err(Mishap::Stuck(why));
             }
-            // It failed, or the process was killed.
+            // The job failed, or its process was killed.
             _ => {}
         }
         *open.tries.entry(process).or_default() += 1;
         self.lost_sign_ins += usize::from(matches!(job, Job::SignIn(_)));
-        // Pauses after failures and leases of the dead run out.
+        // Pauses after failures and leases of dead processes expire.
         self.world.advance(LEASE);
         self.processes[process].client.network_changed();
         open.waiting.push(self.job(process, &job));
@@ -176,7 +176,7 @@ impl<'w> Cast<'w> {
         match event {
             Event::Died(process) => self.restart(process),
             Event::Stopped(stopped) if stopped.has_lock => {
-                // The others wait all the while.
+                // The other processes wait for the lock.
                 for _ in 0..2 {
                     self.world.advance(ACCESS_SECONDS + 1);
                     sleep(BEFORE_A_LOCK).await;
@@ -193,9 +193,9 @@ impl<'w> Cast<'w> {
         }
     }
 
-    /// Those that do not stand still renew twice; then those do that did.
+    /// The running processes renew twice; then the suspended ones resume and do their jobs.
     async fn others_go_on(&mut self, open: Open) -> Result<(), Mishap> {
-        // A network keeps nothing for as long as a process may stand still.
+        // A network does not hold messages for as long as a process may be suspended.
         self.network.release().await;
         let call = open.call();
         let others = self.all().into_iter().filter(|process| !self.stopped.contains(process));

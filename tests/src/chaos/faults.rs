@@ -1,10 +1,10 @@
-//! Counts messages and writes of a run, and tells when one is to fail.
+//! Counts the messages and writes of a run and decides which of them fail.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::plan::{MessageFault, Plan, SaveFault};
 
-/// What all processes of a run share.
+/// The state that all processes of a run share.
 pub(super) struct Faults {
     plan: Plan,
     is_armed: AtomicBool,
@@ -27,13 +27,14 @@ impl Faults {
         self.is_armed.store(is_armed, Ordering::SeqCst);
     }
 
-    /// What happens to the next message.
+    /// The fault of the next message.
     pub fn message(&self) -> Option<MessageFault> {
         let at = self.next(&self.messages)?;
         self.plan.message(at)
     }
 
-    /// Whether a process is to be stopped at the next message before that is sent; it counts then.
+    /// Whether a process must be suspended before it sends the next message. If so, the message is
+    /// counted.
     pub fn stops_before_send(&self) -> bool {
         let at = self.messages.load(Ordering::SeqCst);
         self.is_armed.load(Ordering::SeqCst)
@@ -44,13 +45,13 @@ impl Faults {
                 .is_ok()
     }
 
-    /// What happens to the next write.
+    /// The fault of the next write.
     pub fn save(&self) -> Option<SaveFault> {
         let at = self.next(&self.saves)?;
         self.plan.save(at)
     }
 
-    /// Messages and writes so far.
+    /// The number of messages and writes so far.
     pub fn counted(&self) -> (usize, usize) {
         (self.messages.load(Ordering::SeqCst), self.saves.load(Ordering::SeqCst))
     }

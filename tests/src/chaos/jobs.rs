@@ -1,4 +1,4 @@
-//! What a process of an app is made to do, again and again until it is done.
+//! The jobs of a process, which are retried until they are done.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,27 +8,27 @@ use tokio::time::timeout;
 
 use super::world::WayIn;
 
-/// A user who waits longer gives up; what was begun goes on.
+/// After this time a user stops waiting; the work continues.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A sign-out tells the server for so long, and longer where it cannot.
+/// A sign-out waits longer, in particular if the server cannot be reached.
 const LONG_PATIENCE: Duration = Duration::from_secs(8);
 
-/// A piece of an app's work.
+/// A job of an app.
 #[derive(Clone)]
 pub(super) enum Job {
-    /// Asks the server for the account.
+    /// Requests the account.
     Call,
     /// The same, while another process signs in or out.
     CallUnlessLeft,
     SignIn(WayIn),
     SignOut,
-    /// Hands over tokens, for the first time or again.
+    /// Adopts tokens, for the first time or again.
     Adopt(Arc<ExistingTokens>),
-    /// Waits until nothing is owed.
+    /// Waits until no sign-out is pending.
     Settle,
 }
 
-/// How it ended.
+/// The result of a job.
 pub(super) enum Ended {
     Done,
     SignedOut(SignOutReason),
@@ -36,7 +36,7 @@ pub(super) enum Ended {
 }
 
 impl Job {
-    /// Does it once; `url` is where the account is.
+    /// Runs it once; `url` is the address of the account.
     pub async fn run(self, client: &Client, url: &str) -> Ended {
         let limit = match self {
             Job::Call | Job::CallUnlessLeft => PATIENCE,
@@ -64,8 +64,8 @@ impl Job {
     }
 }
 
-/// Whether it is the reason after a sign-out or before a sign-in. On a full disk nothing is left of who
-/// was signed in, not even that nobody is.
+/// Whether the reason is expected after a sign-out or before a sign-in. On a full disk the whole
+/// record is removed, including the reason.
 fn is_to_be_expected(reason: SignOutReason) -> bool {
     use SignOutReason::{NeverSignedIn, SignedOut, VaultLost};
     matches!(reason, NeverSignedIn | SignedOut | VaultLost)

@@ -1,4 +1,4 @@
-//! Whether a process runs, stands still or is dead, and how the harness hears of it.
+//! The state of a process: running, suspended or dead, and how the harness learns of it.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// How it stands with a process.
+/// The state of a process.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Standing {
     Runs,
@@ -15,11 +15,11 @@ enum Standing {
     Over,
 }
 
-/// The life of one process, shared by all that moves in it.
+/// The state of one process, shared by all of its parts.
 pub(super) struct Life {
     shared: Arc<Shared>,
     worker: Handle,
-    /// A blow is meant for one process and not for its successor.
+    /// A kill is meant for one process and not for its successor.
     is_struck: AtomicBool,
 }
 
@@ -61,7 +61,7 @@ impl Life {
         self.shared.set(Standing::Over);
     }
 
-    /// Nothing moves from now on: the one thread of its runtime waits, and its disk does.
+    /// Suspends the process: the only thread of its runtime waits, and so does its disk.
     pub fn stop(&self) {
         self.shared.set(Standing::Stopped);
         let shared = Arc::clone(&self.shared);
@@ -76,7 +76,7 @@ impl Life {
         *self.shared.standing() == Standing::Stopped
     }
 
-    /// Waits while it stands still; an error for the dead.
+    /// Waits while the process is suspended. An error if it is dead.
     pub fn pass(&self) -> io::Result<()> {
         match self.shared.wait_while(|now| now == Standing::Stopped) {
             Standing::Over => Err(io::Error::other("the process is dead")),
@@ -88,37 +88,37 @@ impl Life {
         self.shared.wait_while(|now| now != Standing::Over);
     }
 
-    /// Whether this is the first blow.
+    /// Whether this is the first kill.
     pub fn strike(&self) -> bool {
         !self.is_struck.swap(true, Ordering::SeqCst)
     }
 }
 
-/// What has become of a process.
+/// A change of a process.
 pub(super) enum Event {
-    /// It is to be killed and started again.
+    /// It must be killed and restarted.
     Died(usize),
-    /// It stands still, or is to.
+    /// It is suspended, or must be.
     Stopped(Stopped),
 }
 
-/// A process that stands still.
+/// A suspended process.
 pub(super) struct Stopped {
     pub process: usize,
-    /// Nobody else can write the vault.
+    /// Whether it holds the lock of the vault.
     pub has_lock: bool,
-    /// Whoever waits for it to stand still, and then to go on.
+    /// The task that waits until the process is suspended, and then until it is resumed.
     pub waits: Option<UnboundedSender<()>>,
 }
 
 impl Stopped {
-    /// A connection that is gone needs no word.
+    /// The connection may be gone already.
     pub fn tell(&self) {
         let _ = self.waits.as_ref().map(|waits| waits.send(()));
     }
 }
 
-/// Tells the harness of one process. A harness that has gone needs no word.
+/// Reports events of one process. The harness may be gone already.
 #[derive(Clone)]
 pub(super) struct Teller {
     pub process: usize,
@@ -135,14 +135,14 @@ impl Teller {
         let _ = self.tell.send(Event::Stopped(stopped));
     }
 
-    /// The harness kills the process; the connection that is closed then is the last of it.
+    /// Asks the harness to kill the process and never returns: the connection is closed.
     pub async fn strike(&self) -> io::Result<()> {
         self.died();
         std::future::pending().await
     }
 
-    /// The harness stops the process. It tells when that stands still, and again when that goes on;
-    /// nothing if that is gone.
+    /// Asks the harness to suspend the process. The receiver gets a message when it is suspended
+    /// and another when it is resumed.
     pub fn stop(&self) -> UnboundedReceiver<()> {
         let (waits, told) = unbounded_channel();
         self.stopped(false, Some(waits));

@@ -1,8 +1,8 @@
-//! Whether users stay signed in when everything fails: the real SDK against the real server, through
-//! a network that loses, repeats, delays and cuts messages, on a disk that fills up or has no locks, in
-//! processes that are killed or stand still at every step, while people sign in and out and clocks are
-//! moved. A run is a plan and always the same for it, but for the order in which processes that run at
-//! once are served.
+//! Chaos tests: whether users stay signed in when everything fails. The real SDK runs against the
+//! real server, over a network that loses, repeats, delays and cuts messages, on a disk that is
+//! full or has no locks, in processes that are killed or suspended at every step, while users sign
+//! in and out and clocks are changed. A run follows a plan and is reproducible, except for the
+//! order in which concurrent processes are served.
 
 mod acts;
 mod cast;

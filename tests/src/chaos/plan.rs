@@ -1,4 +1,4 @@
-//! What goes wrong in a run, and when.
+//! Plans: what fails in a run, and when.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,79 +9,80 @@ use rand::{RngExt, SeedableRng};
 
 use super::run::ROUNDS;
 
-/// One thing that goes wrong.
+/// One fault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
-    /// At the exchange of this number, counted over all processes from the end of the sign-in.
+    /// At this exchange, counted over all processes from the end of the sign-in.
     Message(usize, MessageFault),
-    /// At the write of this number to the vault, likewise.
+    /// At this write to the vault, counted in the same way.
     Save(usize, SaveFault),
 }
 
-/// What happens to a request and its answer.
+/// The fault of a request or its answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum MessageFault {
-    /// The request never arrives.
+    /// The request is lost.
     DropRequest,
-    /// The server answers, and nobody hears it.
+    /// The server answers, but the answer is lost.
     DropAnswer,
     /// Half of the request arrives.
     CutRequest,
-    /// Half of the answer does.
+    /// Half of the answer arrives.
     CutAnswer,
-    /// The request arrives when the client has given up, and has perhaps asked again.
+    /// The request arrives after the client has given up and perhaps retried.
     LateRequest,
-    /// The answer would, if anybody were still there.
+    /// The answer arrives after the client has given up.
     LateAnswer,
-    /// The request arrives twice, and the first answer is heard.
+    /// The request arrives twice, and the client gets the first answer.
     TwiceFirst,
-    /// The same, and the second one is.
+    /// The request arrives twice, and the client gets the second answer.
     TwiceSecond,
-    /// A proxy answers in the server's place.
+    /// A proxy answers instead of the server.
     Proxy,
-    /// The process is killed before its request has left it.
+    /// The process is killed before it sends its request.
     CrashBeforeSend,
-    /// The process is killed when the server has answered.
+    /// The process is killed after the server has answered.
     CrashAfterSend,
-    /// The process stands still when its connection stands and before it sends, and others go on.
+    /// The process is suspended when its connection is open and before it sends, and others
+    /// continue.
     StopBeforeSend,
-    /// The process stands still when the server has answered.
+    /// The process is suspended after the server has answered.
     StopAfterSend,
 }
 
-/// What happens when the vault is written.
+/// The fault of a write to the vault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SaveFault {
-    /// The process is killed before anything is written.
+    /// The process is killed before the write.
     CrashBefore,
-    /// The process is killed when everything is.
+    /// The process is killed after the write.
     CrashAfter,
     /// The disk is full.
     Full,
-    /// The process stands still before anything is written, and has the lock.
+    /// The process is suspended before the write, while it holds the lock.
     StopBefore,
-    /// The process stands still when everything is written, and has no lock any more.
+    /// The process is suspended after the write, without the lock.
     StopAfter,
 }
 
-/// What the app and its device do between two rounds.
+/// An act of the app or its device between two rounds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Act {
-    /// This process signs out while the others renew, and in again.
+    /// This process signs out while the others renew, and signs in again.
     SignOutAndIn(usize),
-    /// This process signs in over the session that is there, while the others renew.
+    /// This process signs in over the existing session while the others renew.
     SignInOver(usize),
-    /// The run begins with tokens of another vault, which one process hands over.
+    /// The run begins with tokens of another vault, which one process adopts.
     AdoptByOne,
-    /// The same, and all processes do.
+    /// The run begins with tokens of another vault, which all processes adopt.
     AdoptByAll,
-    /// A client of another server comes to the vault.
+    /// A client of another server opens the vault.
     OtherOrigin,
-    /// The device's clock is moved by so many seconds.
+    /// The device's clock is changed by this many seconds.
     Clock(i64),
 }
 
-/// Every fault of a message but those that take long.
+/// All faults of a message except the slow ones.
 pub const MESSAGE_FAULTS: [MessageFault; 11] = [
     MessageFault::DropRequest,
     MessageFault::DropAnswer,
@@ -96,18 +97,18 @@ pub const MESSAGE_FAULTS: [MessageFault; 11] = [
     MessageFault::CrashAfterSend,
 ];
 
-/// Every fault of a write but those that take long.
+/// All faults of a write except the slow ones.
 pub const SAVE_FAULTS: [SaveFault; 3] =
     [SaveFault::CrashBefore, SaveFault::CrashAfter, SaveFault::Full];
 
-/// A process that stands still, at a message.
+/// Suspensions at a message.
 const MESSAGE_STOPS: [MessageFault; 2] =
     [MessageFault::StopBeforeSend, MessageFault::StopAfterSend];
 
-/// A process that stands still, at a write.
+/// Suspensions at a write.
 const SAVE_STOPS: [SaveFault; 2] = [SaveFault::StopBefore, SaveFault::StopAfter];
 
-/// The faults of messages that acts are tried with.
+/// The faults of messages that are combined with acts.
 const MESSAGE_HANDFUL: [MessageFault; 4] = [
     MessageFault::DropAnswer,
     MessageFault::LateRequest,
@@ -115,7 +116,7 @@ const MESSAGE_HANDFUL: [MessageFault; 4] = [
     MessageFault::CrashAfterSend,
 ];
 
-/// Acts between rounds.
+/// The acts between rounds.
 const ACTS: [Act; 8] = [
     Act::SignOutAndIn(0),
     Act::SignOutAndIn(1),
@@ -126,47 +127,48 @@ const ACTS: [Act; 8] = [
     Act::Clock(-DAY),
     Act::Clock(-3_600),
 ];
-/// Those that are tried without faults: others are like them, or nothing of them can fail.
+/// Acts that are tried without faults: others are similar, or they cannot fail.
 const WITHOUT_FAULTS: [Act; 4] =
     [Act::SignOutAndIn(1), Act::SignInOver(0), Act::OtherOrigin, Act::Clock(-3_600)];
 const DAY: i64 = 86_400;
-/// One of so many faults in random plans is a process that stands still, which takes seconds.
+/// One in this many random faults is a suspension, because it takes seconds.
 const RARELY: usize = 40;
-/// How many messages and writes of an act are tried to fail.
+/// How many messages and writes after an act are made to fail.
 const RIGHT_AFTER: (usize, usize) = (3, 2);
 
-/// A run: how many processes share the vault, what goes wrong, and what is done meanwhile.
+/// A run: how many processes share the vault, which faults occur, and which acts take place.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     pub processes: usize,
     pub faults: Vec<Fault>,
-    /// Each before the round of this number.
+    /// Each with the round before which it takes place.
     pub acts: Vec<(usize, Act)>,
-    /// The disk has no locks between processes.
+    /// Whether the disk has no locks between processes.
     pub is_lockless: bool,
 }
 
 impl Plan {
-    /// Nothing goes wrong.
+    /// A plan without faults.
     pub fn quiet(processes: usize) -> Plan {
         Plan { processes, ..Plan::default() }
     }
 
-    /// All runs with one fault, for runs of so many messages and writes.
+    /// All plans with one fault, for runs of this many messages and writes.
     pub fn singles(processes: usize, messages: usize, saves: usize) -> Vec<Plan> {
         let faults = of_messages(0..messages, &MESSAGE_FAULTS);
         let faults = faults.chain(of_saves(0..saves, &SAVE_FAULTS));
         Plan::quiet(processes).with_each(faults)
     }
 
-    /// All runs in which a process stands still once.
+    /// All plans in which one process is suspended once.
     pub fn stops(processes: usize, messages: usize, saves: usize) -> Vec<Plan> {
         let faults = of_messages(0..messages, &MESSAGE_STOPS);
         let faults = faults.chain(of_saves(0..saves, &SAVE_STOPS));
         Plan::quiet(processes).with_each(faults)
     }
 
-    /// Runs without locks: a quiet one, and with faults of the first messages, when all renew at once.
+    /// Plans without locks: one without faults, and some with faults of the first messages, when
+    /// all processes renew at once.
     pub fn lockless(processes: usize, messages: usize) -> Vec<Plan> {
         let quiet = Plan { is_lockless: true, ..Plan::quiet(processes) };
         let mut plans = quiet.with_each(of_messages(0..messages, &MESSAGE_HANDFUL));
@@ -174,7 +176,7 @@ impl Plan {
         plans
     }
 
-    /// A run with each act alone.
+    /// A plan with each act alone.
     pub fn acts(processes: usize) -> Vec<Plan> {
         let between = ACTS.into_iter().map(|act| (1, act));
         let opening = [Act::AdoptByOne, Act::AdoptByAll].into_iter().map(|act| (0, act));
@@ -183,25 +185,25 @@ impl Plan {
         acts.map(|act| Plan { acts: vec![act], ..Plan::quiet(processes) }).collect()
     }
 
-    /// Whether an act is one that is tried with faults.
+    /// Whether the acts are combined with faults.
     pub fn is_worth_faults(&self) -> bool {
         self.acts.iter().all(|(_, act)| !WITHOUT_FAULTS.contains(act))
     }
 
-    /// This run with one fault each, at or soon after this many messages and writes.
+    /// This plan with one fault each, at or soon after this many messages and writes.
     pub fn with_faults_after(&self, (messages, saves): (usize, usize)) -> Vec<Plan> {
         let faults = of_messages(messages..messages + RIGHT_AFTER.0, &MESSAGE_HANDFUL);
         self.with_each(faults.chain(of_saves(saves..saves + RIGHT_AFTER.1, &SAVE_FAULTS)))
     }
 
-    /// A run with two faults and perhaps some acts, always the same for a seed.
+    /// A plan with two faults and perhaps some acts, reproducible by its seed.
     pub fn pair(seed: u64, most_messages: usize, most_saves: usize) -> Plan {
         let mut random = StdRng::seed_from_u64(seed);
         let processes = random.random_range(1..=3);
         let faults = (0..2).map(|_| any_fault(&mut random, most_messages, most_saves)).collect();
         let plan = Plan { faults, ..Plan::quiet(processes) };
         match random.random_range(0..8) {
-            // Whoever is stopped before it writes undoes without a lock what others have written.
+            // Without a lock, a suspended process overwrites what others have written.
             0 if !plan.has_stops() => Plan { is_lockless: true, ..plan },
             1..=3 => Plan { acts: any_acts(&mut random), ..plan },
             _ => plan,
@@ -213,13 +215,13 @@ impl Plan {
         self.acts.iter().any(|(_, act)| matches!(act, Act::AdoptByOne | Act::AdoptByAll))
     }
 
-    /// Whether somebody signs in again.
+    /// Whether a process signs in again.
     pub(super) fn signs_in(&self) -> bool {
         let signs_in = |act: &Act| matches!(act, Act::SignOutAndIn(_) | Act::SignInOver(_));
         self.acts.iter().any(|(_, act)| signs_in(act))
     }
 
-    /// What is done before this round.
+    /// The acts before this round.
     pub(super) fn before(&self, round: usize) -> impl Iterator<Item = Act> {
         self.acts.iter().filter(move |(number, _)| *number == round).map(|(_, act)| *act)
     }
@@ -278,7 +280,7 @@ fn any_fault(random: &mut StdRng, messages: usize, saves: usize) -> Fault {
     Fault::Message(random.random_range(0..messages.max(1)), fault)
 }
 
-/// One or two, and perhaps tokens of another vault at the beginning.
+/// One or two acts, and perhaps adopted tokens at the beginning.
 fn any_acts(random: &mut StdRng) -> Vec<(usize, Act)> {
     let mut acts = Vec::new();
     match random.random_range(0..6) {

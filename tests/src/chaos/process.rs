@@ -1,5 +1,5 @@
-//! A process of an app: a client with a runtime of its own, which can be killed at any moment. What
-//! it leaves is what lies on the disk.
+//! A process of an app: a client with its own runtime, which can be killed at any moment. Only its
+//! disk remains.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,15 +21,15 @@ use super::plan::SaveFault;
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A process that runs.
+/// A running process.
 pub(super) struct Process {
     pub client: Client,
-    /// There until the end.
+    /// `None` only while it is dropped.
     runtime: Option<Runtime>,
     life: Arc<Life>,
 }
 
-/// What a process is started with, and started again.
+/// The options of a process for its start and restart.
 #[derive(Clone)]
 pub(super) struct Setting {
     pub dialect: Dialect,
@@ -39,12 +39,12 @@ pub(super) struct Setting {
     pub faults: Arc<Faults>,
     pub oauth_client: Option<(String, String)>,
     pub has_locks: bool,
-    /// Where the one server is reached, by this process and others.
+    /// The addresses at which all processes reach the server.
     pub addresses: Vec<SocketAddr>,
 }
 
 impl Process {
-    /// Starts at the server's shim with what the vault holds.
+    /// Starts a process with the stored record; it reaches the server through its shim.
     pub fn start(setting: &Setting, shim: SocketAddr, teller: Teller) -> Self {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
@@ -72,7 +72,7 @@ impl Process {
         Process { client, runtime: Some(runtime), life }
     }
 
-    /// Runs something in it, for as long as it lives.
+    /// Runs a task in the process, for as long as it lives.
     pub fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -82,7 +82,7 @@ impl Process {
 }
 
 impl Process {
-    /// Nothing of it moves until it goes on.
+    /// Suspends the process until it is resumed.
     pub fn stop(&self) {
         self.life.stop();
     }
@@ -92,7 +92,7 @@ impl Process {
     }
 }
 
-/// Kills it: nothing of it moves after this.
+/// Kills the process: nothing in it runs after this.
 impl Drop for Process {
     fn drop(&mut self) {
         self.life.end();
@@ -102,7 +102,7 @@ impl Drop for Process {
     }
 }
 
-/// A store that is always open.
+/// A key store that is always open.
 struct Key(VaultKey);
 
 impl KeyStore for Key {
@@ -115,14 +115,14 @@ impl KeyStore for Key {
     }
 }
 
-/// A disk that fails as planned, and does nothing for the dead or for those that stand still.
+/// A disk that fails as planned and blocks dead and suspended processes.
 struct Disk {
     file: FileStorage,
     life: Arc<Life>,
     teller: Teller,
     faults: Arc<Faults>,
     has_locks: bool,
-    /// The process stands still as soon as it has let go of the lock.
+    /// Whether the process must be suspended as soon as it releases the lock.
     stops_unlocked: Arc<AtomicBool>,
 }
 
@@ -188,7 +188,7 @@ impl Storage for Disk {
                 true => Some(self.file.lock()?),
                 false => None,
             };
-            // Whoever is stopped while it waits for a lock gets none.
+            // A process that is suspended while it waits for the lock does not get it.
             if self.life.is_stopped() {
                 continue;
             }
@@ -206,7 +206,7 @@ impl Storage for Disk {
     }
 }
 
-/// The lock, and what is to happen when it is free.
+/// The lock, and what must happen when it is released.
 struct Lock {
     lock: Option<Box<dyn Send>>,
     life: Arc<Life>,
@@ -220,7 +220,7 @@ impl Drop for Lock {
         if self.stops.swap(false, Ordering::SeqCst) {
             self.life.stop();
             self.teller.stopped(false, None);
-            // An end of the process is an end of this as well.
+            // The end of the process also ends this wait.
             let _ = self.life.pass();
         }
     }

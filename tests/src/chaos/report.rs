@@ -1,4 +1,4 @@
-//! Runs many plans, on several servers at once, and counts.
+//! Runs many plans on several servers at once and counts the results.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use super::plan::Plan;
 use super::run::{Mishap, Outcome};
 use super::world::{Api, World};
 
-/// Servers that are attacked at once.
+/// The number of servers that are used at once.
 const WORLDS: usize = 6;
-/// So many processes are tried with what takes longer.
+/// The number of processes for slow plans.
 const TYPICAL: usize = 2;
 
-/// What the runs of one API came to.
+/// The results of the runs of one API.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     pub runs: usize,
@@ -24,15 +24,15 @@ pub struct Tally {
     pub forked: usize,
     pub tokens_lost: usize,
     pub stuck: usize,
-    /// An act has come to something else than it must.
+    /// Acts with an unexpected result.
     pub other: usize,
-    /// Lost by the API's own rule.
+    /// Sessions lost because the API cannot repeat a lost answer.
     pub answers_lost: usize,
-    /// The plans with a mishap, and which.
+    /// The plans that failed, with their failures.
     pub mishaps: Vec<(String, Mishap)>,
 }
 
-/// Servers to attack, each with a clock of its own.
+/// Servers for the runs, each with its own clock.
 pub struct Harness(Vec<Arc<World>>);
 
 impl Harness {
@@ -44,8 +44,8 @@ impl Harness {
         Harness(worlds)
     }
 
-    /// All single faults and acts of an API and so many random pairs; of these all whose descriptions
-    /// contain this.
+    /// Runs all single faults and acts of an API and this many random pairs, limited to plans whose
+    /// descriptions contain `only`.
     pub async fn attack(&self, api: Api, pairs: usize, seed: u64, only: &str) -> Tally {
         let mut plans = plans(&self.0[0], api, pairs, seed).await;
         plans.retain(|plan| plan.to_string().contains(only));
@@ -53,7 +53,7 @@ impl Harness {
     }
 }
 
-/// The names of the columns.
+/// Writes the names of the columns.
 pub fn write_head(to: &mut dyn Write) -> io::Result<()> {
     writeln!(
         to,
@@ -62,13 +62,13 @@ pub fn write_head(to: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-/// What the column with the star counts.
+/// Explains the column with the asterisk.
 pub fn write_foot(to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "* the API spends a refresh token whose answer was lost, and the app is told so")
 }
 
-/// Every single fault for one to three processes, all acts, processes that stand still, a disk without
-/// locks, and then pairs.
+/// All plans: every single fault for one to three processes, all acts, suspended processes, a disk
+/// without locks, and then pairs.
 async fn plans(world: &World, api: Api, pairs: usize, seed: u64) -> Vec<Plan> {
     let mut plans = Vec::new();
     let (mut messages, mut saves) = (0, 0);
@@ -92,7 +92,7 @@ async fn plans(world: &World, api: Api, pairs: usize, seed: u64) -> Vec<Plan> {
     plans
 }
 
-/// Each act, and a fault at it or right after it.
+/// Each act with a fault at it or right after it.
 async fn acts_with_faults(world: &World, api: Api) -> Vec<Plan> {
     let mut plans = Vec::new();
     for plan in Plan::acts(TYPICAL).into_iter().filter(Plan::is_worth_faults) {
@@ -127,12 +127,12 @@ async fn tally(worlds: &[Arc<World>], api: Api, plans: Vec<Plan>) -> Tally {
 }
 
 impl Tally {
-    /// Whether nothing has happened that must not.
+    /// Whether no run failed.
     pub fn is_clean(&self) -> bool {
         self.mishaps.is_empty()
     }
 
-    /// A line of the table, and every mishap with the plan that repeats it.
+    /// Writes a row of the table, and every failure with its plan.
     pub fn write(&self, api: Api, to: &mut dyn Write) -> io::Result<()> {
         let Tally { runs, signed_out, forked, tokens_lost, stuck, other, answers_lost, .. } = self;
         writeln!(
@@ -162,11 +162,11 @@ impl Tally {
     }
 }
 
-/// One line that moves, for whoever looks on.
+/// Shows the progress in a terminal.
 fn progress(api: Api, done: usize, of: usize) {
     let mut terminal = io::stderr();
     if terminal.is_terminal() && done.is_multiple_of(10) {
-        // A terminal that has gone needs no line.
+        // The terminal may be gone.
         let _ = write!(terminal, "\r\x1b[2K{} {done}/{of}", api.name());
     }
 }

@@ -1,4 +1,5 @@
-//! One run: somebody signs in, access tokens expire again and again, and what is planned goes wrong.
+//! One run: a user signs in, access tokens expire again and again, and the faults of the plan
+//! occur.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,34 +13,35 @@ use super::jobs::Job;
 use super::plan::{Fault, MessageFault, Plan};
 use super::world::{ACCESS_SECONDS, Api, World};
 
-/// How often access tokens expire while things go wrong.
+/// How often access tokens expire while faults occur.
 pub(super) const ROUNDS: usize = 3;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What must not happen.
+    /// The failures.
     pub mishaps: Vec<Mishap>,
-    /// The API spends a refresh token although its answer is lost, and it was.
+    /// Whether an answer was lost in an API that spends the refresh token and cannot repeat the
+    /// answer.
     pub answer_lost: bool,
-    /// Messages and writes of the run.
+    /// The messages and writes of the run.
     pub counted: (usize, usize),
-    /// Those before its first act.
+    /// The messages and writes before its first act.
     pub before_acts: (usize, usize),
 }
 
-/// What must not happen.
+/// A failure: something that must not happen.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Mishap {
-    /// Somebody is signed out whom nobody signed out.
+    /// The user is signed out without a reason.
     SignedOut(SignOutReason),
-    /// The account has so many sessions of one sign-in.
+    /// The account has this many sessions from one sign-in.
     Forked(usize),
-    /// What the vault holds renews nothing.
+    /// The stored tokens cannot be renewed.
     TokensLost(String),
-    /// Nobody is signed out, and nothing works.
+    /// The user is signed in, but nothing works.
     Stuck(String),
-    /// An act has come to something else than it must.
+    /// An act had an unexpected result.
     Other(String),
 }
 
@@ -86,7 +88,7 @@ impl World {
         outcome
     }
 
-    /// Somebody who is signed in, or has tokens that are to be taken over.
+    /// A signed-in user, or tokens that must be adopted.
     async fn props(&self, api: Api, plan: &Plan) -> propusk::Result<Props> {
         let person = self.person().await;
         let tokens = match plan.adopts() {
@@ -96,7 +98,7 @@ impl World {
         Ok(Props { api, way_in: self.way_in(api, &person), person, tokens })
     }
 
-    /// Access tokens expire; processes ask one after the other, and then all at once.
+    /// Access tokens expire; the processes send requests one after the other, and then all at once.
     async fn rounds(
         &self,
         cast: &mut Cast<'_>,
@@ -125,7 +127,8 @@ impl World {
         Ok(())
     }
 
-    /// Everything works again: for those that run, and for one that starts with what is on the disk.
+    /// Everything works again: for the running processes, and for one that starts with the stored
+    /// record.
     async fn afterwards(
         &self,
         cast: &mut Cast<'_>,
@@ -139,7 +142,7 @@ impl World {
         if let Err(mishap) = cast.calls(&[0]).await {
             return Err(Mishap::TokensLost(mishap.to_string()));
         }
-        // What could not be told is not told again at once.
+        // A failed sign-out is not retried at once.
         self.advance(AGAIN);
         cast.jobs([(0, Job::Settle)].into()).await?;
         self.one_session(cast, plan, props).await?;
@@ -149,7 +152,7 @@ impl World {
         }
     }
 
-    /// Of all sign-ins the last is left.
+    /// Only the session of the last sign-in is left.
     async fn one_session(&self, cast: &Cast<'_>, plan: &Plan, props: &Props) -> Result<(), Mishap> {
         let client = cast.processes[0].client.clone();
         let token = cast.processes[0].spawn(async move { client.access_token().await }).await;
@@ -162,10 +165,10 @@ impl World {
     }
 }
 
-/// After this time, in seconds, the server is told again of a sign-out.
+/// The time after which a sign-out is retried, in seconds.
 const AGAIN: i64 = 11;
 
-/// How many sessions there may be of which no process knows.
+/// How many sessions may exist that no process knows of.
 fn strays(cast: &Cast<'_>, plan: &Plan, api: Api) -> usize {
     if !plan.signs_in() {
         return 0;
@@ -173,7 +176,7 @@ fn strays(cast: &Cast<'_>, plan: &Plan, api: Api) -> usize {
     let is_stray = |fault: &&Fault| match fault {
         // A sign-in may arrive twice.
         Fault::Message(_, MessageFault::TwiceFirst | MessageFault::TwiceSecond) => true,
-        // The tokens of what is to be ended may be lost.
+        // The tokens of a session that must be ended may be lost.
         _ => api.loses_answers(),
     };
     let left = if api.has_sign_out() { 0 } else { plan.acts.len() };

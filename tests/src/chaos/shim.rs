@@ -1,4 +1,4 @@
-//! A network that loses, repeats, delays and cuts: it stands between a process and the server, and
+//! The network between a process and the server. It loses, repeats, delays and cuts messages, and
 //! carries one exchange per connection.
 
 use std::io;
@@ -15,27 +15,27 @@ use super::faults::Faults;
 use super::life::Teller;
 use super::plan::MessageFault;
 
-/// What a proxy says that lets nobody through.
+/// The refusal of a proxy.
 const PROXY: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-type: text/html\r\ncontent-length: 21\r\n\
                      connection: close\r\n\r\n<h1>Sign in here</h1>";
 
-/// What has left a process before it stands still arrives within this time.
+/// What a process has sent before it is suspended arrives within this time.
 const LEAVING: Duration = Duration::from_millis(100);
 
-/// What all shims of a run share.
+/// The state that all shims of a run share.
 pub(super) struct Network {
     pub server: SocketAddr,
     pub faults: Arc<Faults>,
-    /// Requests that arrive late.
+    /// Delayed requests.
     pub late: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Network {
-    /// Lets what is late arrive.
+    /// Delivers the delayed requests.
     pub async fn release(&self) {
         let late = std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner));
         for request in late {
-            // Nobody hears the answer.
+            // The answer is dropped.
             let _ = self.ask(&request).await;
         }
     }
@@ -49,7 +49,7 @@ impl Network {
     }
 }
 
-/// The way of one process to the server.
+/// The connection of one process to the server.
 pub(super) struct Shim {
     pub address: SocketAddr,
     accepting: JoinHandle<()>,
@@ -63,7 +63,7 @@ impl Shim {
             while let Ok((client, _)) = listener.accept().await {
                 let (network, teller) = (Arc::clone(&network), teller.clone());
                 tokio::spawn(async move {
-                    // What breaks on the way is what this is for.
+                    // Errors of the connection are part of the test.
                     let _ = carry(client, &network, &teller).await;
                 });
             }
@@ -124,8 +124,8 @@ async fn carry(mut client: TcpStream, network: &Network, teller: &Teller) -> io:
     }
 }
 
-/// The process stands still when its connection stands. What it has not sent by then, it sends when it
-/// goes on, if it still wants to.
+/// Suspends the process when its connection is open. What it has not sent by then, it sends after
+/// it is resumed, if it still wants to.
 async fn stop_before_send(
     mut client: TcpStream,
     mut begun: Begun,
@@ -154,7 +154,7 @@ async fn stop_before_send(
     client.write_all(&answer).await
 }
 
-/// One whole request, which asks that the connection be closed after it.
+/// Reads one whole request and adds `Connection: close`.
 pub(crate) async fn read_request(client: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     match Begun::read(client).await? {
         Some(mut begun) => begun.whole(client).await,
@@ -181,7 +181,8 @@ impl Begun {
         }
     }
 
-    /// With its body, once that is there; to be asked again by whoever has given up waiting.
+    /// The request with its body, once that has arrived. It can be called again after it was
+    /// cancelled.
     async fn whole(&mut self, client: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
         let Begun { read, head } = self;
         let text = String::from_utf8_lossy(&read[..*head]).into_owned();

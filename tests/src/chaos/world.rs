@@ -1,4 +1,4 @@
-//! A server, its clock, and people who sign in.
+//! A server, its clock, and its users.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -13,22 +13,22 @@ use tempfile::TempDir;
 use crate::providers::CLIENT_ID;
 use crate::server::TestServer;
 
-/// How long access tokens live, in seconds, whatever the API.
+/// How long access tokens are valid in every API, in seconds.
 pub(super) const ACCESS_SECONDS: i64 = 300;
 const PASSWORD: &str = "a quiet harbour at noon";
 const OAUTH: (&str, &str) = ("chaos-app", "a secret that is long enough for an application");
 
-/// How somebody signs in.
+/// How a user signs in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Api {
-    /// With a password at the API of this name.
+    /// With a password, in this API.
     Password(Dialect),
     /// With a provider's token, for an OAuth pair of `djoser_token`.
     OAuth,
 }
 
 impl Api {
-    /// Those that renew a session.
+    /// All ways that renew a session.
     pub const ALL: [Api; 6] = [
         Api::Password(Dialect::Native),
         Api::Password(Dialect::Simplejwt),
@@ -38,7 +38,7 @@ impl Api {
         Api::OAuth,
     ];
 
-    /// What it is called in a report.
+    /// The name in a report.
     pub fn name(self) -> &'static str {
         match self {
             Api::Password(Dialect::Native) => "native",
@@ -51,7 +51,7 @@ impl Api {
         }
     }
 
-    /// Whether it can be told that a session is over.
+    /// Whether the API has a sign-out.
     pub(super) fn has_sign_out(self) -> bool {
         self.dialect().supports(Operation::SignOut)
     }
@@ -63,24 +63,24 @@ impl Api {
         }
     }
 
-    /// Whether its document spends a refresh token although the answer may be lost.
+    /// Whether the API spends a refresh token even if the answer is lost.
     pub fn loses_answers(self) -> bool {
         matches!(self, Api::OAuth | Api::Password(Dialect::SimplejwtRotating))
     }
 }
 
-/// A server with its database, for one run at a time: its clock is moved by each.
+/// A server with its database. It is used for one run at a time, because each run moves its clock.
 pub struct World {
     pub(super) server: TestServer,
     pub(super) clock: Clock,
-    /// What the devices' clock is ahead of the server's, in seconds.
+    /// How far the devices' clocks are ahead of the server's, in seconds.
     skew: AtomicI64,
     stand_in: StandIn,
     people: AtomicUsize,
     vaults: TempDir,
 }
 
-/// Somebody with an account, and the vault of the app.
+/// A user with an account, and the vault of the app.
 pub(super) struct Person {
     number: usize,
     email: String,
@@ -89,7 +89,7 @@ pub(super) struct Person {
     pub key: VaultKey,
 }
 
-/// With what somebody signs in, as often as need be.
+/// The credential of a user, which can be used any number of times.
 #[derive(Clone)]
 pub(super) enum WayIn {
     Password(String),
@@ -144,13 +144,13 @@ impl World {
         self.set_devices();
     }
 
-    /// Moves the clocks of all devices against the server's.
+    /// Moves only the clocks of the devices.
     pub(super) fn shift(&self, seconds: i64) {
         self.skew.fetch_add(seconds, Ordering::SeqCst);
         self.set_devices();
     }
 
-    /// The clocks of devices and server are the same.
+    /// Sets the devices' clocks to the server's.
     pub(super) fn straighten(&self) {
         self.skew.store(0, Ordering::SeqCst);
         self.set_devices();
@@ -164,7 +164,7 @@ impl World {
         (OAUTH.0.to_owned(), OAUTH.1.to_owned())
     }
 
-    /// A new account, without a session.
+    /// A new account without a session.
     pub(super) async fn person(&self) -> Person {
         let number = self.people.fetch_add(1, Ordering::SeqCst);
         let (email, username) = (format!("p{number}@example.org"), format!("person{number}"));
@@ -189,13 +189,13 @@ impl World {
         Person { number, email, username, vault, key: VaultKey::generate().expect("random bytes") }
     }
 
-    /// Signs somebody in, before anything goes wrong.
+    /// Signs the user in, before any fault.
     pub(super) async fn sign_in(&self, api: Api, person: &Person) -> propusk::Result<()> {
         let vault = Vault::file(&person.vault, person.key.clone());
         self.way_in(api, person).sign_in(&self.client(api, vault)?).await
     }
 
-    /// Tokens of a sign-in with another vault, as an app would have kept them without the SDK.
+    /// The tokens of a sign-in with another vault, as an app would have kept them without the SDK.
     pub(super) async fn tokens(
         &self,
         api: Api,
@@ -232,7 +232,7 @@ impl World {
         }
     }
 
-    /// How many sessions the account of this token has.
+    /// The number of sessions of the token's account.
     pub(super) async fn sessions(&self, authorization: &str) -> usize {
         let answer = self.server.client.get("/propusk/v1/sessions", Some(authorization)).await;
         let sessions = answer.json();

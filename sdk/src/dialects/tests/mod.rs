@@ -91,7 +91,7 @@ fn in_words<T>(reading: Reading<T>) -> String {
     }
 }
 
-/// Runs an operation; if it stands for several calls, the first one.
+/// Runs an operation; if it means several calls, the first one.
 fn ask(dialect: Dialect, operation: Operation, scheme: Scheme) -> Asked {
     let (wire, access, app) = (dialect.wire(), credential(scheme), app());
     let password = Secret::new("Str0ng-pass-77");

@@ -1,4 +1,4 @@
-//! Screens other than the sign-in: registering, mailed links, passwords, the profile.
+//! Other screens than the sign-in: registration, mailed links, passwords, the profile.
 
 use propusk::{ErrorKind, FieldCode, Registered, Registration, UpdateAccountRequest};
 

@@ -1,4 +1,4 @@
-//! Sign-ins with a provider, by a browser that the test directs.
+//! Sign-in with a provider, in a browser that the test controls.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn app(server: &FakeServer) -> Client {
     server.builder().redirect(REDIRECT).redirect(LOOPBACK).build().expect("a client")
 }
 
-/// The link that the browser brings of a sign-in that the app begins.
+/// The link that returns from a sign-in that the app starts.
 async fn link(app: &Client, browser: &FakeBrowser) -> String {
     let begun = app.begin_sign_in("google").await.expect("a sign-in begins");
     let link = browser.open(&begun.authorize_url).await.expect("a page");
@@ -134,7 +134,7 @@ async fn browser_visits_the_loopback_port() {
     let loopback = Loopback::bind(&RedirectUri::parse(LOOPBACK).expect("a redirect")).await;
     let loopback = loopback.expect("a port");
     let begun = app.begin_sign_in_at("google", loopback.redirect()).await.expect("begun");
-    // Before anybody waits there: the browser does not ask.
+    // The browser opens the port before the app waits there.
     let opened = FakeBrowser::approves(BORIS).open(&begun.authorize_url).await.expect("a page");
     let link = loopback.wait(&begun.state, Duration::from_secs(60)).await.expect("a link");
     assert_eq!(opened.as_ref(), Some(&link));

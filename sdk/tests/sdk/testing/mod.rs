@@ -1,4 +1,4 @@
-//! What apps test themselves with, as an app's test uses it.
+//! The test support for apps, used as an app's test does.
 
 mod accounts;
 mod browser;
@@ -15,14 +15,14 @@ pub const SIGN_IN: &str = "/propusk/v1/sessions";
 pub const REFRESH: &str = "/propusk/v1/sessions/refresh";
 pub const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
 
-/// A server with an account of [`EMAIL`].
+/// A server with the account [`EMAIL`].
 pub async fn server() -> FakeServer {
     let server = FakeServer::start().await;
     server.add_account(EMAIL, PASSWORD);
     server
 }
 
-/// The same, and a client that is signed in.
+/// The same with a signed-in client.
 pub async fn signed_in() -> (FakeServer, Client) {
     let server = server().await;
     let client = server.client();
@@ -42,7 +42,7 @@ pub fn reason<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> SignOutReason 
     }
 }
 
-/// What the server has refused.
+/// The rejection of a server.
 pub fn rejection<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> Rejection {
     match kind(outcome) {
         ErrorKind::Rejected(rejection) => rejection,

@@ -1,4 +1,4 @@
-//! Answers that the test writes, and requests that it reads.
+//! Scripted answers and received requests.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Sessions at the fake server: what it does by itself.
+//! Sessions at the fake server without a script.
 
 use propusk::testing::FailingVault;
 use propusk::{Clock, ExistingTokens, Phase, SignOutReason};

@@ -45,7 +45,7 @@ async fn full_disk_is_an_error_and_no_sign_out() {
     server.advance(HOUR);
     client.profile().await.expect("the new tokens are in memory");
     server.advance(HOUR);
-    // They are not used up while nothing of them is on the disk.
+    // The tokens are not spent while they are not stored.
     assert_eq!(kind(client.profile().await), storage(VaultState::ReadOnly));
     assert!(client.status().await.expect("a status").is_signed_in());
     drop(client);

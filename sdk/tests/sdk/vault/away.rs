@@ -1,4 +1,5 @@
-//! Folders that are away for a moment: what was stored is waited for, and nothing is made in its place.
+//! Folders that are away for a moment: the vault waits for its record and creates nothing in its
+//! place.
 
 use std::fs;
 use std::io;
@@ -41,7 +42,7 @@ impl Disk {
         fs::rename(self.folder(), self.elsewhere()).unwrap();
     }
 
-    /// As an encrypted disk that is closed: its mount point is an empty folder.
+    /// Like an encrypted disk that is closed: its mount point is an empty folder.
     fn leaves_a_mount_point(&self) {
         self.goes_away();
         fs::create_dir(self.folder()).unwrap();
@@ -102,7 +103,7 @@ async fn an_empty_mount_point_is_no_vault_without_a_record() {
     assert_eq!(had(&vault).await, some("kept"));
 }
 
-/// Says how often it was asked for the lock.
+/// Reports how often the lock was requested.
 struct Told {
     file: FileStorage,
     asked: Sender<()>,
@@ -131,7 +132,7 @@ impl Storage for Told {
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
         let lock = self.file.lock();
-        // The test hears the first one.
+        // The test waits for the first report.
         let _ = self.asked.send(());
         lock
     }
@@ -206,7 +207,7 @@ async fn before_the_file_was_seen_the_folder_is_made() {
     assert_eq!(write(&vault, "first").await, Ok(()));
 }
 
-/// A system without a store for keys, which does something while it is asked.
+/// A system without a key store, which runs an action when it is called.
 struct Absent(Box<dyn Fn() + Send + Sync>);
 
 impl KeyStore for Absent {
@@ -229,7 +230,7 @@ async fn no_key_is_put_onto_a_mount_point() {
     write(&disk.vault(), "of a key that is gone").await.unwrap();
     fs::write(disk.file(), "damaged").unwrap();
     assert_eq!(had(&vault).await, Err(VaultState::Unreadable));
-    // The next write needs a new key, and the folder goes while the vault asks for it.
+    // The next write needs a new key, and the folder disappears while the key store is called.
     assert_eq!(write(&vault, "lost").await, Err(VaultState::Locked));
     assert!(names(&disk.folder()).is_empty());
 }

@@ -13,7 +13,7 @@ async fn a_process_that_dies_while_it_writes_leaves_one_of_the_records_it_wrote(
     for round in 0..20_usize {
         let mut writer = app("file", &path);
         writer.tell(&format!("count {size}"));
-        // It is killed while it writes the next one, each time a little later.
+        // The process is killed while it writes, each time a little later.
         let mut told = 0;
         while told < 1 + round as u64 / 4 {
             told = writer.hear().expect("it counts").parse().unwrap();

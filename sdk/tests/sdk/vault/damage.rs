@@ -1,4 +1,4 @@
-//! Files that are not as they were written.
+//! Files that differ from what was written.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use propusk::{Vault, VaultKey, VaultState};
 use super::part::key;
 use super::{beside, forget, had, names, some, write};
 
-/// Where the version of the format stands.
+/// The offset of the format's version.
 const VERSION: usize = 7;
 
 async fn sealed(path: &Path, text: &str) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! Disks that are full or read-only, and what lies on them.
+//! Full and read-only disks, and the files on them.
 
 use std::fs;
 use std::io::Write;
@@ -12,8 +12,8 @@ use super::part::{key, with_vault};
 use super::{beside, had, names, some, write};
 use crate::process::{Process, playing_after};
 
-/// Whether this system lets a test mount a disk of its own, which containers often may not; where it
-/// does not, the test is named in the log.
+/// Whether a test may mount its own disk on this system; containers often may not. If not, the test
+/// is named in the log.
 fn may_mount(test: &str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let mut probe = Command::new("unshare");
@@ -21,14 +21,14 @@ fn may_mount(test: &str) -> bool {
     probe.arg(r#"mount -t tmpfs -o size=64k tmpfs "$0""#).arg(folder.path());
     let may = probe.output().is_ok_and(|output| output.status.success());
     if !may {
-        // Past the capture of the test's output.
+        // Not captured with the output of the test.
         let line = format!("not possible here: {test} (no right to mount a disk)\n");
         std::io::stderr().write_all(line.as_bytes()).unwrap();
     }
     may
 }
 
-/// An app that alone sees a disk of 64 KiB in this folder.
+/// An app with its own disk of 64 KiB in this folder.
 fn app_on_a_small_disk(folder: &Path) -> Process {
     let mut shell = Command::new("unshare");
     shell.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);

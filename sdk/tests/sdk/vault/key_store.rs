@@ -1,4 +1,4 @@
-//! Stores that are locked, absent, empty or silent.
+//! Key stores that are locked, missing, empty or silent.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use propusk::{KeyStore, KeyStoreError, Vault, VaultKey, VaultState};
 
 use super::{beside, forget, had, is_free, names, some, write};
 
-/// A store that does what the test says.
+/// A store that behaves as the test says.
 #[derive(Default)]
 struct Store(Mutex<Inside>);
 
@@ -74,7 +74,7 @@ impl KeyStore for Store {
     }
 }
 
-/// A store, and a place for vaults that use it.
+/// A store, and a folder for vaults that use it.
 struct Device {
     store: Arc<Store>,
     folder: tempfile::TempDir,
@@ -89,7 +89,7 @@ impl Device {
         self.folder.path().join("vault")
     }
 
-    /// As of an app that has just started.
+    /// The vault of an app that has just started.
     fn vault(&self) -> Vault {
         Vault::with_key_store(self.path(), self.store.clone())
     }
@@ -320,7 +320,7 @@ async fn nothing_is_sealed_with_a_key_that_the_store_forgets() {
     assert_eq!(device.names(), ["vault.lock"]);
 }
 
-/// A store that answers one kind of question only when the test lets it.
+/// A store that answers one kind of call only when the test allows it.
 struct SlowStore {
     store: Store,
     slow: &'static str,
@@ -335,7 +335,7 @@ impl SlowStore {
         (Arc::new(store), asks, may)
     }
 
-    /// Once the test has ended, there is nothing left to wait for.
+    /// When the test has ended, the call continues.
     fn wait(&self, question: &'static str) {
         if question == self.slow {
             let _ = self.asked.send(question);
@@ -390,7 +390,7 @@ async fn while_a_key_is_being_saved_nobody_makes_another() {
     assert_eq!(had(&vault).await, Ok(None));
 
     drop(may);
-    // The late answer ends the lock.
+    // The late answer releases the lock.
     write(&vault.clone().key_store_timeout(Duration::from_secs(120)), "now").await.unwrap();
     assert_eq!(slow.store.saved(), 1);
     assert_eq!(had(&Vault::with_key_store(device.path(), slow)).await, some("now"));

@@ -1,4 +1,4 @@
-//! The real Secret Service: gnome-keyring on a session bus of the test's own.
+//! The real Secret Service: gnome-keyring on a session bus of the test.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -18,7 +18,7 @@ use crate::process::{Process, playing};
 
 const SERVICE: &str = "org.freedesktop.secrets";
 
-/// A user's session: a home, a bus, and what runs on it.
+/// The session of a user: a home folder, a bus and its services.
 struct Session {
     home: tempfile::TempDir,
     bus: Option<Child>,
@@ -27,14 +27,14 @@ struct Session {
 }
 
 impl Session {
-    /// As of a machine without a desktop.
+    /// A machine without a desktop.
     fn without_a_bus() -> Self {
         let home = tempfile::tempdir().unwrap();
         let address = format!("unix:path={}", home.path().join("bus").display());
         Session { home, bus: None, address, daemon: None }
     }
 
-    /// With a bus that starts nothing by itself.
+    /// With a bus that starts no service.
     fn without_a_service() -> Self {
         let mut session = Session::without_a_bus();
         let configuration = session.home.path().join("bus.conf");
@@ -116,7 +116,7 @@ impl Session {
         SecretService::connect_with_existing(EncryptionType::Plain, self.connection()).unwrap()
     }
 
-    /// What the service keeps for the app.
+    /// The secrets that the service stores for the app.
     fn secrets(&self) -> Vec<Vec<u8>> {
         let service = self.service();
         let found = service.search_items([("service", "org.example.app")].into()).unwrap();
@@ -128,7 +128,7 @@ impl Session {
         Builder::address(self.address.as_str()).unwrap().build().unwrap()
     }
 
-    /// An app that starts in this session, with its vault in the folder `app` of the home.
+    /// An app in this session, with its vault in the folder `app` of the home folder.
     fn app(&self, kind: &str) -> Process {
         let mut command = self.of_the_user(playing("vault"));
         Process::start(with_vault(&mut command, kind, self.home.path().join("app")))

@@ -1,4 +1,4 @@
-//! The vault: what is stored is had again whole, or the app is told exactly why not.
+//! The vault: a record is read back completely, or the error says exactly why not.
 
 #[cfg(unix)]
 mod away;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use propusk::{Vault, VaultError, VaultState};
 
-/// What a vault has, or in which state it says that it cannot be read.
+/// The record of a vault, or the state in which it cannot be read.
 async fn had(vault: &Vault) -> Result<Option<String>, VaultState> {
     let record = vault.read().await.map_err(|error| error.state())?;
     Ok(record.map(|record| String::from_utf8(record).unwrap()))
@@ -44,7 +44,7 @@ async fn forget(vault: &Vault) -> Result<(), VaultState> {
     guard.remove().await.map_err(|error| error.state())
 }
 
-/// The names of the files in a folder, in order.
+/// The names of the files in a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
@@ -54,7 +54,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Whether nobody has the lock of the vault in this file.
+/// Whether no process holds the lock of the vault in this file.
 fn is_free(path: &Path) -> bool {
     fs::File::open(beside(path, ".lock")).unwrap().try_lock().is_ok()
 }

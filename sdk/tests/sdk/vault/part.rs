@@ -1,4 +1,4 @@
-//! The part of an app in another process that uses a vault.
+//! The role of an app in another process that uses a vault.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -53,7 +53,7 @@ fn vault() -> Vault {
         "degraded" => Vault::keyring("org.example.app", place).allow_key_file(),
         unknown => panic!("there is no vault {unknown}"),
     };
-    // On a busy machine a real store takes its time, which is not what is tried.
+    // A real store may be slow on a busy machine; the timeout is not part of the test.
     vault.key_store_timeout(Duration::from_secs(120))
 }
 
@@ -78,7 +78,7 @@ async fn obey(
     Ok("done".to_owned())
 }
 
-/// Reads a number and writes the next one, so many times.
+/// Reads a number and writes the next one, this many times.
 async fn add(vault: &Vault, times: usize) -> Result<(), VaultError> {
     for _ in 0..times {
         let guard = vault.lock().await?;
@@ -91,8 +91,8 @@ async fn add(vault: &Vault, times: usize) -> Result<(), VaultError> {
     Ok(())
 }
 
-/// Writes 1, 2, 3 … for ever, each so often that the record has at least this size, and says each
-/// once it is written.
+/// Writes 1, 2, 3 … forever, each repeated to at least this size, and reports each number after it
+/// is written.
 async fn count(vault: &Vault, size: usize) -> Result<(), VaultError> {
     for number in 1_u64.. {
         vault.lock().await?.write(&many(number, size)).await?;
@@ -101,7 +101,7 @@ async fn count(vault: &Vault, size: usize) -> Result<(), VaultError> {
     Ok(())
 }
 
-/// A number, again and again.
+/// A number, repeated.
 pub fn many(number: u64, size: usize) -> Vec<u8> {
     let once = format!("{number} ");
     once.repeat(size / once.len() + 1).into_bytes()

@@ -1,4 +1,4 @@
-//! Several vaults by name, and which of them is the current one.
+//! Named vaults, and which of them is the current one.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,7 +13,7 @@ use super::{had, names, some, write};
 use crate::process::{Process, playing, say};
 
 const FOLDER: &str = "PROPUSK_TEST_SLOTS";
-/// Where it is set, keys are in the system's store.
+/// If it is set, keys are in the system's store.
 const IN_STORE: &str = "PROPUSK_TEST_SLOTS_IN_STORE";
 
 /// An app with slots in this folder.
@@ -28,7 +28,7 @@ pub fn with_keyring(command: &mut std::process::Command, folder: &Path) -> Proce
 }
 
 /// Answers `names`, `current`, `switch NAME`, `remove NAME`, `read NAME`, `write NAME TEXT`, and
-/// `turn FIRST SECOND`, which switches for ever and says each name once it is the current one.
+/// `turn FIRST SECOND`, which switches forever and reports each name after it is the current one.
 pub fn play() -> impl FnMut(&str) -> String {
     let runtime = Runtime::new().unwrap();
     let slots = slots_of_part();
@@ -160,7 +160,7 @@ async fn a_process_that_is_killed_while_it_switches_leaves_a_whole_name() {
     assert_eq!(names(folder.path()), ["current", "current.lock"]);
 }
 
-/// A store that has a key for each slot.
+/// A store with a key for each slot.
 #[derive(Default)]
 struct Keys(Mutex<HashMap<String, VaultKey>>);
 
@@ -252,7 +252,7 @@ async fn a_slot_that_nobody_can_read_is_removed_as_well() {
     }
 }
 
-/// Who waits for a lock that is removed meanwhile would have one that nobody else sees.
+/// A process that waits for a removed lock file must not get a lock that others do not see.
 #[cfg(unix)]
 #[tokio::test]
 async fn locks_that_are_removed_while_others_wait_still_exclude() {

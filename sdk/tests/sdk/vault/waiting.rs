@@ -10,7 +10,7 @@ use propusk::{FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultKey};
 use super::part::{app, key};
 use super::{had, is_free, some, write};
 
-/// Polls once, which puts it into the line, and says whether it is done.
+/// Polls once, which enters the queue, and returns whether the future is done.
 async fn polled<F: Future + Unpin>(future: &mut F) -> bool {
     std::future::poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_ready()))
         .await
@@ -49,7 +49,7 @@ async fn who_gives_up_waiting_for_a_task_leaves_no_lock_behind() {
     write(&vault, "it is free").await.unwrap();
 }
 
-/// On one thread: if waiting blocked it, nobody would be left to end it.
+/// On one thread: if waiting blocked it, the test would never end.
 #[tokio::test(flavor = "current_thread")]
 async fn who_gives_up_waiting_for_a_process_leaves_no_lock_behind() {
     let folder = tempfile::tempdir().unwrap();
@@ -85,7 +85,7 @@ async fn two_vaults_of_one_file_in_one_process_take_turns_as_well() {
     assert_eq!(had(&vaults[0]).await, some("second"));
 }
 
-/// A disk that says when it begins to write and waits until it may.
+/// A disk that reports when a write starts and waits until it may continue.
 struct SlowDisk {
     file: FileStorage,
     begun: Sender<()>,
@@ -120,7 +120,7 @@ impl Storage for SlowDisk {
     }
 }
 
-/// A store that has the key of the tests.
+/// A store with the key of the tests.
 pub(super) struct TheKey;
 
 impl KeyStore for TheKey {
