@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mailed_links_of_all_forms_are_read() {
+    fn mailed_link_is_read_in_every_form() {
         for link in [
             "https://auth.example.org/auth/reset/MQ/abc-123",
             "https://auth.example.org/auth/reset/MQ/abc-123/",
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn other_links_carry_nothing() {
+    fn mailed_link_is_not_read_from_other_links() {
         for link in [
             "",
             "reset/MQ/abc",

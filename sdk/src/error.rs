@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_says_what_is_wrong_in_words() {
+    fn error_text_says_what_is_wrong() {
         use crate::RejectionCode;
         let ended = SignOutReason::Ended;
         let rejected = Rejection::new(RejectionCode::WrongPassword);

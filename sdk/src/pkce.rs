@@ -39,13 +39,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_challenge_is_that_of_the_rfc() {
+    fn challenge_matches_the_rfc() {
         let verifier = Secret::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         assert_eq!(challenge(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 
     #[test]
-    fn verifiers_are_new_and_have_the_form_of_the_rfc() {
+    fn verifier_is_new_and_matches_the_rfc() {
         let (one, other) = (verifier().expect("random"), verifier().expect("random"));
         assert_ne!(one, other);
         let text = one.expose();
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn only_equal_texts_are_the_same() {
+    fn comparison_is_true_only_for_equal_texts() {
         assert!(is_same("", "") && is_same("abc", "abc"));
         for (one, other) in [("abc", "abd"), ("abc", "ab"), ("", "a"), ("abc", "ABC")] {
             assert!(!is_same(one, other), "{one} {other}");

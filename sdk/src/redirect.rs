@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_would_not_register_is_no_redirect() {
+    fn redirect_that_a_server_would_not_register_is_refused() {
         let long = format!("myapp:/{}", "x".repeat(MAX_LENGTH));
         for bad in [
             "",
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_leads_to_the_redirect_that_it_was_made_of() {
+    fn redirect_matches_links_made_from_it() {
         let cases = [
             ("myapp:/cb", "myapp:/cb", Some("")),
             ("myapp:/cb", "MyApp:/cb?a=b", Some("a=b")),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_of_this_machine_makes_no_other_redirect() {
+    fn redirect_is_the_same_with_another_loopback_port() {
         let registered = redirect("http://127.0.0.1/cb?x=1");
         let bound = redirect("http://127.0.0.1:49152/cb?x=1");
         assert!(registered.is_same(&bound) && bound.is_same(&registered));

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_tells_what_is_wrong_with_which_field() {
+    fn rejection_message_names_the_problem_of_each_field() {
         use FieldCode::{Required, TooCommon, TooShort};
         for (code, fields, message) in [
             ("invalid_credentials", vec![], "The sign-in name or the password is wrong."),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_one_word_in_json() {
+    fn rejection_code_is_one_word_in_json() {
         for word in ["invalid_client", "sign_in_expired", "teapot"] {
             let code: RejectionCode =
                 serde_json::from_value(serde_json::json!(word)).expect("a code");

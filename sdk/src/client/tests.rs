@@ -4,7 +4,7 @@ use super::*;
 use crate::Vault;
 
 #[tokio::test]
-async fn what_an_api_lacks_is_known_before_anybody_is_signed_in() {
+async fn unsupported_operation_is_refused_without_a_session() {
     let builder = Client::builder("https://id.example.org").vault(Vault::memory());
     let client = builder.dialect(Dialect::SimplejwtRotating).build().expect("a client");
     let lacks = |operation| Err::<(), _>(ErrorKind::Unsupported(operation));
@@ -20,7 +20,7 @@ async fn what_an_api_lacks_is_known_before_anybody_is_signed_in() {
 }
 
 #[tokio::test]
-async fn an_http_client_without_time_limits_waits_no_longer_than_the_clients() {
+async fn http_client_without_timeouts_gets_the_clients_timeout() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = format!("http://{}", silent.local_addr().expect("an address"));
     let address = server.parse().expect("an address");

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_lives_until_its_exp() {
+    fn jwt_lifetime_ends_at_exp() {
         for (claims, seconds) in [
             (r#"{"exp":1300,"iat":1}"#, Some(300)),
             (r#"{"exp":1300.9}"#, Some(300)),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_no_end_has_an_unknown_lifetime() {
+    fn jwt_lifetime_is_unknown_without_exp() {
         for claims in [
             "",
             "{",

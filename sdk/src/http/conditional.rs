@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_is_sent_with_its_length_or_not_at_all() {
+    async fn conditional_body_is_sent_with_its_length_or_not_at_all() {
         let sent = arrives(true).await;
         assert!(
             sent.contains("content-length: 6\r\n") && sent.ends_with("\r\n\r\nsecret"),

@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_liked_language_of_ours_is_spoken() {
+    fn page_is_in_the_preferred_language() {
         let cases = [
             ("", "en"),
             ("de", "en"),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_whole_and_takes_nothing_from_elsewhere() {
+    fn page_is_complete_without_external_resources() {
         for language in ["en", "ru", "uk"] {
             for is_good in [true, false] {
                 let text =

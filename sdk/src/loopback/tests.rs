@@ -64,7 +64,7 @@ async fn read(mut stream: TcpStream) -> String {
 const LINK: &str = "http://HOST/signed-in?code=c&state=s";
 
 #[tokio::test]
-async fn the_browser_brings_the_link_and_is_thanked() {
+async fn loopback_returns_the_link_and_answers_with_a_page() {
     let waiting = wait().await;
     let address = waiting.address;
     let request = "GET /signed-in?code=c&state=s HTTP/1.1\r\nhost: HOST\r\nConnection: keep-alive\r\n\
@@ -87,7 +87,7 @@ async fn the_browser_brings_the_link_and_is_thanked() {
 }
 
 #[tokio::test]
-async fn a_refusal_comes_like_a_code() {
+async fn loopback_returns_the_link_of_a_refusal() {
     let waiting = wait().await;
     let request = "GET /signed-in?error=access_denied&state=s HTTP/1.1\r\nHost: HOST\r\n\r\n";
     let page = waiting.ask(request).await;
@@ -96,7 +96,7 @@ async fn a_refusal_comes_like_a_code() {
 }
 
 #[tokio::test]
-async fn what_is_not_waited_for_is_turned_away_and_ends_nothing() {
+async fn loopback_refuses_other_requests_and_keeps_waiting() {
     let good = "/signed-in?code=c&state=s";
     let cases = [
         ("GET /favicon.ico HTTP/1.1\r\nHost: HOST", "404"),
@@ -153,7 +153,7 @@ async fn what_is_not_waited_for_is_turned_away_and_ends_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_turned_away() {
+async fn loopback_refuses_a_request_that_is_too_large() {
     let waiting = wait().await;
     let long = "x".repeat(MAX_HEAD);
     let many = "X: y\r\n".repeat(MAX_HEADERS);
@@ -177,7 +177,7 @@ async fn what_is_too_large_is_turned_away() {
 }
 
 #[tokio::test]
-async fn a_request_may_come_byte_by_byte() {
+async fn loopback_reads_a_request_byte_by_byte() {
     let waiting = wait().await;
     let mut stream = waiting.connect().await;
     stream.set_nodelay(true).expect("no delay");
@@ -192,7 +192,7 @@ async fn a_request_may_come_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn whoever_says_nothing_keeps_nobody_waiting() {
+async fn loopback_serves_the_browser_while_another_client_is_silent() {
     let waiting = wait().await;
     let mut silent = Vec::new();
     for _ in 1..MAX_UNREAD_CONNECTIONS {
@@ -202,7 +202,7 @@ async fn whoever_says_nothing_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
-async fn two_hundred_who_say_nothing_do_not_keep_the_browser_out() {
+async fn loopback_serves_the_browser_despite_two_hundred_silent_clients() {
     let waiting = wait().await;
     let mut silent = Vec::new();
     for _ in 0..200 {
@@ -216,7 +216,7 @@ async fn two_hundred_who_say_nothing_do_not_keep_the_browser_out() {
 }
 
 #[tokio::test]
-async fn nor_do_those_who_begin_and_never_end() {
+async fn loopback_serves_the_browser_despite_incomplete_requests() {
     let waiting = wait().await;
     let mut begun = Vec::new();
     for _ in 0..200 {
@@ -229,7 +229,7 @@ async fn nor_do_those_who_begin_and_never_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_says_nothing_is_sent_away_and_others_follow() {
+async fn loopback_closes_silent_connections_after_a_timeout() {
     let waiting = wait().await;
     let mut silent = Vec::new();
     for number in 0..2 * MAX_UNREAD_CONNECTIONS {
@@ -245,7 +245,7 @@ async fn whoever_says_nothing_is_sent_away_and_others_follow() {
 }
 
 #[tokio::test]
-async fn a_browser_that_does_not_stay_has_brought_its_link() {
+async fn loopback_returns_the_link_of_a_browser_that_disconnects() {
     let waiting = wait().await;
     drop(waiting.connect().await);
     let mut half = waiting.connect().await;
@@ -260,7 +260,7 @@ async fn a_browser_that_does_not_stay_has_brought_its_link() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_browser_that_never_comes_back_is_given_up() {
+async fn loopback_wait_ends_after_its_limit() {
     let waiting = wait().await;
     let error = waiting.end.await.expect("no panic").expect_err("nobody");
     assert_eq!(error.kind(), &ErrorKind::Cancelled);
@@ -268,7 +268,7 @@ async fn a_browser_that_never_comes_back_is_given_up() {
 }
 
 #[tokio::test]
-async fn giving_up_closes_the_port() {
+async fn loopback_closes_its_port_when_dropped() {
     let waiting = wait().await;
     let held = waiting.connect().await;
     waiting.end.abort();
@@ -278,7 +278,7 @@ async fn giving_up_closes_the_port() {
 }
 
 #[tokio::test]
-async fn only_a_loopback_redirect_has_a_port() {
+async fn loopback_binds_only_to_a_loopback_redirect() {
     for other in ["com.example.app:/signed-in", "https://127.0.0.1/signed-in"] {
         let redirect = RedirectUri::parse(other).expect("a redirect");
         assert_eq!(Loopback::bind(&redirect).await.expect_err(other).kind(), &ErrorKind::Usage);
@@ -291,7 +291,7 @@ async fn only_a_loopback_redirect_has_a_port() {
 }
 
 #[test]
-fn the_port_takes_the_place_of_any_other() {
+fn loopback_redirect_has_the_port_of_the_listener() {
     let six = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 49152));
     for (link, bound) in [
         ("http://[::1]/cb", "http://[::1]:49152/cb"),

@@ -342,7 +342,7 @@ const PARAMETERS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_link_does_what_it_is_worth() {
+fn link_leads_to_its_expected_action() {
     assert!(PLACES.len() + PARAMETERS.len() >= 200);
     let behind =
         PARAMETERS.iter().map(|(tail, verdict)| (format!("{}{tail}", REDIRECTS[0]), *verdict));
@@ -356,7 +356,7 @@ fn a_link_does_what_it_is_worth() {
 }
 
 #[test]
-fn a_sign_in_that_was_begun_before_the_app_died_ends_after_it() {
+fn pending_sign_in_outlives_the_process() {
     let mut before = Journal::default();
     before.begin(sign_in("s", REDIRECTS[0], NOW + 600), NOW);
     let stored = serde_json::to_string(&before).expect("JSON");
@@ -368,7 +368,7 @@ fn a_sign_in_that_was_begun_before_the_app_died_ends_after_it() {
 }
 
 #[test]
-fn a_link_that_comes_again_days_later_is_known() {
+fn link_that_is_repeated_days_later_is_recognised() {
     let mut journal = journal();
     let link = "com.example.app:/signed-in?code=c&state=scheme";
     assert_eq!(opened(&mut journal, link), "redeem c of scheme");
@@ -378,7 +378,7 @@ fn a_link_that_comes_again_days_later_is_known() {
 }
 
 #[test]
-fn a_code_whose_answer_was_lost_may_be_sent_again() {
+fn code_whose_answer_was_lost_may_be_sent_again() {
     let mut journal = journal();
     let link = "com.example.app:/signed-in?code=c&state=scheme";
     assert_eq!(opened(&mut journal, link), "redeem c of scheme");
@@ -386,7 +386,7 @@ fn a_code_whose_answer_was_lost_may_be_sent_again() {
 }
 
 #[test]
-fn a_refusal_ends_its_own_sign_in_alone() {
+fn refusal_ends_only_its_own_sign_in() {
     let mut journal = journal();
     let denied = "com.example.app:/signed-in?error=access_denied&state=scheme";
     assert_eq!(opened(&mut journal, denied), "Cancelled: access_denied");
@@ -402,7 +402,7 @@ fn a_refusal_ends_its_own_sign_in_alone() {
 }
 
 #[test]
-fn of_two_redirects_the_one_that_fits_best_is_meant() {
+fn redirect_that_matches_best_is_used() {
     let links = ["myapp:/cb", "myapp:/cb?x=1", "myapp:/cb?x=1&y=2"];
     let mut redirects = links.map(|link| RedirectUri::parse(link).expect(link)).to_vec();
     for _ in &links {
@@ -418,7 +418,7 @@ fn of_two_redirects_the_one_that_fits_best_is_meant() {
 }
 
 #[test]
-fn the_oldest_of_six_makes_room() {
+fn pending_sign_ins_are_limited_to_five() {
     let mut journal = Journal::default();
     let states = ["a", "b", "c", "d", "e", "f"];
     for state in states {
@@ -435,7 +435,7 @@ fn the_oldest_of_six_makes_room() {
 }
 
 #[test]
-fn a_sign_in_lives_for_ten_minutes_at_most() {
+fn pending_sign_in_expires_after_ten_minutes() {
     assert_eq!(PendingSignIn::expiry(600, NOW), NOW + 600);
     assert_eq!(PendingSignIn::expiry(86_400, NOW), NOW + 600);
     assert_eq!(PendingSignIn::expiry(30, NOW), NOW + 30);
@@ -461,7 +461,7 @@ fn a_sign_in_lives_for_ten_minutes_at_most() {
 }
 
 #[test]
-fn what_is_late_takes_no_place_from_what_is_not() {
+fn expired_sign_ins_do_not_displace_open_ones() {
     let mut journal = Journal::default();
     for state in ["a", "b", "c", "d", "e"] {
         journal.begin(sign_in(state, REDIRECTS[0], NOW), NOW - 600);
@@ -476,7 +476,7 @@ fn what_is_late_takes_no_place_from_what_is_not() {
 }
 
 #[test]
-fn the_memory_of_what_is_over_is_bounded() {
+fn ended_sign_ins_are_limited_in_number() {
     let mut journal = Journal::default();
     for number in 0..40 {
         let state = format!("s{number}");
@@ -492,7 +492,7 @@ fn the_memory_of_what_is_over_is_bounded() {
 }
 
 #[test]
-fn of_two_processes_with_one_link_the_one_that_was_let_in_has_the_last_word() {
+fn completed_outcome_replaces_a_refused_one() {
     let mut journal = journal();
     journal.finish(&"scheme".into(), Outcome::Failed);
     journal.finish(&"scheme".into(), Outcome::Completed);
@@ -502,7 +502,7 @@ fn of_two_processes_with_one_link_the_one_that_was_let_in_has_the_last_word() {
 }
 
 #[test]
-fn what_is_not_open_cannot_be_finished() {
+fn finish_ignores_a_sign_in_that_is_not_open() {
     let mut journal = journal();
     let before = journal.clone();
     journal.finish(&"nobody".into(), Outcome::Completed);
@@ -511,7 +511,7 @@ fn what_is_not_open_cannot_be_finished() {
 }
 
 #[test]
-fn a_journal_of_another_version_is_read() {
+fn journal_of_another_version_is_read() {
     let newer = r#"{"open":[{"state":"s","verifier":"v","redirect":"com.example.app:/signed-in",
         "expires_at":1700000600,"nonce":"n"}],"over":[{"state_hash":"h","outcome":"postponed"}],
         "kept_since":1}"#;
@@ -531,7 +531,7 @@ fn a_journal_of_another_version_is_read() {
 }
 
 #[test]
-fn one_verifier_serves_the_reset_links_of_four_days() {
+fn reset_verifier_is_kept_for_four_days() {
     let life = 4 * 24 * 3_600;
     let ours = ["https://id.example.org".to_owned()];
     let theirs = ["https://staging.example.org".to_owned()];
@@ -557,7 +557,7 @@ fn one_verifier_serves_the_reset_links_of_four_days() {
 }
 
 #[test]
-fn a_journal_shows_no_secret() {
+fn journal_debug_shows_no_secret() {
     let mut journal = journal();
     journal.start_reset("the reset's".into(), &[], NOW);
     let arrival = journal
@@ -569,7 +569,7 @@ fn a_journal_shows_no_secret() {
 }
 
 #[test]
-fn a_megabyte_of_anything_costs_nothing() {
+fn link_of_a_megabyte_is_refused_quickly() {
     let at_most = 8 * 1024;
     for filler in ["A", "%", "&", "code=c&", "\u{0}", "я", "#"] {
         for start in ["", "com.example.app:/signed-in?", "http://127.0.0.1:1/signed-in?x="] {
@@ -603,7 +603,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text_is_read(link in any::<String>(), tail in any::<String>(), at in 0..5_usize) {
+    fn link_parser_accepts_any_text(link in any::<String>(), tail in any::<String>(), at in 0..5_usize) {
         parse(&link, &redirects());
         let ours = format!("{}?{tail}", REDIRECTS[at]);
         if let Link::Code { code, state, redirect } = parse(&ours, &redirects()) {
@@ -615,7 +615,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_server_writes_is_read_as_it_was_meant(
+    fn link_written_by_a_server_is_read_back(
         code in "[!-~]{1,80}", state in "[!-~]{1,80}", error in proptest::option::of("[!-~]{1,40}"),
         escaped in proptest::collection::vec(any::<bool>(), 80), at in 0..5_usize,
     ) {
@@ -632,7 +632,7 @@ proptest! {
     }
 
     #[test]
-    fn a_code_is_redeemed_for_an_open_state_alone(
+    fn code_is_redeemed_only_for_an_open_state(
         state in "[a-z]{1,6}|scheme|https|done", code in "[a-z]{1,5}", now in NOW - 2000..NOW + 2000,
     ) {
         let mut journal = journal();
@@ -645,7 +645,7 @@ proptest! {
     }
 
     #[test]
-    fn a_journal_stays_small_whatever_happens(
+    fn journal_stays_small(
         steps in proptest::collection::vec((0..4_u8, 0..12_u8, -900..900_i64), 0..60),
     ) {
         let (mut journal, mut completed) = (Journal::default(), Vec::new());

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_names_counts_up_to_five_minutes() {
+    fn backoff_obeys_retry_after_up_to_five_minutes() {
         for (named, left) in [(7, 7), (300, 300), (3_600, 300)] {
             let mut backoff = Backoff::default();
             backoff.record_failure(&later(named), 1_000);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_the_pause_grows_to_a_minute() {
+    fn backoff_without_retry_after_grows_to_a_minute() {
         let mut backoff = Backoff::default();
         let mut pauses = Vec::new();
         for _ in 0..10 {

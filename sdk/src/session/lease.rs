@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lease_holds_for_one_request_and_no_longer() {
+    fn lease_lasts_for_one_request() {
         let (holder, other) = (LeaseHolder::new().unwrap(), LeaseHolder::new().unwrap());
         let lease = Lease::new(&holder, 1_000, Duration::from_secs(20));
         for (now, left) in [(1_000, 21), (1_020, 1), (1_021, 0), (9_000, 0), (990, 21), (900, 0)] {
@@ -118,7 +118,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_process_that_has_died_keeps_nobody_waiting() {
+    fn lease_of_a_dead_process_has_no_remaining_time() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let process = child.id();
         child.wait().unwrap();

@@ -64,7 +64,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn a_runtime_that_goes_away_in_the_middle_leaves_nobody_stuck() {
+fn runtime_that_ends_during_a_sign_out_blocks_no_later_call() {
     let (waits, waiting) = channel();
     let (give, given) = channel();
     let disk = Taken { waits, given: Mutex::new(given) };
@@ -113,7 +113,7 @@ fn session(sign_in_id: &str) -> Box<Session> {
 }
 
 #[tokio::test]
-async fn what_was_told_of_one_person_is_not_shown_to_another() {
+async fn profile_of_one_sign_in_is_not_shown_to_another() {
     let core = core(&Vault::memory());
     core.change(|record| record.held = StoredState::SignedIn(session("new")))
         .await
@@ -126,7 +126,7 @@ async fn what_was_told_of_one_person_is_not_shown_to_another() {
 }
 
 #[tokio::test]
-async fn however_often_a_session_cannot_be_written_one_waits_to_write_it() {
+async fn write_retry_is_scheduled_only_once() {
     let core = core(&Vault::memory());
     for _ in 0..3 {
         let kept = MemorySession { session: session("ours"), is_saved: false };
@@ -138,7 +138,7 @@ async fn however_often_a_session_cannot_be_written_one_waits_to_write_it() {
 }
 
 #[tokio::test]
-async fn the_servers_clock_is_known_also_where_a_change_reads_the_vault_first() {
+async fn server_clock_is_learned_when_a_change_reads_the_vault_first() {
     let vault = Vault::memory();
     let stored = Session { clock_offset: -86_400, ..*session("ours") };
     let before = core(&vault);
@@ -152,7 +152,7 @@ async fn the_servers_clock_is_known_also_where_a_change_reads_the_vault_first() 
 }
 
 #[test]
-fn a_reason_of_a_newer_version_does_not_damage_the_vault() {
+fn sign_out_reason_of_a_newer_version_is_read_as_ended() {
     let stored = r#"{"version":1,"held":{"signed_out":"abducted"}}"#;
     let record: Record = serde_json::from_str(stored).expect("a record");
     assert_eq!(record.held, StoredState::SignedOut(SignOutReason::Ended));

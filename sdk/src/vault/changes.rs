@@ -117,7 +117,7 @@ mod tests {
 
     #[cfg(any(target_os = "linux", target_os = "macos", windows))]
     #[tokio::test]
-    async fn a_write_of_another_process_is_notified_at_once() {
+    async fn change_by_another_process_is_notified_at_once() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "first").await;
         let mut changes = changes(folder.path()).await;
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_notification_a_look_every_two_seconds_finds_it() {
+    async fn change_without_notification_is_found_within_two_seconds() {
         let folder = tempfile::tempdir().unwrap();
         let mut changes = changes_without_notification(folder.path()).await;
         assert!(changes.watch.is_none());
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_folder_that_is_replaced_or_away_is_no_end_of_it() {
+    async fn changes_survive_a_replaced_or_missing_folder() {
         let folder = tempfile::tempdir().unwrap();
         let (home, away) = (folder.path().join("home"), folder.path().join("away"));
         write(folder.path(), "first").await;
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_dropped_while_it_waits_misses_nothing() {
+    async fn changes_future_that_is_dropped_misses_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut changes = changes(folder.path()).await;
         let second = Duration::from_secs(1);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_vault_in_memory_never_tells() {
+    async fn changes_are_never_reported_in_memory() {
         let vault = Vault::memory();
         let mut changes = vault.changes().await;
         vault.lock().await.unwrap().write(b"record").await.unwrap();
@@ -182,7 +182,7 @@ mod tests {
 
     #[cfg(any(target_os = "linux", target_os = "macos", windows))]
     #[tokio::test]
-    async fn the_thread_that_notifies_ends_with_it() {
+    async fn watch_thread_ends_when_it_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "first").await;
         let changes = changes(folder.path()).await;

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_record_is_never_sealed_to_the_same_bytes() {
+    fn sealed_bytes_differ_for_the_same_record() {
         let once = seal(&key(), KeyLocation::Store, "a", b"record").unwrap();
         let again = seal(&key(), KeyLocation::Store, "a", b"record").unwrap();
         assert_ne!(once, again);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_another_vault_does_not_open() {
+    fn sealed_file_of_another_vault_does_not_open() {
         let file = seal(&key(), KeyLocation::Store, "a", b"record").unwrap();
         let sealed = Sealed::parse(&file).unwrap();
         assert_eq!(sealed.open(&key(), "a").as_deref(), Some(&b"record"[..]));

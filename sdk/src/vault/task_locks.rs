@@ -61,7 +61,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn every_path_to_one_file_has_one_gate() {
+    fn task_lock_is_the_same_for_every_path_to_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let (real, link) = (folder.path().join("real"), folder.path().join("link"));
         let first = TaskLocks::default();

@@ -36,7 +36,7 @@ pub fn playing_after(shell: &mut Command, part: &str) -> Command {
 }
 
 fn entry_arguments() -> [&'static str; 4] {
-    ["process::a_process_of_its_own_does_what_it_is_told", "--exact", "--nocapture", "--quiet"]
+    ["process::process_with_a_role_answers_every_line", "--exact", "--nocapture", "--quiet"]
 }
 
 impl Process {
@@ -89,7 +89,7 @@ pub fn say(line: &str) {
 
 /// The entry point of such a process; without a role, it is a test of them.
 #[test]
-fn a_process_of_its_own_does_what_it_is_told() {
+fn process_with_a_role_answers_every_line() {
     match std::env::var(PART) {
         Ok(part) => play(&part),
         Err(_) => assert_eq!(Process::start(&mut playing("echo")).ask("hello"), "hello"),

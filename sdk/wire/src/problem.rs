@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_of_a_newer_server_is_kept() {
+    fn unknown_code_is_kept() {
         let text = r#"{"title":"","status":418,"code":"teapot","fields":{"spout":["hot"]}}"#;
         let problem: Problem = serde_json::from_str(text).expect("a problem");
         assert_eq!(problem.code, ProblemCode::Other("teapot".to_owned()));

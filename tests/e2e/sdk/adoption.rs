@@ -31,7 +31,7 @@ fn kind<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> ErrorKind {
 }
 
 #[tokio::test]
-async fn it_needs_no_network_and_is_verified_once_there_is_one() {
+async fn adoption_needs_no_network_and_is_verified_later() {
     let (home, next) = (Home::start().await, tempfile::tempdir().expect("a folder"));
     let tokens = kept(&home).await;
     let tap = Tap::open(home.server.address).await;
@@ -57,7 +57,7 @@ async fn it_needs_no_network_and_is_verified_once_there_is_one() {
 
 /// The first call needs another access token while the tokens are being verified.
 #[tokio::test]
-async fn a_refresh_token_alone_gives_a_token_that_works() {
+async fn adoption_of_a_refresh_token_alone_gives_an_access_token() {
     for dialect in [Dialect::SimplejwtRotating, Dialect::Simplejwt, Dialect::DjoserJwt] {
         let peer = Peer::ours(dialect).await;
         peer.account("nina").await;
@@ -81,7 +81,7 @@ async fn a_refresh_token_alone_gives_a_token_that_works() {
 
 /// djoser returns the same API token again, of whose sign-out the server does not know yet.
 #[tokio::test]
-async fn a_key_that_is_given_again_is_not_ended_by_the_sign_out_of_before() {
+async fn adoption_of_a_repeated_api_token_is_not_ended_by_an_earlier_sign_out() {
     let peer = Peer::django(Stack::DjoserToken).await;
     peer.account("nina").await;
     let tap = Tap::open(peer.address()).await;
@@ -96,7 +96,7 @@ async fn a_key_that_is_given_again_is_not_ended_by_the_sign_out_of_before() {
 }
 
 #[tokio::test]
-async fn only_the_servers_word_ends_it() {
+async fn adopted_session_ends_only_by_an_answer_of_the_server() {
     let (home, next) = (Home::start().await, tempfile::tempdir().expect("a folder"));
     let tokens = kept(&home).await;
     home.memory().sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
@@ -110,7 +110,7 @@ async fn only_the_servers_word_ends_it() {
 }
 
 #[tokio::test]
-async fn somebody_else_who_is_signed_in_stays_so() {
+async fn adoption_is_refused_while_a_user_is_signed_in() {
     let (home, other) = (Home::start().await, Home::start().await);
     let tokens = kept(&home).await;
     let client = other.signed_in().await;
@@ -120,7 +120,7 @@ async fn somebody_else_who_is_signed_in_stays_so() {
 }
 
 #[tokio::test]
-async fn what_no_api_or_another_has_given_is_refused_before_any_request() {
+async fn adoption_of_invalid_tokens_is_refused_before_any_request() {
     let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCIsImV4cCI6NDEwMjQ0NDgwMH0.c2ln";
     let access = "eyJhbGciOiJIUzI1NiJ9.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo0MTAyNDQ0ODAwfQ.c2ln";
     let key = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";

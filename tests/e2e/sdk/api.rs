@@ -31,7 +31,7 @@ pub const REFUSAL: &str =
     "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 #[tokio::test]
-async fn the_token_is_attached() {
+async fn api_request_gets_the_token() {
     let home = Home::start().await;
     let (_server, tap, client) = app(&home).await;
     let api = client.api();
@@ -43,7 +43,7 @@ async fn the_token_is_attached() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_to_another_origin() {
+async fn api_request_is_not_sent_to_another_origin() {
     let home = Home::start().await;
     let (_server, _tap, client) = app(&home).await;
     let stranger = Tap::open(home.server.address).await;
@@ -61,7 +61,7 @@ async fn nothing_is_sent_to_another_origin() {
 }
 
 #[tokio::test]
-async fn a_redirect_takes_no_token_to_another_origin() {
+async fn api_redirect_takes_no_token_to_another_origin() {
     let home = Home::start().await;
     let (_server, tap, client) = app(&home).await;
     let stranger = Tap::open(home.server.address).await;
@@ -77,7 +77,7 @@ async fn a_redirect_takes_no_token_to_another_origin() {
 }
 
 #[tokio::test]
-async fn a_refused_request_is_sent_once_more_with_another_token() {
+async fn api_request_is_sent_once_more_after_a_refusal() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     let api = client.api();
@@ -93,7 +93,7 @@ async fn a_refused_request_is_sent_once_more_with_another_token() {
 }
 
 #[tokio::test]
-async fn an_api_that_always_refuses_does_not_wear_out_the_session() {
+async fn api_that_always_refuses_causes_few_renewals() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     let api = client.api();
@@ -119,7 +119,7 @@ async fn refused(tap: &Tap, client: &Client, path: &str, times: usize) -> propus
 }
 
 #[tokio::test]
-async fn two_endpoints_that_always_refuse_do_not_renew_in_turn() {
+async fn api_endpoints_that_always_refuse_do_not_renew_in_turn() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     for path in ["/tea", "/coffee"] {
@@ -139,7 +139,7 @@ async fn two_endpoints_that_always_refuse_do_not_renew_in_turn() {
 }
 
 #[tokio::test]
-async fn an_api_that_refuses_all_of_its_paths_is_not_believed_at_each() {
+async fn api_that_refuses_all_paths_stops_causing_renewals() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     for number in 0..100 {
@@ -151,7 +151,7 @@ async fn an_api_that_refuses_all_of_its_paths_is_not_believed_at_each() {
 }
 
 #[tokio::test]
-async fn a_session_that_has_ended_is_noticed_at_every_other_endpoint() {
+async fn api_endpoints_each_detect_an_ended_session() {
     let home = Home::start().await;
     let (_server, tap, client) = app(&home).await;
     assert_eq!(refused(&tap, &client, "/tea", 2).await.expect("an answer"), 401);
@@ -161,7 +161,7 @@ async fn a_session_that_has_ended_is_noticed_at_every_other_endpoint() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_has_accepted_a_token_is_believed_at_once() {
+async fn api_endpoint_that_has_accepted_a_token_may_renew_at_once() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     let path = "/propusk/v1/account";
@@ -172,7 +172,7 @@ async fn an_endpoint_that_has_accepted_a_token_is_believed_at_once() {
 }
 
 #[tokio::test]
-async fn another_sign_in_is_not_held_to_what_the_last_one_was_refused() {
+async fn api_refusals_do_not_affect_the_next_sign_in() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     assert_eq!(refused(&tap, &client, "/tea", 2).await.expect("an answer"), 401);
@@ -182,7 +182,7 @@ async fn another_sign_in_is_not_held_to_what_the_last_one_was_refused() {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_renewed_yet_is_not_tried_with_every_call() {
+async fn api_token_that_cannot_be_renewed_yet_is_not_retried_with_every_call() {
     let home = Home::start().await;
     let (server, tap) =
         (Tap::open(home.server.address).await, Tap::open(home.server.address).await);
@@ -205,7 +205,7 @@ async fn end_all(home: &Home, client: &Client) {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_renewed_before_it_is_sent() {
+async fn api_token_is_renewed_before_it_expires() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     home.advance(EXPIRED);
@@ -216,7 +216,7 @@ async fn an_expired_token_is_renewed_before_it_is_sent() {
 }
 
 #[test]
-fn an_address_that_would_show_tokens_on_the_way_is_refused() {
+fn api_address_without_tls_is_refused() {
     for address in [
         "http://id.example.org",
         "ftp://id.example.org",

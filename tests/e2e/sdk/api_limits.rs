@@ -58,7 +58,7 @@ async fn app(home: &Home, api: &SilentApi, limit: Duration) -> Client {
 }
 
 #[tokio::test]
-async fn an_api_that_never_answers_is_given_up() {
+async fn api_that_never_answers_times_out() {
     let (home, api) = (Home::start().await, SilentApi::start("").await);
     let client = app(&home, &api, SHORT).await;
     let error = client.api().get(&api.url).send().await.expect_err("no answer");
@@ -67,7 +67,7 @@ async fn an_api_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_answer_that_stops_is_given_up() {
+async fn api_answer_that_stops_times_out() {
     let all_but_the_end = &BEGUN[..BEGUN.len() - 1];
     let (home, api) = (Home::start().await, SilentApi::start(all_but_the_end).await);
     let client = app(&home, &api, SHORT).await;
@@ -76,7 +76,7 @@ async fn an_answer_that_stops_is_given_up() {
 }
 
 #[tokio::test]
-async fn the_limit_of_a_request_takes_the_place_of_the_clients() {
+async fn api_request_timeout_replaces_the_clients() {
     let home = Home::start().await;
     let never = SilentApi::start("").await;
     let client = app(&home, &never, LONG).await;

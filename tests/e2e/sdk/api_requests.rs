@@ -27,7 +27,7 @@ async fn sent(tap: &Tap, api: &Api, made: impl FnOnce(ApiRequest) -> ApiRequest)
 }
 
 #[tokio::test]
-async fn a_request_has_the_parts_that_it_was_given() {
+async fn api_request_has_the_given_parts() {
     let home = Home::start().await;
     let (_server, tap, client) = app(&home).await;
     let api = client.api();
@@ -64,7 +64,7 @@ async fn a_request_has_the_parts_that_it_was_given() {
 }
 
 #[tokio::test]
-async fn a_path_is_one_of_the_servers() {
+async fn api_path_is_at_the_servers_origin() {
     let home = Home::start().await;
     let (server, _tap, client) = app(&home).await;
     let api = client.api();
@@ -86,7 +86,7 @@ async fn a_path_is_one_of_the_servers() {
 }
 
 #[tokio::test]
-async fn a_request_that_cannot_be_built_is_a_mistake_of_the_app() {
+async fn api_request_that_cannot_be_built_is_invalid_use() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     server.forget();
@@ -113,7 +113,7 @@ async fn a_request_that_cannot_be_built_is_a_mistake_of_the_app() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_twice_takes_a_token_that_lasts() {
+async fn unrepeatable_request_gets_a_fresh_token() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     let api = client.api();
@@ -141,7 +141,7 @@ async fn what_cannot_be_sent_twice_takes_a_token_that_lasts() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_twice_is_sent_without_a_renewal_if_there_is_none() {
+async fn unrepeatable_request_is_sent_if_no_renewal_is_possible() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     home.advance(EXPIRED - 30);
@@ -155,7 +155,7 @@ async fn what_cannot_be_sent_twice_is_sent_without_a_renewal_if_there_is_none() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_whose_token_was_refused_make_one_renewal() {
+async fn replacement_of_a_refused_token_is_shared_by_twenty_callers() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     let refused = client.access_token().await.expect("a token");
@@ -173,7 +173,7 @@ async fn twenty_whose_token_was_refused_make_one_renewal() {
 }
 
 #[tokio::test]
-async fn another_sign_in_gives_no_token_in_place_of_the_one_before() {
+async fn replacement_of_a_refused_token_is_bound_to_its_sign_in() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     let refused = client.access_token().await.expect("a token");

@@ -56,7 +56,7 @@ impl Desk {
 }
 
 #[tokio::test]
-async fn a_running_app_is_signed_in_by_the_link() {
+async fn link_signs_in_a_running_app() {
     let desk = Desk::start().await;
     let app = desk.app();
     let providers = app.providers().await.expect("a list");
@@ -70,7 +70,7 @@ async fn a_running_app_is_signed_in_by_the_link() {
 }
 
 #[tokio::test]
-async fn an_app_that_was_killed_meanwhile_is_signed_in_by_the_link_that_starts_it() {
+async fn link_signs_in_an_app_that_it_starts() {
     let desk = Desk::start().await;
     let link = desk.link(&desk.app()).await;
     let app = desk.app();
@@ -79,7 +79,7 @@ async fn an_app_that_was_killed_meanwhile_is_signed_in_by_the_link_that_starts_i
 }
 
 #[tokio::test]
-async fn a_link_that_comes_twice_does_its_work_once() {
+async fn link_that_arrives_twice_is_redeemed_once() {
     let desk = Desk::start().await;
     let app = desk.app();
     let link = desk.link(&app).await;
@@ -96,7 +96,7 @@ async fn a_link_that_comes_twice_does_its_work_once() {
 }
 
 #[tokio::test]
-async fn sign_ins_that_overlap_all_come_to_their_end() {
+async fn sign_ins_that_overlap_all_complete() {
     let desk = Desk::start().await;
     let app = desk.app();
     let (first, second) = (desk.link(&app).await, desk.link(&app).await);
@@ -106,7 +106,7 @@ async fn sign_ins_that_overlap_all_come_to_their_end() {
 }
 
 #[tokio::test]
-async fn a_link_of_no_sign_in_of_this_app_is_refused() {
+async fn link_of_another_apps_sign_in_is_refused() {
     let desk = Desk::start().await;
     let (app, stranger) = (desk.app(), Desk::start().await);
     let theirs = stranger.link(&stranger.app()).await;
@@ -128,7 +128,7 @@ fn state(link: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_link_that_comes_too_late_is_refused() {
+async fn link_that_is_too_late_is_refused() {
     let desk = Desk::start().await;
     let app = desk.app();
     let link = desk.link(&app).await;
@@ -141,7 +141,7 @@ async fn a_link_that_comes_too_late_is_refused() {
 }
 
 #[tokio::test]
-async fn a_user_who_says_no_is_no_error_of_the_servers() {
+async fn denial_by_the_user_is_cancelled() {
     let desk = Desk::start().await;
     let app = desk.app();
     desk.site.stand_in.consent(Provider::Google, Consent::Deny);
@@ -151,7 +151,7 @@ async fn a_user_who_says_no_is_no_error_of_the_servers() {
 }
 
 #[tokio::test]
-async fn a_provider_that_fails_is_told() {
+async fn provider_failure_has_its_code() {
     let desk = Desk::start().await;
     let app = desk.app();
     let broken = Behaviour::Status(500);
@@ -161,7 +161,7 @@ async fn a_provider_that_fails_is_told() {
 }
 
 #[tokio::test]
-async fn whoever_leaves_the_browser_begins_again() {
+async fn closed_browser_allows_a_new_sign_in() {
     let desk = Desk::start().await;
     let app = desk.app();
     let begun = app.begin_sign_in("google").await.expect("a sign-in begins");
@@ -174,7 +174,7 @@ async fn whoever_leaves_the_browser_begins_again() {
 }
 
 #[tokio::test]
-async fn links_of_others_and_garbage_cost_nothing() {
+async fn unrelated_links_cause_no_request() {
     let desk = Desk::start().await;
     let app = desk.app();
     let garbage = "%".repeat(1 << 20);
@@ -190,7 +190,7 @@ async fn links_of_others_and_garbage_cost_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_signs_in_with_a_stolen_link() {
+async fn stolen_link_signs_in_no_other_app() {
     let desk = Desk::start().await;
     let app = desk.app();
     let link = desk.link(&app).await;
@@ -203,7 +203,7 @@ async fn nobody_signs_in_with_a_stolen_link() {
 }
 
 #[tokio::test]
-async fn an_identity_is_linked_and_unlinked_from_a_session() {
+async fn identity_is_linked_and_unlinked() {
     let desk = Desk::start().await;
     let app = desk.app();
     let new = propusk::Registration::new("a quiet harbour at noon").username("anna");
@@ -225,7 +225,7 @@ async fn an_identity_is_linked_and_unlinked_from_a_session() {
 }
 
 #[tokio::test]
-async fn what_one_person_has_begun_is_not_linked_to_the_account_of_the_next() {
+async fn identity_is_not_linked_to_the_account_of_the_next_user() {
     let desk = Desk::start().await;
     let app = desk.app();
     for name in ["anna", "boris"] {
@@ -242,7 +242,7 @@ async fn what_one_person_has_begun_is_not_linked_to_the_account_of_the_next() {
 }
 
 #[tokio::test]
-async fn the_code_of_a_sign_in_goes_to_the_server_at_which_it_began() {
+async fn code_is_sent_only_to_the_server_of_its_sign_in() {
     let (desk, staging) = (Desk::start().await, super::Home::start().await);
     let begun = desk.app().begin_sign_in("google").await.expect("it begins");
     let link = desk.browse(&begun.authorize_url).await;
@@ -257,7 +257,7 @@ async fn the_code_of_a_sign_in_goes_to_the_server_at_which_it_began() {
 }
 
 #[tokio::test]
-async fn a_desktop_waits_at_a_port_of_its_own() {
+async fn loopback_completes_a_sign_in_on_a_desktop() {
     let desk = Desk::start().await;
     let app = desk.app();
     let registered = RedirectUri::parse("http://127.0.0.1/done").expect("a redirect");

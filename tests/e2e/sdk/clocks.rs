@@ -15,7 +15,7 @@ async fn with_clock(home: &Home, seconds: i64) -> (Tap, Clock, Client) {
 }
 
 #[tokio::test]
-async fn what_one_process_has_learnt_of_the_servers_clock_counts_for_all() {
+async fn server_clock_is_shared_by_all_processes() {
     let home = Home::start().await;
     let (tap, clock, one) = with_clock(&home, 0).await;
     one.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
@@ -31,7 +31,7 @@ async fn what_one_process_has_learnt_of_the_servers_clock_counts_for_all() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_a_day_off_changes_nothing() {
+async fn clock_error_of_a_day_changes_nothing() {
     for off in [-86_400, 86_400] {
         let home = Home::start().await;
         let (tap, clock, client) = with_clock(&home, off).await;
@@ -51,7 +51,7 @@ async fn a_clock_that_is_a_day_off_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_moved_while_the_app_runs_costs_one_refresh_at_most() {
+async fn clock_change_costs_at_most_one_refresh() {
     for off in [-86_400, 86_400] {
         let home = Home::start().await;
         let (tap, clock, client) = with_clock(&home, 0).await;
@@ -68,7 +68,7 @@ async fn a_clock_that_is_moved_while_the_app_runs_costs_one_refresh_at_most() {
 }
 
 #[tokio::test]
-async fn what_was_learnt_of_the_servers_clock_is_kept() {
+async fn server_clock_is_stored() {
     let home = Home::start().await;
     let (before, clock, client) = with_clock(&home, 7_200).await;
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");

@@ -40,7 +40,7 @@ fn slow(home: &Home) -> (Client, Receiver<()>, Sender<()>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_many_ask_at_once_the_key_store_is_asked_once_and_all_are_answered() {
+async fn key_store_is_called_once_for_concurrent_callers() {
     let home = Home::start().await;
     // The same key, now in this store.
     let store = Vault::with_key_store(home.folder.path().join("app.vault"), Arc::new(Fixed));
@@ -80,7 +80,7 @@ impl KeyStore for Fixed {
 }
 
 #[tokio::test]
-async fn who_is_signed_in_is_known_while_a_renewal_or_a_sign_in_waits_for_the_network() {
+async fn status_is_known_while_a_request_waits_for_the_network() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     let user = client.status().await.expect("a status").user;

@@ -5,7 +5,7 @@ use propusk::{ErrorKind, Phase, SignOutReason, StatusChange};
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
 
 #[tokio::test]
-async fn every_status_says_who_is_signed_in_and_why() {
+async fn status_contains_the_user_and_the_change() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     let mut status = client.watch();
@@ -35,7 +35,7 @@ async fn every_status_says_who_is_signed_in_and_why() {
 }
 
 #[tokio::test]
-async fn what_one_person_has_begun_is_not_done_in_the_name_of_the_next() {
+async fn request_of_one_user_is_not_sent_for_the_next() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     let user = client.status().await.expect("a status").user.expect("somebody");
@@ -57,7 +57,7 @@ async fn what_one_person_has_begun_is_not_done_in_the_name_of_the_next() {
 }
 
 #[tokio::test]
-async fn a_refusal_after_another_process_has_signed_in_is_said_as_that() {
+async fn refusal_after_another_sign_in_is_other_sign_in() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     let user = client.status().await.expect("a status").user.expect("somebody");

@@ -44,7 +44,7 @@ async fn leased(vault: &Vault, process: u32, clock: &Clock) {
 }
 
 #[tokio::test]
-async fn the_vault_is_free_while_the_server_is_asked() {
+async fn vault_is_unlocked_during_a_request() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);
@@ -63,7 +63,7 @@ async fn the_vault_is_free_while_the_server_is_asked() {
 }
 
 #[tokio::test]
-async fn the_answer_that_another_process_waits_for_is_everybodys() {
+async fn renewal_result_is_shared_by_waiting_processes() {
     let home = Home::start().await;
     let (tap, one) = home.tapped().await;
     let other = Client::builder(tap.url()).clock(home.clock.clone()).vault(home.vault());
@@ -83,7 +83,7 @@ async fn the_answer_that_another_process_waits_for_is_everybodys() {
 }
 
 #[tokio::test]
-async fn a_stopped_process_is_not_waited_for_where_an_answer_can_be_had_twice() {
+async fn lease_of_a_stopped_process_is_ignored_if_answers_repeat() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     let stopped = Stopped::start();
@@ -93,7 +93,7 @@ async fn a_stopped_process_is_not_waited_for_where_an_answer_can_be_had_twice() 
 }
 
 #[tokio::test]
-async fn where_it_cannot_the_call_is_for_later_and_the_token_is_not_spent() {
+async fn lease_of_a_stopped_process_delays_if_answers_do_not_repeat() {
     let peer = Peer::ours(Dialect::SimplejwtRotating).await;
     peer.account("nina").await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -115,7 +115,7 @@ async fn where_it_cannot_the_call_is_for_later_and_the_token_is_not_spent() {
 }
 
 #[tokio::test]
-async fn a_sign_out_breaks_it() {
+async fn lease_is_broken_by_a_sign_out() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     let stopped = Stopped::start();
@@ -127,7 +127,7 @@ async fn a_sign_out_breaks_it() {
 }
 
 #[tokio::test]
-async fn what_can_be_lost_is_renewed_by_the_call_that_needs_it_and_by_nothing_else() {
+async fn spending_refresh_is_sent_only_by_the_call_that_needs_it() {
     let peer = Peer::ours(Dialect::DjoserToken).await;
     assert!(peer.has(Operation::ProviderTokenSignIn));
     let tap = Tap::open(peer.address()).await;
@@ -148,7 +148,7 @@ async fn what_can_be_lost_is_renewed_by_the_call_that_needs_it_and_by_nothing_el
 }
 
 #[tokio::test]
-async fn an_orderly_end_waits_for_what_is_under_way() {
+async fn finish_pending_work_waits_for_running_work() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     home.advance(EXPIRED - 30);

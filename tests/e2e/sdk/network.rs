@@ -38,7 +38,7 @@ async fn works(builder: ClientBuilder, url: &str) -> propusk::Result<()> {
 }
 
 #[tokio::test]
-async fn a_certificate_authority_of_ones_own_is_trusted_where_it_is_named() {
+async fn root_certificate_is_trusted_if_configured() {
     let (home, authority) = (Home::start().await, Authority::new());
     let url = tls_before(home.server.address, authority.acceptor("127.0.0.1")).await;
     let builder = || Client::builder(url.clone()).clock(home.clock.clone());
@@ -55,7 +55,7 @@ async fn a_certificate_authority_of_ones_own_is_trusted_where_it_is_named() {
 }
 
 #[tokio::test]
-async fn a_client_shows_its_certificate_where_it_is_asked_for_one() {
+async fn client_certificate_is_sent_on_request() {
     let (home, authority) = (Home::start().await, Authority::new());
     let acceptor = authority.acceptor_of_known("127.0.0.1");
     let url = tls_before(home.server.address, acceptor).await;
@@ -73,7 +73,7 @@ async fn a_client_shows_its_certificate_where_it_is_asked_for_one() {
 }
 
 #[tokio::test]
-async fn requests_go_by_the_proxy_and_carry_the_name_of_the_app() {
+async fn proxy_and_user_agent_are_used() {
     let home = Home::start().await;
     let tap = Tap::open(home.server.address).await;
     // Only the proxy can resolve this host.

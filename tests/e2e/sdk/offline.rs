@@ -14,7 +14,7 @@ async fn trust(client: &Client) -> Trust {
 }
 
 #[tokio::test]
-async fn the_servers_last_word_counts_as_long_as_the_app_says() {
+async fn offline_trust_lasts_as_long_as_the_policy() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     let signed_in_at = home.clock.now();
@@ -37,7 +37,7 @@ async fn the_servers_last_word_counts_as_long_as_the_app_says() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_gains_nothing() {
+async fn offline_trust_is_not_extended_by_a_clock_set_back() {
     let home = Home::start().await;
     home.signed_in().await;
     let signed_in_at = home.clock.now();

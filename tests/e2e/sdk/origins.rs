@@ -13,7 +13,7 @@ fn state<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> VaultState {
 }
 
 #[tokio::test]
-async fn what_another_server_has_issued_is_neither_sent_nor_ended() {
+async fn session_of_another_server_is_neither_sent_nor_ended() {
     let (production, staging) = (Home::start().await, Home::start().await);
     let app = production.signed_in().await;
     let tap = Tap::open(staging.server.address).await;
@@ -38,7 +38,7 @@ async fn what_another_server_has_issued_is_neither_sent_nor_ended() {
 }
 
 #[tokio::test]
-async fn a_session_follows_its_server_to_another_host_that_is_named() {
+async fn session_follows_its_server_to_a_new_host() {
     let home = Home::start().await;
     let (tap, app) = home.tapped().await;
     drop(app);

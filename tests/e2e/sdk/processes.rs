@@ -10,7 +10,7 @@ use super::{EXPIRED, Home};
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_processes_with_a_hundred_calls_each_send_one_refresh() {
+async fn refresh_is_sent_once_by_three_processes_with_a_hundred_calls() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);

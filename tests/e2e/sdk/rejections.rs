@@ -48,14 +48,14 @@ async fn refusals(peer: Peer) {
 }
 
 #[tokio::test]
-async fn each_of_our_apis_refuses_in_the_same_words() {
+async fn rejections_are_the_same_in_each_of_our_apis() {
     for dialect in Dialect::ALL {
         refusals(Peer::ours(dialect).await).await;
     }
 }
 
 #[tokio::test]
-async fn the_djangos_refuse_in_the_same_words() {
+async fn rejections_are_the_same_in_each_django() {
     for stack in [Stack::DjoserToken, Stack::Simplejwt, Stack::SimplejwtRotating, Stack::DjoserJwt]
     {
         refusals(Peer::django(stack).await).await;
@@ -63,7 +63,7 @@ async fn the_djangos_refuse_in_the_same_words() {
 }
 
 #[tokio::test]
-async fn a_fresh_token_that_is_refused_says_nothing_about_the_account() {
+async fn fresh_token_that_is_refused_is_a_protocol_error() {
     let home = Home::start().await;
     let tap = Tap::open(home.server.address).await;
     let client = home.builder_at(&tap).dialect(Dialect::Simplejwt).build().expect("a client");
@@ -87,7 +87,7 @@ async fn a_fresh_token_that_is_refused_says_nothing_about_the_account() {
 }
 
 #[tokio::test]
-async fn a_link_of_no_sign_in_is_refused_in_a_sentence() {
+async fn link_of_an_unknown_sign_in_has_a_message() {
     let home = Home::start().await;
     let builder = home.builder().redirect("org.example.app:/signed-in");
     let client = builder.build().expect("a client");

@@ -21,7 +21,7 @@ async fn mailed(home: &Home, app: &Client, leads_to: &str) -> MailedLink {
 }
 
 #[tokio::test]
-async fn a_link_to_the_app_works_after_a_restart_and_in_no_other_app() {
+async fn reset_link_works_after_a_restart_and_only_in_this_app() {
     let home = Home::at(TestServer::of_an_app().await).await;
     let link = mailed(&home, &home.app(), "myapp://reset/").await;
     let elsewhere = tempfile::tempdir().expect("a folder");
@@ -36,7 +36,7 @@ async fn a_link_to_the_app_works_after_a_restart_and_in_no_other_app() {
 }
 
 #[tokio::test]
-async fn one_that_is_asked_for_after_a_sign_out_and_another_request_works_too() {
+async fn reset_link_works_after_a_sign_out_and_another_request() {
     let home = Home::at(TestServer::of_an_app().await).await;
     let app = home.signed_in().await;
     let link = mailed(&home, &app, "myapp://reset/").await;
@@ -59,7 +59,7 @@ impl KeyStore for Locked {
 }
 
 #[tokio::test]
-async fn where_no_verifier_can_be_kept_the_link_leads_to_the_server() {
+async fn reset_link_leads_to_the_server_if_no_verifier_can_be_stored() {
     let home = Home::at(TestServer::of_an_app().await).await;
     let vault = Vault::with_key_store(home.folder.path().join("app.vault"), Arc::new(Locked));
     let app = home.builder().vault(vault).build().expect("a client");

@@ -15,7 +15,7 @@ fn answer(status: &str, media_type: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn nobody_but_the_server_ends_a_session() {
+async fn session_ends_only_by_an_answer_of_the_server() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     let html = "<html>Sign in to the hotel's network</html>";
@@ -51,7 +51,7 @@ async fn nobody_but_the_server_ends_a_session() {
 }
 
 #[tokio::test]
-async fn without_a_network_the_app_knows_who_is_signed_in() {
+async fn status_is_known_without_a_network() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     client.profile().await.expect("a profile");
@@ -74,7 +74,7 @@ async fn without_a_network_the_app_knows_who_is_signed_in() {
 }
 
 #[tokio::test]
-async fn an_app_that_was_offline_is_told_when_the_server_answers_again() {
+async fn status_changes_when_the_server_answers_again() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     home.advance(EXPIRED - 3);
@@ -87,7 +87,7 @@ async fn an_app_that_was_offline_is_told_when_the_server_answers_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_busy_says_when_to_come_again() {
+async fn busy_server_reports_the_retry_time() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);
@@ -100,7 +100,7 @@ async fn a_server_that_is_busy_says_when_to_come_again() {
 }
 
 #[tokio::test]
-async fn sessions_are_listed_by_the_devices_names_and_ended() {
+async fn sessions_are_listed_with_device_names_and_ended() {
     let home = Home::start().await;
     let phone = home.builder().device_name("Anna's phone").build().expect("a client");
     phone.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
@@ -118,7 +118,7 @@ async fn sessions_are_listed_by_the_devices_names_and_ended() {
 }
 
 #[tokio::test]
-async fn another_sign_in_takes_the_place_of_the_one_before() {
+async fn sign_in_replaces_the_previous_session() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     client.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
@@ -132,7 +132,7 @@ async fn another_sign_in_takes_the_place_of_the_one_before() {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_in_what_is_shown_of_things() {
+async fn debug_output_contains_no_secret() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     let token = client.access_token().await.expect("a token");

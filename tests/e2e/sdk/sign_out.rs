@@ -11,7 +11,7 @@ const SIGN_OUT: &str = "DELETE /propusk/v1/sessions/current";
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn the_server_ends_the_session_and_the_vault_holds_no_token() {
+async fn sign_out_ends_the_session_and_removes_the_tokens() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     let token = client.access_token().await.expect("a token");
@@ -26,7 +26,7 @@ async fn the_server_ends_the_session_and_the_vault_holds_no_token() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_told_is_owed_and_told_at_the_next_start() {
+async fn sign_out_without_a_network_is_sent_at_the_next_start() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     let token = client.access_token().await.expect("a token");
@@ -48,7 +48,7 @@ async fn what_could_not_be_told_is_owed_and_told_at_the_next_start() {
 }
 
 #[tokio::test]
-async fn it_is_told_at_once_however_long_the_server_takes() {
+async fn sign_out_is_reported_before_the_server_answers() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     tap.hold();
@@ -69,7 +69,7 @@ async fn it_is_told_at_once_however_long_the_server_takes() {
 }
 
 #[tokio::test]
-async fn another_process_hears_of_it_when_its_token_is_refused() {
+async fn sign_out_reaches_another_process_when_its_token_is_refused() {
     let home = Home::start().await;
     let one = home.signed_in().await;
     let other = home.app();
@@ -86,7 +86,7 @@ async fn another_process_hears_of_it_when_its_token_is_refused() {
 
 /// At every step of a refresh.
 #[tokio::test]
-async fn a_refresh_under_way_does_not_outlive_it() {
+async fn sign_out_ends_a_running_refresh() {
     for moment in 0..40 {
         let home = Home::start().await;
         let (tap, client) = home.tapped().await;
@@ -111,7 +111,7 @@ async fn a_refresh_under_way_does_not_outlive_it() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_ended_elsewhere_is_told_with_its_reason() {
+async fn session_ended_elsewhere_has_its_reason() {
     let home = Home::start().await;
     let (one, other) = (home.signed_in().await, home.memory());
     other.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
@@ -127,7 +127,7 @@ async fn a_session_that_was_ended_elsewhere_is_told_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_stolen_refresh_token_ends_the_session_for_both() {
+async fn stolen_refresh_token_ends_the_session_for_both() {
     let home = Home::start().await;
     let client = home.signed_in().await;
     let record = home.vault().read().await.expect("readable").expect("a record");

@@ -10,7 +10,7 @@ use super::{EXPIRED, Home};
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_calls_with_an_expired_token_send_one_refresh() {
+async fn refresh_is_sent_once_for_a_thousand_calls() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);
@@ -28,7 +28,7 @@ async fn a_thousand_calls_with_an_expired_token_send_one_refresh() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_who_wait_share_a_failure_too() {
+async fn refresh_failure_is_shared_by_all_callers() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);
@@ -53,7 +53,7 @@ async fn all_who_wait_share_a_failure_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_about_to_expire_is_given_out_while_the_next_is_fetched() {
+async fn token_about_to_expire_is_returned_during_its_renewal() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     let before = client.access_token().await.expect("a token").token().clone();
@@ -69,7 +69,7 @@ async fn a_token_about_to_expire_is_given_out_while_the_next_is_fetched() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_busy_is_left_in_peace_while_the_token_works() {
+async fn busy_server_gets_no_renewals_while_the_token_is_valid() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     home.advance(EXPIRED - 30);
@@ -90,7 +90,7 @@ async fn a_server_that_is_busy_is_left_in_peace_while_the_token_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_gives_up_waiting_stops_nothing() {
+async fn refresh_continues_when_its_caller_stops_waiting() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);

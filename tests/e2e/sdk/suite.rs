@@ -264,51 +264,51 @@ async fn what_it_lacks(peer: &Peer) {
 }
 
 #[tokio::test]
-async fn the_suite_passes_on_native() {
+async fn suite_passes_on_native() {
     suite(Peer::ours(Dialect::Native).await).await;
 }
 
 #[tokio::test]
-async fn the_suite_passes_on_djoser_token() {
+async fn suite_passes_on_djoser_token() {
     suite(Peer::ours(Dialect::DjoserToken).await).await;
 }
 
 #[tokio::test]
-async fn the_suite_passes_on_prehashed() {
+async fn suite_passes_on_prehashed() {
     suite(Peer::ours(Dialect::Prehashed).await).await;
 }
 
 #[tokio::test]
-async fn the_suite_passes_on_simplejwt() {
+async fn suite_passes_on_simplejwt() {
     suite(Peer::ours(Dialect::Simplejwt).await).await;
 }
 
 #[tokio::test]
-async fn the_suite_passes_on_simplejwt_rotating() {
+async fn suite_passes_on_simplejwt_rotating() {
     suite(Peer::ours(Dialect::SimplejwtRotating).await).await;
 }
 
 #[tokio::test]
-async fn the_suite_passes_on_djoser_jwt() {
+async fn suite_passes_on_djoser_jwt() {
     suite(Peer::ours(Dialect::DjoserJwt).await).await;
 }
 
 #[tokio::test]
-async fn the_suite_passes_on_the_django_of_djoser_token() {
+async fn suite_passes_on_the_django_of_djoser_token() {
     suite(Peer::django(Stack::DjoserToken).await).await;
 }
 
 #[tokio::test]
-async fn the_suite_passes_on_the_django_of_simplejwt() {
+async fn suite_passes_on_the_django_of_simplejwt() {
     suite(Peer::django(Stack::Simplejwt).await).await;
 }
 
 #[tokio::test]
-async fn the_suite_passes_on_the_django_of_simplejwt_rotating() {
+async fn suite_passes_on_the_django_of_simplejwt_rotating() {
     suite(Peer::django(Stack::SimplejwtRotating).await).await;
 }
 
 #[tokio::test]
-async fn the_suite_passes_on_the_django_of_djoser_jwt() {
+async fn suite_passes_on_the_django_of_djoser_jwt() {
     suite(Peer::django(Stack::DjoserJwt).await).await;
 }

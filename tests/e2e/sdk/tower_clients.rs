@@ -37,7 +37,7 @@ fn kind(outcome: Result<Response<Incoming>, BoxError>) -> ErrorKind {
 }
 
 #[tokio::test]
-async fn the_token_is_attached_and_renewed_before_it_expires() {
+async fn tower_request_gets_a_token_renewed_before_it_expires() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     let (layer, url) = (client.tower_layer(), format!("{}/propusk/v1/account", tap.url()));
@@ -51,7 +51,7 @@ async fn the_token_is_attached_and_renewed_before_it_expires() {
 }
 
 #[tokio::test]
-async fn after_a_refusal_the_next_request_has_another_token() {
+async fn tower_request_after_a_refusal_has_another_token() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
     let (layer, url) = (client.tower_layer(), format!("{}/propusk/v1/account", tap.url()));
@@ -72,7 +72,7 @@ async fn after_a_refusal_the_next_request_has_another_token() {
 }
 
 #[tokio::test]
-async fn a_session_that_has_ended_is_told_in_place_of_the_answer() {
+async fn tower_error_reports_an_ended_session() {
     let home = Home::start().await;
     let (_server, tap, client) = app(&home).await;
     let other = home.memory();
@@ -84,7 +84,7 @@ async fn a_session_that_has_ended_is_told_in_place_of_the_answer() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_to_another_origin() {
+async fn tower_request_is_not_sent_to_another_origin() {
     let home = Home::start().await;
     let (_server, _tap, client) = app(&home).await;
     let stranger = Tap::open(home.server.address).await;
@@ -98,7 +98,7 @@ async fn nothing_is_sent_to_another_origin() {
 
 /// As in tonic's channels: the origin is added below the layers.
 #[tokio::test]
-async fn a_connected_client_names_its_origin_once() {
+async fn tower_client_names_its_origin_once() {
     let home = Home::start().await;
     let (_server, tap, client) = app(&home).await;
     let (origin, layer) = (tap.url(), client.tower_layer());

@@ -36,7 +36,7 @@ async fn expired(home: &Home) -> (Tap, Client) {
 }
 
 #[tokio::test]
-async fn what_a_busy_server_asks_for_holds_for_every_caller() {
+async fn backoff_applies_to_every_caller() {
     let home = Home::start().await;
     let (tap, client) = expired(&home).await;
     tap.answer(REFRESH, Some(&busy(7)));
@@ -69,7 +69,7 @@ async fn what_a_busy_server_asks_for_holds_for_every_caller() {
 }
 
 #[tokio::test]
-async fn it_keeps_nobody_from_what_needs_no_renewal() {
+async fn backoff_does_not_affect_calls_without_a_renewal() {
     let home = Home::start().await;
     let (tap, client) = expired(&home).await;
     tap.answer(REFRESH, Some(&busy(60)));
@@ -81,7 +81,7 @@ async fn it_keeps_nobody_from_what_needs_no_renewal() {
 }
 
 #[tokio::test]
-async fn an_explicit_refresh_a_sign_in_and_another_network_end_it() {
+async fn backoff_ends_with_a_refresh_a_sign_in_or_another_network() {
     let home = Home::start().await;
     let (tap, client) = expired(&home).await;
     for way in ["refresh", "network"] {
@@ -101,7 +101,7 @@ async fn an_explicit_refresh_a_sign_in_and_another_network_end_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_fails_is_asked_less_and_less_often() {
+async fn backoff_grows_while_the_server_fails() {
     let home = Home::start().await;
     let (tap, client) = expired(&home).await;
     let broken = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";

@@ -144,7 +144,7 @@ fn state<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> VaultState {
 }
 
 #[tokio::test]
-async fn a_locked_store_is_no_sign_out() {
+async fn locked_store_does_not_sign_out() {
     let (home, store) = (Home::start().await, Arc::new(Store::default()));
     with_store(&home, &store).sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     store.is(LOCKED);
@@ -159,7 +159,7 @@ async fn a_locked_store_is_no_sign_out() {
 }
 
 #[tokio::test]
-async fn a_system_without_a_store_is_told() {
+async fn missing_store_is_reported() {
     let (home, store) = (Home::start().await, Arc::new(Store::default()));
     store.is(ABSENT);
     let app = with_store(&home, &store);
@@ -172,7 +172,7 @@ async fn a_system_without_a_store_is_told() {
 }
 
 #[tokio::test]
-async fn a_vault_whose_key_is_gone_is_a_sign_out_with_that_reason() {
+async fn vault_without_its_key_signs_out_with_its_reason() {
     let (home, store) = (Home::start().await, Arc::new(Store::default()));
     with_store(&home, &store).sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     // As after a restored backup.
@@ -188,7 +188,7 @@ async fn a_vault_whose_key_is_gone_is_a_sign_out_with_that_reason() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_signs_nobody_out_who_is_running() {
+async fn damaged_file_does_not_sign_out_a_running_app() {
     let home = Home::start().await;
     let app = home.signed_in().await;
     std::fs::write(home.folder.path().join("app.vault"), "garbage").expect("written");
@@ -198,7 +198,7 @@ async fn a_damaged_file_signs_nobody_out_who_is_running() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_keeps_nobody_from_a_provider() {
+async fn damaged_file_does_not_prevent_a_provider_sign_in() {
     let home = Home::start().await;
     let app = home.signed_in().await;
     let path = home.folder.path().join("app.vault");
@@ -213,7 +213,7 @@ async fn a_damaged_file_keeps_nobody_from_a_provider() {
 }
 
 #[tokio::test]
-async fn a_record_of_a_newer_version_is_left_alone() {
+async fn record_of_a_newer_version_is_not_changed() {
     let home = Home::start().await;
     let locked = home.vault().lock().await.expect("a lock");
     let newer = br#"{"version":2,"held":{"signed_in_elsewhere":1}}"#;
@@ -227,7 +227,7 @@ async fn a_record_of_a_newer_version_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_a_newer_version_has_written_stays_where_an_older_one_may_read_it() {
+async fn record_keeps_unknown_members_of_a_newer_version() {
     let home = Home::start().await;
     home.signed_in().await;
     let vault = home.vault();
@@ -261,7 +261,7 @@ async fn what_a_newer_version_has_written_stays_where_an_older_one_may_read_it()
 }
 
 #[tokio::test]
-async fn an_older_record_that_somebody_puts_back_is_said_and_never_sent() {
+async fn restored_older_record_is_reported_and_never_sent() {
     let home = Home::start().await;
     let app = home.signed_in().await;
     let path = home.folder.path().join("app.vault");
@@ -283,7 +283,7 @@ async fn an_older_record_that_somebody_puts_back_is_said_and_never_sent() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_away_for_a_moment_costs_nobody_the_session() {
+async fn missing_folder_does_not_cost_the_session() {
     let home = Home::start().await;
     let folder = home.folder.path().join("disk");
     let vault = || super::vault_at(&folder);
@@ -307,7 +307,7 @@ async fn a_folder_that_is_away_for_a_moment_costs_nobody_the_session() {
 }
 
 #[tokio::test]
-async fn a_full_disk_costs_nobody_the_session() {
+async fn full_disk_does_not_cost_the_session() {
     let home = Home::start().await;
     let disk = Disk::of(&home, false);
     let app = on_disk(&home, &disk);
@@ -326,7 +326,7 @@ async fn a_full_disk_costs_nobody_the_session() {
 }
 
 #[tokio::test]
-async fn what_changes_nothing_is_not_written() {
+async fn unchanged_record_is_not_written() {
     let home = Home::start().await;
     let disk = Disk::of(&home, false);
     let app = on_disk(&home, &disk);
@@ -336,7 +336,7 @@ async fn what_changes_nothing_is_not_written() {
 }
 
 #[tokio::test]
-async fn nobody_is_signed_in_whose_session_cannot_be_kept() {
+async fn sign_in_fails_if_its_session_cannot_be_stored() {
     let home = Home::start().await;
     let disk = Disk::of(&home, true);
     let app = on_disk(&home, &disk);
@@ -348,7 +348,7 @@ async fn nobody_is_signed_in_whose_session_cannot_be_kept() {
 }
 
 #[tokio::test]
-async fn a_sign_out_on_a_full_disk_leaves_nothing() {
+async fn sign_out_on_a_full_disk_leaves_nothing() {
     let home = Home::start().await;
     let disk = Disk::of(&home, false);
     let app = on_disk(&home, &disk);
@@ -360,7 +360,7 @@ async fn a_sign_out_on_a_full_disk_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_sign_out_that_cannot_be_written_counts_and_is_written_later() {
+async fn sign_out_that_cannot_be_written_counts_and_is_written_later() {
     let home = Home::start().await;
     let disk = Disk::of(&home, false);
     let app = on_disk(&home, &disk);
@@ -377,7 +377,7 @@ async fn a_sign_out_that_cannot_be_written_counts_and_is_written_later() {
 }
 
 #[tokio::test]
-async fn an_end_is_orderly_only_once_the_disk_has_everything() {
+async fn finish_pending_work_waits_for_the_disk() {
     let home = Home::start().await;
     let disk = Disk::of(&home, false);
     let app = on_disk(&home, &disk);
@@ -392,7 +392,7 @@ async fn an_end_is_orderly_only_once_the_disk_has_everything() {
 }
 
 #[tokio::test]
-async fn who_signs_in_after_the_file_was_removed_is_nobodys_older_record() {
+async fn sign_in_after_a_removed_file_is_not_an_older_record() {
     let home = Home::start().await;
     let (one, other) = (home.signed_in().await, home.app());
     for _ in 0..3 {
@@ -407,7 +407,7 @@ async fn who_signs_in_after_the_file_was_removed_is_nobodys_older_record() {
 }
 
 #[tokio::test]
-async fn a_sign_out_is_told_to_the_server_that_has_the_session_and_to_no_other() {
+async fn sign_out_is_sent_only_to_the_server_of_the_session() {
     let home = Home::start().await;
     let (tap, app) = home.tapped().await;
     std::fs::write(home.folder.path().join("app.vault"), "garbage").expect("written");
@@ -422,7 +422,7 @@ async fn a_sign_out_is_told_to_the_server_that_has_the_session_and_to_no_other()
 }
 
 #[tokio::test]
-async fn a_disk_without_locks_is_told_and_signs_in_all_the_same() {
+async fn disk_without_locks_is_reported_and_signs_in() {
     let home = Home::start().await;
     let disk = Disk::without_locks(&home);
     let app = on_disk(&home, &disk);
@@ -442,7 +442,7 @@ async fn a_disk_without_locks_is_told_and_signs_in_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_user_who_starts_over_gets_out_of_every_state() {
+async fn forget_everything_leaves_every_state() {
     for was in ["newer", "locked", "absent", "foreign", "another server's", "signed in"] {
         let (home, other) = (Home::start().await, Home::start().await);
         let store = Arc::new(Store::default());

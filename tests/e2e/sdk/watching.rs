@@ -16,7 +16,7 @@ async fn told(status: &mut watch::Receiver<Status>, is_it: impl FnMut(&Status) -
 }
 
 #[tokio::test]
-async fn the_sign_in_renewal_and_sign_out_of_another_process_are_told() {
+async fn changes_by_another_process_are_reported() {
     let home = Home::start().await;
     let (one, other) = (home.app(), home.app());
     assert!(!other.status().await.expect("a status").is_signed_in());
@@ -41,7 +41,7 @@ async fn the_sign_in_renewal_and_sign_out_of_another_process_are_told() {
 }
 
 #[tokio::test]
-async fn a_watch_that_ended_begins_again() {
+async fn watch_starts_again_after_it_ended() {
     let home = Home::start().await;
     let (one, other) = (home.app(), home.app());
     other.status().await.expect("a status");

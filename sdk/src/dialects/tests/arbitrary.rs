@@ -261,7 +261,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
     #[test]
-    fn a_session_ends_by_the_words_of_its_server_alone(parts in parts()) {
+    fn session_ends_only_by_an_explicit_answer_of_its_server(parts in parts()) {
         let reply = built(parts);
         for dialect in Dialect::ALL {
             for (operation, scheme) in calls(dialect) {

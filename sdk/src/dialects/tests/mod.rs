@@ -143,7 +143,7 @@ fn calls(dialect: Dialect) -> impl Iterator<Item = (Operation, Scheme)> {
 }
 
 #[test]
-fn what_an_api_lacks_is_known_before_any_request() {
+fn operation_that_an_api_lacks_is_refused_before_any_request() {
     let (access, app) = (credential(Scheme::Bearer), App::default());
     let kind = |refused: Error| refused.kind().clone();
     let prehashed = Dialect::Prehashed.wire();
@@ -159,7 +159,7 @@ fn what_an_api_lacks_is_known_before_any_request() {
 }
 
 #[test]
-fn what_would_be_lost_is_refused() {
+fn registration_member_that_an_api_lacks_is_refused() {
     let named = Registration::new("p").email("a@example.com").display_name("Anna");
     for dialect in [Dialect::DjoserToken, Dialect::Prehashed, Dialect::DjoserJwt] {
         let refused = dialect.wire().register(&named).err().expect("a refusal");
@@ -175,7 +175,7 @@ fn what_would_be_lost_is_refused() {
 }
 
 #[test]
-fn what_an_api_needs_is_asked_for() {
+fn required_inputs_are_checked_before_any_request() {
     let (key, pair) = (credential(Scheme::Token), credential(Scheme::Bearer));
     let nobody = App::default();
     let djoser = Dialect::DjoserToken.wire();

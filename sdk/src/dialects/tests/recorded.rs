@@ -193,7 +193,7 @@ const BEARER: &[Rule] = &[
 const REVOKE: &[Rule] = &[(204, "", "ok"), (401, "", "Unauthorized")];
 
 #[test]
-fn each_recorded_answer_comes_to_what_it_means() {
+fn recorded_answers_have_their_expected_results() {
     for endpoint in endpoints() {
         let mut read = 0;
         for (id, request, response) in exchanges(endpoint.dialect) {

@@ -31,7 +31,7 @@ const PASSWORD: &str = "Str0ng-pass-77";
 const EMAIL: &str = "anna@example.com";
 
 #[test]
-fn djoser_with_keys() {
+fn requests_of_djoser_with_api_tokens() {
     let key = Some(Scheme::Token);
     check(
         Dialect::DjoserToken,
@@ -93,7 +93,7 @@ fn djoser_with_keys() {
 }
 
 #[test]
-fn pairs_of_oauth() {
+fn requests_of_oauth_pairs() {
     let client = |members: Value| {
         let mut body = json!({ "client_id": "client", "client_secret": "client-secret" });
         for (name, value) in members.as_object().expect("members") {
@@ -140,7 +140,7 @@ fn pairs_of_oauth() {
 }
 
 #[test]
-fn passwords_that_are_hashed_before() {
+fn requests_of_prehashed() {
     check(
         Dialect::Prehashed,
         Scheme::Bearer,
@@ -176,7 +176,7 @@ fn passwords_that_are_hashed_before() {
 }
 
 #[test]
-fn a_token_stands_in_an_address_only_where_the_document_has_it_there() {
+fn tokens_are_in_urls_only_if_the_document_requires_it() {
     for dialect in Dialect::ALL {
         for (operation, scheme) in calls(dialect) {
             let (_, query, _, _) = spelled(&ask(dialect, operation, scheme).request);
@@ -198,7 +198,7 @@ fn a_token_stands_in_an_address_only_where_the_document_has_it_there() {
 }
 
 #[test]
-fn simplejwt() {
+fn requests_of_simplejwt() {
     let access = Some(Scheme::Bearer);
     check(
         Dialect::Simplejwt,
@@ -240,7 +240,7 @@ fn simplejwt() {
 }
 
 #[test]
-fn simplejwt_with_rotation() {
+fn requests_of_simplejwt_rotating() {
     check(
         Dialect::SimplejwtRotating,
         Scheme::Bare,
@@ -265,7 +265,7 @@ fn simplejwt_with_rotation() {
 }
 
 #[test]
-fn djoser_with_jwts() {
+fn requests_of_djoser_jwt() {
     let access = Some(Scheme::Bearer);
     check(
         Dialect::DjoserJwt,
@@ -309,7 +309,7 @@ fn djoser_with_jwts() {
 }
 
 #[test]
-fn our_own_api() {
+fn requests_of_native() {
     let access = Some(Scheme::Bearer);
     check(
         Dialect::Native,
@@ -393,7 +393,7 @@ fn our_own_api() {
 }
 
 #[test]
-fn names_in_a_path_are_encoded() {
+fn path_segments_are_encoded() {
     let access = credential(Scheme::Bearer);
     let unlinked = native::unlink(&access, "my oidc", "a/b?c=ё+1", None).expect("a call");
     let path = "/propusk/v1/account/identities/my%20oidc/a%2Fb%3Fc%3D%D1%91%2B1";
@@ -403,7 +403,7 @@ fn names_in_a_path_are_encoded() {
 }
 
 #[test]
-fn a_long_name_of_a_device_is_cut() {
+fn device_name_is_cut_to_its_limit() {
     let app = App { device_name: Some("ё".repeat(101)), ..App::default() };
     let call = Dialect::Native.wire().sign_in("anna", &PASSWORD.into(), &app).expect("a call");
     assert_eq!(call.request.body.expect("a body")["device_name"], "ё".repeat(100));

@@ -50,7 +50,7 @@ fn rejection(dialect: Dialect, operation: Operation, reply: &Reply) -> Rejection
 }
 
 #[test]
-fn a_pair_lives_until_its_tokens_say() {
+fn token_pair_has_the_lifetimes_of_its_jwts() {
     let pair = json!({ "access": JWT, "refresh": JWT });
     for (dialect, scheme) in [
         (Dialect::Prehashed, Scheme::Bearer),
@@ -68,14 +68,14 @@ fn a_pair_lives_until_its_tokens_say() {
 }
 
 #[test]
-fn a_token_that_tells_no_end_is_taken_all_the_same() {
+fn token_without_exp_is_accepted() {
     let call = Dialect::Simplejwt.wire().sign_in("anna", &"password".into(), &app());
     let tokens = tokens(call, json!({ "access": "opaque", "refresh": "opaque" }));
     assert_eq!((tokens.access_lifetime, tokens.refresh_lifetime), (None, None));
 }
 
 #[test]
-fn a_key_neither_ends_nor_is_renewed() {
+fn api_token_neither_expires_nor_is_renewed() {
     let call = Dialect::DjoserToken.wire().sign_in("anna@example.com", &"p".into(), &app());
     let tokens = tokens(call, json!({ "auth_token": "b35f154d" }));
     assert_eq!(tokens.access, Credential { scheme: Scheme::Token, token: "b35f154d".into() });
@@ -83,7 +83,7 @@ fn a_key_neither_ends_nor_is_renewed() {
 }
 
 #[test]
-fn a_pair_of_oauth_lives_for_whole_seconds() {
+fn oauth_pair_lifetime_is_in_whole_seconds() {
     let djoser = Dialect::DjoserToken.wire();
     for (expires_in, lives) in
         [(json!(36_000), Some(36_000)), (json!(35_776.005_997), Some(35_776)), (json!(null), None)]
@@ -97,7 +97,7 @@ fn a_pair_of_oauth_lives_for_whole_seconds() {
 }
 
 #[test]
-fn a_refresh_that_keeps_its_token_says_so() {
+fn refresh_without_a_new_refresh_token_keeps_the_current_one() {
     for (dialect, body) in [
         (Dialect::Simplejwt, json!({ "access": JWT })),
         (Dialect::DjoserJwt, json!({ "access": JWT, "refresh": null, "unknown": [1] })),
@@ -112,7 +112,7 @@ fn a_refresh_that_keeps_its_token_says_so() {
 }
 
 #[test]
-fn a_success_without_its_members_is_none() {
+fn success_without_its_members_is_unexpected() {
     for (dialect, scheme, body) in [
         (Dialect::Simplejwt, Scheme::Bearer, json!({})),
         (Dialect::Simplejwt, Scheme::Bearer, json!({ "access": "" })),
@@ -130,7 +130,7 @@ fn a_success_without_its_members_is_none() {
 }
 
 #[test]
-fn a_session_of_our_own_api_comes_with_all_that_is_known() {
+fn session_of_native_has_all_members() {
     let body = json!({
         "session_id": "s1", "access_token": "a", "token_type": "Bearer", "expires_in": 900,
         "refresh_token": "pr1.x", "refresh_expires_in": 5_184_000,
@@ -149,7 +149,7 @@ fn a_session_of_our_own_api_comes_with_all_that_is_known() {
 }
 
 #[test]
-fn a_profile_shows_what_the_api_tells() {
+fn profile_contains_what_the_api_reports() {
     let access = credential(Scheme::Bearer);
     for (dialect, body, email, phone, username) in [
         (Dialect::DjoserToken, json!({ "id": 1, "email": "" }), None, None, None),
@@ -178,7 +178,7 @@ fn a_profile_shows_what_the_api_tells() {
 }
 
 #[test]
-fn a_token_that_does_not_work_is_the_servers_own_word() {
+fn verify_returns_false_for_an_invalid_token() {
     let problem = json!({ "title": "", "status": 401, "code": "token_expired" });
     let not_valid = json!({ "detail": "Token is invalid", "code": "token_not_valid" });
     let blacklisted = json!({ "non_field_errors": ["Token is blacklisted"] });
@@ -198,7 +198,7 @@ fn a_token_that_does_not_work_is_the_servers_own_word() {
 }
 
 #[test]
-fn an_account_that_waits_for_its_mail_is_told_apart() {
+fn registration_reports_a_required_activation() {
     let awaits = |dialect: Dialect, body: Value| {
         let call = dialect.wire().register(&registration(dialect)).expect("a call");
         (call.read)(&json_reply(201, &body)).expect("a registration")
@@ -222,7 +222,7 @@ fn an_account_that_waits_for_its_mail_is_told_apart() {
 }
 
 #[test]
-fn what_is_wrong_stands_under_our_names() {
+fn rejection_uses_our_field_names() {
     use Dialect::{DjoserToken, Prehashed, Simplejwt, SimplejwtRotating};
     let blank = "This field may not be blank.";
     let missing = json!({ "detail": [
@@ -296,7 +296,7 @@ fn what_is_wrong_stands_under_our_names() {
 }
 
 #[test]
-fn a_sentence_of_django_has_the_code_of_our_own_api() {
+fn rejection_maps_sentences_of_django_to_codes() {
     for (sentence, code) in [
         ("This field is required.", FieldCode::Required),
         ("This field may not be blank.", FieldCode::Required),
@@ -330,7 +330,7 @@ fn a_sentence_of_django_has_the_code_of_our_own_api() {
 }
 
 #[test]
-fn a_sentence_that_is_said_twice_is_kept_once() {
+fn rejection_keeps_a_repeated_sentence_once() {
     let blank = "This field may not be blank.";
     let body = json!({ "password": [blank], "re_password": [blank] });
     let rejection = rejection(Dialect::DjoserToken, Operation::Register, &json_reply(400, &body));
@@ -339,7 +339,7 @@ fn a_sentence_that_is_said_twice_is_kept_once() {
 }
 
 #[test]
-fn a_weak_password_among_other_faults_is_one_of_many() {
+fn rejection_with_several_problems_is_invalid_fields() {
     let body = json!({ "email": ["Enter a valid email address."], "password": ["This password is too common."] });
     let refused = rejection(Dialect::DjoserToken, Operation::Register, &json_reply(400, &body));
     assert_eq!(refused.code, RejectionCode::InvalidFields);
@@ -347,7 +347,7 @@ fn a_weak_password_among_other_faults_is_one_of_many() {
 }
 
 #[test]
-fn a_problem_document_keeps_its_codes() {
+fn rejection_keeps_the_codes_of_a_problem_document() {
     let body = json!({
         "title": "Unprocessable Content", "status": 422, "code": "weak_password",
         "fields": { "new_password": ["too_short"] },
@@ -359,7 +359,7 @@ fn a_problem_document_keeps_its_codes() {
 }
 
 #[test]
-fn a_person_unknown_to_the_provider_is_registered_by_another_call() {
+fn provider_token_of_an_unknown_user_registers_with_another_call() {
     let prehashed = Dialect::Prehashed.wire();
     let call = prehashed.sign_in_with_token("vk", &"token".into(), &app()).expect("a call");
     let refused = (call.read)(&json_reply(404, &json!({ "detail": "User not found" }))).err();
@@ -375,7 +375,7 @@ fn a_person_unknown_to_the_provider_is_registered_by_another_call() {
 }
 
 #[test]
-fn a_server_is_waited_for_as_long_as_it_asks() {
+fn retry_after_is_read_in_seconds_or_as_a_date() {
     for (status, value, seconds) in [
         (429, Some("120"), 120),
         (503, Some(" 7 "), 7),
@@ -406,7 +406,7 @@ fn a_server_is_waited_for_as_long_as_it_asks() {
 }
 
 #[test]
-fn what_stands_between_is_no_answer() {
+fn answer_of_a_proxy_is_unexpected() {
     for (status, content_type, body) in [
         (200, "text/html", "<title>Sign in to the hotel's network</title>"),
         (200, "", ""),
@@ -435,7 +435,7 @@ fn what_stands_between_is_no_answer() {
 }
 
 #[test]
-fn a_refresh_token_that_the_server_does_not_know_ends_the_session() {
+fn refresh_with_an_unknown_token_ends_the_session() {
     for code in ["invalid_credentials", "token_expired"] {
         let (access, app) = (credential(Scheme::Bearer), app());
         let (refresh, attempt) = (Secret::new("refresh"), Secret::new("attempt"));

@@ -90,7 +90,7 @@ fn answers() -> Vec<Result<Tokens, Verdict>> {
 }
 
 #[test]
-fn a_vault_that_cannot_be_read_now_signs_nobody_out_and_nobody_in() {
+fn unreadable_vault_changes_no_session() {
     for memory in memories() {
         for stored in vaults() {
             let merged_state = merged_state(memory.clone(), stored.clone());
@@ -154,7 +154,7 @@ fn a_vault_that_cannot_be_read_now_signs_nobody_out_and_nobody_in() {
 }
 
 #[test]
-fn only_the_servers_word_on_what_is_still_held_ends_a_session() {
+fn session_ends_only_by_an_answer_about_the_current_renewal() {
     let asked = session("ours", 2);
     for state in memories() {
         for answer in answers() {
@@ -168,7 +168,7 @@ fn only_the_servers_word_on_what_is_still_held_ends_a_session() {
 }
 
 #[test]
-fn tokens_are_kept_or_the_server_is_told_that_nobody_has_them() {
+fn new_tokens_are_stored_or_ended_at_the_server() {
     let asked = session("ours", 2);
     for state in memories() {
         let outcome = outcome_of(&asked, &state, None, Ok(tokens(9)), AT);
@@ -205,7 +205,7 @@ fn tokens_are_kept_or_the_server_is_told_that_nobody_has_them() {
 }
 
 #[test]
-fn what_was_given_up_comes_back_for_nobody_else() {
+fn lost_session_comes_back_only_for_its_own_sign_in() {
     let (asked, lost) = (session("ours", 2), SessionState::SignedOut(SignOutReason::AnswerLost));
     let outcome = |of: &str| outcome_of(&asked, &lost, Some(&of.into()), Ok(tokens(9)), AT);
     assert!(matches!(outcome("ours"), Outcome::Renewed(_)));
@@ -213,7 +213,7 @@ fn what_was_given_up_comes_back_for_nobody_else() {
 }
 
 #[test]
-fn a_verification_does_not_stand_in_the_way_of_a_renewal() {
+fn verification_by_another_process_does_not_discard_a_renewal() {
     let asked = session("ours", 2);
     // Another process has verified the access token and stored the result.
     let verified = Box::new(Session { generation: 3, ..(*asked).clone() });

@@ -7,7 +7,7 @@ use super::{EMAIL, HOUR, PASSWORD, kind, rejection, server, signed_in};
 const OTHER: &str = "boris@example.org";
 
 #[tokio::test]
-async fn registration_makes_an_account_that_signs_in() {
+async fn registration_creates_an_account_that_signs_in() {
     let server = server().await;
     let client = server.client();
     let new = Registration::new(PASSWORD).email(OTHER).display_name("Boris");
@@ -22,7 +22,7 @@ async fn registration_makes_an_account_that_signs_in() {
 }
 
 #[tokio::test]
-async fn registration_says_what_is_wrong() {
+async fn registration_reports_problems() {
     let server = server().await;
     let client = server.client();
     let taken = rejection(client.register(&Registration::new(PASSWORD).email(EMAIL)).await);
@@ -35,7 +35,7 @@ async fn registration_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn registration_waits_for_the_mailed_link_if_the_test_says_so() {
+async fn registration_requires_activation_if_configured() {
     let server = server().await;
     server.require_activation();
     let client = server.client();
@@ -53,7 +53,7 @@ async fn registration_waits_for_the_mailed_link_if_the_test_says_so() {
 }
 
 #[tokio::test]
-async fn password_reset_is_for_the_app_that_has_asked() {
+async fn password_reset_works_only_for_the_requesting_app() {
     let (server, client) = signed_in().await;
     client.request_reset(EMAIL).await.expect("a mail");
     client.request_reset("unknown@example.org").await.expect("the same answer");
@@ -79,7 +79,7 @@ async fn password_is_changed_with_the_current_one() {
 }
 
 #[tokio::test]
-async fn profile_is_changed_and_a_new_address_waits() {
+async fn profile_change_keeps_a_new_address_pending() {
     let (server, client) = signed_in().await;
     let changes = UpdateAccountRequest {
         email: Some(Some(OTHER.to_owned())),
@@ -95,7 +95,7 @@ async fn profile_is_changed_and_a_new_address_waits() {
 }
 
 #[tokio::test]
-async fn account_that_its_owner_deletes_is_gone() {
+async fn account_is_deleted_by_its_owner() {
     let (server, client) = signed_in().await;
     client.delete_account(None).await.expect("deleted");
     let unknown = rejection(server.client().sign_in(EMAIL, PASSWORD).await);

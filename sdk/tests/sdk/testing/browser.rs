@@ -23,7 +23,7 @@ async fn link(app: &Client, browser: &FakeBrowser) -> String {
 }
 
 #[tokio::test]
-async fn person_who_approves_is_signed_in() {
+async fn approval_signs_in() {
     let server = server().await;
     let app = app(&server);
     let providers = app.providers().await.expect("a list");
@@ -39,7 +39,7 @@ async fn person_who_approves_is_signed_in() {
 }
 
 #[tokio::test]
-async fn link_starts_an_app_that_was_stopped() {
+async fn link_completes_the_sign_in_of_a_restarted_app() {
     let (server, device) = (server().await, FailingVault::new());
     let app = || {
         let builder = server.builder().redirect(REDIRECT).vault(device.vault());
@@ -50,7 +50,7 @@ async fn link_starts_an_app_that_was_stopped() {
 }
 
 #[tokio::test]
-async fn person_who_denies_has_cancelled() {
+async fn denial_is_reported_as_cancelled() {
     let server = server().await;
     let app = app(&server);
     let link = link(&app, &FakeBrowser::denies()).await;
@@ -58,7 +58,7 @@ async fn person_who_denies_has_cancelled() {
 }
 
 #[tokio::test]
-async fn provider_that_fails_is_reported() {
+async fn provider_failure_is_reported() {
     let server = server().await;
     let app = app(&server);
     let link = link(&app, &FakeBrowser::fails("provider_unavailable")).await;
@@ -67,7 +67,7 @@ async fn provider_that_fails_is_reported() {
 }
 
 #[tokio::test]
-async fn person_who_leaves_brings_nothing() {
+async fn closed_browser_returns_no_link() {
     let server = server().await;
     let app = app(&server);
     let begun = app.begin_sign_in("google").await.expect("a sign-in begins");
@@ -77,7 +77,7 @@ async fn person_who_leaves_brings_nothing() {
 }
 
 #[tokio::test]
-async fn address_of_an_account_with_a_password_is_in_use() {
+async fn account_with_a_password_is_not_opened_by_a_provider() {
     let server = server().await;
     let app = app(&server);
     let link = link(&app, &FakeBrowser::approves(EMAIL)).await;
@@ -100,7 +100,7 @@ async fn identity_is_linked_and_opens_the_account() {
 }
 
 #[tokio::test]
-async fn browser_that_comes_back_late_is_refused() {
+async fn browser_that_returns_late_is_refused() {
     let server = server().await;
     let app = app(&server);
     let link = link(&app, &FakeBrowser::approves(BORIS)).await;
@@ -114,7 +114,7 @@ async fn browser_that_comes_back_late_is_refused() {
 }
 
 #[tokio::test]
-async fn browser_opens_pages_of_the_fake_server_alone() {
+async fn browser_opens_only_pages_of_the_fake_server() {
     let server = server().await;
     let browser = FakeBrowser::approves(BORIS);
     for address in ["", "https://id.example.org/authorize", server.url()] {

@@ -8,7 +8,7 @@ use propusk::{ErrorKind, ProblemCode, SignOutReason};
 use super::{EMAIL, HOUR, PASSWORD, REFRESH, SIGN_IN, kind, reason, rejection, server, signed_in};
 
 #[tokio::test]
-async fn scripted_answers_come_once_and_in_their_order() {
+async fn scripted_answers_are_used_once_and_in_order() {
     let server = server().await;
     let client = server.client();
     let busy = Answer::status(503).header("Retry-After", "7");
@@ -27,7 +27,7 @@ async fn scripted_answers_come_once_and_in_their_order() {
 }
 
 #[tokio::test]
-async fn problem_that_is_scripted_reaches_the_app() {
+async fn scripted_problem_reaches_the_app() {
     let server = server().await;
     let client = server.client();
     server.answer_next("POST", SIGN_IN, Answer::problem(403, ProblemCode::AccountInactive));
@@ -36,7 +36,7 @@ async fn problem_that_is_scripted_reaches_the_app() {
 }
 
 #[tokio::test]
-async fn lost_answer_to_a_refresh_is_had_again() {
+async fn lost_answer_to_a_refresh_is_requested_again() {
     let (server, client) = signed_in().await;
     server.answer_next("POST", REFRESH, Answer::lost());
     server.advance(HOUR);
@@ -47,7 +47,7 @@ async fn lost_answer_to_a_refresh_is_had_again() {
 }
 
 #[tokio::test]
-async fn lost_answer_leaves_what_was_done() {
+async fn lost_answer_does_not_undo_the_request() {
     let server = server().await;
     server.answer_next("POST", SIGN_IN, Answer::lost());
     assert_eq!(kind(server.client().sign_in(EMAIL, PASSWORD).await), ErrorKind::Network);
@@ -81,14 +81,14 @@ async fn held_request_is_answered_by_the_test() {
 }
 
 #[tokio::test]
-async fn held_request_that_is_dropped_goes_on() {
+async fn held_request_that_is_dropped_continues() {
     let (server, client) = signed_in().await;
     drop(server.hold_next("POST", REFRESH));
     client.refresh().await.expect("a renewal");
 }
 
 #[tokio::test]
-async fn paths_of_the_apps_own_api_take_the_current_token() {
+async fn api_paths_accept_the_current_token() {
     let (server, client) = signed_in().await;
     let orders = format!("{}/orders", server.url());
     let status = async || client.api().get(&orders).send().await.expect("an answer").status();
@@ -109,7 +109,7 @@ async fn paths_of_the_apps_own_api_take_the_current_token() {
 }
 
 #[tokio::test]
-async fn requests_are_seen_and_their_secrets_are_not_printed() {
+async fn requests_are_recorded_and_printed_without_secrets() {
     let (server, client) = signed_in().await;
     let token = client.access_token().await.expect("a token");
     client.profile().await.expect("a profile");

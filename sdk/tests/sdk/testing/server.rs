@@ -6,7 +6,7 @@ use propusk::{Clock, ExistingTokens, Phase, SignOutReason};
 use super::{EMAIL, HOUR, PASSWORD, REFRESH, reason, rejection, server, signed_in};
 
 #[tokio::test]
-async fn sign_in_with_the_password_alone() {
+async fn sign_in_needs_the_right_password() {
     let server = server().await;
     let client = server.client();
     let wrong = client.sign_in(EMAIL, "another password").await;
@@ -32,7 +32,7 @@ async fn access_token_is_renewed_after_it_has_expired() {
 }
 
 #[tokio::test]
-async fn access_tokens_that_are_revoked_are_renewed() {
+async fn access_token_is_renewed_after_a_revocation() {
     let (server, client) = signed_in().await;
     server.revoke_access_tokens();
     client.profile().await.expect("a profile");
@@ -40,14 +40,14 @@ async fn access_tokens_that_are_revoked_are_renewed() {
 }
 
 #[tokio::test]
-async fn session_that_is_not_used_for_sixty_days_is_over() {
+async fn session_ends_after_sixty_days_without_use() {
     let (server, client) = signed_in().await;
     server.advance(60 * 24 * HOUR);
     assert_eq!(reason(client.profile().await), SignOutReason::Ended);
 }
 
 #[tokio::test]
-async fn session_that_is_ended_elsewhere_signs_out() {
+async fn session_ended_elsewhere_signs_out() {
     let (server, client) = signed_in().await;
     let id = server.sessions(EMAIL).remove(0).id;
     server.end_session(&id);
@@ -57,7 +57,7 @@ async fn session_that_is_ended_elsewhere_signs_out() {
 }
 
 #[tokio::test]
-async fn account_that_is_suspended_signs_out_and_is_not_let_in() {
+async fn account_suspension_signs_out_and_refuses_sign_in() {
     let (server, client) = signed_in().await;
     server.suspend(EMAIL);
     assert_eq!(reason(client.profile().await), SignOutReason::AccountInactive);
@@ -68,7 +68,7 @@ async fn account_that_is_suspended_signs_out_and_is_not_let_in() {
 }
 
 #[tokio::test]
-async fn account_that_is_deleted_signs_out() {
+async fn account_deletion_signs_out() {
     let (server, client) = signed_in().await;
     server.delete_account(EMAIL);
     assert_eq!(reason(client.profile().await), SignOutReason::Ended);
@@ -100,7 +100,7 @@ async fn sessions_are_listed_and_ended() {
 }
 
 #[tokio::test]
-async fn refresh_token_that_is_copied_ends_the_session() {
+async fn refresh_token_reuse_ends_the_session() {
     let (server, client) = signed_in().await;
     let refresh_token = |at: usize| {
         let requests = server.requests();
@@ -118,7 +118,7 @@ async fn refresh_token_that_is_copied_ends_the_session() {
 }
 
 #[tokio::test]
-async fn clock_of_a_device_that_is_wrong_is_corrected() {
+async fn clock_error_of_a_device_is_corrected() {
     let server = server().await;
     let wrong = Clock::manual(server.clock().now() - 86_400);
     let client = server.builder().clock(wrong).build().expect("a client");
@@ -129,7 +129,7 @@ async fn clock_of_a_device_that_is_wrong_is_corrected() {
 }
 
 #[tokio::test]
-async fn offline_server_is_no_sign_out() {
+async fn offline_server_does_not_sign_out() {
     let (server, client) = signed_in().await;
     server.offline();
     assert_eq!(super::kind(client.profile().await), propusk::ErrorKind::Network);
@@ -142,7 +142,7 @@ async fn offline_server_is_no_sign_out() {
 }
 
 #[tokio::test]
-async fn sign_out_without_a_network_is_owed() {
+async fn sign_out_without_a_network_is_pending() {
     let server = server().await;
     let device = FailingVault::new();
     let app = || server.builder().vault(device.vault()).build().expect("a client");

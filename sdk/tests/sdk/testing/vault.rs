@@ -22,7 +22,7 @@ fn storage(state: VaultState) -> ErrorKind {
 }
 
 #[tokio::test]
-async fn session_is_there_after_a_new_start() {
+async fn session_outlives_a_restart() {
     let (server, device, client) = signed_in().await;
     assert!(!device.is_empty());
     drop(client);
@@ -32,7 +32,7 @@ async fn session_is_there_after_a_new_start() {
 }
 
 #[tokio::test]
-async fn full_disk_is_an_error_and_no_sign_out() {
+async fn full_disk_is_an_error_without_a_sign_out() {
     let (server, device) = (server().await, FailingVault::new());
     let client = app(&server, &device);
     device.set_disk(DiskState::Full);
@@ -55,7 +55,7 @@ async fn full_disk_is_an_error_and_no_sign_out() {
 }
 
 #[tokio::test]
-async fn unreadable_disk_is_no_sign_out() {
+async fn unreadable_disk_does_not_sign_out() {
     let (server, device, client) = signed_in().await;
     drop(client);
     device.set_disk(DiskState::Unreadable);
@@ -87,7 +87,7 @@ async fn disk_without_locks_is_reported() {
 }
 
 #[tokio::test]
-async fn locked_key_store_is_no_sign_out() {
+async fn locked_key_store_does_not_sign_out() {
     let (server, device, client) = signed_in().await;
     drop(client);
     device.set_key_store(KeyStoreState::Locked);
@@ -98,7 +98,7 @@ async fn locked_key_store_is_no_sign_out() {
 }
 
 #[tokio::test]
-async fn absent_key_store_is_an_error() {
+async fn missing_key_store_is_an_error() {
     let (server, device) = (server().await, FailingVault::new());
     device.set_key_store(KeyStoreState::NoStore);
     let absent = app(&server, &device).sign_in(EMAIL, PASSWORD).await;
@@ -106,7 +106,7 @@ async fn absent_key_store_is_an_error() {
 }
 
 #[tokio::test]
-async fn key_that_is_lost_is_a_sign_out_with_that_reason() {
+async fn lost_key_signs_out_with_its_reason() {
     let (server, device, client) = signed_in().await;
     device.lose_key();
     drop(client);
@@ -114,7 +114,7 @@ async fn key_that_is_lost_is_a_sign_out_with_that_reason() {
 }
 
 #[tokio::test]
-async fn lock_that_another_process_has_keeps_a_sign_in_waiting() {
+async fn lock_of_another_process_delays_a_sign_in() {
     let (server, device) = (server().await, FailingVault::new());
     let client = app(&server, &device);
     let held = device.hold_lock();

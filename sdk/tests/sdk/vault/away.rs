@@ -61,7 +61,7 @@ async fn lock(vault: &Vault) -> Result<(), VaultState> {
 }
 
 #[tokio::test]
-async fn a_missing_folder_is_a_locked_vault_and_is_not_made_anew() {
+async fn missing_folder_is_a_locked_vault_and_is_not_created() {
     let disk = Disk::new();
     let (writer, reader) = (disk.vault(), disk.vault());
     write(&writer, "kept").await.unwrap();
@@ -87,7 +87,7 @@ async fn a_missing_folder_is_a_locked_vault_and_is_not_made_anew() {
 }
 
 #[tokio::test]
-async fn an_empty_mount_point_is_no_vault_without_a_record() {
+async fn empty_mount_point_is_not_an_empty_vault() {
     let disk = Disk::new();
     let vault = disk.vault();
     write(&vault, "kept").await.unwrap();
@@ -139,7 +139,7 @@ impl Storage for Told {
 }
 
 #[tokio::test]
-async fn a_folder_that_comes_back_in_time_is_written() {
+async fn folder_that_returns_in_time_is_written() {
     let disk = Disk::new();
     let (asked, asks) = channel();
     let told = Told { file: FileStorage::new(disk.file()), asked };
@@ -160,7 +160,7 @@ async fn a_folder_that_comes_back_in_time_is_written() {
 }
 
 #[tokio::test]
-async fn another_folder_with_a_vault_that_opens_is_the_place_from_then_on() {
+async fn other_folder_with_a_vault_that_opens_is_used_from_then_on() {
     let disk = Disk::new();
     let vault = disk.vault();
     write(&vault, "first").await.unwrap();
@@ -173,7 +173,7 @@ async fn another_folder_with_a_vault_that_opens_is_the_place_from_then_on() {
 }
 
 #[tokio::test]
-async fn another_folder_with_another_vault_is_left_alone() {
+async fn other_folder_with_a_foreign_vault_is_not_changed() {
     let disk = Disk::new();
     let vault = disk.vault();
     write(&vault, "kept").await.unwrap();
@@ -187,7 +187,7 @@ async fn another_folder_with_another_vault_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_removed_from_its_folder_is_gone() {
+async fn file_removed_from_its_folder_is_an_empty_vault() {
     let disk = Disk::new();
     let vault = disk.vault();
     write(&vault, "kept").await.unwrap();
@@ -198,7 +198,7 @@ async fn a_file_that_is_removed_from_its_folder_is_gone() {
 }
 
 #[tokio::test]
-async fn before_the_file_was_seen_the_folder_is_made() {
+async fn folder_is_created_before_the_file_was_seen() {
     let disk = Disk::new();
     let vault = disk.vault();
     assert_eq!(lock(&vault).await, Ok(()));
@@ -222,7 +222,7 @@ impl KeyStore for Absent {
 }
 
 #[tokio::test]
-async fn no_key_is_put_onto_a_mount_point() {
+async fn key_file_is_not_created_on_a_mount_point() {
     let disk = Arc::new(Disk::new());
     let goes = disk.clone();
     let store = Absent(Box::new(move || goes.leaves_a_mount_point()));
@@ -236,7 +236,7 @@ async fn no_key_is_put_onto_a_mount_point() {
 }
 
 #[tokio::test]
-async fn a_key_beside_a_file_that_is_away_is_not_lost() {
+async fn key_file_in_a_missing_folder_is_not_lost() {
     let disk = Disk::new();
     let modest = || {
         let store = Arc::new(Absent(Box::new(|| {})));

@@ -6,7 +6,7 @@ use super::part::{app, key, many};
 use super::{had, is_free, names, some, write};
 
 #[tokio::test]
-async fn a_process_that_dies_while_it_writes_leaves_one_of_the_records_it_wrote() {
+async fn killed_writer_leaves_a_whole_record() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let size = 300_000;
@@ -37,7 +37,7 @@ async fn a_process_that_dies_while_it_writes_leaves_one_of_the_records_it_wrote(
 }
 
 #[test]
-fn four_processes_that_add_under_the_lock_lose_nothing() {
+fn lock_prevents_lost_updates_between_four_processes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let mut apps: Vec<_> = (0..4).map(|_| app("file", &path)).collect();
@@ -51,7 +51,7 @@ fn four_processes_that_add_under_the_lock_lose_nothing() {
 }
 
 #[test]
-fn a_process_that_dies_leaves_the_lock_to_the_next() {
+fn lock_of_a_dead_process_is_released() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let mut holder = app("file", &path);

@@ -17,7 +17,7 @@ async fn sealed(path: &Path, text: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_is_written_is_read_again_by_whoever_has_the_key() {
+async fn record_is_read_back_with_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let vault = Vault::file(&path, key());
@@ -31,7 +31,7 @@ async fn what_is_written_is_read_again_by_whoever_has_the_key() {
 }
 
 #[tokio::test]
-async fn a_byte_that_was_changed_anywhere_is_noticed() {
+async fn file_with_a_changed_byte_is_unreadable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let whole = sealed(&path, "the record").await;
@@ -55,7 +55,7 @@ async fn a_byte_that_was_changed_anywhere_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_cut_off_anywhere_is_noticed() {
+async fn file_that_is_cut_off_is_unreadable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let whole = sealed(&path, "the record").await;
@@ -67,7 +67,7 @@ async fn a_file_that_is_cut_off_anywhere_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_file_that_has_grown_is_noticed() {
+async fn file_that_has_grown_is_unreadable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let whole = sealed(&path, "the record").await;
@@ -81,7 +81,7 @@ async fn a_file_that_has_grown_is_noticed() {
 }
 
 #[tokio::test]
-async fn the_file_of_another_vault_is_not_taken_for_ones_own() {
+async fn file_of_another_vault_is_unreadable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     sealed(&path, "the record").await;
@@ -94,7 +94,7 @@ async fn the_file_of_another_vault_is_not_taken_for_ones_own() {
 }
 
 #[tokio::test]
-async fn what_nobody_can_read_is_set_aside_by_the_next_write_and_not_before() {
+async fn unreadable_file_is_set_aside_only_by_the_next_write() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let lost = sealed(&path, "of another key").await;
@@ -110,7 +110,7 @@ async fn what_nobody_can_read_is_set_aside_by_the_next_write_and_not_before() {
 }
 
 #[tokio::test]
-async fn one_lost_file_is_kept_at_most() {
+async fn lost_file_is_replaced_by_the_next_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let vault = Vault::file(&path, key());
@@ -123,7 +123,7 @@ async fn one_lost_file_is_kept_at_most() {
 }
 
 #[tokio::test]
-async fn what_a_newer_version_has_written_is_left_alone() {
+async fn record_of_a_newer_format_is_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let mut newer = sealed(&path, "the record").await;
@@ -141,7 +141,7 @@ async fn what_a_newer_version_has_written_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_record_has_a_mebibyte_at_most() {
+async fn record_size_is_limited_to_a_mebibyte() {
     let folder = tempfile::tempdir().unwrap();
     let vault = Vault::file(folder.path().join("vault"), key());
     let largest = "x".repeat(1024 * 1024);
@@ -153,7 +153,7 @@ async fn a_record_has_a_mebibyte_at_most() {
 }
 
 #[tokio::test]
-async fn what_is_forgotten_is_gone() {
+async fn removed_record_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let vault = Vault::file(&path, key());
@@ -169,7 +169,7 @@ async fn what_is_forgotten_is_gone() {
 }
 
 #[tokio::test]
-async fn a_vault_in_memory_does_the_same() {
+async fn memory_vault_behaves_like_a_file() {
     let vault = Vault::memory();
     assert_eq!(had(&vault).await, Ok(None));
     assert_eq!(vault.state().await, VaultState::Ready);
@@ -181,7 +181,7 @@ async fn a_vault_in_memory_does_the_same() {
 }
 
 #[test]
-fn nothing_shows_the_key() {
+fn debug_output_hides_the_key() {
     let shown = format!("{:?} {:?}", key(), Vault::file("vault", key()));
     assert_eq!(shown, "[redacted] Vault { name: \"vault\", .. }");
 }

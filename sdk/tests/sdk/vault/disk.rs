@@ -38,8 +38,8 @@ fn app_on_a_small_disk(folder: &Path) -> Process {
 }
 
 #[test]
-fn on_a_full_disk_the_record_stays_what_it_was() {
-    if !may_mount("on_a_full_disk_the_record_stays_what_it_was") {
+fn full_disk_keeps_the_previous_record() {
+    if !may_mount("full_disk_keeps_the_previous_record") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -62,8 +62,8 @@ fn on_a_full_disk_the_record_stays_what_it_was() {
 }
 
 #[test]
-fn on_a_read_only_disk_the_record_can_be_read() {
-    if !may_mount("on_a_read_only_disk_the_record_can_be_read") {
+fn read_only_disk_can_be_read() {
+    if !may_mount("read_only_disk_can_be_read") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -87,8 +87,8 @@ fn on_a_read_only_disk_the_record_can_be_read() {
 }
 
 #[test]
-fn a_disk_that_is_unmounted_is_waited_for() {
-    if !may_mount("a_disk_that_is_unmounted_is_waited_for") {
+fn unmounted_disk_is_waited_for() {
+    if !may_mount("unmounted_disk_is_waited_for") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -109,7 +109,7 @@ fn a_disk_that_is_unmounted_is_waited_for() {
 }
 
 #[tokio::test]
-async fn where_there_can_be_no_folder_an_error_says_so() {
+async fn folder_that_cannot_be_created_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "in the way").unwrap();
@@ -119,7 +119,7 @@ async fn where_there_can_be_no_folder_an_error_says_so() {
 }
 
 #[tokio::test]
-async fn only_their_owner_reads_the_files() {
+async fn files_are_readable_only_by_their_owner() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("made/for/it/vault");
     write(&Vault::file(&path, key()), "record").await.unwrap();
@@ -130,7 +130,7 @@ async fn only_their_owner_reads_the_files() {
 }
 
 #[tokio::test]
-async fn what_a_killed_write_left_is_neither_read_nor_followed() {
+async fn leftover_of_a_killed_write_is_neither_read_nor_followed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let elsewhere = folder.path().join("elsewhere");

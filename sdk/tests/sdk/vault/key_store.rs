@@ -104,7 +104,7 @@ impl Device {
 }
 
 #[tokio::test]
-async fn the_first_write_makes_the_key_and_it_is_asked_for_once_in_a_process() {
+async fn key_is_created_by_the_first_write_and_loaded_once() {
     let device = Device::new();
     let vault = device.vault();
     assert_eq!(had(&vault).await, Ok(None));
@@ -119,7 +119,7 @@ async fn the_first_write_makes_the_key_and_it_is_asked_for_once_in_a_process() {
 }
 
 #[tokio::test]
-async fn behind_a_locked_store_everything_stays_as_it_is() {
+async fn locked_store_changes_nothing() {
     let device = Device::new();
     write(&device.vault(), "kept").await.unwrap();
     let file = fs::read(device.path()).unwrap();
@@ -141,7 +141,7 @@ async fn behind_a_locked_store_everything_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn without_a_file_a_locked_store_makes_no_key_lie_beside_it() {
+async fn locked_store_is_not_replaced_by_a_key_file() {
     let device = Device::new();
     device.store.is_locked();
     let vault = device.modest_vault();
@@ -152,7 +152,7 @@ async fn without_a_file_a_locked_store_makes_no_key_lie_beside_it() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_locked_later_disturbs_nobody_who_has_the_key() {
+async fn store_that_is_locked_later_does_not_affect_a_loaded_key() {
     let device = Device::new();
     let vault = device.vault();
     write(&vault, "one").await.unwrap();
@@ -167,7 +167,7 @@ async fn a_store_that_is_locked_later_disturbs_nobody_who_has_the_key() {
 }
 
 #[tokio::test]
-async fn a_file_restored_without_its_key_is_lost_and_the_next_write_begins_anew() {
+async fn restored_file_without_its_key_is_lost_and_replaced() {
     let device = Device::new();
     write(&device.vault(), "restored").await.unwrap();
     let file = fs::read(device.path()).unwrap();
@@ -184,7 +184,7 @@ async fn a_file_restored_without_its_key_is_lost_and_the_next_write_begins_anew(
 }
 
 #[tokio::test]
-async fn a_key_without_a_file_is_an_empty_vault_and_serves_again() {
+async fn key_without_a_file_is_an_empty_vault_and_is_used_again() {
     let device = Device::new();
     write(&device.vault(), "before the app was removed").await.unwrap();
     fs::remove_file(device.path()).unwrap();
@@ -196,7 +196,7 @@ async fn a_key_without_a_file_is_an_empty_vault_and_serves_again() {
 }
 
 #[tokio::test]
-async fn a_key_that_another_process_has_replaced_is_asked_for_again() {
+async fn key_replaced_by_another_process_is_loaded_again() {
     let device = Device::new();
     let ours = device.vault();
     write(&ours, "ours").await.unwrap();
@@ -213,7 +213,7 @@ async fn a_key_that_another_process_has_replaced_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_wiped_while_the_app_runs_is_stored_again_by_the_next_sign_in() {
+async fn key_wiped_while_the_app_runs_is_saved_again_by_a_sign_in() {
     let device = Device::new();
     let vault = device.vault();
     write(&vault, "one").await.unwrap();
@@ -225,7 +225,7 @@ async fn a_key_that_was_wiped_while_the_app_runs_is_stored_again_by_the_next_sig
 }
 
 #[tokio::test]
-async fn without_a_store_nothing_is_written_unless_the_app_has_asked_for_less() {
+async fn missing_store_refuses_writes_unless_a_key_file_is_allowed() {
     let device = Device::new();
     device.store.is_absent();
     let vault = device.vault();
@@ -250,7 +250,7 @@ async fn without_a_store_nothing_is_written_unless_the_app_has_asked_for_less() 
 }
 
 #[tokio::test]
-async fn a_key_beside_the_file_moves_into_the_store_once_there_is_one() {
+async fn key_file_moves_into_the_store_once_there_is_one() {
     let device = Device::new();
     device.store.is_absent();
     let running = device.modest_vault();
@@ -267,7 +267,7 @@ async fn a_key_beside_the_file_moves_into_the_store_once_there_is_one() {
 }
 
 #[tokio::test]
-async fn a_key_stays_beside_the_file_while_the_store_is_locked() {
+async fn key_file_stays_while_the_store_is_locked() {
     let device = Device::new();
     device.store.is_absent();
     write(&device.modest_vault(), "degraded").await.unwrap();
@@ -282,7 +282,7 @@ async fn a_key_stays_beside_the_file_while_the_store_is_locked() {
 }
 
 #[tokio::test]
-async fn a_store_that_has_gone_away_takes_nothing_with_it() {
+async fn store_that_disappears_loses_nothing() {
     let device = Device::new();
     write(&device.modest_vault(), "in the store").await.unwrap();
     let file = fs::read(device.path()).unwrap();
@@ -298,7 +298,7 @@ async fn a_store_that_has_gone_away_takes_nothing_with_it() {
 }
 
 #[tokio::test]
-async fn a_file_whose_key_no_longer_lies_beside_it_is_lost() {
+async fn vault_without_its_key_file_is_lost() {
     let device = Device::new();
     device.store.is_absent();
     write(&device.modest_vault(), "degraded").await.unwrap();
@@ -313,7 +313,7 @@ async fn a_file_whose_key_no_longer_lies_beside_it_is_lost() {
 }
 
 #[tokio::test]
-async fn nothing_is_sealed_with_a_key_that_the_store_forgets() {
+async fn key_that_the_store_forgets_is_not_used() {
     let device = Device::new();
     device.store.0.lock().unwrap().forgets = true;
     assert_eq!(write(&device.vault(), "new").await, Err(VaultState::Locked));
@@ -357,7 +357,7 @@ impl KeyStore for SlowStore {
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_answer_is_locked_and_asked_nothing_more_meanwhile() {
+async fn silent_store_is_locked_and_not_called_again_meanwhile() {
     let device = Device::new();
     write(&device.vault(), "kept").await.unwrap();
     let (slow, asks, may) = SlowStore::new("load");
@@ -376,7 +376,7 @@ async fn a_store_that_does_not_answer_is_locked_and_asked_nothing_more_meanwhile
 }
 
 #[tokio::test]
-async fn while_a_key_is_being_saved_nobody_makes_another() {
+async fn key_is_created_only_once_while_a_save_is_running() {
     let device = Device::new();
     let (slow, asks, may) = SlowStore::new("save");
     let vault = Vault::with_key_store(device.path(), slow.clone())
@@ -409,7 +409,7 @@ impl KeyStore for Panicking {
 }
 
 #[tokio::test]
-async fn a_store_that_panics_is_a_store_that_fails() {
+async fn store_that_panics_is_an_error() {
     let device = Device::new();
     let vault = Vault::with_key_store(device.path(), Arc::new(Panicking));
     for _ in 0..2 {

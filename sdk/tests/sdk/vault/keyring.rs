@@ -180,7 +180,7 @@ fn wait_for_owner(bus: &Connection, owned: bool) {
 }
 
 #[test]
-fn with_an_unlocked_keyring_the_record_outlives_the_process() {
+fn keyring_record_outlives_the_process() {
     let session = Session::unlocked();
     let mut app = session.app("keyring");
     assert_eq!(app.ask("state"), "Ready");
@@ -199,7 +199,7 @@ fn with_an_unlocked_keyring_the_record_outlives_the_process() {
 }
 
 #[test]
-fn processes_that_start_at_once_make_one_key() {
+fn keyring_key_is_created_once_by_concurrent_processes() {
     let session = Session::unlocked();
     let mut apps: Vec<_> = (0..4).map(|_| session.app("keyring")).collect();
     for app in &mut apps {
@@ -213,7 +213,7 @@ fn processes_that_start_at_once_make_one_key() {
 }
 
 #[test]
-fn each_slot_has_a_key_of_its_own_which_is_removed_with_it() {
+fn keyring_slot_has_its_own_key_which_is_removed_with_it() {
     let session = Session::unlocked();
     let mut app = session.slots();
     assert_eq!(app.ask("write anna one"), "done");
@@ -233,7 +233,7 @@ fn each_slot_has_a_key_of_its_own_which_is_removed_with_it() {
 }
 
 #[test]
-fn a_keyring_that_gets_locked_disturbs_nobody_who_has_the_key() {
+fn keyring_that_is_locked_later_does_not_affect_a_loaded_key() {
     let session = Session::unlocked();
     let mut app = session.app("keyring");
     assert_eq!(app.ask("write before"), "done");
@@ -246,7 +246,7 @@ fn a_keyring_that_gets_locked_disturbs_nobody_who_has_the_key() {
 }
 
 #[test]
-fn what_a_locked_keyring_keeps_is_there_once_it_is_unlocked() {
+fn keyring_record_is_available_after_unlocking() {
     let mut session = Session::unlocked();
     assert_eq!(session.app("keyring").ask("write kept"), "done");
     let file = fs::read(session.vault_file()).unwrap();
@@ -268,7 +268,7 @@ fn what_a_locked_keyring_keeps_is_there_once_it_is_unlocked() {
 }
 
 #[test]
-fn a_locked_keyring_without_our_key_is_not_taken_for_one_that_has_lost_it() {
+fn keyring_without_our_key_is_not_certain_while_locked() {
     let mut session = Session::unlocked();
     assert_eq!(session.app("keyring").ask("write kept"), "done");
     let service = session.service();
@@ -282,7 +282,7 @@ fn a_locked_keyring_without_our_key_is_not_taken_for_one_that_has_lost_it() {
 }
 
 #[test]
-fn without_a_service_nothing_is_lost_and_the_key_comes_back_to_it() {
+fn keyring_without_a_service_loses_nothing_and_gets_the_key_back() {
     for mut session in [Session::without_a_bus(), Session::without_a_service()] {
         let mut app = session.app("keyring");
         assert_eq!(app.ask("state"), "NoKeyStore");
@@ -307,7 +307,7 @@ fn without_a_service_nothing_is_lost_and_the_key_comes_back_to_it() {
 }
 
 #[test]
-fn a_service_that_has_nowhere_to_keep_a_key_is_none() {
+fn keyring_without_a_default_collection_is_no_store() {
     let mut session = Session::without_a_service();
     session.start_locked();
     assert_eq!(session.app("keyring").ask("state"), "NoKeyStore");
@@ -320,7 +320,7 @@ fn a_service_that_has_nowhere_to_keep_a_key_is_none() {
 }
 
 #[test]
-fn a_service_that_has_gone_away_is_waited_for() {
+fn keyring_service_that_is_gone_is_waited_for() {
     let mut session = Session::unlocked();
     assert_eq!(session.app("degraded").ask("write kept"), "done");
     session.stop_daemon();
@@ -332,7 +332,7 @@ fn a_service_that_has_gone_away_is_waited_for() {
 }
 
 #[test]
-fn an_entry_that_is_no_key_is_replaced_by_the_next_write() {
+fn keyring_entry_that_is_no_key_is_replaced() {
     let session = Session::unlocked();
     assert_eq!(session.app("keyring").ask("write lost"), "done");
     let service = session.service();

@@ -80,7 +80,7 @@ fn state<T: std::fmt::Debug>(outcome: Result<T, Error>) -> VaultState {
 }
 
 #[tokio::test]
-async fn slots_that_were_written_are_listed_in_order() {
+async fn slots_are_listed_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let slots = slots(folder.path());
     assert!(slots.names().await.unwrap().is_empty());
@@ -99,7 +99,7 @@ async fn slots_that_were_written_are_listed_in_order() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_no_file_name_on_every_system_is_refused() {
+async fn slot_name_must_be_a_file_name_on_every_system() {
     let folder = tempfile::tempdir().unwrap();
     let slots = slots(folder.path());
     let too_long = "x".repeat(65);
@@ -123,7 +123,7 @@ async fn a_name_that_is_no_file_name_on_every_system_is_refused() {
 }
 
 #[tokio::test]
-async fn the_current_slot_is_the_same_in_every_process() {
+async fn current_slot_is_the_same_in_every_process() {
     let folder = tempfile::tempdir().unwrap();
     let slots = VaultSlots::file(folder.path(), key());
     let mut app = app(folder.path());
@@ -137,7 +137,7 @@ async fn the_current_slot_is_the_same_in_every_process() {
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_while_it_switches_leaves_a_whole_name() {
+async fn current_slot_is_a_whole_name_after_a_killed_switch() {
     let folder = tempfile::tempdir().unwrap();
     let slots = VaultSlots::file(folder.path(), key());
     for round in 0..10 {
@@ -197,7 +197,7 @@ fn slots_with(folder: &Path, keys: &Arc<Keys>, fails: bool) -> VaultSlots {
 }
 
 #[tokio::test]
-async fn what_is_removed_is_gone_with_its_key_and_nothing_else() {
+async fn slot_removal_deletes_the_file_and_the_key_only() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Arc::new(Keys::default());
     let slots = slots_with(folder.path(), &keys, false);
@@ -228,7 +228,7 @@ async fn what_is_removed_is_gone_with_its_key_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_removed_is_said_and_keeps_nothing_else() {
+async fn slot_removal_reports_a_key_that_stays() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Arc::new(Keys::default());
     let slots = slots_with(folder.path(), &keys, true);
@@ -242,7 +242,7 @@ async fn a_key_that_cannot_be_removed_is_said_and_keeps_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_slot_that_nobody_can_read_is_removed_as_well() {
+async fn slot_that_is_unreadable_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let slots = VaultSlots::file(folder.path(), key());
     for damage in ["damaged", "PROPUSK\u{7f}of a newer version"] {
@@ -255,7 +255,7 @@ async fn a_slot_that_nobody_can_read_is_removed_as_well() {
 /// A process that waits for a removed lock file must not get a lock that others do not see.
 #[cfg(unix)]
 #[tokio::test]
-async fn locks_that_are_removed_while_others_wait_still_exclude() {
+async fn slot_lock_excludes_while_it_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("anna.vault");
     let mut apps: Vec<_> = (0..3).map(|_| super::part::app("file", &path)).collect();

@@ -17,7 +17,7 @@ async fn polled<F: Future + Unpin>(future: &mut F) -> bool {
 }
 
 #[tokio::test]
-async fn tasks_have_the_lock_in_the_order_in_which_they_asked() {
+async fn lock_is_given_to_tasks_in_order() {
     let vault = Vault::memory();
     let first = vault.lock().await.unwrap();
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -39,7 +39,7 @@ async fn tasks_have_the_lock_in_the_order_in_which_they_asked() {
 }
 
 #[tokio::test]
-async fn who_gives_up_waiting_for_a_task_leaves_no_lock_behind() {
+async fn lock_wait_for_a_task_can_be_dropped() {
     let vault = Vault::memory();
     let held = vault.lock().await.unwrap();
     let mut waiter = Box::pin(vault.lock());
@@ -51,7 +51,7 @@ async fn who_gives_up_waiting_for_a_task_leaves_no_lock_behind() {
 
 /// On one thread: if waiting blocked it, the test would never end.
 #[tokio::test(flavor = "current_thread")]
-async fn who_gives_up_waiting_for_a_process_leaves_no_lock_behind() {
+async fn lock_wait_for_a_process_can_be_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let mut holder = app("file", &path);
@@ -72,7 +72,7 @@ async fn who_gives_up_waiting_for_a_process_leaves_no_lock_behind() {
 }
 
 #[tokio::test]
-async fn two_vaults_of_one_file_in_one_process_take_turns_as_well() {
+async fn lock_is_shared_by_vaults_of_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let vaults = [0, 1].map(|_| Vault::file(folder.path().join("vault"), key()));
     let held = vaults[0].lock().await.unwrap();
@@ -134,7 +134,7 @@ impl KeyStore for TheKey {
 }
 
 #[tokio::test]
-async fn a_write_that_nobody_waits_for_any_more_keeps_the_lock_until_it_is_done() {
+async fn lock_is_held_until_a_dropped_write_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault");
     let ((begun, begins), (may, allowed)) = (channel(), channel());
