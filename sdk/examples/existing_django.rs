@@ -25,7 +25,7 @@ async fn main() -> Result<()> {
 
     client.sign_in(&email, password).await?;
     let profile = client.profile().await?;
-    println!("signed in as {}", profile.username.as_deref().unwrap_or("somebody"));
+    println!("signed in as {}", profile.username.as_deref().unwrap_or("a user"));
 
     // The app's own views, with the token attached.
     let answer = client.api().get("/api/auth/users/me/").send().await?;

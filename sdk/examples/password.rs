@@ -59,7 +59,7 @@ async fn enter(client: &Client, email: &str) -> Result<()> {
 
 async fn show(client: &Client) -> Result<()> {
     let profile = client.profile().await?;
-    println!("Signed in as {}.", profile.email.as_deref().unwrap_or("somebody"));
+    println!("Signed in as {}.", profile.email.as_deref().unwrap_or("a user"));
     for session in client.sessions().await? {
         let name = session.device_name.as_deref().unwrap_or("a device");
         println!("  {} {name}", if session.current { "*" } else { " " });

@@ -26,6 +26,6 @@ async fn main() -> Result<()> {
     println!("{:?}", client.complete_sign_in(&link).await?);
 
     let profile = client.profile().await?;
-    println!("{}", profile.display_name.or(profile.email).unwrap_or("somebody".into()));
+    println!("{}", profile.display_name.or(profile.email).unwrap_or("a user".into()));
     Ok(())
 }

@@ -153,13 +153,13 @@ impl fmt::Display for Error {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ErrorKind::SignedOut { reason } => write!(f, "nobody is signed in: {reason}"),
+            ErrorKind::SignedOut { reason } => write!(f, "not signed in: {reason}"),
             ErrorKind::Rejected(rejection) => rejection.fmt(f),
             ErrorKind::Network => f.write_str("the server cannot be reached"),
             ErrorKind::RetryLater { after } => {
                 write!(f, "the server asks to try again in {} s", after.as_secs())
             }
-            ErrorKind::OtherSignIn => f.write_str("somebody else is signed in by now"),
+            ErrorKind::OtherSignIn => f.write_str("another sign-in has replaced this one"),
             ErrorKind::Cancelled => f.write_str("cancelled"),
             ErrorKind::Storage { state } => {
                 write!(f, "the stored session cannot be used now: {}", state_in_words(*state))
@@ -167,9 +167,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Unsupported(operation) => {
                 write!(f, "the API of this server cannot {}", operation_in_words(*operation))
             }
-            ErrorKind::Protocol => {
-                f.write_str("the server gives an answer that its API does not have")
-            }
+            ErrorKind::Protocol => f.write_str("the answer of the server is not part of its API"),
             ErrorKind::Usage => f.write_str("invalid use"),
         }
     }
@@ -186,7 +184,7 @@ impl fmt::Display for SignOutReason {
             }
             SignOutReason::AccountInactive => "the account is suspended or deleted",
             SignOutReason::AnswerLost => {
-                "the answer to the last renewal of the session was lost, or the session has expired"
+                "the answer to the last renewal was lost, or the session has expired"
             }
             SignOutReason::VaultLost => "the stored session cannot be read any more",
             SignOutReason::Expired => "the session has expired",
@@ -198,7 +196,7 @@ impl fmt::Display for SignOutReason {
 /// Describes a network problem more precisely, if possible.
 fn network_in_words(problem: &(dyn StdError + 'static)) -> Option<&'static str> {
     if problem.is::<Unexpected>() {
-        return Some("something else answers in the place of the server, or it fails");
+        return Some("a proxy answers instead of the server, or the server fails");
     }
     let error = problem.downcast_ref::<reqwest::Error>()?;
     error.is_timeout().then_some("the server does not answer in time")
@@ -210,7 +208,7 @@ pub(crate) struct Unexpected(pub u16);
 
 impl fmt::Display for Unexpected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "status {}, and no answer of the API", self.0)
+        write!(f, "status {} without an answer of the API", self.0)
     }
 }
 
@@ -223,7 +221,7 @@ fn operation_in_words(operation: Operation) -> &'static str {
         Operation::Activate => "activate an account",
         Operation::ResendActivation => "send the activation mail again",
         Operation::SignIn => "sign in with a password",
-        Operation::Adopt => "take over tokens of this form",
+        Operation::Adopt => "adopt tokens of this form",
         Operation::Refresh => "renew an access token",
         Operation::SignOut => "end a session",
         Operation::Verify => "verify an access token",
@@ -267,7 +265,7 @@ mod tests {
         let ended = SignOutReason::Ended;
         let rejected = Rejection::new(RejectionCode::WrongPassword);
         for (error, words) in [
-            (Error::signed_out(ended), "nobody is signed in: the session was ended at the server"),
+            (Error::signed_out(ended), "not signed in: the session was ended at the server"),
             (Error::new(ErrorKind::Rejected(rejected)), "The current password is wrong."),
             (
                 Error::new(ErrorKind::RetryLater { after: Duration::from_secs(7) }),

@@ -220,8 +220,9 @@ pub(crate) fn header_of(credential: &Credential) -> std::result::Result<HeaderVa
         Scheme::Token => format!("Token {token}"),
         Scheme::Bare => token.to_owned(),
     };
-    let mut header =
-        HeaderValue::from_str(&text).map_err(|_| Failure::Unsendable("a token with odd bytes"))?;
+    let mut header = HeaderValue::from_str(&text).map_err(|_| {
+        Failure::Unsendable("the token contains bytes that a header cannot contain")
+    })?;
     header.set_sensitive(true);
     Ok(header)
 }

@@ -113,7 +113,7 @@ fn trusting(
     let (provider, has_roots) = (Arc::clone(builder.crypto_provider()), !roots.is_empty());
     match rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider) {
         Err(error) if !has_roots => {
-            tracing::warn!(%error, "no server is trusted by TLS");
+            tracing::warn!(%error, "there are no root certificates: TLS trusts no server");
             Ok(builder.with_root_certificates(RootCertStore::empty()))
         }
         verifier => Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier?))),

@@ -15,7 +15,7 @@ pub(crate) fn verifier() -> Result<Secret> {
     let mut bytes = [0; 32];
     SystemRandom::new()
         .fill(&mut bytes)
-        .map_err(|_| Error::because(ErrorKind::Usage, "the system gives no random bytes"))?;
+        .map_err(|_| Error::because(ErrorKind::Usage, "the system provides no random bytes"))?;
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
 }
 

@@ -137,19 +137,21 @@ fn without_port(host: &str) -> Option<&str> {
 fn problem_of(link: &str) -> Option<&'static str> {
     let is_plain = link.bytes().all(|byte| byte.is_ascii_graphic())
         && !link.contains(['*', '\\', '"', '<', '>', '{', '}', '^', '`', '|']);
-    let Ok(url) = Url::parse(link) else { return Some("is an absolute link") };
+    let Ok(url) = Url::parse(link) else { return Some("must be an absolute link") };
     let is_canonical = url.as_str() == link || url.as_str().strip_suffix('/') == Some(link);
     let is_loopback = || RedirectUri(link.to_owned()).is_loopback();
     match url.scheme() {
-        _ if link.len() > MAX_LENGTH => Some("has at most 1,024 characters"),
-        _ if !is_plain || !is_canonical => Some("is written as browsers write it"),
-        _ if url.fragment().is_some() => Some("has no fragment"),
-        _ if !url.username().is_empty() || url.password().is_some() => Some("has no credentials"),
-        _ if url.query_pairs().any(|(name, _)| is_ours(&name)) => {
-            Some("has no parameter code, state or error")
+        _ if link.len() > MAX_LENGTH => Some("must have at most 1,024 characters"),
+        _ if !is_plain || !is_canonical => Some("must be in the normal form of browsers"),
+        _ if url.fragment().is_some() => Some("must not have a fragment"),
+        _ if !url.username().is_empty() || url.password().is_some() => {
+            Some("must not have credentials")
         }
-        "https" if !url.has_host() => Some("has a host"),
-        "http" if !is_loopback() => Some("over http leads to 127.0.0.1 or [::1]"),
+        _ if url.query_pairs().any(|(name, _)| is_ours(&name)) => {
+            Some("must not have a parameter code, state or error")
+        }
+        "https" if !url.has_host() => Some("must have a host"),
+        "http" if !is_loopback() => Some("over http must lead to 127.0.0.1 or [::1]"),
         _ => None,
     }
 }

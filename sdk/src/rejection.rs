@@ -74,7 +74,7 @@ macro_rules! codes {
 
 codes! {
     InvalidCredentials = "invalid_credentials", "The sign-in name or the password is wrong.";
-    AccountInactive = "account_inactive", "This account is suspended, or waits for its activation.";
+    AccountInactive = "account_inactive", "This account is suspended or not activated yet.";
     SessionEnded = "session_ended", "The session has ended: sign in again.";
     TokenReused = "token_reused", "The session has ended because a copy of its token was used: sign in again.";
     TokenExpired = "token_expired", "The access token has expired.";
@@ -86,7 +86,7 @@ codes! {
     LinkInvalid = "link_invalid", "This link does not work any more.";
     WrongPassword = "wrong_password", "The current password is wrong.";
     ReauthenticationRequired = "reauthentication_required", "Enter the current password, or sign in again, to make this change.";
-    RateLimited = "rate_limited", "There were too many timed_key_store: try again later.";
+    RateLimited = "rate_limited", "There were too many attempts: try again later.";
     Busy = "busy", "The server is busy: try again later.";
     TooLarge = "too_large", "The request is too large.";
     TooSlow = "too_slow", "The request did not arrive in time: try again.";

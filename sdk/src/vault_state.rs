@@ -36,15 +36,15 @@ pub enum VaultState {
 /// English text for the end of a sentence.
 pub(crate) fn state_in_words(state: VaultState) -> &'static str {
     match state {
-        VaultState::Ready => "the vault was busy",
-        VaultState::KeyInFile => "its key lies in a file beside it",
-        VaultState::Locked => "the system's key store or the disk does not give it out",
+        VaultState::Ready => "the vault is busy",
+        VaultState::KeyInFile => "its key is in a key file",
+        VaultState::Locked => "the key store or the disk is not available",
         VaultState::NoKeyStore => "this system has no key store",
-        VaultState::Unreadable => "it belongs to another key or is damaged",
+        VaultState::Unreadable => "its key is lost or it is damaged",
         VaultState::NewerVersion => "a newer version of the app has written it",
         VaultState::ReadOnly => "the disk is full or read-only",
         VaultState::WithoutLocks => "the disk has no file locks",
-        VaultState::RolledBack => "somebody has put an older record back",
-        VaultState::OtherServer => "another server has issued it",
+        VaultState::RolledBack => "an older record was restored",
+        VaultState::OtherServer => "it belongs to another server",
     }
 }

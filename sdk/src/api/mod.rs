@@ -153,7 +153,8 @@ impl Api {
             true => base.join(url).ok().filter(|joined| joined.origin() == base.origin()),
             false => Url::parse(url).ok(),
         };
-        let problem = "the address of a request is a URL, or a path that begins with one slash";
+        let problem =
+            "the address of a request must be a URL, or a path that begins with one slash";
         resolved.ok_or_else(|| Error::usage(problem))
     }
 }
@@ -191,7 +192,7 @@ impl Client {
 }
 
 fn not_allowed() -> Error {
-    Error::usage("the access token is not for this origin; see api_origin")
+    Error::usage("the access token must not be sent to this origin; see api_origin")
 }
 
 fn network(error: reqwest::Error) -> Error {

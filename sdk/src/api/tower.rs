@@ -66,7 +66,8 @@ impl AccessTokenLayer {
     /// # Errors
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) if the origin is not one of [`Client::api`].
     pub fn connected_to(self, origin: &str) -> Result<Self> {
-        let url = Url::parse(origin).map_err(|_| Error::usage("no address of an API"))?;
+        let url =
+            Url::parse(origin).map_err(|_| Error::usage("the address of the API is not a URL"))?;
         match self.client.parts.api.allows(&url) {
             true => Ok(AccessTokenLayer { connected_to: Some(url), ..self }),
             false => Err(not_allowed()),

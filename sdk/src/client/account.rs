@@ -199,7 +199,7 @@ impl Client {
     /// [`ErrorKind::Storage`] if the disk does not allow the removal.
     pub async fn forget_everything(&self) -> Result<()> {
         if let Err(error) = self.core.sign_out(None).await {
-            tracing::warn!(%error, "a session was not ended before it is forgotten");
+            tracing::warn!(%error, "a session could not be ended before it was removed");
         }
         self.core.forget_everything().await
     }
@@ -216,7 +216,7 @@ impl Client {
         // Another user may have signed in meanwhile. If the session cannot be removed now, its
         // tokens are invalid anyway.
         if let Err(error) = self.core.sign_out(Some(by.sign_in_id.clone())).await {
-            tracing::warn!(%error, "the session of a deleted account is not forgotten yet");
+            tracing::warn!(%error, "the session of a deleted account was not removed yet");
         }
         Ok(())
     }
@@ -228,7 +228,7 @@ impl Client {
             return;
         }
         if let Err(error) = self.core.store_profile(by.sign_in_id.clone(), profile).await {
-            tracing::info!(%error, "the account's profile is not kept");
+            tracing::info!(%error, "the account's profile was not stored");
         }
     }
 

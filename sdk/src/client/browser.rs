@@ -141,7 +141,7 @@ impl Client {
             }
             LinkAction::Malformed(broken) => Err(Error::because(
                 ErrorKind::Rejected(Rejection::new(RejectionCode::SignInUnknown)),
-                format!("a link that no server has made: {broken:?}"),
+                format!("malformed link: {broken:?}"),
             )),
         }
     }

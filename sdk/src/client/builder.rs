@@ -200,19 +200,21 @@ impl ClientBuilder {
 
     fn address(&self, text: &str) -> Result<Url> {
         let url = Url::parse(text).map_err(|_| {
-            Error::usage("the address of a server is a whole one, such as https://id.example.org")
+            Error::usage("the address of a server must be a URL, such as https://id.example.org")
         })?;
         let is_plain = url.scheme() == "http" && (self.allows_plain_http || is_loopback(&url));
         if !(url.scheme() == "https" || is_plain) {
             return Err(Error::usage(
-                "the address of a server begins with https://, or with http:// on this machine",
+                "the address of a server must begin with https://, or with http:// on this machine",
             ));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Error::usage("the address of a server holds no password"));
+            return Err(Error::usage("the address of a server must not contain a password"));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(Error::usage("the address of a server has no query and no fragment"));
+            return Err(Error::usage(
+                "the address of a server must not have a query or a fragment",
+            ));
         }
         Ok(url)
     }

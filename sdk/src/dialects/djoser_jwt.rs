@@ -85,7 +85,9 @@ impl Wire for DjoserJwt {
         changes: &UpdateAccountRequest,
     ) -> Result<Call<Profile>> {
         if changes.username.is_some() || changes.display_name.is_some() {
-            return Err(Error::usage("this API changes e-mail address and phone only"));
+            return Err(Error::usage(
+                "this API can change only the e-mail address and the phone number",
+            ));
         }
         let mut members = Map::new();
         for (name, change) in [("email", &changes.email), ("phone", &changes.phone)] {

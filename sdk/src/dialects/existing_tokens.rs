@@ -15,7 +15,7 @@ pub(super) fn jwt_pair(kept: &Kept, scheme: Scheme, now: i64) -> Result<Tokens> 
     let refresh = kept.refresh.as_ref().ok_or_else(wrong_form)?;
     let kind = jwt::kind(refresh).ok_or_else(wrong_form)?;
     if kind == "access" {
-        return Err(Error::usage("an access token stands in the place of the refresh token"));
+        return Err(Error::usage("an access token was given as the refresh token"));
     }
     let access = match &kept.access {
         Some(access) => jwt::kind(access).map(|_| access).ok_or_else(wrong_form)?,
@@ -68,9 +68,7 @@ pub(super) fn opaque(kept: &Kept, now: i64) -> Result<Tokens> {
 pub(super) fn checked(kept: &existing_tokens::ExistingTokens) -> Result<()> {
     match kept.all().count() > 0 && kept.all().all(|token| is_sendable(token.expose())) {
         true => Ok(()),
-        false => {
-            Err(Error::usage("a token is missing, is empty, or has characters that no token has"))
-        }
+        false => Err(Error::usage("a token is missing, is empty, or contains invalid characters")),
     }
 }
 
@@ -96,6 +94,6 @@ fn lifetime_of(kept: &Kept, now: i64) -> Option<i64> {
 fn wrong_form() -> Error {
     Error::because(
         crate::error::ErrorKind::Unsupported(Operation::Adopt),
-        "these tokens have not the form of this API",
+        "these tokens do not have the format of this API",
     )
 }

@@ -80,7 +80,7 @@ fn with_token(provider: &str, entry: &str, token: &Secret) -> Result<Call<Tokens
         "vk" => "/vk",
         "mail_ru" => "/mail.ru",
         "yandex" => "/yandex",
-        _ => return Err(Error::usage("this API knows google, vk, mail_ru and yandex only")),
+        _ => return Err(Error::usage("this API supports only google, vk, mail_ru and yandex")),
     };
     let request = Request::get(format!("{root}/{entry}")).query("access_token", token);
     Ok(Call::new(request, |reply| read(reply, pair, provider_refusal)))

@@ -91,7 +91,7 @@ impl Request {
 /// Text as one segment of a path. Text that URLs interpret as a direction is refused.
 pub(super) fn segment(text: &str) -> Result<String> {
     if matches!(text, "" | "." | "..") {
-        return Err(Error::usage("a name in a path is empty or made of dots"));
+        return Err(Error::usage("a name in a path is empty or consists of dots"));
     }
     let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
     // In a path, `+` would stay a plus sign.

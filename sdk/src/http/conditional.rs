@@ -52,7 +52,7 @@ impl Body for Conditional {
         match looked {
             Ok(true) => Poll::Ready(text.map(|text| Ok(Frame::data(text)))),
             Ok(false) | Err(_) => {
-                let error = std::io::Error::other("it is not to be sent any more");
+                let error = std::io::Error::other("the body is not needed any more");
                 Poll::Ready(Some(Err(error)))
             }
         }
@@ -92,7 +92,7 @@ mod tests {
             }
         }
         drop(stream);
-        assert!(!sending.await.unwrap(), "nobody has answered");
+        assert!(!sending.await.unwrap(), "there is no answer");
         String::from_utf8(seen).unwrap()
     }
 

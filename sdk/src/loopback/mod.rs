@@ -76,7 +76,7 @@ impl Loopback {
     /// Outside of a tokio runtime.
     pub async fn bind(registered: &RedirectUri) -> Result<Self> {
         let Some(host) = registered.loopback_address() else {
-            return Err(Error::usage("a redirect that is no loopback link"));
+            return Err(Error::usage("the redirect is not a loopback link"));
         };
         let no_port = |error| Error::because(ErrorKind::Usage, error);
         let listener = TcpListener::bind((host, 0)).await.map_err(no_port)?;
@@ -105,7 +105,7 @@ impl Loopback {
         });
         timeout(limit, serve(&self.listener, &context))
             .await
-            .map_err(|_| Error::because(ErrorKind::Cancelled, "no browser has come back"))
+            .map_err(|_| Error::because(ErrorKind::Cancelled, "no browser has returned in time"))
     }
 }
 
@@ -126,7 +126,7 @@ async fn serve(listener: &TcpListener, context: &Arc<CallbackContext>) -> String
                     visits.spawn(async move { context.receive(stream, reader).await });
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "a connection of a browser was not accepted");
+                    tracing::debug!(%error, "a connection could not be accepted");
                     sleep(ACCEPT_RETRY_DELAY).await;
                 }
             },

@@ -262,7 +262,7 @@ async fn loopback_returns_the_link_of_a_browser_that_disconnects() {
 #[tokio::test(start_paused = true)]
 async fn loopback_wait_ends_after_its_limit() {
     let waiting = wait().await;
-    let error = waiting.end.await.expect("no panic").expect_err("nobody");
+    let error = waiting.end.await.expect("no panic").expect_err("no browser");
     assert_eq!(error.kind(), &ErrorKind::Cancelled);
     TcpStream::connect(waiting.address).await.expect_err("a closed port");
 }

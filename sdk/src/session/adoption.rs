@@ -57,7 +57,7 @@ impl SessionCore {
             }
             return Err(Error::because(
                 ErrorKind::OtherSignIn,
-                "somebody is signed in; sign out before tokens are handed over",
+                "a user is signed in; sign out before adopting tokens",
             ));
         }
         let at = self.transport.moment();

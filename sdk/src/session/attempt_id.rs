@@ -23,6 +23,6 @@ pub(crate) fn random_text() -> Result<Secret> {
     let mut bytes = [0; 32];
     SystemRandom::new()
         .fill(&mut bytes)
-        .map_err(|_| Error::because(ErrorKind::Usage, "the system gives no random numbers"))?;
+        .map_err(|_| Error::because(ErrorKind::Usage, "the system provides no random numbers"))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes).into())
 }

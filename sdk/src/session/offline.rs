@@ -69,7 +69,7 @@ impl SessionCore {
                 })
                 .await;
             if let Err(error) = written {
-                tracing::warn!(%error, "how late it is cannot be written down");
+                tracing::warn!(%error, "the latest known time could not be stored");
             }
         }
         let seconds = i64::try_from(policy.trusted_for.as_secs()).unwrap_or(i64::MAX);

@@ -147,7 +147,9 @@ impl SessionCore {
         let current_token = self.cached_token().ok_or_else(|| self.signed_out_error())?;
         match self.has_usable_token() {
             true => Ok(current_token),
-            false => Err(Error::because(ErrorKind::Network, "the server renews nothing now")),
+            false => {
+                Err(Error::because(ErrorKind::Network, "the server does not renew the token now"))
+            }
         }
     }
 
@@ -194,7 +196,7 @@ impl SessionCore {
                 return outcome;
             }
         }
-        Err(Error::because(ErrorKind::Network, "other_process_limit were first each time"))
+        Err(Error::because(ErrorKind::Network, "other processes were first each time"))
     }
 
     /// First step: checks the session and takes the lease.
@@ -284,7 +286,7 @@ impl SessionCore {
             if kept.session.spends_refresh_token() {
                 let later = Error::because(
                     ErrorKind::RetryLater { after: holds },
-                    "another process renews, and its answer cannot be had twice",
+                    "another process is renewing, and its answer cannot be requested again",
                 );
                 return self.usable_token_or(&kept, purpose, later);
             }
@@ -293,7 +295,7 @@ impl SessionCore {
         let mut record = locked.record(&SessionState::SignedIn(kept.clone()))?;
         record.lease = Some(Lease::new(&self.holder, now, self.transport.timeout()));
         if let Err(error) = self.write(locked, record).await {
-            tracing::info!(%error, "other_process_limit are not current of a renewal");
+            tracing::info!(%error, "other processes are not informed of a renewal");
         }
         self.publish_phase(Phase::Refreshing);
         Ok(RenewalStep::send(*kept.session, other_process_limit))
@@ -419,7 +421,7 @@ impl SessionCore {
         };
         let written = written.await;
         if let Err(error) = &written {
-            tracing::warn!(%error, "the vault is written later");
+            tracing::warn!(%error, "the vault could not be written and will be written later");
         }
         memory.state = match state {
             SessionState::SignedIn(kept) => SessionState::SignedIn(MemorySession {

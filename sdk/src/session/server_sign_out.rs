@@ -86,7 +86,7 @@ impl SessionCore {
         let (core, work_guard) = (Arc::clone(self), self.work.begin());
         tokio::spawn(async move {
             if let Err(error) = core.send_pending_sign_outs().await {
-                tracing::info!(%error, "the server is current of a sign-out later");
+                tracing::info!(%error, "the server will be informed of a sign-out later");
             }
             drop(work_guard);
         });
@@ -145,7 +145,7 @@ fn is_confirmed(current: std::result::Result<bool, Failure>) -> bool {
         Err(Failure::Refused(Refusal::SignedOut(_) | Refusal::Spent)) => true,
         Err(failure) => {
             let error = Error::from(failure);
-            tracing::info!(%error, "the server has not been current of a sign-out");
+            tracing::info!(%error, "the server was not informed of a sign-out");
             false
         }
     }

@@ -101,7 +101,7 @@ impl fmt::Display for StatusChange {
         f.write_str(match self {
             StatusChange::Initial => "at the start",
             StatusChange::SignedIn => "by a sign-in",
-            StatusChange::Adopted => "by tokens of before",
+            StatusChange::Adopted => "by adopted tokens",
             StatusChange::Refreshed => "by a renewal",
             StatusChange::SignedOut => "by a sign-out",
             StatusChange::SessionEnded => "by the end of the session",

@@ -80,7 +80,7 @@ fn runtime_that_ends_during_a_sign_out_blocks_no_later_call() {
         }
     });
     first.shutdown_background();
-    give.send(()).expect("somebody waits for the lock");
+    give.send(()).expect("a task waits for the lock");
 
     runtime().block_on(async {
         let nobody = Phase::SignedOut { reason: SignOutReason::NeverSignedIn };
@@ -159,4 +159,20 @@ fn sign_out_reason_of_a_newer_version_is_read_as_ended() {
     let known =
         serde_json::to_string(&StoredState::SignedOut(SignOutReason::TokenReused)).expect("JSON");
     assert_eq!(known, r#"{"signed_out":"reused"}"#);
+}
+
+#[test]
+fn record_names_on_disk_do_not_change() {
+    let names = |value: &serde_json::Value| {
+        let members = value.as_object().expect("an object").keys().cloned();
+        members.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
+    };
+    let record = Record { held: StoredState::SignedIn(session("ours")), ..Record::default() };
+    let json = serde_json::to_value(&record).expect("JSON");
+    assert_eq!(names(&json), "adopted held journal latest lease lost number owed series version");
+    assert_eq!(
+        names(&json["held"]["signed_in"]),
+        "access_expires_at access_lives attempt_key clock_offset credential dialect generation \
+         is_unverified lineage origin profile refresh refresh_expires_at rotates session_id vouched_at"
+    );
 }

@@ -107,7 +107,7 @@ impl SessionCore {
             if self.has_pending_sign_outs()
                 && let Err(error) = self.send_pending_sign_outs().await
             {
-                tracing::info!(%error, "the server is current of a sign-out later");
+                tracing::info!(%error, "the server will be informed of a sign-out later");
             }
             if !self.is_saved().await {
                 self.save().await;
@@ -150,8 +150,10 @@ impl SessionCore {
                 SessionState::Unknown => core.read_vault(&mut memory, StatusChange::Initial).await,
                 SessionState::SignedIn(_) => Ok(()),
                 SessionState::SignedOut(_) => {
-                    if let Err(error) = core.read_vault(&mut memory, StatusChange::OtherProcess).await {
-                        tracing::debug!(%error, "whether another process has signed in is not known");
+                    if let Err(error) =
+                        core.read_vault(&mut memory, StatusChange::OtherProcess).await
+                    {
+                        tracing::debug!(%error, "the vault could not be read again");
                     }
                     Ok(())
                 }

@@ -41,7 +41,7 @@ impl SessionCore {
         }
         let looked = self.read_vault(&mut memory, StatusChange::OtherProcess).await;
         if let Err(error) = &looked {
-            tracing::debug!(%error, "what another process has done is not known");
+            tracing::debug!(%error, "the vault could not be read for changes by another process");
         }
         looked.is_ok()
     }

@@ -72,7 +72,7 @@ impl FakeBrowser {
         let mut page = Url::parse(authorize_url)
             .ok()
             .filter(|url| url.path() == AUTHORIZE)
-            .ok_or_else(|| Error::usage("no address of a fake server's sign-in"))?;
+            .ok_or_else(|| Error::usage("this is not the address of a fake server's sign-in"))?;
         match &self.0 {
             UserAction::Approves(email) => page.query_pairs_mut().append_pair("as", email),
             UserAction::Fails(error) => page.query_pairs_mut().append_pair("error", error),
@@ -84,7 +84,7 @@ impl FakeBrowser {
             answer.map_err(|error| Error::because(ErrorKind::Network, error.without_url()))?;
         let location = answer.headers().get(LOCATION).and_then(|link| link.to_str().ok());
         let link =
-            location.ok_or_else(|| Error::usage("the sign-in is over, or was opened before"))?;
+            location.ok_or_else(|| Error::usage("the sign-in has ended, or was opened before"))?;
         if is_loopback(link) {
             // As with a real browser, the app does not learn of a closed port.
             tokio::spawn(http.get(link).send());

@@ -58,7 +58,7 @@ impl Contents {
         lock_guard: &(impl Clone + Send + 'static),
     ) -> Result<(), VaultError> {
         if record.len() > MAX_RECORD {
-            return Err(VaultError::new(VaultState::ReadOnly, "a record has 1 MiB at most"));
+            return Err(VaultError::new(VaultState::ReadOnly, "a record may have at most 1 MiB"));
         }
         let known = match self.read_with_retry()? {
             None => self.keys.for_new_file(lock_guard)?,
@@ -123,7 +123,7 @@ impl Contents {
         if !was_none {
             tracing::warn!(
                 vault = self.storage.name(),
-                "there are no locks between processes here"
+                "this file system has no locks between processes"
             );
         }
         Ok(Box::new(()))
@@ -145,7 +145,7 @@ impl Contents {
     ) -> Result<LocatedKey, VaultError> {
         let known = self.keys.for_new_file(lock_guard)?;
         self.written(retry_while_away(|| self.storage.set_aside()))?;
-        tracing::warn!(vault = self.storage.name(), "a vault that nobody can read was set aside");
+        tracing::warn!(vault = self.storage.name(), "an unreadable vault was set aside");
         Ok(known)
     }
 
@@ -158,7 +158,7 @@ impl Contents {
             (Err(error), Some(file))
                 if error.state() == VaultState::Unreadable && file.folder.is_elsewhere() =>
             {
-                return Err(locked("another folder with another vault is in place of the vault's"));
+                return Err(locked("another folder with another vault is at the vault's path"));
             }
             _ => {}
         }

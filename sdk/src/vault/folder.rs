@@ -59,7 +59,7 @@ impl Folder {
         let Some(home) = self.seen().home else { return Ok(()) };
         match self.current() {
             Some(current) if current == home || self.file.exists() => Ok(()),
-            _ => Err(io::Error::new(io::ErrorKind::NotConnected, "the vault's folder is away")),
+            _ => Err(io::Error::new(io::ErrorKind::NotConnected, "the vault's folder is missing")),
         }
     }
 

@@ -22,7 +22,7 @@ impl VaultKey {
         let mut bytes = [0; 32];
         SystemRandom::new()
             .fill(&mut bytes)
-            .map_err(|_| io::Error::other("the system gives no random bytes"))?;
+            .map_err(|_| io::Error::other("the system provides no random bytes"))?;
         Ok(VaultKey(bytes))
     }
 
@@ -117,6 +117,6 @@ impl KeyStore for FixedKey {
     }
 
     fn save(&self, _: &VaultKey) -> Result<(), KeyStoreError> {
-        Err(KeyStoreError::Other("the app has chosen the key".to_owned()))
+        Err(KeyStoreError::Other("the app provides the key".to_owned()))
     }
 }

@@ -99,7 +99,7 @@ impl Keys {
             Ok(known) => self.remember(known),
             Err(KeyStoreError::NoStore(_)) => opened,
             Err(error) => {
-                tracing::warn!(%error, "the vault's key stays key_file its file");
+                tracing::warn!(%error, "the vault's key stays in its key file");
                 self.store_refuses.store(true, Ordering::SeqCst);
                 opened
             }
@@ -111,7 +111,7 @@ impl Keys {
         if let Some(key_file) = &self.key_file
             && let Err(error) = key_file.remove()
         {
-            tracing::warn!(%error, "a key that opens nothing any more stays key_file the vault");
+            tracing::warn!(%error, "a key file that opens nothing any more could not be removed");
         }
     }
 
@@ -169,7 +169,7 @@ impl Keys {
                 key
             }
         };
-        tracing::warn!(%error, "the vault's key lies key_file its file");
+        tracing::warn!(%error, "the vault's key is in a key file");
         Ok(LocatedKey { key, key_location: KeyLocation::File })
     }
 
@@ -209,5 +209,5 @@ fn generate() -> Result<VaultKey, KeyStoreError> {
 }
 
 fn forgotten() -> KeyStoreError {
-    KeyStoreError::Other("it forgets what it was given".to_owned())
+    KeyStoreError::Other("it does not keep what it is given".to_owned())
 }

@@ -327,7 +327,7 @@ pub(super) fn replace(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
     written?;
     if let Err(error) = sync_folder(parent(path)) {
         // The file is in place; only a crash of the machine now may lose it.
-        tracing::warn!(%error, "it is not certain that the disk has kept a vault");
+        tracing::warn!(%error, "the disk may not have kept a vault");
     }
     Ok(())
 }

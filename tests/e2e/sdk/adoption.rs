@@ -114,7 +114,7 @@ async fn adoption_is_refused_while_a_user_is_signed_in() {
     let (home, other) = (Home::start().await, Home::start().await);
     let tokens = kept(&home).await;
     let client = other.signed_in().await;
-    let user = client.status().await.expect("a status").user.expect("somebody");
+    let user = client.status().await.expect("a status").user.expect("a user");
     assert_eq!(kind(client.adopt(tokens).await), ErrorKind::OtherSignIn);
     assert_eq!(client.access_token_for(&user).await.expect("a token").user(), &user);
 }

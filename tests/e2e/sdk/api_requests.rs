@@ -179,5 +179,5 @@ async fn replacement_of_a_refused_token_is_bound_to_its_sign_in() {
     let refused = client.access_token().await.expect("a token");
     client.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
     let outcome = client.replace_access_token(&refused).await;
-    assert_eq!(*outcome.expect_err("somebody else").kind(), ErrorKind::OtherSignIn);
+    assert_eq!(*outcome.expect_err("another sign-in").kind(), ErrorKind::OtherSignIn);
 }

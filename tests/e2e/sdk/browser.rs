@@ -236,7 +236,7 @@ async fn identity_is_not_linked_to_the_account_of_the_next_user() {
     let begun = app.begin_link("google", None, None).await.expect("it begins");
     let link = desk.browse(&begun.authorize_url).await;
     app.sign_in("boris", "a quiet harbour at noon").await.expect("another sign-in");
-    let refused = app.complete_sign_in(&link).await.expect_err("somebody else");
+    let refused = app.complete_sign_in(&link).await.expect_err("another sign-in");
     assert_eq!(*refused.kind(), ErrorKind::OtherSignIn);
     assert!(app.identities().await.expect("a list").is_empty());
 }

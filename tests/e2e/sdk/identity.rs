@@ -11,7 +11,7 @@ async fn status_contains_the_user_and_the_change() {
     let mut status = client.watch();
     let signed_in = status.borrow_and_update().clone();
     assert_eq!((signed_in.phase, signed_in.change), (Phase::SignedIn, StatusChange::SignedIn));
-    let user = signed_in.user.expect("somebody");
+    let user = signed_in.user.expect("a user");
     let profile = client.profile().await.expect("a profile");
     assert_eq!(user.account_id, profile.id);
     let sessions = client.sessions().await.expect("a list");
@@ -29,7 +29,7 @@ async fn status_contains_the_user_and_the_change() {
     assert_eq!((left.phase, left.user, left.change), (nobody, None, StatusChange::SignedOut));
 
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
-    let again = client.status().await.expect("a status").user.expect("somebody");
+    let again = client.status().await.expect("a status").user.expect("a user");
     assert_eq!(again.account_id, user.account_id);
     assert!(!again.is_same(&user), "another sign-in");
 }
@@ -38,7 +38,7 @@ async fn status_contains_the_user_and_the_change() {
 async fn request_of_one_user_is_not_sent_for_the_next() {
     let home = Home::start().await;
     let (tap, client) = home.tapped().await;
-    let user = client.status().await.expect("a status").user.expect("somebody");
+    let user = client.status().await.expect("a status").user.expect("a user");
     let account = "/propusk/v1/account";
     client.access_token_for(&user).await.expect("a token");
     client.api().for_user(&user).get(account).send().await.expect("an answer");
@@ -46,13 +46,13 @@ async fn request_of_one_user_is_not_sent_for_the_next() {
     client.finish_pending_work(std::time::Duration::from_secs(30)).await;
     tap.forget();
     home.advance(EXPIRED);
-    let refused = client.access_token_for(&user).await.expect_err("somebody else");
+    let refused = client.access_token_for(&user).await.expect_err("another sign-in");
     assert_eq!(*refused.kind(), ErrorKind::OtherSignIn);
     let refused =
-        client.api().for_user(&user).get(account).send().await.expect_err("somebody else");
+        client.api().for_user(&user).get(account).send().await.expect_err("another sign-in");
     assert_eq!(*refused.kind(), ErrorKind::OtherSignIn);
     assert!(tap.seen().iter().all(|seen| !seen.what.ends_with(account)), "{:?}", tap.seen());
-    let next = client.status().await.expect("a status").user.expect("somebody");
+    let next = client.status().await.expect("a status").user.expect("a user");
     client.access_token_for(&next).await.expect("a token");
 }
 
@@ -60,7 +60,7 @@ async fn request_of_one_user_is_not_sent_for_the_next() {
 async fn refusal_after_another_sign_in_is_other_sign_in() {
     let home = Home::start().await;
     let client = home.signed_in().await;
-    let user = client.status().await.expect("a status").user.expect("somebody");
+    let user = client.status().await.expect("a status").user.expect("a user");
     let next = home.app();
     next.sign_in(EMAIL, PASSWORD).await.expect("another process signs in");
     assert!(
@@ -69,6 +69,6 @@ async fn refusal_after_another_sign_in_is_other_sign_in() {
     );
     for _ in 0..2 {
         let refused = client.api().for_user(&user).get("/propusk/v1/account").send().await;
-        assert_eq!(*refused.expect_err("somebody else").kind(), ErrorKind::OtherSignIn);
+        assert_eq!(*refused.expect_err("another sign-in").kind(), ErrorKind::OtherSignIn);
     }
 }

@@ -10,7 +10,7 @@ const HOUR: i64 = 3_600;
 
 async fn trust(client: &Client) -> Trust {
     let policy = OfflinePolicy::trusted_for(Duration::from_secs(24 * 3_600));
-    client.offline_identity(policy).await.expect("somebody").trust
+    client.offline_identity(policy).await.expect("a user").trust
 }
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn offline_trust_lasts_as_long_as_the_policy() {
     let signed_in_at = home.clock.now();
     let who = client.status().await.expect("a status").user;
     let identity = client.offline_identity(OfflinePolicy::trusted_for(Duration::ZERO)).await;
-    let identity = identity.expect("somebody");
+    let identity = identity.expect("a user");
     assert_eq!((Some(identity.user), identity.trust), (who, Trust::Fresh));
     let email = identity.profile.and_then(|profile| profile.email);
     assert_eq!(email.as_deref(), Some(EMAIL));

@@ -81,7 +81,7 @@ pub fn revoke(access: &Credential, refresh: Option<&Secret>, app: &App) -> Resul
 }
 
 fn client(app: &App) -> Result<&OAuthClient> {
-    app.oauth_client.as_ref().ok_or_else(|| Error::usage("this API asks for an OAuth client"))
+    app.oauth_client.as_ref().ok_or_else(|| Error::usage("this API needs an OAuth client"))
 }
 
 /// The name of a provider in python-social-auth.

@@ -101,5 +101,5 @@ impl Users {
 }
 
 fn needed(current: Option<&Secret>) -> Result<&Secret> {
-    current.ok_or_else(|| Error::usage("this API asks for the current password"))
+    current.ok_or_else(|| Error::usage("this API needs the current password"))
 }

@@ -73,7 +73,7 @@ async fn obey(
         "unlock" => *held = None,
         "count" => count(vault, rest.parse().unwrap()).await?,
         "run" => assert!(Command::new("sh").args(["-c", rest]).status().unwrap().success()),
-        unknown => panic!("nobody knows how to {unknown}"),
+        unknown => panic!("unknown command {unknown}"),
     }
     Ok("done".to_owned())
 }

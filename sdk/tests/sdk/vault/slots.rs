@@ -63,7 +63,7 @@ async fn obey(slots: &VaultSlots, words: &[&str]) -> propusk::Result<String> {
                 say(name);
             }
         },
-        _ => panic!("nobody knows how to {words:?}"),
+        _ => panic!("unknown command {words:?}"),
     }
     Ok("done".to_owned())
 }
