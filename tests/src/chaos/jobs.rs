@@ -6,12 +6,12 @@ use std::time::Duration;
 use propusk::{Client, ErrorKind, ExistingTokens, SignOutReason};
 use tokio::time::timeout;
 
-use super::world::WayIn;
+use super::world::SignInMethod;
 
 /// After this time a user stops waiting; the work continues.
-const PATIENCE: Duration = Duration::from_secs(2);
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// A sign-out waits longer, in particular if the server cannot be reached.
-const LONG_PATIENCE: Duration = Duration::from_secs(8);
+const WORK_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A job of an app.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub(super) enum Job {
     Call,
     /// The same, while another process signs in or out.
     CallUnlessLeft,
-    SignIn(WayIn),
+    SignIn(SignInMethod),
     SignOut,
     /// Adopts tokens, for the first time or again.
     Adopt(Arc<ExistingTokens>),
@@ -39,8 +39,8 @@ impl Job {
     /// Runs it once; `url` is the address of the account.
     pub async fn run(self, client: &Client, url: &str) -> Ended {
         let limit = match self {
-            Job::Call | Job::CallUnlessLeft => PATIENCE,
-            _ => LONG_PATIENCE,
+            Job::Call | Job::CallUnlessLeft => CALL_TIMEOUT,
+            _ => WORK_TIMEOUT,
         };
         let ended = timeout(limit, self.at(client, url)).await;
         ended.unwrap_or_else(|_| Ended::Failed("no answer in time".to_owned()))
@@ -53,10 +53,10 @@ impl Job {
                 Ended::SignedOut(reason) if is_to_be_expected(reason) => Ended::Done,
                 ended => ended,
             },
-            Job::SignIn(way_in) => ended(way_in.sign_in(client).await),
+            Job::SignIn(sign_in_method) => ended(sign_in_method.sign_in(client).await),
             Job::SignOut => ended(client.sign_out().await.map(drop)),
             Job::Adopt(tokens) => ended(client.adopt((*tokens).clone()).await.map(drop)),
-            Job::Settle => match client.finish_pending_work(LONG_PATIENCE).await {
+            Job::Settle => match client.finish_pending_work(WORK_TIMEOUT).await {
                 true => Ended::Done,
                 false => Ended::Failed("something is left to do".to_owned()),
             },

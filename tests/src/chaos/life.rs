@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The state of a process.
 #[derive(Clone, Copy, Eq, PartialEq)]
-enum Standing {
+enum ProcessState {
     Runs,
     Stopped,
     Over,
@@ -20,30 +20,30 @@ pub(super) struct Life {
     shared: Arc<Shared>,
     worker: Handle,
     /// A kill is meant for one process and not for its successor.
-    is_struck: AtomicBool,
+    is_killed: AtomicBool,
 }
 
 struct Shared {
-    standing: Mutex<Standing>,
+    state: Mutex<ProcessState>,
     changes: Condvar,
 }
 
 impl Shared {
-    fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ProcessState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, standing: Standing) {
-        let mut now = self.standing();
-        if *now != Standing::Over {
-            *now = standing;
+    fn set(&self, state: ProcessState) {
+        let mut now = self.state();
+        if *now != ProcessState::Over {
+            *now = state;
         }
         self.changes.notify_all();
     }
 
-    fn wait_while(&self, waits: impl Fn(Standing) -> bool) -> Standing {
-        let mut now = self.standing();
-        while waits(*now) {
+    fn wait_while(&self, waiter: impl Fn(ProcessState) -> bool) -> ProcessState {
+        let mut now = self.state();
+        while waiter(*now) {
             now = self.changes.wait(now).unwrap_or_else(PoisonError::into_inner);
         }
         *now
@@ -52,45 +52,45 @@ impl Shared {
 
 impl Life {
     pub fn of(runtime: &Runtime) -> Self {
-        let shared = Shared { standing: Mutex::new(Standing::Runs), changes: Condvar::new() };
+        let shared = Shared { state: Mutex::new(ProcessState::Runs), changes: Condvar::new() };
         let (shared, worker) = (Arc::new(shared), runtime.handle().clone());
-        Life { shared, worker, is_struck: AtomicBool::new(false) }
+        Life { shared, worker, is_killed: AtomicBool::new(false) }
     }
 
     pub fn end(&self) {
-        self.shared.set(Standing::Over);
+        self.shared.set(ProcessState::Over);
     }
 
     /// Suspends the process: the only thread of its runtime waits, and so does its disk.
     pub fn stop(&self) {
-        self.shared.set(Standing::Stopped);
+        self.shared.set(ProcessState::Stopped);
         let shared = Arc::clone(&self.shared);
-        self.worker.spawn(async move { shared.wait_while(|now| now == Standing::Stopped) });
+        self.worker.spawn(async move { shared.wait_while(|now| now == ProcessState::Stopped) });
     }
 
-    pub fn go_on(&self) {
-        self.shared.set(Standing::Runs);
+    pub fn resume(&self) {
+        self.shared.set(ProcessState::Runs);
     }
 
     pub fn is_stopped(&self) -> bool {
-        *self.shared.standing() == Standing::Stopped
+        *self.shared.state() == ProcessState::Stopped
     }
 
     /// Waits while the process is suspended. An error if it is dead.
     pub fn pass(&self) -> io::Result<()> {
-        match self.shared.wait_while(|now| now == Standing::Stopped) {
-            Standing::Over => Err(io::Error::other("the process is dead")),
-            Standing::Runs | Standing::Stopped => Ok(()),
+        match self.shared.wait_while(|now| now == ProcessState::Stopped) {
+            ProcessState::Over => Err(io::Error::other("the process is dead")),
+            ProcessState::Runs | ProcessState::Stopped => Ok(()),
         }
     }
 
     pub fn wait_for_end(&self) {
-        self.shared.wait_while(|now| now != Standing::Over);
+        self.shared.wait_while(|now| now != ProcessState::Over);
     }
 
     /// Whether this is the first kill.
-    pub fn strike(&self) -> bool {
-        !self.is_struck.swap(true, Ordering::SeqCst)
+    pub fn kill(&self) -> bool {
+        !self.is_killed.swap(true, Ordering::SeqCst)
     }
 }
 
@@ -108,35 +108,35 @@ pub(super) struct Stopped {
     /// Whether it holds the lock of the vault.
     pub has_lock: bool,
     /// The task that waits until the process is suspended, and then until it is resumed.
-    pub waits: Option<UnboundedSender<()>>,
+    pub waiter: Option<UnboundedSender<()>>,
 }
 
 impl Stopped {
     /// The connection may be gone already.
-    pub fn tell(&self) {
-        let _ = self.waits.as_ref().map(|waits| waits.send(()));
+    pub fn notify(&self) {
+        let _ = self.waiter.as_ref().map(|waiter| waiter.send(()));
     }
 }
 
 /// Reports events of one process. The harness may be gone already.
 #[derive(Clone)]
-pub(super) struct Teller {
+pub(super) struct EventSender {
     pub process: usize,
-    pub tell: UnboundedSender<Event>,
+    pub events_sender: UnboundedSender<Event>,
 }
 
-impl Teller {
+impl EventSender {
     pub fn died(&self) {
-        let _ = self.tell.send(Event::Died(self.process));
+        let _ = self.events_sender.send(Event::Died(self.process));
     }
 
-    pub fn stopped(&self, has_lock: bool, waits: Option<UnboundedSender<()>>) {
-        let stopped = Stopped { process: self.process, has_lock, waits };
-        let _ = self.tell.send(Event::Stopped(stopped));
+    pub fn stopped(&self, has_lock: bool, waiter: Option<UnboundedSender<()>>) {
+        let stopped = Stopped { process: self.process, has_lock, waiter };
+        let _ = self.events_sender.send(Event::Stopped(stopped));
     }
 
     /// Asks the harness to kill the process and never returns: the connection is closed.
-    pub async fn strike(&self) -> io::Result<()> {
+    pub async fn kill(&self) -> io::Result<()> {
         self.died();
         std::future::pending().await
     }
@@ -144,8 +144,8 @@ impl Teller {
     /// Asks the harness to suspend the process. The receiver gets a message when it is suspended
     /// and another when it is resumed.
     pub fn stop(&self) -> UnboundedReceiver<()> {
-        let (waits, told) = unbounded_channel();
-        self.stopped(false, Some(waits));
-        told
+        let (waiter, notified) = unbounded_channel();
+        self.stopped(false, Some(waiter));
+        notified
     }
 }

@@ -5,12 +5,12 @@
 //! order in which concurrent processes are served.
 
 mod acts;
-mod cast;
 mod faults;
 mod jobs;
 mod life;
 mod plan;
 mod process;
+mod process_group;
 mod report;
 mod run;
 mod shim;
@@ -18,6 +18,6 @@ mod world;
 
 pub use plan::{Act, Fault, MESSAGE_FAULTS, MessageFault, Plan, SAVE_FAULTS, SaveFault};
 pub use report::{Harness, Tally, write_foot, write_head};
-pub use run::{Mishap, Outcome};
+pub use run::{Failure, Outcome};
 pub(crate) use shim::read_request;
 pub use world::{Api, World};

@@ -109,7 +109,7 @@ const MESSAGE_STOPS: [MessageFault; 2] =
 const SAVE_STOPS: [SaveFault; 2] = [SaveFault::StopBefore, SaveFault::StopAfter];
 
 /// The faults of messages that are combined with acts.
-const MESSAGE_HANDFUL: [MessageFault; 4] = [
+const MESSAGE_FAULTS_WITH_ACTS: [MessageFault; 4] = [
     MessageFault::DropAnswer,
     MessageFault::LateRequest,
     MessageFault::TwiceSecond,
@@ -132,9 +132,9 @@ const WITHOUT_FAULTS: [Act; 4] =
     [Act::SignOutAndIn(1), Act::SignInOver(0), Act::OtherOrigin, Act::Clock(-3_600)];
 const DAY: i64 = 86_400;
 /// One in this many random faults is a suspension, because it takes seconds.
-const RARELY: usize = 40;
+const STOP_ODDS: usize = 40;
 /// How many messages and writes after an act are made to fail.
-const RIGHT_AFTER: (usize, usize) = (3, 2);
+const FAULTS_AFTER_ACT: (usize, usize) = (3, 2);
 
 /// A run: how many processes share the vault, which faults occur, and which acts take place.
 #[derive(Clone, Debug, Default)]
@@ -171,7 +171,7 @@ impl Plan {
     /// all processes renew at once.
     pub fn lockless(processes: usize, messages: usize) -> Vec<Plan> {
         let quiet = Plan { is_lockless: true, ..Plan::quiet(processes) };
-        let mut plans = quiet.with_each(of_messages(0..messages, &MESSAGE_HANDFUL));
+        let mut plans = quiet.with_each(of_messages(0..messages, &MESSAGE_FAULTS_WITH_ACTS));
         plans.push(quiet);
         plans
     }
@@ -192,8 +192,9 @@ impl Plan {
 
     /// This plan with one fault each, at or soon after this many messages and writes.
     pub fn with_faults_after(&self, (messages, saves): (usize, usize)) -> Vec<Plan> {
-        let faults = of_messages(messages..messages + RIGHT_AFTER.0, &MESSAGE_HANDFUL);
-        self.with_each(faults.chain(of_saves(saves..saves + RIGHT_AFTER.1, &SAVE_FAULTS)))
+        let faults =
+            of_messages(messages..messages + FAULTS_AFTER_ACT.0, &MESSAGE_FAULTS_WITH_ACTS);
+        self.with_each(faults.chain(of_saves(saves..saves + FAULTS_AFTER_ACT.1, &SAVE_FAULTS)))
     }
 
     /// A plan with two faults and perhaps some acts, reproducible by its seed.
@@ -267,7 +268,7 @@ fn of_saves(at: Range<usize>, faults: &[SaveFault]) -> impl Iterator<Item = Faul
 }
 
 fn any_fault(random: &mut StdRng, messages: usize, saves: usize) -> Fault {
-    let is_stop = random.random_range(0..RARELY) == 0;
+    let is_stop = random.random_range(0..STOP_ODDS) == 0;
     let (of_messages, of_saves): (&[MessageFault], &[SaveFault]) = match is_stop {
         true => (&MESSAGE_STOPS, &SAVE_STOPS),
         false => (&MESSAGE_FAULTS, &SAVE_FAULTS),

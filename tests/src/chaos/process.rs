@@ -15,11 +15,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use super::faults::Faults;
-use super::life::{Life, Teller};
+use super::life::{EventSender, Life};
 use super::plan::SaveFault;
 
 /// How long a client waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A running process.
 pub(super) struct Process {
@@ -45,14 +45,14 @@ pub(super) struct Setting {
 
 impl Process {
     /// Starts a process with the stored record; it reaches the server through its shim.
-    pub fn start(setting: &Setting, shim: SocketAddr, teller: Teller) -> Self {
+    pub fn start(setting: &Setting, shim: SocketAddr, event_sender: EventSender) -> Self {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let life = Arc::new(Life::of(&runtime));
         let storage = Disk {
             file: FileStorage::new(&setting.vault),
             life: Arc::clone(&life),
-            teller,
+            event_sender,
             faults: Arc::clone(&setting.faults),
             has_locks: setting.has_locks,
             stops_unlocked: Arc::default(),
@@ -60,7 +60,7 @@ impl Process {
         let mut builder = Client::builder(format!("http://{shim}"))
             .dialect(setting.dialect)
             .vault(Vault::with_storage(Arc::new(storage), Arc::new(Key(setting.key.clone()))))
-            .timeout(PATIENCE)
+            .timeout(CALL_TIMEOUT)
             .clock(setting.clock.clone());
         if let Some((id, secret)) = &setting.oauth_client {
             builder = builder.oauth_client(id, secret.as_str());
@@ -87,8 +87,8 @@ impl Process {
         self.life.stop();
     }
 
-    pub fn go_on(&self) {
-        self.life.go_on();
+    pub fn resume(&self) {
+        self.life.resume();
     }
 }
 
@@ -119,7 +119,7 @@ impl KeyStore for Key {
 struct Disk {
     file: FileStorage,
     life: Arc<Life>,
-    teller: Teller,
+    event_sender: EventSender,
     faults: Arc<Faults>,
     has_locks: bool,
     /// Whether the process must be suspended as soon as it releases the lock.
@@ -128,8 +128,8 @@ struct Disk {
 
 impl Disk {
     fn die(&self) -> io::Error {
-        if self.life.strike() {
-            self.teller.died();
+        if self.life.kill() {
+            self.event_sender.died();
         }
         self.life.wait_for_end();
         io::Error::other("the process is dead")
@@ -160,7 +160,7 @@ impl Storage for Disk {
             }
             Some(SaveFault::StopBefore) => {
                 self.life.stop();
-                self.teller.stopped(self.has_locks, None);
+                self.event_sender.stopped(self.has_locks, None);
                 self.life.pass()?;
                 self.file.write(sealed)
             }
@@ -192,10 +192,10 @@ impl Storage for Disk {
             if self.life.is_stopped() {
                 continue;
             }
-            let (life, teller) = (Arc::clone(&self.life), self.teller.clone());
+            let (life, event_sender) = (Arc::clone(&self.life), self.event_sender.clone());
             let stops = Arc::clone(&self.stops_unlocked);
             return match lock {
-                Some(lock) => Ok(Box::new(Lock { lock: Some(lock), life, teller, stops })),
+                Some(lock) => Ok(Box::new(Lock { lock: Some(lock), life, event_sender, stops })),
                 None => Err(io::ErrorKind::Unsupported.into()),
             };
         }
@@ -210,7 +210,7 @@ impl Storage for Disk {
 struct Lock {
     lock: Option<Box<dyn Send>>,
     life: Arc<Life>,
-    teller: Teller,
+    event_sender: EventSender,
     stops: Arc<AtomicBool>,
 }
 
@@ -219,7 +219,7 @@ impl Drop for Lock {
         drop(self.lock.take());
         if self.stops.swap(false, Ordering::SeqCst) {
             self.life.stop();
-            self.teller.stopped(false, None);
+            self.event_sender.stopped(false, None);
             // The end of the process also ends this wait.
             let _ = self.life.pass();
         }

@@ -8,13 +8,13 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::plan::Plan;
-use super::run::{Mishap, Outcome};
+use super::run::{Failure, Outcome};
 use super::world::{Api, World};
 
 /// The number of servers that are used at once.
 const WORLDS: usize = 6;
 /// The number of processes for slow plans.
-const TYPICAL: usize = 2;
+const TYPICAL_PROCESSES: usize = 2;
 
 /// The results of the runs of one API.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ pub struct Tally {
     /// Sessions lost because the API cannot repeat a lost answer.
     pub answers_lost: usize,
     /// The plans that failed, with their failures.
-    pub mishaps: Vec<(String, Mishap)>,
+    pub failures: Vec<(String, Failure)>,
 }
 
 /// Servers for the runs, each with its own clock.
@@ -64,7 +64,10 @@ pub fn write_head(to: &mut dyn Write) -> io::Result<()> {
 
 /// Explains the column with the asterisk.
 pub fn write_foot(to: &mut dyn Write) -> io::Result<()> {
-    writeln!(to, "* the API spends a refresh token whose answer was lost, and the app is told so")
+    writeln!(
+        to,
+        "* the API spends a refresh token whose answer was lost, and reports it to the app"
+    )
 }
 
 /// All plans: every single fault for one to three processes, all acts, suspended processes, a disk
@@ -78,7 +81,7 @@ async fn plans(world: &World, api: Api, pairs: usize, seed: u64) -> Vec<Plan> {
         plans.push(quiet);
         plans.extend(Plan::singles(processes, messages, saves));
         plans.extend(Plan::acts(processes));
-        if processes == TYPICAL {
+        if processes == TYPICAL_PROCESSES {
             plans.extend(Plan::stops(processes, messages, saves));
             plans.extend(Plan::lockless(processes, messages));
             plans.extend(acts_with_faults(world, api).await);
@@ -95,7 +98,7 @@ async fn plans(world: &World, api: Api, pairs: usize, seed: u64) -> Vec<Plan> {
 /// Each act with a fault at it or right after it.
 async fn acts_with_faults(world: &World, api: Api) -> Vec<Plan> {
     let mut plans = Vec::new();
-    for plan in Plan::acts(TYPICAL).into_iter().filter(Plan::is_worth_faults) {
+    for plan in Plan::acts(TYPICAL_PROCESSES).into_iter().filter(Plan::is_worth_faults) {
         let before = world.run(api, &plan).await.before_acts;
         plans.extend(plan.with_faults_after(before));
     }
@@ -129,7 +132,7 @@ async fn tally(worlds: &[Arc<World>], api: Api, plans: Vec<Plan>) -> Tally {
 impl Tally {
     /// Whether no run failed.
     pub fn is_clean(&self) -> bool {
-        self.mishaps.is_empty()
+        self.failures.is_empty()
     }
 
     /// Writes a row of the table, and every failure with its plan.
@@ -140,8 +143,8 @@ impl Tally {
             "{:<20} {runs:>6} {signed_out:>11} {forked:>7} {tokens_lost:>12} {stuck:>6} {other:>6} {answers_lost:>14}",
             api.name()
         )?;
-        for (plan, mishap) in &self.mishaps {
-            writeln!(to, "    {plan}: {mishap}")?;
+        for (plan, failure) in &self.failures {
+            writeln!(to, "    {plan}: {failure}")?;
         }
         to.flush()
     }
@@ -149,15 +152,15 @@ impl Tally {
     fn add(&mut self, plan: &Plan, outcome: Outcome) {
         self.runs += 1;
         self.answers_lost += usize::from(outcome.answer_lost);
-        for mishap in outcome.mishaps {
-            match mishap {
-                Mishap::SignedOut(_) => self.signed_out += 1,
-                Mishap::Forked(_) => self.forked += 1,
-                Mishap::TokensLost(_) => self.tokens_lost += 1,
-                Mishap::Stuck(_) => self.stuck += 1,
-                Mishap::Other(_) => self.other += 1,
+        for failure in outcome.failures {
+            match failure {
+                Failure::SignedOut(_) => self.signed_out += 1,
+                Failure::Forked(_) => self.forked += 1,
+                Failure::TokensLost(_) => self.tokens_lost += 1,
+                Failure::Stuck(_) => self.stuck += 1,
+                Failure::Other(_) => self.other += 1,
             }
-            self.mishaps.push((plan.to_string(), mishap));
+            self.failures.push((plan.to_string(), failure));
         }
     }
 }

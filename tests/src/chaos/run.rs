@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use propusk::SignOutReason;
 
-use super::acts::Props;
-use super::cast::Cast;
+use super::acts::ActContext;
 use super::faults::Faults;
 use super::jobs::Job;
 use super::plan::{Fault, MessageFault, Plan};
+use super::process_group::ProcessGroup;
 use super::world::{ACCESS_SECONDS, Api, World};
 
 /// How often access tokens expire while faults occur.
@@ -20,7 +20,7 @@ pub(super) const ROUNDS: usize = 3;
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// The failures.
-    pub mishaps: Vec<Mishap>,
+    pub failures: Vec<Failure>,
     /// Whether an answer was lost in an API that spends the refresh token and cannot repeat the
     /// answer.
     pub answer_lost: bool,
@@ -32,7 +32,7 @@ pub struct Outcome {
 
 /// A failure: something that must not happen.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Mishap {
+pub enum Failure {
     /// The user is signed out without a reason.
     SignedOut(SignOutReason),
     /// The account has this many sessions from one sign-in.
@@ -45,14 +45,14 @@ pub enum Mishap {
     Other(String),
 }
 
-impl fmt::Display for Mishap {
+impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Mishap::SignedOut(reason) => write!(f, "signed out by mistake: {reason:?}"),
-            Mishap::Forked(sessions) => write!(f, "{sessions} sessions of one sign-in"),
-            Mishap::TokensLost(why) => write!(f, "tokens lost: {why}"),
-            Mishap::Stuck(why) => write!(f, "stuck: {why}"),
-            Mishap::Other(what) => f.write_str(what),
+            Failure::SignedOut(reason) => write!(f, "signed out by mistake: {reason:?}"),
+            Failure::Forked(sessions) => write!(f, "{sessions} sessions of one sign-in"),
+            Failure::TokensLost(why) => write!(f, "tokens lost: {why}"),
+            Failure::Stuck(why) => write!(f, "stuck: {why}"),
+            Failure::Other(what) => f.write_str(what),
         }
     }
 }
@@ -60,69 +60,70 @@ impl fmt::Display for Mishap {
 impl World {
     /// Runs a plan.
     pub async fn run(&self, api: Api, plan: &Plan) -> Outcome {
-        self.straighten();
+        self.reset_skew();
         let mut outcome = Outcome::default();
-        let props = match self.props(api, plan).await {
-            Ok(props) => props,
+        let context = match self.context(api, plan).await {
+            Ok(context) => context,
             Err(error) => {
-                outcome.mishaps.push(Mishap::Stuck(format!("no sign-in: {error:?}")));
+                outcome.failures.push(Failure::Stuck(format!("no sign-in: {error:?}")));
                 return outcome;
             }
         };
         let faults = Arc::new(Faults::new(plan.clone()));
-        let mut cast = Cast::start(self, api, &props.person, plan, Arc::clone(&faults)).await;
+        let mut group =
+            ProcessGroup::start(self, api, &context.person, plan, Arc::clone(&faults)).await;
         faults.arm(true);
-        let ended = self.rounds(&mut cast, plan, &props, &mut outcome).await;
+        let ended = self.rounds(&mut group, plan, &context, &mut outcome).await;
         outcome.counted = faults.counted();
         faults.arm(false);
         let ended = match ended {
-            Ok(()) => self.afterwards(&mut cast, plan, &props).await,
+            Ok(()) => self.afterwards(&mut group, plan, &context).await,
             ended => ended,
         };
-        outcome.mishaps.extend(ended.err());
-        let lost = Mishap::SignedOut(SignOutReason::AnswerLost);
-        if api.loses_answers() && outcome.mishaps.contains(&lost) {
-            outcome.mishaps.clear();
+        outcome.failures.extend(ended.err());
+        let lost = Failure::SignedOut(SignOutReason::AnswerLost);
+        if api.loses_answers() && outcome.failures.contains(&lost) {
+            outcome.failures.clear();
             outcome.answer_lost = true;
         }
         outcome
     }
 
     /// A signed-in user, or tokens that must be adopted.
-    async fn props(&self, api: Api, plan: &Plan) -> propusk::Result<Props> {
+    async fn context(&self, api: Api, plan: &Plan) -> propusk::Result<ActContext> {
         let person = self.person().await;
         let tokens = match plan.adopts() {
             true => Some(Arc::new(self.tokens(api, &person).await?)),
             false => self.sign_in(api, &person).await.map(|()| None)?,
         };
-        Ok(Props { api, way_in: self.way_in(api, &person), person, tokens })
+        Ok(ActContext { api, sign_in_method: self.sign_in_method(api, &person), person, tokens })
     }
 
     /// Access tokens expire; the processes send requests one after the other, and then all at once.
     async fn rounds(
         &self,
-        cast: &mut Cast<'_>,
+        group: &mut ProcessGroup<'_>,
         plan: &Plan,
-        props: &Props,
+        context: &ActContext,
         outcome: &mut Outcome,
-    ) -> Result<(), Mishap> {
+    ) -> Result<(), Failure> {
         for round in 0..ROUNDS {
             for act in plan.before(round) {
                 if outcome.before_acts == (0, 0) {
-                    outcome.before_acts = cast.network.faults.counted();
+                    outcome.before_acts = group.network.faults.counted();
                 }
-                cast.act(act, props).await?;
+                group.act(act, context).await?;
             }
             self.advance(ACCESS_SECONDS + 1);
             match round % 2 {
                 0 => {
-                    for process in cast.all() {
-                        cast.calls(&[process]).await?;
+                    for process in group.all() {
+                        group.calls(&[process]).await?;
                     }
                 }
-                _ => cast.calls(&cast.all()).await?,
+                _ => group.calls(&group.all()).await?,
             }
-            cast.network.release().await;
+            group.network.release().await;
         }
         Ok(())
     }
@@ -131,45 +132,50 @@ impl World {
     /// record.
     async fn afterwards(
         &self,
-        cast: &mut Cast<'_>,
+        group: &mut ProcessGroup<'_>,
         plan: &Plan,
-        props: &Props,
-    ) -> Result<(), Mishap> {
+        context: &ActContext,
+    ) -> Result<(), Failure> {
         self.advance(ACCESS_SECONDS + 1);
-        cast.calls(&cast.all()).await?;
+        group.calls(&group.all()).await?;
         self.advance(ACCESS_SECONDS + 1);
-        cast.restart(0);
-        if let Err(mishap) = cast.calls(&[0]).await {
-            return Err(Mishap::TokensLost(mishap.to_string()));
+        group.restart(0);
+        if let Err(failure) = group.calls(&[0]).await {
+            return Err(Failure::TokensLost(failure.to_string()));
         }
         // A failed sign-out is not retried at once.
-        self.advance(AGAIN);
-        cast.jobs([(0, Job::Settle)].into()).await?;
-        self.one_session(cast, plan, props).await?;
-        match &props.tokens {
-            Some(tokens) => cast.knows(tokens).await,
+        self.advance(RETRY_SECONDS);
+        group.jobs([(0, Job::Settle)].into()).await?;
+        self.one_session(group, plan, context).await?;
+        match &context.tokens {
+            Some(tokens) => group.check_repeated_adoption(tokens).await,
             None => Ok(()),
         }
     }
 
     /// Only the session of the last sign-in is left.
-    async fn one_session(&self, cast: &Cast<'_>, plan: &Plan, props: &Props) -> Result<(), Mishap> {
-        let client = cast.processes[0].client.clone();
-        let token = cast.processes[0].spawn(async move { client.access_token().await }).await;
+    async fn one_session(
+        &self,
+        group: &ProcessGroup<'_>,
+        plan: &Plan,
+        context: &ActContext,
+    ) -> Result<(), Failure> {
+        let client = group.processes[0].client.clone();
+        let token = group.processes[0].spawn(async move { client.access_token().await }).await;
         let Ok(Ok(token)) = token else { return Ok(()) };
         let sessions = self.sessions(token.header().to_str().unwrap_or_default()).await;
-        match (1..=1 + strays(cast, plan, props.api)).contains(&sessions) {
+        match (1..=1 + untracked_sessions(group, plan, context.api)).contains(&sessions) {
             true => Ok(()),
-            false => Err(Mishap::Forked(sessions)),
+            false => Err(Failure::Forked(sessions)),
         }
     }
 }
 
 /// The time after which a sign-out is retried, in seconds.
-const AGAIN: i64 = 11;
+const RETRY_SECONDS: i64 = 11;
 
 /// How many sessions may exist that no process knows of.
-fn strays(cast: &Cast<'_>, plan: &Plan, api: Api) -> usize {
+fn untracked_sessions(group: &ProcessGroup<'_>, plan: &Plan, api: Api) -> usize {
     if !plan.signs_in() {
         return 0;
     }
@@ -180,5 +186,5 @@ fn strays(cast: &Cast<'_>, plan: &Plan, api: Api) -> usize {
         _ => api.loses_answers(),
     };
     let left = if api.has_sign_out() { 0 } else { plan.acts.len() };
-    left + cast.lost_sign_ins + plan.faults.iter().filter(is_stray).count()
+    left + group.lost_sign_ins + plan.faults.iter().filter(is_stray).count()
 }

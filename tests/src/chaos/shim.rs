@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::faults::Faults;
-use super::life::Teller;
+use super::life::EventSender;
 use super::plan::MessageFault;
 
 /// The refusal of a proxy.
@@ -20,7 +20,7 @@ const PROXY: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-type: text/html\r\ncon
                      connection: close\r\n\r\n<h1>Sign in here</h1>";
 
 /// What a process has sent before it is suspended arrives within this time.
-const LEAVING: Duration = Duration::from_millis(100);
+const DELIVERY_TIME: Duration = Duration::from_millis(100);
 
 /// The state that all shims of a run share.
 pub(super) struct Network {
@@ -56,15 +56,15 @@ pub(super) struct Shim {
 }
 
 impl Shim {
-    pub async fn open(network: Arc<Network>, teller: Teller) -> io::Result<Self> {
+    pub async fn open(network: Arc<Network>, event_sender: EventSender) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (network, teller) = (Arc::clone(&network), teller.clone());
+                let (network, event_sender) = (Arc::clone(&network), event_sender.clone());
                 tokio::spawn(async move {
                     // Errors of the connection are part of the test.
-                    let _ = carry(client, &network, &teller).await;
+                    let _ = carry(client, &network, &event_sender).await;
                 });
             }
         });
@@ -78,16 +78,20 @@ impl Drop for Shim {
     }
 }
 
-async fn carry(mut client: TcpStream, network: &Network, teller: &Teller) -> io::Result<()> {
+async fn carry(
+    mut client: TcpStream,
+    network: &Network,
+    event_sender: &EventSender,
+) -> io::Result<()> {
     let Some(mut begun) = Begun::read(&mut client).await? else { return Ok(()) };
     if network.faults.stops_before_send() {
-        return stop_before_send(client, begun, network, teller).await;
+        return stop_before_send(client, begun, network, event_sender).await;
     }
     let Some(request) = begun.whole(&mut client).await? else { return Ok(()) };
     let fault = network.faults.message();
     let answer = match fault {
         Some(MessageFault::DropRequest) => return Ok(()),
-        Some(MessageFault::CrashBeforeSend) => return teller.strike().await,
+        Some(MessageFault::CrashBeforeSend) => return event_sender.kill().await,
         Some(MessageFault::Proxy) => PROXY.into(),
         Some(MessageFault::LateRequest) => {
             network.late.lock().unwrap_or_else(PoisonError::into_inner).push(request);
@@ -110,10 +114,10 @@ async fn carry(mut client: TcpStream, network: &Network, teller: &Teller) -> io:
     };
     match fault {
         Some(MessageFault::DropAnswer) => Ok(()),
-        Some(MessageFault::CrashAfterSend) => teller.strike().await,
+        Some(MessageFault::CrashAfterSend) => event_sender.kill().await,
         Some(MessageFault::StopAfterSend) => {
-            let mut told = teller.stop();
-            match (told.recv().await, told.recv().await) {
+            let mut notified = event_sender.stop();
+            match (notified.recv().await, notified.recv().await) {
                 (Some(()), Some(())) => client.write_all(&answer).await,
                 _ => Ok(()),
             }
@@ -130,18 +134,18 @@ async fn stop_before_send(
     mut client: TcpStream,
     mut begun: Begun,
     network: &Network,
-    teller: &Teller,
+    event_sender: &EventSender,
 ) -> io::Result<()> {
-    let mut told = teller.stop();
-    if told.recv().await.is_none() {
+    let mut notified = event_sender.stop();
+    if notified.recv().await.is_none() {
         return Ok(());
     }
-    let early = timeout(LEAVING, begun.whole(&mut client)).await;
+    let early = timeout(DELIVERY_TIME, begun.whole(&mut client)).await;
     let answer = match early {
         Ok(Ok(Some(request))) => Some(network.ask(&request).await?),
         _ => None,
     };
-    if told.recv().await.is_none() {
+    if notified.recv().await.is_none() {
         return Ok(());
     }
     let answer = match answer {

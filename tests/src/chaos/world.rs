@@ -91,16 +91,16 @@ pub(super) struct Person {
 
 /// The credential of a user, which can be used any number of times.
 #[derive(Clone)]
-pub(super) enum WayIn {
+pub(super) enum SignInMethod {
     Password(String),
     Provider(String),
 }
 
-impl WayIn {
+impl SignInMethod {
     pub async fn sign_in(&self, client: &Client) -> propusk::Result<()> {
         match self {
-            WayIn::Password(identifier) => client.sign_in(identifier, PASSWORD).await,
-            WayIn::Provider(token) => {
+            SignInMethod::Password(identifier) => client.sign_in(identifier, PASSWORD).await,
+            SignInMethod::Provider(token) => {
                 client.sign_in_with_provider_token("yandex", token.as_str()).await
             }
         }
@@ -151,7 +151,7 @@ impl World {
     }
 
     /// Sets the devices' clocks to the server's.
-    pub(super) fn straighten(&self) {
+    pub(super) fn reset_skew(&self) {
         self.skew.store(0, Ordering::SeqCst);
         self.set_devices();
     }
@@ -192,7 +192,7 @@ impl World {
     /// Signs the user in, before any fault.
     pub(super) async fn sign_in(&self, api: Api, person: &Person) -> propusk::Result<()> {
         let vault = Vault::file(&person.vault, person.key.clone());
-        self.way_in(api, person).sign_in(&self.client(api, vault)?).await
+        self.sign_in_method(api, person).sign_in(&self.client(api, vault)?).await
     }
 
     /// The tokens of a sign-in with another vault, as an app would have kept them without the SDK.
@@ -202,7 +202,7 @@ impl World {
         person: &Person,
     ) -> propusk::Result<ExistingTokens> {
         let vault = Vault::file(person.vault.with_extension("old"), person.key.clone());
-        self.way_in(api, person).sign_in(&self.client(api, vault.clone())?).await?;
+        self.sign_in_method(api, person).sign_in(&self.client(api, vault.clone())?).await?;
         let record = vault.read().await.expect("a vault that can be read").expect("a record");
         let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
         let session = &record["held"]["signed_in"];
@@ -220,14 +220,14 @@ impl World {
             .build()
     }
 
-    pub(super) fn way_in(&self, api: Api, person: &Person) -> WayIn {
+    pub(super) fn sign_in_method(&self, api: Api, person: &Person) -> SignInMethod {
         match api {
-            Api::Password(Dialect::Simplejwt) => WayIn::Password(person.username.clone()),
-            Api::Password(_) => WayIn::Password(person.email.clone()),
+            Api::Password(Dialect::Simplejwt) => SignInMethod::Password(person.username.clone()),
+            Api::Password(_) => SignInMethod::Password(person.email.clone()),
             Api::OAuth => {
                 let user = User::new(&person.username).with_id(person.number.to_string());
                 let token = self.stand_in.access_token(Provider::Yandex, CLIENT_ID, &user);
-                WayIn::Provider(token.to_string())
+                SignInMethod::Provider(token.to_string())
             }
         }
     }

@@ -13,22 +13,22 @@ use tokio::time::sleep;
 
 use super::faults::Faults;
 use super::jobs::{Ended, Job};
-use super::life::{Event, Stopped, Teller};
+use super::life::{Event, EventSender, Stopped};
 use super::plan::Plan;
 use super::process::{Process, Setting};
-use super::run::Mishap;
+use super::run::Failure;
 use super::shim::{Network, Shim};
 use super::world::{ACCESS_SECONDS, Api, Person, World};
 
 /// How often a job is retried that fails without a sign-out.
-const TRIES: usize = 6;
+const MAX_TRIES: usize = 6;
 /// The time after which a lease has expired, in seconds.
-const LEASE: i64 = 2;
+const LEASE_SECONDS: i64 = 2;
 /// How long other processes wait for a lock that is not released.
-const BEFORE_A_LOCK: Duration = Duration::from_millis(200);
+const LOCK_WAIT: Duration = Duration::from_millis(200);
 
 /// The processes of a run.
-pub(super) struct Cast<'w> {
+pub(super) struct ProcessGroup<'w> {
     pub world: &'w World,
     pub network: Arc<Network>,
     pub processes: Vec<Process>,
@@ -39,11 +39,11 @@ pub(super) struct Cast<'w> {
     /// The suspended processes.
     stopped: BTreeSet<usize>,
     events: UnboundedReceiver<Event>,
-    tell: UnboundedSender<Event>,
+    events_sender: UnboundedSender<Event>,
 }
 
 /// The jobs that are not done yet.
-struct Open {
+struct OpenJobs {
     /// All jobs of this step.
     all: BTreeMap<usize, Job>,
     jobs: BTreeMap<usize, Job>,
@@ -52,7 +52,7 @@ struct Open {
     stopped: Vec<Stopped>,
 }
 
-impl Open {
+impl OpenJobs {
     /// The call that is expected to succeed while the other jobs run.
     fn call(&self) -> Job {
         let is_call = |job: &Job| matches!(job, Job::Call | Job::Settle);
@@ -60,7 +60,7 @@ impl Open {
     }
 }
 
-impl<'w> Cast<'w> {
+impl<'w> ProcessGroup<'w> {
     pub async fn start(
         world: &'w World,
         api: Api,
@@ -70,11 +70,11 @@ impl<'w> Cast<'w> {
     ) -> Self {
         let (server, late) = (world.server.address, Mutex::default());
         let network = Arc::new(Network { server, faults: Arc::clone(&faults), late });
-        let (tell, events) = unbounded_channel();
+        let (events_sender, events) = unbounded_channel();
         let mut shims = Vec::new();
         for process in 0..plan.processes.max(1) {
-            let teller = Teller { process, tell: tell.clone() };
-            shims.push(Shim::open(Arc::clone(&network), teller).await.expect("a port"));
+            let event_sender = EventSender { process, events_sender: events_sender.clone() };
+            shims.push(Shim::open(Arc::clone(&network), event_sender).await.expect("a port"));
         }
         let addresses = shims.iter().map(|shim| shim.address).chain([server]).collect();
         let setting = Setting {
@@ -88,7 +88,7 @@ impl<'w> Cast<'w> {
             has_locks: !plan.is_lockless,
         };
         let (processes, stopped, lost_sign_ins) = (Vec::new(), BTreeSet::new(), 0);
-        let mut cast = Cast {
+        let mut group = ProcessGroup {
             world,
             network,
             processes,
@@ -97,13 +97,13 @@ impl<'w> Cast<'w> {
             shims,
             stopped,
             events,
-            tell,
+            events_sender,
         };
-        for process in 0..cast.shims.len() {
-            let started = cast.begin(process);
-            cast.processes.push(started);
+        for process in 0..group.shims.len() {
+            let started = group.begin(process);
+            group.processes.push(started);
         }
-        cast
+        group
     }
 
     pub fn all(&self) -> Vec<usize> {
@@ -115,50 +115,50 @@ impl<'w> Cast<'w> {
     }
 
     fn begin(&self, process: usize) -> Process {
-        let teller = Teller { process, tell: self.tell.clone() };
-        Process::start(&self.setting, self.shims[process].address, teller)
+        let event_sender = EventSender { process, events_sender: self.events_sender.clone() };
+        Process::start(&self.setting, self.shims[process].address, event_sender)
     }
 
     /// Each of these processes requests the account until it gets an answer.
-    pub async fn calls(&mut self, who: &[usize]) -> Result<(), Mishap> {
-        self.jobs(who.iter().map(|process| (*process, Job::Call)).collect()).await
+    pub async fn calls(&mut self, which: &[usize]) -> Result<(), Failure> {
+        self.jobs(which.iter().map(|process| (*process, Job::Call)).collect()).await
     }
 
     /// Runs the jobs at once until all are done. A killed process is restarted; while one is
     /// suspended, the others renew twice.
-    pub async fn jobs(&mut self, jobs: BTreeMap<usize, Job>) -> Result<(), Mishap> {
+    pub async fn jobs(&mut self, jobs: BTreeMap<usize, Job>) -> Result<(), Failure> {
         let waiting = jobs.iter().map(|(process, job)| self.job(*process, job)).collect();
         let (all, tries, stopped) = (jobs.clone(), BTreeMap::new(), Vec::new());
-        let mut open = Open { all, jobs, tries, waiting, stopped };
+        let mut open = OpenJobs { all, jobs, tries, waiting, stopped };
         while !open.jobs.is_empty() {
             tokio::select! {
                 Some((process, ended)) = open.waiting.next() => {
-                    self.ended(&mut open, process, ended)?;
+                    self.on_job_end(&mut open, process, ended)?;
                 }
-                Some(event) = self.events.recv() => self.happened(&mut open, event).await,
+                Some(event) = self.events.recv() => self.on_event(&mut open, event).await,
             }
         }
         match open.stopped.is_empty() {
             true => Ok(()),
-            false => self.others_go_on(open).await,
+            false => self.resume_after_others(open).await,
         }
     }
 
-    fn ended(
+    fn on_job_end(
         &mut self,
-        open: &mut Open,
+        open: &mut OpenJobs,
         process: usize,
         ended: Option<Ended>,
-    ) -> Result<(), Mishap> {
+    ) -> Result<(), Failure> {
         let Some(job) = open.jobs.get(&process).cloned() else { return Ok(()) };
         match ended {
             Some(Ended::Done) => {
                 open.jobs.remove(&process);
                 return Ok(());
             }
-            Some(Ended::SignedOut(reason)) => return Err(Mishap::SignedOut(reason)),
-            Some(Ended::Failed(why)) if open.tries.get(&process) >= Some(&TRIES) => {
-                return Err(Mishap::Stuck(why));
+            Some(Ended::SignedOut(reason)) => return Err(Failure::SignedOut(reason)),
+            Some(Ended::Failed(why)) if open.tries.get(&process) >= Some(&MAX_TRIES) => {
+                return Err(Failure::Stuck(why));
             }
             // The job failed, or its process was killed.
             _ => {}
@@ -166,26 +166,26 @@ impl<'w> Cast<'w> {
         *open.tries.entry(process).or_default() += 1;
         self.lost_sign_ins += usize::from(matches!(job, Job::SignIn(_)));
         // Pauses after failures and leases of dead processes expire.
-        self.world.advance(LEASE);
+        self.world.advance(LEASE_SECONDS);
         self.processes[process].client.network_changed();
         open.waiting.push(self.job(process, &job));
         Ok(())
     }
 
-    async fn happened(&mut self, open: &mut Open, event: Event) {
+    async fn on_event(&mut self, open: &mut OpenJobs, event: Event) {
         match event {
             Event::Died(process) => self.restart(process),
             Event::Stopped(stopped) if stopped.has_lock => {
                 // The other processes wait for the lock.
                 for _ in 0..2 {
                     self.world.advance(ACCESS_SECONDS + 1);
-                    sleep(BEFORE_A_LOCK).await;
+                    sleep(LOCK_WAIT).await;
                 }
-                self.goes_on(stopped);
+                self.resume(stopped);
             }
             Event::Stopped(stopped) => {
                 self.processes[stopped.process].stop();
-                stopped.tell();
+                stopped.notify();
                 self.stopped.insert(stopped.process);
                 open.jobs.remove(&stopped.process);
                 open.stopped.push(stopped);
@@ -194,7 +194,7 @@ impl<'w> Cast<'w> {
     }
 
     /// The running processes renew twice; then the suspended ones resume and do their jobs.
-    async fn others_go_on(&mut self, open: Open) -> Result<(), Mishap> {
+    async fn resume_after_others(&mut self, open: OpenJobs) -> Result<(), Failure> {
         // A network does not hold messages for as long as a process may be suspended.
         self.network.release().await;
         let call = open.call();
@@ -209,15 +209,15 @@ impl<'w> Cast<'w> {
             let job = open.all.get(&stopped.process).unwrap_or(&call).clone();
             self.lost_sign_ins += usize::from(matches!(job, Job::SignIn(_)));
             went_on.insert(stopped.process, job);
-            self.goes_on(stopped);
+            self.resume(stopped);
         }
         Box::pin(self.jobs(went_on)).await
     }
 
-    fn goes_on(&mut self, stopped: Stopped) {
+    fn resume(&mut self, stopped: Stopped) {
         self.stopped.remove(&stopped.process);
-        self.processes[stopped.process].go_on();
-        stopped.tell();
+        self.processes[stopped.process].resume();
+        stopped.notify();
     }
 
     fn job(&self, process: usize, job: &Job) -> BoxFuture<'static, (usize, Option<Ended>)> {
