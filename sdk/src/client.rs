@@ -135,9 +135,9 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::OtherSignIn`]; those of [`access_token`](Self::access_token).
     pub async fn access_token_for(&self, user: &SignedInUser) -> Result<AccessToken> {
-        let current_token = self.core.current_token().await?;
-        match current_token.user.is_same(user) {
-            true => Ok(AccessToken(current_token)),
+        let token = self.core.current_token().await?;
+        match token.user.is_same(user) {
+            true => Ok(AccessToken(token)),
             false => Err(Error::new(ErrorKind::OtherSignIn)),
         }
     }
@@ -200,10 +200,10 @@ impl Client {
     /// sign-in.
     pub(crate) async fn authorized_as<T>(
         &self,
-        current_token: Arc<CurrentToken>,
+        token: Arc<CurrentToken>,
         make_call: impl Fn(&Credential) -> Result<Call<T>>,
     ) -> Result<(T, Arc<CurrentToken>)> {
-        let outcome = self.core.transport().send(make_call(&current_token.credential)?).await;
+        let outcome = self.core.transport().send(make_call(&token.credential)?).await;
         if !matches!(outcome, Err(Failure::Network(_) | Failure::Unexpected(_))) {
             self.core.on_server_answer();
         }
@@ -211,7 +211,7 @@ impl Client {
             Err(Failure::Refused(
                 Refusal::Unauthorized | Refusal::AccountInactive | Refusal::SignedOut(_),
             )) => {
-                let next = self.replacement_for(&current_token).await?;
+                let next = self.replacement_for(&token).await?;
                 match self.core.transport().send(make_call(&next.credential)?).await {
                     Err(Failure::Refused(Refusal::Unauthorized)) => Err(Error::because(
                         ErrorKind::Protocol,
@@ -220,7 +220,7 @@ impl Client {
                     outcome => Ok((outcome?, next)),
                 }
             }
-            outcome => Ok((outcome?, current_token)),
+            outcome => Ok((outcome?, token)),
         }
     }
 

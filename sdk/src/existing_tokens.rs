@@ -10,7 +10,7 @@ use crate::pkce::hash;
 /// ```
 /// use propusk::ExistingTokens;
 ///
-/// let pair = ExistingTokens { access: Some("eyJ…".into()), refresh: Some("eyJ…".into()), ..ExistingTokens::default() };
+/// let pair = ExistingTokens::pair("eyJ…", "eyJ…");
 /// let key = ExistingTokens::api_token("9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b");
 /// # drop((pair, key));
 /// ```

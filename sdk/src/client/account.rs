@@ -103,8 +103,8 @@ impl Client {
     /// Those of [`access_token`](Self::access_token); [`ErrorKind::Unsupported`].
     pub async fn verify(&self) -> Result<bool> {
         self.require(Operation::Verify)?;
-        let current_token = self.core.current_token().await?;
-        self.send(self.wire().verify(&current_token.credential)).await
+        let token = self.core.current_token().await?;
+        self.send(self.wire().verify(&token.credential)).await
     }
 
     /// Fetches the account and stores it for [`cached_profile`](Self::cached_profile).

@@ -204,13 +204,12 @@ impl Client {
 
     async fn redeem_link(&self, code: Secret, sign_in: &PendingSignIn) -> Result<LinkOutcome> {
         let link = LinkRequest { code, code_verifier: sign_in.verifier.clone() };
-        let current_token = self.core.current_token().await?;
+        let token = self.core.current_token().await?;
         // An identity is not linked to the account of another user.
-        if sign_in.sign_in.as_ref().is_some_and(|begun| *begun != current_token.user.sign_in_id) {
+        if sign_in.sign_in.as_ref().is_some_and(|begun| *begun != token.user.sign_in_id) {
             return Err(Error::new(ErrorKind::OtherSignIn));
         }
-        let (identity, _) =
-            self.authorized_as(current_token, |access| native::link(access, &link)).await?;
+        let (identity, _) = self.authorized_as(token, |access| native::link(access, &link)).await?;
         let state = sign_in.state.clone();
         self.core.change(move |record| record.journal.finish(&state, Outcome::Completed)).await?;
         Ok(LinkOutcome::Linked(Box::new(identity)))

@@ -49,7 +49,7 @@ fn journal() -> Journal {
     journal
 }
 
-fn told(arrival: &LinkAction) -> String {
+fn described(arrival: &LinkAction) -> String {
     match arrival {
         LinkAction::Redeem { code, sign_in } => {
             assert_eq!(
@@ -67,7 +67,7 @@ fn told(arrival: &LinkAction) -> String {
 }
 
 fn opened(journal: &mut Journal, link: &str) -> String {
-    told(&journal.arrive(parse(link, &redirects()), NOW))
+    described(&journal.arrive(parse(link, &redirects()), NOW))
 }
 
 /// Links with the code `c` to various places, and the expected result.
@@ -374,7 +374,7 @@ fn link_that_is_repeated_days_later_is_recognised() {
     assert_eq!(opened(&mut journal, link), "redeem c of scheme");
     journal.finish(&"scheme".into(), Outcome::Completed);
     let days_later = journal.arrive(parse(link, &redirects()), NOW + 5 * 86_400);
-    assert_eq!(told(&days_later), "over Completed");
+    assert_eq!(described(&days_later), "over Completed");
 }
 
 #[test]
@@ -411,7 +411,7 @@ fn redirect_that_matches_best_is_used() {
             journal.begin(sign_in("s", link, NOW + 600), NOW);
             let separator = if link.contains('?') { '&' } else { '?' };
             let opened = parse(&format!("{link}{separator}code=c&state=s"), &redirects);
-            assert_eq!(told(&journal.arrive(opened, NOW)), "redeem c of s", "{link}");
+            assert_eq!(described(&journal.arrive(opened, NOW)), "redeem c of s", "{link}");
         }
         redirects.rotate_left(1);
     }
@@ -424,12 +424,12 @@ fn pending_sign_ins_are_limited_to_five() {
     for state in states {
         journal.begin(sign_in(state, REDIRECTS[0], NOW + 600), NOW);
     }
-    let told = states.map(|state| {
+    let described = states.map(|state| {
         opened(&mut journal, &format!("com.example.app:/signed-in?code=x&state={state}"))
     });
-    assert_eq!(told[0], "over Expired");
+    assert_eq!(described[0], "over Expired");
     assert_eq!(
-        told[1..].join(", "),
+        described[1..].join(", "),
         "redeem x of b, redeem x of c, redeem x of d, redeem x of e, redeem x of f"
     );
 }
@@ -456,7 +456,7 @@ fn pending_sign_in_expires_after_ten_minutes() {
     for (now, verdict) in cases {
         let mut journal = Journal::default();
         journal.begin(sign_in("s", REDIRECTS[0], PendingSignIn::expiry(600, NOW)), NOW);
-        assert_eq!(told(&journal.arrive(parse(link, &redirects()), now)), verdict, "{now}");
+        assert_eq!(described(&journal.arrive(parse(link, &redirects()), now)), verdict, "{now}");
     }
 }
 

@@ -4,6 +4,7 @@
 //! still the one that was asked about ([`decide`]). A caller that stops waiting does not stop the
 //! work.
 
+mod access_token;
 mod adopted_tokens;
 mod adoption;
 mod attempt_id;

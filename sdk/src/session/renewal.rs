@@ -1,4 +1,4 @@
-//! Access tokens and their renewal. A renewal has three steps: check the session and take the
+//! Renewal of the session. It has three steps: check the session and take the
 //! lease, with the vault locked; send the request, with nothing locked; store the result, with the
 //! vault locked again.
 
@@ -6,11 +6,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use propusk_wire::Secret;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::Instrument;
 
-use super::current_token::CurrentToken;
 use super::decide::{
     MemorySession, Outcome, SessionState, Verdict, is_same_renewal, merged_state, outcome_of,
 };
@@ -21,7 +19,7 @@ use super::offline::CLOCK_TOLERANCE;
 use super::record::{Record, StoredState};
 use super::renewal_purpose::RenewalPurpose;
 use super::session_core::{Memory, SessionCore};
-use super::single_flight::{FlightResult, flight_result};
+use super::single_flight::FlightResult;
 use super::status::{Phase, StatusChange};
 use super::stored_session::Session;
 use super::vault_sync::change_of;
@@ -29,16 +27,12 @@ use crate::clock::Moment;
 use crate::dialects::Tokens;
 use crate::error::{Error, ErrorKind, Result, SignOutReason};
 
-/// A token that expires within this many seconds is renewed before it is returned, if possible.
-const MIN_REMAINING_LIFE: i64 = 5;
 /// How long to wait for another process that is renewing.
 const OTHER_PROCESS_WAIT: Duration = Duration::from_secs(3);
 /// How often to check whether the other process is done.
 const POLL_PERIOD: Duration = Duration::from_millis(50);
 /// The delay before a failed write is retried.
 const WRITE_RETRY_DELAY: Duration = Duration::from_secs(5);
-/// The shortest time between two verifications of adopted tokens, in seconds.
-const VERIFY_PERIOD: i64 = 60;
 /// How often another process may be first during one renewal.
 const MAX_ROUNDS: usize = 5;
 
@@ -60,104 +54,6 @@ struct RenewalRequest {
 }
 
 impl SessionCore {
-    /// An access token that has not expired, as far as this device knows.
-    pub async fn current_token(self: &Arc<Self>) -> Result<Arc<CurrentToken>> {
-        let current_token = match self.cached_token() {
-            Some(current_token) => current_token,
-            None => {
-                self.ensure_loaded().await?;
-                self.cached_token().ok_or_else(|| self.signed_out_error())?
-            }
-        };
-        let now = self.transport.moment().server;
-        let is_fresh = current_token.is_fresh(now);
-        if !is_fresh && !current_token.is_alive(now.saturating_add(MIN_REMAINING_LIFE)) {
-            return self.token_after_renewal(RenewalPurpose::UsableToken).await;
-        }
-        let is_to_be_renewed = !is_fresh && !current_token.is_renewed_by_calls;
-        // The token is still valid, so the renewal runs in the background.
-        if (current_token.is_unverified || is_to_be_renewed) && !self.is_paused() {
-            if current_token.is_unverified && self.may_verify() {
-                drop(self.start_renewal(RenewalPurpose::Verify));
-            } else if is_to_be_renewed {
-                drop(self.start_renewal(RenewalPurpose::UsableToken));
-            }
-        }
-        Ok(current_token)
-    }
-
-    /// Another access token, because a server has refused this one.
-    pub async fn replacement_for(self: &Arc<Self>, refused: &Secret) -> Result<Arc<CurrentToken>> {
-        let current_token =
-            self.token_after_renewal(RenewalPurpose::ReplaceRefused(refused.clone())).await?;
-        if current_token.credential.token != *refused {
-            return Ok(current_token);
-        }
-        // The renewal that was already running may have started before the refusal.
-        self.token_after_renewal(RenewalPurpose::ReplaceRefused(refused.clone())).await
-    }
-
-    /// Renews the access token even if it is still valid.
-    pub async fn renew(self: &Arc<Self>) -> Result<()> {
-        self.backoff().reset();
-        let before =
-            self.cached_token().map(|current_token| current_token.credential.token.clone());
-        let current_token = self.token_after_renewal(RenewalPurpose::ForceRenewal).await?;
-        if before.as_ref() == Some(&current_token.credential.token) {
-            // The task that was already running may have had another purpose.
-            self.token_after_renewal(RenewalPurpose::ForceRenewal).await?;
-        }
-        Ok(())
-    }
-
-    /// Limits verifications to one per minute.
-    fn may_verify(&self) -> bool {
-        let (now, last) = (self.transport.device_now(), self.verified_at.load(Ordering::Relaxed));
-        let may = !(last..last.saturating_add(VERIFY_PERIOD)).contains(&now);
-        if may {
-            self.verified_at.store(now, Ordering::Relaxed);
-        }
-        may
-    }
-
-    /// A token that does not expire soon, if one is available.
-    pub async fn fresh_token(self: &Arc<Self>) -> Result<Arc<CurrentToken>> {
-        let current_token = self.current_token().await?;
-        match current_token.is_fresh(self.transport.moment().server) {
-            true => Ok(current_token),
-            false => self.token_after_renewal(RenewalPurpose::UsableToken).await,
-        }
-    }
-
-    async fn token_after_renewal(
-        self: &Arc<Self>,
-        purpose: RenewalPurpose,
-    ) -> Result<Arc<CurrentToken>> {
-        let outcome = flight_result(self.start_renewal(purpose.clone())).await;
-        let is_anothers = matches!(purpose, RenewalPurpose::UsableToken) && outcome.is_err();
-        if is_anothers && self.cached_token().is_some() && self.has_usable_token() {
-            // The renewal failed, but the current token is still usable.
-            return self.cached_token().ok_or_else(|| self.signed_out_error());
-        }
-        outcome?;
-        if !self.has_usable_token() {
-            // The task that was running had another purpose, or brought no token.
-            flight_result(self.start_renewal(purpose)).await?;
-        }
-        let current_token = self.cached_token().ok_or_else(|| self.signed_out_error())?;
-        match self.has_usable_token() {
-            true => Ok(current_token),
-            false => {
-                Err(Error::because(ErrorKind::Network, "the server does not renew the token now"))
-            }
-        }
-    }
-
-    fn has_usable_token(&self) -> bool {
-        let now = self.transport.moment().server;
-        self.cached_token().is_none_or(|current_token| current_token.is_alive(now))
-    }
-
     /// Joins the running renewal, or starts one.
     pub(super) fn start_renewal(self: &Arc<Self>, purpose: RenewalPurpose) -> FlightResult {
         let core = Arc::clone(self);
@@ -464,11 +360,6 @@ impl SessionCore {
             true => Ok(RenewalStep::Done),
             false => Err(error),
         }
-    }
-
-    /// Whether background renewals are paused after a failure.
-    fn is_paused(&self) -> bool {
-        self.backoff().current_error(self.transport.device_now()).is_some()
     }
 
     /// Schedules another write. Only one is scheduled at a time.

@@ -83,8 +83,8 @@ fn runtime_that_ends_during_a_sign_out_blocks_no_later_call() {
     give.send(()).expect("a task waits for the lock");
 
     runtime().block_on(async {
-        let nobody = Phase::SignedOut { reason: SignOutReason::NeverSignedIn };
-        assert_eq!(client.status().await.expect("a status").phase, nobody);
+        let signed_out = Phase::SignedOut { reason: SignOutReason::NeverSignedIn };
+        assert_eq!(client.status().await.expect("a status").phase, signed_out);
         give.send(()).expect("the lock");
         client.sign_out().await.expect("a sign-out");
     });

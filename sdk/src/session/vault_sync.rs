@@ -37,7 +37,7 @@ impl SessionCore {
     pub async fn profile(self: &Arc<Self>) -> Result<Option<Profile>> {
         self.ensure_loaded().await?;
         match self.cached_token() {
-            Some(current_token) => Ok(current_token.profile.clone()),
+            Some(token) => Ok(token.profile.clone()),
             None => Err(self.signed_out_error()),
         }
     }

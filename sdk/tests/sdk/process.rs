@@ -16,7 +16,7 @@ type Part = fn(&str) -> String;
 /// A process with a role.
 pub struct Process {
     child: Child,
-    told: ChildStdin,
+    commands: ChildStdin,
     said: Lines<BufReader<ChildStdout>>,
 }
 
@@ -43,9 +43,9 @@ impl Process {
     pub fn start(command: &mut Command) -> Self {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
-        let told = child.stdin.take().unwrap();
+        let commands = child.stdin.take().unwrap();
         let said = BufReader::new(child.stdout.take().unwrap()).lines();
-        Process { child, told, said }
+        Process { child, commands, said }
     }
 
     /// Sends a line and waits for its answer.
@@ -55,7 +55,7 @@ impl Process {
     }
 
     pub fn tell(&mut self, line: &str) {
-        writeln!(self.told, "{line}").expect("it listens");
+        writeln!(self.commands, "{line}").expect("it listens");
     }
 
     /// The next line of its output; `None` after it has ended.

@@ -126,7 +126,7 @@ async fn adoption_of_invalid_tokens_is_refused_before_any_request() {
     let key = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
     let unsupported = ErrorKind::Unsupported(Operation::Adopt);
     for dialect in Dialect::ALL {
-        let nobody = client(dialect);
+        let signed_out = client(dialect);
         for nothing in [
             ExistingTokens::default(),
             ExistingTokens::api_token(""),
@@ -134,7 +134,11 @@ async fn adoption_of_invalid_tokens_is_refused_before_any_request() {
             ExistingTokens::pair(access, "a b"),
             ExistingTokens::pair(format!("{access}\n"), jwt),
         ] {
-            assert_eq!(kind(nobody.adopt(nothing.clone()).await), ErrorKind::Usage, "{nothing:?}");
+            assert_eq!(
+                kind(signed_out.adopt(nothing.clone()).await),
+                ErrorKind::Usage,
+                "{nothing:?}"
+            );
         }
         let is_token = dialect == Dialect::DjoserToken;
         let is_jwt = !matches!(dialect, Dialect::DjoserToken | Dialect::Native);
@@ -156,9 +160,9 @@ async fn adoption_of_invalid_tokens_is_refused_before_any_request() {
         }
         if is_jwt {
             let swapped = ExistingTokens::pair(jwt, access);
-            assert_eq!(kind(nobody.adopt(swapped).await), ErrorKind::Usage, "{dialect:?}");
+            assert_eq!(kind(signed_out.adopt(swapped).await), ErrorKind::Usage, "{dialect:?}");
         }
-        assert!(!nobody.status().await.expect("a status").is_signed_in());
+        assert!(!signed_out.status().await.expect("a status").is_signed_in());
     }
 }
 

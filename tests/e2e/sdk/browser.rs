@@ -9,17 +9,17 @@ use super::{code, reason, vault_at};
 use crate::providers::{REDIRECT, REDIRECTS, Site};
 
 /// An app on a device, and its server with providers.
-struct Desk {
+struct AppDevice {
     site: Site,
     clock: propusk::Clock,
     folder: TempDir,
 }
 
-impl Desk {
+impl AppDevice {
     async fn start() -> Self {
         let site = Site::start().await;
         let clock = propusk::Clock::manual(site.server.clock.now());
-        Desk { site, clock, folder: tempfile::tempdir().expect("a folder") }
+        AppDevice { site, clock, folder: tempfile::tempdir().expect("a folder") }
     }
 
     fn app(&self) -> Client {
@@ -57,11 +57,11 @@ impl Desk {
 
 #[tokio::test]
 async fn link_signs_in_a_running_app() {
-    let desk = Desk::start().await;
-    let app = desk.app();
+    let device = AppDevice::start().await;
+    let app = device.app();
     let providers = app.providers().await.expect("a list");
     assert!(providers.iter().any(|provider| provider.name == "google"));
-    let link = desk.link(&app).await;
+    let link = device.link(&app).await;
     assert!(link.starts_with(REDIRECT), "{link}");
     assert_eq!(app.complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
     let profile = app.profile().await.expect("a profile");
@@ -71,24 +71,24 @@ async fn link_signs_in_a_running_app() {
 
 #[tokio::test]
 async fn link_signs_in_an_app_that_it_starts() {
-    let desk = Desk::start().await;
-    let link = desk.link(&desk.app()).await;
-    let app = desk.app();
+    let device = AppDevice::start().await;
+    let link = device.link(&device.app()).await;
+    let app = device.app();
     assert_eq!(app.complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
-    assert_eq!(desk.app().status().await.expect("a status").phase, Phase::SignedIn);
+    assert_eq!(device.app().status().await.expect("a status").phase, Phase::SignedIn);
 }
 
 #[tokio::test]
 async fn link_that_arrives_twice_is_redeemed_once() {
-    let desk = Desk::start().await;
-    let app = desk.app();
-    let link = desk.link(&app).await;
+    let device = AppDevice::start().await;
+    let app = device.app();
+    let link = device.link(&app).await;
     let (one, other) = tokio::join!(app.complete_sign_in(&link), app.complete_sign_in(&link));
     let mut outcomes = [one.expect("an outcome"), other.expect("an outcome")];
     outcomes.sort_by_key(|outcome| *outcome != LinkOutcome::SignedIn);
     assert_eq!(outcomes, [LinkOutcome::SignedIn, LinkOutcome::AlreadyCompleted]);
     assert_eq!(
-        desk.app().complete_sign_in(&link).await.expect("known"),
+        device.app().complete_sign_in(&link).await.expect("known"),
         LinkOutcome::AlreadyCompleted
     );
     app.profile().await.expect("still signed in");
@@ -97,9 +97,9 @@ async fn link_that_arrives_twice_is_redeemed_once() {
 
 #[tokio::test]
 async fn sign_ins_that_overlap_all_complete() {
-    let desk = Desk::start().await;
-    let app = desk.app();
-    let (first, second) = (desk.link(&app).await, desk.link(&app).await);
+    let device = AppDevice::start().await;
+    let app = device.app();
+    let (first, second) = (device.link(&app).await, device.link(&app).await);
     for link in [second, first] {
         assert_eq!(app.complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
     }
@@ -107,8 +107,8 @@ async fn sign_ins_that_overlap_all_complete() {
 
 #[tokio::test]
 async fn link_of_another_apps_sign_in_is_refused() {
-    let desk = Desk::start().await;
-    let (app, stranger) = (desk.app(), Desk::start().await);
+    let device = AppDevice::start().await;
+    let (app, stranger) = (device.app(), AppDevice::start().await);
     let theirs = stranger.link(&stranger.app()).await;
     let forged = format!("{REDIRECT}?code=c0de&state={}", "s".repeat(43));
     for link in [theirs.as_str(), forged.as_str()] {
@@ -116,7 +116,7 @@ async fn link_of_another_apps_sign_in_is_refused() {
     }
     assert_eq!(reason(app.access_token().await), SignOutReason::NeverSignedIn);
     // The state of one sign-in with the code of another: login CSRF.
-    let ours = desk.link(&app).await;
+    let ours = device.link(&app).await;
     let swapped =
         format!("{}&state={}", theirs.split('&').next().unwrap_or_default(), state(&ours));
     code(app.complete_sign_in(&swapped).await);
@@ -129,56 +129,56 @@ fn state(link: &str) -> String {
 
 #[tokio::test]
 async fn link_that_is_too_late_is_refused() {
-    let desk = Desk::start().await;
-    let app = desk.app();
-    let link = desk.link(&app).await;
-    desk.advance(601);
+    let device = AppDevice::start().await;
+    let app = device.app();
+    let link = device.link(&app).await;
+    device.advance(601);
     assert_eq!(code(app.complete_sign_in(&link).await), "sign_in_expired");
-    let link = desk.link(&app).await;
-    desk.advance(61);
+    let link = device.link(&app).await;
+    device.advance(61);
     // A code is valid for one minute.
     assert_eq!(code(app.complete_sign_in(&link).await), "sign_in_unknown");
 }
 
 #[tokio::test]
 async fn denial_by_the_user_is_cancelled() {
-    let desk = Desk::start().await;
-    let app = desk.app();
-    desk.site.stand_in.consent(Provider::Google, Consent::Deny);
-    let link = desk.link(&app).await;
+    let device = AppDevice::start().await;
+    let app = device.app();
+    device.site.stand_in.consent(Provider::Google, Consent::Deny);
+    let link = device.link(&app).await;
     let error = app.complete_sign_in(&link).await.expect_err("cancelled");
     assert_eq!(*error.kind(), ErrorKind::Cancelled);
 }
 
 #[tokio::test]
 async fn provider_failure_has_its_code() {
-    let desk = Desk::start().await;
-    let app = desk.app();
+    let device = AppDevice::start().await;
+    let app = device.app();
     let broken = Behaviour::Status(500);
-    desk.site.stand_in.behave(Provider::Google, Endpoint::Token, broken);
-    let link = desk.link(&app).await;
+    device.site.stand_in.behave(Provider::Google, Endpoint::Token, broken);
+    let link = device.link(&app).await;
     assert_eq!(code(app.complete_sign_in(&link).await), "provider_unavailable");
 }
 
 #[tokio::test]
 async fn closed_browser_allows_a_new_sign_in() {
-    let desk = Desk::start().await;
-    let app = desk.app();
+    let device = AppDevice::start().await;
+    let app = device.app();
     let begun = app.begin_sign_in("google").await.expect("a sign-in begins");
-    let link = desk.browse(&begun.authorize_url).await;
+    let link = device.browse(&begun.authorize_url).await;
     app.cancel_sign_in(&begun.state).await.expect("given up");
     let error = app.complete_sign_in(&link).await.expect_err("cancelled");
     assert_eq!(*error.kind(), ErrorKind::Cancelled);
-    let link = desk.link(&app).await;
+    let link = device.link(&app).await;
     assert_eq!(app.complete_sign_in(&link).await.expect("a session"), LinkOutcome::SignedIn);
 }
 
 #[tokio::test]
 async fn unrelated_links_cause_no_request() {
-    let desk = Desk::start().await;
-    let app = desk.app();
+    let device = AppDevice::start().await;
+    let app = device.app();
     let garbage = "%".repeat(1 << 20);
-    let link = desk.link(&app).await;
+    let link = device.link(&app).await;
     let scheme = link.replacen("com.example.app", "com.example.evil", 1);
     for foreign in [garbage.as_str(), "", "com.example.app:/settings", "evil://x", &scheme] {
         match app.complete_sign_in(foreign).await {
@@ -191,12 +191,12 @@ async fn unrelated_links_cause_no_request() {
 
 #[tokio::test]
 async fn stolen_link_signs_in_no_other_app() {
-    let desk = Desk::start().await;
-    let app = desk.app();
-    let link = desk.link(&app).await;
+    let device = AppDevice::start().await;
+    let app = device.app();
+    let link = device.link(&app).await;
     let code = crate::providers::parameter(&link, "code");
     let answer =
-        desk.site.complete(&code, "another verifier, which is as long as it must be").await;
+        device.site.complete(&code, "another verifier, which is as long as it must be").await;
     assert_eq!(answer.status, 400);
     // The code is spent, for its owner too.
     assert_eq!(super::code(app.complete_sign_in(&link).await), "sign_in_unknown");
@@ -204,20 +204,20 @@ async fn stolen_link_signs_in_no_other_app() {
 
 #[tokio::test]
 async fn identity_is_linked_and_unlinked() {
-    let desk = Desk::start().await;
-    let app = desk.app();
+    let device = AppDevice::start().await;
+    let app = device.app();
     let new = propusk::Registration::new("a quiet harbour at noon").username("anna");
     app.register(&new).await.expect("an account");
     app.sign_in("anna", "a quiet harbour at noon").await.expect("a sign-in");
     let begun = app.begin_link("google", None, None).await.expect("it begins");
-    let link = desk.browse(&begun.authorize_url).await;
+    let link = device.browse(&begun.authorize_url).await;
     let LinkOutcome::Linked(identity) = app.complete_sign_in(&link).await.expect("linked") else {
         panic!("not linked")
     };
     let identities = app.identities().await.expect("a list");
     assert_eq!(identities, [*identity.clone()]);
 
-    let other = desk.link(&app).await;
+    let other = device.link(&app).await;
     assert_eq!(app.complete_sign_in(&other).await.expect("a session"), LinkOutcome::SignedIn);
     assert_eq!(app.profile().await.expect("a profile").username.as_deref(), Some("anna"));
     app.unlink("google", &identity.subject, None).await.expect("unlinked");
@@ -226,15 +226,15 @@ async fn identity_is_linked_and_unlinked() {
 
 #[tokio::test]
 async fn identity_is_not_linked_to_the_account_of_the_next_user() {
-    let desk = Desk::start().await;
-    let app = desk.app();
+    let device = AppDevice::start().await;
+    let app = device.app();
     for name in ["anna", "boris"] {
         let new = propusk::Registration::new("a quiet harbour at noon").username(name);
         app.register(&new).await.expect("an account");
     }
     app.sign_in("anna", "a quiet harbour at noon").await.expect("a sign-in");
     let begun = app.begin_link("google", None, None).await.expect("it begins");
-    let link = desk.browse(&begun.authorize_url).await;
+    let link = device.browse(&begun.authorize_url).await;
     app.sign_in("boris", "a quiet harbour at noon").await.expect("another sign-in");
     let refused = app.complete_sign_in(&link).await.expect_err("another sign-in");
     assert_eq!(*refused.kind(), ErrorKind::OtherSignIn);
@@ -243,27 +243,27 @@ async fn identity_is_not_linked_to_the_account_of_the_next_user() {
 
 #[tokio::test]
 async fn code_is_sent_only_to_the_server_of_its_sign_in() {
-    let (desk, staging) = (Desk::start().await, super::Home::start().await);
-    let begun = desk.app().begin_sign_in("google").await.expect("it begins");
-    let link = desk.browse(&begun.authorize_url).await;
+    let (device, staging) = (AppDevice::start().await, super::Home::start().await);
+    let begun = device.app().begin_sign_in("google").await.expect("it begins");
+    let link = device.browse(&begun.authorize_url).await;
     let tap = propusk_tests::tap::Tap::open(staging.server.address).await;
-    let other = desk.app_at(tap.url());
+    let other = device.app_at(tap.url());
     let refused = other.complete_sign_in(&link).await.expect_err("another server");
     let state = propusk::VaultState::OtherServer;
     assert_eq!(*refused.kind(), ErrorKind::Storage { state });
     assert!(tap.seen().is_empty(), "{:?}", tap.seen());
-    let completed = desk.app().complete_sign_in(&link).await.expect("a session");
+    let completed = device.app().complete_sign_in(&link).await.expect("a session");
     assert_eq!(completed, LinkOutcome::SignedIn);
 }
 
 #[tokio::test]
 async fn loopback_completes_a_sign_in_on_a_desktop() {
-    let desk = Desk::start().await;
-    let app = desk.app();
+    let device = AppDevice::start().await;
+    let app = device.app();
     let registered = RedirectUri::parse("http://127.0.0.1/done").expect("a redirect");
     let loopback = propusk::Loopback::bind(&registered).await.expect("a port");
     let begun = app.begin_sign_in_at("google", loopback.redirect()).await.expect("it begins");
-    let link = desk.browse(&begun.authorize_url).await;
+    let link = device.browse(&begun.authorize_url).await;
     let state: Secret = begun.state.clone();
     let waiting = tokio::spawn(async move { loopback.wait(&state, begun.expires_in).await });
     let page = crate::providers::browse(&link).await;

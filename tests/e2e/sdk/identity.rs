@@ -25,8 +25,8 @@ async fn status_contains_the_user_and_the_change() {
 
     client.sign_out().await.expect("a sign-out");
     let left = status.borrow_and_update().clone();
-    let nobody = Phase::SignedOut { reason: SignOutReason::SignedOut };
-    assert_eq!((left.phase, left.user, left.change), (nobody, None, StatusChange::SignedOut));
+    let signed_out = Phase::SignedOut { reason: SignOutReason::SignedOut };
+    assert_eq!((left.phase, left.user, left.change), (signed_out, None, StatusChange::SignedOut));
 
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     let again = client.status().await.expect("a status").user.expect("a user");

@@ -55,7 +55,7 @@ async fn vault_is_unlocked_during_a_request() {
     });
     tap.wait_for(REFRESH).await;
     let vault = home.vault();
-    let lock = tokio::time::timeout(LIMIT, vault.lock()).await.expect("nobody has it");
+    let lock = tokio::time::timeout(LIMIT, vault.lock()).await.expect("the lock is free");
     drop(lock.expect("a lock"));
     assert!(!renewal.is_finished());
     tap.release();
@@ -123,7 +123,7 @@ async fn lease_is_broken_by_a_sign_out() {
     client.sign_out().await.expect("a sign-out");
     client.sign_in(super::EMAIL, PASSWORD).await.expect("a sign-in");
     home.advance(EXPIRED);
-    client.access_token().await.expect("a token, and nobody else's turn");
+    client.access_token().await.expect("a token without waiting");
 }
 
 #[tokio::test]

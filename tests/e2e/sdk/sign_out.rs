@@ -58,9 +58,9 @@ async fn sign_out_is_reported_before_the_server_answers() {
         async move { client.sign_out().await }
     });
     // Only the vault has answered so far.
-    let told = status.wait_for(|status| !status.is_signed_in()).await.expect("a status").clone();
-    assert_eq!(told.phase, Phase::SignedOut { reason: SignOutReason::SignedOut });
-    assert_eq!((told.user, told.change), (None, StatusChange::SignedOut));
+    let current = status.wait_for(|status| !status.is_signed_in()).await.expect("a status").clone();
+    assert_eq!(current.phase, Phase::SignedOut { reason: SignOutReason::SignedOut });
+    assert_eq!((current.user, current.change), (None, StatusChange::SignedOut));
     tap.wait_for(SIGN_OUT).await;
     assert!(!leaving.is_finished());
     assert_eq!(reason(home.app().access_token().await), SignOutReason::SignedOut);
@@ -121,7 +121,7 @@ async fn session_ended_elsewhere_has_its_reason() {
     let ended = status.wait_for(|status| !status.is_signed_in());
     let ended = tokio::time::timeout(Duration::from_secs(5), ended)
         .await
-        .expect("it is told")
+        .expect("it is reported")
         .expect("a status");
     assert_eq!(ended.phase, Phase::SignedOut { reason: SignOutReason::Ended });
 }

@@ -122,13 +122,14 @@ async fn renewal(peer: &Peer) {
 async fn sign_out(peer: &Peer) {
     let client = signed_in(peer, "rita").await;
     let ended = client.sign_out().await.expect("a sign-out");
-    let told = if peer.has(Operation::SignOut) { SignOut::Confirmed } else { SignOut::LocalOnly };
-    assert_eq!(ended, told);
+    let expected =
+        if peer.has(Operation::SignOut) { SignOut::Confirmed } else { SignOut::LocalOnly };
+    assert_eq!(ended, expected);
     assert_eq!(reason(client.access_token().await), SignOutReason::SignedOut);
     client.sign_in(&peer.identifier("rita"), PASSWORD).await.expect("another sign-in");
     // Also after the access token has expired.
     peer.expire_access().await;
-    assert_eq!(client.sign_out().await.expect("a sign-out"), told);
+    assert_eq!(client.sign_out().await.expect("a sign-out"), expected);
 }
 
 /// Tokens that an app kept before it used this SDK.
@@ -156,7 +157,7 @@ async fn adoption(peer: &Peer) {
         let refused = client.adopt(other).await.expect_err("another form");
         assert_eq!(*refused.kind(), ErrorKind::Unsupported(Operation::Adopt));
     } else {
-        let refused = client.adopt(other).await.expect_err("somebody is signed in");
+        let refused = client.adopt(other).await.expect_err("a user is signed in");
         assert_eq!(*refused.kind(), ErrorKind::OtherSignIn);
     }
     client.sign_out().await.expect("a sign-out");

@@ -10,9 +10,12 @@ use super::{EMAIL, Home, PASSWORD};
 /// Longer than any step here takes.
 const LIMIT: Duration = Duration::from_secs(20);
 
-async fn told(status: &mut watch::Receiver<Status>, is_it: impl FnMut(&Status) -> bool) -> Status {
-    let told = tokio::time::timeout(LIMIT, status.wait_for(is_it));
-    told.await.expect("it is told").expect("a status").clone()
+async fn reported(
+    status: &mut watch::Receiver<Status>,
+    is_it: impl FnMut(&Status) -> bool,
+) -> Status {
+    let report = tokio::time::timeout(LIMIT, status.wait_for(is_it));
+    report.await.expect("it is reported").expect("a status").clone()
 }
 
 #[tokio::test]
@@ -24,7 +27,7 @@ async fn changes_by_another_process_are_reported() {
 
     one.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     let user = one.status().await.expect("a status").user;
-    let seen = told(&mut status, |status| status.phase == Phase::SignedIn).await;
+    let seen = reported(&mut status, |status| status.phase == Phase::SignedIn).await;
     assert_eq!((&seen.user, seen.change), (&user, StatusChange::OtherProcess));
     let token = |client: Client| async move {
         client.access_token().await.expect("a token").token().clone()
@@ -32,7 +35,7 @@ async fn changes_by_another_process_are_reported() {
     assert_eq!(token(one.clone()).await, token(other.clone()).await);
 
     one.sign_out().await.expect("a sign-out");
-    let seen = told(&mut status, |status| !status.is_signed_in()).await;
+    let seen = reported(&mut status, |status| !status.is_signed_in()).await;
     let reason = SignOutReason::SignedOut;
     assert_eq!(
         (seen.phase, seen.change),
@@ -48,5 +51,5 @@ async fn watch_starts_again_after_it_ended() {
     drop(other.watch());
     one.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     let mut status = other.watch();
-    told(&mut status, Status::is_signed_in).await;
+    reported(&mut status, Status::is_signed_in).await;
 }

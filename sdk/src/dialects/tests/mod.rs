@@ -177,11 +177,11 @@ fn registration_member_that_an_api_lacks_is_refused() {
 #[test]
 fn required_inputs_are_checked_before_any_request() {
     let (key, pair) = (credential(Scheme::Token), credential(Scheme::Bearer));
-    let nobody = App::default();
+    let app = App::default();
     let djoser = Dialect::DjoserToken.wire();
     let refused = [
-        djoser.sign_in_with_token("vk", &"t".into(), &nobody).err(),
-        djoser.sign_out(&pair, None, &nobody).err(),
+        djoser.sign_in_with_token("vk", &"t".into(), &app).err(),
+        djoser.sign_out(&pair, None, &app).err(),
         djoser.change_password(&key, None, &"new".into()).err(),
         djoser.delete_account(&key, None).err(),
         native::end_session(&pair, "..", None).err(),

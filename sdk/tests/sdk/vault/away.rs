@@ -104,12 +104,12 @@ async fn empty_mount_point_is_not_an_empty_vault() {
 }
 
 /// Reports how often the lock was requested.
-struct Told {
+struct LockCounter {
     file: FileStorage,
     asked: Sender<()>,
 }
 
-impl Storage for Told {
+impl Storage for LockCounter {
     fn name(&self) -> &str {
         self.file.name()
     }
@@ -142,8 +142,8 @@ impl Storage for Told {
 async fn folder_that_returns_in_time_is_written() {
     let disk = Disk::new();
     let (asked, asks) = channel();
-    let told = Told { file: FileStorage::new(disk.file()), asked };
-    let vault = Vault::with_storage(Arc::new(told), Arc::new(TheKey));
+    let counter = LockCounter { file: FileStorage::new(disk.file()), asked };
+    let vault = Vault::with_storage(Arc::new(counter), Arc::new(TheKey));
     write(&disk.vault(), "kept").await.unwrap();
     assert_eq!(had(&vault).await, some("kept"));
     disk.leaves_a_mount_point();
@@ -178,10 +178,10 @@ async fn other_folder_with_a_foreign_vault_is_not_changed() {
     let vault = disk.vault();
     write(&vault, "kept").await.unwrap();
     disk.leaves_a_mount_point();
-    fs::write(disk.file(), "of somebody else").unwrap();
+    fs::write(disk.file(), "of another app").unwrap();
     assert_eq!(had(&vault).await, Err(VaultState::Locked));
     assert_eq!(write(&vault, "lost").await, Err(VaultState::Locked));
-    assert_eq!(fs::read(disk.file()).unwrap(), b"of somebody else");
+    assert_eq!(fs::read(disk.file()).unwrap(), b"of another app");
     disk.comes_back();
     assert_eq!(had(&vault).await, some("kept"));
 }

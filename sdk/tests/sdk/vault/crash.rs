@@ -14,21 +14,21 @@ async fn killed_writer_leaves_a_whole_record() {
         let mut writer = app("file", &path);
         writer.tell(&format!("count {size}"));
         // The process is killed while it writes, each time a little later.
-        let mut told = 0;
-        while told < 1 + round as u64 / 4 {
-            told = writer.hear().expect("it counts").parse().unwrap();
+        let mut last = 0;
+        while last < 1 + round as u64 / 4 {
+            last = writer.hear().expect("it counts").parse().unwrap();
         }
         for _ in 0..round * 2000 {
             std::hint::spin_loop();
         }
         writer.kill();
         while let Some(number) = writer.hear() {
-            told = number.parse().unwrap();
+            last = number.parse().unwrap();
         }
         let found = Vault::file(&path, key()).read().await.unwrap().unwrap();
         assert!(
-            [told, told + 1].iter().any(|&number| found == many(number, size)),
-            "round {round}: it said {told} and left something else"
+            [last, last + 1].iter().any(|&number| found == many(number, size)),
+            "round {round}: it said {last} and left something else"
         );
     }
     write(&Vault::file(&path, key()), "after all").await.unwrap();

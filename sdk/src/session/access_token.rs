@@ -1,0 +1,121 @@
+//! Which access token a caller gets: the current one, a renewed one, or a replacement for a refused one.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use propusk_wire::Secret;
+
+use super::current_token::CurrentToken;
+use super::renewal_purpose::RenewalPurpose;
+use super::session_core::SessionCore;
+use super::single_flight::flight_result;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A token that expires within this many seconds is renewed before it is returned, if possible.
+const MIN_REMAINING_LIFE: i64 = 5;
+/// The shortest time between two verifications of adopted tokens, in seconds.
+const VERIFY_PERIOD: i64 = 60;
+
+impl SessionCore {
+    /// An access token that has not expired, as far as this device knows.
+    pub async fn current_token(self: &Arc<Self>) -> Result<Arc<CurrentToken>> {
+        let token = match self.cached_token() {
+            Some(token) => token,
+            None => {
+                self.ensure_loaded().await?;
+                self.cached_token().ok_or_else(|| self.signed_out_error())?
+            }
+        };
+        let now = self.transport.moment().server;
+        let is_fresh = token.is_fresh(now);
+        if !is_fresh && !token.is_alive(now.saturating_add(MIN_REMAINING_LIFE)) {
+            return self.token_after_renewal(RenewalPurpose::UsableToken).await;
+        }
+        let is_to_be_renewed = !is_fresh && !token.is_renewed_by_calls;
+        // The token is still valid, so the renewal runs in the background.
+        if (token.is_unverified || is_to_be_renewed) && !self.is_paused() {
+            if token.is_unverified && self.may_verify() {
+                drop(self.start_renewal(RenewalPurpose::Verify));
+            } else if is_to_be_renewed {
+                drop(self.start_renewal(RenewalPurpose::UsableToken));
+            }
+        }
+        Ok(token)
+    }
+
+    /// Another access token, because a server has refused this one.
+    pub async fn replacement_for(self: &Arc<Self>, refused: &Secret) -> Result<Arc<CurrentToken>> {
+        let token =
+            self.token_after_renewal(RenewalPurpose::ReplaceRefused(refused.clone())).await?;
+        if token.credential.token != *refused {
+            return Ok(token);
+        }
+        // The renewal that was already running may have started before the refusal.
+        self.token_after_renewal(RenewalPurpose::ReplaceRefused(refused.clone())).await
+    }
+
+    /// Renews the access token even if it is still valid.
+    pub async fn renew(self: &Arc<Self>) -> Result<()> {
+        self.backoff().reset();
+        let before = self.cached_token().map(|token| token.credential.token.clone());
+        let token = self.token_after_renewal(RenewalPurpose::ForceRenewal).await?;
+        if before.as_ref() == Some(&token.credential.token) {
+            // The task that was already running may have had another purpose.
+            self.token_after_renewal(RenewalPurpose::ForceRenewal).await?;
+        }
+        Ok(())
+    }
+
+    /// Limits verifications to one per minute.
+    fn may_verify(&self) -> bool {
+        let (now, last) = (self.transport.device_now(), self.verified_at.load(Ordering::Relaxed));
+        let may = !(last..last.saturating_add(VERIFY_PERIOD)).contains(&now);
+        if may {
+            self.verified_at.store(now, Ordering::Relaxed);
+        }
+        may
+    }
+
+    /// A token that does not expire soon, if one is available.
+    pub async fn fresh_token(self: &Arc<Self>) -> Result<Arc<CurrentToken>> {
+        let token = self.current_token().await?;
+        match token.is_fresh(self.transport.moment().server) {
+            true => Ok(token),
+            false => self.token_after_renewal(RenewalPurpose::UsableToken).await,
+        }
+    }
+
+    async fn token_after_renewal(
+        self: &Arc<Self>,
+        purpose: RenewalPurpose,
+    ) -> Result<Arc<CurrentToken>> {
+        let outcome = flight_result(self.start_renewal(purpose.clone())).await;
+        let is_anothers = matches!(purpose, RenewalPurpose::UsableToken) && outcome.is_err();
+        if is_anothers && self.cached_token().is_some() && self.has_usable_token() {
+            // The renewal failed, but the current token is still usable.
+            return self.cached_token().ok_or_else(|| self.signed_out_error());
+        }
+        outcome?;
+        if !self.has_usable_token() {
+            // The task that was running had another purpose, or brought no token.
+            flight_result(self.start_renewal(purpose)).await?;
+        }
+        let token = self.cached_token().ok_or_else(|| self.signed_out_error())?;
+        match self.has_usable_token() {
+            true => Ok(token),
+            false => {
+                Err(Error::because(ErrorKind::Network, "the server does not renew the token now"))
+            }
+        }
+    }
+
+    fn has_usable_token(&self) -> bool {
+        let now = self.transport.moment().server;
+        self.cached_token().is_none_or(|token| token.is_alive(now))
+    }
+
+    /// Whether background renewals are paused after a failure.
+    fn is_paused(&self) -> bool {
+        self.backoff().current_error(self.transport.device_now()).is_some()
+    }
+}
