@@ -106,7 +106,7 @@ impl Wire for Native {
     }
 
     fn verify(&self, access: &Credential) -> Result<Call<bool>> {
-        Ok(self.profile(access)?.is_accepted())
+        Ok(self.profile(access)?.into_verification())
     }
 
     fn profile(&self, access: &Credential) -> Result<Call<Profile>> {

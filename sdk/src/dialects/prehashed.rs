@@ -90,8 +90,8 @@ fn with_token(provider: &str, entry: &str, token: &Secret) -> Result<Call<Tokens
 fn registered(reply: &Reply) -> Option<Registered> {
     #[derive(Deserialize)]
     struct Accepted {}
-    let is_accepted = reply.status == 202 && reply.json::<Accepted>().is_some();
-    (is_accepted || pair(reply).is_some()).then_some(Registered::Active)
+    let into_verification = reply.status == 202 && reply.json::<Accepted>().is_some();
+    (into_verification || pair(reply).is_some()).then_some(Registered::Active)
 }
 
 /// `{"access": …, "refresh": …}`

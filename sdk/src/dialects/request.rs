@@ -26,7 +26,7 @@ impl<T: 'static> Call<T> {
 
 impl Call<Profile> {
     /// Whether the profile is returned.
-    pub(super) fn is_accepted(self) -> Call<bool> {
+    pub(super) fn into_verification(self) -> Call<bool> {
         let Call { request, read } = self;
         Call::new(request, |reply| match read(reply) {
             Ok(_) => Ok(true),

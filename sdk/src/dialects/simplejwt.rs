@@ -53,7 +53,7 @@ impl Wire for Simplejwt {
     }
 
     fn verify(&self, access: &Credential) -> Result<Call<bool>> {
-        Ok(self.profile(access)?.is_accepted())
+        Ok(self.profile(access)?.into_verification())
     }
 
     fn profile(&self, access: &Credential) -> Result<Call<Profile>> {

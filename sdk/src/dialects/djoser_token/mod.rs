@@ -104,7 +104,7 @@ impl Wire for DjoserToken {
     }
 
     fn verify(&self, access: &Credential) -> Result<Call<bool>> {
-        Ok(USERS.profile(access).is_accepted())
+        Ok(USERS.profile(access).into_verification())
     }
 
     fn profile(&self, access: &Credential) -> Result<Call<Profile>> {
