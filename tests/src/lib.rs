@@ -34,7 +34,5 @@ pub mod smtp;
 pub mod tokens;
 pub mod user;
 
-pub use recording_proxy as tap;
-
 /// The signing key of every server under test; long enough to be accepted, and known to the tests.
 pub const SECRET: &str = "oracle-signing-key-0123456789abcdef0123456789abcdef";

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::chaos::read_request;
 
 /// A proxy to one server.
-pub struct Tap {
+pub struct RecordingProxy {
     pub address: SocketAddr,
     state: Arc<State>,
     accepting: JoinHandle<()>,
@@ -39,7 +39,7 @@ pub struct Seen {
     pub text: String,
 }
 
-impl Tap {
+impl RecordingProxy {
     pub async fn open(server: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("its address");
@@ -59,7 +59,7 @@ impl Tap {
                 }
             }
         });
-        Tap { address, state, accepting }
+        RecordingProxy { address, state, accepting }
     }
 
     pub fn url(&self) -> String {
@@ -103,7 +103,7 @@ impl Tap {
     }
 }
 
-impl Drop for Tap {
+impl Drop for RecordingProxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }

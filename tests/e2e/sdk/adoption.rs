@@ -7,7 +7,7 @@ use propusk::{
     StatusChange,
 };
 use propusk_tests::django::Stack;
-use propusk_tests::tap::Tap;
+use propusk_tests::recording_proxy::RecordingProxy;
 
 use super::peer::Peer;
 use super::{EMAIL, Home, PASSWORD};
@@ -34,7 +34,7 @@ fn kind<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> ErrorKind {
 async fn adoption_needs_no_network_and_is_verified_later() {
     let (home, next) = (Home::start().await, tempfile::tempdir().expect("a folder"));
     let tokens = kept(&home).await;
-    let tap = Tap::open(home.server.address).await;
+    let tap = RecordingProxy::open(home.server.address).await;
     let app = || {
         let vault = super::vault_at(next.path());
         Client::builder(tap.url()).clock(home.clock.clone()).vault(vault).build().expect("a client")
@@ -84,7 +84,7 @@ async fn adoption_of_a_refresh_token_alone_gives_an_access_token() {
 async fn adoption_of_a_repeated_api_token_is_not_ended_by_an_earlier_sign_out() {
     let peer = Peer::django(Stack::DjoserToken).await;
     peer.account("nina").await;
-    let tap = Tap::open(peer.address()).await;
+    let tap = RecordingProxy::open(peer.address()).await;
     let client = peer.builder_at(tap.url()).build().expect("a client");
     client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
     tap.answer("POST /auth/token/logout/", None);

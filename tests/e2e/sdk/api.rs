@@ -1,7 +1,7 @@
 //! The app's own API: its requests get a token, and no others.
 
 use propusk::{Client, Dialect, ErrorKind, SignOutReason};
-use propusk_tests::tap::Tap;
+use propusk_tests::recording_proxy::RecordingProxy;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
 
@@ -9,9 +9,11 @@ const ACCOUNT: &str = "GET /propusk/v1/account";
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
 /// The server, and the same server as an API of the app.
-pub async fn app(home: &Home) -> (Tap, Tap, Client) {
-    let (server, api) =
-        (Tap::open(home.server.address).await, Tap::open(home.server.address).await);
+pub async fn app(home: &Home) -> (RecordingProxy, RecordingProxy, Client) {
+    let (server, api) = (
+        RecordingProxy::open(home.server.address).await,
+        RecordingProxy::open(home.server.address).await,
+    );
     let client = Client::builder(server.url())
         .api_origin(api.url())
         .clock(home.clock.clone())
@@ -46,7 +48,7 @@ async fn api_request_gets_the_token() {
 async fn api_request_is_not_sent_to_another_origin() {
     let home = Home::start().await;
     let (_server, _tap, client) = app(&home).await;
-    let stranger = Tap::open(home.server.address).await;
+    let stranger = RecordingProxy::open(home.server.address).await;
     let api = client.api();
     let address = stranger.address;
     for url in [
@@ -64,7 +66,7 @@ async fn api_request_is_not_sent_to_another_origin() {
 async fn api_redirect_takes_no_token_to_another_origin() {
     let home = Home::start().await;
     let (_server, tap, client) = app(&home).await;
-    let stranger = Tap::open(home.server.address).await;
+    let stranger = RecordingProxy::open(home.server.address).await;
     let api = client.api();
     tap.answer(ACCOUNT, Some(&redirect(&format!("{}/propusk/v1/account", stranger.url()))));
     let answer = api.get(format!("{}/propusk/v1/account", tap.url())).send().await;
@@ -109,7 +111,12 @@ async fn api_that_always_refuses_causes_few_renewals() {
 }
 
 /// The result of a `GET` of the API, which refuses it this many times.
-async fn refused(tap: &Tap, client: &Client, path: &str, times: usize) -> propusk::Result<u16> {
+async fn refused(
+    tap: &RecordingProxy,
+    client: &Client,
+    path: &str,
+    times: usize,
+) -> propusk::Result<u16> {
     let what = format!("GET {}", path.split('?').next().unwrap_or_default());
     for _ in 0..times {
         tap.answer(&what, Some(REFUSAL));
@@ -184,8 +191,10 @@ async fn api_refusals_do_not_affect_the_next_sign_in() {
 #[tokio::test]
 async fn api_token_that_cannot_be_renewed_yet_is_not_retried_with_every_call() {
     let home = Home::start().await;
-    let (server, tap) =
-        (Tap::open(home.server.address).await, Tap::open(home.server.address).await);
+    let (server, tap) = (
+        RecordingProxy::open(home.server.address).await,
+        RecordingProxy::open(home.server.address).await,
+    );
     let client = Client::builder(server.url()).dialect(Dialect::SimplejwtRotating);
     let client = client.api_origin(tap.url()).clock(home.clock.clone()).build();
     let client = client.expect("a client");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use propusk::{Client, ErrorKind};
-use propusk_tests::tap::Tap;
+use propusk_tests::recording_proxy::RecordingProxy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -83,7 +83,7 @@ async fn api_request_timeout_replaces_the_clients() {
     let error = client.api().get(&never.url).timeout(SHORT).send().await.expect_err("no answer");
     assert_eq!(*error.kind(), ErrorKind::Network);
 
-    let tap = Tap::open(home.server.address).await;
+    let tap = RecordingProxy::open(home.server.address).await;
     let client = home.builder().api_origin(tap.url()).api_origin(never.url.clone());
     let client = client.api_timeout(SHORT).build().expect("a client");
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");

@@ -7,7 +7,7 @@ use propusk::reqwest::Method;
 use propusk::reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use propusk::reqwest::multipart::Form;
 use propusk::{Api, ApiRequest, ErrorKind};
-use propusk_tests::tap::{Seen, Tap};
+use propusk_tests::recording_proxy::{RecordingProxy, Seen};
 use tokio::task::JoinSet;
 
 use super::api::{REFUSAL, app};
@@ -18,7 +18,11 @@ const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 const DONE: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
 
 /// The result of a request to `POST /orders` of the API.
-async fn sent(tap: &Tap, api: &Api, made: impl FnOnce(ApiRequest) -> ApiRequest) -> Seen {
+async fn sent(
+    tap: &RecordingProxy,
+    api: &Api,
+    made: impl FnOnce(ApiRequest) -> ApiRequest,
+) -> Seen {
     tap.forget();
     tap.answer(ORDERS, Some(DONE));
     let answer = made(api.post(format!("{}/orders?a=1", tap.url()))).send().await;

@@ -246,7 +246,7 @@ async fn code_is_sent_only_to_the_server_of_its_sign_in() {
     let (device, staging) = (AppDevice::start().await, super::Home::start().await);
     let begun = device.app().begin_sign_in("google").await.expect("it begins");
     let link = device.browse(&begun.authorize_url).await;
-    let tap = propusk_tests::tap::Tap::open(staging.server.address).await;
+    let tap = propusk_tests::recording_proxy::RecordingProxy::open(staging.server.address).await;
     let other = device.app_at(tap.url());
     let refused = other.complete_sign_in(&link).await.expect_err("another server");
     let state = propusk::VaultState::OtherServer;

@@ -1,14 +1,14 @@
 //! A device whose clock is wrong or is changed.
 
 use propusk::{Client, Clock, Phase};
-use propusk_tests::tap::Tap;
+use propusk_tests::recording_proxy::RecordingProxy;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
 
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
-async fn with_clock(home: &Home, seconds: i64) -> (Tap, Clock, Client) {
-    let tap = Tap::open(home.server.address).await;
+async fn with_clock(home: &Home, seconds: i64) -> (RecordingProxy, Clock, Client) {
+    let tap = RecordingProxy::open(home.server.address).await;
     let clock = Clock::manual(home.server.clock.now() + seconds);
     let client = Client::builder(tap.url()).clock(clock.clone()).vault(home.vault());
     (tap, clock, client.build().expect("a client"))
@@ -72,7 +72,7 @@ async fn server_clock_is_stored() {
     let home = Home::start().await;
     let (before, clock, client) = with_clock(&home, 7_200).await;
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
-    let tap = Tap::open(home.server.address).await;
+    let tap = RecordingProxy::open(home.server.address).await;
     let again = Client::builder(tap.url()).former_server(before.url());
     let again = again.clock(clock).vault(home.vault()).build();
     again.expect("a client").profile().await.expect("a profile");

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use propusk::{Client, Clock, Dialect, ErrorKind, Operation, Vault};
-use propusk_tests::tap::Tap;
+use propusk_tests::recording_proxy::RecordingProxy;
 use serde_json::{Value, json};
 
 use super::peer::Peer;
@@ -97,7 +97,7 @@ async fn lease_of_a_stopped_process_delays_if_answers_do_not_repeat() {
     let peer = Peer::ours(Dialect::SimplejwtRotating).await;
     peer.account("nina").await;
     let folder = tempfile::tempdir().expect("a folder");
-    let tap = Tap::open(peer.address()).await;
+    let tap = RecordingProxy::open(peer.address()).await;
     let vault = vault_at(folder.path());
     let client = peer.builder_at(tap.url()).vault(vault.clone()).build().expect("a client");
     client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
@@ -130,7 +130,7 @@ async fn lease_is_broken_by_a_sign_out() {
 async fn spending_refresh_is_sent_only_by_the_call_that_needs_it() {
     let peer = Peer::ours(Dialect::DjoserToken).await;
     assert!(peer.has(Operation::ProviderTokenSignIn));
-    let tap = Tap::open(peer.address()).await;
+    let tap = RecordingProxy::open(peer.address()).await;
     let client = peer.builder_at(tap.url()).build().expect("a client");
     let token = peer.provider_token("vera");
     client.sign_in_with_provider_token("yandex", token).await.expect("a sign-in");

@@ -28,8 +28,8 @@ mod watching;
 use std::path::Path;
 
 use propusk::{Client, ClientBuilder, Clock, ErrorKind, SignOutReason, Vault, VaultKey};
+use propusk_tests::recording_proxy::RecordingProxy;
 use propusk_tests::server::TestServer;
-use propusk_tests::tap::Tap;
 
 pub const EMAIL: &str = "anna@example.org";
 pub const PASSWORD: &str = "a quiet harbour at noon";
@@ -68,7 +68,7 @@ impl Home {
     }
 
     /// As [`builder`](Self::builder), through a recording proxy.
-    pub fn builder_at(&self, tap: &Tap) -> ClientBuilder {
+    pub fn builder_at(&self, tap: &RecordingProxy) -> ClientBuilder {
         Client::builder(tap.url()).clock(self.clock.clone())
     }
 
@@ -94,8 +94,8 @@ impl Home {
     }
 
     /// The same through a proxy that records every request.
-    pub async fn tapped(&self) -> (Tap, Client) {
-        let tap = Tap::open(self.server.address).await;
+    pub async fn tapped(&self) -> (RecordingProxy, Client) {
+        let tap = RecordingProxy::open(self.server.address).await;
         let app = Client::builder(tap.url()).clock(self.clock.clone()).vault(self.vault());
         let app = app.build().expect("a client");
         app.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use propusk::{Client, ClientBuilder, ErrorKind, Registration};
 use propusk_tests::certificate::Authority;
-use propusk_tests::tap::Tap;
+use propusk_tests::recording_proxy::RecordingProxy;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -75,7 +75,7 @@ async fn client_certificate_is_sent_on_request() {
 #[tokio::test]
 async fn proxy_and_user_agent_are_used() {
     let home = Home::start().await;
-    let tap = Tap::open(home.server.address).await;
+    let tap = RecordingProxy::open(home.server.address).await;
     // Only the proxy can resolve this host.
     let url = "http://id.invalid";
     let builder = || {

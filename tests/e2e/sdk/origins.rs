@@ -1,7 +1,7 @@
 //! A credential is sent only to the server that issued it.
 
 use propusk::{Client, ErrorKind, VaultState};
-use propusk_tests::tap::Tap;
+use propusk_tests::recording_proxy::RecordingProxy;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
 
@@ -16,7 +16,7 @@ fn state<T: std::fmt::Debug>(outcome: propusk::Result<T>) -> VaultState {
 async fn session_of_another_server_is_neither_sent_nor_ended() {
     let (production, staging) = (Home::start().await, Home::start().await);
     let app = production.signed_in().await;
-    let tap = Tap::open(staging.server.address).await;
+    let tap = RecordingProxy::open(staging.server.address).await;
     let build =
         || Client::builder(tap.url()).clock(staging.clock.clone()).vault(production.vault());
     let other = build().build().expect("a client");

@@ -2,7 +2,7 @@
 
 use propusk::{Dialect, ErrorKind, FieldCode, Registration, Rejection, RejectionCode};
 use propusk_tests::django::Stack;
-use propusk_tests::tap::Tap;
+use propusk_tests::recording_proxy::RecordingProxy;
 
 use super::peer::Peer;
 use super::{EMAIL, Home, PASSWORD};
@@ -65,7 +65,7 @@ async fn rejections_are_the_same_in_each_django() {
 #[tokio::test]
 async fn fresh_token_that_is_refused_is_a_protocol_error() {
     let home = Home::start().await;
-    let tap = Tap::open(home.server.address).await;
+    let tap = RecordingProxy::open(home.server.address).await;
     let client = home.builder_at(&tap).dialect(Dialect::Simplejwt).build().expect("a client");
     let new = Registration::new(PASSWORD).username("anna").email("anna@example.com");
     client.register(&new).await.expect("an account");

@@ -7,7 +7,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use propusk::{AccessTokenLayer, Error, ErrorKind, SignOutReason};
-use propusk_tests::tap::Tap;
+use propusk_tests::recording_proxy::RecordingProxy;
 use tower::{BoxError, ServiceBuilder, ServiceExt as _};
 
 use super::api::{REFUSAL, app};
@@ -87,7 +87,7 @@ async fn tower_error_reports_an_ended_session() {
 async fn tower_request_is_not_sent_to_another_origin() {
     let home = Home::start().await;
     let (_server, _tap, client) = app(&home).await;
-    let stranger = Tap::open(home.server.address).await;
+    let stranger = RecordingProxy::open(home.server.address).await;
     let url = format!("{}/propusk/v1/account", stranger.url());
     assert_eq!(kind(get(&client.tower_layer(), &url).await), ErrorKind::Usage);
     assert_eq!(kind(get(&client.tower_layer(), "/propusk/v1/account").await), ErrorKind::Usage);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use propusk::{Client, Error, ErrorKind};
-use propusk_tests::tap::Tap;
+use propusk_tests::recording_proxy::RecordingProxy;
 use tokio::task::JoinSet;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
@@ -29,7 +29,7 @@ fn after(error: &Error) -> Duration {
     }
 }
 
-async fn expired(home: &Home) -> (Tap, Client) {
+async fn expired(home: &Home) -> (RecordingProxy, Client) {
     let (tap, client) = home.tapped().await;
     home.advance(EXPIRED);
     (tap, client)

@@ -413,7 +413,7 @@ async fn sign_out_is_sent_only_to_the_server_of_the_session() {
     std::fs::write(home.folder.path().join("app.vault"), "garbage").expect("written");
     tap.answer("DELETE /propusk/v1/sessions/current", None);
     assert_eq!(app.sign_out().await.expect("a sign-out"), propusk::SignOut::Pending);
-    let other = propusk_tests::tap::Tap::open(home.server.address).await;
+    let other = propusk_tests::recording_proxy::RecordingProxy::open(home.server.address).await;
     let client = Client::builder(other.url()).clock(home.clock.clone()).vault(home.vault());
     let client = client.build().expect("a client");
     assert!(!client.status().await.expect("a status").is_signed_in());
