@@ -1,9 +1,10 @@
-//! What is written for operators against what the server takes: a setting that is not described, or
-//! described and not there, or described with another default, fails here.
+//! Compares the documents for operators with the server: a setting without a description, a described
+//! setting that does not exist, or a wrong default fails here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use propusk_tests::handbook::{handbook, sample};
 use propusk_tests::process::Finished;
 
 use propusk_tests::operator::*;
@@ -69,7 +70,7 @@ fn of_one<'k>(many: &str, key: &'k str) -> Option<(&'k str, &'k str)> {
 /// The rows `setting, default` of the handbook's tables.
 fn described() -> BTreeMap<String, String> {
     let mut rows = BTreeMap::new();
-    let (mut in_table, handbook) = (false, read("server/README.md"));
+    let (mut in_table, handbook) = (false, handbook());
     for line in handbook.lines() {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         match cells[..] {
@@ -85,25 +86,25 @@ fn described() -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn the_handbook_describes_every_setting_and_no_other() {
+async fn handbook_describes_every_setting_and_no_other() {
     let settings = shipped().await;
     let known: BTreeSet<String> = settings.keys().map(|key| as_described(key)).collect();
     let described: BTreeSet<String> = described().into_keys().collect();
     assert_eq!(described, known);
     let of_one = |key| of_one("dialects", key).or_else(|| of_one("providers", key));
     for (name, _) in settings.keys().filter_map(|key| of_one(key)) {
-        for file in ["README.md", "server/README.md"] {
-            assert!(read(file).contains(&format!("`{name}`")), "{file} names {name}");
+        for (text, of) in [(read("README.md"), "the README"), (handbook(), "the handbook")] {
+            assert!(text.contains(&format!("`{name}`")), "{of} names {name}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_handbook_tells_the_defaults() {
+async fn handbook_names_the_defaults() {
     let settings = shipped().await;
     let mut compared = 0;
     for (key, default) in described() {
-        // Those of APIs and providers differ from one to the next, and are told in words.
+        // Those of dialects and providers differ from one to the next, and are given in words.
         let Some(value) = settings.get(&key) else { continue };
         let expected = match value.as_str() {
             "(not set)" | "[]" => "none".to_owned(),
@@ -130,15 +131,16 @@ fn named_in(text: &str) -> BTreeSet<String> {
 #[tokio::test]
 async fn every_variable_that_is_named_is_a_setting() {
     let settings = shipped().await;
-    // Whoever adds a provider chooses its name.
+    // The operator chooses the name of a further provider.
     let is_known = |key: &&String| match of_one("providers", key) {
         Some((_, setting)) => settings.contains_key(&format!("providers.google.{setting}")),
         None => settings.contains_key(*key),
     };
-    for file in
-        ["README.md", "server/README.md", ".env.example", "docker-compose.yml", "Dockerfile"]
-    {
-        let named = named_in(&read(file));
+    let files = ["README.md", ".env.example", "docker-compose.yml", "Dockerfile"];
+    let files = files.map(|file| (file, read(file)));
+    let proxies = ["nginx.conf", "Caddyfile"].map(|file| (file, sample(file)));
+    for (file, text) in files.into_iter().chain(proxies).chain([("the handbook", handbook())]) {
+        let named = named_in(&text);
         assert!(named.len() >= 2, "{file} names settings");
         let unknown: Vec<_> = named.iter().filter(|key| !is_known(key)).collect();
         assert!(unknown.is_empty(), "{file}: {unknown:?}");
@@ -163,7 +165,7 @@ async fn env_example_sets_nothing_by_itself_and_all_of_it_is_accepted() {
         "cors.origins = [\"https://app.example.com\"]",
         "http.trusted_proxies = [\"127.0.0.1/32\"]",
         "redirects.allowed = [\"https://app.example.com/signed-in\",\"com.example.app:/signed-in\"]",
-        // A sample secret would be everybody's.
+        // A sample secret would be in use at many servers.
         "tokens.secret = (not set)",
         "superuser.password = (not set)",
     ] {
@@ -179,24 +181,16 @@ fn is_assignment(line: &&str) -> bool {
 }
 
 #[test]
-fn the_image_is_built_with_the_rust_that_the_code_asks_for() {
+fn image_is_built_with_the_rust_that_the_code_asks_for() {
     let manifest = read("Cargo.toml");
     let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = "));
     let version = version.expect("a version").trim_matches('"');
     assert!(read("Dockerfile").contains(&format!("\nFROM rust:{version}-")), "{version}");
 }
 
-/// The indented block of the handbook that begins with this line.
-fn block(handbook: &str, first: &str) -> String {
-    let from = handbook.find(first).expect("the block");
-    let lines = handbook[from..].lines().skip(1);
-    let lines = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
-    lines.map(|line| line.trim_start().to_owned() + "\n").collect()
-}
-
 #[test]
-fn the_systemd_unit_starts_again_for_ever_and_is_hardened() {
-    let unit = block(&read("server/README.md"), "# /etc/systemd/system/propusk.service");
+fn systemd_unit_restarts_for_ever_and_is_hardened() {
+    let unit = sample("propusk.service");
     for line in [
         "StartLimitIntervalSec=0",
         "Restart=on-failure",
@@ -210,7 +204,7 @@ fn the_systemd_unit_starts_again_for_ever_and_is_hardened() {
         "MemoryDenyWriteExecute=yes",
         "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
     ] {
-        assert!(unit.lines().any(|stated| stated == line), "{line}");
+        assert!(unit.lines().any(|written| written == line), "{line}");
     }
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("propusk.service");

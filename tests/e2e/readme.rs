@@ -10,6 +10,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use propusk_tests::handbook::handbook;
 use propusk_tests::process::beside_tests;
 use regex_lite::Regex;
 use tempfile::TempDir;
@@ -424,10 +425,8 @@ fn commands_of(text: &str) -> Vec<Written> {
 
 #[tokio::test]
 async fn every_command_that_is_written_down_is_one_that_the_program_has() {
-    let handbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/README.md");
-    let handbook = std::fs::read_to_string(handbook).expect("the handbook");
     let commands: Vec<_> =
-        commands_of(&readme()).into_iter().chain(commands_of(&handbook)).collect();
+        commands_of(&readme()).into_iter().chain(commands_of(&handbook())).collect();
     assert!(commands.len() > 30, "{}", commands.len());
     for Written { subcommands, options } in commands {
         let subcommands: Vec<_> = subcommands.iter().filter(|word| *word != "help").collect();

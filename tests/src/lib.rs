@@ -7,7 +7,7 @@
 //! ([`oidc_provider`], [`providers`]), Django stacks ([`django`]), proxies that record requests
 //! ([`recording_proxy`]) or lose packets ([`database_proxy`]), and faults of network, disk and
 //! processes ([`chaos`]). Expectations: the recorded answers ([`contract`]) and the server's own
-//! description ([`openapi`]). The tests themselves are in `e2e/`.
+//! description ([`openapi`]), and the operator's handbook ([`handbook`]). The tests themselves are in `e2e/`.
 
 pub mod browser;
 pub mod certificate;
@@ -17,6 +17,7 @@ pub mod contract;
 pub mod database;
 pub mod database_proxy;
 pub mod django;
+pub mod handbook;
 pub mod http;
 pub mod limits;
 pub mod links;

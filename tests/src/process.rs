@@ -55,7 +55,23 @@ impl Process {
         Process::started(shell).await
     }
 
-    /// Starts it on a terminal of its own, and returns once it has written this text there.
+    /// Starts it as another user of the machine, who may not read the directory of the build.
+    pub async fn start_as(
+        user: u32,
+        data: &Path,
+        database_url: Option<&str>,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let program = data.join("propusk");
+        if !program.exists() {
+            std::fs::copy(binary(), &program).expect("a copy of the binary");
+        }
+        let mut command = command_of(program, data, database_url, settings);
+        command.uid(user).gid(user);
+        Process::started(command).await
+    }
+
+    /// Starts it with a terminal of its own, and returns once it has written this there.
     pub async fn on_a_terminal(
         text: &'static str,
         data: &Path,

@@ -1,12 +1,12 @@
 //! Services that accept our access tokens, configured as in the handbook: SimpleJWT, PyJWT,
 //! python-jose and jose by the published keys, django-oauth-toolkit by introspection.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use propusk_server::auth::NewClient;
 use propusk_tests::django::{self, Django, RESOURCE_SERVER};
+use propusk_tests::handbook::block_below;
 use propusk_tests::server::TestServer;
 use propusk_tests::user::PASSWORD;
 use serde_json::json;
@@ -27,15 +27,7 @@ async fn server() -> TestServer {
 
 /// The handbook's example under this title, adapted to `server`.
 fn example(title: &str, server: &TestServer) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/README.md");
-    let handbook = std::fs::read_to_string(path).expect("the handbook");
-    let title = format!("**{title}**");
-    let lines = handbook.lines().skip_while(|line| !line.starts_with(&title));
-    let lines = lines.skip_while(|line| !line.starts_with("    "));
-    let block = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
-    let code: Vec<&str> = block.map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
-    assert!(code.len() > 5, "{title} has an example");
-    code.join("\n").replace(HANDBOOKS_URL, &server.public_url)
+    block_below(title).replace(HANDBOOKS_URL, &server.public_url)
 }
 
 /// The id of a new account, and an access token of `native`.

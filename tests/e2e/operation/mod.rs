@@ -1,9 +1,11 @@
 //! The operator's side: settings, commands, starting, stopping, backups, outages.
 
+mod backups;
 mod commands;
 mod database_outage;
 mod durability;
 mod load;
+mod proxies;
 mod restart;
 mod restored_backup;
 mod settings;

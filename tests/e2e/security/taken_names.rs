@@ -348,10 +348,8 @@ const ELSEWHERE: [&str; 9] = [
 
 /// The routes in the handbook's table of strict mode.
 fn routes_of_the_handbook() -> Vec<String> {
-    let handbook = include_str!("../../../server/README.md");
-    let (_, section) = handbook.split_once("## The strict twins").expect("the section");
-    let (section, _) = section.split_once("\n## ").expect("the next section");
-    let rows = section.lines().filter(|line| line.starts_with("| "));
+    let page = include_str!("../../../server/docs/strict-mode.md");
+    let rows = page.lines().filter(|line| line.starts_with("| "));
     let cells = rows.filter_map(|row| row.split('|').nth(2));
     let words = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
     let mut routes = Vec::new();

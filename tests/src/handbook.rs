@@ -1,0 +1,32 @@
+//! The operator's handbook, whose commands, settings and samples the tests take from its text.
+
+use std::path::{Path, PathBuf};
+
+/// All pages as one text: `server/README.md`, then those of `server/docs` by name.
+pub fn handbook() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server");
+    let pages = std::fs::read_dir(folder.join("docs")).expect("the pages");
+    let mut pages: Vec<PathBuf> = pages.map(|page| page.expect("a page").path()).collect();
+    pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
+    pages.sort();
+    pages.insert(0, folder.join("README.md"));
+    let texts = pages.iter().map(|page| std::fs::read_to_string(page).expect("a page"));
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+/// The indented block below the paragraph that begins with this title in bold.
+pub fn block_below(title: &str) -> String {
+    let (title, handbook) = (format!("**{title}**"), handbook());
+    let lines = handbook.lines().skip_while(|line| !line.starts_with(&title));
+    let lines = lines.skip_while(|line| !line.starts_with("    "));
+    let block = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
+    let code: Vec<&str> = block.map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+    assert!(!code.is_empty(), "{title} has a block");
+    code.join("\n")
+}
+
+/// A file of `server/deploy`.
+pub fn sample(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/deploy").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
