@@ -1,4 +1,4 @@
-# Builds the server and puts it alone into a small image; see server/README.md.
+# Builds the server into a small image without the sources; see server/README.md.
 #
 #   docker build -t propusk .
 #   docker run -p 127.0.0.1:8000:8000 -v propusk-data:/data \
@@ -7,17 +7,17 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
-# Dependencies stay compiled in the cache. The sources are touched because cargo compares times only,
-# and the cache may be of a checkout that is newer than this one.
+# Compiled dependencies stay in the cache. The sources are touched because cargo compares times, and
+# the cache may be newer than this checkout.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
     && cargo build --release --locked -p propusk-server --bin propusk \
     && install -D target/release/propusk /out/propusk
 
-# The same Debian, so the same glibc. Certificates of public authorities are in the binary.
+# The same Debian, and so the same glibc. The binary contains the certificates of public authorities.
 FROM debian:bookworm-slim
-# A number that never changes: whoever mounts a directory of the host at /data gives it to 10001.
+# The number never changes: a directory of the host that is mounted at /data must belong to 10001.
 RUN groupadd --gid 10001 propusk \
     && useradd --uid 10001 --gid propusk --home-dir /data --no-create-home --shell /usr/sbin/nologin propusk \
     && install --directory --owner=propusk --group=propusk --mode=0700 /data
@@ -25,13 +25,13 @@ COPY --from=build /out/propusk /usr/local/bin/propusk
 
 ENV PROPUSK_LISTEN=0.0.0.0:8000 \
     PROPUSK_DATA_DIR=/data
-# Where propusk.toml is looked for.
+# The server reads propusk.toml here.
 WORKDIR /data
 VOLUME /data
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# With bash alone: an image without curl has less to keep up to date.
+# bash only: an image without curl needs fewer updates.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["bash", "-c", "exec 3<>\"/dev/tcp/127.0.0.1/${PROPUSK_LISTEN##*:}\" && printf 'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && read -r -t 4 _ status _ <&3 && [ \"$status\" = 200 ]"]
 ENTRYPOINT ["propusk"]
