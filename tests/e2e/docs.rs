@@ -9,7 +9,7 @@ use propusk_tests::process::Finished;
 
 use propusk_tests::operator::*;
 
-/// Settings of the harness, given up for the defaults: an empty value is none.
+/// Resets the settings of the harness to the defaults: an empty value means "not set".
 const AS_SHIPPED: [(&str, &str); 7] = [
     ("PROPUSK_LISTEN", ""),
     ("PROPUSK_DATA_DIR", ""),
@@ -20,7 +20,7 @@ const AS_SHIPPED: [(&str, &str); 7] = [
     NO_SECRET,
 ];
 
-/// Settings that one API has alone.
+/// Settings of a single dialect.
 const OF_ONE_API: [&str; 6] = [
     "early_refresh_seconds",
     "activation",
@@ -35,7 +35,7 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every setting with its value where nothing is configured, as `check-config` prints it.
+/// Every setting with its default, as `check-config` prints it.
 async fn shipped() -> BTreeMap<String, String> {
     let operator = Operator::new().await;
     let Finished { status, stdout, stderr } =
@@ -45,13 +45,12 @@ async fn shipped() -> BTreeMap<String, String> {
     lines.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// A line of `check-config` without where its value comes from.
+/// A line of `check-config` without the origin of the value.
 fn without_origin(line: &str) -> &str {
     line.rsplit_once("  # ").map_or(line, |(setting, _)| setting)
 }
 
-/// The setting as the handbook names it: those of the APIs once for all of them, but for those that
-/// one API has alone, and those of providers once for all.
+/// The setting as the handbook names it: a setting of all dialects, or of all providers, has one row.
 fn as_described(key: &str) -> String {
     match (of_one("dialects", key), of_one("providers", key)) {
         (Some((_, setting)), _) if !OF_ONE_API.contains(&setting) => {
@@ -62,7 +61,7 @@ fn as_described(key: &str) -> String {
     }
 }
 
-/// The name of an API or a provider, and its setting.
+/// The name of a dialect or a provider, and its setting.
 fn of_one<'k>(many: &str, key: &'k str) -> Option<(&'k str, &'k str)> {
     key.strip_prefix(many)?.strip_prefix('.')?.split_once('.')
 }
@@ -122,7 +121,7 @@ fn named_in(text: &str) -> BTreeSet<String> {
     let names = text.split("PROPUSK_").skip(1);
     names
         .map(|rest| rest.split(|c| !is_of_name(c)).next().unwrap_or_default())
-        // The prefix alone, where it is explained.
+        // The text that explains the prefix names it alone.
         .filter(|name| !name.is_empty())
         .map(|name| name.to_lowercase().replace("__", "."))
         .collect()
@@ -210,7 +209,7 @@ fn systemd_unit_restarts_for_ever_and_is_hardened() {
     let path = folder.path().join("propusk.service");
     std::fs::write(&path, unit).expect("the unit");
     let rate = ["security", "--offline=true", "--threshold=30"];
-    // Where there is no systemd, the lines above have to do.
+    // Without systemd the lines above are the whole check.
     if let Ok(rated) = std::process::Command::new("systemd-analyze").args(rate).arg(&path).output()
     {
         assert!(rated.status.success(), "{}", String::from_utf8_lossy(&rated.stdout));

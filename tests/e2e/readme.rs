@@ -1,8 +1,8 @@
-//! The README's commands, pasted from top to bottom as they stand, with what they are said to print.
+//! Runs the README's commands from top to bottom as they are written, and compares what they print.
 //!
-//! A `cargo` of the test's own maps `cargo run --release …` to the program that is built beside the tests.
-//! Two things are replaced in what is pasted: the addresses, because ports may be taken here, and what the
-//! reader has to replace as well, such as the code that a page has shown.
+//! A `cargo` script of the test maps `cargo run --release …` to the program built with the tests. The
+//! test replaces the addresses, because a port may be in use, and the values that a reader replaces
+//! too, such as the code that a page has shown.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,14 +20,14 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::providers::{browse, href, parameter};
 
-/// Longer than a busy machine takes for anything here.
+/// Longer than any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const SERVER: &str = "127.0.0.1:8000";
 const STAND_IN: &str = "127.0.0.1:9400";
-/// Too long for here: `../run` is what runs this test, and it runs the other with fewer pairs.
+/// Left out: `../run` runs this test, and runs chaos with fewer pairs.
 const LEFT_OUT: [&str; 2] = ["tests/run", "--bin chaos"];
 
-/// A command, and the lines that it is said to print.
+/// A command, and the lines that the README shows below it.
 #[derive(Debug)]
 struct Step {
     command: String,
@@ -39,7 +39,7 @@ fn readme() -> String {
     std::fs::read_to_string(path).expect("the README")
 }
 
-/// The commands of all indented blocks: those behind a `$ `, and whole blocks of `cargo` and `tests/run`.
+/// The commands of all indented blocks: lines after `$ `, and blocks that begin with `cargo` or `tests/`.
 fn steps(text: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut open = false;
@@ -74,13 +74,13 @@ fn assigned(command: &str) -> Option<&str> {
     (!name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase())).then_some(name)
 }
 
-/// What the reader replaces: words of the README by what a page or an answer has said.
+/// Replacements by the reader: words of the README, and the value from a page or an answer.
 type Known = Vec<(String, String)>;
 
 /// A folder with a terminal.
 struct Desk {
     folder: TempDir,
-    /// Assignments that were pasted before.
+    /// The assignments of earlier steps.
     variables: String,
     known: Known,
 }
@@ -123,9 +123,9 @@ impl Desk {
     /// Runs a command to its end and returns what it has printed.
     async fn run(&mut self, step: &Step) -> String {
         if let Some(name) = assigned(&step.command) {
-            // Once: some have random values.
-            let told = format!("{}\nprintf %s \"${name}\"", step.command);
-            let output = self.shell(&told, &HashMap::new()).output().await.expect("bash");
+            // Evaluated once: some values are random.
+            let script = format!("{}\nprintf %s \"${name}\"", step.command);
+            let output = self.shell(&script, &HashMap::new()).output().await.expect("bash");
             let value = String::from_utf8_lossy(&output.stdout).into_owned();
             assert!(!value.is_empty() && !value.contains('\''), "{name}: {value}");
             self.variables.push_str(&format!("{name}='{value}'\n"));
@@ -140,7 +140,7 @@ impl Desk {
         printed
     }
 
-    /// Starts a program that runs on, with its lines.
+    /// Starts a program in the background and gathers its lines.
     fn start(&self, command: &str, environment: &HashMap<String, String>) -> Running {
         let mut child = self.shell(&format!("exec {command}"), environment).spawn().expect("bash");
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -149,7 +149,7 @@ impl Desk {
         Running { child, lines }
     }
 
-    /// What a folder has of mails, as soon as it has one.
+    /// Waits for the first mail.
     async fn wait_for_mail(&self) {
         let mails = self.folder.path().join("propusk-data/mail");
         let is_there = || {
@@ -185,7 +185,7 @@ struct Running {
 }
 
 impl Running {
-    /// What the pattern's group matches in its output, as soon as a line has it.
+    /// Waits for a line that matches the pattern, and returns its group.
     async fn says(&self, pattern: &str) -> String {
         let pattern = Regex::new(pattern).expect("a pattern");
         let found = || {
@@ -205,7 +205,7 @@ impl Running {
     }
 
     async fn stop(mut self) {
-        // An orderly end, as Ctrl-C is.
+        // An orderly stop, like Ctrl-C.
         let pid = self.child.id().expect("it runs");
         let stop = Command::new("sh").arg("-c").arg(format!("kill -TERM {pid}")).status().await;
         assert!(stop.expect("a shell").success());
@@ -229,7 +229,7 @@ async fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Compares with what the README shows, in which `…` and random words stand for others.
+/// Compares with the README, in which `…` and random words match any text.
 fn assert_shown(step: &Step, shown: &str, printed: &str) {
     let random = Regex::new(r"[A-Za-z0-9_\\-]{15,}").expect("a pattern");
     let parts = shown.split('…').map(|part| {
@@ -248,13 +248,13 @@ fn assert_shown(step: &Step, shown: &str, printed: &str) {
     assert!(fits, "{}\nshown:\n{shown}\nprinted:\n{printed}", step.command);
 }
 
-/// A port that was free a moment ago.
+/// A free port; another program may take it before its use.
 fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").to_string()
 }
 
-/// Does what a person does at the stand-in's page, and returns the link back to the app.
+/// Presses "Allow" at the stand-in's page, and returns the link back to the app.
 async fn allow(authorize_url: &str, public_url: &str) -> String {
     let asked = browse(authorize_url).await;
     assert!(asked.text().contains("Allow"), "{}", asked.text());
@@ -279,7 +279,7 @@ fn exported(running: &Running) -> HashMap<String, String> {
 }
 
 #[tokio::test]
-async fn the_readme_can_be_pasted_from_top_to_bottom() {
+async fn readme_commands_work_from_top_to_bottom() {
     let steps = steps(&readme());
     let mut desk = Desk::new();
     let address = free_address();
@@ -320,7 +320,7 @@ async fn the_readme_can_be_pasted_from_top_to_bottom() {
     assert!(pasted > 15, "{pasted}");
 }
 
-/// What the reader takes from an answer for the next command.
+/// Takes the values from an answer that the next commands need.
 async fn learn(desk: &mut Desk, step: &Step, printed: &str, public_url: &str, steps: &[Step]) {
     if step.command.contains("propusk-data/mail") {
         let link = printed.strip_suffix('\n').expect("a line");
@@ -364,9 +364,9 @@ async fn run_example(desk: &Desk, command: &str, public_url: &str) {
     assert!(status.expect("a status").success(), "{command}:\n{lines}");
 }
 
-/// Settings that the README shows for `.env` are ones that are taken.
+/// The server accepts the README's lines for `.env`.
 #[tokio::test]
-async fn the_settings_of_the_readme_are_taken() {
+async fn readme_settings_are_accepted() {
     let readme = readme();
     let is_setting = |line: &&str| line.starts_with("PROPUSK_");
     let lines: Vec<&str> =
@@ -381,13 +381,13 @@ async fn the_settings_of_the_readme_are_taken() {
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
 
-/// A command of the program as a document writes it: its subcommands, and the options behind them.
+/// A command of the program in a document: its subcommands and options.
 struct Written {
     subcommands: Vec<String>,
     options: Vec<String>,
 }
 
-/// `a|b` stands for either; capitals, brackets and what is in quotes stand for something else.
+/// `a|b` means two commands; words in capitals, brackets or quotes are placeholders.
 fn written(command: &str) -> Vec<Written> {
     let command = command.split(" #").next().unwrap_or_default();
     let words: Vec<&str> =
@@ -413,7 +413,7 @@ fn written(command: &str) -> Vec<Written> {
     commands.collect()
 }
 
-/// Commands in the blocks and in the lines of a document.
+/// The commands in blocks and in the text of a document.
 fn commands_of(text: &str) -> Vec<Written> {
     let code = Regex::new(
         r"`propusk ([^`\n]+)`|(?m)^ {4,}(?:\$ )?(?:propusk|docker exec propusk propusk|cargo run --release -q --) (.*)$",
@@ -424,7 +424,7 @@ fn commands_of(text: &str) -> Vec<Written> {
 }
 
 #[tokio::test]
-async fn every_command_that_is_written_down_is_one_that_the_program_has() {
+async fn documented_commands_exist() {
     let commands: Vec<_> =
         commands_of(&readme()).into_iter().chain(commands_of(&handbook())).collect();
     assert!(commands.len() > 30, "{}", commands.len());

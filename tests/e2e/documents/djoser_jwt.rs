@@ -1,5 +1,5 @@
-//! `/api/auth/{users,jwt/create,jwt/refresh,logout}/` and djoser's routes for passwords: the document shows whole answers, headers and
-//! lengths included, so these are compared whole.
+//! `/api/auth/{users,jwt/create,jwt/refresh,logout}/` and djoser's routes for passwords. The document
+//! shows whole answers with headers and lengths, so the tests compare them whole.
 
 use propusk_tests::http::Answer;
 use propusk_tests::server::TestServer;
@@ -34,7 +34,7 @@ fn assert_head(answer: &Answer, head: &str, length: usize) {
     assert_eq!(answer.header("Content-Length"), Some(length.to_string()));
 }
 
-/// The ids of the document's examples are 2 and 3: its superuser was there first.
+/// The document's examples have the ids 2 and 3: its superuser was created first.
 async fn server_with_a_superuser() -> TestServer {
     TestServer::with(|config| {
         config.superuser.email = Some("admin@example.com".to_owned());
@@ -60,7 +60,7 @@ fn credentials(username: &str) -> Value {
 }
 
 #[tokio::test]
-async fn users_register_by_email_or_by_phone() {
+async fn registration_takes_an_email_or_a_phone() {
     let server = server_with_a_superuser().await;
     let user = json!({"email": "user@mail.com", "password": "strong_password"});
     let answer = server.client.post("/api/auth/users/", &user).await;
@@ -78,7 +78,7 @@ async fn users_register_by_email_or_by_phone() {
 }
 
 #[tokio::test]
-async fn users_sign_in_by_email_or_by_phone() {
+async fn sign_in_takes_an_email_or_a_phone() {
     let server = server_with_users().await;
     for name in ["user@mail.com", "+71234567890"] {
         let answer = server.client.post("/api/auth/jwt/create/", &credentials(name)).await;
@@ -90,7 +90,7 @@ async fn users_sign_in_by_email_or_by_phone() {
 }
 
 #[tokio::test]
-async fn a_refresh_answers_an_access_token() {
+async fn refresh_answers_an_access_token() {
     let server = server_with_users().await;
     let pair = server.client.post("/api/auth/jwt/create/", &credentials("user@mail.com")).await;
     let (refresh, _) = assert_pair(&pair);
@@ -104,7 +104,7 @@ async fn a_refresh_answers_an_access_token() {
 }
 
 #[tokio::test]
-async fn a_sign_out_ends_the_whole_session_and_no_other() {
+async fn sign_out_ends_the_whole_session_and_no_other() {
     let server = server_with_users().await;
     let pair = || async {
         assert_pair(
@@ -137,12 +137,12 @@ async fn a_sign_out_ends_the_whole_session_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_password_is_reset_by_the_mailed_link_and_every_session_ends() {
+async fn reset_by_the_mailed_link_ends_every_session() {
     let server = server_with_users().await;
     let name = credentials("user@mail.com");
     let pair = server.client.post("/api/auth/jwt/create/", &name).await;
     let ask = "/api/auth/users/reset_password/";
-    for email in ["user@mail.com", "nobody@mail.com"] {
+    for email in ["user@mail.com", "unknown@mail.com"] {
         let answer = server.client.post(ask, &json!({"email": email})).await;
         assert_eq!((answer.status.as_u16(), answer.text().as_str()), (204, ""));
     }
@@ -170,7 +170,7 @@ async fn a_password_is_reset_by_the_mailed_link_and_every_session_ends() {
 }
 
 #[tokio::test]
-async fn an_account_that_waits_for_its_activation_is_activated_here_too() {
+async fn activation_works_for_an_account_of_another_dialect() {
     let server = server_with_users().await;
     let user = json!({"email": "new@mail.com", "password": "strong_password", "re_password": "strong_password"});
     assert_eq!(server.client.post("/auth/users/", &user).await.status, 201);

@@ -1,5 +1,5 @@
-//! `/auth/users/…`, `/auth/token/…`: registration confirmed by mail, an opaque key for every sign-in, and
-//! what djoser's routes do beside.
+//! `/auth/users/…`, `/auth/token/…`: registration confirmed by mail, an opaque token for each sign-in,
+//! and the other routes of djoser.
 
 use http_body_util::Full;
 use hyper::{Method, Request};
@@ -60,7 +60,7 @@ async fn send(
 }
 
 #[tokio::test]
-async fn a_user_registers_confirms_the_address_signs_in_and_out() {
+async fn registration_confirmation_sign_in_and_sign_out() {
     let server = TestServer::start().await;
     let answer = server.client.post("/auth/users/", &user(EMAIL)).await;
     assert_answer(&answer, 201, &json!({"email": EMAIL, "id": 1}));
@@ -92,7 +92,7 @@ async fn a_user_registers_confirms_the_address_signs_in_and_out() {
 }
 
 #[tokio::test]
-async fn an_activation_link_works_once_and_says_so_until_somebody_signs_in() {
+async fn activation_link_works_once_and_says_so_until_the_first_sign_in() {
     let server = server_with_a_user().await;
     let link = server.link_to(EMAIL).await;
     let body = json!({"uid": link.uid, "token": link.token});
@@ -108,7 +108,7 @@ async fn an_activation_link_works_once_and_says_so_until_somebody_signs_in() {
 }
 
 #[tokio::test]
-async fn an_activation_link_is_used_as_it_was_sent_and_only_in_text() {
+async fn activation_link_is_accepted_only_as_text_and_as_it_was_sent() {
     let server = TestServer::start().await;
     assert_eq!(server.client.post("/auth/users/", &user(EMAIL)).await.status, 201);
     let link = server.link_to(EMAIL).await;
@@ -125,7 +125,7 @@ async fn an_activation_link_is_used_as_it_was_sent_and_only_in_text() {
 }
 
 #[tokio::test]
-async fn the_activation_mail_is_sent_again_only_to_whom_it_helps() {
+async fn activation_mail_is_sent_again_only_to_accounts_that_need_it() {
     let server = TestServer::start().await;
     assert_eq!(server.client.post("/auth/users/", &user(EMAIL)).await.status, 201);
     let first = server.link_to(EMAIL).await;
@@ -138,7 +138,7 @@ async fn the_activation_mail_is_sent_again_only_to_whom_it_helps() {
 
     let body = json!({"uid": first.uid, "token": first.token});
     assert_eq!(server.client.post("/auth/users/activation/", &body).await.status, 204);
-    for email in [EMAIL, "nobody@example.com"] {
+    for email in [EMAIL, "unknown@example.com"] {
         let answer = ask(email).await;
         assert_eq!((answer.status.as_u16(), answer.text().as_str()), (400, ""));
     }
@@ -146,7 +146,7 @@ async fn the_activation_mail_is_sent_again_only_to_whom_it_helps() {
 }
 
 #[tokio::test]
-async fn every_sign_in_has_a_key_of_its_own_and_a_sign_out_ends_that_one() {
+async fn sign_in_issues_a_token_of_its_own_and_sign_out_ends_that_one() {
     let server = server_with_a_user().await;
     let (one, other) = (key(&server).await, key(&server).await);
     assert_ne!(one, other);
@@ -157,7 +157,7 @@ async fn every_sign_in_has_a_key_of_its_own_and_a_sign_out_ends_that_one() {
 }
 
 #[tokio::test]
-async fn a_suspended_users_key_is_refused_and_lives_again_afterwards() {
+async fn suspension_refuses_the_token_until_the_account_is_enabled() {
     let server = server_with_a_user().await;
     let key = key(&server).await;
     let refused = json!({"detail": "User inactive or deleted."});
@@ -172,7 +172,7 @@ async fn a_suspended_users_key_is_refused_and_lives_again_afterwards() {
 }
 
 #[tokio::test]
-async fn a_password_change_keeps_the_acting_key_and_ends_the_others() {
+async fn password_change_keeps_the_token_that_made_it_and_ends_the_others() {
     let server = server_with_a_user().await;
     let (acting, other) = (key(&server).await, key(&server).await);
     let wrong = json!({"current_password": "wrong", "new_password": OTHER});
@@ -188,7 +188,7 @@ async fn a_password_change_keeps_the_acting_key_and_ends_the_others() {
 }
 
 #[tokio::test]
-async fn a_password_is_reset_by_the_mailed_link_once_and_ends_every_key() {
+async fn reset_by_the_mailed_link_works_once_and_ends_every_token() {
     let server = server_with_a_user().await;
     let key = key(&server).await;
     let ask = json!({"email": EMAIL});
@@ -208,7 +208,7 @@ async fn a_password_is_reset_by_the_mailed_link_once_and_ends_every_key() {
 }
 
 #[tokio::test]
-async fn another_address_needs_the_password_and_the_old_one_is_told() {
+async fn address_change_needs_the_password_and_notifies_the_old_address() {
     let server = server_with_a_user().await;
     let key = key(&server).await;
     assert_eq!(
@@ -228,11 +228,11 @@ async fn another_address_needs_the_password_and_the_old_one_is_told() {
     let answer = server.client.post_as(&key, "/auth/users/set_email/", &body(PASSWORD)).await;
     assert_eq!(answer.status, 204);
 
-    let told = server.mails().await.split_off(mails);
-    let mut told: Vec<_> = told.iter().flat_map(|mail| &mail.to).collect();
-    told.sort_unstable();
-    // The new one is asked to confirm itself: until then resets go to the old one.
-    assert_eq!(told, [EMAIL, "new@example.com"]);
+    let notified = server.mails().await.split_off(mails);
+    let mut notified: Vec<_> = notified.iter().flat_map(|mail| &mail.to).collect();
+    notified.sort_unstable();
+    // The new address is not confirmed yet: resets go to the old one.
+    assert_eq!(notified, [EMAIL, "new@example.com"]);
     assert_answer(&me(&server, &key).await, 200, &json!({"id": 1, "email": "new@example.com"}));
     assert_eq!(sign_in(&server, EMAIL, PASSWORD).await.status, 400);
     assert_eq!(sign_in(&server, "new@example.com", PASSWORD).await.status, 200);
@@ -242,7 +242,7 @@ async fn another_address_needs_the_password_and_the_old_one_is_told() {
 }
 
 #[tokio::test]
-async fn the_old_address_is_told_even_if_the_account_is_deleted_before_the_mail_goes_out() {
+async fn address_change_notifies_the_old_address_even_if_the_account_is_deleted_first() {
     let server = server_with_a_user().await;
     let key = key(&server).await;
     let mails = server.mails().await.len();
@@ -255,15 +255,15 @@ async fn the_old_address_is_told_even_if_the_account_is_deleted_before_the_mail_
     assert_eq!(answer.status, 204);
     server.smtp.behave(Behaviour::Fine);
     server.clock.advance(60);
-    let told = server.mails().await.split_off(mails);
-    let mut told: Vec<_> = told.iter().flat_map(|mail| &mail.to).collect();
-    told.sort_unstable();
-    // It also hears of the deletion, for the new one is not confirmed.
-    assert_eq!(told, [EMAIL, EMAIL]);
+    let notified = server.mails().await.split_off(mails);
+    let mut notified: Vec<_> = notified.iter().flat_map(|mail| &mail.to).collect();
+    notified.sort_unstable();
+    // It also gets the notice of the deletion, because the new address is not confirmed.
+    assert_eq!(notified, [EMAIL, EMAIL]);
 }
 
 #[tokio::test]
-async fn an_address_that_nobody_confirms_is_free_again_after_a_month() {
+async fn address_that_is_not_confirmed_is_free_again_after_a_month() {
     let server = server_with_a_user().await;
     let waiting = user("waiting@example.com");
     assert_eq!(server.client.post("/auth/users/", &waiting).await.status, 201);
@@ -276,7 +276,7 @@ async fn an_address_that_nobody_confirms_is_free_again_after_a_month() {
 }
 
 #[tokio::test]
-async fn a_mailed_link_moves_the_account_to_another_address_once() {
+async fn address_reset_link_changes_the_address_once() {
     let server = server_with_a_user().await;
     let ask = json!({"email": EMAIL});
     assert_eq!(server.client.post("/auth/users/reset_email/", &ask).await.status, 204);
@@ -293,7 +293,7 @@ async fn a_mailed_link_moves_the_account_to_another_address_once() {
 }
 
 #[tokio::test]
-async fn the_address_is_read_only_where_djoser_has_it_so() {
+async fn address_is_read_only_where_djoser_has_it_so() {
     let server = server_with_a_user().await;
     let key = key(&server).await;
     let shown = json!({"id": 1, "email": EMAIL});
@@ -306,7 +306,7 @@ async fn the_address_is_read_only_where_djoser_has_it_so() {
 }
 
 #[tokio::test]
-async fn whoever_knows_the_password_deletes_the_account() {
+async fn deletion_needs_the_password() {
     let server = server_with_a_user().await;
     let key = key(&server).await;
     let wrong = json!({"current_password": "wrong"});
@@ -319,7 +319,7 @@ async fn whoever_knows_the_password_deletes_the_account() {
 }
 
 #[tokio::test]
-async fn a_key_lives_a_year_after_its_last_use() {
+async fn token_expires_a_year_after_its_last_use() {
     const YEAR: i64 = 31_536_000;
     let server = server_with_a_user().await;
     let (used, unused) = (key(&server).await, key(&server).await);
@@ -334,7 +334,7 @@ async fn a_key_lives_a_year_after_its_last_use() {
 }
 
 #[tokio::test]
-async fn access_credentials_cross_between_the_apis_and_sign_outs_do_not() {
+async fn access_credentials_work_in_other_dialects_and_sign_outs_do_not() {
     let server = server_with_a_user().await;
     let key = sign_in(&server, EMAIL, PASSWORD).await.field("auth_token");
     let credentials = json!({"username": EMAIL, "password": PASSWORD});
@@ -351,7 +351,7 @@ async fn access_credentials_cross_between_the_apis_and_sign_outs_do_not() {
     let refresh = format!("Bearer {}", pair.field("refresh"));
     let none = json!({"detail": "Invalid token header. No credentials provided."});
     assert_answer(&me(&server, &refresh).await, 401, &none);
-    // What the header of the other API accepts, its token endpoint verifies.
+    // The other dialect's token endpoint verifies what its header accepts.
     let answer = server.client.post("/token/verify", &json!({"token": key})).await;
     assert_eq!(answer.status, 200);
 
@@ -362,7 +362,7 @@ async fn access_credentials_cross_between_the_apis_and_sign_outs_do_not() {
 }
 
 #[tokio::test]
-async fn a_credential_in_the_url_is_read_where_no_header_is_and_its_answer_never_stored() {
+async fn credential_in_the_url_is_read_without_a_header_and_its_answer_is_not_cached() {
     let server = server_with_a_user().await;
     let key = sign_in(&server, EMAIL, PASSWORD).await.field("auth_token");
     let path = format!("/auth/users/me/?access_token={key}");
@@ -379,7 +379,7 @@ async fn a_credential_in_the_url_is_read_where_no_header_is_and_its_answer_never
 }
 
 #[tokio::test]
-async fn whether_an_address_is_taken_is_told_only_so_often() {
+async fn answers_that_an_address_is_taken_are_limited() {
     let server = TestServer::with(|config| {
         config.limits.enabled = true;
         config.limits.registrations_per_address = 3;

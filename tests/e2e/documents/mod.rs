@@ -1,5 +1,5 @@
-//! What the documents of the APIs promise, example by example: requests as their readers would send
-//! them, and the answers as they stand there.
+//! The examples of the dialects' documents: requests as a reader would send them, and the documented
+//! answers.
 
 mod djoser_jwt;
 mod djoser_token;

@@ -1,5 +1,5 @@
-//! `/authorization/…` and `/validate/jwt/…`: the examples of the document, and what its tokens are good
-//! for here and in the other APIs.
+//! `/authorization/…` and `/validate/jwt/…`: the examples of the document, and where its tokens work,
+//! here and in the other dialects.
 
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
@@ -34,8 +34,8 @@ impl Tokens {
         Tokens { access, refresh }
     }
 
-    /// Whether they verify and renew, which they do together.
-    async fn are_good(&self, server: &TestServer) -> bool {
+    /// Whether both work; one never works alone.
+    async fn are_valid(&self, server: &TestServer) -> bool {
         let verified = verify(server, &self.access).await;
         let renewed = renew(server, &self.refresh).await.status;
         assert_eq!(renewed, if verified { StatusCode::OK } else { StatusCode::UNAUTHORIZED });
@@ -75,7 +75,7 @@ fn claims(token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_examples_of_the_document() {
+async fn examples_of_the_document() {
     let server = TestServer::start().await;
     let registered = register(&server).await;
     sign_in(&server, EMAIL).await;
@@ -90,7 +90,7 @@ async fn the_examples_of_the_document() {
 }
 
 #[tokio::test]
-async fn a_token_has_the_claims_of_the_document_and_no_other() {
+async fn token_has_the_claims_of_the_document_and_no_other() {
     let server = TestServer::start().await;
     let Tokens { access, refresh } = register(&server).await;
     let now = server.clock.now();
@@ -127,7 +127,7 @@ async fn tokens_live_for_an_hour_and_for_three_more() {
 }
 
 #[tokio::test]
-async fn an_account_signs_in_elsewhere_with_its_secret_as_the_password() {
+async fn account_signs_in_at_other_dialects_with_its_secret_as_the_password() {
     let server = TestServer::start().await;
     let tokens = register(&server).await;
     for name in [EMAIL, PHONE] {
@@ -156,11 +156,11 @@ async fn an_account_signs_in_elsewhere_with_its_secret_as_the_password() {
     }
     let logout = json!({"refresh": tokens.refresh});
     assert_eq!(server.client.post("/api/auth/logout/", &logout).await.status, 401);
-    assert!(tokens.are_good(&server).await);
+    assert!(tokens.are_valid(&server).await);
 }
 
 #[tokio::test]
-async fn an_account_made_elsewhere_signs_in_with_its_password_and_is_called_by_what_it_has() {
+async fn account_of_another_dialect_signs_in_with_its_password_and_gets_a_user_name() {
     let server = TestServer::start().await;
     let user = json!({"phone": PHONE, "password": "strong_password"});
     assert_eq!(server.client.post("/api/auth/users/", &user).await.status, 201);
@@ -170,7 +170,7 @@ async fn an_account_made_elsewhere_signs_in_with_its_password_and_is_called_by_w
     let renewed = renew(&server, &tokens.refresh).await;
     assert_eq!(renewed.field("email"), PHONE);
 
-    // Shorter than a new secret may be.
+    // A new secret has to be longer.
     let user = json!({"login": "Ann", "email": "ann@example.com", "password": "short"});
     assert_eq!(server.client.post("/v1/creat_autor", &user).await.status, 201);
     let body = json!({"email": "ann@example.com", "hash_password": "short"});
@@ -178,7 +178,7 @@ async fn an_account_made_elsewhere_signs_in_with_its_password_and_is_called_by_w
 }
 
 #[tokio::test]
-async fn a_token_is_refused_once_its_name_is_no_longer_the_accounts() {
+async fn token_is_refused_once_its_name_left_the_account() {
     let server = TestServer::start().await;
     let tokens = register(&server).await;
     let bearer = format!("Bearer {}", tokens.access);
@@ -190,55 +190,55 @@ async fn a_token_is_refused_once_its_name_is_no_longer_the_accounts() {
     let changed = server.client.send(change).await.expect("an answer");
     assert_eq!(changed.status, 200, "{}", changed.text());
 
-    assert!(!tokens.are_good(&server).await);
+    assert!(!tokens.are_valid(&server).await);
     let anew = sign_in(&server, "new@example.com").await;
     assert_eq!(claims(&anew.access)["user_name"], "new@example.com");
-    assert!(anew.are_good(&server).await);
+    assert!(anew.are_valid(&server).await);
 
     let other = json!({"phone_number": "+79990000000", "email": EMAIL, "hash_password": SECRET});
     let other = Tokens::of(&server.client.post(REGISTRATION, &other).await);
-    assert!(other.are_good(&server).await);
-    assert!(!tokens.are_good(&server).await, "the name is another account's now");
+    assert!(other.are_valid(&server).await);
+    assert!(!tokens.are_valid(&server).await, "the name is another account's now");
 }
 
 #[tokio::test]
-async fn suspension_lasts_and_a_sign_out_is_for_ever() {
+async fn suspension_can_be_lifted_and_a_sign_out_cannot() {
     let server = TestServer::start().await;
     let tokens = register(&server).await;
     server.set_active(EMAIL, false).await;
-    assert!(!tokens.are_good(&server).await);
+    assert!(!tokens.are_valid(&server).await);
     server.set_active(EMAIL, true).await;
-    assert!(tokens.are_good(&server).await);
+    assert!(tokens.are_valid(&server).await);
 
     let found = server.auth.find_account(EMAIL).await.expect("the database answers");
     let id = found.expect("the account").id;
     assert_eq!(server.auth.end_all_sessions(id).await.expect("the database answers"), 1);
-    assert!(!tokens.are_good(&server).await);
-    assert!(sign_in(&server, EMAIL).await.are_good(&server).await);
+    assert!(!tokens.are_valid(&server).await);
+    assert!(sign_in(&server, EMAIL).await.are_valid(&server).await);
 }
 
 #[tokio::test]
-async fn a_change_of_the_password_ends_all_sessions_but_the_acting_one() {
+async fn password_change_ends_all_sessions_but_its_own() {
     let server = TestServer::start().await;
     let (acting, other) = (register(&server).await, sign_in(&server, EMAIL).await);
     let change = json!({"current_password": SECRET, "new_password": "another secret of mine"});
     let bearer = format!("Bearer {}", acting.access);
     let answer = server.client.post_as(&bearer, "/api/auth/users/set_password/", &change).await;
     assert_eq!(answer.status, 204, "{}", answer.text());
-    assert!(acting.are_good(&server).await);
-    assert!(!other.are_good(&server).await);
+    assert!(acting.are_valid(&server).await);
+    assert!(!other.are_valid(&server).await);
     let body = json!({"email": EMAIL, "hash_password": SECRET});
     let refused = server.client.post(BY_EMAIL, &body).await;
     assert_answer(&refused, 401, &json!({"detail": "Invalid credentials"}));
 }
 
 #[tokio::test]
-async fn of_many_registrations_at_once_one_succeeds() {
+async fn registration_race_has_one_winner() {
     let server = TestServer::start().await;
     let mut attempts = JoinSet::new();
     for place in 0..8 {
         let client = server.client.clone();
-        // Half of them agree in the phone, half in the e-mail, one in both.
+        // Half of them share the phone, half the e-mail address, one both.
         let phone = if place < 4 { PHONE.to_owned() } else { format!("+7999000000{place}") };
         let email = if place > 2 { EMAIL.to_owned() } else { format!("{place}@example.com") };
         let body = json!({"phone_number": phone, "email": email, "hash_password": SECRET});
@@ -253,7 +253,7 @@ async fn of_many_registrations_at_once_one_succeeds() {
 }
 
 #[tokio::test]
-async fn no_broken_token_is_accepted() {
+async fn token_that_was_changed_is_refused() {
     let server = TestServer::start().await;
     let tokens = register(&server).await;
     let forms = broken(&tokens.access);
@@ -265,10 +265,10 @@ async fn no_broken_token_is_accepted() {
         let answer = renew(&server, &form).await;
         assert_answer(&answer, 401, &json!({"detail": "Invalid refresh token"}));
     }
-    assert!(tokens.are_good(&server).await);
+    assert!(tokens.are_valid(&server).await);
 }
 
-/// A token with one letter changed, cut off, with its parts mixed up, and dressed in other ways.
+/// The token with one letter changed, cut off, with its parts exchanged, and with other additions.
 fn broken(token: &str) -> Vec<String> {
     let mut forms = Vec::new();
     let other = |letter| if letter == 'A' { 'B' } else { 'A' };
@@ -302,7 +302,7 @@ fn broken(token: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_body_has_at_most_64_kib() {
+async fn body_has_at_most_64_kib() {
     let server = TestServer::start().await;
     let padded = |length: usize| {
         let mut body = account();
@@ -316,7 +316,7 @@ async fn a_body_has_at_most_64_kib() {
 }
 
 #[tokio::test]
-async fn whoever_tries_too_often_is_told_when_to_come_back() {
+async fn sign_in_beyond_the_limit_answers_when_to_retry() {
     let server = TestServer::with(|config| {
         config.limits.enabled = true;
         config.limits.registrations_per_address = 1;
@@ -343,7 +343,7 @@ async fn whoever_tries_too_often_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn switched_off_it_is_not_there_and_its_lifetimes_are_settings() {
+async fn dialect_can_be_switched_off_and_its_lifetimes_are_settings() {
     let server = TestServer::with(|config| config.dialect("prehashed").enabled = false).await;
     for path in [REGISTRATION, BY_EMAIL, BY_PHONE] {
         assert_eq!(server.client.post(path, &account()).await.status, 404);

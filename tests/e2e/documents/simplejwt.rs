@@ -14,13 +14,13 @@ async fn server_with_a_user() -> TestServer {
 }
 
 #[tokio::test]
-async fn a_user_registers_signs_in_refreshes_and_sees_the_profile() {
+async fn registration_sign_in_refresh_and_profile() {
     let server = server_with_a_user().await;
     let credentials = json!({"username": "newuser", "password": "strongpassword"});
     let (refresh, access) =
         assert_pair(&server.client.post("/api/auth/login/", &credentials).await);
 
-    // The tokens of one session and second are the same.
+    // Tokens of the same session and second are equal.
     server.clock.advance(1);
     let answer = server.client.post("/api/auth/token/refresh/", &json!({"refresh": refresh})).await;
     let renewed = answer.field("access");
@@ -39,7 +39,7 @@ async fn a_user_registers_signs_in_refreshes_and_sees_the_profile() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_and_tokens_are_refused_in_the_documents_words() {
+async fn wrong_credentials_and_tokens_get_the_documented_texts() {
     let server = server_with_a_user().await;
     let credentials = json!({"username": "newuser", "password": "wrong"});
     let answer = server.client.post("/api/auth/login/", &credentials).await;
@@ -62,7 +62,7 @@ async fn wrong_credentials_and_tokens_are_refused_in_the_documents_words() {
 }
 
 #[tokio::test]
-async fn an_incomplete_or_repeated_registration_is_refused_in_the_documents_words() {
+async fn registration_that_is_incomplete_or_repeated_gets_the_documented_texts() {
     let server = server_with_a_user().await;
     for missing in ["username", "email", "password"] {
         let mut user = json!({"username": "other", "email": "other@example.com", "password": "strongpassword"});
@@ -77,7 +77,7 @@ async fn an_incomplete_or_repeated_registration_is_refused_in_the_documents_word
 }
 
 #[tokio::test]
-async fn an_access_token_lives_five_minutes_and_a_refresh_token_a_day() {
+async fn access_token_lives_five_minutes_and_a_refresh_token_a_day() {
     let server = server_with_a_user().await;
     let credentials = json!({"username": "newuser", "password": "strongpassword"});
     let (refresh, access) =
@@ -97,7 +97,7 @@ async fn an_access_token_lives_five_minutes_and_a_refresh_token_a_day() {
 }
 
 #[tokio::test]
-async fn a_password_is_reset_by_the_mailed_link_in_the_documents_words() {
+async fn reset_by_the_mailed_link_has_the_documented_texts() {
     let server = server_with_a_user().await;
     let ask = "/api/auth/password/reset/";
     let refusals = [
@@ -105,7 +105,7 @@ async fn a_password_is_reset_by_the_mailed_link_in_the_documents_words() {
         (json!({"email": ""}), "Email is required"),
         (json!({"email": null}), "Email is required"),
         (json!({"email": "no address"}), "User with this email does not exist"),
-        (json!({"email": "nobody@example.com"}), "User with this email does not exist"),
+        (json!({"email": "unknown@example.com"}), "User with this email does not exist"),
     ];
     for (body, text) in refusals {
         assert_answer(&server.client.post(ask, &body).await, 400, &json!({"error": text}));

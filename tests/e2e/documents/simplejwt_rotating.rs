@@ -31,7 +31,7 @@ async fn registration_answers_the_account_with_a_hash_that_is_not_of_the_passwor
         201,
         &json!({"login": "string", "password": hash, "email": "user@example.com"}),
     );
-    // What a Django would read as the hash of this password does not sign in anywhere.
+    // The answered hash, used as a password, does not sign in anywhere.
     let parts: Vec<_> = hash.split('$').collect();
     assert_eq!((parts.len(), &parts[..2]), (4, &["pbkdf2_sha256", "720000"][..]));
     assert_eq!((parts[2].len(), parts[3].len()), (22, 44));
@@ -55,7 +55,7 @@ async fn wrong_parameters_are_400_and_unknown_credentials_401() {
 }
 
 #[tokio::test]
-async fn a_good_token_is_verified_with_an_empty_object() {
+async fn valid_token_is_verified_with_an_empty_object() {
     let server = server_with_a_user().await;
     let (refresh, access) = assert_pair(&server.client.post("/token", &credentials()).await);
     for token in [&access, &refresh] {
@@ -70,7 +70,7 @@ async fn a_good_token_is_verified_with_an_empty_object() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_works_only_after_the_access_token_expired_and_only_once() {
+async fn refresh_token_works_only_after_the_access_token_expired_and_only_once() {
     let server = TestServer::with(|config| {
         config.dialect("simplejwt_rotating").early_refresh_seconds = Some(0)
     })
