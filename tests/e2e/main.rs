@@ -4,6 +4,7 @@
 mod accounts;
 mod django;
 mod docs;
+mod document_links;
 mod documents;
 mod mail;
 mod native;
