@@ -255,9 +255,10 @@ async fn address_change_notifies_the_old_address_even_if_the_account_is_deleted_
     assert_eq!(answer.status, 204);
     server.smtp.behave(Behaviour::Fine);
     server.clock.advance(60);
-    let notified = server.mails().await.split_off(mails);
-    let mut notified: Vec<_> = notified.iter().flat_map(|mail| &mail.to).collect();
-    notified.sort_unstable();
+    let mut notified = server.mails().await.split_off(mails);
+    // The mail to the new address may have been in delivery before the deletion.
+    notified.retain(|mail| mail.to != ["thief@example.com"]);
+    let notified: Vec<_> = notified.iter().flat_map(|mail| &mail.to).collect();
     // It also gets the notice of the deletion, because the new address is not confirmed.
     assert_eq!(notified, [EMAIL, EMAIL]);
 }
