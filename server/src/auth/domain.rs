@@ -29,6 +29,7 @@ use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::language::Language;
 use crate::providers::Providers;
 use crate::redirect::Redirects;
+use crate::store::effects::{AfterCommit, EffectfulStore};
 use crate::store::meta::{self, LONGEST_ACCESS};
 use crate::store::{Store, limit_counts};
 
@@ -65,7 +66,7 @@ pub struct Parts {
 
 /// The domain's door; shared by everything that serves.
 pub struct Auth {
-    pub(in crate::auth) store: Store,
+    pub(in crate::auth) store: EffectfulStore,
     pub(in crate::auth) clock: Clock,
     pub(in crate::auth) hasher: Hasher,
     pub(in crate::auth) tokens: Tokens,
@@ -74,7 +75,7 @@ pub struct Auth {
     pub(in crate::auth) shares_user_names: bool,
     pub(in crate::auth) post: Post,
     /// Wakes the worker that sends mail.
-    pub(in crate::auth) mail_queued: Notify,
+    pub(in crate::auth) mail_queued: Arc<Notify>,
     pub(in crate::auth) providers: Providers,
     pub(in crate::auth) redirects: Redirects,
     pub(in crate::auth) flow_key: FlowKey,
@@ -84,9 +85,9 @@ pub struct Auth {
     pub(in crate::auth) limits: Arc<Limits>,
     pub(in crate::auth) digest_key: DigestKey,
     pub(in crate::auth) places: Places,
-    pub(in crate::auth) revoked: Revoked,
+    pub(in crate::auth) revoked: Arc<Revoked>,
     pub(in crate::auth) clock_watch: ClockWatch,
-    pub(in crate::auth) numbers: Numbers,
+    pub(in crate::auth) numbers: Arc<Numbers>,
     pub(in crate::auth) accept_foreign: bool,
 }
 
@@ -97,8 +98,12 @@ impl Auth {
         let token_ids = parts.token_ids.mixed_with(&installation(&parts.store).await?);
         let limits = Arc::new(Limits::new(parts.limits, parts.digest_key.clone()));
         let clock_watch = ClockWatch::new(&parts.clock);
+        let (revoked, mail_queued) = (Arc::new(Revoked::new(longest_access)), Arc::default());
+        let numbers = Arc::default();
+        let effects = after_commit(&revoked, &mail_queued, &numbers);
+        let store = EffectfulStore::new(parts.store, effects);
         let auth = Auth {
-            store: parts.store,
+            store,
             clock: parts.clock,
             hasher: parts.hasher,
             tokens: Tokens::new(parts.signing_secret, token_ids.clone()),
@@ -113,7 +118,7 @@ impl Auth {
                 language: parts.language,
                 limits: Arc::clone(&limits),
             },
-            mail_queued: Notify::new(),
+            mail_queued,
             providers: parts.providers,
             redirects: parts.redirects,
             flow_key: parts.flow_key,
@@ -123,9 +128,9 @@ impl Auth {
             limits,
             places: Places::new(parts.digest_key.clone()),
             digest_key: parts.digest_key,
-            revoked: Revoked::new(longest_access),
+            revoked,
             clock_watch,
-            numbers: Numbers::default(),
+            numbers,
             accept_foreign: parts.accept_foreign,
         };
         auth.load_revocations().await?;
@@ -234,6 +239,29 @@ impl Auth {
     pub(in crate::auth) fn lot_of_account(&self, id: i64) -> Lot {
         Lot(self.digest_key.digest("lot of account", &id.to_be_bytes()))
     }
+}
+
+/// What follows each write: memory learns of revocations, the mail worker wakes, and the number of an
+/// account is noted.
+fn after_commit(
+    revoked: &Arc<Revoked>,
+    mail_queued: &Arc<Notify>,
+    numbers: &Arc<Numbers>,
+) -> AfterCommit {
+    let (revoked, mail_queued) = (Arc::clone(revoked), Arc::clone(mail_queued));
+    let numbers = Arc::clone(numbers);
+    Arc::new(move |effects| {
+        revoked.apply(&effects.revocations);
+        if effects.has_queued_mail {
+            mail_queued.notify_one();
+        }
+        let numbers = Arc::clone(&numbers);
+        Box::pin(async move {
+            if let Some(number) = effects.account_number {
+                numbers.note(number).await;
+            }
+        })
+    })
 }
 
 /// The longest life that an access token was ever given here: one made under other settings may

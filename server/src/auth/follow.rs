@@ -100,8 +100,6 @@ mod tests {
     use crate::auth::secrets::sealing::SealingKey;
     use crate::auth::tokens::derived_refresh::RefreshKey;
     use crate::auth::tokens::hs256::Hs256;
-    use crate::store::revocations::{Reason, Subject};
-
     use crate::auth::tokens::token_id::TokenIdKey;
     use crate::auth::{
         Issuer, Links, NewPassword, Parts, Policy, Registration, SignedIn, SigningSettings,
@@ -113,6 +111,7 @@ mod tests {
     use crate::providers::Providers;
     use crate::redirect::Redirects;
     use crate::store::accounts;
+    use crate::store::revocations::{Reason, Subject};
     use crate::store::{Store, connect, on, sessions};
 
     const POLICY: Policy = Policy {
@@ -128,6 +127,7 @@ mod tests {
     struct Nodes {
         one: Auth,
         two: Auth,
+        store: Store,
         clock: Clock,
         _dir: TempDir,
     }
@@ -149,7 +149,7 @@ mod tests {
                 awaits_activation: false,
             };
             one.register(registration, None).await.expect("the name is free");
-            Nodes { one, two, clock, _dir: dir }
+            Nodes { one, two, store, clock, _dir: dir }
         }
 
         async fn sign_in(&self) -> (String, SignedIn) {
@@ -272,7 +272,7 @@ mod tests {
         nodes.clock.advance(60);
         nodes.one.sweep().await.expect("the database answers");
         nodes.two.read_new_revocations().await.expect("the database answers");
-        let third = node(&nodes.one.store, &nodes.clock).await;
+        let third = node(&nodes.store, &nodes.clock).await;
         for server in [&nodes.one, &nodes.two, &third] {
             let refused = server.signed_in(token, None).await;
             assert!(matches!(refused, Err(Error::Token(TokenFault::Spent))));

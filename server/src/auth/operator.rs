@@ -59,34 +59,31 @@ impl Auth {
     pub async fn set_active(&self, id: i64, is_active: bool) -> Result<bool> {
         let now = self.clock.now();
         let reason = if is_active { Reason::Revived } else { Reason::Suspended };
-        let change = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     if !accounts::update_active(tx, id, is_active).await? {
-                        return Ok(None);
+                        return Ok(false);
                     }
                     accounts::refuse_undated(tx, id).await?;
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
                     let subject = Subject::Account(id);
-                    revocations::insert_revocation(tx, subject, reason, now).await.map(Some)
+                    revocations::insert_revocation(tx, subject, reason, now).await?;
+                    Ok(true)
                 })
             })
-            .await?;
-        self.revoked.apply(change.as_slice());
-        Ok(change.is_some())
+            .await
     }
 
     /// Sets a password without knowing the old one, or takes it away, and ends all sessions.
     pub async fn set_password(&self, id: i64, new: NewPassword) -> Result<bool> {
         let (new, now) = (self.hashed(new, Origin::SERVER).await?, self.clock.now());
         let post = self.post.clone();
-        let ended = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     if !accounts::lock_account(tx, id).await? {
-                        return Ok(None);
+                        return Ok(false);
                     }
                     let is_set = new.is_some();
                     match new {
@@ -103,30 +100,26 @@ impl Auth {
                         post.queue(tx, letter, &account, None, now).await?;
                     }
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
-                    end_sessions(tx, id, None, now).await.map(Some)
+                    end_sessions(tx, id, None, now).await?;
+                    Ok(true)
                 })
             })
-            .await?;
-        self.mail_queued.notify_one();
-        self.revoked.apply(ended.as_deref().unwrap_or_default());
-        Ok(ended.is_some())
+            .await
     }
 
     /// Ends every session of the account and answers how many there were, counted up to
     /// [`COUNTED_SESSIONS`].
     pub async fn end_all_sessions(&self, id: i64) -> Result<i64> {
         let now = self.clock.now();
-        let (count, ended) = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     let count = sessions::count_of_accounts(tx, id, id, COUNTED_SESSIONS).await?;
-                    Ok((count, end_sessions(tx, id, None, now).await?))
+                    end_sessions(tx, id, None, now).await?;
+                    Ok(count)
                 })
             })
-            .await?;
-        self.revoked.apply(&ended);
-        Ok(count)
+            .await
     }
 
     /// Frees a phone from whatever account holds it.
@@ -149,12 +142,6 @@ impl Auth {
     /// Deletes the account with all that belongs to it.
     pub async fn delete_account(&self, id: i64) -> Result<bool> {
         let (post, now) = (self.post.clone(), self.clock.now());
-        let deleted = self
-            .store
-            .write(move |tx| Box::pin(async move { delete(tx, &post, id, now).await }))
-            .await?;
-        self.mail_queued.notify_one();
-        self.revoked.apply(deleted.as_slice());
-        Ok(deleted.is_some())
+        self.store.write(move |tx| Box::pin(async move { delete(tx, &post, id, now).await })).await
     }
 }

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use crate::auth::domain::Auth;
 use crate::auth::numbers::file::{NumberFile, Recorded};
-use crate::auth::sessions::session::Opened;
 use crate::error::{Error, Result};
-use crate::store::revocations::{self, Reason, Revocation, Subject};
+use crate::store::revocations::{self, Reason, Subject};
 use crate::store::{Tx, accounts, meta};
 
 /// How many numbers are left out after a restore, in case as many accounts were made since the backup.
@@ -67,7 +66,7 @@ impl Auth {
         }
         // The first one is kept: there is one data directory.
         let _ = self.numbers.file.set(Arc::new(file));
-        self.note_number(self.last_number().await?).await;
+        self.numbers.note(self.last_number().await?).await;
         Ok(())
     }
 
@@ -97,7 +96,7 @@ impl Auth {
             );
             return self.move_numbers(known).await;
         }
-        self.note_number(last).await;
+        self.numbers.note(last).await;
         Ok(())
     }
 
@@ -131,9 +130,9 @@ impl Auth {
 
     async fn move_numbers(&self, above: i64) -> Result<()> {
         let now = self.clock.now();
-        let moved =
-            self.store.write(move |tx| Box::pin(async move { move_above(tx, above, now).await }));
-        self.revoked.apply(&[moved.await?]);
+        self.store
+            .write(move |tx| Box::pin(async move { move_above(tx, above, now).await }))
+            .await?;
         self.numbers.learn(above);
         Ok(())
     }
@@ -158,31 +157,9 @@ impl Auth {
         }
         Err(Error::AccountNotFound)
     }
-
-    /// What follows the write that opened a session.
-    pub(in crate::auth) async fn note_opened(&self, opened: Opened, ended: &[Revocation]) {
-        self.revoked.apply(ended);
-        // The owner may be mailed of the sign-in.
-        self.mail_queued.notify_one();
-        self.note_number(opened.account_id).await;
-    }
-
-    /// Notes that an account has this number, before that is answered.
-    pub(in crate::auth) async fn note_number(&self, number: i64) {
-        self.numbers.learn(number);
-        let Some(file) = self.numbers.file.get().filter(|file| !file.has(number)) else { return };
-        let file = Arc::clone(file);
-        match tokio::task::spawn_blocking(move || file.note(number)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the number of a new account could not be noted");
-            }
-            Err(error) => tracing::warn!(%error, "the number of a new account was not noted"),
-        }
-    }
 }
 
-async fn move_above(tx: &mut Tx, above: i64, now: i64) -> Result<Revocation> {
+async fn move_above(tx: &mut Tx, above: i64, now: i64) -> Result<()> {
     accounts::raise_sequence(tx, above).await?;
     revocations::insert_revocation(tx, Subject::Everybody, Reason::Ended, now).await
 }

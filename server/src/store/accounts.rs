@@ -162,7 +162,7 @@ pub async fn is_active(tx: &mut Tx, id: i64) -> Result<Option<bool>> {
 }
 
 pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
-    Ok(on!(tx, db => sqlx::query_scalar(
+    let id = on!(tx, db => sqlx::query_scalar(
         "insert into accounts (password, display_name, sign_up_name, is_superuser, is_active,
                                awaits_activation, language, created_at, imported,
                                foreign_not_before, undated_refused, password_proved,
@@ -178,7 +178,9 @@ pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
     .bind(new.awaits_activation)
     .bind(new.language)
     .bind(new.created_at)
-    .fetch_one(db).await)?)
+    .fetch_one(db).await)?;
+    tx.effects.note_account(id);
+    Ok(id)
 }
 
 /// Whether a number is in the range of accounts that were registered here.

@@ -200,7 +200,7 @@ impl Database {
                 Handle::Postgres(self.connected(postgres::Pool::new(options)?.acquire()).await?)
             }
         };
-        Ok(Tx(handle))
+        Ok(Tx::new(handle))
     }
 
     /// Refuses a place where the data directory or the SQLite file cannot be created.

@@ -11,6 +11,7 @@ use sqlx::{Sqlite, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::effects::{AfterCommit, Effects};
 use super::{BoxFuture, Handle, Tx};
 use crate::error::{Error, Fault, Result, is_transient};
 
@@ -33,17 +34,23 @@ impl Writer {
     /// Starts the writing task on its own connection.
     pub(super) fn start(connection: PoolConnection<Sqlite>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(run(Tx(Handle::Sqlite(connection)), receiver));
+        tokio::spawn(run(Tx::new(Handle::Sqlite(connection)), receiver));
         Writer(sender)
     }
 
-    pub(super) async fn write<T, F>(&self, work: F) -> Result<T>
+    pub(super) async fn write<T, F>(&self, work: F, after_commit: Option<AfterCommit>) -> Result<T>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let write = Pending { work: Some(work), outcome: None, answer };
+        let write = Pending {
+            work: Some(work),
+            outcome: None,
+            effects: Effects::default(),
+            after_commit,
+            answer,
+        };
         let gone = || Error::Internal(Fault::WriterGone);
         let outcome = async {
             self.0.send(Message::Write(Box::new(write))).await.map_err(|_| gone())?;
@@ -73,12 +80,14 @@ trait Write: Send {
 struct Pending<F, T> {
     work: Option<F>,
     outcome: Option<Result<T>>,
+    effects: Effects,
+    after_commit: Option<AfterCommit>,
     answer: oneshot::Sender<Result<T>>,
 }
 
 impl<F, T> Write for Pending<F, T>
 where
-    T: Send,
+    T: Send + 'static,
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send,
 {
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
@@ -87,6 +96,7 @@ where
             let outcome = AssertUnwindSafe(work(tx)).catch_unwind().await;
             let outcome = outcome.unwrap_or(Err(Error::Internal(Fault::WriterGone)));
             let keep = outcome.is_ok();
+            self.effects = std::mem::take(&mut tx.effects);
             self.outcome = Some(outcome);
             keep
         })
@@ -98,8 +108,18 @@ where
             (Ok(()), None) => Err(Error::Internal(Fault::WriterGone)),
             (Err(error), _) => Err(error),
         };
-        // The caller may have stopped waiting; the write is valid.
-        drop(self.answer.send(outcome));
+        let (effects, answer) = (self.effects, self.answer);
+        match self.after_commit.filter(|_| outcome.is_ok() && !effects.is_empty()) {
+            Some(after_commit) => {
+                // In a task of its own, so that the next writes need not wait for it.
+                tokio::spawn(async move {
+                    after_commit(effects).await;
+                    drop(answer.send(outcome));
+                });
+            }
+            // The caller may have stopped waiting; the write is valid.
+            None => drop(answer.send(outcome)),
+        }
     }
 }
 
@@ -175,7 +195,7 @@ async fn run_all(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> 
 }
 
 async fn execute(tx: &mut Tx, statement: &'static str) -> sqlx::Result<()> {
-    if let Handle::Sqlite(connection) = &mut tx.0 {
+    if let Handle::Sqlite(connection) = &mut tx.handle {
         let connection: &mut SqliteConnection = connection;
         sqlx::raw_sql(statement).execute(connection).await?;
     }

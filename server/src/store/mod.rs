@@ -6,6 +6,7 @@
 pub mod accounts;
 mod announcements;
 mod connect;
+pub mod effects;
 mod group_commit;
 pub mod identifiers;
 pub mod identities;
@@ -35,6 +36,7 @@ use tokio::time::timeout;
 
 use crate::error::{Error, Fault, Result};
 pub use connect::{Schema, ServingLock, StoreError, connect, create_data_dir, lock_for_serving};
+use effects::{AfterCommit, Effects};
 use group_commit::Writer;
 
 /// Runs one statement on the engine of the transaction.
@@ -79,7 +81,11 @@ pub enum Store {
 }
 
 /// A connection to run statements on, inside a write or for reading.
-pub struct Tx(Handle);
+pub struct Tx {
+    handle: Handle,
+    /// What this write has stored that others must learn of.
+    effects: Effects,
+}
 
 enum Handle {
     Sqlite(PoolConnection<Sqlite>),
@@ -93,8 +99,12 @@ pub(crate) enum Engine<'t> {
 }
 
 impl Tx {
+    fn new(handle: Handle) -> Self {
+        Tx { handle, effects: Effects::default() }
+    }
+
     pub(crate) fn engine(&mut self) -> Engine<'_> {
-        match &mut self.0 {
+        match &mut self.handle {
             Handle::Sqlite(connection) => Engine::Sqlite(connection),
             Handle::Postgres(lease) => Engine::Postgres(lease),
         }
@@ -104,7 +114,7 @@ impl Tx {
 impl Tx {
     /// Closes the connection, and with it the files that SQLite keeps only while there is one.
     pub async fn close(self) {
-        if let Handle::Sqlite(connection) = self.0 {
+        if let Handle::Sqlite(connection) = self.handle {
             // It was only read, so nothing can be lost.
             drop(connection.close().await);
         }
@@ -114,7 +124,7 @@ impl Tx {
 impl Store {
     /// A connection for reading; it returns to the pool when dropped.
     pub async fn read(&self) -> Result<Tx> {
-        Ok(Tx(match self {
+        Ok(Tx::new(match self {
             Store::Sqlite { readers, .. } => Handle::Sqlite(readers.acquire().await?),
             Store::Postgres(pool) => Handle::Postgres(pool.acquire().await?),
         }))
@@ -128,11 +138,21 @@ impl Store {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
+        self.write_then(work, None).await
+    }
+
+    /// The same, and carries out the effects before it answers.
+    async fn write_then<T, F>(&self, work: F, after_commit: Option<AfterCommit>) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
         match self {
-            Store::Sqlite { writer, .. } => writer.write(work).await,
+            Store::Sqlite { writer, .. } => writer.write(work, after_commit).await,
             Store::Postgres(pool) => {
                 let pool = pool.clone();
-                let write = tokio::spawn(async move { write_on_postgres(&pool, work).await });
+                let write =
+                    tokio::spawn(async move { write_on_postgres(&pool, work, after_commit).await });
                 write.await.map_err(|_| Error::Internal(Fault::WriterGone))?
             }
         }
@@ -168,17 +188,32 @@ impl Store {
     }
 }
 
-async fn write_on_postgres<T, F>(pool: &postgres::Pool, work: F) -> Result<T>
+async fn carry_out(effects: Effects, after_commit: Option<AfterCommit>) {
+    if let Some(after_commit) = after_commit.filter(|_| !effects.is_empty()) {
+        after_commit(effects).await;
+    }
+}
+
+async fn write_on_postgres<T, F>(
+    pool: &postgres::Pool,
+    work: F,
+    after_commit: Option<AfterCommit>,
+) -> Result<T>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
 {
     let mut lease = pool.acquire().await?;
     lease.begin().await?;
-    let mut tx = Tx(Handle::Postgres(lease));
+    let mut tx = Tx::new(Handle::Postgres(lease));
     let outcome = work(&mut tx).await;
-    let Handle::Postgres(mut lease) = tx.0 else { return Err(Fault::WriterGone.into()) };
+    let effects = tx.effects;
+    let Handle::Postgres(mut lease) = tx.handle else { return Err(Fault::WriterGone.into()) };
     match &outcome {
-        Ok(_) => lease.commit().await?,
+        Ok(_) => {
+            lease.commit().await?;
+            drop(lease);
+            carry_out(effects, after_commit).await;
+        }
         // A connection whose rollback fails is closed, which ends the transaction too.
         Err(_) => drop(lease.roll_back().await),
     }

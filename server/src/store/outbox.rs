@@ -46,6 +46,7 @@ macro_rules! returning_mail {
 }
 
 pub async fn insert_mail(tx: &mut Tx, mail: QueuedMail) -> Result<()> {
+    tx.effects.has_queued_mail = true;
     on!(tx, db => sqlx::query(
         "insert into outbox (id, account_id, token_hash, message, recipient, language, link,
                              about, created_at, due_at, waits_for, attempts,

@@ -64,7 +64,7 @@ pub async fn insert_revocation(
     subject: Subject,
     reason: Reason,
     at: i64,
-) -> Result<Revocation> {
+) -> Result<()> {
     let (session, account) = match subject {
         Subject::Session(id) => (Some(id), None),
         Subject::Account(id) | Subject::SessionsOf(id) => (None, Some(id)),
@@ -93,7 +93,8 @@ pub async fn insert_revocation(
     .bind(LONGEST_ACCESS)
     .bind(LOOKED_AT)
     .fetch_one(db).await)?;
-    Ok(Revocation { seq, subject, reason, until })
+    tx.effects.revocations.push(Revocation { seq, subject, reason, until });
+    Ok(())
 }
 
 /// Rows in order, and the start of the next page if there may be one.

@@ -89,7 +89,7 @@ pub async fn session_by_key(tx: &mut Tx, key_hash: String) -> Result<Option<Sess
 /// Stores a new session under the present generation of its account, which must exist, and returns
 /// the generation; `None` if the session id exists already.
 pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<Option<i64>> {
-    Ok(on!(tx, db => sqlx::query_scalar(
+    let generation = on!(tx, db => sqlx::query_scalar(
         "insert into sessions (id, account_id, policy, key_hash, refresh_hash, client_id,
                                device_name, generation, refresh_secret, created_at, signed_in_at,
                                last_used_at, access_expires_at, tokens_end_at, expires_at,
@@ -114,7 +114,9 @@ pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<Option<i64
     .bind(session.access_expires_at)
     .bind(session.expires_at)
     .bind(session.absolute_expires_at)
-    .fetch_optional(db).await)?)
+    .fetch_optional(db).await)?;
+    tx.effects.note_account(session.account_id);
+    Ok(generation)
 }
 
 /// How many sessions of the account under this policy have not ended, counted up to `limit`.

@@ -8,7 +8,7 @@ use crate::auth::sessions::reauthentication::Proof;
 use crate::auth::sessions::session::end_sessions;
 use crate::error::{Error, Result};
 pub use crate::store::accounts::Account;
-use crate::store::revocations::{self, Reason, Revocation, Subject};
+use crate::store::revocations::{self, Reason, Subject};
 use crate::store::{Tx, accounts, one_time_tokens, sessions};
 
 impl Auth {
@@ -28,8 +28,7 @@ impl Auth {
         self.look_at(proof).await?;
         let new = self.hasher.hash(new, self.origin(proof.from, true)).await?;
         let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
-        let ended = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     proof.require(tx, now).await?;
@@ -54,27 +53,20 @@ impl Auth {
                     end_sessions(tx, who.account_id, who.session, now).await
                 })
             })
-            .await?;
-        self.mail_queued.notify_one();
-        self.revoked.apply(&ended);
-        Ok(())
+            .await
     }
 
     /// Deletes the account of whoever proves to be its owner.
     pub async fn delete_own_account(&self, proof: &Proof) -> Result<()> {
         let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
-        let deleted = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     proof.require(tx, now).await?;
-                    delete(tx, &post, proof.who.account_id, now).await
+                    delete(tx, &post, proof.who.account_id, now).await.map(drop)
                 })
             })
-            .await?;
-        self.mail_queued.notify_one();
-        self.revoked.apply(deleted.as_slice());
-        Ok(())
+            .await
     }
 }
 
@@ -82,15 +74,10 @@ impl Auth {
 /// which nothing opens any more.
 const SESSIONS_AT_ONCE: i64 = 5_000;
 
-/// Deletes the account with all that belongs to it, and tells its owner.
-pub(in crate::auth) async fn delete(
-    tx: &mut Tx,
-    post: &Post,
-    id: i64,
-    now: i64,
-) -> Result<Option<Revocation>> {
+/// Deletes the account with all that belongs to it, and mails its owner; false if it is gone.
+pub(in crate::auth) async fn delete(tx: &mut Tx, post: &Post, id: i64, now: i64) -> Result<bool> {
     if !accounts::lock_account(tx, id).await? {
-        return Ok(None);
+        return Ok(false);
     }
     let account = accounts::account(tx, id).await?;
     if let Some(account) = account.filter(|account| !account.awaits_activation) {
@@ -98,8 +85,8 @@ pub(in crate::auth) async fn delete(
     }
     // First, because it reads how long the account's access tokens may be good.
     let subject = Subject::Account(id);
-    let deleted = revocations::insert_revocation(tx, subject, Reason::Deleted, now).await?;
+    revocations::insert_revocation(tx, subject, Reason::Deleted, now).await?;
     sessions::delete_account_sessions(tx, id, SESSIONS_AT_ONCE).await?;
     accounts::delete_account(tx, id).await?;
-    Ok(Some(deleted))
+    Ok(true)
 }

@@ -18,7 +18,6 @@ use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
 use crate::store::one_time_tokens::{self, OneTimeToken};
-use crate::store::revocations::Revocation;
 use crate::store::{Tx, identifiers, identities, pending_sign_ins};
 
 /// How a new address is taken by an API.
@@ -317,9 +316,7 @@ impl Auth {
                     confirm(tx, &post, &account, &spent, now).await
                 })
             })
-            .await?;
-        self.mail_queued.notify_one();
-        Ok(())
+            .await
     }
 
     /// Brings the address back to which the token was mailed. All sessions end, what was linked since
@@ -331,8 +328,7 @@ impl Auth {
     async fn try_return_email(&self, uid: &str, token: &str) -> Result<()> {
         let id = account_of(uid).ok_or(Error::UnknownUid)?;
         let (token, now) = (token.to_owned(), self.clock.now());
-        let ended = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     let account = active(tx, id).await?;
@@ -340,9 +336,7 @@ impl Auth {
                     give_back(tx, &account, &spent, now).await
                 })
             })
-            .await?;
-        self.revoked.apply(&ended);
-        Ok(())
+            .await
     }
 }
 
@@ -380,12 +374,7 @@ async fn confirm(
     identifiers::update_verified(tx, account.id, Kind::Email.as_str(), now).await
 }
 
-async fn give_back(
-    tx: &mut Tx,
-    account: &Account,
-    spent: &OneTimeToken,
-    now: i64,
-) -> Result<Vec<Revocation>> {
+async fn give_back(tx: &mut Tx, account: &Account, spent: &OneTimeToken, now: i64) -> Result<()> {
     let (id, old) = (account.id, Email::parse(&spent.address).ok_or(Error::LinkInvalid)?);
     if !holds(account, &old) {
         come_home(tx, id, &old).await?;

@@ -94,7 +94,6 @@ impl Auth {
                 })
             })
             .await?;
-        self.mail_queued.notify_one();
         Ok(account.at(now))
     }
 
@@ -121,7 +120,6 @@ impl Auth {
                 })
             })
             .await?;
-        self.mail_queued.notify_one();
         Ok(())
     }
 }

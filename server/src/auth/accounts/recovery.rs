@@ -24,7 +24,6 @@ use crate::error::{Error, Result};
 use crate::identifier::{Email, Kind};
 use crate::store::accounts::{self, Account};
 use crate::store::one_time_tokens::{self, OneTimeToken};
-use crate::store::revocations::Revocation;
 use crate::store::{Tx, identifiers, known_places, outbox};
 
 /// What came of asking for a mail.
@@ -104,7 +103,6 @@ impl Auth {
                 })
             })
             .await?;
-        self.mail_queued.notify_one();
         Ok(requested)
     }
 
@@ -162,22 +160,18 @@ impl Auth {
         let new = self.hasher.hash(new, self.origin(from, true)).await?;
         let (token, now) = (token.to_owned(), self.clock.now());
         let (post, network) = (self.post.clone(), self.places.network(from));
-        let ended = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     lock(tx, id).await?;
                     let spent = spend(tx, Purpose::PasswordReset, id, token, now).await?;
-                    let ended = set_proved_password(tx, &post, &spent, new, now).await?;
+                    set_proved_password(tx, &post, &spent, new, now).await?;
                     // Who resets because of an attack signs in here next, while it goes on.
                     known_places::note_place(tx, id, network, known_until(now, now)).await?;
-                    Ok(ended)
+                    Ok(())
                 })
             })
-            .await?;
-        self.mail_queued.notify_one();
-        self.revoked.apply(&ended);
-        Ok(())
+            .await
     }
 
     /// Gives the account another address; its password and sessions stay, its open links die
@@ -220,9 +214,7 @@ impl Auth {
                     address::change_email(tx, &post, &account, Some(new), manner, now).await
                 })
             })
-            .await?;
-        self.mail_queued.notify_one();
-        Ok(())
+            .await
     }
 
     /// The token by which a reset link is known: where it was bound to an app, that of the app's
@@ -276,7 +268,7 @@ async fn set_proved_password(
     spent: &OneTimeToken,
     new: PasswordHash,
     now: i64,
-) -> Result<Vec<Revocation>> {
+) -> Result<()> {
     let id = spent.account_id;
     let account = accounts::account(tx, id).await?.ok_or(Error::UnknownUid)?;
     if !account.is_active {

@@ -56,13 +56,9 @@ impl Auth {
         self.refuse_taken(&registration.identifiers).await?;
         let (new, identifiers) = self.prepare(registration, from).await?;
         let post = self.post.clone();
-        let account = self
-            .store
+        self.store
             .write(move |tx| Box::pin(async move { insert(tx, &post, &new, &identifiers).await }))
-            .await?;
-        self.mail_queued.notify_one();
-        self.note_number(account.id).await;
-        Ok(account)
+            .await
     }
 
     /// Creates an account and opens its first session.
@@ -76,19 +72,18 @@ impl Auth {
         let (new, identifiers) = self.prepare(registration, Some(from)).await?;
         let (post, by, session, at) =
             (self.post.clone(), *policy, new_session_id()?, new.created_at);
-        let (opened, ended) = self
+        let opened = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     let account_id = insert(tx, &post, &new, &identifiers).await?.id;
                     accounts::update_last_sign_in(tx, account_id, at).await?;
                     let opened = Opened { session, account_id, at, by: By::Owner };
-                    let ended = open_session(tx, &by, opened, Kept::default()).await?;
-                    Ok((opened, ended))
+                    open_session(tx, &by, opened, Kept::default()).await?;
+                    Ok(opened)
                 })
             })
             .await?;
-        self.note_opened(opened, &ended).await;
         self.note_place(opened.account_id, from, at + policy.refresh_seconds).await;
         self.pair(policy, opened).await
     }
@@ -112,15 +107,11 @@ impl Auth {
                 Box::pin(insert_or_pretend(tx, post, key, new, identifiers, asked.language))
             })
         };
-        let id = match write().await {
+        match write().await {
             // Another registration was faster: it is looked at again.
-            Err(Error::Taken(Kind::Email | Kind::Phone)) => write().await?,
-            outcome => outcome?,
-        };
-        self.mail_queued.notify_one();
-        // One that is used up is noted too: the answer takes as long, and the client knows the number.
-        self.note_number(id).await;
-        Ok(id)
+            Err(Error::Taken(Kind::Email | Kind::Phone)) => write().await,
+            outcome => outcome,
+        }
     }
 
     pub(in crate::auth) async fn refuse_taken(&self, identifiers: &[Identifier]) -> Result<()> {

@@ -19,8 +19,7 @@ use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::providers::{Profile, Provider};
 use crate::store::accounts::{self, Account, NewAccount};
-use crate::store::identities::{self};
-use crate::store::revocations::Revocation;
+use crate::store::identities;
 use crate::store::{Tx, identifiers};
 
 /// What whoever comes from a provider may do.
@@ -31,12 +30,6 @@ pub enum Entry {
     /// Make a new one.
     Register,
     Either,
-}
-
-/// An account that has been entered.
-struct Entered {
-    account_id: i64,
-    ended: Vec<Revocation>,
 }
 
 impl Auth {
@@ -92,12 +85,9 @@ impl Auth {
 
     async fn try_enter(&self, door: Door, profile: &Profile) -> Result<Opened> {
         let (profile, post, at) = (profile.clone(), self.post.clone(), self.clock.now());
-        let (opened, ended) = self
-            .store
+        self.store
             .write(move |tx| Box::pin(async move { door.open(tx, &post, &profile, at).await }))
-            .await?;
-        self.note_opened(opened, &ended).await;
-        Ok(opened)
+            .await
     }
 }
 
@@ -120,16 +110,15 @@ impl Door {
             && self.entry != Entry::Register
     }
 
-    /// Enters or makes the account of a person; the sessions that end by that must be told to
-    /// memory.
+    /// Signs in to the account of a profile, or registers it, and opens a session.
     pub async fn open(
         self,
         tx: &mut Tx,
         post: &Post,
         profile: &Profile,
         at: i64,
-    ) -> Result<(Opened, Vec<Revocation>)> {
-        let Entered { account_id, mut ended } = self.enter_account(tx, post, profile, at).await?;
+    ) -> Result<Opened> {
+        let account_id = self.enter_account(tx, post, profile, at).await?;
         let owner = owner_at_new_network(tx, account_id, self.noticed, at).await?;
         if let Some(owner) = owner {
             let device = self.kept.device_name.clone();
@@ -137,8 +126,8 @@ impl Door {
         }
         accounts::update_last_sign_in(tx, account_id, at).await?;
         let opened = Opened { session: new_session_id()?, account_id, at, by: self.by };
-        ended.extend(open_session(tx, &self.policy, opened, self.kept).await?);
-        Ok((opened, ended))
+        open_session(tx, &self.policy, opened, self.kept).await?;
+        Ok(opened)
     }
 
     async fn enter_account(
@@ -147,7 +136,7 @@ impl Door {
         post: &Post,
         profile: &Profile,
         now: i64,
-    ) -> Result<Entered> {
+    ) -> Result<i64> {
         // An address that is only claimed would tell whether somebody has it.
         let counts = |_: &Email| profile.email_verified || !self.policy.strict;
         let email = profile.email.as_deref().and_then(Email::parse).filter(counts);
@@ -200,12 +189,12 @@ async fn come_again(
     profile: &Profile,
     email: Option<Email>,
     now: i64,
-) -> Result<Entered> {
+) -> Result<i64> {
     identities::update_identity(tx, identity(profile, account.id, now)).await?;
     let proves = profile.email_verified && email.is_some_and(|email| holds(account, &email));
     match proves && is_home(account) && account.email_verified_at.is_none() {
         true => take_over(tx, account, profile, now).await,
-        false => Ok(Entered { account_id: account.id, ended: Vec::new() }),
+        false => Ok(account.id),
     }
 }
 
@@ -218,7 +207,7 @@ async fn link(
     profile: &Profile,
     email: Option<Email>,
     now: i64,
-) -> Result<Entered> {
+) -> Result<i64> {
     accounts::lock_account(tx, holder).await?;
     // The same person may have come a moment ago: nothing is left to link then.
     if id_of(tx, profile).await?.is_some() {
@@ -236,7 +225,7 @@ async fn link(
     }
     let provider = Some(profile.provider.clone());
     post.queue_about(tx, Letter::IdentityLinked, provider, &account, now).await?;
-    Ok(Entered { account_id: holder, ended: Vec::new() })
+    Ok(holder)
 }
 
 /// Whether the account's address is its mailbox. Else an older address, which was proved, may still
@@ -246,15 +235,15 @@ fn is_home(account: &Account) -> bool {
 }
 
 /// The first proof of the account's mailbox: nobody else gets in from now on.
-async fn take_over(tx: &mut Tx, account: &Account, profile: &Profile, now: i64) -> Result<Entered> {
+async fn take_over(tx: &mut Tx, account: &Account, profile: &Profile, now: i64) -> Result<i64> {
     let id = account.id;
     let mailbox =
         account.email.as_deref().and_then(Email::parse).ok_or(SignInFault::AccountInUse)?;
     let proving = (profile.provider.clone(), profile.subject.clone());
     become_sole_owner(tx, id, &mailbox, Some(proving), now).await?;
     accounts::delete_password(tx, id).await?;
-    let ended = end_sessions(tx, id, None, now).await?;
-    Ok(Entered { account_id: id, ended })
+    end_sessions(tx, id, None, now).await?;
+    Ok(id)
 }
 
 async fn create(
@@ -263,7 +252,7 @@ async fn create(
     profile: &Profile,
     email: Option<Email>,
     now: i64,
-) -> Result<Entered> {
+) -> Result<i64> {
     let new = NewAccount {
         password: None,
         display_name: profile.name.clone(),
@@ -280,7 +269,7 @@ async fn create(
         identifiers::update_owned(tx, account_id, email.key().to_owned(), now).await?;
     }
     insert(tx, profile, account_id, now).await?;
-    Ok(Entered { account_id, ended: Vec::new() })
+    Ok(account_id)
 }
 
 async fn insert(tx: &mut Tx, profile: &Profile, account_id: i64, now: i64) -> Result<()> {

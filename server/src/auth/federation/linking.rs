@@ -83,7 +83,6 @@ impl Auth {
                 })
             })
             .await?;
-        self.mail_queued.notify_one();
         Ok(linked.ok_or(SignInFault::Unknown)?)
     }
 
@@ -117,7 +116,6 @@ impl Auth {
                 })
             })
             .await?;
-        self.mail_queued.notify_one();
         Ok(unlinked)
     }
 

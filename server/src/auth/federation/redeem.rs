@@ -82,15 +82,13 @@ impl Auth {
                     let told = spent.and_then(|spent| told_to_app(&key, &spent, &code, &verifier));
                     // A wrong verifier has burnt the code, so this is no error.
                     let Some(told) = told else { return Ok(None) };
-                    let (opened, ended) = door.open(tx, &post, &told.profile, now).await?;
+                    let opened = door.open(tx, &post, &told.profile, now).await?;
                     let account = accounts::account(tx, opened.account_id).await?;
-                    Ok(Some((opened, account.ok_or(Error::AccountNotFound)?, ended)))
+                    Ok(Some((opened, account.ok_or(Error::AccountNotFound)?)))
                 })
             })
             .await?;
-        let (opened, account, ended) = entered.ok_or(SignInFault::Unknown)?;
-        self.note_opened(opened, &ended).await;
-        Ok((opened, account))
+        Ok(entered.ok_or(SignInFault::Unknown)?)
     }
 
     /// Gives the provider's tokens for our code, or for the provider's with the state of an open

@@ -29,4 +29,18 @@ impl Numbers {
     pub(in crate::auth) fn knows(&self, number: i64) -> bool {
         number <= self.last.load(Ordering::SeqCst)
     }
+
+    /// Notes that an account has this number; done before the number is answered.
+    pub(in crate::auth) async fn note(&self, number: i64) {
+        self.learn(number);
+        let Some(file) = self.file.get().filter(|file| !file.has(number)) else { return };
+        let file = Arc::clone(file);
+        match tokio::task::spawn_blocking(move || file.note(number)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the number of a new account could not be noted");
+            }
+            Err(error) => tracing::warn!(%error, "the number of a new account was not noted"),
+        }
+    }
 }

@@ -162,8 +162,7 @@ impl Auth {
     ) -> Result<()> {
         let (hash, who, now, policy_name) = (hash(token), *who, self.clock.now(), policy.name);
         let client_id = client.id.clone();
-        let ended = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     let session = match sessions::session_by_key(tx, hash.clone()).await? {
@@ -176,14 +175,12 @@ impl Auth {
                             && !session.has_ended
                     });
                     match session {
-                        Some(session) => end_known(tx, session.id, now).await.map(Some),
-                        None => Ok(None),
+                        Some(session) => end_known(tx, session.id, now).await,
+                        None => Ok(()),
                     }
                 })
             })
-            .await?;
-        self.revoked.apply(ended.as_slice());
-        Ok(())
+            .await
     }
 
     /// Ends the account's sessions that were opened for a client. A client knows of no other.

@@ -41,12 +41,7 @@ impl Auth {
     pub async fn end_own_session(&self, who: &SignedIn) -> Result<()> {
         let id = who.session.ok_or(TokenFault::Malformed)?;
         let now = self.clock.now();
-        let ended = self
-            .store
-            .write(move |tx| Box::pin(async move { end_known(tx, id, now).await }))
-            .await?;
-        self.revoked.apply(&[ended]);
-        Ok(())
+        self.store.write(move |tx| Box::pin(async move { end_known(tx, id, now).await })).await
     }
 }
 
@@ -55,8 +50,7 @@ impl Auth {
     pub async fn end_session(&self, proof: &Proof, name: &str) -> Result<bool> {
         let (proof, now) = (proof.clone(), self.clock.now());
         let Some(id) = session_of_name(name) else { return Ok(false) };
-        let ended = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     let session = sessions::session(tx, id).await?;
@@ -64,30 +58,27 @@ impl Auth {
                         session.account_id == proof.who.account_id && session.is_live(now)
                     });
                     if !is_own {
-                        return Ok(None);
+                        return Ok(false);
                     }
                     if proof.who.session == Some(id) {
-                        return end_known(tx, id, now).await.map(Some);
+                        return end_known(tx, id, now).await.map(|()| true);
                     }
                     proof.require(tx, now).await?;
                     match end_known(tx, id, now).await {
                         // Somebody was quicker: it is that session which is over, not the asking one.
-                        Err(Error::Token(TokenFault::Spent)) => Ok(None),
-                        ended => ended.map(Some),
+                        Err(Error::Token(TokenFault::Spent)) => Ok(false),
+                        ended => ended.map(|()| true),
                     }
                 })
             })
-            .await?;
-        self.revoked.apply(ended.as_slice());
-        Ok(ended.is_some())
+            .await
     }
 
     /// Ends every session of the account but that of the credential; tokens of a replaced server end
     /// too, because none is known from another.
     pub async fn end_other_sessions(&self, proof: &Proof) -> Result<()> {
         let (proof, now) = (proof.clone(), self.clock.now());
-        let ended = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     proof.require(tx, now).await?;
@@ -95,9 +86,7 @@ impl Auth {
                     end_sessions(tx, who.account_id, who.session, now).await
                 })
             })
-            .await?;
-        self.revoked.apply(&ended);
-        Ok(())
+            .await
     }
 
     /// Ends everything that has been issued so far, to everybody and by every API: what a restored

@@ -8,7 +8,7 @@ use crate::auth::tokens::session_id::generation_in_id;
 use crate::auth::tokens::token_id::TokenId;
 use crate::error::{ClientFault, Error, Fault, Result, TokenFault};
 use crate::store::accounts::{self, Account};
-use crate::store::revocations::{self, Reason, Revocation, Subject};
+use crate::store::revocations::{self, Reason, Subject};
 use crate::store::sessions::{self, Session, Surplus};
 use crate::store::{Tx, oauth_clients};
 
@@ -56,8 +56,6 @@ pub(in crate::auth) struct Advanced {
     pub session: i64,
     pub account_id: i64,
     pub generation: i64,
-    /// The end of sessions that made room for this one, if it is new.
-    pub ended: Vec<Revocation>,
 }
 
 /// Refuses unless the credential's session is alive and began a moment ago. One that a faster clock
@@ -80,13 +78,13 @@ pub(in crate::auth) async fn require_recent_sign_in(
 }
 
 /// Stores a new session of the account, which other writes are kept from changing; its tokens are
-/// signed after the commit. Answers the end of those that made room for it.
+/// signed after the commit.
 pub(in crate::auth) async fn open_session(
     tx: &mut Tx,
     policy: &Policy,
     opened: Opened,
     kept: Kept,
-) -> Result<Vec<Revocation>> {
+) -> Result<()> {
     let Opened { session: id, account_id, at: now, by } = opened;
     if let Some(client_id) = kept.client_id.clone() {
         // It may have been removed since it showed its secret.
@@ -139,7 +137,7 @@ pub(in crate::auth) async fn insert_new(
     tx: &mut Tx,
     policy: &Policy,
     session: &Session,
-) -> Result<Vec<Revocation>> {
+) -> Result<()> {
     match sessions::insert_session(tx, session).await? {
         Some(generation) => make_room(tx, policy, session, generation).await,
         None => Err(Error::Internal(Fault::SessionIdTaken)),
@@ -155,22 +153,21 @@ pub(in crate::auth) async fn make_room(
     policy: &Policy,
     new: &Session,
     generation: i64,
-) -> Result<Vec<Revocation>> {
+) -> Result<()> {
     let (account_id, name) = (new.account_id, policy.name.to_owned());
     let counted_up_to = policy.max_sessions + ENDED_AT_ONCE;
     let open =
         sessions::count_unended(tx, account_id, name.clone(), generation, counted_up_to).await?;
     if open <= policy.max_sessions {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let count = open - policy.max_sessions;
     let surplus = Surplus { account_id, policy: name, generation, keep: new.id, count };
-    let mut ended = Vec::new();
     for id in sessions::end_surplus(tx, surplus, new.created_at).await? {
         let (subject, at) = (Subject::Session(id), new.created_at);
-        ended.push(revocations::insert_revocation(tx, subject, Reason::Ended, at).await?);
+        revocations::insert_revocation(tx, subject, Reason::Ended, at).await?;
     }
-    Ok(ended)
+    Ok(())
 }
 
 /// Ends all sessions of an account but `keep`, however many there are, by one step of its session
@@ -180,16 +177,16 @@ pub(in crate::auth) async fn end_sessions(
     account_id: i64,
     keep: Option<i64>,
     now: i64,
-) -> Result<Vec<Revocation>> {
+) -> Result<()> {
     accounts::refuse_foreign_before(tx, account_id, foreign_not_before(now)).await?;
     let Some(generation) = accounts::next_session_generation(tx, account_id).await? else {
-        return Ok(Vec::new());
+        return Ok(());
     };
     if let Some(keep) = keep {
         sessions::move_along(tx, keep, account_id, generation).await?;
     }
     let subject = Subject::SessionsOf(account_id);
-    Ok(vec![revocations::insert_revocation(tx, subject, Reason::Ended, now).await?])
+    revocations::insert_revocation(tx, subject, Reason::Ended, now).await
 }
 
 /// The session of a refresh token that has neither ended nor been rotated past it.
@@ -240,19 +237,19 @@ pub(in crate::auth) async fn advance(
         return match won.await? {
             true => {
                 let generation = generation + 1;
-                Ok(Advanced { session: id, account_id, generation, ended: Vec::new() })
+                Ok(Advanced { session: id, account_id, generation })
             }
             false => Err(TokenFault::Spent.into()),
         };
     }
     match sessions::update_used(tx, id, now, access_expires_at).await? {
-        true => Ok(Advanced { session: id, account_id, generation, ended: Vec::new() }),
+        true => Ok(Advanced { session: id, account_id, generation }),
         false => Err(TokenFault::Spent.into()),
     }
 }
 
 /// Ends a session that was found alive, and writes what outstanding access tokens must hear of.
-pub(in crate::auth) async fn end_known(tx: &mut Tx, id: i64, now: i64) -> Result<Revocation> {
+pub(in crate::auth) async fn end_known(tx: &mut Tx, id: i64, now: i64) -> Result<()> {
     // The account's row before the session's, as everywhere: no two writes block each other.
     accounts::refuse_undated_of_session(tx, id).await?;
     if !sessions::end_session(tx, id, now).await? {

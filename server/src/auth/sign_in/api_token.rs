@@ -74,8 +74,7 @@ impl Auth {
     pub async fn sign_out_session(&self, policy: &Policy, who: &SignedIn) -> Result<()> {
         let id = who.session.ok_or(TokenFault::Malformed)?;
         let (name, now) = (policy.name, self.clock.now());
-        let ended = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     let session = sessions::session(tx, id).await?.ok_or(TokenFault::Malformed)?;
@@ -85,8 +84,6 @@ impl Auth {
                     end_known(tx, id, now).await
                 })
             })
-            .await?;
-        self.revoked.apply(&[ended]);
-        Ok(())
+            .await
     }
 }

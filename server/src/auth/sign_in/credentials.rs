@@ -23,7 +23,7 @@ use crate::auth::tokens::simple_jwt::{
 };
 use crate::auth::tokens::token_id::{TokenId, TokenType};
 use crate::error::{Error, Result, TokenFault};
-use crate::store::revocations::{Reason, Revocation, Subject};
+use crate::store::revocations::{Reason, Subject};
 use crate::store::{Tx, accounts, sessions};
 
 /// What a refresh answers; a new refresh token only where the policy rotates.
@@ -36,7 +36,7 @@ pub struct Renewed {
 enum Refreshed {
     Advanced(Advanced),
     /// It had been used before, and its session is over.
-    Ended(Revocation),
+    Ended,
 }
 
 impl Auth {
@@ -53,7 +53,7 @@ impl Auth {
 
     fn simple_jwt_pair(&self, policy: &Policy, id: i64, account_id: i64, now: i64) -> Result<Pair> {
         let claims = claims_of_sign_in();
-        let first = Advanced { session: id, account_id, generation: 0, ended: Vec::new() };
+        let first = Advanced { session: id, account_id, generation: 0 };
         Ok(Pair {
             refresh: self.sign(policy, TokenType::Refresh, &first, claims.clone(), now)?,
             access: self.sign(policy, TokenType::Access, &first, claims, now)?,
@@ -69,7 +69,6 @@ impl Auth {
             Some(id) => self.advance_own(policy, id, now).await?,
             None => self.advance_foreign(policy, refresh, now).await?,
         };
-        self.revoked.apply(&advanced.ended);
         self.note_place(advanced.account_id, from, now + policy.refresh_seconds).await;
         let carried = derived(&claims);
         let access = self.sign(policy, TokenType::Access, &advanced, carried, now)?;
@@ -83,19 +82,16 @@ impl Auth {
         let now = self.clock.now();
         let refresh = self.read_refresh(policy, token, now).await?;
         let policy_name = policy.name;
-        let ended = self
-            .store
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
                     match refresh.id {
-                        Some(id) => end_own(tx, id, policy_name, now).await.map(Some),
+                        Some(id) => end_own(tx, id, policy_name, now).await,
                         None => end_foreign(tx, refresh, now).await,
                     }
                 })
             })
-            .await?;
-        self.revoked.apply(ended.as_slice());
-        Ok(())
+            .await
     }
 
     /// Whether a token is good: one of this shape of any type, or any other that signs in. An access
@@ -229,7 +225,9 @@ impl Auth {
                 Box::pin(async move {
                     if policy.strict && policy.rotating && is_reused(tx, id, policy.name).await? {
                         let session = unended_session(tx, id.session).await?;
-                        return end_reused(tx, &post, &session, now).await.map(Refreshed::Ended);
+                        return end_reused(tx, &post, &session, now)
+                            .await
+                            .map(|()| Refreshed::Ended);
                     }
                     let session = live_session(tx, id, Some(policy.name), now).await?;
                     active_account(tx, session.account_id).await?;
@@ -240,11 +238,7 @@ impl Auth {
             .await?;
         match refreshed {
             Refreshed::Advanced(advanced) => Ok(advanced),
-            Refreshed::Ended(revocation) => {
-                self.revoked.apply(&[revocation]);
-                self.mail_queued.notify_one();
-                Err(TokenFault::Spent.into())
-            }
+            Refreshed::Ended => Err(TokenFault::Spent.into()),
         }
     }
 
@@ -295,7 +289,7 @@ async fn is_reused(tx: &mut Tx, id: TokenId, policy: &str) -> Result<bool> {
     }))
 }
 
-async fn end_own(tx: &mut Tx, id: TokenId, policy: &str, now: i64) -> Result<Revocation> {
+async fn end_own(tx: &mut Tx, id: TokenId, policy: &str, now: i64) -> Result<()> {
     let session = live_session(tx, id, Some(policy), now).await?;
     end_known(tx, session.id, now).await
 }

@@ -190,8 +190,9 @@ impl Auth {
                 })
             })
             .await?;
-        let Some(ended) = committed else { return Ok(None) };
-        self.note_opened(opened, &ended).await;
+        if committed.is_none() {
+            return Ok(None);
+        }
         if let Some(password) = outdated {
             self.rehash_later(account_id, stored, password);
         }

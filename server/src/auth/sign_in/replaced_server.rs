@@ -15,7 +15,7 @@ use crate::auth::tokens::token_id::SESSION_IDS;
 use crate::error::{Error, Result, TokenFault};
 use crate::identifier::{Identifier, Kind};
 use crate::store::accounts::{self, Account};
-use crate::store::revocations::{self, Reason, Revocation, Subject};
+use crate::store::revocations::{self, Reason, Subject};
 use crate::store::sessions::{self, Session};
 use crate::store::{Tx, identifiers, spent_tokens};
 
@@ -97,7 +97,7 @@ pub(in crate::auth) async fn end_foreign(
     tx: &mut Tx,
     refresh: RefreshToken,
     now: i64,
-) -> Result<Option<Revocation>> {
+) -> Result<()> {
     if let AccountClaim::Id(account_id) = refresh.claims.account {
         // A refresh must come wholly before or wholly after this.
         accounts::lock_account(tx, account_id).await?;
@@ -116,10 +116,10 @@ pub(in crate::auth) async fn end_foreign(
     if !sessions::session(tx, adopted).await?.is_some_and(|session| is_its(&session))
         || !sessions::end_session(tx, adopted, now).await?
     {
-        return Ok(None);
+        return Ok(());
     }
     let subject = Subject::Session(adopted);
-    revocations::insert_revocation(tx, subject, Reason::Ended, now).await.map(Some)
+    revocations::insert_revocation(tx, subject, Reason::Ended, now).await
 }
 
 /// The active account that was imported with exactly this address and still has it. A token that names
@@ -189,8 +189,8 @@ async fn rotate_foreign(
         return Err(TokenFault::Spent.into());
     }
     let session = adopted(policy, id, account_id, now, now + policy.refresh_seconds);
-    let ended = insert_new(tx, policy, &session).await?;
-    Ok(Advanced { session: id, account_id, generation: 0, ended })
+    insert_new(tx, policy, &session).await?;
+    Ok(Advanced { session: id, account_id, generation: 0 })
 }
 
 /// A foreign token that may be used again has one session, found by the token itself.
@@ -206,8 +206,8 @@ pub(in crate::auth) async fn adopt_foreign(
     }
     let session = adopted(policy, adopted_id(&refresh.id), account_id, now, refresh.expires_at);
     if let Some(generation) = sessions::insert_session(tx, &session).await? {
-        let ended = make_room(tx, policy, &session, generation).await?;
-        return Ok(Advanced { session: session.id, account_id, generation: 0, ended });
+        make_room(tx, policy, &session, generation).await?;
+        return Ok(Advanced { session: session.id, account_id, generation: 0 });
     }
     let session = sessions::session(tx, session.id).await?.ok_or(TokenFault::Spent)?;
     if session.account_id != account_id {

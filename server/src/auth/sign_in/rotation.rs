@@ -17,7 +17,6 @@ use crate::error::{Error, Result, TokenFault};
 use crate::readable;
 use crate::store::Tx;
 use crate::store::accounts::{self, Account};
-use crate::store::revocations::Revocation;
 use crate::store::sessions::{self, Rotation, Session};
 
 /// The longest name of a device, in characters.
@@ -61,7 +60,7 @@ enum Verdict {
 /// What came of a refresh.
 enum Renewed {
     Alive(Box<Alive>),
-    Ended(Revocation),
+    Ended,
 }
 
 /// A session that goes on, and whose it is.
@@ -127,11 +126,7 @@ impl Auth {
                 self.note_place(account.id, from, session.expires_at).await;
                 self.issue(policy, &session, account)
             }
-            Renewed::Ended(revocation) => {
-                self.revoked.apply(&[revocation]);
-                self.mail_queued.notify_one();
-                Err(TokenFault::Reused.into())
-            }
+            Renewed::Ended => Err(TokenFault::Reused.into()),
         }
     }
 
@@ -221,7 +216,7 @@ impl Auth {
                             Ok(Renewed::alive(session, account))
                         }
                         Verdict::Reused => {
-                            end_reused(tx, &post, &session, now).await.map(Renewed::Ended)
+                            end_reused(tx, &post, &session, now).await.map(|()| Renewed::Ended)
                         }
                         Verdict::Over | Verdict::Rotate => Err(TokenFault::Spent.into()),
                     }
@@ -298,7 +293,7 @@ pub(in crate::auth) async fn end_reused(
     post: &Post,
     session: &Session,
     now: i64,
-) -> Result<Revocation> {
+) -> Result<()> {
     if let Some(account) = accounts::account(tx, session.account_id).await? {
         let device = session.device_name.clone();
         post.queue_about(tx, Letter::SessionEnded, device, &account, now).await?;

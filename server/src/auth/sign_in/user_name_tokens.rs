@@ -96,7 +96,6 @@ impl Auth {
                 })
             })
             .await?;
-        self.revoked.apply(&advanced.ended);
         self.note_place(advanced.account_id, from, now + policy.refresh_seconds).await;
         let expires_at = now + policy.access_seconds;
         let (session, kind) = (advanced.session, TokenType::Access);
