@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 
-use crate::auth::{Asked, Auth, Policy};
+use crate::auth::{Auth, Policy, Requester};
 use crate::http::client::TrustedProxies;
 use crate::http::head;
 
@@ -19,9 +19,9 @@ pub struct Context {
 
 impl Context {
     /// Who asks for a mail, and in which language.
-    pub fn asked(&self, request: &Request) -> Asked {
+    pub fn asked(&self, request: &Request) -> Requester {
         let language = head::language(request.headers());
-        Asked { from: self.client(request), language, challenge: None }
+        Requester { from: self.client(request), language, challenge: None }
     }
 
     /// The client's address.

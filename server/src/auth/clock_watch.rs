@@ -1,70 +1,76 @@
-//! Whether the clock can be believed: a jump keeps the sweeper from deleting what is not over.
+//! Whether the wall clock can be trusted: after a jump the sweeper must not delete rows that only
+//! seem to be expired.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Clock;
 
-pub(in crate::auth) const DAY: i64 = 24 * 3_600;
+pub const DAY: i64 = 24 * 3_600;
 
-/// How far wall clock and monotonic clock may differ between two runs, in seconds.
+/// How far the wall clock and the monotonic clock may drift apart between two readings, in seconds.
 const TOLERANCE: i64 = 60;
 
-/// Compares the wall clock with the monotonic clock from run to run.
-pub(in crate::auth) struct ClockWatch(Mutex<Watched>);
+/// Compares the wall clock with the monotonic clock at each reading.
+pub struct ClockWatch(Mutex<ClockState>);
 
 impl ClockWatch {
     pub fn new(clock: &Clock) -> Self {
         let (wall, monotonic) = (clock.now(), clock.monotonic());
-        ClockWatch(Mutex::new(Watched { wall, monotonic, believed_from: monotonic, seen_at: None }))
+        ClockWatch(Mutex::new(ClockState {
+            wall,
+            monotonic,
+            trusted_from: monotonic,
+            seen_at: None,
+        }))
     }
 
-    /// Changes what is known, in one step: the sweeper and the worker of mails both look.
-    pub(in crate::auth) fn update(&self, change: impl FnOnce(Watched) -> Watched) -> Watched {
-        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *watched = change(*watched);
-        *watched
+    /// Changes the state atomically: the sweeper and the mail worker both read the clocks.
+    pub fn update(&self, change: impl FnOnce(ClockState) -> ClockState) -> ClockState {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = change(*state);
+        *state
     }
 }
 
 #[derive(Clone, Copy)]
-pub(in crate::auth) struct Watched {
+pub struct ClockState {
     wall: i64,
     monotonic: i64,
-    /// The wall clock is believed again at this time of the monotonic clock.
-    believed_from: i64,
-    /// What the database had as the latest run, once it has been read.
-    pub(in crate::auth) seen_at: Option<i64>,
+    /// The wall clock is trusted again at this time of the monotonic clock.
+    trusted_from: i64,
+    /// The time that the database has, once it has been read.
+    pub seen_at: Option<i64>,
 }
 
-impl Watched {
-    /// The state after a look at both clocks.
-    pub(in crate::auth) fn look(self, wall: i64, monotonic: i64) -> Self {
+impl ClockState {
+    /// The state after a reading of both clocks.
+    pub fn observe(self, wall: i64, monotonic: i64) -> Self {
         let drift = (wall - self.wall) - (monotonic - self.monotonic);
-        let seen = Watched { wall, monotonic, ..self };
-        if drift.abs() <= TOLERANCE { seen } else { seen.disbelieve() }
+        let seen = ClockState { wall, monotonic, ..self };
+        if drift.abs() <= TOLERANCE { seen } else { seen.distrust() }
     }
 
-    /// The state once the database has the time of a run.
-    pub(in crate::auth) fn with_stored(self, seen_at: i64) -> Self {
-        Watched { seen_at: Some(seen_at), ..self }
+    /// The state once the database has a trusted time.
+    pub fn with_stored(self, seen_at: i64) -> Self {
+        ClockState { seen_at: Some(seen_at), ..self }
     }
 
-    /// A process that has just begun knows no jump; what the database saw last stands in for it.
-    pub(in crate::auth) fn compare_with_stored(self, seen_at: i64) -> Self {
+    /// A new process has no earlier reading; the last time in the database is used instead.
+    pub fn compare_with_stored(self, seen_at: i64) -> Self {
         let known = self.with_stored(seen_at);
-        if (self.wall - seen_at).abs() <= DAY { known } else { known.disbelieve() }
+        if (self.wall - seen_at).abs() <= DAY { known } else { known.distrust() }
     }
 
-    fn disbelieve(self) -> Self {
+    fn distrust(self) -> Self {
         tracing::warn!(
-            "the clock has jumped: expired rows and old mails are kept until it has run evenly for a \
-             day"
+            "the clock has jumped: expired rows and old mails are kept until it has run for a day \
+             without a jump"
         );
-        Watched { believed_from: self.monotonic + DAY, ..self }
+        ClockState { trusted_from: self.monotonic + DAY, ..self }
     }
 
-    /// False as well until the database was asked what time it was last.
-    pub(in crate::auth) fn is_believed(&self) -> bool {
-        self.seen_at.is_some() && self.monotonic >= self.believed_from
+    /// Also `false` until the last time was read from the database.
+    pub fn is_trusted(&self) -> bool {
+        self.seen_at.is_some() && self.monotonic >= self.trusted_from
     }
 }

@@ -1,6 +1,6 @@
-//! The worker that sends queued mails, tries again until the mail server has taken them, and gives up
-//! when nobody needs them any more. A mail is sent twice only if the server dies, or loses the
-//! database, between its being taken and noted.
+//! The worker that sends queued mails. It retries until the mail server accepts a mail or the mail
+//! is no longer useful. A mail is sent twice only if this server dies, or loses the database,
+//! between sending the mail and recording that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,41 +11,43 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::auth::domain::Auth;
-use crate::auth::mailing::outbox::{QueuedMail, wanted_until};
+use crate::auth::mailing::outbox::{QueuedMail, useful_until};
 use crate::auth::secrets::random::random;
 use crate::error::Result;
 use crate::mail::{Mail, Mailer, SendError, SendErrorKind};
 use crate::store::{accounts, outbox};
 
-/// How often mails are looked for that another process has queued or left behind.
+/// How often the worker looks for mails that other processes have queued or left.
 const POLL: Duration = Duration::from_secs(1);
-/// Mails that are handed over at the same time.
-const AT_ONCE: usize = 8;
-/// How long a mail is left to who has taken it, who says again and again that it is in work.
+/// How many mails are sent at the same time.
+const CONCURRENCY: usize = 8;
+/// The lease of a mail, in seconds: no other process sends it in this time. Renewed while it is
+/// sent.
 const LEASE: i64 = 30;
-const RENEWED_EVERY: Duration = Duration::from_secs(10);
-/// How long a database is waited for that cannot take down that a mail was sent.
-const NOTED_WITHIN: Duration = Duration::from_secs(90);
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+/// How long to retry when the database cannot record that a mail was sent.
+const RECORD_WITHIN: Duration = Duration::from_secs(90);
 const LONGEST_DELAY: i64 = 3_600;
-/// While the mail server cannot be reached at all, so that its return is soon noticed.
-const LONGEST_REST: Duration = Duration::from_secs(30);
-/// How long mails under way may take to their end when the server stops.
-const FAREWELL: Duration = Duration::from_secs(7);
-/// How long a dead letter is kept, in seconds.
-pub(in crate::auth) const DEAD_FOR: i64 = 30 * 24 * 3_600;
+/// The longest pause while the mail server is unreachable; short, so that its return is noticed
+/// soon.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long mails may take to finish when the server stops.
+const STOP_GRACE: Duration = Duration::from_secs(7);
+/// How long a mail that could not be sent is kept, in seconds.
+pub const DEAD_FOR: i64 = 30 * 24 * 3_600;
 
-/// What failed, if anything did.
-type Attempted = Option<SendErrorKind>;
+/// The failure of a delivery; `None` if it did not fail.
+type Failure = Option<SendErrorKind>;
 
-/// While the mail server is away, one mail now and then asks whether it is back.
-struct Rest {
-    /// When the next one may ask.
+/// Exponential back-off while the mail server is unreachable: one mail at a time tries it.
+struct Backoff {
+    /// When the next mail may try.
     until: Instant,
-    /// None: the mail server took or refused the last mail.
+    /// `None`: the mail server is reachable.
     pause: Option<Duration>,
 }
 
-impl Rest {
+impl Backoff {
     fn note(&mut self, failed: Option<SendErrorKind>) {
         if failed != Some(SendErrorKind::Unreachable) {
             self.pause = None;
@@ -54,9 +56,9 @@ impl Rest {
         }
     }
 
-    /// How many mails may be taken while so many are under way.
-    fn free(&self, under_way: usize) -> usize {
-        let free = AT_ONCE.saturating_sub(under_way);
+    /// How many more mails may be leased while `running` are being sent.
+    fn free(&self, running: usize) -> usize {
+        let free = CONCURRENCY.saturating_sub(running);
         match self.pause {
             None => free,
             Some(_) if self.until <= Instant::now() => free.min(1),
@@ -64,44 +66,44 @@ impl Rest {
         }
     }
 
-    /// One asks; the next one asks later, also if this one never gets an answer.
+    /// Called when a mail is tried; the next one is tried later, even if this one never finishes.
     fn begin(&mut self) {
         if let Some(pause) = self.pause {
-            let longer = (pause * 2).min(LONGEST_REST);
+            let longer = (pause * 2).min(LONGEST_PAUSE);
             (self.pause, self.until) = (Some(longer), Instant::now() + longer);
         }
     }
 }
 
 impl Auth {
-    /// Sends what is queued until told to stop, then lets what is under way come to its end.
+    /// Sends queued mails until the server stops, then waits for those that are being sent.
     pub async fn deliver_mail(
         self: Arc<Self>,
         mailer: Arc<Mailer>,
         mut stopping: watch::Receiver<bool>,
     ) {
-        let mut rest = Rest { until: Instant::now(), pause: None };
-        let (mut under_way, mut in_hand) = (JoinSet::new(), HashMap::new());
+        let mut backoff = Backoff { until: Instant::now(), pause: None };
+        let (mut running, mut mail_ids) = (JoinSet::new(), HashMap::new());
         let mut failing = false;
         while !*stopping.borrow() {
-            // Before any is taken: one that has ended may be due again.
-            while let Some(ended) = under_way.try_join_next_with_id() {
-                note_end(ended, &mut in_hand, &mut rest);
+            // Before any mail is leased: one that has failed may be due again.
+            while let Some(ended) = running.try_join_next_with_id() {
+                note_end(ended, &mut mail_ids, &mut backoff);
             }
-            let free = rest.free(under_way.len());
+            let free = backoff.free(running.len());
             match self.lease_mails(free).await {
                 Ok(mails) => {
                     failing = false;
                     for mail in mails {
-                        // A clock that was set forward ends a lease too early.
-                        if in_hand.values().any(|id| *id == mail.id) {
+                        // A clock that was set forward has ended the lease too early.
+                        if mail_ids.values().any(|id| *id == mail.id) {
                             continue;
                         }
                         let (auth, mailer) = (Arc::clone(&self), Arc::clone(&mailer));
                         let (id, stopping) = (mail.id.clone(), stopping.clone());
-                        rest.begin();
+                        backoff.begin();
                         let delivering = async move { auth.deliver(&mailer, mail, stopping).await };
-                        in_hand.insert(under_way.spawn(delivering).id(), id);
+                        mail_ids.insert(running.spawn(delivering).id(), id);
                     }
                 }
                 Err(error) => {
@@ -111,32 +113,34 @@ impl Auth {
                     failing = true;
                 }
             }
-            let full = rest.free(under_way.len()) == 0;
+            let full = backoff.free(running.len()) == 0;
             tokio::select! {
-                Some(ended) = under_way.join_next_with_id() => {
-                    note_end(ended, &mut in_hand, &mut rest);
+                Some(ended) = running.join_next_with_id() => {
+                    note_end(ended, &mut mail_ids, &mut backoff);
                 }
-                () = self.mail_queued.notified(), if !full => hold_back().await,
+                () = self.mail_queued.notified(), if !full => random_delay().await,
                 () = tokio::time::sleep(POLL) => {}
                 _ = stopping.changed() => {}
             }
         }
-        while under_way.join_next().await.is_some() {}
+        while running.join_next().await.is_some() {}
     }
 
-    /// At the start of the only server on a database: nobody else can have a mail in hand.
+    /// Releases all leases; at the start of the only server on a database, where no other process
+    /// can be sending a mail.
     pub async fn release_mails(&self) -> Result<()> {
         let now = self.clock.now();
         self.store.write(move |tx| Box::pin(outbox::release_leases(tx, now))).await
     }
 
-    /// Mails that wait or were given up, the oldest first.
+    /// Mails that are queued or could not be sent, the oldest first.
     pub async fn queued_mails(&self) -> Result<Vec<QueuedMail>> {
         let mut tx = self.store.read().await?;
         outbox::queued_mails(&mut tx).await
     }
 
-    /// Sends what was given up once more, unless its link is dead, and tells how many there are.
+    /// Queues mails again that could not be sent, except those with expired links; answers their
+    /// number.
     pub async fn revive_dead_mails(&self) -> Result<u64> {
         let now = self.clock.now();
         let revived = self.store.write(move |tx| Box::pin(outbox::revive_dead(tx, now))).await?;
@@ -162,21 +166,22 @@ impl Auth {
         Ok(self.admitted(leased).await)
     }
 
-    /// Those that the limits allow. Each late one is looked at in a write of its own: a write that
-    /// has leased mails must not wait for a count that a request holds, which may wait for a mail.
+    /// The mails that the limits allow. Each one that waits for its limit is checked in a separate
+    /// transaction: the one that leased mails must not wait for a count that a request has locked,
+    /// which may itself wait for a mail.
     async fn admitted(&self, leased: Vec<QueuedMail>) -> Vec<QueuedMail> {
         let mut admitted = Vec::new();
         for mail in leased {
             let is_admitted = match mail.waits_for {
                 None => Ok(true),
-                Some(_) => self.admit_late(mail.clone()).await,
+                Some(_) => self.admit_waiting(mail.clone()).await,
             };
             match is_admitted {
                 Ok(true) => admitted.push(mail),
                 Ok(false) => {}
                 Err(error) => {
-                    // The leases run out, and the late mails are looked at again.
-                    tracing::warn!(%error, "late mails could not be counted");
+                    // The leases expire, and the mails are checked again.
+                    tracing::warn!(%error, "mails above their limit could not be counted");
                     break;
                 }
             }
@@ -184,47 +189,49 @@ impl Auth {
         admitted
     }
 
-    async fn admit_late(&self, mail: QueuedMail) -> Result<bool> {
-        let (post, now) = (self.post.clone(), self.clock.now());
-        let is_clock_right = self.is_clock_right(now);
+    async fn admit_waiting(&self, mail: QueuedMail) -> Result<bool> {
+        let (outbox, now) = (self.outbox.clone(), self.clock.now());
+        let is_clock_trusted = self.is_clock_trusted(now);
         self.store
             .write(move |tx| {
-                Box::pin(async move { post.admit_late(tx, &mail, now, is_clock_right).await })
+                Box::pin(
+                    async move { outbox.admit_waiting(tx, &mail, now, is_clock_trusted).await },
+                )
             })
             .await
     }
 
-    /// Hands one mail over and notes what became of it.
+    /// Sends one mail and records the result.
     async fn deliver(
         &self,
         mailer: &Mailer,
         queued: QueuedMail,
         stopping: watch::Receiver<bool>,
-    ) -> Attempted {
+    ) -> Failure {
         let id = queued.id.clone();
-        let (failed, noted) = match self.write_mail(&queued).await {
+        let (failed, noted) = match self.compose_mail(&queued).await {
             Ok(Some(mail)) => tokio::select! {
                 sent = mailer.send(&mail) => match sent {
                     Ok(()) => (None, self.note_sent(queued.id).await),
                     Err(error) => (Some(error.kind), self.note_failed(queued, error).await),
                 },
-                () = farewell(stopping) => (None, self.give_back(queued.id).await),
-                () = self.keep(&id) => (None, Ok(())),
+                () = stop_grace(stopping) => (None, self.release_mail(queued.id).await),
+                () = self.renew_lease(&id) => (None, Ok(())),
             },
-            Ok(None) => (None, self.forget_mail(queued.id).await),
+            Ok(None) => (None, self.delete_mail(queued.id).await),
             Err(error) => (None, Err(error)),
         };
         if let Err(error) = noted {
-            // The lease runs out, and the mail is tried again.
-            tracing::warn!(%error, mail = id, "what became of a mail could not be noted");
+            // The lease expires, and the mail is tried again.
+            tracing::warn!(%error, mail = id, "the result of sending a mail could not be recorded");
         }
         failed
     }
 
-    /// Tells other servers, for ever, that the mail is in work here.
-    async fn keep(&self, id: &str) {
+    /// Renews the lease of a mail that is being sent; never returns.
+    async fn renew_lease(&self, id: &str) {
         loop {
-            tokio::time::sleep(RENEWED_EVERY).await;
+            tokio::time::sleep(RENEWAL_INTERVAL).await;
             let (id, until) = (id.to_owned(), self.clock.now() + LEASE);
             let renewed =
                 self.store.write(move |tx| Box::pin(outbox::renew_lease(tx, id, until))).await;
@@ -234,33 +241,34 @@ impl Auth {
         }
     }
 
-    async fn write_mail(&self, queued: &QueuedMail) -> Result<Option<Mail>> {
+    async fn compose_mail(&self, queued: &QueuedMail) -> Result<Option<Mail>> {
         let mut tx = self.store.read().await?;
         let account = match queued.account_id {
             Some(id) => accounts::account(&mut tx, id).await?,
             None => None,
         };
         let title_of = |name: &str| self.provider_title(name).unwrap_or(name).to_owned();
-        Ok(self.post.write(queued, account.as_ref(), title_of))
+        Ok(self.outbox.compose(queued, account.as_ref(), title_of))
     }
 
-    /// The mail server has it: whatever the database does, it must not get it again.
+    /// Records that the mail server has accepted a mail. Retries on a database error, because the
+    /// mail must not be sent again.
     async fn note_sent(&self, id: String) -> Result<()> {
-        let until = Instant::now() + NOTED_WITHIN;
+        let until = Instant::now() + RECORD_WITHIN;
         loop {
-            match self.forget_mail(id.clone()).await {
+            match self.delete_mail(id.clone()).await {
                 Err(_) if Instant::now() < until => tokio::time::sleep(POLL).await,
                 noted => return noted,
             }
         }
     }
 
-    async fn forget_mail(&self, id: String) -> Result<()> {
+    async fn delete_mail(&self, id: String) -> Result<()> {
         self.store.write(move |tx| Box::pin(outbox::delete_mail(tx, id))).await
     }
 
-    /// Leaves it to the next start.
-    async fn give_back(&self, id: String) -> Result<()> {
+    /// Leaves the mail to the next start of a server.
+    async fn release_mail(&self, id: String) -> Result<()> {
         let now = self.clock.now();
         self.store.write(move |tx| Box::pin(outbox::release_lease(tx, id, now))).await
     }
@@ -268,67 +276,67 @@ impl Auth {
     async fn note_failed(&self, queued: QueuedMail, error: SendError) -> Result<()> {
         let SendError { kind, problem } = error;
         let (now, id, attempts) = (self.clock.now(), queued.id.clone(), queued.attempts);
-        let is_clock_right = self.is_clock_right(now);
+        let is_clock_trusted = self.is_clock_trusted(now);
         let due_at = now + delay(now - queued.created_at, kind)?;
-        let said = problem.clone();
-        let given_up = self
+        let stored = problem.clone();
+        let is_dead = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let is_over = is_clock_right && wanted_until(tx, &queued).await? <= now;
-                    let given_up = kind == SendErrorKind::Refused || is_over;
-                    match given_up {
-                        true => outbox::bury_mail(tx, queued.id, now, said).await?,
-                        false => outbox::postpone_mail(tx, queued.id, due_at, said).await?,
+                    let is_useless = is_clock_trusted && useful_until(tx, &queued).await? <= now;
+                    let is_dead = kind == SendErrorKind::Refused || is_useless;
+                    match is_dead {
+                        true => outbox::bury_mail(tx, queued.id, now, stored).await?,
+                        false => outbox::postpone_mail(tx, queued.id, due_at, stored).await?,
                     }
-                    Ok(given_up)
+                    Ok(is_dead)
                 })
             })
             .await?;
-        if given_up {
-            tracing::error!(mail = id, problem, "a mail was given up");
+        if is_dead {
+            tracing::error!(mail = id, problem, "a mail could not be sent and is not tried again");
         } else if attempts == 1 {
-            tracing::warn!(mail = id, problem, "a mail could not be sent; it is tried again");
+            tracing::warn!(mail = id, problem, "a mail could not be sent and is tried again");
         }
         Ok(())
     }
 }
 
 fn note_end(
-    ended: std::result::Result<(Id, Attempted), JoinError>,
-    in_hand: &mut HashMap<Id, String>,
-    rest: &mut Rest,
+    ended: std::result::Result<(Id, Failure), JoinError>,
+    mail_ids: &mut HashMap<Id, String>,
+    backoff: &mut Backoff,
 ) {
     match ended {
         Ok((task, failed)) => {
-            in_hand.remove(&task);
-            rest.note(failed);
+            mail_ids.remove(&task);
+            backoff.note(failed);
         }
         Err(error) => {
-            // The lease runs out, and the mail is tried again.
-            let mail = in_hand.remove(&error.id());
-            tracing::error!(%error, ?mail, "sending a mail ended abruptly");
+            // The lease expires, and the mail is tried again.
+            let mail = mail_ids.remove(&error.id());
+            tracing::error!(%error, ?mail, "the task that sent a mail was aborted");
         }
     }
 }
 
-/// The way of a mail must not slow down the next request of whoever asked for it: that would tell that
-/// there is one.
-async fn hold_back() {
-    // Without random numbers it is held back for the shortest time.
+/// Waits before sending: if a mail slowed down the client's next request, the response time would
+/// show that there is a mail, and so an account.
+async fn random_delay() {
+    // The shortest delay if there are no random numbers.
     let [random] = random::<1>().unwrap_or_default();
     tokio::time::sleep(Duration::from_millis(20 + u64::from(random) / 3)).await;
 }
 
-/// Ends a while after the server has begun to stop.
-async fn farewell(mut stopping: watch::Receiver<bool>) {
-    // Without the sender there is nobody left to stop for, either.
+/// Returns some time after the server has begun to stop.
+async fn stop_grace(mut stopping: watch::Receiver<bool>) {
+    // An error means that the sender was dropped: the server stops as well.
     let _ = stopping.wait_for(|stopping| *stopping).await;
-    tokio::time::sleep(FAREWELL).await;
+    tokio::time::sleep(STOP_GRACE).await;
 }
 
-/// Half of the mail's age, so that what has waited long is asked for seldom, a quarter more or less.
-/// What waits for the mail server to come back is held up by [`Rest`] alone.
+/// The delay before the next attempt: half of the mail's age, plus or minus a quarter. If the mail
+/// server is unreachable, only [`Backoff`] delays the mail.
 fn delay(age: i64, kind: SendErrorKind) -> Result<i64> {
     if kind == SendErrorKind::Unreachable {
         return Ok(1);
@@ -343,7 +351,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_delay_grows_with_the_age_from_a_second_to_an_hour() {
+    fn delay_grows_with_the_age_from_a_second_to_an_hour() {
         for (age, low, high) in [(0, 1, 1), (60, 22, 38), (100_000, 2_700, 4_500)] {
             for _ in 0..100 {
                 let delay = delay(age, SendErrorKind::Deferred).expect("random numbers");
@@ -353,20 +361,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn while_the_mail_server_is_away_one_mail_at_a_time_asks_for_it() {
-        let mut rest = Rest { until: Instant::now(), pause: None };
-        assert_eq!(rest.free(2), AT_ONCE - 2);
-        rest.note(Some(SendErrorKind::Unreachable));
+    async fn backoff_lets_one_mail_at_a_time_try_an_unreachable_server() {
+        let mut backoff = Backoff { until: Instant::now(), pause: None };
+        assert_eq!(backoff.free(2), CONCURRENCY - 2);
+        backoff.note(Some(SendErrorKind::Unreachable));
         for pause in [1, 2, 4, 8, 16, 30, 30] {
-            // Of several that were under way, one counts.
-            rest.note(Some(SendErrorKind::Unreachable));
-            assert_eq!(rest.free(0), 0);
+            // Of several mails that fail at the same time, one counts.
+            backoff.note(Some(SendErrorKind::Unreachable));
+            assert_eq!(backoff.free(0), 0);
             tokio::time::advance(Duration::from_secs(pause)).await;
-            // One that gets no answer at all does not keep the next from asking.
-            assert_eq!((rest.free(1), rest.free(AT_ONCE)), (1, 0));
-            rest.begin();
+            // A mail that never finishes does not stop the next one.
+            assert_eq!((backoff.free(1), backoff.free(CONCURRENCY)), (1, 0));
+            backoff.begin();
         }
-        rest.note(Some(SendErrorKind::Deferred));
-        assert_eq!(rest.free(0), AT_ONCE);
+        backoff.note(Some(SendErrorKind::Deferred));
+        assert_eq!(backoff.free(0), CONCURRENCY);
     }
 }

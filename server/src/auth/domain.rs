@@ -11,9 +11,9 @@ use crate::auth::limits::places::Places;
 use crate::auth::limits::{Attempt, Counter, LimitRules, Limits};
 use crate::auth::mailing::links::Links;
 use crate::auth::mailing::one_time_token::OneTimeKey;
-use crate::auth::mailing::outbox::Post;
+use crate::auth::mailing::outbox::Outbox;
 use crate::auth::numbers::Numbers;
-use crate::auth::password::{Hasher, Lot, Origin};
+use crate::auth::password::{CostSeed, Hasher, Origin};
 use crate::auth::policy::{Policy, RESET_PATH, TokenForm};
 use crate::auth::revoked::Revoked;
 use crate::auth::secrets::digest::DigestKey;
@@ -73,7 +73,7 @@ pub struct Auth {
     pub(in crate::auth) token_ids: TokenIdKey,
     pub(in crate::auth) user_names: Hs256,
     pub(in crate::auth) shares_user_names: bool,
-    pub(in crate::auth) post: Post,
+    pub(in crate::auth) outbox: Outbox,
     /// Wakes the worker that sends mail.
     pub(in crate::auth) mail_queued: Arc<Notify>,
     pub(in crate::auth) providers: Providers,
@@ -110,7 +110,7 @@ impl Auth {
             token_ids,
             user_names: parts.user_names,
             shares_user_names: parts.shares_user_names,
-            post: Post {
+            outbox: Outbox {
                 key: parts.one_time,
                 links: parts.links,
                 challenge: None,
@@ -192,8 +192,8 @@ impl Auth {
     }
 
     /// Counts a request for a mail.
-    pub(in crate::auth) async fn count_question(&self, from: IpAddr) -> Result<()> {
-        let asked = self.limits.count_question(from, self.clock.now())?;
+    pub(in crate::auth) async fn count_mail_request(&self, from: IpAddr) -> Result<()> {
+        let asked = self.limits.count_mail_request(from, self.clock.now())?;
         self.store_counts(asked.fail()).await;
         Ok(())
     }
@@ -231,13 +231,13 @@ impl Auth {
     }
 
     /// Stands for a name without a password.
-    pub(in crate::auth) fn lot_of_name(&self, name: &str) -> Lot {
-        Lot(self.digest_key.digest("lot of name", name.as_bytes()))
+    pub(in crate::auth) fn cost_seed_of_name(&self, name: &str) -> CostSeed {
+        CostSeed(self.digest_key.digest("lot of name", name.as_bytes()))
     }
 
     /// Stands for an account without a password.
-    pub(in crate::auth) fn lot_of_account(&self, id: i64) -> Lot {
-        Lot(self.digest_key.digest("lot of account", &id.to_be_bytes()))
+    pub(in crate::auth) fn cost_seed_of_account(&self, id: i64) -> CostSeed {
+        CostSeed(self.digest_key.digest("lot of account", &id.to_be_bytes()))
     }
 }
 
@@ -268,7 +268,7 @@ fn after_commit(
 /// still be out, and what was revoked then must not come back.
 async fn longest_access(parts: &Parts) -> Result<i64> {
     // Keys are looked up at every use, so they need not hear of anything.
-    let expiring = parts.policies.iter().filter(|policy| policy.form != TokenForm::Key);
+    let expiring = parts.policies.iter().filter(|policy| policy.form != TokenForm::ApiToken);
     let current = expiring.map(|policy| policy.access_seconds).max().unwrap_or(0);
     parts
         .store

@@ -1,4 +1,4 @@
-//! Following what other processes revoke: their changes are read from the database four times a second, on
+//! Follows the revocations of other processes: reads them from the database four times a second, on
 //! Postgres also as soon as they are announced.
 
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::store::revocations::{self, Revocation};
 
 const POLL: Duration = Duration::from_millis(250);
 
-/// After this time every running server that reaches the database has heard of a change.
+/// Within this time every running server with a database connection knows a change.
 pub const HEARD_WITHIN: Duration = Duration::from_secs(1);
 
-/// Rows that are read at once.
+/// How many rows are read at once.
 const PAGE: usize = 10_000;
 
-/// All rows numbered from `first` on.
+/// All rows with numbers from `first` on.
 async fn read_from(tx: &mut Tx, first: i64, now: i64) -> Result<Vec<Revocation>> {
     let (mut all, mut first) = (Vec::new(), first);
     loop {
@@ -33,7 +33,7 @@ async fn read_from(tx: &mut Tx, first: i64, now: i64) -> Result<Vec<Revocation>>
 }
 
 impl Auth {
-    /// Loads everything that can still matter; done before the server listens.
+    /// Loads all revocations that can still matter; before the server listens.
     pub(in crate::auth) async fn load_revocations(&self) -> Result<()> {
         self.compare_numbers().await?;
         let read = LastRead { at: Instant::now(), seconds: self.clock.now() };
@@ -44,14 +44,14 @@ impl Auth {
         Ok(())
     }
 
-    async fn read_news(&self) -> Result<()> {
+    async fn read_changes(&self) -> Result<()> {
         self.read_new_revocations().await?;
         self.compare_numbers().await?;
         self.load_signing_keys().await
     }
 
-    /// Reads what has come since the last time, however long that is ago. Where the newest known row
-    /// is gone, the database is another one, such as a restored backup, and everything is read anew.
+    /// Reads the changes since the last time. If the newest known row is gone, the database was
+    /// replaced, for example by a restored backup, and everything is loaded again.
     async fn read_new_revocations(&self) -> Result<()> {
         let read = LastRead { at: Instant::now(), seconds: self.clock.now() };
         let (newest, first) = (self.revoked.newest(), self.revoked.first_to_read());
@@ -66,14 +66,14 @@ impl Auth {
         Ok(())
     }
 
-    /// Reads other processes' changes for ever.
+    /// Reads the changes of other processes; never returns.
     pub async fn follow_revocations(&self) {
         let mut announcements = self.store.announcements();
         let mut failing = false;
         loop {
             announcements.next_within(POLL).await;
-            // A connection that died without a word must not stop the reading.
-            let read = timeout(STALE, self.read_news()).await;
+            // A connection that died silently must not stop the reading.
+            let read = timeout(STALE, self.read_changes()).await;
             let read = read.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
             if let (Err(error), false) = (&read, failing) {
                 tracing::warn!(%error, "revocations cannot be read; tokens are checked in the database");
@@ -123,7 +123,7 @@ mod tests {
         ..Policy::BASE
     };
 
-    /// Two servers on one database and one clock; neither reads on its own.
+    /// Two servers with one database and one clock; neither reads changes by itself.
     struct Nodes {
         one: Auth,
         two: Auth,
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_node_that_was_away_reads_all_that_it_missed() {
+    async fn follow_reads_all_changes_after_a_long_pause() {
         let nodes = Nodes::start().await;
         let (_, who) = nodes.sign_in().await;
         nodes.two.end_all_sessions(who.account_id).await.expect("the database answers");
@@ -223,18 +223,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_memory_is_old_the_database_is_asked() {
+    async fn access_token_is_checked_in_the_database_while_memory_is_stale() {
         let nodes = Nodes::start().await;
         let (token, who) = nodes.sign_in().await;
         nodes.two.end_all_sessions(who.account_id).await.expect("the database answers");
-        assert!(nodes.one.signed_in(&token, None).await.is_ok(), "memory is young enough");
+        assert!(nodes.one.signed_in(&token, None).await.is_ok(), "memory is still current");
         nodes.clock.advance(STALE_SECONDS);
         let refused = nodes.one.signed_in(&token, None).await;
         assert!(matches!(refused, Err(Error::Token(TokenFault::Spent))));
     }
 
     #[tokio::test]
-    async fn the_last_word_on_an_account_counts_in_whatever_order_it_is_heard() {
+    async fn revocation_of_an_account_follows_its_newest_change() {
         let nodes = Nodes::start().await;
         let (_, who) = nodes.sign_in().await;
         for is_active in [false, true, false] {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sign_out_under_a_wrong_clock_lasts_when_the_clock_is_right_again() {
+    async fn sign_out_under_a_wrong_clock_stays_when_the_clock_is_corrected() {
         for behind in [7_200, 3 * 24 * 3_600] {
             let nodes = Nodes::start().await;
             let (first, who) = nodes.sign_in().await;
@@ -259,16 +259,16 @@ mod tests {
             nodes.clock.jump(-behind);
             nodes.one.end_own_session(&who).await.expect("it is alive");
             nodes.clock.jump(behind);
-            refused_after_a_minute(&nodes, &first).await;
+            assert_refused_after_a_minute(&nodes, &first).await;
             nodes.clock.jump(-behind);
             nodes.one.end_all_sessions(who.account_id).await.expect("the database answers");
             nodes.clock.jump(behind);
-            refused_after_a_minute(&nodes, &second).await;
+            assert_refused_after_a_minute(&nodes, &second).await;
         }
     }
 
-    /// By the servers that were there, and by one that is started now.
-    async fn refused_after_a_minute(nodes: &Nodes, token: &str) {
+    /// By both servers, and by one that is started then.
+    async fn assert_refused_after_a_minute(nodes: &Nodes, token: &str) {
         nodes.clock.advance(60);
         nodes.one.sweep().await.expect("the database answers");
         nodes.two.read_new_revocations().await.expect("the database answers");
@@ -280,14 +280,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn restored_database_is_read_anew() {
+    async fn follow_loads_everything_again_after_a_restore() {
         let nodes = Nodes::start().await;
         let (_, who) = nodes.sign_in().await;
         let account = Subject::Account(who.account_id);
         for is_active in [false, true, false] {
             nodes.one.set_active(who.account_id, is_active).await.expect("the database answers");
         }
-        // What a backup of before the first change has.
+        // The content of a backup that was made before the first change.
         let restored = nodes.one.store.write(move |tx| {
             Box::pin(async move {
                 for sql in ["delete from revocations", "update sqlite_sequence set seq = 0"] {
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_stays_as_long_as_its_last_access_token() {
+    async fn sweeper_keeps_a_session_as_long_as_its_last_access_token() {
         let nodes = Nodes::start().await;
         let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let pair = nodes.one.sign_in(&POLICY, "anna", "secret", from).await.expect("right");
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_is_heard_whatever_clock_the_other_machine_has() {
+    async fn follow_does_not_depend_on_clocks_of_other_machines() {
         let nodes = Nodes::start().await;
         let (_, who) = nodes.sign_in().await;
         let (early, late) = (nodes.clock.now() - 7_200, nodes.clock.now());

@@ -3,7 +3,7 @@
 use crate::auth::accounts::account::delete;
 use crate::auth::accounts::registration::NewPassword;
 use crate::auth::domain::Auth;
-use crate::auth::mailing::outbox::Letter;
+use crate::auth::mailing::outbox::MailKind;
 use crate::auth::password::Origin;
 use crate::auth::sessions::session::end_sessions;
 use crate::error::Result;
@@ -78,7 +78,7 @@ impl Auth {
     /// Sets a password without knowing the old one, or takes it away, and ends all sessions.
     pub async fn set_password(&self, id: i64, new: NewPassword) -> Result<bool> {
         let (new, now) = (self.hashed(new, Origin::SERVER).await?, self.clock.now());
-        let post = self.post.clone();
+        let outbox = self.outbox.clone();
         self.store
             .write(move |tx| {
                 Box::pin(async move {
@@ -96,8 +96,8 @@ impl Auth {
                     }
                     accounts::update_password_by_sign_in(tx, id, None).await?;
                     if is_set && let Some(account) = accounts::account(tx, id).await? {
-                        let letter = Letter::PasswordSetByOperator;
-                        post.queue(tx, letter, &account, None, now).await?;
+                        let mail_kind = MailKind::PasswordSetByOperator;
+                        outbox.queue(tx, mail_kind, &account, None, now).await?;
                     }
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
                     end_sessions(tx, id, None, now).await?;
@@ -141,7 +141,9 @@ impl Auth {
 
     /// Deletes the account with all that belongs to it.
     pub async fn delete_account(&self, id: i64) -> Result<bool> {
-        let (post, now) = (self.post.clone(), self.clock.now());
-        self.store.write(move |tx| Box::pin(async move { delete(tx, &post, id, now).await })).await
+        let (outbox, now) = (self.outbox.clone(), self.clock.now());
+        self.store
+            .write(move |tx| Box::pin(async move { delete(tx, &outbox, id, now).await }))
+            .await
     }
 }

@@ -5,41 +5,44 @@ use crate::config::MAX_SESSIONS;
 use crate::error::{Result, TokenFault};
 use crate::identifier::Kind;
 
-/// How one API signs in: the rules that differ between APIs. Sessions remember it by name.
+/// The path of a link that resets a password, unless the API has its own.
+pub const RESET_PATH: &str = "/auth/reset/{uid}/{token}";
+
+/// The rules of one API. Sessions store its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     pub name: &'static str,
-    /// Stands in token ids; never give one to another policy. 0 to 15.
+    /// 0 to 15, part of token ids: never give the code of one policy to another.
     pub code: u8,
-    /// What an account signs in by here.
+    /// The kinds of identifier that this API signs in by.
     pub signs_in_by: &'static [Kind],
     /// Lifetimes in seconds.
     pub access_seconds: i64,
     pub refresh_seconds: i64,
-    /// How long a session lives at most, however it is used; none: as long as it is used.
+    /// The longest life of a session that is in use; `None`: no limit.
     pub absolute_seconds: Option<i64>,
-    /// How long a spent refresh token whose attempt was not named gets the same answer again, where
-    /// that is a setting.
+    /// The grace period, where that is a setting: how long a spent refresh token gets the same
+    /// answer again when the client does not name its attempt.
     pub grace_seconds: Option<i64>,
-    /// How many live sessions an account has at most.
+    /// The highest number of live sessions of an account.
     pub max_sessions: i64,
-    /// A refresh answers a new refresh token and spends the old one.
+    /// Whether a refresh answers a new refresh token and spends the old one.
     pub rotating: bool,
-    /// How long before the access token is over a refresh is granted; `None`: at any time.
+    /// How long before the access token expires a refresh is allowed; `None`: at any time.
     pub early_refresh_seconds: Option<i64>,
-    /// Whether answers hide who has an account where the API's document tells it.
+    /// Whether answers hide which accounts exist, also where the API's contract reveals it.
     pub strict: bool,
-    /// Whether a right password tells that its account is not active.
-    pub tells_inactive: bool,
-    /// Whether a new e-mail address waits until its mailbox has confirmed it.
+    /// Whether a sign-in with the right password reports that the account is not active.
+    pub reports_inactive: bool,
+    /// Whether a new e-mail address is pending until a mailed link confirms it.
     pub new_address_waits: bool,
-    /// Whether new accounts wait for their activation, where that is a setting.
+    /// Whether new accounts must be activated; `None`: this API has no such setting.
     pub activation: Option<bool>,
-    /// Whether owners are mailed of a sign-in from a new network, where that is a setting.
+    /// Whether a sign-in from a new network is mailed to the owner; `None`: no such setting.
     pub new_network_notice: Option<bool>,
-    /// What a sign-in is answered with.
+    /// The form of access credentials.
     pub form: TokenForm,
-    /// Whether its tokens name the account's number as text.
+    /// Whether the account id in tokens is a string.
     pub text_id: bool,
     /// The API's own page for a new password; `None`: the server's page at [`RESET_PATH`].
     pub reset_page: Option<ResetPage>,
@@ -69,7 +72,7 @@ impl Policy {
         rotating: false,
         early_refresh_seconds: None,
         strict: false,
-        tells_inactive: false,
+        reports_inactive: false,
         new_address_waits: false,
         activation: None,
         new_network_notice: None,
@@ -91,28 +94,25 @@ impl Policy {
         }
     }
 
-    /// A password as this API means it: what a client has hashed is taken byte by byte.
+    /// Reads a password; one that the client has hashed already is compared byte by byte.
     pub(in crate::auth) fn password(&self, text: &str) -> std::result::Result<Password, TooLong> {
         let password = Password::parse(text)?;
         Ok(match self.form {
             TokenForm::UserName => password.verbatim(),
-            TokenForm::SimpleJwt | TokenForm::Key | TokenForm::PublicKey => password,
+            TokenForm::SimpleJwt | TokenForm::ApiToken | TokenForm::PublicKey => password,
         })
     }
 }
 
-/// What an access credential looks like.
+/// The form of an access credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenForm {
-    /// A JWT in the shape of djangorestframework-simplejwt.
+    /// A JWT like those of djangorestframework-simplejwt.
     SimpleJwt,
-    /// A JWT that names its user and carries its header among its claims.
+    /// A JWT whose subject is a user name; it repeats its header in its claims.
     UserName,
-    /// 40 hex digits that say nothing.
-    Key,
-    /// A JWT that anybody can check by the published keys, with a derived refresh token beside it.
+    /// An opaque API token of 40 hex digits.
+    ApiToken,
+    /// A JWT that others verify with the published keys, and a derived refresh token.
     PublicKey,
 }
-
-/// Where a link that resets a password leads if its API has no form of its own.
-pub const RESET_PATH: &str = "/auth/reset/{uid}/{token}";

@@ -1,6 +1,6 @@
-//! What must hold when the database goes back in time because a backup was restored: an account number
-//! that may be known outside is never given to another account, and tokens that the database has
-//! not heard of open nothing.
+//! Safety after the restore of a backup, when the database goes back in time: the number of an
+//! account that existed before is never given to another account, and tokens that were issued after
+//! the backup are refused.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::error::{Error, Result};
 use crate::store::revocations::{self, Reason, Subject};
 use crate::store::{Tx, accounts, meta};
 
-/// How many numbers are left out after a restore, in case as many accounts were made since the backup.
-const LEFT_OUT: i64 = 100_000;
-/// JSON numbers are exact up to here in every client; a token that names a higher one moves nothing.
+/// How many numbers are skipped after a restore: more than the accounts created since the backup.
+const SKIPPED: i64 = 100_000;
+/// JSON numbers are exact up to here in every client; a token with a higher number has no effect.
 pub const HIGHEST_NUMBER: i64 = (1 << 53) - 1;
 /// The name of the file in the data directory.
 const FILE: &str = "numbers";
 
-/// Why the file of numbers cannot be used.
+/// Why the number file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum NumbersError {
     #[error("{}: {error}", path.display())]
@@ -27,30 +27,31 @@ pub enum NumbersError {
     Domain(#[from] Error),
 }
 
-/// Reads the file of numbers without changing it.
+/// Checks the number file without changing it.
 pub fn check_number_file(data_dir: &Path) -> std::result::Result<(), NumbersError> {
     let path = data_dir.join(FILE);
     NumberFile::check(&path).map_err(|error| NumbersError::File { path, error })
 }
 
 impl Auth {
-    /// Notes given numbers in the data directory from now on. If the directory knows higher ones than
-    /// the database, a backup was restored: the numbers go on above them, and tokens are looked up. So
-    /// it is where the file has gone from beside a database that lies in the same directory.
+    /// Records used numbers in the data directory from now on. A backup was restored if the
+    /// directory has higher numbers than the database, or if the file is missing although the
+    /// database, in the same directory, has had one. Then new numbers are above them, and tokens
+    /// are checked in the database.
     pub async fn keep_numbers_in(
         &self,
         data_dir: &Path,
-        is_beside_database: bool,
+        has_database: bool,
     ) -> std::result::Result<(), NumbersError> {
         let path = data_dir.join(FILE);
         let is_new = !path.exists();
         let (file, recorded) =
             NumberFile::open(&path).map_err(|error| NumbersError::File { path, error })?;
-        if is_beside_database && self.keeps_numbers().await? && is_new {
+        if has_database && self.had_number_file().await? && is_new {
             let above = self.restored(None).await?;
             tracing::warn!(
-                "the database was put into another data directory, as after the restore of a backup: \
-                 new accounts get numbers above {above}"
+                "the database is in another data directory than before, as after the restore of a \
+                 backup: new accounts get numbers above {above}"
             );
         }
         let last = self.last_number().await?;
@@ -62,16 +63,16 @@ impl Auth {
             );
             self.move_numbers(recorded.reserved).await?;
         } else if last < recorded.reserved {
-            self.leave_out(recorded).await?;
+            self.skip_reserved(recorded).await?;
         }
-        // The first one is kept: there is one data directory.
+        // Only the first call sets it: there is one data directory.
         let _ = self.numbers.file.set(Arc::new(file));
         self.numbers.note(self.last_number().await?).await;
         Ok(())
     }
 
-    /// Whether there was a file beside this database before; there is one from now on.
-    async fn keeps_numbers(&self) -> Result<bool> {
+    /// Whether the database has had a number file; records that it has one from now on.
+    async fn had_number_file(&self) -> Result<bool> {
         let kept = self.store.write(move |tx| {
             Box::pin(async move {
                 let kept = meta::get(tx, meta::NUMBERS_KEPT).await?;
@@ -82,16 +83,17 @@ impl Auth {
         Ok(kept.await?.is_some())
     }
 
-    /// If the database has taken the place of one that had given more numbers, as a restored backup
-    /// does, the numbers go on above them, and tokens are looked up. Else notes those that other
-    /// servers and the command line have given, so that any data directory knows an older database.
+    /// Detects that the database was replaced by an older one while the server runs: then new
+    /// numbers are above the known ones, and tokens are checked in the database. Otherwise records
+    /// the numbers that other servers and the command line have used, so that each data directory
+    /// can detect a restore.
     pub(in crate::auth) async fn compare_numbers(&self) -> Result<()> {
-        // In this order: a number that is given meanwhile is in the database.
+        // In this order: a number that is used in between is in the database already.
         let known = self.numbers.highest();
         let last = self.last_number().await?;
         if last < known {
             tracing::warn!(
-                "the database has become an older one, as by the restore of a backup: new accounts \
+                "the database is older than before, as after the restore of a backup: new accounts \
                  get numbers above {known}"
             );
             return self.move_numbers(known).await;
@@ -100,17 +102,17 @@ impl Auth {
         Ok(())
     }
 
-    /// After a power cut numbers may have been given out that were not noted.
-    async fn leave_out(&self, recorded: Recorded) -> Result<()> {
+    /// Skips reserved numbers: before a power cut some may have been used without being recorded.
+    async fn skip_reserved(&self, recorded: Recorded) -> Result<()> {
         let reserved = recorded.reserved;
         self.store.write(move |tx| Box::pin(accounts::raise_sequence(tx, reserved))).await
     }
 
-    /// Writes down that the server ends in order.
+    /// Records that the server stops normally.
     pub fn close_numbers(&self) {
         let closed = self.numbers.file.get().map_or(Ok(()), |file| file.close());
         if let Err(error) = closed {
-            tracing::warn!(%error, "the file of account numbers could not be closed");
+            tracing::warn!(%error, "the account number file could not be closed");
         }
     }
 
@@ -119,11 +121,12 @@ impl Auth {
         accounts::last_number(&mut tx).await
     }
 
-    /// Makes new accounts get numbers above this one, or above 100 000 further ones, and has tokens
-    /// looked up that were issued before. Answers the number above which they are.
+    /// Gives new accounts numbers above this one, by default 100 000 above the last one, and has
+    /// tokens checked in the database that were issued before. Answers the number below the new
+    /// ones.
     pub async fn restored(&self, above: Option<i64>) -> Result<i64> {
         let last = self.last_number().await?;
-        let above = above.unwrap_or(last + LEFT_OUT).max(last);
+        let above = above.unwrap_or(last + SKIPPED).max(last);
         self.move_numbers(above).await?;
         Ok(above)
     }
@@ -137,8 +140,8 @@ impl Auth {
         Ok(())
     }
 
-    /// Refuses a well-signed token of ours if it names a number that this database has never given to
-    /// an account: another account must not get it later.
+    /// Refuses a valid token of ours if its account number was never used in this database, and
+    /// makes sure that no other account gets the number.
     pub(in crate::auth) async fn check_number(&self, account_id: i64) -> Result<()> {
         if self.numbers.knows(account_id) {
             return Ok(());
@@ -150,8 +153,8 @@ impl Auth {
         }
         if account_id <= HIGHEST_NUMBER {
             tracing::warn!(
-                "a good token names account {account_id}, which this database has not made: it \
-                 seems to be a restored backup, and new accounts get numbers above that"
+                "a valid token names account {account_id}, which never existed in this database: it \
+                 seems to be a restored backup, so new accounts get numbers above that"
             );
             self.move_numbers(account_id).await?;
         }

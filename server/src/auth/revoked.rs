@@ -1,6 +1,6 @@
-//! What outstanding access tokens cannot know: ended sessions, suspended and deleted accounts, held
-//! in memory. A change is applied here as soon as it is committed; other processes' changes are
-//! read from the database four times a second, on Postgres also as soon as they are announced.
+//! Revocations in memory: ended sessions, suspended and deleted accounts. Access tokens that are
+//! verified without the database are checked against them. A change of this process is applied when
+//! it is committed; `follow` reads the changes of other processes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,26 +10,28 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::store::revocations::{Reason, Revocation, Subject};
-/// Each poll begins at the newest row of this long ago: rows become visible in the order of commits,
-/// not of their numbers, and no write takes longer. Clocks of other machines play no part.
+
+/// Each poll begins at the row that was the newest this long ago: rows become visible in the order
+/// of commits, not of their numbers, and no write takes longer. The clocks of other machines do not
+/// matter.
 const OVERLAP: Duration = Duration::from_secs(60);
-/// The same at the start, by number.
+/// The same at the start, as a number of rows.
 const SEQ_OVERLAP: i64 = 1_000;
 
-/// When polling has failed for this long, memory is not trusted and the database is asked.
-pub(in crate::auth) const STALE: Duration = Duration::from_secs(5);
-pub(in crate::auth) const STALE_SECONDS: i64 = 5;
+/// When polling has failed for this long, tokens are checked in the database instead of memory.
+pub const STALE: Duration = Duration::from_secs(5);
+pub const STALE_SECONDS: i64 = 5;
 
-/// When the database was last read, by two clocks: one that never steps, and one that goes on while
-/// the machine sleeps.
+/// When the database was last read, by two clocks: one that never jumps, and one that also runs
+/// while the machine sleeps.
 #[derive(Clone, Copy)]
-pub(in crate::auth) struct LastRead {
-    pub(in crate::auth) at: Instant,
-    pub(in crate::auth) seconds: i64,
+pub struct LastRead {
+    pub at: Instant,
+    pub seconds: i64,
 }
 
-/// Which rows the next poll reads: those from `first` on, which was the newest row when polls began
-/// there; `next` has been the newest one since `since`, and takes its place after the overlap.
+/// The next poll reads the rows from `first` on. `next` was the newest row at the time `since`, and
+/// becomes `first` after the overlap.
 #[derive(Clone, Copy)]
 struct Window {
     first: i64,
@@ -37,10 +39,10 @@ struct Window {
     since: Instant,
 }
 
-/// The set; one per server.
+/// The revocations; one set per server.
 pub struct Revoked {
     entries: RwLock<HashMap<Subject, Revocation>>,
-    /// The number of the newest row that is known; 0: none is.
+    /// The number of the newest known row; 0: none.
     newest: AtomicI64,
     window: Mutex<Window>,
     last_read: RwLock<LastRead>,
@@ -59,14 +61,14 @@ impl Revoked {
         }
     }
 
-    /// What is known against this session or account.
+    /// Why this session or account is revoked; `None` if it is not.
     pub fn reason(&self, subject: Subject) -> Option<Reason> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         entries.get(&subject).map(|entry| entry.reason).filter(|reason| *reason != Reason::Revived)
     }
 
-    /// Whether memory holds everything that access tokens must hear of: it has kept up with the
-    /// database, and no sessions were ended that nobody has counted.
+    /// Whether a token that is not revoked in memory can be accepted without the database: memory
+    /// is current, and there was no revocation of all sessions at once.
     pub fn knows_all(&self, now: i64) -> bool {
         self.is_current(now) && self.reason(Subject::Everybody).is_none()
     }
@@ -76,7 +78,7 @@ impl Revoked {
         self.longest_access
     }
 
-    /// Whether memory has kept up with the database.
+    /// Whether memory was updated from the database recently enough.
     pub fn is_current(&self, now: i64) -> bool {
         let last = self.last_read();
         last.at.elapsed() < STALE && (now - last.seconds).abs() < STALE_SECONDS
@@ -86,24 +88,24 @@ impl Revoked {
         *self.last_read.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes committed changes in; an older row never replaces a newer one.
+    /// Applies committed changes; an older row never replaces a newer one.
     pub fn apply(&self, changes: &[Revocation]) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        self.take_in(&mut entries, changes);
+        self.merge(&mut entries, changes);
     }
 
-    /// Begins anew with these rows, because the database is another one than before.
-    pub(in crate::auth) fn replace(&self, all: &[Revocation]) {
+    /// Replaces everything with these rows: at the start, or when the database was restored.
+    pub fn replace(&self, all: &[Revocation]) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         entries.clear();
         self.newest.store(0, Ordering::SeqCst);
-        self.take_in(&mut entries, all);
+        self.merge(&mut entries, all);
         let newest = self.newest();
         *self.window() =
             Window { first: newest - SEQ_OVERLAP, next: newest, since: Instant::now() };
     }
 
-    fn take_in(&self, entries: &mut HashMap<Subject, Revocation>, changes: &[Revocation]) {
+    fn merge(&self, entries: &mut HashMap<Subject, Revocation>, changes: &[Revocation]) {
         for change in changes {
             self.newest.fetch_max(change.seq, Ordering::SeqCst);
             let entry = entries.entry(change.subject).or_insert(*change);
@@ -113,7 +115,7 @@ impl Revoked {
         }
     }
 
-    pub(in crate::auth) fn newest(&self) -> i64 {
+    pub fn newest(&self) -> i64 {
         self.newest.load(Ordering::SeqCst)
     }
 
@@ -121,8 +123,8 @@ impl Revoked {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where the next poll begins.
-    pub(in crate::auth) fn first_to_read(&self) -> i64 {
+    /// The number of the first row to read in the next poll.
+    pub fn first_to_read(&self) -> i64 {
         let newest = self.newest();
         let mut window = self.window();
         if window.since.elapsed() >= OVERLAP {
@@ -131,13 +133,13 @@ impl Revoked {
         window.first
     }
 
-    /// Forgets what has mattered to no token since this moment.
+    /// Forgets revocations that have affected no token since this time.
     pub fn forget_before(&self, at: i64) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|_, entry| entry.until >= at);
     }
 
-    pub(in crate::auth) fn mark_read(&self, read: LastRead) {
+    pub fn mark_read(&self, read: LastRead) {
         *self.last_read.write().unwrap_or_else(PoisonError::into_inner) = read;
     }
 }

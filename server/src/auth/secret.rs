@@ -1,5 +1,6 @@
-//! Where the keys come from: the operator's secret, or one generated on the first start and kept in
-//! the data directory. The secret itself is the HS256 key of the APIs that take over a Django's.
+//! The server's secret, from which all keys are derived: the operator's setting, or one generated
+//! on the first start and kept in the data directory. The secret itself is the HS256 key of the
+//! APIs that replace a Django server and share its `SECRET_KEY`.
 
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -23,18 +24,19 @@ use crate::store::{Store, Tx, meta};
 
 const GENERATED_FILE: &str = "secret";
 const FINGERPRINT: &str = "generated_secret";
-/// What an earlier version stored in place of the fingerprint of the operator's secret.
+/// Stored by an earlier version in place of the fingerprint of an operator's secret.
 const UNKNOWN: &str = "the operator's";
 
-/// The key material; no `Debug`, so it cannot be printed.
-pub struct Keys {
+/// The secret; no `Debug`, so that it cannot be printed.
+pub struct ServerSecret {
     secret: String,
+    /// The file of a generated secret.
     generated_in: Option<PathBuf>,
 }
 
-/// Why there is no key.
+/// Why the secret cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
+pub enum SecretError {
     #[error(
         "the signing key {0} is sealed under another tokens.secret: set that secret again or, if it was changed on purpose, run: propusk key rotate --now"
     )]
@@ -63,38 +65,38 @@ pub enum KeyError {
     Store(#[from] Error),
 }
 
-impl Keys {
-    /// Takes the operator's secret, else the generated one of `data_dir`. Where neither is there, one is
-    /// generated, but only for a database that is used with none yet.
+impl ServerSecret {
+    /// Loads the operator's secret, else the generated one in `data_dir`. If there is neither,
+    /// generates one, but only for a database that has not been used with a secret yet.
     pub async fn load(
         secret: Option<&str>,
         data_dir: &Path,
         store: &Store,
-    ) -> std::result::Result<Self, KeyError> {
-        let found = Keys::find(secret, data_dir, &mut store.read().await?).await?;
+    ) -> std::result::Result<Self, SecretError> {
+        let found = ServerSecret::find(secret, data_dir, &mut store.read().await?).await?;
         match found {
             Some(keys) => Ok(keys),
             None => generate(&data_dir.join(GENERATED_FILE), store).await,
         }
     }
 
-    /// The same without writing anything; none: one has to be generated.
+    /// The same without writing anything; `None` if one must be generated.
     pub async fn find(
         secret: Option<&str>,
         data_dir: &Path,
         tx: &mut Tx,
-    ) -> std::result::Result<Option<Self>, KeyError> {
+    ) -> std::result::Result<Option<Self>, SecretError> {
         let stored = meta::get(tx, FINGERPRINT).await?;
         let keys = match secret {
-            Some(secret) => Keys::of_operator(secret),
+            Some(secret) => ServerSecret::of_operator(secret),
             None => {
                 let path = data_dir.join(GENERATED_FILE);
                 match read_secret(&path) {
-                    Ok(secret) => Keys { secret, generated_in: Some(path) },
+                    Ok(secret) => ServerSecret { secret, generated_in: Some(path) },
                     Err(error) if error.kind() != ErrorKind::NotFound => {
-                        return Err(KeyError::File { path, error });
+                        return Err(SecretError::File { path, error });
                     }
-                    Err(_) if stored.is_some() => return Err(KeyError::Missing { path }),
+                    Err(_) if stored.is_some() => return Err(SecretError::Missing { path }),
                     Err(_) => return Ok(None),
                 }
             }
@@ -103,19 +105,19 @@ impl Keys {
         Ok(Some(keys))
     }
 
-    /// The operator's secret, whatever the database is used with.
+    /// The operator's secret, not compared with the one that the database is used with.
     pub fn of_operator(secret: &str) -> Self {
-        Keys { secret: secret.to_owned(), generated_in: None }
+        ServerSecret { secret: secret.to_owned(), generated_in: None }
     }
 
-    /// Keys that fit nothing, for who needs none.
-    pub fn nobodys() -> std::result::Result<Self, KeyError> {
-        Ok(Keys::of_operator(&URL_SAFE_NO_PAD.encode(random::<48>()?)))
+    /// A random secret, for commands that sign and verify nothing.
+    pub fn unused() -> std::result::Result<Self, SecretError> {
+        Ok(ServerSecret::of_operator(&URL_SAFE_NO_PAD.encode(random::<48>()?)))
     }
 
-    /// Refuses a secret where the database is used with another: a generated one of a second server, or
-    /// one that an operator has mistaken.
-    fn check_against(&self, stored: Option<&str>) -> std::result::Result<(), KeyError> {
+    /// Refuses a secret if the database is used with another one: it was generated by a second
+    /// server, or the operator has set a wrong one.
+    fn check_against(&self, stored: Option<&str>) -> std::result::Result<(), SecretError> {
         let fits = match stored {
             None => true,
             Some(UNKNOWN) => self.generated_in.is_none(),
@@ -123,14 +125,14 @@ impl Keys {
         };
         match &self.generated_in {
             _ if fits => Ok(()),
-            Some(path) => Err(KeyError::Foreign { path: path.clone() }),
-            None => Err(KeyError::Changed),
+            Some(path) => Err(SecretError::Foreign { path: path.clone() }),
+            None => Err(SecretError::Changed),
         }
     }
 
-    /// Notes that the database is used with this secret, once nothing speaks against that. Refused where
-    /// another server has meanwhile begun to use it with another one.
-    pub async fn remember(&self, store: &Store) -> std::result::Result<(), KeyError> {
+    /// Stores that the database is used with this secret; called after all other checks. Refused if
+    /// another server has begun to use it with another secret since.
+    pub async fn remember(&self, store: &Store) -> std::result::Result<(), SecretError> {
         let (own, is_operators) = (self.fingerprint(), self.generated_in.is_none());
         let stored = store.write(move |tx| {
             Box::pin(async move {
@@ -144,48 +146,48 @@ impl Keys {
         self.check_against(Some(&stored.await?))
     }
 
-    /// Notes it in place of the secret that the database was used with.
-    pub async fn replace(&self, store: &Store) -> std::result::Result<(), KeyError> {
+    /// Stores that the database is used with this secret from now on, instead of another.
+    pub async fn replace(&self, store: &Store) -> std::result::Result<(), SecretError> {
         let own = self.fingerprint();
         Ok(store.write(move |tx| Box::pin(meta::set(tx, FINGERPRINT, own))).await?)
     }
 
-    /// Tells this secret from others and nothing else of it.
+    /// Distinguishes this secret from others without revealing it.
     fn fingerprint(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.derive("fingerprint"))
     }
 
-    /// Signs the tokens that a Django with the same `SECRET_KEY` would sign.
+    /// Signs tokens like a Django server with the same `SECRET_KEY`.
     pub fn simple_jwt(&self) -> Hs256 {
         Hs256::new(self.secret.as_bytes())
     }
 
-    /// Signs the tokens that name their user.
+    /// Signs user-name tokens.
     pub fn user_names(&self) -> Hs256 {
         Hs256::new(&self.derive("user names"))
     }
 
-    /// Makes the ids of tokens.
+    /// Writes the ids of tokens.
     pub fn token_ids(&self) -> TokenIdKey {
         TokenIdKey::new(&self.derive("token ids"))
     }
 
-    /// Makes one-time tokens.
+    /// Derives one-time tokens.
     pub fn one_time(&self) -> OneTimeKey {
         OneTimeKey::new(self.derive("one-time tokens"))
     }
 
-    /// Makes what sign-ins with providers keep secret.
+    /// Derives the secrets of sign-ins with providers.
     pub fn flows(&self) -> FlowKey {
         FlowKey::new(self.derive("provider sign-ins"))
     }
 
-    /// Makes refresh tokens that are derived.
+    /// Derives refresh tokens.
     pub fn refresh(&self) -> RefreshKey {
         RefreshKey::new(self.derive("refresh tokens"))
     }
 
-    /// Hides whom limits have counted, and where.
+    /// Hides the names and networks that limits count.
     pub fn limits(&self) -> DigestKey {
         DigestKey::new(self.derive("limits"))
     }
@@ -195,26 +197,26 @@ impl Keys {
         SealingKey::new(self.derive("signing keys"))
     }
 
-    /// A key of its own for each purpose: HKDF-SHA256 (RFC 5869) with the purpose as its label.
+    /// A separate key for each purpose: HKDF-SHA256 (RFC 5869) with the purpose as the label.
     fn derive(&self, label: &str) -> [u8; 32] {
         let mut key = [0; 32];
         let label = format!("propusk/{label}");
         Hkdf::<Sha256>::new(None, self.secret.as_bytes())
             .expand(label.as_bytes(), &mut key)
-            .expect("32 bytes are a length that HKDF-SHA256 gives");
+            .expect("HKDF-SHA256 can output 32 bytes");
         key
     }
 }
 
-async fn generate(path: &Path, store: &Store) -> std::result::Result<Keys, KeyError> {
-    let io = |error| KeyError::File { path: path.to_owned(), error };
+async fn generate(path: &Path, store: &Store) -> std::result::Result<ServerSecret, SecretError> {
+    let io = |error| SecretError::File { path: path.to_owned(), error };
     write_secret(path, &URL_SAFE_NO_PAD.encode(random::<48>()?)).map_err(io)?;
-    // Another process may have been first; what is on disk counts.
+    // Another process may have written one first; the one on disk counts.
     let secret = read_secret(path).map_err(io)?;
-    let keys = Keys { secret, generated_in: Some(path.to_owned()) };
+    let keys = ServerSecret { secret, generated_in: Some(path.to_owned()) };
     let remembered = keys.remember(store).await;
-    if matches!(remembered, Err(KeyError::Foreign { .. })) {
-        // Meanwhile another server has begun to use the database with a secret of its own.
+    if matches!(remembered, Err(SecretError::Foreign { .. })) {
+        // Another server has begun to use the database with its own secret in the meantime.
         std::fs::remove_file(path).map_err(io)?;
     }
     remembered.map(|()| keys)
@@ -230,7 +232,7 @@ fn read_secret(path: &Path) -> std::io::Result<String> {
     Ok(secret)
 }
 
-/// Writes beside the place and links it there, so that nobody ever reads half a secret.
+/// Writes a temporary file and links it to its path, so that no process reads half a secret.
 fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     let new = path.with_extension(format!("{}.new", std::process::id()));
     let mut file = owner_only::options().create(true).truncate(true).open(&new)?;
@@ -238,7 +240,7 @@ fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     file.sync_all()?;
     let linked = std::fs::hard_link(&new, path);
     std::fs::remove_file(&new)?;
-    // The database will remember this secret: its name must survive a power cut too.
+    // The database will remember this secret, so the file's name must survive a power cut too.
     if let Some(folder) = path.parent() {
         std::fs::File::open(folder)?.sync_all()?;
     }

@@ -1,8 +1,8 @@
-//! The sweeper: deletes what is over, a day late, and only while the wall clock can be believed. A
-//! clock that jumps ahead must not delete what is alive, so after a jump the sweeper pauses until
-//! the clock has run evenly for a day, and no mail is given up as too old.
+//! The sweeper deletes expired rows, a day late, and only while the wall clock is trusted. A clock
+//! that jumps ahead must not delete rows that are in use: after a jump the sweeper pauses until the
+//! clock has run for a day without a jump, and no mail is dropped as too old.
 
-use crate::auth::clock_watch::{DAY, Watched};
+use crate::auth::clock_watch::{ClockState, DAY};
 use crate::auth::delivery::DEAD_FOR;
 use crate::auth::domain::Auth;
 use crate::auth::mailing::one_time_token::{Purpose, RETURN_LIFETIME};
@@ -12,56 +12,56 @@ use crate::store::{
     pending_sign_ins, revocations, sessions, signing_keys, spent_tokens,
 };
 
-/// How long an address stays taken that nobody has confirmed, in seconds.
+/// How long an account that was never activated keeps its address, in seconds.
 const NEVER_ACTIVATED_FOR: i64 = 30 * DAY;
-/// Rows that the sweeper deletes in one write.
-const SWEPT_AT_ONCE: i64 = 5_000;
-/// The latest believed time at which a sweeper was seen to run, in `meta`.
+/// How many rows of a table are deleted in one transaction.
+const BATCH: i64 = 5_000;
+/// The latest trusted time at which a sweeper ran, in `meta`.
 const SEEN_AT: &str = "swept_at";
-/// How often that is written, in seconds.
+/// How often it is written, in seconds.
 const SEEN_EVERY: i64 = 3_600;
 
 impl Auth {
-    /// Deletes what has been over for a day from the database and from memory.
+    /// Deletes what expired more than a day ago, in the database and in memory.
     pub async fn sweep(&self) -> Result<()> {
         let now = self.clock.now();
-        if !self.clock_is_believed(now).await? {
+        if !self.check_clock(now).await? {
             return Ok(());
         }
         self.revoked.forget_before(now - DAY);
         self.limits.forget_before(now);
-        // In pieces: a backlog must neither hold up other writes nor run into a time limit.
-        while self.delete_some(now).await? > 0 {}
+        // In batches: a backlog must not block other writes or exceed a time limit.
+        while self.delete_batch(now).await? > 0 {}
         Ok(())
     }
 
-    /// Whether what is over at `now`, which is the time of this moment, may be taken for over.
-    pub(in crate::auth) fn is_clock_right(&self, now: i64) -> bool {
-        self.look_at_clocks(now).is_believed()
+    /// Whether the clock's reading `now`, just taken, may be used to decide what is expired.
+    pub(in crate::auth) fn is_clock_trusted(&self, now: i64) -> bool {
+        self.read_clocks(now).is_trusted()
     }
 
-    fn look_at_clocks(&self, now: i64) -> Watched {
+    fn read_clocks(&self, now: i64) -> ClockState {
         let monotonic = self.clock.monotonic();
-        self.clock_watch.update(|watched| watched.look(now, monotonic))
+        self.clock_watch.update(|state| state.observe(now, monotonic))
     }
 
-    async fn clock_is_believed(&self, now: i64) -> Result<bool> {
-        let mut watched = self.look_at_clocks(now);
-        if watched.seen_at.is_none() {
+    async fn check_clock(&self, now: i64) -> Result<bool> {
+        let mut state = self.read_clocks(now);
+        if state.seen_at.is_none() {
             let stored = self.note_time(now, false).await?;
-            watched = self.clock_watch.update(|watched| watched.compare_with_stored(stored));
+            state = self.clock_watch.update(|state| state.compare_with_stored(stored));
         }
-        // A time that is not believed must not vouch for itself after a restart.
-        let is_due = watched.seen_at.is_none_or(|seen_at| (now - seen_at).abs() >= SEEN_EVERY);
-        if watched.is_believed() && is_due {
+        // A time that is not trusted must not be stored, or it would be trusted after a restart.
+        let is_due = state.seen_at.is_none_or(|seen_at| (now - seen_at).abs() >= SEEN_EVERY);
+        if state.is_trusted() && is_due {
             let seen_at = self.note_time(now, true).await?;
-            watched = self.clock_watch.update(|watched| watched.with_stored(seen_at));
+            state = self.clock_watch.update(|state| state.with_stored(seen_at));
         }
-        Ok(watched.is_believed())
+        Ok(state.is_trusted())
     }
 
-    /// Stores the time of this run, or with `replace` false only where none is stored, and answers
-    /// what is stored now.
+    /// Stores the time of this run, without `replace` only if none is stored yet. Answers the
+    /// stored time.
     async fn note_time(&self, now: i64, replace: bool) -> Result<i64> {
         self.store
             .write(move |tx| {
@@ -70,37 +70,33 @@ impl Auth {
                         meta::set(tx, SEEN_AT, now.to_string()).await?;
                     }
                     let stored = meta::get_or_insert(tx, SEEN_AT, now.to_string()).await?;
-                    // What is not a number was not written here; the clock is not believed then.
+                    // Not written by us if it is no number; with 0 the clock is not trusted.
                     Ok(stored.parse().unwrap_or(0))
                 })
             })
             .await
     }
 
-    async fn delete_some(&self, now: i64) -> Result<u64> {
+    async fn delete_batch(&self, now: i64) -> Result<u64> {
         let over = now - DAY;
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    let sessions = sessions::delete_expired(tx, over, SWEPT_AT_ONCE).await?
-                        + sessions::delete_orphans(tx, over, SWEPT_AT_ONCE).await?;
-                    let tokens = spent_tokens::delete_expired(tx, over, SWEPT_AT_ONCE).await?;
-                    let revocations = revocations::delete_over(tx, over, SWEPT_AT_ONCE).await?;
-                    let links =
-                        one_time_tokens::delete_expired(tx, now - DEAD_FOR, SWEPT_AT_ONCE).await?;
+                    let sessions = sessions::delete_expired(tx, over, BATCH).await?
+                        + sessions::delete_orphans(tx, over, BATCH).await?;
+                    let tokens = spent_tokens::delete_expired(tx, over, BATCH).await?;
+                    let revocations = revocations::delete_over(tx, over, BATCH).await?;
+                    let links = one_time_tokens::delete_expired(tx, now - DEAD_FOR, BATCH).await?;
                     let (left, returns) = (over - RETURN_LIFETIME, Purpose::EmailReturn.as_str());
                     let addresses =
-                        identifiers::delete_left_before(tx, left, returns, now, SWEPT_AT_ONCE)
-                            .await?;
-                    let mails = outbox::delete_dead(tx, now - DEAD_FOR, SWEPT_AT_ONCE).await?;
+                        identifiers::delete_left_before(tx, left, returns, now, BATCH).await?;
+                    let mails = outbox::delete_dead(tx, now - DEAD_FOR, BATCH).await?;
                     let before = now - NEVER_ACTIVATED_FOR;
-                    let accounts =
-                        accounts::delete_never_activated(tx, before, SWEPT_AT_ONCE).await?;
-                    let sign_ins =
-                        pending_sign_ins::delete_expired(tx, over, SWEPT_AT_ONCE).await?;
-                    // A window that is over decides nothing.
-                    let counts = limit_counts::delete_ended(tx, now, SWEPT_AT_ONCE).await?;
-                    let places = known_places::delete_forgotten(tx, over, SWEPT_AT_ONCE).await?;
+                    let accounts = accounts::delete_never_activated(tx, before, BATCH).await?;
+                    let sign_ins = pending_sign_ins::delete_expired(tx, over, BATCH).await?;
+                    // A window that has ended has no effect any more.
+                    let counts = limit_counts::delete_ended(tx, now, BATCH).await?;
+                    let places = known_places::delete_forgotten(tx, over, BATCH).await?;
                     signing_keys::delete_ended(tx, now - DEAD_FOR).await?;
                     let rest = addresses + accounts + sign_ins + counts + places;
                     Ok(sessions + tokens + revocations + links + mails + rest)

@@ -247,5 +247,5 @@ async fn find(auth: &Auth, who: &str) -> Outcome<Account> {
 fn identifiers(account: &Account) -> Vec<String> {
     let names = [&account.username, &account.email, &account.phone].into_iter().flatten();
     let names: Vec<_> = names.map(|name| name.escape_debug().to_string()).collect();
-    if names.is_empty() { vec![account.username_shown()] } else { names }
+    if names.is_empty() { vec![account.display_username()] } else { names }
 }

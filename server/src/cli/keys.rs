@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use propusk_server::algorithm::Algorithm;
-use propusk_server::auth::{KeyState, ListedKey, Revoking};
+use propusk_server::auth::{KeyRevocation, KeyState, ListedKey};
 use propusk_server::config::Config;
 
 use super::Outcome;
@@ -46,9 +46,11 @@ pub async fn work(config: &Config, command: KeyCommand) -> Outcome {
         }
         KeyCommand::Revoke { kid } => {
             match open_with_keys(config, false).await?.revoke_signing_key(&kid).await? {
-                Revoking::Unknown => Err("there is no such key".into()),
-                Revoking::Revoked => say_when_heard("revoked").await,
-                Revoking::Replaced(by) => say_when_heard(&format!("revoked; {by} signs now")).await,
+                KeyRevocation::Unknown => Err("there is no such key".into()),
+                KeyRevocation::Revoked => say_when_heard("revoked").await,
+                KeyRevocation::Replaced(by) => {
+                    say_when_heard(&format!("revoked; {by} signs now")).await
+                }
             }
         }
     }
@@ -63,7 +65,7 @@ fn line_of(key: &ListedKey) -> String {
         KeyState::Next(from) => format!("signs from {}", date(from)),
         KeyState::Signs => "signs".to_owned(),
         KeyState::Checks(until) => format!("verifies until {}", date(until)),
-        KeyState::Over(since) => format!("retired since {}", date(since)),
+        KeyState::Ended(since) => format!("retired since {}", date(since)),
     };
     format!("{}  {:<5}  created {}  {state}", key.kid, key.algorithm, date(key.created_at))
 }

@@ -293,7 +293,7 @@ impl From<Account> for UserResponse {
     fn from(account: Account) -> Self {
         UserResponse {
             id: account.id,
-            username: account.username_shown(),
+            username: account.display_username(),
             email: account.email,
             phone: account.phone,
             is_active: account.is_active,

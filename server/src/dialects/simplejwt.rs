@@ -196,7 +196,7 @@ impl From<Account> for ProfileResponse {
     fn from(account: Account) -> Self {
         ProfileResponse {
             id: account.id,
-            username: account.username_shown(),
+            username: account.display_username(),
             email: account.email.unwrap_or_default(),
         }
     }

@@ -20,7 +20,7 @@ use super::form::{self, BodyError};
 use super::negotiate::{self, Unacceptable};
 use super::reply::{Answer, Reply, ViewHeaders};
 use crate::api::{self, Context, HEAD_LAST, unknown_path};
-use crate::auth::{Asked, SignedIn};
+use crate::auth::{Requester, SignedIn};
 use crate::error::Error;
 use crate::http::body::{self, BodyRefusal};
 use crate::http::head;
@@ -286,8 +286,8 @@ impl Call {
     }
 
     /// Who asks for a mail, and in which language.
-    pub fn asked(&self) -> Asked {
-        Asked { from: self.client(), language: self.language(), challenge: None }
+    pub fn asked(&self) -> Requester {
+        Requester { from: self.client(), language: self.language(), challenge: None }
     }
 
     /// The client's preferred language among those of our mails.

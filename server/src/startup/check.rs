@@ -6,7 +6,7 @@ use super::error::StartError;
 use super::parts::{self, changed_issuer, database, hashing, provider_problem, public_url};
 use crate::app_links::AppLinks;
 use crate::auth::password::Hasher;
-use crate::auth::{self, KeyError, Keys};
+use crate::auth::{self, SecretError, ServerSecret};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::mail::Mailer;
@@ -54,7 +54,7 @@ pub async fn check_against_database(config: &Config, schema: Schema) -> Result<(
 
 async fn check_contents(config: &Config, schema: Schema, tx: &mut Tx) -> Result<(), StartError> {
     let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
-    let keys = Keys::find(secret, &config.data_dir, tx).await?;
+    let keys = ServerSecret::find(secret, &config.data_dir, tx).await?;
     auth::check_number_file(&config.data_dir)?;
     if schema == Schema::Older {
         return Ok(());
@@ -63,7 +63,7 @@ async fn check_contents(config: &Config, schema: Schema, tx: &mut Tx) -> Result<
     if let Some(keys) = keys {
         let settings = parts::signing(config, &keys, &public_url);
         if let Some(kid) = auth::sealed_key(tx, settings, Clock::system().now()).await? {
-            return Err(KeyError::Sealed(kid).into());
+            return Err(SecretError::Sealed(kid).into());
         }
     }
     let providers = Providers::new(&config.providers, &config.outbound, &public_url)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::StartError;
 use super::parts::{database, load_keys, open_auth, public_url};
 use crate::auth::Auth;
-use crate::auth::{KeyError, Keys};
+use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::providers::Providers;
@@ -17,7 +17,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError
     let public_url = public_url(config, config.listen);
     // No sign-in happens here, so an error in a provider's settings must not block the operator.
     let providers = Providers::default();
-    let keys = Keys::nobodys()?;
+    let keys = ServerSecret::unused()?;
     Ok(Arc::new(open_auth(config, clock, store, &keys, providers, &public_url).await?))
 }
 
@@ -32,7 +32,7 @@ pub async fn open_with_secret(
     config.check()?;
     let store = database(config)?.open().await?;
     let keys = match config.tokens.secret.as_ref().filter(|_| replaces_all) {
-        Some(secret) => Keys::of_operator(secret.expose()),
+        Some(secret) => ServerSecret::of_operator(secret.expose()),
         None => load_keys(config, &store).await?,
     };
     let public_url = public_url(config, config.listen);
@@ -40,7 +40,7 @@ pub async fn open_with_secret(
     let auth = open_auth(config, clock, store.clone(), &keys, providers, &public_url).await?;
     match auth.sealed_signing_key().await? {
         _ if replaces_all => keys.replace(&store).await?,
-        Some(kid) => return Err(KeyError::Sealed(kid).into()),
+        Some(kid) => return Err(SecretError::Sealed(kid).into()),
         None => keys.remember(&store).await?,
     }
     Ok(Arc::new(auth))

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::auth::KeyError;
+use crate::auth::SecretError;
 use crate::auth::password::HashError;
 use crate::auth::{NumberConflict, NumbersError};
 use crate::config::ConfigError;
@@ -17,7 +17,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Keys(#[from] KeyError),
+    Secret(#[from] SecretError),
     #[error("password hashing: {0}")]
     Hashing(#[from] HashError),
     #[error(transparent)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::StartError;
-use crate::auth::Keys;
+use crate::auth::ServerSecret;
 use crate::auth::password::{HashSettings, Hasher};
 use crate::auth::{Allowed, LimitRules};
 use crate::auth::{Auth, Links, Parts};
@@ -27,7 +27,7 @@ pub async fn open_auth(
     config: &Config,
     clock: Clock,
     store: Store,
-    keys: &Keys,
+    keys: &ServerSecret,
     providers: Providers,
     public_url: &str,
 ) -> Result<Auth, StartError> {
@@ -56,12 +56,12 @@ pub async fn open_auth(
     Ok(Auth::open(parts).await?)
 }
 
-pub async fn load_keys(config: &Config, store: &Store) -> Result<Keys, StartError> {
+pub async fn load_keys(config: &Config, store: &Store) -> Result<ServerSecret, StartError> {
     let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
-    Ok(Keys::load(secret, &config.data_dir, store).await?)
+    Ok(ServerSecret::load(secret, &config.data_dir, store).await?)
 }
 
-pub fn signing(config: &Config, keys: &Keys, public_url: &str) -> SigningSettings {
+pub fn signing(config: &Config, keys: &ServerSecret, public_url: &str) -> SigningSettings {
     let config::Tokens { algorithm, audience, key_overlap_seconds: overlap, .. } =
         config.tokens.clone();
     let audience = audience.unwrap_or_else(|| public_url.to_owned());

@@ -19,7 +19,7 @@ use super::parts::{
 };
 use crate::app_links::AppLinks;
 use crate::auth::Auth;
-use crate::auth::{KeyError, Keys};
+use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::listen::{self, Connections};
@@ -144,13 +144,13 @@ fn open_mailer(config: &Config, public_url: &str) -> Result<Mailer, StartError> 
 /// Checks and completes what the database holds before the first request.
 async fn prepare(
     auth: &Auth,
-    keys: &Keys,
+    keys: &ServerSecret,
     store: &Store,
     config: &Config,
 ) -> Result<(), StartError> {
     // Before a key is made: with a wrong secret it would be sealed under that.
     if let Some(kid) = auth.sealed_signing_key().await? {
-        return Err(KeyError::Sealed(kid).into());
+        return Err(SecretError::Sealed(kid).into());
     }
     keys.remember(store).await?;
     auth.prepare_signing_keys().await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use propusk_server::auth::{KeyState, Revoking};
+use propusk_server::auth::{KeyRevocation, KeyState};
 use propusk_tests::http::Client;
 use propusk_tests::operator::{ANOTHER_SECRET, NO_SECRET, Operator, column, soon};
 use propusk_wire::TokenResponse;
@@ -67,7 +67,7 @@ async fn new_key_is_published_before_it_signs_and_the_old_one_until_its_last_tok
     // The longest lifetime is that of OAuth and prehashed tokens, not of ours.
     server.clock.advance(40_000);
     assert_eq!(published(client).await, [new]);
-    assert!(matches!(states(&server).await[..], [KeyState::Over(_), KeyState::Signs]));
+    assert!(matches!(states(&server).await[..], [KeyState::Ended(_), KeyState::Signs]));
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn stolen_key_is_useless_at_once_and_costs_clients_a_refresh() {
     assert_eq!(kid_of(&tokens), new);
     assert_eq!(status_with(client, &tokens).await, 200);
     let again = server.auth.revoke_signing_key(&stolen).await.expect("the database answers");
-    assert_eq!(again, Revoking::Unknown);
+    assert_eq!(again, KeyRevocation::Unknown);
 }
 
 #[tokio::test]
@@ -129,20 +129,20 @@ async fn revoked_key_is_replaced_by_the_next_one_or_by_a_new_one() {
         server.auth.revoke_signing_key(&kid).await.expect("the database answers")
     };
     let next = rotate(&server, false).await;
-    assert_eq!(revoke(kid_of(&tokens)).await, Revoking::Replaced(next.clone()));
+    assert_eq!(revoke(kid_of(&tokens)).await, KeyRevocation::Replaced(next.clone()));
     assert_eq!(status_with(client, &tokens).await, 401);
     let tokens = refreshed(client, &tokens).await;
     assert_eq!(kid_of(&tokens), next);
-    let Revoking::Replaced(made) = revoke(next.clone()).await else { panic!("none is left") };
+    let KeyRevocation::Replaced(made) = revoke(next.clone()).await else { panic!("none is left") };
     assert_eq!(status_with(client, &tokens).await, 401);
     assert_eq!(published(client).await, std::slice::from_ref(&made));
     let unused = rotate(&server, false).await;
     // The present key had its end set, which is cancelled.
-    assert_eq!(revoke(unused).await, Revoking::Revoked);
+    assert_eq!(revoke(unused).await, KeyRevocation::Revoked);
     server.clock.advance(10 * 86_400);
     assert_eq!(kid_of(&open(client, EMAIL).await), made);
     assert_eq!(published(client).await, [made]);
-    assert_eq!(revoke("nothing".to_owned()).await, Revoking::Unknown);
+    assert_eq!(revoke("nothing".to_owned()).await, KeyRevocation::Unknown);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use hyper::Request;
 use propusk_server::auth::password::Password;
-use propusk_server::auth::{Asked, NewPassword, Policy, Registration};
+use propusk_server::auth::{NewPassword, Policy, Registration, Requester};
 use propusk_server::config::Config;
 use propusk_server::identifier::{Email, Identifier, Kind};
 use propusk_tests::http::Answer;
@@ -60,7 +60,7 @@ impl Site {
     async fn mailed(&self, root: &str) -> String {
         let (auth, asked) = (
             &self.server.auth,
-            Asked { challenge: None, from: Ipv4Addr::LOCALHOST.into(), language: None },
+            Requester { challenge: None, from: Ipv4Addr::LOCALHOST.into(), language: None },
         );
         if root != ACTIVATION {
             self.activate().await;

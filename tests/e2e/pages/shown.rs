@@ -149,7 +149,7 @@ async fn links_in_mails_can_open_an_app() {
     });
     let site = site.await;
     let (auth, from) = (&site.server.auth, IpAddr::from(Ipv4Addr::LOCALHOST));
-    let asked = Asked { challenge: None, from, language: None };
+    let asked = Requester { challenge: None, from, language: None };
     let link = site.arrived_with("anna-app://").await;
     let uid = between(&link, "?u=", "&t=");
     let (_, token) = link.split_once("&t=").expect("a token");

@@ -1,7 +1,7 @@
 //! Accounts as their owners deal with them: showing, changing the password, deleting.
 
 use crate::auth::domain::Auth;
-use crate::auth::mailing::outbox::{Letter, Post};
+use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::password::Password;
 use crate::auth::requester::SignedIn;
 use crate::auth::sessions::reauthentication::Proof;
@@ -16,7 +16,7 @@ impl Auth {
     pub async fn account(&self, who: &SignedIn) -> Result<Account> {
         let mut tx = self.store.read().await?;
         match accounts::account(&mut tx, who.account_id).await? {
-            Some(account) if account.is_active => Ok(account.at(self.clock.now())),
+            Some(account) if account.is_active => Ok(account.as_of(self.clock.now())),
             Some(_) => Err(Error::AccountInactive),
             None => Err(Error::AccountNotFound),
         }
@@ -27,7 +27,7 @@ impl Auth {
     pub async fn change_password(&self, proof: &Proof, new: Password) -> Result<()> {
         self.look_at(proof).await?;
         let new = self.hasher.hash(new, self.origin(proof.from, true)).await?;
-        let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
+        let (proof, outbox, now) = (proof.clone(), self.outbox.clone(), self.clock.now());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
@@ -49,7 +49,7 @@ impl Auth {
                     one_time_tokens::delete_one_time_tokens(tx, who.account_id).await?;
                     let account = accounts::account(tx, who.account_id).await?;
                     let account = account.ok_or(Error::AccountNotFound)?;
-                    post.queue(tx, Letter::PasswordChanged, &account, None, now).await?;
+                    outbox.queue(tx, MailKind::PasswordChanged, &account, None, now).await?;
                     end_sessions(tx, who.account_id, who.session, now).await
                 })
             })
@@ -58,12 +58,12 @@ impl Auth {
 
     /// Deletes the account of whoever proves to be its owner.
     pub async fn delete_own_account(&self, proof: &Proof) -> Result<()> {
-        let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
+        let (proof, outbox, now) = (proof.clone(), self.outbox.clone(), self.clock.now());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     proof.require(tx, now).await?;
-                    delete(tx, &post, proof.who.account_id, now).await.map(drop)
+                    delete(tx, &outbox, proof.who.account_id, now).await.map(drop)
                 })
             })
             .await
@@ -75,13 +75,18 @@ impl Auth {
 const SESSIONS_AT_ONCE: i64 = 5_000;
 
 /// Deletes the account with all that belongs to it, and mails its owner; false if it is gone.
-pub(in crate::auth) async fn delete(tx: &mut Tx, post: &Post, id: i64, now: i64) -> Result<bool> {
+pub(in crate::auth) async fn delete(
+    tx: &mut Tx,
+    outbox: &Outbox,
+    id: i64,
+    now: i64,
+) -> Result<bool> {
     if !accounts::lock_account(tx, id).await? {
         return Ok(false);
     }
     let account = accounts::account(tx, id).await?;
     if let Some(account) = account.filter(|account| !account.awaits_activation) {
-        post.queue_deleted(tx, &account, now).await?;
+        outbox.queue_deleted(tx, &account, now).await?;
     }
     // First, because it reads how long the account's access tokens may be good.
     let subject = Subject::Account(id);

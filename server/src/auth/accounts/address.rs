@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use crate::auth::accounts::find::lock;
 use crate::auth::domain::Auth;
 use crate::auth::mailing::one_time_token::{Purpose, RETURN_LIFETIME, spend};
-use crate::auth::mailing::outbox::{Letter, NewLink, Post};
+use crate::auth::mailing::outbox::{MailKind, NewLink, Outbox};
 use crate::auth::mailing::uid::account_of;
-use crate::auth::names::holds;
+use crate::auth::names::has_address;
 use crate::auth::policy::Policy;
 use crate::auth::sessions::reauthentication::Proof;
 use crate::auth::sessions::session::end_sessions;
@@ -55,41 +55,41 @@ fn is_settled(by_sign_in_at: Option<i64>, now: i64) -> bool {
 /// Gives the account, which is kept from changing, another address, or none.
 pub(in crate::auth) async fn change_email(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     account: &Account,
     to: Option<Email>,
     manner: Manner,
     now: i64,
 ) -> Result<()> {
     let Some(to) = to else {
-        return replace(tx, post, account, None, manner.by_password, now).await;
+        return replace(tx, outbox, account, None, manner.by_password, now).await;
     };
-    if holds(account, &to) {
+    if has_address(account, &to) {
         identifiers::update_shown(tx, account.id, &Identifier::Email(to.clone())).await?;
         return match account.mailbox() == account.email.as_deref() {
             // What waited is called off.
             true => {
                 one_time_tokens::delete_for(tx, account.id, Purpose::EmailConfirm.as_str()).await
             }
-            false => mail_confirmation(tx, post, account, &to, manner.by_password, now).await,
+            false => mail_confirmation(tx, outbox, account, &to, manner.by_password, now).await,
         };
     }
     if manner.waits {
-        return ask_to_confirm(tx, post, account, &to, manner, now).await;
+        return ask_to_confirm(tx, outbox, account, &to, manner, now).await;
     }
-    replace(tx, post, account, Some(&to), manner.by_password, now).await?;
+    replace(tx, outbox, account, Some(&to), manner.by_password, now).await?;
     let account = accounts::account(tx, account.id).await?.ok_or(Error::AccountNotFound)?;
     match account.mailbox() == account.email.as_deref() {
         true => Ok(()),
         // Until it is confirmed, mailed resets go elsewhere.
-        false => mail_confirmation(tx, post, &account, &to, manner.by_password, now).await,
+        false => mail_confirmation(tx, outbox, &account, &to, manner.by_password, now).await,
     }
 }
 
 /// Leaves the address as it is, and asks the mailbox of the new one.
 async fn ask_to_confirm(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     account: &Account,
     to: &Email,
     manner: Manner,
@@ -98,46 +98,46 @@ async fn ask_to_confirm(
     let claimant = identifiers::claimant_by_key(tx, to.key().to_owned()).await?;
     match claimant.filter(|claimant| *claimant != account.id) {
         Some(_) if !manner.quiet => return Err(Error::Taken(Kind::Email)),
-        Some(holder) => pretend_confirmation(tx, post, account, holder, to, now).await?,
-        None => mail_confirmation(tx, post, account, to, manner.by_password, now).await?,
+        Some(holder) => pretend_confirmation(tx, outbox, account, holder, to, now).await?,
+        None => mail_confirmation(tx, outbox, account, to, manner.by_password, now).await?,
     }
     match manner.by_password {
         true => Ok(()),
-        false => offer_return(tx, post, account, now).await,
+        false => offer_return(tx, outbox, account, now).await,
     }
 }
 
 /// Mails the link that proves the new address. Beyond the limit the link that is out stays good.
 async fn mail_confirmation(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     account: &Account,
     to: &Email,
     by_password: bool,
     now: i64,
 ) -> Result<()> {
     let purpose = Purpose::EmailConfirm;
-    let late = post.admit_link(tx, account, purpose, to.shown(), now).await?;
-    if late.is_some() && waits_for(account, to, now) {
+    let wait = outbox.admit_link(tx, account, purpose, to.shown(), now).await?;
+    if wait.is_some() && waits_for(account, to, now) {
         return Ok(());
     }
     one_time_tokens::delete_for(tx, account.id, purpose.as_str()).await?;
     let link = NewLink { purpose, to: to.shown(), by_password, kept_identities: None };
-    post.queue_admitted(tx, account, link, None, late, now).await
+    outbox.queue_admitted(tx, account, link, None, wait, now).await
 }
 
 /// Mails the confirmation again where the mail that was asked for goes to the old address and no link
 /// to confirm the new one is out: its owner must not be kept out by an account that took it.
 pub(in crate::auth) async fn remind(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     account: &Account,
     now: i64,
 ) -> Result<()> {
     let new = account.email.as_deref().filter(|email| account.mailbox() != Some(*email));
     match new.and_then(Email::parse) {
         Some(new) if !waits_for(account, &new, now) => {
-            mail_confirmation(tx, post, account, &new, false, now).await
+            mail_confirmation(tx, outbox, account, &new, false, now).await
         }
         _ => Ok(()),
     }
@@ -146,7 +146,7 @@ pub(in crate::auth) async fn remind(
 /// The address is another account's, which the answer does not tell: its owner hears of it.
 async fn pretend_confirmation(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     account: &Account,
     holder: i64,
     to: &Email,
@@ -155,9 +155,9 @@ async fn pretend_confirmation(
     let purpose = Purpose::EmailConfirm;
     one_time_tokens::delete_for(tx, account.id, purpose.as_str()).await?;
     let link = NewLink { purpose, to: to.shown(), by_password: false, kept_identities: None };
-    post.insert_link(tx, account, link, None, now).await?;
+    outbox.insert_link(tx, account, link, None, now).await?;
     match accounts::account(tx, holder).await? {
-        Some(holder) => post.queue(tx, Letter::AddressInUse, &holder, None, now).await,
+        Some(holder) => outbox.queue(tx, MailKind::AddressInUse, &holder, None, now).await,
         None => Ok(()),
     }
 }
@@ -172,12 +172,12 @@ fn waits_for(account: &Account, email: &Email, now: i64) -> bool {
 /// Mails the old mailbox the link that undoes the change. It knows the identities of now, or those of
 /// the first such link that is out; none that a sign-in alone has linked in the last days, because
 /// whoever changes the address may have done that before.
-async fn offer_return(tx: &mut Tx, post: &Post, account: &Account, now: i64) -> Result<()> {
+async fn offer_return(tx: &mut Tx, outbox: &Outbox, account: &Account, now: i64) -> Result<()> {
     let Some(home) = account.mailbox() else { return Ok(()) };
     let purpose = Purpose::EmailReturn;
     let is_out = prolong_return(tx, account.id, home, now).await?;
-    let late = post.admit_link(tx, account, purpose, home, now).await?;
-    if is_out && late.is_some() {
+    let wait = outbox.admit_link(tx, account, purpose, home, now).await?;
+    if is_out && wait.is_some() {
         return Ok(());
     }
     let kept = one_time_tokens::first_kept(tx, account.id, purpose.as_str(), now).await?;
@@ -191,7 +191,7 @@ async fn offer_return(tx: &mut Tx, post: &Post, account: &Account, now: i64) -> 
     };
     let link =
         NewLink { purpose, to: home, by_password: false, kept_identities: Some(kept_identities) };
-    post.queue_admitted(tx, account, link, None, late, now).await
+    outbox.queue_admitted(tx, account, link, None, wait, now).await
 }
 
 /// Lets the link that is out work for seven days from now; false where there is none.
@@ -203,15 +203,15 @@ async fn prolong_return(tx: &mut Tx, id: i64, home: &str, now: i64) -> Result<bo
 /// Takes another address, or none, in the place of the present one.
 async fn replace(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     account: &Account,
     to: Option<&Email>,
     by_password: bool,
     now: i64,
 ) -> Result<()> {
     match by_password {
-        true => post.queue(tx, Letter::EmailChanged, account, None, now).await?,
-        false => offer_return(tx, post, account, now).await?,
+        true => outbox.queue(tx, MailKind::EmailChanged, account, None, now).await?,
+        false => offer_return(tx, outbox, account, now).await?,
     }
     // The old one gets the resets until the new one has proved itself.
     let keeps_old = !by_password || to.is_some();
@@ -307,13 +307,13 @@ impl Auth {
 
     async fn try_confirm_email(&self, uid: &str, token: &str) -> Result<()> {
         let id = account_of(uid).ok_or(Error::UnknownUid)?;
-        let (post, token, now) = (self.post.clone(), token.to_owned(), self.clock.now());
+        let (outbox, token, now) = (self.outbox.clone(), token.to_owned(), self.clock.now());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     let account = active(tx, id).await?;
                     let spent = spend(tx, Purpose::EmailConfirm, id, token, now).await?;
-                    confirm(tx, &post, &account, &spent, now).await
+                    confirm(tx, &outbox, &account, &spent, now).await
                 })
             })
             .await
@@ -352,19 +352,19 @@ async fn active(tx: &mut Tx, id: i64) -> Result<Account> {
 
 async fn confirm(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     account: &Account,
     spent: &OneTimeToken,
     now: i64,
 ) -> Result<()> {
     let new = Email::parse(&spent.address).ok_or(Error::LinkInvalid)?;
-    if holds(account, &new) {
+    if has_address(account, &new) {
         one_time_tokens::delete_one_time_tokens(tx, account.id).await?;
         let purpose = Purpose::EmailReturn.as_str();
         identifiers::delete_left_for_good(tx, account.id, purpose, now).await?;
     } else {
         if spent.by_password {
-            post.queue(tx, Letter::EmailChanged, account, None, now).await?;
+            outbox.queue(tx, MailKind::EmailChanged, account, None, now).await?;
         } else if let Some(home) = account.mailbox() {
             // It was mailed when the change was asked for.
             prolong_return(tx, account.id, home, now).await?;
@@ -376,7 +376,7 @@ async fn confirm(
 
 async fn give_back(tx: &mut Tx, account: &Account, spent: &OneTimeToken, now: i64) -> Result<()> {
     let (id, old) = (account.id, Email::parse(&spent.address).ok_or(Error::LinkInvalid)?);
-    if !holds(account, &old) {
+    if !has_address(account, &old) {
         come_home(tx, id, &old).await?;
     }
     // The link was read in its mailbox.
@@ -392,7 +392,7 @@ async fn give_back(tx: &mut Tx, account: &Account, spent: &OneTimeToken, now: i6
 
 /// The account's own address is one that an account has already.
 pub(in crate::auth) fn refuse_own(account: &Account, new: &Email, manner: Manner) -> Result<()> {
-    match holds(account, new) && !manner.quiet {
+    match has_address(account, new) && !manner.quiet {
         true => Err(Error::Taken(Kind::Email)),
         false => Ok(()),
     }

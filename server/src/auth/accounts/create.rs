@@ -1,7 +1,7 @@
 //! The rows of a new account.
 
 use crate::auth::mailing::one_time_token::Purpose;
-use crate::auth::mailing::outbox::{Letter, Post};
+use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
 use crate::store::accounts::{self, Account, NewAccount};
@@ -9,7 +9,7 @@ use crate::store::{Tx, identifiers};
 
 pub(in crate::auth) async fn insert(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     new: &NewAccount,
     identifiers: &[Identifier],
 ) -> Result<Account> {
@@ -23,7 +23,9 @@ pub(in crate::auth) async fn insert(
     hold_identifiers(tx, id, identifiers, new.created_at).await?;
     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
     if account.awaits_activation {
-        post.queue(tx, Letter::Link(Purpose::Activation), &account, None, new.created_at).await?;
+        outbox
+            .queue(tx, MailKind::Link(Purpose::Activation), &account, None, new.created_at)
+            .await?;
     }
     Ok(account)
 }

@@ -1,6 +1,6 @@
 //! Finding an account in a write, and keeping it from changing until the write ends.
 
-use crate::auth::mailing::outbox::NOBODY;
+use crate::auth::mailing::outbox::NO_ACCOUNT;
 use crate::error::{Error, Result};
 use crate::identifier::Email;
 use crate::store::accounts::{self, Account};
@@ -9,7 +9,7 @@ use crate::store::{Tx, identifiers};
 /// The account of an address, or of the mailbox behind it, kept from changing until the write ends: a
 /// link must not go out for what is no longer so. An unknown address costs the same statements.
 pub(in crate::auth) async fn holder(tx: &mut Tx, key: String) -> Result<Option<Account>> {
-    let id = identifiers::claimant_by_key(tx, key.clone()).await?.unwrap_or(NOBODY);
+    let id = identifiers::claimant_by_key(tx, key.clone()).await?.unwrap_or(NO_ACCOUNT);
     accounts::lock_account(tx, id).await?;
     let account = accounts::account(tx, id).await?;
     Ok(account.filter(|account| {

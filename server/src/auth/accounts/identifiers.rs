@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::auth::accounts::address::{self, Manner, refuse_own};
 use crate::auth::accounts::ownership::opened_by_provider;
 use crate::auth::domain::Auth;
-use crate::auth::mailing::outbox::{Letter, Post};
+use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::policy::Policy;
 use crate::auth::sessions::reauthentication::Proof;
 use crate::error::{Error, Result};
@@ -49,7 +49,7 @@ impl Auth {
         let id = proof.who.account_id;
         let mut tx = self.store.read().await?;
         let account = accounts::account(&mut tx, id).await?.ok_or(Error::AccountNotFound)?;
-        let account = account.at(self.clock.now());
+        let account = account.as_of(self.clock.now());
         drop(tx);
         let mut taken = Vec::new();
         let new = changes.iter().filter(|change| differs(&account, change));
@@ -80,7 +80,7 @@ impl Auth {
         new: NewNames,
     ) -> Result<Account> {
         let (policy, proof, now) = (*policy, proof.clone(), self.clock.now());
-        let (post, configured) = (self.post.clone(), self.configured_providers());
+        let (outbox, configured) = (self.outbox.clone(), self.configured_providers());
         let account = self
             .store
             .write(move |tx| {
@@ -90,11 +90,11 @@ impl Auth {
                         accounts::update_display_name(tx, id, name).await?;
                     }
                     let new = new.identifiers;
-                    change_identifiers(tx, &post, &policy, &proof, new, &configured, now).await
+                    change_identifiers(tx, &outbox, &policy, &proof, new, &configured, now).await
                 })
             })
             .await?;
-        Ok(account.at(now))
+        Ok(account.as_of(now))
     }
 
     /// Gives the account another address.
@@ -107,7 +107,7 @@ impl Auth {
     ) -> Result<()> {
         self.admit_change(proof, from).await?;
         let (policy, proof, now) = (*policy, proof.clone(), self.clock.now());
-        let post = self.post.clone();
+        let outbox = self.outbox.clone();
         self.store
             .write(move |tx| {
                 Box::pin(async move {
@@ -116,7 +116,7 @@ impl Auth {
                     let account = account.ok_or(Error::AccountNotFound)?;
                     let manner = Manner::of(&policy, &proof, &account, now);
                     refuse_own(&account, &new, manner)?;
-                    address::change_email(tx, &post, &account, Some(new), manner, now).await
+                    address::change_email(tx, &outbox, &account, Some(new), manner, now).await
                 })
             })
             .await?;
@@ -126,7 +126,7 @@ impl Auth {
 
 async fn change_identifiers(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     policy: &Policy,
     proof: &Proof,
     changes: Vec<Change>,
@@ -136,7 +136,7 @@ async fn change_identifiers(
     let id = proof.who.account_id;
     accounts::lock_account(tx, id).await?;
     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
-    let seen = account.clone().at(now);
+    let seen = account.clone().as_of(now);
     let changes: Vec<_> = changes.into_iter().filter(|change| differs(&seen, change)).collect();
     if changes.is_empty() {
         return Ok(account);
@@ -148,9 +148,9 @@ async fn change_identifiers(
         match (change.kind, change.to) {
             (Kind::Email, to) => {
                 let to = to.and_then(Identifier::into_email);
-                address::change_email(tx, post, &account, to, manner, now).await?;
+                address::change_email(tx, outbox, &account, to, manner, now).await?;
             }
-            (kind, to) => replace_identifier(tx, post, &account, kind, to, now).await?,
+            (kind, to) => replace_identifier(tx, outbox, &account, kind, to, now).await?,
         }
     }
     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
@@ -164,7 +164,7 @@ async fn change_identifiers(
 /// password.
 async fn can_be_entered(tx: &mut Tx, account: &Account, configured: &[String]) -> Result<bool> {
     Ok(account.email.is_some()
-        || account.is_opened_by_password()
+        || account.can_sign_in_with_password()
         || opened_by_provider(tx, account.id, configured).await?)
 }
 
@@ -182,7 +182,7 @@ fn differs(account: &Account, change: &Change) -> bool {
 /// Gives the account another phone or username, or none.
 async fn replace_identifier(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     account: &Account,
     kind: Kind,
     to: Option<Identifier>,
@@ -199,7 +199,7 @@ async fn replace_identifier(
         return Err(Error::Taken(kind));
     }
     match kind {
-        Kind::Phone => post.queue(tx, Letter::PhoneChanged, account, None, now).await,
+        Kind::Phone => outbox.queue(tx, MailKind::PhoneChanged, account, None, now).await,
         Kind::Email | Kind::Username => Ok(()),
     }
 }

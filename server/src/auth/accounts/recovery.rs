@@ -10,14 +10,14 @@ use crate::auth::accounts::ownership::{become_sole_owner, opened_by_provider};
 use crate::auth::domain::Auth;
 use crate::auth::limits::places::known_until;
 use crate::auth::mailing::one_time_token::{
-    LinkState, Purpose, bound_token, challenge_of_verifier, spend, state,
+    LinkState, Purpose, bound_token, challenge_of_verifier, link_state, spend,
 };
-use crate::auth::mailing::outbox::{Letter, NOBODY, Post};
+use crate::auth::mailing::outbox::{MailKind, NO_ACCOUNT, Outbox};
 use crate::auth::mailing::uid::account_of;
-use crate::auth::names::holds;
+use crate::auth::names::has_address;
 use crate::auth::password::{Password, PasswordHash};
 use crate::auth::policy::Policy;
-use crate::auth::requester::Asked;
+use crate::auth::requester::Requester;
 use crate::auth::secrets::random::hash;
 use crate::auth::sessions::session::end_sessions;
 use crate::error::{Error, Result};
@@ -41,7 +41,7 @@ impl Auth {
         &self,
         policy: &Policy,
         email: &str,
-        asked: Asked,
+        asked: Requester,
     ) -> Result<Requested> {
         self.request(Purpose::Activation, policy, email, asked).await
     }
@@ -51,7 +51,7 @@ impl Auth {
         &self,
         policy: &Policy,
         email: &str,
-        asked: Asked,
+        asked: Requester,
     ) -> Result<Requested> {
         self.request(Purpose::PasswordReset, policy, email, asked).await
     }
@@ -61,7 +61,7 @@ impl Auth {
         &self,
         policy: &Policy,
         email: &str,
-        asked: Asked,
+        asked: Requester,
     ) -> Result<Requested> {
         self.request(Purpose::EmailReset, policy, email, asked).await
     }
@@ -71,12 +71,12 @@ impl Auth {
         purpose: Purpose,
         policy: &Policy,
         email: &str,
-        asked: Asked,
+        asked: Requester,
     ) -> Result<Requested> {
         let email_key = Email::parse(email).map(|email| email.key().to_owned());
-        let post = Post { challenge: asked.challenge, ..self.post.for_api(policy) };
+        let outbox = Outbox { challenge: asked.challenge, ..self.outbox.for_policy(policy) };
         let now = self.clock.now();
-        self.count_question(asked.from).await?;
+        self.count_mail_request(asked.from).await?;
         // What is no address is nobody's.
         let key = email_key.unwrap_or_default();
         let configured = self.configured_providers();
@@ -86,17 +86,17 @@ impl Auth {
                 Box::pin(async move {
                     let found = holder(tx, key.clone()).await?;
                     // Asked for nobody too, so that time tells nothing.
-                    let id = found.as_ref().map_or(NOBODY, |account| account.id);
+                    let id = found.as_ref().map_or(NO_ACCOUNT, |account| account.id);
                     let by_provider = opened_by_provider(tx, id, &configured).await?;
                     match &found {
                         Some(account) if gets(account, purpose, by_provider) => {
-                            let letter = Letter::Link(purpose);
-                            post.queue(tx, letter, account, asked.language, now).await?;
-                            address::remind(tx, &post, account, now).await?;
+                            let mail_kind = MailKind::Link(purpose);
+                            outbox.queue(tx, mail_kind, account, asked.language, now).await?;
+                            address::remind(tx, &outbox, account, now).await?;
                             Ok(Requested::Sent)
                         }
                         _ => {
-                            post.pretend(tx, &key, now).await?;
+                            outbox.queue_decoy(tx, &key, now).await?;
                             Ok(found.map_or(Requested::Unknown, |_| Requested::NotSent))
                         }
                     }
@@ -159,13 +159,13 @@ impl Auth {
         // An open link is a proof, as a known place is one.
         let new = self.hasher.hash(new, self.origin(from, true)).await?;
         let (token, now) = (token.to_owned(), self.clock.now());
-        let (post, network) = (self.post.clone(), self.places.network(from));
+        let (outbox, network) = (self.outbox.clone(), self.places.network(from));
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     lock(tx, id).await?;
                     let spent = spend(tx, Purpose::PasswordReset, id, token, now).await?;
-                    set_proved_password(tx, &post, &spent, new, now).await?;
+                    set_proved_password(tx, &outbox, &spent, new, now).await?;
                     // Who resets because of an attack signs in here next, while it goes on.
                     known_places::note_place(tx, id, network, known_until(now, now)).await?;
                     Ok(())
@@ -202,7 +202,7 @@ impl Auth {
         strict: bool,
     ) -> Result<()> {
         let id = self.account_of_link(uid).await?;
-        let (post, token, now) = (self.post.clone(), token.to_owned(), self.clock.now());
+        let (outbox, token, now) = (self.outbox.clone(), token.to_owned(), self.clock.now());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
@@ -211,7 +211,7 @@ impl Auth {
                     let account = accounts::account(tx, id).await?.ok_or(Error::UnknownUid)?;
                     let manner = Manner { waits: strict, quiet: strict, by_password: false };
                     refuse_own(&account, &new, manner)?;
-                    address::change_email(tx, &post, &account, Some(new), manner, now).await
+                    address::change_email(tx, &outbox, &account, Some(new), manner, now).await
                 })
             })
             .await
@@ -220,7 +220,7 @@ impl Auth {
     /// The token by which a reset link is known: where it was bound to an app, that of the app's
     /// verifier.
     pub fn reset_token(&self, token: &str, verifier: Option<&str>) -> String {
-        match verifier.filter(|_| self.post.links.reset_opens_an_app()) {
+        match verifier.filter(|_| self.outbox.links.reset_opens_an_app()) {
             Some(verifier) => bound_token(token, &challenge_of_verifier(verifier)),
             None => token.to_owned(),
         }
@@ -237,7 +237,7 @@ impl Auth {
     pub async fn check_link(&self, purpose: Purpose, uid: &str, token: &str) -> Result<LinkState> {
         let Some(account_id) = account_of(uid) else { return Ok(LinkState::Dead) };
         let mut tx = self.store.read().await?;
-        state(&mut tx, purpose, account_id, hash(token), self.clock.now()).await
+        link_state(&mut tx, purpose, account_id, hash(token), self.clock.now()).await
     }
 }
 
@@ -264,7 +264,7 @@ fn gets(account: &Account, purpose: Purpose, by_provider: bool) -> bool {
 /// the account's address again, because the unproved one may be a thief's.
 async fn set_proved_password(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     spent: &OneTimeToken,
     new: PasswordHash,
     now: i64,
@@ -275,7 +275,7 @@ async fn set_proved_password(
         return Err(Error::LinkInvalid);
     }
     let mailbox = Email::parse(&spent.address).ok_or(Error::LinkInvalid)?;
-    let is_present = holds(&account, &mailbox);
+    let is_present = has_address(&account, &mailbox);
     if !is_present {
         address::come_home(tx, id, &mailbox).await?;
     }
@@ -286,6 +286,6 @@ async fn set_proved_password(
     accounts::update_password_proved(tx, id, true).await?;
     accounts::update_password_by_sign_in(tx, id, None).await?;
     one_time_tokens::delete_one_time_tokens(tx, id).await?;
-    post.queue(tx, Letter::PasswordChanged, &account, None, now).await?;
+    outbox.queue(tx, MailKind::PasswordChanged, &account, None, now).await?;
     end_sessions(tx, id, None, now).await
 }

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use crate::auth::accounts::create::insert;
 use crate::auth::accounts::find::holder;
 use crate::auth::domain::Auth;
-use crate::auth::mailing::outbox::{Letter, Post};
+use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::password::{Origin, Password, PasswordHash};
 use crate::auth::policy::Policy;
-use crate::auth::requester::Asked;
+use crate::auth::requester::Requester;
 use crate::auth::sessions::session::{By, Kept, Opened, Pair, open_session};
 use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, Result};
@@ -55,9 +55,9 @@ impl Auth {
     ) -> Result<Account> {
         self.refuse_taken(&registration.identifiers).await?;
         let (new, identifiers) = self.prepare(registration, from).await?;
-        let post = self.post.clone();
+        let outbox = self.outbox.clone();
         self.store
-            .write(move |tx| Box::pin(async move { insert(tx, &post, &new, &identifiers).await }))
+            .write(move |tx| Box::pin(async move { insert(tx, &outbox, &new, &identifiers).await }))
             .await
     }
 
@@ -70,13 +70,13 @@ impl Auth {
     ) -> Result<Pair> {
         self.refuse_taken(&registration.identifiers).await?;
         let (new, identifiers) = self.prepare(registration, Some(from)).await?;
-        let (post, by, session, at) =
-            (self.post.clone(), *policy, new_session_id()?, new.created_at);
+        let (outbox, by, session, at) =
+            (self.outbox.clone(), *policy, new_session_id()?, new.created_at);
         let opened = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let account_id = insert(tx, &post, &new, &identifiers).await?.id;
+                    let account_id = insert(tx, &outbox, &new, &identifiers).await?.id;
                     accounts::update_last_sign_in(tx, account_id, at).await?;
                     let opened = Opened { session, account_id, at, by: By::Owner };
                     open_session(tx, &by, opened, Kept::default()).await?;
@@ -92,7 +92,11 @@ impl Auth {
     /// number that is answered is the account's; where the address is taken it is used up, and the
     /// address's owner is told, at the cost of a registration. A username is everybody's to see, and
     /// is told. Only an e-mail address can be answered for so: without one it is refused.
-    pub async fn register_quietly(&self, registration: Registration, asked: Asked) -> Result<i64> {
+    pub async fn register_quietly(
+        &self,
+        registration: Registration,
+        asked: Requester,
+    ) -> Result<i64> {
         let is = |kind: Kind| move |one: &&Identifier| one.kind() == kind;
         let email = registration.identifiers.iter().find(is(Kind::Email)).cloned();
         let email = email.ok_or(Error::NoIdentifier)?;
@@ -101,10 +105,10 @@ impl Auth {
         }
         let (new, identifiers) = self.prepare(registration, Some(asked.from)).await?;
         let write = || {
-            let (post, key) = (self.post.clone(), email.key().to_owned());
+            let (outbox, key) = (self.outbox.clone(), email.key().to_owned());
             let (new, identifiers) = (new.clone(), identifiers.clone());
             self.store.write(move |tx| {
-                Box::pin(insert_or_pretend(tx, post, key, new, identifiers, asked.language))
+                Box::pin(insert_or_pretend(tx, outbox, key, new, identifiers, asked.language))
             })
         };
         match write().await {
@@ -159,7 +163,7 @@ impl Auth {
 /// The number of the new account, or one that is used up where somebody has the address `key`.
 async fn insert_or_pretend(
     tx: &mut Tx,
-    post: Post,
+    outbox: Outbox,
     key: String,
     new: NewAccount,
     identifiers: Vec<Identifier>,
@@ -167,17 +171,17 @@ async fn insert_or_pretend(
 ) -> Result<i64> {
     match holder(tx, key.clone()).await? {
         Some(owner) => {
-            post.queue(tx, Letter::AddressInUse, &owner, language, new.created_at).await?;
+            outbox.queue(tx, MailKind::AddressInUse, &owner, language, new.created_at).await?;
             use_up_number(tx, &new).await
         }
-        None => insert_what_is_free(tx, &post, &key, &new, identifiers).await,
+        None => insert_what_is_free(tx, &outbox, &key, &new, identifiers).await,
     }
 }
 
 /// Leaves out a phone that another account has.
 async fn insert_what_is_free(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     address: &str,
     new: &NewAccount,
     mut identifiers: Vec<Identifier>,
@@ -188,10 +192,10 @@ async fn insert_what_is_free(
             identifiers.remove(place);
         }
     }
-    let id = insert(tx, post, new, &identifiers).await?.id;
+    let id = insert(tx, outbox, new, &identifiers).await?.id;
     if !new.awaits_activation {
         // A mail goes out where the address is taken.
-        post.pretend(tx, address, new.created_at).await?;
+        outbox.queue_decoy(tx, address, new.created_at).await?;
     }
     Ok(id)
 }

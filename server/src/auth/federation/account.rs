@@ -10,8 +10,8 @@ use crate::auth::federation::answer::told;
 use crate::auth::federation::handle::is_handle;
 use crate::auth::federation::identity::identity;
 use crate::auth::limits::places::owner_at_new_network;
-use crate::auth::mailing::outbox::{Letter, Post};
-use crate::auth::names::holds;
+use crate::auth::mailing::outbox::{MailKind, Outbox};
+use crate::auth::names::has_address;
 use crate::auth::policy::Policy;
 use crate::auth::sessions::session::{By, Kept, Opened, Pair, end_sessions, open_session};
 use crate::auth::tokens::session_id::new_session_id;
@@ -84,9 +84,9 @@ impl Auth {
     }
 
     async fn try_enter(&self, door: Door, profile: &Profile) -> Result<Opened> {
-        let (profile, post, at) = (profile.clone(), self.post.clone(), self.clock.now());
+        let (profile, outbox, at) = (profile.clone(), self.outbox.clone(), self.clock.now());
         self.store
-            .write(move |tx| Box::pin(async move { door.open(tx, &post, &profile, at).await }))
+            .write(move |tx| Box::pin(async move { door.open(tx, &outbox, &profile, at).await }))
             .await
     }
 }
@@ -114,15 +114,15 @@ impl Door {
     pub async fn open(
         self,
         tx: &mut Tx,
-        post: &Post,
+        outbox: &Outbox,
         profile: &Profile,
         at: i64,
     ) -> Result<Opened> {
-        let account_id = self.enter_account(tx, post, profile, at).await?;
+        let account_id = self.enter_account(tx, outbox, profile, at).await?;
         let owner = owner_at_new_network(tx, account_id, self.noticed, at).await?;
         if let Some(owner) = owner {
             let device = self.kept.device_name.clone();
-            post.queue_about(tx, Letter::NewNetwork, device, &owner, at).await?;
+            outbox.queue_about(tx, MailKind::NewNetwork, device, &owner, at).await?;
         }
         accounts::update_last_sign_in(tx, account_id, at).await?;
         let opened = Opened { session: new_session_id()?, account_id, at, by: self.by };
@@ -133,7 +133,7 @@ impl Door {
     async fn enter_account(
         &self,
         tx: &mut Tx,
-        post: &Post,
+        outbox: &Outbox,
         profile: &Profile,
         now: i64,
     ) -> Result<i64> {
@@ -150,7 +150,7 @@ impl Door {
             };
         }
         // What comes of it tells whether an account has the address, as a registration does.
-        post.limits.count_registration(self.from, now)?;
+        outbox.limits.count_registration(self.from, now)?;
         let holder = match &email {
             Some(email) => identifiers::claimant_by_key(tx, email.key().to_owned()).await?,
             None => None,
@@ -161,9 +161,9 @@ impl Door {
             (Some(_), Entry::SignIn) if !profile.email_verified => {
                 Err(SignInFault::NotRegistered.into())
             }
-            (Some(holder), _) => link(tx, post, holder, profile, email, now).await,
+            (Some(holder), _) => link(tx, outbox, holder, profile, email, now).await,
             (None, Entry::SignIn) => Err(SignInFault::NotRegistered.into()),
-            (None, _) => create(tx, post, profile, email, now).await,
+            (None, _) => create(tx, outbox, profile, email, now).await,
         }
     }
 }
@@ -191,7 +191,7 @@ async fn come_again(
     now: i64,
 ) -> Result<i64> {
     identities::update_identity(tx, identity(profile, account.id, now)).await?;
-    let proves = profile.email_verified && email.is_some_and(|email| holds(account, &email));
+    let proves = profile.email_verified && email.is_some_and(|email| has_address(account, &email));
     match proves && is_home(account) && account.email_verified_at.is_none() {
         true => take_over(tx, account, profile, now).await,
         false => Ok(account.id),
@@ -202,7 +202,7 @@ async fn come_again(
 /// stranger's opens it, and no older address may call it back.
 async fn link(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     holder: i64,
     profile: &Profile,
     email: Option<Email>,
@@ -214,7 +214,7 @@ async fn link(
         return Err(SignInFault::Registered.into());
     }
     let account = accounts::account(tx, holder).await?.ok_or(SignInFault::AccountInUse)?;
-    let still_holds = email.is_some_and(|email| holds(&account, &email));
+    let still_holds = email.is_some_and(|email| has_address(&account, &email));
     let is_owners = is_home(&account) && (!account.has_password || account.password_proved);
     if !(profile.email_verified && still_holds && account.is_active && is_owners) {
         return Err(SignInFault::AccountInUse.into());
@@ -224,7 +224,7 @@ async fn link(
         return take_over(tx, &account, profile, now).await;
     }
     let provider = Some(profile.provider.clone());
-    post.queue_about(tx, Letter::IdentityLinked, provider, &account, now).await?;
+    outbox.queue_about(tx, MailKind::IdentityLinked, provider, &account, now).await?;
     Ok(holder)
 }
 
@@ -248,7 +248,7 @@ async fn take_over(tx: &mut Tx, account: &Account, profile: &Profile, now: i64) 
 
 async fn create(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     profile: &Profile,
     email: Option<Email>,
     now: i64,
@@ -263,7 +263,8 @@ async fn create(
         created_at: now,
     };
     let identifiers: Vec<_> = email.clone().map(Identifier::Email).into_iter().collect();
-    let account_id = crate::auth::accounts::create::insert(tx, post, &new, &identifiers).await?.id;
+    let account_id =
+        crate::auth::accounts::create::insert(tx, outbox, &new, &identifiers).await?.id;
     if let Some(email) = email.filter(|_| profile.email_verified) {
         // There is no other way in yet.
         identifiers::update_owned(tx, account_id, email.key().to_owned(), now).await?;

@@ -10,8 +10,8 @@ use crate::auth::domain::Auth;
 use crate::auth::federation::answer::told_to_app;
 use crate::auth::federation::flow::{AppLeg, Begun};
 use crate::auth::federation::identity::identity;
-use crate::auth::mailing::outbox::{Letter, Post};
-use crate::auth::names::holds;
+use crate::auth::mailing::outbox::{MailKind, Outbox};
+use crate::auth::names::has_address;
 use crate::auth::requester::SignedIn;
 use crate::auth::secrets::random::hash;
 use crate::auth::sessions::reauthentication::Proof;
@@ -59,7 +59,7 @@ impl Auth {
     }
 
     async fn link_by_code(&self, who: &SignedIn, code: &str, verifier: &str) -> Result<Identity> {
-        let (key, post, now) = (self.flow_key.clone(), self.post.clone(), self.clock.now());
+        let (key, outbox, now) = (self.flow_key.clone(), self.outbox.clone(), self.clock.now());
         let (who, code, verifier) = (*who, code.to_owned(), verifier.to_owned());
         let linked = self
             .store
@@ -77,7 +77,7 @@ impl Auth {
                             require_session(tx, &spent).await?;
                             let new = identity(&told.profile, who.account_id, now);
                             let by_password = spent.link_by_password.unwrap_or(false);
-                            link(tx, &post, new, by_password, now).await.map(Some)
+                            link(tx, &outbox, new, by_password, now).await.map(Some)
                         }
                     }
                 })
@@ -88,7 +88,7 @@ impl Auth {
 
     /// Takes an identity away; false when it is not the account's.
     pub async fn unlink(&self, proof: &Proof, provider: &str, subject: &str) -> Result<bool> {
-        let (proof, post, now) = (proof.clone(), self.post.clone(), self.clock.now());
+        let (proof, outbox, now) = (proof.clone(), self.outbox.clone(), self.clock.now());
         let (provider, subject) = (provider.to_owned(), subject.to_owned());
         let configured = self.configured_providers();
         let unlinked = self
@@ -105,13 +105,13 @@ impl Auth {
                         return Ok(false);
                     }
                     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
-                    let is_open = account.is_opened_by_password()
+                    let is_open = account.can_sign_in_with_password()
                         || opened_by_provider(tx, id, &configured).await?;
                     if !is_open {
                         return Err(Error::NoIdentifier);
                     }
-                    let letter = Letter::IdentityUnlinked;
-                    post.queue_about(tx, letter, Some(provider), &account, now).await?;
+                    let mail_kind = MailKind::IdentityUnlinked;
+                    outbox.queue_about(tx, mail_kind, Some(provider), &account, now).await?;
                     Ok(true)
                 })
             })
@@ -144,7 +144,7 @@ async fn require_session(tx: &mut Tx, spent: &PendingSignIn) -> Result<()> {
 /// Opens the account, which is kept from changing, by the identity too.
 async fn link(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     new: Identity,
     by_password: bool,
     now: i64,
@@ -159,7 +159,7 @@ async fn link(
     let (provider, subject) = (new.provider.clone(), new.subject.clone());
     if identities::insert_identity(tx, new.clone()).await? {
         note_proof(tx, &account, &new, now).await?;
-        post.queue_about(tx, Letter::IdentityLinked, Some(provider), &account, now).await?;
+        outbox.queue_about(tx, MailKind::IdentityLinked, Some(provider), &account, now).await?;
         return Ok(new);
     }
     match identities::account_by_identity(tx, provider.clone(), subject.clone()).await? {
@@ -177,7 +177,7 @@ async fn link(
 /// nothing that they have put there goes.
 async fn note_proof(tx: &mut Tx, account: &Account, new: &Identity, now: i64) -> Result<()> {
     let email = new.email.as_deref().and_then(Email::parse);
-    if new.email_verified && email.is_some_and(|email| holds(account, &email)) {
+    if new.email_verified && email.is_some_and(|email| has_address(account, &email)) {
         identifiers::update_verified(tx, account.id, Kind::Email.as_str(), now).await?;
     }
     Ok(())

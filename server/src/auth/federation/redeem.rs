@@ -70,7 +70,7 @@ impl Auth {
         code: &str,
         verifier: &str,
     ) -> Result<(Opened, Account)> {
-        let (key, post, now) = (self.flow_key.clone(), self.post.clone(), self.clock.now());
+        let (key, outbox, now) = (self.flow_key.clone(), self.outbox.clone(), self.clock.now());
         let (code, verifier) = (code.to_owned(), verifier.to_owned());
         let entered = self
             .store
@@ -82,7 +82,7 @@ impl Auth {
                     let told = spent.and_then(|spent| told_to_app(&key, &spent, &code, &verifier));
                     // A wrong verifier has burnt the code, so this is no error.
                     let Some(told) = told else { return Ok(None) };
-                    let opened = door.open(tx, &post, &told.profile, now).await?;
+                    let opened = door.open(tx, &outbox, &told.profile, now).await?;
                     let account = accounts::account(tx, opened.account_id).await?;
                     Ok(Some((opened, account.ok_or(Error::AccountNotFound)?)))
                 })

@@ -1,9 +1,9 @@
-//! Limits on guessing passwords, on registering and on mails. An attempt is reserved before the
-//! password is hashed, so parallel guesses count too, and given back when it succeeds or was never
-//! looked at. Three counters: per address, per name from one address, and per name from
-//! everywhere. The last one never stops a place where the account's owner is known, so that an
-//! attacker cannot lock the owner out there. Counters that decide about people are also stored (see
-//! `counting`); keys are digests, because names come from outside in any length.
+//! Limits on guessing passwords, on registrations and on mails. An attempt is reserved before the
+//! password is hashed, so that parallel guesses count too, and given back if it succeeds or is not
+//! processed. Three counters: per address, per name from one address, and per name from everywhere.
+//! The last one does not apply to a known place of the account, so that an attacker cannot lock the
+//! owner out there. Counters of failures and mails are also stored. Their keys are digests, because
+//! names can have any length and must not be readable in the database.
 
 pub mod network;
 pub mod places;
@@ -20,7 +20,7 @@ use crate::identifier::Email;
 use crate::store::limit_counts::{self, LimitCount};
 use crate::store::{Tx, outbox};
 
-/// How many failed attempts are looked at within `window` seconds.
+/// How many attempts are allowed within `window` seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowed {
     pub attempts: u32,
@@ -40,21 +40,21 @@ pub struct LimitRules {
     pub sign_ins_per_address: Allowed,
 }
 
-/// Whose password is tried. Each of the two has counts of its own, from one address and from
+/// The target of a password attempt. Each has separate counters, from one address and from
 /// everywhere.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'t> {
-    /// At a sign-in, what was sent: an identifier's canonical key, or the text in its place. Not its
-    /// account: a failure on one name that refuses the next try of another would show that both name
-    /// one account, and that there is one. So an account may be tried as often as it has names.
+    /// At a sign-in: the canonical key of the identifier that was sent, or the text itself. Not the
+    /// account: if failures with one name limited another name, that would show that an account
+    /// with both names exists. The price: each name of an account has its own attempts.
     Name(&'t str),
-    /// The signed-in account is asked again. Who tries its names without being signed in does not keep
-    /// its owner from a change that needs the password.
+    /// A signed-in account that re-authenticates. Separate from its names, so that attempts of
+    /// others at a sign-in do not stop the owner from a change that needs the password.
     Account(i64),
 }
 
-/// One text for all addresses that are known to lead to one mailbox: however they are spelled, and with
-/// any tag. Gmail has two domains and ignores dots.
+/// The same text for all addresses that are known to share a mailbox: in any spelling and with any
+/// tag. Gmail has two domains and ignores dots.
 fn mailbox(address: &str) -> String {
     let email = Email::parse(address);
     let address = email.map_or_else(|| address.to_lowercase(), |email| email.key().to_owned());
@@ -66,18 +66,18 @@ fn mailbox(address: &str) -> String {
     }
 }
 
-/// What is counted, and how much of it is allowed.
+/// One counter and its limit.
 #[derive(Clone, Copy)]
 pub struct Counter {
     key: Digest,
     allowed: Allowed,
-    /// A restart of the server does not begin it anew.
+    /// The count is also stored in the database, so that it survives a restart.
     is_stored: bool,
 }
 
 impl Counter {
-    /// When the next window begins, if the stored one is full. Nobody else counts there until the
-    /// write ends.
+    /// When the next window begins, if the stored one is full. Locks the count until the
+    /// transaction ends.
     async fn full_until(&self, tx: &mut Tx, now: i64) -> Result<Option<i64>> {
         let new_end = now + self.allowed.window;
         let stored = limit_counts::lock(tx, hex(&self.key), new_end).await?;
@@ -85,7 +85,7 @@ impl Counter {
     }
 
     /// Adds one to the stored count.
-    pub(in crate::auth) async fn store(&self, tx: &mut Tx, now: i64) -> Result<LimitCount> {
+    pub async fn store(&self, tx: &mut Tx, now: i64) -> Result<LimitCount> {
         limit_counts::add_one(tx, hex(&self.key), now, now + self.allowed.window).await
     }
 }
@@ -101,8 +101,8 @@ impl Count {
         (now..=now + allowed.window).contains(&(self.ends_at - 1))
     }
 
-    /// When the next window begins, if this one is full. A clock that was set back must not stretch
-    /// a window.
+    /// When the next window begins, if this one is full. A clock that was set back does not extend
+    /// a window (see `is_open`).
     fn full_until(self, allowed: Allowed, now: i64) -> Option<i64> {
         let is_full = self.is_open(allowed, now) && self.count >= allowed.attempts;
         is_full.then_some(self.ends_at)
@@ -116,10 +116,10 @@ impl From<&LimitCount> for Count {
     }
 }
 
-/// How a mail waits that is too many.
-pub struct Late {
+/// The delay of a mail above the limit.
+pub struct MailWait {
     pub until: i64,
-    /// What it waits for, as it is stored.
+    /// The stored key of the counter that the mail waits for.
     pub count: String,
 }
 
@@ -130,7 +130,7 @@ pub struct Limits {
     counts: Mutex<HashMap<Digest, Count>>,
 }
 
-/// A reserved attempt: it counts as failed unless it is settled otherwise.
+/// A reserved attempt: counts as failed unless it is given back.
 #[must_use]
 pub struct Attempt<'l> {
     limits: &'l Limits,
@@ -142,12 +142,11 @@ impl Limits {
         Limits { rules, key, counts: Mutex::default() }
     }
 
-    /// Whether there are any.
     pub fn are_enabled(&self) -> bool {
         self.rules.enabled
     }
 
-    /// Reserves an attempt at a password; `is_known`: the account's owner is known at this place.
+    /// Reserves an attempt at a password; `is_known`: from a known place of the account.
     pub fn reserve(
         &self,
         target: Target<'_>,
@@ -162,7 +161,7 @@ impl Limits {
         self.count(counted, now)
     }
 
-    /// Refuses an address that has failed too often, before anything is looked up for it.
+    /// Refuses an address with too many failures, before anything is looked up for it.
     pub fn check_address(&self, from: IpAddr, now: i64) -> Result<()> {
         match self.rules.enabled {
             true => check(&self.counts(), &self.failures(from), now),
@@ -170,32 +169,32 @@ impl Limits {
         }
     }
 
-    /// Counts an attempt to register, whatever comes of it.
+    /// Counts a registration, successful or not.
     pub fn count_registration(&self, from: IpAddr, now: i64) -> Result<()> {
         let counter = self.at("registrations", from, self.rules.registrations_per_address, false);
         self.count(vec![counter], now).map(drop)
     }
 
-    /// Counts a sign-in with a provider, each of which costs a request there or a row here.
+    /// Counts the start of a sign-in with a provider: each costs a request to it or a row here.
     pub fn count_sign_in(&self, from: IpAddr, now: i64) -> Result<()> {
         let counter = self.at("sign-ins", from, self.rules.sign_ins_per_address, false);
         self.count(vec![counter], now).map(drop)
     }
 
-    /// Reserves an attempt at a mailed link: its token cannot be guessed, but each look costs a
-    /// write.
+    /// Reserves an attempt at a mailed link. Its token cannot be guessed, but each attempt costs a
+    /// write transaction.
     pub fn reserve_link(&self, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
         self.count(vec![self.failures(from)], now)
     }
 
-    /// Counts a request to mail something, whether or not a mail goes out.
-    pub fn count_question(&self, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
+    /// Counts a request for a mail, whether or not a mail is sent.
+    pub fn count_mail_request(&self, from: IpAddr, now: i64) -> Result<Attempt<'_>> {
         let counter = self.at("questions", from, self.rules.mails_per_address, true);
         self.count(vec![counter], now)
     }
 
-    /// Counts a notice that goes out to a mailbox; false where it may not. Each kind of mail has an
-    /// allowance of its own, so that no kind uses up what another needs.
+    /// Counts a notice to a mailbox; `false` if it must not be sent. Each kind of mail has its own
+    /// limit, so that no kind uses up the allowance of another.
     pub async fn admit_notice(
         &self,
         tx: &mut Tx,
@@ -214,15 +213,15 @@ impl Limits {
         Ok(is_free)
     }
 
-    /// Counts a mail with a link that goes out to a mailbox, and answers `None`; or answers what it
-    /// waits for. Those that wait come first: else new ones could take each window as it begins.
+    /// Counts a mail with a link to a mailbox; `None` if it may be sent at once. Mails that wait
+    /// already go first: otherwise new ones could fill each window as it begins.
     pub async fn admit_link(
         &self,
         tx: &mut Tx,
         about: &str,
         address: &str,
         now: i64,
-    ) -> Result<Option<Late>> {
+    ) -> Result<Option<MailWait>> {
         if !self.rules.enabled {
             return Ok(None);
         }
@@ -233,12 +232,11 @@ impl Limits {
             counter.store(tx, now).await?;
             return Ok(None);
         }
-        Ok(Some(Late { until: full_until.unwrap_or(now), count }))
+        Ok(Some(MailWait { until: full_until.unwrap_or(now), count }))
     }
 
-    /// Counts a late mail, which waits for `count`, and answers `None`; or answers until when it waits
-    /// on.
-    pub async fn admit_late(&self, tx: &mut Tx, count: &str, now: i64) -> Result<Option<i64>> {
+    /// Counts a mail that has waited for the counter `count`; `Some`: it must wait until this time.
+    pub async fn admit_waiting(&self, tx: &mut Tx, count: &str, now: i64) -> Result<Option<i64>> {
         let Some(key) = digest(count).filter(|_| self.rules.enabled) else { return Ok(None) };
         let counter = Counter { key, allowed: self.rules.mails_per_recipient, is_stored: true };
         let full_until = counter.full_until(tx, now).await?;
@@ -248,13 +246,13 @@ impl Limits {
         Ok(full_until)
     }
 
-    /// Costs what counting a mail with a link costs.
-    pub async fn pretend_mail(&self, tx: &mut Tx, address: &str, now: i64) -> Result<()> {
+    /// Takes the time that counting a mail with a link takes.
+    pub async fn count_decoy(&self, tx: &mut Tx, address: &str, now: i64) -> Result<()> {
         self.admit_link(tx, "decoy", address, now).await.map(drop)
     }
 
-    /// Takes in what is stored, of this server's failures and of other servers'. Their windows are
-    /// the stored ones; what was counted here in a window that is over does not count in the next.
+    /// Merges stored counts, which include failures at other servers. The stored windows win; a
+    /// count of a window that has ended here does not carry over to the next.
     pub fn learn(&self, stored: &[LimitCount], now: i64) {
         let mut counts = self.counts();
         for row in stored {
@@ -266,7 +264,7 @@ impl Limits {
         }
     }
 
-    /// Forgets windows that have passed.
+    /// Forgets windows that have ended.
     pub fn forget_before(&self, now: i64) {
         self.counts().retain(|_, count| count.ends_at > now);
     }
@@ -341,14 +339,14 @@ fn add(counts: &mut HashMap<Digest, Count>, counter: &Counter, now: i64) {
     count.count += 1;
 }
 
-/// A digest as it is stored.
+/// Parses the stored form of a digest.
 fn digest(text: &str) -> Option<Digest> {
     u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
 }
 
 impl Attempt<'_> {
-    /// Gives the reservation back. Earlier failures stay counted: an own account must not buy an
-    /// attacker more guesses at others.
+    /// Gives the reservation back. Earlier failures stay counted: otherwise an attacker could reset
+    /// the counter of an address by signing in to an own account.
     pub fn give_back(self) {
         let mut counts = self.limits.counts();
         for counter in &self.counted {
@@ -358,12 +356,13 @@ impl Attempt<'_> {
         }
     }
 
-    /// Counts it as failed, and answers what is to be stored of that.
+    /// Counts the attempt as failed; answers the counters to store.
     pub fn fail(self) -> Vec<Counter> {
         self.counted.into_iter().filter(|counter| counter.is_stored).collect()
     }
 
-    /// Settles the attempt by what came of it, and answers what is to be stored of that.
+    /// Counts the attempt as failed, or gives it back, by its outcome; answers the counters to
+    /// store.
     pub fn settle<T>(self, outcome: &Result<T>) -> Vec<Counter> {
         match outcome {
             Ok(_) | Err(Error::Busy { .. } | Error::Internal(_)) => {
@@ -409,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn parallel_guesses_are_counted_before_their_outcome_is_known() {
+    fn limits_count_parallel_guesses_before_their_outcome_is_known() {
         let limits = limits();
         let held: Vec<_> =
             (0..100).map(|_| limits.reserve(name("a"), address("192.0.2.1"), false, 0)).collect();
@@ -417,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_passes() {
+    fn limits_allow_attempts_again_in_the_next_window() {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
         let refused = limits.reserve(name("a"), address("192.0.2.1"), false, 59);
@@ -426,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_of_ones_own_buys_no_guesses_at_others() {
+    fn limits_keep_earlier_failures_after_a_success() {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
         fail(&limits, "b", "192.0.2.1", 2);
@@ -436,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn many_addresses_cannot_lock_the_owner_out_of_a_known_place() {
+    fn limits_do_not_lock_the_owner_out_of_a_known_place() {
         let limits = limits();
         for last in 1..=9 {
             fail(&limits, "a", &format!("192.0.2.{last}"), 3);
@@ -446,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_network_is_one_place_and_a_mapped_address_is_its_ipv4_one() {
+    fn limits_count_an_ipv6_network_as_one_and_a_mapped_address_as_ipv4() {
         let limits = limits();
         fail(&limits, "a", "2001:db8::1", 2);
         fail(&limits, "a", "2001:db8::ffff:1", 1);
@@ -456,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_other_names_do_not_reset_a_counter() {
+    fn limits_keep_a_counter_under_a_hundred_thousand_other_names() {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
         for other in 0..100_000_u32 {
@@ -466,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_was_not_looked_at_does_not_count() {
+    fn limits_do_not_count_an_attempt_that_was_not_processed() {
         let limits = limits();
         for _ in 0..10 {
             let attempt = limits.reserve(name("a"), address("192.0.2.1"), false, 0);
@@ -482,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_looks_like_an_id_counts_for_itself() {
+    fn limits_count_a_name_that_looks_like_an_id_separately() {
         let limits = limits();
         fail(&limits, "@7", "192.0.2.1", 3);
         fail(&limits, "7", "192.0.2.1", 2);
@@ -491,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn registrations_are_counted_apart() {
+    fn limits_count_registrations_separately() {
         let limits = limits();
         fail(&limits, "a", "192.0.2.1", 3);
         let register = || limits.count_registration(address("192.0.2.1"), 0);
@@ -499,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_in_account_is_counted_apart_from_its_names() {
+    fn limits_count_a_signed_in_account_separately_from_its_names() {
         let limits = limits();
         for last in 1..=4 {
             fail(&limits, "anna@example.com", &format!("192.0.2.{last}"), 3);
@@ -514,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mailbox_has_one_count_however_it_is_spelled() {
+    fn limits_count_a_mailbox_once_in_any_spelling() {
         let limits = limits();
         let count = |address: &str| limits.mails_to("activation", address).key;
         let mailboxes: [&[&str]; 5] = [
@@ -536,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_counted_on_and_less_takes_nothing_back() {
+    fn stored_counts_are_merged_and_lower_ones_ignored() {
         let limits = limits();
         let failed = limits.reserve(name("a"), address("192.0.2.1"), false, 0).expect("the first");
         let stored = failed.fail();
@@ -554,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_in_a_window_that_is_over_does_not_count_in_the_next() {
+    fn stored_counts_begin_a_new_window_without_counts_of_the_last_one() {
         let limits = limits();
         let failed = limits.reserve(name("a"), address("192.0.2.1"), false, 0).expect("the first");
         let row = |counter: &Counter| LimitCount { key: hex(&counter.key), count: 1, ends_at: 120 };
@@ -567,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_no_registration_question_or_name() {
+    fn counters_of_different_kinds_have_different_keys() {
         let limits = limits();
         let from = address("192.0.2.1");
         let network = Network::of(from).to_bytes();

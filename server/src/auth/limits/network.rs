@@ -1,8 +1,8 @@
-//! Where a client is, as limits see it.
+//! The network of a client, as limits count it.
 
 use std::net::IpAddr;
 
-/// An IPv4 address, or an IPv6 network of 64 bits: what one customer of a provider has.
+/// An IPv4 address, or an IPv6 network of 64 bits: the usual allocation of one customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
     bits: u64,

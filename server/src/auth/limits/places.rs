@@ -1,7 +1,7 @@
-//! Places where an account's owner is known: networks from which a sign-in succeeded or a session
-//! was renewed, or where a mailed link was followed. They are stored, so that they survive a restart
-//! and all servers know them. Memory keeps none: a server that had one in mind that another server
-//! has deleted would not store it again.
+//! Known places of an account: networks from which its owner signed in, refreshed a session or
+//! followed a mailed link. They are stored, so that they survive a restart and all servers know
+//! them. They are not cached: a server with a stale entry would not store a place again that
+//! another server has deleted.
 
 use std::net::IpAddr;
 
@@ -13,11 +13,11 @@ use crate::store::{Tx, known_places};
 
 /// How long a place is known after its last use, in seconds.
 const KNOWN_FOR: i64 = 90 * 24 * 3600;
-/// How exactly the last use is stored, in seconds: a place in daily use is written once a day.
+/// The precision of stored times, in seconds: a place in constant use is written once a day.
 const EXACTNESS: i64 = 24 * 3600;
 
-/// Names networks as the database knows them; no `Debug`.
-pub(in crate::auth) struct Places {
+/// Computes the stored form of networks; no `Debug`.
+pub struct Places {
     key: DigestKey,
 }
 
@@ -26,25 +26,25 @@ impl Places {
         Places { key }
     }
 
-    /// The network as the database stores it.
+    /// The network as it is stored: a keyed digest.
     pub fn network(&self, from: IpAddr) -> String {
         self.key.text("place", &Network::of(from).to_bytes())
     }
 }
 
-/// Until when a place is known where a session is opened or renewed.
-pub(in crate::auth) fn known_until(session_ends: i64, now: i64) -> i64 {
+/// When a place is forgotten at which a session is opened or refreshed now.
+pub fn known_until(session_ends: i64, now: i64) -> i64 {
     session_ends.max(now + KNOWN_FOR)
 }
 
-/// Whether what is stored of a place says so already.
-pub(in crate::auth) fn says(stored: Option<i64>, until: i64) -> bool {
+/// Whether the stored time of a place is precise enough, so that it need not be written again.
+pub fn is_recorded(stored: Option<i64>, until: i64) -> bool {
     stored.is_some_and(|stored| until - stored <= EXACTNESS)
 }
 
-/// The account whose owner has signed in before, but not at this network; asked before the sign-in is
-/// stored. `None` for the network: its API sends no such notice.
-pub(in crate::auth) async fn owner_at_new_network(
+/// The account, if its owner has signed in before, but never from this network; to be called before
+/// the sign-in is stored. `network` is `None` if its API sends no notices of new networks.
+pub async fn owner_at_new_network(
     tx: &mut Tx,
     account_id: i64,
     network: Option<String>,
@@ -59,7 +59,7 @@ pub(in crate::auth) async fn owner_at_new_network(
     Ok(account.filter(|account| account.last_sign_in_at.is_some()))
 }
 
-/// Whether the account's owner is known where the credentials are asked for.
-pub(in crate::auth) fn is_at_known_place(found: Option<&Credentials>, now: i64) -> bool {
+/// Whether the credentials were looked up for a known place.
+pub fn is_at_known_place(found: Option<&Credentials>, now: i64) -> bool {
     found.and_then(|found| found.known_until).is_some_and(|until| until > now)
 }

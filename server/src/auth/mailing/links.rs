@@ -1,4 +1,4 @@
-//! Mailed links: where they lead.
+//! The addresses of mailed links.
 
 use crate::auth::mailing::one_time_token::Purpose;
 use crate::auth::mailing::uid::uid_of;
@@ -8,8 +8,8 @@ const EMAIL_RESET_PATH: &str = "/auth/reset-email/{uid}/{token}";
 const EMAIL_CONFIRM_PATH: &str = "/auth/confirm-email/{uid}/{token}";
 const EMAIL_RETURN_PATH: &str = "/auth/return-email/{uid}/{token}";
 
-/// Where links lead: the public URL with the server's own paths, or what replaces it, each with
-/// `{uid}` and `{token}` in it.
+/// The public URL of the server's own pages, and the URLs that settings put in their place, with
+/// the placeholders `{uid}` and `{token}`.
 #[derive(Clone, Debug)]
 pub struct Links {
     /// Without a final slash.
@@ -20,15 +20,15 @@ pub struct Links {
 }
 
 impl Links {
-    /// Whether links that reset a password lead to an app's own scheme, which any app can claim.
+    /// Whether reset links open an app by its own URL scheme, which any app can claim.
     pub(in crate::auth) fn reset_opens_an_app(&self) -> bool {
         let is_web = |link: &String| link.starts_with("https://") || link.starts_with("http://");
         self.reset.as_ref().is_some_and(|link| !is_web(link))
     }
 
-    /// The link to an account's own business, still with `{token}` in it. One that resets a password
-    /// opens an app by its own scheme only where it is bound to that app.
-    pub(in crate::auth) fn to(
+    /// The link for an account, with `{token}` still to be filled in. A reset link opens an app by
+    /// its own scheme only if it is bound to that app; else it leads to the server's page.
+    pub(in crate::auth) fn template(
         &self,
         purpose: Purpose,
         reset_path: &str,

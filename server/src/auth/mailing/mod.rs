@@ -1,4 +1,4 @@
-//! Mails to an account's owner, and the links in them.
+//! Mail to an account's owner: the outbox, the links in a mail and the tokens that make them work.
 
 pub mod links;
 pub mod one_time_token;

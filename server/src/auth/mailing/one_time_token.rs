@@ -1,6 +1,6 @@
-//! One-time tokens: what makes a mailed link work, once and for three days. A token is made of a key
-//! and the id of its mail, so that the mail can be written again after a crash while the database
-//! knows only the token's hash.
+//! One-time tokens: a mailed link with one works once, within three days. A token is derived from a
+//! key and the id of its mail, so that the mail can be composed again after a crash although the
+//! database has only the token's hash.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,27 +12,27 @@ use crate::error::{Error, Result};
 use crate::store::one_time_tokens::{self, OneTimeToken};
 use crate::store::{Tx, accounts};
 
-/// How long a link works, in seconds; as Django's `PASSWORD_RESET_TIMEOUT`, its last second included.
-pub(in crate::auth) const LIFETIME: i64 = 259_200;
-/// How long an address may come back to its account, in seconds.
-pub(in crate::auth) const RETURN_LIFETIME: i64 = 7 * 24 * 3_600;
-/// 2001-01-01, from which Django's tokens count.
+/// How long a link works, in seconds, last second included: Django's `PASSWORD_RESET_TIMEOUT`.
+pub const LIFETIME: i64 = 259_200;
+/// How long a replaced address can be brought back to its account, in seconds.
+pub const RETURN_LIFETIME: i64 = 7 * 24 * 3_600;
+/// 2001-01-01, the epoch of Django's tokens.
 const EPOCH: i64 = 978_307_200;
 
-/// What a token is good for; it opens nothing else.
+/// The one action that a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Activation,
     PasswordReset,
     EmailReset,
-    /// Proves the mailbox of a new address.
+    /// Proves that the owner reads the mailbox of a new address.
     EmailConfirm,
-    /// Brings the address back that the account had before.
+    /// Brings back the address that the account had before.
     EmailReturn,
 }
 
 impl Purpose {
-    pub(in crate::auth) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Purpose::Activation => "activation",
             Purpose::PasswordReset => "password_reset",
@@ -42,8 +42,8 @@ impl Purpose {
         }
     }
 
-    /// How long its links work, in seconds, their last second included.
-    pub(in crate::auth) fn lifetime(self) -> i64 {
+    /// How long its links work, in seconds, last second included.
+    pub fn lifetime(self) -> i64 {
         match self {
             Purpose::Activation
             | Purpose::PasswordReset
@@ -54,16 +54,17 @@ impl Purpose {
     }
 }
 
-/// What a link would do now.
+/// The state of a link at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkState {
     Open,
-    /// It has done its work, and nobody has signed in since.
+    /// Used, and there was no sign-in since.
     Spent,
+    /// Unknown, expired, or used before the latest sign-in.
     Dead,
 }
 
-/// The key that tokens are made with; no `Debug`.
+/// Derives tokens; no `Debug`.
 #[derive(Clone)]
 pub struct OneTimeKey(Hmac<Sha256>);
 
@@ -72,35 +73,29 @@ impl OneTimeKey {
         OneTimeKey(Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"))
     }
 
-    /// The token of the mail `id`, in the form of Django's: time in base 36, then 32 hex digits.
-    pub(in crate::auth) fn token(
-        &self,
-        purpose: Purpose,
-        account_id: i64,
-        id: &str,
-        created_at: i64,
-    ) -> String {
+    /// The token of the mail `id`, in Django's form: time in base 36, then 32 hex digits.
+    pub fn token(&self, purpose: Purpose, account_id: i64, id: &str, created_at: i64) -> String {
         let made_of = format!("{}\0{account_id}\0{id}", purpose.as_str());
         let mac = self.0.clone().chain_update(made_of).finalize().into_bytes();
         format!("{}-{}", base36(created_at - EPOCH), hex(&mac[..16]))
     }
 }
 
-/// S256 of an app's code verifier (RFC 7636 section 4.2).
+/// The S256 challenge of an app's code verifier (RFC 7636 section 4.2).
 pub type LinkChallenge = [u8; 32];
 
-/// A challenge as an app writes it, in base64url.
+/// Reads a challenge, which apps send in base64url.
 pub fn link_challenge(text: &str) -> Option<LinkChallenge> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
-pub(in crate::auth) fn challenge_of_verifier(verifier: &str) -> LinkChallenge {
+pub fn challenge_of_verifier(verifier: &str) -> LinkChallenge {
     Sha256::digest(verifier).into()
 }
 
-/// What takes the place of a mailed token that works only with the verifier of this challenge. In the
-/// mail is the token alone, of which nobody else can make this.
-pub(in crate::auth) fn bound_token(token: &str, challenge: &LinkChallenge) -> String {
+/// The token that is stored for a link that works only with the verifier of this challenge. The
+/// mail has `token` alone, so only the app that has the verifier can compute this one.
+pub fn bound_token(token: &str, challenge: &LinkChallenge) -> String {
     hex(&Sha256::new().chain_update(Sha256::digest(token)).chain_update(challenge).finalize())
 }
 
@@ -113,8 +108,8 @@ fn base36(seconds: i64) -> String {
     (0..6).rev().map(digit).collect()
 }
 
-/// A token to be stored with its mail to `address`.
-pub(in crate::auth) fn row(
+/// The row to insert for a token that is mailed to `address`.
+pub fn new_row(
     token: &str,
     purpose: Purpose,
     account_id: i64,
@@ -135,8 +130,8 @@ pub(in crate::auth) fn row(
     }
 }
 
-/// Spends the token and gives what is stored of it, or tells why that cannot be.
-pub(in crate::auth) async fn spend(
+/// Marks the token as spent and answers its row.
+pub async fn spend(
     tx: &mut Tx,
     purpose: Purpose,
     account_id: i64,
@@ -149,32 +144,34 @@ pub(in crate::auth) async fn spend(
     if let Some(spent) = spent {
         return Ok(spent);
     }
-    match state(tx, purpose, account_id, hash, now).await? {
+    match link_state(tx, purpose, account_id, hash, now).await? {
         LinkState::Spent => Err(Error::LinkSpent),
         LinkState::Open | LinkState::Dead => Err(Error::LinkInvalid),
     }
 }
 
-/// For whom a link works that is with the account's owner, or on its way there.
+/// The links of an account that still work, sent or queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::auth) enum Out {
-    ForAnyone,
-    /// Only for the app that asked for it, which may be another's than the owner's.
-    ForOneApp,
+pub enum OpenLinks {
+    /// At least one works in any app.
+    Unbound,
+    /// Each works only in the app that asked for it, which may be an attacker's.
+    AllBound,
 }
 
-/// What links for this are out, if any is.
-pub(in crate::auth) async fn out(
+/// `None` if the account has no open link for this purpose.
+pub async fn open_links(
     tx: &mut Tx,
     purpose: Purpose,
     account_id: i64,
     now: i64,
-) -> Result<Option<Out>> {
+) -> Result<Option<OpenLinks>> {
     let all_bound = one_time_tokens::out(tx, account_id, purpose.as_str(), now).await?;
-    Ok(all_bound.map(|bound| if bound { Out::ForOneApp } else { Out::ForAnyone }))
+    Ok(all_bound.map(|bound| if bound { OpenLinks::AllBound } else { OpenLinks::Unbound }))
 }
 
-pub(in crate::auth) async fn state(
+/// The state of the link whose token has this hash.
+pub async fn link_state(
     tx: &mut Tx,
     purpose: Purpose,
     account_id: i64,
@@ -195,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_has_djangos_form_and_depends_on_all_that_it_stands_for() {
+    fn token_has_djangos_form_and_depends_on_every_input() {
         let key = OneTimeKey::new([1; 32]);
         let token = key.token(Purpose::Activation, 1, "id", 1_790_000_000);
         let (time, code) = token.split_once('-').expect("two parts");

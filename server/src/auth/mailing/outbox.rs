@@ -1,12 +1,12 @@
-//! Mails to be sent: what they are about, and queueing them in the transaction of the change that they
-//! tell of. Nothing secret is queued: the token of a link is made again when the mail goes out.
+//! The outbox: mails are queued in the transaction of the change that they report. No secret is
+//! queued: the token of a link is derived again when the mail is composed.
 
 use std::sync::Arc;
 
-use crate::auth::limits::{Late, Limits};
+use crate::auth::limits::{Limits, MailWait};
 use crate::auth::mailing::links::Links;
 use crate::auth::mailing::one_time_token::{
-    LIFETIME, LinkChallenge, OneTimeKey, Out, Purpose, bound_token, out, row,
+    LIFETIME, LinkChallenge, OneTimeKey, OpenLinks, Purpose, bound_token, new_row, open_links,
 };
 use crate::auth::policy::{Policy, RESET_PATH};
 use crate::auth::secrets::random::{hex, random};
@@ -18,165 +18,167 @@ use crate::store::one_time_tokens::{self, OneTimeToken};
 pub use crate::store::outbox::QueuedMail;
 use crate::store::{Tx, meta, outbox};
 
-/// Rows that decoys of tokens are written to, so that they do not wait for each other.
+/// The number of rows that decoys of tokens are written to; more than one, so that they rarely wait
+/// for each other's lock.
 const DECOYS: u8 = 64;
 
-/// What a mail is about.
+/// An account id that does not exist.
+pub const NO_ACCOUNT: i64 = -1;
+
+/// The subject of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::auth) enum Letter {
+pub enum MailKind {
     Link(Purpose),
-    /// To the address that the account had.
+    /// Sent to the former address.
     EmailChanged,
-    /// By its owner, with the old one or by a mailed link.
+    /// By its owner: with the old password or a mailed link.
     PasswordChanged,
     PasswordSetByOperator,
     PhoneChanged,
     AccountDeleted,
-    /// Somebody tried to register with an address that has an account.
+    /// A registration with an address that has an account already.
     AddressInUse,
-    /// A refresh token came a second time.
+    /// A refresh token was reused.
     SessionEnded,
     /// A sign-in from a network where the owner had not signed in before.
     NewNetwork,
-    /// Another identity opens the account.
     IdentityLinked,
-    /// One opens it no longer.
     IdentityUnlinked,
-    /// Never sent: it costs what a mail costs.
+    /// Never sent: takes the same time as queueing a mail.
     Decoy,
 }
 
-impl Letter {
-    const ALL: [Letter; 16] = [
-        Letter::Link(Purpose::Activation),
-        Letter::Link(Purpose::PasswordReset),
-        Letter::Link(Purpose::EmailReset),
-        Letter::Link(Purpose::EmailConfirm),
-        Letter::Link(Purpose::EmailReturn),
-        Letter::EmailChanged,
-        Letter::PasswordChanged,
-        Letter::PasswordSetByOperator,
-        Letter::PhoneChanged,
-        Letter::AccountDeleted,
-        Letter::AddressInUse,
-        Letter::SessionEnded,
-        Letter::NewNetwork,
-        Letter::IdentityLinked,
-        Letter::IdentityUnlinked,
-        Letter::Decoy,
+impl MailKind {
+    const ALL: [MailKind; 16] = [
+        MailKind::Link(Purpose::Activation),
+        MailKind::Link(Purpose::PasswordReset),
+        MailKind::Link(Purpose::EmailReset),
+        MailKind::Link(Purpose::EmailConfirm),
+        MailKind::Link(Purpose::EmailReturn),
+        MailKind::EmailChanged,
+        MailKind::PasswordChanged,
+        MailKind::PasswordSetByOperator,
+        MailKind::PhoneChanged,
+        MailKind::AccountDeleted,
+        MailKind::AddressInUse,
+        MailKind::SessionEnded,
+        MailKind::NewNetwork,
+        MailKind::IdentityLinked,
+        MailKind::IdentityUnlinked,
+        MailKind::Decoy,
     ];
 
     fn as_str(self) -> &'static str {
         match self {
-            Letter::Link(purpose) => purpose.as_str(),
-            Letter::EmailChanged => "email_changed",
-            Letter::PasswordChanged => "password_changed",
-            Letter::PasswordSetByOperator => "password_set_by_operator",
-            Letter::PhoneChanged => "phone_changed",
-            Letter::AccountDeleted => "account_deleted",
-            Letter::AddressInUse => "address_in_use",
-            Letter::SessionEnded => "session_ended",
-            Letter::NewNetwork => "new_network",
-            Letter::IdentityLinked => "identity_linked",
-            Letter::IdentityUnlinked => "identity_unlinked",
-            Letter::Decoy => "decoy",
+            MailKind::Link(purpose) => purpose.as_str(),
+            MailKind::EmailChanged => "email_changed",
+            MailKind::PasswordChanged => "password_changed",
+            MailKind::PasswordSetByOperator => "password_set_by_operator",
+            MailKind::PhoneChanged => "phone_changed",
+            MailKind::AccountDeleted => "account_deleted",
+            MailKind::AddressInUse => "address_in_use",
+            MailKind::SessionEnded => "session_ended",
+            MailKind::NewNetwork => "new_network",
+            MailKind::IdentityLinked => "identity_linked",
+            MailKind::IdentityUnlinked => "identity_unlinked",
+            MailKind::Decoy => "decoy",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        Letter::ALL.into_iter().find(|letter| letter.as_str() == text)
+        MailKind::ALL.into_iter().find(|mail_kind| mail_kind.as_str() == text)
     }
 }
 
-/// A link to be mailed to `to`.
-pub(in crate::auth) struct NewLink<'l> {
+/// A link to be mailed to the address `to`.
+pub struct NewLink<'l> {
     pub purpose: Purpose,
     pub to: &'l str,
-    /// The current password came with the request.
+    /// The request contained the current password.
     pub by_password: bool,
-    /// The identities that a link of [`Purpose::EmailReturn`] keeps.
+    /// The identities that stay linked when a link of [`Purpose::EmailReturn`] is used.
     pub kept_identities: Option<String>,
 }
 
-/// A mail that tells something and has no link.
+/// A mail without a link.
 struct Notice<'n> {
-    letter: Letter,
+    mail_kind: MailKind,
     to: &'n str,
-    /// The account has proved that address.
+    /// The account has proved the address.
     is_proved: bool,
-    /// What it names, such as a provider.
+    /// A name that the mail contains, such as that of a provider.
     about: Option<String>,
 }
 
-/// What is needed to queue mails inside a transaction.
+/// Queues mails inside a transaction, and composes queued ones.
 #[derive(Clone)]
-pub(in crate::auth) struct Post {
+pub struct Outbox {
     pub key: OneTimeKey,
     pub links: Links,
-    /// Where the links lead that reset a password, unless the settings say otherwise.
+    /// The path of links that reset a password, unless a setting replaces it.
     pub reset_path: &'static str,
-    /// Where neither the request nor the account names one.
+    /// Used if neither the request nor the account names a language.
     pub language: Language,
     pub limits: Arc<Limits>,
-    /// Of the app that asks for a link.
+    /// The challenge of the app that asks for a link.
     pub challenge: Option<LinkChallenge>,
 }
 
-impl Post {
-    /// For mails that an API asks for.
-    pub fn for_api(&self, policy: &Policy) -> Self {
+impl Outbox {
+    /// The outbox with the links of an API.
+    pub fn for_policy(&self, policy: &Policy) -> Self {
         let reset_path = policy.reset_page.map_or(RESET_PATH, |page| page.link);
-        Post { reset_path, ..self.clone() }
+        Outbox { reset_path, ..self.clone() }
     }
 
-    /// Queues a mail to the account's mailbox, if there is one. What is counted per mailbox are mails
-    /// that go out. Beyond the limit a notice is left out; a link is left out too where one is out
-    /// for this account, and else goes out as soon as the limit allows.
+    /// Queues a mail to the account's mailbox, if it has one. Mails that are sent are counted per
+    /// mailbox. Above the limit a notice is dropped; a link is dropped if the account has an open
+    /// one, and else waits until the limit allows it.
     pub async fn queue(
         &self,
         tx: &mut Tx,
-        letter: Letter,
+        mail_kind: MailKind,
         account: &Account,
         language: Option<Language>,
         now: i64,
     ) -> Result<()> {
         let Some(to) = account.mailbox() else { return Ok(()) };
-        match letter {
-            Letter::Link(purpose) => {
+        match mail_kind {
+            MailKind::Link(purpose) => {
                 let link = NewLink { purpose, to, by_password: false, kept_identities: None };
                 self.queue_link(tx, account, link, language, now).await
             }
             _ => {
                 let is_proved = account.is_mailbox_proved();
-                let notice = Notice { letter, to, is_proved, about: None };
+                let notice = Notice { mail_kind, to, is_proved, about: None };
                 self.queue_notice(tx, notice, account, language, now).await
             }
         }
     }
 
-    /// Queues a notice that names something, such as a provider.
+    /// Queues a notice that contains a name, such as that of a provider.
     pub async fn queue_about(
         &self,
         tx: &mut Tx,
-        letter: Letter,
+        mail_kind: MailKind,
         about: Option<String>,
         account: &Account,
         now: i64,
     ) -> Result<()> {
         let Some(to) = account.mailbox() else { return Ok(()) };
-        let notice = Notice { letter, to, is_proved: account.is_mailbox_proved(), about };
+        let notice = Notice { mail_kind, to, is_proved: account.is_mailbox_proved(), about };
         self.queue_notice(tx, notice, account, None, now).await
     }
 
-    /// Queues the notice that the account is deleted: to its mailbox, and to addresses that could come
-    /// back until now, whose owners may have lost the account to a thief.
+    /// Queues the notice that the account was deleted: to its mailbox, and to addresses that could
+    /// still be brought back, because their owners may have lost the account to a thief.
     pub async fn queue_deleted(&self, tx: &mut Tx, account: &Account, now: i64) -> Result<()> {
-        self.queue(tx, Letter::AccountDeleted, account, None, now).await?;
+        self.queue(tx, MailKind::AccountDeleted, account, None, now).await?;
         let returns = Purpose::EmailReturn.as_str();
         for (to, is_proved) in one_time_tokens::addresses_out(tx, account.id, returns, now).await? {
             if account.mailbox() != Some(&to) {
-                let (letter, to) = (Letter::AccountDeleted, to.as_str());
-                let notice = Notice { letter, to, is_proved, about: None };
+                let (mail_kind, to) = (MailKind::AccountDeleted, to.as_str());
+                let notice = Notice { mail_kind, to, is_proved, about: None };
                 self.queue_notice(tx, notice, account, None, now).await?;
             }
         }
@@ -191,15 +193,15 @@ impl Post {
         language: Option<Language>,
         now: i64,
     ) -> Result<()> {
-        if !self.limits.admit_notice(tx, notice.counted_as(), notice.to, now).await? {
-            return pretend_to_queue(tx, now).await;
+        if !self.limits.admit_notice(tx, notice.counter_name(), notice.to, now).await? {
+            return insert_decoy(tx, now).await;
         }
-        let Notice { letter, to, about, .. } = notice;
-        let mail = QueuedMail { about, ..self.mail_to(letter, account, to, language, now)? };
+        let Notice { mail_kind, to, about, .. } = notice;
+        let mail = QueuedMail { about, ..self.mail_to(mail_kind, account, to, language, now)? };
         outbox::insert_mail(tx, mail).await
     }
 
-    /// Counts a mail with a link and answers `None`, or how it has to wait.
+    /// Counts a mail with a link; `None` if it may be sent at once.
     pub async fn admit_link(
         &self,
         tx: &mut Tx,
@@ -207,14 +209,15 @@ impl Post {
         purpose: Purpose,
         to: &str,
         now: i64,
-    ) -> Result<Option<Late>> {
+    ) -> Result<Option<MailWait>> {
         let about = format!("{} {}", purpose.as_str(), class_of(account, to));
         self.limits.admit_link(tx, &about, to, now).await
     }
 
-    /// Queues a mail with a link. Only the first link that is out is bound to the app that asks: with
-    /// a challenge of their own, others could else use up all that the owner may be mailed. Nor does
-    /// a bound link keep a mail from going out late: it may be bound to another's app.
+    /// Queues a mail with a link. Only the first open link is bound to the app that asks: otherwise
+    /// an attacker with an own challenge could use up the owner's allowance with links that do not
+    /// work for the owner. For the same reason a mail above the limit is dropped only if an open link
+    /// is unbound.
     pub async fn queue_link(
         &self,
         tx: &mut Tx,
@@ -224,33 +227,34 @@ impl Post {
         now: i64,
     ) -> Result<()> {
         let purpose = link.purpose;
-        let late = self.admit_link(tx, account, purpose, link.to, now).await?;
-        let out = out(tx, purpose, account.id, now).await?;
-        if late.is_some() && out == Some(Out::ForAnyone) {
-            return pretend_to_queue(tx, now).await;
+        let wait = self.admit_link(tx, account, purpose, link.to, now).await?;
+        let open = open_links(tx, purpose, account.id, now).await?;
+        if wait.is_some() && open == Some(OpenLinks::Unbound) {
+            return insert_decoy(tx, now).await;
         }
-        let post = Post { challenge: self.challenge.filter(|_| out.is_none()), ..self.clone() };
-        post.queue_admitted(tx, account, link, language, late, now).await
+        let challenge = self.challenge.filter(|_| open.is_none());
+        let outbox = Outbox { challenge, ..self.clone() };
+        outbox.queue_admitted(tx, account, link, language, wait, now).await
     }
 
-    /// Queues a mail with a link that has been counted, or has to wait for that.
+    /// Queues a mail with a link that [`Outbox::admit_link`] has counted or deferred.
     pub async fn queue_admitted(
         &self,
         tx: &mut Tx,
         account: &Account,
         link: NewLink<'_>,
         language: Option<Language>,
-        late: Option<Late>,
+        wait: Option<MailWait>,
         now: i64,
     ) -> Result<()> {
         let mut mail = self.insert_link(tx, account, link, language, now).await?;
-        if let Some(Late { until, count }) = late {
+        if let Some(MailWait { until, count }) = wait {
             (mail.due_at, mail.waits_for) = (until, Some(count));
         }
         outbox::insert_mail(tx, mail).await
     }
 
-    /// Stores the token of a link and gives the mail that would carry it.
+    /// Stores the token of a link, and answers the mail with this link, not queued.
     pub async fn insert_link(
         &self,
         tx: &mut Tx,
@@ -260,14 +264,14 @@ impl Post {
         now: i64,
     ) -> Result<QueuedMail> {
         let NewLink { purpose, to, by_password, kept_identities } = link;
-        let mut mail = self.mail_to(Letter::Link(purpose), account, to, language, now)?;
+        let mut mail = self.mail_to(MailKind::Link(purpose), account, to, language, now)?;
         let token = self.key.token(purpose, account.id, &mail.id, now);
         let is_reset = purpose == Purpose::PasswordReset;
         let app = self.challenge.filter(|_| is_reset && self.links.reset_opens_an_app());
         let known = app.map_or_else(|| token.clone(), |app| bound_token(&token, &app));
-        let row = row(&known, purpose, account.id, to, now);
+        let row = new_row(&known, purpose, account.id, to, now);
         mail.token_hash = Some(row.hash.clone());
-        mail.link = Some(self.links.to(purpose, self.reset_path, account.id, app.is_some()));
+        mail.link = Some(self.links.template(purpose, self.reset_path, account.id, app.is_some()));
         let is_bound = app.is_some();
         let row = OneTimeToken { by_password, is_bound, kept_identities, ..row };
         one_time_tokens::insert_one_time_token(tx, row).await?;
@@ -276,7 +280,7 @@ impl Post {
 
     fn mail_to(
         &self,
-        letter: Letter,
+        mail_kind: MailKind,
         account: &Account,
         to: &str,
         language: Option<Language>,
@@ -287,38 +291,38 @@ impl Post {
         Ok(QueuedMail {
             account_id: Some(account.id),
             language: language.code().to_owned(),
-            ..queued(letter, to.to_owned(), now)?
+            ..queued(mail_kind, to.to_owned(), now)?
         })
     }
 
-    /// Costs what queueing costs, and what sending costs the database, so that time does not tell who
-    /// has an account.
-    pub async fn pretend(&self, tx: &mut Tx, address: &str, now: i64) -> Result<()> {
-        self.limits.pretend_mail(tx, address, now).await?;
-        out(tx, Purpose::PasswordReset, NOBODY, now).await?;
-        pretend_to_queue(tx, now).await
+    /// Takes the time that queueing and sending a link take in the database, so that the response
+    /// time does not show whether an account exists.
+    pub async fn queue_decoy(&self, tx: &mut Tx, address: &str, now: i64) -> Result<()> {
+        self.limits.count_decoy(tx, address, now).await?;
+        open_links(tx, Purpose::PasswordReset, NO_ACCOUNT, now).await?;
+        insert_decoy(tx, now).await
     }
 
-    /// Whether the limits allow a late mail that is to be sent now; one that is still too many waits
-    /// longer, and one whose link is over goes, so long as the clock is right. It locks what requests
-    /// lock, in their order: the account, the count, the mail.
-    pub async fn admit_late(
+    /// Whether the limits now allow a mail that waits for them. If not, it waits longer; if its
+    /// link has expired by a trusted clock, it is deleted. Takes locks in the order in which
+    /// requests take them: the account, the count, the mail.
+    pub async fn admit_waiting(
         &self,
         tx: &mut Tx,
         mail: &QueuedMail,
         now: i64,
-        is_clock_right: bool,
+        is_clock_trusted: bool,
     ) -> Result<bool> {
         if let Some(id) = mail.account_id {
-            // Where the account is gone, its late mail is gone too.
+            // If the account is gone, its mails are gone too.
             accounts::lock_account(tx, id).await?;
         }
-        if is_clock_right && wanted_until(tx, mail).await? <= now {
+        if is_clock_trusted && useful_until(tx, mail).await? <= now {
             outbox::delete_mail(tx, mail.id.clone()).await?;
             return Ok(false);
         }
         let count = mail.waits_for.as_deref().unwrap_or_default();
-        match self.limits.admit_late(tx, count, now).await? {
+        match self.limits.admit_waiting(tx, count, now).await? {
             Some(until) => outbox::release_lease(tx, mail.id.clone(), until).await?,
             None => {
                 outbox::update_in_time(tx, mail.id.clone()).await?;
@@ -328,8 +332,9 @@ impl Post {
         Ok(false)
     }
 
-    /// The mail as it goes out; `None` for what is never sent. `title_of` is how people know a provider.
-    pub fn write(
+    /// Composes a queued mail; `None` for a decoy. `title_of` answers the display name of a
+    /// provider.
+    pub fn compose(
         &self,
         queued: &QueuedMail,
         account: Option<&Account>,
@@ -337,11 +342,11 @@ impl Post {
     ) -> Option<Mail> {
         let about = queued.about.as_deref();
         let username = account.and_then(Account::chosen_name);
-        let mailed = |name: Option<&str>| Some(account?.mailed_name(name?)?.to_owned());
+        let mailed = |name: Option<&str>| Some(account?.name_for_mail(name?)?.to_owned());
         let username = mailed(username).unwrap_or_default();
         let provider = || about.map(&title_of);
-        let message = match Letter::parse(&queued.message)? {
-            Letter::Link(purpose) => {
+        let message = match MailKind::parse(&queued.message)? {
+            MailKind::Link(purpose) => {
                 let (id, at) = (&queued.id, queued.created_at);
                 let token = self.key.token(purpose, queued.account_id?, id, at);
                 let link = queued.link.as_ref()?.replace("{token}", &token);
@@ -353,25 +358,25 @@ impl Post {
                     Purpose::EmailReturn => Message::EmailReturn { link },
                 }
             }
-            Letter::EmailChanged => Message::EmailChanged,
-            Letter::PasswordChanged => Message::PasswordChanged,
-            Letter::PasswordSetByOperator => Message::PasswordSetByOperator,
-            Letter::PhoneChanged => Message::PhoneChanged,
-            Letter::AccountDeleted => Message::AccountDeleted,
-            Letter::AddressInUse => Message::AddressInUse,
-            Letter::SessionEnded => Message::SessionEnded { device: mailed(about) },
-            Letter::NewNetwork => Message::NewNetwork { device: mailed(about) },
-            Letter::IdentityLinked => Message::IdentityLinked { provider: provider()? },
-            Letter::IdentityUnlinked => Message::IdentityUnlinked { provider: provider()? },
-            Letter::Decoy => return None,
+            MailKind::EmailChanged => Message::EmailChanged,
+            MailKind::PasswordChanged => Message::PasswordChanged,
+            MailKind::PasswordSetByOperator => Message::PasswordSetByOperator,
+            MailKind::PhoneChanged => Message::PhoneChanged,
+            MailKind::AccountDeleted => Message::AccountDeleted,
+            MailKind::AddressInUse => Message::AddressInUse,
+            MailKind::SessionEnded => Message::SessionEnded { device: mailed(about) },
+            MailKind::NewNetwork => Message::NewNetwork { device: mailed(about) },
+            MailKind::IdentityLinked => Message::IdentityLinked { provider: provider()? },
+            MailKind::IdentityUnlinked => Message::IdentityUnlinked { provider: provider()? },
+            MailKind::Decoy => return None,
         };
         let language = Language::parse(&queued.language).unwrap_or(self.language);
         Some(Mail { id: queued.id.clone(), to: queued.recipient.clone(), language, message })
     }
 }
 
-/// Until when a mail is worth being sent: as long as its link works, or three days.
-pub(in crate::auth) async fn wanted_until(tx: &mut Tx, mail: &QueuedMail) -> Result<i64> {
+/// When a mail is no longer worth sending: when its link expires, or after three days.
+pub async fn useful_until(tx: &mut Tx, mail: &QueuedMail) -> Result<i64> {
     let link_ends = match mail.token_hash.clone() {
         Some(hash) => one_time_tokens::expires_at(tx, hash).await?,
         None => None,
@@ -379,9 +384,9 @@ pub(in crate::auth) async fn wanted_until(tx: &mut Tx, mail: &QueuedMail) -> Res
     Ok(link_ends.unwrap_or(mail.created_at + LIFETIME))
 }
 
-/// Links to one mailbox are counted in three classes: tags cost nothing, so that an attacker may have
-/// many accounts at them, and only the mailbox's owner can have proved an address. So others use up
-/// nothing that the owner needs.
+/// Links to one mailbox are counted in three classes, so that others cannot use up the owner's
+/// allowance: anyone can register many accounts with tagged forms of the address, but only the
+/// mailbox's owner can prove one.
 fn class_of(account: &Account, to: &str) -> &'static str {
     if account.is_mailbox_proved() && account.mailbox() == Some(to) {
         return "proved";
@@ -389,30 +394,30 @@ fn class_of(account: &Account, to: &str) -> &'static str {
     if to.contains('+') { "tagged" } else { "plain" }
 }
 
-async fn pretend_to_queue(tx: &mut Tx, now: i64) -> Result<()> {
+async fn insert_decoy(tx: &mut Tx, now: i64) -> Result<()> {
     let [slot, value @ ..] = random::<17>()?;
     meta::write_decoy(tx, slot % DECOYS, hex(&value)).await?;
-    outbox::insert_mail(tx, queued(Letter::Decoy, String::new(), now)?).await
+    outbox::insert_mail(tx, queued(MailKind::Decoy, String::new(), now)?).await
 }
 
 impl Notice<'_> {
-    /// By what it is counted. At an address that is not proved all notices share one count: its owner
-    /// may never have heard of the account.
-    fn counted_as(&self) -> &'static str {
-        match self.is_proved || self.letter == Letter::AddressInUse {
-            true => self.letter.as_str(),
+    /// The counter of this notice. Notices to an address that is not proved share one counter: its
+    /// owner may not know the account at all.
+    fn counter_name(&self) -> &'static str {
+        match self.is_proved || self.mail_kind == MailKind::AddressInUse {
+            true => self.mail_kind.as_str(),
             false => "notice",
         }
     }
 }
 
 /// A new mail, due at once.
-fn queued(letter: Letter, recipient: String, now: i64) -> Result<QueuedMail> {
+fn queued(mail_kind: MailKind, recipient: String, now: i64) -> Result<QueuedMail> {
     Ok(QueuedMail {
         id: hex(&random::<16>()?),
         account_id: None,
         token_hash: None,
-        message: letter.as_str().to_owned(),
+        message: mail_kind.as_str().to_owned(),
         recipient,
         language: String::new(),
         link: None,
@@ -427,17 +432,14 @@ fn queued(letter: Letter, recipient: String, now: i64) -> Result<QueuedMail> {
     })
 }
 
-/// The id of no account.
-pub(in crate::auth) const NOBODY: i64 = -1;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_letter_is_read_as_it_is_written() {
-        for letter in Letter::ALL {
-            assert_eq!(Letter::parse(letter.as_str()), Some(letter));
+    fn mail_kind_is_parsed_from_its_own_text() {
+        for mail_kind in MailKind::ALL {
+            assert_eq!(MailKind::parse(mail_kind.as_str()), Some(mail_kind));
         }
     }
 }

@@ -1,22 +1,23 @@
-//! The `uid` in a mailed link, which names the account as Django writes and reads it.
+//! The `uid` in a mailed link: the account's id, encoded and decoded as Django does it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 
 /// An account's id in base64url.
-pub(in crate::auth) fn uid_of(account_id: i64) -> String {
+pub fn uid_of(account_id: i64) -> String {
     URL_SAFE_NO_PAD.encode(account_id.to_string())
 }
 
-/// The id in a uid, as leniently as Django reads it: its `urlsafe_base64_decode`, then Python's `int`.
-pub(in crate::auth) fn account_of(uid: &str) -> Option<i64> {
+/// The id in a uid, decoded as leniently as Django does: `urlsafe_base64_decode`, then Python's
+/// `int`.
+pub fn account_of(uid: &str) -> Option<i64> {
     let bytes = BASE64_STANDARD_NO_PAD.decode(letters(uid)?).ok()?;
     integer(std::str::from_utf8(&bytes).ok()?)
 }
 
-/// The letters of a uid with what Django adds for padding: others are skipped, and nothing is read
-/// behind the padding, which must be there where letters do not come out even.
+/// The base64 letters of a uid after Django has added padding. As in Python, other characters are
+/// skipped, reading ends at complete padding, and incomplete padding is an error.
 fn letters(uid: &str) -> Option<Vec<u8>> {
     let padded = uid.bytes().chain(std::iter::repeat_n(b'=', uid.len() % 4));
     let (mut letters, mut pads) = (Vec::new(), 0);
@@ -39,7 +40,7 @@ fn letters(uid: &str) -> Option<Vec<u8>> {
     letters.len().is_multiple_of(4).then_some(letters)
 }
 
-/// Python does not mind bits in the last letter that belong to no byte.
+/// Python ignores the bits of the last letter that belong to no byte; our decoder refuses them.
 fn clear_trailing_bits(letters: &mut [u8]) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mask = match letters.len() % 4 {
@@ -54,7 +55,8 @@ fn clear_trailing_bits(letters: &mut [u8]) {
     }
 }
 
-/// White space around it, a sign and single underscores between digits are all right.
+/// Like Python's `int`: allows white space at the ends, a sign, and single underscores between
+/// digits.
 fn integer(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uid_comes_back_as_its_account() {
+    fn uid_decodes_to_its_account() {
         for id in [1, 10, 99, 123_456_789] {
             assert_eq!(account_of(&uid_of(id)), Some(id));
             assert_eq!(account_of(&format!("{}==", uid_of(id))), Some(id));
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uid_is_read_as_leniently_as_django_reads_it() {
+    fn uid_is_decoded_as_leniently_as_django_does_it() {
         let cases = [
             ("IDE", Some(1)),
             ("KzE", Some(1)),

@@ -1,8 +1,8 @@
-//! The highest account number that was given out, kept outside the database in a file of the data
-//! directory, so that an older database can be known as such. The file holds two numbers. `given`
-//! is written for each new number and outlives the process. `reserved` is never below a number that
-//! was given out and outlives a power cut: it is raised in blocks, so that only one number in many
-//! waits for the disk.
+//! The highest account number that was used, kept outside the database in a file of the data
+//! directory, so that a restored, older database is recognised. The file has two numbers. `given`
+//! is written for each new number and survives the end of the process. `reserved` is at least as
+//! high and survives a power cut: it is raised in blocks, so that only one number in many waits for
+//! the disk.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
@@ -12,20 +12,20 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::owner_only;
 
-/// Numbers that are reserved at once.
+/// How many numbers are reserved at once.
 const BLOCK: i64 = 100;
 
 /// The two numbers of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::auth) struct Recorded {
+pub struct Recorded {
     pub given: i64,
     pub reserved: i64,
 }
 
 /// The open file; one per serving process.
-pub(in crate::auth) struct NumberFile {
+pub struct NumberFile {
     state: Mutex<State>,
-    /// The same as in the file, to be read without waiting.
+    /// The same as in the file, to be read without the lock.
     given: AtomicI64,
 }
 
@@ -35,7 +35,7 @@ struct State {
 }
 
 impl NumberFile {
-    /// Opens the file, or makes one, and returns what was in it.
+    /// Opens the file, or creates it, and returns its content.
     pub fn open(path: &Path) -> Result<(Self, Recorded)> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -64,17 +64,17 @@ impl NumberFile {
         }
     }
 
-    /// Whether the number is known to the file already.
+    /// Whether the file has this number or a higher one.
     pub fn has(&self, number: i64) -> bool {
         number <= self.given.load(Ordering::SeqCst)
     }
 
-    /// The highest number that the file knows.
+    /// The highest number in the file.
     pub fn given(&self) -> i64 {
         self.given.load(Ordering::SeqCst)
     }
 
-    /// Writes down that this number has been given out; blocks.
+    /// Records that this number was used; blocks.
     pub fn note(&self, number: i64) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if number <= state.recorded.given {
@@ -90,7 +90,7 @@ impl NumberFile {
         Ok(())
     }
 
-    /// Writes down that nothing beyond the last number is reserved any more; blocks.
+    /// Records that no number above the last one is reserved any more; blocks.
     pub fn close(&self) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.recorded.reserved = state.recorded.given;
@@ -99,7 +99,7 @@ impl NumberFile {
 }
 
 impl State {
-    /// In place: the text always has the same length and lies in one sector.
+    /// Writes in place: the text always has the same length and fits into one sector.
     fn write(&mut self, durably: bool) -> Result<()> {
         let Recorded { given, reserved } = self.recorded;
         self.file.seek(SeekFrom::Start(0))?;
@@ -109,7 +109,7 @@ impl State {
 }
 
 impl Recorded {
-    /// What a file with this text has recorded; a new one is empty.
+    /// Parses the content of a file; a new one is empty.
     fn read(text: &str) -> Result<Self> {
         match text.is_empty() {
             true => Ok(Recorded::default()),
@@ -135,14 +135,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn number_file_remembers_what_was_given_out() {
+    fn number_file_remembers_used_numbers() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("numbers");
         let (file, recorded) = NumberFile::open(&path).expect("a new file");
         assert_eq!(recorded, Recorded::default());
         file.note(7).expect("a disk");
         assert!(file.has(7) && !file.has(8));
-        // As after a kill.
+        // Like a killed process: without `close`.
         drop(file);
         let (file, recorded) = NumberFile::open(&path).expect("the file");
         assert_eq!(recorded, Recorded { given: 7, reserved: 107 });

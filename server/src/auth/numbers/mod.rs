@@ -1,4 +1,5 @@
-//! Account numbers that were given out.
+//! Account numbers that were used: a number must never be given to a second account, not even after
+//! an old backup was restored.
 
 pub mod file;
 
@@ -7,26 +8,26 @@ use std::sync::{Arc, OnceLock};
 
 use crate::auth::numbers::file::NumberFile;
 
-/// The account numbers that were given out, as far as this process knows.
+/// The account numbers that were used, as far as this process knows.
 #[derive(Default)]
-pub(in crate::auth) struct Numbers {
-    /// The database gives no new account a number up to here.
+pub struct Numbers {
+    /// The database gives new accounts numbers above this one.
     last: AtomicI64,
-    pub(in crate::auth) file: OnceLock<Arc<NumberFile>>,
+    pub file: OnceLock<Arc<NumberFile>>,
 }
 
 impl Numbers {
-    pub(in crate::auth) fn learn(&self, last: i64) {
+    pub fn learn(&self, last: i64) {
         self.last.fetch_max(last, Ordering::SeqCst);
     }
 
-    /// No number above this one was given out, as far as is known here.
-    pub(in crate::auth) fn highest(&self) -> i64 {
+    /// The highest number that was used, as far as this process knows.
+    pub fn highest(&self) -> i64 {
         let given = self.file.get().map_or(0, |file| file.given());
         given.max(self.last.load(Ordering::SeqCst))
     }
 
-    pub(in crate::auth) fn knows(&self, number: i64) -> bool {
+    pub fn knows(&self, number: i64) -> bool {
         number <= self.last.load(Ordering::SeqCst)
     }
 

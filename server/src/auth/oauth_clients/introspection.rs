@@ -11,7 +11,7 @@ use crate::auth::domain::Auth;
 use crate::auth::oauth_clients::registry::ClientName;
 use crate::auth::requester::SignedIn;
 use crate::auth::sessions::session::{active_account, unended_session};
-use crate::auth::tokens::opaque::ends_at;
+use crate::auth::tokens::opaque::access_expiry;
 use crate::auth::tokens::signing::access_token::OWN_APPS;
 use crate::error::{ClientFault, Error, Result, TokenFault};
 use crate::identifier::stand_in;
@@ -72,7 +72,8 @@ impl Auth {
             Some(id) => Some(unended_session(&mut tx, id).await?),
             None => None,
         };
-        let of_row = session.as_ref().filter(|session| session.key_hash.is_some()).map(ends_at);
+        let of_row =
+            session.as_ref().filter(|session| session.key_hash.is_some()).map(access_expiry);
         let expires_at = of_row.or_else(|| expiry_of(token)).ok_or(TokenFault::NoExp)?;
         let scope = match who.session {
             Some(id) => sessions::scope(&mut tx, id).await?,

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use super::pool::Memory;
 use super::{HashError, Password, PasswordHash, wipe};
 
-// Each bound is a few seconds of one core's work at most.
+// At each bound a hash takes a few seconds of one core.
 const ARGON2_MAX_KIB: u32 = 1 << 20;
 const ARGON2_MAX_KIB_PASSES: u64 = 4 << 20;
 const BCRYPT_COSTS: RangeInclusive<u32> = 4..=16;
@@ -56,7 +56,7 @@ impl StoredHash {
             .ok_or_else(|| unsupported(encoded))
     }
 
-    /// A hash of no known password that costs what a hash of this scheme costs.
+    /// A hash of no known password, to be compared in the time of a real one of this scheme.
     pub fn dummy(scheme: Scheme) -> StoredHash {
         let (_, output) = scheme.lens();
         let output = vec![0; OUTPUT_LEN.clamp(*output.start(), *output.end())];
@@ -82,7 +82,7 @@ impl StoredHash {
 }
 
 impl Scheme {
-    /// Algorithm and cost as text: the same for all hashes that cost the same.
+    /// Algorithm and cost as text: equal for all hashes of the same cost.
     pub fn name(&self) -> String {
         match self {
             Scheme::Argon2(Argon2Cost { algorithm, version, params }) => {
@@ -97,8 +97,8 @@ impl Scheme {
         }
     }
 
-    /// Lengths of salt and output. A PBKDF2 or scrypt output that is cut short would still match,
-    /// so that theirs is exact.
+    /// Allowed lengths of salt and output. Those of PBKDF2 and scrypt outputs are exact, because a
+    /// truncated output would still match.
     fn lens(&self) -> (RangeInclusive<usize>, RangeInclusive<usize>) {
         match self {
             Scheme::Argon2(_) => (argon2::MIN_SALT_LEN..=ENCODED_MAX_LEN, 16..=ENCODED_MAX_LEN),
@@ -120,7 +120,7 @@ impl Scheme {
             Scheme::Bcrypt { cost, prehashed } => {
                 let salt = salt.try_into().map_err(|_| HashError::Unsupported("bcrypt"))?;
                 let derived = derive_bcrypt(password, salt, *cost, *prehashed);
-                // bcrypt leaves the last of its 24 bytes out of its encoding.
+                // bcrypt does not encode the last of its 24 bytes.
                 output.iter_mut().zip(derived).for_each(|(to, from)| *to = from);
             }
             Scheme::Pbkdf2Sha256 { rounds } => {
@@ -134,7 +134,7 @@ impl Scheme {
 }
 
 impl Argon2Cost {
-    /// The cost of new hashes; `None` if it is not one that could be verified again.
+    /// The cost of new hashes; `None` if it is beyond the bounds for verification.
     pub fn argon2id(memory_kib: u32, time: u32) -> Option<Argon2Cost> {
         Self::bounded(Algorithm::Argon2id, Version::V0x13, [memory_kib, time, 1])
     }
@@ -184,14 +184,14 @@ impl Argon2Cost {
 type Fields<'a> = std::str::Split<'a, char>;
 type Parts = (Scheme, Vec<u8>, Vec<u8>);
 
-/// The scheme, salt and output of an encoded hash; the last two are empty if it ends before them.
+/// The scheme, salt and output of an encoded hash; salt and output are empty if they are missing.
 fn read(encoded: &str) -> Option<Parts> {
     if encoded.len() > ENCODED_MAX_LEN {
         return None;
     }
     let mut fields = encoded.split('$');
     let parts = match fields.next()? {
-        // A PHC string begins with `$`; Django puts its own name of the algorithm before it.
+        // A PHC string begins with `$`; Django prefixes its own name of the algorithm.
         "" | "argon2" => read_argon2(&mut fields),
         "bcrypt" => read_bcrypt(&mut fields, false),
         "bcrypt_sha256" => read_bcrypt(&mut fields, true),
@@ -205,7 +205,7 @@ fn read(encoded: &str) -> Option<Parts> {
 /// `argon2id$v=19$m=19456,t=2,p=1$salt$output`
 fn read_argon2(fields: &mut Fields) -> Option<Parts> {
     let algorithm = Algorithm::new(fields.next()?).ok()?;
-    // The first version of argon2 did not name itself.
+    // Hashes of the first argon2 version have no version field.
     let (mut version, mut costs) = (Version::V0x10, fields.next()?);
     if let Some(named) = costs.strip_prefix("v=") {
         version = Version::try_from(named.parse::<u32>().ok()?).ok()?;
@@ -248,7 +248,7 @@ fn read_pbkdf2_sha256(fields: &mut Fields) -> Option<Parts> {
 fn read_scrypt(fields: &mut Fields) -> Option<Parts> {
     let (n, salt): (u64, _) = (fields.next()?.parse().ok()?, fields.next()?.into());
     let (r, p): (u32, u32) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    // Memory is 128 × N × r and work is p times that, so that one bound holds both.
+    // Memory is 128 × N × r and work is p times that, so one bound limits both.
     let bytes = [n, r.into(), p.into()].into_iter().try_fold(128, u64::checked_mul)?;
     if !n.is_power_of_two() || n < 2 || bytes > SCRYPT_MAX_BYTES {
         return None;
@@ -261,7 +261,7 @@ fn decode(engine: &GeneralPurpose, field: Option<&str>) -> Option<Vec<u8>> {
     engine.decode(field.unwrap_or_default()).ok()
 }
 
-/// Names the scheme a hash claims only if it is a known one: free text could be part of a secret.
+/// Names the scheme of a hash only if it is a known one: other text could be part of a secret.
 fn unsupported(encoded: &str) -> HashError {
     const KNOWN: &str = "argon2 argon2d argon2i argon2id bcrypt bcrypt_sha256 md5 pbkdf2_sha1 \
         pbkdf2_sha256 scrypt sha1";
@@ -271,7 +271,7 @@ fn unsupported(encoded: &str) -> HashError {
     HashError::Unsupported(known.unwrap_or("unknown"))
 }
 
-/// bcrypt takes the password, or the hexadecimal digest of it, with a zero byte at its end.
+/// bcrypt hashes the password, or its hexadecimal digest, with a zero byte at the end.
 fn derive_bcrypt(password: &[u8], salt: [u8; 16], cost: u32, prehashed: bool) -> [u8; 24] {
     let mut key = Vec::with_capacity(password.len().max(64) + 1);
     if prehashed {
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_hashes_are_refused() {
+    fn hashes_that_are_malformed_are_refused() {
         let pbkdf2 = "pbkdf2_sha256$1000$seasalt2$pZtpUnhgb2EaXIEbbn2/SIHWdGPRrIuh580IGZw+fxs=";
         assert!(is_supported(pbkdf2));
         for end in 0..pbkdf2.len() {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn costs_beyond_the_bounds_are_refused() {
+    fn hashes_with_costs_beyond_the_bounds_are_refused() {
         let within = "pbkdf2_sha256$10000000 bcrypt$$2b$16 scrypt$262144$salt$8$1
             scrypt$16384$salt$8$16 scrypt$2$salt$1$1 $argon2id$v=19$m=1048576,t=4,p=1
             $argon2id$v=19$m=64,t=1,p=8";
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_no_scheme_but_a_known_one() {
+    fn hash_error_names_known_schemes_only() {
         for (encoded, scheme) in [
             ("pbkdf2_sha1$1000$salt$hash", "pbkdf2_sha1"),
             ("$argon2id$v=18", "argon2id"),

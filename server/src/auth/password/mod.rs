@@ -1,6 +1,6 @@
-//! Password hashing: argon2id for new passwords, and verification of imported Django hashes. It runs
-//! on threads of its own, so that it neither holds up the async runtime nor computes more hashes at
-//! once than planned.
+//! Password hashing: argon2id for new passwords, and verification of imported Django hashes. It
+//! runs on its own threads, so that it does not block the async runtime and the number of hashes at
+//! a time is limited.
 
 mod encoded;
 mod pool;
@@ -15,7 +15,7 @@ use self::pool::{Memory, Pool};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 pub use self::pool::Origin;
-pub use self::schemes::{Lot, Tally};
+pub use self::schemes::{CostSeed, SchemeCounts};
 use crate::error::{Error, Fault};
 use crate::python;
 
@@ -26,9 +26,9 @@ pub struct HashSettings {
     pub time: u32,
     /// Worker threads; argon2's own parallelism is always 1.
     pub threads: usize,
-    /// Jobs that may wait for a worker.
+    /// How many jobs may wait for a worker.
     pub queue: usize,
-    /// Jobs of one address that may wait while others wait.
+    /// How many jobs of one network may wait while jobs of others wait.
     pub share: usize,
 }
 
@@ -39,7 +39,7 @@ pub enum HashError {
     Busy,
     #[error("password hashing has ended")]
     Closed,
-    /// Only the scheme is named, never the hash.
+    /// Names only the scheme, never the hash.
     #[error("a password hash of scheme {0} is malformed, too costly or of no supported kind")]
     Unsupported(&'static str),
     #[error("password hashing settings: {0}")]
@@ -54,23 +54,23 @@ pub enum HashError {
     Panicked,
 }
 
-/// A password above [`Password::MAX_BYTES`].
+/// A password is longer than [`Password::MAX_BYTES`].
 #[derive(Debug, thiserror::Error)]
 #[error("the password is longer than {} bytes", Password::MAX_BYTES)]
 pub struct TooLong;
 
-/// A plain password without white space at its ends, overwritten in memory when dropped.
+/// A plain password without white space at its ends; overwritten in memory when dropped.
 pub struct Password {
     text: String,
-    /// Its bytes are what is meant: another spelling of the same characters is another password.
+    /// Compared byte by byte: other Unicode forms of the same characters are other passwords.
     is_verbatim: bool,
 }
 
 impl Password {
     pub const MAX_BYTES: usize = 1024;
 
-    /// Trims as Python's `str.strip()` does: it also takes the four information separators,
-    /// which Unicode does not count as white space.
+    /// Trims like Python's `str.strip()`: also the four information separators, which are no white
+    /// space in Unicode.
     pub fn parse(text: &str) -> Result<Password, TooLong> {
         let trimmed = python::strip(text);
         if trimmed.len() > Self::MAX_BYTES {
@@ -79,7 +79,7 @@ impl Password {
         Ok(Password { text: trimmed.to_owned(), is_verbatim: false })
     }
 
-    /// What a client has made of a password, which is none to be normalised.
+    /// The same password, never normalised: a hash that a client has computed.
     pub fn verbatim(mut self) -> Password {
         self.is_verbatim = true;
         self
@@ -89,8 +89,8 @@ impl Password {
         &self.text
     }
 
-    /// The same characters in Unicode's form C, if that is another spelling: keyboards differ in how
-    /// they compose letters with accents.
+    /// The password in Unicode's form C, if that differs: keyboards differ in how they compose
+    /// letters with accents.
     fn normalised(&self) -> Option<Password> {
         let differs = !self.is_verbatim && !is_nfc(&self.text);
         differs.then(|| Password { text: self.text.nfc().collect(), is_verbatim: false })
@@ -109,7 +109,7 @@ impl Drop for Password {
     }
 }
 
-/// An encoded password hash as it is stored: a PHC string or Django's own encoding.
+/// An encoded password hash, as stored: a PHC string or Django's own encoding.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
@@ -129,18 +129,18 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// What became of a verification.
+/// The result of a verification.
 #[derive(Debug)]
 pub enum Verdict {
     Wrong,
-    /// `outdated`: scheme or cost of the stored hash are not those of the settings; the password is
-    /// to be hashed anew in this spelling, which fitted.
+    /// `outdated`: scheme or cost of the stored hash differ from the settings; the password, in the
+    /// Unicode form that was right, should be hashed again.
     Right {
         outdated: Option<Password>,
     },
 }
 
-/// Whether this is what Django stores for an account without a password.
+/// Whether this is Django's mark of an account without a password.
 pub fn is_unusable(encoded: &str) -> bool {
     encoded.starts_with('!')
 }
@@ -150,7 +150,7 @@ pub fn is_supported(encoded: &str) -> bool {
     StoredHash::parse(encoded).is_ok()
 }
 
-/// Hashes and verifies passwords on its threads, which end when its last clone is dropped.
+/// Hashes and verifies passwords on worker threads, which end when the last clone is dropped.
 #[derive(Clone)]
 pub struct Hasher {
     shared: Arc<Shared>,
@@ -159,7 +159,7 @@ pub struct Hasher {
 struct Shared {
     pool: Pool,
     current: Argon2Cost,
-    tally: Mutex<Tally>,
+    scheme_counts: Mutex<SchemeCounts>,
 }
 
 fn cost(settings: &HashSettings) -> Result<Argon2Cost, HashError> {
@@ -172,7 +172,7 @@ fn cost(settings: &HashSettings) -> Result<Argon2Cost, HashError> {
 }
 
 impl Hasher {
-    /// Refuses settings that it cannot start with.
+    /// Checks the settings without starting threads.
     pub fn check(settings: &HashSettings) -> Result<(), HashError> {
         cost(settings).map(drop)
     }
@@ -182,7 +182,7 @@ impl Hasher {
         let current = cost(&settings)?;
         let pool =
             Pool::start(threads, queue, share, current.block_count()).map_err(HashError::Thread)?;
-        let shared = Shared { pool, current, tally: Mutex::default() };
+        let shared = Shared { pool, current, scheme_counts: Mutex::default() };
         Ok(Hasher { shared: Arc::new(shared) })
     }
 
@@ -196,7 +196,7 @@ impl Hasher {
         self.hash_as_spelled(password, origin).await
     }
 
-    /// The same of a password whose spelling is known to fit.
+    /// The same for a password in the Unicode form that was verified.
     pub async fn hash_as_spelled(
         &self,
         password: Password,
@@ -207,23 +207,23 @@ impl Hasher {
     }
 
     /// Compares the password as it was sent and, if that is wrong, in Unicode's form C. `stored` is
-    /// `None` for an unknown user or an account without a password: that costs what a wrong password
-    /// may cost, by the `lot`, and is always [`Verdict::Wrong`], as is a hash that cannot be
-    /// verified.
+    /// `None` for an unknown user or an account without a password: then a dummy hash, chosen by
+    /// the `seed`, is computed, so that the time is that of a wrong password. The result is
+    /// [`Verdict::Wrong`], as for a stored hash that cannot be verified.
     pub async fn verify(
         &self,
         password: Password,
         stored: Option<PasswordHash>,
-        lot: Lot,
+        seed: CostSeed,
         origin: Origin,
     ) -> Result<Verdict, HashError> {
         let genuine = stored.as_ref().and_then(verifiable);
         let is_genuine = genuine.is_some();
-        let target = genuine.unwrap_or_else(|| self.dummy(lot));
+        let target = genuine.unwrap_or_else(|| self.dummy(seed));
         let normalised = password.normalised();
         for spelling in [Some(password), normalised].into_iter().flatten() {
             let verdict = self.compare(spelling, target.clone(), origin).await?;
-            // Of the dummy only the cost is wanted.
+            // The dummy is computed only for its time.
             if is_genuine && !matches!(verdict, Verdict::Wrong) {
                 return Ok(verdict);
             }
@@ -247,26 +247,26 @@ impl Hasher {
         self.shared.pool.run(origin, work).await
     }
 
-    /// From now on unknown users cost what stored passwords of these schemes cost.
-    pub fn set_tally(&self, tally: Tally) {
-        *self.lock_tally() = tally;
+    /// Sets the schemes that dummies for unknown users are chosen from.
+    pub fn set_scheme_counts(&self, counts: SchemeCounts) {
+        *self.lock_scheme_counts() = counts;
     }
 
-    fn dummy(&self, lot: Lot) -> StoredHash {
-        let scheme = self.lock_tally().draw(lot).cloned();
+    fn dummy(&self, seed: CostSeed) -> StoredHash {
+        let scheme = self.lock_scheme_counts().choose(seed).cloned();
         StoredHash::dummy(scheme.unwrap_or_else(|| Scheme::Argon2(self.shared.current.clone())))
     }
 
-    fn lock_tally(&self) -> MutexGuard<'_, Tally> {
-        self.shared.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_scheme_counts(&self) -> MutexGuard<'_, SchemeCounts> {
+        self.shared.scheme_counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The stored hash, if it can be verified at all.
+/// The stored hash, decoded; `None` if it cannot be verified.
 fn verifiable(stored: &PasswordHash) -> Option<StoredHash> {
     let encoded = stored.as_str();
-    // Django's mark of an account without a password is no fault worth a warning.
-    if encoded.is_empty() || encoded.starts_with('!') {
+    // No password: not worth a warning.
+    if encoded.is_empty() || is_unusable(encoded) {
         return None;
     }
     StoredHash::parse(encoded)
@@ -276,7 +276,7 @@ fn verifiable(stored: &PasswordHash) -> Option<StoredHash> {
 
 fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
-    // Without a reader the compiler could leave the writes out.
+    // Otherwise the compiler could remove the writes, because the bytes are not read again.
     std::hint::black_box(bytes);
 }
 
@@ -309,7 +309,7 @@ mod tests {
 
     async fn verify_as(hasher: &Hasher, sent: Password, stored: Option<&str>) -> Verdict {
         let stored = stored.map(|stored| PasswordHash::new(stored.to_owned()));
-        hasher.verify(sent, stored, Lot([0; 16]), Origin::SERVER).await.unwrap()
+        hasher.verify(sent, stored, CostSeed([0; 16]), Origin::SERVER).await.unwrap()
     }
 
     async fn verify(hasher: &Hasher, text: &str, stored: &str) -> Verdict {
@@ -329,16 +329,16 @@ mod tests {
         assert!(is_supported(stored));
         assert!(is_wrong(&hasher, "wrong", stored).await);
         let verdict = verify(&hasher, PASSWORD, stored).await;
-        let Verdict::Right { outdated: Some(fitted) } = verdict else {
+        let Verdict::Right { outdated: Some(spelling) } = verdict else {
             panic!("{stored} was not verified as outdated");
         };
-        let new = hasher.hash_as_spelled(fitted, Origin::UPKEEP).await.unwrap();
+        let new = hasher.hash_as_spelled(spelling, Origin::BACKGROUND).await.unwrap();
         assert!(new.as_str().starts_with("$argon2id$v=19$m=64,t=2,p=1$"));
         assert!(is_current(&hasher, PASSWORD, new.as_str()).await);
     }
 
     #[tokio::test]
-    async fn a_new_hash_is_verified_and_not_rehashed() {
+    async fn verify_accepts_a_new_hash_and_does_not_rehash_it() {
         let hasher = Hasher::start(settings()).unwrap();
         let stored = hash(&hasher, PASSWORD).await;
         assert!(is_current(&hasher, PASSWORD, stored.as_str()).await);
@@ -346,12 +346,12 @@ mod tests {
         assert_ne!(hash(&hasher, PASSWORD).await, stored);
     }
 
-    /// One password as a phone composes it, and as a Mac may take it apart.
+    /// One password in two Unicode forms, as different devices send it.
     const COMPOSED: &str = "p\u{e4}ssw\u{f6}rd \u{439}";
     const DECOMPOSED: &str = "pa\u{308}sswo\u{308}rd \u{438}\u{306}";
 
     #[tokio::test]
-    async fn a_new_password_fits_in_every_spelling() {
+    async fn verify_accepts_a_new_password_in_any_unicode_form() {
         let hasher = Hasher::start(settings()).unwrap();
         for text in [COMPOSED, DECOMPOSED] {
             let stored = hash(&hasher, text).await;
@@ -363,22 +363,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_imported_hash_fits_as_it_was_made_and_keeps_its_spelling() {
+    async fn verify_accepts_an_imported_hash_in_its_unicode_form_only() {
         let hasher = Hasher::start(settings()).unwrap();
         let old = Hasher::start(HashSettings { time: 1, ..settings() }).unwrap();
         let stored = old.hash_as_spelled(password(DECOMPOSED), Origin::SERVER).await.unwrap();
         assert!(is_wrong(&hasher, COMPOSED, stored.as_str()).await);
         let verdict = verify(&hasher, DECOMPOSED, stored.as_str()).await;
-        let Verdict::Right { outdated: Some(fitted) } = verdict else { panic!("not outdated") };
-        assert_eq!(fitted.as_str(), DECOMPOSED);
+        let Verdict::Right { outdated: Some(spelling) } = verdict else { panic!("not outdated") };
+        assert_eq!(spelling.as_str(), DECOMPOSED);
         let composed = old.hash(password(COMPOSED), Origin::SERVER).await.unwrap();
         let verdict = verify(&hasher, DECOMPOSED, composed.as_str()).await;
-        let Verdict::Right { outdated: Some(fitted) } = verdict else { panic!("not outdated") };
-        assert_eq!(fitted.as_str(), COMPOSED);
+        let Verdict::Right { outdated: Some(spelling) } = verdict else { panic!("not outdated") };
+        assert_eq!(spelling.as_str(), COMPOSED);
     }
 
     #[tokio::test]
-    async fn a_verbatim_password_is_never_normalised() {
+    async fn verify_never_normalises_a_verbatim_password() {
         let hasher = Hasher::start(settings()).unwrap();
         let sent = || password(DECOMPOSED).verbatim();
         let stored = hasher.hash(sent(), Origin::SERVER).await.unwrap();
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_django_pbkdf2_hash_is_verified_and_rehashed() {
+    async fn django_pbkdf2_hash_is_verified_and_rehashed() {
         assert_verified_and_rehashed(
             "pbkdf2_sha256$1000$seasalt2$pZtpUnhgb2EaXIEbbn2/SIHWdGPRrIuh580IGZw+fxs=",
         )
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_django_argon2_hash_with_eight_lanes_is_verified_and_rehashed() {
+    async fn django_argon2_hash_with_eight_lanes_is_verified_and_rehashed() {
         assert_verified_and_rehashed(
             "argon2$argon2id$v=19$m=256,t=2,p=8$c2Vhc2FsdDI$dkoMGigAHykpfp+S7R5VwhXuRCZTFsOQyGw/FQVt8X8",
         )
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_django_argon2_hash_of_the_current_cost_is_not_rehashed() {
+    async fn django_argon2_hash_of_the_current_cost_is_not_rehashed() {
         let hasher = Hasher::start(settings()).unwrap();
         let stored = "argon2$argon2id$v=19$m=64,t=2,p=1$c2Vhc2FsdDJzZWFzYWx0Mg$vPvaZvwlwkmkOrSlhUwAitYpe4QhQ+7psuXoVWMLDtA";
         assert!(is_current(&hasher, PASSWORD, stored).await);
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_django_scrypt_hash_is_verified_and_rehashed() {
+    async fn django_scrypt_hash_is_verified_and_rehashed() {
         assert_verified_and_rehashed(
             "scrypt$1024$seasalt2$8$2$17HE/JNYPu61hha6ljDalsZO//OGz3Fc68u8rxnbhHz3FH402MM0jDK3YmeM9+z/6Vl2siTw1psiP78YMWfq5Q==",
         )
@@ -465,17 +465,17 @@ mod tests {
         "scrypt$1024$seasalt2$8$2$17HE/JNYPu61hha6ljDalsZO//OGz3Fc68u8rxnbhHz3FH402MM0jDK3YmeM9+z/6Vl2siTw1psiP78YMWfq5Q==",
     ];
 
-    fn tally(stored: &[&str]) -> Tally {
-        let mut tally = Tally::default();
-        stored.iter().for_each(|stored| tally.count(stored));
-        tally
+    fn scheme_counts(stored: &[&str]) -> SchemeCounts {
+        let mut scheme_counts = SchemeCounts::default();
+        stored.iter().for_each(|stored| scheme_counts.count(stored));
+        scheme_counts
     }
 
     #[tokio::test]
-    async fn an_account_without_a_verifiable_hash_is_wrong_under_any_dummy() {
+    async fn verify_of_a_dummy_is_always_wrong() {
         let hasher = Hasher::start(settings()).unwrap();
         for scheme in SCHEMES {
-            hasher.set_tally(tally(&[scheme]));
+            hasher.set_scheme_counts(scheme_counts(&[scheme]));
             let unknown = verify_as(&hasher, password(PASSWORD), None).await;
             assert!(matches!(unknown, Verdict::Wrong));
             for stored in ["!unusable", "md5$salt$hash"] {
@@ -485,27 +485,27 @@ mod tests {
     }
 
     #[test]
-    fn a_dummy_has_a_stored_scheme_and_the_same_for_a_lot() {
+    fn dummy_has_a_stored_scheme_and_the_same_for_a_seed() {
         let hasher = Hasher::start(settings()).unwrap();
-        let current = hasher.dummy(Lot([7; 16])).scheme.name();
+        let current = hasher.dummy(CostSeed([7; 16])).scheme.name();
         assert_eq!(current, "argon2id$v=19$m=64,t=2,p=1");
-        let lots: Vec<_> = (0..200_u128).map(|number| Lot(number.to_be_bytes())).collect();
-        let drawn = |hasher: &Hasher| -> Vec<_> {
-            lots.iter().map(|lot| hasher.dummy(*lot).scheme.name()).collect()
+        let seeds: Vec<_> = (0..200_u128).map(|number| CostSeed(number.to_be_bytes())).collect();
+        let chosen = |hasher: &Hasher| -> Vec<_> {
+            seeds.iter().map(|seed| hasher.dummy(*seed).scheme.name()).collect()
         };
-        hasher.set_tally(tally(&SCHEMES));
+        hasher.set_scheme_counts(scheme_counts(&SCHEMES));
         let mut stored: Vec<_> =
             SCHEMES.iter().map(|one| StoredHash::parse(one).unwrap().scheme.name()).collect();
         stored.sort();
-        let first = drawn(&hasher);
+        let first = chosen(&hasher);
         let mut distinct = first.clone();
         distinct.sort();
         distinct.dedup();
         assert_eq!(distinct, stored);
-        // As after a restart, and with other accounts in the same proportion.
+        // Like after a restart, with more accounts in the same proportion.
         let again = Hasher::start(settings()).unwrap();
-        again.set_tally(tally(&[SCHEMES, SCHEMES].concat()));
-        assert_eq!(drawn(&again), first);
+        again.set_scheme_counts(scheme_counts(&[SCHEMES, SCHEMES].concat()));
+        assert_eq!(chosen(&again), first);
     }
 
     #[test]
@@ -522,14 +522,14 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_trimmed_as_python_strips() {
+    fn password_is_trimmed_like_python_strips() {
         let padded = "\u{1c}\u{1f} \t\r\n\u{85}\u{a0}\u{2003}\u{3000} a b \u{2028}\u{1d}\u{1e}";
         assert_eq!(password(padded).as_str(), "a b");
         assert_eq!(password("\u{200b}a\u{feff}").as_str(), "\u{200b}a\u{feff}");
     }
 
     #[test]
-    fn a_password_is_measured_in_bytes_after_trimming() {
+    fn password_length_is_measured_in_bytes_after_trimming() {
         assert!(Password::parse(&format!(" {} ", "é".repeat(512))).is_ok());
         assert!(Password::parse(&"é".repeat(513)).is_err());
     }

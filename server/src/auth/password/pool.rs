@@ -1,7 +1,7 @@
-//! The threads that hash passwords, the bounded queue before them and the argon2 memory that each of
-//! them keeps from one job to the next. The queue is fair between askers: each has a turn in every
-//! round, known places first; while requests of others wait, one asker has a share of the queue at
-//! most, and in a full queue the asker with most waiters gives up its newest.
+//! The threads that hash passwords, their bounded queue, and the argon2 memory that each thread
+//! reuses. The queue is fair between sources: each has one turn in every round, known places first.
+//! While others wait, a source has at most a share of the queue; in a full queue the newest job of
+//! the source with most jobs is evicted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -15,38 +15,38 @@ use tokio::sync::oneshot;
 use super::HashError;
 use crate::auth::limits::network::Network;
 
-/// Who asks for a hash.
+/// Where a request for a hash comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
-    asker: Asker,
-    /// The place is one where the account's owner is known.
+    source: Source,
+    /// It comes from a known place of the account.
     is_known: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Asker {
+enum Source {
     Client(Network),
     Server,
-    Upkeep,
+    Background,
 }
 
 impl Origin {
-    /// The server itself, and everyone where there are no limits.
-    pub const SERVER: Origin = Origin { asker: Asker::Server, is_known: true };
+    /// The server itself, or any client while limits are switched off.
+    pub const SERVER: Origin = Origin { source: Source::Server, is_known: true };
     /// Work that no request waits for.
-    pub const UPKEEP: Origin = Origin { asker: Asker::Upkeep, is_known: false };
+    pub const BACKGROUND: Origin = Origin { source: Source::Background, is_known: false };
 
     pub fn client(network: Network, is_known: bool) -> Self {
-        Origin { asker: Asker::Client(network), is_known }
+        Origin { source: Source::Client(network), is_known }
     }
 }
 
-/// Its threads end when it is dropped.
+/// The threads end when the pool is dropped.
 pub struct Pool {
-    line: Arc<Line>,
+    shared: Arc<SharedQueue>,
 }
 
-/// What a job is called with: the worker's memory, or nothing where its place was taken.
+/// Called with the worker's memory, or with `None` if the job was evicted.
 type Job = Box<dyn FnOnce(Option<&mut Memory>) + Send>;
 
 impl Pool {
@@ -57,14 +57,14 @@ impl Pool {
         kept_blocks: usize,
     ) -> io::Result<Pool> {
         let queue = Queue::new(queue, share);
-        let line = Arc::new(Line { queue: Mutex::new(queue), changed: Condvar::new() });
-        // Dropped on a failure below, it ends the threads that have begun.
-        let pool = Pool { line: Arc::clone(&line) };
+        let shared = Arc::new(SharedQueue { queue: Mutex::new(queue), changed: Condvar::new() });
+        // If a thread below cannot be started, dropping the pool ends those that have been.
+        let pool = Pool { shared: Arc::clone(&shared) };
         for number in 0..threads {
-            let (line, memory) = (Arc::clone(&line), Memory::new(kept_blocks));
+            let (shared, memory) = (Arc::clone(&shared), Memory::new(kept_blocks));
             thread::Builder::new()
                 .name(format!("password-{number}"))
-                .spawn(move || work_off(&line, memory))?;
+                .spawn(move || run_worker(&shared, memory))?;
         }
         Ok(pool)
     }
@@ -74,11 +74,11 @@ impl Pool {
         origin: Origin,
         work: impl FnOnce(&mut Memory) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
-        // A job that panics drops its end of the channel without an answer.
+        // A job that panics drops the sender without an answer.
         self.submit(origin, work)?.await.map_err(|_| HashError::Panicked)?
     }
 
-    /// Queues the work. It is skipped if the receiver is dropped before a worker takes it.
+    /// Queues the work; skipped if the receiver is dropped before a worker takes it.
     fn submit<T: Send + 'static>(
         &self,
         origin: Origin,
@@ -87,14 +87,14 @@ impl Pool {
         let (answer, receiver) = oneshot::channel();
         let job: Job = Box::new(move |memory| {
             if !answer.is_closed() {
-                // The receiver may go away meanwhile.
+                // The receiver may be dropped in the meantime.
                 let _ = answer.send(memory.map_or(Err(HashError::Busy), work));
             }
         });
-        let replaced = self.line.lock().add(origin, job)?;
-        self.line.changed.notify_one();
-        if let Some(replaced) = replaced {
-            replaced(None);
+        let evicted = self.shared.lock().add(origin, job)?;
+        self.shared.changed.notify_one();
+        if let Some(evicted) = evicted {
+            evicted(None);
         }
         Ok(receiver)
     }
@@ -102,23 +102,23 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.line.lock().is_closed = true;
-        self.line.changed.notify_all();
+        self.shared.lock().is_closed = true;
+        self.shared.changed.notify_all();
     }
 }
 
-/// Where jobs wait for a worker.
-struct Line {
+/// The queue, shared by the pool and its workers.
+struct SharedQueue {
     queue: Mutex<Queue>,
     changed: Condvar,
 }
 
-impl Line {
+impl SharedQueue {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a job; `None` when there will be none. The lock is not held while the job runs.
+    /// Waits for a job; `None` if the pool was dropped. The lock is not held while the job runs.
     fn next(&self) -> Option<Job> {
         let mut queue = self.lock();
         loop {
@@ -133,7 +133,7 @@ impl Line {
     }
 }
 
-/// The place of a waiter: its round, known places first in it, then the order of arrival.
+/// The position of a waiting job: by round, then known places first, then by arrival.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
     round: u64,
@@ -142,28 +142,28 @@ struct Turn {
 }
 
 struct Waiter {
-    asker: Asker,
+    source: Source,
     job: Job,
 }
 
-/// What the queue knows of an asker that waits.
+/// The state of a source with waiting jobs.
 #[derive(Clone, Copy)]
-struct Standing {
+struct SourceState {
     waiting: usize,
-    /// The round after its last one.
+    /// The round after that of its last job.
     next_round: u64,
 }
 
-/// A new asker begins in the round after the one that is being served, and each further job of the
-/// same asker is one round later.
+/// A new source begins in the round after the current one; each further job of the same source is
+/// one round later.
 struct Queue {
     waiters: BTreeMap<Turn, Waiter>,
-    askers: HashMap<Asker, Standing>,
-    /// The round that is being served.
+    sources: HashMap<Source, SourceState>,
+    /// The current round.
     round: u64,
     arrivals: u64,
     capacity: usize,
-    /// How many jobs of one asker may wait while others wait.
+    /// How many jobs of one source may wait while others wait.
     share: usize,
     is_closed: bool,
 }
@@ -172,7 +172,7 @@ impl Queue {
     fn new(capacity: usize, share: usize) -> Self {
         Queue {
             waiters: BTreeMap::new(),
-            askers: HashMap::new(),
+            sources: HashMap::new(),
             round: 0,
             arrivals: 0,
             capacity,
@@ -181,51 +181,51 @@ impl Queue {
         }
     }
 
-    /// Adds a job, and answers the one whose place it took, if it did.
+    /// Adds a job; answers the job that was evicted for it, if any.
     fn add(&mut self, origin: Origin, job: Job) -> Result<Option<Job>, HashError> {
-        let own = self.waiting_of(origin.asker);
-        // Work that no request waits for takes nothing from an asker that is otherwise alone.
-        let upkeep = match origin.asker {
-            Asker::Upkeep => 0,
-            _ => self.waiting_of(Asker::Upkeep),
+        let own = self.waiting_of(origin.source);
+        // Background work does not count as another source that waits.
+        let background = match origin.source {
+            Source::Background => 0,
+            _ => self.waiting_of(Source::Background),
         };
-        if self.waiters.len() > own + upkeep && own >= self.share {
+        if self.waiters.len() > own + background && own >= self.share {
             return Err(HashError::Busy);
         }
-        let mut replaced = None;
+        let mut evicted = None;
         if self.waiters.len() >= self.capacity {
-            let turn = self.replaceable(origin, own).ok_or(HashError::Busy)?;
-            replaced = self.take_away(turn);
+            let turn = self.to_evict(origin, own).ok_or(HashError::Busy)?;
+            evicted = self.evict(turn);
         }
         self.push(origin, job);
-        Ok(replaced)
+        Ok(evicted)
     }
 
     fn push(&mut self, origin: Origin, job: Job) {
-        let Origin { asker, is_known } = origin;
-        let new = Standing { waiting: 0, next_round: self.round + 1 };
-        let standing = self.askers.entry(asker).or_insert(new);
-        let round = standing.next_round;
-        *standing = Standing { waiting: standing.waiting + 1, next_round: round + 1 };
+        let Origin { source, is_known } = origin;
+        let new = SourceState { waiting: 0, next_round: self.round + 1 };
+        let state = self.sources.entry(source).or_insert(new);
+        let round = state.next_round;
+        *state = SourceState { waiting: state.waiting + 1, next_round: round + 1 };
         self.arrivals += 1;
         let turn = Turn { round, is_unknown: !is_known, arrival: self.arrivals };
-        self.waiters.insert(turn, Waiter { asker, job });
+        self.waiters.insert(turn, Waiter { source, job });
     }
 
-    /// Whose place in a full queue a newcomer takes that has `own` waiters: the newest of the asker
-    /// with most, or, for a known place, the newest of an unknown one.
-    fn replaceable(&self, newcomer: Origin, own: usize) -> Option<Turn> {
-        let (most, standing) = self.askers.iter().max_by_key(|(_, standing)| standing.waiting)?;
-        if standing.waiting > own + 1 {
-            return self.newest(|_, waiter| waiter.asker == *most);
+    /// The job to evict from a full queue for one of a source that has `own` jobs: the newest of
+    /// the source with most jobs or, for a known place, the newest of an unknown place.
+    fn to_evict(&self, newcomer: Origin, own: usize) -> Option<Turn> {
+        let (most, state) = self.sources.iter().max_by_key(|(_, state)| state.waiting)?;
+        if state.waiting > own + 1 {
+            return self.newest(|_, waiter| waiter.source == *most);
         }
         let is_weaker =
-            |turn: &Turn, waiter: &Waiter| turn.is_unknown && self.waiting_of(waiter.asker) > own;
+            |turn: &Turn, waiter: &Waiter| turn.is_unknown && self.waiting_of(waiter.source) > own;
         newcomer.is_known.then(|| self.newest(is_weaker)).flatten()
     }
 
-    fn newest(&self, is_it: impl Fn(&Turn, &Waiter) -> bool) -> Option<Turn> {
-        let turns = self.waiters.iter().filter(|(turn, waiter)| is_it(turn, waiter));
+    fn newest(&self, is_candidate: impl Fn(&Turn, &Waiter) -> bool) -> Option<Turn> {
+        let turns = self.waiters.iter().filter(|(turn, waiter)| is_candidate(turn, waiter));
         turns.map(|(turn, _)| *turn).max_by_key(|turn| turn.arrival)
     }
 
@@ -235,31 +235,31 @@ impl Queue {
         self.remove(turn)
     }
 
-    /// Removes a job that has not had its turn; the asker's next job gets its round.
-    fn take_away(&mut self, turn: Turn) -> Option<Job> {
-        let asker = self.waiters.get(&turn)?.asker;
+    /// Removes a job before its turn; the source's next job gets its round.
+    fn evict(&mut self, turn: Turn) -> Option<Job> {
+        let source = self.waiters.get(&turn)?.source;
         let job = self.remove(turn);
-        if let Some(standing) = self.askers.get_mut(&asker)
-            && standing.next_round == turn.round + 1
+        if let Some(state) = self.sources.get_mut(&source)
+            && state.next_round == turn.round + 1
         {
-            standing.next_round = turn.round;
+            state.next_round = turn.round;
         }
         job
     }
 
     fn remove(&mut self, turn: Turn) -> Option<Job> {
-        let Waiter { asker, job } = self.waiters.remove(&turn)?;
-        if let Some(standing) = self.askers.get_mut(&asker) {
-            standing.waiting -= 1;
-            if standing.waiting == 0 {
-                self.askers.remove(&asker);
+        let Waiter { source, job } = self.waiters.remove(&turn)?;
+        if let Some(state) = self.sources.get_mut(&source) {
+            state.waiting -= 1;
+            if state.waiting == 0 {
+                self.sources.remove(&source);
             }
         }
         Some(job)
     }
 
-    fn waiting_of(&self, asker: Asker) -> usize {
-        self.askers.get(&asker).map_or(0, |standing| standing.waiting)
+    fn waiting_of(&self, source: Source) -> usize {
+        self.sources.get(&source).map_or(0, |state| state.waiting)
     }
 }
 
@@ -284,16 +284,16 @@ impl Memory {
         Ok(&mut self.blocks)
     }
 
-    /// Gives back what only an imported hash of a higher cost needed.
+    /// Frees the blocks that only an imported hash of a higher cost needed.
     fn release_excess(&mut self) {
         self.blocks.truncate(self.kept);
         self.blocks.shrink_to_fit();
     }
 }
 
-fn work_off(line: &Line, mut memory: Memory) {
-    while let Some(job) = line.next() {
-        // The blocks hold no invariant that a job cut short could break.
+fn run_worker(shared: &SharedQueue, mut memory: Memory) {
+    while let Some(job) = shared.next() {
+        // The blocks have no invariant that a panic could break.
         if catch_unwind(AssertUnwindSafe(|| job(Some(&mut memory)))).is_err() {
             tracing::error!("a password hashing job panicked");
         }
@@ -321,11 +321,11 @@ mod tests {
         Origin::client(network, false)
     }
 
-    fn at_home(number: u8) -> Origin {
+    fn known_client(number: u8) -> Origin {
         Origin { is_known: true, ..client(number) }
     }
 
-    /// Keeps the only worker busy from when this returns until the returned sender is dropped.
+    /// Keeps the only worker busy until the returned sender is dropped.
     fn occupy(pool: &Pool) -> Sender<()> {
         let (release, released) = channel::<()>();
         let (started, has_started) = channel();
@@ -335,7 +335,7 @@ mod tests {
             Ok(())
         });
         has_started.recv().unwrap();
-        // The work has begun, so that dropping the answer's receiver no longer skips it.
+        // The work has begun, so it is not skipped when the receiver is dropped.
         drop(answer);
         release
     }
@@ -356,7 +356,7 @@ mod tests {
         served
     }
 
-    /// The order in which jobs of these origins are worked off that come in this order.
+    /// The order in which jobs run that are submitted with these origins.
     async fn order(origins: &[Origin]) -> Vec<usize> {
         let pool = pool(64);
         let release = occupy(&pool);
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_queue_is_busy_at_once() {
+    async fn queue_that_is_full_is_busy_at_once() {
         let pool = pool(1);
         let release = occupy(&pool);
         let waiting = pool.submit(Origin::SERVER, |_| Ok(1)).unwrap();
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_asker_alone_may_have_the_whole_queue_and_gives_up_its_newest_to_others() {
+    async fn queue_evicts_the_newest_jobs_of_a_source_that_fills_it() {
         let pool = pool(16);
         let release = occupy(&pool);
         let of_one = submit_many(&pool, client(1), 20);
@@ -396,7 +396,7 @@ mod tests {
         let of_others: Vec<_> =
             (2..=9).flat_map(|number| submit_many(&pool, client(number), 1)).collect();
         assert_eq!(of_others.len(), 8);
-        // While others wait, it may add none.
+        // While others wait, the source is above its share.
         assert!(submit(&pool, client(1)).is_none());
         drop(release);
         assert_eq!(served(of_others).await, 8);
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_others_wait_an_asker_has_an_eighth_of_the_queue() {
+    async fn queue_limits_a_source_to_its_share_while_others_wait() {
         let pool = pool(16);
         let release = occupy(&pool);
         let other = submit_many(&pool, client(2), 1);
@@ -418,38 +418,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn upkeep_takes_nothing_from_an_asker_that_is_otherwise_alone() {
+    async fn queue_does_not_count_background_work_as_another_source() {
         for origin in [Origin::SERVER, client(1)] {
             let pool = pool(16);
             let release = occupy(&pool);
-            let upkeep = submit_many(&pool, Origin::UPKEEP, 1);
+            let background = submit_many(&pool, Origin::BACKGROUND, 1);
             let own = submit_many(&pool, origin, 15);
-            assert_eq!((upkeep.len(), own.len()), (1, 15), "{origin:?}");
+            assert_eq!((background.len(), own.len()), (1, 15), "{origin:?}");
             drop(release);
         }
     }
 
     #[tokio::test]
-    async fn while_others_wait_upkeep_has_an_eighth_of_the_queue() {
+    async fn queue_limits_background_work_to_its_share_while_others_wait() {
         let pool = pool(16);
         let release = occupy(&pool);
         let other = submit_many(&pool, client(1), 1);
-        let upkeep = submit_many(&pool, Origin::UPKEEP, 5);
-        assert_eq!((other.len(), upkeep.len()), (1, 2));
+        let background = submit_many(&pool, Origin::BACKGROUND, 5);
+        assert_eq!((other.len(), background.len()), (1, 2));
         drop(release);
     }
 
     #[tokio::test]
-    async fn a_queue_of_many_askers_takes_a_known_place_for_an_unknown_one() {
+    async fn queue_evicts_an_unknown_place_for_a_known_one() {
         let pool = pool(8);
         let release = occupy(&pool);
         let mut waiting: Vec<_> =
             (1..=8).flat_map(|number| submit_many(&pool, client(number), 1)).collect();
         assert!(submit(&pool, client(9)).is_none());
-        let known = submit(&pool, at_home(10)).unwrap();
-        // Known places do not take each other's.
+        let known = submit(&pool, known_client(10)).unwrap();
+        // Known places do not evict each other.
         let others: Vec<_> =
-            (11..=20).flat_map(|number| submit_many(&pool, at_home(number), 1)).collect();
+            (11..=20).flat_map(|number| submit_many(&pool, known_client(number), 1)).collect();
         assert_eq!(others.len(), 7);
         drop(release);
         assert!(matches!(known.await, Ok(Ok(()))));
@@ -458,48 +458,48 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn askers_take_turns_and_known_places_are_first_in_their_round() {
-        let (a, b, known) = (client(1), client(2), at_home(3));
+    async fn queue_takes_sources_in_turn_and_known_places_first() {
+        let (a, b, known) = (client(1), client(2), known_client(3));
         assert_eq!(order(&[a, a, a, b, b, known, known]).await, [5, 0, 3, 6, 1, 4, 2]);
     }
 
     #[test]
-    fn an_asker_that_comes_back_after_each_job_has_one_turn_a_round() {
+    fn queue_gives_a_source_one_turn_a_round() {
         let mut queue = Queue::new(64, 8);
         let job = || -> Job { Box::new(|_| {}) };
         let taken = |queue: &mut Queue| {
-            let asker = queue.waiters.first_key_value().unwrap().1.asker;
+            let source = queue.waiters.first_key_value().unwrap().1.source;
             queue.take();
-            asker
+            source
         };
         for number in 1..=4 {
             queue.add(client(number), job()).unwrap();
         }
-        queue.add(at_home(9), job()).unwrap();
+        queue.add(known_client(9), job()).unwrap();
         let mut order = Vec::new();
         for _ in 0..5 {
-            let asker = taken(&mut queue);
-            if asker == client(9).asker {
-                queue.add(at_home(9), job()).unwrap();
+            let source = taken(&mut queue);
+            if source == client(9).source {
+                queue.add(known_client(9), job()).unwrap();
             }
-            order.push(asker);
+            order.push(source);
         }
-        let expected = [9, 1, 2, 3, 4].map(|number| client(number).asker);
+        let expected = [9, 1, 2, 3, 4].map(|number| client(number).source);
         assert_eq!(order, expected);
     }
 
     #[test]
-    fn askers_that_are_gone_leave_nothing() {
+    fn queue_forgets_sources_without_jobs() {
         let mut queue = Queue::new(8, 1);
         for number in 0..=255 {
             queue.add(client(number), Box::new(|_| {})).unwrap();
             queue.take();
         }
-        assert!(queue.askers.is_empty());
+        assert!(queue.sources.is_empty());
     }
 
     #[tokio::test]
-    async fn a_job_nobody_waits_for_is_skipped() {
+    async fn job_without_a_receiver_is_skipped() {
         let pool = pool(2);
         let release = occupy(&pool);
         let (ran, has_run) = channel();
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_error_and_the_worker_lives_on() {
+    async fn job_that_panics_is_an_error_and_the_worker_survives() {
         let pool = pool(1);
         let panicked = pool.run::<()>(Origin::SERVER, |_| panic!("on purpose")).await;
         assert!(matches!(panicked, Err(HashError::Panicked)));
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn dropping_the_pool_ends_its_threads() {
+    async fn pool_ends_its_threads_when_dropped() {
         thread_local!(static ALIVE: RefCell<Option<Sender<()>>> = const { RefCell::new(None) });
         let (alive, ended) = channel();
         let pool = pool(1);
@@ -529,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_beyond_the_kept_blocks_is_given_back() {
+    fn memory_beyond_the_kept_blocks_is_freed() {
         let mut memory = Memory::new(8);
         assert!(memory.blocks(64).unwrap().len() >= 64);
         memory.release_excess();

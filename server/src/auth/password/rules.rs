@@ -1,5 +1,6 @@
-//! Django's four password validators with their stock settings: not like the user's other data, eight characters, not
-//! common, not all digits. The list of common passwords is Django's (see `common_passwords.LICENSE.md`).
+//! Django's four password validators with their default settings: not similar to the user's other
+//! data, at least eight characters, not common, not only digits. The list of common passwords is
+//! Django's (see `common_passwords.LICENSE.md`).
 
 use std::sync::LazyLock;
 
@@ -14,19 +15,19 @@ pub const MIN_LENGTH: usize = 8;
 static COMMON: LazyLock<Vec<&str>> =
     LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
 
-/// What a validator finds wrong.
+/// A problem that a validator reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding<'a> {
-    /// Like the attribute of this verbose name.
+    /// Similar to the attribute with this verbose name.
     TooSimilar(&'a str),
     TooShort,
     TooCommon,
     Numeric,
 }
 
-/// What the validators refuse, in Django's order, of the password as it will be stored: in Unicode's
-/// form C. `attributes` are verbose names and values, in the
-/// order `username`, `first_name`, `last_name`, `email`.
+/// The findings of all validators in Django's order, for the password in Unicode's form C, as it is
+/// stored. `attributes` are verbose names and values, in the order `username`, `first_name`,
+/// `last_name`, `email`.
 pub fn check<'a>(password: &str, attributes: &[(&'a str, &str)]) -> Vec<Finding<'a>> {
     let password: String = password.nfc().collect();
     let lower = password.to_lowercase();
@@ -42,7 +43,7 @@ pub fn check<'a>(password: &str, attributes: &[(&'a str, &str)]) -> Vec<Finding<
     findings.into_iter().flatten().collect()
 }
 
-/// Against the whole value and each of its words.
+/// Compares the password with the whole value and with each of its words.
 fn is_similar(lower_password: &str, value: &str) -> bool {
     let value = value.nfc().collect::<String>().to_lowercase();
     let password = sorted(lower_password);
@@ -54,12 +55,12 @@ fn is_similar(lower_password: &str, value: &str) -> bool {
         })
 }
 
-/// Django's shortcut: so long a password cannot be similar to so short a part.
+/// Django's shortcut: a long password cannot be similar to a much shorter part.
 fn is_much_longer(password: usize, part: usize) -> bool {
     password >= 10 * part && (part as f64) < MAX_SIMILARITY / 2.0 * password as f64
 }
 
-/// `difflib.SequenceMatcher.quick_ratio`: the characters in common, wherever they stand.
+/// `difflib.SequenceMatcher.quick_ratio`: the share of common characters, at any position.
 fn quick_ratio(a: &[char], b: &[char]) -> f64 {
     let (mut matches, mut rest) = (0, b);
     for c in a {
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn findings_come_together_in_the_order_of_the_validators() {
+    fn findings_are_in_the_order_of_the_validators() {
         use Finding::{Numeric, TooCommon, TooShort};
         let cases: [(&str, &[Finding<'_>]); 9] = [
             ("Str0ng-pass-77", &[]),
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_like_an_attribute_names_the_first_one() {
+    fn similar_password_reports_the_first_such_attribute() {
         let attributes = [("username", "other"), ("email address", "Anna.Smith@Example.com")];
         let similar = Finding::TooSimilar("email address");
         for password in ["anna.smith@example.com", "SMITHa", "elpmaxe.cOm", "Mr-Smith-1999"] {
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_judged_in_the_spelling_in_which_it_is_stored() {
+    fn password_is_checked_in_the_unicode_form_that_is_stored() {
         let decomposed = "\u{438}\u{306}".repeat(4);
         assert_eq!(check(&decomposed, &[]), [Finding::TooShort]);
         assert!(check(&decomposed.repeat(2), &[]).is_empty());
@@ -126,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn a_short_part_of_a_long_password_is_not_compared() {
+    fn similarity_of_a_long_password_and_a_short_part_is_not_computed() {
         assert!(is_much_longer(10, 1) && !is_much_longer(9, 1));
         assert!(is_much_longer(1, 0) && !is_much_longer(0, 0));
     }
 
     #[test]
-    fn the_common_passwords_are_sorted_and_distinct() {
+    fn common_passwords_are_sorted_and_distinct() {
         assert!(COMMON.is_sorted_by(|a, b| a < b));
         assert_eq!(COMMON.len(), 19_729);
     }

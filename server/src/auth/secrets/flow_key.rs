@@ -1,6 +1,6 @@
-//! What a sign-in with a provider keeps secret, made of a key and of what only its parties hold:
-//! the code verifier and the nonce of its state, the box around the provider's answer of the
-//! one-time code. The database alone opens nothing.
+//! The secrets of a sign-in with a provider, derived from a key and from values that are not
+//! stored: the code verifier and the nonce from the state, the key that seals the provider's answer
+//! from the one-time code. So the database alone gives nothing away.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,50 +12,47 @@ use sha2::{Digest, Sha256};
 use crate::auth::secrets::sealing::SealingKey;
 use crate::error::Result;
 
-/// The key that sign-ins with providers are made with; no `Debug`.
+/// Derives the secrets of sign-ins with providers; no `Debug`.
 #[derive(Clone)]
 pub struct FlowKey {
     key: Hmac<Sha256>,
-    boxes: SealingKey,
+    sealing: SealingKey,
 }
 
 impl FlowKey {
     pub fn new(key: [u8; 32]) -> Self {
         FlowKey {
             key: Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"),
-            boxes: SealingKey::new(key),
+            sealing: SealingKey::new(key),
         }
     }
 
-    /// The code verifier (RFC 7636 section 4.1) that goes to the provider: 43 letters.
-    pub(in crate::auth) fn verifier(&self, state: &str) -> String {
+    /// The code verifier (RFC 7636 section 4.1) that is sent to the provider: 43 characters.
+    pub fn verifier(&self, state: &str) -> String {
         URL_SAFE_NO_PAD.encode(self.derive("verifier", state))
     }
 
-    pub(in crate::auth) fn nonce(&self, state: &str) -> String {
+    pub fn nonce(&self, state: &str) -> String {
         URL_SAFE_NO_PAD.encode(self.derive("nonce", state))
     }
 
-    /// Locks a value so that only `secret`, which must be used for nothing else, opens it.
-    pub(in crate::auth) fn seal(&self, secret: &str, value: &impl Serialize) -> Result<String> {
-        self.boxes.seal(secret, serde_json::to_vec(value)?)
+    /// Encrypts a value under `secret`, which must be used for nothing else.
+    pub fn seal(&self, secret: &str, value: &impl Serialize) -> Result<String> {
+        self.sealing.seal(secret, serde_json::to_vec(value)?)
     }
 
-    /// None: it was locked under another key, as after a change of the server's secret.
-    pub(in crate::auth) fn open<T: DeserializeOwned>(
-        &self,
-        secret: &str,
-        sealed: &str,
-    ) -> Option<T> {
+    /// Decrypts a value; `None` if it was sealed under another key, as after a change of the
+    /// server's secret.
+    pub fn open<T: DeserializeOwned>(&self, secret: &str, sealed: &str) -> Option<T> {
         let opened = self.try_open(secret, sealed);
         if opened.is_none() {
-            tracing::warn!("a sign-in with a provider cannot go on: tokens.secret was changed");
+            tracing::warn!("a sign-in with a provider cannot continue: tokens.secret was changed");
         }
         opened
     }
 
     fn try_open<T: DeserializeOwned>(&self, secret: &str, sealed: &str) -> Option<T> {
-        serde_json::from_slice(&self.boxes.open(secret, sealed)?).ok()
+        serde_json::from_slice(&self.sealing.open(secret, sealed)?).ok()
     }
 
     fn derive(&self, what: &str, of: &str) -> [u8; 32] {
@@ -71,7 +68,7 @@ impl FlowKey {
 }
 
 /// The S256 code challenge of a verifier (RFC 7636 section 4.2).
-pub(in crate::auth) fn challenge_of(verifier: &str) -> String {
+pub fn challenge_of(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
 }
 
@@ -80,14 +77,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_challenge_is_that_of_the_rfc() {
+    fn challenge_is_that_of_the_rfc() {
         // RFC 7636 appendix B.
         let challenge = challenge_of("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         assert_eq!(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 
     #[test]
-    fn what_was_told_opens_by_its_own_key_only() {
+    fn sealed_value_opens_with_its_own_key_only() {
         let key = FlowKey::new([1; 32]);
         let sealed = key.seal("code", &["a", "b"]).expect("it seals");
         assert_eq!(key.open("code", &sealed), Some(["a".to_owned(), "b".to_owned()]));

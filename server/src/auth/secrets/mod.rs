@@ -1,4 +1,4 @@
-//! Keys and random values, and what is made with them.
+//! Random values, and keyed mechanisms that hide or seal values.
 
 pub mod digest;
 pub mod flow_key;

@@ -1,4 +1,4 @@
-//! Random bytes, and the hash under which a random token is stored.
+//! Random bytes, their text in hex, and the hash under which a random token is stored.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,8 @@ pub fn random<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// What the database knows of a token.
+/// The hash of a token, stored in its place: a copy of the database has no usable token. Tokens are
+/// random, so it needs neither salt nor cost.
 pub fn hash(token: &str) -> String {
     hex(&Sha256::digest(token))
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::auth::domain::Auth;
-use crate::auth::limits::places::{known_until, says};
+use crate::auth::limits::places::{is_recorded, known_until};
 use crate::auth::policy::Policy;
 use crate::error::Result;
 use crate::store::known_places;
@@ -33,7 +33,7 @@ impl Auth {
         let mut tx = self.store.read().await?;
         let known = known_places::known_until(&mut tx, account_id, network.clone()).await?;
         drop(tx);
-        if says(known, until) {
+        if is_recorded(known, until) {
             return Ok(());
         }
         self.store

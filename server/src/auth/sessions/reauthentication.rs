@@ -105,8 +105,9 @@ impl Auth {
         origin: Origin,
     ) -> Result<i64> {
         let current = Password::parse(current).map_err(|_| Error::WrongPassword)?;
-        let (held, lot) = (held_password(found.as_ref()), self.lot_of_account(who.account_id));
-        match (self.hasher.verify(current, held, lot, origin).await?, found) {
+        let (held, seed) =
+            (held_password(found.as_ref()), self.cost_seed_of_account(who.account_id));
+        match (self.hasher.verify(current, held, seed, origin).await?, found) {
             (Verdict::Right { .. }, Some(found)) => Ok(found.password_version),
             _ => Err(Error::WrongPassword),
         }

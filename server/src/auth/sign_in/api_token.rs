@@ -12,7 +12,7 @@ use crate::auth::policy::{Policy, TokenForm};
 use crate::auth::requester::SignedIn;
 use crate::auth::secrets::random::hash;
 use crate::auth::sessions::session::end_known;
-use crate::auth::tokens::opaque::ends_at;
+use crate::auth::tokens::opaque::access_expiry;
 use crate::error::{Error, Result, TokenFault};
 use crate::store::sessions::{self, Session};
 use crate::store::{accounts, known_places};
@@ -32,10 +32,10 @@ impl Auth {
         let mut tx = self.store.read().await?;
         let session = sessions::session_by_key(&mut tx, hash(key)).await?;
         let session = session
-            .filter(|session| !session.has_ended && now < ends_at(session))
+            .filter(|session| !session.has_ended && now < access_expiry(session))
             .ok_or(TokenFault::Malformed)?;
         let serves =
-            |policy: &&Policy| policy.name == session.policy && policy.form == TokenForm::Key;
+            |policy: &&Policy| policy.name == session.policy && policy.form == TokenForm::ApiToken;
         let policy = *self.policies.iter().find(serves).ok_or(TokenFault::Malformed)?;
         if !accounts::is_active(&mut tx, session.account_id).await?.ok_or(Error::AccountNotFound)? {
             return Err(Error::AccountInactive);

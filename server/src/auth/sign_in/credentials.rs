@@ -15,11 +15,11 @@ use crate::auth::sessions::session::{
 };
 use crate::auth::sign_in::replaced_server::end_foreign;
 use crate::auth::sign_in::rotation::end_reused;
-use crate::auth::tokens::opaque::{is_key, is_opaque_token};
+use crate::auth::tokens::opaque::{is_api_token, is_opaque_token};
 use crate::auth::tokens::session_id::generation_in_id;
-use crate::auth::tokens::signing::access_token::{Access, Header};
+use crate::auth::tokens::signing::access_token::{AccessSubject, Header};
 use crate::auth::tokens::simple_jwt::{
-    AccountClaim, Claims, Grant, RefreshToken, claims_of_sign_in, derived,
+    AccountClaim, Claims, NewToken, RefreshToken, derived_claims, sign_in_claims,
 };
 use crate::auth::tokens::token_id::{TokenId, TokenType};
 use crate::error::{Error, Result, TokenFault};
@@ -45,14 +45,14 @@ impl Auth {
         let Opened { session, account_id, at, .. } = opened;
         match policy.form {
             TokenForm::UserName => self.named_pair(policy, session, account_id, at).await,
-            TokenForm::SimpleJwt | TokenForm::Key | TokenForm::PublicKey => {
+            TokenForm::SimpleJwt | TokenForm::ApiToken | TokenForm::PublicKey => {
                 self.simple_jwt_pair(policy, session, account_id, at)
             }
         }
     }
 
     fn simple_jwt_pair(&self, policy: &Policy, id: i64, account_id: i64, now: i64) -> Result<Pair> {
-        let claims = claims_of_sign_in();
+        let claims = sign_in_claims();
         let first = Advanced { session: id, account_id, generation: 0 };
         Ok(Pair {
             refresh: self.sign(policy, TokenType::Refresh, &first, claims.clone(), now)?,
@@ -70,7 +70,7 @@ impl Auth {
             None => self.advance_foreign(policy, refresh, now).await?,
         };
         self.note_place(advanced.account_id, from, now + policy.refresh_seconds).await;
-        let carried = derived(&claims);
+        let carried = derived_claims(&claims);
         let access = self.sign(policy, TokenType::Access, &advanced, carried, now)?;
         let next = || self.sign(policy, TokenType::Refresh, &advanced, claims, now);
         let refresh = policy.rotating.then(next).transpose()?;
@@ -99,7 +99,7 @@ impl Auth {
     pub async fn verify(&self, token: &str) -> Result<()> {
         let now = self.clock.now();
         let claims = match self.tokens.read(token, now) {
-            Ok(claims) if !claims.names_user => claims,
+            Ok(claims) if !claims.is_user_name_token => claims,
             Ok(_) | Err(TokenFault::Malformed) => {
                 return self.signed_in(token, None).await.map(drop).map_err(hidden);
             }
@@ -124,7 +124,7 @@ impl Auth {
     /// Who sends this access credential, of whatever form; `from`: where its owner is. `None`: another
     /// server may be asking what it was sent.
     pub async fn signed_in(&self, credential: &str, from: Option<IpAddr>) -> Result<SignedIn> {
-        if is_key(credential) || is_opaque_token(credential) {
+        if is_api_token(credential) || is_opaque_token(credential) {
             return self.signed_in_by_key(credential, from).await;
         }
         if let Some(header) = Header::of(credential) {
@@ -132,7 +132,7 @@ impl Auth {
         }
         let now = self.clock.now();
         let claims = match self.tokens.read(credential, now) {
-            Ok(claims) if !claims.names_user => claims,
+            Ok(claims) if !claims.is_user_name_token => claims,
             Ok(_) | Err(TokenFault::Malformed) => return self.signed_in_by_name(credential).await,
             Err(fault) => return Err(fault.into()),
         };
@@ -157,7 +157,7 @@ impl Auth {
         if !is_served {
             return Err(TokenFault::Malformed.into());
         }
-        let Access { account_id, session } = self.read_access_token(header, token).await?;
+        let AccessSubject { account_id, session } = self.read_access_token(header, token).await?;
         self.check_own(session, AccountClaim::Id(account_id)).await?;
         Ok(SignedIn::by(account_id, session))
     }
@@ -175,7 +175,7 @@ impl Auth {
             TokenType::Access => (0, policy.access_seconds),
             TokenType::Refresh => (generation_in_id(of.generation), policy.refresh_seconds),
         };
-        let grant = Grant {
+        let grant = NewToken {
             kind,
             id: TokenId { session: of.session, policy: policy.code, generation },
             account_id: of.account_id,
@@ -218,14 +218,14 @@ impl Auth {
     }
 
     async fn advance_own(&self, policy: &Policy, id: TokenId, now: i64) -> Result<Advanced> {
-        let (policy, post) = (*policy, self.post.clone());
+        let (policy, outbox) = (*policy, self.outbox.clone());
         let refreshed = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     if policy.strict && policy.rotating && is_reused(tx, id, policy.name).await? {
                         let session = unended_session(tx, id.session).await?;
-                        return end_reused(tx, &post, &session, now)
+                        return end_reused(tx, &outbox, &session, now)
                             .await
                             .map(|()| Refreshed::Ended);
                     }

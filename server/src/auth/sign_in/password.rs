@@ -6,13 +6,15 @@ use std::net::IpAddr;
 
 use crate::auth::domain::Auth;
 use crate::auth::limits::Target;
-use crate::auth::limits::places::{is_at_known_place, known_until, owner_at_new_network, says};
-use crate::auth::mailing::outbox::Letter;
-use crate::auth::password::{Lot, Password, Verdict};
+use crate::auth::limits::places::{
+    is_at_known_place, is_recorded, known_until, owner_at_new_network,
+};
+use crate::auth::mailing::outbox::MailKind;
+use crate::auth::password::{CostSeed, Password, Verdict};
 use crate::auth::policy::Policy;
 use crate::auth::sessions::reauthentication::held_password;
 use crate::auth::sessions::session::{By, Kept, Opened, Pair, open_session};
-use crate::auth::tokens::opaque::Key;
+use crate::auth::tokens::opaque::ApiToken;
 use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
@@ -44,7 +46,7 @@ struct Sent<'s> {
     password: &'s str,
     from: IpAddr,
     /// What an unknown name costs.
-    lot: Lot,
+    seed: CostSeed,
 }
 
 impl Auth {
@@ -67,8 +69,8 @@ impl Auth {
         who: &str,
         password: &str,
         from: IpAddr,
-    ) -> Result<Key> {
-        let key = Key::new()?;
+    ) -> Result<ApiToken> {
+        let key = ApiToken::new()?;
         let kept = Kept { key_hash: Some(key.hash()), ..Kept::default() };
         self.open_by_password(policy, who, password, from, kept).await?;
         Ok(key)
@@ -85,8 +87,8 @@ impl Auth {
         self.limits.check_address(from, self.clock.now())?;
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
         let name = identifier.as_ref().map_or(who, Identifier::key);
-        let lot = self.lot_of_name(name);
-        let sent = Sent { identifier: identifier.as_ref(), password, from, lot };
+        let seed = self.cost_seed_of_name(name);
+        let sent = Sent { identifier: identifier.as_ref(), password, from, seed };
         let found = self.find_credentials(&sent).await?;
         let is_known = is_at_known_place(found.as_ref(), self.clock.now());
         let attempt = self.limits.reserve(Target::Name(name), from, is_known, self.clock.now())?;
@@ -133,17 +135,17 @@ impl Auth {
         let now = self.clock.now();
         let origin = self.origin(sent.from, is_at_known_place(found.as_ref(), now));
         let held = held_password(found.as_ref());
-        let lot = match &found {
+        let seed = match &found {
             // All names of an account without a password cost the same.
-            Some(found) => self.lot_of_account(found.account_id),
-            None => sent.lot,
+            Some(found) => self.cost_seed_of_account(found.account_id),
+            None => sent.seed,
         };
-        let verdict = self.hasher.verify(password, held, lot, origin).await?;
+        let verdict = self.hasher.verify(password, held, seed, origin).await?;
         let Some(found) = found else { return Err(Error::InvalidCredentials) };
         let until = known_until(now + policy.refresh_seconds, now);
-        let is_noted = says(found.known_until, until);
+        let is_noted = is_recorded(found.known_until, until);
         match (verdict, found.password) {
-            (Verdict::Right { .. }, _) if !found.is_active => match policy.tells_inactive {
+            (Verdict::Right { .. }, _) if !found.is_active => match policy.reports_inactive {
                 true => Err(Error::AccountInactive),
                 false => Err(Error::InvalidCredentials),
             },
@@ -170,7 +172,7 @@ impl Auth {
         let Fitting { account_id, stored, version, outdated, place, noticed } = fitting;
         let at = self.clock.now();
         let opened = Opened { session: new_session_id()?, account_id, at, by: By::Owner };
-        let (policy, post, device) = (*policy, self.post.clone(), kept.device_name.clone());
+        let (policy, outbox, device) = (*policy, self.outbox.clone(), kept.device_name.clone());
         let committed = self
             .store
             .write(move |tx| {
@@ -184,7 +186,7 @@ impl Auth {
                         known_places::note_place(tx, account_id, network, until).await?;
                     }
                     if let Some(owner) = owner {
-                        post.queue_about(tx, Letter::NewNetwork, device, &owner, at).await?;
+                        outbox.queue_about(tx, MailKind::NewNetwork, device, &owner, at).await?;
                     }
                     open_session(tx, &policy, opened, kept).await.map(Some)
                 })

@@ -1,82 +1,85 @@
-//! Stored passwords of other schemes than the one of the settings. Each is hashed anew after a sign-in
-//! with it, once that is answered, so that the answer takes no longer. What an unknown name costs
-//! follows the schemes that are stored.
+//! Password hashes with an outdated scheme or cost are replaced after a sign-in, in the background,
+//! so that the response takes no longer. The schemes that are stored are counted, to choose the
+//! dummy hashes of unknown names.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::auth::domain::Auth;
-use crate::auth::password::{Origin, Password, Tally};
+use crate::auth::password::{Origin, Password, SchemeCounts};
 use crate::error::{Error, Result};
 use crate::store::accounts;
 
-/// How many passwords are read at once.
-const READ_AT_ONCE: i64 = 10_000;
-/// How often the schemes are counted at most; counting takes one part in a hundred of the time.
-const COUNTED_EVERY: Duration = Duration::from_secs(2);
-const IDLE_PARTS: u32 = 100;
-/// How long a start waits for the first count of many accounts.
+/// How many password hashes are read at once.
+const PAGE: i64 = 10_000;
+/// The shortest pause between two counts.
+const COUNT_INTERVAL: Duration = Duration::from_secs(2);
+/// The shortest pause, as a multiple of the time that the last count took.
+const PAUSE_FACTOR: u32 = 100;
+/// How long the server's start waits for the first count.
 const FIRST_COUNT: Duration = Duration::from_secs(5);
 
 impl Auth {
-    /// Hashes a password anew whose stored hash `was` it has just fitted; no request waits for it.
+    /// Replaces the stored hash `was`, which this password has just matched; no request waits for
+    /// it.
     pub(in crate::auth) fn rehash_later(&self, id: i64, was: String, password: Password) {
         let (hasher, store) = (self.hasher.clone(), self.store.clone());
         tokio::spawn(async move {
             let rehash = async {
-                let new = hasher.hash_as_spelled(password, Origin::UPKEEP).await?;
+                let new = hasher.hash_as_spelled(password, Origin::BACKGROUND).await?;
                 let new = new.as_str().to_owned();
                 let replace = accounts::update_rehashed;
                 store.write(move |tx| Box::pin(replace(tx, id, was, new))).await
             };
             match rehash.await {
-                // The next sign-in with it tries again.
-                Err(Error::Busy { .. }) => tracing::debug!("a password was not hashed anew"),
-                Err(error) => tracing::warn!(%error, "a password was not hashed anew"),
+                // The next sign-in tries again.
+                Err(Error::Busy { .. }) => tracing::debug!("a password was not rehashed"),
+                Err(error) => tracing::warn!(%error, "a password was not rehashed"),
                 Ok(()) => {}
             }
         });
     }
 
-    /// Counts the schemes before the first request. With very many accounts this goes on later.
+    /// Counts the schemes before the first request. If it takes too long, it stops with the counts
+    /// so far, and [`Auth::follow_schemes`] counts again.
     pub async fn count_schemes_first(&self) -> Result<()> {
         timeout(FIRST_COUNT, self.count_schemes(true)).await.unwrap_or(Ok(()))
     }
 
-    /// Keeps up with the stored schemes for ever.
+    /// Counts the schemes again and again; never returns.
     pub async fn follow_schemes(&self) {
-        let mut pause = COUNTED_EVERY;
+        let mut pause = COUNT_INTERVAL;
         loop {
             sleep(pause).await;
             let began = Instant::now();
             if let Err(error) = self.count_schemes(false).await {
                 tracing::debug!(%error, "the schemes of passwords could not be counted");
             }
-            pause = COUNTED_EVERY.max(began.elapsed() * IDLE_PARTS);
+            pause = COUNT_INTERVAL.max(began.elapsed() * PAUSE_FACTOR);
         }
     }
 
-    /// Counts the schemes; `in_steps`: what is known so far counts at once.
+    /// Counts the schemes; `in_steps`: the counts so far take effect after each page.
     async fn count_schemes(&self, in_steps: bool) -> Result<()> {
-        let (mut tally, mut after) = (Tally::default(), i64::MIN);
+        let (mut counts, mut after) = (SchemeCounts::default(), i64::MIN);
         loop {
             let mut tx = self.store.read().await?;
-            let read = accounts::passwords_after(&mut tx, after, READ_AT_ONCE).await?;
+            let read = accounts::passwords_after(&mut tx, after, PAGE).await?;
             drop(tx);
             for (_, password) in &read {
-                tally.count(password);
+                counts.count(password);
             }
             let last = read.last().map(|(id, _)| *id);
-            match last.filter(|_| read.len() == READ_AT_ONCE as usize) {
+            match last.filter(|_| read.len() == PAGE as usize) {
                 Some(last) => after = last,
                 None => {
-                    self.hasher.set_tally(tally);
+                    self.hasher.set_scheme_counts(counts);
                     return Ok(());
                 }
             }
             if in_steps {
-                self.hasher.set_tally(tally.clone());
+                self.hasher.set_scheme_counts(counts.clone());
             }
         }
     }
@@ -89,7 +92,7 @@ mod tests {
     use crate::store::connect;
 
     #[tokio::test]
-    async fn a_hash_is_replaced_only_while_it_is_the_stored_one() {
+    async fn rehash_replaces_a_hash_only_while_it_is_the_stored_one() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let store = connect(None, dir.path()).await.expect("a new database");
         let new = NewAccount {

@@ -7,12 +7,12 @@ use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
 use crate::auth::domain::Auth;
-use crate::auth::mailing::outbox::{Letter, Post};
+use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::policy::Policy;
 use crate::auth::sessions::session::{Kept, Lives, Opened, active_account, end_known};
-use crate::auth::tokens::derived_refresh::{Attempt, Presented, new_secret};
+use crate::auth::tokens::derived_refresh::{ParsedRefreshToken, RefreshAttempt, new_secret};
 use crate::auth::tokens::session_id::name_of_session;
-use crate::auth::tokens::signing::access_token::Access;
+use crate::auth::tokens::signing::access_token::AccessSubject;
 use crate::error::{Error, Result, TokenFault};
 use crate::readable;
 use crate::store::Tx;
@@ -106,15 +106,15 @@ impl Auth {
         &self,
         policy: &Policy,
         token: &str,
-        attempt: Option<&Attempt>,
+        attempt: Option<&RefreshAttempt>,
         from: IpAddr,
     ) -> Result<Issued> {
-        let presented = Presented::read(token).ok_or(TokenFault::Malformed)?;
+        let presented = ParsedRefreshToken::parse(token).ok_or(TokenFault::Malformed)?;
         let session = self.session_of(policy, &presented).await?;
         let genuine = Genuine {
             session: session.id,
             generation: presented.generation,
-            attempt_hash: attempt.map(Attempt::hash),
+            attempt_hash: attempt.map(RefreshAttempt::hash),
         };
         let renewed = match genuine.verdict(policy, &session, self.clock.now()) {
             Verdict::Repeat => self.repeat(session).await?,
@@ -162,7 +162,7 @@ impl Auth {
         lives: Lives,
         account: Account,
     ) -> Result<Issued> {
-        let (now, access) = (self.clock.now(), Access { account_id: account.id, session });
+        let (now, access) = (self.clock.now(), AccessSubject { account_id: account.id, session });
         Ok(Issued {
             session_id: name_of_session(session),
             access_token: self.signing.sign(access, now, lives.access_expires_at)?,
@@ -174,8 +174,8 @@ impl Auth {
     }
 
     /// The session of a token that is genuine.
-    async fn session_of(&self, policy: &Policy, presented: &Presented) -> Result<Session> {
-        if !self.refresh_key.has_made(presented) {
+    async fn session_of(&self, policy: &Policy, presented: &ParsedRefreshToken) -> Result<Session> {
+        if !self.refresh_key.is_key_of(presented) {
             // Of before a change of the server's secret: nothing is left of it.
             return Err(TokenFault::Spent.into());
         }
@@ -186,7 +186,7 @@ impl Auth {
             && session
                 .refresh_secret
                 .as_deref()
-                .is_some_and(|secret| self.refresh_key.fits(presented, secret));
+                .is_some_and(|secret| self.refresh_key.verifies(presented, secret));
         if is_genuine { Ok(session) } else { Err(TokenFault::Malformed.into()) }
     }
 
@@ -198,7 +198,7 @@ impl Auth {
 
     /// One conditional update decides who of many rotates; the others are judged by what it has left.
     async fn rotate(&self, policy: &Policy, genuine: Genuine) -> Result<Renewed> {
-        let (policy, post, now) = (*policy, self.post.clone(), self.clock.now());
+        let (policy, outbox, now) = (*policy, self.outbox.clone(), self.clock.now());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
@@ -216,7 +216,7 @@ impl Auth {
                             Ok(Renewed::alive(session, account))
                         }
                         Verdict::Reused => {
-                            end_reused(tx, &post, &session, now).await.map(|()| Renewed::Ended)
+                            end_reused(tx, &outbox, &session, now).await.map(|()| Renewed::Ended)
                         }
                         Verdict::Over | Verdict::Rotate => Err(TokenFault::Spent.into()),
                     }
@@ -290,13 +290,13 @@ async fn spend(
 /// Somebody holds a copy of the refresh token: nobody may go on, and the owner is told.
 pub(in crate::auth) async fn end_reused(
     tx: &mut Tx,
-    post: &Post,
+    outbox: &Outbox,
     session: &Session,
     now: i64,
 ) -> Result<()> {
     if let Some(account) = accounts::account(tx, session.account_id).await? {
         let device = session.device_name.clone();
-        post.queue_about(tx, Letter::SessionEnded, device, &account, now).await?;
+        outbox.queue_about(tx, MailKind::SessionEnded, device, &account, now).await?;
     }
     end_known(tx, session.id, now).await
 }

@@ -14,7 +14,9 @@ use crate::auth::sessions::session::{
     Advanced, Pair, active_account, advance, hidden, live_session,
 };
 use crate::auth::sign_in::replaced_server::{ForeignRefresh, account_imported_as, adopt_foreign};
-use crate::auth::tokens::token_id::{Owner, Says, TokenId, TokenType, hyphenated, without_hyphens};
+use crate::auth::tokens::token_id::{
+    TokenBinding, TokenId, TokenSubject, TokenType, hyphenated, without_hyphens,
+};
 use crate::error::{Error, Result, TokenFault};
 use crate::identifier::{Identifier, Kind, account_of_stand_in, stand_in};
 use crate::store::accounts::{self, Account};
@@ -155,8 +157,8 @@ impl Auth {
         if claims.mode != mode_name(mode) {
             return Err(TokenFault::WrongType);
         }
-        let says = says(mode, &user_name, expires_at);
-        let id = without_hyphens(&uuid).and_then(|id| self.token_ids.read(&id, says));
+        let binding = binding(mode, &user_name, expires_at);
+        let id = without_hyphens(&uuid).and_then(|id| self.token_ids.read(&id, binding));
         if id.is_none() && !self.shares_user_names {
             return Err(TokenFault::Malformed);
         }
@@ -173,7 +175,7 @@ impl Auth {
     ) -> Result<String> {
         // There is only one generation here.
         let id = TokenId { session, policy: policy.code, generation: 0 };
-        let uuid = hyphenated(&self.token_ids.write(id, says(mode, user_name, expires_at)));
+        let uuid = hyphenated(&self.token_ids.write(id, binding(mode, user_name, expires_at)));
         let claims = Claims {
             user_name: user_name.to_owned(),
             header: Header { alg: "HS256".into(), typ: "JWT".into(), uuid },
@@ -203,8 +205,8 @@ fn mode_name(mode: TokenType) -> &'static str {
 }
 
 /// What binds the id of a token of this form, which does not say when it was issued.
-fn says(kind: TokenType, user_name: &str, expires_at: i64) -> Says<'_> {
-    Says { kind, time: Some(expires_at), owner: Owner::UserName(user_name) }
+fn binding(kind: TokenType, user_name: &str, expires_at: i64) -> TokenBinding<'_> {
+    TokenBinding { kind, time: Some(expires_at), subject: TokenSubject::UserName(user_name) }
 }
 
 async fn advance_named(

@@ -1,6 +1,6 @@
-//! Refresh tokens that are derived, not stored: `pr1.` and base64url of key id, session, generation and a
-//! MAC over these with a secret of the session. Neither the server's key nor the database alone makes
-//! one, and the same session and generation always have the same one, so that it can be told again.
+//! Refresh tokens that are derived, not stored: `pr1.` and base64url of key id, session, generation
+//! and a MAC over these and a secret of the session. To forge one takes the server's key and the
+//! database. A session and generation always have the same token, so a retry gets the same answer.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,16 +16,16 @@ const NUMBER: usize = 8;
 const MAC: usize = 32;
 const LENGTH: usize = KEY_ID + 2 * NUMBER + MAC;
 
-/// What refresh tokens are made with; no `Debug`.
+/// Derives refresh tokens; no `Debug`.
 #[derive(Clone)]
 pub struct RefreshKey {
     key: Hmac<Sha256>,
-    /// Changes with the key, so that a token of another one is known as such.
+    /// Derived from the key, to recognise a token of another key.
     id: [u8; KEY_ID],
 }
 
-/// A token as it was presented; nothing of it has been proved.
-pub(in crate::auth) struct Presented {
+/// The parts of a presented token, not verified.
+pub struct ParsedRefreshToken {
     key_id: [u8; KEY_ID],
     pub session: i64,
     pub generation: i64,
@@ -41,21 +41,21 @@ impl RefreshKey {
     }
 
     /// The token of one generation of a session.
-    pub(in crate::auth) fn token(&self, session: i64, generation: i64, secret: &str) -> String {
+    pub fn token(&self, session: i64, generation: i64, secret: &str) -> String {
         let mac = self.mac(session, generation, secret).finalize().into_bytes();
         let (session, generation) = (session.to_be_bytes(), generation.to_be_bytes());
         let parts = [self.id.as_slice(), &session, &generation, mac.as_slice()];
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(parts.concat()))
     }
 
-    /// Whether a token was made with this key; one that was not may be of before a change of secret.
-    pub(in crate::auth) fn has_made(&self, presented: &Presented) -> bool {
+    /// Whether a token claims to be of this key; if not, it may be of an earlier server secret.
+    pub fn is_key_of(&self, presented: &ParsedRefreshToken) -> bool {
         presented.key_id == self.id
     }
 
-    /// Whether a token is that of its session, whose secret this is; in constant time.
-    pub(in crate::auth) fn fits(&self, presented: &Presented, secret: &str) -> bool {
-        self.has_made(presented)
+    /// Whether a token is the one of its session, which has this secret; in constant time.
+    pub fn verifies(&self, presented: &ParsedRefreshToken, secret: &str) -> bool {
+        self.is_key_of(presented)
             && self
                 .mac(presented.session, presented.generation, secret)
                 .verify_slice(&presented.mac)
@@ -73,16 +73,16 @@ impl RefreshKey {
     }
 }
 
-impl Presented {
-    /// None: no text of this form.
-    pub fn read(token: &str) -> Option<Self> {
+impl ParsedRefreshToken {
+    /// `None` if the text does not have this form.
+    pub fn parse(token: &str) -> Option<Self> {
         let mut bytes = [0; LENGTH];
         let text = token.strip_prefix(PREFIX)?;
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
         let (key_id, rest) = bytes.split_first_chunk()?;
         let (session, rest) = rest.split_first_chunk()?;
         let (generation, mac) = rest.split_first_chunk()?;
-        let presented = Presented {
+        let presented = ParsedRefreshToken {
             key_id: *key_id,
             session: i64::from_be_bytes(*session),
             generation: i64::from_be_bytes(*generation),
@@ -92,25 +92,25 @@ impl Presented {
     }
 }
 
-/// What the tokens of one session are derived from.
-pub(in crate::auth) fn new_secret() -> Result<String> {
+/// A new secret of a session, to derive its tokens from.
+pub fn new_secret() -> Result<String> {
     Ok(hex(&random::<32>()?))
 }
 
-/// What a client calls one attempt to refresh, however often it sends it; no `Debug`: whoever has it
-/// and the token is taken for that client.
-pub struct Attempt(String);
+/// A client's own name for one attempt to refresh; retries of the attempt send it again. No
+/// `Debug`: with the spent token it is enough to get the new one.
+pub struct RefreshAttempt(String);
 
-impl Attempt {
+impl RefreshAttempt {
     /// At least 128 random bits: 22 to 128 letters of base64url.
     pub fn parse(text: &str) -> Option<Self> {
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let is_sound = (22..=128).contains(&text.len()) && text.bytes().all(is_letter);
-        is_sound.then(|| Attempt(text.to_owned()))
+        is_sound.then(|| RefreshAttempt(text.to_owned()))
     }
 
-    /// What is stored of it.
-    pub(in crate::auth) fn hash(&self) -> String {
+    /// The text that is stored in its place.
+    pub fn hash(&self) -> String {
         crate::auth::secrets::random::hash(&self.0)
     }
 }
@@ -120,51 +120,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_told_again_the_same_and_fits_its_own_session_only() {
+    fn refresh_token_is_derived_the_same_again_and_verifies_for_its_session_only() {
         let key = RefreshKey::new([1; 32]);
         let token = key.token(7, 3, "secret");
         assert_eq!(token, key.token(7, 3, "secret"));
-        let presented = Presented::read(&token).expect("whole");
+        let presented = ParsedRefreshToken::parse(&token).expect("whole");
         assert_eq!((presented.session, presented.generation), (7, 3));
-        assert!(key.fits(&presented, "secret"));
-        assert!(!key.fits(&presented, "other"));
-        assert!(!RefreshKey::new([2; 32]).fits(&presented, "secret"));
-        assert!(!RefreshKey::new([2; 32]).has_made(&presented));
+        assert!(key.verifies(&presented, "secret"));
+        assert!(!key.verifies(&presented, "other"));
+        assert!(!RefreshKey::new([2; 32]).verifies(&presented, "secret"));
+        assert!(!RefreshKey::new([2; 32]).is_key_of(&presented));
     }
 
     #[test]
-    fn a_token_of_which_anything_is_changed_fits_nothing() {
+    fn refresh_token_with_any_change_does_not_verify() {
         let key = RefreshKey::new([1; 32]);
         let token = key.token(7, 3, "secret");
         for place in 0..token.len() {
             let mut other = token.clone().into_bytes();
             other[place] = if other[place] == b'A' { b'B' } else { b'A' };
             let other = String::from_utf8(other).expect("letters");
-            let fits = Presented::read(&other).is_some_and(|read| key.fits(&read, "secret"));
-            assert!(!fits, "{other}");
+            assert!(!is_accepted(&key, &other), "{other}");
         }
         for broken in ["", "pr1.", "pr2.AAAA", &token[..token.len() - 1], &format!("{token}A"), "é"]
         {
-            assert!(Presented::read(broken).is_none(), "{broken}");
+            assert!(ParsedRefreshToken::parse(broken).is_none(), "{broken}");
         }
+    }
+
+    fn is_accepted(key: &RefreshKey, token: &str) -> bool {
+        ParsedRefreshToken::parse(token).is_some_and(|parsed| key.verifies(&parsed, "secret"))
     }
 
     proptest::proptest! {
         #[test]
-        fn whatever_comes_is_read_without_a_panic(
+        fn refresh_token_parsing_never_panics(
             text in ".*",
             bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80),
         ) {
             let key = RefreshKey::new([1; 32]);
             for token in [format!("pr1.{}", URL_SAFE_NO_PAD.encode(bytes)), text] {
-                let fits = Presented::read(&token).is_some_and(|read| key.fits(&read, "secret"));
-                proptest::prop_assert!(!fits, "{}", token);
+                proptest::prop_assert!(!is_accepted(&key, &token), "{}", token);
             }
         }
     }
 
     #[test]
-    fn an_attempt_is_long_enough_to_be_random() {
+    fn refresh_attempt_is_long_enough_to_be_random() {
         for (text, is_sound) in [
             ("a".repeat(22), true),
             ("-_09azAZ".repeat(16), true),
@@ -174,7 +176,7 @@ mod tests {
             ("é".repeat(22), false),
             (String::new(), false),
         ] {
-            assert_eq!(Attempt::parse(&text).is_some(), is_sound, "{text}");
+            assert_eq!(RefreshAttempt::parse(&text).is_some(), is_sound, "{text}");
         }
     }
 }

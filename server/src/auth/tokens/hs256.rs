@@ -1,16 +1,16 @@
-//! HS256 JSON Web Tokens (RFC 7519, RFC 7515) with exactly one header, `{"alg":"HS256","typ":"JWT"}`:
-//! signing and checking, nothing about claims. The algorithm is pinned, never chosen by the token.
+//! HS256 JSON Web Tokens (RFC 7519, RFC 7515): signing and verifying, nothing about claims. The
+//! algorithm is fixed, never chosen by the token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// base64url of `{"alg":"HS256","typ":"JWT"}`, as every token begins that is signed here.
+/// base64url of `{"alg":"HS256","typ":"JWT"}`, the header of every token that is signed here.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 const SIGNATURE_BYTES: usize = 32;
 
-/// A key for HS256; it has no `Debug`, so it cannot be printed.
+/// A key for HS256; no `Debug`, so that it cannot be printed.
 #[derive(Clone)]
 pub struct Hs256(Hmac<Sha256>);
 
@@ -19,7 +19,7 @@ impl Hs256 {
         Hs256(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
     }
 
-    /// The compact form of a token with this JSON payload.
+    /// A token with this JSON payload, in compact form.
     pub fn sign(&self, payload: &[u8]) -> String {
         let mut token = String::with_capacity(HEADER.len() + payload.len() * 4 / 3 + 50);
         token.push_str(HEADER);
@@ -31,7 +31,7 @@ impl Hs256 {
         token
     }
 
-    /// The payload of a token that this key signed with HS256; time is not looked at.
+    /// The payload of a token that this key signed with HS256; times are not checked.
     pub fn verify(&self, token: &str) -> Option<Vec<u8>> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
@@ -45,12 +45,13 @@ impl Hs256 {
     }
 }
 
-/// Other libraries write the same header in another order or with more in it.
+/// Whether this is another spelling of the header: other libraries add members or order them
+/// differently.
 fn is_hs256(header: &str) -> bool {
     #[derive(serde::Deserialize)]
     struct Header {
         alg: String,
-        // RFC 7797 and RFC 7515 section 4.1.11: what is not understood must be refused.
+        // RFC 7797 and RFC 7515 section 4.1.11: an extension that is not supported must be refused.
         b64: Option<bool>,
         crit: Option<serde::de::IgnoredAny>,
     }
@@ -68,14 +69,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signed_token_verifies_under_its_key_only() {
+    fn token_verifies_with_its_own_key_only() {
         let token = Hs256::new(b"one").sign(br#"{"a":1}"#);
         assert_eq!(Hs256::new(b"one").verify(&token).as_deref(), Some(br#"{"a":1}"#.as_slice()));
         assert_eq!(Hs256::new(b"two").verify(&token), None);
     }
 
     #[test]
-    fn the_token_of_rfc_7515_appendix_a_1_verifies() {
+    fn token_of_rfc_7515_appendix_a_1_verifies() {
         let key = URL_SAFE_NO_PAD
             .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
             .expect("base64url");
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn another_algorithm_or_a_broken_form_is_refused() {
+    fn token_with_another_algorithm_or_a_broken_form_is_refused() {
         let key = Hs256::new(b"key");
         let good = key.sign(b"{}");
         let payload_and_signature = good.split_once('.').expect("three parts").1;

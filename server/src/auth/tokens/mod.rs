@@ -1,4 +1,4 @@
-//! Token formats: making and reading them. Nothing here knows the database's rows.
+//! Token formats: how a token is made, read and checked without the database.
 
 pub mod derived_refresh;
 pub mod hs256;

@@ -1,12 +1,12 @@
-//! Tokens in the shape of djangorestframework-simplejwt: claims, and their checks in its order. The
-//! `jti` is an id of ours (see [`crate::auth::tokens::token_id`]); a token whose `jti` is not one, or not one for what
-//! the token says, is foreign.
+//! Tokens like those of djangorestframework-simplejwt: claims, and their checks in its order. The
+//! `jti` is an id of ours (see [`crate::auth::tokens::token_id`]); a token whose `jti` is another
+//! text, or is bound to other claims, is foreign.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::auth::tokens::hs256::Hs256;
-use crate::auth::tokens::token_id::{Owner, Says, TokenId, TokenIdKey, TokenType};
+use crate::auth::tokens::token_id::{TokenBinding, TokenId, TokenIdKey, TokenSubject, TokenType};
 use crate::error::{Result, TokenFault};
 
 impl TokenType {
@@ -18,20 +18,20 @@ impl TokenType {
     }
 }
 
-/// Signs and reads tokens.
+/// Signs and verifies tokens.
 #[derive(Clone)]
 pub struct Tokens {
     key: Hs256,
     ids: TokenIdKey,
 }
 
-/// What a new token is for; its other claims are given beside it.
+/// The values of a token to be signed that are ours to set; its other claims are passed separately.
 #[derive(Clone, Copy)]
-pub struct Grant {
+pub struct NewToken {
     pub kind: TokenType,
     pub id: TokenId,
     pub account_id: i64,
-    /// Whether `user_id` is text, where no other token gives its form.
+    /// Whether `user_id` is a string if the passed claims do not decide that.
     pub text_id: bool,
     pub now: i64,
     pub expires_at: i64,
@@ -44,18 +44,19 @@ pub struct Claims {
     pub expires_at: Option<i64>,
     pub issued_at: Option<i64>,
     pub jti: Option<String>,
-    /// What the `jti` is, where it is ours; then the account is that of its session.
+    /// The content of a `jti` of ours, which proves that the account is the one of the session.
+    /// `None`: a foreign token.
     pub id: Option<TokenId>,
     pub account: AccountClaim,
-    /// The token has another form, that of `named`.
-    pub names_user: bool,
+    /// The token has the form of `sign_in::user_name_tokens` instead.
+    pub is_user_name_token: bool,
 }
 
 /// The claim `user_id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountClaim {
     Absent,
-    /// There, but nothing that could be an id.
+    /// Present, but not an id.
     Unknown,
     Id(i64),
 }
@@ -65,17 +66,17 @@ impl Tokens {
         Tokens { key, ids }
     }
 
-    /// A token with these claims, of which type, times, id and account are set here.
-    pub fn sign(&self, grant: Grant, mut claims: Map<String, Value>) -> Result<String> {
-        let Grant { kind, id, account_id, text_id, now, expires_at } = grant;
+    /// Signs a token with these claims; type, times, id and account are set here.
+    pub fn sign(&self, token: NewToken, mut claims: Map<String, Value>) -> Result<String> {
+        let NewToken { kind, id, account_id, text_id, now, expires_at } = token;
         let user_id = match claims.get("user_id") {
-            // In the form of the refresh token that the claims come from.
+            // The type of the refresh token that the claims come from.
             Some(Value::Number(_)) => account_id.into(),
             Some(Value::String(_)) => account_id.to_string().into(),
             _ if text_id => account_id.to_string().into(),
             _ => account_id.into(),
         };
-        let jti = self.ids.write(id, says(kind, account_id, Some(now)));
+        let jti = self.ids.write(id, binding(kind, account_id, Some(now)));
         claims.insert("token_type".to_owned(), kind.as_str().into());
         claims.insert("jti".to_owned(), jti.into());
         claims.insert("exp".to_owned(), expires_at.into());
@@ -84,7 +85,8 @@ impl Tokens {
         Ok(self.key.sign(&serde_json::to_vec(&claims)?))
     }
 
-    /// Checks signature and times: `exp` must lie ahead without any leeway, `iat` and `nbf` must not.
+    /// Verifies signature and times: `exp` must be in the future without any leeway, `iat` and
+    /// `nbf` must not.
     pub fn read(&self, token: &str, now: i64) -> std::result::Result<Claims, TokenFault> {
         let payload = self.key.verify(token).ok_or(TokenFault::Malformed)?;
         let raw: RawClaims = serde_json::from_slice(&payload).map_err(|_| TokenFault::Malformed)?;
@@ -93,7 +95,7 @@ impl Tokens {
         let jti = raw.jti.map(|jti| text(jti).ok_or(TokenFault::Malformed)).transpose()?;
         let account = account_claim(raw.user_id.as_ref());
         let id = self.own_id(jti.as_deref(), raw.token_type.as_ref(), account, issued_at);
-        // Another node of ours may be ahead by a moment: its tokens are good here too.
+        // The clock of another node may be slightly ahead: its tokens are accepted here too.
         let is_own = id.is_some();
         let makes_sense = |from: &i64| *from >= 0 && (is_own || *from <= now);
         if !issued_at.iter().chain(&not_before).all(makes_sense) {
@@ -103,12 +105,21 @@ impl Tokens {
         if expires_at.is_some_and(|exp| exp <= now) {
             return Err(TokenFault::Expired);
         }
-        let names_user = raw.mode.is_some() && raw.token_type.is_none();
+        let is_user_name_token = raw.mode.is_some() && raw.token_type.is_none();
         let token_type = raw.token_type;
-        Ok(Claims { payload, token_type, expires_at, issued_at, jti, id, account, names_user })
+        Ok(Claims {
+            payload,
+            token_type,
+            expires_at,
+            issued_at,
+            jti,
+            id,
+            account,
+            is_user_name_token,
+        })
     }
 
-    /// The id of a token that is ours: its `jti` was made for this type, account and time of issue.
+    /// The id of a token that is ours: its `jti` is bound to this type, account and time of issue.
     fn own_id(
         &self,
         jti: Option<&str>,
@@ -120,22 +131,18 @@ impl Tokens {
             .into_iter()
             .find(|kind| token_type.and_then(Value::as_str) == Some(kind.as_str()))?;
         let AccountClaim::Id(account_id) = account else { return None };
-        self.ids.read(jti?, says(kind, account_id, issued_at))
+        self.ids.read(jti?, binding(kind, account_id, issued_at))
     }
 }
 
-/// What binds the id of a token of this shape; only an access token by its time of issue.
-pub(in crate::auth) fn says(
-    kind: TokenType,
-    account_id: i64,
-    issued_at: Option<i64>,
-) -> Says<'static> {
+/// The claims that the id of such a token is bound to; the time of issue only in an access token.
+pub fn binding(kind: TokenType, account_id: i64, issued_at: Option<i64>) -> TokenBinding<'static> {
     let time = issued_at.filter(|_| kind == TokenType::Access);
-    Says { kind, time, owner: Owner::Account(account_id) }
+    TokenBinding { kind, time, subject: TokenSubject::Account(account_id) }
 }
 
 impl Claims {
-    /// The id and expiry that every token needs: exp first, then jti, as the library checks them.
+    /// The id and expiry that every token must have, checked in the library's order.
     pub fn id_and_expiry(&self) -> std::result::Result<(&str, i64), TokenFault> {
         let expires_at = self.expires_at.ok_or(TokenFault::NoExp)?;
         Ok((self.jti.as_deref().ok_or(TokenFault::NoId)?, expires_at))
@@ -154,7 +161,7 @@ impl Claims {
         }
     }
 
-    /// All claims in their order: what a rotated refresh token has.
+    /// All claims in their order, to be repeated in a rotated refresh token.
     pub fn whole(&self) -> Result<Map<String, Value>> {
         Ok(serde_json::from_slice(&self.payload)?)
     }
@@ -162,17 +169,17 @@ impl Claims {
 
 const OWN_CLAIMS: [&str; 4] = ["token_type", "exp", "iat", "jti"];
 
-/// The claims of a token that is made of a refresh token: the documented ones first, behind them
-/// whatever else that token carries.
-pub fn derived(of: &Map<String, Value>) -> Map<String, Value> {
+/// The claims of an access token that a refresh token is exchanged for: the documented ones first,
+/// then all others of the refresh token.
+pub fn derived_claims(of: &Map<String, Value>) -> Map<String, Value> {
     let own = OWN_CLAIMS.map(|name| (name.to_owned(), Value::Null));
     let carried = of.iter().filter(|(name, _)| !OWN_CLAIMS.contains(&name.as_str()));
     own.into_iter().chain(carried.map(|(name, value)| (name.clone(), value.clone()))).collect()
 }
 
-/// The claims of a new sign-in, to be filled in.
-pub fn claims_of_sign_in() -> Map<String, Value> {
-    derived(&Map::from_iter([("user_id".to_owned(), Value::Null)]))
+/// The claims of a new sign-in, with empty values.
+pub fn sign_in_claims() -> Map<String, Value> {
+    derived_claims(&Map::from_iter([("user_id".to_owned(), Value::Null)]))
 }
 
 #[derive(Deserialize)]
@@ -192,28 +199,28 @@ struct RawClaims {
     mode: Option<serde::de::IgnoredAny>,
 }
 
-/// A claim that is `null` is there, and wrong, rather than absent.
+/// Reads a claim that is `null` as present, and so as wrong, instead of absent.
 fn present<'de, D: serde::Deserializer<'de>>(
     from: D,
 ) -> std::result::Result<Option<Value>, D::Error> {
     Value::deserialize(from).map(Some)
 }
 
-/// The last second of the year 9999; what claims to be later is no time.
+/// The last second of the year 9999; a later time is refused.
 const END_OF_TIME: f64 = 253_402_300_799.0;
 
-/// A NumericDate (RFC 7519 section 2), its fraction cut.
+/// A NumericDate (RFC 7519 section 2) without its fraction.
 fn seconds(claim: &Value) -> std::result::Result<i64, TokenFault> {
     match claim.as_f64() {
-        // Any moment before 1970 is as good as the first.
+        // All times before 1970 have the same effect.
         Some(seconds) if (-END_OF_TIME..0.0).contains(&seconds) => Ok(-1),
-        #[expect(clippy::cast_possible_truncation, reason = "the range is checked beside it")]
+        #[expect(clippy::cast_possible_truncation, reason = "the guard checks the range")]
         Some(seconds) if (0.0..=END_OF_TIME).contains(&seconds) => Ok(seconds as i64),
         _ => Err(TokenFault::Malformed),
     }
 }
 
-pub(in crate::auth) fn text(value: Value) -> Option<String> {
+pub fn text(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         _ => None,
@@ -230,12 +237,12 @@ fn account_claim(claim: Option<&Value>) -> AccountClaim {
     id.map_or(AccountClaim::Unknown, AccountClaim::Id)
 }
 
-/// A refresh token after its checks that need no database.
-pub(in crate::auth) struct RefreshToken {
+/// A refresh token that has passed all checks that need no database.
+pub struct RefreshToken {
     pub claims: Claims,
     pub jti: String,
     pub expires_at: i64,
-    /// None: a foreign token.
+    /// `None`: a foreign token.
     pub id: Option<TokenId>,
 }
 
@@ -252,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_claim_of_another_type_or_out_of_range_is_never_accepted() {
+    fn time_claim_of_another_type_or_out_of_range_is_refused() {
         let wrong = [
             Value::Null,
             true.into(),
@@ -278,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_at_its_expiry_and_not_a_second_later() {
+    fn token_expires_at_its_expiry_and_not_a_second_later() {
         let token = signed(&serde_json::json!({"exp": 1_000, "iat": 400}));
         assert!(tokens().read(&token, 999).is_ok());
         assert_eq!(tokens().read(&token, 1_000).err(), Some(TokenFault::Expired));
@@ -286,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_that_are_not_ours_travel_on() {
+    fn claims_of_others_are_carried_over() {
         let token = signed(
             &serde_json::json!({"token_type": "refresh", "exp": 9, "jti": "x", "user_id": "1", "aud": "y"}),
         );
@@ -294,7 +301,7 @@ mod tests {
         assert_eq!(claims.account, AccountClaim::Id(1));
         let id = TokenId { session: 7, policy: 1, generation: 0 };
         let whole = claims.whole().expect("an object");
-        let grant = Grant {
+        let token = NewToken {
             kind: TokenType::Access,
             id,
             account_id: 1,
@@ -302,8 +309,8 @@ mod tests {
             now: 1,
             expires_at: 2,
         };
-        let access = tokens().sign(grant, derived(&whole)).expect("JSON");
-        let refresh = Grant { kind: TokenType::Refresh, ..grant };
+        let access = tokens().sign(token, derived_claims(&whole)).expect("JSON");
+        let refresh = NewToken { kind: TokenType::Refresh, ..token };
         let refresh = tokens().sign(refresh, whole).expect("JSON");
         let names = |token: &str| {
             let payload = Hs256::new(&[7; 32]).verify(token).expect("a good token");
@@ -311,7 +318,7 @@ mod tests {
             claims.keys().cloned().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(names(&access), "token_type exp iat jti user_id aud");
-        // As the library has it: in place, and what was missing at the end.
+        // Like the library: claims keep their place, new ones are last.
         assert_eq!(names(&refresh), "token_type exp jti user_id aud iat");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::Dialect;
 use crate::api::Context;
-use crate::auth::{Account, Key, NewPassword, Policy, Registration, TokenForm};
+use crate::auth::{Account, ApiToken, NewPassword, Policy, Registration, TokenForm};
 use crate::drf::djoser::{self, Site};
 use crate::drf::fields::{Form, Text};
 use crate::drf::{self, Answer, Call, Reply, View, common_failure, token_auth};
@@ -25,7 +25,7 @@ pub const DIALECT: Dialect = Dialect {
         access_seconds: 36_000,
         // An API token expires a year after its last use.
         refresh_seconds: 31_536_000,
-        form: TokenForm::Key,
+        form: TokenForm::ApiToken,
         ..Policy::BASE
     },
     signing: None,
@@ -235,8 +235,8 @@ struct KeyResponse<'k> {
     auth_token: &'k str,
 }
 
-impl<'k> From<&'k Key> for KeyResponse<'k> {
-    fn from(key: &'k Key) -> Self {
+impl<'k> From<&'k ApiToken> for KeyResponse<'k> {
+    fn from(key: &'k ApiToken) -> Self {
         KeyResponse { auth_token: key.expose() }
     }
 }

@@ -40,7 +40,7 @@ pub const DIALECT: Dialect = Dialect {
         absolute_seconds: Some(31_536_000),
         grace_seconds: Some(0),
         rotating: true,
-        tells_inactive: true,
+        reports_inactive: true,
         new_address_waits: true,
         form: TokenForm::PublicKey,
         activation: Some(false),

@@ -11,7 +11,7 @@ use super::read;
 use crate::api::{Context, Shared};
 use crate::auth::password::Password;
 use crate::auth::password::rules::{self, Finding};
-use crate::auth::{Asked, link_challenge};
+use crate::auth::{Requester, link_challenge};
 
 pub async fn change(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
     let (who, from) = read::sender(&context, &request).await?;
@@ -36,7 +36,7 @@ pub async fn request_reset(
     let challenge = code_challenge.as_deref().map(|text| {
         link_challenge(text).ok_or_else(|| Refusal::of_field("code_challenge", FieldCode::Invalid))
     });
-    let asked = Asked { challenge: challenge.transpose()?, ..asked };
+    let asked = Requester { challenge: challenge.transpose()?, ..asked };
     let Context { auth, policy, .. } = &*context;
     auth.request_password_reset(policy, email.trim(), asked).await.map_err(failure)?;
     Ok(StatusCode::ACCEPTED)

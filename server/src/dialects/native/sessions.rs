@@ -11,7 +11,7 @@ use super::problem::{Refusal, failure};
 use super::reply::Reply;
 use super::{Answer, read};
 use crate::api::{Context, Shared};
-use crate::auth::{Attempt, DeviceName, Issued, LiveSession, Proof};
+use crate::auth::{DeviceName, Issued, LiveSession, Proof, RefreshAttempt};
 use crate::http::path::{self, Parameters};
 
 pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenResponse> {
@@ -29,7 +29,7 @@ pub async fn refresh(State(context): Shared, request: Request) -> Answer<TokenRe
     let from = context.client(&request);
     let RefreshRequest { refresh_token, attempt } = read::json(request).await?;
     let attempt = attempt.map(|text| {
-        Attempt::parse(text.expose())
+        RefreshAttempt::parse(text.expose())
             .ok_or_else(|| Refusal::of_field("attempt", FieldCode::Invalid))
     });
     let attempt = attempt.transpose()?;

@@ -1,5 +1,5 @@
-//! Access tokens that anybody can check by the published keys: JWTs in the profile of RFC 9068, with a
-//! claim `sid` that names the session. The header names the key, the key fixes the algorithm.
+//! Access tokens that others verify with the published keys: JWTs in the profile of RFC 9068, with
+//! a claim `sid` that names the session. The header names the key, and the key fixes the algorithm.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,21 +11,25 @@ use crate::error::{Error, Fault, Result, TokenFault};
 
 const TYPE: &str = "at+jwt";
 
-/// Who signs tokens, and for whom.
+/// The `client_id` of sessions that no OAuth client opened: those of our own apps, in any API. No
+/// OAuth client may have this name.
+pub const OWN_APPS: &str = "propusk";
+
+/// The `iss` and `aud` of all tokens.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     pub issuer: String,
     pub audience: String,
 }
 
-/// What a token says that has been checked.
+/// The account and session of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Access {
+pub struct AccessSubject {
     pub account_id: i64,
     pub session: i64,
 }
 
-/// The header of a token of this form.
+/// The header of such a token, not verified.
 pub struct Header {
     pub kid: String,
     alg: String,
@@ -43,11 +47,11 @@ struct Claims {
     exp: i64,
 }
 
-/// A token of this account's session; `jti` is its own id.
+/// Signs a token for this session; `jti` is the token's own id.
 pub fn sign(
     key: &SigningKey,
     issuer: &Issuer,
-    access: Access,
+    access: AccessSubject,
     jti: String,
     now: i64,
     expires_at: i64,
@@ -73,14 +77,14 @@ pub fn sign(
 }
 
 impl Header {
-    /// None: a token of another form, or no token.
+    /// `None` if the text is no token of this form.
     pub fn of(token: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Raw {
             typ: String,
             alg: String,
             kid: String,
-            // RFC 7515 section 4.1.11: what is not understood must be refused.
+            // RFC 7515 section 4.1.11: an extension that is not supported must be refused.
             crit: Option<serde::de::IgnoredAny>,
             b64: Option<serde::de::IgnoredAny>,
         }
@@ -90,15 +94,15 @@ impl Header {
         is_plain.then_some(Header { kid: raw.kid, alg: raw.alg })
     }
 
-    /// Checks a token with this header by the key that it names: algorithm, signature, issuer,
-    /// audience, and the time without any leeway.
+    /// Verifies a token with this header by the key that the header names: algorithm, signature,
+    /// issuer, audience, and the expiry without any leeway.
     pub fn read(
         &self,
         key: &SigningKey,
         issuer: &Issuer,
         token: &str,
         now: i64,
-    ) -> std::result::Result<Access, TokenFault> {
+    ) -> std::result::Result<AccessSubject, TokenFault> {
         let claims = self.claims(key, token).ok_or(TokenFault::Malformed)?;
         if claims.iss != issuer.issuer || claims.aud != issuer.audience || claims.iat < 0 {
             return Err(TokenFault::Malformed);
@@ -106,7 +110,7 @@ impl Header {
         let account_id = claims.sub.parse().map_err(|_| TokenFault::Malformed)?;
         let session = session_of_name(&claims.sid).ok_or(TokenFault::Malformed)?;
         match now < claims.exp {
-            true => Ok(Access { account_id, session }),
+            true => Ok(AccessSubject { account_id, session }),
             false => Err(TokenFault::Expired),
         }
     }
@@ -122,10 +126,6 @@ impl Header {
     }
 }
 
-/// The client of a session that no application opened: our own apps, by any API. No application may
-/// call itself so.
-pub const OWN_APPS: &str = "propusk";
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -135,7 +135,8 @@ mod tests {
     use crate::algorithm::Algorithm;
     use crate::auth::tokens::signing::key::NewKey;
 
-    const ACCESS: Access = Access { account_id: 7, session: 0x0123_4567_89ab_cdef >> 4 };
+    const ACCESS: AccessSubject =
+        AccessSubject { account_id: 7, session: 0x0123_4567_89ab_cdef >> 4 };
 
     fn issuer() -> Issuer {
         Issuer { issuer: "https://a.example".to_owned(), audience: "apps".to_owned() }
@@ -165,7 +166,7 @@ mod tests {
         })
     }
 
-    /// A token that the key has really signed, whatever it says.
+    /// A token with any header and claims and a valid signature.
     fn signed(key: &SigningKey, header: &Value, claims: &Value) -> String {
         let [header, claims] =
             [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
@@ -173,13 +174,17 @@ mod tests {
         format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    fn read(key: &SigningKey, token: &str, now: i64) -> std::result::Result<Access, TokenFault> {
+    fn read(
+        key: &SigningKey,
+        token: &str,
+        now: i64,
+    ) -> std::result::Result<AccessSubject, TokenFault> {
         let header = Header::of(token).ok_or(TokenFault::Malformed)?;
         header.read(key, &issuer(), token, now)
     }
 
     #[test]
-    fn a_token_comes_back_whole_and_ends_at_its_expiry() {
+    fn access_token_is_read_back_and_expires_at_its_expiry() {
         for algorithm in Algorithm::ALL {
             let key = key(algorithm);
             let token = sign(&key, &issuer(), ACCESS, "j".to_owned(), 100, 1_000);
@@ -191,13 +196,13 @@ mod tests {
         }
     }
 
-    /// Of ECDSA every signature differs.
+    /// Signatures are not compared: ECDSA makes another one each time.
     fn unsigned(token: &str) -> &str {
         token.rsplit_once('.').expect("a signature").0
     }
 
     #[test]
-    fn a_header_that_says_anything_else_is_of_no_token_of_this_form() {
+    fn access_token_with_another_header_is_refused() {
         let key = key(Algorithm::Es256);
         let good = header_of(&key);
         assert_eq!(read(&key, &signed(&key, &good, &claims()), 500), Ok(ACCESS));
@@ -227,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_another_key_issuer_or_audience_is_refused() {
+    fn access_token_of_another_key_issuer_or_audience_is_refused() {
         let (own, other) = (key(Algorithm::Es256), key(Algorithm::Es256));
         let forged = signed(&other, &header_of(&own), &claims());
         assert_eq!(read(&own, &forged, 500), Err(TokenFault::Malformed));
@@ -242,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_which_a_part_is_changed_is_refused() {
+    fn access_token_with_any_change_is_refused() {
         let key = key(Algorithm::EdDsa);
         let token = sign(&key, &issuer(), ACCESS, "j".to_owned(), 100, 1_000).expect("a token");
         for place in 0..token.len() {
@@ -276,7 +281,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
         #[test]
-        fn whatever_comes_is_read_without_a_panic(
+        fn access_token_reading_never_panics(
             text in ".*",
             parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..5),
         ) {
@@ -290,7 +295,7 @@ mod tests {
         }
 
         #[test]
-        fn no_claim_of_another_type_or_range_is_accepted(
+        fn access_token_claim_of_another_type_or_range_is_refused(
             name in prop::sample::select(
                 vec!["iss", "sub", "aud", "sid", "jti", "client_id", "iat", "exp"],
             ),

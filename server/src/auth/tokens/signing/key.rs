@@ -1,5 +1,5 @@
-//! One key of a pair: the public half checks, the private half signs if it is at hand. A key is named by
-//! the thumbprint of its public half, so that no other key can have its name.
+//! One key pair: the public half verifies; the private half signs, if it is available. A key is
+//! named by the thumbprint of its public half, so that no other key can have its name.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -14,20 +14,20 @@ use sha2::{Digest, Sha256};
 use crate::algorithm::Algorithm;
 use crate::error::{Error, Fault, Result};
 
-/// How an uncompressed point begins (SEC 1 section 2.3.3).
+/// The first byte of an uncompressed point (SEC 1 section 2.3.3).
 const UNCOMPRESSED: u8 = 4;
 const COORDINATE: usize = 32;
 
-/// A key that has just been made; no `Debug`.
+/// A new key pair, to be stored; no `Debug`.
 pub struct NewKey {
     pub kid: String,
-    /// base64url of the point, or of what RFC 8032 calls the public key.
+    /// base64url of the uncompressed point (ES256) or of the public key of RFC 8032 (Ed25519).
     pub public: String,
     /// PKCS #8.
     pub private: Vec<u8>,
 }
 
-/// A key as it is used; no `Debug`.
+/// A key ready to use; no `Debug`.
 pub struct SigningKey {
     pub kid: String,
     pub algorithm: Algorithm,
@@ -80,7 +80,8 @@ fn halves(
 }
 
 impl SigningKey {
-    /// Reads what [`NewKey`] has; none: it is not that. Without the private half it only checks.
+    /// Reads the halves of a [`NewKey`]; `None` if they are malformed. Without the private half the
+    /// key only verifies.
     pub fn open(algorithm: Algorithm, public: &str, private: Option<&[u8]>) -> Option<Self> {
         let public = URL_SAFE_NO_PAD.decode(public).ok()?;
         let check: &'static dyn VerificationAlgorithm = match algorithm {
@@ -105,7 +106,7 @@ impl SigningKey {
         self.signer.is_some()
     }
 
-    /// None: it only checks.
+    /// `None` if the key only verifies.
     pub fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         let signature = match self.signer.as_ref()? {
             Signer::Es256(pair) => pair.sign(&SystemRandom::new(), message).ok()?,
@@ -140,14 +141,14 @@ fn signer(algorithm: Algorithm, private: &[u8]) -> Option<Signer> {
     }
 }
 
-/// Of an uncompressed point.
+/// The coordinates of an uncompressed point.
 fn coordinates(point: &[u8]) -> [String; 2] {
     let both = point.strip_prefix(&[UNCOMPRESSED]).unwrap_or_default();
     let (x, y) = both.split_at(both.len().min(COORDINATE));
     [x, y].map(|coordinate| URL_SAFE_NO_PAD.encode(coordinate))
 }
 
-/// RFC 7638 section 3: the members that a key cannot be without, in this order.
+/// The thumbprint of RFC 7638 section 3: a hash of the required members in this order.
 fn thumbprint(algorithm: Algorithm, public: &[u8]) -> String {
     let members = match algorithm {
         Algorithm::Es256 => {
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thumbprint_is_that_of_the_rfc() {
+    fn thumbprint_is_that_of_the_rfc() {
         // RFC 8037 appendix A.3.
         let public = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
         let public = URL_SAFE_NO_PAD.decode(public).expect("base64url");
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_key_signs_it_checks_and_no_other_key_does() {
+    fn key_verifies_its_own_signatures_only() {
         for algorithm in Algorithm::ALL {
             let (key, other) = (pair(algorithm), pair(algorithm));
             let signature = key.sign(b"message").expect("a signature");
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_half_alone_checks_and_does_not_sign() {
+    fn key_without_its_private_half_verifies_and_does_not_sign() {
         let new = NewKey::generate(Algorithm::Es256).expect("a key");
         let whole = SigningKey::open(Algorithm::Es256, &new.public, Some(&new.private));
         let signature = whole.and_then(|key| key.sign(b"message")).expect("a signature");
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn key_of_malformed_halves_is_refused() {
         let new = NewKey::generate(Algorithm::Es256).expect("a key");
         for (algorithm, public, private) in [
             (Algorithm::EdDsa, &*new.public, None),
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_told_the_public_half_only() {
+    fn jwk_contains_the_public_half_only() {
         for (algorithm, members) in [
             (Algorithm::Es256, "kty crv x y use alg kid"),
             (Algorithm::EdDsa, "kty crv x use alg kid"),

@@ -1,5 +1,5 @@
-//! The keys that sign tokens which anybody can check, as every node holds them in memory. What is in the
-//! database is read again with the revocations, and at once for a key that nobody knows here.
+//! The signing keys in memory, on every node. They are reloaded from the database together with the
+//! revocations, and at once if a token names a key that is not known here.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -10,121 +10,118 @@ use tokio::time::Instant;
 use crate::algorithm::Algorithm;
 use crate::auth::secrets::random::{hex, random};
 use crate::auth::secrets::sealing::SealingKey;
-use crate::auth::tokens::signing::access_token::{self, Access, Header, Issuer};
+use crate::auth::tokens::signing::access_token::{self, AccessSubject, Header, Issuer};
 use crate::auth::tokens::signing::key::{Jwk, SigningKey};
 use crate::error::{Error, Fault, Result, TokenFault};
 use crate::store::signing_keys::KeyRow;
 
-/// Unknown keys have the database asked at most once in this time.
-const ASKED_EVERY: Duration = Duration::from_secs(1);
+/// Tokens with unknown keys reload the keys at most once in this time.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How keys are made and used.
+/// The settings of signing keys.
 #[derive(Clone)]
 pub struct SigningSettings {
     pub issuer: Issuer,
-    /// Of keys that are made from now on.
+    /// The algorithm of new keys.
     pub algorithm: Algorithm,
     /// How long a new key is published before it signs, in seconds.
     pub overlap: i64,
-    /// What the private halves are sealed with.
+    /// Seals the private halves.
     pub sealing: SealingKey,
 }
 
 /// A key and its times.
 #[derive(Clone)]
-pub(in crate::auth) struct Dated {
-    pub(in crate::auth) key: Arc<SigningKey>,
-    pub(in crate::auth) times: Times,
+pub struct DatedKey {
+    pub key: Arc<SigningKey>,
+    pub times: KeyTimes,
 }
 
 #[derive(Clone, Copy)]
-pub(in crate::auth) struct Times {
+pub struct KeyTimes {
     signs_from: i64,
-    pub(in crate::auth) ends_at: Option<i64>,
+    pub ends_at: Option<i64>,
 }
 
-impl Times {
-    pub(in crate::auth) fn of(row: &KeyRow) -> Self {
-        Times { signs_from: row.signs_from, ends_at: row.ends_at }
+impl KeyTimes {
+    pub fn of(row: &KeyRow) -> Self {
+        KeyTimes { signs_from: row.signs_from, ends_at: row.ends_at }
     }
 
-    fn is_over(self, now: i64) -> bool {
+    fn has_ended(self, now: i64) -> bool {
         self.ends_at.is_some_and(|end| end <= now)
     }
 }
 
-/// The key that signs at this moment. Where none does yet, the clock here is behind that of whoever made
-/// the first one, which then signs early.
-pub(in crate::auth) fn signs_at<T>(
-    keys: &[T],
-    times: impl Fn(&T) -> Times,
-    now: i64,
-) -> Option<&T> {
-    let mut alive = keys.iter().filter(|key| !times(key).is_over(now));
+/// The key that signs at this moment. If none signs yet, the clock here is behind the clock of the
+/// node that made the first key; then the first key signs early.
+pub fn signing_key_at<T>(keys: &[T], times: impl Fn(&T) -> KeyTimes, now: i64) -> Option<&T> {
+    let mut alive = keys.iter().filter(|key| !times(key).has_ended(now));
     let first = alive.clone().next();
     alive.rfind(|key| times(key).signs_from <= now).or(first)
 }
 
 /// The keys; one set per server.
 pub struct SigningKeys {
-    pub(in crate::auth) settings: SigningSettings,
-    /// Those that sign last at the end.
-    keys: RwLock<Arc<Vec<Dated>>>,
-    asked: Mutex<Option<Instant>>,
+    pub settings: SigningSettings,
+    /// In the order in which they begin to sign.
+    keys: RwLock<Arc<Vec<DatedKey>>>,
+    reloaded_at: Mutex<Option<Instant>>,
 }
 
 impl SigningKeys {
     pub fn new(settings: SigningSettings) -> Self {
-        SigningKeys { settings, keys: RwLock::default(), asked: Mutex::default() }
+        SigningKeys { settings, keys: RwLock::default(), reloaded_at: Mutex::default() }
     }
 
-    /// A token of this account's session.
-    pub fn sign(&self, access: Access, now: i64, expires_at: i64) -> Result<String> {
+    /// Signs an access token for a session.
+    pub fn sign(&self, access: AccessSubject, now: i64, expires_at: i64) -> Result<String> {
         let keys = self.keys();
-        let current = signs_at(&keys, |dated| dated.times, now);
+        let current = signing_key_at(&keys, |dated| dated.times, now);
         let current = current.ok_or(Error::Internal(Fault::NoSigningKey))?;
         let jti = hex(&random::<16>()?);
         access_token::sign(&current.key, &self.settings.issuer, access, jti, now, expires_at)
     }
 
-    /// What others need to check tokens: keys that do not sign yet are among them.
+    /// The public keys for services that verify tokens, including keys that do not sign yet.
     pub fn published(&self, now: i64) -> Vec<Jwk> {
         let keys = self.keys();
-        keys.iter().filter(|one| !one.times.is_over(now)).map(|one| one.key.jwk()).collect()
+        keys.iter().filter(|one| !one.times.has_ended(now)).map(|one| one.key.jwk()).collect()
     }
 
-    pub(in crate::auth) fn knows(&self, kid: &str) -> bool {
+    pub fn knows(&self, kid: &str) -> bool {
         self.keys().iter().any(|dated| dated.key.kid == kid)
     }
 
-    pub(in crate::auth) fn read(
+    pub fn read(
         &self,
         header: &Header,
         token: &str,
         now: i64,
-    ) -> std::result::Result<Access, TokenFault> {
+    ) -> std::result::Result<AccessSubject, TokenFault> {
         let keys = self.keys();
-        let named = keys.iter().find(|one| one.key.kid == header.kid && !one.times.is_over(now));
+        let named = keys.iter().find(|one| one.key.kid == header.kid && !one.times.has_ended(now));
         let key = &named.ok_or(TokenFault::Malformed)?.key;
         header.read(key, &self.settings.issuer, token, now)
     }
 
-    pub(in crate::auth) fn keys(&self) -> Arc<Vec<Dated>> {
+    pub fn keys(&self) -> Arc<Vec<DatedKey>> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether the database may be asked for a key that is not known here.
-    pub(in crate::auth) fn may_ask(&self) -> bool {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = asked.is_none_or(|at| at.elapsed() >= ASKED_EVERY);
+    /// Whether the keys may be reloaded for an unknown key; if so, counts that as done.
+    pub fn may_reload(&self) -> bool {
+        let mut reloaded_at = self.reloaded_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = reloaded_at.is_none_or(|at| at.elapsed() >= RELOAD_INTERVAL);
         if is_due {
-            *asked = Some(Instant::now());
+            *reloaded_at = Some(Instant::now());
         }
         is_due
     }
 
-    /// Takes over what is in the database; a key that is known already is not opened again.
-    pub(in crate::auth) fn replace(&self, rows: Vec<KeyRow>) {
+    /// Replaces the keys with those of the database; a key that is known already is not opened
+    /// again.
+    pub fn replace(&self, rows: Vec<KeyRow>) {
         let before = self.keys();
         let known: HashMap<_, _> =
             before.iter().map(|dated| (&*dated.key.kid, &dated.key)).collect();
@@ -133,13 +130,14 @@ impl SigningKeys {
                 Some(key) => Arc::clone(key),
                 None => Arc::new(self.open(&row)?),
             };
-            Some(Dated { key, times: Times::of(&row) })
+            Some(DatedKey { key, times: KeyTimes::of(&row) })
         };
         let keys = rows.into_iter().filter_map(dated).collect();
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
-    /// None: of a newer version. Without its private half where that is sealed under another secret.
+    /// `None` if the row was written by a newer version of the server. A key whose private half is
+    /// sealed under another secret only verifies.
     fn open(&self, row: &KeyRow) -> Option<SigningKey> {
         let algorithm = Algorithm::parse(&row.algorithm)?;
         let private = self.settings.sealing.open(&row.kid, &row.private_key);

@@ -1,4 +1,4 @@
-//! Access tokens that other services check by the published keys.
+//! Access tokens with a public-key signature, which other services verify with the published keys.
 
 pub mod access_token;
 pub mod key;
