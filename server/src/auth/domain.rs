@@ -1,4 +1,4 @@
-//! [`Auth`], the domain's door: what it is made of, and the limits on who may try how often.
+//! [`Auth`], the entry point of the domain: its parts, its start and its rate limits.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,38 +33,38 @@ use crate::store::effects::{AfterCommit, EffectfulStore};
 use crate::store::meta::{self, LONGEST_ACCESS};
 use crate::store::{Store, limit_counts};
 
-/// What the domain is made of.
+/// The parts of [`Auth`].
 pub struct Parts {
     pub store: Store,
     pub clock: Clock,
     pub hasher: Hasher,
-    /// Signs tokens that name the account's number.
+    /// Signs tokens that contain the account's number.
     pub signing_secret: Hs256,
-    /// Makes the ids of tokens.
+    /// Makes token ids (`jti`).
     pub token_ids: TokenIdKey,
-    /// Signs tokens that name their user.
+    /// Signs tokens that contain the user's name.
     pub user_names: Hs256,
-    /// Whether a replaced server signed such tokens with the same key.
+    /// Whether a replaced server signed user name tokens with the same key.
     pub shares_user_names: bool,
     pub one_time: OneTimeKey,
     pub flow_key: FlowKey,
     pub refresh_key: RefreshKey,
     pub digest_key: DigestKey,
-    /// Signs tokens that anybody can check.
+    /// Signs tokens that other services verify with the public key.
     pub signing: SigningSettings,
     pub providers: Providers,
     pub redirects: Redirects,
     pub links: Links,
-    /// The language of mails where nobody says which.
+    /// The language of mails if neither the request nor the account has one.
     pub language: Language,
-    /// The policies of the APIs that are switched on.
+    /// The policies of the enabled APIs.
     pub policies: Vec<Policy>,
     pub limits: LimitRules,
-    /// Whether tokens are honoured that a replaced server signed with the same key.
+    /// Whether tokens are accepted that a replaced server signed with the same key.
     pub accept_foreign: bool,
 }
 
-/// The domain's door; shared by everything that serves.
+/// The entry point of the domain, shared by all requests and background tasks.
 pub struct Auth {
     pub(in crate::auth) store: EffectfulStore,
     pub(in crate::auth) clock: Clock,
@@ -74,7 +74,7 @@ pub struct Auth {
     pub(in crate::auth) user_names: Hs256,
     pub(in crate::auth) shares_user_names: bool,
     pub(in crate::auth) outbox: Outbox,
-    /// Wakes the worker that sends mail.
+    /// Wakes the mail worker.
     pub(in crate::auth) mail_queued: Arc<Notify>,
     pub(in crate::auth) providers: Providers,
     pub(in crate::auth) redirects: Redirects,
@@ -92,7 +92,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Loads what must be known before the first request.
+    /// Loads revocations and rate limit counts, which the first request needs.
     pub async fn open(parts: Parts) -> Result<Self> {
         let longest_access = longest_access(&parts).await?;
         let token_ids = parts.token_ids.mixed_with(&installation(&parts.store).await?);
@@ -143,9 +143,9 @@ impl Auth {
         self.store.ping().await
     }
 
-    /// Runs what others do, for as long as they like, and counts on the address only what they
-    /// refuse.
-    pub(in crate::auth) async fn counted<T>(
+    /// Runs a request to a provider and counts only a refusal against the address. Unlike
+    /// [`Auth::limited`] it reserves no attempt, because a provider may be slow.
+    pub(in crate::auth) async fn count_refusals<T>(
         &self,
         from: IpAddr,
         work: impl Future<Output = Result<T>>,
@@ -157,7 +157,7 @@ impl Auth {
             Err(Error::Provider(ProviderFault::Refused) | Error::SignIn(SignInFault::Unknown))
         );
         if is_refused {
-            // Where there is no room left, enough has been counted.
+            // No attempt left: the address has reached its limit already.
             if let Ok(attempt) = self.limits.reserve_link(from, self.clock.now()) {
                 self.store_counts(attempt.fail()).await;
             }
@@ -165,7 +165,7 @@ impl Auth {
         outcome
     }
 
-    /// Counts an attempt to use a link as failed, unless `work` succeeds.
+    /// Runs `work` as an attempt to use a link or code; a failure counts against the address.
     pub(in crate::auth) async fn limited<T>(
         &self,
         from: IpAddr,
@@ -177,7 +177,7 @@ impl Auth {
         outcome
     }
 
-    /// Loads what was counted before the start.
+    /// Loads the stored counts.
     pub(in crate::auth) async fn load_counts(&self) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.store.read().await?;
@@ -186,7 +186,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Settles an attempt by what came of it.
+    /// Counts or releases an attempt by its outcome.
     pub(in crate::auth) async fn settle<T>(&self, attempt: Attempt<'_>, outcome: &Result<T>) {
         self.store_counts(attempt.settle(outcome)).await;
     }
@@ -198,7 +198,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Whose password is to be hashed, as the queue of hashes sees it.
+    /// The origin of a password for the fair queue of hashes.
     pub(in crate::auth) fn origin(&self, from: IpAddr, is_known: bool) -> Origin {
         match self.limits.are_enabled() {
             true => Origin::client(Network::of(from), is_known),
@@ -206,7 +206,7 @@ impl Auth {
         }
     }
 
-    /// A count that cannot be stored counts in memory: the answer does not depend on it.
+    /// Stores counts. If that fails they stay in memory, and the response is the same.
     pub(in crate::auth) async fn store_counts(&self, counters: Vec<Counter>) {
         if counters.is_empty() {
             return;
@@ -226,23 +226,23 @@ impl Auth {
             .await;
         match stored {
             Ok(stored) => self.limits.learn(&stored, now),
-            Err(error) => tracing::warn!(%error, "a failed attempt could not be stored"),
+            Err(error) => tracing::warn!(%error, "rate limit counts could not be stored"),
         }
     }
 
-    /// Stands for a name without a password.
+    /// The seed of a name without an account; see [`CostSeed`].
     pub(in crate::auth) fn cost_seed_of_name(&self, name: &str) -> CostSeed {
         CostSeed(self.digest_key.digest("lot of name", name.as_bytes()))
     }
 
-    /// Stands for an account without a password.
+    /// The seed of an account without a password; see [`CostSeed`].
     pub(in crate::auth) fn cost_seed_of_account(&self, id: i64) -> CostSeed {
         CostSeed(self.digest_key.digest("lot of account", &id.to_be_bytes()))
     }
 }
 
-/// What follows each write: memory learns of revocations, the mail worker wakes, and the number of an
-/// account is noted.
+/// The effects of each write: applies revocations in memory, wakes the mail worker and records the
+/// number of a new account.
 fn after_commit(
     revoked: &Arc<Revoked>,
     mail_queued: &Arc<Notify>,
@@ -264,10 +264,10 @@ fn after_commit(
     })
 }
 
-/// The longest life that an access token was ever given here: one made under other settings may
-/// still be out, and what was revoked then must not come back.
+/// The longest lifetime of an access token under any settings so far. A token issued under earlier
+/// settings may still be valid, so its revocation must be remembered for that long.
 async fn longest_access(parts: &Parts) -> Result<i64> {
-    // Keys are looked up at every use, so they need not hear of anything.
+    // API tokens are looked up at every use, so they need no revocations in memory.
     let expiring = parts.policies.iter().filter(|policy| policy.form != TokenForm::ApiToken);
     let current = expiring.map(|policy| policy.access_seconds).max().unwrap_or(0);
     parts
@@ -285,8 +285,8 @@ async fn longest_access(parts: &Parts) -> Result<i64> {
         .await
 }
 
-/// A random value that was made with the database. Keys that others must not have, who may have the
-/// server's secret, do not follow from that alone.
+/// A random value, made with the database. Keys are derived from it as well, so that the server's
+/// secret alone does not give them.
 async fn installation(store: &Store) -> Result<String> {
     let new = hex(&random::<32>()?);
     store.write(move |tx| Box::pin(meta::get_or_insert(tx, "installation", new))).await

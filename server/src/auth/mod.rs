@@ -1,5 +1,5 @@
-//! The domain: every rule about accounts, sign-ins, sessions and tokens. It knows no HTTP and no API;
-//! an API that serves it describes itself in a [`Policy`].
+//! The domain: all rules about accounts, sign-ins, sessions and tokens. It does not depend on HTTP
+//! or on an API; each API describes itself in a [`Policy`].
 
 mod accounts;
 mod clock_watch;
@@ -32,10 +32,11 @@ pub use accounts::import::{Import, NumberConflict, find_conflict};
 pub use accounts::recovery::Requested;
 pub use accounts::registration::{NewPassword, Registration};
 pub use domain::{Auth, Parts};
-pub use federation::account::Entry;
+pub use federation::account::SignInMode;
 pub use federation::answer::Callback;
 pub use federation::flow::{
-    AppLeg, Begun, CODE_LIFETIME, Failed, ProviderName, Returned, SIGN_IN_LIFETIME, is_exchanged,
+    AppLeg, CODE_LIFETIME, CallbackFailure, CallbackResult, ProviderName, SIGN_IN_LIFETIME,
+    StartedSignIn, has_changed_issuer,
 };
 pub use federation::handle::ProviderTokens;
 pub use federation::linking::Identity;

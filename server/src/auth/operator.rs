@@ -1,4 +1,4 @@
-//! What an operator does, who proves nothing: the command line is theirs.
+//! Operations of the command line. An operator needs no proof of identity.
 
 use crate::auth::accounts::account::delete;
 use crate::auth::accounts::registration::NewPassword;
@@ -13,7 +13,7 @@ use crate::store::identities::{self, Identity};
 use crate::store::revocations::{self, Reason, Subject};
 use crate::store::{identifiers, one_time_tokens, sessions};
 
-/// Sessions of one account are counted up to this number.
+/// The sessions of one account are counted up to this number.
 pub const COUNTED_SESSIONS: i64 = 10_000;
 
 impl Auth {
@@ -22,7 +22,6 @@ impl Auth {
         self.store.name()
     }
 
-    /// The account of this id.
     pub async fn account_by_id(&self, id: i64) -> Result<Option<Account>> {
         let mut tx = self.store.read().await?;
         accounts::account(&mut tx, id).await
@@ -43,7 +42,7 @@ impl Auth {
         }
     }
 
-    /// Who the account's owner is at providers.
+    /// The account's identities at providers.
     pub async fn identities(&self, id: i64) -> Result<Vec<Identity>> {
         let mut tx = self.store.read().await?;
         identities::identities(&mut tx, id).await
@@ -55,7 +54,8 @@ impl Auth {
         accounts::accounts_after(&mut tx, after, limit).await
     }
 
-    /// Suspends or revives: credentials are refused while suspended and live again afterwards.
+    /// Suspends or reactivates an account. Its credentials are refused while it is suspended, and
+    /// valid again afterwards.
     pub async fn set_active(&self, id: i64, is_active: bool) -> Result<bool> {
         let now = self.clock.now();
         let reason = if is_active { Reason::Revived } else { Reason::Suspended };
@@ -75,7 +75,7 @@ impl Auth {
             .await
     }
 
-    /// Sets a password without knowing the old one, or takes it away, and ends all sessions.
+    /// Sets a password without the old one, or removes it, and ends all sessions.
     pub async fn set_password(&self, id: i64, new: NewPassword) -> Result<bool> {
         let (new, now) = (self.hashed(new, Origin::SERVER).await?, self.clock.now());
         let outbox = self.outbox.clone();
@@ -107,7 +107,7 @@ impl Auth {
             .await
     }
 
-    /// Ends every session of the account and answers how many there were, counted up to
+    /// Ends all sessions of the account and returns their number, counted up to
     /// [`COUNTED_SESSIONS`].
     pub async fn end_all_sessions(&self, id: i64) -> Result<i64> {
         let now = self.clock.now();
@@ -122,7 +122,7 @@ impl Auth {
             .await
     }
 
-    /// Frees a phone from whatever account holds it.
+    /// Removes a phone from the account that has it.
     pub async fn release_phone(&self, phone: Phone) -> Result<bool> {
         let key = phone.key().to_owned();
         self.store
@@ -139,7 +139,7 @@ impl Auth {
             .await
     }
 
-    /// Deletes the account with all that belongs to it.
+    /// Deletes the account with all its data.
     pub async fn delete_account(&self, id: i64) -> Result<bool> {
         let (outbox, now) = (self.outbox.clone(), self.clock.now());
         self.store

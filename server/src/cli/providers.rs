@@ -26,6 +26,6 @@ async fn moved(config: &Config, name: &str) -> Outcome {
     let provider = config.providers.get(name).filter(|_| is_openid_connect(name));
     let issuer = provider.and_then(|provider| provider.issuer.as_deref());
     let issuer = issuer.ok_or("there is no OpenID Connect provider of this name")?;
-    open(config).await?.provider_moved(name, issuer).await?;
+    open(config).await?.accept_provider_issuer(name, issuer).await?;
     done("its users are known under the new issuer")
 }

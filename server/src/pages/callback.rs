@@ -19,7 +19,7 @@ use super::return_link::link_with;
 use super::sign_in_page::{CodePage, Outcome, ReturnPage};
 use super::texts::{Message, Texts, wait};
 use super::visit::chosen_language;
-use crate::auth::{Callback, Failed, Returned};
+use crate::auth::{Callback, CallbackFailure, CallbackResult};
 use crate::error::{Error, SignInFault};
 use crate::language::Language;
 use crate::redirect::is_loopback;
@@ -47,7 +47,7 @@ async fn answer_callback(pages: &Pages, provider: &str, request: Request) -> Res
     let responder = CallbackResponder::new(pages, provider, &head);
     let from = pages.proxies.client(&head.extensions, &head.headers);
     let callback = read(head.uri.query().unwrap_or_default());
-    match pages.auth.return_from_provider(provider, callback, from).await {
+    match pages.auth.handle_callback(provider, callback, from).await {
         Ok(returned) => responder.answer(&returned),
         Err(error) => responder.failure(&error),
     }
@@ -84,7 +84,7 @@ impl<'p> CallbackResponder<'p> {
         }
     }
 
-    fn answer(&self, returned: &Returned) -> Response<Body> {
+    fn answer(&self, returned: &CallbackResult) -> Response<Body> {
         match (&returned.redirect, &returned.outcome) {
             (Some(redirect), outcome) => self.to_app(redirect, &returned.state, outcome),
             (None, Ok(code)) => self.code(code, returned.device_id.as_deref()),
@@ -108,7 +108,7 @@ impl<'p> CallbackResponder<'p> {
         &self,
         redirect: &str,
         state: &str,
-        outcome: &Result<String, Failed>,
+        outcome: &Result<String, CallbackFailure>,
     ) -> Response<Body> {
         let (pair, outcome) = match outcome {
             Ok(code) => (("code", code.as_str()), Outcome::Confirmed),
@@ -187,27 +187,27 @@ impl<'p> CallbackResponder<'p> {
 }
 
 /// The status for a client that gets the result here; an app gets it by its link.
-fn status(failed: Failed) -> StatusCode {
+fn status(failed: CallbackFailure) -> StatusCode {
     match failed {
-        Failed::Cancelled | Failed::Refused => StatusCode::BAD_REQUEST,
-        Failed::Unavailable => StatusCode::BAD_GATEWAY,
+        CallbackFailure::Cancelled | CallbackFailure::Refused => StatusCode::BAD_REQUEST,
+        CallbackFailure::Unavailable => StatusCode::BAD_GATEWAY,
     }
 }
 
-fn outcome_of(failed: Failed) -> Outcome {
+fn outcome_of(failed: CallbackFailure) -> Outcome {
     match failed {
-        Failed::Cancelled => Outcome::Cancelled,
-        Failed::Refused => Outcome::Refused,
-        Failed::Unavailable => Outcome::Unreachable,
+        CallbackFailure::Cancelled => Outcome::Cancelled,
+        CallbackFailure::Refused => Outcome::Refused,
+        CallbackFailure::Unavailable => Outcome::Unreachable,
     }
 }
 
 /// The error code for an app; it contains no text of the provider.
-fn error_code(failed: Failed) -> &'static str {
+fn error_code(failed: CallbackFailure) -> &'static str {
     match failed {
-        Failed::Cancelled => "access_denied",
-        Failed::Refused => "provider_refused",
-        Failed::Unavailable => "provider_unavailable",
+        CallbackFailure::Cancelled => "access_denied",
+        CallbackFailure::Refused => "provider_refused",
+        CallbackFailure::Unavailable => "provider_unavailable",
     }
 }
 

@@ -70,7 +70,7 @@ async fn check_contents(config: &Config, schema: Schema, tx: &mut Tx) -> Result<
         .map_err(provider_problem)?;
     for provider in providers.all() {
         let Some(issuer) = provider.issuer() else { continue };
-        if auth::is_exchanged(tx, provider.name(), issuer).await? {
+        if auth::has_changed_issuer(tx, provider.name(), issuer).await? {
             return Err(changed_issuer(provider.name()));
         }
     }

@@ -154,7 +154,7 @@ async fn prepare(
     }
     keys.remember(store).await?;
     auth.prepare_signing_keys().await?;
-    if let Some(name) = auth.exchanged_provider().await? {
+    if let Some(name) = auth.provider_with_changed_issuer().await? {
         return Err(changed_issuer(&name));
     }
     if matches!(store, Store::Sqlite { .. }) {

@@ -1,6 +1,6 @@
-//! What follows a write once it is committed. Statements note here what others must learn of, and
-//! the write itself reports it before it is answered: no caller can forget it, and a caller that
-//! goes away cannot leave it out.
+//! Effects of a write after its commit. Statements record them in the transaction, and the write
+//! itself carries them out before it returns: a caller cannot forget them, and a cancelled request
+//! cannot skip them.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use super::revocations::Revocation;
 use super::{BoxFuture, Store, Tx};
 use crate::error::Result;
 
-/// What a write has stored that others must learn of.
+/// What a write stored that memory and background tasks need to know.
 #[derive(Default)]
 pub struct Effects {
-    /// What access tokens in use cannot know.
+    /// For access tokens that are already issued.
     pub revocations: Vec<Revocation>,
-    /// The mail worker has something to do.
+    /// The mail worker has to wake.
     pub has_queued_mail: bool,
-    /// The highest account number that the answer may show.
+    /// The highest account number that the response may contain.
     pub account_number: Option<i64>,
 }
 
@@ -30,10 +30,10 @@ impl Effects {
     }
 }
 
-/// Carries out effects; the write is answered when it is done.
+/// Carries out effects; the write returns after it.
 pub type AfterCommit = Arc<dyn Fn(Effects) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// A store each of whose writes carries out its effects.
+/// A store whose writes carry out their effects.
 #[derive(Clone)]
 pub struct EffectfulStore {
     store: Store,
@@ -50,7 +50,7 @@ impl EffectfulStore {
         self.store.read().await
     }
 
-    /// As [`Store::write`], and answers when the effects are carried out.
+    /// As [`Store::write`], and then carries out the effects.
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,

@@ -1,12 +1,12 @@
-//! Accounts as providers open them: by the provider's own name for a person, or by an e-mail
-//! address that the provider is believed about, and then only where no stranger's password opens
-//! the account too.
+//! Sign-in to an account by a provider's profile: by the provider's id of the user, or by an e-mail
+//! address that the provider has verified. The address links only an account that another person's
+//! password cannot open.
 
 use std::net::IpAddr;
 
 use crate::auth::accounts::ownership::become_sole_owner;
 use crate::auth::domain::Auth;
-use crate::auth::federation::answer::told;
+use crate::auth::federation::answer::provider_error;
 use crate::auth::federation::handle::is_handle;
 use crate::auth::federation::identity::identity;
 use crate::auth::limits::places::owner_at_new_network;
@@ -22,95 +22,101 @@ use crate::store::accounts::{self, Account, NewAccount};
 use crate::store::identities;
 use crate::store::{Tx, identifiers};
 
-/// What whoever comes from a provider may do.
+/// Whether a provider's user may sign in, register, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// Enter an account that is there.
+pub enum SignInMode {
     SignIn,
-    /// Make a new one.
     Register,
     Either,
 }
 
+/// A sign-in with a provider's profile.
+#[derive(Clone)]
+pub struct ProviderSignIn {
+    pub policy: Policy,
+    pub mode: SignInMode,
+    pub kept: Kept,
+    pub by: By,
+    pub from: IpAddr,
+    /// The owner gets a mail if this network is new; `None`: no mail.
+    pub noticed: Option<String>,
+}
+
 impl Auth {
-    /// Opens a session for whoever an access token of a provider, or a handle for one, belongs to.
+    /// Opens a session for the user of a provider's access token, or of a handle for one.
     pub async fn sign_in_with_token(
         &self,
         policy: &Policy,
         provider: &str,
         token: &str,
-        entry: Entry,
+        mode: SignInMode,
         from: IpAddr,
     ) -> Result<Pair> {
         let provider = self.provider(provider)?;
         self.limits.count_sign_in(from, self.clock.now())?;
         let profile = match self.profile_of_handle(provider.name(), token).await? {
             Some(profile) => profile,
-            None => self.counted(from, self.profile_of_token(provider, token)).await?,
+            None => self.count_refusals(from, self.profile_of_token(provider, token)).await?,
         };
-        let door = Door {
+        let sign_in = ProviderSignIn {
             policy: *policy,
-            entry,
+            mode,
             kept: Kept::default(),
             by: By::Token,
             from,
             noticed: None,
         };
-        let opened = self.enter(door, &profile).await?;
+        let opened = self.sign_in_or_register(sign_in, &profile).await?;
         self.pair(policy, opened).await
     }
 
-    /// Whose access token this is; one that was issued to another application is nobody's.
+    /// The profile of an access token's user. A token issued to another application is refused.
     pub(in crate::auth) async fn profile_of_token(
         &self,
         provider: &Provider,
         token: &str,
     ) -> Result<Profile> {
         if is_handle(token) {
-            // Ours, and none of the provider's business.
+            // A handle is our token: never send it to the provider.
             return Err(Error::Provider(ProviderFault::Refused));
         }
-        provider.profile(token).await.map_err(|error| told(provider, &error))
+        provider.profile(token).await.map_err(|error| provider_error(provider, &error))
     }
 
-    /// Enters or makes the account of a person and opens a session there.
-    pub(in crate::auth) async fn enter(&self, door: Door, profile: &Profile) -> Result<Opened> {
-        match self.try_enter(door.clone(), profile).await {
-            Err(error) if door.opens_for_who_comes_second(&error) => {
-                self.try_enter(door, profile).await
+    /// Opens a session in the account of a profile, registering it first if the mode allows.
+    pub(in crate::auth) async fn sign_in_or_register(
+        &self,
+        sign_in: ProviderSignIn,
+        profile: &Profile,
+    ) -> Result<Opened> {
+        match self.try_sign_in_or_register(sign_in.clone(), profile).await {
+            Err(error) if sign_in.is_lost_race(&error) => {
+                self.try_sign_in_or_register(sign_in, profile).await
             }
             outcome => outcome,
         }
     }
 
-    async fn try_enter(&self, door: Door, profile: &Profile) -> Result<Opened> {
+    async fn try_sign_in_or_register(
+        &self,
+        sign_in: ProviderSignIn,
+        profile: &Profile,
+    ) -> Result<Opened> {
         let (profile, outbox, at) = (profile.clone(), self.outbox.clone(), self.clock.now());
         self.store
-            .write(move |tx| Box::pin(async move { door.open(tx, &outbox, &profile, at).await }))
+            .write(move |tx| Box::pin(async move { sign_in.open(tx, &outbox, &profile, at).await }))
             .await
     }
 }
 
-/// A way in for whoever comes from a provider.
-#[derive(Clone)]
-pub(in crate::auth) struct Door {
-    pub policy: Policy,
-    pub entry: Entry,
-    pub kept: Kept,
-    pub by: By,
-    pub from: IpAddr,
-    /// The network of which the owner is mailed if it is a new one.
-    pub noticed: Option<String>,
-}
-
-impl Door {
-    /// Whether somebody was quicker by a moment, in whose account there is now room for this one.
-    pub fn opens_for_who_comes_second(&self, error: &Error) -> bool {
+impl ProviderSignIn {
+    /// Whether we lost a race with a request that created the same account; a retry then signs in
+    /// to it.
+    pub fn is_lost_race(&self, error: &Error) -> bool {
         matches!(error, Error::SignIn(SignInFault::Registered) | Error::Taken(_))
-            && self.entry != Entry::Register
+            && self.mode != SignInMode::Register
     }
 
-    /// Signs in to the account of a profile, or registers it, and opens a session.
     pub async fn open(
         self,
         tx: &mut Tx,
@@ -118,7 +124,7 @@ impl Door {
         profile: &Profile,
         at: i64,
     ) -> Result<Opened> {
-        let account_id = self.enter_account(tx, outbox, profile, at).await?;
+        let account_id = self.find_or_register_account(tx, outbox, profile, at).await?;
         let owner = owner_at_new_network(tx, account_id, self.noticed, at).await?;
         if let Some(owner) = owner {
             let device = self.kept.device_name.clone();
@@ -130,49 +136,52 @@ impl Door {
         Ok(opened)
     }
 
-    async fn enter_account(
+    async fn find_or_register_account(
         &self,
         tx: &mut Tx,
         outbox: &Outbox,
         profile: &Profile,
         now: i64,
     ) -> Result<i64> {
-        // An address that is only claimed would tell whether somebody has it.
-        let counts = |_: &Email| profile.email_verified || !self.policy.strict;
-        let email = profile.email.as_deref().and_then(Email::parse).filter(counts);
+        // In strict mode an unverified address is ignored: the result would show whether an account
+        // has it.
+        let is_usable = |_: &Email| profile.email_verified || !self.policy.strict;
+        let email = profile.email.as_deref().and_then(Email::parse).filter(is_usable);
         if let Some(account) = account_of(tx, profile).await? {
-            return match self.entry {
-                Entry::Register => Err(SignInFault::Registered.into()),
-                Entry::SignIn | Entry::Either if !account.is_active => Err(Error::AccountInactive),
-                Entry::SignIn | Entry::Either => {
-                    come_again(tx, &account, profile, email, now).await
+            return match self.mode {
+                SignInMode::Register => Err(SignInFault::Registered.into()),
+                SignInMode::SignIn | SignInMode::Either if !account.is_active => {
+                    Err(Error::AccountInactive)
+                }
+                SignInMode::SignIn | SignInMode::Either => {
+                    sign_in_known(tx, &account, profile, email, now).await
                 }
             };
         }
-        // What comes of it tells whether an account has the address, as a registration does.
+        // The result shows whether an account has the address: count it like a registration.
         outbox.limits.count_registration(self.from, now)?;
         let holder = match &email {
             Some(email) => identifiers::claimant_by_key(tx, email.key().to_owned()).await?,
             None => None,
         };
-        match (holder, self.entry) {
-            (Some(_), Entry::Register) => Err(Error::Taken(Kind::Email)),
-            // Who only claims to have an address is not told whose it is.
-            (Some(_), Entry::SignIn) if !profile.email_verified => {
+        match (holder, self.mode) {
+            (Some(_), SignInMode::Register) => Err(Error::Taken(Kind::Email)),
+            // An unverified claim must not learn that an account has the address.
+            (Some(_), SignInMode::SignIn) if !profile.email_verified => {
                 Err(SignInFault::NotRegistered.into())
             }
             (Some(holder), _) => link(tx, outbox, holder, profile, email, now).await,
-            (None, Entry::SignIn) => Err(SignInFault::NotRegistered.into()),
+            (None, SignInMode::SignIn) => Err(SignInFault::NotRegistered.into()),
             (None, _) => create(tx, outbox, profile, email, now).await,
         }
     }
 }
 
-/// The account that the identity opens, kept from changing until the write ends.
+/// The account of the identity, locked until the write ends.
 async fn account_of(tx: &mut Tx, profile: &Profile) -> Result<Option<Account>> {
     let Some(id) = id_of(tx, profile).await? else { return Ok(None) };
     accounts::lock_account(tx, id).await?;
-    // Somebody may have proved to own the account while this waited.
+    // While we waited for the lock, an owner who proved the account may have removed the identity.
     match id_of(tx, profile).await? {
         Some(still) if still == id => accounts::account(tx, id).await,
         _ => Ok(None),
@@ -183,7 +192,7 @@ async fn id_of(tx: &mut Tx, profile: &Profile) -> Result<Option<i64>> {
     identities::account_by_identity(tx, profile.provider.clone(), profile.subject.clone()).await
 }
 
-async fn come_again(
+async fn sign_in_known(
     tx: &mut Tx,
     account: &Account,
     profile: &Profile,
@@ -192,14 +201,14 @@ async fn come_again(
 ) -> Result<i64> {
     identities::update_identity(tx, identity(profile, account.id, now)).await?;
     let proves = profile.email_verified && email.is_some_and(|email| has_address(account, &email));
-    match proves && is_home(account) && account.email_verified_at.is_none() {
-        true => take_over(tx, account, profile, now).await,
+    match proves && address_is_mailbox(account) && account.email_verified_at.is_none() {
+        true => take_ownership(tx, account, profile, now).await,
         false => Ok(account.id),
     }
 }
 
-/// Opens somebody's account by the identity too, if the address is proved, no password of a
-/// stranger's opens it, and no older address may call it back.
+/// Links the identity to the account that has the same address, if the provider verified the
+/// address, no unproved password opens the account, and no older address can recover it.
 async fn link(
     tx: &mut Tx,
     outbox: &Outbox,
@@ -209,33 +218,39 @@ async fn link(
     now: i64,
 ) -> Result<i64> {
     accounts::lock_account(tx, holder).await?;
-    // The same person may have come a moment ago: nothing is left to link then.
+    // A concurrent sign-in of the same user may have linked it already.
     if id_of(tx, profile).await?.is_some() {
         return Err(SignInFault::Registered.into());
     }
     let account = accounts::account(tx, holder).await?.ok_or(SignInFault::AccountInUse)?;
     let still_holds = email.is_some_and(|email| has_address(&account, &email));
-    let is_owners = is_home(&account) && (!account.has_password || account.password_proved);
+    let is_owners =
+        address_is_mailbox(&account) && (!account.has_password || account.password_proved);
     if !(profile.email_verified && still_holds && account.is_active && is_owners) {
         return Err(SignInFault::AccountInUse.into());
     }
     insert(tx, profile, holder, now).await?;
     if account.email_owned_at.is_none() {
-        return take_over(tx, &account, profile, now).await;
+        return take_ownership(tx, &account, profile, now).await;
     }
     let provider = Some(profile.provider.clone());
     outbox.queue_about(tx, MailKind::IdentityLinked, provider, &account, now).await?;
     Ok(holder)
 }
 
-/// Whether the account's address is its mailbox. Else an older address, which was proved, may still
-/// call the account back, and a provider's word about the new one takes nothing over.
-fn is_home(account: &Account) -> bool {
+/// Whether the account's address is its mailbox. If not, an older, proved address can still recover
+/// the account, and a provider's proof of the new address must not take it over.
+fn address_is_mailbox(account: &Account) -> bool {
     account.mailbox() == account.email.as_deref()
 }
 
-/// The first proof of the account's mailbox: nobody else gets in from now on.
-async fn take_over(tx: &mut Tx, account: &Account, profile: &Profile, now: i64) -> Result<i64> {
+/// The first proof of the account's mailbox: makes its owner the only one who can sign in.
+async fn take_ownership(
+    tx: &mut Tx,
+    account: &Account,
+    profile: &Profile,
+    now: i64,
+) -> Result<i64> {
     let id = account.id;
     let mailbox =
         account.email.as_deref().and_then(Email::parse).ok_or(SignInFault::AccountInUse)?;
@@ -266,7 +281,7 @@ async fn create(
     let account_id =
         crate::auth::accounts::create::insert(tx, outbox, &new, &identifiers).await?.id;
     if let Some(email) = email.filter(|_| profile.email_verified) {
-        // There is no other way in yet.
+        // The account is new, so there is no password or session to remove.
         identifiers::update_owned(tx, account_id, email.key().to_owned(), now).await?;
     }
     insert(tx, profile, account_id, now).await?;

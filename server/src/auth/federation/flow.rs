@@ -1,6 +1,6 @@
-//! Sign-ins with a provider through a browser, in two legs of PKCE: the app's with us, ours with
-//! the provider. Here they begin and come back; nothing happens to an account before the app has
-//! shown that the sign-in is its own ([`crate::auth::federation::redeem`]).
+//! Sign-in with a provider through a browser: the start and the callback. It has two legs of PKCE,
+//! the app's with us and ours with the provider. No account changes before the app proves with its
+//! code verifier that it started the sign-in ([`crate::auth::federation::redeem`]).
 
 use std::net::IpAddr;
 
@@ -8,63 +8,63 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::auth::domain::Auth;
-use crate::auth::federation::answer::{Callback, Told, code_refused, told};
+use crate::auth::federation::answer::{Callback, ProviderAnswer, exchange_error, provider_error};
 use crate::auth::secrets::flow_key::challenge_of;
 use crate::auth::secrets::random::{hash, random};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::providers::{Authorize, Code, Provider, loggable};
-use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn, Returned as Kept};
+use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn, Returned as SealedAnswer};
 use crate::store::{Tx, identities, meta};
 
-/// How long somebody may take at the provider, in seconds.
+/// The time to sign in at the provider, in seconds.
 pub const SIGN_IN_LIFETIME: i64 = 600;
-/// How long the app may take to redeem its code, in seconds.
+/// The time for the app to redeem its code, in seconds.
 pub const CODE_LIFETIME: i64 = 60;
-/// Of a link that is refused, the characters that are logged.
-const MAX_PLACE: usize = 200;
-/// Longer than anything that a provider sends back.
-const MAX_LENGTH: usize = 4_096;
+/// Characters of a refused redirect that are logged.
+const MAX_LOGGED_REDIRECT: usize = 200;
+/// No provider sends a longer parameter.
+const MAX_PARAMETER: usize = 4_096;
 
 /// An app's part of a sign-in.
 pub struct AppLeg {
-    /// Where it waits.
+    /// The link that brings the result to the app.
     pub redirect: String,
     /// S256 of its code verifier.
     pub challenge: String,
 }
 
-/// A sign-in that can go on in a browser; no `Debug`.
-pub struct Begun {
+/// A started sign-in, to continue in a browser; no `Debug`.
+pub struct StartedSignIn {
     pub authorize_url: String,
-    /// Comes back to the app with what came of it.
+    /// The app gets it back with the result.
     pub state: String,
     /// In seconds.
     pub expires_in: i64,
 }
 
-/// What a browser's return came to; no `Debug`.
-pub struct Returned {
-    /// Where the app waits; none: the code is fetched.
+/// The result of a callback; no `Debug`.
+pub struct CallbackResult {
+    /// The app's redirect; `None`: the callback itself is answered with the code.
     pub redirect: Option<String>,
     pub state: String,
     pub device_id: Option<String>,
-    /// The code that the app redeems, or why there is none.
-    pub outcome: std::result::Result<String, Failed>,
+    /// The code that the app redeems, or why the sign-in failed.
+    pub outcome: std::result::Result<String, CallbackFailure>,
 }
 
-/// Why a sign-in ended at the provider.
+/// Why a sign-in failed at the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failed {
+pub enum CallbackFailure {
     Cancelled,
     Refused,
     Unavailable,
 }
 
-/// A provider, for people to choose.
+/// A provider, as clients show it to users.
 pub struct ProviderName<'a> {
     pub name: &'a str,
     pub title: &'a str,
-    /// Where its users come back to.
+    /// The path of our callback for this provider.
     pub callback_path: &'a str,
 }
 
@@ -78,17 +78,17 @@ impl Auth {
         })
     }
 
-    /// Whether a provider goes by the name of another, whose people would be taken for its own.
-    /// The name of the first one that does is told.
-    pub async fn exchanged_provider(&self) -> Result<Option<String>> {
+    /// The first provider whose issuer has changed: its users would get the accounts of another
+    /// provider's users. For the others, the issuer is stored.
+    pub async fn provider_with_changed_issuer(&self) -> Result<Option<String>> {
         for provider in self.providers.all() {
             let Some(issuer) = provider.issuer().map(str::to_owned) else { continue };
             let name = provider.name().to_owned();
             let is_same = self.store.write(move |tx| {
                 Box::pin(async move {
-                    let is_same = !is_exchanged(tx, &name, &issuer).await?;
+                    let is_same = !has_changed_issuer(tx, &name, &issuer).await?;
                     if is_same {
-                        meta::set(tx, issuer_of(&name), issuer).await?;
+                        meta::set(tx, issuer_key(&name), issuer).await?;
                     }
                     Ok(is_same)
                 })
@@ -100,25 +100,25 @@ impl Auth {
         Ok(None)
     }
 
-    /// Notes that a provider's people are the same under this issuer.
-    pub async fn provider_moved(&self, name: &str, issuer: &str) -> Result<()> {
-        let (name, issuer) = (issuer_of(name), issuer.to_owned());
+    /// Stores that a provider has the same users under this issuer.
+    pub async fn accept_provider_issuer(&self, name: &str, issuer: &str) -> Result<()> {
+        let (name, issuer) = (issuer_key(name), issuer.to_owned());
         self.store.write(move |tx| Box::pin(meta::set(tx, name, issuer))).await
     }
 
-    /// What people call a provider.
+    /// The provider's name for users.
     pub fn provider_title(&self, name: &str) -> Option<&str> {
         self.providers.get(name).map(Provider::title)
     }
 
-    /// Begins a sign-in: of an app that waits at a redirect, or without one for who fetches what
-    /// comes of it.
+    /// Starts a sign-in: with `app`, the result goes to the app's redirect; without it, the
+    /// callback is answered with the result.
     pub async fn begin_sign_in(
         &self,
         provider: &str,
         app: Option<AppLeg>,
         from: IpAddr,
-    ) -> Result<Begun> {
+    ) -> Result<StartedSignIn> {
         self.begin(provider, app, None, from).await
     }
 
@@ -128,31 +128,26 @@ impl Auth {
         app: Option<AppLeg>,
         link_to: Option<LinkTo>,
         from: IpAddr,
-    ) -> Result<Begun> {
+    ) -> Result<StartedSignIn> {
         let (provider, now) = (self.provider(provider)?, self.clock.now());
         self.limits.count_sign_in(from, now)?;
         if let Some(app) = &app {
-            if !self.redirects.allows(&app.redirect) {
-                let redirect = place_of(&app.redirect);
-                tracing::info!(redirect, "not in redirects.allowed");
-                return Err(SignInFault::RedirectNotAllowed.into());
-            }
-            if !is_challenge(&app.challenge) {
-                return Err(SignInFault::ChallengeInvalid.into());
-            }
+            self.check_app_leg(app)?;
         }
         let state = URL_SAFE_NO_PAD.encode(random::<32>()?);
         let (challenge, nonce) =
             (challenge_of(&self.flow_key.verifier(&state)), self.flow_key.nonce(&state));
-        let named = app.is_some() || provider.link_names_redirect();
-        let ask = Authorize {
+        let has_redirect = app.is_some() || provider.link_names_redirect();
+        let request = Authorize {
             state: &state,
             challenge: &challenge,
             nonce: &nonce,
-            redirect_uri: named.then(|| provider.redirect_uri()),
+            redirect_uri: has_redirect.then(|| provider.redirect_uri()),
         };
-        let authorize_url =
-            provider.authorize_url(&ask, now).await.map_err(|error| told(provider, &error))?;
+        let authorize_url = provider
+            .authorize_url(&request, now)
+            .await
+            .map_err(|error| provider_error(provider, &error))?;
         let (redirect, challenge) = app.map(|app| (app.redirect, app.challenge)).unzip();
         let pending = PendingSignIn {
             state_hash: hash(&state),
@@ -169,36 +164,47 @@ impl Auth {
         self.store
             .write(move |tx| Box::pin(pending_sign_ins::insert_pending_sign_in(tx, pending)))
             .await?;
-        Ok(Begun { authorize_url, state, expires_in: SIGN_IN_LIFETIME })
+        Ok(StartedSignIn { authorize_url, state, expires_in: SIGN_IN_LIFETIME })
     }
 
-    /// Takes what a browser brings back from a provider. Its state is spent whatever the provider
-    /// says then.
-    pub async fn return_from_provider(
+    fn check_app_leg(&self, app: &AppLeg) -> Result<()> {
+        if !self.redirects.allows(&app.redirect) {
+            let redirect = loggable_redirect(&app.redirect);
+            tracing::info!(redirect, "the redirect is not in redirects.allowed");
+            return Err(SignInFault::RedirectNotAllowed.into());
+        }
+        if !is_challenge(&app.challenge) {
+            return Err(SignInFault::ChallengeInvalid.into());
+        }
+        Ok(())
+    }
+
+    /// Handles the callback of a provider. It spends the state even if the provider then fails.
+    pub async fn handle_callback(
         &self,
         provider: &str,
         callback: Callback,
         from: IpAddr,
-    ) -> Result<Returned> {
+    ) -> Result<CallbackResult> {
         let provider = self.provider(provider)?;
         let state = callback.state.clone().unwrap_or_default();
         let spent = self.spend_state(provider, &state, false);
         let pending = self.limited(from, spent).await?;
-        let outcome = match self.what_was_told(provider, &pending, &callback).await {
-            // The state is spent: the app begins again rather than the browser.
-            Ok(told) => self.keep_for_app(&state, &told).await.map_err(|error| {
-                tracing::error!(%error, "what a provider told could not be kept");
-                Failed::Unavailable
+        let outcome = match self.ask_provider(provider, &pending, &callback).await {
+            // The state is spent, so the browser cannot retry: the app has to start again.
+            Ok(answer) => self.seal_for_app(&state, &answer).await.map_err(|error| {
+                tracing::error!(%error, "the provider's answer cannot be stored");
+                CallbackFailure::Unavailable
             }),
-            Err(Error::Provider(fault)) => Err(Failed::from(fault)),
+            Err(Error::Provider(fault)) => Err(CallbackFailure::from(fault)),
             Err(error) => return Err(error),
         };
         let outcome = match (callback.error.as_deref(), outcome) {
-            (Some("access_denied"), Err(_)) => Err(Failed::Cancelled),
+            (Some("access_denied"), Err(_)) => Err(CallbackFailure::Cancelled),
             (_, outcome) => outcome,
         };
         let device_id = callback.device_id.filter(|_| provider.binds_device());
-        Ok(Returned { redirect: pending.redirect, state, device_id, outcome })
+        Ok(CallbackResult { redirect: pending.redirect, state, device_id, outcome })
     }
 
     pub(in crate::auth) async fn spend_state(
@@ -214,58 +220,56 @@ impl Auth {
         Ok(spent.await?.ok_or(SignInFault::Unknown)?)
     }
 
-    /// Asks the provider who came back.
-    pub(in crate::auth) async fn what_was_told(
+    /// Exchanges the callback's code at the provider and reads the user's profile.
+    pub(in crate::auth) async fn ask_provider(
         &self,
         provider: &Provider,
         pending: &PendingSignIn,
         callback: &Callback,
-    ) -> Result<Told> {
+    ) -> Result<ProviderAnswer> {
         let now = self.clock.now();
-        let refused = || Error::Provider(ProviderFault::Refused);
-        let fault = |error| told(provider, &error);
-        let is_theirs = provider.is_issuer(callback.iss.as_deref(), now).await.map_err(fault)?;
-        let code = callback.code.as_deref().filter(|code| code.len() <= MAX_LENGTH);
-        let device_id = callback.device_id.as_deref().filter(|id| id.len() <= MAX_LENGTH);
+        let fault = |error| provider_error(provider, &error);
+        let is_right_issuer =
+            provider.is_issuer(callback.iss.as_deref(), now).await.map_err(fault)?;
+        let code = callback.code.as_deref().filter(|code| code.len() <= MAX_PARAMETER);
+        let device_id = callback.device_id.as_deref().filter(|id| id.len() <= MAX_PARAMETER);
         if let Some(error) = &callback.error {
-            let error = loggable(error);
-            let error_description =
-                callback.error_description.as_deref().map(loggable).unwrap_or_default();
-            let provider = provider.name();
-            tracing::warn!(provider, error, error_description, "a provider refused a sign-in");
+            log_refusal(provider, error, callback.error_description.as_deref());
         }
-        let (Some(code), true, None) = (code, is_theirs, &callback.error) else {
-            return Err(refused());
+        let (Some(code), true, None) = (code, is_right_issuer, &callback.error) else {
+            return Err(Error::Provider(ProviderFault::Refused));
         };
         let state = callback.state.as_deref().unwrap_or_default();
-        let named = pending.redirect.is_some() || provider.link_names_redirect();
+        let has_redirect = pending.redirect.is_some() || provider.link_names_redirect();
         let code = Code {
             code,
             verifier: &self.flow_key.verifier(state),
             state,
-            redirect_uri: named.then(|| provider.redirect_uri()),
+            redirect_uri: has_redirect.then(|| provider.redirect_uri()),
             device_id,
         };
-        let grant =
-            provider.exchange(&code, now).await.map_err(|error| code_refused(provider, &error))?;
+        let grant = provider
+            .exchange(&code, now)
+            .await
+            .map_err(|error| exchange_error(provider, &error))?;
         let nonce = self.flow_key.nonce(state);
         let profile = provider.owner(&grant, &nonce, now).await.map_err(fault)?;
-        Ok(Told { profile, grant, device_id: device_id.map(str::to_owned) })
+        Ok(ProviderAnswer { profile, grant, device_id: device_id.map(str::to_owned) })
     }
 
-    /// Seals what was told with a code, which is given out and forgotten.
-    async fn keep_for_app(&self, state: &str, told: &Told) -> Result<String> {
+    /// Stores the answer sealed under a new code. Only the app gets the code; we keep its hash.
+    async fn seal_for_app(&self, state: &str, answer: &ProviderAnswer) -> Result<String> {
         let code = URL_SAFE_NO_PAD.encode(random::<16>()?);
-        let kept = Kept {
+        let sealed = SealedAnswer {
             code_hash: hash(&code),
             code_expires_at: self.clock.now() + CODE_LIFETIME,
-            sealed: self.flow_key.seal(&code, told)?,
+            sealed: self.flow_key.seal(&code, answer)?,
         };
         let state_hash = hash(state);
-        let kept = self
+        let stored = self
             .store
-            .write(move |tx| Box::pin(pending_sign_ins::update_returned(tx, state_hash, kept)));
-        match kept.await? {
+            .write(move |tx| Box::pin(pending_sign_ins::update_returned(tx, state_hash, sealed)));
+        match stored.await? {
             true => Ok(code),
             false => Err(SignInFault::Unknown.into()),
         }
@@ -276,42 +280,48 @@ impl Auth {
     }
 }
 
-impl From<ProviderFault> for Failed {
+impl From<ProviderFault> for CallbackFailure {
     fn from(fault: ProviderFault) -> Self {
         match fault {
-            ProviderFault::Unknown | ProviderFault::Refused => Failed::Refused,
+            ProviderFault::Unknown | ProviderFault::Refused => CallbackFailure::Refused,
             ProviderFault::Status(_) | ProviderFault::Unusable | ProviderFault::Unreachable => {
-                Failed::Unavailable
+                CallbackFailure::Unavailable
             }
         }
     }
 }
 
-/// What is logged of a link that is refused: what follows its host may be a secret.
-fn place_of(redirect: &str) -> String {
+fn log_refusal(provider: &Provider, error: &str, description: Option<&str>) {
+    let (provider, error) = (provider.name(), loggable(error));
+    let error_description = description.map(loggable).unwrap_or_default();
+    tracing::warn!(provider, error, error_description, "the provider refused the sign-in");
+}
+
+/// Scheme and host of a refused redirect, for the log: the rest may contain a secret.
+fn loggable_redirect(redirect: &str) -> String {
     let url = url::Url::parse(redirect).ok();
-    let place = url.map(|url| match url.host_str() {
+    let logged = url.map(|url| match url.host_str() {
         Some(host) => format!("{}://{host}", url.scheme()),
         None => format!("{}:", url.scheme()),
     });
-    place.unwrap_or_else(|| "no URL".to_owned()).chars().take(MAX_PLACE).collect()
+    logged.unwrap_or_else(|| "no URL".to_owned()).chars().take(MAX_LOGGED_REDIRECT).collect()
 }
 
-/// Whether people have come by the provider of this name under another issuer. Where nobody has, the
-/// other one was a slip.
-pub async fn is_exchanged(tx: &mut Tx, name: &str, issuer: &str) -> Result<bool> {
-    match meta::get(tx, issuer_of(name)).await? {
+/// Whether the provider of this name has identities here from another issuer. A known issuer
+/// without identities was a mistake in the settings, and may change.
+pub async fn has_changed_issuer(tx: &mut Tx, name: &str, issuer: &str) -> Result<bool> {
+    match meta::get(tx, issuer_key(name)).await? {
         Some(known) if known != issuer => identities::are_of(tx, name.to_owned()).await,
         _ => Ok(false),
     }
 }
 
-/// Where it is kept who a provider has said that it is.
-fn issuer_of(name: &str) -> String {
+/// The key of the stored issuer of a provider.
+fn issuer_key(name: &str) -> String {
     format!("issuer of {name}")
 }
 
-/// What SHA-256 comes to in base64url.
+/// Whether the text is an S256 code challenge: SHA-256 in base64url.
 fn is_challenge(text: &str) -> bool {
     URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
 }

@@ -1,9 +1,9 @@
-//! The identity that a provider's profile makes.
+//! A provider's profile as a stored identity of an account.
 
 use crate::providers::Profile;
 use crate::store::identities::Identity;
 
-pub(in crate::auth) fn identity(profile: &Profile, account_id: i64, now: i64) -> Identity {
+pub fn identity(profile: &Profile, account_id: i64, now: i64) -> Identity {
     let Profile { provider, subject, email, email_verified, name, avatar_url, phone } =
         profile.clone();
     Identity {

@@ -1,14 +1,13 @@
-//! Identities as an account's owner deals with them: the list, linking one from a session, and
-//! unlinking. A link is bound to the account and the session that asked for it, and nobody enters by
-//! its code.
+//! An account's identities: list, link and unlink them. A link belongs to the account and the
+//! session that started it, and its code cannot sign in.
 
 use std::net::IpAddr;
 
 use crate::auth::accounts::address::has_settled_password;
 use crate::auth::accounts::ownership::opened_by_provider;
 use crate::auth::domain::Auth;
-use crate::auth::federation::answer::told_to_app;
-use crate::auth::federation::flow::{AppLeg, Begun};
+use crate::auth::federation::answer::open_for_app;
+use crate::auth::federation::flow::{AppLeg, StartedSignIn};
 use crate::auth::federation::identity::identity;
 use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::names::has_address;
@@ -24,20 +23,20 @@ use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn};
 use crate::store::{Tx, identifiers, identities};
 
 impl Auth {
-    /// What opens the account beside a password, the oldest first.
+    /// The identities of the account, the oldest first.
     pub async fn own_identities(&self, who: &SignedIn) -> Result<Vec<Identity>> {
         self.account(who).await?;
         self.identities(who.account_id).await
     }
 
-    /// Begins a sign-in with a provider whose end is an identity of the account.
+    /// Starts a sign-in with a provider that links an identity to the account.
     pub async fn begin_link(
         &self,
         proof: &Proof,
         provider: &str,
         app: AppLeg,
         from: IpAddr,
-    ) -> Result<Begun> {
+    ) -> Result<StartedSignIn> {
         self.look_at(proof).await?;
         let to = LinkTo {
             account_id: proof.who.account_id,
@@ -47,7 +46,7 @@ impl Auth {
         self.begin(provider, Some(app), Some(to), from).await
     }
 
-    /// Ends it: from now on the identity opens the account of whoever began it and has the verifier.
+    /// Completes a link: it needs the account that started it and the code verifier.
     pub async fn complete_link(
         &self,
         who: &SignedIn,
@@ -65,17 +64,17 @@ impl Auth {
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    // Who ends sessions holds the account as well, and takes it before such rows.
+                    // Lock order: the account before its rows, as in the ending of sessions.
                     accounts::lock_account(tx, who.account_id).await?;
                     let spent = pending_sign_ins::spend_code(tx, hash(&code), now).await?;
                     let Some(spent) = spent else { return Ok(None) };
-                    let told = told_to_app(&key, &spent, &code, &verifier);
-                    // What does not fit has burnt the code, so this is no error.
-                    match told.filter(|_| is_asked_by(&spent, &who)) {
+                    let answer = open_for_app(&key, &spent, &code, &verifier);
+                    // Not an error: a wrong attempt must commit that the code is spent.
+                    match answer.filter(|_| is_asked_by(&spent, &who)) {
                         None => Ok(None),
-                        Some(told) => {
+                        Some(answer) => {
                             require_session(tx, &spent).await?;
-                            let new = identity(&told.profile, who.account_id, now);
+                            let new = identity(&answer.profile, who.account_id, now);
                             let by_password = spent.link_by_password.unwrap_or(false);
                             link(tx, &outbox, new, by_password, now).await.map(Some)
                         }
@@ -86,7 +85,7 @@ impl Auth {
         Ok(linked.ok_or(SignInFault::Unknown)?)
     }
 
-    /// Takes an identity away; false when it is not the account's.
+    /// Removes an identity; `false` if the account does not have it.
     pub async fn unlink(&self, proof: &Proof, provider: &str, subject: &str) -> Result<bool> {
         let (proof, outbox, now) = (proof.clone(), self.outbox.clone(), self.clock.now());
         let (provider, subject) = (provider.to_owned(), subject.to_owned());
@@ -97,7 +96,7 @@ impl Auth {
                 Box::pin(async move {
                     let id = proof.who.account_id;
                     proof.require(tx, now).await?;
-                    // Postgres keeps no NUL, and is asked for none.
+                    // Postgres refuses a NUL in a text.
                     let is_text = !provider.contains('\0') && !subject.contains('\0');
                     if !is_text
                         || !identities::delete_identity(tx, id, provider.clone(), subject).await?
@@ -119,7 +118,7 @@ impl Auth {
         Ok(unlinked)
     }
 
-    /// The names of the providers that people can come by.
+    /// The names of the configured providers.
     pub(in crate::auth) fn configured_providers(&self) -> Vec<String> {
         self.providers().map(|one| one.name.to_owned()).collect()
     }
@@ -129,19 +128,19 @@ fn is_asked_by(spent: &PendingSignIn, who: &SignedIn) -> bool {
     spent.link_to().is_some_and(|to| to.account_id == who.account_id)
 }
 
-/// Refuses where the session that asked for the link has ended since, as by a change of password.
+/// Refuses if the session that started the link has ended, for example by a change of password.
 async fn require_session(tx: &mut Tx, spent: &PendingSignIn) -> Result<()> {
     match spent.link_to().and_then(|to| to.session_id) {
         Some(session) => match unended_session(tx, session).await {
             Err(Error::Token(_)) => Err(SignInFault::Unknown.into()),
             outcome => outcome.map(drop),
         },
-        // A token of a replaced server asked, with the password.
+        // A replaced server's token, together with the password, started the link.
         None => Ok(()),
     }
 }
 
-/// Opens the account, which is kept from changing, by the identity too.
+/// Adds the identity to the account, which is locked.
 async fn link(
     tx: &mut Tx,
     outbox: &Outbox,
@@ -154,8 +153,8 @@ async fn link(
     if !account.is_active {
         return Err(Error::AccountInactive);
     }
-    let counts = by_password && has_settled_password(&account, now);
-    let new = Identity { linked_by_sign_in_at: (!counts).then_some(now), ..new };
+    let is_by_password = by_password && has_settled_password(&account, now);
+    let new = Identity { linked_by_sign_in_at: (!is_by_password).then_some(now), ..new };
     let (provider, subject) = (new.provider.clone(), new.subject.clone());
     if identities::insert_identity(tx, new.clone()).await? {
         note_proof(tx, &account, &new, now).await?;
@@ -166,15 +165,15 @@ async fn link(
         Some(holder) if holder == account_id => {
             identities::update_identity(tx, new.clone()).await?;
             let own = identities::identities(tx, account_id).await?;
-            let is_it = |one: &Identity| one.provider == provider && one.subject == subject;
-            Ok(own.into_iter().find(is_it).unwrap_or(new))
+            let is_linked = |one: &Identity| one.provider == provider && one.subject == subject;
+            Ok(own.into_iter().find(is_linked).unwrap_or(new))
         }
         _ => Err(SignInFault::IdentityTaken.into()),
     }
 }
 
-/// A provider that vouches for the account's own address proves it. Whoever is signed in has asked, so
-/// nothing that they have put there goes.
+/// Marks the account's address as verified if the provider has verified the same address. The
+/// signed-in user asked for the link, so password and sessions stay.
 async fn note_proof(tx: &mut Tx, account: &Account, new: &Identity, now: i64) -> Result<()> {
     let email = new.email.as_deref().and_then(Email::parse);
     if new.email_verified && email.is_some_and(|email| has_address(account, &email)) {

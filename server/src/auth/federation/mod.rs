@@ -1,4 +1,4 @@
-//! Signing in with an account at a provider such as Google.
+//! Sign-in with an account at a provider such as Google.
 
 pub mod account;
 pub mod answer;

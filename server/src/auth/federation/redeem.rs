@@ -1,13 +1,13 @@
-//! What came of a sign-in with a provider, for whoever began it: an app that has the verifier gets
-//! a session, a client of the document the provider's tokens. A code is spent together with what it
-//! is good for, so that a failure of ours leaves it; a refused account leaves it to the app, too.
+//! Redeeming the code of a sign-in with a provider: an app with the code verifier gets a session, a
+//! client without a redirect gets the provider's tokens. One transaction spends the code and makes
+//! its result: after a failure of ours or a refused account, the app can retry with the same code.
 
 use std::net::IpAddr;
 
 use crate::auth::domain::Auth;
-use crate::auth::federation::account::{Door, Entry};
-use crate::auth::federation::answer::{Callback, told_by_code, told_to_app};
-use crate::auth::federation::handle::{ProviderTokens, given_out};
+use crate::auth::federation::account::{ProviderSignIn, SignInMode};
+use crate::auth::federation::answer::{Callback, open_for_app, open_for_client};
+use crate::auth::federation::handle::{ProviderTokens, issue_provider_tokens};
 use crate::auth::policy::Policy;
 use crate::auth::secrets::random::hash;
 use crate::auth::sessions::session::{By, Opened};
@@ -17,16 +17,17 @@ use crate::providers::Provider;
 use crate::store::accounts::{self, Account};
 use crate::store::pending_sign_ins;
 
-/// What a code has come to.
-enum Found {
-    Tokens(ProviderTokens),
-    Burnt,
-    NoCode,
+/// The result of looking for a code among ours.
+enum OwnCode {
+    Redeemed(ProviderTokens),
+    /// The request does not match the sign-in, and the code is spent.
+    Mismatch,
+    Unknown,
 }
 
 impl Auth {
-    /// Ends an app's sign-in: the account is entered or made, and a session opened. Whoever has the
-    /// code without the verifier gets nothing, and nor does anybody after that.
+    /// Completes an app's sign-in: signs in to the account or registers it, and opens a session. A
+    /// wrong code verifier spends the code.
     pub async fn complete_sign_in(
         &self,
         policy: &Policy,
@@ -36,63 +37,64 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Issued> {
         let kept = kept_for(device)?;
-        let door = Door {
+        let sign_in = ProviderSignIn {
             policy: *policy,
-            entry: Entry::Either,
+            mode: SignInMode::Either,
             kept: kept.clone(),
             by: By::Owner,
             from,
             noticed: self.noticed_network(policy, from),
         };
         let (opened, account) =
-            self.limited(from, self.enter_by_code(door, code, verifier)).await?;
+            self.limited(from, self.sign_in_by_code(sign_in, code, verifier)).await?;
         self.note_place(account.id, from, opened.at + policy.refresh_seconds).await;
         self.issue_first(policy, opened, &kept, account)
     }
 
-    async fn enter_by_code(
+    async fn sign_in_by_code(
         &self,
-        door: Door,
+        sign_in: ProviderSignIn,
         code: &str,
         verifier: &str,
     ) -> Result<(Opened, Account)> {
-        match self.try_enter_by_code(door.clone(), code, verifier).await {
-            Err(error) if door.opens_for_who_comes_second(&error) => {
-                self.try_enter_by_code(door, code, verifier).await
+        match self.try_sign_in_by_code(sign_in.clone(), code, verifier).await {
+            Err(error) if sign_in.is_lost_race(&error) => {
+                self.try_sign_in_by_code(sign_in, code, verifier).await
             }
             outcome => outcome,
         }
     }
 
-    async fn try_enter_by_code(
+    async fn try_sign_in_by_code(
         &self,
-        door: Door,
+        sign_in: ProviderSignIn,
         code: &str,
         verifier: &str,
     ) -> Result<(Opened, Account)> {
         let (key, outbox, now) = (self.flow_key.clone(), self.outbox.clone(), self.clock.now());
         let (code, verifier) = (code.to_owned(), verifier.to_owned());
-        let entered = self
+        let signed_in = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     let spent = pending_sign_ins::spend_code(tx, hash(&code), now).await?;
-                    // By the code of a link nobody enters.
+                    // The code of a link cannot sign in.
                     let spent = spent.filter(|spent| spent.link_to().is_none());
-                    let told = spent.and_then(|spent| told_to_app(&key, &spent, &code, &verifier));
-                    // A wrong verifier has burnt the code, so this is no error.
-                    let Some(told) = told else { return Ok(None) };
-                    let opened = door.open(tx, &outbox, &told.profile, now).await?;
+                    let answer =
+                        spent.and_then(|spent| open_for_app(&key, &spent, &code, &verifier));
+                    // Not an error: a wrong verifier must commit that the code is spent.
+                    let Some(answer) = answer else { return Ok(None) };
+                    let opened = sign_in.open(tx, &outbox, &answer.profile, now).await?;
                     let account = accounts::account(tx, opened.account_id).await?;
                     Ok(Some((opened, account.ok_or(Error::AccountNotFound)?)))
                 })
             })
             .await?;
-        Ok(entered.ok_or(SignInFault::Unknown)?)
+        Ok(signed_in.ok_or(SignInFault::Unknown)?)
     }
 
-    /// Gives the provider's tokens for our code, or for the provider's with the state of an open
-    /// sign-in; `strict`: a handle for them, good for [`Auth::sign_in_with_token`] alone.
+    /// Exchanges our code, or the provider's code with the state of an open sign-in, for the
+    /// provider's tokens. A strict policy gives a handle instead, for [`Auth::sign_in_with_token`].
     pub async fn redeem_code(
         &self,
         policy: &Policy,
@@ -102,10 +104,10 @@ impl Auth {
     ) -> Result<ProviderTokens> {
         let provider = self.provider(provider)?;
         self.limits.count_sign_in(from, self.clock.now())?;
-        self.counted(from, self.tokens_for(policy.strict, provider, callback)).await
+        self.count_refusals(from, self.redeem_own_code(policy.strict, provider, callback)).await
     }
 
-    async fn tokens_for(
+    async fn redeem_own_code(
         &self,
         by_handle: bool,
         provider: &Provider,
@@ -121,27 +123,29 @@ impl Auth {
                     let code = sent.code.as_deref().unwrap_or_default();
                     let Some(spent) = pending_sign_ins::spend_code(tx, hash(code), now).await?
                     else {
-                        return Ok(Found::NoCode);
+                        return Ok(OwnCode::Unknown);
                     };
-                    // What does not fit has burnt the code, so this is no error.
-                    let Some(told) = told_by_code(&key, &name, binds_device, &spent, &sent) else {
-                        return Ok(Found::Burnt);
+                    // Not an error: a wrong attempt must commit that the code is spent.
+                    let Some(answer) = open_for_client(&key, &name, binds_device, &spent, &sent)
+                    else {
+                        return Ok(OwnCode::Mismatch);
                     };
-                    let tokens = given_out(tx, &key, by_handle, spent.state_hash, told, now);
-                    tokens.await.map(Found::Tokens)
+                    let tokens =
+                        issue_provider_tokens(tx, &key, by_handle, spent.state_hash, answer, now);
+                    tokens.await.map(OwnCode::Redeemed)
                 })
             })
             .await?;
         match found {
-            Found::Tokens(tokens) => Ok(tokens),
-            Found::Burnt => Err(SignInFault::Unknown.into()),
-            Found::NoCode => self.tokens_for_theirs(by_handle, provider, callback).await,
+            OwnCode::Redeemed(tokens) => Ok(tokens),
+            OwnCode::Mismatch => Err(SignInFault::Unknown.into()),
+            OwnCode::Unknown => self.redeem_provider_code(by_handle, provider, callback).await,
         }
     }
 
-    /// For a code that is not one of ours: with the state of an open sign-in it may be the
+    /// Exchanges a code that is not ours: with the state of an open sign-in, it may be the
     /// provider's.
-    async fn tokens_for_theirs(
+    async fn redeem_provider_code(
         &self,
         by_handle: bool,
         provider: &Provider,
@@ -149,13 +153,13 @@ impl Auth {
     ) -> Result<ProviderTokens> {
         let state = callback.state.as_deref().ok_or(SignInFault::Unknown)?;
         let pending = self.spend_state(provider, state, true).await?;
-        let told = self.what_was_told(provider, &pending, &callback).await?;
+        let answer = self.ask_provider(provider, &pending, &callback).await?;
         let (key, now) = (self.flow_key.clone(), self.clock.now());
-        let given_out = self.store.write(move |tx| {
-            Box::pin(
-                async move { given_out(tx, &key, by_handle, pending.state_hash, told, now).await },
-            )
+        let tokens = self.store.write(move |tx| {
+            Box::pin(async move {
+                issue_provider_tokens(tx, &key, by_handle, pending.state_hash, answer, now).await
+            })
         });
-        given_out.await
+        tokens.await
     }
 }

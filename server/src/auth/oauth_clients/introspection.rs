@@ -1,5 +1,5 @@
-//! Introspection (RFC 7662): what another service learns of an access credential that it was sent. Only
-//! applications that were registered for it may ask, and they sign nobody in.
+//! Introspection (RFC 7662): another service checks an access credential that it received. Only
+//! applications registered for it may ask, and they cannot sign users in.
 
 use std::net::IpAddr;
 
@@ -18,12 +18,12 @@ use crate::identifier::stand_in;
 use crate::store::accounts::Account;
 use crate::store::{Tx, identifiers, sessions};
 
-/// What a good access credential says.
+/// The result for a valid access credential.
 pub struct Introspected {
     pub account_id: i64,
-    /// The application that it was given to.
+    /// The application that it was issued to.
     pub client_id: String,
-    /// What it was given for; `None`: everything.
+    /// `None`: everything.
     pub scope: Option<String>,
     pub username: String,
     /// In unix seconds.
@@ -31,8 +31,8 @@ pub struct Introspected {
 }
 
 impl Auth {
-    /// What an access credential says; `None`: it is no access credential, or opens nothing. `asking` is
-    /// how the asking application may be read; one reading has to fit.
+    /// Describes an access credential; `None` if it is invalid. `asking` has all possible readings
+    /// of the asking application's credentials; one of them has to be right.
     pub async fn introspect(
         &self,
         asking: &[ClientName<'_>],
@@ -90,14 +90,14 @@ impl Auth {
     }
 }
 
-/// What another service may take for the name of one of its users: a name under which the account was
-/// imported, and no name that someone has chosen here.
+/// A name that is safe for another service: the imported name, never one that a user chose here,
+/// because the service may take it for the name of another of its users.
 async fn name_elsewhere(tx: &mut Tx, account: &Account) -> Result<String> {
     let imported = identifiers::imported_name(tx, account.id).await?;
     Ok(imported.unwrap_or_else(|| stand_in(account.id)))
 }
 
-/// The `exp` of a JWT that has been checked.
+/// The `exp` of a JWT that is already verified.
 fn expiry_of(token: &str) -> Option<i64> {
     #[derive(Deserialize)]
     struct Claims {

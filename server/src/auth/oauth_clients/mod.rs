@@ -1,4 +1,4 @@
-//! OAuth clients: registering them, and what they may ask for.
+//! OAuth clients: their registration, token pairs and introspection.
 
 pub mod introspection;
 pub mod pairs;

@@ -1,10 +1,10 @@
-//! OAuth client applications, which exchange a provider's token (or, where allowed, a name and a
-//! password) for a pair of ours: two opaque tokens of one session. A refresh replaces both.
+//! Token pairs of OAuth clients: a client exchanges a provider's token (or, if allowed, a name and
+//! a password) for two opaque tokens of one session. A refresh replaces both.
 
 use std::net::IpAddr;
 
 use crate::auth::domain::Auth;
-use crate::auth::federation::account::{Door, Entry};
+use crate::auth::federation::account::{ProviderSignIn, SignInMode};
 use crate::auth::policy::Policy;
 use crate::auth::requester::SignedIn;
 use crate::auth::secrets::random::hash;
@@ -15,8 +15,8 @@ pub use crate::store::oauth_clients::OAuthClient;
 use crate::store::sessions::{self, NewPair, Session};
 use crate::store::{Tx, accounts, oauth_clients};
 
-/// Sessions that are ended or deleted in one write.
-pub(in crate::auth) const AT_ONCE: i64 = 5_000;
+/// The number of sessions that one write ends or deletes.
+pub const BATCH: i64 = 5_000;
 
 /// Two opaque tokens of one session; no `Debug`.
 pub struct OpaquePair {
@@ -32,7 +32,7 @@ impl OpaquePair {
         Ok(OpaquePair { access, refresh, expires_in: policy.access_seconds })
     }
 
-    fn stored(&self, client: &OAuthClient) -> Kept {
+    fn session_values(&self, client: &OAuthClient) -> Kept {
         Kept {
             key_hash: Some(hash(&self.access)),
             refresh_hash: Some(hash(&self.refresh)),
@@ -43,8 +43,8 @@ impl OpaquePair {
 }
 
 impl Auth {
-    /// A pair for whoever a provider's access token belongs to; `provider` none: the client asks
-    /// for one that nobody knows.
+    /// A pair for the user of a provider's access token; `provider` is `None` if the client's name
+    /// for it is unknown.
     pub async fn convert_token(
         &self,
         policy: &Policy,
@@ -55,15 +55,16 @@ impl Auth {
     ) -> Result<OpaquePair> {
         let provider = self.provider(provider.ok_or(Error::Provider(ProviderFault::Unknown))?)?;
         self.limits.count_sign_in(from, self.clock.now())?;
-        let profile = self.counted(from, self.profile_of_token(provider, token)).await?;
+        let profile = self.count_refusals(from, self.profile_of_token(provider, token)).await?;
         let pair = OpaquePair::new(policy)?;
-        let (entry, kept) = (Entry::Either, pair.stored(client));
-        let door = Door { policy: *policy, entry, kept, by: By::Token, from, noticed: None };
-        self.enter(door, &profile).await?;
+        let (mode, kept) = (SignInMode::Either, pair.session_values(client));
+        let sign_in =
+            ProviderSignIn { policy: *policy, mode, kept, by: By::Token, from, noticed: None };
+        self.sign_in_or_register(sign_in, &profile).await?;
         Ok(pair)
     }
 
-    /// A pair for whoever knows a password, where the client may ask for one.
+    /// A pair for a name and a password, if the client is allowed to use them.
     pub async fn sign_in_for_pair(
         &self,
         policy: &Policy,
@@ -78,13 +79,13 @@ impl Auth {
         }
         let pair = OpaquePair::new(policy)?;
         let opened =
-            self.open_by_password(policy, who, password, from, pair.stored(client)).await?;
+            self.open_by_password(policy, who, password, from, pair.session_values(client)).await?;
         let (id, scope) = (opened.session, scope.to_owned());
         self.store.write(move |tx| Box::pin(sessions::update_scope(tx, id, scope))).await?;
         Ok(pair)
     }
 
-    /// Replaces both tokens of a session, whose refresh token is spent by that.
+    /// Replaces both tokens of a session and spends its refresh token.
     pub async fn refresh_pair(
         &self,
         policy: &Policy,
@@ -97,7 +98,7 @@ impl Auth {
         self.limited(from, work).await
     }
 
-    /// Whether [`Auth::refresh_pair`] would take the token, which is not spent.
+    /// Checks that [`Auth::refresh_pair`] would accept the token, without spending it.
     pub async fn check_refresh(
         &self,
         policy: &Policy,
@@ -151,8 +152,8 @@ impl Auth {
         Ok(pair)
     }
 
-    /// Ends the session of an access or refresh token of this account and client; any other word
-    /// ends nothing.
+    /// Ends the session of an access or refresh token of this account and client. Other tokens are
+    /// ignored, as RFC 7009 requires.
     pub async fn revoke_token(
         &self,
         policy: &Policy,
@@ -183,7 +184,7 @@ impl Auth {
             .await
     }
 
-    /// Ends the account's sessions that were opened for a client. A client knows of no other.
+    /// Ends the account's sessions of a client. A client may name only itself.
     pub async fn end_sessions_of_client(&self, who: &SignedIn, client_id: &str) -> Result<()> {
         if client_id.contains('\0') {
             return Err(ClientFault::Unknown.into());
@@ -196,14 +197,14 @@ impl Auth {
         }
         drop(tx);
         let account_id = who.account_id;
-        // In pieces, because there may be very many. Their tokens are looked up at every use, so
-        // memory need not hear of it.
+        // In batches, because there may be very many. Their tokens are looked up at every use, so
+        // memory needs no revocations.
         loop {
             let id = id.clone();
             let ended = self.store.write(move |tx| {
                 Box::pin(async move {
                     accounts::refuse_undated(tx, account_id).await?;
-                    sessions::end_client_sessions(tx, account_id, id, now, AT_ONCE).await
+                    sessions::end_client_sessions(tx, account_id, id, now, BATCH).await
                 })
             });
             if ended.await? == 0 {
@@ -213,7 +214,7 @@ impl Auth {
     }
 }
 
-/// The client whose session it is.
+/// The client of the user's session.
 async fn client_of(tx: &mut Tx, who: &SignedIn) -> Result<Option<String>> {
     let session = match who.session {
         Some(id) => sessions::session(tx, id).await?,
@@ -222,7 +223,7 @@ async fn client_of(tx: &mut Tx, who: &SignedIn) -> Result<Option<String>> {
     Ok(session.and_then(|session| session.client_id))
 }
 
-/// The session that a client may refresh, whatever has become of it; its account is active.
+/// The session of a client's refresh token, even an ended one; its account is active.
 async fn session_for(
     tx: &mut Tx,
     refresh_hash: String,
@@ -236,7 +237,7 @@ async fn session_for(
     Ok(session)
 }
 
-/// Whether the session was opened under the policy for the client.
+/// Whether the session belongs to this policy and client.
 fn is_of(session: &Session, policy: &str, client_id: &str) -> bool {
     session.policy == policy && session.client_id.as_deref() == Some(client_id)
 }

@@ -1,71 +1,63 @@
-//! OAuth clients: the operator registers them, and a request shows their secret.
+//! The registry of OAuth clients: their registration by the operator and their authentication.
 
 use std::net::IpAddr;
 
 use subtle::ConstantTimeEq;
 
 use crate::auth::domain::Auth;
-use crate::auth::oauth_clients::pairs::AT_ONCE;
+use crate::auth::oauth_clients::pairs::BATCH;
 use crate::auth::secrets::random::hash;
 use crate::auth::tokens::opaque::random_token;
 use crate::error::{ClientFault, Result};
 pub use crate::store::oauth_clients::OAuthClient;
 use crate::store::{Tx, oauth_clients, sessions};
 
-/// A secret that is shorter could be guessed from its hash.
+/// A shorter secret could be guessed from its hash.
 pub const MIN_CLIENT_SECRET: usize = 16;
 
-/// How a client names itself.
+/// A client's id and secret, as a request contains them.
 #[derive(Clone, Copy)]
 pub struct ClientName<'c> {
     pub id: &'c str,
     pub secret: Option<&'c str>,
 }
 
-/// A client to be; no `Debug`.
+/// A client to register; no `Debug`.
 pub struct NewClient {
     pub id: String,
     pub name: String,
     pub secret: Option<String>,
     pub is_public: bool,
     pub allows_password: bool,
-    /// It may ask what access credentials say, and nothing else.
+    /// The client may introspect access credentials, and nothing else.
     pub introspects: bool,
 }
 
-/// Deletes some sessions of a client or, where none is left, the client; `None` while there may be
-/// more to do.
-async fn delete_some_of_client(tx: &mut Tx, id: String) -> Result<Option<bool>> {
-    match sessions::delete_client_sessions(tx, id.clone(), AT_ONCE).await? {
-        0 => oauth_clients::delete_oauth_client(tx, id).await.map(Some),
-        _ => Ok(None),
-    }
-}
-
 impl Auth {
-    /// The client of this id, if it shows its secret; a public one need not.
+    /// The client of this id, if the secret is right; a public client needs none.
     pub(in crate::auth) async fn authenticate_client(
         &self,
         name: ClientName<'_>,
     ) -> Result<OAuthClient> {
         if name.id.contains('\0') {
-            // Postgres keeps no such text, nor looks for one.
+            // Postgres refuses a NUL in a text.
             return Err(ClientFault::Unknown.into());
         }
         let mut tx = self.store.read().await?;
         let client = oauth_clients::oauth_client(&mut tx, name.id.to_owned()).await?;
         let client = client.ok_or(ClientFault::Unknown)?;
-        let is_shown = match (&client.secret_hash, name.secret) {
+        let is_authentic = match (&client.secret_hash, name.secret) {
             (Some(stored), Some(secret)) => {
                 bool::from(hash(secret).as_bytes().ct_eq(stored.as_bytes()))
             }
             (None, Some(_)) => false,
             (_, None) => client.is_public,
         };
-        if is_shown { Ok(client) } else { Err(ClientFault::Secret.into()) }
+        if is_authentic { Ok(client) } else { Err(ClientFault::Secret.into()) }
     }
 
-    /// The same for an application that signs people in, with a limit on failures for each address.
+    /// As [`Auth::authenticate_client`], for an application that signs users in; failures are
+    /// limited for each address.
     pub async fn authenticate_client_from(
         &self,
         name: ClientName<'_>,
@@ -80,12 +72,12 @@ impl Auth {
         self.limited(from, app).await
     }
 
-    /// A secret that nobody guesses.
+    /// A new random secret.
     pub fn new_client_secret() -> Result<String> {
         Ok(format!("{}{}", random_token()?, random_token()?))
     }
 
-    /// Registers a client; false when the id is there already.
+    /// Registers a client; `false` if the id exists already.
     pub async fn create_client(&self, new: NewClient) -> Result<bool> {
         let client = OAuthClient {
             secret_hash: new.secret.as_deref().map(hash),
@@ -99,14 +91,14 @@ impl Auth {
         self.store.write(move |tx| Box::pin(oauth_clients::insert_oauth_client(tx, client))).await
     }
 
-    /// All clients, by their ids.
+    /// All clients, ordered by id.
     pub async fn clients(&self) -> Result<Vec<OAuthClient>> {
         let mut tx = self.store.read().await?;
         oauth_clients::oauth_clients(&mut tx).await
     }
 
-    /// Removes a client with its sessions; false when there is none of this id. The sessions go first,
-    /// in pieces, because there may be very many.
+    /// Deletes a client with its sessions; `false` if there is no such client. The sessions go
+    /// first, in batches, because there may be very many.
     pub async fn delete_client(&self, id: &str) -> Result<bool> {
         loop {
             let id = id.to_owned();
@@ -115,5 +107,14 @@ impl Auth {
                 return Ok(was_there);
             }
         }
+    }
+}
+
+/// Deletes a batch of a client's sessions or, if none is left, the client; `None` if more may be
+/// left.
+async fn delete_some_of_client(tx: &mut Tx, id: String) -> Result<Option<bool>> {
+    match sessions::delete_client_sessions(tx, id.clone(), BATCH).await? {
+        0 => oauth_clients::delete_oauth_client(tx, id).await.map(Some),
+        _ => Ok(None),
     }
 }

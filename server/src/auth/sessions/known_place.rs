@@ -1,4 +1,4 @@
-//! Noting the networks where the owner of an account signs in.
+//! Recording the networks where the owner of an account signs in.
 
 use std::net::IpAddr;
 
@@ -9,13 +9,13 @@ use crate::error::Result;
 use crate::store::known_places;
 
 impl Auth {
-    /// The network of a sign-in whose owner is mailed if it is a new one.
+    /// The network of a sign-in, if the policy mails the owner about a new network.
     pub(in crate::auth) fn noticed_network(&self, policy: &Policy, from: IpAddr) -> Option<String> {
         policy.new_network_notice.unwrap_or_default().then(|| self.places.network(from))
     }
 
-    /// Notes that the account's owner has used a credential here; for as long as the session lives,
-    /// and for a while after that, the place is known.
+    /// Records that the account's owner used a credential in this network. The network is known
+    /// until some time after the end of the session.
     pub(in crate::auth) async fn note_place(
         &self,
         account_id: i64,
@@ -25,7 +25,7 @@ impl Auth {
         let until = known_until(session_ends, self.clock.now());
         let network = self.places.network(from);
         if let Err(error) = self.store_place(account_id, network, until).await {
-            tracing::warn!(%error, "a place of an account could not be stored");
+            tracing::warn!(%error, "the network of a sign-in could not be stored");
         }
     }
 

@@ -12,7 +12,7 @@ use super::reply::Reply;
 use super::sessions::device;
 use super::{Answer, read};
 use crate::api::{Context, Shared};
-use crate::auth::{AppLeg, Begun};
+use crate::auth::{AppLeg, StartedSignIn};
 use crate::http::path::{self, Parameters};
 
 pub async fn list(State(context): Shared) -> Reply<ProvidersResponse> {
@@ -35,7 +35,7 @@ pub async fn start(
     let StartSignInRequest { redirect, code_challenge: challenge, link, current_password } =
         request;
     let (auth, app) = (&context.auth, AppLeg { redirect, challenge });
-    let begun = match link {
+    let started = match link {
         false => auth.begin_sign_in(&name, Some(app), from).await,
         true => {
             let who = read::signed_in(&context, &headers, from).await?;
@@ -43,7 +43,7 @@ pub async fn start(
             auth.begin_link(&proof, &name, app, from).await
         }
     };
-    Ok(Reply(begun.map_err(failure)?.into()))
+    Ok(Reply(started.map_err(failure)?.into()))
 }
 
 pub async fn complete(State(context): Shared, request: Request) -> Answer<TokenResponse> {
@@ -56,9 +56,9 @@ pub async fn complete(State(context): Shared, request: Request) -> Answer<TokenR
     Ok(Reply(signed_in.map_err(failure)?.into()))
 }
 
-impl From<Begun> for StartSignInResponse {
-    fn from(begun: Begun) -> Self {
-        let Begun { authorize_url, state, expires_in } = begun;
+impl From<StartedSignIn> for StartSignInResponse {
+    fn from(started: StartedSignIn) -> Self {
+        let StartedSignIn { authorize_url, state, expires_in } = started;
         StartSignInResponse { authorize_url, state, expires_in }
     }
 }

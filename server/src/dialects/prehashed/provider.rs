@@ -9,7 +9,7 @@ use super::read::{self, Params};
 use super::reply::{Answer, Finding, Reply};
 use super::{PairResponse, failure};
 use crate::api::{Context, Route, Shared};
-use crate::auth::{Callback, Entry, ProviderTokens};
+use crate::auth::{Callback, ProviderTokens, SignInMode};
 use crate::error::{Error, ProviderFault, SignInFault};
 
 /// The first part of each path, and its provider.
@@ -26,11 +26,13 @@ pub fn routes() -> impl Iterator<Item = Route> {
 }
 
 fn routes_of(root: &str, provider: &'static str) -> [Route; 4] {
-    let enter =
-        |entry| move |state: Shared, request: Request| enter(state, provider, entry, request);
+    let sign_in_by_token = |mode| {
+        move |state: Shared, request: Request| sign_in_by_token(state, provider, mode, request)
+    };
     let redeem = move |state: Shared, request: Request| redeem(state, provider, request);
     let link = move |state: Shared, request: Request| link(state, provider, request);
-    let (register, sign_in) = (enter(Entry::Register), enter(Entry::SignIn));
+    let (register, sign_in) =
+        (sign_in_by_token(SignInMode::Register), sign_in_by_token(SignInMode::SignIn));
     let at = |path| Route::at(format!("{root}/{path}"));
     [
         at("link").get(link),
@@ -44,8 +46,8 @@ fn routes_of(root: &str, provider: &'static str) -> [Route; 4] {
 
 async fn link(State(context): Shared, provider: &'static str, request: Request) -> Answer {
     let from = context.client(&request);
-    let begun = context.auth.begin_sign_in(provider, None, from).await.map_err(refusal)?;
-    Ok(Reply::ok(&begun.authorize_url))
+    let started = context.auth.begin_sign_in(provider, None, from).await.map_err(refusal)?;
+    Ok(Reply::ok(&started.authorize_url))
 }
 
 async fn redeem(State(context): Shared, provider: &'static str, request: Request) -> Answer {
@@ -57,10 +59,10 @@ async fn redeem(State(context): Shared, provider: &'static str, request: Request
     Ok(Reply::ok(&ProviderTokensResponse::from(tokens)))
 }
 
-async fn enter(
+async fn sign_in_by_token(
     State(context): Shared,
     provider: &'static str,
-    entry: Entry,
+    mode: SignInMode,
     request: Request,
 ) -> Answer {
     let from = context.client(&request);
@@ -70,7 +72,7 @@ async fn enter(
         return Err(Reply::unprocessable(&[Finding::missing("query", "access_token")]));
     }
     let Context { auth, policy, .. } = &*context;
-    let pair = auth.sign_in_with_token(policy, provider, &token, entry, from).await;
+    let pair = auth.sign_in_with_token(policy, provider, &token, mode, from).await;
     Ok(Reply::ok(&PairResponse::from(pair.map_err(refusal)?)))
 }
 
