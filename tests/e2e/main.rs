@@ -4,7 +4,6 @@
 mod accounts;
 mod django;
 mod docs;
-mod document_links;
 mod documents;
 mod mail;
 mod native;

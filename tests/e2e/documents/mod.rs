@@ -3,6 +3,7 @@
 
 mod djoser_jwt;
 mod djoser_token;
+mod links;
 mod prehashed;
 mod simplejwt;
 mod simplejwt_rotating;

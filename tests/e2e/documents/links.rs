@@ -1,4 +1,5 @@
-//! Links between the documents: each leads to a file that exists and to a heading in it.
+//! Links between the documents: each leads to a file that exists and to a heading in it. Source
+//! files that the documents name exist too.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -59,4 +60,24 @@ fn document_links_lead_to_files_and_headings() {
         }
     }
     assert!(flaws.is_empty(), "{flaws:#?}");
+}
+
+/// Where the paths begin that a document for developers names.
+const ROOTS: [&str; 5] = ["", "server", "server/src", "sdk/src", "tests"];
+
+#[test]
+fn document_names_source_files_that_exist() {
+    let name = Regex::new(r"`([a-z_/]+/[a-z_/]+\.rs)`").expect("a pattern");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut missing = Vec::new();
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        let text = std::fs::read_to_string(repository.join(document)).expect("a document");
+        for found in name.captures_iter(&text) {
+            let is_there = ROOTS.iter().any(|root| repository.join(root).join(&found[1]).is_file());
+            if !is_there {
+                missing.push(format!("{document}: {}", &found[1]));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }
