@@ -154,7 +154,7 @@ mod tests {
 
         async fn sign_in(&self) -> (String, SignedIn) {
             let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            let pair = self.one.sign_in(&POLICY, "anna", "secret", from).await.expect("right");
+            let pair = self.one.sign_in_jwt(&POLICY, "anna", "secret", from).await.expect("right");
             let who = self.one.signed_in(&pair.access, None).await.expect("a good token");
             (pair.access, who)
         }
@@ -215,7 +215,7 @@ mod tests {
     async fn follow_reads_all_changes_after_a_long_pause() {
         let nodes = Nodes::start().await;
         let (_, who) = nodes.sign_in().await;
-        nodes.two.end_all_sessions(who.account_id).await.expect("the database answers");
+        nodes.two.end_all_sessions_of_account(who.account_id).await.expect("the database answers");
         nodes.clock.advance(600);
         nodes.one.read_new_revocations().await.expect("the database answers");
         let sessions = Subject::SessionsOf(who.account_id);
@@ -226,7 +226,7 @@ mod tests {
     async fn access_token_is_checked_in_the_database_while_memory_is_stale() {
         let nodes = Nodes::start().await;
         let (token, who) = nodes.sign_in().await;
-        nodes.two.end_all_sessions(who.account_id).await.expect("the database answers");
+        nodes.two.end_all_sessions_of_account(who.account_id).await.expect("the database answers");
         assert!(nodes.one.signed_in(&token, None).await.is_ok(), "memory is still current");
         nodes.clock.advance(STALE_SECONDS);
         let refused = nodes.one.signed_in(&token, None).await;
@@ -257,11 +257,15 @@ mod tests {
             let (first, who) = nodes.sign_in().await;
             let (second, _) = nodes.sign_in().await;
             nodes.clock.jump(-behind);
-            nodes.one.end_own_session(&who).await.expect("it is alive");
+            nodes.one.end_current_session(&who).await.expect("it is alive");
             nodes.clock.jump(behind);
             assert_refused_after_a_minute(&nodes, &first).await;
             nodes.clock.jump(-behind);
-            nodes.one.end_all_sessions(who.account_id).await.expect("the database answers");
+            nodes
+                .one
+                .end_all_sessions_of_account(who.account_id)
+                .await
+                .expect("the database answers");
             nodes.clock.jump(behind);
             assert_refused_after_a_minute(&nodes, &second).await;
         }
@@ -308,14 +312,17 @@ mod tests {
     async fn sweeper_keeps_a_session_as_long_as_its_last_access_token() {
         let nodes = Nodes::start().await;
         let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let pair = nodes.one.sign_in(&POLICY, "anna", "secret", from).await.expect("right");
+        let pair = nodes.one.sign_in_jwt(&POLICY, "anna", "secret", from).await.expect("right");
         nodes.clock.advance(POLICY.refresh_seconds - 1);
         let access =
-            nodes.one.refresh(&POLICY, &pair.refresh, from).await.expect("not over").access;
+            nodes.one.refresh_jwt(&POLICY, &pair.refresh, from).await.expect("not over").access;
         nodes.clock.advance(100);
         nodes.one.sweep().await.expect("the database answers");
         let who = nodes.one.signed_in(&access, None).await.expect("its session is there");
-        assert_eq!(nodes.one.end_all_sessions(who.account_id).await.expect("answers"), 1);
+        assert_eq!(
+            nodes.one.end_all_sessions_of_account(who.account_id).await.expect("answers"),
+            1
+        );
         assert!(nodes.one.signed_in(&access, None).await.is_err());
         nodes.clock.advance(POLICY.access_seconds + 24 * 3_600);
         nodes.one.sweep().await.expect("the database answers");

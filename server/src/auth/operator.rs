@@ -109,7 +109,7 @@ impl Auth {
 
     /// Ends all sessions of the account and returns their number, counted up to
     /// [`COUNTED_SESSIONS`].
-    pub async fn end_all_sessions(&self, id: i64) -> Result<i64> {
+    pub async fn end_all_sessions_of_account(&self, id: i64) -> Result<i64> {
         let now = self.clock.now();
         self.store
             .write(move |tx| {

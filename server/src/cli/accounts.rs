@@ -98,7 +98,7 @@ pub async fn work(config: &Config, command: UserCommand) -> Outcome {
             say_when_heard("the password is set and all sessions are ended").await
         }
         UserCommand::SignOut { who } => {
-            let ended = auth.end_all_sessions(find(&auth, &who).await?.id).await?;
+            let ended = auth.end_all_sessions_of_account(find(&auth, &who).await?.id).await?;
             say_when_heard(&sessions_ended(ended)).await
         }
         UserCommand::ReleasePhone { phone } => release_phone(&auth, &phone).await,

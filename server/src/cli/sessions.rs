@@ -28,7 +28,7 @@ pub async fn work(config: &Config, command: SessionCommand) -> Outcome {
 
 async fn invalidate_all(config: &Config, yes: bool) -> Outcome {
     confirm(yes, "End all sessions of all accounts? [y/N] ")?;
-    let ended = open(config).await?.end_all_that_was_issued().await?;
+    let ended = open(config).await?.end_everything().await?;
     say_when_heard(&sessions_ended(ended)).await
 }
 

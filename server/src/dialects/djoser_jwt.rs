@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Dialect;
 use crate::api::Context;
-use crate::auth::{Account, Change, NewNames, NewPassword, Policy, Proof, Registration};
+use crate::auth::{Account, Change, NewNames, NewPassword, Policy, Reauthentication, Registration};
 use crate::drf::djoser::{self, Site};
 use crate::drf::fields::{Form, Given, Text};
 use crate::drf::simple_jwt::{self, V5_3};
@@ -98,7 +98,7 @@ async fn register(mut call: Call) -> Answer {
     if policy.strict {
         let shown = UserResponse::unconfirmed(&registration.identifiers);
         let registration = Registration { awaits_activation: true, ..registration };
-        let id = auth.register_quietly(registration, call.asked()).await.map_err(failure)?;
+        let id = auth.register_masked(registration, call.asked()).await.map_err(failure)?;
         return Ok(Reply::created(&UserResponse { id, ..shown }));
     }
     let account = auth.register(registration, Some(call.client())).await.map_err(failure)?;
@@ -111,7 +111,7 @@ async fn change(mut call: Call) -> Answer {
     let request = ChangeRequest::read(&mut form);
     let Context { auth, policy, .. } = &*call.context;
     let (proof, identifiers) =
-        (Proof::by_recent_sign_in(call.signed_in()?, call.client()), request.changes());
+        (Reauthentication::by_recent_sign_in(call.signed_in()?, call.client()), request.changes());
     let taken = auth.taken_names(policy, &proof, &identifiers, call.client()).await;
     for kind in taken.map_err(failure)? {
         let (field, text) = djoser::taken(kind);

@@ -11,7 +11,7 @@ use super::view::Call;
 use crate::api::Context;
 use crate::auth::password::Password;
 use crate::auth::password::rules::{self, Finding, MIN_LENGTH};
-use crate::auth::{Account, Proof, Requested};
+use crate::auth::{Account, Reauthentication, Requested};
 use crate::error::Error;
 use crate::identifier::{Email, Kind};
 
@@ -165,10 +165,13 @@ pub async fn own_account<S: Site>(call: &Call) -> Result<Account, Reply> {
 }
 
 /// Reads and verifies `current_password`; a wrong one is recorded in the form.
-async fn prove_password<S: Site>(form: &mut Form, call: &Call) -> Result<Option<Proof>, Reply> {
+async fn prove_password<S: Site>(
+    form: &mut Form,
+    call: &Call,
+) -> Result<Option<Reauthentication>, Reply> {
     let Some(current) = form.text("current_password", &Text::REQUIRED) else { return Ok(None) };
     let who = call.signed_in()?;
-    match call.context.auth.prove(who, Some(&current), call.client()).await {
+    match call.context.auth.reauthenticate(who, Some(&current), call.client()).await {
         Ok(proof) => Ok(Some(proof)),
         Err(Error::WrongPassword) => {
             form.fail("current_password", WRONG_PASSWORD);

@@ -9,7 +9,7 @@ use super::fields::{Form, Text};
 use super::reply::{Answer, Reply, common_failure};
 use super::view::{Authenticated, Call};
 use crate::api::Context;
-use crate::auth::{Account, Pair, Renewed, SignedIn};
+use crate::auth::{Account, Pair, RefreshedTokens, SignedIn};
 use crate::error::{Error, TokenFault};
 
 /// The descriptions that its views give in the answer to OPTIONS.
@@ -25,7 +25,7 @@ type Failure = fn(Error) -> Reply;
 pub async fn obtain_pair(mut call: Call, name: &'static str, failure: Failure) -> Answer {
     let request = CredentialsRequest::read(call.form().await?, name)?;
     let Context { auth, policy, .. } = &*call.context;
-    let pair = auth.sign_in(policy, &request.name, &request.password, call.client()).await;
+    let pair = auth.sign_in_jwt(policy, &request.name, &request.password, call.client()).await;
     Ok(Reply::ok(&PairResponse::from(pair.map_err(failure)?)).private())
 }
 
@@ -33,7 +33,7 @@ pub async fn obtain_pair(mut call: Call, name: &'static str, failure: Failure) -
 pub async fn refresh(mut call: Call, failure: Failure) -> Answer {
     let token = TokenRequest::read(call.form().await?, "refresh")?.0;
     let Context { auth, policy, .. } = &*call.context;
-    let renewed = auth.refresh(policy, &token, call.client()).await.map_err(failure)?;
+    let renewed = auth.refresh_jwt(policy, &token, call.client()).await.map_err(failure)?;
     Ok(Reply::ok(&RenewedResponse::from(renewed)).private())
 }
 
@@ -48,7 +48,7 @@ pub async fn verify(mut call: Call, failure: Failure) -> Answer {
 pub async fn blacklist(mut call: Call, failure: Failure) -> Answer {
     let token = TokenRequest::read(call.form().await?, "refresh")?.0;
     let Context { auth, policy, .. } = &*call.context;
-    auth.sign_out(policy, &token).await.map_err(failure)?;
+    auth.end_jwt_session(policy, &token).await.map_err(failure)?;
     Ok(Reply::ok(&json!({})))
 }
 
@@ -99,8 +99,8 @@ struct RenewedResponse {
     refresh: Option<String>,
 }
 
-impl From<Renewed> for RenewedResponse {
-    fn from(renewed: Renewed) -> Self {
+impl From<RefreshedTokens> for RenewedResponse {
+    fn from(renewed: RefreshedTokens) -> Self {
         RenewedResponse { access: renewed.access, refresh: renewed.refresh }
     }
 }

@@ -212,7 +212,7 @@ async fn suspension_can_be_lifted_and_a_sign_out_cannot() {
 
     let found = server.auth.find_account(EMAIL).await.expect("the database answers");
     let id = found.expect("the account").id;
-    assert_eq!(server.auth.end_all_sessions(id).await.expect("the database answers"), 1);
+    assert_eq!(server.auth.end_all_sessions_of_account(id).await.expect("the database answers"), 1);
     assert!(!tokens.are_valid(&server).await);
     assert!(sign_in(&server, EMAIL).await.are_valid(&server).await);
 }

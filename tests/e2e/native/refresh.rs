@@ -348,7 +348,11 @@ impl Change {
                 u16::from(set.expect("the database answers"))
             }
             Change::SignOutByOperator => {
-                let ended = server.auth.end_all_sessions(id).await.expect("the database answers");
+                let ended = server
+                    .auth
+                    .end_all_sessions_of_account(id)
+                    .await
+                    .expect("the database answers");
                 u16::try_from(ended).expect("few")
             }
             Change::Deletion => {
@@ -358,7 +362,7 @@ impl Change {
                 status(call(server, "DELETE", "sessions", Some(by), Value::Null).await)
             }
             Change::Everybody => {
-                let ended = server.auth.end_all_that_was_issued().await;
+                let ended = server.auth.end_everything().await;
                 u16::try_from(ended.expect("the database answers")).expect("few")
             }
         }
@@ -403,7 +407,7 @@ async fn restored_backup_is_cleared_of_sessions_by_one_command() {
     let second = renewed(&server, &first, &attempt(1)).await;
     // A session that is missing in the restored database.
     let lost = open_on_phone(&server).await;
-    server.auth.end_all_that_was_issued().await.expect("the database answers");
+    server.auth.end_everything().await.expect("the database answers");
     for tokens in [&first, &second, &lost] {
         assert_eq!(refresh(&server, tokens, &attempt(2)).await.status, 401);
     }

@@ -104,7 +104,7 @@ async fn password_change_leaves_no_token_alive() {
         let stolen =
             [forged(&access, &json!({"exp": far})), forged(&refresh, &json!({"exp": far}))];
         let id = claims_of(&access)["user_id"].as_i64().expect("a number");
-        server.auth.end_all_sessions(id).await.expect("the database answers");
+        server.auth.end_all_sessions_of_account(id).await.expect("the database answers");
         server.clock.advance(40 * 86_400);
         server.auth.sweep().await.expect("the database answers");
         assert_eq!(me(&server, &stolen[0]).await.status, 401);
@@ -233,7 +233,7 @@ async fn fastapi_tokens_work_for_an_imported_account_until_it_changes() {
                     assert!(server.auth.set_active(7, is_active).await.expect("answers"));
                 }
             }
-            "sessions" => drop(server.auth.end_all_sessions(7).await.expect("answers")),
+            "sessions" => drop(server.auth.end_all_sessions_of_account(7).await.expect("answers")),
             "one session" => {
                 let bearer = format!("Bearer {own}");
                 let path = "sessions/current";

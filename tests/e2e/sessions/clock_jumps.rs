@@ -82,7 +82,7 @@ async fn tokens_issued_while_the_clock_was_ahead_are_refused_meanwhile() {
                 let left = send(&server, &renewed, "DELETE", "sessions/current", Value::Null);
                 assert_eq!(left.await.status, 204);
             }
-            _ => drop(server.auth.end_all_that_was_issued().await.expect("the database answers")),
+            _ => drop(server.auth.end_everything().await.expect("the database answers")),
         }
         for _ in 0..40 {
             server.clock.advance(2 * 3_600 - 200);

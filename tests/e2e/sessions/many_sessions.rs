@@ -111,7 +111,8 @@ async fn perform(server: &TestServer, acting: &Value, act: Act) {
             assert_eq!(done.status, 204, "{}", done.text());
         }
         Act::SignOut => {
-            let ended = server.auth.end_all_sessions(1).await.expect("the database answers");
+            let ended =
+                server.auth.end_all_sessions_of_account(1).await.expect("the database answers");
             assert_eq!(ended, 3_002);
         }
         Act::SetPassword => {

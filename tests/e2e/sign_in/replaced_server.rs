@@ -133,7 +133,7 @@ async fn password_change_made_with_a_token_spares_none() {
 async fn sign_out_by_the_operator_ends_the_tokens() {
     let server = with_account().await;
     let token = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
-    server.auth.end_all_sessions(1).await.expect("the database answers");
+    server.auth.end_all_sessions_of_account(1).await.expect("the database answers");
     assert_eq!(refresh(&server, "/api/auth/jwt/refresh/", &token).await.json(), spent());
 }
 
@@ -190,7 +190,7 @@ async fn ended_session_is_not_opened_again_through_another_api() {
 async fn accounts_imported_after_all_sessions_were_ended_accept_no_older_token() {
     let server = with_account().await;
     let older = django(&server, 2, "access", 40, "0123456789abcdef0123456789abcdef");
-    server.auth.end_all_that_was_issued().await.expect("the database answers");
+    server.auth.end_everything().await.expect("the database answers");
     server.import("bob@example.com", PASSWORD, 2, None).await;
     assert_eq!(me(&server, &older).await.status, 401);
     server.clock.advance(2);
@@ -203,10 +203,10 @@ async fn clock_that_is_behind_revives_no_token() {
     for everybody in [false, true] {
         let server = with_account().await;
         let token = django(&server, 1, "refresh", 3_600, "0123456789abcdef0123456789abcdef");
-        server.auth.end_all_sessions(1).await.expect("the database answers");
+        server.auth.end_all_sessions_of_account(1).await.expect("the database answers");
         server.clock.jump(-7_200);
         if everybody {
-            server.auth.end_all_that_was_issued().await.expect("the database answers");
+            server.auth.end_everything().await.expect("the database answers");
         } else {
             change_password(&server).await;
         }

@@ -1,10 +1,10 @@
-//! Accounts as their owners deal with them: showing, changing the password, deleting.
+//! What owners do with their accounts: showing them, changing the password, deleting them.
 
 use crate::auth::domain::Auth;
 use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::password::Password;
 use crate::auth::requester::SignedIn;
-use crate::auth::sessions::reauthentication::Proof;
+use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::auth::sessions::session::end_sessions;
 use crate::error::{Error, Result};
 pub use crate::store::accounts::Account;
@@ -12,7 +12,7 @@ use crate::store::revocations::{self, Reason, Subject};
 use crate::store::{Tx, accounts, one_time_tokens, sessions};
 
 impl Auth {
-    /// The account behind a credential; refused when it is suspended or gone by now.
+    /// The account of a credential; fails if it has been suspended or deleted.
     pub async fn account(&self, who: &SignedIn) -> Result<Account> {
         let mut tx = self.store.read().await?;
         match accounts::account(&mut tx, who.account_id).await? {
@@ -22,27 +22,28 @@ impl Auth {
         }
     }
 
-    /// Replaces the password, or gives a first one, and ends every other session. Foreign tokens of
-    /// before end too, the acting one among them: it cannot be told from a stolen sibling.
-    pub async fn change_password(&self, proof: &Proof, new: Password) -> Result<()> {
-        self.look_at(proof).await?;
+    /// Sets the password, and ends all other sessions. All tokens of a replaced server are refused
+    /// too, even one that sent this request: the server cannot distinguish it from a stolen one.
+    pub async fn change_password(&self, proof: &Reauthentication, new: Password) -> Result<()> {
+        self.check_recent(proof).await?;
         let new = self.hasher.hash(new, self.origin(proof.from, true)).await?;
         let (proof, outbox, now) = (proof.clone(), self.outbox.clone(), self.clock.now());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    proof.require(tx, now).await?;
+                    proof.verify(tx, now).await?;
                     let (who, new) = (proof.who, new.as_str().to_owned());
                     let account = accounts::account(tx, who.account_id).await?;
                     if account.is_some_and(|account| account.password_voided) {
-                        // Its mailbox has called the account back, and sets the next one by mail.
+                        // The owner of the mailbox has undone a change of the address: only a
+                        // mailed link sets the next password.
                         return Err(Error::ReauthenticationRequired);
                     }
                     if !accounts::update_password(tx, who.account_id, new).await? {
                         return Err(Error::AccountNotFound);
                     }
                     if !proof.is_by_password() {
-                        // Nothing tells that whoever signed in has the mailbox.
+                        // A recent sign-in does not prove access to the mailbox.
                         accounts::update_password_proved(tx, who.account_id, false).await?;
                         accounts::update_password_by_sign_in(tx, who.account_id, Some(now)).await?;
                     }
@@ -56,13 +57,13 @@ impl Auth {
             .await
     }
 
-    /// Deletes the account of whoever proves to be its owner.
-    pub async fn delete_own_account(&self, proof: &Proof) -> Result<()> {
+    /// Deletes the account after re-authentication.
+    pub async fn delete_own_account(&self, proof: &Reauthentication) -> Result<()> {
         let (proof, outbox, now) = (proof.clone(), self.outbox.clone(), self.clock.now());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    proof.require(tx, now).await?;
+                    proof.verify(tx, now).await?;
                     delete(tx, &outbox, proof.who.account_id, now).await.map(drop)
                 })
             })
@@ -70,17 +71,12 @@ impl Auth {
     }
 }
 
-/// Sessions that are deleted in the write that deletes their account; the sweeper deletes the others,
-/// which nothing opens any more.
+/// How many sessions are deleted together with their account. The sweeper deletes the others, which
+/// cannot be used any more.
 const SESSIONS_AT_ONCE: i64 = 5_000;
 
-/// Deletes the account with all that belongs to it, and mails its owner; false if it is gone.
-pub(in crate::auth) async fn delete(
-    tx: &mut Tx,
-    outbox: &Outbox,
-    id: i64,
-    now: i64,
-) -> Result<bool> {
+/// Deletes the account and its data, and mails its owner; false if there is no such account.
+pub async fn delete(tx: &mut Tx, outbox: &Outbox, id: i64, now: i64) -> Result<bool> {
     if !accounts::lock_account(tx, id).await? {
         return Ok(false);
     }
@@ -88,7 +84,7 @@ pub(in crate::auth) async fn delete(
     if let Some(account) = account.filter(|account| !account.awaits_activation) {
         outbox.queue_deleted(tx, &account, now).await?;
     }
-    // First, because it reads how long the account's access tokens may be good.
+    // Before the sessions are deleted, because it reads when their access tokens expire.
     let subject = Subject::Account(id);
     revocations::insert_revocation(tx, subject, Reason::Deleted, now).await?;
     sessions::delete_account_sessions(tx, id, SESSIONS_AT_ONCE).await?;

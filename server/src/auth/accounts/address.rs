@@ -1,18 +1,18 @@
-//! How an account moves from one e-mail address to another. Either the new one counts at once, or it
-//! waits until its mailbox has confirmed it. Where the current password did not come with the change,
-//! the old mailbox is mailed a link that for seven days brings the old address back and undoes what
-//! was done since; until the new address is proved, mailed resets go to the old proved one.
+//! Changing the e-mail address of an account. The new address is active at once, or after its
+//! mailbox has confirmed it. After a change without the current password, the old mailbox gets a
+//! return link: for seven days, it restores the old address and undoes later changes. Until the new
+//! address is verified, password resets go to the old verified one.
 
 use std::net::IpAddr;
 
-use crate::auth::accounts::find::lock;
+use crate::auth::accounts::find::lock_by_id;
 use crate::auth::domain::Auth;
 use crate::auth::mailing::one_time_token::{Purpose, RETURN_LIFETIME, spend};
 use crate::auth::mailing::outbox::{MailKind, NewLink, Outbox};
 use crate::auth::mailing::uid::account_of;
 use crate::auth::names::has_address;
 use crate::auth::policy::Policy;
-use crate::auth::sessions::reauthentication::Proof;
+use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::auth::sessions::session::end_sessions;
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
@@ -20,94 +20,140 @@ use crate::store::accounts::{self, Account};
 use crate::store::one_time_tokens::{self, OneTimeToken};
 use crate::store::{Tx, identifiers, identities, pending_sign_ins};
 
-/// How a new address is taken by an API.
+/// How an API changes an address.
 #[derive(Clone, Copy)]
-pub(in crate::auth) struct Manner {
-    /// It becomes active when its mailbox has confirmed it.
-    pub waits: bool,
-    /// Answers do not tell whether it is taken.
-    pub quiet: bool,
-    /// The current password came with the change.
+pub struct AddressChange {
+    /// The new address becomes active when its mailbox has confirmed it.
+    pub needs_confirmation: bool,
+    /// Answers do not reveal whether the address is taken.
+    pub hides_taken: bool,
+    /// The change was authorized by the current password.
     pub by_password: bool,
 }
 
-impl Manner {
-    pub fn of(policy: &Policy, proof: &Proof, account: &Account, now: i64) -> Self {
-        Manner {
-            waits: policy.new_address_waits || policy.strict,
-            quiet: policy.strict,
+impl AddressChange {
+    pub fn of(policy: &Policy, proof: &Reauthentication, account: &Account, now: i64) -> Self {
+        AddressChange {
+            needs_confirmation: policy.new_address_waits || policy.strict,
+            hides_taken: policy.strict,
             by_password: proof.is_by_password() && has_settled_password(account, now),
         }
     }
 }
 
-/// Whether the password is its owner's: one that was set by nothing but a recent sign-in counts once
-/// they have had the time to object.
-pub(in crate::auth) fn has_settled_password(account: &Account, now: i64) -> bool {
+impl Auth {
+    /// Verifies a new address by the mailed token, and makes it active if it is not.
+    pub async fn confirm_email(&self, uid: &str, token: &str, from: IpAddr) -> Result<()> {
+        self.limited(from, self.try_confirm_email(uid, token)).await
+    }
+
+    async fn try_confirm_email(&self, uid: &str, token: &str) -> Result<()> {
+        let id = account_of(uid).ok_or(Error::UnknownUid)?;
+        let (outbox, token, now) = (self.outbox.clone(), token.to_owned(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let account = lock_active(tx, id).await?;
+                    let spent = spend(tx, Purpose::EmailConfirm, id, token, now).await?;
+                    apply_confirmation(tx, &outbox, &account, &spent, now).await
+                })
+            })
+            .await
+    }
+
+    /// Restores the address that the token was mailed to. This ends all sessions and deletes later
+    /// identities and the password; only a mailed link sets a new one.
+    pub async fn return_email(&self, uid: &str, token: &str, from: IpAddr) -> Result<()> {
+        self.limited(from, self.try_return_email(uid, token)).await
+    }
+
+    async fn try_return_email(&self, uid: &str, token: &str) -> Result<()> {
+        let id = account_of(uid).ok_or(Error::UnknownUid)?;
+        let (token, now) = (token.to_owned(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let account = lock_active(tx, id).await?;
+                    let spent = spend(tx, Purpose::EmailReturn, id, token, now).await?;
+                    undo_email_change(tx, &account, &spent, now).await
+                })
+            })
+            .await
+    }
+}
+
+/// Whether the password is surely the owner's. A password that was set after a recent sign-in alone
+/// counts only after the time in which the owner can undo it.
+pub fn has_settled_password(account: &Account, now: i64) -> bool {
     is_settled(account.password_by_sign_in_at, now)
 }
 
-/// Whether what a recent sign-in did is old enough to be its owner's doing.
+/// Whether the time in which the owner can undo a change by a recent sign-in is over.
 fn is_settled(by_sign_in_at: Option<i64>, now: i64) -> bool {
     by_sign_in_at.is_none_or(|at| at + RETURN_LIFETIME <= now)
 }
 
-/// Gives the account, which is kept from changing, another address, or none.
-pub(in crate::auth) async fn change_email(
+/// Changes or removes the address of a locked account.
+pub async fn change_email(
     tx: &mut Tx,
     outbox: &Outbox,
     account: &Account,
     to: Option<Email>,
-    manner: Manner,
+    address_change: AddressChange,
     now: i64,
 ) -> Result<()> {
     let Some(to) = to else {
-        return replace(tx, outbox, account, None, manner.by_password, now).await;
+        return replace_email(tx, outbox, account, None, address_change.by_password, now).await;
     };
     if has_address(account, &to) {
         identifiers::update_shown(tx, account.id, &Identifier::Email(to.clone())).await?;
         return match account.mailbox() == account.email.as_deref() {
-            // What waited is called off.
+            // Cancel a pending change.
             true => {
                 one_time_tokens::delete_for(tx, account.id, Purpose::EmailConfirm.as_str()).await
             }
-            false => mail_confirmation(tx, outbox, account, &to, manner.by_password, now).await,
+            false => {
+                mail_confirmation(tx, outbox, account, &to, address_change.by_password, now).await
+            }
         };
     }
-    if manner.waits {
-        return ask_to_confirm(tx, outbox, account, &to, manner, now).await;
+    if address_change.needs_confirmation {
+        return ask_to_confirm(tx, outbox, account, &to, address_change, now).await;
     }
-    replace(tx, outbox, account, Some(&to), manner.by_password, now).await?;
+    replace_email(tx, outbox, account, Some(&to), address_change.by_password, now).await?;
     let account = accounts::account(tx, account.id).await?.ok_or(Error::AccountNotFound)?;
     match account.mailbox() == account.email.as_deref() {
         true => Ok(()),
-        // Until it is confirmed, mailed resets go elsewhere.
-        false => mail_confirmation(tx, outbox, &account, &to, manner.by_password, now).await,
+        // Until it is confirmed, password resets go to the old address.
+        false => {
+            mail_confirmation(tx, outbox, &account, &to, address_change.by_password, now).await
+        }
     }
 }
 
-/// Leaves the address as it is, and asks the mailbox of the new one.
+/// Mails a confirmation to the new address; the present one stays active.
 async fn ask_to_confirm(
     tx: &mut Tx,
     outbox: &Outbox,
     account: &Account,
     to: &Email,
-    manner: Manner,
+    address_change: AddressChange,
     now: i64,
 ) -> Result<()> {
     let claimant = identifiers::claimant_by_key(tx, to.key().to_owned()).await?;
     match claimant.filter(|claimant| *claimant != account.id) {
-        Some(_) if !manner.quiet => return Err(Error::Taken(Kind::Email)),
-        Some(holder) => pretend_confirmation(tx, outbox, account, holder, to, now).await?,
-        None => mail_confirmation(tx, outbox, account, to, manner.by_password, now).await?,
+        Some(_) if !address_change.hides_taken => return Err(Error::Taken(Kind::Email)),
+        Some(holder) => mask_taken_email(tx, outbox, account, holder, to, now).await?,
+        None => mail_confirmation(tx, outbox, account, to, address_change.by_password, now).await?,
     }
-    match manner.by_password {
+    match address_change.by_password {
         true => Ok(()),
-        false => offer_return(tx, outbox, account, now).await,
+        false => mail_return_link(tx, outbox, account, now).await,
     }
 }
 
-/// Mails the link that proves the new address. Beyond the limit the link that is out stays good.
+/// Mails the link that confirms the new address. If the limit of mails is exceeded, the link that
+/// was mailed before stays valid.
 async fn mail_confirmation(
     tx: &mut Tx,
     outbox: &Outbox,
@@ -126,9 +172,10 @@ async fn mail_confirmation(
     outbox.queue_admitted(tx, account, link, None, wait, now).await
 }
 
-/// Mails the confirmation again where the mail that was asked for goes to the old address and no link
-/// to confirm the new one is out: its owner must not be kept out by an account that took it.
-pub(in crate::auth) async fn remind(
+/// Mails the confirmation again if the requested mail goes to the old address and no valid link for
+/// the new one exists: an account with an unverified address must not lock out the owner of the
+/// address.
+pub async fn resend_confirmation(
     tx: &mut Tx,
     outbox: &Outbox,
     account: &Account,
@@ -143,8 +190,9 @@ pub(in crate::auth) async fn remind(
     }
 }
 
-/// The address is another account's, which the answer does not tell: its owner hears of it.
-async fn pretend_confirmation(
+/// Answers for an address of another account as for a free one, and mails the owner of that
+/// account.
+async fn mask_taken_email(
     tx: &mut Tx,
     outbox: &Outbox,
     account: &Account,
@@ -162,46 +210,51 @@ async fn pretend_confirmation(
     }
 }
 
-/// Whether the account waits for this address to be confirmed.
+/// Whether this address waits for its confirmation.
 fn waits_for(account: &Account, email: &Email, now: i64) -> bool {
     let waits = account.pending_email_until.is_some_and(|until| until > now);
     let pending = account.pending_email.as_deref().filter(|_| waits).and_then(Email::parse);
     pending.is_some_and(|pending| pending.key() == email.key())
 }
 
-/// Mails the old mailbox the link that undoes the change. It knows the identities of now, or those of
-/// the first such link that is out; none that a sign-in alone has linked in the last days, because
-/// whoever changes the address may have done that before.
-async fn offer_return(tx: &mut Tx, outbox: &Outbox, account: &Account, now: i64) -> Result<()> {
-    let Some(home) = account.mailbox() else { return Ok(()) };
+/// Mails the return link to the old mailbox. The link stores which identities it keeps: the present
+/// ones, or those of the first valid return link. It does not keep identities that were linked in
+/// the last days by a recent sign-in alone: the person who changes the address may have linked
+/// them.
+async fn mail_return_link(tx: &mut Tx, outbox: &Outbox, account: &Account, now: i64) -> Result<()> {
+    let Some(mailbox) = account.mailbox() else { return Ok(()) };
     let purpose = Purpose::EmailReturn;
-    let is_out = prolong_return(tx, account.id, home, now).await?;
-    let wait = outbox.admit_link(tx, account, purpose, home, now).await?;
-    if is_out && wait.is_some() {
+    let has_link = extend_return_link(tx, account.id, mailbox, now).await?;
+    let wait = outbox.admit_link(tx, account, purpose, mailbox, now).await?;
+    if has_link && wait.is_some() {
         return Ok(());
     }
     let kept = one_time_tokens::first_kept(tx, account.id, purpose.as_str(), now).await?;
     let kept_identities = match kept {
         Some(kept) => kept,
         None => {
-            let mut of_now = identities::identities(tx, account.id).await?;
-            of_now.retain(|one| is_settled(one.linked_by_sign_in_at, now));
-            names_of(&of_now)
+            let mut present = identities::identities(tx, account.id).await?;
+            present.retain(|one| is_settled(one.linked_by_sign_in_at, now));
+            identities_to_json(&present)
         }
     };
-    let link =
-        NewLink { purpose, to: home, by_password: false, kept_identities: Some(kept_identities) };
+    let link = NewLink {
+        purpose,
+        to: mailbox,
+        by_password: false,
+        kept_identities: Some(kept_identities),
+    };
     outbox.queue_admitted(tx, account, link, None, wait, now).await
 }
 
-/// Lets the link that is out work for seven days from now; false where there is none.
-async fn prolong_return(tx: &mut Tx, id: i64, home: &str, now: i64) -> Result<bool> {
+/// Extends the mailed return link to seven days from now; false if there is none.
+async fn extend_return_link(tx: &mut Tx, id: i64, mailbox: &str, now: i64) -> Result<bool> {
     let (purpose, until) = (Purpose::EmailReturn, now + RETURN_LIFETIME + 1);
-    one_time_tokens::prolong(tx, id, purpose.as_str(), home.to_owned(), now, until).await
+    one_time_tokens::prolong(tx, id, purpose.as_str(), mailbox.to_owned(), now, until).await
 }
 
-/// Takes another address, or none, in the place of the present one.
-async fn replace(
+/// Replaces the present address by `to` and mails its mailbox.
+async fn replace_email(
     tx: &mut Tx,
     outbox: &Outbox,
     account: &Account,
@@ -211,39 +264,39 @@ async fn replace(
 ) -> Result<()> {
     match by_password {
         true => outbox.queue(tx, MailKind::EmailChanged, account, None, now).await?,
-        false => offer_return(tx, outbox, account, now).await?,
+        false => mail_return_link(tx, outbox, account, now).await?,
     }
-    // The old one gets the resets until the new one has proved itself.
+    // The old address gets password resets until the new one is verified.
     let keeps_old = !by_password || to.is_some();
-    take(tx, account, to, keeps_old, now).await
+    move_to_email(tx, account, to, keeps_old, now).await
 }
 
-/// Moves the account. What proved the old mailbox says nothing of the new one, and links that were
-/// mailed to the old one die, except those that bring it back.
-async fn take(
+/// Stores the new address. It starts unverified, and all links that were mailed to the old one
+/// become invalid, except return links.
+async fn move_to_email(
     tx: &mut Tx,
     account: &Account,
     to: Option<&Email>,
     keeps_old: bool,
     now: i64,
 ) -> Result<()> {
-    // An unproved address behind which a proved one waits is not worth coming back to.
-    let may_come_back = account.mailbox() == account.email.as_deref();
-    match keeps_old && may_come_back {
+    // Do not keep an unverified address if the account still has a verified one.
+    let is_worth_keeping = account.mailbox() == account.email.as_deref();
+    match keeps_old && is_worth_keeping {
         true => identifiers::leave_email(tx, account.id, now).await?,
         false => drop(identifiers::delete_identifier(tx, account.id, Kind::Email.as_str()).await?),
     }
     if let Some(to) = to {
-        hold(tx, account.id, to, now).await?;
+        assign_email(tx, account.id, to, now).await?;
     }
     accounts::update_password_proved(tx, account.id, false).await?;
     accounts::refuse_undated(tx, account.id).await?;
     one_time_tokens::delete_one_time_tokens(tx, account.id).await
 }
 
-/// Gives the account an address: one that it has left comes back as it was.
-async fn hold(tx: &mut Tx, id: i64, email: &Email, now: i64) -> Result<()> {
-    if bring_back(tx, id, email).await? {
+/// Gives the account an address. A former address of the account keeps its verification.
+async fn assign_email(tx: &mut Tx, id: i64, email: &Email, now: i64) -> Result<()> {
+    if restore_left_email(tx, id, email).await? {
         return Ok(());
     }
     match identifiers::insert_identifier(tx, id, &Identifier::Email(email.clone()), now).await? {
@@ -252,9 +305,9 @@ async fn hold(tx: &mut Tx, id: i64, email: &Email, now: i64) -> Result<()> {
     }
 }
 
-/// Returns to an address that the account has left, and forgets those that it left since then; false
-/// where it has not left this one. The account must hold no other.
-async fn bring_back(tx: &mut Tx, id: i64, email: &Email) -> Result<bool> {
+/// Makes a former address active again, and deletes the later ones; false if it is not a former
+/// address of the account. The account must have no active address.
+async fn restore_left_email(tx: &mut Tx, id: i64, email: &Email) -> Result<bool> {
     let Some(since) = identifiers::left_at(tx, id, email.key().to_owned()).await? else {
         return Ok(false);
     };
@@ -267,10 +320,10 @@ async fn bring_back(tx: &mut Tx, id: i64, email: &Email) -> Result<bool> {
     Ok(true)
 }
 
-/// Gives the account an address back that it has left, in the place of the present one.
-pub(in crate::auth) async fn come_home(tx: &mut Tx, id: i64, old: &Email) -> Result<()> {
+/// Replaces the present address by a former one.
+pub async fn restore_email(tx: &mut Tx, id: i64, old: &Email) -> Result<()> {
     identifiers::delete_identifier(tx, id, Kind::Email.as_str()).await?;
-    match bring_back(tx, id, old).await? {
+    match restore_left_email(tx, id, old).await? {
         true => Ok(()),
         false => Err(Error::LinkInvalid),
     }
@@ -280,13 +333,13 @@ async fn delete_return(tx: &mut Tx, id: i64, address: String) -> Result<()> {
     one_time_tokens::delete_mailed_to(tx, id, Purpose::EmailReturn.as_str(), address).await
 }
 
-/// Identities as text, to be compared with those of later.
-fn names_of(identities: &[identities::Identity]) -> String {
+/// Identities as JSON, for [`delete_newer_identities`].
+fn identities_to_json(identities: &[identities::Identity]) -> String {
     let names: Vec<_> = identities.iter().map(|one| (&one.provider, &one.subject)).collect();
     serde_json::json!(names).to_string()
 }
 
-/// Takes away the identities that are not among `kept`.
+/// Deletes the identities that are not in `kept`.
 async fn delete_newer_identities(tx: &mut Tx, id: i64, kept: Option<&str>) -> Result<()> {
     let kept: Vec<(String, String)> =
         kept.and_then(|kept| serde_json::from_str(kept).ok()).unwrap_or_default();
@@ -299,50 +352,9 @@ async fn delete_newer_identities(tx: &mut Tx, id: i64, kept: Option<&str>) -> Re
     Ok(())
 }
 
-impl Auth {
-    /// Takes the mailed token as the proof of a new address: it becomes active if it was not.
-    pub async fn confirm_email(&self, uid: &str, token: &str, from: IpAddr) -> Result<()> {
-        self.limited(from, self.try_confirm_email(uid, token)).await
-    }
-
-    async fn try_confirm_email(&self, uid: &str, token: &str) -> Result<()> {
-        let id = account_of(uid).ok_or(Error::UnknownUid)?;
-        let (outbox, token, now) = (self.outbox.clone(), token.to_owned(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let account = active(tx, id).await?;
-                    let spent = spend(tx, Purpose::EmailConfirm, id, token, now).await?;
-                    confirm(tx, &outbox, &account, &spent, now).await
-                })
-            })
-            .await
-    }
-
-    /// Brings the address back to which the token was mailed. All sessions end, what was linked since
-    /// goes, and only a mailed link sets a new password.
-    pub async fn return_email(&self, uid: &str, token: &str, from: IpAddr) -> Result<()> {
-        self.limited(from, self.try_return_email(uid, token)).await
-    }
-
-    async fn try_return_email(&self, uid: &str, token: &str) -> Result<()> {
-        let id = account_of(uid).ok_or(Error::UnknownUid)?;
-        let (token, now) = (token.to_owned(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let account = active(tx, id).await?;
-                    let spent = spend(tx, Purpose::EmailReturn, id, token, now).await?;
-                    give_back(tx, &account, &spent, now).await
-                })
-            })
-            .await
-    }
-}
-
-/// The account, kept from changing until the write ends; a suspended one leaves its links alone.
-async fn active(tx: &mut Tx, id: i64) -> Result<Account> {
-    lock(tx, id).await?;
+/// Locks and returns the account; fails if it is suspended, before a link is spent.
+async fn lock_active(tx: &mut Tx, id: i64) -> Result<Account> {
+    lock_by_id(tx, id).await?;
     let account = accounts::account(tx, id).await?.ok_or(Error::UnknownUid)?;
     match account.is_active {
         true => Ok(account),
@@ -350,7 +362,7 @@ async fn active(tx: &mut Tx, id: i64) -> Result<Account> {
     }
 }
 
-async fn confirm(
+async fn apply_confirmation(
     tx: &mut Tx,
     outbox: &Outbox,
     account: &Account,
@@ -365,21 +377,26 @@ async fn confirm(
     } else {
         if spent.by_password {
             outbox.queue(tx, MailKind::EmailChanged, account, None, now).await?;
-        } else if let Some(home) = account.mailbox() {
-            // It was mailed when the change was asked for.
-            prolong_return(tx, account.id, home, now).await?;
+        } else if let Some(mailbox) = account.mailbox() {
+            // The return link was mailed when the change was requested.
+            extend_return_link(tx, account.id, mailbox, now).await?;
         }
-        take(tx, account, Some(&new), !spent.by_password, now).await?;
+        move_to_email(tx, account, Some(&new), !spent.by_password, now).await?;
     }
     identifiers::update_verified(tx, account.id, Kind::Email.as_str(), now).await
 }
 
-async fn give_back(tx: &mut Tx, account: &Account, spent: &OneTimeToken, now: i64) -> Result<()> {
+async fn undo_email_change(
+    tx: &mut Tx,
+    account: &Account,
+    spent: &OneTimeToken,
+    now: i64,
+) -> Result<()> {
     let (id, old) = (account.id, Email::parse(&spent.address).ok_or(Error::LinkInvalid)?);
     if !has_address(account, &old) {
-        come_home(tx, id, &old).await?;
+        restore_email(tx, id, &old).await?;
     }
-    // The link was read in its mailbox.
+    // The link was opened, which proves access to the mailbox.
     identifiers::update_verified(tx, id, Kind::Email.as_str(), now).await?;
     delete_newer_identities(tx, id, spent.kept_identities.as_deref()).await?;
     pending_sign_ins::delete_links_to(tx, id).await?;
@@ -390,9 +407,13 @@ async fn give_back(tx: &mut Tx, account: &Account, spent: &OneTimeToken, now: i6
     end_sessions(tx, id, None, now).await
 }
 
-/// The account's own address is one that an account has already.
-pub(in crate::auth) fn refuse_own(account: &Account, new: &Email, manner: Manner) -> Result<()> {
-    match has_address(account, new) && !manner.quiet {
+/// Fails if the account has the new address already, unless the answer must not reveal that.
+pub fn refuse_own_email(
+    account: &Account,
+    new: &Email,
+    address_change: AddressChange,
+) -> Result<()> {
+    match has_address(account, new) && !address_change.hides_taken {
         true => Err(Error::Taken(Kind::Email)),
         false => Ok(()),
     }

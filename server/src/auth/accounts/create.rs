@@ -1,4 +1,4 @@
-//! The rows of a new account.
+//! Storing a new account.
 
 use crate::auth::mailing::one_time_token::Purpose;
 use crate::auth::mailing::outbox::{MailKind, Outbox};
@@ -7,20 +7,20 @@ use crate::identifier::Identifier;
 use crate::store::accounts::{self, Account, NewAccount};
 use crate::store::{Tx, identifiers};
 
-pub(in crate::auth) async fn insert(
+pub async fn insert(
     tx: &mut Tx,
     outbox: &Outbox,
     new: &NewAccount,
     identifiers: &[Identifier],
 ) -> Result<Account> {
-    // Looked at first: a failed insert would use up an account id on Postgres.
+    // Checked first, because a failed insert consumes an account id on Postgres.
     for identifier in identifiers {
         if identifiers::claimant_by_key(tx, identifier.key().to_owned()).await?.is_some() {
             return Err(Error::Taken(identifier.kind()));
         }
     }
     let id = accounts::insert_account(tx, new).await?;
-    hold_identifiers(tx, id, identifiers, new.created_at).await?;
+    insert_identifiers(tx, id, identifiers, new.created_at).await?;
     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
     if account.awaits_activation {
         outbox
@@ -30,8 +30,7 @@ pub(in crate::auth) async fn insert(
     Ok(account)
 }
 
-/// Gives the identifiers to a new account.
-pub(in crate::auth) async fn hold_identifiers(
+pub async fn insert_identifiers(
     tx: &mut Tx,
     id: i64,
     identifiers: &[Identifier],

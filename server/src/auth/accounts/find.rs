@@ -1,4 +1,4 @@
-//! Finding an account in a write, and keeping it from changing until the write ends.
+//! Finding and locking an account in a write.
 
 use crate::auth::mailing::outbox::NO_ACCOUNT;
 use crate::error::{Error, Result};
@@ -6,9 +6,9 @@ use crate::identifier::Email;
 use crate::store::accounts::{self, Account};
 use crate::store::{Tx, identifiers};
 
-/// The account of an address, or of the mailbox behind it, kept from changing until the write ends: a
-/// link must not go out for what is no longer so. An unknown address costs the same statements.
-pub(in crate::auth) async fn holder(tx: &mut Tx, key: String) -> Result<Option<Account>> {
+/// Locks the account that has this address, active or former, so that a mailed link matches the
+/// state of the account. An unknown address costs the same statements.
+pub async fn lock_by_email(tx: &mut Tx, key: String) -> Result<Option<Account>> {
     let id = identifiers::claimant_by_key(tx, key.clone()).await?.unwrap_or(NO_ACCOUNT);
     accounts::lock_account(tx, id).await?;
     let account = accounts::account(tx, id).await?;
@@ -18,7 +18,7 @@ pub(in crate::auth) async fn holder(tx: &mut Tx, key: String) -> Result<Option<A
     }))
 }
 
-pub(in crate::auth) async fn lock(tx: &mut Tx, id: i64) -> Result<()> {
+pub async fn lock_by_id(tx: &mut Tx, id: i64) -> Result<()> {
     match accounts::lock_account(tx, id).await? {
         true => Ok(()),
         false => Err(Error::UnknownUid),

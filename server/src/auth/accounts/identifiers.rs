@@ -1,48 +1,48 @@
-//! What an account is called: changing its identifiers and the name that people read. How it moves to
-//! another e-mail address is in [`address`](crate::auth::accounts::address).
+//! Changing the identifiers and the display name of an account. The rules for e-mail addresses are
+//! in [`address`](crate::auth::accounts::address).
 
 use std::net::IpAddr;
 
-use crate::auth::accounts::address::{self, Manner, refuse_own};
-use crate::auth::accounts::ownership::opened_by_provider;
+use crate::auth::accounts::address::{self, AddressChange, refuse_own_email};
+use crate::auth::accounts::ownership::is_opened_by_provider;
 use crate::auth::domain::Auth;
 use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::policy::Policy;
-use crate::auth::sessions::reauthentication::Proof;
+use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
 use crate::store::{Tx, identifiers};
 
-/// A new value for an account's identifier of one kind, or none.
+/// A change of the identifier of one kind; `to` is `None` to remove it.
 pub struct Change {
     pub kind: Kind,
     pub to: Option<Identifier>,
 }
 
-/// What an account is to be called from now on.
+/// The requested changes of identifiers and display name.
 #[derive(Default)]
 pub struct NewNames {
     pub identifiers: Vec<Change>,
-    /// A name for people to read, or none; `None` leaves it.
+    /// `Some(None)` removes the display name, `None` leaves it as it is.
     pub display_name: Option<Option<String>>,
 }
 
 impl Auth {
-    /// Whether somebody other than `but` holds the identifier.
+    /// Whether an account other than `but` has the identifier.
     pub async fn is_taken(&self, identifier: &Identifier, but: Option<i64>) -> Result<bool> {
         let mut tx = self.store.read().await?;
         let claimant = identifiers::claimant_by_key(&mut tx, identifier.key().to_owned()).await?;
         Ok(claimant.is_some() && claimant != but)
     }
 
-    /// Which of the new identifiers somebody else holds. That is told only after the proof, and each
-    /// question counts as a registration does, because anybody can ask for any name here. A strict API
-    /// tells nothing of addresses: their mailboxes are asked.
+    /// Which of the new identifiers belong to other accounts. The answer requires re-authentication
+    /// and counts as a registration, because it reveals which identifiers exist. A strict API does
+    /// not reveal addresses: there, the mailbox confirms the change.
     pub async fn taken_names(
         &self,
         policy: &Policy,
-        proof: &Proof,
+        proof: &Reauthentication,
         changes: &[Change],
         from: IpAddr,
     ) -> Result<Vec<Kind>> {
@@ -57,8 +57,8 @@ impl Auth {
         if !new.is_empty() {
             self.admit_change(proof, from).await?;
         }
-        let is_told = |one: &&Identifier| !policy.strict || one.kind() != Kind::Email;
-        for identifier in new.into_iter().filter(is_told) {
+        let is_revealed = |one: &&Identifier| !policy.strict || one.kind() != Kind::Email;
+        for identifier in new.into_iter().filter(is_revealed) {
             if self.is_taken(identifier, Some(id)).await? {
                 taken.push(identifier.kind());
             }
@@ -66,17 +66,18 @@ impl Auth {
         Ok(taken)
     }
 
-    /// Before an account gets another name: refuses what is no proof, and counts.
-    async fn admit_change(&self, proof: &Proof, from: IpAddr) -> Result<()> {
-        self.look_at(proof).await?;
+    /// Checks the re-authentication and the limit, before a change of names.
+    async fn admit_change(&self, proof: &Reauthentication, from: IpAddr) -> Result<()> {
+        self.check_recent(proof).await?;
         self.admit_registration(from)
     }
 
-    /// Gives the account other names; identifiers need the proof, since they open it.
+    /// Changes the names of the account. Only identifiers require re-authentication, because they
+    /// are used to sign in.
     pub async fn change_names(
         &self,
         policy: &Policy,
-        proof: &Proof,
+        proof: &Reauthentication,
         new: NewNames,
     ) -> Result<Account> {
         let (policy, proof, now) = (*policy, proof.clone(), self.clock.now());
@@ -97,11 +98,11 @@ impl Auth {
         Ok(account.as_of(now))
     }
 
-    /// Gives the account another address.
+    /// Changes the address of the account.
     pub async fn change_email(
         &self,
         policy: &Policy,
-        proof: &Proof,
+        proof: &Reauthentication,
         new: Email,
         from: IpAddr,
     ) -> Result<()> {
@@ -111,12 +112,13 @@ impl Auth {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    proof.require(tx, now).await?;
+                    proof.verify(tx, now).await?;
                     let account = accounts::account(tx, proof.who.account_id).await?;
                     let account = account.ok_or(Error::AccountNotFound)?;
-                    let manner = Manner::of(&policy, &proof, &account, now);
-                    refuse_own(&account, &new, manner)?;
-                    address::change_email(tx, &outbox, &account, Some(new), manner, now).await
+                    let address_change = AddressChange::of(&policy, &proof, &account, now);
+                    refuse_own_email(&account, &new, address_change)?;
+                    address::change_email(tx, &outbox, &account, Some(new), address_change, now)
+                        .await
                 })
             })
             .await?;
@@ -128,7 +130,7 @@ async fn change_identifiers(
     tx: &mut Tx,
     outbox: &Outbox,
     policy: &Policy,
-    proof: &Proof,
+    proof: &Reauthentication,
     changes: Vec<Change>,
     configured: &[String],
     now: i64,
@@ -141,34 +143,35 @@ async fn change_identifiers(
     if changes.is_empty() {
         return Ok(account);
     }
-    proof.require(tx, now).await?;
-    let manner = Manner::of(policy, proof, &account, now);
-    let gives_up = changes.iter().any(|change| change.to.is_none());
+    proof.verify(tx, now).await?;
+    let address_change = AddressChange::of(policy, proof, &account, now);
+    let removes_one = changes.iter().any(|change| change.to.is_none());
     for change in changes {
         match (change.kind, change.to) {
             (Kind::Email, to) => {
                 let to = to.and_then(Identifier::into_email);
-                address::change_email(tx, outbox, &account, to, manner, now).await?;
+                address::change_email(tx, outbox, &account, to, address_change, now).await?;
             }
             (kind, to) => replace_identifier(tx, outbox, &account, kind, to, now).await?,
         }
     }
     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
-    if gives_up && !can_be_entered(tx, &account, configured).await? {
+    if removes_one && !can_still_sign_in(tx, &account, configured).await? {
         return Err(Error::NoIdentifier);
     }
     Ok(account)
 }
 
-/// Whether its owner can still get in: by a password, by a provider, or by a mail that sets a
-/// password.
-async fn can_be_entered(tx: &mut Tx, account: &Account, configured: &[String]) -> Result<bool> {
+/// Whether the owner can still sign in: with a password, with a provider, or after a password
+/// reset.
+async fn can_still_sign_in(tx: &mut Tx, account: &Account, configured: &[String]) -> Result<bool> {
     Ok(account.email.is_some()
         || account.can_sign_in_with_password()
-        || opened_by_provider(tx, account.id, configured).await?)
+        || is_opened_by_provider(tx, account.id, configured).await?)
 }
 
-/// Whether the change would change anything: what is shown, or another address that waits.
+/// Whether the change has an effect; it always has if another address waits for confirmation,
+/// because it cancels that.
 fn differs(account: &Account, change: &Change) -> bool {
     let shown = match change.kind {
         Kind::Email if account.waits_for_confirmation() => return true,
@@ -179,7 +182,7 @@ fn differs(account: &Account, change: &Change) -> bool {
     shown.as_deref() != change.to.as_ref().map(Identifier::shown)
 }
 
-/// Gives the account another phone or username, or none.
+/// Changes or removes a phone number or username.
 async fn replace_identifier(
     tx: &mut Tx,
     outbox: &Outbox,

@@ -1,19 +1,18 @@
-//! Account numbers. Another system that knows accounts by number takes a number of ours for its own, so
-//! numbers of accounts registered here begin above all of its numbers, and only an account that was
-//! imported keeps the number that it had there.
+//! Importing accounts of a replaced server, which keep their numbers. Other systems know accounts
+//! by number, so the numbers of accounts that are registered here begin above all imported ones.
 
-use crate::auth::accounts::create::hold_identifiers;
+use crate::auth::accounts::create::insert_identifiers;
 use crate::auth::accounts::registration::Registration;
 use crate::auth::domain::Auth;
-use crate::auth::sessions::cut_off::first_honoured;
+use crate::auth::sessions::cut_off::global_cut_off;
 use crate::error::Result;
 use crate::store::accounts::{self, Account};
 use crate::store::{Tx, identifiers, revocations};
 
-/// How many accounts a refusal lists.
+/// How many accounts an error lists.
 const LISTED: i64 = 20;
 
-/// Why new accounts cannot begin with the configured number.
+/// Why the numbers of new accounts cannot begin with the configured one.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NumberConflict {
     #[error("must be above every imported number, and account {0} was imported")]
@@ -25,17 +24,18 @@ pub enum NumberConflict {
     Registered(Vec<i64>),
 }
 
-/// How a replaced server knew an account.
+/// An account in the replaced server.
 pub struct Import {
     pub number: i64,
-    /// When the account was made there, where that is known: tokens issued before are refused.
+    /// When the account was created there, if known: older tokens are refused.
     pub joined_at: Option<i64>,
-    /// Its name there, letter by letter.
+    /// Its exact name there.
     pub name: String,
 }
 
 impl Auth {
-    /// Makes the numbers of new accounts begin with `first_id`, unless accounts here contradict that.
+    /// Makes the numbers of new accounts begin with `first_id`, unless that conflicts with existing
+    /// ones.
     pub async fn begin_numbers_at(&self, first_id: i64) -> Result<Option<NumberConflict>> {
         self.store
             .write(move |tx| {
@@ -50,8 +50,8 @@ impl Auth {
             .await
     }
 
-    /// Creates an account under the number that it had in a replaced server; `None` when that number is
-    /// an account's here, or was one's that has been deleted.
+    /// Creates an account with its number in the replaced server; `None` if the number belongs, or
+    /// once belonged, to an account here.
     pub async fn import_account(
         &self,
         registration: Registration,
@@ -66,16 +66,16 @@ impl Auth {
                     if revocations::was_deleted(tx, number).await? {
                         return Ok(None);
                     }
-                    // First: its lock is stronger than that of an insert, and two imports that have
-                    // inserted would wait for each other.
+                    // Before the insert, because its lock is stronger: two imports that have both
+                    // inserted would deadlock.
                     accounts::raise_sequence(tx, number).await?;
-                    let not_before = first_honoured(tx).await?;
+                    let not_before = global_cut_off(tx).await?;
                     let inserted =
                         accounts::insert_imported_account(tx, number, joined_at, not_before, &new);
                     if !inserted.await? {
                         return Ok(None);
                     }
-                    hold_identifiers(tx, number, &names, new.created_at).await?;
+                    insert_identifiers(tx, number, &names, new.created_at).await?;
                     for identifier in &names {
                         identifiers::update_imported_as(tx, number, identifier, name.clone())
                             .await?;
@@ -87,7 +87,7 @@ impl Auth {
     }
 }
 
-/// Why the numbers of new accounts cannot begin with `first_id`.
+/// The reason why the numbers of new accounts cannot begin with `first_id`, if any.
 pub async fn find_conflict(tx: &mut Tx, first_id: i64) -> Result<Option<NumberConflict>> {
     let highest = accounts::highest_imported(tx).await?;
     if let Some(highest) = highest.filter(|highest| *highest >= first_id) {

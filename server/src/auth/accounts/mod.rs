@@ -1,4 +1,4 @@
-//! Accounts: making, naming, recovering and deleting them.
+//! Accounts: creating, changing, recovering and deleting them.
 
 pub mod account;
 pub mod address;

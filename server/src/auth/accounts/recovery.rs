@@ -1,12 +1,11 @@
-//! What is done by mail: activating an account, setting a password without the old one, moving to
-//! another address. Asking costs the same whoever is asked for; a link works once and only for what
-//! it was mailed for.
+//! Mailed links that activate an account, reset a password or change an address. A request costs
+//! the same whether or not the account exists. A link works once, and only for its purpose.
 
 use std::net::IpAddr;
 
-use crate::auth::accounts::address::{self, Manner, refuse_own};
-use crate::auth::accounts::find::{holder, lock};
-use crate::auth::accounts::ownership::{become_sole_owner, opened_by_provider};
+use crate::auth::accounts::address::{self, AddressChange, refuse_own_email};
+use crate::auth::accounts::find::{lock_by_email, lock_by_id};
+use crate::auth::accounts::ownership::{become_sole_owner, is_opened_by_provider};
 use crate::auth::domain::Auth;
 use crate::auth::limits::places::known_until;
 use crate::auth::mailing::one_time_token::{
@@ -26,17 +25,18 @@ use crate::store::accounts::{self, Account};
 use crate::store::one_time_tokens::{self, OneTimeToken};
 use crate::store::{Tx, identifiers, known_places, outbox};
 
-/// What came of asking for a mail.
+/// The result of a request for a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requested {
     Sent,
-    /// The account is there and gets no such mail: suspended, active already, without a password.
+    /// The account exists but gets no such mail: it is suspended, active already or has no
+    /// password.
     NotSent,
     Unknown,
 }
 
 impl Auth {
-    /// Mails the activation link once more.
+    /// Mails a new activation link.
     pub async fn request_activation(
         &self,
         policy: &Policy,
@@ -56,7 +56,7 @@ impl Auth {
         self.request(Purpose::PasswordReset, policy, email, asked).await
     }
 
-    /// Mails a link that gives the account another address, to the one that it has proved.
+    /// Mails a link for a change of address, to the verified address.
     pub async fn request_email_reset(
         &self,
         policy: &Policy,
@@ -77,22 +77,22 @@ impl Auth {
         let outbox = Outbox { challenge: asked.challenge, ..self.outbox.for_policy(policy) };
         let now = self.clock.now();
         self.count_mail_request(asked.from).await?;
-        // What is no address is nobody's.
+        // An invalid address matches no account.
         let key = email_key.unwrap_or_default();
         let configured = self.configured_providers();
         let requested = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let found = holder(tx, key.clone()).await?;
-                    // Asked for nobody too, so that time tells nothing.
+                    let found = lock_by_email(tx, key.clone()).await?;
+                    // Read for an unknown address too, so that the time reveals nothing.
                     let id = found.as_ref().map_or(NO_ACCOUNT, |account| account.id);
-                    let by_provider = opened_by_provider(tx, id, &configured).await?;
+                    let by_provider = is_opened_by_provider(tx, id, &configured).await?;
                     match &found {
-                        Some(account) if gets(account, purpose, by_provider) => {
+                        Some(account) if may_get_mail(account, purpose, by_provider) => {
                             let mail_kind = MailKind::Link(purpose);
                             outbox.queue(tx, mail_kind, account, asked.language, now).await?;
-                            address::remind(tx, &outbox, account, now).await?;
+                            address::resend_confirmation(tx, &outbox, account, now).await?;
                             Ok(Requested::Sent)
                         }
                         _ => {
@@ -106,7 +106,7 @@ impl Auth {
         Ok(requested)
     }
 
-    /// Brings an account to life whose owner has the mailed token.
+    /// Activates an account by the mailed token.
     pub async fn activate(&self, uid: &str, token: &str, from: IpAddr) -> Result<()> {
         self.limited(from, self.try_activate(uid, token, from)).await
     }
@@ -118,7 +118,7 @@ impl Auth {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    lock(tx, id).await?;
+                    lock_by_id(tx, id).await?;
                     spend(tx, Purpose::Activation, id, token, now).await?;
                     if !accounts::update_activated(tx, id).await? {
                         return Err(Error::LinkInvalid);
@@ -133,7 +133,7 @@ impl Auth {
             .await
     }
 
-    /// Sets a new password for whoever has the mailed token, and ends all sessions.
+    /// Sets a new password by the mailed token, and ends all sessions.
     pub async fn reset_password(
         &self,
         uid: &str,
@@ -152,21 +152,21 @@ impl Auth {
         from: IpAddr,
     ) -> Result<()> {
         let id = self.account_of_link(uid).await?;
-        // Before the costly hash; what counts is the look inside the transaction.
+        // Checked before the expensive hash, and again in the transaction.
         if self.check_link(Purpose::PasswordReset, uid, token).await? != LinkState::Open {
             return Err(Error::LinkInvalid);
         }
-        // An open link is a proof, as a known place is one.
+        // A valid link gets the same priority as a known place.
         let new = self.hasher.hash(new, self.origin(from, true)).await?;
         let (token, now) = (token.to_owned(), self.clock.now());
         let (outbox, network) = (self.outbox.clone(), self.places.network(from));
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    lock(tx, id).await?;
+                    lock_by_id(tx, id).await?;
                     let spent = spend(tx, Purpose::PasswordReset, id, token, now).await?;
                     set_proved_password(tx, &outbox, &spent, new, now).await?;
-                    // Who resets because of an attack signs in here next, while it goes on.
+                    // After a reset during an attack, the owner can sign in from here.
                     known_places::note_place(tx, id, network, known_until(now, now)).await?;
                     Ok(())
                 })
@@ -174,9 +174,9 @@ impl Auth {
             .await
     }
 
-    /// Gives the account another address; its password and sessions stay, its open links die
-    /// unless it is the same mailbox. It counts as a registration does, because a good link may ask
-    /// for one address after another.
+    /// Changes the address by the mailed token. Password and sessions stay; other links become
+    /// invalid unless the mailbox is the same. Counts as a registration, because one link can be
+    /// used to test many addresses.
     pub async fn reset_email(
         &self,
         uid: &str,
@@ -189,7 +189,7 @@ impl Auth {
         self.limited(from, self.try_reset_email(uid, token, new, strict)).await
     }
 
-    /// Whether any API hides who has an account: then what all of them share hides it too.
+    /// Whether any API hides which accounts exist: then what all APIs share must hide it too.
     pub fn is_any_strict(&self) -> bool {
         self.policies.iter().any(|policy| policy.strict)
     }
@@ -206,19 +206,24 @@ impl Auth {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    lock(tx, id).await?;
+                    lock_by_id(tx, id).await?;
                     spend(tx, Purpose::EmailReset, id, token, now).await?;
                     let account = accounts::account(tx, id).await?.ok_or(Error::UnknownUid)?;
-                    let manner = Manner { waits: strict, quiet: strict, by_password: false };
-                    refuse_own(&account, &new, manner)?;
-                    address::change_email(tx, &outbox, &account, Some(new), manner, now).await
+                    let address_change = AddressChange {
+                        needs_confirmation: strict,
+                        hides_taken: strict,
+                        by_password: false,
+                    };
+                    refuse_own_email(&account, &new, address_change)?;
+                    address::change_email(tx, &outbox, &account, Some(new), address_change, now)
+                        .await
                 })
             })
             .await
     }
 
-    /// The token by which a reset link is known: where it was bound to an app, that of the app's
-    /// verifier.
+    /// The token that identifies a reset link in the store. If the link is bound to an app, it
+    /// depends on the app's verifier.
     pub fn reset_token(&self, token: &str, verifier: Option<&str>) -> String {
         match verifier.filter(|_| self.outbox.links.reset_opens_an_app()) {
             Some(verifier) => bound_token(token, &challenge_of_verifier(verifier)),
@@ -233,7 +238,7 @@ impl Auth {
         Ok(id)
     }
 
-    /// What a link would do; it is left as it is.
+    /// The state of a link, without spending it.
     pub async fn check_link(&self, purpose: Purpose, uid: &str, token: &str) -> Result<LinkState> {
         let Some(account_id) = account_of(uid) else { return Ok(LinkState::Dead) };
         let mut tx = self.store.read().await?;
@@ -241,27 +246,28 @@ impl Auth {
     }
 }
 
-/// Whether a mail for this purpose may go to the account, which a provider opens or not.
-fn gets(account: &Account, purpose: Purpose, by_provider: bool) -> bool {
+/// Whether a mail for this purpose may go to the account.
+fn may_get_mail(account: &Account, purpose: Purpose, by_provider: bool) -> bool {
     match purpose {
         Purpose::Activation => account.awaits_activation,
-        // Whom a provider lets in has no password to reset. Who has not proved the mailbox may have
-        // put somebody else's address there, whose owner gets in this way, and so does whose
-        // provider is not served any more.
+        // An account without a password that signs in by a provider has nothing to reset. If its
+        // address is unverified, the reset lets the owner of the address take the account over.
+        // If its provider is not configured any more, the reset gives the owner access again.
         Purpose::PasswordReset => {
             let has_proved = account.is_mailbox_proved();
             let had_password = account.has_password || account.password_voided;
             account.is_active && (had_password || !has_proved || !by_provider)
         }
         Purpose::EmailReset => account.is_active && account.email_verified_at.is_some(),
-        // Mailed with a change of address, and never asked for.
+        // Mailed with a change of address, never on request.
         Purpose::EmailConfirm | Purpose::EmailReturn => false,
     }
 }
 
-/// Sets a password in the act that proves the mailbox, and ends all sessions. The first such act makes
-/// the only owner. So does one at the address that the account had before an unproved one: it becomes
-/// the account's address again, because the unproved one may be a thief's.
+/// Sets a password after a mailed link has proved access to the mailbox, and ends all sessions. The
+/// first such reset makes the sole owner. So does a reset at a former address of an account whose
+/// present address is unverified: the former one is restored, because a thief may have set the
+/// other.
 async fn set_proved_password(
     tx: &mut Tx,
     outbox: &Outbox,
@@ -277,7 +283,7 @@ async fn set_proved_password(
     let mailbox = Email::parse(&spent.address).ok_or(Error::LinkInvalid)?;
     let is_present = has_address(&account, &mailbox);
     if !is_present {
-        address::come_home(tx, id, &mailbox).await?;
+        address::restore_email(tx, id, &mailbox).await?;
     }
     if !is_present || account.email_owned_at.is_none() {
         become_sole_owner(tx, id, &mailbox, None, now).await?;

@@ -1,15 +1,15 @@
-//! New accounts: made by whoever registers, or by an operator.
+//! Registration of accounts, by their owners or by an operator.
 
 use std::net::IpAddr;
 
 use crate::auth::accounts::create::insert;
-use crate::auth::accounts::find::holder;
+use crate::auth::accounts::find::lock_by_email;
 use crate::auth::domain::Auth;
 use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::password::{Origin, Password, PasswordHash};
 use crate::auth::policy::Policy;
 use crate::auth::requester::Requester;
-use crate::auth::sessions::session::{By, Kept, Opened, Pair, open_session};
+use crate::auth::sessions::session::{OpenedBy, OpenedSession, Pair, SessionExtras, open_session};
 use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, Result};
 use crate::identifier::{Identifier, Kind};
@@ -20,34 +20,34 @@ use crate::store::{Tx, identifiers};
 /// A new account: at least one identifier, at most one of each kind.
 pub struct Registration {
     pub identifiers: Vec<Identifier>,
-    /// A password to hash, or one that is stored as another server encoded it.
     pub password: NewPassword,
-    /// A name for people to read; nobody signs in by it.
+    /// A name for people to read, not for sign-in.
     pub display_name: Option<String>,
-    /// Shown as the username by an API whose accounts choose none.
+    /// The username that is shown by an API without usernames of its own.
     pub sign_up_name: Option<String>,
     pub is_superuser: bool,
-    /// The language of its owner, where that is known.
+    /// The language of the owner, if known.
     pub language: Option<Language>,
-    /// The account is dead until the link is followed that is mailed to it.
+    /// The account is inactive until its owner opens the mailed link.
     pub awaits_activation: bool,
 }
 
-/// How a password arrives.
+/// The password of a new account.
 pub enum NewPassword {
     Plain(Password),
+    /// A hash in the encoding of another server.
     Encoded(PasswordHash),
-    /// None that anything fits: the account has no password.
+    /// The account has no password.
     Unusable,
 }
 
 impl Auth {
-    /// Counts an attempt to register from this address, before anything is told of who is there.
+    /// Counts an attempt to register, before the answer reveals which accounts exist.
     pub fn admit_registration(&self, from: IpAddr) -> Result<()> {
         self.limits.count_registration(from, self.clock.now())
     }
 
-    /// Creates an account, for a client or, without `from`, for the operator.
+    /// Creates an account. `from` is the address of the client; `None` for an operator.
     pub async fn register(
         &self,
         registration: Registration,
@@ -70,7 +70,7 @@ impl Auth {
     ) -> Result<Pair> {
         self.refuse_taken(&registration.identifiers).await?;
         let (new, identifiers) = self.prepare(registration, Some(from)).await?;
-        let (outbox, by, session, at) =
+        let (outbox, opening_policy, session, at) =
             (self.outbox.clone(), *policy, new_session_id()?, new.created_at);
         let opened = self
             .store
@@ -78,8 +78,8 @@ impl Auth {
                 Box::pin(async move {
                     let account_id = insert(tx, &outbox, &new, &identifiers).await?.id;
                     accounts::update_last_sign_in(tx, account_id, at).await?;
-                    let opened = Opened { session, account_id, at, by: By::Owner };
-                    open_session(tx, &by, opened, Kept::default()).await?;
+                    let opened = OpenedSession { session, account_id, at, by: OpenedBy::Owner };
+                    open_session(tx, &opening_policy, opened, SessionExtras::default()).await?;
                     Ok(opened)
                 })
             })
@@ -88,11 +88,11 @@ impl Auth {
         self.pair(policy, opened).await
     }
 
-    /// Creates an account without telling whether somebody has the e-mail address or the phone. The
-    /// number that is answered is the account's; where the address is taken it is used up, and the
-    /// address's owner is told, at the cost of a registration. A username is everybody's to see, and
-    /// is told. Only an e-mail address can be answered for so: without one it is refused.
-    pub async fn register_quietly(
+    /// Creates an account without revealing whether the e-mail address or the phone number is
+    /// taken. Returns the number of the account. If the address is taken, the number is an unused
+    /// one and the owner of the address gets a mail. Usernames are public: a taken one is an error.
+    /// Fails without an e-mail address.
+    pub async fn register_masked(
         &self,
         registration: Registration,
         asked: Requester,
@@ -108,11 +108,11 @@ impl Auth {
             let (outbox, key) = (self.outbox.clone(), email.key().to_owned());
             let (new, identifiers) = (new.clone(), identifiers.clone());
             self.store.write(move |tx| {
-                Box::pin(insert_or_pretend(tx, outbox, key, new, identifiers, asked.language))
+                Box::pin(insert_or_mail_owner(tx, outbox, key, new, identifiers, asked.language))
             })
         };
         match write().await {
-            // Another registration was faster: it is looked at again.
+            // A concurrent registration took the identifier: try again.
             Err(Error::Taken(Kind::Email | Kind::Phone)) => write().await,
             outcome => outcome,
         }
@@ -127,7 +127,7 @@ impl Auth {
         Ok(())
     }
 
-    /// What a registration comes to before its transaction.
+    /// Hashes the password and builds the row, before the transaction.
     pub(in crate::auth) async fn prepare(
         &self,
         registration: Registration,
@@ -160,8 +160,8 @@ impl Auth {
     }
 }
 
-/// The number of the new account, or one that is used up where somebody has the address `key`.
-async fn insert_or_pretend(
+/// The number of the new account, or an unused number if the address `key` is taken.
+async fn insert_or_mail_owner(
     tx: &mut Tx,
     outbox: Outbox,
     key: String,
@@ -169,17 +169,17 @@ async fn insert_or_pretend(
     identifiers: Vec<Identifier>,
     language: Option<Language>,
 ) -> Result<i64> {
-    match holder(tx, key.clone()).await? {
+    match lock_by_email(tx, key.clone()).await? {
         Some(owner) => {
             outbox.queue(tx, MailKind::AddressInUse, &owner, language, new.created_at).await?;
-            use_up_number(tx, &new).await
+            consume_number(tx, &new).await
         }
-        None => insert_what_is_free(tx, &outbox, &key, &new, identifiers).await,
+        None => insert_without_taken_phone(tx, &outbox, &key, &new, identifiers).await,
     }
 }
 
-/// Leaves out a phone that another account has.
-async fn insert_what_is_free(
+/// Inserts the account, without the phone number if another account has it.
+async fn insert_without_taken_phone(
     tx: &mut Tx,
     outbox: &Outbox,
     address: &str,
@@ -194,14 +194,14 @@ async fn insert_what_is_free(
     }
     let id = insert(tx, outbox, new, &identifiers).await?.id;
     if !new.awaits_activation {
-        // A mail goes out where the address is taken.
+        // As many writes as for a taken address, which gets a mail.
         outbox.queue_decoy(tx, address, new.created_at).await?;
     }
     Ok(id)
 }
 
-/// A number that no account will have: the sequence goes on behind it.
-async fn use_up_number(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
+/// Consumes a number of the sequence, so that no account gets it.
+async fn consume_number(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
     let id = accounts::insert_account(tx, new).await?;
     accounts::delete_account(tx, id).await?;
     Ok(id)

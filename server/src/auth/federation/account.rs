@@ -13,7 +13,9 @@ use crate::auth::limits::places::owner_at_new_network;
 use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::names::has_address;
 use crate::auth::policy::Policy;
-use crate::auth::sessions::session::{By, Kept, Opened, Pair, end_sessions, open_session};
+use crate::auth::sessions::session::{
+    OpenedBy, OpenedSession, Pair, SessionExtras, end_sessions, open_session,
+};
 use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::identifier::{Email, Identifier, Kind};
@@ -35,8 +37,8 @@ pub enum SignInMode {
 pub struct ProviderSignIn {
     pub policy: Policy,
     pub mode: SignInMode,
-    pub kept: Kept,
-    pub by: By,
+    pub kept: SessionExtras,
+    pub by: OpenedBy,
     pub from: IpAddr,
     /// The owner gets a mail if this network is new; `None`: no mail.
     pub noticed: Option<String>,
@@ -61,8 +63,8 @@ impl Auth {
         let sign_in = ProviderSignIn {
             policy: *policy,
             mode,
-            kept: Kept::default(),
-            by: By::Token,
+            kept: SessionExtras::default(),
+            by: OpenedBy::ProviderToken,
             from,
             noticed: None,
         };
@@ -88,7 +90,7 @@ impl Auth {
         &self,
         sign_in: ProviderSignIn,
         profile: &Profile,
-    ) -> Result<Opened> {
+    ) -> Result<OpenedSession> {
         match self.try_sign_in_or_register(sign_in.clone(), profile).await {
             Err(error) if sign_in.is_lost_race(&error) => {
                 self.try_sign_in_or_register(sign_in, profile).await
@@ -101,7 +103,7 @@ impl Auth {
         &self,
         sign_in: ProviderSignIn,
         profile: &Profile,
-    ) -> Result<Opened> {
+    ) -> Result<OpenedSession> {
         let (profile, outbox, at) = (profile.clone(), self.outbox.clone(), self.clock.now());
         self.store
             .write(move |tx| Box::pin(async move { sign_in.open(tx, &outbox, &profile, at).await }))
@@ -123,7 +125,7 @@ impl ProviderSignIn {
         outbox: &Outbox,
         profile: &Profile,
         at: i64,
-    ) -> Result<Opened> {
+    ) -> Result<OpenedSession> {
         let account_id = self.find_or_register_account(tx, outbox, profile, at).await?;
         let owner = owner_at_new_network(tx, account_id, self.noticed, at).await?;
         if let Some(owner) = owner {
@@ -131,7 +133,7 @@ impl ProviderSignIn {
             outbox.queue_about(tx, MailKind::NewNetwork, device, &owner, at).await?;
         }
         accounts::update_last_sign_in(tx, account_id, at).await?;
-        let opened = Opened { session: new_session_id()?, account_id, at, by: self.by };
+        let opened = OpenedSession { session: new_session_id()?, account_id, at, by: self.by };
         open_session(tx, &self.policy, opened, self.kept).await?;
         Ok(opened)
     }

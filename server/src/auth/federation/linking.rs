@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::auth::accounts::address::has_settled_password;
-use crate::auth::accounts::ownership::opened_by_provider;
+use crate::auth::accounts::ownership::is_opened_by_provider;
 use crate::auth::domain::Auth;
 use crate::auth::federation::answer::open_for_app;
 use crate::auth::federation::flow::{AppLeg, StartedSignIn};
@@ -13,7 +13,7 @@ use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::names::has_address;
 use crate::auth::requester::SignedIn;
 use crate::auth::secrets::random::hash;
-use crate::auth::sessions::reauthentication::Proof;
+use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::auth::sessions::session::unended_session;
 use crate::error::{Error, Result, SignInFault};
 use crate::identifier::{Email, Kind};
@@ -32,12 +32,12 @@ impl Auth {
     /// Starts a sign-in with a provider that links an identity to the account.
     pub async fn begin_link(
         &self,
-        proof: &Proof,
+        proof: &Reauthentication,
         provider: &str,
         app: AppLeg,
         from: IpAddr,
     ) -> Result<StartedSignIn> {
-        self.look_at(proof).await?;
+        self.check_recent(proof).await?;
         let to = LinkTo {
             account_id: proof.who.account_id,
             session_id: proof.who.session,
@@ -86,7 +86,12 @@ impl Auth {
     }
 
     /// Removes an identity; `false` if the account does not have it.
-    pub async fn unlink(&self, proof: &Proof, provider: &str, subject: &str) -> Result<bool> {
+    pub async fn unlink(
+        &self,
+        proof: &Reauthentication,
+        provider: &str,
+        subject: &str,
+    ) -> Result<bool> {
         let (proof, outbox, now) = (proof.clone(), self.outbox.clone(), self.clock.now());
         let (provider, subject) = (provider.to_owned(), subject.to_owned());
         let configured = self.configured_providers();
@@ -95,7 +100,7 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     let id = proof.who.account_id;
-                    proof.require(tx, now).await?;
+                    proof.verify(tx, now).await?;
                     // Postgres refuses a NUL in a text.
                     let is_text = !provider.contains('\0') && !subject.contains('\0');
                     if !is_text
@@ -105,7 +110,7 @@ impl Auth {
                     }
                     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
                     let is_open = account.can_sign_in_with_password()
-                        || opened_by_provider(tx, id, &configured).await?;
+                        || is_opened_by_provider(tx, id, &configured).await?;
                     if !is_open {
                         return Err(Error::NoIdentifier);
                     }

@@ -10,8 +10,8 @@ use crate::auth::federation::answer::{Callback, open_for_app, open_for_client};
 use crate::auth::federation::handle::{ProviderTokens, issue_provider_tokens};
 use crate::auth::policy::Policy;
 use crate::auth::secrets::random::hash;
-use crate::auth::sessions::session::{By, Opened};
-use crate::auth::sign_in::rotation::{DeviceName, Issued, kept_for};
+use crate::auth::sessions::session::{OpenedBy, OpenedSession};
+use crate::auth::sign_in::rotation::{DeviceName, Issued, device_extras};
 use crate::error::{Error, Result, SignInFault};
 use crate::providers::Provider;
 use crate::store::accounts::{self, Account};
@@ -36,12 +36,12 @@ impl Auth {
         device: Option<DeviceName>,
         from: IpAddr,
     ) -> Result<Issued> {
-        let kept = kept_for(device)?;
+        let kept = device_extras(device)?;
         let sign_in = ProviderSignIn {
             policy: *policy,
             mode: SignInMode::Either,
             kept: kept.clone(),
-            by: By::Owner,
+            by: OpenedBy::Owner,
             from,
             noticed: self.noticed_network(policy, from),
         };
@@ -56,7 +56,7 @@ impl Auth {
         sign_in: ProviderSignIn,
         code: &str,
         verifier: &str,
-    ) -> Result<(Opened, Account)> {
+    ) -> Result<(OpenedSession, Account)> {
         match self.try_sign_in_by_code(sign_in.clone(), code, verifier).await {
             Err(error) if sign_in.is_lost_race(&error) => {
                 self.try_sign_in_by_code(sign_in, code, verifier).await
@@ -70,7 +70,7 @@ impl Auth {
         sign_in: ProviderSignIn,
         code: &str,
         verifier: &str,
-    ) -> Result<(Opened, Account)> {
+    ) -> Result<(OpenedSession, Account)> {
         let (key, outbox, now) = (self.flow_key.clone(), self.outbox.clone(), self.clock.now());
         let (code, verifier) = (code.to_owned(), verifier.to_owned());
         let signed_in = self

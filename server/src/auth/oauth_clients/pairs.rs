@@ -8,7 +8,7 @@ use crate::auth::federation::account::{ProviderSignIn, SignInMode};
 use crate::auth::policy::Policy;
 use crate::auth::requester::SignedIn;
 use crate::auth::secrets::random::hash;
-use crate::auth::sessions::session::{By, Kept, active_account, end_known};
+use crate::auth::sessions::session::{OpenedBy, SessionExtras, active_account, end_live_session};
 use crate::auth::tokens::opaque::random_token;
 use crate::error::{ClientFault, Error, ProviderFault, Result, TokenFault};
 pub use crate::store::oauth_clients::OAuthClient;
@@ -32,12 +32,12 @@ impl OpaquePair {
         Ok(OpaquePair { access, refresh, expires_in: policy.access_seconds })
     }
 
-    fn session_values(&self, client: &OAuthClient) -> Kept {
-        Kept {
+    fn session_values(&self, client: &OAuthClient) -> SessionExtras {
+        SessionExtras {
             key_hash: Some(hash(&self.access)),
             refresh_hash: Some(hash(&self.refresh)),
             client_id: Some(client.id.clone()),
-            ..Kept::default()
+            ..SessionExtras::default()
         }
     }
 }
@@ -58,14 +58,20 @@ impl Auth {
         let profile = self.count_refusals(from, self.profile_of_token(provider, token)).await?;
         let pair = OpaquePair::new(policy)?;
         let (mode, kept) = (SignInMode::Either, pair.session_values(client));
-        let sign_in =
-            ProviderSignIn { policy: *policy, mode, kept, by: By::Token, from, noticed: None };
+        let sign_in = ProviderSignIn {
+            policy: *policy,
+            mode,
+            kept,
+            by: OpenedBy::ProviderToken,
+            from,
+            noticed: None,
+        };
         self.sign_in_or_register(sign_in, &profile).await?;
         Ok(pair)
     }
 
     /// A pair for a name and a password, if the client is allowed to use them.
-    pub async fn sign_in_for_pair(
+    pub async fn sign_in_oauth(
         &self,
         policy: &Policy,
         client: &OAuthClient,
@@ -86,7 +92,7 @@ impl Auth {
     }
 
     /// Replaces both tokens of a session and spends its refresh token.
-    pub async fn refresh_pair(
+    pub async fn refresh_oauth(
         &self,
         policy: &Policy,
         client: &OAuthClient,
@@ -94,11 +100,11 @@ impl Auth {
         scope: &str,
         from: IpAddr,
     ) -> Result<OpaquePair> {
-        let work = self.try_refresh_pair(policy, client, refresh, scope, from);
+        let work = self.try_refresh_oauth(policy, client, refresh, scope, from);
         self.limited(from, work).await
     }
 
-    /// Checks that [`Auth::refresh_pair`] would accept the token, without spending it.
+    /// Checks that [`Auth::refresh_oauth`] would accept the token, without spending it.
     pub async fn check_refresh(
         &self,
         policy: &Policy,
@@ -117,7 +123,7 @@ impl Auth {
         self.limited(from, look).await
     }
 
-    async fn try_refresh_pair(
+    async fn try_refresh_oauth(
         &self,
         policy: &Policy,
         client: &OAuthClient,
@@ -176,7 +182,7 @@ impl Auth {
                             && !session.has_ended
                     });
                     match session {
-                        Some(session) => end_known(tx, session.id, now).await,
+                        Some(session) => end_live_session(tx, session.id, now).await,
                         None => Ok(()),
                     }
                 })

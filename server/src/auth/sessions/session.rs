@@ -1,5 +1,4 @@
-//! Sessions in the store: opening, finding, advancing and ending them, and what of them is in a
-//! credential.
+//! Stored sessions: opening, finding, refreshing and ending them.
 
 use crate::auth::policy::Policy;
 use crate::auth::requester::SignedIn;
@@ -12,18 +11,18 @@ use crate::store::revocations::{self, Reason, Subject};
 use crate::store::sessions::{self, Session, Surplus};
 use crate::store::{Tx, oauth_clients};
 
-/// A sign-in at most this many seconds old may change identifiers without the password.
-const RECENT: i64 = 300;
+/// How many seconds after a sign-in the session may make sensitive changes without the password.
+const RECENT_SECONDS: i64 = 300;
 
-/// The tokens of a new session; no `Debug`, so that they reach no log.
+/// The tokens of a new session. Has no `Debug`, so that no token gets into a log.
 pub struct Pair {
     pub access: String,
     pub refresh: String,
 }
 
-/// What is stored of a new session beside its times; what opens it, as hashes.
+/// The optional columns of a new session: hashes of its opaque tokens, client and device.
 #[derive(Clone, Default)]
-pub(in crate::auth) struct Kept {
+pub struct SessionExtras {
     pub key_hash: Option<String>,
     pub refresh_hash: Option<String>,
     pub client_id: Option<String>,
@@ -31,45 +30,41 @@ pub(in crate::auth) struct Kept {
     pub refresh_secret: Option<String>,
 }
 
-/// A session that has just begun.
+/// A session that has just been opened.
 #[derive(Clone, Copy)]
-pub(in crate::auth) struct Opened {
+pub struct OpenedSession {
     pub session: i64,
     pub account_id: i64,
     pub at: i64,
-    pub by: By,
+    pub by: OpenedBy,
 }
 
-/// What a session was opened by.
+/// What the session was opened with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::auth) enum By {
-    /// Its owner, a moment ago.
+pub enum OpenedBy {
+    /// A sign-in of the owner, which counts as recent.
     Owner,
-    /// A provider's token, which may be old and have passed through many hands: it does not count as a
-    /// sign-in of now.
-    Token,
+    /// A token of a provider. It may be old and others may have seen it, so it does not count as a
+    /// recent sign-in.
+    ProviderToken,
 }
 
-/// Where the tokens of a refresh belong: session, the session's account and, when rotating, the
-/// generation of the next refresh token.
-pub(in crate::auth) struct Advanced {
+/// A session after a refresh. `generation` is that of the next refresh token, if the policy rotates
+/// refresh tokens.
+pub struct RefreshedSession {
     pub session: i64,
     pub account_id: i64,
     pub generation: i64,
 }
 
-/// Refuses unless the credential's session is alive and began a moment ago. One that a faster clock
-/// says will begin later is no younger for that.
-pub(in crate::auth) async fn require_recent_sign_in(
-    tx: &mut Tx,
-    who: &SignedIn,
-    now: i64,
-) -> Result<()> {
+/// Fails unless the session of the credential is live and its sign-in is recent. A time in the
+/// future, from the clock of another node, is not recent either if it is too far from `now`.
+pub async fn check_recent_sign_in(tx: &mut Tx, who: &SignedIn, now: i64) -> Result<()> {
     let session = who.session.filter(|_| !who.in_url && !who.of_client);
     let Some(id) = session else { return Err(Error::ReauthenticationRequired) };
     match sessions::session(tx, id).await? {
         Some(Session { signed_in_at: Some(at), has_ended: false, .. })
-            if (now - at).abs() <= RECENT =>
+            if (now - at).abs() <= RECENT_SECONDS =>
         {
             Ok(())
         }
@@ -77,34 +72,35 @@ pub(in crate::auth) async fn require_recent_sign_in(
     }
 }
 
-/// Stores a new session of the account, which other writes are kept from changing; its tokens are
-/// signed after the commit.
-pub(in crate::auth) async fn open_session(
+/// Stores a new session. The caller holds the lock of the account, and signs the tokens after the
+/// commit.
+pub async fn open_session(
     tx: &mut Tx,
     policy: &Policy,
-    opened: Opened,
-    kept: Kept,
+    opened: OpenedSession,
+    extras: SessionExtras,
 ) -> Result<()> {
-    let Opened { session: id, account_id, at: now, by } = opened;
-    if let Some(client_id) = kept.client_id.clone() {
-        // It may have been removed since it showed its secret.
+    let OpenedSession { session: id, account_id, at: now, by } = opened;
+    if let Some(client_id) = extras.client_id.clone() {
+        // The client may have been removed since it authenticated.
         oauth_clients::oauth_client(tx, client_id).await?.ok_or(ClientFault::Unknown)?;
     }
     let absolute_expires_at = policy.absolute_seconds.map(|seconds| now + seconds);
-    let Lives { access_expires_at, expires_at } = Lives::from(policy, absolute_expires_at, now);
+    let Expiries { access_expires_at, expires_at } =
+        Expiries::from(policy, absolute_expires_at, now);
     let session = Session {
         id,
         account_id,
         policy: policy.name.to_owned(),
-        key_hash: kept.key_hash,
-        refresh_hash: kept.refresh_hash,
-        client_id: kept.client_id,
-        device_name: kept.device_name,
+        key_hash: extras.key_hash,
+        refresh_hash: extras.refresh_hash,
+        client_id: extras.client_id,
+        device_name: extras.device_name,
         generation: 0,
-        refresh_secret: kept.refresh_secret,
+        refresh_secret: extras.refresh_secret,
         attempt_hash: None,
         created_at: now,
-        signed_in_at: (by == By::Owner).then_some(now),
+        signed_in_at: (by == OpenedBy::Owner).then_some(now),
         last_used_at: now,
         access_expires_at,
         expires_at,
@@ -114,46 +110,37 @@ pub(in crate::auth) async fn open_session(
     insert_new(tx, policy, &session).await
 }
 
-/// Until when a session lives from one use of its refresh token on.
+/// When the tokens that a refresh issues expire.
 #[derive(Clone, Copy)]
-pub(in crate::auth) struct Lives {
+pub struct Expiries {
     pub access_expires_at: i64,
     pub expires_at: i64,
 }
 
-impl Lives {
-    /// No token outlives `absolute`.
+impl Expiries {
+    /// No token expires after `absolute`.
     pub fn from(policy: &Policy, absolute: Option<i64>, now: i64) -> Self {
         let end = absolute.unwrap_or(i64::MAX);
-        Lives {
+        Expiries {
             access_expires_at: end.min(now + policy.access_seconds),
             expires_at: end.min(now + policy.refresh_seconds),
         }
     }
 }
 
-/// Stores a session under a random id, which of 2^60 is nobody else's.
-pub(in crate::auth) async fn insert_new(
-    tx: &mut Tx,
-    policy: &Policy,
-    session: &Session,
-) -> Result<()> {
+/// Stores a session under a random id. Of 2^60 ids, a collision means a fault.
+pub async fn insert_new(tx: &mut Tx, policy: &Policy, session: &Session) -> Result<()> {
     match sessions::insert_session(tx, session).await? {
         Some(generation) => make_room(tx, policy, session, generation).await,
         None => Err(Error::Internal(Fault::SessionIdTaken)),
     }
 }
 
-/// Sessions that end at once to make room; where far too many are alive, each sign-in ends some.
+/// How many surplus sessions one sign-in ends; the following sign-ins end the rest.
 const ENDED_AT_ONCE: i64 = 50;
 
-/// Keeps the account within the policy's number of sessions, of which `new` was just opened.
-pub(in crate::auth) async fn make_room(
-    tx: &mut Tx,
-    policy: &Policy,
-    new: &Session,
-    generation: i64,
-) -> Result<()> {
+/// Ends the least recently used sessions if `new` exceeds the policy's maximum for an account.
+pub async fn make_room(tx: &mut Tx, policy: &Policy, new: &Session, generation: i64) -> Result<()> {
     let (account_id, name) = (new.account_id, policy.name.to_owned());
     let counted_up_to = policy.max_sessions + ENDED_AT_ONCE;
     let open =
@@ -170,14 +157,10 @@ pub(in crate::auth) async fn make_room(
     Ok(())
 }
 
-/// Ends all sessions of an account but `keep`, however many there are, by one step of its session
-/// generation, and refuses the tokens that a replaced server has given it. Their access tokens are looked up in the database until the last of them is over.
-pub(in crate::auth) async fn end_sessions(
-    tx: &mut Tx,
-    account_id: i64,
-    keep: Option<i64>,
-    now: i64,
-) -> Result<()> {
+/// Ends all sessions of an account except `keep`, and refuses the tokens that a replaced server has
+/// issued to it. One increment of the session generation ends them, so the cost does not depend on
+/// their number. Their access tokens are checked in the database until the last one expires.
+pub async fn end_sessions(tx: &mut Tx, account_id: i64, keep: Option<i64>, now: i64) -> Result<()> {
     accounts::refuse_foreign_before(tx, account_id, foreign_not_before(now)).await?;
     let Some(generation) = accounts::next_session_generation(tx, account_id).await? else {
         return Ok(());
@@ -189,8 +172,8 @@ pub(in crate::auth) async fn end_sessions(
     revocations::insert_revocation(tx, subject, Reason::Ended, now).await
 }
 
-/// The session of a refresh token that has neither ended nor been rotated past it.
-pub(in crate::auth) async fn live_session(
+/// The session of a refresh token, if it is live and the token is the newest one.
+pub async fn live_session(
     tx: &mut Tx,
     id: TokenId,
     policy: Option<&str>,
@@ -200,20 +183,20 @@ pub(in crate::auth) async fn live_session(
     if policy.is_some_and(|name| name != session.policy) {
         return Err(TokenFault::Malformed.into());
     }
-    // A token's own `exp` may be later: others may have the key that signs it.
+    // Not by the `exp` of the token: other servers may have the signing key.
     if !session.is_live(now) || generation_in_id(session.generation) != id.generation {
         return Err(TokenFault::Spent.into());
     }
     Ok(session)
 }
 
-/// The session of an access token that is checked in the database.
-pub(in crate::auth) async fn unended_session(tx: &mut Tx, id: i64) -> Result<Session> {
+/// The session of an access token, if it has not ended.
+pub async fn unended_session(tx: &mut Tx, id: i64) -> Result<Session> {
     let session = sessions::session(tx, id).await?;
     Ok(session.filter(|session| !session.has_ended).ok_or(TokenFault::Spent)?)
 }
 
-pub(in crate::auth) async fn active_account(tx: &mut Tx, id: i64) -> Result<Account> {
+pub async fn active_account(tx: &mut Tx, id: i64) -> Result<Account> {
     match accounts::account(tx, id).await? {
         Some(account) if account.is_active => Ok(account),
         Some(_) => Err(Error::AccountInactive),
@@ -221,36 +204,37 @@ pub(in crate::auth) async fn active_account(tx: &mut Tx, id: i64) -> Result<Acco
     }
 }
 
-/// Spends the token, or only notes its use, by one conditional update.
-pub(in crate::auth) async fn advance(
+/// Spends the refresh token if the policy rotates, else stores the time of its use. The update is
+/// conditional, so only one of several concurrent requests succeeds.
+pub async fn use_refresh_token(
     tx: &mut Tx,
     policy: &Policy,
     session: &Session,
     now: i64,
-) -> Result<Advanced> {
+) -> Result<RefreshedSession> {
     let access_expires_at = now + policy.access_seconds;
     let Session { id, account_id, generation, .. } = *session;
     if policy.rotating {
         let expires_at = now + policy.refresh_seconds;
-        let won =
+        let is_spent =
             sessions::spend_generation(tx, id, generation, now, access_expires_at, expires_at);
-        return match won.await? {
+        return match is_spent.await? {
             true => {
                 let generation = generation + 1;
-                Ok(Advanced { session: id, account_id, generation })
+                Ok(RefreshedSession { session: id, account_id, generation })
             }
             false => Err(TokenFault::Spent.into()),
         };
     }
     match sessions::update_used(tx, id, now, access_expires_at).await? {
-        true => Ok(Advanced { session: id, account_id, generation }),
+        true => Ok(RefreshedSession { session: id, account_id, generation }),
         false => Err(TokenFault::Spent.into()),
     }
 }
 
-/// Ends a session that was found alive, and writes what outstanding access tokens must hear of.
-pub(in crate::auth) async fn end_known(tx: &mut Tx, id: i64, now: i64) -> Result<()> {
-    // The account's row before the session's, as everywhere: no two writes block each other.
+/// Ends a live session and revokes its access tokens.
+pub async fn end_live_session(tx: &mut Tx, id: i64, now: i64) -> Result<()> {
+    // Lock the account before the session, as everywhere, to avoid a deadlock.
     accounts::refuse_undated_of_session(tx, id).await?;
     if !sessions::end_session(tx, id, now).await? {
         return Err(TokenFault::Spent.into());
@@ -258,8 +242,9 @@ pub(in crate::auth) async fn end_known(tx: &mut Tx, id: i64, now: i64) -> Result
     revocations::insert_revocation(tx, Subject::Session(id), Reason::Ended, now).await
 }
 
-/// Token checks tell nobody that an account is suspended or gone.
-pub(in crate::auth) fn hidden(error: Error) -> Error {
+/// Replaces errors about the account, so that a token check does not reveal whether the account is
+/// suspended or deleted.
+pub fn mask_account_state(error: Error) -> Error {
     match error {
         Error::AccountInactive | Error::AccountNotFound => TokenFault::Malformed.into(),
         other => other,

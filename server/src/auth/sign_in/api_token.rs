@@ -1,5 +1,5 @@
-//! Opaque keys: 40 hex digits that open a session of their own, stored as SHA-256. A key has no time to
-//! expire at but is forgotten when it has not been used for long.
+//! API tokens: 40 hex digits, stored as SHA-256. Each has its own session, which expires when the
+//! token has not been used for a long time.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::auth::limits::places::known_until;
 use crate::auth::policy::{Policy, TokenForm};
 use crate::auth::requester::SignedIn;
 use crate::auth::secrets::random::hash;
-use crate::auth::sessions::session::end_known;
+use crate::auth::sessions::session::end_live_session;
 use crate::auth::tokens::opaque::access_expiry;
 use crate::error::{Error, Result, TokenFault};
 use crate::store::sessions::{self, Session};
 use crate::store::{accounts, known_places};
 
-/// Uses closer together than this are noted as one, so that not every request writes.
-const NOTED_EVERY: i64 = 24 * 3_600;
-const NOTED_WITHIN: Duration = Duration::from_secs(1);
+/// How often the use of a token is stored at most, so that not every request writes.
+const STORED_EVERY: i64 = 24 * 3_600;
+const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Auth {
-    /// Who sends this key; `from`: where its owner is, as with [`Auth::signed_in`].
-    pub(in crate::auth) async fn signed_in_by_key(
+    /// The owner of this API token or opaque access token; `from` as with [`Auth::signed_in`].
+    pub(in crate::auth) async fn signed_in_by_api_token(
         &self,
         key: &str,
         from: Option<IpAddr>,
@@ -41,19 +41,20 @@ impl Auth {
             return Err(Error::AccountInactive);
         }
         drop(tx);
-        if session.refresh_hash.is_none() && now - session.last_used_at >= NOTED_EVERY {
-            self.note_use(&session, from, now, now + policy.refresh_seconds).await;
+        if session.refresh_hash.is_none() && now - session.last_used_at >= STORED_EVERY {
+            self.store_use(&session, from, now, now + policy.refresh_seconds).await;
         }
         let of_client = session.client_id.is_some();
         Ok(SignedIn { of_client, ..SignedIn::by(session.account_id, session.id) })
     }
 
-    /// A database that only reads must keep nobody out: it is waited for a moment, and what it says
-    /// decides nothing. A key is renewed by being used, so its place is known as that of a refresh is.
-    async fn note_use(&self, session: &Session, from: Option<IpAddr>, now: i64, until: i64) {
+    /// Stores the use of a token, and the network as a known place, as a refresh does. The request
+    /// succeeds even if the write fails or is slow, so a read-only database does not lock users
+    /// out.
+    async fn store_use(&self, session: &Session, from: Option<IpAddr>, now: i64, until: i64) {
         let (id, account_id) = (session.id, session.account_id);
         let network = from.map(|from| self.places.network(from));
-        let noting = self.store.write(move |tx| {
+        let write = self.store.write(move |tx| {
             Box::pin(async move {
                 if let Some(network) = network {
                     let known_until = known_until(until, now);
@@ -62,16 +63,16 @@ impl Auth {
                 sessions::update_lifetime(tx, id, now, until).await
             })
         });
-        match timeout(NOTED_WITHIN, noting).await {
+        match timeout(STORE_TIMEOUT, write).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the use of a key could not be noted"),
-            // The write goes on to its end by itself.
-            Err(_) => tracing::warn!("the use of a key is not noted yet"),
+            Ok(Err(error)) => tracing::warn!(%error, "cannot store the use of an API token"),
+            // The write continues in the background.
+            Err(_) => tracing::warn!("the use of an API token is not stored yet"),
         }
     }
 
-    /// Ends the session of a credential of this policy; another's is not honoured.
-    pub async fn sign_out_session(&self, policy: &Policy, who: &SignedIn) -> Result<()> {
+    /// Ends the session of an API token; fails if another policy issued the credential.
+    pub async fn end_api_token_session(&self, policy: &Policy, who: &SignedIn) -> Result<()> {
         let id = who.session.ok_or(TokenFault::Malformed)?;
         let (name, now) = (policy.name, self.clock.now());
         self.store
@@ -81,7 +82,7 @@ impl Auth {
                     if session.policy != name {
                         return Err(TokenFault::Malformed.into());
                     }
-                    end_known(tx, id, now).await
+                    end_live_session(tx, id, now).await
                 })
             })
             .await

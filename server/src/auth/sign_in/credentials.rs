@@ -1,6 +1,6 @@
-//! Credentials of every form: the pair of a sign-in, refreshing it, ending it, verifying a token, and who
-//! sends an access credential. What is ours is told by its form; a JWT that names no session of ours is
-//! left to [`crate::auth::sign_in::replaced_server`].
+//! Issuing, refreshing, verifying and ending the token pair of a sign-in, and authenticating an
+//! access credential of any form. The form shows which kind of credential it is. A JWT without a
+//! session id of this server is handled by [`crate::auth::sign_in::replaced_server`].
 
 use std::net::IpAddr;
 
@@ -10,11 +10,11 @@ use crate::auth::domain::Auth;
 use crate::auth::policy::{Policy, TokenForm};
 use crate::auth::requester::SignedIn;
 use crate::auth::sessions::session::{
-    Advanced, Opened, Pair, active_account, advance, end_known, hidden, live_session,
-    unended_session,
+    OpenedSession, Pair, RefreshedSession, active_account, end_live_session, live_session,
+    mask_account_state, unended_session, use_refresh_token,
 };
 use crate::auth::sign_in::replaced_server::end_foreign;
-use crate::auth::sign_in::rotation::end_reused;
+use crate::auth::sign_in::rotation::end_reused_session;
 use crate::auth::tokens::opaque::{is_api_token, is_opaque_token};
 use crate::auth::tokens::session_id::generation_in_id;
 use crate::auth::tokens::signing::access_token::{AccessSubject, Header};
@@ -26,25 +26,29 @@ use crate::error::{Error, Result, TokenFault};
 use crate::store::revocations::{Reason, Subject};
 use crate::store::{Tx, accounts, sessions};
 
-/// What a refresh answers; a new refresh token only where the policy rotates.
-pub struct Renewed {
+/// The result of a refresh; `refresh` is `None` if the policy does not rotate refresh tokens.
+pub struct RefreshedTokens {
     pub access: String,
     pub refresh: Option<String>,
 }
 
-/// What came of a refresh token that is ours.
-enum Refreshed {
-    Advanced(Advanced),
-    /// It had been used before, and its session is over.
+/// The result of a refresh with a token of this server.
+enum OwnRefresh {
+    Refreshed(RefreshedSession),
+    /// The token was reused, so the session has been ended.
     Ended,
 }
 
 impl Auth {
-    /// The tokens of a new session, in the policy's form.
-    pub(in crate::auth) async fn pair(&self, policy: &Policy, opened: Opened) -> Result<Pair> {
-        let Opened { session, account_id, at, .. } = opened;
+    /// Signs the tokens of a new session, in the form of the policy.
+    pub(in crate::auth) async fn pair(
+        &self,
+        policy: &Policy,
+        opened: OpenedSession,
+    ) -> Result<Pair> {
+        let OpenedSession { session, account_id, at, .. } = opened;
         match policy.form {
-            TokenForm::UserName => self.named_pair(policy, session, account_id, at).await,
+            TokenForm::UserName => self.user_name_pair(policy, session, account_id, at).await,
             TokenForm::SimpleJwt | TokenForm::ApiToken | TokenForm::PublicKey => {
                 self.simple_jwt_pair(policy, session, account_id, at)
             }
@@ -53,32 +57,37 @@ impl Auth {
 
     fn simple_jwt_pair(&self, policy: &Policy, id: i64, account_id: i64, now: i64) -> Result<Pair> {
         let claims = sign_in_claims();
-        let first = Advanced { session: id, account_id, generation: 0 };
+        let first = RefreshedSession { session: id, account_id, generation: 0 };
         Ok(Pair {
             refresh: self.sign(policy, TokenType::Refresh, &first, claims.clone(), now)?,
             access: self.sign(policy, TokenType::Access, &first, claims, now)?,
         })
     }
 
-    /// Makes new tokens of a refresh token, under the rules of `policy`.
-    pub async fn refresh(&self, policy: &Policy, token: &str, from: IpAddr) -> Result<Renewed> {
+    /// Exchanges a refresh token for new tokens.
+    pub async fn refresh_jwt(
+        &self,
+        policy: &Policy,
+        token: &str,
+        from: IpAddr,
+    ) -> Result<RefreshedTokens> {
         let now = self.clock.now();
         let refresh = self.read_refresh(policy, token, now).await?;
         let claims = refresh.claims.whole()?;
-        let advanced = match refresh.id {
-            Some(id) => self.advance_own(policy, id, now).await?,
-            None => self.advance_foreign(policy, refresh, now).await?,
+        let refreshed = match refresh.id {
+            Some(id) => self.refresh_own(policy, id, now).await?,
+            None => self.refresh_foreign(policy, refresh, now).await?,
         };
-        self.note_place(advanced.account_id, from, now + policy.refresh_seconds).await;
-        let carried = derived_claims(&claims);
-        let access = self.sign(policy, TokenType::Access, &advanced, carried, now)?;
-        let next = || self.sign(policy, TokenType::Refresh, &advanced, claims, now);
+        self.note_place(refreshed.account_id, from, now + policy.refresh_seconds).await;
+        let access_claims = derived_claims(&claims);
+        let access = self.sign(policy, TokenType::Access, &refreshed, access_claims, now)?;
+        let next = || self.sign(policy, TokenType::Refresh, &refreshed, claims, now);
         let refresh = policy.rotating.then(next).transpose()?;
-        Ok(Renewed { access, refresh })
+        Ok(RefreshedTokens { access, refresh })
     }
 
-    /// Ends the session of a refresh token: neither it nor its access tokens work any longer.
-    pub async fn sign_out(&self, policy: &Policy, token: &str) -> Result<()> {
+    /// Ends the session of a refresh token, which revokes all its tokens.
+    pub async fn end_jwt_session(&self, policy: &Policy, token: &str) -> Result<()> {
         let now = self.clock.now();
         let refresh = self.read_refresh(policy, token, now).await?;
         let policy_name = policy.name;
@@ -86,7 +95,7 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     match refresh.id {
-                        Some(id) => end_own(tx, id, policy_name, now).await,
+                        Some(id) => end_own_session(tx, id, policy_name, now).await,
                         None => end_foreign(tx, refresh, now).await,
                     }
                 })
@@ -94,14 +103,14 @@ impl Auth {
             .await
     }
 
-    /// Whether a token is good: one of this shape of any type, or any other that signs in. An access
-    /// token of ours is checked without the database.
+    /// Fails if a token is not valid: a JWT of either type, or any other access credential. An
+    /// access token of this server is usually checked without the database.
     pub async fn verify(&self, token: &str) -> Result<()> {
         let now = self.clock.now();
         let claims = match self.tokens.read(token, now) {
             Ok(claims) if !claims.is_user_name_token => claims,
             Ok(_) | Err(TokenFault::Malformed) => {
-                return self.signed_in(token, None).await.map(drop).map_err(hidden);
+                return self.signed_in(token, None).await.map(drop).map_err(mask_account_state);
             }
             Err(fault) => return Err(fault.into()),
         };
@@ -112,20 +121,22 @@ impl Auth {
                 self.check_number_in(&claims).await?;
                 let mut tx = self.store.read().await?;
                 let session = live_session(&mut tx, id, None, now).await?;
-                active_account(&mut tx, session.account_id).await.map_err(hidden)?;
+                active_account(&mut tx, session.account_id).await.map_err(mask_account_state)?;
                 Ok(())
             }
-            Some(id) => {
-                self.check_own(id.session, claims.account).await.map(|_| ()).map_err(hidden)
-            }
+            Some(id) => self
+                .check_own_access(id.session, claims.account)
+                .await
+                .map(|_| ())
+                .map_err(mask_account_state),
         }
     }
 
-    /// Who sends this access credential, of whatever form; `from`: where its owner is. `None`: another
-    /// server may be asking what it was sent.
+    /// Authenticates an access credential of any form. `from` is the address of its owner; `None`
+    /// if the request may come from another server that received the credential.
     pub async fn signed_in(&self, credential: &str, from: Option<IpAddr>) -> Result<SignedIn> {
         if is_api_token(credential) || is_opaque_token(credential) {
-            return self.signed_in_by_key(credential, from).await;
+            return self.signed_in_by_api_token(credential, from).await;
         }
         if let Some(header) = Header::of(credential) {
             return self.signed_in_by_public_key(&header, credential).await;
@@ -133,14 +144,16 @@ impl Auth {
         let now = self.clock.now();
         let claims = match self.tokens.read(credential, now) {
             Ok(claims) if !claims.is_user_name_token => claims,
-            Ok(_) | Err(TokenFault::Malformed) => return self.signed_in_by_name(credential).await,
+            Ok(_) | Err(TokenFault::Malformed) => {
+                return self.signed_in_by_user_name(credential).await;
+            }
             Err(fault) => return Err(fault.into()),
         };
         claims.id_and_expiry()?;
         claims.expect(TokenType::Access)?;
         match self.own_id(&claims, now)? {
             Some(id) => {
-                let account_id = self.check_own(id.session, claims.account).await?;
+                let account_id = self.check_own_access(id.session, claims.account).await?;
                 Ok(SignedIn::by(account_id, id.session))
             }
             None => {
@@ -151,23 +164,23 @@ impl Auth {
         }
     }
 
-    /// Who sends this token, which anybody could check, so long as an API is served that gives such.
+    /// Authenticates a token with an asymmetric signature, if a configured API issues such tokens.
     async fn signed_in_by_public_key(&self, header: &Header, token: &str) -> Result<SignedIn> {
         let is_served = self.policies.iter().any(|policy| policy.form == TokenForm::PublicKey);
         if !is_served {
             return Err(TokenFault::Malformed.into());
         }
         let AccessSubject { account_id, session } = self.read_access_token(header, token).await?;
-        self.check_own(session, AccountClaim::Id(account_id)).await?;
+        self.check_own_access(session, AccountClaim::Id(account_id)).await?;
         Ok(SignedIn::by(account_id, session))
     }
 
-    /// Signs a token of a session that has come so far.
+    /// Signs a token for the present state of a session.
     fn sign(
         &self,
         policy: &Policy,
         kind: TokenType,
-        of: &Advanced,
+        of: &RefreshedSession,
         claims: Map<String, Value>,
         now: i64,
     ) -> Result<String> {
@@ -193,7 +206,7 @@ impl Auth {
         claims.expect(TokenType::Refresh)?;
         let id = self.own_id(&claims, now)?;
         if id.is_some_and(|id| id.policy != policy.code) {
-            // Single use could be laundered through another API.
+            // Another API may not rotate: there, a spent token would work again.
             return Err(TokenFault::Malformed.into());
         }
         if id.is_some() {
@@ -202,9 +215,9 @@ impl Auth {
         Ok(RefreshToken { claims, jti, expires_at, id })
     }
 
-    /// The id of a token of ours; `None` for a foreign token, where those are honoured. Others may have
-    /// the key that signs, so an access token is good no longer than it is given out for, whatever its
-    /// `exp` says.
+    /// The id of a token of this server; `None` for a token of a replaced server, if those are
+    /// accepted. Other servers may have the signing key, so the lifetime of an access token is
+    /// checked by its policy and not only by its `exp`.
     fn own_id(&self, claims: &Claims, now: i64) -> Result<Option<TokenId>> {
         let Some(id) = claims.id else {
             return if self.accept_foreign { Ok(None) } else { Err(TokenFault::Malformed.into()) };
@@ -217,7 +230,12 @@ impl Auth {
         Ok(Some(id))
     }
 
-    async fn advance_own(&self, policy: &Policy, id: TokenId, now: i64) -> Result<Advanced> {
+    async fn refresh_own(
+        &self,
+        policy: &Policy,
+        id: TokenId,
+        now: i64,
+    ) -> Result<RefreshedSession> {
         let (policy, outbox) = (*policy, self.outbox.clone());
         let refreshed = self
             .store
@@ -225,34 +243,34 @@ impl Auth {
                 Box::pin(async move {
                     if policy.strict && policy.rotating && is_reused(tx, id, policy.name).await? {
                         let session = unended_session(tx, id.session).await?;
-                        return end_reused(tx, &outbox, &session, now)
+                        return end_reused_session(tx, &outbox, &session, now)
                             .await
-                            .map(|()| Refreshed::Ended);
+                            .map(|()| OwnRefresh::Ended);
                     }
                     let session = live_session(tx, id, Some(policy.name), now).await?;
                     active_account(tx, session.account_id).await?;
                     policy.check_refresh_time(session.access_expires_at, now)?;
-                    advance(tx, &policy, &session, now).await.map(Refreshed::Advanced)
+                    use_refresh_token(tx, &policy, &session, now).await.map(OwnRefresh::Refreshed)
                 })
             })
             .await?;
         match refreshed {
-            Refreshed::Advanced(advanced) => Ok(advanced),
-            Refreshed::Ended => Err(TokenFault::Spent.into()),
+            OwnRefresh::Refreshed(refreshed) => Ok(refreshed),
+            OwnRefresh::Ended => Err(TokenFault::Spent.into()),
         }
     }
 
-    /// The same as [`Auth::check_number`] for a refresh token of ours.
+    /// [`Auth::check_number`] for a refresh token of this server.
     async fn check_number_in(&self, claims: &Claims) -> Result<()> {
         match claims.account {
-            AccountClaim::Id(id) => self.check_number(id).await.map_err(hidden),
+            AccountClaim::Id(id) => self.check_number(id).await.map_err(mask_account_state),
             AccountClaim::Absent | AccountClaim::Unknown => Ok(()),
         }
     }
 
-    /// Checks an own access token's session and account in memory, or in the database while memory
-    /// cannot be trusted.
-    async fn check_own(&self, session: i64, account: AccountClaim) -> Result<i64> {
+    /// Checks the session and account of an access token of this server: in memory, or in the
+    /// database if not all revocations are known in memory.
+    async fn check_own_access(&self, session: i64, account: AccountClaim) -> Result<i64> {
         let AccountClaim::Id(account_id) = account else {
             return Err(TokenFault::NoAccount.into());
         };
@@ -279,7 +297,7 @@ impl Auth {
     }
 }
 
-/// Whether the refresh token was used before while its session goes on.
+/// Whether the refresh token was used before and its session has not ended.
 async fn is_reused(tx: &mut Tx, id: TokenId, policy: &str) -> Result<bool> {
     let session = sessions::session(tx, id.session).await?;
     Ok(session.is_some_and(|session| {
@@ -289,7 +307,7 @@ async fn is_reused(tx: &mut Tx, id: TokenId, policy: &str) -> Result<bool> {
     }))
 }
 
-async fn end_own(tx: &mut Tx, id: TokenId, policy: &str, now: i64) -> Result<()> {
+async fn end_own_session(tx: &mut Tx, id: TokenId, policy: &str, now: i64) -> Result<()> {
     let session = live_session(tx, id, Some(policy), now).await?;
-    end_known(tx, session.id, now).await
+    end_live_session(tx, session.id, now).await
 }

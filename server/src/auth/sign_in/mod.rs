@@ -1,4 +1,4 @@
-//! Signing in with a password, and refreshing and checking tokens of every form.
+//! Sign-in with a password, and refreshing and checking tokens of all forms.
 
 pub mod api_token;
 pub mod credentials;

@@ -1,6 +1,6 @@
-//! Signing in with an identifier and a password. Unknown and wrong get one answer at one cost, and so
-//! does a suspended account where the policy does not tell whoever knows its password; a success is
-//! one transaction.
+//! Sign-in with an identifier and a password. An unknown identifier and a wrong password get the
+//! same answer at the same cost. So does a suspended account, unless the policy reveals its state
+//! after a correct password. A success is one transaction.
 
 use std::net::IpAddr;
 
@@ -12,8 +12,8 @@ use crate::auth::limits::places::{
 use crate::auth::mailing::outbox::MailKind;
 use crate::auth::password::{CostSeed, Password, Verdict};
 use crate::auth::policy::Policy;
-use crate::auth::sessions::reauthentication::held_password;
-use crate::auth::sessions::session::{By, Kept, Opened, Pair, open_session};
+use crate::auth::sessions::reauthentication::stored_password;
+use crate::auth::sessions::session::{OpenedBy, OpenedSession, Pair, SessionExtras, open_session};
 use crate::auth::tokens::opaque::ApiToken;
 use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, Result};
@@ -21,49 +21,50 @@ use crate::identifier::Identifier;
 use crate::store::accounts::{self, Credentials};
 use crate::store::known_places;
 
-/// A stored password that fitted.
-struct Fitting {
+/// The stored password that the sent one matches.
+struct VerifiedPassword {
     account_id: i64,
     stored: String,
     version: i64,
-    /// The password in the spelling that fitted, where it shall be hashed anew.
+    /// The sent password, if its stored hash is outdated and must be replaced.
     outdated: Option<Password>,
-    /// Where it was sent from, where that is to be noted as a known place.
+    /// The network to store as a known place; `None` if it is stored already.
     place: Option<Place>,
-    /// The network of which the owner is mailed if it is a new one.
+    /// The network to mail the owner about if it is new.
     noticed: Option<String>,
 }
 
-/// A place to be noted.
+/// A known place to store.
 struct Place {
     network: String,
     until: i64,
 }
 
-/// A password that was sent.
-struct Sent<'s> {
+/// The data of a sign-in request.
+struct SignInRequest<'s> {
     identifier: Option<&'s Identifier>,
     password: &'s str,
     from: IpAddr,
-    /// What an unknown name costs.
+    /// The cost of hashing for an unknown name.
     seed: CostSeed,
 }
 
 impl Auth {
-    /// Opens a session for whoever is called `who` under this policy and knows the password.
-    pub async fn sign_in(
+    /// Opens a session by a password and signs a pair of JWTs.
+    pub async fn sign_in_jwt(
         &self,
         policy: &Policy,
         who: &str,
         password: &str,
         from: IpAddr,
     ) -> Result<Pair> {
-        let opened = self.open_by_password(policy, who, password, from, Kept::default()).await?;
+        let opened =
+            self.open_by_password(policy, who, password, from, SessionExtras::default()).await?;
         self.pair(policy, opened).await
     }
 
-    /// The same for an API that gives keys.
-    pub async fn sign_in_for_key(
+    /// Opens a session by a password and returns its API token.
+    pub async fn sign_in_api_token(
         &self,
         policy: &Policy,
         who: &str,
@@ -71,8 +72,8 @@ impl Auth {
         from: IpAddr,
     ) -> Result<ApiToken> {
         let key = ApiToken::new()?;
-        let kept = Kept { key_hash: Some(key.hash()), ..Kept::default() };
-        self.open_by_password(policy, who, password, from, kept).await?;
+        let extras = SessionExtras { key_hash: Some(key.hash()), ..SessionExtras::default() };
+        self.open_by_password(policy, who, password, from, extras).await?;
         Ok(key)
     }
 
@@ -82,44 +83,44 @@ impl Auth {
         who: &str,
         password: &str,
         from: IpAddr,
-        kept: Kept,
-    ) -> Result<Opened> {
+        extras: SessionExtras,
+    ) -> Result<OpenedSession> {
         self.limits.check_address(from, self.clock.now())?;
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
         let name = identifier.as_ref().map_or(who, Identifier::key);
         let seed = self.cost_seed_of_name(name);
-        let sent = Sent { identifier: identifier.as_ref(), password, from, seed };
-        let found = self.find_credentials(&sent).await?;
+        let request = SignInRequest { identifier: identifier.as_ref(), password, from, seed };
+        let found = self.find_credentials(&request).await?;
         let is_known = is_at_known_place(found.as_ref(), self.clock.now());
         let attempt = self.limits.reserve(Target::Name(name), from, is_known, self.clock.now())?;
-        let opened = self.try_sign_in(policy, sent, found, kept).await;
+        let opened = self.try_sign_in(policy, request, found, extras).await;
         self.settle(attempt, &opened).await;
         opened
     }
 
-    /// The account may get another password between the check and the commit: then a second look
-    /// decides.
+    /// If the password of the account changes between the check and the commit, checks it once
+    /// more.
     async fn try_sign_in(
         &self,
         policy: &Policy,
-        sent: Sent<'_>,
+        request: SignInRequest<'_>,
         mut found: Option<Credentials>,
-        kept: Kept,
-    ) -> Result<Opened> {
+        extras: SessionExtras,
+    ) -> Result<OpenedSession> {
         for _ in 0..2 {
-            let fitting = self.check_password(policy, found, &sent).await?;
-            if let Some(opened) = self.commit_sign_in(policy, fitting, kept.clone()).await? {
+            let verified = self.check_password(policy, found, &request).await?;
+            if let Some(opened) = self.commit_sign_in(policy, verified, extras.clone()).await? {
                 return Ok(opened);
             }
-            found = self.find_credentials(&sent).await?;
+            found = self.find_credentials(&request).await?;
         }
         Err(Error::InvalidCredentials)
     }
 
-    async fn find_credentials(&self, sent: &Sent<'_>) -> Result<Option<Credentials>> {
-        // The read happens for every name, so that its time tells nothing.
-        let key = sent.identifier.map_or_else(String::new, |one| one.key().to_owned());
-        let network = self.places.network(sent.from);
+    async fn find_credentials(&self, request: &SignInRequest<'_>) -> Result<Option<Credentials>> {
+        // Read for every name, so that the time does not reveal which identifiers are valid.
+        let key = request.identifier.map_or_else(String::new, |one| one.key().to_owned());
+        let network = self.places.network(request.from);
         let mut tx = self.store.read().await?;
         accounts::credentials_by_key(&mut tx, key, network).await
     }
@@ -128,51 +129,52 @@ impl Auth {
         &self,
         policy: &Policy,
         found: Option<Credentials>,
-        sent: &Sent<'_>,
-    ) -> Result<Fitting> {
-        // Longer than any stored password can be, so the answer needs no look at an account.
-        let password = policy.password(sent.password).map_err(|_| Error::InvalidCredentials)?;
+        request: &SignInRequest<'_>,
+    ) -> Result<VerifiedPassword> {
+        // No stored password is that long, so the answer does not depend on the account.
+        let password = policy.password(request.password).map_err(|_| Error::InvalidCredentials)?;
         let now = self.clock.now();
-        let origin = self.origin(sent.from, is_at_known_place(found.as_ref(), now));
-        let held = held_password(found.as_ref());
+        let origin = self.origin(request.from, is_at_known_place(found.as_ref(), now));
+        let stored_hash = stored_password(found.as_ref());
         let seed = match &found {
-            // All names of an account without a password cost the same.
+            // All identifiers of an account without a password get the same cost.
             Some(found) => self.cost_seed_of_account(found.account_id),
-            None => sent.seed,
+            None => request.seed,
         };
-        let verdict = self.hasher.verify(password, held, seed, origin).await?;
+        let verdict = self.hasher.verify(password, stored_hash, seed, origin).await?;
         let Some(found) = found else { return Err(Error::InvalidCredentials) };
         let until = known_until(now + policy.refresh_seconds, now);
-        let is_noted = is_recorded(found.known_until, until);
+        let is_stored = is_recorded(found.known_until, until);
         match (verdict, found.password) {
             (Verdict::Right { .. }, _) if !found.is_active => match policy.reports_inactive {
                 true => Err(Error::AccountInactive),
                 false => Err(Error::InvalidCredentials),
             },
-            (Verdict::Right { outdated }, Some(stored)) => Ok(Fitting {
+            (Verdict::Right { outdated }, Some(stored)) => Ok(VerifiedPassword {
                 account_id: found.account_id,
                 stored,
                 version: found.password_version,
                 outdated,
-                place: (!is_noted)
-                    .then(|| Place { network: self.places.network(sent.from), until }),
-                noticed: self.noticed_network(policy, sent.from),
+                place: (!is_stored)
+                    .then(|| Place { network: self.places.network(request.from), until }),
+                noticed: self.noticed_network(policy, request.from),
             }),
             _ => Err(Error::InvalidCredentials),
         }
     }
 
-    /// None when the account no longer has the password that fitted, or may not sign in any more.
+    /// `None` if the account has another password by now, or may not sign in any more.
     async fn commit_sign_in(
         &self,
         policy: &Policy,
-        fitting: Fitting,
-        kept: Kept,
-    ) -> Result<Option<Opened>> {
-        let Fitting { account_id, stored, version, outdated, place, noticed } = fitting;
+        verified: VerifiedPassword,
+        extras: SessionExtras,
+    ) -> Result<Option<OpenedSession>> {
+        let VerifiedPassword { account_id, stored, version, outdated, place, noticed } = verified;
         let at = self.clock.now();
-        let opened = Opened { session: new_session_id()?, account_id, at, by: By::Owner };
-        let (policy, outbox, device) = (*policy, self.outbox.clone(), kept.device_name.clone());
+        let opened =
+            OpenedSession { session: new_session_id()?, account_id, at, by: OpenedBy::Owner };
+        let (policy, outbox, device) = (*policy, self.outbox.clone(), extras.device_name.clone());
         let committed = self
             .store
             .write(move |tx| {
@@ -188,7 +190,7 @@ impl Auth {
                     if let Some(owner) = owner {
                         outbox.queue_about(tx, MailKind::NewNetwork, device, &owner, at).await?;
                     }
-                    open_session(tx, &policy, opened, kept).await.map(Some)
+                    open_session(tx, &policy, opened, extras).await.map(Some)
                 })
             })
             .await?;

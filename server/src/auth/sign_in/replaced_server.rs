@@ -1,6 +1,7 @@
-//! Tokens of a replaced server: signed with the same key, but with no id of ours. They are honoured only
-//! for an account that was imported under the number, or with the address, that the token names. Access is
-//! honoured until it expires, refreshing follows the rules of the API it is brought to.
+//! Foreign tokens: those of the server that this one replaced, signed with the same key but without
+//! a token id of this server. They are accepted only for an account that was imported with the
+//! number, or the address, in the token. Access tokens are accepted until they expire; a refresh
+//! follows the rules of the API that receives it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,7 +9,9 @@ use sha2::{Digest, Sha256};
 
 use crate::auth::domain::Auth;
 use crate::auth::policy::Policy;
-use crate::auth::sessions::session::{Advanced, advance, hidden, insert_new, make_room};
+use crate::auth::sessions::session::{
+    RefreshedSession, insert_new, make_room, mask_account_state, use_refresh_token,
+};
 use crate::auth::tokens::session_id::new_session_id;
 use crate::auth::tokens::simple_jwt::{AccountClaim, Claims, RefreshToken};
 use crate::auth::tokens::token_id::SESSION_IDS;
@@ -19,20 +22,20 @@ use crate::store::revocations::{self, Reason, Subject};
 use crate::store::sessions::{self, Session};
 use crate::store::{Tx, identifiers, spent_tokens};
 
-/// What tells a foreign refresh token from others, and when it expires.
-pub(in crate::auth) struct ForeignRefresh {
+/// What identifies a foreign refresh token, and when it expires.
+pub struct ForeignRefresh {
     pub id: String,
     pub expires_at: i64,
 }
 
 impl Auth {
-    /// The first refresh of a foreign token opens a session for what comes of it.
-    pub(in crate::auth) async fn advance_foreign(
+    /// Refreshes with a foreign token; the first refresh opens a session.
+    pub(in crate::auth) async fn refresh_foreign(
         &self,
         policy: &Policy,
         refresh: RefreshToken,
         now: i64,
-    ) -> Result<Advanced> {
+    ) -> Result<RefreshedSession> {
         let AccountClaim::Id(account_id) = refresh.claims.account else {
             return Err(TokenFault::Malformed.into());
         };
@@ -41,11 +44,12 @@ impl Auth {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    // A change of password must come wholly before or wholly after this.
+                    // Lock, so that a concurrent change of the password commits before or after
+                    // this.
                     accounts::lock_account(tx, account_id).await?;
                     let account = accounts::account(tx, account_id).await?;
                     let account = account.ok_or(TokenFault::Malformed)?;
-                    check_honoured(&refresh.claims, &account)?;
+                    check_accepted(&refresh.claims, &account)?;
                     if policy.rotating {
                         rotate_foreign(tx, &policy, &refresh, account_id, new_id, now).await
                     } else {
@@ -58,7 +62,7 @@ impl Auth {
             .await
     }
 
-    /// The active account that a foreign token names; `None` when there never was one of this id.
+    /// The active account of a foreign token; `None` if no account ever had this id.
     pub(in crate::auth) async fn foreign_account(
         &self,
         claims: &Claims,
@@ -76,30 +80,27 @@ impl Auth {
             let deleted = revocations::was_deleted(&mut tx, account_id).await?;
             return if deleted { Err(Error::AccountNotFound) } else { Ok(None) };
         };
-        check_honoured(claims, &account)?;
+        check_accepted(claims, &account)?;
         Ok(Some(account))
     }
 
-    /// An account that was never here says nothing against a well-signed token.
+    /// Fails if a foreign token is not valid. A token of an account that was never imported is
+    /// valid if its signature is.
     pub(in crate::auth) async fn verify_foreign(&self, claims: &Claims) -> Result<()> {
         match self.foreign_account(claims).await {
             Ok(_) | Err(Error::Token(TokenFault::NoAccount)) => {}
-            Err(error) => return Err(hidden(error)),
+            Err(error) => return Err(mask_account_state(error)),
         }
         let (jti, _) = claims.id_and_expiry()?;
         let mut tx = self.store.read().await?;
-        refuse_over(&mut tx, jti, claims.account).await
+        check_not_spent(&mut tx, jti, claims.account).await
     }
 }
 
-/// Spends a refresh token and ends the session that came of it here, if one did.
-pub(in crate::auth) async fn end_foreign(
-    tx: &mut Tx,
-    refresh: RefreshToken,
-    now: i64,
-) -> Result<()> {
+/// Spends a foreign refresh token, and ends the session that it opened, if any.
+pub async fn end_foreign(tx: &mut Tx, refresh: RefreshToken, now: i64) -> Result<()> {
     if let AccountClaim::Id(account_id) = refresh.claims.account {
-        // A refresh must come wholly before or wholly after this.
+        // Lock, so that a concurrent refresh commits before or after this.
         accounts::lock_account(tx, account_id).await?;
         if let Some(account) = accounts::account(tx, account_id).await? {
             check_imported(&refresh.claims, &account)?;
@@ -111,9 +112,10 @@ pub(in crate::auth) async fn end_foreign(
     if let AccountClaim::Id(account_id) = refresh.claims.account {
         accounts::refuse_undated(tx, account_id).await?;
     }
-    let adopted = adopted_id(&refresh.jti);
-    let is_its = |session: &Session| refresh.claims.account == AccountClaim::Id(session.account_id);
-    if !sessions::session(tx, adopted).await?.is_some_and(|session| is_its(&session))
+    let adopted = adopted_session_id(&refresh.jti);
+    let belongs_to_account =
+        |session: &Session| refresh.claims.account == AccountClaim::Id(session.account_id);
+    if !sessions::session(tx, adopted).await?.is_some_and(|session| belongs_to_account(&session))
         || !sessions::end_session(tx, adopted, now).await?
     {
         return Ok(());
@@ -122,9 +124,9 @@ pub(in crate::auth) async fn end_foreign(
     revocations::insert_revocation(tx, subject, Reason::Ended, now).await
 }
 
-/// The active account that was imported with exactly this address and still has it. A token that names
-/// it does not say when it was issued, so any change of the account's credentials here refuses it.
-pub(in crate::auth) async fn account_imported_as(tx: &mut Tx, user_name: &str) -> Result<Account> {
+/// The active account that was imported with exactly this address and still has it. A token with a
+/// user name has no issue time, so it is refused after any change of the account's credentials.
+pub async fn account_imported_as(tx: &mut Tx, user_name: &str) -> Result<Account> {
     let address = Identifier::parse_as(user_name, &[Kind::Email, Kind::Phone]);
     let key = address.ok_or(TokenFault::Malformed)?.key().to_owned();
     let holder = identifiers::account_imported_as(tx, key, user_name.to_owned()).await?;
@@ -138,22 +140,22 @@ pub(in crate::auth) async fn account_imported_as(tx: &mut Tx, user_name: &str) -
     }
 }
 
-/// Refuses a foreign token that this account does not honour.
-fn check_honoured(claims: &Claims, account: &Account) -> Result<()> {
+/// Fails if the account does not accept the foreign token.
+fn check_accepted(claims: &Claims, account: &Account) -> Result<()> {
     check_imported(claims, account)?;
     if !account.is_active {
         return Err(Error::AccountInactive);
     }
-    // A password change or a sign-out of all sessions reaches foreign tokens by their time of issue.
-    // That of one session does not: the others are on other devices, and stay signed in.
+    // A password change or the end of all sessions refuses foreign tokens by their issue time. The
+    // end of one session does not: the other tokens belong to other devices.
     if claims.issued_at.unwrap_or(0) < account.foreign_not_before {
         return Err(TokenFault::Spent.into());
     }
     Ok(())
 }
 
-/// Refuses a foreign token that cannot mean this account: the number was given to it here, or was
-/// somebody else's in the other system when the token was issued.
+/// Fails if the foreign token cannot belong to this account: the account got its number here, or
+/// the token is older than the account in the replaced server.
 fn check_imported(claims: &Claims, account: &Account) -> Result<()> {
     let issued_at = claims.issued_at.unwrap_or(0);
     let is_older = account.joined_at.is_some_and(|joined_at| issued_at < joined_at);
@@ -163,11 +165,11 @@ fn check_imported(claims: &Claims, account: &Account) -> Result<()> {
     }
 }
 
-/// Refuses a token that was spent here, or whose session has ended.
-async fn refuse_over(tx: &mut Tx, jti: &str, account: AccountClaim) -> Result<()> {
-    let adopted = sessions::session(tx, adopted_id(jti)).await?;
-    let is_its = |session: &Session| account == AccountClaim::Id(session.account_id);
-    let has_ended = adopted.filter(is_its).is_some_and(|session| session.has_ended);
+/// Fails if the token is spent, or its session has ended.
+async fn check_not_spent(tx: &mut Tx, jti: &str, account: AccountClaim) -> Result<()> {
+    let adopted = sessions::session(tx, adopted_session_id(jti)).await?;
+    let belongs_to_account = |session: &Session| account == AccountClaim::Id(session.account_id);
+    let has_ended = adopted.filter(belongs_to_account).is_some_and(|session| session.has_ended);
     match has_ended || spent_tokens::is_spent(tx, spent_key(jti)).await? {
         true => Err(TokenFault::Spent.into()),
         false => Ok(()),
@@ -181,33 +183,40 @@ async fn rotate_foreign(
     account_id: i64,
     id: i64,
     now: i64,
-) -> Result<Advanced> {
-    refuse_over(tx, &refresh.jti, refresh.claims.account).await?;
+) -> Result<RefreshedSession> {
+    check_not_spent(tx, &refresh.jti, refresh.claims.account).await?;
     let issued_at = refresh.claims.issued_at.unwrap_or(0);
     policy.check_refresh_time(issued_at + policy.access_seconds, now)?;
     if !spent_tokens::spend_token(tx, spent_key(&refresh.jti), refresh.expires_at).await? {
         return Err(TokenFault::Spent.into());
     }
-    let session = adopted(policy, id, account_id, now, now + policy.refresh_seconds);
+    let session = adopted_session(policy, id, account_id, now, now + policy.refresh_seconds);
     insert_new(tx, policy, &session).await?;
-    Ok(Advanced { session: id, account_id, generation: 0 })
+    Ok(RefreshedSession { session: id, account_id, generation: 0 })
 }
 
-/// A foreign token that may be used again has one session, found by the token itself.
-pub(in crate::auth) async fn adopt_foreign(
+/// Opens the session of a reusable foreign token, or uses the session that it has opened. The
+/// session id is derived from the token.
+pub async fn adopt_foreign(
     tx: &mut Tx,
     policy: &Policy,
     refresh: &ForeignRefresh,
     account_id: i64,
     now: i64,
-) -> Result<Advanced> {
+) -> Result<RefreshedSession> {
     if spent_tokens::is_spent(tx, spent_key(&refresh.id)).await? {
         return Err(TokenFault::Spent.into());
     }
-    let session = adopted(policy, adopted_id(&refresh.id), account_id, now, refresh.expires_at);
+    let session = adopted_session(
+        policy,
+        adopted_session_id(&refresh.id),
+        account_id,
+        now,
+        refresh.expires_at,
+    );
     if let Some(generation) = sessions::insert_session(tx, &session).await? {
         make_room(tx, policy, &session, generation).await?;
-        return Ok(Advanced { session: session.id, account_id, generation: 0 });
+        return Ok(RefreshedSession { session: session.id, account_id, generation: 0 });
     }
     let session = sessions::session(tx, session.id).await?.ok_or(TokenFault::Spent)?;
     if session.account_id != account_id {
@@ -216,10 +225,16 @@ pub(in crate::auth) async fn adopt_foreign(
     if !session.is_live(now) {
         return Err(TokenFault::Spent.into());
     }
-    advance(tx, policy, &session, now).await
+    use_refresh_token(tx, policy, &session, now).await
 }
 
-fn adopted(policy: &Policy, id: i64, account_id: i64, now: i64, expires_at: i64) -> Session {
+fn adopted_session(
+    policy: &Policy,
+    id: i64,
+    account_id: i64,
+    now: i64,
+    expires_at: i64,
+) -> Session {
     Session {
         id,
         account_id,
@@ -241,13 +256,13 @@ fn adopted(policy: &Policy, id: i64, account_id: i64, now: i64, expires_at: i64)
     }
 }
 
-fn adopted_id(jti: &str) -> i64 {
+fn adopted_session_id(jti: &str) -> i64 {
     let digest = Sha256::new_with_prefix("propusk adopted session").chain_update(jti).finalize();
     let id = digest.iter().take(8).fold(0_u64, |id, byte| id << 8 | u64::from(*byte));
     (id % SESSION_IDS).cast_signed()
 }
 
-/// What stands in `spent_tokens` for a `jti`, which may be of any length.
+/// The key of a `jti` in `spent_tokens`: a hash, because a `jti` may have any length.
 fn spent_key(jti: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(jti))
 }

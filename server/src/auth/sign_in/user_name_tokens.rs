@@ -1,6 +1,6 @@
-//! Tokens that name their user: claims `user_name`, `header` (with the token's id as `uuid`), `exp` and
-//! `mode`, nothing else, under a key of their own or, where the settings say so, the one of the server that
-//! is replaced. The account is that of the session; the name must still belong to it.
+//! JWTs that contain the user's name, with the claims `user_name`, `header` (with the token id as
+//! `uuid`), `exp` and `mode`. They have their own signing key, or share that of a replaced server
+//! if so configured. The session gives the account; the name must still belong to it.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,8 @@ use crate::auth::domain::Auth;
 use crate::auth::policy::{Policy, TokenForm};
 use crate::auth::requester::SignedIn;
 use crate::auth::sessions::session::{
-    Advanced, Pair, active_account, advance, hidden, live_session,
+    Pair, RefreshedSession, active_account, live_session, mask_account_state, unended_session,
+    use_refresh_token,
 };
 use crate::auth::sign_in::replaced_server::{ForeignRefresh, account_imported_as, adopt_foreign};
 use crate::auth::tokens::token_id::{
@@ -22,20 +23,20 @@ use crate::identifier::{Identifier, Kind, account_of_stand_in, stand_in};
 use crate::store::accounts::{self, Account};
 use crate::store::{Tx, identifiers};
 
-/// A new access token and the name in it.
-pub struct Named {
+/// A new access token and the user name in it.
+pub struct UserNameToken {
     pub access: String,
     pub user_name: String,
 }
 
-/// The claims, in the order in which they are written.
+/// The claims, in the order of the encoded token.
 #[derive(Deserialize, Serialize)]
 struct Claims {
     user_name: String,
     header: Header,
     exp: i64,
     mode: String,
-    /// Never written: a token that has it is of another form.
+    /// Never written: only tokens of other forms have this claim.
     #[serde(default, skip_serializing)]
     token_type: Option<Value>,
 }
@@ -47,9 +48,9 @@ struct Header {
     uuid: String,
 }
 
-/// A token whose signature, mode and time are right.
+/// A token with a valid signature, mode and expiry.
 struct Checked {
-    /// None: another server issued it.
+    /// `None` if a replaced server issued the token.
     id: Option<TokenId>,
     uuid: String,
     user_name: String,
@@ -57,8 +58,8 @@ struct Checked {
 }
 
 impl Auth {
-    /// A pair of an account's new session.
-    pub(in crate::auth) async fn named_pair(
+    /// Signs the tokens of a new session.
+    pub(in crate::auth) async fn user_name_pair(
         &self,
         policy: &Policy,
         session: i64,
@@ -73,73 +74,83 @@ impl Auth {
             false => account.user_name(),
         };
         drop(tx);
-        let sign =
-            |mode, seconds| self.sign_named(policy, session, &user_name, mode, now + seconds);
+        let sign = |mode, seconds| {
+            self.sign_user_name_token(policy, session, &user_name, mode, now + seconds)
+        };
         Ok(Pair {
             access: sign(TokenType::Access, policy.access_seconds)?,
             refresh: sign(TokenType::Refresh, policy.refresh_seconds)?,
         })
     }
 
-    /// Makes a new access token of a refresh token, which stays as it is.
-    pub async fn renew_named(&self, policy: &Policy, refresh: &str, from: IpAddr) -> Result<Named> {
+    /// Exchanges a refresh token for a new access token; the refresh token stays valid.
+    pub async fn refresh_user_name(
+        &self,
+        policy: &Policy,
+        refresh: &str,
+        from: IpAddr,
+    ) -> Result<UserNameToken> {
         let now = self.clock.now();
-        let checked = self.read_named(refresh, TokenType::Refresh, now)?;
-        self.check_number_of(checked.id, &checked.user_name).await.map_err(hidden)?;
+        let checked = self.read_user_name_token(refresh, TokenType::Refresh, now)?;
+        self.check_number_in_name(checked.id, &checked.user_name)
+            .await
+            .map_err(mask_account_state)?;
         let (policy, user_name) = (*policy, checked.user_name.clone());
-        let advanced = self
+        let refreshed = self
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     match checked.id {
-                        Some(id) => advance_named(tx, &policy, id, &checked.user_name, now).await,
-                        None => advance_foreign_named(tx, &policy, checked, now).await,
+                        Some(id) => {
+                            refresh_own_session(tx, &policy, id, &checked.user_name, now).await
+                        }
+                        None => refresh_foreign_session(tx, &policy, checked, now).await,
                     }
                 })
             })
             .await?;
-        self.note_place(advanced.account_id, from, now + policy.refresh_seconds).await;
+        self.note_place(refreshed.account_id, from, now + policy.refresh_seconds).await;
         let expires_at = now + policy.access_seconds;
-        let (session, kind) = (advanced.session, TokenType::Access);
-        let access = self.sign_named(&policy, session, &user_name, kind, expires_at)?;
-        Ok(Named { access, user_name })
+        let (session, kind) = (refreshed.session, TokenType::Access);
+        let access = self.sign_user_name_token(&policy, session, &user_name, kind, expires_at)?;
+        Ok(UserNameToken { access, user_name })
     }
 
-    /// Who sends this access token.
-    pub(in crate::auth) async fn signed_in_by_name(&self, access: &str) -> Result<SignedIn> {
+    /// Authenticates an access token with a user name.
+    pub(in crate::auth) async fn signed_in_by_user_name(&self, access: &str) -> Result<SignedIn> {
         let Checked { id, user_name, .. } =
-            self.read_named(access, TokenType::Access, self.clock.now())?;
+            self.read_user_name_token(access, TokenType::Access, self.clock.now())?;
         let serves = |policy: &Policy| {
             policy.form == TokenForm::UserName && id.is_none_or(|id| id.policy == policy.code)
         };
         if !self.policies.iter().any(serves) {
             return Err(TokenFault::Malformed.into());
         }
-        self.check_number_of(id, &user_name).await?;
+        self.check_number_in_name(id, &user_name).await?;
         let mut tx = self.store.read().await?;
         let Some(id) = id else {
             let account_id = account_imported_as(&mut tx, &user_name).await?.id;
             return Ok(SignedIn { account_id, session: None, in_url: false, of_client: false });
         };
-        let session = crate::auth::sessions::session::unended_session(&mut tx, id.session).await?;
+        let session = unended_session(&mut tx, id.session).await?;
         if !accounts::is_active(&mut tx, session.account_id).await?.ok_or(Error::AccountNotFound)? {
             return Err(Error::AccountInactive);
         }
-        require_name(&mut tx, &user_name, session.account_id).await?;
+        check_name(&mut tx, &user_name, session.account_id).await?;
         Ok(SignedIn::by(session.account_id, session.id))
     }
 
-    /// The same as [`Auth::check_number`] for the number in the name of a token of ours.
-    async fn check_number_of(&self, id: Option<TokenId>, user_name: &str) -> Result<()> {
+    /// [`Auth::check_number`] for the account number in the user name of a token of this server.
+    async fn check_number_in_name(&self, id: Option<TokenId>, user_name: &str) -> Result<()> {
         match account_of_stand_in(user_name).filter(|_| id.is_some()) {
             Some(number) => self.check_number(number).await,
             None => Ok(()),
         }
     }
 
-    /// Checks signature, mode and time; a token that is not ours passes only where those of a replaced
-    /// server are honoured.
-    fn read_named(
+    /// Checks signature, mode and expiry. A token without an id of this server is accepted only if
+    /// tokens of a replaced server are.
+    fn read_user_name_token(
         &self,
         token: &str,
         mode: TokenType,
@@ -157,15 +168,15 @@ impl Auth {
         if claims.mode != mode_name(mode) {
             return Err(TokenFault::WrongType);
         }
-        let binding = binding(mode, &user_name, expires_at);
-        let id = without_hyphens(&uuid).and_then(|id| self.token_ids.read(&id, binding));
+        let bound = bound_claims(mode, &user_name, expires_at);
+        let id = without_hyphens(&uuid).and_then(|id| self.token_ids.read(&id, bound));
         if id.is_none() && !self.shares_user_names {
             return Err(TokenFault::Malformed);
         }
         Ok(Checked { id, uuid, user_name, expires_at })
     }
 
-    fn sign_named(
+    fn sign_user_name_token(
         &self,
         policy: &Policy,
         session: i64,
@@ -173,9 +184,9 @@ impl Auth {
         mode: TokenType,
         expires_at: i64,
     ) -> Result<String> {
-        // There is only one generation here.
+        // These refresh tokens do not rotate.
         let id = TokenId { session, policy: policy.code, generation: 0 };
-        let uuid = hyphenated(&self.token_ids.write(id, binding(mode, user_name, expires_at)));
+        let uuid = hyphenated(&self.token_ids.write(id, bound_claims(mode, user_name, expires_at)));
         let claims = Claims {
             user_name: user_name.to_owned(),
             header: Header { alg: "HS256".into(), typ: "JWT".into(), uuid },
@@ -187,8 +198,8 @@ impl Auth {
     }
 }
 
-/// What services that share the key may take for the name of one of their users: the address under
-/// which the account was imported, or one that it has proved, and none that someone has only typed.
+/// The user name in tokens that other services with the same key accept: the imported or the
+/// verified address. An unverified address could be that of another user, so it is not used.
 async fn name_in_shared_tokens(tx: &mut Tx, account: &Account) -> Result<String> {
     if let Some(imported) = identifiers::imported_address(tx, account.id).await? {
         return Ok(imported);
@@ -204,33 +215,34 @@ fn mode_name(mode: TokenType) -> &'static str {
     }
 }
 
-/// What binds the id of a token of this form, which does not say when it was issued.
-fn binding(kind: TokenType, user_name: &str, expires_at: i64) -> TokenBinding<'_> {
+/// The claims that the token id is bound to; these tokens have no issue time.
+fn bound_claims(kind: TokenType, user_name: &str, expires_at: i64) -> TokenBinding<'_> {
     TokenBinding { kind, time: Some(expires_at), subject: TokenSubject::UserName(user_name) }
 }
 
-async fn advance_named(
+async fn refresh_own_session(
     tx: &mut Tx,
     policy: &Policy,
     id: TokenId,
     user_name: &str,
     now: i64,
-) -> Result<Advanced> {
+) -> Result<RefreshedSession> {
     let session = live_session(tx, id, Some(policy.name), now).await?;
     active_account(tx, session.account_id).await?;
-    require_name(tx, user_name, session.account_id).await?;
-    advance(tx, policy, &session, now).await
+    check_name(tx, user_name, session.account_id).await?;
+    use_refresh_token(tx, policy, &session, now).await
 }
 
-/// The refresh token of a replaced server opens one session, which its `uuid` finds again.
-async fn advance_foreign_named(
+/// Refreshes with a token of a replaced server. It opens one session, whose id is derived from
+/// `uuid`.
+async fn refresh_foreign_session(
     tx: &mut Tx,
     policy: &Policy,
     checked: Checked,
     now: i64,
-) -> Result<Advanced> {
+) -> Result<RefreshedSession> {
     let account_id = account_imported_as(tx, &checked.user_name).await?.id;
-    // A change of the account must come wholly before or wholly after this.
+    // Lock, so that a concurrent change of the account commits before or after this.
     accounts::lock_account(tx, account_id).await?;
     let account_id = account_imported_as(tx, &checked.user_name).await?.id;
     let Checked { uuid, expires_at, .. } = checked;
@@ -238,8 +250,8 @@ async fn advance_foreign_named(
     adopt_foreign(tx, policy, &refresh, account_id, now).await
 }
 
-/// Refuses a name that the account no longer has.
-async fn require_name(tx: &mut Tx, user_name: &str, account_id: i64) -> Result<()> {
+/// Fails if the account no longer has this name.
+async fn check_name(tx: &mut Tx, user_name: &str, account_id: i64) -> Result<()> {
     if account_of_stand_in(user_name) == Some(account_id) {
         return Ok(());
     }

@@ -104,7 +104,7 @@ async fn register(mut call: Call) -> Answer {
     let registration = Registration { language: call.language(), ..request.try_into()? };
     if policy.strict {
         let email = registration.sign_up_name.clone().unwrap_or_default();
-        let id = auth.register_quietly(registration, call.asked()).await.map_err(failure)?;
+        let id = auth.register_masked(registration, call.asked()).await.map_err(failure)?;
         return Ok(Reply::created(&RegisterResponse { email, id }));
     }
     let account = auth.register(registration, Some(call.client())).await.map_err(failure)?;
@@ -121,13 +121,13 @@ async fn change(mut call: Call) -> Answer {
 async fn login(mut call: Call) -> Answer {
     let request = LoginRequest::read(call.form().await?)?;
     let Context { auth, policy, .. } = &*call.context;
-    let key = auth.sign_in_for_key(policy, &request.name, &request.password, call.client()).await;
+    let key = auth.sign_in_api_token(policy, &request.name, &request.password, call.client()).await;
     Ok(Reply::ok(&KeyResponse::from(&key.map_err(failure)?)).private())
 }
 
 async fn logout(call: Call) -> Answer {
     let Context { auth, policy, .. } = &*call.context;
-    auth.sign_out_session(policy, call.signed_in()?).await.map_err(failure)?;
+    auth.end_api_token_session(policy, call.signed_in()?).await.map_err(failure)?;
     Ok(Reply::no_content())
 }
 

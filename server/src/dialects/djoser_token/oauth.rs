@@ -109,7 +109,7 @@ async fn refresh(call: &Call, form: &Form) -> Answer {
             return Err(known.err().map_or(refusal, grant_failure));
         }
     };
-    let pair = auth.refresh_pair(policy, &client, &refresh, &scope, call.client()).await;
+    let pair = auth.refresh_oauth(policy, &client, &refresh, &scope, call.client()).await;
     Ok(pair_reply(&pair.map_err(grant_failure)?, &scope))
 }
 
@@ -121,7 +121,7 @@ async fn password(call: &Call, form: &Form) -> Answer {
     let scope = granted_scope(form.as_written("scope").as_deref())?;
     let Context { auth, policy, .. } = &*call.context;
     let from = call.client();
-    let pair = auth.sign_in_for_pair(policy, &client, &username, &password, &scope, from).await;
+    let pair = auth.sign_in_oauth(policy, &client, &username, &password, &scope, from).await;
     Ok(pair_reply(&pair.map_err(grant_failure)?, &scope))
 }
 

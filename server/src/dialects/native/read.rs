@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::problem::{Fields, Refusal, failure};
 use crate::api::Context;
-use crate::auth::{Proof, SignedIn};
+use crate::auth::{Reauthentication, SignedIn};
 use crate::http::body::{self, BodyRefusal};
 use crate::http::head;
 
@@ -60,9 +60,9 @@ pub async fn proof(
     who: &SignedIn,
     current_password: Option<&Secret>,
     from: IpAddr,
-) -> Result<Proof, Refusal> {
+) -> Result<Reauthentication, Refusal> {
     let current = current_password.map(Secret::expose);
-    context.auth.prove(who, current, from).await.map_err(failure)
+    context.auth.reauthenticate(who, current, from).await.map_err(failure)
 }
 
 const SCHEMES: [&str; 3] = ["Bearer", "Token", "JWT"];

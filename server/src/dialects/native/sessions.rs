@@ -11,7 +11,7 @@ use super::problem::{Refusal, failure};
 use super::reply::Reply;
 use super::{Answer, read};
 use crate::api::{Context, Shared};
-use crate::auth::{DeviceName, Issued, LiveSession, Proof, RefreshAttempt};
+use crate::auth::{DeviceName, Issued, LiveSession, Reauthentication, RefreshAttempt};
 use crate::http::path::{self, Parameters};
 
 pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenResponse> {
@@ -21,7 +21,7 @@ pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenRe
     let Context { auth, policy, .. } = &*context;
     // As in the registration: phone keyboards add a space after a completed word.
     let who = identifier.trim();
-    let issued = auth.sign_in_on_device(policy, who, password.expose(), device, from).await;
+    let issued = auth.sign_in_native(policy, who, password.expose(), device, from).await;
     Ok(Reply(issued.map_err(failure)?.into()))
 }
 
@@ -34,7 +34,7 @@ pub async fn refresh(State(context): Shared, request: Request) -> Answer<TokenRe
     });
     let attempt = attempt.transpose()?;
     let Context { auth, policy, .. } = &*context;
-    let issued = auth.renew(policy, refresh_token.expose(), attempt.as_ref(), from).await;
+    let issued = auth.refresh_native(policy, refresh_token.expose(), attempt.as_ref(), from).await;
     Ok(Reply(issued.map_err(failure)?.into()))
 }
 
@@ -46,7 +46,7 @@ pub async fn list(State(context): Shared, request: Request) -> Answer<SessionsRe
 
 pub async fn sign_out(State(context): Shared, request: Request) -> Result<StatusCode, Refusal> {
     let (who, _) = read::sender(&context, &request).await?;
-    context.auth.end_own_session(&who).await.map_err(failure)?;
+    context.auth.end_current_session(&who).await.map_err(failure)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -57,7 +57,7 @@ pub async fn end_one(
 ) -> Result<StatusCode, Refusal> {
     let id = path::parameter(&parameters, "id");
     let proof = proof(&context, request).await?;
-    let ended = context.auth.end_session(&proof, &id).await;
+    let ended = context.auth.end_one_session(&proof, &id).await;
     match ended.map_err(failure)? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Refusal::not_found()),
@@ -70,7 +70,7 @@ pub async fn end_others(State(context): Shared, request: Request) -> Result<Stat
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn proof(context: &Context, request: Request) -> Result<Proof, Refusal> {
+async fn proof(context: &Context, request: Request) -> Result<Reauthentication, Refusal> {
     let (who, from) = read::sender(context, &request).await?;
     let EndSessionsRequest { current_password } = read::json_if_any(request).await?;
     read::proof(context, &who, current_password.as_ref(), from).await

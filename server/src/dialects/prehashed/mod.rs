@@ -22,7 +22,7 @@ use self::reply::{Answer, Finding, Reply};
 use super::Dialect;
 use crate::api::{self, Context, HEAD_SECOND, Route, Shared};
 use crate::auth::password::Password;
-use crate::auth::{Named, NewPassword, Pair, Policy, Registration, TokenForm};
+use crate::auth::{NewPassword, Pair, Policy, Registration, TokenForm, UserNameToken};
 use crate::config::Signing;
 use crate::error::Error;
 use crate::identifier::{Email, Identifier, Kind, Phone};
@@ -73,7 +73,7 @@ async fn register(State(context): Shared, request: Request) -> Answer {
     let request = RegisterRequest::read(read::form(request).await?)?;
     let registration = request.registration(asked.language);
     if policy.strict {
-        auth.register_quietly(registration, asked).await.map_err(failure)?;
+        auth.register_masked(registration, asked).await.map_err(failure)?;
         return Ok(Reply::accepted());
     }
     let pair = auth.register_and_sign_in(policy, registration, asked.from).await;
@@ -101,14 +101,14 @@ async fn sign_in(
     from: IpAddr,
 ) -> Answer {
     let policy = Policy { signs_in_by, ..context.policy };
-    let pair = context.auth.sign_in(&policy, request.name.shown(), &request.secret, from).await;
+    let pair = context.auth.sign_in_jwt(&policy, request.name.shown(), &request.secret, from).await;
     Ok(Reply::ok(&PairResponse::from(pair.map_err(failure)?)))
 }
 
 async fn renew(State(context): Shared, request: Request) -> Answer {
     let from = context.client(&request);
     let refresh = read::token(request, "refresh").await?;
-    let named = context.auth.renew_named(&context.policy, &refresh, from).await;
+    let named = context.auth.refresh_user_name(&context.policy, &refresh, from).await;
     let named = named.map_err(failure)?;
     Ok(Reply::ok(&RenewedResponse::from(named)))
 }
@@ -199,8 +199,8 @@ struct RenewedResponse {
     email: String,
 }
 
-impl From<Named> for RenewedResponse {
-    fn from(named: Named) -> Self {
+impl From<UserNameToken> for RenewedResponse {
+    fn from(named: UserNameToken) -> Self {
         RenewedResponse { access: named.access, email: named.user_name }
     }
 }

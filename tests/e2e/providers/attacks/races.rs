@@ -59,7 +59,7 @@ async fn code_in_two_apps_at_once_signs_one_in() {
     let accounts = site.server.auth.accounts_after(0, 10).await.expect("the database answers");
     let mut sessions = 0;
     for account in &accounts {
-        let ended = site.server.auth.end_all_sessions(account.id).await;
+        let ended = site.server.auth.end_all_sessions_of_account(account.id).await;
         sessions += usize::try_from(ended.expect("the database answers")).expect("a number");
     }
     assert_eq!((accounts.len(), sessions), (Provider::ALL.len(), ROUNDS));
