@@ -195,7 +195,9 @@ async fn assert_secrets_stay_out_of_logs(mut proxy: Proxy) {
     std::fs::write(&large, CANARY.repeat(30_000)).expect("a new file");
     let (large, header) =
         (format!("@{}", large.display()), format!("X-Large: {}", CANARY.repeat(20_000)));
-    assert_eq!(proxy.curl("127.0.0.1", PATHS[0], &["--data-binary", &large]).await, "413");
+    let refused = proxy.curl("127.0.0.1", PATHS[0], &["--data-binary", &large]).await;
+    // 502 if the server closes the connection while the proxy still sends the body.
+    assert!(["413", "502"].contains(&refused.as_str()), "{refused}");
     let refused = proxy.curl("127.0.0.1", PATHS[0], &["--header", &header]).await;
     assert!(["400", "431"].contains(&refused.as_str()), "{refused}");
     proxy.server.take().expect("a server").terminate().await;
