@@ -63,7 +63,7 @@ fn document_links_lead_to_files_and_headings() {
 }
 
 /// Where the paths begin that a document for developers names.
-const ROOTS: [&str; 5] = ["", "server", "server/src", "sdk/src", "tests"];
+const ROOTS: [&str; 6] = ["", "server", "server/src", "server/src/auth", "sdk/src", "tests"];
 
 #[test]
 fn document_names_source_files_that_exist() {
