@@ -143,8 +143,8 @@ impl Client {
     }
 
     /// Another access token, after a server has refused this one. It is for clients that
-    /// [`api`](Self::api) does not cover, such as WebSocket and gRPC. All callers whose same token
-    /// was refused share one renewal. If the API cannot renew the token now, the same token is
+    /// [`api`](Self::api) does not cover, such as WebSocket and gRPC. Callers with the same refused
+    /// token share one renewal. If the API cannot renew the token now, the same token is
     /// returned. If the new token is refused too, do not ask again.
     ///
     /// # Errors

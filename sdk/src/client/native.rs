@@ -1,5 +1,5 @@
-//! Operations that only Propusk's own API has: the list of sessions, and the identities of an
-//! account.
+//! Operations that few APIs have: the list of sessions, the identities of an account, and changes
+//! of its names.
 
 use propusk_wire::{Identity, Secret, Session, UpdateAccountRequest};
 

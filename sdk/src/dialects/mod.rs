@@ -179,7 +179,7 @@ pub(crate) struct Tokens {
 pub(crate) struct Renewal<'a> {
     pub access: &'a Credential,
     pub refresh: &'a Secret,
-    /// The attempt id, stored before it is sent, so that a lost answer can be requested again.
+    /// The attempt id, derived before it is sent, so that a lost answer can be requested again.
     pub attempt: &'a Secret,
     pub app: &'a App,
 }

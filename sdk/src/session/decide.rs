@@ -127,7 +127,7 @@ pub(crate) fn merged_state(
     }
 }
 
-/// For the same sign-in the later renewal, otherwise the stored sign-in.
+/// Of one sign-in keeps the later renewal; of two keeps the stored one.
 fn newest(ours: MemorySession, theirs: Box<Session>) -> SessionState {
     let is_behind =
         theirs.sign_in_id == ours.session.sign_in_id && theirs.generation < ours.session.generation;
@@ -137,8 +137,8 @@ fn newest(ours: MemorySession, theirs: Box<Session>) -> SessionState {
     })
 }
 
-/// Decides what follows from the answer to a renewal of `asked`. `state` is the state after the
-/// answer; `lost` is the sign-in that was given up because an answer was lost.
+/// Decides what follows from the answer to a renewal of `asked`. `state` is what memory
+/// and vault contain when the answer arrives; `lost` is the sign-in that was given up because an answer was lost.
 pub(crate) fn outcome_of(
     asked: &Session,
     state: &SessionState,

@@ -1,6 +1,6 @@
-//! Renewal of the session. It has three steps: check the session and take the
-//! lease, with the vault locked; send the request, with nothing locked; store the result, with the
-//! vault locked again.
+//! Renewal of the session, in three steps: check the session and take the lease, with the vault
+//! locked; send the request, with nothing locked (`renewal_call`); store the result, with the vault
+//! locked again.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -33,7 +33,7 @@ const OTHER_PROCESS_WAIT: Duration = Duration::from_secs(3);
 const POLL_PERIOD: Duration = Duration::from_millis(50);
 /// The delay before a failed write is retried.
 const WRITE_RETRY_DELAY: Duration = Duration::from_secs(5);
-/// How often another process may be first during one renewal.
+/// How many times another process may be first during one renewal.
 const MAX_ROUNDS: usize = 5;
 
 /// The result of the first step.
@@ -197,7 +197,7 @@ impl SessionCore {
         Ok(RenewalStep::send(*kept.session, other_process_limit))
     }
 
-    /// Another process has sent the same refresh token and has probably died. If it is alive, its
+    /// Waits while another process that sent the same refresh token may still get an answer: that
     /// answer counts.
     async fn wait_for_other_process(&self, asked: &RenewalRequest) {
         let until = Instant::now() + asked.other_process_limit;
@@ -340,7 +340,7 @@ impl SessionCore {
         }
     }
 
-    /// The server has answered a renewal: it can be reached.
+    /// Resets the back-off, because the server can be reached, and sends pending sign-outs.
     fn on_renewal_answer(self: &Arc<Self>) {
         self.backoff().reset();
         self.send_pending_sign_outs_if_due();

@@ -1,4 +1,5 @@
-//! [`Auth`], the entry point of the domain: its parts, its start and its rate limits.
+//! [`Auth`], the entry point of the domain: its parts, its start, what follows a
+//! write in memory, and the limits on attempts.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -92,10 +93,10 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Loads revocations and rate limit counts, which the first request needs.
+    /// Builds it from its parts, and loads the revocations and counts that the first request needs.
     pub async fn open(parts: Parts) -> Result<Self> {
         let longest_access = longest_access(&parts).await?;
-        let token_ids = parts.token_ids.mixed_with(&installation(&parts.store).await?);
+        let token_ids = parts.token_ids.mixed_with(&installation_id(&parts.store).await?);
         let limits = Arc::new(Limits::new(parts.limits, parts.digest_key.clone()));
         let clock_watch = ClockWatch::new(&parts.clock);
         let (revoked, mail_queued) = (Arc::new(Revoked::new(longest_access)), Arc::default());
@@ -143,6 +144,28 @@ impl Auth {
         self.store.ping().await
     }
 
+    /// Whether any API hides which accounts exist: then what all APIs share must hide it too.
+    pub fn is_any_strict(&self) -> bool {
+        self.policies.iter().any(|policy| policy.strict)
+    }
+
+    /// The names of the configured providers.
+    pub(in crate::auth) fn configured_providers(&self) -> Vec<String> {
+        self.providers().map(|one| one.name.to_owned()).collect()
+    }
+
+    /// Runs `work` as an attempt to use a link or code; a failure counts against the address.
+    pub(in crate::auth) async fn limited<T>(
+        &self,
+        from: IpAddr,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let attempt = self.limits.reserve_link(from, self.clock.now())?;
+        let outcome = work.await;
+        self.settle(attempt, &outcome).await;
+        outcome
+    }
+
     /// Runs a request to a provider and counts only a refusal against the address. Unlike
     /// [`Auth::limited`] it reserves no attempt, because a provider may be slow.
     pub(in crate::auth) async fn count_refusals<T>(
@@ -165,20 +188,8 @@ impl Auth {
         outcome
     }
 
-    /// Runs `work` as an attempt to use a link or code; a failure counts against the address.
-    pub(in crate::auth) async fn limited<T>(
-        &self,
-        from: IpAddr,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let attempt = self.limits.reserve_link(from, self.clock.now())?;
-        let outcome = work.await;
-        self.settle(attempt, &outcome).await;
-        outcome
-    }
-
     /// Loads the stored counts.
-    pub(in crate::auth) async fn load_counts(&self) -> Result<()> {
+    async fn load_counts(&self) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.store.read().await?;
         let stored = limit_counts::open_counts(&mut tx, now).await?;
@@ -207,7 +218,7 @@ impl Auth {
     }
 
     /// Stores counts. If that fails they stay in memory, and the response is the same.
-    pub(in crate::auth) async fn store_counts(&self, counters: Vec<Counter>) {
+    async fn store_counts(&self, counters: Vec<Counter>) {
         if counters.is_empty() {
             return;
         }
@@ -285,9 +296,9 @@ async fn longest_access(parts: &Parts) -> Result<i64> {
         .await
 }
 
-/// A random value, made with the database. Keys are derived from it as well, so that the server's
-/// secret alone does not give them.
-async fn installation(store: &Store) -> Result<String> {
+/// A random value that is stored with the database. It is mixed into the key of token ids, so that
+/// the server's secret alone does not give that key.
+async fn installation_id(store: &Store) -> Result<String> {
     let new = hex(&random::<32>()?);
     store.write(move |tx| Box::pin(meta::get_or_insert(tx, "installation", new))).await
 }

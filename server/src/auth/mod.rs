@@ -26,7 +26,8 @@ mod signing_keys;
 mod sweeper;
 mod tokens;
 
-pub use accounts::account::Account;
+pub use crate::store::accounts::Account;
+pub use crate::store::identities::Identity;
 pub use accounts::identifiers::{Change, NewNames};
 pub use accounts::import::{Import, NumberConflict, find_conflict};
 pub use accounts::recovery::Requested;
@@ -39,7 +40,6 @@ pub use federation::flow::{
     StartedSignIn, has_changed_issuer,
 };
 pub use federation::handle::ProviderTokens;
-pub use federation::linking::Identity;
 pub use follow::HEARD_WITHIN;
 pub use limits::network::Network;
 pub use limits::{Allowed, LimitRules};

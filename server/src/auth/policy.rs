@@ -16,15 +16,17 @@ pub struct Policy {
     pub code: u8,
     /// The kinds of identifier that this API signs in by.
     pub signs_in_by: &'static [Kind],
-    /// Lifetimes in seconds.
+    /// The life of an access token.
     pub access_seconds: i64,
+    /// The life of a refresh token that is not used.
     pub refresh_seconds: i64,
     /// The longest life of a session that is in use; `None`: no limit.
     pub absolute_seconds: Option<i64>,
-    /// The grace period, where that is a setting: how long a spent refresh token gets the same
-    /// answer again when the client does not name its attempt.
+    /// How long a spent refresh token gets the same answer again if the client does not name its
+    /// attempt; `None`: this API has no such setting.
     pub grace_seconds: Option<i64>,
-    /// The highest number of live sessions of an account.
+    /// The highest number of live sessions of an account at this API; a sign-in ends the least
+    /// recently used.
     pub max_sessions: i64,
     /// Whether a refresh answers a new refresh token and spends the old one.
     pub rotating: bool,
@@ -46,15 +48,6 @@ pub struct Policy {
     pub text_id: bool,
     /// The API's own page for a new password; `None`: the server's page at [`RESET_PATH`].
     pub reset_page: Option<ResetPage>,
-}
-
-/// An API's own page for a new password.
-#[derive(Clone, Copy, Debug)]
-pub struct ResetPage {
-    /// Without a final slash.
-    pub path: &'static str,
-    /// The mailed link to it, with `{uid}` and `{token}`.
-    pub link: &'static str,
 }
 
 impl Policy {
@@ -81,7 +74,8 @@ impl Policy {
         reset_page: None,
     };
 
-    /// Refuses a refresh while the access token, which ends then, has longer to live than the leeway.
+    /// Refuses a refresh that comes earlier than `early_refresh_seconds` before
+    /// `access_expires_at`.
     pub(in crate::auth) fn check_refresh_time(
         &self,
         access_expires_at: i64,
@@ -102,6 +96,15 @@ impl Policy {
             TokenForm::SimpleJwt | TokenForm::ApiToken | TokenForm::PublicKey => password,
         })
     }
+}
+
+/// An API's own page for a new password.
+#[derive(Clone, Copy, Debug)]
+pub struct ResetPage {
+    /// Without a final slash.
+    pub path: &'static str,
+    /// The mailed link to it, with `{uid}` and `{token}`.
+    pub link: &'static str,
 }
 
 /// The form of an access credential.

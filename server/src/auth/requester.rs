@@ -18,8 +18,8 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
-    /// By a credential of a session, sent in the header where it belongs.
-    pub(in crate::auth) fn by(account_id: i64, session: i64) -> Self {
+    /// The sender of a session's own credential, which came in the header.
+    pub(in crate::auth) fn of_session(account_id: i64, session: i64) -> Self {
         SignedIn { account_id, session: Some(session), in_url: false, of_client: false }
     }
 }

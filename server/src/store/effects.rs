@@ -1,6 +1,6 @@
 //! Effects of a write after its commit. Statements record them in the transaction, and the write
 //! itself carries them out before it returns: a caller cannot forget them, and a cancelled request
-//! cannot skip them.
+//! cannot skip them. `auth/domain.rs` supplies [`AfterCommit`]: what memory does.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::error::Result;
 /// What a write stored that memory and background tasks need to know.
 #[derive(Default)]
 pub struct Effects {
-    /// For access tokens that are already issued.
+    /// Memory must refuse the access tokens of these sessions and accounts.
     pub revocations: Vec<Revocation>,
     /// The mail worker has to wake.
     pub has_queued_mail: bool,

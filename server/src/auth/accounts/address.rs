@@ -219,7 +219,7 @@ fn waits_for(account: &Account, email: &Email, now: i64) -> bool {
 
 /// Mails the return link to the old mailbox. The link stores which identities it keeps: the present
 /// ones, or those of the first valid return link. It does not keep identities that were linked in
-/// the last days by a recent sign-in alone: the person who changes the address may have linked
+/// the last seven days by a recent sign-in alone: the person who changes the address may have linked
 /// them.
 async fn mail_return_link(tx: &mut Tx, outbox: &Outbox, account: &Account, now: i64) -> Result<()> {
     let Some(mailbox) = account.mailbox() else { return Ok(()) };
@@ -253,7 +253,7 @@ async fn extend_return_link(tx: &mut Tx, id: i64, mailbox: &str, now: i64) -> Re
     one_time_tokens::prolong(tx, id, purpose.as_str(), mailbox.to_owned(), now, until).await
 }
 
-/// Replaces the present address by `to` and mails its mailbox.
+/// Replaces the present address with `to`, and mails the mailbox of the old one.
 async fn replace_email(
     tx: &mut Tx,
     outbox: &Outbox,
@@ -320,7 +320,7 @@ async fn restore_left_email(tx: &mut Tx, id: i64, email: &Email) -> Result<bool>
     Ok(true)
 }
 
-/// Replaces the present address by a former one.
+/// Replaces the present address with a former one.
 pub async fn restore_email(tx: &mut Tx, id: i64, old: &Email) -> Result<()> {
     identifiers::delete_identifier(tx, id, Kind::Email.as_str()).await?;
     match restore_left_email(tx, id, old).await? {

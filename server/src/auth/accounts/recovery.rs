@@ -29,8 +29,7 @@ use crate::store::{Tx, identifiers, known_places, outbox};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requested {
     Sent,
-    /// The account exists but gets no such mail: it is suspended, active already or has no
-    /// password.
+    /// The account exists, but this mail is not for it; see [`may_get_mail`].
     NotSent,
     Unknown,
 }
@@ -175,7 +174,7 @@ impl Auth {
     }
 
     /// Changes the address by the mailed token. Password and sessions stay; other links become
-    /// invalid unless the mailbox is the same. Counts as a registration, because one link can be
+    /// invalid unless only the spelling of the address changes. Counts as a registration, because one link can be
     /// used to test many addresses.
     pub async fn reset_email(
         &self,
@@ -187,11 +186,6 @@ impl Auth {
     ) -> Result<()> {
         self.admit_registration(from)?;
         self.limited(from, self.try_reset_email(uid, token, new, strict)).await
-    }
-
-    /// Whether any API hides which accounts exist: then what all APIs share must hide it too.
-    pub fn is_any_strict(&self) -> bool {
-        self.policies.iter().any(|policy| policy.strict)
     }
 
     async fn try_reset_email(
@@ -265,7 +259,7 @@ fn may_get_mail(account: &Account, purpose: Purpose, by_provider: bool) -> bool 
 }
 
 /// Sets a password after a mailed link has proved access to the mailbox, and ends all sessions. The
-/// first such reset makes the sole owner. So does a reset at a former address of an account whose
+/// first such reset makes this person the sole owner. So does a reset at a former address of an account whose
 /// present address is unverified: the former one is restored, because a thief may have set the
 /// other.
 async fn set_proved_password(

@@ -37,7 +37,8 @@ pub enum SignInMode {
 pub struct ProviderSignIn {
     pub policy: Policy,
     pub mode: SignInMode,
-    pub kept: SessionExtras,
+    /// What the new session stores beside its times.
+    pub extras: SessionExtras,
     pub by: OpenedBy,
     pub from: IpAddr,
     /// The owner gets a mail if this network is new; `None`: no mail.
@@ -63,7 +64,7 @@ impl Auth {
         let sign_in = ProviderSignIn {
             policy: *policy,
             mode,
-            kept: SessionExtras::default(),
+            extras: SessionExtras::default(),
             by: OpenedBy::ProviderToken,
             from,
             noticed: None,
@@ -129,12 +130,12 @@ impl ProviderSignIn {
         let account_id = self.find_or_register_account(tx, outbox, profile, at).await?;
         let owner = owner_at_new_network(tx, account_id, self.noticed, at).await?;
         if let Some(owner) = owner {
-            let device = self.kept.device_name.clone();
+            let device = self.extras.device_name.clone();
             outbox.queue_about(tx, MailKind::NewNetwork, device, &owner, at).await?;
         }
         accounts::update_last_sign_in(tx, account_id, at).await?;
         let opened = OpenedSession { session: new_session_id()?, account_id, at, by: self.by };
-        open_session(tx, &self.policy, opened, self.kept).await?;
+        open_session(tx, &self.policy, opened, self.extras).await?;
         Ok(opened)
     }
 
@@ -168,7 +169,7 @@ impl ProviderSignIn {
         };
         match (holder, self.mode) {
             (Some(_), SignInMode::Register) => Err(Error::Taken(Kind::Email)),
-            // An unverified claim must not learn that an account has the address.
+            // A user whose address is not verified must not learn that an account has the address.
             (Some(_), SignInMode::SignIn) if !profile.email_verified => {
                 Err(SignInFault::NotRegistered.into())
             }
@@ -183,7 +184,7 @@ impl ProviderSignIn {
 async fn account_of(tx: &mut Tx, profile: &Profile) -> Result<Option<Account>> {
     let Some(id) = id_of(tx, profile).await? else { return Ok(None) };
     accounts::lock_account(tx, id).await?;
-    // While we waited for the lock, an owner who proved the account may have removed the identity.
+    // While we waited for the lock, an owner who proved the mailbox may have removed the identity.
     match id_of(tx, profile).await? {
         Some(still) if still == id => accounts::account(tx, id).await,
         _ => Ok(None),

@@ -1,4 +1,4 @@
-//! The answer of a provider: stored sealed under our code, and opened for the app or client that
+//! The answer of a provider: stored encrypted with the code that this server issues, and opened for the app or client that
 //! may have it.
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! Sign-in with a provider through a browser: the start and the callback. It has two legs of PKCE,
-//! the app's with us and ours with the provider. No account changes before the app proves with its
+//! Sign-in with a provider through a browser: the start and the callback. PKCE protects
+//! both parts: app and server, server and provider. No account changes before the app proves with its
 //! code verifier that it started the sign-in ([`crate::auth::federation::redeem`]).
 
 use std::net::IpAddr;
@@ -106,7 +106,7 @@ impl Auth {
         self.store.write(move |tx| Box::pin(meta::set(tx, name, issuer))).await
     }
 
-    /// The provider's name for users.
+    /// The provider's name as users see it.
     pub fn provider_title(&self, name: &str) -> Option<&str> {
         self.providers.get(name).map(Provider::title)
     }
@@ -122,6 +122,7 @@ impl Auth {
         self.begin(provider, app, None, from).await
     }
 
+    /// Starts a sign-in, or with `link_to` the link of an identity to an account.
     pub(in crate::auth) async fn begin(
         &self,
         provider: &str,
@@ -207,6 +208,7 @@ impl Auth {
         Ok(CallbackResult { redirect: pending.redirect, state, device_id, outcome })
     }
 
+    /// Spends the state of a started sign-in; `without_redirect`: only of one that no app waits for.
     pub(in crate::auth) async fn spend_state(
         &self,
         provider: &Provider,
@@ -275,6 +277,7 @@ impl Auth {
         }
     }
 
+    /// The configured provider of this name.
     pub(in crate::auth) fn provider(&self, name: &str) -> Result<&Provider> {
         self.providers.get(name).ok_or(Error::Provider(ProviderFault::Unknown))
     }

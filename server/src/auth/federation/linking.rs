@@ -18,9 +18,9 @@ use crate::auth::sessions::session::unended_session;
 use crate::error::{Error, Result, SignInFault};
 use crate::identifier::{Email, Kind};
 use crate::store::accounts::{self, Account};
-pub use crate::store::identities::Identity;
+use crate::store::identities::{self, Identity};
 use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn};
-use crate::store::{Tx, identifiers, identities};
+use crate::store::{Tx, identifiers};
 
 impl Auth {
     /// The identities of the account, the oldest first.
@@ -122,18 +122,13 @@ impl Auth {
             .await?;
         Ok(unlinked)
     }
-
-    /// The names of the configured providers.
-    pub(in crate::auth) fn configured_providers(&self) -> Vec<String> {
-        self.providers().map(|one| one.name.to_owned()).collect()
-    }
 }
 
 fn is_asked_by(spent: &PendingSignIn, who: &SignedIn) -> bool {
     spent.link_to().is_some_and(|to| to.account_id == who.account_id)
 }
 
-/// Refuses if the session that started the link has ended, for example by a change of password.
+/// Refuses the link if the session that started the link has ended, for example by a change of password.
 async fn require_session(tx: &mut Tx, spent: &PendingSignIn) -> Result<()> {
     match spent.link_to().and_then(|to| to.session_id) {
         Some(session) => match unended_session(tx, session).await {

@@ -1,6 +1,6 @@
 //! Redeeming the code of a sign-in with a provider: an app with the code verifier gets a session, a
 //! client without a redirect gets the provider's tokens. One transaction spends the code and makes
-//! its result: after a failure of ours or a refused account, the app can retry with the same code.
+//! its result: if this server fails or the account is refused, the app can retry with the same code.
 
 use std::net::IpAddr;
 
@@ -36,11 +36,11 @@ impl Auth {
         device: Option<DeviceName>,
         from: IpAddr,
     ) -> Result<Issued> {
-        let kept = device_extras(device)?;
+        let extras = device_extras(device)?;
         let sign_in = ProviderSignIn {
             policy: *policy,
             mode: SignInMode::Either,
-            kept: kept.clone(),
+            extras: extras.clone(),
             by: OpenedBy::Owner,
             from,
             noticed: self.noticed_network(policy, from),
@@ -48,7 +48,7 @@ impl Auth {
         let (opened, account) =
             self.limited(from, self.sign_in_by_code(sign_in, code, verifier)).await?;
         self.note_place(account.id, from, opened.at + policy.refresh_seconds).await;
-        self.issue_first(policy, opened, &kept, account)
+        self.issue_first(policy, opened, &extras, account)
     }
 
     async fn sign_in_by_code(

@@ -57,11 +57,11 @@ impl Auth {
         self.limits.count_sign_in(from, self.clock.now())?;
         let profile = self.count_refusals(from, self.profile_of_token(provider, token)).await?;
         let pair = OpaquePair::new(policy)?;
-        let (mode, kept) = (SignInMode::Either, pair.session_values(client));
+        let (mode, extras) = (SignInMode::Either, pair.session_values(client));
         let sign_in = ProviderSignIn {
             policy: *policy,
             mode,
-            kept,
+            extras,
             by: OpenedBy::ProviderToken,
             from,
             noticed: None,

@@ -45,7 +45,7 @@ impl Auth {
             self.store_use(&session, from, now, now + policy.refresh_seconds).await;
         }
         let of_client = session.client_id.is_some();
-        Ok(SignedIn { of_client, ..SignedIn::by(session.account_id, session.id) })
+        Ok(SignedIn { of_client, ..SignedIn::of_session(session.account_id, session.id) })
     }
 
     /// Stores the use of a token, and the network as a known place, as a refresh does. The request

@@ -36,7 +36,7 @@ pub struct RefreshedTokens {
 enum OwnRefresh {
     Refreshed(RefreshedSession),
     /// The token was reused, so the session has been ended.
-    Ended,
+    Reused,
 }
 
 impl Auth {
@@ -154,7 +154,7 @@ impl Auth {
         match self.own_id(&claims, now)? {
             Some(id) => {
                 let account_id = self.check_own_access(id.session, claims.account).await?;
-                Ok(SignedIn::by(account_id, id.session))
+                Ok(SignedIn::of_session(account_id, id.session))
             }
             None => {
                 let account = self.foreign_account(&claims).await?.ok_or(Error::AccountNotFound)?;
@@ -172,7 +172,7 @@ impl Auth {
         }
         let AccessSubject { account_id, session } = self.read_access_token(header, token).await?;
         self.check_own_access(session, AccountClaim::Id(account_id)).await?;
-        Ok(SignedIn::by(account_id, session))
+        Ok(SignedIn::of_session(account_id, session))
     }
 
     /// Signs a token for the present state of a session.
@@ -245,7 +245,7 @@ impl Auth {
                         let session = unended_session(tx, id.session).await?;
                         return end_reused_session(tx, &outbox, &session, now)
                             .await
-                            .map(|()| OwnRefresh::Ended);
+                            .map(|()| OwnRefresh::Reused);
                     }
                     let session = live_session(tx, id, Some(policy.name), now).await?;
                     active_account(tx, session.account_id).await?;
@@ -256,7 +256,7 @@ impl Auth {
             .await?;
         match refreshed {
             OwnRefresh::Refreshed(refreshed) => Ok(refreshed),
-            OwnRefresh::Ended => Err(TokenFault::Spent.into()),
+            OwnRefresh::Reused => Err(TokenFault::Spent.into()),
         }
     }
 

@@ -45,7 +45,7 @@ struct SignInRequest<'s> {
     identifier: Option<&'s Identifier>,
     password: &'s str,
     from: IpAddr,
-    /// The cost of hashing for an unknown name.
+    /// Chooses the cost of the dummy hash for an unknown name.
     seed: CostSeed,
 }
 
@@ -77,6 +77,7 @@ impl Auth {
         Ok(key)
     }
 
+    /// Opens a session by a password, within the limits on attempts.
     pub(in crate::auth) async fn open_by_password(
         &self,
         policy: &Policy,
@@ -98,7 +99,7 @@ impl Auth {
         opened
     }
 
-    /// If the password of the account changes between the check and the commit, checks it once
+    /// Checks the password and opens the session. If the password changes in between, checks once
     /// more.
     async fn try_sign_in(
         &self,
@@ -131,7 +132,7 @@ impl Auth {
         found: Option<Credentials>,
         request: &SignInRequest<'_>,
     ) -> Result<VerifiedPassword> {
-        // No stored password is that long, so the answer does not depend on the account.
+        // A password that is too long is refused for every account alike: none is stored.
         let password = policy.password(request.password).map_err(|_| Error::InvalidCredentials)?;
         let now = self.clock.now();
         let origin = self.origin(request.from, is_at_known_place(found.as_ref(), now));

@@ -64,7 +64,7 @@ enum Verdict {
 enum RefreshOutcome {
     Refreshed(Box<Refreshed>),
     /// The token was reused, so the session has been ended.
-    Ended,
+    Reused,
 }
 
 /// A refreshed session and its account.
@@ -130,7 +130,7 @@ impl Auth {
                 self.note_place(account.id, from, session.expires_at).await;
                 self.issue_next(policy, &session, account)
             }
-            RefreshOutcome::Ended => Err(TokenFault::Reused.into()),
+            RefreshOutcome::Reused => Err(TokenFault::Reused.into()),
         }
     }
 
@@ -205,8 +205,9 @@ impl Auth {
         Ok(RefreshOutcome::refreshed(session, account))
     }
 
-    /// Of several concurrent requests, one conditional update succeeds. The others get their
-    /// verdict by the state after it.
+    /// Spends the token in one transaction, or answers a retry, or ends the session of a copied
+    /// token. Of several concurrent requests one conditional update succeeds; the others get their
+    /// verdict from the row after it.
     async fn rotate(&self, policy: &Policy, presented: PresentedToken) -> Result<RefreshOutcome> {
         let (policy, outbox, now) = (*policy, self.outbox.clone(), self.clock.now());
         self.store
@@ -229,7 +230,7 @@ impl Auth {
                         }
                         Verdict::Reused => end_reused_session(tx, &outbox, &session, now)
                             .await
-                            .map(|()| RefreshOutcome::Ended),
+                            .map(|()| RefreshOutcome::Reused),
                         Verdict::Ended | Verdict::Rotate => Err(TokenFault::Spent.into()),
                     }
                 })

@@ -137,7 +137,7 @@ impl Auth {
             return Err(Error::AccountInactive);
         }
         check_name(&mut tx, &user_name, session.account_id).await?;
-        Ok(SignedIn::by(session.account_id, session.id))
+        Ok(SignedIn::of_session(session.account_id, session.id))
     }
 
     /// [`Auth::check_number`] for the account number in the user name of a token of this server.
