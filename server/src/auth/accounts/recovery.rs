@@ -29,7 +29,7 @@ use crate::store::{Tx, identifiers, known_places, outbox};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requested {
     Sent,
-    /// The account exists, but this mail is not for it; see [`may_get_mail`].
+    /// The account exists, but this mail is not for it; see `may_get_mail`.
     NotSent,
     Unknown,
 }

@@ -56,7 +56,7 @@ impl Auth {
         if is_authentic { Ok(client) } else { Err(ClientFault::Secret.into()) }
     }
 
-    /// As [`Auth::authenticate_client`], for an application that signs users in; failures are
+    /// As `authenticate_client`, for an application that signs users in; failures are
     /// limited for each address.
     pub async fn authenticate_client_from(
         &self,

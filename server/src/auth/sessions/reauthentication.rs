@@ -31,7 +31,7 @@ enum Method {
 }
 
 impl Reauthentication {
-    /// By the age of the sign-in, which [`Self::verify`] checks.
+    /// By the age of the sign-in, which `verify` checks.
     pub fn by_recent_sign_in(who: &SignedIn, from: IpAddr) -> Self {
         Reauthentication { who: *who, from, method: Method::RecentSignIn }
     }
