@@ -262,7 +262,9 @@ fn after_commit(
     let (revoked, mail_queued) = (Arc::clone(revoked), Arc::clone(mail_queued));
     let numbers = Arc::clone(numbers);
     Arc::new(move |effects| {
-        revoked.apply(&effects.revocations);
+        if !effects.revocations.is_empty() {
+            revoked.apply(&effects.revocations);
+        }
         if effects.has_queued_mail {
             mail_queued.notify_one();
         }

@@ -74,3 +74,92 @@ impl EffectfulStore {
         self.store.announcements()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tempfile::TempDir;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::store::accounts::{self, NewAccount};
+    use crate::store::connect;
+
+    /// A store, and the account numbers that its writes have reported.
+    async fn recorded() -> (EffectfulStore, Arc<Mutex<Vec<i64>>>, TempDir) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = connect(None, dir.path()).await.expect("a new database");
+        let reported = Arc::new(Mutex::new(Vec::new()));
+        let report = Arc::clone(&reported);
+        let after_commit: AfterCommit = Arc::new(move |effects| {
+            report.lock().expect("no panic").extend(effects.account_number);
+            Box::pin(std::future::ready(()))
+        });
+        (EffectfulStore::new(store, after_commit), reported, dir)
+    }
+
+    async fn insert_account(tx: &mut Tx) -> Result<i64> {
+        let new = NewAccount {
+            password: None,
+            display_name: None,
+            sign_up_name: None,
+            is_superuser: false,
+            awaits_activation: false,
+            language: None,
+            created_at: 0,
+        };
+        accounts::insert_account(tx, &new).await
+    }
+
+    #[tokio::test]
+    async fn effects_are_carried_out_before_the_answer_and_only_for_what_is_stored() {
+        let (store, reported, _dir) = recorded().await;
+        let refused = store.write(|tx| {
+            Box::pin(async move {
+                insert_account(tx).await?;
+                Err::<(), _>(Error::InvalidCredentials)
+            })
+        });
+        let panicking = store.write::<(), _>(|tx| {
+            Box::pin(async move {
+                insert_account(tx).await?;
+                panic!("on purpose")
+            })
+        });
+        // In one batch: what one write leaves must not reach the next.
+        let silent = store.write::<(), _>(|_| Box::pin(async { Ok(()) }));
+        let (refused, panicked, silent) = tokio::join!(refused, panicking, silent);
+        assert!(refused.is_err() && panicked.is_err() && silent.is_ok());
+        assert!(reported.lock().expect("no panic").is_empty());
+        let id = store.write(|tx| Box::pin(insert_account(tx))).await.expect("an account");
+        assert_eq!(*reported.lock().expect("no panic"), [id]);
+    }
+
+    #[tokio::test]
+    async fn effects_are_carried_out_when_the_caller_has_gone() {
+        let (store, reported, _dir) = recorded().await;
+        let (started, has_started) = oneshot::channel::<()>();
+        let (go_on, may_go_on) = oneshot::channel::<()>();
+        let writing = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let work = store.write(move |tx| {
+                    Box::pin(async move {
+                        started.send(()).expect("the test waits");
+                        may_go_on.await.expect("the test continues");
+                        insert_account(tx).await
+                    })
+                });
+                work.await
+            }
+        });
+        has_started.await.expect("it starts");
+        writing.abort();
+        go_on.send(()).expect("the write waits");
+        // Its own effects are carried out after those of the write before it.
+        let id = store.write(|tx| Box::pin(insert_account(tx))).await.expect("an account");
+        assert_eq!(*reported.lock().expect("no panic"), [id - 1, id]);
+    }
+}
