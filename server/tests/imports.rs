@@ -40,7 +40,7 @@ const AUTH: Floors = &[
     &["mailing"],
     &["policy"],
     &["password"],
-    &["limits", "tokens"],
+    &["after_commit", "limits", "tokens"],
     &["clock_watch", "names", "numbers", "revoked", "secrets"],
 ];
 

@@ -1,11 +1,11 @@
-//! [`Auth`], the entry point of the domain: its parts, its start, what follows a
-//! write in memory, and the limits on attempts.
+//! [`Auth`], the entry point of the domain: its parts, its start, and the limits on attempts.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::auth::after_commit::after_commit;
 use crate::auth::clock_watch::ClockWatch;
 use crate::auth::limits::network::Network;
 use crate::auth::limits::places::Places;
@@ -30,7 +30,7 @@ use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::language::Language;
 use crate::providers::Providers;
 use crate::redirect::Redirects;
-use crate::store::effects::{AfterCommit, EffectfulStore};
+use crate::store::effects::EffectfulStore;
 use crate::store::meta::{self, LONGEST_ACCESS};
 use crate::store::{Store, limit_counts};
 
@@ -250,31 +250,6 @@ impl Auth {
     pub(in crate::auth) fn cost_seed_of_account(&self, id: i64) -> CostSeed {
         CostSeed(self.digest_key.digest("lot of account", &id.to_be_bytes()))
     }
-}
-
-/// The effects of each write: applies revocations in memory, wakes the mail worker and records the
-/// number of a new account.
-fn after_commit(
-    revoked: &Arc<Revoked>,
-    mail_queued: &Arc<Notify>,
-    numbers: &Arc<Numbers>,
-) -> AfterCommit {
-    let (revoked, mail_queued) = (Arc::clone(revoked), Arc::clone(mail_queued));
-    let numbers = Arc::clone(numbers);
-    Arc::new(move |effects| {
-        if !effects.revocations.is_empty() {
-            revoked.apply(&effects.revocations);
-        }
-        if effects.has_queued_mail {
-            mail_queued.notify_one();
-        }
-        let numbers = Arc::clone(&numbers);
-        Box::pin(async move {
-            if let Some(number) = effects.account_number {
-                numbers.note(number).await;
-            }
-        })
-    })
 }
 
 /// The longest lifetime of an access token under any settings so far. A token issued under earlier

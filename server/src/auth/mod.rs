@@ -2,6 +2,7 @@
 //! or on an API; each API describes itself in a [`Policy`].
 
 mod accounts;
+mod after_commit;
 mod clock_watch;
 mod delivery;
 mod domain;

@@ -1,6 +1,6 @@
 //! Effects of a write after its commit. Statements record them in the transaction, and the write
 //! itself carries them out before it returns: a caller cannot forget them, and a cancelled request
-//! cannot skip them. `auth/domain.rs` supplies [`AfterCommit`]: what memory does.
+//! cannot skip them. `auth/after_commit.rs` supplies [`AfterCommit`]: what memory does.
 
 use std::sync::Arc;
 
