@@ -10,9 +10,10 @@ use propusk_wire::Secret;
 
 use super::record::StoredState;
 use super::stored_session::Session;
+use super::verdict::Verdict;
 use crate::clock::Moment;
 use crate::dialects::Tokens;
-use crate::error::{Error, SignOutReason};
+use crate::error::SignOutReason;
 use crate::vault_state::VaultState;
 
 /// The state of the session in memory.
@@ -30,19 +31,6 @@ pub(crate) struct MemorySession {
     pub session: Box<Session>,
     /// Whether the vault contains the same session.
     pub is_saved: bool,
-}
-
-/// Why a renewal brought no tokens.
-#[derive(Debug)]
-pub(crate) enum Verdict {
-    /// The server says that the session has ended.
-    Ended(SignOutReason),
-    /// The server says that the refresh token was used before.
-    Spent,
-    /// The refresh token works only after the access token has expired.
-    TooEarly,
-    /// The answer says nothing about the session.
-    Inconclusive(Error),
 }
 
 /// What to do after the answer to a renewal.
@@ -154,9 +142,10 @@ pub(crate) fn outcome_of(
                 Ok(tokens) => {
                     Outcome::Renewed(Box::new((*kept.session).clone().renewed(tokens, at)))
                 }
-                Err(Verdict::Ended(reason)) => Outcome::Ended(reason),
-                Err(Verdict::Spent) => Outcome::Ended(SignOutReason::AnswerLost),
-                Err(verdict) => Outcome::Unchanged(verdict),
+                Err(verdict) => match verdict.end() {
+                    Some(reason) => Outcome::Ended(reason),
+                    None => Outcome::Unchanged(verdict),
+                },
             }
         }
         // Another process has renewed the same sign-in.

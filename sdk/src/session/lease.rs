@@ -1,6 +1,6 @@
-//! The lease of a renewal. A process writes it into the vault before it sends a refresh token, so
-//! that no lock is held during the request. Other processes wait for it for a while. A lease ends
-//! when it expires or when its process has died.
+//! The lease of a renewal decides which process renews. A process writes it into the vault before
+//! it sends a refresh token, so that no lock is held during the request. Other processes wait for it
+//! for a while. A lease ends when it expires or when its process has died.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,39 @@ pub(crate) struct Lease {
     lives: i64,
 }
 
+/// Whether a client may renew.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Turn {
+    /// It writes a lease of its own and renews. If another process has sent the same refresh token,
+    /// that process may still receive an answer for this long.
+    Renew(Duration),
+    /// Another process is renewing: wait until it is done.
+    Wait,
+    /// Another process is renewing, and a second renewal would cost the session. Try again after
+    /// this time.
+    Later(Duration),
+}
+
+impl Turn {
+    /// Decides by the lease in the vault. `may_wait`: whether the client has not waited for too
+    /// long; `spends_refresh_token`: whether an answer that is lost cannot be requested again.
+    pub fn of(
+        holder: &LeaseHolder,
+        lease: Option<&Lease>,
+        now: i64,
+        may_wait: bool,
+        spends_refresh_token: bool,
+    ) -> Self {
+        let lease = lease.filter(|lease| !lease.is_of(holder));
+        let remaining = lease.map_or(Duration::ZERO, |lease| lease.remaining(now));
+        match (remaining.is_zero(), may_wait, spends_refresh_token) {
+            (false, true, _) => Turn::Wait,
+            (false, false, true) => Turn::Later(remaining),
+            _ => Turn::Renew(lease.map_or(Duration::ZERO, |lease| lease.remaining_time(now))),
+        }
+    }
+}
+
 impl Lease {
     /// A lease of this client for one request.
     pub fn new(holder: &LeaseHolder, now: i64, limit: Duration) -> Self {
@@ -45,7 +78,7 @@ impl Lease {
     }
 
     /// How long the lease is still valid. Zero if its owner no longer exists.
-    pub fn remaining(&self, now: i64) -> Duration {
+    fn remaining(&self, now: i64) -> Duration {
         let is_there = match self.process == std::process::id() {
             // An earlier process may have had the same process id.
             true => holders().contains(&self.holder),
@@ -56,7 +89,7 @@ impl Lease {
 
     /// The time until the lease expires, whether or not its process is alive. Small corrections of
     /// the clock are tolerated; a clock that was set far back does not extend the lease.
-    pub fn remaining_time(&self, now: i64) -> Duration {
+    fn remaining_time(&self, now: i64) -> Duration {
         let (left, lives) = (self.until.saturating_sub(now), self.lives.clamp(0, MAX_DURATION + 1));
         let left = if left > 2 * lives { 0 } else { left.clamp(0, lives) };
         Duration::from_secs(u64::try_from(left).unwrap_or(0))
@@ -114,6 +147,29 @@ mod tests {
         assert!(lease.is_of(&holder) && !lease.is_of(&other));
         drop(holder);
         assert_eq!(lease.remaining(1_000), Duration::ZERO, "a client that is gone");
+    }
+
+    #[test]
+    fn one_client_renews_and_the_others_wait() {
+        let (holder, other) = (LeaseHolder::new().unwrap(), LeaseHolder::new().unwrap());
+        let lease = Lease::new(&other, 1_000, Duration::from_secs(20));
+        let turn = |lease: Option<&Lease>, now, may_wait, spends| {
+            Turn::of(&holder, lease, now, may_wait, spends)
+        };
+        let seconds = Duration::from_secs;
+        for spends in [true, false] {
+            let lease = Some(&lease);
+            assert_eq!(turn(None, 1_000, true, spends), Turn::Renew(seconds(0)), "no lease");
+            assert_eq!(turn(lease, 1_000, true, spends), Turn::Wait);
+            assert_eq!(turn(lease, 1_021, true, spends), Turn::Renew(seconds(0)), "expired");
+            let own = Lease::new(&holder, 1_000, Duration::from_secs(20));
+            assert_eq!(turn(Some(&own), 1_000, true, spends), Turn::Renew(seconds(0)), "its own");
+        }
+        assert_eq!(turn(Some(&lease), 1_001, false, true), Turn::Later(seconds(20)));
+        assert_eq!(turn(Some(&lease), 1_001, false, false), Turn::Renew(seconds(20)));
+        drop(other);
+        let dead = turn(Some(&lease), 1_001, true, true);
+        assert_eq!(dead, Turn::Renew(seconds(20)), "its answer may still arrive");
     }
 
     #[cfg(unix)]

@@ -32,6 +32,7 @@ mod stored_session;
 #[cfg(test)]
 mod tests;
 mod vault_sync;
+mod verdict;
 mod watching;
 
 pub use adoption::Adoption;

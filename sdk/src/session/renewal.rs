@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::Instrument;
 
 use super::decide::{
-    MemorySession, Outcome, SessionState, Verdict, is_same_renewal, merged_state, outcome_of,
+    MemorySession, Outcome, SessionState, is_same_renewal, merged_state, outcome_of,
 };
 use super::last_seen::UnwrittenEnd;
-use super::lease::Lease;
+use super::lease::{Lease, Turn};
 use super::locked_vault::{LockedVault, is_not_ours, state_of};
 use super::offline::CLOCK_TOLERANCE;
 use super::record::{Record, StoredState};
@@ -23,6 +23,7 @@ use super::single_flight::FlightResult;
 use super::status::{Phase, StatusChange};
 use super::stored_session::Session;
 use super::vault_sync::change_of;
+use super::verdict::Verdict;
 use crate::clock::Moment;
 use crate::dialects::Tokens;
 use crate::error::{Error, ErrorKind, Result, SignOutReason};
@@ -85,7 +86,7 @@ impl SessionCore {
             };
             let answer = self.ask(&asked.session, &purpose).await;
             let at = self.transport.moment();
-            if matches!(answer, Err(Verdict::Spent | Verdict::Ended(_))) {
+            if answer.as_ref().is_err_and(|verdict| verdict.end().is_some()) {
                 self.wait_for_other_process(&asked).await;
             }
             if let Some(outcome) = self.apply_answer(&asked.session, &purpose, answer, at).await {
@@ -163,7 +164,7 @@ impl SessionCore {
         Ok(saved)
     }
 
-    /// Writes the lease, unless another process holds one.
+    /// Writes the lease if it is this client's turn.
     async fn acquire_lease(
         self: &Arc<Self>,
         locked: &LockedVault,
@@ -173,21 +174,19 @@ impl SessionCore {
     ) -> Result<RenewalStep> {
         let now = self.transport.device_now();
         let lease = locked.found().and_then(|record| record.lease.as_ref());
-        let lease = lease.filter(|lease| !lease.is_of(&self.holder));
-        let holds = lease.map_or(Duration::ZERO, |lease| lease.remaining(now));
-        if !holds.is_zero() {
-            if Instant::now() < other_process_deadline {
-                return Ok(RenewalStep::Wait);
-            }
-            if kept.session.spends_refresh_token() {
+        let may_wait = Instant::now() < other_process_deadline;
+        let spends = kept.session.spends_refresh_token();
+        let other_process_limit = match Turn::of(&self.holder, lease, now, may_wait, spends) {
+            Turn::Renew(other_process_limit) => other_process_limit,
+            Turn::Wait => return Ok(RenewalStep::Wait),
+            Turn::Later(after) => {
                 let later = Error::because(
-                    ErrorKind::RetryLater { after: holds },
+                    ErrorKind::RetryLater { after },
                     "another process is renewing, and its answer cannot be requested again",
                 );
                 return self.usable_token_or(&kept, purpose, later);
             }
-        }
-        let other_process_limit = lease.map_or(Duration::ZERO, |lease| lease.remaining_time(now));
+        };
         let mut record = locked.record(&SessionState::SignedIn(kept.clone()))?;
         record.lease = Some(Lease::new(&self.holder, now, self.transport.timeout()));
         if let Err(error) = self.write(locked, record).await {
@@ -201,19 +200,17 @@ impl SessionCore {
     /// answer counts.
     async fn wait_for_other_process(&self, asked: &RenewalRequest) {
         let until = Instant::now() + asked.other_process_limit;
-        while Instant::now() < until && self.is_current(&asked.session).await {
+        while Instant::now() < until && self.is_current(&asked.session).await.unwrap_or(true) {
             sleep_until(until.min(Instant::now() + POLL_PERIOD)).await;
         }
     }
 
-    /// Whether the vault still contains the session that is being renewed. `true` if the vault
-    /// cannot be read.
-    pub(super) async fn is_current(&self, asked: &Session) -> bool {
-        match self.vault_record().await.map(|record| record.held) {
-            Ok(StoredState::SignedIn(held)) => is_same_renewal(asked, &held),
-            Ok(StoredState::SignedOut(_)) => false,
-            Err(_) => true,
-        }
+    /// Whether the vault still contains the session that is being renewed.
+    pub(super) async fn is_current(&self, asked: &Session) -> Result<bool> {
+        Ok(match self.vault_record().await?.held {
+            StoredState::SignedIn(held) => is_same_renewal(asked, &held),
+            StoredState::SignedOut(_) => false,
+        })
     }
 
     /// Last step: stores what follows from the answer. `None`: another process was first, and the

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::attempt_id::attempt;
-use super::decide::Verdict;
 use super::renewal_purpose::RenewalPurpose;
 use super::session_core::SessionCore;
 use super::stored_session::Session;
+use super::verdict::Verdict;
 use crate::account::Operation;
 use crate::dialects::{Call, Refusal, Renewal, Tokens};
-use crate::error::{Error, ErrorKind, Result, SignOutReason, Unexpected};
+use crate::error::{Error, ErrorKind, Result, SignOutReason};
 use crate::http::Failure;
 
 type Answer = std::result::Result<Tokens, Verdict>;
@@ -27,8 +27,8 @@ impl SessionCore {
         let call = self.refresh_call(session).map_err(Verdict::Inconclusive)?;
         // The process may be suspended for hours between reading the vault and sending.
         let (core, asked) = (Arc::clone(self), session.clone());
-        let is_current = async move { core.is_current(&asked).await };
-        self.transport.send_if(call, is_current).await.map_err(verdict)
+        let is_current = async move { core.is_current(&asked).await.unwrap_or(true) };
+        self.transport.send_if(call, is_current).await.map_err(Verdict::from)
     }
 
     pub(super) fn refresh_call(&self, session: &Session) -> Result<Call<Tokens>> {
@@ -72,7 +72,7 @@ impl SessionCore {
         match sent {
             Ok(true) => {}
             Ok(false) | Err(Failure::Refused(Refusal::Unauthorized)) => return Err(refused()),
-            Err(failure) => return Err(verdict(failure)),
+            Err(failure) => return Err(failure.into()),
         }
         let now = self.transport.moment().server;
         Ok(Tokens {
@@ -83,19 +83,5 @@ impl SessionCore {
             session_id: None,
             profile,
         })
-    }
-}
-
-pub(super) fn verdict(failure: Failure) -> Verdict {
-    match failure {
-        Failure::Refused(Refusal::SignedOut(reason)) => Verdict::Ended(reason),
-        Failure::Refused(Refusal::Spent) => Verdict::Spent,
-        Failure::Refused(Refusal::TooEarly) => Verdict::TooEarly,
-        // The path of a refresh belongs to the API alone: another answer comes from a proxy or from
-        // a failing server.
-        Failure::Unexpected(status) => {
-            Verdict::Inconclusive(Error::because(ErrorKind::Network, Unexpected(status)))
-        }
-        failure => Verdict::Inconclusive(failure.into()),
     }
 }

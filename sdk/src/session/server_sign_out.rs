@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use propusk_wire::Secret;
 
-use super::decide::Verdict;
 use super::pending_sign_outs::SignOutRetry;
-use super::renewal_call::verdict;
 use super::session_core::SessionCore;
 use super::stored_session::Session;
+use super::verdict::Verdict;
 use crate::dialects::Refusal;
 use crate::error::{Error, Result};
 use crate::http::Failure;
@@ -106,15 +105,13 @@ impl SessionCore {
             outcome => return is_confirmed(outcome).then_some(generation),
         }
         let call = self.refresh_call(session).ok()?;
-        match self.transport.send(call).await.map_err(verdict) {
+        match self.transport.send(call).await.map_err(Verdict::from) {
             Ok(tokens) => {
                 let renewed = session.clone().renewed(tokens, self.transport.moment());
                 self.remember_renewed(renewed.clone()).await;
                 is_confirmed(self.send_sign_out(&renewed).await).then_some(renewed.generation)
             }
-            Err(verdict) => {
-                matches!(verdict, Verdict::Ended(_) | Verdict::Spent).then_some(generation)
-            }
+            Err(verdict) => verdict.end().map(|_| generation),
         }
     }
 
@@ -141,12 +138,13 @@ impl SessionCore {
 fn is_confirmed(current: std::result::Result<bool, Failure>) -> bool {
     match current {
         Ok(current) => current,
-        // The session had ended before.
-        Err(Failure::Refused(Refusal::SignedOut(_) | Refusal::Spent)) => true,
         Err(failure) => {
-            let error = Error::from(failure);
-            tracing::info!(%error, "the server was not informed of a sign-out");
-            false
+            let verdict = Verdict::from(failure);
+            let had_ended_before = verdict.end().is_some();
+            if !had_ended_before {
+                tracing::info!(?verdict, "the server was not informed of a sign-out");
+            }
+            had_ended_before
         }
     }
 }
