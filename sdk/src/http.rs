@@ -87,12 +87,16 @@ impl Transport {
 
     /// As [`send`](Self::send), but the body is sent only if it is still needed at that moment.
     /// Otherwise the request is aborted.
-    pub async fn send_if<T>(
+    pub async fn send_if<T, F>(
         &self,
         call: Call<T>,
-        is_still_needed: impl Future<Output = bool> + Send + 'static,
-    ) -> std::result::Result<T, Failure> {
-        self.exchange(call, Some(Box::pin(is_still_needed))).await
+        is_still_needed: impl Fn() -> F + Send + Sync + 'static,
+    ) -> std::result::Result<T, Failure>
+    where
+        F: Future<Output = bool> + Send + 'static,
+    {
+        let condition: Condition = Box::new(move || Box::pin(is_still_needed()));
+        self.exchange(call, Some(condition)).await
     }
 
     async fn exchange<T>(
@@ -105,7 +109,7 @@ impl Transport {
         // A request without a body cannot be held back until the connection is open.
         if request.body.is_none()
             && let Some(condition) = condition.take()
-            && !condition.await
+            && !condition().await
         {
             return Err(Failure::Outdated);
         }
@@ -141,7 +145,7 @@ impl Transport {
         }
         if let Some(body) = request.body {
             let body = match condition {
-                Some(condition) => conditional::body(body.to_string(), condition),
+                Some(condition) => conditional::body(body.to_string(), condition, self.clock.clone()),
                 None => body.to_string().into(),
             };
             builder = builder.header(CONTENT_TYPE, "application/json").body(body);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::attempt_id::attempt;
+use super::locked_vault::is_replaceable;
 use super::renewal_purpose::RenewalPurpose;
 use super::session_core::SessionCore;
 use super::stored_session::Session;
@@ -26,8 +27,18 @@ impl SessionCore {
         }
         let call = self.refresh_call(session).map_err(Verdict::Inconclusive)?;
         // The process may be suspended for hours between reading the vault and sending.
-        let (core, asked) = (Arc::clone(self), session.clone());
-        let is_current = async move { core.is_current(&asked).await.unwrap_or(true) };
+        let (core, asked) = (Arc::clone(self), Arc::new(session.clone()));
+        let is_current = move || {
+            let (core, asked) = (Arc::clone(&core), Arc::clone(&asked));
+            async move {
+                match core.is_current(&asked).await {
+                    Ok(is_current) => is_current,
+                    // A lost record is replaced by the session in memory. Otherwise another process
+                    // may have renewed.
+                    Err(error) => is_replaceable(&error),
+                }
+            }
+        };
         self.transport.send_if(call, is_current).await.map_err(Verdict::from)
     }
 

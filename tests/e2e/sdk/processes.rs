@@ -1,11 +1,16 @@
 //! Several processes of an app that share a vault.
 
+use std::io;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 
+use propusk::{FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultKey};
 use propusk_tests::process::beside_tests;
 use tokio::process::Command;
+use tokio::sync::oneshot;
 
-use super::{EXPIRED, Home};
+use super::{EXPIRED, Home, key};
 
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
@@ -32,4 +37,124 @@ async fn refresh_is_sent_once_by_three_processes_with_a_hundred_calls() {
     // This process finds what the others have stored.
     client.access_token().await.expect("a token");
     assert_eq!(tap.count(REFRESH), 1);
+}
+
+/// The disk of a process that is suspended when it has read the vault after its next write.
+struct SuspendingDisk {
+    file: FileStorage,
+    is_next: AtomicBool,
+    /// Notified when the process is suspended.
+    suspended: Mutex<Option<oneshot::Sender<()>>>,
+    is_resumed: Mutex<bool>,
+    resumes: Condvar,
+    /// Whether reads fail now.
+    is_away: AtomicBool,
+}
+
+impl SuspendingDisk {
+    fn resume(&self) {
+        *self.is_resumed.lock().expect("no panic") = true;
+        self.resumes.notify_all();
+    }
+}
+
+impl Storage for SuspendingDisk {
+    fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        let read = self.file.read();
+        if self.is_next.load(Ordering::SeqCst)
+            && let Some(suspended) = self.suspended.lock().expect("no panic").take()
+        {
+            suspended.send(()).expect("the test waits");
+            let is_resumed = self.is_resumed.lock().expect("no panic");
+            drop(self.resumes.wait_while(is_resumed, |is_resumed| !*is_resumed));
+        }
+        match self.is_away.load(Ordering::SeqCst) {
+            true => Err(io::Error::other("the disk is away")),
+            false => read,
+        }
+    }
+
+    fn write(&self, sealed: &[u8]) -> io::Result<()> {
+        self.file.write(sealed)?;
+        self.is_next.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn set_aside(&self) -> io::Result<()> {
+        self.file.set_aside()
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.file.remove()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send>> {
+        self.file.lock()
+    }
+}
+
+struct Key;
+
+impl KeyStore for Key {
+    fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
+        Ok(Some(key()))
+    }
+
+    fn save(&self, _: &VaultKey) -> Result<(), KeyStoreError> {
+        Err(KeyStoreError::Other("there is one key".to_owned()))
+    }
+}
+
+/// Between the last look at the vault and the send, the process is suspended, and another one renews
+/// twice: the refresh token in memory was spent long ago, and sending it would end the session.
+async fn assert_stale_refresh_token_is_not_sent(is_away: bool) {
+    let home = Home::start().await;
+    let (tap, other) = home.tapped().await;
+    let (suspended, is_suspended) = oneshot::channel();
+    let disk = Arc::new(SuspendingDisk {
+        file: FileStorage::new(home.folder.path().join("app.vault")),
+        is_next: AtomicBool::new(false),
+        suspended: Mutex::new(Some(suspended)),
+        is_resumed: Mutex::new(false),
+        resumes: Condvar::new(),
+        is_away: AtomicBool::new(false),
+    });
+    let vault = Vault::with_storage(Arc::<SuspendingDisk>::clone(&disk), Arc::new(Key));
+    let client = home.builder_at(&tap).vault(vault).build().expect("a client");
+    assert!(client.status().await.expect("a status").is_signed_in());
+    home.advance(EXPIRED);
+    let renewal = tokio::spawn({
+        let client = client.clone();
+        async move { client.access_token().await }
+    });
+    // It has written its lease and read the vault once more.
+    is_suspended.await.expect("it renews");
+    for _ in 0..2 {
+        home.advance(EXPIRED);
+        other.access_token().await.expect("a token");
+    }
+    disk.is_away.store(is_away, Ordering::SeqCst);
+    disk.resume();
+    let renewed = renewal.await.expect("no panic");
+    assert_eq!(renewed.is_err(), is_away, "{renewed:?}");
+    disk.is_away.store(false, Ordering::SeqCst);
+    client.network_changed();
+    let token = client.access_token().await.expect("a token").token().clone();
+    assert_eq!(token, *other.access_token().await.expect("a token").token());
+    other.refresh().await.expect("the session is alive");
+    assert_eq!(tap.count(REFRESH), 3, "only the other process has sent its refresh tokens");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refresh_token_that_became_stale_during_a_suspension_is_not_sent() {
+    assert_stale_refresh_token_is_not_sent(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refresh_token_is_not_sent_if_it_is_unknown_whether_it_is_stale() {
+    assert_stale_refresh_token_is_not_sent(true).await;
 }
