@@ -114,17 +114,28 @@ impl Transport {
             return Err(Failure::Outdated);
         }
         let request = self.build(request, condition)?;
+        let sent_at = self.clock.now();
         let response = request.send().await.map_err(Failure::network)?;
         let reply = self.receive(response).await?;
         let outcome = read(&reply);
         // The page of a proxy says nothing about the server's clock.
         if !matches!(outcome, Err(Refusal::Unexpected | Refusal::Later(_))) {
-            self.set_offset(reply.server_now.saturating_sub(self.clock.now()));
+            self.set_offset(self.learned_offset(reply.server_now, sent_at));
         }
         outcome.map_err(|refusal| match refusal {
             Refusal::Unexpected => Failure::Unexpected(reply.status),
             refusal => Failure::Refused(refusal),
         })
+    }
+
+    /// How far the server's clock is ahead, after an answer of this time. The answer was made at some
+    /// moment between the request and now, which may be hours if the process was suspended: what was
+    /// known before stays if it agrees with that.
+    fn learned_offset(&self, answered_at: i64, sent_at: i64) -> i64 {
+        let least = answered_at.saturating_sub(self.clock.now());
+        let most = answered_at.saturating_sub(sent_at);
+        // A clock that was set back during the request says nothing.
+        self.moment().offset.clamp(least, most.max(least))
     }
 
     fn build(
@@ -145,7 +156,9 @@ impl Transport {
         }
         if let Some(body) = request.body {
             let body = match condition {
-                Some(condition) => conditional::body(body.to_string(), condition, self.clock.clone()),
+                Some(condition) => {
+                    conditional::body(body.to_string(), condition, self.clock.clone())
+                }
                 None => body.to_string().into(),
             };
             builder = builder.header(CONTENT_TYPE, "application/json").body(body);

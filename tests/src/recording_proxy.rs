@@ -26,6 +26,10 @@ struct State {
     instead: Mutex<VecDeque<(String, Option<String>)>>,
     /// Requests wait here while they are held.
     gate: Semaphore,
+    /// The same for answers.
+    answer_gate: Semaphore,
+    /// The requests that the server has answered.
+    answered: Mutex<Vec<String>>,
 }
 
 /// A recorded request.
@@ -48,6 +52,8 @@ impl RecordingProxy {
             seen: Mutex::default(),
             instead: Mutex::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            answer_gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            answered: Mutex::default(),
         });
         let accepting = tokio::spawn({
             let state = Arc::clone(&state);
@@ -95,6 +101,22 @@ impl RecordingProxy {
         self.state.gate.add_permits(Semaphore::MAX_PERMITS);
     }
 
+    /// Holds the server's answers back until [`release_answers`](Self::release_answers).
+    pub fn hold_answers(&self) {
+        self.state.answer_gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub fn release_answers(&self) {
+        self.state.answer_gate.add_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// Waits until the server has answered a request with this method and path.
+    pub async fn wait_for_answer(&self, what: &str) {
+        while !lock(&self.state.answered).iter().any(|answered| answered == what) {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Waits until a request with this method and path arrives.
     pub async fn wait_for(&self, what: &str) {
         while self.count(what) == 0 {
@@ -129,6 +151,8 @@ async fn carry(mut client: TcpStream, state: &State) -> std::io::Result<()> {
             server.write_all(&request).await?;
             let mut answer = Vec::new();
             server.read_to_end(&mut answer).await?;
+            lock(&state.answered).push(what);
+            let Ok(_passes) = state.answer_gate.acquire().await else { return Ok(()) };
             client.write_all(&answer).await
         }
     }

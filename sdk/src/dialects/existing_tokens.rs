@@ -24,7 +24,7 @@ pub(super) fn jwt_pair(kept: &Kept, scheme: Scheme, now: i64) -> Result<Tokens> 
     Ok(Tokens {
         access_lifetime: lifetime_of(kept, now),
         refresh_lifetime: jwt::lifetime_of(refresh, now),
-        ..pair(scheme, access, refresh)
+        ..pair(scheme, access, refresh, now)
     })
 }
 
@@ -36,7 +36,10 @@ pub(super) fn marked_pair(kept: &Kept, mark: &str, now: i64) -> Result<Tokens> {
         return Err(wrong_form());
     }
     let access = kept.access.clone().unwrap_or_default();
-    Ok(Tokens { access_lifetime: lifetime_of(kept, now), ..pair(Scheme::Bearer, &access, refresh) })
+    Ok(Tokens {
+        access_lifetime: lifetime_of(kept, now),
+        ..pair(Scheme::Bearer, &access, refresh, now)
+    })
 }
 
 /// An API token that never expires, or an OAuth pair. Neither is a JWT.
@@ -46,6 +49,7 @@ pub(super) fn opaque(kept: &Kept, now: i64) -> Result<Tokens> {
     }
     match (&kept.access, &kept.refresh) {
         (Some(key), None) => Ok(Tokens {
+            answered_at: now,
             access: Credential { scheme: Scheme::Token, token: key.clone() },
             access_lifetime: None,
             refresh: None,
@@ -57,7 +61,7 @@ pub(super) fn opaque(kept: &Kept, now: i64) -> Result<Tokens> {
             let access = access.clone().unwrap_or_default();
             Ok(Tokens {
                 access_lifetime: lifetime_of(kept, now),
-                ..pair(Scheme::Bearer, &access, refresh)
+                ..pair(Scheme::Bearer, &access, refresh, now)
             })
         }
         (None, None) => Err(wrong_form()),
@@ -72,8 +76,9 @@ pub(super) fn checked(kept: &existing_tokens::ExistingTokens) -> Result<()> {
     }
 }
 
-fn pair(scheme: Scheme, access: &Secret, refresh: &Secret) -> Tokens {
+fn pair(scheme: Scheme, access: &Secret, refresh: &Secret, now: i64) -> Tokens {
     Tokens {
+        answered_at: now,
         access: Credential { scheme, token: access.clone() },
         access_lifetime: None,
         refresh: Some(refresh.clone()),

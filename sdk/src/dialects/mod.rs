@@ -163,13 +163,15 @@ pub(crate) enum Refusal {
 /// The tokens of a session, from a sign-in or a refresh.
 #[derive(Debug)]
 pub(crate) struct Tokens {
+    /// The server's time of the answer, in seconds since 1970. Lifetimes count from it.
+    pub answered_at: i64,
     pub access: Credential,
-    /// Seconds from now, between 0 and a century. `None` if it does not expire or if the time is
+    /// Seconds, between 0 and a century. `None` if it does not expire or if the time is
     /// unknown.
     pub access_lifetime: Option<i64>,
     /// The next refresh token. `None` if the current one stays valid, or if the API has none.
     pub refresh: Option<Secret>,
-    /// Seconds from now, as for `access_lifetime`.
+    /// Seconds, as for `access_lifetime`.
     pub refresh_lifetime: Option<i64>,
     pub session_id: Option<String>,
     pub profile: Option<Profile>,

@@ -288,6 +288,7 @@ fn tokens(reply: &Reply) -> Option<Tokens> {
         .into_iter()
         .all(|token| is_sendable(token.expose()));
     is_whole.then(|| Tokens {
+        answered_at: reply.server_now,
         access: Credential { scheme: Scheme::Bearer, token: response.access_token },
         access_lifetime: Some(lifetime(response.expires_in)),
         refresh: Some(response.refresh_token),

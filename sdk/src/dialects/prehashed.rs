@@ -123,6 +123,7 @@ fn renewed(reply: &Reply) -> Option<Tokens> {
 
 fn tokens(Token(access): Token, now: i64) -> Tokens {
     Tokens {
+        answered_at: now,
         access_lifetime: jwt::lifetime_of(&access, now),
         access: Credential { scheme: Scheme::Bearer, token: access },
         refresh: None,

@@ -10,6 +10,7 @@ use super::renewal_purpose::RenewalPurpose;
 use super::session_core::{SessionCore, is_changed, joined};
 use super::status::StatusChange;
 use super::stored_session::{NewSession, Session};
+use crate::clock::Moment;
 use crate::dialects::Tokens;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -60,18 +61,18 @@ impl SessionCore {
                 "a user is signed in; sign out before adopting tokens",
             ));
         }
-        let at = self.transport.moment();
+        let Moment { server: now, offset } = self.transport.moment();
         let new = NewSession {
             dialect: self.dialect,
             sign_in_id: random_text()?,
             attempt_key: random_text()?,
         };
         let until = match (&tokens.refresh, tokens.refresh_lifetime, tokens.access_lifetime) {
-            (Some(_), lives, _) | (None, _, lives) => lives.map(|lives| at.server + lives),
+            (Some(_), lives, _) | (None, _, lives) => lives.map(|lives| now + lives),
         };
         let origin = Some(self.transport.origin());
-        let session = Box::new(Session { origin, ..Session::adopt(new, tokens, at) });
-        record.adopted.add(hash, until, at.server);
+        let session = Box::new(Session { origin, ..Session::adopt(new, tokens, offset) });
+        record.adopted.add(hash, until, now);
         record.lease = None;
         let state = SessionState::SignedIn(MemorySession { session, is_saved: true });
         record.held = state.held();

@@ -11,7 +11,6 @@ use propusk_wire::Secret;
 use super::record::StoredState;
 use super::stored_session::Session;
 use super::verdict::Verdict;
-use crate::clock::Moment;
 use crate::dialects::Tokens;
 use crate::error::SignOutReason;
 use crate::vault_state::VaultState;
@@ -132,16 +131,16 @@ pub(crate) fn outcome_of(
     state: &SessionState,
     lost: Option<&Secret>,
     answer: Result<Tokens, Verdict>,
-    at: Moment,
+    clock_offset: i64,
 ) -> Outcome {
-    let renewed = |tokens| Box::new(asked.clone().renewed(tokens, at));
+    let renewed = |tokens| Box::new(asked.clone().renewed(tokens, clock_offset));
     match (state, answer) {
         (SessionState::SignedIn(kept), answer) if is_same_renewal(asked, &kept.session) => {
             match answer {
                 // The session in memory has the latest profile.
-                Ok(tokens) => {
-                    Outcome::Renewed(Box::new((*kept.session).clone().renewed(tokens, at)))
-                }
+                Ok(tokens) => Outcome::Renewed(Box::new(
+                    (*kept.session).clone().renewed(tokens, clock_offset),
+                )),
                 Err(verdict) => match verdict.end() {
                     Some(reason) => Outcome::Ended(reason),
                     None => Outcome::Unchanged(verdict),

@@ -24,7 +24,6 @@ use super::status::{Phase, StatusChange};
 use super::stored_session::Session;
 use super::vault_sync::change_of;
 use super::verdict::Verdict;
-use crate::clock::Moment;
 use crate::dialects::Tokens;
 use crate::error::{Error, ErrorKind, Result, SignOutReason};
 
@@ -85,11 +84,13 @@ impl SessionCore {
                 }
             };
             let answer = self.ask(&asked.session, &purpose).await;
-            let at = self.transport.moment();
+            let clock_offset = self.transport.moment().offset;
             if answer.as_ref().is_err_and(|verdict| verdict.end().is_some()) {
                 self.wait_for_other_process(&asked).await;
             }
-            if let Some(outcome) = self.apply_answer(&asked.session, &purpose, answer, at).await {
+            if let Some(outcome) =
+                self.apply_answer(&asked.session, &purpose, answer, clock_offset).await
+            {
                 return outcome;
             }
         }
@@ -220,7 +221,7 @@ impl SessionCore {
         asked: &Session,
         purpose: &RenewalPurpose,
         answer: std::result::Result<Tokens, Verdict>,
-        at: Moment,
+        clock_offset: i64,
     ) -> Option<Result<()>> {
         let mut memory = self.memory.lock().await;
         let locked = self.lock_vault().await;
@@ -231,7 +232,7 @@ impl SessionCore {
             .ok()
             .and_then(LockedVault::found)
             .and_then(|record| record.lost_sign_in_id.clone());
-        match outcome_of(asked, &state, lost.as_ref(), answer, at) {
+        match outcome_of(asked, &state, lost.as_ref(), answer, clock_offset) {
             Outcome::Renewed(session) => {
                 let state = SessionState::SignedIn(MemorySession { session, is_saved: false });
                 self.store_outcome(&mut memory, locked, state, None).await;

@@ -87,6 +87,7 @@ impl SessionCore {
         }
         let now = self.transport.moment().server;
         Ok(Tokens {
+            answered_at: now,
             access: session.credential.clone(),
             access_lifetime: session.access_expires_at.map(|at| at.saturating_sub(now)),
             refresh: None,

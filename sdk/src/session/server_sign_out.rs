@@ -12,7 +12,7 @@ use super::session_core::SessionCore;
 use super::stored_session::Session;
 use super::verdict::Verdict;
 use crate::dialects::Refusal;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::Failure;
 
 /// How long to wait for the server.
@@ -107,7 +107,7 @@ impl SessionCore {
         let call = self.refresh_call(session).ok()?;
         match self.transport.send(call).await.map_err(Verdict::from) {
             Ok(tokens) => {
-                let renewed = session.clone().renewed(tokens, self.transport.moment());
+                let renewed = session.clone().renewed(tokens, self.transport.moment().offset);
                 self.remember_renewed(renewed.clone()).await;
                 is_confirmed(self.send_sign_out(&renewed).await).then_some(renewed.generation)
             }

@@ -68,7 +68,7 @@ impl SessionCore {
             sign_in_id: random_text()?,
             attempt_key: random_text()?,
         };
-        let mut session = Session::open(new, tokens, self.transport.moment());
+        let mut session = Session::open(new, tokens, self.transport.moment().offset);
         session.origin = Some(self.transport.origin());
         Ok(Box::new(session))
     }

@@ -4,7 +4,6 @@ use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Profile;
-use crate::clock::Moment;
 use crate::dialects::{Credential, Dialect, Tokens};
 use crate::unknown_members::UnknownMembers;
 
@@ -61,7 +60,7 @@ pub(crate) struct NewSession {
 }
 
 impl Session {
-    pub fn open(new: NewSession, tokens: Tokens, at: Moment) -> Self {
+    pub fn open(new: NewSession, tokens: Tokens, clock_offset: i64) -> Self {
         let NewSession { dialect, sign_in_id, attempt_key } = new;
         let mut session = Session {
             sign_in_id,
@@ -82,21 +81,25 @@ impl Session {
             confirmed_at: None,
             unknown: UnknownMembers::default(),
         };
-        session.take(tokens, at);
+        session.take(tokens, clock_offset);
         session
     }
 
     /// A session with adopted tokens: the server has not confirmed it yet.
-    pub fn adopt(new: NewSession, tokens: Tokens, at: Moment) -> Self {
-        Session { is_unverified: true, confirmed_at: None, ..Session::open(new, tokens, at) }
+    pub fn adopt(new: NewSession, tokens: Tokens, clock_offset: i64) -> Self {
+        Session {
+            is_unverified: true,
+            confirmed_at: None,
+            ..Session::open(new, tokens, clock_offset)
+        }
     }
 
     /// The session after a refresh.
-    pub fn renewed(mut self, tokens: Tokens, at: Moment) -> Self {
+    pub fn renewed(mut self, tokens: Tokens, clock_offset: i64) -> Self {
         self.generation += 1;
         let is_another = tokens.refresh.is_some() && tokens.refresh != self.refresh;
         self.rotates |= is_another && self.dialect != Dialect::Native;
-        self.take(tokens, at);
+        self.take(tokens, clock_offset);
         self
     }
 
@@ -105,22 +108,22 @@ impl Session {
         self.refresh.is_some() && (self.rotates || self.dialect.wire().spends_refresh_tokens())
     }
 
-    fn take(&mut self, tokens: Tokens, at: Moment) {
+    fn take(&mut self, tokens: Tokens, clock_offset: i64) {
+        let expiry = |lifetime| tokens.answered_at.saturating_add(lifetime);
         self.credential = tokens.access;
         self.access_lifetime = tokens.access_lifetime;
-        self.access_expires_at =
-            tokens.access_lifetime.map(|lives| at.server.saturating_add(lives));
+        self.access_expires_at = tokens.access_lifetime.map(expiry);
         if tokens.refresh.is_some() {
             self.refresh = tokens.refresh;
         }
         if let Some(lives) = tokens.refresh_lifetime {
-            self.refresh_expires_at = Some(at.server.saturating_add(lives));
+            self.refresh_expires_at = Some(expiry(lives));
         }
         self.session_id = tokens.session_id.or(self.session_id.take());
         self.profile = tokens.profile.or(self.profile.take());
-        self.clock_offset = at.offset;
+        self.clock_offset = clock_offset;
         self.is_unverified = false;
-        self.confirmed_at = Some(at.server);
+        self.confirmed_at = Some(tokens.answered_at);
     }
 
     /// Whether the access token can be used for a request that starts now, by the server's clock.

@@ -8,7 +8,6 @@ use super::decide::{MemorySession, SessionState};
 use super::record::{Record, StoredState};
 use super::session_core::SessionCore;
 use super::stored_session::{NewSession, Session};
-use crate::clock::Moment;
 use crate::dialects::{Credential, Scheme, Tokens};
 use crate::{Client, Dialect, Phase, Profile, SignOutReason, Storage, Vault, VaultKey};
 
@@ -97,6 +96,7 @@ fn core(vault: &Vault) -> Arc<SessionCore> {
 
 fn session(sign_in_id: &str) -> Box<Session> {
     let tokens = Tokens {
+        answered_at: 1_000,
         access: Credential { scheme: Scheme::Bearer, token: "access".into() },
         access_lifetime: Some(900),
         refresh: Some("refresh".into()),
@@ -109,7 +109,7 @@ fn session(sign_in_id: &str) -> Box<Session> {
         sign_in_id: sign_in_id.into(),
         attempt_key: "key".into(),
     };
-    Box::new(Session::open(new, tokens, Moment { server: 1_000, offset: 0 }))
+    Box::new(Session::open(new, tokens, 0))
 }
 
 #[tokio::test]

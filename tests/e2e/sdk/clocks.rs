@@ -78,3 +78,27 @@ async fn server_clock_is_stored() {
     again.expect("a client").profile().await.expect("a profile");
     assert_eq!(tap.count(REFRESH), 0, "by the device's clock it would have expired");
 }
+
+/// The process is suspended while an answer is on its way, and reads it when the tokens in it have
+/// expired.
+#[tokio::test]
+async fn answer_that_is_read_late_gives_neither_a_wrong_clock_nor_an_expired_token() {
+    let home = Home::start().await;
+    let (tap, client) = home.tapped().await;
+    home.advance(EXPIRED);
+    tap.hold_answers();
+    let renewal = tokio::spawn({
+        let client = client.clone();
+        async move { client.profile().await }
+    });
+    tap.wait_for_answer(REFRESH).await;
+    home.advance(EXPIRED);
+    tap.release_answers();
+    renewal.await.expect("no panic").expect("a profile");
+    let token = client.access_token().await.expect("a token");
+    let now = home.server.clock.now();
+    assert_eq!(token.expires_at(), Some(now + EXPIRED - 1));
+    assert_eq!(tap.count(REFRESH), 2);
+    let refused = tap.count("GET /propusk/v1/account");
+    assert_eq!(refused, 1, "an expired token is not sent");
+}

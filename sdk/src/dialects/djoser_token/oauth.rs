@@ -100,6 +100,7 @@ fn pair(reply: &Reply) -> Option<Tokens> {
     let Token(access) = access_token;
     let Token(refresh) = refresh_token;
     Some(Tokens {
+        answered_at: reply.server_now,
         access: Credential { scheme: Scheme::Bearer, token: access },
         access_lifetime: expires_in.as_ref().and_then(jwt::seconds).map(jwt::lifetime),
         refresh: Some(refresh),

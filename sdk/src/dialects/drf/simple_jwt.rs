@@ -30,6 +30,7 @@ impl PairResponse {
         let Token(access) = self.access;
         let refresh = self.refresh.map(|Token(refresh)| refresh);
         Tokens {
+            answered_at: now,
             access_lifetime: jwt::lifetime_of(&access, now),
             access: Credential { scheme, token: access },
             refresh_lifetime: refresh.as_ref().and_then(|refresh| jwt::lifetime_of(refresh, now)),

@@ -7,10 +7,10 @@ use crate::error::ErrorKind;
 use crate::session::stored_session::NewSession;
 
 const NOW: i64 = 1_000_000;
-const AT: Moment = Moment { server: NOW, offset: 0 };
 
 fn tokens(number: u64) -> Tokens {
     Tokens {
+        answered_at: NOW,
         access: Credential { scheme: Scheme::Bearer, token: format!("access {number}").into() },
         access_lifetime: Some(900),
         refresh: Some(format!("refresh {number}").into()),
@@ -27,8 +27,8 @@ fn session(sign_in_id: &str, generation: u64) -> Box<Session> {
         sign_in_id: sign_in_id.into(),
         attempt_key: "key".into(),
     };
-    let at = Moment { server: NOW - 2_000, offset: 0 };
-    Box::new(Session { generation, ..Session::open(new, tokens(generation), at) })
+    let tokens = Tokens { answered_at: NOW - 2_000, ..tokens(generation) };
+    Box::new(Session { generation, ..Session::open(new, tokens, 0) })
 }
 
 fn signed_in(sign_in_id: &str, generation: u64, is_saved: bool) -> SessionState {
@@ -161,7 +161,7 @@ fn session_ends_only_by_an_answer_about_the_current_renewal() {
             let is_word = matches!(answer, Err(Verdict::Ended(_) | Verdict::Spent));
             let is_same_renewal = state.session().is_some_and(|held| is_same_renewal(&asked, held));
             let case = format!("{state:?} {answer:?}");
-            let is_over = matches!(outcome_of(&asked, &state, None, answer, AT), Outcome::Ended(_));
+            let is_over = matches!(outcome_of(&asked, &state, None, answer, 0), Outcome::Ended(_));
             assert_eq!(is_over, is_word && is_same_renewal, "{case}");
         }
     }
@@ -171,7 +171,7 @@ fn session_ends_only_by_an_answer_about_the_current_renewal() {
 fn new_tokens_are_stored_or_ended_at_the_server() {
     let asked = session("ours", 2);
     for state in memories() {
-        let outcome = outcome_of(&asked, &state, None, Ok(tokens(9)), AT);
+        let outcome = outcome_of(&asked, &state, None, Ok(tokens(9)), 0);
         let case = format!("{state:?}: {outcome:?}");
         match outcome {
             Outcome::Renewed(session) => {
@@ -207,7 +207,7 @@ fn new_tokens_are_stored_or_ended_at_the_server() {
 #[test]
 fn lost_session_comes_back_only_for_its_own_sign_in() {
     let (asked, lost) = (session("ours", 2), SessionState::SignedOut(SignOutReason::AnswerLost));
-    let outcome = |of: &str| outcome_of(&asked, &lost, Some(&of.into()), Ok(tokens(9)), AT);
+    let outcome = |of: &str| outcome_of(&asked, &lost, Some(&of.into()), Ok(tokens(9)), 0);
     assert!(matches!(outcome("ours"), Outcome::Renewed(_)));
     assert!(matches!(outcome("theirs"), Outcome::Superseded(Some(_))));
 }
@@ -218,7 +218,7 @@ fn verification_by_another_process_does_not_discard_a_renewal() {
     // Another process has verified the access token and stored the result.
     let verified = Box::new(Session { generation: 3, ..(*asked).clone() });
     let state = SessionState::SignedIn(MemorySession { session: verified, is_saved: true });
-    let Outcome::Renewed(renewed) = outcome_of(&asked, &state, None, Ok(tokens(9)), AT) else {
+    let Outcome::Renewed(renewed) = outcome_of(&asked, &state, None, Ok(tokens(9)), 0) else {
         panic!("the refresh token is spent")
     };
     assert_eq!((renewed.generation, renewed.refresh), (4, Some("refresh 9".into())));
