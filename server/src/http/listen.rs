@@ -24,9 +24,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
 use super::body::TrackedBody;
+use super::client_stream::ClientStream;
 use super::head;
 use super::head_timer::HeadTimer;
-use super::stalled::WriteTimeout;
 
 /// From the first byte of a head to the last; for a new connection, from its start.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
@@ -110,7 +110,7 @@ fn spawn(
         arrivals.note_request(request.body().size_hint().exact());
         answer(app.clone(), request, peer)
     });
-    let stream = WriteTimeout::new(stream, WRITE_DEADLINE, timer.arrivals());
+    let stream = ClientStream::new(stream, WRITE_DEADLINE, timer.arrivals());
     let connection = http1::Builder::new()
         .timer(timer)
         .header_read_timeout(HEADER_DEADLINE)

@@ -3,10 +3,10 @@
 
 pub mod body;
 pub mod client;
+mod client_stream;
 pub mod cors;
 pub mod head;
 mod head_timer;
 pub mod layers;
 pub mod listen;
 pub mod path;
-mod stalled;
