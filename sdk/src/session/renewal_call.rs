@@ -10,7 +10,7 @@ use super::stored_session::Session;
 use super::verdict::Verdict;
 use crate::account::Operation;
 use crate::dialects::{Call, Refusal, Renewal, Tokens};
-use crate::error::{Error, ErrorKind, Result, SignOutReason};
+use crate::error::{Error, ErrorKind, Result};
 use crate::http::Failure;
 
 type Answer = std::result::Result<Tokens, Verdict>;
@@ -56,11 +56,7 @@ impl SessionCore {
     /// Checks the access token without the refresh token.
     async fn check(&self, session: &Session) -> Answer {
         let is_alive = session.is_alive(self.transport.moment().server);
-        // Without a refresh token the session has ended. With one, only a refresh can show that.
-        let refused = || match session.refresh {
-            Some(_) => Verdict::TooEarly,
-            None => Verdict::Ended(SignOutReason::Expired),
-        };
+        let refused = || Verdict::of_unusable_access_token(session.refresh.is_some());
         if !is_alive {
             return Err(refused());
         }

@@ -1,5 +1,6 @@
-//! What an answer says about the session. Each API says in `dialects` which of its answers means
-//! what; here is decided which of them end the session: only an explicit statement of the server.
+//! What an answer says about the session, and which answers end it: only an explicit statement of
+//! the server does. (`dialects` says which answer of an API means what. `decide` says whether it is
+//! about the session that is there now.)
 
 use crate::dialects::Refusal;
 use crate::error::{Error, ErrorKind, SignOutReason, Unexpected};
@@ -19,6 +20,15 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
+    /// The access token has expired or was refused. Without a refresh token the session has ended;
+    /// with one, only a refresh can show that.
+    pub fn of_unusable_access_token(has_refresh_token: bool) -> Self {
+        match has_refresh_token {
+            true => Verdict::TooEarly,
+            false => Verdict::Ended(SignOutReason::Expired),
+        }
+    }
+
     /// The reason if the session has ended.
     pub fn end(&self) -> Option<SignOutReason> {
         match self {

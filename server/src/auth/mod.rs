@@ -34,13 +34,13 @@ pub use accounts::import::{Import, NumberConflict, find_conflict};
 pub use accounts::recovery::Requested;
 pub use accounts::registration::{NewPassword, Registration};
 pub use domain::{Auth, Parts};
-pub use federation::account::SignInMode;
 pub use federation::answer::Callback;
 pub use federation::flow::{
     AppLeg, CODE_LIFETIME, CallbackFailure, CallbackResult, ProviderName, SIGN_IN_LIFETIME,
     StartedSignIn, has_changed_issuer,
 };
 pub use federation::handle::ProviderTokens;
+pub use federation::sign_in_or_register::SignInMode;
 pub use follow::HEARD_WITHIN;
 pub use limits::network::Network;
 pub use limits::{Allowed, LimitRules};
@@ -59,7 +59,7 @@ pub use sessions::list::LiveSession;
 pub use sessions::reauthentication::Reauthentication;
 pub use sessions::session::Pair;
 pub use sign_in::credentials::RefreshedTokens;
-pub use sign_in::rotation::{DeviceName, Issued};
+pub use sign_in::device::{DeviceName, Issued};
 pub use sign_in::user_name_tokens::UserNameToken;
 pub use tokens::derived_refresh::RefreshAttempt;
 pub use tokens::hs256::Hs256;

@@ -5,13 +5,13 @@
 use std::net::IpAddr;
 
 use crate::auth::domain::Auth;
-use crate::auth::federation::account::{ProviderSignIn, SignInMode};
 use crate::auth::federation::answer::{Callback, open_for_app, open_for_client};
 use crate::auth::federation::handle::{ProviderTokens, issue_provider_tokens};
+use crate::auth::federation::sign_in_or_register::{ProviderSignIn, SignInMode};
 use crate::auth::policy::Policy;
 use crate::auth::secrets::random::hash;
 use crate::auth::sessions::session::{OpenedBy, OpenedSession};
-use crate::auth::sign_in::rotation::{DeviceName, Issued, device_extras};
+use crate::auth::sign_in::device::{DeviceName, Issued, device_extras};
 use crate::error::{Error, Result, SignInFault};
 use crate::providers::Provider;
 use crate::store::accounts::{self, Account};

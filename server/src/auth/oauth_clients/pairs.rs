@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::auth::domain::Auth;
-use crate::auth::federation::account::{ProviderSignIn, SignInMode};
+use crate::auth::federation::sign_in_or_register::{ProviderSignIn, SignInMode};
 use crate::auth::policy::Policy;
 use crate::auth::requester::SignedIn;
 use crate::auth::secrets::random::hash;

@@ -9,8 +9,9 @@ use base64::engine::general_purpose::{GeneralPurpose, STANDARD, STANDARD_NO_PAD}
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::error::HashError;
+use super::plain_and_hashed::{Password, PasswordHash, wipe};
 use super::pool::Memory;
-use super::{HashError, Password, PasswordHash, wipe};
 
 // At each bound a hash takes a few seconds of one core.
 const ARGON2_MAX_KIB: u32 = 1 << 20;

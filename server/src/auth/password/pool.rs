@@ -12,7 +12,7 @@ use std::thread;
 use argon2::Block;
 use tokio::sync::oneshot;
 
-use super::HashError;
+use super::error::HashError;
 use crate::auth::limits::network::Network;
 
 /// Where a request for a hash comes from.

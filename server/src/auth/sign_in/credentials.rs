@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 use crate::auth::domain::Auth;
 use crate::auth::policy::{Policy, TokenForm};
 use crate::auth::requester::SignedIn;
+use crate::auth::sessions::reused::end_reused_session;
 use crate::auth::sessions::session::{
     OpenedSession, Pair, RefreshedSession, active_account, end_live_session, live_session,
     mask_account_state, unended_session, use_refresh_token,
 };
 use crate::auth::sign_in::replaced_server::end_foreign;
-use crate::auth::sign_in::rotation::end_reused_session;
 use crate::auth::tokens::opaque::{is_api_token, is_opaque_token};
 use crate::auth::tokens::session_id::generation_in_id;
 use crate::auth::tokens::signing::access_token::{AccessSubject, Header};

@@ -2,8 +2,9 @@
 
 pub mod api_token;
 pub mod credentials;
+pub mod device;
+pub mod native_refresh;
 pub mod password;
 pub mod rehashing;
 pub mod replaced_server;
-pub mod rotation;
 pub mod user_name_tokens;

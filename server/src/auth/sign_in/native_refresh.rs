@@ -7,45 +7,15 @@ use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
 use crate::auth::domain::Auth;
-use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::policy::Policy;
-use crate::auth::sessions::session::{
-    Expiries, OpenedSession, SessionExtras, active_account, end_live_session,
-};
-use crate::auth::tokens::derived_refresh::{ParsedRefreshToken, RefreshAttempt, new_secret};
-use crate::auth::tokens::session_id::name_of_session;
-use crate::auth::tokens::signing::access_token::AccessSubject;
-use crate::error::{Error, Result, TokenFault};
-use crate::readable;
+use crate::auth::sessions::reused::end_reused_session;
+use crate::auth::sessions::session::{Expiries, active_account};
+use crate::auth::sign_in::device::Issued;
+use crate::auth::tokens::derived_refresh::{ParsedRefreshToken, RefreshAttempt};
+use crate::error::{Result, TokenFault};
 use crate::store::Tx;
-use crate::store::accounts::{self, Account};
+use crate::store::accounts::Account;
 use crate::store::sessions::{self, Rotation, Session};
-
-/// The longest name of a device, in characters.
-const DEVICE_NAME: usize = 100;
-
-/// The tokens of a sign-in or refresh. Has no `Debug`.
-pub struct Issued {
-    pub session_id: String,
-    pub access_token: String,
-    /// In seconds.
-    pub expires_in: i64,
-    pub refresh_token: String,
-    /// In seconds.
-    pub refresh_expires_in: i64,
-    pub account: Account,
-}
-
-/// The name of a device, as its owner sees it in the list of sessions.
-#[derive(Clone, Debug)]
-pub struct DeviceName(String);
-
-impl DeviceName {
-    /// Accepts 1 to 100 characters that can be shown in one line.
-    pub fn parse(text: &str) -> Option<Self> {
-        readable::line(text, DEVICE_NAME).map(DeviceName)
-    }
-}
 
 /// What to do with a presented token.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,23 +58,6 @@ struct PresentedToken {
 }
 
 impl Auth {
-    /// Opens a session by a password, for a device.
-    pub async fn sign_in_native(
-        &self,
-        policy: &Policy,
-        who: &str,
-        password: &str,
-        device: Option<DeviceName>,
-        from: IpAddr,
-    ) -> Result<Issued> {
-        let extras = device_extras(device)?;
-        let opened = self.open_by_password(policy, who, password, from, extras.clone()).await?;
-        let mut tx = self.store.read().await?;
-        let account = accounts::account(&mut tx, opened.account_id).await?;
-        drop(tx);
-        self.issue_first(policy, opened, &extras, account.ok_or(Error::AccountNotFound)?)
-    }
-
     /// Exchanges a refresh token for new tokens, and spends it.
     pub async fn refresh_native(
         &self,
@@ -134,21 +87,6 @@ impl Auth {
         }
     }
 
-    /// Signs the first tokens of a session that has just been opened.
-    pub(in crate::auth) fn issue_first(
-        &self,
-        policy: &Policy,
-        opened: OpenedSession,
-        extras: &SessionExtras,
-        account: Account,
-    ) -> Result<Issued> {
-        let absolute = policy.absolute_seconds.map(|seconds| opened.at + seconds);
-        let expiries = Expiries::from(policy, absolute, opened.at);
-        let secret = extras.refresh_secret.as_deref().unwrap_or_default();
-        let refresh_token = self.refresh_key.token(opened.session, 0, secret);
-        self.sign_tokens(opened.session, refresh_token, expiries, account)
-    }
-
     /// Signs the tokens of the present generation.
     fn issue_next(&self, policy: &Policy, session: &Session, account: Account) -> Result<Issued> {
         let now = self.clock.now();
@@ -158,24 +96,6 @@ impl Auth {
             Expiries::from(policy, Some(session.expires_at), now);
         let expiries = Expiries { access_expires_at, expires_at: session.expires_at };
         self.sign_tokens(session.id, refresh_token, expiries, account)
-    }
-
-    fn sign_tokens(
-        &self,
-        session: i64,
-        refresh_token: String,
-        expiries: Expiries,
-        account: Account,
-    ) -> Result<Issued> {
-        let (now, access) = (self.clock.now(), AccessSubject { account_id: account.id, session });
-        Ok(Issued {
-            session_id: name_of_session(session),
-            access_token: self.signing.sign(access, now, expiries.access_expires_at)?,
-            expires_in: expiries.access_expires_at - now,
-            refresh_token,
-            refresh_expires_in: expiries.expires_at - now,
-            account,
-        })
     }
 
     /// The session of a presented token, if the token is authentic.
@@ -263,15 +183,6 @@ impl PresentedToken {
     }
 }
 
-/// The optional columns of a new session on a device.
-pub fn device_extras(device: Option<DeviceName>) -> Result<SessionExtras> {
-    Ok(SessionExtras {
-        device_name: device.map(|DeviceName(name)| name),
-        refresh_secret: Some(new_secret()?),
-        ..SessionExtras::default()
-    })
-}
-
 async fn find_session(tx: &mut Tx, presented: &PresentedToken) -> Result<Session> {
     Ok(sessions::session(tx, presented.session).await?.ok_or(TokenFault::Spent)?)
 }
@@ -299,18 +210,4 @@ async fn spend_token(
         expires_at,
         ..session.clone()
     }))
-}
-
-/// Ends the session of a refresh token that was copied, and mails its owner.
-pub async fn end_reused_session(
-    tx: &mut Tx,
-    outbox: &Outbox,
-    session: &Session,
-    now: i64,
-) -> Result<()> {
-    if let Some(account) = accounts::account(tx, session.account_id).await? {
-        let device = session.device_name.clone();
-        outbox.queue_about(tx, MailKind::SessionEnded, device, &account, now).await?;
-    }
-    end_live_session(tx, session.id, now).await
 }
