@@ -7,6 +7,7 @@ mod links;
 mod prehashed;
 mod simplejwt;
 mod simplejwt_rotating;
+mod without_an_sdk;
 
 use propusk_tests::http::Answer;
 use serde_json::Value;
