@@ -1,6 +1,7 @@
 //! Sign-in with a provider: what the app's browser does, and who waits for the link that comes back.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -70,8 +71,25 @@ impl From<propusk::LinkOutcome> for LinkOutcome {
     }
 }
 
+/// Opens the browser and waits for its link. The link may come back before the app's code has
+/// returned.
+pub async fn open_until<T>(
+    browser: Arc<dyn Browser>,
+    url: String,
+    back: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::pin!(back);
+    tokio::select! {
+        outcome = &mut back => outcome,
+        opened = open(browser, url) => {
+            opened?;
+            back.await
+        }
+    }
+}
+
 /// Opens the browser on a thread of its own, because the app's code may block.
-pub async fn open(browser: Arc<dyn Browser>, url: String) -> Result<()> {
+async fn open(browser: Arc<dyn Browser>, url: String) -> Result<()> {
     match tokio::task::spawn_blocking(move || browser.open_url(url)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(CallbackError::Cancelled)) => Err(PropuskError::cancelled()),

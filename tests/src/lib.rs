@@ -7,8 +7,10 @@
 //! ([`oidc_provider`], [`providers`]), Django stacks ([`django`]), proxies that record requests
 //! ([`recording_proxy`]) or lose packets ([`database_proxy`]), and faults of network, disk and
 //! processes ([`chaos`]). Expectations: the recorded answers ([`contract`]) and the server's own
-//! description ([`openapi`]), and the operator's handbook ([`handbook`]). The tests themselves are in `e2e/`.
+//! description ([`openapi`]), and the operator's handbook ([`handbook`]). For the tests of the bindings all of it is behind HTTP
+//! ([`bindings_fixture`]). The tests themselves are in `e2e/`.
 
+pub mod bindings_fixture;
 pub mod browser;
 pub mod certificate;
 pub mod chaos;

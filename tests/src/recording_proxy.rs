@@ -1,13 +1,14 @@
 //! A proxy to a server that records every request, and can hold some back, answer them itself, or
-//! drop them.
+//! drop them: one, or all while the network is down.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::chaos::read_request;
@@ -30,6 +31,10 @@ struct State {
     answer_gate: Semaphore,
     /// The requests that the server has answered.
     answered: Mutex<Vec<String>>,
+    /// Whether every connection is closed at once.
+    is_down: AtomicBool,
+    /// The requests whose clients closed the connection while they were held.
+    dropped: watch::Sender<Vec<String>>,
 }
 
 /// A recorded request.
@@ -54,6 +59,8 @@ impl RecordingProxy {
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             answer_gate: Semaphore::new(Semaphore::MAX_PERMITS),
             answered: Mutex::default(),
+            is_down: AtomicBool::new(false),
+            dropped: watch::Sender::default(),
         });
         let accepting = tokio::spawn({
             let state = Arc::clone(&state);
@@ -117,6 +124,18 @@ impl RecordingProxy {
         }
     }
 
+    /// Takes the network down or up. While it is down, nothing is recorded.
+    pub fn set_down(&self, is_down: bool) {
+        self.state.is_down.store(is_down, Ordering::SeqCst);
+    }
+
+    /// Waits until the client of a held request with this method and path closes the connection.
+    pub async fn wait_for_drop(&self, what: &str) {
+        let mut dropped = self.state.dropped.subscribe();
+        let is_dropped = dropped.wait_for(|dropped| dropped.iter().any(|seen| seen == what));
+        is_dropped.await.expect("the proxy is open");
+    }
+
     /// Waits until a request with this method and path arrives.
     pub async fn wait_for(&self, what: &str) {
         while self.count(what) == 0 {
@@ -132,12 +151,22 @@ impl Drop for RecordingProxy {
 }
 
 async fn carry(mut client: TcpStream, state: &State) -> std::io::Result<()> {
+    if state.is_down.load(Ordering::SeqCst) {
+        return Ok(());
+    }
     let Some(request) = read_request(&mut client).await? else { return Ok(()) };
     let text = String::from_utf8_lossy(&request).into_owned();
     let seen = seen_in(&text);
     let what = seen.what.clone();
     lock(&state.seen).push(seen);
-    let Ok(_passes) = state.gate.acquire().await else { return Ok(()) };
+    let _passes = tokio::select! {
+        Ok(passes) = state.gate.acquire() => passes,
+        // A client that waits for its answer sends nothing.
+        _ = client.read_u8() => {
+            state.dropped.send_modify(|dropped| dropped.push(what));
+            return Ok(());
+        }
+    };
     let instead = {
         let mut instead = lock(&state.instead);
         let at = instead.iter().position(|(meant, _)| *meant == what);

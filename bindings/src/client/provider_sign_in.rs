@@ -174,11 +174,11 @@ async fn by_deep_link(
     limit: Duration,
 ) -> Result<LinkOutcome> {
     let link = links.wait_for(&begun.state);
-    browser::open(browser, begun.authorize_url.clone()).await?;
-    match tokio::time::timeout(limit, link.result()).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(PropuskError::Cancelled { detail: "no link came back in time".to_owned() }),
-    }
+    let in_time = async {
+        let late = || PropuskError::Cancelled { detail: "no link came back in time".to_owned() };
+        tokio::time::timeout(limit, link.result()).await.unwrap_or_else(|_| Err(late()))
+    };
+    browser::open_until(browser, begun.authorize_url.clone(), in_time).await
 }
 
 #[cfg(all(feature = "desktop", not(any(target_os = "android", target_os = "ios"))))]
@@ -192,8 +192,8 @@ async fn at_loopback(
 ) -> Result<LinkOutcome> {
     let loopback = propusk::Loopback::bind(redirect).await?;
     let begun = begin(sdk, purpose, provider, loopback.redirect()).await?;
-    browser::open(browser, begun.authorize_url).await?;
-    let link = loopback.wait(&begun.state, limit).await?;
+    let back = async { Ok(loopback.wait(&begun.state, limit).await?) };
+    let link = browser::open_until(browser, begun.authorize_url, back).await?;
     completed(sdk, &link).await
 }
 
