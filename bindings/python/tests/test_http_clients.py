@@ -1,0 +1,73 @@
+"""The access token in requests of httpx and `requests`."""
+
+import asyncio
+
+import httpx
+import pytest
+import requests
+from propusk.httpx_auth import PropuskAuth
+from propusk.requests_auth import PropuskAuth as RequestsAuth
+
+EXPIRED = 901
+REFRESH = "POST /propusk/v1/sessions/refresh"
+PATH = "/propusk/v1/account"
+
+
+async def test_httpx_renews_a_refused_token(world):
+    app = await world.signed_in()
+    async with httpx.AsyncClient(auth=PropuskAuth(app), base_url=world.server) as http:
+        assert (await http.get(PATH)).status_code == 200
+        await world.act("clock", advance=EXPIRED)
+        answers = await asyncio.gather(*(http.get(PATH) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert await world.count(REFRESH) == 1
+
+
+async def test_httpx_without_asyncio_renews_a_refused_token(world):
+    app = await world.signed_in()
+    with httpx.Client(auth=PropuskAuth(app), base_url=world.server) as http:
+        await world.act("clock", advance=EXPIRED)
+        assert (await asyncio.to_thread(http.get, PATH)).status_code == 200
+    assert await world.count(REFRESH) == 1
+
+
+async def test_httpx_does_not_repeat_a_stream(world):
+    app = await world.signed_in()
+    await world.act("clock", advance=EXPIRED)
+
+    async def body():
+        yield b"{}"
+
+    async with httpx.AsyncClient(auth=PropuskAuth(app), base_url=world.server) as http:
+        answer = await http.patch(PATH, content=body())
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+async def test_requests_renews_a_refused_token(world, renewed):
+    app = await world.signed_in()
+    if renewed:
+        await world.act("clock", advance=EXPIRED)
+    answer = await asyncio.to_thread(requests.get, world.server + PATH, auth=RequestsAuth(app))
+    assert answer.status_code == 200
+    assert await world.count(REFRESH) == int(renewed)
+
+
+async def test_token_is_not_sent_to_another_origin(world):
+    app = await world.signed_in()
+    received = []
+
+    async def serve(reader, writer):
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 401 no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = "http://127.0.0.1:%d/" % server.sockets[0].getsockname()[1]
+        await asyncio.to_thread(requests.get, url, auth=RequestsAuth(app))
+        async with httpx.AsyncClient(auth=PropuskAuth(app)) as http:
+            await http.get(url)
+    assert len(received) == 2
+    assert not any(b"authorization" in head.lower() for head in received)
+    assert await world.count(REFRESH) == 0
