@@ -387,7 +387,7 @@ async fn vault_of_another_server_is_not_used() {
     let other = World::of(&world._fixture).await;
     let options = ClientOptions { vault: Some(vault_in(world.folder.path())), ..other.options() };
     let app = Client::new(options).expect("a client");
-    let refused = app.access_token(None).await.expect_err("another server's vault");
+    let refused = app.access_token(None).await.err().expect("another server's vault");
     let is_other = matches!(refused, PropuskError::Storage { state: VaultState::OtherServer, .. });
     assert!(is_other, "{refused:?}");
     assert_eq!(app.vault_state(None).await.expect("a state"), VaultState::OtherServer);
@@ -411,7 +411,7 @@ async fn errors_have_a_kind_for_each_reaction() {
         matches!(&later, PropuskError::RetryLater { after, .. } if after.as_secs() == 7),
         "{later:?}"
     );
-    world.act("answer", json!({ "request": PROVIDERS, "status": 200, "body": "[1]" })).await;
+    world.act("answer", json!({ "request": PROVIDERS, "status": 404 })).await;
     let protocol = app.providers(None).await.expect_err("not our API");
     assert!(matches!(protocol, PropuskError::Protocol { .. }), "{protocol:?}");
     world.act("network", json!({ "up": false })).await;
@@ -509,14 +509,24 @@ async fn cancellation_lets_a_renewal_go_on() {
     assert_eq!(world.count(REFRESH).await, 1);
 }
 
-/// Passes each status on; the first one also fails.
-struct FakeListener(Mutex<Sender<Status>>, AtomicBool);
+/// Passes each status on, and may fail then.
+struct FakeListener {
+    statuses: Mutex<Sender<Status>>,
+    fails: bool,
+}
+
+impl FakeListener {
+    fn new(fails: bool) -> (Arc<Self>, Receiver<Status>) {
+        let (sender, statuses) = channel();
+        (Arc::new(FakeListener { statuses: Mutex::new(sender), fails }), statuses)
+    }
+}
 
 impl SessionListener for FakeListener {
     fn on_status(&self, status: Status) -> Result<(), CallbackError> {
-        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sender.send(status).expect("the test waits");
-        match self.1.swap(false, Ordering::SeqCst) {
+        let statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        statuses.send(status).expect("the test waits");
+        match self.fails {
             true => Err(CallbackError::Failed { detail: "a bug of the app".to_owned() }),
             false => Ok(()),
         }
@@ -531,9 +541,8 @@ fn wait_for(statuses: &Receiver<Status>, is_meant: impl Fn(&Status) -> bool) {
 async fn listener_receives_every_change() {
     let world = World::with_account().await;
     let app = world.app();
-    let (sender, statuses) = channel();
-    let listener = FakeListener(Mutex::new(sender), AtomicBool::new(true));
-    let watch = app.watch(Arc::new(listener));
+    let (listener, statuses) = FakeListener::new(false);
+    let watch = app.watch(listener);
     wait_for(&statuses, |_| true);
     sign_in(&app).await.expect("a sign-in");
     wait_for(&statuses, |status| status.phase == Phase::SignedIn);
@@ -544,6 +553,18 @@ async fn listener_receives_every_change() {
     drop(watch);
     while statuses.recv_timeout(LIMIT).is_ok() {}
     assert!(statuses.recv().is_err(), "the listener is released");
+}
+
+#[tokio::test]
+async fn listener_may_fail() {
+    let world = World::with_account().await;
+    let app = world.app();
+    let (listener, statuses) = FakeListener::new(true);
+    let watch = app.watch(listener);
+    wait_for(&statuses, |_| true);
+    sign_in(&app).await.expect("a sign-in");
+    wait_for(&statuses, |status| status.phase == Phase::SignedIn);
+    watch.stop();
 }
 
 #[tokio::test]

@@ -233,7 +233,7 @@ async def test_errors_have_a_kind_for_each_reaction(world):
     with pytest.raises(PropuskError.RetryLater) as error:
         await app.sign_in(EMAIL, PASSWORD)
     assert error.value.after == timedelta(seconds=7)
-    await world.act("answer", request=PROVIDERS, status=200, body="[1]")
+    await world.act("answer", request=PROVIDERS, status=404)
     with pytest.raises(PropuskError.Protocol):
         await app.providers()
     await world.act("network", up=False)
