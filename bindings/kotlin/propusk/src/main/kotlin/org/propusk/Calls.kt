@@ -1,0 +1,24 @@
+// How a suspending call becomes a call of the SDK, with cancellation.
+package org.propusk
+
+import kotlinx.coroutines.CancellationException
+import org.propusk.ffi.Cancellation
+import org.propusk.ffi.PropuskException as FfiException
+
+/**
+ * Runs one call. If the coroutine is cancelled, it continues at once; a request that only this call needs is dropped,
+ * and a renewal, sign-out or write to the vault that has begun is completed.
+ */
+internal suspend fun <T> call(block: suspend (Cancellation) -> T): T {
+    val cancellation = Cancellation()
+    return try {
+        block(cancellation)
+    } catch (error: CancellationException) {
+        cancellation.cancel()
+        throw error
+    } catch (error: FfiException) {
+        throw error.translate()
+    } finally {
+        cancellation.close()
+    }
+}

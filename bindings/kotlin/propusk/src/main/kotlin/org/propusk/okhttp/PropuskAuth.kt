@@ -1,0 +1,87 @@
+// The access token for OkHttp: an interceptor attaches it, an authenticator replaces it once after a 401.
+package org.propusk.okhttp
+
+import java.io.IOException
+import java.io.InterruptedIOException
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
+import kotlinx.coroutines.TimeoutCancellationException
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
+import okhttp3.Authenticator
+import okhttp3.Interceptor
+import okhttp3.OkHttpClient
+import okhttp3.Request
+import okhttp3.Response
+import okhttp3.Route
+import org.propusk.AccessToken
+import org.propusk.Client
+import org.propusk.PropuskException
+import org.propusk.RefusedEndpoints
+
+/** The token of a request, kept with it. */
+private class SentToken(val token: AccessToken, val isReplacement: Boolean)
+
+private const val AUTHORIZATION = "Authorization"
+
+/** No token can be had now; [cause] says how to react. OkHttp expects an [IOException]. */
+public class NoTokenException internal constructor(override val cause: PropuskException) :
+    IOException(cause.message, cause)
+
+/**
+ * Attaches the access token of [client] to requests at its own origins: the server's and those of
+ * [ClientOptions.apiOrigins][org.propusk.ClientOptions.apiOrigins]. Other requests, and requests with an
+ * `Authorization` header, are sent as they are. [limit] is how long a request waits for a token.
+ */
+public fun OkHttpClient.Builder.propusk(client: Client, limit: Duration = 30.seconds): OkHttpClient.Builder {
+    val auth = PropuskAuth(client, limit)
+    return addInterceptor(auth).authenticator(auth)
+}
+
+/** Both halves of [propusk], for clients that combine them with others. */
+public class PropuskAuth(private val client: Client, private val limit: Duration = 30.seconds) :
+    Interceptor, Authenticator {
+    private val refused = RefusedEndpoints()
+
+    override fun intercept(chain: Interceptor.Chain): Response {
+        val request = chain.request()
+        if (request.header(AUTHORIZATION) != null || !client.isAllowedOrigin(request.url.toString())) {
+            return chain.proceed(request)
+        }
+        val token = blocking { client.accessToken() }
+        return chain.proceed(request.with(SentToken(token, isReplacement = false)))
+    }
+
+    /** The request with another token; `null` if there is none or if it would not help. */
+    override fun authenticate(route: Route?, response: Response): Request? {
+        val request = response.request
+        val sent = request.tag(SentToken::class.java)
+        val url = request.url.toUri()
+        // A redirect may have led to a foreign origin: OkHttp has then removed the header.
+        if (sent == null || request.header(AUTHORIZATION) != sent.token.header) return null
+        if (!client.isAllowedOrigin(url.toString())) return null
+        if (sent.isReplacement) {
+            refused.noteRefusal(url)
+            return null
+        }
+        if (!refused.mayRenew(url)) return null
+        val next = blocking { client.replaceAccessToken(sent.token) }
+        return if (next == sent.token) null else request.with(SentToken(next, isReplacement = true))
+    }
+
+    private fun Request.with(sent: SentToken): Request =
+        newBuilder().header(AUTHORIZATION, sent.token.header).tag(SentToken::class.java, sent).build()
+
+    /** OkHttp calls from threads of its own, which may block. */
+    private fun <T> blocking(call: suspend () -> T): T =
+        try {
+            runBlocking { withTimeout(limit) { call() } }
+        } catch (error: PropuskException) {
+            throw NoTokenException(error)
+        } catch (_: TimeoutCancellationException) {
+            throw InterruptedIOException("no access token within $limit")
+        } catch (_: InterruptedException) {
+            Thread.currentThread().interrupt()
+            throw InterruptedIOException("interrupted")
+        }
+}

@@ -1,0 +1,342 @@
+// The behavioural suite: the cases of bindings/README.md, under the same names in every language.
+package org.propusk
+
+import java.io.File
+import java.io.IOException
+import kotlin.concurrent.thread
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeSource
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.channels.Channel
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
+import org.junit.jupiter.api.AfterEach
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNotEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.io.TempDir
+import org.propusk.fixture.EMAIL
+import org.propusk.fixture.PASSWORD
+import org.propusk.fixture.REFRESH
+import org.propusk.fixture.World
+
+/** The error of this class that the block throws. */
+private suspend inline fun <reified E : Exception> failure(block: suspend () -> Any?): E =
+    try {
+        val result = block()
+        throw AssertionError("no ${E::class.simpleName}, but $result")
+    } catch (error: Exception) {
+        error as? E ?: throw error
+    }
+
+class SuiteTest {
+    @TempDir
+    lateinit var folder: File
+
+    private val world = World()
+
+    @AfterEach
+    fun close() = world.close()
+
+    private fun test(block: suspend () -> Unit) = runBlocking { withTimeout(60.seconds) { block() } }
+
+    /** The same vault at each start of the app. */
+    private val key = Vault.generateKey()
+
+    private fun vault() = Vault.file(File(folder, "session.vault"), key)
+
+    @Test
+    fun register() = test {
+        val client = world.client()
+        assertEquals(Registered.ACTIVE, client.register(Registration(email = EMAIL), PASSWORD))
+        val again = failure<PropuskException.Rejected> { client.register(Registration(email = EMAIL), PASSWORD) }
+        assertEquals("identifier_taken", again.rejection.code)
+        assertFalse(client.status().isSignedIn)
+    }
+
+    @Test
+    fun activate() = test {
+        val client = Client(ClientOptions(world.server, dialect = Dialect.DJOSER_TOKEN))
+        assertEquals(Registered.ACTIVATION_REQUIRED, client.register(Registration(email = EMAIL), PASSWORD))
+        failure<PropuskException.Rejected> { client.signIn(EMAIL, PASSWORD) }
+        client.activate(world.mailedLink(EMAIL))
+        client.signIn(EMAIL, PASSWORD)
+        assertEquals(EMAIL, client.profile().email)
+    }
+
+    @Test
+    fun signIn() = test {
+        val client = world.client(vault())
+        client.register(Registration(email = EMAIL), PASSWORD)
+        val wrong = failure<PropuskException.Rejected> { client.signIn(EMAIL, "another password") }
+        assertEquals("invalid_credentials", wrong.rejection.code)
+        client.signIn(EMAIL, PASSWORD)
+        val profile = client.profile()
+        assertEquals(EMAIL, profile.email)
+        assertEquals(profile.id, client.status().user?.accountId)
+        assertEquals(profile, world.client(vault()).cachedProfile())
+    }
+
+    @Test
+    fun adoptTokens() = test {
+        world.signedIn()
+        val (access, refresh) = world.tokens()
+        val client = world.client()
+        assertEquals(Adoption.ADOPTED, client.adopt(access, refresh))
+        assertEquals(EMAIL, client.profile().email)
+        assertEquals(Adoption.ALREADY_ADOPTED, client.adopt(access, refresh))
+    }
+
+    @Test
+    fun automaticRefresh() = test {
+        val client = world.signedIn()
+        val first = client.accessToken()
+        world.expireAccessTokens()
+        assertEquals(EMAIL, client.profile().email)
+        assertEquals(1, world.count(REFRESH))
+        assertNotEquals(first, client.accessToken())
+        assertNotEquals(null, client.accessToken().expiresAt)
+    }
+
+    @Test
+    fun offline() = test {
+        val client = world.signedIn(vault())
+        client.profile()
+        world.network(up = false)
+        failure<PropuskException.Network> { client.refresh() }
+        assertEquals(Phase.Offline, client.status().phase)
+        val started = world.client(vault())
+        assertTrue(started.status().isSignedIn)
+        assertEquals(EMAIL, started.cachedProfile()?.email)
+        assertEquals(Trust.Fresh, started.offlineIdentity(1.seconds).trust)
+        world.network(up = true)
+        client.networkChanged()
+        client.refresh()
+        assertEquals(Phase.SignedIn, client.status().phase)
+    }
+
+    @Test
+    fun signOut() = test {
+        val client = world.signedIn(vault())
+        assertEquals(SignOut.CONFIRMED, client.signOut())
+        assertEquals(Phase.SignedOut(SignOutReason.SIGNED_OUT), client.status().phase)
+        client.signIn(EMAIL, PASSWORD)
+        world.network(up = false)
+        assertEquals(SignOut.PENDING, client.signOut())
+        val started = world.client(vault())
+        assertFalse(started.status().isSignedIn)
+        world.network(up = true)
+        client.networkChanged()
+        assertTrue(client.finishPendingWork(10.seconds))
+    }
+
+    @Test
+    fun providerSignIn() = test {
+        val client = Client(ClientOptions(world.server, redirects = listOf(world.loopback)))
+        var consent = true
+        val browser = Browser { url -> thread { world.browse(url, consent) } }
+        assertEquals(LinkOutcome.SignedIn, client.signInWithProvider("google", browser))
+        assertTrue(client.status().isSignedIn)
+        assertEquals(listOf("google"), client.identities().map { it.provider })
+        client.signOut()
+        consent = false
+        failure<PropuskException.Cancelled> { client.signInWithProvider("google", browser) }
+        val broken = failure<PropuskException.Usage> {
+            client.signInWithProvider("google", { url -> throw IOException("no browser for $url") })
+        }
+        assertTrue(broken.message!!.endsWith("java.io.IOException"), broken.message)
+        failure<PropuskException.Cancelled> {
+            client.signInWithProvider("google", { throw CancellationException("the user closed the window") })
+        }
+    }
+
+    @Test
+    fun deepLinkWhileTheCallWaits() = test {
+        val client = world.client()
+        val opened = CompletableDeferred<String>()
+        coroutineScope {
+            val signIn = async { client.signInWithProvider("vk", { url -> opened.complete(url) }) }
+            val link = world.browse(opened.await())
+            assertEquals(LinkOutcome.SignedIn, client.completeSignIn(link))
+            assertEquals(LinkOutcome.SignedIn, signIn.await())
+        }
+    }
+
+    @Test
+    fun deepLinkColdStart() = test {
+        val link = world.client(vault()).use { stopped -> world.browse(stopped.beginSignIn("google").authorizeUrl) }
+        assertEquals(DeepLink.Code(world.redirect), DeepLink.parse(link, listOf(world.redirect)))
+        val started = world.client(vault())
+        assertEquals(LinkOutcome.SignedIn, started.completeSignIn(link))
+        assertTrue(started.status().isSignedIn)
+        assertEquals(LinkOutcome.AlreadyCompleted, started.completeSignIn(link))
+        assertEquals(LinkOutcome.Unrelated, started.completeSignIn("org.example.app:/settings"))
+        val foreign = failure<PropuskException.Rejected> {
+            started.completeSignIn("${world.redirect}?code=c0de&state=5tate")
+        }
+        assertEquals("sign_in_unknown", foreign.rejection.code)
+    }
+
+    @Test
+    fun storageLocked() = test {
+        val storage = FakeStorage()
+        fun start() = world.client(Vault.secureStorage(File(folder, "session.vault"), storage))
+        start().use { client ->
+            client.register(Registration(email = EMAIL), PASSWORD)
+            client.signIn(EMAIL, PASSWORD)
+        }
+        val client = start()
+        storage.failure = SecureStorageException.Locked("the screen is locked")
+        val locked = failure<PropuskException.Storage> { client.status() }
+        assertEquals(VaultState.LOCKED, locked.state)
+        assertTrue("the screen is locked" in locked.message!!, locked.message)
+        storage.failure = IllegalStateException(storage.key.contentToString())
+        val failed = failure<PropuskException.Storage> { client.status() }
+        assertFalse(storage.key.contentToString() in failed.message!!)
+        storage.failure = null
+        assertTrue(client.status().isSignedIn)
+    }
+
+    @Test
+    fun otherServersVault() = test {
+        world.signedIn(vault())
+        World().use { other ->
+            val client = other.client(vault())
+            assertEquals(VaultState.OTHER_SERVER, client.vaultState())
+            val refused = failure<PropuskException.Storage> { client.accessToken() }
+            assertEquals(VaultState.OTHER_SERVER, refused.state)
+            assertEquals(0, other.count(REFRESH))
+        }
+        assertTrue(world.client(vault()).status().isSignedIn)
+    }
+
+    @Test
+    fun errorsByKind() = test {
+        val client = world.client()
+        failure<PropuskException.Usage> { Client("not an address") }
+        val signedOut = failure<PropuskException.SignedOut> { client.accessToken() }
+        assertEquals(SignOutReason.NEVER_SIGNED_IN, signedOut.reason)
+        val rejected = failure<PropuskException.Rejected> {
+            client.register(Registration(email = "not an address"), "short")
+        }
+        assertEquals("invalid_fields", rejected.rejection.code)
+        assertTrue("email" in rejected.rejection.fields.keys, rejected.rejection.fields.toString())
+        assertEquals(rejected.rejection.sentence, rejected.message)
+        client.register(Registration(email = EMAIL), PASSWORD)
+        world.answerNext("POST /propusk/v1/sessions", 503, mapOf("Retry-After" to "7"))
+        val later = failure<PropuskException.RetryLater> { client.signIn(EMAIL, PASSWORD) }
+        assertEquals(7.seconds, later.after)
+        world.answerNext("POST /propusk/v1/sessions", 200, mapOf("Content-Type" to "text/html"), "<html>")
+        failure<PropuskException.Network> { client.signIn(EMAIL, PASSWORD) }
+        world.answerNext("GET /propusk/v1/providers", 200, mapOf("Content-Type" to "application/json"), "{}")
+        failure<PropuskException.Protocol> { client.providers() }
+        client.signIn(EMAIL, PASSWORD)
+        val earlier = client.status().user!!
+        client.signIn(EMAIL, PASSWORD)
+        failure<PropuskException.OtherSignIn> { client.accessTokenFor(earlier) }
+        val old = Client(ClientOptions(world.server, dialect = Dialect.SIMPLEJWT_ROTATING))
+        assertFalse(old.supports(Operation.PROFILE))
+        val unsupported = failure<PropuskException.Unsupported> { old.profile() }
+        assertEquals(Operation.PROFILE, unsupported.operation)
+    }
+
+    @Test
+    fun oneRefreshFor200Calls() = test {
+        val client = world.signedIn()
+        world.expireAccessTokens()
+        coroutineScope { List(200) { async(Dispatchers.Default) { client.profile() } }.awaitAll() }
+        assertEquals(1, world.count(REFRESH))
+    }
+
+    @Test
+    fun cancellation() = test {
+        val client = world.signedIn()
+        val token = client.accessToken()
+        world.hold(true)
+        coroutineScope {
+            for ((request, call) in mapOf<String, suspend () -> Any>(
+                "GET /propusk/v1/account" to { client.profile() },
+                REFRESH to { client.refresh() },
+            )) {
+                val running = launch(Dispatchers.Default) { call() }
+                world.awaitArrival(request)
+                val began = TimeSource.Monotonic.markNow()
+                running.cancelAndJoin()
+                val released = began.elapsedNow()
+                assertTrue(released < 50.milliseconds, "$request: $released")
+            }
+        }
+        world.hold(false)
+        // The renewal that has begun goes on to its end.
+        assertTrue(client.finishPendingWork(10.seconds))
+        assertNotEquals(token, client.accessToken())
+        assertEquals(1, world.count(REFRESH))
+    }
+
+    @Test
+    fun statusChanges() = test {
+        val client = world.client()
+        client.register(Registration(email = EMAIL), PASSWORD)
+        client.status()
+        coroutineScope {
+            val seen = Channel<Status>(Channel.UNLIMITED)
+            val collector = launch { client.statuses.collect(seen::send) }
+            assertEquals(Phase.SignedOut(SignOutReason.NEVER_SIGNED_IN), seen.receive().phase)
+            client.signIn(EMAIL, PASSWORD)
+            val signedIn = seen.consumeUntil { it.phase == Phase.SignedIn }
+            assertEquals(StatusChange.SIGNED_IN, signedIn.change)
+            client.signOut()
+            seen.consumeUntil { it.phase == Phase.SignedOut(SignOutReason.SIGNED_OUT) }
+            collector.cancelAndJoin()
+        }
+    }
+
+    @Test
+    fun secretsAreNotPrinted() = test {
+        val client = world.signedIn()
+        val token = client.accessToken()
+        assertFalse(token.token in "$token ${client.status()} ${client.profile()}")
+        val options = ClientOptions(
+            world.server,
+            oauthClient = OAuthClient("app", "an OAuth secret"),
+            proxy = "http://name:password@proxy.example.org",
+        )
+        assertFalse(Regex("secret|password").containsMatchIn("$options ${options.oauthClient}"))
+    }
+}
+
+private suspend fun Channel<Status>.consumeUntil(isWanted: (Status) -> Boolean): Status {
+    while (true) {
+        val status = receive()
+        if (isWanted(status)) return status
+    }
+}
+
+private class FakeStorage : SecureStorage {
+    @Volatile
+    var key: ByteArray? = null
+
+    @Volatile
+    var failure: Exception? = null
+
+    override fun load(): ByteArray? = failure?.let { throw it } ?: key
+
+    override fun save(key: ByteArray) {
+        failure?.let { throw it }
+        this.key = key
+    }
+
+    override fun remove() {
+        key = null
+    }
+}
