@@ -238,7 +238,7 @@ class SuiteTest {
         assertEquals(7.seconds, later.after)
         world.answerNext("POST /propusk/v1/sessions", 200, mapOf("Content-Type" to "text/html"), "<html>")
         failure<PropuskException.Network> { client.signIn(EMAIL, PASSWORD) }
-        world.answerNext("GET /propusk/v1/providers", 200, mapOf("Content-Type" to "application/json"), "{}")
+        world.answerNext("GET /propusk/v1/providers", 404, body = "no such page")
         failure<PropuskException.Protocol> { client.providers() }
         client.signIn(EMAIL, PASSWORD)
         val earlier = client.status().user!!
