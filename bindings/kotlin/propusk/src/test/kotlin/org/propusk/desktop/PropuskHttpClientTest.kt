@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import org.propusk.fixture.ACCOUNT
 import org.propusk.fixture.EMAIL
 import org.propusk.fixture.REFRESH
 import org.propusk.fixture.World
@@ -33,7 +34,7 @@ class PropuskHttpClientTest {
         world.expireAccessTokens()
         assertEquals(200, http.get(account).statusCode())
         assertEquals(1, world.count(REFRESH))
-        assertEquals(3, world.count("GET /propusk/v1/account"))
+        assertEquals(3, world.count(ACCOUNT))
     }
 
     @Test

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Test
 import org.propusk.Client
 import org.propusk.PropuskException
+import org.propusk.fixture.ACCOUNT
 import org.propusk.fixture.REFRESH
 import org.propusk.fixture.World
 
@@ -61,7 +62,7 @@ class PropuskAuthTest {
         world.expireAccessTokens()
         assertEquals(200, http.get(account))
         assertEquals(1, world.count(REFRESH))
-        assertEquals(3, world.count("GET /propusk/v1/account"))
+        assertEquals(3, world.count(ACCOUNT))
     }
 
     @Test
@@ -111,6 +112,6 @@ class PropuskAuthTest {
     fun `request without a signed-in user fails and is not sent`() {
         val error = assertThrows(NoTokenException::class.java) { http(world.client()).get(account) }
         assertInstanceOf(PropuskException.SignedOut::class.java, error.cause)
-        assertEquals(0, world.count("GET /propusk/v1/account"))
+        assertEquals(0, world.count(ACCOUNT))
     }
 }
