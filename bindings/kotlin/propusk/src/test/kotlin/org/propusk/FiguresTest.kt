@@ -37,7 +37,7 @@ class FiguresTest {
     fun `private memory does not grow with calls`() {
         val java = File(System.getProperty("java.home"), "bin/java").path
         // Without the JIT compiler: the memory of its code grows for long.
-        val options = listOf("-Xms64m", "-Xmx64m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC", "-Xint")
+        val options = listOf("-Xms24m", "-Xmx24m", "-Xmn2m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC", "-Xint")
         val library = "-Djna.library.path=" + System.getProperty("jna.library.path")
         // Set by Surefire: its own class path is a file that names this one.
         val classPath = System.getProperty("surefire.test.class.path")
