@@ -64,10 +64,10 @@ public final class Api: Sendable {
         }
         let token = try await currentToken()
         let refused = try await http(transport(request.authorized(by: token)))
-        // A stream cannot be sent twice.
-        guard refused.1.statusCode == 401, request.httpBodyStream == nil else { return refused }
+        guard refused.1.statusCode == 401 else { return refused }
         let next = try await client.replaceAccessToken(token)
-        guard next.token() != token.token() else { return refused }
+        // A stream cannot be sent twice.
+        guard next.token() != token.token(), request.httpBodyStream == nil else { return refused }
         return try await http(transport(request.authorized(by: next)))
     }
 
