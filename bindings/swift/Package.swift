@@ -27,7 +27,7 @@ let package = Package(
             ]
         ),
         .target(name: "Propusk", dependencies: ["PropuskFFI"]),
-        .testTarget(name: "PropuskTests", dependencies: ["Propusk"]),
+        .testTarget(name: "PropuskTests", dependencies: ["Propusk", "PropuskFFI"]),
     ],
     // The generated code does not compile in the mode of Swift 6.
     swiftLanguageVersions: [.v5]

@@ -3,6 +3,8 @@
 import Foundation
 import Propusk
 
+import protocol PropuskFFI.SessionListener
+
 /// A store that can be locked.
 final class FakeStorage: SecureStorage, @unchecked Sendable {
     private let lock = NSLock()
@@ -36,18 +38,24 @@ final class FakeStorage: SecureStorage, @unchecked Sendable {
     }
 }
 
-/// A browser whose user gives consent at the provider. The link that returns is passed to the app.
+/// A browser whose user answers at once. The link that returns is passed to the app.
 final class FakeBrowser: Browser {
     private let world: World
-    private let app: @Sendable (URL) async throws -> Void
+    private let consent: Bool
+    private let app: Client?
 
-    init(_ world: World, returnsTo app: @escaping @Sendable (URL) async throws -> Void = { _ in }) {
+    init(_ world: World, consent: Bool = true, returnsTo app: Client? = nil) {
         self.world = world
+        self.consent = consent
         self.app = app
     }
 
     func openUrl(url: String) {
-        Task { [world, app] in try await app(world.browse(url)) }
+        // The call that waits for the link gets the same result.
+        Task { [world, consent, app] in
+            let link = try await world.browse(url, consent: consent)
+            try await app?.completeSignIn(link)
+        }
     }
 }
 
@@ -61,6 +69,20 @@ final class NoBrowser: Browser {
 
     func openUrl(url: String) throws {
         throw error
+    }
+}
+
+/// Reports each phase, and fails then.
+final class FailingListener: SessionListener {
+    private let report: AsyncStream<Phase>.Continuation
+
+    init(_ report: AsyncStream<Phase>.Continuation) {
+        self.report = report
+    }
+
+    func onStatus(status: Status) throws {
+        report.yield(status.phase)
+        throw AppError()
     }
 }
 

@@ -1,277 +1,276 @@
-// The behavioural suite of all bindings: the cases are listed in bindings/README.md.
+// The behavioural suite of all bindings: the cases that bindings/README.md lists.
 
 import Foundation
-import Propusk
 import XCTest
+
+@testable import Propusk
+
+private let account = "GET /propusk/v1/account"
+private let providers = "GET /propusk/v1/providers"
+private let refresh = "POST /propusk/v1/sessions/refresh"
+private let signIn = "POST /propusk/v1/sessions"
 
 final class SuiteTests: XCTestCase {
     func test_register_creates_an_account() async throws {
         let world = try await World(self)
         let client = try world.client()
-
-        let registered = try await client.register(
-            Registration(email: "anna@example.org"), password: password)
+        let registered = try await client.register(Registration(email: email), password: password)
         XCTAssertEqual(registered, .active)
-        let status = try await client.status()
-        XCTAssertEqual(status.phase, .signedOut(reason: .neverSignedIn))
 
-        try await client.signIn("anna@example.org", password: password)
-        let profile = try await client.profile()
-        XCTAssertEqual(profile.email, "anna@example.org")
+        let taken = try await failure {
+            try await client.register(Registration(email: email), password: password)
+        }
+        XCTAssertEqual(code(taken), "identifier_taken")
+        let weak = try await failure {
+            try await client.register(Registration(email: "eve@example.org"), password: "12345")
+        }
+        XCTAssertEqual(code(weak), "weak_password")
     }
 
-    func test_activate_needs_the_mailed_link() async throws {
+    func test_activate_confirms_the_mailed_link() async throws {
         let world = try await World(self)
         let client = try world.client(dialect: .djoserToken)
-
-        let registered = try await client.register(
-            Registration(email: "anna@example.org"), password: password)
+        let registered = try await client.register(Registration(email: email), password: password)
         XCTAssertEqual(registered, .activationRequired)
-        let refusal = try await failure {
-            try await client.signIn("anna@example.org", password: password)
-        }
-        guard case .rejected = refusal else { return XCTFail("\(refusal)") }
+        _ = try await failure { try await client.signIn(email, password: password) }
 
-        let link = try await world.mailedLink(to: "anna@example.org")
+        let link = try await world.mailedLink(to: email)
         try await client.activate(try XCTUnwrap(MailedLink.parse(link)))
-        try await client.signIn("anna@example.org", password: password)
+        try await client.signIn(email, password: password)
     }
 
-    func test_sign_in_is_kept_in_the_vault() async throws {
+    func test_sign_in_opens_a_session() async throws {
         let world = try await World(self)
-        let folder = try folder(self)
-        let vault = Vault.secureStorage(
-            path: folder.appendingPathComponent("vault").path, storage: FakeStorage())
-        let first = try await world.signedIn(vault: vault)
-        let user = try await first.status().user
+        try await world.register()
+        let (vault, again) = try vaults(self)
+        let client = try world.client(vault: vault)
+        let before = try await client.status()
+        XCTAssertEqual(before.phase, .signedOut(reason: .neverSignedIn))
+        let wrong = try await failure { try await client.signIn(email, password: "wrong") }
+        XCTAssertEqual(code(wrong), "invalid_credentials")
 
-        let second = try world.client(vault: vault)
-        let status = try await second.status()
+        try await client.signIn(email, password: password)
+        let status = try await client.status()
         XCTAssertEqual(status.phase, .signedIn)
-        XCTAssertNotNil(status.user)
-        XCTAssertEqual(status.user, user)
+        let profile = try await client.profile()
+        XCTAssertEqual(profile.email, email)
+        let sessions = try await client.sessions()
+        XCTAssertEqual(sessions.map(\.current), [true])
+
+        let next = try await world.client(vault: again).status()
+        XCTAssertEqual(next.phase, .signedIn)
+        XCTAssertEqual(next.user, status.user)
     }
 
-    func test_adopt_takes_over_tokens() async throws {
+    func test_adopt_keeps_users_signed_in() async throws {
         let world = try await World(self)
-        _ = try await world.client().register(
-            Registration(email: "anna@example.org"), password: password)
-        let session = try await postJSON(
-            try XCTUnwrap(URL(string: world.server + "/propusk/v1/sessions")),
-            ["identifier": "anna@example.org", "password": password])
-        let access = try XCTUnwrap(session["access_token"] as? String)
-        let refresh = try XCTUnwrap(session["refresh_token"] as? String)
+        try await world.register()
+        let (access, refresh) = try await world.tokens()
+        let client = try world.client(dialect: .djoserJwt)
 
-        let client = try world.client()
         let first = try await client.adopt(access: access, refresh: refresh)
         XCTAssertEqual(first, .adopted)
-        let profile = try await client.profile()
-        XCTAssertEqual(profile.email, "anna@example.org")
         let second = try await client.adopt(access: access, refresh: refresh)
         XCTAssertEqual(second, .alreadyAdopted)
+        let profile = try await client.profile()
+        XCTAssertEqual(profile.email, email)
     }
 
-    func test_refresh_happens_by_itself() async throws {
+    func test_refresh_is_automatic() async throws {
         let world = try await World(self)
         let client = try await world.signedIn()
-        let token = try await client.accessToken().token()
+        let before = try await client.accessToken()
 
         try await world.expireAccessTokens()
         _ = try await client.profile()
-        let next = try await client.accessToken().token()
-        XCTAssertNotEqual(next, token)
         let refreshes = try await world.count(refresh)
         XCTAssertEqual(refreshes, 1)
+        let after = try await client.replaceAccessToken(before)
+        XCTAssertNotEqual(after.token(), before.token())
+        XCTAssertEqual(after.header(), "Bearer \(after.token())")
+        let still = try await world.count(refresh)
+        XCTAssertEqual(still, 1, "the refused token was replaced before")
     }
 
-    func test_offline_keeps_the_user_signed_in() async throws {
+    func test_offline_users_stay_signed_in() async throws {
         let world = try await World(self)
-        let client = try await world.signedIn()
+        let (vault, again) = try vaults(self)
+        let client = try await world.signedIn(vault: vault)
         let profile = try await client.profile()
 
         try await world.network(up: false)
         let error = try await failure { try await client.refresh() }
         guard case .network = error else { return XCTFail("\(error)") }
         let status = try await client.status()
+        XCTAssertEqual(status.phase, .offline)
         XCTAssertTrue(status.isSignedIn)
-        let cached = try await client.cachedProfile()
+        _ = try await client.accessToken()
+
+        let restarted = try world.client(vault: again)
+        let next = try await restarted.status()
+        XCTAssertEqual(next.phase, .signedIn)
+        let cached = try await restarted.cachedProfile()
         XCTAssertEqual(cached, profile)
-        let identity = try await client.offlineIdentity(trustedFor: 3_600)
-        XCTAssertEqual(identity.trust, .fresh)
+        let identity = try await restarted.offlineIdentity(trustedFor: 30)
+        XCTAssertEqual(identity.profile, profile)
 
         try await world.network(up: true)
-        client.networkChanged()
-        try await client.refresh()
-        let after = try await client.status()
-        XCTAssertEqual(after.phase, .signedIn)
+        restarted.networkChanged()
+        _ = try await restarted.profile()
     }
 
-    func test_sign_out_takes_effect_at_once_and_reaches_the_server_later() async throws {
+    func test_sign_out_ends_the_session() async throws {
         let world = try await World(self)
         let client = try await world.signedIn()
-
-        try await world.network(up: false)
-        let pending = try await client.signOut()
-        XCTAssertEqual(pending, .pending)
+        let confirmed = try await client.signOut()
+        XCTAssertEqual(confirmed, .confirmed)
         let status = try await client.status()
         XCTAssertEqual(status.phase, .signedOut(reason: .signedOut))
 
+        try await client.signIn(email, password: password)
+        try await world.network(up: false)
+        let pending = try await client.signOut()
+        XCTAssertEqual(pending, .pending)
         try await world.network(up: true)
         client.networkChanged()
-        let isDone = try await client.finishPendingWork(within: 10)
+        let isDone = try await client.finishPendingWork(within: 30)
         XCTAssertTrue(isDone)
-
-        try await client.signIn("anna@example.org", password: password)
+        try await client.signIn(email, password: password)
         let sessions = try await client.sessions()
         XCTAssertEqual(sessions.map(\.current), [true])
-        let confirmed = try await client.signOut()
-        XCTAssertEqual(confirmed, .confirmed)
     }
 
     func test_provider_sign_in_at_a_loopback_port() async throws {
         let world = try await World(self)
         let client = try world.client(redirects: [world.loopback])
+        let known = try await client.providers()
+        XCTAssertTrue(known.contains { $0.name == "google" }, "\(known)")
 
         let outcome = try await client.signIn(provider: "google", browser: FakeBrowser(world))
         XCTAssertEqual(outcome, .signedIn)
         let identities = try await client.identities()
         XCTAssertEqual(identities.map(\.provider), ["google"])
+        let denied = try await failure {
+            try await client.signIn(
+                provider: "google", browser: FakeBrowser(world, consent: false))
+        }
+        guard case .cancelled = denied else { return XCTFail("\(denied)") }
     }
 
     func test_provider_sign_in_by_a_deep_link() async throws {
         let world = try await World(self)
         let client = try world.client(redirects: [world.redirect])
-        let browser = FakeBrowser(world) { link in
-            let outcome = try await client.completeSignIn(link)
-            XCTAssertEqual(outcome, .signedIn)
-        }
 
-        let outcome = try await client.signIn(provider: "google", browser: browser)
+        let outcome = try await client.signIn(
+            provider: "yandex", browser: FakeBrowser(world, returnsTo: client))
         XCTAssertEqual(outcome, .signedIn)
-    }
-
-    func test_provider_token_signs_in() async throws {
-        let world = try await World(self)
-        let client = try world.client(dialect: .djoserToken)
-        let token = try await world.providerToken("google", login: "greta")
-
-        try await client.signIn(provider: "google", token: token)
+        let denied = try await failure {
+            try await client.signIn(
+                provider: "yandex",
+                browser: FakeBrowser(world, consent: false, returnsTo: client))
+        }
+        guard case .cancelled = denied else { return XCTFail("\(denied)") }
         let status = try await client.status()
         XCTAssertEqual(status.phase, .signedIn)
     }
 
-    func test_deep_link_starts_the_app_again() async throws {
+    func test_deep_link_completes_after_a_cold_start() async throws {
         let world = try await World(self)
-        let path = try folder(self).appendingPathComponent("vault").path
-        let vault = Vault.secureStorage(path: path, storage: FakeStorage())
+        let (vault, again) = try vaults(self)
         let address = try await world.client(vault: vault, redirects: [world.redirect])
             .beginSignIn(provider: "google").authorizeUrl()
         let link = try await world.browse(address)
 
-        let client = try world.client(vault: vault, redirects: [world.redirect])
-        let unrelated = try await client.completeSignIn(
-            try XCTUnwrap(URL(string: "org.example.app:/settings")))
-        XCTAssertEqual(unrelated, .unrelated)
+        let client = try world.client(vault: again, redirects: [world.redirect])
         let first = try await client.completeSignIn(link)
         XCTAssertEqual(first, .signedIn)
         let second = try await client.completeSignIn(link)
         XCTAssertEqual(second, .alreadyCompleted)
-        let status = try await client.status()
-        XCTAssertEqual(status.phase, .signedIn)
+        let settings = try XCTUnwrap(URL(string: "org.example.app:/settings"))
+        let other = try await client.completeSignIn(settings)
+        XCTAssertEqual(other, .unrelated)
+        _ = try await client.profile()
     }
 
-    func test_locked_storage_does_not_sign_out() async throws {
+    func test_storage_locked_is_not_a_sign_out() async throws {
         let world = try await World(self)
-        let path = try folder(self).appendingPathComponent("vault").path
         let storage = FakeStorage()
-        _ = try await world.signedIn(vault: .secureStorage(path: path, storage: storage))
+        let (vault, again) = try vaults(self, storage: storage)
+        _ = try await world.signedIn(vault: vault)
 
         storage.fail(with: SecureStorageError.Locked(detail: "the device is locked"))
-        let client = try world.client(vault: .secureStorage(path: path, storage: storage))
+        let client = try world.client(vault: again)
         let error = try await failure { try await client.status() }
         guard case .storage(.locked, let detail) = error else { return XCTFail("\(error)") }
         XCTAssertTrue(detail.contains("the device is locked"), detail)
+        let state = try await client.vaultState()
+        XCTAssertEqual(state, .locked)
 
         storage.fail(with: nil)
         let status = try await client.status()
         XCTAssertEqual(status.phase, .signedIn)
+        _ = try await client.profile()
     }
 
     func test_vault_of_another_server_is_not_used() async throws {
         let world = try await World(self)
         let other = try await World(self)
-        let path = try folder(self).appendingPathComponent("vault").path
-        let storage = FakeStorage()
-        _ = try await world.signedIn(vault: .secureStorage(path: path, storage: storage))
+        let (vault, again) = try vaults(self)
+        let client = try await world.signedIn(vault: vault)
 
-        let client = try other.client(vault: .secureStorage(path: path, storage: storage))
-        let error = try await failure { try await client.accessToken() }
+        let wrong = try other.client(vault: again)
+        let error = try await failure { try await wrong.accessToken() }
         guard case .storage(.otherServer, _) = error else { return XCTFail("\(error)") }
-        let state = try await client.vaultState()
+        let state = try await wrong.vaultState()
         XCTAssertEqual(state, .otherServer)
         let refreshes = try await other.count(refresh)
         XCTAssertEqual(refreshes, 0)
+        _ = try await client.profile()
     }
 
-    func test_errors_have_kinds_with_their_data() async throws {
+    func test_errors_have_a_kind_for_each_reaction() async throws {
         let world = try await World(self)
+        try await world.register()
         let client = try world.client()
 
         var error = try await failure { try await client.accessToken() }
         guard case .signedOut(.neverSignedIn, _) = error else { return XCTFail("\(error)") }
 
-        error = try await failure { try await client.signIn("anna@example.org", password: "wrong") }
+        error = try await failure { try await client.signIn(email, password: "wrong") }
         guard case .rejected(let rejection, let detail) = error else { return XCTFail("\(error)") }
         XCTAssertEqual(rejection.code, "invalid_credentials")
-        XCTAssertEqual(error.localizedDescription, detail)
         XCTAssertEqual(rejection.sentence, detail)
+        XCTAssertEqual(error.localizedDescription, detail)
 
-        error = try await failure {
-            try await client.register(Registration(email: "no address"), password: password)
-        }
-        guard case .rejected(let refused, _) = error else { return XCTFail("\(error)") }
-        XCTAssertEqual(refused.fields["email"]?.isEmpty, false)
-
-        try await world.answer(
-            "POST /propusk/v1/sessions", status: 503, headers: ["Retry-After": "7"])
-        error = try await failure {
-            try await client.signIn("anna@example.org", password: password)
-        }
+        try await world.answer(signIn, status: 503, headers: ["Retry-After": "7"])
+        error = try await failure { try await client.signIn(email, password: password) }
         guard case .retryLater(after: 7, _) = error else { return XCTFail("\(error)") }
 
-        try await world.answer(
-            "POST /propusk/v1/sessions", status: 201,
-            headers: ["Content-Type": "application/json"], body: "{\"unknown\":1}")
-        error = try await failure {
-            try await client.signIn("anna@example.org", password: password)
-        }
+        try await world.answer(providers, status: 200, body: "[1]")
+        error = try await failure { try await client.providers() }
         guard case .protocol = error else { return XCTFail("\(error)") }
 
         try await world.network(up: false)
-        error = try await failure {
-            try await client.signIn("anna@example.org", password: password)
-        }
+        error = try await failure { try await client.providers() }
         guard case .network = error else { return XCTFail("\(error)") }
         try await world.network(up: true)
+
+        try await client.signIn(email, password: password)
+        let user = try await client.accessToken().user()
+        try await client.signIn(email, password: password)
+        error = try await failure { try await client.accessToken(for: user) }
+        guard case .otherSignIn = error else { return XCTFail("\(error)") }
 
         let simple = try world.client(dialect: .simplejwt)
         XCTAssertFalse(simple.supports(.sessions))
         error = try await failure { try await simple.sessions() }
         guard case .unsupported(.sessions, _) = error else { return XCTFail("\(error)") }
 
-        error = try await failure { try Client(ClientOptions(server: "no address")) }
+        error = try await failure { try Client(ClientOptions(server: "id.example.org")) }
         guard case .usage = error else { return XCTFail("\(error)") }
 
-        _ = try await client.register(Registration(email: "anna@example.org"), password: password)
-        try await client.signIn("anna@example.org", password: password)
-        let status = try await client.status()
-        let user = try XCTUnwrap(status.user)
-        try await client.signIn("anna@example.org", password: password)
-        error = try await failure { try await client.accessToken(for: user) }
-        guard case .otherSignIn = error else { return XCTFail("\(error)") }
-
-        let browser = NoBrowser(CallbackError.Cancelled)
         let app = try world.client(redirects: [world.redirect])
+        let browser = NoBrowser(CallbackError.Cancelled)
         error = try await failure { try await app.signIn(provider: "google", browser: browser) }
         guard case .cancelled = error else { return XCTFail("\(error)") }
     }
@@ -283,34 +282,42 @@ final class SuiteTests: XCTestCase {
 
         try await withThrowingTaskGroup(of: Profile.self) { calls in
             for _ in 0..<200 { calls.addTask { try await client.profile() } }
-            for try await profile in calls { XCTAssertEqual(profile.email, "anna@example.org") }
+            for try await profile in calls { XCTAssertEqual(profile.email, email) }
         }
         let refreshes = try await world.count(refresh)
         XCTAssertEqual(refreshes, 1)
     }
 
-    func test_cancelled_call_ends_within_50_ms() async throws {
+    func test_cancellation_releases_the_caller_and_drops_its_request() async throws {
         let world = try await World(self)
         let client = try await world.signedIn()
 
         try await world.hold(true)
+        var fastest = Duration.seconds(60)
+        for _ in 0..<5 { fastest = min(fastest, try await releaseTime(world, client)) }
+        XCTAssertLessThan(fastest, .milliseconds(50))
+        try await world.dropped(account)
+        try await world.hold(false)
+        _ = try await client.profile()
+    }
+
+    /// How long a call that waits for the server needs to return after its task is cancelled. The best
+    /// of a few counts: the machine may be busy.
+    private func releaseTime(_ world: World, _ client: Client) async throws -> Duration {
         let call = Task { try await client.profile() }
-        try await world.arrived("GET /propusk/v1/account")
+        try await world.arrived(account)
         let cancelled = ContinuousClock.now
         call.cancel()
         let result = await call.result
-        XCTAssertLessThan(cancelled.duration(to: .now), .milliseconds(50))
+        let time = cancelled.duration(to: .now)
         XCTAssertThrowsError(try result.get()) { XCTAssertTrue($0 is CancellationError, "\($0)") }
-
-        try await world.hold(false)
-        let profile = try await client.profile()
-        XCTAssertEqual(profile.email, "anna@example.org")
+        return time
     }
 
-    func test_cancelled_refresh_goes_on() async throws {
+    func test_cancellation_lets_a_renewal_go_on() async throws {
         let world = try await World(self)
         let client = try await world.signedIn()
-        let token = try await client.accessToken().token()
+        let before = try await client.accessToken().token()
 
         try await world.hold(true)
         let call = Task { try await client.refresh() }
@@ -320,13 +327,93 @@ final class SuiteTests: XCTestCase {
         XCTAssertThrowsError(try result.get()) { XCTAssertTrue($0 is CancellationError, "\($0)") }
 
         try await world.hold(false)
-        let isDone = try await client.finishPendingWork(within: 10)
+        let isDone = try await client.finishPendingWork(within: 30)
         XCTAssertTrue(isDone)
-        let next = try await client.accessToken().token()
-        XCTAssertNotEqual(next, token)
+        let after = try await client.accessToken().token()
+        XCTAssertNotEqual(after, before)
         let refreshes = try await world.count(refresh)
         XCTAssertEqual(refreshes, 1)
     }
 
-    private let refresh = "POST /propusk/v1/sessions/refresh"
+    func test_listener_receives_every_change() async throws {
+        let world = try await World(self)
+        try await world.register()
+        let (vault, again) = try vaults(self)
+        var client: Client? = try world.client(vault: vault)
+        _ = try await client?.status()
+        var statuses = try XCTUnwrap(client).statuses.makeAsyncIterator()
+        let first = await statuses.next()
+        XCTAssertEqual(first?.phase, .signedOut(reason: .neverSignedIn))
+
+        try await client?.signIn(email, password: password)
+        let second = await statuses.next()
+        XCTAssertEqual(second?.phase, .signedIn)
+        // Another client with the same vault is as another process.
+        try await world.client(vault: again).signOut()
+        let third = await statuses.next()
+        XCTAssertEqual(third?.phase, .signedOut(reason: .signedOut))
+
+        client = nil
+        let last = await statuses.next()
+        XCTAssertNil(last, "the listener is released")
+    }
+
+    func test_listener_may_fail() async throws {
+        let world = try await World(self)
+        try await world.register()
+        let client = try world.client()
+        _ = try await client.status()
+        // `statuses` cannot fail; this is the listener below it.
+        let (phases, report) = AsyncStream.makeStream(of: Phase.self)
+        let watch = client.sdk.watch(listener: FailingListener(report))
+        var received = phases.makeAsyncIterator()
+        let first = await received.next()
+        XCTAssertEqual(first, .signedOut(reason: .neverSignedIn))
+
+        try await client.signIn(email, password: password)
+        let second = await received.next()
+        XCTAssertEqual(second, .signedIn)
+        watch.stop()
+    }
+
+    func test_password_is_reset_with_the_mailed_link() async throws {
+        let world = try await World(self)
+        try await world.register()
+        let client = try world.client()
+        try await client.requestReset(email: email)
+        let mailed = try await world.mailedLink(to: email)
+        let link = try XCTUnwrap(MailedLink.parse(mailed))
+        let new = "a louder harbour at night"
+
+        try await client.confirmReset(link, newPassword: new)
+        let again = try await failure { try await client.confirmReset(link, newPassword: new) }
+        XCTAssertEqual(code(again), "link_invalid")
+        let old = try await failure { try await client.signIn(email, password: password) }
+        XCTAssertEqual(code(old), "invalid_credentials")
+        try await client.signIn(email, password: new)
+    }
+
+    func test_secrets_are_not_printed() async throws {
+        let world = try await World(self)
+        let client = try await world.signedIn()
+        let token = try await client.accessToken()
+        let options = ClientOptions(
+            server: world.server, oauthClientId: "app", oauthClientSecret: Secret("a quiet secret"))
+        let wrong = try await failure { try await client.signIn(email, password: "a quiet guess") }
+        let usage = try await failure {
+            try Client(ClientOptions(server: "https://anna:a%20quiet%20word@id.example.org"))
+        }
+
+        for value in [token, options, client, wrong, usage] as [Any] {
+            var text = "\(value) \(String(reflecting: value))"
+            dump(value, to: &text)
+            XCTAssertFalse(text.contains(token.token()), text)
+            XCTAssertFalse(text.contains("quiet"), text)
+        }
+    }
+
+    private func code(_ error: PropuskError) -> String? {
+        guard case .rejected(let rejection, _) = error else { return "\(error)" }
+        return rejection.code
+    }
 }

@@ -9,7 +9,8 @@ import XCTest
 import FoundationNetworking
 #endif
 
-let password = "correct horse battery staple"
+let email = "anna@example.org"
+let password = "a quiet harbour at noon"
 
 struct World: Sendable {
     let server: String
@@ -38,12 +39,17 @@ struct World: Sendable {
                 apiOrigins: apiOrigins))
     }
 
-    /// A client with a signed-in user.
+    /// A new account, which can sign in.
+    func register(_ email: String = email) async throws {
+        _ = try await client().register(Registration(email: email), password: password)
+    }
+
+    /// A client with a signed-in user, of a new account.
     func signedIn(
-        _ email: String = "anna@example.org", vault: Vault = .memory(), apiOrigins: [String] = []
+        _ email: String = email, vault: Vault = .memory(), apiOrigins: [String] = []
     ) async throws -> Client {
+        try await register(email)
         let client = try client(vault: vault, apiOrigins: apiOrigins)
-        _ = try await client.register(Registration(email: email), password: password)
         try await client.signIn(email, password: password)
         return client
     }
@@ -66,6 +72,11 @@ struct World: Sendable {
     /// Returns once such a request has reached the network.
     func arrived(_ request: String) async throws {
         try await act("arrived", ["request": request])
+    }
+
+    /// Returns once the app has closed the connection of such a held request.
+    func dropped(_ request: String) async throws {
+        try await act("dropped", ["request": request])
     }
 
     func count(_ request: String) async throws -> Int {
@@ -94,6 +105,14 @@ struct World: Sendable {
         return try XCTUnwrap(link.flatMap(URL.init(string:)))
     }
 
+    /// Access and refresh token of `djoserJwt`, as an app without the SDK has kept them.
+    func tokens() async throws -> (access: String, refresh: String) {
+        let tokens = try await act("tokens", ["email": email, "password": password])
+        return (
+            try XCTUnwrap(tokens["access"] as? String), try XCTUnwrap(tokens["refresh"] as? String)
+        )
+    }
+
     func providerToken(_ provider: String, login: String) async throws -> String {
         let body = ["provider": provider, "login": login]
         let token = try await act("provider-token", body)["token"] as? String
@@ -109,19 +128,14 @@ struct World: Sendable {
 private func post(_ path: String, _ body: [String: Any] = [:]) async throws -> [String: Any] {
     let fixture = try XCTUnwrap(
         ProcessInfo.processInfo.environment["PROPUSK_FIXTURE"], "run bindings/swift/test")
-    return try await postJSON(try XCTUnwrap(URL(string: "\(fixture)/\(path)")), body)
-}
-
-/// Posts a JSON object, without the SDK, and returns the one in the answer.
-func postJSON(_ url: URL, _ body: [String: Any]) async throws -> [String: Any] {
-    var request = URLRequest(url: url)
+    var request = URLRequest(url: try XCTUnwrap(URL(string: "\(fixture)/\(path)")))
     request.httpMethod = "POST"
     request.setValue("application/json", forHTTPHeaderField: "Content-Type")
     request.httpBody = try JSONSerialization.data(withJSONObject: body)
     let (data, response) = try await URLSession.shared.data(for: request)
     let status = (response as? HTTPURLResponse)?.statusCode ?? 0
     guard 200..<300 ~= status else {
-        throw UnexpectedAnswer(text: "\(url.path): \(status) \(String(decoding: data, as: UTF8.self))")
+        throw UnexpectedAnswer(text: "\(path): \(status) \(String(decoding: data, as: UTF8.self))")
     }
     return try XCTUnwrap(try JSONSerialization.jsonObject(with: data) as? [String: Any])
 }
@@ -142,10 +156,16 @@ func failure<Value>(
     return try XCTUnwrap(nil, "the call has not failed", file: file, line: line)
 }
 
-/// A new folder, which is deleted with the test.
-func folder(_ test: XCTestCase) throws -> URL {
+/// A vault in a new folder, which is deleted with the test, and another object for the same file: two
+/// starts of an app.
+func vaults(
+    _ test: XCTestCase, storage: any SecureStorage = FakeStorage()
+) throws -> (Vault, Vault) {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     test.addTeardownBlock { try FileManager.default.removeItem(at: folder) }
-    return folder
+    let path = folder.appendingPathComponent("app.vault").path
+    return (
+        .secureStorage(path: path, storage: storage), .secureStorage(path: path, storage: storage)
+    )
 }
