@@ -33,7 +33,7 @@ async fn account_is_shown_with_an_access_token_of_any_api_and_not_without() {
     for header in [None, Some("x"), Some("Bearer"), Some("Basic YTpi"), Some("Bearer x y")] {
         let answer = call(&server, "GET", "account", header, Value::Null).await;
         assert_refused(&answer, 401, "invalid_credentials");
-        assert_eq!(answer.header("WWW-Authenticate").as_deref(), Some("Bearer"));
+        assert_eq!(answer.header("WWW-Authenticate").as_deref(), Some("Bearer realm=\"propusk\""));
     }
     // Tokens are not accepted in the URL, where others may see them.
     for name in ["access_token", "access", "token"] {

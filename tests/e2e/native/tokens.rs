@@ -157,7 +157,7 @@ async fn refusal_of_a_token_names_the_reason() {
     }
     let answer = call(&server, "GET", "account", None, Value::Null).await;
     assert_refused(&answer, 401, "invalid_credentials");
-    assert_eq!(answer.header("WWW-Authenticate").as_deref(), Some("Bearer"));
+    assert_eq!(answer.header("WWW-Authenticate").as_deref(), Some("Bearer realm=\"propusk\""));
 }
 
 #[tokio::test]

@@ -10,6 +10,10 @@ use propusk_wire::{FieldCode, Problem, ProblemCode};
 use super::reply::with_headers;
 use crate::error::{Error, ProviderFault, SignInFault, TokenFault};
 
+/// The challenge of a 401. RFC 6750 requires a parameter, and without one the HTTP client of Swift on
+/// Linux crashes.
+const CHALLENGE: &str = "Bearer realm=\"propusk\"";
+
 /// The invalid members of a request, by name.
 pub type Fields = BTreeMap<String, Vec<FieldCode>>;
 
@@ -65,7 +69,7 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
         }
         response
     }
