@@ -18,7 +18,7 @@ extension Client {
     ) async throws -> LinkOutcome {
         try await cancellable {
             try await sdk.signInWithProvider(
-                provider: provider, browser: browser, limit: limit, cancellation: $0)
+                provider: provider, browser: BrowserOfApp(browser), limit: limit, cancellation: $0)
         }
     }
 
@@ -30,7 +30,7 @@ extension Client {
     ) async throws -> LinkOutcome {
         try await cancellable {
             try await sdk.linkWithProvider(
-                provider: provider, browser: browser, limit: limit,
+                provider: provider, browser: BrowserOfApp(browser), limit: limit,
                 currentPassword: currentPassword, cancellation: $0)
         }
     }

@@ -2,12 +2,11 @@
 
 #if canImport(Security)
 import Foundation
-import PropuskFFI
 import Security
 
 /// Stores the key of a vault as an item of the keychain, for `Vault.secureStorage`. It can be read
 /// after the first unlock since the device was started, is in no backup and on no other device.
-public final class KeychainStorage: SecureStorage {
+public struct KeychainStorage: SecureStorage {
     private let service: String
     private let accessGroup: String?
 
@@ -28,7 +27,7 @@ public final class KeychainStorage: SecureStorage {
         }
     }
 
-    public func save(key: Data) throws {
+    public func save(_ key: Data) throws {
         let content: [String: Any] = [
             kSecValueData as String: key,
             kSecAttrAccessible as String: kSecAttrAccessibleAfterFirstUnlockThisDeviceOnly,
@@ -61,9 +60,9 @@ public final class KeychainStorage: SecureStorage {
         let detail = "the keychain answers \(status)"
         switch status {
         case errSecInteractionNotAllowed, errSecAuthFailed, errSecUserCanceled:
-            return .Locked(detail: detail)
-        case errSecNotAvailable: return .NoStore(detail: detail)
-        default: return .Failed(detail: detail)
+            return .locked(detail)
+        case errSecNotAvailable: return .noStore(detail)
+        default: return .failed(detail)
         }
     }
 }

@@ -23,7 +23,7 @@ final class FakeStorage: SecureStorage, @unchecked Sendable {
         }
     }
 
-    func save(key: Data) throws {
+    func save(_ key: Data) throws {
         try lock.withLock {
             if let failure { throw failure }
             self.key = key
@@ -39,7 +39,7 @@ final class FakeStorage: SecureStorage, @unchecked Sendable {
 }
 
 /// A browser whose user answers at once. The link that returns is passed to the app.
-final class FakeBrowser: Browser {
+struct FakeBrowser: Browser {
     private let world: World
     private let consent: Bool
     private let app: Client?
@@ -50,24 +50,20 @@ final class FakeBrowser: Browser {
         self.app = app
     }
 
-    func openUrl(url: String) {
+    func open(_ url: URL) {
         // The call that waits for the link gets the same result.
         Task { [world, consent, app] in
-            let link = try await world.browse(url, consent: consent)
+            let link = try await world.browse(url.absoluteString, consent: consent)
             try await app?.completeSignIn(link)
         }
     }
 }
 
 /// A browser that fails.
-final class NoBrowser: Browser {
-    private let error: any Error
+struct NoBrowser: Browser {
+    let error: any Error
 
-    init(_ error: any Error) {
-        self.error = error
-    }
-
-    func openUrl(url: String) throws {
+    func open(_ url: URL) throws {
         throw error
     }
 }
@@ -89,4 +85,17 @@ final class FailingListener: SessionListener {
 /// An error of the app that has a secret in its text.
 struct AppError: Error, CustomStringConvertible {
     let description = "secret in a text"
+}
+
+/// Recognises the first value that it has seen.
+final class Recorded: @unchecked Sendable {
+    private let lock = NSLock()
+    private var first: String??
+
+    func isFirst(_ value: String?) -> Bool {
+        lock.withLock {
+            if first == nil { first = .some(value) }
+            return first == .some(value)
+        }
+    }
 }

@@ -198,7 +198,7 @@ final class SuiteTests: XCTestCase {
         let (vault, again) = try vaults(self, storage: storage)
         _ = try await world.signedIn(vault: vault)
 
-        storage.fail(with: SecureStorageError.Locked(detail: "the device is locked"))
+        storage.fail(with: SecureStorageError.locked("the device is locked"))
         let client = try world.client(vault: again)
         let error = try await failure { try await client.status() }
         guard case .storage(.locked, let detail) = error else { return XCTFail("\(error)") }
@@ -246,7 +246,7 @@ final class SuiteTests: XCTestCase {
         error = try await failure { try await client.signIn(email, password: password) }
         guard case .retryLater(after: 7, _) = error else { return XCTFail("\(error)") }
 
-        try await world.answer(providers, status: 200, body: "[1]")
+        try await world.answer(providers, status: 404)
         error = try await failure { try await client.providers() }
         guard case .protocol = error else { return XCTFail("\(error)") }
 
@@ -270,7 +270,7 @@ final class SuiteTests: XCTestCase {
         guard case .usage = error else { return XCTFail("\(error)") }
 
         let app = try world.client(redirects: [world.redirect])
-        let browser = NoBrowser(CallbackError.Cancelled)
+        let browser = NoBrowser(error: CancellationError())
         error = try await failure { try await app.signIn(provider: "google", browser: browser) }
         guard case .cancelled = error else { return XCTFail("\(error)") }
     }
