@@ -45,6 +45,6 @@ private suspend fun call(client: Client, number: Int) {
 /** Without what waits for the collector of garbage. */
 private fun privateKib(): Long {
     repeat(3) { System.gc() }
-    val lines = File("/proc/self/smaps_rollup").readLines().filter { it.startsWith("Private_") }
+    val lines = File("/proc/self/smaps_rollup").readLines().filter { it.startsWith("Private_") || it.startsWith("Swap:") }
     return lines.sumOf { it.filter(Char::isDigit).toLong() }
 }
