@@ -34,6 +34,7 @@ pub use error::{CallbackError, PropuskError, Result};
 pub use listener::{SessionListener, StatusWatch};
 pub use options::{ClientOptions, Dialect, Secret};
 pub use rejection::{FieldProblem, Rejection};
+pub use runtime::shut_down;
 pub use secure_storage::{SecureStorage, SecureStorageError};
 pub use session::{Adoption, Identity, OfflineIdentity, Provider, Session, SignOut, Trust};
 pub use status::{Phase, SignOutReason, SignedInUser, Status, StatusChange};

@@ -1,8 +1,8 @@
 //! The runtime in which the SDK works. The threads of the app only wait for results.
 
 use std::future::Future;
-use std::io;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{AbortHandle, JoinError};
@@ -10,15 +10,46 @@ use tokio::task::{AbortHandle, JoinError};
 use crate::cancellation::Cancellation;
 use crate::error::{PropuskError, Result};
 
-static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
-    Builder::new_multi_thread().worker_threads(2).thread_name("propusk").enable_all().build()
-});
+/// How long `shut_down` waits for code of the app that is being called.
+const SHUT_DOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+static RUNTIME: Mutex<State> = Mutex::new(State::NotStarted);
+
+enum State {
+    NotStarted,
+    Running(Runtime),
+    ShutDown,
+}
 
 /// The runtime of the process, started by its first use.
 pub fn handle() -> Result<Handle> {
-    match &*RUNTIME {
-        Ok(runtime) => Ok(runtime.handle().clone()),
-        Err(error) => Err(PropuskError::usage(format!("no threads can be started: {error}"))),
+    let mut state = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*state {
+        State::Running(runtime) => Ok(runtime.handle().clone()),
+        State::ShutDown => Err(PropuskError::usage("the SDK was shut down")),
+        State::NotStarted => {
+            let mut builder = Builder::new_multi_thread();
+            let started = builder.worker_threads(2).thread_name("propusk").enable_all().build();
+            let runtime = started.map_err(|error| {
+                PropuskError::usage(format!("no threads can be started: {error}"))
+            })?;
+            let handle = runtime.handle().clone();
+            *state = State::Running(runtime);
+            Ok(handle)
+        }
+    }
+}
+
+/// Stops the threads of the SDK for good: calls that wait end with `Cancelled`, listeners are not
+/// called any more, and no client works afterwards. A language calls it before it ends, if threads
+/// must not call it then, as Python does. Call `finish_pending_work` first.
+#[uniffi::export]
+pub fn shut_down() {
+    let mut state = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = std::mem::replace(&mut *state, State::ShutDown);
+    drop(state);
+    if let State::Running(runtime) = before {
+        runtime.shutdown_timeout(SHUT_DOWN_TIMEOUT);
     }
 }
 

@@ -4,6 +4,9 @@ Access tokens are renewed automatically. The session is in a sealed file, with i
 operating system's key store. Errors are variants of `PropuskError`, one for each reaction of an app.
 """
 
+import atexit
+
+from . import _ffi
 from ._blocking import blocking
 from ._client import AccessToken, BrowserSignIn, Client
 from ._ffi import (
@@ -42,6 +45,9 @@ from ._ffi import (
     parse_deep_link,
     parse_mailed_link,
 )
+
+# Threads of the SDK must not call Python while it exits.
+atexit.register(_ffi.shut_down)
 
 __all__ = [
     "AccessToken",

@@ -1,20 +1,9 @@
 """The states of a session as an asynchronous iterator."""
 
 import asyncio
-import atexit
-import weakref
 from collections.abc import AsyncIterator
 
 from . import _ffi
-
-# The listeners are called from threads of the SDK, which must not happen while Python exits.
-_running: "weakref.WeakSet[_ffi.StatusWatch]" = weakref.WeakSet()
-
-
-@atexit.register
-def _stop_all() -> None:
-    for watch in list(_running):
-        watch.stop()
 
 
 class _Listener(_ffi.SessionListener):
@@ -29,7 +18,6 @@ class _Listener(_ffi.SessionListener):
 async def statuses(client: _ffi.Client) -> AsyncIterator[_ffi.Status]:
     queue: "asyncio.Queue[_ffi.Status]" = asyncio.Queue()
     watch = client.watch(_Listener(asyncio.get_running_loop(), queue))
-    _running.add(watch)
     try:
         while True:
             yield await queue.get()
