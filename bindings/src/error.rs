@@ -184,10 +184,13 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for CallbackError {
     }
 }
 
-/// The type of an exception in the app's code. Its text may contain a secret, such as a URL or a
-/// key.
+/// The type of an exception in the app's code. The rest of its text may contain a secret, such as a
+/// URL or a key; so may the first word, unless it is the name of an error.
 pub(crate) fn unexpected(error: &uniffi::UnexpectedUniFFICallbackError) -> String {
     let is_name = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$');
     let name: String = error.reason.chars().take_while(is_name).take(80).collect();
-    format!("the app's own code raised an exception: {name}")
+    match name.ends_with("Error") || name.ends_with("Exception") {
+        true => format!("the app's own code raised an exception: {name}"),
+        false => "the app's own code raised an exception".to_owned(),
+    }
 }

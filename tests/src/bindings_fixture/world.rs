@@ -1,10 +1,10 @@
 //! The world of one test: a server with its clock, mails, providers and network.
 
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
+use propusk_server::clock::Clock;
 use propusk_stand_in::{Consent, Provider, StandIn, User};
 use serde_json::{Value, json};
 use url::{Position, Url};
@@ -34,9 +34,7 @@ impl World {
         })
         .await;
         // The apps use the clock of the machine.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
-        let now = i64::try_from(now.as_secs()).expect("a time of this era");
-        server.clock.advance(now - server.clock.now());
+        server.clock.advance(Clock::system().now() - server.clock.now());
         let proxy = RecordingProxy::open(server.address).await;
         World { server, stand_in, proxy }
     }
