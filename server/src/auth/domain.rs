@@ -7,10 +7,10 @@ use tokio::sync::Notify;
 
 use crate::auth::after_commit::after_commit;
 use crate::auth::clock_watch::ClockWatch;
-use crate::auth::limits::network::Network;
+use crate::auth::limits::network_key::Network;
 use crate::auth::limits::places::Places;
 use crate::auth::limits::{Attempt, Counter, LimitRules, Limits};
-use crate::auth::mailing::links::Links;
+use crate::auth::mailing::link_urls::Links;
 use crate::auth::mailing::one_time_token::OneTimeKey;
 use crate::auth::mailing::outbox::Outbox;
 use crate::auth::numbers::Numbers;

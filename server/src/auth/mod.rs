@@ -42,9 +42,9 @@ pub use federation::flow::{
 pub use federation::handle::ProviderTokens;
 pub use federation::sign_in_or_register::SignInMode;
 pub use follow::HEARD_WITHIN;
-pub use limits::network::Network;
+pub use limits::network_key::Network;
 pub use limits::{Allowed, LimitRules};
-pub use mailing::links::Links;
+pub use mailing::link_urls::Links;
 pub use mailing::one_time_token::{LinkState, Purpose, link_challenge};
 pub use mailing::outbox::QueuedMail;
 pub use oauth_clients::introspection::Introspected;

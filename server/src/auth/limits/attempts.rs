@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::auth::limits::network::Network;
+use crate::auth::limits::network_key::Network;
 use crate::auth::secrets::digest::{Digest, DigestKey};
 use crate::auth::secrets::random::hex;
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Limits on attempts and mails, and the known places of accounts, which they spare.
 
 mod attempts;
-pub mod network;
+pub mod network_key;
 pub mod places;
 
 pub use attempts::{Allowed, Attempt, Counter, LimitRules, Limits, MailWait, Target};

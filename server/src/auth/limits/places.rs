@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::auth::limits::network::Network;
+use crate::auth::limits::network_key::Network;
 use crate::auth::secrets::digest::DigestKey;
 use crate::error::Result;
 use crate::store::accounts::{self, Account, Credentials};

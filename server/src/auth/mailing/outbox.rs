@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::auth::limits::{Limits, MailWait};
-use crate::auth::mailing::links::Links;
+use crate::auth::mailing::link_urls::Links;
 use crate::auth::mailing::one_time_token::{
     LIFETIME, LinkChallenge, OneTimeKey, OpenLinks, Purpose, bound_token, new_row, open_links,
 };

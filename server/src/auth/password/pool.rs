@@ -13,7 +13,7 @@ use argon2::Block;
 use tokio::sync::oneshot;
 
 use super::error::HashError;
-use crate::auth::limits::network::Network;
+use crate::auth::limits::network_key::Network;
 
 /// Where a request for a hash comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

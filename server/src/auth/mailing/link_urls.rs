@@ -1,4 +1,4 @@
-//! The addresses of mailed links.
+//! The addresses of mailed links. How long they work: `one_time_token`.
 
 use crate::auth::mailing::one_time_token::Purpose;
 use crate::auth::mailing::uid::uid_of;
