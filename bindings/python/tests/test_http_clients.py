@@ -71,3 +71,24 @@ async def test_token_is_not_sent_to_another_origin(world):
     assert len(received) == 2
     assert not any(b"authorization" in head.lower() for head in received)
     assert await world.count(REFRESH) == 0
+
+
+async def test_refusal_after_a_redirect_is_not_one_of_the_server(world):
+    app = await world.signed_in()
+    received = []
+
+    async def serve(reader, writer):
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 401 no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = "http://127.0.0.1:%d/" % server.sockets[0].getsockname()[1]
+        redirect = {"status": 302, "headers": {"Location": url}}
+        await world.act("answer", request="POST /orders", **redirect)
+        async with httpx.AsyncClient(auth=PropuskAuth(app), follow_redirects=True) as http:
+            assert (await http.post(world.server + "/orders")).status_code == 401
+    assert len(received) == 1 and b"authorization" not in received[0].lower()
+    assert await world.count("POST /orders") == 1
+    assert await world.count(REFRESH) == 0

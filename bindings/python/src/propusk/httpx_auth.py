@@ -27,10 +27,11 @@ class PropuskAuth(httpx.Auth):
         token = await self._client.access_token()
         request.headers["Authorization"] = token.header
         response = yield request
-        if response.status_code == 401 and _can_be_repeated(request):
-            token = await self._client.replace_access_token(token)
-            request.headers["Authorization"] = token.header
-            yield request
+        if _is_refusal(response) and _can_be_repeated(request):
+            other = await self._client.replace_access_token(token)
+            if other.header != token.header:
+                request.headers["Authorization"] = other.header
+                yield request
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -41,10 +42,16 @@ class PropuskAuth(httpx.Auth):
         token = blocking(self._client.access_token())
         request.headers["Authorization"] = token.header
         response = yield request
-        if response.status_code == 401 and _can_be_repeated(request):
-            token = blocking(self._client.replace_access_token(token))
-            request.headers["Authorization"] = token.header
-            yield request
+        if _is_refusal(response) and _can_be_repeated(request):
+            other = blocking(self._client.replace_access_token(token))
+            if other.header != token.header:
+                request.headers["Authorization"] = other.header
+                yield request
+
+
+def _is_refusal(response: httpx.Response) -> bool:
+    """Whether the address of the request refuses the token. After a redirect, another one answers."""
+    return response.status_code == 401 and not response.history
 
 
 def _can_be_repeated(request: httpx.Request) -> bool:
