@@ -7,7 +7,6 @@ import android.security.keystore.KeyPermanentlyInvalidatedException
 import java.io.File
 import java.io.FileNotFoundException
 import java.io.FileOutputStream
-import java.security.UnrecoverableKeyException
 import javax.crypto.AEADBadTagException
 import javax.crypto.Cipher
 import javax.crypto.spec.GCMParameterSpec
@@ -82,8 +81,6 @@ public class KeystoreStorage internal constructor(
         } catch (_: AEADBadTagException) {
             null
         } catch (_: KeyPermanentlyInvalidatedException) {
-            null
-        } catch (_: UnrecoverableKeyException) {
             null
         }
     }
