@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::head_timer::Arrivals;
 
 /// How long a client may go on sending after the last answer.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(1);
 /// How much of it is read at once.
 const CHUNK: usize = 16 * 1024;
 

@@ -50,13 +50,13 @@ impl Site {
 /// Longer than any deadline of the server; it only ends a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(40);
 const SLOW_CLIENTS: usize = 300;
-/// Seconds until a connection without a whole head ends: 10, plus 2 in which the server reads on, plus
+/// Seconds until a connection without a whole head ends: 10, plus 1 in which the server reads on, plus
 /// the delay of a busy machine.
-const HEAD_DEADLINE: RangeInclusive<f64> = 9.5..=18.0;
+const HEAD_DEADLINE: RangeInclusive<f64> = 9.5..=14.0;
 /// Seconds until an idle connection is closed, as set by this test.
-const IDLE_DEADLINE: RangeInclusive<f64> = 15.5..=24.0;
+const IDLE_DEADLINE: RangeInclusive<f64> = 15.5..=20.0;
 /// The same for a body, or for an answer that the client does not read: 15.
-const BODY_DEADLINE: RangeInclusive<f64> = 14.5..=23.0;
+const BODY_DEADLINE: RangeInclusive<f64> = 14.5..=19.0;
 const HALF_A_HEAD: &str = "POST /token HTTP/1.1\r\nHost: a\r\nCookie: a";
 
 #[tokio::test(flavor = "multi_thread")]
