@@ -12,7 +12,7 @@ use crate::status::Status;
 
 /// Receives the status: once at the start, then after each change. The calls come from a thread of
 /// the SDK, one at a time and in order; states that follow each other quickly may be left out. An
-/// exception is logged and the next status still comes.
+/// exception changes nothing: the next status still comes.
 #[uniffi::export(with_foreign)]
 pub trait SessionListener: Send + Sync {
     /// The status now.

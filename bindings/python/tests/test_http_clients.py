@@ -1,6 +1,7 @@
 """The access token in requests of httpx and `requests`."""
 
 import asyncio
+import contextlib
 
 import httpx
 import pytest
@@ -53,8 +54,9 @@ async def test_requests_renews_a_refused_token(world, renewed):
     assert await world.count(REFRESH) == int(renewed)
 
 
-async def test_token_is_not_sent_to_another_origin(world):
-    app = await world.signed_in()
+@contextlib.asynccontextmanager
+async def refusing_server():
+    """Another server, which answers 401 to everything: its address, and the heads that it receives."""
     received = []
 
     async def serve(reader, writer):
@@ -64,7 +66,12 @@ async def test_token_is_not_sent_to_another_origin(world):
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = "http://127.0.0.1:%d/" % server.sockets[0].getsockname()[1]
+        yield "http://127.0.0.1:%d/" % server.sockets[0].getsockname()[1], received
+
+
+async def test_token_is_not_sent_to_another_origin(world):
+    app = await world.signed_in()
+    async with refusing_server() as (url, received):
         await asyncio.to_thread(requests.get, url, auth=RequestsAuth(app))
         async with httpx.AsyncClient(auth=PropuskAuth(app)) as http:
             await http.get(url)
@@ -75,16 +82,7 @@ async def test_token_is_not_sent_to_another_origin(world):
 
 async def test_refusal_after_a_redirect_is_not_one_of_the_server(world):
     app = await world.signed_in()
-    received = []
-
-    async def serve(reader, writer):
-        received.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 401 no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = "http://127.0.0.1:%d/" % server.sockets[0].getsockname()[1]
+    async with refusing_server() as (url, received):
         redirect = {"status": 302, "headers": {"Location": url}}
         await world.act("answer", request="POST /orders", **redirect)
         async with httpx.AsyncClient(auth=PropuskAuth(app), follow_redirects=True) as http:
