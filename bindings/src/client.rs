@@ -13,7 +13,6 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use propusk::RedirectUri;
 use tokio::runtime::Handle;
-use url::{Origin, Url};
 
 use crate::account::ApiOperation;
 use crate::browser::PendingLinks;
@@ -32,9 +31,9 @@ use crate::vault::VaultState;
 pub struct Client {
     sdk: propusk::Client,
     handle: Handle,
+    /// For HTTP clients of the app.
+    api: propusk::Api,
     redirects: Vec<RedirectUri>,
-    /// To which the app's own HTTP client may send the access token.
-    origins: Vec<Origin>,
     pending_links: Arc<PendingLinks>,
 }
 
@@ -46,26 +45,18 @@ impl Client {
     pub fn new(options: ClientOptions) -> Result<Arc<Self>> {
         let redirects = options.redirects.iter().map(|redirect| RedirectUri::parse(redirect));
         let redirects = redirects.collect::<propusk::Result<Vec<_>>>()?;
-        let origins = std::iter::once(&options.server).chain(&options.api_origins);
-        let origins =
-            origins.filter_map(|origin| Some(Url::parse(origin).ok()?.origin())).collect();
         let handle = handle()?;
         let sdk = {
             let _entered = handle.enter();
             options.build()?
         };
-        Ok(Arc::new(Client { sdk, handle, redirects, origins, pending_links: Arc::default() }))
+        let api = sdk.api();
+        Ok(Arc::new(Client { sdk, handle, api, redirects, pending_links: Arc::default() }))
     }
 
     /// Whether the API of the server has the operation.
     pub fn supports(&self, operation: ApiOperation) -> bool {
         operation.to_sdk().is_some_and(|operation| self.sdk.supports(operation))
-    }
-
-    /// Whether the access token may be sent to this address: the server's own origin and the
-    /// `api_origins`. An HTTP client must ask before it attaches the token.
-    pub fn is_allowed_origin(&self, url: String) -> bool {
-        Url::parse(&url).is_ok_and(|url| self.origins.contains(&url.origin()))
     }
 
     /// Whether a user is signed in, and which one. It reads the vault if needed and does not wait

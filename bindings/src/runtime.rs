@@ -17,15 +17,32 @@ static RUNTIME: Mutex<State> = Mutex::new(State::NotStarted);
 
 enum State {
     NotStarted,
-    Running(Runtime),
+    Running {
+        runtime: Runtime,
+        /// The process that has started it.
+        process: u32,
+    },
     ShutDown,
+}
+
+impl State {
+    /// A process that was forked from the one of the runtime has none of its threads: this forgets
+    /// the runtime, because dropping it would wait for them.
+    fn forget_after_fork(&mut self) {
+        let is_forked =
+            matches!(self, State::Running { process, .. } if *process != std::process::id());
+        if is_forked {
+            std::mem::forget(std::mem::replace(self, State::NotStarted));
+        }
+    }
 }
 
 /// The runtime of the process, started by its first use.
 pub fn handle() -> Result<Handle> {
     let mut state = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    state.forget_after_fork();
     match &*state {
-        State::Running(runtime) => Ok(runtime.handle().clone()),
+        State::Running { runtime, .. } => Ok(runtime.handle().clone()),
         State::ShutDown => Err(PropuskError::usage("the SDK was shut down")),
         State::NotStarted => {
             let mut builder = Builder::new_multi_thread();
@@ -34,7 +51,7 @@ pub fn handle() -> Result<Handle> {
                 PropuskError::usage(format!("no threads can be started: {error}"))
             })?;
             let handle = runtime.handle().clone();
-            *state = State::Running(runtime);
+            *state = State::Running { runtime, process: std::process::id() };
             Ok(handle)
         }
     }
@@ -46,9 +63,10 @@ pub fn handle() -> Result<Handle> {
 #[uniffi::export]
 pub fn shut_down() {
     let mut state = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    state.forget_after_fork();
     let before = std::mem::replace(&mut *state, State::ShutDown);
     drop(state);
-    if let State::Running(runtime) = before {
+    if let State::Running { runtime, .. } = before {
         runtime.shutdown_timeout(SHUT_DOWN_TIMEOUT);
     }
 }
@@ -79,7 +97,8 @@ where
     }
 }
 
-fn stopped(error: JoinError) -> PropuskError {
+/// The error of a call whose task has not ended by itself.
+pub fn stopped(error: JoinError) -> PropuskError {
     match error.is_panic() {
         true => PropuskError::Protocol { detail: "the SDK has failed; this is a bug".to_owned() },
         false => PropuskError::cancelled(),

@@ -240,7 +240,7 @@ impl fmt::Debug for Client {
 
 /// An access token that is valid now. Ask for it again before every request instead of keeping it.
 #[derive(Clone)]
-pub struct AccessToken(Arc<CurrentToken>);
+pub struct AccessToken(pub(crate) Arc<CurrentToken>);
 
 impl AccessToken {
     /// The token itself.

@@ -9,6 +9,7 @@ use super::Client;
 use crate::browser::{self, Browser, BrowserSignIn, LinkOutcome, PendingLinks};
 use crate::cancellation::Cancellation;
 use crate::error::{PropuskError, Result};
+use crate::runtime::stopped;
 use crate::session::Provider;
 
 #[uniffi::export]
@@ -98,14 +99,16 @@ impl Client {
     ) -> Result<LinkOutcome> {
         let state = browser::state_of(&link, &self.redirects);
         let links = Arc::clone(&self.pending_links);
-        self.call(cancellation, move |sdk| async move {
+        let sdk = self.sdk.clone();
+        // Not dropped with this call: another call may wait for the result.
+        let completion = self.handle.spawn(async move {
             let outcome = completed(&sdk, &link).await;
             if let Some(state) = state {
                 links.finish(&state, &outcome);
             }
             outcome
-        })
-        .await
+        });
+        self.call(cancellation, move |_| async move { completion.await.map_err(stopped)? }).await
     }
 
     /// Cancels a sign-in whose browser the user has closed. A call that waits for it ends with

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use url::Url;
+
 use super::Client;
 use crate::access_token::AccessToken;
 use crate::cancellation::Cancellation;
@@ -31,6 +33,40 @@ impl Client {
         match token.0.user().sign_in_id == user.sign_in_id {
             true => Ok(token),
             false => Err(PropuskError::other_sign_in()),
+        }
+    }
+
+    /// Whether the access token may be sent to this address: the server's own origin and the
+    /// `api_origins`. An HTTP client must ask before it attaches the token.
+    pub fn is_allowed_origin(&self, url: String) -> bool {
+        Url::parse(&url).is_ok_and(|url| self.api.allows(&url))
+    }
+
+    /// Another access token of the same sign-in, after this address has answered 401 to this one.
+    /// Absent if there is no other token, or if another one would not help: an endpoint that keeps
+    /// refusing causes one renewal a minute. An HTTP client then returns the 401; otherwise it sends
+    /// the request once more.
+    #[uniffi::method(default(cancellation = None))]
+    pub async fn token_after_refusal(
+        &self,
+        url: String,
+        refused: Arc<AccessToken>,
+        cancellation: Option<Arc<Cancellation>>,
+    ) -> Result<Option<Arc<AccessToken>>> {
+        let Ok(url) = Url::parse(&url) else { return Ok(None) };
+        let api = self.api.clone();
+        self.call(cancellation, move |_| async move {
+            Ok::<_, PropuskError>(api.token_after_refusal(&url, &refused.0).await?.map(shared))
+        })
+        .await
+    }
+
+    /// This address has answered a request with the token, and not with an error. An HTTP client
+    /// reports it, so that a later refusal by this address causes a renewal at once.
+    pub fn note_accepted(&self, url: String) {
+        if let Ok(url) = Url::parse(&url) {
+            let _entered = self.handle.enter();
+            self.api.note_accepted(&url);
         }
     }
 

@@ -16,7 +16,7 @@ pub use request::ApiRequest;
 pub use tower::{AccessTokenLayer, AccessTokenService};
 
 use crate::api_access::{Endpoint, Http};
-use crate::client::Client;
+use crate::client::{AccessToken, Client};
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{CurrentToken, SignedInUser};
 
@@ -131,6 +131,32 @@ impl Api {
             (Some(again), Some(next)) => self.send_with(again, &next).await,
             _ => Ok(response),
         }
+    }
+
+    /// Whether the access token may be sent to this address. Only HTTP clients of other kinds need
+    /// this, [`token_after_refusal`](Self::token_after_refusal) and
+    /// [`note_accepted`](Self::note_accepted).
+    pub fn allows(&self, url: &Url) -> bool {
+        self.client.parts.api.allows(url)
+    }
+
+    /// Another access token of the same sign-in, after this address has answered 401 to this one.
+    /// `None` if there is no other token, or if another one would not help: an endpoint that keeps
+    /// refusing causes one renewal a minute.
+    ///
+    /// # Errors
+    /// Those of [`Client::access_token`].
+    pub async fn token_after_refusal(
+        &self,
+        url: &Url,
+        refused: &AccessToken,
+    ) -> Result<Option<AccessToken>> {
+        Ok(self.client.token_after_refusal(url, &refused.0).await?.map(AccessToken))
+    }
+
+    /// This address has answered a request with the token, and not with an error.
+    pub fn note_accepted(&self, url: &Url) {
+        self.client.note_accepted(url);
     }
 
     async fn send_with(&self, mut request: Request, token: &CurrentToken) -> Result<Response> {
