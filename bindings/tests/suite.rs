@@ -1,6 +1,7 @@
 //! The behavioural suite of the bindings in Rust: the cases that `bindings/README.md` lists, with
 //! the exported objects, against the same fixture as in the other languages.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -121,6 +122,20 @@ fn code<T: std::fmt::Debug>(outcome: Result<T, PropuskError>) -> String {
 
 fn is_signed_out(status: &Status, why: SignOutReason) -> bool {
     matches!(status.phase, Phase::SignedOut { reason } if reason == why)
+}
+
+/// Every language runs the cases that the README lists.
+#[test]
+fn cases_are_those_of_the_readme() {
+    let table = include_str!("../README.md").split("\n| case |").nth(1).expect("the cases");
+    let rows = table.lines().take_while(|line| !line.is_empty());
+    let listed: Vec<&str> =
+        rows.filter_map(|row| row.strip_prefix("| `")?.split('`').next()).collect();
+    // In two parts, so that this line is not one of them.
+    let functions = include_str!("suite.rs").split(concat!("#[tokio", "::test")).skip(1);
+    let written = functions.filter_map(|test| test.split_once("async fn ")?.1.split('(').next());
+    assert_eq!(written.collect::<BTreeSet<_>>(), listed.iter().copied().collect());
+    assert_eq!(listed.len(), 20);
 }
 
 #[tokio::test]
@@ -265,8 +280,11 @@ impl Browser for FakeBrowser {
             let link = self.world.act("browse", body).await;
             if let Some(app) = app {
                 let link = link["link"].as_str().expect("a link").to_owned();
-                // The call that waits gets the same result.
-                drop(app.complete_sign_in(link, None).await);
+                // The call that waits gets the same result, even if this one is cancelled.
+                let cancellation = Cancellation::new();
+                cancellation.cancel();
+                let released = app.complete_sign_in(link, Some(cancellation)).await;
+                assert!(matches!(released, Err(PropuskError::Cancelled { .. })), "{released:?}");
             }
         });
         Ok(())
