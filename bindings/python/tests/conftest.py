@@ -61,9 +61,9 @@ class World:
         """An app with a vault on the disk."""
         return propusk.Client(self.server, vault=self.vault(), **options)
 
-    async def signed_in(self):
+    async def signed_in(self, **options):
         """The same, signed in."""
-        app = self.app()
+        app = self.app(**options)
         await app.sign_in(EMAIL, PASSWORD)
         return app
 

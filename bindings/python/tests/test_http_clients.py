@@ -32,16 +32,31 @@ async def test_httpx_without_asyncio_renews_a_refused_token(world):
     assert await world.count(REFRESH) == 1
 
 
-async def test_httpx_does_not_repeat_a_stream(world):
+async def test_httpx_does_not_repeat_a_stream_but_renews(world):
     app = await world.signed_in()
     await world.act("clock", advance=EXPIRED)
 
     async def body():
         yield b"{}"
 
-    async with httpx.AsyncClient(auth=PropuskAuth(app), base_url=world.server) as http:
+    async with httpx.AsyncClient(
+        auth=PropuskAuth(app), base_url=world.server, headers={"Content-Length": "2"}
+    ) as http:
         answer = await http.patch(PATH, content=body())
-    assert answer.status_code == 401
+        assert (answer.status_code, await world.count(REFRESH)) == (401, 1)
+        assert (await http.patch(PATH, content=body())).status_code == 200
+    assert await world.count(REFRESH) == 1
+
+
+async def test_requests_does_not_repeat_a_stream_but_renews(world):
+    app = await world.signed_in()
+    await world.act("clock", advance=EXPIRED)
+
+    def patch():
+        return requests.patch(world.server + PATH, data=iter([b"{}"]), auth=RequestsAuth(app))
+
+    assert (await asyncio.to_thread(patch)).status_code == 401
+    assert await world.count(REFRESH) == 1
 
 
 @pytest.mark.parametrize("renewed", [False, True])
@@ -90,3 +105,27 @@ async def test_refusal_after_a_redirect_is_not_one_of_the_server(world):
     assert len(received) == 1 and b"authorization" not in received[0].lower()
     assert await world.count("POST /orders") == 1
     assert await world.count(REFRESH) == 0
+
+
+async def test_an_endpoint_that_always_refuses_causes_one_renewal(world):
+    async with refusing_server() as (url, received):
+        app = await world.signed_in(api_origins=[url])
+        async with httpx.AsyncClient(auth=PropuskAuth(app)) as http:
+            for _ in range(3):
+                assert (await http.get(url)).status_code == 401
+        with httpx.Client(auth=PropuskAuth(app)) as http:
+            assert (await asyncio.to_thread(http.get, url)).status_code == 401
+        auth = RequestsAuth(app)
+        assert (await asyncio.to_thread(requests.get, url, auth=auth)).status_code == 401
+    # One of the five was sent once more.
+    assert (len(received), await world.count(REFRESH)) == (6, 1)
+
+
+async def test_an_endpoint_that_accepts_again_may_cause_a_renewal(world):
+    app = await world.signed_in()
+    async with httpx.AsyncClient(auth=PropuskAuth(app), base_url=world.server) as http:
+        for renewals in (1, 2):
+            await world.act("clock", advance=EXPIRED)
+            assert (await http.get(PATH)).status_code == 200
+            # The server's word, not the client's clock.
+            assert await world.count(REFRESH) == renewals

@@ -1,8 +1,12 @@
 """The behavioural suite of the bindings: the cases that `bindings/README.md` lists."""
 
 import asyncio
+import gc
+import pathlib
 import queue
+import re
 import time
+import weakref
 from datetime import timedelta
 
 import propusk
@@ -18,6 +22,13 @@ ACCOUNT = "GET /propusk/v1/account"
 PROVIDERS = "GET /propusk/v1/providers"
 REFRESH = "POST /propusk/v1/sessions/refresh"
 SIGN_IN = "POST /propusk/v1/sessions"
+
+
+def test_cases_are_those_of_the_readme():
+    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+    table = readme.split("\n| case |")[1].split("\n\n")[0]
+    cases = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert cases - {"cases_are_those_of_the_readme"} == set(re.findall(r"^\| `(\w+)`", table, re.M))
 
 
 async def code_of(call):
@@ -316,6 +327,32 @@ async def test_listener_receives_every_change(world):
     out = signed_out(propusk.SignOutReason.SIGNED_OUT)
     await asyncio.wait_for(wait_for(out), LIMIT.total_seconds())
     await statuses.aclose()
+    await listener_is_released(app)
+
+
+async def listener_is_released(app):
+    """The library keeps a listener while it is called, and no longer."""
+    from propusk import _ffi
+
+    seen = queue.Queue()
+
+    class Listener(_ffi.SessionListener):
+        def on_status(self, status):
+            seen.put(status)
+
+    listener = Listener()
+    kept = weakref.ref(listener)
+    watch = app._ffi.watch(listener)
+    del listener
+    await asyncio.to_thread(seen.get, timeout=LIMIT.total_seconds())
+    gc.collect()
+    assert kept() is not None
+    watch.stop()
+    deadline = time.monotonic() + LIMIT.total_seconds()
+    while kept() is not None and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+        gc.collect()
+    assert kept() is None
 
 
 async def test_listener_may_fail(world):

@@ -204,6 +204,19 @@ class Client:
         """As `access_token`, but only for this sign-in."""
         return AccessToken(await _call(self._ffi.access_token_for, user))
 
+    async def token_after_refusal(self, url: str, refused: AccessToken) -> Optional[AccessToken]:
+        """Another access token, after this address has answered 401 to this one.
+
+        `None` if another one would not help: an endpoint that keeps refusing causes one renewal a
+        minute. For HTTP clients; `propusk.httpx_auth` and `propusk.requests_auth` do it.
+        """
+        token = await _call(self._ffi.token_after_refusal, url, refused._ffi)
+        return None if token is None else AccessToken(token)
+
+    def note_accepted(self, url: str) -> None:
+        """This address has answered a request with the token, and not with an error."""
+        self._ffi.note_accepted(url)
+
     async def replace_access_token(self, refused: AccessToken) -> AccessToken:
         """Another access token, after a server has refused this one."""
         return AccessToken(await _call(self._ffi.replace_access_token, refused._ffi))

@@ -13,7 +13,8 @@ class PropuskAuth(AuthBase):
     """`requests.get(url, auth=PropuskAuth(client))`.
 
     The token is sent only to the server and to the client's `api_origins`. After a refusal (401) the
-    request is sent once more with another token, unless its body is a stream that cannot be repeated.
+    request is sent once more with another token. If its body is a stream that cannot be repeated,
+    the token is replaced and the 401 is returned.
     """
 
     def __init__(self, client: Client):
@@ -25,29 +26,37 @@ class PropuskAuth(AuthBase):
         token = blocking(self._client.access_token())
         request.headers["Authorization"] = token.header
 
-        def repeat(response: requests.Response, **options: Any) -> requests.Response:
-            return self._repeat(token, response, options)
+        def answered(response: requests.Response, **options: Any) -> requests.Response:
+            return self._answered(token, response, options)
 
-        request.register_hook("response", repeat)
+        request.register_hook("response", answered)
         return request
 
-    def _repeat(
-        self, refused: AccessToken, response: requests.Response, options: dict[str, Any]
+    def _answered(
+        self, token: AccessToken, response: requests.Response, options: dict[str, Any]
     ) -> requests.Response:
-        sent = response.request
+        sent, url = response.request, response.request.url or ""
         # A redirect may have led to another origin, where the token was not sent.
-        if response.status_code != 401 or sent.headers.get("Authorization") != refused.header:
+        if sent.headers.get("Authorization") != token.header:
             return response
-        if not isinstance(sent.body, (str, bytes, type(None))):
+        if response.status_code != 401:
+            self._note(url, response)
+            return response
+        other = blocking(self._client.token_after_refusal(url, token))
+        if other is None or not isinstance(sent.body, (str, bytes, type(None))):
             return response
         # Frees the connection.
         response.content
         response.close()
         again = sent.copy()
         again.hooks["response"] = []
-        token = blocking(self._client.replace_access_token(refused))
-        again.headers["Authorization"] = token.header
+        again.headers["Authorization"] = other.header
         repeated = response.connection.send(again, **options)
         repeated.history.append(response)
         repeated.request = again
+        self._note(url, repeated)
         return repeated
+
+    def _note(self, url: str, response: requests.Response) -> None:
+        if 200 <= response.status_code < 300:
+            self._client.note_accepted(url)
