@@ -61,10 +61,11 @@ extension Client {
         }
     }
 
-    /// Cancels a sign-in whose browser the user has closed.
+    /// Cancels a sign-in whose browser the user has closed. It is completed even if the task is
+    /// cancelled.
     public func cancelSignIn(_ signIn: BrowserSignIn) async throws {
-        try await cancellable {
-            try await sdk.cancelSignIn(state: signIn.state(), cancellation: $0)
+        try await cancellable { _ in
+            try await sdk.cancelSignIn(state: signIn.state(), cancellation: nil)
         }
     }
 }
