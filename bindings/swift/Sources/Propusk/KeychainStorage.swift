@@ -5,7 +5,8 @@ import Foundation
 import Security
 
 /// Stores the key of a vault as an item of the keychain, for `Vault.secureStorage`. It can be read
-/// after the first unlock since the device was started, is in no backup and on no other device.
+/// after the first unlock since the device was started, is in no backup and on no other device. On macOS
+/// the app must be signed with a keychain access group.
 public struct KeychainStorage: SecureStorage {
     private let service: String
     private let accessGroup: String?
@@ -50,6 +51,8 @@ public struct KeychainStorage: SecureStorage {
             kSecClass as String: kSecClassGenericPassword,
             kSecAttrService as String: service,
             kSecAttrAccount as String: "vault-key",
+            // Otherwise macOS uses a keychain that ignores `kSecAttrAccessible`.
+            kSecUseDataProtectionKeychain as String: true,
         ]
         if let accessGroup { item[kSecAttrAccessGroup as String] = accessGroup }
         return item
@@ -61,7 +64,7 @@ public struct KeychainStorage: SecureStorage {
         switch status {
         case errSecInteractionNotAllowed, errSecAuthFailed, errSecUserCanceled:
             return .locked(detail)
-        case errSecNotAvailable: return .noStore(detail)
+        case errSecNotAvailable, errSecMissingEntitlement: return .noStore(detail)
         default: return .failed(detail)
         }
     }
