@@ -18,7 +18,8 @@ extension Client {
 }
 
 /// Sends requests with the access token. After a 401 the token is replaced and the request is sent once
-/// more. Redirects are followed only within an origin, so that the token does not reach another one.
+/// more; an endpoint that keeps refusing causes one renewal a minute. Redirects are followed only within
+/// an origin, so that the token does not reach another one.
 public final class Api: Sendable {
     private let client: Client
     private let user: SignedInUser?
@@ -58,53 +59,61 @@ public final class Api: Sendable {
         _ request: URLRequest,
         by transport: (URLRequest) async throws -> (Data, URLResponse)
     ) async throws -> (Data, HTTPURLResponse) {
-        guard let url = request.url, client.sdk.isAllowedOrigin(url: url.absoluteString) else {
+        guard let url = request.url, client.isAllowedOrigin(url) else {
             throw PropuskError.usage(
                 detail: "the access token must not be sent to this origin; see apiOrigins")
         }
         let token = try await currentToken()
-        let refused = try await http(transport(request.authorized(by: token)))
+        let refused = try await answer(to: request, with: token, by: transport)
         guard refused.1.statusCode == 401 else { return refused }
-        let next = try await client.replaceAccessToken(token)
+        let next = try await client.tokenAfterRefusal(url: refused.1.url ?? url, refused: token)
+        // It throws `otherSignIn` if another sign-in has replaced that of the request.
+        if user != nil { _ = try await currentToken() }
         // A stream cannot be sent twice.
-        guard next.token() != token.token(), request.httpBodyStream == nil else { return refused }
-        return try await http(transport(request.authorized(by: next)))
+        guard let next, request.httpBodyStream == nil else { return refused }
+        return try await answer(to: request, with: next, by: transport)
     }
 
     private func currentToken() async throws -> AccessToken {
         guard let user else { return try await client.accessToken() }
         return try await client.accessToken(for: user)
     }
-}
 
-extension URLRequest {
-    fileprivate func authorized(by token: AccessToken) -> URLRequest {
-        var request = self
-        request.setValue(token.header(), forHTTPHeaderField: "Authorization")
-        return request
+    private func answer(
+        to request: URLRequest, with token: AccessToken,
+        by transport: (URLRequest) async throws -> (Data, URLResponse)
+    ) async throws -> (Data, HTTPURLResponse) {
+        var request = request
+        request.setValue(token.header(), forHTTPHeaderField: authorization)
+        let (data, response) = try await transport(request)
+        guard let response = response as? HTTPURLResponse else {
+            throw URLError(.badServerResponse)
+        }
+        if 200..<300 ~= response.statusCode, let url = response.url ?? request.url {
+            client.noteAccepted(url: url)
+        }
+        return (data, response)
     }
 }
 
-/// The answer to a request over HTTP, which those to an allowed origin are.
-private func http(_ answer: (Data, URLResponse)) throws -> (Data, HTTPURLResponse) {
-    guard let response = answer.1 as? HTTPURLResponse else { throw URLError(.badServerResponse) }
-    return (answer.0, response)
-}
+private let authorization = "Authorization"
 
 /// Returns a redirect to another origin to the app instead of following it.
-private final class RedirectsWithinOrigin: NSObject, URLSessionTaskDelegate, Sendable {
+final class RedirectsWithinOrigin: NSObject, URLSessionTaskDelegate, Sendable {
     func urlSession(
         _ session: URLSession, task: URLSessionTask,
         willPerformHTTPRedirection response: HTTPURLResponse, newRequest request: URLRequest,
         completionHandler: @escaping @Sendable (URLRequest?) -> Void
     ) {
-        guard let previous = task.currentRequest ?? task.originalRequest,
-            previous.url?.origin == request.url?.origin
-        else { return completionHandler(nil) }
+        // The current request of the task may be the new one already.
+        guard let origin = response.url?.origin, origin == request.url?.origin else {
+            return completionHandler(nil)
+        }
         var next = request
         // Some systems remove it from every redirect.
         next.setValue(
-            previous.value(forHTTPHeaderField: "Authorization"), forHTTPHeaderField: "Authorization")
+            task.originalRequest?.value(forHTTPHeaderField: authorization),
+            forHTTPHeaderField: authorization)
         completionHandler(next)
     }
 }

@@ -1,5 +1,6 @@
 // Access tokens, for HTTP clients other than `Api`.
 
+import Foundation
 import PropuskFFI
 
 extension Client {
@@ -12,6 +13,28 @@ extension Client {
     /// As `accessToken`, but only for this sign-in: it throws `PropuskError.otherSignIn` after another.
     public func accessToken(for user: SignedInUser) async throws -> AccessToken {
         try await cancellable { try await sdk.accessTokenFor(user: user, cancellation: $0) }
+    }
+
+    /// Whether the access token may be sent to this address: the server's own origin and
+    /// `ClientOptions.apiOrigins`. Ask before the token is attached to a request.
+    public func isAllowedOrigin(_ url: URL) -> Bool {
+        sdk.isAllowedOrigin(url: url.absoluteString)
+    }
+
+    /// Another access token of the same sign-in, after this address has answered 401 to this one. Send
+    /// the request once more with it. `nil` if another token would not help: return the 401 then. An
+    /// endpoint that keeps refusing causes one renewal a minute.
+    public func tokenAfterRefusal(url: URL, refused: AccessToken) async throws -> AccessToken? {
+        try await cancellable {
+            try await sdk.tokenAfterRefusal(
+                url: url.absoluteString, refused: refused, cancellation: $0)
+        }
+    }
+
+    /// Reports that this address has answered a request with the token, and not with an error. A later
+    /// refusal by this address causes a renewal at once.
+    public func noteAccepted(url: URL) {
+        sdk.noteAccepted(url: url.absoluteString)
     }
 
     /// Another access token, after a server has refused this one. Callers with the same refused token

@@ -68,17 +68,19 @@ struct NoBrowser: Browser {
     }
 }
 
-/// Reports each phase, and fails then.
-final class FailingListener: SessionListener {
+/// A listener below `statuses`: it reports each phase, and fails then if it has an error.
+final class PhaseListener: SessionListener {
     private let report: AsyncStream<Phase>.Continuation
+    private let error: (any Error)?
 
-    init(_ report: AsyncStream<Phase>.Continuation) {
+    init(_ report: AsyncStream<Phase>.Continuation, error: (any Error)? = nil) {
         self.report = report
+        self.error = error
     }
 
     func onStatus(status: Status) throws {
         report.yield(status.phase)
-        throw AppError()
+        if let error { throw error }
     }
 }
 
@@ -87,15 +89,16 @@ struct AppError: Error, CustomStringConvertible {
     let description = "secret in a text"
 }
 
-/// Recognises the first value that it has seen.
-final class Recorded: @unchecked Sendable {
+/// The tokens that an API does not accept any more.
+final class Revoked: @unchecked Sendable {
     private let lock = NSLock()
-    private var first: String??
+    private var headers: Set<String> = []
 
-    func isFirst(_ value: String?) -> Bool {
-        lock.withLock {
-            if first == nil { first = .some(value) }
-            return first == .some(value)
-        }
+    func insert(_ token: AccessToken) {
+        lock.withLock { _ = headers.insert(token.header()) }
+    }
+
+    func contains(_ header: String?) -> Bool {
+        lock.withLock { header.map(headers.contains) ?? false }
     }
 }

@@ -2,12 +2,17 @@
 // code, and the time of a call.
 
 import Foundation
-import Propusk
 import XCTest
+
+@testable import Propusk
 
 #if canImport(FoundationNetworking)
 import FoundationNetworking
 #endif
+
+private let refresh = "POST /propusk/v1/sessions/refresh"
+/// FoundationNetworking cannot read a challenge without a parameter.
+private let unauthorized = "401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"api\""
 
 final class PackageTests: XCTestCase {
     func test_statuses_end_with_the_task_and_with_the_client() async throws {
@@ -27,27 +32,62 @@ final class PackageTests: XCTestCase {
         XCTAssertNil(last)
     }
 
-    func test_api_replaces_a_refused_token_once() async throws {
+    func test_api_replaces_a_refused_token() async throws {
         let world = try await World(self)
-        let first = Recorded()
-        // FoundationNetworking cannot read a challenge without a parameter.
+        let revoked = Revoked()
         let server = try LocalServer {
-            let isFirst = first.isFirst($0.headers["authorization"])
-            return isFirst || $0.path == "/refused"
-                ? "401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"api\"" : "200 OK"
+            revoked.contains($0.headers["authorization"]) ? unauthorized : "200 OK"
         }
         let client = try await world.signedIn(apiOrigins: [server.origin])
         let api = client.api()
+        let orders = try XCTUnwrap(URL(string: server.origin + "/orders"))
 
-        let orders = try await api.data(from: try XCTUnwrap(URL(string: server.origin + "/orders")))
-        XCTAssertEqual(orders.1.statusCode, 200)
-        let tokens = server.requests.map { $0.headers["authorization"] }
-        XCTAssertEqual(tokens.count, 2)
-        XCTAssertNotEqual(tokens[0], tokens[1])
+        // An endpoint that has accepted a token may refuse it later.
+        for renewals in 1...2 {
+            revoked.insert(try await client.accessToken())
+            let answer = try await api.data(from: orders)
+            XCTAssertEqual(answer.1.statusCode, 200)
+            let refreshes = try await world.count(refresh)
+            XCTAssertEqual(refreshes, renewals)
+            XCTAssertEqual(server.requests.count, 2 * renewals)
+        }
+    }
 
-        let refused = try await api.data(from: try XCTUnwrap(URL(string: server.origin + "/refused")))
-        XCTAssertEqual(refused.1.statusCode, 401)
-        XCTAssertEqual(server.requests.count, 4)
+    func test_api_renews_once_for_an_endpoint_that_keeps_refusing() async throws {
+        let world = try await World(self)
+        let server = try LocalServer {
+            $0.path == "/old" ? "302 Found\r\nLocation: /orders" : unauthorized
+        }
+        let client = try await world.signedIn(apiOrigins: [server.origin])
+
+        // Also for another `Api`, and after a redirect.
+        for (api, path) in [
+            (client.api(), "/orders"), (client.api(), "/orders?page=2"), (client.api(), "/old"),
+        ] {
+            let url = try XCTUnwrap(URL(string: server.origin + path))
+            let answer = try await api.data(from: url)
+            XCTAssertEqual(answer.1.statusCode, 401)
+        }
+        let paths = ["/orders", "/orders", "/orders?page=2", "/old", "/orders"]
+        XCTAssertEqual(server.requests.map(\.path), paths)
+        let refreshes = try await world.count(refresh)
+        XCTAssertEqual(refreshes, 1)
+    }
+
+    func test_api_replaces_the_token_of_a_stream_without_sending_it_twice() async throws {
+        let world = try await World(self)
+        let server = try LocalServer { _ in unauthorized }
+        let client = try await world.signedIn(apiOrigins: [server.origin])
+        let before = try await client.accessToken()
+        var request = URLRequest(url: try XCTUnwrap(URL(string: server.origin + "/orders")))
+        request.httpMethod = "POST"
+        request.httpBodyStream = InputStream(data: Data("green tea".utf8))
+
+        let answer = try await client.api().data(for: request)
+        XCTAssertEqual(answer.1.statusCode, 401)
+        XCTAssertEqual(server.requests.count, 1)
+        let after = try await client.accessToken()
+        XCTAssertNotEqual(after.token(), before.token())
     }
 
     func test_api_sends_the_token_only_to_its_origins() async throws {
@@ -76,6 +116,22 @@ final class PackageTests: XCTestCase {
         XCTAssertEqual(own.requests.map { $0.headers["authorization"] }, [header, header, header])
     }
 
+    func test_redirect_is_compared_with_the_address_that_redirects() throws {
+        let own = try XCTUnwrap(URL(string: "https://id.example.org/orders"))
+        let foreign = try XCTUnwrap(URL(string: "https://api.example.com/orders"))
+        let session = URLSession(configuration: .ephemeral)
+        defer { session.invalidateAndCancel() }
+        let response = try XCTUnwrap(
+            HTTPURLResponse(url: own, statusCode: 302, httpVersion: nil, headerFields: nil))
+
+        // The task has the new request already, as its current one.
+        let task = session.dataTask(with: URLRequest(url: foreign))
+        RedirectsWithinOrigin().urlSession(
+            session, task: task, willPerformHTTPRedirection: response,
+            newRequest: URLRequest(url: foreign)
+        ) { XCTAssertNil($0) }
+    }
+
     func test_api_for_a_user_sends_nothing_for_the_next() async throws {
         let world = try await World(self)
         let client = try await world.signedIn()
@@ -88,6 +144,45 @@ final class PackageTests: XCTestCase {
         guard case .otherSignIn = error else { return XCTFail("\(error)") }
         let requests = try await world.count("GET /propusk/v1/account")
         XCTAssertEqual(requests, 0)
+    }
+
+    func test_api_for_a_user_is_refused_after_another_sign_in() async throws {
+        let world = try await World(self)
+        let signedInAgain = DispatchGroup()
+        signedInAgain.enter()
+        let server = try LocalServer { _ in
+            signedInAgain.wait()
+            return unauthorized
+        }
+        let client = try await world.signedIn(apiOrigins: [server.origin])
+        let status = try await client.status()
+        let api = client.api(for: try XCTUnwrap(status.user))
+        let orders = try XCTUnwrap(URL(string: server.origin + "/orders"))
+
+        let call = Task { try await api.data(from: orders) }
+        for _ in 0..<1_000 where server.requests.isEmpty {
+            try await Task.sleep(nanoseconds: 10_000_000)
+        }
+        try await client.signIn(email, password: password)
+        signedInAgain.leave()
+        let error = try await failure { try await call.value }
+        guard case .otherSignIn = error else { return XCTFail("\(error)") }
+        XCTAssertEqual(server.requests.count, 1)
+    }
+
+    func test_sign_in_is_cancelled_by_a_cancelled_task() async throws {
+        let world = try await World(self)
+        let client = try world.client(redirects: [world.redirect])
+        let signIn = try await client.beginSignIn(provider: "google")
+        let link = try await world.browse(signIn.authorizeUrl())
+
+        let closing = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            try await client.cancelSignIn(signIn)
+        }
+        try await closing.value
+        let error = try await failure { try await client.completeSignIn(link) }
+        guard case .cancelled = error else { return XCTFail("\(error)") }
     }
 
     func test_error_of_the_app_is_reported_without_its_text() async throws {

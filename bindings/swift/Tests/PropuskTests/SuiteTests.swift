@@ -3,6 +3,8 @@
 import Foundation
 import XCTest
 
+import enum PropuskFFI.CallbackError
+
 @testable import Propusk
 
 private let account = "GET /propusk/v1/account"
@@ -340,13 +342,13 @@ final class SuiteTests: XCTestCase {
         let world = try await World(self)
         try await world.register()
         let (vault, again) = try vaults(self)
-        var client: Client? = try world.client(vault: vault)
-        _ = try await client?.status()
-        var statuses = try XCTUnwrap(client).statuses.makeAsyncIterator()
+        let client = try world.client(vault: vault)
+        _ = try await client.status()
+        var statuses = client.statuses.makeAsyncIterator()
         let first = await statuses.next()
         XCTAssertEqual(first?.phase, .signedOut(reason: .neverSignedIn))
 
-        try await client?.signIn(email, password: password)
+        try await client.signIn(email, password: password)
         let second = await statuses.next()
         XCTAssertEqual(second?.phase, .signedIn)
         // Another client with the same vault is as another process.
@@ -354,9 +356,18 @@ final class SuiteTests: XCTestCase {
         let third = await statuses.next()
         XCTAssertEqual(third?.phase, .signedOut(reason: .signedOut))
 
-        client = nil
-        let last = await statuses.next()
-        XCTAssertNil(last, "the listener is released")
+        // The library keeps a listener while it calls it, and no longer.
+        let (phases, report) = AsyncStream.makeStream(of: Phase.self)
+        var listener: PhaseListener? = PhaseListener(report)
+        weak var kept = listener
+        let watch = client.sdk.watch(listener: try XCTUnwrap(listener))
+        listener = nil
+        var received = phases.makeAsyncIterator()
+        _ = await received.next()
+        XCTAssertNotNil(kept)
+        watch.stop()
+        for _ in 0..<1_000 where kept != nil { try await Task.sleep(nanoseconds: 10_000_000) }
+        XCTAssertNil(kept, "the listener is released")
     }
 
     func test_listener_may_fail() async throws {
@@ -364,17 +375,19 @@ final class SuiteTests: XCTestCase {
         try await world.register()
         let client = try world.client()
         _ = try await client.status()
-        // `statuses` cannot fail; this is the listener below it.
-        let (phases, report) = AsyncStream.makeStream(of: Phase.self)
-        let watch = client.sdk.watch(listener: FailingListener(report))
-        var received = phases.makeAsyncIterator()
-        let first = await received.next()
-        XCTAssertEqual(first, .signedOut(reason: .neverSignedIn))
+        for error in [AppError(), CallbackError.Failed(detail: "a bug of the app")] as [any Error] {
+            let (phases, report) = AsyncStream.makeStream(of: Phase.self)
+            let watch = client.sdk.watch(listener: PhaseListener(report, error: error))
+            var received = phases.makeAsyncIterator()
+            let first = await received.next()
+            XCTAssertNotEqual(first, .signedIn)
 
-        try await client.signIn(email, password: password)
-        let second = await received.next()
-        XCTAssertEqual(second, .signedIn)
-        watch.stop()
+            try await client.signIn(email, password: password)
+            let second = await received.next()
+            XCTAssertEqual(second, .signedIn)
+            watch.stop()
+            try await client.signOut()
+        }
     }
 
     func test_password_is_reset_with_the_mailed_link() async throws {
