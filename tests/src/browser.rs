@@ -3,27 +3,22 @@
 
 use std::io::ErrorKind;
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 
-use crate::http::{Answer, Client};
+use crate::http::Client;
+use crate::webdriver::{PATIENCE, Session};
 
-/// Longer than a busy machine takes to start a browser.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How many attempts to get a port before the test fails.
 const STARTS: usize = 20;
 const STARTED: &str = "started successfully on port ";
-/// The key under which the protocol returns elements.
-const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// One window.
 pub struct Browser {
-    driver: Client,
-    session: String,
+    session: Session,
     _process: Child,
 }
 
@@ -32,71 +27,41 @@ impl Browser {
     pub async fn phone(width: u32, theme: &str, language: &str) -> Self {
         let (process, port) = start_driver().await;
         let driver = Client::new(format!("http://127.0.0.1:{port}"));
-        let session = open_session(&driver, width, language).await;
-        let browser = Browser { driver, session, _process: process };
+        let session = Session::open(driver, &capabilities(width, language)).await;
         let theme = json!({"features": [{"name": "prefers-color-scheme", "value": theme}]});
         let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": theme});
-        browser.call("goog/cdp/execute", &command).await;
-        browser
+        session.call("goog/cdp/execute", &command).await;
+        Browser { session, _process: process }
     }
 
     pub async fn open(&self, url: &str) {
-        self.call("url", &json!({ "url": url })).await;
+        self.session.call("url", &json!({ "url": url })).await;
     }
 
     /// Clicks on the first element that the CSS selector finds, and waits for the page behind it.
     pub async fn follow(&self, selector: &str) {
-        let element = self.element(selector).await;
-        self.evaluate("window.isLeft = true").await;
-        self.call(&format!("element/{element}/click"), &json!({})).await;
-        let mut looks = interval(Duration::from_millis(20));
-        let arrived = timeout(PATIENCE, async {
-            while !self.has_arrived().await {
-                looks.tick().await;
-            }
-        });
-        arrived.await.unwrap_or_else(|_| panic!("no page behind {selector}"));
-    }
-
-    /// While a new page loads, there may be no page that answers.
-    async fn has_arrived(&self) -> bool {
-        let script = "return !window.isLeft && document.readyState === 'complete'";
-        let answer = self.ask("execute/sync", &json!({"script": script, "args": []})).await;
-        answer.status == 200 && answer.json()["value"] == true
+        self.session.evaluate("window.isLeft = true").await;
+        self.session.click(selector).await;
+        self.session.wait_until("!window.isLeft && document.readyState === 'complete'").await;
     }
 
     pub async fn type_into(&self, selector: &str, text: &str) {
-        let element = self.element(selector).await;
-        self.call(&format!("element/{element}/value"), &json!({ "text": text })).await;
+        self.session.type_into(selector, text).await;
     }
 
     /// The value of a JavaScript expression on the page; the page's content security policy does
     /// not apply to it.
     pub async fn evaluate(&self, expression: &str) -> Value {
-        let script = json!({"script": format!("return {expression}"), "args": []});
-        self.call("execute/sync", &script).await
+        self.session.evaluate(expression).await
     }
 
     /// The browser's complaints about its pages since the last call, without those about an
     /// answer's error status.
     pub async fn complaints(&self) -> Vec<Value> {
-        let log = self.call("se/log", &json!({"type": "browser"})).await;
+        let log = self.session.call("se/log", &json!({"type": "browser"})).await;
         let mut complaints = log.as_array().expect("a list").clone();
         complaints.retain(|complaint| complaint["source"] != "network");
         complaints
-    }
-
-    async fn element(&self, selector: &str) -> String {
-        let query = json!({"using": "css selector", "value": selector});
-        text(&self.call("element", &query).await[ELEMENT])
-    }
-
-    async fn call(&self, command: &str, body: &Value) -> Value {
-        value(command, &self.ask(command, body).await)
-    }
-
-    async fn ask(&self, command: &str, body: &Value) -> Answer {
-        self.driver.post(&format!("/session/{}/{command}", self.session), body).await
     }
 }
 
@@ -143,7 +108,7 @@ async fn port(mut lines: Lines<BufReader<ChildStdout>>) -> Option<u16> {
     found.await.expect("chromedriver listens")
 }
 
-async fn open_session(driver: &Client, width: u32, language: &str) -> String {
+fn capabilities(width: u32, language: &str) -> Value {
     let metrics = json!({"width": width, "height": 740, "pixelRatio": 1.0, "touch": true});
     let options = json!({
         // Chromium ends when the pipe closes, that is, with its driver.
@@ -151,21 +116,9 @@ async fn open_session(driver: &Client, width: u32, language: &str) -> String {
                  "--disable-dev-shm-usage", format!("--accept-lang={language}")],
         "mobileEmulation": {"deviceMetrics": metrics},
     });
-    let wanted = json!({
+    json!({
         "browserName": "chrome",
         "goog:chromeOptions": options,
         "goog:loggingPrefs": {"browser": "WARNING"},
-    });
-    let capabilities = json!({"capabilities": {"alwaysMatch": wanted}});
-    let session = timeout(PATIENCE, driver.post("/session", &capabilities)).await;
-    text(&value("session", &session.expect("a browser starts"))["sessionId"])
-}
-
-fn value(command: &str, answer: &Answer) -> Value {
-    assert_eq!(answer.status, 200, "{command}: {}", answer.text());
-    answer.json()["value"].clone()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+    })
 }

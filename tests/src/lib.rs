@@ -3,7 +3,7 @@
 //! Servers: in this process ([`server`]) or as a child process that an operator starts
 //! ([`operator`], [`process`]), each with a database of its own. Clients: a plain one ([`http`]), a
 //! bare connection ([`connection`]), a user of djoser's API ([`user`]) and of ours ([`native`]), a
-//! browser ([`browser`], [`phone`]). Peers: a mail server ([`smtp`], [`mailbox`]), OpenID providers
+//! browser ([`browser`], [`phone`], over [`webdriver`]). Peers: a mail server ([`smtp`], [`mailbox`]), OpenID providers
 //! ([`oidc_provider`], [`providers`]), Django stacks ([`django`]), proxies that record requests
 //! ([`recording_proxy`]) or lose packets ([`database_proxy`]), and faults of network, disk and
 //! processes ([`chaos`]). Expectations: the recorded answers ([`contract`]) and the server's own
@@ -36,6 +36,7 @@ pub mod server;
 pub mod smtp;
 pub mod tokens;
 pub mod user;
+pub mod webdriver;
 
 /// The signing key of every server under test; long enough to be accepted, and known to the tests.
 pub const SECRET: &str = "oracle-signing-key-0123456789abcdef0123456789abcdef";

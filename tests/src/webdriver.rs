@@ -1,0 +1,113 @@
+//! The W3C WebDriver protocol, as far as the tests need it: one session of a browser or of an app's
+//! window.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tokio::time::{interval, timeout};
+
+use crate::http::{Answer, Client};
+
+/// Longer than a busy machine takes to start a browser or to show a page.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The key under which the protocol returns elements.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// One session.
+pub struct Session {
+    driver: Client,
+    path: String,
+}
+
+impl Session {
+    /// Opens a session at a driver.
+    pub async fn open(driver: Client, capabilities: &Value) -> Self {
+        let body = json!({"capabilities": {"alwaysMatch": capabilities}});
+        let answer = timeout(PATIENCE, driver.post("/session", &body)).await;
+        let id = text(&value("session", &answer.expect("a browser starts"))["sessionId"]);
+        Session { driver, path: format!("/session/{id}") }
+    }
+
+    /// Ends the session, and the browser with it.
+    pub async fn close(self) {
+        self.driver.call("DELETE", &self.path, None, &Value::Null).await;
+    }
+
+    pub async fn click(&self, selector: &str) {
+        let element = self.element(selector).await;
+        self.call(&format!("element/{element}/click"), &json!({})).await;
+    }
+
+    pub async fn type_into(&self, selector: &str, text: &str) {
+        let element = self.element(selector).await;
+        self.call(&format!("element/{element}/value"), &json!({ "text": text })).await;
+    }
+
+    /// Replaces what a field contains.
+    pub async fn fill(&self, selector: &str, text: &str) {
+        let element = self.element(selector).await;
+        self.call(&format!("element/{element}/clear"), &json!({})).await;
+        self.call(&format!("element/{element}/value"), &json!({ "text": text })).await;
+    }
+
+    /// The value of a JavaScript expression on the page; the page's content security policy does
+    /// not apply to it.
+    pub async fn evaluate(&self, expression: &str) -> Value {
+        value("execute/sync", &self.try_evaluate(expression).await)
+    }
+
+    /// The same, on a page that may be loading.
+    pub async fn try_evaluate(&self, expression: &str) -> Answer {
+        let script = json!({"script": format!("return {expression}"), "args": []});
+        self.ask("execute/sync", &script).await
+    }
+
+    /// Waits until a JavaScript expression is true.
+    pub async fn wait_until(&self, expression: &str) {
+        let mut looks = interval(Duration::from_millis(20));
+        let fulfilled = timeout(PATIENCE, async {
+            loop {
+                let answer = self.try_evaluate(&format!("!!({expression})")).await;
+                if answer.status == 200 && answer.json()["value"] == true {
+                    return;
+                }
+                looks.tick().await;
+            }
+        });
+        if fulfilled.await.is_err() {
+            let page = self.evaluate("document.body.innerText").await;
+            panic!("never true: {expression}\nthe page:\n{}", page.as_str().unwrap_or_default());
+        }
+    }
+
+    /// A picture of the window, as PNG.
+    pub async fn screenshot(&self) -> Vec<u8> {
+        let answer = self.driver.get(&format!("{}/screenshot", self.path), None).await;
+        STANDARD.decode(text(&value("screenshot", &answer))).expect("a picture in base64")
+    }
+
+    /// Runs a command of the protocol and returns its value.
+    pub async fn call(&self, command: &str, body: &Value) -> Value {
+        value(command, &self.ask(command, body).await)
+    }
+
+    async fn ask(&self, command: &str, body: &Value) -> Answer {
+        self.driver.post(&format!("{}/{command}", self.path), body).await
+    }
+
+    async fn element(&self, selector: &str) -> String {
+        let query = json!({"using": "css selector", "value": selector});
+        text(&self.call("element", &query).await[ELEMENT])
+    }
+}
+
+fn value(command: &str, answer: &Answer) -> Value {
+    assert_eq!(answer.status, 200, "{command}: {}", answer.text());
+    answer.json()["value"].clone()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
