@@ -15,7 +15,7 @@ import org.propusk.ffi.parseDeepLink
 public fun interface Browser {
     /**
      * Opens this address, and returns without waiting for the user. Do not use a web view of the app. A
-     * [CancellationException] ends the sign-in as cancelled, any other exception as failed.
+     * [CancellationException] ends the sign-in as cancelled, anything else that it throws as failed.
      */
     public fun openUrl(url: String)
 }
@@ -79,8 +79,8 @@ internal class BrowserAdapter(private val browser: Browser) : FfiBrowser {
             browser.openUrl(url)
         } catch (_: CancellationException) {
             throw CallbackException.Cancelled()
-        } catch (error: Exception) {
-            // Not its message, which may contain the address.
+        } catch (error: Throwable) {
+            // An Error too: JNA would print it and report a success. Not its message, which may contain the address.
             throw CallbackException.Failed(error.javaClass.name)
         }
     }

@@ -6,7 +6,7 @@ import org.propusk.ffi.SecureStorageException as FfiException
 
 /**
  * Stores the 32 bytes of a vault's key. The calls may block and may show a dialog: they come from a thread of the SDK,
- * one at a time. Any exception means that the store cannot be used now.
+ * one at a time. Whatever they throw means that the store cannot be used now.
  */
 public interface SecureStorage {
     /** The key; `null` only if the store is certain to have none: the vault is then lost. */
@@ -35,7 +35,10 @@ internal class StorageAdapter(private val storage: SecureStorage) : FfiSecureSto
 
     override fun remove() = reported { storage.remove() }
 
-    /** Another exception is reported by its class alone, because its message may contain the key. */
+    /**
+     * Anything else is reported by its class alone, because its message may contain the key. An [Error] too: JNA would
+     * print it and report a success.
+     */
     private inline fun <T> reported(block: () -> T): T =
         try {
             block()
@@ -45,7 +48,7 @@ internal class StorageAdapter(private val storage: SecureStorage) : FfiSecureSto
                 is SecureStorageException.Locked -> FfiException.Locked(message)
                 is SecureStorageException.NoStore -> FfiException.NoStore(message)
             }
-        } catch (error: Exception) {
+        } catch (error: Throwable) {
             throw FfiException.Failed(error.javaClass.name)
         }
 }
