@@ -2,7 +2,9 @@
 package org.propusk.android
 
 import java.io.File
+import java.security.KeyStoreException
 import java.security.ProviderException
+import java.security.UnrecoverableKeyException
 import javax.crypto.KeyGenerator
 import javax.crypto.SecretKey
 import org.junit.jupiter.api.Assertions.assertArrayEquals
@@ -16,7 +18,7 @@ import org.propusk.SecureStorageException
 
 internal class FakeKeystore : SealingKeys {
     var key: SecretKey? = null
-    var failure: RuntimeException? = null
+    var failure: Exception? = null
 
     override fun find(): SecretKey? = failure?.let { throw it } ?: key
 
@@ -83,8 +85,18 @@ class KeystoreStorageTest {
     @Test
     fun `failing Keystore is locked, not lost`() {
         storage.save(key)
-        keystore.failure = ProviderException("Keystore operation failed")
-        assertThrows(SecureStorageException.Locked::class.java) { storage.load() }
+        val failures = listOf(
+            ProviderException("Keystore operation failed"),
+            // Its service fails.
+            UnrecoverableKeyException("Failed to obtain information about key")
+                .apply { initCause(KeyStoreException("-4")) },
+            UnrecoverableKeyException("Failed to obtain information about key"),
+        )
+        for (failure in failures) {
+            keystore.failure = failure
+            assertThrows(SecureStorageException.Locked::class.java) { storage.load() }
+            assertThrows(SecureStorageException.Locked::class.java) { storage.save(key) }
+        }
         keystore.failure = null
         assertArrayEquals(key, storage.load())
     }
