@@ -5,6 +5,7 @@ import java.time.Instant
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.toJavaDuration
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.channels.awaitClose
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.callbackFlow
@@ -21,7 +22,10 @@ import org.propusk.ffi.Status as FfiStatus
  * [PropuskException.Unsupported].
  */
 public class Client(options: ClientOptions) : AutoCloseable {
-    private val inner = translated { FfiClient(options.lower()) }
+    internal val inner = translated { FfiClient(options.lower()) }
+
+    /** Completed by [close]. */
+    private val closed = Job()
 
     /** A client with default options. */
     public constructor(server: String, vault: Vault = Vault.memory()) : this(ClientOptions(server, vault))
@@ -41,6 +45,7 @@ public class Client(options: ClientOptions) : AutoCloseable {
     /**
      * The status now and after each change, also by other processes that share the vault. It starts with what is known:
      * call [status] once to read the vault. Between two slow reads of a collector, only the latest status is kept.
+     * [close] completes it.
      */
     public val statuses: Flow<Status> = callbackFlow {
         val listener = object : SessionListener {
@@ -48,10 +53,12 @@ public class Client(options: ClientOptions) : AutoCloseable {
                 trySend(status.translate())
             }
         }
-        val watch = inner.watch(listener)
+        val watch = unlessClosed { inner.watch(listener) }
+        val completion = closed.invokeOnCompletion { channel.close() }
         awaitClose {
-            watch.stop()
-            watch.close()
+            completion.dispose()
+            watch?.stop()
+            watch?.close()
         }
     }.conflate()
 
@@ -68,6 +75,22 @@ public class Client(options: ClientOptions) : AutoCloseable {
      */
     public suspend fun replaceAccessToken(refused: AccessToken): AccessToken =
         AccessToken(call { inner.replaceAccessToken(refused.inner, it) })
+
+    /**
+     * Another access token of the same sign-in, after this address has answered 401 to this one. An HTTP client then
+     * sends the request once more. `null` if there is no other token or if it would not help, because an endpoint that
+     * keeps refusing causes one renewal a minute: the HTTP client then returns the 401.
+     */
+    public suspend fun tokenAfterRefusal(url: String, refused: AccessToken): AccessToken? =
+        call { inner.tokenAfterRefusal(url, refused.inner, it) }?.let(::AccessToken)
+
+    /**
+     * This address has answered a request with the token, and not with an error. An HTTP client reports it, so that a
+     * later refusal by this address causes a renewal at once.
+     */
+    public fun noteAccepted(url: String) {
+        unlessClosed { inner.noteAccepted(url) }
+    }
 
     /** Renews the access token even if it is still valid. */
     public suspend fun refresh(): Unit = call { inner.refresh(it) }
@@ -207,6 +230,17 @@ public class Client(options: ClientOptions) : AutoCloseable {
     public suspend fun finishPendingWork(limit: Duration): Boolean =
         call { inner.finishPendingWork(limit.toJavaDuration(), it) }
 
-    /** Releases the client. Work that has begun is completed. */
-    override fun close(): Unit = inner.close()
+    /** Releases the client and completes [statuses]. Work that has begun is completed. */
+    override fun close() {
+        closed.complete()
+        inner.close()
+    }
+
+    /** `null` if the client was closed before. */
+    private inline fun <T> unlessClosed(block: () -> T): T? =
+        try {
+            block()
+        } catch (error: IllegalStateException) {
+            if (closed.isActive) throw error else null
+        }
 }

@@ -3,6 +3,7 @@ package org.propusk
 
 import java.io.File
 import java.io.IOException
+import java.lang.ref.WeakReference
 import kotlin.concurrent.thread
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
@@ -18,6 +19,8 @@ import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.onEach
+import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
@@ -29,6 +32,9 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 import org.propusk.ffi.FfiConverterTypeSessionListener
+import org.propusk.ffi.SessionListener
+import org.propusk.ffi.Status as FfiStatus
+import org.propusk.ffi.StatusWatch
 import org.propusk.fixture.ACCOUNT
 import org.propusk.fixture.EMAIL
 import org.propusk.fixture.PASSWORD
@@ -55,6 +61,14 @@ class SuiteTest {
     fun close() = world.close()
 
     private fun test(block: suspend () -> Unit) = runBlocking { withTimeout(60.seconds) { block() } }
+
+    /** Watches with a listener of the generated layer, which only the SDK keeps. */
+    private fun watch(client: Client, report: (FfiStatus) -> Unit): Pair<StatusWatch, WeakReference<SessionListener>> {
+        val listener = object : SessionListener {
+            override fun onStatus(status: FfiStatus) = report(status)
+        }
+        return client.inner.watch(listener) to WeakReference(listener)
+    }
 
     /** The same vault at each start of the app. */
     private val key = Vault.generateKey()
@@ -168,6 +182,8 @@ class SuiteTest {
             client.signInWithProvider("google", { url -> throw IOException("no browser for $url") })
         }
         assertTrue(broken.message!!.endsWith("java.io.IOException"), broken.message)
+        val error = failure<PropuskException.Usage> { client.signInWithProvider("google", { TODO("for $it") }) }
+        assertTrue(error.message!!.endsWith("kotlin.NotImplementedError"), error.message)
         failure<PropuskException.Cancelled> {
             client.signInWithProvider("google", { throw CancellationException("the user closed the window") })
         }
@@ -216,6 +232,11 @@ class SuiteTest {
         storage.failure = IllegalStateException(storage.key.contentToString())
         val failed = failure<PropuskException.Storage> { client.status() }
         assertFalse(storage.key.contentToString() in failed.message!!)
+        storage.failure = LinkageError(storage.key.contentToString())
+        val broken = failure<PropuskException.Storage> { client.status() }
+        assertEquals(VaultState.LOCKED, broken.state)
+        assertTrue("java.lang.LinkageError" in broken.message!!, broken.message)
+        assertFalse(storage.key.contentToString() in broken.message!!)
         storage.failure = null
         assertTrue(client.status().isSignedIn)
     }
@@ -317,7 +338,34 @@ class SuiteTest {
             seen.consumeUntil { it.phase == Phase.SignedOut(SignOutReason.SIGNED_OUT) }
             collector.cancelAndJoin()
         }
-        // The SDK has released the listener.
+        // The SDK has released the listener of the flow, and one that it has called.
+        while (FfiConverterTypeSessionListener.handleMap.size > 0) delay(10.milliseconds)
+        val called = CompletableDeferred<Unit>()
+        val (watch, listener) = watch(client) { called.complete(Unit) }
+        called.await()
+        System.gc()
+        assertNotEquals(null, listener.get())
+        watch.stop()
+        while (listener.get() != null) {
+            System.gc()
+            delay(10.milliseconds)
+        }
+        // Not before, not even by the garbage collector: both release the listener too.
+        watch.close()
+        client.close()
+    }
+
+    @Test
+    fun `statuses complete when the client is closed`() = test {
+        val client = world.client()
+        coroutineScope {
+            val started = CompletableDeferred<Unit>()
+            val collected = async { client.statuses.onEach { started.complete(Unit) }.toList() }
+            started.await()
+            client.close()
+            assertTrue(collected.await().isNotEmpty())
+        }
+        assertEquals(emptyList<Status>(), client.statuses.toList())
         while (FfiConverterTypeSessionListener.handleMap.size > 0) delay(10.milliseconds)
     }
 
@@ -332,6 +380,19 @@ class SuiteTest {
             client.signIn(EMAIL, PASSWORD)
             assertEquals(client.status().user, signedIn.await().user)
         }
+        // Across the boundary: the calls go on, for this listener and for others.
+        val phases = Channel<Phase>(Channel.UNLIMITED)
+        val (watch, _) = watch(client) { status ->
+            phases.trySend(status.translate().phase)
+            error("a bug of the app")
+        }
+        phases.consumeUntil { it == Phase.SignedIn }
+        client.signOut()
+        phases.consumeUntil { it is Phase.SignedOut }
+        client.signIn(EMAIL, PASSWORD)
+        phases.consumeUntil { it == Phase.SignedIn }
+        assertTrue(client.statuses.first().isSignedIn)
+        watch.stop()
     }
 
     @Test
@@ -374,10 +435,10 @@ class SuiteTest {
     }
 }
 
-private suspend fun Channel<Status>.consumeUntil(isWanted: (Status) -> Boolean): Status {
+private suspend fun <T> Channel<T>.consumeUntil(isWanted: (T) -> Boolean): T {
     while (true) {
-        val status = receive()
-        if (isWanted(status)) return status
+        val element = receive()
+        if (isWanted(element)) return element
     }
 }
 
@@ -386,7 +447,7 @@ private class FakeStorage : SecureStorage {
     var key: ByteArray? = null
 
     @Volatile
-    var failure: Exception? = null
+    var failure: Throwable? = null
 
     override fun load(): ByteArray? = failure?.let { throw it } ?: key
 

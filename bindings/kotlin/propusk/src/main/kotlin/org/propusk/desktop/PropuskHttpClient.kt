@@ -8,7 +8,6 @@ import java.net.http.HttpResponse.BodyHandler
 import kotlinx.coroutines.future.await
 import org.propusk.AccessToken
 import org.propusk.Client
-import org.propusk.RefusedEndpoints
 
 /**
  * Sends requests to the app's own API with the access token of [client]. [http] must not follow redirects, because it
@@ -18,8 +17,6 @@ public class PropuskHttpClient(
     private val client: Client,
     private val http: HttpClient = HttpClient.newHttpClient(),
 ) {
-    private val refused = RefusedEndpoints()
-
     init {
         require(http.followRedirects() == HttpClient.Redirect.NEVER) {
             "an HTTP client that follows redirects would send the access token to other origins"
@@ -35,18 +32,34 @@ public class PropuskHttpClient(
      * token, and [java.io.IOException] as [HttpClient] does.
      */
     public suspend fun <T> send(request: HttpRequest.Builder, body: BodyHandler<T>): HttpResponse<T> {
-        val url = request.copy().build().uri()
-        require(client.isAllowedOrigin(url.toString())) { "the access token must not be sent to this origin" }
+        val url = request.copy().build().uri().toString()
+        require(client.isAllowedOrigin(url)) { "the access token must not be sent to this origin" }
         val token = client.accessToken()
         val response = request.sendWith(token, body)
-        if (response.statusCode() != 401 || !refused.mayRenew(url)) return response
-        val next = client.replaceAccessToken(token)
-        if (next == token) return response
-        val second = request.sendWith(next, body)
-        if (second.statusCode() == 401) refused.noteRefusal(url)
-        return second
+        if (response.statusCode() != 401) return response
+        val next = try {
+            client.tokenAfterRefusal(url, token) ?: return response
+        } catch (error: Throwable) {
+            response.discard()
+            throw error
+        }
+        response.discard()
+        return request.sendWith(next, body)
     }
 
-    private suspend fun <T> HttpRequest.Builder.sendWith(token: AccessToken, body: BodyHandler<T>): HttpResponse<T> =
-        http.sendAsync(copy().setHeader("Authorization", token.header).build(), body).await()
+    private suspend fun <T> HttpRequest.Builder.sendWith(token: AccessToken, body: BodyHandler<T>): HttpResponse<T> {
+        val request = copy().setHeader("Authorization", token.header).build()
+        val response = http.sendAsync(request, body).await()
+        if (response.statusCode() in 200..299) client.noteAccepted(response.uri().toString())
+        return response
+    }
+
+    /** Frees the connection, which a body that is a stream keeps until it is read or closed. */
+    private fun HttpResponse<*>.discard() {
+        try {
+            (body() as? AutoCloseable)?.close()
+        } catch (_: Exception) {
+            // The answer is not used.
+        }
+    }
 }

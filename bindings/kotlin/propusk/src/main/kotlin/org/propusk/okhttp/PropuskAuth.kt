@@ -17,7 +17,6 @@ import okhttp3.Route
 import org.propusk.AccessToken
 import org.propusk.Client
 import org.propusk.PropuskException
-import org.propusk.RefusedEndpoints
 
 /** The token of a request, kept with it. */
 private class SentToken(val token: AccessToken, val isReplacement: Boolean)
@@ -41,33 +40,31 @@ public fun OkHttpClient.Builder.propusk(client: Client, limit: Duration = 30.sec
 /** Both halves of [propusk], for clients that combine them with others. */
 public class PropuskAuth(private val client: Client, private val limit: Duration = 30.seconds) :
     Interceptor, Authenticator {
-    private val refused = RefusedEndpoints()
-
     override fun intercept(chain: Interceptor.Chain): Response {
         val request = chain.request()
         if (request.header(AUTHORIZATION) != null || !client.isAllowedOrigin(request.url.toString())) {
             return chain.proceed(request)
         }
         val token = blocking { client.accessToken() }
-        return chain.proceed(request.with(SentToken(token, isReplacement = false)))
+        val response = chain.proceed(request.with(SentToken(token, isReplacement = false)))
+        // Not an answer of the cache.
+        if (response.isSuccessful && response.networkResponse != null && response.request.sentToken() != null) {
+            client.noteAccepted(response.request.url.toString())
+        }
+        return response
     }
 
     /** The request with another token; `null` if there is none or if it would not help. */
     override fun authenticate(route: Route?, response: Response): Request? {
         val request = response.request
-        val sent = request.tag(SentToken::class.java)
-        val url = request.url.toUri()
-        // A redirect may have led to a foreign origin: OkHttp has then removed the header.
-        if (sent == null || request.header(AUTHORIZATION) != sent.token.header) return null
-        if (!client.isAllowedOrigin(url.toString())) return null
-        if (sent.isReplacement) {
-            refused.noteRefusal(url)
-            return null
-        }
-        if (!refused.mayRenew(url)) return null
-        val next = blocking { client.replaceAccessToken(sent.token) }
-        return if (next == sent.token) null else request.with(SentToken(next, isReplacement = true))
+        val sent = request.sentToken()?.takeUnless { it.isReplacement } ?: return null
+        val next = blocking { client.tokenAfterRefusal(request.url.toString(), sent.token) } ?: return null
+        return request.with(SentToken(next, isReplacement = true))
     }
+
+    /** A redirect may have led to a foreign origin: OkHttp has then removed the header. */
+    private fun Request.sentToken(): SentToken? =
+        tag(SentToken::class.java)?.takeIf { header(AUTHORIZATION) == it.token.header }
 
     private fun Request.with(sent: SentToken): Request =
         newBuilder().header(AUTHORIZATION, sent.token.header).tag(SentToken::class.java, sent).build()

@@ -77,15 +77,23 @@ class PropuskAuthTest {
     }
 
     @Test
-    fun `endpoint that refuses every token causes one renewal`() {
-        val http = http(world.signedIn())
-        val refusing = "${world.server}/no/such/endpoint"
-        repeat(4) { world.answerNext("GET /no/such/endpoint", 401) }
-        assertEquals(401, http.get(refusing))
-        assertEquals(401, http.get(refusing))
-        assertEquals(401, http.get(refusing))
+    fun `endpoint that refuses every token causes one renewal, whichever HTTP client is used`() {
+        val client = world.signedIn()
+        repeat(5) { world.answerNext("GET /no/such/endpoint", 401) }
+        val codes = List(4) { http(client).get("${world.server}/no/such/endpoint") }
+        assertEquals(List(4) { 401 }, codes)
         assertEquals(1, world.count(REFRESH))
-        assertEquals(4, world.count("GET /no/such/endpoint"))
+        assertEquals(5, world.count("GET /no/such/endpoint"))
+    }
+
+    @Test
+    fun `endpoint that has accepted a token may cause a renewal again`() {
+        val http = http(world.signedIn())
+        repeat(2) {
+            world.answerNext(ACCOUNT, 401)
+            assertEquals(200, http.get(account))
+        }
+        assertEquals(2, world.count(REFRESH))
     }
 
     @Test
