@@ -1,0 +1,76 @@
+// Starts the page: connects the Rust side with the state, and the state with the parts of the page.
+import { demoState, listen, timeline, wireLog } from './backend.js';
+import { announce } from './dom.js';
+import * as propusk from './generated/propusk.js';
+import { startHeader } from './header.js';
+import { reload, startInbox } from './inbox.js';
+import { kept } from './memory.js';
+import { startOperationList } from './operation-list.js';
+import { startOperationPanel } from './operation-panel.js';
+import { showError, showSuccess } from './result.js';
+import { startSessionCard } from './session-card.js';
+import { startStart } from './start.js';
+import { get, isSignedIn, put } from './state.js';
+import { startTabs } from './tabs.js';
+import { applyTheme } from './theme.js';
+import { startTimeline } from './timeline.js';
+import { startTrouble } from './trouble.js';
+import { startWireLog } from './wire-log.js';
+import { chooseLanguage } from './words.js';
+
+applyTheme();
+chooseLanguage(kept('language') ?? navigator.language.slice(0, 2));
+for (const start of [startTabs, startHeader, startStart, startSessionCard, startOperationList, startOperationPanel, startTimeline, startWireLog, startInbox, startTrouble]) start();
+connect();
+
+async function connect() {
+  await listen('demo://state', demoChanged);
+  await listen('demo://wire', (entry) => put('wire', withEntry(get('wire'), entry)));
+  await listen('demo://timeline', (entry) => put('timeline', withEntry(get('timeline'), entry)));
+  await propusk.onLink(linkCompleted);
+  await demoChanged(await demoState());
+  put('wire', merged(await wireLog(), get('wire')));
+  put('timeline', merged(await timeline(), get('timeline')));
+  await propusk.onStatus(statusChanged);
+}
+
+// The state of the demo. Another server or dialect has other operations and another session.
+async function demoChanged(demo) {
+  const before = get('demo');
+  put('demo', demo);
+  put('vault', demo.vault?.state ?? null);
+  const isOther = before?.dialect !== demo.dialect || before?.server.url !== demo.server.url || before?.server.kind !== demo.server.kind;
+  if (!isOther) return;
+  if (demo.server.kind === 'none') {
+    for (const topic of ['wire', 'timeline', 'inbox', 'operations']) put(topic, []);
+    for (const topic of ['profile', 'identifier', 'chosen']) put(topic, null);
+    return;
+  }
+  put('operations', await propusk.operations().catch(() => []));
+  statusChanged(await propusk.status().catch(() => ({ phase: 'unknown' })));
+  reload();
+}
+
+async function statusChanged(status) {
+  const before = get('status');
+  if (status.phase === 'signed_out') put('identifier', null);
+  put('status', status);
+  put('profile', isSignedIn() ? await propusk.cachedProfile().catch(() => null) : null);
+  if (before.phase !== status.phase) announce(`phase.${status.phase}`);
+}
+
+function linkCompleted(result) {
+  if (result.error) showError(result.error);
+  else showSuccess([`done.link.${result.outcome}`, { provider: result.identity?.provider ?? '' }], result.identity);
+}
+
+// A later entry with the same id replaces the earlier one.
+function withEntry(entries, entry) {
+  const others = entries.filter(({ id }) => id !== entry.id);
+  const at = entries.findIndex(({ id }) => id === entry.id);
+  return at < 0 ? [...others, entry] : entries.map((each) => (each.id === entry.id ? entry : each));
+}
+
+function merged(read, reported) {
+  return reported.reduce(withEntry, read);
+}

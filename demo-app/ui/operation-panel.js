@@ -1,0 +1,112 @@
+// The chosen operation: what it does, its form, its result.
+import { confirmed } from './dialogs.js';
+import { announce, button, byId, el, whileBusy } from './dom.js';
+import { fieldProblems } from './errors.js';
+import { field } from './fields.js';
+import { fill, form, showProblems } from './forms.js';
+import { icon } from './icons.js';
+import { identitiesPanel } from './identities.js';
+import { adoptionHelp } from './adoption-help.js';
+import { definition } from './operations.js';
+import { providersPanel } from './providers.js';
+import { clearResult, showError, showSuccess } from './result.js';
+import { sessionsPanel } from './sessions.js';
+import { get, isSignedIn, put, watch } from './state.js';
+import { has } from './words.js';
+
+const panels = { providers: providersPanel, sessions: sessionsPanel, identities: identitiesPanel };
+
+// Shows an operation, with entries in its form.
+export function choose(name, values = {}) {
+  put('chosen', { name });
+  render(name, values);
+  byId('panel-actions').dataset.open = 'true';
+  byId('centre').scrollTop = 0;
+  if (matchMedia('(max-width: 57.99rem)').matches) window.scrollTo(0, byId('operation').offsetTop - 12);
+}
+
+export function startOperationPanel() {
+  watch(['operations'], () => {
+    const offered = get('operations');
+    const { name } = get('chosen') ?? {};
+    if (offered.length === 0 || offered.includes(name)) return;
+    choose(offered.includes('sign_in') ? 'sign_in' : offered[0]);
+    closed();
+  });
+  watch(['status'], () => {
+    const needs = byId('needs');
+    if (needs) needs.hidden = isPossible(definition(get('chosen')?.name));
+  });
+}
+
+// On a narrow window the list comes first.
+function closed() {
+  delete byId('panel-actions').dataset.open;
+}
+
+function render(name, entered) {
+  const operation = definition(name);
+  const back = button('quiet back', 'back', 'back', closed);
+  back.prepend(icon('back', 18));
+  const title = el('h2', { id: 'operation-title', test: 'operation-title', text: `op.${name}` });
+  const needs = byId('needs') ?? el('p', { class: 'note plain small', id: 'needs', text: 'needs', test: 'needs' });
+  needs.hidden = isPossible(operation);
+  const about = el('p', { class: 'about', text: `about.${name}` });
+  const parts = operation.panel ? [panels[operation.panel]()] : [filled(name, operation, entered)];
+  if (operation.aside === 'adopt') parts.push(adoptionHelp());
+  const result = el('div', { id: 'result', role: 'status', test: 'result' });
+  byId('operation').className = 'card';
+  byId('operation').replaceChildren(back, title, about, el('div', { class: 'stack' }, needs, ...parts), result);
+}
+
+// Whether nobody has to sign in first.
+function isPossible(operation) {
+  return !operation?.needs || isSignedIn();
+}
+
+function filled(name, operation, entered) {
+  const fields = (operation.fields?.() ?? []).map(field).map(withHint);
+  const submit = { text: `submit.${name}`, kind: operation.kind };
+  const element = form(fields, submit, (values, pressed) => run(name, operation, element, values, pressed));
+  const known = operation.prefill ? prefilled() : entered;
+  for (const [field, value] of Object.entries(known)) if (value) fill(element, field, value);
+  return element;
+}
+
+// By what an account signs in depends on the API.
+function withHint(field) {
+  const key = `hint.${field.name}.${get('demo')?.dialect}`;
+  return has(key) ? { ...field, hint: key } : field;
+}
+
+function prefilled() {
+  const { email, phone, username, displayName } = get('profile') ?? {};
+  return { email, phone, username, display_name: displayName };
+}
+
+async function run(name, operation, element, values, pressed) {
+  if (operation.confirm && !(await confirmed(name))) return;
+  await whileBusy(pressed, async () => {
+    clearResult();
+    try {
+      const result = await operation.run(values);
+      const next = operation.next?.(result, values);
+      showSuccess(operation.said?.(result) ?? [`done.${name}`], result, next ? [nextButton(next)] : []);
+      forgetPasswords(element);
+    } catch (error) {
+      showProblems(element, fieldProblems(error));
+      showError(error);
+      announce('announce.failed');
+    }
+  });
+}
+
+function nextButton({ name, values }) {
+  if (!get('operations').includes(name)) return null;
+  return el('p', {}, button('secondary compact', `next.${name}`, `next-${name}`, () => choose(name, values)));
+}
+
+// What was a password stays in the page no longer than needed.
+function forgetPasswords(form) {
+  for (const input of form.querySelectorAll('.with-button input')) input.value = '';
+}

@@ -1,0 +1,39 @@
+// The result of an operation: a sentence for the user, and the data below.
+import { data } from './data.js';
+import { byId, el } from './dom.js';
+import { explained, known } from './errors.js';
+import { icon } from './icons.js';
+
+const icons = { good: 'good', calm: 'calm', bad: 'bad' };
+
+// `lines` are more sentences, `extra` are elements below.
+export function outcome(tone, title, lines = [], extra = []) {
+  const sentences = lines.map((line) => el('p', { text: line }));
+  return el('div', { class: 'outcome', 'data-tone': tone }, icon(icons[tone], 24), el('div', {}, el('strong', { text: title, test: 'result-title' }), ...sentences, ...extra));
+}
+
+export function showSuccess(title, value, extra = []) {
+  show({ outcome: 'ok' }, outcome('good', title, [], extra), data(value));
+}
+
+export function showError(error, lines = []) {
+  const { tone, title, lines: why } = explained(error);
+  show({ outcome: 'error', kind: known(error).kind }, outcome(tone, title, [...why, ...lines]), data(known(error)));
+}
+
+export function clearResult() {
+  const place = byId('result');
+  if (!place) return;
+  place.removeAttribute('data-outcome');
+  place.removeAttribute('data-kind');
+  place.replaceChildren();
+}
+
+function show(marks, ...parts) {
+  const place = byId('result');
+  if (!place) return;
+  clearResult();
+  Object.assign(place.dataset, marks);
+  place.append(...parts.filter(Boolean));
+  place.scrollIntoView({ block: 'nearest' });
+}

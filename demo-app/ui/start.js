@@ -1,0 +1,67 @@
+// The first start: a server in this app with one click, or the address of a running one.
+import { startEmbedded, useServer } from './backend.js';
+import { byId, el, whileBusy } from './dom.js';
+import { explained } from './errors.js';
+import { icon } from './icons.js';
+import { get, watch } from './state.js';
+import { say } from './words.js';
+
+export function startStart() {
+  byId('start').append(...content());
+  watch(['demo'], () => {
+    const demo = get('demo');
+    if (!demo) return;
+    byId('start').hidden = demo.server.kind !== 'none';
+    byId('desk').hidden = demo.server.kind === 'none';
+    byId('choice-embedded').hidden = demo.embeddedAvailable === false;
+  });
+}
+
+function content() {
+  return [el('h1', { text: 'start.title' }), el('p', { class: 'lead', text: 'start.lead' }), el('div', { class: 'choices' }, embedded(), outside()), el('div', { id: 'start-problem', class: 'mistake', role: 'alert', test: 'start-problem', hidden: true })];
+}
+
+function embedded() {
+  const press = ({ currentTarget }) => whileBusy(currentTarget, () => attempted(startEmbedded));
+  const run = el('button', { type: 'button', class: 'primary', text: 'start.embedded.button', test: 'start-embedded', on: { click: press } });
+  const ticks = ['one', 'two', 'three'].map((name) => el('li', {}, icon('tick', 18), el('span', { text: `start.embedded.${name}` })));
+  return el('section', { class: 'card choice', id: 'choice-embedded' }, icon('box', 40), el('h2', { text: 'start.embedded' }), el('p', { text: 'start.embedded.about' }), el('ul', { class: 'ticks' }, ...ticks), run);
+}
+
+function outside() {
+  const address = el('input', { type: 'url', id: 'field-server', name: 'server', test: 'field-server', autocomplete: 'url', inputmode: 'url', spellcheck: 'false', autocapitalize: 'none', placeholder: 'start.outside.example', 'aria-describedby': 'field-server-hint' });
+  const send = el('button', { type: 'submit', class: 'secondary', text: 'start.outside.button', test: 'start-outside' });
+  const sent = (event) => {
+    event.preventDefault();
+    const url = address.value.trim();
+    if (!url) return problem(['start.outside.missing'], address);
+    whileBusy(send, () => attempted(() => useServer(/^https?:\/\//.test(url) ? url : `https://${url}`), address));
+  };
+  const entry = el('div', { class: 'field' }, el('label', { for: address.id, text: 'start.outside.address' }), el('p', { class: 'hint', id: 'field-server-hint', text: 'start.outside.hint' }), address);
+  return el('section', { class: 'card choice' }, icon('globe', 40), el('h2', { text: 'start.outside' }), el('p', { text: 'start.outside.about' }), el('form', { novalidate: '', on: { submit: sent } }, entry, send));
+}
+
+async function attempted(work, field) {
+  problem(null);
+  try {
+    await work();
+  } catch (error) {
+    const { title, lines } = explained(error);
+    problem(lines[0] ?? title, field);
+  }
+}
+
+function problem(words, field) {
+  const box = byId('start-problem');
+  box.hidden = !words;
+  if (words) say(box, ...words);
+  const address = byId('field-server');
+  if (words && field) {
+    address.setAttribute('aria-invalid', 'true');
+    address.setAttribute('aria-describedby', 'start-problem field-server-hint');
+    address.focus();
+  } else {
+    address.removeAttribute('aria-invalid');
+    address.setAttribute('aria-describedby', 'field-server-hint');
+  }
+}
