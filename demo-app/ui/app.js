@@ -46,8 +46,9 @@ async function demoChanged(demo) {
     for (const topic of ['profile', 'identifier', 'chosen']) put(topic, null);
     return;
   }
-  put('operations', await propusk.operations().catch(() => []));
-  statusChanged(await propusk.status().catch(() => ({ phase: 'unknown' })));
+  const operations = await propusk.operations().catch(() => []);
+  await statusChanged(await propusk.status().catch(() => ({ phase: 'unknown' })));
+  put('operations', operations);
   reload();
 }
 

@@ -30,13 +30,19 @@ export function startOperationPanel() {
     const offered = get('operations');
     const { name } = get('chosen') ?? {};
     if (offered.length === 0 || offered.includes(name)) return;
-    choose(offered.includes('sign_in') ? 'sign_in' : offered[0]);
+    choose(first(offered));
     closed();
   });
   watch(['status'], () => {
     const needs = byId('needs');
     if (needs) needs.hidden = isPossible(definition(get('chosen')?.name));
   });
+}
+
+// What to begin with.
+function first(offered) {
+  const wanted = isSignedIn() ? ['profile', 'refresh'] : ['sign_in'];
+  return wanted.find((name) => offered.includes(name)) ?? offered[0];
 }
 
 // On a narrow window the list comes first.

@@ -38,7 +38,7 @@ function row(entry) {
   const sentence = el('p', { text: words });
   const time = el('time', { datetime: new Date(Number(entry.at) || Date.now()).toISOString(), text: ['value.is', { value: () => timeOfDay(entry.at) }] });
   const detail = more ? el('p', { class: 'more', text: more }) : null;
-  return el('li', { class: 'event', 'data-tone': tone, 'data-id': entry.id, 'data-kind': entry.kind, test: 'timeline-entry' }, el('span', { class: 'dot', 'aria-hidden': 'true' }, icon(drawn)), el('div', {}, sentence, detail, time));
+  return el('li', { class: 'event', 'data-tone': tone, 'data-id': entry.id, 'data-kind': entry.kind, test: 'timeline-entry' }, el('span', { class: 'dot', 'aria-hidden': 'true' }, icon(drawn)), el('div', {}, sentence, detail), time);
 }
 
 // Tone, icon, sentence, and the reason if there is one.

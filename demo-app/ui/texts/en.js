@@ -3,7 +3,7 @@ export default {
   'language': 'Language',
   'language.name': 'English',
   'theme': 'Colours',
-  'theme.auto': 'As the system',
+  'theme.auto': 'System',
   'theme.light': 'Light',
   'theme.dark': 'Dark',
   'brand': 'Propusk demo',
