@@ -9,10 +9,14 @@ import { clearResult, showError, showSuccess } from './result.js';
 export function identitiesPanel() {
   const list = el('ul', { class: 'rows', test: 'identities-list' });
   const password = passwordField('identities');
-  const show = button('primary', 'submit.identities', 'submit', ({ currentTarget }) => whileBusy(currentTarget, () => load(list, password, true)));
+  const show = el('button', { type: 'submit', class: 'primary', text: 'submit.identities', test: 'submit' });
   const link = (provider, way) => propusk.linkWithProvider(provider, way, password.value());
   const linking = providerList(link, 'link-', () => load(list, password, false));
-  return el('div', { class: 'stack' }, el('div', { class: 'buttons' }, show), password.element, list, el('h3', { text: 'identities.link' }), linking);
+  const sent = (event) => {
+    event.preventDefault();
+    whileBusy(show, () => load(list, password, true));
+  };
+  return el('form', { novalidate: '', on: { submit: sent } }, el('div', { class: 'buttons' }, show), password.element, list, el('h3', { text: 'identities.link' }), linking);
 }
 
 async function load(list, password, isAsked) {

@@ -18,11 +18,14 @@ const panels = { providers: providersPanel, sessions: sessionsPanel, identities:
 
 // Shows an operation, with entries in its form.
 export function choose(name, values = {}) {
+  prepare(name, values);
+  byId('panel-actions').dataset.open = 'true';
+  byId('operation').scrollIntoView({ block: 'nearest' });
+}
+
+function prepare(name, values) {
   put('chosen', { name });
   render(name, values);
-  byId('panel-actions').dataset.open = 'true';
-  byId('centre').scrollTop = 0;
-  if (matchMedia('(max-width: 57.99rem)').matches) window.scrollTo(0, byId('operation').offsetTop - 12);
 }
 
 export function startOperationPanel() {
@@ -30,7 +33,7 @@ export function startOperationPanel() {
     const offered = get('operations');
     const { name } = get('chosen') ?? {};
     if (offered.length === 0 || offered.includes(name)) return;
-    choose(first(offered));
+    prepare(first(offered), {});
     closed();
   });
   watch(['status'], () => {
@@ -61,8 +64,10 @@ function render(name, entered) {
   const parts = operation.panel ? [panels[operation.panel]()] : [filled(name, operation, entered)];
   if (operation.aside === 'adopt') parts.push(adoptionHelp());
   const result = el('div', { id: 'result', role: 'status', test: 'result' });
+  const body = el('div', { class: 'stack' }, needs, ...parts);
   byId('operation').className = 'card';
-  byId('operation').replaceChildren(back, title, about, el('div', { class: 'stack' }, needs, ...parts), result);
+  byId('operation').toggleAttribute('data-lists', Boolean(operation.panel));
+  byId('operation').replaceChildren(back, title, about, ...(operation.panel ? [result, body] : [body, result]));
 }
 
 // Whether nobody has to sign in first.

@@ -9,9 +9,13 @@ import { text } from './words.js';
 export function sessionsPanel() {
   const list = el('ul', { class: 'rows', test: 'sessions-list' });
   const password = passwordField('sessions');
-  const show = button('primary', 'submit.sessions', 'submit', ({ currentTarget }) => whileBusy(currentTarget, () => load(list, password)));
+  const show = el('button', { type: 'submit', class: 'primary', text: 'submit.sessions', test: 'submit' });
   const others = button('danger', 'sessions.end_others', 'sessions-end_others', ({ currentTarget }) => whileBusy(currentTarget, () => endOthers(list, password)));
-  return el('div', { class: 'stack' }, el('div', { class: 'buttons' }, show, others), password.element, list);
+  const sent = (event) => {
+    event.preventDefault();
+    whileBusy(show, () => load(list, password));
+  };
+  return el('form', { novalidate: '', on: { submit: sent } }, el('div', { class: 'buttons' }, show, others), password.element, list);
 }
 
 async function load(list, password) {

@@ -82,7 +82,7 @@ function act(name, verb, at, run, seen) {
       show(seen, tone, title, lines);
     }
   };
-  return button(isTry ? 'secondary compact' : 'danger compact', key, test, ({ currentTarget }) => whileBusy(currentTarget, work), { 'aria-describedby': `trouble-${name}-title` });
+  return button(isTry || verb === 'off' ? 'secondary compact' : 'danger compact', key, test, ({ currentTarget }) => whileBusy(currentTarget, work), { 'aria-describedby': `trouble-${name}-title` });
 }
 
 function saidAfterTry(verb, result) {
