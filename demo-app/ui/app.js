@@ -39,7 +39,7 @@ async function demoChanged(demo) {
   const before = get('demo');
   put('demo', demo);
   put('vault', demo.vault?.state ?? null);
-  const isOther = before?.dialect !== demo.dialect || before?.server.url !== demo.server.url || before?.server.kind !== demo.server.kind;
+  const isOther = before?.dialect !== demo.dialect || before?.server.url !== demo.server.url || before?.server.kind !== demo.server.kind || before?.server.running !== demo.server.running;
   if (!isOther) return;
   if (demo.server.kind === 'none') {
     for (const topic of ['wire', 'timeline', 'inbox', 'operations']) put(topic, []);

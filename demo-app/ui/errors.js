@@ -32,8 +32,8 @@ function details(error) {
 }
 
 function reaction(error) {
-  const signedIn = isSignedIn() && calm.includes(error.kind);
-  if (signedIn) return [['error.still_signed_in']];
+  if (isSignedIn() && calm.includes(error.kind)) return [['error.still_signed_in']];
+  if (error.kind === 'storage') return [['error.not_sign_out']];
   return ['network', 'retry_later'].includes(error.kind) ? [['error.try_again']] : [];
 }
 

@@ -38,7 +38,7 @@ function control(field, id, hint) {
 }
 
 function option(field, name) {
-  const key = `${field.name}.${name}`;
+  const key = `option.${field.name}.${name}`;
   return has(key) ? el('option', { value: name, text: key }) : el('option', { value: name }, name);
 }
 

@@ -55,9 +55,9 @@ function themeSwitch() {
 // The server: where it is, its description, and the way back to the first start.
 function showServer() {
   const { server, vault } = get('demo');
-  const lines = [['server.address', server.url], ['server.vault', vault?.path]].filter(([, value]) => value);
+  const lines = [['server.address', server.url], ['server.gateway', server.gateway], ['server.vault', vault?.path]].filter(([, value]) => value);
   const facts = el('dl', { class: 'stack' }, ...lines.map(([key, value]) => el('div', {}, el('dt', { class: 'soft small', text: key }), el('dd', {}, el('code', {}, value)))));
-  const docs = button('secondary', 'server.docs', 'server-docs', () => openLink(server.page ?? new URL('/docs', server.url).href).catch(showError));
+  const docs = button('secondary', 'server.docs', 'server-docs', () => openLink(server.page).catch(showError));
   const over = button('danger', 'start_over', 'start_over', async ({ currentTarget }) => {
     if (!(await confirmed('start_over'))) return;
     await whileBusy(currentTarget, () => startOver().catch(showError));

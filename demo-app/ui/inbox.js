@@ -1,5 +1,5 @@
 // The mails of the server in this app. A link is opened in the browser, or given to the app.
-import { inbox, openLink } from './backend.js';
+import { inbox, listen, openLink } from './backend.js';
 import { button, byId, el } from './dom.js';
 import { dateAndTime } from './moments.js';
 import { choose } from './operation-panel.js';
@@ -10,7 +10,6 @@ import { countAt, select, selectedTab } from './tabs.js';
 
 // The operation that takes a link of this kind.
 const taking = { activation: 'activate', reset: 'confirm_reset' };
-const period = 3000;
 let seen = 0;
 
 export function startInbox() {
@@ -27,10 +26,10 @@ export function startInbox() {
     list.replaceChildren(...mails.map(mail));
     count();
   });
-  setInterval(reload, period);
+  listen('demo://inbox', reload);
 }
 
-// Mails arrive at the server without an event: ask for them.
+// Reads the mails again.
 export async function reload() {
   if (get('demo')?.server?.kind !== 'embedded') return;
   const mails = await inbox().catch(() => null);

@@ -29,7 +29,7 @@ function render() {
   const card = byId('session');
   card.className = 'card';
   card.dataset.phase = get('status').phase;
-  card.replaceChildren(top(), ...(isSignedIn() ? [facts()] : []), flags(), buttons());
+  card.replaceChildren(top(), ...(get('status').phase === 'signed_out' ? [] : [facts()]), flags(), buttons());
   tick();
 }
 
@@ -66,12 +66,14 @@ function dial() {
 function facts() {
   const { session = {}, vault: kept } = get('demo') ?? {};
   const { user } = get('status');
+  const vaultFact = fact('session.vault', el('dd', { text: vault(get('vault') ?? kept?.state), test: 'session-vault', 'data-state': get('vault') ?? kept?.state }));
+  if (!isSignedIn()) return el('dl', { class: 'facts' }, vaultFact);
   return el('dl', { class: 'facts' },
     fact('session.next_refresh', el('dd', { id: 'next-refresh', test: 'session-next_refresh' })),
     fact('session.generation', session.generation === null || session.generation === undefined
       ? el('dd', { class: 'soft', text: 'session.generation.none', test: 'session-generation' })
       : el('dd', { test: 'session-generation' }, String(session.generation))),
-    fact('session.vault', el('dd', { text: vault(get('vault') ?? kept?.state), test: 'session-vault', 'data-state': get('vault') ?? kept?.state })),
+    vaultFact,
     fact('session.id', user?.sessionId ? el('dd', { test: 'session-id' }, el('code', {}, user.sessionId)) : el('dd', { class: 'soft', text: 'session.id.none', test: 'session-id' })));
 }
 
@@ -125,17 +127,17 @@ async function now(pressed, name, call) {
 function tick() {
   const countdown = byId('countdown');
   if (!countdown) return;
-  const { accessExpiresAt, nextRefreshAt } = get('demo')?.session ?? {};
+  const { accessExpiresAt, nextRefreshAt, generation } = get('demo')?.session ?? {};
   const now = Date.now() / 1000 + ahead;
-  showExpiry(countdown, accessExpiresAt, now);
+  showExpiry(countdown, accessExpiresAt, now, Boolean(generation));
   showNext(byId('next-refresh'), nextRefreshAt, now);
 }
 
-function showExpiry(countdown, expiresAt, now) {
+function showExpiry(countdown, expiresAt, now, hasToken) {
   const about = byId('countdown-about');
   if (!expiresAt) {
-    countdown.textContent = '∞';
-    say(about, 'session.no_expiry');
+    countdown.textContent = hasToken ? '∞' : '—';
+    say(about, hasToken ? 'session.no_expiry' : 'session.waiting');
     return;
   }
   const left = expiresAt - now;

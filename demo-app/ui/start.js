@@ -6,15 +6,27 @@ import { icon } from './icons.js';
 import { get, watch } from './state.js';
 import { say } from './words.js';
 
+// How long the server of the last start may take until another one can be chosen.
+const patience = 4000;
+let waiting = null;
+
 export function startStart() {
   byId('start').append(...content());
   watch(['demo'], () => {
     const demo = get('demo');
     if (!demo) return;
-    byId('start').hidden = demo.server.kind !== 'none';
-    byId('desk').hidden = demo.server.kind === 'none';
-    byId('choice-embedded').hidden = demo.embeddedAvailable === false;
+    clearTimeout(waiting);
+    byId('choice-embedded').hidden = demo.canEmbed === false;
+    const isChosen = demo.server.kind !== 'none';
+    byId('desk').hidden = !isChosen || !demo.server.running;
+    byId('start').hidden = isChosen;
+    if (isChosen && !demo.server.running) waiting = setTimeout(chooseAnother, patience);
   });
+}
+
+function chooseAnother() {
+  byId('start').hidden = false;
+  problem(['start.not_running']);
 }
 
 function content() {

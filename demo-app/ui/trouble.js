@@ -40,7 +40,8 @@ export function startTrouble() {
 }
 
 function showBanner(banner) {
-  const words = el('span', { text: isSignedIn() ? 'trouble.signed_in' : 'trouble.signed_out' });
+  const isUnknown = get('status').phase === 'unknown';
+  const words = el('span', { text: isSignedIn() ? 'trouble.signed_in' : isUnknown ? 'trouble.unknown' : 'trouble.signed_out' });
   banner.className = `note still ${isSignedIn() ? 'good' : 'plain'}`;
   banner.dataset.signedIn = String(isSignedIn());
   banner.replaceChildren(icon(isSignedIn() ? 'good' : 'calm'), words);
