@@ -1,6 +1,7 @@
 // Builds a form from fields, reads it, and shows problems at their fields.
 import { el } from './dom.js';
 import { icon } from './icons.js';
+import { get } from './state.js';
 import { has, say, sayIn } from './words.js';
 
 // Problems of the server are shown at the field that the form has for them.
@@ -15,8 +16,15 @@ export function form(fields, submit, run) {
     if (missing(element, fields)) return;
     run(values(element, fields), button);
   };
-  const element = el('form', { novalidate: '', on: { submit: sent } }, ...fields.map(row), el('div', { class: 'submit-row' }, button));
+  const element = el('form', { novalidate: '', on: { submit: sent } }, ...owner(fields), ...fields.map(row), el('div', { class: 'submit-row' }, button));
   return element;
+}
+
+// Tells a password manager to whom a password belongs, if the form does not ask for it.
+function owner(fields) {
+  const asks = (hint) => fields.some(({ autocomplete }) => autocomplete === hint);
+  const isNeeded = (asks('current-password') || asks('new-password')) && !asks('username') && !asks('email');
+  return isNeeded ? [el('input', { type: 'text', autocomplete: 'username', hidden: true, value: get('profile')?.email ?? get('identifier') ?? '' })] : [];
 }
 
 function row(field) {

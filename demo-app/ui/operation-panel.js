@@ -7,7 +7,7 @@ import { fill, form, showProblems } from './forms.js';
 import { icon } from './icons.js';
 import { identitiesPanel } from './identities.js';
 import { adoptionHelp } from './adoption-help.js';
-import { definition } from './operations.js';
+import { definition, local } from './operations.js';
 import { providersPanel } from './providers.js';
 import { clearResult, showError, showSuccess } from './result.js';
 import { sessionsPanel } from './sessions.js';
@@ -21,6 +21,8 @@ export function choose(name, values = {}) {
   prepare(name, values);
   byId('panel-actions').dataset.open = 'true';
   byId('operation').scrollIntoView({ block: 'nearest' });
+  // The pressed button is gone with the list.
+  if (byId('operations').getClientRects().length === 0) byId('operation-title').focus();
 }
 
 function prepare(name, values) {
@@ -32,9 +34,10 @@ export function startOperationPanel() {
   watch(['operations'], () => {
     const offered = get('operations');
     const { name } = get('chosen') ?? {};
-    if (offered.length === 0 || offered.includes(name)) return;
-    prepare(first(offered), {});
-    closed();
+    if (offered.length === 0) return;
+    const stays = offered.includes(name) || name in local;
+    prepare(stays ? name : first(offered), {}); // another API has other fields
+    if (!stays) delete byId('panel-actions').dataset.open;
   });
   watch(['status'], () => {
     const needs = byId('needs');
@@ -48,16 +51,17 @@ function first(offered) {
   return wanted.find((name) => offered.includes(name)) ?? offered[0];
 }
 
-// On a narrow window the list comes first.
+// Back to the list, which a narrow window shows instead of the form.
 function closed() {
   delete byId('panel-actions').dataset.open;
+  byId('operations').querySelector('[aria-current]')?.focus();
 }
 
 function render(name, entered) {
   const operation = definition(name);
   const back = button('quiet back', 'back', 'back', closed);
   back.prepend(icon('back', 18));
-  const title = el('h2', { id: 'operation-title', test: 'operation-title', text: `op.${name}` });
+  const title = el('h2', { id: 'operation-title', tabindex: -1, test: 'operation-title', text: `op.${name}` });
   const needs = byId('needs') ?? el('p', { class: 'note plain small', id: 'needs', text: 'needs', test: 'needs' });
   needs.hidden = isPossible(operation);
   const about = el('p', { class: 'about', text: `about.${name}` });
