@@ -33,6 +33,17 @@ export function button(kind, key, test, run, props = {}) {
   return el('button', { type: 'button', class: kind, text: key, test, on: { click: run }, ...props });
 }
 
+// Replaces the children of an element. The control that had the focus has it afterwards. Nothing
+// happens if `shows`, what the children show, is the same as the last time.
+export function redraw(element, shows, children) {
+  const drawn = JSON.stringify(shows);
+  if (element.dataset.drawn === drawn) return;
+  element.dataset.drawn = drawn;
+  const focused = element.contains(document.activeElement) ? document.activeElement.dataset.test : null;
+  element.replaceChildren(...children());
+  if (focused) element.querySelector(`[data-test="${focused}"]`)?.focus();
+}
+
 // While the work goes on, the button is busy and does nothing when it is pressed again.
 export async function whileBusy(pressed, work) {
   if (pressed.getAttribute('aria-busy') === 'true') return;

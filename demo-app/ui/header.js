@@ -1,7 +1,7 @@
 // The bar on top: the server, the dialect, the language, the theme.
 import { chooseDialect, openLink, startOver } from './backend.js';
 import { confirmed, openDialog } from './dialogs.js';
-import { button, byId, el, whileBusy } from './dom.js';
+import { button, byId, el, redraw, whileBusy } from './dom.js';
 import { icon, pass } from './icons.js';
 import { keep } from './memory.js';
 import { showError } from './result.js';
@@ -13,7 +13,10 @@ export function startHeader() {
   const brand = el('div', { class: 'brand' }, pass(28), el('span', { text: 'brand' }));
   const chips = el('div', { class: 'chips' });
   byId('header').replaceChildren(brand, chips, el('div', { class: 'switches' }, languageSwitch(), themeSwitch()));
-  watch(['demo'], () => chips.replaceChildren(...chipsOf(get('demo'))));
+  watch(['demo'], () => {
+    const { server, dialect } = get('demo') ?? {};
+    redraw(chips, [server, dialect], () => chipsOf(get('demo')));
+  });
 }
 
 function chipsOf(demo) {

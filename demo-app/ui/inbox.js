@@ -1,6 +1,6 @@
 // The mails of the server in this app. A link is opened in the browser, or given to the app.
 import { inbox, listen, openLink } from './backend.js';
-import { button, byId, el } from './dom.js';
+import { button, byId, el, redraw } from './dom.js';
 import { dateAndTime } from './moments.js';
 import { choose } from './operation-panel.js';
 import { emptyPanel, panelHead } from './panel.js';
@@ -23,7 +23,7 @@ export function startInbox() {
     const mails = [...get('inbox')].reverse();
     outside.hidden = isEmbedded;
     empty.hidden = !isEmbedded || mails.length > 0;
-    list.replaceChildren(...mails.map(mail));
+    redraw(list, [mails, get('operations')], () => mails.map(mail));
     count();
   });
   listen('demo://inbox', reload);

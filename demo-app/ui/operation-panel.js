@@ -34,7 +34,10 @@ export function startOperationPanel() {
   watch(['operations'], () => {
     const offered = get('operations');
     const { name } = get('chosen') ?? {};
-    if (offered.length === 0) return;
+    const { dialect, server } = get('demo') ?? {};
+    const shows = JSON.stringify([offered, dialect, server?.url]);
+    if (offered.length === 0 || byId('operation').dataset.shows === shows) return;
+    byId('operation').dataset.shows = shows;
     const stays = offered.includes(name) || name in local;
     prepare(stays ? name : first(offered), {}); // another API has other fields
     if (!stays) delete byId('panel-actions').dataset.open;

@@ -1,6 +1,6 @@
 // The session card: who is signed in, how long the access token is valid, what happens next.
 import { choose } from './operation-panel.js';
-import { button, byId, el, whileBusy } from './dom.js';
+import { button, byId, el, redraw, whileBusy } from './dom.js';
 import { reason, vault } from './errors.js';
 import * as propusk from './generated/propusk.js';
 import { icon, svgElement } from './icons.js';
@@ -21,7 +21,7 @@ export function startSessionCard() {
     const { now } = get('demo')?.session ?? {};
     if (now) ahead = now - Date.now() / 1000;
   });
-  watch(['demo', 'status', 'profile', 'vault', 'identifier'], render);
+  watch(['demo', 'status', 'profile', 'vault', 'identifier', 'operations'], render);
   setInterval(tick, 500);
 }
 
@@ -29,7 +29,9 @@ function render() {
   const card = byId('session');
   card.className = 'card';
   card.dataset.phase = get('status').phase;
-  card.replaceChildren(top(), ...(get('status').phase === 'signed_out' ? [] : [facts()]), flags(), buttons());
+  const { session, trouble, vault: kept } = get('demo') ?? {};
+  const shows = [get('status'), get('profile'), get('identifier'), get('vault'), kept, session?.generation, trouble, get('operations')];
+  redraw(card, shows, () => [top(), ...(get('status').phase === 'signed_out' ? [] : [facts()]), flags(), buttons()]);
   tick();
 }
 
