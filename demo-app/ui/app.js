@@ -43,7 +43,6 @@ async function demoChanged(demo) {
   if (!isOther) return;
   if (demo.server.kind === 'none') {
     for (const topic of ['wire', 'timeline', 'inbox', 'operations']) put(topic, []);
-    delete document.getElementById('operation').dataset.shows;
     for (const topic of ['profile', 'identifier', 'chosen']) put(topic, null);
     return;
   }

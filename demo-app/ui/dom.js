@@ -2,6 +2,7 @@
 import { say, sayIn } from './words.js';
 
 const spoken = new Set(['label', 'placeholder', 'hover']);
+const last = new WeakMap(); // what an element was drawn from
 const properties = new Set(['value', 'checked', 'hidden', 'disabled', 'open']);
 
 // `text: key` or `text: [key, parameters]`; `test` is the name for WebDriver; `on` has listeners.
@@ -37,8 +38,8 @@ export function button(kind, key, test, run, props = {}) {
 // happens if `shows`, what the children show, is the same as the last time.
 export function redraw(element, shows, children) {
   const drawn = JSON.stringify(shows);
-  if (element.dataset.drawn === drawn) return;
-  element.dataset.drawn = drawn;
+  if (last.get(element) === drawn) return;
+  last.set(element, drawn);
   const focused = element.contains(document.activeElement) ? document.activeElement.dataset.test : null;
   element.replaceChildren(...children());
   if (focused) element.querySelector(`[data-test="${focused}"]`)?.focus();

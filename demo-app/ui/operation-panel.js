@@ -14,6 +14,8 @@ import { sessionsPanel } from './sessions.js';
 import { get, isSignedIn, put, watch } from './state.js';
 import { has } from './words.js';
 
+// The API and the server for which the form was built.
+let shown = null;
 const panels = { providers: providersPanel, sessions: sessionsPanel, identities: identitiesPanel };
 
 // Shows an operation, with entries in its form.
@@ -36,8 +38,8 @@ export function startOperationPanel() {
     const { name } = get('chosen') ?? {};
     const { dialect, server } = get('demo') ?? {};
     const shows = JSON.stringify([offered, dialect, server?.url]);
-    if (offered.length === 0 || byId('operation').dataset.shows === shows) return;
-    byId('operation').dataset.shows = shows;
+    if (offered.length === 0 || (shows === shown && get('chosen'))) return;
+    shown = shows;
     const stays = offered.includes(name) || name in local;
     prepare(stays ? name : first(offered), {}); // another API has other fields
     if (!stays) delete byId('panel-actions').dataset.open;
