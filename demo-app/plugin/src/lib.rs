@@ -1,9 +1,54 @@
-//! Sign-in for Tauri apps, over the crate `propusk`.
+//! Sign-in for Tauri apps, over the crate [`propusk`]: every operation is a command, every change
+//! of the status an event, deep links complete their sign-ins, and no token is ever in the web
+//! view.
+//!
+//! ```no_run
+//! # fn context() -> tauri::Context<tauri::Wry> { unimplemented!() }
+//! # fn main() -> tauri::Result<()> {
+//! use propusk::{Client, Vault};
+//! use tauri::Manager;
+//!
+//! tauri::Builder::default()
+//!     .plugin(tauri_plugin_deep_link::init())
+//!     .plugin(tauri_plugin_propusk::init(|app| {
+//!         let folder = app.path().app_local_data_dir()?;
+//!         let client = Client::builder("https://id.example.org")
+//!             .redirect("org.example.app:/signed-in")
+//!             .vault(Vault::keyring("org.example.app", folder));
+//!         Ok(client.build()?)
+//!     }))
+//!     .run(context()) // tauri::generate_context!()
+//! # }
+//! ```
+#![warn(missing_docs)]
 
-use tauri::Runtime;
+mod browser;
+mod commands;
+mod deep_links;
+mod error;
+mod input;
+mod observer;
+mod output;
+mod plugin;
+mod provider_sign_in;
+
+pub use error::{CommandError, CommandRejection, RejectedField};
+pub use observer::Call;
+pub use output::{Status, StatusPhase, User, vault_state};
+pub use plugin::{Builder, Propusk, PropuskExt, SetupError};
+pub use propusk;
+
 use tauri::plugin::TauriPlugin;
+use tauri::{AppHandle, Runtime};
 
-/// The plugin.
-pub fn init<R: Runtime>() -> TauriPlugin<R> {
-    tauri::plugin::Builder::new("propusk").build()
+/// The event with each new [`Status`].
+pub const STATUS_EVENT: &str = "propusk://status";
+/// The event with the result of a deep link that no call waits for.
+pub const LINK_EVENT: &str = "propusk://link";
+
+/// The plugin with the client that the function builds when the app starts.
+pub fn init<R: Runtime>(
+    client: impl FnOnce(&AppHandle<R>) -> Result<propusk::Client, SetupError> + Send + 'static,
+) -> TauriPlugin<R> {
+    Builder::new(client).build()
 }

@@ -1,12 +1,45 @@
-//! The demo app.
+//! The demo: every operation of Propusk in a window, what is sent for it, and the troubles of real
+//! users at the press of a button. `demo.rs` is the whole; the other modules are its parts and do
+//! not know it, except the commands of the page.
+
+mod app;
+mod commands;
+mod demo;
+mod device_clock;
+mod dialects;
+#[cfg(all(feature = "embedded", desktop))]
+mod embedded;
+#[cfg(not(all(feature = "embedded", desktop)))]
+#[path = "not_embedded.rs"]
+mod embedded;
+mod error;
+pub mod gateway;
+mod live_session;
+mod mail;
+pub mod plan;
+mod report;
+pub mod second_process;
+mod settings;
+mod state;
+mod time;
+mod timeline;
+mod troubles;
+mod vault;
 
 /// Starts the app.
 #[cfg_attr(mobile, tauri::mobile_entry_point)]
 pub fn run() {
-    let started = tauri::Builder::default()
-        .plugin(tauri_plugin_propusk::init())
-        .run(tauri::generate_context!());
-    if let Err(error) = started {
+    log_to_standard_error();
+    if let Err(error) = app::run() {
         tracing::error!(%error, "the app could not start");
     }
+}
+
+/// `RUST_LOG` chooses what is logged.
+fn log_to_standard_error() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // It fails if the app is started twice in one process, on a phone.
+    let _ = log.try_init();
 }

@@ -1,7 +1,18 @@
-//! `propusk-demo`.
+//! `propusk-demo`: the app, or its second process.
 
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
-fn main() {
-    propusk_demo_lib::run();
+use std::process::ExitCode;
+
+use propusk_demo_lib::second_process;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match second_process::asked_for(&arguments) {
+        Some(plan) => second_process::run(plan),
+        None => {
+            propusk_demo_lib::run();
+            ExitCode::SUCCESS
+        }
+    }
 }

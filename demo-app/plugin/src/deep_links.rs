@@ -1,0 +1,94 @@
+//! Completes sign-ins with the links that the system delivers: to the running app, or to one that
+//! such a link has started.
+
+use serde::Serialize;
+use tauri::{AppHandle, Emitter, Manager, Runtime, async_runtime};
+use tauri_plugin_deep_link::{DeepLink, DeepLinkExt};
+use url::Url;
+
+use crate::LINK_EVENT;
+use crate::error::CommandError;
+use crate::output::LinkResult;
+use crate::plugin::{PropuskExt, lock};
+
+/// What the page learns of a link that no call waits for.
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+enum LinkReport {
+    Done(LinkResult),
+    Failed { error: CommandError },
+}
+
+/// Follows the links of the deep-link plugin, if the app has it.
+pub(crate) fn follow<R: Runtime>(app: &AppHandle<R>) {
+    if app.try_state::<DeepLink<R>>().is_none() {
+        return;
+    }
+    let links = app.deep_link();
+    let receiver = app.clone();
+    links.on_open_url(move |event| complete_all(&receiver, event.urls()));
+    match links.get_current() {
+        Ok(started_by) => complete_all(app, started_by.unwrap_or_default()),
+        Err(error) => tracing::warn!(%error, "the link that started the app cannot be read"),
+    }
+}
+
+pub(crate) fn complete_all<R: Runtime>(app: &AppHandle<R>, links: Vec<Url>) {
+    if links.is_empty() {
+        return;
+    }
+    if app.propusk().client().is_none() {
+        lock(&app.propusk().early_links).extend(links);
+        return;
+    }
+    let app = app.clone();
+    async_runtime::spawn(async move {
+        for link in links {
+            complete_and_report(&app, link.as_str()).await;
+        }
+    });
+}
+
+async fn complete_and_report<R: Runtime>(app: &AppHandle<R>, link: &str) {
+    let report = match complete(app, link).await {
+        // A call waits for it, or it is a link of the app's own.
+        None => return,
+        Some(Ok(result)) => LinkReport::Done(result),
+        Some(Err(error)) => LinkReport::Failed { error },
+    };
+    if let Err(error) = app.emit(LINK_EVENT, report) {
+        tracing::warn!(%error, "the result of a link was not reported to the page");
+    }
+}
+
+/// Completes a sign-in. `None` if a call has got the result, or if the link is not of a sign-in.
+async fn complete<R: Runtime>(
+    app: &AppHandle<R>,
+    link: &str,
+) -> Option<Result<LinkResult, CommandError>> {
+    let plugin = app.propusk();
+    let client = plugin.client()?;
+    let result = client.complete_sign_in(link).await.map(LinkResult::from);
+    let result = result.map_err(CommandError::from);
+    if let Some(observer) = &plugin.options.observer {
+        observer.report("deep_link", &result);
+    }
+    if result.as_ref().is_ok_and(|result| result.outcome == "unrelated") {
+        return None;
+    }
+    let state = state_of(link).unwrap_or_default();
+    match lock(&plugin.pending).take_if(|pending| pending.is_for(&state)) {
+        Some(pending) => {
+            pending.finish(result);
+            None
+        }
+        None => Some(result),
+    }
+}
+
+/// The state in a link; whether the link is valid, the client decides.
+fn state_of(link: &str) -> Option<String> {
+    let link = Url::parse(link).ok()?;
+    let state = link.query_pairs().find(|(name, _)| name == "state");
+    state.map(|(_, value)| value.into_owned())
+}

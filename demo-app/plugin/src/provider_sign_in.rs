@@ -1,0 +1,136 @@
+//! A sign-in with a provider in one call: opens the browser and waits for what comes back, by a
+//! deep link or at a port of this machine.
+
+use propusk::{BrowserSignIn, RedirectUri, Secret};
+use tauri::{AppHandle, Runtime};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::error::CommandError;
+use crate::input::Way;
+use crate::output::LinkResult;
+use crate::plugin::{PropuskExt, lock};
+
+/// What the browser is opened for.
+pub(crate) enum Purpose {
+    SignIn,
+    /// To link an identity, with the current password.
+    Link(Option<Secret>),
+}
+
+/// The sign-in whose browser is open. There is at most one: another one cancels it.
+pub(crate) struct PendingSignIn {
+    state: Secret,
+    result: oneshot::Sender<Result<LinkResult, CommandError>>,
+}
+
+impl PendingSignIn {
+    /// Passes the result to the call that waits. It may have ended.
+    pub fn finish(self, result: Result<LinkResult, CommandError>) {
+        let _ = self.result.send(result);
+    }
+
+    pub fn cancel(self) {
+        self.finish(Err(CommandError::cancelled("the sign-in was cancelled")));
+    }
+
+    pub fn is_for(&self, state: &str) -> bool {
+        self.state.expose() == state
+    }
+}
+
+/// Signs in, or links an identity.
+pub(crate) async fn in_browser<R: Runtime>(
+    app: &AppHandle<R>,
+    purpose: Purpose,
+    provider: &str,
+    way: Way,
+) -> Result<LinkResult, CommandError> {
+    match way {
+        Way::DeepLink => by_deep_link(app, purpose, provider).await,
+        Way::Loopback => at_loopback(app, purpose, provider).await,
+    }
+}
+
+/// Cancels the sign-in whose browser is open, if there is one.
+pub(crate) async fn cancel<R: Runtime>(app: &AppHandle<R>) -> Result<(), CommandError> {
+    let plugin = app.propusk();
+    let Some(pending) = lock(&plugin.pending).take() else { return Ok(()) };
+    let state = pending.state.clone();
+    pending.cancel();
+    Ok(plugin.ready_client()?.cancel_sign_in(&state).await?)
+}
+
+async fn by_deep_link<R: Runtime>(
+    app: &AppHandle<R>,
+    purpose: Purpose,
+    provider: &str,
+) -> Result<LinkResult, CommandError> {
+    let begun = begin(app, purpose, provider, None).await?;
+    let result = wait_for(app, &begun);
+    app.propusk().options.browser.open(app, begun.authorize_url.clone()).await?;
+    within(&begun, result).await
+}
+
+#[cfg(all(feature = "loopback", desktop))]
+async fn at_loopback<R: Runtime>(
+    app: &AppHandle<R>,
+    purpose: Purpose,
+    provider: &str,
+) -> Result<LinkResult, CommandError> {
+    let plugin = app.propusk();
+    let registered = RedirectUri::parse(&plugin.options.loopback)?;
+    let loopback = propusk::Loopback::bind(&registered).await?;
+    let begun = begin(app, purpose, provider, Some(loopback.redirect())).await?;
+    let cancelled = wait_for(app, &begun);
+    plugin.options.browser.open(app, begun.authorize_url.clone()).await?;
+    let link = tokio::select! {
+        link = loopback.wait(&begun.state, begun.expires_in) => link?,
+        result = within(&begun, cancelled) => return result,
+    };
+    let completed = plugin.ready_client()?.complete_sign_in(&link).await;
+    lock(&plugin.pending).take_if(|pending| pending.is_for(begun.state.expose()));
+    Ok(completed?.into())
+}
+
+#[cfg(not(all(feature = "loopback", desktop)))]
+async fn at_loopback<R: Runtime>(
+    _: &AppHandle<R>,
+    _: Purpose,
+    _: &str,
+) -> Result<LinkResult, CommandError> {
+    Err(CommandError::usage("this app cannot wait at a port of this machine"))
+}
+
+async fn begin<R: Runtime>(
+    app: &AppHandle<R>,
+    purpose: Purpose,
+    provider: &str,
+    redirect: Option<&RedirectUri>,
+) -> Result<BrowserSignIn, CommandError> {
+    let client = app.propusk().ready_client()?;
+    Ok(match (purpose, redirect) {
+        (Purpose::SignIn, None) => client.begin_sign_in(provider).await?,
+        (Purpose::SignIn, Some(redirect)) => client.begin_sign_in_at(provider, redirect).await?,
+        (Purpose::Link(current), redirect) => client.begin_link(provider, redirect, current).await?,
+    })
+}
+
+type Waiting = oneshot::Receiver<Result<LinkResult, CommandError>>;
+
+fn wait_for<R: Runtime>(app: &AppHandle<R>, begun: &BrowserSignIn) -> Waiting {
+    let (result, waiting) = oneshot::channel();
+    let pending = PendingSignIn { state: begun.state.clone(), result };
+    if let Some(earlier) = lock(&app.propusk().pending).replace(pending) {
+        earlier.cancel();
+    }
+    waiting
+}
+
+async fn within(begun: &BrowserSignIn, waiting: Waiting) -> Result<LinkResult, CommandError> {
+    match timeout(begun.expires_in, waiting).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(CommandError::cancelled("the sign-in was cancelled")),
+        Err(_) => Err(CommandError::cancelled("no browser has returned in time")),
+    }
+}

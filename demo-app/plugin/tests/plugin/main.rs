@@ -1,0 +1,36 @@
+//! The commands have the same names everywhere: in the build, in the permissions, in the JavaScript
+//! and in its types.
+
+use std::collections::BTreeSet;
+
+const BUILD: &str = include_str!("../../build.rs");
+const PERMISSIONS: &str = include_str!("../../permissions/default.toml");
+const RUST: &str = include_str!("../../src/commands.rs");
+const JAVASCRIPT: &str = include_str!("../../js/propusk.js");
+const TYPES: &str = include_str!("../../js/propusk.d.ts");
+
+/// What is between two texts, wherever they are in the source.
+fn between<'s>(source: &'s str, begin: &'s str, end: &'s str) -> BTreeSet<&'s str> {
+    let found = source.split(begin).skip(1).filter_map(|rest| rest.split_once(end));
+    found.map(|(name, _)| name).collect()
+}
+
+#[test]
+fn commands_have_the_same_names_everywhere() {
+    let commands = between(BUILD, "    \"", "\",");
+    assert!(commands.len() > 30, "{commands:?}");
+    let allowed: BTreeSet<_> = between(PERMISSIONS, "\"allow-", "\",")
+        .into_iter()
+        .map(|name| name.replace('-', "_"))
+        .collect();
+    assert_eq!(allowed, commands.iter().map(|&name| name.to_owned()).collect());
+    assert_eq!(between(RUST, "#[command]\nasync fn ", "<R"), commands);
+    assert_eq!(between(JAVASCRIPT, "call('", "'"), commands);
+}
+
+#[test]
+fn functions_have_types() {
+    let functions = between(JAVASCRIPT, "export const ", " =");
+    let typed = between(TYPES, "export function ", "(");
+    assert_eq!(functions, typed);
+}

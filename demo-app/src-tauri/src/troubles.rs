@@ -1,0 +1,175 @@
+//! The troubles of real users, at the press of a button. Each one ends with the user still signed
+//! in, except the end of the session at the server.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+use tauri::async_runtime::{self, JoinHandle};
+use tauri::{Manager, process};
+use tauri_plugin_propusk::PropuskExt;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::demo::Demo;
+use crate::error::{DemoError, Result};
+use crate::plan::ClientPlan;
+use crate::second_process::{self, Line};
+use crate::timeline::{Kind, Timeline};
+
+/// A second process; dropping it ends it.
+pub struct SecondProcess {
+    _child: Child,
+    reading: JoinHandle<()>,
+}
+
+impl Drop for SecondProcess {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+impl Demo {
+    /// Takes the network away, or brings it back; the system then reports that, as the plugin does
+    /// here.
+    pub async fn set_offline(&self, is_offline: bool) {
+        self.records.wire.faults().set_offline(is_offline);
+        if let (false, Some(client)) = (is_offline, self.app.propusk().client()) {
+            client.network_changed();
+        }
+        let text = if is_offline { "the network is down" } else { "the network is back" };
+        self.note(text, json!({ "name": "network", "on": is_offline })).await;
+    }
+
+    pub async fn lose_next_answer(&self) {
+        self.records.wire.faults().lose_next_answer();
+        self.note("the next answer will be lost", json!({ "name": "lose_next_answer", "on": true }))
+            .await;
+    }
+
+    /// Ends the session at the server, behind the back of the SDK.
+    pub async fn end_session_on_server(&self) -> Result<()> {
+        let client = self.client()?;
+        let status = client.status().await?;
+        let Some(user) = status.user else { return Err(DemoError::new("no user is signed in")) };
+        let running = self.running.lock().await;
+        match &running.embedded {
+            Some(embedded) => embedded.end_sessions(&client, &user).await?,
+            None if client.dialect() == propusk::Dialect::Native => {
+                let ended = client.api().delete("/propusk/v1/sessions/current").send().await?;
+                if !ended.status().is_success() {
+                    let status = ended.status().as_u16();
+                    return Err(DemoError::new(format!("the server has refused: {status}")));
+                }
+            }
+            None => {
+                let why = "only its operator can end a session of this server: see `propusk sessions`";
+                return Err(DemoError::new(why));
+            }
+        }
+        drop(running);
+        self.note("the session was ended at the server", json!({ "name": "end_session", "on": true }))
+            .await;
+        Ok(())
+    }
+
+    /// Makes the device's clock wrong by these seconds.
+    pub async fn set_clock_offset(&self, seconds: i64) {
+        self.clock.set_offset(seconds);
+        let text = match seconds {
+            0 => "the clock of the device is right".to_owned(),
+            _ => format!("the clock of the device is wrong by {seconds} s"),
+        };
+        self.note(&text, json!({ "name": "clock", "on": seconds != 0, "seconds": seconds })).await;
+    }
+
+    /// Starts the app's client again, as after a restart of the app, with a key store that is locked
+    /// or not.
+    pub async fn lock_key_store(&self, is_locked: bool) -> Result<()> {
+        let mut running = self.running.lock().await;
+        self.key_store_locked.store(is_locked, Ordering::SeqCst);
+        self.connect(&mut running)?;
+        drop(running);
+        let text = match is_locked {
+            true => "the app starts while the key store is locked",
+            false => "the key store is unlocked",
+        };
+        self.note(text, json!({ "name": "key_store", "on": is_locked })).await;
+        Ok(())
+    }
+
+    /// Lets time pass until the access token has expired, for the device and for the embedded server.
+    /// Another server's clock stays; the SDK then renews earlier than needed.
+    pub async fn expire_access_token(&self) -> Result<()> {
+        let never = || DemoError::new("there is no access token that expires");
+        let expires_at = self.access_expires_at().ok_or_else(never)?;
+        let seconds = expires_at.saturating_sub(self.server_time()).max(0) + 1;
+        self.pass_time(seconds).await?;
+        let text = format!("{seconds} s have passed: the access token has expired");
+        self.note(&text, json!({ "name": "expire_access_token", "seconds": seconds })).await;
+        Ok(())
+    }
+
+    /// Starts or ends a second process that shares the vault.
+    pub async fn run_second_process(&self, is_wanted: bool) -> Result<()> {
+        let mut running = self.running.lock().await;
+        running.second_process = None;
+        self.show_second_process(None);
+        if is_wanted {
+            let plan = running.plan.clone();
+            let plan = plan.ok_or_else(|| DemoError::new("choose a server first"))?;
+            let plan = ClientPlan { passed: self.clock.passed(), ..plan };
+            let arguments = second_process::arguments(&plan).map_err(DemoError::new)?;
+            let (started, pid) = self.start_process(&arguments)?;
+            running.second_process = Some(started);
+            self.show_second_process(pid);
+        }
+        drop(running);
+        let text = if is_wanted { "a second process has started" } else { "no second process runs" };
+        self.note(text, json!({ "name": "second_process", "on": is_wanted })).await;
+        Ok(())
+    }
+
+    fn start_process(&self, arguments: &[String]) -> Result<(SecondProcess, Option<u32>)> {
+        let failed = |error| DemoError::new(format!("the second process cannot start: {error}"));
+        let program = process::current_binary(&self.app.env()).map_err(failed)?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let (pid, lines) = (child.id(), child.stdout.take());
+        let timeline = Arc::clone(&self.records.timeline);
+        let app = self.app.clone();
+        let reading = async_runtime::spawn(async move {
+            if let Some(lines) = lines {
+                report_lines(BufReader::new(lines), &timeline).await;
+            }
+            // It has ended by itself.
+            let demo = app.state::<Demo>();
+            demo.show_second_process(None);
+            timeline.add(Kind::SecondProcess, "the second process has ended", json!({}));
+            demo.changed().await;
+        });
+        Ok((SecondProcess { _child: child, reading }, pid))
+    }
+
+    async fn note(&self, text: &str, data: serde_json::Value) {
+        self.records.timeline.add(Kind::Trouble, text, data);
+        self.changed().await;
+    }
+}
+
+async fn report_lines(lines: BufReader<tokio::process::ChildStdout>, timeline: &Timeline) {
+    let mut lines = lines.lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        // Anything else is a message of a library.
+        let Ok(line) = serde_json::from_str::<Line>(&line) else { continue };
+        let data = json!({ "accessExpiresAt": line.access_expires_at, "error": line.error });
+        timeline.add(Kind::SecondProcess, line.text, data);
+    }
+}

@@ -1,0 +1,68 @@
+//! The user stays signed in while the network has its troubles.
+
+use propusk::{Dialect, ErrorKind};
+
+use crate::setting::Setting;
+
+/// A dialect of each kind: with attempts that can be repeated, and with refresh tokens that stay.
+const DIALECTS: [Dialect; 2] = [Dialect::Native, Dialect::DjoserJwt];
+
+#[tokio::test]
+async fn offline_user_stays_signed_in_and_goes_on() {
+    for dialect in DIALECTS {
+        let setting = Setting::signed_in(dialect).await;
+        setting.wire.faults().set_offline(true);
+        let error = setting.client.refresh().await.expect_err("no network");
+        assert_eq!(*error.kind(), ErrorKind::Network, "{dialect:?}");
+        let last = setting.last();
+        assert_eq!(last.status, None);
+        assert!(last.error.is_some_and(|why| why.contains("the network is down")));
+        assert!(setting.is_signed_in().await);
+        setting.wire.faults().set_offline(false);
+        setting.client.network_changed();
+        setting.client.refresh().await.expect("the network is back");
+    }
+}
+
+#[tokio::test]
+async fn lost_answer_is_asked_for_again() {
+    for dialect in DIALECTS {
+        let setting = Setting::signed_in(dialect).await;
+        let before = setting.client.access_token().await.expect("a token");
+        setting.wire.faults().lose_next_answer();
+        let error = setting.client.refresh().await.expect_err("the answer is lost");
+        assert_eq!(*error.kind(), ErrorKind::Network, "{dialect:?}");
+        let lost = setting.last();
+        // The server has done its work.
+        assert_eq!(lost.status, Some(200));
+        assert!(lost.error.is_some_and(|why| why.contains("lost")));
+        assert!(!setting.wire.faults().will_lose_an_answer());
+        assert!(setting.is_signed_in().await);
+        setting.client.refresh().await.expect("asked for again");
+        let after = setting.client.access_token().await.expect("a token");
+        assert_ne!(before.token().expose(), after.token().expose(), "{dialect:?}");
+    }
+}
+
+#[tokio::test]
+async fn request_under_way_fails_with_the_network() {
+    let setting = Setting::signed_in(Dialect::Native).await;
+    setting.wire.faults().set_offline(true);
+    setting.wire.faults().set_offline(false);
+    // Connections that were open are closed; the next request opens another one.
+    setting.client.profile().await.expect("the network is back");
+}
+
+#[tokio::test]
+async fn server_that_is_away_is_in_the_log() {
+    let setting = Setting::signed_in(Dialect::Native).await;
+    let (wire, client) = (setting.wire.clone(), setting.client.clone());
+    let Setting { server, gateway, .. } = setting;
+    drop(server);
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let error = client.profile().await.expect_err("no server");
+    assert_eq!(*error.kind(), ErrorKind::Network);
+    let last = wire.exchanges_after(0).pop().expect("an exchange");
+    assert!(last.error.is_some() && last.status.is_none(), "{last:?}");
+    drop(gateway);
+}

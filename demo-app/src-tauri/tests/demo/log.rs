@@ -1,0 +1,96 @@
+//! What the log shows, and what it must not show.
+
+use propusk::{Client, Dialect, ErrorKind, Vault};
+use propusk_demo_lib::gateway::{Gateway, check_server};
+
+use crate::setting::{EMAIL, PASSWORD, Setting};
+
+#[tokio::test]
+async fn log_shows_every_exchange_without_secrets() {
+    for dialect in [Dialect::Native, Dialect::DjoserJwt] {
+        let setting = Setting::signed_in(dialect).await;
+        let client = &setting.client;
+        let first = client.access_token().await.expect("a token");
+        client.profile().await.expect("a profile");
+        client.refresh().await.expect("renewed");
+        let second = client.access_token().await.expect("a token");
+        client.sign_out().await.expect("signed out");
+        let log = setting.exchanges();
+        assert!(log.len() >= 5 && log.windows(2).all(|pair| pair[0].id < pair[1].id), "{log:?}");
+        assert!(log.iter().all(|exchange| exchange.error.is_none() && exchange.status.is_some()));
+        let text = serde_json::to_string(&log).expect("JSON");
+        for secret in [PASSWORD, first.token().expose(), second.token().expose()] {
+            assert!(!text.contains(secret), "{dialect:?}: {text}");
+        }
+        // The signature of any JWT, and refresh tokens of the native API.
+        assert!(!text.contains("pr1.A") && !text.contains(".eyJ"), "{dialect:?}: {text}");
+        assert!(text.contains(EMAIL), "{dialect:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn log_has_the_request_for_a_terminal() {
+    let setting = Setting::signed_in(Dialect::Native).await;
+    setting.client.profile().await.expect("a profile");
+    let curl = setting.last().curl;
+    let server = setting.server.address;
+    assert!(curl.starts_with(&format!("curl -i -X GET 'http://{server}/propusk/v1/account'")));
+    assert!(curl.contains("-H 'authorization: Bearer eyJ") && curl.contains("characters)'"), "{curl}");
+}
+
+#[tokio::test]
+async fn log_begins_after_an_id_and_can_be_cleared() {
+    let setting = Setting::signed_in(Dialect::Native).await;
+    let last = setting.last().id;
+    setting.client.profile().await.expect("a profile");
+    let [one] = setting.wire.exchanges_after(last).try_into().expect("one exchange");
+    assert_eq!((one.id, one.path.as_str(), one.status), (last + 1, "/propusk/v1/account", Some(200)));
+    setting.wire.clear();
+    assert!(setting.exchanges().is_empty());
+}
+
+#[tokio::test]
+async fn gateway_learns_the_servers_time() {
+    let setting = Setting::signed_in(Dialect::Native).await;
+    let apart = setting.wire.server_time() - setting.server.clock.now();
+    assert!(apart.abs() <= 2, "{apart}");
+}
+
+#[tokio::test]
+async fn gateway_keeps_its_port_or_takes_a_free_one() {
+    let setting = Setting::signed_in(Dialect::Native).await;
+    let (server, wire) = (format!("http://{}", setting.server.address), setting.wire.clone());
+    let port = setting.gateway.port();
+    let second = Gateway::open(&server, Some(port), wire.clone()).await.expect("a gateway");
+    assert_ne!(second.port(), port);
+    let free = second.port();
+    drop(second);
+    // The port is closed by the runtime, in a moment.
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let third = Gateway::open(&server, Some(free), wire).await.expect("a gateway");
+    assert_eq!(third.port(), free);
+}
+
+#[tokio::test]
+async fn gateway_answers_only_by_its_own_name() {
+    let setting = Setting::signed_in(Dialect::Native).await;
+    let before = setting.exchanges().len();
+    let named = Client::builder(format!("http://localhost:{}", setting.gateway.port()));
+    let client = named.vault(Vault::memory()).build().expect("a client");
+    let error = client.providers().await.expect_err("another name");
+    assert_eq!(*error.kind(), ErrorKind::Network);
+    assert_eq!(setting.exchanges().len(), before);
+}
+
+#[test]
+fn address_of_a_server_is_checked() {
+    for good in ["https://id.example.org", "http://127.0.0.1:8000", " http://localhost:8000/a "] {
+        assert!(check_server(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "", "id.example.org", "http://id.example.org", "ftp://127.0.0.1", "https://a:b@example.org",
+        "https://example.org/?a", "https://example.org/#a",
+    ] {
+        assert!(check_server(bad).is_err(), "{bad}");
+    }
+}

@@ -1,0 +1,52 @@
+//! A server, a gateway to it, and a client that knows only the gateway.
+
+use std::sync::Arc;
+
+use propusk::{Client, Dialect, Registration, Vault};
+use propusk_demo_lib::gateway::{Exchange, Gateway, Wire};
+use propusk_tests::server::TestServer;
+
+pub const EMAIL: &str = "anna@example.com";
+pub const PASSWORD: &str = "a quiet harbour at noon";
+
+pub struct Setting {
+    pub server: TestServer,
+    pub wire: Arc<Wire>,
+    pub gateway: Gateway,
+    pub client: Client,
+}
+
+impl Setting {
+    /// With a signed-in user.
+    pub async fn signed_in(dialect: Dialect) -> Self {
+        let server = TestServer::start().await;
+        let wire = Arc::new(Wire::new(|_| {}));
+        let address = format!("http://{}", server.address);
+        let gateway = Gateway::open(&address, None, Arc::clone(&wire)).await.expect("a gateway");
+        let builder = Client::builder(gateway.url()).dialect(dialect).vault(Vault::memory());
+        let client = builder.build().expect("a client");
+        let new = Registration::new(PASSWORD).email(EMAIL).username("anna").display_name("Anna");
+        client.register(&new).await.expect("registered");
+        let activation = match dialect {
+            Dialect::Native => None,
+            _ => Some(server.link_to(EMAIL).await.url),
+        };
+        if let Some(link) = activation.as_deref().and_then(propusk::MailedLink::parse) {
+            client.activate(&link).await.expect("activated");
+        }
+        client.sign_in(EMAIL, PASSWORD).await.expect("signed in");
+        Setting { server, wire, gateway, client }
+    }
+
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.wire.exchanges_after(0)
+    }
+
+    pub fn last(&self) -> Exchange {
+        self.exchanges().pop().expect("an exchange")
+    }
+
+    pub async fn is_signed_in(&self) -> bool {
+        self.client.status().await.expect("a status").is_signed_in()
+    }
+}
