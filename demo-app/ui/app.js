@@ -7,7 +7,7 @@ import { reload, startInbox } from './inbox.js';
 import { kept } from './memory.js';
 import { startOperationList } from './operation-list.js';
 import { startOperationPanel } from './operation-panel.js';
-import { showError, showSuccess } from './result.js';
+import { forgetSuccess, showError, showSuccess } from './result.js';
 import { startSessionCard } from './session-card.js';
 import { startStart } from './start.js';
 import { get, isSignedIn, put } from './state.js';
@@ -56,6 +56,7 @@ async function statusChanged(status) {
   const before = get('status');
   if (status.phase === 'signed_out') put('identifier', null);
   put('status', status);
+  if (status.change === 'session_ended' && before.change !== 'session_ended') forgetSuccess();
   put('profile', isSignedIn() ? await propusk.cachedProfile().catch(() => null) : null);
   if (before.phase !== status.phase) announce(`phase.${status.phase}`);
 }

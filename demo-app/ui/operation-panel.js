@@ -93,10 +93,11 @@ function filled(name, operation, entered) {
   return element;
 }
 
-// By what an account signs in depends on the API.
+// Some hints depend on the API or on the server.
 function withHint(field) {
-  const key = `hint.${field.name}.${get('demo')?.dialect}`;
-  return has(key) ? { ...field, hint: key } : field;
+  const { dialect, server } = get('demo') ?? {};
+  const key = [`hint.${field.name}.${dialect}`, `hint.${field.name}.${server?.kind}`].find(has);
+  return key ? { ...field, hint: key } : field;
 }
 
 function prefilled() {
@@ -123,7 +124,7 @@ async function run(name, operation, element, values, pressed) {
 
 function nextButton({ name, values }) {
   if (!get('operations').includes(name)) return null;
-  return el('p', {}, button('secondary compact', `next.${name}`, `next-${name}`, () => choose(name, values)));
+  return el('p', { class: 'next' }, button('secondary compact', `next.${name}`, `next-${name}`, () => choose(name, values)));
 }
 
 // What was a password stays in the page no longer than needed.

@@ -21,6 +21,11 @@ export function showError(error, lines = []) {
   show({ outcome: 'error', kind: known(error).kind }, outcome(tone, title, [...why, ...lines]), data(known(error)));
 }
 
+// A success is out of date when the session has ended without an operation of this page.
+export function forgetSuccess() {
+  if (byId('result')?.dataset.outcome === 'ok') clearResult();
+}
+
 export function clearResult() {
   const place = byId('result');
   if (!place) return;

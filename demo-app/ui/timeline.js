@@ -59,7 +59,7 @@ function operation({ command, ok, error }) {
 
 function wire({ method, path, status: code, error }, words) {
   const answer = () => code ?? text('wire.no_answer');
-  const sentence = path ? ['event.wire', { method, path, answer }] : ['value.is', { value: words }];
+  const sentence = path ? [error && code ? 'event.wire.lost' : 'event.wire', { method, path, answer }] : ['value.is', { value: words }];
   return [error || !code ? 'calm' : 'plain', 'wire', sentence];
 }
 

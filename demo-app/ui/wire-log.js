@@ -53,7 +53,7 @@ function exchange(entry, state, isOpen) {
   const answer = el('span', { class: 'badge status', 'data-class': entry.status ? status[0] : 'x' }, status);
   const line = el('span', { class: 'line' }, el('span', { text: ['value.is', { value: () => timeOfDay(entry.at) }] }), duration(entry), failure(entry));
   const body = el('div', { class: 'exchange-body' });
-  const row = el('details', { class: 'exchange', test: 'wire-entry', 'data-id': entry.id, 'data-state': state, 'data-found': `${entry.method} ${entry.path} ${status}`.toLowerCase(), 'data-failed': String(!(entry.status < 400)) },
+  const row = el('details', { class: 'exchange', test: 'wire-entry', 'data-id': entry.id, 'data-state': state, 'data-found': `${entry.method} ${entry.path} ${status}`.toLowerCase(), 'data-failed': String(Boolean(entry.error) || !(entry.status < 400)) },
     el('summary', {}, method, el('code', { class: 'path' }, entry.path), answer, line), body);
   row.addEventListener('toggle', () => { if (row.open && body.childElementCount === 0) body.append(...detail(entry)); });
   row.open = isOpen;
