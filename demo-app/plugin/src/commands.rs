@@ -10,10 +10,10 @@ use url::Url;
 
 use crate::error::CommandError;
 use crate::input::{NewAccount, OldTokens, ProfileChanges, Way, mailed_link};
+use crate::output;
 use crate::output::{
     Identity, LinkResult, MaskedToken, OfflineIdentity, Profile, RegisteredAccount, Session, Status,
 };
-use crate::output;
 use crate::plugin::PropuskExt;
 use crate::provider_sign_in::{self, Purpose};
 
@@ -92,10 +92,7 @@ fn all<T, U: From<T>>(items: Vec<T>) -> Vec<U> {
 }
 
 #[command]
-async fn register<R: Runtime>(
-    app: AppHandle<R>,
-    account: NewAccount,
-) -> Answer<RegisteredAccount> {
+async fn register<R: Runtime>(app: AppHandle<R>, account: NewAccount) -> Answer<RegisteredAccount> {
     let new = Registration::from(account);
     let registered = run(&app, "register", async |sdk| sdk.register(&new).await).await;
     registered.map(RegisteredAccount::from)
@@ -289,9 +286,7 @@ async fn cancel_sign_in<R: Runtime>(app: AppHandle<R>) -> Answer<()> {
 
 #[command]
 async fn complete_sign_in<R: Runtime>(app: AppHandle<R>, link: Secret) -> Answer<LinkResult> {
-    let done = run(&app, "complete_sign_in", async |sdk| {
-        sdk.complete_sign_in(link.expose()).await
-    });
+    let done = run(&app, "complete_sign_in", async |sdk| sdk.complete_sign_in(link.expose()).await);
     done.await.map(LinkResult::from)
 }
 

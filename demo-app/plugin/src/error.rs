@@ -18,7 +18,7 @@ pub struct CommandError {
     pub detail: String,
     /// Why the server refused, with `rejected`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rejection: Option<CommandRejection>,
+    pub rejection: Option<Box<CommandRejection>>,
     /// How long to wait, with `retry_later`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
@@ -91,7 +91,7 @@ impl From<Error> for CommandError {
                 CommandError { sign_out_reason: Some(reason_code(*reason)), ..of("signed_out") }
             }
             ErrorKind::Rejected(rejection) => {
-                CommandError { rejection: Some(rejection.into()), ..of("rejected") }
+                CommandError { rejection: Some(Box::new(rejection.into())), ..of("rejected") }
             }
             ErrorKind::Network => of("network"),
             ErrorKind::RetryLater { after } => {
@@ -160,9 +160,15 @@ mod tests {
     #[test]
     fn error_has_the_kind_that_is_the_reaction() {
         let ended = json(ErrorKind::SignedOut { reason: SignOutReason::TokenReused });
-        assert_eq!((&ended["kind"], &ended["signOutReason"]), (&"signed_out".into(), &"token_reused".into()));
+        assert_eq!(
+            (&ended["kind"], &ended["signOutReason"]),
+            (&"signed_out".into(), &"token_reused".into())
+        );
         let later = json(ErrorKind::RetryLater { after: Duration::from_secs(7) });
-        assert_eq!((&later["kind"], &later["retryAfterSeconds"]), (&"retry_later".into(), &7.into()));
+        assert_eq!(
+            (&later["kind"], &later["retryAfterSeconds"]),
+            (&"retry_later".into(), &7.into())
+        );
         let locked = json(ErrorKind::Storage { state: propusk::VaultState::Locked });
         assert_eq!((&locked["kind"], &locked["vaultState"]), (&"storage".into(), &"locked".into()));
         assert_eq!(json(ErrorKind::Network)["kind"], "network");

@@ -38,11 +38,11 @@ pub(crate) struct OldTokens {
 
 impl From<OldTokens> for ExistingTokens {
     fn from(old: OldTokens) -> Self {
-        let mut tokens = ExistingTokens::default();
-        tokens.access = old.access;
-        tokens.refresh = old.refresh;
-        tokens.access_expires_at = old.access_expires_at;
-        tokens
+        ExistingTokens {
+            access: old.access,
+            refresh: old.refresh,
+            access_expires_at: old.access_expires_at,
+        }
     }
 }
 
@@ -108,6 +108,9 @@ mod tests {
     fn mailed_link_of_another_kind_is_refused() {
         let link = Secret::new("https://id.example.org/auth/activate/MQ/cd1b2f-00");
         assert_eq!(mailed_link(&link).expect("a link").uid, "MQ");
-        assert_eq!(mailed_link(&Secret::new("https://id.example.org")).expect_err("none").kind, "usage");
+        assert_eq!(
+            mailed_link(&Secret::new("https://id.example.org")).expect_err("none").kind,
+            "usage"
+        );
     }
 }

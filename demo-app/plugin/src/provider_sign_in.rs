@@ -112,7 +112,9 @@ async fn begin<R: Runtime>(
     Ok(match (purpose, redirect) {
         (Purpose::SignIn, None) => client.begin_sign_in(provider).await?,
         (Purpose::SignIn, Some(redirect)) => client.begin_sign_in_at(provider, redirect).await?,
-        (Purpose::Link(current), redirect) => client.begin_link(provider, redirect, current).await?,
+        (Purpose::Link(current), redirect) => {
+            client.begin_link(provider, redirect, current).await?
+        }
     })
 }
 

@@ -42,9 +42,9 @@ pub async fn choose_dialect(demo: Demonstration<'_>, name: String) -> Result<()>
 pub async fn inbox(demo: Demonstration<'_>) -> Result<Vec<Letter>> {
     let Some(inbox) = demo.inbox() else { return Ok(Vec::new()) };
     let letters = tauri::async_runtime::spawn_blocking(move || inbox.letters()).await;
-    letters.map_err(DemoError::new)?.map_err(|error| {
-        DemoError::new(format!("the mails of the server cannot be read: {error}"))
-    })
+    letters
+        .map_err(DemoError::new)?
+        .map_err(|error| DemoError::new(format!("the mails of the server cannot be read: {error}")))
 }
 
 /// Opens a page in the system's browser.

@@ -14,6 +14,7 @@ use tauri_plugin_propusk::PropuskExt;
 use tokio::time::timeout;
 
 use crate::device_clock::DeviceClock;
+use crate::dialects;
 use crate::embedded::{self, Embedded, Inbox};
 use crate::error::{DemoError, Result};
 use crate::gateway::{self, Gateway, Wire};
@@ -21,12 +22,9 @@ use crate::live_session::LiveSession;
 use crate::plan::{ClientPlan, vault_place};
 use crate::report::Reporter;
 use crate::settings::{ChosenServer, Settings, SettingsFile};
-use crate::state::{
-    DemoState, SecondProcessState, ServerState, SessionState, Trouble, VaultState,
-};
+use crate::state::{DemoState, SecondProcessState, ServerState, SessionState, Trouble, VaultState};
 use crate::timeline::{Kind, Timeline};
 use crate::troubles::SecondProcess;
-use crate::dialects;
 
 /// The event with the state after each change.
 const STATE_EVENT: &str = "demo://state";
@@ -224,7 +222,10 @@ impl Demo {
             let embedded = running.embedded.as_ref();
             shown.embedded = embedded.map(|server| (server.url().to_owned(), server.page()));
             shown.inbox = embedded.map(Embedded::inbox);
-            shown.session = LiveSession::default();
+            // After a restart of the client it is the same session.
+            if running.plan.as_ref().is_none_or(|before| before.vault != plan.vault) {
+                shown.session = LiveSession::default();
+            }
         }
         running.plan = Some(plan);
         self.app.propusk().set_client(Some(client));
@@ -336,7 +337,8 @@ impl Demo {
         }
         if before.was_renewed_to(&after) {
             let text = "the access token was renewed";
-            let data = json!({ "generation": after.generation, "expiresAt": after.access_expires_at });
+            let data =
+                json!({ "generation": after.generation, "expiresAt": after.access_expires_at });
             self.records.timeline.add(Kind::Renewal, text, data);
         }
         self.shown().session = after;
@@ -403,9 +405,7 @@ fn server_state(chosen: &ChosenServer, shown: &Shown) -> ServerState {
     let running = shown.gateway.is_some();
     let gateway = shown.gateway.clone();
     match chosen {
-        ChosenServer::None => {
-            ServerState { kind: "none", url: None, gateway, running, page: None }
-        }
+        ChosenServer::None => ServerState { kind: "none", url: None, gateway, running, page: None },
         ChosenServer::Outside(url) => {
             let page = Some(format!("{url}/docs"));
             ServerState { kind: "outside", url: Some(url.clone()), gateway, running, page }

@@ -20,12 +20,7 @@ const CHOICES: [(Dialect, Choice); 6] = [
     choice(Dialect::DjoserToken, "djoser_token", "djoser with API tokens", &["email"]),
     choice(Dialect::DjoserJwt, "djoser_jwt", "djoser with SimpleJWT", &["email", "phone"]),
     choice(Dialect::Simplejwt, "simplejwt", "SimpleJWT", &["username"]),
-    choice(
-        Dialect::SimplejwtRotating,
-        "simplejwt_rotating",
-        "SimpleJWT with rotation",
-        &["email"],
-    ),
+    choice(Dialect::SimplejwtRotating, "simplejwt_rotating", "SimpleJWT with rotation", &["email"]),
     choice(Dialect::Prehashed, "prehashed", "JWT and hashed passwords", &["email", "phone"]),
 ];
 

@@ -38,10 +38,8 @@ impl std::fmt::Debug for Seen {
 impl LiveSession {
     /// The session after this token was seen.
     pub fn after(&self, token: &AccessToken, dialect: Dialect, server_now: i64) -> Self {
-        let seen = Seen {
-            sign_in_id: token.user().sign_in_id.clone(),
-            token: token.token().clone(),
-        };
+        let seen =
+            Seen { sign_in_id: token.user().sign_in_id.clone(), token: token.token().clone() };
         if self.signed_in && seen == self.seen {
             return self.clone();
         }

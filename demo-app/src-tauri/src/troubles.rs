@@ -44,8 +44,11 @@ impl Demo {
 
     pub async fn lose_next_answer(&self) {
         self.records.wire.faults().lose_next_answer();
-        self.note("the next answer will be lost", json!({ "name": "lose_next_answer", "on": true }))
-            .await;
+        self.note(
+            "the next answer will be lost",
+            json!({ "name": "lose_next_answer", "on": true }),
+        )
+        .await;
     }
 
     /// Ends the session at the server, behind the back of the SDK.
@@ -64,13 +67,17 @@ impl Demo {
                 }
             }
             None => {
-                let why = "only its operator can end a session of this server: see `propusk sessions`";
+                let why =
+                    "only its operator can end a session of this server: see `propusk sessions`";
                 return Err(DemoError::new(why));
             }
         }
         drop(running);
-        self.note("the session was ended at the server", json!({ "name": "end_session", "on": true }))
-            .await;
+        self.note(
+            "the session was ended at the server",
+            json!({ "name": "end_session", "on": true }),
+        )
+        .await;
         Ok(())
     }
 
@@ -126,7 +133,8 @@ impl Demo {
             self.show_second_process(pid);
         }
         drop(running);
-        let text = if is_wanted { "a second process has started" } else { "no second process runs" };
+        let text =
+            if is_wanted { "a second process has started" } else { "no second process runs" };
         self.note(text, json!({ "name": "second_process", "on": is_wanted })).await;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The demo's vault, and the same vault while its key store is locked.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use propusk::Vault;
 use serde::{Deserialize, Serialize};
@@ -34,34 +35,69 @@ impl VaultPlace {
     /// the key in a file of its private folder.
     #[cfg(target_os = "android")]
     fn in_key_store(&self) -> Vault {
-        use std::sync::Arc;
         Vault::with_key_store(self.path(), Arc::new(no_store::NoStore)).allow_key_file()
     }
 
-    /// The same file, with a key store that refuses, as before the user has unlocked the device.
+    /// The same file, with a key store that refuses, as before the user has unlocked the device. A
+    /// key in a file cannot be locked; then the whole disk is.
     fn locked(&self) -> Vault {
-        use std::sync::Arc;
-        Vault::with_key_store(self.path(), Arc::new(locked_store::LockedStore))
+        match self.path().with_extension("vault.key").exists() {
+            true => Vault::with_storage(Arc::new(locked::Disk), Arc::new(locked::Store)),
+            false => Vault::with_key_store(self.path(), Arc::new(locked::Store)),
+        }
     }
 }
 
-mod locked_store {
-    use propusk::{KeyStore, KeyStoreError, VaultKey};
+mod locked {
+    use std::io;
+
+    use propusk::{KeyStore, KeyStoreError, Storage, VaultKey};
+
+    const WHY: &str = "the demo has locked it";
 
     /// A key store that is locked.
-    pub struct LockedStore;
+    pub struct Store;
 
-    fn locked() -> KeyStoreError {
-        KeyStoreError::Locked("the demo has locked it".to_owned())
-    }
-
-    impl KeyStore for LockedStore {
+    impl KeyStore for Store {
         fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {
-            Err(locked())
+            Err(KeyStoreError::Locked(WHY.to_owned()))
         }
 
         fn save(&self, _: &VaultKey) -> Result<(), KeyStoreError> {
-            Err(locked())
+            Err(KeyStoreError::Locked(WHY.to_owned()))
+        }
+    }
+
+    /// An encrypted disk that is not open.
+    pub struct Disk;
+
+    fn away<T>() -> io::Result<T> {
+        Err(io::Error::new(io::ErrorKind::NotConnected, WHY))
+    }
+
+    impl Storage for Disk {
+        fn name(&self) -> &str {
+            "locked"
+        }
+
+        fn read(&self) -> io::Result<Option<Vec<u8>>> {
+            away()
+        }
+
+        fn write(&self, _: &[u8]) -> io::Result<()> {
+            away()
+        }
+
+        fn set_aside(&self) -> io::Result<()> {
+            away()
+        }
+
+        fn remove(&self) -> io::Result<()> {
+            away()
+        }
+
+        fn lock(&self) -> io::Result<Box<dyn Send>> {
+            away()
         }
     }
 }

@@ -5,12 +5,15 @@ mod inbox;
 mod providers;
 mod server_clock;
 
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use propusk::{Client, SignedInUser};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use propusk::{Client, Operation, SignedInUser};
 use propusk_server::auth::{Auth, NewClient};
 use propusk_server::config::Config;
 use propusk_server::{Clock, Server, StartError};
@@ -86,16 +89,14 @@ impl Embedded {
 
     /// Ends all sessions of the signed-in account, as an operator does.
     pub async fn end_sessions(&self, client: &Client, user: &SignedInUser) -> Result<()> {
-        let profile = client.cached_profile().await?.unwrap_or_default();
-        let names = [profile.email, profile.username, profile.phone, user.account_id.clone()];
-        for name in names.into_iter().flatten() {
+        for name in names_of(client, user).await? {
             let found = self.auth.find_account(&name).await.map_err(DemoError::new)?;
             if let Some(account) = found {
                 let ended = self.auth.end_all_sessions_of_account(account.id).await;
                 return ended.map(drop).map_err(DemoError::new);
             }
         }
-        Err(DemoError::new("the account is not known yet: fetch the profile first"))
+        Err(DemoError::new("the account of this session is not known"))
     }
 
     /// Stops it, and waits until its database is closed.
@@ -106,6 +107,26 @@ impl Embedded {
             tracing::warn!("the server did not stop in time");
         }
     }
+}
+
+/// By what the account may be known at the server: its id, its profile, and the name in the access
+/// token, which is all that `prehashed` tells about it.
+async fn names_of(client: &Client, user: &SignedInUser) -> Result<Vec<String>> {
+    let profile = match client.supports(Operation::Profile) {
+        true => client.profile().await?,
+        false => client.cached_profile().await?.unwrap_or_default(),
+    };
+    let token = client.access_token().await?;
+    let in_token = claim(token.token().expose(), "user_name");
+    let names = [user.account_id.clone(), profile.email, profile.username, profile.phone, in_token];
+    Ok(names.into_iter().flatten().collect())
+}
+
+/// A claim of a JWT; `None` for other tokens.
+fn claim(token: &str, name: &str) -> Option<String> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+    claims.get(name)?.as_str().map(str::to_owned)
 }
 
 /// At its former port, because the server has stored the address; else at a free one.
@@ -132,20 +153,21 @@ fn local(port: u16) -> SocketAddr {
 }
 
 async fn bind(config: Config, clock: Clock, port: Option<u16>) -> Result<Server> {
-    let bind_at = |port| bind_server(Config { listen: local(port), ..config.clone() }, clock.clone());
-    let bound = match bind_at(port.unwrap_or(0)).await {
-        // Another program has taken its port meanwhile.
-        Err(StartError::Listen(..)) if port.is_some() => bind_at(0).await,
-        bound => bound,
-    };
-    bound.map_err(|error| DemoError::new(format!("the server cannot start: {error}")))
-}
-
-/// On a thread of its own, because the compiler cannot prove that this future can be sent.
-async fn bind_server(config: Config, clock: Clock) -> std::result::Result<Server, StartError> {
+    let failed = |error: &dyn Display| DemoError::new(format!("the server cannot start: {error}"));
     let runtime = Handle::current();
-    let binding = spawn_blocking(move || runtime.block_on(Server::bind(config, clock))).await;
-    binding.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    // On a thread of its own, because the compiler cannot prove that this future can be sent.
+    let binding = spawn_blocking(move || {
+        let bind_at = |port| {
+            let config = Config { listen: local(port), ..config.clone() };
+            runtime.block_on(Server::bind(config, clock.clone()))
+        };
+        match bind_at(port.unwrap_or(0)) {
+            // Another program has taken its port meanwhile.
+            Err(StartError::Listen(..)) if port.is_some() => bind_at(0),
+            bound => bound,
+        }
+    });
+    binding.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
 }
 
 fn config(folder: &Path, stand_in: &StandIn) -> Config {

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 /// Headers that curl sends itself.
-const OF_CURL: [&str; 5] = ["accept-encoding", "content-length", "host", "user-agent", "connection"];
+const OF_CURL: [&str; 5] =
+    ["accept-encoding", "content-length", "host", "user-agent", "connection"];
 
 pub fn command(
     method: &str,

@@ -10,8 +10,8 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use url::Url;
 
-use super::masking::{self, Side};
 use super::curl;
+use super::masking::{self, Side};
 
 /// A request as it arrived.
 pub struct Asked {

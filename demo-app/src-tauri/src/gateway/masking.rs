@@ -181,9 +181,23 @@ mod tests {
     #[test]
     fn secrets_are_masked_by_their_names() {
         for name in [
-            "password", "new_password", "currentPassword", "re_new_password", "client_secret",
-            "access", "refresh", "token", "access_token", "refresh_token", "id_token", "auth_token",
-            "code", "code_verifier", "state", "attempt", "key",
+            "password",
+            "new_password",
+            "currentPassword",
+            "re_new_password",
+            "client_secret",
+            "access",
+            "refresh",
+            "token",
+            "access_token",
+            "refresh_token",
+            "id_token",
+            "auth_token",
+            "code",
+            "code_verifier",
+            "state",
+            "attempt",
+            "key",
         ] {
             let body = format!(r#"{{"a": [{{"{name}": "quiet harbour"}}]}}"#);
             for side in [Side::Request, Side::Answer] {
@@ -195,7 +209,10 @@ mod tests {
             let form = body_of_form(&format!("{name}=quiet-harbour&x=1"));
             assert!(!form.contains("harbour") && form.contains("x=1"), "{form}");
         }
-        assert_eq!(header("Authorization", &format!("Bearer {JWT}")), "Bearer eyJh…(68 characters)");
+        assert_eq!(
+            header("Authorization", &format!("Bearer {JWT}")),
+            "Bearer eyJh…(68 characters)"
+        );
         assert_eq!(header("set-cookie", "a=b"), "…(3 characters)");
     }
 

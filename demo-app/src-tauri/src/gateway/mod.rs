@@ -49,7 +49,9 @@ pub enum GatewayError {
 impl fmt::Display for GatewayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            GatewayError::Port(error) => write!(f, "no port of this machine can be opened: {error}"),
+            GatewayError::Port(error) => {
+                write!(f, "no port of this machine can be opened: {error}")
+            }
             GatewayError::Http(error) => write!(f, "the HTTP client cannot be set up: {error}"),
             GatewayError::Address(why) => write!(f, "the address of the server {why}"),
         }
@@ -153,8 +155,8 @@ async fn serve(stream: TcpStream, context: Arc<Context>) {
         let context = Arc::clone(&context);
         async move { context.carry(request).await }
     });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service);
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // It ends with an error whenever an answer is lost on purpose.
         ended = connection => if let Err(error) = ended {

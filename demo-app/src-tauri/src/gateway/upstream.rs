@@ -97,7 +97,9 @@ fn passed_on(headers: &HeaderMap) -> HeaderMap {
     const OF_THE_CONNECTION: [HeaderName; 7] =
         [CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
     let passes = |name: &HeaderName| {
-        !OF_THE_CONNECTION.contains(name) && name != "keep-alive" && !name.as_str().starts_with("proxy-")
+        !OF_THE_CONNECTION.contains(name)
+            && name != "keep-alive"
+            && !name.as_str().starts_with("proxy-")
     };
     let kept = headers.iter().filter(|(name, _)| passes(name));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()

@@ -35,7 +35,10 @@ async fn log_has_the_request_for_a_terminal() {
     let curl = setting.last().curl;
     let server = setting.server.address;
     assert!(curl.starts_with(&format!("curl -i -X GET 'http://{server}/propusk/v1/account'")));
-    assert!(curl.contains("-H 'authorization: Bearer eyJ") && curl.contains("characters)'"), "{curl}");
+    assert!(
+        curl.contains("-H 'authorization: Bearer eyJ") && curl.contains("characters)'"),
+        "{curl}"
+    );
 }
 
 #[tokio::test]
@@ -44,7 +47,10 @@ async fn log_begins_after_an_id_and_can_be_cleared() {
     let last = setting.last().id;
     setting.client.profile().await.expect("a profile");
     let [one] = setting.wire.exchanges_after(last).try_into().expect("one exchange");
-    assert_eq!((one.id, one.path.as_str(), one.status), (last + 1, "/propusk/v1/account", Some(200)));
+    assert_eq!(
+        (one.id, one.path.as_str(), one.status),
+        (last + 1, "/propusk/v1/account", Some(200))
+    );
     setting.wire.clear();
     assert!(setting.exchanges().is_empty());
 }
@@ -88,8 +94,13 @@ fn address_of_a_server_is_checked() {
         assert!(check_server(good).is_ok(), "{good}");
     }
     for bad in [
-        "", "id.example.org", "http://id.example.org", "ftp://127.0.0.1", "https://a:b@example.org",
-        "https://example.org/?a", "https://example.org/#a",
+        "",
+        "id.example.org",
+        "http://id.example.org",
+        "ftp://127.0.0.1",
+        "https://a:b@example.org",
+        "https://example.org/?a",
+        "https://example.org/#a",
     ] {
         assert!(check_server(bad).is_err(), "{bad}");
     }
