@@ -80,12 +80,14 @@ fn work(plan: &ClientPlan) -> Result<(), String> {
 }
 
 async fn ask(client: &Client) -> std::io::Result<()> {
+    // As long as there is a receiver, changes by the app are noticed.
+    let _changes = client.watch();
     let mut last = None;
     let mut ticks = tokio::time::interval(ASKS_EVERY);
     loop {
         ticks.tick().await;
-        let line = line_of(client).await;
-        if last.as_ref() != Some(&line) {
+        let line = line_of(client, last.as_ref()).await;
+        if !last.as_ref().is_some_and(|last| line.says_the_same(last)) {
             let text = serde_json::to_string(&line)?;
             let mut out = std::io::stdout().lock();
             writeln!(out, "{text}")?;
@@ -95,13 +97,21 @@ async fn ask(client: &Client) -> std::io::Result<()> {
     }
 }
 
-async fn line_of(client: &Client) -> Line {
+impl Line {
+    fn says_the_same(&self, other: &Line) -> bool {
+        (self.access_expires_at, &self.error) == (other.access_expires_at, &other.error)
+    }
+}
+
+async fn line_of(client: &Client, last: Option<&Line>) -> Line {
     match client.access_token().await {
-        Ok(token) => Line {
-            text: "the second process has a valid token".to_owned(),
-            access_expires_at: token.expires_at(),
-            error: None,
-        },
+        Ok(token) => {
+            let text = match last.is_some_and(|last| last.error.is_none()) {
+                true => "the second process has the next token",
+                false => "the second process has a valid token",
+            };
+            Line { text: text.to_owned(), access_expires_at: token.expires_at(), error: None }
+        }
         Err(error) => Line {
             text: format!("the second process has no token: {error}"),
             access_expires_at: None,

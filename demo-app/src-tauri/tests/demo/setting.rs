@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use propusk::{Client, Dialect, Registration, Vault};
+use propusk::{Client, Dialect, Registered, Registration, Vault};
 use propusk_demo_lib::gateway::{Exchange, Gateway, Wire};
 use propusk_tests::server::TestServer;
 
@@ -25,15 +25,9 @@ impl Setting {
         let gateway = Gateway::open(&address, None, Arc::clone(&wire)).await.expect("a gateway");
         let builder = Client::builder(gateway.url()).dialect(dialect).vault(Vault::memory());
         let client = builder.build().expect("a client");
-        let new = Registration::new(PASSWORD).email(EMAIL).username("anna").display_name("Anna");
-        client.register(&new).await.expect("registered");
-        let activation = match dialect {
-            Dialect::Native => None,
-            _ => Some(server.link_to(EMAIL).await.url),
-        };
-        if let Some(link) = activation.as_deref().and_then(propusk::MailedLink::parse) {
-            client.activate(&link).await.expect("activated");
-        }
+        let new = Registration::new(PASSWORD).email(EMAIL);
+        let registered = client.register(&new).await.expect("registered");
+        assert_eq!(registered, Registered::Active);
         client.sign_in(EMAIL, PASSWORD).await.expect("signed in");
         Setting { server, wire, gateway, client }
     }
