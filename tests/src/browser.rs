@@ -34,6 +34,11 @@ impl Browser {
         Browser { session, _process: process }
     }
 
+    /// The session, for checks that are not about one browser.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
     pub async fn open(&self, url: &str) {
         self.session.call("url", &json!({ "url": url })).await;
     }

@@ -3,13 +3,14 @@
 //! Servers: in this process ([`server`]) or as a child process that an operator starts
 //! ([`operator`], [`process`]), each with a database of its own. Clients: a plain one ([`http`]), a
 //! bare connection ([`connection`]), a user of djoser's API ([`user`]) and of ours ([`native`]), a
-//! browser ([`browser`], [`phone`], over [`webdriver`]). Peers: a mail server ([`smtp`], [`mailbox`]), OpenID providers
-//! ([`oidc_provider`], [`providers`]), Django stacks ([`django`]), proxies that record requests
+//! browser ([`browser`], [`phone`], over [`webdriver`]), the demo's window ([`desktop`]). Peers: a mail server ([`smtp`], [`mailbox`]), OpenID providers
+//! ([`oidc_provider`], [`providers`], [`provider_pages`]), Django stacks ([`django`]), proxies that record requests
 //! ([`recording_proxy`]) or lose packets ([`database_proxy`]), and faults of network, disk and
 //! processes ([`chaos`]). Expectations: the recorded answers ([`contract`]) and the server's own
-//! description ([`openapi`]), and the operator's handbook ([`handbook`]). For the tests of the bindings all of it is behind HTTP
+//! description ([`openapi`]), the operator's handbook ([`handbook`]), and the rules of accessibility ([`accessibility`]). For the tests of the bindings all of it is behind HTTP
 //! ([`bindings_fixture`]). The tests themselves are in `e2e/`.
 
+pub mod accessibility;
 pub mod bindings_fixture;
 pub mod browser;
 pub mod certificate;
@@ -18,6 +19,7 @@ pub mod connection;
 pub mod contract;
 pub mod database;
 pub mod database_proxy;
+pub mod desktop;
 pub mod django;
 pub mod handbook;
 pub mod http;
@@ -30,6 +32,7 @@ pub mod openapi;
 pub mod operator;
 pub mod phone;
 pub mod process;
+pub mod provider_pages;
 pub mod providers;
 pub mod recording_proxy;
 pub mod server;

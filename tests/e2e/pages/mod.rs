@@ -1,6 +1,7 @@
 //! The pages behind mailed links: opening one changes nothing, using it works once, and every
 //! refusal is a page that explains it.
 
+mod accessibility;
 mod browser;
 mod language;
 mod refused;

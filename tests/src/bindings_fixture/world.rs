@@ -2,16 +2,14 @@
 
 use std::fmt::Write as _;
 
-use http_body_util::Full;
-use hyper::{Request, StatusCode};
+use hyper::StatusCode;
 use propusk_server::clock::Clock;
 use propusk_stand_in::{Consent, Provider, StandIn, User};
 use serde_json::{Value, json};
-use url::{Position, Url};
 
 use super::control::{Refused, flag, number, text};
-use crate::http::{Answer, Client};
-use crate::mailbox::capture;
+use crate::http::Answer;
+use crate::provider_pages;
 use crate::providers::{CLIENT_ID, name_of};
 use crate::recording_proxy::RecordingProxy;
 use crate::server::TestServer;
@@ -83,18 +81,8 @@ impl World {
             self.stand_in.sign_in_as(provider, user.clone());
             self.stand_in.consent(provider, consent);
         }
-        let answer = visit(text(body, "authorize_url")?).await?;
-        let Some(callback) = answer.header("location") else {
-            return Err(unexpected("the provider", &answer));
-        };
-        let page = visit(&callback).await?;
-        let Some(link) = capture("class=\"button\" href=\"([^\"]+)\"", &page.text()) else {
-            return Err(unexpected("the server", &page));
-        };
-        let link = link.replace("&#38;", "&").replace("&amp;", "&");
-        if link.starts_with("http://127.0.0.1:") {
-            visit(&link).await?;
-        }
+        let link = provider_pages::pass(text(body, "authorize_url")?).await;
+        let link = link.map_err(|why| Refused(StatusCode::BAD_GATEWAY, why))?;
         Ok(json!({ "link": link }))
     }
 
@@ -117,19 +105,6 @@ impl World {
         let user = User::new(text(body, "login")?);
         Ok(json!({ "token": self.stand_in.access_token(provider, CLIENT_ID, &user) }))
     }
-}
-
-/// Opens a page as a browser; redirects are not followed.
-async fn visit(url: &str) -> Result<Answer, Refused> {
-    let refused = |why: String| Refused(StatusCode::BAD_REQUEST, format!("{url}: {why}"));
-    let url = Url::parse(url).map_err(|error| refused(error.to_string()))?;
-    let request = Request::get(&url[Position::BeforePath..])
-        .header("Host", url.authority())
-        .header("Accept", "text/html,*/*;q=0.8")
-        .body(Full::default())
-        .map_err(|error| refused(error.to_string()))?;
-    let client = Client::new(url.origin().ascii_serialization());
-    client.send(request).await.map_err(|error| refused(error.to_string()))
 }
 
 fn unexpected(whose: &str, answer: &Answer) -> Refused {

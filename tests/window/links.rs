@@ -1,0 +1,122 @@
+//! Sign-in with a provider in the system's browser, by the app's deep link and at a port of this
+//! machine, with a server outside of the app: the app that waits for the link may have ended meanwhile.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use propusk_server::clock::Clock;
+use propusk_stand_in::StandIn;
+use propusk_tests::desktop::Desktop;
+use propusk_tests::provider_pages;
+use propusk_tests::recording_proxy::RecordingProxy;
+use propusk_tests::server::TestServer;
+use propusk_tests::webdriver::PATIENCE;
+use tokio::time::{interval, timeout};
+
+use crate::page::Page;
+
+const REDIRECTS: [&str; 2] = ["propusk-demo://signed-in", "http://127.0.0.1/signed-in"];
+const COMPLETE: &str = "POST /propusk/v1/providers/complete";
+
+/// A server with providers, behind a proxy.
+struct Outside {
+    _server: TestServer,
+    _providers: StandIn,
+    proxy: RecordingProxy,
+}
+
+impl Outside {
+    async fn start() -> Self {
+        let (server, providers) = TestServer::with_providers(|config| {
+            config.redirects.allowed = REDIRECTS.map(str::to_owned).to_vec();
+        })
+        .await;
+        server.clock.advance(Clock::system().now() - server.clock.now());
+        let proxy = RecordingProxy::open(server.address).await;
+        Outside { _server: server, _providers: providers, proxy }
+    }
+}
+
+/// Starts a sign-in, and passes the pages in the browser: the link that returns.
+async fn link_after_browser(desktop: &Desktop, page: &Page, way: &str) -> String {
+    page.choose("provider_sign_in").await;
+    page.press(&format!("provider-google-{way}")).await;
+    provider_pages::pass(&desktop.opened().await).await.expect("the pages of a sign-in")
+}
+
+#[tokio::test]
+async fn link_returns_to_the_running_app() {
+    let (desktop, outside) = (Desktop::start().await, Outside::start().await);
+    let page = Page::at_server(&desktop, &outside.proxy.url()).await;
+    desktop.links_are_known().await;
+    let link = link_after_browser(&desktop, &page, "deep_link").await;
+    assert!(link.starts_with("propusk-demo://signed-in?"), "another link");
+    desktop.open_link(&link).await;
+    assert_eq!(page.outcome().await, "ok");
+    page.has_phase("signed_in").await;
+    page.succeed("sign_out", &[]).await;
+    page.has_phase("signed_out").await;
+    // At a port of this machine, the browser itself brings the link.
+    link_after_browser(&desktop, &page, "loopback").await;
+    assert_eq!(page.outcome().await, "ok");
+    page.has_phase("signed_in").await;
+}
+
+#[tokio::test]
+async fn link_starts_an_app_that_has_ended() {
+    let (desktop, outside) = (Desktop::start().await, Outside::start().await);
+    let page = Page::at_server(&desktop, &outside.proxy.url()).await;
+    desktop.links_are_known().await;
+    let link = link_after_browser(&desktop, &page, "deep_link").await;
+    page.close(&desktop).await;
+    // As the system starts it.
+    let page = Page::open(&desktop, &[&link]).await;
+    page.has_phase("signed_in").await;
+    page.succeed("sign_out", &[]).await;
+    page.has_phase("signed_out").await;
+
+    let link = link_after_browser(&desktop, &page, "deep_link").await;
+    page.close(&desktop).await;
+    // By the system itself, without a driver.
+    outside.proxy.hold_answers();
+    desktop.open_link(&link).await;
+    until(|| outside.proxy.count(COMPLETE) == 2).await;
+    let vault = vault_in(&desktop.data());
+    let before = written_at(&vault);
+    outside.proxy.release_answers();
+    until(|| written_at(&vault) != before).await;
+    desktop.end_app().await;
+    let page = Page::open(&desktop, &[]).await;
+    page.has_phase("signed_in").await;
+}
+
+/// The only vault of the app.
+fn vault_in(folder: &Path) -> PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder").filter_map(Result::ok) {
+            let path = entry.path();
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(end) if end == "vault" => return path,
+                _ => {}
+            }
+        }
+    }
+    panic!("no vault below {}", folder.display());
+}
+
+fn written_at(path: &Path) -> SystemTime {
+    fs::metadata(path).and_then(|about| about.modified()).expect("the time of a file")
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let mut looks = interval(Duration::from_millis(20));
+    let waited = timeout(PATIENCE, async {
+        while !is_so() {
+            looks.tick().await;
+        }
+    });
+    waited.await.expect("it happens");
+}

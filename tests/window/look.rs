@@ -1,0 +1,78 @@
+//! How the window looks: both themes, three languages, wide and narrow, without anything that is cut
+//! off, and by the rules of accessibility. With `PROPUSK_DEMO_PICTURES` the pictures are kept in that
+//! folder.
+
+use std::fs;
+use std::path::PathBuf;
+
+use propusk_tests::accessibility::assert_accessible;
+use propusk_tests::desktop::Desktop;
+use serde_json::json;
+
+use crate::page::Page;
+use crate::rounds::{EMAIL, PASSWORD, register};
+
+/// Width and height of the window, as on a phone and on a desktop; theme and language.
+const VIEWS: [(u32, u32, &str, &str); 4] = [
+    (1180, 800, "light", "en"),
+    (1180, 800, "dark", "uk"),
+    (360, 740, "dark", "ru"),
+    (360, 740, "light", "uk"),
+];
+/// What is wider than the window, and may not be scrolled to.
+const CUT_OFF: &str = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+
+#[tokio::test]
+async fn window_is_readable_in_both_themes_and_every_language() {
+    let desktop = Desktop::start().await;
+    let page = Page::open(&desktop, &[]).await;
+    look(&page, "start").await;
+    page.press("start-embedded").await;
+    page.choose_dialect("native").await;
+    register(&page).await;
+    page.sign_in(EMAIL, PASSWORD).await;
+    page.succeed("profile", &[]).await;
+    for tab in ["timeline", "wire", "inbox", "trouble"] {
+        page.press(&format!("tab-{tab}")).await;
+        look(&page, tab).await;
+    }
+}
+
+/// Looks at the page in every view, and leaves the first one.
+async fn look(page: &Page, name: &str) {
+    for view in VIEWS {
+        show(page, view).await;
+        let (width, _, theme, language) = view;
+        let view = format!("{name}-{width}-{theme}-{language}");
+        keep(page, &view).await;
+        assert_eq!(page.evaluate(CUT_OFF).await, false, "{view} is wider than the window");
+        assert_accessible(page, &view).await;
+    }
+    show(page, VIEWS[0]).await;
+}
+
+async fn show(page: &Page, (width, height, theme, language): (u32, u32, &str, &str)) {
+    page.call("window/rect", &json!({ "width": width, "height": height })).await;
+    // The frame of the window counts too.
+    page.wait_until(&format!("Math.abs(innerWidth - {width}) < 60")).await;
+    choose(page, "theme", theme).await;
+    choose(page, "language", language).await;
+}
+
+/// Chooses an option as the keyboard does.
+async fn choose(page: &Page, select: &str, value: &str) {
+    let script = format!(
+        "(() => {{ const select = document.getElementById('{select}'); select.value = '{value}'; \
+         select.dispatchEvent(new Event('change', {{ bubbles: true }})); return true; }})()"
+    );
+    page.evaluate(&script).await;
+}
+
+async fn keep(page: &Page, view: &str) {
+    let picture = page.screenshot().await;
+    assert!(picture.starts_with(b"\x89PNG"), "a picture of {view}");
+    if let Some(folder) = std::env::var_os("PROPUSK_DEMO_PICTURES").map(PathBuf::from) {
+        fs::create_dir_all(&folder).expect("a folder for pictures");
+        fs::write(folder.join(format!("{view}.png")), picture).expect("a picture");
+    }
+}
