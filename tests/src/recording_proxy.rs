@@ -29,6 +29,8 @@ struct State {
     gate: Semaphore,
     /// The same for answers.
     answer_gate: Semaphore,
+    /// The only request whose answer is held; `None`: all.
+    held_answer: Mutex<Option<String>>,
     /// The requests that the server has answered.
     answered: Mutex<Vec<String>>,
     /// Whether every connection is closed at once.
@@ -58,6 +60,7 @@ impl RecordingProxy {
             instead: Mutex::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             answer_gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            held_answer: Mutex::default(),
             answered: Mutex::default(),
             is_down: AtomicBool::new(false),
             dropped: watch::Sender::default(),
@@ -111,6 +114,12 @@ impl RecordingProxy {
     /// Holds the server's answers back until [`release_answers`](Self::release_answers).
     pub fn hold_answers(&self) {
         self.state.answer_gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// The same for answers to this method and path alone.
+    pub fn hold_answers_to(&self, what: &str) {
+        *lock(&self.state.held_answer) = Some(what.to_owned());
+        self.hold_answers();
     }
 
     pub fn release_answers(&self) {
@@ -180,8 +189,12 @@ async fn carry(mut client: TcpStream, state: &State) -> std::io::Result<()> {
             server.write_all(&request).await?;
             let mut answer = Vec::new();
             server.read_to_end(&mut answer).await?;
+            let is_held = lock(&state.held_answer).as_ref().is_none_or(|held| *held == what);
             lock(&state.answered).push(what);
-            let Ok(_passes) = state.answer_gate.acquire().await else { return Ok(()) };
+            let _passes = match is_held {
+                true => state.answer_gate.acquire().await.ok(),
+                false => None,
+            };
             client.write_all(&answer).await
         }
     }

@@ -79,7 +79,7 @@ async fn link_starts_an_app_that_has_ended() {
     let link = link_after_browser(&desktop, &page, "deep_link").await;
     page.close(&desktop).await;
     // By the system itself, without a driver.
-    outside.proxy.hold_answers();
+    outside.proxy.hold_answers_to(COMPLETE);
     desktop.open_link(&link).await;
     until(|| outside.proxy.count(COMPLETE) == 2).await;
     let vault = vault_in(&desktop.data());
