@@ -211,7 +211,7 @@ mod tests {
         }
         assert_eq!(
             header("Authorization", &format!("Bearer {JWT}")),
-            "Bearer eyJh…(68 characters)"
+            "Bearer eyJh…(67 characters)"
         );
         assert_eq!(header("set-cookie", "a=b"), "…(3 characters)");
     }
