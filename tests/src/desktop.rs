@@ -2,11 +2,12 @@
 //! browser that only notes what it opens. Its window is driven by WebKitWebDriver.
 
 use std::ffi::OsStr;
-use std::net::TcpListener;
+use std::net::Ipv4Addr;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::{fs, io};
 
 use serde_json::json;
@@ -26,12 +27,16 @@ const BROWSER: &str = "#!/bin/sh
 printf '%s' \"$1\" >\"$(dirname \"$0\")/opening\"
 mv \"$(dirname \"$0\")/opening\" \"$(mktemp \"$(dirname \"$0\")/opened.XXXXXX\")\"
 ";
+/// The port of the first window's driver.
+const FIRST_PORT: u16 = 4444;
 const LOOK: Duration = Duration::from_millis(20);
 
 pub struct Desktop {
     folder: TempDir,
     display: String,
     bus: String,
+    /// How many windows were opened.
+    windows: AtomicU16,
     _display: Child,
     _bus: Child,
 }
@@ -51,17 +56,17 @@ impl Desktop {
         let private = fs::Permissions::from_mode(0o700);
         fs::set_permissions(folder.path().join("runtime"), private).expect("a private folder");
         install_browser(folder.path());
-        let (display_process, display) = started(
-            "Xvfb",
-            &["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"],
-        )
-        .await;
+        // It would start again when the last window closes, and refuse the next one meanwhile.
+        let options =
+            ["-noreset", "-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"];
+        let (display_process, display) = started("Xvfb", &options).await;
         let (bus_process, bus) =
             started("dbus-daemon", &["--session", "--nofork", "--print-address=1"]).await;
         Desktop {
             folder,
             display: format!(":{display}"),
             bus,
+            windows: AtomicU16::new(0),
             _display: display_process,
             _bus: bus_process,
         }
@@ -74,13 +79,13 @@ impl Desktop {
 
     /// Starts the app in a window of this size.
     pub async fn window(&self, arguments: &[&str]) -> Window {
-        let port = free_port();
+        let (host, port) = self.driver_address();
         let mut driver = self.command("WebKitWebDriver");
         // As tauri-driver does; otherwise the window cannot be driven.
         driver.env("TAURI_AUTOMATION", "true").env("TAURI_WEBVIEW_AUTOMATION", "true");
-        driver.arg(format!("--port={port}")).arg("--host=127.0.0.1");
+        driver.arg(format!("--host={host}")).arg(format!("--port={port}"));
         let driver = spawn(&mut driver, "WebKitWebDriver");
-        let client = Client::new(format!("http://127.0.0.1:{port}"));
+        let client = Client::new(format!("http://{host}:{port}"));
         let mut looks = interval(LOOK);
         let listening = timeout(PATIENCE, async {
             while client.try_post("/status", &json!({})).await.is_err() {
@@ -95,25 +100,29 @@ impl Desktop {
 
     /// Closes the window, and waits until the app has ended.
     pub async fn close(&self, window: Window) {
+        let apps = self.apps();
         window.session.close().await;
-        self.end_app().await;
+        end(&apps).await;
     }
 
     /// Kills the app, whoever has started it on this desktop.
     pub async fn end_app(&self) {
+        end(&self.apps()).await;
+    }
+
+    /// The folders in `/proc` of the app's processes on this desktop.
+    fn apps(&self) -> Vec<PathBuf> {
         let processes = fs::read_dir("/proc").expect("processes").filter_map(Result::ok);
-        for process in processes.map(|entry| entry.path()).filter(|path| self.is_app(path)) {
-            let id = process.file_name().expect("a process id");
-            // It may end by itself meanwhile.
-            let _ = Command::new("kill").arg("-9").arg(id).stderr(Stdio::null()).status().await;
-            let mut looks = interval(LOOK);
-            let ended = timeout(PATIENCE, async {
-                while self.is_app(&process) {
-                    looks.tick().await;
-                }
-            });
-            ended.await.expect("the app ends");
-        }
+        processes.map(|entry| entry.path()).filter(|process| self.is_app(process)).collect()
+    }
+
+    /// An address of this desktop alone, because WebKitWebDriver cannot choose a free port: a loopback
+    /// address by the number of the display, and another port for each window.
+    fn driver_address(&self) -> (Ipv4Addr, u16) {
+        let display: u16 = self.display[1..].parse().expect("the number of a display");
+        let [high, low] = display.to_be_bytes();
+        let windows = self.windows.fetch_add(1, Ordering::SeqCst);
+        (Ipv4Addr::new(127, 77, high, low), FIRST_PORT + windows)
     }
 
     fn is_app(&self, process: &Path) -> bool {
@@ -199,6 +208,31 @@ impl Deref for Window {
     }
 }
 
+/// Kills processes, and waits until they have ended.
+async fn end(processes: &[PathBuf]) {
+    for process in processes {
+        let id = process.file_name().expect("a process id");
+        // It may end by itself meanwhile.
+        let _ = Command::new("kill").arg("-9").arg(id).stderr(Stdio::null()).status().await;
+        let mut looks = interval(LOOK);
+        let ended = timeout(PATIENCE, async {
+            while !has_ended(process) {
+                looks.tick().await;
+            }
+        });
+        ended.await.expect("the app ends");
+    }
+}
+
+/// Whether a process has closed all its files, such as its connection to the session bus: it is gone,
+/// or it waits for its parent and its last thread has ended.
+fn has_ended(process: &Path) -> bool {
+    let Ok(about) = fs::read_to_string(process.join("stat")) else { return true };
+    // The state follows the name, which may contain anything.
+    let is_zombie = about.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'));
+    is_zombie && fs::read_dir(process.join("task")).map_or(0, Iterator::count) <= 1
+}
+
 /// Makes the browser that of the user.
 fn install_browser(home: &Path) {
     let program = home.join("browser/open");
@@ -220,12 +254,6 @@ fn first_opened(folder: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder").filter_map(Result::ok);
     let opened = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("opened.");
     entries.filter(opened).map(|entry| entry.path()).min()
-}
-
-/// A port that was free a moment ago: WebKitWebDriver does not choose one.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("its address").port()
 }
 
 /// Starts a program that prints one line when it is ready.

@@ -57,6 +57,9 @@ async fn show(page: &Page, (width, height, theme, language): (u32, u32, &str, &s
     page.wait_until(&format!("Math.abs(innerWidth - {width}) < 60")).await;
     choose(page, "theme", theme).await;
     choose(page, "language", language).await;
+    let painted = "requestAnimationFrame(() => requestAnimationFrame(() => arguments[0]()))";
+    page.call("execute/async", &json!({ "script": painted, "args": [] })).await;
+    assert_eq!(page.evaluate("document.documentElement.lang").await, language);
 }
 
 /// Chooses an option as the keyboard does.
