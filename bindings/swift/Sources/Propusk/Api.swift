@@ -10,6 +10,7 @@ import FoundationNetworking
 extension Client {
     /// Sends the app's requests with its access token, to the origin of the server and to those of
     /// `ClientOptions.apiOrigins`. With a user, only while this sign-in is the current one.
+    /// Answers are not cached.
     public func api(
         for user: SignedInUser? = nil, configuration: URLSessionConfiguration = .default
     ) -> Api {
@@ -28,8 +29,11 @@ public final class Api: Sendable {
     init(client: Client, user: SignedInUser?, configuration: URLSessionConfiguration) {
         self.client = client
         self.user = user
+        let own = configuration.copy() as? URLSessionConfiguration ?? configuration
+        // A cache knows addresses, not users: it would give the answers of one to another.
+        own.urlCache = nil
         session = URLSession(
-            configuration: configuration, delegate: RedirectsWithinOrigin(), delegateQueue: nil)
+            configuration: own, delegate: RedirectsWithinOrigin(), delegateQueue: nil)
     }
 
     deinit {
