@@ -121,11 +121,51 @@ async def test_an_endpoint_that_always_refuses_causes_one_renewal(world):
     assert (len(received), await world.count(REFRESH)) == (6, 1)
 
 
-async def test_an_endpoint_that_accepts_again_may_cause_a_renewal(world):
+async def by_async_httpx(app, url):
+    async with httpx.AsyncClient(auth=PropuskAuth(app), follow_redirects=True) as http:
+        return await http.get(url)
+
+
+async def by_httpx(app, url):
+    with httpx.Client(auth=PropuskAuth(app), follow_redirects=True) as http:
+        return await asyncio.to_thread(http.get, url)
+
+
+async def by_requests(app, url):
+    return await asyncio.to_thread(requests.get, url, auth=RequestsAuth(app))
+
+
+CLIENTS = pytest.mark.parametrize("get", [by_async_httpx, by_httpx, by_requests])
+
+
+@CLIENTS
+async def test_an_endpoint_that_accepts_again_may_cause_a_renewal(world, get):
     app = await world.signed_in()
-    async with httpx.AsyncClient(auth=PropuskAuth(app), base_url=world.server) as http:
-        for renewals in (1, 2):
-            await world.act("clock", advance=EXPIRED)
-            assert (await http.get(PATH)).status_code == 200
-            # The server's word, not the client's clock.
-            assert await world.count(REFRESH) == renewals
+    for renewals in (1, 2):
+        # The server's clock, not the client's: the app learns it by the refusal.
+        await world.act("clock", advance=EXPIRED)
+        assert (await get(app, world.server + PATH)).status_code == 200
+        assert await world.count(REFRESH) == renewals
+
+
+@CLIENTS
+async def test_a_refusal_behind_a_redirect_within_the_origin_renews(world, get):
+    app = await world.signed_in()
+    await world.act("clock", advance=EXPIRED)
+    redirect = {"status": 302, "headers": {"Location": PATH}}
+    for _ in range(2):
+        await world.act("answer", request="GET /orders", **redirect)
+    assert (await get(app, world.server + "/orders")).status_code == 200
+    assert await world.count(REFRESH) == 1
+
+
+async def test_requests_follows_a_redirect_with_the_new_token(world):
+    app = await world.signed_in()
+    await world.act("answer", request="POST /orders", status=401)
+    redirect = {"status": 303, "headers": {"Location": PATH}}
+    await world.act("answer", request="POST /orders", **redirect)
+    await world.act("clock", advance=EXPIRED)
+    url = world.server + "/orders"
+    answer = await asyncio.to_thread(requests.post, url, auth=RequestsAuth(app))
+    assert answer.status_code == 200
+    assert await world.count(REFRESH) == 1

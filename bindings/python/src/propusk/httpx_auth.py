@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Generator
 import httpx
 
 from ._blocking import blocking
-from ._client import Client
+from ._client import AccessToken, Client
 
 
 class PropuskAuth(httpx.Auth):
@@ -22,47 +22,47 @@ class PropuskAuth(httpx.Auth):
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        url = str(request.url)
-        if not self._client.is_allowed_origin(url):
+        if not self._client.is_allowed_origin(str(request.url)):
             yield request
             return
         token = await self._client.access_token()
         request.headers["Authorization"] = token.header
         response = yield request
-        if _is_refusal(request, response):
-            other = await self._client.token_after_refusal(url, token)
+        if response.status_code == 401 and _was_sent_with(token, response):
+            other = await self._client.token_after_refusal(str(response.url), token)
             if other is None or not _can_be_repeated(request):
                 return
-            request.headers["Authorization"] = other.header
+            token = other
+            request.headers["Authorization"] = token.header
             response = yield request
-        self._note(url, response)
+        self._note(token, response)
 
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        url = str(request.url)
-        if not self._client.is_allowed_origin(url):
+        if not self._client.is_allowed_origin(str(request.url)):
             yield request
             return
         token = blocking(self._client.access_token())
         request.headers["Authorization"] = token.header
         response = yield request
-        if _is_refusal(request, response):
-            other = blocking(self._client.token_after_refusal(url, token))
+        if response.status_code == 401 and _was_sent_with(token, response):
+            other = blocking(self._client.token_after_refusal(str(response.url), token))
             if other is None or not _can_be_repeated(request):
                 return
-            request.headers["Authorization"] = other.header
+            token = other
+            request.headers["Authorization"] = token.header
             response = yield request
-        self._note(url, response)
+        self._note(token, response)
 
-    def _note(self, url: str, response: httpx.Response) -> None:
-        if response.is_success and str(response.url) == url:
-            self._client.note_accepted(url)
+    def _note(self, token: AccessToken, response: httpx.Response) -> None:
+        if response.is_success and _was_sent_with(token, response):
+            self._client.note_accepted(str(response.url))
 
 
-def _is_refusal(request: httpx.Request, response: httpx.Response) -> bool:
-    """Whether the address of the request refuses the token. After a redirect, another one answers."""
-    return response.status_code == 401 and response.url == request.url
+def _was_sent_with(token: AccessToken, response: httpx.Response) -> bool:
+    """A redirect may have led to another origin, where the token was not sent."""
+    return response.request.headers.get("Authorization") == token.header
 
 
 def _can_be_repeated(request: httpx.Request) -> bool:

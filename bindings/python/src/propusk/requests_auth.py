@@ -23,34 +23,35 @@ class PropuskAuth(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if not self._client.is_allowed_origin(request.url or ""):
             return request
-        token = blocking(self._client.access_token())
-        request.headers["Authorization"] = token.header
+        sent = _Sent(blocking(self._client.access_token()))
+        request.headers["Authorization"] = sent.token.header
 
         def answered(response: requests.Response, **options: Any) -> requests.Response:
-            return self._answered(token, response, options)
+            return self._answered(sent, response, options)
 
         request.register_hook("response", answered)
         return request
 
     def _answered(
-        self, token: AccessToken, response: requests.Response, options: dict[str, Any]
+        self, sent: "_Sent", response: requests.Response, options: dict[str, Any]
     ) -> requests.Response:
-        sent, url = response.request, response.request.url or ""
+        request, url = response.request, response.request.url or ""
         # A redirect may have led to another origin, where the token was not sent.
-        if sent.headers.get("Authorization") != token.header:
+        if request.headers.get("Authorization") != sent.token.header:
             return response
         if response.status_code != 401:
             self._note(url, response)
             return response
-        other = blocking(self._client.token_after_refusal(url, token))
-        if other is None or not isinstance(sent.body, (str, bytes, type(None))):
+        other = blocking(self._client.token_after_refusal(url, sent.token))
+        if other is None or not isinstance(request.body, (str, bytes, type(None))):
             return response
         # Frees the connection.
         response.content
         response.close()
-        again = sent.copy()
-        again.hooks["response"] = []
-        again.headers["Authorization"] = other.header
+        # Also for the redirects that follow, which copy the headers of this request.
+        sent.token = other
+        request.headers["Authorization"] = other.header
+        again = request.copy()
         repeated = response.connection.send(again, **options)
         repeated.history.append(response)
         repeated.request = again
@@ -60,3 +61,10 @@ class PropuskAuth(AuthBase):
     def _note(self, url: str, response: requests.Response) -> None:
         if 200 <= response.status_code < 300:
             self._client.note_accepted(url)
+
+
+class _Sent:
+    """The token with which a request and its redirects are sent."""
+
+    def __init__(self, token: AccessToken):
+        self.token = token
