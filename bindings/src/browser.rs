@@ -116,6 +116,11 @@ impl PendingLinks {
         PendingLink { links: Arc::clone(self), state: state.clone(), result }
     }
 
+    /// Whether a call waits for the link of this sign-in.
+    pub fn is_awaited(&self, state: &Secret) -> bool {
+        self.calls().contains_key(state.expose())
+    }
+
     /// Passes the result on to the call that waits for this sign-in.
     pub fn finish(&self, state: &Secret, outcome: &Result<LinkOutcome>) {
         if let Some(call) = self.calls().remove(state.expose()) {

@@ -31,6 +31,8 @@ use crate::vault::VaultState;
 pub struct Client {
     sdk: propusk::Client,
     handle: Handle,
+    /// The process that has created the client.
+    process: u32,
     /// For HTTP clients of the app.
     api: propusk::Api,
     redirects: Vec<RedirectUri>,
@@ -51,7 +53,8 @@ impl Client {
             options.build()?
         };
         let api = sdk.api();
-        Ok(Arc::new(Client { sdk, handle, api, redirects, pending_links: Arc::default() }))
+        let process = std::process::id();
+        Ok(Arc::new(Client { sdk, handle, process, api, redirects, pending_links: Arc::default() }))
     }
 
     /// Whether the API of the server has the operation.
@@ -70,6 +73,7 @@ impl Client {
     /// The status, if it is known without reading the vault; this is the case while a user is
     /// signed in. Otherwise call `status`.
     pub fn known_status(&self) -> Option<Status> {
+        self.check_process().ok()?;
         let _entered = self.handle.enter();
         self.sdk.status().now_or_never()?.ok().map(Status::from)
     }
@@ -139,6 +143,17 @@ impl Client {
         E: Into<PropuskError> + Send + 'static,
         F: Future<Output = std::result::Result<T, E>> + Send + 'static,
     {
+        self.check_process()?;
         run(&self.handle, cancellation, work(self.sdk.clone())).await
+    }
+
+    /// After a `fork`, no thread would do the work.
+    fn check_process(&self) -> Result<()> {
+        match self.process == std::process::id() {
+            true => Ok(()),
+            false => {
+                Err(PropuskError::usage("the client was created before a fork: create another"))
+            }
+        }
     }
 }

@@ -113,13 +113,14 @@ impl RecordingProxy {
 
     /// Holds the server's answers back until [`release_answers`](Self::release_answers).
     pub fn hold_answers(&self) {
+        *lock(&self.state.held_answer) = None;
         self.state.answer_gate.forget_permits(Semaphore::MAX_PERMITS);
     }
 
     /// The same for answers to this method and path alone.
     pub fn hold_answers_to(&self, what: &str) {
-        *lock(&self.state.held_answer) = Some(what.to_owned());
         self.hold_answers();
+        *lock(&self.state.held_answer) = Some(what.to_owned());
     }
 
     pub fn release_answers(&self) {

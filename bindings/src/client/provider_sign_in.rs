@@ -100,14 +100,20 @@ impl Client {
         let state = browser::state_of(&link, &self.redirects);
         let links = Arc::clone(&self.pending_links);
         let sdk = self.sdk.clone();
-        // Not dropped with this call: another call may wait for the result.
-        let completion = self.handle.spawn(async move {
+        let is_awaited = state.as_ref().is_some_and(|state| links.is_awaited(state));
+        let completion = async move {
             let outcome = completed(&sdk, &link).await;
             if let Some(state) = state {
                 links.finish(&state, &outcome);
             }
             outcome
-        });
+        };
+        if !is_awaited {
+            return self.call(cancellation, move |_| completion).await;
+        }
+        self.check_process()?;
+        // Not dropped with this call: another one waits for the result.
+        let completion = self.handle.spawn(completion);
         self.call(cancellation, move |_| async move { completion.await.map_err(stopped)? }).await
     }
 

@@ -156,7 +156,9 @@ impl Api {
 
     /// This address has answered a request with the token, and not with an error.
     pub fn note_accepted(&self, url: &Url) {
-        self.client.note_accepted(url);
+        if self.allows(url) {
+            self.client.note_accepted(url);
+        }
     }
 
     async fn send_with(&self, mut request: Request, token: &CurrentToken) -> Result<Response> {

@@ -25,7 +25,8 @@ public class PropuskHttpClient(
 
     /**
      * Sends the request with the access token, and once more with another one if it is refused. The body of [request]
-     * must be one that can be sent twice, such as text, bytes or a file.
+     * must be one that can be sent twice, such as text, bytes or a file. A [body] handler that writes into a file needs
+     * the option `TRUNCATE_EXISTING`, because it may get two answers.
      *
      * Throws [IllegalArgumentException] for an origin that is neither the server's nor one of
      * [ClientOptions.apiOrigins][org.propusk.ClientOptions.apiOrigins], [org.propusk.PropuskException] if there is no
