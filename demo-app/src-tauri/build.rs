@@ -30,8 +30,8 @@ const COMMANDS: &[&str] = &[
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // The instruction to cargo.
-    writeln!(io::stdout(), "cargo:rerun-if-changed={SOURCE}")?;
+    // The instructions to cargo.
+    writeln!(io::stdout(), "cargo:rerun-if-changed={SOURCE}\ncargo:rerun-if-changed={COPY}")?;
     copy_if_changed()?;
     let manifest = tauri_build::AppManifest::new().commands(COMMANDS);
     tauri_build::try_build(tauri_build::Attributes::new().app_manifest(manifest))?;

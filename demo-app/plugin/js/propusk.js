@@ -61,7 +61,7 @@ export const onStatus = async (callback) => {
     isFirst = false;
     callback(status);
   });
-  const now = await status().catch(() => ({ phase: 'unknown', signedIn: false, change: 'initial' }));
+  const now = await status().catch(() => ({ phase: 'unknown', signedIn: false, change: 'initial', user: null, reason: null, reasonText: null }));
   // A change that was reported meanwhile is newer.
   if (isFirst) callback(now);
   return stop;

@@ -37,10 +37,13 @@ pub(crate) fn complete_all<R: Runtime>(app: &AppHandle<R>, links: Vec<Url>) {
     if links.is_empty() {
         return;
     }
+    // Held meanwhile, so that a client that comes now finds the links.
+    let mut early = lock(&app.propusk().early_links);
     if app.propusk().client().is_none() {
-        lock(&app.propusk().early_links).extend(links);
+        early.extend(links);
         return;
     }
+    drop(early);
     let app = app.clone();
     async_runtime::spawn(async move {
         for link in links {
@@ -70,11 +73,11 @@ async fn complete<R: Runtime>(
     let client = plugin.client()?;
     let result = client.complete_sign_in(link).await.map(LinkResult::from);
     let result = result.map_err(CommandError::from);
-    if let Some(observer) = &plugin.options.observer {
-        observer.report("deep_link", &result);
-    }
     if result.as_ref().is_ok_and(|result| result.outcome == "unrelated") {
         return None;
+    }
+    if let Some(observer) = &plugin.options.observer {
+        observer.report("deep_link", &result);
     }
     let state = state_of(link).unwrap_or_default();
     match lock(&plugin.pending).take_if(|pending| pending.is_for(&state)) {

@@ -135,6 +135,7 @@ impl Demo {
         self.settings().dialect = dialect;
         self.save()?;
         running.second_process = None;
+        self.show_second_process(None);
         self.connect(&mut running)?;
         let text = format!("the API is now {name}");
         self.records.timeline.add(Kind::Server, text, json!({ "dialect": name }));

@@ -1,5 +1,5 @@
 //! Masks secrets: by the names of members, parameters and headers, and by the forms of tokens,
-//! wherever they are. What is left can be shown, copied and sent to somebody.
+//! wherever they are. What is left can be shown, copied and sent to others.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -51,9 +51,9 @@ pub fn header(name: &str, value: &str) -> String {
     }
     match value.split_once(' ') {
         Some((scheme, secret)) if scheme.chars().all(|c| c.is_ascii_alphabetic()) => {
-            format!("{scheme} {}", masked(secret))
+            format!("{scheme} {}", masked(name, secret))
         }
-        _ => masked(value),
+        _ => masked(name, value),
     }
 }
 
@@ -88,10 +88,10 @@ pub fn body(content_type: &str, body: &[u8], side: Side) -> Option<String> {
 pub fn text(text: &str) -> Cow<'_, str> {
     match &*TOKENS {
         Some(tokens) => {
-            tokens.replace_all(text, |found: &regex_lite::Captures<'_>| masked(&found[0]))
+            tokens.replace_all(text, |found: &regex_lite::Captures<'_>| masked_token(&found[0]))
         }
         // It is a constant, and a test compiles it.
-        None => Cow::Owned(masked(text)),
+        None => Cow::Owned(masked_token(text)),
     }
 }
 
@@ -99,7 +99,7 @@ pub fn text(text: &str) -> Cow<'_, str> {
 fn parameters(query: &str) -> String {
     let shown = query.split('&').map(|pair| match pair.split_once('=') {
         Some((name, value)) if is_secret_name(name) => {
-            format!("{name}={}", masked(value))
+            format!("{name}={}", masked(name, value))
         }
         _ => text(pair).into_owned(),
     });
@@ -111,7 +111,7 @@ fn mask_value(value: &mut Value, side: Side) {
         Value::Object(members) => {
             for (name, member) in members {
                 match is_secret_name(name) && !is_refusal(name, member, side) {
-                    true => mask_secret(member, side),
+                    true => mask_secret(name, member, side),
                     false => mask_value(member, side),
                 }
             }
@@ -123,13 +123,15 @@ fn mask_value(value: &mut Value, side: Side) {
 }
 
 /// The member of a secret name.
-fn mask_secret(member: &mut Value, side: Side) {
+fn mask_secret(name: &str, member: &mut Value, side: Side) {
     match member {
-        Value::String(words) => *words = masked(words),
-        Value::Number(_) => *member = Value::String(masked(&member.to_string())),
+        Value::String(words) => *words = masked(name, words),
+        Value::Number(_) => *member = Value::String(masked(name, &member.to_string())),
         Value::Array(_) | Value::Object(_) if side == Side::Answer => mask_value(member, side),
-        Value::Array(items) => items.iter_mut().for_each(|item| mask_secret(item, side)),
-        Value::Object(members) => members.values_mut().for_each(|item| mask_secret(item, side)),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_secret(name, item, side)),
+        Value::Object(members) => {
+            members.values_mut().for_each(|item| mask_secret(name, item, side))
+        }
         Value::Null | Value::Bool(_) => {}
     }
 }
@@ -144,12 +146,18 @@ fn link_or_text(words: &str) -> String {
 }
 
 fn is_secret_name(name: &str) -> bool {
+    let plain = plain(name);
+    SECRET_NAMES.contains(&plain.as_str()) || is_chosen(&plain) || plain.ends_with("token")
+}
+
+fn plain(name: &str) -> String {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    let plain = plain.to_ascii_lowercase();
-    SECRET_NAMES.contains(&plain.as_str())
-        || plain.contains("password")
-        || plain.contains("secret")
-        || plain.ends_with("token")
+    plain.to_ascii_lowercase()
+}
+
+/// Whether a person may have chosen the secret, so that its beginning and its length say something.
+fn is_chosen(plain_name: &str) -> bool {
+    plain_name.contains("password") || plain_name.contains("secret")
 }
 
 /// Whether this is the code of a refusal, such as `token_not_valid`, and not a random one.
@@ -159,8 +167,15 @@ fn is_refusal(name: &str, member: &Value, side: Side) -> bool {
     side == Side::Answer && name == "code" && member.as_str().is_some_and(is_word)
 }
 
-/// The length, and the beginning of a long text, so that one token can be told from another.
-fn masked(secret: &str) -> String {
+fn masked(name: &str, secret: &str) -> String {
+    match is_chosen(&plain(name)) {
+        true => "…".to_owned(),
+        false => masked_token(secret),
+    }
+}
+
+/// The length, and the beginning of a long text, which distinguishes one token from another.
+fn masked_token(secret: &str) -> String {
     let length = secret.chars().count();
     let shown = if length >= 24 { 4 } else { 0 };
     let begin: String = secret.chars().take(shown).collect();
@@ -180,12 +195,14 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_by_their_names() {
+        for name in ["password", "new_password", "currentPassword", "client_secret"] {
+            let text = format!(r#"{{"a": [{{"{name}": "a quiet harbour in the morning"}}]}}"#);
+            for side in [Side::Request, Side::Answer] {
+                assert_eq!(json(&text, side), format!(r#"{{ "a": [ {{ "{name}": "…" }} ] }}"#));
+            }
+            assert_eq!(body_of_form(&format!("{name}=quiet-harbour&x=1")), format!("{name}=…&x=1"));
+        }
         for name in [
-            "password",
-            "new_password",
-            "currentPassword",
-            "re_new_password",
-            "client_secret",
             "access",
             "refresh",
             "token",
