@@ -22,7 +22,7 @@ use crate::webdriver::{PATIENCE, Session};
 
 /// The demo's program, which a build of the workspace makes.
 const APP: &str = "propusk-demo";
-/// Writes the address into a new file of the folder that it stands in.
+/// Writes the address into a new file of its own folder.
 const BROWSER: &str = "#!/bin/sh
 printf '%s' \"$1\" >\"$(dirname \"$0\")/opening\"
 mv \"$(dirname \"$0\")/opening\" \"$(mktemp \"$(dirname \"$0\")/opened.XXXXXX\")\"
@@ -105,7 +105,7 @@ impl Desktop {
         end(&apps).await;
     }
 
-    /// Kills the app, whoever has started it on this desktop.
+    /// Kills the app, also one that the system has started, on this desktop.
     pub async fn end_app(&self) {
         end(&self.apps()).await;
     }

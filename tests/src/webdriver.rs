@@ -32,7 +32,8 @@ impl Session {
 
     /// Ends the session, and the browser with it.
     pub async fn close(self) {
-        self.driver.call("DELETE", &self.path, None, &Value::Null).await;
+        let closed = self.driver.call("DELETE", &self.path, None, &Value::Null);
+        timeout(PATIENCE, closed).await.expect("the session ends");
     }
 
     pub async fn click(&self, selector: &str) {
@@ -84,7 +85,8 @@ impl Session {
 
     /// A picture of the window, as PNG.
     pub async fn screenshot(&self) -> Vec<u8> {
-        let answer = self.driver.get(&format!("{}/screenshot", self.path), None).await;
+        let path = format!("{}/screenshot", self.path);
+        let answer = timeout(PATIENCE, self.driver.get(&path, None)).await.expect("a picture");
         STANDARD.decode(text(&value("screenshot", &answer))).expect("a picture in base64")
     }
 
@@ -94,7 +96,9 @@ impl Session {
     }
 
     async fn ask(&self, command: &str, body: &Value) -> Answer {
-        self.driver.post(&format!("{}/{command}", self.path), body).await
+        let path = format!("{}/{command}", self.path);
+        let answer = timeout(PATIENCE, self.driver.post(&path, body)).await;
+        answer.unwrap_or_else(|_| panic!("no answer to {command}"))
     }
 
     async fn element(&self, selector: &str) -> String {

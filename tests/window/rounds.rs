@@ -1,5 +1,5 @@
-//! The full round of a user in each API, with the server in the app: exactly what the API offers, and
-//! that each offer works.
+//! The full round of a user in each API, with the server in the app: that exactly what the API has is
+//! offered, and that it works.
 
 use std::collections::BTreeSet;
 
