@@ -22,7 +22,7 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// Takes the network away, and all its connections; or brings it back.
+    /// Takes the network away, also from requests under way; or brings it back.
     pub fn set_offline(&self, is_offline: bool) {
         self.0.offline.send_replace(is_offline);
     }
@@ -46,18 +46,11 @@ impl Faults {
         self.0.loses_next_answer.swap(false, Ordering::SeqCst)
     }
 
-    /// Waits until the network goes down while a connection is open. A connection that is opened
-    /// without a network lives until it sends its request, which the log then shows.
+    /// Waits until the network is down.
     pub(super) async fn network_fails(&self) {
         let mut offline = self.0.offline.subscribe();
-        offline.mark_unchanged();
-        loop {
-            if offline.changed().await.is_err() {
-                return std::future::pending().await;
-            }
-            if *offline.borrow_and_update() {
-                return;
-            }
+        if offline.wait_for(|is_offline| *is_offline).await.is_err() {
+            std::future::pending().await
         }
     }
 }

@@ -150,19 +150,15 @@ async fn accept(listener: TcpListener, context: Arc<Context>) {
 }
 
 async fn serve(stream: TcpStream, context: Arc<Context>) {
-    let faults = context.wire.faults().clone();
     let service = service_fn(move |request| {
         let context = Arc::clone(&context);
         async move { context.carry(request).await }
     });
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        // It ends with an error whenever an answer is lost on purpose.
-        ended = connection => if let Err(error) = ended {
-            tracing::debug!(%error, "a connection has ended");
-        },
-        () = faults.network_fails() => {}
+    // It ends with an error whenever an answer is lost on purpose.
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection has ended");
     }
 }
 
@@ -191,7 +187,13 @@ impl Context {
         if self.wire.faults().is_offline() {
             return Err(self.cut(asked, None, "the network is down: the request was not sent"));
         }
-        let answered = match self.upstream.send(&asked).await {
+        let outcome = tokio::select! {
+            outcome = self.upstream.send(&asked) => outcome,
+            () = self.wire.faults().network_fails() => {
+                Err("the network went down while the server was asked".to_owned())
+            }
+        };
+        let answered = match outcome {
             Ok(answered) => answered,
             Err(error) => return Err(self.cut(asked, None, &error)),
         };

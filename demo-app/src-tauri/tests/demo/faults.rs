@@ -1,6 +1,8 @@
 //! The user stays signed in while the network has its troubles.
 
 use propusk::{Dialect, ErrorKind};
+use propusk_tests::recording_proxy::RecordingProxy;
+use propusk_tests::server::TestServer;
 
 use crate::setting::Setting;
 
@@ -48,10 +50,22 @@ async fn lost_answer_is_asked_for_again() {
 
 #[tokio::test]
 async fn request_under_way_fails_with_the_network() {
-    let setting = Setting::signed_in(Dialect::Native).await;
+    let server = TestServer::start().await;
+    let proxy = RecordingProxy::open(server.address).await;
+    let setting = Setting::signed_in_through(server, &proxy.url(), Dialect::Native).await;
+    proxy.hold();
+    let call = tokio::spawn({
+        let client = setting.client.clone();
+        async move { client.profile().await }
+    });
+    proxy.wait_for("GET /propusk/v1/account").await;
     setting.wire.faults().set_offline(true);
+    let error = call.await.expect("no panic").expect_err("no network");
+    assert_eq!(*error.kind(), ErrorKind::Network);
+    assert!(setting.last().error.is_some_and(|why| why.contains("went down")));
+    assert!(setting.is_signed_in().await);
     setting.wire.faults().set_offline(false);
-    // Connections that were open are closed; the next request opens another one.
+    proxy.release();
     setting.client.profile().await.expect("the network is back");
 }
 

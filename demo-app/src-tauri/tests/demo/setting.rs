@@ -20,9 +20,14 @@ impl Setting {
     /// With a signed-in user.
     pub async fn signed_in(dialect: Dialect) -> Self {
         let server = TestServer::start().await;
-        let wire = Arc::new(Wire::new(|_| {}));
         let address = format!("http://{}", server.address);
-        let gateway = Gateway::open(&address, None, Arc::clone(&wire)).await.expect("a gateway");
+        Setting::signed_in_through(server, &address, dialect).await
+    }
+
+    /// The same, with a proxy between the gateway and the server.
+    pub async fn signed_in_through(server: TestServer, proxy: &str, dialect: Dialect) -> Self {
+        let wire = Arc::new(Wire::new(|_| {}));
+        let gateway = Gateway::open(proxy, None, Arc::clone(&wire)).await.expect("a gateway");
         let builder = Client::builder(gateway.url()).dialect(dialect).vault(Vault::memory());
         let client = builder.build().expect("a client");
         let new = Registration::new(PASSWORD).email(EMAIL);
