@@ -79,7 +79,7 @@ function render(name, entered) {
   byId('operation').replaceChildren(back, title, about, ...(operation.panel ? [result, body] : [body, result]));
 }
 
-// Whether nobody has to sign in first.
+// Whether it works without a sign-in.
 function isPossible(operation) {
   return !operation?.needs || isSignedIn();
 }

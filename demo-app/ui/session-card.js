@@ -47,13 +47,13 @@ function top() {
 function who(title, about) {
   const { phase, user, reason: why } = get('status');
   if (!isSignedIn()) {
-    say(title, phase === 'unknown' ? 'session.unknown' : 'session.nobody');
+    say(title, phase === 'unknown' ? 'session.unknown' : 'session.no_user');
     return phase === 'unknown' ? say(about, 'session.unknown.why') : say(about, ...reason(why));
   }
   const { displayName, email, phone, username } = get('profile') ?? {};
   const names = [displayName, email, phone, username, get('identifier')].filter(Boolean);
   if (names.length > 0) title.textContent = names[0];
-  else say(title, user?.accountId ? 'session.account' : 'session.somebody', { id: user?.accountId });
+  else say(title, user?.accountId ? 'session.account' : 'session.unnamed', { id: user?.accountId });
   if (names.length > 1 && names[1] !== names[0]) about.textContent = names[1];
   else say(about, `session.${phase}`);
 }
@@ -83,7 +83,7 @@ function fact(key, value) {
   return el('div', {}, el('dt', { text: key }), value);
 }
 
-// The troubles that are switched on, so that nobody forgets them.
+// The troubles that are switched on, so that they are not forgotten.
 function flags() {
   const trouble = get('demo')?.trouble ?? {};
   const shown = [
