@@ -3,8 +3,7 @@
 //! view.
 //!
 //! ```no_run
-//! # fn context() -> tauri::Context<tauri::Wry> { unimplemented!() }
-//! # fn main() -> tauri::Result<()> {
+//! # fn run(context: tauri::Context<tauri::Wry>) -> tauri::Result<()> {
 //! use propusk::{Client, Vault};
 //! use tauri::Manager;
 //!
@@ -17,7 +16,7 @@
 //!             .vault(Vault::keyring("org.example.app", folder));
 //!         Ok(client.build()?)
 //!     }))
-//!     .run(context()) // tauri::generate_context!()
+//!     .run(context) // tauri::generate_context!()
 //! # }
 //! ```
 #![warn(missing_docs)]

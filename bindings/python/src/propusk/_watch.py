@@ -8,7 +8,7 @@ from . import _ffi
 
 
 class _Latest(_ffi.SessionListener):
-    """Keeps the newest status; an older one that nobody has read is dropped."""
+    """Keeps the newest status; an older one that was not read is dropped."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self._loop = loop

@@ -182,8 +182,8 @@ class SuiteTest {
             client.signInWithProvider("google", { url -> throw IOException("no browser for $url") })
         }
         assertTrue(broken.message!!.endsWith("java.io.IOException"), broken.message)
-        val error = failure<PropuskException.Usage> { client.signInWithProvider("google", { TODO("for $it") }) }
-        assertTrue(error.message!!.endsWith("kotlin.NotImplementedError"), error.message)
+        val error = failure<PropuskException.Usage> { client.signInWithProvider("google", { url -> throw LinkageError("for $url") }) }
+        assertTrue(error.message!!.endsWith("java.lang.LinkageError"), error.message)
         failure<PropuskException.Cancelled> {
             client.signInWithProvider("google", { throw CancellationException("the user closed the window") })
         }
