@@ -28,6 +28,7 @@ const COMMANDS: &[&str] = &[
     "link_with_provider",
     "cancel_sign_in",
     "complete_sign_in",
+    "take_link_results",
     "status",
     "vault_state",
     "offline_identity",

@@ -1,8 +1,10 @@
 // Checks the page without a browser: the same keys and parameters in every language, no text
-// outside of the texts, every key that is used exists, and enough contrast in both themes.
+// outside of the texts, every key that is used exists, and enough contrast in both themes; and the
+// JavaScript of the plugin.
 // Run: node demo-app/ui-tests/check.mjs
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { problemsOfPlugin } from './plugin.mjs';
 
 const ui = fileURLToPath(new URL('../ui/', import.meta.url));
 const problems = [];
@@ -20,6 +22,7 @@ modules.forEach(checkModule);
 checkUse();
 checkPage();
 checkColours();
+problems.push(...await problemsOfPlugin());
 for (const problem of problems) console.error(problem);
 if (problems.length === 0) console.log(`${Object.keys(languages.en).length} texts in ${Object.keys(languages).length} languages, ${modules.length} modules: no problems`);
 process.exitCode = problems.length === 0 ? 0 : 1;

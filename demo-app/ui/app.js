@@ -1,6 +1,6 @@
 // Starts the page: connects the Rust side with the state, and the state with the parts of the page.
 import { demoState, listen, timeline, wireLog } from './backend.js';
-import { announce } from './dom.js';
+import { announce, byId } from './dom.js';
 import * as propusk from './generated/propusk.js';
 import { startHeader } from './header.js';
 import { reload, startInbox } from './inbox.js';
@@ -10,7 +10,7 @@ import { startOperationPanel } from './operation-panel.js';
 import { forgetSuccess, showError, showSuccess } from './result.js';
 import { startSessionCard } from './session-card.js';
 import { startStart } from './start.js';
-import { get, isSignedIn, put } from './state.js';
+import { get, isSignedIn, put, watch } from './state.js';
 import { startTabs } from './tabs.js';
 import { applyTheme } from './theme.js';
 import { startTimeline } from './timeline.js';
@@ -21,17 +21,18 @@ import { chooseLanguage } from './words.js';
 applyTheme();
 chooseLanguage(kept('language') ?? navigator.language.slice(0, 2));
 for (const start of [startTabs, startHeader, startStart, startSessionCard, startOperationList, startOperationPanel, startTimeline, startWireLog, startInbox, startTrouble]) start();
+watch(['link', 'operations'], showLink);
 connect();
 
 async function connect() {
   await listen('demo://state', demoChanged);
   await listen('demo://wire', (entry) => put('wire', withEntry(get('wire'), entry)));
   await listen('demo://timeline', (entry) => put('timeline', withEntry(get('timeline'), entry)));
-  await propusk.onLink(linkCompleted);
   await demoChanged(await demoState());
   put('wire', merged(await wireLog(), get('wire')));
   put('timeline', merged(await timeline(), get('timeline')));
   await propusk.onStatus(statusChanged);
+  await propusk.onLink((result) => put('link', result));
 }
 
 // The state of the demo. Another server or dialect has other operations and another session.
@@ -43,7 +44,7 @@ async function demoChanged(demo) {
   if (!isOther) return;
   if (demo.server.kind === 'none') {
     for (const topic of ['wire', 'timeline', 'inbox', 'operations']) put(topic, []);
-    for (const topic of ['profile', 'identifier', 'chosen']) put(topic, null);
+    for (const topic of ['profile', 'identifier', 'chosen', 'link']) put(topic, null);
     return;
   }
   const operations = await propusk.operations().catch(() => []);
@@ -61,7 +62,12 @@ async function statusChanged(status) {
   if (before.phase !== status.phase) announce(`phase.${status.phase}`);
 }
 
-function linkCompleted(result) {
+// The result of a link that no call waits for. One that has started the app may come before there is a
+// place for it.
+function showLink() {
+  const result = get('link');
+  if (!result || !byId('result')) return;
+  put('link', null);
   if (result.error) showError(result.error);
   else showSuccess([`done.link.${result.outcome}`, { provider: result.identity?.provider ?? '' }], result.identity);
 }

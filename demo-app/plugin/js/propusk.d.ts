@@ -158,7 +158,10 @@ export function finishPendingWork(limitSeconds: number): Promise<boolean>;
 
 /** Calls back with the status now and after each change. Returns a function that stops it. */
 export function onStatus(callback: (status: Status) => void): Promise<() => Promise<void>>;
-/** A deep link has completed a sign-in that no call waits for, or has failed. */
+/**
+ * A deep link has completed a sign-in that no call waits for, or has failed; also before this call, such as
+ * the link that started the app. Each result comes once, to one page.
+ */
 export function onLink(
   callback: (result: LinkOutcome | { error: PropuskError }) => void,
 ): Promise<() => Promise<void>>;

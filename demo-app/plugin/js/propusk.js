@@ -68,8 +68,13 @@ export const onStatus = async (callback) => {
 };
 
 // Calls back when a deep link has completed a sign-in that no call of this page waits for, such as
-// one that started the app.
-export const onLink = (callback) => listen('propusk://link', callback);
+// one that started the app, perhaps before the page listened. Each result comes once.
+export const onLink = async (callback) => {
+  const take = async () => (await call('take_link_results')).forEach((result) => callback(result));
+  const stop = await listen('propusk://link', take);
+  await take();
+  return stop;
+};
 
 const listen = async (event, callback) => {
   const handler = transformCallback(({ payload }) => callback(payload));

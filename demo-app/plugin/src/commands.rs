@@ -8,6 +8,7 @@ use tauri::ipc::Invoke;
 use tauri::{AppHandle, Runtime, command};
 use url::Url;
 
+use crate::deep_links::LinkReport;
 use crate::error::CommandError;
 use crate::input::{NewAccount, OldTokens, ProfileChanges, Way, mailed_link};
 use crate::output;
@@ -48,6 +49,7 @@ pub(crate) fn handler<R: Runtime>() -> impl Fn(Invoke<R>) -> bool + Send + Sync 
         link_with_provider,
         cancel_sign_in,
         complete_sign_in,
+        take_link_results,
         status,
         vault_state,
         offline_identity,
@@ -287,7 +289,18 @@ async fn cancel_sign_in<R: Runtime>(app: AppHandle<R>) -> Answer<()> {
 #[command]
 async fn complete_sign_in<R: Runtime>(app: AppHandle<R>, link: Secret) -> Answer<LinkResult> {
     let done = run(&app, "complete_sign_in", async |sdk| sdk.complete_sign_in(link.expose()).await);
-    done.await.map(LinkResult::from)
+    let done = done.await.map(LinkResult::from);
+    if done.is_ok() {
+        // A call may still wait for this link.
+        provider_sign_in::pass_on(&app, link.expose(), done.clone());
+    }
+    done
+}
+
+/// Not an operation: the results have been reported when their links were completed.
+#[command]
+async fn take_link_results<R: Runtime>(app: AppHandle<R>) -> Answer<Vec<LinkReport>> {
+    Ok(app.propusk().link_results.take())
 }
 
 #[command]

@@ -1,5 +1,9 @@
 //! Completes sign-ins with the links that the system delivers: to the running app, or to one that
-//! such a link has started.
+//! such a link has started. Results that no call waits for are kept until the page takes them, because
+//! a link that starts the app may be completed before the page listens.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
 
 use serde::Serialize;
 use tauri::{AppHandle, Emitter, Manager, Runtime, async_runtime};
@@ -10,13 +14,36 @@ use crate::LINK_EVENT;
 use crate::error::CommandError;
 use crate::output::LinkResult;
 use crate::plugin::{PropuskExt, lock};
+use crate::provider_sign_in;
+
+/// The results that wait for the page. An app that never takes them loses the oldest.
+const MAX_RESULTS: usize = 8;
 
 /// What the page learns of a link that no call waits for.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-enum LinkReport {
+pub(crate) enum LinkReport {
     Done(LinkResult),
     Failed { error: CommandError },
+}
+
+/// The results that the page has not taken yet.
+#[derive(Default)]
+pub(crate) struct LinkResults(Mutex<VecDeque<LinkReport>>);
+
+impl LinkResults {
+    fn add(&self, report: LinkReport) {
+        let mut waiting = lock(&self.0);
+        waiting.push_back(report);
+        if waiting.len() > MAX_RESULTS {
+            waiting.pop_front();
+        }
+    }
+
+    /// Each result comes once.
+    pub fn take(&self) -> Vec<LinkReport> {
+        lock(&self.0).drain(..).collect()
+    }
 }
 
 /// Follows the links of the deep-link plugin, if the app has it.
@@ -59,6 +86,8 @@ async fn complete_and_report<R: Runtime>(app: &AppHandle<R>, link: &str) {
         Some(Ok(result)) => LinkReport::Done(result),
         Some(Err(error)) => LinkReport::Failed { error },
     };
+    // First kept: a page that hears the event takes it.
+    app.propusk().link_results.add(report.clone());
     if let Err(error) = app.emit(LINK_EVENT, report) {
         tracing::warn!(%error, "the result of a link was not reported to the page");
     }
@@ -79,19 +108,23 @@ async fn complete<R: Runtime>(
     if let Some(observer) = &plugin.options.observer {
         observer.report("deep_link", &result);
     }
-    let state = state_of(link).unwrap_or_default();
-    match lock(&plugin.pending).take_if(|pending| pending.is_for(&state)) {
-        Some(pending) => {
-            pending.finish(result);
-            None
-        }
-        None => Some(result),
-    }
+    provider_sign_in::pass_on(app, link, result)
 }
 
-/// The state in a link; whether the link is valid, the client decides.
-fn state_of(link: &str) -> Option<String> {
-    let link = Url::parse(link).ok()?;
-    let state = link.query_pairs().find(|(name, _)| name == "state");
-    state.map(|(_, value)| value.into_owned())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newest_results_wait_for_the_page() {
+        let results = LinkResults::default();
+        for number in 0..20 {
+            let error = CommandError::usage(number);
+            results.add(LinkReport::Failed { error });
+        }
+        let taken = serde_json::to_string(&results.take()).expect("JSON");
+        assert_eq!(taken.matches("error").count(), MAX_RESULTS, "{taken}");
+        assert!(taken.ends_with("invalid use: 19\"}}]"), "{taken}");
+        assert!(results.take().is_empty());
+    }
 }

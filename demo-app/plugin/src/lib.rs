@@ -42,7 +42,8 @@ use tauri::{AppHandle, Runtime};
 
 /// The event with each new [`Status`].
 pub const STATUS_EVENT: &str = "propusk://status";
-/// The event with the result of a deep link that no call waits for.
+/// The event with the result of a deep link that no call waits for. The page's `onLink` takes the result
+/// with a command, also one from before it listened.
 pub const LINK_EVENT: &str = "propusk://link";
 
 /// The plugin with the client that the function builds when the app starts.

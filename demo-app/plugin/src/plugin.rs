@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::STATUS_EVENT;
 use crate::browser::Browser;
+use crate::deep_links::LinkResults;
 use crate::error::CommandError;
 use crate::observer::{Call, Observer};
 use crate::output::Status;
@@ -110,6 +111,7 @@ pub struct Propusk<R: Runtime> {
     pub(crate) pending: Mutex<Option<PendingSignIn>>,
     /// Links that have arrived before there was a client.
     pub(crate) early_links: Mutex<Vec<Url>>,
+    pub(crate) link_results: LinkResults,
 }
 
 #[derive(Default)]
@@ -142,6 +144,7 @@ impl<R: Runtime> Propusk<R> {
             in_use: Mutex::default(),
             pending: Mutex::default(),
             early_links: Mutex::default(),
+            link_results: LinkResults::default(),
         }
     }
 

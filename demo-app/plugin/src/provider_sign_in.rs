@@ -5,6 +5,7 @@ use propusk::{BrowserSignIn, RedirectUri, Secret};
 use tauri::{AppHandle, Runtime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use url::Url;
 
 use crate::error::CommandError;
 use crate::input::Way;
@@ -50,6 +51,29 @@ pub(crate) async fn in_browser<R: Runtime>(
         Way::DeepLink => by_deep_link(app, purpose, provider).await,
         Way::Loopback => at_loopback(app, purpose, provider).await,
     }
+}
+
+/// Passes the result of a link to the call that waits for it. `None` if there is one.
+pub(crate) fn pass_on<R: Runtime>(
+    app: &AppHandle<R>,
+    link: &str,
+    result: Result<LinkResult, CommandError>,
+) -> Option<Result<LinkResult, CommandError>> {
+    let state = state_of(link).unwrap_or_default();
+    match lock(&app.propusk().pending).take_if(|pending| pending.is_for(&state)) {
+        Some(pending) => {
+            pending.finish(result);
+            None
+        }
+        None => Some(result),
+    }
+}
+
+/// The state in a link; whether the link is valid, the client decides.
+fn state_of(link: &str) -> Option<String> {
+    let link = Url::parse(link).ok()?;
+    let state = link.query_pairs().find(|(name, _)| name == "state");
+    state.map(|(_, value)| value.into_owned())
 }
 
 /// Cancels the sign-in whose browser is open, if there is one.
