@@ -63,7 +63,7 @@ impl Exchange {
     pub fn of(
         id: u64,
         server: &Url,
-        asked: Asked,
+        asked: &Asked,
         answered: Option<Answered>,
         error: Option<String>,
     ) -> Self {
@@ -71,13 +71,13 @@ impl Exchange {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let path = masking::target(target);
         let request_headers = headers(&head.headers);
-        let request_body = shown(&head.headers, &body, Side::Request);
+        let request_body = shown(&head.headers, body, Side::Request);
         let method = head.method.to_string();
         let url = format!("{}{path}", server.origin().ascii_serialization());
         let curl = curl::command(&method, &url, &request_headers, request_body.as_deref());
         Exchange {
             id,
-            at,
+            at: *at,
             method,
             path,
             status: answered.as_ref().map(|answer| answer.status.as_u16()),

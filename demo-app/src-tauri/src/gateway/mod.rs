@@ -184,32 +184,60 @@ impl Context {
         let (began, at) = (Instant::now(), now_in_milliseconds());
         let body = Limited::new(body, MAX_REQUEST).collect().await.map_err(|_| Cut)?.to_bytes();
         let asked = Asked { at, began, head, body };
-        if self.wire.faults().is_offline() {
-            return Err(self.cut(asked, None, "the network is down: the request was not sent"));
+        Underway { context: self, asked, is_logged: false }.carry().await
+    }
+}
+
+/// A request until it is in the log. Hyper drops it if the client closes the connection first, such as at
+/// the time limit of the SDK.
+struct Underway<'c> {
+    context: &'c Context,
+    asked: Asked,
+    is_logged: bool,
+}
+
+impl Underway<'_> {
+    async fn carry(mut self) -> Result<Response<Full<Bytes>>, Cut> {
+        let Context { upstream, wire, .. } = self.context;
+        if wire.faults().is_offline() {
+            return Err(self.cut(None, "the network is down: the request was not sent"));
         }
         let outcome = tokio::select! {
-            outcome = self.upstream.send(&asked) => outcome,
-            () = self.wire.faults().network_fails() => {
+            outcome = upstream.send(&self.asked) => outcome,
+            () = wire.faults().network_fails() => {
                 Err("the network went down while the server was asked".to_owned())
             }
         };
         let answered = match outcome {
             Ok(answered) => answered,
-            Err(error) => return Err(self.cut(asked, None, &error)),
+            Err(error) => return Err(self.cut(None, &error)),
         };
-        self.wire.learn_time(&answered.headers);
-        if self.wire.faults().loses_this_answer() {
+        wire.learn_time(&answered.headers);
+        if wire.faults().loses_this_answer() {
             let why = "the server has answered, and the answer was lost";
-            return Err(self.cut(asked, Some(answered), why));
+            return Err(self.cut(Some(answered), why));
         }
         let response = answered.to_response().ok_or(Cut)?;
-        self.wire.add(|id| Exchange::of(id, self.upstream.server(), asked, Some(answered), None));
+        self.log(Some(answered), None);
         Ok(response)
     }
 
-    fn cut(&self, asked: Asked, answered: Option<Answered>, why: &str) -> Cut {
-        let why = Some(why.to_owned());
-        self.wire.add(|id| Exchange::of(id, self.upstream.server(), asked, answered, why));
+    fn cut(&mut self, answered: Option<Answered>, why: &str) -> Cut {
+        self.log(answered, Some(why.to_owned()));
         Cut
+    }
+
+    fn log(&mut self, answered: Option<Answered>, error: Option<String>) {
+        self.is_logged = true;
+        let server = self.context.upstream.server();
+        self.context.wire.add(|id| Exchange::of(id, server, &self.asked, answered, error));
+    }
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        if !self.is_logged {
+            self.cut(None, "the app closed the connection before the answer came");
+        }
     }
 }

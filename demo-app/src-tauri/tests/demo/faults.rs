@@ -3,6 +3,8 @@
 use propusk::{Dialect, ErrorKind};
 use propusk_tests::recording_proxy::RecordingProxy;
 use propusk_tests::server::TestServer;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::setting::Setting;
 
@@ -67,6 +69,25 @@ async fn request_under_way_fails_with_the_network() {
     setting.wire.faults().set_offline(false);
     proxy.release();
     setting.client.profile().await.expect("the network is back");
+}
+
+#[tokio::test]
+async fn request_that_the_client_gives_up_is_in_the_log() {
+    let server = TestServer::start().await;
+    let proxy = RecordingProxy::open(server.address).await;
+    let setting = Setting::signed_in_through(server, &proxy.url(), Dialect::Native).await;
+    proxy.hold();
+    let host = format!("127.0.0.1:{}", setting.gateway.port());
+    let mut client = TcpStream::connect(&host).await.expect("a connection");
+    let request = format!("GET /propusk/v1/providers HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    client.write_all(request.as_bytes()).await.expect("sent");
+    proxy.wait_for("GET /propusk/v1/providers").await;
+    let before = setting.last().id;
+    drop(client);
+    let last = setting.exchange_after(before).await;
+    assert_eq!((last.path.as_str(), last.status), ("/propusk/v1/providers", None));
+    assert!(last.error.is_some_and(|why| why.contains("closed the connection before")));
+    proxy.release();
 }
 
 #[tokio::test]

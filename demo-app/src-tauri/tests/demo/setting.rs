@@ -1,10 +1,13 @@
 //! A server, a gateway to it, and a client that knows only the gateway.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use propusk::{Client, Dialect, Registered, Registration, Vault};
 use propusk_demo_lib::gateway::{Exchange, Gateway, Wire};
 use propusk_tests::server::TestServer;
+use propusk_tests::webdriver::PATIENCE;
+use tokio::time::{interval, timeout};
 
 pub const EMAIL: &str = "anna@example.com";
 pub const PASSWORD: &str = "a quiet harbour at noon";
@@ -43,6 +46,20 @@ impl Setting {
 
     pub fn last(&self) -> Exchange {
         self.exchanges().pop().expect("an exchange")
+    }
+
+    /// Waits for the first exchange after this one.
+    pub async fn exchange_after(&self, id: u64) -> Exchange {
+        let mut looks = interval(Duration::from_millis(10));
+        let found = timeout(PATIENCE, async {
+            loop {
+                looks.tick().await;
+                if let Some(exchange) = self.wire.exchanges_after(id).into_iter().next() {
+                    return exchange;
+                }
+            }
+        });
+        found.await.expect("an exchange")
     }
 
     pub async fn is_signed_in(&self) -> bool {
