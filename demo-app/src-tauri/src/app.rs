@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tauri::{App, AppHandle, Listener, Manager, async_runtime};
+use tauri::{App, AppHandle, Listener, Manager, Wry, async_runtime};
 use tauri_plugin_deep_link::DeepLinkExt;
 use tauri_plugin_propusk::{Builder, Call, STATUS_EVENT};
 
@@ -12,13 +12,24 @@ use crate::demo::{Demo, Records};
 use crate::gateway::{Exchange, Wire};
 use crate::plan::LOOPBACK;
 use crate::report::Reporter;
+use crate::start;
 use crate::timeline::{Kind, Timeline};
 
 /// The event with each new exchange.
 const WIRE_EVENT: &str = "demo://wire";
 
 /// Runs until the window is closed.
-pub fn run() -> tauri::Result<()> {
+///
+/// # Errors
+///
+/// An English sentence that says why the app cannot start.
+pub fn run() -> Result<(), String> {
+    let app = start::built(|| builder().build(tauri::generate_context!()))?;
+    app.run(|_, _| {});
+    Ok(())
+}
+
+fn builder() -> tauri::Builder<Wry> {
     let records = records();
     let timeline = Arc::clone(&records.timeline);
     let builder = tauri::Builder::default();
@@ -52,8 +63,15 @@ pub fn run() -> tauri::Result<()> {
             commands::trouble_second_process,
             commands::expire_access_token,
         ])
-        .setup(move |app| Ok(set_up(app, records)?))
-        .run(tauri::generate_context!())
+        .setup(move |app| {
+            if let Err(error) = set_up(app, records) {
+                // Returned, it would be a panic.
+                tracing::error!(%error, "the app could not start");
+                app.cleanup_before_exit();
+                std::process::exit(1);
+            }
+            Ok(())
+        })
 }
 
 fn records() -> Records {

@@ -20,17 +20,28 @@ pub mod plan;
 mod report;
 pub mod second_process;
 mod settings;
+mod start;
 mod state;
 mod time;
 mod timeline;
 mod troubles;
 mod vault;
 
-/// Starts the app.
-#[cfg_attr(mobile, tauri::mobile_entry_point)]
-pub fn run() {
+/// Runs the app until its window is closed.
+///
+/// # Errors
+///
+/// An English sentence that says why it cannot start.
+pub fn run() -> Result<(), String> {
     log_to_standard_error();
-    if let Err(error) = app::run() {
+    app::run()
+}
+
+/// The start on a phone.
+#[cfg(mobile)]
+#[tauri::mobile_entry_point]
+fn run_on_phone() {
+    if let Err(error) = run() {
         tracing::error!(%error, "the app could not start");
     }
 }
