@@ -22,6 +22,7 @@ const panels = { providers: providersPanel, sessions: sessionsPanel, identities:
 export function choose(name, values = {}) {
   prepare(name, values);
   byId('panel-actions').dataset.open = 'true';
+  byId('operation').scrollTop = 0;
   byId('operation').scrollIntoView({ block: 'nearest' });
   // The pressed button is gone with the list.
   if (byId('operations').getClientRects().length === 0) byId('operation-title').focus();
