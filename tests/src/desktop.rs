@@ -12,8 +12,8 @@ use std::{fs, io};
 
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{Duration, interval, timeout};
 
 use crate::http::Client;
@@ -45,6 +45,37 @@ pub struct Desktop {
 pub struct Window {
     session: Session,
     _driver: Child,
+}
+
+/// The processes of an app that is stopped.
+pub struct FrozenApp(Vec<PathBuf>);
+
+impl FrozenApp {
+    /// Kills it.
+    pub async fn end(self) {
+        end(&self.0).await;
+    }
+}
+
+/// The calls on a session bus, as they come.
+pub struct Calls {
+    lines: Lines<BufReader<ChildStdout>>,
+    _monitor: Child,
+}
+
+impl Calls {
+    /// Waits for a line with this text.
+    pub async fn wait_for(&mut self, text: &str) {
+        let found = timeout(PATIENCE, async {
+            loop {
+                let line = self.lines.next_line().await.expect("text");
+                if line.expect("dbus-monitor runs").contains(text) {
+                    return;
+                }
+            }
+        });
+        found.await.expect("a call");
+    }
 }
 
 impl Desktop {
@@ -108,6 +139,31 @@ impl Desktop {
     /// Kills the app, also one that the system has started, on this desktop.
     pub async fn end_app(&self) {
         end(&self.apps()).await;
+    }
+
+    /// Stops the app, which then answers nothing, as one that is ending.
+    pub async fn freeze_app(&self) -> FrozenApp {
+        let processes = self.apps();
+        for process in &processes {
+            let id = process.file_name().expect("a process id");
+            let stopped = Command::new("kill").arg("-STOP").arg(id).status().await;
+            assert!(stopped.expect("kill starts").success(), "the app is stopped");
+        }
+        FrozenApp(processes)
+    }
+
+    /// Follows the calls of this method on the session bus.
+    pub async fn follow_calls(&self, method: &str) -> Calls {
+        let filter = format!("type='method_call',member='{method}'");
+        let mut command = self.command("dbus-monitor");
+        command.arg("--address").arg(&self.bus).arg(filter).stdout(Stdio::piped());
+        let mut monitor = spawn(&mut command, "dbus-monitor");
+        let output = monitor.stdout.take().expect("stdout is a pipe");
+        let lines = BufReader::new(output).lines();
+        let mut calls = Calls { lines, _monitor: monitor };
+        // It gives its own name up when it begins to watch.
+        calls.wait_for("member=NameLost").await;
+        calls
     }
 
     /// The folders in `/proc` of the app's processes on this desktop.

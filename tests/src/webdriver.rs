@@ -15,6 +15,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The key under which the protocol returns elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+const SHOW: &str = "arguments[0].scrollIntoView({ block: 'nearest', behavior: 'instant' })";
+
 /// One session.
 pub struct Session {
     driver: Client,
@@ -101,9 +103,13 @@ impl Session {
         answer.unwrap_or_else(|_| panic!("no answer to {command}"))
     }
 
+    /// The element, in view: WebKitWebDriver refuses one that it has to scroll to inside an area of the page.
     async fn element(&self, selector: &str) -> String {
         let query = json!({"using": "css selector", "value": selector});
-        text(&self.call("element", &query).await[ELEMENT])
+        let element = self.call("element", &query).await;
+        let show = json!({"script": SHOW, "args": [&element]});
+        self.call("execute/sync", &show).await;
+        text(&element[ELEMENT])
     }
 }
 

@@ -73,6 +73,8 @@ async fn link_starts_an_app_that_has_ended() {
     // As the system starts it.
     let page = Page::open(&desktop, &[&link]).await;
     page.has_phase("signed_in").await;
+    // The page says so, though it may not have listened yet.
+    page.has_result("done.link.signed_in").await;
     page.succeed("sign_out", &[]).await;
     page.has_phase("signed_out").await;
 
@@ -89,6 +91,23 @@ async fn link_starts_an_app_that_has_ended() {
     desktop.end_app().await;
     let page = Page::open(&desktop, &[]).await;
     page.has_phase("signed_in").await;
+}
+
+#[tokio::test]
+async fn link_that_comes_while_the_app_ends_starts_it_again() {
+    let (desktop, outside) = (Desktop::start().await, Outside::start().await);
+    let page = Page::at_server(&desktop, &outside.proxy.url()).await;
+    desktop.links_are_known().await;
+    let link = link_after_browser(&desktop, &page, "deep_link").await;
+    // The next start finds it, and waits for its answer.
+    let ending = desktop.freeze_app().await;
+    let mut calls = desktop.follow_calls("ExecuteCallback").await;
+    desktop.open_link(&link).await;
+    calls.wait_for("member=ExecuteCallback").await;
+    assert_eq!(outside.proxy.count(COMPLETE), 0);
+    ending.end().await;
+    until(|| outside.proxy.count(COMPLETE) == 1).await;
+    desktop.end_app().await;
 }
 
 /// The only vault of the app.

@@ -21,6 +21,12 @@ const VIEWS: [(u32, u32, &str, &str); 4] = [
 ];
 /// What is wider than the window, and may not be scrolled to.
 const CUT_OFF: &str = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+/// The whole session card is in view, and the result below it too.
+const CARD_IN_VIEW: &str = "(() => { \
+    const [header, card, result] = ['#header', '#session', '[data-test=result-title]'] \
+        .map((part) => document.querySelector(part).getBoundingClientRect()); \
+    return card.top >= header.bottom && result.top >= card.bottom && result.bottom <= innerHeight; \
+    })()";
 
 #[tokio::test]
 async fn window_is_readable_in_both_themes_and_every_language() {
@@ -32,6 +38,7 @@ async fn window_is_readable_in_both_themes_and_every_language() {
     register(&page).await;
     page.sign_in(EMAIL, PASSWORD).await;
     page.succeed("profile", &[]).await;
+    assert_eq!(page.evaluate(CARD_IN_VIEW).await, true, "the session above the result");
     for tab in ["timeline", "wire", "inbox", "trouble"] {
         page.press(&format!("tab-{tab}")).await;
         look(&page, tab).await;

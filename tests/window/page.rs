@@ -1,11 +1,23 @@
 //! The page in the demo's window, in terms of what a person does.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::Deref;
 
 use propusk_tests::desktop::{Desktop, Window};
 use serde_json::Value;
 
-pub struct Page(Window);
+/// The operation whose form is open.
+const OPEN: &str = "document.querySelector('#operation-title').dataset.text.replace('op.', '')";
+/// Answers with the names that a module of the page exports under a name, or of all its exports.
+const EXPORTS: &str = "const [path, name, done] = arguments; \
+    import(new URL(path, location.href)).then( \
+        (module) => done(Object.keys(name ? module[name] : module)), (error) => done(String(error)))";
+
+pub struct Page {
+    window: Window,
+    succeeded: RefCell<BTreeSet<String>>,
+}
 
 impl Page {
     /// Opens the window and starts the server in the app.
@@ -27,7 +39,8 @@ impl Page {
 
     /// Opens the window of an app that may have been used before.
     pub async fn open(desktop: &Desktop, arguments: &[&str]) -> Self {
-        let page = Page(desktop.window(arguments).await);
+        let window = desktop.window(arguments).await;
+        let page = Page { window, succeeded: RefCell::default() };
         page.wait_until("document.querySelector('#start, #desk:not([hidden])')").await;
         page.wait_until(
             "!document.querySelector('#start').hidden || !document.querySelector('#desk').hidden",
@@ -38,7 +51,7 @@ impl Page {
 
     /// Closes the window; the app ends.
     pub async fn close(self, desktop: &Desktop) {
-        desktop.close(self.0).await;
+        desktop.close(self.window).await;
     }
 
     /// Presses the control with this name.
@@ -58,21 +71,36 @@ impl Page {
         self.is_ready().await;
     }
 
-    /// The operations that are offered, in order.
-    pub async fn operations(&self) -> Vec<String> {
+    /// The operations of the API that are offered.
+    pub async fn operations(&self) -> BTreeSet<String> {
         let names = "[...document.querySelectorAll('[data-test^=op-]')].map((b) => b.dataset.name)";
-        let names = self.evaluate(names).await;
-        let names = names.as_array().expect("a list").iter();
-        names.map(|name| name.as_str().expect("a name").to_owned()).collect()
+        names_in(&self.evaluate(names).await)
+    }
+
+    /// The operations that have succeeded in this window.
+    pub fn succeeded(&self) -> BTreeSet<String> {
+        self.succeeded.borrow().clone()
+    }
+
+    /// The members of what a module of the page exports, or the names of all its exports.
+    pub async fn exports(&self, module: &str, name: Option<&str>) -> BTreeSet<String> {
+        let body = serde_json::json!({ "script": EXPORTS, "args": [module, name] });
+        names_in(&self.call("execute/async", &body).await)
     }
 
     /// Opens the form of an operation.
     pub async fn choose(&self, operation: &str) {
-        self.press(&format!("op-{operation}")).await;
-        self.wait_until(&format!(
-            "document.querySelector('#operation-title').dataset.text === 'op.{operation}'"
-        ))
-        .await;
+        self.open_form("op", operation).await;
+    }
+
+    /// Opens the form of an operation that needs no server.
+    pub async fn choose_local(&self, operation: &str) {
+        self.open_form("sdk", operation).await;
+    }
+
+    async fn open_form(&self, kind: &str, operation: &str) {
+        self.press(&format!("{kind}-{operation}")).await;
+        self.wait_until(&format!("{OPEN} === '{operation}'")).await;
     }
 
     /// Fills the form and sends it. Returns the kind of the error, or `ok`.
@@ -89,7 +117,20 @@ impl Page {
         self.wait_until("document.querySelector('#result').dataset.outcome").await;
         let outcome =
             "(({ outcome, kind }) => kind ?? outcome)(document.querySelector('#result').dataset)";
-        self.evaluate(outcome).await.as_str().expect("a word").to_owned()
+        let outcome = self.evaluate(outcome).await.as_str().expect("a word").to_owned();
+        if outcome == "ok" {
+            let operation = self.evaluate(OPEN).await.as_str().expect("a name").to_owned();
+            self.succeeded.borrow_mut().insert(operation);
+        }
+        outcome
+    }
+
+    /// Waits until the result is this text.
+    pub async fn has_result(&self, text: &str) {
+        self.wait_until(&format!(
+            "document.querySelector('[data-test=result-title]')?.dataset.text === '{text}'"
+        ))
+        .await;
     }
 
     /// An operation that succeeds.
@@ -158,12 +199,17 @@ impl Deref for Page {
     type Target = Window;
 
     fn deref(&self) -> &Window {
-        &self.0
+        &self.window
     }
 }
 
 fn named(name: &str) -> String {
     format!("[data-test=\"{name}\"]")
+}
+
+fn names_in(list: &Value) -> BTreeSet<String> {
+    let names = list.as_array().unwrap_or_else(|| panic!("no list: {list}")).iter();
+    names.map(|name| name.as_str().expect("a name").to_owned()).collect()
 }
 
 fn count(name: &str) -> String {

@@ -38,6 +38,21 @@ async fn turn(page: &Page, trouble: &str, button: &str, is_on: bool) {
     .await;
 }
 
+/// Waits until an element has this text.
+async fn says(page: &Page, name: &str, text: &str) {
+    page.wait_until(&format!(
+        "document.querySelector('[data-test={name}]')?.dataset.text === '{text}'"
+    ))
+    .await;
+}
+
+/// Who the card says is signed in, and the id of the session.
+async fn user(page: &Page) -> String {
+    let shown = "['session-who', 'session-id']\
+        .map((name) => document.querySelector(`[data-test=${name}]`).innerText).join(' ')";
+    page.evaluate(shown).await.as_str().expect("text").to_owned()
+}
+
 #[tokio::test]
 async fn user_stays_signed_in_through_every_trouble() {
     let desktop = Desktop::start().await;
@@ -68,11 +83,25 @@ async fn user_stays_signed_in_through_every_trouble() {
         turn(&page, "clock", "trouble-clock", false).await;
     }
 
+    let before = user(&page).await;
     turn(&page, "key_store", "trouble-key_store", true).await;
-    attempt(&page, "key_store").await;
+    // The app has started again and cannot read its vault: that is not a sign-out.
+    page.has_phase("unknown").await;
+    page.wait_until(
+        "document.querySelector('[data-test=session-vault]').dataset.state === 'locked'",
+    )
+    .await;
+    says(&page, "session-about", "session.unknown.why").await;
+    page.wait_until(
+        "document.querySelector('[data-test=trouble-signed_in] [data-text=\"trouble.unknown\"]')",
+    )
+    .await;
+    assert_ne!(attempt(&page, "key_store").await, "good", "the vault is locked");
     turn(&page, "key_store", "trouble-key_store", false).await;
     assert_eq!(attempt(&page, "key_store").await, "good");
     is_signed_in(&page).await;
+    page.has_phase("signed_in").await;
+    assert_eq!(user(&page).await, before, "the same session");
 
     turn(&page, "second_process", "trouble-second_process", true).await;
     page.wait_until(
