@@ -40,8 +40,7 @@ async function demoChanged(demo) {
   const before = get('demo');
   put('demo', demo);
   put('vault', demo.vault?.state ?? null);
-  const isOther = before?.dialect !== demo.dialect || before?.server.url !== demo.server.url || before?.server.kind !== demo.server.kind || before?.server.running !== demo.server.running;
-  if (!isOther) return;
+  if (before && !isOther(before, demo)) return;
   if (demo.server.kind === 'none') {
     for (const topic of ['wire', 'timeline', 'inbox', 'operations']) put(topic, []);
     for (const topic of ['profile', 'identifier', 'chosen', 'link']) put(topic, null);
@@ -49,8 +48,14 @@ async function demoChanged(demo) {
   }
   const operations = await propusk.operations().catch(() => []);
   await statusChanged(await propusk.status().catch(() => ({ phase: 'unknown' })));
+  if (isOther(get('demo'), demo)) return; // the later change asks again
   put('operations', operations);
   reload();
+}
+
+function isOther(one, other) {
+  const parts = ({ dialect, server }) => JSON.stringify([dialect, server.url, server.kind, server.running]);
+  return parts(one) !== parts(other);
 }
 
 async function statusChanged(status) {

@@ -12,6 +12,7 @@ export function startOperationList() {
 
 function render() {
   const offered = get('operations');
+  byId('operations').dataset.dialect = get('demo')?.dialect ?? '';
   const sections = groups.map((group) => section(group, 'op', offered.filter((name) => operations[name]?.group === group)));
   byId('operations').replaceChildren(...sections.filter(Boolean), section('local', 'sdk', Object.keys(local)));
 }

@@ -63,8 +63,9 @@ impl Page {
     pub async fn choose_dialect(&self, name: &str) {
         self.press("dialect").await;
         self.press(&format!("dialect-{name}")).await;
+        // The list of operations follows the choice.
         self.wait_until(&format!(
-            "document.querySelector('[data-test=dialect][data-dialect={name}]') && \
+            "document.querySelector('#operations').dataset.dialect === '{name}' && \
              !document.querySelector('dialog')"
         ))
         .await;
