@@ -1,8 +1,10 @@
 //! The commands have the same names everywhere: in the build, in the permissions, in the JavaScript
-//! and in its types.
+//! and in its types. The package has its licences. How the commands work is tested in `smallest-app/`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
+const MANIFEST: &str = include_str!("../../Cargo.toml");
 const BUILD: &str = include_str!("../../build.rs");
 const PERMISSIONS: &str = include_str!("../../permissions/default.toml");
 const RUST: &str = include_str!("../../src/commands.rs");
@@ -33,4 +35,12 @@ fn functions_have_types() {
     let functions = between(JAVASCRIPT, "export const ", " =");
     let typed = between(TYPES, "export function ", "(");
     assert_eq!(functions, typed);
+}
+
+#[test]
+fn package_has_its_licences() {
+    for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        assert!(MANIFEST.contains(&format!("\"/{name}\"")), "{name}");
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(name).is_file(), "{name}");
+    }
 }
