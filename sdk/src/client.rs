@@ -213,7 +213,7 @@ impl Client {
             )) => {
                 let next = self.replacement_for(&token).await?;
                 match self.core.transport().send(make_call(&next.credential)?).await {
-                    Err(Failure::Refused(Refusal::Unauthorized)) => Err(Error::because(
+                    Err(Failure::Refused(Refusal::Unauthorized)) => Err(Error::explained(
                         ErrorKind::Protocol,
                         "the server refuses an access token that it has just issued",
                     )),

@@ -103,9 +103,10 @@ impl SessionCore {
         let token = self.cached_token().ok_or_else(|| self.signed_out_error())?;
         match self.has_usable_token() {
             true => Ok(token),
-            false => {
-                Err(Error::because(ErrorKind::Network, "the server does not renew the token now"))
-            }
+            false => Err(Error::explained(
+                ErrorKind::Network,
+                "the server answers, but does not renew the access token now",
+            )),
         }
     }
 

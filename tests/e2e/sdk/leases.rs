@@ -110,6 +110,7 @@ async fn lease_of_a_stopped_process_delays_if_answers_do_not_repeat() {
     assert_eq!(tap.count("POST /token/refresh"), 0);
     // It was killed: its lease does not have to expire.
     stopped.0.kill().and_then(|()| stopped.0.wait()).expect("killed");
+    assert!(error.to_string().starts_with("another process is renewing the session"), "{error}");
     client.access_token().await.expect("a token");
     assert_eq!(tap.count("POST /token/refresh"), 1);
 }

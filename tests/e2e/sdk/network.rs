@@ -49,6 +49,7 @@ async fn root_certificate_is_trusted_if_configured() {
     for builder in [builder(), builder().root_certificate(other)] {
         let error = works(builder, &url).await.expect_err("it is not");
         assert!(matches!(error.kind(), ErrorKind::Network), "{error:?}");
+        assert_eq!(error.to_string(), "the server's certificate is not trusted");
     }
     for pem in ["", "no certificate"] {
         let error = builder().root_certificate(pem).build().expect_err("no certificate");
