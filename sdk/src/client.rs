@@ -145,6 +145,7 @@ impl Client {
     /// Another access token, after a server has refused this one. It is for clients that
     /// [`api`](Self::api) does not cover, such as WebSocket and gRPC. Callers with the same refused
     /// token share one renewal. If the API cannot renew the token now, the same token is
+        self.core.refuse_other_user(Some(user))?;
     /// returned. If the new token is refused too, do not ask again.
     ///
     /// # Errors

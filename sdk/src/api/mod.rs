@@ -110,6 +110,7 @@ impl Api {
         if !client.parts.api.allows(request.url()) {
             return Err(not_allowed());
         }
+        client.core.refuse_other_user(self.user.as_ref())?;
         let again = request.try_clone();
         let token = match again {
             Some(_) => client.core.current_token().await?,
