@@ -90,6 +90,24 @@ final class PackageTests: XCTestCase {
         XCTAssertNotEqual(after.token(), before.token())
     }
 
+    func test_api_sends_no_stream_with_a_token_that_expires_soon() async throws {
+        let world = try await World(self)
+        let server = try LocalServer { _ in unauthorized }
+        let client = try await world.signedIn(apiOrigins: [server.origin])
+        let before = try await client.accessToken()
+        // The app learns the server's clock by its next answer.
+        try await world.advance(871)
+        _ = try await client.profile()
+        var request = URLRequest(url: try XCTUnwrap(URL(string: server.origin + "/orders")))
+        request.httpMethod = "POST"
+        request.httpBodyStream = InputStream(data: Data("green tea".utf8))
+
+        _ = try await client.api().data(for: request)
+        let sent = try XCTUnwrap(server.requests.first?.headers["authorization"])
+        XCTAssertTrue(sent.hasPrefix("Bearer "))
+        XCTAssertNotEqual(sent, before.header())
+    }
+
     func test_api_sends_the_token_only_to_its_origins() async throws {
         let world = try await World(self)
         let foreign = try LocalServer { _ in "200 OK" }
