@@ -21,8 +21,10 @@ const SERVER: Floors = &[
     &["config"],
     &["store"],
     &["error"],
-    &["http", "identifier", "openapi"],
-    &["algorithm", "clock", "language", "owner_only", "python", "readable", "redirect", "tls"],
+    &["http", "identifier", "log", "openapi"],
+    &["algorithm", "clock", "language", "owner_only", "python", "readable", "redirect"],
+    &["request_record", "tls"],
+    &["address_privacy"],
 ];
 
 /// Use cases are above `domain`; below it are mechanisms, which know neither `domain` nor a use

@@ -111,6 +111,18 @@ impl Process {
         }
     }
 
+    /// Everything that it has printed so far.
+    pub fn output(&self) -> String {
+        self.output.lock().expect("a whole log").clone()
+    }
+
+    /// Reads its metrics.
+    pub fn metrics(&self) -> Client {
+        let output = self.output();
+        let (_, rest) = output.split_once("metrics at ").expect("it has metrics");
+        Client::new(rest.split("/metrics").next().unwrap_or_default())
+    }
+
     /// Its resident memory in KiB.
     pub async fn memory(&self) -> u64 {
         let pid = self.child.id().expect("the child is running").to_string();

@@ -39,6 +39,18 @@ pub const DEAD_FOR: i64 = 30 * 24 * 3_600;
 /// The failure of a delivery; `None` if it did not fail.
 type Failure = Option<SendErrorKind>;
 
+/// Mails that wait to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct WaitingMails {
+    /// At most [`COUNTED_MAILS`].
+    pub count: i64,
+    /// The age of the oldest, without those that the limit of their mailbox delays; 0: none waits.
+    pub oldest_seconds: i64,
+}
+
+/// So many waiting mails are counted: reading more of them at every look would cost too much.
+const COUNTED_MAILS: i64 = 10_000;
+
 /// Exponential back-off while the mail server is unreachable: one mail at a time tries it.
 struct Backoff {
     /// When the next mail may try.
@@ -137,6 +149,14 @@ impl Auth {
     pub async fn queued_mails(&self) -> Result<Vec<QueuedMail>> {
         let mut tx = self.store.read().await?;
         outbox::queued_mails(&mut tx).await
+    }
+
+    /// The mails that wait, for the metrics.
+    pub async fn waiting_mails(&self) -> Result<WaitingMails> {
+        let mut tx = self.store.read().await?;
+        let (count, oldest) = outbox::waiting(&mut tx, COUNTED_MAILS).await?;
+        let age = |queued_at: i64| (self.clock.now() - queued_at).max(0);
+        Ok(WaitingMails { count, oldest_seconds: oldest.map_or(0, age) })
     }
 
     /// Queues mails again that could not be sent, except those with expired links; answers their

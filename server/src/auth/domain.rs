@@ -30,9 +30,9 @@ use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::language::Language;
 use crate::providers::Providers;
 use crate::redirect::Redirects;
-use crate::store::effects::EffectfulStore;
+use crate::store::effects::{EffectfulStore, Waits};
 use crate::store::meta::{self, LONGEST_ACCESS};
-use crate::store::{Store, limit_counts};
+use crate::store::{Connections, Store, limit_counts};
 
 /// The parts of [`Auth`].
 pub struct Parts {
@@ -142,6 +142,21 @@ impl Auth {
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
         self.store.ping().await
+    }
+
+    /// What hashes passwords, for the metrics.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// How long reads and writes have waited for the database.
+    pub fn database_waits(&self) -> &Waits {
+        self.store.waits()
+    }
+
+    /// The connections to the database at this moment.
+    pub fn database_connections(&self) -> Connections {
+        self.store.connections()
     }
 
     /// Whether any API hides which accounts exist: then what all APIs share must hide it too.

@@ -33,6 +33,7 @@ pub use accounts::identifiers::{Change, NewNames};
 pub use accounts::import::{Import, NumberConflict, find_conflict};
 pub use accounts::recovery::Requested;
 pub use accounts::registration::{NewPassword, Registration};
+pub use delivery::WaitingMails;
 pub use domain::{Auth, Parts};
 pub use federation::answer::Callback;
 pub use federation::flow::{

@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::check::{MAX_FIRST_ID, flaw};
 pub use self::read::{Loaded, flatten};
-use self::read::{listen_address, networks, texts};
+use self::read::{listen_address, networks, optional_address, texts};
 pub use self::warnings::Warning;
+use crate::address_privacy::AddressPrivacy;
 use crate::algorithm::Algorithm;
 use crate::language::Language;
 
@@ -66,6 +67,10 @@ pub struct Config {
     pub database_url_file: Option<PathBuf>,
     /// The log filter, in the syntax of `RUST_LOG`.
     pub log: String,
+    /// The form of a log line.
+    pub log_format: LogFormat,
+    pub metrics: Metrics,
+    pub privacy: Privacy,
     pub tokens: Tokens,
     pub accounts: Accounts,
     pub password: Hashing,
@@ -88,6 +93,35 @@ pub struct Config {
     /// The settings file, if it contains a secret.
     #[serde(skip)]
     pub file_with_secrets: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    /// One JSON object for each line.
+    Json,
+}
+
+/// What Prometheus reads.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Metrics {
+    /// The address of their own listener. `None`: there are no metrics.
+    #[serde(deserialize_with = "optional_address")]
+    pub listen: Option<SocketAddr>,
+    /// What Prometheus sends as a bearer token; required if others than this machine can connect.
+    pub token: Option<Secret>,
+    pub token_file: Option<PathBuf>,
+}
+
+/// What is written down of users.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Privacy {
+    /// How much of a client's address is in the log.
+    pub addresses: AddressPrivacy,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -359,6 +393,9 @@ impl Default for Config {
             database_url: None,
             database_url_file: None,
             log: "info".to_owned(),
+            log_format: LogFormat::default(),
+            metrics: Metrics::default(),
+            privacy: Privacy::default(),
             tokens: Tokens::default(),
             accounts: Accounts::default(),
             password: Hashing::default(),

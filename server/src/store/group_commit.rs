@@ -60,6 +60,11 @@ impl Writer {
         timeout(ANSWER_LIMIT, outcome).await.unwrap_or(Err(Error::Busy { retry_after: 1 }))
     }
 
+    /// How many writes wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
+
     /// Waits until all queued writes are committed, then ends the task.
     pub(super) async fn close(&self) {
         let (done, closed) = oneshot::channel();

@@ -80,6 +80,16 @@ pub enum Store {
     Postgres(postgres::Pool),
 }
 
+/// The connections to the database at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    /// On SQLite those that read; one more writes.
+    pub open: usize,
+    pub idle: usize,
+    /// What waits for a connection, on SQLite writes.
+    pub waiting: usize,
+}
+
 /// A connection to run statements on, inside a write or for reading.
 pub struct Tx {
     handle: Handle,
@@ -155,6 +165,26 @@ impl Store {
                     tokio::spawn(async move { write_on_postgres(&pool, work, after_commit).await });
                 write.await.map_err(|_| Error::Internal(Fault::WriterGone))?
             }
+        }
+    }
+
+    /// The connections of the pool, and what waits for one.
+    pub fn connections(&self) -> Connections {
+        match self {
+            Store::Sqlite { readers, writer } => Connections {
+                open: readers.size() as usize,
+                idle: readers.num_idle(),
+                waiting: writer.waiting(),
+            },
+            Store::Postgres(pool) => pool.connections(),
+        }
+    }
+
+    /// The engine, as settings name it.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Store::Sqlite { .. } => "sqlite",
+            Store::Postgres(_) => "postgres",
         }
     }
 

@@ -185,6 +185,17 @@ pub async fn queued_mails(tx: &mut Tx) -> Result<Vec<QueuedMail>> {
     ).fetch_all(db).await)?)
 }
 
+/// How many mails wait, of at most `limit`, and when the oldest was queued whose mailbox has no limit
+/// to wait for.
+pub async fn waiting(tx: &mut Tx, limit: i64) -> Result<(i64, Option<i64>)> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select count(*), min(case when waits_for is null then created_at end) from (
+             select created_at, waits_for from outbox
+             where dead_at is null and recipient <> ''
+             limit $1) waiting",
+    ).bind(limit).fetch_one(db).await)?)
+}
+
 /// Makes dead letters due again, except those whose link has expired, and returns how many. A mail
 /// without a link never expires.
 pub async fn revive_dead(tx: &mut Tx, now: i64) -> Result<u64> {

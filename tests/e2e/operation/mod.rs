@@ -5,6 +5,8 @@ mod commands;
 mod database_outage;
 mod durability;
 mod load;
+mod log_lines;
+mod metrics;
 mod proxies;
 mod restart;
 mod restored_backup;

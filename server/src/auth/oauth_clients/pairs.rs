@@ -11,6 +11,7 @@ use crate::auth::secrets::random::hash;
 use crate::auth::sessions::session::{OpenedBy, SessionExtras, active_account, end_live_session};
 use crate::auth::tokens::opaque::random_token;
 use crate::error::{ClientFault, Error, ProviderFault, Result, TokenFault};
+use crate::request_record;
 pub use crate::store::oauth_clients::OAuthClient;
 use crate::store::sessions::{self, NewPair, Session};
 use crate::store::{Tx, accounts, oauth_clients};
@@ -239,6 +240,7 @@ async fn session_for(
     let session = sessions::session_by_refresh(tx, refresh_hash).await?;
     let session = session.filter(|session| is_of(session, policy, client_id));
     let session = session.ok_or(TokenFault::Malformed)?;
+    request_record::note_session(session.account_id, Some(session.id));
     active_account(tx, session.account_id).await?;
     Ok(session)
 }

@@ -6,6 +6,7 @@ use crate::auth::sessions::cut_off::foreign_not_before;
 use crate::auth::tokens::session_id::generation_in_id;
 use crate::auth::tokens::token_id::TokenId;
 use crate::error::{ClientFault, Error, Fault, Result, TokenFault};
+use crate::request_record;
 use crate::store::accounts::{self, Account};
 use crate::store::revocations::{self, Reason, Subject};
 use crate::store::sessions::{self, Session, Surplus};
@@ -180,6 +181,7 @@ pub async fn live_session(
     now: i64,
 ) -> Result<Session> {
     let session = sessions::session(tx, id.session).await?.ok_or(TokenFault::Malformed)?;
+    request_record::note_session(session.account_id, Some(session.id));
     if policy.is_some_and(|name| name != session.policy) {
         return Err(TokenFault::Malformed.into());
     }
@@ -192,8 +194,12 @@ pub async fn live_session(
 
 /// The session of an access token, if it has not ended.
 pub async fn unended_session(tx: &mut Tx, id: i64) -> Result<Session> {
-    let session = sessions::session(tx, id).await?;
-    Ok(session.filter(|session| !session.has_ended).ok_or(TokenFault::Spent)?)
+    let session = sessions::session(tx, id).await?.ok_or(TokenFault::Spent)?;
+    request_record::note_session(session.account_id, Some(session.id));
+    match session.has_ended {
+        true => Err(TokenFault::Spent.into()),
+        false => Ok(session),
+    }
 }
 
 pub async fn active_account(tx: &mut Tx, id: i64) -> Result<Account> {

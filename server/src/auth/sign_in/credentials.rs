@@ -23,6 +23,7 @@ use crate::auth::tokens::simple_jwt::{
 };
 use crate::auth::tokens::token_id::{TokenId, TokenType};
 use crate::error::{Error, Result, TokenFault};
+use crate::request_record;
 use crate::store::revocations::{Reason, Subject};
 use crate::store::{Tx, accounts, sessions};
 
@@ -159,6 +160,7 @@ impl Auth {
             None => {
                 let account = self.foreign_account(&claims).await?.ok_or(Error::AccountNotFound)?;
                 let account_id = account.id;
+                request_record::note_session(account_id, None);
                 Ok(SignedIn { account_id, session: None, in_url: false, of_client: false })
             }
         }
@@ -274,6 +276,7 @@ impl Auth {
         let AccountClaim::Id(account_id) = account else {
             return Err(TokenFault::NoAccount.into());
         };
+        request_record::note_session(account_id, Some(session));
         self.check_number(account_id).await?;
         match self.revoked.reason(Subject::Account(account_id)) {
             Some(Reason::Deleted) => return Err(Error::AccountNotFound),

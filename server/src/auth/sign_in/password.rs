@@ -18,6 +18,7 @@ use crate::auth::tokens::opaque::ApiToken;
 use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
+use crate::request_record;
 use crate::store::accounts::{self, Credentials};
 use crate::store::known_places;
 
@@ -92,6 +93,9 @@ impl Auth {
         let seed = self.cost_seed_of_name(name);
         let request = SignInRequest { identifier: identifier.as_ref(), password, from, seed };
         let found = self.find_credentials(&request).await?;
+        if let Some(found) = &found {
+            request_record::note_account(found.account_id);
+        }
         let is_known = is_at_known_place(found.as_ref(), self.clock.now());
         let attempt = self.limits.reserve(Target::Name(name), from, is_known, self.clock.now())?;
         let opened = self.try_sign_in(policy, request, found, extras).await;
