@@ -1,6 +1,7 @@
 //! Propusk's server: existing sign-in APIs over one account store. [`Server::bind`] puts the
 //! parts together.
 
+pub mod address_privacy;
 pub mod algorithm;
 mod api;
 mod app_links;

@@ -22,7 +22,17 @@ const SERVER: Floors = &[
     &["store"],
     &["error"],
     &["http", "identifier", "openapi"],
-    &["algorithm", "clock", "language", "owner_only", "python", "readable", "redirect", "tls"],
+    &[
+        "address_privacy",
+        "algorithm",
+        "clock",
+        "language",
+        "owner_only",
+        "python",
+        "readable",
+        "redirect",
+        "tls",
+    ],
 ];
 
 /// Use cases are above `domain`; below it are mechanisms, which know neither `domain` nor a use
@@ -34,14 +44,14 @@ const AUTH: Floors = &[
     &["sign_in", "restored"],
     &["accounts"],
     &["sessions", "sweeper"],
-    &["delivery", "follow", "signing_keys"],
+    &["delivery", "events", "follow", "signing_keys"],
     &["domain", "secret"],
     &["requester"],
     &["mailing"],
     &["policy"],
     &["password"],
     &["after_commit", "limits", "tokens"],
-    &["clock_watch", "names", "numbers", "revoked", "secrets"],
+    &["clock_watch", "names", "numbers", "refused", "revoked", "secrets"],
 ];
 
 const SDK: Floors = &[

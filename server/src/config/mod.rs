@@ -20,6 +20,7 @@ pub use self::check::{MAX_FIRST_ID, flaw};
 pub use self::read::{Loaded, flatten};
 use self::read::{listen_address, networks, texts};
 pub use self::warnings::Warning;
+use crate::address_privacy::AddressPrivacy;
 use crate::algorithm::Algorithm;
 use crate::language::Language;
 
@@ -73,6 +74,8 @@ pub struct Config {
     pub http: Http,
     pub cors: Cors,
     pub docs: Docs,
+    pub privacy: Privacy,
+    pub events: Events,
     pub product: Product,
     pub mail: Mail,
     pub links: Links,
@@ -179,6 +182,22 @@ pub struct Cors {
 pub struct Docs {
     /// Whether `/openapi.json` and `/docs` are served.
     pub enabled: bool,
+}
+
+/// What is kept of clients.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Privacy {
+    /// How much of a client's address is kept in events.
+    pub addresses: AddressPrivacy,
+}
+
+/// The events of accounts.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Events {
+    /// After how many days an event is deleted.
+    pub keep_days: i64,
 }
 
 /// What mails and pages call this service.
@@ -366,6 +385,8 @@ impl Default for Config {
             http: Http::default(),
             cors: Cors::default(),
             docs: Docs::default(),
+            privacy: Privacy::default(),
+            events: Events::default(),
             product: Product::default(),
             mail: Mail::default(),
             links: Links::default(),
@@ -438,6 +459,12 @@ impl Default for Http {
 impl Default for Docs {
     fn default() -> Self {
         Docs { enabled: true }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Events { keep_days: 90 }
     }
 }
 

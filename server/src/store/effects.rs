@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::announcements::Announcements;
+use super::events::NewEvent;
 use super::revocations::Revocation;
 use super::{BoxFuture, Store, Tx};
 use crate::error::Result;
@@ -18,6 +19,8 @@ pub struct Effects {
     pub has_queued_mail: bool,
     /// The highest account number that the response may contain.
     pub account_number: Option<i64>,
+    /// What has happened; stored with the write.
+    pub events: Vec<NewEvent>,
 }
 
 impl Effects {
@@ -26,7 +29,10 @@ impl Effects {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.revocations.is_empty() && !self.has_queued_mail && self.account_number.is_none()
+        self.revocations.is_empty()
+            && !self.has_queued_mail
+            && self.account_number.is_none()
+            && self.events.is_empty()
     }
 }
 
