@@ -36,14 +36,14 @@ const AUTH: Floors = &[
     &["sign_in", "restored"],
     &["accounts"],
     &["sessions", "sweeper"],
-    &["delivery", "follow", "signing_keys"],
+    &["delivery", "events", "follow", "signing_keys"],
     &["domain", "secret"],
     &["requester"],
     &["mailing"],
     &["policy"],
     &["password"],
     &["after_commit", "limits", "tokens"],
-    &["clock_watch", "names", "numbers", "revoked", "secrets"],
+    &["clock_watch", "counts", "names", "numbers", "refused", "revoked", "secrets"],
 ];
 
 const SDK: Floors = &[

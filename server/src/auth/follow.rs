@@ -90,6 +90,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::address_privacy::AddressPrivacy;
     use crate::algorithm::Algorithm;
     use crate::auth::limits::{Allowed, LimitRules};
     use crate::auth::mailing::one_time_token::OneTimeKey;
@@ -102,7 +103,8 @@ mod tests {
     use crate::auth::tokens::hs256::Hs256;
     use crate::auth::tokens::token_id::TokenIdKey;
     use crate::auth::{
-        Issuer, Links, NewPassword, Parts, Policy, Registration, SignedIn, SigningSettings,
+        EventRules, Issuer, Links, NewPassword, Parts, Policy, Registration, SignedIn,
+        SigningSettings,
     };
     use crate::clock::Clock;
     use crate::error::{Error, TokenFault};
@@ -206,6 +208,7 @@ mod tests {
             policies: vec![POLICY],
             limits,
             accept_foreign: false,
+            event_rules: EventRules { addresses: AddressPrivacy::Full, keep_days: 90 },
         })
         .await
         .expect("the database answers")

@@ -4,8 +4,10 @@
 mod accounts;
 mod after_commit;
 mod clock_watch;
+mod counts;
 mod delivery;
 mod domain;
+mod events;
 mod federation;
 mod follow;
 mod limits;
@@ -16,6 +18,7 @@ mod oauth_clients;
 mod operator;
 pub mod password;
 mod policy;
+mod refused;
 mod requester;
 mod restored;
 mod revoked;
@@ -33,8 +36,10 @@ pub use accounts::identifiers::{Change, NewNames};
 pub use accounts::import::{Import, NumberConflict, find_conflict};
 pub use accounts::recovery::Requested;
 pub use accounts::registration::{NewPassword, Registration};
+pub use counts::Counts;
 pub use delivery::WaitingMails;
-pub use domain::{Auth, Parts};
+pub use domain::{Auth, EventRules, Parts};
+pub use events::{Cause, ListedEvent, Refusal};
 pub use federation::answer::Callback;
 pub use federation::flow::{
     AppLeg, CODE_LIFETIME, CallbackFailure, CallbackResult, ProviderName, SIGN_IN_LIFETIME,
@@ -53,6 +58,7 @@ pub use oauth_clients::pairs::OpaquePair;
 pub use oauth_clients::registry::{ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient};
 pub use operator::COUNTED_SESSIONS;
 pub use policy::{Policy, RESET_PATH, ResetPage, TokenForm};
+pub use refused::RefusalCount;
 pub use requester::{Requester, SignedIn};
 pub use restored::{HIGHEST_NUMBER, NumbersError, check_number_file};
 pub use secret::{SecretError, ServerSecret};

@@ -70,7 +70,6 @@ pub struct Config {
     /// The form of a log line.
     pub log_format: LogFormat,
     pub metrics: Metrics,
-    pub privacy: Privacy,
     pub tokens: Tokens,
     pub accounts: Accounts,
     pub password: Hashing,
@@ -78,6 +77,8 @@ pub struct Config {
     pub http: Http,
     pub cors: Cors,
     pub docs: Docs,
+    pub privacy: Privacy,
+    pub events: Events,
     pub product: Product,
     pub mail: Mail,
     pub links: Links,
@@ -114,14 +115,6 @@ pub struct Metrics {
     /// What Prometheus sends as a bearer token; required if others than this machine can connect.
     pub token: Option<Secret>,
     pub token_file: Option<PathBuf>,
-}
-
-/// What is written down of users.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub struct Privacy {
-    /// How much of a client's address is in the log.
-    pub addresses: AddressPrivacy,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -213,6 +206,22 @@ pub struct Cors {
 pub struct Docs {
     /// Whether `/openapi.json` and `/docs` are served.
     pub enabled: bool,
+}
+
+/// What is kept of clients.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Privacy {
+    /// How much of a client's address is kept in events and in the log.
+    pub addresses: AddressPrivacy,
+}
+
+/// The events of accounts.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Events {
+    /// After how many days an event is deleted.
+    pub keep_days: i64,
 }
 
 /// What mails and pages call this service.
@@ -395,7 +404,6 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::default(),
             metrics: Metrics::default(),
-            privacy: Privacy::default(),
             tokens: Tokens::default(),
             accounts: Accounts::default(),
             password: Hashing::default(),
@@ -403,6 +411,8 @@ impl Default for Config {
             http: Http::default(),
             cors: Cors::default(),
             docs: Docs::default(),
+            privacy: Privacy::default(),
+            events: Events::default(),
             product: Product::default(),
             mail: Mail::default(),
             links: Links::default(),
@@ -475,6 +485,12 @@ impl Default for Http {
 impl Default for Docs {
     fn default() -> Self {
         Docs { enabled: true }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Events { keep_days: 90 }
     }
 }
 

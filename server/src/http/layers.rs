@@ -68,12 +68,6 @@ impl Watch {
     }
 }
 
-/// Notes the dialect that serves the request.
-pub async fn dialect(State(name): State<&'static str>, request: Request, next: Next) -> Response {
-    request_record::note_dialect(name);
-    next.run(request).await
-}
-
 /// Sends the time of the clock that tokens use; apps correct their own clocks with it.
 pub async fn date(State(clock): State<Clock>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;

@@ -59,15 +59,16 @@ pub fn app(
 
 /// An API's routes, with the page for a new password in front if the API has a path for it.
 fn routes(dialect: &Dialect, context: &Arc<Context>, pages: &Arc<Pages>) -> Router {
+    let with_cause = from_fn_with_state(Arc::clone(context), api::with_cause);
     let routes = (dialect.mount)(context);
-    let routes = routes.route_layer(from_fn_with_state(dialect.policy.name, http::layers::dialect));
-    match dialect.policy.reset_page {
+    let routes = match dialect.policy.reset_page {
         None => routes,
         Some(page) => {
             let state = (Arc::clone(pages), page.path);
             routes.route_layer(from_fn_with_state(state, pages::confirm_link))
         }
-    }
+    };
+    routes.layer(with_cause)
 }
 
 fn docs(dialects: &[Dialect], public_url: &str, host: &str) -> Router {

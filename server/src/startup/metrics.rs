@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, prometheus_text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -23,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::error::StartError;
-use crate::auth::{Auth, WaitingMails};
+use crate::auth::{Auth, Counts, RefusalCount, WaitingMails};
 use crate::config::{self, Secret};
 use crate::http::head;
 use crate::http::listen::{self, Connections};
@@ -139,12 +141,23 @@ fn registry(auth: &Arc<Auth>, store: &Store, requests: &Requests, mails: &Arc<Ma
     let mut registry = Registry::with_prefix("propusk");
     let build = Info::new([("version", env!("CARGO_PKG_VERSION")), ("engine", store.engine())]);
     registry.register("build", "The version of the server and its database engine", build);
+    add_counts(&mut registry, auth);
     add_requests(&mut registry, requests);
     add_hashes(&mut registry, auth);
     add_database(&mut registry, auth);
     let (auth, mails) = (Arc::clone(auth), Arc::clone(mails));
     registry.register_collector(Box::new(Moment { auth, mails }));
     registry
+}
+
+fn add_counts(registry: &mut Registry, auth: &Auth) {
+    let Counts { sign_ins, refreshes, reused, revocations, mails } = auth.counts().clone();
+    registry.register("sign_ins", "Opened sessions", sign_ins);
+    registry.register("refreshes", "Refreshed sessions", refreshes);
+    let help = "Sessions that ended because a spent refresh token came again";
+    registry.register("refresh_tokens_reused", help, reused);
+    registry.register("revocations", "What made issued access tokens invalid", revocations);
+    registry.register("mails", "Mails by what became of them", mails);
 }
 
 fn add_requests(registry: &mut Registry, requests: &Requests) {
@@ -198,12 +211,35 @@ impl Collector for Moment {
         gauge(to, "database_connections_idle", "Those of them that are not in use", None, idle)?;
         let help = "Reads and writes that wait for a connection, on SQLite writes";
         gauge(to, "database_waiting", help, None, number(connections.waiting))?;
+        self.encode_refusals(to)?;
         let Some(WaitingMails { count, oldest_seconds }) = self.mails.last() else {
             return Ok(());
         };
         gauge(to, "mails_waiting", "Mails that wait to be sent", None, count)?;
         let help = "The age of the oldest of them that the limit of its mailbox does not delay";
         gauge(to, "mails_oldest", help, Some(&Unit::Seconds), oldest_seconds)
+    }
+}
+
+impl Moment {
+    /// Refused attempts, which are counted for the events.
+    fn encode_refusals(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let dropped = ConstCounter::new(self.auth.dropped_refusals());
+        let help = "Refused attempts that are missing in the events";
+        let name = "refused_attempts_dropped";
+        dropped.encode(to.encode_descriptor(name, help, None, dropped.metric_type())?)?;
+        let help = "Refused passwords, and attempts beyond a limit";
+        let kind = MetricType::Counter;
+        let mut metric = to.encode_descriptor("refused_attempts", help, None, kind)?;
+        for RefusalCount { dialect, refusal, is_known, count } in self.auth.refusal_counts() {
+            let labels = [
+                ("dialect", dialect.unwrap_or("-")),
+                ("reason", refusal.as_str()),
+                ("account", if is_known { "known" } else { "unknown" }),
+            ];
+            ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+        }
+        Ok(())
     }
 }
 

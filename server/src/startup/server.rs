@@ -126,6 +126,10 @@ impl Server {
             async move { auth.follow_schemes().await }
         });
         let showing = self.metrics.map(|metrics| tokio::spawn(metrics.serve()));
+        let refusing = tokio::spawn({
+            let auth = Arc::clone(&self.auth);
+            async move { auth.store_refused_attempts().await }
+        });
         let (stop_mail, stopping) = watch::channel(false);
         let delivering = tokio::spawn(Arc::clone(&self.auth).deliver_mail(self.mailer, stopping));
         // Mail delivery ends together with the last requests.
@@ -137,11 +141,15 @@ impl Server {
         following.abort();
         sweeping.abort();
         counting.abort();
+        refusing.abort();
         if tokio::time::timeout(MAIL_DEADLINE, delivering).await.is_err() {
             tracing::warn!("mail was not delivered before the deadline; the next start sends it");
         }
         if let Some(showing) = showing {
             showing.abort();
+        }
+        if tokio::time::timeout(CLOSE_DEADLINE, self.auth.store_last_refused()).await.is_err() {
+            tracing::warn!("counts of refused attempts were not stored before the deadline");
         }
         self.auth.close_numbers();
         if tokio::time::timeout(CLOSE_DEADLINE, self.store.close()).await.is_err() {

@@ -8,6 +8,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
 use super::announcements::Announcements;
+use super::events::NewEvent;
 use super::revocations::Revocation;
 use super::{BoxFuture, Connections, Store, Tx};
 use crate::error::Result;
@@ -22,6 +23,12 @@ pub struct Effects {
     pub has_queued_mail: bool,
     /// The highest account number that the response may contain.
     pub account_number: Option<i64>,
+    /// What has happened; stored with the write.
+    pub events: Vec<NewEvent>,
+    /// A session was refreshed.
+    pub has_refreshed: bool,
+    /// The dialect that asked for the write.
+    pub dialect: Option<&'static str>,
 }
 
 impl Effects {
@@ -30,7 +37,11 @@ impl Effects {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.revocations.is_empty() && !self.has_queued_mail && self.account_number.is_none()
+        self.revocations.is_empty()
+            && !self.has_queued_mail
+            && self.account_number.is_none()
+            && self.events.is_empty()
+            && !self.has_refreshed
     }
 }
 

@@ -9,11 +9,13 @@ use crate::auth::mailing::one_time_token::{
     LIFETIME, LinkChallenge, OneTimeKey, OpenLinks, Purpose, bound_token, new_row, open_links,
 };
 use crate::auth::policy::{Policy, RESET_PATH};
+use crate::auth::refused::RefusedAttempts;
 use crate::auth::secrets::random::{hex, random};
 use crate::error::Result;
 use crate::language::Language;
 use crate::mail::{Mail, Message};
 use crate::store::accounts::{self, Account};
+use crate::store::events::Refusal;
 use crate::store::one_time_tokens::{self, OneTimeToken};
 pub use crate::store::outbox::QueuedMail;
 use crate::store::{Tx, meta, outbox};
@@ -122,6 +124,8 @@ pub struct Outbox {
     pub limits: Arc<Limits>,
     /// The challenge of the app that asks for a link.
     pub challenge: Option<LinkChallenge>,
+    /// Counts mails that were dropped.
+    pub refused: Arc<RefusedAttempts>,
 }
 
 impl Outbox {
@@ -194,7 +198,7 @@ impl Outbox {
         now: i64,
     ) -> Result<()> {
         if !self.limits.admit_notice(tx, notice.counter_name(), notice.to, now).await? {
-            return insert_decoy(tx, now).await;
+            return self.drop_mail(tx, account, now).await;
         }
         let Notice { mail_kind, to, about, .. } = notice;
         let mail = QueuedMail { about, ..self.mail_to(mail_kind, account, to, language, now)? };
@@ -230,7 +234,7 @@ impl Outbox {
         let wait = self.admit_link(tx, account, purpose, link.to, now).await?;
         let open = open_links(tx, purpose, account.id, now).await?;
         if wait.is_some() && open == Some(OpenLinks::Unbound) {
-            return insert_decoy(tx, now).await;
+            return self.drop_mail(tx, account, now).await;
         }
         let challenge = self.challenge.filter(|_| open.is_none());
         let outbox = Outbox { challenge, ..self.clone() };
@@ -303,6 +307,12 @@ impl Outbox {
         insert_decoy(tx, now).await
     }
 
+    /// Counts a mail above its limit, which costs the same as queueing it.
+    async fn drop_mail(&self, tx: &mut Tx, account: &Account, now: i64) -> Result<()> {
+        self.refused.count(Some(account.id), Refusal::MailLimit, tx.cause(), now);
+        insert_decoy(tx, now).await
+    }
+
     /// Whether the limits now allow a mail that waits for them. If not, it waits longer; if its
     /// link has expired by a trusted clock, it is deleted. Takes locks in the order in which
     /// requests take them: the account, the count, the mail.
@@ -318,7 +328,7 @@ impl Outbox {
             accounts::lock_account(tx, id).await?;
         }
         if is_clock_trusted && useful_until(tx, mail).await? <= now {
-            outbox::delete_mail(tx, mail.id.clone()).await?;
+            outbox::delete_expired(tx, mail.id.clone(), now).await?;
             return Ok(false);
         }
         let count = mail.waits_for.as_deref().unwrap_or_default();

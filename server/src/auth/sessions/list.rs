@@ -7,6 +7,7 @@ use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::auth::sessions::session::{end_live_session, end_sessions};
 use crate::auth::tokens::session_id::{name_of_session, session_of_name};
 use crate::error::{Error, Result, TokenFault};
+use crate::store::events::{Ending, Event, NewEvent};
 use crate::store::sessions::{self, Session};
 use crate::store::{Tx, accounts, meta};
 
@@ -41,9 +42,7 @@ impl Auth {
     pub async fn end_current_session(&self, who: &SignedIn) -> Result<()> {
         let id = who.session.ok_or(TokenFault::Malformed)?;
         let now = self.clock.now();
-        self.store
-            .write(move |tx| Box::pin(async move { end_live_session(tx, id, now).await }))
-            .await
+        self.store.write(move |tx| Box::pin(end_live_session(tx, id, Ending::SignedOut, now))).await
     }
 }
 
@@ -64,10 +63,12 @@ impl Auth {
                         return Ok(false);
                     }
                     if proof.who.session == Some(id) {
-                        return end_live_session(tx, id, now).await.map(|()| true);
+                        return end_live_session(tx, id, Ending::SignedOut, now)
+                            .await
+                            .map(|()| true);
                     }
                     proof.verify(tx, now).await?;
-                    match end_live_session(tx, id, now).await {
+                    match end_live_session(tx, id, Ending::SignedOutElsewhere, now).await {
                         // A concurrent request has ended the session. `Spent` would mean that the
                         // current session has ended.
                         Err(Error::Token(TokenFault::Spent)) => Ok(false),
@@ -87,7 +88,8 @@ impl Auth {
                 Box::pin(async move {
                     proof.verify(tx, now).await?;
                     let who = proof.who;
-                    end_sessions(tx, who.account_id, who.session, now).await
+                    let why = Ending::SignedOutElsewhere;
+                    end_sessions(tx, who.account_id, who.session, why, now).await
                 })
             })
             .await
@@ -115,6 +117,7 @@ impl Auth {
 
 async fn raise_global_cut_off(tx: &mut Tx, now: i64) -> Result<()> {
     let at = foreign_not_before(now).max(global_cut_off(tx).await?);
+    tx.note(NewEvent::of_server(Event::AllSessionsEnded, now));
     meta::set(tx, meta::FOREIGN_NOT_BEFORE, at.to_string()).await
 }
 

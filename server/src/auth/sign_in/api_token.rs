@@ -15,6 +15,7 @@ use crate::auth::sessions::session::end_live_session;
 use crate::auth::tokens::opaque::access_expiry;
 use crate::error::{Error, Result, TokenFault};
 use crate::request_record;
+use crate::store::events::Ending;
 use crate::store::sessions::{self, Session};
 use crate::store::{accounts, known_places};
 
@@ -85,7 +86,7 @@ impl Auth {
                     if session.policy != name {
                         return Err(TokenFault::Malformed.into());
                     }
-                    end_live_session(tx, id, now).await
+                    end_live_session(tx, id, Ending::SignedOut, now).await
                 })
             })
             .await

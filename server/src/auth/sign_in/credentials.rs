@@ -24,6 +24,7 @@ use crate::auth::tokens::simple_jwt::{
 use crate::auth::tokens::token_id::{TokenId, TokenType};
 use crate::error::{Error, Result, TokenFault};
 use crate::request_record;
+use crate::store::events::Ending;
 use crate::store::revocations::{Reason, Subject};
 use crate::store::{Tx, accounts, sessions};
 
@@ -312,5 +313,5 @@ async fn is_reused(tx: &mut Tx, id: TokenId, policy: &str) -> Result<bool> {
 
 async fn end_own_session(tx: &mut Tx, id: TokenId, policy: &str, now: i64) -> Result<()> {
     let session = live_session(tx, id, Some(policy), now).await?;
-    end_live_session(tx, session.id, now).await
+    end_live_session(tx, session.id, Ending::SignedOut, now).await
 }

@@ -34,6 +34,7 @@ const GRACE_SECONDS: RangeInclusive<i64> = 0..=60;
 pub const MAX_FIRST_ID: i64 = 1 << 30;
 const FIRST_IDS: RangeInclusive<i64> = 1..=MAX_FIRST_ID;
 const SESSIONS: RangeInclusive<i64> = 1..=1_000_000;
+const EVENT_DAYS: RangeInclusive<i64> = 1..=3_650;
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
 const LIFETIMES: RangeInclusive<i64> = 1..=TEN_YEARS;
 /// An app that receives such a link can set another password.
@@ -89,6 +90,7 @@ impl Config {
         self.outbound.check()?;
         self.cors.check()?;
         self.product.check()?;
+        require_range(self.events.keep_days, &EVENT_DAYS, "events.keep_days")?;
         self.check_database_url()
     }
 
