@@ -203,20 +203,20 @@ impl Collector for Moment {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let to = &mut encoder;
         let waiting = number(self.auth.hasher().waiting());
-        let help = "Password hashes that wait for a thread";
+        let help = "Password hashes that wait for a thread.";
         gauge(to, "password_hashes_waiting", help, None, waiting)?;
         let connections = self.auth.database_connections();
         let (open, idle) = (number(connections.open), number(connections.idle));
-        gauge(to, "database_connections", "Open connections of the pool", None, open)?;
-        gauge(to, "database_connections_idle", "Those of them that are not in use", None, idle)?;
-        let help = "Reads and writes that wait for a connection, on SQLite writes";
+        gauge(to, "database_connections", "Open connections of the pool.", None, open)?;
+        gauge(to, "database_connections_idle", "Those of them that are not in use.", None, idle)?;
+        let help = "Reads and writes that wait for a connection, on SQLite writes.";
         gauge(to, "database_waiting", help, None, number(connections.waiting))?;
         self.encode_refusals(to)?;
         let Some(WaitingMails { count, oldest_seconds }) = self.mails.last() else {
             return Ok(());
         };
-        gauge(to, "mails_waiting", "Mails that wait to be sent", None, count)?;
-        let help = "The age of the oldest of them that the limit of its mailbox does not delay";
+        gauge(to, "mails_waiting", "Mails that wait to be sent.", None, count)?;
+        let help = "The age of the oldest of them that the limit of its mailbox does not delay.";
         gauge(to, "mails_oldest", help, Some(&Unit::Seconds), oldest_seconds)
     }
 }
@@ -225,10 +225,10 @@ impl Moment {
     /// Refused attempts, which are counted for the events.
     fn encode_refusals(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let dropped = ConstCounter::new(self.auth.dropped_refusals());
-        let help = "Refused attempts that are missing in the events";
+        let help = "Refused attempts that are missing in the events.";
         let name = "refused_attempts_dropped";
         dropped.encode(to.encode_descriptor(name, help, None, dropped.metric_type())?)?;
-        let help = "Refused passwords, and attempts beyond a limit";
+        let help = "Refused passwords, and attempts beyond a limit.";
         let kind = MetricType::Counter;
         let mut metric = to.encode_descriptor("refused_attempts", help, None, kind)?;
         for RefusalCount { dialect, refusal, is_known, count } in self.auth.refusal_counts() {

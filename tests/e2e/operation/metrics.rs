@@ -157,14 +157,14 @@ async fn requests_are_counted_by_route_method_and_status() {
     server.client.call("CANARY", "/healthz", None, &Value::Null).await;
     let after = samples(&server).await;
     let grown = growth(&before, &after, "propusk_http_requests_total");
-    let expected = [
+    let expected = exactly([
         (r#"{route="-",method="GET",status="404"}"#, 2.0),
         (r#"{route="/api/auth/users",method="POST",status="400"}"#, 2.0),
         (r#"{route="/auth/reset/{uid}/{token}",method="GET",status="400"}"#, 1.0),
         (r#"{route="/healthz",method="other",status="405"}"#, 1.0),
         (r#"{route="/propusk/v1/sessions",method="POST",status="401"}"#, 2.0),
-    ];
-    assert_eq!(grown, expected.map(|(labels, count)| (labels.to_owned(), count)).into());
+    ]);
+    assert_eq!(grown, expected);
     let timed = growth(&before, &after, "propusk_http_request_duration_seconds_count");
     assert_eq!(
         timed.get(r#"{route="/propusk/v1/sessions",method="POST"}"#),
@@ -185,12 +185,78 @@ async fn refusals_are_counted_by_dialect_and_reason() {
     user::verify(&server, "a.b.c").await;
     native::call(&server, "GET", "account", None, Value::Null).await;
     let grown = growth(&before, &samples(&server).await, "propusk_refusals_total");
-    let expected = [
+    let expected = exactly([
         (r#"{dialect="djoser_jwt",reason="invalid_credentials"}"#, 2.0),
         (r#"{dialect="djoser_jwt",reason="token_invalid"}"#, 1.0),
         (r#"{dialect="native",reason="no_credential"}"#, 1.0),
-    ];
-    assert_eq!(grown, expected.map(|(labels, count)| (labels.to_owned(), count)).into());
+    ]);
+    assert_eq!(grown, expected);
+}
+
+/// What is expected of [`growth`].
+fn exactly<const N: usize>(expected: [(&str, f64); N]) -> BTreeMap<String, f64> {
+    expected.map(|(labels, count)| (labels.to_owned(), count)).into()
+}
+
+#[tokio::test]
+async fn sign_ins_refreshes_reuse_and_revocations_are_counted_by_dialect() {
+    let server = server().await;
+    let before = samples(&server).await;
+    for name in ["sign_ins", "refreshes", "refresh_tokens_reused"] {
+        let of_native = format!("propusk_{name}_total{{dialect=\"native\"");
+        let starts_at_zero =
+            |(sample, value): (&String, &f64)| sample.starts_with(&of_native) && *value == 0.0;
+        assert!(before.iter().any(starts_at_zero), "{name}: {before:?}");
+    }
+    native::signed_up(&server, EMAIL).await;
+    let tokens = open(&server, EMAIL).await;
+    let (_, refresh) = user::signed_in(&server, EMAIL).await;
+    assert_eq!(user::refresh(&server, &refresh).await.status, 200);
+    let attempt = "a".repeat(43);
+    for _ in 0..2 {
+        // The second is a retry of the first, with the same answer.
+        assert_eq!(native::refresh(&server, &tokens, &attempt).await.status, 200);
+    }
+    assert_eq!(native::refresh(&server, &tokens, &"b".repeat(43)).await.status, 401);
+    let after = samples(&server).await;
+    assert_eq!(
+        growth(&before, &after, "propusk_sign_ins_total"),
+        exactly([
+            (r#"{dialect="djoser_jwt",by="password"}"#, 1.0),
+            (r#"{dialect="native",by="password"}"#, 2.0),
+        ])
+    );
+    assert_eq!(
+        growth(&before, &after, "propusk_refreshes_total"),
+        exactly([(r#"{dialect="djoser_jwt"}"#, 1.0), (r#"{dialect="native"}"#, 1.0)])
+    );
+    assert_eq!(
+        growth(&before, &after, "propusk_refresh_tokens_reused_total"),
+        exactly([(r#"{dialect="native"}"#, 1.0)])
+    );
+    assert_eq!(
+        growth(&before, &after, "propusk_revocations_total"),
+        exactly([(r#"{of="session"}"#, 1.0)])
+    );
+}
+
+#[tokio::test]
+async fn refused_attempts_are_counted_for_known_and_unknown_names() {
+    let server = server().await;
+    native::signed_up(&server, EMAIL).await;
+    let before = samples(&server).await;
+    for identifier in [EMAIL, EMAIL, "nobody@example.com"] {
+        post(&server, "sessions", json!({"identifier": identifier, "password": "wrong"})).await;
+    }
+    let after = samples(&server).await;
+    assert_eq!(
+        growth(&before, &after, "propusk_refused_attempts_total"),
+        exactly([
+            (r#"{dialect="native",reason="wrong_password",account="known"}"#, 2.0),
+            (r#"{dialect="native",reason="wrong_password",account="unknown"}"#, 1.0),
+        ])
+    );
+    assert_eq!(after["propusk_refused_attempts_dropped_total"], 0.0);
 }
 
 #[tokio::test]
@@ -247,6 +313,9 @@ async fn mails_that_do_not_leave_are_counted_with_their_age() {
     let sent = samples(&server).await;
     let left = ["propusk_mails_waiting", "propusk_mails_oldest_seconds"].map(|name| sent[name]);
     assert_eq!(left, [0.0, 0.0]);
+    let outcomes = ["queued", "sent"]
+        .map(|outcome| sent[&format!("propusk_mails_total{{outcome=\"{outcome}\"}}")]);
+    assert!(outcomes[0] >= 1.0 && outcomes[0] == outcomes[1], "{outcomes:?}");
 }
 
 #[tokio::test]
