@@ -66,6 +66,8 @@ pub struct Parts {
     /// Whether tokens are accepted that a replaced server signed with the same key.
     pub accept_foreign: bool,
     pub event_rules: EventRules,
+    /// Whether the keys are those of the server's secret; a command may have none.
+    pub has_secret: bool,
 }
 
 /// The settings of events.
@@ -101,6 +103,7 @@ pub struct Auth {
     pub(in crate::auth) numbers: Arc<Numbers>,
     pub(in crate::auth) accept_foreign: bool,
     pub(in crate::auth) event_rules: EventRules,
+    pub(in crate::auth) has_secret: bool,
     pub(in crate::auth) refused: Arc<RefusedAttempts>,
 }
 
@@ -147,6 +150,7 @@ impl Auth {
             numbers,
             accept_foreign: parts.accept_foreign,
             event_rules: parts.event_rules,
+            has_secret: parts.has_secret,
             refused,
         };
         auth.load_revocations().await?;

@@ -9,6 +9,7 @@ mod domain;
 mod events;
 mod federation;
 mod follow;
+mod kept;
 mod limits;
 mod mailing;
 mod names;
@@ -28,6 +29,7 @@ mod sign_in;
 mod signing_keys;
 mod sweeper;
 mod tokens;
+mod unlock;
 
 pub use crate::store::accounts::Account;
 pub use crate::store::identities::Identity;
@@ -45,6 +47,7 @@ pub use federation::flow::{
 pub use federation::handle::ProviderTokens;
 pub use federation::sign_in_or_register::SignInMode;
 pub use follow::HEARD_WITHIN;
+pub use kept::{Kept, KeptSession, OwnEvents};
 pub use limits::network_key::Network;
 pub use limits::{Allowed, LimitRules};
 pub use mailing::link_urls::Links;
@@ -72,3 +75,4 @@ pub use tokens::signing::access_token::{Issuer, OWN_APPS};
 pub use tokens::signing::key::Jwk;
 pub use tokens::signing::keys::SigningSettings;
 pub use tokens::signing::rotation::{KeyRevocation, KeyState, ListedKey, sealed_key};
+pub use unlock::{LimitedThing, StoredLimit};

@@ -226,7 +226,8 @@ fn link_of(message: &Message) -> Option<&str> {
         | Message::SessionEnded { .. }
         | Message::NewNetwork { .. }
         | Message::IdentityLinked { .. }
-        | Message::IdentityUnlinked { .. } => None,
+        | Message::IdentityUnlinked { .. }
+        | Message::DataExported => None,
     }
 }
 
@@ -255,7 +256,8 @@ fn named<'a>(message: &'a Message, frame: &'a Frame) -> Option<LabelledName<'a>>
         | Message::AccountDeleted
         | Message::AddressInUse
         | Message::IdentityLinked { .. }
-        | Message::IdentityUnlinked { .. } => None,
+        | Message::IdentityUnlinked { .. }
+        | Message::DataExported => None,
     }
 }
 
@@ -390,6 +392,7 @@ mod tests {
             (Message::PasswordSetByOperator, None),
             (Message::PhoneChanged, None),
             (Message::AccountDeleted, None),
+            (Message::DataExported, None),
         ]
     }
 
