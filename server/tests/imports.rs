@@ -39,12 +39,12 @@ const SERVER: Floors = &[
 /// case.
 const AUTH: Floors = &[
     &["mod"],
-    &["kept", "oauth_clients", "operator"],
+    &["kept", "oauth_clients", "operator", "overview"],
     &["federation"],
     &["sign_in", "restored"],
     &["accounts"],
     &["sessions", "sweeper"],
-    &["delivery", "events", "follow", "signing_keys", "unlock"],
+    &["delivery", "events", "follow", "settings_seen", "signing_keys", "unlock"],
     &["domain", "secret"],
     &["requester"],
     &["mailing"],

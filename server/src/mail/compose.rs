@@ -370,7 +370,7 @@ mod tests {
         Mail { id: ID.to_owned(), to: to.to_owned(), language, message }
     }
 
-    fn messages() -> [(Message, Option<&'static str>); 15] {
+    fn messages() -> [(Message, Option<&'static str>); 16] {
         let link = || "https://a.example/auth/reset/MQ/c7-0f?x=1&y=2".to_owned();
         let name = || "<b>anna</b> & \"co\"".to_owned();
         [

@@ -656,7 +656,7 @@ mod tests {
         // The stored rows are found too, except the one of the address.
         let found = rows
             .iter()
-            .filter(|key| counters.ranges().any(|(first, last)| (first..=last).contains(key)));
+            .filter(|key| counters.ranges().any(|(first, last)| (&first..=&last).contains(key)));
         assert_eq!(found.count(), 2);
     }
 
