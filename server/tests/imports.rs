@@ -31,12 +31,12 @@ const SERVER: Floors = &[
 /// case.
 const AUTH: Floors = &[
     &["mod"],
-    &["oauth_clients", "operator"],
+    &["kept", "oauth_clients", "operator", "overview"],
     &["federation"],
     &["sign_in", "restored"],
     &["accounts"],
     &["sessions", "sweeper"],
-    &["delivery", "events", "follow", "signing_keys"],
+    &["delivery", "events", "follow", "settings_seen", "signing_keys", "unlock"],
     &["domain", "secret"],
     &["requester"],
     &["mailing"],

@@ -67,6 +67,8 @@ pub struct Parts {
     /// Whether tokens are accepted that a replaced server signed with the same key.
     pub accept_foreign: bool,
     pub event_rules: EventRules,
+    /// Whether the keys are those of the server's secret; a command may have none.
+    pub has_secret: bool,
 }
 
 /// The settings of events.
@@ -103,6 +105,7 @@ pub struct Auth {
     pub(in crate::auth) accept_foreign: bool,
     counts: Counts,
     pub(in crate::auth) event_rules: EventRules,
+    pub(in crate::auth) has_secret: bool,
     pub(in crate::auth) refused: Arc<RefusedAttempts>,
 }
 
@@ -151,6 +154,7 @@ impl Auth {
             accept_foreign: parts.accept_foreign,
             counts,
             event_rules: parts.event_rules,
+            has_secret: parts.has_secret,
             refused,
         };
         auth.load_revocations().await?;

@@ -40,6 +40,8 @@ impl Auth {
         let mut tx = self.store.read().await?;
         let all = read_from(&mut tx, 0, read.seconds).await?;
         self.revoked.replace(&all);
+        // Their counts are read after this.
+        self.revoked.newly_unlocked(&all);
         self.revoked.mark_read(read);
         Ok(())
     }
@@ -63,6 +65,10 @@ impl Auth {
         }
         self.revoked.apply(&changes);
         self.revoked.mark_read(read);
+        for account_id in self.revoked.newly_unlocked(&changes) {
+            let counters = self.counters_of(&mut tx, account_id).await?;
+            self.limits.forget(&counters);
+        }
         Ok(())
     }
 
@@ -209,6 +215,7 @@ mod tests {
             limits,
             accept_foreign: false,
             event_rules: EventRules { addresses: AddressPrivacy::Full, keep_days: 90 },
+            has_secret: true,
         })
         .await
         .expect("the database answers")

@@ -116,6 +116,17 @@ impl Config {
         places
     }
 
+    /// The value of each setting as a text, secrets included: to be compared, never shown.
+    pub fn exposed_values(&self) -> Result<BTreeMap<String, String>, serde_json::Error> {
+        let settings = flatten(&serde_json::to_value(self)?);
+        let mut values: BTreeMap<_, _> =
+            settings.into_iter().map(|(key, value)| (key, value.to_string())).collect();
+        for (key, secret) in self.secrets() {
+            values.insert(key, secret.expose().to_owned());
+        }
+        Ok(values)
+    }
+
     /// Every secret that is set, with its key.
     pub(super) fn secrets(&self) -> Vec<(String, &Secret)> {
         let own = [

@@ -56,6 +56,7 @@ pub async fn open_auth(
             addresses: config.privacy.addresses,
             keep_days: config.events.keep_days,
         },
+        has_secret: keys.is_of_server(),
     };
     Ok(Auth::open(parts).await?)
 }

@@ -23,6 +23,7 @@ use crate::auth::Auth;
 use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::error::Error;
 use crate::http::listen::{self, Connections};
 use crate::http::requests::Requests;
 use crate::mail::Mailer;
@@ -176,6 +177,7 @@ async fn prepare(
         return Err(SecretError::Sealed(kid).into());
     }
     keys.remember(store).await?;
+    auth.note_settings(&config.exposed_values().map_err(Error::from)?).await?;
     auth.prepare_signing_keys().await?;
     if let Some(name) = auth.provider_with_changed_issuer().await? {
         return Err(changed_issuer(&name));

@@ -502,6 +502,25 @@ pub async fn events_of(
     ).bind(account_id).bind(before).bind(limit).fetch_all(db).await)?)
 }
 
+/// The same for the owner. Mails that confirm a new address are left out: whether one was sent would
+/// reveal whether another account has the address.
+pub async fn own_events(
+    tx: &mut Tx,
+    account_id: i64,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<StoredEvent>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        select_event!(
+            "where account_id = $1 and id < $2
+               and not (event in ('mail_queued', 'mail_sent', 'mail_given_up')
+                        and reason = 'email_confirm')
+             order by id desc
+             limit $3"
+        ),
+    ).bind(account_id).bind(before).bind(limit).fetch_all(db).await)?)
+}
+
 /// Up to `limit` events of an account with this name, the newest first.
 pub async fn events_named(
     tx: &mut Tx,

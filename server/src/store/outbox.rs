@@ -244,6 +244,13 @@ pub async fn waiting(tx: &mut Tx, limit: i64) -> Result<(i64, Option<i64>)> {
     ).bind(limit).fetch_one(db).await)?)
 }
 
+/// The account's mails that wait or have failed, the oldest first.
+pub async fn mails_of(tx: &mut Tx, account_id: i64) -> Result<Vec<QueuedMail>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        returning_mail!("select", "from outbox where account_id = $1 order by created_at, id"),
+    ).bind(account_id).fetch_all(db).await)?)
+}
+
 /// Makes dead letters due again, except those whose link has expired, and returns how many. A mail
 /// without a link never expires.
 pub async fn revive_dead(tx: &mut Tx, now: i64) -> Result<u64> {

@@ -280,6 +280,17 @@ pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec
     ).bind(account_id).bind(now).bind(LISTED).fetch_all(db).await)?)
 }
 
+/// Up to `limit` sessions of the account that are kept, also ended ones, the last used first.
+pub async fn sessions_of(tx: &mut Tx, account_id: i64, limit: i64) -> Result<Vec<Session>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        select_session!(
+            "where account_id = $1
+             order by last_used_at desc, created_at desc, id
+             limit $2"
+        ),
+    ).bind(account_id).bind(limit).fetch_all(db).await)?)
+}
+
 /// The session of an opaque refresh token.
 pub async fn session_by_refresh(tx: &mut Tx, refresh_hash: String) -> Result<Option<Session>> {
     Ok(on!(tx, db => sqlx::query_as(

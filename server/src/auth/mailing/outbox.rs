@@ -46,12 +46,13 @@ pub enum MailKind {
     NewNetwork,
     IdentityLinked,
     IdentityUnlinked,
+    DataExported,
     /// Never sent: takes the same time as queueing a mail.
     Decoy,
 }
 
 impl MailKind {
-    const ALL: [MailKind; 16] = [
+    const ALL: [MailKind; 17] = [
         MailKind::Link(Purpose::Activation),
         MailKind::Link(Purpose::PasswordReset),
         MailKind::Link(Purpose::EmailReset),
@@ -67,6 +68,7 @@ impl MailKind {
         MailKind::NewNetwork,
         MailKind::IdentityLinked,
         MailKind::IdentityUnlinked,
+        MailKind::DataExported,
         MailKind::Decoy,
     ];
 
@@ -83,6 +85,7 @@ impl MailKind {
             MailKind::NewNetwork => "new_network",
             MailKind::IdentityLinked => "identity_linked",
             MailKind::IdentityUnlinked => "identity_unlinked",
+            MailKind::DataExported => "data_exported",
             MailKind::Decoy => "decoy",
         }
     }
@@ -90,6 +93,21 @@ impl MailKind {
     fn parse(text: &str) -> Option<Self> {
         MailKind::ALL.into_iter().find(|mail_kind| mail_kind.as_str() == text)
     }
+}
+
+/// The names of all counters of mails to one mailbox.
+pub fn counter_names() -> Vec<String> {
+    let mut names = vec![SHARED_COUNTER.to_owned()];
+    for mail_kind in MailKind::ALL {
+        match mail_kind {
+            MailKind::Link(purpose) => {
+                names.extend(CLASSES.map(|class| format!("{} {class}", purpose.as_str())));
+            }
+            MailKind::Decoy => {}
+            notice => names.push(notice.as_str().to_owned()),
+        }
+    }
+    names
 }
 
 /// A link to be mailed to the address `to`.
@@ -378,6 +396,7 @@ impl Outbox {
             MailKind::NewNetwork => Message::NewNetwork { device: mailed(about) },
             MailKind::IdentityLinked => Message::IdentityLinked { provider: provider()? },
             MailKind::IdentityUnlinked => Message::IdentityUnlinked { provider: provider()? },
+            MailKind::DataExported => Message::DataExported,
             MailKind::Decoy => return None,
         };
         let language = Language::parse(&queued.language).unwrap_or(self.language);
@@ -394,14 +413,21 @@ pub async fn useful_until(tx: &mut Tx, mail: &QueuedMail) -> Result<i64> {
     Ok(link_ends.unwrap_or(mail.created_at + LIFETIME))
 }
 
+/// Notices to an address that is not proved share one counter.
+const SHARED_COUNTER: &str = "notice";
+const CLASSES: [&str; 3] = [PROVED, TAGGED, PLAIN];
+const PROVED: &str = "proved";
+const TAGGED: &str = "tagged";
+const PLAIN: &str = "plain";
+
 /// Links to one mailbox are counted in three classes, so that others cannot use up the owner's
 /// allowance: anyone can register many accounts with tagged forms of the address, but only the
 /// mailbox's owner can prove one.
 fn class_of(account: &Account, to: &str) -> &'static str {
     if account.is_mailbox_proved() && account.mailbox() == Some(to) {
-        return "proved";
+        return PROVED;
     }
-    if to.contains('+') { "tagged" } else { "plain" }
+    if to.contains('+') { TAGGED } else { PLAIN }
 }
 
 async fn insert_decoy(tx: &mut Tx, now: i64) -> Result<()> {
@@ -416,7 +442,7 @@ impl Notice<'_> {
     fn counter_name(&self) -> &'static str {
         match self.is_proved || self.mail_kind == MailKind::AddressInUse {
             true => self.mail_kind.as_str(),
-            false => "notice",
+            false => SHARED_COUNTER,
         }
     }
 }

@@ -35,7 +35,7 @@ impl Auth {
     pub async fn live_sessions(&self, who: &SignedIn) -> Result<Vec<LiveSession>> {
         let mut tx = self.store.read().await?;
         let found = sessions::live_sessions(&mut tx, who.account_id, self.clock.now()).await?;
-        Ok(found.into_iter().map(|session| to_live_session(session, who.session)).collect())
+        Ok(found.into_iter().map(|session| LiveSession::of(session, who.session)).collect())
     }
 
     /// Ends the session of the credential, of any API.
@@ -131,15 +131,17 @@ async fn end_page(tx: &mut Tx, after: i64, now: i64) -> Result<Option<(i64, i64)
     Ok(Some((last, ended)))
 }
 
-fn to_live_session(session: Session, current: Option<i64>) -> LiveSession {
-    LiveSession {
-        id: name_of_session(session.id),
-        device_name: session.device_name,
-        api: session.policy,
-        client: session.client_id,
-        created_at: session.created_at,
-        last_used_at: session.last_used_at,
-        expires_at: session.expires_at,
-        is_current: current == Some(session.id),
+impl LiveSession {
+    pub(in crate::auth) fn of(session: Session, current: Option<i64>) -> Self {
+        LiveSession {
+            id: name_of_session(session.id),
+            device_name: session.device_name,
+            api: session.policy,
+            client: session.client_id,
+            created_at: session.created_at,
+            last_used_at: session.last_used_at,
+            expires_at: session.expires_at,
+            is_current: current == Some(session.id),
+        }
     }
 }
