@@ -3,6 +3,7 @@
 //! sent: they may contain secrets.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::{MatchedPath, Request, State};
@@ -55,11 +56,11 @@ pub async fn watch(State(watch): State<Watch>, request: Request, next: Next) -> 
         }
         response
     };
-    request_record::within(Some(record.clone()), serving).await
+    request_record::within(Some(Arc::clone(&record)), serving).await
 }
 
 impl Watch {
-    fn record_of(&self, request: &Request) -> std::sync::Arc<RequestRecord> {
+    fn record_of(&self, request: &Request) -> Arc<RequestRecord> {
         let (extensions, headers) = (request.extensions(), request.headers());
         let given = self.proxies.header_of_proxy(extensions, headers, &REQUEST_ID);
         let id = given.and_then(|id| RequestId::parse(id.as_bytes()));

@@ -146,6 +146,7 @@ mod tests {
 
     use super::*;
     use crate::error::Error;
+    use crate::request_record::{RequestId, RequestRecord};
     use crate::store::accounts::{self, NewAccount};
     use crate::store::connect;
 
@@ -197,6 +198,20 @@ mod tests {
         assert!(reported.lock().expect("no panic").is_empty());
         let id = store.write(|tx| Box::pin(insert_account(tx))).await.expect("an account");
         assert_eq!(*reported.lock().expect("no panic"), [id]);
+    }
+
+    #[tokio::test]
+    async fn write_is_a_part_of_the_request_that_asks_for_it() {
+        let (store, ..) = recorded().await;
+        let record = RequestRecord::new(RequestId::new(), None);
+        let writing = store.write(|_| {
+            Box::pin(async {
+                request_record::note_refusal("noted in the write");
+                Ok(())
+            })
+        });
+        request_record::within(Some(Arc::clone(&record)), writing).await.expect("a write");
+        assert_eq!(record.known().refusal, Some("noted in the write"));
     }
 
     #[tokio::test]

@@ -1,11 +1,13 @@
 //! What a log line says of its request: the id that the client gets too, whose account and session it
 //! was about, and why it was refused; and what it does not say.
 
+use std::process::Command;
+
+use propusk_tests::handbook::block_below;
 use propusk_tests::http::{Answer, Client};
 use propusk_tests::native::{self, bearer, open, post};
 use propusk_tests::operator::Operator;
-use propusk_tests::process::Process;
-use propusk_tests::user::{self, PASSWORD};
+use propusk_tests::user::PASSWORD;
 use serde_json::{Value, json};
 
 const EMAIL: &str = "anna@example.com";
@@ -203,11 +205,11 @@ async fn every_dialect_names_itself_and_the_reason_of_a_refusal() {
         ("djoser_token", "/auth/token/login/", login("email"), "invalid_credentials"),
         ("djoser_jwt", "/api/auth/jwt/create/", login("username"), "invalid_credentials"),
         ("simplejwt", "/api/auth/login/", login("username"), "invalid_credentials"),
-        ("simplejwt_rotating", "/token", login("username"), "invalid_credentials"),
+        ("simplejwt_rotating", "/token", login("email"), "invalid_credentials"),
         ("native", "/propusk/v1/sessions", login("identifier"), "invalid_credentials"),
         (
             "prehashed",
-            "/authorization/login",
+            "/authorization/login/email",
             json!({"email": EMAIL, "hash_password": "0123456789abcdef"}),
             "invalid_credentials",
         ),
@@ -245,14 +247,19 @@ async fn every_dialect_names_itself_and_the_reason_of_a_refusal() {
 }
 
 #[tokio::test]
-async fn line_of_a_write_belongs_to_the_request_that_waits_for_it() {
+async fn command_of_the_handbook_finds_the_line_of_an_id() {
     let operator = Operator::new().await;
-    let server: Process = operator.start(&[JSON, ("PROPUSK_LOG", "debug")]).await;
-    let answer = user::register(&server, "email", EMAIL).await;
+    let server = operator.start(&[]).await;
+    let answer = ask(&server.client, "/healthz", &[]).await;
+    ask(&server.client, "/readyz", &[]).await;
     let (_, output) = server.terminate().await;
-    let id = id_of(&answer);
-    let inserts = |line: &&Value| line.to_string().contains("insert into accounts");
-    let lines = lines(&output);
-    let inserting = lines.iter().find(inserts).unwrap_or_else(|| panic!("no insert: {output}"));
-    assert_eq!(inserting["request_id"], id.as_str(), "{inserting}");
+    operator.write("log", &output);
+    let command =
+        block_below("Find the line of an id").replace("8d1f0c4a90b7e326", &id_of(&answer));
+    let script = format!("journalctl() {{ cat log; }}\n{command}");
+    let mut shell = Command::new("sh");
+    let run = shell.args(["-c", &script]).current_dir(operator.path()).output();
+    let found = String::from_utf8(run.expect("a shell").stdout).expect("UTF-8");
+    assert_eq!(found.lines().count(), 1, "{found}");
+    assert!(found.contains("/healthz"), "{found}");
 }

@@ -4,14 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use propusk_tests::handbook::block_below;
 use propusk_tests::http::Client;
 use propusk_tests::native::{self, EMAIL, PASSWORD, open, post};
 use propusk_tests::operator::Operator;
+use propusk_tests::process::Process;
 use propusk_tests::server::TestServer;
 use propusk_tests::smtp::Behaviour;
 use propusk_tests::user;
 use regex_lite::Regex;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 const TOKEN: &str = "canary-token-of-the-metrics-0123456789";
 
@@ -130,6 +133,67 @@ async fn metrics_for_other_machines_need_a_token() {
     assert!(!output.contains("canary"), "{output}");
 }
 
+/// The lines `NAME=value` of a block in the handbook.
+fn settings_of(block: &str) -> Vec<(String, String)> {
+    let pairs = block.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+async fn shell(operator: &Operator, script: &str) -> String {
+    let mut shell = Command::new("sh");
+    let done = shell.args(["-c", script]).current_dir(operator.path()).output().await;
+    let done = done.expect("a shell");
+    assert!(done.status.success(), "{script}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).expect("UTF-8")
+}
+
+/// Starts a server with the settings below this title, at a free port and with files of its own.
+async fn start_as_written(operator: &Operator, title: &str) -> Process {
+    let block = block_below(title)
+        .replace("127.0.0.1:9464", "127.0.0.1:0")
+        .replace("10.0.0.5:9464", "0.0.0.0:0")
+        .replace("/etc/propusk/", "");
+    let settings = settings_of(&block);
+    assert!(!settings.is_empty(), "{block}");
+    let settings: Vec<_> = settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    operator.start(&settings).await
+}
+
+#[tokio::test]
+async fn settings_and_commands_of_the_handbook_show_the_metrics() {
+    let (here, elsewhere) = (Operator::new().await, Operator::new().await);
+    let server = start_as_written(&here, "Prometheus on the same machine").await;
+    let authority = server.metrics().base().replace("http://", "");
+    let command = block_below("Read them").replace("127.0.0.1:9464", &authority);
+    assert!(shell(&here, &command).await.contains("propusk_build_info"), "{command}");
+
+    shell(&elsewhere, &block_below("Make a token").replace("/etc/propusk/", "")).await;
+    let token = std::fs::read_to_string(elsewhere.path().join("metrics-token")).expect("a token");
+    let server = start_as_written(&elsewhere, "Prometheus on another machine").await;
+    let metrics = Client::new(server.metrics().base().replace("0.0.0.0", "127.0.0.1"));
+    assert_eq!(metrics.get("/metrics", None).await.status, 401);
+    let bearer = format!("Bearer {}", token.trim());
+    assert_eq!(metrics.get("/metrics", Some(&bearer)).await.status, 200);
+}
+
+/// Prometheus' own check of the files, if it is installed.
+#[tokio::test]
+async fn prometheus_accepts_the_alerts_and_the_settings_of_the_handbook() {
+    let is_installed = Command::new("promtool").arg("--version").output().await.is_ok();
+    if !is_installed {
+        return;
+    }
+    let operator = Operator::new().await;
+    operator.write("alerts.yml", &read("alerts.yml"));
+    operator.write("token", TOKEN);
+    let settings = block_below("Let Prometheus read them")
+        .replace("/etc/prometheus/propusk-metrics", "token")
+        .replace("/etc/prometheus/propusk-alerts.yml", "alerts.yml");
+    operator.write("prometheus.yml", &settings);
+    let said = shell(&operator, "promtool check config prometheus.yml").await;
+    assert!(said.contains("3 rules found"), "{said}");
+}
+
 #[tokio::test]
 async fn metrics_need_an_address_that_is_free() {
     let (operator, other) = (Operator::new().await, Operator::new().await);
@@ -160,7 +224,7 @@ async fn requests_are_counted_by_route_method_and_status() {
     let expected = exactly([
         (r#"{route="-",method="GET",status="404"}"#, 2.0),
         (r#"{route="/api/auth/users",method="POST",status="400"}"#, 2.0),
-        (r#"{route="/auth/reset/{uid}/{token}",method="GET",status="400"}"#, 1.0),
+        (r#"{route="/auth/reset/{uid}/{token}",method="GET",status="200"}"#, 1.0),
         (r#"{route="/healthz",method="other",status="405"}"#, 1.0),
         (r#"{route="/propusk/v1/sessions",method="POST",status="401"}"#, 2.0),
     ]);

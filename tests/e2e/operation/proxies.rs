@@ -68,6 +68,7 @@ impl Proxy {
             .args(["--path-as-is", "--interface", from])
             .args(["--header", "Authorization: Bearer canary", "--referer", "https://a/canary"])
             .args(["--header", "X-Forwarded-For: 10.1.2.3", "--cookie", "a=canary"])
+            .args(["--header", "X-Request-Id: canary"])
             .args(more)
             .arg(format!("http://{}{path}", self.address))
             .output();
@@ -209,6 +210,18 @@ async fn assert_secrets_stay_out_of_logs(mut proxy: Proxy) {
     assert!(leaks.is_empty(), "{leaks:#?}");
 }
 
+/// Each request has one id in both logs, which its client has not chosen.
+async fn assert_ids_are_in_both_logs(mut proxy: Proxy) {
+    proxy.curl("127.0.0.1", "/propusk/v1/account", &[]).await;
+    let (_, output) = proxy.server.take().expect("a server").terminate().await;
+    let line = output.lines().find(|line| line.contains("/propusk/v1/account"));
+    let (_, rest) = line.expect("its line").split_once("request_id=").expect("an id");
+    let id = rest.split(' ').next().expect("an id");
+    assert!(!id.contains(CANARY) && id.len() > 16, "of the proxy: {id}");
+    let logs = proxy.logs().await;
+    assert!(logs.contains(id), "{id}: {logs}");
+}
+
 /// Each client has limits of its own, whatever it writes into `X-Forwarded-For`.
 async fn assert_clients_are_separate(proxy: Proxy) {
     for _ in 0..3 {
@@ -228,6 +241,18 @@ async fn nginx_sample_logs_no_secret() {
 async fn nginx_sample_keeps_clients_apart() {
     let Some(proxy) = Proxy::start("nginx", nginx).await else { return };
     assert_clients_are_separate(proxy).await;
+}
+
+#[tokio::test]
+async fn nginx_sample_gives_ids_that_are_in_both_logs() {
+    let Some(proxy) = Proxy::start("nginx", nginx).await else { return };
+    assert_ids_are_in_both_logs(proxy).await;
+}
+
+#[tokio::test]
+async fn caddy_sample_gives_ids_that_are_in_both_logs() {
+    let Some(proxy) = Proxy::start("caddy", caddy).await else { return };
+    assert_ids_are_in_both_logs(proxy).await;
 }
 
 #[tokio::test]
