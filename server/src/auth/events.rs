@@ -83,8 +83,13 @@ impl Auth {
     pub async fn store_refused_attempts(&self) {
         loop {
             tokio::time::sleep(STORE_EVERY).await;
-            self.store_refused(STORED_AT_ONCE).await;
+            self.store_some_refused().await;
         }
+    }
+
+    /// Stores the highest counts of refused attempts.
+    pub async fn store_some_refused(&self) {
+        self.store_refused(STORED_AT_ONCE).await;
     }
 
     /// Stores the last counts when the server stops.

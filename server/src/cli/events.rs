@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Outcome;
 use super::database::open;
 use super::input::moment;
-use super::output::{date, is_json, name_database, say, say_json};
+use super::output::{date, is_json, name_database, plain, say, say_json};
 
 /// How many events are read at once.
 const PAGE: i64 = 500;
@@ -60,11 +60,11 @@ impl EventPage {
 
 pub async fn work(config: &Config, input: EventsInput) -> Outcome {
     let auth = open(config).await?;
-    name_database();
-    match input.follow {
-        true => follow(&auth, &input.page).await,
-        false => list(&auth, None, &input.page).await,
+    if input.follow {
+        return follow(&auth, &input.page).await;
     }
+    name_database();
+    list(&auth, None, &input.page).await
 }
 
 /// The events of one account, the newest first.
@@ -102,6 +102,7 @@ async fn list(auth: &Auth, account: Option<i64>, page: &EventPage) -> Outcome {
 /// Prints events that are stored from now on; never returns, except with an error.
 async fn follow(auth: &Auth, page: &EventPage) -> Outcome {
     let newest = auth.events_before(i64::MAX, OVERLAP).await?;
+    eprintln!("new events of {}", auth.database());
     let mut seen: BTreeSet<i64> = newest.iter().map(|event| event.id).collect();
     loop {
         let last = seen.last().copied().unwrap_or_default();
@@ -142,14 +143,14 @@ pub fn line_without_account(event: &ListedEvent) -> String {
 
 fn line_of(event: &ListedEvent, with_account: bool) -> String {
     let named = |label: &str, value: &Option<String>| {
-        value.as_ref().map(|value| format!("{label} {}", value.escape_debug()))
+        value.as_ref().map(|value| format!("{label} {}", plain(value)))
     };
     let account = event.account_id.filter(|_| with_account).map(|id| format!("account {id}"));
     let times = (event.count > 1).then(|| format!("{} times", event.count));
     let parts = [
         account,
         times,
-        event.detail.as_ref().map(|detail| detail.escape_debug().to_string()),
+        event.detail.as_deref().map(plain),
         named("session", &event.session_id),
         named("client", &event.client),
         named("api", &event.dialect),
@@ -157,12 +158,12 @@ fn line_of(event: &ListedEvent, with_account: bool) -> String {
         named("by", &event.operator),
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
-    let reason = event.reason.as_deref().unwrap_or_default().escape_debug();
+    let reason = plain(event.reason.as_deref().unwrap_or_default());
     let line = format!(
         "{}  {:<16}  {:<20}  {}",
         date(event.at),
-        event.event.escape_debug().to_string(),
-        reason.to_string(),
+        plain(&event.event),
+        reason,
         parts.join("  ")
     );
     line.trim_end().to_owned()

@@ -7,7 +7,6 @@ use propusk_server::auth::HEARD_WITHIN;
 use propusk_server::readable::disturbs_a_line;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::{Outcome, database};
 
@@ -25,9 +24,24 @@ pub fn is_json() -> bool {
 
 /// An instant in UTC, as `--joined` and `--since` take it.
 pub fn date(seconds: i64) -> String {
-    let instant = OffsetDateTime::from_unix_timestamp(seconds).ok();
-    let text = instant.and_then(|instant| instant.format(&Rfc3339).ok());
-    text.unwrap_or_else(|| seconds.to_string())
+    let Ok(instant) = OffsetDateTime::from_unix_timestamp(seconds) else {
+        return seconds.to_string();
+    };
+    let (year, month, day) = (instant.year(), u8::from(instant.month()), instant.day());
+    let (hour, minute, second) = instant.to_hms();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// A text that others have chosen, without characters that control a terminal.
+pub fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match disturbs_a_line(c) {
+            true => plain.extend(c.escape_unicode()),
+            false => plain.push(c),
+        }
+    }
+    plain
 }
 
 /// Prints a value on one line. Characters that control a terminal are escaped, also those that JSON

@@ -588,3 +588,75 @@ pub async fn delete_orphans(tx: &mut Tx, since: i64, limit: i64) -> Result<u64> 
              limit $2)",
     ).bind(since).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::super::{Store, connect};
+    use super::*;
+    use crate::address_privacy::AddressPrivacy;
+    use crate::error::Error;
+
+    async fn store() -> (Store, TempDir) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        (connect(None, dir.path()).await.expect("a new database"), dir)
+    }
+
+    fn note(tx: &mut Tx, account_id: i64) {
+        tx.note(NewEvent::of(account_id, Event::Activated, 100));
+    }
+
+    async fn stored(store: &Store) -> Vec<StoredEvent> {
+        let mut tx = store.read().await.expect("a connection");
+        events_from(&mut tx, 0, 100).await.expect("the database answers")
+    }
+
+    #[tokio::test]
+    async fn event_is_stored_with_its_write_and_not_without() {
+        let (store, _dir) = store().await;
+        let refused = store.write(|tx| {
+            Box::pin(async move {
+                note(tx, 1);
+                Err::<(), _>(Error::InvalidCredentials)
+            })
+        });
+        let panicking = store.write::<(), _>(|tx| {
+            note(tx, 2);
+            Box::pin(async { panic!("on purpose") })
+        });
+        // In one group: what one write leaves must not reach the next.
+        let silent = store.write(|_| Box::pin(async { Ok(()) }));
+        let done = store.write(|tx| {
+            note(tx, 3);
+            Box::pin(async { Ok(()) })
+        });
+        let (refused, panicked, silent, done) = tokio::join!(refused, panicking, silent, done);
+        assert!(refused.is_err() && panicked.is_err() && silent.is_ok() && done.is_ok());
+        let accounts: Vec<_> = stored(&store).await.iter().map(|one| one.account_id).collect();
+        assert_eq!(accounts, [Some(3)]);
+    }
+
+    #[tokio::test]
+    async fn event_has_the_cause_of_its_own_write() {
+        let (store, _dir) = store().await;
+        let address = AddressPrivacy::Full.keep("192.0.2.7".parse().expect("an address"));
+        let cause = Cause { dialect: Some("native"), address, operator: Some("root".into()) };
+        let write = |account_id| {
+            store.write(move |tx| {
+                note(tx, account_id);
+                Box::pin(async { Ok(()) })
+            })
+        };
+        let (caused, plain) = tokio::join!(cause.during(write(1)), write(2));
+        assert!(caused.is_ok() && plain.is_ok());
+        let mut found = stored(&store).await;
+        found.sort_by_key(|event| event.account_id);
+        let causes = |event: &StoredEvent| {
+            [&event.dialect, &event.address, &event.operator].map(|text| text.clone())
+        };
+        let expected = ["native", "192.0.2.7", "root"].map(|text| Some(text.to_owned()));
+        assert_eq!(causes(&found[0]), expected);
+        assert_eq!(causes(&found[1]), [None, None, None]);
+    }
+}

@@ -6,7 +6,7 @@ use propusk_server::identifier::Phone;
 use super::identifiers;
 use crate::cli::Outcome;
 use crate::cli::input::{PasswordInput, confirm};
-use crate::cli::output::{done, say_when_heard};
+use crate::cli::output::{done, plain, say_when_heard};
 use crate::cli::sessions::sessions_ended;
 
 pub async fn set_active(auth: &Auth, id: i64, is_active: bool) -> Outcome {
@@ -25,9 +25,7 @@ pub async fn unlock(auth: &Auth, id: i64) -> Outcome {
 
 pub async fn mail_reset(auth: &Auth, id: i64, api: &str) -> Outcome {
     match auth.mail_reset(id, api).await? {
-        MailedReset::Queued(address) => {
-            done(&format!("a mail is queued for {}", address.escape_debug()))
-        }
+        MailedReset::Queued(address) => done(&format!("a mail is queued for {}", plain(&address))),
         MailedReset::UnknownApi => Err(format!("--api: {api:?} is not served").into()),
         MailedReset::Inactive => Err("the account is not active".into()),
         MailedReset::NoMailbox => Err("the account has no e-mail address".into()),

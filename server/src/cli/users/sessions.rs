@@ -4,7 +4,7 @@ use propusk_server::auth::{Auth, LiveSession};
 use serde_json::{Value, json};
 
 use crate::cli::Outcome;
-use crate::cli::output::{date, is_json, say, say_json, say_when_heard};
+use crate::cli::output::{date, is_json, plain, say, say_json, say_when_heard};
 
 pub async fn list(auth: &Auth, id: i64) -> Outcome {
     let sessions = auth.sessions_of_account(id).await?;
@@ -29,8 +29,8 @@ pub async fn end(auth: &Auth, id: i64, session: &str) -> Outcome {
 
 pub fn line_of(session: &LiveSession) -> String {
     let (opened, used) = (date(session.created_at), date(session.last_used_at));
-    let device = session.device_name.as_deref().map(|name| format!("  {}", name.escape_debug()));
-    let client = session.client.as_deref().map(|id| format!("  client {}", id.escape_debug()));
+    let device = session.device_name.as_deref().map(|name| format!("  {}", plain(name)));
+    let client = session.client.as_deref().map(|id| format!("  client {}", plain(id)));
     format!(
         "{}  {:<18}  opened {opened}  last used {used}{}{}",
         session.id,

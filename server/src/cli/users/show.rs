@@ -10,7 +10,7 @@ use super::{sessions, state};
 use crate::cli::Outcome;
 use crate::cli::events;
 use crate::cli::mails;
-use crate::cli::output::{date, is_json, say, say_json};
+use crate::cli::output::{date, is_json, plain, say, say_json};
 
 pub async fn show(auth: &Auth, account: Account) -> Outcome {
     let overview = auth.overview(account).await?;
@@ -56,7 +56,7 @@ fn show_account(account: &Account) -> Outcome {
         ("display name", &account.display_name),
     ] {
         if let Some(value) = value {
-            say(&format!("{kind:<12}  {}", value.escape_debug()))?;
+            say(&format!("{kind:<12}  {}", plain(value)))?;
         }
     }
     say(&format!("created       {}", date(account.created_at)))?;
@@ -82,12 +82,12 @@ fn show_addresses(overview: &Overview) -> Outcome {
             None => "not proved".to_owned(),
         };
         let left = one.left_at.map(|at| format!(", given up on {}", date(at)));
-        let (shown, left) = (one.shown.escape_debug(), left.unwrap_or_default());
+        let (shown, left) = (plain(&one.shown), left.unwrap_or_default());
         say(&format!("address       {shown}: {proof}{left}"))?;
     }
     match (&overview.account.pending_email, overview.account.pending_email_until) {
         (Some(pending), Some(until)) => {
-            let (pending, until) = (pending.escape_debug(), date(until));
+            let (pending, until) = (plain(pending), date(until));
             say(&format!("address       {pending}: waits for its confirmation until {until}"))
         }
         _ => Ok(()),
@@ -98,8 +98,8 @@ fn show_identities(identities: &[Identity]) -> Outcome {
     for identity in identities {
         let email = identity.email.as_deref().unwrap_or("no e-mail");
         let proof = if identity.email_verified { " (verified)" } else { "" };
-        let (provider, subject) = (&identity.provider, identity.subject.escape_debug());
-        say(&format!("signs in by   {provider} {subject}, {}{proof}", email.escape_debug()))?;
+        let (provider, subject) = (&identity.provider, plain(&identity.subject));
+        say(&format!("signs in by   {provider} {subject}, {}{proof}", plain(email)))?;
     }
     Ok(())
 }
@@ -117,14 +117,14 @@ fn name_of(what: &LimitedThing) -> String {
     };
     match what {
         LimitedThing::SignIns { name, from_everywhere } => {
-            let (name, networks) = (name.escape_debug(), networks(*from_everywhere));
+            let (name, networks) = (plain(name), networks(*from_everywhere));
             format!("failed sign-ins as {name} {networks}")
         }
         LimitedThing::CurrentPassword { from_everywhere } => {
             format!("wrong current passwords {}", networks(*from_everywhere))
         }
         LimitedThing::Mails { kind, address } => {
-            format!("mails {kind} to {}", address.escape_debug())
+            format!("mails {kind} to {}", plain(address))
         }
     }
 }
