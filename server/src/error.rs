@@ -2,6 +2,7 @@
 //! without a wildcard, so that a new error gets its answer everywhere.
 
 use crate::identifier::Kind;
+use crate::request_record;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -65,6 +66,38 @@ pub enum Error {
     Internal(#[from] Fault),
 }
 
+impl Error {
+    /// Its name in the log and in metrics, which do not depend on the dialect.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::InvalidCredentials => "invalid_credentials",
+            Error::WrongPassword => "wrong_password",
+            Error::Token(fault) => fault.code(),
+            Error::AccountInactive => "account_inactive",
+            Error::AccountNotFound => "account_not_found",
+            Error::Taken(_) => "taken",
+            Error::NoIdentifier => "no_identifier",
+            Error::PasswordTooLong => "password_too_long",
+            Error::ReauthenticationRequired => "reauthentication_required",
+            Error::UnknownUid | Error::LinkInvalid => "link_invalid",
+            Error::LinkSpent => "link_spent",
+            Error::Provider(ProviderFault::Unknown) => "provider_unknown",
+            Error::Provider(ProviderFault::Refused) => "provider_refused",
+            Error::Provider(_) => "provider_unavailable",
+            Error::SignIn(fault) => fault.code(),
+            Error::Client(_) => "client_refused",
+            Error::RateLimited { .. } => "rate_limited",
+            Error::Busy { .. } => "busy",
+            Error::Internal(_) => "internal",
+        }
+    }
+
+    /// Notes it as the reason of the present request's answer.
+    pub fn note(&self) {
+        request_record::note_refusal(self.code());
+    }
+}
+
 /// Why a token was not accepted, as precisely as any API reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFault {
@@ -86,6 +119,23 @@ pub enum TokenFault {
     TooEarly {
         retry_after: i64,
     },
+}
+
+impl TokenFault {
+    fn code(self) -> &'static str {
+        match self {
+            TokenFault::Malformed
+            | TokenFault::NoExp
+            | TokenFault::NoType
+            | TokenFault::WrongType
+            | TokenFault::NoId
+            | TokenFault::NoAccount => "token_invalid",
+            TokenFault::Expired => "token_expired",
+            TokenFault::Spent => "session_ended",
+            TokenFault::Reused => "token_reused",
+            TokenFault::TooEarly { .. } => "too_early",
+        }
+    }
 }
 
 /// Why a provider's answer could not be obtained.
@@ -119,6 +169,19 @@ pub enum SignInFault {
     AccountInUse,
     /// The identity to link belongs to another account.
     IdentityTaken,
+}
+
+impl SignInFault {
+    fn code(self) -> &'static str {
+        match self {
+            SignInFault::Unknown => "sign_in_unknown",
+            SignInFault::RedirectNotAllowed => "redirect_not_allowed",
+            SignInFault::ChallengeInvalid => "challenge_invalid",
+            SignInFault::NotRegistered => "not_registered",
+            SignInFault::Registered | SignInFault::AccountInUse => "account_in_use",
+            SignInFault::IdentityTaken => "identity_taken",
+        }
+    }
 }
 
 /// Why an application was not accepted.

@@ -1,6 +1,7 @@
 //! Propusk's server: existing sign-in APIs over one account store. [`Server::bind`] puts the
 //! parts together.
 
+pub mod address_privacy;
 pub mod algorithm;
 mod api;
 mod app_links;
@@ -13,6 +14,7 @@ pub mod error;
 mod http;
 pub mod identifier;
 pub mod language;
+pub mod log;
 pub mod mail;
 mod openapi;
 mod owner_only;
@@ -21,6 +23,7 @@ mod providers;
 mod python;
 pub mod readable;
 mod redirect;
+mod request_record;
 mod startup;
 pub mod store;
 mod tls;

@@ -25,6 +25,16 @@ pub fn block_below(title: &str) -> String {
     code.join("\n")
 }
 
+/// The commands in the indented lines of a page of `server/docs`, without their comments.
+pub fn commands_of(page: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/docs").join(page);
+    let text = std::fs::read_to_string(&path);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let indented = text.lines().filter(|line| line.starts_with("    ")).map(str::trim);
+    let commands = indented.filter(|line| line.starts_with("propusk "));
+    commands.map(|line| line.split('#').next().unwrap_or_default().trim().to_owned()).collect()
+}
+
 /// A file of `server/deploy`.
 pub fn sample(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/deploy").join(name);

@@ -33,6 +33,11 @@ impl Client {
         Client { base: base.into(), connections }
     }
 
+    /// Scheme and authority of the server.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Sends a request whose URI is a path.
     pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Answer, Error> {
         *request.uri_mut() = format!("{}{}", self.base, request.uri()).parse()?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::database::Database;
 use crate::http::Client;
-use crate::process::{self, Finished, Process};
+use crate::process::{self, Finished, Following, Process};
 use crate::user::{me, verify};
 use propusk_server::store::{self, Store};
 use serde_json::Value;
@@ -57,6 +57,11 @@ impl Operator {
         input: &str,
     ) -> Finished {
         process::run(self.path(), self.database.url(), settings, arguments, input).await
+    }
+
+    /// A command that prints lines until it is stopped.
+    pub async fn follow(&self, text: &str, arguments: &[&str]) -> Following {
+        Following::start(text, self.path(), self.database.url(), arguments).await
     }
 
     /// `propusk user …`, which succeeds.

@@ -8,8 +8,8 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -111,6 +111,18 @@ impl Process {
         }
     }
 
+    /// Everything that it has printed so far.
+    pub fn output(&self) -> String {
+        self.output.lock().expect("a whole log").clone()
+    }
+
+    /// Reads its metrics.
+    pub fn metrics(&self) -> Client {
+        let output = self.output();
+        let (_, rest) = output.split_once("metrics at ").expect("it has metrics");
+        Client::new(rest.split("/metrics").next().unwrap_or_default())
+    }
+
     /// Its resident memory in KiB.
     pub async fn memory(&self) -> u64 {
         let pid = self.child.id().expect("the child is running").to_string();
@@ -169,6 +181,37 @@ pub async fn run(
     let output = ended.unwrap_or_else(|_| panic!("{arguments:?} does not end")).expect("its end");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     Finished { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A command that prints lines until it is stopped; killed when dropped.
+pub struct Following {
+    _child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Following {
+    /// Starts the command, and returns once it has written `text` on standard error.
+    pub async fn start(
+        text: &str,
+        data: &Path,
+        database_url: Option<&str>,
+        arguments: &[&str],
+    ) -> Self {
+        let mut child =
+            command(data, database_url, &[]).args(arguments).spawn().expect("the binary starts");
+        let stderr = child.stderr.take().expect("stderr is a pipe");
+        let mut errors = BufReader::new(stderr).lines();
+        let begun = timeout(PATIENCE, errors.next_line()).await.expect("a line").expect("a pipe");
+        assert!(begun.as_ref().is_some_and(|line| line.contains(text)), "{begun:?}");
+        let stdout = child.stdout.take().expect("stdout is a pipe");
+        Following { _child: child, lines: BufReader::new(stdout).lines() }
+    }
+
+    /// The next line on standard output.
+    pub async fn next_line(&mut self) -> String {
+        let line = timeout(PATIENCE, self.lines.next_line()).await.expect("a line");
+        line.expect("a pipe").expect("it goes on")
+    }
 }
 
 fn command(data: &Path, database_url: Option<&str>, settings: &[(&str, &str)]) -> Command {

@@ -42,6 +42,8 @@ pub struct TestServer {
     pub smtp: SmtpServer,
     /// The URL for its users.
     pub public_url: String,
+    /// Reads its metrics, if it has any.
+    pub metrics: Option<Client>,
     running: JoinHandle<()>,
     database: Database,
     data: TempDir,
@@ -69,6 +71,7 @@ impl TestServer {
             auth: server.auth(),
             smtp,
             public_url: server.public_url().to_owned(),
+            metrics: server.metrics_address().map(|at| Client::new(format!("http://{at}"))),
             running: tokio::spawn(server.serve(std::future::pending())),
             database,
             data,

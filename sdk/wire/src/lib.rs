@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod account;
+mod kept;
 mod problem;
 mod provider;
 mod secret;
@@ -14,6 +15,10 @@ pub use account::{
     Account, ActivateRequest, Activation, ChangePasswordRequest, ConfirmResetRequest,
     DeleteAccountRequest, EmailRequest, RegisterRequest, RegisterResponse, RequestResetRequest,
     UpdateAccountRequest,
+};
+pub use kept::{
+    Event, EventsResponse, ExportRequest, ExportResponse, ExportedAccount, ExportedIdentifier,
+    ExportedIdentity, ExportedLink, ExportedMail, ExportedNetwork, ExportedSession,
 };
 pub use problem::{FieldCode, Problem, ProblemCode};
 pub use provider::{

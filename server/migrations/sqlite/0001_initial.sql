@@ -203,6 +203,26 @@ create table known_places (
 
 create index known_places_end on known_places (known_until);
 
+create table events (
+    id integer primary key autoincrement,
+    at bigint not null,
+    event text not null,
+    reason text,
+    account_id bigint,
+    session_id bigint,
+    client_id text,
+    dialect text,
+    address text,
+    operator text,
+    detail text,
+    count bigint not null
+);
+
+create index events_account on events (account_id, id) where account_id is not null;
+create index events_at on events (at);
+create unique index events_refused on events (account_id, at, reason, address)
+where event = 'refused';
+
 create table meta (
     name text primary key,
     value text not null

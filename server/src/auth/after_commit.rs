@@ -1,11 +1,12 @@
-//! What memory does after a committed write: revocations apply, the mail worker wakes, the number of a
-//! new account is recorded. The statements note these effects; the store carries them out before the
+//! What memory does after a committed write: revocations apply, the mail worker wakes, the counts of the
+//! metrics grow, the number of a new account is recorded. The statements note these effects; the store carries them out before the
 //! write is answered.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::auth::counts::Counts;
 use crate::auth::numbers::Numbers;
 use crate::auth::revoked::Revoked;
 use crate::store::effects::AfterCommit;
@@ -15,10 +16,12 @@ pub fn after_commit(
     revoked: &Arc<Revoked>,
     mail_queued: &Arc<Notify>,
     numbers: &Arc<Numbers>,
+    counts: &Counts,
 ) -> AfterCommit {
     let (revoked, mail_queued) = (Arc::clone(revoked), Arc::clone(mail_queued));
-    let numbers = Arc::clone(numbers);
+    let (numbers, counts) = (Arc::clone(numbers), counts.clone());
     Arc::new(move |effects| {
+        counts.count(&effects);
         if !effects.revocations.is_empty() {
             revoked.apply(&effects.revocations);
         }

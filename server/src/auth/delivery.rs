@@ -15,6 +15,7 @@ use crate::auth::mailing::outbox::{QueuedMail, useful_until};
 use crate::auth::secrets::random::random;
 use crate::error::Result;
 use crate::mail::{Mail, Mailer, SendError, SendErrorKind};
+use crate::store::events::{Event, NewEvent};
 use crate::store::{accounts, outbox};
 
 /// How often the worker looks for mails that other processes have queued or left.
@@ -38,6 +39,18 @@ pub const DEAD_FOR: i64 = 30 * 24 * 3_600;
 
 /// The failure of a delivery; `None` if it did not fail.
 type Failure = Option<SendErrorKind>;
+
+/// Mails that wait to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct WaitingMails {
+    /// At most [`COUNTED_MAILS`].
+    pub count: i64,
+    /// The age of the oldest, without those that the limit of their mailbox delays; 0: none waits.
+    pub oldest_seconds: i64,
+}
+
+/// So many waiting mails are counted: reading more of them at every look would cost too much.
+const COUNTED_MAILS: i64 = 10_000;
 
 /// Exponential back-off while the mail server is unreachable: one mail at a time tries it.
 struct Backoff {
@@ -139,11 +152,27 @@ impl Auth {
         outbox::queued_mails(&mut tx).await
     }
 
+    /// The mails that wait, for the metrics.
+    pub async fn waiting_mails(&self) -> Result<WaitingMails> {
+        let mut tx = self.store.read().await?;
+        let (count, oldest) = outbox::waiting(&mut tx, COUNTED_MAILS).await?;
+        let age = |queued_at: i64| (self.clock.now() - queued_at).max(0);
+        Ok(WaitingMails { count, oldest_seconds: oldest.map_or(0, age) })
+    }
+
     /// Queues mails again that could not be sent, except those with expired links; answers their
     /// number.
     pub async fn revive_dead_mails(&self) -> Result<u64> {
         let now = self.clock.now();
-        let revived = self.store.write(move |tx| Box::pin(outbox::revive_dead(tx, now))).await?;
+        let revived = self.store.write(move |tx| {
+            Box::pin(async move {
+                let revived = outbox::revive_dead(tx, now).await?;
+                let event = NewEvent::of_server(Event::MailsRetried, now);
+                tx.note(event.about(revived.to_string()));
+                Ok(revived)
+            })
+        });
+        let revived = revived.await?;
         self.mail_queued.notify_one();
         Ok(revived)
     }
@@ -218,7 +247,7 @@ impl Auth {
                 () = stop_grace(stopping) => (None, self.release_mail(queued.id).await),
                 () = self.renew_lease(&id) => (None, Ok(())),
             },
-            Ok(None) => (None, self.delete_mail(queued.id).await),
+            Ok(None) => (None, self.delete_decoy(queued.id).await),
             Err(error) => (None, Err(error)),
         };
         if let Err(error) = noted {
@@ -256,15 +285,20 @@ impl Auth {
     async fn note_sent(&self, id: String) -> Result<()> {
         let until = Instant::now() + RECORD_WITHIN;
         loop {
-            match self.delete_mail(id.clone()).await {
+            match self.delete_sent(id.clone()).await {
                 Err(_) if Instant::now() < until => tokio::time::sleep(POLL).await,
                 noted => return noted,
             }
         }
     }
 
-    async fn delete_mail(&self, id: String) -> Result<()> {
-        self.store.write(move |tx| Box::pin(outbox::delete_mail(tx, id))).await
+    async fn delete_sent(&self, id: String) -> Result<()> {
+        let now = self.clock.now();
+        self.store.write(move |tx| Box::pin(outbox::delete_sent(tx, id, now))).await
+    }
+
+    async fn delete_decoy(&self, id: String) -> Result<()> {
+        self.store.write(move |tx| Box::pin(outbox::delete_decoy(tx, id))).await
     }
 
     /// Leaves the mail to the next start of a server.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::address_privacy::AddressPrivacy;
 use crate::auth::after_commit::after_commit;
 use crate::auth::clock_watch::ClockWatch;
+use crate::auth::counts::Counts;
 use crate::auth::limits::network_key::Network;
 use crate::auth::limits::places::Places;
 use crate::auth::limits::{Attempt, Counter, LimitRules, Limits};
@@ -16,6 +18,7 @@ use crate::auth::mailing::outbox::Outbox;
 use crate::auth::numbers::Numbers;
 use crate::auth::password::{CostSeed, Hasher, Origin};
 use crate::auth::policy::{Policy, RESET_PATH, TokenForm};
+use crate::auth::refused::RefusedAttempts;
 use crate::auth::revoked::Revoked;
 use crate::auth::secrets::digest::DigestKey;
 use crate::auth::secrets::flow_key::FlowKey;
@@ -30,9 +33,9 @@ use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::language::Language;
 use crate::providers::Providers;
 use crate::redirect::Redirects;
-use crate::store::effects::EffectfulStore;
+use crate::store::effects::{EffectfulStore, Waits};
 use crate::store::meta::{self, LONGEST_ACCESS};
-use crate::store::{Store, limit_counts};
+use crate::store::{Connections, Store, limit_counts};
 
 /// The parts of [`Auth`].
 pub struct Parts {
@@ -63,6 +66,16 @@ pub struct Parts {
     pub limits: LimitRules,
     /// Whether tokens are accepted that a replaced server signed with the same key.
     pub accept_foreign: bool,
+    pub event_rules: EventRules,
+    /// Whether the keys are those of the server's secret; a command may have none.
+    pub has_secret: bool,
+}
+
+/// The settings of events.
+#[derive(Clone, Copy, Debug)]
+pub struct EventRules {
+    pub addresses: AddressPrivacy,
+    pub keep_days: i64,
 }
 
 /// The entry point of the domain, shared by all requests and background tasks.
@@ -90,6 +103,10 @@ pub struct Auth {
     pub(in crate::auth) clock_watch: ClockWatch,
     pub(in crate::auth) numbers: Arc<Numbers>,
     pub(in crate::auth) accept_foreign: bool,
+    counts: Counts,
+    pub(in crate::auth) event_rules: EventRules,
+    pub(in crate::auth) has_secret: bool,
+    pub(in crate::auth) refused: Arc<RefusedAttempts>,
 }
 
 impl Auth {
@@ -100,8 +117,9 @@ impl Auth {
         let limits = Arc::new(Limits::new(parts.limits, parts.digest_key.clone()));
         let clock_watch = ClockWatch::new(&parts.clock);
         let (revoked, mail_queued) = (Arc::new(Revoked::new(longest_access)), Arc::default());
-        let numbers = Arc::default();
-        let effects = after_commit(&revoked, &mail_queued, &numbers);
+        let (numbers, refused) = (Arc::default(), Arc::default());
+        let counts = Counts::starting_with(parts.policies.iter().map(|policy| policy.name));
+        let effects = after_commit(&revoked, &mail_queued, &numbers, &counts);
         let store = EffectfulStore::new(parts.store, effects);
         let auth = Auth {
             store,
@@ -118,6 +136,7 @@ impl Auth {
                 reset_path: RESET_PATH,
                 language: parts.language,
                 limits: Arc::clone(&limits),
+                refused: Arc::clone(&refused),
             },
             mail_queued,
             providers: parts.providers,
@@ -133,6 +152,10 @@ impl Auth {
             clock_watch,
             numbers,
             accept_foreign: parts.accept_foreign,
+            counts,
+            event_rules: parts.event_rules,
+            has_secret: parts.has_secret,
+            refused,
         };
         auth.load_revocations().await?;
         auth.load_counts().await?;
@@ -142,6 +165,26 @@ impl Auth {
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
         self.store.ping().await
+    }
+
+    /// What hashes passwords, for the metrics.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// What writes have done.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How long reads and writes have waited for the database.
+    pub fn database_waits(&self) -> &Waits {
+        self.store.waits()
+    }
+
+    /// The connections to the database at this moment.
+    pub fn database_connections(&self) -> Connections {
+        self.store.connections()
     }
 
     /// Whether any API hides which accounts exist: then what all APIs share must hide it too.

@@ -40,6 +40,8 @@ impl Auth {
         let mut tx = self.store.read().await?;
         let all = read_from(&mut tx, 0, read.seconds).await?;
         self.revoked.replace(&all);
+        // Their counts are read after this.
+        self.revoked.newly_unlocked(&all);
         self.revoked.mark_read(read);
         Ok(())
     }
@@ -63,6 +65,10 @@ impl Auth {
         }
         self.revoked.apply(&changes);
         self.revoked.mark_read(read);
+        for account_id in self.revoked.newly_unlocked(&changes) {
+            let counters = self.counters_of(&mut tx, account_id).await?;
+            self.limits.forget(&counters);
+        }
         Ok(())
     }
 
@@ -90,6 +96,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::address_privacy::AddressPrivacy;
     use crate::algorithm::Algorithm;
     use crate::auth::limits::{Allowed, LimitRules};
     use crate::auth::mailing::one_time_token::OneTimeKey;
@@ -102,7 +109,8 @@ mod tests {
     use crate::auth::tokens::hs256::Hs256;
     use crate::auth::tokens::token_id::TokenIdKey;
     use crate::auth::{
-        Issuer, Links, NewPassword, Parts, Policy, Registration, SignedIn, SigningSettings,
+        EventRules, Issuer, Links, NewPassword, Parts, Policy, Registration, SignedIn,
+        SigningSettings,
     };
     use crate::clock::Clock;
     use crate::error::{Error, TokenFault};
@@ -206,6 +214,8 @@ mod tests {
             policies: vec![POLICY],
             limits,
             accept_foreign: false,
+            event_rules: EventRules { addresses: AddressPrivacy::Full, keep_days: 90 },
+            has_secret: true,
         })
         .await
         .expect("the database answers")

@@ -9,6 +9,7 @@ use crate::auth::sessions::session::end_sessions;
 use crate::error::Result;
 use crate::identifier::{Identifier, Kind, Phone, account_of_stand_in};
 use crate::store::accounts::{self, Account};
+use crate::store::events::{Ending, Event, NameChange, NewEvent, PasswordBy};
 use crate::store::identities::{self, Identity};
 use crate::store::revocations::{self, Reason, Subject};
 use crate::store::{identifiers, one_time_tokens, sessions};
@@ -65,6 +66,8 @@ impl Auth {
                     if !accounts::update_active(tx, id, is_active).await? {
                         return Ok(false);
                     }
+                    let event = if is_active { Event::Enabled } else { Event::Disabled };
+                    tx.note(NewEvent::of(id, event, now));
                     accounts::refuse_undated(tx, id).await?;
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
                     let subject = Subject::Account(id);
@@ -89,10 +92,13 @@ impl Auth {
                     match new {
                         Some(new) => {
                             let new = new.as_str().to_owned();
-                            accounts::update_password(tx, id, new).await?;
+                            accounts::update_password(tx, id, new, PasswordBy::Operator, now)
+                                .await?;
                             accounts::update_password_proved(tx, id, false).await?;
                         }
-                        None => accounts::delete_password(tx, id).await?,
+                        None => {
+                            accounts::delete_password(tx, id, PasswordBy::Operator, now).await?
+                        }
                     }
                     accounts::update_password_by_sign_in(tx, id, None).await?;
                     if is_set && let Some(account) = accounts::account(tx, id).await? {
@@ -100,7 +106,7 @@ impl Auth {
                         outbox.queue(tx, mail_kind, &account, None, now).await?;
                     }
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
-                    end_sessions(tx, id, None, now).await?;
+                    end_sessions(tx, id, None, Ending::Operator, now).await?;
                     Ok(true)
                 })
             })
@@ -115,7 +121,7 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     let count = sessions::count_of_accounts(tx, id, id, COUNTED_SESSIONS).await?;
-                    end_sessions(tx, id, None, now).await?;
+                    end_sessions(tx, id, None, Ending::Operator, now).await?;
                     Ok(count)
                 })
             })
@@ -124,12 +130,14 @@ impl Auth {
 
     /// Removes a phone from the account that has it.
     pub async fn release_phone(&self, phone: Phone) -> Result<bool> {
-        let key = phone.key().to_owned();
+        let (key, now) = (phone.key().to_owned(), self.clock.now());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     match identifiers::account_by_key(tx, key).await? {
                         Some(id) => {
+                            let event = Event::NamesChanged(NameChange::PhoneRemoved);
+                            tx.note(NewEvent::of(id, event, now));
                             identifiers::delete_identifier(tx, id, Kind::Phone.as_str()).await
                         }
                         None => Ok(false),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::auth::domain::Auth;
 use crate::auth::numbers::file::{NumberFile, Recorded};
 use crate::error::{Error, Result};
+use crate::store::events::{Event, NewEvent};
 use crate::store::revocations::{self, Reason, Subject};
 use crate::store::{Tx, accounts, meta};
 
@@ -163,6 +164,7 @@ impl Auth {
 }
 
 async fn move_above(tx: &mut Tx, above: i64, now: i64) -> Result<()> {
+    tx.note(NewEvent::of_server(Event::Restored, now).about(above.to_string()));
     accounts::raise_sequence(tx, above).await?;
     revocations::insert_revocation(tx, Subject::Everybody, Reason::Ended, now).await
 }

@@ -2,7 +2,7 @@
 //! verified without the database are checked against them. A change of this process is applied when
 //! it is committed; `follow` reads the changes of other processes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub struct Revoked {
     /// The number of the newest known row; 0: none.
     newest: AtomicI64,
     window: Mutex<Window>,
+    /// The rows of unlocked accounts that were reported already.
+    unlocked: Mutex<BTreeSet<i64>>,
     last_read: RwLock<LastRead>,
     /// The longest life of an access token, in seconds.
     longest_access: i64,
@@ -56,6 +58,7 @@ impl Revoked {
             entries: RwLock::default(),
             newest: AtomicI64::new(0),
             window: Mutex::new(Window { first: 0, next: 0, since: Instant::now() }),
+            unlocked: Mutex::default(),
             last_read: RwLock::new(LastRead { at: Instant::now(), seconds: 0 }),
             longest_access,
         }
@@ -108,11 +111,29 @@ impl Revoked {
     fn merge(&self, entries: &mut HashMap<Subject, Revocation>, changes: &[Revocation]) {
         for change in changes {
             self.newest.fetch_max(change.seq, Ordering::SeqCst);
+            if change.reason == Reason::Unlocked {
+                continue;
+            }
             let entry = entries.entry(change.subject).or_insert(*change);
             if entry.seq < change.seq {
                 *entry = *change;
             }
         }
+    }
+
+    /// The accounts that were unlocked by these rows, each row once: the window of rows that are
+    /// read moves on only from time to time.
+    pub fn newly_unlocked(&self, changes: &[Revocation]) -> Vec<i64> {
+        let first = self.window().first;
+        let mut reported = self.unlocked.lock().unwrap_or_else(PoisonError::into_inner);
+        reported.retain(|seq| *seq >= first);
+        let unlocked = changes.iter().filter(|change| change.reason == Reason::Unlocked);
+        let new = unlocked.filter(|change| reported.insert(change.seq));
+        new.filter_map(|change| match change.subject {
+            Subject::Account(id) => Some(id),
+            Subject::Session(_) | Subject::SessionsOf(_) | Subject::Everybody => None,
+        })
+        .collect()
     }
 
     pub fn newest(&self) -> i64 {

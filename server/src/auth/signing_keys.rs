@@ -8,6 +8,7 @@ use crate::auth::tokens::signing::key::Jwk;
 use crate::auth::tokens::signing::keys::{KeyTimes, signing_key_at};
 use crate::auth::tokens::signing::rotation::{KeyRevocation, ListedKey, SKEW, state};
 use crate::error::Result;
+use crate::store::events::{Event, NewEvent};
 use crate::store::signing_keys::{self, KeyRow};
 
 impl Auth {
@@ -52,6 +53,7 @@ impl Auth {
                         return Ok(());
                     }
                     let row = settings.new_key(settings.algorithm, now, now)?;
+                    tx.note(NewEvent::of_server(Event::KeyRotated, now).about(row.kid.clone()));
                     signing_keys::insert_signing_key(tx, row).await
                 })
             })
@@ -96,6 +98,7 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     signing_keys::lock_signing_keys(tx).await?;
+                    tx.note(NewEvent::of_server(Event::KeyRotated, now).about(row.kid.clone()));
                     match at_once {
                         true => signing_keys::delete_signing_keys(tx).await?,
                         false => signing_keys::retire_signing_keys(tx, last_token + SKEW).await?,
@@ -122,6 +125,7 @@ impl Auth {
                     if !signing_keys::delete_signing_key(tx, kid.clone()).await? {
                         return Ok(KeyRevocation::Unknown);
                     }
+                    tx.note(NewEvent::of_server(Event::KeyRevoked, now).about(kid.clone()));
                     let rows = signing_keys::signing_keys(tx).await?;
                     if let Some(signer) = signer.filter(|signer| *signer != kid) {
                         if rows.iter().all(|row| row.ends_at.is_some()) {
@@ -140,6 +144,7 @@ impl Auth {
                     }
                     let row = settings.new_key(settings.algorithm, now, now)?;
                     let made = row.kid.clone();
+                    tx.note(NewEvent::of_server(Event::KeyRotated, now).about(made.clone()));
                     signing_keys::insert_signing_key(tx, row).await?;
                     Ok(KeyRevocation::Replaced(made))
                 })

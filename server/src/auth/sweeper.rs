@@ -8,7 +8,7 @@ use crate::auth::domain::Auth;
 use crate::auth::mailing::one_time_token::{Purpose, RETURN_LIFETIME};
 use crate::error::Result;
 use crate::store::{
-    accounts, identifiers, known_places, limit_counts, meta, one_time_tokens, outbox,
+    accounts, events, identifiers, known_places, limit_counts, meta, one_time_tokens, outbox,
     pending_sign_ins, revocations, sessions, signing_keys, spent_tokens,
 };
 
@@ -79,6 +79,7 @@ impl Auth {
 
     async fn delete_batch(&self, now: i64) -> Result<u64> {
         let over = now - DAY;
+        let kept_from = now - self.event_rules.keep_days * DAY;
         self.store
             .write(move |tx| {
                 Box::pin(async move {
@@ -92,13 +93,16 @@ impl Auth {
                         identifiers::delete_left_before(tx, left, returns, now, BATCH).await?;
                     let mails = outbox::delete_dead(tx, now - DEAD_FOR, BATCH).await?;
                     let before = now - NEVER_ACTIVATED_FOR;
+                    events::delete_of_never_activated(tx, before, BATCH).await?;
                     let accounts = accounts::delete_never_activated(tx, before, BATCH).await?;
                     let sign_ins = pending_sign_ins::delete_expired(tx, over, BATCH).await?;
                     // A window that has ended has no effect any more.
                     let counts = limit_counts::delete_ended(tx, now, BATCH).await?;
                     let places = known_places::delete_forgotten(tx, over, BATCH).await?;
+                    let events = events::delete_before(tx, kept_from, BATCH).await?
+                        + events::delete_orphans(tx, over, BATCH).await?;
                     signing_keys::delete_ended(tx, now - DEAD_FOR).await?;
-                    let rest = addresses + accounts + sign_ins + counts + places;
+                    let rest = addresses + accounts + sign_ins + counts + places + events;
                     Ok(sessions + tokens + revocations + links + mails + rest)
                 })
             })

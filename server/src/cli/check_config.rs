@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 
 use propusk_server::config::{Config, flatten};
 use propusk_server::store::Schema;
+use serde_json::json;
 
 use super::Outcome;
-use super::output::say;
+use super::output::{is_json, say, say_json};
 
 /// Prints the settings in force, each with where it comes from, and whether a server can use them.
 pub async fn check_config(config: &Config, origins: &BTreeMap<String, String>) -> Outcome {
     propusk_server::check(config)?;
     for (key, value) in flatten(&serde_json::to_value(config)?) {
-        let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
         let origin = origins.get(&key).map_or("default", String::as_str);
+        if is_json() {
+            say_json(&json!({"key": key, "value": value, "origin": origin}))?;
+            continue;
+        }
+        let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
         say(&format!("{key} = {value}  # {origin}"))?;
     }
     let mut warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();

@@ -6,11 +6,12 @@ use clap::{Args, Subcommand};
 use propusk_server::auth::{Auth, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS};
 use propusk_server::config::Config;
 use propusk_server::readable::display_name;
+use serde_json::{Value, json};
 
 use super::Outcome;
 use super::database::open;
 use super::input::{confirm, read_secret};
-use super::output::{done, name_database, say};
+use super::output::{done, is_json, name_database, say, say_json};
 
 const MAX_ID: usize = 200;
 const MAX_SECRET: usize = 500;
@@ -64,7 +65,10 @@ pub async fn work(config: &Config, command: ClientCommand) -> Outcome {
         ClientCommand::List => {
             name_database();
             for client in auth.clients().await? {
-                say(&line_of(&client))?;
+                match is_json() {
+                    true => say_json(&to_json(&client))?,
+                    false => say(&line_of(&client))?,
+                }
             }
             Ok(())
         }
@@ -111,6 +115,7 @@ async fn create(auth: &Auth, application: Application) -> Outcome {
     }
     done(&format!("registered application {id}"))?;
     match made {
+        Some(secret) if is_json() => say_json(&json!({"secret": secret})),
         Some(secret) => say(&format!("its secret, printed only once: {secret}")),
         None => Ok(()),
     }
@@ -125,4 +130,15 @@ fn line_of(client: &OAuthClient) -> String {
         _ => "",
     };
     format!("{}  {kind}  {}{grants}", client.id.escape_debug(), client.name.escape_debug())
+}
+
+fn to_json(client: &OAuthClient) -> Value {
+    json!({
+        "id": client.id,
+        "name": client.name,
+        "public": client.is_public,
+        "password": client.allows_password,
+        "introspect": client.introspects,
+        "created_at": client.created_at,
+    })
 }

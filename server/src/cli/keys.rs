@@ -4,10 +4,11 @@ use clap::Subcommand;
 use propusk_server::algorithm::Algorithm;
 use propusk_server::auth::{KeyRevocation, KeyState, ListedKey};
 use propusk_server::config::Config;
+use serde_json::{Value, json};
 
 use super::Outcome;
 use super::database::{open, open_with_keys};
-use super::output::{date, name_database, say, say_when_heard};
+use super::output::{date, is_json, name_database, say, say_json, say_when_heard};
 
 #[derive(Subcommand)]
 pub enum KeyCommand {
@@ -36,7 +37,10 @@ pub async fn work(config: &Config, command: KeyCommand) -> Outcome {
             let auth = open(config).await?;
             name_database();
             for key in auth.signing_keys().await? {
-                say(&line_of(&key))?;
+                match is_json() {
+                    true => say_json(&to_json(&key))?,
+                    false => say(&line_of(&key))?,
+                }
             }
             Ok(())
         }
@@ -68,4 +72,20 @@ fn line_of(key: &ListedKey) -> String {
         KeyState::Ended(since) => format!("retired since {}", date(since)),
     };
     format!("{}  {:<5}  created {}  {state}", key.kid, key.algorithm, date(key.created_at))
+}
+
+fn to_json(key: &ListedKey) -> Value {
+    let (state, at) = match key.state {
+        KeyState::Next(from) => ("next", Some(from)),
+        KeyState::Signs => ("signs", None),
+        KeyState::Checks(until) => ("verifies", Some(until)),
+        KeyState::Ended(since) => ("retired", Some(since)),
+    };
+    json!({
+        "kid": key.kid,
+        "algorithm": key.algorithm,
+        "created_at": key.created_at,
+        "state": state,
+        "state_at": at,
+    })
 }

@@ -3,10 +3,11 @@
 use clap::Subcommand;
 use propusk_server::auth::QueuedMail;
 use propusk_server::config::Config;
+use serde_json::{Value, json};
 
 use super::Outcome;
 use super::database::open;
-use super::output::{date, done, name_database, say};
+use super::output::{date, done, is_json, name_database, say, say_json};
 
 #[derive(Subcommand)]
 pub enum MailCommand {
@@ -22,7 +23,10 @@ pub async fn work(config: &Config, command: MailCommand) -> Outcome {
         MailCommand::List => {
             name_database();
             for mail in auth.queued_mails().await? {
-                say(&line_of(&mail))?;
+                match is_json() {
+                    true => say_json(&to_json(&mail))?,
+                    false => say(&line_of(&mail))?,
+                }
             }
             Ok(())
         }
@@ -33,7 +37,7 @@ pub async fn work(config: &Config, command: MailCommand) -> Outcome {
     }
 }
 
-fn line_of(mail: &QueuedMail) -> String {
+pub fn line_of(mail: &QueuedMail) -> String {
     let state = if mail.dead_at.is_some() { "failed" } else { "waiting" };
     format!(
         "{state:<8}  {}  {:<14}  {}  attempts: {}  {}",
@@ -45,4 +49,17 @@ fn line_of(mail: &QueuedMail) -> String {
     )
     .trim_end()
     .to_owned()
+}
+
+pub fn to_json(mail: &QueuedMail) -> Value {
+    json!({
+        "state": if mail.dead_at.is_some() { "failed" } else { "waiting" },
+        "kind": mail.message,
+        "account_id": mail.account_id,
+        "recipient": mail.recipient,
+        "created_at": mail.created_at,
+        "due_at": mail.due_at,
+        "attempts": mail.attempts,
+        "problem": mail.problem,
+    })
 }

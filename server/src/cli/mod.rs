@@ -1,32 +1,35 @@
 //! The command line: serving, checking the settings, migrating, and an operator's commands, which
 //! also reach a running server.
 
-mod accounts;
 mod check_config;
 mod clients;
 mod database;
+mod events;
 mod input;
 mod keys;
 mod mails;
+mod operator_name;
 mod output;
 mod providers;
 mod serve;
 mod sessions;
+mod users;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use propusk_server::auth::HIGHEST_NUMBER;
+use propusk_server::auth::{Cause, HIGHEST_NUMBER};
 use propusk_server::config::{Config, Loaded};
 use propusk_server::default_config;
 
-use self::accounts::UserCommand;
 use self::clients::ClientCommand;
+use self::events::EventsInput;
 use self::keys::KeyCommand;
 use self::mails::MailCommand;
 use self::output::{say, say_when_heard};
 use self::providers::ProviderCommand;
 use self::sessions::SessionCommand;
+use self::users::UserCommand;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -40,6 +43,9 @@ struct Cli {
     /// Use this data directory instead of the one in the settings.
     #[arg(long, global = true, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
+    /// Print results and lists as JSON, one value on each line.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -55,6 +61,8 @@ enum Command {
     /// Manage accounts; WHO is an e-mail address, phone number, username or id (7 or id:7).
     #[command(subcommand)]
     User(UserCommand),
+    /// List what has happened to all accounts and by operators, the newest first.
+    Events(EventsInput),
     /// Manage the applications that exchange a provider's token for one of this server.
     #[command(subcommand)]
     Client(ClientCommand),
@@ -81,7 +89,8 @@ enum Command {
 
 /// Does what the arguments ask for.
 pub async fn run() -> Outcome {
-    work().await.map_err(|error| match database::name() {
+    let cause = Cause { operator: Some(operator_name::operator_name()), ..Cause::default() };
+    cause.during(work()).await.map_err(|error| match database::name() {
         Some(database) => format!("on {database}: {error}").into(),
         None => error,
     })
@@ -95,6 +104,7 @@ async fn work() -> Outcome {
         config.data_dir = data_dir;
         origins.insert("data_dir".to_owned(), "--data-dir".to_owned());
     }
+    output::set_json(cli.json);
     serve::start_logging(&config, matches!(cli.command, None | Some(Command::Serve)))?;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::serve(config).await,
@@ -103,7 +113,8 @@ async fn work() -> Outcome {
             say("the schema is up to date")
         }
         Command::CheckConfig => check_config::check_config(&config, &origins).await,
-        Command::User(command) => accounts::work(&config, command).await,
+        Command::User(command) => users::work(&config, command).await,
+        Command::Events(input) => events::work(&config, input).await,
         Command::Client(command) => clients::work(&config, command).await,
         Command::Provider(command) => providers::work(&config, command).await,
         Command::Mail(command) => mails::work(&config, command).await,

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 
-use propusk_server::config::{Config, DialectSettings};
+use propusk_server::config::{Config, DialectSettings, LogFormat};
+use propusk_server::log::{JsonLines, TextLines};
 use propusk_server::{Clock, Server};
 use tracing_subscriber::EnvFilter;
 
@@ -44,11 +45,15 @@ pub fn start_logging(config: &Config, serving: bool) -> Outcome {
     let filter = if serving { configured } else { EnvFilter::new("warn") };
     // At every start Postgres notes that a table of sqlx already exists.
     let filter = filter.add_directive("sqlx::postgres::notice=warn".parse()?);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => {
+            let has_colours = std::io::stderr().is_terminal();
+            let lines = TextLines::new(has_colours);
+            log.with_ansi(has_colours).event_format(lines).init();
+        }
+        LogFormat::Json => log.with_ansi(false).event_format(JsonLines).init(),
+    }
     Ok(())
 }
 
@@ -58,6 +63,9 @@ fn welcome(
     dialects: &BTreeMap<String, DialectSettings>,
     has_docs: bool,
 ) -> Outcome {
+    if let Some(address) = server.metrics_address() {
+        say(&format!("metrics at http://{address}/metrics"))?;
+    }
     say(&format!("listening on http://{}", server.address()))?;
     say(&format!("mail goes to {}", server.mail_goes_to()))?;
     if !std::io::stdout().is_terminal() {

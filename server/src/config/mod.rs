@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::check::{MAX_FIRST_ID, flaw};
 pub use self::read::{Loaded, flatten};
-use self::read::{listen_address, networks, texts};
+use self::read::{listen_address, networks, optional_address, texts};
 pub use self::warnings::Warning;
+use crate::address_privacy::AddressPrivacy;
 use crate::algorithm::Algorithm;
 use crate::language::Language;
 
@@ -66,6 +67,9 @@ pub struct Config {
     pub database_url_file: Option<PathBuf>,
     /// The log filter, in the syntax of `RUST_LOG`.
     pub log: String,
+    /// The form of a log line.
+    pub log_format: LogFormat,
+    pub metrics: Metrics,
     pub tokens: Tokens,
     pub accounts: Accounts,
     pub password: Hashing,
@@ -73,6 +77,8 @@ pub struct Config {
     pub http: Http,
     pub cors: Cors,
     pub docs: Docs,
+    pub privacy: Privacy,
+    pub events: Events,
     pub product: Product,
     pub mail: Mail,
     pub links: Links,
@@ -88,6 +94,27 @@ pub struct Config {
     /// The settings file, if it contains a secret.
     #[serde(skip)]
     pub file_with_secrets: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    /// One JSON object for each line.
+    Json,
+}
+
+/// What Prometheus reads.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Metrics {
+    /// The address of their own listener. `None`: there are no metrics.
+    #[serde(deserialize_with = "optional_address")]
+    pub listen: Option<SocketAddr>,
+    /// What Prometheus sends as a bearer token; required if others than this machine can connect.
+    pub token: Option<Secret>,
+    pub token_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -179,6 +206,22 @@ pub struct Cors {
 pub struct Docs {
     /// Whether `/openapi.json` and `/docs` are served.
     pub enabled: bool,
+}
+
+/// What is kept of clients.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Privacy {
+    /// How much of a client's address is kept in events and in the log.
+    pub addresses: AddressPrivacy,
+}
+
+/// The events of accounts.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Events {
+    /// After how many days an event is deleted.
+    pub keep_days: i64,
 }
 
 /// What mails and pages call this service.
@@ -359,6 +402,8 @@ impl Default for Config {
             database_url: None,
             database_url_file: None,
             log: "info".to_owned(),
+            log_format: LogFormat::default(),
+            metrics: Metrics::default(),
             tokens: Tokens::default(),
             accounts: Accounts::default(),
             password: Hashing::default(),
@@ -366,6 +411,8 @@ impl Default for Config {
             http: Http::default(),
             cors: Cors::default(),
             docs: Docs::default(),
+            privacy: Privacy::default(),
+            events: Events::default(),
             product: Product::default(),
             mail: Mail::default(),
             links: Links::default(),
@@ -438,6 +485,12 @@ impl Default for Http {
 impl Default for Docs {
     fn default() -> Self {
         Docs { enabled: true }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Events { keep_days: 90 }
     }
 }
 

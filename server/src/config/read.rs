@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::dot_env::{self, Fault, Variable, is_ours};
 use super::{
-    Config, ConfigError, DialectSettings, Mail, ProviderSettings, Secret, Superuser, Tokens,
+    Config, ConfigError, DialectSettings, Mail, Metrics, ProviderSettings, Secret, Superuser,
+    Tokens,
 };
 
 impl From<config::ConfigError> for ConfigError {
@@ -98,12 +99,14 @@ impl Config {
         let Tokens { secret, secret_file, .. } = &mut self.tokens;
         let Mail { smtp_url, smtp_url_file, .. } = &mut self.mail;
         let Superuser { password, password_file, .. } = &mut self.superuser;
+        let Metrics { token, token_file, .. } = &mut self.metrics;
         let place = |key: &str, value, file| SecretPlace { key: key.to_owned(), value, file };
         let mut places = vec![
             place("database_url", database_url, database_url_file.as_ref()),
             place("tokens.secret", secret, secret_file.as_ref()),
             place("mail.smtp_url", smtp_url, smtp_url_file.as_ref()),
             place("superuser.password", password, password_file.as_ref()),
+            place("metrics.token", token, token_file.as_ref()),
         ];
         for (name, provider) in &mut self.providers {
             let ProviderSettings { client_secret, client_secret_file, .. } = provider;
@@ -113,6 +116,17 @@ impl Config {
         places
     }
 
+    /// The value of each setting as a text, secrets included: to be compared, never shown.
+    pub fn exposed_values(&self) -> Result<BTreeMap<String, String>, serde_json::Error> {
+        let settings = flatten(&serde_json::to_value(self)?);
+        let mut values: BTreeMap<_, _> =
+            settings.into_iter().map(|(key, value)| (key, value.to_string())).collect();
+        for (key, secret) in self.secrets() {
+            values.insert(key, secret.expose().to_owned());
+        }
+        Ok(values)
+    }
+
     /// Every secret that is set, with its key.
     pub(super) fn secrets(&self) -> Vec<(String, &Secret)> {
         let own = [
@@ -120,6 +134,7 @@ impl Config {
             ("database_url", &self.database_url),
             ("mail.smtp_url", &self.mail.smtp_url),
             ("superuser.password", &self.superuser.password),
+            ("metrics.token", &self.metrics.token),
         ];
         let own = own.into_iter().map(|(key, secret)| (key.to_owned(), secret));
         let of_providers = self.providers.iter().map(|(name, provider)| {
@@ -278,13 +293,23 @@ fn read_secret(key: &str, path: &Path, is_set: bool) -> Result<Secret, ConfigErr
 
 /// An address with its port, or `localhost` with one.
 pub(super) fn listen_address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
-    let text = String::deserialize(from)?;
+    address(&String::deserialize(from)?)
+}
+
+/// The same, if there is one.
+pub(super) fn optional_address<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    Option::<String>::deserialize(from)?.as_deref().map(address).transpose()
+}
+
+fn address<E: serde::de::Error>(text: &str) -> Result<SocketAddr, E> {
     let spelled = match text.split_once(':') {
         Some(("localhost", port)) => format!("127.0.0.1:{port}"),
-        _ => text.clone(),
+        _ => text.to_owned(),
     };
     spelled.parse().map_err(|_| {
-        serde::de::Error::custom(format!(
+        E::custom(format!(
             "{} is not an address with a port such as 127.0.0.1:8000, 0.0.0.0:8000 (all of IPv4) or \
              [::]:8000",
             text.escape_debug()

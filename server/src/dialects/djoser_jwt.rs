@@ -307,6 +307,7 @@ fn no_identifier() -> Reply {
 }
 
 fn failure(error: Error) -> Reply {
+    error.note();
     match error {
         Error::InvalidCredentials => simple_jwt::no_active_account(),
         Error::Token(fault) => V5_3.token_refusal(fault),

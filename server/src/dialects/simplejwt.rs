@@ -215,6 +215,7 @@ fn taken(kind: Kind) -> Reply {
 }
 
 fn failure(error: Error) -> Reply {
+    error.note();
     match error {
         Error::InvalidCredentials => simple_jwt::no_active_account(),
         Error::Token(fault) => V5_5.token_refusal(fault),

@@ -158,6 +158,7 @@ fn decoy_hash() -> Result<String, Error> {
 const EMAIL_TAKEN: &str = "user with this email already exists.";
 
 fn failure(error: Error) -> Reply {
+    error.note();
     match error {
         Error::InvalidCredentials => simple_jwt::no_active_account(),
         Error::Token(fault) => V5_3.token_refusal(fault),

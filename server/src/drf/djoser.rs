@@ -173,7 +173,8 @@ async fn prove_password<S: Site>(
     let who = call.signed_in()?;
     match call.context.auth.reauthenticate(who, Some(&current), call.client()).await {
         Ok(proof) => Ok(Some(proof)),
-        Err(Error::WrongPassword) => {
+        Err(error @ Error::WrongPassword) => {
+            error.note();
             form.fail("current_password", WRONG_PASSWORD);
             Ok(None)
         }
@@ -187,6 +188,7 @@ fn new_email(form: &mut Form) -> Option<Email> {
 
 /// Reports a taken address under the field `new_email`.
 fn new_email_failure<S: Site>(error: Error) -> Reply {
+    error.note();
     match error {
         Error::Taken(kind) => Reply::field("new_email", taken(kind).1),
         other => S::failure(other),

@@ -149,6 +149,7 @@ impl Wording {
 
     /// 401 of the views that take a token in the header.
     pub fn header_refusal(&self, error: &Error) -> Reply {
+        error.note();
         let body = match error {
             Error::Token(TokenFault::NoAccount) => json!({
                 "detail": "Token contained no recognizable user identification",

@@ -33,6 +33,7 @@ pub fn token_or_bearer(call: &Call) -> Authenticated<'_> {
 
 /// 401 for a credential in the `Token` scheme.
 pub fn refusal(error: &Error) -> Reply {
+    error.note();
     match error {
         Error::Token(_) | Error::AccountNotFound => refused(INVALID_TOKEN),
         Error::AccountInactive => refused("User inactive or deleted."),
@@ -58,7 +59,10 @@ async fn authenticate(call: &Call) -> Result<Option<SignedIn>, Reply> {
             auth.signed_in(&key, from).await.map(Some).map_err(|error| refusal(&error))
         }
         Some(Credential::Bearer(token)) => match auth.signed_in(&token, from).await {
-            Err(Error::Token(_) | Error::AccountNotFound) => Err(refused(NO_CREDENTIALS)),
+            Err(error @ (Error::Token(_) | Error::AccountNotFound)) => {
+                error.note();
+                Err(refused(NO_CREDENTIALS))
+            }
             outcome => outcome.map(Some).map_err(|error| refusal(&error)),
         },
         Some(Credential::InUrl(token)) => match auth.signed_in(&token, from).await {

@@ -26,6 +26,7 @@ use crate::http::body::{self, BodyRefusal};
 use crate::http::head;
 use crate::http::path::Parameters;
 use crate::language::Language;
+use crate::request_record::{self, NO_CREDENTIAL};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Handler = Box<dyn Fn(Call) -> BoxFuture<Answer> + Send + Sync>;
@@ -225,6 +226,7 @@ impl View {
         let route = self.find(&call.parts.method);
         let open = !self.signed_in_only || route.is_some_and(|route| route.open);
         if !open && call.who.is_none() {
+            request_record::note_refusal(NO_CREDENTIAL);
             return Err(Reply::not_signed_in());
         }
         match route {

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::http::{Extensions, HeaderMap};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::listen::Peer;
@@ -33,6 +33,20 @@ impl TrustedProxies {
             }
         }
         client
+    }
+
+    /// A header that only a trusted proxy may set; `None` from any other peer, or if it is there
+    /// twice.
+    pub fn header_of_proxy<'h>(
+        &self,
+        extensions: &Extensions,
+        headers: &'h HeaderMap,
+        name: &HeaderName,
+    ) -> Option<&'h HeaderValue> {
+        let Peer(peer) = extensions.get()?;
+        let mut lines = headers.get_all(name).iter();
+        let line = lines.next().filter(|_| lines.next().is_none())?;
+        self.trusts(peer.ip().to_canonical()).then_some(line)
     }
 
     fn trusts(&self, address: IpAddr) -> bool {

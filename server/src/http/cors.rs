@@ -21,7 +21,7 @@ const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 /// mails: always allowed, so that one preflight serves more requests.
 const HEADERS: &str = "accept, accept-language, authorization, content-type, user-agent, x-csrftoken, x-requested-with";
 /// Headers that scripts may read in addition to the standard ones.
-const EXPOSED: &str = "Retry-After, WWW-Authenticate";
+const EXPOSED: &str = "Retry-After, WWW-Authenticate, X-Request-Id";
 /// In seconds; only one browser caches it longer.
 const MAX_AGE: &str = "7200";
 

@@ -1,31 +1,72 @@
-//! Around every request: one log line, the time, and a 500 instead of a closed connection if a
-//! handler panics. The log line contains the route, never the path, query or body as sent: they may
-//! contain secrets.
+//! Around every request: its id, one log line, the counts, the time, and a 500 instead of a closed
+//! connection if a handler panics. The log line contains the route, never the path, query or body as
+//! sent: they may contain secrets.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::DATE;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
+use super::client::TrustedProxies;
+use super::requests::Requests;
+use crate::address_privacy::AddressPrivacy;
 use crate::clock::Clock;
+use crate::request_record::{self, RequestId, RequestRecord};
 
-/// Runs the request and logs its result.
-pub async fn log(request: Request, next: Next) -> Response {
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What [`watch`] needs to know.
+#[derive(Clone)]
+pub struct Watch {
+    pub proxies: TrustedProxies,
+    /// How much of a client's address is logged.
+    pub addresses: AddressPrivacy,
+    pub requests: Requests,
+}
+
+/// Runs the request, logs and counts its result, and answers its id.
+pub async fn watch(State(watch): State<Watch>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = known_method(request.method().as_str());
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let response = response.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
-    let route = route.as_ref().map_or("-", MatchedPath::as_str);
-    let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(method, route, status = response.status().as_u16(), took_ms, "request");
-    response
+    let record = watch.record_of(&request);
+    let serving = async {
+        let method = known_method(request.method().as_str());
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        let mut response =
+            response.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
+        let (status, took) = (response.status(), started.elapsed());
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let name = route.as_ref().map_or("-", MatchedPath::as_str);
+        tracing::info!(method, route = name, status = status.as_u16(), took_ms, "request");
+        let known = record.known();
+        if let Some(reason) = known.refusal {
+            watch.requests.count_refusal(known.dialect, reason);
+        }
+        watch.requests.count(route, method, status, took);
+        // An id is made of characters that a header may have.
+        if let Ok(id) = HeaderValue::from_str(record.id().as_str()) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
+    };
+    request_record::within(Some(Arc::clone(&record)), serving).await
+}
+
+impl Watch {
+    fn record_of(&self, request: &Request) -> Arc<RequestRecord> {
+        let (extensions, headers) = (request.extensions(), request.headers());
+        let given = self.proxies.header_of_proxy(extensions, headers, &REQUEST_ID);
+        let id = given.and_then(|id| RequestId::parse(id.as_bytes()));
+        let client = self.addresses.keep(self.proxies.client(extensions, headers));
+        RequestRecord::new(id.unwrap_or_else(RequestId::new), client)
+    }
 }
 
 /// Sends the time of the clock that tokens use; apps correct their own clocks with it.

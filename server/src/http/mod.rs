@@ -10,3 +10,4 @@ mod head_timer;
 pub mod layers;
 pub mod listen;
 pub mod path;
+pub mod requests;

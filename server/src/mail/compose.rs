@@ -226,7 +226,8 @@ fn link_of(message: &Message) -> Option<&str> {
         | Message::SessionEnded { .. }
         | Message::NewNetwork { .. }
         | Message::IdentityLinked { .. }
-        | Message::IdentityUnlinked { .. } => None,
+        | Message::IdentityUnlinked { .. }
+        | Message::DataExported => None,
     }
 }
 
@@ -255,7 +256,8 @@ fn named<'a>(message: &'a Message, frame: &'a Frame) -> Option<LabelledName<'a>>
         | Message::AccountDeleted
         | Message::AddressInUse
         | Message::IdentityLinked { .. }
-        | Message::IdentityUnlinked { .. } => None,
+        | Message::IdentityUnlinked { .. }
+        | Message::DataExported => None,
     }
 }
 
@@ -368,7 +370,7 @@ mod tests {
         Mail { id: ID.to_owned(), to: to.to_owned(), language, message }
     }
 
-    fn messages() -> [(Message, Option<&'static str>); 15] {
+    fn messages() -> [(Message, Option<&'static str>); 16] {
         let link = || "https://a.example/auth/reset/MQ/c7-0f?x=1&y=2".to_owned();
         let name = || "<b>anna</b> & \"co\"".to_owned();
         [
@@ -390,6 +392,7 @@ mod tests {
             (Message::PasswordSetByOperator, None),
             (Message::PhoneChanged, None),
             (Message::AccountDeleted, None),
+            (Message::DataExported, None),
         ]
     }
 

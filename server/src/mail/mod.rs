@@ -76,6 +76,8 @@ pub enum Message {
     IdentityUnlinked {
         provider: String,
     },
+    /// Everything that is kept of the account was given to someone who is signed in to it.
+    DataExported,
 }
 
 /// Why the mail settings cannot be used.

@@ -135,6 +135,7 @@ impl<'p> CallbackResponder<'p> {
 
     fn failure(&self, error: &Error) -> Response<Body> {
         let texts = &self.texts.sign_in;
+        error.note();
         let (status, message, later) = match error {
             Error::SignIn(SignInFault::Unknown) => (StatusCode::BAD_REQUEST, &texts.over, None),
             Error::RateLimited { retry_after } => {

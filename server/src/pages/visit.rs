@@ -93,7 +93,8 @@ impl<'p> Visit<'p> {
         let Link { uid, token, .. } = &self.link;
         match self.pages.auth.confirm_email(uid, token, self.from).await {
             Ok(()) => self.done(),
-            Err(Error::Taken(Kind::Email)) => {
+            Err(error @ Error::Taken(Kind::Email)) => {
+                error.note();
                 self.message(StatusCode::CONFLICT, &self.texts.email_taken, Tone::Spent)
             }
             Err(error) => self.failure(&error),
@@ -132,7 +133,10 @@ impl<'p> Visit<'p> {
         let auth = &self.pages.auth;
         match auth.reset_email(uid, token, email, auth.is_any_strict(), self.from).await {
             Ok(()) => self.done(),
-            Err(Error::Taken(Kind::Email)) => ask_again(Some(texts.taken)).await,
+            Err(error @ Error::Taken(Kind::Email)) => {
+                error.note();
+                ask_again(Some(texts.taken)).await
+            }
             Err(error) => self.failure(&error),
         }
     }
@@ -175,6 +179,7 @@ impl<'p> Visit<'p> {
 
     fn failure(&self, error: &Error) -> Response {
         let texts = self.link_texts();
+        error.note();
         match error {
             Error::LinkSpent => self.message(StatusCode::BAD_REQUEST, &texts.spent, Tone::Spent),
             Error::UnknownUid

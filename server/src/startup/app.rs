@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 use crate::api::{self, Context};
@@ -14,6 +14,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::dialects::{self, Dialect};
 use crate::http::client::TrustedProxies;
+use crate::http::layers::Watch;
+use crate::http::requests::Requests;
 use crate::pages::{self, Pages};
 use crate::{http, openapi};
 
@@ -23,6 +25,7 @@ pub fn app(
     auth: &Arc<Auth>,
     public_url: &Arc<str>,
     app_links: AppLinks,
+    requests: &Requests,
 ) -> Router {
     let ready_auth = Arc::clone(auth);
     let proxies = TrustedProxies::new(&config.http.trusted_proxies);
@@ -48,21 +51,24 @@ pub fn app(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || ready(Arc::clone(&ready_auth))))
         .fallback(|| async { api::unknown_path() });
+    let watch = Watch { proxies, addresses: config.privacy.addresses, requests: requests.clone() };
     http::cors::allow(app, &config.cors.origins)
-        .layer(from_fn(http::layers::log))
+        .layer(from_fn_with_state(watch, http::layers::watch))
         .layer(from_fn_with_state(clock, http::layers::date))
 }
 
 /// An API's routes, with the page for a new password in front if the API has a path for it.
 fn routes(dialect: &Dialect, context: &Arc<Context>, pages: &Arc<Pages>) -> Router {
+    let with_cause = from_fn_with_state(Arc::clone(context), api::with_cause);
     let routes = (dialect.mount)(context);
-    match dialect.policy.reset_page {
+    let routes = match dialect.policy.reset_page {
         None => routes,
         Some(page) => {
             let state = (Arc::clone(pages), page.path);
             routes.route_layer(from_fn_with_state(state, pages::confirm_link))
         }
-    }
+    };
+    routes.layer(with_cause)
 }
 
 fn docs(dialects: &[Dialect], public_url: &str, host: &str) -> Router {

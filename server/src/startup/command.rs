@@ -7,17 +7,23 @@ use super::parts::{database, load_keys, open_auth, public_url};
 use crate::auth::Auth;
 use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::providers::Providers;
 use crate::store;
 
-/// Opens the domain. The command line signs and reads no tokens, so it needs no secret.
+/// Opens the domain. The command line signs and reads no tokens, so most commands need no secret;
+/// with it, those that show an account can find its limits.
 pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
     let store = database(config)?.open().await?;
     let public_url = public_url(config, config.listen);
     // No sign-in happens here, so an error in a provider's settings must not block the operator.
     let providers = Providers::default();
-    let keys = ServerSecret::unused()?;
+    let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
+    let found = ServerSecret::find(secret, &config.data_dir, &mut store.read().await?).await;
+    let keys = match found {
+        Ok(Some(keys)) => keys,
+        Ok(None) | Err(_) => ServerSecret::unused()?,
+    };
     Ok(Arc::new(open_auth(config, clock, store, &keys, providers, &public_url).await?))
 }
 

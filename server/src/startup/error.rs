@@ -24,6 +24,8 @@ pub enum StartError {
     Mail(#[from] MailError),
     #[error("cannot listen on {0}: {1}; another address is set with PROPUSK_LISTEN")]
     Listen(SocketAddr, std::io::Error),
+    #[error("metrics.listen: cannot listen on {0}: {1}")]
+    ListenForMetrics(SocketAddr, std::io::Error),
     #[error("accounts.first_id: {0}")]
     FirstId(NumberConflict),
     #[error("superuser: {0}")]

@@ -5,6 +5,7 @@ mod app;
 mod check;
 mod command;
 mod error;
+mod metrics;
 mod parts;
 mod server;
 

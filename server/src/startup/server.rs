@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::accounts::{begin_numbers, create_superuser};
 use super::app::app;
 use super::error::StartError;
+use super::metrics::MetricsListener;
 use super::parts::{
     changed_issuer, connections, database, database_url, load_keys, open_auth, provider_problem,
     public_url,
@@ -22,7 +23,9 @@ use crate::auth::Auth;
 use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::error::Error;
 use crate::http::listen::{self, Connections};
+use crate::http::requests::Requests;
 use crate::mail::Mailer;
 use crate::providers::Providers;
 use crate::store::{self, Database, ServingLock, Store, StoreError};
@@ -46,6 +49,7 @@ pub struct Server {
     auth: Arc<Auth>,
     mailer: Arc<Mailer>,
     store: Store,
+    metrics: Option<MetricsListener>,
     /// Prevents a second server on the same data.
     _lock: ServingLock,
 }
@@ -70,10 +74,13 @@ impl Server {
             open_auth(&config, clock.clone(), store.clone(), &keys, providers, &public_url).await?;
         prepare(&auth, &keys, &store, &config).await?;
         let auth = Arc::new(auth);
+        let requests = Requests::default();
+        let metrics = MetricsListener::bind(&config.metrics, &auth, &store, &requests).await?;
         Ok(Server {
             listener,
             address,
-            app: app(&config, clock, &auth, &public_url, app_links),
+            app: app(&config, clock, &auth, &public_url, app_links, &requests),
+            metrics,
             public_url,
             connections: connections(&config.http),
             auth,
@@ -86,6 +93,11 @@ impl Server {
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the metrics, if there are any.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(MetricsListener::address)
     }
 
     /// The address its users know.
@@ -114,6 +126,11 @@ impl Server {
             let auth = Arc::clone(&self.auth);
             async move { auth.follow_schemes().await }
         });
+        let showing = self.metrics.map(|metrics| tokio::spawn(metrics.serve()));
+        let refusing = tokio::spawn({
+            let auth = Arc::clone(&self.auth);
+            async move { auth.store_refused_attempts().await }
+        });
         let (stop_mail, stopping) = watch::channel(false);
         let delivering = tokio::spawn(Arc::clone(&self.auth).deliver_mail(self.mailer, stopping));
         // Mail delivery ends together with the last requests.
@@ -125,8 +142,15 @@ impl Server {
         following.abort();
         sweeping.abort();
         counting.abort();
+        refusing.abort();
         if tokio::time::timeout(MAIL_DEADLINE, delivering).await.is_err() {
             tracing::warn!("mail was not delivered before the deadline; the next start sends it");
+        }
+        if let Some(showing) = showing {
+            showing.abort();
+        }
+        if tokio::time::timeout(CLOSE_DEADLINE, self.auth.store_last_refused()).await.is_err() {
+            tracing::warn!("counts of refused attempts were not stored before the deadline");
         }
         self.auth.close_numbers();
         if tokio::time::timeout(CLOSE_DEADLINE, self.store.close()).await.is_err() {
@@ -153,6 +177,7 @@ async fn prepare(
         return Err(SecretError::Sealed(kid).into());
     }
     keys.remember(store).await?;
+    auth.note_settings(&config.exposed_values().map_err(Error::from)?).await?;
     auth.prepare_signing_keys().await?;
     if let Some(name) = auth.provider_with_changed_issuer().await? {
         return Err(changed_issuer(&name));

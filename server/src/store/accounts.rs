@@ -3,6 +3,7 @@
 
 use sqlx::SqliteConnection;
 
+use super::events::{Event, NewEvent, PasswordBy};
 use super::postgres::Lease;
 use super::{Engine, Tx, on};
 use crate::error::Result;
@@ -346,7 +347,14 @@ pub async fn lock_account(tx: &mut Tx, id: i64) -> Result<bool> {
 }
 
 /// Sets a new password; false if there is no such account.
-pub async fn update_password(tx: &mut Tx, id: i64, password: String) -> Result<bool> {
+pub async fn update_password(
+    tx: &mut Tx,
+    id: i64,
+    password: String,
+    by: PasswordBy,
+    at: i64,
+) -> Result<bool> {
+    tx.note(NewEvent::of(id, Event::PasswordChanged(by), at));
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set password = $2, password_version = password_version + 1,
                              password_voided = false
@@ -464,7 +472,8 @@ pub async fn update_password_voided(tx: &mut Tx, id: i64) -> Result<()> {
 }
 
 /// Removes the password.
-pub async fn delete_password(tx: &mut Tx, id: i64) -> Result<()> {
+pub async fn delete_password(tx: &mut Tx, id: i64, by: PasswordBy, at: i64) -> Result<()> {
+    tx.note(NewEvent::of(id, Event::PasswordRemoved(by), at));
     on!(tx, db => sqlx::query(
         "update accounts set password = null, password_version = password_version + 1,
                              password_proved = false, password_by_sign_in_at = null
@@ -495,6 +504,7 @@ pub async fn update_active(tx: &mut Tx, id: i64, is_active: bool) -> Result<bool
 }
 
 pub async fn delete_account(tx: &mut Tx, id: i64) -> Result<bool> {
+    tx.forget_noted(id);
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "delete from accounts
          where id = $1
@@ -510,6 +520,7 @@ pub async fn delete_never_activated(tx: &mut Tx, at: i64, limit: i64) -> Result<
         "delete from accounts where id in (
              select id from accounts
              where awaits_activation = true and created_at < $1
+             order by created_at, id
              limit $2)",
     ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }

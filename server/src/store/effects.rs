@@ -4,10 +4,15 @@
 
 use std::sync::Arc;
 
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::time::Instant;
+
 use super::announcements::Announcements;
+use super::events::NewEvent;
 use super::revocations::Revocation;
-use super::{BoxFuture, Store, Tx};
+use super::{BoxFuture, Connections, Store, Tx};
 use crate::error::Result;
+use crate::request_record;
 
 /// What a write stored that memory and background tasks need to know.
 #[derive(Default)]
@@ -18,6 +23,12 @@ pub struct Effects {
     pub has_queued_mail: bool,
     /// The highest account number that the response may contain.
     pub account_number: Option<i64>,
+    /// What has happened; stored with the write.
+    pub events: Vec<NewEvent>,
+    /// A session was refreshed.
+    pub has_refreshed: bool,
+    /// The dialect that asked for the write.
+    pub dialect: Option<&'static str>,
 }
 
 impl Effects {
@@ -26,37 +37,88 @@ impl Effects {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.revocations.is_empty() && !self.has_queued_mail && self.account_number.is_none()
+        self.revocations.is_empty()
+            && !self.has_queued_mail
+            && self.account_number.is_none()
+            && self.events.is_empty()
+            && !self.has_refreshed
     }
 }
 
 /// Carries out effects; the write returns after it.
 pub type AfterCommit = Arc<dyn Fn(Effects) -> BoxFuture<'static, ()> + Send + Sync>;
 
+/// How long work has waited for the database, in seconds; clones share the counts.
+#[derive(Clone, Debug)]
+pub struct Waits {
+    /// For a connection to read with.
+    pub read: Histogram,
+    /// Until a write has begun.
+    pub write: Histogram,
+}
+
+/// In seconds: from a free connection to the time limit of a request.
+const BOUNDS: [f64; 9] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0];
+
+impl Default for Waits {
+    fn default() -> Self {
+        Waits { read: Histogram::new(BOUNDS), write: Histogram::new(BOUNDS) }
+    }
+}
+
 /// A store whose writes carry out their effects.
 #[derive(Clone)]
 pub struct EffectfulStore {
     store: Store,
     after_commit: AfterCommit,
+    waits: Waits,
 }
 
 impl EffectfulStore {
     pub fn new(store: Store, after_commit: AfterCommit) -> Self {
-        EffectfulStore { store, after_commit }
+        EffectfulStore { store, after_commit, waits: Waits::default() }
     }
 
     /// As [`Store::read`].
     pub async fn read(&self) -> Result<Tx> {
-        self.store.read().await
+        let asked = Instant::now();
+        let tx = self.store.read().await;
+        // Also a wait that ended at its limit.
+        self.waits.read.observe(asked.elapsed().as_secs_f64());
+        tx
     }
 
-    /// As [`Store::write`], and then carries out the effects.
+    /// As [`Store::write`], and then carries out the effects. The write is a part of the request
+    /// that asks for it.
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        self.store.write_then(work, Some(Arc::clone(&self.after_commit))).await
+        let (asked, waited) = (Instant::now(), self.waits.write.clone());
+        let record = request_record::current();
+        let after_commit = Some(Arc::clone(&self.after_commit));
+        let written = self.store.write_then(
+            move |tx| {
+                waited.observe(asked.elapsed().as_secs_f64());
+                match record {
+                    None => work(tx),
+                    Some(record) => Box::pin(request_record::within(Some(record), work(tx))),
+                }
+            },
+            after_commit,
+        );
+        written.await
+    }
+
+    /// How long work has waited.
+    pub fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
+    /// As [`Store::connections`].
+    pub fn connections(&self) -> Connections {
+        self.store.connections()
     }
 
     /// As [`Store::ping`].
@@ -84,6 +146,7 @@ mod tests {
 
     use super::*;
     use crate::error::Error;
+    use crate::request_record::{RequestId, RequestRecord};
     use crate::store::accounts::{self, NewAccount};
     use crate::store::connect;
 
@@ -135,6 +198,20 @@ mod tests {
         assert!(reported.lock().expect("no panic").is_empty());
         let id = store.write(|tx| Box::pin(insert_account(tx))).await.expect("an account");
         assert_eq!(*reported.lock().expect("no panic"), [id]);
+    }
+
+    #[tokio::test]
+    async fn write_is_a_part_of_the_request_that_asks_for_it() {
+        let (store, ..) = recorded().await;
+        let record = RequestRecord::new(RequestId::new(), None);
+        let writing = store.write(|_| {
+            Box::pin(async {
+                request_record::note_refusal("noted in the write");
+                Ok(())
+            })
+        });
+        request_record::within(Some(Arc::clone(&record)), writing).await.expect("a write");
+        assert_eq!(record.known().refusal, Some("noted in the write"));
     }
 
     #[tokio::test]

@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::effects::{AfterCommit, Effects};
-use super::{BoxFuture, Handle, Tx};
+use super::events::Cause;
+use super::{BoxFuture, Handle, Tx, run_with_events};
 use crate::error::{Error, Fault, Result, is_transient};
 
 /// How many writes may wait, and how many share one commit.
@@ -46,6 +47,7 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let write = Pending {
             work: Some(work),
+            cause: Cause::current(),
             outcome: None,
             effects: Effects::default(),
             after_commit,
@@ -58,6 +60,11 @@ impl Writer {
         };
         // The write may still be committed, as after a lost connection.
         timeout(ANSWER_LIMIT, outcome).await.unwrap_or(Err(Error::Busy { retry_after: 1 }))
+    }
+
+    /// How many writes wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
     }
 
     /// Waits until all queued writes are committed, then ends the task.
@@ -79,6 +86,7 @@ trait Write: Send {
 
 struct Pending<F, T> {
     work: Option<F>,
+    cause: Cause,
     outcome: Option<Result<T>>,
     effects: Effects,
     after_commit: Option<AfterCommit>,
@@ -93,7 +101,8 @@ where
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
         Box::pin(async move {
             let Some(work) = self.work.take() else { return false };
-            let outcome = AssertUnwindSafe(work(tx)).catch_unwind().await;
+            tx.cause = std::mem::take(&mut self.cause);
+            let outcome = AssertUnwindSafe(run_with_events(tx, work)).catch_unwind().await;
             let outcome = outcome.unwrap_or(Err(Error::Internal(Fault::WriterGone)));
             let keep = outcome.is_ok();
             self.effects = std::mem::take(&mut tx.effects);

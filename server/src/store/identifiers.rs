@@ -23,6 +23,29 @@ pub async fn claimant_by_key(tx: &mut Tx, key: String) -> Result<Option<i64>> {
     ).bind(key).fetch_optional(db).await)?)
 }
 
+/// An identifier as it is kept.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct KeptIdentifier {
+    pub key: String,
+    pub kind: String,
+    pub shown: String,
+    pub imported_as: Option<String>,
+    pub created_at: i64,
+    pub verified_at: Option<i64>,
+    /// When the account gave up the address, which it can still bring back.
+    pub left_at: Option<i64>,
+}
+
+/// All identifiers of the account, also former ones that are kept.
+pub async fn identifiers(tx: &mut Tx, account_id: i64) -> Result<Vec<KeptIdentifier>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select key, kind, shown, imported_as, created_at, verified_at, left_at
+         from identifiers
+         where account_id = $1
+         order by kind, created_at, key",
+    ).bind(account_id).fetch_all(db).await)?)
+}
+
 /// Gives the identifier to the account; false if another account has or reserves it. A former
 /// address that was never verified is not reserved.
 pub async fn insert_identifier(

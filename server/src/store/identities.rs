@@ -115,16 +115,17 @@ pub async fn delete_identity(
     Ok(row.is_some())
 }
 
-/// Removes all of the account's identities except the given one; `None`: all.
+/// Removes all of the account's identities except the given one, `None`: all; answers their
+/// providers.
 pub async fn delete_other_identities(
     tx: &mut Tx,
     account_id: i64,
     keep: Option<(String, String)>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let (provider, subject) = keep.unwrap_or_default();
-    on!(tx, db => sqlx::query(
+    Ok(on!(tx, db => sqlx::query_scalar(
         "delete from identities
-         where account_id = $1 and not (provider = $2 and subject = $3)",
-    ).bind(account_id).bind(provider).bind(subject).execute(db).await.map(|_| ()))?;
-    Ok(())
+         where account_id = $1 and not (provider = $2 and subject = $3)
+         returning provider",
+    ).bind(account_id).bind(provider).bind(subject).fetch_all(db).await)?)
 }

@@ -24,6 +24,13 @@ pub async fn known_until(tx: &mut Tx, account_id: i64, network: String) -> Resul
     ).bind(account_id).bind(network).fetch_optional(db).await)?)
 }
 
+/// Until when each network of the account is known.
+pub async fn places(tx: &mut Tx, account_id: i64) -> Result<Vec<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select known_until from known_places where account_id = $1 order by known_until",
+    ).bind(account_id).fetch_all(db).await)?)
+}
+
 /// Deletes the known networks of the account.
 pub async fn delete_places(tx: &mut Tx, account_id: i64) -> Result<()> {
     on!(tx, db => sqlx::query(

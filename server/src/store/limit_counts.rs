@@ -42,6 +42,27 @@ pub async fn open_counts(tx: &mut Tx, now: i64) -> Result<Vec<LimitCount>> {
     ).bind(now).fetch_all(db).await)?)
 }
 
+/// The counts with keys from `first` to `last` whose window has not ended.
+pub async fn open_between(
+    tx: &mut Tx,
+    first: String,
+    last: String,
+    now: i64,
+) -> Result<Vec<LimitCount>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select key, count, ends_at from limit_counts
+         where key >= $1 and key <= $2 and ends_at > $3
+         order by count desc, key",
+    ).bind(first).bind(last).bind(now).fetch_all(db).await)?)
+}
+
+/// Deletes the counts with keys from `first` to `last` and returns how many.
+pub async fn delete_between(tx: &mut Tx, first: String, last: String) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from limit_counts where key >= $1 and key <= $2",
+    ).bind(first).bind(last).execute(db).await.map(|done| done.rows_affected()))?)
+}
+
 /// Deletes up to `limit` rows whose window has ended and returns how many.
 pub async fn delete_ended(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(

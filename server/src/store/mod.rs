@@ -7,6 +7,7 @@ pub mod accounts;
 mod announcements;
 mod connect;
 pub mod effects;
+pub mod events;
 mod group_commit;
 pub mod identifiers;
 pub mod identities;
@@ -37,6 +38,7 @@ use tokio::time::timeout;
 use crate::error::{Error, Fault, Result};
 pub use connect::{Schema, ServingLock, StoreError, connect, create_data_dir, lock_for_serving};
 use effects::{AfterCommit, Effects};
+use events::Cause;
 use group_commit::Writer;
 
 /// Runs one statement on the engine of the transaction.
@@ -80,11 +82,23 @@ pub enum Store {
     Postgres(postgres::Pool),
 }
 
+/// The connections to the database at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    /// On SQLite those that read; one more writes.
+    pub open: usize,
+    pub idle: usize,
+    /// What waits for a connection, on SQLite writes.
+    pub waiting: usize,
+}
+
 /// A connection to run statements on, inside a write or for reading.
 pub struct Tx {
     handle: Handle,
     /// What this write has stored that others must learn of.
     effects: Effects,
+    /// Who or what asked for this write; its events store it.
+    cause: Cause,
 }
 
 enum Handle {
@@ -100,7 +114,7 @@ pub(crate) enum Engine<'t> {
 
 impl Tx {
     fn new(handle: Handle) -> Self {
-        Tx { handle, effects: Effects::default() }
+        Tx { handle, effects: Effects::default(), cause: Cause::default() }
     }
 
     pub(crate) fn engine(&mut self) -> Engine<'_> {
@@ -150,11 +164,32 @@ impl Store {
         match self {
             Store::Sqlite { writer, .. } => writer.write(work, after_commit).await,
             Store::Postgres(pool) => {
-                let pool = pool.clone();
-                let write =
-                    tokio::spawn(async move { write_on_postgres(&pool, work, after_commit).await });
+                let (pool, cause) = (pool.clone(), Cause::current());
+                let write = tokio::spawn(async move {
+                    write_on_postgres(&pool, work, cause, after_commit).await
+                });
                 write.await.map_err(|_| Error::Internal(Fault::WriterGone))?
             }
+        }
+    }
+
+    /// The connections of the pool, and what waits for one.
+    pub fn connections(&self) -> Connections {
+        match self {
+            Store::Sqlite { readers, writer } => Connections {
+                open: readers.size() as usize,
+                idle: readers.num_idle(),
+                waiting: writer.waiting(),
+            },
+            Store::Postgres(pool) => pool.connections(),
+        }
+    }
+
+    /// The engine, as settings name it.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Store::Sqlite { .. } => "sqlite",
+            Store::Postgres(_) => "postgres",
         }
     }
 
@@ -194,9 +229,21 @@ async fn carry_out(effects: Effects, after_commit: Option<AfterCommit>) {
     }
 }
 
+/// Runs `work`, and then stores the events that it has noted.
+async fn run_with_events<T, F>(tx: &mut Tx, work: F) -> Result<T>
+where
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
+{
+    tx.effects.dialect = tx.cause.dialect;
+    let done = work(tx).await?;
+    events::insert_noted(tx).await?;
+    Ok(done)
+}
+
 async fn write_on_postgres<T, F>(
     pool: &postgres::Pool,
     work: F,
+    cause: Cause,
     after_commit: Option<AfterCommit>,
 ) -> Result<T>
 where
@@ -204,8 +251,8 @@ where
 {
     let mut lease = pool.acquire().await?;
     lease.begin().await?;
-    let mut tx = Tx::new(Handle::Postgres(lease));
-    let outcome = work(&mut tx).await;
+    let mut tx = Tx { cause, ..Tx::new(Handle::Postgres(lease)) };
+    let outcome = run_with_events(&mut tx, work).await;
     let effects = tx.effects;
     let Handle::Postgres(mut lease) = tx.handle else { return Err(Fault::WriterGone.into()) };
     match &outcome {

@@ -232,3 +232,23 @@ pub async fn delete_expired(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
              limit $2)",
     ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
+
+/// A mailed link, without its secret.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct MailedLink {
+    pub purpose: String,
+    pub address: String,
+    pub created_at: i64,
+    pub expires_at: i64,
+    pub spent_at: Option<i64>,
+}
+
+/// The links of the account, the oldest first.
+pub async fn links_of(tx: &mut Tx, account_id: i64) -> Result<Vec<MailedLink>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select purpose, address, created_at, expires_at, spent_at
+         from one_time_tokens
+         where account_id = $1
+         order by created_at, hash",
+    ).bind(account_id).fetch_all(db).await)?)
+}

@@ -3,6 +3,7 @@
 //! one stays as a dead letter for 30 days, for an operator to see and send again. Some rows are
 //! decoys, which cost as much as a mail and are never sent.
 
+use super::events::{Event, NewEvent};
 use super::{Tx, on};
 use crate::error::Result;
 
@@ -47,6 +48,13 @@ macro_rules! returning_mail {
 
 pub async fn insert_mail(tx: &mut Tx, mail: QueuedMail) -> Result<()> {
     tx.effects.has_queued_mail = true;
+    match mail.account_id {
+        Some(id) => {
+            let queued = NewEvent::of(id, Event::MailQueued, mail.created_at);
+            tx.note(queued.because(mail.message.clone()));
+        }
+        None => tx.note_decoy(),
+    }
     on!(tx, db => sqlx::query(
         "insert into outbox (id, account_id, token_hash, message, recipient, language, link,
                              about, created_at, due_at, waits_for, attempts,
@@ -110,11 +118,49 @@ pub async fn is_any_waiting(tx: &mut Tx, count: String) -> Result<bool> {
     ).bind(count).fetch_one(db).await)?)
 }
 
-pub async fn delete_mail(tx: &mut Tx, id: String) -> Result<()> {
+/// Deletes a decoy.
+pub async fn delete_decoy(tx: &mut Tx, id: String) -> Result<()> {
     on!(tx, db => sqlx::query(
         "delete from outbox where id = $1",
     ).bind(id).execute(db).await.map(|_| ()))?;
     Ok(())
+}
+
+/// Deletes a mail that the mail server has accepted.
+pub async fn delete_sent(tx: &mut Tx, id: String, now: i64) -> Result<()> {
+    let row = on!(tx, db => sqlx::query_as(
+        "delete from outbox where id = $1
+         returning account_id, message",
+    ).bind(id).fetch_optional(db).await)?;
+    note_end(tx, row, Event::MailSent, None, now);
+    Ok(())
+}
+
+/// Deletes a mail whose link has expired before it could be sent.
+pub async fn delete_expired(tx: &mut Tx, id: String, now: i64) -> Result<()> {
+    let row = on!(tx, db => sqlx::query_as(
+        "delete from outbox where id = $1
+         returning account_id, message",
+    ).bind(id).fetch_optional(db).await)?;
+    note_end(tx, row, Event::MailGivenUp, Some("the link has expired".to_owned()), now);
+    Ok(())
+}
+
+/// Notes what became of a mail; nothing if its account is deleted.
+fn note_end(
+    tx: &mut Tx,
+    row: Option<(Option<i64>, String)>,
+    event: Event,
+    problem: Option<String>,
+    now: i64,
+) {
+    if let Some((Some(account_id), message)) = row {
+        let ended = NewEvent::of(account_id, event, now).because(message);
+        tx.note(match problem {
+            Some(problem) => ended.about(problem),
+            None => ended,
+        });
+    }
 }
 
 /// Returns a mail that could not be sent, to be retried at `due_at`.
@@ -128,10 +174,12 @@ pub async fn postpone_mail(tx: &mut Tx, id: String, due_at: i64, problem: String
 
 /// Makes a mail a dead letter.
 pub async fn bury_mail(tx: &mut Tx, id: String, now: i64, problem: String) -> Result<()> {
-    on!(tx, db => sqlx::query(
+    let row = on!(tx, db => sqlx::query_as(
         "update outbox set leased = false, dead_at = $2, problem = $3
-         where id = $1",
-    ).bind(id).bind(now).bind(problem).execute(db).await.map(|_| ()))?;
+         where id = $1
+         returning account_id, message",
+    ).bind(id).bind(now).bind(problem.clone()).fetch_optional(db).await)?;
+    note_end(tx, row, Event::MailGivenUp, Some(problem), now);
     Ok(())
 }
 
@@ -183,6 +231,24 @@ pub async fn queued_mails(tx: &mut Tx) -> Result<Vec<QueuedMail>> {
     Ok(on!(tx, db => sqlx::query_as(
         returning_mail!("select", "from outbox where recipient <> '' order by created_at, id"),
     ).fetch_all(db).await)?)
+}
+
+/// How many mails wait, of at most `limit`, and when the oldest was queued whose mailbox has no limit
+/// to wait for.
+pub async fn waiting(tx: &mut Tx, limit: i64) -> Result<(i64, Option<i64>)> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select count(*), min(case when waits_for is null then created_at end) from (
+             select created_at, waits_for from outbox
+             where dead_at is null and recipient <> ''
+             limit $1) waiting",
+    ).bind(limit).fetch_one(db).await)?)
+}
+
+/// The account's mails that wait or have failed, the oldest first.
+pub async fn mails_of(tx: &mut Tx, account_id: i64) -> Result<Vec<QueuedMail>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        returning_mail!("select", "from outbox where account_id = $1 order by created_at, id"),
+    ).bind(account_id).fetch_all(db).await)?)
 }
 
 /// Makes dead letters due again, except those whose link has expired, and returns how many. A mail

@@ -17,6 +17,8 @@ use sqlx::postgres::{
 use sqlx::{Connection, Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Connections;
+
 const CONNECTIONS: usize = 16;
 /// How long to wait for a connection, idle or new.
 pub(super) const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
@@ -99,6 +101,11 @@ impl Pool {
             PoolError::Closed => sqlx::Error::PoolClosed,
             _ => sqlx::Error::PoolTimedOut,
         })
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let managed::Status { size, available, waiting, .. } = self.0.status();
+        Connections { open: size, idle: available, waiting }
     }
 
     pub(super) fn options(&self) -> &PgConnectOptions {

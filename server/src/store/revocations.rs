@@ -15,6 +15,8 @@ pub enum Reason {
     Suspended,
     Revived,
     Deleted,
+    /// An operator has deleted the limits of an account; no token is refused.
+    Unlocked,
 }
 
 impl Reason {
@@ -24,13 +26,14 @@ impl Reason {
             Reason::Suspended => "suspended",
             Reason::Revived => "revived",
             Reason::Deleted => "deleted",
+            Reason::Unlocked => "unlocked",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Reason::Ended, Reason::Suspended, Reason::Revived, Reason::Deleted]
-            .into_iter()
-            .find(|reason| reason.as_str() == text)
+        let all =
+            [Reason::Ended, Reason::Suspended, Reason::Revived, Reason::Deleted, Reason::Unlocked];
+        all.into_iter().find(|reason| reason.as_str() == text)
     }
 }
 

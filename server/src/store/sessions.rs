@@ -5,6 +5,7 @@
 //! of a deleted account are deleted in batches and not by a foreign key, because there may be very
 //! many.
 
+use super::events::{Ending, Event, NewEvent, SignedInBy};
 use super::{Tx, on};
 use crate::error::Result;
 
@@ -88,7 +89,7 @@ pub async fn session_by_key(tx: &mut Tx, key_hash: String) -> Result<Option<Sess
 
 /// Stores a new session under the present generation of its account, which must exist, and returns
 /// the generation; `None` if the session id exists already.
-pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<Option<i64>> {
+pub async fn insert_session(tx: &mut Tx, session: &Session, by: SignedInBy) -> Result<Option<i64>> {
     let generation = on!(tx, db => sqlx::query_scalar(
         "insert into sessions (id, account_id, policy, key_hash, refresh_hash, client_id,
                                device_name, generation, refresh_secret, created_at, signed_in_at,
@@ -116,6 +117,10 @@ pub async fn insert_session(tx: &mut Tx, session: &Session) -> Result<Option<i64
     .bind(session.absolute_expires_at)
     .fetch_optional(db).await)?;
     tx.effects.note_account(session.account_id);
+    if generation.is_some() {
+        let opened = NewEvent::of(session.account_id, Event::SignedIn(by), session.created_at);
+        tx.note(opened.session(Some(session.id)).client(session.client_id.clone()));
+    }
     Ok(generation)
 }
 
@@ -149,7 +154,8 @@ pub struct Surplus {
 /// Ends sessions of an account under one policy: first those that have expired, then the least
 /// recently used.
 pub async fn end_surplus(tx: &mut Tx, surplus: Surplus, at: i64) -> Result<Vec<i64>> {
-    Ok(on!(tx, db => sqlx::query_scalar(
+    let account_id = surplus.account_id;
+    let ended: Vec<i64> = on!(tx, db => sqlx::query_scalar(
         "update sessions set ended_at = $6 where id in (
              select id from sessions
              where account_id = $1 and policy = $2 and account_generation = $3
@@ -164,7 +170,12 @@ pub async fn end_surplus(tx: &mut Tx, surplus: Surplus, at: i64) -> Result<Vec<i
     .bind(surplus.keep)
     .bind(surplus.count)
     .bind(at)
-    .fetch_all(db).await)?)
+    .fetch_all(db).await)?;
+    for id in &ended {
+        let event = Event::SessionEnded(Ending::Cap);
+        tx.note(NewEvent::of(account_id, event, at).session(Some(*id)));
+    }
+    Ok(ended)
 }
 
 /// Records a refresh that keeps the refresh token; false if the session has ended.
@@ -178,6 +189,7 @@ pub async fn update_used(tx: &mut Tx, id: i64, at: i64, access_expires_at: i64) 
             " returning id",
         ),
     ).bind(id).bind(at).bind(access_expires_at).fetch_optional(db).await)?;
+    tx.effects.has_refreshed |= row.is_some();
     Ok(row.is_some())
 }
 
@@ -218,6 +230,7 @@ pub async fn spend_generation(
     .bind(access_expires_at)
     .bind(expires_at)
     .fetch_optional(db).await)?;
+    tx.effects.has_refreshed |= row.is_some();
     Ok(row.is_some())
 }
 
@@ -248,6 +261,7 @@ pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation)
     .bind(by.access_expires_at)
     .bind(by.expires_at)
     .fetch_optional(db).await)?;
+    tx.effects.has_refreshed |= row.is_some();
     Ok(row.is_some())
 }
 
@@ -264,6 +278,17 @@ pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec
              limit $3"
         ),
     ).bind(account_id).bind(now).bind(LISTED).fetch_all(db).await)?)
+}
+
+/// Up to `limit` sessions of the account that are kept, also ended ones, the last used first.
+pub async fn sessions_of(tx: &mut Tx, account_id: i64, limit: i64) -> Result<Vec<Session>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        select_session!(
+            "where account_id = $1
+             order by last_used_at desc, created_at desc, id
+             limit $2"
+        ),
+    ).bind(account_id).bind(limit).fetch_all(db).await)?)
 }
 
 /// The session of an opaque refresh token.
@@ -306,6 +331,7 @@ pub async fn spend_refresh(
     .bind(by.expires_at)
     .bind(at)
     .fetch_optional(db).await)?;
+    tx.effects.has_refreshed |= row.is_some();
     Ok(row.is_some())
 }
 
@@ -317,7 +343,8 @@ pub async fn end_client_sessions(
     at: i64,
     limit: i64,
 ) -> Result<u64> {
-    Ok(on!(tx, db => sqlx::query(
+    let client = client_id.clone();
+    let ended = on!(tx, db => sqlx::query(
         "update sessions set ended_at = $3 where id in (
              select id from sessions
              where account_id = $1 and client_id = $2 and ended_at is null
@@ -327,7 +354,12 @@ pub async fn end_client_sessions(
     .bind(client_id)
     .bind(at)
     .bind(limit)
-    .execute(db).await.map(|done| done.rows_affected()))?)
+    .execute(db).await.map(|done| done.rows_affected()))?;
+    if ended > 0 {
+        let event = Event::SessionsEnded(Ending::Client);
+        tx.note(NewEvent::of(account_id, event, at).client(Some(client)));
+    }
+    Ok(ended)
 }
 
 /// Deletes up to `limit` sessions of an OAuth client and returns how many.
@@ -347,16 +379,19 @@ pub async fn delete_account_sessions(tx: &mut Tx, account_id: i64, limit: i64) -
 }
 
 /// Ends a session; false if it has ended already or does not exist.
-pub async fn end_session(tx: &mut Tx, id: i64, at: i64) -> Result<bool> {
-    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+pub async fn end_session(tx: &mut Tx, id: i64, why: Ending, at: i64) -> Result<bool> {
+    let account: Option<i64> = on!(tx, db => sqlx::query_scalar(
         concat!(
             "update sessions set ended_at = $2
              where id = $1 and ",
             is_unended!(),
-            " returning id",
+            " returning account_id",
         ),
     ).bind(id).bind(at).fetch_optional(db).await)?;
-    Ok(row.is_some())
+    if let Some(account_id) = account {
+        tx.note(NewEvent::of(account_id, Event::SessionEnded(why), at).session(Some(id)));
+    }
+    Ok(account.is_some())
 }
 
 /// Moves a session to its account's new generation, if it has not ended.

@@ -5,6 +5,7 @@ mod accounts;
 mod addresses;
 mod app_links;
 mod identities;
+mod kept;
 mod new_networks;
 mod password;
 mod reauthentication;

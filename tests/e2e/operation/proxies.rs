@@ -68,6 +68,7 @@ impl Proxy {
             .args(["--path-as-is", "--interface", from])
             .args(["--header", "Authorization: Bearer canary", "--referer", "https://a/canary"])
             .args(["--header", "X-Forwarded-For: 10.1.2.3", "--cookie", "a=canary"])
+            .args(["--header", "X-Request-Id: canary"])
             .args(more)
             .arg(format!("http://{}{path}", self.address))
             .output();
@@ -209,6 +210,18 @@ async fn assert_secrets_stay_out_of_logs(mut proxy: Proxy) {
     assert!(leaks.is_empty(), "{leaks:#?}");
 }
 
+/// The id of a request in the server's log, which its client has not chosen, and the proxy's log.
+async fn id_and_logs(mut proxy: Proxy) -> (String, String) {
+    proxy.curl("127.0.0.1", "/propusk/v1/account", &[]).await;
+    let (_, output) = proxy.server.take().expect("a server").terminate().await;
+    let line = output.lines().find(|line| line.contains("/propusk/v1/account"));
+    let (_, rest) = line.expect("its line").split_once("request_id=").expect("an id");
+    let id = rest.split(' ').next().expect("an id").to_owned();
+    // Those of the server have 16 characters.
+    assert!(!id.contains(CANARY) && id.len() >= 32, "of the proxy: {id}");
+    (id, proxy.logs().await)
+}
+
 /// Each client has limits of its own, whatever it writes into `X-Forwarded-For`.
 async fn assert_clients_are_separate(proxy: Proxy) {
     for _ in 0..3 {
@@ -228,6 +241,19 @@ async fn nginx_sample_logs_no_secret() {
 async fn nginx_sample_keeps_clients_apart() {
     let Some(proxy) = Proxy::start("nginx", nginx).await else { return };
     assert_clients_are_separate(proxy).await;
+}
+
+#[tokio::test]
+async fn nginx_sample_gives_ids_that_are_in_both_logs() {
+    let Some(proxy) = Proxy::start("nginx", nginx).await else { return };
+    let (id, logs) = id_and_logs(proxy).await;
+    assert!(logs.contains(&id), "{id}: {logs}");
+}
+
+#[tokio::test]
+async fn caddy_sample_gives_ids() {
+    let Some(proxy) = Proxy::start("caddy", caddy).await else { return };
+    id_and_logs(proxy).await;
 }
 
 #[tokio::test]

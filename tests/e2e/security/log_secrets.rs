@@ -1,5 +1,5 @@
-//! No password and no token reaches the log, whatever the requests and the log level; and no token
-//! that works without a password is in the database. The same holds for tokens, codes and secrets
+//! No password and no token reaches the log, whatever the requests, the log level and the form of its
+//! lines, or the metrics; and no token that works without a password is in the database. The same holds for tokens, codes and secrets
 //! of providers.
 
 use std::collections::HashMap;
@@ -26,8 +26,22 @@ const NEW_PASSWORD: &str = "canary-new-password-77de";
 
 #[tokio::test]
 async fn secrets_reach_no_log_at_its_finest_level() {
+    assert_no_secret_is_logged("text").await;
+}
+
+#[tokio::test]
+async fn secrets_reach_no_log_in_json_at_its_finest_level() {
+    assert_no_secret_is_logged("json").await;
+}
+
+async fn assert_no_secret_is_logged(format: &str) {
     let (data, database) = (tempfile::tempdir().expect("a directory"), Database::fresh().await);
-    let server = Process::start(data.path(), database.url(), &[("PROPUSK_LOG", "trace")]).await;
+    let settings = [
+        ("PROPUSK_LOG", "trace"),
+        ("PROPUSK_LOG_FORMAT", format),
+        ("PROPUSK_METRICS__LISTEN", "127.0.0.1:0"),
+    ];
+    let server = Process::start(data.path(), database.url(), &settings).await;
     let mut secrets = [PASSWORD, WRONG_PASSWORD, NEW_PASSWORD, SECRET].map(str::to_owned).to_vec();
     for tokens in [
         simplejwt(&server.client).await,
@@ -41,6 +55,8 @@ async fn secrets_reach_no_log_at_its_finest_level() {
             .extend(tokens.iter().filter_map(|token| token.rsplit('.').next()).map(str::to_owned));
         secrets.extend(tokens);
     }
+    let metrics = server.metrics().get("/metrics", None).await.text();
+    assert!(metrics.contains("/validate/jwt/access"), "requests are counted:\n{metrics}");
     let (_, log) = server.terminate().await;
     assert!(
         log.lines().filter(|line| line.contains("/token")).count() > 3,
@@ -49,8 +65,8 @@ async fn secrets_reach_no_log_at_its_finest_level() {
     assert!(log.contains("/validate/jwt/access"), "and by their routes");
     assert!(log.contains("DEBUG"), "everything is logged");
     for secret in secrets {
-        let line = log.lines().find(|line| line.contains(&secret));
-        assert_eq!(line, None, "{secret} is in the log");
+        let line = log.lines().chain(metrics.lines()).find(|line| line.contains(&secret));
+        assert_eq!(line, None, "{secret} is in the log or in the metrics");
     }
 }
 

@@ -8,6 +8,7 @@ use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::auth::sessions::session::end_sessions;
 use crate::error::{Error, Result};
 pub use crate::store::accounts::Account;
+use crate::store::events::{self, Ending, Event, NewEvent, PasswordBy};
 use crate::store::revocations::{self, Reason, Subject};
 use crate::store::{Tx, accounts, one_time_tokens, sessions};
 
@@ -39,7 +40,11 @@ impl Auth {
                         // mailed link sets the next password.
                         return Err(Error::ReauthenticationRequired);
                     }
-                    if !accounts::update_password(tx, who.account_id, new).await? {
+                    let by = match proof.is_by_password() {
+                        true => PasswordBy::CurrentPassword,
+                        false => PasswordBy::RecentSignIn,
+                    };
+                    if !accounts::update_password(tx, who.account_id, new, by, now).await? {
                         return Err(Error::AccountNotFound);
                     }
                     if !proof.is_by_password() {
@@ -51,7 +56,8 @@ impl Auth {
                     let account = accounts::account(tx, who.account_id).await?;
                     let account = account.ok_or(Error::AccountNotFound)?;
                     outbox.queue(tx, MailKind::PasswordChanged, &account, None, now).await?;
-                    end_sessions(tx, who.account_id, who.session, now).await
+                    let why = Ending::PasswordChanged;
+                    end_sessions(tx, who.account_id, who.session, why, now).await
                 })
             })
             .await
@@ -74,6 +80,8 @@ impl Auth {
 /// How many sessions are deleted together with their account. The sweeper deletes the others, which
 /// cannot be used any more.
 const SESSIONS_AT_ONCE: i64 = 5_000;
+/// The same for its events.
+const EVENTS_AT_ONCE: i64 = 5_000;
 
 /// Deletes the account and its data, and mails its owner; false if there is no such account.
 pub async fn delete(tx: &mut Tx, outbox: &Outbox, id: i64, now: i64) -> Result<bool> {
@@ -88,6 +96,8 @@ pub async fn delete(tx: &mut Tx, outbox: &Outbox, id: i64, now: i64) -> Result<b
     let subject = Subject::Account(id);
     revocations::insert_revocation(tx, subject, Reason::Deleted, now).await?;
     sessions::delete_account_sessions(tx, id, SESSIONS_AT_ONCE).await?;
+    events::delete_of_account(tx, id, EVENTS_AT_ONCE).await?;
     accounts::delete_account(tx, id).await?;
+    tx.note(NewEvent::of(id, Event::AccountDeleted, now));
     Ok(true)
 }

@@ -17,6 +17,9 @@ use crate::auth::sessions::session::end_sessions;
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
+use crate::store::events::{
+    Ending, Event, LinkedBy, NameChange, NewEvent, PasswordBy, note_change,
+};
 use crate::store::one_time_tokens::{self, OneTimeToken};
 use crate::store::{Tx, identifiers, identities, pending_sign_ins};
 
@@ -103,6 +106,7 @@ pub async fn change_email(
     now: i64,
 ) -> Result<()> {
     let Some(to) = to else {
+        note_change(tx, account.id, NameChange::EmailRemoved, now);
         return replace_email(tx, outbox, account, None, address_change.by_password, now).await;
     };
     if has_address(account, &to) {
@@ -118,8 +122,10 @@ pub async fn change_email(
         };
     }
     if address_change.needs_confirmation {
+        note_change(tx, account.id, NameChange::EmailPending, now);
         return ask_to_confirm(tx, outbox, account, &to, address_change, now).await;
     }
+    note_change(tx, account.id, NameChange::Email, now);
     replace_email(tx, outbox, account, Some(&to), address_change.by_password, now).await?;
     let account = accounts::account(tx, account.id).await?.ok_or(Error::AccountNotFound)?;
     match account.mailbox() == account.email.as_deref() {
@@ -340,12 +346,14 @@ fn identities_to_json(identities: &[identities::Identity]) -> String {
 }
 
 /// Deletes the identities that are not in `kept`.
-async fn delete_newer_identities(tx: &mut Tx, id: i64, kept: Option<&str>) -> Result<()> {
+async fn delete_newer_identities(tx: &mut Tx, id: i64, kept: Option<&str>, now: i64) -> Result<()> {
     let kept: Vec<(String, String)> =
         kept.and_then(|kept| serde_json::from_str(kept).ok()).unwrap_or_default();
     for identity in identities::identities(tx, id).await? {
         let name = (identity.provider, identity.subject);
         if !kept.contains(&name) {
+            let event = NewEvent::of(id, Event::Unlinked(LinkedBy::EmailReturned), now);
+            tx.note(event.about(name.0.clone()));
             identities::delete_identity(tx, id, name.0, name.1).await?;
         }
     }
@@ -370,6 +378,7 @@ async fn apply_confirmation(
     now: i64,
 ) -> Result<()> {
     let new = Email::parse(&spent.address).ok_or(Error::LinkInvalid)?;
+    note_change(tx, account.id, NameChange::EmailConfirmed, now);
     if has_address(account, &new) {
         one_time_tokens::delete_one_time_tokens(tx, account.id).await?;
         let purpose = Purpose::EmailReturn.as_str();
@@ -398,13 +407,14 @@ async fn undo_email_change(
     }
     // The link was opened, which proves access to the mailbox.
     identifiers::update_verified(tx, id, Kind::Email.as_str(), now).await?;
-    delete_newer_identities(tx, id, spent.kept_identities.as_deref()).await?;
+    note_change(tx, id, NameChange::EmailReturned, now);
+    delete_newer_identities(tx, id, spent.kept_identities.as_deref(), now).await?;
     pending_sign_ins::delete_links_to(tx, id).await?;
-    accounts::delete_password(tx, id).await?;
+    accounts::delete_password(tx, id, PasswordBy::EmailReturned, now).await?;
     accounts::update_password_voided(tx, id).await?;
     one_time_tokens::delete_one_time_tokens(tx, id).await?;
     delete_return(tx, id, spent.address.clone()).await?;
-    end_sessions(tx, id, None, now).await
+    end_sessions(tx, id, None, Ending::EmailReturned, now).await
 }
 
 /// Fails if the account has the new address already, unless the answer must not reveal that.

@@ -5,6 +5,7 @@ use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
 use crate::store::accounts::{self, Account, NewAccount};
+use crate::store::events::{Event, NewEvent, Registered};
 use crate::store::{Tx, identifiers};
 
 pub async fn insert(
@@ -12,6 +13,7 @@ pub async fn insert(
     outbox: &Outbox,
     new: &NewAccount,
     identifiers: &[Identifier],
+    how: Registered,
 ) -> Result<Account> {
     // Checked first, because a failed insert consumes an account id on Postgres.
     for identifier in identifiers {
@@ -20,6 +22,7 @@ pub async fn insert(
         }
     }
     let id = accounts::insert_account(tx, new).await?;
+    tx.note(NewEvent::of(id, Event::Registered(how), new.created_at));
     insert_identifiers(tx, id, identifiers, new.created_at).await?;
     let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
     if account.awaits_activation {

@@ -12,6 +12,7 @@ use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
+use crate::store::events::{NameChange, note_change};
 use crate::store::{Tx, identifiers};
 
 /// A change of the identifier of one kind; `to` is `None` to remove it.
@@ -88,6 +89,7 @@ impl Auth {
                 Box::pin(async move {
                     let id = proof.who.account_id;
                     if let Some(name) = new.display_name {
+                        note_change(tx, id, NameChange::DisplayName, now);
                         accounts::update_display_name(tx, id, name).await?;
                     }
                     let new = new.identifiers;
@@ -182,6 +184,17 @@ fn differs(account: &Account, change: &Change) -> bool {
     shown.as_deref() != change.to.as_ref().map(Identifier::shown)
 }
 
+fn change_of(kind: Kind, is_set: bool) -> NameChange {
+    match (kind, is_set) {
+        (Kind::Email, true) => NameChange::Email,
+        (Kind::Email, false) => NameChange::EmailRemoved,
+        (Kind::Phone, true) => NameChange::Phone,
+        (Kind::Phone, false) => NameChange::PhoneRemoved,
+        (Kind::Username, true) => NameChange::Username,
+        (Kind::Username, false) => NameChange::UsernameRemoved,
+    }
+}
+
 /// Changes or removes a phone number or username.
 async fn replace_identifier(
     tx: &mut Tx,
@@ -196,6 +209,7 @@ async fn replace_identifier(
     {
         return Ok(());
     }
+    note_change(tx, account.id, change_of(kind, to.is_some()), now);
     identifiers::delete_identifier(tx, account.id, kind.as_str()).await?;
     let Some(to) = to else { return Ok(()) };
     if !identifiers::insert_identifier(tx, account.id, &to, now).await? {

@@ -7,6 +7,7 @@ use crate::auth::domain::Auth;
 use crate::auth::sessions::cut_off::global_cut_off;
 use crate::error::Result;
 use crate::store::accounts::{self, Account};
+use crate::store::events::{Event, NewEvent, Registered};
 use crate::store::{Tx, identifiers, revocations};
 
 /// How many accounts an error lists.
@@ -75,6 +76,8 @@ impl Auth {
                     if !inserted.await? {
                         return Ok(None);
                     }
+                    let event = Event::Registered(Registered::Imported);
+                    tx.note(NewEvent::of(number, event, new.created_at));
                     insert_identifiers(tx, number, &names, new.created_at).await?;
                     for identifier in &names {
                         identifiers::update_imported_as(tx, number, identifier, name.clone())

@@ -5,6 +5,7 @@
 use crate::auth::mailing::one_time_token::Purpose;
 use crate::error::Result;
 use crate::identifier::{Email, Kind};
+use crate::store::events::{Event, LinkedBy, NameChange, NewEvent, note_change};
 use crate::store::{Tx, identifiers, identities, known_places, one_time_tokens, pending_sign_ins};
 
 /// Stores that `mailbox` has a sole owner. Deletes identities except `proving`, unfinished linking,
@@ -17,9 +18,14 @@ pub async fn become_sole_owner(
     proving: Option<(String, String)>,
     now: i64,
 ) -> Result<()> {
-    identities::delete_other_identities(tx, account_id, proving).await?;
+    for provider in identities::delete_other_identities(tx, account_id, proving).await? {
+        let event = NewEvent::of(account_id, Event::Unlinked(LinkedBy::Ownership), now);
+        tx.note(event.about(provider));
+    }
     pending_sign_ins::delete_links_to(tx, account_id).await?;
-    identifiers::delete_identifier(tx, account_id, Kind::Phone.as_str()).await?;
+    if identifiers::delete_identifier(tx, account_id, Kind::Phone.as_str()).await? {
+        note_change(tx, account_id, NameChange::PhoneRemoved, now);
+    }
     known_places::delete_places(tx, account_id).await?;
     one_time_tokens::delete_one_time_tokens(tx, account_id).await?;
     // A return link must not restore the deleted identities.

@@ -22,6 +22,7 @@ use crate::auth::sessions::session::end_sessions;
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Kind};
 use crate::store::accounts::{self, Account};
+use crate::store::events::{Ending, Event, NewEvent, PasswordBy};
 use crate::store::one_time_tokens::{self, OneTimeToken};
 use crate::store::{Tx, identifiers, known_places, outbox};
 
@@ -122,6 +123,7 @@ impl Auth {
                     if !accounts::update_activated(tx, id).await? {
                         return Err(Error::LinkInvalid);
                     }
+                    tx.note(NewEvent::of(id, Event::Activated, now));
                     identifiers::update_verified(tx, id, Kind::Email.as_str(), now).await?;
                     known_places::note_place(tx, id, network, known_until(now, now)).await?;
                     let about = Purpose::Activation.as_str();
@@ -282,10 +284,11 @@ async fn set_proved_password(
     if !is_present || account.email_owned_at.is_none() {
         become_sole_owner(tx, id, &mailbox, None, now).await?;
     }
-    accounts::update_password(tx, id, new.as_str().to_owned()).await?;
+    let by = PasswordBy::MailedLink;
+    accounts::update_password(tx, id, new.as_str().to_owned(), by, now).await?;
     accounts::update_password_proved(tx, id, true).await?;
     accounts::update_password_by_sign_in(tx, id, None).await?;
     one_time_tokens::delete_one_time_tokens(tx, id).await?;
     outbox.queue(tx, MailKind::PasswordChanged, &account, None, now).await?;
-    end_sessions(tx, id, None, now).await
+    end_sessions(tx, id, None, Ending::PasswordChanged, now).await
 }

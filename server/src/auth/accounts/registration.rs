@@ -9,12 +9,13 @@ use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::password::{Origin, Password, PasswordHash};
 use crate::auth::policy::Policy;
 use crate::auth::requester::Requester;
-use crate::auth::sessions::session::{OpenedBy, OpenedSession, Pair, SessionExtras, open_session};
+use crate::auth::sessions::session::{OpenedSession, Pair, SessionExtras, open_session};
 use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, Result};
 use crate::identifier::{Identifier, Kind};
 use crate::language::Language;
 use crate::store::accounts::{self, Account, NewAccount};
+use crate::store::events::{Registered, SignedInBy};
 use crate::store::{Tx, identifiers};
 
 /// A new account: at least one identifier, at most one of each kind.
@@ -57,7 +58,12 @@ impl Auth {
         let (new, identifiers) = self.prepare(registration, from).await?;
         let outbox = self.outbox.clone();
         self.store
-            .write(move |tx| Box::pin(async move { insert(tx, &outbox, &new, &identifiers).await }))
+            .write(move |tx| {
+                Box::pin(async move {
+                    let how = Registered::WithName;
+                    insert(tx, &outbox, &new, &identifiers, how).await
+                })
+            })
             .await
     }
 
@@ -76,9 +82,11 @@ impl Auth {
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let account_id = insert(tx, &outbox, &new, &identifiers).await?.id;
+                    let how = Registered::WithName;
+                    let account_id = insert(tx, &outbox, &new, &identifiers, how).await?.id;
                     accounts::update_last_sign_in(tx, account_id, at).await?;
-                    let opened = OpenedSession { session, account_id, at, by: OpenedBy::Owner };
+                    let by = SignedInBy::Registration;
+                    let opened = OpenedSession { session, account_id, at, by };
                     open_session(tx, &opening_policy, opened, SessionExtras::default()).await?;
                     Ok(opened)
                 })
@@ -172,6 +180,8 @@ async fn insert_or_mail_owner(
     match lock_by_email(tx, key.clone()).await? {
         Some(owner) => {
             outbox.queue(tx, MailKind::AddressInUse, &owner, language, new.created_at).await?;
+            // In the place of the event of a registration.
+            tx.note_decoy();
             consume_number(tx, &new).await
         }
         None => insert_without_taken_phone(tx, &outbox, &key, &new, identifiers).await,
@@ -192,7 +202,7 @@ async fn insert_without_taken_phone(
             identifiers.remove(place);
         }
     }
-    let id = insert(tx, outbox, new, &identifiers).await?.id;
+    let id = insert(tx, outbox, new, &identifiers, Registered::WithName).await?.id;
     if !new.awaits_activation {
         // As many writes as for a taken address, which gets a mail.
         outbox.queue_decoy(tx, address, new.created_at).await?;

@@ -13,6 +13,7 @@ use crate::auth::secrets::flow_key::challenge_of;
 use crate::auth::secrets::random::{hash, random};
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::providers::{Authorize, Code, Provider, loggable};
+use crate::store::events::{Event, NewEvent};
 use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn, Returned as SealedAnswer};
 use crate::store::{Tx, identities, meta};
 
@@ -102,8 +103,14 @@ impl Auth {
 
     /// Stores that a provider has the same users under this issuer.
     pub async fn accept_provider_issuer(&self, name: &str, issuer: &str) -> Result<()> {
+        let moved = NewEvent::of_server(Event::ProviderMoved, self.clock.now()).about(name);
         let (name, issuer) = (issuer_key(name), issuer.to_owned());
-        self.store.write(move |tx| Box::pin(meta::set(tx, name, issuer))).await
+        self.store
+            .write(move |tx| {
+                tx.note(moved);
+                Box::pin(meta::set(tx, name, issuer))
+            })
+            .await
     }
 
     /// The provider's name as users see it.

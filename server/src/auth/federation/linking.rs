@@ -18,6 +18,7 @@ use crate::auth::sessions::session::unended_session;
 use crate::error::{Error, Result, SignInFault};
 use crate::identifier::{Email, Kind};
 use crate::store::accounts::{self, Account};
+use crate::store::events::{Event, LinkedBy, NewEvent};
 use crate::store::identities::{self, Identity};
 use crate::store::pending_sign_ins::{self, LinkTo, PendingSignIn};
 use crate::store::{Tx, identifiers};
@@ -114,6 +115,8 @@ impl Auth {
                     if !is_open {
                         return Err(Error::NoIdentifier);
                     }
+                    let event = NewEvent::of(id, Event::Unlinked(LinkedBy::Owner), now);
+                    tx.note(event.session(proof.who.session).about(provider.clone()));
                     let mail_kind = MailKind::IdentityUnlinked;
                     outbox.queue_about(tx, mail_kind, Some(provider), &account, now).await?;
                     Ok(true)
@@ -157,6 +160,8 @@ async fn link(
     let new = Identity { linked_by_sign_in_at: (!is_by_password).then_some(now), ..new };
     let (provider, subject) = (new.provider.clone(), new.subject.clone());
     if identities::insert_identity(tx, new.clone()).await? {
+        let event = NewEvent::of(account_id, Event::Linked(LinkedBy::Owner), now);
+        tx.note(event.about(provider.clone()));
         note_proof(tx, &account, &new, now).await?;
         outbox.queue_about(tx, MailKind::IdentityLinked, Some(provider), &account, now).await?;
         return Ok(new);

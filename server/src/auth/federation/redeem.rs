@@ -10,11 +10,12 @@ use crate::auth::federation::handle::{ProviderTokens, issue_provider_tokens};
 use crate::auth::federation::sign_in_or_register::{ProviderSignIn, SignInMode};
 use crate::auth::policy::Policy;
 use crate::auth::secrets::random::hash;
-use crate::auth::sessions::session::{OpenedBy, OpenedSession};
+use crate::auth::sessions::session::OpenedSession;
 use crate::auth::sign_in::device::{DeviceName, Issued, device_extras};
 use crate::error::{Error, Result, SignInFault};
 use crate::providers::Provider;
 use crate::store::accounts::{self, Account};
+use crate::store::events::SignedInBy;
 use crate::store::pending_sign_ins;
 
 /// The result of looking for a code among ours.
@@ -41,7 +42,7 @@ impl Auth {
             policy: *policy,
             mode: SignInMode::Either,
             extras: extras.clone(),
-            by: OpenedBy::Owner,
+            by: SignedInBy::Provider,
             from,
             noticed: self.noticed_network(policy, from),
         };

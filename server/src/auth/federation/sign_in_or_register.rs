@@ -14,13 +14,14 @@ use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::names::has_address;
 use crate::auth::policy::Policy;
 use crate::auth::sessions::session::{
-    OpenedBy, OpenedSession, Pair, SessionExtras, end_sessions, open_session,
+    OpenedSession, Pair, SessionExtras, end_sessions, open_session,
 };
 use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::providers::{Profile, Provider};
 use crate::store::accounts::{self, Account, NewAccount};
+use crate::store::events::{Ending, Event, LinkedBy, NewEvent, PasswordBy, Registered, SignedInBy};
 use crate::store::identities;
 use crate::store::{Tx, identifiers};
 
@@ -39,7 +40,7 @@ pub struct ProviderSignIn {
     pub mode: SignInMode,
     /// What the new session stores beside its times.
     pub extras: SessionExtras,
-    pub by: OpenedBy,
+    pub by: SignedInBy,
     pub from: IpAddr,
     /// The owner gets a mail if this network is new; `None`: no mail.
     pub noticed: Option<String>,
@@ -65,7 +66,7 @@ impl Auth {
             policy: *policy,
             mode,
             extras: SessionExtras::default(),
-            by: OpenedBy::ProviderToken,
+            by: SignedInBy::ProviderToken,
             from,
             noticed: None,
         };
@@ -233,6 +234,8 @@ async fn link(
         return Err(SignInFault::AccountInUse.into());
     }
     insert(tx, profile, holder, now).await?;
+    let event = NewEvent::of(holder, Event::Linked(LinkedBy::Address), now);
+    tx.note(event.about(profile.provider.clone()));
     if account.email_owned_at.is_none() {
         return take_ownership(tx, &account, profile, now).await;
     }
@@ -259,8 +262,8 @@ async fn take_ownership(
         account.email.as_deref().and_then(Email::parse).ok_or(SignInFault::AccountInUse)?;
     let proving = (profile.provider.clone(), profile.subject.clone());
     become_sole_owner(tx, id, &mailbox, Some(proving), now).await?;
-    accounts::delete_password(tx, id).await?;
-    end_sessions(tx, id, None, now).await?;
+    accounts::delete_password(tx, id, PasswordBy::Ownership, now).await?;
+    end_sessions(tx, id, None, Ending::Ownership, now).await?;
     Ok(id)
 }
 
@@ -281,8 +284,9 @@ async fn create(
         created_at: now,
     };
     let identifiers: Vec<_> = email.clone().map(Identifier::Email).into_iter().collect();
+    let how = Registered::ByProvider;
     let account_id =
-        crate::auth::accounts::create::insert(tx, outbox, &new, &identifiers).await?.id;
+        crate::auth::accounts::create::insert(tx, outbox, &new, &identifiers, how).await?.id;
     if let Some(email) = email.filter(|_| profile.email_verified) {
         // The account is new, so there is no password or session to remove.
         identifiers::update_owned(tx, account_id, email.key().to_owned(), now).await?;

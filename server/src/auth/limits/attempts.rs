@@ -24,6 +24,9 @@ pub struct Allowed {
     pub window: i64,
 }
 
+/// Exports of one account.
+const EXPORTS: Allowed = Allowed { attempts: 10, window: 3_600 };
+
 /// The limits in force.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitRules {
@@ -67,6 +70,9 @@ fn mailbox(address: &str) -> String {
 #[derive(Clone, Copy)]
 pub struct Counter {
     key: Digest,
+    /// The digest of the target whose attempts it counts, so that all counts of a target can be
+    /// found.
+    target: Option<Digest>,
     allowed: Allowed,
     /// The count is also stored in the database, so that it survives a restart.
     is_stored: bool,
@@ -77,13 +83,19 @@ impl Counter {
     /// transaction ends.
     async fn full_until(&self, tx: &mut Tx, now: i64) -> Result<Option<i64>> {
         let new_end = now + self.allowed.window;
-        let stored = limit_counts::lock(tx, hex(&self.key), new_end).await?;
+        let stored = limit_counts::lock(tx, self.stored_key(), new_end).await?;
         Ok(Count::from(&stored).full_until(self.allowed, now))
     }
 
     /// Adds one to the stored count.
     pub async fn store(&self, tx: &mut Tx, now: i64) -> Result<LimitCount> {
-        limit_counts::add_one(tx, hex(&self.key), now, now + self.allowed.window).await
+        limit_counts::add_one(tx, self.stored_key(), now, now + self.allowed.window).await
+    }
+
+    /// The digests of the target, if any, and of the counter.
+    fn stored_key(&self) -> String {
+        let target = self.target.map_or_else(String::new, |target| hex(&target));
+        target + &hex(&self.key)
     }
 }
 
@@ -91,6 +103,7 @@ impl Counter {
 struct Count {
     count: u32,
     ends_at: i64,
+    target: Option<Digest>,
 }
 
 impl Count {
@@ -109,7 +122,8 @@ impl Count {
 impl From<&LimitCount> for Count {
     fn from(stored: &LimitCount) -> Self {
         let count = u32::try_from(stored.count).unwrap_or(u32::MAX);
-        Count { count, ends_at: stored.ends_at }
+        let target = parse_key(&stored.key).and_then(|(target, _)| target);
+        Count { count, ends_at: stored.ends_at, target }
     }
 }
 
@@ -190,6 +204,13 @@ impl Limits {
         self.count(vec![counter], now)
     }
 
+    /// Counts an export of everything that is kept of an account, which reads much.
+    pub fn count_export(&self, account_id: i64, now: i64) -> Result<()> {
+        let key = self.key.digest("exports", &account_id.to_be_bytes());
+        let counter = Counter { key, target: None, allowed: EXPORTS, is_stored: false };
+        self.count(vec![counter], now).map(drop)
+    }
+
     /// Counts a notice to a mailbox; `false` if it must not be sent. Each kind of mail has its own
     /// limit, so that no kind uses up the allowance of another.
     pub async fn admit_notice(
@@ -223,7 +244,7 @@ impl Limits {
             return Ok(None);
         }
         let counter = self.mails_to(about, address);
-        let (full_until, count) = (counter.full_until(tx, now).await?, hex(&counter.key));
+        let (full_until, count) = (counter.full_until(tx, now).await?, counter.stored_key());
         let is_any_waiting = outbox::is_any_waiting(tx, count.clone()).await?;
         if full_until.is_none() && !is_any_waiting {
             counter.store(tx, now).await?;
@@ -234,8 +255,11 @@ impl Limits {
 
     /// Counts a mail that has waited for the counter `count`; `Some`: it must wait until this time.
     pub async fn admit_waiting(&self, tx: &mut Tx, count: &str, now: i64) -> Result<Option<i64>> {
-        let Some(key) = digest(count).filter(|_| self.rules.enabled) else { return Ok(None) };
-        let counter = Counter { key, allowed: self.rules.mails_per_recipient, is_stored: true };
+        let Some((target, key)) = parse_key(count).filter(|_| self.rules.enabled) else {
+            return Ok(None);
+        };
+        let allowed = self.rules.mails_per_recipient;
+        let counter = Counter { key, target, allowed, is_stored: true };
         let full_until = counter.full_until(tx, now).await?;
         if full_until.is_none() {
             counter.store(tx, now).await?;
@@ -253,17 +277,45 @@ impl Limits {
     pub fn learn(&self, stored: &[LimitCount], now: i64) {
         let mut counts = self.counts();
         for row in stored {
-            let Some(key) = digest(&row.key) else { continue };
-            let Count { count, ends_at } = row.into();
-            let known = counts.entry(key).or_insert(Count { count, ends_at });
+            let Some((target, key)) = parse_key(&row.key) else { continue };
+            let Count { count, ends_at, .. } = row.into();
+            let known = counts.entry(key).or_insert(Count { count, ends_at, target });
             let own = if known.ends_at > now { known.count } else { 0 };
-            *known = Count { count: count.max(own), ends_at };
+            *known = Count { count: count.max(own), ends_at, target };
         }
     }
 
     /// Forgets windows that have ended.
     pub fn forget_before(&self, now: i64) {
         self.counts().retain(|_, count| count.ends_at > now);
+    }
+
+    /// What an unlock of these targets and mailboxes forgets.
+    pub fn counters_of(&self, targets: &[Target<'_>], mails: &[(String, &str)]) -> CountersOf {
+        CountersOf {
+            targets: targets.iter().map(|target| self.digest_of(*target)).collect(),
+            mails: mails.iter().map(|(about, address)| self.mails_to(about, address).key).collect(),
+        }
+    }
+
+    /// Forgets these counters in memory.
+    pub fn forget(&self, counters: &CountersOf) {
+        let CountersOf { targets, mails } = counters;
+        self.counts().retain(|key, count| {
+            !mails.contains(key) && count.target.is_none_or(|target| !targets.contains(&target))
+        });
+    }
+
+    /// The limit of a stored count of failures, and whether it counts them from everywhere.
+    pub fn limit_of_failures(&self, stored: &LimitCount) -> (Allowed, bool) {
+        match parse_key(&stored.key) {
+            Some((Some(target), key)) if target == key => (self.rules.per_account, true),
+            _ => (self.rules.per_account_and_address, false),
+        }
+    }
+
+    pub fn limit_of_mails(&self) -> Allowed {
+        self.rules.mails_per_recipient
     }
 
     fn count(&self, counted: Vec<Counter>, now: i64) -> Result<Attempt<'_>> {
@@ -288,23 +340,25 @@ impl Limits {
     fn failures_on(&self, target: Target<'_>, from: IpAddr) -> Counter {
         let value = [&self.digest_of(target)[..], &Network::of(from).to_bytes()].concat();
         let key = self.key.digest("failures on", &value);
-        Counter { key, allowed: self.rules.per_account_and_address, is_stored: true }
+        let (target, allowed) = (self.digest_of(target), self.rules.per_account_and_address);
+        Counter { key, target: Some(target), allowed, is_stored: true }
     }
 
     fn failures_from_everywhere(&self, target: Target<'_>) -> Counter {
         let key = self.digest_of(target);
-        Counter { key, allowed: self.rules.per_account, is_stored: true }
+        Counter { key, target: Some(key), allowed: self.rules.per_account, is_stored: true }
     }
 
     fn mails_to(&self, about: &str, address: &str) -> Counter {
         let value = format!("{about}\0{}", mailbox(address));
         let key = self.key.digest("mails", value.as_bytes());
-        Counter { key, allowed: self.rules.mails_per_recipient, is_stored: true }
+        let allowed = self.rules.mails_per_recipient;
+        Counter { key, target: None, allowed, is_stored: true }
     }
 
     fn at(&self, kind: &str, from: IpAddr, allowed: Allowed, is_stored: bool) -> Counter {
         let key = self.key.digest(kind, &Network::of(from).to_bytes());
-        Counter { key, allowed, is_stored }
+        Counter { key, target: None, allowed, is_stored }
     }
 
     fn digest_of(&self, target: Target<'_>) -> Digest {
@@ -328,7 +382,8 @@ fn check(counts: &HashMap<Digest, Count>, counter: &Counter, now: i64) -> Result
 }
 
 fn add(counts: &mut HashMap<Digest, Count>, counter: &Counter, now: i64) {
-    let fresh = Count { count: 0, ends_at: now + counter.allowed.window };
+    let (ends_at, target) = (now + counter.allowed.window, counter.target);
+    let fresh = Count { count: 0, ends_at, target };
     let count = counts.entry(counter.key).or_insert(fresh);
     if !count.is_open(counter.allowed, now) {
         *count = fresh;
@@ -336,9 +391,33 @@ fn add(counts: &mut HashMap<Digest, Count>, counter: &Counter, now: i64) {
     count.count += 1;
 }
 
-/// Parses the stored form of a digest.
-fn digest(text: &str) -> Option<Digest> {
-    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
+/// The digests in the key of a stored count: of the target, if it has one, and of the counter.
+fn parse_key(text: &str) -> Option<(Option<Digest>, Digest)> {
+    let (target, key) = text.split_at_checked(text.len().saturating_sub(DIGITS))?;
+    let digest = |text| u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes);
+    Some((digest(target), digest(key)?))
+}
+
+/// The hex digits of a digest.
+const DIGITS: usize = 32;
+
+/// The counters of an account.
+pub struct CountersOf {
+    targets: Vec<Digest>,
+    mails: Vec<Digest>,
+}
+
+impl CountersOf {
+    /// The lowest and the highest stored key of each target.
+    pub fn ranges(&self) -> impl Iterator<Item = (String, String)> {
+        let end = |digit: &str| digit.repeat(DIGITS);
+        self.targets.iter().map(move |target| (hex(target) + &end("0"), hex(target) + &end("f")))
+    }
+
+    /// The stored keys of the mails.
+    pub fn mail_keys(&self) -> impl Iterator<Item = String> {
+        self.mails.iter().map(|key| hex(key))
+    }
 }
 
 impl Attempt<'_> {
@@ -538,7 +617,7 @@ mod tests {
         let stored = failed.fail();
         assert_eq!(stored.len(), 3);
         let rows = |count, ends_at| -> Vec<_> {
-            let row = |counter: &Counter| LimitCount { key: hex(&counter.key), count, ends_at };
+            let row = |counter: &Counter| LimitCount { key: counter.stored_key(), count, ends_at };
             stored.iter().map(row).collect()
         };
         // Another server has counted two more.
@@ -553,13 +632,32 @@ mod tests {
     fn stored_counts_begin_a_new_window_without_counts_of_the_last_one() {
         let limits = limits();
         let failed = limits.reserve(name("a"), address("192.0.2.1"), false, 0).expect("the first");
-        let row = |counter: &Counter| LimitCount { key: hex(&counter.key), count: 1, ends_at: 120 };
+        let row =
+            |counter: &Counter| LimitCount { key: counter.stored_key(), count: 1, ends_at: 120 };
         let stored: Vec<_> = failed.fail().iter().map(row).collect();
         fail(&limits, "a", "192.0.2.1", 2);
         assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 59).is_err());
         // Another failure has begun the next window in the database.
         limits.learn(&stored, 60);
         assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 60).is_ok());
+    }
+
+    #[test]
+    fn unlocked_account_has_all_attempts_again_and_others_have_not() {
+        let limits = limits();
+        let stored = limits.reserve(name("a"), address("192.0.2.1"), false, 0).expect("the first");
+        let rows: Vec<_> = stored.fail().iter().map(|one| one.stored_key()).collect();
+        fail(&limits, "a", "192.0.2.1", 2);
+        fail(&limits, "b", "192.0.2.2", 3);
+        let counters = limits.counters_of(&[name("a"), Target::Account(1)], &[]);
+        limits.forget(&counters);
+        assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 0).is_ok());
+        assert!(limits.reserve(name("b"), address("192.0.2.2"), false, 0).is_err());
+        // The stored rows are found too, except the one of the address.
+        let found = rows
+            .iter()
+            .filter(|key| counters.ranges().any(|(first, last)| (&first..=&last).contains(key)));
+        assert_eq!(found.count(), 2);
     }
 
     #[test]

@@ -4,4 +4,4 @@ mod attempts;
 pub mod network_key;
 pub mod places;
 
-pub use attempts::{Allowed, Attempt, Counter, LimitRules, Limits, MailWait, Target};
+pub use attempts::{Allowed, Attempt, Counter, CountersOf, LimitRules, Limits, MailWait, Target};

@@ -9,11 +9,13 @@ use crate::auth::mailing::one_time_token::{
     LIFETIME, LinkChallenge, OneTimeKey, OpenLinks, Purpose, bound_token, new_row, open_links,
 };
 use crate::auth::policy::{Policy, RESET_PATH};
+use crate::auth::refused::RefusedAttempts;
 use crate::auth::secrets::random::{hex, random};
 use crate::error::Result;
 use crate::language::Language;
 use crate::mail::{Mail, Message};
 use crate::store::accounts::{self, Account};
+use crate::store::events::Refusal;
 use crate::store::one_time_tokens::{self, OneTimeToken};
 pub use crate::store::outbox::QueuedMail;
 use crate::store::{Tx, meta, outbox};
@@ -44,12 +46,13 @@ pub enum MailKind {
     NewNetwork,
     IdentityLinked,
     IdentityUnlinked,
+    DataExported,
     /// Never sent: takes the same time as queueing a mail.
     Decoy,
 }
 
 impl MailKind {
-    const ALL: [MailKind; 16] = [
+    const ALL: [MailKind; 17] = [
         MailKind::Link(Purpose::Activation),
         MailKind::Link(Purpose::PasswordReset),
         MailKind::Link(Purpose::EmailReset),
@@ -65,6 +68,7 @@ impl MailKind {
         MailKind::NewNetwork,
         MailKind::IdentityLinked,
         MailKind::IdentityUnlinked,
+        MailKind::DataExported,
         MailKind::Decoy,
     ];
 
@@ -81,6 +85,7 @@ impl MailKind {
             MailKind::NewNetwork => "new_network",
             MailKind::IdentityLinked => "identity_linked",
             MailKind::IdentityUnlinked => "identity_unlinked",
+            MailKind::DataExported => "data_exported",
             MailKind::Decoy => "decoy",
         }
     }
@@ -88,6 +93,21 @@ impl MailKind {
     fn parse(text: &str) -> Option<Self> {
         MailKind::ALL.into_iter().find(|mail_kind| mail_kind.as_str() == text)
     }
+}
+
+/// The names of all counters of mails to one mailbox.
+pub fn counter_names() -> Vec<String> {
+    let mut names = vec![SHARED_COUNTER.to_owned()];
+    for mail_kind in MailKind::ALL {
+        match mail_kind {
+            MailKind::Link(purpose) => {
+                names.extend(CLASSES.map(|class| format!("{} {class}", purpose.as_str())));
+            }
+            MailKind::Decoy => {}
+            notice => names.push(notice.as_str().to_owned()),
+        }
+    }
+    names
 }
 
 /// A link to be mailed to the address `to`.
@@ -122,6 +142,8 @@ pub struct Outbox {
     pub limits: Arc<Limits>,
     /// The challenge of the app that asks for a link.
     pub challenge: Option<LinkChallenge>,
+    /// Counts mails that were dropped.
+    pub refused: Arc<RefusedAttempts>,
 }
 
 impl Outbox {
@@ -194,7 +216,7 @@ impl Outbox {
         now: i64,
     ) -> Result<()> {
         if !self.limits.admit_notice(tx, notice.counter_name(), notice.to, now).await? {
-            return insert_decoy(tx, now).await;
+            return self.drop_mail(tx, account, now).await;
         }
         let Notice { mail_kind, to, about, .. } = notice;
         let mail = QueuedMail { about, ..self.mail_to(mail_kind, account, to, language, now)? };
@@ -230,7 +252,7 @@ impl Outbox {
         let wait = self.admit_link(tx, account, purpose, link.to, now).await?;
         let open = open_links(tx, purpose, account.id, now).await?;
         if wait.is_some() && open == Some(OpenLinks::Unbound) {
-            return insert_decoy(tx, now).await;
+            return self.drop_mail(tx, account, now).await;
         }
         let challenge = self.challenge.filter(|_| open.is_none());
         let outbox = Outbox { challenge, ..self.clone() };
@@ -303,6 +325,12 @@ impl Outbox {
         insert_decoy(tx, now).await
     }
 
+    /// Counts a mail above its limit, which costs the same as queueing it.
+    async fn drop_mail(&self, tx: &mut Tx, account: &Account, now: i64) -> Result<()> {
+        self.refused.count(Some(account.id), Refusal::MailLimit, tx.cause(), now);
+        insert_decoy(tx, now).await
+    }
+
     /// Whether the limits now allow a mail that waits for them. If not, it waits longer; if its
     /// link has expired by a trusted clock, it is deleted. Takes locks in the order in which
     /// requests take them: the account, the count, the mail.
@@ -318,7 +346,7 @@ impl Outbox {
             accounts::lock_account(tx, id).await?;
         }
         if is_clock_trusted && useful_until(tx, mail).await? <= now {
-            outbox::delete_mail(tx, mail.id.clone()).await?;
+            outbox::delete_expired(tx, mail.id.clone(), now).await?;
             return Ok(false);
         }
         let count = mail.waits_for.as_deref().unwrap_or_default();
@@ -368,6 +396,7 @@ impl Outbox {
             MailKind::NewNetwork => Message::NewNetwork { device: mailed(about) },
             MailKind::IdentityLinked => Message::IdentityLinked { provider: provider()? },
             MailKind::IdentityUnlinked => Message::IdentityUnlinked { provider: provider()? },
+            MailKind::DataExported => Message::DataExported,
             MailKind::Decoy => return None,
         };
         let language = Language::parse(&queued.language).unwrap_or(self.language);
@@ -384,14 +413,21 @@ pub async fn useful_until(tx: &mut Tx, mail: &QueuedMail) -> Result<i64> {
     Ok(link_ends.unwrap_or(mail.created_at + LIFETIME))
 }
 
+/// Notices to an address that is not proved share one counter.
+const SHARED_COUNTER: &str = "notice";
+const CLASSES: [&str; 3] = [PROVED, TAGGED, PLAIN];
+const PROVED: &str = "proved";
+const TAGGED: &str = "tagged";
+const PLAIN: &str = "plain";
+
 /// Links to one mailbox are counted in three classes, so that others cannot use up the owner's
 /// allowance: anyone can register many accounts with tagged forms of the address, but only the
 /// mailbox's owner can prove one.
 fn class_of(account: &Account, to: &str) -> &'static str {
     if account.is_mailbox_proved() && account.mailbox() == Some(to) {
-        return "proved";
+        return PROVED;
     }
-    if to.contains('+') { "tagged" } else { "plain" }
+    if to.contains('+') { TAGGED } else { PLAIN }
 }
 
 async fn insert_decoy(tx: &mut Tx, now: i64) -> Result<()> {
@@ -406,7 +442,7 @@ impl Notice<'_> {
     fn counter_name(&self) -> &'static str {
         match self.is_proved || self.mail_kind == MailKind::AddressInUse {
             true => self.mail_kind.as_str(),
-            false => "notice",
+            false => SHARED_COUNTER,
         }
     }
 }

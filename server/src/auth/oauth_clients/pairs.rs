@@ -8,9 +8,11 @@ use crate::auth::federation::sign_in_or_register::{ProviderSignIn, SignInMode};
 use crate::auth::policy::Policy;
 use crate::auth::requester::SignedIn;
 use crate::auth::secrets::random::hash;
-use crate::auth::sessions::session::{OpenedBy, SessionExtras, active_account, end_live_session};
+use crate::auth::sessions::session::{SessionExtras, active_account, end_live_session};
 use crate::auth::tokens::opaque::random_token;
 use crate::error::{ClientFault, Error, ProviderFault, Result, TokenFault};
+use crate::request_record;
+use crate::store::events::{Ending, SignedInBy};
 pub use crate::store::oauth_clients::OAuthClient;
 use crate::store::sessions::{self, NewPair, Session};
 use crate::store::{Tx, accounts, oauth_clients};
@@ -62,7 +64,7 @@ impl Auth {
             policy: *policy,
             mode,
             extras,
-            by: OpenedBy::ProviderToken,
+            by: SignedInBy::ProviderToken,
             from,
             noticed: None,
         };
@@ -182,7 +184,9 @@ impl Auth {
                             && !session.has_ended
                     });
                     match session {
-                        Some(session) => end_live_session(tx, session.id, now).await,
+                        Some(session) => {
+                            end_live_session(tx, session.id, Ending::SignedOut, now).await
+                        }
                         None => Ok(()),
                     }
                 })
@@ -239,6 +243,7 @@ async fn session_for(
     let session = sessions::session_by_refresh(tx, refresh_hash).await?;
     let session = session.filter(|session| is_of(session, policy, client_id));
     let session = session.ok_or(TokenFault::Malformed)?;
+    request_record::note_session(session.account_id, Some(session.id));
     active_account(tx, session.account_id).await?;
     Ok(session)
 }

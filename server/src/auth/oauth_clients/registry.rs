@@ -9,6 +9,7 @@ use crate::auth::oauth_clients::pairs::BATCH;
 use crate::auth::secrets::random::hash;
 use crate::auth::tokens::opaque::random_token;
 use crate::error::{ClientFault, Result};
+use crate::store::events::{Event, NewEvent};
 pub use crate::store::oauth_clients::OAuthClient;
 use crate::store::{Tx, oauth_clients, sessions};
 
@@ -88,7 +89,19 @@ impl Auth {
             introspects: new.introspects,
             created_at: self.clock.now(),
         };
-        self.store.write(move |tx| Box::pin(oauth_clients::insert_oauth_client(tx, client))).await
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let created = NewEvent::of_server(Event::ClientCreated, client.created_at);
+                    let created = created.client(Some(client.id.clone()));
+                    let is_new = oauth_clients::insert_oauth_client(tx, client).await?;
+                    if is_new {
+                        tx.note(created);
+                    }
+                    Ok(is_new)
+                })
+            })
+            .await
     }
 
     /// All clients, ordered by id.
@@ -101,8 +114,8 @@ impl Auth {
     /// first, in batches, because there may be very many.
     pub async fn delete_client(&self, id: &str) -> Result<bool> {
         loop {
-            let id = id.to_owned();
-            let deleted = self.store.write(move |tx| Box::pin(delete_some_of_client(tx, id)));
+            let (id, now) = (id.to_owned(), self.clock.now());
+            let deleted = self.store.write(move |tx| Box::pin(delete_some_of_client(tx, id, now)));
             if let Some(was_there) = deleted.await? {
                 return Ok(was_there);
             }
@@ -112,9 +125,13 @@ impl Auth {
 
 /// Deletes a batch of a client's sessions or, if none is left, the client; `None` if more may be
 /// left.
-async fn delete_some_of_client(tx: &mut Tx, id: String) -> Result<Option<bool>> {
-    match sessions::delete_client_sessions(tx, id.clone(), BATCH).await? {
-        0 => oauth_clients::delete_oauth_client(tx, id).await.map(Some),
-        _ => Ok(None),
+async fn delete_some_of_client(tx: &mut Tx, id: String, now: i64) -> Result<Option<bool>> {
+    if sessions::delete_client_sessions(tx, id.clone(), BATCH).await? > 0 {
+        return Ok(None);
     }
+    let was_there = oauth_clients::delete_oauth_client(tx, id.clone()).await?;
+    if was_there {
+        tx.note(NewEvent::of_server(Event::ClientDeleted, now).client(Some(id)));
+    }
+    Ok(Some(was_there))
 }

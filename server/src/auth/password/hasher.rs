@@ -8,7 +8,7 @@ use super::dummy_cost::{CostSeed, SchemeCounts};
 use super::encoded::{Argon2Cost, Scheme, StoredHash};
 use super::error::HashError;
 use super::plain_and_hashed::{Password, PasswordHash, is_unusable};
-use super::pool::{Memory, Origin, Pool};
+use super::pool::{HashCounts, Memory, Origin, Pool};
 
 /// argon2id cost and the pool that runs it.
 #[derive(Clone, Debug)]
@@ -73,6 +73,16 @@ impl Hasher {
             Pool::start(threads, queue, share, current.block_count()).map_err(HashError::Thread)?;
         let shared = Shared { pool, current, scheme_counts: Mutex::default() };
         Ok(Hasher { shared: Arc::new(shared) })
+    }
+
+    /// What the queue of hashes has done.
+    pub fn counts(&self) -> &HashCounts {
+        self.shared.pool.counts()
+    }
+
+    /// How many hashes wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.shared.pool.waiting()
     }
 
     /// A new argon2id hash as a PHC string, of the password in Unicode's form C.

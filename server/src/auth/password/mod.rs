@@ -12,4 +12,4 @@ pub use dummy_cost::{CostSeed, SchemeCounts};
 pub use error::HashError;
 pub use hasher::{HashSettings, Hasher, Verdict, is_supported};
 pub use plain_and_hashed::{Password, PasswordHash, TooLong, is_unusable};
-pub use pool::Origin;
+pub use pool::{HashCounts, Origin};

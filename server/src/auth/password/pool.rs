@@ -10,7 +10,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use argon2::Block;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::error::HashError;
 use crate::auth::limits::network_key::Network;
@@ -44,6 +48,56 @@ impl Origin {
 /// The threads end when the pool is dropped.
 pub struct Pool {
     shared: Arc<SharedQueue>,
+    counts: HashCounts,
+}
+
+/// What the queue has done; clones share it.
+#[derive(Clone, Debug)]
+pub struct HashCounts {
+    pub running: Gauge,
+    /// Jobs that found the queue full, or were evicted from it.
+    pub refused: Counter,
+    /// In seconds: how long a job has waited, and how long it took then.
+    pub waited: Histogram,
+    pub took: Histogram,
+}
+
+/// In seconds: from a hash of the least cost to the deadline of a client.
+const BOUNDS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+impl Default for HashCounts {
+    fn default() -> Self {
+        HashCounts {
+            running: Gauge::default(),
+            refused: Counter::default(),
+            waited: Histogram::new(BOUNDS),
+            took: Histogram::new(BOUNDS),
+        }
+    }
+}
+
+impl HashCounts {
+    /// Runs a job that has waited since `queued`.
+    fn run<T>(&self, queued: Instant, job: impl FnOnce() -> T) -> T {
+        self.waited.observe(queued.elapsed().as_secs_f64());
+        let started = Instant::now();
+        self.running.inc();
+        // Also when the job panics.
+        let ended = Ended(&self.running);
+        let outcome = job();
+        drop(ended);
+        self.took.observe(started.elapsed().as_secs_f64());
+        outcome
+    }
+}
+
+/// Counts a running job down when it is dropped.
+struct Ended<'c>(&'c Gauge);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// Called with the worker's memory, or with `None` if the job was evicted.
@@ -59,7 +113,7 @@ impl Pool {
         let queue = Queue::new(queue, share);
         let shared = Arc::new(SharedQueue { queue: Mutex::new(queue), changed: Condvar::new() });
         // If a thread below cannot be started, dropping the pool ends those that have been.
-        let pool = Pool { shared: Arc::clone(&shared) };
+        let pool = Pool { shared: Arc::clone(&shared), counts: HashCounts::default() };
         for number in 0..threads {
             let (shared, memory) = (Arc::clone(&shared), Memory::new(kept_blocks));
             thread::Builder::new()
@@ -85,18 +139,36 @@ impl Pool {
         work: impl FnOnce(&mut Memory) -> Result<T, HashError> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, HashError>>, HashError> {
         let (answer, receiver) = oneshot::channel();
+        let (counts, queued) = (self.counts.clone(), Instant::now());
         let job: Job = Box::new(move |memory| {
             if !answer.is_closed() {
+                let outcome = match memory {
+                    Some(memory) => counts.run(queued, || work(memory)),
+                    None => Err(HashError::Busy),
+                };
                 // The receiver may be dropped in the meantime.
-                let _ = answer.send(memory.map_or(Err(HashError::Busy), work));
+                let _ = answer.send(outcome);
             }
         });
-        let evicted = self.shared.lock().add(origin, job)?;
+        let added = self.shared.lock().add(origin, job);
+        let evicted = added.inspect_err(|_| {
+            self.counts.refused.inc();
+        })?;
         self.shared.changed.notify_one();
         if let Some(evicted) = evicted {
+            self.counts.refused.inc();
             evicted(None);
         }
         Ok(receiver)
+    }
+
+    pub fn counts(&self) -> &HashCounts {
+        &self.counts
+    }
+
+    /// How many jobs wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiters.len()
     }
 }
 
@@ -382,8 +454,11 @@ mod tests {
         let waiting = pool.submit(Origin::SERVER, |_| Ok(1)).unwrap();
         let refused = pool.run(Origin::SERVER, |_| Ok(2)).await;
         assert!(matches!(refused, Err(HashError::Busy)));
+        let HashCounts { running, refused, .. } = pool.counts();
+        assert_eq!((pool.waiting(), running.get(), refused.get()), (1, 1, 1));
         drop(release);
         assert!(matches!(waiting.await, Ok(Ok(1))));
+        assert_eq!((pool.waiting(), running.get()), (0, 0));
         assert!(matches!(pool.run(Origin::SERVER, |_| Ok(3)).await, Ok(3)));
     }
 

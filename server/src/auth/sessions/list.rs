@@ -7,6 +7,7 @@ use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::auth::sessions::session::{end_live_session, end_sessions};
 use crate::auth::tokens::session_id::{name_of_session, session_of_name};
 use crate::error::{Error, Result, TokenFault};
+use crate::store::events::{Ending, Event, NewEvent};
 use crate::store::sessions::{self, Session};
 use crate::store::{Tx, accounts, meta};
 
@@ -34,16 +35,14 @@ impl Auth {
     pub async fn live_sessions(&self, who: &SignedIn) -> Result<Vec<LiveSession>> {
         let mut tx = self.store.read().await?;
         let found = sessions::live_sessions(&mut tx, who.account_id, self.clock.now()).await?;
-        Ok(found.into_iter().map(|session| to_live_session(session, who.session)).collect())
+        Ok(found.into_iter().map(|session| LiveSession::of(session, who.session)).collect())
     }
 
     /// Ends the session of the credential, of any API.
     pub async fn end_current_session(&self, who: &SignedIn) -> Result<()> {
         let id = who.session.ok_or(TokenFault::Malformed)?;
         let now = self.clock.now();
-        self.store
-            .write(move |tx| Box::pin(async move { end_live_session(tx, id, now).await }))
-            .await
+        self.store.write(move |tx| Box::pin(end_live_session(tx, id, Ending::SignedOut, now))).await
     }
 }
 
@@ -64,10 +63,12 @@ impl Auth {
                         return Ok(false);
                     }
                     if proof.who.session == Some(id) {
-                        return end_live_session(tx, id, now).await.map(|()| true);
+                        return end_live_session(tx, id, Ending::SignedOut, now)
+                            .await
+                            .map(|()| true);
                     }
                     proof.verify(tx, now).await?;
-                    match end_live_session(tx, id, now).await {
+                    match end_live_session(tx, id, Ending::SignedOutElsewhere, now).await {
                         // A concurrent request has ended the session. `Spent` would mean that the
                         // current session has ended.
                         Err(Error::Token(TokenFault::Spent)) => Ok(false),
@@ -87,7 +88,8 @@ impl Auth {
                 Box::pin(async move {
                     proof.verify(tx, now).await?;
                     let who = proof.who;
-                    end_sessions(tx, who.account_id, who.session, now).await
+                    let why = Ending::SignedOutElsewhere;
+                    end_sessions(tx, who.account_id, who.session, why, now).await
                 })
             })
             .await
@@ -115,6 +117,7 @@ impl Auth {
 
 async fn raise_global_cut_off(tx: &mut Tx, now: i64) -> Result<()> {
     let at = foreign_not_before(now).max(global_cut_off(tx).await?);
+    tx.note(NewEvent::of_server(Event::AllSessionsEnded, now));
     meta::set(tx, meta::FOREIGN_NOT_BEFORE, at.to_string()).await
 }
 
@@ -128,15 +131,17 @@ async fn end_page(tx: &mut Tx, after: i64, now: i64) -> Result<Option<(i64, i64)
     Ok(Some((last, ended)))
 }
 
-fn to_live_session(session: Session, current: Option<i64>) -> LiveSession {
-    LiveSession {
-        id: name_of_session(session.id),
-        device_name: session.device_name,
-        api: session.policy,
-        client: session.client_id,
-        created_at: session.created_at,
-        last_used_at: session.last_used_at,
-        expires_at: session.expires_at,
-        is_current: current == Some(session.id),
+impl LiveSession {
+    pub(in crate::auth) fn of(session: Session, current: Option<i64>) -> Self {
+        LiveSession {
+            id: name_of_session(session.id),
+            device_name: session.device_name,
+            api: session.policy,
+            client: session.client_id,
+            created_at: session.created_at,
+            last_used_at: session.last_used_at,
+            expires_at: session.expires_at,
+            is_current: current == Some(session.id),
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::auth::sessions::session::check_recent_sign_in;
 use crate::error::{Error, Result};
 use crate::store::Tx;
 use crate::store::accounts::{self, Credentials};
+use crate::store::events::Refusal;
 
 /// Evidence of re-authentication: the current password or a recent sign-in. Has no `Debug`.
 #[derive(Clone)]
@@ -84,10 +85,15 @@ impl Auth {
         drop(tx);
         let is_known = is_at_known_place(found.as_ref(), self.clock.now());
         let target = Target::Account(who.account_id);
-        let attempt = self.limits.reserve(target, from, is_known, self.clock.now())?;
+        let id = Some(who.account_id);
+        let attempt = self.limits.reserve(target, from, is_known, self.clock.now());
+        let attempt = attempt.inspect_err(|_| self.count_refused(id, Refusal::TooManyAttempts))?;
         let origin = self.origin(from, is_known);
         let version = self.matching_version(who, current, found, origin).await;
         self.settle(attempt, &version).await;
+        if matches!(version, Err(Error::WrongPassword)) {
+            self.count_refused(id, Refusal::WrongCurrentPassword);
+        }
         Ok(Reauthentication { who: *who, from, method: Method::Password(version?) })
     }
 

@@ -5,6 +5,7 @@ use crate::auth::sessions::session::end_live_session;
 use crate::error::Result;
 use crate::store::Tx;
 use crate::store::accounts;
+use crate::store::events::Ending;
 use crate::store::sessions::Session;
 
 /// Ends the session of a refresh token that was copied, and mails its owner.
@@ -18,5 +19,5 @@ pub async fn end_reused_session(
         let device = session.device_name.clone();
         outbox.queue_about(tx, MailKind::SessionEnded, device, &account, now).await?;
     }
-    end_live_session(tx, session.id, now).await
+    end_live_session(tx, session.id, Ending::Reused, now).await
 }

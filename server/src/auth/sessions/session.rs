@@ -6,7 +6,9 @@ use crate::auth::sessions::cut_off::foreign_not_before;
 use crate::auth::tokens::session_id::generation_in_id;
 use crate::auth::tokens::token_id::TokenId;
 use crate::error::{ClientFault, Error, Fault, Result, TokenFault};
+use crate::request_record;
 use crate::store::accounts::{self, Account};
+use crate::store::events::{Ending, Event, NewEvent, SignedInBy};
 use crate::store::revocations::{self, Reason, Subject};
 use crate::store::sessions::{self, Session, Surplus};
 use crate::store::{Tx, oauth_clients};
@@ -36,17 +38,16 @@ pub struct OpenedSession {
     pub session: i64,
     pub account_id: i64,
     pub at: i64,
-    pub by: OpenedBy,
+    pub by: SignedInBy,
 }
 
-/// What the session was opened with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum OpenedBy {
-    /// A sign-in of the owner, which counts as recent.
-    Owner,
-    /// A token of a provider. It may be old and others may have seen it, so it does not count as a
-    /// recent sign-in.
-    ProviderToken,
+/// Whether a session that was opened like this counts as a recent sign-in of its owner. A token may
+/// be old, and others may have seen it.
+fn is_by_owner(by: SignedInBy) -> bool {
+    match by {
+        SignedInBy::Password | SignedInBy::Provider | SignedInBy::Registration => true,
+        SignedInBy::ProviderToken | SignedInBy::ReplacedServer => false,
+    }
 }
 
 /// A session after a refresh. `generation` is that of the next refresh token, if the policy rotates
@@ -100,14 +101,14 @@ pub async fn open_session(
         refresh_secret: extras.refresh_secret,
         attempt_hash: None,
         created_at: now,
-        signed_in_at: (by == OpenedBy::Owner).then_some(now),
+        signed_in_at: is_by_owner(by).then_some(now),
         last_used_at: now,
         access_expires_at,
         expires_at,
         absolute_expires_at,
         has_ended: false,
     };
-    insert_new(tx, policy, &session).await
+    insert_new(tx, policy, &session, by).await
 }
 
 /// When the tokens that a refresh issues expire.
@@ -129,8 +130,13 @@ impl Expiries {
 }
 
 /// Stores a session under a random id. Of 2^60 ids, a collision means a fault.
-pub async fn insert_new(tx: &mut Tx, policy: &Policy, session: &Session) -> Result<()> {
-    match sessions::insert_session(tx, session).await? {
+pub async fn insert_new(
+    tx: &mut Tx,
+    policy: &Policy,
+    session: &Session,
+    by: SignedInBy,
+) -> Result<()> {
+    match sessions::insert_session(tx, session, by).await? {
         Some(generation) => make_room(tx, policy, session, generation).await,
         None => Err(Error::Internal(Fault::SessionIdTaken)),
     }
@@ -160,7 +166,13 @@ pub async fn make_room(tx: &mut Tx, policy: &Policy, new: &Session, generation: 
 /// Ends all sessions of an account except `keep`, and refuses the tokens that a replaced server has
 /// issued to it. One increment of the session generation ends them, so the cost does not depend on
 /// their number. Their access tokens are checked in the database until the last one expires.
-pub async fn end_sessions(tx: &mut Tx, account_id: i64, keep: Option<i64>, now: i64) -> Result<()> {
+pub async fn end_sessions(
+    tx: &mut Tx,
+    account_id: i64,
+    keep: Option<i64>,
+    why: Ending,
+    now: i64,
+) -> Result<()> {
     accounts::refuse_foreign_before(tx, account_id, foreign_not_before(now)).await?;
     let Some(generation) = accounts::next_session_generation(tx, account_id).await? else {
         return Ok(());
@@ -168,6 +180,7 @@ pub async fn end_sessions(tx: &mut Tx, account_id: i64, keep: Option<i64>, now: 
     if let Some(keep) = keep {
         sessions::move_along(tx, keep, account_id, generation).await?;
     }
+    tx.note(NewEvent::of(account_id, Event::SessionsEnded(why), now).session(keep));
     let subject = Subject::SessionsOf(account_id);
     revocations::insert_revocation(tx, subject, Reason::Ended, now).await
 }
@@ -180,6 +193,7 @@ pub async fn live_session(
     now: i64,
 ) -> Result<Session> {
     let session = sessions::session(tx, id.session).await?.ok_or(TokenFault::Malformed)?;
+    request_record::note_session(session.account_id, Some(session.id));
     if policy.is_some_and(|name| name != session.policy) {
         return Err(TokenFault::Malformed.into());
     }
@@ -192,8 +206,12 @@ pub async fn live_session(
 
 /// The session of an access token, if it has not ended.
 pub async fn unended_session(tx: &mut Tx, id: i64) -> Result<Session> {
-    let session = sessions::session(tx, id).await?;
-    Ok(session.filter(|session| !session.has_ended).ok_or(TokenFault::Spent)?)
+    let session = sessions::session(tx, id).await?.ok_or(TokenFault::Spent)?;
+    request_record::note_session(session.account_id, Some(session.id));
+    match session.has_ended {
+        true => Err(TokenFault::Spent.into()),
+        false => Ok(session),
+    }
 }
 
 pub async fn active_account(tx: &mut Tx, id: i64) -> Result<Account> {
@@ -233,10 +251,10 @@ pub async fn use_refresh_token(
 }
 
 /// Ends a live session and revokes its access tokens.
-pub async fn end_live_session(tx: &mut Tx, id: i64, now: i64) -> Result<()> {
+pub async fn end_live_session(tx: &mut Tx, id: i64, why: Ending, now: i64) -> Result<()> {
     // Lock the account before the session, as everywhere, to avoid a deadlock.
     accounts::refuse_undated_of_session(tx, id).await?;
-    if !sessions::end_session(tx, id, now).await? {
+    if !sessions::end_session(tx, id, why, now).await? {
         return Err(TokenFault::Spent.into());
     }
     revocations::insert_revocation(tx, Subject::Session(id), Reason::Ended, now).await

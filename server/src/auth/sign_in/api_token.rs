@@ -14,6 +14,8 @@ use crate::auth::secrets::random::hash;
 use crate::auth::sessions::session::end_live_session;
 use crate::auth::tokens::opaque::access_expiry;
 use crate::error::{Error, Result, TokenFault};
+use crate::request_record;
+use crate::store::events::Ending;
 use crate::store::sessions::{self, Session};
 use crate::store::{accounts, known_places};
 
@@ -31,9 +33,11 @@ impl Auth {
         let now = self.clock.now();
         let mut tx = self.store.read().await?;
         let session = sessions::session_by_key(&mut tx, hash(key)).await?;
-        let session = session
-            .filter(|session| !session.has_ended && now < access_expiry(session))
-            .ok_or(TokenFault::Malformed)?;
+        let session = session.ok_or(TokenFault::Malformed)?;
+        request_record::note_session(session.account_id, Some(session.id));
+        if session.has_ended || access_expiry(&session) <= now {
+            return Err(TokenFault::Malformed.into());
+        }
         let serves =
             |policy: &&Policy| policy.name == session.policy && policy.form == TokenForm::ApiToken;
         let policy = *self.policies.iter().find(serves).ok_or(TokenFault::Malformed)?;
@@ -82,7 +86,7 @@ impl Auth {
                     if session.policy != name {
                         return Err(TokenFault::Malformed.into());
                     }
-                    end_live_session(tx, id, now).await
+                    end_live_session(tx, id, Ending::SignedOut, now).await
                 })
             })
             .await

@@ -23,6 +23,8 @@ use crate::auth::tokens::simple_jwt::{
 };
 use crate::auth::tokens::token_id::{TokenId, TokenType};
 use crate::error::{Error, Result, TokenFault};
+use crate::request_record;
+use crate::store::events::Ending;
 use crate::store::revocations::{Reason, Subject};
 use crate::store::{Tx, accounts, sessions};
 
@@ -159,6 +161,7 @@ impl Auth {
             None => {
                 let account = self.foreign_account(&claims).await?.ok_or(Error::AccountNotFound)?;
                 let account_id = account.id;
+                request_record::note_session(account_id, None);
                 Ok(SignedIn { account_id, session: None, in_url: false, of_client: false })
             }
         }
@@ -274,6 +277,7 @@ impl Auth {
         let AccountClaim::Id(account_id) = account else {
             return Err(TokenFault::NoAccount.into());
         };
+        request_record::note_session(account_id, Some(session));
         self.check_number(account_id).await?;
         match self.revoked.reason(Subject::Account(account_id)) {
             Some(Reason::Deleted) => return Err(Error::AccountNotFound),
@@ -309,5 +313,5 @@ async fn is_reused(tx: &mut Tx, id: TokenId, policy: &str) -> Result<bool> {
 
 async fn end_own_session(tx: &mut Tx, id: TokenId, policy: &str, now: i64) -> Result<()> {
     let session = live_session(tx, id, Some(policy), now).await?;
-    end_live_session(tx, session.id, now).await
+    end_live_session(tx, session.id, Ending::SignedOut, now).await
 }

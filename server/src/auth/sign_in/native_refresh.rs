@@ -13,6 +13,7 @@ use crate::auth::sessions::session::{Expiries, active_account};
 use crate::auth::sign_in::device::Issued;
 use crate::auth::tokens::derived_refresh::{ParsedRefreshToken, RefreshAttempt};
 use crate::error::{Result, TokenFault};
+use crate::request_record;
 use crate::store::Tx;
 use crate::store::accounts::Account;
 use crate::store::sessions::{self, Rotation, Session};
@@ -116,7 +117,11 @@ impl Auth {
                 .refresh_secret
                 .as_deref()
                 .is_some_and(|secret| self.refresh_key.verifies(presented, secret));
-        if is_authentic { Ok(session) } else { Err(TokenFault::Malformed.into()) }
+        if !is_authentic {
+            return Err(TokenFault::Malformed.into());
+        }
+        request_record::note_session(session.account_id, Some(session.id));
+        Ok(session)
     }
 
     async fn repeat(&self, session: Session) -> Result<RefreshOutcome> {

@@ -13,12 +13,14 @@ use crate::auth::mailing::outbox::MailKind;
 use crate::auth::password::{CostSeed, Password, Verdict};
 use crate::auth::policy::Policy;
 use crate::auth::sessions::reauthentication::stored_password;
-use crate::auth::sessions::session::{OpenedBy, OpenedSession, Pair, SessionExtras, open_session};
+use crate::auth::sessions::session::{OpenedSession, Pair, SessionExtras, open_session};
 use crate::auth::tokens::opaque::ApiToken;
 use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
+use crate::request_record;
 use crate::store::accounts::{self, Credentials};
+use crate::store::events::{Refusal, SignedInBy};
 use crate::store::known_places;
 
 /// The stored password that the sent one matches.
@@ -92,10 +94,21 @@ impl Auth {
         let seed = self.cost_seed_of_name(name);
         let request = SignInRequest { identifier: identifier.as_ref(), password, from, seed };
         let found = self.find_credentials(&request).await?;
+        if let Some(found) = &found {
+            request_record::note_account(found.account_id);
+        }
         let is_known = is_at_known_place(found.as_ref(), self.clock.now());
-        let attempt = self.limits.reserve(Target::Name(name), from, is_known, self.clock.now())?;
+        let account_id = found.as_ref().map(|found| found.account_id);
+        let attempt = self.limits.reserve(Target::Name(name), from, is_known, self.clock.now());
+        let attempt =
+            attempt.inspect_err(|_| self.count_refused(account_id, Refusal::TooManyAttempts))?;
         let opened = self.try_sign_in(policy, request, found, extras).await;
         self.settle(attempt, &opened).await;
+        if let Err(error) = &opened
+            && let Some(refusal) = refusal_of(error)
+        {
+            self.count_refused(account_id, refusal);
+        }
         opened
     }
 
@@ -174,7 +187,7 @@ impl Auth {
         let VerifiedPassword { account_id, stored, version, outdated, place, noticed } = verified;
         let at = self.clock.now();
         let opened =
-            OpenedSession { session: new_session_id()?, account_id, at, by: OpenedBy::Owner };
+            OpenedSession { session: new_session_id()?, account_id, at, by: SignedInBy::Password };
         let (policy, outbox, device) = (*policy, self.outbox.clone(), extras.device_name.clone());
         let committed = self
             .store
@@ -202,5 +215,14 @@ impl Auth {
             self.rehash_later(account_id, stored, password);
         }
         Ok(Some(opened))
+    }
+}
+
+/// Why a sign-in was refused; `None` if it was not processed.
+fn refusal_of(error: &Error) -> Option<Refusal> {
+    match error {
+        Error::InvalidCredentials => Some(Refusal::WrongPassword),
+        Error::AccountInactive => Some(Refusal::Inactive),
+        _ => None,
     }
 }

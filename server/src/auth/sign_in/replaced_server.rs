@@ -18,6 +18,7 @@ use crate::auth::tokens::token_id::SESSION_IDS;
 use crate::error::{Error, Result, TokenFault};
 use crate::identifier::{Identifier, Kind};
 use crate::store::accounts::{self, Account};
+use crate::store::events::{Ending, SignedInBy};
 use crate::store::revocations::{self, Reason, Subject};
 use crate::store::sessions::{self, Session};
 use crate::store::{Tx, identifiers, spent_tokens};
@@ -116,7 +117,7 @@ pub async fn end_foreign(tx: &mut Tx, refresh: RefreshToken, now: i64) -> Result
     let belongs_to_account =
         |session: &Session| refresh.claims.account == AccountClaim::Id(session.account_id);
     if !sessions::session(tx, adopted).await?.is_some_and(|session| belongs_to_account(&session))
-        || !sessions::end_session(tx, adopted, now).await?
+        || !sessions::end_session(tx, adopted, Ending::SignedOut, now).await?
     {
         return Ok(());
     }
@@ -191,7 +192,7 @@ async fn rotate_foreign(
         return Err(TokenFault::Spent.into());
     }
     let session = adopted_session(policy, id, account_id, now, now + policy.refresh_seconds);
-    insert_new(tx, policy, &session).await?;
+    insert_new(tx, policy, &session, SignedInBy::ReplacedServer).await?;
     Ok(RefreshedSession { session: id, account_id, generation: 0 })
 }
 
@@ -214,7 +215,9 @@ pub async fn adopt_foreign(
         now,
         refresh.expires_at,
     );
-    if let Some(generation) = sessions::insert_session(tx, &session).await? {
+    if let Some(generation) =
+        sessions::insert_session(tx, &session, SignedInBy::ReplacedServer).await?
+    {
         make_room(tx, policy, &session, generation).await?;
         return Ok(RefreshedSession { session: session.id, account_id, generation: 0 });
     }

@@ -13,11 +13,13 @@ use self::secrets::weakness;
 use self::urls::{is_base_url, is_link, is_origin, is_support, leads_to_an_app};
 use super::{
     Accounts, Config, ConfigError, Cors, DialectSettings, Hashing, Http, Limits, Links, Mail,
-    Outbound, Product, Redirects, Secret, Signing, Tokens,
+    Metrics, Outbound, Product, Redirects, Secret, Signing, Tokens,
 };
 use crate::readable::display_name;
 use crate::redirect::may_be_registered;
 
+/// What prevents guesses, without a limit on attempts.
+const LEAST_METRICS_TOKEN: usize = 32;
 const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 const IDLE_SECONDS: RangeInclusive<u64> = 1..=3600;
 /// At most what RFC 5321 section 4.5.3.2 gives a mail server at the end of a mail.
@@ -32,6 +34,7 @@ const GRACE_SECONDS: RangeInclusive<i64> = 0..=60;
 pub const MAX_FIRST_ID: i64 = 1 << 30;
 const FIRST_IDS: RangeInclusive<i64> = 1..=MAX_FIRST_ID;
 const SESSIONS: RangeInclusive<i64> = 1..=1_000_000;
+const EVENT_DAYS: RangeInclusive<i64> = 1..=3_650;
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
 const LIFETIMES: RangeInclusive<i64> = 1..=TEN_YEARS;
 /// An app that receives such a link can set another password.
@@ -78,6 +81,7 @@ impl Config {
             dialect.check(name, &self.tokens)?;
         }
         self.http.check()?;
+        self.metrics.check()?;
         self.mail.check()?;
         self.password.check()?;
         self.limits.check()?;
@@ -86,6 +90,7 @@ impl Config {
         self.outbound.check()?;
         self.cors.check()?;
         self.product.check()?;
+        require_range(self.events.keep_days, &EVENT_DAYS, "events.keep_days")?;
         self.check_database_url()
     }
 
@@ -178,6 +183,22 @@ impl Http {
     }
 }
 
+impl Metrics {
+    fn check(&self) -> Checked {
+        let key = "metrics.token";
+        let is_token = |token: &str| {
+            token.len() >= LEAST_METRICS_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        let is_sound = self.token.as_ref().is_none_or(|token| is_token(token.expose()));
+        let problem = "must have at least 32 characters, all of them visible ASCII; make one, for \
+                       example with: openssl rand -hex 32";
+        require(is_sound, key, problem)?;
+        let is_open = self.listen.is_some_and(|address| !address.ip().is_loopback());
+        let problem = "must be set when metrics.listen is other than a loopback address";
+        require(!is_open || self.token.is_some(), key, problem)
+    }
+}
+
 impl Mail {
     fn check(&self) -> Checked {
         require_range(self.timeout_seconds, &MAIL_TIMEOUT_SECONDS, "mail.timeout_seconds")
@@ -264,6 +285,8 @@ impl Product {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     type Change = fn(&mut Config);
@@ -281,7 +304,7 @@ mod tests {
 
     #[test]
     fn error_names_the_full_key_and_the_value_allowed() {
-        let cases: [(Change, &str); 17] = [
+        let cases: [(Change, &str); 19] = [
             (
                 |c| c.tokens.secret = Some(Secret::new("short")),
                 "tokens.secret: must have at least 32 bytes",
@@ -299,6 +322,15 @@ mod tests {
             (
                 |c| c.public_url = Some("auth.example.com".to_owned()),
                 "public_url: must be http:// or https:// with a host, without query or fragment",
+            ),
+            (
+                |c| c.metrics.token = Some(Secret::new("short")),
+                "metrics.token: must have at least 32 characters, all of them visible ASCII; make \
+                 one, for example with: openssl rand -hex 32",
+            ),
+            (
+                |c| c.metrics.listen = Some(SocketAddr::from(([0, 0, 0, 0], 9000))),
+                "metrics.token: must be set when metrics.listen is other than a loopback address",
             ),
             (|c| c.http.max_connections = 0, "http.max_connections: must be from 1 to 1000000"),
             (|c| c.http.idle_seconds = 3601, "http.idle_seconds: must be from 1 to 3600"),

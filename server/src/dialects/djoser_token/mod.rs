@@ -242,6 +242,7 @@ impl<'k> From<&'k ApiToken> for KeyResponse<'k> {
 }
 
 fn failure(error: Error) -> Reply {
+    error.note();
     match error {
         Error::InvalidCredentials => {
             Reply::field("non_field_errors", "Unable to log in with provided credentials.")

@@ -136,7 +136,7 @@ async fn revoke(mut call: Call) -> Answer {
     }
     let Context { auth, policy, .. } = &*call.context;
     let client = authenticate(&call, &id, Some(&secret)).await;
-    let client = client.map_err(|error| match error {
+    let client = client.inspect_err(Error::note).map_err(|error| match error {
         Error::Client(_) => invalid_client(),
         other => failure(other),
     })?;
@@ -150,7 +150,7 @@ async fn end_sessions(mut call: Call) -> Answer {
     let client_id = form.text("client_id", &Text::REQUIRED.max(200)).unwrap_or_default();
     form.finish()?;
     let ended = call.context.auth.end_sessions_of_client(call.signed_in()?, &client_id).await;
-    ended.map_err(|error| match error {
+    ended.inspect_err(Error::note).map_err(|error| match error {
         Error::Client(_) => {
             let text = "The application linked to the provided client_id could not be found.";
             Reply::detail(StatusCode::BAD_REQUEST, text)
@@ -364,6 +364,7 @@ impl From<Introspected> for IntrospectionResponse {
 
 /// RFC 7662 section 2.3.
 fn introspection_failure(error: Error) -> Reply {
+    error.note();
     match error {
         Error::Client(ClientFault::Grant) => oauth(StatusCode::FORBIDDEN, "unauthorized_client"),
         Error::Client(_) => {
@@ -376,6 +377,7 @@ fn introspection_failure(error: Error) -> Reply {
 
 fn conversion_failure(error: Error, provider: Option<&str>) -> Reply {
     let is_vk = provider == Some("vk");
+    error.note();
     match error {
         Error::Client(ClientFault::Unknown) => {
             invalid_request("Invalid client_id parameter value.")
@@ -404,6 +406,7 @@ fn conversion_failure(error: Error, provider: Option<&str>) -> Reply {
 }
 
 fn grant_failure(error: Error) -> Reply {
+    error.note();
     match error {
         Error::Client(ClientFault::Unknown | ClientFault::Secret) => invalid_client(),
         Error::Client(ClientFault::Grant) => oauth(StatusCode::BAD_REQUEST, "unauthorized_client"),

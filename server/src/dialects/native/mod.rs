@@ -5,6 +5,7 @@
 mod account;
 mod accounts;
 mod identities;
+mod kept;
 mod keys;
 mod password;
 mod problem;
@@ -66,6 +67,8 @@ pub fn routes() -> Vec<Route> {
         at("/accounts/activate").post(accounts::activate),
         at("/accounts/resend").post(accounts::resend),
         at("/account").get(account::show).patch(account::change).delete(account::delete),
+        at("/account/events").get(kept::events),
+        at("/account/export").post(kept::export),
         at("/account/password").post(password::change),
         at("/password/reset").post(password::request_reset),
         at("/password/reset/confirm").post(password::confirm_reset),

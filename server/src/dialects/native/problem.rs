@@ -81,6 +81,7 @@ pub fn failure(error: Error) -> Refusal {
     let refused = |code| Refusal::of(StatusCode::FORBIDDEN, code);
     let conflict = |code| Refusal::of(StatusCode::CONFLICT, code);
     let bad = |code| Refusal::of(StatusCode::BAD_REQUEST, code);
+    error.note();
     match error {
         Error::Provider(fault) => provider_failure(fault),
         Error::SignIn(SignInFault::Unknown) => bad(Code::SignInUnknown),

@@ -19,6 +19,7 @@ use crate::api::Context;
 use crate::auth::{Reauthentication, SignedIn};
 use crate::http::body::{self, BodyRefusal};
 use crate::http::head;
+use crate::request_record::{self, NO_CREDENTIAL};
 
 /// Reads the body as a JSON object.
 pub async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
@@ -40,7 +41,10 @@ pub async fn signed_in(
     headers: &HeaderMap,
     from: IpAddr,
 ) -> Result<SignedIn, Refusal> {
-    let token = credential(headers).ok_or_else(Refusal::unauthorized)?;
+    let Some(token) = credential(headers) else {
+        request_record::note_refusal(NO_CREDENTIAL);
+        return Err(Refusal::unauthorized());
+    };
     context.auth.signed_in(&token, Some(from)).await.map_err(failure)
 }
 

@@ -117,7 +117,8 @@ async fn verify(State(context): Shared, request: Request) -> Answer {
     let access = read::token(request, "access").await?;
     match context.auth.signed_in(&access, None).await {
         Ok(_) => Ok(Reply::ok(&true)),
-        Err(Error::Token(_) | Error::AccountInactive | Error::AccountNotFound) => {
+        Err(error @ (Error::Token(_) | Error::AccountInactive | Error::AccountNotFound)) => {
+            error.note();
             Ok(Reply::ok(&false))
         }
         Err(error) => Err(failure(error)),
@@ -206,6 +207,7 @@ impl From<UserNameToken> for RenewedResponse {
 }
 
 fn failure(error: Error) -> Reply {
+    error.note();
     match error {
         Error::InvalidCredentials | Error::WrongPassword => {
             Reply::detail(StatusCode::UNAUTHORIZED, "Invalid credentials")

@@ -104,6 +104,7 @@ impl From<ProviderTokens> for ProviderTokensResponse {
 }
 
 fn refusal(error: Error) -> Reply {
+    error.note();
     match error {
         Error::Provider(ProviderFault::Unknown) => {
             Reply::detail(StatusCode::NOT_FOUND, "Not Found")

@@ -52,7 +52,7 @@ pub(super) fn frame(language: Language) -> Frame {
 mod tests {
     use super::*;
 
-    fn messages() -> [Message; 9] {
+    fn messages() -> [Message; 10] {
         let (link, username) = (String::new, String::new);
         [
             Message::Activation { link: link() },
@@ -64,6 +64,7 @@ mod tests {
             Message::NewNetwork { device: None },
             Message::IdentityLinked { provider: String::new() },
             Message::IdentityUnlinked { provider: String::new() },
+            Message::DataExported,
         ]
     }
 

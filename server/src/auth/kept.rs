@@ -1,0 +1,142 @@
+//! Everything that is kept of an account, for its owner: the list of events, and the export (articles
+//! 15 and 20 of the GDPR), without secrets, their hashes, and data of others.
+
+use crate::auth::domain::Auth;
+use crate::auth::events::ListedEvent;
+use crate::auth::mailing::one_time_token::Purpose;
+use crate::auth::mailing::outbox::MailKind;
+use crate::auth::requester::SignedIn;
+use crate::auth::sessions::reauthentication::Reauthentication;
+use crate::auth::tokens::session_id::name_of_session;
+use crate::error::{Error, Result};
+use crate::store::accounts::{self, Account};
+use crate::store::events::{self, Event, NewEvent};
+use crate::store::identifiers::{self, KeptIdentifier};
+use crate::store::identities::{self, Identity};
+use crate::store::one_time_tokens::{self, MailedLink};
+use crate::store::outbox::QueuedMail;
+use crate::store::sessions::{self, Session};
+use crate::store::{Tx, known_places, outbox};
+
+/// How many events one page has, and how many sessions and events an export has at most.
+const PAGE: i64 = 50;
+const EXPORTED_SESSIONS: i64 = 10_000;
+const EXPORTED_EVENTS: i64 = 100_000;
+
+/// A page of an account's events.
+pub struct OwnEvents {
+    pub events: Vec<ListedEvent>,
+    /// The next page has events with ids below this.
+    pub next: Option<i64>,
+}
+
+/// A session that is kept, without its secrets.
+#[derive(Clone, Debug)]
+pub struct KeptSession {
+    pub id: String,
+    pub device_name: Option<String>,
+    pub api: String,
+    pub client: Option<String>,
+    pub created_at: i64,
+    pub last_used_at: i64,
+    pub expires_at: i64,
+    pub has_ended: bool,
+}
+
+/// Everything that is kept of an account.
+pub struct Kept {
+    pub at: i64,
+    pub account: Account,
+    pub identifiers: Vec<KeptIdentifier>,
+    pub identities: Vec<Identity>,
+    pub sessions: Vec<KeptSession>,
+    /// Until when each known network is known.
+    pub places: Vec<i64>,
+    pub links: Vec<MailedLink>,
+    pub mails: Vec<QueuedMail>,
+    pub events: Vec<ListedEvent>,
+}
+
+impl Auth {
+    /// The events of the account of a credential with ids below `before`, the newest first. Not for
+    /// a credential of an OAuth client, or one that was sent in a URL.
+    pub async fn own_events(&self, who: &SignedIn, before: Option<i64>) -> Result<OwnEvents> {
+        refuse_lent(who)?;
+        self.account(who).await?;
+        let before = before.unwrap_or(i64::MAX);
+        let mut tx = self.store.read().await?;
+        let mut found = events::own_events(&mut tx, who.account_id, before, PAGE + 1).await?;
+        let has_more = i64::try_from(found.len()).is_ok_and(|found| found > PAGE);
+        if has_more {
+            found.pop();
+        }
+        let next = found.last().filter(|_| has_more).map(|last| last.id);
+        Ok(OwnEvents { events: found.into_iter().map(ListedEvent::from).collect(), next })
+    }
+
+    /// Everything that is kept of the account, after re-authentication. The owner gets a mail.
+    pub async fn export(&self, proof: &Reauthentication) -> Result<Kept> {
+        refuse_lent(&proof.who)?;
+        self.check_recent(proof).await?;
+        self.account(&proof.who).await?;
+        let (id, now) = (proof.who.account_id, self.clock.now());
+        self.limits.count_export(id, now)?;
+        let (proof, outbox) = (proof.clone(), self.outbox.clone());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    proof.verify(tx, now).await?;
+                    let account = accounts::account(tx, id).await?.ok_or(Error::AccountNotFound)?;
+                    outbox.queue(tx, MailKind::DataExported, &account, None, now).await?;
+                    tx.note(NewEvent::of(id, Event::Exported, now).session(proof.who.session));
+                    Ok(())
+                })
+            })
+            .await?;
+        let mut tx = self.store.read().await?;
+        kept_of(&mut tx, id, now).await?.ok_or(Error::AccountNotFound)
+    }
+}
+
+/// Refuses a credential that others may have.
+fn refuse_lent(who: &SignedIn) -> Result<()> {
+    match who.of_client || who.in_url {
+        true => Err(Error::ReauthenticationRequired),
+        false => Ok(()),
+    }
+}
+
+async fn kept_of(tx: &mut Tx, id: i64, at: i64) -> Result<Option<Kept>> {
+    let Some(account) = accounts::account(tx, id).await? else { return Ok(None) };
+    let found = sessions::sessions_of(tx, id, EXPORTED_SESSIONS).await?;
+    let events = events::own_events(tx, id, i64::MAX, EXPORTED_EVENTS).await?;
+    let mut mails = outbox::mails_of(tx, id).await?;
+    // As in the list of events.
+    mails.retain(|mail| mail.message != Purpose::EmailConfirm.as_str());
+    Ok(Some(Kept {
+        at,
+        account: account.as_of(at),
+        identifiers: identifiers::identifiers(tx, id).await?,
+        identities: identities::identities(tx, id).await?,
+        sessions: found.into_iter().map(KeptSession::from).collect(),
+        places: known_places::places(tx, id).await?,
+        links: one_time_tokens::links_of(tx, id).await?,
+        mails,
+        events: events.into_iter().map(ListedEvent::from).collect(),
+    }))
+}
+
+impl From<Session> for KeptSession {
+    fn from(session: Session) -> Self {
+        KeptSession {
+            id: name_of_session(session.id),
+            device_name: session.device_name,
+            api: session.policy,
+            client: session.client_id,
+            created_at: session.created_at,
+            last_used_at: session.last_used_at,
+            expires_at: session.expires_at,
+            has_ended: session.has_ended,
+        }
+    }
+}

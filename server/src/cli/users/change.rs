@@ -1,0 +1,58 @@
+//! The commands of `propusk user` that change an account.
+
+use propusk_server::auth::{Account, Auth, MailedReset};
+use propusk_server::identifier::Phone;
+
+use super::identifiers;
+use crate::cli::Outcome;
+use crate::cli::input::{PasswordInput, confirm};
+use crate::cli::output::{done, plain, say_when_heard};
+use crate::cli::sessions::sessions_ended;
+
+pub async fn set_active(auth: &Auth, id: i64, is_active: bool) -> Outcome {
+    auth.set_active(id, is_active).await?;
+    say_when_heard(if is_active { "enabled" } else { "disabled" }).await
+}
+
+pub async fn unlock(auth: &Auth, id: i64) -> Outcome {
+    let line = match auth.unlock(id).await? {
+        0 => "no limit was stored".to_owned(),
+        1 => "1 limit deleted".to_owned(),
+        count => format!("{count} limits deleted"),
+    };
+    say_when_heard(&line).await
+}
+
+pub async fn mail_reset(auth: &Auth, id: i64, api: &str) -> Outcome {
+    match auth.mail_reset(id, api).await? {
+        MailedReset::Queued(address) => done(&format!("a mail is queued for {}", plain(&address))),
+        MailedReset::UnknownApi => Err(format!("--api: {api:?} is not served").into()),
+        MailedReset::Inactive => Err("the account is not active".into()),
+        MailedReset::NoMailbox => Err("the account has no e-mail address".into()),
+    }
+}
+
+pub async fn set_password(auth: &Auth, id: i64, password: PasswordInput) -> Outcome {
+    auth.set_password(id, password.read()?).await?;
+    say_when_heard("the password is set and all sessions are ended").await
+}
+
+pub async fn sign_out(auth: &Auth, id: i64) -> Outcome {
+    let ended = auth.end_all_sessions_of_account(id).await?;
+    say_when_heard(&sessions_ended(ended)).await
+}
+
+pub async fn release_phone(auth: &Auth, phone: &str) -> Outcome {
+    let phone = Phone::parse(phone).ok_or("not a phone number such as +491701234567")?;
+    match auth.release_phone(phone).await? {
+        true => done("released"),
+        false => Err("no account has this phone number".into()),
+    }
+}
+
+pub async fn delete(auth: &Auth, account: &Account, yes: bool) -> Outcome {
+    let names = identifiers(account).join(", ");
+    confirm(yes, &format!("Delete account {} ({names}) permanently? [y/N] ", account.id))?;
+    auth.delete_account(account.id).await?;
+    say_when_heard("deleted").await
+}

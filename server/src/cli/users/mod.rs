@@ -1,0 +1,171 @@
+//! `propusk user …`: an operator's work on accounts, which also reaches a running server.
+
+mod change;
+mod create;
+mod list;
+mod sessions;
+mod show;
+
+use clap::Subcommand;
+use propusk_server::auth::{Account, Auth};
+use propusk_server::config::Config;
+
+use self::create::ImportInput;
+use self::list::ListFilter;
+use super::database::{open, open_with_keys};
+use super::events::EventPage;
+use super::input::PasswordInput;
+use super::output::name_database;
+use super::{Outcome, events};
+
+#[derive(Subcommand)]
+pub enum UserCommand {
+    /// Create an account.
+    Create {
+        who: String,
+        #[command(flatten)]
+        password: PasswordInput,
+        /// APIs show the account as a superuser; it gets no rights from that.
+        #[arg(long)]
+        superuser: bool,
+        #[command(flatten)]
+        import: ImportInput,
+    },
+    /// List accounts, in the order of their numbers.
+    List(ListFilter),
+    /// Show everything about one account: its names, ways to sign in, sessions, limits, mails and
+    /// last events.
+    Show { who: String },
+    /// List what has happened to an account, the newest first.
+    Events {
+        who: String,
+        #[command(flatten)]
+        page: EventPage,
+    },
+    /// List the live sessions of an account, the last used first.
+    Sessions { who: String },
+    /// End one session of an account.
+    EndSession {
+        who: String,
+        /// The id that `user sessions` lists.
+        session: String,
+    },
+    /// Refuse all credentials of an account until it is enabled again.
+    Disable { who: String },
+    /// Enable a disabled account, or activate a new one.
+    Enable { who: String },
+    /// Delete the stored limits of an account, so that it has all attempts and mails again.
+    Unlock { who: String },
+    /// Mail the owner a link that sets a new password.
+    MailReset {
+        who: String,
+        /// The API whose page the link opens.
+        #[arg(long, value_name = "NAME", default_value = "native")]
+        api: String,
+    },
+    /// Set a new password and end all sessions of the account.
+    SetPassword {
+        who: String,
+        #[command(flatten)]
+        password: PasswordInput,
+    },
+    /// End all sessions of an account.
+    SignOut { who: String },
+    /// Remove a phone number from the account that has it.
+    ReleasePhone { phone: String },
+    /// Delete an account permanently.
+    Delete {
+        who: String,
+        /// Do not ask for confirmation.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub async fn work(config: &Config, command: UserCommand) -> Outcome {
+    // The keys of limits and links depend on the server's secret.
+    let auth = match command {
+        UserCommand::Unlock { .. } | UserCommand::MailReset { .. } => {
+            open_with_keys(config, false).await?
+        }
+        _ => open(config).await?,
+    };
+    match command {
+        UserCommand::Create { who, password, superuser, import } => {
+            create::create(config, &auth, who, password, superuser, import).await
+        }
+        UserCommand::List(filter) => list::list(&auth, &filter).await,
+        UserCommand::Show { who } => {
+            name_database();
+            let account = find(&auth, &who).await?;
+            show::show(&auth, account).await
+        }
+        UserCommand::Events { who, page } => {
+            name_database();
+            let account = find(&auth, &who).await?;
+            events::list_of_account(&auth, account.id, &page).await
+        }
+        UserCommand::Sessions { who } => {
+            name_database();
+            let account = find(&auth, &who).await?;
+            sessions::list(&auth, account.id).await
+        }
+        UserCommand::EndSession { who, session } => {
+            sessions::end(&auth, find(&auth, &who).await?.id, &session).await
+        }
+        UserCommand::Disable { who } => {
+            change::set_active(&auth, find(&auth, &who).await?.id, false).await
+        }
+        UserCommand::Enable { who } => {
+            change::set_active(&auth, find(&auth, &who).await?.id, true).await
+        }
+        UserCommand::Unlock { who } => change::unlock(&auth, find(&auth, &who).await?.id).await,
+        UserCommand::MailReset { who, api } => {
+            change::mail_reset(&auth, find(&auth, &who).await?.id, &api).await
+        }
+        UserCommand::SetPassword { who, password } => {
+            let account = find(&auth, &who).await?;
+            change::set_password(&auth, account.id, password).await
+        }
+        UserCommand::SignOut { who } => change::sign_out(&auth, find(&auth, &who).await?.id).await,
+        UserCommand::ReleasePhone { phone } => change::release_phone(&auth, &phone).await,
+        UserCommand::Delete { who, yes } => {
+            change::delete(&auth, &find(&auth, &who).await?, yes).await
+        }
+    }
+}
+
+/// The account that WHO names. A username may equal the id of another account; the operator must
+/// then say which one to use.
+async fn find(auth: &Auth, who: &str) -> Outcome<Account> {
+    let by_id = match who.strip_prefix("id:").unwrap_or(who).parse() {
+        Ok(id) => auth.account_by_id(id).await?,
+        Err(_) => None,
+    };
+    let by_name = if who.starts_with("id:") { None } else { auth.find_account(who).await? };
+    match (by_name, by_id) {
+        (Some(named), Some(numbered)) if named.id != numbered.id => Err(format!(
+            "{who} is the username of account {} and the id of another account: use id:{} or id:{who}",
+            named.id, named.id
+        )
+        .into()),
+        (Some(account), _) | (None, Some(account)) => Ok(account),
+        (None, None) => Err("there is no such account".into()),
+    }
+}
+
+fn state(account: &Account) -> &'static str {
+    match (account.is_active, account.awaits_activation) {
+        (true, _) => "active",
+        // Its owner has not opened the mailed link yet.
+        (false, true) => "new",
+        (false, false) => "disabled",
+    }
+}
+
+/// Its identifiers, or the name that the APIs show if it has none.
+fn identifiers(account: &Account) -> Vec<String> {
+    let names = [&account.username, &account.email, &account.phone].into_iter().flatten();
+    let names: Vec<_> = names.map(|name| name.escape_debug().to_string()).collect();
+    if names.is_empty() { vec![account.display_username()] } else { names }
+}

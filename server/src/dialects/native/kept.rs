@@ -1,0 +1,148 @@
+//! What is kept of the account: the list of its events, and the export.
+
+use axum::extract::{Request, State};
+use propusk_wire::{
+    Event, EventsResponse, ExportRequest, ExportResponse, ExportedAccount, ExportedIdentifier,
+    ExportedIdentity, ExportedLink, ExportedMail, ExportedNetwork, ExportedSession, FieldCode,
+};
+
+use super::problem::{Refusal, failure};
+use super::reply::Reply;
+use super::{Answer, read};
+use crate::api::Shared;
+use crate::auth::{Account, Kept, KeptSession, ListedEvent};
+
+pub async fn events(State(context): Shared, request: Request) -> Answer<EventsResponse> {
+    let before = before(&request)?;
+    let (who, _) = read::sender(&context, &request).await?;
+    let page = context.auth.own_events(&who, before).await.map_err(failure)?;
+    let events = page.events.into_iter().map(Event::from).collect();
+    Ok(Reply(EventsResponse { events, next: page.next.map(|id| id.to_string()) }))
+}
+
+pub async fn export(State(context): Shared, request: Request) -> Answer<ExportResponse> {
+    let (who, from) = read::sender(&context, &request).await?;
+    let ExportRequest { current_password } = read::json_if_any(request).await?;
+    let proof = read::proof(&context, &who, current_password.as_ref(), from).await?;
+    Ok(Reply(context.auth.export(&proof).await.map_err(failure)?.into()))
+}
+
+/// The last `before` in the query.
+fn before(request: &Request) -> Result<Option<i64>, Refusal> {
+    let query = request.uri().query().unwrap_or_default();
+    let given = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "before");
+    let parsed = given.last().map(|(_, value)| value.parse());
+    parsed.transpose().map_err(|_| Refusal::of_field("before", FieldCode::Invalid))
+}
+
+impl From<ListedEvent> for Event {
+    fn from(listed: ListedEvent) -> Self {
+        let is_of_identity = matches!(&*listed.event, "linked" | "unlinked");
+        Event {
+            event: listed.event,
+            at: listed.at,
+            reason: listed.reason,
+            session_id: listed.session_id,
+            api: listed.dialect,
+            client: listed.client,
+            address: listed.address,
+            provider: listed.detail.filter(|_| is_of_identity),
+            by_operator: listed.operator.is_some(),
+            count: listed.count,
+        }
+    }
+}
+
+impl From<Kept> for ExportResponse {
+    fn from(kept: Kept) -> Self {
+        let network = |known_until| ExportedNetwork { known_until };
+        ExportResponse {
+            exported_at: kept.at,
+            account: kept.account.into(),
+            identifiers: kept
+                .identifiers
+                .into_iter()
+                .map(|one| ExportedIdentifier {
+                    kind: one.kind,
+                    value: one.shown,
+                    created_at: one.created_at,
+                    verified_at: one.verified_at,
+                    left_at: one.left_at,
+                })
+                .collect(),
+            identities: kept
+                .identities
+                .into_iter()
+                .map(|one| ExportedIdentity {
+                    provider: one.provider,
+                    subject: one.subject,
+                    email: one.email,
+                    email_verified: one.email_verified,
+                    name: one.name,
+                    avatar_url: one.avatar_url,
+                    phone: one.phone,
+                    created_at: one.created_at,
+                    last_used_at: one.last_used_at,
+                })
+                .collect(),
+            sessions: kept.sessions.into_iter().map(ExportedSession::from).collect(),
+            known_networks: kept.places.into_iter().map(network).collect(),
+            links: kept
+                .links
+                .into_iter()
+                .map(|one| ExportedLink {
+                    purpose: one.purpose,
+                    address: one.address,
+                    created_at: one.created_at,
+                    expires_at: one.expires_at,
+                    spent_at: one.spent_at,
+                })
+                .collect(),
+            mails: kept
+                .mails
+                .into_iter()
+                .map(|one| ExportedMail {
+                    kind: one.message,
+                    recipient: one.recipient,
+                    created_at: one.created_at,
+                    attempts: one.attempts,
+                    given_up_at: one.dead_at,
+                })
+                .collect(),
+            events: kept.events.into_iter().map(Event::from).collect(),
+        }
+    }
+}
+
+impl From<Account> for ExportedAccount {
+    fn from(account: Account) -> Self {
+        ExportedAccount {
+            id: account.id,
+            display_name: account.display_name,
+            sign_up_name: account.sign_up_name,
+            language: account.language,
+            active: account.is_active,
+            has_password: account.has_password,
+            superuser: account.is_superuser,
+            imported: account.imported,
+            joined_at: account.joined_at,
+            created_at: account.created_at,
+            last_sign_in_at: account.last_sign_in_at,
+        }
+    }
+}
+
+impl From<KeptSession> for ExportedSession {
+    fn from(session: KeptSession) -> Self {
+        ExportedSession {
+            id: session.id,
+            device_name: session.device_name,
+            api: session.api,
+            client: session.client,
+            created_at: session.created_at,
+            last_used_at: session.last_used_at,
+            expires_at: session.expires_at,
+            ended: session.has_ended,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! How many requests each route has had, and how long they took. Labels come from the table of routes:
+//! a path that nothing serves has none, so no client can add a label.
+
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use axum::extract::MatchedPath;
+use axum::http::StatusCode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+
+/// In seconds: from an answer out of memory to one that waits for a provider.
+const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// The counts of one server; clones share them.
+#[derive(Clone, Debug)]
+pub struct Requests {
+    /// By route, method and status.
+    pub served: Family<Served, Counter>,
+    /// By route and method, in seconds.
+    pub seconds: Family<Timed, Histogram>,
+    /// By dialect and reason.
+    pub refused: Family<Refused, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Served {
+    route: RouteLabel,
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Timed {
+    route: RouteLabel,
+    method: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Refused {
+    /// `-` for the pages, which belong to no dialect.
+    dialect: &'static str,
+    reason: &'static str,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Requests {
+            served: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(BOUNDS)),
+            refused: Family::default(),
+        }
+    }
+}
+
+impl Requests {
+    /// Counts an answered request.
+    pub fn count(
+        &self,
+        route: Option<MatchedPath>,
+        method: &'static str,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        let route = RouteLabel(route);
+        // Any method can be sent to any path: without those that a route does not have, there are
+        // not many more histograms than routes.
+        if status != StatusCode::METHOD_NOT_ALLOWED && route.0.is_some() {
+            let timed = Timed { route: route.clone(), method };
+            self.seconds.get_or_create(&timed).observe(took.as_secs_f64());
+        }
+        self.served.get_or_create(&Served { route, method, status: status.as_u16() }).inc();
+    }
+
+    /// Counts a refusal by a rule.
+    pub fn count_refusal(&self, dialect: Option<&'static str>, reason: &'static str) {
+        let dialect = dialect.unwrap_or("-");
+        self.refused.get_or_create(&Refused { dialect, reason }).inc();
+    }
+}
+
+/// A route as it is written in the API, without its final slash; `-` for a path that nothing serves.
+#[derive(Clone, Debug)]
+struct RouteLabel(Option<MatchedPath>);
+
+impl RouteLabel {
+    fn as_str(&self) -> &str {
+        match self.0.as_ref().map_or("-", MatchedPath::as_str) {
+            "/" => "/",
+            path => path.trim_end_matches('/'),
+        }
+    }
+}
+
+impl PartialEq for RouteLabel {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for RouteLabel {}
+
+impl Hash for RouteLabel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl EncodeLabelValue for RouteLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.as_str().encode(encoder)
+    }
+}

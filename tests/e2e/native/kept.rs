@@ -1,0 +1,232 @@
+//! What owners see of what is kept of them: the list of events, and the export.
+
+use propusk_server::auth::NewClient;
+use propusk_tests::operator::column;
+use propusk_wire::{Event, EventsResponse, ExportResponse};
+
+use super::*;
+
+async fn events_at(server: &TestServer, authorization: &str, path: &str) -> EventsResponse {
+    read(&call(server, "GET", path, Some(authorization), Value::Null).await, 200)
+}
+
+async fn events(server: &TestServer, authorization: &str) -> Vec<Event> {
+    events_at(server, authorization, "account/events").await.events
+}
+
+async fn export(server: &TestServer, authorization: &str, password: Option<&str>) -> Answer {
+    let body = json!({"current_password": password});
+    call(server, "POST", "account/export", Some(authorization), body).await
+}
+
+fn names(events: &[Event]) -> Vec<&str> {
+    events.iter().map(|event| event.event.as_str()).collect()
+}
+
+#[tokio::test]
+async fn owner_sees_own_events_and_no_others() {
+    let server = TestServer::start().await;
+    signed_up(&server, "bob@example.com").await;
+    let anna = signed_up(&server, EMAIL).await;
+    let session = open(&server, EMAIL).await.session_id;
+    server.clock.advance(60);
+    let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    let changed = call(&server, "POST", "account/password", Some(&anna), body).await;
+    assert_eq!(changed.status, 204, "{}", changed.text());
+    server.mails().await;
+    let events = events(&server, &anna).await;
+    let expected = [
+        "mail_sent",
+        "sessions_ended",
+        "mail_queued",
+        "password_changed",
+        "signed_in",
+        "signed_in",
+        "registered",
+    ];
+    assert_eq!(names(&events), expected);
+    let signed_in = &events[4];
+    assert_eq!(signed_in.session_id.as_deref(), Some(&*session));
+    assert_eq!(signed_in.api.as_deref(), Some("native"));
+    assert_eq!(signed_in.reason.as_deref(), Some("password"));
+    assert_eq!(signed_in.address.as_deref(), Some("127.0.0.0/24"));
+    assert_eq!((signed_in.at, signed_in.count), (server.clock.now() - 60, 1));
+    assert!(!signed_in.by_operator);
+}
+
+#[tokio::test]
+async fn events_have_pages_of_fifty() {
+    let server = TestServer::start().await;
+    let anna = signed_up(&server, EMAIL).await;
+    for _ in 0..60 {
+        open(&server, EMAIL).await;
+    }
+    let first = events_at(&server, &anna, "account/events").await;
+    assert_eq!(first.events.len(), 50);
+    let next = first.next.expect("a second page");
+    let second = events_at(&server, &anna, &format!("account/events?before={next}")).await;
+    // 61 sign-ins and the registration.
+    assert_eq!((second.events.len(), second.next), (12, None));
+    assert_eq!(second.events[11].event, "registered");
+    let answer = call(&server, "GET", "account/events?before=x", Some(&anna), Value::Null).await;
+    assert_refused_with(&answer, 422, "invalid_fields", json!({"before": ["invalid"]}));
+}
+
+#[tokio::test]
+async fn what_an_operator_did_is_marked_and_the_operator_is_not_named() {
+    let server = TestServer::start().await;
+    let anna = signed_up(&server, EMAIL).await;
+    let id = own(&server, &anna).await.id;
+    let cause = propusk_server::auth::Cause {
+        operator: Some("canary-operator".into()),
+        ..propusk_server::auth::Cause::default()
+    };
+    cause.during(server.auth.unlock(id)).await.expect("the database answers");
+    let answer = call(&server, "GET", "account/events", Some(&anna), Value::Null).await;
+    assert!(!answer.text().contains("canary"), "{}", answer.text());
+    let events: EventsResponse = read(&answer, 200);
+    assert_eq!((&*events.events[0].event, events.events[0].by_operator), ("unlocked", true));
+}
+
+#[tokio::test]
+async fn export_needs_the_password_or_a_recent_sign_in() {
+    let server = TestServer::start().await;
+    let anna = signed_up(&server, EMAIL).await;
+    let answer = export(&server, &anna, None).await;
+    let exported: ExportResponse = read(&answer, 200);
+    assert!(names(&exported.events).contains(&"exported"));
+    server.clock.advance(RECENT + 1);
+    assert_refused(&export(&server, &anna, None).await, 403, "reauthentication_required");
+    assert_refused(&export(&server, &anna, Some("wrong")).await, 403, "wrong_password");
+    assert_eq!(export(&server, &anna, Some(PASSWORD)).await.status, 200);
+    let nobody = call(&server, "POST", "account/export", None, json!({})).await;
+    assert_refused(&nobody, 401, "invalid_credentials");
+    // Each export was mailed, and the refused ones were not.
+    let mails = server.mails().await;
+    let subjects = mails.iter().map(|mail| mail.letter().subject);
+    assert_eq!(subjects.filter(|subject| subject.contains("exported")).count(), 2);
+}
+
+#[tokio::test]
+async fn client_of_oauth_gets_neither_events_nor_export() {
+    let server = TestServer::start().await;
+    signed_up(&server, EMAIL).await;
+    let new = NewClient {
+        id: "app".to_owned(),
+        name: "App".to_owned(),
+        secret: Some("a secret of the application".to_owned()),
+        is_public: false,
+        allows_password: true,
+        introspects: false,
+    };
+    assert!(server.auth.create_client(new).await.expect("the database answers"));
+    let body = json!({"grant_type": "password", "username": EMAIL, "password": PASSWORD,
+                      "client_id": "app", "client_secret": "a secret of the application"});
+    let tokens = server.client.post("/auth/token/", &body).await;
+    let lent = format!("Bearer {}", tokens.field("access_token"));
+    let seen = call(&server, "GET", "account", Some(&lent), Value::Null).await;
+    assert_eq!(seen.status, 200, "{}", seen.text());
+    let answer = call(&server, "GET", "account/events", Some(&lent), Value::Null).await;
+    assert_refused(&answer, 403, "reauthentication_required");
+    for password in [None, Some(PASSWORD)] {
+        let answer = export(&server, &lent, password).await;
+        assert_refused(&answer, 403, "reauthentication_required");
+    }
+    // A token in the URL is none.
+    let token = tokens.field("access_token");
+    let path = format!("account/events?access_token={token}");
+    let answer = call(&server, "GET", &path, None, Value::Null).await;
+    assert_refused(&answer, 401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn suspended_owner_gets_nothing() {
+    use propusk_tests::contract::Backdoor as _;
+    let server = TestServer::start().await;
+    let anna = signed_up(&server, EMAIL).await;
+    server.set_active(EMAIL, false).await;
+    let answer = call(&server, "GET", "account/events", Some(&anna), Value::Null).await;
+    assert_refused(&answer, 403, "account_inactive");
+    assert_refused(&export(&server, &anna, None).await, 403, "account_inactive");
+}
+
+#[tokio::test]
+async fn exports_are_limited() {
+    let server = TestServer::with(|config| config.limits.enabled = true).await;
+    let anna = signed_up(&server, EMAIL).await;
+    for _ in 0..10 {
+        assert_eq!(export(&server, &anna, None).await.status, 200);
+    }
+    assert_refused(&export(&server, &anna, None).await, 429, "rate_limited");
+}
+
+/// Everything that the database has of the person and no secret: each text column of each table is
+/// looked for in the export.
+#[tokio::test]
+async fn export_has_all_of_a_person_and_no_secret() {
+    let server = TestServer::start().await;
+    signed_up(&server, "bob@example.com").await;
+    let body = json!({"email": EMAIL, "phone": "+491701234567", "username": "anna",
+                      "display_name": "Anna K", "password": PASSWORD});
+    assert_eq!(register(&server, body).await.status, 201);
+    let body = json!({"identifier": EMAIL, "password": PASSWORD, "device_name": "Anna's phone"});
+    let tokens: propusk_wire::TokenResponse = read(&post(&server, "sessions", body).await, 200);
+    post(&server, "password/reset", json!({"email": EMAIL})).await;
+    let link = server.link_to(EMAIL).await;
+    let answer = export(&server, &bearer(&tokens), None).await;
+    let text = answer.text();
+    for kept in [EMAIL, "+491701234567", "\"anna\"", "Anna K", "Anna's phone", "password_reset"] {
+        assert!(text.contains(kept), "{kept} is missing: {text}");
+    }
+    let exported: ExportResponse = read(&answer, 200);
+    assert_eq!(exported.identifiers.len(), 3);
+    assert_eq!(exported.sessions[0].id, tokens.session_id);
+    assert_eq!(exported.known_networks.len(), 1);
+    assert_eq!(exported.links[0].purpose, "password_reset");
+    assert!(names(&exported.events).contains(&"registered"));
+    let mut secrets = vec![
+        PASSWORD.to_owned(),
+        tokens.access_token.expose().to_owned(),
+        tokens.refresh_token.expose().to_owned(),
+        link.token,
+        "bob@example.com".to_owned(),
+        "argon2".to_owned(),
+    ];
+    let store = server.store().await;
+    for stored in [
+        "select password from accounts",
+        "select refresh_secret from sessions",
+        "select hash from one_time_tokens",
+        "select network from known_places",
+    ] {
+        secrets.extend(column(&store, stored, stored).await);
+    }
+    assert!(secrets.len() > 9, "{secrets:?}");
+    for secret in secrets {
+        assert!(!text.contains(&secret), "{secret} is in the export");
+    }
+}
+
+/// In strict mode the answer to a change of the address does not show whether another account has it,
+/// and the events and the export must not either.
+#[tokio::test]
+async fn address_of_another_account_leaves_the_same_traces_as_a_free_one() {
+    let server = TestServer::with(|config| native(config).strict = true).await;
+    signed_up(&server, "bob@example.com").await;
+    let traces = async |own: &str, to: &str| {
+        let owner = signed_up(&server, own).await;
+        let body = json!({"email": to, "current_password": PASSWORD});
+        let changed = call(&server, "PATCH", "account", Some(&owner), body).await;
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        server.mails().await;
+        let events = events(&server, &owner).await;
+        let shown: Vec<_> = events.into_iter().map(|event| (event.event, event.reason)).collect();
+        let exported: ExportResponse = read(&export(&server, &owner, None).await, 200);
+        let links: Vec<_> = exported.links.into_iter().map(|link| link.purpose).collect();
+        (shown, links, exported.mails.len())
+    };
+    let taken = traces("carl@example.com", "bob@example.com").await;
+    let free = traces("dora@example.com", "free@example.com").await;
+    assert_eq!(taken, free);
+    assert!(free.0.iter().any(|(event, _)| event == "names_changed"), "{free:?}");
+}

@@ -1,0 +1,423 @@
+//! Questions about an account, answered from the command line alone: what users ask an operator, and
+//! what operators ask each other.
+
+use propusk_tests::handbook::commands_of;
+use propusk_tests::links::Link;
+use propusk_tests::native;
+use propusk_tests::operator::*;
+use propusk_tests::process::{Finished, Process};
+use propusk_tests::smtp::{Behaviour, SmtpServer};
+use propusk_tests::user::*;
+use propusk_wire::TokenResponse;
+use serde_json::{Value, json};
+
+const ANNA: &str = "anna@example.com";
+const PHONE: &str = "Anna's phone";
+
+/// Limits that a test reaches.
+const LIMITED: [(&str, &str); 2] =
+    [("PROPUSK_LIMITS__ENABLED", "true"), ("PROPUSK_LIMITS__PER_ACCOUNT_AND_ADDRESS", "3")];
+
+/// The events that a command lists, as JSON.
+async fn events(operator: &Operator, arguments: &[&str]) -> Vec<Value> {
+    let arguments = [arguments, &["--json"]].concat();
+    let Finished { status, stdout, stderr } = operator.run(&[], &arguments, "").await;
+    assert!(status.success(), "{arguments:?}: {stderr}");
+    stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// The names and reasons of the account's events, the newest first.
+async fn events_of(operator: &Operator, who: &str) -> Vec<(String, String)> {
+    let events = events(operator, &["user", "events", who]).await;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    events.iter().map(|event| (text(&event["event"]), text(&event["reason"]))).collect()
+}
+
+async fn has(operator: &Operator, who: &str, event: &str, reason: &str) -> bool {
+    events_of(operator, who).await.contains(&(event.to_owned(), reason.to_owned()))
+}
+
+async fn on_a_device(server: &Process, device: &str) -> TokenResponse {
+    let body = json!({"identifier": ANNA, "password": PASSWORD, "device_name": device});
+    native::read(&native::post(server, "sessions", body).await, 200)
+}
+
+/// The user who runs the tests, as events name an operator.
+async fn own_name() -> String {
+    let output = tokio::process::Command::new("id").arg("-un").output().await.expect("id");
+    String::from_utf8(output.stdout).expect("a name").trim().to_owned()
+}
+
+#[tokio::test]
+async fn why_was_she_signed_out() {
+    let operator = Operator::new().await;
+    let settings = [("PROPUSK_DIALECTS__NATIVE__MAX_SESSIONS", "2")];
+    let server = operator.start(&settings).await;
+    native::register(&server, json!({"email": ANNA, "password": PASSWORD})).await;
+
+    // A refresh token that was used twice.
+    let tokens = on_a_device(&server, PHONE).await;
+    native::refresh(&server, &tokens, "aaaaaaaaaaaaaaaaaaaaaa").await;
+    let again = native::refresh(&server, &tokens, "bbbbbbbbbbbbbbbbbbbbbb").await;
+    assert_eq!(again.status, 401, "{}", again.text());
+    assert!(has(&operator, ANNA, "session_ended", "reused").await);
+    let listed = operator.user(&["events", ANNA, "--event", "session_ended"]).await;
+    assert!(listed.contains(&format!("session {}", tokens.session_id)), "{listed}");
+
+    // A third device, where two may be signed in.
+    for device in ["one", "two", "three"] {
+        on_a_device(&server, device).await;
+    }
+    assert!(has(&operator, ANNA, "session_ended", "cap").await);
+
+    // A sign-out of her own, and one of another device.
+    let tokens = on_a_device(&server, "four").await;
+    let current = native::bearer(&tokens);
+    native::call(&server, "DELETE", "sessions", Some(&current), Value::Null).await;
+    native::call(&server, "DELETE", "sessions/current", Some(&current), Value::Null).await;
+    assert!(has(&operator, ANNA, "sessions_ended", "signed_out_elsewhere").await);
+    assert!(has(&operator, ANNA, "session_ended", "signed_out").await);
+
+    // A new password, and an operator.
+    let tokens = on_a_device(&server, "five").await;
+    let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    let bearer = native::bearer(&tokens);
+    let changed = native::call(&server, "POST", "account/password", Some(&bearer), change).await;
+    assert_eq!(changed.status, 204, "{}", changed.text());
+    assert!(has(&operator, ANNA, "password_changed", "current_password").await);
+    assert!(has(&operator, ANNA, "sessions_ended", "password_changed").await);
+    operator.user(&["sign-out", ANNA]).await;
+    assert!(has(&operator, ANNA, "sessions_ended", "operator").await);
+}
+
+#[tokio::test]
+async fn did_the_mail_go_out() {
+    let (operator, smtp) = (Operator::new().await, SmtpServer::start().await);
+    let url = smtp.url();
+    let server = operator.start(&[("PROPUSK_MAIL__SMTP_URL", &url)]).await;
+    new_account(&server, ANNA).await;
+    let asks = async || native::post(&server, "password/reset", json!({"email": ANNA})).await;
+    assert_eq!(asks().await.status, 202);
+    soon("the mail is sent", || has(&operator, ANNA, "mail_sent", "password_reset")).await;
+    let shown = operator.user(&["show", ANNA]).await;
+    assert!(shown.contains("mails under way: none\n"), "{shown}");
+    let sent = shown.split("mails sent:").nth(1).expect("the section");
+    assert!(sent.contains("password_reset"), "{shown}");
+
+    smtp.behave(Behaviour::Greylist);
+    asks().await;
+    soon("it is tried", || async {
+        let shown = operator.user(&["show", ANNA]).await;
+        let waiting = shown.split("mails under way:").nth(1).expect("the section");
+        waiting.contains("waiting") && waiting.contains("451")
+    })
+    .await;
+    smtp.behave(Behaviour::RefuseRecipient);
+    asks().await;
+    soon("it is given up", || has(&operator, ANNA, "mail_given_up", "password_reset")).await;
+    let listed = operator.user(&["events", ANNA, "--event", "mail_given_up"]).await;
+    assert!(listed.contains("550"), "{listed}");
+}
+
+#[tokio::test]
+async fn who_disabled_him_and_who_deleted_her() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
+    new_account(&server, "bob@example.com").await;
+    signed_up(&server, ANNA).await;
+    operator.user(&["disable", "bob@example.com"]).await;
+    let name = own_name().await;
+    let disabled = events(&operator, &["user", "events", "bob@example.com"]).await;
+    assert_eq!(
+        (&disabled[0]["event"], &disabled[0]["operator"]),
+        (&json!("disabled"), &json!(name))
+    );
+    let listed = operator.user(&["events", "bob@example.com"]).await;
+    assert!(
+        listed.lines().next().is_some_and(|line| line.ends_with(&format!("by {name}"))),
+        "{listed}"
+    );
+
+    operator.user(&["delete", ANNA, "--yes"]).await;
+    let deleted = events(&operator, &["events"]).await;
+    let of_anna: Vec<_> = deleted.iter().filter(|event| event["account_id"] == 2).collect();
+    let [line] = of_anna[..] else { panic!("{of_anna:?}") };
+    assert_eq!((&line["event"], &line["operator"]), (&json!("account_deleted"), &json!(name)));
+    assert_eq!((&line["address"], &line["session_id"]), (&Value::Null, &Value::Null));
+    // The others keep theirs.
+    assert!(deleted.iter().any(|event| event["account_id"] == 1));
+}
+
+#[tokio::test]
+async fn is_somebody_guessing_passwords_and_until_when_is_she_locked_out() {
+    let operator = Operator::new().await;
+    let server = operator.start(&LIMITED).await;
+    new_account(&server, ANNA).await;
+    for _ in 0..5 {
+        sign_in(&server, ANNA, "wrong").await;
+        sign_in(&server, "nobody@example.com", "wrong").await;
+    }
+    assert_eq!(sign_in(&server, ANNA, PASSWORD).await.status, 429);
+    let run = async |arguments: &[&str]| {
+        let Finished { status, stdout, stderr } = operator.run(&LIMITED, arguments, "").await;
+        assert!(status.success(), "{stderr}");
+        operator.unnamed(&stdout)
+    };
+    let shown = run(&["user", "show", ANNA]).await;
+    let line = shown.lines().find(|line| line.contains("full")).expect("a full limit");
+    assert!(line.contains("3 of 3 until 20") && line.contains("from one network"), "{line}");
+    assert!(line.contains(&format!("failed sign-ins as {ANNA}")), "{line}");
+
+    assert_eq!(run(&["user", "unlock", ANNA]).await, "2 limits deleted\n");
+    assert_eq!(sign_in(&server, ANNA, PASSWORD).await.status, 200);
+    assert!(!run(&["user", "show", ANNA]).await.contains("full"));
+    assert!(has(&operator, ANNA, "unlocked", "").await);
+    // Limits count again: the row of the unlock is read for a minute.
+    for _ in 0..3 {
+        sign_in(&server, ANNA, "wrong").await;
+    }
+    assert_eq!(sign_in(&server, ANNA, PASSWORD).await.status, 429);
+
+    // The counts of refused attempts are stored later, here by the end of the server.
+    server.terminate().await;
+    let refused = events(&operator, &["events", "--event", "refused"]).await;
+    let counted: Vec<_> =
+        refused.iter().map(|event| (event["reason"].clone(), event["count"].clone())).collect();
+    assert_eq!(counted.len(), 2, "a name without an account has none: {refused:?}");
+    assert!(counted.contains(&(json!("wrong_password"), json!(6))), "{counted:?}");
+    assert!(counted.contains(&(json!("too_many_attempts"), json!(4))), "{counted:?}");
+    assert!(refused.iter().all(|event| event["address"] == "127.0.0.0/24"), "{refused:?}");
+    let listed = operator.user(&["events", ANNA, "--event", "refused"]).await;
+    assert!(listed.contains("6 times  api djoser_jwt  from 127.0.0.0/24"), "{listed}");
+}
+
+#[tokio::test]
+async fn where_is_she_signed_in_and_can_one_of_them_be_ended() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
+    native::register(&server, json!({"email": ANNA, "password": PASSWORD})).await;
+    let phone = on_a_device(&server, PHONE).await;
+    let laptop = on_a_device(&server, "laptop").await;
+    let listed = operator.user(&["sessions", ANNA]).await;
+    let line = listed.lines().find(|line| line.starts_with(&phone.session_id)).expect("its line");
+    assert!(line.contains("native") && line.ends_with(PHONE), "{line}");
+    let shown = operator.user(&["show", ANNA]).await;
+    assert!(shown.contains(line), "{shown}");
+    let ended = operator.user(&["end-session", ANNA, &phone.session_id]).await;
+    assert_eq!(ended, "the session is ended\n");
+    soon("it is refused", || async { !native::is_alive(&server, &native::bearer(&phone)).await })
+        .await;
+    assert!(native::is_alive(&server, &native::bearer(&laptop)).await);
+    assert!(has(&operator, ANNA, "session_ended", "operator").await);
+    // It is ended, of another account, and no id.
+    new_account(&server, "bob@example.com").await;
+    for (who, session) in
+        [(ANNA, &*phone.session_id), ("bob@example.com", &laptop.session_id), (ANNA, "x")]
+    {
+        let said = operator.refused(&[], &["user", "end-session", who, session]).await;
+        assert!(said.contains("no such session"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn how_does_she_sign_in_and_which_addresses_are_proved() {
+    let (operator, smtp) = (Operator::new().await, SmtpServer::start().await);
+    let url = smtp.url();
+    let settings =
+        [("PROPUSK_MAIL__SMTP_URL", &*url), ("PROPUSK_DIALECTS__NATIVE__ACTIVATION", "true")];
+    let server = operator.start(&settings).await;
+    native::register(&server, json!({"email": ANNA, "password": PASSWORD})).await;
+    let shown = operator.user(&["show", ANNA]).await;
+    assert!(shown.contains("state         new\n"), "{shown}");
+    assert!(shown.contains("password      yes\n"), "{shown}");
+    assert!(shown.contains(&format!("address       {ANNA}: not proved\n")), "{shown}");
+    assert!(shown.contains("live sessions: none\n"), "{shown}");
+    operator.user(&["enable", ANNA]).await;
+    operator.user_with(&["set-password", ANNA, "--hashed"], "!unusable").await;
+    assert!(operator.user(&["show", ANNA]).await.contains("password      none\n"));
+
+    // The operator mails a link, and never learns the password.
+    let run = async |arguments: &[&str]| operator.run(&settings, arguments, "").await;
+    let Finished { status, stdout, stderr } = run(&["user", "mail-reset", ANNA]).await;
+    assert!(status.success(), "{stderr}");
+    assert_eq!(operator.unnamed(&stdout), format!("a mail is queued for {ANNA}\n"));
+    // The activation, the notice of the operator's change, and this one.
+    soon("the mail has come", || async {
+        smtp.newest_to(ANNA).is_some_and(|mail| mail.text.contains("/auth/reset/"))
+    })
+    .await;
+    let letter = smtp.newest_to(ANNA).expect("the mail");
+    let link = Link::of(&letter).expect("a link");
+    let reset = json!({"uid": link.uid, "token": link.token, "new_password": NEW_PASSWORD});
+    let done = native::post(&server, "password/reset/confirm", reset).await;
+    assert_eq!(done.status, 204, "{}", done.text());
+    let shown = operator.user(&["show", ANNA]).await;
+    assert!(shown.contains("password      yes, set by a mailed link\n"), "{shown}");
+    assert!(shown.contains(&format!("address       {ANNA}: proved on 20")), "{shown}");
+    assert!(has(&operator, ANNA, "reset_requested", "").await);
+    assert!(has(&operator, ANNA, "password_changed", "mailed_link").await);
+
+    let unknown = run(&["user", "mail-reset", ANNA, "--api", "nope"]).await;
+    assert!(!unknown.status.success() && unknown.stderr.contains("is not served"));
+    operator.user(&["disable", ANNA]).await;
+    let inactive = run(&["user", "mail-reset", ANNA]).await;
+    assert!(!inactive.status.success() && inactive.stderr.contains("not active"));
+}
+
+#[tokio::test]
+async fn what_did_operators_do_and_which_settings_have_changed() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
+    server.terminate().await;
+    for arguments in [
+        &["key", "rotate"] as &[_],
+        &["client", "create", "--id", "app", "--name", "App"],
+        &["client", "delete", "app", "--yes"],
+        &["session", "invalidate-all", "--yes"],
+        &["restored"],
+        &["mail", "retry"],
+    ] {
+        let done = operator.run(&[], arguments, "").await;
+        assert!(done.status.success(), "{arguments:?}: {}", done.stderr);
+    }
+    let name = own_name().await;
+    let listed = events(&operator, &["events"]).await;
+    let names: Vec<_> = listed.iter().filter(|event| event["operator"] == name.as_str()).collect();
+    for expected in [
+        "key_rotated",
+        "client_created",
+        "client_deleted",
+        "all_sessions_ended",
+        "restored",
+        "mails_retried",
+    ] {
+        assert!(names.iter().any(|event| event["event"] == expected), "{expected}: {listed:?}");
+    }
+
+    let changed = async || events(&operator, &["events", "--event", "setting_changed"]).await;
+    assert_eq!(changed().await, Vec::<Value>::new());
+    const NEW: [(&str, &str); 2] = [
+        ("PROPUSK_PRODUCT__NAME", "canary-name"),
+        ("PROPUSK_SUPERUSER__PASSWORD", "canary-password"),
+    ];
+    for _ in 0..2 {
+        operator.start(&NEW).await.terminate().await;
+        let details: Vec<_> = changed().await.iter().map(|one| one["detail"].clone()).collect();
+        assert_eq!(details, ["superuser.password", "product.name"], "once");
+    }
+    let dumped = operator.run(&[], &["events", "--json"], "").await.stdout;
+    assert!(!dumped.contains("canary"), "{dumped}");
+}
+
+#[tokio::test]
+async fn events_are_followed_as_they_happen() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
+    new_account(&server, "before@example.com").await;
+    let mut following = operator.follow("new events of", &["events", "--follow", "--json"]).await;
+    operator.user(&["disable", "before@example.com"]).await;
+    let event: Value = serde_json::from_str(&following.next_line().await).expect("JSON");
+    assert_eq!((&event["event"], &event["account_id"]), (&json!("disabled"), &json!(1)));
+    operator.user(&["enable", "before@example.com"]).await;
+    let event: Value = serde_json::from_str(&following.next_line().await).expect("JSON");
+    assert_eq!(event["event"], "enabled", "each once");
+}
+
+#[tokio::test]
+async fn accounts_are_listed_by_filter_and_page() {
+    let operator = Operator::new().await;
+    for who in ["anna@example.com", "bob@example.com", "annabel@example.com"] {
+        operator.user_with(&["create", who], PASSWORD).await;
+    }
+    operator.user(&["disable", "bob@example.com"]).await;
+    let listed = async |arguments: &[&str]| {
+        let listed = operator.user(&[&["list"], arguments].concat()).await;
+        let numbers = listed.lines().map(|line| line.split_whitespace().next().expect("a number"));
+        numbers.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&["--state", "disabled"]).await, ["2"]);
+    assert_eq!(listed(&["--name", "ANNA"]).await, ["1", "3"]);
+    assert_eq!(listed(&["--limit", "2"]).await, ["1", "2"]);
+    assert_eq!(listed(&["--limit", "2", "--after", "2"]).await, ["3"]);
+    let more = operator.run(&[], &["user", "list", "--limit", "1", "--name", "anna"], "").await;
+    assert!(more.stderr.contains("--after 2"), "{}", more.stderr);
+    let json = events(&operator, &["user", "list", "--state", "active"]).await;
+    let names: Vec<_> = json.iter().map(|account| account["email"].clone()).collect();
+    assert_eq!(names, ["anna@example.com", "annabel@example.com"]);
+}
+
+/// What users have chosen themselves must not control the terminal of an operator.
+#[tokio::test]
+async fn names_of_users_cannot_control_the_terminal() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
+    native::register(&server, json!({"email": ANNA, "password": PASSWORD})).await;
+    let store = operator.store().await;
+    on_a_device(&server, "device").await;
+    // As an earlier version or another program may have stored it.
+    let evil = "\u{1b}[2J\u{9b}31m\u{202e}evil";
+    let bob = "\u{1b}]0;bob";
+    execute(&store, format!("update sessions set device_name = '{evil}'")).await;
+    execute(&store, format!("update accounts set display_name = '{evil}'")).await;
+    execute(&store, format!("update events set detail = '{evil}', client_id = '{bob}'")).await;
+    let is_harmless =
+        |text: &str| !text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}');
+    for arguments in [
+        &["user", "show", ANNA] as &[_],
+        &["user", "sessions", ANNA],
+        &["user", "events", ANNA],
+        &["user", "list"],
+        &["events"],
+    ] {
+        for end in [&[] as &[&str], &["--json"]] {
+            let said = operator.run(&[], &[arguments, end].concat(), "").await;
+            assert!(said.status.success(), "{}", said.stderr);
+            assert!(is_harmless(&said.stdout), "{arguments:?}: {:?}", said.stdout);
+        }
+    }
+    let listed = events(&operator, &["user", "sessions", ANNA]).await;
+    assert_eq!(listed[0]["device_name"], evil, "and JSON loses nothing");
+}
+
+/// Each command of these pages is run as it is written.
+#[tokio::test]
+async fn commands_of_the_pages_work() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
+    let mut number = 0;
+    for page in ["cannot-sign-in.md", "breach.md", "what-is-kept.md"] {
+        let commands = commands_of(page);
+        assert!(commands.len() >= 2, "{page}");
+        for command in commands {
+            number += 1;
+            let email = format!("anna{number}@example.com");
+            native::register(&server, json!({"email": email, "password": PASSWORD})).await;
+            let session = native::open(&server, &email).await.session_id;
+            let words = command.split_whitespace().skip(1).map(|word| match word {
+                "WHO" => &*email,
+                "SESSION" => &*session,
+                word => word,
+            });
+            let words: Vec<_> = words.collect();
+            let said = operator.run(&[], &words, "").await;
+            assert!(said.status.success(), "{page}: {command}: {}", said.stderr);
+        }
+    }
+}
+
+#[tokio::test]
+async fn list_of_events_has_pages() {
+    let operator = Operator::new().await;
+    for who in ["a", "b", "c"] {
+        operator.user_with(&["create", who], PASSWORD).await;
+    }
+    let all = events(&operator, &["events", "--event", "registered"]).await;
+    assert_eq!(all.len(), 3);
+    let first = events(&operator, &["events", "--event", "registered", "--limit", "2"]).await;
+    assert_eq!(first, all[..2]);
+    let before = all[1]["id"].to_string();
+    let rest = events(&operator, &["events", "--event", "registered", "--before", &before]).await;
+    assert_eq!(rest, all[2..]);
+    let since = events(&operator, &["events", "--since", "2100-01-01"]).await;
+    assert_eq!(since, Vec::<Value>::new());
+}
