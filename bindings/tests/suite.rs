@@ -206,7 +206,7 @@ async fn adopt_keeps_users_signed_in() {
 async fn refresh_is_automatic() {
     let world = World::with_account().await;
     let app = world.signed_in().await;
-    let before = app.access_token(None).await.expect("a token");
+    let before = app.access_token(false, None).await.expect("a token");
     world.act("clock", json!({ "advance": EXPIRED })).await;
     app.profile(None).await.expect("a profile");
     assert_eq!(world.count(REFRESH).await, 1);
@@ -225,7 +225,7 @@ async fn offline_users_stay_signed_in() {
     let refused = app.refresh(None).await.expect_err("no network");
     assert!(matches!(refused, PropuskError::Network { .. }), "{refused:?}");
     assert_eq!(app.status(None).await.expect("a status").phase, Phase::Offline);
-    app.access_token(None).await.expect("the token is still valid");
+    app.access_token(false, None).await.expect("the token is still valid");
     // The app starts without a network.
     let app = world.app();
     assert_eq!(app.status(None).await.expect("a status").phase, Phase::SignedIn);
@@ -405,7 +405,7 @@ async fn vault_of_another_server_is_not_used() {
     let other = World::of(&world._fixture).await;
     let options = ClientOptions { vault: Some(vault_in(world.folder.path())), ..other.options() };
     let app = Client::new(options).expect("a client");
-    let refused = app.access_token(None).await.err().expect("another server's vault");
+    let refused = app.access_token(false, None).await.err().expect("another server's vault");
     let is_other = matches!(refused, PropuskError::Storage { state: VaultState::OtherServer, .. });
     assert!(is_other, "{refused:?}");
     assert_eq!(app.vault_state(None).await.expect("a state"), VaultState::OtherServer);
@@ -417,7 +417,7 @@ async fn errors_have_a_kind_for_each_reaction() {
     let world = World::with_account().await;
     let app = world.app();
     assert!(matches!(
-        app.access_token(None).await.err(),
+        app.access_token(false, None).await.err(),
         Some(PropuskError::SignedOut { reason: SignOutReason::NeverSignedIn, .. })
     ));
     let wrong = app.sign_in(EMAIL.to_owned(), "wrong".to_owned(), None).await;
@@ -437,10 +437,10 @@ async fn errors_have_a_kind_for_each_reaction() {
     assert!(matches!(network, PropuskError::Network { .. }), "{network:?}");
     world.act("network", json!({ "up": true })).await;
     sign_in(&app).await.expect("a sign-in");
-    let user = app.access_token(None).await.expect("a token").user();
+    let user = app.access_token(false, None).await.expect("a token").user();
     sign_in(&app).await.expect("another sign-in");
     assert!(matches!(
-        app.access_token_for(user, None).await.err(),
+        app.access_token_for(user, false, None).await.err(),
         Some(PropuskError::OtherSignIn { .. })
     ));
     let options = ClientOptions { dialect: Some(Dialect::Simplejwt), ..world.options() };
@@ -510,7 +510,7 @@ async fn cancellation_releases_the_caller_and_drops_its_request() {
 async fn cancellation_lets_a_renewal_go_on() {
     let world = World::with_account().await;
     let app = world.signed_in().await;
-    let before = app.access_token(None).await.expect("a token").token();
+    let before = app.access_token(false, None).await.expect("a token").token();
     world.act("hold", json!({ "held": true })).await;
     let cancellation = Cancellation::new();
     let call = tokio::spawn({
@@ -523,7 +523,7 @@ async fn cancellation_lets_a_renewal_go_on() {
     assert!(matches!(outcome, Err(PropuskError::Cancelled { .. })), "{outcome:?}");
     world.act("hold", json!({ "held": false })).await;
     assert!(app.finish_pending_work(LIMIT, None).await.expect("no cancellation"));
-    assert_ne!(app.access_token(None).await.expect("a token").token(), before);
+    assert_ne!(app.access_token(false, None).await.expect("a token").token(), before);
     assert_eq!(world.count(REFRESH).await, 1);
 }
 

@@ -129,12 +129,23 @@ impl Client {
         Ok(AccessToken(self.core.current_token().await?))
     }
 
+    /// As [`access_token`](Self::access_token), but a token that expires within a minute is renewed
+    /// first, if that is possible now. It is for requests that cannot be sent twice, such as the
+    /// upload of a stream, and for connections that are checked only when they are opened.
+    ///
+    /// # Errors
+    /// Those of [`access_token`](Self::access_token).
+    pub async fn fresh_access_token(&self) -> Result<AccessToken> {
+        Ok(AccessToken(self.core.fresh_token().await?))
+    }
+
     /// As [`access_token`](Self::access_token), but only for this sign-in. Work that one user
     /// started is then not done in the name of the next one.
     ///
     /// # Errors
     /// [`ErrorKind::OtherSignIn`]; those of [`access_token`](Self::access_token).
     pub async fn access_token_for(&self, user: &SignedInUser) -> Result<AccessToken> {
+        self.core.refuse_other_user(Some(user))?;
         let token = self.core.current_token().await?;
         match token.user.is_same(user) {
             true => Ok(AccessToken(token)),
@@ -213,7 +224,7 @@ impl Client {
             )) => {
                 let next = self.replacement_for(&token).await?;
                 match self.core.transport().send(make_call(&next.credential)?).await {
-                    Err(Failure::Refused(Refusal::Unauthorized)) => Err(Error::because(
+                    Err(Failure::Refused(Refusal::Unauthorized)) => Err(Error::explained(
                         ErrorKind::Protocol,
                         "the server refuses an access token that it has just issued",
                     )),

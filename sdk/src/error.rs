@@ -104,6 +104,11 @@ impl Error {
         Error(Arc::new(Inner { kind, source: Some(source.into()) }))
     }
 
+    /// An error whose text is this sentence: what is wrong is not the usual cause of its kind.
+    pub(crate) fn explained(kind: ErrorKind, problem: &'static str) -> Self {
+        Error::because(kind, Explained(problem))
+    }
+
     pub(crate) fn signed_out(reason: SignOutReason) -> Self {
         Error::new(ErrorKind::SignedOut { reason })
     }
@@ -137,7 +142,16 @@ impl From<ErrorKind> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.kind(), &self.0.source) {
+        let source = self.0.source.as_ref();
+        if let Some(problem) = source.and_then(|source| source.downcast_ref::<Explained>()) {
+            return match self.kind() {
+                ErrorKind::RetryLater { after } => {
+                    write!(f, "{problem}: try again in {} s", after.as_secs())
+                }
+                _ => problem.fmt(f),
+            };
+        }
+        match (self.kind(), source) {
             // For an invalid use, the source says what is wrong.
             (ErrorKind::Usage, Some(problem)) => write!(f, "{}: {problem}", ErrorKind::Usage),
             (ErrorKind::Network, Some(problem)) => match network_in_words(problem.as_ref()) {
@@ -199,8 +213,54 @@ fn network_in_words(problem: &(dyn StdError + 'static)) -> Option<&'static str> 
         return Some("a proxy answers instead of the server, or the server fails");
     }
     let error = problem.downcast_ref::<reqwest::Error>()?;
-    error.is_timeout().then_some("the server does not answer in time")
+    if error.is_timeout() {
+        return Some("the server does not answer in time");
+    }
+    tls_error_in(error).map(tls_in_words)
 }
+
+/// The TLS error that caused this one.
+fn tls_error_in<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return Some(error);
+    }
+    // The source of an I/O error is not the error that it contains.
+    if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        return tls_error_in(inner);
+    }
+    error.source().and_then(tls_error_in)
+}
+
+fn tls_in_words(error: &rustls::Error) -> &'static str {
+    use rustls::CertificateError;
+    use rustls::Error::{AlertReceived, InvalidCertificate};
+    match error {
+        InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        ) => "the server's certificate has expired, or the clock of this device is wrong",
+        InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "the server's certificate is for another address",
+        InvalidCertificate(_) => "the server's certificate is not trusted",
+        AlertReceived(_) => "the server refuses the TLS connection",
+        _ => "the TLS connection to the server fails",
+    }
+}
+
+/// A sentence that says what is wrong.
+#[derive(Debug)]
+struct Explained(&'static str);
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl StdError for Explained {}
 
 /// A status without an answer of the API.
 #[derive(Debug)]
@@ -283,8 +343,36 @@ mod tests {
             (Error::new(ErrorKind::Usage), "invalid use"),
             (Error::because(ErrorKind::Network, "status 502"), "the server cannot be reached"),
             (Error::new(ErrorKind::Cancelled), "cancelled"),
+            (Error::explained(ErrorKind::Network, "it is busy"), "it is busy"),
+            (
+                Error::explained(
+                    ErrorKind::RetryLater { after: Duration::from_secs(7) },
+                    "it is busy",
+                ),
+                "it is busy: try again in 7 s",
+            ),
         ] {
             assert_eq!(error.to_string(), words);
         }
+    }
+
+    #[test]
+    fn error_text_says_what_is_wrong_with_a_certificate() {
+        use rustls::CertificateError;
+        let words = |error| {
+            let error = std::io::Error::other(rustls::Error::InvalidCertificate(error));
+            tls_error_in(&std::io::Error::other(error)).map(tls_in_words)
+        };
+        for (error, expected) in [
+            (CertificateError::UnknownIssuer, "the server's certificate is not trusted"),
+            (CertificateError::NotValidForName, "the server's certificate is for another address"),
+            (
+                CertificateError::Expired,
+                "the server's certificate has expired, or the clock of this device is wrong",
+            ),
+        ] {
+            assert_eq!(words(error), Some(expected));
+        }
+        assert!(tls_error_in(&std::io::Error::other("cut off")).is_none());
     }
 }

@@ -36,18 +36,14 @@ impl Network {
         built(builder.redirect(redirect::Policy::none()))
     }
 
-    /// The client for the app's own APIs at these origins.
+    /// The client for the app's own APIs: those on this machine, or all others.
     pub fn client_of_apis(
         &self,
         tls: &ClientConfig,
-        origins: &[Origin],
+        is_local: bool,
         longest_silence: Option<Duration>,
     ) -> Result<reqwest::Client> {
-        let is_local = |origin: &Origin| {
-            Url::parse(&origin.ascii_serialization()).is_ok_and(|url| is_loopback(&url))
-        };
-        let builder = self.builder(tls, origins.iter().all(is_local))?;
-        let builder = builder.redirect(within_an_origin());
+        let builder = self.builder(tls, is_local)?.redirect(within_an_origin());
         built(match longest_silence {
             Some(silence) => builder.read_timeout(silence),
             None => builder,
@@ -143,11 +139,19 @@ fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
 
 /// Whether the address is on this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+    url.host().is_some_and(|host| is_this_machine(&host))
+}
+
+/// Whether the origin is on this machine.
+pub(crate) fn is_loopback_origin(origin: &Origin) -> bool {
+    matches!(origin, Origin::Tuple(_, host, _) if is_this_machine(host))
+}
+
+fn is_this_machine<S: AsRef<str>>(host: &Host<S>) -> bool {
+    match host {
+        Host::Domain(name) => name.as_ref() == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
     }
 }
 

@@ -59,6 +59,39 @@ async def test_requests_does_not_repeat_a_stream_but_renews(world):
     assert await world.count(REFRESH) == 1
 
 
+async def stream_by_async_httpx(app, url):
+    async def body():
+        yield b"{}"
+
+    async with httpx.AsyncClient(auth=PropuskAuth(app)) as http:
+        return await http.post(url, content=body())
+
+
+async def stream_by_httpx(app, url):
+    with httpx.Client(auth=PropuskAuth(app)) as http:
+        return await asyncio.to_thread(http.post, url, content=iter([b"{}"]))
+
+
+async def stream_by_requests(app, url):
+    return await asyncio.to_thread(
+        requests.post, url, data=iter([b"{}"]), auth=RequestsAuth(app)
+    )
+
+
+@pytest.mark.parametrize("post", [stream_by_async_httpx, stream_by_httpx, stream_by_requests])
+async def test_a_stream_is_not_sent_with_a_token_that_expires_soon(world, post):
+    async with refusing_server() as (url, received):
+        app = await world.signed_in(api_origins=[url])
+        before = await app.access_token()
+        # The app learns the server's clock by its next answer.
+        await world.act("clock", advance=EXPIRED - 30)
+        await app.profile()
+        await post(app, url)
+    assert len(received) == 1
+    assert b"authorization: bearer " in received[0].lower()
+    assert before.token.encode() not in received[0]
+
+
 @pytest.mark.parametrize("renewed", [False, True])
 async def test_requests_renews_a_refused_token(world, renewed):
     app = await world.signed_in()

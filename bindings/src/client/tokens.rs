@@ -13,23 +13,34 @@ use crate::status::SignedInUser;
 #[uniffi::export]
 impl Client {
     /// A valid access token, renewed if necessary. Usually this needs neither network nor disk. It
-    /// fails with `SignedOut`, `Network`, `RetryLater` or `Storage`.
-    #[uniffi::method(default(cancellation = None))]
+    /// fails with `SignedOut`, `Network`, `RetryLater` or `Storage`. With `fresh`, a token that expires
+    /// within a minute is renewed first, if that is possible now: for a request whose body cannot be
+    /// sent twice.
+    #[uniffi::method(default(fresh = false, cancellation = None))]
     pub async fn access_token(
         &self,
+        fresh: bool,
         cancellation: Option<Arc<Cancellation>>,
     ) -> Result<Arc<AccessToken>> {
-        self.call(cancellation, |sdk| async move { sdk.access_token().await.map(shared) }).await
+        self.call(cancellation, move |sdk| async move {
+            let token = match fresh {
+                true => sdk.fresh_access_token().await,
+                false => sdk.access_token().await,
+            };
+            token.map(shared)
+        })
+        .await
     }
 
     /// As `access_token`, but only for this sign-in: it fails with `OtherSignIn` after another one.
-    #[uniffi::method(default(cancellation = None))]
+    #[uniffi::method(default(fresh = false, cancellation = None))]
     pub async fn access_token_for(
         &self,
         user: SignedInUser,
+        fresh: bool,
         cancellation: Option<Arc<Cancellation>>,
     ) -> Result<Arc<AccessToken>> {
-        let token = self.access_token(cancellation).await?;
+        let token = self.access_token(fresh, cancellation).await?;
         match token.0.user().sign_in_id == user.sign_in_id {
             true => Ok(token),
             false => Err(PropuskError::other_sign_in()),

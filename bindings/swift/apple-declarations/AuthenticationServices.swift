@@ -30,15 +30,23 @@ open class ASWebAuthenticationSession: NSObject {
         public static func https(host: String, path: String) -> Callback { Callback() }
     }
 
+    /// The address that the last session was to open.
+    public nonisolated(unsafe) static var lastAddress: URL?
+
     public init(
         url URL: URL, callbackURLScheme: String?, completionHandler: @escaping CompletionHandler
-    ) {}
+    ) {
+        Self.lastAddress = URL
+    }
 
-    public init(url URL: URL, callback: Callback, completionHandler: @escaping CompletionHandler) {}
+    public init(url URL: URL, callback: Callback, completionHandler: @escaping CompletionHandler) {
+        Self.lastAddress = URL
+    }
 
     @MainActor public weak var presentationContextProvider:
         (any ASWebAuthenticationPresentationContextProviding)?
     public var prefersEphemeralWebBrowserSession = false
+    /// As if the window were not shown.
     open func start() -> Bool { false }
     open func cancel() {}
 }

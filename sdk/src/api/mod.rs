@@ -52,8 +52,7 @@ impl Client {
     /// remove `Authorization` when the origin changes, as reqwest's own policies do. Its timeouts
     /// apply.
     pub fn api_with_http_client(&self, http: reqwest::Client) -> Api {
-        let http = Http { limited: http.clone(), unlimited: http };
-        Api { client: self.clone(), http, user: None }
+        Api { client: self.clone(), http: Http::only(http), user: None }
     }
 }
 
@@ -111,6 +110,7 @@ impl Api {
         if !client.parts.api.allows(request.url()) {
             return Err(not_allowed());
         }
+        client.core.refuse_other_user(self.user.as_ref())?;
         let again = request.try_clone();
         let token = match again {
             Some(_) => client.core.current_token().await?,
@@ -163,10 +163,7 @@ impl Api {
 
     async fn send_with(&self, mut request: Request, token: &CurrentToken) -> Result<Response> {
         request.headers_mut().insert(AUTHORIZATION, token.header.clone());
-        let http = match request.timeout() {
-            Some(_) => &self.http.unlimited,
-            None => &self.http.limited,
-        };
+        let http = self.http.of(&request);
         let response = http.execute(request).await.map_err(network)?;
         if response.status().is_success() {
             self.client.note_accepted(response.url());

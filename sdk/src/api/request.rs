@@ -21,7 +21,7 @@ pub struct ApiRequest {
 
 impl ApiRequest {
     pub(super) fn new(api: Api, method: Method, url: Result<Url>) -> Self {
-        let builder = url.map(|url| api.http.limited.request(method, url));
+        let builder = url.map(|url| api.http.any().request(method, url));
         ApiRequest { api, builder }
     }
 

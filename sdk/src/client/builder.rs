@@ -182,9 +182,11 @@ impl ClientBuilder {
             Some(http) => http,
             None => self.network.client(&tls, &base)?,
         };
-        let api_client = |silence| self.network.client_of_apis(&tls, &origins, silence);
-        let (limited, unlimited) = (api_client(Some(self.api_timeout))?, api_client(None)?);
-        let api = ApiAccess::new(Http { limited, unlimited }, origins);
+        let api_http =
+            Http::new(&base.origin(), &origins, self.api_timeout, |is_local, silence| {
+                self.network.client_of_apis(&tls, is_local, silence)
+            })?;
+        let api = ApiAccess::new(api_http, origins);
         let transport = Transport::new(http, base, self.clock, self.timeout);
         let vault = self.vault.unwrap_or_else(Vault::memory);
         let core = SessionCore::new(transport, vault, self.dialect, self.app, former)?;

@@ -97,7 +97,7 @@ fn lifetime_of(kept: &Kept, now: i64) -> Option<i64> {
 }
 
 fn wrong_form() -> Error {
-    Error::because(
+    Error::explained(
         crate::error::ErrorKind::Unsupported(Operation::Adopt),
         "these tokens do not have the format of this API",
     )

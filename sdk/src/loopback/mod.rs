@@ -105,7 +105,7 @@ impl Loopback {
         });
         timeout(limit, serve(&self.listener, &context))
             .await
-            .map_err(|_| Error::because(ErrorKind::Cancelled, "no browser has returned in time"))
+            .map_err(|_| Error::explained(ErrorKind::Cancelled, "no browser has returned in time"))
     }
 }
 

@@ -9,6 +9,7 @@ use super::current_token::CurrentToken;
 use super::renewal_purpose::RenewalPurpose;
 use super::session_core::SessionCore;
 use super::single_flight::flight_result;
+use super::status::SignedInUser;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A token that expires within this many seconds is renewed before it is returned, if possible.
@@ -41,6 +42,17 @@ impl SessionCore {
             }
         }
         Ok(token)
+    }
+
+    /// Refuses to work for a user who is not the signed-in one. It is asked before a token is
+    /// requested, so that nothing is renewed for a request that is not sent.
+    pub fn refuse_other_user(&self, user: Option<&SignedInUser>) -> Result<()> {
+        match (user, self.cached_token()) {
+            (Some(user), Some(token)) if !token.user.is_same(user) => {
+                Err(Error::new(ErrorKind::OtherSignIn))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Another access token, because a server has refused this one.
@@ -103,9 +115,10 @@ impl SessionCore {
         let token = self.cached_token().ok_or_else(|| self.signed_out_error())?;
         match self.has_usable_token() {
             true => Ok(token),
-            false => {
-                Err(Error::because(ErrorKind::Network, "the server does not renew the token now"))
-            }
+            false => Err(Error::explained(
+                ErrorKind::Network,
+                "the server answers, but does not renew the access token now",
+            )),
         }
     }
 

@@ -56,7 +56,7 @@ impl SessionCore {
             if has_changed {
                 self.publish(&memory.state, StatusChange::OtherProcess);
             }
-            return Err(Error::because(
+            return Err(Error::explained(
                 ErrorKind::OtherSignIn,
                 "a user is signed in; sign out before adopting tokens",
             ));

@@ -78,6 +78,8 @@ fn pause_seconds(failures: u32) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn later(seconds: u64) -> Error {
@@ -111,5 +113,8 @@ mod tests {
         assert!(pauses[7..].iter().all(|pause| (30..=60).contains(pause)), "{pauses:?}");
         backoff.reset();
         assert!(backoff.current_error(1_000).is_none());
+        // Clients that failed together do not retry together.
+        let random: BTreeSet<_> = (0..64).map(|_| pause_seconds(10)).collect();
+        assert!(random.len() > 1, "{random:?}");
     }
 }

@@ -74,11 +74,13 @@ impl SessionCore {
         }
         let seconds = i64::try_from(policy.trusted_for.as_secs()).unwrap_or(i64::MAX);
         let until = session.confirmed_at.map(|at| at.saturating_add(seconds));
+        let latest = record.latest_server_time;
+        let is_set_back = now < latest.saturating_sub(CLOCK_TOLERANCE);
+        // Within the tolerance, a clock that was set back gains nothing either.
+        let now = now.max(latest);
         let trust = match until {
-            _ if now < record.latest_server_time.saturating_sub(CLOCK_TOLERANCE) => {
-                Trust::MustGoOnline
-            }
             None => Trust::MustGoOnline,
+            Some(_) if is_set_back => Trust::MustGoOnline,
             Some(_) if session.access_expires_at.is_some_and(|at| now < at) => Trust::Fresh,
             Some(until) if now < until => Trust::TrustedUntil(until),
             Some(_) => Trust::MustGoOnline,

@@ -100,7 +100,7 @@ impl SessionCore {
             record.lost_sign_in_id = None;
             // Some servers issue the same token again: ending the old session would end the new
             // one.
-            record.pending_sign_outs.retain(|owed| owed.session().credential != session.credential);
+            record.pending_sign_outs.retain(|owed| !owed.session().has_same_token(session));
         }
         if let Ok(found) = &locked.read
             && !self.has_unwritten_end()

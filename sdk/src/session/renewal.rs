@@ -94,7 +94,7 @@ impl SessionCore {
                 return outcome;
             }
         }
-        Err(Error::because(ErrorKind::Network, "other processes were first each time"))
+        Err(Error::explained(ErrorKind::Network, "other processes renewed the session each time"))
     }
 
     /// First step: checks the session and takes the lease.
@@ -181,9 +181,9 @@ impl SessionCore {
             Turn::Renew(other_process_limit) => other_process_limit,
             Turn::Wait => return Ok(RenewalStep::Wait),
             Turn::Later(after) => {
-                let later = Error::because(
+                let later = Error::explained(
                     ErrorKind::RetryLater { after },
-                    "another process is renewing, and its answer cannot be requested again",
+                    "another process is renewing the session",
                 );
                 return self.usable_token_or(&kept, purpose, later);
             }

@@ -88,6 +88,10 @@ impl SessionCore {
             self.write_end(&locked, record).await
         };
         let written = written.await;
+        if let (Err(error), None, SessionState::Unknown) = (&written, &session, &memory.state) {
+            // Nothing is known and nothing was changed: the user may still be signed in.
+            return Err(error.clone());
+        }
         if let (Err(_), Some(session)) = (&written, session.clone()) {
             self.set_unwritten_end(Some(UnwrittenEnd {
                 session,

@@ -108,6 +108,11 @@ impl Session {
         self.refresh.is_some() && (self.rotates || self.dialect.wire().spends_refresh_tokens())
     }
 
+    /// Whether both sessions have the same access token. Two that were adopted without one do not.
+    pub fn has_same_token(&self, other: &Session) -> bool {
+        self.credential == other.credential && !self.credential.token.expose().is_empty()
+    }
+
     fn take(&mut self, tokens: Tokens, clock_offset: i64) {
         let expiry = |lifetime| tokens.answered_at.saturating_add(lifetime);
         self.credential = tokens.access;

@@ -282,19 +282,27 @@ fn fingerprint(file: &Metadata) -> u64 {
 #[cfg(unix)]
 fn lock(file: &File, waits: bool) -> io::Result<()> {
     use rustix::fs::{FlockOperation, flock};
-    use rustix::io::Errno;
     let operation = match waits {
         true => FlockOperation::LockExclusive,
         false => FlockOperation::NonBlockingLockExclusive,
     };
     loop {
         match flock(file, operation) {
-            Err(Errno::INTR) => {}
-            Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => {
-                return Err(io::ErrorKind::Unsupported.into());
-            }
-            outcome => return Ok(outcome?),
+            Err(rustix::io::Errno::INTR) => {}
+            outcome => return outcome.map_err(lock_error),
         }
+    }
+}
+
+/// `Unsupported` for the errors with which file systems and systems say that they have no locks.
+#[cfg(unix)]
+fn lock_error(error: rustix::io::Errno) -> io::Error {
+    use rustix::io::Errno;
+    match error {
+        Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL => {
+            io::ErrorKind::Unsupported.into()
+        }
+        error => error.into(),
     }
 }
 
@@ -379,3 +387,20 @@ fn private(options: &mut OpenOptions) {
 /// On Windows the permissions are inherited, and an app's data folder belongs to its owner.
 #[cfg(not(unix))]
 fn private(_: &mut OpenOptions) {}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn lock_error_says_whether_there_are_no_locks() {
+        for none in [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP, Errno::INVAL] {
+            assert_eq!(lock_error(none).kind(), io::ErrorKind::Unsupported, "{none}");
+        }
+        for other in [Errno::WOULDBLOCK, Errno::BADF, Errno::IO, Errno::STALE] {
+            assert_ne!(lock_error(other).kind(), io::ErrorKind::Unsupported, "{other}");
+        }
+    }
+}

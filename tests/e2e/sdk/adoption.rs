@@ -19,7 +19,12 @@ const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 /// The tokens of a client of this home, as another app would have kept them.
 async fn kept(home: &Home) -> ExistingTokens {
     home.signed_in().await;
-    let record = home.vault().read().await.expect("readable").expect("a record");
+    stored(home.folder.path()).await
+}
+
+/// The tokens in the vault of this folder.
+async fn stored(folder: &std::path::Path) -> ExistingTokens {
+    let record = super::vault_at(folder).read().await.expect("readable").expect("a record");
     let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
     let session = &record["held"]["signed_in"];
     let text = |value: &serde_json::Value| value.as_str().expect("a token").to_owned();
@@ -42,6 +47,7 @@ async fn adoption_needs_no_network_and_is_verified_later() {
     tap.answer(REFRESH, None);
     let client = app();
     assert_eq!(client.adopt(tokens).await.expect("an adoption"), Adoption::Adopted);
+    assert_eq!(client.watch().borrow().change, StatusChange::Adopted);
     client.finish_pending_work(LIMIT).await;
     let status = client.status().await.expect("a status");
     assert!(status.is_signed_in(), "{status:?}");
@@ -77,6 +83,50 @@ async fn adoption_of_a_refresh_token_alone_gives_an_access_token() {
         assert!(token.token() != &before && !token.token().expose().is_empty(), "{dialect:?}");
         assert!(client.verify().await.expect("an answer"), "{dialect:?}");
     }
+}
+
+/// Where a renewal spends the refresh token, only a call that needs a token renews.
+#[tokio::test]
+async fn adoption_is_verified_without_spending_a_refresh_token() {
+    let peer = Peer::ours(Dialect::DjoserToken).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let old = peer.builder().vault(super::vault_at(folder.path())).build().expect("a client");
+    let token = peer.provider_token("vera");
+    old.sign_in_with_provider_token("yandex", token).await.expect("a sign-in");
+    let expires_at = old.access_token().await.expect("a token").expires_at();
+    let tokens = ExistingTokens { access_expires_at: expires_at, ..stored(folder.path()).await };
+    let tap = RecordingProxy::open(peer.address()).await;
+    let client = peer.builder_at(tap.url()).build().expect("a client");
+    assert_eq!(client.adopt(tokens).await.expect("an adoption"), Adoption::Adopted);
+    assert!(client.finish_pending_work(LIMIT).await);
+    let seen: Vec<_> = tap.seen().into_iter().map(|seen| seen.what).collect();
+    assert_eq!(seen, ["GET /auth/users/me/"]);
+    assert!(client.cached_profile().await.expect("a profile").is_some(), "verified");
+}
+
+/// Both sessions have no access token yet.
+#[tokio::test]
+async fn adoption_does_not_forget_the_sign_out_of_another() {
+    let home = Home::start().await;
+    let tap = RecordingProxy::open(home.server.address).await;
+    let client = home.builder_at(&tap).build().expect("a client");
+    tap.set_down(true);
+    for _ in 0..2 {
+        client.sign_out().await.expect("a sign-out");
+        let folder = tempfile::tempdir().expect("a folder");
+        let old = home.builder().vault(super::vault_at(folder.path())).build().expect("a client");
+        old.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+        let alone = ExistingTokens { access: None, ..stored(folder.path()).await };
+        assert_eq!(client.adopt(alone).await.expect("an adoption"), Adoption::Adopted);
+        client.finish_pending_work(LIMIT).await;
+    }
+    let observer = home.memory();
+    observer.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    assert_eq!(observer.sessions().await.expect("a list").len(), 3);
+    tap.set_down(false);
+    client.network_changed();
+    assert!(client.finish_pending_work(LIMIT).await);
+    assert_eq!(observer.sessions().await.expect("a list").len(), 2, "the first one has ended");
 }
 
 /// djoser returns the same API token again, of whose sign-out the server does not know yet.

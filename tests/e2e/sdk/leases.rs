@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use propusk::{Client, Clock, Dialect, ErrorKind, Operation, Vault};
+use propusk::{Client, Clock, Dialect, ErrorKind, ExistingTokens, Operation, Vault};
 use propusk_tests::recording_proxy::RecordingProxy;
 use serde_json::{Value, json};
 
@@ -31,11 +31,15 @@ impl Drop for Stopped {
     }
 }
 
+async fn record(vault: &Vault) -> Value {
+    let record = vault.read().await.expect("readable").expect("a record");
+    serde_json::from_slice(&record).expect("JSON")
+}
+
 /// Writes a lease, as if this process had just started a renewal.
 async fn leased(vault: &Vault, process: u32, clock: &Clock) {
     let guard = vault.lock().await.expect("a lock");
-    let record = guard.read().await.expect("readable").expect("a record");
-    let mut record: Value = serde_json::from_slice(&record).expect("JSON");
+    let mut record = record(vault).await;
     record["lease"] =
         json!({"holder": "another", "process": process, "until": clock.now() + 21, "lives": 21});
     let number = record["number"].as_u64().expect("a number");
@@ -106,6 +110,7 @@ async fn lease_of_a_stopped_process_delays_if_answers_do_not_repeat() {
     leased(&vault, stopped.0.id(), &peer.clock).await;
     let error = client.access_token().await.expect_err("another process renews");
     assert!(matches!(error.kind(), ErrorKind::RetryLater { .. }), "{error:?}");
+    assert!(error.to_string().starts_with("another process is renewing the session"), "{error}");
     assert!(client.status().await.expect("a status").is_signed_in());
     assert_eq!(tap.count("POST /token/refresh"), 0);
     // It was killed: its lease does not have to expire.
@@ -115,15 +120,31 @@ async fn lease_of_a_stopped_process_delays_if_answers_do_not_repeat() {
 }
 
 #[tokio::test]
-async fn lease_is_broken_by_a_sign_out() {
-    let home = Home::start().await;
+async fn lease_is_broken_by_a_sign_out_a_sign_in_and_an_adoption() {
+    let (home, other) = (Home::start().await, tempfile::tempdir().expect("a folder"));
+    let vault = home.vault();
     let client = home.signed_in().await;
     let stopped = Stopped::start();
-    leased(&home.vault(), stopped.0.id(), &home.clock).await;
+    leased(&vault, stopped.0.id(), &home.clock).await;
+    client.sign_in(super::EMAIL, PASSWORD).await.expect("another sign-in");
+    assert_eq!(record(&vault).await["lease"], Value::Null, "a sign-in");
+    leased(&vault, stopped.0.id(), &home.clock).await;
     client.sign_out().await.expect("a sign-out");
-    client.sign_in(super::EMAIL, PASSWORD).await.expect("a sign-in");
-    home.advance(EXPIRED);
-    client.access_token().await.expect("a token without waiting");
+    assert_eq!(record(&vault).await["lease"], Value::Null, "a sign-out");
+
+    let kept = vault_at(other.path());
+    let old = home.builder().vault(kept.clone()).build().expect("a client");
+    old.sign_in(super::EMAIL, PASSWORD).await.expect("a sign-in");
+    let refresh = record(&kept).await["held"]["signed_in"]["refresh"].clone();
+    let refresh = Some(refresh.as_str().expect("a refresh token").into());
+    leased(&vault, stopped.0.id(), &home.clock).await;
+    let tap = RecordingProxy::open(home.server.address).await;
+    tap.set_down(true);
+    let app = home.builder_at(&tap).vault(vault.clone()).build().expect("a client");
+    let tokens = ExistingTokens { refresh, ..ExistingTokens::default() };
+    app.adopt(tokens).await.expect("an adoption");
+    // The adopted tokens are being verified, perhaps with a lease of this process.
+    assert_ne!(record(&vault).await["lease"]["holder"], "another", "an adoption");
 }
 
 #[tokio::test]

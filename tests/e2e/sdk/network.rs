@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use propusk::{Client, ClientBuilder, ErrorKind, Registration};
 use propusk_tests::certificate::Authority;
+use propusk_tests::process::beside_tests;
 use propusk_tests::recording_proxy::RecordingProxy;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
 use tokio_rustls::TlsAcceptor;
 
 use super::{EMAIL, Home, PASSWORD};
@@ -47,6 +49,7 @@ async fn root_certificate_is_trusted_if_configured() {
     for builder in [builder(), builder().root_certificate(other)] {
         let error = works(builder, &url).await.expect_err("it is not");
         assert!(matches!(error.kind(), ErrorKind::Network), "{error:?}");
+        assert_eq!(error.to_string(), "the server's certificate is not trusted");
     }
     for pem in ["", "no certificate"] {
         let error = builder().root_certificate(pem).build().expect_err("no certificate");
@@ -96,4 +99,42 @@ async fn proxy_and_user_agent_are_used() {
     client.register(&new).await.expect("an account");
     assert_eq!(tap.seen().len(), 2);
     assert!(builder().proxy("no proxy").build().is_err());
+}
+
+/// Also if the app uses an API on another machine, which is reached through the proxy.
+#[tokio::test]
+async fn loopback_is_reached_without_the_systems_proxy() {
+    let home = Home::start().await;
+    home.signed_in().await;
+    let proxy = RecordingProxy::open(home.server.address).await;
+    for api in [None, Some("https://api.example.org")] {
+        let process = Command::new(beside_tests("app_process"))
+            .arg(&home.server.public_url)
+            .arg(home.folder.path().join("app.vault"))
+            .args([home.clock.now().to_string(), "1".to_owned()])
+            .args(api)
+            .envs(["http_proxy", "HTTP_PROXY", "ALL_PROXY"].map(|name| (name, proxy.url())))
+            .env_remove("no_proxy")
+            .env_remove("NO_PROXY")
+            .output();
+        let output = process.await.expect("it ends");
+        assert!(output.status.success(), "{output:?}");
+        assert!(proxy.seen().is_empty(), "{api:?} {:?}", proxy.seen());
+    }
+}
+
+/// As in a minimal container.
+#[tokio::test]
+async fn loopback_server_needs_no_certificate_authorities() {
+    let home = Home::start().await;
+    home.signed_in().await;
+    let process = Command::new(beside_tests("app_process"))
+        .arg(&home.server.public_url)
+        .arg(home.folder.path().join("app.vault"))
+        .args([home.clock.now().to_string(), "1".to_owned()])
+        .env("SSL_CERT_FILE", "/dev/null")
+        .env_remove("SSL_CERT_DIR")
+        .output();
+    let output = process.await.expect("it ends");
+    assert!(output.status.success(), "{output:?}");
 }

@@ -48,6 +48,12 @@ async fn offline_trust_is_not_extended_by_a_clock_set_back() {
         home.clock.set(back);
         assert_eq!(trust(&home.app()).await, Trust::MustGoOnline, "{back}");
     }
+    // A clock that is set back a little gains nothing either.
+    let end = signed_in_at + 24 * HOUR;
+    home.clock.set(end + 30);
+    assert_eq!(trust(&home.app()).await, Trust::MustGoOnline);
+    home.clock.set(end - 30);
+    assert_eq!(trust(&home.app()).await, Trust::MustGoOnline);
     // After a clock was wrong for a while, one answer of the server is enough.
     home.clock.set(signed_in_at + 400 * 24 * HOUR);
     assert_eq!(trust(&home.app()).await, Trust::MustGoOnline);

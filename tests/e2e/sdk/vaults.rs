@@ -153,6 +153,8 @@ async fn locked_store_does_not_sign_out() {
     assert_eq!(state(app.access_token().await), VaultState::Locked);
     assert_eq!(app.watch().borrow().phase, Phase::Unknown);
     assert_eq!(state(app.sign_in(EMAIL, PASSWORD).await), VaultState::Locked);
+    assert_eq!(state(app.sign_out().await), VaultState::Locked);
+    assert_eq!(app.watch().borrow().phase, Phase::Unknown, "the session is still stored");
     store.is(OPEN);
     assert_eq!(app.status().await.expect("a status").phase, Phase::SignedIn);
     app.profile().await.expect("the session of before");

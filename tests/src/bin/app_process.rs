@@ -1,10 +1,10 @@
-//! A process of an app, for tests with several: it loads the session from the vault, calls its API
-//! many times at once, and prints how many calls succeeded.
+//! A process of an app, for tests with several: it loads the session from the vault, asks for the
+//! access token many times at once, calls its API, and prints how often it got a token.
 
 use std::io::{self, Write};
 
 use clap::Parser;
-use propusk::{Client, Clock, Vault, VaultKey};
+use propusk::{Client, ClientBuilder, Clock, Vault, VaultKey};
 use tokio::task::JoinSet;
 
 #[derive(Parser)]
@@ -14,15 +14,17 @@ struct Arguments {
     /// The time on its clock.
     now: i64,
     calls: usize,
+    /// An API on another machine, for which the app's token is also meant.
+    api: Option<String>,
 }
 
 #[tokio::main]
 async fn main() -> propusk::Result<()> {
-    let Arguments { url, vault, now, calls } = Arguments::parse();
-    let client = Client::builder(url)
+    let Arguments { url, vault, now, calls, api } = Arguments::parse();
+    let builder = Client::builder(url)
         .vault(Vault::file(vault, VaultKey::from_bytes([7; 32])))
-        .clock(Clock::manual(now))
-        .build()?;
+        .clock(Clock::manual(now));
+    let client = api.into_iter().fold(builder, ClientBuilder::api_origin).build()?;
     let mut running = JoinSet::new();
     for _ in 0..calls {
         let client = client.clone();
@@ -33,6 +35,7 @@ async fn main() -> propusk::Result<()> {
         good += usize::from(call.is_ok_and(|token| token.is_ok()));
     }
     client.profile().await?;
+    client.api().get("/propusk/v1/account").send().await?.error_for_status()?;
     // The parent process reads it.
     let _ = writeln!(io::stdout(), "{good}");
     Ok(())

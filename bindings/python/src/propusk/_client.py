@@ -196,13 +196,17 @@ class Client:
         """The state of the vault."""
         return await _call(self._ffi.vault_state)
 
-    async def access_token(self) -> AccessToken:
-        """A valid access token, renewed if necessary."""
-        return AccessToken(await _call(self._ffi.access_token))
+    async def access_token(self, *, fresh: bool = False) -> AccessToken:
+        """A valid access token, renewed if necessary.
 
-    async def access_token_for(self, user: SignedInUser) -> AccessToken:
+        With `fresh`, a token that expires within a minute is renewed first, if that is possible now:
+        for a request whose body cannot be sent twice.
+        """
+        return AccessToken(await _call(self._ffi.access_token, fresh))
+
+    async def access_token_for(self, user: SignedInUser, *, fresh: bool = False) -> AccessToken:
         """As `access_token`, but only for this sign-in."""
-        return AccessToken(await _call(self._ffi.access_token_for, user))
+        return AccessToken(await _call(self._ffi.access_token_for, user, fresh))
 
     async def token_after_refusal(self, url: str, refused: AccessToken) -> Optional[AccessToken]:
         """Another access token, after this address has answered 401 to this one.

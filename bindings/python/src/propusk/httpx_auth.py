@@ -12,8 +12,9 @@ class PropuskAuth(httpx.Auth):
     """`httpx.AsyncClient(auth=PropuskAuth(client))`, also for `httpx.Client`.
 
     The token is sent only to the server and to the client's `api_origins`. After a refusal (401) the
-    request is sent once more with another token. If its body is a stream that cannot be repeated,
-    the token is replaced and the 401 is returned.
+    request is sent once more with another token. If its body is a stream that cannot be repeated, a
+    token that expires within a minute is renewed before; after a refusal the token is replaced and
+    the 401 is returned.
     """
 
     def __init__(self, client: Client):
@@ -25,7 +26,7 @@ class PropuskAuth(httpx.Auth):
         if not self._client.is_allowed_origin(str(request.url)):
             yield request
             return
-        token = await self._client.access_token()
+        token = await self._client.access_token(fresh=not _can_be_repeated(request))
         request.headers["Authorization"] = token.header
         response = yield request
         if response.status_code == 401 and _was_sent_with(token, response):
@@ -43,7 +44,7 @@ class PropuskAuth(httpx.Auth):
         if not self._client.is_allowed_origin(str(request.url)):
             yield request
             return
-        token = blocking(self._client.access_token())
+        token = blocking(self._client.access_token(fresh=not _can_be_repeated(request)))
         request.headers["Authorization"] = token.header
         response = yield request
         if response.status_code == 401 and _was_sent_with(token, response):

@@ -13,8 +13,9 @@ class PropuskAuth(AuthBase):
     """`requests.get(url, auth=PropuskAuth(client))`.
 
     The token is sent only to the server and to the client's `api_origins`. After a refusal (401) the
-    request is sent once more with another token. If its body is a stream that cannot be repeated,
-    the token is replaced and the 401 is returned.
+    request is sent once more with another token. If its body is a stream that cannot be repeated, a
+    token that expires within a minute is renewed before; after a refusal the token is replaced and
+    the 401 is returned.
     """
 
     def __init__(self, client: Client):
@@ -23,7 +24,7 @@ class PropuskAuth(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if not self._client.is_allowed_origin(request.url or ""):
             return request
-        sent = _Sent(blocking(self._client.access_token()))
+        sent = _Sent(blocking(self._client.access_token(fresh=not _can_be_repeated(request))))
         request.headers["Authorization"] = sent.token.header
 
         def answered(response: requests.Response, **options: Any) -> requests.Response:
@@ -43,7 +44,7 @@ class PropuskAuth(AuthBase):
             self._note(url, response)
             return response
         other = blocking(self._client.token_after_refusal(url, sent.token))
-        if other is None or not isinstance(request.body, (str, bytes, type(None))):
+        if other is None or not _can_be_repeated(request):
             return response
         # Frees the connection.
         response.content
@@ -61,6 +62,10 @@ class PropuskAuth(AuthBase):
     def _note(self, url: str, response: requests.Response) -> None:
         if 200 <= response.status_code < 300:
             self._client.note_accepted(url)
+
+
+def _can_be_repeated(request: requests.PreparedRequest) -> bool:
+    return isinstance(request.body, (str, bytes, type(None)))
 
 
 class _Sent:

@@ -67,20 +67,21 @@ public final class Api: Sendable {
             throw PropuskError.usage(
                 detail: "the access token must not be sent to this origin; see apiOrigins")
         }
-        let token = try await currentToken()
+        // A stream cannot be sent twice.
+        let isStream = request.httpBodyStream != nil
+        let token = try await currentToken(fresh: isStream)
         let refused = try await answer(to: request, with: token, by: transport)
         guard refused.1.statusCode == 401 else { return refused }
         let next = try await client.tokenAfterRefusal(url: refused.1.url ?? url, refused: token)
         // It throws `otherSignIn` if another sign-in has replaced that of the request.
         if user != nil { _ = try await currentToken() }
-        // A stream cannot be sent twice.
-        guard let next, request.httpBodyStream == nil else { return refused }
+        guard let next, !isStream else { return refused }
         return try await answer(to: request, with: next, by: transport)
     }
 
-    private func currentToken() async throws -> AccessToken {
-        guard let user else { return try await client.accessToken() }
-        return try await client.accessToken(for: user)
+    private func currentToken(fresh: Bool = false) async throws -> AccessToken {
+        guard let user else { return try await client.accessToken(fresh: fresh) }
+        return try await client.accessToken(for: user, fresh: fresh)
     }
 
     private func answer(

@@ -5,14 +5,20 @@ import PropuskFFI
 
 extension Client {
     /// A valid access token, renewed if necessary. Usually this needs neither network nor disk. It
-    /// throws `PropuskError.signedOut`, `.network`, `.retryLater` or `.storage`.
-    public func accessToken() async throws -> AccessToken {
-        try await cancellable { try await sdk.accessToken(cancellation: $0) }
+    /// throws `PropuskError.signedOut`, `.network`, `.retryLater` or `.storage`. With `fresh`, a token
+    /// that expires within a minute is renewed first, if that is possible now: for a request whose body
+    /// cannot be sent twice.
+    public func accessToken(fresh: Bool = false) async throws -> AccessToken {
+        try await cancellable { try await sdk.accessToken(fresh: fresh, cancellation: $0) }
     }
 
     /// As `accessToken`, but only for this sign-in: it throws `PropuskError.otherSignIn` after another.
-    public func accessToken(for user: SignedInUser) async throws -> AccessToken {
-        try await cancellable { try await sdk.accessTokenFor(user: user, cancellation: $0) }
+    public func accessToken(
+        for user: SignedInUser, fresh: Bool = false
+    ) async throws -> AccessToken {
+        try await cancellable {
+            try await sdk.accessTokenFor(user: user, fresh: fresh, cancellation: $0)
+        }
     }
 
     /// Whether the access token may be sent to this address: the server's own origin and

@@ -34,15 +34,21 @@ extension Client {
         guard let address = URL(string: signIn.authorizeUrl()), let redirect else {
             throw PropuskError.usage(detail: "the client has no redirect")
         }
-        let browser = WebAuthentication(window)
+        let link: URL
         do {
-            let link = try await browser.link(from: address, to: redirect, ephemeral: ephemeral)
-            return try await completeSignIn(link)
+            link = try await WebAuthentication(window)
+                .link(from: address, to: redirect, ephemeral: ephemeral)
         } catch let error as ASWebAuthenticationSessionError where error.code == .canceledLogin {
             try await cancelSignIn(signIn)
             try Task.checkCancellation()
             throw PropuskError.cancelled(detail: "the user closed the browser")
+        } catch {
+            // No link will come. If the vault fails too, the browser's error says more, and the sign-in
+            // expires.
+            try? await cancelSignIn(signIn)
+            throw error
         }
+        return try await completeSignIn(link)
     }
 }
 

@@ -90,6 +90,24 @@ final class PackageTests: XCTestCase {
         XCTAssertNotEqual(after.token(), before.token())
     }
 
+    func test_api_sends_no_stream_with_a_token_that_expires_soon() async throws {
+        let world = try await World(self)
+        let server = try LocalServer { _ in unauthorized }
+        let client = try await world.signedIn(apiOrigins: [server.origin])
+        let before = try await client.accessToken()
+        // The app learns the server's clock by its next answer.
+        try await world.advance(871)
+        _ = try await client.profile()
+        var request = URLRequest(url: try XCTUnwrap(URL(string: server.origin + "/orders")))
+        request.httpMethod = "POST"
+        request.httpBodyStream = InputStream(data: Data("green tea".utf8))
+
+        _ = try await client.api().data(for: request)
+        let sent = try XCTUnwrap(server.requests.first?.headers["authorization"])
+        XCTAssertTrue(sent.hasPrefix("Bearer "))
+        XCTAssertNotEqual(sent, before.header())
+    }
+
     func test_api_sends_the_token_only_to_its_origins() async throws {
         let world = try await World(self)
         let foreign = try LocalServer { _ in "200 OK" }
@@ -210,14 +228,14 @@ final class PackageTests: XCTestCase {
     func test_status_takes_less_than_50_microseconds() async throws {
         let world = try await World(self)
         let client = try await world.signedIn()
-        var times: [Duration] = []
+        var times: [UInt64] = []
         for _ in 0..<2_000 {
-            let began = ContinuousClock.now
+            let began = DispatchTime.now().uptimeNanoseconds
             _ = try await client.status()
-            times.append(began.duration(to: .now))
+            times.append(DispatchTime.now().uptimeNanoseconds - began)
         }
-        let median = times.sorted()[times.count / 2]
-        print("status: median \(median)")
-        XCTAssertLessThan(median, .microseconds(50))
+        let median = Double(times.sorted()[times.count / 2]) / 1_000
+        print("status: median \(median) microseconds")
+        XCTAssertLessThan(median, 50)
     }
 }

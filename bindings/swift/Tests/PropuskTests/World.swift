@@ -94,7 +94,11 @@ struct World: Sendable {
 
     /// Moves the server's clock: the access tokens that it has issued have expired then.
     func expireAccessTokens() async throws {
-        try await act("clock", ["advance": 901])
+        try await advance(901)
+    }
+
+    func advance(_ seconds: Int) async throws {
+        try await act("clock", ["advance": seconds])
     }
 
     /// Acts as the browser and its user, and returns the link that opens the app at the end.

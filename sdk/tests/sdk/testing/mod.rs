@@ -2,8 +2,10 @@
 
 mod accounts;
 mod browser;
+mod limits;
 mod script;
 mod server;
+mod spans;
 mod vault;
 
 use propusk::testing::FakeServer;

@@ -62,12 +62,17 @@ public class Client(options: ClientOptions) : AutoCloseable {
         }
     }.conflate()
 
-    /** A valid access token, renewed if necessary. Usually this needs neither network nor disk. */
-    public suspend fun accessToken(): AccessToken = AccessToken(call { inner.accessToken(it) })
+    /**
+     * A valid access token, renewed if necessary. Usually this needs neither network nor disk. With [fresh], a token
+     * that expires within a minute is renewed first, if that is possible now: for a request whose body cannot be sent
+     * twice.
+     */
+    public suspend fun accessToken(fresh: Boolean = false): AccessToken =
+        AccessToken(call { inner.accessToken(fresh, it) })
 
     /** As [accessToken], but only for this sign-in: [PropuskException.OtherSignIn] after another one. */
-    public suspend fun accessTokenFor(user: SignedInUser): AccessToken =
-        AccessToken(call { inner.accessTokenFor(user, it) })
+    public suspend fun accessTokenFor(user: SignedInUser, fresh: Boolean = false): AccessToken =
+        AccessToken(call { inner.accessTokenFor(user, fresh, it) })
 
     /**
      * Another access token, after a server has refused this one. Callers with the same refused token share one renewal.

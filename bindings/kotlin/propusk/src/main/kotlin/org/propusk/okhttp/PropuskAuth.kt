@@ -30,7 +30,8 @@ public class NoTokenException internal constructor(override val cause: PropuskEx
 /**
  * Attaches the access token of [client] to requests at its own origins: the server's and those of
  * [ClientOptions.apiOrigins][org.propusk.ClientOptions.apiOrigins]. Other requests, and requests with an
- * `Authorization` header, are sent as they are. [limit] is how long a request waits for a token.
+ * `Authorization` header, are sent as they are. A body that cannot be sent twice gets a token that does not expire
+ * within a minute. [limit] is how long a request waits for a token.
  */
 public fun OkHttpClient.Builder.propusk(client: Client, limit: Duration = 30.seconds): OkHttpClient.Builder {
     val auth = PropuskAuth(client, limit)
@@ -45,7 +46,8 @@ public class PropuskAuth(private val client: Client, private val limit: Duration
         if (request.header(AUTHORIZATION) != null || !client.isAllowedOrigin(request.url.toString())) {
             return chain.proceed(request)
         }
-        val token = blocking { client.accessToken() }
+        val isUnrepeatable = request.body?.run { isOneShot() || isDuplex() } ?: false
+        val token = blocking { client.accessToken(fresh = isUnrepeatable) }
         val response = chain.proceed(request.with(SentToken(token, isReplacement = false)))
         // Not an answer of the cache.
         if (response.isSuccessful && response.networkResponse != null && response.request.sentToken() != null) {

@@ -5,13 +5,18 @@ import com.sun.net.httpserver.HttpServer
 import java.net.InetSocketAddress
 import java.util.concurrent.Callable
 import java.util.concurrent.Executors
+import kotlinx.coroutines.runBlocking
 import okhttp3.OkHttpClient
 import okhttp3.Request
+import okhttp3.RequestBody
+import okio.BufferedSink
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertInstanceOf
+import org.junit.jupiter.api.Assertions.assertNotEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
+import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.propusk.Client
 import org.propusk.PropuskException
@@ -106,6 +111,31 @@ class PropuskAuthTest {
             assertEquals(2, foreign.requests)
             assertNull(foreign.authorization)
             assertEquals(0, world.count(REFRESH))
+        }
+    }
+
+    @Test
+    fun `body that cannot be sent twice gets a token that does not expire soon`() {
+        ForeignServer().use { other ->
+            val client = world.signedIn(apiOrigins = listOf(other.url))
+            val before = runBlocking { client.accessToken() }
+            // The app learns the server's clock by its next answer.
+            world.advance(871)
+            runBlocking { client.profile() }
+            val body = object : RequestBody() {
+                override fun contentType() = null
+
+                override fun isOneShot() = true
+
+                override fun writeTo(sink: BufferedSink) {
+                    sink.writeUtf8("green tea")
+                }
+            }
+            val request = Request.Builder().url(other.url).post(body).build()
+            http(client).newCall(request).execute().use { assertEquals(401, it.code) }
+            assertEquals(1, other.requests)
+            assertTrue(other.authorization!!.startsWith("Bearer "))
+            assertNotEquals(before.header, other.authorization)
         }
     }
 
