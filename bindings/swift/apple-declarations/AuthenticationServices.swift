@@ -31,7 +31,7 @@ open class ASWebAuthenticationSession: NSObject {
     }
 
     /// The address that the last session was to open.
-    public nonisolated(unsafe) static var lastAddress: URL?
+    public static var lastAddress: URL?
 
     public init(
         url URL: URL, callbackURLScheme: String?, completionHandler: @escaping CompletionHandler

@@ -1,7 +1,7 @@
 //! What the SDK reports to `tracing`: spans of its work, without secrets.
 
+use std::cell::RefCell;
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
 
 use propusk::ExistingTokens;
 use propusk::testing::{Answer, FailingVault};
@@ -11,14 +11,18 @@ use tracing::{Event, Metadata, Subscriber};
 
 use super::{EMAIL, HOUR, PASSWORD, REFRESH, server};
 
-/// Collects all that is reported by this thread.
-#[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Collected>>);
+/// Collects what each thread reports. There is one for all threads, because `tracing` remembers for
+/// each span whether the thread that used it first had a subscriber.
+struct Collector;
 
 #[derive(Default)]
 struct Collected {
     spans: Vec<&'static str>,
     text: String,
+}
+
+thread_local! {
+    static COLLECTED: RefCell<Collected> = RefCell::default();
 }
 
 impl Visit for Collected {
@@ -31,19 +35,13 @@ impl Visit for Collected {
     }
 }
 
-impl Collector {
-    fn with<T>(&self, work: impl FnOnce(&mut Collected) -> T) -> T {
-        work(&mut self.0.lock().expect("no panic"))
-    }
-}
-
 impl Subscriber for Collector {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        self.with(|collected| {
+        COLLECTED.with_borrow_mut(|collected| {
             collected.spans.push(span.metadata().name());
             span.record(collected);
         });
@@ -51,13 +49,13 @@ impl Subscriber for Collector {
     }
 
     fn record(&self, _: &Id, values: &Record<'_>) {
-        self.with(|collected| values.record(collected));
+        COLLECTED.with_borrow_mut(|collected| values.record(collected));
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        self.with(|collected| event.record(collected));
+        COLLECTED.with_borrow_mut(|collected| event.record(collected));
     }
 
     fn enter(&self, _: &Id) {}
@@ -67,8 +65,7 @@ impl Subscriber for Collector {
 
 #[tokio::test]
 async fn spans_name_the_work_and_contain_no_secret() {
-    let collector = Collector::default();
-    let _default = tracing::subscriber::set_default(collector.clone());
+    tracing::subscriber::set_global_default(Collector).expect("no other test sets one");
     let (server, device) = (server().await, FailingVault::new());
     let client = server.builder().vault(device.vault()).build().expect("a client");
     client.sign_in(EMAIL, "another password").await.expect_err("a wrong password");
@@ -95,7 +92,7 @@ async fn spans_name_the_work_and_contain_no_secret() {
     let mut secrets = vec![PASSWORD.to_owned(), "another password".to_owned()];
     secrets.push(link.token.expose().to_owned());
     secrets.extend(tokens.into_iter().chain(renewed));
-    collector.with(|collected| {
+    COLLECTED.with_borrow(|collected| {
         for name in ["sign-in", "renewal", "sign-out"] {
             assert!(collected.spans.contains(&name), "{name} in {:?}", collected.spans);
         }
