@@ -32,7 +32,7 @@ impl Reply {
     /// read, because the whole of a long answer would need much memory.
     pub(super) fn json_text<T: DeserializeOwned>(&self) -> Option<String> {
         let text = std::str::from_utf8(&self.body).ok().filter(|_| self.says_json())?;
-        serde_json::from_str::<T>(text).ok()?;
+        serde_json::from_slice::<T>(&self.body).ok()?;
         Some(text.to_owned())
     }
 
