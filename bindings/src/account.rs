@@ -41,11 +41,15 @@ pub enum ApiOperation {
     Sessions,
     /// List, link and unlink identities at providers.
     Identities,
+    /// List what has happened to the account.
+    Events,
+    /// Get everything that the server keeps of the account.
+    Export,
 }
 
 impl ApiOperation {
     /// All operations, each with that of the SDK.
-    const ALL: [(ApiOperation, propusk::Operation); 18] = {
+    const ALL: [(ApiOperation, propusk::Operation); 20] = {
         use propusk::Operation;
         [
             (ApiOperation::Register, Operation::Register),
@@ -66,6 +70,8 @@ impl ApiOperation {
             (ApiOperation::ProviderTokenSignIn, Operation::ProviderTokenSignIn),
             (ApiOperation::Sessions, Operation::Sessions),
             (ApiOperation::Identities, Operation::Identities),
+            (ApiOperation::Events, Operation::Events),
+            (ApiOperation::Export, Operation::Export),
         ]
     };
 

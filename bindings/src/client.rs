@@ -2,6 +2,7 @@
 //! are in files by subject.
 
 mod account;
+mod own_data;
 mod provider_sign_in;
 mod sessions;
 mod tokens;

@@ -1,6 +1,7 @@
 //! The runtime in which the SDK works. The threads of the app only wait for results.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -82,6 +83,23 @@ where
     T: Send + 'static,
     E: Into<PropuskError> + Send + 'static,
 {
+    let outcome = Arc::new(Mutex::new(None));
+    let stored = Arc::clone(&outcome);
+    let work = async move {
+        let outcome = work.await;
+        *stored.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+    };
+    run_task(handle, cancellation, Box::pin(work)).await?;
+    let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+    outcome.ok_or_else(PropuskError::cancelled)?.map_err(Into::into)
+}
+
+/// Not generic: the library would contain the code of a task once for each kind of call.
+async fn run_task(
+    handle: &Handle,
+    cancellation: Option<Arc<Cancellation>>,
+    work: Pin<Box<dyn Future<Output = ()> + Send>>,
+) -> Result<()> {
     let task = handle.spawn(work);
     let _stop = AbortOnDrop(task.abort_handle());
     let cancelled = async {
@@ -93,7 +111,7 @@ where
     tokio::select! {
         biased;
         () = cancelled => Err(PropuskError::cancelled()),
-        outcome = task => outcome.map_err(stopped)?.map_err(Into::into),
+        outcome = task => outcome.map_err(stopped),
     }
 }
 

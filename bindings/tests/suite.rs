@@ -135,7 +135,7 @@ fn cases_are_those_of_the_readme() {
     let functions = include_str!("suite.rs").split(concat!("#[tokio", "::test")).skip(1);
     let written = functions.filter_map(|test| test.split_once("async fn ")?.1.split('(').next());
     assert_eq!(written.collect::<BTreeSet<_>>(), listed.iter().copied().collect());
-    assert_eq!(listed.len(), 20);
+    assert_eq!(listed.len(), 21);
 }
 
 #[tokio::test]
@@ -600,6 +600,32 @@ async fn password_is_reset_with_the_mailed_link() {
     assert_eq!(code(app.confirm_reset(link, new.clone(), None).await), "link_invalid");
     assert_eq!(code(sign_in(&app).await), "invalid_credentials");
     app.sign_in(EMAIL.to_owned(), new, None).await.expect("a sign-in");
+}
+
+#[tokio::test]
+async fn own_data_is_listed_and_exported() {
+    let world = World::with_account().await;
+    let app = world.signed_in().await;
+    let page = app.account_events(None, None).await.expect("a page");
+    let session = &app.sessions(None).await.expect("a list")[0];
+    let signed_in = page.events.iter().find(|event| event.event == "signed_in").expect("an event");
+    assert_eq!(signed_in.reason.as_deref(), Some("password"));
+    assert_eq!(signed_in.session_id.as_ref(), Some(&session.id));
+    assert_eq!((signed_in.at, signed_in.count), (session.created_at, 1));
+    assert!(page.events.iter().any(|event| event.event == "registered"), "{page:?}");
+    assert_eq!(page.next, None);
+    let before = app.account_events(Some("unknown".to_owned()), None).await;
+    assert_eq!(code(before), "invalid_fields");
+
+    let export = app.export_account(None, None).await.expect("a recent sign-in");
+    let export: Value = serde_json::from_str(&export).expect("JSON");
+    assert_eq!(export["identifiers"][0]["value"], EMAIL);
+    world.act("clock", json!({ "advance": EXPIRED })).await;
+    assert_eq!(code(app.export_account(None, None).await), "reauthentication_required");
+    let wrong = app.export_account(Some("wrong".to_owned()), None).await;
+    assert_eq!(code(wrong), "wrong_password");
+    let export = app.export_account(Some(PASSWORD.to_owned()), None).await.expect("an export");
+    assert!(export.contains(EMAIL) && !export.contains(PASSWORD), "{export}");
 }
 
 #[tokio::test]

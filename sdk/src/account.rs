@@ -47,6 +47,10 @@ pub enum Operation {
     Sessions,
     /// List, link and unlink identities at providers.
     Identities,
+    /// List what has happened to the account.
+    Events,
+    /// Get everything that the server keeps of the account.
+    Export,
 }
 
 /// A new account. Which members are required depends on the API.

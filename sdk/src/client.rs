@@ -215,7 +215,7 @@ impl Client {
         make_call: impl Fn(&Credential) -> Result<Call<T>>,
     ) -> Result<(T, Arc<CurrentToken>)> {
         let outcome = self.core.transport().send(make_call(&token.credential)?).await;
-        if !matches!(outcome, Err(Failure::Network(_) | Failure::Unexpected(_))) {
+        if !matches!(outcome, Err(Failure::Network(_) | Failure::Silent | Failure::Unexpected(_))) {
             self.core.on_server_answer();
         }
         match outcome {

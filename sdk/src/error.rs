@@ -13,6 +13,9 @@ use crate::vault_state::{VaultState, state_in_words};
 /// The result of an operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// The text of an error after a time limit.
+pub(crate) const NO_ANSWER_IN_TIME: &str = "the server does not answer in time";
+
 /// Why an operation failed; [`kind`](Self::kind) shows how to react.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -214,7 +217,7 @@ fn network_in_words(problem: &(dyn StdError + 'static)) -> Option<&'static str> 
     }
     let error = problem.downcast_ref::<reqwest::Error>()?;
     if error.is_timeout() {
-        return Some("the server does not answer in time");
+        return Some(NO_ANSWER_IN_TIME);
     }
     tls_error_in(error).map(tls_in_words)
 }
@@ -295,6 +298,8 @@ fn operation_in_words(operation: Operation) -> &'static str {
         Operation::ProviderTokenSignIn => "sign in with a token of a provider",
         Operation::Sessions => "list the sessions of the account",
         Operation::Identities => "list or link the sign-ins of other providers",
+        Operation::Events => "list what has happened to the account",
+        Operation::Export => "export what it keeps of the account",
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sends the requests of a dialect and reads the answers, with a time limit and a size limit. It
+//! Sends the requests of a dialect and reads the answers, with limits for time, silence and size. It
 //! also learns the server's clock from the answers.
 
 mod conditional;
@@ -12,13 +12,18 @@ use url::Url;
 
 use crate::clock::{Clock, Moment};
 use crate::dialects::{Call, Credential, Refusal, Reply, Request, Scheme};
-use crate::error::{Error, ErrorKind, Unexpected};
+use crate::error::{Error, ErrorKind, NO_ANSWER_IN_TIME, Unexpected};
 use crate::rejection::{Rejection, RejectionCode};
 
 use conditional::Condition;
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
+/// The same for a long answer: 100 000 events of an account are about 25 MB.
+const MAX_LONG_ANSWER: usize = 1 << 26;
+/// How many times the time limit of a request a long answer may need: 10 minutes by default. A
+/// server that is silent for the time limit itself is given up.
+const LONG_ANSWER_TIMES: u32 = 30;
 /// The default time limit of a request.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -39,6 +44,8 @@ pub(crate) enum Failure {
     /// The status of an answer that is not part of the API.
     Unexpected(u16),
     Network(reqwest::Error),
+    /// The server was silent for too long.
+    Silent,
     /// The request was not needed any more when it was about to be sent.
     Outdated,
     /// The request cannot be sent as it is.
@@ -105,18 +112,7 @@ impl Transport {
         condition: Option<Condition>,
     ) -> std::result::Result<T, Failure> {
         let Call { request, read } = call;
-        let mut condition = condition;
-        // A request without a body cannot be held back until the connection is open.
-        if request.body.is_none()
-            && let Some(condition) = condition.take()
-            && !condition().await
-        {
-            return Err(Failure::Outdated);
-        }
-        let request = self.build(request, condition)?;
-        let sent_at = self.clock.now();
-        let response = request.send().await.map_err(Failure::network)?;
-        let reply = self.receive(response).await?;
+        let (reply, sent_at) = self.ask(request, condition).await?;
         let outcome = read(&reply);
         // The page of a proxy says nothing about the server's clock.
         if !matches!(outcome, Err(Refusal::Unexpected | Refusal::Later(_))) {
@@ -126,6 +122,38 @@ impl Transport {
             Refusal::Unexpected => Failure::Unexpected(reply.status),
             refusal => Failure::Refused(refusal),
         })
+    }
+
+    /// The answer to a request, and when the request was sent by the device's clock.
+    async fn ask(
+        &self,
+        request: Request,
+        condition: Option<Condition>,
+    ) -> std::result::Result<(Reply, i64), Failure> {
+        let mut condition = condition;
+        // A request without a body cannot be held back until the connection is open.
+        if request.body.is_none()
+            && let Some(condition) = condition.take()
+            && !condition().await
+        {
+            return Err(Failure::Outdated);
+        }
+        let limit = if request.has_long_answer { MAX_LONG_ANSWER } else { MAX_ANSWER };
+        let request = self.build(request, condition)?;
+        let sent_at = self.clock.now();
+        let response = self.unless_silent(request.send()).await?;
+        Ok((self.receive(response, limit).await?, sent_at))
+    }
+
+    /// Waits for the next part of an answer, for at most the time limit of a request.
+    async fn unless_silent<T>(
+        &self,
+        part: impl Future<Output = reqwest::Result<T>>,
+    ) -> std::result::Result<T, Failure> {
+        match tokio::time::timeout(self.timeout, part).await {
+            Ok(part) => part.map_err(Failure::network),
+            Err(_) => Err(Failure::Silent),
+        }
     }
 
     /// How far the server's clock is ahead, after an answer of this time. The answer was made at some
@@ -149,7 +177,9 @@ impl Transport {
             let query = request.query.iter().map(|(name, value)| (*name, value.expose()));
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut builder = self.http.request(request.method, url).timeout(self.timeout);
+        let times = if request.has_long_answer { LONG_ANSWER_TIMES } else { 1 };
+        let timeout = self.timeout.saturating_mul(times);
+        let mut builder = self.http.request(request.method, url).timeout(timeout);
         builder = builder.header(ACCEPT, "application/json");
         if let Some(credential) = &request.credential {
             builder = builder.header(AUTHORIZATION, header_of(credential)?);
@@ -169,12 +199,13 @@ impl Transport {
     async fn receive(
         &self,
         mut response: reqwest::Response,
+        limit: usize,
     ) -> std::result::Result<Reply, Failure> {
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(Failure::network)? {
-            if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
+        while let Some(chunk) = self.unless_silent(response.chunk()).await? {
+            if body.len().saturating_add(chunk.len()) > limit {
                 return Err(Failure::Unexpected(status));
             }
             body.extend_from_slice(&chunk);
@@ -196,6 +227,7 @@ impl Failure {
             // The path or method does not exist: this is not a server of this API.
             Failure::Unexpected(404 | 405 | 501) => ErrorKind::Protocol,
             Failure::Network(_)
+            | Failure::Silent
             | Failure::Outdated
             | Failure::Unexpected(_)
             | Failure::Refused(Refusal::Unexpected) => ErrorKind::Network,
@@ -224,6 +256,7 @@ impl From<Failure> for Error {
             Failure::Network(error) => Error::because(kind, error),
             Failure::Unsendable(problem) => Error::because(kind, problem),
             Failure::Unexpected(status) => Error::because(kind, Unexpected(status)),
+            Failure::Silent => Error::explained(kind, NO_ANSWER_IN_TIME),
             Failure::Refused(_) | Failure::Outdated => Error::new(kind),
         }
     }
@@ -252,3 +285,6 @@ fn date_of(headers: &HeaderMap) -> Option<i64> {
 fn seconds(time: SystemTime) -> Option<i64> {
     i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,8 @@ pub use existing_tokens::ExistingTokens;
 #[cfg(all(feature = "loopback", not(any(target_os = "android", target_os = "ios"))))]
 pub use loopback::Loopback;
 pub use propusk_wire::{
-    FieldCode, Identity, ProblemCode, Provider, Secret, Session, UpdateAccountRequest,
+    Event, EventsResponse, FieldCode, Identity, ProblemCode, Provider, Secret, Session,
+    UpdateAccountRequest,
 };
 pub use redirect::RedirectUri;
 pub use rejection::{FieldProblem, Rejection, RejectionCode};

@@ -85,7 +85,7 @@ codes! {
     WeakPassword = "weak_password", "The password is too easy to guess.";
     LinkInvalid = "link_invalid", "This link does not work any more.";
     WrongPassword = "wrong_password", "The current password is wrong.";
-    ReauthenticationRequired = "reauthentication_required", "Enter the current password, or sign in again, to make this change.";
+    ReauthenticationRequired = "reauthentication_required", "Enter the current password, or sign in again, to do this.";
     RateLimited = "rate_limited", "There were too many attempts: try again later.";
     Busy = "busy", "The server is busy: try again later.";
     TooLarge = "too_large", "The request is too large.";

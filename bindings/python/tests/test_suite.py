@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import pathlib
 import queue
 import re
@@ -383,6 +384,26 @@ async def test_password_is_reset_with_the_mailed_link(world):
     assert await code_of(app.confirm_reset(link, new)) == "link_invalid"
     assert await code_of(app.sign_in(EMAIL, PASSWORD)) == "invalid_credentials"
     await app.sign_in(EMAIL, new)
+
+
+async def test_own_data_is_listed_and_exported(world):
+    app = await world.signed_in()
+    page = await app.account_events()
+    (session,) = await app.sessions()
+    signed_in = next(event for event in page.events if event.event == "signed_in")
+    assert (signed_in.reason, signed_in.count) == ("password", 1)
+    assert (signed_in.session_id, signed_in.at) == (session.id, session.created_at)
+    assert "registered" in [event.event for event in page.events]
+    assert page.next is None
+    assert await code_of(app.account_events("unknown")) == "invalid_fields"
+
+    export = json.loads(await app.export_account())
+    assert export["identifiers"][0]["value"] == EMAIL
+    await world.act("clock", advance=EXPIRED)
+    assert await code_of(app.export_account()) == "reauthentication_required"
+    assert await code_of(app.export_account("wrong")) == "wrong_password"
+    text = await app.export_account(PASSWORD)
+    assert EMAIL in text and PASSWORD not in text
 
 
 async def test_secrets_are_not_printed(world):

@@ -101,7 +101,8 @@ impl ClientBuilder {
     }
 
     /// The time limit of a request to the server. Default: 20 s. Calls to the app's own API use
-    /// [`api_timeout`](Self::api_timeout).
+    /// [`api_timeout`](Self::api_timeout). In [`Client::export_account`] it limits how long the
+    /// server may be silent.
     pub fn timeout(self, timeout: Duration) -> Self {
         ClientBuilder { timeout, ..self }
     }

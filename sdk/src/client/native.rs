@@ -1,7 +1,7 @@
-//! Operations that few APIs have: the list of sessions, the identities of an account, and changes
-//! of its names.
+//! Operations that few APIs have: the list of sessions, the events and the export of an account, its
+//! identities, and changes of its names.
 
-use propusk_wire::{Identity, Secret, Session, UpdateAccountRequest};
+use propusk_wire::{EventsResponse, Identity, Secret, Session, UpdateAccountRequest};
 
 use super::Client;
 use crate::account::{Operation, Profile};
@@ -38,6 +38,36 @@ impl Client {
         self.require(Operation::Sessions)?;
         let current = current_password.as_ref();
         self.authorized(|access| native::end_other_sessions(access, current)).await
+    }
+
+    /// What has happened to the account, the newest first, in pages. The first page is at `None`,
+    /// each further one at the [`next`](EventsResponse::next) of the page before.
+    ///
+    /// # Errors
+    /// Those of [`sessions`](Self::sessions); [`ErrorKind::Rejected`](crate::ErrorKind::Rejected)
+    /// with `invalid_fields` for text that is no such `next`.
+    pub async fn account_events(&self, before: Option<&str>) -> Result<EventsResponse> {
+        self.require(Operation::Events)?;
+        self.authorized(|access| Ok(native::events(access, before))).await
+    }
+
+    /// Everything that the server keeps of the account, except secrets, as one JSON text, for a
+    /// file of the user. It needs the current password or a sign-in within the last five minutes,
+    /// and the owner gets a mail.
+    ///
+    /// The text is what the server has sent, so it may have members that this version does not
+    /// know; it is whole. It contains personal data, and the SDK neither logs nor stores it. It may
+    /// have many MiB: [`timeout`](super::ClientBuilder::timeout) does not limit how long they need,
+    /// but how long the server may be silent meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`sessions`](Self::sessions); [`ErrorKind::Rejected`](crate::ErrorKind::Rejected)
+    /// with `wrong_password` or `reauthentication_required`;
+    /// [`ErrorKind::RetryLater`](crate::ErrorKind::RetryLater) after too many exports.
+    pub async fn export_account(&self, current_password: Option<Secret>) -> Result<String> {
+        self.require(Operation::Export)?;
+        let current = current_password.as_ref();
+        self.authorized(|access| native::export(access, current)).await
     }
 
     /// The identities at providers with which the account signs in.

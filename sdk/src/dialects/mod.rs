@@ -110,6 +110,8 @@ pub(crate) struct Request {
     pub body: Option<Value>,
     /// For the `Authorization` header.
     pub credential: Option<Credential>,
+    /// Whether the answer may have many MiB and need minutes.
+    pub has_long_answer: bool,
 }
 
 /// An access token and its scheme.

@@ -1,16 +1,17 @@
 //! Propusk's own API, `/propusk/v1/…`, with the types of `propusk-wire`. Operations that no other
-//! API has (sessions, identities, sign-in with a provider in the browser) are functions of this
-//! module.
+//! API has (sessions, events, identities, sign-in with a provider in the browser) are functions of
+//! this module.
 
 use propusk_wire::{
     Account, ActivateRequest, Activation, ChangePasswordRequest, CompleteSignInRequest,
-    ConfirmResetRequest, DeleteAccountRequest, EmailRequest, EndSessionsRequest, FieldCode,
-    IdentitiesResponse, Identity, LinkRequest, Problem, ProblemCode, Provider, ProvidersResponse,
-    RefreshRequest, RegisterRequest, RegisterResponse, RequestResetRequest, Secret, Session,
-    SessionsResponse, SignInRequest, StartSignInRequest, StartSignInResponse, TokenResponse,
-    UnlinkRequest, UpdateAccountRequest,
+    ConfirmResetRequest, DeleteAccountRequest, EmailRequest, EndSessionsRequest, EventsResponse,
+    ExportRequest, FieldCode, IdentitiesResponse, Identity, LinkRequest, Problem, ProblemCode,
+    Provider, ProvidersResponse, RefreshRequest, RegisterRequest, RegisterResponse,
+    RequestResetRequest, Secret, Session, SessionsResponse, SignInRequest, StartSignInRequest,
+    StartSignInResponse, TokenResponse, UnlinkRequest, UpdateAccountRequest,
 };
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::existing_tokens;
@@ -51,6 +52,8 @@ impl Wire for Native {
             Operation::ProviderSignIn,
             Operation::Sessions,
             Operation::Identities,
+            Operation::Events,
+            Operation::Export,
         ]
     }
 
@@ -189,6 +192,33 @@ pub(crate) fn end_other_sessions(
 ) -> Result<Call<()>> {
     let body = json(&EndSessionsRequest { current_password: current.cloned() })?;
     Ok(authorized(Request::delete(SESSIONS).body(body), access, Reply::done))
+}
+
+/// A page of the account's events: the first one, or the one that begins at `before`.
+pub(crate) fn events(access: &Credential, before: Option<&str>) -> Call<EventsResponse> {
+    let request = Request::get("/propusk/v1/account/events");
+    let request = match before {
+        Some(before) => request.query("before", &before.into()),
+        None => request,
+    };
+    authorized(request, access, Reply::json)
+}
+
+/// Everything that is kept of the account, as JSON text.
+pub(crate) fn export(access: &Credential, current: Option<&Secret>) -> Result<Call<String>> {
+    let body = json(&ExportRequest { current_password: current.cloned() })?;
+    let request = Request::post("/propusk/v1/account/export", body).with_long_answer();
+    Ok(authorized(request, access, Reply::json_text::<Exported>))
+}
+
+/// What shows that an answer is an export. Its other members are for the app, also those that this
+/// version does not know.
+#[derive(Deserialize)]
+struct Exported {
+    #[serde(rename = "exported_at")]
+    _exported_at: IgnoredAny,
+    #[serde(rename = "account")]
+    _account: IgnoredAny,
 }
 
 /// The identities with which the account signs in.

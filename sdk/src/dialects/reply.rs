@@ -28,6 +28,14 @@ impl Reply {
         serde_json::from_value(whole).ok()
     }
 
+    /// The body as the server has sent it, on the same conditions. Only the members of `T` are
+    /// read, because the whole of a long answer would need much memory.
+    pub(super) fn json_text<T: DeserializeOwned>(&self) -> Option<String> {
+        let text = std::str::from_utf8(&self.body).ok().filter(|_| self.says_json())?;
+        serde_json::from_slice::<T>(&self.body).ok()?;
+        Some(text.to_owned())
+    }
+
     /// The sentence of `{"detail": …}`, with which Django REST framework and FastAPI refuse.
     pub(super) fn detail(&self) -> Option<String> {
         match self.json::<Map<String, Value>>()?.remove("detail")? {

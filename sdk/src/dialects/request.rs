@@ -70,6 +70,10 @@ impl Request {
         Request { body: Some(body), ..self }
     }
 
+    pub(super) fn with_long_answer(self) -> Self {
+        Request { has_long_answer: true, ..self }
+    }
+
     pub(super) fn query(mut self, name: &'static str, value: &Secret) -> Self {
         self.query.push((name, value.clone()));
         self
@@ -84,7 +88,14 @@ impl Request {
     }
 
     fn new(method: Method, path: impl Into<String>) -> Self {
-        Request { method, path: path.into(), query: Vec::new(), body: None, credential: None }
+        Request {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            credential: None,
+            has_long_answer: false,
+        }
     }
 }
 

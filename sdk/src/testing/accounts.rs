@@ -43,6 +43,7 @@ impl Store {
             is_new,
             ..StoredAccount::default()
         });
+        self.note(id, "registered", None);
         if let Some(email) = email.filter(|_| is_new) {
             self.mail_link(id, &email, Purpose::Activation);
         }
@@ -56,6 +57,7 @@ impl Store {
         let link = self.take_link(&request.uid, &request.token, is_for)?;
         let account = self.stored(link.account)?;
         (account.is_new, account.email_verified) = (false, true);
+        self.note(link.account, "activated", None);
         Ok(no_content())
     }
 
@@ -94,7 +96,8 @@ impl Store {
         let account = self.stored(link.account)?;
         account.password = Some(request.new_password);
         account.email_verified = true;
-        self.end_sessions_of(link.account, None);
+        self.note(link.account, "password_changed", Some("mailed_link"));
+        self.end_sessions_of(link.account, None, "password_changed");
         Ok(no_content())
     }
 
@@ -114,23 +117,25 @@ impl Store {
             self.check_free(field, name, Some(sender.account))?;
         }
         let account = self.stored(sender.account)?;
+        let mut changed = Vec::new();
+        replace(&mut account.display_name, display_name, ["display_name"; 2], &mut changed);
         match email {
             // A new address is pending until it is confirmed.
             Some(Some(email)) if account.email.as_ref() != Some(&email) => {
                 account.pending_email = Some(email);
+                changed.push("email_pending");
             }
-            Some(None) => (account.email, account.pending_email) = (None, None),
+            Some(None) if account.email.is_some() => {
+                (account.email, account.pending_email) = (None, None);
+                changed.push("email_removed");
+            }
             _ => {}
         }
-        let members = [
-            (&mut account.phone, phone),
-            (&mut account.username, username),
-            (&mut account.display_name, display_name),
-        ];
-        for (member, change) in members {
-            if let Some(value) = change {
-                *member = value;
-            }
+        replace(&mut account.phone, phone, ["phone", "phone_removed"], &mut changed);
+        let username_changes = ["username", "username_removed"];
+        replace(&mut account.username, username, username_changes, &mut changed);
+        for what in changed {
+            self.note(sender.account, "names_changed", Some(what));
         }
         self.show(sender)
     }
@@ -139,7 +144,9 @@ impl Store {
         self.reauthenticate(sender, request.current_password.as_ref())?;
         check_password("new_password", &request.new_password)?;
         self.stored(sender.account)?.password = Some(request.new_password);
-        self.end_sessions_of(sender.account, Some(&sender.session));
+        let by = request.current_password.map_or("recent_sign_in", |_| "current_password");
+        self.note(sender.account, "password_changed", Some(by));
+        self.end_sessions_of(sender.account, Some(&sender.session), "password_changed");
         Ok(no_content())
     }
 
@@ -154,9 +161,10 @@ impl Store {
     }
 
     pub fn delete_account(&mut self, id: i64) {
-        self.end_sessions_of(id, None);
+        self.sessions.retain(|_, session| session.account != id);
         self.accounts.remove(&id);
         self.links.retain(|link| link.account != id);
+        self.events.retain(|stored| stored.account != id);
         self.identities.retain(|(account, _)| *account != id);
     }
 
@@ -219,6 +227,19 @@ fn uid(account: i64) -> String {
 
 fn gone() -> Refusal {
     Refusal::unauthorized(ProblemCode::SessionEnded)
+}
+
+/// Changes a member, and notes what happens to it: it is set, or removed.
+fn replace(
+    member: &mut Option<String>,
+    change: Option<Option<String>>,
+    [set, removed]: [&'static str; 2],
+    changed: &mut Vec<&'static str>,
+) {
+    if let Some(value) = change.filter(|value| value != member) {
+        changed.push(if value.is_some() { set } else { removed });
+        *member = value;
+    }
 }
 
 fn check_email(email: Option<&str>) -> Result<(), Refusal> {

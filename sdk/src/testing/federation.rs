@@ -5,8 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION};
 use propusk_wire::{
-    CompleteSignInRequest, FieldCode, IdentitiesResponse, Identity, LinkRequest, ProblemCode,
-    Provider, ProvidersResponse, Secret, StartSignInRequest, StartSignInResponse, UnlinkRequest,
+    CompleteSignInRequest, Event, FieldCode, IdentitiesResponse, Identity, LinkRequest,
+    ProblemCode, Provider, ProvidersResponse, Secret, StartSignInRequest, StartSignInResponse,
+    UnlinkRequest,
 };
 
 use super::records::{Flow, Grant, StoredAccount};
@@ -96,7 +97,7 @@ impl Store {
         let CompleteSignInRequest { code, code_verifier, device_name } = request;
         let grant = self.take_grant(&code, &code_verifier, None)?;
         let account = self.account_at_provider(&grant)?;
-        self.open_session(account, device_name)
+        self.open_session(account, device_name, "provider")
     }
 
     pub fn link(&mut self, sender: &Sender, request: &LinkRequest) -> Handled {
@@ -106,7 +107,10 @@ impl Store {
             Some(other) if other != sender.account => {
                 Err(Refusal::conflict(ProblemCode::IdentityTaken))
             }
-            _ => {
+            known => {
+                if known.is_none() {
+                    self.note_identity(sender.account, "linked", "owner", &grant.provider);
+                }
                 let identity = self.add_identity(sender.account, &grant);
                 Ok(Reply::of_json(StatusCode::CREATED, &identity))
             }
@@ -139,11 +143,19 @@ impl Store {
             return Err(Refusal::conflict(ProblemCode::NothingToSignInBy));
         }
         self.identities.remove(at);
+        let unlinked = self.note_identity(sender.account, "unlinked", "owner", provider);
+        unlinked.session_id = Some(sender.session.clone());
         Ok(no_content())
     }
 
+    fn note_identity(&mut self, account: i64, event: &str, by: &str, provider: &str) -> &mut Event {
+        let noted = self.note(account, event, Some(by));
+        noted.provider = Some(provider.to_owned());
+        noted
+    }
+
     fn linking_account(
-        &self,
+        &mut self,
         received: &ReceivedRequest,
         current: Option<&Secret>,
     ) -> Result<i64, Refusal> {
@@ -187,12 +199,19 @@ impl Store {
             Some(id) if self.stored(id)?.password.is_some() => {
                 return Err(Refusal::conflict(ProblemCode::AccountInUse));
             }
-            Some(id) => id,
-            None => self.insert_account(StoredAccount {
-                email: Some(grant.email.clone()),
-                email_verified: true,
-                ..StoredAccount::default()
-            }),
+            Some(id) => {
+                self.note_identity(id, "linked", "address", &grant.provider);
+                id
+            }
+            None => {
+                let id = self.insert_account(StoredAccount {
+                    email: Some(grant.email.clone()),
+                    email_verified: true,
+                    ..StoredAccount::default()
+                });
+                self.note(id, "registered", Some("provider"));
+                id
+            }
         };
         self.add_identity(account, grant);
         Ok(account)

@@ -50,6 +50,7 @@
 mod accounts;
 mod answer;
 mod browser;
+mod events;
 mod federation;
 mod records;
 mod reply;

@@ -1,6 +1,6 @@
 //! What the fake server stores: accounts, mailed links, sessions, tokens and pending sign-ins.
 
-use propusk_wire::{RefreshRequest, Secret};
+use propusk_wire::{Event, RefreshRequest, Secret};
 
 /// An account.
 #[derive(Default)]
@@ -46,6 +46,13 @@ pub(super) struct StoredSession {
     /// The refresh token that was not used yet.
     pub current: String,
     pub is_ended: bool,
+}
+
+/// Something that happened to an account.
+pub(super) struct StoredEvent {
+    pub id: i64,
+    pub account: i64,
+    pub event: Event,
 }
 
 /// An access token that was issued.

@@ -42,6 +42,8 @@ fn handle_signed_in(store: &mut Store, request: &ReceivedRequest, parts: &[&str]
         ("GET", ["account"]) => store.show(sender),
         ("PATCH", ["account"]) => store.change(sender, body(request)?),
         ("DELETE", ["account"]) => store.delete_own_account(sender, &body_if_any(request)?),
+        ("GET", ["account", "events"]) => store.list_events(sender, request),
+        ("POST", ["account", "export"]) => store.export(sender, &body_if_any(request)?),
         ("POST", ["account", "password"]) => store.change_password(sender, body(request)?),
         ("GET", ["account", "identities"]) => store.list_identities(sender),
         ("POST", ["account", "identities"]) => store.link(sender, &body(request)?),

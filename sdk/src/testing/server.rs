@@ -114,12 +114,13 @@ impl FakeServer {
     pub fn add_account(&self, email: &str, password: impl Into<Secret>) {
         let mut store = self.store();
         assert!(store.account_by_email(email).is_none(), "there is an account of {email}");
-        store.insert_account(StoredAccount {
+        let id = store.insert_account(StoredAccount {
             email: Some(email.to_owned()),
             email_verified: true,
             password: Some(password.into()),
             ..StoredAccount::default()
         });
+        store.note_by_operator(id, "registered");
     }
 
     /// Suspends an account. Its requests are refused as
@@ -129,7 +130,8 @@ impl FakeServer {
     /// # Panics
     /// If the account does not exist. This applies to all functions here that take an address.
     pub fn suspend(&self, email: &str) {
-        self.change(email, |account| account.is_suspended = true);
+        let id = self.change(email, |account| account.is_suspended = true);
+        self.store().note_by_operator(id, "disabled");
     }
 
     /// Activates an account that was [suspended](Self::suspend) or that waits for its activation.
@@ -137,7 +139,9 @@ impl FakeServer {
     /// # Panics
     /// If the account does not exist.
     pub fn enable(&self, email: &str) {
-        self.change(email, |account| (account.is_suspended, account.is_new) = (false, false));
+        let id =
+            self.change(email, |account| (account.is_suspended, account.is_new) = (false, false));
+        self.store().note_by_operator(id, "enabled");
     }
 
     /// Deletes an account and ends its sessions.
@@ -158,10 +162,12 @@ impl FakeServer {
     pub fn confirm_email(&self, email: &str) {
         let mut store = self.store();
         let waits = |account: &StoredAccount| account.pending_email.as_deref() == Some(email);
-        match store.accounts.values_mut().find(|account| waits(account)) {
-            Some(account) => {
+        match store.accounts.iter_mut().find(|(_, account)| waits(account)) {
+            Some((id, account)) => {
                 account.email = account.pending_email.take();
                 account.email_verified = true;
+                let id = *id;
+                store.note(id, "names_changed", Some("email_confirmed"));
             }
             None => {
                 drop(store);
@@ -197,7 +203,7 @@ impl FakeServer {
     /// # Panics
     /// If the session does not exist.
     pub fn end_session(&self, id: &str) {
-        let is_known = self.store().end(id);
+        let is_known = self.store().end(id, "signed_out_elsewhere");
         assert!(is_known, "there is no session of this id");
     }
 
@@ -208,7 +214,7 @@ impl FakeServer {
     pub fn end_sessions(&self, email: &str) {
         let mut store = self.store();
         let account = id_of(&store, email);
-        store.end_sessions_of(account, None);
+        store.end_sessions_of(account, None, "signed_out_elsewhere");
     }
 
     /// Revokes all access tokens that were issued so far: they get 401, also at the app's own
@@ -272,12 +278,14 @@ impl FakeServer {
         self.script().seen.clear();
     }
 
-    fn change(&self, email: &str, change: impl FnOnce(&mut StoredAccount)) {
+    /// Changes an account and returns its id.
+    fn change(&self, email: &str, change: impl FnOnce(&mut StoredAccount)) -> i64 {
         let mut store = self.store();
         let id = id_of(&store, email);
         if let Some(account) = store.accounts.get_mut(&id) {
             change(account);
         }
+        id
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {

@@ -34,14 +34,18 @@ impl Store {
         let id = self.account_by_identifier(request.identifier.trim()).ok_or_else(wrong)?;
         let account = self.accounts.get(&id).ok_or_else(wrong)?;
         if account.password.as_ref() != Some(&request.password) {
+            self.count_refused(id, "wrong_password");
             return Err(wrong());
         }
-        self.open_session(id, request.device_name)
+        self.open_session(id, request.device_name, "password")
     }
 
     /// Opens a session, unless the account is inactive.
-    pub fn open_session(&mut self, account: i64, device_name: Option<String>) -> Handled {
-        self.check_active(account)?;
+    pub fn open_session(&mut self, account: i64, device_name: Option<String>, by: &str) -> Handled {
+        if let Err(refusal) = self.check_active(account) {
+            self.count_refused(account, "inactive");
+            return Err(refusal);
+        }
         let id: String = random().expose().chars().take(16).collect();
         let current = self.issue_refresh_token(&id);
         let now = self.now();
@@ -55,6 +59,7 @@ impl Store {
             is_ended: false,
         };
         self.sessions.insert(id.clone(), session);
+        self.note(account, "signed_in", Some(by)).session_id = Some(id.clone());
         self.tokens(account, &id, &current)
     }
 
@@ -71,7 +76,7 @@ impl Store {
             None => self.rotate(request, &id),
             Some(spent) if spent.successor == current && spent.is_by(request) => current,
             Some(_) => {
-                self.end(&id);
+                self.end(&id, "reused");
                 return Err(Refusal::unauthorized(ProblemCode::TokenReused));
             }
         };
@@ -106,17 +111,18 @@ impl Store {
     }
 
     pub fn sign_out(&mut self, sender: &Sender) -> Handled {
-        self.end(&sender.session);
+        self.end(&sender.session, "signed_out");
         Ok(no_content())
     }
 
     pub fn end_one(&mut self, sender: &Sender, id: &str, request: &EndSessionsRequest) -> Handled {
-        if id != sender.session {
+        let is_own = id == sender.session;
+        if !is_own {
             self.reauthenticate(sender, request.current_password.as_ref())?;
         }
         match self.live(id).map(|session| session.account) {
             Some(account) if account == sender.account => {
-                self.end(id);
+                self.end(id, if is_own { "signed_out" } else { "signed_out_elsewhere" });
                 Ok(no_content())
             }
             _ => Err(Refusal::not_found()),
@@ -125,23 +131,28 @@ impl Store {
 
     pub fn end_others(&mut self, sender: &Sender, request: &EndSessionsRequest) -> Handled {
         self.reauthenticate(sender, request.current_password.as_ref())?;
-        self.end_sessions_of(sender.account, Some(&sender.session));
+        self.end_sessions_of(sender.account, Some(&sender.session), "signed_out_elsewhere");
         Ok(no_content())
     }
 
     /// Ends all sessions of an account except this one.
-    pub fn end_sessions_of(&mut self, account: i64, except: Option<&str>) {
+    pub fn end_sessions_of(&mut self, account: i64, except: Option<&str>, why: &str) {
         for (id, session) in &mut self.sessions {
             if session.account == account && except != Some(id.as_str()) {
                 session.is_ended = true;
             }
         }
+        self.note(account, "sessions_ended", Some(why)).session_id = except.map(str::to_owned);
     }
 
     /// Ends a session. Returns whether it existed.
-    pub fn end(&mut self, id: &str) -> bool {
-        let session = self.sessions.get_mut(id);
-        session.map(|session| session.is_ended = true).is_some()
+    pub fn end(&mut self, id: &str, why: &str) -> bool {
+        let Some(session) = self.sessions.get_mut(id) else { return false };
+        let account = session.account;
+        if !std::mem::replace(&mut session.is_ended, true) {
+            self.note(account, "session_ended", Some(why)).session_id = Some(id.to_owned());
+        }
+        true
     }
 
     /// The sender of a request, or a refusal if the access token is not valid.
@@ -158,12 +169,19 @@ impl Store {
     }
 
     /// Requires the current password, or a sign-in within the last five minutes.
-    pub fn reauthenticate(&self, sender: &Sender, current: Option<&Secret>) -> Result<(), Refusal> {
+    pub fn reauthenticate(
+        &mut self,
+        sender: &Sender,
+        current: Option<&Secret>,
+    ) -> Result<(), Refusal> {
         let password = self.accounts.get(&sender.account).and_then(|a| a.password.as_ref());
         let since = self.live(&sender.session).map(|session| session.created_at);
         match current {
             Some(current) if password == Some(current) => Ok(()),
-            Some(_) => Err(Refusal::forbidden(ProblemCode::WrongPassword)),
+            Some(_) => {
+                self.count_refused(sender.account, "wrong_current_password");
+                Err(Refusal::forbidden(ProblemCode::WrongPassword))
+            }
             None if since.is_some_and(|since| self.now() - since < RECENT_SECONDS) => Ok(()),
             None => Err(Refusal::forbidden(ProblemCode::ReauthenticationRequired)),
         }

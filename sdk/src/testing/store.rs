@@ -1,12 +1,13 @@
 //! The state of the fake server, in memory and by its own clock: accounts, sessions, tokens, mailed
-//! links and pending sign-ins.
+//! links, pending sign-ins and events.
 
 use std::collections::{BTreeMap, HashMap};
 
-use propusk_wire::{Identity, Secret};
+use propusk_wire::{Event, Identity, Secret};
 
 use super::records::{
-    AccessToken, Flow, Grant, Purpose, RefreshToken, StoredAccount, StoredLink, StoredSession,
+    AccessToken, Flow, Grant, Purpose, RefreshToken, StoredAccount, StoredEvent, StoredLink,
+    StoredSession,
 };
 use crate::clock::Clock;
 use crate::pkce;
@@ -28,7 +29,10 @@ pub(super) struct Store {
     pub grants: HashMap<String, Grant>,
     /// With their accounts.
     pub identities: Vec<(i64, Identity)>,
+    /// The oldest first.
+    pub events: Vec<StoredEvent>,
     last_account: i64,
+    last_event: i64,
 }
 
 impl Store {
@@ -45,7 +49,9 @@ impl Store {
             flows: HashMap::new(),
             grants: HashMap::new(),
             identities: Vec::new(),
+            events: Vec::new(),
             last_account: 0,
+            last_event: 0,
         }
     }
 
@@ -58,6 +64,12 @@ impl Store {
         let created_at = self.now();
         self.accounts.insert(self.last_account, StoredAccount { created_at, ..account });
         self.last_account
+    }
+
+    pub fn insert_event(&mut self, account: i64, event: Event) -> &mut Event {
+        self.last_event += 1;
+        self.events.push(StoredEvent { id: self.last_event, account, event });
+        &mut self.events.last_mut().expect("it was just added").event
     }
 
     /// Finds an account by e-mail address, in any case.

@@ -12,6 +12,7 @@ mod leases;
 mod network;
 mod offline;
 mod origins;
+mod own_data;
 mod peer;
 mod processes;
 mod rejections;

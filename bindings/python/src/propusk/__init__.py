@@ -10,6 +10,8 @@ from . import _ffi
 from ._blocking import blocking
 from ._client import AccessToken, BrowserSignIn, Client
 from ._ffi import (
+    AccountEvent,
+    AccountEvents,
     Adoption,
     ApiOperation,
     Browser,
@@ -51,6 +53,8 @@ atexit.register(_ffi.shut_down)
 
 __all__ = [
     "AccessToken",
+    "AccountEvent",
+    "AccountEvents",
     "Adoption",
     "ApiOperation",
     "Browser",

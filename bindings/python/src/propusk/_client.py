@@ -7,6 +7,7 @@ from typing import Any, Callable, Optional, TypeVar
 
 from . import _ffi
 from ._ffi import (
+    AccountEvents,
     Adoption,
     ApiOperation,
     Browser,
@@ -321,6 +322,20 @@ class Client:
     async def end_other_sessions(self, current_password: Optional[str] = None) -> None:
         """Ends all other sessions of the account."""
         await _call(self._ffi.end_other_sessions, current_password)
+
+    async def account_events(self, before: Optional[str] = None) -> AccountEvents:
+        """What has happened to the account, the newest first, in pages.
+
+        `before` is the `next` of the page before.
+        """
+        return await _call(self._ffi.account_events, before)
+
+    async def export_account(self, current_password: Optional[str] = None) -> str:
+        """Everything that the server keeps of the account, except secrets, as JSON text.
+
+        It needs the password or a sign-in within the last five minutes.
+        """
+        return await _call(self._ffi.export_account, current_password)
 
     async def identities(self) -> list[Identity]:
         """The identities at providers with which the account signs in."""

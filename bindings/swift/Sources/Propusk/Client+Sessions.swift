@@ -1,4 +1,4 @@
-// Sessions and identities of the account.
+// Sessions, events, export and identities of the account.
 
 import PropuskFFI
 
@@ -20,6 +20,21 @@ extension Client {
     public func endOtherSessions(currentPassword: String? = nil) async throws {
         try await cancellable {
             try await sdk.endOtherSessions(currentPassword: currentPassword, cancellation: $0)
+        }
+    }
+
+    /// What has happened to the account, the newest first, in pages. The first page is without `before`,
+    /// each further one with the `next` of the page before.
+    public func accountEvents(before: String? = nil) async throws -> AccountEvents {
+        try await cancellable { try await sdk.accountEvents(before: before, cancellation: $0) }
+    }
+
+    /// Everything that the server keeps of the account, except secrets, as one JSON text, for a file of
+    /// the user. It needs the current password or a sign-in within the last five minutes, and the owner
+    /// gets a mail. It may have many MiB of personal data, which is not stored.
+    public func exportAccount(currentPassword: String? = nil) async throws -> String {
+        try await cancellable {
+            try await sdk.exportAccount(currentPassword: currentPassword, cancellation: $0)
         }
     }
 

@@ -4,6 +4,8 @@ import Foundation
 import PropuskFFI
 
 public typealias AccessToken = PropuskFFI.AccessToken
+public typealias AccountEvent = PropuskFFI.AccountEvent
+public typealias AccountEvents = PropuskFFI.AccountEvents
 public typealias Adoption = PropuskFFI.Adoption
 public typealias ApiOperation = PropuskFFI.ApiOperation
 public typealias BrowserSignIn = PropuskFFI.BrowserSignIn

@@ -407,6 +407,35 @@ final class SuiteTests: XCTestCase {
         try await client.signIn(email, password: new)
     }
 
+    func test_own_data_is_listed_and_exported() async throws {
+        let world = try await World(self)
+        let client = try await world.signedIn()
+        let page = try await client.accountEvents()
+        let sessions = try await client.sessions()
+        let signedIn = try XCTUnwrap(page.events.first { $0.event == "signed_in" })
+        XCTAssertEqual(signedIn.reason, "password")
+        XCTAssertEqual(signedIn.count, 1)
+        XCTAssertEqual(signedIn.sessionId, sessions.first?.id)
+        XCTAssertEqual(signedIn.at, sessions.first?.createdAt)
+        XCTAssertTrue(page.events.contains { $0.event == "registered" }, "\(page)")
+        XCTAssertNil(page.next)
+        let unknown = try await failure { try await client.accountEvents(before: "unknown") }
+        XCTAssertEqual(code(unknown), "invalid_fields")
+
+        let export = Data(try await client.exportAccount().utf8)
+        let kept = try XCTUnwrap(JSONSerialization.jsonObject(with: export) as? [String: Any])
+        let identifiers = try XCTUnwrap(kept["identifiers"] as? [[String: Any]])
+        XCTAssertEqual(identifiers.first?["value"] as? String, email)
+        try await world.expireAccessTokens()
+        let late = try await failure { try await client.exportAccount() }
+        XCTAssertEqual(code(late), "reauthentication_required")
+        let wrong = try await failure { try await client.exportAccount(currentPassword: "wrong") }
+        XCTAssertEqual(code(wrong), "wrong_password")
+        let again = try await client.exportAccount(currentPassword: password)
+        XCTAssertTrue(again.contains(email), again)
+        XCTAssertFalse(again.contains(password), again)
+    }
+
     func test_secrets_are_not_printed() async throws {
         let world = try await World(self)
         let client = try await world.signedIn()

@@ -245,6 +245,8 @@ fn needs_session(operation: Operation) -> bool {
             | Operation::DeleteAccount
             | Operation::Sessions
             | Operation::Identities
+            | Operation::Events
+            | Operation::Export
     )
 }
 

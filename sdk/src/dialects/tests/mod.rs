@@ -129,6 +129,8 @@ fn ask(dialect: Dialect, operation: Operation, scheme: Scheme) -> Asked {
         }
         Operation::Sessions => Asked::of(Ok(native::sessions(&access))),
         Operation::Identities => Asked::of(Ok(native::identities(&access))),
+        Operation::Events => Asked::of(Ok(native::events(&access, None))),
+        Operation::Export => Asked::of(native::export(&access, Some(&password))),
         Operation::Adopt => unreachable!("nothing is sent"),
     }
 }

@@ -388,6 +388,13 @@ fn requests_of_native() {
             ),
             (Operation::Sessions, "GET /propusk/v1/sessions", Value::Null, access),
             (Operation::Identities, "GET /propusk/v1/account/identities", Value::Null, access),
+            (Operation::Events, "GET /propusk/v1/account/events", Value::Null, access),
+            (
+                Operation::Export,
+                "POST /propusk/v1/account/export",
+                json!({ "current_password": PASSWORD }),
+                access,
+            ),
         ],
     );
 }
@@ -400,6 +407,25 @@ fn path_segments_are_encoded() {
     assert_eq!(unlinked.request.path, path);
     let ended = native::end_session(&access, "s-1_", None).expect("a call");
     assert_eq!(ended.request.path, "/propusk/v1/sessions/s-1_");
+}
+
+#[test]
+fn events_of_another_page_are_asked_for_in_the_query() {
+    let access = credential(Scheme::Bearer);
+    let request = native::events(&access, Some("41&a=b")).request;
+    let (route, query, _, _) = spelled(&request);
+    assert_eq!(route, "GET /propusk/v1/account/events");
+    assert_eq!(query, [("before", "41&a=b".to_owned())]);
+}
+
+#[test]
+fn export_alone_may_have_a_long_answer() {
+    for dialect in Dialect::ALL {
+        for (operation, scheme) in calls(dialect) {
+            let request = ask(dialect, operation, scheme).request;
+            assert_eq!(request.has_long_answer, operation == Operation::Export, "{operation:?}");
+        }
+    }
 }
 
 #[test]

@@ -149,6 +149,42 @@ fn session_of_native_has_all_members() {
 }
 
 #[test]
+fn export_is_the_text_of_the_server_if_it_is_whole() {
+    let read = |content_type: &str, body: &str| {
+        let call = native::export(&credential(Scheme::Bearer), None).expect("a call");
+        (call.read)(&reply(200, content_type, body))
+    };
+    let whole = "{ \"exported_at\": 7,\n  \"account\": { \"id\": 1 }, \"later\": [1.50, \"ё\"] }\n";
+    assert_eq!(read("application/json", whole).as_deref(), Ok(whole));
+    let cut = (0..whole.trim_end().len()).filter(|at| whole.is_char_boundary(*at));
+    let cut = cut.map(|at| &whole[..at]);
+    for body in cut.chain(["{}", "[]", "{\"exported_at\": 7}", "{\"account\": {}}"]) {
+        assert_eq!(read("application/json", body), Err(Refusal::Unexpected), "{body}");
+    }
+    assert_eq!(read("text/html", whole), Err(Refusal::Unexpected));
+    let mut bytes = whole.as_bytes().to_vec();
+    let letter = bytes.iter().position(|byte| *byte > 0x7f).expect("a letter of two bytes");
+    bytes.remove(letter);
+    let call = native::export(&credential(Scheme::Bearer), None).expect("a call");
+    assert_eq!((call.read)(&reply(200, "application/json", bytes)), Err(Refusal::Unexpected));
+}
+
+#[test]
+fn events_of_a_newer_server_are_read() {
+    let event = json!({
+        "event": "passkey_added", "at": 7, "reason": null, "session_id": "s-1", "api": "native",
+        "client": null, "address": "192.0.2.0/24", "provider": null, "by_operator": false,
+        "count": 1, "device": "phone",
+    });
+    let call = native::events(&credential(Scheme::Bearer), None);
+    let page = json!({ "events": [event], "next": "41", "total": 3 });
+    let page = (call.read)(&json_reply(200, &page)).expect("a page");
+    assert_eq!((page.events[0].event.as_str(), page.events[0].at), ("passkey_added", 7));
+    assert_eq!(page.events[0].address.as_deref(), Some("192.0.2.0/24"));
+    assert_eq!(page.next.as_deref(), Some("41"));
+}
+
+#[test]
 fn profile_contains_what_the_api_reports() {
     let access = credential(Scheme::Bearer);
     for (dialect, body, email, phone, username) in [

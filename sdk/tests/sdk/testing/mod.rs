@@ -2,6 +2,7 @@
 
 mod accounts;
 mod browser;
+mod events;
 mod limits;
 mod script;
 mod server;

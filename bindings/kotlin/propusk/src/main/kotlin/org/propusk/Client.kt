@@ -214,6 +214,19 @@ public class Client(options: ClientOptions) : AutoCloseable {
     public suspend fun endOtherSessions(currentPassword: String? = null): Unit =
         call { inner.endOtherSessions(currentPassword, it) }
 
+    /**
+     * What has happened to the account, the newest first, in pages. The first page is without [before], each further
+     * one with the `next` of the page before.
+     */
+    public suspend fun accountEvents(before: String? = null): AccountEvents = call { inner.accountEvents(before, it) }
+
+    /**
+     * Everything that the server keeps of the account, except secrets, as one JSON text, for a file of the user. It
+     * needs the password or a sign-in within the last five minutes, and the owner gets a mail. It may have many MiB.
+     */
+    public suspend fun exportAccount(currentPassword: String? = null): String =
+        call { inner.exportAccount(currentPassword, it) }
+
     /** The identities at providers with which the account signs in. */
     public suspend fun identities(): List<Identity> = call { inner.identities(it) }
 

@@ -1,6 +1,8 @@
 // The plain types of the SDK, under the names of this package. They are generated and contain no secrets.
 package org.propusk
 
+public typealias AccountEvent = org.propusk.ffi.AccountEvent
+public typealias AccountEvents = org.propusk.ffi.AccountEvents
 public typealias Adoption = org.propusk.ffi.Adoption
 public typealias Dialect = org.propusk.ffi.Dialect
 public typealias FieldProblem = org.propusk.ffi.FieldProblem

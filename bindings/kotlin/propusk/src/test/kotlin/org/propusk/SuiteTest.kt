@@ -410,6 +410,30 @@ class SuiteTest {
     }
 
     @Test
+    fun own_data_is_listed_and_exported() = test {
+        val client = world.signedIn()
+        val page = client.accountEvents()
+        val session = client.sessions().single()
+        val signedIn = page.events.first { it.event == "signed_in" }
+        assertEquals("password" to 1L, signedIn.reason to signedIn.count)
+        assertEquals(session.id to session.createdAt, signedIn.sessionId to signedIn.at)
+        assertTrue(page.events.any { it.event == "registered" }, page.toString())
+        assertEquals(null, page.next)
+        val unknown = failure<PropuskException.Rejected> { client.accountEvents("unknown") }
+        assertEquals("invalid_fields", unknown.rejection.code)
+
+        val export = client.exportAccount()
+        assertTrue("\"exported_at\":" in export && "\"value\":\"$EMAIL\"" in export, export)
+        world.expireAccessTokens()
+        val late = failure<PropuskException.Rejected> { client.exportAccount() }
+        assertEquals("reauthentication_required", late.rejection.code)
+        val wrong = failure<PropuskException.Rejected> { client.exportAccount("wrong") }
+        assertEquals("wrong_password", wrong.rejection.code)
+        val again = client.exportAccount(PASSWORD)
+        assertTrue(EMAIL in again && PASSWORD !in again, again)
+    }
+
+    @Test
     fun secrets_are_not_printed() = test {
         val client = world.signedIn()
         val token = client.accessToken()
@@ -431,7 +455,7 @@ class SuiteTest {
         val cases = Regex("(?m)^\\| `(\\w+)`").findAll(readme).map { it.groupValues[1] }.toSet()
         val methods = SuiteTest::class.java.methods.filter { it.isAnnotationPresent(Test::class.java) }.map { it.name }
         assertEquals(cases, methods.filterNot { ' ' in it }.toSet())
-        assertEquals(20, cases.size)
+        assertEquals(21, cases.size)
     }
 }
 
