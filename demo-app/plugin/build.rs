@@ -21,6 +21,8 @@ const COMMANDS: &[&str] = &[
     "sessions",
     "end_session",
     "end_other_sessions",
+    "account_events",
+    "export_account",
     "identities",
     "unlink",
     "providers",

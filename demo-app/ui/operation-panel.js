@@ -5,6 +5,7 @@ import { fieldProblems } from './errors.js';
 import { field } from './fields.js';
 import { fill, form, showProblems } from './forms.js';
 import { icon } from './icons.js';
+import { historyPanel } from './history.js';
 import { identitiesPanel } from './identities.js';
 import { adoptionHelp } from './adoption-help.js';
 import { definition, local } from './operations.js';
@@ -16,7 +17,7 @@ import { has } from './words.js';
 
 // The API and the server for which the form was built.
 let shown = null;
-const panels = { providers: providersPanel, sessions: sessionsPanel, identities: identitiesPanel };
+const panels = { providers: providersPanel, sessions: sessionsPanel, events: historyPanel, identities: identitiesPanel };
 
 // Shows an operation, with entries in its form.
 export function choose(name, values = {}) {

@@ -52,6 +52,7 @@ export const operations = {
   refresh: { group: 'session', icon: 'turn', needs: true, run: () => propusk.refresh() },
   verify: { group: 'session', icon: 'shield', needs: true, run: () => propusk.verify(), said: (valid) => [`done.verify.${valid}`] },
   sessions: { group: 'session', icon: 'devices', needs: true, panel: 'sessions' },
+  events: { group: 'session', icon: 'list', needs: true, panel: 'events' },
   identities: { group: 'session', icon: 'link', needs: true, panel: 'identities' },
   sign_out: { group: 'session', icon: 'leave', needs: true, run: () => propusk.signOut(), said: (result) => [`done.sign_out.${result}`] },
 
@@ -70,6 +71,10 @@ export const operations = {
     group: 'account', icon: 'pencil', needs: true, fields: () => [...(account().change ?? []), ...(isNative() ? current() : [])], prefill: true,
     run: ({ current_password: currentPassword, ...entered }) => changed(entered, currentPassword),
     said: (result) => [result ? 'done.update_profile' : 'done.update_profile.nothing'],
+  },
+  export: {
+    group: 'account', icon: 'box', needs: true, fields: current,
+    run: async ({ current_password: currentPassword }) => JSON.parse(await propusk.exportAccount(currentPassword)),
   },
   delete_account: {
     group: 'account', icon: 'bin', needs: true, kind: 'danger', confirm: true, fields: current,

@@ -51,6 +51,8 @@ const NATIVE: Api = Api {
         "change_password",
         "confirm_reset",
         "delete_account",
+        "events",
+        "export",
         "identities",
         "profile",
         "provider_sign_in",
@@ -295,6 +297,13 @@ async fn signed_in(desktop: &Desktop, page: &Page, api: &Api) {
     if has("sessions") {
         end_sessions(page, api).await;
     }
+    if has("events") {
+        history(page).await;
+    }
+    if has("export") {
+        page.succeed("export", &[("current_password", PASSWORD)]).await;
+        page.wait_until("document.querySelector('[data-test=result-json]').textContent.includes('\"identifiers\"')").await;
+    }
     if has("identities") {
         link_and_unlink(desktop, page).await;
     }
@@ -334,6 +343,13 @@ async fn end_sessions(page: &Page, api: &Api) {
     page.has_result("done.end_other_sessions").await;
     has_rows(page, "session-row-", 1).await;
     page.has_phase("signed_in").await;
+}
+
+/// Shows what has happened to the account, and what happened before that.
+async fn history(page: &Page) {
+    page.succeed("events", &[]).await;
+    page.wait_until("document.querySelector('[data-test=history-registered]')").await;
+    page.wait_until("document.querySelector('[data-test=history-session_ended]')").await;
 }
 
 /// Waits until a list has this many rows whose names begin so.

@@ -40,6 +40,27 @@ export interface Session {
   expiresAt: number;
   current: boolean;
 }
+/** Something that the server has recorded about the account. */
+export interface AccountEvent {
+  /** What happened, such as `signed_in`. New names may be added. */
+  event: string;
+  /** Seconds since 1970; of `refused`, the start of the hour. */
+  at: number;
+  /** Why or how, such as `reused` of `session_ended`. */
+  reason: string | null;
+  sessionId: string | null;
+  /** The API that received the request. */
+  api: string | null;
+  /** The OAuth client of the session. */
+  client: string | null;
+  /** The network of the request, as far as the server keeps it. */
+  address: string | null;
+  provider: string | null;
+  /** Whether an operator of the server did it. */
+  byOperator: boolean;
+  /** How many times it happened. */
+  count: number;
+}
 export interface Identity {
   provider: string;
   subject: string;
@@ -78,7 +99,7 @@ export type Operation =
   | 'register' | 'activate' | 'resend_activation' | 'sign_in' | 'adopt' | 'refresh' | 'sign_out'
   | 'verify' | 'profile' | 'update_profile' | 'change_password' | 'delete_account'
   | 'request_reset' | 'confirm_reset' | 'provider_sign_in' | 'provider_token_sign_in'
-  | 'sessions' | 'identities';
+  | 'sessions' | 'identities' | 'events' | 'export';
 export type LinkOutcome =
   | { outcome: 'signed_in' }
   | { outcome: 'linked'; identity: Identity }
@@ -127,6 +148,10 @@ export function deleteAccount(currentPassword?: string): Promise<null>;
 export function sessions(): Promise<Session[]>;
 export function endSession(id: string, currentPassword?: string): Promise<null>;
 export function endOtherSessions(currentPassword?: string): Promise<null>;
+/** The events of the account, the newest first; `next` is the argument for the next page. */
+export function accountEvents(before?: string): Promise<{ events: AccountEvent[]; next: string | null }>;
+/** Everything that the server keeps of the account, as JSON text to be saved in a file. */
+export function exportAccount(currentPassword?: string): Promise<string>;
 export function identities(): Promise<Identity[]>;
 export function unlink(input: { provider: string; subject: string; currentPassword?: string }): Promise<null>;
 

@@ -32,6 +32,8 @@ export const deleteAccount = (currentPassword) => call('delete_account', { curre
 export const sessions = () => call('sessions');
 export const endSession = (id, currentPassword) => call('end_session', { id, currentPassword });
 export const endOtherSessions = (currentPassword) => call('end_other_sessions', { currentPassword });
+export const accountEvents = (before) => call('account_events', { before });
+export const exportAccount = (currentPassword) => call('export_account', { currentPassword });
 export const identities = () => call('identities');
 export const unlink = ({ provider, subject, currentPassword }) =>
   call('unlink', { provider, subject, currentPassword });

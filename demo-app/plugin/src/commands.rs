@@ -13,7 +13,8 @@ use crate::error::CommandError;
 use crate::input::{NewAccount, OldTokens, ProfileChanges, Way, mailed_link};
 use crate::output;
 use crate::output::{
-    Identity, LinkResult, MaskedToken, OfflineIdentity, Profile, RegisteredAccount, Session, Status,
+    AccountEvents, Identity, LinkResult, MaskedToken, OfflineIdentity, Profile, RegisteredAccount,
+    Session, Status,
 };
 use crate::plugin::PropuskExt;
 use crate::provider_sign_in::{self, Purpose};
@@ -42,6 +43,8 @@ pub(crate) fn handler<R: Runtime>() -> impl Fn(Invoke<R>) -> bool + Send + Sync 
         sessions,
         end_session,
         end_other_sessions,
+        account_events,
+        export_account,
         identities,
         unlink,
         providers,
@@ -236,6 +239,23 @@ async fn end_other_sessions<R: Runtime>(
 ) -> Answer<()> {
     run(&app, "end_other_sessions", async |sdk| sdk.end_other_sessions(current_password).await)
         .await
+}
+
+#[command]
+async fn account_events<R: Runtime>(
+    app: AppHandle<R>,
+    before: Option<String>,
+) -> Answer<AccountEvents> {
+    let page = async |sdk: Client| sdk.account_events(before.as_deref()).await;
+    run(&app, "account_events", page).await.map(AccountEvents::from)
+}
+
+#[command]
+async fn export_account<R: Runtime>(
+    app: AppHandle<R>,
+    current_password: Option<Secret>,
+) -> Answer<String> {
+    run(&app, "export_account", async |sdk| sdk.export_account(current_password).await).await
 }
 
 #[command]

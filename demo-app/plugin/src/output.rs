@@ -168,6 +168,53 @@ impl From<propusk::Session> for Session {
     }
 }
 
+#[derive(Debug, Serialize)]
+pub(crate) struct AccountEvents {
+    events: Vec<AccountEvent>,
+    next: Option<String>,
+}
+
+impl From<propusk::EventsResponse> for AccountEvents {
+    fn from(page: propusk::EventsResponse) -> Self {
+        AccountEvents {
+            events: page.events.into_iter().map(AccountEvent::from).collect(),
+            next: page.next,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountEvent {
+    event: String,
+    at: i64,
+    reason: Option<String>,
+    session_id: Option<String>,
+    api: Option<String>,
+    client: Option<String>,
+    address: Option<String>,
+    provider: Option<String>,
+    by_operator: bool,
+    count: i64,
+}
+
+impl From<propusk::Event> for AccountEvent {
+    fn from(event: propusk::Event) -> Self {
+        AccountEvent {
+            event: event.event,
+            at: event.at,
+            reason: event.reason,
+            session_id: event.session_id,
+            api: event.api,
+            client: event.client,
+            address: event.address,
+            provider: event.provider,
+            by_operator: event.by_operator,
+            count: event.count,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Identity {
@@ -301,7 +348,7 @@ pub fn vault_state(state: VaultState) -> &'static str {
 }
 
 /// All operations that an API may have.
-const OPERATIONS: [(Operation, &str); 18] = [
+const OPERATIONS: [(Operation, &str); 20] = [
     (Operation::Register, "register"),
     (Operation::Activate, "activate"),
     (Operation::ResendActivation, "resend_activation"),
@@ -320,6 +367,8 @@ const OPERATIONS: [(Operation, &str); 18] = [
     (Operation::ProviderTokenSignIn, "provider_token_sign_in"),
     (Operation::Sessions, "sessions"),
     (Operation::Identities, "identities"),
+    (Operation::Events, "events"),
+    (Operation::Export, "export"),
 ];
 
 /// The operations of the client's API.
