@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 use propusk_server::auth::HEARD_WITHIN;
-use propusk_server::readable::disturbs_a_line;
+use propusk_server::readable::{disturbs_a_line, is_invisible};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -32,11 +32,12 @@ pub fn date(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// A text that others have chosen, without characters that control a terminal.
+/// A text that others have chosen, with characters escaped that control a terminal or cannot be
+/// seen.
 pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
-        match disturbs_a_line(c) {
+        match disturbs_a_line(c) || is_invisible(c) {
             true => plain.extend(c.escape_unicode()),
             false => plain.push(c),
         }

@@ -105,11 +105,13 @@ pub(super) fn words(message: &Message) -> Words {
             button: "",
             otherwise: "If this was not you, someone else may be using your account: set a new password, which ends all other sessions.",
         },
-        Message::DataExported => Words {
-            subject: "The data of your account at {host} was exported",
-            why: "A copy of everything that {host} keeps of your account was given to someone who is signed in to it.",
-            button: "",
-            otherwise: "If it was not you, someone else is using your account: set a new password, which ends all other sessions.",
-        },
+        Message::DataExported => DATA_EXPORTED,
     }
 }
+
+const DATA_EXPORTED: Words = Words {
+    subject: "The data of your account at {host} was exported",
+    why: "A copy of everything that {host} keeps of your account was given to someone who is signed in to it.",
+    button: "",
+    otherwise: "If it was not you, someone else is using your account: set a new password, which ends all other sessions.",
+};
