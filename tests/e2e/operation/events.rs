@@ -233,7 +233,7 @@ async fn mail_that_is_not_sent_costs_as_many_rows() {
         // Before the mail is sent, which adds another row.
         let queued = "select event from events where event in ('mail_queued', 'decoy')";
         let queued = column(&server.store().await, queued, queued).await.len();
-        (rows(&server).await >= before + 1, queued)
+        (rows(&server).await > before, queued)
     };
     let known = added("anna@example.com").await;
     let unknown = added("nobody@example.com").await;
