@@ -126,7 +126,7 @@ pub fn current() -> Option<Arc<RequestRecord>> {
     CURRENT.try_with(Arc::clone).ok()
 }
 
-/// Runs `work` as a part of the request of this record; of none if there is no record.
+/// Runs `work` as a part of the request of this record; without a record, as work of no request.
 pub async fn within<T>(record: Option<Arc<RequestRecord>>, work: impl Future<Output = T>) -> T {
     match record {
         Some(record) => CURRENT.scope(record, work).await,

@@ -1,6 +1,6 @@
-//! What memory does after a committed write: revocations apply, the mail worker wakes, the counts of the
-//! metrics grow, the number of a new account is recorded. The statements note these effects; the store carries them out before the
-//! write is answered.
+//! What memory does after a committed write: revocations apply, the mail worker wakes, the counts of
+//! the metrics grow, the number of a new account is recorded. The statements note these effects; the
+//! store carries them out before the write is answered.
 
 use std::sync::Arc;
 

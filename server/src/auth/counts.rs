@@ -52,7 +52,7 @@ impl Counts {
             drop(counts.refreshes.get_or_create(&OfDialect { dialect }));
             drop(counts.reused.get_or_create(&OfDialect { dialect }));
         }
-        for of in ["session", "sessions", "account", "everybody"] {
+        for of in ["session", "sessions", "account", "all_sessions"] {
             drop(counts.revocations.get_or_create(&Revoked { of }));
         }
         for outcome in ["queued", "sent", "given_up"] {
@@ -72,7 +72,7 @@ impl Counts {
                 Subject::Session(_) => "session",
                 Subject::SessionsOf(_) => "sessions",
                 Subject::Account(_) => "account",
-                Subject::Everybody => "everybody",
+                Subject::Everybody => "all_sessions",
             };
             self.revocations.get_or_create(&Revoked { of }).inc();
         }

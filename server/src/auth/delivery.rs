@@ -45,11 +45,13 @@ type Failure = Option<SendErrorKind>;
 pub struct WaitingMails {
     /// At most [`COUNTED_MAILS`].
     pub count: i64,
-    /// The age of the oldest, without those that the limit of their mailbox delays; 0: none waits.
+    /// The age of the oldest, without those that the limit of their mailbox delays; 0 if no mail
+    /// waits.
     pub oldest_seconds: i64,
 }
 
-/// So many waiting mails are counted: reading more of them at every look would cost too much.
+/// So many waiting mails are counted: counting more at each reading of the metrics
+/// would cost too much.
 const COUNTED_MAILS: i64 = 10_000;
 
 /// Exponential back-off while the mail server is unreachable: one mail at a time tries it.

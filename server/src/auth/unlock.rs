@@ -11,7 +11,7 @@ use crate::store::identifiers::{self, KeptIdentifier};
 use crate::store::revocations::{self, Reason, Subject};
 use crate::store::{Tx, limit_counts};
 
-/// A count of refused or counted attempts that is stored.
+/// A stored count of a limit, with its end.
 #[derive(Clone, Debug)]
 pub struct StoredLimit {
     pub what: LimitedThing,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 /// Longer than any system allows.
 const MAX_NAME: usize = 64;
 
-/// The name of the user; of the one who used `sudo` too, if there is one. Not by the environment
-/// alone, which anyone can set.
+/// The name of the user who runs the command; after `sudo` also that of the caller. `SUDO_USER`
+/// counts for root only: other users can set it.
 pub fn operator_name() -> Arc<str> {
     let id = rustix::process::getuid().as_raw();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -115,7 +115,7 @@ pub async fn delete_identity(
     Ok(row.is_some())
 }
 
-/// Removes all of the account's identities except the given one, `None`: all; answers their
+/// Removes the account's identities except `keep` (`None` removes all), and returns their
 /// providers.
 pub async fn delete_other_identities(
     tx: &mut Tx,

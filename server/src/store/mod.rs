@@ -97,7 +97,7 @@ pub struct Tx {
     handle: Handle,
     /// What this write has stored that others must learn of.
     effects: Effects,
-    /// Who or what asked for this write; its events store it.
+    /// The cause of this write, stored with its events.
     cause: Cause,
 }
 

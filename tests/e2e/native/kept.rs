@@ -99,8 +99,8 @@ async fn export_needs_the_password_or_a_recent_sign_in() {
     assert_refused(&export(&server, &anna, None).await, 403, "reauthentication_required");
     assert_refused(&export(&server, &anna, Some("wrong")).await, 403, "wrong_password");
     assert_eq!(export(&server, &anna, Some(PASSWORD)).await.status, 200);
-    let nobody = call(&server, "POST", "account/export", None, json!({})).await;
-    assert_refused(&nobody, 401, "invalid_credentials");
+    let anonymous = call(&server, "POST", "account/export", None, json!({})).await;
+    assert_refused(&anonymous, 401, "invalid_credentials");
     // Each export was mailed, and the refused ones were not.
     let mails = server.mails().await;
     let subjects = mails.iter().map(|mail| mail.letter().subject);

@@ -1,6 +1,6 @@
 //! No password and no token reaches the log, whatever the requests, the log level and the form of its
-//! lines, or the metrics; and no token that works without a password is in the database. The same holds for tokens, codes and secrets
-//! of providers.
+//! lines, or the metrics; and no token that works without a password is in the database. The same
+//! holds for tokens, codes and secrets of providers.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Time limits, with a clock of tokio that stands still until all tasks wait. It is stopped when the
+//! Time limits, with tokio's clock, which is paused until all tasks wait. It is paused when the
 //! request waits for its answer, because threads that work meanwhile would be overtaken.
 
 use std::time::Duration;

@@ -113,5 +113,5 @@ const DATA_EXPORTED: Words = Words {
     subject: "The data of your account at {host} was exported",
     why: "A copy of everything that {host} keeps of your account was given to someone who is signed in to it.",
     button: "",
-    otherwise: "If it was not you, someone else is using your account: set a new password, which ends all other sessions.",
+    otherwise: "If this was not you, someone else may be using your account: set a new password, which ends all other sessions.",
 };
