@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::address_privacy::AddressPrivacy;
 use crate::auth::after_commit::after_commit;
@@ -107,6 +107,8 @@ pub struct Auth {
     pub(in crate::auth) event_rules: EventRules,
     pub(in crate::auth) has_secret: bool,
     pub(in crate::auth) refused: Arc<RefusedAttempts>,
+    /// The turn of an export.
+    pub(in crate::auth) exports: Semaphore,
 }
 
 impl Auth {
@@ -156,6 +158,7 @@ impl Auth {
             event_rules: parts.event_rules,
             has_secret: parts.has_secret,
             refused,
+            exports: Semaphore::new(1),
         };
         auth.load_revocations().await?;
         auth.load_counts().await?;

@@ -1,6 +1,10 @@
 //! Everything that is kept of an account, for its owner: the list of events, and the export (articles
 //! 15 and 20 of the GDPR), without secrets, their hashes, and data of others.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::auth::domain::Auth;
 use crate::auth::events::ListedEvent;
 use crate::auth::mailing::one_time_token::Purpose;
@@ -21,7 +25,13 @@ use crate::store::{Tx, known_places, outbox};
 /// How many events one page has, and how many sessions and events an export has at most.
 const PAGE: i64 = 50;
 const EXPORTED_SESSIONS: i64 = 10_000;
-const EXPORTED_EVENTS: i64 = 100_000;
+const EXPORTED_EVENTS: usize = 100_000;
+/// How many events an export reads at once. Others get the connection in between.
+const EVENTS_AT_ONCE: i64 = 1_000;
+/// How long an export waits for its turn: a server makes one at a time, because they are large.
+const TURN: Duration = Duration::from_secs(10);
+/// Seconds.
+const TURN_RETRY: i64 = 10;
 
 /// A page of an account's events.
 pub struct OwnEvents {
@@ -79,6 +89,9 @@ impl Auth {
         refuse_lent(&proof.who)?;
         self.check_recent(proof).await?;
         self.account(&proof.who).await?;
+        let busy = Error::Busy { retry_after: TURN_RETRY };
+        let turn = timeout(TURN, self.exports.acquire()).await;
+        let _turn = turn.ok().and_then(|turn| turn.ok()).ok_or(busy)?;
         let (id, now) = (proof.who.account_id, self.clock.now());
         self.limits.count_export(id, now)?;
         let (proof, outbox) = (proof.clone(), self.outbox.clone());
@@ -93,8 +106,21 @@ impl Auth {
                 })
             })
             .await?;
+        let events = self.exported_events(id).await?;
         let mut tx = self.store.read().await?;
-        kept_of(&mut tx, id, now).await?.ok_or(Error::AccountNotFound)
+        kept_of(&mut tx, id, events, now).await?.ok_or(Error::AccountNotFound)
+    }
+
+    async fn exported_events(&self, id: i64) -> Result<Vec<ListedEvent>> {
+        let (mut found, mut before) = (Vec::new(), i64::MAX);
+        while found.len() < EXPORTED_EVENTS {
+            let mut tx = self.store.read().await?;
+            let page = events::own_events(&mut tx, id, before, EVENTS_AT_ONCE).await?;
+            let Some(last) = page.last() else { break };
+            before = last.id;
+            found.extend(page.into_iter().map(ListedEvent::from));
+        }
+        Ok(found)
     }
 }
 
@@ -106,13 +132,15 @@ fn refuse_lent(who: &SignedIn) -> Result<()> {
     }
 }
 
-async fn kept_of(tx: &mut Tx, id: i64, at: i64) -> Result<Option<Kept>> {
+async fn kept_of(tx: &mut Tx, id: i64, events: Vec<ListedEvent>, at: i64) -> Result<Option<Kept>> {
     let Some(account) = accounts::account(tx, id).await? else { return Ok(None) };
     let found = sessions::sessions_of(tx, id, EXPORTED_SESSIONS).await?;
-    let events = events::own_events(tx, id, i64::MAX, EXPORTED_EVENTS).await?;
     let mut mails = outbox::mails_of(tx, id).await?;
-    // As in the list of events.
+    let mut links = one_time_tokens::links_of(tx, id).await?;
+    // As in the list of events: whether such a mail was sent, and when such a link was made, would
+    // reveal whether another account has the address.
     mails.retain(|mail| mail.message != Purpose::EmailConfirm.as_str());
+    links.retain(|link| link.purpose != Purpose::EmailConfirm.as_str());
     Ok(Some(Kept {
         at,
         account: account.as_of(at),
@@ -120,9 +148,9 @@ async fn kept_of(tx: &mut Tx, id: i64, at: i64) -> Result<Option<Kept>> {
         identities: identities::identities(tx, id).await?,
         sessions: found.into_iter().map(KeptSession::from).collect(),
         places: known_places::places(tx, id).await?,
-        links: one_time_tokens::links_of(tx, id).await?,
+        links,
         mails,
-        events: events.into_iter().map(ListedEvent::from).collect(),
+        events,
     }))
 }
 

@@ -434,13 +434,14 @@ pub async fn end_sessions_of_range(
     Ok(())
 }
 
-/// Sets or removes the account's display name.
-pub async fn update_display_name(tx: &mut Tx, id: i64, name: Option<String>) -> Result<()> {
-    on!(tx, db => sqlx::query(
+/// Sets or removes the account's display name; false if it is the present one.
+pub async fn update_display_name(tx: &mut Tx, id: i64, name: Option<String>) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set display_name = $2
-         where id = $1",
-    ).bind(id).bind(name).execute(db).await.map(|_| ()))?;
-    Ok(())
+         where id = $1 and display_name is distinct from $2
+         returning id",
+    ).bind(id).bind(name).fetch_optional(db).await)?;
+    Ok(row.is_some())
 }
 
 /// Records whether the password was set by a link to the mailbox.

@@ -15,6 +15,8 @@ use crate::address_privacy::KeptAddress;
 use crate::error::Result;
 use crate::request_record;
 
+const HOUR: i64 = 3_600;
+
 /// What caused the writes of a request or command.
 #[derive(Clone, Debug, Default)]
 pub struct Cause {
@@ -365,6 +367,21 @@ impl NewEvent {
 /// Notes a change of the account's names.
 pub fn note_change(tx: &mut Tx, account_id: i64, what: NameChange, at: i64) {
     tx.note(NewEvent::of(account_id, Event::NamesChanged(what), at));
+}
+
+/// Notes a change of the display name, at most once an hour: it needs no password, so a stolen access
+/// token could fill the table and hide other events.
+pub async fn note_display_name(tx: &mut Tx, account_id: i64, at: i64) -> Result<()> {
+    let what = NameChange::DisplayName;
+    let known: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "select 1 from events
+         where account_id = $1 and at > $2 and event = 'names_changed' and reason = $3
+         limit 1",
+    ).bind(account_id).bind(at - HOUR).bind(what.as_str()).fetch_optional(db).await)?;
+    if known.is_none() {
+        note_change(tx, account_id, what, at);
+    }
+    Ok(())
 }
 
 impl Tx {

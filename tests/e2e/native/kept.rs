@@ -207,6 +207,47 @@ async fn export_has_all_of_a_person_and_no_secret() {
     }
 }
 
+#[tokio::test]
+async fn export_has_more_events_than_are_read_at_once() {
+    let server = TestServer::start().await;
+    let anna = signed_up(&server, EMAIL).await;
+    signed_up(&server, "bob@example.com").await;
+    server
+        .execute(
+            "insert into events (at, event, account_id, count)
+             select i, 'signed_in', id, 1 from accounts cross join (
+                 with recursive numbers (i) as (
+                     select 1 union all select i + 1 from numbers where i < 2500)
+                 select i from numbers) as numbers",
+        )
+        .await;
+    let exported: ExportResponse = read(&export(&server, &anna, None).await, 200);
+    let mut instants: Vec<_> = exported.events.iter().map(|event| event.at).collect();
+    instants.retain(|at| *at <= 2500);
+    instants.sort_unstable();
+    assert_eq!(instants, (1..=2500).collect::<Vec<_>>());
+}
+
+/// It needs no password, so a stolen access token could fill the table and hide other events.
+#[tokio::test]
+async fn changes_of_the_display_name_are_one_event_an_hour() {
+    let server = TestServer::start().await;
+    let anna = signed_up(&server, EMAIL).await;
+    let changes = async |name: &str| {
+        let body = json!({"display_name": name});
+        let changed = call(&server, "PATCH", "account", Some(&anna), body).await;
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        let listed = events(&server, &anna).await;
+        names(&listed).iter().filter(|name| **name == "names_changed").count()
+    };
+    for name in ["Anna", "Anna", "Anna K", "Anna"] {
+        assert_eq!(changes(name).await, 1);
+    }
+    server.clock.advance(3_600);
+    assert_eq!(changes("Anna").await, 1, "the present one");
+    assert_eq!(changes("Anna K").await, 2);
+}
+
 /// In strict mode the answer to a change of the address does not show whether another account has it,
 /// and the events and the export must not either.
 #[tokio::test]
@@ -229,4 +270,6 @@ async fn address_of_another_account_leaves_the_same_traces_as_a_free_one() {
     let free = traces("dora@example.com", "free@example.com").await;
     assert_eq!(taken, free);
     assert!(free.0.iter().any(|(event, _)| event == "names_changed"), "{free:?}");
+    // A link that waits would show it by when it was made.
+    assert!(free.1.is_empty(), "{free:?}");
 }

@@ -12,7 +12,7 @@ use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
-use crate::store::events::{NameChange, note_change};
+use crate::store::events::{NameChange, note_change, note_display_name};
 use crate::store::{Tx, identifiers};
 
 /// A change of the identifier of one kind; `to` is `None` to remove it.
@@ -89,8 +89,9 @@ impl Auth {
                 Box::pin(async move {
                     let id = proof.who.account_id;
                     if let Some(name) = new.display_name {
-                        note_change(tx, id, NameChange::DisplayName, now);
-                        accounts::update_display_name(tx, id, name).await?;
+                        if accounts::update_display_name(tx, id, name).await? {
+                            note_display_name(tx, id, now).await?;
+                        }
                     }
                     let new = new.identifiers;
                     change_identifiers(tx, &outbox, &policy, &proof, new, &configured, now).await
