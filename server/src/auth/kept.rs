@@ -80,7 +80,7 @@ impl Auth {
         self.check_recent(proof).await?;
         self.account(&proof.who).await?;
         let (id, now) = (proof.who.account_id, self.clock.now());
-        self.limits.count_export(id, now)?;
+        self.within_limit(self.limits.count_export(id, now))?;
         let (proof, outbox) = (proof.clone(), self.outbox.clone());
         self.store
             .write(move |tx| {

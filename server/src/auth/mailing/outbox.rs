@@ -331,6 +331,11 @@ impl Outbox {
         insert_decoy(tx, now).await
     }
 
+    /// Counts an attempt beyond a limit of its network.
+    pub fn refuse_attempt(&self, tx: &Tx, now: i64) {
+        self.refused.count(None, Refusal::TooManyAttempts, tx.cause(), now);
+    }
+
     /// Whether the limits now allow a mail that waits for them. If not, it waits longer; if its
     /// link has expired by a trusted clock, it is deleted. Takes locks in the order in which
     /// requests take them: the account, the count, the mail.
