@@ -309,6 +309,29 @@ async fn what_did_operators_do_and_which_settings_have_changed() {
     assert!(!dumped.contains("canary"), "{dumped}");
 }
 
+/// Two servers on one database differ in some settings, and start in turn.
+#[tokio::test]
+async fn settings_of_one_server_are_no_change() {
+    let operator = Operator::new().await;
+    let changed = async || {
+        let changed = events(&operator, &["events", "--event", "setting_changed"]).await;
+        changed.iter().map(|one| one["detail"].clone()).collect::<Vec<_>>()
+    };
+    for (listen, log, threads) in
+        [("127.0.0.1:0", "info", "1"), ("127.0.0.2:0", "warn", "2"), ("127.0.0.1:0", "info", "1")]
+    {
+        let own = [
+            ("PROPUSK_LISTEN", listen),
+            ("PROPUSK_LOG", log),
+            ("PROPUSK_PASSWORD__THREADS", threads),
+        ];
+        operator.start(&own).await.terminate().await;
+    }
+    assert_eq!(changed().await, Vec::<Value>::new());
+    operator.start(&[("PROPUSK_LIMITS__PER_ACCOUNT", "7")]).await.terminate().await;
+    assert_eq!(changed().await, ["limits.per_account"]);
+}
+
 #[tokio::test]
 async fn events_are_followed_as_they_happen() {
     let operator = Operator::new().await;
