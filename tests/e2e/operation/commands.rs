@@ -359,6 +359,8 @@ async fn failed_mail_is_listed_and_can_be_sent_again() {
     assert!(!listed.contains("://"), "{listed}");
     smtp.behave(Behaviour::Fine);
     assert_eq!(mail("retry").await, "mails queued again: 1\n");
-    assert_eq!(smtp.wait_for("anna@example.com", 1).await.len(), 1);
+    let events = operator.run(&[], &["events", "--event", "mails_retried"], "").await.stdout;
+    assert_eq!(events.lines().count(), 1, "{events}");
+    assert_eq!(smtp.wait_for("o'neil@example.com", 1).await.len(), 1);
     soon("nothing waits", || async { mail("list").await.is_empty() }).await;
 }
