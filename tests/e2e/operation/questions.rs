@@ -188,7 +188,18 @@ async fn is_somebody_guessing_passwords_and_until_when_is_she_locked_out() {
     assert!(counted.contains(&(json!("too_many_attempts"), json!(4))), "{counted:?}");
     assert!(refused.iter().all(|event| event["address"] == "127.0.0.0/24"), "{refused:?}");
     let listed = operator.user(&["events", ANNA, "--event", "refused"]).await;
-    assert!(listed.contains("6 times  api djoser_jwt  from 127.0.0.0/24"), "{listed}");
+    assert!(listed.contains("6 times in that hour  api djoser_jwt  from 127.0.0.0/24"), "{listed}");
+
+    // Those of an hour that ended before the wanted time are not listed.
+    let long_ago = "update events set at = 0 where event = 'refused'";
+    assert_eq!(execute(&operator.store().await, long_ago.to_owned()).await, 2);
+    let since = async |time: &str| {
+        operator.run(&[], &["events", "--event", "refused", "--since", time], "").await
+    };
+    assert_eq!(since("1970-01-01T00:59:59Z").await.stdout.lines().count(), 2);
+    let later = since("1970-01-01T02:00:00Z").await;
+    assert_eq!(later.stdout, "");
+    assert!(later.stderr.contains("no events"), "{}", later.stderr);
 }
 
 #[tokio::test]
@@ -446,4 +457,24 @@ async fn list_of_events_has_pages() {
     assert_eq!(rest, all[2..]);
     let since = events(&operator, &["events", "--since", "2100-01-01"]).await;
     assert_eq!(since, Vec::<Value>::new());
+}
+
+/// An empty list would say that nothing has happened.
+#[tokio::test]
+async fn filter_that_fits_nothing_is_refused() {
+    let operator = Operator::new().await;
+    operator.user_with(&["create", "a"], PASSWORD).await;
+    for (arguments, problem) in [
+        (
+            &["events", "--event", "sign_in"] as &[_],
+            "not an event; events are: account_deleted, activated, ",
+        ),
+        (&["user", "events", "a", "--event", "decoy"], "not an event"),
+        (&["events", "--limit", "0"], "--limit"),
+        (&["user", "list", "--limit", "0"], "--limit"),
+    ] {
+        let Finished { status, stdout, stderr } = operator.run(&[], arguments, "").await;
+        assert!(!status.success() && stdout.is_empty(), "{arguments:?}: {stdout}");
+        assert!(stderr.contains(problem), "{arguments:?}: {stderr}");
+    }
 }
