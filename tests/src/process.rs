@@ -183,6 +183,21 @@ pub async fn run(
     Finished { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
+/// Runs the binary while nothing reads its output, as after the end of `head`.
+pub async fn run_unread(
+    data: &Path,
+    database_url: Option<&str>,
+    arguments: &[&str],
+) -> (ExitStatus, String) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = command(data, database_url, &[]);
+    let child = command.args(arguments).stdout(writer).spawn().expect("the binary");
+    let ended = timeout(PATIENCE, child.wait_with_output()).await;
+    let output = ended.unwrap_or_else(|_| panic!("{arguments:?} does not end")).expect("its end");
+    (output.status, String::from_utf8(output.stderr).expect("UTF-8"))
+}
+
 /// A command that prints lines until it is stopped; killed when dropped.
 pub struct Following {
     _child: Child,

@@ -169,8 +169,10 @@ impl Auth {
         let revived = self.store.write(move |tx| {
             Box::pin(async move {
                 let revived = outbox::revive_dead(tx, now).await?;
-                let event = NewEvent::of_server(Event::MailsRetried, now);
-                tx.note(event.about(revived.to_string()));
+                if revived > 0 {
+                    let event = NewEvent::of_server(Event::MailsRetried, now);
+                    tx.note(event.about(revived.to_string()));
+                }
                 Ok(revived)
             })
         });

@@ -34,6 +34,7 @@ use crate::language::Language;
 use crate::providers::Providers;
 use crate::redirect::Redirects;
 use crate::store::effects::{EffectfulStore, Waits};
+use crate::store::events::Refusal;
 use crate::store::meta::{self, LONGEST_ACCESS};
 use crate::store::{Connections, Store, limit_counts};
 
@@ -200,13 +201,19 @@ impl Auth {
         self.providers().map(|one| one.name.to_owned()).collect()
     }
 
+    /// Counts a refusal by a limit that protects the server rather than one account: no account gets
+    /// an event of it.
+    pub(in crate::auth) fn within_limit<T>(&self, reserved: Result<T>) -> Result<T> {
+        reserved.inspect_err(|_| self.count_refused(None, Refusal::TooManyAttempts))
+    }
+
     /// Runs `work` as an attempt to use a link or code; a failure counts against the address.
     pub(in crate::auth) async fn limited<T>(
         &self,
         from: IpAddr,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let attempt = self.limits.reserve_link(from, self.clock.now())?;
+        let attempt = self.within_limit(self.limits.reserve_link(from, self.clock.now()))?;
         let outcome = work.await;
         self.settle(attempt, &outcome).await;
         outcome
@@ -219,7 +226,7 @@ impl Auth {
         from: IpAddr,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        self.limits.check_address(from, self.clock.now())?;
+        self.within_limit(self.limits.check_address(from, self.clock.now()))?;
         let outcome = work.await;
         let is_refused = matches!(
             &outcome,
@@ -250,7 +257,8 @@ impl Auth {
 
     /// Counts a request for a mail.
     pub(in crate::auth) async fn count_mail_request(&self, from: IpAddr) -> Result<()> {
-        let asked = self.limits.count_mail_request(from, self.clock.now())?;
+        let asked = self.limits.count_mail_request(from, self.clock.now());
+        let asked = self.within_limit(asked)?;
         self.store_counts(asked.fail()).await;
         Ok(())
     }

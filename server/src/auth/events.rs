@@ -10,7 +10,7 @@ use crate::auth::refused::RefusalCount;
 use crate::auth::tokens::session_id::name_of_session;
 use crate::error::Result;
 use crate::store::events::{self, StoredEvent};
-pub use crate::store::events::{Cause, Refusal};
+pub use crate::store::events::{Cause, EVENT_NAMES, Refusal};
 
 /// How often counts of refused attempts are stored, and how many at once: 96 rows in a minute.
 const STORE_EVERY: Duration = Duration::from_secs(10);

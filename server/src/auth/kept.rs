@@ -93,7 +93,7 @@ impl Auth {
         let turn = timeout(TURN, self.exports.acquire()).await;
         let _turn = turn.ok().and_then(|turn| turn.ok()).ok_or(busy)?;
         let (id, now) = (proof.who.account_id, self.clock.now());
-        self.limits.count_export(id, now)?;
+        self.within_limit(self.limits.count_export(id, now))?;
         let (proof, outbox) = (proof.clone(), self.outbox.clone());
         self.store
             .write(move |tx| {

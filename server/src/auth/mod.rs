@@ -43,7 +43,7 @@ pub use accounts::registration::{NewPassword, Registration};
 pub use counts::Counts;
 pub use delivery::WaitingMails;
 pub use domain::{Auth, EventRules, Parts};
-pub use events::{Cause, ListedEvent, Refusal};
+pub use events::{Cause, EVENT_NAMES, ListedEvent, Refusal};
 pub use federation::answer::Callback;
 pub use federation::flow::{
     AppLeg, CODE_LIFETIME, CallbackFailure, CallbackResult, ProviderName, SIGN_IN_LIFETIME,

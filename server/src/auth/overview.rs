@@ -41,8 +41,8 @@ pub struct Overview {
 pub enum MailedReset {
     /// For this address.
     Queued(String),
-    /// The API is not served.
-    UnknownApi,
+    /// The API is not served; these are.
+    UnknownApi(Vec<&'static str>),
     Inactive,
     NoMailbox,
 }
@@ -106,7 +106,9 @@ impl Auth {
     /// limits of mails do not apply to an operator.
     pub async fn mail_reset(&self, id: i64, api: &str) -> Result<MailedReset> {
         let Some(policy) = self.policies.iter().find(|policy| policy.name == api) else {
-            return Ok(MailedReset::UnknownApi);
+            let mut served: Vec<_> = self.policies.iter().map(|policy| policy.name).collect();
+            served.sort_unstable();
+            return Ok(MailedReset::UnknownApi(served));
         };
         let (outbox, now) = (self.outbox.for_policy(policy), self.clock.now());
         self.store

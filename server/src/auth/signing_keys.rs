@@ -53,7 +53,7 @@ impl Auth {
                         return Ok(());
                     }
                     let row = settings.new_key(settings.algorithm, now, now)?;
-                    tx.note(NewEvent::of_server(Event::KeyRotated, now).about(row.kid.clone()));
+                    tx.note(NewEvent::of_server(Event::KeyCreated, now).about(row.kid.clone()));
                     signing_keys::insert_signing_key(tx, row).await
                 })
             })

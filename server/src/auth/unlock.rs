@@ -3,7 +3,7 @@
 
 use crate::auth::domain::Auth;
 use crate::auth::limits::{CountersOf, Target};
-use crate::auth::mailing::outbox::counter_names;
+use crate::auth::mailing::outbox::{MailCounter, mail_counters};
 use crate::error::Result;
 use crate::identifier::Kind;
 use crate::store::events::{Event, NewEvent};
@@ -28,7 +28,9 @@ pub enum LimitedThing {
     /// Failed checks of the current password within a session.
     CurrentPassword { from_everywhere: bool },
     /// Mails of one kind to a mailbox.
-    Mails { kind: String, address: String },
+    Mails { kind: &'static str, address: String },
+    /// Notices of all kinds to a mailbox that is not proved.
+    Notices { address: String },
 }
 
 impl StoredLimit {
@@ -47,7 +49,8 @@ impl Auth {
 
     fn counters(&self, id: i64, held: &[KeptIdentifier]) -> CountersOf {
         let targets: Vec<_> = held.iter().map(|one| Target::Name(&one.key)).collect();
-        let mails: Vec<_> = mails_to(held).collect();
+        let mails: Vec<_> =
+            mails_to(held).map(|(counter, address)| (counter.name, address)).collect();
         self.limits.counters_of(&[&targets[..], &[Target::Account(id)]].concat(), &mails)
     }
 
@@ -75,9 +78,13 @@ impl Auth {
             }
         }
         let allowed = self.limits.limit_of_mails().attempts.into();
-        for ((kind, address), key) in mails_to(&held).zip(counters.mail_keys()) {
+        for ((counter, address), key) in mails_to(&held).zip(counters.mail_keys()) {
             for row in limit_counts::open_between(&mut tx, key.clone(), key, now).await? {
-                let what = LimitedThing::Mails { kind: kind.clone(), address: address.to_owned() };
+                let address = address.to_owned();
+                let what = match counter.kind {
+                    Some(kind) => LimitedThing::Mails { kind, address },
+                    None => LimitedThing::Notices { address },
+                };
                 limits.push(StoredLimit { what, count: row.count, allowed, ends_at: row.ends_at });
             }
         }
@@ -113,7 +120,8 @@ impl Auth {
 }
 
 /// Every kind of mail to every address of the account.
-fn mails_to(held: &[KeptIdentifier]) -> impl Iterator<Item = (String, &str)> {
+fn mails_to(held: &[KeptIdentifier]) -> impl Iterator<Item = (MailCounter, &str)> {
     let addresses = held.iter().filter(|one| one.kind == Kind::Email.as_str());
-    addresses.flat_map(|one| counter_names().into_iter().map(|name| (name, one.shown.as_str())))
+    addresses
+        .flat_map(|one| mail_counters().into_iter().map(|counter| (counter, one.shown.as_str())))
 }

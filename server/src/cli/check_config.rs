@@ -24,23 +24,43 @@ pub async fn check_config(config: &Config, origins: &BTreeMap<String, String>) -
     let mut warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
     let looked = propusk_server::look_at_database(config).await;
     match &looked {
+        Ok((name, schema)) if is_json() => {
+            say_json(&json!({"database": name, "schema": name_of(*schema)}))?;
+        }
         Ok((name, schema)) => say(&format!("database: {name}: {}", described(*schema)))?,
         // A start would wait for the database.
         Err(error) if error.is_transient() => warnings.push(error.to_string()),
         Err(_) => {}
     }
     for warning in &warnings {
-        say(&format!("warning: {warning}"))?;
+        match is_json() {
+            true => say_json(&json!({"warning": warning}))?,
+            false => say(&format!("warning: {warning}"))?,
+        }
     }
     match looked {
         Ok((_, schema)) => propusk_server::check_against_database(config, schema).await?,
         Err(error) if error.is_transient() => {}
         Err(error) => return Err(error.into()),
     }
-    match warnings.len() {
-        0 => say("These settings can be used."),
-        1 => say("These settings can be used, with the warning above."),
-        number => say(&format!("These settings can be used, with the {number} warnings above.")),
+    let result = match warnings.len() {
+        0 => "These settings can be used.".to_owned(),
+        1 => "These settings can be used, with the warning above.".to_owned(),
+        number => format!("These settings can be used, with the {number} warnings above."),
+    };
+    match is_json() {
+        true => say_json(&json!({"result": result})),
+        false => say(&result),
+    }
+}
+
+/// Its name in JSON.
+fn name_of(schema: Schema) -> &'static str {
+    match schema {
+        Schema::Absent => "absent",
+        Schema::Older => "older",
+        Schema::Current => "current",
+        Schema::Newer(_) => "newer",
     }
 }
 

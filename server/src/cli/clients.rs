@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Outcome;
 use super::database::open;
 use super::input::{confirm, read_secret};
-use super::output::{done, is_json, name_database, say, say_json};
+use super::output::{done, is_json, name_database, plain, say, say_json};
 
 const MAX_ID: usize = 200;
 const MAX_SECRET: usize = 500;
@@ -129,7 +129,7 @@ fn line_of(client: &OAuthClient) -> String {
         OAuthClient { allows_password: true, .. } => "  password",
         _ => "",
     };
-    format!("{}  {kind}  {}{grants}", client.id.escape_debug(), client.name.escape_debug())
+    format!("{}  {kind}  {}{grants}", plain(&client.id), plain(&client.name))
 }
 
 fn to_json(client: &OAuthClient) -> Value {

@@ -26,6 +26,11 @@ pub async fn open_with_keys(config: &Config, replaces_all: bool) -> Outcome<Arc<
 }
 
 fn noted(auth: Arc<Auth>) -> Arc<Auth> {
-    NAME.get_or_init(|| auth.database());
+    note_name(auth.database());
     auth
+}
+
+/// Notes the address of the database that a command has opened.
+pub fn note_name(name: String) {
+    NAME.get_or_init(|| name);
 }

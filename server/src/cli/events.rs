@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
-use propusk_server::auth::{Auth, ListedEvent};
+use propusk_server::auth::{Auth, EVENT_NAMES, ListedEvent};
 use propusk_server::config::Config;
 use serde_json::{Value, json};
 
@@ -19,18 +19,19 @@ const PAGE: i64 = 500;
 const POLL: Duration = Duration::from_millis(500);
 /// Events become visible in the order of commits, not of their numbers: so many are read again.
 const OVERLAP: i64 = 500;
+const HOUR: i64 = 3_600;
 
 /// Which events are listed.
 #[derive(Args)]
 pub struct EventPage {
     /// Only events of this name, such as signed_in or refused.
-    #[arg(long, value_name = "NAME")]
-    event: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = event_name)]
+    event: Option<&'static str>,
     /// Only events since this time, as in 2021-03-04T05:06:07Z.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<i64>,
     /// At most this many events.
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
     /// Only events with numbers below this one: the page after it.
     #[arg(long, value_name = "ID", default_value_t = i64::MAX, hide_default_value = true)]
@@ -48,14 +49,30 @@ pub struct EventsInput {
 
 impl EventPage {
     fn fits(&self, event: &ListedEvent) -> bool {
-        self.event.as_ref().is_none_or(|name| *name == event.event)
+        self.event.is_none_or(|name| name == event.event)
     }
 
-    /// Whether all further events are older than wanted. A count of refused attempts has the
-    /// instant at which its hour begins.
-    fn is_over(&self, event: &ListedEvent) -> bool {
-        self.since.is_some_and(|since| event.at < since && event.event != "refused")
+    /// Whether it happened before the wanted time. A count of refused attempts has the instant at
+    /// which its hour begins, and may have grown until the end of that hour.
+    fn is_too_old(&self, event: &ListedEvent) -> bool {
+        let last = if is_count(event) { event.at + HOUR - 1 } else { event.at };
+        self.since.is_some_and(|since| last < since)
     }
+}
+
+/// Whether it counts the refused attempts of an hour.
+fn is_count(event: &ListedEvent) -> bool {
+    event.event == "refused"
+}
+
+/// The known name: with an unknown one the list would be empty, as if nothing had happened.
+fn event_name(text: &str) -> Result<&'static str, String> {
+    let known = EVENT_NAMES.iter().find(|name| **name == text).copied();
+    known.ok_or_else(|| {
+        let mut names = EVENT_NAMES.to_vec();
+        names.sort_unstable();
+        format!("not an event; events are: {}", names.join(", "))
+    })
 }
 
 pub async fn work(config: &Config, input: EventsInput) -> Outcome {
@@ -74,16 +91,23 @@ pub async fn list_of_account(auth: &Auth, id: i64, page: &EventPage) -> Outcome 
 
 async fn list(auth: &Auth, account: Option<i64>, page: &EventPage) -> Outcome {
     let (mut before, mut listed) = (page.before, 0);
-    loop {
+    'pages: loop {
         let found = match account {
             Some(id) => auth.events_of(id, before, PAGE).await?,
             None => auth.events_before(before, PAGE).await?,
         };
         let Some(last) = found.last() else { break };
         before = last.id;
-        for event in found.iter().filter(|event| page.fits(event)) {
-            if page.is_over(event) {
-                return Ok(());
+        for event in &found {
+            if page.is_too_old(event) {
+                // After a count there may be events of the same hour that are not too old.
+                if is_count(event) {
+                    continue;
+                }
+                break 'pages;
+            }
+            if !page.fits(event) {
+                continue;
             }
             if listed == page.limit {
                 eprintln!("there are more; the next page: --before {}", event.id + 1);
@@ -146,7 +170,10 @@ fn line_of(event: &ListedEvent, with_account: bool) -> String {
         value.as_ref().map(|value| format!("{label} {}", plain(value)))
     };
     let account = event.account_id.filter(|_| with_account).map(|id| format!("account {id}"));
-    let times = (event.count > 1).then(|| format!("{} times", event.count));
+    let times = is_count(event).then(|| match event.count {
+        1 => "once in that hour".to_owned(),
+        count => format!("{count} times in that hour"),
+    });
     let parts = [
         account,
         times,
@@ -160,7 +187,7 @@ fn line_of(event: &ListedEvent, with_account: bool) -> String {
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     let reason = plain(event.reason.as_deref().unwrap_or_default());
     let line = format!(
-        "{}  {:<16}  {:<20}  {}",
+        "{}  {:<18}  {:<24}  {}",
         date(event.at),
         plain(&event.event),
         reason,
@@ -184,4 +211,68 @@ pub fn to_json(event: &ListedEvent) -> Value {
         "detail": event.detail,
         "count": event.count,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(name: &str, at: i64, count: i64) -> ListedEvent {
+        ListedEvent {
+            id: 1,
+            at,
+            event: name.to_owned(),
+            reason: Some("wrong_current_password".to_owned()),
+            account_id: None,
+            session_id: None,
+            client: None,
+            dialect: None,
+            address: None,
+            operator: None,
+            detail: Some("detail".to_owned()),
+            count,
+        }
+    }
+
+    #[test]
+    fn count_of_an_hour_is_too_old_when_its_hour_has_ended() {
+        let since = |since| EventPage { event: None, since: Some(since), limit: 1, before: 1 };
+        for (name, at, wanted, expected) in [
+            ("refused", 0, HOUR - 1, false),
+            ("refused", 0, HOUR, true),
+            ("signed_in", HOUR, HOUR, false),
+            ("signed_in", HOUR - 1, HOUR, true),
+        ] {
+            let found = since(wanted).is_too_old(&event(name, at, 1));
+            assert_eq!(found, expected, "{name} {at} {wanted}");
+        }
+    }
+
+    #[test]
+    fn columns_begin_at_the_same_place_in_every_line() {
+        let longest = EVENT_NAMES.iter().max_by_key(|name| name.len()).expect("names");
+        let place = |name: &str| line_of(&event(name, 0, 1), true).find("wrong_current_password");
+        assert_eq!(place(longest), place("linked"));
+        let short = ListedEvent { reason: None, ..event("linked", 0, 1) };
+        let detail = |event: &ListedEvent| line_of(event, true).find("detail");
+        assert_eq!(detail(&short), detail(&event("linked", 0, 1)));
+    }
+
+    #[test]
+    fn count_of_refused_attempts_names_its_hour() {
+        assert!(line_of(&event("refused", 0, 1), true).contains("  once in that hour  "));
+        assert!(line_of(&event("refused", 0, 6), true).contains("  6 times in that hour  "));
+        assert!(!line_of(&event("linked", 0, 1), true).contains("in that hour"));
+    }
+
+    #[test]
+    fn unknown_name_of_an_event_is_refused_with_the_known_ones() {
+        for name in EVENT_NAMES {
+            assert_eq!(event_name(name), Ok(*name));
+        }
+        for wrong in ["", "signin", "decoy"] {
+            let said = event_name(wrong).expect_err("an unknown name");
+            assert!(said.starts_with("not an event; events are: account_deleted, "), "{said}");
+        }
+    }
 }

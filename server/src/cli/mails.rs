@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Outcome;
 use super::database::open;
-use super::output::{date, done, is_json, name_database, say, say_json};
+use super::output::{date, done, is_json, name_database, plain, say, say_json};
 
 #[derive(Subcommand)]
 pub enum MailCommand {
@@ -40,12 +40,12 @@ pub async fn work(config: &Config, command: MailCommand) -> Outcome {
 pub fn line_of(mail: &QueuedMail) -> String {
     let state = if mail.dead_at.is_some() { "failed" } else { "waiting" };
     format!(
-        "{state:<8}  {}  {:<14}  {}  attempts: {}  {}",
+        "{state:<8}  {}  {:<24}  {}  attempts: {}  {}",
         date(mail.created_at),
         mail.message,
-        mail.recipient.escape_debug(),
+        plain(&mail.recipient),
         mail.attempts,
-        mail.problem.as_deref().unwrap_or_default(),
+        plain(mail.problem.as_deref().unwrap_or_default()),
     )
     .trim_end()
     .to_owned()

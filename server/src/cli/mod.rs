@@ -15,6 +15,8 @@ mod serve;
 mod sessions;
 mod users;
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -26,25 +28,28 @@ use self::clients::ClientCommand;
 use self::events::EventsInput;
 use self::keys::KeyCommand;
 use self::mails::MailCommand;
-use self::output::{say, say_when_heard};
+use self::output::{done, say_when_heard};
 use self::providers::ProviderCommand;
 use self::sessions::SessionCommand;
 use self::users::UserCommand;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
+/// The heading of the options that every command has.
+const GLOBAL: &str = "Global options";
+
 /// Self-hosted sign-in for native apps.
 #[derive(Parser)]
 #[command(name = "propusk", version, max_term_width = 100)]
 struct Cli {
     /// Read the settings from this file instead of ./propusk.toml.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
     config: Option<PathBuf>,
     /// Use this data directory instead of the one in the settings.
-    #[arg(long, global = true, value_name = "DIRECTORY")]
+    #[arg(long, global = true, value_name = "DIRECTORY", help_heading = GLOBAL)]
     data_dir: Option<PathBuf>,
     /// Print results and lists as JSON, one value on each line.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
     #[command(subcommand)]
     command: Option<Command>,
@@ -106,11 +111,28 @@ async fn work() -> Outcome {
     }
     output::set_json(cli.json);
     serve::start_logging(&config, matches!(cli.command, None | Some(Command::Serve)))?;
-    match cli.command.unwrap_or(Command::Serve) {
+    let command = cli.command.unwrap_or(Command::Serve);
+    let serves = matches!(command, Command::Serve);
+    match act(config, origins, command).await {
+        // As `propusk events | head` closes it. A server whose output is lost must not end as if it
+        // had been stopped.
+        Err(error) if !serves && is_closed_pipe(&*error) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Whether the reader of the output has gone.
+fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+async fn act(config: Config, origins: BTreeMap<String, String>, command: Command) -> Outcome {
+    match command {
         Command::Serve => serve::serve(config).await,
         Command::Migrate => {
-            propusk_server::migrate(&config).await?;
-            say("the schema is up to date")
+            database::note_name(propusk_server::migrate(&config).await?);
+            done("the schema is up to date")
         }
         Command::CheckConfig => check_config::check_config(&config, &origins).await,
         Command::User(command) => users::work(&config, command).await,

@@ -52,9 +52,11 @@ pub async fn open_with_secret(
     Ok(Arc::new(auth))
 }
 
-/// Creates the database if there is none, and brings its schema up to date.
-pub async fn migrate(config: &Config) -> Result<(), StartError> {
+/// Creates the database if there is none, and brings its schema up to date. Answers its
+/// address without password.
+pub async fn migrate(config: &Config) -> Result<String, StartError> {
     store::create_data_dir(&config.data_dir)?;
-    database(config)?.open_or_create().await?.close().await;
-    Ok(())
+    let database = database(config)?;
+    database.open_or_create().await?.close().await;
+    Ok(database.to_string())
 }

@@ -123,9 +123,19 @@ impl Mails {
     async fn read(&self, auth: &Auth) {
         let one_reader = self.reading.lock().await;
         let found = timeout(DATABASE_LIMIT, auth.waiting_mails()).await;
-        let found = found.ok().and_then(|found| {
-            found.inspect_err(|error| tracing::debug!(%error, "waiting mails are not counted")).ok()
-        });
+        let found = match found {
+            Ok(Ok(found)) => Some(found),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "waiting mails are not counted");
+                None
+            }
+            Err(_) => {
+                tracing::debug!(
+                    "waiting mails are not counted: the database did not answer in time"
+                );
+                None
+            }
+        };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = found;
         drop(one_reader);
     }

@@ -76,6 +76,8 @@ pub enum Event {
     ResetRequested,
     ClientCreated,
     ClientDeleted,
+    /// A key that the start of a server made, because there was none to sign.
+    KeyCreated,
     KeyRotated,
     KeyRevoked,
     ProviderMoved,
@@ -176,42 +178,57 @@ pub enum Refusal {
     MailLimit,
 }
 
-impl Event {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Event::Registered(_) => "registered",
-            Event::Activated => "activated",
-            Event::SignedIn(_) => "signed_in",
-            Event::SessionEnded(_) => "session_ended",
-            Event::SessionsEnded(_) => "sessions_ended",
-            Event::PasswordChanged(_) => "password_changed",
-            Event::PasswordRemoved(_) => "password_removed",
-            Event::NamesChanged(_) => "names_changed",
-            Event::Linked(_) => "linked",
-            Event::Unlinked(_) => "unlinked",
-            Event::MailQueued => "mail_queued",
-            Event::MailSent => "mail_sent",
-            Event::MailGivenUp => "mail_given_up",
-            Event::Exported => "exported",
-            Event::Refused(_) => "refused",
-            Event::Disabled => "disabled",
-            Event::Enabled => "enabled",
-            Event::Unlocked => "unlocked",
-            Event::AccountDeleted => "account_deleted",
-            Event::ResetRequested => "reset_requested",
-            Event::ClientCreated => "client_created",
-            Event::ClientDeleted => "client_deleted",
-            Event::KeyRotated => "key_rotated",
-            Event::KeyRevoked => "key_revoked",
-            Event::ProviderMoved => "provider_moved",
-            Event::MailsRetried => "mails_retried",
-            Event::AllSessionsEnded => "all_sessions_ended",
-            Event::Restored => "restored",
-            Event::SettingChanged => "setting_changed",
-            Event::Decoy => "decoy",
-        }
-    }
+/// Gives the events their names, in one list.
+macro_rules! name_events {
+    ($($event:pat => $name:literal,)*) => {
+        /// The names of all events that are shown.
+        pub const EVENT_NAMES: &[&str] = &[$($name),*];
 
+        impl Event {
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $($event => $name,)*
+                    Event::Decoy => "decoy",
+                }
+            }
+        }
+    };
+}
+
+name_events! {
+    Event::Registered(_) => "registered",
+    Event::Activated => "activated",
+    Event::SignedIn(_) => "signed_in",
+    Event::SessionEnded(_) => "session_ended",
+    Event::SessionsEnded(_) => "sessions_ended",
+    Event::PasswordChanged(_) => "password_changed",
+    Event::PasswordRemoved(_) => "password_removed",
+    Event::NamesChanged(_) => "names_changed",
+    Event::Linked(_) => "linked",
+    Event::Unlinked(_) => "unlinked",
+    Event::MailQueued => "mail_queued",
+    Event::MailSent => "mail_sent",
+    Event::MailGivenUp => "mail_given_up",
+    Event::Exported => "exported",
+    Event::Refused(_) => "refused",
+    Event::Disabled => "disabled",
+    Event::Enabled => "enabled",
+    Event::Unlocked => "unlocked",
+    Event::AccountDeleted => "account_deleted",
+    Event::ResetRequested => "reset_requested",
+    Event::ClientCreated => "client_created",
+    Event::ClientDeleted => "client_deleted",
+    Event::KeyCreated => "key_created",
+    Event::KeyRotated => "key_rotated",
+    Event::KeyRevoked => "key_revoked",
+    Event::ProviderMoved => "provider_moved",
+    Event::MailsRetried => "mails_retried",
+    Event::AllSessionsEnded => "all_sessions_ended",
+    Event::Restored => "restored",
+    Event::SettingChanged => "setting_changed",
+}
+
+impl Event {
     /// Why or how it happened, if that is part of the event.
     pub fn reason(self) -> Option<&'static str> {
         match self {

@@ -2,7 +2,7 @@
 
 use propusk_tests::http::Client;
 use propusk_tests::operator::*;
-use propusk_tests::process::Finished;
+use propusk_tests::process::{Finished, run_unread};
 use propusk_tests::smtp::{Behaviour, SmtpServer};
 use propusk_tests::user::*;
 use serde_json::{Value, json};
@@ -344,21 +344,60 @@ async fn failed_mail_is_listed_and_can_be_sent_again() {
     let url = smtp.url();
     smtp.behave(Behaviour::RefuseRecipient);
     let server = operator.start(&[("PROPUSK_MAIL__SMTP_URL", url.as_str())]).await;
-    signed_up(&server.client, "anna@example.com").await;
+    signed_up(&server.client, "o'neil@example.com").await;
     let mail = |command: &'static str| {
         let operator = &operator;
         async move { operator.unnamed(&operator.run(&[], &["mail", command], "").await.stdout) }
     };
     assert_eq!(mail("list").await, "");
-    let asked = json!({"email": "anna@example.com"});
+    let asked = json!({"email": "o'neil@example.com"});
     let answer = server.client.post("/auth/users/reset_password/", &asked).await;
     assert_eq!(answer.status, 204);
     soon("the mail is given up", || async { mail("list").await.starts_with("failed") }).await;
     let listed = mail("list").await;
-    assert!(listed.contains("anna@example.com") && listed.contains("attempts: 1"), "{listed}");
+    assert!(listed.contains("o'neil@example.com") && listed.contains("attempts: 1"), "{listed}");
     assert!(!listed.contains("://"), "{listed}");
     smtp.behave(Behaviour::Fine);
     assert_eq!(mail("retry").await, "mails queued again: 1\n");
-    assert_eq!(smtp.wait_for("anna@example.com", 1).await.len(), 1);
+    let events = operator.run(&[], &["events", "--event", "mails_retried"], "").await.stdout;
+    assert_eq!(events.lines().count(), 1, "{events}");
+    assert_eq!(smtp.wait_for("o'neil@example.com", 1).await.len(), 1);
     soon("nothing waits", || async { mail("list").await.is_empty() }).await;
+}
+
+#[tokio::test]
+async fn names_are_printed_alike_by_all_commands() {
+    let operator = Operator::new().await;
+    let name = "o'neil@example.com";
+    operator.user_with(&["create", name], PASSWORD).await;
+    assert!(operator.user(&["list"]).await.ends_with(&format!("  {name}\n")));
+    assert!(operator.user(&["show", name]).await.contains(&format!("  {name}\n")));
+    let client = ["client", "create", "--id", "o'neil", "--name", "O'Neil's app", "--public"];
+    assert!(operator.run(&[], &client, "").await.status.success());
+    let listed = operator.run(&[], &["client", "list"], "").await.stdout;
+    assert!(listed.starts_with("o'neil  public  O'Neil's app"), "{listed}");
+}
+
+#[tokio::test]
+async fn help_tells_who_is_meant_and_which_options_are_global() {
+    let operator = Operator::new().await;
+    let help = operator.run(&[], &["user", "show", "--help"], "").await.stdout;
+    assert!(help.contains("An e-mail address, phone number, username or id (7 or id:7)"), "{help}");
+    let (own, global) = help.split_once("Global options:").expect("the heading");
+    for option in ["--config", "--data-dir", "--json"] {
+        assert!(!own.contains(option) && global.contains(option), "{option}: {help}");
+    }
+}
+
+/// As in `propusk user list | head`. A server that cannot say where it listens does not start.
+#[tokio::test]
+async fn closed_pipe_is_no_error_of_a_list() {
+    let operator = Operator::new().await;
+    operator.user_with(&["create", "anna@example.com"], PASSWORD).await;
+    for list in [&["user", "list"] as &[_], &["events"], &["check-config"]] {
+        let (status, said) = run_unread(operator.path(), operator.database.url(), list).await;
+        assert!(status.success() && !said.contains("error"), "{list:?}: {said}");
+    }
+    let (status, said) = run_unread(operator.path(), operator.database.url(), &["serve"]).await;
+    assert!(!status.success() && said.contains("error: "), "{said}");
 }

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use propusk_server::config::Limits;
 use propusk_tests::handbook::block_below;
 use propusk_tests::http::Client;
+use propusk_tests::limits::{ANY, limits};
 use propusk_tests::native::{self, EMAIL, PASSWORD, open, post};
 use propusk_tests::operator::Operator;
 use propusk_tests::process::Process;
@@ -321,6 +323,45 @@ async fn refused_attempts_are_counted_for_known_and_unknown_names() {
         ])
     );
     assert_eq!(after["propusk_refused_attempts_dropped_total"], 0.0);
+}
+
+/// A limit of a whole network refuses before there is an account to count for.
+#[tokio::test]
+async fn attempts_beyond_a_limit_of_the_network_are_counted() {
+    let server = TestServer::with(|config| {
+        config.metrics.listen = Some("127.0.0.1:0".parse().expect("an address"));
+        let small = limits(1, ANY, ANY);
+        config.limits = Limits { registrations_per_address: 1, mails_per_address: 1, ..small };
+    })
+    .await;
+    let before = samples(&server).await;
+    let bob = json!({"email": "bob@example.com", "password": PASSWORD});
+    let asked = json!({"email": EMAIL});
+    let reset = json!({"uid": "MQ", "token": "x", "new_password": PASSWORD});
+    let right = json!({"identifier": EMAIL, "password": PASSWORD});
+    for (path, body, status) in [
+        ("accounts", json!({"email": EMAIL, "password": PASSWORD}), 201),
+        ("accounts", bob, 429),
+        ("password/reset", asked.clone(), 202),
+        ("password/reset", asked, 429),
+        ("sessions", json!({"identifier": EMAIL, "password": "wrong"}), 401),
+        ("sessions", right, 429),
+        ("password/reset/confirm", reset, 429),
+    ] {
+        let answer = post(&server, path, body).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+    }
+    assert_eq!(
+        growth(&before, &samples(&server).await, "propusk_refused_attempts_total"),
+        exactly([
+            (r#"{dialect="native",reason="too_many_attempts",account="unknown"}"#, 4.0),
+            (r#"{dialect="native",reason="wrong_password",account="known"}"#, 1.0),
+        ])
+    );
+    server.auth.store_some_refused().await;
+    let events = server.auth.events_before(i64::MAX, 100).await.expect("the database answers");
+    let refused: Vec<_> = events.iter().filter(|event| event.event == "refused").collect();
+    assert_eq!(refused.len(), 1, "no row for a whole network: {refused:?}");
 }
 
 #[tokio::test]

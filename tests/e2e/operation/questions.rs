@@ -188,7 +188,18 @@ async fn is_somebody_guessing_passwords_and_until_when_is_she_locked_out() {
     assert!(counted.contains(&(json!("too_many_attempts"), json!(4))), "{counted:?}");
     assert!(refused.iter().all(|event| event["address"] == "127.0.0.0/24"), "{refused:?}");
     let listed = operator.user(&["events", ANNA, "--event", "refused"]).await;
-    assert!(listed.contains("6 times  api djoser_jwt  from 127.0.0.0/24"), "{listed}");
+    assert!(listed.contains("6 times in that hour  api djoser_jwt  from 127.0.0.0/24"), "{listed}");
+
+    // Those of an hour that ended before the wanted time are not listed.
+    let long_ago = "update events set at = 0 where event = 'refused'";
+    assert_eq!(execute(&operator.store().await, long_ago.to_owned()).await, 2);
+    let since = async |time: &str| {
+        operator.run(&[], &["events", "--event", "refused", "--since", time], "").await
+    };
+    assert_eq!(since("1970-01-01T00:59:59Z").await.stdout.lines().count(), 2);
+    let later = since("1970-01-01T02:00:00Z").await;
+    assert_eq!(later.stdout, "");
+    assert!(later.stderr.contains("no events"), "{}", later.stderr);
 }
 
 #[tokio::test]
@@ -258,10 +269,12 @@ async fn how_does_she_sign_in_and_which_addresses_are_proved() {
     assert!(has(&operator, ANNA, "password_changed", "mailed_link").await);
 
     let unknown = run(&["user", "mail-reset", ANNA, "--api", "nope"]).await;
-    assert!(!unknown.status.success() && unknown.stderr.contains("is not served"));
+    let served =
+        "--api: \"nope\" is not a dialect that is served (djoser_jwt, djoser_token, native, ";
+    assert!(!unknown.status.success() && unknown.stderr.contains(served), "{}", unknown.stderr);
     operator.user(&["disable", ANNA]).await;
     let inactive = run(&["user", "mail-reset", ANNA]).await;
-    assert!(!inactive.status.success() && inactive.stderr.contains("not active"));
+    assert!(!inactive.status.success() && inactive.stderr.contains("see user enable"));
 }
 
 #[tokio::test]
@@ -283,16 +296,19 @@ async fn what_did_operators_do_and_which_settings_have_changed() {
     let name = own_name().await;
     let listed = events(&operator, &["events"]).await;
     let names: Vec<_> = listed.iter().filter(|event| event["operator"] == name.as_str()).collect();
-    for expected in [
-        "key_rotated",
-        "client_created",
-        "client_deleted",
-        "all_sessions_ended",
-        "restored",
-        "mails_retried",
-    ] {
+    for expected in
+        ["key_rotated", "client_created", "client_deleted", "all_sessions_ended", "restored"]
+    {
         assert!(names.iter().any(|event| event["event"] == expected), "{expected}: {listed:?}");
     }
+
+    let count = |name: &str| listed.iter().filter(|event| event["event"] == name).count();
+    assert_eq!(
+        (count("key_created"), count("key_rotated")),
+        (1, 1),
+        "by the start and the command"
+    );
+    assert_eq!(count("mails_retried"), 0, "there was none");
 
     let changed = async || events(&operator, &["events", "--event", "setting_changed"]).await;
     assert_eq!(changed().await, Vec::<Value>::new());
@@ -307,6 +323,29 @@ async fn what_did_operators_do_and_which_settings_have_changed() {
     }
     let dumped = operator.run(&[], &["events", "--json"], "").await.stdout;
     assert!(!dumped.contains("canary"), "{dumped}");
+}
+
+/// Two servers on one database differ in some settings, and start in turn.
+#[tokio::test]
+async fn settings_of_one_server_are_no_change() {
+    let operator = Operator::new().await;
+    let changed = async || {
+        let changed = events(&operator, &["events", "--event", "setting_changed"]).await;
+        changed.iter().map(|one| one["detail"].clone()).collect::<Vec<_>>()
+    };
+    for (listen, log, threads) in
+        [("127.0.0.1:0", "info", "1"), ("127.0.0.2:0", "warn", "2"), ("127.0.0.1:0", "info", "1")]
+    {
+        let own = [
+            ("PROPUSK_LISTEN", listen),
+            ("PROPUSK_LOG", log),
+            ("PROPUSK_PASSWORD__THREADS", threads),
+        ];
+        operator.start(&own).await.terminate().await;
+    }
+    assert_eq!(changed().await, Vec::<Value>::new());
+    operator.start(&[("PROPUSK_LIMITS__PER_ACCOUNT", "7")]).await.terminate().await;
+    assert_eq!(changed().await, ["limits.per_account"]);
 }
 
 #[tokio::test]
@@ -420,4 +459,24 @@ async fn list_of_events_has_pages() {
     assert_eq!(rest, all[2..]);
     let since = events(&operator, &["events", "--since", "2100-01-01"]).await;
     assert_eq!(since, Vec::<Value>::new());
+}
+
+/// An empty list would say that nothing has happened.
+#[tokio::test]
+async fn filter_that_fits_nothing_is_refused() {
+    let operator = Operator::new().await;
+    operator.user_with(&["create", "a"], PASSWORD).await;
+    for (arguments, problem) in [
+        (
+            &["events", "--event", "sign_in"] as &[_],
+            "not an event; events are: account_deleted, activated, ",
+        ),
+        (&["user", "events", "a", "--event", "decoy"], "not an event"),
+        (&["events", "--limit", "0"], "--limit"),
+        (&["user", "list", "--limit", "0"], "--limit"),
+    ] {
+        let Finished { status, stdout, stderr } = operator.run(&[], arguments, "").await;
+        assert!(!status.success() && stdout.is_empty(), "{arguments:?}: {stdout}");
+        assert!(stderr.contains(problem), "{arguments:?}: {stderr}");
+    }
 }

@@ -4,6 +4,7 @@ use propusk_tests::SECRET;
 use propusk_tests::operator::*;
 use propusk_tests::process::Finished;
 use propusk_tests::user::*;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn unknown_setting_is_refused_and_the_nearest_known_one_named() {
@@ -107,6 +108,25 @@ async fn settings_in_force(
         |line: &&str| names.iter().any(|name| line.starts_with(&format!("{name} =")));
     let value = |line: &str| line.rsplit_once("  # ").expect("an origin").0.to_owned();
     stdout.lines().filter(is_asked_for).map(value).collect()
+}
+
+#[tokio::test]
+async fn json_of_check_config_and_migrate_has_no_other_line() {
+    let operator = Operator::new().await;
+    let printed = async |command: &str| -> Vec<Value> {
+        let printed = operator.run(&[], &[command, "--json"], "").await;
+        assert!(printed.status.success(), "{}", printed.stderr);
+        printed.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    let name = operator.name();
+    let migrated = json!({"database": name, "result": "the schema is up to date"});
+    assert_eq!(printed("migrate").await, [migrated]);
+    let checked = printed("check-config").await;
+    assert!(checked.contains(&json!({"database": name, "schema": "current"})), "{checked:?}");
+    let is_warning = |line: &&Value| line["warning"].as_str().is_some_and(|text| !text.is_empty());
+    assert!(checked.iter().any(|line| is_warning(&line)), "{checked:?}");
+    let result = checked.last().and_then(|line| line["result"].as_str());
+    assert!(result.is_some_and(|text| text.starts_with("These settings can be used")));
 }
 
 #[tokio::test]

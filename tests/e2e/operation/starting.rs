@@ -56,7 +56,7 @@ async fn migrate_makes_the_schema_and_may_be_run_again() {
     for _ in 0..2 {
         let Finished { status, stdout, stderr } = operator.run(&[], &["migrate"], "").await;
         assert!(status.success(), "{stderr}");
-        assert_eq!(stdout, "the schema is up to date\n");
+        assert_eq!(stdout, format!("on {}: the schema is up to date\n", operator.name()));
     }
     let names = "select key from identifiers";
     assert!(column(&operator.store().await, names, names).await.is_empty());

@@ -45,7 +45,7 @@ pub enum NewPassword {
 impl Auth {
     /// Counts an attempt to register, before the answer reveals which accounts exist.
     pub fn admit_registration(&self, from: IpAddr) -> Result<()> {
-        self.limits.count_registration(from, self.clock.now())
+        self.within_limit(self.limits.count_registration(from, self.clock.now()))
     }
 
     /// Creates an account. `from` is the address of the client; `None` for an operator.

@@ -138,7 +138,7 @@ impl Auth {
         from: IpAddr,
     ) -> Result<StartedSignIn> {
         let (provider, now) = (self.provider(provider)?, self.clock.now());
-        self.limits.count_sign_in(from, now)?;
+        self.within_limit(self.limits.count_sign_in(from, now))?;
         if let Some(app) = &app {
             self.check_app_leg(app)?;
         }

@@ -104,7 +104,7 @@ impl Auth {
         from: IpAddr,
     ) -> Result<ProviderTokens> {
         let provider = self.provider(provider)?;
-        self.limits.count_sign_in(from, self.clock.now())?;
+        self.within_limit(self.limits.count_sign_in(from, self.clock.now()))?;
         self.count_refusals(from, self.redeem_own_code(policy.strict, provider, callback)).await
     }
 

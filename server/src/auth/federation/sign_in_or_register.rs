@@ -57,7 +57,7 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Pair> {
         let provider = self.provider(provider)?;
-        self.limits.count_sign_in(from, self.clock.now())?;
+        self.within_limit(self.limits.count_sign_in(from, self.clock.now()))?;
         let profile = match self.profile_of_handle(provider.name(), token).await? {
             Some(profile) => profile,
             None => self.count_refusals(from, self.profile_of_token(provider, token)).await?,
@@ -163,7 +163,8 @@ impl ProviderSignIn {
             };
         }
         // The result shows whether an account has the address: count it like a registration.
-        outbox.limits.count_registration(self.from, now)?;
+        let counted = outbox.limits.count_registration(self.from, now);
+        counted.inspect_err(|_| outbox.refuse_attempt(tx, now))?;
         let holder = match &email {
             Some(email) => identifiers::claimant_by_key(tx, email.key().to_owned()).await?,
             None => None,

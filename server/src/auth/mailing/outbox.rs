@@ -95,19 +95,29 @@ impl MailKind {
     }
 }
 
-/// The names of all counters of mails to one mailbox.
-pub fn counter_names() -> Vec<String> {
-    let mut names = vec![SHARED_COUNTER.to_owned()];
+/// A counter of mails to one mailbox.
+pub struct MailCounter {
+    /// Part of its stored key.
+    pub name: String,
+    /// The kind of mail that it counts; `None`: all notices to an address that is not proved.
+    pub kind: Option<&'static str>,
+}
+
+/// All counters of mails to one mailbox.
+pub fn mail_counters() -> Vec<MailCounter> {
+    let mut counters = vec![MailCounter { name: SHARED_COUNTER.to_owned(), kind: None }];
     for mail_kind in MailKind::ALL {
+        let kind = mail_kind.as_str();
+        let counter = |name: String| MailCounter { name, kind: Some(kind) };
         match mail_kind {
-            MailKind::Link(purpose) => {
-                names.extend(CLASSES.map(|class| format!("{} {class}", purpose.as_str())));
+            MailKind::Link(_) => {
+                counters.extend(CLASSES.map(|class| counter(format!("{kind} {class}"))));
             }
             MailKind::Decoy => {}
-            notice => names.push(notice.as_str().to_owned()),
+            _ => counters.push(counter(kind.to_owned())),
         }
     }
-    names
+    counters
 }
 
 /// A link to be mailed to the address `to`.
@@ -329,6 +339,11 @@ impl Outbox {
     async fn drop_mail(&self, tx: &mut Tx, account: &Account, now: i64) -> Result<()> {
         self.refused.count(Some(account.id), Refusal::MailLimit, tx.cause(), now);
         insert_decoy(tx, now).await
+    }
+
+    /// Counts an attempt beyond a limit of its network.
+    pub fn refuse_attempt(&self, tx: &Tx, now: i64) {
+        self.refused.count(None, Refusal::TooManyAttempts, tx.cause(), now);
     }
 
     /// Whether the limits now allow a mail that waits for them. If not, it waits longer; if its

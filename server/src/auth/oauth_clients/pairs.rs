@@ -56,7 +56,7 @@ impl Auth {
         from: IpAddr,
     ) -> Result<OpaquePair> {
         let provider = self.provider(provider.ok_or(Error::Provider(ProviderFault::Unknown))?)?;
-        self.limits.count_sign_in(from, self.clock.now())?;
+        self.within_limit(self.limits.count_sign_in(from, self.clock.now()))?;
         let profile = self.count_refusals(from, self.profile_of_token(provider, token)).await?;
         let pair = OpaquePair::new(policy)?;
         let (mode, extras) = (SignInMode::Either, pair.session_values(client));

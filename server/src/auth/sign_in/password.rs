@@ -88,7 +88,7 @@ impl Auth {
         from: IpAddr,
         extras: SessionExtras,
     ) -> Result<OpenedSession> {
-        self.limits.check_address(from, self.clock.now())?;
+        self.within_limit(self.limits.check_address(from, self.clock.now()))?;
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
         let name = identifier.as_ref().map_or(who, Identifier::key);
         let seed = self.cost_seed_of_name(name);

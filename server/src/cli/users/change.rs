@@ -26,8 +26,13 @@ pub async fn unlock(auth: &Auth, id: i64) -> Outcome {
 pub async fn mail_reset(auth: &Auth, id: i64, api: &str) -> Outcome {
     match auth.mail_reset(id, api).await? {
         MailedReset::Queued(address) => done(&format!("a mail is queued for {}", plain(&address))),
-        MailedReset::UnknownApi => Err(format!("--api: {api:?} is not served").into()),
-        MailedReset::Inactive => Err("the account is not active".into()),
+        MailedReset::UnknownApi(served) => {
+            let served = served.join(", ");
+            Err(format!("--api: {api:?} is not a dialect that is served ({served})").into())
+        }
+        MailedReset::Inactive => {
+            Err("the account is disabled, or waits for its activation: see user enable".into())
+        }
         MailedReset::NoMailbox => Err("the account has no e-mail address".into()),
     }
 }

@@ -24,7 +24,7 @@ pub struct ListFilter {
     #[arg(long, value_name = "ID", default_value_t = 0)]
     after: i64,
     /// At most this many accounts.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 }
 

@@ -15,13 +15,14 @@ use self::list::ListFilter;
 use super::database::{open, open_with_keys};
 use super::events::EventPage;
 use super::input::PasswordInput;
-use super::output::name_database;
+use super::output::{name_database, plain};
 use super::{Outcome, events};
 
 #[derive(Subcommand)]
 pub enum UserCommand {
     /// Create an account.
     Create {
+        /// An e-mail address, phone number or username.
         who: String,
         #[command(flatten)]
         password: PasswordInput,
@@ -35,29 +36,47 @@ pub enum UserCommand {
     List(ListFilter),
     /// Show everything about one account: its names, ways to sign in, sessions, limits, mails and
     /// last events.
-    Show { who: String },
+    Show {
+        /// An e-mail address, phone number, username or id (7 or id:7).
+        who: String,
+    },
     /// List what has happened to an account, the newest first.
     Events {
+        /// An e-mail address, phone number, username or id (7 or id:7).
         who: String,
         #[command(flatten)]
         page: EventPage,
     },
     /// List the live sessions of an account, the last used first.
-    Sessions { who: String },
+    Sessions {
+        /// An e-mail address, phone number, username or id (7 or id:7).
+        who: String,
+    },
     /// End one session of an account.
     EndSession {
+        /// An e-mail address, phone number, username or id (7 or id:7).
         who: String,
         /// The id that `user sessions` lists.
         session: String,
     },
     /// Refuse all credentials of an account until it is enabled again.
-    Disable { who: String },
+    Disable {
+        /// An e-mail address, phone number, username or id (7 or id:7).
+        who: String,
+    },
     /// Enable a disabled account, or activate a new one.
-    Enable { who: String },
+    Enable {
+        /// An e-mail address, phone number, username or id (7 or id:7).
+        who: String,
+    },
     /// Delete the stored limits of an account, so that it has all attempts and mails again.
-    Unlock { who: String },
+    Unlock {
+        /// An e-mail address, phone number, username or id (7 or id:7).
+        who: String,
+    },
     /// Mail the owner a link that sets a new password.
     MailReset {
+        /// An e-mail address, phone number, username or id (7 or id:7).
         who: String,
         /// The API whose page the link opens.
         #[arg(long, value_name = "NAME", default_value = "native")]
@@ -65,16 +84,21 @@ pub enum UserCommand {
     },
     /// Set a new password and end all sessions of the account.
     SetPassword {
+        /// An e-mail address, phone number, username or id (7 or id:7).
         who: String,
         #[command(flatten)]
         password: PasswordInput,
     },
     /// End all sessions of an account.
-    SignOut { who: String },
+    SignOut {
+        /// An e-mail address, phone number, username or id (7 or id:7).
+        who: String,
+    },
     /// Remove a phone number from the account that has it.
     ReleasePhone { phone: String },
     /// Delete an account permanently.
     Delete {
+        /// An e-mail address, phone number, username or id (7 or id:7).
         who: String,
         /// Do not ask for confirmation.
         #[arg(long)]
@@ -166,6 +190,6 @@ fn state(account: &Account) -> &'static str {
 /// Its identifiers, or the name that the APIs show if it has none.
 fn identifiers(account: &Account) -> Vec<String> {
     let names = [&account.username, &account.email, &account.phone].into_iter().flatten();
-    let names: Vec<_> = names.map(|name| name.escape_debug().to_string()).collect();
-    if names.is_empty() { vec![account.display_username()] } else { names }
+    let names: Vec<_> = names.map(|name| plain(name)).collect();
+    if names.is_empty() { vec![plain(&account.display_username())] } else { names }
 }

@@ -123,9 +123,8 @@ fn name_of(what: &LimitedThing) -> String {
         LimitedThing::CurrentPassword { from_everywhere } => {
             format!("wrong current passwords {}", networks(*from_everywhere))
         }
-        LimitedThing::Mails { kind, address } => {
-            format!("mails {kind} to {}", plain(address))
-        }
+        LimitedThing::Mails { kind, address } => format!("{kind} mails to {}", plain(address)),
+        LimitedThing::Notices { address } => format!("notices mailed to {}", plain(address)),
     }
 }
 
@@ -173,4 +172,18 @@ fn limit_to_json(limit: &StoredLimit) -> Value {
         "full": limit.is_full(),
         "until": limit.ends_at,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_of_mails_are_named_for_readers() {
+        let address = "anna@example.com".to_owned();
+        let notices = LimitedThing::Notices { address: address.clone() };
+        assert_eq!(name_of(&notices), "notices mailed to anna@example.com");
+        let mails = LimitedThing::Mails { kind: "password_reset", address };
+        assert_eq!(name_of(&mails), "password_reset mails to anna@example.com");
+    }
 }
