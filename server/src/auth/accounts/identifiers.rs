@@ -88,10 +88,10 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     let id = proof.who.account_id;
-                    if let Some(name) = new.display_name {
-                        if accounts::update_display_name(tx, id, name).await? {
-                            note_display_name(tx, id, now).await?;
-                        }
+                    if let Some(name) = new.display_name
+                        && accounts::update_display_name(tx, id, name).await?
+                    {
+                        note_display_name(tx, id, now).await?;
                     }
                     let new = new.identifiers;
                     change_identifiers(tx, &outbox, &policy, &proof, new, &configured, now).await
