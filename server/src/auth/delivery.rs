@@ -43,7 +43,7 @@ type Failure = Option<SendErrorKind>;
 /// Mails that wait to be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitingMails {
-    /// At most [`COUNTED_MAILS`].
+    /// At most 10 000.
     pub count: i64,
     /// The age of the oldest, without those that the limit of their mailbox delays; 0 if no mail
     /// waits.
