@@ -391,7 +391,7 @@ pub fn note_change(tx: &mut Tx, account_id: i64, what: NameChange, at: i64) {
 pub async fn note_display_name(tx: &mut Tx, account_id: i64, at: i64) -> Result<()> {
     let what = NameChange::DisplayName;
     let known: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "select 1 from events
+        "select id from events
          where account_id = $1 and at > $2 and event = 'names_changed' and reason = $3
          limit 1",
     ).bind(account_id).bind(at - HOUR).bind(what.as_str()).fetch_optional(db).await)?;
