@@ -1,5 +1,5 @@
 // Errors in words: what happened, and what it means for the user who is signed in.
-import { duration } from './moments.js';
+import { fromNow } from './moments.js';
 import { isSignedIn } from './state.js';
 import { has } from './words.js';
 
@@ -24,7 +24,7 @@ function details(error) {
   switch (error.kind) {
     case 'rejected': return [rejection(error.rejection)];
     case 'signed_out': return [reason(error.signOutReason)];
-    case 'retry_later': return [['error.retry_later.after', { duration: () => duration(error.retryAfterSeconds ?? 0) }]];
+    case 'retry_later': return [['error.retry_later.after', { in: () => fromNow(error.retryAfterSeconds ?? 0) }]];
     case 'storage': return error.vaultState ? [vault(error.vaultState)] : [];
     case 'protocol': case 'usage': return [['error.detail', { detail: error.detail }]];
     default: return [];

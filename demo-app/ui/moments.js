@@ -28,14 +28,21 @@ export function clock(seconds) {
 
 // `7 seconds`, `15 minutes`, `3 days`.
 export function duration(seconds) {
+  const [count, unit] = measured(seconds);
+  return new Intl.NumberFormat(language(), { style: 'unit', unit, unitDisplay: 'long' }).format(count);
+}
+
+// `in 5 minutes`, `now`. Not `in` before a duration: other languages have another form of the noun there.
+export function fromNow(seconds) {
+  if (seconds <= 0) return text('time.now');
+  const [count, unit] = measured(seconds);
+  return new Intl.RelativeTimeFormat(language()).format(count, unit);
+}
+
+// In the largest unit of which it has two.
+function measured(seconds) {
   const size = Math.abs(Math.round(seconds));
   const steps = [[172_800, 86_400, 'day'], [7200, 3600, 'hour'], [120, 60, 'minute'], [0, 1, 'second']];
   const [, unit, name] = steps.find(([from]) => size >= from);
-  const shown = new Intl.NumberFormat(language(), { style: 'unit', unit: name, unitDisplay: 'long', maximumFractionDigits: 0 });
-  return shown.format(size / unit);
-}
-
-// `in 5 minutes`, `now`.
-export function fromNow(seconds) {
-  return seconds <= 0 ? text('time.now') : text('time.in', { duration: duration(seconds) });
+  return [Math.round(size / unit), name];
 }
