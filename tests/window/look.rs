@@ -16,9 +16,11 @@ use crate::rounds::{EMAIL, PASSWORD, register};
 const VIEWS: [(u32, u32, &str, &str); 4] = [
     (1180, 800, "light", "en"),
     (1180, 800, "dark", "uk"),
-    (360, 740, "dark", "ru"),
-    (360, 740, "light", "uk"),
+    (NARROW, 740, "dark", "ru"),
+    (NARROW, 740, "light", "uk"),
 ];
+const NARROW: u32 = 360;
+const HISTORY: &str = "history";
 /// What is wider than the window, and may not be scrolled to.
 const CUT_OFF: &str = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
 /// The whole session card is in view, and the result below it too.
@@ -37,6 +39,8 @@ async fn window_is_readable_in_both_themes_and_every_language() {
     page.choose_dialect("native").await;
     register(&page).await;
     page.sign_in(EMAIL, PASSWORD).await;
+    page.succeed("events", &[]).await;
+    look(&page, HISTORY).await;
     page.succeed("profile", &[]).await;
     assert_eq!(page.evaluate(CARD_IN_VIEW).await, true, "the session above the result");
     for tab in ["timeline", "wire", "inbox", "trouble"] {
@@ -50,6 +54,10 @@ async fn look(page: &Page, name: &str) {
     for view in VIEWS {
         show(page, view).await;
         let (width, _, theme, language) = view;
+        if name == HISTORY && width == NARROW {
+            // What is in the middle of a wide window has a tab on a narrow one.
+            page.press("tab-actions").await;
+        }
         let view = format!("{name}-{width}-{theme}-{language}");
         keep(page, &view).await;
         assert_eq!(page.evaluate(CUT_OFF).await, false, "{view} is wider than the window");
