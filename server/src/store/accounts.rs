@@ -5,11 +5,11 @@ use sqlx::SqliteConnection;
 
 use super::events::{Event, NewEvent, PasswordBy};
 use super::postgres::Lease;
-use super::{Engine, Tx, on};
+use super::{Engine, Tx, from_row, on};
 use crate::error::Result;
 
 /// An account as the domain needs it, with its identifiers.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Account {
     pub id: i64,
     pub display_name: Option<String>,
@@ -54,8 +54,36 @@ pub struct Account {
     pub username: Option<String>,
 }
 
+from_row!(Account {
+    id,
+    display_name,
+    sign_up_name,
+    is_active,
+    awaits_activation,
+    has_password,
+    password_proved,
+    password_voided,
+    password_by_sign_in_at,
+    is_superuser,
+    created_at,
+    last_sign_in_at,
+    imported,
+    joined_at,
+    foreign_not_before,
+    undated_refused,
+    language,
+    email,
+    email_verified_at,
+    email_owned_at,
+    former_email,
+    pending_email,
+    pending_email_until,
+    phone,
+    username,
+});
+
 /// What a sign-in reads: the account's id, state and stored password.
-#[derive(Clone, sqlx::FromRow)]
+#[derive(Clone)]
 pub struct Credentials {
     pub account_id: i64,
     pub password: Option<String>,
@@ -65,6 +93,8 @@ pub struct Credentials {
     /// Until when the client's network is known for the account.
     pub known_until: Option<i64>,
 }
+
+from_row!(Credentials { account_id, password, password_version, is_active, known_until });
 
 /// A row to insert.
 #[derive(Clone)]

@@ -6,11 +6,12 @@ use std::fs::File;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, PgConnection, SqliteConnection};
+use sqlx::{Connection, PgConnection, SqlSafeStr, SqliteConnection};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::group_commit::Writer;
@@ -19,8 +20,16 @@ use super::{Database, Handle, Store, Tx};
 use crate::error::words_of;
 use crate::owner_only;
 
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+/// The number of a migration, its name, and its text.
+type Known = (i64, &'static str, &'static str);
+
+const SQLITE_MIGRATIONS: &[Known] =
+    &[(1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql"))];
+const POSTGRES_MIGRATIONS: &[Known] =
+    &[(1, "initial", include_str!("../../migrations/postgres/0001_initial.sql"))];
+
+static SQLITE: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE_MIGRATIONS));
+static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| migrator(POSTGRES_MIGRATIONS));
 
 const SQLITE_FILE: &str = "propusk.sqlite3";
 /// How long to wait for another process that migrates, and the interval between checks.
@@ -133,6 +142,13 @@ pub enum Schema {
 
 /// An applied migration: version, checksum, success.
 type Applied = (i64, Vec<u8>, bool);
+
+fn migrator(known: &[Known]) -> Migrator {
+    let migrations = known.iter().map(|&(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
 
 fn schema_of(known: &Migrator, applied: &[Applied]) -> Schema {
     let find = |version| known.iter().find(|migration| migration.version == version);
@@ -424,6 +440,8 @@ async fn sqlite(options: &SqliteConnectOptions) -> Result<Store, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     fn applied() -> Vec<Applied> {
@@ -454,5 +472,17 @@ mod tests {
         );
         assert_eq!(name("postgres://db:5433/p?password=canary"), "postgres://db:5433/p");
         assert_eq!(name("sqlite:///var/lib/propusk.sqlite3"), "sqlite:///var/lib/propusk.sqlite3");
+    }
+
+    #[test]
+    fn every_migration_is_known() {
+        for (engine, known) in [("sqlite", SQLITE_MIGRATIONS), ("postgres", POSTGRES_MIGRATIONS)] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
+            let files = std::fs::read_dir(folder).expect("migrations");
+            let mut files: Vec<_> = files.map(|file| file.expect("a file").file_name()).collect();
+            files.sort();
+            let known = known.iter().map(|(version, name, _)| format!("{version:04}_{name}.sql"));
+            assert_eq!(files, known.map(OsString::from).collect::<Vec<_>>(), "{engine}");
+        }
     }
 }

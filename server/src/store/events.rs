@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::{Tx, on};
+use super::{Tx, from_row, on};
 use crate::address_privacy::KeptAddress;
 use crate::error::Result;
 use crate::request_record;
@@ -494,7 +494,7 @@ pub async fn add_refused(tx: &mut Tx, refused: Refused) -> Result<()> {
 }
 
 /// A stored event.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct StoredEvent {
     pub id: i64,
     /// The start of the hour, for refused attempts.
@@ -510,6 +510,21 @@ pub struct StoredEvent {
     pub detail: Option<String>,
     pub count: i64,
 }
+
+from_row!(StoredEvent {
+    id,
+    at,
+    event,
+    reason,
+    account_id,
+    session_id,
+    client_id,
+    dialect,
+    address,
+    operator,
+    detail,
+    count,
+});
 
 /// The columns of [`StoredEvent`], with the rest of the statement.
 macro_rules! select_event {

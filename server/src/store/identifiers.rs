@@ -4,7 +4,7 @@
 //! `left_at` set: it opens no account, can be restored, and if it is verified no other account can
 //! take it. The sweeper deletes the row when the address can no longer be restored.
 
-use super::{Tx, on};
+use super::{Tx, from_row, on};
 use crate::error::Result;
 use crate::identifier::Identifier;
 
@@ -24,7 +24,7 @@ pub async fn claimant_by_key(tx: &mut Tx, key: String) -> Result<Option<i64>> {
 }
 
 /// An identifier as it is kept.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct KeptIdentifier {
     pub key: String,
     pub kind: String,
@@ -35,6 +35,8 @@ pub struct KeptIdentifier {
     /// When the account gave up the address, which it can still bring back.
     pub left_at: Option<i64>,
 }
+
+from_row!(KeptIdentifier { key, kind, shown, imported_as, created_at, verified_at, left_at });
 
 /// All identifiers of the account, also former ones that are kept.
 pub async fn identifiers(tx: &mut Tx, account_id: i64) -> Result<Vec<KeptIdentifier>> {

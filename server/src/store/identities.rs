@@ -2,11 +2,11 @@
 //! deleted with its account, when the owner unlinks it, or when another person proves ownership of
 //! the account's mailbox.
 
-use super::{Tx, on};
+use super::{Tx, from_row, on};
 use crate::error::Result;
 
 /// An identity, with the provider's data of the last sign-in.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Identity {
     pub provider: String,
     pub subject: String,
@@ -22,6 +22,20 @@ pub struct Identity {
     /// password.
     pub linked_by_sign_in_at: Option<i64>,
 }
+
+from_row!(Identity {
+    provider,
+    subject,
+    account_id,
+    email,
+    email_verified,
+    name,
+    avatar_url,
+    phone,
+    created_at,
+    last_used_at,
+    linked_by_sign_in_at,
+});
 
 /// The account of this identity.
 pub async fn account_by_identity(

@@ -1,16 +1,18 @@
 //! Table `limit_counts`: how often something has happened in its current window. Keys are keyed
 //! digests. The sweeper deletes a row when its window has ended.
 
-use super::{Tx, on};
+use super::{Tx, from_row, on};
 use crate::error::Result;
 
 /// A count and the instant at which its window ends.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitCount {
     pub key: String,
     pub count: i64,
     pub ends_at: i64,
 }
+
+from_row!(LimitCount { key, count, ends_at });
 
 /// Adds one, in a new window up to `new_end` if the stored one has ended (or ends later than a
 /// window can, after a clock was set back); returns the new row.

@@ -54,6 +54,24 @@ macro_rules! on {
 }
 pub(crate) use on;
 
+/// Reads a struct from the columns that have the names of its fields, on both engines. A derive macro
+/// would do the same; with it, both drivers and SQLite are compiled a second time, for the compiler.
+macro_rules! from_row {
+    ($name:ident { $($column:ident),+ $(,)? }) => {
+        $crate::store::from_row!(sqlx::sqlite::SqliteRow => $name { $($column),+ });
+        $crate::store::from_row!(sqlx::postgres::PgRow => $name { $($column),+ });
+    };
+    ($row:ty => $name:ident { $($column:ident),+ }) => {
+        impl sqlx::FromRow<'_, $row> for $name {
+            fn from_row(row: &$row) -> sqlx::Result<Self> {
+                use sqlx::Row as _;
+                Ok($name { $($column: row.try_get(stringify!($column))?),+ })
+            }
+        }
+    };
+}
+pub(crate) use from_row;
+
 /// Longer than SQLite waits for a lock: a disk that hangs must not block requests for ever.
 const DISK_LIMIT: Duration = Duration::from_secs(10);
 

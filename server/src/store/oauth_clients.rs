@@ -1,11 +1,11 @@
 //! Table `oauth_clients`: applications that exchange a provider's token for one of this server. An
 //! operator adds and removes them; removing one deletes its sessions.
 
-use super::{Tx, on};
+use super::{Tx, from_row, on};
 use crate::error::Result;
 
 /// An application as an operator registered it.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct OAuthClient {
     pub id: String,
     /// A name to show to users.
@@ -20,6 +20,16 @@ pub struct OAuthClient {
     pub introspects: bool,
     pub created_at: i64,
 }
+
+from_row!(OAuthClient {
+    id,
+    name,
+    secret_hash,
+    is_public,
+    allows_password,
+    introspects,
+    created_at,
+});
 
 pub async fn oauth_client(tx: &mut Tx, id: String) -> Result<Option<OAuthClient>> {
     Ok(on!(tx, db => sqlx::query_as(

@@ -3,11 +3,11 @@
 //! failed mail may refer to them. A change that makes a link unsafe deletes the account's rows, and
 //! with them the mails that have not been sent.
 
-use super::{Tx, on};
+use super::{Tx, from_row, on};
 use crate::error::Result;
 
 /// A token that was mailed.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct OneTimeToken {
     pub hash: String,
     pub account_id: i64,
@@ -24,6 +24,19 @@ pub struct OneTimeToken {
     pub expires_at: i64,
     pub spent_at: Option<i64>,
 }
+
+from_row!(OneTimeToken {
+    hash,
+    account_id,
+    purpose,
+    address,
+    by_password,
+    is_bound,
+    kept_identities,
+    created_at,
+    expires_at,
+    spent_at,
+});
 
 pub async fn insert_one_time_token(tx: &mut Tx, token: OneTimeToken) -> Result<()> {
     on!(tx, db => sqlx::query(
@@ -234,7 +247,7 @@ pub async fn delete_expired(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
 }
 
 /// A mailed link, without its secret.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct MailedLink {
     pub purpose: String,
     pub address: String,
@@ -242,6 +255,8 @@ pub struct MailedLink {
     pub expires_at: i64,
     pub spent_at: Option<i64>,
 }
+
+from_row!(MailedLink { purpose, address, created_at, expires_at, spent_at });
 
 /// The links of the account, the oldest first.
 pub async fn links_of(tx: &mut Tx, account_id: i64) -> Result<Vec<MailedLink>> {

@@ -4,11 +4,11 @@
 //! decoys, which cost as much as a mail and are never sent.
 
 use super::events::{Event, NewEvent};
-use super::{Tx, on};
+use super::{Tx, from_row, on};
 use crate::error::Result;
 
 /// A queued mail. The token of its link is not stored: it is derived from the id.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct QueuedMail {
     pub id: String,
     /// `None` after the account is deleted: the mail is still true.
@@ -33,6 +33,24 @@ pub struct QueuedMail {
     /// The last reply of the mail server.
     pub problem: Option<String>,
 }
+
+from_row!(QueuedMail {
+    id,
+    account_id,
+    token_hash,
+    message,
+    recipient,
+    language,
+    link,
+    about,
+    created_at,
+    due_at,
+    waits_for,
+    attempts,
+    leased,
+    dead_at,
+    problem,
+});
 
 /// The columns of [`QueuedMail`], between the halves of a statement.
 macro_rules! returning_mail {

@@ -4,14 +4,14 @@
 //! row expires. The provider's answer is sealed with the code or the handle, which are not stored.
 //! The sweeper deletes expired rows.
 
-use super::{Tx, on};
+use super::{Tx, from_row, on};
 use crate::error::Result;
 
 /// In seconds: how long a row stays, after its state is spent, for the requests to the provider.
 const IN_WORK: i64 = 600;
 
 /// A sign-in that has started.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct PendingSignIn {
     pub state_hash: String,
     pub provider: String,
@@ -29,6 +29,19 @@ pub struct PendingSignIn {
     pub link_session_id: Option<i64>,
     pub link_by_password: Option<bool>,
 }
+
+from_row!(PendingSignIn {
+    state_hash,
+    provider,
+    redirect,
+    challenge,
+    created_at,
+    expires_at,
+    sealed,
+    link_account_id,
+    link_session_id,
+    link_by_password,
+});
 
 /// The account that a sign-in links an identity to.
 #[derive(Clone, Copy)]

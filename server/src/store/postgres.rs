@@ -14,7 +14,7 @@ use sqlx::postgres::{
     PgArguments, PgConnectOptions, PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement,
     PgTypeInfo,
 };
-use sqlx::{Connection, Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
+use sqlx::{Connection, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Connections;
@@ -262,13 +262,6 @@ impl<'c> Executor<'c> for &'c mut Lease {
         'c: 'e,
     {
         Box::pin(async move { limited(self.connection()?.prepare_with(sql, parameters)).await })
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async move { limited(self.connection()?.describe(sql)).await })
     }
 }
 

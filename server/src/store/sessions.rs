@@ -6,12 +6,12 @@
 //! many.
 
 use super::events::{Ending, Event, NewEvent, SignedInBy};
-use super::{Tx, on};
+use super::{Tx, from_row, on};
 use crate::error::Result;
 
 /// A sign-in. `generation` counts rotations. `signed_in_at` is `None` if this server did not see
 /// the owner sign in: the session began with a token of a replaced server or of a provider.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Session {
     pub id: i64,
     pub account_id: i64,
@@ -40,6 +40,26 @@ pub struct Session {
     /// By itself or with all other sessions of its account.
     pub has_ended: bool,
 }
+
+from_row!(Session {
+    id,
+    account_id,
+    policy,
+    key_hash,
+    refresh_hash,
+    client_id,
+    device_name,
+    generation,
+    refresh_secret,
+    attempt_hash,
+    created_at,
+    signed_in_at,
+    last_used_at,
+    access_expires_at,
+    expires_at,
+    absolute_expires_at,
+    has_ended,
+});
 
 impl Session {
     /// Whether it has neither ended nor expired.

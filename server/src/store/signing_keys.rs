@@ -3,13 +3,13 @@
 //! `ends_at`. An ended row stays for a while, for an operator to see; a revoked key is deleted at
 //! once.
 
-use super::{Tx, meta, on};
+use super::{Tx, from_row, meta, on};
 use crate::error::Result;
 
 /// A write that changes keys locks this row of `meta` until its end.
 const LOCK: &str = "signing_keys";
 
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRow {
     pub kid: String,
     pub algorithm: String,
@@ -21,6 +21,8 @@ pub struct KeyRow {
     /// `None` while there is no later key.
     pub ends_at: Option<i64>,
 }
+
+from_row!(KeyRow { kid, algorithm, public_key, private_key, created_at, signs_from, ends_at });
 
 /// All keys in the order in which they sign, locked until the write ends.
 pub async fn lock_signing_keys(tx: &mut Tx) -> Result<Vec<KeyRow>> {
