@@ -12,8 +12,8 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked -p propusk-server --bin propusk \
-    && install -D target/release/propusk /out/propusk
+    && cargo build --profile dist --locked -p propusk-server --bin propusk \
+    && install -D target/dist/propusk /out/propusk
 
 # The same Debian, and so the same glibc. The binary contains the certificates of public authorities.
 FROM debian:bookworm-slim
