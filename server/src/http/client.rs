@@ -22,14 +22,18 @@ impl TrustedProxies {
     pub fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
         let Some(Peer(peer)) = extensions.get() else { return Ipv4Addr::UNSPECIFIED.into() };
         let mut client = peer.ip().to_canonical();
+        // What anybody else has forwarded is not even read.
+        if !self.trusts(client) {
+            return client;
+        }
         for hop in forwarded(headers) {
-            if !self.trusts(client) {
-                break;
-            }
             match address(hop) {
                 Some(address) => client = address,
                 // A trusted proxy wrote nonsense: use the last known address.
                 None => break,
+            }
+            if !self.trusts(client) {
+                break;
             }
         }
         client
@@ -44,9 +48,11 @@ impl TrustedProxies {
         name: &HeaderName,
     ) -> Option<&'h HeaderValue> {
         let Peer(peer) = extensions.get()?;
+        if !self.trusts(peer.ip().to_canonical()) {
+            return None;
+        }
         let mut lines = headers.get_all(name).iter();
-        let line = lines.next().filter(|_| lines.next().is_none())?;
-        self.trusts(peer.ip().to_canonical()).then_some(line)
+        lines.next().filter(|_| lines.next().is_none())
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -56,9 +62,8 @@ impl TrustedProxies {
 
 /// The hops, the nearest first.
 fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let lines: Vec<&[u8]> =
-        headers.get_all("x-forwarded-for").iter().map(|line| line.as_bytes()).collect();
-    lines.into_iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','))
+    let lines = headers.get_all("x-forwarded-for").iter().rev();
+    lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
 }
 
 /// An address, with or without a port behind it.

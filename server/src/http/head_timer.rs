@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
+use memchr::memrchr;
 
 /// The bytes received on a connection: recorded by the stream and the service, read by the timer.
 /// hyper may have read the start of the next head together with a request, so arrivals alone are
@@ -30,16 +31,16 @@ struct Arrived {
 impl Arrivals {
     pub fn note(&self, bytes: &[u8]) {
         let mut arrived = self.lock();
-        for byte in bytes {
-            arrived.total += 1;
-            arrived.since_empty_line += 1;
-            match byte {
-                b'\n' if arrived.line_is_empty => arrived.since_empty_line = 0,
-                b'\n' => arrived.line_is_empty = true,
-                b'\r' => {}
-                _ => arrived.line_is_empty = false,
-            }
+        arrived.total += length_of(bytes);
+        match end_of_empty_line(bytes, arrived.line_is_empty) {
+            Some(end) => arrived.since_empty_line = length_of(&bytes[end..]),
+            None => arrived.since_empty_line += length_of(bytes),
         }
+        let (began_here, line) = match memrchr(b'\n', bytes) {
+            Some(newline) => (true, &bytes[newline + 1..]),
+            None => (false, bytes),
+        };
+        arrived.line_is_empty = is_empty(line) && (began_here || arrived.line_is_empty);
     }
 
     /// Records that a head was read. `body`: its content length; `None` for a chunked body.
@@ -61,6 +62,31 @@ impl Arrivals {
     fn lock(&self) -> MutexGuard<'_, Arrived> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where the last empty line of these bytes ends. `is_begun`: the bytes continue a line that is empty so
+/// far. Looks at newlines only, from the end: this runs for every byte that is received.
+fn end_of_empty_line(bytes: &[u8], is_begun: bool) -> Option<usize> {
+    let mut rest = bytes;
+    while let Some(newline) = memrchr(b'\n', rest) {
+        rest = &rest[..newline];
+        let is_empty_line = match memrchr(b'\n', rest) {
+            Some(before) => is_empty(&rest[before + 1..]),
+            None => is_begun && is_empty(rest),
+        };
+        if is_empty_line {
+            return Some(newline + 1);
+        }
+    }
+    None
+}
+
+fn is_empty(line: &[u8]) -> bool {
+    line.iter().all(|byte| *byte == b'\r')
+}
+
+fn length_of(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 /// The timer of one connection. hyper starts it when it begins to wait for a head.
@@ -183,6 +209,39 @@ mod tests {
                 arrivals.note(second);
                 arrivals.note_request(body);
                 assert_eq!(arrivals.has_more(), has_more, "{bytes:?} cut at {cut}");
+            }
+        }
+    }
+
+    /// Byte by byte, as the empty line is defined.
+    fn since_empty_line(bytes: &[u8]) -> u64 {
+        let (mut since, mut line_is_empty) = (0, false);
+        for byte in bytes {
+            since += 1;
+            match byte {
+                b'\n' if line_is_empty => since = 0,
+                b'\n' => line_is_empty = true,
+                b'\r' => {}
+                _ => line_is_empty = false,
+            }
+        }
+        since
+    }
+
+    #[test]
+    fn empty_line_is_found_in_whatever_pieces_it_comes() {
+        const LENGTH: u32 = 7;
+        for number in 0..3_usize.pow(LENGTH) {
+            let letter = |place| b"a\r\n"[number / 3_usize.pow(place) % 3];
+            let bytes: Vec<u8> = (0..LENGTH).map(letter).collect();
+            for cut in 0..bytes.len() {
+                let arrivals = Arrivals::default();
+                let (first, second) = bytes.split_at(cut);
+                arrivals.note(first);
+                arrivals.note(second);
+                let since = arrivals.lock().since_empty_line;
+                assert_eq!(since, since_empty_line(&bytes), "{bytes:?} cut at {cut}");
+                assert_eq!(arrivals.total(), u64::from(LENGTH));
             }
         }
     }
