@@ -126,9 +126,10 @@ impl Area {
             _ => self.block_count - self.segment_len(),
         };
         let count = before + index - 1;
-        let square = (random & LOW) * (random & LOW) >> 32;
+        let low = random & 0xffff_ffff;
+        let square = (low * low) >> 32;
         // `square` is less than 2³², so the distance is less than `count`.
-        let distance = (count as u64 * square >> 32) as usize;
+        let distance = ((count as u64 * square) >> 32) as usize;
         let oldest = match self.pass {
             0 => 0,
             _ => (self.segment + 1) * self.segment_len(),
@@ -163,5 +164,3 @@ impl Area {
         Some(std::array::from_fn(|word| memory[1].0[C::place(word)]))
     }
 }
-
-const LOW: u64 = 0xffff_ffff;

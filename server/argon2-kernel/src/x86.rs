@@ -285,11 +285,10 @@ mod avx512 {
             }
             let next = vectors_mut(&mut memory[next]);
             for (i, v) in v.into_iter().enumerate() {
-                let v = if is_mixed {
-                    xor_3(v, xored[at(i)], load(&next[at(i)]))
-                } else {
-                    xor(v, xored[at(i)])
-                };
+                let mut v = xor(v, xored[at(i)]);
+                if is_mixed {
+                    v = xor(v, load(&next[at(i)]));
+                }
                 store(&mut next[at(i)], v);
             }
             if let Some(after) = after.take()
@@ -328,12 +327,6 @@ mod avx512 {
     #[target_feature(enable = "avx512f")]
     fn xor(x: Vector, y: Vector) -> Vector {
         _mm512_xor_si512(x, y)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    fn xor_3(x: Vector, y: Vector, z: Vector) -> Vector {
-        _mm512_ternarylogic_epi64::<0x96>(x, y, z)
     }
 
     /// x + y + 2 × the product of their lower halves.
