@@ -2,16 +2,18 @@
 //! PBKDF2 and scrypt. Costs are bounded, so that an imported hash cannot stall the pool.
 
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD, STANDARD_NO_PAD};
+use propusk_argon2_kernel::{self as kernel, Kernel};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::error::HashError;
+use super::memory::Memory;
 use super::plain_and_hashed::{Password, PasswordHash, wipe};
-use super::pool::Memory;
 
 // At each bound a hash takes a few seconds of one core.
 const ARGON2_MAX_KIB: u32 = 1 << 20;
@@ -159,6 +161,16 @@ impl Argon2Cost {
         Ok(PasswordHash::new(encoded))
     }
 
+    /// The kernel, if it computes hashes of this kind.
+    fn kernel(&self, salt: &[u8], output: &[u8]) -> Option<(Kernel, kernel::Params)> {
+        let is_of_kernel = (self.algorithm, self.version, self.params.p_cost())
+            == (Algorithm::Argon2id, Version::V0x13, 1)
+            && kernel::SALT_LENS.contains(&salt.len())
+            && kernel::TAG_LENS.contains(&output.len());
+        let params = kernel::Params::new(self.params.m_cost(), self.params.t_cost())?;
+        (*KERNEL).filter(|_| is_of_kernel).map(|kernel| (kernel, params))
+    }
+
     fn bounded(algorithm: Algorithm, version: Version, mtp: [u32; 3]) -> Option<Argon2Cost> {
         let [m, t, p] = mtp;
         if m > ARGON2_MAX_KIB || u64::from(m) * u64::from(t) > ARGON2_MAX_KIB_PASSES {
@@ -175,12 +187,28 @@ impl Argon2Cost {
         output: &mut [u8],
         memory: &mut Memory,
     ) -> Result<(), HashError> {
+        if let Some((kernel, params)) = self.kernel(salt, output) {
+            let blocks = memory.for_kernel(params.block_count())?;
+            return kernel.hash(password, salt, params, blocks, output).map_err(HashError::Kernel);
+        }
         let blocks = memory.blocks(self.block_count())?;
         Argon2::new(self.algorithm, self.version, self.params.clone())
             .hash_password_into_with_memory(password, salt, output, blocks)
             .map_err(HashError::Argon2)
     }
 }
+
+/// The quickest kernel that computes known tags on this processor. Without one, the crate `argon2`
+/// computes all hashes.
+static KERNEL: LazyLock<Option<Kernel>> = LazyLock::new(|| {
+    Kernel::supported().find(|kernel| {
+        let is_right = kernel.self_test();
+        if !is_right {
+            tracing::error!(kernel = kernel.name(), "wrong argon2 tags: it is not used");
+        }
+        is_right
+    })
+});
 
 type Fields<'a> = std::str::Split<'a, char>;
 type Parts = (Scheme, Vec<u8>, Vec<u8>);

@@ -20,6 +20,10 @@ pub enum HashError {
     Randomness(#[source] getrandom::Error),
     #[error("argon2 failed")]
     Argon2(#[source] argon2::Error),
+    #[error("argon2 failed: {0}")]
+    Kernel(propusk_argon2_kernel::Error),
+    #[error("no memory for a hash")]
+    Memory(#[source] std::io::Error),
     #[error("a password hashing job panicked")]
     Panicked,
 }

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::dummy_cost::{CostSeed, SchemeCounts};
 use super::encoded::{Argon2Cost, Scheme, StoredHash};
 use super::error::HashError;
+use super::memory::Memory;
 use super::plain_and_hashed::{Password, PasswordHash, is_unusable};
-use super::pool::{HashCounts, Memory, Origin, Pool};
+use super::pool::{HashCounts, Origin, Pool};
 
 /// argon2id cost and the pool that runs it.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ mod dummy_cost;
 mod encoded;
 mod error;
 mod hasher;
+mod memory;
 mod plain_and_hashed;
 mod pool;
 pub mod rules;

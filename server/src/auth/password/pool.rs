@@ -1,5 +1,4 @@
-//! The threads that hash passwords, their bounded queue, and the argon2 memory that each thread
-//! reuses. The queue is fair between sources: each has one turn in every round, known places first.
+//! The threads that hash passwords, and their bounded queue. The queue is fair between sources: each has one turn in every round, known places first.
 //! While others wait, a source has at most a share of the queue; in a full queue the newest job of
 //! the source with most jobs is evicted.
 
@@ -8,8 +7,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
-use argon2::Block;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -17,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::error::HashError;
+use super::memory::Memory;
 use crate::auth::limits::network_key::Network;
 
 /// Where a request for a hash comes from.
@@ -61,6 +61,9 @@ pub struct HashCounts {
     pub waited: Histogram,
     pub took: Histogram,
 }
+
+/// How long a worker keeps its memory without a job.
+const MEMORY_KEPT: Duration = Duration::from_secs(30);
 
 /// In seconds: from a hash of the least cost to the deadline of a client.
 const BOUNDS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -179,6 +182,15 @@ impl Drop for Pool {
     }
 }
 
+/// What a worker does next.
+enum Next {
+    Job(Job),
+    /// No job has come for a while.
+    Idle,
+    /// The pool was dropped.
+    Closed,
+}
+
 /// The queue, shared by the pool and its workers.
 struct SharedQueue {
     queue: Mutex<Queue>,
@@ -190,17 +202,15 @@ impl SharedQueue {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a job; `None` if the pool was dropped. The lock is not held while the job runs.
-    fn next(&self) -> Option<Job> {
-        let mut queue = self.lock();
-        loop {
-            if let Some(job) = queue.take() {
-                return Some(job);
-            }
-            if queue.is_closed {
-                return None;
-            }
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    /// Waits for a job, but not longer than `patience`. The lock is not held while the job runs.
+    fn next(&self, patience: Duration) -> Next {
+        let nothing = |queue: &mut Queue| queue.waiters.is_empty() && !queue.is_closed;
+        let waited = self.changed.wait_timeout_while(self.lock(), patience, nothing);
+        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match queue.take() {
+            Some(job) => Next::Job(job),
+            None if queue.is_closed => Next::Closed,
+            None => Next::Idle,
         }
     }
 }
@@ -335,41 +345,19 @@ impl Queue {
     }
 }
 
-/// One worker's argon2 blocks.
-pub struct Memory {
-    blocks: Vec<Block>,
-    kept: usize,
-}
-
-impl Memory {
-    fn new(kept: usize) -> Memory {
-        Memory { blocks: Vec::new(), kept }
-    }
-
-    /// At least `count` blocks of unspecified content.
-    pub fn blocks(&mut self, count: usize) -> Result<&mut [Block], HashError> {
-        let missing = count.saturating_sub(self.blocks.len());
-        self.blocks
-            .try_reserve_exact(missing)
-            .map_err(|_| HashError::Argon2(argon2::Error::OutOfMemory))?;
-        self.blocks.resize(self.blocks.len() + missing, Block::new());
-        Ok(&mut self.blocks)
-    }
-
-    /// Frees the blocks that only an imported hash of a higher cost needed.
-    fn release_excess(&mut self) {
-        self.blocks.truncate(self.kept);
-        self.blocks.shrink_to_fit();
-    }
-}
-
 fn run_worker(shared: &SharedQueue, mut memory: Memory) {
-    while let Some(job) = shared.next() {
-        // The blocks have no invariant that a panic could break.
-        if catch_unwind(AssertUnwindSafe(|| job(Some(&mut memory)))).is_err() {
-            tracing::error!("a password hashing job panicked");
+    loop {
+        match shared.next(MEMORY_KEPT) {
+            Next::Job(job) => {
+                // The blocks have no invariant that a panic could break.
+                if catch_unwind(AssertUnwindSafe(|| job(Some(&mut memory)))).is_err() {
+                    tracing::error!("a password hashing job panicked");
+                }
+                memory.release_excess();
+            }
+            Next::Idle => memory.release(),
+            Next::Closed => return,
         }
-        memory.release_excess();
     }
 }
 
@@ -378,7 +366,6 @@ mod tests {
     use std::cell::RefCell;
     use std::net::Ipv4Addr;
     use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-    use std::time::Duration;
 
     use super::*;
 
@@ -604,10 +591,13 @@ mod tests {
     }
 
     #[test]
-    fn memory_beyond_the_kept_blocks_is_freed() {
-        let mut memory = Memory::new(8);
-        assert!(memory.blocks(64).unwrap().len() >= 64);
-        memory.release_excess();
-        assert_eq!(memory.blocks.len(), 8);
+    fn worker_without_a_job_is_told_to_free_its_memory() {
+        let queue = Mutex::new(Queue::new(8, 1));
+        let shared = SharedQueue { queue, changed: Condvar::new() };
+        assert!(matches!(shared.next(Duration::ZERO), Next::Idle));
+        shared.lock().add(Origin::SERVER, Box::new(|_| ())).ok().expect("a place");
+        assert!(matches!(shared.next(Duration::ZERO), Next::Job(_)));
+        shared.lock().is_closed = true;
+        assert!(matches!(shared.next(Duration::MAX), Next::Closed));
     }
 }
