@@ -75,6 +75,74 @@ async fn refused_attempts_of_an_hour_are_one_row_with_a_count() {
     assert_eq!(counted().await, [(hour, many, 21), (hour, one, 1), later]);
 }
 
+/// The answer does not show that the account is suspended, and the count and the log do.
+#[tokio::test]
+async fn right_password_of_a_suspended_account_is_counted_as_such() {
+    let server = TestServer::start().await;
+    let email = "anna@example.com";
+    let body = json!({"email": email, "username": "anna", "password": PASSWORD});
+    assert_eq!(native::register(&server, body).await.status, 201);
+    server.set_active(email, false).await;
+    let ways = [
+        ("/api/auth/login/", "username", "anna"),
+        ("/api/auth/jwt/create/", "username", email),
+        ("/auth/token/login/", "username", "anna"),
+        ("/token", "email", email),
+    ];
+    for (path, field, name) in ways {
+        let ask = async |password: &str| {
+            server.client.post(path, &json!({field: name, "password": password})).await
+        };
+        let (right, wrong) = (ask(PASSWORD).await, ask("wrong").await);
+        assert_eq!((right.status, right.text()), (wrong.status, wrong.text()), "{path}");
+    }
+    server.auth.store_some_refused().await;
+    let refused = events_of(&server, 1).await.into_iter().filter(|one| one.event == "refused");
+    let mut counts: Vec<_> = refused.map(|one| (one.reason, one.count)).collect();
+    counts.sort();
+    let counted = |reason: &str| (Some(reason.to_owned()), 4);
+    assert_eq!(counts, [counted("inactive"), counted("wrong_password")]);
+}
+
+/// A row that named the first of them would say something wrong.
+#[tokio::test]
+async fn refused_attempts_by_several_dialects_name_none() {
+    let server = TestServer::start().await;
+    accounts(&server, 1).await;
+    let dialects = async || {
+        server.auth.store_some_refused().await;
+        let refused = events_of(&server, 1).await.into_iter().filter(|one| one.event == "refused");
+        refused.map(|one| (one.count, one.dialect)).collect::<Vec<_>>()
+    };
+    let of = |count, dialect: Option<&str>| vec![(count, dialect.map(str::to_owned))];
+    for count in 1..=2 {
+        wrong_sign_in(&server, "127.0.0.1", "user1").await;
+        assert_eq!(dialects().await, of(count, Some("simplejwt")));
+    }
+    assert_eq!(native::sign_in(&server, "user1", "wrong").await, None);
+    assert_eq!(dialects().await, of(3, None));
+    wrong_sign_in(&server, "127.0.0.1", "user1").await;
+    assert_eq!(dialects().await, of(4, None));
+    // The same within one write.
+    server.clock.advance(3_600);
+    wrong_sign_in(&server, "127.0.0.1", "user1").await;
+    assert_eq!(native::sign_in(&server, "user1", "wrong").await, None);
+    assert_eq!(dialects().await[0], (2, None));
+}
+
+/// More than a few of the steps of the background task.
+#[tokio::test]
+async fn all_counts_are_stored_when_the_server_stops() {
+    let server = TestServer::with(behind_a_proxy).await;
+    accounts(&server, 1).await;
+    for network in 0..150 {
+        wrong_sign_in(&server, &format!("10.0.{network}.1"), "user1").await;
+    }
+    server.auth.store_last_refused().await;
+    let names = names_of(&server, 1).await;
+    assert_eq!(names.iter().filter(|name| *name == "refused").count(), 150);
+}
+
 /// A minute of the server is six steps of its background task.
 #[tokio::test]
 async fn flood_of_wrong_sign_ins_adds_few_rows() {

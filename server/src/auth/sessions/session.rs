@@ -261,10 +261,13 @@ pub async fn end_live_session(tx: &mut Tx, id: i64, why: Ending, now: i64) -> Re
 }
 
 /// Replaces errors about the account, so that a token check does not reveal whether the account is
-/// suspended or deleted.
+/// suspended or deleted. The log has the true reason.
 pub fn mask_account_state(error: Error) -> Error {
     match error {
-        Error::AccountInactive | Error::AccountNotFound => TokenFault::Malformed.into(),
+        Error::AccountInactive | Error::AccountNotFound => {
+            error.note();
+            TokenFault::Malformed.into()
+        }
         other => other,
     }
 }
