@@ -126,8 +126,8 @@ impl Auth {
 
 /// Refuses a credential that others may have.
 fn refuse_lent(who: &SignedIn) -> Result<()> {
-    match who.of_client || who.in_url {
-        true => Err(Error::ReauthenticationRequired),
+    match who.is_lent() {
+        true => Err(Error::CredentialNotAllowed),
         false => Ok(()),
     }
 }

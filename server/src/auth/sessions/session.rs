@@ -61,8 +61,10 @@ pub struct RefreshedSession {
 /// Fails unless the session of the credential is live and its sign-in is recent. A time in the
 /// future, from the clock of another node, is not recent either if it is too far from `now`.
 pub async fn check_recent_sign_in(tx: &mut Tx, who: &SignedIn, now: i64) -> Result<()> {
-    let session = who.session.filter(|_| !who.in_url && !who.of_client);
-    let Some(id) = session else { return Err(Error::ReauthenticationRequired) };
+    if who.is_lent() {
+        return Err(Error::CredentialNotAllowed);
+    }
+    let Some(id) = who.session else { return Err(Error::ReauthenticationRequired) };
     match sessions::session(tx, id).await? {
         Some(Session { signed_in_at: Some(at), has_ended: false, .. })
             if (now - at).abs() <= RECENT_SECONDS =>
