@@ -52,7 +52,7 @@ pub use federation::flow::{
 pub use federation::handle::ProviderTokens;
 pub use federation::sign_in_or_register::SignInMode;
 pub use follow::HEARD_WITHIN;
-pub use kept::{Kept, KeptSession, OwnEvents};
+pub use kept::{Kept, OwnEvents};
 pub use limits::network_key::Network;
 pub use limits::{Allowed, LimitRules};
 pub use mailing::link_urls::Links;
@@ -68,7 +68,7 @@ pub use refused::RefusalCount;
 pub use requester::{Requester, SignedIn};
 pub use restored::{HIGHEST_NUMBER, NumbersError, check_number_file};
 pub use secret::{SecretError, ServerSecret};
-pub use sessions::list::LiveSession;
+pub use sessions::list::ListedSession;
 pub use sessions::reauthentication::Reauthentication;
 pub use sessions::session::Pair;
 pub use sign_in::credentials::RefreshedTokens;

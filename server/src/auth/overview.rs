@@ -5,7 +5,7 @@ use crate::auth::domain::Auth;
 use crate::auth::events::ListedEvent;
 use crate::auth::mailing::one_time_token::Purpose;
 use crate::auth::mailing::outbox::NewLink;
-use crate::auth::sessions::list::LiveSession;
+use crate::auth::sessions::list::ListedSession;
 use crate::auth::sessions::session::end_live_session;
 use crate::auth::tokens::session_id::session_of_name;
 use crate::auth::unlock::StoredLimit;
@@ -27,7 +27,7 @@ pub struct Overview {
     pub identifiers: Vec<KeptIdentifier>,
     pub identities: Vec<Identity>,
     pub sign_ins: Vec<ListedEvent>,
-    pub sessions: Vec<LiveSession>,
+    pub sessions: Vec<ListedSession>,
     /// `None` if the server's secret is not known here.
     pub limits: Option<Vec<StoredLimit>>,
     /// Mails that wait or have failed.
@@ -73,10 +73,10 @@ impl Auth {
     }
 
     /// All live sessions of the account, the last used first.
-    pub async fn sessions_of_account(&self, id: i64) -> Result<Vec<LiveSession>> {
+    pub async fn sessions_of_account(&self, id: i64) -> Result<Vec<ListedSession>> {
         let mut tx = self.store.read().await?;
         let found = sessions::live_sessions(&mut tx, id, self.clock.now()).await?;
-        Ok(found.into_iter().map(|session| LiveSession::of(session, None)).collect())
+        Ok(found.into_iter().map(|session| ListedSession::of(session, None)).collect())
     }
 
     /// Ends one session of the account; false if it has no live session with this name.

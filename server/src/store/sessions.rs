@@ -265,13 +265,48 @@ pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation)
     Ok(row.is_some())
 }
 
+/// A session for a list: what is not secret.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct SessionRow {
+    pub id: i64,
+    pub policy: String,
+    pub client_id: Option<String>,
+    pub device_name: Option<String>,
+    pub scope: Option<String>,
+    pub created_at: i64,
+    pub signed_in_at: Option<i64>,
+    pub last_used_at: i64,
+    pub access_expires_at: i64,
+    pub expires_at: i64,
+    pub absolute_expires_at: Option<i64>,
+    /// `None` also if it ended with all others of its account.
+    pub ended_at: Option<i64>,
+    pub has_ended: bool,
+}
+
+/// The columns of [`SessionRow`], with the rest of the statement.
+macro_rules! select_row {
+    ($rest:literal) => {
+        concat!(
+            "select id, policy, client_id, device_name, scope, created_at, signed_in_at, last_used_at,
+                    access_expires_at, expires_at, absolute_expires_at, ended_at,
+                    not ",
+            is_unended!(),
+            " as has_ended
+             from sessions
+             ",
+            $rest
+        )
+    };
+}
+
 /// More than a user has; a program that never signs out may have more.
 const LISTED: i64 = 1_000;
 
 /// The account's sessions that have neither ended nor expired, the last used first.
-pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec<Session>> {
+pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec<SessionRow>> {
     Ok(on!(tx, db => sqlx::query_as(
-        select_session!(
+        select_row!(
             "where account_id = $1 and ended_at is null and expires_at > $2
                and account_generation = (select session_generation from accounts where id = $1)
              order by last_used_at desc, created_at desc, id
@@ -280,10 +315,26 @@ pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec
     ).bind(account_id).bind(now).bind(LISTED).fetch_all(db).await)?)
 }
 
+/// Whether the account has a live session, other than `but`.
+pub async fn has_live(tx: &mut Tx, account_id: i64, but: Option<i64>, now: i64) -> Result<bool> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select exists (
+             select 1 from sessions
+             where account_id = $1 and ended_at is null and expires_at > $2
+               and account_generation = (select session_generation from accounts where id = $1)
+               and id <> $3)",
+    )
+    .bind(account_id)
+    .bind(now)
+    // No session has the number 0.
+    .bind(but.unwrap_or_default())
+    .fetch_one(db).await)?)
+}
+
 /// Up to `limit` sessions of the account that are kept, also ended ones, the last used first.
-pub async fn sessions_of(tx: &mut Tx, account_id: i64, limit: i64) -> Result<Vec<Session>> {
+pub async fn sessions_of(tx: &mut Tx, account_id: i64, limit: i64) -> Result<Vec<SessionRow>> {
     Ok(on!(tx, db => sqlx::query_as(
-        select_session!(
+        select_row!(
             "where account_id = $1
              order by last_used_at desc, created_at desc, id
              limit $2"

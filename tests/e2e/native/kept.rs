@@ -174,12 +174,28 @@ async fn export_has_all_of_a_person_and_no_secret() {
     let tokens: propusk_wire::TokenResponse = read(&post(&server, "sessions", body).await, 200);
     post(&server, "password/reset", json!({"email": EMAIL})).await;
     let link = server.link_to(EMAIL).await;
+    let pending = json!({"email": "pending@example.com"});
+    let changed = call(&server, "PATCH", "account", Some(&bearer(&tokens)), pending).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    server.execute("update identifiers set imported_as = 'Imported' where account_id = 2").await;
+    server.execute("update sessions set scope = 'read write'").await;
     let answer = export(&server, &bearer(&tokens), None).await;
     let text = answer.text();
-    for kept in [EMAIL, "+491701234567", "\"anna\"", "Anna K", "Anna's phone", "password_reset"] {
+    for kept in [
+        "read write",
+        EMAIL,
+        "+491701234567",
+        "\"anna\"",
+        "Anna K",
+        "Anna's phone",
+        "password_reset",
+    ] {
         assert!(text.contains(kept), "{kept} is missing: {text}");
     }
     let exported: ExportResponse = read(&answer, 200);
+    assert_eq!(exported.account.pending_email.as_deref(), Some("pending@example.com"));
+    assert_eq!(exported.sessions[0].signed_in_at, Some(server.clock.now()));
+    assert!(exported.identifiers.iter().all(|one| one.imported_as.as_deref() == Some("Imported")));
     assert_eq!(exported.identifiers.len(), 3);
     assert_eq!(exported.sessions[0].id, tokens.session_id);
     assert_eq!(exported.known_networks.len(), 1);

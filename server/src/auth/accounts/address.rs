@@ -347,8 +347,7 @@ fn identities_to_json(identities: &[identities::Identity]) -> String {
 
 /// Deletes the identities that are not in `kept`.
 async fn delete_newer_identities(tx: &mut Tx, id: i64, kept: Option<&str>, now: i64) -> Result<()> {
-    let kept: Vec<(String, String)> =
-        kept.and_then(|kept| serde_json::from_str(kept).ok()).unwrap_or_default();
+    let kept = one_time_tokens::identities_of_json(kept);
     for identity in identities::identities(tx, id).await? {
         let name = (identity.provider, identity.subject);
         if !kept.contains(&name) {
