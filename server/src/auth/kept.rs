@@ -79,7 +79,8 @@ impl Auth {
         let turn = timeout(TURN, self.exports.acquire()).await;
         let _turn = turn.ok().and_then(|turn| turn.ok()).ok_or(busy)?;
         let (id, now) = (proof.who.account_id, self.clock.now());
-        self.within_limit(self.limits.count_export(id, now))?;
+        let within_limit = self.limits.count_export(id, now);
+        within_limit.inspect_err(|_| self.count_refused(Some(id), Refusal::TooManyAttempts))?;
         let (proof, outbox) = (proof.clone(), self.outbox.clone());
         self.store
             .write(move |tx| {

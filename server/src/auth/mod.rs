@@ -42,8 +42,8 @@ pub use accounts::recovery::Requested;
 pub use accounts::registration::{NewPassword, Registration};
 pub use counts::Counts;
 pub use delivery::WaitingMails;
-pub use domain::{Auth, EventRules, Parts};
-pub use events::{Cause, EVENT_NAMES, ListedEvent, Refusal};
+pub use domain::{Auth, Parts};
+pub use events::{EVENT_NAMES, EVENT_REASONS, ListedEvent, Refusal, Span};
 pub use federation::answer::Callback;
 pub use federation::flow::{
     AppLeg, CODE_LIFETIME, CallbackFailure, CallbackResult, ProviderName, SIGN_IN_LIFETIME,
@@ -61,7 +61,7 @@ pub use mailing::outbox::QueuedMail;
 pub use oauth_clients::introspection::Introspected;
 pub use oauth_clients::pairs::OpaquePair;
 pub use oauth_clients::registry::{ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient};
-pub use operator::COUNTED_SESSIONS;
+pub use operator::{COUNTED_SESSIONS, Deletion};
 pub use overview::{MailedReset, Overview};
 pub use policy::{Policy, RESET_PATH, ResetPage, TokenForm};
 pub use refused::RefusalCount;

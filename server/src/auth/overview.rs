@@ -11,13 +11,14 @@ use crate::auth::tokens::session_id::session_of_name;
 use crate::auth::unlock::StoredLimit;
 use crate::error::{Error, Result, TokenFault};
 use crate::store::accounts::{self, Account};
-use crate::store::events::{self, Ending, Event, NewEvent, SignedInBy};
+use crate::store::events::{self, Ending, Event, NewEvent, Refusal, SignedInBy};
 use crate::store::identifiers::{self, KeptIdentifier};
 use crate::store::identities::{self, Identity};
 use crate::store::outbox::{self, QueuedMail};
 use crate::store::sessions;
 
-/// How many of the last sign-ins and sent mails an overview has, and how many events.
+/// How many of the last sign-ins, sent mails and refused attempts an overview has, and how many other
+/// events.
 const FEW: i64 = 5;
 const EVENTS: i64 = 10;
 
@@ -33,6 +34,8 @@ pub struct Overview {
     /// Mails that wait or have failed.
     pub mails: Vec<QueuedMail>,
     pub sent: Vec<ListedEvent>,
+    pub refused: Vec<ListedEvent>,
+    /// Without refused attempts, which would hide the others.
     pub events: Vec<ListedEvent>,
 }
 
@@ -57,7 +60,9 @@ impl Auth {
         let signed_in = Event::SignedIn(SignedInBy::Password).as_str();
         let sign_ins = events::events_named(&mut tx, id, signed_in, FEW).await?;
         let sent = events::events_named(&mut tx, id, Event::MailSent.as_str(), FEW).await?;
-        let last = events::events_of(&mut tx, id, i64::MAX, EVENTS).await?;
+        let refused = Event::Refused(Refusal::WrongPassword).as_str();
+        let refused = events::events_named(&mut tx, id, refused, FEW).await?;
+        let last = events::events_without_refused(&mut tx, id, EVENTS).await?;
         let listed = |found: Vec<events::StoredEvent>| found.into_iter().map(ListedEvent::from);
         Ok(Overview {
             account: account.as_of(now),
@@ -68,6 +73,7 @@ impl Auth {
             limits,
             mails: outbox::mails_of(&mut tx, id).await?,
             sent: listed(sent).collect(),
+            refused: listed(refused).collect(),
             events: listed(last).collect(),
         })
     }

@@ -5,7 +5,7 @@
 //! of a deleted account are deleted in batches and not by a foreign key, because there may be very
 //! many.
 
-use super::events::{Ending, Event, NewEvent, SignedInBy};
+use super::events::{self, Ending, Event, NewEvent, SignedInBy};
 use super::{Tx, on};
 use crate::error::Result;
 
@@ -396,10 +396,13 @@ pub async fn end_client_sessions(
 ) -> Result<u64> {
     let client = client_id.clone();
     let ended = on!(tx, db => sqlx::query(
-        "update sessions set ended_at = $3 where id in (
-             select id from sessions
-             where account_id = $1 and client_id = $2 and ended_at is null
-             limit $4)",
+        concat!(
+            "update sessions set ended_at = $3 where id in (
+                 select id from sessions
+                 where account_id = $1 and client_id = $2 and ",
+            is_unended!(),
+            " limit $4)",
+        ),
     )
     .bind(account_id)
     .bind(client_id)
@@ -413,11 +416,18 @@ pub async fn end_client_sessions(
     Ok(ended)
 }
 
-/// Deletes up to `limit` sessions of an OAuth client and returns how many.
-pub async fn delete_client_sessions(tx: &mut Tx, client_id: String, limit: i64) -> Result<u64> {
+/// Deletes up to `limit` sessions of an OAuth client, with an event for each live one, and returns
+/// how many.
+pub async fn delete_client_sessions(
+    tx: &mut Tx,
+    client_id: String,
+    at: i64,
+    limit: i64,
+) -> Result<u64> {
+    events::insert_ends_of_client(tx, client_id.clone(), at, limit).await?;
     Ok(on!(tx, db => sqlx::query(
         "delete from sessions where id in (
-             select id from sessions where client_id = $1 limit $2)",
+             select id from sessions where client_id = $1 order by id limit $2)",
     ).bind(client_id).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 

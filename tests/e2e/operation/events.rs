@@ -1,7 +1,7 @@
 //! What is stored as an event and for how long, on a server with a clock that the test moves.
 
 use propusk_server::address_privacy::AddressPrivacy;
-use propusk_server::auth::ListedEvent;
+use propusk_server::auth::{ListedEvent, Span};
 use propusk_server::config::Config;
 use propusk_tests::contract::Backdoor as _;
 use propusk_tests::native;
@@ -309,7 +309,8 @@ async fn mail_that_is_not_sent_costs_as_many_rows() {
     assert_eq!(unknown.1, known.1 + 1);
     // A decoy is not shown, and is gone after the next sweep.
     server.mails().await;
-    let shown = server.auth.events_before(i64::MAX, 1_000).await.expect("the database answers");
+    let shown =
+        server.auth.events_in(Span::Below(i64::MAX), 1_000).await.expect("the database answers");
     assert!(shown.iter().all(|event| event.event != "decoy"));
     server.auth.sweep().await.expect("the database answers");
     let decoys = "select event from events where event = 'decoy'";

@@ -111,7 +111,7 @@ impl Auth {
     /// token contains.
     pub async fn end_everything(&self) -> Result<i64> {
         let now = self.clock.now();
-        self.restored(None).await?;
+        self.skip_numbers(Event::AllSessionsEnded).await?;
         // An account may be imported later, and have tokens that were issued before this call.
         self.store.write(move |tx| Box::pin(raise_global_cut_off(tx, now))).await?;
         let (mut ended, mut after) = (0, 0);
@@ -127,7 +127,6 @@ impl Auth {
 
 async fn raise_global_cut_off(tx: &mut Tx, now: i64) -> Result<()> {
     let at = foreign_not_before(now).max(global_cut_off(tx).await?);
-    tx.note(NewEvent::of_server(Event::AllSessionsEnded, now));
     meta::set(tx, meta::FOREIGN_NOT_BEFORE, at.to_string()).await
 }
 
@@ -137,6 +136,7 @@ async fn raise_global_cut_off(tx: &mut Tx, now: i64) -> Result<()> {
 async fn end_page(tx: &mut Tx, after: i64, now: i64) -> Result<Option<(i64, i64)>> {
     let Some(last) = accounts::last_of_page(tx, after, AT_ONCE).await? else { return Ok(None) };
     let ended = sessions::count_of_accounts(tx, after + 1, last, i64::MAX).await?;
+    events::insert_ends_of_range(tx, after + 1, last, now).await?;
     accounts::end_sessions_of_range(tx, after + 1, last, foreign_not_before(now)).await?;
     Ok(Some((last, ended)))
 }

@@ -176,13 +176,15 @@ pub async fn end_sessions(
     now: i64,
 ) -> Result<()> {
     accounts::refuse_foreign_before(tx, account_id, foreign_not_before(now)).await?;
+    if sessions::has_live(tx, account_id, keep, now).await? {
+        tx.note(NewEvent::of(account_id, Event::SessionsEnded(why), now).session(keep));
+    }
     let Some(generation) = accounts::next_session_generation(tx, account_id).await? else {
         return Ok(());
     };
     if let Some(keep) = keep {
         sessions::move_along(tx, keep, account_id, generation).await?;
     }
-    tx.note(NewEvent::of(account_id, Event::SessionsEnded(why), now).session(keep));
     let subject = Subject::SessionsOf(account_id);
     revocations::insert_revocation(tx, subject, Reason::Ended, now).await
 }
