@@ -36,6 +36,10 @@ pub enum Error {
     /// The change needs the current password or a recent sign-in.
     #[error("a recent sign-in is needed")]
     ReauthenticationRequired,
+    /// A credential that others may have: of an OAuth client, or sent in a URL. No password and no
+    /// sign-in makes it enough.
+    #[error("this credential may not do that")]
+    CredentialNotAllowed,
     /// The uid of a mailed link names no account.
     #[error("the link names no account")]
     UnknownUid,
@@ -79,6 +83,7 @@ impl Error {
             Error::NoIdentifier => "no_identifier",
             Error::PasswordTooLong => "password_too_long",
             Error::ReauthenticationRequired => "reauthentication_required",
+            Error::CredentialNotAllowed => "credential_not_allowed",
             Error::UnknownUid | Error::LinkInvalid => "link_invalid",
             Error::LinkSpent => "link_spent",
             Error::Provider(ProviderFault::Unknown) => "provider_unknown",

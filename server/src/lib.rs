@@ -30,6 +30,7 @@ mod tls;
 
 pub use crate::clock::Clock;
 pub use crate::providers::is_openid_connect;
+pub use crate::request_record::Cause;
 pub use crate::startup::{
     Server, StartError, begin_numbers, check, check_against_database, default_config,
     look_at_database, migrate, open, open_with_secret,

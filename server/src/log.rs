@@ -37,13 +37,11 @@ where
         let mut line = String::new();
         self.0.format_event(context, Writer::new(&mut line), event)?;
         line.truncate(line.trim_end_matches('\n').len());
-        if let Some(record) = request_record::current() {
-            let mut outcome = Ok(());
-            record.each(|name, value| {
-                outcome = outcome.and_then(|()| write!(line, " {name}={value}"));
-            });
-            outcome?;
-        }
+        let mut outcome = Ok(());
+        request_record::each_member(|name, value| {
+            outcome = outcome.and_then(|()| write!(line, " {name}={value}"));
+        });
+        outcome?;
         writeln!(writer, "{line}")
     }
 }
@@ -69,9 +67,7 @@ where
         line.add("level", event.metadata().level().as_str());
         line.add("target", event.metadata().target());
         event.record(&mut line);
-        if let Some(record) = request_record::current() {
-            record.each(|name, value| line.add_known(name, value));
-        }
+        request_record::each_member(|name, value| line.add_known(name, value));
         writeln!(writer, "{}", Value::Object(line.0))
     }
 }

@@ -1,6 +1,8 @@
-//! What is known of the request that a task serves: its id, its client, its dialect, whose credential
-//! it has, and why it is refused. Every line that is logged meanwhile shows it (`log.rs`), also a line
-//! of a write that the request waits for. Of what the client has sent, only a checked id is in it.
+//! What causes the work of a task: a request, an operator's command, or nothing but the server
+//! itself. Of a request its id, its client, its dialect, whose credential it has, and why it is refused
+//! become known. Every line that is logged meanwhile shows them (`log.rs`), also a line of a write that
+//! the request waits for, and the events of its writes have some of them (`store/events.rs`). Of what
+//! the client has sent, only a checked id is in it.
 
 use std::fmt;
 use std::future::Future;
@@ -11,7 +13,56 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use crate::address_privacy::KeptAddress;
 
 tokio::task_local! {
-    static CURRENT: Arc<RequestRecord>;
+    /// Implicit, so that no use case can leave it out.
+    static CURRENT: Cause;
+}
+
+/// What causes the work of a task.
+#[derive(Clone, Debug, Default)]
+pub enum Cause {
+    /// Background work of the server, or its start.
+    #[default]
+    Server,
+    Request(Arc<RequestRecord>),
+    /// A command of this user of the operating system.
+    Operator(Arc<str>),
+}
+
+impl Cause {
+    /// Runs `work` with this cause.
+    pub async fn during<T>(self, work: impl Future<Output = T>) -> T {
+        CURRENT.scope(self, work).await
+    }
+
+    /// The cause of the present task.
+    pub fn current() -> Self {
+        CURRENT.try_with(Cause::clone).unwrap_or_default()
+    }
+
+    /// The API that received the request.
+    pub fn dialect(&self) -> Option<&'static str> {
+        self.request().and_then(|record| record.known().dialect)
+    }
+
+    /// What is kept of the client's address.
+    pub fn address(&self) -> Option<KeptAddress> {
+        self.request().and_then(|record| record.client)
+    }
+
+    /// The operating system's user who runs a command.
+    pub fn operator(&self) -> Option<&str> {
+        match self {
+            Cause::Operator(name) => Some(name),
+            Cause::Server | Cause::Request(_) => None,
+        }
+    }
+
+    fn request(&self) -> Option<&RequestRecord> {
+        match self {
+            Cause::Request(record) => Some(record),
+            Cause::Server | Cause::Operator(_) => None,
+        }
+    }
 }
 
 /// The id of a request, in logs, in the answer, and in the log of a proxy.
@@ -91,8 +142,7 @@ impl RequestRecord {
         *self.lock()
     }
 
-    /// Calls `show` for each member, in the order of a log line.
-    pub fn each(&self, mut show: impl FnMut(&'static str, Member<'_>)) {
+    fn each(&self, mut show: impl FnMut(&'static str, Member<'_>)) {
         let Known { dialect, account, session, refusal } = self.known();
         show("request_id", Member::Text(&self.id.as_str()));
         if let Some(client) = self.client {
@@ -121,16 +171,10 @@ impl RequestRecord {
 /// Why a request is refused that has no access token where one is needed.
 pub const NO_CREDENTIAL: &str = "no_credential";
 
-/// The record of the request that this task serves; `None` outside of requests.
-pub fn current() -> Option<Arc<RequestRecord>> {
-    CURRENT.try_with(Arc::clone).ok()
-}
-
-/// Runs `work` as a part of the request of this record; without a record, as work of no request.
-pub async fn within<T>(record: Option<Arc<RequestRecord>>, work: impl Future<Output = T>) -> T {
-    match record {
-        Some(record) => CURRENT.scope(record, work).await,
-        None => work.await,
+/// Calls `show` for each member of the request that this task serves, in the order of a log line.
+pub fn each_member(show: impl FnMut(&'static str, Member<'_>)) {
+    if let Cause::Request(record) = Cause::current() {
+        record.each(show);
     }
 }
 
@@ -153,8 +197,13 @@ pub fn note_refusal(code: &'static str) {
 }
 
 fn note(change: impl FnOnce(&mut Known)) {
-    // Outside of a request there is nothing to note.
-    CURRENT.try_with(|record| change(&mut record.lock())).unwrap_or_default();
+    let note = |cause: &Cause| {
+        // Outside of a request there is nothing to note.
+        if let Cause::Request(record) = cause {
+            change(&mut record.lock());
+        }
+    };
+    CURRENT.try_with(note).unwrap_or_default();
 }
 
 #[cfg(test)]
@@ -187,14 +236,14 @@ mod tests {
     async fn record_collects_what_is_noted_while_its_request_is_served() {
         note_refusal("of no request");
         let record = RequestRecord::new(RequestId::new(), None);
-        within(Some(Arc::clone(&record)), async {
+        let serving = async {
             note_dialect("native");
             note_session(7, Some(10));
             // As in a write, which runs in another task.
-            let within_write = within(current(), async { note_refusal("busy") });
+            let within_write = Cause::current().during(async { note_refusal("busy") });
             tokio::spawn(within_write).await.expect("no panic");
-        })
-        .await;
+        };
+        Cause::Request(Arc::clone(&record)).during(serving).await;
         let mut shown = Vec::new();
         record.each(|name, value| shown.push(format!("{name}={value}")));
         let id = format!("request_id={}", record.id().as_str());
@@ -202,6 +251,6 @@ mod tests {
             shown,
             [&*id, "dialect=native", "account=7", "session=00000000000000a", "refusal=busy"]
         );
-        assert!(current().is_none());
+        assert!(matches!(Cause::current(), Cause::Server));
     }
 }

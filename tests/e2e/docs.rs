@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use propusk_server::auth::EVENT_REASONS;
 use propusk_tests::handbook::{handbook, sample};
 use propusk_tests::process::Finished;
 
@@ -213,5 +214,98 @@ fn systemd_unit_restarts_for_ever_and_is_hardened() {
     if let Ok(rated) = std::process::Command::new("systemd-analyze").args(rate).arg(&path).output()
     {
         assert!(rated.status.success(), "{}", String::from_utf8_lossy(&rated.stdout));
+    }
+}
+
+/// The first cells of the rows of the table with this heading.
+fn rows_of(page: &str, heading: &str) -> Vec<(String, String)> {
+    let page = read(page);
+    let lines = page.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
+    let rows = lines.take_while(|line| line.starts_with('|')).map(|line| {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        (cells[1].to_owned(), cells[2].to_owned())
+    });
+    let rows: Vec<_> = rows.collect();
+    assert!(rows.len() > 5, "{heading}");
+    rows
+}
+
+/// The names in a text that are written as code.
+fn names_in(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn handbook_lists_every_event_with_its_reasons() {
+    let mut rows = Vec::new();
+    for (event, reasons) in rows_of("server/docs/events.md", "| event | reasons |") {
+        let reasons = match &*reasons {
+            "the same" => {
+                rows.last().map(|(_, reasons)| String::clone(reasons)).unwrap_or_default()
+            }
+            _ => reasons,
+        };
+        rows.push((event, reasons));
+    }
+    let listed: Vec<_> =
+        rows.iter().map(|(event, reasons)| (event.trim_matches('`'), names_in(reasons))).collect();
+    let known: Vec<_> =
+        EVENT_REASONS.iter().map(|(event, reasons)| (*event, reasons.to_vec())).collect();
+    assert_eq!(listed, known);
+    let known: BTreeSet<_> = EVENT_REASONS.iter().flat_map(|(_, reasons)| *reasons).collect();
+    for (reasons, _) in rows_of("server/docs/events.md", "| reason | meaning |") {
+        for reason in names_in(&reasons) {
+            assert!(known.contains(&reason), "{reason} is no reason");
+        }
+    }
+}
+
+/// The columns of the tables of both engines, as `table.column`.
+fn columns(engine: &str) -> BTreeSet<String> {
+    let (mut columns, mut table) = (BTreeSet::new(), None);
+    for line in read(&format!("server/migrations/{engine}/0001_initial.sql")).lines() {
+        if let Some(rest) = line.strip_prefix("create table ") {
+            table = rest.strip_suffix(" (").map(str::to_owned);
+        } else if line == ");" {
+            table = None;
+        } else if let (Some(table), Some(name)) = (&table, line.split_whitespace().next())
+            && name != "primary"
+        {
+            columns.insert(format!("{table}.{name}"));
+        }
+    }
+    columns
+}
+
+/// A new column is personal data until somebody has said where it is in the export, or why it is not.
+#[test]
+fn handbook_says_of_every_column_whether_an_export_has_it() {
+    let mut described = BTreeSet::new();
+    for (names, place) in rows_of("server/docs/what-is-kept.md", "| column | in an export |") {
+        assert!(!place.is_empty(), "{names}");
+        for name in names_in(&names) {
+            assert!(described.insert(name.to_owned()), "{name} has two rows");
+        }
+    }
+    let tables: Vec<_> = described.iter().filter_map(|name| name.strip_suffix(".*")).collect();
+    let is_of_one =
+        |column: &String| tables.iter().any(|table| column.split('.').next() == Some(*table));
+    let (whole, known) = (tables.iter().map(|table| format!("{table}.*")), columns("sqlite"));
+    let expected = known.iter().filter(|column| !is_of_one(column)).cloned().chain(whole);
+    assert_eq!(described, expected.collect());
+    assert_eq!(columns("postgres"), known);
+}
+
+/// What the handbook says of an export, its schema has.
+#[test]
+fn members_of_an_export_in_the_handbook_exist() {
+    let text = read("sdk/wire/src/kept.rs");
+    for (_, place) in rows_of("server/docs/what-is-kept.md", "| column | in an export |") {
+        for member in names_in(&place) {
+            let (list, member) = member.split_once('.').expect("a list and a member");
+            for name in [list, member] {
+                assert!(text.contains(&format!("pub {name}: ")), "{list}.{member}");
+            }
+        }
     }
 }

@@ -128,9 +128,14 @@ fn exported_account(id: i64, account: &StoredAccount) -> ExportedAccount {
         id,
         display_name: account.display_name.clone(),
         sign_up_name: None,
+        pending_email: account.pending_email.clone(),
         language: None,
         active: !account.is_inactive(),
+        awaits_activation: account.is_new,
         has_password: account.password.is_some(),
+        password_proved: false,
+        password_voided: false,
+        password_by_sign_in_at: None,
         superuser: false,
         imported: false,
         joined_at: None,
@@ -150,8 +155,10 @@ fn identifiers(account: &StoredAccount) -> Vec<ExportedIdentifier> {
         Some(ExportedIdentifier {
             kind: kind.to_owned(),
             value: value.clone()?,
+            imported_as: None,
             created_at: account.created_at,
             verified_at: is_verified.then_some(account.created_at),
+            owned_at: None,
             left_at: None,
         })
     };
@@ -169,6 +176,7 @@ fn exported_identity(identity: &Identity) -> ExportedIdentity {
         phone: None,
         created_at: identity.created_at,
         last_used_at: identity.last_used_at,
+        linked_by_sign_in_at: None,
     }
 }
 
@@ -178,9 +186,14 @@ fn exported_session(id: &str, session: &StoredSession) -> ExportedSession {
         device_name: session.device_name.clone(),
         api: "native".to_owned(),
         client: None,
+        scope: None,
         created_at: session.created_at,
+        signed_in_at: Some(session.created_at),
         last_used_at: session.last_used_at,
+        access_expires_at: session.expires_at,
         expires_at: session.expires_at,
+        absolute_expires_at: None,
         ended: session.is_ended,
+        ended_at: None,
     }
 }

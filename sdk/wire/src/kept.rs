@@ -93,13 +93,25 @@ pub struct ExportedAccount {
     /// The name that was given at the registration.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub sign_up_name: Option<String>,
+    /// A new e-mail address that waits for its confirmation.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub pending_email: Option<String>,
     /// The language of its mails.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub language: Option<String>,
     /// Whether it may sign in.
     pub active: bool,
+    /// Whether its owner has not opened the mailed link yet that activates it.
+    pub awaits_activation: bool,
     /// Whether it has a password, which is kept as a hash.
     pub has_password: bool,
+    /// Whether a mailed link has set the password.
+    pub password_proved: bool,
+    /// Whether the password was removed until a mailed link sets another.
+    pub password_voided: bool,
+    /// When the password was set after a recent sign-in alone.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub password_by_sign_in_at: Option<i64>,
     /// Whether other systems see it as a superuser.
     pub superuser: bool,
     /// Whether it was imported from another server.
@@ -122,11 +134,17 @@ pub struct ExportedIdentifier {
     pub kind: String,
     /// As it was written.
     pub value: String,
+    /// As another server had it, from which the account was imported.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub imported_as: Option<String>,
     /// When it was given to the account.
     pub created_at: i64,
     /// When it was verified.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub verified_at: Option<i64>,
+    /// When a mailed link to it removed every other way to sign in.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub owned_at: Option<i64>,
     /// When the account gave it up.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub left_at: Option<i64>,
@@ -158,6 +176,9 @@ pub struct ExportedIdentity {
     pub created_at: i64,
     /// When it signed in last.
     pub last_used_at: i64,
+    /// When it was linked after a recent sign-in alone.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub linked_by_sign_in_at: Option<i64>,
 }
 
 /// A session in an export.
@@ -174,14 +195,28 @@ pub struct ExportedSession {
     /// The OAuth client for which it was opened.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub client: Option<String>,
+    /// What the client's access token allows; `null`: everything.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub scope: Option<String>,
     /// When it was opened.
     pub created_at: i64,
+    /// When the owner signed in for it.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub signed_in_at: Option<i64>,
     /// When it was last refreshed.
     pub last_used_at: i64,
+    /// When its access token expires.
+    pub access_expires_at: i64,
     /// When it ends if it is not used.
     pub expires_at: i64,
+    /// When it ends even if it is used.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub absolute_expires_at: Option<i64>,
     /// Whether it has ended.
     pub ended: bool,
+    /// When it ended, if it did not end together with all others.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub ended_at: Option<i64>,
 }
 
 /// A network in an export.
@@ -200,6 +235,12 @@ pub struct ExportedLink {
     pub purpose: String,
     /// The address that it was mailed to.
     pub address: String,
+    /// Whether the current password was sent with the request for it.
+    pub by_password: bool,
+    /// Whether only the app that asked for it can use it.
+    pub bound_to_app: bool,
+    /// The accounts at providers that stay linked if it brings back an address.
+    pub kept_identities: Vec<KeptIdentity>,
     /// When it was made.
     pub created_at: i64,
     /// When it stops working.
@@ -207,6 +248,16 @@ pub struct ExportedLink {
     /// When it was used.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub spent_at: Option<i64>,
+}
+
+/// An account at a provider that a mailed link keeps.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeptIdentity {
+    /// The name of the provider.
+    pub provider: String,
+    /// The provider's id of the user.
+    pub subject: String,
 }
 
 /// A mail in an export, without its content.
@@ -217,11 +268,21 @@ pub struct ExportedMail {
     pub kind: String,
     /// The address that it goes to.
     pub recipient: String,
+    /// The language that it is written in.
+    pub language: String,
+    /// The device or the provider that it names.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub about: Option<String>,
     /// When it was queued.
     pub created_at: i64,
+    /// When it is tried next.
+    pub due_at: i64,
     /// How often it was tried.
     pub attempts: i64,
     /// When it was given up.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub given_up_at: Option<i64>,
+    /// What the mail server answered last.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub problem: Option<String>,
 }

@@ -18,7 +18,7 @@ pub use account::{
 };
 pub use kept::{
     Event, EventsResponse, ExportRequest, ExportResponse, ExportedAccount, ExportedIdentifier,
-    ExportedIdentity, ExportedLink, ExportedMail, ExportedNetwork, ExportedSession,
+    ExportedIdentity, ExportedLink, ExportedMail, ExportedNetwork, ExportedSession, KeptIdentity,
 };
 pub use problem::{FieldCode, Problem, ProblemCode};
 pub use provider::{

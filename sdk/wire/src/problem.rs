@@ -122,6 +122,8 @@ codes! {
         WrongPassword = "wrong_password",
         /// The current password is needed, or a sign-in within the last five minutes.
         ReauthenticationRequired = "reauthentication_required",
+        /// The access token of a client application may not do this, not even with the password.
+        AccessDenied = "access_denied",
         /// Too many attempts; see `Retry-After`.
         RateLimited = "rate_limited",
         /// The server is overloaded; see `Retry-After`.

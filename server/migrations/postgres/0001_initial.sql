@@ -76,7 +76,7 @@ create index sessions_account on sessions (account_id);
 create index sessions_unended on sessions (account_id, account_generation, policy)
     where ended_at is null;
 create index sessions_expiry on sessions (expires_at);
-create index sessions_client on sessions (client_id) where client_id is not null;
+create index sessions_client on sessions (client_id, id) where client_id is not null;
 
 create table signing_keys (
     kid text primary key,
@@ -220,7 +220,7 @@ create table events (
 
 create index events_account on events (account_id, id) where account_id is not null;
 create index events_at on events (at);
-create unique index events_refused on events (account_id, at, reason, address)
+create unique index events_refused on events (at, account_id, reason, address)
 where event = 'refused';
 
 create table meta (

@@ -1,12 +1,10 @@
 //! What all APIs use: the context of their handlers, the table of their routes, and the answer to a
 //! path that nothing serves.
 
-mod cause;
 mod context;
 mod not_found;
 mod route;
 
-pub use self::cause::with_cause;
 pub use self::context::Context;
 pub use self::not_found::{SECURITY_HEADERS, unknown_path};
 pub use self::route::{

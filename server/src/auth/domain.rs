@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
 
-use crate::address_privacy::AddressPrivacy;
 use crate::auth::after_commit::after_commit;
 use crate::auth::clock_watch::ClockWatch;
 use crate::auth::counts::Counts;
@@ -67,16 +66,10 @@ pub struct Parts {
     pub limits: LimitRules,
     /// Whether tokens are accepted that a replaced server signed with the same key.
     pub accept_foreign: bool,
-    pub event_rules: EventRules,
+    /// How many days events are kept.
+    pub keep_days: i64,
     /// Whether the keys are those of the server's secret; a command may have none.
     pub has_secret: bool,
-}
-
-/// The settings of events.
-#[derive(Clone, Copy, Debug)]
-pub struct EventRules {
-    pub addresses: AddressPrivacy,
-    pub keep_days: i64,
 }
 
 /// The entry point of the domain, shared by all requests and background tasks.
@@ -105,7 +98,7 @@ pub struct Auth {
     pub(in crate::auth) numbers: Arc<Numbers>,
     pub(in crate::auth) accept_foreign: bool,
     counts: Counts,
-    pub(in crate::auth) event_rules: EventRules,
+    pub(in crate::auth) keep_days: i64,
     pub(in crate::auth) has_secret: bool,
     pub(in crate::auth) refused: Arc<RefusedAttempts>,
     /// The turn of an export.
@@ -156,7 +149,7 @@ impl Auth {
             numbers,
             accept_foreign: parts.accept_foreign,
             counts,
-            event_rules: parts.event_rules,
+            keep_days: parts.keep_days,
             has_secret: parts.has_secret,
             refused,
             exports: Semaphore::new(1),

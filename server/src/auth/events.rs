@@ -1,22 +1,23 @@
 //! What has happened, as it is kept and shown. Use cases note events in their transaction
-//! (`store/events.rs`); here are their cause, the counts of refused attempts, the retention, and
+//! (`store/events.rs`); here are the counts of refused attempts, the retention, and
 //! the lists.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::auth::domain::Auth;
 use crate::auth::refused::RefusalCount;
 use crate::auth::tokens::session_id::name_of_session;
 use crate::error::Result;
+use crate::request_record::Cause;
 use crate::store::events::{self, StoredEvent};
-pub use crate::store::events::{Cause, EVENT_NAMES, Refusal};
+pub use crate::store::events::{EVENT_NAMES, EVENT_REASONS, Refusal, Span};
 
 /// How often counts of refused attempts are stored, and how many at once: 96 rows in a minute.
 const STORE_EVERY: Duration = Duration::from_secs(10);
 const STORED_AT_ONCE: usize = 16;
-/// How many more counts are stored when the server stops.
+/// How many are stored at once when the server stops.
 const STORED_AT_STOP: usize = 100;
+const HOUR: i64 = 3_600;
 
 /// An event as operators and owners see it.
 #[derive(Clone, Debug)]
@@ -58,11 +59,6 @@ impl From<StoredEvent> for ListedEvent {
 }
 
 impl Auth {
-    /// The cause of what a request changes.
-    pub fn cause(&self, dialect: Option<&'static str>, from: IpAddr) -> Cause {
-        Cause { dialect, address: self.event_rules.addresses.keep(from), operator: None }
-    }
-
     /// Counts a refused attempt; `account_id` is `None` if its name belongs to no account, and the
     /// work is the same.
     pub(in crate::auth) fn count_refused(&self, account_id: Option<i64>, refusal: Refusal) {
@@ -92,15 +88,16 @@ impl Auth {
         self.store_refused(STORED_AT_ONCE).await;
     }
 
-    /// Stores the last counts when the server stops.
+    /// Stores all counts when the server stops; the caller limits the time.
     pub async fn store_last_refused(&self) {
-        self.store_refused(STORED_AT_STOP).await;
+        while self.store_refused(STORED_AT_STOP).await {}
     }
 
-    async fn store_refused(&self, limit: usize) {
+    /// False if there is nothing more to store, or if that fails.
+    async fn store_refused(&self, limit: usize) -> bool {
         let mut taken = self.refused.take(limit);
         if taken.is_empty() {
-            return;
+            return false;
         }
         // One order for all servers, so that they do not wait for each other in a circle.
         taken.sort_by_key(|one| (one.account_id, one.hour, one.refusal, one.address));
@@ -113,9 +110,13 @@ impl Auth {
                 Ok(())
             })
         });
-        if let Err(error) = stored.await {
-            tracing::warn!(%error, "counts of refused attempts could not be stored");
-            self.refused.put_back(taken);
+        match stored.await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%error, "counts of refused attempts could not be stored");
+                self.refused.put_back(taken);
+                false
+            }
         }
     }
 
@@ -130,16 +131,16 @@ impl Auth {
         Ok(listed(events::events_of(&mut tx, account_id, before, limit).await?))
     }
 
-    /// Up to `limit` events of all accounts with ids below `before`, the newest first.
-    pub async fn events_before(&self, before: i64, limit: i64) -> Result<Vec<ListedEvent>> {
+    /// Up to `limit` events of all accounts.
+    pub async fn events_in(&self, span: Span, limit: i64) -> Result<Vec<ListedEvent>> {
         let mut tx = self.store.read().await?;
-        Ok(listed(events::events_before(&mut tx, before, limit).await?))
+        Ok(listed(events::events_in(&mut tx, span, limit).await?))
     }
 
-    /// Up to `limit` events of all accounts with ids from `first` on, the oldest first.
-    pub async fn events_from(&self, first: i64, limit: i64) -> Result<Vec<ListedEvent>> {
-        let mut tx = self.store.read().await?;
-        Ok(listed(events::events_from(&mut tx, first, limit).await?))
+    /// The counts of refused attempts that may still grow: those of this hour, and of the hour
+    /// before until they are stored.
+    pub async fn open_counts(&self, limit: i64) -> Result<Vec<ListedEvent>> {
+        self.events_in(Span::CountsSince(self.clock.now() - 2 * HOUR), limit).await
     }
 }
 

@@ -96,7 +96,6 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::address_privacy::AddressPrivacy;
     use crate::algorithm::Algorithm;
     use crate::auth::limits::{Allowed, LimitRules};
     use crate::auth::mailing::one_time_token::OneTimeKey;
@@ -109,8 +108,7 @@ mod tests {
     use crate::auth::tokens::hs256::Hs256;
     use crate::auth::tokens::token_id::TokenIdKey;
     use crate::auth::{
-        EventRules, Issuer, Links, NewPassword, Parts, Policy, Registration, SignedIn,
-        SigningSettings,
+        Issuer, Links, NewPassword, Parts, Policy, Registration, SignedIn, SigningSettings,
     };
     use crate::clock::Clock;
     use crate::error::{Error, TokenFault};
@@ -214,7 +212,7 @@ mod tests {
             policies: vec![POLICY],
             limits,
             accept_foreign: false,
-            event_rules: EventRules { addresses: AddressPrivacy::Full, keep_days: 90 },
+            keep_days: 90,
             has_secret: true,
         })
         .await
@@ -307,7 +305,7 @@ mod tests {
                 for sql in ["delete from revocations", "update sqlite_sequence set seq = 0"] {
                     on!(tx, db => sqlx::query(sql).execute(db).await.map(drop))?;
                 }
-                accounts::update_active(tx, who.account_id, true).await
+                accounts::update_active(tx, who.account_id, true, 0).await
             })
         });
         restored.await.expect("the database answers");

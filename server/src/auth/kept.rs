@@ -10,17 +10,16 @@ use crate::auth::events::ListedEvent;
 use crate::auth::mailing::one_time_token::Purpose;
 use crate::auth::mailing::outbox::MailKind;
 use crate::auth::requester::SignedIn;
+use crate::auth::sessions::list::ListedSession;
 use crate::auth::sessions::reauthentication::Reauthentication;
-use crate::auth::tokens::session_id::name_of_session;
 use crate::error::{Error, Result};
 use crate::store::accounts::{self, Account};
-use crate::store::events::{self, Event, NewEvent};
+use crate::store::events::{self, Event, NewEvent, Refusal};
 use crate::store::identifiers::{self, KeptIdentifier};
 use crate::store::identities::{self, Identity};
 use crate::store::one_time_tokens::{self, MailedLink};
 use crate::store::outbox::QueuedMail;
-use crate::store::sessions::{self, Session};
-use crate::store::{Tx, known_places, outbox};
+use crate::store::{Tx, known_places, outbox, sessions};
 
 /// How many events one page has, and how many sessions and events an export has at most.
 const PAGE: i64 = 50;
@@ -40,26 +39,13 @@ pub struct OwnEvents {
     pub next: Option<i64>,
 }
 
-/// A session that is kept, without its secrets.
-#[derive(Clone, Debug)]
-pub struct KeptSession {
-    pub id: String,
-    pub device_name: Option<String>,
-    pub api: String,
-    pub client: Option<String>,
-    pub created_at: i64,
-    pub last_used_at: i64,
-    pub expires_at: i64,
-    pub has_ended: bool,
-}
-
 /// Everything that is kept of an account.
 pub struct Kept {
     pub at: i64,
     pub account: Account,
     pub identifiers: Vec<KeptIdentifier>,
     pub identities: Vec<Identity>,
-    pub sessions: Vec<KeptSession>,
+    pub sessions: Vec<ListedSession>,
     /// Until when each known network is known.
     pub places: Vec<i64>,
     pub links: Vec<MailedLink>,
@@ -93,7 +79,8 @@ impl Auth {
         let turn = timeout(TURN, self.exports.acquire()).await;
         let _turn = turn.ok().and_then(|turn| turn.ok()).ok_or(busy)?;
         let (id, now) = (proof.who.account_id, self.clock.now());
-        self.within_limit(self.limits.count_export(id, now))?;
+        let within_limit = self.limits.count_export(id, now);
+        within_limit.inspect_err(|_| self.count_refused(Some(id), Refusal::TooManyAttempts))?;
         let (proof, outbox) = (proof.clone(), self.outbox.clone());
         self.store
             .write(move |tx| {
@@ -126,8 +113,8 @@ impl Auth {
 
 /// Refuses a credential that others may have.
 fn refuse_lent(who: &SignedIn) -> Result<()> {
-    match who.of_client || who.in_url {
-        true => Err(Error::ReauthenticationRequired),
+    match who.is_lent() {
+        true => Err(Error::CredentialNotAllowed),
         false => Ok(()),
     }
 }
@@ -146,25 +133,10 @@ async fn kept_of(tx: &mut Tx, id: i64, events: Vec<ListedEvent>, at: i64) -> Res
         account: account.as_of(at),
         identifiers: identifiers::identifiers(tx, id).await?,
         identities: identities::identities(tx, id).await?,
-        sessions: found.into_iter().map(KeptSession::from).collect(),
+        sessions: found.into_iter().map(|row| ListedSession::of(row, None)).collect(),
         places: known_places::places(tx, id).await?,
         links,
         mails,
         events,
     }))
-}
-
-impl From<Session> for KeptSession {
-    fn from(session: Session) -> Self {
-        KeptSession {
-            id: name_of_session(session.id),
-            device_name: session.device_name,
-            api: session.policy,
-            client: session.client_id,
-            created_at: session.created_at,
-            last_used_at: session.last_used_at,
-            expires_at: session.expires_at,
-            has_ended: session.has_ended,
-        }
-    }
 }

@@ -42,8 +42,8 @@ pub use accounts::recovery::Requested;
 pub use accounts::registration::{NewPassword, Registration};
 pub use counts::Counts;
 pub use delivery::WaitingMails;
-pub use domain::{Auth, EventRules, Parts};
-pub use events::{Cause, EVENT_NAMES, ListedEvent, Refusal};
+pub use domain::{Auth, Parts};
+pub use events::{EVENT_NAMES, EVENT_REASONS, ListedEvent, Refusal, Span};
 pub use federation::answer::Callback;
 pub use federation::flow::{
     AppLeg, CODE_LIFETIME, CallbackFailure, CallbackResult, ProviderName, SIGN_IN_LIFETIME,
@@ -52,7 +52,7 @@ pub use federation::flow::{
 pub use federation::handle::ProviderTokens;
 pub use federation::sign_in_or_register::SignInMode;
 pub use follow::HEARD_WITHIN;
-pub use kept::{Kept, KeptSession, OwnEvents};
+pub use kept::{Kept, OwnEvents};
 pub use limits::network_key::Network;
 pub use limits::{Allowed, LimitRules};
 pub use mailing::link_urls::Links;
@@ -61,14 +61,14 @@ pub use mailing::outbox::QueuedMail;
 pub use oauth_clients::introspection::Introspected;
 pub use oauth_clients::pairs::OpaquePair;
 pub use oauth_clients::registry::{ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient};
-pub use operator::COUNTED_SESSIONS;
+pub use operator::{COUNTED_SESSIONS, Deletion};
 pub use overview::{MailedReset, Overview};
 pub use policy::{Policy, RESET_PATH, ResetPage, TokenForm};
 pub use refused::RefusalCount;
 pub use requester::{Requester, SignedIn};
 pub use restored::{HIGHEST_NUMBER, NumbersError, check_number_file};
 pub use secret::{SecretError, ServerSecret};
-pub use sessions::list::LiveSession;
+pub use sessions::list::ListedSession;
 pub use sessions::reauthentication::Reauthentication;
 pub use sessions::session::Pair;
 pub use sign_in::credentials::RefreshedTokens;

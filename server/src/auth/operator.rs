@@ -3,19 +3,26 @@
 use crate::auth::accounts::account::delete;
 use crate::auth::accounts::registration::NewPassword;
 use crate::auth::domain::Auth;
+use crate::auth::events::ListedEvent;
 use crate::auth::mailing::outbox::MailKind;
 use crate::auth::password::Origin;
 use crate::auth::sessions::session::end_sessions;
 use crate::error::Result;
 use crate::identifier::{Identifier, Kind, Phone, account_of_stand_in};
 use crate::store::accounts::{self, Account};
-use crate::store::events::{Ending, Event, NameChange, NewEvent, PasswordBy};
+use crate::store::events::{self, Ending, Event, NameChange, PasswordBy, note_change};
 use crate::store::identities::{self, Identity};
 use crate::store::revocations::{self, Reason, Subject};
-use crate::store::{identifiers, one_time_tokens, sessions};
+use crate::store::{Tx, identifiers, one_time_tokens, sessions};
 
 /// The sessions of one account are counted up to this number.
 pub const COUNTED_SESSIONS: i64 = 10_000;
+
+/// The deletion of an account.
+pub struct Deletion {
+    /// `None` if it is not kept any more.
+    pub event: Option<ListedEvent>,
+}
 
 impl Auth {
     /// The address of the database, without user and password.
@@ -43,6 +50,15 @@ impl Auth {
         }
     }
 
+    /// What is left of a deleted account; `None` if no account with this number was deleted.
+    pub async fn deletion_of(&self, id: i64) -> Result<Option<Deletion>> {
+        let mut tx = self.store.read().await?;
+        let event = Event::AccountDeleted.as_str();
+        let event = events::events_named(&mut tx, id, event, 1).await?.into_iter().next();
+        let was_deleted = event.is_some() || revocations::was_deleted(&mut tx, id).await?;
+        Ok(was_deleted.then(|| Deletion { event: event.map(ListedEvent::from) }))
+    }
+
     /// The account's identities at providers.
     pub async fn identities(&self, id: i64) -> Result<Vec<Identity>> {
         let mut tx = self.store.read().await?;
@@ -55,19 +71,17 @@ impl Auth {
         accounts::accounts_after(&mut tx, after, limit).await
     }
 
-    /// Suspends or reactivates an account. Its credentials are refused while it is suspended, and
-    /// valid again afterwards.
+    /// Suspends or reactivates an account; false if it is in this state already. Its credentials are
+    /// refused while it is suspended, and valid again afterwards.
     pub async fn set_active(&self, id: i64, is_active: bool) -> Result<bool> {
         let now = self.clock.now();
         let reason = if is_active { Reason::Revived } else { Reason::Suspended };
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    if !accounts::update_active(tx, id, is_active).await? {
+                    if !accounts::update_active(tx, id, is_active, now).await? {
                         return Ok(false);
                     }
-                    let event = if is_active { Event::Enabled } else { Event::Disabled };
-                    tx.note(NewEvent::of(id, event, now));
                     accounts::refuse_undated(tx, id).await?;
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
                     let subject = Subject::Account(id);
@@ -135,11 +149,7 @@ impl Auth {
             .write(move |tx| {
                 Box::pin(async move {
                     match identifiers::account_by_key(tx, key).await? {
-                        Some(id) => {
-                            let event = Event::NamesChanged(NameChange::PhoneRemoved);
-                            tx.note(NewEvent::of(id, event, now));
-                            identifiers::delete_identifier(tx, id, Kind::Phone.as_str()).await
-                        }
+                        Some(id) => remove_phone(tx, id, now).await,
                         None => Ok(false),
                     }
                 })
@@ -154,4 +164,13 @@ impl Auth {
             .write(move |tx| Box::pin(async move { delete(tx, &outbox, id, now).await }))
             .await
     }
+}
+
+/// False if the account has no phone number any more.
+async fn remove_phone(tx: &mut Tx, id: i64, now: i64) -> Result<bool> {
+    let is_removed = identifiers::delete_identifier(tx, id, Kind::Phone.as_str()).await?;
+    if is_removed {
+        note_change(tx, id, NameChange::PhoneRemoved, now).await?;
+    }
+    Ok(is_removed)
 }

@@ -5,19 +5,20 @@ use crate::auth::domain::Auth;
 use crate::auth::events::ListedEvent;
 use crate::auth::mailing::one_time_token::Purpose;
 use crate::auth::mailing::outbox::NewLink;
-use crate::auth::sessions::list::LiveSession;
+use crate::auth::sessions::list::ListedSession;
 use crate::auth::sessions::session::end_live_session;
 use crate::auth::tokens::session_id::session_of_name;
 use crate::auth::unlock::StoredLimit;
 use crate::error::{Error, Result, TokenFault};
 use crate::store::accounts::{self, Account};
-use crate::store::events::{self, Ending, Event, NewEvent, SignedInBy};
+use crate::store::events::{self, Ending, Event, NewEvent, Refusal, SignedInBy};
 use crate::store::identifiers::{self, KeptIdentifier};
 use crate::store::identities::{self, Identity};
 use crate::store::outbox::{self, QueuedMail};
 use crate::store::sessions;
 
-/// How many of the last sign-ins and sent mails an overview has, and how many events.
+/// How many of the last sign-ins, sent mails and refused attempts an overview has, and how many other
+/// events.
 const FEW: i64 = 5;
 const EVENTS: i64 = 10;
 
@@ -27,12 +28,14 @@ pub struct Overview {
     pub identifiers: Vec<KeptIdentifier>,
     pub identities: Vec<Identity>,
     pub sign_ins: Vec<ListedEvent>,
-    pub sessions: Vec<LiveSession>,
+    pub sessions: Vec<ListedSession>,
     /// `None` if the server's secret is not known here.
     pub limits: Option<Vec<StoredLimit>>,
     /// Mails that wait or have failed.
     pub mails: Vec<QueuedMail>,
     pub sent: Vec<ListedEvent>,
+    pub refused: Vec<ListedEvent>,
+    /// Without refused attempts, which would hide the others.
     pub events: Vec<ListedEvent>,
 }
 
@@ -57,7 +60,9 @@ impl Auth {
         let signed_in = Event::SignedIn(SignedInBy::Password).as_str();
         let sign_ins = events::events_named(&mut tx, id, signed_in, FEW).await?;
         let sent = events::events_named(&mut tx, id, Event::MailSent.as_str(), FEW).await?;
-        let last = events::events_of(&mut tx, id, i64::MAX, EVENTS).await?;
+        let refused = Event::Refused(Refusal::WrongPassword).as_str();
+        let refused = events::events_named(&mut tx, id, refused, FEW).await?;
+        let last = events::events_without_refused(&mut tx, id, EVENTS).await?;
         let listed = |found: Vec<events::StoredEvent>| found.into_iter().map(ListedEvent::from);
         Ok(Overview {
             account: account.as_of(now),
@@ -68,15 +73,16 @@ impl Auth {
             limits,
             mails: outbox::mails_of(&mut tx, id).await?,
             sent: listed(sent).collect(),
+            refused: listed(refused).collect(),
             events: listed(last).collect(),
         })
     }
 
     /// All live sessions of the account, the last used first.
-    pub async fn sessions_of_account(&self, id: i64) -> Result<Vec<LiveSession>> {
+    pub async fn sessions_of_account(&self, id: i64) -> Result<Vec<ListedSession>> {
         let mut tx = self.store.read().await?;
         let found = sessions::live_sessions(&mut tx, id, self.clock.now()).await?;
-        Ok(found.into_iter().map(|session| LiveSession::of(session, None)).collect())
+        Ok(found.into_iter().map(|session| ListedSession::of(session, None)).collect())
     }
 
     /// Ends one session of the account; false if it has no live session with this name.

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::address_privacy::KeptAddress;
-use crate::store::events::{Cause, Refusal, Refused};
+use crate::request_record::Cause;
+use crate::store::events::{Refusal, Refused};
 
 /// How many counts are kept in memory, of accounts and of names without an account.
 const CAPACITY: usize = 1_000;
@@ -24,6 +25,7 @@ struct Key {
 
 #[derive(Clone, Copy)]
 struct Attempts {
+    /// `None` also if they came by several dialects.
     dialect: Option<&'static str>,
     count: i64,
 }
@@ -54,7 +56,7 @@ pub struct RefusedAttempts(Mutex<State>);
 impl RefusedAttempts {
     /// Counts an attempt; `account_id` is `None` if its name belongs to no account.
     pub fn count(&self, account_id: Option<i64>, refusal: Refusal, cause: &Cause, now: i64) {
-        let Cause { dialect, address, .. } = *cause;
+        let (dialect, address) = (cause.dialect(), cause.address());
         let hour = now - now.rem_euclid(HOUR);
         let key = Key { account_id: account_id.unwrap_or_default(), hour, refusal, address };
         let attempts = Attempts { dialect, count: 1 };
@@ -124,6 +126,7 @@ impl RefusedAttempts {
 fn add(counts: &mut HashMap<Key, Attempts>, key: Key, attempts: Attempts) -> bool {
     if let Some(known) = counts.get_mut(&key) {
         known.count += attempts.count;
+        known.dialect = known.dialect.filter(|dialect| attempts.dialect == Some(*dialect));
         return true;
     }
     let has_place = counts.len() < CAPACITY;

@@ -22,6 +22,11 @@ impl SignedIn {
     pub(in crate::auth) fn of_session(account_id: i64, session: i64) -> Self {
         SignedIn { account_id, session: Some(session), in_url: false, of_client: false }
     }
+
+    /// Whether others than the owner may have the credential.
+    pub fn is_lent(&self) -> bool {
+        self.of_client || self.in_url
+    }
 }
 
 /// The sender of a request that may lead to a mail, such as a registration or a password reset.

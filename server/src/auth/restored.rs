@@ -10,7 +10,7 @@ use crate::auth::numbers::file::{NumberFile, Recorded};
 use crate::error::{Error, Result};
 use crate::store::events::{Event, NewEvent};
 use crate::store::revocations::{self, Reason, Subject};
-use crate::store::{Tx, accounts, meta};
+use crate::store::{accounts, meta};
 
 /// How many numbers are skipped after a restore: more than the accounts created since the backup.
 const SKIPPED: i64 = 100_000;
@@ -132,10 +132,27 @@ impl Auth {
         Ok(above)
     }
 
+    /// The same with an event of its own, for the end of all sessions.
+    pub(in crate::auth) async fn skip_numbers(&self, why: Event) -> Result<()> {
+        let above = self.last_number().await? + SKIPPED;
+        self.move_noting(above, NewEvent::of_server(why, self.clock.now())).await
+    }
+
     async fn move_numbers(&self, above: i64) -> Result<()> {
-        let now = self.clock.now();
+        let event = NewEvent::of_server(Event::Restored, self.clock.now());
+        self.move_noting(above, event.about(above.to_string())).await
+    }
+
+    async fn move_noting(&self, above: i64, event: NewEvent) -> Result<()> {
         self.store
-            .write(move |tx| Box::pin(async move { move_above(tx, above, now).await }))
+            .write(move |tx| {
+                let now = event.at;
+                tx.note(event);
+                Box::pin(async move {
+                    accounts::raise_sequence(tx, above).await?;
+                    revocations::insert_revocation(tx, Subject::Everybody, Reason::Ended, now).await
+                })
+            })
             .await?;
         self.numbers.learn(above);
         Ok(())
@@ -161,10 +178,4 @@ impl Auth {
         }
         Err(Error::AccountNotFound)
     }
-}
-
-async fn move_above(tx: &mut Tx, above: i64, now: i64) -> Result<()> {
-    tx.note(NewEvent::of_server(Event::Restored, now).about(above.to_string()));
-    accounts::raise_sequence(tx, above).await?;
-    revocations::insert_revocation(tx, Subject::Everybody, Reason::Ended, now).await
 }

@@ -8,7 +8,7 @@ use crate::auth::domain::Auth;
 use crate::auth::mailing::one_time_token::{Purpose, RETURN_LIFETIME};
 use crate::error::Result;
 use crate::store::{
-    accounts, events, identifiers, known_places, limit_counts, meta, one_time_tokens, outbox,
+    Tx, accounts, events, identifiers, known_places, limit_counts, meta, one_time_tokens, outbox,
     pending_sign_ins, revocations, sessions, signing_keys, spent_tokens,
 };
 
@@ -79,7 +79,7 @@ impl Auth {
 
     async fn delete_batch(&self, now: i64) -> Result<u64> {
         let over = now - DAY;
-        let kept_from = now - self.event_rules.keep_days * DAY;
+        let kept_from = now - self.keep_days * DAY;
         self.store
             .write(move |tx| {
                 Box::pin(async move {
@@ -92,9 +92,7 @@ impl Auth {
                     let addresses =
                         identifiers::delete_left_before(tx, left, returns, now, BATCH).await?;
                     let mails = outbox::delete_dead(tx, now - DEAD_FOR, BATCH).await?;
-                    let before = now - NEVER_ACTIVATED_FOR;
-                    events::delete_of_never_activated(tx, before, BATCH).await?;
-                    let accounts = accounts::delete_never_activated(tx, before, BATCH).await?;
+                    let accounts = delete_never_activated(tx, now - NEVER_ACTIVATED_FOR).await?;
                     let sign_ins = pending_sign_ins::delete_expired(tx, over, BATCH).await?;
                     // A window that has ended has no effect any more.
                     let counts = limit_counts::delete_ended(tx, now, BATCH).await?;
@@ -107,5 +105,14 @@ impl Auth {
                 })
             })
             .await
+    }
+}
+
+/// Deletes a batch of the events of accounts that were never activated or, if none is left, of the
+/// accounts; returns how many rows.
+async fn delete_never_activated(tx: &mut Tx, before: i64) -> Result<u64> {
+    match events::delete_of_never_activated(tx, before, BATCH).await? {
+        0 => accounts::delete_never_activated(tx, before, BATCH).await,
+        deleted => Ok(deleted),
     }
 }

@@ -111,7 +111,9 @@ impl Auth {
                     }
                     let subject = Subject::Account(id);
                     revocations::insert_revocation(tx, subject, Reason::Unlocked, now).await?;
-                    tx.note(NewEvent::of(id, Event::Unlocked, now));
+                    if deleted > 0 {
+                        tx.note(NewEvent::of(id, Event::Unlocked, now));
+                    }
                     Ok(deleted)
                 })
             })

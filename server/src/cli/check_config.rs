@@ -60,6 +60,7 @@ fn name_of(schema: Schema) -> &'static str {
         Schema::Absent => "absent",
         Schema::Older => "older",
         Schema::Current => "current",
+        Schema::Changed => "changed",
         Schema::Newer(_) => "newer",
     }
 }
@@ -69,6 +70,9 @@ fn described(schema: Schema) -> &'static str {
         Schema::Absent => "none yet; the start creates it",
         Schema::Older => "has an older schema; the start brings it up to date",
         Schema::Current => "up to date",
+        Schema::Changed => {
+            "has the schema of an unreleased version of Propusk; this version refuses it"
+        }
         Schema::Newer(_) => "has the schema of a newer version of Propusk; this version refuses it",
     }
 }

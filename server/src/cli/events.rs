@@ -1,10 +1,10 @@
 //! `propusk events` and `propusk user events`: what has happened.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::Args;
-use propusk_server::auth::{Auth, EVENT_NAMES, ListedEvent};
+use propusk_server::auth::{Auth, EVENT_NAMES, ListedEvent, Span};
 use propusk_server::config::Config;
 use serde_json::{Value, json};
 
@@ -17,6 +17,9 @@ use super::output::{date, is_json, name_database, plain, say, say_json};
 const PAGE: i64 = 500;
 /// How often new events are read.
 const POLL: Duration = Duration::from_millis(500);
+/// How often, in polls, the counts of refused attempts are read that may have grown, and how many.
+const COUNTS_EVERY: u32 = 10;
+const COUNTS: i64 = 20_000;
 /// Events become visible in the order of commits, not of their numbers: so many are read again.
 const OVERLAP: i64 = 500;
 const HOUR: i64 = 3_600;
@@ -94,7 +97,7 @@ async fn list(auth: &Auth, account: Option<i64>, page: &EventPage) -> Outcome {
     'pages: loop {
         let found = match account {
             Some(id) => auth.events_of(id, before, PAGE).await?,
-            None => auth.events_before(before, PAGE).await?,
+            None => auth.events_in(Span::Below(before), PAGE).await?,
         };
         let Some(last) = found.last() else { break };
         before = last.id;
@@ -123,30 +126,79 @@ async fn list(auth: &Auth, account: Option<i64>, page: &EventPage) -> Outcome {
     Ok(())
 }
 
-/// Prints events that are stored from now on; never returns, except with an error.
+/// What `--follow` has printed, or was there before.
+struct Seen {
+    /// Events before this one were there before.
+    oldest: i64,
+    events: BTreeSet<i64>,
+    /// The counts of refused attempts that may still grow.
+    counts: BTreeMap<i64, i64>,
+}
+
+impl Seen {
+    /// Notes an event; false if it was seen before and is the same, as all are but counts.
+    fn is_new(&mut self, event: &ListedEvent) -> bool {
+        let is_new = self.events.insert(event.id);
+        let before = is_count(event).then(|| self.counts.insert(event.id, event.count)).flatten();
+        before.map_or(is_new, |before| before != event.count)
+    }
+
+    fn last(&self) -> i64 {
+        self.events.last().copied().unwrap_or_default()
+    }
+
+    /// From which event on they are read again.
+    fn first(&self) -> i64 {
+        self.oldest.max(self.last() - OVERLAP)
+    }
+
+    fn forget_old(&mut self) {
+        let forgotten = self.last() - 2 * OVERLAP;
+        self.events.retain(|id| *id > forgotten);
+    }
+}
+
+/// Prints events that are stored from now on, and counts again that have grown; never returns, except
+/// with an error.
 async fn follow(auth: &Auth, page: &EventPage) -> Outcome {
-    let newest = auth.events_before(i64::MAX, OVERLAP).await?;
+    let newest = auth.events_in(Span::Below(i64::MAX), OVERLAP).await?;
+    let counts = auth.open_counts(COUNTS).await?;
     eprintln!("new events of {}", auth.database());
-    let mut seen: BTreeSet<i64> = newest.iter().map(|event| event.id).collect();
+    let mut seen = Seen {
+        oldest: newest.last().map_or(0, |event| event.id),
+        events: newest.iter().map(|event| event.id).collect(),
+        counts: counts.iter().map(|event| (event.id, event.count)).collect(),
+    };
+    let mut polls = 0_u32;
     loop {
-        let last = seen.last().copied().unwrap_or_default();
-        let mut first = last.saturating_sub(OVERLAP).max(seen.first().copied().unwrap_or_default());
+        let mut first = seen.first();
         loop {
-            let found = auth.events_from(first, PAGE).await?;
-            for event in &found {
-                if seen.insert(event.id) && page.fits(event) {
-                    print(event, true)?;
-                }
-            }
+            let found = auth.events_in(Span::From(first), PAGE).await?;
+            print_new(&mut seen, &found, page)?;
             match found.last().filter(|_| is_full(&found)) {
                 Some(last) => first = last.id + 1,
                 None => break,
             }
         }
-        let forgotten = seen.last().copied().unwrap_or_default() - 2 * OVERLAP;
-        seen.retain(|id| *id > forgotten);
+        if polls.is_multiple_of(COUNTS_EVERY) {
+            let found = auth.open_counts(COUNTS).await?;
+            print_new(&mut seen, &found, page)?;
+            let open: BTreeSet<i64> = found.iter().map(|event| event.id).collect();
+            seen.counts.retain(|id, _| open.contains(id));
+        }
+        polls = polls.wrapping_add(1);
+        seen.forget_old();
         tokio::time::sleep(POLL).await;
     }
+}
+
+fn print_new(seen: &mut Seen, found: &[ListedEvent], page: &EventPage) -> Outcome {
+    for event in found {
+        if seen.is_new(event) && page.fits(event) {
+            print(event, true)?;
+        }
+    }
+    Ok(())
 }
 
 fn is_full(found: &[ListedEvent]) -> bool {

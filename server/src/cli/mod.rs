@@ -20,7 +20,8 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use propusk_server::auth::{Cause, HIGHEST_NUMBER};
+use propusk_server::Cause;
+use propusk_server::auth::HIGHEST_NUMBER;
 use propusk_server::config::{Config, Loaded};
 use propusk_server::default_config;
 
@@ -94,8 +95,7 @@ enum Command {
 
 /// Does what the arguments ask for.
 pub async fn run() -> Outcome {
-    let cause = Cause { operator: Some(operator_name::operator_name()), ..Cause::default() };
-    cause.during(work()).await.map_err(|error| match database::name() {
+    work().await.map_err(|error| match database::name() {
         Some(database) => format!("on {database}: {error}").into(),
         None => error,
     })
@@ -110,13 +110,19 @@ async fn work() -> Outcome {
         origins.insert("data_dir".to_owned(), "--data-dir".to_owned());
     }
     output::set_json(cli.json);
-    serve::start_logging(&config, matches!(cli.command, None | Some(Command::Serve)))?;
     let command = cli.command.unwrap_or(Command::Serve);
     let serves = matches!(command, Command::Serve);
-    match act(config, origins, command).await {
+    serve::start_logging(&config, serves)?;
+    let acting = act(config, origins, command);
+    if serves {
+        // What a start changes is no deed of the user under whom the server runs.
+        return acting.await;
+    }
+    let cause = Cause::Operator(operator_name::operator_name());
+    match cause.during(acting).await {
         // As `propusk events | head` closes it. A server whose output is lost must not end as if it
         // had been stopped.
-        Err(error) if !serves && is_closed_pipe(&*error) => Ok(()),
+        Err(error) if is_closed_pipe(&*error) => Ok(()),
         outcome => outcome,
     }
 }

@@ -227,7 +227,9 @@ fn failure(error: Error) -> Reply {
         Error::WrongPassword => refused("Invalid password."),
         Error::UnknownUid => refused("Invalid uid"),
         Error::LinkInvalid | Error::LinkSpent => refused("Invalid or expired token"),
-        Error::ReauthenticationRequired => refused("Sign in again to change this."),
+        Error::ReauthenticationRequired | Error::CredentialNotAllowed => {
+            refused("Sign in again to change this.")
+        }
         // No route of this API uses a provider.
         Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
         Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {

@@ -173,7 +173,7 @@ fn failure(error: Error) -> Reply {
         }
         Error::NoIdentifier => Reply::field("email", "This field is required."),
         Error::WrongPassword => Reply::field("password", "Invalid password."),
-        Error::ReauthenticationRequired => {
+        Error::ReauthenticationRequired | Error::CredentialNotAllowed => {
             Reply::detail(StatusCode::FORBIDDEN, "Sign in again to change this.")
         }
         Error::UnknownUid => Reply::field("uid", "Invalid user id or user doesn't exist."),

@@ -18,7 +18,7 @@ use super::client::TrustedProxies;
 use super::requests::Requests;
 use crate::address_privacy::AddressPrivacy;
 use crate::clock::Clock;
-use crate::request_record::{self, RequestId, RequestRecord};
+use crate::request_record::{Cause, RequestId, RequestRecord};
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -26,7 +26,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone)]
 pub struct Watch {
     pub proxies: TrustedProxies,
-    /// How much of a client's address is logged.
+    /// How much of a client's address is logged, and stored with events.
     pub addresses: AddressPrivacy,
     pub requests: Requests,
 }
@@ -56,7 +56,7 @@ pub async fn watch(State(watch): State<Watch>, request: Request, next: Next) -> 
         }
         response
     };
-    request_record::within(Some(Arc::clone(&record)), serving).await
+    Cause::Request(Arc::clone(&record)).during(serving).await
 }
 
 impl Watch {

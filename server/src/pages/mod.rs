@@ -18,7 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::Method;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
 use url::Url;
@@ -111,15 +111,7 @@ pub fn router(pages: &Arc<Pages>) -> Router {
             router = router.route(&format!("{}/{{uid}}/{{token}}{end}", root(purpose)), methods);
         }
     }
-    let with_cause = from_fn_with_state(Arc::clone(pages), with_cause);
-    router.merge(callback::router(pages)).layer(with_cause)
-}
-
-/// Answers the request with its client's address as the cause of all writes; a page belongs to no
-/// API.
-async fn with_cause(State(pages): State<Arc<Pages>>, request: Request, next: Next) -> Response {
-    let from = pages.proxies.client(request.extensions(), request.headers());
-    pages.auth.cause(None, from).during(next.run(request)).await
+    router.merge(callback::router(pages))
 }
 
 async fn look_at(

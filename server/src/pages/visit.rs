@@ -204,6 +204,7 @@ impl<'p> Visit<'p> {
             | Error::NoIdentifier
             | Error::PasswordTooLong
             | Error::ReauthenticationRequired
+            | Error::CredentialNotAllowed
             | Error::Provider(_)
             | Error::SignIn(_)
             | Error::Client(_)

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::get;
 
 use crate::api::{self, Context};
@@ -17,7 +18,7 @@ use crate::http::client::TrustedProxies;
 use crate::http::layers::Watch;
 use crate::http::requests::Requests;
 use crate::pages::{self, Pages};
-use crate::{http, openapi};
+use crate::{http, openapi, request_record};
 
 pub fn app(
     config: &Config,
@@ -59,7 +60,7 @@ pub fn app(
 
 /// An API's routes, with the page for a new password in front if the API has a path for it.
 fn routes(dialect: &Dialect, context: &Arc<Context>, pages: &Arc<Pages>) -> Router {
-    let with_cause = from_fn_with_state(Arc::clone(context), api::with_cause);
+    let name = dialect.policy.name;
     let routes = (dialect.mount)(context);
     let routes = match dialect.policy.reset_page {
         None => routes,
@@ -68,7 +69,10 @@ fn routes(dialect: &Dialect, context: &Arc<Context>, pages: &Arc<Pages>) -> Rout
             routes.route_layer(from_fn_with_state(state, pages::confirm_link))
         }
     };
-    routes.layer(with_cause)
+    routes.layer(from_fn(move |request: Request, next: Next| {
+        request_record::note_dialect(name);
+        next.run(request)
+    }))
 }
 
 fn docs(dialects: &[Dialect], public_url: &str, host: &str) -> Router {

@@ -44,6 +44,9 @@ pub async fn check_against_database(config: &Config, schema: Schema) -> Result<(
             };
         }
         Schema::Newer(version) => return Err(StoreError::NewerSchema(version).into()),
+        Schema::Changed => {
+            return Err(StoreError::ChangedSchema(database(config)?.to_string()).into());
+        }
         Schema::Older | Schema::Current => {}
     }
     let mut tx = database(config)?.open_for_reading().await?;

@@ -3,13 +3,14 @@
 
 use std::fmt;
 use std::future::pending;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -34,6 +35,9 @@ use crate::store::Store;
 
 /// More than the programs that read metrics need.
 const CONNECTIONS: Connections = Connections { max: 8, idle: Duration::from_secs(120) };
+/// The answer to a request for another host.
+const OTHER_HOST: &str =
+    "Ask for the metrics at localhost or a loopback address, or set metrics.token.\n";
 /// How long a reader waits for the database, before it gets the metrics without those of mails.
 const DATABASE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -85,8 +89,14 @@ struct Shown {
 }
 
 async fn show(State(shown): State<Arc<Shown>>, headers: HeaderMap) -> Response {
-    if !shown.admits(&headers) {
-        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")]).into_response();
+    match &shown.token {
+        Some(token) if !has_token(token, &headers) => {
+            return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")]).into_response();
+        }
+        None if !is_asked_here(&headers) => {
+            return (StatusCode::MISDIRECTED_REQUEST, OTHER_HOST).into_response();
+        }
+        _ => {}
     }
     shown.mails.read(&shown.auth).await;
     let mut text = String::new();
@@ -99,14 +109,26 @@ async fn show(State(shown): State<Arc<Shown>>, headers: HeaderMap) -> Response {
     }
 }
 
-impl Shown {
-    /// Whether the request has the token, if there is one.
-    fn admits(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else { return true };
-        let header = head::authorization(headers).unwrap_or_default();
-        let sent = header.strip_prefix(b"Bearer ").unwrap_or_default();
-        token.expose().as_bytes().ct_eq(sent).into()
-    }
+fn has_token(token: &Secret, headers: &HeaderMap) -> bool {
+    let header = head::authorization(headers).unwrap_or_default();
+    let sent = header.strip_prefix(b"Bearer ").unwrap_or_default();
+    token.expose().as_bytes().ct_eq(sent).into()
+}
+
+/// Whether the request names this machine by itself. Without a token, a page in a browser of this
+/// machine could otherwise read the metrics by a name of its own that leads here (DNS rebinding).
+/// Every browser names a host.
+fn is_asked_here(headers: &HeaderMap) -> bool {
+    headers.get_all(HOST).iter().all(|host| {
+        let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+        host.is_some_and(|host| is_this_machine(host.host()))
+    })
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+    let is_loopback = |ip: IpAddr| ip.to_canonical().is_loopback();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(is_loopback)
 }
 
 /// The mails that wait, as last read.
@@ -266,4 +288,35 @@ fn gauge(
 
 fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn host_without_a_token_is_a_name_of_this_machine() {
+        let is_here = |hosts: &[&'static str]| {
+            let hosts = hosts.iter().map(|host| (HOST, HeaderValue::from_static(host)));
+            is_asked_here(&hosts.collect())
+        };
+        for host in ["localhost", "LOCALHOST:9", "127.0.0.1:9", "127.9.9.9", "[::1]:9", "[::1]"] {
+            assert!(is_here(&[host]), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:9",
+            "localhost.evil.example",
+            "192.0.2.1",
+            "a@b",
+            ":9",
+        ] {
+            assert!(!is_here(&[host]), "{host}");
+        }
+        assert!(is_here(&[]));
+        assert!(!is_here(&["localhost", "evil.example"]));
+    }
 }

@@ -8,7 +8,7 @@ use super::error::StartError;
 use crate::auth::ServerSecret;
 use crate::auth::password::{HashSettings, Hasher};
 use crate::auth::{Allowed, LimitRules};
-use crate::auth::{Auth, EventRules, Links, Parts};
+use crate::auth::{Auth, Links, Parts};
 use crate::auth::{Issuer, SigningSettings};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
@@ -52,10 +52,7 @@ pub async fn open_auth(
         policies: dialects::enabled(&config.dialects).into_iter().map(|d| d.policy).collect(),
         limits: limits(config),
         accept_foreign: config.tokens.accept_foreign,
-        event_rules: EventRules {
-            addresses: config.privacy.addresses,
-            keep_days: config.events.keep_days,
-        },
+        keep_days: config.events.keep_days,
         has_secret: keys.is_of_server(),
     };
     Ok(Auth::open(parts).await?)

@@ -76,6 +76,8 @@ impl Server {
         let auth = Arc::new(auth);
         let requests = Requests::default();
         let metrics = MetricsListener::bind(&config.metrics, &auth, &store, &requests).await?;
+        // Last: a start that fails has changed no setting of a server that runs.
+        auth.note_settings(&config.exposed_values().map_err(Error::from)?).await?;
         Ok(Server {
             listener,
             address,
@@ -177,7 +179,6 @@ async fn prepare(
         return Err(SecretError::Sealed(kid).into());
     }
     keys.remember(store).await?;
-    auth.note_settings(&config.exposed_values().map_err(Error::from)?).await?;
     auth.prepare_signing_keys().await?;
     if let Some(name) = auth.provider_with_changed_issuer().await? {
         return Err(changed_issuer(&name));

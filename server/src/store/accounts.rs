@@ -384,13 +384,15 @@ pub async fn update_password(
     by: PasswordBy,
     at: i64,
 ) -> Result<bool> {
-    tx.note(NewEvent::of(id, Event::PasswordChanged(by), at));
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set password = $2, password_version = password_version + 1,
                              password_voided = false
          where id = $1
          returning id",
     ).bind(id).bind(password).fetch_optional(db).await)?;
+    if row.is_some() {
+        tx.note(NewEvent::of(id, Event::PasswordChanged(by), at));
+    }
     Ok(row.is_some())
 }
 
@@ -502,35 +504,45 @@ pub async fn update_password_voided(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Removes the password.
+/// Removes the password, if there is one.
 pub async fn delete_password(tx: &mut Tx, id: i64, by: PasswordBy, at: i64) -> Result<()> {
-    tx.note(NewEvent::of(id, Event::PasswordRemoved(by), at));
-    on!(tx, db => sqlx::query(
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set password = null, password_version = password_version + 1,
                              password_proved = false, password_by_sign_in_at = null
-         where id = $1",
-    ).bind(id).execute(db).await.map(|_| ()))?;
+         where id = $1 and password is not null
+         returning id",
+    ).bind(id).fetch_optional(db).await)?;
+    if row.is_some() {
+        tx.note(NewEvent::of(id, Event::PasswordRemoved(by), at));
+    }
     Ok(())
 }
 
 /// Activates an account that waits for it; false if it does not wait.
-pub async fn update_activated(tx: &mut Tx, id: i64) -> Result<bool> {
+pub async fn update_activated(tx: &mut Tx, id: i64, at: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set is_active = true, awaits_activation = false
          where id = $1 and awaits_activation = true
          returning id",
     ).bind(id).fetch_optional(db).await)?;
+    if row.is_some() {
+        tx.note(NewEvent::of(id, Event::Activated, at));
+    }
     Ok(row.is_some())
 }
 
-/// Suspends or activates an account, also one that waits for its activation; false if there is no
-/// such account.
-pub async fn update_active(tx: &mut Tx, id: i64, is_active: bool) -> Result<bool> {
+/// Suspends or activates an account, also one that waits for its activation; false if that changes
+/// nothing.
+pub async fn update_active(tx: &mut Tx, id: i64, is_active: bool, at: i64) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set is_active = $2, awaits_activation = false
-         where id = $1
+         where id = $1 and (is_active <> $2 or awaits_activation = true)
          returning id",
     ).bind(id).bind(is_active).fetch_optional(db).await)?;
+    if row.is_some() {
+        let event = if is_active { Event::Enabled } else { Event::Disabled };
+        tx.note(NewEvent::of(id, event, at));
+    }
     Ok(row.is_some())
 }
 

@@ -72,6 +72,12 @@ pub enum StoreError {
     Absent(String),
     #[error("the schema of {0} is older: run propusk migrate first")]
     OlderSchema(String),
+    #[error(
+        "the schema of {0} is that of an unreleased version of Propusk, which has changed since; it \
+         cannot be brought up to date and was not changed: start that version, or begin with a new \
+         database or a backup of a released version"
+    )]
+    ChangedSchema(String),
 }
 
 impl StoreError {
@@ -136,6 +142,8 @@ pub enum Schema {
     Absent,
     Older,
     Current,
+    /// It has another form of a migration than this binary: the form of an unreleased version.
+    Changed,
     /// It has this migration, which this binary does not know.
     Newer(i64),
 }
@@ -155,9 +163,13 @@ fn schema_of(known: &Migrator, applied: &[Applied]) -> Schema {
     if let Some((version, ..)) = applied.iter().find(|(version, ..)| find(*version).is_none()) {
         return Schema::Newer(*version);
     }
-    let is_applied = |(version, checksum, success): &Applied| {
-        *success && find(*version).is_some_and(|known| *known.checksum == **checksum)
+    let is_changed = |(version, checksum, _): &Applied| {
+        find(*version).is_some_and(|known| *known.checksum != **checksum)
     };
+    if applied.iter().any(is_changed) {
+        return Schema::Changed;
+    }
+    let is_applied = |(_, _, success): &Applied| *success;
     match applied.len() {
         0 => Schema::Absent,
         count if count == known.iter().count() && applied.iter().all(is_applied) => Schema::Current,
@@ -184,11 +196,12 @@ impl Database {
     }
 
     /// Opens it for serving: creates it if there is none, and brings its schema up to date. A
-    /// schema of a newer binary is refused and not changed.
+    /// schema of a newer or an unreleased binary is refused and not changed.
     pub async fn open_or_create(&self) -> Result<Store, StoreError> {
         match self.schema().await? {
             Schema::Current => {}
             Schema::Newer(version) => return Err(StoreError::NewerSchema(version)),
+            Schema::Changed => return Err(StoreError::ChangedSchema(self.to_string())),
             Schema::Absent | Schema::Older => self.migrate().await?,
         }
         self.store().await
@@ -241,6 +254,7 @@ impl Database {
             Schema::Current => self.store().await,
             Schema::Newer(version) => Err(StoreError::NewerSchema(version)),
             Schema::Older => Err(StoreError::OlderSchema(self.to_string())),
+            Schema::Changed => Err(StoreError::ChangedSchema(self.to_string())),
             Schema::Absent => Err(StoreError::Absent(self.to_string())),
         }
     }
@@ -454,7 +468,7 @@ mod tests {
         assert_eq!(schema_of(&SQLITE, &[]), Schema::Absent);
         let mut changed = applied();
         changed[0].1.push(0);
-        assert_eq!(schema_of(&SQLITE, &changed), Schema::Older);
+        assert_eq!(schema_of(&SQLITE, &changed), Schema::Changed);
         let mut failed = applied();
         failed[0].2 = false;
         assert_eq!(schema_of(&SQLITE, &failed), Schema::Older);

@@ -12,7 +12,6 @@ use super::events::NewEvent;
 use super::revocations::Revocation;
 use super::{BoxFuture, Connections, Store, Tx};
 use crate::error::Result;
-use crate::request_record;
 
 /// What a write stored that memory and background tasks need to know.
 #[derive(Default)]
@@ -88,23 +87,18 @@ impl EffectfulStore {
         tx
     }
 
-    /// As [`Store::write`], and then carries out the effects. The write is a part of the request
-    /// that asks for it.
+    /// As [`Store::write`], and then carries out the effects.
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
         let (asked, waited) = (Instant::now(), self.waits.write.clone());
-        let record = request_record::current();
         let after_commit = Some(Arc::clone(&self.after_commit));
         let written = self.store.write_then(
             move |tx| {
                 waited.observe(asked.elapsed().as_secs_f64());
-                match record {
-                    None => work(tx),
-                    Some(record) => Box::pin(request_record::within(Some(record), work(tx))),
-                }
+                work(tx)
             },
             after_commit,
         );
@@ -146,7 +140,7 @@ mod tests {
 
     use super::*;
     use crate::error::Error;
-    use crate::request_record::{RequestId, RequestRecord};
+    use crate::request_record::{self, Cause, RequestId, RequestRecord};
     use crate::store::accounts::{self, NewAccount};
     use crate::store::connect;
 
@@ -210,7 +204,7 @@ mod tests {
                 Ok(())
             })
         });
-        request_record::within(Some(Arc::clone(&record)), writing).await.expect("a write");
+        Cause::Request(Arc::clone(&record)).during(writing).await.expect("a write");
         assert_eq!(record.known().refusal, Some("noted in the write"));
     }
 

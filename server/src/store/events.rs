@@ -7,327 +7,17 @@
 //! was deleted stays.
 
 use std::borrow::Cow;
-use std::future::Future;
-use std::sync::Arc;
 
+pub use super::event_names::{
+    EVENT_NAMES, EVENT_REASONS, Ending, Event, LinkedBy, NameChange, PasswordBy, Refusal,
+    Registered, SignedInBy,
+};
 use super::{Tx, from_row, on};
 use crate::address_privacy::KeptAddress;
 use crate::error::Result;
-use crate::request_record;
+use crate::request_record::{self, Cause};
 
 const HOUR: i64 = 3_600;
-
-/// What caused the writes of a request or command.
-#[derive(Clone, Debug, Default)]
-pub struct Cause {
-    /// The API that received the request.
-    pub dialect: Option<&'static str>,
-    /// What is kept of the client's address.
-    pub address: Option<KeptAddress>,
-    /// The operating system's user who runs a command.
-    pub operator: Option<Arc<str>>,
-}
-
-tokio::task_local! {
-    /// The cause of all writes of the present task. Implicit, so that no use case can leave it out.
-    static CAUSE: Cause;
-}
-
-impl Cause {
-    /// Runs `work` with this cause.
-    pub async fn during<T>(self, work: impl Future<Output = T>) -> T {
-        CAUSE.scope(self, work).await
-    }
-
-    /// The cause of the present task; none for background work of the server.
-    pub fn current() -> Self {
-        CAUSE.try_with(Cause::clone).unwrap_or_default()
-    }
-}
-
-/// What has happened. The texts are stored and shown, so they never change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Event {
-    Registered(Registered),
-    Activated,
-    SignedIn(SignedInBy),
-    /// One session ended.
-    SessionEnded(Ending),
-    /// All sessions of the account ended, except the one that the event names.
-    SessionsEnded(Ending),
-    PasswordChanged(PasswordBy),
-    PasswordRemoved(PasswordBy),
-    NamesChanged(NameChange),
-    Linked(LinkedBy),
-    Unlinked(LinkedBy),
-    /// The reason is the kind of the mail.
-    MailQueued,
-    MailSent,
-    /// The mail server refused it, or its link expired before it could be sent.
-    MailGivenUp,
-    Exported,
-    /// Attempts that were refused; the row has a count.
-    Refused(Refusal),
-    Disabled,
-    Enabled,
-    Unlocked,
-    AccountDeleted,
-    /// An operator asked for a mail that resets the password.
-    ResetRequested,
-    ClientCreated,
-    ClientDeleted,
-    /// A key that the start of a server made, because there was none to sign.
-    KeyCreated,
-    KeyRotated,
-    KeyRevoked,
-    ProviderMoved,
-    MailsRetried,
-    AllSessionsEnded,
-    Restored,
-    /// A setting has another value than at the last start.
-    SettingChanged,
-    /// Nothing has happened: costs as much as an event, and is never shown.
-    Decoy,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Registered {
-    /// By its owner, or by an operator if the event has one.
-    WithName,
-    ByProvider,
-    Imported,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SignedInBy {
-    Password,
-    /// A sign-in of the owner with a provider.
-    Provider,
-    /// A provider's token that an app has sent.
-    ProviderToken,
-    Registration,
-    /// A refresh token of a replaced server.
-    ReplacedServer,
-}
-
-/// Why sessions ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ending {
-    /// By the session itself.
-    SignedOut,
-    /// By another session of the owner.
-    SignedOutElsewhere,
-    /// A refresh token was used twice: a copy of it exists.
-    Reused,
-    PasswordChanged,
-    /// A newer session needed its place.
-    Cap,
-    Operator,
-    /// The owner of the mailbox became the only owner.
-    Ownership,
-    /// The owner of the former mailbox took back a change of the address.
-    EmailReturned,
-    /// The account's sessions of an OAuth client ended.
-    Client,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PasswordBy {
-    CurrentPassword,
-    RecentSignIn,
-    MailedLink,
-    Operator,
-    Ownership,
-    EmailReturned,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NameChange {
-    Email,
-    /// A new address waits for its confirmation.
-    EmailPending,
-    EmailConfirmed,
-    EmailReturned,
-    EmailRemoved,
-    Phone,
-    PhoneRemoved,
-    Username,
-    UsernameRemoved,
-    DisplayName,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LinkedBy {
-    /// A session of the owner.
-    Owner,
-    /// A sign-in with a provider that has verified the account's address.
-    Address,
-    Ownership,
-    EmailReturned,
-}
-
-/// Why an attempt was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Refusal {
-    WrongPassword,
-    Inactive,
-    TooManyAttempts,
-    /// The current password, for a sensitive change.
-    WrongCurrentPassword,
-    /// A mail was not queued, because its mailbox had enough of them.
-    MailLimit,
-}
-
-/// Gives the events their names, in one list.
-macro_rules! name_events {
-    ($($event:pat => $name:literal,)*) => {
-        /// The names of all events that are shown.
-        pub const EVENT_NAMES: &[&str] = &[$($name),*];
-
-        impl Event {
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $($event => $name,)*
-                    Event::Decoy => "decoy",
-                }
-            }
-        }
-    };
-}
-
-name_events! {
-    Event::Registered(_) => "registered",
-    Event::Activated => "activated",
-    Event::SignedIn(_) => "signed_in",
-    Event::SessionEnded(_) => "session_ended",
-    Event::SessionsEnded(_) => "sessions_ended",
-    Event::PasswordChanged(_) => "password_changed",
-    Event::PasswordRemoved(_) => "password_removed",
-    Event::NamesChanged(_) => "names_changed",
-    Event::Linked(_) => "linked",
-    Event::Unlinked(_) => "unlinked",
-    Event::MailQueued => "mail_queued",
-    Event::MailSent => "mail_sent",
-    Event::MailGivenUp => "mail_given_up",
-    Event::Exported => "exported",
-    Event::Refused(_) => "refused",
-    Event::Disabled => "disabled",
-    Event::Enabled => "enabled",
-    Event::Unlocked => "unlocked",
-    Event::AccountDeleted => "account_deleted",
-    Event::ResetRequested => "reset_requested",
-    Event::ClientCreated => "client_created",
-    Event::ClientDeleted => "client_deleted",
-    Event::KeyCreated => "key_created",
-    Event::KeyRotated => "key_rotated",
-    Event::KeyRevoked => "key_revoked",
-    Event::ProviderMoved => "provider_moved",
-    Event::MailsRetried => "mails_retried",
-    Event::AllSessionsEnded => "all_sessions_ended",
-    Event::Restored => "restored",
-    Event::SettingChanged => "setting_changed",
-}
-
-impl Event {
-    /// Why or how it happened, if that is part of the event.
-    pub fn reason(self) -> Option<&'static str> {
-        match self {
-            Event::Registered(how) => match how {
-                Registered::WithName => None,
-                Registered::ByProvider => Some("provider"),
-                Registered::Imported => Some("imported"),
-            },
-            Event::SignedIn(by) => Some(by.as_str()),
-            Event::SessionEnded(why) | Event::SessionsEnded(why) => Some(why.as_str()),
-            Event::PasswordChanged(by) | Event::PasswordRemoved(by) => Some(by.as_str()),
-            Event::NamesChanged(what) => Some(what.as_str()),
-            Event::Linked(by) | Event::Unlinked(by) => Some(by.as_str()),
-            Event::Refused(why) => Some(why.as_str()),
-            _ => None,
-        }
-    }
-}
-
-impl SignedInBy {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SignedInBy::Password => "password",
-            SignedInBy::Provider => "provider",
-            SignedInBy::ProviderToken => "provider_token",
-            SignedInBy::Registration => "registration",
-            SignedInBy::ReplacedServer => "replaced_server",
-        }
-    }
-}
-
-impl Ending {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Ending::SignedOut => "signed_out",
-            Ending::SignedOutElsewhere => "signed_out_elsewhere",
-            Ending::Reused => "reused",
-            Ending::PasswordChanged => "password_changed",
-            Ending::Cap => "cap",
-            Ending::Operator => "operator",
-            Ending::Ownership => "ownership",
-            Ending::EmailReturned => "email_returned",
-            Ending::Client => "client",
-        }
-    }
-}
-
-impl PasswordBy {
-    fn as_str(self) -> &'static str {
-        match self {
-            PasswordBy::CurrentPassword => "current_password",
-            PasswordBy::RecentSignIn => "recent_sign_in",
-            PasswordBy::MailedLink => "mailed_link",
-            PasswordBy::Operator => "operator",
-            PasswordBy::Ownership => "ownership",
-            PasswordBy::EmailReturned => "email_returned",
-        }
-    }
-}
-
-impl NameChange {
-    fn as_str(self) -> &'static str {
-        match self {
-            NameChange::Email => "email",
-            NameChange::EmailPending => "email_pending",
-            NameChange::EmailConfirmed => "email_confirmed",
-            NameChange::EmailReturned => "email_returned",
-            NameChange::EmailRemoved => "email_removed",
-            NameChange::Phone => "phone",
-            NameChange::PhoneRemoved => "phone_removed",
-            NameChange::Username => "username",
-            NameChange::UsernameRemoved => "username_removed",
-            NameChange::DisplayName => "display_name",
-        }
-    }
-}
-
-impl LinkedBy {
-    fn as_str(self) -> &'static str {
-        match self {
-            LinkedBy::Owner => "owner",
-            LinkedBy::Address => "address",
-            LinkedBy::Ownership => "ownership",
-            LinkedBy::EmailReturned => "email_returned",
-        }
-    }
-}
-
-impl Refusal {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Refusal::WrongPassword => "wrong_password",
-            Refusal::Inactive => "inactive",
-            Refusal::TooManyAttempts => "too_many_attempts",
-            Refusal::WrongCurrentPassword => "wrong_current_password",
-            Refusal::MailLimit => "mail_limit",
-        }
-    }
-}
 
 /// An event to be stored with the write that notes it.
 #[derive(Clone, Debug)]
@@ -381,22 +71,33 @@ impl NewEvent {
     }
 }
 
-/// Notes a change of the account's names.
-pub fn note_change(tx: &mut Tx, account_id: i64, what: NameChange, at: i64) {
-    tx.note(NewEvent::of(account_id, Event::NamesChanged(what), at));
-}
+/// How many of the account's last events are looked at, so that a change of a name costs no more on an
+/// account with very many.
+const LOOKED_AT: i64 = 1_000;
 
-/// Notes a change of the display name, at most once an hour: it needs no password, so a stolen access
-/// token could fill the table and hide other events.
-pub async fn note_display_name(tx: &mut Tx, account_id: i64, at: i64) -> Result<()> {
-    let what = NameChange::DisplayName;
-    let known: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "select id from events
-         where account_id = $1 and at > $2 and event = 'names_changed' and reason = $3
-         limit 1",
-    ).bind(account_id).bind(at - HOUR).bind(what.as_str()).fetch_optional(db).await)?;
-    if known.is_none() {
-        note_change(tx, account_id, what, at);
+/// Notes a change of the account's names, of each kind at most once an hour by requests from one
+/// network: by changing a name to and fro somebody could fill the table and hide other events.
+pub async fn note_change(tx: &mut Tx, account_id: i64, what: NameChange, at: i64) -> Result<()> {
+    let cause = tx.cause.clone();
+    let is_known: bool = on!(tx, db => sqlx::query_scalar(
+        "select exists (
+             select 1 from (
+                 select at, event, reason, address, operator from events
+                 where account_id = $1
+                 order by id desc
+                 limit $2) newest
+             where at > $3 and event = 'names_changed' and reason = $4
+               and address is not distinct from $5 and operator is not distinct from $6)",
+    )
+    .bind(account_id)
+    .bind(LOOKED_AT)
+    .bind(at - HOUR)
+    .bind(what.as_str())
+    .bind(cause.address().map(|address| address.to_string()))
+    .bind(cause.operator())
+    .fetch_one(db).await)?;
+    if !is_known {
+        tx.note(NewEvent::of(account_id, Event::NamesChanged(what), at));
     }
     Ok(())
 }
@@ -440,9 +141,9 @@ pub(super) async fn insert_noted(tx: &mut Tx) -> Result<()> {
 }
 
 async fn insert_event(tx: &mut Tx, new: NewEvent) -> Result<()> {
-    let Cause { dialect, address, operator } = tx.cause.clone();
+    let cause = tx.cause.clone();
     // The line that stays after a deletion says nothing of the person.
-    let address = address.filter(|_| new.event != Event::AccountDeleted);
+    let address = cause.address().filter(|_| new.event != Event::AccountDeleted);
     on!(tx, db => sqlx::query(
         "insert into events (at, event, reason, account_id, session_id, client_id, dialect,
                              address, operator, detail, count)
@@ -454,10 +155,70 @@ async fn insert_event(tx: &mut Tx, new: NewEvent) -> Result<()> {
     .bind(new.account_id)
     .bind(new.session_id)
     .bind(new.client_id)
-    .bind(dialect)
+    .bind(cause.dialect())
     .bind(address.map(|address| address.to_string()))
-    .bind(operator.as_deref())
+    .bind(cause.operator())
     .bind(new.detail)
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Stores an event for each live session among the first `limit` of an OAuth client, which is being
+/// deleted. One statement, because there may be very many.
+pub async fn insert_ends_of_client(
+    tx: &mut Tx,
+    client_id: String,
+    at: i64,
+    limit: i64,
+) -> Result<()> {
+    let event = Event::SessionEnded(Ending::ClientDeleted);
+    let cause = tx.cause.clone();
+    on!(tx, db => sqlx::query(
+        "insert into events (at, event, reason, account_id, session_id, client_id, dialect,
+                             address, operator, count)
+         select $3, $4, $5, account_id, id, client_id, $6, $7, $8, 1
+         from sessions
+         where id in (select id from sessions where client_id = $1 order by id limit $2)
+           and ended_at is null and expires_at > $3 and exists (
+               select 1 from accounts
+               where accounts.id = sessions.account_id
+                 and accounts.session_generation = sessions.account_generation)",
+    )
+    .bind(client_id)
+    .bind(limit)
+    .bind(at)
+    .bind(event.as_str())
+    .bind(event.reason())
+    .bind(cause.dialect())
+    .bind(cause.address().map(|address| address.to_string()))
+    .bind(cause.operator())
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The same for each of the accounts from `first` to `last` that has live sessions, all of which are
+/// being ended.
+pub async fn insert_ends_of_range(tx: &mut Tx, first: i64, last: i64, at: i64) -> Result<()> {
+    let event = Event::SessionsEnded(Ending::Operator);
+    let cause = tx.cause.clone();
+    on!(tx, db => sqlx::query(
+        "insert into events (at, event, reason, account_id, dialect, address, operator, count)
+         select $3, $4, $5, id, $6, $7, $8, 1
+         from accounts
+         where id >= $1 and id <= $2 and exists (
+             select 1 from sessions
+             where sessions.account_id = accounts.id
+               and sessions.account_generation = accounts.session_generation
+               and ended_at is null and expires_at > $3)",
+    )
+    .bind(first)
+    .bind(last)
+    .bind(at)
+    .bind(event.as_str())
+    .bind(event.reason())
+    .bind(cause.dialect())
+    .bind(cause.address().map(|address| address.to_string()))
+    .bind(cause.operator())
     .execute(db).await.map(|_| ()))?;
     Ok(())
 }
@@ -469,18 +230,22 @@ pub struct Refused {
     /// The start of the hour.
     pub hour: i64,
     pub refusal: Refusal,
+    /// `None` also if they came by several dialects.
     pub dialect: Option<&'static str>,
     pub address: Option<KeptAddress>,
     pub count: i64,
 }
 
-/// Adds refused attempts to the row of their hour; an account that was deleted gets no row.
+/// Adds refused attempts to the row of their hour; an account that was deleted gets no row. The row
+/// names a dialect only if all of them came by it.
 pub async fn add_refused(tx: &mut Tx, refused: Refused) -> Result<()> {
     on!(tx, db => sqlx::query(
         "insert into events (at, event, reason, account_id, dialect, address, count)
          select $1, 'refused', $2, id, $4, $5, $6 from accounts where id = $3
-         on conflict (account_id, at, reason, address) where event = 'refused'
-         do update set count = events.count + excluded.count",
+         on conflict (at, account_id, reason, address) where event = 'refused'
+         do update set count = events.count + excluded.count,
+                       dialect = case when events.dialect = excluded.dialect
+                                      then events.dialect end",
     )
     .bind(refused.hour)
     .bind(refused.refusal.as_str())
@@ -570,6 +335,20 @@ pub async fn own_events(
     ).bind(account_id).bind(before).bind(limit).fetch_all(db).await)?)
 }
 
+/// Up to `limit` events of an account, the newest first, without refused attempts, which may be very
+/// many.
+pub async fn events_without_refused(
+    tx: &mut Tx,
+    account_id: i64,
+    limit: i64,
+) -> Result<Vec<StoredEvent>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        select_event!(
+            "where account_id = $1 and event <> 'refused' order by id desc limit $2"
+        ),
+    ).bind(account_id).bind(limit).fetch_all(db).await)?)
+}
+
 /// Up to `limit` events of an account with this name, the newest first.
 pub async fn events_named(
     tx: &mut Tx,
@@ -582,18 +361,31 @@ pub async fn events_named(
     ).bind(account_id).bind(event).bind(limit).fetch_all(db).await)?)
 }
 
-/// Up to `limit` events of all accounts with ids below `before`, the newest first.
-pub async fn events_before(tx: &mut Tx, before: i64, limit: i64) -> Result<Vec<StoredEvent>> {
-    Ok(on!(tx, db => sqlx::query_as(
-        select_event!("where id < $1 and event <> 'decoy' order by id desc limit $2"),
-    ).bind(before).bind(limit).fetch_all(db).await)?)
+/// Which events of all accounts are read, and in which order.
+#[derive(Clone, Copy, Debug)]
+pub enum Span {
+    /// Those with ids below this one, the newest first.
+    Below(i64),
+    /// Those with ids from this one on, the oldest first.
+    From(i64),
+    /// The counts of refused attempts of hours that begin at this time or later, the newest first.
+    CountsSince(i64),
 }
 
-/// Up to `limit` events of all accounts with ids from `first` on, the oldest first.
-pub async fn events_from(tx: &mut Tx, first: i64, limit: i64) -> Result<Vec<StoredEvent>> {
-    Ok(on!(tx, db => sqlx::query_as(
-        select_event!("where id >= $1 and event <> 'decoy' order by id limit $2"),
-    ).bind(first).bind(limit).fetch_all(db).await)?)
+/// Up to `limit` events of all accounts.
+pub async fn events_in(tx: &mut Tx, span: Span, limit: i64) -> Result<Vec<StoredEvent>> {
+    let (statement, first) = match span {
+        Span::Below(id) => {
+            (select_event!("where id < $1 and event <> 'decoy' order by id desc limit $2"), id)
+        }
+        Span::From(id) => {
+            (select_event!("where id >= $1 and event <> 'decoy' order by id limit $2"), id)
+        }
+        Span::CountsSince(at) => {
+            (select_event!("where at >= $1 and event = 'refused' order by id desc limit $2"), at)
+        }
+    };
+    Ok(on!(tx, db => sqlx::query_as(statement).bind(first).bind(limit).fetch_all(db).await)?)
 }
 
 /// Deletes up to `limit` events from before `at` and returns how many.
@@ -612,17 +404,19 @@ pub async fn delete_of_account(tx: &mut Tx, account_id: i64, limit: i64) -> Resu
     ).bind(account_id).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
-/// Deletes the events of up to `limit` accounts that were created before `at` and never activated,
-/// in the order in which they are deleted.
-pub async fn delete_of_never_activated(tx: &mut Tx, at: i64, limit: i64) -> Result<()> {
-    on!(tx, db => sqlx::query(
-        "delete from events where account_id in (
-             select id from accounts
-             where awaits_activation = true and created_at < $1
-             order by created_at, id
+/// Deletes up to `limit` events of the first `limit` accounts that were created before `at` and never
+/// activated, in the order in which the accounts are deleted; returns how many.
+pub async fn delete_of_never_activated(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from events where id in (
+             select id from events
+             where account_id in (
+                 select id from accounts
+                 where awaits_activation = true and created_at < $1
+                 order by created_at, id
+                 limit $2)
              limit $2)",
-    ).bind(at).bind(limit).execute(db).await.map(|_| ()))?;
-    Ok(())
+    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
 /// Deletes up to `limit` events of deleted accounts whose revocations still matter at `since`, and
@@ -646,6 +440,8 @@ mod tests {
     use super::*;
     use crate::address_privacy::AddressPrivacy;
     use crate::error::Error;
+    use crate::request_record::{RequestId, RequestRecord};
+    use crate::store::accounts::{self, NewAccount};
 
     async fn store() -> (Store, TempDir) {
         let dir = tempfile::tempdir().expect("a temporary directory");
@@ -658,7 +454,7 @@ mod tests {
 
     async fn stored(store: &Store) -> Vec<StoredEvent> {
         let mut tx = store.read().await.expect("a connection");
-        events_from(&mut tx, 0, 100).await.expect("the database answers")
+        events_in(&mut tx, Span::From(0), 100).await.expect("the database answers")
     }
 
     #[tokio::test]
@@ -690,22 +486,55 @@ mod tests {
     async fn event_has_the_cause_of_its_own_write() {
         let (store, _dir) = store().await;
         let address = AddressPrivacy::Full.keep("192.0.2.7".parse().expect("an address"));
-        let cause = Cause { dialect: Some("native"), address, operator: Some("root".into()) };
         let write = |account_id| {
             store.write(move |tx| {
                 note(tx, account_id);
                 Box::pin(async { Ok(()) })
             })
         };
-        let (caused, plain) = tokio::join!(cause.during(write(1)), write(2));
-        assert!(caused.is_ok() && plain.is_ok());
+        let requested = Cause::Request(RequestRecord::new(RequestId::new(), address));
+        let requested = requested.during(async {
+            request_record::note_dialect("native");
+            write(1).await
+        });
+        let commanded = Cause::Operator("root".into()).during(write(2));
+        let (requested, commanded, plain) = tokio::join!(requested, commanded, write(3));
+        assert!(requested.is_ok() && commanded.is_ok() && plain.is_ok());
         let mut found = stored(&store).await;
         found.sort_by_key(|event| event.account_id);
-        let causes = |event: &StoredEvent| {
-            [&event.dialect, &event.address, &event.operator].map(|text| text.clone())
+        let causes: Vec<_> =
+            found.into_iter().map(|one| [one.dialect, one.address, one.operator]).collect();
+        let text = |text: &str| Some(text.to_owned());
+        let of_request = [text("native"), text("192.0.2.7"), None];
+        assert_eq!(causes, [of_request, [None, None, text("root")], [None, None, None]]);
+    }
+
+    /// One statement for all of them could exceed the time limit of the database.
+    #[tokio::test]
+    async fn events_of_accounts_never_activated_are_deleted_in_batches() {
+        let (store, _dir) = store().await;
+        let new = NewAccount {
+            password: None,
+            display_name: None,
+            sign_up_name: None,
+            is_superuser: false,
+            awaits_activation: true,
+            language: None,
+            created_at: 0,
         };
-        let expected = ["native", "192.0.2.7", "root"].map(|text| Some(text.to_owned()));
-        assert_eq!(causes(&found[0]), expected);
-        assert_eq!(causes(&found[1]), [None, None, None]);
+        let written = store.write(move |tx| {
+            Box::pin(async move {
+                let id = accounts::insert_account(tx, &new).await?;
+                (0..25).for_each(|_| note(tx, id));
+                Ok(())
+            })
+        });
+        written.await.expect("the database answers");
+        let delete = || {
+            store.write(|tx| Box::pin(async move { delete_of_never_activated(tx, 1, 10).await }))
+        };
+        for expected in [10, 10, 5, 0] {
+            assert_eq!(delete().await.expect("the database answers"), expected);
+        }
     }
 }

@@ -12,9 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::effects::{AfterCommit, Effects};
-use super::events::Cause;
 use super::{BoxFuture, Handle, Tx, run_with_events};
 use crate::error::{Error, Fault, Result, is_transient};
+use crate::request_record::Cause;
 
 /// How many writes may wait, and how many share one commit.
 const QUEUE: usize = 4_096;

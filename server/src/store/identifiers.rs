@@ -32,16 +32,27 @@ pub struct KeptIdentifier {
     pub imported_as: Option<String>,
     pub created_at: i64,
     pub verified_at: Option<i64>,
+    /// When it was first verified by a link whose use removed every other way to sign in.
+    pub owned_at: Option<i64>,
     /// When the account gave up the address, which it can still bring back.
     pub left_at: Option<i64>,
 }
 
-from_row!(KeptIdentifier { key, kind, shown, imported_as, created_at, verified_at, left_at });
+from_row!(KeptIdentifier {
+    key,
+    kind,
+    shown,
+    imported_as,
+    created_at,
+    verified_at,
+    owned_at,
+    left_at
+});
 
 /// All identifiers of the account, also former ones that are kept.
 pub async fn identifiers(tx: &mut Tx, account_id: i64) -> Result<Vec<KeptIdentifier>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select key, kind, shown, imported_as, created_at, verified_at, left_at
+        "select key, kind, shown, imported_as, created_at, verified_at, owned_at, left_at
          from identifiers
          where account_id = $1
          order by kind, created_at, key",

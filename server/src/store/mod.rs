@@ -7,6 +7,7 @@ pub mod accounts;
 mod announcements;
 mod connect;
 pub mod effects;
+mod event_names;
 pub mod events;
 mod group_commit;
 pub mod identifiers;
@@ -36,9 +37,9 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 use tokio::time::timeout;
 
 use crate::error::{Error, Fault, Result};
+use crate::request_record::Cause;
 pub use connect::{Schema, ServingLock, StoreError, connect, create_data_dir, lock_for_serving};
 use effects::{AfterCommit, Effects};
-use events::Cause;
 use group_commit::Writer;
 
 /// Runs one statement on the engine of the transaction.
@@ -247,13 +248,13 @@ async fn carry_out(effects: Effects, after_commit: Option<AfterCommit>) {
     }
 }
 
-/// Runs `work`, and then stores the events that it has noted.
+/// Runs `work` as a part of what causes it, and then stores the events that it has noted.
 async fn run_with_events<T, F>(tx: &mut Tx, work: F) -> Result<T>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
 {
-    tx.effects.dialect = tx.cause.dialect;
-    let done = work(tx).await?;
+    tx.effects.dialect = tx.cause.dialect();
+    let done = tx.cause.clone().during(work(tx)).await?;
     events::insert_noted(tx).await?;
     Ok(done)
 }

@@ -251,17 +251,45 @@ pub async fn delete_expired(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
 pub struct MailedLink {
     pub purpose: String,
     pub address: String,
+    /// The request for it came with the current password.
+    pub by_password: bool,
+    /// Only the app that requested it can use it.
+    pub is_bound: bool,
+    /// The identities that stay linked if this link restores an address.
+    pub kept_identities: Option<String>,
     pub created_at: i64,
     pub expires_at: i64,
     pub spent_at: Option<i64>,
 }
 
-from_row!(MailedLink { purpose, address, created_at, expires_at, spent_at });
+from_row!(MailedLink {
+    purpose,
+    address,
+    by_password,
+    is_bound,
+    kept_identities,
+    created_at,
+    expires_at,
+    spent_at,
+});
+
+impl MailedLink {
+    /// The identities that it keeps, by provider and subject.
+    pub fn kept(&self) -> Vec<(String, String)> {
+        identities_of_json(self.kept_identities.as_deref())
+    }
+}
+
+/// Identities as a token has them, by provider and subject; none of what is not that.
+pub fn identities_of_json(json: Option<&str>) -> Vec<(String, String)> {
+    json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+}
 
 /// The links of the account, the oldest first.
 pub async fn links_of(tx: &mut Tx, account_id: i64) -> Result<Vec<MailedLink>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select purpose, address, created_at, expires_at, spent_at
+        "select purpose, address, by_password, is_bound, kept_identities, created_at, expires_at,
+                spent_at
          from one_time_tokens
          where account_id = $1
          order by created_at, hash",

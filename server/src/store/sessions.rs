@@ -5,7 +5,7 @@
 //! of a deleted account are deleted in batches and not by a foreign key, because there may be very
 //! many.
 
-use super::events::{Ending, Event, NewEvent, SignedInBy};
+use super::events::{self, Ending, Event, NewEvent, SignedInBy};
 use super::{Tx, from_row, on};
 use crate::error::Result;
 
@@ -285,13 +285,64 @@ pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation)
     Ok(row.is_some())
 }
 
+/// A session for a list: what is not secret.
+#[derive(Clone, Debug)]
+pub struct SessionRow {
+    pub id: i64,
+    pub policy: String,
+    pub client_id: Option<String>,
+    pub device_name: Option<String>,
+    pub scope: Option<String>,
+    pub created_at: i64,
+    pub signed_in_at: Option<i64>,
+    pub last_used_at: i64,
+    pub access_expires_at: i64,
+    pub expires_at: i64,
+    pub absolute_expires_at: Option<i64>,
+    /// `None` also if it ended with all others of its account.
+    pub ended_at: Option<i64>,
+    pub has_ended: bool,
+}
+
+from_row!(SessionRow {
+    id,
+    policy,
+    client_id,
+    device_name,
+    scope,
+    created_at,
+    signed_in_at,
+    last_used_at,
+    access_expires_at,
+    expires_at,
+    absolute_expires_at,
+    ended_at,
+    has_ended,
+});
+
+/// The columns of [`SessionRow`], with the rest of the statement.
+macro_rules! select_row {
+    ($rest:literal) => {
+        concat!(
+            "select id, policy, client_id, device_name, scope, created_at, signed_in_at, last_used_at,
+                    access_expires_at, expires_at, absolute_expires_at, ended_at,
+                    not ",
+            is_unended!(),
+            " as has_ended
+             from sessions
+             ",
+            $rest
+        )
+    };
+}
+
 /// More than a user has; a program that never signs out may have more.
 const LISTED: i64 = 1_000;
 
 /// The account's sessions that have neither ended nor expired, the last used first.
-pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec<Session>> {
+pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec<SessionRow>> {
     Ok(on!(tx, db => sqlx::query_as(
-        select_session!(
+        select_row!(
             "where account_id = $1 and ended_at is null and expires_at > $2
                and account_generation = (select session_generation from accounts where id = $1)
              order by last_used_at desc, created_at desc, id
@@ -300,10 +351,26 @@ pub async fn live_sessions(tx: &mut Tx, account_id: i64, now: i64) -> Result<Vec
     ).bind(account_id).bind(now).bind(LISTED).fetch_all(db).await)?)
 }
 
+/// Whether the account has a live session, other than `but`.
+pub async fn has_live(tx: &mut Tx, account_id: i64, but: Option<i64>, now: i64) -> Result<bool> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select exists (
+             select 1 from sessions
+             where account_id = $1 and ended_at is null and expires_at > $2
+               and account_generation = (select session_generation from accounts where id = $1)
+               and id <> $3)",
+    )
+    .bind(account_id)
+    .bind(now)
+    // No session has the number 0.
+    .bind(but.unwrap_or_default())
+    .fetch_one(db).await)?)
+}
+
 /// Up to `limit` sessions of the account that are kept, also ended ones, the last used first.
-pub async fn sessions_of(tx: &mut Tx, account_id: i64, limit: i64) -> Result<Vec<Session>> {
+pub async fn sessions_of(tx: &mut Tx, account_id: i64, limit: i64) -> Result<Vec<SessionRow>> {
     Ok(on!(tx, db => sqlx::query_as(
-        select_session!(
+        select_row!(
             "where account_id = $1
              order by last_used_at desc, created_at desc, id
              limit $2"
@@ -365,10 +432,13 @@ pub async fn end_client_sessions(
 ) -> Result<u64> {
     let client = client_id.clone();
     let ended = on!(tx, db => sqlx::query(
-        "update sessions set ended_at = $3 where id in (
-             select id from sessions
-             where account_id = $1 and client_id = $2 and ended_at is null
-             limit $4)",
+        concat!(
+            "update sessions set ended_at = $3 where id in (
+                 select id from sessions
+                 where account_id = $1 and client_id = $2 and ",
+            is_unended!(),
+            " limit $4)",
+        ),
     )
     .bind(account_id)
     .bind(client_id)
@@ -382,11 +452,18 @@ pub async fn end_client_sessions(
     Ok(ended)
 }
 
-/// Deletes up to `limit` sessions of an OAuth client and returns how many.
-pub async fn delete_client_sessions(tx: &mut Tx, client_id: String, limit: i64) -> Result<u64> {
+/// Deletes up to `limit` sessions of an OAuth client, with an event for each live one, and returns
+/// how many.
+pub async fn delete_client_sessions(
+    tx: &mut Tx,
+    client_id: String,
+    at: i64,
+    limit: i64,
+) -> Result<u64> {
+    events::insert_ends_of_client(tx, client_id.clone(), at, limit).await?;
     Ok(on!(tx, db => sqlx::query(
         "delete from sessions where id in (
-             select id from sessions where client_id = $1 limit $2)",
+             select id from sessions where client_id = $1 order by id limit $2)",
     ).bind(client_id).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 

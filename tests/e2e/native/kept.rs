@@ -1,8 +1,12 @@
 //! What owners see of what is kept of them: the list of events, and the export.
 
-use propusk_server::auth::NewClient;
-use propusk_tests::operator::column;
+use std::net::Ipv4Addr;
+
+use propusk_server::Cause;
+use propusk_server::auth::{NewClient, Reauthentication};
+use propusk_tests::operator::{column, soon};
 use propusk_wire::{Event, EventsResponse, ExportResponse};
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::*;
 
@@ -77,15 +81,14 @@ async fn what_an_operator_did_is_marked_and_the_operator_is_not_named() {
     let server = TestServer::start().await;
     let anna = signed_up(&server, EMAIL).await;
     let id = own(&server, &anna).await.id;
-    let cause = propusk_server::auth::Cause {
-        operator: Some("canary-operator".into()),
-        ..propusk_server::auth::Cause::default()
-    };
-    cause.during(server.auth.unlock(id)).await.expect("the database answers");
+    let cause = Cause::Operator("canary-operator".into());
+    cause.during(server.auth.set_active(id, false)).await.expect("the database answers");
+    server.auth.set_active(id, true).await.expect("the database answers");
     let answer = call(&server, "GET", "account/events", Some(&anna), Value::Null).await;
     assert!(!answer.text().contains("canary"), "{}", answer.text());
     let events: EventsResponse = read(&answer, 200);
-    assert_eq!((&*events.events[0].event, events.events[0].by_operator), ("unlocked", true));
+    let shown: Vec<_> = events.events.iter().map(|one| (&*one.event, one.by_operator)).collect();
+    assert_eq!(shown[..2], [("enabled", false), ("disabled", true)]);
 }
 
 #[tokio::test]
@@ -127,10 +130,11 @@ async fn client_of_oauth_gets_neither_events_nor_export() {
     let seen = call(&server, "GET", "account", Some(&lent), Value::Null).await;
     assert_eq!(seen.status, 200, "{}", seen.text());
     let answer = call(&server, "GET", "account/events", Some(&lent), Value::Null).await;
-    assert_refused(&answer, 403, "reauthentication_required");
+    // Not as if a password or a sign-in could help.
+    assert_refused(&answer, 403, "access_denied");
     for password in [None, Some(PASSWORD)] {
         let answer = export(&server, &lent, password).await;
-        assert_refused(&answer, 403, "reauthentication_required");
+        assert_refused(&answer, 403, "access_denied");
     }
     // A token in the URL is none.
     let token = tokens.field("access_token");
@@ -158,6 +162,60 @@ async fn exports_are_limited() {
         assert_eq!(export(&server, &anna, None).await.status, 200);
     }
     assert_refused(&export(&server, &anna, None).await, 429, "rate_limited");
+    server.auth.store_some_refused().await;
+    let refused = events(&server, &anna).await.into_iter().find(|one| one.event == "refused");
+    let refused = refused.map(|one| (one.reason, one.count));
+    assert_eq!(refused, Some((Some("too_many_attempts".to_owned()), 1)));
+}
+
+/// Somebody who has taken over an account could otherwise silence the notice of what comes next.
+#[tokio::test]
+async fn mails_about_exports_use_up_no_other_notice() {
+    let server = TestServer::with(|config| config.limits.enabled = true).await;
+    let anna = signed_up(&server, EMAIL).await;
+    for _ in 0..10 {
+        assert_eq!(export(&server, &anna, None).await.status, 200);
+    }
+    let body = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    let changed = call(&server, "POST", "account/password", Some(&anna), body).await;
+    assert_eq!(changed.status, 204, "{}", changed.text());
+    let letters: Vec<_> = server.mails().await.iter().map(|mail| mail.letter().subject).collect();
+    assert!(letters.iter().any(|subject| subject.contains("password")), "{letters:?}");
+}
+
+/// They are large. The second one would be ready long before the first.
+#[tokio::test]
+async fn exports_are_made_one_at_a_time() {
+    let server = TestServer::start().await;
+    let sessions = [signed_up(&server, EMAIL).await, signed_up(&server, "bob@example.com").await];
+    server
+        .execute(
+            "insert into events (at, event, account_id, count)
+             select i, 'signed_in', 1, 1 from (
+                 with recursive numbers (i) as (
+                     select 1 union all select i + 1 from numbers where i < 100000)
+                 select i from numbers) as numbers",
+        )
+        .await;
+    let (done, mut order) = unbounded_channel();
+    let begin = async |session: &str, name: &'static str| {
+        let token = session.strip_prefix("Bearer ").expect("a bearer");
+        let who = server.auth.signed_in(token, None).await.expect("a session");
+        let proof = Reauthentication::by_recent_sign_in(&who, Ipv4Addr::LOCALHOST.into());
+        let (auth, done) = (server.auth.clone(), done.clone());
+        tokio::spawn(async move {
+            auth.export(&proof).await.expect("an export");
+            done.send(name).expect("the test waits");
+        });
+    };
+    begin(&sessions[0], "large").await;
+    let begun = "select event from events where event = 'exported'";
+    let store = server.store().await;
+    soon("it has begun", || async { !column(&store, begun, begun).await.is_empty() }).await;
+    begin(&sessions[1], "small").await;
+    assert!(order.is_empty(), "the large one is still made");
+    let order = [order.recv().await, order.recv().await];
+    assert_eq!(order, [Some("large"), Some("small")]);
 }
 
 /// Everything that the database has of the person and no secret: each text column of each table is
@@ -173,16 +231,35 @@ async fn export_has_all_of_a_person_and_no_secret() {
     let tokens: propusk_wire::TokenResponse = read(&post(&server, "sessions", body).await, 200);
     post(&server, "password/reset", json!({"email": EMAIL})).await;
     let link = server.link_to(EMAIL).await;
+    let pending = json!({"email": "pending@example.com"});
+    let changed = call(&server, "PATCH", "account", Some(&bearer(&tokens)), pending).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    server.execute("update identifiers set imported_as = 'Imported' where account_id = 2").await;
+    server.execute("update sessions set scope = 'read write'").await;
     let answer = export(&server, &bearer(&tokens), None).await;
     let text = answer.text();
-    for kept in [EMAIL, "+491701234567", "\"anna\"", "Anna K", "Anna's phone", "password_reset"] {
+    for kept in [
+        "read write",
+        EMAIL,
+        "+491701234567",
+        "\"anna\"",
+        "Anna K",
+        "Anna's phone",
+        "password_reset",
+    ] {
         assert!(text.contains(kept), "{kept} is missing: {text}");
     }
     let exported: ExportResponse = read(&answer, 200);
+    assert_eq!(exported.account.pending_email.as_deref(), Some("pending@example.com"));
+    assert_eq!(exported.sessions[0].signed_in_at, Some(server.clock.now()));
+    assert!(exported.identifiers.iter().all(|one| one.imported_as.as_deref() == Some("Imported")));
     assert_eq!(exported.identifiers.len(), 3);
     assert_eq!(exported.sessions[0].id, tokens.session_id);
     assert_eq!(exported.known_networks.len(), 1);
-    assert_eq!(exported.links[0].purpose, "password_reset");
+    // Not that to the address that waits.
+    let mut purposes: Vec<_> = exported.links.iter().map(|link| &*link.purpose).collect();
+    purposes.sort_unstable();
+    assert_eq!(purposes, ["email_return", "password_reset"]);
     assert!(names(&exported.events).contains(&"registered"));
     let mut secrets = vec![
         PASSWORD.to_owned(),
@@ -247,6 +324,63 @@ async fn changes_of_the_display_name_are_one_event_an_hour() {
     let anna = bearer(&open(&server, EMAIL).await);
     assert_eq!(changes(&anna, "Anna").await, 1, "the present one");
     assert_eq!(changes(&anna, "Anna K").await, 2);
+}
+
+/// The same for names that need the password: whoever has it could fill the table too.
+#[tokio::test]
+async fn changes_of_a_name_to_and_fro_are_one_event_an_hour_of_each_kind_and_network() {
+    let server = TestServer::with(|config| {
+        config.http.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    });
+    let server = server.await;
+    let anna = signed_up(&server, EMAIL).await;
+    let change = async |from: &str, body: Value| {
+        let headers = [("Authorization", &*anna), ("X-Forwarded-For", from)];
+        let path = "/propusk/v1/account";
+        let changed = server.client.request("PATCH", path, &headers, Some(&body)).await;
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        let listed = events(&server, &anna).await;
+        let changes = listed.into_iter().filter(|one| one.event == "names_changed");
+        let mut reasons: Vec<_> = changes.filter_map(|one| one.reason).collect();
+        reasons.sort();
+        reasons
+    };
+    let home = "192.0.2.1";
+    for name in ["anna", "anna.k", "anna", "anna.k"] {
+        assert_eq!(change(home, json!({"username": name})).await, ["username"]);
+    }
+    // Of another kind, and from another network: an attacker's change is not hidden by the owner's.
+    assert_eq!(change(home, json!({"username": null})).await, ["username", "username_removed"]);
+    let elsewhere = change("198.51.100.1", json!({"username": "anna"})).await;
+    assert_eq!(elsewhere, ["username", "username", "username_removed"]);
+    for email in ["eve@example.com", "mallory@example.com"] {
+        let reasons = change(home, json!({"email": email})).await;
+        assert_eq!(reasons[..2], ["email_pending", "username"]);
+    }
+}
+
+#[tokio::test]
+async fn cancelled_address_and_other_letters_are_events() {
+    let server = TestServer::start().await;
+    signed_up(&server, EMAIL).await;
+    // Confirm the present address first, so that going back to it cancels a change.
+    post(&server, "password/reset", json!({"email": EMAIL})).await;
+    let link = server.link_to(EMAIL).await;
+    let body = json!({"uid": link.uid, "token": link.token, "new_password": PASSWORD});
+    assert_done(&post(&server, "password/reset/confirm", body).await, 204);
+    let anna = bearer(&open(&server, EMAIL).await);
+    let change = async |body: Value| {
+        let changed = call(&server, "PATCH", "account", Some(&anna), body).await;
+        assert_eq!(changed.status, 200, "{}", changed.text());
+        let listed = events(&server, &anna).await;
+        let changes = listed.into_iter().filter(|one| one.event == "names_changed");
+        changes.filter_map(|one| one.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(change(json!({"email": "new@example.com"})).await, ["email_pending"]);
+    assert_eq!(change(json!({"email": EMAIL})).await, ["email_cancelled", "email_pending"]);
+    assert_eq!(change(json!({"email": EMAIL})).await.len(), 2, "nothing waits");
+    let capitals = change(json!({"email": EMAIL.to_uppercase()})).await;
+    assert_eq!(capitals, ["spelling", "email_cancelled", "email_pending"]);
 }
 
 /// In strict mode the answer to a change of the address does not show whether another account has it,

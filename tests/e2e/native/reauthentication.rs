@@ -129,7 +129,7 @@ async fn application_credential_is_never_enough_even_with_the_password() {
     for change in changes(0) {
         for password in [None, Some(PASSWORD), Some("wrong")] {
             let answer = make(&site.server, &session, &change, password).await;
-            assert_refused(&answer, 403, "reauthentication_required");
+            assert_refused(&answer, 403, "access_denied");
         }
     }
     assert_eq!(own(&site.server, &session).await, before);

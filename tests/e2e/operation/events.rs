@@ -1,7 +1,7 @@
 //! What is stored as an event and for how long, on a server with a clock that the test moves.
 
 use propusk_server::address_privacy::AddressPrivacy;
-use propusk_server::auth::ListedEvent;
+use propusk_server::auth::{ListedEvent, Span};
 use propusk_server::config::Config;
 use propusk_tests::contract::Backdoor as _;
 use propusk_tests::native;
@@ -73,6 +73,74 @@ async fn refused_attempts_of_an_hour_are_one_row_with_a_count() {
     server.auth.store_some_refused().await;
     let later = (hour + 3_600, many.clone(), 1);
     assert_eq!(counted().await, [(hour, many, 21), (hour, one, 1), later]);
+}
+
+/// The answer does not show that the account is suspended, and the count and the log do.
+#[tokio::test]
+async fn right_password_of_a_suspended_account_is_counted_as_such() {
+    let server = TestServer::start().await;
+    let email = "anna@example.com";
+    let body = json!({"email": email, "username": "anna", "password": PASSWORD});
+    assert_eq!(native::register(&server, body).await.status, 201);
+    server.set_active(email, false).await;
+    let ways = [
+        ("/api/auth/login/", "username", "anna"),
+        ("/api/auth/jwt/create/", "username", email),
+        ("/auth/token/login/", "username", "anna"),
+        ("/token", "email", email),
+    ];
+    for (path, field, name) in ways {
+        let ask = async |password: &str| {
+            server.client.post(path, &json!({field: name, "password": password})).await
+        };
+        let (right, wrong) = (ask(PASSWORD).await, ask("wrong").await);
+        assert_eq!((right.status, right.text()), (wrong.status, wrong.text()), "{path}");
+    }
+    server.auth.store_some_refused().await;
+    let refused = events_of(&server, 1).await.into_iter().filter(|one| one.event == "refused");
+    let mut counts: Vec<_> = refused.map(|one| (one.reason, one.count)).collect();
+    counts.sort();
+    let counted = |reason: &str| (Some(reason.to_owned()), 4);
+    assert_eq!(counts, [counted("inactive"), counted("wrong_password")]);
+}
+
+/// A row that named the first of them would say something wrong.
+#[tokio::test]
+async fn refused_attempts_by_several_dialects_name_none() {
+    let server = TestServer::start().await;
+    accounts(&server, 1).await;
+    let dialects = async || {
+        server.auth.store_some_refused().await;
+        let refused = events_of(&server, 1).await.into_iter().filter(|one| one.event == "refused");
+        refused.map(|one| (one.count, one.dialect)).collect::<Vec<_>>()
+    };
+    let of = |count, dialect: Option<&str>| vec![(count, dialect.map(str::to_owned))];
+    for count in 1..=2 {
+        wrong_sign_in(&server, "127.0.0.1", "user1").await;
+        assert_eq!(dialects().await, of(count, Some("simplejwt")));
+    }
+    assert_eq!(native::sign_in(&server, "user1", "wrong").await, None);
+    assert_eq!(dialects().await, of(3, None));
+    wrong_sign_in(&server, "127.0.0.1", "user1").await;
+    assert_eq!(dialects().await, of(4, None));
+    // The same within one write.
+    server.clock.advance(3_600);
+    wrong_sign_in(&server, "127.0.0.1", "user1").await;
+    assert_eq!(native::sign_in(&server, "user1", "wrong").await, None);
+    assert_eq!(dialects().await[0], (2, None));
+}
+
+/// More than a few of the steps of the background task.
+#[tokio::test]
+async fn all_counts_are_stored_when_the_server_stops() {
+    let server = TestServer::with(behind_a_proxy).await;
+    accounts(&server, 1).await;
+    for network in 0..150 {
+        wrong_sign_in(&server, &format!("10.0.{network}.1"), "user1").await;
+    }
+    server.auth.store_last_refused().await;
+    let names = names_of(&server, 1).await;
+    assert_eq!(names.iter().filter(|name| *name == "refused").count(), 150);
 }
 
 /// A minute of the server is six steps of its background task.
@@ -241,7 +309,8 @@ async fn mail_that_is_not_sent_costs_as_many_rows() {
     assert_eq!(unknown.1, known.1 + 1);
     // A decoy is not shown, and is gone after the next sweep.
     server.mails().await;
-    let shown = server.auth.events_before(i64::MAX, 1_000).await.expect("the database answers");
+    let shown =
+        server.auth.events_in(Span::Below(i64::MAX), 1_000).await.expect("the database answers");
     assert!(shown.iter().all(|event| event.event != "decoy"));
     server.auth.sweep().await.expect("the database answers");
     let decoys = "select event from events where event = 'decoy'";

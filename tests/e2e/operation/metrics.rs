@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use propusk_server::config::Limits;
+use propusk_server::auth::Span;
+use propusk_server::config::{Limits, Secret};
 use propusk_tests::handbook::block_below;
 use propusk_tests::http::Client;
 use propusk_tests::limits::{ANY, limits};
@@ -95,6 +96,32 @@ async fn metrics_are_off_by_default_and_never_at_the_public_address() {
         assert_eq!(metrics.get(path, None).await.status, 404, "{path}");
     }
     assert_eq!(metrics.call("POST", "/metrics", None, &Value::Null).await.status, 405);
+}
+
+/// A page of a browser on the same machine could use a name that leads here.
+#[tokio::test]
+async fn metrics_without_a_token_are_not_answered_under_another_name() {
+    let server = server().await;
+    let metrics = server.metrics.as_ref().expect("the listener");
+    let status = async |host: &str| {
+        metrics.request("GET", "/metrics", &[("Host", host)], None).await.status.as_u16()
+    };
+    for host in ["localhost:9464", "127.0.0.1:9464", "[::1]:9464"] {
+        assert_eq!(status(host).await, 200, "{host}");
+    }
+    for host in ["rebound.example:9464", "192.0.2.1"] {
+        assert_eq!(status(host).await, 421, "{host}");
+    }
+    let here = "127.0.0.1:0".parse().expect("an address");
+    let server = TestServer::with(|config| {
+        config.metrics.listen = Some(here);
+        config.metrics.token = Some(Secret::new(TOKEN));
+    });
+    let server = server.await;
+    let metrics = server.metrics.as_ref().expect("the listener");
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [("Host", "metrics.example"), ("Authorization", &*bearer)];
+    assert_eq!(metrics.request("GET", "/metrics", &headers, None).await.status, 200);
 }
 
 #[tokio::test]
@@ -359,7 +386,8 @@ async fn attempts_beyond_a_limit_of_the_network_are_counted() {
         ])
     );
     server.auth.store_some_refused().await;
-    let events = server.auth.events_before(i64::MAX, 100).await.expect("the database answers");
+    let events =
+        server.auth.events_in(Span::Below(i64::MAX), 100).await.expect("the database answers");
     let refused: Vec<_> = events.iter().filter(|event| event.event == "refused").collect();
     assert_eq!(refused.len(), 1, "no row for a whole network: {refused:?}");
 }

@@ -1,6 +1,7 @@
 //! Questions about an account, answered from the command line alone: what users ask an operator, and
 //! what operators ask each other.
 
+use propusk_server::Clock;
 use propusk_tests::handbook::commands_of;
 use propusk_tests::links::Link;
 use propusk_tests::native;
@@ -10,6 +11,7 @@ use propusk_tests::smtp::{Behaviour, SmtpServer};
 use propusk_tests::user::*;
 use propusk_wire::TokenResponse;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 const ANNA: &str = "anna@example.com";
 const PHONE: &str = "Anna's phone";
@@ -80,6 +82,7 @@ async fn why_was_she_signed_out() {
 
     // A new password, and an operator.
     let tokens = on_a_device(&server, "five").await;
+    on_a_device(&server, "six").await;
     let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
     let bearer = native::bearer(&tokens);
     let changed = native::call(&server, "POST", "account/password", Some(&bearer), change).await;
@@ -146,6 +149,18 @@ async fn who_disabled_him_and_who_deleted_her() {
     assert_eq!((&line["address"], &line["session_id"]), (&Value::Null, &Value::Null));
     // The others keep theirs.
     assert!(deleted.iter().any(|event| event["account_id"] == 1));
+    for command in ["events", "show", "sessions"] {
+        for who in ["2", "id:2"] {
+            let said = operator.refused(&[], &["user", command, who]).await;
+            assert!(said.contains("account 2 was deleted on 20"), "{said}");
+            assert!(said.trim_end().ends_with(&format!(" by {name}")), "{said}");
+        }
+    }
+    assert!(operator.refused(&[], &["user", "events", "9"]).await.contains("no such account"));
+    let forgotten = "delete from events where event = 'account_deleted'";
+    execute(&operator.store().await, forgotten.to_owned()).await;
+    let said = operator.refused(&[], &["user", "events", "2"]).await;
+    assert!(said.contains("account 2 was deleted\n"), "{said}");
 }
 
 #[tokio::test]
@@ -348,6 +363,28 @@ async fn settings_of_one_server_are_no_change() {
     assert_eq!(changed().await, ["limits.per_account"]);
 }
 
+/// The next start, with another port, finds the setting changed.
+#[tokio::test]
+async fn start_that_fails_changes_no_setting() {
+    let operator = Operator::new().await;
+    operator.start(&[]).await.terminate().await;
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let taken = taken.local_addr().map(|address| (taken, address.to_string()));
+    let (_taken, address) = taken.expect("an address");
+    const NEW: (&str, &str) = ("PROPUSK_PRODUCT__NAME", "Other");
+    for listen in ["PROPUSK_LISTEN", "PROPUSK_METRICS__LISTEN"] {
+        let said = operator.refused(&[NEW, (listen, &address)], &[]).await;
+        assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
+        let changed = events(&operator, &["events", "--event", "setting_changed"]).await;
+        assert_eq!(changed, Vec::<Value>::new(), "{listen}");
+    }
+    operator.start(&[NEW]).await.terminate().await;
+    let changed = events(&operator, &["events", "--event", "setting_changed"]).await;
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    // A start is no deed of the operating system's user.
+    assert_eq!(changed[0]["operator"], Value::Null);
+}
+
 #[tokio::test]
 async fn events_are_followed_as_they_happen() {
     let operator = Operator::new().await;
@@ -360,6 +397,157 @@ async fn events_are_followed_as_they_happen() {
     operator.user(&["enable", "before@example.com"]).await;
     let event: Value = serde_json::from_str(&following.next_line().await).expect("JSON");
     assert_eq!(event["event"], "enabled", "each once");
+}
+
+/// The count of an hour is shown again when it has grown, also if it is not among the last events.
+#[tokio::test]
+async fn counts_of_refused_attempts_are_followed_as_they_grow() {
+    let operator = Operator::new().await;
+    operator.user_with(&["create", ANNA], PASSWORD).await;
+    let store = operator.store().await;
+    let now = Clock::system().now();
+    let hour = now - now % 3_600;
+    let refused = |reason: &str| {
+        format!(
+            "insert into events (at, event, reason, account_id, address, count)
+             values ({hour}, 'refused', '{reason}', 1, '', 1)"
+        )
+    };
+    let grow = |reason: &str, count: i64| {
+        format!("update events set count = {count} where event = 'refused' and reason = '{reason}'")
+    };
+    execute(&store, refused("inactive")).await;
+    let many = "insert into events (at, event, count)
+                select 0, 'activated', 1 from accounts cross join (
+                    with recursive numbers (i) as (
+                        select 1 union all select i + 1 from numbers where i < 1200)
+                    select i from numbers) as numbers";
+    execute(&store, many.to_owned()).await;
+    let mut following = operator.follow("new events of", &["events", "--follow", "--json"]).await;
+    let mut next = async || {
+        let event: Value = serde_json::from_str(&following.next_line().await).expect("JSON");
+        (event["reason"].as_str().map(str::to_owned), event["count"].as_i64())
+    };
+    let shown = |reason: &str, count| (Some(reason.to_owned()), Some(count));
+    execute(&store, refused("wrong_password")).await;
+    assert_eq!(next().await, shown("wrong_password", 1));
+    execute(&store, grow("wrong_password", 7)).await;
+    assert_eq!(next().await, shown("wrong_password", 7));
+    execute(&store, grow("inactive", 3)).await;
+    assert_eq!(next().await, shown("inactive", 3));
+}
+
+/// Refused attempts, of which others can make very many, do not hide what has happened.
+#[tokio::test]
+async fn refused_attempts_are_shown_apart_from_the_last_events() {
+    let operator = Operator::new().await;
+    operator.user_with(&["create", ANNA], PASSWORD).await;
+    let many = "insert into events (at, event, reason, account_id, address, count)
+                select 3600 * i, 'refused', 'wrong_password', id, '', i from accounts cross join (
+                    with recursive numbers (i) as (
+                        select 1 union all select i + 1 from numbers where i < 30)
+                    select i from numbers) as numbers";
+    execute(&operator.store().await, many.to_owned()).await;
+    let shown = operator.user(&["show", ANNA]).await;
+    let (rest, last) = shown.split_once("last events:").expect("the section");
+    assert!(last.contains("registered") && !last.contains("refused"), "{last}");
+    let (_, refused) = rest.split_once("refused attempts:").expect("the section");
+    assert_eq!(refused.matches("times in that hour").count(), 5, "{refused}");
+    assert!(refused.contains("30 times in that hour"), "{refused}");
+}
+
+/// What changes nothing is no event.
+#[tokio::test]
+async fn deed_that_changes_nothing_leaves_no_event() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
+    native::register(&server, json!({"email": ANNA, "password": PASSWORD})).await;
+    for (arguments, said) in [
+        (&["disable", ANNA] as &[_], "disabled\n"),
+        (&["disable", ANNA], "it is disabled already\n"),
+        (&["enable", ANNA], "enabled\n"),
+        (&["enable", ANNA], "it is enabled already\n"),
+        (&["sign-out", ANNA], "0 sessions ended\n"),
+        (&["unlock", ANNA], "no limit was stored\n"),
+    ] {
+        assert_eq!(operator.user(arguments).await, said, "{arguments:?}");
+    }
+    operator.user_with(&["set-password", ANNA, "--hashed"], "!unusable").await;
+    operator.user_with(&["set-password", ANNA, "--hashed"], "!unusable").await;
+    let names: Vec<_> =
+        events_of(&operator, ANNA).await.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["password_removed", "enabled", "disabled", "registered"]);
+    operator.user_with(&["set-password", ANNA], PASSWORD).await;
+    let current = native::bearer(&on_a_device(&server, "one").await);
+    native::call(&server, "DELETE", "sessions", Some(&current), Value::Null).await;
+    assert!(!has(&operator, ANNA, "sessions_ended", "signed_out_elsewhere").await);
+    on_a_device(&server, "two").await;
+    native::call(&server, "DELETE", "sessions", Some(&current), Value::Null).await;
+    assert!(has(&operator, ANNA, "sessions_ended", "signed_out_elsewhere").await);
+}
+
+/// Each account of which sessions end has an event that says so.
+#[tokio::test]
+async fn end_of_all_sessions_and_of_those_of_a_client_is_an_event_of_each_account() {
+    const OTHER: &str = "bob@example.com";
+    let operator = Operator::new().await;
+    let server = operator.start(&[]).await;
+    for who in [ANNA, OTHER, "carl@example.com"] {
+        native::register(&server, json!({"email": who, "password": PASSWORD})).await;
+    }
+    let secret = "a secret of the application\n";
+    let create = [
+        "client",
+        "create",
+        "--id",
+        "app",
+        "--name",
+        "App",
+        "--allow-password",
+        "--secret-file",
+        "-",
+    ];
+    let created = operator.run(&[], &create, secret).await;
+    assert!(created.status.success(), "{}", created.stderr);
+    let body = json!({"grant_type": "password", "username": ANNA, "password": PASSWORD,
+                      "client_id": "app", "client_secret": secret.trim()});
+    let lent = async || server.client.post("/auth/token/", &body).await.field("access_token");
+    let (first, _second) = (lent().await, lent().await);
+    let name = own_name().await;
+    let ends = async |who: &str| {
+        let listed = events(&operator, &["user", "events", who]).await;
+        let ends = listed.into_iter().filter(|event| {
+            event["reason"] == "client_deleted"
+                || (event["event"] == "sessions_ended" && event["reason"] == "operator")
+        });
+        let ends: Vec<_> = ends.collect();
+        assert!(ends.iter().all(|event| event["operator"] == name.as_str()), "{ends:?}");
+        ends
+    };
+    // One of the two has ended before.
+    let bearer = format!("Bearer {first}");
+    let out = native::call(&server, "DELETE", "sessions/current", Some(&bearer), Value::Null).await;
+    assert_eq!(out.status, 204, "{}", out.text());
+    let run = async |arguments: &[&str]| {
+        let done = operator.run(&[], arguments, "").await;
+        assert!(done.status.success(), "{arguments:?}: {}", done.stderr);
+    };
+    run(&["client", "delete", "app", "--yes"]).await;
+    let [ended] = &ends(ANNA).await[..] else { panic!("{:?}", ends(ANNA).await) };
+    assert_eq!((&ended["event"], &ended["client"]), (&json!("session_ended"), &json!("app")));
+    assert!(ended["session_id"].is_string(), "{ended}");
+    assert_eq!(ends(OTHER).await, Vec::<Value>::new());
+
+    on_a_device(&server, PHONE).await;
+    native::open(&server, OTHER).await;
+    run(&["session", "invalidate-all", "--yes"]).await;
+    assert_eq!((ends(ANNA).await.len(), ends(OTHER).await.len()), (2, 1));
+    assert_eq!(ends("carl@example.com").await, Vec::<Value>::new(), "without a session");
+    run(&["session", "invalidate-all", "--yes"]).await;
+    assert_eq!((ends(ANNA).await.len(), ends(OTHER).await.len()), (2, 1));
+    let all = events(&operator, &["events"]).await;
+    let count = |name: &str| all.iter().filter(|event| event["event"] == name).count();
+    assert_eq!((count("all_sessions_ended"), count("restored")), (2, 0));
 }
 
 #[tokio::test]
@@ -424,7 +612,7 @@ async fn commands_of_the_pages_work() {
     let operator = Operator::new().await;
     let server = operator.start(&[]).await;
     let mut number = 0;
-    for page in ["cannot-sign-in.md", "breach.md", "what-is-kept.md"] {
+    for page in ["cannot-sign-in.md", "breach.md", "events.md", "what-is-kept.md"] {
         let commands = commands_of(page);
         assert!(commands.len() >= 2, "{page}");
         for command in commands {

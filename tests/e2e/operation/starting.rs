@@ -334,6 +334,28 @@ async fn older_schema_is_reported_by_commands_and_left_to_migrate() {
     assert_eq!(contents(&store).await, before);
 }
 
+/// No migration leads there: the advice to migrate would lead in a circle.
+#[tokio::test]
+async fn schema_of_an_unreleased_version_is_refused_by_everything_and_not_changed() {
+    let operator = Operator::new().await;
+    let store = operator.store().await;
+    let changed = match operator.database.url() {
+        Some(_) => "update _sqlx_migrations set checksum = decode('00', 'hex')",
+        None => "update _sqlx_migrations set checksum = x'00'",
+    };
+    execute(&store, changed.to_owned()).await;
+    let before = contents(&store).await;
+    for arguments in [&["user", "list"] as &[_], &["migrate"], &[]] {
+        let said = operator.refused(&[], arguments).await;
+        let what = "is that of an unreleased version of Propusk";
+        assert!(said.contains(what) && !said.contains("propusk migrate"), "{arguments:?}: {said}");
+    }
+    let Finished { status, stdout, stderr } = operator.run(&[], &["check-config"], "").await;
+    assert_eq!(status.code(), Some(1), "{stdout}");
+    assert!(stderr.contains("unreleased") && !stdout.contains("can be used"), "{stdout}{stderr}");
+    assert_eq!(contents(&store).await, before);
+}
+
 #[tokio::test]
 async fn superuser_of_the_environment_is_made_once() {
     let operator = Operator::new().await;
@@ -430,6 +452,10 @@ async fn check_config_refuses_what_a_start_refuses() {
         (&[("PROPUSK_DATABASE_URL", "sqlite:///nonexistent/dir/x.db")], "/nonexistent/dir"),
         (&[("PROPUSK_DATA_DIR", "file")], "file"),
         (&[("PROPUSK_DATA_DIR", "file/data")], "file"),
+        (
+            &[("PROPUSK_LISTEN", "127.0.0.1:9"), ("PROPUSK_METRICS__LISTEN", "127.0.0.1:9")],
+            "metrics.listen: must not be the address of listen",
+        ),
     ] {
         refused_by_both(&operator, settings, problem).await;
     }

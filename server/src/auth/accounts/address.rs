@@ -106,26 +106,26 @@ pub async fn change_email(
     now: i64,
 ) -> Result<()> {
     let Some(to) = to else {
-        note_change(tx, account.id, NameChange::EmailRemoved, now);
+        note_removal(tx, account, now).await?;
         return replace_email(tx, outbox, account, None, address_change.by_password, now).await;
     };
     if has_address(account, &to) {
-        identifiers::update_shown(tx, account.id, &Identifier::Email(to.clone())).await?;
+        if account.email.as_deref() != Some(to.shown()) {
+            identifiers::update_shown(tx, account.id, &Identifier::Email(to.clone())).await?;
+            note_change(tx, account.id, NameChange::Spelling, now).await?;
+        }
         return match account.mailbox() == account.email.as_deref() {
-            // Cancel a pending change.
-            true => {
-                one_time_tokens::delete_for(tx, account.id, Purpose::EmailConfirm.as_str()).await
-            }
+            true => cancel_pending(tx, account, now).await,
             false => {
                 mail_confirmation(tx, outbox, account, &to, address_change.by_password, now).await
             }
         };
     }
     if address_change.needs_confirmation {
-        note_change(tx, account.id, NameChange::EmailPending, now);
+        note_change(tx, account.id, NameChange::EmailPending, now).await?;
         return ask_to_confirm(tx, outbox, account, &to, address_change, now).await;
     }
-    note_change(tx, account.id, NameChange::Email, now);
+    note_change(tx, account.id, NameChange::Email, now).await?;
     replace_email(tx, outbox, account, Some(&to), address_change.by_password, now).await?;
     let account = accounts::account(tx, account.id).await?.ok_or(Error::AccountNotFound)?;
     match account.mailbox() == account.email.as_deref() {
@@ -134,6 +134,24 @@ pub async fn change_email(
         false => {
             mail_confirmation(tx, outbox, &account, &to, address_change.by_password, now).await
         }
+    }
+}
+
+/// Notes that the address is removed, or the one that waits if there is no other.
+async fn note_removal(tx: &mut Tx, account: &Account, now: i64) -> Result<()> {
+    let what = match account.email {
+        Some(_) => NameChange::EmailRemoved,
+        None => NameChange::EmailCancelled,
+    };
+    note_change(tx, account.id, what, now).await
+}
+
+/// Makes the link to a new address that waits for its confirmation invalid.
+async fn cancel_pending(tx: &mut Tx, account: &Account, now: i64) -> Result<()> {
+    one_time_tokens::delete_for(tx, account.id, Purpose::EmailConfirm.as_str()).await?;
+    match account.clone().as_of(now).waits_for_confirmation() {
+        true => note_change(tx, account.id, NameChange::EmailCancelled, now).await,
+        false => Ok(()),
     }
 }
 
@@ -347,8 +365,7 @@ fn identities_to_json(identities: &[identities::Identity]) -> String {
 
 /// Deletes the identities that are not in `kept`.
 async fn delete_newer_identities(tx: &mut Tx, id: i64, kept: Option<&str>, now: i64) -> Result<()> {
-    let kept: Vec<(String, String)> =
-        kept.and_then(|kept| serde_json::from_str(kept).ok()).unwrap_or_default();
+    let kept = one_time_tokens::identities_of_json(kept);
     for identity in identities::identities(tx, id).await? {
         let name = (identity.provider, identity.subject);
         if !kept.contains(&name) {
@@ -378,7 +395,7 @@ async fn apply_confirmation(
     now: i64,
 ) -> Result<()> {
     let new = Email::parse(&spent.address).ok_or(Error::LinkInvalid)?;
-    note_change(tx, account.id, NameChange::EmailConfirmed, now);
+    note_change(tx, account.id, NameChange::EmailConfirmed, now).await?;
     if has_address(account, &new) {
         one_time_tokens::delete_one_time_tokens(tx, account.id).await?;
         let purpose = Purpose::EmailReturn.as_str();
@@ -407,7 +424,7 @@ async fn undo_email_change(
     }
     // The link was opened, which proves access to the mailbox.
     identifiers::update_verified(tx, id, Kind::Email.as_str(), now).await?;
-    note_change(tx, id, NameChange::EmailReturned, now);
+    note_change(tx, id, NameChange::EmailReturned, now).await?;
     delete_newer_identities(tx, id, spent.kept_identities.as_deref(), now).await?;
     pending_sign_ins::delete_links_to(tx, id).await?;
     accounts::delete_password(tx, id, PasswordBy::EmailReturned, now).await?;

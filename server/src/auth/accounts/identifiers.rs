@@ -12,7 +12,7 @@ use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::store::accounts::{self, Account};
-use crate::store::events::{NameChange, note_change, note_display_name};
+use crate::store::events::{NameChange, note_change};
 use crate::store::{Tx, identifiers};
 
 /// A change of the identifier of one kind; `to` is `None` to remove it.
@@ -91,7 +91,7 @@ impl Auth {
                     if let Some(name) = new.display_name
                         && accounts::update_display_name(tx, id, name).await?
                     {
-                        note_display_name(tx, id, now).await?;
+                        note_change(tx, id, NameChange::DisplayName, now).await?;
                     }
                     let new = new.identifiers;
                     change_identifiers(tx, &outbox, &policy, &proof, new, &configured, now).await
@@ -208,9 +208,9 @@ async fn replace_identifier(
     if let Some(to) = &to
         && identifiers::update_shown(tx, account.id, to).await?
     {
-        return Ok(());
+        return note_change(tx, account.id, NameChange::Spelling, now).await;
     }
-    note_change(tx, account.id, change_of(kind, to.is_some()), now);
+    note_change(tx, account.id, change_of(kind, to.is_some()), now).await?;
     identifiers::delete_identifier(tx, account.id, kind.as_str()).await?;
     let Some(to) = to else { return Ok(()) };
     if !identifiers::insert_identifier(tx, account.id, &to, now).await? {

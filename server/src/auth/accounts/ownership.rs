@@ -24,7 +24,7 @@ pub async fn become_sole_owner(
     }
     pending_sign_ins::delete_links_to(tx, account_id).await?;
     if identifiers::delete_identifier(tx, account_id, Kind::Phone.as_str()).await? {
-        note_change(tx, account_id, NameChange::PhoneRemoved, now);
+        note_change(tx, account_id, NameChange::PhoneRemoved, now).await?;
     }
     known_places::delete_places(tx, account_id).await?;
     one_time_tokens::delete_one_time_tokens(tx, account_id).await?;

@@ -22,7 +22,7 @@ use crate::auth::sessions::session::end_sessions;
 use crate::error::{Error, Result};
 use crate::identifier::{Email, Kind};
 use crate::store::accounts::{self, Account};
-use crate::store::events::{Ending, Event, NewEvent, PasswordBy};
+use crate::store::events::{Ending, PasswordBy};
 use crate::store::one_time_tokens::{self, OneTimeToken};
 use crate::store::{Tx, identifiers, known_places, outbox};
 
@@ -120,10 +120,9 @@ impl Auth {
                 Box::pin(async move {
                     lock_by_id(tx, id).await?;
                     spend(tx, Purpose::Activation, id, token, now).await?;
-                    if !accounts::update_activated(tx, id).await? {
+                    if !accounts::update_activated(tx, id, now).await? {
                         return Err(Error::LinkInvalid);
                     }
-                    tx.note(NewEvent::of(id, Event::Activated, now));
                     identifiers::update_verified(tx, id, Kind::Email.as_str(), now).await?;
                     known_places::note_place(tx, id, network, known_until(now, now)).await?;
                     let about = Purpose::Activation.as_str();

@@ -107,8 +107,12 @@ impl Auth {
         let (name, issuer) = (issuer_key(name), issuer.to_owned());
         self.store
             .write(move |tx| {
-                tx.note(moved);
-                Box::pin(meta::set(tx, name, issuer))
+                Box::pin(async move {
+                    if meta::get(tx, name.clone()).await?.as_ref() != Some(&issuer) {
+                        tx.note(moved);
+                    }
+                    meta::set(tx, name, issuer).await
+                })
             })
             .await
     }

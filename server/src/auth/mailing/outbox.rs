@@ -453,9 +453,12 @@ async fn insert_decoy(tx: &mut Tx, now: i64) -> Result<()> {
 
 impl Notice<'_> {
     /// The counter of this notice. Notices to an address that is not proved share one counter: its
-    /// owner may not know the account at all.
+    /// owner may not know the account at all. Exports, which have a limit of their own, do not use up
+    /// what the others have.
     fn counter_name(&self) -> &'static str {
-        match self.is_proved || self.mail_kind == MailKind::AddressInUse {
+        let is_counted_alone =
+            matches!(self.mail_kind, MailKind::AddressInUse | MailKind::DataExported);
+        match self.is_proved || is_counted_alone {
             true => self.mail_kind.as_str(),
             false => SHARED_COUNTER,
         }

@@ -126,7 +126,7 @@ impl Auth {
 /// Deletes a batch of a client's sessions or, if none is left, the client; `None` if more may be
 /// left.
 async fn delete_some_of_client(tx: &mut Tx, id: String, now: i64) -> Result<Option<bool>> {
-    if sessions::delete_client_sessions(tx, id.clone(), BATCH).await? > 0 {
+    if sessions::delete_client_sessions(tx, id.clone(), now, BATCH).await? > 0 {
         return Ok(None);
     }
     let was_there = oauth_clients::delete_oauth_client(tx, id.clone()).await?;

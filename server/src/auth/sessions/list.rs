@@ -7,35 +7,45 @@ use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::auth::sessions::session::{end_live_session, end_sessions};
 use crate::auth::tokens::session_id::{name_of_session, session_of_name};
 use crate::error::{Error, Result, TokenFault};
-use crate::store::events::{Ending, Event, NewEvent};
-use crate::store::sessions::{self, Session};
+use crate::store::events::{self, Ending, Event};
+use crate::store::sessions::{self, SessionRow};
 use crate::store::{Tx, accounts, meta};
 
 /// How many accounts one write changes.
 const AT_ONCE: i64 = 5_000;
 
-/// A session that has neither ended nor expired.
+/// A session as owners and operators see it.
 #[derive(Clone, Debug)]
-pub struct LiveSession {
+pub struct ListedSession {
     pub id: String,
     pub device_name: Option<String>,
     /// The name of the policy that opened it.
     pub api: String,
     /// The id of the OAuth client that the session belongs to.
     pub client: Option<String>,
+    /// What the client's access token allows; `None`: everything.
+    pub scope: Option<String>,
     pub created_at: i64,
+    /// When the owner signed in; `None` if this server did not see that.
+    pub signed_in_at: Option<i64>,
     pub last_used_at: i64,
+    pub access_expires_at: i64,
     pub expires_at: i64,
+    /// When it ends even if it is used.
+    pub absolute_expires_at: Option<i64>,
+    /// `None` also if it ended with all others of its account.
+    pub ended_at: Option<i64>,
+    pub has_ended: bool,
     /// Whether the request comes from this session.
     pub is_current: bool,
 }
 
 impl Auth {
     /// All live sessions of the account, the last used first.
-    pub async fn live_sessions(&self, who: &SignedIn) -> Result<Vec<LiveSession>> {
+    pub async fn live_sessions(&self, who: &SignedIn) -> Result<Vec<ListedSession>> {
         let mut tx = self.store.read().await?;
         let found = sessions::live_sessions(&mut tx, who.account_id, self.clock.now()).await?;
-        Ok(found.into_iter().map(|session| LiveSession::of(session, who.session)).collect())
+        Ok(found.into_iter().map(|session| ListedSession::of(session, who.session)).collect())
     }
 
     /// Ends the session of the credential, of any API.
@@ -101,7 +111,7 @@ impl Auth {
     /// token contains.
     pub async fn end_everything(&self) -> Result<i64> {
         let now = self.clock.now();
-        self.restored(None).await?;
+        self.skip_numbers(Event::AllSessionsEnded).await?;
         // An account may be imported later, and have tokens that were issued before this call.
         self.store.write(move |tx| Box::pin(raise_global_cut_off(tx, now))).await?;
         let (mut ended, mut after) = (0, 0);
@@ -117,7 +127,6 @@ impl Auth {
 
 async fn raise_global_cut_off(tx: &mut Tx, now: i64) -> Result<()> {
     let at = foreign_not_before(now).max(global_cut_off(tx).await?);
-    tx.note(NewEvent::of_server(Event::AllSessionsEnded, now));
     meta::set(tx, meta::FOREIGN_NOT_BEFORE, at.to_string()).await
 }
 
@@ -127,21 +136,28 @@ async fn raise_global_cut_off(tx: &mut Tx, now: i64) -> Result<()> {
 async fn end_page(tx: &mut Tx, after: i64, now: i64) -> Result<Option<(i64, i64)>> {
     let Some(last) = accounts::last_of_page(tx, after, AT_ONCE).await? else { return Ok(None) };
     let ended = sessions::count_of_accounts(tx, after + 1, last, i64::MAX).await?;
+    events::insert_ends_of_range(tx, after + 1, last, now).await?;
     accounts::end_sessions_of_range(tx, after + 1, last, foreign_not_before(now)).await?;
     Ok(Some((last, ended)))
 }
 
-impl LiveSession {
-    pub(in crate::auth) fn of(session: Session, current: Option<i64>) -> Self {
-        LiveSession {
-            id: name_of_session(session.id),
-            device_name: session.device_name,
-            api: session.policy,
-            client: session.client_id,
-            created_at: session.created_at,
-            last_used_at: session.last_used_at,
-            expires_at: session.expires_at,
-            is_current: current == Some(session.id),
+impl ListedSession {
+    pub(in crate::auth) fn of(row: SessionRow, current: Option<i64>) -> Self {
+        ListedSession {
+            id: name_of_session(row.id),
+            device_name: row.device_name,
+            api: row.policy,
+            client: row.client_id,
+            scope: row.scope,
+            created_at: row.created_at,
+            signed_in_at: row.signed_in_at,
+            last_used_at: row.last_used_at,
+            access_expires_at: row.access_expires_at,
+            expires_at: row.expires_at,
+            absolute_expires_at: row.absolute_expires_at,
+            ended_at: row.ended_at,
+            has_ended: row.has_ended,
+            is_current: current == Some(row.id),
         }
     }
 }

@@ -67,7 +67,7 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Reauthentication> {
         match current {
-            Some(_) if who.of_client || who.in_url => Err(Error::ReauthenticationRequired),
+            Some(_) if who.is_lent() => Err(Error::CredentialNotAllowed),
             Some(current) => self.verify_current_password(who, current, from).await,
             None => Ok(Reauthentication::by_recent_sign_in(who, from)),
         }

@@ -61,8 +61,10 @@ pub struct RefreshedSession {
 /// Fails unless the session of the credential is live and its sign-in is recent. A time in the
 /// future, from the clock of another node, is not recent either if it is too far from `now`.
 pub async fn check_recent_sign_in(tx: &mut Tx, who: &SignedIn, now: i64) -> Result<()> {
-    let session = who.session.filter(|_| !who.in_url && !who.of_client);
-    let Some(id) = session else { return Err(Error::ReauthenticationRequired) };
+    if who.is_lent() {
+        return Err(Error::CredentialNotAllowed);
+    }
+    let Some(id) = who.session else { return Err(Error::ReauthenticationRequired) };
     match sessions::session(tx, id).await? {
         Some(Session { signed_in_at: Some(at), has_ended: false, .. })
             if (now - at).abs() <= RECENT_SECONDS =>
@@ -174,13 +176,15 @@ pub async fn end_sessions(
     now: i64,
 ) -> Result<()> {
     accounts::refuse_foreign_before(tx, account_id, foreign_not_before(now)).await?;
+    if sessions::has_live(tx, account_id, keep, now).await? {
+        tx.note(NewEvent::of(account_id, Event::SessionsEnded(why), now).session(keep));
+    }
     let Some(generation) = accounts::next_session_generation(tx, account_id).await? else {
         return Ok(());
     };
     if let Some(keep) = keep {
         sessions::move_along(tx, keep, account_id, generation).await?;
     }
-    tx.note(NewEvent::of(account_id, Event::SessionsEnded(why), now).session(keep));
     let subject = Subject::SessionsOf(account_id);
     revocations::insert_revocation(tx, subject, Reason::Ended, now).await
 }
@@ -261,10 +265,13 @@ pub async fn end_live_session(tx: &mut Tx, id: i64, why: Ending, now: i64) -> Re
 }
 
 /// Replaces errors about the account, so that a token check does not reveal whether the account is
-/// suspended or deleted.
+/// suspended or deleted. The log has the true reason.
 pub fn mask_account_state(error: Error) -> Error {
     match error {
-        Error::AccountInactive | Error::AccountNotFound => TokenFault::Malformed.into(),
+        Error::AccountInactive | Error::AccountNotFound => {
+            error.note();
+            TokenFault::Malformed.into()
+        }
         other => other,
     }
 }

@@ -104,12 +104,12 @@ impl Auth {
             attempt.inspect_err(|_| self.count_refused(account_id, Refusal::TooManyAttempts))?;
         let opened = self.try_sign_in(policy, request, found, extras).await;
         self.settle(attempt, &opened).await;
-        if let Err(error) = &opened
-            && let Some(refusal) = refusal_of(error)
-        {
-            self.count_refused(account_id, refusal);
-        }
-        opened
+        opened.map_err(|error| {
+            if let Some(refusal) = refusal_of(&error) {
+                self.count_refused(account_id, refusal);
+            }
+            mask_inactive(policy, error)
+        })
     }
 
     /// Checks the password and opens the session. If the password changes in between, checks once
@@ -160,10 +160,7 @@ impl Auth {
         let until = known_until(now + policy.refresh_seconds, now);
         let is_stored = is_recorded(found.known_until, until);
         match (verdict, found.password) {
-            (Verdict::Right { .. }, _) if !found.is_active => match policy.reports_inactive {
-                true => Err(Error::AccountInactive),
-                false => Err(Error::InvalidCredentials),
-            },
+            (Verdict::Right { .. }, _) if !found.is_active => Err(Error::AccountInactive),
             (Verdict::Right { outdated }, Some(stored)) => Ok(VerifiedPassword {
                 account_id: found.account_id,
                 stored,
@@ -215,6 +212,18 @@ impl Auth {
             self.rehash_later(account_id, stored, password);
         }
         Ok(Some(opened))
+    }
+}
+
+/// Answers a right password of a suspended account as a wrong one, unless the policy reveals the
+/// state. The log and the events have the true reason.
+fn mask_inactive(policy: &Policy, error: Error) -> Error {
+    match error {
+        Error::AccountInactive if !policy.reports_inactive => {
+            error.note();
+            Error::InvalidCredentials
+        }
+        error => error,
     }
 }
 

@@ -7,7 +7,7 @@ mod sessions;
 mod show;
 
 use clap::Subcommand;
-use propusk_server::auth::{Account, Auth};
+use propusk_server::auth::{Account, Auth, Deletion};
 use propusk_server::config::Config;
 
 use self::create::ImportInput;
@@ -15,7 +15,7 @@ use self::list::ListFilter;
 use super::database::{open, open_with_keys};
 use super::events::EventPage;
 use super::input::PasswordInput;
-use super::output::{name_database, plain};
+use super::output::{date, name_database, plain};
 use super::{Outcome, events};
 
 #[derive(Subcommand)]
@@ -162,9 +162,10 @@ pub async fn work(config: &Config, command: UserCommand) -> Outcome {
 /// The account that WHO names. A username may equal the id of another account; the operator must
 /// then say which one to use.
 async fn find(auth: &Auth, who: &str) -> Outcome<Account> {
-    let by_id = match who.strip_prefix("id:").unwrap_or(who).parse() {
-        Ok(id) => auth.account_by_id(id).await?,
-        Err(_) => None,
+    let number = who.strip_prefix("id:").unwrap_or(who).parse().ok();
+    let by_id = match number {
+        Some(id) => auth.account_by_id(id).await?,
+        None => None,
     };
     let by_name = if who.starts_with("id:") { None } else { auth.find_account(who).await? };
     match (by_name, by_id) {
@@ -174,8 +175,21 @@ async fn find(auth: &Auth, who: &str) -> Outcome<Account> {
         )
         .into()),
         (Some(account), _) | (None, Some(account)) => Ok(account),
-        (None, None) => Err("there is no such account".into()),
+        (None, None) => Err(absent(auth, number).await?.into()),
     }
+}
+
+/// Why there is no such account. After a deletion only the number of the account is left.
+async fn absent(auth: &Auth, number: Option<i64>) -> Outcome<String> {
+    let Some(id) = number else { return Ok("there is no such account".to_owned()) };
+    Ok(match auth.deletion_of(id).await? {
+        Some(Deletion { event: Some(event) }) => {
+            let by = event.operator.map(|name| format!(" by {}", plain(&name)));
+            format!("account {id} was deleted on {}{}", date(event.at), by.unwrap_or_default())
+        }
+        Some(Deletion { event: None }) => format!("account {id} was deleted"),
+        None => "there is no such account".to_owned(),
+    })
 }
 
 fn state(account: &Account) -> &'static str {

@@ -1,6 +1,6 @@
 //! `propusk user sessions` and `end-session`: the live sessions of one account.
 
-use propusk_server::auth::{Auth, LiveSession};
+use propusk_server::auth::{Auth, ListedSession};
 use serde_json::{Value, json};
 
 use crate::cli::Outcome;
@@ -27,7 +27,7 @@ pub async fn end(auth: &Auth, id: i64, session: &str) -> Outcome {
     }
 }
 
-pub fn line_of(session: &LiveSession) -> String {
+pub fn line_of(session: &ListedSession) -> String {
     let (opened, used) = (date(session.created_at), date(session.last_used_at));
     let device = session.device_name.as_deref().map(|name| format!("  {}", plain(name)));
     let client = session.client.as_deref().map(|id| format!("  client {}", plain(id)));
@@ -40,7 +40,7 @@ pub fn line_of(session: &LiveSession) -> String {
     )
 }
 
-pub fn to_json(session: &LiveSession) -> Value {
+pub fn to_json(session: &ListedSession) -> Value {
     json!({
         "id": session.id,
         "api": session.api,

@@ -28,6 +28,7 @@ pub async fn show(auth: &Auth, account: Account) -> Outcome {
     }
     section("mails under way", overview.mails.iter().map(mails::line_of))?;
     section("mails sent", overview.sent.iter().map(events::line_without_account))?;
+    section("refused attempts", overview.refused.iter().map(events::line_without_account))?;
     section("last events", overview.events.iter().map(events::line_without_account))
 }
 
@@ -160,6 +161,7 @@ fn to_json(overview: &Overview) -> Value {
     shown["limits"] = json!(overview.limits.as_ref().map(limits));
     shown["mails"] = overview.mails.iter().map(|mail: &QueuedMail| mails::to_json(mail)).collect();
     shown["sent"] = events(&overview.sent).into();
+    shown["refused"] = events(&overview.refused).into();
     shown["events"] = events(&overview.events).into();
     shown
 }

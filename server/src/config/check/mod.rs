@@ -6,6 +6,7 @@ mod urls;
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 pub use self::secrets::flaw;
@@ -81,7 +82,7 @@ impl Config {
             dialect.check(name, &self.tokens)?;
         }
         self.http.check()?;
-        self.metrics.check()?;
+        self.metrics.check(self.listen)?;
         self.mail.check()?;
         self.password.check()?;
         self.limits.check()?;
@@ -184,7 +185,10 @@ impl Http {
 }
 
 impl Metrics {
-    fn check(&self) -> Checked {
+    fn check(&self, public: SocketAddr) -> Checked {
+        let collides = self.listen.is_some_and(|own| are_one_place(own, public));
+        let problem = "must not be the address of listen: metrics have a listener of their own";
+        require(!collides, "metrics.listen", problem)?;
         let key = "metrics.token";
         let is_token = |token: &str| {
             token.len() >= LEAST_METRICS_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic())
@@ -197,6 +201,13 @@ impl Metrics {
         let problem = "must be set when metrics.listen is other than a loopback address";
         require(!is_open || self.token.is_some(), key, problem)
     }
+}
+
+/// Whether the system lets only one of two listeners have these addresses. Port 0 is any free one.
+fn are_one_place(one: SocketAddr, other: SocketAddr) -> bool {
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    let covers = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+    one.port() != 0 && one.port() == other.port() && (a == b || covers(a, b) || covers(b, a))
 }
 
 impl Mail {
@@ -303,8 +314,35 @@ mod tests {
     }
 
     #[test]
+    fn listeners_collide_on_one_port_of_one_address_or_of_all() {
+        let collide = |one: &str, other: &str| {
+            let [one, other] = [one, other].map(|text| text.parse().expect("an address"));
+            let found = are_one_place(one, other);
+            assert_eq!(found, are_one_place(other, one));
+            found
+        };
+        for (one, other) in [
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("127.0.0.1:80", "0.0.0.0:80"),
+            ("127.0.0.1:80", "[::]:80"),
+            ("127.0.0.1:80", "[::ffff:127.0.0.1]:80"),
+            ("[::1]:80", "[::]:80"),
+        ] {
+            assert!(collide(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("127.0.0.1:80", "127.0.0.1:81"),
+            ("127.0.0.1:80", "127.0.0.2:80"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("[::1]:80", "0.0.0.0:80"),
+        ] {
+            assert!(!collide(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
     fn error_names_the_full_key_and_the_value_allowed() {
-        let cases: [(Change, &str); 19] = [
+        let cases: [(Change, &str); 20] = [
             (
                 |c| c.tokens.secret = Some(Secret::new("short")),
                 "tokens.secret: must have at least 32 bytes",
@@ -331,6 +369,11 @@ mod tests {
             (
                 |c| c.metrics.listen = Some(SocketAddr::from(([0, 0, 0, 0], 9000))),
                 "metrics.token: must be set when metrics.listen is other than a loopback address",
+            ),
+            (
+                |c| c.metrics.listen = Some(c.listen),
+                "metrics.listen: must not be the address of listen: metrics have a listener of \
+                 their own",
             ),
             (|c| c.http.max_connections = 0, "http.max_connections: must be from 1 to 1000000"),
             (|c| c.http.idle_seconds = 3601, "http.idle_seconds: must be from 1 to 3600"),

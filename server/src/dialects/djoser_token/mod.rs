@@ -257,7 +257,7 @@ fn failure(error: Error) -> Reply {
         Error::NoIdentifier => Reply::field("email", "This field is required."),
         Error::PasswordTooLong => djoser::password_too_long("password"),
         Error::WrongPassword => djoser::wrong_password(),
-        Error::ReauthenticationRequired => djoser::sign_in_again(),
+        Error::ReauthenticationRequired | Error::CredentialNotAllowed => djoser::sign_in_again(),
         Error::UnknownUid => djoser::invalid_uid(),
         Error::LinkInvalid | Error::LinkSpent => djoser::invalid_link_token(),
         // The routes of `oauth` answer these themselves.

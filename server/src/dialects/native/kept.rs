@@ -4,13 +4,14 @@ use axum::extract::{Request, State};
 use propusk_wire::{
     Event, EventsResponse, ExportRequest, ExportResponse, ExportedAccount, ExportedIdentifier,
     ExportedIdentity, ExportedLink, ExportedMail, ExportedNetwork, ExportedSession, FieldCode,
+    KeptIdentity,
 };
 
 use super::problem::{Refusal, failure};
 use super::reply::Reply;
 use super::{Answer, read};
 use crate::api::Shared;
-use crate::auth::{Account, Kept, KeptSession, ListedEvent};
+use crate::auth::{Account, Kept, ListedEvent, ListedSession};
 
 pub async fn events(State(context): Shared, request: Request) -> Answer<EventsResponse> {
     let before = before(&request)?;
@@ -65,8 +66,10 @@ impl From<Kept> for ExportResponse {
                 .map(|one| ExportedIdentifier {
                     kind: one.kind,
                     value: one.shown,
+                    imported_as: one.imported_as,
                     created_at: one.created_at,
                     verified_at: one.verified_at,
+                    owned_at: one.owned_at,
                     left_at: one.left_at,
                 })
                 .collect(),
@@ -83,6 +86,7 @@ impl From<Kept> for ExportResponse {
                     phone: one.phone,
                     created_at: one.created_at,
                     last_used_at: one.last_used_at,
+                    linked_by_sign_in_at: one.linked_by_sign_in_at,
                 })
                 .collect(),
             sessions: kept.sessions.into_iter().map(ExportedSession::from).collect(),
@@ -91,8 +95,11 @@ impl From<Kept> for ExportResponse {
                 .links
                 .into_iter()
                 .map(|one| ExportedLink {
+                    kept_identities: one.kept().into_iter().map(kept_identity).collect(),
                     purpose: one.purpose,
                     address: one.address,
+                    by_password: one.by_password,
+                    bound_to_app: one.is_bound,
                     created_at: one.created_at,
                     expires_at: one.expires_at,
                     spent_at: one.spent_at,
@@ -104,14 +111,22 @@ impl From<Kept> for ExportResponse {
                 .map(|one| ExportedMail {
                     kind: one.message,
                     recipient: one.recipient,
+                    language: one.language,
+                    about: one.about,
                     created_at: one.created_at,
+                    due_at: one.due_at,
                     attempts: one.attempts,
                     given_up_at: one.dead_at,
+                    problem: one.problem,
                 })
                 .collect(),
             events: kept.events.into_iter().map(Event::from).collect(),
         }
     }
+}
+
+fn kept_identity((provider, subject): (String, String)) -> KeptIdentity {
+    KeptIdentity { provider, subject }
 }
 
 impl From<Account> for ExportedAccount {
@@ -120,9 +135,14 @@ impl From<Account> for ExportedAccount {
             id: account.id,
             display_name: account.display_name,
             sign_up_name: account.sign_up_name,
+            pending_email: account.pending_email,
             language: account.language,
             active: account.is_active,
+            awaits_activation: account.awaits_activation,
             has_password: account.has_password,
+            password_proved: account.password_proved,
+            password_voided: account.password_voided,
+            password_by_sign_in_at: account.password_by_sign_in_at,
             superuser: account.is_superuser,
             imported: account.imported,
             joined_at: account.joined_at,
@@ -132,17 +152,22 @@ impl From<Account> for ExportedAccount {
     }
 }
 
-impl From<KeptSession> for ExportedSession {
-    fn from(session: KeptSession) -> Self {
+impl From<ListedSession> for ExportedSession {
+    fn from(session: ListedSession) -> Self {
         ExportedSession {
             id: session.id,
             device_name: session.device_name,
             api: session.api,
             client: session.client,
+            scope: session.scope,
             created_at: session.created_at,
+            signed_in_at: session.signed_in_at,
             last_used_at: session.last_used_at,
+            access_expires_at: session.access_expires_at,
             expires_at: session.expires_at,
+            absolute_expires_at: session.absolute_expires_at,
             ended: session.has_ended,
+            ended_at: session.ended_at,
         }
     }
 }

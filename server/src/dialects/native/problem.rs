@@ -98,6 +98,7 @@ pub fn failure(error: Error) -> Refusal {
         Error::AccountInactive => refused(Code::AccountInactive),
         Error::WrongPassword => refused(Code::WrongPassword),
         Error::ReauthenticationRequired => refused(Code::ReauthenticationRequired),
+        Error::CredentialNotAllowed => refused(Code::AccessDenied),
         Error::InvalidCredentials => Refusal::unauthorized(),
         Error::Token(fault) => token_failure(fault),
         Error::AccountNotFound => Refusal::of(StatusCode::UNAUTHORIZED, Code::SessionEnded),

@@ -11,7 +11,7 @@ use super::problem::{Refusal, failure};
 use super::reply::Reply;
 use super::{Answer, read};
 use crate::api::{Context, Shared};
-use crate::auth::{DeviceName, Issued, LiveSession, Reauthentication, RefreshAttempt};
+use crate::auth::{DeviceName, Issued, ListedSession, Reauthentication, RefreshAttempt};
 use crate::http::path::{self, Parameters};
 
 pub async fn sign_in(State(context): Shared, request: Request) -> Answer<TokenResponse> {
@@ -98,27 +98,17 @@ impl From<Issued> for TokenResponse {
     }
 }
 
-impl From<LiveSession> for Session {
-    fn from(session: LiveSession) -> Self {
-        let LiveSession {
-            id,
-            device_name,
-            api,
-            client,
-            created_at,
-            last_used_at,
-            expires_at,
-            is_current,
-        } = session;
+impl From<ListedSession> for Session {
+    fn from(session: ListedSession) -> Self {
         Session {
-            id,
-            device_name,
-            api,
-            client,
-            created_at,
-            last_used_at,
-            expires_at,
-            current: is_current,
+            id: session.id,
+            device_name: session.device_name,
+            api: session.api,
+            client: session.client,
+            created_at: session.created_at,
+            last_used_at: session.last_used_at,
+            expires_at: session.expires_at,
+            current: session.is_current,
         }
     }
 }

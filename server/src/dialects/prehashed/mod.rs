@@ -230,6 +230,7 @@ fn failure(error: Error) -> Reply {
         }
         Error::NoIdentifier
         | Error::ReauthenticationRequired
+        | Error::CredentialNotAllowed
         | Error::UnknownUid
         | Error::LinkInvalid
         | Error::LinkSpent
