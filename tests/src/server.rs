@@ -213,7 +213,7 @@ impl Drop for TestServer {
 impl Backdoor for TestServer {
     async fn set_active(&self, who: &str, is_active: bool) {
         let id = self.account_id(who).await;
-        self.auth.set_active(id, is_active).await.expect("the database answers");
+        assert!(self.auth.set_active(id, is_active).await.expect("the database answers"));
     }
 
     async fn delete(&self, who: &str) {

@@ -71,7 +71,7 @@ impl Auth {
         accounts::accounts_after(&mut tx, after, limit).await
     }
 
-    /// Suspends or reactivates an account; false if it is in this state already. Its credentials are
+    /// Suspends or reactivates an account; false if there is no such account. Its credentials are
     /// refused while it is suspended, and valid again afterwards.
     pub async fn set_active(&self, id: i64, is_active: bool) -> Result<bool> {
         let now = self.clock.now();
@@ -79,9 +79,10 @@ impl Auth {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    if !accounts::update_active(tx, id, is_active, now).await? {
+                    if !accounts::lock_account(tx, id).await? {
                         return Ok(false);
                     }
+                    accounts::update_active(tx, id, is_active, now).await?;
                     accounts::refuse_undated(tx, id).await?;
                     one_time_tokens::delete_one_time_tokens(tx, id).await?;
                     let subject = Subject::Account(id);

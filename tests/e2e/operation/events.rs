@@ -86,7 +86,7 @@ async fn right_password_of_a_suspended_account_is_counted_as_such() {
     let ways = [
         ("/api/auth/login/", "username", "anna"),
         ("/api/auth/jwt/create/", "username", email),
-        ("/auth/token/login/", "username", "anna"),
+        ("/auth/token/login/", "username", email),
         ("/token", "email", email),
     ];
     for (path, field, name) in ways {

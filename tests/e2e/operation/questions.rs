@@ -464,9 +464,9 @@ async fn deed_that_changes_nothing_leaves_no_event() {
     native::register(&server, json!({"email": ANNA, "password": PASSWORD})).await;
     for (arguments, said) in [
         (&["disable", ANNA] as &[_], "disabled\n"),
-        (&["disable", ANNA], "it is disabled already\n"),
+        (&["disable", ANNA], "disabled\n"),
         (&["enable", ANNA], "enabled\n"),
-        (&["enable", ANNA], "it is enabled already\n"),
+        (&["enable", ANNA], "enabled\n"),
         (&["sign-out", ANNA], "0 sessions ended\n"),
         (&["unlock", ANNA], "no limit was stored\n"),
     ] {

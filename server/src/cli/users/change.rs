@@ -10,11 +10,8 @@ use crate::cli::output::{done, plain, say_when_heard};
 use crate::cli::sessions::sessions_ended;
 
 pub async fn set_active(auth: &Auth, id: i64, is_active: bool) -> Outcome {
-    let state = if is_active { "enabled" } else { "disabled" };
-    match auth.set_active(id, is_active).await? {
-        true => say_when_heard(state).await,
-        false => done(&format!("it is {state} already")),
-    }
+    auth.set_active(id, is_active).await?;
+    say_when_heard(if is_active { "enabled" } else { "disabled" }).await
 }
 
 pub async fn unlock(auth: &Auth, id: i64) -> Outcome {
