@@ -23,7 +23,6 @@ use crate::request_record::{Cause, RequestId, RequestRecord};
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What [`watch`] needs to know.
-#[derive(Clone)]
 pub struct Watch {
     pub proxies: TrustedProxies,
     /// How much of a client's address is logged, and stored with events.
@@ -32,7 +31,7 @@ pub struct Watch {
 }
 
 /// Runs the request, logs and counts its result, and answers its id.
-pub async fn watch(State(watch): State<Watch>, request: Request, next: Next) -> Response {
+pub async fn watch(State(watch): State<Arc<Watch>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let record = watch.record_of(&request);
     let serving = async {

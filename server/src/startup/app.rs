@@ -52,7 +52,8 @@ pub fn app(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(move || ready(Arc::clone(&ready_auth))))
         .fallback(|| async { api::unknown_path() });
-    let watch = Watch { proxies, addresses: config.privacy.addresses, requests: requests.clone() };
+    let addresses = config.privacy.addresses;
+    let watch = Arc::new(Watch { proxies, addresses, requests: requests.clone() });
     http::cors::allow(app, &config.cors.origins)
         .layer(from_fn_with_state(watch, http::layers::watch))
         .layer(from_fn_with_state(clock, http::layers::date))
