@@ -9,6 +9,9 @@ use super::*;
 
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// Held by tests that open hundreds of connections, because the system limits open files.
+static MANY_FILES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 struct Waiting {
     address: SocketAddr,
     end: JoinHandle<Result<String>>,
@@ -202,21 +205,44 @@ async fn loopback_serves_the_browser_while_another_client_is_silent() {
 }
 
 #[tokio::test]
-async fn loopback_serves_the_browser_despite_two_hundred_silent_clients() {
+async fn loopback_serves_the_browser_despite_many_silent_clients() {
+    let _alone = MANY_FILES.lock().await;
     let waiting = wait().await;
     let mut silent = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..MAX_CONNECTIONS + 44 {
         silent.push(waiting.connect().await);
     }
     let link = timeout(Duration::from_secs(1), waiting.ends()).await;
     assert_eq!(link.expect("the browser is answered within a second"), LINK);
-    for stream in silent.drain(..100) {
+    for stream in silent.drain(..200) {
         assert_eq!(read(stream).await, "", "it was sent away");
     }
 }
 
+/// The browser was there first, and has sent a part of its request.
+#[tokio::test]
+async fn loopback_drops_silent_clients_before_a_slow_browser() {
+    let waiting = wait().await;
+    let mut browser = waiting.connect().await;
+    let request =
+        format!("GET /signed-in?code=c&state=s HTTP/1.1\r\nHost: {}\r\n\r\n", waiting.address);
+    let (begun, rest) = request.split_at(20);
+    browser.write_all(begun.as_bytes()).await.expect("sent");
+    // It is read before the others connect.
+    drop(waiting.ask("GET / HTTP/1.1\r\n\r\n").await);
+    let mut silent = Vec::new();
+    for _ in 0..2 * MAX_UNREAD_CONNECTIONS {
+        silent.push(waiting.connect().await);
+    }
+    assert_eq!(read(silent.remove(0)).await, "", "it was sent away");
+    browser.write_all(rest.as_bytes()).await.expect("sent");
+    assert!(read(browser).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(waiting.link().await, LINK);
+}
+
 #[tokio::test]
 async fn loopback_serves_the_browser_despite_incomplete_requests() {
+    let _alone = MANY_FILES.lock().await;
     let waiting = wait().await;
     let mut begun = Vec::new();
     for _ in 0..200 {
@@ -226,6 +252,23 @@ async fn loopback_serves_the_browser_despite_incomplete_requests() {
     }
     let link = timeout(Duration::from_secs(1), waiting.ends()).await;
     assert_eq!(link.expect("the browser is answered within a second"), LINK);
+}
+
+#[tokio::test]
+async fn loopback_serves_the_browser_despite_clients_that_stay_after_their_answer() {
+    let _alone = MANY_FILES.lock().await;
+    let waiting = wait().await;
+    let mut staying = Vec::new();
+    for _ in 0..MAX_CONNECTIONS {
+        let mut stream = waiting.connect().await;
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("sent");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.expect("an answer");
+        assert_eq!(&status, b"HTTP/1.1 400");
+        staying.push(stream);
+    }
+    let link = timeout(Duration::from_secs(20), waiting.ends()).await;
+    assert_eq!(link.expect("the browser is answered"), LINK);
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,10 +281,12 @@ async fn loopback_closes_silent_connections_after_a_timeout() {
         stream.write_all(begun).await.expect("sent");
         silent.push(stream);
     }
-    assert_eq!(waiting.ends().await, LINK);
-    for stream in silent.drain(..MAX_UNREAD_CONNECTIONS) {
+    let began = tokio::time::Instant::now();
+    for stream in silent {
         assert_eq!(read(stream).await, "");
     }
+    assert!(began.elapsed() <= 2 * REQUEST_TIMEOUT, "{:?}", began.elapsed());
+    assert_eq!(waiting.ends().await, LINK);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod process;
 #[cfg(all(test, feature = "testing"))]
+mod session;
+#[cfg(all(test, feature = "testing"))]
 mod testing;
 #[cfg(test)]
 mod vault;

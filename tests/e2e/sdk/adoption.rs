@@ -104,6 +104,42 @@ async fn adoption_is_verified_without_spending_a_refresh_token() {
     assert!(client.cached_profile().await.expect("a profile").is_some(), "verified");
 }
 
+/// The access token is refused, and the refresh token is not spent for a verification.
+#[tokio::test]
+async fn adoption_that_cannot_be_verified_is_tried_once_a_minute() {
+    let peer = Peer::ours(Dialect::DjoserToken).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let old = peer.builder().vault(super::vault_at(folder.path())).build().expect("a client");
+    let token = peer.provider_token("vera");
+    old.sign_in_with_provider_token("yandex", token).await.expect("a sign-in");
+    let expires_at = old.access_token().await.expect("a token").expires_at();
+    let tokens = ExistingTokens { access_expires_at: expires_at, ..stored(folder.path()).await };
+    let tap = RecordingProxy::open(peer.address()).await;
+    let body = r#"{"detail":"Invalid token."}"#;
+    let refusal = format!(
+        "HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let me = "GET /auth/users/me/";
+    for _ in 0..20 {
+        tap.answer(me, Some(&refusal));
+    }
+    let client = peer.builder_at(tap.url()).build().expect("a client");
+    client.adopt(tokens).await.expect("an adoption");
+    for _ in 0..5 {
+        assert!(client.finish_pending_work(LIMIT).await);
+        client.access_token().await.expect("a token");
+    }
+    assert!(client.finish_pending_work(LIMIT).await);
+    assert_eq!(tap.count(me), 2, "after the adoption, and with the first call");
+    peer.advance(61).await;
+    client.access_token().await.expect("a token");
+    assert!(client.finish_pending_work(LIMIT).await);
+    assert_eq!(tap.count(me), 3);
+    assert_eq!(tap.seen().len(), 3, "{:?}", tap.seen());
+}
+
 /// Both sessions have no access token yet.
 #[tokio::test]
 async fn adoption_does_not_forget_the_sign_out_of_another() {
@@ -142,6 +178,35 @@ async fn adoption_of_a_repeated_api_token_is_not_ended_by_an_earlier_sign_out() 
     client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("another sign-in");
     client.network_changed();
     assert!(client.finish_pending_work(LIMIT).await);
+    client.profile().await.expect("the key works");
+}
+
+/// A sign-in that overtook the sign-out would get the key that is about to end.
+#[tokio::test]
+async fn sign_in_waits_for_the_sign_out_of_the_same_api_token() {
+    let peer = Peer::ours(Dialect::DjoserToken).await;
+    peer.account("nina").await;
+    let (sign_in, sign_out) = ("POST /auth/token/login/", "POST /auth/token/logout/");
+    let tap = RecordingProxy::open(peer.address()).await;
+    let client = peer.builder_at(tap.url()).build().expect("a client");
+    client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
+    tap.hold_answers_to(sign_out);
+    let leaving = tokio::spawn({
+        let client = client.clone();
+        async move { client.sign_out().await }
+    });
+    tap.wait_for_answer(sign_out).await;
+    let entering = tokio::spawn({
+        let (client, name) = (client.clone(), peer.identifier("nina"));
+        async move { client.sign_in(&name, PASSWORD).await }
+    });
+    for _ in 0..10_000 {
+        assert_eq!(tap.count(sign_in), 1);
+        tokio::task::yield_now().await;
+    }
+    tap.release_answers();
+    assert_eq!(leaving.await.expect("no panic").expect("a sign-out"), SignOut::Confirmed);
+    entering.await.expect("no panic").expect("a sign-in");
     client.profile().await.expect("the key works");
 }
 

@@ -2,6 +2,7 @@
 
 use propusk::{Client, Dialect, ErrorKind, SignOutReason};
 use propusk_tests::recording_proxy::RecordingProxy;
+use tokio::task::JoinSet;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD, reason};
 
@@ -29,6 +30,7 @@ fn redirect(to: &str) -> String {
     )
 }
 
+pub const DONE: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
 pub const REFUSAL: &str =
     "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
@@ -155,6 +157,59 @@ async fn api_that_refuses_all_paths_stops_causing_renewals() {
         assert_eq!(refused(&tap, &client, &path, times).await.expect("an answer"), 401);
     }
     assert_eq!(server.count(REFRESH), 8);
+}
+
+#[tokio::test]
+async fn api_that_has_accepted_a_token_is_heard_after_many_refusals() {
+    let home = Home::start().await;
+    let (server, tap, client) = app(&home).await;
+    let path = "/propusk/v1/account";
+    assert_eq!(refused(&tap, &client, path, 0).await.expect("an answer"), 200);
+    for number in 0..10 {
+        let path = format!("/orders/{number}");
+        assert_eq!(refused(&tap, &client, &path, 2).await.expect("an answer"), 401);
+    }
+    assert_eq!(server.count(REFRESH), 10);
+}
+
+#[tokio::test]
+async fn api_endpoints_that_refuse_one_token_share_its_replacement() {
+    let home = Home::start().await;
+    let (server, tap, client) = app(&home).await;
+    tap.hold();
+    server.hold();
+    let mut calls = JoinSet::new();
+    for number in 0..20 {
+        let path = format!("/orders/{number}");
+        tap.answer(&format!("GET {path}"), Some(REFUSAL));
+        tap.answer(&format!("GET {path}"), Some(DONE));
+        let request = client.api().get(format!("{}{path}", tap.url()));
+        calls.spawn(async move { request.send().await.map(|answer| answer.status().as_u16()) });
+    }
+    while tap.seen().len() < 20 {
+        tokio::task::yield_now().await;
+    }
+    tap.release();
+    server.wait_for(REFRESH).await;
+    // All are refused before there is another token.
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    server.release();
+    for status in calls.join_all().await {
+        assert_eq!(status.expect("an answer"), 204);
+    }
+    assert_eq!(server.count(REFRESH), 1);
+}
+
+#[tokio::test]
+async fn api_refusals_are_not_remembered_longer_if_the_clock_is_set_back() {
+    let home = Home::start().await;
+    let (server, tap, client) = app(&home).await;
+    assert_eq!(refused(&tap, &client, "/tea", 2).await.expect("an answer"), 401);
+    home.clock.set(home.clock.now() - 3_600);
+    assert_eq!(refused(&tap, &client, "/tea", 2).await.expect("an answer"), 401);
+    assert_eq!(server.count(REFRESH), 2);
 }
 
 #[tokio::test]

@@ -10,12 +10,11 @@ use propusk::{Api, ApiRequest, ErrorKind};
 use propusk_tests::recording_proxy::{RecordingProxy, Seen};
 use tokio::task::JoinSet;
 
-use super::api::{REFUSAL, app};
+use super::api::{DONE, REFUSAL, app};
 use super::{EMAIL, EXPIRED, Home, PASSWORD};
 
 const ORDERS: &str = "POST /orders";
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
-const DONE: &str = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
 
 /// The result of a request to `POST /orders` of the API.
 async fn sent(
@@ -184,4 +183,28 @@ async fn replacement_of_a_refused_token_is_bound_to_its_sign_in() {
     client.sign_in(EMAIL, PASSWORD).await.expect("another sign-in");
     let outcome = client.replace_access_token(&refused).await;
     assert_eq!(*outcome.expect_err("another sign-in").kind(), ErrorKind::OtherSignIn);
+}
+
+/// The renewal that runs when the token is refused was started for another reason, and fails.
+#[tokio::test]
+async fn replacement_of_a_refused_token_is_never_the_same_token() {
+    let home = Home::start().await;
+    let (tap, client) = home.tapped().await;
+    let refused = client.access_token().await.expect("a token");
+    home.advance(EXPIRED - 30);
+    tap.hold();
+    tap.answer(REFRESH, Some("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n"));
+    client.access_token().await.expect("a token that works");
+    tap.wait_for(REFRESH).await;
+    let replacing = tokio::spawn({
+        let (client, refused) = (client.clone(), refused.clone());
+        async move { client.replace_access_token(&refused).await }
+    });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    tap.release();
+    let next = replacing.await.expect("no panic").expect("another token");
+    assert_ne!(next.token(), refused.token());
+    assert_eq!(tap.count(REFRESH), 2);
 }

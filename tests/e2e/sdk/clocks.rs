@@ -79,6 +79,24 @@ async fn server_clock_is_stored() {
     assert_eq!(tap.count(REFRESH), 0, "by the device's clock it would have expired");
 }
 
+/// The token of the other process has expired as well, which the clock does not show.
+#[tokio::test]
+async fn token_of_another_process_is_not_trusted_after_the_clock_was_set_back() {
+    let home = Home::start().await;
+    let api = RecordingProxy::open(home.server.address).await;
+    let client = || home.builder().api_origin(api.url()).vault(home.vault()).build();
+    let (one, other) = (client().expect("a client"), client().expect("a client"));
+    one.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let began = home.clock.now();
+    home.advance(EXPIRED);
+    other.access_token().await.expect("a token");
+    home.server.clock.advance(EXPIRED);
+    home.clock.set(began - 86_400);
+    let answer = one.api().get(format!("{}/propusk/v1/account", api.url())).send().await;
+    assert_eq!(answer.expect("an answer").status(), 200);
+    assert_eq!(api.count("GET /propusk/v1/account"), 2);
+}
+
 /// The process is suspended while an answer is on its way, and reads it when the tokens in it have
 /// expired.
 #[tokio::test]

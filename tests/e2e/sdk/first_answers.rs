@@ -2,12 +2,15 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use propusk::{Client, KeyStore, KeyStoreError, Phase, Vault, VaultKey};
+use propusk::{Client, KeyStore, KeyStoreError, Phase, Status, Vault, VaultKey};
 use tokio::task::JoinSet;
 
 use super::{EXPIRED, Home, PASSWORD, key};
 
+/// Longer than any step here takes.
+const LIMIT: Duration = Duration::from_secs(30);
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
 /// A store that returns the key when the test allows it.
@@ -104,6 +107,9 @@ async fn status_is_known_while_a_request_waits_for_the_network() {
         async move { started.sign_in(super::EMAIL, PASSWORD).await }
     });
     tap.wait_for("POST /propusk/v1/sessions").await;
+    let mut status = started.watch();
+    let shown = tokio::time::timeout(LIMIT, status.wait_for(Status::is_signed_in)).await;
+    assert_eq!(shown.expect("the user is shown").expect("a status").user, user);
     assert_eq!(started.status().await.expect("a status").user, user);
     assert_eq!(next.status().await.expect("a status").user, user);
     tap.release();

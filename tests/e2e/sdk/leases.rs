@@ -1,14 +1,15 @@
 //! Which process renews: that is written in the vault, and no lock is held during a request.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use propusk::{Client, Clock, Dialect, ErrorKind, ExistingTokens, Operation, Vault};
+use propusk::{Client, Clock, Dialect, ErrorKind, ExistingTokens, Operation, SignOutReason, Vault};
 use propusk_tests::recording_proxy::RecordingProxy;
 use serde_json::{Value, json};
 
 use super::peer::Peer;
-use super::{EXPIRED, Home, PASSWORD, vault_at};
+use super::{EXPIRED, Home, PASSWORD, reason, vault_at};
 
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 /// Longer than any step here takes.
@@ -119,6 +120,64 @@ async fn lease_of_a_stopped_process_delays_if_answers_do_not_repeat() {
     assert_eq!(tap.count("POST /token/refresh"), 1);
 }
 
+/// Renews with the refresh token of the vault in this folder, for a session that began at this
+/// address. The answer is stored only in another folder, which is returned.
+async fn renewed_elsewhere(peer: &Peer, url: String, folder: &Path) -> tempfile::TempDir {
+    let other = tempfile::tempdir().expect("a folder");
+    std::fs::copy(folder.join("app.vault"), other.path().join("app.vault")).expect("a copy");
+    let process = peer.builder().vault(vault_at(other.path())).former_server(url);
+    let process = process.build().expect("a client");
+    process.access_token().await.expect("a token");
+    other
+}
+
+#[tokio::test]
+async fn answer_that_was_lost_with_its_process_is_reported_apart() {
+    let peer = Peer::ours(Dialect::SimplejwtRotating).await;
+    peer.account("nina").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = peer.builder().vault(vault_at(folder.path())).build().expect("a client");
+    client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
+    peer.expire_access().await;
+    renewed_elsewhere(&peer, peer.url(), folder.path()).await;
+    assert_eq!(reason(client.access_token().await), SignOutReason::AnswerLost);
+}
+
+/// This process cannot see the other one, whose lease has not expired.
+#[tokio::test]
+async fn refusal_is_not_believed_while_another_process_may_get_the_answer() {
+    let peer = Peer::ours(Dialect::SimplejwtRotating).await;
+    peer.account("nina").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let tap = RecordingProxy::open(peer.address()).await;
+    let vault = vault_at(folder.path());
+    let builder = || peer.builder_at(tap.url()).vault(vault.clone());
+    let client = builder().build().expect("a client");
+    client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
+    peer.expire_access().await;
+    let mut other = Stopped::start();
+    leased(&vault, other.0.id(), &peer.clock).await;
+    other.0.kill().and_then(|()| other.0.wait()).expect("killed");
+    let elsewhere = renewed_elsewhere(&peer, tap.url(), folder.path()).await;
+    let renewal = tokio::spawn(async move { client.access_token().await });
+    tap.wait_for_answer("POST /token/refresh").await;
+    for _ in 0..50_000 {
+        assert!(!renewal.is_finished(), "it waits for the other process");
+        tokio::task::yield_now().await;
+    }
+    // The other process stores its answer.
+    let mut answered = record(&vault_at(elsewhere.path())).await;
+    let guard = vault.lock().await.expect("a lock");
+    let number = record(&vault).await["number"].as_u64().expect("a number");
+    answered["number"] = json!(number + 1);
+    answered["held"]["signed_in"]["origin"] = json!(tap.url());
+    guard.write(answered.to_string().as_bytes()).await.expect("written");
+    drop(guard);
+    let token = renewal.await.expect("no panic").expect("the token of the other process");
+    let expected = answered["held"]["signed_in"]["credential"]["token"].as_str();
+    assert_eq!(Some(token.token().expose()), expected);
+}
+
 #[tokio::test]
 async fn lease_is_broken_by_a_sign_out_a_sign_in_and_an_adoption() {
     let (home, other) = (Home::start().await, tempfile::tempdir().expect("a folder"));
@@ -166,6 +225,44 @@ async fn spending_refresh_is_sent_only_by_the_call_that_needs_it() {
     let after = client.access_token().await.expect("a token");
     assert_ne!(after.token(), before.token());
     assert_eq!(tap.count("POST /auth/token/"), 1);
+}
+
+/// A server of this API may be configured to rotate refresh tokens.
+#[tokio::test]
+async fn rotating_server_is_recognised_by_its_first_new_refresh_token() {
+    let refresh = "POST /api/auth/token/refresh/";
+    let peer = Peer::ours(Dialect::Simplejwt).await;
+    peer.account("nina").await;
+    let tap = RecordingProxy::open(peer.address()).await;
+    let client = peer.builder_at(tap.url()).build().expect("a client");
+    client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
+    peer.expire_access().await;
+    // It answers with the pair of another sign-in.
+    let folder = tempfile::tempdir().expect("a folder");
+    let vault = vault_at(folder.path());
+    let other = peer.builder().vault(vault.clone()).build().expect("a client");
+    other.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
+    let session = record(&vault).await["held"]["signed_in"].take();
+    let pair = json!({"access": session["credential"]["token"], "refresh": session["refresh"]});
+    let pair = pair.to_string();
+    tap.answer(
+        refresh,
+        Some(&format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{pair}",
+            pair.len()
+        )),
+    );
+    let token = client.access_token().await.expect("a token");
+    assert_eq!(token.token(), other.access_token().await.expect("a token").token());
+    let lives = token.expires_at().expect("an end") - peer.clock.now();
+    peer.advance(lives - 20).await;
+    client.access_token().await.expect("a token that still works");
+    assert!(client.finish_pending_work(LIMIT).await);
+    assert_eq!(tap.count(refresh), 1, "only a call that needs a token spends the next one");
+    peer.advance(20).await;
+    client.access_token().await.expect("a token");
+    assert_eq!(tap.count(refresh), 2);
 }
 
 #[tokio::test]

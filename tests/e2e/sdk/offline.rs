@@ -63,3 +63,16 @@ async fn offline_trust_is_not_extended_by_a_clock_set_back() {
     client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     assert_eq!(trust(&home.app()).await, Trust::Fresh);
 }
+
+#[tokio::test]
+async fn offline_trust_is_not_extended_by_a_write_after_the_clock_was_set_back() {
+    let home = Home::start().await;
+    home.signed_in().await;
+    let signed_in_at = home.clock.now();
+    home.clock.set(signed_in_at + 20 * HOUR);
+    assert_eq!(trust(&home.app()).await, Trust::TrustedUntil(signed_in_at + 24 * HOUR));
+    home.clock.set(signed_in_at);
+    // It stores the verifier of the link.
+    home.app().request_reset(EMAIL).await.expect("a mail");
+    assert_eq!(trust(&home.app()).await, Trust::MustGoOnline);
+}

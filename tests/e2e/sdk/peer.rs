@@ -55,11 +55,15 @@ impl Peer {
         Peer { dialect, clock, server: Server::Django(Box::new(django)) }
     }
 
-    pub fn builder(&self) -> ClientBuilder {
-        self.builder_at(match &self.server {
+    pub fn url(&self) -> String {
+        match &self.server {
             Server::Ours(ours) => ours.0.public_url.clone(),
             Server::Django(django) => django.url.clone(),
-        })
+        }
+    }
+
+    pub fn builder(&self) -> ClientBuilder {
+        self.builder_at(self.url())
     }
 
     /// A builder for a client at this address.

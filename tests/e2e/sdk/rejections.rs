@@ -81,6 +81,7 @@ async fn fresh_token_that_is_refused_is_a_protocol_error() {
     refuse(r#"{"detail":"Given token not valid for any token type","code":"token_not_valid"}"#);
     let error = client.profile().await.expect_err("a refusal");
     assert_eq!(*error.kind(), ErrorKind::Protocol);
+    assert!(error.to_string().contains("that it has just issued"), "{error}");
     refuse(r#"{"detail":"User is inactive","code":"user_inactive"}"#);
     assert_eq!(rejection(client.profile().await).code, RejectionCode::AccountInactive);
     client.profile().await.expect("still signed in");

@@ -130,3 +130,18 @@ async fn backoff_grows_while_the_server_fails() {
     let asked = tap.count(REFRESH);
     assert!((12..30).contains(&asked), "in ten minutes: {asked}");
 }
+
+#[tokio::test]
+async fn backoff_begins_anew_after_a_success() {
+    let home = Home::start().await;
+    let (tap, client) = expired(&home).await;
+    let broken = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
+    for _ in 0..2 {
+        tap.answer(REFRESH, Some(broken));
+        refused(&client).await;
+        // A single failure causes no pause.
+        client.access_token().await.expect("a token");
+        home.advance(EXPIRED);
+    }
+    assert_eq!(tap.count(REFRESH), 4);
+}

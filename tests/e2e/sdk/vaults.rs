@@ -228,6 +228,38 @@ async fn record_of_a_newer_version_is_not_changed() {
     assert_eq!(home.vault().read().await.expect("readable"), Some(newer.to_vec()));
 }
 
+/// Nothing in it is unknown, but it does not say that an older version may change it.
+#[tokio::test]
+async fn record_of_a_newer_version_that_looks_the_same_is_not_changed() {
+    let home = Home::start().await;
+    home.signed_in().await;
+    let vault = home.vault();
+    let guard = vault.lock().await.expect("a lock");
+    let record = guard.read().await.expect("readable").expect("a record");
+    let mut record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+    record["version"] = 2.into();
+    let newer = record.to_string();
+    guard.write(newer.as_bytes()).await.expect("written");
+    drop(guard);
+    let app = home.app();
+    assert_eq!(state(app.access_token().await), VaultState::NewerVersion);
+    assert_eq!(state(app.sign_out().await), VaultState::NewerVersion);
+    assert_eq!(vault.read().await.expect("readable"), Some(newer.into_bytes()));
+}
+
+/// Nothing is done by half: the session neither ends at the server nor in this process.
+#[tokio::test]
+async fn sign_out_is_refused_if_a_newer_version_has_written_the_record() {
+    let home = Home::start().await;
+    let app = home.signed_in().await;
+    let guard = home.vault().lock().await.expect("a lock");
+    guard.write(br#"{"version":2,"held":{"signed_in_elsewhere":1}}"#).await.expect("written");
+    drop(guard);
+    assert_eq!(state(app.sign_out().await), VaultState::NewerVersion);
+    assert!(app.status().await.expect("a status").is_signed_in());
+    app.profile().await.expect("the session is alive");
+}
+
 #[tokio::test]
 async fn record_keeps_unknown_members_of_a_newer_version() {
     let home = Home::start().await;
@@ -421,6 +453,16 @@ async fn sign_out_is_sent_only_to_the_server_of_the_session() {
     assert!(!client.status().await.expect("a status").is_signed_in());
     assert!(client.finish_pending_work(LIMIT).await);
     assert!(other.seen().is_empty(), "{:?}", other.seen());
+    // Also when a sign-out of its own is pending.
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let own = client.access_token().await.expect("a token");
+    other.forget();
+    other.answer("DELETE /propusk/v1/sessions/current", None);
+    assert_eq!(client.sign_out().await.expect("a sign-out"), propusk::SignOut::Pending);
+    assert!(client.finish_pending_work(LIMIT).await);
+    for seen in other.seen() {
+        assert_eq!(seen.authorization.as_deref(), own.header().to_str().ok(), "{seen:?}");
+    }
 }
 
 #[tokio::test]
@@ -445,7 +487,9 @@ async fn disk_without_locks_is_reported_and_signs_in() {
 
 #[tokio::test]
 async fn forget_everything_leaves_every_state() {
-    for was in ["newer", "locked", "absent", "foreign", "another server's", "signed in"] {
+    for was in
+        ["newer", "newer format", "locked", "absent", "foreign", "another server's", "signed in"]
+    {
         let (home, other) = (Home::start().await, Home::start().await);
         let store = Arc::new(Store::default());
         let app = with_store(&home, &store);
@@ -458,6 +502,7 @@ async fn forget_everything_leaves_every_state() {
                 let newer = br#"{"version":2,"held":{"signed_in_elsewhere":1}}"#;
                 vault.lock().await.expect("a lock").write(newer).await.expect("written");
             }
+            "newer format" => std::fs::write(&path, b"PROPUSK\x02 and more").expect("written"),
             "locked" => store.is(LOCKED),
             "absent" => store.is(ABSENT),
             "foreign" => std::fs::write(&path, "no vault").expect("written"),

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use clap::Parser;
-use propusk::{Client, ClientBuilder, Clock, Vault, VaultKey};
+use propusk::{Client, Clock, Vault, VaultKey};
 use tokio::task::JoinSet;
 
 #[derive(Parser)]
@@ -14,7 +14,7 @@ struct Arguments {
     /// The time on its clock.
     now: i64,
     calls: usize,
-    /// An API on another machine, for which the app's token is also meant.
+    /// An API on another machine, which it calls too.
     api: Option<String>,
 }
 
@@ -24,7 +24,10 @@ async fn main() -> propusk::Result<()> {
     let builder = Client::builder(url)
         .vault(Vault::file(vault, VaultKey::from_bytes([7; 32])))
         .clock(Clock::manual(now));
-    let client = api.into_iter().fold(builder, ClientBuilder::api_origin).build()?;
+    let client = match &api {
+        Some(api) => builder.api_origin(api).allow_plain_http().build()?,
+        None => builder.build()?,
+    };
     let mut running = JoinSet::new();
     for _ in 0..calls {
         let client = client.clone();
@@ -36,6 +39,9 @@ async fn main() -> propusk::Result<()> {
     }
     client.profile().await?;
     client.api().get("/propusk/v1/account").send().await?.error_for_status()?;
+    if let Some(api) = api {
+        client.api().get(format!("{api}/tea")).send().await?.error_for_status()?;
+    }
     // The parent process reads it.
     let _ = writeln!(io::stdout(), "{good}");
     Ok(())

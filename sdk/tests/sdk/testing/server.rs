@@ -31,6 +31,19 @@ async fn access_token_is_renewed_after_it_has_expired() {
     assert_eq!(server.count("POST", REFRESH), 1);
 }
 
+/// By the device's clock it is still valid.
+#[tokio::test]
+async fn access_token_that_has_expired_is_refused() {
+    let server = server().await;
+    let stopped = Clock::manual(server.clock().now());
+    let client = server.builder().clock(stopped).build().expect("a client");
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    server.advance(HOUR);
+    client.profile().await.expect("a profile");
+    assert_eq!(server.count("GET", "/propusk/v1/account"), 2);
+    assert_eq!(server.count("POST", REFRESH), 1);
+}
+
 #[tokio::test]
 async fn access_token_is_renewed_after_a_revocation() {
     let (server, client) = signed_in().await;

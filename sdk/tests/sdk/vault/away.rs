@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
@@ -157,6 +158,70 @@ async fn folder_that_returns_in_time_is_written() {
     let disk = back.await.unwrap();
     assert_eq!(written.await.unwrap(), Ok(()));
     assert_eq!(had(&disk.vault()).await, some("next"));
+}
+
+/// A disk that is away during one call.
+struct AwayOnce {
+    file: FileStorage,
+    call: &'static str,
+    was_away: AtomicBool,
+}
+
+impl AwayOnce {
+    fn during(&self, call: &str) -> io::Result<()> {
+        match call == self.call && !self.was_away.swap(true, Ordering::SeqCst) {
+            true => Err(io::ErrorKind::NotConnected.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Storage for AwayOnce {
+    fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        self.during("read")?;
+        self.file.read()
+    }
+
+    fn write(&self, sealed: &[u8]) -> io::Result<()> {
+        self.during("write")?;
+        self.file.write(sealed)
+    }
+
+    fn set_aside(&self) -> io::Result<()> {
+        self.during("set aside")?;
+        self.file.set_aside()
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.during("remove")?;
+        self.file.remove()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send>> {
+        self.during("lock")?;
+        self.file.lock()
+    }
+}
+
+#[tokio::test]
+async fn write_waits_for_a_disk_that_is_away_during_any_step() {
+    for call in ["lock", "read", "write", "set aside", "remove"] {
+        let disk = Disk::new();
+        write(&disk.vault(), "first").await.unwrap();
+        if call == "set aside" {
+            fs::write(disk.file(), "damaged").unwrap();
+        }
+        let was_away = AtomicBool::new(false);
+        let storage = Arc::new(AwayOnce { file: FileStorage::new(disk.file()), call, was_away });
+        let vault = Vault::with_storage(Arc::<AwayOnce>::clone(&storage), Arc::new(TheKey));
+        assert_eq!(write(&vault, "next").await, Ok(()), "{call}");
+        assert_eq!(forget(&vault).await, Ok(()), "{call}");
+        assert!(storage.was_away.load(Ordering::SeqCst), "{call}");
+    }
 }
 
 #[tokio::test]

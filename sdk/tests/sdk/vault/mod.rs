@@ -13,7 +13,7 @@ mod key_store;
 mod keyring;
 pub mod part;
 pub mod slots;
-mod waiting;
+pub mod waiting;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -160,6 +160,26 @@ async fn current_slot_is_a_whole_name_after_a_killed_switch() {
     assert_eq!(names(folder.path()), ["current", "current.lock"]);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn current_slot_is_switched_by_one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let slots = VaultSlots::file(folder.path(), key());
+    slots.switch_to("anna").await.unwrap();
+    let other = fs::File::open(folder.path().join("current.lock")).unwrap();
+    other.lock().unwrap();
+    let waiting = slots.clone();
+    let switching = tokio::spawn(async move { waiting.switch_to("boris").await });
+    for _ in 0..10_000 {
+        assert!(!switching.is_finished());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(slots.current().await.unwrap().as_deref(), Some("anna"));
+    drop(other);
+    switching.await.unwrap().unwrap();
+    assert_eq!(slots.current().await.unwrap().as_deref(), Some("boris"));
+}
+
 /// A store with a key for each slot.
 #[derive(Default)]
 struct Keys(Mutex<HashMap<String, VaultKey>>);

@@ -11,7 +11,7 @@ use super::part::{app, key};
 use super::{had, is_free, some, write};
 
 /// Polls once, which enters the queue, and returns whether the future is done.
-async fn polled<F: Future + Unpin>(future: &mut F) -> bool {
+pub async fn polled<F: Future + Unpin>(future: &mut F) -> bool {
     std::future::poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_ready()))
         .await
 }
@@ -121,7 +121,7 @@ impl Storage for SlowDisk {
 }
 
 /// A store with the key of the tests.
-pub(super) struct TheKey;
+pub struct TheKey;
 
 impl KeyStore for TheKey {
     fn load(&self) -> Result<Option<VaultKey>, KeyStoreError> {

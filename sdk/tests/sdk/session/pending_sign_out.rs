@@ -1,0 +1,188 @@
+//! A sign-out that the server does not know of yet: when it is told, how often, and with which
+//! tokens.
+
+use std::time::Duration;
+
+use propusk::testing::{Answer, FailingVault, FakeServer, HeldRequest};
+use propusk::{Client, SignOut};
+use tokio::time::timeout;
+
+use super::{LIMIT, app, record, signed_in_on};
+use crate::testing::{EMAIL, HOUR, PASSWORD, REFRESH, server};
+
+const SIGN_OUT: &str = "/propusk/v1/sessions/current";
+
+/// An answer that leaves the sign-out pending.
+fn busy() -> Answer {
+    Answer::status(502)
+}
+
+/// A client whose sign-out is pending.
+async fn pending() -> (FakeServer, FailingVault, Client) {
+    let (server, device) = (server().await, FailingVault::new());
+    let client = signed_in_on(&server, &device).await;
+    server.answer_next("DELETE", SIGN_OUT, busy());
+    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Pending);
+    (server, device, client)
+}
+
+fn told(server: &FakeServer) -> usize {
+    server.count("DELETE", SIGN_OUT)
+}
+
+async fn arrived(held: &HeldRequest, when: &str) {
+    timeout(LIMIT, held.arrived()).await.unwrap_or_else(|_| panic!("{when}"));
+}
+
+#[tokio::test]
+async fn pending_sign_out_is_sent_at_the_next_start() {
+    let (server, device, client) = pending().await;
+    drop(client);
+    let held = server.hold_next("DELETE", SIGN_OUT);
+    let next = app(&server, &device);
+    assert!(!next.status().await.expect("a status").is_signed_in());
+    arrived(&held, "a start sends it").await;
+}
+
+#[tokio::test]
+async fn pending_sign_out_is_sent_when_the_network_changes() {
+    let (server, _device, client) = pending().await;
+    let held = server.hold_next("DELETE", SIGN_OUT);
+    client.network_changed();
+    arrived(&held, "another network sends it").await;
+}
+
+#[tokio::test]
+async fn pending_sign_out_is_sent_by_finish_pending_work() {
+    let (server, device, client) = pending().await;
+    server.answer_next("DELETE", SIGN_OUT, busy());
+    assert!(!client.finish_pending_work(HOUR).await, "the server does not know of it");
+    assert!(client.finish_pending_work(HOUR).await);
+    assert!(server.sessions(EMAIL).is_empty());
+    assert_eq!(record(&device).await["owed"], serde_json::json!([]));
+}
+
+/// The next user has signed in meanwhile.
+#[tokio::test]
+async fn pending_sign_out_is_sent_after_an_answer_of_the_server_with_growing_delays() {
+    let (server, _device, client) = pending().await;
+    let held = server.hold_next("DELETE", SIGN_OUT);
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    arrived(&held, "a sign-in sends it").await;
+    held.answer(busy());
+    for _ in 0..5 {
+        client.profile().await.expect("a profile");
+    }
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(told(&server), 2, "it is not sent with every call");
+
+    server.advance(Duration::from_secs(11));
+    let held = server.hold_next("DELETE", SIGN_OUT);
+    client.profile().await.expect("a profile");
+    arrived(&held, "an answer to the app sends it").await;
+    held.answer(busy());
+
+    server.advance(HOUR);
+    let held = server.hold_next("DELETE", SIGN_OUT);
+    client.access_token().await.expect("a renewal");
+    arrived(&held, "an answer to a renewal sends it").await;
+    drop(held);
+    assert!(client.finish_pending_work(HOUR).await);
+    assert_eq!(server.sessions(EMAIL).len(), 1);
+}
+
+#[tokio::test]
+async fn pending_sign_out_is_not_sent_after_a_month() {
+    let (server, device, client) = pending().await;
+    drop(client);
+    server.advance(31 * 24 * HOUR);
+    let next = app(&server, &device);
+    next.status().await.expect("a status");
+    assert!(next.finish_pending_work(HOUR).await);
+    assert_eq!(told(&server), 1);
+    assert_eq!(record(&device).await["owed"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn pending_sign_outs_are_limited_in_number() {
+    let (server, device) = (server().await, FailingVault::new());
+    server.answer_always("DELETE", SIGN_OUT, busy());
+    for _ in 0..10 {
+        let client = signed_in_on(&server, &device).await;
+        assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Pending);
+    }
+    assert_eq!(record(&device).await["owed"].as_array().map(Vec::len), Some(8));
+}
+
+/// Another process has renewed the session that a sign-in replaces.
+#[tokio::test]
+async fn pending_sign_out_is_sent_with_the_newest_tokens() {
+    let (server, device) = (server().await, FailingVault::new());
+    let one = signed_in_on(&server, &device).await;
+    let other = app(&server, &device);
+    other.refresh().await.expect("a renewal");
+    let newest = other.access_token().await.expect("a token");
+    let held = server.hold_next("DELETE", SIGN_OUT);
+    one.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    arrived(&held, "the first session is ended").await;
+    let requests = server.requests();
+    let request = requests.iter().find(|request| request.method() == "DELETE").expect("it");
+    assert_eq!(request.header("authorization"), newest.header().to_str().ok());
+}
+
+/// The access token has expired and is renewed for the sign-out, which then fails.
+#[tokio::test]
+async fn tokens_renewed_for_a_sign_out_are_kept_for_the_next_attempt() {
+    let (server, device) = (server().await, FailingVault::new());
+    let client = signed_in_on(&server, &device).await;
+    server.advance(HOUR);
+    let refused = server.hold_next("DELETE", SIGN_OUT);
+    let failing = server.hold_next("DELETE", SIGN_OUT);
+    let leaving = tokio::spawn({
+        let client = client.clone();
+        async move { client.sign_out().await }
+    });
+    arrived(&refused, "it is sent with the expired token").await;
+    refused.release();
+    arrived(&failing, "and with a new one").await;
+    failing.answer(busy());
+    assert_eq!(leaving.await.expect("no panic").expect("a sign-out"), SignOut::Pending);
+    drop(client);
+    let next = app(&server, &device);
+    next.status().await.expect("a status");
+    assert!(next.finish_pending_work(HOUR).await);
+    assert_eq!((told(&server), server.count("POST", REFRESH)), (3, 1));
+    assert!(server.sessions(EMAIL).is_empty());
+}
+
+/// Work that starts while a sign-out is sent is waited for as well.
+#[tokio::test]
+async fn finish_pending_work_waits_for_work_that_starts_meanwhile() {
+    let (server, _device, client) = pending().await;
+    let held = server.hold_next("DELETE", SIGN_OUT);
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    arrived(&held, "a sign-in sends it").await;
+    held.answer(busy());
+    server.advance(Duration::from_secs(870));
+    let sign_out = server.hold_next("DELETE", SIGN_OUT);
+    let finishing = tokio::spawn({
+        let client = client.clone();
+        async move { client.finish_pending_work(HOUR).await }
+    });
+    arrived(&sign_out, "it is sent before the end").await;
+    let renewal = server.hold_next("POST", REFRESH);
+    client.access_token().await.expect("a token that works");
+    arrived(&renewal, "the next one is being fetched").await;
+    sign_out.release();
+    while server.sessions(EMAIL).len() > 1 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..10_000 {
+        assert!(!finishing.is_finished(), "the renewal is running");
+        tokio::task::yield_now().await;
+    }
+    renewal.release();
+    assert!(finishing.await.expect("no panic"));
+}
