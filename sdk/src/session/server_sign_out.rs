@@ -82,11 +82,12 @@ impl SessionCore {
         if !self.sign_out_retry().start_if_due(now) {
             return;
         }
-        let core = Arc::clone(self);
+        let (core, work_guard) = (Arc::clone(self), self.work.begin());
         tokio::spawn(async move {
             if let Err(error) = core.send_pending_sign_outs().await {
                 tracing::info!(%error, "the server will be informed of a sign-out later");
             }
+            drop(work_guard);
         });
     }
 

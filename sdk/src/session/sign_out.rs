@@ -128,7 +128,12 @@ impl SessionCore {
         };
         match tokio::time::timeout(SIGN_OUT_TIMEOUT, sign_out_lock).await {
             Ok(true) => SignOut::Confirmed,
-            _ if matches!(left.written, Ok(true)) => SignOut::Pending,
+            _ if matches!(left.written, Ok(true)) => {
+                if !self.has_pending_sign_outs() {
+                    self.set_pending_sign_outs(true);
+                }
+                SignOut::Pending
+            }
             _ => SignOut::LocalOnly,
         }
     }

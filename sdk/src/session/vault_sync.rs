@@ -91,6 +91,7 @@ impl SessionCore {
             let mut memory = core.memory.lock().await;
             core.lock_vault().await?.remove_any_version().await?;
             core.forget_seen();
+            core.set_pending_sign_outs(false);
             memory.state = SessionState::SignedOut(SignOutReason::SignedOut);
             core.publish(&memory.state, StatusChange::SignedOut);
             Ok(())
