@@ -135,14 +135,18 @@ impl Store {
         Ok(no_content())
     }
 
-    /// Ends all sessions of an account except this one.
+    /// Ends all sessions of an account except this one. What ends none is no event.
     pub fn end_sessions_of(&mut self, account: i64, except: Option<&str>, why: &str) {
+        let mut has_ended = false;
         for (id, session) in &mut self.sessions {
             if session.account == account && except != Some(id.as_str()) {
+                has_ended |= !session.is_ended;
                 session.is_ended = true;
             }
         }
-        self.note(account, "sessions_ended", Some(why)).session_id = except.map(str::to_owned);
+        if has_ended {
+            self.note(account, "sessions_ended", Some(why)).session_id = except.map(str::to_owned);
+        }
     }
 
     /// Ends a session. Returns whether it existed.

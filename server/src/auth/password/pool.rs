@@ -595,7 +595,7 @@ mod tests {
         let queue = Mutex::new(Queue::new(8, 1));
         let shared = SharedQueue { queue, changed: Condvar::new() };
         assert!(matches!(shared.next(Duration::ZERO), Next::Idle));
-        shared.lock().add(Origin::SERVER, Box::new(|_| ())).ok().expect("a place");
+        shared.lock().add(Origin::SERVER, Box::new(|_| ())).expect("a place");
         assert!(matches!(shared.next(Duration::ZERO), Next::Job(_)));
         shared.lock().is_closed = true;
         assert!(matches!(shared.next(Duration::MAX), Next::Closed));
