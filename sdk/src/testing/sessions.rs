@@ -135,7 +135,7 @@ impl Store {
         Ok(no_content())
     }
 
-    /// Ends all sessions of an account except this one. What ends none is no event.
+    /// Ends all sessions of an account except this one. If none was live, no event is noted.
     pub fn end_sessions_of(&mut self, account: i64, except: Option<&str>, why: &str) {
         let mut has_ended = false;
         for (id, session) in &mut self.sessions {

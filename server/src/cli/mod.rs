@@ -115,7 +115,7 @@ async fn work() -> Outcome {
     serve::start_logging(&config, serves)?;
     let acting = act(config, origins, command);
     if serves {
-        // What a start changes is no deed of the user under whom the server runs.
+        // The user under whom the server runs has not asked for what a start changes.
         return acting.await;
     }
     let cause = Cause::Operator(operator_name::operator_name());

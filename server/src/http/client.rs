@@ -22,7 +22,7 @@ impl TrustedProxies {
     pub fn client(&self, extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
         let Some(Peer(peer)) = extensions.get() else { return Ipv4Addr::UNSPECIFIED.into() };
         let mut client = peer.ip().to_canonical();
-        // What anybody else has forwarded is not even read.
+        // The header of anybody but a trusted proxy is not read.
         if !self.trusts(client) {
             return client;
         }

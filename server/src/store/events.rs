@@ -76,7 +76,7 @@ impl NewEvent {
 const LOOKED_AT: i64 = 1_000;
 
 /// Notes a change of the account's names, of each kind at most once an hour by requests from one
-/// network: by changing a name to and fro somebody could fill the table and hide other events.
+/// network: by changing a name back and forth somebody could fill the table and hide other events.
 pub async fn note_change(tx: &mut Tx, account_id: i64, what: NameChange, at: i64) -> Result<()> {
     let cause = tx.cause.clone();
     let is_known: bool = on!(tx, db => sqlx::query_scalar(

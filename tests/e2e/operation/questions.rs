@@ -381,7 +381,7 @@ async fn start_that_fails_changes_no_setting() {
     operator.start(&[NEW]).await.terminate().await;
     let changed = events(&operator, &["events", "--event", "setting_changed"]).await;
     assert_eq!(changed.len(), 1, "{changed:?}");
-    // A start is no deed of the operating system's user.
+    // The operating system's user has not asked for what a start changes.
     assert_eq!(changed[0]["operator"], Value::Null);
 }
 

@@ -60,7 +60,7 @@ impl Deref for Pages {
 
 impl DerefMut for Pages {
     fn deref_mut(&mut self) -> &mut [Block] {
-        // SAFETY: as above, and `self` is borrowed by nobody else.
+        // SAFETY: as in `deref`; the mutable borrow of `self` is the only one.
         unsafe { from_raw_parts_mut(self.blocks.as_ptr(), self.block_count) }
     }
 }
