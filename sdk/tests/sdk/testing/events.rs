@@ -82,12 +82,19 @@ async fn events_of_ended_sessions_say_why() {
     let sessions = client.sessions().await.expect("a list");
     let other = sessions.iter().find(|session| !session.current).expect("the phone's");
     client.end_session(&other.id, None).await.expect("ended");
+    phone.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     client.end_other_sessions(None).await.expect("ended");
+    client.end_other_sessions(None).await.expect("there is none, which is no event");
     let elsewhere = Some("signed_out_elsewhere");
     let found = events(&client).await;
-    let expected = [("sessions_ended", elsewhere), ("session_ended", elsewhere)];
-    assert_eq!(names(&found[..2]), expected);
-    assert_eq!(found[1].session_id.as_ref(), Some(&other.id));
+    let expected = [
+        ("sessions_ended", elsewhere),
+        ("signed_in", Some("password")),
+        ("session_ended", elsewhere),
+        ("signed_in", Some("password")),
+    ];
+    assert_eq!(names(&found[..4]), expected);
+    assert_eq!(found[2].session_id.as_ref(), Some(&other.id));
 }
 
 #[tokio::test]
