@@ -8,7 +8,6 @@ use propusk_wire::Secret;
 use super::current_token::CurrentToken;
 use super::renewal_purpose::RenewalPurpose;
 use super::session_core::SessionCore;
-use super::single_flight::flight_result;
 use super::status::SignedInUser;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -57,25 +56,13 @@ impl SessionCore {
 
     /// Another access token, because a server has refused this one.
     pub async fn replacement_for(self: &Arc<Self>, refused: &Secret) -> Result<Arc<CurrentToken>> {
-        let token =
-            self.token_after_renewal(RenewalPurpose::ReplaceRefused(refused.clone())).await?;
-        if token.credential.token != *refused {
-            return Ok(token);
-        }
-        // The renewal that was already running may have started before the refusal.
         self.token_after_renewal(RenewalPurpose::ReplaceRefused(refused.clone())).await
     }
 
     /// Renews the access token even if it is still valid.
     pub async fn renew(self: &Arc<Self>) -> Result<()> {
         self.backoff().reset();
-        let before = self.cached_token().map(|token| token.credential.token.clone());
-        let token = self.token_after_renewal(RenewalPurpose::ForceRenewal).await?;
-        if before.as_ref() == Some(&token.credential.token) {
-            // The task that was already running may have had another purpose.
-            self.token_after_renewal(RenewalPurpose::ForceRenewal).await?;
-        }
-        Ok(())
+        self.token_after_renewal(RenewalPurpose::ForceRenewal).await.map(drop)
     }
 
     /// Limits verifications to one per minute.
@@ -101,7 +88,7 @@ impl SessionCore {
         self: &Arc<Self>,
         purpose: RenewalPurpose,
     ) -> Result<Arc<CurrentToken>> {
-        let outcome = flight_result(self.start_renewal(purpose.clone())).await;
+        let outcome = self.renew_for(&purpose).await;
         let is_anothers = matches!(purpose, RenewalPurpose::UsableToken) && outcome.is_err();
         if is_anothers && self.cached_token().is_some() && self.has_usable_token() {
             // The renewal failed, but the current token is still usable.
@@ -109,8 +96,8 @@ impl SessionCore {
         }
         outcome?;
         if !self.has_usable_token() {
-            // The task that was running had another purpose, or brought no token.
-            flight_result(self.start_renewal(purpose)).await?;
+            // The renewal brought no token, because this device's clock was ahead.
+            self.start_renewal(purpose).outcome().await?;
         }
         let token = self.cached_token().ok_or_else(|| self.signed_out_error())?;
         match self.has_usable_token() {
@@ -119,6 +106,36 @@ impl SessionCore {
                 ErrorKind::Network,
                 "the server answers, but does not renew the access token now",
             )),
+        }
+    }
+
+    /// Renews for this purpose. A renewal that runs for another purpose is waited for; its result
+    /// counts only if it happens to be enough.
+    async fn renew_for(self: &Arc<Self>, purpose: &RenewalPurpose) -> Result<()> {
+        let before = self.cached_token();
+        loop {
+            let flight = self.start_renewal(purpose.clone());
+            let is_for_this = flight.purpose == *purpose;
+            let outcome = flight.outcome().await;
+            if is_for_this {
+                return outcome;
+            }
+            if self.has_met(purpose, before.as_deref()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether the current token meets the purpose; `before` was the one when it arose.
+    fn has_met(&self, purpose: &RenewalPurpose, before: Option<&CurrentToken>) -> bool {
+        let Some(token) = self.cached_token() else { return false };
+        let token = &token.credential.token;
+        match purpose {
+            RenewalPurpose::ReplaceRefused(refused) => token != refused,
+            RenewalPurpose::ForceRenewal => {
+                before.is_some_and(|before| *token != before.credential.token)
+            }
+            _ => self.has_usable_token(),
         }
     }
 

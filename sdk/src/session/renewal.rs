@@ -19,7 +19,7 @@ use super::offline::CLOCK_TOLERANCE;
 use super::record::{Record, StoredState};
 use super::renewal_purpose::RenewalPurpose;
 use super::session_core::{Memory, SessionCore};
-use super::single_flight::FlightResult;
+use super::single_flight::Flight;
 use super::status::{Phase, StatusChange};
 use super::stored_session::Session;
 use super::vault_sync::change_of;
@@ -55,9 +55,12 @@ struct RenewalRequest {
 
 impl SessionCore {
     /// Joins the running renewal, or starts one.
-    pub(super) fn start_renewal(self: &Arc<Self>, purpose: RenewalPurpose) -> FlightResult {
+    pub(super) fn start_renewal(
+        self: &Arc<Self>,
+        purpose: RenewalPurpose,
+    ) -> Flight<RenewalPurpose> {
         let core = Arc::clone(self);
-        self.renewing.join(|| {
+        self.renewing.join(purpose.clone(), || {
             let span = tracing::info_span!("renewal", dialect = ?core.dialect);
             let work_guard = core.work.begin();
             async move {

@@ -6,7 +6,7 @@ use super::decide::MemorySession;
 use super::stored_session::Session;
 
 /// What the renewal is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum RenewalPurpose {
     /// Any access token that works.
     UsableToken,

@@ -17,10 +17,12 @@ use crate::http::Failure;
 
 /// How long to wait for the server.
 pub(super) const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl SessionCore {
     /// Informs the server of all pending sign-outs and removes those that it has confirmed. Returns
     /// whether none is left.
     pub(super) async fn send_pending_sign_outs(self: &Arc<Self>) -> Result<bool> {
+        self.wait_for_running_renewal().await;
         let record = self.vault_record().await?;
         for owed in record.pending_sign_outs.iter().filter(|owed| self.is_ours(owed.session())) {
             self.send_pending_sign_out(&owed.session().sign_in_id).await?;
@@ -53,6 +55,13 @@ impl SessionCore {
             record.pending_sign_outs.retain(|owed| !is_heard(owed.session(), &sign_in_id))
         })
         .await
+    }
+
+    /// A running renewal may bring newer tokens for a sign-out; its result is in the vault.
+    pub(super) async fn wait_for_running_renewal(&self) {
+        if let Some(renewal) = self.renewing.running() {
+            let _ = renewal.outcome().await;
+        }
     }
 
     /// As [`end_at_server`](Self::end_at_server), with a timeout.

@@ -12,6 +12,7 @@ use super::decide::SessionState;
 use super::last_seen::LastSeen;
 use super::lease::LeaseHolder;
 use super::pending_sign_outs::SignOutRetry;
+use super::renewal_purpose::RenewalPurpose;
 use super::single_flight::SingleFlight;
 use super::status::{Phase, SignedInUser, Status, StatusChange};
 use crate::dialects::{App, Dialect};
@@ -35,8 +36,8 @@ pub(crate) struct SessionCore {
     /// The token that is returned without waiting.
     pub(super) current_token: RwLock<Option<Arc<CurrentToken>>>,
     pub(super) status: watch::Sender<Status>,
-    pub(super) loading: SingleFlight,
-    pub(super) renewing: SingleFlight,
+    pub(super) loading: SingleFlight<()>,
+    pub(super) renewing: SingleFlight<RenewalPurpose>,
     /// Held during a sign-in.
     pub(super) sign_in_lock: AsyncMutex<()>,
     /// Held while the server is informed of sign-outs.

@@ -12,7 +12,6 @@ use super::locked_vault::state_of;
 use super::record::StoredState;
 use super::server_sign_out::SIGN_OUT_TIMEOUT;
 use super::session_core::{Memory, SessionCore, joined};
-use super::single_flight::flight_result;
 use super::status::StatusChange;
 use super::stored_session::Session;
 use crate::error::{Result, SignOutReason};
@@ -104,7 +103,7 @@ impl SessionCore {
         Ok(LocalSignOut { session, written })
     }
 
-    /// The part at the server. A running renewal may bring newer tokens for it.
+    /// The part at the server.
     async fn sign_out_at_server(self: &Arc<Self>, left: &LocalSignOut) -> SignOut {
         let Some(session) = &left.session else {
             return if self.has_pending_sign_outs() {
@@ -116,17 +115,16 @@ impl SessionCore {
         if !session.dialect.supports(crate::account::Operation::SignOut) {
             return SignOut::LocalOnly;
         }
-        let sign_out_lock = async {
-            if let Some(renewal) = self.renewing.running() {
-                // The result of the renewal is in the vault.
-                let _ = flight_result(renewal).await;
-            }
+        let informing = async {
             match left.written {
                 Ok(true) => matches!(self.send_pending_sign_outs().await, Ok(true)),
-                _ => self.end_at_server(session).await.is_some(),
+                _ => {
+                    self.wait_for_running_renewal().await;
+                    self.end_at_server(session).await.is_some()
+                }
             }
         };
-        match tokio::time::timeout(SIGN_OUT_TIMEOUT, sign_out_lock).await {
+        match tokio::time::timeout(SIGN_OUT_TIMEOUT, informing).await {
             Ok(true) => SignOut::Confirmed,
             _ if matches!(left.written, Ok(true)) => {
                 if !self.has_pending_sign_outs() {

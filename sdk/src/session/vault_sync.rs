@@ -11,7 +11,6 @@ use super::locked_vault::{LockedVault, VAULT_TIMEOUT, state_of};
 use super::record::{Record, StoredState};
 use super::renewal_purpose::RenewalPurpose;
 use super::session_core::{Memory, SessionCore, is_changed, joined};
-use super::single_flight::flight_result;
 use super::status::{Status, StatusChange};
 use crate::account::Profile;
 use crate::error::{ErrorKind, Result, SignOutReason};
@@ -131,7 +130,7 @@ impl SessionCore {
     pub(super) async fn save(self: &Arc<Self>) {
         let saved = match self.has_unwritten_end() {
             true => self.change(|_| ()).await,
-            false => flight_result(self.start_renewal(RenewalPurpose::Save)).await,
+            false => self.start_renewal(RenewalPurpose::Save).outcome().await,
         };
         if let Err(error) = saved {
             tracing::debug!(%error, "the vault cannot be written yet");
@@ -144,7 +143,7 @@ impl SessionCore {
             return Ok(());
         }
         let core = Arc::clone(self);
-        flight_result(self.loading.join(|| async move {
+        let loading = self.loading.join((), || async move {
             let mut memory = core.memory.lock().await;
             match memory.state {
                 SessionState::Unknown => core.read_vault(&mut memory, StatusChange::Initial).await,
@@ -158,8 +157,8 @@ impl SessionCore {
                     Ok(())
                 }
             }
-        }))
-        .await
+        });
+        loading.outcome().await
     }
 
     /// Reads the vault without a lock and updates the state.

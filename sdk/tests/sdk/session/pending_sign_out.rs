@@ -132,6 +132,36 @@ async fn pending_sign_out_is_sent_with_the_newest_tokens() {
     assert_eq!(request.header("authorization"), newest.header().to_str().ok());
 }
 
+/// Reading the vault finds the sign-out before the renewal that runs has its answer.
+#[tokio::test]
+async fn pending_sign_out_is_sent_after_the_running_renewal_whoever_finds_it() {
+    let (server, device) = (server().await, FailingVault::new());
+    let client = signed_in_on(&server, &device).await;
+    server.advance(HOUR);
+    let renewal = server.hold_next("POST", REFRESH);
+    let renewing = tokio::spawn({
+        let client = client.clone();
+        async move { client.access_token().await.map(drop) }
+    });
+    arrived(&renewal, "the expired token is renewed").await;
+    let mut status = client.watch();
+    let leaving = tokio::spawn({
+        let client = client.clone();
+        async move { client.sign_out().await }
+    });
+    status.wait_for(|status| !status.is_signed_in()).await.expect("a status");
+    for _ in 0..100 {
+        client.status().await.expect("the vault is read again");
+    }
+    assert_eq!(told(&server), 0, "the expired token would be refused");
+    renewal.release();
+    assert_eq!(leaving.await.expect("no panic").expect("a sign-out"), SignOut::Confirmed);
+    renewing.await.expect("no panic").expect_err("the user is signed out");
+    assert!(client.finish_pending_work(HOUR).await);
+    assert_eq!((told(&server), server.count("POST", REFRESH)), (1, 1));
+    assert!(server.sessions(EMAIL).is_empty());
+}
+
 /// The access token has expired and is renewed for the sign-out, which then fails.
 #[tokio::test]
 async fn tokens_renewed_for_a_sign_out_are_kept_for_the_next_attempt() {
