@@ -111,7 +111,7 @@ impl SessionCore {
 
     /// Renews for this purpose. A renewal that runs for another purpose is waited for; its result
     /// counts only if it happens to be enough.
-    async fn renew_for(self: &Arc<Self>, purpose: &RenewalPurpose) -> Result<()> {
+    pub(super) async fn renew_for(self: &Arc<Self>, purpose: &RenewalPurpose) -> Result<()> {
         let before = self.cached_token();
         loop {
             let flight = self.start_renewal(purpose.clone());

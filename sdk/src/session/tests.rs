@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use super::decide::{MemorySession, SessionState};
 use super::record::{Record, StoredState};
+use super::renewal_purpose::RenewalPurpose;
 use super::session_core::SessionCore;
+use super::status::StatusChange;
 use super::stored_session::{NewSession, Session};
 use crate::dialects::{Credential, Scheme, Tokens};
 use crate::{Client, Dialect, Phase, Profile, SignOutReason, Storage, Vault, VaultKey};
@@ -135,6 +137,50 @@ async fn write_retry_is_scheduled_only_once() {
     }
     // A scheduled write holds only a weak reference.
     assert_eq!(Arc::weak_count(&core), 1);
+}
+
+/// A renewal for this purpose while another work of the session runs, which then ends well. In
+/// between the session in memory becomes `next`.
+async fn renewal_beside(
+    running: RenewalPurpose,
+    purpose: RenewalPurpose,
+    next: Session,
+) -> crate::Result<()> {
+    let core = core(&Vault::memory());
+    let show = |session: Session| {
+        let kept = MemorySession { session: session.into(), is_saved: true };
+        core.publish(&SessionState::SignedIn(kept), StatusChange::Refreshed);
+    };
+    show(*session("ours"));
+    let (end, ended) = tokio::sync::oneshot::channel();
+    core.renewing.join(running, || async move { ended.await.map_err(|_| unreachable!()) });
+    let renewing = tokio::spawn({
+        let core = Arc::clone(&core);
+        async move { core.renew_for(&purpose).await }
+    });
+    // It has joined the other work.
+    tokio::task::yield_now().await;
+    show(next);
+    end.send(()).expect("the other work waits");
+    renewing.await.expect("no panic")
+}
+
+/// The vault is empty, so a renewal of its own is an error.
+#[tokio::test]
+async fn renewal_counts_only_for_its_purpose() {
+    let refused = || RenewalPurpose::ReplaceRefused("access".into());
+    for running in [RenewalPurpose::Verify, RenewalPurpose::Save, RenewalPurpose::UsableToken] {
+        for purpose in [refused(), RenewalPurpose::ForceRenewal] {
+            let same = *session("ours");
+            let outcome = renewal_beside(running.clone(), purpose.clone(), same).await;
+            outcome.expect_err(&format!("{purpose:?} beside {running:?}"));
+            let credential = Credential { scheme: Scheme::Bearer, token: "another".into() };
+            let renewed = Session { credential, ..*session("ours") };
+            let outcome = renewal_beside(running.clone(), purpose.clone(), renewed).await;
+            outcome.unwrap_or_else(|_| panic!("{purpose:?} after {running:?} is met"));
+        }
+    }
+    renewal_beside(refused(), refused(), *session("ours")).await.expect("the same purpose");
 }
 
 #[tokio::test]
