@@ -11,13 +11,13 @@ use url::Url;
 use crate::deep_links::LinkReport;
 use crate::error::CommandError;
 use crate::input::{NewAccount, OldTokens, ProfileChanges, Way, mailed_link};
-use crate::output;
 use crate::output::{
     AccountEvents, Identity, LinkResult, MaskedToken, OfflineIdentity, Profile, RegisteredAccount,
     Session, Status,
 };
 use crate::plugin::PropuskExt;
 use crate::provider_sign_in::{self, Purpose};
+use crate::{names, output};
 
 type Answer<T> = Result<T, CommandError>;
 
@@ -333,7 +333,7 @@ async fn status<R: Runtime>(app: AppHandle<R>) -> Answer<Status> {
 
 #[command]
 async fn vault_state<R: Runtime>(app: AppHandle<R>) -> Answer<&'static str> {
-    Ok(output::vault_state(app.propusk().ready_client()?.vault_state().await))
+    Ok(names::vault_state(app.propusk().ready_client()?.vault_state().await))
 }
 
 #[command]

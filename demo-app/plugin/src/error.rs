@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use propusk::{Error, ErrorKind, Rejection, SignOutReason};
+use propusk::{Error, ErrorKind, Rejection};
 use serde::Serialize;
 
-use crate::output::{in_snake_case, vault_state};
+use crate::names::{reason_code, vault_state};
 
 /// Why an operation of the page failed.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -131,11 +131,6 @@ impl From<&Rejection> for CommandRejection {
     }
 }
 
-/// The code of a reason. `TokenReused` is stored under a shorter word, which is not its name.
-pub(crate) fn reason_code(reason: SignOutReason) -> String {
-    in_snake_case(&format!("{reason:?}"))
-}
-
 /// Which store fails, and why.
 fn with_causes(error: &Error) -> String {
     let mut text = error.to_string();
@@ -150,6 +145,8 @@ fn with_causes(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use propusk::SignOutReason;
 
     use super::*;
 

@@ -26,14 +26,16 @@ mod commands;
 mod deep_links;
 mod error;
 mod input;
+mod names;
 mod observer;
 mod output;
 mod plugin;
 mod provider_sign_in;
 
 pub use error::{CommandError, CommandRejection, RejectedField};
+pub use names::vault_state;
 pub use observer::Call;
-pub use output::{Status, StatusPhase, User, vault_state};
+pub use output::{Status, StatusPhase, User};
 pub use plugin::{Builder, Propusk, PropuskExt, SetupError};
 pub use propusk;
 

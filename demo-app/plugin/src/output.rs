@@ -1,10 +1,10 @@
 //! What the page receives: the SDK's types without secrets, with members in camelCase and values
 //! in snake_case.
 
-use propusk::{AccessToken, Adoption, Operation, Registered, SignOut, Trust, VaultState};
+use propusk::{AccessToken, Adoption, Operation, Registered, SignOut, Trust};
 use serde::Serialize;
 
-use crate::error::reason_code;
+use crate::names::{in_snake_case, reason_code};
 
 /// The status that an app shows: whether a user is signed in, which one, and why it changed.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -330,23 +330,6 @@ pub(crate) fn adoption(adoption: Adoption) -> &'static str {
     }
 }
 
-/// The name of a vault's state for the page, such as `key_in_file`.
-pub fn vault_state(state: VaultState) -> &'static str {
-    match state {
-        VaultState::Ready => "ready",
-        VaultState::KeyInFile => "key_in_file",
-        VaultState::NoKeyStore => "no_key_store",
-        VaultState::Unreadable => "unreadable",
-        VaultState::NewerVersion => "newer_version",
-        VaultState::ReadOnly => "read_only",
-        VaultState::WithoutLocks => "without_locks",
-        VaultState::RolledBack => "rolled_back",
-        VaultState::OtherServer => "other_server",
-        // Also a state that this crate does not know yet: wait, nothing is lost.
-        _ => "locked",
-    }
-}
-
 /// All operations that an API may have.
 const OPERATIONS: [(Operation, &str); 20] = [
     (Operation::Register, "register"),
@@ -375,18 +358,6 @@ const OPERATIONS: [(Operation, &str); 20] = [
 pub(crate) fn operations(client: &propusk::Client) -> Vec<&'static str> {
     let has = OPERATIONS.into_iter().filter(|(operation, _)| client.supports(*operation));
     has.map(|(_, name)| name).collect()
-}
-
-/// The name of a variant as it is in JSON: `SignedOut` is `signed_out`.
-pub(crate) fn in_snake_case(name: &str) -> String {
-    let mut text = String::new();
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() && !text.is_empty() {
-            text.push('_');
-        }
-        text.push(letter.to_ascii_lowercase());
-    }
-    text
 }
 
 #[cfg(test)]
