@@ -13,6 +13,7 @@ use tauri::AppHandle;
 use tauri_plugin_propusk::PropuskExt;
 use tokio::time::timeout;
 
+use crate::child_process::ChildProcess;
 use crate::device_clock::DeviceClock;
 use crate::dialects;
 use crate::embedded::{self, Embedded, Inbox};
@@ -24,7 +25,6 @@ use crate::report::Reporter;
 use crate::settings::{ChosenServer, Settings, SettingsFile};
 use crate::state::{DemoState, SecondProcessState, ServerState, SessionState, Trouble, VaultState};
 use crate::timeline::{Kind, Timeline};
-use crate::troubles::SecondProcess;
 
 /// The event with the state after each change.
 const STATE_EVENT: &str = "demo://state";
@@ -64,7 +64,7 @@ pub struct Running {
     pub gateway: Option<Gateway>,
     pub embedded: Option<Embedded>,
     pub plan: Option<ClientPlan>,
-    pub second_process: Option<SecondProcess>,
+    pub second_process: Option<ChildProcess>,
 }
 
 #[derive(Clone, Default)]

@@ -3,6 +3,7 @@
 //! not know it, except the commands of the page.
 
 mod app;
+mod child_process;
 mod commands;
 mod demo;
 mod device_clock;

@@ -1,34 +1,18 @@
 //! The troubles of real users, at the press of a button. Each one ends with the user still signed
 //! in, except the end of the session at the server.
 
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
-use tauri::async_runtime::{self, JoinHandle};
-use tauri::{Manager, process};
+use tauri::Manager;
 use tauri_plugin_propusk::PropuskExt;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
+use crate::child_process::ChildProcess;
 use crate::demo::Demo;
 use crate::error::{DemoError, Result};
 use crate::plan::ClientPlan;
-use crate::second_process::{self, Line};
-use crate::timeline::{Kind, Timeline};
-
-/// A second process; dropping it ends it.
-pub struct SecondProcess {
-    _child: Child,
-    reading: JoinHandle<()>,
-}
-
-impl Drop for SecondProcess {
-    fn drop(&mut self) {
-        self.reading.abort();
-    }
-}
+use crate::timeline::Kind;
 
 impl Demo {
     /// Takes the network away, or brings it back; the system then reports that, as the plugin does
@@ -127,10 +111,18 @@ impl Demo {
             let plan = running.plan.clone();
             let plan = plan.ok_or_else(|| DemoError::new("choose a server first"))?;
             let plan = ClientPlan { passed: self.clock.passed(), ..plan };
-            let arguments = second_process::arguments(&plan).map_err(DemoError::new)?;
-            let (started, pid) = self.start_process(&arguments)?;
+            let app = self.app.clone();
+            let ended = async move {
+                let demo = app.state::<Demo>();
+                demo.show_second_process(None);
+                let text = "the second process has ended";
+                demo.records.timeline.add(Kind::SecondProcess, text, json!({}));
+                demo.changed().await;
+            };
+            let timeline = Arc::clone(&self.records.timeline);
+            let started = ChildProcess::start(&self.app, &plan, timeline, ended)?;
+            self.show_second_process(started.pid());
             running.second_process = Some(started);
-            self.show_second_process(pid);
         }
         drop(running);
         let text =
@@ -139,45 +131,8 @@ impl Demo {
         Ok(())
     }
 
-    fn start_process(&self, arguments: &[String]) -> Result<(SecondProcess, Option<u32>)> {
-        let failed = |error| DemoError::new(format!("the second process cannot start: {error}"));
-        let program = process::current_binary(&self.app.env()).map_err(failed)?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
-        let (pid, lines) = (child.id(), child.stdout.take());
-        let timeline = Arc::clone(&self.records.timeline);
-        let app = self.app.clone();
-        let reading = async_runtime::spawn(async move {
-            if let Some(lines) = lines {
-                report_lines(BufReader::new(lines), &timeline).await;
-            }
-            // It has ended by itself.
-            let demo = app.state::<Demo>();
-            demo.show_second_process(None);
-            timeline.add(Kind::SecondProcess, "the second process has ended", json!({}));
-            demo.changed().await;
-        });
-        Ok((SecondProcess { _child: child, reading }, pid))
-    }
-
     async fn note(&self, text: &str, data: serde_json::Value) {
         self.records.timeline.add(Kind::Trouble, text, data);
         self.changed().await;
-    }
-}
-
-async fn report_lines(lines: BufReader<tokio::process::ChildStdout>, timeline: &Timeline) {
-    let mut lines = lines.lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        // Anything else is a message of a library.
-        let Ok(line) = serde_json::from_str::<Line>(&line) else { continue };
-        let data = json!({ "accessExpiresAt": line.access_expires_at, "error": line.error });
-        timeline.add(Kind::SecondProcess, line.text, data);
     }
 }
