@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use tauri::{AppHandle, Runtime};
 
-use crate::error::CommandError;
-use crate::plugin::SetupError;
+use crate::error::{CommandError, SetupError};
 
 type Open = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 

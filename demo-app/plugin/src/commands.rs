@@ -8,15 +8,15 @@ use tauri::ipc::Invoke;
 use tauri::{AppHandle, Runtime, command};
 use url::Url;
 
-use crate::deep_links::LinkReport;
 use crate::error::CommandError;
 use crate::input::{NewAccount, OldTokens, ProfileChanges, Way, mailed_link};
+use crate::link_results::LinkReport;
 use crate::output::{
     AccountEvents, Identity, LinkResult, MaskedToken, OfflineIdentity, Profile, RegisteredAccount,
     Session, Status,
 };
-use crate::plugin::PropuskExt;
 use crate::provider_sign_in::{self, Purpose};
+use crate::state::PropuskExt;
 use crate::{names, output};
 
 type Answer<T> = Result<T, CommandError>;

@@ -1,50 +1,17 @@
 //! Completes sign-ins with the links that the system delivers: to the running app, or to one that
-//! such a link has started. Results that no call waits for are kept until the page takes them, because
-//! a link that starts the app may be completed before the page listens.
+//! such a link has started. Results that no call waits for are kept until the page takes them.
 
-use std::collections::VecDeque;
-use std::sync::Mutex;
-
-use serde::Serialize;
 use tauri::{AppHandle, Emitter, Manager, Runtime, async_runtime};
 use tauri_plugin_deep_link::{DeepLink, DeepLinkExt};
 use url::Url;
 
 use crate::LINK_EVENT;
 use crate::error::CommandError;
+use crate::link_results::LinkReport;
+use crate::lock::lock;
 use crate::output::LinkResult;
-use crate::plugin::{PropuskExt, lock};
 use crate::provider_sign_in;
-
-/// The results that wait for the page. An app that never takes them loses the oldest.
-const MAX_RESULTS: usize = 8;
-
-/// What the page learns of a link that no call waits for.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-pub(crate) enum LinkReport {
-    Done(LinkResult),
-    Failed { error: CommandError },
-}
-
-/// The results that the page has not taken yet.
-#[derive(Default)]
-pub(crate) struct LinkResults(Mutex<VecDeque<LinkReport>>);
-
-impl LinkResults {
-    fn add(&self, report: LinkReport) {
-        let mut waiting = lock(&self.0);
-        waiting.push_back(report);
-        if waiting.len() > MAX_RESULTS {
-            waiting.pop_front();
-        }
-    }
-
-    /// Each result comes once.
-    pub fn take(&self) -> Vec<LinkReport> {
-        lock(&self.0).drain(..).collect()
-    }
-}
+use crate::state::PropuskExt;
 
 /// Follows the links of the deep-link plugin, if the app has it.
 pub(crate) fn follow<R: Runtime>(app: &AppHandle<R>) {
@@ -109,22 +76,4 @@ async fn complete<R: Runtime>(
         observer.report("deep_link", &result);
     }
     provider_sign_in::pass_on(app, link, result)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn newest_results_wait_for_the_page() {
-        let results = LinkResults::default();
-        for number in 0..20 {
-            let error = CommandError::usage(number);
-            results.add(LinkReport::Failed { error });
-        }
-        let taken = serde_json::to_string(&results.take()).expect("JSON");
-        assert_eq!(taken.matches("error").count(), MAX_RESULTS, "{taken}");
-        assert!(taken.ends_with("invalid use: 19\"}}]"), "{taken}");
-        assert!(results.take().is_empty());
-    }
 }

@@ -1,4 +1,5 @@
-//! The errors of the page: one kind for each reaction of an app, as in [`propusk::ErrorKind`].
+//! The errors: those of the page, one kind for each reaction of an app, as in
+//! [`propusk::ErrorKind`], and that of an app that cannot start.
 
 use std::fmt;
 
@@ -6,6 +7,9 @@ use propusk::{Error, ErrorKind, Rejection};
 use serde::Serialize;
 
 use crate::names::{reason_code, vault_state};
+
+/// Why the client could not be built; the app then does not start.
+pub type SetupError = Box<dyn std::error::Error>;
 
 /// Why an operation of the page failed.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]

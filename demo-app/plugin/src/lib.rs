@@ -25,19 +25,25 @@ mod browser;
 mod commands;
 mod deep_links;
 mod error;
+mod exchange;
 mod input;
+mod link_results;
+mod lock;
 mod names;
 mod observer;
 mod output;
+mod pending_sign_in;
 mod plugin;
 mod provider_sign_in;
+mod state;
 
-pub use error::{CommandError, CommandRejection, RejectedField};
+pub use error::{CommandError, CommandRejection, RejectedField, SetupError};
 pub use names::vault_state;
 pub use observer::Call;
 pub use output::{Status, StatusPhase, User};
-pub use plugin::{Builder, Propusk, PropuskExt, SetupError};
+pub use plugin::Builder;
 pub use propusk;
+pub use state::{Propusk, PropuskExt};
 
 use tauri::plugin::TauriPlugin;
 use tauri::{AppHandle, Runtime};

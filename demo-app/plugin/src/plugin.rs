@@ -1,25 +1,14 @@
-//! The plugin's builder and its state: the client in use, which the app may exchange, and the task
-//! that reports its status.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! The plugin's builder: its options, and what runs at the start of the app.
 
 use propusk::Client;
-use tauri::async_runtime::{self, JoinHandle};
 use tauri::plugin::TauriPlugin;
-use tauri::{AppHandle, Emitter, Manager, RunEvent, Runtime};
-use url::Url;
+use tauri::{AppHandle, Manager, RunEvent, Runtime, async_runtime};
 
-use crate::STATUS_EVENT;
 use crate::browser::Browser;
-use crate::deep_links::LinkResults;
-use crate::error::CommandError;
+use crate::error::SetupError;
 use crate::observer::{Call, Observer};
-use crate::output::Status;
-use crate::provider_sign_in::PendingSignIn;
+use crate::state::{Options, Propusk, PropuskExt};
 use crate::{commands, deep_links};
-
-/// Why the client could not be built; the app then does not start.
-pub type SetupError = Box<dyn std::error::Error>;
 
 type MakeClient<R> = Box<dyn FnOnce(&AppHandle<R>) -> Result<Option<Client>, SetupError> + Send>;
 
@@ -28,12 +17,6 @@ type MakeClient<R> = Box<dyn FnOnce(&AppHandle<R>) -> Result<Option<Client>, Set
 pub struct Builder<R: Runtime> {
     make_client: MakeClient<R>,
     options: Options,
-}
-
-pub(crate) struct Options {
-    pub browser: Browser,
-    pub loopback: String,
-    pub observer: Option<Observer>,
 }
 
 impl<R: Runtime> Builder<R> {
@@ -101,118 +84,4 @@ impl<R: Runtime> Builder<R> {
             })
             .build()
     }
-}
-
-/// The plugin's state: the client in use.
-pub struct Propusk<R: Runtime> {
-    app: AppHandle<R>,
-    pub(crate) options: Options,
-    in_use: Mutex<InUse>,
-    pub(crate) pending: Mutex<Option<PendingSignIn>>,
-    /// Links that have arrived before there was a client.
-    pub(crate) early_links: Mutex<Vec<Url>>,
-    pub(crate) link_results: LinkResults,
-}
-
-#[derive(Default)]
-struct InUse {
-    client: Option<Client>,
-    reporter: Option<JoinHandle<()>>,
-}
-
-/// Access to the plugin's state from everything that knows the app.
-pub trait PropuskExt<R: Runtime> {
-    /// The plugin's state.
-    ///
-    /// # Panics
-    ///
-    /// If the plugin is not registered.
-    fn propusk(&self) -> &Propusk<R>;
-}
-
-impl<R: Runtime, M: Manager<R>> PropuskExt<R> for M {
-    fn propusk(&self) -> &Propusk<R> {
-        self.state::<Propusk<R>>().inner()
-    }
-}
-
-impl<R: Runtime> Propusk<R> {
-    fn new(app: AppHandle<R>, options: Options) -> Self {
-        Propusk {
-            app,
-            options,
-            in_use: Mutex::default(),
-            pending: Mutex::default(),
-            early_links: Mutex::default(),
-            link_results: LinkResults::default(),
-        }
-    }
-
-    /// The client in use; `None` before there is one.
-    pub fn client(&self) -> Option<Client> {
-        lock(&self.in_use).client.clone()
-    }
-
-    /// Uses another client from now on, or none. Operations of the previous one that have begun
-    /// are not stopped. Its status is no longer reported.
-    pub fn set_client(&self, client: Option<Client>) {
-        let reporter = client.clone().map(|client| self.report(client));
-        let has_client = client.is_some();
-        let before = std::mem::replace(&mut *lock(&self.in_use), InUse { client, reporter });
-        if let Some(reporter) = before.reporter {
-            reporter.abort();
-        }
-        if let Some(pending) = lock(&self.pending).take() {
-            pending.cancel();
-        }
-        if has_client {
-            let early = std::mem::take(&mut *lock(&self.early_links));
-            deep_links::complete_all(&self.app, early);
-        } else {
-            self.emit(Status::unknown());
-        }
-    }
-
-    /// Opens an address in the browser in which sign-ins are done, and returns without waiting for
-    /// the user.
-    ///
-    /// # Errors
-    ///
-    /// If there is no browser.
-    pub async fn open_in_browser(&self, url: impl Into<String>) -> Result<(), CommandError> {
-        self.options.browser.open(&self.app, url.into()).await
-    }
-
-    /// The client, or an error for the page.
-    pub(crate) fn ready_client(&self) -> Result<Client, CommandError> {
-        self.client().ok_or_else(|| CommandError::usage("the app has not chosen a server yet"))
-    }
-
-    fn report(&self, client: Client) -> JoinHandle<()> {
-        let app = self.app.clone();
-        async_runtime::spawn(async move {
-            let mut changes = client.watch();
-            // Reads the vault; a failure is no status.
-            if let Err(error) = client.status().await {
-                tracing::info!(%error, "the status is not known yet");
-            }
-            loop {
-                let status = Status::from(changes.borrow_and_update().clone());
-                app.propusk().emit(status);
-                if changes.changed().await.is_err() {
-                    return;
-                }
-            }
-        })
-    }
-
-    fn emit(&self, status: Status) {
-        if let Err(error) = self.app.emit(STATUS_EVENT, status) {
-            tracing::warn!(%error, "a status was not reported to the page");
-        }
-    }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

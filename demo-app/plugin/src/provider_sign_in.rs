@@ -9,35 +9,16 @@ use url::Url;
 
 use crate::error::CommandError;
 use crate::input::Way;
+use crate::lock::lock;
 use crate::output::LinkResult;
-use crate::plugin::{PropuskExt, lock};
+use crate::pending_sign_in::PendingSignIn;
+use crate::state::PropuskExt;
 
 /// What the browser is opened for.
 pub(crate) enum Purpose {
     SignIn,
     /// To link an identity, with the current password.
     Link(Option<Secret>),
-}
-
-/// The sign-in whose browser is open. There is at most one: another one cancels it.
-pub(crate) struct PendingSignIn {
-    state: Secret,
-    result: oneshot::Sender<Result<LinkResult, CommandError>>,
-}
-
-impl PendingSignIn {
-    /// Passes the result to the call that waits. It may have ended.
-    pub fn finish(self, result: Result<LinkResult, CommandError>) {
-        let _ = self.result.send(result);
-    }
-
-    pub fn cancel(self) {
-        self.finish(Err(CommandError::cancelled("the sign-in was cancelled")));
-    }
-
-    pub fn is_for(&self, state: &str) -> bool {
-        self.state.expose() == state
-    }
 }
 
 /// Signs in, or links an identity.
