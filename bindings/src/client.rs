@@ -24,7 +24,7 @@ use crate::options::ClientOptions;
 use crate::runtime::{handle, run};
 use crate::session::OfflineIdentity;
 use crate::status::Status;
-use crate::vault::VaultState;
+use crate::vault_state::VaultState;
 
 /// Signs in at one server and keeps the session. Create one for each server and vault, and share
 /// it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::account::ApiOperation;
 use crate::rejection::Rejection;
 use crate::status::SignOutReason;
-use crate::vault::VaultState;
+use crate::vault_state::VaultState;
 
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, PropuskError>;

@@ -21,6 +21,7 @@ mod session;
 mod status;
 mod time;
 mod vault;
+mod vault_state;
 
 pub use access_token::AccessToken;
 pub use account::{
@@ -40,6 +41,7 @@ pub use runtime::shut_down;
 pub use secure_storage::{SecureStorage, SecureStorageError};
 pub use session::{Adoption, Identity, OfflineIdentity, Provider, Session, SignOut, Trust};
 pub use status::{Phase, SignOutReason, SignedInUser, Status, StatusChange};
-pub use vault::{Vault, VaultState, generate_vault_key};
+pub use vault::{Vault, generate_vault_key};
+pub use vault_state::VaultState;
 
 uniffi::setup_scaffolding!("propusk");
