@@ -1,11 +1,14 @@
 //! Propusk's server: existing sign-in APIs over one account store. [`Server::bind`] puts the
-//! parts together.
+//! parts together; `cli::main` is the command `propusk`.
 
 pub mod address_privacy;
 pub mod algorithm;
 mod api;
 mod app_links;
 pub mod auth;
+// An embedded server has no command line, and the demo embeds one on Windows too.
+#[cfg(unix)]
+pub mod cli;
 pub mod clock;
 pub mod config;
 mod dialects;
@@ -21,7 +24,7 @@ mod owner_only;
 mod pages;
 mod providers;
 mod python;
-pub mod readable;
+mod readable;
 mod redirect;
 mod request_record;
 mod startup;
@@ -29,6 +32,7 @@ pub mod store;
 mod tls;
 
 pub use crate::clock::Clock;
+// What only `cli` uses is public too: where there is no `cli` it would be dead code.
 pub use crate::providers::is_openid_connect;
 pub use crate::request_record::Cause;
 pub use crate::startup::{

@@ -1,16 +1,7 @@
-//! The binary `propusk`.
-
-mod cli;
+//! The binary `propusk`: all of it is in the library.
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match cli::run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> ExitCode {
+    propusk_server::cli::main()
 }

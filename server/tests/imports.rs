@@ -10,8 +10,8 @@ type Floors = &'static [&'static [&'static str]];
 
 const SERVER: Floors = &[
     &["main"],
-    &["cli"],
     &["lib"],
+    &["cli"],
     &["startup"],
     &["dialects"],
     &["drf"],

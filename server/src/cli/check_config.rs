@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use propusk_server::config::{Config, flatten};
-use propusk_server::store::Schema;
 use serde_json::json;
 
 use super::Outcome;
 use super::output::{is_json, say, say_json};
+use crate::config::{Config, flatten};
+use crate::startup;
+use crate::store::Schema;
 
 /// Prints the settings in force, each with where it comes from, and whether a server can use them.
 pub async fn check_config(config: &Config, origins: &BTreeMap<String, String>) -> Outcome {
-    propusk_server::check(config)?;
+    startup::check(config)?;
     for (key, value) in flatten(&serde_json::to_value(config)?) {
         let origin = origins.get(&key).map_or("default", String::as_str);
         if is_json() {
@@ -22,7 +23,7 @@ pub async fn check_config(config: &Config, origins: &BTreeMap<String, String>) -
         say(&format!("{key} = {value}  # {origin}"))?;
     }
     let mut warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
-    let looked = propusk_server::look_at_database(config).await;
+    let looked = startup::look_at_database(config).await;
     match &looked {
         Ok((name, schema)) if is_json() => {
             say_json(&json!({"database": name, "schema": name_of(*schema)}))?;
@@ -39,7 +40,7 @@ pub async fn check_config(config: &Config, origins: &BTreeMap<String, String>) -
         }
     }
     match looked {
-        Ok((_, schema)) => propusk_server::check_against_database(config, schema).await?,
+        Ok((_, schema)) => startup::check_against_database(config, schema).await?,
         Err(error) if error.is_transient() => {}
         Err(error) => return Err(error.into()),
     }

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use propusk_server::auth::{Auth, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS};
-use propusk_server::config::Config;
-use propusk_server::readable::display_name;
 use serde_json::{Value, json};
 
 use super::Outcome;
 use super::database::open;
 use super::input::{confirm, read_secret};
 use super::output::{done, is_json, name_database, plain, say, say_json};
+use crate::auth::{Auth, MIN_CLIENT_SECRET, NewClient, OAuthClient, OWN_APPS};
+use crate::config::Config;
+use crate::readable::display_name;
 
 const MAX_ID: usize = 200;
 const MAX_SECRET: usize = 500;

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use propusk_server::auth::Auth;
-use propusk_server::config::Config;
-use propusk_server::{Clock, open_with_secret};
-
 use super::Outcome;
+use crate::auth::Auth;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::startup;
 
 /// The address of the open database.
 static NAME: OnceLock<String> = OnceLock::new();
@@ -17,12 +17,12 @@ pub fn name() -> Option<&'static str> {
 }
 
 pub async fn open(config: &Config) -> Outcome<Arc<Auth>> {
-    Ok(noted(propusk_server::open(config, Clock::system()).await?))
+    Ok(noted(startup::open(config, Clock::system()).await?))
 }
 
 /// For work on signing keys, whose private halves are sealed under the server's secret.
 pub async fn open_with_keys(config: &Config, replaces_all: bool) -> Outcome<Arc<Auth>> {
-    Ok(noted(open_with_secret(config, Clock::system(), replaces_all).await?))
+    Ok(noted(startup::open_with_secret(config, Clock::system(), replaces_all).await?))
 }
 
 fn noted(auth: Arc<Auth>) -> Arc<Auth> {

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::Args;
-use propusk_server::auth::{Auth, EVENT_NAMES, ListedEvent, Span};
-use propusk_server::config::Config;
 use serde_json::{Value, json};
 
 use super::Outcome;
 use super::database::open;
 use super::input::moment;
 use super::output::{date, is_json, name_database, plain, say, say_json};
+use crate::auth::{Auth, EVENT_NAMES, ListedEvent, Span};
+use crate::config::Config;
 
 /// How many events are read at once.
 const PAGE: i64 = 500;

@@ -4,13 +4,13 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use propusk_server::auth::NewPassword;
-use propusk_server::auth::password::{Password, PasswordHash, is_supported, is_unusable};
-use propusk_server::config::flaw;
 use time::format_description::well_known::Iso8601;
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
 
 use super::Outcome;
+use crate::auth::NewPassword;
+use crate::auth::password::{Password, PasswordHash, is_supported, is_unusable};
+use crate::config::flaw;
 
 /// Without a file the password is read from the terminal or from standard input.
 #[derive(Args)]

@@ -1,14 +1,14 @@
 //! `propusk key …`: the keys that sign the access tokens of `native`.
 
 use clap::Subcommand;
-use propusk_server::algorithm::Algorithm;
-use propusk_server::auth::{KeyRevocation, KeyState, ListedKey};
-use propusk_server::config::Config;
 use serde_json::{Value, json};
 
 use super::Outcome;
 use super::database::{open, open_with_keys};
 use super::output::{date, is_json, name_database, say, say_json, say_when_heard};
+use crate::algorithm::Algorithm;
+use crate::auth::{KeyRevocation, KeyState, ListedKey};
+use crate::config::Config;
 
 #[derive(Subcommand)]
 pub enum KeyCommand {

@@ -1,13 +1,13 @@
 //! `propusk mail …`: mails that have not been sent.
 
 use clap::Subcommand;
-use propusk_server::auth::QueuedMail;
-use propusk_server::config::Config;
 use serde_json::{Value, json};
 
 use super::Outcome;
 use super::database::open;
 use super::output::{date, done, is_json, name_database, plain, say, say_json};
+use crate::auth::QueuedMail;
+use crate::config::Config;
 
 #[derive(Subcommand)]
 pub enum MailCommand {

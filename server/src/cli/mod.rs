@@ -18,12 +18,9 @@ mod users;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use propusk_server::Cause;
-use propusk_server::auth::HIGHEST_NUMBER;
-use propusk_server::config::{Config, Loaded};
-use propusk_server::default_config;
 
 use self::clients::ClientCommand;
 use self::events::EventsInput;
@@ -33,6 +30,10 @@ use self::output::{done, say_when_heard};
 use self::providers::ProviderCommand;
 use self::sessions::SessionCommand;
 use self::users::UserCommand;
+use crate::auth::HIGHEST_NUMBER;
+use crate::config::{Config, Loaded};
+use crate::request_record::Cause;
+use crate::startup::{self, default_config};
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -93,8 +94,21 @@ enum Command {
     },
 }
 
+/// The command `propusk`, from its arguments to its exit code. `tokio::main` makes a function of it
+/// that is not async: a binary that awaits the library's code compiles it a second time.
+#[tokio::main]
+pub async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Does what the arguments ask for.
-pub async fn run() -> Outcome {
+async fn run() -> Outcome {
     work().await.map_err(|error| match database::name() {
         Some(database) => format!("on {database}: {error}").into(),
         None => error,
@@ -137,7 +151,7 @@ async fn act(config: Config, origins: BTreeMap<String, String>, command: Command
     match command {
         Command::Serve => serve::serve(config).await,
         Command::Migrate => {
-            database::note_name(propusk_server::migrate(&config).await?);
+            database::note_name(startup::migrate(&config).await?);
             done("the schema is up to date")
         }
         Command::CheckConfig => check_config::check_config(&config, &origins).await,

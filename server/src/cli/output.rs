@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::sync::OnceLock;
 
-use propusk_server::auth::HEARD_WITHIN;
-use propusk_server::readable::{disturbs_a_line, is_invisible};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{Outcome, database};
+use crate::auth::HEARD_WITHIN;
+use crate::readable::{disturbs_a_line, is_invisible};
 
 /// Whether `--json` is given.
 static JSON: OnceLock<bool> = OnceLock::new();

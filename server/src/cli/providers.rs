@@ -1,12 +1,12 @@
 //! `propusk provider …`: the providers of the settings.
 
 use clap::Subcommand;
-use propusk_server::config::Config;
-use propusk_server::is_openid_connect;
 
 use super::Outcome;
 use super::database::open;
 use super::output::done;
+use crate::config::Config;
+use crate::providers::is_openid_connect;
 
 #[derive(Subcommand)]
 pub enum ProviderCommand {

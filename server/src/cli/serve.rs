@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 
-use propusk_server::config::{Config, DialectSettings, LogFormat};
-use propusk_server::log::{JsonLines, TextLines};
-use propusk_server::{Clock, Server};
 use tracing_subscriber::EnvFilter;
 
 use super::Outcome;
 use super::output::say;
+use crate::clock::Clock;
+use crate::config::{Config, DialectSettings, LogFormat};
+use crate::log::{JsonLines, TextLines};
+use crate::startup::Server;
 
 pub async fn serve(config: Config) -> Outcome {
     raise_file_limit();

@@ -1,13 +1,13 @@
 //! `propusk session …`: all sessions of all accounts.
 
 use clap::Subcommand;
-use propusk_server::auth::COUNTED_SESSIONS;
-use propusk_server::config::Config;
 
 use super::Outcome;
 use super::database::open;
 use super::input::confirm;
 use super::output::say_when_heard;
+use crate::auth::COUNTED_SESSIONS;
+use crate::config::Config;
 
 #[derive(Subcommand)]
 pub enum SessionCommand {

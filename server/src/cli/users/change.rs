@@ -1,13 +1,12 @@
 //! The commands of `propusk user` that change an account.
 
-use propusk_server::auth::{Account, Auth, MailedReset};
-use propusk_server::identifier::Phone;
-
 use super::identifiers;
+use crate::auth::{Account, Auth, MailedReset};
 use crate::cli::Outcome;
 use crate::cli::input::{PasswordInput, confirm};
 use crate::cli::output::{done, plain, say_when_heard};
 use crate::cli::sessions::sessions_ended;
+use crate::identifier::Phone;
 
 pub async fn set_active(auth: &Auth, id: i64, is_active: bool) -> Outcome {
     auth.set_active(id, is_active).await?;

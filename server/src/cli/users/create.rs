@@ -1,14 +1,14 @@
 //! `propusk user create`: new accounts, and accounts imported from a replaced server.
 
 use clap::Args;
-use propusk_server::auth::{Auth, Import, Registration};
-use propusk_server::begin_numbers;
-use propusk_server::config::{Config, MAX_FIRST_ID};
-use propusk_server::identifier::{Identifier, Kind};
 
+use crate::auth::{Auth, Import, Registration};
 use crate::cli::Outcome;
 use crate::cli::input::{PasswordInput, moment};
 use crate::cli::output::done;
+use crate::config::{Config, MAX_FIRST_ID};
+use crate::identifier::{Identifier, Kind};
+use crate::startup::begin_numbers;
 
 /// What another system knew of an imported account.
 #[derive(Args)]

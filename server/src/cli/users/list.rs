@@ -1,10 +1,10 @@
 //! `propusk user list`: accounts in the order of their numbers, page by page.
 
 use clap::{Args, ValueEnum};
-use propusk_server::auth::{Account, Auth};
 use serde_json::{Value, json};
 
 use super::{identifiers, state};
+use crate::auth::{Account, Auth};
 use crate::cli::Outcome;
 use crate::cli::output::{is_json, name_database, say, say_json};
 

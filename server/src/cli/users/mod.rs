@@ -7,8 +7,6 @@ mod sessions;
 mod show;
 
 use clap::Subcommand;
-use propusk_server::auth::{Account, Auth, Deletion};
-use propusk_server::config::Config;
 
 use self::create::ImportInput;
 use self::list::ListFilter;
@@ -17,6 +15,8 @@ use super::events::EventPage;
 use super::input::PasswordInput;
 use super::output::{date, name_database, plain};
 use super::{Outcome, events};
+use crate::auth::{Account, Auth, Deletion};
+use crate::config::Config;
 
 #[derive(Subcommand)]
 pub enum UserCommand {

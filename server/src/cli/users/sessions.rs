@@ -1,8 +1,8 @@
 //! `propusk user sessions` and `end-session`: the live sessions of one account.
 
-use propusk_server::auth::{Auth, ListedSession};
 use serde_json::{Value, json};
 
+use crate::auth::{Auth, ListedSession};
 use crate::cli::Outcome;
 use crate::cli::output::{date, is_json, plain, say, say_json, say_when_heard};
 

@@ -1,12 +1,12 @@
 //! `propusk user show`: everything that helps to answer a question about one account.
 
-use propusk_server::auth::{
-    Account, Auth, Identity, LimitedThing, ListedEvent, Overview, QueuedMail, StoredLimit,
-};
 use serde_json::{Value, json};
 
 use super::list::to_json as account_to_json;
 use super::{sessions, state};
+use crate::auth::{
+    Account, Auth, Identity, LimitedThing, ListedEvent, Overview, QueuedMail, StoredLimit,
+};
 use crate::cli::Outcome;
 use crate::cli::events;
 use crate::cli::mails;
