@@ -113,7 +113,8 @@ pub async fn execute(store: &Store, statement: String) -> u64 {
     let statement = AssertSqlSafe(statement);
     let done = match store {
         Store::Sqlite { readers, .. } => {
-            sqlx::query(statement).execute(readers).await.map(|done| done.rows_affected())
+            let mut connection = readers.acquire().await.expect("a connection");
+            sqlx::query(statement).execute(&mut connection).await.map(|done| done.rows_affected())
         }
         Store::Postgres(pool) => {
             let mut connection = pool.acquire().await.expect("a connection");
@@ -126,7 +127,10 @@ pub async fn execute(store: &Store, statement: String) -> u64 {
 /// The only column of a query, which may differ between the engines.
 pub async fn column(store: &Store, sqlite: &'static str, postgres: &'static str) -> Vec<String> {
     let rows = match store {
-        Store::Sqlite { readers, .. } => sqlx::query_scalar(sqlite).fetch_all(readers).await,
+        Store::Sqlite { readers, .. } => {
+            let mut connection = readers.acquire().await.expect("a connection");
+            sqlx::query_scalar(sqlite).fetch_all(&mut connection).await
+        }
         Store::Postgres(pool) => {
             let mut connection = pool.acquire().await.expect("a connection");
             sqlx::query_scalar(postgres).fetch_all(&mut connection).await

@@ -179,6 +179,11 @@ impl Auth {
         self.store.waits()
     }
 
+    /// How many commands the database was given; on Postgres, round trips.
+    pub fn database_commands(&self) -> u64 {
+        self.store.commands()
+    }
+
     /// The connections to the database at this moment.
     pub fn database_connections(&self) -> Connections {
         self.store.connections()

@@ -10,12 +10,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, PgConnection, SqlSafeStr, SqliteConnection};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::group_commit::Writer;
 use super::postgres::{self, ACQUIRE_LIMIT, may_become_reachable};
+use super::sqlite::{self, Commands};
 use super::{Database, Handle, Store, Tx};
 use crate::error::words_of;
 use crate::owner_only;
@@ -37,7 +38,7 @@ const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
 const MIGRATION_PAUSE: Duration = Duration::from_millis(50);
 /// The time limit of one migration; a large database takes long.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(3600);
-const SQLITE_READERS: u32 = 4;
+const SQLITE_READERS: usize = 4;
 /// Another process (the command line) may hold SQLite's write lock for a short time.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -222,8 +223,8 @@ impl Database {
         let handle = match self {
             Database::Sqlite(options) => {
                 let options = looking(options).pragma("query_only", "on");
-                let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options);
-                Handle::Sqlite(pool.await?.acquire().await?)
+                let pool = sqlite::Pool::new(options, 1, &Commands::default())?;
+                Handle::Sqlite(pool.acquire().await?)
             }
             Database::Postgres(options) => {
                 Handle::Postgres(self.connected(postgres::Pool::new(options)?.acquire()).await?)
@@ -289,7 +290,7 @@ impl Database {
 
     async fn store(&self) -> Result<Store, StoreError> {
         match self {
-            Database::Sqlite(options) => sqlite(options).await,
+            Database::Sqlite(options) => sqlite_store(options).await,
             Database::Postgres(options) => Ok(Store::Postgres(postgres::Pool::new(options)?)),
         }
     }
@@ -438,17 +439,10 @@ fn settings(options: &SqliteConnectOptions) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
 }
 
-async fn sqlite(options: &SqliteConnectOptions) -> Result<Store, StoreError> {
-    let settings = settings(options);
-    let writing =
-        SqlitePoolOptions::new().max_connections(1).connect_with(settings.clone()).await?;
-    let writer = Writer::start(writing.acquire().await?);
-    let readers = SqlitePoolOptions::new()
-        .max_connections(SQLITE_READERS)
-        .test_before_acquire(false)
-        .acquire_timeout(ACQUIRE_LIMIT)
-        .connect_with(settings)
-        .await?;
+async fn sqlite_store(options: &SqliteConnectOptions) -> Result<Store, StoreError> {
+    let (settings, commands) = (settings(options), Commands::default());
+    let readers = sqlite::Pool::new(settings, SQLITE_READERS, &commands)?;
+    let writer = Writer::start(readers.separate().await?);
     Ok(Store::Sqlite { readers, writer })
 }
 

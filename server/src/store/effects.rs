@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::announcements::Announcements;
 use super::events::NewEvent;
 use super::revocations::Revocation;
-use super::{BoxFuture, Connections, Store, Tx};
+use super::{BoxFuture, Connections, Extent, Repeat, Store, Tx};
 use crate::error::Result;
 
 /// What a write stored that memory and background tasks need to know.
@@ -93,9 +93,28 @@ impl EffectfulStore {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
+        self.write_of(Extent::Transaction, work).await
+    }
+
+    /// The same for one statement: it costs one trip to the database, and no transaction. `work`
+    /// fails only if its statement does, and notes no event: that would be another statement.
+    pub async fn write_one<T, F>(&self, repeat: Repeat, statement: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        self.write_of(Extent::Statement(repeat), statement).await
+    }
+
+    async fn write_of<T, F>(&self, extent: Extent, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
         let (asked, waited) = (Instant::now(), self.waits.write.clone());
         let after_commit = Some(Arc::clone(&self.after_commit));
         let written = self.store.write_then(
+            extent,
             move |tx| {
                 waited.observe(asked.elapsed().as_secs_f64());
                 work(tx)
@@ -113,6 +132,11 @@ impl EffectfulStore {
     /// As [`Store::connections`].
     pub fn connections(&self) -> Connections {
         self.store.connections()
+    }
+
+    /// As [`Store::commands`].
+    pub fn commands(&self) -> u64 {
+        self.store.commands()
     }
 
     /// As [`Store::ping`].

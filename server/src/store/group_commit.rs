@@ -1,18 +1,21 @@
-//! SQLite's writer: one task owns the writing connection, takes all waiting writes, runs each in a
-//! savepoint of one `begin immediate`, commits once and then answers them all. So one fsync serves
-//! many writers, and no writer gets "database is locked".
+//! SQLite's writer: one task owns the writing connection, takes all waiting writes, runs them in one
+//! `begin immediate`, commits once and then answers them all. So one fsync serves many writers, and no
+//! writer gets "database is locked".
+//!
+//! Each command to the connection costs two switches between threads, so few are given. A write that
+//! shares its commit has a savepoint, unless it is a single statement, which SQLite undoes by itself;
+//! a single statement alone needs no transaction. Savepoints begin and end in the same command as
+//! their neighbours.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::effects::{AfterCommit, Effects};
-use super::{BoxFuture, Handle, Tx, run_with_events};
+use super::{BoxFuture, Extent, Handle, Tx, run_with_events, sqlite};
 use crate::error::{Error, Fault, Result, is_transient};
 use crate::request_record::Cause;
 
@@ -33,19 +36,25 @@ enum Message {
 
 impl Writer {
     /// Starts the writing task on its own connection.
-    pub(super) fn start(connection: PoolConnection<Sqlite>) -> Self {
+    pub(super) fn start(lease: sqlite::Lease) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(run(Tx::new(Handle::Sqlite(connection)), receiver));
+        tokio::spawn(run(Tx::new(Handle::Sqlite(lease)), receiver));
         Writer(sender)
     }
 
-    pub(super) async fn write<T, F>(&self, work: F, after_commit: Option<AfterCommit>) -> Result<T>
+    pub(super) async fn write<T, F>(
+        &self,
+        extent: Extent,
+        work: F,
+        after_commit: Option<AfterCommit>,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let write = Pending {
+            extent,
             work: Some(work),
             cause: Cause::current(),
             outcome: None,
@@ -79,12 +88,16 @@ impl Writer {
 
 /// A write of any result type.
 trait Write: Send {
+    /// Whether it is a single statement.
+    fn is_statement(&self) -> bool;
+    /// False if it must be undone.
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
     /// Sends the outcome, or the failure of the commit.
     fn answer(self: Box<Self>, commit: Result<()>);
 }
 
 struct Pending<F, T> {
+    extent: Extent,
     work: Option<F>,
     cause: Cause,
     outcome: Option<Result<T>>,
@@ -98,6 +111,10 @@ where
     T: Send + 'static,
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send,
 {
+    fn is_statement(&self) -> bool {
+        matches!(self.extent, Extent::Statement(_))
+    }
+
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
         Box::pin(async move {
             let Some(work) = self.work.take() else { return false };
@@ -148,7 +165,7 @@ async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
             write.answer(committed.as_ref().map(|&()| ()).map_err(not_committed));
         }
         if let Some(done) = close {
-            drop(tx);
+            tx.close().await;
             // The caller may have stopped waiting; the task ends in any case.
             let _ = done.send(());
             return;
@@ -172,16 +189,17 @@ fn take(message: Message, batch: &mut Vec<Box<dyn Write>>) -> Option<oneshot::Se
     None
 }
 
-/// Runs the batch in one transaction. After an error nothing of the batch is stored.
+/// Runs the batch with one commit. After an error nothing of the batch is stored.
 async fn commit(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
-    if batch.is_empty() {
-        return Ok(());
-    }
-    execute(tx, "begin immediate").await?;
-    let outcome = run_all(tx, batch).await;
-    let outcome = match outcome {
-        Ok(()) => execute(tx, "commit").await,
-        Err(error) => Err(error),
+    let outcome = match batch {
+        [] => return Ok(()),
+        [write] if write.is_statement() => {
+            // It commits by itself. The caller learns from its outcome whether it failed.
+            write.run(tx).await;
+            return Ok(());
+        }
+        [write] => run_alone(tx, write).await,
+        batch => run_all(tx, batch).await,
     };
     if outcome.is_err() {
         // SQLite may have rolled back by itself (disk full); this statement then fails, which is
@@ -191,22 +209,59 @@ async fn commit(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
     outcome
 }
 
+async fn run_alone(tx: &mut Tx, write: &mut Box<dyn Write>) -> sqlx::Result<()> {
+    execute(tx, "begin immediate").await?;
+    let end = if write.run(tx).await { "commit" } else { "rollback" };
+    execute(tx, end).await
+}
+
+/// What there is of the write before.
+enum Before {
+    Nothing,
+    /// Its statement has no savepoint.
+    Statement,
+    Kept,
+    Refused,
+}
+
 async fn run_all(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
+    let mut before = Before::Nothing;
     for write in batch {
-        execute(tx, "savepoint one").await?;
-        if write.run(tx).await {
-            execute(tx, "release one").await?;
-        } else {
-            execute(tx, "rollback to one; release one").await?;
+        let is_statement = write.is_statement();
+        let control = match (&before, is_statement) {
+            (Before::Nothing, true) => Some("begin immediate"),
+            (Before::Nothing, false) => Some("begin immediate; savepoint one"),
+            (Before::Statement, true) => None,
+            (Before::Statement, false) => Some("savepoint one"),
+            (Before::Kept, true) => Some("release one"),
+            (Before::Kept, false) => Some("release one; savepoint one"),
+            (Before::Refused, true) => Some("rollback to one; release one"),
+            // The savepoint is still there.
+            (Before::Refused, false) => Some("rollback to one"),
+        };
+        if let Some(control) = control {
+            execute(tx, control).await?;
         }
+        before = match (write.run(tx).await, is_statement) {
+            (true, true) => Before::Statement,
+            (true, false) => Before::Kept,
+            (false, false) => Before::Refused,
+            // Such a statement fails only if the disk does, and SQLite may have rolled back.
+            (false, true) => {
+                return Err(sqlx::Error::Io(std::io::Error::other("a statement failed")));
+            }
+        };
     }
-    Ok(())
+    let end = match before {
+        Before::Refused => "rollback to one; commit",
+        Before::Nothing | Before::Statement | Before::Kept => "commit",
+    };
+    execute(tx, end).await
 }
 
 async fn execute(tx: &mut Tx, statement: &'static str) -> sqlx::Result<()> {
-    if let Handle::Sqlite(connection) = &mut tx.handle {
-        let connection: &mut SqliteConnection = connection;
-        sqlx::raw_sql(statement).execute(connection).await?;
+    if let Handle::Sqlite(lease) = &mut tx.handle {
+        sqlx::query(statement).execute(lease).await?;
     }
     Ok(())
 }

@@ -24,20 +24,17 @@ pub mod revocations;
 pub mod sessions;
 pub mod signing_keys;
 pub mod spent_tokens;
+mod sqlite;
 
 use std::future::Future;
-use std::io::ErrorKind;
 use std::pin::Pin;
-use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Sqlite, SqliteConnection, SqlitePool};
-use tokio::time::timeout;
 
 use crate::error::{Error, Fault, Result};
 use crate::request_record::Cause;
+pub use announcements::Announcements;
 pub use connect::{Schema, ServingLock, StoreError, connect, create_data_dir, lock_for_serving};
 use effects::{AfterCommit, Effects};
 use group_commit::Writer;
@@ -46,43 +43,39 @@ use group_commit::Writer;
 macro_rules! on {
     ($tx:expr, $db:ident => $query:expr) => {
         match $tx.engine() {
-            $crate::store::Engine::Sqlite($db) => {
-                $crate::store::within_disk_limit(async { $query }).await
-            }
+            $crate::store::Engine::Sqlite($db) => $query,
             $crate::store::Engine::Postgres($db) => $query,
         }
     };
 }
 pub(crate) use on;
 
-/// Reads a struct from the columns that have the names of its fields, on both engines. A derive macro
-/// would do the same; with it, both drivers and SQLite are compiled a second time, for the compiler.
+/// Reads a struct from the columns that have the names of its fields, or other names, or from all
+/// that another struct reads; on both engines. A derive macro would do the same; with it, both drivers
+/// and SQLite are compiled a second time, for the compiler.
 macro_rules! from_row {
-    ($name:ident { $($column:ident),+ $(,)? }) => {
-        $crate::store::from_row!(sqlx::sqlite::SqliteRow => $name { $($column),+ });
-        $crate::store::from_row!(sqlx::postgres::PgRow => $name { $($column),+ });
+    ($name:ident { $($field:ident $(= $from:tt)?),+ $(,)? }) => {
+        $crate::store::from_row!(sqlx::sqlite::SqliteRow => $name { $($field $(= $from)?),+ });
+        $crate::store::from_row!(sqlx::postgres::PgRow => $name { $($field $(= $from)?),+ });
     };
-    ($row:ty => $name:ident { $($column:ident),+ }) => {
+    ($row:ty => $name:ident { $($field:ident $(= $from:tt)?),+ }) => {
         impl sqlx::FromRow<'_, $row> for $name {
             fn from_row(row: &$row) -> sqlx::Result<Self> {
-                use sqlx::Row as _;
-                Ok($name { $($column: row.try_get(stringify!($column))?),+ })
+                Ok($name { $($field: $crate::store::from_row!(row, $field $(= $from)?)),+ })
             }
         }
     };
+    ($from:ident, $field:ident) => {
+        sqlx::Row::try_get($from, stringify!($field))?
+    };
+    ($from:ident, $field:ident = $column:literal) => {
+        sqlx::Row::try_get($from, $column)?
+    };
+    ($from:ident, $field:ident = $whole:ident) => {
+        <$whole as sqlx::FromRow<_>>::from_row($from)?
+    };
 }
 pub(crate) use from_row;
-
-/// Longer than SQLite waits for a lock: a disk that hangs must not block requests for ever.
-const DISK_LIMIT: Duration = Duration::from_secs(10);
-
-/// Postgres connections have their own limit.
-pub(crate) async fn within_disk_limit<T>(
-    statement: impl Future<Output = sqlx::Result<T>>,
-) -> sqlx::Result<T> {
-    let no_answer = |_| std::io::Error::new(ErrorKind::TimedOut, "the disk does not answer");
-    timeout(DISK_LIMIT, statement).await.map_err(no_answer)?
-}
 
 /// A boxed future, as writes need it.
 pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
@@ -97,7 +90,7 @@ pub enum Database {
 /// The database; clones share it.
 #[derive(Clone)]
 pub enum Store {
-    Sqlite { readers: SqlitePool, writer: Writer },
+    Sqlite { readers: sqlite::Pool, writer: Writer },
     Postgres(postgres::Pool),
 }
 
@@ -111,6 +104,24 @@ pub struct Connections {
     pub waiting: usize,
 }
 
+/// What a write consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Any number of statements, stored together.
+    Transaction,
+    /// One statement, which needs no transaction around it.
+    Statement(Repeat),
+}
+
+/// Whether a statement may be sent again if its connection is lost before the answer: it may have
+/// been stored already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// The second time changes nothing, or is recognised.
+    Harmless,
+    Never,
+}
+
 /// A connection to run statements on, inside a write or for reading.
 pub struct Tx {
     handle: Handle,
@@ -121,13 +132,13 @@ pub struct Tx {
 }
 
 enum Handle {
-    Sqlite(PoolConnection<Sqlite>),
+    Sqlite(sqlite::Lease),
     Postgres(postgres::Lease),
 }
 
 /// The engine behind a [`Tx`]; only `on!` looks at it.
 pub(crate) enum Engine<'t> {
-    Sqlite(&'t mut SqliteConnection),
+    Sqlite(&'t mut sqlite::Lease),
     Postgres(&'t mut postgres::Lease),
 }
 
@@ -138,7 +149,7 @@ impl Tx {
 
     pub(crate) fn engine(&mut self) -> Engine<'_> {
         match &mut self.handle {
-            Handle::Sqlite(connection) => Engine::Sqlite(connection),
+            Handle::Sqlite(lease) => Engine::Sqlite(lease),
             Handle::Postgres(lease) => Engine::Postgres(lease),
         }
     }
@@ -147,9 +158,8 @@ impl Tx {
 impl Tx {
     /// Closes the connection, and with it the files that SQLite keeps only while there is one.
     pub async fn close(self) {
-        if let Handle::Sqlite(connection) = self.handle {
-            // It was only read, so nothing can be lost.
-            drop(connection.close().await);
+        if let Handle::Sqlite(lease) = self.handle {
+            lease.close().await;
         }
     }
 }
@@ -171,35 +181,47 @@ impl Store {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
-        self.write_then(work, None).await
+        self.write_then(Extent::Transaction, work, None).await
     }
 
-    /// The same, and carries out the effects before it answers.
-    async fn write_then<T, F>(&self, work: F, after_commit: Option<AfterCommit>) -> Result<T>
+    /// The same for a work of this extent, and carries out the effects before it answers.
+    async fn write_then<T, F>(
+        &self,
+        extent: Extent,
+        work: F,
+        after_commit: Option<AfterCommit>,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
         match self {
-            Store::Sqlite { writer, .. } => writer.write(work, after_commit).await,
+            Store::Sqlite { writer, .. } => writer.write(extent, work, after_commit).await,
             Store::Postgres(pool) => {
                 let (pool, cause) = (pool.clone(), Cause::current());
                 let write = tokio::spawn(async move {
-                    write_on_postgres(&pool, work, cause, after_commit).await
+                    write_on_postgres(&pool, extent, work, cause, after_commit).await
                 });
                 write.await.map_err(|_| Error::Internal(Fault::WriterGone))?
             }
         }
     }
 
+    /// How many commands the database was given: on SQLite to the threads of its connections, on
+    /// Postgres round trips.
+    pub fn commands(&self) -> u64 {
+        match self {
+            Store::Sqlite { readers, .. } => readers.commands().count(),
+            Store::Postgres(pool) => pool.round_trips(),
+        }
+    }
+
     /// The connections of the pool, and what waits for one.
     pub fn connections(&self) -> Connections {
         match self {
-            Store::Sqlite { readers, writer } => Connections {
-                open: readers.size() as usize,
-                idle: readers.num_idle(),
-                waiting: writer.waiting(),
-            },
+            Store::Sqlite { readers, writer } => {
+                Connections { waiting: writer.waiting(), ..readers.connections() }
+            }
             Store::Postgres(pool) => pool.connections(),
         }
     }
@@ -215,9 +237,7 @@ impl Store {
     /// Its address without user and password.
     pub fn name(&self) -> String {
         let database = match self {
-            Store::Sqlite { readers, .. } => {
-                Database::Sqlite(SqliteConnectOptions::clone(&readers.connect_options()))
-            }
+            Store::Sqlite { readers, .. } => Database::Sqlite(readers.options().clone()),
             Store::Postgres(pool) => Database::Postgres(pool.options().clone()),
         };
         database.to_string()
@@ -261,6 +281,7 @@ where
 
 async fn write_on_postgres<T, F>(
     pool: &postgres::Pool,
+    extent: Extent,
     work: F,
     cause: Cause,
     after_commit: Option<AfterCommit>,
@@ -269,31 +290,23 @@ where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
 {
     let mut lease = pool.acquire().await?;
-    lease.begin().await?;
+    match extent {
+        Extent::Transaction => lease.begin().await?,
+        Extent::Statement(repeat) => lease.write_one(repeat),
+    }
     let mut tx = Tx { cause, ..Tx::new(Handle::Postgres(lease)) };
     let outcome = run_with_events(&mut tx, work).await;
     let effects = tx.effects;
     let Handle::Postgres(mut lease) = tx.handle else { return Err(Fault::WriterGone.into()) };
-    match &outcome {
-        Ok(_) => {
-            lease.commit().await?;
-            drop(lease);
-            carry_out(effects, after_commit).await;
-        }
+    match (&outcome, extent) {
+        (Ok(_), Extent::Transaction) => lease.commit().await?,
         // A connection whose rollback fails is closed, which ends the transaction too.
-        Err(_) => drop(lease.roll_back().await),
+        (Err(_), Extent::Transaction) => drop(lease.roll_back().await),
+        (_, Extent::Statement(_)) => {}
+    }
+    drop(lease);
+    if outcome.is_ok() {
+        carry_out(effects, after_commit).await;
     }
     outcome
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn statement_on_a_disk_that_hangs_times_out() {
-        let hanging = std::future::pending::<sqlx::Result<()>>();
-        let given_up = within_disk_limit(hanging).await.map_err(Error::from);
-        assert!(matches!(given_up, Err(Error::Busy { .. })));
-    }
 }

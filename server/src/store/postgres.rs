@@ -5,6 +5,8 @@
 use std::fmt;
 use std::future::Future;
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult};
@@ -17,7 +19,7 @@ use sqlx::postgres::{
 use sqlx::{Connection, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Connections;
+use super::{Connections, Repeat};
 
 const CONNECTIONS: usize = 16;
 /// How long to wait for a connection, idle or new.
@@ -45,7 +47,10 @@ type Step = Either<PgQueryResult, PgRow>;
 
 /// The connections to one database; clones share them.
 #[derive(Clone)]
-pub struct Pool(managed::Pool<Manager>);
+pub struct Pool {
+    idle: managed::Pool<Manager>,
+    round_trips: Arc<AtomicU64>,
+}
 
 struct Manager(PgConnectOptions);
 
@@ -80,22 +85,25 @@ impl Pool {
         let options = options.clone().statement_cache_capacity(PREPARED_STATEMENTS).options([
             ("statement_timeout", SERVER_STATEMENT_LIMIT),
             ("idle_in_transaction_session_timeout", SERVER_TRANSACTION_LIMIT),
+            // To compile a plan takes a second, and no statement here runs so long.
+            ("jit", "off"),
             ("tcp_keepalives_idle", idle),
             ("tcp_keepalives_interval", interval),
             ("tcp_keepalives_count", count),
         ]);
-        let pool = managed::Pool::builder(Manager(options)).max_size(CONNECTIONS).build();
-        Ok(Pool(pool.map_err(|error| sqlx::Error::Configuration(error.into()))?))
+        let idle = managed::Pool::builder(Manager(options)).max_size(CONNECTIONS).build();
+        let idle = idle.map_err(|error| sqlx::Error::Configuration(error.into()))?;
+        Ok(Pool { idle, round_trips: Arc::default() })
     }
 
     /// An idle connection of the pool, or a new one.
     pub async fn acquire(&self) -> sqlx::Result<Lease> {
         let object = self.object().await?;
-        Ok(Lease { object: Some(object), pool: self.clone(), state: State::Free })
+        Ok(Lease { object: Some(object), pool: self.clone(), state: State::Free, may_repeat: true })
     }
 
     async fn object(&self) -> sqlx::Result<Object<Manager>> {
-        let object = timeout(ACQUIRE_LIMIT, self.0.get()).await;
+        let object = timeout(ACQUIRE_LIMIT, self.idle.get()).await;
         object.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|error| match error {
             PoolError::Backend(error) => error,
             PoolError::Closed => sqlx::Error::PoolClosed,
@@ -104,24 +112,29 @@ impl Pool {
     }
 
     pub(super) fn connections(&self) -> Connections {
-        let managed::Status { size, available, waiting, .. } = self.0.status();
+        let managed::Status { size, available, waiting, .. } = self.idle.status();
         Connections { open: size, idle: available, waiting }
     }
 
+    /// How often a statement was sent and awaited.
+    pub(super) fn round_trips(&self) -> u64 {
+        self.round_trips.load(Ordering::Relaxed)
+    }
+
     pub(super) fn options(&self) -> &PgConnectOptions {
-        &self.0.manager().0
+        &self.idle.manager().0
     }
 
     /// Drops the idle connections after one was found dead: the server was restarted or the network
     /// has forgotten them all.
     fn drop_idle(&self) {
-        drop(self.0.retain(|_, _| false));
+        drop(self.idle.retain(|_, _| false));
     }
 
     /// Closes idle connections; a connection in use is closed when it is returned.
     pub(super) async fn close(&self) {
-        let idle = self.0.retain(|_, _| false).removed;
-        self.0.close();
+        let idle = self.idle.retain(|_, _| false).removed;
+        self.idle.close();
         // A connection whose close fails is closed anyway.
         drop(limited(try_join_all(idle.into_iter().map(Connection::close))).await);
     }
@@ -134,6 +147,8 @@ pub struct Lease {
     object: Option<Object<Manager>>,
     pool: Pool,
     state: State,
+    /// Whether a statement outside a transaction may be sent again on another connection.
+    may_repeat: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +170,11 @@ impl Lease {
         Ok(())
     }
 
+    /// The next statement is a whole write.
+    pub(super) fn write_one(&mut self, repeat: Repeat) {
+        self.may_repeat = repeat == Repeat::Harmless;
+    }
+
     /// Postgres answers the commit of a failed transaction like a success, and rolls back.
     pub(super) async fn commit(&mut self) -> sqlx::Result<()> {
         if self.state != State::InTransaction {
@@ -171,10 +191,10 @@ impl Lease {
         Ok(())
     }
 
-    /// Runs a statement to its end. Outside a transaction a statement is a read: on a dead
-    /// connection it is retried once on another one.
+    /// Runs a statement to its end. Outside a transaction a statement is a read, or a write that says
+    /// whether it may be repeated: on a dead connection it is retried once on another one.
     async fn run(&mut self, statement: Statement) -> sqlx::Result<Vec<Step>> {
-        let may_repeat = self.state == State::Free;
+        let may_repeat = self.state == State::Free && self.may_repeat;
         match self.attempt(statement.clone()).await {
             Err(error) if may_repeat && is_dead(&error) => {
                 tracing::debug!(%error, "a connection to the database is replaced");
@@ -189,6 +209,7 @@ impl Lease {
     async fn attempt(&mut self, statement: Statement) -> sqlx::Result<Vec<Step>> {
         let before = std::mem::replace(&mut self.state, State::Unanswered);
         let Some(connection) = self.object.as_mut() else { return Err(gone()) };
+        self.pool.round_trips.fetch_add(1, Ordering::Relaxed);
         let outcome = limited(connection.fetch_many(statement).try_collect()).await;
         match &outcome {
             Ok(_) => self.state = before,
