@@ -1,11 +1,8 @@
 //! Table `accounts`: one row per account. Ids are never reused, because issued tokens contain them.
 //! A row is deleted with its account, and its identifiers and identities with it.
 
-use sqlx::SqliteConnection;
-
 use super::events::{Event, NewEvent, PasswordBy};
-use super::postgres::Lease;
-use super::{Engine, Tx, from_row, on};
+use super::{Engine, Tx, from_row, on, postgres, sqlite};
 use crate::error::Result;
 
 /// An account as the domain needs it, with its identifiers.
@@ -108,48 +105,57 @@ pub struct NewAccount {
     pub created_at: i64,
 }
 
-/// The columns of [`Account`], with the rest of the statement.
-macro_rules! select_account {
-    ($rest:literal) => {
-        concat!(
-            "select a.id, a.display_name, a.sign_up_name, a.is_active, a.awaits_activation,
-                    a.password is not null as has_password, a.password_proved,
-                    a.password_voided, a.password_by_sign_in_at, a.is_superuser,
-                    a.created_at,
-                    a.last_sign_in_at, a.imported, a.joined_at, a.foreign_not_before,
-                    a.undated_refused, a.language,
-                    e.shown as email, e.verified_at as email_verified_at,
-                    e.owned_at as email_owned_at,
-                    (select f.shown from identifiers f
-                     where f.account_id = a.id and f.left_at is not null
-                       and f.verified_at is not null
-                     order by f.left_at desc, f.created_at desc
-                     limit 1) as former_email,
-                    t.address as pending_email, t.expires_at as pending_email_until,
-                    p.shown as phone, u.shown as username
-             from accounts a
-             left join identifiers e
-               on e.account_id = a.id and e.kind = 'email' and e.left_at is null
-             left join identifiers p on p.account_id = a.id and p.kind = 'phone'
-             left join identifiers u on u.account_id = a.id and u.kind = 'username'
-             left join one_time_tokens t
-               on t.account_id = a.id and t.purpose = 'email_confirm' and t.spent_at is null
-             ",
-            $rest
-        )
+/// The columns of [`Account`]. Each identifier is looked up by itself, not joined: so
+/// the plan is the same whatever kinds of identifier there are, and the cost of an account does not
+/// depend on how many there are. A statement that changes the row can return them too.
+macro_rules! account_columns {
+    () => {
+        "accounts.id, accounts.display_name, accounts.sign_up_name, accounts.is_active, accounts.awaits_activation,
+         accounts.password is not null as has_password, accounts.password_proved,
+         accounts.password_voided, accounts.password_by_sign_in_at, accounts.is_superuser,
+         accounts.created_at,
+         accounts.last_sign_in_at, accounts.imported, accounts.joined_at, accounts.foreign_not_before,
+         accounts.undated_refused, accounts.language,
+         (select e.shown from identifiers e
+          where e.account_id = accounts.id and e.kind = 'email' and e.left_at is null) as email,
+         (select e.verified_at from identifiers e
+          where e.account_id = accounts.id and e.kind = 'email' and e.left_at is null)
+             as email_verified_at,
+         (select e.owned_at from identifiers e
+          where e.account_id = accounts.id and e.kind = 'email' and e.left_at is null)
+             as email_owned_at,
+         (select f.shown from identifiers f
+          where f.account_id = accounts.id and f.left_at is not null
+            and f.verified_at is not null
+          order by f.left_at desc, f.created_at desc
+          limit 1) as former_email,
+         (select t.address from one_time_tokens t
+          where t.account_id = accounts.id and t.purpose = 'email_confirm' and t.spent_at is null)
+             as pending_email,
+         (select t.expires_at from one_time_tokens t
+          where t.account_id = accounts.id and t.purpose = 'email_confirm' and t.spent_at is null)
+             as pending_email_until,
+         (select p.shown from identifiers p
+          where p.account_id = accounts.id and p.kind = 'phone' and p.left_at is null) as phone,
+         (select u.shown from identifiers u
+          where u.account_id = accounts.id and u.kind = 'username' and u.left_at is null) as username"
     };
 }
+pub(super) use account_columns;
 
 pub async fn account(tx: &mut Tx, id: i64) -> Result<Option<Account>> {
     Ok(on!(tx, db => sqlx::query_as(
-        select_account!("where a.id = $1"),
+        concat!("select ", account_columns!(), " from accounts where id = $1"),
     ).bind(id).fetch_optional(db).await)?)
 }
 
 /// Up to `limit` accounts with ids above `after`, in their order.
 pub async fn accounts_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<Account>> {
     Ok(on!(tx, db => sqlx::query_as(
-        select_account!("where a.id > $1 order by a.id limit $2"),
+        concat!(
+            "select ", account_columns!(),
+            " from accounts where id > $1 order by id limit $2",
+        ),
     ).bind(after).bind(limit).fetch_all(db).await)?)
 }
 
@@ -217,8 +223,8 @@ pub async fn insert_account(tx: &mut Tx, new: &NewAccount) -> Result<i64> {
 /// Whether a number is in the range of accounts that were registered here.
 pub async fn is_number_of_ours(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(on!(tx, db => sqlx::query_scalar(
-        "select exists (select 1 from accounts where id <= $1 and imported = false)
-            and exists (select 1 from accounts where id >= $1 and imported = false)",
+        "select coalesce($1 between (select min(id) from accounts where imported = false)
+                            and (select max(id) from accounts where imported = false), false)",
     ).bind(id).fetch_one(db).await)?)
 }
 
@@ -289,7 +295,7 @@ pub async fn last_number(tx: &mut Tx) -> Result<i64> {
 }
 
 /// SQLite has no sequence row for a table before the first insert.
-async fn raise_sqlite_sequence(db: &mut SqliteConnection, number: i64) -> sqlx::Result<()> {
+async fn raise_sqlite_sequence(db: &mut sqlite::Lease, number: i64) -> sqlx::Result<()> {
     sqlx::query(
         "insert into sqlite_sequence (name, seq)
          select 'accounts', 0
@@ -305,7 +311,7 @@ async fn raise_sqlite_sequence(db: &mut SqliteConnection, number: i64) -> sqlx::
 }
 
 /// The lock prevents inserts from taking numbers between the read and the change.
-async fn raise_postgres_sequence(db: &mut Lease, number: i64) -> sqlx::Result<()> {
+async fn raise_postgres_sequence(db: &mut postgres::Lease, number: i64) -> sqlx::Result<()> {
     sqlx::query("lock table accounts in share row exclusive mode").execute(&mut *db).await?;
     sqlx::query(
         "select setval('accounts_id_seq', $1)
@@ -335,15 +341,23 @@ pub async fn registered_below(tx: &mut Tx, id: i64, limit: i64) -> Result<Vec<i6
     ).bind(id).bind(limit).fetch_all(db).await)?)
 }
 
-/// Records a sign-in with the password of this version; false if the account was suspended or
+/// Records a sign-in with the password of this version; `None` if the account was suspended or
 /// deleted, or its password changed, in the meantime.
-pub async fn update_signed_in(tx: &mut Tx, id: i64, at: i64, version: i64) -> Result<bool> {
-    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "update accounts set last_sign_in_at = $2
-         where id = $1 and is_active = true and password_version = $3 and password is not null
-         returning id",
-    ).bind(id).bind(at).bind(version).fetch_optional(db).await)?;
-    Ok(row.is_some())
+pub async fn update_signed_in(
+    tx: &mut Tx,
+    id: i64,
+    at: i64,
+    version: i64,
+) -> Result<Option<Account>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        concat!(
+            "update accounts set last_sign_in_at = $2
+             where id = $1 and is_active = true and password_version = $3
+               and password is not null
+             returning ",
+            account_columns!(),
+        ),
+    ).bind(id).bind(at).bind(version).fetch_optional(db).await)?)
 }
 
 /// Replaces the stored hash `was` by a new hash of the same password, unless it has changed in the

@@ -93,7 +93,7 @@ impl Auth {
             })
             .await?;
         self.note_place(opened.account_id, from, at + policy.refresh_seconds).await;
-        self.pair(policy, opened).await
+        self.pair(policy, opened, None).await
     }
 
     /// Creates an account without revealing whether the e-mail address or the phone number is

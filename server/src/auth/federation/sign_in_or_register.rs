@@ -71,7 +71,7 @@ impl Auth {
             noticed: None,
         };
         let opened = self.sign_in_or_register(sign_in, &profile).await?;
-        self.pair(policy, opened).await
+        self.pair(policy, opened, None).await
     }
 
     /// The profile of an access token's user. A token issued to another application is refused.

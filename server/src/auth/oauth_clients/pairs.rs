@@ -15,7 +15,7 @@ use crate::request_record;
 use crate::store::events::{Ending, SignedInBy};
 pub use crate::store::oauth_clients::OAuthClient;
 use crate::store::sessions::{self, NewPair, Session};
-use crate::store::{Tx, accounts, oauth_clients};
+use crate::store::{Repeat, Tx, accounts, oauth_clients};
 
 /// The number of sessions that one write ends or deletes.
 pub const BATCH: i64 = 5_000;
@@ -86,10 +86,13 @@ impl Auth {
             return Err(ClientFault::Grant.into());
         }
         let pair = OpaquePair::new(policy)?;
-        let opened =
+        let signed_in =
             self.open_by_password(policy, who, password, from, pair.session_values(client)).await?;
-        let (id, scope) = (opened.session, scope.to_owned());
-        self.store.write(move |tx| Box::pin(sessions::update_scope(tx, id, scope))).await?;
+        let (id, scope) = (signed_in.opened.session, scope.to_owned());
+        let recording = self
+            .store
+            .write_one(Repeat::Harmless, move |tx| Box::pin(sessions::update_scope(tx, id, scope)));
+        recording.await?;
         Ok(pair)
     }
 

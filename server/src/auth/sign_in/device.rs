@@ -6,12 +6,13 @@ use std::net::IpAddr;
 use crate::auth::domain::Auth;
 use crate::auth::policy::Policy;
 use crate::auth::sessions::session::{Expiries, OpenedSession, SessionExtras};
+use crate::auth::sign_in::password::SignedInAccount;
 use crate::auth::tokens::derived_refresh::new_secret;
 use crate::auth::tokens::session_id::name_of_session;
 use crate::auth::tokens::signing::access_token::AccessSubject;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::readable;
-use crate::store::accounts::{self, Account};
+use crate::store::accounts::Account;
 
 /// The longest name of a device, in characters.
 const DEVICE_NAME: usize = 100;
@@ -50,11 +51,9 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Issued> {
         let extras = device_extras(device)?;
-        let opened = self.open_by_password(policy, who, password, from, extras.clone()).await?;
-        let mut tx = self.store.read().await?;
-        let account = accounts::account(&mut tx, opened.account_id).await?;
-        drop(tx);
-        self.issue_first(policy, opened, &extras, account.ok_or(Error::AccountNotFound)?)
+        let SignedInAccount { opened, account } =
+            self.open_by_password(policy, who, password, from, extras.clone()).await?;
+        self.issue_first(policy, opened, &extras, account)
     }
 
     /// Signs the first tokens of a session that has just been opened.

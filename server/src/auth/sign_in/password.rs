@@ -19,7 +19,7 @@ use crate::auth::tokens::session_id::new_session_id;
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
 use crate::request_record;
-use crate::store::accounts::{self, Credentials};
+use crate::store::accounts::{self, Account, Credentials};
 use crate::store::events::{Refusal, SignedInBy};
 use crate::store::known_places;
 
@@ -32,7 +32,7 @@ struct VerifiedPassword {
     outdated: Option<Password>,
     /// The network to store as a known place; `None` if it is stored already.
     place: Option<Place>,
-    /// The network to mail the owner about if it is new.
+    /// The network to mail the owner about if it is new; `None` if it is known.
     noticed: Option<String>,
 }
 
@@ -40,6 +40,12 @@ struct VerifiedPassword {
 struct Place {
     network: String,
     until: i64,
+}
+
+/// A session that was opened with a password, and its account.
+pub struct SignedInAccount {
+    pub opened: OpenedSession,
+    pub account: Account,
 }
 
 /// The data of a sign-in request.
@@ -60,9 +66,9 @@ impl Auth {
         password: &str,
         from: IpAddr,
     ) -> Result<Pair> {
-        let opened =
+        let SignedInAccount { opened, account } =
             self.open_by_password(policy, who, password, from, SessionExtras::default()).await?;
-        self.pair(policy, opened).await
+        self.pair(policy, opened, Some(account)).await
     }
 
     /// Opens a session by a password and returns its API token.
@@ -87,7 +93,7 @@ impl Auth {
         password: &str,
         from: IpAddr,
         extras: SessionExtras,
-    ) -> Result<OpenedSession> {
+    ) -> Result<SignedInAccount> {
         self.within_limit(self.limits.check_address(from, self.clock.now()))?;
         let identifier = Identifier::parse_as(who, policy.signs_in_by);
         let name = identifier.as_ref().map_or(who, Identifier::key);
@@ -120,7 +126,7 @@ impl Auth {
         request: SignInRequest<'_>,
         mut found: Option<Credentials>,
         extras: SessionExtras,
-    ) -> Result<OpenedSession> {
+    ) -> Result<SignedInAccount> {
         for _ in 0..2 {
             let verified = self.check_password(policy, found, &request).await?;
             if let Some(opened) = self.commit_sign_in(policy, verified, extras.clone()).await? {
@@ -159,6 +165,11 @@ impl Auth {
         let Some(found) = found else { return Err(Error::InvalidCredentials) };
         let until = known_until(now + policy.refresh_seconds, now);
         let is_stored = is_recorded(found.known_until, until);
+        // Where the owner is known, there is nothing to look up later.
+        let noticed = match is_at_known_place(Some(&found), now) {
+            true => None,
+            false => self.noticed_network(policy, request.from),
+        };
         match (verdict, found.password) {
             (Verdict::Right { .. }, _) if !found.is_active => Err(Error::AccountInactive),
             (Verdict::Right { outdated }, Some(stored)) => Ok(VerifiedPassword {
@@ -168,7 +179,7 @@ impl Auth {
                 outdated,
                 place: (!is_stored)
                     .then(|| Place { network: self.places.network(request.from), until }),
-                noticed: self.noticed_network(policy, request.from),
+                noticed,
             }),
             _ => Err(Error::InvalidCredentials),
         }
@@ -180,7 +191,7 @@ impl Auth {
         policy: &Policy,
         verified: VerifiedPassword,
         extras: SessionExtras,
-    ) -> Result<Option<OpenedSession>> {
+    ) -> Result<Option<SignedInAccount>> {
         let VerifiedPassword { account_id, stored, version, outdated, place, noticed } = verified;
         let at = self.clock.now();
         let opened =
@@ -192,26 +203,24 @@ impl Auth {
                 Box::pin(async move {
                     let at = opened.at;
                     let owner = owner_at_new_network(tx, account_id, noticed, at).await?;
-                    if !accounts::update_signed_in(tx, account_id, at, version).await? {
-                        return Ok(None);
-                    }
+                    let account = accounts::update_signed_in(tx, account_id, at, version).await?;
+                    let Some(account) = account else { return Ok(None) };
                     if let Some(Place { network, until }) = place {
                         known_places::note_place(tx, account_id, network, until).await?;
                     }
                     if let Some(owner) = owner {
                         outbox.queue_about(tx, MailKind::NewNetwork, device, &owner, at).await?;
                     }
-                    open_session(tx, &policy, opened, extras).await.map(Some)
+                    open_session(tx, &policy, opened, extras).await?;
+                    Ok(Some(account))
                 })
             })
             .await?;
-        if committed.is_none() {
-            return Ok(None);
-        }
+        let Some(account) = committed else { return Ok(None) };
         if let Some(password) = outdated {
             self.rehash_later(account_id, stored, password);
         }
-        Ok(Some(opened))
+        Ok(Some(SignedInAccount { opened, account }))
     }
 }
 
