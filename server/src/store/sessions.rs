@@ -5,6 +5,7 @@
 //! of a deleted account are deleted in batches and not by a foreign key, because there may be very
 //! many.
 
+use super::accounts::{Account, account_columns};
 use super::events::{self, Ending, Event, NewEvent, SignedInBy};
 use super::{Tx, from_row, on};
 use crate::error::Result;
@@ -42,7 +43,7 @@ pub struct Session {
 }
 
 from_row!(Session {
-    id,
+    id = "session_id",
     account_id,
     policy,
     key_hash,
@@ -52,7 +53,7 @@ from_row!(Session {
     generation,
     refresh_secret,
     attempt_hash,
-    created_at,
+    created_at = "opened_at",
     signed_in_at,
     last_used_at,
     access_expires_at,
@@ -78,21 +79,59 @@ macro_rules! is_unended {
     };
 }
 
+/// The columns of [`Session`]. None has the name of a column of an account, so that a row can have
+/// both.
+macro_rules! session_columns {
+    () => {
+        concat!(
+            "sessions.id as session_id, sessions.account_id, policy, key_hash, refresh_hash,
+             client_id, device_name, generation, refresh_secret, attempt_hash,
+             sessions.created_at as opened_at, signed_in_at, last_used_at, access_expires_at,
+             expires_at, absolute_expires_at, not ",
+            is_unended!(),
+            " as has_ended"
+        )
+    };
+}
+
 /// The columns of [`Session`], with the rest of the statement.
 macro_rules! select_session {
     ($rest:literal) => {
+        concat!("select ", session_columns!(), " from sessions ", $rest)
+    };
+}
+
+/// Until when the network in this parameter is known for the account of the session.
+macro_rules! place_known_until {
+    ($network:literal) => {
         concat!(
-            "select id, account_id, policy, key_hash, refresh_hash, client_id, device_name,
-                    generation, refresh_secret, attempt_hash, created_at, signed_in_at,
-                    last_used_at, access_expires_at, expires_at, absolute_expires_at,
-                    not ",
-            is_unended!(),
-            " as has_ended
-             from sessions
-             ",
-            $rest
+            "(select k.known_until from known_places k
+              where k.account_id = sessions.account_id and k.network = ",
+            $network,
+            ") as place_known_until"
         )
     };
+}
+
+/// A session with its account, as a client in one network finds them.
+pub struct FoundSession {
+    pub session: Session,
+    pub account: Account,
+    /// Until when the network is known for the account.
+    pub place_known_until: Option<i64>,
+}
+
+from_row!(FoundSession { session = Session, account = Account, place_known_until });
+
+pub async fn found_session(tx: &mut Tx, id: i64, network: String) -> Result<Option<FoundSession>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        concat!(
+            "select ", session_columns!(), ", ", account_columns!(), ", ",
+            place_known_until!("$2"),
+            " from sessions join accounts on accounts.id = sessions.account_id
+             where sessions.id = $1",
+        ),
+    ).bind(id).bind(network).fetch_optional(db).await)?)
 }
 
 pub async fn session(tx: &mut Tx, id: i64) -> Result<Option<Session>> {
@@ -198,19 +237,86 @@ pub async fn end_surplus(tx: &mut Tx, surplus: Surplus, at: i64) -> Result<Vec<i
     Ok(ended)
 }
 
-/// Records a refresh that keeps the refresh token; false if the session has ended.
-pub async fn update_used(tx: &mut Tx, id: i64, at: i64, access_expires_at: i64) -> Result<bool> {
-    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+/// The condition for a row of `sessions` whose session can be refreshed: it has not ended, and its
+/// account is active.
+macro_rules! is_refreshable {
+    () => {
+        "(ended_at is null and exists (
+              select 1 from accounts
+              where accounts.id = sessions.account_id
+                and accounts.session_generation = sessions.account_generation
+                and accounts.is_active = true))"
+    };
+}
+
+/// What a presented refresh token says, and what its use stores.
+#[derive(Clone)]
+pub struct TokenUse {
+    pub id: i64,
+    pub policy: String,
+    /// The generation in the token's id, which is modulo `generations`.
+    pub generation: i64,
+    pub generations: i64,
+    /// A name that the account must have, by its key, unless the account is this one.
+    pub name: Option<String>,
+    pub named_account: Option<i64>,
+    /// Added to the generation: 1 spends the token.
+    pub step: i64,
+    pub at: i64,
+    /// The access token that the token was issued with expires by then.
+    pub access_ends_by: i64,
+    pub access_expires_at: i64,
+    /// `None`: the session keeps its end.
+    pub expires_at: Option<i64>,
+    pub network: String,
+}
+
+/// A session after the use of a refresh token.
+pub struct UsedSession {
+    pub account_id: i64,
+    pub generation: i64,
+    /// Until when the network is known for the account.
+    pub place_known_until: Option<i64>,
+}
+
+from_row!(UsedSession { account_id, generation, place_known_until });
+
+/// Records a refresh in one statement, if the session is live, the token its newest one and the
+/// account active: of concurrent requests that spend a token, exactly one gets the session. `None`
+/// says nothing of the reason.
+pub async fn use_token(tx: &mut Tx, used: TokenUse) -> Result<Option<UsedSession>> {
+    let row = on!(tx, db => sqlx::query_as(
         concat!(
-            "update sessions set last_used_at = $2, access_expires_at = $3,
-                                 tokens_end_at = case when tokens_end_at > $3 then tokens_end_at else $3 end
-             where id = $1 and ",
-            is_unended!(),
-            " returning id",
+            "update sessions set generation = generation + $5, last_used_at = $6,
+                                 access_expires_at = $8,
+                                 tokens_end_at = case when tokens_end_at > $8 then tokens_end_at else $8 end,
+                                 expires_at = coalesce($9, expires_at)
+             where id = $1 and policy = $2 and generation % $3 = $4
+               and expires_at > $6 and access_expires_at <= $7
+               and (cast($10 as text) is null or account_id = $11 or account_id = (
+                        select i.account_id from identifiers i
+                        where i.key = $10 and i.left_at is null))
+               and ",
+            is_refreshable!(),
+            " returning account_id, generation, ",
+            place_known_until!("$12"),
         ),
-    ).bind(id).bind(at).bind(access_expires_at).fetch_optional(db).await)?;
+    )
+    .bind(used.id)
+    .bind(used.policy)
+    .bind(used.generations)
+    .bind(used.generation)
+    .bind(used.step)
+    .bind(used.at)
+    .bind(used.access_ends_by)
+    .bind(used.access_expires_at)
+    .bind(used.expires_at)
+    .bind(used.name)
+    .bind(used.named_account)
+    .bind(used.network)
+    .fetch_optional(db).await)?;
     tx.effects.has_refreshed |= row.is_some();
-    Ok(row.is_some())
+    Ok(row)
 }
 
 /// Records a use that extends the session, unless a later one is recorded.
@@ -225,35 +331,6 @@ pub async fn update_lifetime(tx: &mut Tx, id: i64, at: i64, expires_at: i64) -> 
     Ok(())
 }
 
-/// Spends the refresh token of `generation`: of concurrent requests, exactly one gets true.
-pub async fn spend_generation(
-    tx: &mut Tx,
-    id: i64,
-    generation: i64,
-    at: i64,
-    access_expires_at: i64,
-    expires_at: i64,
-) -> Result<bool> {
-    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        concat!(
-            "update sessions set generation = generation + 1, last_used_at = $3,
-                                 access_expires_at = $4, expires_at = $5,
-                                 tokens_end_at = case when tokens_end_at > $4 then tokens_end_at else $4 end
-             where id = $1 and generation = $2 and ",
-            is_unended!(),
-            " returning id",
-        ),
-    )
-    .bind(id)
-    .bind(generation)
-    .bind(at)
-    .bind(access_expires_at)
-    .bind(expires_at)
-    .fetch_optional(db).await)?;
-    tx.effects.has_refreshed |= row.is_some();
-    Ok(row.is_some())
-}
-
 /// What a rotation stores.
 pub struct Rotation {
     pub attempt_hash: Option<String>,
@@ -262,7 +339,8 @@ pub struct Rotation {
     pub expires_at: i64,
 }
 
-/// Spends the derived refresh token of `generation`: of concurrent requests, exactly one gets true.
+/// Spends the derived refresh token of `generation`, if the account is active: of concurrent requests,
+/// exactly one gets true.
 pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         concat!(
@@ -270,7 +348,7 @@ pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation)
                                  last_used_at = $4, access_expires_at = $5, expires_at = $6,
                                  tokens_end_at = case when tokens_end_at > $5 then tokens_end_at else $5 end
              where id = $1 and generation = $2 and expires_at > $4 and ",
-            is_unended!(),
+            is_refreshable!(),
             " returning id",
         ),
     )

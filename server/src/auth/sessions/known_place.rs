@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::auth::domain::Auth;
 use crate::auth::limits::places::{is_recorded, known_until};
 use crate::auth::policy::Policy;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::known_places;
 
 impl Auth {
@@ -22,26 +22,39 @@ impl Auth {
         from: IpAddr,
         session_ends: i64,
     ) {
-        let until = known_until(session_ends, self.clock.now());
-        let network = self.places.network(from);
-        if let Err(error) = self.store_place(account_id, network, until).await {
-            tracing::warn!(%error, "the network of a sign-in could not be stored");
+        match self.place_known_until(account_id, from).await {
+            Ok(known) => self.renew_place(account_id, known, from, session_ends).await,
+            Err(error) => warn_of(&error),
         }
     }
 
-    async fn store_place(&self, account_id: i64, network: String, until: i64) -> Result<()> {
-        let mut tx = self.store.read().await?;
-        let known = known_places::known_until(&mut tx, account_id, network.clone()).await?;
-        drop(tx);
+    /// The same for a network that was known until `known` when the credential was looked up.
+    pub(in crate::auth) async fn renew_place(
+        &self,
+        account_id: i64,
+        known: Option<i64>,
+        from: IpAddr,
+        session_ends: i64,
+    ) {
+        let until = known_until(session_ends, self.clock.now());
         if is_recorded(known, until) {
-            return Ok(());
+            return;
         }
-        self.store
-            .write(move |tx| {
-                Box::pin(
-                    async move { known_places::note_place(tx, account_id, network, until).await },
-                )
-            })
-            .await
+        let network = self.places.network(from);
+        let stored = self.store.write(move |tx| {
+            Box::pin(async move { known_places::note_place(tx, account_id, network, until).await })
+        });
+        if let Err(error) = stored.await {
+            warn_of(&error);
+        }
     }
+
+    async fn place_known_until(&self, account_id: i64, from: IpAddr) -> Result<Option<i64>> {
+        let mut tx = self.store.read().await?;
+        known_places::known_until(&mut tx, account_id, self.places.network(from)).await
+    }
+}
+
+fn warn_of(error: &Error) {
+    tracing::warn!(%error, "the network of a sign-in could not be stored");
 }

@@ -4,13 +4,13 @@ use crate::auth::policy::Policy;
 use crate::auth::requester::SignedIn;
 use crate::auth::sessions::cut_off::foreign_not_before;
 use crate::auth::tokens::session_id::generation_in_id;
-use crate::auth::tokens::token_id::TokenId;
+use crate::auth::tokens::token_id::{GENERATIONS, TokenId};
 use crate::error::{ClientFault, Error, Fault, Result, TokenFault};
 use crate::request_record;
 use crate::store::accounts::{self, Account};
 use crate::store::events::{Ending, Event, NewEvent, SignedInBy};
 use crate::store::revocations::{self, Reason, Subject};
-use crate::store::sessions::{self, Session, Surplus};
+use crate::store::sessions::{self, Session, Surplus, TokenUse, UsedSession};
 use crate::store::{Tx, oauth_clients};
 
 /// How many seconds after a sign-in the session may make sensitive changes without the password.
@@ -56,6 +56,8 @@ pub struct RefreshedSession {
     pub session: i64,
     pub account_id: i64,
     pub generation: i64,
+    /// Until when the client's network is known for the account.
+    pub place_known_until: Option<i64>,
 }
 
 /// Fails unless the session of the credential is live and its sign-in is recent. A time in the
@@ -226,32 +228,45 @@ pub async fn active_account(tx: &mut Tx, id: i64) -> Result<Account> {
     }
 }
 
-/// Spends the refresh token if the policy rotates, else stores the time of its use. The update is
-/// conditional, so only one of several concurrent requests succeeds.
-pub async fn use_refresh_token(
-    tx: &mut Tx,
+/// The use of a refresh token of this session and generation by a client in this network: it is spent
+/// if the policy rotates.
+pub fn token_use(
     policy: &Policy,
-    session: &Session,
+    session: i64,
+    generation: u32,
+    network: String,
     now: i64,
-) -> Result<RefreshedSession> {
-    let access_expires_at = now + policy.access_seconds;
-    let Session { id, account_id, generation, .. } = *session;
-    if policy.rotating {
-        let expires_at = now + policy.refresh_seconds;
-        let is_spent =
-            sessions::spend_generation(tx, id, generation, now, access_expires_at, expires_at);
-        return match is_spent.await? {
-            true => {
-                let generation = generation + 1;
-                Ok(RefreshedSession { session: id, account_id, generation })
-            }
-            false => Err(TokenFault::Spent.into()),
-        };
+) -> TokenUse {
+    TokenUse {
+        id: session,
+        policy: policy.name.to_owned(),
+        generation: generation.into(),
+        generations: GENERATIONS.into(),
+        name: None,
+        named_account: None,
+        step: policy.rotating.into(),
+        at: now,
+        access_ends_by: policy.early_refresh_seconds.map_or(i64::MAX, |leeway| now + leeway),
+        access_expires_at: now + policy.access_seconds,
+        expires_at: policy.rotating.then_some(now + policy.refresh_seconds),
+        network,
     }
-    match sessions::update_used(tx, id, now, access_expires_at).await? {
-        true => Ok(RefreshedSession { session: id, account_id, generation }),
-        false => Err(TokenFault::Spent.into()),
-    }
+}
+
+/// Uses the refresh token. The update is conditional, so only one of several concurrent requests
+/// that spend a token succeeds.
+pub async fn use_refresh_token(tx: &mut Tx, used: TokenUse) -> Result<RefreshedSession> {
+    try_refresh_token(tx, used).await?.ok_or_else(|| TokenFault::Spent.into())
+}
+
+/// The same as the first and only statement of a refresh; `None` says nothing of the reason.
+pub async fn try_refresh_token(tx: &mut Tx, used: TokenUse) -> Result<Option<RefreshedSession>> {
+    let session = used.id;
+    let found = sessions::use_token(tx, used).await?;
+    Ok(found.map(|UsedSession { account_id, generation, place_known_until }| {
+        request_record::note_session(account_id, Some(session));
+        RefreshedSession { session, account_id, generation, place_known_until }
+    }))
 }
 
 /// Ends a live session and revokes its access tokens.

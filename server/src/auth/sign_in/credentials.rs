@@ -12,7 +12,7 @@ use crate::auth::requester::SignedIn;
 use crate::auth::sessions::reused::end_reused_session;
 use crate::auth::sessions::session::{
     OpenedSession, Pair, RefreshedSession, active_account, end_live_session, live_session,
-    mask_account_state, unended_session, use_refresh_token,
+    mask_account_state, token_use, try_refresh_token, unended_session, use_refresh_token,
 };
 use crate::auth::sign_in::replaced_server::end_foreign;
 use crate::auth::tokens::opaque::{is_api_token, is_opaque_token};
@@ -24,9 +24,11 @@ use crate::auth::tokens::simple_jwt::{
 use crate::auth::tokens::token_id::{TokenId, TokenType};
 use crate::error::{Error, Result, TokenFault};
 use crate::request_record;
+use crate::store::accounts::Account;
 use crate::store::events::Ending;
 use crate::store::revocations::{Reason, Subject};
-use crate::store::{Tx, accounts, sessions};
+use crate::store::sessions::TokenUse;
+use crate::store::{Repeat, Tx, accounts, sessions};
 
 /// The result of a refresh; `refresh` is `None` if the policy does not rotate refresh tokens.
 pub struct RefreshedTokens {
@@ -42,15 +44,24 @@ enum OwnRefresh {
 }
 
 impl Auth {
-    /// Signs the tokens of a new session, in the form of the policy.
+    /// Signs the tokens of a new session, in the form of the policy. `account` is its account, if it
+    /// was read already.
     pub(in crate::auth) async fn pair(
         &self,
         policy: &Policy,
         opened: OpenedSession,
+        account: Option<Account>,
     ) -> Result<Pair> {
         let OpenedSession { session, account_id, at, .. } = opened;
         match policy.form {
-            TokenForm::UserName => self.user_name_pair(policy, session, account_id, at).await,
+            TokenForm::UserName => {
+                let account = match account {
+                    Some(account) => Some(account),
+                    None => accounts::account(&mut self.store.read().await?, account_id).await?,
+                };
+                let account = account.ok_or(Error::AccountNotFound)?;
+                self.user_name_pair(policy, session, account, at).await
+            }
             TokenForm::SimpleJwt | TokenForm::ApiToken | TokenForm::PublicKey => {
                 self.simple_jwt_pair(policy, session, account_id, at)
             }
@@ -59,7 +70,8 @@ impl Auth {
 
     fn simple_jwt_pair(&self, policy: &Policy, id: i64, account_id: i64, now: i64) -> Result<Pair> {
         let claims = sign_in_claims();
-        let first = RefreshedSession { session: id, account_id, generation: 0 };
+        let first =
+            RefreshedSession { session: id, account_id, generation: 0, place_known_until: None };
         Ok(Pair {
             refresh: self.sign(policy, TokenType::Refresh, &first, claims.clone(), now)?,
             access: self.sign(policy, TokenType::Access, &first, claims, now)?,
@@ -76,11 +88,13 @@ impl Auth {
         let now = self.clock.now();
         let refresh = self.read_refresh(policy, token, now).await?;
         let claims = refresh.claims.whole()?;
+        let network = self.places.network(from);
         let refreshed = match refresh.id {
-            Some(id) => self.refresh_own(policy, id, now).await?,
-            None => self.refresh_foreign(policy, refresh, now).await?,
+            Some(id) => self.refresh_own(policy, id, network, now).await?,
+            None => self.refresh_foreign(policy, refresh, network, now).await?,
         };
-        self.note_place(refreshed.account_id, from, now + policy.refresh_seconds).await;
+        let (known, ends) = (refreshed.place_known_until, now + policy.refresh_seconds);
+        self.renew_place(refreshed.account_id, known, from, ends).await;
         let access_claims = derived_claims(&claims);
         let access = self.sign(policy, TokenType::Access, &refreshed, access_claims, now)?;
         let next = || self.sign(policy, TokenType::Refresh, &refreshed, claims, now);
@@ -237,8 +251,14 @@ impl Auth {
         &self,
         policy: &Policy,
         id: TokenId,
+        network: String,
         now: i64,
     ) -> Result<RefreshedSession> {
+        let used = token_use(policy, id.session, id.generation, network, now);
+        if let Some(refreshed) = self.refresh_at_once(policy, used.clone()).await? {
+            return Ok(refreshed);
+        }
+        // The transaction finds out why not.
         let (policy, outbox) = (*policy, self.outbox.clone());
         let refreshed = self
             .store
@@ -253,7 +273,7 @@ impl Auth {
                     let session = live_session(tx, id, Some(policy.name), now).await?;
                     active_account(tx, session.account_id).await?;
                     policy.check_refresh_time(session.access_expires_at, now)?;
-                    use_refresh_token(tx, &policy, &session, now).await.map(OwnRefresh::Refreshed)
+                    use_refresh_token(tx, used).await.map(OwnRefresh::Refreshed)
                 })
             })
             .await?;
@@ -261,6 +281,28 @@ impl Auth {
             OwnRefresh::Refreshed(refreshed) => Ok(refreshed),
             OwnRefresh::Reused => Err(TokenFault::Spent.into()),
         }
+    }
+
+    /// Refreshes in one statement; `None` says nothing of the reason.
+    pub(in crate::auth) async fn refresh_at_once(
+        &self,
+        policy: &Policy,
+        used: TokenUse,
+    ) -> Result<Option<RefreshedSession>> {
+        let repeat = match policy.rotating {
+            false => Repeat::Harmless,
+            true => {
+                // Sent twice, it would look like a copied token. So it is not sent over a connection
+                // that may have died unnoticed: the read finds that out.
+                let mut tx = self.store.read().await?;
+                let session = sessions::session(&mut tx, used.id).await?;
+                if session.is_none_or(|session| !session.is_live(used.at)) {
+                    return Ok(None);
+                }
+                Repeat::Never
+            }
+        };
+        self.store.write_one(repeat, move |tx| Box::pin(try_refresh_token(tx, used))).await
     }
 
     /// [`Auth::check_number`] for a refresh token of this server.

@@ -12,11 +12,11 @@ use crate::auth::sessions::reused::end_reused_session;
 use crate::auth::sessions::session::{Expiries, active_account};
 use crate::auth::sign_in::device::Issued;
 use crate::auth::tokens::derived_refresh::{ParsedRefreshToken, RefreshAttempt};
-use crate::error::{Result, TokenFault};
+use crate::error::{Error, Result, TokenFault};
 use crate::request_record;
-use crate::store::Tx;
 use crate::store::accounts::Account;
-use crate::store::sessions::{self, Rotation, Session};
+use crate::store::sessions::{self, FoundSession, Rotation, Session};
+use crate::store::{Repeat, Tx};
 
 /// What to do with a presented token.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,20 +68,28 @@ impl Auth {
         from: IpAddr,
     ) -> Result<Issued> {
         let parsed = ParsedRefreshToken::parse(token).ok_or(TokenFault::Malformed)?;
-        let session = self.session_of_token(policy, &parsed).await?;
+        let found = self.session_of_token(policy, &parsed, from).await?;
+        let FoundSession { session, account, place_known_until } = found;
         let presented = PresentedToken {
             session: session.id,
             generation: parsed.generation,
             attempt_hash: attempt.map(RefreshAttempt::hash),
         };
-        let outcome = match presented.verdict(policy, &session, self.clock.now()) {
-            Verdict::Repeat => self.repeat(session).await?,
-            _ => self.rotate(policy, presented).await?,
+        let now = self.clock.now();
+        let outcome = match presented.verdict(policy, &session, now) {
+            Verdict::Repeat if account.is_active => RefreshOutcome::refreshed(session, account),
+            Verdict::Repeat => return Err(Error::AccountInactive),
+            Verdict::Rotate => match self.rotate_at_once(policy, &presented, session, now).await? {
+                Some(rotated) => RefreshOutcome::refreshed(rotated, account),
+                // The transaction finds out why not.
+                None => self.rotate(policy, presented).await?,
+            },
+            Verdict::Reused | Verdict::Ended => self.rotate(policy, presented).await?,
         };
         match outcome {
             RefreshOutcome::Refreshed(refreshed) => {
                 let Refreshed { session, account } = *refreshed;
-                self.note_place(account.id, from, session.expires_at).await;
+                self.renew_place(account.id, place_known_until, from, session.expires_at).await;
                 self.issue_next(policy, &session, account)
             }
             RefreshOutcome::Reused => Err(TokenFault::Reused.into()),
@@ -99,19 +107,23 @@ impl Auth {
         self.sign_tokens(session.id, refresh_token, expiries, account)
     }
 
-    /// The session of a presented token, if the token is authentic.
+    /// The session of a presented token with its account, if the token is authentic.
     async fn session_of_token(
         &self,
         policy: &Policy,
         presented: &ParsedRefreshToken,
-    ) -> Result<Session> {
+        from: IpAddr,
+    ) -> Result<FoundSession> {
         if !self.refresh_key.is_key_of(presented) {
             // Signed with an earlier server secret: the session cannot be checked any more.
             return Err(TokenFault::Spent.into());
         }
+        let network = self.places.network(from);
         let mut tx = self.store.read().await?;
-        let session = sessions::session(&mut tx, presented.session).await?;
-        let session = session.ok_or(TokenFault::Spent)?;
+        let found = sessions::found_session(&mut tx, presented.session, network).await?;
+        drop(tx);
+        let found = found.ok_or(TokenFault::Spent)?;
+        let session = &found.session;
         let is_authentic = session.policy == policy.name
             && session
                 .refresh_secret
@@ -121,13 +133,28 @@ impl Auth {
             return Err(TokenFault::Malformed.into());
         }
         request_record::note_session(session.account_id, Some(session.id));
-        Ok(session)
+        Ok(found)
     }
 
-    async fn repeat(&self, session: Session) -> Result<RefreshOutcome> {
-        let mut tx = self.store.read().await?;
-        let account = active_account(&mut tx, session.account_id).await?;
-        Ok(RefreshOutcome::refreshed(session, account))
+    /// Spends the token in one statement and returns the session after it. `None` says nothing of the
+    /// reason: the session or its account may have changed since `session` was read.
+    async fn rotate_at_once(
+        &self,
+        policy: &Policy,
+        presented: &PresentedToken,
+        session: Session,
+        now: i64,
+    ) -> Result<Option<Session>> {
+        // With an attempt id, a rotation that was stored without an answer is recognised as the same.
+        let repeat = match presented.attempt_hash {
+            Some(_) => Repeat::Harmless,
+            None => Repeat::Never,
+        };
+        let (policy, presented) = (*policy, presented.clone());
+        let work = self.store.write_one(repeat, move |tx| {
+            Box::pin(async move { spend_token(tx, &policy, &presented, session, now).await })
+        });
+        work.await
     }
 
     /// Spends the token in one transaction, or answers a retry, or ends the session of a copied
@@ -142,7 +169,7 @@ impl Auth {
                     if presented.verdict(&policy, &session, now) == Verdict::Rotate {
                         let account = active_account(tx, session.account_id).await?;
                         if let Some(rotated) =
-                            spend_token(tx, &policy, &presented, &session, now).await?
+                            spend_token(tx, &policy, &presented, session, now).await?
                         {
                             return Ok(RefreshOutcome::refreshed(rotated, account));
                         }
@@ -193,12 +220,12 @@ async fn find_session(tx: &mut Tx, presented: &PresentedToken) -> Result<Session
 }
 
 /// Spends the token and returns the session after the rotation; `None` if a concurrent request has
-/// spent the token.
+/// spent the token, or the account is not active.
 async fn spend_token(
     tx: &mut Tx,
     policy: &Policy,
     presented: &PresentedToken,
-    session: &Session,
+    session: Session,
     now: i64,
 ) -> Result<Option<Session>> {
     let Expiries { access_expires_at, expires_at } =
@@ -213,6 +240,6 @@ async fn spend_token(
         last_used_at: now,
         access_expires_at,
         expires_at,
-        ..session.clone()
+        ..session
     }))
 }

@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use crate::auth::domain::Auth;
 use crate::auth::policy::Policy;
 use crate::auth::sessions::session::{
-    RefreshedSession, insert_new, make_room, mask_account_state, use_refresh_token,
+    RefreshedSession, insert_new, make_room, mask_account_state, token_use, use_refresh_token,
 };
-use crate::auth::tokens::session_id::new_session_id;
+use crate::auth::tokens::session_id::{generation_in_id, new_session_id};
 use crate::auth::tokens::simple_jwt::{AccountClaim, Claims, RefreshToken};
 use crate::auth::tokens::token_id::SESSION_IDS;
 use crate::error::{Error, Result, TokenFault};
@@ -20,7 +20,7 @@ use crate::identifier::{Identifier, Kind};
 use crate::store::accounts::{self, Account};
 use crate::store::events::{Ending, SignedInBy};
 use crate::store::revocations::{self, Reason, Subject};
-use crate::store::sessions::{self, Session};
+use crate::store::sessions::{self, Session, TokenUse};
 use crate::store::{Tx, identifiers, spent_tokens};
 
 /// What identifies a foreign refresh token, and when it expires.
@@ -35,6 +35,7 @@ impl Auth {
         &self,
         policy: &Policy,
         refresh: RefreshToken,
+        network: String,
         now: i64,
     ) -> Result<RefreshedSession> {
         let AccountClaim::Id(account_id) = refresh.claims.account else {
@@ -56,7 +57,7 @@ impl Auth {
                     } else {
                         let refresh =
                             ForeignRefresh { id: refresh.jti, expires_at: refresh.expires_at };
-                        adopt_foreign(tx, &policy, &refresh, account_id, now).await
+                        adopt_foreign(tx, &policy, &refresh, account_id, network, now).await
                     }
                 })
             })
@@ -193,7 +194,7 @@ async fn rotate_foreign(
     }
     let session = adopted_session(policy, id, account_id, now, now + policy.refresh_seconds);
     insert_new(tx, policy, &session, SignedInBy::ReplacedServer).await?;
-    Ok(RefreshedSession { session: id, account_id, generation: 0 })
+    Ok(first_refresh(&session))
 }
 
 /// Opens the session of a reusable foreign token, or uses the session that it has opened. The
@@ -203,6 +204,7 @@ pub async fn adopt_foreign(
     policy: &Policy,
     refresh: &ForeignRefresh,
     account_id: i64,
+    network: String,
     now: i64,
 ) -> Result<RefreshedSession> {
     if spent_tokens::is_spent(tx, spent_key(&refresh.id)).await? {
@@ -219,7 +221,7 @@ pub async fn adopt_foreign(
         sessions::insert_session(tx, &session, SignedInBy::ReplacedServer).await?
     {
         make_room(tx, policy, &session, generation).await?;
-        return Ok(RefreshedSession { session: session.id, account_id, generation: 0 });
+        return Ok(first_refresh(&session));
     }
     let session = sessions::session(tx, session.id).await?.ok_or(TokenFault::Spent)?;
     if session.account_id != account_id {
@@ -228,7 +230,20 @@ pub async fn adopt_foreign(
     if !session.is_live(now) {
         return Err(TokenFault::Spent.into());
     }
-    use_refresh_token(tx, policy, &session, now).await
+    // Any API may have opened the session.
+    let generation = generation_in_id(session.generation);
+    let used = token_use(policy, session.id, generation, network, now);
+    use_refresh_token(tx, TokenUse { policy: session.policy, ..used }).await
+}
+
+/// The refresh that has opened this session. Its network is recorded in any case.
+fn first_refresh(session: &Session) -> RefreshedSession {
+    RefreshedSession {
+        session: session.id,
+        account_id: session.account_id,
+        generation: 0,
+        place_known_until: None,
+    }
 }
 
 fn adopted_session(

@@ -11,8 +11,8 @@ use crate::auth::domain::Auth;
 use crate::auth::policy::{Policy, TokenForm};
 use crate::auth::requester::SignedIn;
 use crate::auth::sessions::session::{
-    Pair, RefreshedSession, active_account, live_session, mask_account_state, unended_session,
-    use_refresh_token,
+    Pair, RefreshedSession, active_account, live_session, mask_account_state, token_use,
+    unended_session, use_refresh_token,
 };
 use crate::auth::sign_in::replaced_server::{ForeignRefresh, account_imported_as, adopt_foreign};
 use crate::auth::tokens::token_id::{
@@ -21,6 +21,7 @@ use crate::auth::tokens::token_id::{
 use crate::error::{Error, Result, TokenFault};
 use crate::identifier::{Identifier, Kind, account_of_stand_in, stand_in};
 use crate::store::accounts::{self, Account};
+use crate::store::sessions::TokenUse;
 use crate::store::{Tx, identifiers};
 
 /// A new access token and the user name in it.
@@ -63,17 +64,13 @@ impl Auth {
         &self,
         policy: &Policy,
         session: i64,
-        account_id: i64,
+        account: Account,
         now: i64,
     ) -> Result<Pair> {
-        let mut tx = self.store.read().await?;
-        let account = accounts::account(&mut tx, account_id).await?;
-        let account = account.ok_or(Error::AccountNotFound)?;
         let user_name = match self.shares_user_names {
-            true => name_in_shared_tokens(&mut tx, &account).await?,
+            true => name_in_shared_tokens(&mut self.store.read().await?, &account).await?,
             false => account.user_name(),
         };
-        drop(tx);
         let sign = |mode, seconds| {
             self.sign_user_name_token(policy, session, &user_name, mode, now + seconds)
         };
@@ -95,25 +92,55 @@ impl Auth {
         self.check_number_in_name(checked.id, &checked.user_name)
             .await
             .map_err(mask_account_state)?;
-        let (policy, user_name) = (*policy, checked.user_name.clone());
-        let refreshed = self
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    match checked.id {
-                        Some(id) => {
-                            refresh_own_session(tx, &policy, id, &checked.user_name, now).await
-                        }
-                        None => refresh_foreign_session(tx, &policy, checked, now).await,
-                    }
-                })
-            })
-            .await?;
-        self.note_place(refreshed.account_id, from, now + policy.refresh_seconds).await;
+        let (user_name, network) = (checked.user_name.clone(), self.places.network(from));
+        let refreshed = match checked.id {
+            Some(id) => self.refresh_own_name(policy, id, &user_name, network, now).await?,
+            None => {
+                let policy = *policy;
+                let refreshing = self.store.write(move |tx| {
+                    Box::pin(refresh_foreign_session(tx, policy, checked, network, now))
+                });
+                refreshing.await?
+            }
+        };
+        let (known, ends) = (refreshed.place_known_until, now + policy.refresh_seconds);
+        self.renew_place(refreshed.account_id, known, from, ends).await;
         let expires_at = now + policy.access_seconds;
         let (session, kind) = (refreshed.session, TokenType::Access);
-        let access = self.sign_user_name_token(&policy, session, &user_name, kind, expires_at)?;
+        let access = self.sign_user_name_token(policy, session, &user_name, kind, expires_at)?;
         Ok(UserNameToken { access, user_name })
+    }
+
+    async fn refresh_own_name(
+        &self,
+        policy: &Policy,
+        id: TokenId,
+        user_name: &str,
+        network: String,
+        now: i64,
+    ) -> Result<RefreshedSession> {
+        let name = parse_name(user_name);
+        let used = TokenUse {
+            // An empty text is the name of no account.
+            name: Some(name.map_or_else(String::new, |name| name.key().to_owned())),
+            named_account: account_of_stand_in(user_name),
+            ..token_use(policy, id.session, id.generation, network, now)
+        };
+        if let Some(refreshed) = self.refresh_at_once(policy, used.clone()).await? {
+            return Ok(refreshed);
+        }
+        // The transaction finds out why not.
+        let (policy_name, user_name) = (policy.name, user_name.to_owned());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let session = live_session(tx, id, Some(policy_name), now).await?;
+                    active_account(tx, session.account_id).await?;
+                    check_name(tx, &user_name, session.account_id).await?;
+                    use_refresh_token(tx, used).await
+                })
+            })
+            .await
     }
 
     /// Authenticates an access token with a user name.
@@ -220,25 +247,13 @@ fn bound_claims(kind: TokenType, user_name: &str, expires_at: i64) -> TokenBindi
     TokenBinding { kind, time: Some(expires_at), subject: TokenSubject::UserName(user_name) }
 }
 
-async fn refresh_own_session(
-    tx: &mut Tx,
-    policy: &Policy,
-    id: TokenId,
-    user_name: &str,
-    now: i64,
-) -> Result<RefreshedSession> {
-    let session = live_session(tx, id, Some(policy.name), now).await?;
-    active_account(tx, session.account_id).await?;
-    check_name(tx, user_name, session.account_id).await?;
-    use_refresh_token(tx, policy, &session, now).await
-}
-
 /// Refreshes with a token of a replaced server. It opens one session, whose id is derived from
 /// `uuid`.
 async fn refresh_foreign_session(
     tx: &mut Tx,
-    policy: &Policy,
+    policy: Policy,
     checked: Checked,
+    network: String,
     now: i64,
 ) -> Result<RefreshedSession> {
     let account_id = account_imported_as(tx, &checked.user_name).await?.id;
@@ -247,7 +262,7 @@ async fn refresh_foreign_session(
     let account_id = account_imported_as(tx, &checked.user_name).await?.id;
     let Checked { uuid, expires_at, .. } = checked;
     let refresh = ForeignRefresh { id: format!("uuid {uuid}"), expires_at };
-    adopt_foreign(tx, policy, &refresh, account_id, now).await
+    adopt_foreign(tx, &policy, &refresh, account_id, network, now).await
 }
 
 /// Fails if the account no longer has this name.
@@ -255,10 +270,13 @@ async fn check_name(tx: &mut Tx, user_name: &str, account_id: i64) -> Result<()>
     if account_of_stand_in(user_name) == Some(account_id) {
         return Ok(());
     }
-    let kinds = [Kind::Email, Kind::Phone, Kind::Username];
-    let name = Identifier::parse_as(user_name, &kinds).ok_or(TokenFault::Malformed)?;
+    let name = parse_name(user_name).ok_or(TokenFault::Malformed)?;
     match identifiers::account_by_key(tx, name.key().to_owned()).await? {
         Some(holder) if holder == account_id => Ok(()),
         _ => Err(TokenFault::Malformed.into()),
     }
+}
+
+fn parse_name(user_name: &str) -> Option<Identifier> {
+    Identifier::parse_as(user_name, &[Kind::Email, Kind::Phone, Kind::Username])
 }
