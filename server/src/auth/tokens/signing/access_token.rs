@@ -29,6 +29,23 @@ pub struct AccessSubject {
     pub session: i64,
 }
 
+/// What a token with a right signature, issuer and audience says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadToken {
+    pub subject: AccessSubject,
+    pub expires_at: i64,
+}
+
+impl ReadToken {
+    /// The subject, before the expiry; there is no leeway.
+    pub fn at(self, now: i64) -> std::result::Result<AccessSubject, TokenFault> {
+        match now < self.expires_at {
+            true => Ok(self.subject),
+            false => Err(TokenFault::Expired),
+        }
+    }
+}
+
 /// The header of such a token, not verified.
 pub struct Header {
     pub kid: String,
@@ -95,24 +112,21 @@ impl Header {
     }
 
     /// Verifies a token with this header by the key that the header names: algorithm, signature,
-    /// issuer, audience, and the expiry without any leeway.
+    /// issuer and audience.
     pub fn read(
         &self,
         key: &SigningKey,
         issuer: &Issuer,
         token: &str,
-        now: i64,
-    ) -> std::result::Result<AccessSubject, TokenFault> {
+    ) -> std::result::Result<ReadToken, TokenFault> {
         let claims = self.claims(key, token).ok_or(TokenFault::Malformed)?;
         if claims.iss != issuer.issuer || claims.aud != issuer.audience || claims.iat < 0 {
             return Err(TokenFault::Malformed);
         }
         let account_id = claims.sub.parse().map_err(|_| TokenFault::Malformed)?;
         let session = session_of_name(&claims.sid).ok_or(TokenFault::Malformed)?;
-        match now < claims.exp {
-            true => Ok(AccessSubject { account_id, session }),
-            false => Err(TokenFault::Expired),
-        }
+        let subject = AccessSubject { account_id, session };
+        Ok(ReadToken { subject, expires_at: claims.exp })
     }
 
     fn claims(&self, key: &SigningKey, token: &str) -> Option<Claims> {
@@ -180,7 +194,7 @@ mod tests {
         now: i64,
     ) -> std::result::Result<AccessSubject, TokenFault> {
         let header = Header::of(token).ok_or(TokenFault::Malformed)?;
-        header.read(key, &issuer(), token, now)
+        header.read(key, &issuer(), token)?.at(now)
     }
 
     #[test]

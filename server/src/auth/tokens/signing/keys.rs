@@ -11,6 +11,7 @@ use crate::algorithm::Algorithm;
 use crate::auth::secrets::random::{hex, random};
 use crate::auth::secrets::sealing::SealingKey;
 use crate::auth::tokens::signing::access_token::{self, AccessSubject, Header, Issuer};
+use crate::auth::tokens::signing::checked::CheckedTokens;
 use crate::auth::tokens::signing::key::{Jwk, SigningKey};
 use crate::error::{Error, Fault, Result, TokenFault};
 use crate::store::signing_keys::KeyRow;
@@ -67,11 +68,17 @@ pub struct SigningKeys {
     /// In the order in which they begin to sign.
     keys: RwLock<Arc<Vec<DatedKey>>>,
     reloaded_at: Mutex<Option<Instant>>,
+    checked: CheckedTokens,
 }
 
 impl SigningKeys {
     pub fn new(settings: SigningSettings) -> Self {
-        SigningKeys { settings, keys: RwLock::default(), reloaded_at: Mutex::default() }
+        SigningKeys {
+            settings,
+            keys: RwLock::default(),
+            reloaded_at: Mutex::default(),
+            checked: CheckedTokens::default(),
+        }
     }
 
     /// Signs an access token for a session.
@@ -93,6 +100,8 @@ impl SigningKeys {
         self.keys().iter().any(|dated| dated.key.kid == kid)
     }
 
+    /// Verifies a token with this header. Its key must verify at this moment, also for a token that
+    /// was read before; the name of a key fixes the key.
     pub fn read(
         &self,
         header: &Header,
@@ -102,7 +111,11 @@ impl SigningKeys {
         let keys = self.keys();
         let named = keys.iter().find(|one| one.key.kid == header.kid && !one.times.has_ended(now));
         let key = &named.ok_or(TokenFault::Malformed)?.key;
-        header.read(key, &self.settings.issuer, token, now)
+        let check = || {
+            let read = header.read(key, &self.settings.issuer, token)?;
+            read.at(now).map(|_| read)
+        };
+        self.checked.read(token, check)?.at(now)
     }
 
     pub fn keys(&self) -> Arc<Vec<DatedKey>> {
@@ -143,5 +156,61 @@ impl SigningKeys {
         let private = self.settings.sealing.open(&row.kid, &row.private_key);
         SigningKey::open(algorithm, &row.public_key, private.as_deref())
             .filter(|key| key.kid == row.kid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBJECT: AccessSubject = AccessSubject { account_id: 7, session: 1 };
+
+    fn keys(audience: &str) -> SigningKeys {
+        let issuer = "https://a.example".to_owned();
+        SigningKeys::new(SigningSettings {
+            issuer: Issuer { issuer, audience: audience.to_owned() },
+            algorithm: Algorithm::Es256,
+            overlap: 600,
+            sealing: SealingKey::new([1; 32]),
+        })
+    }
+
+    fn read(keys: &SigningKeys, token: &str, now: i64) -> Option<AccessSubject> {
+        keys.read(&Header::of(token)?, token, now).ok()
+    }
+
+    #[test]
+    fn remembered_token_needs_a_key_that_verifies_now() {
+        let keys = keys("apps");
+        let row = keys.settings.new_key(Algorithm::Es256, 0, 0).expect("a key");
+        let with_end = |ends_at| keys.replace(vec![KeyRow { ends_at, ..row.clone() }]);
+        with_end(None);
+        let token = keys.sign(SUBJECT, 100, 1_000).expect("a token");
+        for _ in 0..2 {
+            assert_eq!(read(&keys, &token, 999), Some(SUBJECT));
+        }
+        assert_eq!(read(&keys, &token, 1_000), None);
+        with_end(Some(500));
+        assert_eq!((read(&keys, &token, 499), read(&keys, &token, 500)), (Some(SUBJECT), None));
+        keys.replace(Vec::new());
+        assert_eq!(read(&keys, &token, 499), None);
+        with_end(None);
+        assert_eq!(read(&keys, &token, 999), Some(SUBJECT));
+    }
+
+    #[test]
+    fn remembered_token_is_one_of_this_audience() {
+        let [apps, others] = ["apps", "others"].map(keys);
+        let row = apps.settings.new_key(Algorithm::Es256, 0, 0).expect("a key");
+        for one in [&apps, &others] {
+            one.replace(vec![row.clone()]);
+        }
+        let token = apps.sign(SUBJECT, 100, 1_000).expect("a token");
+        for _ in 0..2 {
+            assert_eq!(
+                (read(&apps, &token, 500), read(&others, &token, 500)),
+                (Some(SUBJECT), None)
+            );
+        }
     }
 }
