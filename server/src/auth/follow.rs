@@ -1,5 +1,6 @@
-//! Follows the revocations of other processes: reads them from the database four times a second, on
-//! Postgres also as soon as they are announced.
+//! Follows the revocations of other processes: reads them from the database as soon as they are
+//! announced and each second beside that (Postgres), or looks four times a second whether there is
+//! anything new.
 
 use std::time::Duration;
 
@@ -8,10 +9,14 @@ use tokio::time::{Instant, timeout};
 use crate::auth::domain::Auth;
 use crate::auth::revoked::{LastRead, STALE};
 use crate::error::Result;
-use crate::store::Tx;
 use crate::store::revocations::{self, Revocation};
+use crate::store::{Announcements, Tx};
 
 const POLL: Duration = Duration::from_millis(250);
+
+/// The same while changes are announced: one announcement that is lost still keeps
+/// [`HEARD_WITHIN`].
+const POLL_BESIDE: Duration = Duration::from_millis(900);
 
 /// Within this time every running server with a database connection knows a change.
 pub const HEARD_WITHIN: Duration = Duration::from_secs(1);
@@ -46,10 +51,17 @@ impl Auth {
         Ok(())
     }
 
-    async fn read_changes(&self) -> Result<()> {
+    async fn read_changes(&self, announcements: &mut Announcements) -> Result<()> {
+        let read = LastRead { at: Instant::now(), seconds: self.clock.now() };
+        if !announcements.may_have_changed().await {
+            self.revoked.mark_read(read);
+            return Ok(());
+        }
         self.read_new_revocations().await?;
         self.compare_numbers().await?;
-        self.load_signing_keys().await
+        self.load_signing_keys().await?;
+        announcements.note_read();
+        Ok(())
     }
 
     /// Reads the changes since the last time. If the newest known row is gone, the database was
@@ -77,9 +89,9 @@ impl Auth {
         let mut announcements = self.store.announcements();
         let mut failing = false;
         loop {
-            announcements.next_within(POLL).await;
+            announcements.next_within(POLL, POLL_BESIDE).await;
             // A connection that died silently must not stop the reading.
-            let read = timeout(STALE, self.read_changes()).await;
+            let read = timeout(STALE, self.read_changes(&mut announcements)).await;
             let read = read.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));
             if let (Err(error), false) = (&read, failing) {
                 tracing::warn!(%error, "revocations cannot be read; tokens are checked in the database");

@@ -1,5 +1,6 @@
-//! Notifications of new revocations. Postgres sends them at once; with SQLite, or while the
-//! listening connection is down, the caller polls.
+//! News of changes that other processes make. Postgres announces revocations at once, to a connection
+//! of its own; while that is down, the caller polls more often. SQLite tells whether anything was
+//! written by others.
 
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Store;
 use super::postgres::ACQUIRE_LIMIT;
+use super::{Store, sqlite};
 
 /// A connection that is silent for so long is probed.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -21,23 +22,40 @@ pub struct Announcements {
     /// A connection that is being opened; on a slow network that takes longer than one wait.
     connecting: Option<JoinHandle<Option<PgListener>>>,
     heard_at: Instant,
+    /// The connection to SQLite that looks for commits of others; only its own looks are comparable.
+    watching: Option<sqlite::Lease>,
+    /// What it has seen last, and when everything was read last.
+    seen: Option<i64>,
+    read: Option<i64>,
 }
 
 impl Store {
     pub fn announcements(&self) -> Announcements {
-        let heard_at = Instant::now();
-        Announcements { store: self.clone(), listener: None, connecting: None, heard_at }
+        Announcements {
+            store: self.clone(),
+            listener: None,
+            connecting: None,
+            heard_at: Instant::now(),
+            watching: None,
+            seen: None,
+            read: None,
+        }
     }
 }
 
 impl Announcements {
-    /// Returns when a revocation is announced, or after `time`.
-    pub async fn next_within(&mut self, time: Duration) {
-        let due = Instant::now() + time;
-        if self.is_silent(due).await {
+    /// Returns when a revocation is announced, or after `beside`; where nothing is announced, after
+    /// `alone`.
+    pub async fn next_within(&mut self, alone: Duration, beside: Duration) {
+        let began = Instant::now();
+        let due_alone = began + alone;
+        if self.is_silent(due_alone).await {
             self.listener = None;
         }
+        let mut due = began + beside;
         if self.listener.is_none() {
+            // What happened before it listens is not announced.
+            due = due_alone;
             self.connect(due).await;
         }
         if self.hears(due).await {
@@ -46,7 +64,34 @@ impl Announcements {
             self.heard_at = Instant::now();
             return;
         }
-        tokio::time::sleep_until(due).await;
+        tokio::time::sleep_until(due_alone).await;
+    }
+
+    /// Whether anything may have been written since [`Announcements::note_read`]. Only SQLite can tell
+    /// that nothing was.
+    pub async fn may_have_changed(&mut self) -> bool {
+        self.seen = self.version().await;
+        self.seen.is_none() || self.seen != self.read
+    }
+
+    /// Everything was read that there was at the last look.
+    pub fn note_read(&mut self) {
+        self.read = self.seen;
+    }
+
+    /// A number that changes with each commit of another connection to SQLite.
+    async fn version(&mut self) -> Option<i64> {
+        let Store::Sqlite { readers, .. } = &self.store else { return None };
+        if self.watching.is_none() {
+            self.watching = readers.separate().await.ok();
+            self.read = None;
+        }
+        let version = sqlx::query_scalar("pragma data_version").fetch_one(self.watching.as_mut()?);
+        let version = version.await.ok();
+        if version.is_none() {
+            self.watching = None;
+        }
+        version
     }
 
     /// Whether the connection has died silently, so that no announcement can arrive.
@@ -127,7 +172,8 @@ mod tests {
         let store = Store::Postgres(Pool::new(&options).expect("a pool"));
         let mut announcements = store.announcements();
         for _ in 0..5 {
-            announcements.next_within(Duration::from_millis(20)).await;
+            let time = Duration::from_millis(20);
+            announcements.next_within(time, time).await;
         }
         let _silent = timeout(ACQUIRE_LIMIT, database.accept()).await.expect("a connection");
         assert!(timeout(Duration::ZERO, database.accept()).await.is_err(), "another connection");
