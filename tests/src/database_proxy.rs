@@ -1,5 +1,5 @@
 //! A proxy to Postgres that can lose packets like a firewall: connections stay open, but nothing
-//! arrives any more. It also counts the round trips to the database.
+//! arrives any more. It also counts the round trips: what the client sends that the server answers.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,8 +11,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
-/// The server's message that everything is answered, `ReadyForQuery`, without its last byte.
-const READY: &[u8] = b"Z\0\0\0\x05";
+/// The types of the client's messages that the server answers at once: `Sync` and `Query`.
+const ASKING: [u8; 2] = [b'S', b'Q'];
+/// The length of a message, which counts itself.
+const LENGTH: usize = 4;
+/// The code of a request for TLS, after which the client sends its first message again.
+const TLS_REQUEST: [u8; 4] = 80_877_103_u32.to_be_bytes();
 
 /// What happens to the open connections.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -92,7 +96,7 @@ impl DatabaseProxy {
         *self.seen.lost_statement.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
     }
 
-    /// How often the database has answered everything that was sent.
+    /// How often the client has sent something and waits for the answer.
     pub fn round_trips(&self) -> usize {
         self.seen.round_trips.load(Ordering::SeqCst)
     }
@@ -113,8 +117,12 @@ async fn carry(
 ) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let asked = pass(&mut from_client, &mut to_server, |bytes| !seen.is_lost(bytes));
-    let answered = pass(&mut from_server, &mut to_client, |bytes| seen.count(bytes));
+    let mut messages = Messages::default();
+    let asked = pass(&mut from_client, &mut to_server, |bytes| {
+        seen.round_trips.fetch_add(messages.count_asking(bytes), Ordering::SeqCst);
+        !seen.is_lost(bytes)
+    });
+    let answered = pass(&mut from_server, &mut to_client, |_| true);
     let fate = async {
         let met = fates.wait_for(|(last, _)| number <= *last).await;
         // The sender is gone: the test is over.
@@ -134,18 +142,52 @@ async fn carry(
 impl Seen {
     fn is_lost(&self, bytes: &[u8]) -> bool {
         let mut lost = self.lost_statement.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_meant = lost.is_some_and(|text| occurrences(bytes, text.as_bytes()) > 0);
+        let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        let is_meant = lost.is_some_and(has);
         is_meant && lost.take().is_some()
-    }
-
-    fn count(&self, bytes: &[u8]) -> bool {
-        self.round_trips.fetch_add(occurrences(bytes, READY), Ordering::SeqCst);
-        true
     }
 }
 
-fn occurrences(bytes: &[u8], text: &[u8]) -> usize {
-    bytes.windows(text.len()).filter(|window| *window == text).count()
+/// The messages of a client, which arrive in pieces.
+#[derive(Default)]
+struct Messages {
+    /// Type, length and, of the first message, its code.
+    head: Vec<u8>,
+    /// What is left of a message whose head is known.
+    rest: usize,
+    has_begun: bool,
+}
+
+impl Messages {
+    /// How many messages in these bytes ask for an answer.
+    fn count_asking(&mut self, mut bytes: &[u8]) -> usize {
+        let mut asking = 0;
+        while !bytes.is_empty() {
+            if self.rest > 0 {
+                let known = self.rest.min(bytes.len());
+                self.rest -= known;
+                bytes = &bytes[known..];
+                continue;
+            }
+            self.head.push(bytes[0]);
+            bytes = &bytes[1..];
+            // The first message has no type, but a code behind its length.
+            let (before, whole) = if self.has_begun { (1, 1 + LENGTH) } else { (0, 2 * LENGTH) };
+            if self.head.len() < whole {
+                continue;
+            }
+            let length = &self.head[before..before + LENGTH];
+            let length = u32::from_be_bytes(length.try_into().expect("four bytes"));
+            self.rest = before + usize::try_from(length).expect("a length") - whole;
+            if self.has_begun {
+                asking += usize::from(ASKING.contains(&self.head[0]));
+            } else {
+                self.has_begun = self.head[LENGTH..] != TLS_REQUEST;
+            }
+            self.head.clear();
+        }
+        asking
+    }
 }
 
 /// Copies bytes until the connection ends or `may_pass` refuses them.

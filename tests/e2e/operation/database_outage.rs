@@ -159,30 +159,6 @@ async fn write_is_retried_only_if_nothing_of_it_was_sent() {
     panic!("no registration has met the lost commit");
 }
 
-/// The number of round trips of a request, without those of background work.
-async fn fewest_round_trips(proxy: &DatabaseProxy, mut ask: impl AsyncFnMut()) -> usize {
-    let mut fewest = usize::MAX;
-    for _ in 0..30 {
-        let before = proxy.round_trips();
-        ask().await;
-        fewest = fewest.min(proxy.round_trips() - before);
-    }
-    fewest
-}
-
-/// A pool that pings adds two for each read and each write.
-#[tokio::test]
-async fn reads_and_refreshes_make_the_fewest_round_trips() {
-    let database = Database::fresh().await;
-    let Some(url) = database.url() else { return };
-    let (server, proxy) = behind_proxy(url).await;
-    let (access, token) = signed_up(&server.client, "anna@example.com").await;
-    let read = async || assert_eq!(me(&server.client, &access).await.status, 200);
-    let renew = async || assert_eq!(refresh(&server.client, &token).await.status, 200);
-    let counted = (fewest_round_trips(&proxy, read).await, fewest_round_trips(&proxy, renew).await);
-    assert_eq!(counted, (1, 6));
-}
-
 /// An address that is not in use yet.
 async fn free_address() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");

@@ -15,3 +15,4 @@ mod restored_backup;
 mod settings;
 mod starting;
 mod stopping;
+mod trips;
