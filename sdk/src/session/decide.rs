@@ -172,9 +172,13 @@ pub(crate) fn outcome_of(
     }
 }
 
-/// Whether `held` is the same sign-in after the same renewal as `asked`.
+/// Whether `held` is the same sign-in with the same tokens as `asked`. Two processes may have the same
+/// number of renewals but different tokens: one of them has only verified adopted tokens.
 pub(crate) fn is_same_renewal(asked: &Session, held: &Session) -> bool {
-    held.sign_in_id == asked.sign_in_id && held.generation == asked.generation
+    held.sign_in_id == asked.sign_in_id
+        && held.generation == asked.generation
+        && held.credential.token == asked.credential.token
+        && held.refresh == asked.refresh
 }
 
 #[cfg(test)]

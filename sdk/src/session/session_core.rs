@@ -8,7 +8,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::background_work::BackgroundWork;
 use super::backoff::Backoff;
 use super::current_token::CurrentToken;
-use super::decide::SessionState;
+use super::decide::{SessionState, is_same_renewal};
 use super::last_seen::LastSeen;
 use super::lease::LeaseHolder;
 use super::pending_sign_outs::SignOutRetry;
@@ -189,8 +189,7 @@ impl SessionCore {
 pub(super) fn is_changed(before: &SessionState, after: &SessionState) -> bool {
     match (before, after) {
         (SessionState::SignedIn(before), SessionState::SignedIn(after)) => {
-            before.session.sign_in_id != after.session.sign_in_id
-                || before.session.generation != after.session.generation
+            !is_same_renewal(&before.session, &after.session)
         }
         (before, after) => before != after,
     }

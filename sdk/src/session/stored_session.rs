@@ -94,9 +94,12 @@ impl Session {
         }
     }
 
-    /// The session after a refresh.
+    /// The session after a refresh, or after its adopted tokens were verified.
     pub fn renewed(mut self, tokens: Tokens, clock_offset: i64) -> Self {
-        self.generation += 1;
+        // Another process may verify the adopted tokens while this one renews them, or the other way
+        // round: the new tokens must be the later ones.
+        let is_renewed_unverified = self.is_unverified && tokens.access != self.credential;
+        self.generation += if is_renewed_unverified { 2 } else { 1 };
         let is_another = tokens.refresh.is_some() && tokens.refresh != self.refresh;
         self.rotates |= is_another && self.dialect != Dialect::Native;
         self.take(tokens, clock_offset);

@@ -11,7 +11,7 @@ use super::session_core::SessionCore;
 use super::status::StatusChange;
 use super::stored_session::{NewSession, Session};
 use crate::dialects::{Credential, Scheme, Tokens};
-use crate::{Client, Dialect, Phase, Profile, SignOutReason, Storage, Vault, VaultKey};
+use crate::{Client, Clock, Dialect, Phase, Profile, SignOutReason, Storage, Vault, VaultKey};
 
 /// A disk whose lock another process holds.
 struct Taken {
@@ -195,6 +195,28 @@ async fn server_clock_is_learned_when_a_change_reads_the_vault_first() {
     let started = core(&vault);
     started.change(|_| ()).await.expect("no error");
     assert_eq!(started.transport().moment().offset, -86_400);
+}
+
+/// One process has verified adopted tokens and could not write that; another has renewed them, which
+/// gives both sessions the same generation.
+#[tokio::test]
+async fn tokens_of_another_process_are_used_whatever_was_only_verified_here() {
+    let vault = Vault::memory();
+    let client = Client::builder("https://id.example.org").vault(vault.clone());
+    let core = client.clock(Clock::manual(1_000)).build().expect("a client").core;
+    let verified = Session { generation: 1, ..*session("ours") };
+    let kept = MemorySession { session: verified.clone().into(), is_saved: false };
+    core.memory.lock().await.state = SessionState::SignedIn(kept);
+    core.publish(&core.memory.lock().await.state, StatusChange::Refreshed);
+    let credential = Credential { scheme: Scheme::Bearer, token: "another".into() };
+    let renewed = Session { credential, refresh: Some("next".into()), ..verified };
+    let other = self::core(&vault);
+    other
+        .change(|record| record.held = StoredState::SignedIn(renewed.into()))
+        .await
+        .expect("a session");
+    let token = core.replacement_for(&"access".into()).await.expect("a token");
+    assert_eq!(token.credential.token, "another".into());
 }
 
 #[test]

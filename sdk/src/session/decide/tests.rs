@@ -223,3 +223,33 @@ fn verification_by_another_process_does_not_discard_a_renewal() {
     };
     assert_eq!((renewed.generation, renewed.refresh), (4, Some("refresh 9".into())));
 }
+
+/// One process has renewed adopted tokens while another has only verified them. Whichever of the two
+/// could not write its result, the new tokens are kept.
+#[test]
+fn renewed_tokens_are_kept_beside_a_verification_of_the_adopted_ones() {
+    let adopted = Session { is_unverified: true, ..*session("ours", 0) };
+    let same = Tokens { access: adopted.credential.clone(), refresh: None, ..tokens(0) };
+    let verified = Box::new(adopted.clone().renewed(same, 0));
+    let renewed = Box::new(adopted.renewed(tokens(9), 0));
+    let unsaved = |session: &Session| {
+        let session = Box::new(session.clone());
+        SessionState::SignedIn(MemorySession { session, is_saved: false })
+    };
+    for (memory, stored) in [(&verified, &renewed), (&renewed, &verified)] {
+        let merged = merged_state(unsaved(memory), Ok(StoredState::SignedIn(stored.clone())));
+        let merged = merged.expect("a state");
+        assert_eq!(merged.session().and_then(|kept| kept.refresh.clone()), renewed.refresh);
+    }
+}
+
+#[test]
+fn session_with_other_tokens_is_another_renewal() {
+    let asked = session("ours", 2);
+    let refreshed = Session { refresh: Some("another".into()), ..(*asked).clone() };
+    let mut replaced = (*asked).clone();
+    replaced.credential.token = "another".into();
+    for held in [refreshed, replaced] {
+        assert!(!is_same_renewal(&asked, &held));
+    }
+}
