@@ -82,7 +82,15 @@ fn import_of_the_sdk_goes_to_a_lower_floor() {
 
 #[test]
 fn files_import_each_other_in_no_circle() {
-    for (folder, krate) in [("server/src", "propusk_server"), ("sdk/src", "propusk")] {
+    let crates = [
+        ("server/src", "propusk_server"),
+        ("server/argon2-kernel/src", "propusk_argon2_kernel"),
+        ("sdk/src", "propusk"),
+        ("bindings/src", "propusk_ffi"),
+        ("demo-app/plugin/src", "tauri_plugin_propusk"),
+        ("demo-app/src-tauri/src", "propusk_demo_lib"),
+    ];
+    for (folder, krate) in crates {
         assert_eq!(Sources::read(folder, krate).circles(), Vec::<String>::new());
     }
 }

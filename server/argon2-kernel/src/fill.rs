@@ -1,10 +1,10 @@
 //! Fills the memory: which block is computed from which two others (RFC 9106, sections 3.2 and
 //! 3.4).
 
-use crate::job::ARGON2ID;
-
 const WORDS: usize = 128;
 const SEGMENTS: usize = 4;
+/// The number of this variant (RFC 9106, section 3.1).
+pub(crate) const ARGON2ID: u32 = 2;
 
 /// One block of memory. A kernel keeps its words in an order of its own.
 #[derive(Clone, Copy)]

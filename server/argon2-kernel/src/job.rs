@@ -6,7 +6,7 @@ use blake2::digest::Output;
 use blake2::{Blake2b512, Digest as _};
 
 use crate::blake2b::hash_long;
-use crate::fill::{Block, Compress, fill};
+use crate::fill::{ARGON2ID, Block, Compress, fill};
 
 /// Lengths of the salts and tags that are hashed here, in bytes.
 pub const SALT_LENS: RangeInclusive<usize> = 8..=1024;
@@ -14,7 +14,6 @@ pub const TAG_LENS: RangeInclusive<usize> = 4..=1024;
 
 const LANES: u32 = 1;
 const VERSION: u32 = 0x13;
-pub(crate) const ARGON2ID: u32 = 2;
 
 /// The cost of a hash within the bounds of this crate: 8 KiB to 64 MiB, 1 to 10 passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -198,6 +198,11 @@ impl Argon2Cost {
     }
 }
 
+/// Chooses the kernel now; otherwise the first hash would wait for the self-test.
+pub fn choose_kernel() {
+    LazyLock::force(&KERNEL);
+}
+
 /// The quickest kernel that computes known tags on this processor. Without one, the crate `argon2`
 /// computes all hashes.
 static KERNEL: LazyLock<Option<Kernel>> = LazyLock::new(|| {

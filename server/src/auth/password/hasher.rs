@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::dummy_cost::{CostSeed, SchemeCounts};
-use super::encoded::{Argon2Cost, Scheme, StoredHash};
+use super::encoded::{Argon2Cost, Scheme, StoredHash, choose_kernel};
 use super::error::HashError;
 use super::memory::Memory;
 use super::plain_and_hashed::{Password, PasswordHash, is_unusable};
@@ -70,6 +70,7 @@ impl Hasher {
     pub fn start(settings: HashSettings) -> Result<Hasher, HashError> {
         let HashSettings { threads, queue, share, .. } = settings;
         let current = cost(&settings)?;
+        choose_kernel();
         let pool =
             Pool::start(threads, queue, share, current.block_count()).map_err(HashError::Thread)?;
         let shared = Shared { pool, current, scheme_counts: Mutex::default() };
