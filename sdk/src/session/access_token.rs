@@ -110,7 +110,7 @@ impl SessionCore {
     }
 
     /// Renews for this purpose. A renewal that runs for another purpose is waited for; its result
-    /// counts only if it happens to be enough.
+    /// counts only if it meets this purpose too.
     pub(super) async fn renew_for(self: &Arc<Self>, purpose: &RenewalPurpose) -> Result<()> {
         let before = self.cached_token();
         loop {
@@ -122,6 +122,10 @@ impl SessionCore {
             }
             if self.has_met(purpose, before.as_deref()) {
                 return Ok(());
+            }
+            // Another request would fail in the same way.
+            if outcome.as_ref().is_err_and(is_server_away) {
+                return outcome;
             }
         }
     }
@@ -148,4 +152,8 @@ impl SessionCore {
     fn is_paused(&self) -> bool {
         self.backoff().current_error(self.transport.device_now()).is_some()
     }
+}
+
+fn is_server_away(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Network | ErrorKind::RetryLater { .. })
 }

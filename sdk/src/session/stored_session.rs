@@ -22,7 +22,7 @@ pub(crate) struct Session {
     /// The origin of the server that issued the credentials. `None` in records of older versions.
     #[serde(default)]
     pub origin: Option<String>,
-    /// The number of renewals.
+    /// Grows with every renewal and verification: of two records the higher one is later.
     pub generation: u64,
     pub dialect: Dialect,
     pub credential: Credential,

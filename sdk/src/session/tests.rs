@@ -139,9 +139,9 @@ async fn write_retry_is_scheduled_only_once() {
     assert_eq!(Arc::weak_count(&core), 1);
 }
 
-/// A renewal for this purpose while another work of the session runs, which then ends well. In
-/// between the session in memory becomes `next`.
-async fn renewal_beside(
+/// The result of a renewal for this purpose that begins during a renewal for another one, which
+/// succeeds. Meanwhile `next` becomes the session in memory.
+async fn renewal_during(
     running: RenewalPurpose,
     purpose: RenewalPurpose,
     next: Session,
@@ -158,10 +158,10 @@ async fn renewal_beside(
         let core = Arc::clone(&core);
         async move { core.renew_for(&purpose).await }
     });
-    // It has joined the other work.
+    // It has joined the other renewal.
     tokio::task::yield_now().await;
     show(next);
-    end.send(()).expect("the other work waits");
+    end.send(()).expect("the other renewal waits");
     renewing.await.expect("no panic")
 }
 
@@ -172,15 +172,15 @@ async fn renewal_counts_only_for_its_purpose() {
     for running in [RenewalPurpose::Verify, RenewalPurpose::Save, RenewalPurpose::UsableToken] {
         for purpose in [refused(), RenewalPurpose::ForceRenewal] {
             let same = *session("ours");
-            let outcome = renewal_beside(running.clone(), purpose.clone(), same).await;
-            outcome.expect_err(&format!("{purpose:?} beside {running:?}"));
+            let outcome = renewal_during(running.clone(), purpose.clone(), same).await;
+            outcome.expect_err(&format!("{purpose:?} during {running:?}"));
             let credential = Credential { scheme: Scheme::Bearer, token: "another".into() };
             let renewed = Session { credential, ..*session("ours") };
-            let outcome = renewal_beside(running.clone(), purpose.clone(), renewed).await;
+            let outcome = renewal_during(running.clone(), purpose.clone(), renewed).await;
             outcome.unwrap_or_else(|_| panic!("{purpose:?} after {running:?} is met"));
         }
     }
-    renewal_beside(refused(), refused(), *session("ours")).await.expect("the same purpose");
+    renewal_during(refused(), refused(), *session("ours")).await.expect("the same purpose");
 }
 
 #[tokio::test]

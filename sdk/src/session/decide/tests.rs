@@ -224,10 +224,10 @@ fn verification_by_another_process_does_not_discard_a_renewal() {
     assert_eq!((renewed.generation, renewed.refresh), (4, Some("refresh 9".into())));
 }
 
-/// One process has renewed adopted tokens while another has only verified them. Whichever of the two
-/// could not write its result, the new tokens are kept.
+/// One process has renewed adopted tokens while another has only verified them. The new tokens are
+/// kept, if either process could not write its result.
 #[test]
-fn renewed_tokens_are_kept_beside_a_verification_of_the_adopted_ones() {
+fn renewed_tokens_are_kept_when_another_process_has_verified_the_adopted_ones() {
     let adopted = Session { is_unverified: true, ..*session("ours", 0) };
     let same = Tokens { access: adopted.credential.clone(), refresh: None, ..tokens(0) };
     let verified = Box::new(adopted.clone().renewed(same, 0));

@@ -134,7 +134,7 @@ async fn pending_sign_out_is_sent_with_the_newest_tokens() {
 
 /// Reading the vault finds the sign-out before the renewal that runs has its answer.
 #[tokio::test]
-async fn pending_sign_out_is_sent_after_the_running_renewal_whoever_finds_it() {
+async fn pending_sign_out_that_a_read_finds_is_sent_after_the_running_renewal() {
     let (server, device) = (server().await, FailingVault::new());
     let client = signed_in_on(&server, &device).await;
     server.advance(HOUR);
